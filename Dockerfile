@@ -1,0 +1,46 @@
+FROM python:3.13-slim-trixie AS build
+
+# The same input gives the same layers: every timestamp is this one.
+ARG SOURCE_DATE_EPOCH=1767225600
+
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1 PIP_ROOT_USER_ACTION=ignore
+
+WORKDIR /src
+COPY requirements-build.txt requirements.txt ./
+RUN python -m venv /build \
+ && /build/bin/pip install --quiet --require-hashes --only-binary :all: -r requirements-build.txt \
+ && python -m venv --without-pip /opt/zerokie \
+ && /build/bin/pip --python /opt/zerokie/bin/python install --quiet --require-hashes --only-binary :all: -r requirements.txt
+
+# Bytecode that nothing has to check or write again, so that a start is fast also on a read-only file system.
+# The base image comes without any; of its library only what a command line tool can load is compiled.
+ENV COMPILE="python -m compileall -q -j 0 --invalidation-mode unchecked-hash"
+RUN stdlib=$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))') \
+ && $COMPILE /opt/zerokie/lib \
+ && $COMPILE -x '/(dist-packages|site-packages|ensurepip|idlelib|lib2to3|pydoc_data|test|tkinter|turtledemo)/' "$stdlib" \
+ && mkdir -p /rootfs/usr/local/bin /rootfs/opt \
+ && find "$stdlib" -name __pycache__ -exec cp -a --parents -t /rootfs {} +
+
+COPY . .
+RUN /build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheels . \
+ && /build/bin/pip --python /opt/zerokie/bin/python install --quiet --no-deps --no-index /wheels/*.whl \
+ && $COMPILE /opt/zerokie/lib \
+ && find /opt/zerokie/bin -type f ! -name 'zerokie-*' -delete \
+ && mv /opt/zerokie /rootfs/opt/ \
+ && ln -s /opt/zerokie/bin/zerokie-deploy /opt/zerokie/bin/zerokie-cleanup /rootfs/usr/local/bin/ \
+ && find /rootfs -exec touch --no-dereference --date "@$SOURCE_DATE_EPOCH" {} +
+
+
+FROM python:3.13-slim-trixie
+
+LABEL org.opencontainers.image.title="zerokie-action" \
+      org.opencontainers.image.description="Deploys a container image or a static folder to the Zerokie platform" \
+      org.opencontainers.image.source="https://github.com/zerokie/zerokie-action" \
+      org.opencontainers.image.licenses="MIT"
+
+ENV PYTHONUNBUFFERED=1
+
+COPY --from=build /rootfs/ /
+
+# No USER: GitHub runs actions as root. Any other user works too, without a home and on a read-only file system.
+ENTRYPOINT ["zerokie-deploy"]

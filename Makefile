@@ -1,0 +1,72 @@
+# Everything runs from .venv, which is made from uv.lock with nothing but python3 (3.11 or newer).
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+UV := $(BIN)/uv
+SYNC := $(UV) sync --quiet --frozen --inexact --all-extras
+EXPORT := $(UV) export --quiet --frozen --no-emit-project --no-annotate --no-header
+
+# Tools that come from npm live outside the checkout, one folder for each lock.
+NODE_TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/zerokie-action/node-$(shell cksum < .ci/package-lock.json | cut -d ' ' -f 1)
+
+export PATH := $(CURDIR)/.venv/bin:$(NODE_TOOLS)/node_modules/.bin:$(PATH)
+export VIRTUAL_ENV := $(CURDIR)/.venv
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: help demo test e2e lint lint-ci format bench requirements clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.venv/.synced: uv.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9,<1'
+	@$(SYNC)
+	@touch $@
+
+.venv/.synced-ci: .venv/.synced
+	@$(SYNC) --group build --group ci
+	@touch $@
+
+$(NODE_TOOLS)/.installed: .ci/package-lock.json
+	@mkdir -p $(NODE_TOOLS)
+	@cp .ci/package.json .ci/package-lock.json $(NODE_TOOLS)
+	@npm ci --prefix $(NODE_TOOLS) --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+demo: .venv/.synced ## Deploy a site and an image to a local platform (KEEP=1 leaves it running)
+	@$(BIN)/python examples/demo.py $(if $(KEEP),--keep)
+
+test: .venv/.synced ## Run the tests; those in containers only where an engine runs
+	@$(BIN)/pytest -n auto --dist worksteal $(ARGS)
+
+e2e: .venv/.synced-ci $(NODE_TOOLS)/.installed ## Run the tests in real containers, with act and gitlab-ci-local
+	@ZEROKIE_E2E=required $(BIN)/pytest tests/e2e $(ARGS)
+
+lint: .venv/.synced ## Check style, types and the direction of imports
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --quiet
+
+lint-ci: .venv/.synced-ci $(NODE_TOOLS)/.installed ## Check the lock, the action, the workflows, the Dockerfile and the templates
+	@./.ci/lint
+
+format: .venv/.synced ## Rewrite the code as the formatter wants it
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix
+
+bench: .venv/.synced ## Measure deploys beside other tools
+	@$(BIN)/python -m bench $(ARGS)
+
+requirements: .venv/.synced ## Export the image's hashed requirements from uv.lock
+	@$(EXPORT) --no-dev --output-file requirements.txt
+	@$(EXPORT) --only-group build --output-file requirements-build.txt
+
+clean: ## Remove what the commands above have made
+	@rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist

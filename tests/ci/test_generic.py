@@ -1,0 +1,170 @@
+"""Any other place: plain lines, whatever the stream can take."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+
+from tests.ci.grammar import HOSTILE, workflow_commands
+from zerokie_action.ci import detect
+from zerokie_action.text import Redactor
+
+
+def test_a_log():
+    """Every line is plain; a group is its title and its lines; the other parts of a problem are indented."""
+    log = io.StringIO()
+    ci = detect({}, log)
+    ci.info("Deploy lock acquired")
+    with ci.group("12 files"):
+        ci.info("a.html", "b.html")
+    ci.warning("careful", title="Title")
+    ci.error("App 'my-sit' not found", "Check the input app.")
+    ci.debug("not shown")
+    assert log.getvalue() == (
+        "Deploy lock acquired\n"
+        "12 files\n"
+        "a.html\n"
+        "b.html\n"
+        "Warning: careful\n"
+        "Error: App 'my-sit' not found\n"
+        "  Check the input app.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("level", "shown"),
+    [
+        ("debug", "d\ni\nWarning: w\nError: e\n"),
+        ("info", "i\nWarning: w\nError: e\n"),
+        ("warning", "Warning: w\nError: e\n"),
+        ("error", "Error: e\n"),
+    ],
+)
+def test_levels(level, shown):
+    """The log has what is at least as important as its level."""
+    log = io.StringIO()
+    ci = detect({}, log, level)
+    ci.debug("d")
+    ci.info("i")
+    ci.warning("w")
+    ci.error("e")
+    assert log.getvalue() == shown
+
+
+@given(HOSTILE)
+def test_no_text_is_a_command(text):
+    """The log of a plain container may still be read by a runner: one line stays one harmless line."""
+    log = io.StringIO()
+    ci = detect({}, log, "debug")
+    with ci.group(text):
+        ci.debug(text)
+        ci.info(text)
+        ci.warning(text, text)
+        ci.error(text)
+    assert workflow_commands(log.getvalue()) == []
+    lines = log.getvalue().split("\n")
+    assert len(lines) == 6 + 1
+    assert all(line.isprintable() for line in lines)
+
+
+def test_secrets_are_redacted_before_anything_else():
+    """A secret is found also where the log shows its characters differently."""
+    log = io.StringIO()
+    redactor = Redactor("##secret\u200b##")
+    ci = detect({}, log, redactor=redactor)
+    ci.mask("other\tone")
+    ci.info("a ##secret\u200b## b other\tone c")
+    assert log.getvalue() == "a *** b *** c\n"
+
+
+def test_a_stream_that_cannot_take_a_character():
+    """An old terminal or a log in ASCII shows an escape instead of ending the run."""
+    raw = io.BytesIO()
+    ci = detect({}, io.TextIOWrapper(raw, encoding="ascii", newline=""))
+    ci.info("café 日本")
+    assert raw.getvalue() == b"caf\\xe9 \\u65e5\\u672c\n"
+
+
+LOST_LOG = """
+import os, sys
+from zerokie_action.ci import detect
+ci = detect({}, sys.stdout)
+for _ in range(3):
+    ci.info("x" * 1000)
+print("alive", file=sys.stderr)
+os._exit(0)
+"""
+
+
+def test_losing_the_log_does_not_end_the_run():
+    """A reader that goes away must not keep us from releasing the lock."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-c", LOST_LOG], stdout=writer, stderr=subprocess.PIPE, text=True, check=True
+    )
+    os.close(writer)
+    assert done.stderr == "alive\n"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_interactive():
+    """A person watches a terminal; a dumb one, or a file, is nothing to draw on."""
+    terminal = Terminal()
+    assert detect({}, terminal).terminal is terminal
+    assert detect({}, terminal).interactive
+    assert not detect({"TERM": "dumb"}, terminal).interactive
+    assert detect({}, io.StringIO()).terminal is None
+
+
+@pytest.mark.parametrize(
+    ("env", "name"),
+    [
+        ({}, "generic"),
+        ({"GITHUB_ACTIONS": "false"}, "generic"),
+        ({"GITHUB_ACTIONS": "true"}, "github"),
+        ({"GITHUB_ACTIONS": "true", "ACT": "true"}, "github"),
+        ({"GITHUB_ACTIONS": "true", "GITEA_ACTIONS": "true"}, "github"),
+        ({"GITLAB_CI": "true", "CI": "true"}, "gitlab"),
+        ({"CI": "woodpecker"}, "generic"),
+    ],
+)
+def test_detect(env, name):
+    """The first system whose variables are there; anything else is generic."""
+    assert detect(env, io.StringIO()).name == name
+
+
+@pytest.mark.parametrize(
+    ("env", "known"),
+    [
+        ({"CI_COMMIT_SHA": "a", "CI_PIPELINE_FORGE_URL": "b", "CI_PIPELINE_URL": "c"}, ("a", "b", "c")),
+        ({"DRONE_COMMIT_SHA": "a", "DRONE_COMMIT_LINK": "b", "DRONE_BUILD_LINK": "c"}, ("a", "b", "c")),
+        ({"GIT_COMMIT": "a", "BUILD_URL": "c"}, ("a", "", "c")),
+        ({"CIRCLE_SHA1": "a", "CIRCLE_BUILD_URL": "c"}, ("a", "", "c")),
+        ({"BITBUCKET_COMMIT": "a"}, ("a", "", "")),
+        ({"BUILD_SOURCEVERSION": "a"}, ("a", "", "")),
+        ({}, ("", "", "")),
+    ],
+)
+def test_addresses(env, known):
+    """What other systems tell about commit and run is used for the summary."""
+    ci = detect(env, io.StringIO())
+    assert (ci.commit, ci.commit_url, ci.run_url) == known
+
+
+def test_imports_are_light():
+    """Starting costs time: adapters need the standard library's small modules only."""
+    modules = "zerokie_action.ci, zerokie_action.report.summary, zerokie_action.report.progress"
+    code = f"import sys, {modules}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert not loaded & {"rich", "pydantic", "httpx", "anyio", "asyncio", "logging", "email", "http"}

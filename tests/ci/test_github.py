@@ -1,0 +1,277 @@
+"""GitHub Actions: exact workflow commands and file commands, and none that is not ours."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.ci.grammar import HOSTILE, file_command, workflow_commands
+from zerokie_action.ci import CI, detect
+from zerokie_action.text import Redactor, secret_forms
+
+ENV = {"GITHUB_ACTIONS": "true"}
+
+
+class Step:
+    """A step of a job: its log, its environment and its files."""
+
+    def __init__(self, env: dict[str, str], level: str = "info", redactor: Redactor | None = None) -> None:
+        self.stream = io.StringIO()
+        self.ci: CI = detect(ENV | env, self.stream, level, redactor)  # type: ignore[arg-type]
+
+    @property
+    def log(self) -> str:
+        return self.stream.getvalue()
+
+
+def test_a_log():
+    """Steps are plain lines, details fold into a group, problems become annotations."""
+    step = Step({})
+    step.ci.info("Deploy lock acquired")
+    with step.ci.group("12 files"):
+        step.ci.info("a.html", "b.html")
+    step.ci.warning("old/%20, kept", title="Not deleted: 1, a")
+    step.ci.error("App 'my-sit' not found", "It says: 100% gone", "Check the input app.", title="Failed")
+    step.ci.debug("not shown")
+    assert step.log == (
+        "Deploy lock acquired\n"
+        "::group::12 files\n"
+        "a.html\n"
+        "b.html\n"
+        "::endgroup::\n"
+        "::warning title=Not deleted%3A 1%2C a::old/%2520, kept\n"
+        "::error title=Failed::App 'my-sit' not found%0AIt says: 100%25 gone%0ACheck the input app.\n"
+    )
+
+
+def test_groups_do_not_nest():
+    """GitHub ends a group where the next one starts; a group inside a group is a line of it."""
+    step = Step({})
+    with step.ci.group("outer"), step.ci.group("inner"):
+        step.ci.info("line")
+    assert step.log == "::group::outer\ninner\nline\n::endgroup::\n"
+
+
+def test_a_group_ends_with_an_exception():
+    """What follows an error is not hidden in the group in which it happened."""
+    step = Step({})
+    with pytest.raises(ZeroDivisionError), step.ci.group("files"):
+        raise ZeroDivisionError
+    assert step.log == "::group::files\n::endgroup::\n"
+
+
+def test_debug():
+    """The runner hides ::debug:: unless it debugs itself; then our own log level has to show the line."""
+    step = Step({"RUNNER_DEBUG": "1"}, "debug")
+    step.ci.debug("GET /v1/apps", "200")
+    assert step.log == "::debug::GET /v1/apps\n::debug::200\n"
+    step = Step({}, "debug")
+    step.ci.debug("GET /v1/apps", "200")
+    assert step.log == "GET /v1/apps\n200\n"
+
+
+def test_levels():
+    """A quiet log has problems only, and no empty groups."""
+    step = Step({"RUNNER_DEBUG": "1"}, "error")
+    with step.ci.group("files"):
+        step.ci.debug("a")
+        step.ci.info("a")
+        step.ci.warning("a")
+        step.ci.error("b")
+    assert step.log == "::error::b\n"
+
+
+def test_at_most_ten_annotations_of_a_kind():
+    """GitHub shows ten of each kind; the rest are lines of the log."""
+    step = Step({})
+    for number in range(12):
+        step.ci.warning(f"w{number}", "more", title="t")
+    step.ci.error("e")
+    lines = step.log.splitlines()
+    assert lines[9:] == [
+        "::warning title=t::w9%0Amore",
+        "Warning: w10",
+        "  more",
+        "Warning: w11",
+        "  more",
+        "::error::e",
+    ]
+
+
+def test_annotations_are_short_enough():
+    """An annotation has 4,096 characters."""
+    step = Step({})
+    step.ci.error(*["x" * 2_000] * 3)
+    assert len(workflow_commands(step.log)[0].data) == 4_096
+    assert step.log.endswith("…\n")
+
+
+def test_mask():
+    """Every spelling of every line of a secret is masked; short and empty ones are not."""
+    step = Step({}, "error")
+    step.ci.mask("pass%word\nline")
+    step.ci.mask("")
+    step.ci.mask("abc")
+    masked = {command.data for command in workflow_commands(step.log)}
+    assert {command.name for command in workflow_commands(step.log)} == {"add-mask"}
+    assert {"pass%word", "line", "pass%25word", "cGFzcyV3b3Jk", "cGFzcyV3b3JkCmxpbmU="} <= masked
+    assert masked == {form for form in secret_forms("pass%word\nline") if "\n" not in form}
+    step.ci.error("pass%word")
+    assert step.log.endswith("\n::error::***\n")
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, str]:
+    """The file commands' variables of a step, with empty files as the runner makes them."""
+    names = ("GITHUB_OUTPUT", "GITHUB_STATE", "GITHUB_STEP_SUMMARY")
+    for name in names:
+        (tmp_path / name).touch()
+    return {name: str(tmp_path / name) for name in names}
+
+
+def read(path: str) -> str:
+    return Path(path).read_bytes().decode()
+
+
+def test_outputs(files):
+    """Outputs have their names with dashes and a delimiter that nobody can foresee."""
+    step = Step(files)
+    step.ci.write_outputs({"deploy-id": "d-1", "error": ""})
+    step.ci.write_outputs({"url": "https://a.b"})
+    written = read(files["GITHUB_OUTPUT"])
+    assert file_command(written) == {"deploy-id": "d-1", "error": "", "url": "https://a.b"}
+    delimiters = [line.partition("<<")[2] for line in written.splitlines() if "<<" in line]
+    assert len(set(delimiters)) == 3
+    assert all(len(delimiter) > 32 for delimiter in delimiters)
+    assert step.log == ""
+
+
+def test_an_output_that_is_too_long_is_left_out(files):
+    """A job's outputs have one megabyte; a huge one must not cost the others."""
+    step = Step(files)
+    step.ci.write_outputs({"domains": "x" * 30_000, "url": "u"})
+    assert file_command(read(files["GITHUB_OUTPUT"])) == {"url": "u"}
+    assert step.log == "::warning::Output domains is left out: 30,000 characters are too long for GitHub\n"
+
+
+def test_state(files):
+    """State is a line each, on disk at once; the last value wins."""
+    step = Step(files)
+    step.ci.save_state({"session": "s-1", "app": "a=b<<c"})
+    assert read(files["GITHUB_STATE"]) == "session=s-1\napp=a=b<<c\n"
+    step.ci.save_state({"session": "s-2", "odd": "a\nb"})
+    assert file_command(read(files["GITHUB_STATE"])) == {"session": "s-2", "app": "a=b<<c", "odd": "a\nb"}
+
+
+def test_summary(files):
+    """The summary is appended to what the step has written already."""
+    Path(files["GITHUB_STEP_SUMMARY"]).write_text("before\n")
+    step = Step(files, redactor=Redactor("s3cr3t"))
+    step.ci.write_summary("## Done with s3cr3t ✅\n")
+    assert read(files["GITHUB_STEP_SUMMARY"]) == "before\n## Done with *** ✅\n"
+
+
+def test_summary_limit(files):
+    """A step's summary stays below one mebibyte with everything in it, and ends with a note."""
+    Path(files["GITHUB_STEP_SUMMARY"]).write_text("x" * 500_000)
+    Step(files).ci.write_summary("é line\n" * 100_000)
+    written = read(files["GITHUB_STEP_SUMMARY"])
+    assert 1_048_000 < len(written.encode()) < 1_048_576
+    assert written.endswith("é line\n\n_The rest is cut: it is too long for this place._\n")
+
+
+def test_missing_and_unwritable_files(tmp_path):
+    """A runner without some file, or with one that cannot be written, gets one warning and no failure."""
+    step = Step({"GITHUB_OUTPUT": str(tmp_path / "no" / "file"), "GITHUB_STEP_SUMMARY": "/dev/full"})
+    for _ in range(2):
+        step.ci.write_outputs({"a": "b"})
+        step.ci.write_summary("text")
+        step.ci.save_state({"a": "b"})
+    assert step.log == (
+        "::warning::GITHUB_OUTPUT cannot be written: No such file or directory; this step goes without it\n"
+        "::warning::GITHUB_STEP_SUMMARY cannot be written: "
+        "No space left on device; this step goes without it\n"
+        "::warning::GITHUB_STATE is not set; this step goes without it\n"
+    )
+
+
+FULL_DISK = """
+import resource, signal, sys
+from zerokie_action.ci import detect
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (60, 60))
+detect({"GITHUB_ACTIONS": "true", "GITHUB_STATE": sys.argv[1]}, sys.stdout).save_state({"session": "x" * 80})
+"""
+
+
+def test_half_an_entry_is_taken_back(files):
+    """When the disk is full, the file stays as it was: the runner fails a step over half an entry."""
+    Path(files["GITHUB_STATE"]).write_text("before=1\n")
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, files["GITHUB_STATE"]], capture_output=True, text=True, check=True
+    )
+    assert "GITHUB_STATE cannot be written: No space left on device" in done.stdout
+    assert read(files["GITHUB_STATE"]) == "before=1\n"
+
+
+@given(HOSTILE, HOSTILE, st.sampled_from(["info", "debug", "warning", "error"]), st.booleans())
+def test_no_text_is_a_command(text, title, kind, debugging):
+    """Whatever is logged, the runner obeys our own commands only, and the text cannot leave them."""
+    step = Step({"RUNNER_DEBUG": "1"} if debugging else {}, "debug")
+    with step.ci.group(title):
+        step.ci.info(text)
+        if kind in ("info", "debug"):
+            getattr(step.ci, kind)(text, text)
+        else:
+            getattr(step.ci, kind)(text, text, title=title)
+    kinds = {"info": [], "debug": ["debug", "debug"] if debugging else []}.get(kind, [kind])
+    commands = workflow_commands(step.log)
+    assert [command.name for command in commands] == ["group", *kinds, "endgroup"]
+    assert all(command.properties.count("=") <= 1 + title.count("=") for command in commands)
+    assert all(command.properties.count(",") == 0 for command in commands)
+    assert "\r" not in step.log
+    assert "\x1b" not in step.log
+
+
+@given(st.dictionaries(st.from_regex("[a-z-]{1,9}", fullmatch=True), HOSTILE, max_size=5))
+def test_no_value_forges_another(values):
+    """Whatever is in a value, the runner reads back exactly the keys that were written."""
+    with tempfile.TemporaryDirectory() as folder:
+        output, state = f"{folder}/output", f"{folder}/state"
+        step = Step({"GITHUB_OUTPUT": output, "GITHUB_STATE": state})
+        step.ci.write_outputs(values)
+        step.ci.save_state(values)
+        written = {key: value.encode(errors="backslashreplace").decode() for key, value in values.items()}
+        assert file_command(read(output)) == written
+        assert file_command(read(state)) == written
+
+
+def test_addresses():
+    """The summary links to the commit and to the run."""
+    env = {
+        "GITHUB_SERVER_URL": "https://github.com",
+        "GITHUB_REPOSITORY": "o/r",
+        "GITHUB_SHA": "abc",
+        "GITHUB_RUN_ID": "123",
+        "GITHUB_RUN_NUMBER": "7",
+    }
+    ci = Step(env).ci
+    assert (ci.name, ci.interactive, ci.terminal) == ("github", False, None)
+    assert (ci.commit, ci.commit_url) == ("abc", "https://github.com/o/r/commit/abc")
+    assert ci.run_url == "https://github.com/o/r/actions/runs/123"
+    assert Step(env | {"GITEA_ACTIONS": "true"}).ci.run_url == "https://github.com/o/r/actions/runs/7"
+    assert Step(env | {"ACT": "true"}).ci.run_url == ""
+
+
+def test_addresses_that_are_not_known():
+    """Without the variables there are no links."""
+    ci = Step({"GITHUB_SHA": "abc"}).ci
+    assert (ci.commit, ci.commit_url, ci.run_url) == ("abc", "", "")
+    assert Step({}).ci.commit == ""

@@ -1,0 +1,102 @@
+"""GitLab: exact sections and colours, and no marker that is not ours."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from hypothesis import given
+
+from tests.ci.grammar import HOSTILE, gitlab_sections, workflow_commands
+from zerokie_action.ci import detect
+from zerokie_action.ci.gitlab import GitLab
+
+ENV = {"GITLAB_CI": "true"}
+
+
+def at(*times: float):
+    return iter(times).__next__
+
+
+def test_a_log():
+    """Details are a collapsed section with its times, problems are coloured, a secret is never printed."""
+    log = io.StringIO()
+    ci = GitLab(ENV, log, clock=at(1_700_000_000.9, 1_700_000_002.1))
+    ci.mask("s3cr3t")
+    ci.info("Deploy lock acquired")
+    with ci.group("12 files"):
+        ci.info("a.html")
+    ci.warning("careful", "a reason", title="Title")
+    ci.error("failed with s3cr3t")
+    ci.debug("not shown")
+    assert log.getvalue() == (
+        "Deploy lock acquired\n"
+        "\x1b[0Ksection_start:1700000000:zerokie_1700000000_1[collapsed=true]\r\x1b[0K12 files\n"
+        "a.html\n"
+        "\x1b[0Ksection_end:1700000002:zerokie_1700000000_1\r\x1b[0K\n"
+        "\x1b[0;33mWarning: careful\x1b[0;m\n"
+        "\x1b[0;33m  a reason\x1b[0;m\n"
+        "\x1b[31;1mError: failed with ***\x1b[0;m\n"
+    )
+
+
+def test_sections_nest_and_have_names_of_their_own():
+    """GitLab can nest sections; every one ends, also with an exception."""
+    log = io.StringIO()
+    ci = GitLab(ENV, log, clock=at(5, 5, 6, 6))
+    with pytest.raises(ZeroDivisionError), ci.group("outer"), ci.group("inner"):
+        raise ZeroDivisionError
+    assert gitlab_sections(log.getvalue()) == [
+        ("start", "zerokie_5_1"),
+        ("start", "zerokie_5_2"),
+        ("end", "zerokie_5_2"),
+        ("end", "zerokie_5_1"),
+    ]
+
+
+def test_a_quiet_log_has_no_sections():
+    """Below its level a section would be empty."""
+    log = io.StringIO()
+    ci = GitLab(ENV, log, "warning")
+    with ci.group("files"):
+        ci.info("a")
+    assert log.getvalue() == ""
+
+
+@given(HOSTILE)
+def test_no_text_is_a_marker(text):
+    """Whatever is logged, GitLab finds our own sections and colours only."""
+    log = io.StringIO()
+    ci = GitLab(ENV, log, "debug", clock=at(1, 2))
+    with ci.group(text):
+        ci.debug(text)
+        ci.info(text)
+        ci.warning(text, text, title=text)
+        ci.error(text)
+    assert len(gitlab_sections(log.getvalue())) == 2
+    assert log.getvalue().count("\x1b") == 2 + 2 + 2 * 3
+    assert log.getvalue().count("\n") == 1 + 2 + 2 + 1 + 1
+    assert workflow_commands(log.getvalue()) == []
+
+
+def test_nothing_is_handed_on():
+    """GitLab takes outputs and summaries from report files, which are not the adapter's business."""
+    log = io.StringIO()
+    ci = detect(ENV, log)
+    ci.write_outputs({"url": "u"})
+    ci.write_summary("text")
+    ci.save_state({"a": "b"})
+    assert log.getvalue() == ""
+
+
+def test_addresses():
+    """The summary links to the commit and to the job."""
+    env = {
+        "CI_PROJECT_URL": "https://gitlab.com/o/r",
+        "CI_COMMIT_SHA": "abc",
+        "CI_JOB_URL": "https://gitlab.com/j/1",
+    }
+    ci = detect(ENV | env, io.StringIO())
+    assert (ci.name, ci.commit, ci.run_url) == ("gitlab", "abc", "https://gitlab.com/j/1")
+    assert ci.commit_url == "https://gitlab.com/o/r/-/commit/abc"
+    assert detect(ENV, io.StringIO()).commit_url == ""

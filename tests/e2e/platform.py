@@ -1,0 +1,93 @@
+"""A local platform in a process of its own, as a test sees it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import httpx
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+API_KEY = "e2e-key-50aa1fc9"
+_PATIENCE = 30.0
+
+
+@dataclass(frozen=True)
+class Platform:
+    """`url` is the API's address."""
+
+    url: str
+    process: subprocess.Popen[str]
+    client: httpx.Client
+
+    @classmethod
+    def start(cls, data: Path) -> Platform:
+        """Start one on a free port; container apps run at once."""
+        options = ["--port=0", f"--data={data}", f"--api-key={API_KEY}", "--deploy-seconds=0.2"]
+        command = [sys.executable, "-m", "zerokie_action.sandbox", *options]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[-1]
+        headers = {"authorization": f"Bearer {API_KEY}"}
+        return cls(url, process, httpx.Client(base_url=url, headers=headers, trust_env=False))
+
+    def stop(self) -> None:
+        """End the process."""
+        self.client.close()
+        self.process.terminate()
+        self.process.communicate(timeout=10)
+
+    def inputs(self, spelling: str = "ZEROKIE_", **inputs: str) -> dict[str, str]:
+        """The environment that gives these inputs, beside the API's address and key."""
+        given = {"api_url": self.url, "api_key": API_KEY, **inputs}
+        return {f"{spelling}{name.upper()}": value for name, value in given.items()}
+
+    def fault(self, kind: str, **fields: Any) -> None:
+        """Let something go wrong; see the sandbox's `Fault`."""
+        self.client.post("/_sandbox/faults", json={"kind": kind, **fields}).raise_for_status()
+
+    def create(self, app: str) -> None:
+        """Create a static app."""
+        self.client.post("/v1/apps", json={"name": app, "type": "static"}).raise_for_status()
+
+    def state(self) -> dict[str, Any]:
+        """Apps and requests so far."""
+        state: dict[str, Any] = self.client.get("/_sandbox/state").raise_for_status().json()
+        return state
+
+    def app(self, name: str) -> dict[str, Any]:
+        """One app: status, lock, files, deployments."""
+        app: dict[str, Any] = self.state()["apps"][name]
+        return app
+
+    def requests(self, method: str, path: str) -> list[dict[str, Any]]:
+        """The requests with this method whose path has this part."""
+        return [
+            seen for seen in self.state()["requests"] if seen["method"] == method and path in seen["path"]
+        ]
+
+    def wait_until(self, holds: Callable[[], Any]) -> None:
+        """Look again and again until it holds."""
+        deadline = time.monotonic() + _PATIENCE
+        while not holds():
+            assert time.monotonic() < deadline, self.state()["requests"]
+            time.sleep(0.02)
+
+    def site(self, app: str) -> dict[str, bytes]:
+        """What the world sees of a static app: bytes by path."""
+        seen = self.app(app)
+        paths = [str(file["path"]) for file in seen["files"] if not str(file["path"]).startswith(".zerokie/")]
+        return {path: self.client.get(f"{seen['url'].rstrip('/')}/{quote(path)}").content for path in paths}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """The files of a folder: bytes by path."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}

@@ -1,0 +1,149 @@
+"""The image in any place that runs containers."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.platform import API_KEY, contents
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.e2e.engine import Image
+    from tests.e2e.platform import Platform
+
+REPORTS = {"output_file": "result.json", "dotenv_file": "deploy.env", "summary_file": "summary.md"}
+
+
+def dotenv(path: Path) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in path.read_text("utf-8").splitlines())
+
+
+@pytest.mark.parametrize("spelling", ["ZEROKIE_", "PLUGIN_", "INPUT_"])
+def test_deploys_a_folder(image: Image, platform: Platform, workspace: Path, spelling: str) -> None:
+    """The site equals the folder, and all reports tell of it, however the inputs are spelled."""
+    env = platform.inputs(spelling, app="site", directory="dist", create="true", **REPORTS)
+    deploy = image.run(env=env, workspace=workspace)
+
+    assert deploy.code == 0, deploy.log
+    assert platform.site("site") == contents(workspace / "dist")
+    app = platform.app("site")
+    assert app["lock"] is None
+    result = json.loads((workspace / "result.json").read_text("utf-8"))
+    assert result["status"] == "deployed"
+    assert result["created"] is True
+    assert result["deploy_id"] == app["deployments"][-1]["deploy_id"]
+    assert result["files_uploaded"] == len(contents(workspace / "dist"))
+    assert dotenv(workspace / "deploy.env")["ZEROKIE_URL"] == app["url"]
+    assert app["url"] in (workspace / "summary.md").read_text("utf-8")
+    assert app["url"] in deploy.log
+    assert API_KEY not in deploy.log
+
+
+def test_second_deploy_uploads_what_changed(image: Image, platform: Platform, workspace: Path) -> None:
+    """A change, a new and a removed file: the site equals the folder again."""
+    env = platform.inputs(app="site", directory="dist", create="true", **REPORTS)
+    assert image.run(env=env, workspace=workspace).code == 0
+    (workspace / "dist/index.html").write_text("<h1>new</h1>", "utf-8")
+    (workspace / "dist/new.css").write_text("a {}", "utf-8")
+    (workspace / "dist/robots.txt").unlink()
+
+    deploy = image.run(env=env, workspace=workspace)
+
+    assert deploy.code == 0, deploy.log
+    assert platform.site("site") == contents(workspace / "dist")
+    result = json.loads((workspace / "result.json").read_text("utf-8"))
+    assert result["deleted"] == ["robots.txt"]
+    assert {file["path"] for file in result["uploaded"]} >= {"index.html", "new.css"}
+
+
+def test_deploys_an_image(image: Image, platform: Platform, workspace: Path) -> None:
+    """A container app is created, then given another image; the earlier one is reported."""
+    for number in (1, 2):
+        env = platform.inputs(app="api", image=f"nginx:{number}", create="true", **REPORTS)
+        deploy = image.run(env=env, workspace=workspace)
+        assert deploy.code == 0, deploy.log
+
+    app = platform.app("api")
+    assert (app["image"], app["status"]) == ("nginx:2", "running")
+    result = json.loads((workspace / "result.json").read_text("utf-8"))
+    assert (result["kind"], result["image"], result["previous_image"]) == ("container", "nginx:2", "nginx:1")
+    assert dotenv(workspace / "deploy.env")["ZEROKIE_STATUS"] == "deployed"
+
+
+@pytest.mark.parametrize(
+    ("inputs", "code", "says"),
+    [
+        ({"app": "site"}, 2, "`image` and `directory`"),
+        ({"app": "site", "directory": "nowhere"}, 2, "nowhere"),
+        ({"app": "site", "directory": "dist", "api_key": "wrong"}, 3, "api-key"),
+        ({"app": "site", "directory": "dist"}, 4, "create"),
+    ],
+)
+def test_failures_have_their_exit_code(
+    image: Image, platform: Platform, workspace: Path, inputs: dict[str, str], code: int, says: str
+) -> None:
+    """The contract's exit code, a sentence that names the fix, no traceback, and a report all the same."""
+    deploy = image.run(env=platform.inputs(**inputs, **REPORTS), workspace=workspace)
+
+    assert deploy.code == code, deploy.log
+    assert says in deploy.log
+    assert "Traceback" not in deploy.log
+    result = json.loads((workspace / "result.json").read_text("utf-8"))
+    assert (result["status"], result["exit_code"]) == ("failed", code)
+    assert result["error"]
+    assert platform.state()["apps"] == {}
+
+
+def test_any_user_without_home_on_a_read_only_file_system(
+    image: Image, platform: Platform, workspace: Path
+) -> None:
+    """Kubernetes and Jenkins run images so; nothing outside the workspace is written."""
+    options = ("--user=12345:12345", "--read-only", "--entrypoint=env")
+    env = platform.inputs(app="site", directory="dist", create="true")
+    deploy = image.run("--unset=HOME", "zerokie-deploy", env=env, workspace=workspace, options=options)
+
+    assert deploy.code == 0, deploy.log
+    assert platform.site("site") == contents(workspace / "dist")
+
+
+def test_jenkins_runs_commands_beside_cat(image: Image, platform: Platform, workspace: Path) -> None:
+    """Jenkins starts the image with `cat` under a user of the host and executes the steps beside it."""
+    env = platform.inputs(app="site", directory="dist", create="true")
+    agent = image.start("cat", env=env, workspace=workspace, options=("--user=1000:1000", "--tty"))
+    try:
+        platform.wait_until(lambda: agent.execute("true").code == 0)
+        deploy = agent.execute("sh", "-c", "zerokie-deploy")
+        cleanup = agent.execute("sh", "-c", "zerokie-cleanup")
+    finally:
+        agent.close()
+
+    assert deploy.code == 0, deploy.log
+    assert cleanup.code == 0, cleanup.log
+    assert platform.site("site") == contents(workspace / "dist")
+
+
+@pytest.mark.parametrize("shell", [("sh", "-c"), ("bash", "-c")])
+def test_shells_take_the_entrypoints_place(image: Image, workspace: Path, shell: tuple[str, ...]) -> None:
+    """GitLab starts the image with a shell, also where `entrypoint: [""]` was forgotten."""
+    seen = image.run(*shell, "echo $((20 + 3)); exit 7", env={}, workspace=workspace)
+    assert (seen.code, seen.log) == (7, "23\n")
+
+
+def test_other_arguments_name_the_input_to_set(image: Image, workspace: Path) -> None:
+    """Arguments are a mistake that is explained."""
+    seen = image.run("--directory=dist", env={}, workspace=workspace)
+    assert seen.code == 2
+    assert "directory" in seen.log
+
+
+def test_help_and_version(image: Image, workspace: Path) -> None:
+    """Both work without any input."""
+    version = image.run("--version", env={}, workspace=workspace)
+    assert (version.code, version.log.count("\n")) == (0, 1)
+    help_ = image.run("--help", env={}, workspace=workspace)
+    assert help_.code == 0
+    assert "api-key" in help_.log

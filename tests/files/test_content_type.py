@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import pytest
+
+from zerokie_action.files.content_type import _BY_EXTENSION, _BY_PATH, content_type, is_page
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("index.html", "text/html; charset=utf-8"),
+        ("a/b.htm", "text/html; charset=utf-8"),
+        ("page.xhtml", "application/xhtml+xml"),
+        ("style.css", "text/css; charset=utf-8"),
+        ("app.js", "text/javascript; charset=utf-8"),
+        ("app.mjs", "text/javascript; charset=utf-8"),
+        ("app.js.map", "application/json"),
+        ("data.json", "application/json"),
+        ("site.webmanifest", "application/manifest+json"),
+        ("sitemap.xml", "application/xml"),
+        ("feed.rss", "application/rss+xml"),
+        ("robots.txt", "text/plain; charset=utf-8"),
+        ("README.md", "text/markdown; charset=utf-8"),
+        ("table.csv", "text/csv; charset=utf-8"),
+        ("event.ics", "text/calendar; charset=utf-8"),
+        ("subtitles.vtt", "text/vtt; charset=utf-8"),
+        ("logo.svg", "image/svg+xml"),
+        ("photo.avif", "image/avif"),
+        ("photo.webp", "image/webp"),
+        ("photo.jpeg", "image/jpeg"),
+        ("favicon.ico", "image/vnd.microsoft.icon"),
+        ("font.woff2", "font/woff2"),
+        ("engine.wasm", "application/wasm"),
+        ("film.mp4", "video/mp4"),
+        ("segment.ts", "video/mp2t"),
+        ("song.mp3", "audio/mpeg"),
+        ("paper.pdf", "application/pdf"),
+        ("source.tar.gz", "application/gzip"),
+        ("source.zip", "application/zip"),
+    ],
+)
+def test_what_sites_are_made_of(path, expected):
+    """Text names its charset; JSON and XML, which have their own rules for it, do not."""
+    assert content_type(path) == expected
+
+
+def test_the_case_of_an_extension_does_not_matter():
+    """Cameras write `.JPG`."""
+    assert content_type("DSC_0001.JPG") == "image/jpeg"
+    assert content_type("INDEX.HtMl") == "text/html; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    "path", ["LICENSE", "html", "a.html/b", "a.unknown", "a.", "a.html.", "a.html ", "", "js/app"]
+)
+def test_the_unknown(path):
+    """Without a known extension it is just bytes."""
+    assert content_type(path) == "application/octet-stream"
+
+
+def test_well_known_resources_without_an_extension():
+    """Apple and others take these as JSON or not at all; elsewhere the same name means nothing."""
+    assert content_type(".well-known/apple-app-site-association") == "application/json"
+    assert content_type("apple-app-site-association") == "application/json"
+    assert content_type(".well-known/openid-configuration") == "application/json"
+    assert content_type(".well-known/webfinger") == "application/jrd+json"
+    assert content_type("docs/.well-known/openid-configuration") == "application/octet-stream"
+    assert content_type(".well-known/acme-challenge/token") == "application/octet-stream"
+
+
+def test_pages():
+    """Only HTML waits for everything else."""
+    assert [path for path in ("a.html", "a.HTM", "a.xhtml", "a.svg", "a.css", "html") if is_page(path)] == [
+        "a.html",
+        "a.HTM",
+        "a.xhtml",
+    ]
+
+
+def test_the_table_can_be_reached():
+    """Extensions are in lower case and without dots, types are well formed."""
+    assert all(extension == extension.lower() and extension.isalnum() for extension in _BY_EXTENSION)
+    for value in {*_BY_EXTENSION.values(), *_BY_PATH.values()}:
+        kind, slash, _ = value.removesuffix("; charset=utf-8").partition("/")
+        assert slash
+        assert kind in {"application", "audio", "font", "image", "model", "text", "video"}

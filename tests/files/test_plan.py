@@ -1,0 +1,292 @@
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zerokie_action.errors import ConfigurationError
+from zerokie_action.files.content_type import is_page
+from zerokie_action.files.manifest import Manifest, ManifestEntry, manifest_path
+from zerokie_action.files.paths import is_addressable
+from zerokie_action.files.plan import Plan, RemoteFile, keep_patterns, make_plan
+from zerokie_action.files.scan import LocalFile, Scan
+
+OWN = manifest_path("key", "site")
+OTHER = manifest_path("another key", "site")
+NOON = "2026-03-07T12:00:00Z"
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def folder(files: dict[str, bytes]) -> Scan:
+    return Scan(tuple(LocalFile(path, path, len(files[path]), 0) for path in sorted(files)), ignored=0)
+
+
+def plan(
+    local: dict[str, bytes],
+    remote: list[RemoteFile],
+    *,
+    manifest: Manifest | None = None,
+    keep: tuple[str, ...] = (),
+    delete_stale: bool = True,
+) -> Plan:
+    return make_plan(
+        folder(local),
+        remote,
+        hashes={path: sha256(content) for path, content in local.items()},
+        manifest=manifest,
+        manifest_path=OWN,
+        keep=keep,
+        delete_stale=delete_stale,
+    )
+
+
+def paths(files: tuple[LocalFile, ...]) -> list[str]:
+    return [file.path for file in files]
+
+
+class TestOrder:
+    def test_assets_go_before_pages(self):
+        """No page goes live before what it refers to; within each, by path."""
+        local = {path: b"1" for path in ("b.html", "a.html", "z.css", "img/a.png", "LICENSE", "x.xhtml")}
+        found = plan(local, [])
+        assert paths(found.upload_assets) == ["LICENSE", "img/a.png", "z.css"]
+        assert paths(found.upload_pages) == ["a.html", "b.html", "x.xhtml"]
+        assert paths(found.uploads) == [*paths(found.upload_assets), *paths(found.upload_pages)]
+
+    def test_sizes(self):
+        """Bytes are those to upload."""
+        assert plan({"a": b"12", "b.html": b"345"}, []).upload_bytes == 5
+
+    def test_a_file_where_the_zone_has_a_folder(self):
+        """An object store has no folders: both are just paths."""
+        found = plan({"a": b"1", "b/c": b"2"}, [RemoteFile("a/x", 1, NOON), RemoteFile("b", 1, NOON)])
+        assert paths(found.uploads) == ["a", "b/c"]
+        assert found.delete == ("a/x", "b")
+
+
+class TestUnchanged:
+    remote = RemoteFile("a", 1, NOON)
+    proof = ManifestEntry(sha256(b"1"), 1, NOON)
+
+    def test_proved_by_manifest_and_listing(self):
+        """Same hash, and the listing still shows what the manifest says: nothing to do."""
+        found = plan({"a": b"1"}, [self.remote], manifest={"a": self.proof})
+        assert paths(found.unchanged) == ["a"]
+        assert found.changes_nothing
+        assert (found.uploads, found.delete, found.upload_bytes) == ((), (), 0)
+
+    @pytest.mark.parametrize(
+        ("remote", "manifest"),
+        [
+            pytest.param([remote], None, id="no manifest"),
+            pytest.param([remote], {}, id="not in the manifest"),
+            pytest.param([remote], {"b": proof}, id="another path in the manifest"),
+            pytest.param([], {"a": proof}, id="not in the zone"),
+            pytest.param(
+                [remote], {"a": proof._replace(sha256=sha256(b"2"))}, id="an edit of the same length"
+            ),
+            pytest.param([RemoteFile("a", 2, NOON)], {"a": proof}, id="another length in the zone"),
+            pytest.param(
+                [RemoteFile("a", 2, NOON)], {"a": proof._replace(length=2)}, id="another length in both"
+            ),
+            pytest.param([remote], {"a": proof._replace(length=2)}, id="another length in the manifest"),
+            pytest.param([RemoteFile("a", 1, "2026-03-07T12:00:01Z")], {"a": proof}, id="written since"),
+            pytest.param([RemoteFile("a", 1, "")], {"a": proof}, id="no time in the listing"),
+            pytest.param([remote, RemoteFile("a", 1, "")], {"a": proof}, id="listed in two ways"),
+            pytest.param(
+                [RemoteFile("a", 1, ""), remote], {"a": proof}, id="listed in two ways, the other first"
+            ),
+        ],
+    )
+    def test_anything_else_is_uploaded(self, remote, manifest):
+        """A proof with a hole is none."""
+        found = plan({"a": b"1"}, remote, manifest=manifest)
+        assert (paths(found.uploads), found.unchanged, found.changes_nothing) == (["a"], (), False)
+
+    def test_without_a_hash(self):
+        """A file that was not hashed is uploaded."""
+        found = make_plan(
+            folder({"a": b"1"}),
+            [self.remote],
+            hashes={},
+            manifest={"a": self.proof},
+            manifest_path=OWN,
+            keep=(),
+            delete_stale=True,
+        )
+        assert paths(found.uploads) == ["a"]
+
+    def test_listed_twice_in_the_same_way(self):
+        """A repetition changes nothing; a stale file is deleted once."""
+        found = plan({"a": b"1"}, [self.remote, self.remote], manifest={"a": self.proof})
+        assert paths(found.unchanged) == ["a"]
+        assert plan({}, [self.remote, self.remote]).delete == ("a",)
+
+
+class TestDeletes:
+    remote = [RemoteFile(path, 1, NOON) for path in ("up/b", "up/a", "x", "up.txt")]  # noqa: RUF012 - a constant
+
+    def test_what_the_folder_no_longer_has(self):
+        """Stale files are deleted, in order."""
+        found = plan({"x": b"1"}, self.remote)
+        assert (found.delete, found.kept, found.changes_nothing) == (("up.txt", "up/a", "up/b"), (), False)
+
+    def test_keep(self):
+        """Patterns of remote paths, as in an ignore file; negation included."""
+        found = plan({"x": b"1"}, self.remote, keep=("/up/*", "!up/b"))
+        assert (found.delete, found.kept) == (("up.txt", "up/b"), ("up/a",))
+
+    def test_keep_does_not_keep_from_uploading(self):
+        """It says what is not deleted, and nothing else."""
+        found = plan({"up/a": b"1"}, self.remote, keep=("up/",))
+        assert (paths(found.uploads), found.kept) == (["up/a"], ("up/b",))
+
+    def test_no_deletes_wanted(self):
+        """`delete-stale: false` keeps everything."""
+        found = plan({"x": b"1"}, self.remote, delete_stale=False)
+        assert (found.delete, found.kept) == ((), ("up.txt", "up/a", "up/b"))
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "",
+            "/",
+            "/a",
+            "a/",
+            "a//b",
+            ".",
+            "..",
+            "./a",
+            "../a",
+            "a/../b",
+            "a/.",
+            "a/..",
+            "\ud800",
+            "a/\udfff",
+        ],
+    )
+    def test_paths_that_no_url_can_name(self, path):
+        """They are never touched, and named for a warning."""
+        found = plan({"x": b"1"}, [RemoteFile(path, 1, NOON)])
+        assert (found.delete, found.kept, found.unaddressable) == ((), (), (path,))
+
+    @pytest.mark.parametrize(
+        "path", ["...", "a..", ".a", "a/...", "%2e%2e", "a\\..\\b", "..\\a", " ", "a\n", "é", "🎈"]
+    )
+    def test_paths_that_only_look_like_it(self, path):
+        """Percent-encoded, they are names like any other."""
+        found = plan({"x": b"1"}, [RemoteFile(path, 1, NOON)])
+        assert (found.delete, found.unaddressable) == ((path,), ())
+
+    def test_our_own_folder(self):
+        """Manifests are no files of the user's; those of other keys are to be removed."""
+        listed = [
+            OWN,
+            OTHER,
+            ".zerokie/notes.txt",
+            ".zerokie/sub/" + OTHER.removeprefix(".zerokie/"),
+            ".zerokie",
+        ]
+        remote = [RemoteFile(path, 1, NOON) for path in listed]
+        for delete_stale in (True, False):
+            found = plan({"x": b"1"}, remote, delete_stale=delete_stale)
+            assert found.old_manifests == (OTHER,)
+            assert {*found.delete, *found.kept} == {".zerokie"}
+
+
+class TestKeepPatterns:
+    def test_patterns_that_can_never_match(self):
+        """They would protect nothing: all are named."""
+        with pytest.raises(ConfigurationError) as caught:
+            keep_patterns(["ok", "./a", "b//c"])
+        assert caught.value.problems == (
+            "`keep` line 2: the pattern './a' can never match: "
+            "no path has '.' or '..' in it; paths start at the folder; correct it",
+            "`keep` line 3: the pattern 'b//c' can never match: no path has two slashes in a row; correct it",
+        )
+
+    def test_the_plan_refuses_them_too(self):
+        """No plan is made that deletes what somebody wanted to keep."""
+        with pytest.raises(ConfigurationError):
+            plan({}, [], keep=("[",))
+
+
+segments = st.sampled_from(("a", "b", "c.html", "d.css", "é", "", ".", "..", ".zerokie", "\ud800"))
+any_path = st.lists(segments, min_size=1, max_size=3).map("/".join)
+local_path = any_path.filter(lambda path: is_addressable(path) and not path.startswith(".zerokie/"))
+contents = st.sampled_from((b"", b"1", b"2", b"12", b"21"))
+times = st.sampled_from(("T0", "T1", "T2"))
+zones = st.dictionaries(
+    any_path | local_path | st.sampled_from((OWN, OTHER)), st.tuples(contents, times), max_size=12
+)
+
+
+@st.composite
+def situations(draw):
+    """A folder, a zone, and a manifest that holds truths about the zone, and what was true once."""
+    zone = draw(zones)
+    local = draw(st.dictionaries(local_path, contents, max_size=8))
+    local |= {path: zone[path][0] for path in zone if path in local and draw(st.booleans())}
+    truths = {
+        path: ManifestEntry(sha256(content), len(content), time) for path, (content, time) in zone.items()
+    }
+    old = draw(st.dictionaries(local_path, st.tuples(contents, st.just("T-1")), max_size=8))
+    history = {
+        path: ManifestEntry(sha256(content), len(content), time) for path, (content, time) in old.items()
+    }
+    manifest = {path: entry for path, entry in (history | truths).items() if draw(st.booleans())} | {
+        path: entry for path, entry in history.items() if draw(st.booleans())
+    }
+    return local, zone, draw(st.none() | st.just(manifest))
+
+
+@given(
+    situation=situations(),
+    keep=st.lists(st.sampled_from(("a/", "*.html", "!a/b", "/b", "é")), max_size=3),
+    delete_stale=st.booleans(),
+)
+def test_the_zone_equals_the_folder(situation, keep, delete_stale):
+    """Whatever was there: after the plan it is the folder, plus what stays and says so. Nothing is done twice."""
+    local, zone, manifest = situation
+    remote = [RemoteFile(path, len(content), time) for path, (content, time) in zone.items()]
+    found = plan(local, remote, manifest=manifest, keep=tuple(keep), delete_stale=delete_stale)
+
+    after = {path: content for path, (content, _) in zone.items()}
+    after |= {file.path: local[file.path] for file in found.uploads}
+    for path in (*found.delete, *found.old_manifests):
+        del after[path]
+
+    ours = {path for path in zone if path.startswith(".zerokie/") and is_addressable(path)}
+    extra = zone.keys() - local.keys() - ours
+    left = {path: zone[path][0] for path in (*found.kept, *found.unaddressable, *(ours - {OTHER}))}
+    assert after == local | left
+    assert set(found.unaddressable) == {path for path in extra if not is_addressable(path)}
+    matched = {path for path in extra if is_addressable(path) and keep_patterns(keep).match_file(path)}
+    assert set(found.kept) == (matched if delete_stale else extra - set(found.unaddressable))
+    assert sorted([*found.delete, *found.kept, *found.unaddressable]) == sorted(extra)
+    assert sorted([*paths(found.uploads), *paths(found.unchanged)]) == sorted(local)
+    assert [is_page(file.path) for file in found.uploads] == sorted(
+        is_page(file.path) for file in found.uploads
+    )
+    assert found.changes_nothing == (not found.uploads and not found.delete)
+
+
+@given(situation=situations())
+def test_every_proof_counts(situation):
+    """What the manifest proves is not uploaded again."""
+    local, zone, manifest = situation
+    remote = [RemoteFile(path, len(content), time) for path, (content, time) in zone.items()]
+    found = plan(local, remote, manifest=manifest)
+    proved = {
+        path
+        for path, entry in (manifest or {}).items()
+        if path in local
+        and path in zone
+        and entry == (sha256(local[path]), len(zone[path][0]), zone[path][1])
+    }
+    assert set(paths(found.unchanged)) == proved

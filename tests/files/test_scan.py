@@ -1,0 +1,482 @@
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+
+from tests.files.gitoracle import patterns, trees, write_tree
+from zerokie_action.errors import ConfigurationError
+from zerokie_action.files.gitignore import parse
+from zerokie_action.files.ignore_rules import DEFAULT_IGNORE
+from zerokie_action.files.scan import LocalFile, Scan, scan
+
+RIGHT_FOLDER = "is it the right folder, and is it built before this step?"
+usable = patterns.map(lambda lines: [line for line in lines if not parse([line.rstrip("\r")])[1]])
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """An empty folder to fill."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    return folder
+
+
+def deployed(folder: Path, **options) -> list[str]:
+    return [file.path for file in scan(folder, **options).files]
+
+
+def problems(folder: Path, **options) -> tuple[str, ...]:
+    with pytest.raises(ConfigurationError) as caught:
+        scan(folder, **options)
+    return caught.value.problems
+
+
+class TestFiles:
+    def test_everything_that_can_be_deployed(self, site):
+        """Each file with path, source, size and time, sorted by path; empty folders are nothing."""
+        write_tree(site, ["b.html", "a/c.css", "a.txt"])
+        (site / "empty").mkdir()
+        os.utime(site / "a.txt", ns=(1, 1_700_000_000_123_456_789))
+        result = scan(site)
+        assert [file.path for file in result.files] == ["a.txt", "a/c.css", "b.html"]
+        assert result.files[0] == LocalFile("a.txt", f"{site}/a.txt", 5, 1_700_000_000_123_456_789)
+        assert (result.ignored, result.warnings, result.total_bytes) == (0, (), 5 + 7 + 6)
+
+    def test_any_legal_name(self, site):
+        """A name goes to the platform exactly as it is on disk, and an empty file is a file."""
+        names = [
+            "%41",
+            "a b",
+            "a#b",
+            "a?b",
+            "a\\b",
+            'a"b',
+            "a'b",
+            "a\nb",
+            "é",
+            "e\u0301",
+            "🎈",
+            "...",
+            "-",
+            "::x::",
+        ]
+        for name in names:
+            (site / name).touch()
+        assert deployed(site) == sorted(names)
+
+    def test_dot_folders_are_deployed(self, site):
+        """`.well-known/` is what certificates and app links need."""
+        write_tree(site, [".well-known/security.txt", ".nojekyll"])
+        assert deployed(site) == [".nojekyll", ".well-known/security.txt"]
+
+    def test_the_folder_may_be_named_through_a_link_or_relatively(self, site, tmp_path, monkeypatch):
+        """However the folder is named, the sources are absolute."""
+        write_tree(site, ["a"])
+        (tmp_path / "link").symlink_to("site")
+        monkeypatch.chdir(tmp_path)
+        for name in ("link", "site", "site/../site"):
+            assert scan(Path(name)).files[0].source == f"{site}/a"
+
+    def test_the_total_of_nothing(self):
+        """No file, no bytes."""
+        assert Scan((), 0).total_bytes == 0
+
+    def test_names_do_not_depend_on_the_locale(self, site):
+        """In the C locale a name is the same UTF-8, and its file can be opened."""
+        write_tree(site, ["é/ü.txt"])
+        program = (
+            "import json, sys; from pathlib import Path; from zerokie_action.files.scan import scan\n"
+            "file = scan(Path(sys.argv[1])).files[0]; open(file.source).close(); print(json.dumps(file.path))"
+        )
+        environment = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+        answer = subprocess.run(
+            (sys.executable, "-c", program, site), env=environment, check=True, stdout=subprocess.PIPE
+        )
+        assert json.loads(answer.stdout) == "é/ü.txt"
+
+
+class TestIgnoring:
+    @settings(max_examples=100, deadline=None)
+    @given(file_lines=usable, input_lines=usable, files=trees)
+    def test_git_agrees(self, git, file_lines, input_lines, files):
+        """Defaults, ignore file and `ignore`, in this order, decide as git would."""
+        lines = [*DEFAULT_IGNORE, "/.zerokieignore", *file_lines, *input_lines]
+        with tempfile.TemporaryDirectory() as folder:
+            site = Path(folder)
+            write_tree(site, files)
+            (site / ".zerokieignore").write_bytes("\n".join(file_lines).encode())
+            everything = {*files, ".zerokieignore"}
+            expected = everything - git.ignored(site, lines, sorted(everything))
+            try:
+                found = set(deployed(site, ignore=[line.rstrip("\r") for line in input_lines]))
+            except ConfigurationError as error:
+                assert "has nothing to deploy" in str(error)  # noqa: PT017 - it may be raised, and only so
+                found = set()
+        assert found == expected
+
+    def test_defaults(self, site):
+        """What no site wants to publish stays here, at any depth."""
+        unwanted = [
+            ".git/config",
+            ".hg/a",
+            ".svn/a",
+            "node_modules/a/b",
+            ".DS_Store",
+            "Thumbs.db",
+            ".env",
+            ".env.local",
+        ]
+        write_tree(
+            site,
+            [*unwanted, *(f"x/{path}" for path in unwanted), "module/.git", "index.html", ".environment"],
+        )
+        result = scan(site)
+        assert [file.path for file in result.files] == [".environment", "index.html"]
+        assert result.ignored == 2 * len(unwanted) + 1
+
+    def test_an_ignored_folder_counts_as_one(self, site):
+        """What is in it is not counted: nobody looks."""
+        write_tree(site, ["a", "cache/1", "cache/2", "cache/deep/3"])
+        assert scan(site, ignore=["cache/"]).ignored == 1
+
+    def test_later_patterns_override_earlier_ones(self, site):
+        """The ignore file overrides the defaults, and `ignore` overrides the ignore file."""
+        write_tree(site, [".env", ".env.local", "a.map", "b.map"])
+        (site / ".zerokieignore").write_text("!.env\n*.map\n")
+        assert deployed(site, ignore=["!b.map"]) == [".env", "b.map"]
+
+    def test_the_ignore_file_is_not_deployed_unless_asked_for(self, site):
+        """It says what is private; only the one that is in use is left out."""
+        write_tree(site, ["a", "x/.zerokieignore"])
+        (site / ".zerokieignore").touch()
+        assert deployed(site) == ["a", "x/.zerokieignore"]
+        assert deployed(site, ignore=["!/.zerokieignore"]) == [".zerokieignore", "a", "x/.zerokieignore"]
+
+    def test_the_ignore_file_of_somebodys_choice(self, site):
+        """`ignore-file` is a path inside the folder; its name may hold what patterns are made of."""
+        write_tree(site, ["a", "b", "conf/x"])
+        (site / "conf" / "[i]*").write_text("b\n")
+        for name in ("conf/[i]*", "./conf/../conf/[i]*", str(site / "conf" / "[i]*")):
+            assert deployed(site, ignore_file=name) == ["a", "conf/x"]
+
+    def test_the_ignore_file_need_not_exist(self, site):
+        """No file, no patterns."""
+        write_tree(site, ["a"])
+        assert deployed(site, ignore_file="no/such/file") == ["a"]
+
+    def test_windows_line_ends_and_a_byte_order_mark(self, site):
+        """An ignore file that was edited on Windows means the same."""
+        write_tree(site, ["a", "b", "c"])
+        (site / ".zerokieignore").write_bytes(b"\xef\xbb\xbfa\r\nb\r\n")
+        assert deployed(site) == ["c"]
+
+    def test_ignored_entries_are_not_judged(self, site):
+        """A FIFO, a broken link or a name that is not text harms nobody where it is ignored."""
+        write_tree(site, ["a", "tmp/x"])
+        os.mkfifo(site / "pipe")
+        os.mkfifo(site / "tmp" / "pipe")
+        (site / "loop").symlink_to("loop")
+        (site / "out").symlink_to("/etc/passwd")
+        Path(os.fsdecode(os.fsencode(site) + b"/\xff.bin")).touch()
+        result = scan(site, ignore=["pipe", "tmp/", "loop", "out", "*.bin"])
+        assert ([file.path for file in result.files], result.ignored) == (["a"], 5)
+
+    @pytest.mark.parametrize("target", ["missing", "../outside", "node_modules"])
+    def test_a_link_that_was_meant_as_a_folder(self, site, target):
+        """`node_modules/` ignores a link of that name, also one that leads nowhere or out of the folder."""
+        write_tree(site, ["a"])
+        (site.parent / "outside").mkdir()
+        (site / "node_modules").symlink_to(target)
+        assert deployed(site) == ["a"]
+
+
+class TestOwnFiles:
+    def test_what_this_run_writes_is_not_deployed(self, site, tmp_path, monkeypatch):
+        """Output files are left out by their real path, however it is written; namesakes are deployed."""
+        write_tree(site, ["a", "result.json", "x/result.json", "state"])
+        monkeypatch.chdir(tmp_path)
+        own = [Path("site/../site/result.json"), site / "state", tmp_path / "elsewhere"]
+        result = scan(site, exclude=own)
+        assert ([file.path for file in result.files], result.ignored) == (["a", "x/result.json"], 2)
+
+    def test_links_to_them_are_left_out_too(self, site):
+        """A link deploys what it leads to, and that is ours."""
+        write_tree(site, ["a", "out/result.json"])
+        (site / "latest").symlink_to("out/result.json")
+        (site / "linked").symlink_to("out")
+        assert deployed(site, exclude=[site / "out" / "result.json"]) == ["a"]
+
+    def test_a_folder_for_manifests_is_not_deployed(self, site):
+        """`.zerokie/` is ours on the platform: a warning says that the user's own is left out."""
+        write_tree(site, [".zerokie/x", "a", "x/.zerokie/y"])
+        result = scan(site)
+        assert [file.path for file in result.files] == ["a", "x/.zerokie/y"]
+        assert result.warnings == (
+            "'.zerokie' is not deployed: the platform's folder of that name holds the manifest",
+        )
+
+    def test_no_warning_about_what_is_ignored_anyway(self, site):
+        """Whoever ignores `.zerokie/` knows; a file of that name is a file."""
+        write_tree(site, [".zerokie/x", "a"])
+        assert scan(site, ignore=[".zerokie"]).warnings == ()
+        write_tree(site / "b", [".zerokie"])
+        assert deployed(site / "b") == [".zerokie"]
+
+
+class TestLinks:
+    def test_links_inside_the_folder_are_followed(self, site):
+        """A link to a file is that file, a link to a folder is all that is in it, also through links."""
+        write_tree(site, ["real/a", "real/deep/b"])
+        (site / "file").symlink_to("real/a")
+        (site / "chain").symlink_to("file")
+        (site / "folder").symlink_to("real")
+        (site / "absolute").symlink_to(site / "real" / "deep")
+        files = {file.path: file for file in scan(site).files}
+        linked = {"file", "chain", "folder/a", "folder/deep/b", "absolute/b"}
+        assert set(files) == {"real/a", "real/deep/b"} | linked
+        for path in linked:
+            content = Path(files[path].source).read_text()
+            assert (content, files[path].size) == (Path(site / path).read_text(), len(content))
+
+    def test_linked_folders_obey_patterns_under_their_own_name(self, site):
+        """Patterns see the path that would be deployed, not where the content comes from."""
+        write_tree(site, ["real/a", "real/b"])
+        (site / "folder").symlink_to("real")
+        assert deployed(site, ignore=["/folder/b", "/real/a"]) == ["folder/a", "real/b"]
+        assert deployed(site, ignore=["/real/"]) == ["folder/a", "folder/b"]
+
+    def test_the_same_folder_linked_twice_is_no_loop(self, site):
+        """Two links side by side lead to an end."""
+        write_tree(site, ["a/x"])
+        (site / "b").symlink_to("a")
+        (site / "c").symlink_to("b")
+        assert deployed(site) == ["a/x", "b/x", "c/x"]
+
+    @pytest.mark.parametrize(
+        ("link", "target", "problem"),
+        [
+            ("x/up", "..", "to a folder that it is itself in"),
+            ("here", ".", "to a folder that it is itself in"),
+            ("x/out", "../..", "that leaves the folder (to '{parent}')"),
+            ("sibling", "../site-2", "that leaves the folder (to '{parent}/site-2')"),
+            ("passwd", "/etc/passwd", "that leaves the folder (to '/etc/passwd')"),
+            ("null", "/dev/null", "that leaves the folder (to '/dev/null')"),
+            ("gone", "nowhere", "that leads nowhere (to 'nowhere': No such file or directory)"),
+            ("odd", "a/b", "that leads nowhere (to 'a/b': Not a directory)"),
+            ("me", "me", "that leads nowhere (to 'me': Too many levels of symbolic links)"),
+        ],
+    )
+    def test_links_that_are_refused(self, site, link, target, problem):
+        """Each with where it leads, and what to do."""
+        write_tree(site, ["a", "x/b"])
+        (site.parent / "site-2").mkdir()
+        (site / link).symlink_to(target)
+        text = problem.format(parent=site.parent)
+        assert problems(site) == (f"{link!r} is a symbolic link {text}; remove it or add it to `ignore`",)
+
+    def test_links_that_lead_to_each_other(self, site):
+        """A loop through two links is found where it closes."""
+        write_tree(site, ["a/x", "b/x"])
+        (site / "a" / "to-b").symlink_to("../b")
+        (site / "b" / "to-a").symlink_to("../a")
+        assert [problem.split(";")[0] for problem in problems(site)] == [
+            "'a/to-b/to-a' is a symbolic link to a folder that it is itself in",
+            "'b/to-a/to-b' is a symbolic link to a folder that it is itself in",
+        ]
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("name", "problem"),
+        [
+            ("missing", "does not exist; is it built before this step, and is the path right?"),
+            ("file", "is not a folder; name the folder that holds the files"),
+            ("loop", "is not a folder; name the folder that holds the files"),
+            ("empty", f"has nothing to deploy: there is no file in it; {RIGHT_FOLDER}"),
+            ("ignored", f"has nothing to deploy: all that is in it is ignored (2 entries); {RIGHT_FOLDER}"),
+        ],
+    )
+    def test_the_folder_itself(self, tmp_path, name, problem):
+        """What is wrong with it, by the name that the user gave."""
+        write_tree(tmp_path, ["file", "ignored/node_modules/a", "ignored/.env"])
+        (tmp_path / "empty" / "folder").mkdir(parents=True)
+        (tmp_path / "loop").symlink_to("loop")
+        folder = tmp_path / name
+        assert problems(folder) == (f"`directory`: {str(folder)!r} {problem}",)
+
+    def test_special_files(self, site, monkeypatch):
+        """They have no content that could be deployed."""
+        write_tree(site, ["a"])
+        os.mkfifo(site / "pipe")
+        (site / "link").symlink_to("pipe")
+        monkeypatch.chdir(site)  # a socket's path has a length limit
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind("socket")
+            assert problems(site) == (
+                "'link' is a FIFO, not a file; remove it or add it to `ignore`",
+                "'pipe' is a FIFO, not a file; remove it or add it to `ignore`",
+                "'socket' is a socket, not a file; remove it or add it to `ignore`",
+            )
+
+    def test_a_device(self):
+        """A whole folder of them exists on every machine."""
+        assert "'null' is a device, not a file; remove it or add it to `ignore`" in problems(
+            Path("/dev"), ignore=["/*", "!/null"]
+        )
+
+    def test_names_that_are_not_utf8(self, site):
+        """Neither a URL nor the platform's JSON can carry them; their bytes are shown."""
+        write_tree(site, ["a"])
+        folder = Path(os.fsdecode(os.fsencode(site) + b"/caf\xe9"))
+        write_tree(folder, ["not-looked-at"])
+        Path(os.fsdecode(os.fsencode(site) + b"/\xff\n.txt")).touch()
+        assert problems(site) == (
+            "b'\\xff\\n.txt' has a name that is not UTF-8; rename it or add it to `ignore`",
+            "b'caf\\xe9' has a name that is not UTF-8; rename it or add it to `ignore`",
+        )
+
+    def test_patterns_that_can_never_match(self, site):
+        """Named by input or file, and line, together with whatever else is wrong."""
+        write_tree(site, ["a"])
+        os.mkfifo(site / "pipe")
+        (site / ".zerokieignore").write_text("# fine\n[b\n")
+        assert problems(site, ignore=["b", "!"]) == (
+            "'.zerokieignore' line 2: the pattern '[b' can never match: its '[' has no ']'; correct it",
+            "`ignore` line 2: the pattern '!' can never match: it names nothing; correct it",
+            "'pipe' is a FIFO, not a file; remove it or add it to `ignore`",
+        )
+
+    @pytest.mark.parametrize(
+        ("name", "problem"),
+        [
+            ("../secret", "is not inside of `directory`; give its path relative to `directory`"),
+            ("/etc/passwd", "is not inside of `directory`; give its path relative to `directory`"),
+            ("link-out", "is not inside of `directory`; give its path relative to `directory`"),
+            ("folder", "is not a file; name a text file with one pattern a line"),
+            (".", "is not a file; name a text file with one pattern a line"),
+            ("pipe", "is not a file; name a text file with one pattern a line"),
+            ("dangling", "is not a file; name a text file with one pattern a line"),
+            ("loop", "is not a file; name a text file with one pattern a line"),
+            ("latin-1", "is not UTF-8 text; save it as UTF-8"),
+        ],
+    )
+    def test_an_ignore_file_that_cannot_be_used(self, site, name, problem):
+        """A file that should say what is private is never passed over in silence."""
+        write_tree(site, ["a", "folder/a", "../secret"])
+        (site / "latin-1").write_bytes(b"caf\xe9\n")
+        os.mkfifo(site / "pipe")
+        for link, target in (("link-out", "../secret"), ("dangling", "nowhere"), ("loop", "loop")):
+            (site / link).symlink_to(target)
+        found = problems(site, ignore_file=name, ignore=["pipe", "link-out", "dangling", "loop"])
+        assert found == (f"`ignore-file`: {name!r} {problem}",)
+
+    def test_all_problems_are_listed_at_once(self, site):
+        """Sorted; the first twenty, and how many more there are."""
+        for number in range(23):
+            (site / f"link-{number:02}").symlink_to("nowhere")
+        *listed, last = problems(site)
+        assert [problem.split()[0] for problem in listed] == [f"'link-{number:02}'" for number in range(20)]
+        assert last == "and 3 more"
+
+    def test_twenty_problems_are_all_listed(self, site):
+        """Nothing is said about more where there are none."""
+        for number in range(20):
+            (site / f"link-{number:02}").symlink_to("nowhere")
+        assert "more" not in problems(site)[-1]
+        assert len(problems(site)) == 20
+
+
+class TestPermissions:
+    """As an ordinary user: root may read everything, so a child process gives up that right."""
+
+    @pytest.fixture
+    def shared(self):
+        """A folder that another user can reach."""
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder).chmod(0o755)
+            yield Path(folder) / "site"
+            for path in Path(folder).rglob("*"):
+                path.chmod(0o755)
+
+    def problems(self, folder: Path, *options: str) -> list[str]:
+        program = (
+            "import json, os, sys; from pathlib import Path\n"
+            "from zerokie_action.errors import ConfigurationError\n"
+            "from zerokie_action.files.scan import scan\n"
+            "if os.geteuid() == 0: os.setegid(65534); os.seteuid(65534)\n"
+            "try: scan(Path(sys.argv[1]), ignore=sys.argv[2:]); print('[]')\n"
+            "except ConfigurationError as error: print(json.dumps(error.problems))\n"
+        )
+        command = (sys.executable, "-c", program, str(folder), *options)
+        found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+        assert isinstance(found, list)
+        return found
+
+    def test_files_and_folders(self, shared):
+        """Each that cannot be read is named, unless it is ignored; what can be read in some way is fine."""
+        write_tree(shared, ["a", "secret", "ignored", "open", "closed/a", "blind/b"])
+        for name, mode in (("secret", 0), ("ignored", 0), ("open", 0o604), ("closed", 0), ("blind", 0o444)):
+            (shared / name).chmod(mode)
+        assert self.problems(shared, "/ignored") == [
+            "'blind/b' cannot be read (Permission denied); make it readable or add it to `ignore`",
+            "'closed' cannot be read (Permission denied); make it readable or add it to `ignore`",
+            "'secret' cannot be read (Permission denied); make it readable or add it to `ignore`",
+        ]
+        assert self.problems(shared, "/ignored", "/closed", "/blind", "secret") == []
+
+    def test_a_link_through_a_closed_folder(self, shared):
+        """Where it leads cannot be said."""
+        write_tree(shared, ["a", "closed/b"])
+        (shared / "link").symlink_to("closed/b")
+        (shared / "closed").chmod(0)
+        why = "is a symbolic link that leads nowhere (to 'closed/b': Permission denied)"
+        assert self.problems(shared, "closed") == [f"'link' {why}; remove it or add it to `ignore`"]
+
+    def test_the_folder_itself(self, shared):
+        """The folder to deploy cannot be read."""
+        write_tree(shared, ["a"])
+        shared.chmod(0o311)
+        why = "cannot be read (Permission denied); make it readable for the user who runs this"
+        assert self.problems(shared) == [f"`directory`: {str(shared)!r} {why}"]
+
+    def test_the_ignore_file(self, shared):
+        """Patterns that cannot be read could hide anything."""
+        write_tree(shared, ["a", ".zerokieignore"])
+        (shared / ".zerokieignore").chmod(0)
+        why = "cannot be read (Permission denied); make it readable or remove it"
+        assert self.problems(shared) == [f"`ignore-file`: '.zerokieignore' {why}"]
+
+
+class CancelledError(Exception):
+    pass
+
+
+class TestCancellation:
+    def test_the_scan_ends_where_it_is_cancelled(self, site):
+        """What `check_cancelled` raises comes out, also in the middle of one big folder."""
+        for number in range(1100):
+            (site / str(number)).touch()
+        calls: list[None] = []
+
+        def check_cancelled() -> None:
+            calls.append(None)
+            if len(calls) == 3:
+                raise CancelledError
+
+        with pytest.raises(CancelledError):
+            scan(site, check_cancelled=check_cancelled)
+
+    def test_a_scan_that_is_not_cancelled(self, site):
+        """It asks at least once for each folder."""
+        write_tree(site, ["a/1", "b/1", "c/d/1"])
+        calls: list[None] = []
+        scan(site, check_cancelled=lambda: calls.append(None))
+        assert len(calls) == 5

@@ -1,0 +1,99 @@
+"""Results to report: one of each kind, and a hostile one."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from tests.ci.grammar import HOSTILE
+from zerokie_action.report.result import Changes, Result
+
+
+def static() -> Result:
+    """A static deploy that did everything."""
+    return Result(
+        operation="deploy",
+        app="my-site",
+        status="deployed",
+        exit_code=0,
+        kind="static",
+        deploy_id="d-20260307-170000",
+        url="https://my-site.platform-dev.zerokie.com",
+        created=True,
+        changes=Changes([("index.html", 1_200), ("assets/a b.png", 8_000_000)], ["old/a|b.html"], 199),
+        cache_purged=True,
+        domains=[
+            {"domain": "www.example.com", "cname_target": "my-site.zerokie.com", "tls_status": "pending"}
+        ],
+        notes=["The manifest was not readable"],
+        warnings=["Input `port` changes nothing"],
+        phases=[("Scan", 0.5), ("Upload", 1.5), ("Finalize", 0.001)],
+        duration_seconds=2.34567,
+        lock_wait_seconds=12.0,
+        retries_used=3,
+    )
+
+
+def image() -> Result:
+    """An image that did not start and was rolled back."""
+    return Result(
+        operation="deploy",
+        app="my-api",
+        status="rolled-back",
+        exit_code=8,
+        kind="container",
+        deploy_id="550e8400-e29b-41d4-a716-446655440000",
+        url="https://my-api.platform-dev.zerokie.com",
+        image="ghcr.io/o/my-api:v1",
+        previous_image="ghcr.io/o/my-api:v1",
+        created=False,
+        duration_seconds=61,
+        error="my-api did not start:\n status is 'crashed'",
+        hint="Read its log.",
+    )
+
+
+def planned() -> Result:
+    """A dry run."""
+    return Result(
+        operation="deploy",
+        app="my-site",
+        status="planned",
+        exit_code=0,
+        kind="static",
+        created=False,
+        planned=Changes([("index.html", 10)], [], 3),
+    )
+
+
+def hostile() -> st.SearchStrategy[Result]:
+    """Whatever a platform, a file system and a user could put into a result."""
+    optional = st.none() | HOSTILE
+    domain = st.fixed_dictionaries({"domain": HOSTILE, "cname_target": HOSTILE, "tls_status": HOSTILE})
+    changes = st.none() | st.builds(
+        Changes,
+        st.lists(st.tuples(HOSTILE, st.integers(0)), max_size=3),
+        st.lists(HOSTILE, max_size=1),
+        st.integers(0),
+    )
+    return st.builds(
+        Result,
+        operation=st.sampled_from(["deploy", "restart", "destroy"]),
+        app=HOSTILE,
+        status=st.sampled_from(["deployed", "planned", "rolled-back", "failed", "cancelled"]),
+        exit_code=st.integers(0, 255),
+        kind=st.sampled_from([None, "static", "container"]),
+        deploy_id=optional,
+        url=optional,
+        image=optional,
+        previous_image=optional,
+        created=st.none() | st.booleans(),
+        changes=changes,
+        planned=changes,
+        domains=st.lists(domain, max_size=1),
+        notes=st.lists(HOSTILE, max_size=1),
+        warnings=st.lists(HOSTILE, max_size=1),
+        phases=st.lists(st.tuples(HOSTILE, st.floats(0, 1e4)), max_size=2),
+        duration_seconds=st.floats(0, 1e6),
+        error=HOSTILE,
+        hint=HOSTILE,
+    )

@@ -1,0 +1,84 @@
+"""The dotenv and annotations files keep to what GitLab accepts."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from hypothesis import given
+
+from tests.report import results
+from zerokie_action.report.annotations import render_annotations
+from zerokie_action.report.dotenv import render_dotenv
+from zerokie_action.report.result import Result, outputs
+
+
+def test_dotenv():
+    """Known values, a line each; no error, no empty value."""
+    assert render_dotenv(outputs(results.static())) == (
+        "ZEROKIE_DEPLOY_ID=d-20260307-170000\n"
+        "ZEROKIE_URL=https://my-site.platform-dev.zerokie.com\n"
+        "ZEROKIE_APP=my-site\n"
+        "ZEROKIE_KIND=static\n"
+        "ZEROKIE_STATUS=deployed\n"
+        "ZEROKIE_CREATED=true\n"
+        "ZEROKIE_FILES_UPLOADED=2\n"
+        "ZEROKIE_FILES_DELETED=1\n"
+        "ZEROKIE_FILES_UNCHANGED=199\n"
+        "ZEROKIE_BYTES_UPLOADED=8001200\n"
+        "ZEROKIE_CACHE_PURGED=true\n"
+        'ZEROKIE_DOMAINS=[{"domain":"www.example.com","cname_target":"my-site.zerokie.com","tls_status":"pending"}]\n'
+        "ZEROKIE_DURATION_SECONDS=2.346\n"
+        "ZEROKIE_LOCK_WAIT_SECONDS=12\n"
+        "ZEROKIE_RETRIES_USED=3\n"
+    )
+    assert "ZEROKIE_ERROR" not in render_dotenv(outputs(results.image()))
+
+
+@given(results.hostile())
+def test_dotenv_of_anything(result):
+    """Whatever is in a result: GitLab's grammar, its limits, and exactly the variables of the outputs."""
+    known = outputs(result)
+    text = render_dotenv(known)
+    lines = text.split("\n")
+    assert lines.pop() == ""
+    assert all(re.fullmatch(r"ZEROKIE_[A-Z_]+=[!-~]+", line) for line in lines)
+    assert "$" not in text
+    assert "`" not in text
+    assert len(lines) <= 20
+    assert len(text) < 5_000
+    written = [line.partition("=")[0].removeprefix("ZEROKIE_").lower().replace("_", "-") for line in lines]
+    assert written == [name for name in known if name in written]
+
+
+def test_dotenv_leaves_out_what_does_not_fit():
+    """A huge value does not cost the others."""
+    text = render_dotenv({"url": "https://a.b", "domains": "x" * 5_000, "error": "x", "status": "deployed"})
+    assert text == "ZEROKIE_URL=https://a.b\nZEROKIE_STATUS=deployed\n"
+
+
+def test_annotations():
+    """The job's page links to the app."""
+    assert json.loads(render_annotations(results.static())) == {
+        "Zerokie": [
+            {"external_link": {"label": "my-site", "url": "https://my-site.platform-dev.zerokie.com"}}
+        ]
+    }
+
+
+@pytest.mark.parametrize("url", [None, "", "javascript:alert(1)", "https://a.b/\n", "https://user@a.b"])
+def test_annotations_without_a_web_address(url):
+    """Only a plain web address becomes a link."""
+    assert render_annotations(Result("deploy", app="my-site", url=url)) == '{"Zerokie": []}\n'
+
+
+@given(results.hostile())
+def test_annotations_of_anything(result):
+    """Whatever is in a result, the file has GitLab's shape."""
+    result.url = "https://a.b"
+    document = json.loads(render_annotations(result))
+    (link,) = document["Zerokie"]
+    assert link["external_link"].keys() == {"label", "url"}
+    assert link["external_link"]["label"].isprintable()
+    assert 0 < len(link["external_link"]["label"]) <= 100

@@ -1,0 +1,154 @@
+"""Outputs and the JSON result: the contract's names, types and order, on success and on failure."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+from hypothesis import given
+
+from tests.ci.grammar import workflow_commands
+from tests.report import results
+from zerokie_action.report.result import Changes, Result, outputs, redacted, render_json
+from zerokie_action.text import Redactor
+
+SCHEMA = json.loads(Path("docs/result.schema.json").read_text(encoding="utf-8"))
+CONTRACT = """
+deploy-id url app kind status image previous-image created files-uploaded files-deleted files-unchanged
+bytes-uploaded cache-purged domains duration-seconds lock-wait-seconds retries-used error
+""".split()  # noqa: SIM905 it reads better
+
+
+def test_outputs_of_a_static_deploy():
+    """Everything that is known, in the contract's order, as text."""
+    assert list(outputs(results.static()).items()) == [
+        ("deploy-id", "d-20260307-170000"),
+        ("url", "https://my-site.platform-dev.zerokie.com"),
+        ("app", "my-site"),
+        ("kind", "static"),
+        ("status", "deployed"),
+        ("created", "true"),
+        ("files-uploaded", "2"),
+        ("files-deleted", "1"),
+        ("files-unchanged", "199"),
+        ("bytes-uploaded", "8001200"),
+        ("cache-purged", "true"),
+        (
+            "domains",
+            '[{"domain":"www.example.com","cname_target":"my-site.zerokie.com","tls_status":"pending"}]',
+        ),
+        ("duration-seconds", "2.346"),
+        ("lock-wait-seconds", "12"),
+        ("retries-used", "3"),
+        ("error", ""),
+    ]
+
+
+def test_outputs_of_a_container_that_failed():
+    """Failure keeps what is known; the error is one line."""
+    known = outputs(results.image())
+    assert known["error"] == "my-api did not start: status is 'crashed'"
+    assert (known["image"], known["previous-image"]) == ("ghcr.io/o/my-api:v1", "ghcr.io/o/my-api:v1")
+    assert known["created"] == "false"
+    assert "files-uploaded" not in known
+    assert "cache-purged" not in known
+
+
+def test_outputs_of_a_dry_run_say_what_would_change():
+    """The counts of a dry run are the plan's."""
+    known = outputs(results.planned())
+    assert (known["files-uploaded"], known["files-deleted"], known["files-unchanged"]) == ("1", "0", "3")
+    assert known["bytes-uploaded"] == "10"
+
+
+def test_a_deploy_that_failed_reports_what_it_really_changed():
+    """A plan that was not carried out is not reported as done."""
+    result = Result("deploy", changes=Changes([("a", 1)]), planned=Changes([("a", 1), ("b", 2)]))
+    assert outputs(result)["files-uploaded"] == "1"
+    assert "files-uploaded" not in outputs(Result("deploy", planned=Changes([("a", 1)])))
+
+
+def test_outputs_when_nothing_is_known():
+    """Wrong inputs end a run before anything is known."""
+    assert outputs(Result("deploy", error="Input app is missing")) == {
+        "status": "failed",
+        "domains": "[]",
+        "duration-seconds": "0",
+        "lock-wait-seconds": "0",
+        "retries-used": "0",
+        "error": "Input app is missing",
+    }
+
+
+@given(results.hostile())
+def test_outputs_are_of_the_contract(result):
+    """There is no output that the contract does not name, and their order is the contract's."""
+    names = list(outputs(result))
+    assert names == [name for name in CONTRACT if name in names]
+    assert outputs(result)["error"].isprintable()
+
+
+@pytest.mark.parametrize("result", [results.static(), results.image(), results.planned(), Result("deploy")])
+def test_json_keeps_to_its_schema(result):
+    """The schema describes every result, and every property of it."""
+    document = json.loads(render_json(result))
+    jsonschema.validate(document, SCHEMA | {"additionalProperties": False})
+    assert list(document) == list(SCHEMA["properties"])
+
+
+def test_json_of_a_static_deploy():
+    """Numbers are numbers, names have underscores, lists are lists."""
+    document = json.loads(render_json(results.static()))
+    assert document["schema_version"] == 1
+    assert document["files_uploaded"] == 2
+    assert document["duration_seconds"] == 2.346
+    assert document["created"] is True
+    assert document["image"] is None
+    assert document["uploaded"] == [
+        {"path": "index.html", "bytes": 1_200},
+        {"path": "assets/a b.png", "bytes": 8_000_000},
+    ]
+    assert document["deleted"] == ["old/a|b.html"]
+    assert document["phases"][2] == {"name": "Finalize", "seconds": 0.001}
+
+
+@given(results.hostile())
+def test_json_of_anything(result):
+    """Whatever is in a result, its JSON is valid, and harmless when somebody prints it."""
+    text = render_json(result)
+    jsonschema.validate(json.loads(text), SCHEMA)
+    assert text.isascii()
+    assert json.loads(text)["app"] == (result.app or None)
+    assert workflow_commands(text) == []
+
+
+@given(results.hostile())
+def test_redacting_without_secrets_changes_nothing(result):
+    """The redacted result is a copy of the whole result."""
+    assert redacted(result, Redactor()) == result
+
+
+def test_redacted():
+    """No text of a result, at any depth, has a secret in it; the original is untouched."""
+    secret = "s3cr3t-key"  # noqa: S105
+    result = Result(
+        "deploy",
+        app=secret,
+        status="deployed",
+        url=f"https://{secret}",
+        changes=Changes([(secret, 1)], [secret], 1),
+        planned=Changes([(secret, 1)], [secret], 1),
+        domains=[{"domain": secret, "more": {secret: [secret, 1]}}],
+        notes=[secret],
+        warnings=[f"a {secret} b"],
+        error=f"unknown: {secret}",
+        hint=secret,
+    )
+    clean = redacted(result, Redactor(secret, "deployed"))
+    assert secret not in render_json(clean)
+    assert (clean.status, clean.url, clean.warnings) == ("deployed", "https://***", ["a *** b"])
+    assert clean.domains == [{"domain": "***", "more": {"***": ["***", 1]}}]
+    assert clean.changes == Changes([("***", 1)], ["***"], 1)
+    assert result.app == secret

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from tests.sandbox.wire import Wire
+from zerokie_action.sandbox.platform import Platform
+from zerokie_action.sandbox.server import Server, serve
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
+
+    Dial = Callable[[], Awaitable[Wire]]
+
+NOW = 1772902800.0  # 2026-03-07T17:00:00Z
+
+
+class Clock:
+    """A clock that stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def platform(tmp_path: Path, clock: Clock) -> Platform:
+    """A platform with the static app `site` and the container app `api`, which runs."""
+    platform = Platform(tmp_path / "data", clock=clock)
+    platform.apps.create_static("site")
+    platform.apps.create_container("api", "nginx:1")
+    clock.now = NOW + 60
+    return platform
+
+
+@pytest.fixture
+async def server(platform: Platform) -> AsyncIterator[Server]:
+    async with serve(platform) as server:
+        yield server
+
+
+@pytest.fixture
+async def dial(server: Server) -> AsyncIterator[Dial]:
+    """Open connections that are closed after the test."""
+    wires: list[Wire] = []
+
+    async def dial() -> Wire:
+        wires.append(await Wire.open(server))
+        return wires[-1]
+
+    yield dial
+    for wire in wires:
+        await wire.close()
+
+
+@pytest.fixture
+async def client(server: Server) -> AsyncIterator[httpx.AsyncClient]:
+    headers = {"authorization": "Bearer sandbox-key"}
+    async with httpx.AsyncClient(base_url=server.url, headers=headers, trust_env=False) as client:
+        yield client

@@ -1,0 +1,39 @@
+"""A platform in a process of its own."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import httpx
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MODULE = [sys.executable, "-W", "error", "-m", "zerokie_action.sandbox"]
+
+
+@contextmanager
+def sandbox(*arguments: str, end: signal.Signals = signal.SIGINT) -> Iterator[httpx.Client]:
+    """Run a platform with the key `k`, end it by a signal, and check what it printed and that it ended cleanly."""
+    command = [*MODULE, "--port", "0", "--api-key", "k", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603
+    try:
+        assert process.stdout is not None
+        url = process.stdout.readline().removeprefix("listening on ").rstrip("\n")
+        assert [process.stdout.readline() for _ in range(3)] == [
+            "API key:     k\n",
+            f"reference:   {url}/docs\n",
+            f"apps answer: {url}/_apps/NAME/\n",
+        ]
+        with httpx.Client(base_url=url, headers={"authorization": "Bearer k"}, trust_env=False) as client:
+            yield client
+        process.send_signal(end)
+        output, errors = process.communicate(timeout=10)
+        assert (process.returncode, output, errors) == (0, "", "")
+    finally:
+        process.kill()
+        process.communicate()

@@ -1,0 +1,271 @@
+from __future__ import annotations
+
+import pytest
+
+from zerokie_action.sandbox.apps import Rollout
+from zerokie_action.sandbox.platform import Platform
+from zerokie_action.sandbox.server import serve
+
+CONTAINER = {"name": "web", "image": "nginx:alpine", "port": 8000, "env": {"A": "b"}, "cpu": 512, "memory": 1024}
+
+
+async def test_a_container_app_is_created(client, server):
+    """POST answers 201 with the reference's five fields."""
+    answer = await client.post("/v1/apps", json=CONTAINER)
+    assert answer.status_code == 201
+    assert answer.json() == {
+        "name": "web",
+        "image": "nginx:alpine",
+        "port": 8000,
+        "status": "deploying",
+        "url": f"{server.url}/_apps/web",
+    }
+
+
+async def test_a_container_app_has_defaults(client):
+    """Only name and image are needed."""
+    assert (await client.post("/v1/apps", json={"name": "web", "image": "nginx"})).status_code == 201
+    app = (await client.get("/v1/apps/web")).json()
+    assert (app["port"], app["cpu"], app["memory"]) == (80, 256, 512)
+
+
+async def test_an_app_in_full(client, server):
+    """GET answers all of the reference's fields, times in UTC with whole seconds."""
+    assert (await client.get("/v1/apps/api")).json() == {
+        "name": "api",
+        "image": "nginx:1",
+        "port": 80,
+        "status": "running",
+        "url": f"{server.url}/_apps/api",
+        "instances": 1,
+        "cpu": 256,
+        "memory": 512,
+        "created_at": "2026-03-07T17:00:00Z",
+        "updated_at": "2026-03-07T17:00:00Z",
+    }
+
+
+async def test_a_static_app_ignores_what_is_for_containers(client, server):
+    """Even nonsense in the ignored fields is ignored; the answer has none of them."""
+    body = {"name": "docs", "type": "static", "image": 1, "port": "x", "cpu": -1, "memory": [], "registry_auth": 2}
+    answer = await client.post("/v1/apps", json=body)
+    assert answer.status_code == 201
+    assert answer.json() == {"name": "docs", "status": "running", "url": f"{server.url}/_apps/docs"}
+    assert (await client.get("/v1/apps/docs")).json() == {
+        "name": "docs",
+        "status": "running",
+        "url": f"{server.url}/_apps/docs",
+        "created_at": "2026-03-07T17:01:00Z",
+        "updated_at": "2026-03-07T17:01:00Z",
+    }
+
+
+async def test_apps_are_listed_oldest_first(client, server):
+    await client.post("/v1/apps", json={"name": "aaa", "type": "static"})
+    assert (await client.get("/v1/apps")).json() == [
+        {"name": "api", "image": "nginx:1", "port": 80, "status": "running", "url": f"{server.url}/_apps/api"},
+        {"name": "site", "status": "running", "url": f"{server.url}/_apps/site"},
+        {"name": "aaa", "status": "running", "url": f"{server.url}/_apps/aaa"},
+    ]
+
+
+@pytest.mark.parametrize("body", [CONTAINER | {"name": "api"}, {"name": "api", "type": "static"}])
+async def test_a_name_is_taken_once(client, body):
+    answer = await client.post("/v1/apps", json=body)
+    assert (answer.status_code, answer.json()) == (409, {"error": "app name already exists"})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("image", None),
+        ("image", ""),
+        ("image", "two words"),
+        ("name", "Web"),
+        ("name", "web-"),
+        ("name", "web\n"),
+        ("name", "w" * 64),
+        ("port", 0),
+        ("port", 65536),
+        ("port", "80"),
+        ("cpu", 0),
+        ("memory", -5),
+        ("memory", True),
+        ("env", ["A=b"]),
+        ("env", {"A": 1}),
+        ("env", {"A=B": "c"}),
+        ("type", "lambda"),
+        ("registry_auth", "me:secret"),
+        ("registry_auth", {"password": ["secret"]}),
+    ],
+)
+async def test_invalid_values_are_refused(client, platform, field, value):
+    """400 names the field and never repeats a secret; nothing is created."""
+    answer = await client.post("/v1/apps", json=CONTAINER | {field: value})
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith(f"invalid request: {field}")
+    assert "secret" not in answer.text
+    assert [app.name for app in platform.apps.list()] == ["api", "site"]
+
+
+async def test_a_container_needs_an_image(client):
+    answer = await client.post("/v1/apps", json={"name": "web"})
+    assert (answer.status_code, answer.json()) == (400, {"error": "invalid request: image: Field required"})
+
+
+async def test_registry_credentials_are_never_shown(client, platform):
+    """Only their presence is remembered."""
+    auth = {"username": "me", "password": "glpat-secret", "server_address": "registry.gitlab.com"}
+    answers = [
+        await client.post("/v1/apps", json=CONTAINER | {"registry_auth": auth}),
+        await client.post("/v1/apps/web/deploy", json={"registry_auth": auth}),
+        await client.get("/v1/apps/web"),
+        await client.get("/_sandbox/state"),
+    ]
+    assert [answer.status_code for answer in answers] == [201, 200, 200, 200]
+    assert not any("glpat-secret" in answer.text for answer in answers)
+    assert platform.apps.get("web").private
+    await client.post("/v1/apps/web/deploy")
+    assert not platform.apps.get("web").private
+
+
+async def test_delete_app(client, platform):
+    """204 without a body; files, lock, deployments and domains go with it, and the URL is gone."""
+    platform.put_file("site", "index.html", b"hello")
+    platform.take_lock("site", "s")
+    platform.finalize("site", "s", uploaded=1, deleted=0, total_bytes=5)
+    platform.take_lock("site", "t")
+    platform.domains.add("site", "www.example.com")
+    assert (await client.get("/_apps/site/")).status_code == 200
+    answer = await client.delete("/v1/apps/site")
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert (await client.get("/_apps/site/")).status_code == 404
+    platform.apps.create_static("site")
+    assert platform.files("site") == {}
+    assert platform.lock("site") is None
+    assert platform.deployments("site") == []
+    assert platform.domains.list("site") == []
+    assert (await client.get("/_apps/site/")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "", None),
+        ("DELETE", "", None),
+        ("POST", "/deploy", None),
+        ("GET", "/files", None),
+        ("PUT", "/files/a.txt", None),
+        ("DELETE", "/files/a.txt", None),
+        ("POST", "/deploy/lock", {"deploy_session_id": "s"}),
+        ("PUT", "/deploy/lock", {"deploy_session_id": "s"}),
+        (
+            "POST",
+            "/deploy/finalize",
+            {"deploy_session_id": "s", "files_uploaded": 0, "files_deleted": 0, "total_bytes": 0},
+        ),
+        ("POST", "/domains", {"domain": "www.example.com"}),
+        ("DELETE", "/domains/www.example.com", None),
+    ],
+)
+async def test_an_unknown_app_and_an_app_of_the_other_type(client, method, path, body):
+    """404 for no app, 400 for the wrong type, on every endpoint that has a name in its path."""
+    answer = await client.request(method, f"/v1/apps/nope{path}", json=body)
+    assert (answer.status_code, answer.json()) == (404, {"error": "app not found"})
+    if path == "/deploy":
+        answer = await client.request(method, f"/v1/apps/site{path}", json=body)
+        assert (answer.status_code, answer.json()) == (400, {"error": "not a container app"})
+    elif path:
+        answer = await client.request(method, f"/v1/apps/api{path}", json=body)
+        assert (answer.status_code, answer.json()) == (400, {"error": "not a static app"})
+
+
+async def test_deploy_a_new_image(client, clock):
+    """The answer is the reference's; the app comes up when its time has passed, and `updated_at` moves."""
+    answer = await client.post("/v1/apps/api/deploy", json={"image": "registry.example/api:v2"})
+    assert answer.status_code == 200
+    assert answer.json() == {"name": "api", "image": "registry.example/api:v2", "status": "deploying"}
+    app = (await client.get("/v1/apps/api")).json()
+    assert (app["status"], app["image"]) == ("deploying", "registry.example/api:v2")
+    assert (app["created_at"], app["updated_at"]) == ("2026-03-07T17:00:00Z", "2026-03-07T17:01:00Z")
+    clock.now += 0.99
+    assert (await client.get("/v1/apps/api")).json()["status"] == "deploying"
+    clock.now += 0.01
+    assert (await client.get("/v1/apps/api")).json()["status"] == "running"
+
+
+@pytest.mark.parametrize("body", [{}, {"json": {}}, {"json": {"image": None}}, {"content": b""}])
+async def test_deploy_without_an_image_restarts(client, body):
+    answer = await client.post("/v1/apps/api/deploy", **body)
+    assert answer.json() == {"name": "api", "image": "nginx:1", "status": "deploying"}
+
+
+async def test_every_deploy_moves_updated_at(client):
+    """Two deploys in the same second can be told apart."""
+    seen = []
+    for _ in range(3):
+        await client.post("/v1/apps/api/deploy")
+        seen.append((await client.get("/v1/apps/api")).json()["updated_at"])
+    assert seen == ["2026-03-07T17:01:00Z", "2026-03-07T17:01:01Z", "2026-03-07T17:01:02Z"]
+
+
+@pytest.mark.parametrize("image", ["api:broken", "registry:5000/api:v2-broken-1"])
+async def test_a_broken_image_fails(client, clock, image):
+    """After the same time; another image heals the app."""
+    await client.post("/v1/apps/api/deploy", json={"image": image})
+    assert (await client.get("/v1/apps/api")).json()["status"] == "deploying"
+    clock.now += 1
+    assert (await client.get("/v1/apps/api")).json()["status"] == "failed"
+    await client.post("/v1/apps/api/deploy", json={"image": "api:v3"})
+    clock.now += 1
+    assert (await client.get("/v1/apps/api")).json()["status"] == "running"
+
+
+async def test_a_deploy_in_progress_is_a_conflict(client, platform):
+    platform.hold_deploy("api")
+    answer = await client.post("/v1/apps/api/deploy")
+    assert (answer.status_code, answer.json()) == (409, {"error": "another deploy is in progress"})
+    platform.release_deploy("api")
+    assert (await client.post("/v1/apps/api/deploy")).status_code == 200
+
+
+async def test_the_status_can_be_forced_until_the_next_deploy(client, platform, clock):
+    platform.set_status("api", "crashed")
+    assert (await client.get("/v1/apps/api")).json()["status"] == "crashed"
+    await client.post("/v1/apps/api/deploy")
+    clock.now += 1
+    assert (await client.get("/v1/apps/api")).json()["status"] == "running"
+
+
+async def test_polls_can_stand_for_the_clock(tmp_path):
+    """`polls=2`: two GETs say deploying; the list does not count."""
+    platform = Platform(tmp_path, rollout=Rollout(polls=2))
+    platform.apps.create_container("api", "nginx:1")
+    statuses = []
+    for _ in range(4):
+        platform.apps.list()
+        statuses.append(platform.apps.status(platform.apps.poll("api")))
+    assert statuses == ["deploying", "deploying", "running", "running"]
+
+
+async def test_a_platform_may_refuse_a_deploy_while_it_deploys(tmp_path, clock):
+    platform = Platform(tmp_path, clock=clock, rollout=Rollout(conflicts=True, fail_images=["bad*"]))
+    platform.apps.create_container("api", "nginx:1")
+    with pytest.raises(Exception, match="another deploy is in progress"):
+        platform.apps.deploy("api", image=None, private=False)
+    clock.now += 1
+    app = platform.apps.deploy("api", image="bad", private=False)
+    clock.now += 1
+    assert platform.apps.status(app) == "failed"
+
+
+async def test_urls_follow_the_server(tmp_path):
+    """The same platform on another port has other URLs, unless it has a public one."""
+    platform = Platform(tmp_path / "a")
+    async with serve(platform) as first:
+        assert platform.url("x") == f"{first.url}/_apps/x"
+        async with serve(platform) as second:
+            assert platform.url("x") == f"{second.url}/_apps/x"
+    public = Platform(tmp_path / "b", public_url="https://cdn.example")
+    async with serve(public):
+        assert public.url("x") == "https://cdn.example/_apps/x"

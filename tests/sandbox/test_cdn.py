@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import pytest
+
+from zerokie_action.sandbox.server import serve
+
+
+def purge(platform):
+    platform.take_lock("site", "s")
+    platform.finalize("site", "s", uploaded=0, deleted=0, total_bytes=0)
+
+
+async def test_a_page_with_its_headers(client, platform):
+    """No key needed; type, length, date and ETag are those of the file."""
+    platform.put_file("site", "index.html", b"hello", "text/html; charset=utf-8")
+    answer = await client.get("/_apps/site/", headers={"authorization": ""})
+    assert (answer.status_code, answer.content) == (200, b"hello")
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.headers["content-length"] == "5"
+    assert answer.headers["last-modified"] == "Sat, 07 Mar 2026 17:01:00 GMT"
+    assert answer.headers["date"] == "Sat, 07 Mar 2026 17:01:00 GMT"
+    etag = answer.headers["etag"]
+    platform.put_file("site", "index.html", b"HELLO", "text/html; charset=utf-8")
+    purge(platform)
+    assert (await client.get("/_apps/site/")).headers["etag"] != etag
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("", b"home"),
+        ("/", b"home"),
+        ("/index.html", b"home"),
+        ("/docs/", b"docs"),
+        ("/docs/index.html", b"docs"),
+        ("/a%20b", b"ab"),
+        ("/docs/../index.html", b"home"),
+    ],
+)
+async def test_where_pages_are(client, platform, path, content):
+    """A folder is its index.html."""
+    platform.put_file("site", "index.html", b"home")
+    platform.put_file("site", "docs/index.html", b"docs")
+    platform.put_file("site", "a b", b"ab")
+    answer = await client.get(f"/_apps/site{path}")
+    assert (answer.status_code, answer.content) == (200, content)
+
+
+async def test_head(client, platform):
+    """The headers of GET without the body."""
+    platform.put_file("site", "a.css", b"body{}", "text/css")
+    answer = await client.head("/_apps/site/a.css")
+    assert (answer.status_code, answer.content, answer.headers["content-length"]) == (200, b"", "6")
+
+
+async def test_only_get_and_head(client):
+    answer = await client.put("/_apps/site/a.css", content=b"x")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
+
+
+async def test_missing_pages(client, platform):
+    """404, with the site's own 404.html when it has one."""
+    answer = await client.get("/_apps/site/nope")
+    assert (answer.status_code, "not found" in answer.text) == (404, True)
+    platform.put_file("site", "404.html", b"lost?", "text/html")
+    purge(platform)
+    answer = await client.get("/_apps/site/nope")
+    assert (answer.status_code, answer.content) == (404, b"lost?")
+    assert (await client.get("/_apps/nope/")).status_code == 404
+
+
+async def test_only_a_purge_refreshes(client, platform):
+    """New, changed and deleted files show after finalize, not before, whatever the client asks for."""
+    platform.put_file("site", "changed", b"old", "text/plain")
+    platform.put_file("site", "deleted", b"old")
+
+    async def seen(**headers):
+        answers = [await client.get(f"/_apps/site/{n}", headers=headers) for n in ("changed", "deleted", "new")]
+        return [(answer.status_code, answer.content, answer.headers["x-cache"]) for answer in answers]
+
+    first = await seen()
+    assert [row[0] for row in first] == [200, 200, 404]
+    assert [row[2] for row in first] == ["MISS"] * 3
+    platform.put_file("site", "changed", b"new", "text/css")
+    platform.delete_file("site", "deleted")
+    platform.put_file("site", "new", b"new")
+    cached = [(status, content, "HIT") for status, content, _ in first]
+    assert await seen() == cached
+    assert await seen(cache_control="no-cache", pragma="no-cache") == cached
+    purge(platform)
+    assert [row[0] for row in await seen()] == [200, 404, 200]
+    answer = await client.get("/_apps/site/changed")
+    assert (answer.content, answer.headers["content-type"]) == (b"new", "text/css")
+
+
+async def test_a_query_string_is_part_of_the_key(client, platform):
+    """So a unique one reads past the cache."""
+    platform.put_file("site", "a", b"old")
+    await client.get("/_apps/site/a")
+    platform.put_file("site", "a", b"new")
+    assert (await client.get("/_apps/site/a")).content == b"old"
+    assert (await client.get("/_apps/site/a?1")).content == b"new"
+
+
+async def test_what_is_purged_takes_no_room(client, platform):
+    """Old contents stay on disk while the CDN may serve them, not longer."""
+    for content in (b"1", b"2", b"3"):
+        platform.put_file("site", "a", content)
+    purge(platform)
+    assert [blob.read_bytes() for blob in platform.store.blob_path(0).parent.iterdir()] == [b"3"]
+
+
+async def test_a_large_file(client, platform):
+    content = bytes(range(256)) * 4096
+    platform.put_file("site", "a", content)
+    assert (await client.get("/_apps/site/a")).content == content
+
+
+async def test_the_app_has_a_host_name_too(client, platform):
+    platform.put_file("site", "index.html", b"home")
+    for host in ("site.localhost", "site.localhost:8080"):
+        answer = await client.get("/", headers={"host": host})
+        assert (answer.status_code, answer.content) == (200, b"home")
+
+
+async def test_a_browser_gets_the_slash_that_relative_links_need(client, platform):
+    platform.put_file("site", "index.html", b"home")
+    answer = await client.get("/_apps/site", headers={"sec-fetch-mode": "navigate"})
+    assert (answer.status_code, answer.headers["location"]) == (308, "/_apps/site/")
+
+
+async def test_a_container_app_names_its_image(client, platform, clock):
+    """503 until it runs."""
+    answer = await client.get("/_apps/api/healthz")
+    assert (answer.status_code, "api runs nginx:1" in answer.text) == (200, True)
+    platform.apps.deploy("api", image="nginx:<2>", private=False)
+    answer = await client.get("/_apps/api/")
+    assert (answer.status_code, "api is deploying" in answer.text) == (503, True)
+    clock.now += 1
+    assert "api runs nginx:&lt;2&gt;" in (await client.get("/_apps/api/")).text
+
+
+async def test_a_container_apps_answer_can_be_set(client, platform):
+    platform.set_page("api", 418, b"teapot", {"content-type": "text/plain", "retry-after": "5"})
+    answer = await client.get("/_apps/api/")
+    assert (answer.status_code, answer.content, answer.headers["retry-after"]) == (418, b"teapot", "5")
+
+
+async def test_a_bad_path_is_a_400(client):
+    answer = await client.get("/_apps/site/%FF")
+    assert (answer.status_code, answer.json()) == (400, {"error": "invalid path: not UTF-8"})
+
+
+async def test_the_cache_belongs_to_the_platform_not_to_the_server(platform):
+    platform.put_file("site", "a", b"old")
+    for _ in range(2):
+        async with serve(platform):
+            page, _ = platform.cdn.get("site", "a", "")
+            assert page.status == 200
+    assert platform.cdn.get("site", "a", "")[1]

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.sandbox.process import sandbox
+from zerokie_action.sandbox.cli import main
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_it_serves_and_ends_on_a_signal(tmp_path, end):
+    """The first line is the address; state survives a restart with the same folder."""
+    with sandbox("--data", str(tmp_path), end=end) as client:
+        assert client.get("/v1/apps", headers={"authorization": "Bearer other"}).status_code == 401
+        client.post("/v1/apps", json={"name": "site", "type": "static"})
+        assert client.put("/v1/apps/site/files/a", content=b"x").status_code == 200
+        assert client.get("/docs").status_code == 200
+        assert client.get("/_apps/site/a").content == b"x"
+    with sandbox("--data", str(tmp_path), end=end) as client:
+        assert [file["path"] for file in client.get("/v1/apps/site/files").json()] == ["a"]
+        state = client.get("/_sandbox/state").json()
+        assert (list(state["apps"]), state["request_count"]) == (["site"], 1)
+
+
+def test_options(tmp_path):
+    """Deploy time and faults are what the command line says."""
+    options = ["--deploy-seconds", "0", "--fault", "GET /v1 503", "--fault", "GET /v1 418", "--latency", "1"]
+    with sandbox("--data", str(tmp_path), *options) as client:
+        client.post("/v1/apps", json={"name": "api", "image": "nginx"})
+        assert [client.get("/v1/apps/api").status_code for _ in range(3)] == [503, 418, 200]
+        assert client.get("/v1/apps/api").json()["status"] == "running"
+
+
+def test_wrong_options(capsys):
+    """One line that says what is wrong."""
+    with pytest.raises(SystemExit) as caught:
+        main(["--fault", "PUT files"])
+    assert caught.value.code == 2
+    expected = "error: argument --fault: 'PUT files' is not 'METHOD PATH WHAT [after] [skip=N] [xN]'\n"
+    assert capsys.readouterr().err.endswith(expected)
+
+
+def test_help(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["--help"])
+    assert caught.value.code == 0
+    assert "--fault 'METHOD PATH WHAT" in capsys.readouterr().out
+
+
+def test_a_folder_that_cannot_be(tmp_path, capsys):
+    """One line, exit code 1."""
+    (tmp_path / "file").touch()
+    assert main(["--port", "0", "--data", str(tmp_path / "file")]) == 1
+    assert capsys.readouterr().err.startswith("The sandbox cannot start: ")
+
+
+@pytest.mark.parametrize("missing", ["fastapi", "uvicorn"])
+def test_a_missing_extra(missing):
+    """One line that names the fix."""
+    code = f"import sys, runpy; sys.modules[{missing!r}] = None; runpy.run_module('zerokie_action.sandbox', alter_sys=True)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603
+    message = f"The sandbox needs {missing}. Install its extra: pip install 'zerokie-action[sandbox]'\n"
+    assert (done.returncode, done.stderr) == (1, message)

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import pytest
+
+DOMAINS = "/v1/apps/site/domains"
+
+
+async def test_add_and_delete(client, platform):
+    """201 with the CNAME target, 204 without a body, 404 the second time."""
+    answer = await client.post(DOMAINS, json={"domain": "WWW.Example.com"})
+    assert (answer.status_code, answer.json()) == (
+        201,
+        {"domain": "www.example.com", "cname_target": "site.localhost", "tls_status": "pending"},
+    )
+    assert platform.domains.list("site") == ["www.example.com"]
+    answer = await client.delete(f"{DOMAINS}/www.example.com")
+    assert (answer.status_code, answer.content) == (204, b"")
+    answer = await client.delete(f"{DOMAINS}/www.example.com")
+    assert (answer.status_code, answer.json()) == (404, {"error": "domain not found"})
+
+
+@pytest.mark.parametrize("app", ["site", "other"])
+async def test_a_domain_is_attached_once(client, platform, app):
+    platform.apps.create_static("other")
+    await client.post(DOMAINS, json={"domain": "www.example.com"})
+    answer = await client.post(f"/v1/apps/{app}/domains", json={"domain": "www.example.com"})
+    assert (answer.status_code, answer.json()) == (409, {"error": "domain already exists"})
+
+
+async def test_another_apps_domain_is_not_found(client, platform):
+    platform.apps.create_static("other")
+    platform.domains.add("other", "www.example.com")
+    assert (await client.delete(f"{DOMAINS}/www.example.com")).status_code == 404
+    assert platform.domains.list("other") == ["www.example.com"]
+
+
+@pytest.mark.parametrize(
+    ("domain", "error"),
+    [
+        ("example.com", "apex domains are not supported"),
+        ("localhost", "invalid domain"),
+        ("", "invalid domain"),
+        ("a..example.com", "invalid domain"),
+        ("-a.example.com", "invalid domain"),
+        ("a b.example.com", "invalid domain"),
+        ("www.example.com\n", "invalid domain"),
+        ("https://www.example.com", "invalid domain"),
+        (f"{'a' * 64}.example.com", "invalid domain"),
+        (".".join(["abc"] * 64), "invalid domain"),
+    ],
+)
+async def test_invalid_domains(client, platform, domain, error):
+    answer = await client.post(DOMAINS, json={"domain": domain})
+    assert (answer.status_code, answer.json()) == (400, {"error": error})
+    assert platform.domains.list("site") == []

@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from tests.sandbox.wire import Wire, until
+from zerokie_action.sandbox.fault_text import parse_fault
+from zerokie_action.sandbox.faults import Fault, Faults, Kind
+from zerokie_action.sandbox.records import Record
+from zerokie_action.sandbox.server import serve
+
+LOCK = json.dumps({"deploy_session_id": "mine"}).encode()
+FILE = "/v1/apps/site/files/a"
+BOTH = pytest.mark.parametrize("after", [False, True])
+
+
+async def acquire(dial):
+    wire = await dial()
+    wire.send("POST", "/v1/apps/site/deploy/lock", LOCK)
+    return wire
+
+
+@BOTH
+async def test_a_status(client, platform, after):
+    """The status, the headers, an error in the reference's format; the effect only when asked for."""
+    platform.faults.add(Fault(Kind.STATUS, status=429, headers={"retry-after": "7"}, after=after))
+    answer = await client.post("/v1/apps/site/deploy/lock", json={"deploy_session_id": "mine"})
+    assert (answer.status_code, answer.json()) == (429, {"error": "Too Many Requests"})
+    assert answer.headers["retry-after"] == "7"
+    assert platform.lock("site") == ("mine" if after else None)
+    record = platform.requests[0]
+    assert (record.status, record.fault) == (429, "status 429" + " after the effect" * after)
+
+
+async def test_a_status_with_a_body_of_its_own(client, platform):
+    """A proxy's page, for example."""
+    platform.faults.add(Fault(Kind.STATUS, status=502, body=b"<h1>Bad", headers={"content-type": "text/html"}))
+    answer = await client.get("/v1/apps")
+    assert (answer.status_code, answer.content, answer.headers["content-type"]) == (502, b"<h1>Bad", "text/html")
+
+
+@BOTH
+@pytest.mark.parametrize(("kind", "content_type"), [(Kind.HTML, "text/html"), (Kind.EMPTY, None)])
+async def test_a_success_that_is_none(client, platform, kind, content_type, after):
+    platform.faults.add(Fault(kind, after=after))
+    answer = await client.put(FILE, content=b"x")
+    assert (answer.status_code, answer.headers.get("content-type")) == (200, content_type)
+    assert answer.content == b"" if kind is Kind.EMPTY else answer.content.startswith(b"<!doctype html>")
+    assert platform.files("site") == ({"a": b"x"} if after else {})
+
+
+@BOTH
+async def test_a_truncated_body(dial, platform, after):
+    """Content-Length promises more than comes before the connection is closed."""
+    platform.faults.add(Fault(Kind.TRUNCATED, after=after))
+    head, body = await (await acquire(dial)).answer()
+    assert head.startswith(b"HTTP/1.1 200 ")
+    length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+    assert len(body) <= length - 100
+    assert body == (b'{"locked":true,"deplo' if after else b"")
+    assert platform.lock("site") == ("mine" if after else None)
+
+
+async def test_a_truncated_answer_that_would_have_no_body(dial, platform):
+    """A 204 becomes a 200, or there would be nothing to cut."""
+    platform.put_file("site", "a", b"x")
+    platform.faults.add(Fault(Kind.TRUNCATED, after=True))
+    wire = await dial()
+    wire.send("DELETE", FILE)
+    head, body = await wire.answer()
+    assert (head[:13], body) == (b"HTTP/1.1 200 ", b"")
+    assert platform.files("site") == {}
+
+
+@BOTH
+async def test_a_reset(dial, platform, after):
+    """A real RST: ECONNRESET, not the end of the stream."""
+    platform.faults.add(Fault(Kind.RESET, after=after))
+    wire = await acquire(dial)
+    with pytest.raises(ConnectionResetError):
+        await wire.reader.read()
+    assert platform.lock("site") == ("mine" if after else None)
+    assert platform.requests[0].status is None
+    assert str(platform.requests[0]).endswith("-> reset" + " after the effect" * after)
+
+
+async def test_a_reset_in_the_middle_of_an_upload(dial, platform):
+    """The old content stays, however much of the new was read."""
+    platform.put_file("site", "a", b"old")
+    platform.faults.add(Fault(Kind.RESET_UPLOAD, size=1000))
+    wire = await dial()
+    wire.send("PUT", FILE, b"x" * 10_000_000)
+    with pytest.raises(ConnectionResetError):
+        await wire.reader.read()
+    assert 1000 <= platform.requests[0].body_size < 10_000_000
+    assert platform.files("site") == {"a": b"old"}
+
+
+@BOTH
+async def test_a_hang(dial, platform, after):
+    """Nothing comes until the client gives up; everybody else is served meanwhile."""
+    platform.faults.add(Fault(Kind.HANG, after=after))
+    wire = await acquire(dial)
+    await until(lambda: platform.requests and platform.requests[0].fault)
+    other = await dial()
+    other.send("GET", "/v1/apps/site", connection="close")
+    head, _ = await other.answer()
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert platform.lock("site") == ("mine" if after else None)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(wire.reader.read(), 0.05)
+    assert platform.requests[0].status is None
+
+
+async def test_a_hang_ends_with_the_server(platform):
+    """Serving ends although requests hang or wait, and the connections are cut."""
+    platform.faults.add(Fault(Kind.HANG), Fault(Kind.DELAY, seconds=1000))
+    async with serve(platform) as server:
+        wires = [await acquire(lambda: Wire.open(server)) for _ in range(2)]
+        await until(lambda: [record.fault for record in platform.requests] == ["hang", "delay"])
+    for wire in wires:
+        assert await wire.reader.read() == b""
+        await wire.close()
+    assert platform.lock("site") is None
+
+
+@pytest.mark.parametrize("patient", [False, True])
+async def test_a_delay(dial, platform, patient):
+    """The request takes effect late, even when the client is gone by then."""
+    platform.faults.add(Fault(Kind.DELAY, seconds=0.05))
+    wire = await acquire(dial)
+    await until(lambda: platform.requests and platform.requests[0].fault)
+    assert platform.lock("site") is None
+    if patient:
+        assert await wire.status() == 200
+    else:
+        await until(lambda: platform.lock("site"))
+    assert platform.lock("site") == "mine"
+
+
+async def test_a_slow_body(dial, platform):
+    """The head comes at once, the body piece by piece, in the end all of it."""
+    platform.put_file("site", "a", b"0123456789" * 3)
+    platform.faults.add(Fault(Kind.SLOW, path="/_apps/", seconds=0.05))
+    wire = await dial()
+    wire.send("GET", "/_apps/site/a")
+    assert await wire.status() == 200
+    pieces = b""
+    while len(pieces) < 30:
+        piece = await wire.reader.read(1000)
+        assert len(piece) < 30
+        pieces += piece
+    assert pieces == b"0123456789" * 3
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+@BOTH
+async def test_the_platform_survives_every_fault(dial, platform, kind, after):
+    """Whatever happened to one request, the next one on a new connection is answered."""
+    platform.faults.add(Fault(kind, after=after, seconds=0.01))
+    wire = await dial()
+    wire.send("PUT", FILE, b"x" * 1000)
+    await until(lambda: platform.requests and platform.requests[0].fault)
+    other = await dial()
+    other.send("GET", "/v1/apps")
+    assert await other.status() == 200
+
+
+async def test_faults_hit_the_apps_urls_too(client, platform):
+    platform.faults.add(Fault(Kind.STATUS, path="^/_apps/", status=503))
+    assert (await client.get("/v1/apps")).status_code == 200
+    assert (await client.get("/_apps/api/")).status_code == 503
+    assert (await client.get("/_apps/api/")).status_code == 200
+
+
+def hits(fault: Fault, *requests: tuple[str, str]) -> list[int]:
+    """Say which of the requests are hit."""
+    faults = Faults()
+    faults.add(fault)
+    records = [Record(index, method, path) for index, (method, path) in enumerate(requests)]
+    return [record.index for record in records if faults.take(record)]
+
+
+GETS = [("GET", "/v1/apps/a")] * 5
+
+
+def test_which_requests_are_hit():
+    """By index, method and path; once, a number of times or for ever, some let through first."""
+    assert hits(Fault(Kind.RESET), *GETS) == [0]
+    assert hits(Fault(Kind.RESET, times=2), *GETS) == [0, 1]
+    assert hits(Fault(Kind.RESET, times=None), *GETS) == [0, 1, 2, 3, 4]
+    assert hits(Fault(Kind.RESET, skip=2, times=2), *GETS) == [2, 3]
+    assert hits(Fault(Kind.RESET, index=3), *GETS) == [3]
+    assert hits(Fault(Kind.RESET, index=3, times=None), *GETS) == [3, 4]
+    mixed = [("GET", "/v1/apps/a/files"), ("PUT", "/v1/apps/a/files/x"), ("PUT", "/v1/apps/a/deploy/lock")]
+    assert hits(Fault(Kind.RESET, method="PUT", times=None), *mixed) == [1, 2]
+    assert hits(Fault(Kind.RESET, path=r"/files(/|$)", times=None), *mixed) == [0, 1]
+    assert hits(Fault(Kind.RESET, method="PUT", path="lock$", index=1), *mixed) == [2]
+
+
+def test_the_first_fault_whose_turn_it_is_hits():
+    """A fault that is spent or not yet due makes way for the next one; a fault itself never changes."""
+    faults = Faults()
+    first, second = Fault(Kind.RESET, skip=1), Fault(Kind.HANG, times=2)
+    faults.add(first, second)
+    assert [faults.take(Record(index, *GETS[0])) for index in range(4)] == [second, first, second, None]
+    faults.add(first)
+    faults.clear()
+    assert faults.take(Record(9, *GETS[0])) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("PUT /files/ 503 x3", Fault(Kind.STATUS, method="PUT", path="/files/", status=503, times=3)),
+        ("* . reset after x*", Fault(Kind.RESET, path=".", after=True, times=None)),
+        ("POST finalize$ hang skip=2", Fault(Kind.HANG, method="POST", path="finalize$", skip=2)),
+        ("PUT files reset-upload=1000", Fault(Kind.RESET_UPLOAD, method="PUT", path="files", size=1000)),
+        ("GET /v1 delay=1.5", Fault(Kind.DELAY, method="GET", path="/v1", seconds=1.5)),
+        ("GET /v1 slow=3", Fault(Kind.SLOW, method="GET", path="/v1", seconds=3)),
+        ("GET /v1 html", Fault(Kind.HTML, method="GET", path="/v1")),
+    ],
+)
+def test_faults_in_words(text, fault):
+    assert parse_fault(text) == fault
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("PUT 503", "'PUT 503' is not 'METHOD PATH WHAT [after] [skip=N] [xN]'"),
+        ("PUT x broken", "'broken' is neither a status code nor one of status, html, empty, truncated, reset,"),
+        ("PUT x 503 twice", "'twice' is not 'after', 'skip=N' or 'xN'"),
+        ("PUT ( 503", "path '(' is no regular expression: missing ), unterminated subpattern"),
+        ("PUT x delay", "could not convert string to float: ''"),
+    ],
+)
+def test_faults_in_wrong_words(text, error):
+    with pytest.raises(ValueError) as caught:  # noqa: PT011  the text is compared below
+        parse_fault(text)
+    assert str(caught.value).startswith(error)
+
+
+async def test_faults_of_other_processes(client, platform):
+    """`POST /_sandbox/faults` takes the fields of a fault; what is none is a 400."""
+    answer = await client.post("/_sandbox/faults", json={"kind": "status", "status": 500, "path": "/v1", "times": 2})
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert [(await client.get("/v1/apps")).status_code for _ in range(3)] == [500, 500, 200]
+    for wrong in ({}, {"kind": "nope"}, {"kind": "reset", "path": "("}):
+        answer = await client.post("/_sandbox/faults", json=wrong)
+        assert (answer.status_code, answer.json().keys()) == (400, {"error"})

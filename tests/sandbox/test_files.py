@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.sandbox.wire import until
+
+FILES = "/v1/apps/site/files"
+
+
+async def test_upload_and_list(client, platform, clock):
+    """200 with an empty body; the listing has path, length and the time in whole seconds."""
+    answer = await client.put(f"{FILES}/index.html", content=b"hello", headers={"content-type": "text/html"})
+    assert (answer.status_code, answer.content) == (200, b"")
+    clock.now += 1.9
+    await client.put(f"{FILES}/assets/style.css", content=b"")
+    assert (await client.get(FILES)).json() == [
+        {"path": "assets/style.css", "length": 0, "lastModified": "2026-03-07T17:01:01Z"},
+        {"path": "index.html", "length": 5, "lastModified": "2026-03-07T17:01:00Z"},
+    ]
+    assert platform.files("site") == {"assets/style.css": b"", "index.html": b"hello"}
+    assert platform.content_types("site") == {
+        "assets/style.css": "application/octet-stream",
+        "index.html": "text/html",
+    }
+
+
+async def test_an_upload_replaces(client, platform):
+    await client.put(f"{FILES}/a", content=b"old", headers={"content-type": "text/plain"})
+    await client.put(f"{FILES}/a", content=b"newer", headers={"content-type": "text/css"})
+    assert platform.files("site") == {"a": b"newer"}
+    assert platform.content_types("site") == {"a": "text/css"}
+
+
+async def test_delete(client, platform):
+    """204 without a body, 404 the second time."""
+    platform.put_file("site", "a", b"x")
+    answer = await client.delete(f"{FILES}/a")
+    assert (answer.status_code, answer.content) == (204, b"")
+    answer = await client.delete(f"{FILES}/a")
+    assert (answer.status_code, answer.json()) == (404, {"error": "file not found"})
+    assert platform.files("site") == {}
+
+
+async def test_an_upload_without_a_length(client, platform):
+    """Chunked transfer works."""
+
+    async def chunks():
+        for _ in range(3):
+            yield b"x" * 100_000
+
+    assert (await client.put(f"{FILES}/a", content=chunks())).status_code == 200
+    assert platform.files("site") == {"a": b"x" * 300_000}
+
+
+async def test_a_broken_upload_leaves_the_old_content(dial, platform):
+    """A body shorter than its Content-Length is never stored, and no part of it stays on disk."""
+    platform.put_file("site", "a", b"old")
+    blobs = platform.store.blob_path(0).parent
+    before = list(blobs.iterdir())
+    wire = await dial()
+    wire.send("PUT", f"{FILES}/a", b"x" * 500_000, content_length="1000000")
+    await wire.writer.drain()
+    await wire.close()
+    await until(lambda: platform.requests and platform.requests[0].status == 499)
+    assert platform.files("site") == {"a": b"old"}
+    assert list(blobs.iterdir()) == before
+
+
+async def test_an_app_may_go_while_a_file_comes(dial, platform):
+    """404 at the end of the upload; nothing is stored."""
+    wire = await dial()
+    wire.send("PUT", f"{FILES}/a", b"x", content_length="2")
+    await until(lambda: platform.requests and platform.requests[0].body_size == 1)
+    platform.delete_app("site")
+    wire.writer.write(b"x")
+    assert await wire.status() == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "error"),
+    [
+        ("", "invalid path: empty segment"),
+        ("a//b", "invalid path: empty segment"),
+        ("a/", "invalid path: empty segment"),
+        ("100%", "invalid path: '%' must be followed by two hexadecimal digits"),
+        ("a%2", "invalid path: '%' must be followed by two hexadecimal digits"),
+        ("a%2Fb", "invalid path: a segment cannot contain a slash or a NUL byte"),
+        ("a%00", "invalid path: a segment cannot contain a slash or a NUL byte"),
+        ("%FF", "invalid path: not UTF-8"),
+        ("%ED%A0%80", "invalid path: not UTF-8"),
+    ],
+)
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+async def test_paths_that_name_nothing(dial, platform, method, path, error):
+    wire = await dial()
+    wire.send(method, f"{FILES}/{path}", connection="close")
+    head, body = await wire.answer()
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert body.decode() == f'{{"error":"{error}"}}'
+    assert platform.files("site") == {}
+
+
+@pytest.mark.parametrize("target", ["..", "%2e%2E", "a/../..", "./.%2e/."])
+async def test_dot_segments_are_removed(dial, platform, target):
+    """So a careless `DELETE files/..` deletes the app, as it would through a proxy."""
+    wire = await dial()
+    wire.send("DELETE", f"{FILES}/{target}")
+    assert await wire.status() == 204
+    assert [app.name for app in platform.apps.list()] == ["api"]
+
+
+async def test_any_path_can_be_stored_behind_the_clients_back(client, platform):
+    """The listing shows even what no request could name."""
+    names = ["../x", "a//b", "/", "", "a/./b", "\n"]
+    for name in names:
+        platform.put_file("site", name, name.encode())
+    assert sorted(file["path"] for file in (await client.get(FILES)).json()) == sorted(names)
+    platform.delete_file("site", "../x")
+    assert "../x" not in platform.files("site")
+
+
+SEGMENT = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1).filter(
+    lambda text: text not in {".", ".."}
+)
+PATH = st.lists(SEGMENT, min_size=1, max_size=3).map("/".join)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(files=st.dictionaries(PATH, st.binary(max_size=20), min_size=1, max_size=5))
+async def test_every_name_comes_back(client, platform, files):
+    """Whatever the names are: uploaded, listed, served and deleted under exactly these names."""
+    for path, content in files.items():
+        answer = await client.put(f"{FILES}/{quote(path)}", content=content)
+        assert answer.status_code == 200
+    assert platform.files("site") == files
+    assert {file["path"]: file["length"] for file in (await client.get(FILES)).json()} == {
+        path: len(content) for path, content in files.items()
+    }
+    for path, content in files.items():
+        assert (await client.get(f"/_apps/site/{quote(path)}")).content == content
+    for path in files:
+        assert (await client.delete(f"{FILES}/{quote(path)}")).status_code == 204
+    assert platform.files("site") == {}
+    platform.cdn.purge("site")
+
+
+@pytest.mark.parametrize(
+    "name", ["a b", "100%", "%2F", "a#b", "a?b", "a\\b", "\"q'", "line\nbreak", "ünï/文", "+&;=", ".well-known/x"]
+)
+async def test_hostile_names(client, platform, name):
+    """The usual suspects, by name."""
+    assert (await client.put(f"{FILES}/{quote(name)}", content=b"x")).status_code == 200
+    assert platform.files("site") == {name: b"x"}
+    assert (await client.get(f"/_apps/site/{quote(name)}")).content == b"x"

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    "header", [{}, {"authorization": "Bearer wrong"}, {"authorization": "sandbox-key"}, {"authorization": "Basic x"}]
+)
+@pytest.mark.parametrize("path", ["/v1/apps", "/v1/apps/nope", "/v1/nope"])
+async def test_a_key_is_needed(client, header, path):
+    """401 comes before anything else, a 404 included."""
+    del client.headers["authorization"]
+    answer = await client.get(path, headers=header)
+    assert (answer.status_code, answer.json()) == (401, {"error": "missing or invalid API key"})
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+async def test_the_scheme_is_case_insensitive(client):
+    assert (await client.get("/v1/apps", headers={"authorization": "bearer sandbox-key"})).status_code == 200
+
+
+async def test_an_unknown_endpoint(client):
+    answer = await client.get("/v1/nope")
+    assert (answer.status_code, answer.json()) == (404, {"error": "not found"})
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/v1/apps", "GET, POST"),
+        ("/v1/apps/site", "DELETE, GET"),
+        ("/v1/apps/site/files", "GET"),
+        ("/v1/apps/site/files/a/b", "DELETE, PUT"),
+        ("/v1/apps/site/deploy/lock", "POST, PUT"),
+    ],
+)
+async def test_a_wrong_method(client, path, allowed):
+    """405 says which methods there are."""
+    answer = await client.patch(path)
+    assert (answer.status_code, answer.json()) == (405, {"error": "method not allowed"})
+    assert answer.headers["allow"] == allowed
+
+
+@pytest.mark.parametrize("body", [b"{", b"", b"\xff", b'{"deploy_session_id": "\xff"}', b"null", b"[1"])
+async def test_a_body_that_is_no_json_object(client, body):
+    answer = await client.post(
+        "/v1/apps/site/deploy/lock", content=body, headers={"content-type": "application/json"}
+    )
+    assert answer.status_code == 400
+    assert answer.json().keys() == {"error"}
+
+
+async def test_what_is_no_http(dial):
+    """400 in the same format."""
+    wire = await dial()
+    wire.writer.write(b"GET /\xff HTTP/1.1\r\n\r\n")
+    head, body = await wire.answer()
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert body == b'{"error": "Invalid HTTP request received."}'
+
+
+async def test_a_defect_is_a_500(client, platform, monkeypatch, caplog):
+    """The reference's format, and a traceback in the log."""
+
+    def explode(_name: str) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(platform.apps, "poll", explode)
+    answer = await client.get("/v1/apps/site")
+    assert (answer.status_code, answer.json()) == (500, {"error": "internal server error"})
+    assert "ZeroDivisionError" in caplog.text
+
+
+async def test_a_defect_outside_the_endpoints_is_a_500(client, platform, caplog):
+    """A hook that fails, for example."""
+
+    def explode(_record: object) -> None:
+        raise ZeroDivisionError
+
+    platform.on_request = explode
+    answer = await client.get("/v1/apps/site")
+    assert (answer.status_code, answer.json()) == (500, {"error": "internal server error"})
+    assert "ZeroDivisionError" in caplog.text
+
+
+async def test_connections_are_kept(dial, platform):
+    """One connection serves many requests, with bodies read and unread."""
+    wire = await dial()
+    for target in ("/v1/apps/site/files/a", "/v1/apps/nope/files/a", "/v1/apps/site/files/b"):
+        wire.send("PUT", target, b"x" * 100_000)
+        head = await wire.head()
+        length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+        await wire.reader.readexactly(length)
+    assert [record.status for record in platform.requests] == [200, 404, 200]
+    assert sorted(platform.files("site")) == ["a", "b"]
+
+
+async def test_pipelined_requests_are_answered_in_order(dial):
+    wire = await dial()
+    for name in ("nope", "site", "nope"):
+        wire.send("GET", f"/v1/apps/{name}")
+    statuses = []
+    for _ in range(3):
+        head = await wire.head()
+        statuses.append(int(head.split()[1]))
+        await wire.reader.readuntil(b"}")
+    assert statuses == [404, 200, 404]

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import pytest
+
+SITE = "/v1/apps/site"
+MINE, YOURS = {"deploy_session_id": "mine"}, {"deploy_session_id": "yours"}
+COUNTS = {"files_uploaded": 42, "files_deleted": 3, "total_bytes": 1048576}
+
+
+async def test_acquire(client, platform):
+    answer = await client.post(f"{SITE}/deploy/lock", json=MINE)
+    assert (answer.status_code, answer.json()) == (200, {"locked": True, "deploy_session_id": "mine"})
+    assert platform.lock("site") == "mine"
+
+
+@pytest.mark.parametrize("session", [MINE, YOURS])
+async def test_acquire_is_a_conflict_while_anybody_holds_it(client, platform, session):
+    """The holder's own session too: only the heartbeat tells whose lock it is."""
+    await client.post(f"{SITE}/deploy/lock", json=MINE)
+    answer = await client.post(f"{SITE}/deploy/lock", json=session)
+    assert (answer.status_code, answer.json()) == (409, {"error": "another deploy is already in progress"})
+    assert platform.lock("site") == "mine"
+
+
+async def test_heartbeat(client):
+    """200 for the holder, 409 for anybody else, 404 without a lock."""
+    answer = await client.put(f"{SITE}/deploy/lock", json=MINE)
+    assert (answer.status_code, answer.json()) == (404, {"error": "no deploy lock"})
+    await client.post(f"{SITE}/deploy/lock", json=MINE)
+    answer = await client.put(f"{SITE}/deploy/lock", json=MINE)
+    assert (answer.status_code, answer.json()) == (200, {"locked": True, "deploy_session_id": "mine"})
+    answer = await client.put(f"{SITE}/deploy/lock", json=YOURS)
+    assert (answer.status_code, answer.json()) == (
+        409,
+        {"error": "the deploy lock is held by another session"},
+    )
+
+
+async def test_a_lock_expires_30_minutes_after_the_last_heartbeat(client, platform, clock):
+    await client.post(f"{SITE}/deploy/lock", json=MINE)
+    clock.now += 1799
+    assert (await client.put(f"{SITE}/deploy/lock", json=MINE)).status_code == 200
+    clock.now += 1799
+    assert platform.lock("site") == "mine"
+    clock.now += 1
+    assert platform.lock("site") is None
+    assert (await client.put(f"{SITE}/deploy/lock", json=MINE)).status_code == 404
+    assert (await client.post(f"{SITE}/deploy/lock", json=YOURS)).status_code == 200
+    assert (await client.put(f"{SITE}/deploy/lock", json=MINE)).status_code == 409
+
+
+async def test_finalize(client, platform):
+    """The reference's answer; the lock is free, the deployment recorded."""
+    await client.post(f"{SITE}/deploy/lock", json=MINE)
+    answer = await client.post(f"{SITE}/deploy/finalize", json=MINE | COUNTS)
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "deploy_id": "d-20260307-170100",
+        "timestamp": "2026-03-07T17:01:00Z",
+        "cache_purged": True,
+        "summary": COUNTS,
+    }
+    assert platform.lock("site") is None
+    (deployment,) = platform.deployments("site")
+    assert (deployment.deploy_id, deployment.session) == ("d-20260307-170100", "mine")
+    assert (deployment.files_uploaded, deployment.files_deleted, deployment.total_bytes) == (42, 3, 1048576)
+
+
+async def test_deploy_ids_of_one_second_differ(client, platform):
+    platform.apps.create_static("other")
+    ids = []
+    for app in ("site", "site", "other"):
+        await client.post(f"/v1/apps/{app}/deploy/lock", json=MINE)
+        answer = await client.post(f"/v1/apps/{app}/deploy/finalize", json=MINE | COUNTS)
+        ids.append(answer.json()["deploy_id"])
+    assert ids == ["d-20260307-170100", "d-20260307-170100-2", "d-20260307-170100-3"]
+
+
+async def test_only_the_holder_finalizes(client, platform, clock):
+    """409 without a lock, with somebody else's and with an expired one; nothing is recorded."""
+    refused = (409, {"error": "the session does not hold the deploy lock"})
+    answer = await client.post(f"{SITE}/deploy/finalize", json=MINE | COUNTS)
+    assert (answer.status_code, answer.json()) == refused
+    await client.post(f"{SITE}/deploy/lock", json=MINE)
+    answer = await client.post(f"{SITE}/deploy/finalize", json=YOURS | COUNTS)
+    assert (answer.status_code, answer.json()) == refused
+    assert platform.lock("site") == "mine"
+    clock.now += 1800
+    answer = await client.post(f"{SITE}/deploy/finalize", json=MINE | COUNTS)
+    assert (answer.status_code, answer.json()) == refused
+    assert platform.deployments("site") == []
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+@pytest.mark.parametrize("body", [{}, {"deploy_session_id": ""}, {"deploy_session_id": 1}, [], "s"])
+async def test_a_lock_needs_a_session(client, platform, method, body):
+    answer = await client.request(method, f"{SITE}/deploy/lock", json=body)
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("invalid request: ")
+    assert platform.lock("site") is None
+
+
+@pytest.mark.parametrize("field", ["deploy_session_id", "files_uploaded", "files_deleted", "total_bytes"])
+@pytest.mark.parametrize("value", [None, -1, 0.5, True, [], 2**53])
+async def test_finalize_needs_its_counts(client, platform, field, value):
+    """Four fields, three of them whole numbers from 0; the lock stays."""
+    platform.take_lock("site", "mine")
+    answer = await client.post(f"{SITE}/deploy/finalize", json=MINE | COUNTS | {field: value})
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith(f"invalid request: {field}: ")
+    assert platform.lock("site") == "mine"
+
+
+async def test_locks_of_apps_are_independent(client, platform):
+    platform.apps.create_static("other")
+    assert (await client.post(f"{SITE}/deploy/lock", json=MINE)).status_code == 200
+    assert (await client.post("/v1/apps/other/deploy/lock", json=MINE)).status_code == 200
+
+
+async def test_the_lock_can_be_taken_and_expired_behind_the_clients_back(client, platform):
+    await client.post(f"{SITE}/deploy/lock", json=MINE)
+    platform.take_lock("site", "yours")
+    assert (await client.put(f"{SITE}/deploy/lock", json=MINE)).status_code == 409
+    platform.expire_lock("site")
+    assert (await client.put(f"{SITE}/deploy/lock", json=MINE)).status_code == 404

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import zerokie_action.sandbox
+from zerokie_action.sandbox.api import API
+
+ENDPOINTS = {
+    ("POST", "/v1/apps"): {201, 400, 401, 409, 500, 502},
+    ("GET", "/v1/apps"): {200, 400, 401, 500, 502},
+    ("GET", "/v1/apps/{name}"): {200, 400, 401, 404, 500, 502},
+    ("DELETE", "/v1/apps/{name}"): {204, 400, 401, 404, 500, 502},
+    ("POST", "/v1/apps/{name}/deploy"): {200, 400, 401, 404, 409, 500, 502},
+    ("GET", "/v1/apps/{name}/files"): {200, 400, 401, 404, 500, 502},
+    ("PUT", "/v1/apps/{name}/files/{path}"): {200, 400, 401, 404, 500, 502},
+    ("DELETE", "/v1/apps/{name}/files/{path}"): {204, 400, 401, 404, 500, 502},
+    ("POST", "/v1/apps/{name}/deploy/lock"): {200, 400, 401, 404, 409, 500, 502},
+    ("PUT", "/v1/apps/{name}/deploy/lock"): {200, 400, 401, 404, 409, 500, 502},
+    ("POST", "/v1/apps/{name}/deploy/finalize"): {200, 400, 401, 404, 409, 500, 502},
+    ("POST", "/v1/apps/{name}/domains"): {201, 400, 401, 404, 409, 500, 502},
+    ("DELETE", "/v1/apps/{name}/domains/{domain}"): {204, 400, 401, 404, 500, 502},
+}
+
+
+def test_every_endpoint_of_the_reference_is_described():
+    """Nothing more, nothing less, each with its status codes; every error has the reference's format."""
+    document = API.openapi()
+    operations = {
+        (method.upper(), path): operation
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert {key: set(map(int, operation["responses"])) for key, operation in operations.items()} == ENDPOINTS
+    errors = {
+        answer["content"]["application/json"]["schema"]["$ref"]
+        for operation in operations.values()
+        for status, answer in operation["responses"].items()
+        if int(status) >= 400
+    }
+    assert errors == {"#/components/schemas/Error"}
+    assert document["components"]["schemas"]["Error"]["required"] == ["error"]
+    assert document["security"] == [{"key": []}]
+    assert all(operation["description"] for operation in operations.values())
+
+
+async def test_the_reference_can_be_browsed(client):
+    del client.headers["authorization"]
+    answer = await client.get("/docs")
+    assert (answer.status_code, "/openapi.json" in answer.text) == (200, True)
+    assert (await client.get("/openapi.json")).json() == API.openapi()
+
+
+def test_the_sandbox_knows_nothing_of_the_client():
+    """It imports nothing of this project but itself."""
+    package = Path(zerokie_action.sandbox.__file__).parent
+    imported = set()
+    for source in package.rglob("*.py"):
+        for node in ast.walk(ast.parse(source.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                assert node.level == 0
+                imported.add(node.module or "")
+            elif isinstance(node, ast.Import):
+                imported.update(alias.name for alias in node.names)
+    ours = {name for name in imported if name.split(".")[0] == "zerokie_action"}
+    assert ours
+    assert all(name.startswith("zerokie_action.sandbox.") or name == "zerokie_action.sandbox" for name in ours)

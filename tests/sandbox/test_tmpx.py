@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+
+from tests.sandbox.process import sandbox
+from zerokie_action.sandbox.api import API
+
+KEY = {"Authorization": "Bearer k"}
+reference = schemathesis.openapi.from_dict(API.openapi())
+bounded = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
+    """A platform with one app of each type."""
+    with sandbox("--data", str(tmp_path_factory.mktemp("data"))) as client:
+        client.post("/v1/apps", json={"name": "site", "type": "static"})
+        client.post("/v1/apps", json={"name": "api", "image": "nginx"})
+        yield str(client.base_url)
+
+
+@reference.parametrize()
+@bounded
+def test_the_platform_does_what_its_description_says(case, url):
+    """Status codes, bodies, methods, key, wrong and right data: all as documented."""
+    if "name" in case.path_parameters:
+        case.path_parameters["name"] += ""
+    case.call_and_validate(base_url=url, headers=KEY)
+
+
+@reference.include(path_regex="{name}").exclude(operation_id="delete_app").parametrize()
+@bounded
+def test_it_does_so_with_apps_that_exist(case, url):
+    """The same beyond "app not found"."""
+    case.path_parameters["name"] = "api" if case.path.endswith("/deploy") else "site"
+    case.call_and_validate(base_url=url, headers=KEY)

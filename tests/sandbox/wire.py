@@ -1,0 +1,63 @@
+"""Requests at the level of the socket, for what no HTTP library would send or show."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from zerokie_action.sandbox.server import Server
+
+
+@dataclass
+class Wire:
+    """A TCP connection to the platform."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    @classmethod
+    async def open(cls, server: Server) -> Wire:
+        host, port = server.url.removeprefix("http://").rsplit(":", 1)
+        return cls(*await asyncio.open_connection(host, int(port)))
+
+    def send(self, method: str, target: str, body: bytes = b"", **headers: str) -> None:
+        """Send a request with key and Content-Length, unless `headers` say otherwise."""
+        fields = {
+            "host": "127.0.0.1",
+            "authorization": "Bearer sandbox-key",
+            "content-type": "application/json",
+            "content-length": str(len(body)),
+        } | {name.replace("_", "-"): value for name, value in headers.items()}
+        lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items()), "", ""]
+        self.writer.write("\r\n".join(lines).encode() + body)
+
+    async def close(self) -> None:
+        """Close the connection, in whatever state it is."""
+        self.writer.close()
+        with contextlib.suppress(OSError):
+            await self.writer.wait_closed()
+
+    async def head(self) -> bytes:
+        """Read an answer's status line and headers."""
+        return await self.reader.readuntil(b"\r\n\r\n")
+
+    async def answer(self) -> tuple[bytes, bytes]:
+        """Read to the end of the connection; return the headers and what there is of the body."""
+        head, _, body = (await self.reader.read()).partition(b"\r\n\r\n")
+        return head, body
+
+    async def status(self) -> int:
+        """Read an answer's head and return its status."""
+        return int((await self.head()).split()[1])
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let the platform work until the condition holds."""
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0)

@@ -1,0 +1,133 @@
+"""One platform, one folder, and deploys between them, on one loop with virtual time."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tests.support import timewarp
+from zerokie_action.run import deploy
+from zerokie_action.sandbox.platform import Platform
+from zerokie_action.sandbox.server import serve
+from zerokie_action.signals import Signals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    import pytest
+
+    from zerokie_action.sandbox.records import Record
+
+API_KEY = "sandbox-key"
+SITE = {"index.html": b"<h1>hello</h1>", "assets/style.css": b"body{}", "about/index.html": b"<p>us</p>", "empty": b""}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run left behind.
+
+    Attributes:
+        seconds: virtual time that it took.
+        requests: the platform's records of this run.
+        outputs: the JSON result.
+    """
+
+    exit_code: int
+    log: str
+    outputs: dict[str, Any]
+    requests: list[Record]
+    seconds: float
+
+    @property
+    def writes(self) -> list[Record]:
+        """Requests that change something, the lock's own aside."""
+        return [record for record in self.requests if record.method != "GET" and "/deploy/lock" not in record.path]
+
+
+@dataclass
+class World:
+    """Everything that a test needs. `env` is what every run gets besides its own inputs."""
+
+    folder: Path
+    platform: Platform
+    loop: timewarp.TimeWarpLoop
+    signals: Signals = field(default_factory=Signals)
+    env: dict[str, str] = field(default_factory=dict)
+
+    def write(self, files: Mapping[str, bytes]) -> None:
+        """Make the folder hold exactly these files."""
+        for root, _, names in os.walk(self.folder, topdown=False):
+            for name in names:
+                (self.folder / os.path.relpath(root, self.folder) / name).unlink()
+        for path, content in files.items():
+            file = self.folder / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+
+    def read(self) -> dict[str, bytes]:
+        """What the folder holds."""
+        return {
+            str(file.relative_to(self.folder)): file.read_bytes() for file in self.folder.rglob("*") if file.is_file()
+        }
+
+    def stored(self, app: str = "site") -> dict[str, bytes]:
+        """What the app's storage zone holds, our own manifest aside."""
+        files = self.platform.files(app)
+        return {path: content for path, content in files.items() if not path.startswith(".zerokie/")}
+
+    def run(self, **inputs: object) -> Outcome:
+        """Run the action with these inputs (names with `_`); the app and the folder have defaults."""
+        return timewarp.run(self.loop, self.arun(**inputs))  # type: ignore[no-any-return]
+
+    async def arun(self, **inputs: object) -> Outcome:
+        """`run`, on the loop that runs already."""
+        output = self.folder.parent / "output.json"
+        output.unlink(missing_ok=True)
+        log = io.StringIO()
+        first, began = len(self.platform.requests), self.loop.now
+        async with serve(self.platform) as server:
+            env = self.environment(server.url, output_file=output, **inputs)
+            code = await deploy(env, self.signals, log)
+        return Outcome(
+            exit_code=code,
+            log=log.getvalue(),
+            outputs=json.loads(output.read_text()) if output.exists() else {},
+            requests=self.platform.requests[first:],
+            seconds=self.loop.now - began,
+        )
+
+    def environment(self, url: str, **inputs: object) -> dict[str, str]:
+        """The environment for a run with these inputs; None takes a default away."""
+        wanted: dict[str, object] = {"api_key": API_KEY, "api_url": url, "app": "site"}
+        if not {"image", "operation", "directory"} & inputs.keys():
+            wanted["directory"] = self.folder
+        wanted |= inputs
+        given = {f"ZEROKIE_{name.upper()}": _text(value) for name, value in wanted.items() if value is not None}
+        return self.env | given
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "\n".join(value) if isinstance(value, list | tuple) else str(value)
+
+
+@contextmanager
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """A world with a static app `site` and a container app `web`, and the folder `SITE`."""
+    with timewarp.warped(monkeypatch) as loop:
+        platform = Platform(tmp_path / "platform", clock=lambda: timewarp.wall_clock(loop), api_keys={API_KEY})
+        platform.apps.create_static("site")
+        folder = tmp_path / "folder"
+        folder.mkdir()
+        new = World(folder, platform, loop)
+        new.write(SITE)
+        try:
+            yield new
+        finally:
+            new.signals.close()

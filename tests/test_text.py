@@ -1,0 +1,364 @@
+"""Foreign text means nothing but itself, wherever it ends up; secrets do not end up anywhere."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from base64 import b64encode, urlsafe_b64encode
+from urllib.parse import quote, quote_plus, unquote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from tests.ci.grammar import HOSTILE
+from zerokie_action.text import (
+    Redactor,
+    cut_markdown,
+    dotenv_json,
+    dotenv_value,
+    human_bytes,
+    human_progress,
+    human_seconds,
+    is_web_url,
+    log_line,
+    markdown_code,
+    markdown_link,
+    markdown_text,
+    one_line,
+    secret_forms,
+)
+
+MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+ZERO_WIDTH_SPACE = "\u200b"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("Scanned 214 files, 8.1 MB; 12 ignored", "Scanned 214 files, 8.1 MB; 12 ignored"),
+        ("a: b::c, C#, x#y", "a: b::c, C#, x#y"),
+        ("::error::x", r"\::error::x"),
+        ("  ::error::x", r"\  ::error::x"),
+        (" \t\u3000::error::x", r" \t\u3000::error::x"),
+        (":\ufe0f:error::x", "\\:\ufe0f:error::x"),
+        ("see ##[error]x", r"see #\#[error]x"),
+        ("###[error]x", r"#\#\#[error]x"),
+        ("#\u200b#[error]x", r"#\u200b#[error]x"),
+        ("#\ufe0f#[error]x", "#\\\ufe0f#[error]x"),
+        ("##vso[task.setvariable]", r"#\#vso[task.setvariable]"),
+        ("a\rb\nc\x85d\u2028e", r"a\rb\nc\x85d\u2028e"),
+        ("\x1b[31mred\x07\x9b", r"\x1b[31mred\x07\x9b"),
+        ("exe\u202efdp", r"exe\u202efdp"),
+        ("latin-1 name \udce9", r"latin-1 name \udce9"),
+        ("日本 é 🎉", "日本 é 🎉"),
+    ],
+)
+def test_log_line(text, line):
+    """What could be a command or confuse a reader is shown, and does nothing; the rest is untouched."""
+    assert log_line(text) == line
+
+
+@given(HOSTILE, st.integers(1, 50))
+def test_log_line_is_short_and_printable(text, limit):
+    """A line has its limit (but for the backslashes that break a command) and no invisible character."""
+    line = log_line(text, limit)
+    assert line.isprintable()
+    assert len(line) - line.count("\\") <= limit
+
+
+def test_long_lines_end_in_an_ellipsis():
+    """What was cut is seen to be cut."""
+    assert log_line("abcdef", 6) == "abcdef"
+    assert log_line("abcdefg", 6) == "abcde…"
+    assert len(log_line("x" * 100_000)) == 2_000
+
+
+def test_one_line():
+    """Line breaks become spaces, other control characters visible escapes."""
+    assert one_line("  it\r\n  failed:\n\n\tno\x1b[1m  ") == r"it failed: no\x1b[1m"
+
+
+def visible(text: str) -> str:
+    """What is left of foreign text when it is shown on one line."""
+    return one_line(text, 100_000)
+
+
+@given(HOSTILE)
+def test_markdown_text_is_only_text(text):
+    """At the start of a document, foreign text is one paragraph without any markup, and reads as it is."""
+    tokens = MARKDOWN.parse(markdown_text(text, 100_000))
+    if not visible(text):
+        assert tokens == []
+        return
+    assert [token.type for token in tokens] == ["paragraph_open", "inline", "paragraph_close"]
+    children = tokens[1].children or []
+    assert {child.type for child in children} == {"text"}
+    shown = "".join(child.content for child in children)
+    assert shown.replace(ZERO_WIDTH_SPACE, "") == visible(text)
+    assert not re.search(r"@\w|#\w|!\w|\bGH-\d|www\.|://", shown), "nothing to link after rendering either"
+
+
+@given(HOSTILE)
+def test_markdown_code_is_only_code(text):
+    """Foreign text stays within its code, and reads as it is."""
+    code = markdown_code(text, 100_000)
+    children = MARKDOWN.parseInline(f"a {code} b")[0].children or []
+    inner = children[1:-1]
+    if code.startswith("`"):
+        assert [child.type for child in inner] == ["code_inline"]
+        assert inner[0].content.isprintable()
+    elif code:
+        assert [child.content for child in inner if child.type == "html_inline"] == ["<code>", "</code>"]
+        assert {child.type for child in inner} <= {"html_inline", "text"}
+    assert "##" not in code
+
+
+@given(HOSTILE, HOSTILE)
+def test_markdown_in_a_table(text, code):
+    """A table keeps its cells, whatever is in them."""
+    table = f"| a | b |\n| --- | --- |\n| {markdown_text(text)} | {markdown_code(code)} |\n"
+    tokens = MARKDOWN.parse(table)
+    assert [token.type for token in tokens].count("td_open") == 2
+    assert [token.type for token in tokens].count("tr_open") == 2
+    assert {token.type for token in tokens if token.type.endswith("_open")} == {
+        "table_open",
+        "thead_open",
+        "tbody_open",
+        "tr_open",
+        "th_open",
+        "td_open",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("assets/style.css", "`assets/style.css`"),
+        ("a|b", "<code>a&#124;b</code>"),
+        ("a`b", "<code>a&#96;b</code>"),
+        ("##[error]", "<code>&#35;&#35;&#91;error&#93;</code>"),
+        ("@all `x`", "<code>&#64;&#8203;all &#96;x&#96;</code>"),
+        ("", ""),
+    ],
+)
+def test_markdown_code(text, code):
+    """Usual names stay readable in the source; only unusual ones need references."""
+    assert markdown_code(text) == code
+
+
+def test_markdown_link():
+    """Web addresses become links that show themselves; anything else is only shown."""
+    assert markdown_link("https://my_site.dev/?a=1&b") == (
+        "[https://my&#95;site.dev/?a=1&#38;b](<https://my_site.dev/?a=1&amp;b>)"
+    )
+    assert markdown_link("https://a.b", "lo|g") == "[lo&#124;g](<https://a.b>)"
+    assert markdown_link("javascript:alert(1)", "log") == "log"
+    assert markdown_link("https://a.b/>) <b>") == "https:&#8203;//a.b/&#62;) &#60;b&#62;"
+
+
+@pytest.mark.parametrize(
+    ("url", "web"),
+    [
+        ("https://my-site.platform-dev.zerokie.com", True),
+        ("http://127.0.0.1:8080/a%20b?c=d&e#f", True),
+        ("http://[::1]:8080/", True),
+        ("https://zerokie.com@evil.example", False),
+        ("https://a.b/ c", False),
+        ("https://a.b\n", False),
+        ("https://", False),
+        ("ftp://a.b", False),
+        ("data:text/html,x", False),
+        ("", False),
+    ],
+)
+def test_is_web_url(url, web):
+    """Only plain http(s) URLs are good enough for a link."""
+    assert is_web_url(url) is web
+
+
+def test_cut_markdown_keeps_the_document_valid():
+    """A document is cut after a line, what is folded is closed, and a note says so."""
+    document = "# Title\n\n<details><summary>All</summary>\n\n" + "- a line\n" * 100 + "\n</details>\n"
+    cut = cut_markdown(document, 200)
+    assert len(cut.encode()) <= 200
+    assert cut == (
+        "# Title\n\n<details><summary>All</summary>\n\n"
+        + "- a line\n" * 10
+        + "\n</details>\n\n_The rest is cut: it is too long for this place._\n"
+    )
+    assert cut_markdown(document, len(document)) == document
+    assert cut_markdown(document, 10) == ""
+
+
+@given(
+    st.lists(st.sampled_from(["<details><summary>é</summary>\n", "\n", "</details>\n", "- é\n"])),
+    st.integers(0),
+)
+def test_cut_markdown_never_exceeds_its_limit(lines, limit):
+    """The limit is in bytes, and holds with the note and the closing lines."""
+    document = "".join(lines)
+    cut = cut_markdown(document, limit)
+    assert len(cut.encode()) <= max(limit, 0)
+    if cut != document and "</details>\n</details>" not in document:
+        assert cut.count("<details>") <= cut.count("</details>")
+
+
+def parse_dotenv(text: str) -> dict[str, str]:
+    """Read a dotenv file as GitLab does: every line is `KEY=value`, the value taken literally."""
+    pairs = [re.fullmatch(r"([A-Za-z0-9_]+)=(.*)", line) for line in text.splitlines()]
+    assert all(pairs)
+    return {pair[1]: pair[2] for pair in pairs if pair}
+
+
+@given(HOSTILE)
+def test_dotenv_value(text):
+    """A value stays on its line, is ASCII, has nothing that is expanded, and can be decoded."""
+    value = dotenv_value(text)
+    assert parse_dotenv(f"A={value}\nB=1\n") == {"A": value, "B": "1"}
+    assert re.fullmatch(r"[A-Za-z0-9._:/@%+,=-]*", value)
+    assert unquote(value) == unquote(text.encode(errors="backslashreplace").decode())
+
+
+def test_dotenv_value_leaves_usual_values_alone():
+    """URLs, image references and IDs are written as they are."""
+    for value in ("https://my-site.dev:8443/a", "ghcr.io/o/r@sha256:0a1b", "d-20260307-170000", "2.345"):
+        assert dotenv_value(value) == value
+
+
+@given(st.lists(st.dictionaries(HOSTILE, HOSTILE, max_size=3), max_size=3))
+def test_dotenv_json(domains):
+    """A list is still the same JSON, without anything that would be expanded."""
+    value = dotenv_json(json.dumps(domains, separators=(",", ":")))
+    assert json.loads(value) == domains
+    assert re.fullmatch(r'[A-Za-z0-9\[\]{}",:\\._/+-]*', value)
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1_000, "1.0 kB"),
+        (999_499, "999 kB"),
+        (999_500, "1.0 MB"),
+        (8_123_000, "8.1 MB"),
+        (99_960_000, "100 MB"),
+        (5e15, "5000 TB"),
+    ],
+)
+def test_human_bytes(count, text):
+    """Sizes are decimal, with two or three digits, and never 1000 of a unit."""
+    assert human_bytes(count) == text
+
+
+def test_human_progress():
+    """Both sizes have one unit, so that they can be compared at a glance."""
+    assert human_progress(12_100_000, 50_300_000) == "12.1 of 50.3 MB"
+    assert human_progress(900, 50_300_000) == "0.0 of 50.3 MB"
+    assert human_progress(0, 0) == "0 of 0 B"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (0.044, "0.04 s"),
+        (0.096, "0.1 s"),
+        (1.44, "1.4 s"),
+        (5, "5 s"),
+        (9.96, "10 s"),
+        (59.6, "1 m 00 s"),
+        (125, "2 m 05 s"),
+        (3_725, "1 h 02 m"),
+        (172_800, "48 h 00 m"),
+    ],
+)
+def test_human_seconds(seconds, text):
+    """Durations have the precision that somebody cares about."""
+    assert human_seconds(seconds) == text
+
+
+SECRETS = st.text(min_size=4, max_size=40).map(str.strip).filter(lambda secret: len(secret) >= 4)
+ENCODINGS = [
+    str,
+    quote,
+    lambda secret: quote(secret, safe=""),
+    quote_plus,
+    lambda secret: re.sub("%..", lambda match: match[0].lower(), quote(secret)),
+    lambda secret: json.dumps(secret)[1:-1],
+    lambda secret: json.dumps(secret, ensure_ascii=False)[1:-1],
+    lambda secret: json.dumps(secret).replace("/", "\\/")[1:-1],
+    html.escape,
+    lambda secret: repr(secret)[1:-1],
+    lambda secret: b64encode(secret.encode()).decode(),
+    lambda secret: b64encode(secret.encode()).decode().rstrip("="),
+    lambda secret: urlsafe_b64encode(secret.encode()).decode(),
+]
+
+
+@given(SECRETS, st.sampled_from(ENCODINGS), st.text(), st.text(), st.lists(SECRETS, max_size=2))
+def test_no_secret_survives(secret, encode, before, after, others):
+    """Whatever is around it and however it is encoded, a secret is not in the text any more."""
+    redacted = Redactor(secret, *others).redact(before + encode(secret) + after)
+    assert encode(secret) not in redacted
+    assert secret not in redacted
+
+
+KEYS = st.uuids().map(str) | st.sampled_from(["zk_live_Äö/+?~4711", "pa ss"])
+
+
+@given(KEYS, st.binary(max_size=8), st.binary(max_size=8), st.sampled_from([b64encode, urlsafe_b64encode]))
+def test_no_bit_of_a_secret_survives_inside_base64(secret, before, after, encode):
+    """Base64 of `user:password` gives nothing of the password away, at none of the alignments."""
+    token = encode(before + secret.encode() + after).decode()
+    left, right = Redactor(secret).redact(token).split("***")
+    first_character = len(before) * 8 // 6
+    last_character = (len(before + secret.encode()) * 8 - 1) // 6
+    assert token[:first_character].startswith(left)
+    assert token[last_character + 1 :].endswith(right)
+
+
+@given(st.lists(SECRETS, min_size=1, max_size=4))
+def test_every_line_of_a_secret_is_one(lines):
+    """A key of several lines is hidden also where one of its lines is shown alone."""
+    redactor = Redactor("\r\n".join(lines) + "\n")
+    for line in lines:
+        for part in filter(lambda part: len(part) >= 4, map(str.strip, re.split(r"[\r\n]", line))):
+            assert part not in redactor.redact(f"x {part} y")
+
+
+def test_redaction_reads_well():
+    """Only the secret is replaced."""
+    redactor = Redactor("s3cr3t/key", "", "abc")
+    assert redactor.redact("Bearer s3cr3t/key.") == "Bearer ***."
+    assert redactor.redact("?key=s3cr3t%2Fkey&a=b") == "?key=***&a=b"
+    assert redactor.redact("Basic " + b64encode(b"user:s3cr3t/key").decode()) == "Basic dXNlcj***"
+    assert redactor.redact("nothing to hide, abc") == "nothing to hide, abc"
+
+
+def test_a_replacement_cannot_complete_a_secret():
+    """Text is looked at again after a replacement."""
+    assert Redactor("abcd", "x***y").redact("xabcdy") == "***"
+
+
+def test_short_secrets_are_not_masked():
+    """A secret of three characters would turn the whole log into asterisks."""
+    assert secret_forms("abc\n") == []
+    assert secret_forms("") == []
+
+
+def test_secret_forms():
+    """The spellings that a runner is told to mask, the longest first."""
+    assert secret_forms("ab/c") == [
+        "YWIvYw==",
+        "ab%2Fc",
+        "ab%2fc",
+        "YWIvY",
+        "ab\\/c",
+        "hYi9j",
+        "FiL2",
+        "ab/c",
+    ]

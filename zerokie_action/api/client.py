@@ -1,0 +1,379 @@
+"""The platform's REST API: one method for each endpoint of `zerokie-api.txt`.
+
+Names in the docstrings are the headings of the reference. Every method repeats what may be
+repeated (see `retry`), knows what an unclear outcome means for its endpoint, and raises only
+errors of `zerokie_action.errors`: foreign ones are translated here and in `retry`, nowhere else.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import quote
+
+from pydantic import TypeAdapter, ValidationError
+
+from zerokie_action.api.clock import date_of
+from zerokie_action.api.models import (
+    APPS,
+    STORED_FILES,
+    App,
+    Counts,
+    Domain,
+    Finalized,
+    Locked,
+    Record,
+    Registry,
+    StoredFile,
+    error_text,
+)
+from zerokie_action.api.retry import Malformed, Reply, Sender
+from zerokie_action.api.transport import MEGABYTE, Answer, Content, Request
+from zerokie_action.errors import AuthenticationError, DeployError, LockLost, RequestRejected
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
+
+T = TypeVar("T")
+R = TypeVar("R", bound=Record)
+
+UNAUTHORIZED = 401
+NOT_FOUND = 404
+CONFLICT = 409
+
+
+class Client:
+    """The API, on behalf of one key. Knows nothing of inputs, logs or CI systems."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+
+    # Apps
+
+    async def create_static(self, name: str) -> App:
+        """Create a static app ("POST /v1/apps", static)."""
+        return await self._create(name, {"name": name, "type": "static"}, is_ours=lambda app: app.kind != "container")
+
+    async def create_container(
+        self,
+        name: str,
+        image: str,
+        *,
+        port: int | None = None,
+        cpu: int | None = None,
+        memory: int | None = None,
+        env: Mapping[str, str] | None = None,
+        registry: Registry | None = None,
+    ) -> App:
+        """Create a container app ("POST /v1/apps", container). `cpu` in units, `memory` in MB."""
+        optional = {"port": port, "cpu": cpu, "memory": memory, "env": env, "registry_auth": _registry_auth(registry)}
+        body = {"name": name, "type": "container", "image": image} | {
+            key: value for key, value in optional.items() if value is not None
+        }
+        return await self._create(name, body, is_ours=lambda app: app.image == image)
+
+    async def list_apps(self) -> list[App]:
+        """All apps of the key ("GET /v1/apps")."""
+        request = _request("GET", "/v1/apps", "listing the apps", max_answer=16 * MEGABYTE)
+        reply = await self._sender.send(request, _many(APPS))
+        return await self._value(reply, "listing the apps", app=None)
+
+    async def find_app(self, name: str) -> App | None:
+        """One app ("GET /v1/apps/:name"); None when there is none of that name."""
+        purpose = f"looking up app {name!r}"
+        reply = await self._sender.send(_request("GET", _app_path(name), purpose), _one(App))
+        if reply.status == NOT_FOUND:
+            return None
+        return await self._value(reply, purpose, app=name)
+
+    async def get_app(self, name: str) -> App:
+        """One app ("GET /v1/apps/:name").
+
+        Raises:
+            RequestRejected: when there is none; the hint names close matches.
+        """
+        app = await self.find_app(name)
+        if app is None:
+            raise await self._unknown_app(name, "app not found")
+        return app
+
+    async def delete_app(self, name: str) -> bool:
+        """Delete an app ("DELETE /v1/apps/:name"); False when there was none (any more)."""
+        purpose = f"deleting app {name!r}"
+        reply = await self._sender.send(_request("DELETE", _app_path(name), purpose), _nothing)
+        if reply.status == NOT_FOUND:
+            return reply.unclear
+        await self._value(reply, purpose, app=name)
+        return True
+
+    async def deploy(
+        self, before: App, name: str, image: str | None, registry: Registry | None = None
+    ) -> App | None:
+        """Deploy an image, or restart the current one ("POST /v1/apps/:name/deploy").
+
+        Args:
+            before: the app as it was, to tell after an unclear outcome whether the deploy took effect.
+
+        Returns:
+            What the platform said, or None when it reports that another deploy is in progress (409).
+        """
+        wanted = {"image": image, "registry_auth": _registry_auth(registry)}
+        body = {key: value for key, value in wanted.items() if value is not None}
+        purpose = f"deploying {image!r}" if image else f"restarting {name!r}"
+
+        async def took_effect() -> App | None:
+            app = await self.find_app(name)
+            expected = app is not None and app.image == (image or before.image)
+            return app if app is not None and expected and app.updated_at > before.updated_at else None
+
+        path = f"{_app_path(name)}/deploy"
+        reply = await self._sender.send(_request("POST", path, purpose, body), _one(App), recover=took_effect)
+        if reply.status == CONFLICT:
+            return await took_effect() if reply.unclear else None
+        return await self._value(reply, purpose, app=name)
+
+    # Files of static apps
+
+    async def list_files(self, name: str) -> list[StoredFile]:
+        """All files in the app's storage zone ("GET /v1/apps/:name/files")."""
+        purpose = f"listing the files of {name!r}"
+        request = _request("GET", f"{_app_path(name)}/files", purpose, max_answer=512 * MEGABYTE)
+        return await self._value(await self._sender.send(request, _many(STORED_FILES)), purpose, app=name)
+
+    async def put_file(self, name: str, path: str, content: bytes | Content, content_type: str) -> int | None:
+        """Store one file ("PUT /v1/apps/:name/files/{path}").
+
+        Returns:
+            The second of the platform's answer, by its own clock, if the answer says so.
+        """
+        purpose = f"uploading {path!r}"
+        request = Request(purpose, "PUT", file_target(name, path), content, content_type)
+        return await self._value(await self._sender.send(request, _second), purpose, app=name)
+
+    async def delete_file(self, name: str, path: str) -> None:
+        """Delete one file ("DELETE /v1/apps/:name/files/{path}"). One that is gone already is done."""
+        purpose = f"deleting {path!r}"
+        reply = await self._sender.send(_request("DELETE", file_target(name, path), purpose), _nothing)
+        if reply.status != NOT_FOUND:
+            await self._value(reply, purpose, app=name)
+
+    # The deploy lock
+
+    async def acquire_lock(
+        self, name: str, session: str, around: Callable[[], AbstractContextManager[object]]
+    ) -> bool:
+        """Ask for the deploy lock ("POST /v1/apps/:name/deploy/lock").
+
+        A conflict may be our own lock, when the answer to an earlier attempt was lost: the heartbeat tells.
+
+        Args:
+            around: entered around each attempt (see `Sender.send`).
+
+        Returns:
+            Whether the lock is ours; False: somebody else's.
+        """
+        purpose = "asking for the deploy lock"
+
+        async def is_ours() -> bool | None:
+            return await self.heartbeat(name, session, around) or None
+
+        def parse(answer: Answer) -> bool:
+            lock = _one(Locked)(answer)
+            return lock.locked and lock.deploy_session_id in {"", session}
+
+        request = _lock_request("POST", name, session, purpose)
+        reply = await self._sender.send(request, parse, recover=is_ours, around=around)
+        if reply.status == CONFLICT:
+            return await self.heartbeat(name, session, around)
+        return await self._value(reply, purpose, app=name)
+
+    async def heartbeat(
+        self, name: str, session: str, around: Callable[[], AbstractContextManager[object]] | None = None
+    ) -> bool:
+        """Keep the lock alive ("PUT /v1/apps/:name/deploy/lock"); False when it is not ours (404, 409)."""
+        purpose = "confirming the deploy lock"
+        request = _lock_request("PUT", name, session, purpose)
+        reply = await self._sender.send(request, _nothing, around=around)
+        if reply.status in {NOT_FOUND, CONFLICT}:
+            return False
+        await self._value(reply, purpose, app=name)
+        return True
+
+    async def finalize(self, name: str, session: str, counts: Counts) -> Finalized | None:
+        """Purge the CDN cache, release the lock, record the deploy ("POST …/deploy/finalize").
+
+        Returns:
+            The record; None when an attempt whose answer was lost turns out to have worked.
+
+        Raises:
+            LockLost: when the session holds no lock and never finalized.
+        """
+        purpose = "finalizing the deploy"
+        body = {
+            "deploy_session_id": session,
+            "files_uploaded": counts.files_uploaded,
+            "files_deleted": counts.files_deleted,
+            "total_bytes": counts.total_bytes,
+        }
+        request = _request("POST", f"{_app_path(name)}/deploy/finalize", purpose, body)
+        reply = await self._sender.send(request, _one(Finalized))
+        if reply.status in {NOT_FOUND, CONFLICT}:
+            if reply.unclear:
+                return None
+            raise LockLost(
+                f"The deploy lock was lost before finalize: {error_text(reply.body) or reply.status}",
+                hint="Run the deploy again: another deploy may have taken over in between.",
+            )
+        return await self._value(reply, purpose, app=name)
+
+    # Custom domains of static apps
+
+    async def add_domain(self, name: str, domain: str) -> Domain | None:
+        """Attach a domain ("POST /v1/apps/:name/domains"); None when an unclear attempt had attached it.
+
+        Raises:
+            RequestRejected: with status 409 when it is attached already, here or elsewhere.
+        """
+        purpose = f"attaching {domain!r}"
+        request = _request("POST", f"{_app_path(name)}/domains", purpose, {"domain": domain})
+        reply = await self._sender.send(request, _one(Domain))
+        if reply.status == CONFLICT and reply.unclear:
+            return None
+        return await self._value(reply, purpose, app=name)
+
+    async def remove_domain(self, name: str, domain: str) -> bool:
+        """Remove a domain ("DELETE /v1/apps/:name/domains/:domain"); False when it was not attached."""
+        purpose = f"removing {domain!r}"
+        path = f"{_app_path(name)}/domains/{_segment(domain)}"
+        reply = await self._sender.send(_request("DELETE", path, purpose), _nothing)
+        if reply.status == NOT_FOUND:
+            return reply.unclear
+        await self._value(reply, purpose, app=name)
+        return True
+
+    # What all endpoints share
+
+    async def _create(self, name: str, body: Mapping[str, object], is_ours: Callable[[App], bool]) -> App:
+        purpose = f"creating app {name!r}"
+        reply = await self._sender.send(_request("POST", "/v1/apps", purpose, body), _one(App))
+        if reply.status == CONFLICT and reply.unclear:
+            app = await self.find_app(name)
+            if app is not None and is_ours(app):
+                return app
+        return await self._value(reply, purpose, app=None)
+
+    async def _value(self, reply: Reply[T], purpose: str, *, app: str | None) -> T:
+        """What a final answer brought, or the error that it stands for."""
+        if reply.ok:
+            return reply.value  # type: ignore[return-value]  # a reply that is ok has been parsed
+        error = await self._error(reply, purpose, app)
+        error.unclear = reply.unclear
+        raise error
+
+    async def _error(self, reply: Reply[T], purpose: str, app: str | None) -> DeployError:
+        words = error_text(reply.body) or "no reason given"
+        if reply.status == UNAUTHORIZED:
+            return AuthenticationError(
+                f'The platform does not accept the API key (401: "{words}")',
+                hint="Check that the secret behind `api-key` holds a current key for this platform (`api-url`).",
+            )
+        if reply.status == NOT_FOUND and app is not None:
+            return await self._unknown_app(app, words)
+        return RequestRejected(
+            f'{purpose[0].upper()}{purpose[1:]} was refused ({reply.status}: "{words}")',
+            status=reply.status,
+            hint=_HINTS.get(reply.status, ""),
+        )
+
+    async def _unknown_app(self, name: str, words: str) -> RequestRejected:
+        close: list[str] = []
+        try:
+            close = difflib.get_close_matches(name, [app.name for app in await self.list_apps()], n=3)
+        except Exception:  # noqa: BLE001, S110 - the matches are a courtesy; the 404 is the error
+            pass
+        meant = f" Did you mean {' or '.join(repr(match) for match in close)}?" if close else ""
+        return RequestRejected(
+            f'App {name!r} was not found (404: "{words}").{meant}',
+            status=NOT_FOUND,
+            hint="Correct `app`, or set `create: true` to create it.",
+        )
+
+
+_HINTS = {
+    403: "The key is known but may not do this; check its permissions.",
+    400: "Check the inputs that this request is made of.",
+} | dict.fromkeys((301, 302, 303, 307, 308), "Redirects are not followed with the API key; correct `api-url`.")
+
+
+def file_target(app: str, path: str) -> str:
+    """The request target for a file of a static app.
+
+    Raises:
+        ValueError: when a segment is empty, `.` or `..`: it would reach something else.
+    """
+    return f"{_app_path(app)}/files/{'/'.join(_segment(part) for part in path.split('/'))}"
+
+
+def _app_path(name: str) -> str:
+    return f"/v1/apps/{_segment(name)}"
+
+
+def _segment(text: str) -> str:
+    if text in {"", ".", ".."}:
+        raise ValueError(f"{text!r} can't be addressed as a path segment")
+    return quote(text, safe="")
+
+
+def _request(
+    method: str, target: str, purpose: str, body: Mapping[str, object] | None = None, *, max_answer: int = MEGABYTE
+) -> Request:
+    if body is None:
+        return Request(purpose, method, target, max_answer=max_answer)
+    content = json.dumps(body).encode()
+    return Request(purpose, method, target, content, "application/json", max_answer=max_answer)
+
+
+def _lock_request(method: str, name: str, session: str, purpose: str) -> Request:
+    return _request(method, f"{_app_path(name)}/deploy/lock", purpose, {"deploy_session_id": session})
+
+
+def _registry_auth(registry: Registry | None) -> dict[str, str] | None:
+    if registry is None:
+        return None
+    return {
+        "username": registry.username,
+        "password": registry.password,
+        "server_address": registry.server_address,
+    }
+
+
+def _nothing(answer: Answer) -> bool:
+    del answer
+    return True
+
+
+def _second(answer: Answer) -> int | None:
+    return date_of(answer.headers)
+
+
+def _one(model: type[R]) -> Callable[[Answer], R]:
+    def parse(answer: Answer) -> R:
+        return _validated(model.model_validate_json, answer)
+
+    return parse
+
+
+def _many(adapter: TypeAdapter[list[T]]) -> Callable[[Answer], list[T]]:
+    def parse(answer: Answer) -> list[T]:
+        return _validated(adapter.validate_json, answer)
+
+    return parse
+
+
+def _validated(validate: Callable[[bytes], T], answer: Answer) -> T:
+    try:
+        return validate(answer.body)
+    except (ValidationError, ValueError):
+        raise Malformed(f"not with what the API reference describes: {error_text(answer.body)[:80]!r}") from None

@@ -1,0 +1,294 @@
+"""The deploy lock: asked for, kept alive, and given back whatever happens.
+
+The platform has no "unlock": finalize is the only call that releases the lock ("POST
+/v1/apps/:name/deploy/finalize"). So every way out of `deploy_lock` finalizes with the counts of
+what was really changed, except when the lock is not ours any more.
+
+    idle ── ask ──> asking ── 200 ──────────────> held ── finalize ──> released
+                      │  └── 409, heartbeat 200 ──^ │
+                      │                             ├── 404/409, or 30 minutes unconfirmed ──> lost
+                      └── 409 ──> waiting ── ask …  └── finalize fails ──> abandoned (expires by itself)
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Protocol
+
+import anyio
+
+from zerokie_action.api.models import Counts
+from zerokie_action.api.waiting import Turn
+from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from zerokie_action.api.client import Client
+    from zerokie_action.api.models import Finalized
+    from zerokie_action.api.waiting import Log
+    from zerokie_action.shield import Shield
+
+LEASE = 30 * 60.0
+"""Seconds after which the platform lets a lock expire that had no heartbeat (reference, "PUT …/deploy/lock")."""
+
+MARGIN = 60.0
+"""A write that starts now must have arrived before the lease is over."""
+
+RELEASE_TIME = 60.0
+RELEASE_TIME_WHEN_TOLD = 4.0
+ASKING_TIME_WHEN_TOLD = 1.5
+"""Seconds from a signal to the end of what is shielded. CI systems kill after 10 s or sooner; we promise 5."""
+
+_ATTEMPT_TIME = 90.0
+_HEARTBEAT_RETRY = 15.0
+
+
+class LockState(Protocol):
+    """Where it is recorded, for the cleanup, that a lock may be held."""
+
+    def asking(self, app: str, session: str) -> None:
+        """About to ask for the lock. On disk before this returns."""
+
+    def released(self, session: str) -> None:
+        """The platform confirmed that the lock is free, or it never was ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class LockPolicy:
+    """How long to wait for somebody else's lock and how often to confirm our own, in seconds."""
+
+    timeout: float = 600.0
+    heartbeat: float = 180.0
+
+
+def boot_time() -> float:
+    """Seconds on a clock that never goes back and also runs while the machine is suspended."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+class DeployLock:
+    """Our deploy lock on one app. Made by `deploy_lock`.
+
+    Attributes:
+        session: the deploy session ID that owns the lock.
+        waited: seconds spent waiting for somebody else's lock.
+        finalized: what finalize returned; None before, and when the answer was lost.
+        released: whether the platform confirmed the release.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        app: str,
+        session: str,
+        *,
+        policy: LockPolicy,
+        state: LockState,
+        shield: Shield,
+        log: Log,
+        clock: Callable[[], float],
+    ) -> None:
+        self.session = session
+        self.waited = 0.0
+        self.finalized: Finalized | None = None
+        self.released = False
+        self._client = client
+        self._app = app
+        self._policy = policy
+        self._state = state
+        self._shield = shield
+        self._log = log
+        self._clock = clock
+        self._confirmed = -LEASE
+        self._confirmed_wall = datetime.now(UTC)
+        self._unclear = False
+        self._lost: LockLost | None = None
+
+    def check(self) -> None:
+        """The fence before every write.
+
+        Raises:
+            LockLost: unless the platform confirmed the lock recently enough for a write to arrive in time.
+        """
+        if self._lost is None and self._clock() - self._confirmed > LEASE - MARGIN:
+            self._lose("the platform has not confirmed it for almost 30 minutes (was this machine suspended?)")
+        if self._lost is not None:
+            raise self._lost
+
+    async def acquire(self) -> None:
+        """Ask for the lock until it is ours.
+
+        Raises:
+            LockHeld: when somebody else's lock outlasts the policy's timeout.
+        """
+        self._state.asking(self._app, self.session)
+        try:
+            await self._ask_until_ours()
+        except BaseException:
+            await self._give_back_what_may_be_ours()
+            raise
+        self._log.info("Deploy lock acquired" + (f" after {self.waited:.0f} s" if self.waited >= 1 else ""))
+
+    async def keep_alive(self, work: anyio.CancelScope) -> None:
+        """Confirm the lock at the policy's interval, for ever; cancel the work when it is lost."""
+        pause = self._policy.heartbeat
+        while True:
+            await anyio.sleep(pause)
+            try:
+                confirmed = await self._confirm()
+            except DeployError as error:
+                self._log.warning(f"Heartbeat: {error}")
+                pause = min(_HEARTBEAT_RETRY, self._policy.heartbeat)
+            else:
+                pause = self._policy.heartbeat
+                if not confirmed:
+                    self._lose("the platform says that this deploy does not hold it")
+            try:
+                self.check()
+            except LockLost:
+                work.cancel()
+                return
+
+    async def release(self, counts: Counts) -> None:
+        """Finalize, shielded from cancellation, within a deadline.
+
+        Raises:
+            LockLost: when there was nothing of ours to release.
+            PlatformUnavailable: when it did not work; the message says when the lock expires by itself.
+        """
+        with self._shield.protect(RELEASE_TIME, when_told=RELEASE_TIME_WHEN_TOLD) as scope:
+            try:
+                self.finalized = await self._client.finalize(self._app, self.session, counts)
+            except LockLost:
+                self._state.released(self.session)
+                raise
+            except DeployError as error:
+                error.hint = f"{self._expiry()} {error.hint}"
+                raise
+            self.released = True
+            self._state.released(self.session)
+        if scope.cancelled_caught and not self.released:
+            raise PlatformUnavailable(
+                "The deploy lock could not be released in time: the platform did not answer", hint=self._expiry()
+            )
+
+    @property
+    def lost(self) -> LockLost | None:
+        """Why the lock is not ours any more, once that is known."""
+        return self._lost
+
+    async def _ask_until_ours(self) -> None:
+        turn = Turn(self._app, self._policy.timeout, self._log)
+        while not await self._ask():
+            await turn.wait()
+            self.waited = turn.waited
+
+    async def _ask(self) -> bool:
+        asked = self._clock()
+        try:
+            ours = await self._client.acquire_lock(self._app, self.session, self._one_attempt)
+        except DeployError as error:
+            self._unclear = error.unclear
+            raise
+        self._unclear = False
+        if ours:
+            self._note_confirmed(asked)
+        return ours
+
+    @contextmanager
+    def _one_attempt(self) -> Iterator[None]:
+        """Shields one request for the lock: torn apart, nobody would know whose lock it is."""
+        self._unclear = True
+        with self._shield.protect(_ATTEMPT_TIME, when_told=ASKING_TIME_WHEN_TOLD) as scope:
+            yield
+        if scope.cancelled_caught:
+            raise PlatformUnavailable("The platform did not answer whether it gave the deploy lock", unclear=True)
+
+    async def _give_back_what_may_be_ours(self) -> None:
+        if not self._unclear:
+            self._state.released(self.session)
+            return
+        with self._shield.protect(RELEASE_TIME, when_told=RELEASE_TIME_WHEN_TOLD) as scope:
+            try:
+                if await self._client.heartbeat(self._app, self.session):
+                    await self._client.finalize(self._app, self.session, Counts())
+                    self._log.info("Deploy lock released")
+                self._state.released(self.session)
+            except DeployError as error:
+                self._log.warning(f"Whether the deploy lock is ours is not known: {error}. {self._expiry()}")
+        if scope.cancelled_caught:
+            self._log.warning(f"Whether the deploy lock is ours is not known. {self._expiry()}")
+
+    async def _confirm(self) -> bool:
+        asked = self._clock()
+        confirmed = await self._client.heartbeat(self._app, self.session)
+        if confirmed:
+            self._note_confirmed(asked)
+        return confirmed
+
+    def _note_confirmed(self, asked: float) -> None:
+        # Counted from when we asked: the platform's 30 minutes can only have begun later.
+        self._confirmed = asked
+        self._confirmed_wall = datetime.now(UTC)
+
+    def _lose(self, why: str) -> None:
+        self._lost = LockLost(
+            f"The deploy lock was lost in the middle of the deploy: {why}",
+            hint="Nothing was written after that. Run the deploy again.",
+        )
+
+    def _expiry(self) -> str:
+        until = self._confirmed_wall + timedelta(seconds=LEASE)
+        return f"The lock expires by itself at {until:%Y-%m-%d %H:%M:%S} UTC, if it was not released."
+
+
+@asynccontextmanager
+async def deploy_lock(
+    client: Client,
+    app: str,
+    session: str,
+    *,
+    counts: Callable[[], Counts],
+    policy: LockPolicy,
+    state: LockState,
+    shield: Shield,
+    log: Log,
+    clock: Callable[[], float] = boot_time,
+) -> AsyncIterator[DeployLock]:
+    """Hold the deploy lock on an app while the body runs; finalize at its end, however it ends.
+
+    The body is cancelled when the lock is lost, and `LockLost` is raised. When body and release both
+    fail, the body's error is raised and the release's is logged.
+
+    Args:
+        counts: asked at release for what was really changed.
+    """
+    lock = DeployLock(client, app, session, policy=policy, state=state, shield=shield, log=log, clock=clock)
+    await lock.acquire()
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lock.keep_alive, tasks.cancel_scope)
+            yield lock
+            tasks.cancel_scope.cancel()
+        if lock.lost:
+            raise lock.lost
+    except BaseException:
+        if lock.lost is None:
+            await _release_after_failure(lock, counts(), log)
+        else:
+            state.released(session)
+        raise
+    await lock.release(counts())
+
+
+async def _release_after_failure(lock: DeployLock, counts: Counts, log: Log) -> None:
+    try:
+        await lock.release(counts)
+    except DeployError as error:
+        log.warning(f"{error}. {error.hint}".replace("..", "."))
+    else:
+        log.info("Deploy lock released")

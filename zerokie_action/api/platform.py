@@ -1,0 +1,92 @@
+"""The platform as one run sees it: one key, one budget of retries, one way out to the network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import zerokie_action
+from zerokie_action.api.client import Client
+from zerokie_action.api.clock import PlatformClock
+from zerokie_action.api.http import HttpTransport
+from zerokie_action.api.retry import Retries, Sender
+from zerokie_action.api.transport import NoAnswer, Request
+from zerokie_action.api.upload import Writers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+    from zerokie_action.api.network import Network
+
+USER_AGENT = f"zerokie-action/{zerokie_action.__version__}"
+_QUIET = {"User-Agent": USER_AGENT, "Cache-Control": "no-cache"}
+
+
+class Platform:
+    """Gives everything that talks to the platform what it needs for that.
+
+    Attributes:
+        client: the REST API.
+        clock: what is known of the platform's time.
+        retries: the run's retries.
+        network: proxies and certificate authorities.
+    """
+
+    def __init__(
+        self, base: str, api_key: str, network: Network, retries: Retries, *, notice: Callable[[str], None]
+    ) -> None:
+        self.network = network
+        self.retries = retries
+        self.clock = PlatformClock()
+        self._base = base
+        self._notice = notice
+        self._headers: Mapping[str, str] = {
+            "Authorization": f"Bearer {api_key}",
+            "Accept": "application/json",
+            "User-Agent": USER_AGENT,
+        }
+        self._transport = HttpTransport(base, self._headers, network)
+        self.client = Client(Sender(self._transport, retries, clock=self.clock, notice=notice))
+
+    async def __aenter__(self) -> Platform:
+        """Open nothing yet; connections are made by requests."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close all connections."""
+        await self._transport.aclose()
+
+    def writers(self, app: str, *, fence: Callable[[], None], concurrency: int) -> Writers:
+        """What writes to the storage zone of a static app (see `Writers`)."""
+        return Writers(
+            app,
+            base=self._base,
+            headers=self._headers,
+            network=self.network,
+            retries=self.retries,
+            clock=self.clock,
+            notice=self._notice,
+            fence=fence,
+            concurrency=concurrency,
+        )
+
+    async def read_public(self, url: str, *, max_answer: int, timeout: float) -> bytes | None:
+        """What an app serves under its public URL, without the API key; None for anything but a plain 200.
+
+        One attempt: whoever asks can do without.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            return None
+        target = parts.path + (f"?{parts.query}" if parts.query else "")
+        transport = HttpTransport(f"{parts.scheme}://{parts.netloc}", _QUIET, self.network)
+        try:
+            answer = await transport.send(Request("reading", "GET", target, max_answer=max_answer, timeout=timeout))
+        except NoAnswer:
+            return None
+        finally:
+            await transport.aclose()
+        return answer.body if answer.status == 200 else None  # noqa: PLR2004

@@ -1,0 +1,77 @@
+"""Waiting for somebody else's deploy to end: growing, jittered pauses and calm news."""
+
+from __future__ import annotations
+
+import random
+from typing import Protocol
+
+import anyio
+
+from zerokie_action.errors import LockHeld
+
+_FIRST_PAUSE = 1.0
+_LONGEST_PAUSE = 15.0
+_GROWTH = 1.6
+_NEWS_EVERY = 30.0
+
+
+class Log(Protocol):
+    """What is needed of a log."""
+
+    def info(self, *lines: str) -> None:
+        """A step of the story."""
+
+    def warning(self, text: str) -> None:
+        """Something the user should know."""
+
+
+class Turn:
+    """Our place in the queue behind another deploy of the same app.
+
+    Attributes:
+        waited: seconds so far; 0 when there was nobody to wait for.
+    """
+
+    def __init__(self, app: str, timeout: float, log: Log) -> None:
+        self.waited = 0.0
+        self._app = app
+        self._timeout = timeout
+        self._log = log
+        self._began: float | None = None
+        self._pause = _FIRST_PAUSE
+        self._next_news = 0.0
+
+    async def wait(self) -> None:
+        """Pause once, after an attempt that found the other deploy still there.
+
+        Raises:
+            LockHeld: when the timeout has passed.
+        """
+        now = anyio.current_time()
+        if self._began is None:
+            self._began = now
+        self.waited = now - self._began
+        left = self._timeout - self.waited
+        if left <= 0:
+            raise self._held()
+        self._tell(left)
+        await anyio.sleep(min(left, self._pause * random.uniform(0.5, 1.0)))  # noqa: S311 - jitter, not a secret
+        self._pause = min(_LONGEST_PAUSE, self._pause * _GROWTH)
+        self.waited = anyio.current_time() - self._began
+
+    def _tell(self, left: float) -> None:
+        if self.waited < self._next_news:
+            return
+        if self._next_news == 0:
+            self._log.info(f"Another deploy of {self._app!r} is in progress; waiting for it up to {left:.0f} s")
+        else:
+            self._log.info(f"Still waiting for the other deploy ({left:.0f} s remaining)")
+        self._next_news = self.waited + _NEWS_EVERY
+
+    def _held(self) -> LockHeld:
+        lasted = f" and did so for {self.waited:.0f} s" if self.waited >= 1 else ""
+        return LockHeld(
+            f"Another deploy of {self._app!r} holds the deploy lock{lasted}",
+            hint="Wait for that deploy to end, or raise `lock-timeout`. "
+            "A lock without heartbeat expires after 30 minutes.",
+        )

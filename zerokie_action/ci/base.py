@@ -1,0 +1,142 @@
+"""What every CI system can do, and the plain way of doing it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, ClassVar, Literal, TextIO
+
+from zerokie_action.text import Redactor, log_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+Level = Literal["debug", "info", "warning", "error"]
+_LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
+
+
+class CI:
+    r"""The log and the surroundings of a run. This class is plain text; subclasses know a system's markup.
+
+    Every text that comes in is foreign: secrets are redacted and commands neutralised here, right before a
+    line is written, and nowhere else. One argument is one line; a line break inside it is shown as `\n`.
+    Losing the log never fails the run: what cannot be written is dropped.
+
+    Args:
+        env: the environment, for example `os.environ`.
+        stream: where the log goes.
+        level: the least important level that is shown.
+        redactor: knows the secrets; `mask` adds to it.
+    """
+
+    name: ClassVar[str] = "plain"
+
+    def __init__(
+        self, env: Mapping[str, str], stream: TextIO, level: Level = "info", redactor: Redactor | None = None
+    ) -> None:
+        self._env = env
+        self._stream = stream
+        self._threshold = _LEVELS.index(level)
+        self._redactor = redactor or Redactor()
+
+    @classmethod
+    def detects(cls, env: Mapping[str, str]) -> bool:  # noqa: ARG003 the plain way works everywhere
+        """Tell whether `env` is the environment of this system."""
+        return True
+
+    # --- the log
+
+    def debug(self, *lines: str) -> None:
+        """Log what only somebody who hunts a defect wants to know."""
+        if self._shows("debug"):
+            self._print_lines(lines)
+
+    def info(self, *lines: str) -> None:
+        """Log a step of the story."""
+        if self._shows("info"):
+            self._print_lines(lines)
+
+    def warning(self, text: str, *more: str, title: str = "") -> None:
+        """Log a problem that the run survives. `title` heads the annotation where there is one."""
+        if self._shows("warning"):
+            self._problem("warning", (text, *more), title)
+
+    def error(self, text: str, *more: str, title: str = "") -> None:
+        """Log the problem that ends the run: what happened, why, what to do, a line each."""
+        self._problem("error", (text, *more), title)
+
+    @contextmanager
+    def group(self, title: str) -> Iterator[None]:
+        """Fold the lines that are logged inside under `title`, where the system can."""
+        self.info(title)
+        yield
+
+    def mask(self, secret: str) -> None:
+        """Never show `secret`, nor any encoding of it."""
+        self._redactor.add(secret)
+
+    # --- what later steps read
+
+    def write_outputs(self, outputs: Mapping[str, str]) -> None:
+        """Hand outputs (the contract's names) to later steps, where the system has a way for it."""
+
+    def write_summary(self, markdown: str) -> None:
+        """Show a document on the run's page, where the system has one."""
+
+    def save_state(self, state: Mapping[str, str]) -> None:
+        """Keep `state` for the cleanup step; on disk when this returns. Only GitHub has such a thing."""
+
+    # --- what is known about the run
+
+    @property
+    def terminal(self) -> TextIO | None:
+        """The log's stream, if a person watches it on a terminal."""
+        return self._stream if self.interactive else None
+
+    @property
+    def interactive(self) -> bool:
+        """Whether a person watches the log on a terminal."""
+        return self._stream.isatty() and self._env.get("TERM") != "dumb"
+
+    @property
+    def commit(self) -> str:
+        """The commit's hash, or an empty string."""
+        return ""
+
+    @property
+    def commit_url(self) -> str:
+        """The commit's page, or an empty string."""
+        return ""
+
+    @property
+    def run_url(self) -> str:
+        """The page of this run, or an empty string."""
+        return ""
+
+    # --- for subclasses
+
+    def _shows(self, level: Level) -> bool:
+        return _LEVELS.index(level) >= self._threshold
+
+    def _safe(self, text: str) -> str:
+        return log_line(self._redactor.redact(text))
+
+    def _problem(self, level: Level, lines: tuple[str, ...], title: str) -> None:  # noqa: ARG002 no heading here
+        self._print_problem(level, lines)
+
+    def _print_problem(self, level: Level, lines: tuple[str, ...], before: str = "", after: str = "") -> None:
+        first, *rest = lines
+        self._print(f"{before}{level.capitalize()}: {self._safe(first)}{after}")
+        for line in rest:
+            self._print(f"{before}  {self._safe(line)}{after}")
+
+    def _print_lines(self, lines: tuple[str, ...]) -> None:
+        for line in lines:
+            self._print(self._safe(line))
+
+    def _print(self, line: str) -> None:
+        """Write one line that is safe already. All output goes through here."""
+        encoding = self._stream.encoding or "utf-8"
+        writable = line.encode(encoding, "backslashreplace").decode(encoding)
+        with suppress(OSError):
+            self._stream.write(writable + "\n")
+            self._stream.flush()

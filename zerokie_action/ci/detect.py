@@ -1,0 +1,26 @@
+"""Finds out which CI system this is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TextIO
+
+from zerokie_action.ci.generic import Generic
+from zerokie_action.ci.github import GitHub
+from zerokie_action.ci.gitlab import GitLab
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from zerokie_action.ci.base import CI, Level
+    from zerokie_action.text import Redactor
+
+PROVIDERS: tuple[type[CI], ...] = (GitHub, GitLab, Generic)
+"""In the order in which they are asked. The last one takes everything."""
+
+
+def detect(
+    env: Mapping[str, str], stream: TextIO, level: Level = "info", redactor: Redactor | None = None
+) -> CI:
+    """Return the adapter for the system whose environment `env` is."""
+    provider = next(provider for provider in PROVIDERS if provider.detects(env))
+    return provider(env, stream, level, redactor)

@@ -1,0 +1,76 @@
+"""GitLab: collapsible sections, coloured problems. It has no masks, so a secret is never printed at all."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
+
+from zerokie_action.ci.base import CI, Level
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from zerokie_action.text import Redactor
+
+_ERASE = "\x1b[0K"
+_COLOURS: dict[Level, str] = {"warning": "\x1b[0;33m", "error": "\x1b[31;1m"}
+_PLAIN = "\x1b[0;m"
+
+
+class GitLab(CI):
+    """The log of a GitLab job. `clock` gives Unix time in seconds; a section's duration comes from it."""
+
+    name = "gitlab"
+
+    def __init__(
+        self,
+        env: Mapping[str, str],
+        stream: TextIO,
+        level: Level = "info",
+        redactor: Redactor | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(env, stream, level, redactor)
+        self._clock = clock
+        self._sections = 0
+
+    @classmethod
+    def detects(cls, env: Mapping[str, str]) -> bool:
+        """Tell whether `env` is the environment of a GitLab job."""
+        return bool(env.get("GITLAB_CI"))
+
+    @contextmanager
+    def group(self, title: str) -> Iterator[None]:
+        """Fold the lines that are logged inside into a collapsed section."""
+        if not self._shows("info"):
+            yield
+            return
+        self._sections += 1
+        start = int(self._clock())
+        name = f"zerokie_{start}_{self._sections}"  # unique in the job, which may deploy several times
+        header = f"section_start:{start}:{name}[collapsed=true]\r{_ERASE}{self._safe(title)}"
+        self._print(_ERASE + header)
+        try:
+            yield
+        finally:
+            self._print(f"{_ERASE}section_end:{int(self._clock())}:{name}\r{_ERASE}")
+
+    @property
+    def commit(self) -> str:
+        """The commit's hash, or an empty string."""
+        return self._env.get("CI_COMMIT_SHA", "")
+
+    @property
+    def commit_url(self) -> str:
+        """The commit's page, or an empty string."""
+        project = self._env.get("CI_PROJECT_URL", "")
+        return f"{project}/-/commit/{self.commit}" if project and self.commit else ""
+
+    @property
+    def run_url(self) -> str:
+        """The page of this job, or an empty string."""
+        return self._env.get("CI_JOB_URL", "")
+
+    def _problem(self, level: Level, lines: tuple[str, ...], title: str) -> None:  # noqa: ARG002 no headings
+        self._print_problem(level, lines, _COLOURS[level], _PLAIN)

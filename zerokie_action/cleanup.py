@@ -1,0 +1,101 @@
+"""The second chance: release a lock that a killed run left behind.
+
+Runs as GitHub's post step, in GitLab's `after_script`, or by hand. It finds the session in the
+state, asks the platform by a heartbeat whether that session still holds the lock, and only then
+finalizes. It warns, and fails no pipeline: the exit code is 0 in every case.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+
+from zerokie_action.api.models import Counts
+from zerokie_action.api.network import Network
+from zerokie_action.api.platform import Platform
+from zerokie_action.api.retry import Retries
+from zerokie_action.ci import detect
+from zerokie_action.errors import DeployError, unwrap
+from zerokie_action.settings import DEFAULT_API_URL, InputSource, check_api_url, log_level, secrets
+from zerokie_action.state import HeldLock, StateRecord, default_file, held_locks
+from zerokie_action.text import Redactor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import TextIO
+
+    from zerokie_action.ci import CI
+    from zerokie_action.signals import Signals
+
+_TIME = 120.0
+_RETRIES = 5
+
+
+def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> int:
+    """Release what `env` and the state file say may still be held. Always returns 0."""
+    texts = InputSource(env)()
+    ci = detect(env, stream, log_level(texts), Redactor())
+    for secret in secrets(texts):
+        ci.mask(secret)
+    try:
+        file = Path(texts["state_file"]) if "state_file" in texts else default_file(env)
+        locks = held_locks(env, file)
+        held = [lock for lock in locks if not lock.released]
+        if not locks:
+            ci.info("Cleanup: no deploy recorded a lock here; nothing to release")
+        elif not held:
+            ci.info("Cleanup: the deploy released its lock itself; nothing to do")
+        elif "api_key" not in texts:
+            for lock in held:
+                ci.warning(
+                    f"Cleanup: the deploy lock on {lock.app!r} may still be held, but there is no `api-key` to "
+                    f"release it with; it expires {lock.expiry}"
+                )
+        else:
+            anyio.run(_release_all, held, texts, env, ci, file, signals)
+    except Exception as error:  # noqa: BLE001 - a cleanup that fails the pipeline helps nobody
+        ci.warning(f"Cleanup: {unwrap(error)}")
+    return 0
+
+
+async def _release_all(
+    held: list[HeldLock], texts: Mapping[str, str], env: Mapping[str, str], ci: CI, file: Path | None, signals: Signals
+) -> None:
+    base = check_api_url(texts.get("api_url", DEFAULT_API_URL))
+    state = StateRecord(ci.save_state, file)
+    async with anyio.create_task_group() as tasks:
+
+        async def watch() -> None:
+            if signals.first is None:
+                await anyio.wait_readable(signals.socket)
+            tasks.cancel_scope.cancel()
+
+        tasks.start_soon(watch)
+        with anyio.move_on_after(_TIME):
+            async with Platform(base, texts["api_key"], Network(env), Retries(_RETRIES), notice=ci.info) as platform:
+                for lock in held:
+                    await _release(lock, platform, state, ci)
+        tasks.cancel_scope.cancel()
+    if not all(lock.released for lock in held) and signals.first is not None:
+        ci.warning("Cleanup: interrupted; what was not released expires by itself")
+
+
+async def _release(lock: HeldLock, platform: Platform, state: StateRecord, ci: CI) -> None:
+    try:
+        if await platform.client.heartbeat(lock.app, lock.session):
+            # A killed deploy can't tell its counts any more.
+            finalized = await platform.client.finalize(lock.app, lock.session, Counts())
+            deploy = f" as {finalized.deploy_id}" if finalized else ""
+            ci.warning(
+                f"Cleanup: the deploy of {lock.app!r} was killed and had left its lock; the lock is released now. "
+                f"The platform recorded it{deploy} with counts of zero: what was really changed is not known. "
+                "Run the deploy again."
+            )
+        else:
+            ci.info(f"Cleanup: the deploy lock on {lock.app!r} is not held by that deploy any more; nothing to do")
+    except DeployError as error:
+        ci.warning(f"Cleanup: the deploy lock on {lock.app!r} could not be released: {error}. It expires {lock.expiry}")
+    else:
+        state.released(lock.session)

@@ -1,0 +1,118 @@
+"""What can go wrong, as one tree. Every class carries its exit code.
+
+    DeployError                      1
+    ├── ConfigurationError           2   wrong or missing inputs, unreadable folder, unsafe file
+    ├── AuthenticationError          3   the platform answered 401
+    ├── RequestRejected              4   400, 404, any other 4xx
+    ├── PlatformUnavailable          5   5xx, network, 429, with the retries spent
+    ├── LockHeld                     6   somebody else's lock outlasted `lock-timeout`
+    ├── LockLost                     7   our lock was lost in the middle of the deploy
+    ├── DeployFailed                 8   the platform says that the app failed; a file changed under the deploy
+    ├── DeployTimedOut               9   `wait-timeout` or `timeout` passed
+    ├── HealthCheckFailed           10   the deployed app does not answer as it should
+    └── Interrupted            128 + n   a signal ended the run (SIGINT 130, SIGTERM 143)
+
+An error is three short parts: what happened and why (`str(error)`, in the platform's own words
+where it has some), and what to do about it (`hint`). This module imports nothing of the package.
+"""
+
+import signal
+
+
+class DeployError(Exception):
+    """Base of every error that a run can end with.
+
+    Attributes:
+        exit_code: what the process exits with.
+        hint: one or two sentences that name the fix; may be empty.
+        unclear: whether a request whose answer was lost may have taken effect all the same.
+    """
+
+    exit_code = 1
+    unclear = False
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class ConfigurationError(DeployError):
+    """Inputs or the folder are wrong. `problems` lists everything that is, one sentence each."""
+
+    exit_code = 2
+
+    def __init__(self, *problems: str, hint: str = "") -> None:
+        super().__init__("; ".join(problems), hint=hint)
+        self.problems = problems
+
+
+class AuthenticationError(DeployError):
+    """The platform does not accept the API key (401)."""
+
+    exit_code = 3
+
+
+class RequestRejected(DeployError):
+    """The platform understood the request and refuses it (4xx). `status` is the HTTP status."""
+
+    exit_code = 4
+
+    def __init__(self, message: str, *, status: int, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
+class PlatformUnavailable(DeployError):
+    """The platform could not be reached or could not answer, and the retries are spent."""
+
+    exit_code = 5
+
+    def __init__(self, message: str, *, hint: str = "", unclear: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.unclear = unclear
+
+
+class LockHeld(DeployError):
+    """Somebody else holds the deploy lock, and did so for longer than `lock-timeout`."""
+
+    exit_code = 6
+
+
+class LockLost(DeployError):
+    """The deploy lock was ours and is not any more; nothing was written after that was known."""
+
+    exit_code = 7
+
+
+class DeployFailed(DeployError):
+    """The platform reports that the app failed, or a file changed while it was deployed."""
+
+    exit_code = 8
+
+
+class DeployTimedOut(DeployError):
+    """`wait-timeout` or `timeout` passed before the deploy was done."""
+
+    exit_code = 9
+
+
+class HealthCheckFailed(DeployError):
+    """The deployed app does not answer as it should."""
+
+    exit_code = 10
+
+
+class Interrupted(DeployError):
+    """A signal ended the run. The exit code is the shell's: 128 plus the signal's number."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(f"Cancelled by {signal.Signals(signum).name}")
+        self.exit_code = 128 + signum
+
+
+def unwrap(error: BaseException) -> BaseException:
+    """The one error that counts of a task group's: ours before defects, the first among equals."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    members = [unwrap(member) for member in error.exceptions]
+    return next((member for member in members if isinstance(member, DeployError)), members[0])

@@ -1,0 +1,162 @@
+"""What earlier deploys proved about the storage zone, kept in the zone itself.
+
+The platform's listing has no hashes, and a length alone proves nothing. So every successful deploy
+leaves a manifest: of each file its SHA-256, its length, and the `lastModified` that the platform
+showed after our upload. As long as the listing shows the same length and `lastModified`, the
+content is the one that has this hash.
+
+Everybody can read the zone, and whoever has access to the storage can write there. So the
+manifest's name is an HMAC of the API key and the app, which nobody can guess, and its content
+ends with a MAC made with the API key: one that is damaged, cut off, forged, or made by another
+key or for another app is no manifest. An old one that somebody puts back does no harm: what it
+says counts only where the listing still agrees.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import math
+import re
+from datetime import datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from zerokie_action.files.plan import RemoteFile
+    from zerokie_action.files.scan import LocalFile
+
+MANIFEST_FOLDER = ".zerokie/"
+
+# Another format gets another number: the MAC of the old one then no longer fits.
+_VERSION = 1
+_SEAL_LENGTH = len(',"mac":""}') + 64
+_MANIFEST_PATH = re.compile(re.escape(MANIFEST_FOLDER) + r"[0-9a-f]{64}\.json")
+
+
+class ManifestEntry(NamedTuple):
+    """One file, as it was proven to be in the storage zone.
+
+    Attributes:
+        sha256: of the content, in hex.
+        length: in bytes.
+        last_modified: the listing's own text; it is compared as text.
+    """
+
+    sha256: str
+    length: int
+    last_modified: str
+
+
+Manifest = dict[str, ManifestEntry]
+"""Entries by path."""
+
+
+def manifest_path(api_key: str, app: str) -> str:
+    """Return the remote path of the manifest; nobody without the API key can guess it."""
+    return f"{MANIFEST_FOLDER}{_derive(api_key, app, 'name').hex()}.json"
+
+
+def is_manifest_path(path: str) -> bool:
+    """Whether this is the manifest of some API key."""
+    return _MANIFEST_PATH.fullmatch(path) is not None
+
+
+def render(manifest: Manifest, *, api_key: str, app: str) -> bytes:
+    """Return the manifest as JSON; the same entries give the same bytes."""
+    content = {"version": _VERSION, "app": app, "files": dict(sorted(manifest.items()))}
+    body = json.dumps(content, separators=(",", ":")).encode().removesuffix(b"}")
+    return body + _seal(body, api_key, app)
+
+
+def parse(data: bytes, *, api_key: str, app: str) -> Manifest | None:
+    """Return the manifest, or `None` for anything but what `render` made with this key for this app.
+
+    The MAC is checked first: nothing that others wrote is ever parsed.
+    """
+    body, seal = data[:-_SEAL_LENGTH], data[-_SEAL_LENGTH:]
+    if not hmac.compare_digest(seal, _seal(body, api_key, app)):
+        return None
+    texts: dict[str, str] = {}
+    return {
+        path: ManifestEntry(sha256, length, texts.setdefault(last_modified, last_modified))
+        for path, (sha256, length, last_modified) in json.loads(data)["files"].items()
+    }
+
+
+def entries_to_record(  # noqa: PLR0913 - each is a different fact, and all are needed for a proof
+    files: Iterable[LocalFile],
+    hashes: Mapping[str, str],
+    listing: Iterable[RemoteFile],
+    *,
+    previous: Manifest | None,
+    uploaded: Mapping[str, float],
+    now: float,
+) -> Manifest:
+    """Return what this deploy has proved, for the next one to rely on.
+
+    An upload is proved when the listing shows its length, and a `lastModified` that is
+
+    - not later than the platform's answer to our upload: a later one is somebody else's write;
+    - in a second that was over before the listing was asked for. `lastModified` has whole seconds,
+      so that within its second somebody else could still write without a trace.
+
+    A file that was not uploaded keeps the entry that it had, if the listing still agrees with it.
+    Whatever is not proved is left out, which costs an upload next time and nothing else. So is a
+    time that does not parse or lies in the future, as after a clock that went backwards.
+
+    What no client of this API can see: a write of the same length by somebody else, while we hold
+    the lock, after our upload and in the same second; and one in a second that a clock which was
+    set back lives through twice.
+
+    Args:
+        files: what the folder holds.
+        hashes: their SHA-256 by path, in hex.
+        listing: the platform's listing, taken after the last upload.
+        previous: the manifest that the plan was made with.
+        uploaded: of each file that was uploaded, the time of the platform's answer (its `Date`).
+        now: a time that the platform's clock had reached before the listing was asked for: the
+            `Date` of an earlier answer, plus the whole seconds that have passed since. Not the
+            listing's own `Date`: that is made after the files were looked at.
+            Both times are by the platform's clock, in whole seconds since the epoch.
+    """
+    listed = {file.path: file for file in listing}
+    known = previous or {}
+    recorded: Manifest = {}
+    for file in files:
+        remote = listed.get(file.path)
+        sha256 = hashes.get(file.path)
+        if remote is None or sha256 is None or remote.length != file.size:
+            continue
+        entry = ManifestEntry(sha256, remote.length, remote.last_modified)
+        written = _second(entry.last_modified)
+        answered = uploaded.get(file.path)
+        if written is None or written >= now:
+            continue
+        if entry == known.get(file.path) if answered is None else written <= answered:
+            recorded[file.path] = entry
+    return recorded
+
+
+@lru_cache(maxsize=1024)
+def _second(last_modified: str) -> int | None:
+    """Return the second that a `lastModified` lies in, since the epoch; `None` if it does not say."""
+    try:
+        time = datetime.fromisoformat(last_modified)
+    except ValueError:
+        return None
+    return None if time.tzinfo is None else math.floor(time.timestamp())
+
+
+def _seal(body: bytes, api_key: str, app: str) -> bytes:
+    """Return the end of the JSON document: the MAC of all that is before it."""
+    mac = hmac.digest(_derive(api_key, app, "content"), body, "sha256")
+    return b',"mac":"%b"}' % mac.hex().encode()
+
+
+def _derive(api_key: str, app: str, purpose: str) -> bytes:
+    """Derive a value that tells nothing about the API key, nor about the ones for other purposes."""
+    label = "\0".join(("zerokie-action manifest", str(_VERSION), purpose, app))
+    return hmac.digest(api_key.encode(), label.encode(), "sha256")

@@ -1,0 +1,161 @@
+"""What a deploy has to change: a pure function from folder, listing and manifest to a plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from zerokie_action.errors import ConfigurationError
+from zerokie_action.files.content_type import is_page
+from zerokie_action.files.gitignore import Patterns
+from zerokie_action.files.ignore_rules import parse_patterns
+from zerokie_action.files.manifest import MANIFEST_FOLDER, is_manifest_path
+from zerokie_action.files.paths import is_addressable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from zerokie_action.files.manifest import Manifest, ManifestEntry
+    from zerokie_action.files.scan import LocalFile, Scan
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file in the app's storage zone, as the platform lists it (`GET /v1/apps/:name/files`).
+
+    Attributes:
+        path: relative, `/` between the segments, not encoded.
+        length: in bytes.
+        last_modified: the listing's own text, for instance `2026-03-07T17:00:00Z`.
+    """
+
+    path: str
+    length: int
+    last_modified: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to upload (assets first, then pages) and to delete (last), and what stays as it is.
+
+    Every group is sorted by path.
+
+    Attributes:
+        upload_assets: everything to upload that is not a page.
+        upload_pages: the HTML, which goes live after what it refers to.
+        delete: remote paths that the folder no longer has.
+        unchanged: files that are proven to be there already, byte for byte.
+        kept: remote paths that the folder does not have and that stay, as `keep` or `delete_stale` says.
+        unaddressable: remote paths that no URL can name safely; they are never touched.
+        old_manifests: manifests that an API key that is no longer in use left behind.
+    """
+
+    upload_assets: tuple[LocalFile, ...]
+    upload_pages: tuple[LocalFile, ...]
+    delete: tuple[str, ...]
+    unchanged: tuple[LocalFile, ...]
+    kept: tuple[str, ...]
+    unaddressable: tuple[str, ...]
+    old_manifests: tuple[str, ...]
+
+    @property
+    def uploads(self) -> tuple[LocalFile, ...]:
+        """All files to upload, in the order of the upload."""
+        return self.upload_assets + self.upload_pages
+
+    @property
+    def upload_bytes(self) -> int:
+        """Sum of the sizes of the files to upload, in bytes."""
+        return sum(file.size for file in self.uploads)
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether the storage zone already is what the folder says."""
+        return not (self.upload_assets or self.upload_pages or self.delete)
+
+
+def make_plan(  # noqa: PLR0913 - one value from each place that has a say
+    scan: Scan,
+    remote: Iterable[RemoteFile],
+    *,
+    hashes: Mapping[str, str],
+    manifest: Manifest | None,
+    manifest_path: str,
+    keep: Sequence[str],
+    delete_stale: bool,
+) -> Plan:
+    """Compare the folder with the storage zone.
+
+    Args:
+        scan: the folder.
+        remote: the platform's listing, taken under the deploy lock.
+        hashes: SHA-256 of local files by path, in hex; a file without one is uploaded.
+        manifest: what an earlier deploy proved; `None` proves nothing.
+        manifest_path: where this API key's own manifest is.
+        keep: gitignore patterns of remote paths that are never deleted.
+        delete_stale: whether remote files that the folder does not have are deleted at all.
+
+    Raises:
+        ConfigurationError: a `keep` pattern can never match.
+    """
+    listed, unaddressable = _by_path(remote)
+    proofs = manifest or {}
+    unchanged: list[LocalFile] = []
+    assets: list[LocalFile] = []
+    pages: list[LocalFile] = []
+    for file in scan.files:
+        path = file.path
+        if _is_unchanged(file, hashes.get(path), proofs.get(path), listed.get(path)):
+            unchanged.append(file)
+        else:
+            (pages if is_page(path) else assets).append(file)
+    extra = listed.keys() - {file.path for file in scan.files}
+    ours = {path for path in extra if path.startswith(MANIFEST_FOLDER)}
+    stale = extra - ours
+    kept = set(filter(keep_patterns(keep).match_file, stale)) if delete_stale else stale
+    return Plan(
+        upload_assets=tuple(assets),
+        upload_pages=tuple(pages),
+        delete=tuple(sorted(stale - kept)),
+        unchanged=tuple(unchanged),
+        kept=tuple(sorted(kept)),
+        unaddressable=tuple(sorted(unaddressable)),
+        old_manifests=tuple(sorted(filter(is_manifest_path, ours - {manifest_path}))),
+    )
+
+
+def keep_patterns(keep: Sequence[str]) -> Patterns:
+    """Read the `keep` input.
+
+    Raises:
+        ConfigurationError: a pattern can never match, so that it would protect nothing.
+    """
+    rules, problems = parse_patterns(keep, "`keep`")
+    if problems:
+        raise ConfigurationError(*problems)
+    return Patterns(rules)
+
+
+def _by_path(remote: Iterable[RemoteFile]) -> tuple[dict[str, RemoteFile | None], set[str]]:
+    """Index the listing; a path that it shows twice, in two ways, proves nothing (`None`)."""
+    listed: dict[str, RemoteFile | None] = {}
+    unaddressable: set[str] = set()
+    for file in remote:
+        if is_addressable(file.path):
+            listed[file.path] = file if listed.get(file.path, file) == file else None
+        else:
+            unaddressable.add(file.path)
+    return listed, unaddressable
+
+
+def _is_unchanged(
+    local: LocalFile, sha256: str | None, proof: ManifestEntry | None, remote: RemoteFile | None
+) -> bool:
+    """Whether it is proved that the storage zone holds this file's content."""
+    return (
+        proof is not None
+        and remote is not None
+        and proof.sha256 == sha256
+        and proof.length == remote.length == local.size
+        and proof.last_modified == remote.last_modified
+    )

@@ -1,0 +1,245 @@
+"""Walk the folder that is to be deployed: which files, how big, and may they be deployed at all?
+
+The scan reads names and metadata and opens no file but the ignore file. What cannot be deployed
+as it is (a link that leaves the folder, a FIFO, an unreadable file, …) is refused before anything
+changes on the platform, all of it in one error. What is ignored is not looked at.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from dataclasses import dataclass
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zerokie_action.errors import ConfigurationError
+from zerokie_action.files.ignore_rules import IGNORE_FILE, ignore_rules
+from zerokie_action.files.manifest import MANIFEST_FOLDER
+from zerokie_action.files.paths import is_addressable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Sequence
+
+    from zerokie_action.files.gitignore import Patterns
+
+_LISTED_PROBLEMS = 20
+_READABLE_BY_ALL = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
+_ENTRIES_BETWEEN_CHECKS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A file to deploy, as it was when the folder was scanned.
+
+    Attributes:
+        path: where it goes on the platform: relative, `/` between the segments, not encoded.
+        source: the path to open; it may lead through links inside the folder.
+        size: in bytes.
+        mtime_ns: time of the last modification, in nanoseconds since the epoch.
+    """
+
+    path: str
+    source: str
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What a folder holds.
+
+    Attributes:
+        files: what is to be deployed, sorted by path; never empty.
+        ignored: how many files and folders were ignored; an ignored folder counts as one.
+        warnings: sentences that the user should read.
+    """
+
+    files: tuple[LocalFile, ...]
+    ignored: int
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def total_bytes(self) -> int:
+        """Sum of the sizes of the files, in bytes."""
+        return sum(file.size for file in self.files)
+
+
+def scan(
+    directory: Path,
+    *,
+    ignore: Sequence[str] = (),
+    ignore_file: str = IGNORE_FILE,
+    exclude: Collection[Path] = (),
+    check_cancelled: Callable[[], None] = lambda: None,
+) -> Scan:
+    """Walk `directory`; runs in the calling thread and may take seconds.
+
+    Args:
+        directory: the folder to deploy. Links inside it are followed as long as they stay inside.
+        ignore: gitignore patterns, added after the defaults and the ignore file's own.
+        ignore_file: path of the ignore file, inside `directory`; it need not exist.
+        exclude: files that this run writes itself; they are not deployed, wherever they lie.
+        check_cancelled: called every now and then; what it raises ends the scan.
+
+    Raises:
+        ConfigurationError: the folder cannot be deployed; `problems` says everything that is wrong
+            with it (the first twenty, and how many more).
+    """
+    root = _real_root(directory)
+    patterns, problems = ignore_rules(root, ignore_file=ignore_file, ignore=ignore)
+    walk = _Walk(root, patterns, exclude, check_cancelled)
+    walk.run()
+    problems += sorted(walk.problems)
+    if not (problems or walk.files):
+        problems.append(_nothing_to_deploy(directory, walk.ignored))
+    if problems:
+        raise ConfigurationError(*_first(problems))
+    walk.files.sort(key=attrgetter("path"))
+    return Scan(tuple(walk.files), walk.ignored, tuple(walk.warnings))
+
+
+def _real_root(directory: Path) -> Path:
+    if not os.path.lexists(directory):
+        problem = "does not exist; is it built before this step, and is the path right?"
+    elif not directory.is_dir():
+        problem = "is not a folder; name the folder that holds the files"
+    elif not os.access(directory, os.R_OK | os.X_OK, effective_ids=True):
+        problem = "cannot be read (Permission denied); make it readable for the user who runs this"
+    else:
+        return directory.resolve()
+    raise ConfigurationError(f"`directory`: {str(directory)!r} {problem}")
+
+
+def _nothing_to_deploy(directory: Path, ignored: int) -> str:
+    why = f"all that is in it is ignored ({ignored} entries)" if ignored else "there is no file in it"
+    hint = "is it the right folder, and is it built before this step?"
+    return f"`directory`: {str(directory)!r} has nothing to deploy: {why}; {hint}"
+
+
+def _first(problems: list[str]) -> Iterable[str]:
+    more = len(problems) - _LISTED_PROBLEMS
+    return [*problems[:_LISTED_PROBLEMS], f"and {more} more"] if more > 0 else problems
+
+
+class _Walk:
+    """One walk through the folder; it fills `files`, `problems`, `warnings` and `ignored`."""
+
+    def __init__(
+        self, root: Path, patterns: Patterns, exclude: Collection[Path], check_cancelled: Callable[[], None]
+    ) -> None:
+        self.files: list[LocalFile] = []
+        self.problems: list[str] = []
+        self.warnings: list[str] = []
+        self.ignored = 0
+        self._root = str(root)
+        self._patterns = patterns
+        self._excluded = {os.path.realpath(path) for path in exclude}
+        self._excluded_names = {Path(path).name for path in self._excluded}
+        self._check_cancelled = check_cancelled
+        self._pending: list[tuple[str, str]] = []
+
+    def run(self) -> None:
+        """Visit the folder and every folder in it that is not ignored."""
+        self._pending.append((self._root, ""))
+        while self._pending:
+            source, prefix = self._pending.pop()
+            try:
+                with os.scandir(source) as entries:
+                    self._visit(entries, prefix)
+            except OSError as error:
+                self._unreadable(prefix[:-1] or ".", error.strerror)
+
+    def _visit(self, entries: Iterable[os.DirEntry[str]], prefix: str) -> None:
+        for count, entry in enumerate(entries):
+            if count % _ENTRIES_BETWEEN_CHECKS == 0:
+                self._check_cancelled()
+            name = entry.name if entry.name.isascii() else _as_utf8(entry.name)
+            path = prefix + name
+            try:
+                self._judge(entry, name, path)
+            except OSError as error:
+                self._unreadable(path, error.strerror)
+
+    def _judge(self, entry: os.DirEntry[str], name: str, path: str) -> None:
+        if entry.is_symlink() and (problem := self._link_problem(entry)):
+            # It may have been meant as a file or as a folder: `node_modules/` ignores it as well.
+            if not any(self._is_left_out(entry, name, path, is_folder=reading) for reading in (True, False)):
+                self._refuse(path, problem)
+            return
+        is_folder = entry.is_dir()
+        if self._is_left_out(entry, name, path, is_folder=is_folder):
+            return
+        if not is_addressable(path):
+            self._refuse(path, "has a name that is not UTF-8", fix="rename it")
+        elif is_folder:
+            self._add_folder(entry.path, path)
+        else:
+            self._add_file(entry.path, path, entry.stat())
+
+    def _link_problem(self, entry: os.DirEntry[str]) -> str:
+        """Return what is wrong with a symbolic link, if anything is."""
+        try:
+            target = Path(os.path.realpath(entry.path, strict=True))
+        except OSError as error:
+            target = Path(entry.path).readlink()
+            return f"is a symbolic link that leads nowhere (to {str(target)!r}: {error.strerror})"
+        if not target.is_relative_to(self._root):
+            return f"is a symbolic link that leaves the folder (to {str(target)!r})"
+        if any(folder.resolve() == target for folder in Path(entry.path).parents):
+            return "is a symbolic link to a folder that it is itself in"
+        return ""
+
+    def _is_left_out(self, entry: os.DirEntry[str], name: str, path: str, *, is_folder: bool) -> bool:
+        left_out = self._patterns.match_entry(name, path, is_folder=is_folder) or self._is_excluded(entry)
+        self.ignored += left_out
+        return left_out
+
+    def _is_excluded(self, entry: os.DirEntry[str]) -> bool:
+        if not self._excluded:
+            return False
+        may_be = entry.name in self._excluded_names or entry.is_symlink()
+        return may_be and os.path.realpath(entry.path) in self._excluded
+
+    def _add_folder(self, source: str, path: str) -> None:
+        if path + "/" == MANIFEST_FOLDER:
+            self.warnings.append(
+                f"{path!r} is not deployed: the platform's folder of that name holds the manifest"
+            )
+        else:
+            self._pending.append((source, path + "/"))
+
+    def _add_file(self, source: str, path: str, status: os.stat_result) -> None:
+        if not stat.S_ISREG(status.st_mode):
+            self._refuse(path, f"is {_kind(status.st_mode)}, not a file")
+        elif not _is_readable(source, status.st_mode):
+            self._unreadable(path, os.strerror(errno.EACCES))
+        else:
+            self.files.append(LocalFile(path, source, status.st_size, status.st_mtime_ns))
+
+    def _unreadable(self, path: str, why: str | None) -> None:
+        self._refuse(path, f"cannot be read ({why})", fix="make it readable")
+
+    def _refuse(self, path: str, what: str, *, fix: str = "remove it") -> None:
+        name = path.encode("utf-8", "surrogateescape") if not is_addressable(path) else path
+        self.problems.append(f"{name!r} {what}; {fix} or add it to `ignore`")
+
+
+def _as_utf8(name: str) -> str:
+    """Return the name as UTF-8, whatever the locale's encoding; bytes that are not become surrogates."""
+    return os.fsencode(name).decode("utf-8", "surrogateescape")
+
+
+def _is_readable(source: str, mode: int) -> bool:
+    # Spares the system call for nearly every file.
+    return mode & _READABLE_BY_ALL == _READABLE_BY_ALL or os.access(source, os.R_OK, effective_ids=True)
+
+
+def _kind(mode: int) -> str:
+    if stat.S_ISFIFO(mode):
+        return "a FIFO"
+    if stat.S_ISSOCK(mode):
+        return "a socket"
+    return "a device"

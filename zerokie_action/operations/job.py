@@ -1,0 +1,64 @@
+"""What every operation works with."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import anyio
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from zerokie_action.api.client import Client
+    from zerokie_action.api.lock import LockState
+    from zerokie_action.api.platform import Platform
+    from zerokie_action.ci import CI
+    from zerokie_action.report.result import Result
+    from zerokie_action.settings import Settings
+    from zerokie_action.shield import Shield
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run: what it was asked for, what it may use, and the record of what it did.
+
+    Attributes:
+        session: this run's deploy session ID, a random UUID.
+        own_files: files that this run writes; they are never deployed.
+    """
+
+    settings: Settings
+    platform: Platform
+    ci: CI
+    result: Result
+    shield: Shield
+    state: LockState
+    session: str
+    own_files: tuple[Path, ...]
+
+    @property
+    def client(self) -> Client:
+        """The REST API."""
+        return self.platform.client
+
+    @property
+    def app(self) -> str:
+        """The app's name."""
+        return self.settings.app
+
+    def warn(self, text: str) -> None:
+        """A warning in the log and in the reports."""
+        self.ci.warning(text)
+        self.result.warnings.append(text)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Record how long the block takes, for the summary."""
+        began = anyio.current_time()
+        try:
+            yield
+        finally:
+            self.result.phases.append((name, anyio.current_time() - began))

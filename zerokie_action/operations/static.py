@@ -1,0 +1,225 @@
+"""Deploying a static folder: scan, lock, plan, upload, delete, record, finalize."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.from_thread
+import anyio.to_thread
+
+from zerokie_action.api.lock import LockPolicy, deploy_lock
+from zerokie_action.api.models import Counts
+from zerokie_action.api.upload import Upload
+from zerokie_action.errors import PlatformUnavailable
+from zerokie_action.files.content import FileContent
+from zerokie_action.files.content_type import content_type
+from zerokie_action.files.plan import Plan, RemoteFile, keep_patterns, make_plan
+from zerokie_action.files.scan import Scan, scan
+from zerokie_action.operations import apps, incremental
+from zerokie_action.report.progress import start_progress
+from zerokie_action.report.result import Changes
+from zerokie_action.text import human_bytes, human_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from zerokie_action.api.lock import DeployLock
+    from zerokie_action.api.models import App
+    from zerokie_action.api.upload import Writers
+    from zerokie_action.files.scan import LocalFile
+    from zerokie_action.operations.job import Job
+
+
+async def deploy_directory(job: Job, directory: Path) -> None:
+    """Make the app's storage zone equal to the folder."""
+    job.result.kind = "static"
+    job.result.created = False
+    folder, exists = await _scan_and_look_up(job, directory)
+    if job.settings.dry_run:
+        await _preview(job, folder, exists=exists)
+        return
+    if not exists:
+        await _create(job)
+    changes = job.result.changes = Changes()
+    async with deploy_lock(
+        job.client,
+        job.app,
+        job.session,
+        counts=lambda: Counts(len(changes.uploaded), len(changes.deleted), changes.bytes_uploaded),
+        policy=LockPolicy(job.settings.lock_timeout, job.settings.lock_heartbeat),
+        state=job.state,
+        shield=job.shield,
+        log=job.ci,
+    ) as lock:
+        job.result.lock_wait_seconds = lock.waited
+        await _change(job, folder, changes, lock)
+    _report(job, lock)
+
+
+async def _scan_and_look_up(job: Job, directory: Path) -> tuple[Scan, bool]:
+    """The folder, and whether the app exists. Both at once: neither changes anything, and both can end the run."""
+    found: list[App | None] = []
+
+    async def look_up() -> None:
+        found.append(await apps.look_up(job, "static"))
+
+    keep_patterns(job.settings.keep)
+    with job.phase("Scan"):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(look_up)
+            folder = await anyio.to_thread.run_sync(_scan, job, directory)
+    ignored = f"; {folder.ignored:,} ignored" if folder.ignored else ""
+    job.ci.info(f"Scanned {_files(len(folder.files))}, {human_bytes(folder.total_bytes)}{ignored}")
+    for warning in folder.warnings:
+        job.warn(warning)
+    return folder, found[0] is not None
+
+
+def _scan(job: Job, directory: Path) -> Scan:
+    return scan(
+        directory,
+        ignore=job.settings.ignore,
+        ignore_file=job.settings.ignore_file,
+        exclude=job.own_files,
+        check_cancelled=anyio.from_thread.check_cancelled,
+    )
+
+
+async def _create(job: Job) -> None:
+    apps.note(job, await job.client.create_static(job.app))
+    job.result.created = True
+    job.ci.info(f"Created static app {job.app!r}")
+
+
+async def _preview(job: Job, folder: Scan, *, exists: bool) -> None:
+    """What a deploy would change now, without the lock and without a write."""
+    listing = await _list(job) if exists else []
+    plan = _make_plan(job, folder, listing, await incremental.gather(job, folder, listing))
+    job.result.planned = Changes(
+        uploaded=[(file.path, file.size) for file in plan.uploads],
+        deleted=list(plan.delete),
+        unchanged=len(plan.unchanged),
+    )
+    for file in plan.uploads:
+        job.ci.debug(f"would upload {file.path}")
+    for path in plan.delete:
+        job.ci.debug(f"would delete {path}")
+    if not exists:
+        job.result.notes.append(f"App {job.app!r} does not exist yet; it would be created.")
+
+
+async def _change(job: Job, folder: Scan, changes: Changes, lock: DeployLock) -> None:
+    listing = await _list(job)
+    evidence = await incremental.gather(job, folder, listing)
+    plan = _make_plan(job, folder, listing, evidence)
+    changes.unchanged = len(plan.unchanged)
+    async with job.platform.writers(job.app, fence=lock.check, concurrency=job.settings.concurrency) as writers:
+        with job.phase("Upload"):
+            await _upload(job, plan, changes, evidence, writers)
+        with job.phase("Delete"):
+            await _delete(job, plan, changes, writers)
+        if plan.uploads or plan.delete or plan.old_manifests:
+            with job.phase("Verify and record"):
+                await _verify_and_record(job, folder, plan, evidence, writers)
+
+
+async def _list(job: Job) -> list[RemoteFile]:
+    files = await job.client.list_files(job.app)
+    return [RemoteFile(file.path, file.length, file.lastModified) for file in files]
+
+
+def _make_plan(
+    job: Job, folder: Scan, listing: Sequence[RemoteFile], evidence: incremental.Evidence
+) -> Plan:
+    plan = make_plan(
+        folder,
+        listing,
+        hashes=evidence.hashes,
+        manifest=evidence.manifest,
+        manifest_path=evidence.path,
+        keep=job.settings.keep,
+        delete_stale=job.settings.delete_stale,
+    )
+    kept = f", {len(plan.kept):,} kept" if plan.kept else ""
+    job.ci.info(
+        f"Plan: {len(plan.uploads):,} to upload ({human_bytes(plan.upload_bytes)}), "
+        f"{len(plan.delete):,} to delete, {len(plan.unchanged):,} unchanged{kept}"
+    )
+    for path in plan.unaddressable:
+        job.warn(f"The remote path {path!r} can't be addressed safely; it is left alone")
+    return plan
+
+
+async def _upload(
+    job: Job, plan: Plan, changes: Changes, evidence: incremental.Evidence, writers: Writers
+) -> None:
+    """Assets first, HTML last: no page goes live before what it refers to."""
+    if not plan.uploads:
+        return
+    began = anyio.current_time()
+    with start_progress(
+        len(plan.uploads), plan.upload_bytes, write=job.ci.info, terminal=job.ci.terminal
+    ) as progress:
+
+        def done(upload: Upload, answered: int | None) -> None:
+            size = upload.content.size
+            changes.uploaded.append((upload.path, size))
+            evidence.uploaded(upload, answered)
+            progress.advance(files=1, nbytes=size)
+
+        await writers.upload(_uploads(plan.upload_assets), done)
+        await writers.upload(_uploads(plan.upload_pages), done)
+    taken = human_seconds(anyio.current_time() - began)
+    job.ci.info(f"Uploaded {_files(len(changes.uploaded))}, {human_bytes(changes.bytes_uploaded)} in {taken}")
+
+
+def _uploads(files: Iterable[LocalFile]) -> Iterable[Upload]:
+    return (Upload(file.path, FileContent(file), content_type(file.path)) for file in files)
+
+
+async def _delete(job: Job, plan: Plan, changes: Changes, writers: Writers) -> None:
+    if not plan.delete:
+        return
+    await writers.delete(plan.delete, changes.deleted.append)
+    job.ci.info(f"Deleted {len(changes.deleted):,} stale {'file' if len(changes.deleted) == 1 else 'files'}")
+
+
+async def _verify_and_record(
+    job: Job, folder: Scan, plan: Plan, evidence: incremental.Evidence, writers: Writers
+) -> None:
+    """Compare the platform's listing with the folder, and write down for the next deploy what it proves."""
+    now = await incremental.settle(job, evidence)
+    listing = await _list(job)
+    _verify(folder, plan, listing)
+    await incremental.record(job, folder, listing, evidence, writers, now=now, old=plan.old_manifests)
+
+
+def _verify(folder: Scan, plan: Plan, listing: Iterable[RemoteFile]) -> None:
+    lengths = {file.path: file.length for file in listing}
+    wrong = [file.path for file in folder.files if lengths.get(file.path) not in {file.size, -1}]
+    wrong += [path for path in plan.delete if path in lengths]
+    if wrong:
+        more = f" and {len(wrong) - 1:,} more" if len(wrong) > 1 else ""
+        raise PlatformUnavailable(
+            f"The platform confirmed all changes, but its listing does not show them: {wrong[0]!r}{more}",
+            hint="Run the deploy again. If it stays like this, report it to the platform.",
+        )
+
+
+def _report(job: Job, lock: DeployLock) -> None:
+    finalized = lock.finalized
+    if finalized is None:
+        job.warn("The deploy was finalized, but the platform's answer was lost: the deploy ID is not known")
+        return
+    job.result.deploy_id = finalized.deploy_id
+    job.result.cache_purged = finalized.cache_purged
+    purged = {True: ", CDN cache purged", False: ", CDN cache NOT purged", None: ""}[finalized.cache_purged]
+    job.ci.info(f"Finalized {finalized.deploy_id}{purged}")
+    if finalized.cache_purged is False:
+        job.warn("The platform did not purge the CDN cache: visitors may see the old version for a while")
+
+
+def _files(count: int) -> str:
+    return f"{count:,} {'file' if count == 1 else 'files'}"

@@ -1,0 +1,85 @@
+"""The end of a run, told everywhere: log, outputs, summary, files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zerokie_action.report.annotations import render_annotations
+from zerokie_action.report.dotenv import render_dotenv
+from zerokie_action.report.files import write_report_file
+from zerokie_action.report.result import Result, outputs, redacted, render_json
+from zerokie_action.report.summary import render_summary
+from zerokie_action.text import human_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from zerokie_action.ci import CI
+    from zerokie_action.settings import Destinations
+    from zerokie_action.text import Redactor
+
+_LAST_LINES = {
+    "deployed": "{url} is live after {time}",
+    "restarted": "Restarted after {time}",
+    "destroyed": "Done after {time}",
+    "planned": "Dry run: nothing was changed",
+    "skipped": "Skipped",
+}
+_CANNOT_REPORT = 2
+
+
+class Reports:
+    """Where one run reports to."""
+
+    def __init__(self, ci: CI, destinations: Destinations, redactor: Redactor) -> None:
+        self._ci = ci
+        self._destinations = destinations
+        self._redactor = redactor
+
+    def debug(self, lines: Iterable[str]) -> None:
+        """Details that only the debug log shows, such as a traceback."""
+        self._ci.debug(*(line for chunk in lines for line in chunk.splitlines()))
+
+    def write(self, result: Result, *, problems: Sequence[str]) -> int:
+        """Report, and return the exit code: the result's, or 2 when a success can't be reported.
+
+        Args:
+            problems: all that is wrong with the inputs, one sentence each.
+        """
+        self._say(result, problems)
+        clean = redacted(result, self._redactor)
+        texts = outputs(clean)
+        summary = render_summary(
+            clean, commit=self._ci.commit, commit_url=self._ci.commit_url, run_url=self._ci.run_url
+        )
+        self._ci.write_outputs(texts)
+        self._ci.write_summary(summary)
+        where = self._destinations
+        documents = (
+            ("output-file", where.output_file, render_json(clean)),
+            ("dotenv-file", where.dotenv_file, render_dotenv(texts)),
+            ("annotations-file", where.annotations_file, render_annotations(clean)),
+            ("summary-file", where.summary_file, summary),
+        )
+        failed = False
+        for name, path, text in documents:
+            if path is not None:
+                try:
+                    write_report_file(path, text)
+                except OSError as error:
+                    failed = True
+                    self._ci.error(f"`{name}`: {str(path)!r} can't be written ({error.strerror or error})")
+        return result.exit_code or (_CANNOT_REPORT if failed else 0)
+
+    def _say(self, result: Result, problems: Sequence[str]) -> None:
+        if result.error:
+            title = {"cancelled": "Cancelled"}.get(result.status, f"{result.operation.capitalize()} failed")
+            for problem in problems[:-1]:
+                self._ci.error(problem, title=title)
+            message = problems[-1] if problems else result.error
+            self._ci.error(message, *([result.hint] if result.hint else []), title=title)
+            return
+        line = _LAST_LINES[result.status].format(
+            url=result.url or result.app, time=human_seconds(result.duration_seconds)
+        )
+        self._ci.info(line)

@@ -1,0 +1,177 @@
+"""One run from inputs to exit code: supervise the work, then report, whatever happened."""
+
+from __future__ import annotations
+
+import traceback
+import uuid
+from typing import TYPE_CHECKING
+
+import anyio
+
+import zerokie_action
+from zerokie_action.api.network import Network
+from zerokie_action.api.platform import Platform
+from zerokie_action.api.retry import Retries
+from zerokie_action.ci import detect
+from zerokie_action.errors import ConfigurationError, DeployError, DeployTimedOut, Interrupted, unwrap
+from zerokie_action.operations.job import Job
+from zerokie_action.report.result import Result
+from zerokie_action.reports import Reports
+from zerokie_action.settings import Destinations, InputSource, Settings, load, log_level, secrets
+from zerokie_action.shield import Shield
+from zerokie_action.state import StateRecord, default_file, state_files_beside
+from zerokie_action.text import Redactor, human_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import TextIO
+
+    from zerokie_action.ci import CI
+    from zerokie_action.signals import Signals
+
+_DONE = {"deploy": "deployed", "restart": "restarted", "destroy": "destroyed"}
+
+
+def run(env: Mapping[str, str], signals: Signals, stream: TextIO) -> int:
+    """Do what the inputs in `env` ask for. Returns the exit code; never raises."""
+    return anyio.run(deploy, env, signals, stream)
+
+
+async def deploy(env: Mapping[str, str], signals: Signals, stream: TextIO) -> int:
+    """`run`, on the current event loop. The report is written here: closing a loop may wait for a thread that hangs."""
+    began = anyio.current_time()
+    texts = InputSource(env)()
+    redactor = Redactor()
+    ci = detect(env, stream, log_level(texts), redactor)
+    for secret in secrets(texts):
+        ci.mask(secret)
+    result = Result(operation=texts.get("operation", "deploy"), app=texts.get("app", ""))
+    error: BaseException | None = None
+    try:
+        settings = load(env)
+    except ConfigurationError as caught:
+        error = caught
+    else:
+        if settings.api_key.get_secret_value():
+            error = await _supervise(settings, env, ci, result, signals)
+        else:
+            _skip(ci, result)
+    _conclude(result, error, signals)
+    result.duration_seconds = anyio.current_time() - began
+    reports = Reports(ci, Destinations.of(texts), redactor)
+    if error is not None and not isinstance(error, DeployError):
+        reports.debug(traceback.format_exception(error))
+    return reports.write(result, problems=error.problems if isinstance(error, ConfigurationError) else ())
+
+
+def _skip(ci: CI, result: Result) -> None:
+    result.status = "skipped"
+    result.warnings.append("`api-key` is empty (a pull request from a fork has no secrets): nothing was done")
+    ci.warning(result.warnings[-1])
+
+
+async def _supervise(
+    settings: Settings, env: Mapping[str, str], ci: CI, result: Result, signals: Signals
+) -> BaseException | None:
+    """Work until done, failed, or told to end. Returns the error, if any.
+
+    The watcher sits outside the scope that it cancels, so that it outlives it.
+    """
+    shield = Shield()
+    work = anyio.CancelScope()
+    error: BaseException | None = None
+
+    async def watch() -> None:
+        if signals.first is None:
+            await anyio.wait_readable(signals.socket)
+        shield.hurry()
+        work.cancel()
+
+    async with anyio.create_task_group() as supervisor:
+        supervisor.start_soon(watch)
+        with work:
+            try:
+                await _work(settings, env, ci, result, shield)
+            except Exception as caught:  # noqa: BLE001 - everything is reported, by its kind
+                error = unwrap(caught)
+        supervisor.cancel_scope.cancel()
+    return error
+
+
+async def _work(settings: Settings, env: Mapping[str, str], ci: CI, result: Result, shield: Shield) -> None:
+    network = Network(env)
+    state_file = settings.state_file or default_file(env)
+    retries = Retries(settings.retries)
+    _announce(settings, ci)
+    with anyio.move_on_after(settings.timeout) as limit:
+        async with Platform(
+            settings.api_url, settings.api_key.get_secret_value(), network, retries, notice=ci.info
+        ) as platform:
+            job = Job(
+                settings=settings,
+                platform=platform,
+                ci=ci,
+                result=result,
+                shield=shield,
+                state=StateRecord(ci.save_state, state_file),
+                session=str(uuid.uuid4()),
+                own_files=(*settings.own_files, *state_files_beside(state_file)),
+            )
+            try:
+                await _operate(job)
+                result.status = "planned" if settings.dry_run else _DONE[settings.operation]
+            finally:
+                result.retries_used = retries.used
+    if limit.cancelled_caught:
+        raise DeployTimedOut(
+            f"The {settings.operation} did not end within {human_seconds(settings.timeout)}",
+            hint="Raise `timeout`, or find out what is slow with `log-level: debug`.",
+        )
+
+
+async def _operate(job: Job) -> None:
+    """Each operation is imported where it runs: a restart needs no folder scan."""
+    settings = job.settings
+    if settings.operation == "destroy":
+        from zerokie_action.operations.destroy import destroy  # noqa: PLC0415
+
+        await destroy(job)
+    elif settings.operation == "restart":
+        from zerokie_action.operations.restart import restart  # noqa: PLC0415
+
+        await restart(job)
+    elif settings.directory is not None:
+        from zerokie_action.operations.static import deploy_directory  # noqa: PLC0415
+
+        await deploy_directory(job, settings.directory)
+    elif settings.image is not None:
+        from zerokie_action.operations.image import deploy_image  # noqa: PLC0415
+
+        await deploy_image(job, settings.image)
+
+
+def _announce(settings: Settings, ci: CI) -> None:
+    version = zerokie_action.__version__
+    trial = " (dry run)" if settings.dry_run else ""
+    if settings.operation != "deploy":
+        ci.info(f"zerokie-action {version}: {settings.operation} {settings.app}{trial}")
+    elif settings.directory is not None:
+        ci.info(f"zerokie-action {version} deploys {settings.directory} to {settings.app} (static){trial}")
+    else:
+        ci.info(f"zerokie-action {version} deploys {settings.image} to {settings.app} (container){trial}")
+
+
+def _conclude(result: Result, error: BaseException | None, signals: Signals) -> None:
+    """Status, exit code and error of the result."""
+    if signals.first is not None:
+        interrupted = Interrupted(signals.first)
+        why = f" ({error})" if error is not None else ""
+        result.status, result.exit_code, result.error = "cancelled", interrupted.exit_code, f"{interrupted}{why}"
+        result.hint = error.hint if isinstance(error, DeployError) else ""
+    elif isinstance(error, DeployError):
+        result.status, result.exit_code, result.error, result.hint = "failed", error.exit_code, str(error), error.hint
+    elif error is not None:
+        result.status, result.exit_code, result.error = "failed", 1, f"Unexpected error: {error!r}"
+        result.hint = "This is a defect; please report it. `log-level: debug` shows the traceback."
+    else:
+        result.exit_code = 0

@@ -1,0 +1,41 @@
+"""The Zerokie platform on your own machine, in one process.
+
+It is the other side of the wire: written from the platform's REST reference alone, it shares no code with
+the client. It needs the `sandbox` extra (FastAPI, uvicorn).
+
+For people::
+
+    python -m zerokie_action.sandbox --port 8080 --data .sandbox --api-key KEY
+
+prints where it listens; `/docs` and `/openapi.json` are the reference, browsable. Deployed apps answer at
+`http://127.0.0.1:8080/_apps/NAME`. For the tests of other processes there are `GET /_sandbox/state` and
+`POST /_sandbox/faults`.
+
+For tests in the same process::
+
+    from zerokie_action.sandbox.faults import Fault, Kind
+    from zerokie_action.sandbox.platform import Platform
+    from zerokie_action.sandbox.server import serve
+
+    platform = Platform(tmp_path, clock=lambda: now)
+    platform.apps.create_static("site")
+    platform.faults.add(Fault(Kind.RESET, method="PUT", path="/files/", after=True))
+    async with serve(platform) as server:
+        ...  # talk to server.url with the bearer token "sandbox-key"
+    assert platform.files("site") == {"index.html": b"..."}
+    assert platform.lock("site") is None
+    assert [record.status for record in platform.requests] == [...]
+
+`Platform` holds state and rules and knows no HTTP; `serve` runs on the current event loop without threads
+and timers. See `platform.Platform` for what tests can look at and change, `faults.Fault` for what can go
+wrong and `records.Record` for what is remembered of each request.
+
+Where the reference is silent, the sandbox decides, strictly where that finds more mistakes:
+
+* acquiring a lock that the same session already holds is a 409; a heartbeat without any lock is a 404;
+* files may be written without a lock (the records show who held it);
+* static apps have no `image`, `port`, `instances`, `cpu` and `memory`, and their status is `running`;
+* a file path with an empty segment, an encoded slash, a NUL byte or no UTF-8 is a 400; dot segments are
+  removed from request paths, as proxies do, so that `DELETE …/files/..` deletes the app;
+* files, lock, finalize and domains of a container app, and `POST deploy` of a static one, are a 400.
+"""

@@ -1,0 +1,41 @@
+"""`/_sandbox`: the seams for the tests of other processes. Needs no key."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+from zerokie_action.sandbox.exchange import Exchange
+from zerokie_action.sandbox.faults import Fault  # noqa: TC001  FastAPI reads the annotation
+
+router = APIRouter(prefix="/_sandbox", include_in_schema=False)
+
+
+@router.get("/state")
+async def state(request: Request) -> Response:
+    """Return the apps with locks, files, deployments and domains, and the records of all requests."""
+    platform = Exchange.of(request).platform
+    apps: dict[str, Any] = {
+        app.name: asdict(app)
+        | {
+            "status": platform.apps.status(app),
+            "url": platform.url(app.name),
+            "lock": platform.lock(app.name),
+            "deployments": [asdict(deployment) for deployment in platform.deployments(app.name)],
+            "domains": platform.domains.list(app.name),
+            "files": [asdict(file) for file in platform.zone.list(app.name)],
+        }
+        for app in platform.apps.list()
+    }
+    records = [record.public() for record in platform.requests]
+    return JSONResponse({"apps": apps, "request_count": len(records), "requests": records})
+
+
+@router.post("/faults", status_code=204)
+async def add_fault(request: Request, fault: Fault) -> Response:
+    """Add a fault; the body has the fields of `Fault`."""
+    Exchange.of(request).platform.faults.add(fault)
+    return Response(status_code=204)

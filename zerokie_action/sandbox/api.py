@@ -1,0 +1,93 @@
+"""The FastAPI application of the reference: endpoints, errors, `/docs`."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+
+from zerokie_action.sandbox import admin, routes
+from zerokie_action.sandbox.openapi import describe
+from zerokie_action.sandbox.problems import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fastapi import Request
+
+
+_UNNAMED = {"body", "container", "static"}
+"""Parts of an error's place that are no field of the body: where it is, and which form of it was meant."""
+
+
+_ENDPOINTS = [
+    route
+    for router in (routes.apps, routes.static, admin.router)
+    for route in router.routes
+    if isinstance(route, APIRoute)
+]
+
+
+def error(status: int, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """Answer in the reference's error format."""
+    return JSONResponse({"error": message}, status, headers)
+
+
+async def _refused(_: Request, problem: Exception) -> JSONResponse:
+    assert isinstance(problem, ApiError)  # noqa: S101  registered for nothing else
+    return error(problem.status, problem.message)
+
+
+async def _invalid(_: Request, problem: Exception) -> JSONResponse:
+    assert isinstance(problem, RequestValidationError)  # noqa: S101  registered for nothing else
+    first = problem.errors()[0]
+    # Neither the input nor its context: they may be credentials.
+    place = ".".join(str(part) for part in first["loc"] if part not in _UNNAMED)
+    return error(
+        400, f"invalid request: {place}: {first['msg']}" if place else f"invalid request: {first['msg']}"
+    )
+
+
+async def _http_error(_: Request, problem: Exception) -> JSONResponse:
+    assert isinstance(problem, HTTPException)  # noqa: S101  registered for nothing else
+    return error(problem.status_code, problem.detail.lower(), problem.headers)
+
+
+async def _wrong_method(request: Request, _: Exception) -> JSONResponse:
+    path = request.scope["path"]
+    allowed = set[str]().union(*(route.methods or () for route in _ENDPOINTS if route.path_regex.match(path)))
+    return error(405, "method not allowed", {"allow": ", ".join(sorted(allowed))})
+
+
+async def _unexpected(_: Request, __: Exception) -> JSONResponse:
+    return error(500, "internal server error")
+
+
+def _create() -> FastAPI:
+    api = FastAPI(
+        title="Zerokie",
+        version="1",
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+        exception_handlers={
+            ApiError: _refused,
+            RequestValidationError: _invalid,
+            HTTPException: _http_error,
+            405: _wrong_method,
+            Exception: _unexpected,
+        },
+    )
+    for router in (routes.apps, routes.static, admin.router):
+        api.include_router(router)
+    api.openapi = partial(describe, api)  # type: ignore[method-assign]
+    return api
+
+
+API = _create()
+"""One for all platforms of the process, because building it takes long; see `Exchange.of`."""

@@ -1,0 +1,91 @@
+"""The CDN in front of the storage zones: what the world sees at an app's URL.
+
+The first answer for a path and query string is kept, a 404 too, until finalize purges the app. Asking
+with another query string, or with `Cache-Control: no-cache`, follows what most CDNs do: the query string is
+part of the key, the header is ignored.
+"""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from typing import TYPE_CHECKING
+
+from zerokie_action.sandbox.apps import RUNNING
+from zerokie_action.sandbox.paths import decode_segment
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from zerokie_action.sandbox.apps import Apps
+    from zerokie_action.sandbox.store import App, File, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """An answer at an app's URL. `body` is either the bytes or the file that has them."""
+
+    status: int
+    body: bytes | Path
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class Cdn:
+    """Serves the apps of one platform."""
+
+    def __init__(self, store: Store, apps: Apps) -> None:
+        """Serve what is in `store`."""
+        self._store = store
+        self._apps = apps
+        self._cache: dict[str, dict[tuple[str, str], Page]] = {}
+        self.pages: dict[str, Page] = {}
+        """What a running container app answers, by the app's name, instead of the page with its image."""
+
+    def get(self, name: str, raw_path: str, query: str) -> tuple[Page, bool]:
+        """Return the answer for a percent-encoded path below the app's URL, and whether it was cached."""
+        app = self._store.app(name)
+        if app is None:
+            return _text(404, "no such app"), False
+        if app.type == "container":
+            return self._container(app), False
+        cache = self._cache.setdefault(name, {})
+        key = (raw_path, query)
+        if page := cache.get(key):
+            return page, True
+        return cache.setdefault(key, self._static(name, raw_path)), False
+
+    def purge(self, name: str) -> None:
+        """Forget all answers of an app."""
+        self._cache.pop(name, None)
+        self._store.sweep(name)
+
+    def _container(self, app: App) -> Page:
+        status = self._apps.status(app)
+        if status != RUNNING:
+            return _text(503, f"{app.name} is {status}")
+        return self.pages.get(app.name) or _text(200, f"{app.name} runs {app.image}")
+
+    def _static(self, name: str, raw_path: str) -> Page:
+        path = "/".join(map(decode_segment, raw_path.removeprefix("/").split("/")))
+        if not path or path.endswith("/"):
+            path += "index.html"
+        if file := self._store.file(name, path):
+            return self._file_page(200, file)
+        if file := self._store.file(name, "404.html"):
+            return self._file_page(404, file)
+        return _text(404, "not found")
+
+    def _file_page(self, status: int, file: File) -> Page:
+        headers = {
+            "content-type": file.content_type,
+            "content-length": str(file.length),
+            "etag": f'"{file.blob:x}-{int(file.modified):x}"',
+            "last-modified": formatdate(file.modified, usegmt=True),
+        }
+        return Page(status, self._store.blob_path(file.blob), headers)
+
+
+def _text(status: int, text: str) -> Page:
+    body = f"<!doctype html><title>{html.escape(text)}</title><p>{html.escape(text)}</p>\n".encode()
+    return Page(status, body, {"content-type": "text/html; charset=utf-8", "content-length": str(len(body))})

@@ -1,0 +1,88 @@
+"""The command line: a platform for people, and for the tests of other processes."""
+# ruff: noqa: T201  it talks to people
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zerokie_action.sandbox.apps import Rollout
+from zerokie_action.sandbox.fault_text import GRAMMAR, HELP, parse_fault
+from zerokie_action.sandbox.platform import Platform
+from zerokie_action.sandbox.server import serve
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zerokie_action.sandbox.faults import Fault
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGINT or SIGTERM.
+
+    The first line on stdout is `listening on http://HOST:PORT`, with the real port.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        asyncio.run(_serve(options))
+    except OSError as error:
+        print(f"The sandbox cannot start: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _serve(options: argparse.Namespace) -> None:
+    platform = Platform(
+        options.data,
+        api_keys={options.api_key},
+        rollout=Rollout(seconds=options.deploy_seconds),
+        latency=options.latency / 1000,
+    )
+    platform.faults.add(*options.fault)
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with serve(platform, options.host, options.port) as server:
+        print(f"listening on {server.url}")
+        print(f"API key:     {options.api_key}")
+        print(f"reference:   {server.url}/docs")
+        print(f"apps answer: {platform.url('NAME')}/", flush=True)
+        await stop.wait()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m zerokie_action.sandbox", description="A local Zerokie platform."
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    parser.add_argument("--port", type=int, default=8080, help="0 means any free port (%(default)s)")
+    parser.add_argument(
+        "--data", type=Path, default=Path(".sandbox"), help="folder for all state (%(default)s)"
+    )
+    parser.add_argument("--api-key", default="sandbox-key", help="the key to accept (%(default)s)")
+    parser.add_argument(
+        "--deploy-seconds", type=float, default=1.0, help="how long a container app deploys (%(default)s)"
+    )
+    parser.add_argument(
+        "--latency", type=float, default=0.0, metavar="MS", help="milliseconds that every request waits"
+    )
+    parser.add_argument(
+        "--fault",
+        type=_fault,
+        action="append",
+        default=[],
+        metavar=f"{GRAMMAR!r}",
+        help=HELP,
+    )
+    return parser
+
+
+def _fault(text: str) -> Fault:
+    try:
+        return parse_fault(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

@@ -1,0 +1,120 @@
+"""Faults to inject: what goes wrong, when, and how often. `injection` makes them happen."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zerokie_action.sandbox.records import Record
+
+
+class Kind(StrEnum):
+    """What goes wrong with a request."""
+
+    STATUS = "status"
+    """The answer is `status` with `headers` and `body` (default: an `error` in JSON)."""
+    HTML = "html"
+    """The answer is a 200 with an HTML page."""
+    EMPTY = "empty"
+    """The answer is a 200 without a body."""
+    TRUNCATED = "truncated"
+    """A 200 whose body ends before its `Content-Length`; then the connection is closed."""
+    RESET = "reset"
+    """No answer: a TCP RST."""
+    RESET_UPLOAD = "reset-upload"
+    """A TCP RST once `size` bytes of the request's body have been read; never an effect."""
+    HANG = "hang"
+    """No answer, until the client gives up."""
+    DELAY = "delay"
+    """`seconds` pass before the request takes effect, be the client still there or not."""
+    SLOW = "slow"
+    """The body of the answer takes `seconds`, in ten pieces."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault, and the requests that it hits.
+
+    Example: `Fault(Kind.RESET, method="PUT", path=r"/files/", after=True, times=2)`.
+
+    Attributes:
+        kind: what goes wrong.
+        method: the requests with this method, or all.
+        path: a regular expression that is searched for in the raw path as it was sent.
+        index: no request before this one of `Platform.requests`. So `index=7` alone hits request 7,
+            and with `times=None` everything from request 7 on.
+        skip: how many matching requests get through first.
+        times: how many requests it hits; `None` means for ever.
+        after: whether the request takes effect first (STATUS, HTML, EMPTY, TRUNCATED, RESET, HANG).
+        status, headers, body: for STATUS.
+        size: bytes, for RESET_UPLOAD.
+        seconds: for DELAY and SLOW.
+    """
+
+    kind: Kind
+    method: str | None = None
+    path: str = ""
+    index: int = 0
+    skip: int = 0
+    times: int | None = 1
+    after: bool = False
+    status: int = 503
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    size: int = 0
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        """Short form for test names and logs: `status 503`, `reset after the effect`."""
+        detail = f" {self.status}" if self.kind is Kind.STATUS else ""
+        return f"{self.kind}{detail}{' after the effect' if self.after else ''}"
+
+    def __post_init__(self) -> None:
+        """Refuse a path that is no regular expression."""
+        try:
+            re.compile(self.path)
+        except re.error as error:
+            raise ValueError(f"path {self.path!r} is no regular expression: {error}") from None
+
+    def matches(self, record: Record) -> bool:
+        """Whether the fault is meant for this request, `skip` and `times` aside."""
+        return (
+            record.index >= self.index
+            and self.method in {None, record.method}
+            and re.search(self.path, record.path) is not None
+        )
+
+    def hits(self, seen: int) -> bool:
+        """Whether it hits a matching request when `seen` matching ones came before."""
+        return seen >= self.skip and (self.times is None or seen < self.skip + self.times)
+
+
+class Faults:
+    """The faults of one platform. A request is hit by the first one whose turn it is."""
+
+    def __init__(self) -> None:
+        """Begin without faults."""
+        self._faults: list[Fault] = []
+        self._seen: list[int] = []
+
+    def add(self, *faults: Fault) -> None:
+        """Arm the faults."""
+        self._faults += faults
+        self._seen += [0] * len(faults)
+
+    def clear(self) -> None:
+        """Disarm all faults."""
+        self._faults.clear()
+        self._seen.clear()
+
+    def take(self, record: Record) -> Fault | None:
+        """Return the fault that hits this request, and count the request for all up to that one."""
+        for position, fault in enumerate(self._faults):
+            if fault.matches(record):
+                self._seen[position] += 1
+                if fault.hits(self._seen[position] - 1):
+                    return fault
+        return None

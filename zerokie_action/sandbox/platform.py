@@ -1,0 +1,150 @@
+"""The platform: state and rules, no HTTP."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from zerokie_action.sandbox.apps import Apps, Rollout
+from zerokie_action.sandbox.cdn import Cdn, Page
+from zerokie_action.sandbox.domains import Domains
+from zerokie_action.sandbox.faults import Faults
+from zerokie_action.sandbox.locks import Locks
+from zerokie_action.sandbox.store import Store
+from zerokie_action.sandbox.zone import Zone
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection
+    from pathlib import Path
+
+    from zerokie_action.sandbox.records import Record
+    from zerokie_action.sandbox.store import Deployment
+
+    Hook = Callable[[Record], Awaitable[None] | None]
+
+
+class Platform:
+    """A whole platform under the folder `data`; the same folder later is the same platform.
+
+    Its parts hold the rules, one each: `apps`, `zone` (files), `locks`, `domains`, `cdn`. Besides, there
+    are seams for tests: to see what happened (`requests`, `files`, `lock`, `deployments`), to act behind
+    the client's back (`put_file`, `take_lock`, `set_status`) and to make things go wrong (`faults`, hooks).
+
+    Attributes:
+        requests: a record of every request to `/v1` and to the apps' URLs, in order of arrival. May be
+            cleared; indices then start from 0 again.
+        faults: see `faults.Fault`.
+        base_url: where the server listens, once it does: `http://127.0.0.1:8080`.
+        on_request: called with the record when the request's JSON body was read (an upload's body was
+            not) and nothing has taken effect yet. Plain or async.
+        on_response: called with the record when the effect is done and nothing of the answer is sent yet.
+    """
+
+    def __init__(  # noqa: PLR0913  everything that tests want to set
+        self,
+        data: Path,
+        *,
+        clock: Callable[[], float] = time.time,
+        api_keys: Collection[str] = frozenset({"sandbox-key"}),
+        rollout: Rollout | None = None,
+        public_url: str = "",
+        latency: float = 0.0,
+    ) -> None:
+        """Open or create the platform.
+
+        Args:
+            data: folder for all state.
+            clock: seconds since the epoch; everything that the platform dates or expires uses it.
+            api_keys: bearer tokens that are accepted.
+            rollout: how container apps come up.
+            public_url: where the apps' URLs begin, when that is not the address that the server listens on.
+            latency: seconds that every request to `/v1` and to the apps waits before anything else.
+        """
+        self.clock = clock
+        self.api_keys = frozenset(api_keys)
+        self.base_url = ""
+        self._public_url = public_url
+        self.latency = latency
+        self.requests: list[Record] = []
+        self.faults = Faults()
+        self.on_request: Hook | None = None
+        self.on_response: Hook | None = None
+        self.store = Store(data)
+        self.apps = Apps(self.store, clock, rollout or Rollout())
+        self.zone = Zone(self.store, clock)
+        self.locks = Locks(self.store, clock)
+        self.domains = Domains(self.store)
+        self.cdn = Cdn(self.store, self.apps)
+
+    def url(self, app: str) -> str:
+        """Where the app answers."""
+        return f"{self._public_url or self.base_url}/_apps/{app}"
+
+    def finalize(
+        self, app: str, session: str, *, uploaded: int, deleted: int, total_bytes: int
+    ) -> Deployment:
+        """Purge the CDN cache, release the lock, record the deployment; 409 without the lock."""
+        deployment = self.locks.finalize(
+            app, session, uploaded=uploaded, deleted=deleted, total_bytes=total_bytes
+        )
+        self.cdn.purge(app)
+        return deployment
+
+    def delete_app(self, name: str) -> None:
+        """Delete an app with all that belongs to it; 404 when there is none."""
+        self.apps.get(name)
+        self.store.delete_app(name)
+        self.cdn.purge(name)
+
+    def files(self, app: str) -> dict[str, bytes]:
+        """Every file's content by its path."""
+        return {file.path: self.zone.read(file) for file in self.zone.list(app)}
+
+    def content_types(self, app: str) -> dict[str, str]:
+        """Every file's `Content-Type` by its path."""
+        return {file.path: file.content_type for file in self.zone.list(app)}
+
+    def lock(self, app: str) -> str | None:
+        """The session that holds the app's lock now."""
+        return self.locks.holder(app)
+
+    def deployments(self, app: str) -> list[Deployment]:
+        """The finalized deployments, oldest first."""
+        return self.store.deployments(app)
+
+    def put_file(
+        self, app: str, path: str, content: bytes, content_type: str = "application/octet-stream"
+    ) -> None:
+        """Store a file under any path, one that no request could name included. The CDN isn't purged."""
+        with self.zone.upload(app, path, content_type) as stream:
+            stream.write(content)
+
+    def delete_file(self, app: str, path: str) -> None:
+        """Delete a file. The CDN isn't purged."""
+        self.zone.delete(app, path)
+
+    def take_lock(self, app: str, session: str) -> None:
+        """Give the lock to a session, whoever holds it."""
+        self.locks.take(app, session)
+
+    def expire_lock(self, app: str) -> None:
+        """Let the lock expire now."""
+        self.locks.expire(app)
+
+    def set_status(self, app: str, status: str) -> None:
+        """Force an app's status word, until its next deploy."""
+        self.apps.set_status(app, status)
+
+    def hold_deploy(self, app: str) -> None:
+        """Let `POST deploy` answer 409 until `release_deploy`, as if somebody else's deploy was running."""
+        self.apps.held.add(app)
+
+    def release_deploy(self, app: str) -> None:
+        """End what `hold_deploy` began."""
+        self.apps.held.discard(app)
+
+    def set_page(
+        self, app: str, status: int, body: bytes = b"", headers: dict[str, str] | None = None
+    ) -> None:
+        """Set what a container app answers at its URL while it runs."""
+        self.cdn.pages[app] = Page(status, body, {"content-length": str(len(body))} | (headers or {}))

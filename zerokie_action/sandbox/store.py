@@ -1,0 +1,266 @@
+"""Persistence: one SQLite database and a folder of file contents. No rules live here.
+
+Every content is an immutable blob under a fresh number, and the row that refers to it is the commit:
+whatever breaks an upload leaves the old row with the old content. Blobs that no row refers to any more
+stay until `sweep`, because the CDN may still serve them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import sqlite3
+import weakref
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SCHEMA = """
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = OFF;  -- a crash of the machine may lose a sandbox; a crash of the process does not
+PRAGMA foreign_keys = ON;
+BEGIN;
+CREATE TABLE IF NOT EXISTS app (
+    name TEXT PRIMARY KEY, type TEXT NOT NULL, image TEXT, port INTEGER, cpu INTEGER, memory INTEGER,
+    env TEXT NOT NULL, private INTEGER NOT NULL, status TEXT NOT NULL, polls INTEGER NOT NULL,
+    deployed_at REAL NOT NULL, created_at REAL NOT NULL, updated_at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS file (
+    app TEXT NOT NULL REFERENCES app ON DELETE CASCADE, path TEXT NOT NULL, blob INTEGER NOT NULL,
+    length INTEGER NOT NULL, content_type TEXT NOT NULL, modified REAL NOT NULL, PRIMARY KEY (app, path)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS lock (
+    app TEXT PRIMARY KEY REFERENCES app ON DELETE CASCADE, session TEXT NOT NULL, confirmed_at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS deployment (
+    deploy_id TEXT PRIMARY KEY, app TEXT NOT NULL REFERENCES app ON DELETE CASCADE, session TEXT NOT NULL,
+    finished_at REAL NOT NULL, files_uploaded INTEGER NOT NULL, files_deleted INTEGER NOT NULL,
+    total_bytes INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS domain (
+    domain TEXT PRIMARY KEY, app TEXT NOT NULL REFERENCES app ON DELETE CASCADE
+) WITHOUT ROWID;
+COMMIT;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """An app's row. `status` is what was stored last; `Apps.status` says what it is now."""
+
+    name: str
+    type: str
+    image: str | None
+    port: int | None
+    cpu: int | None
+    memory: int | None
+    env: dict[str, str]
+    private: bool
+    """Whether the last create or deploy came with registry credentials; they are never kept."""
+    status: str
+    polls: int
+    """How often the app was asked for since its last deploy."""
+    deployed_at: float
+    created_at: float
+    updated_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file's row. Times are seconds since the epoch."""
+
+    path: str
+    blob: int
+    length: int
+    content_type: str
+    modified: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A deploy lock as it was last confirmed, be it expired or not."""
+
+    session: str
+    confirmed_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A finalized deployment with the counts that the client reported."""
+
+    deploy_id: str
+    session: str
+    finished_at: float
+    files_uploaded: int
+    files_deleted: int
+    total_bytes: int
+
+
+class Store:
+    """Reads and writes the rows and blobs under the folder `data`, which is created if need be."""
+
+    def __init__(self, data: Path) -> None:
+        """Open or create the store."""
+        self._blobs = data / "blobs"
+        self._blobs.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(data / "platform.sqlite3", isolation_level=None)
+        weakref.finalize(self, self._db.close)
+        self._db.executescript(_SCHEMA)
+        self._garbage: dict[str, list[int]] = defaultdict(list)
+        self._numbers = itertools.count(self._remove_orphans() + 1)
+
+    def _remove_orphans(self) -> int:
+        """Delete the blobs of uploads that a previous process did not finish; return the highest number."""
+        used = {blob for (blob,) in self._db.execute("SELECT blob FROM file")}
+        for entry in os.scandir(self._blobs):
+            if int(entry.name) not in used:
+                Path(entry).unlink()
+        return max(used, default=0)
+
+    def app(self, name: str) -> App | None:
+        """Return the app's row."""
+        row = self._db.execute("SELECT * FROM app WHERE name = ?", (name,)).fetchone()
+        return _app(row) if row else None
+
+    def apps(self) -> list[App]:
+        """Return all apps, oldest first."""
+        return [_app(row) for row in self._db.execute("SELECT * FROM app ORDER BY created_at, name")]
+
+    def save_app(self, app: App) -> None:
+        """Insert the app, or update what may change of it."""
+        values = (
+            app.name, app.type, app.image, app.port, app.cpu, app.memory, json.dumps(app.env), app.private,
+            app.status, app.polls, app.deployed_at, app.created_at, app.updated_at,
+        )  # fmt: skip
+        self._db.execute(
+            "INSERT INTO app VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+            " image = excluded.image, private = excluded.private, status = excluded.status,"
+            " polls = excluded.polls, deployed_at = excluded.deployed_at, updated_at = excluded.updated_at",
+            values,
+        )
+
+    def delete_app(self, name: str) -> None:
+        """Delete the app, and all rows and blobs that belong to it."""
+        self._garbage[name] += [file.blob for file in self.files(name)]
+        self._db.execute("DELETE FROM app WHERE name = ?", (name,))
+        self.sweep(name)
+
+    def files(self, app: str) -> list[File]:
+        """Return the app's files by path."""
+        rows = self._db.execute(
+            "SELECT path, blob, length, content_type, modified FROM file WHERE app = ? ORDER BY path", (app,)
+        )
+        return [File(*row) for row in rows]
+
+    def file(self, app: str, path: str) -> File | None:
+        """Return one file's row."""
+        row = self._db.execute(
+            "SELECT path, blob, length, content_type, modified FROM file WHERE app = ? AND path = ?",
+            (app, path),
+        ).fetchone()
+        return File(*row) if row else None
+
+    def save_file(self, app: str, file: File) -> None:
+        """Insert or replace a file's row."""
+        self._discard(app, file.path)
+        self._db.execute(
+            "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?)",
+            (app, file.path, file.blob, file.length, file.content_type, file.modified),
+        )
+
+    def delete_file(self, app: str, path: str) -> bool:
+        """Delete a file's row, and say whether there was one."""
+        self._discard(app, path)
+        return self._db.execute("DELETE FROM file WHERE app = ? AND path = ?", (app, path)).rowcount == 1
+
+    def _discard(self, app: str, path: str) -> None:
+        if old := self.file(app, path):
+            self._garbage[app].append(old.blob)
+
+    @contextlib.contextmanager
+    def new_blob(self) -> Iterator[tuple[int, BinaryIO]]:
+        """Open a fresh blob for writing; it is gone again when the block raises."""
+        number = next(self._numbers)
+        path = self.blob_path(number)
+        try:
+            with path.open("xb", buffering=0) as stream:
+                yield number, stream
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+
+    def blob_path(self, number: int) -> Path:
+        """Return where the blob's content is."""
+        return self._blobs / str(number)
+
+    def sweep(self, app: str) -> None:
+        """Delete the blobs that the app's files no longer refer to."""
+        for number in self._garbage.pop(app, ()):
+            self.blob_path(number).unlink(missing_ok=True)
+
+    def lock(self, app: str) -> Lock | None:
+        """Return the app's lock, be it expired or not."""
+        row = self._db.execute("SELECT session, confirmed_at FROM lock WHERE app = ?", (app,)).fetchone()
+        return Lock(*row) if row else None
+
+    def save_lock(self, app: str, lock: Lock) -> None:
+        """Insert or replace the app's lock."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO lock VALUES (?, ?, ?)", (app, lock.session, lock.confirmed_at)
+        )
+
+    def delete_lock(self, app: str) -> None:
+        """Delete the app's lock."""
+        self._db.execute("DELETE FROM lock WHERE app = ?", (app,))
+
+    def deployments(self, app: str) -> list[Deployment]:
+        """Return the app's deployments, oldest first."""
+        rows = self._db.execute(
+            "SELECT deploy_id, session, finished_at, files_uploaded, files_deleted, total_bytes"
+            " FROM deployment WHERE app = ? ORDER BY rowid",
+            (app,),
+        )
+        return [Deployment(*row) for row in rows]
+
+    def has_deployment(self, deploy_id: str) -> bool:
+        """Whether any app has a deployment of this ID."""
+        row = self._db.execute("SELECT 1 FROM deployment WHERE deploy_id = ?", (deploy_id,)).fetchone()
+        return row is not None
+
+    def add_deployment(self, app: str, deployment: Deployment) -> None:
+        """Insert a deployment."""
+        self._db.execute(
+            "INSERT INTO deployment VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                deployment.deploy_id, app, deployment.session, deployment.finished_at,
+                deployment.files_uploaded, deployment.files_deleted, deployment.total_bytes,
+            ),
+        )  # fmt: skip
+
+    def domain_owner(self, domain: str) -> str | None:
+        """Return the app that the domain is attached to."""
+        row = self._db.execute("SELECT app FROM domain WHERE domain = ?", (domain,)).fetchone()
+        return row[0] if row else None
+
+    def domains(self, app: str) -> list[str]:
+        """Return the app's domains."""
+        return [row[0] for row in self._db.execute("SELECT domain FROM domain WHERE app = ?", (app,))]
+
+    def add_domain(self, app: str, domain: str) -> None:
+        """Insert a domain."""
+        self._db.execute("INSERT INTO domain VALUES (?, ?)", (domain, app))
+
+    def delete_domain(self, domain: str) -> None:
+        """Delete a domain."""
+        self._db.execute("DELETE FROM domain WHERE domain = ?", (domain,))
+
+
+def _app(row: tuple[Any, ...]) -> App:
+    name, kind, image, port, cpu, memory, env, private, *rest = row
+    return App(name, kind, image, port, cpu, memory, json.loads(env), bool(private), *rest)

@@ -1,0 +1,55 @@
+"""SIGINT and SIGTERM, from the first moment of the process to its last.
+
+The handlers are plain ones, installed before anything heavy is imported, and nobody takes them
+away: an event loop's own would be gone while the report is written, and as PID 1 of a container
+the process would ignore signals that have no handler. A signal is noted and a byte wakes whoever
+waits for the socket; more signals change nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+WATCHED = (signal.SIGINT, signal.SIGTERM)
+LAST_RESORT = 4.8
+
+
+class Signals:
+    """The first signal that came, and a socket that becomes readable with it.
+
+    Args:
+        last_resort: seconds from the first signal to the end of the process, even when something blocks it.
+    """
+
+    def __init__(self, last_resort: float = LAST_RESORT) -> None:
+        self._last_resort = last_resort
+        self.first: int | None = None
+        self.socket, self._wake = socket.socketpair()
+        self.socket.setblocking(False)
+        self._wake.setblocking(False)
+
+    def install(self) -> None:
+        """Take over the signals, for good. Main thread only."""
+        for watched in WATCHED:
+            signal.signal(watched, self._note)
+        # Wakes the main thread also when the kernel hands the signal to another one.
+        signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
+
+    def _note(self, signum: int, _frame: FrameType | None) -> None:
+        if self.first is None:
+            self.first = signum
+            last_resort = threading.Timer(self._last_resort, os._exit, [128 + signum])
+            last_resort.daemon = True
+            last_resort.start()
+
+    def close(self) -> None:
+        """Give the sockets back. Only for those who make many of these."""
+        self.socket.close()
+        self._wake.close()

@@ -1,0 +1,280 @@
+r"""Text from elsewhere, made harmless: one function for each kind of place that it ends up in.
+
+A file name, a file's content, an answer of the platform and a user's input are all foreign. Whoever
+prints or writes such text passes it through the function of that sink, once, right before writing:
+
+    sink                              function
+    a line of the log                 `log_line`
+    Markdown: running text            `markdown_text`
+    Markdown: a name, a path          `markdown_code`
+    Markdown: a link                  `markdown_link`
+    a value in a dotenv file          `dotenv_value`, `dotenv_json`
+    a value that must be one line     `one_line`
+
+All of them show what cannot be printed as a backslash escape (`\x1b`, `\u202e`, `\udc80`): control
+characters, line and paragraph separators, bidirectional and zero-width marks, exotic spaces, lone surrogates.
+
+`human_bytes`, `human_progress` and `human_seconds` are the one way to write sizes and durations.
+Secrets are the business of `zerokie_action.text.Redactor`; it works on raw text, before these functions.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64encode, urlsafe_b64encode
+from html import escape
+from typing import TYPE_CHECKING
+from urllib.parse import quote, quote_plus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LINE_LIMIT = 2_000
+"""The longest line of a log, in characters. Longer ones end in an ellipsis."""
+
+_SHORTEST_SECRET = 4
+_MASK = "***"
+
+
+def shorten(text: str, limit: int) -> str:
+    """Return `text` in at most `limit` characters; an ellipsis stands for what was cut."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _visible(text: str, limit: int) -> str:
+    """Show what is not printable as escapes, in at most `limit` characters."""
+    text = text[: limit + 1]
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    return shorten(text, limit)
+
+
+# "Non-ASCII in between" is part of both grammars: the runner compares by the rules of a culture, where
+# variation selectors and other marks without weight do not count.
+_COMMAND = re.compile(r"^(?=[^!-~]*:[^ -~]*:)|(?<=#)(?=[^ -~]*#)")
+
+
+def log_line(text: str, limit: int = LINE_LIMIT) -> str:
+    r"""Return `text` as one line of a log that no CI system takes for a command.
+
+    The grammar: a runner splits both stdout and stderr into lines at LF, CR LF *and a lone CR*. It obeys
+    `::command::` at the start of a line, after any white space of Unicode, and the legacy `##[command]`
+    (Azure's `##vso[`, TeamCity's `##teamcity[`) *anywhere* in a line. GitLab reads sections from escape
+    sequences; a terminal obeys those as well. So nothing that is not printable remains, a leading `::` gets
+    a backslash before it, and `##` one inside: `\::error::`, `#\#[error]`.
+    """
+    return _COMMAND.sub(r"\\", _visible(text, limit))
+
+
+def one_line(text: str, limit: int = LINE_LIMIT) -> str:
+    """Return `text` on one line: line breaks and runs of white space become one space."""
+    return _visible(" ".join(text.split()), limit)
+
+
+_MARKUP = re.compile(r"[\\`*_\[\]<>&|~$#@{}!^]")
+_REFERENCE = re.compile(
+    r"(?<=[@#!~%$&^])(?=[\w\"'])|(?<=:)(?=//)|(?<=www)(?=\.)|(?<=\bGH)(?=-\d)", re.IGNORECASE
+)
+_ZERO_WIDTH_SPACE = "&#8203;"
+
+
+def _entity(match: re.Match[str]) -> str:
+    return f"&#{ord(match[0])};"
+
+
+def _inert(text: str) -> str:
+    """Put character references, which Markdown never parses, for markup, and break what looks like a link."""
+    return _ZERO_WIDTH_SPACE.join(_MARKUP.sub(_entity, piece) for piece in _REFERENCE.split(text))
+
+
+def markdown_text(text: str, limit: int = 1_000) -> str:
+    """Return `text` for the running text or a table cell of a Markdown document: it means nothing but itself.
+
+    The grammar: CommonMark's inlines and blocks (also at the start of a line), GFM's tables, strikethrough
+    and bare links, and what GitHub and GitLab find in the *rendered* text: mentions (`@name`), references
+    (`#1`, `!1`, `GH-1`, `%milestone`) and URLs, which a character reference does not hide; a zero-width
+    space breaks those. GitLab's quick actions (`/close` at the start of a line) count in the source.
+    """
+    return re.sub(r"^(?!&#)[\W\d]", _entity, _inert(one_line(text, limit)))
+
+
+def markdown_code(text: str, limit: int = 200) -> str:
+    """Return `text` as inline code that cannot be left, also inside a table cell.
+
+    The grammar: a code span ends at the next run of as many backticks; a table cell ends at a `|`, code or
+    not, and renderers disagree about a backslash before it. Text that has one of those becomes `<code>` with
+    character references instead, and so does `##`, which a runner would obey if somebody prints the document.
+    """
+    text = _visible(text, limit)
+    if not text:
+        return ""
+    if re.search(r"[`|\\]|##|^ | $", text):
+        return f"<code>{_inert(text)}</code>"
+    return f"`{text}`"
+
+
+_WEB_URL = re.compile(
+    r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?([/?#][A-Za-z0-9._~:/?#!$&+,;=%-]*)?"
+)
+
+
+def is_web_url(url: str) -> bool:
+    """Tell whether `url` is an http(s) URL without user info and with plain URL characters only."""
+    return _WEB_URL.fullmatch(url) is not None
+
+
+def markdown_link(url: str, label: str = "") -> str:
+    """Return a link that shows `label` or else the URL; only text where `url` is no `is_web_url`."""
+    if not is_web_url(url):
+        return markdown_text(label or url)
+    # No zero-width space in a URL that is shown as one: people copy it.
+    shown = _inert(one_line(label)) or _MARKUP.sub(_entity, url)
+    return f"[{shown}](<{escape(url)}>)"
+
+
+def cut_markdown(markdown: str, limit: int) -> str:
+    """Return a document in at most `limit` bytes of UTF-8: cut after a line, closed properly, with a note.
+
+    A `<details>` counts where it starts a line. What does not even hold the note becomes an empty document.
+    """
+    if len(markdown.encode()) <= limit:
+        return markdown
+    note, closing = "\n_The rest is cut: it is too long for this place._\n", "\n</details>\n"
+    room = limit - len(note.encode())
+    if room < 0:
+        return ""
+    kept: list[str] = []
+    depth = 0
+    for line in markdown.splitlines(keepends=True):
+        deeper = line.startswith("<details") - line.startswith("</details")
+        room -= len(line.encode()) + deeper * len(closing)
+        if room < 0:
+            break
+        depth += deeper
+        kept.append(line)
+    return "".join(kept) + closing * depth + note
+
+
+def dotenv_value(text: str) -> str:
+    """Return `text` as a value of a dotenv file; what is not plain is percent-encoded, as in a URL.
+
+    The grammar: GitLab reads `KEY=value` to the end of the line, takes quotes literally and expands `$`.
+    Other people `source` the file into a shell, so nothing remains that a shell would act on.
+    """
+    return quote(text, safe=":/@%+,=", errors="backslashreplace").replace("~", "%7E")
+
+
+def dotenv_json(text: str) -> str:
+    r"""Return compact ASCII JSON as a value of a dotenv file: still JSON, with `\u0020` for a space.
+
+    Whatever is not JSON's own punctuation, a letter or a digit can only be inside a string.
+    """
+    return re.sub(r'[^A-Za-z0-9\[\]{}",:\\._/+-]', lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def human_bytes(count: float) -> str:
+    """Return a size in decimal units: `0 B`, `812 B`, `8.1 MB`, `120 GB`."""
+    number, unit = _scaled(count)
+    return f"{number} {unit}"
+
+
+def human_progress(done: float, total: float) -> str:
+    """Return a size out of another one, in the unit of the second: `12.1 of 50.3 MB`."""
+    number, unit = _scaled(total)
+    return f"{_rounded(done / _UNITS[unit], unit)} of {number} {unit}"
+
+
+_UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_ROUNDS_UP_TO_THE_NEXT_UNIT = 999.5
+
+
+def _scaled(count: float) -> tuple[str, str]:
+    unit = next((u for u, size in _UNITS.items() if count / size < _ROUNDS_UP_TO_THE_NEXT_UNIT), "TB")
+    return _rounded(count / _UNITS[unit], unit), unit
+
+
+def _rounded(number: float, unit: str) -> str:
+    return f"{number:.1f}" if unit != "B" and number < 99.95 else f"{number:.0f}"  # noqa: PLR2004 three digits
+
+
+def human_seconds(seconds: float) -> str:
+    """Return a duration: `0.04 s`, `1.4 s`, `12 s`, `2 m 05 s`, `1 h 02 m`."""
+    if seconds < 9.95:  # noqa: PLR2004 what rounds to 10
+        digits = 2 if seconds < 0.095 else 1  # noqa: PLR2004 what rounds to 0.1
+        return f"{seconds:.{digits}f}".rstrip("0").rstrip(".") + " s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02} m"
+    return f"{minutes} m {rest:02} s" if minutes else f"{rest} s"
+
+
+def secret_forms(secret: str) -> list[str]:
+    """Return the spellings of a secret that must not be shown, the longest first.
+
+    They are the secret and each of its lines, trimmed, and of each: base64 (also as a part of something
+    longer, so at all three alignments; both alphabets), URL-encoded, as a string of JSON, HTML and Python.
+    What is shorter than four characters is left out: masking it would garble everything.
+    """
+    return sorted(_patterns(secret), key=lambda form: (-len(form), form))
+
+
+def _patterns(secret: str) -> dict[str, re.Pattern[str]]:
+    """Return what to replace for each spelling: base64 with its neighbours, which hold bits of it."""
+    values = {part.strip() for part in (secret, *re.split(r"[\r\n]", secret))}
+    values = {value for value in values if len(value) >= _SHORTEST_SECRET}
+    patterns = {form: re.escape(form) for value in values for form in _spellings(value)}
+    for value in values:
+        patterns |= {form: rf"[\w+/-]?{re.escape(form)}[\w+/-]?={{0,2}}" for form in _base64_inside(value)}
+    return {form: re.compile(pattern, re.ASCII) for form, pattern in patterns.items()}
+
+
+def _spellings(value: str) -> set[str]:
+    quoted = {quote(value, safe, errors="surrogatepass") for safe in ("", "/")}
+    quoted |= {quote_plus(value, errors="surrogatepass")}
+    quoted |= {re.sub("%..", lambda match: match[0].lower(), form) for form in quoted}
+    strings = {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1]}
+    strings |= {form.replace("/", r"\/") for form in strings}
+    return {value, escape(value)} | quoted | strings | {_encoded(value, alphabet) for alphabet in _ALPHABETS}
+
+
+_ALPHABETS = (b64encode, urlsafe_b64encode)
+
+
+def _encoded(value: str, encode: Callable[[bytes], bytes], shift: int = 0) -> str:
+    return encode(bytes(shift) + value.encode(errors="surrogatepass")).decode("ascii")
+
+
+def _base64_inside(value: str) -> set[str]:
+    """Return the characters that `value` alone decides, for each alignment and alphabet."""
+    size = len(value.encode(errors="surrogatepass"))
+    return {
+        _encoded(value, alphabet, shift)[-(-shift * 8 // 6) : (shift + size) * 8 // 6]
+        for alphabet in _ALPHABETS
+        for shift in range(3)
+    }
+
+
+class Redactor:
+    """Replaces secrets, in all their spellings (`secret_forms`), by `***`.
+
+    It works on raw text: once text was escaped for a sink, a secret in it may not be recognisable any more.
+    """
+
+    def __init__(self, *secrets: str) -> None:
+        self._patterns: dict[str, re.Pattern[str]] = {}
+        for secret in secrets:
+            self.add(secret)
+
+    def add(self, secret: str) -> None:
+        """Know one more secret. An empty or very short one changes nothing."""
+        patterns = self._patterns | _patterns(secret)
+        self._patterns = dict(sorted(patterns.items(), key=lambda item: -len(item[0])))
+
+    def redact(self, text: str) -> str:
+        """Return `text` without any secret."""
+        # A replacement may complete another secret, so look again; each one makes the text shorter.
+        while found := next((form for form in self._patterns if form in text), None):
+            text = self._patterns[found].sub(_MASK, text)
+        return text
