@@ -87,10 +87,9 @@ async def _release(lock: HeldLock, platform: Platform, state: StateRecord, ci: C
         if await platform.client.heartbeat(lock.app, lock.session):
             # A killed deploy can't tell its counts any more.
             finalized = await platform.client.finalize(lock.app, lock.session, Counts())
-            deploy = f" as {finalized.deploy_id}" if finalized else ""
             ci.warning(
                 f"Cleanup: the deploy of {lock.app!r} was killed and had left its lock; the lock is released now. "
-                f"The platform recorded it{deploy} with counts of zero: what was really changed is not known. "
+                f"The platform recorded it as {finalized.deploy_id} with counts of zero: what was really changed is not known. "
                 "Run the deploy again."
             )
         else:

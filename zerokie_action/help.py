@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import difflib
 import textwrap
+from typing import TYPE_CHECKING
 
 import zerokie_action
-from zerokie_action.documentation import input_rows
-from zerokie_action.settings import Settings, input_name
-from zerokie_action.text import log_line
+from zerokie_action import documentation
+from zerokie_action.ci import detect
+from zerokie_action.errors import ConfigurationError
+from zerokie_action.inputs import input_name
+from zerokie_action.report.result import Result
+from zerokie_action.reports import Reports
+from zerokie_action.settings import Destinations, InputSource, Settings, log_level, secrets
+from zerokie_action.text import Redactor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import TextIO
 
 _WIDTH = 100
 _COLUMN = 24
+_SPELLINGS = (
+    "An input such as `api-key` is read from INPUT_API-KEY, INPUT_API_KEY, PLUGIN_API_KEY or ZEROKIE_API_KEY."
+)
 
 
-def help_text() -> str:
-    """How it is called, and the table of inputs."""
+def deploy_help() -> str:
+    """How `zerokie-deploy` is called, the table of inputs, and the exit codes."""
     lines = [
         f"zerokie-action {zerokie_action.__version__}",
         "Deploys a container image or a static folder to the Zerokie platform.",
@@ -23,22 +36,74 @@ def help_text() -> str:
         "Usage: zerokie-deploy     (no arguments: inputs come from the environment)",
         "       zerokie-cleanup    releases a deploy lock that a killed run left behind",
         "",
-        "An input such as `api-key` is read from INPUT_API-KEY, INPUT_API_KEY, PLUGIN_API_KEY or ZEROKIE_API_KEY.",
+        _SPELLINGS,
         "",
     ]
-    for name, default, description in input_rows():
-        text = description.replace("`", "") + (f" (default: {default})" if default else "")
-        wrapped = textwrap.wrap(text, _WIDTH - _COLUMN)
-        lines += [f"  {name:<{_COLUMN - 3}} {wrapped[0]}", *(" " * _COLUMN + more for more in wrapped[1:])]
+    for row in documentation.inputs():
+        note = "(required)" if row.required else f"(default: {row.default})" if row.default else ""
+        lines.append(_entry(row.name, f"{row.description} {note}"))
+    lines += ["", "Exit codes:", ""]
+    lines += [_entry(code, meaning) for code, _, meaning in documentation.exit_codes()]
     return "\n".join(lines)
 
 
-def suggest_input(argument: str) -> str:
+def cleanup_help() -> str:
+    """How `zerokie-cleanup` is called."""
+    return "\n".join(
+        [
+            f"zerokie-action {zerokie_action.__version__}",
+            "Releases a deploy lock that a killed run of zerokie-deploy left behind.",
+            "",
+            "Usage: zerokie-cleanup    (no arguments: inputs come from the environment)",
+            "",
+            "Give it the inputs `api-key`, `api-url` and `state-file` of that run, and run it in the same job, after",
+            "it. A lock that the run released itself, or that somebody else holds, is left alone. The exit code is 0",
+            "in every case; what it could not do is a warning.",
+            "",
+            _SPELLINGS,
+        ]
+    )
+
+
+def _entry(name: str, text: str) -> str:
+    filled = textwrap.wrap(text.replace("`", ""), _WIDTH - _COLUMN)
+    return f"  {name:<{_COLUMN - 3}} " + ("\n" + " " * _COLUMN).join(filled)
+
+
+def refuse(argument: str, env: Mapping[str, str], stream: TextIO) -> int:
+    """Report an argument as the wrong input that it is. Returns the exit code."""
+    texts = InputSource(env)()
+    redactor = Redactor(*secrets(texts))
+    error = ConfigurationError(suggestion(argument), hint="`--help` lists all inputs.")
+    result = Result(
+        operation=texts.get("operation", "deploy"),
+        app=texts.get("app", ""),
+        exit_code=error.exit_code,
+        error=str(error),
+        hint=error.hint,
+    )
+    reports = Reports(detect(env, stream, log_level(texts), redactor), Destinations.of(texts), redactor)
+    return reports.write(result, problems=error.problems)
+
+
+def suggestion(argument: str) -> str:
     """One sentence that names the input to set instead of this argument."""
     wanted = argument.lstrip("-").partition("=")[0].replace("_", "-").lower()
-    names = [input_name(field) for field in Settings.model_fields]
-    close = difflib.get_close_matches(wanted, names, n=1)
-    fix = f"set the input `{close[0]}` (ZEROKIE_{close[0].upper().replace('-', '_')}) instead" if close else (
-        "set inputs in the environment, such as ZEROKIE_APP; --help lists them"
+    close = difflib.get_close_matches(wanted, map(input_name, Settings.model_fields), n=1)
+    name = close[0] if close else ""
+    fix = (
+        f"set the input `{name}` ({_variable(name)})"
+        if name
+        else f"set inputs, such as `app` ({_variable('app')})"
     )
-    return f"{log_line(repr(argument))}: there are no arguments; {fix}"
+    return f"{_shown(argument)!r} is an argument, and there are none; {fix} in the environment instead"
+
+
+def _shown(argument: str) -> str:
+    # What follows may be a secret: `--api-key=…`.
+    name, equals, _ = argument.partition("=")
+    return f"{name}{equals}…" if equals else name
+
+
+def _variable(name: str) -> str:
+    return f"ZEROKIE_{name.upper().replace('-', '_')}"

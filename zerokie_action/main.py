@@ -9,51 +9,63 @@ import os
 import sys
 
 import zerokie_action
-from zerokie_action.signals import Signals
+from zerokie_action.signals import Signals, end_in_time
 
 _PASSED_THROUGH = {"sh", "bash", "cat"}
-_USAGE_ERROR = 2
+_CANNOT_EXECUTE = 127
 
 
 def deploy() -> int:
     """`zerokie-deploy`, `python -m zerokie_action` and `entrypoint.py`. Returns the exit code."""
     arguments = sys.argv[1:]
     if arguments and os.path.basename(arguments[0]) in _PASSED_THROUGH:  # noqa: PTH119 - pathlib is heavy here
-        # GitLab and Jenkins start the image's entrypoint with a shell of their own.
-        os.execvp(arguments[0], arguments)  # noqa: S606 - that is what they ask for
-    signals = Signals()
+        return _become(arguments)
+    signals = Signals(end_in_time)
     signals.install()
+    # What follows is imported only now: the handlers come first.
+    if arguments in (["--help"], ["-h"]):
+        from zerokie_action.help import deploy_help  # noqa: PLC0415
+
+        return _answer(deploy_help())
+    if arguments == ["--version"]:
+        return _answer(f"zerokie-action {zerokie_action.__version__}")
     if arguments:
-        return _answer(arguments)
-    from zerokie_action.run import run  # noqa: PLC0415 - after the handlers
+        from zerokie_action.help import refuse  # noqa: PLC0415
+
+        return refuse(arguments[0], os.environ, sys.stderr)
+    from zerokie_action.run import run  # noqa: PLC0415
 
     return run(os.environ, signals, sys.stdout)
 
 
 def cleanup() -> int:
     """`zerokie-cleanup`. Returns 0 in every case."""
-    signals = Signals()
+    arguments = sys.argv[1:]
+    signals = Signals(end_in_time)
     signals.install()
-    if "--version" in sys.argv[1:]:
-        return _answer(["--version"])
-    if sys.argv[1:]:
-        print("zerokie-cleanup takes no arguments; it reads the same inputs as zerokie-deploy.")
-        return 0
-    from zerokie_action.cleanup import cleanup as clean_up  # noqa: PLC0415 - after the handlers
+    if arguments in (["--help"], ["-h"]):
+        from zerokie_action.help import cleanup_help  # noqa: PLC0415
+
+        return _answer(cleanup_help())
+    if arguments == ["--version"]:
+        return _answer(f"zerokie-action {zerokie_action.__version__}")
+    if arguments:
+        # A mistake here must not cost a lock.
+        print("zerokie-cleanup takes no arguments and ignores these; --help says more", file=sys.stderr)
+    from zerokie_action.cleanup import cleanup as clean_up  # noqa: PLC0415
 
     return clean_up(os.environ, signals, sys.stdout)
 
 
-def _answer(arguments: list[str]) -> int:
-    if arguments == ["--version"]:
-        print(f"zerokie-action {zerokie_action.__version__}")
-        return 0
-    if arguments in (["--help"], ["-h"]):
-        from zerokie_action.help import help_text  # noqa: PLC0415 - rarely
+def _become(command: list[str]) -> int:
+    """Run a command in this process' place: GitLab and Jenkins start an image with a shell of their own."""
+    try:
+        os.execvp(command[0], command)  # noqa: S606 - that is what they ask for
+    except OSError as error:
+        print(f"{command[0]} can't be run: {error.strerror}", file=sys.stderr)
+        return _CANNOT_EXECUTE
 
-        print(help_text())
-        return 0
-    from zerokie_action.help import suggest_input  # noqa: PLC0415 - rarely
 
-    print(f"Error: {suggest_input(arguments[0])}", file=sys.stderr)
-    return _USAGE_ERROR
+def _answer(text: str) -> int:
+    print(text)
+    return 0

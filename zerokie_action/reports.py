@@ -54,7 +54,7 @@ class Reports:
         )
         self._ci.write_outputs(texts)
         self._ci.write_summary(summary)
-        where = self._destinations
+        where = self._destinations.usable() if problems else self._destinations
         documents = (
             ("output-file", where.output_file, render_json(clean)),
             ("dotenv-file", where.dotenv_file, render_dotenv(texts)),

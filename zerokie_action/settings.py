@@ -6,69 +6,38 @@ documented ones. `load` is the only way in; it lists all problems at once.
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
-from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from zerokie_action import inputs
+from zerokie_action import checks, inputs
 from zerokie_action.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from pydantic.fields import FieldInfo
+    from pydantic_core import ErrorDetails
 
 DEFAULT_API_URL = "https://api.platform-dev.zerokie.com"
-_UNEXPANDED = ("${{", "$[[", "$CI_", "${", "$(")
+check_api_url = inputs.check_api_url
+skips = checks.skips
 
 
-def _parsed(parser: Any) -> BeforeValidator:
+def _parsed(parser: Callable[[str], object]) -> BeforeValidator:
     """Run a text parser first; defaults and values that are typed already pass through it."""
     return BeforeValidator(lambda value: parser(value) if isinstance(value, str) else value)
-
-
-def check_api_url(text: str) -> str:
-    """The platform's API without what is not part of its base; raises `ValueError` with a sentence."""
-    parts = urlsplit(text)
-    host = parts.hostname or ""
-    if parts.scheme not in {"http", "https"} or not host:
-        raise ValueError(f"{text!r} is not a URL; write for example {DEFAULT_API_URL}")
-    if parts.username or parts.query or parts.fragment:
-        raise ValueError("give scheme, host and path only: no user, query or fragment")
-    if parts.scheme == "http" and not is_loopback(host):
-        raise ValueError(f"{text!r} would send the API key unencrypted; use https (http is for loopback hosts)")
-    return text.rstrip("/").removesuffix("/v1")
-
-
-def _check_app(text: str) -> str:
-    if any(mark in text for mark in _UNEXPANDED):
-        raise ValueError(f"{text!r} looks like a variable that was not expanded; check how the workflow sets it")
-    if text in {".", ".."} or re.search(r"[\s/\\\x00-\x1f\x7f]", text):
-        raise ValueError(f"{text!r} can't be an app's name: no white space, slashes or control characters")
-    return text
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address always means this machine."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 Flag = Annotated[bool, _parsed(inputs.parse_flag)]
 Seconds = Annotated[float, _parsed(inputs.parse_duration)]
-Lines = Annotated[tuple[str, ...], _parsed(inputs.parse_lines)]
+Domains = Annotated[tuple[str, ...], _parsed(inputs.parse_domains)]
 Patterns = Annotated[tuple[str, ...], _parsed(inputs.parse_patterns)]
+Token = Annotated[SecretStr, _parsed(inputs.check_token)]
 
 
 class Settings(BaseSettings):
@@ -81,19 +50,19 @@ class Settings(BaseSettings):
         description="What to do: `deploy`, `restart` (re-pull and restart the current image) or "
         "`destroy` (delete the app).",
     )
-    api_key: SecretStr = Field(
+    api_key: Token = Field(
         SecretStr(""), description="The platform's API key, sent as bearer token; never printed."
     )
-    api_url: Annotated[str, _parsed(check_api_url)] = Field(
+    api_url: Annotated[str, _parsed(inputs.check_api_url)] = Field(
         DEFAULT_API_URL, description="The platform's API: https, or http for a loopback host only."
     )
-    app: Annotated[str, _parsed(_check_app)] = Field(description="The app's name.")
+    app: Annotated[str, _parsed(inputs.check_app)] = Field(description="The app's name.")
     skip_without_key: Flag = Field(
         default=False,
         description="When `api-key` is empty (a pull request from a fork has no secrets): warn, "
         "status `skipped`, exit 0.",
     )
-    image: str | None = Field(
+    image: Annotated[str | None, _parsed(inputs.check_image)] = Field(
         None, description="Container image to deploy. `deploy` needs exactly one of `image` and `directory`."
     )
     directory: Path | None = Field(
@@ -110,12 +79,16 @@ class Settings(BaseSettings):
         None, description="Memory in MB, for example 512; used when a container app is created."
     )
     env: Annotated[dict[str, str] | None, _parsed(inputs.parse_variables)] = Field(
-        None, description="Environment variables, one `KEY=VALUE` a line; used when a container app is created."
+        None,
+        description="Environment variables, one `KEY=VALUE` a line; used when a container app is created.",
     )
     registry_server: str | None = Field(
-        None, description="Private registry, for example registry.gitlab.com. All three registry inputs or none."
+        None,
+        description="Private registry, for example registry.gitlab.com. All three registry inputs or none.",
     )
-    registry_username: str | None = Field(None, description="User or deploy token name for the private registry.")
+    registry_username: str | None = Field(
+        None, description="User or deploy token name for the private registry."
+    )
     registry_password: SecretStr | None = Field(
         None, description="Password or deploy token for the private registry; never printed."
     )
@@ -134,33 +107,42 @@ class Settings(BaseSettings):
     dry_run: Flag = Field(
         default=False, description="Print and report what would change; takes no lock and writes nothing."
     )
-    domains: Lines = Field((), description="Custom domains, one a line, to attach to a static app after the deploy.")
-    remove_domains: Lines = Field((), description="Custom domains, one a line, to remove from a static app.")
+    domains: Domains = Field(
+        (), description="Custom domains, one a line, to attach to a static app after the deploy."
+    )
+    remove_domains: Domains = Field(
+        (), description="Custom domains, one a line, to remove from a static app."
+    )
     wait: Flag = Field(default=True, description="Container apps: wait until the app runs.")
     wait_timeout: Seconds = Field(300.0, description="How long `wait` waits.")
-    health_check: str | None = Field(
+    health_check: Annotated[str | None, _parsed(inputs.check_health_check)] = Field(
         None, description="Path or URL that must answer 2xx or 3xx after the deploy."
     )
     health_check_timeout: Seconds = Field(120.0, description="How long the health check is retried.")
     rollback: Flag = Field(
         default=False,
-        description="Container apps: when the wait or the health check fails, deploy the previous image again.",
+        description="Container apps: when the wait or the health check fails, deploy the previous image "
+        "again.",
     )
     lock_timeout: Seconds = Field(
         600.0, description="How long to wait for somebody else's deploy lock; `0` fails at once."
     )
-    lock_heartbeat: Seconds = Field(180.0, description="Interval of the heartbeat that keeps the deploy lock alive.")
-    timeout: Seconds = Field(1800.0, description="How long the whole operation may take.")
+    lock_heartbeat: Annotated[float, _parsed(inputs.duration("1s", "15m"))] = Field(
+        180.0, description="Interval of the heartbeat that keeps the deploy lock alive."
+    )
+    timeout: Annotated[float, _parsed(inputs.duration("1s"))] = Field(
+        1800.0, description="How long the whole operation may take."
+    )
     retries: Annotated[int, _parsed(inputs.whole_number(0, 100))] = Field(
         5, description="Attempts after the first, for each request that may be repeated."
     )
     comment: Flag = Field(
         default=False, description="GitHub, GitLab: keep one comment on the pull or merge request up to date."
     )
-    github_token: SecretStr | None = Field(
+    github_token: Token | None = Field(
         None, description="Token for `comment` on GitHub (needs `pull-requests: write`); never printed."
     )
-    gitlab_token: SecretStr | None = Field(
+    gitlab_token: Token | None = Field(
         None, description="Token for `comment` on GitLab (needs the scope `api`); never printed."
     )
     output_file: Path | None = Field(None, description="Write the JSON result here.")
@@ -196,7 +178,13 @@ class Settings(BaseSettings):
     @property
     def own_files(self) -> tuple[Path, ...]:
         """Files that this run writes, which must never be deployed."""
-        files = (self.output_file, self.dotenv_file, self.annotations_file, self.summary_file, self.state_file)
+        files = (
+            self.output_file,
+            self.dotenv_file,
+            self.annotations_file,
+            self.summary_file,
+            self.state_file,
+        )
         return tuple(file for file in files if file)
 
 
@@ -204,19 +192,24 @@ class InputSource(PydanticBaseSettingsSource):
     """The inputs in an environment, under all their spellings."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
+        """Read from `env`, for example `os.environ`."""
         super().__init__(Settings)
         self._env = env
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[str | None, str, bool]:
         """Text, name, and that it is not JSON."""
         del field
-        return inputs.read(self._env, field_name), field_name, False
+        found = inputs.find(self._env, field_name)
+        return found and found[1], field_name, False
 
     def __call__(self) -> dict[str, str]:
         """The text of every input that is set, by field name."""
         fields = self.settings_cls.model_fields.items()
         found = ((name, self.get_field_value(field, name)[0]) for name, field in fields)
         values = {name: text for name, text in found if text is not None}
+        takes_no_image = "directory" in values or values.get("operation", "deploy") != "deploy"
+        if takes_no_image and inputs.is_reported(self._env, "image"):
+            del values["image"]
         if self._env.get("RUNNER_DEBUG") == "1":
             values["log_level"] = "debug"
         return values
@@ -234,15 +227,21 @@ class Destinations:
     @classmethod
     def of(cls, texts: Mapping[str, str]) -> Destinations:
         """From the texts that an `InputSource` gives."""
-        return cls(**{name: Path(texts[name]) for name in cls.__slots__ if name in texts})
+        return cls(**{name: Path(texts[name]) for name in checks.REPORT_FILES if name in texts})
 
-    def problems(self) -> list[str]:
-        """One sentence for each file that can't be written."""
-        return [problem for name in self.__slots__ if (problem := _unwritable(name, getattr(self, name)))]
+    def usable(self) -> Destinations:
+        """Those that nothing is wrong with."""
+        return Destinations.of(
+            {
+                name: str(path)
+                for name in checks.REPORT_FILES
+                if (path := getattr(self, name)) and not checks.unwritable(str(path))
+            }
+        )
 
 
 def log_level(texts: Mapping[str, str]) -> LogLevel:
-    """The level that was asked for; the default when it is no level. Known also when other inputs are wrong."""
+    """The level that was asked for, or the default. Known also when inputs are wrong."""
     level = texts.get("log_level")
     return level if level in get_args(LogLevel) else "info"  # type: ignore[return-value]  # it is one
 
@@ -253,9 +252,9 @@ def secrets(texts: Mapping[str, str]) -> list[str]:
     return [texts[name] for name in names if name in texts]
 
 
-def input_name(field: str) -> str:
-    """The input's name as users write it."""
-    return field.replace("_", "-")
+def suspicions(env: Mapping[str, str]) -> list[str]:
+    """What may be a mistake about the inputs' names, one sentence each, for warnings."""
+    return list(checks.suspicions(InputSource(env)(), env, Settings.model_fields.keys()))
 
 
 def load(env: Mapping[str, str]) -> Settings:
@@ -265,69 +264,24 @@ def load(env: Mapping[str, str]) -> Settings:
         ConfigurationError: with every problem, by input name, in plain words.
     """
     texts = InputSource(env)()
-    problems = Destinations.of(texts).problems()
-    if "state_file" in texts and (problem := _unwritable("state_file", Path(texts["state_file"]))):
-        problems.append(problem)
-    settings = None
+    settings, problems = None, []
     try:
         settings = Settings(**texts)  # type: ignore[arg-type]  # texts become values in the validators
     except ValidationError as error:
         problems += [_sentence(detail) for detail in error.errors(include_url=False, include_input=False)]
-    problems += _contradictions(texts)
+    problems += [*checks.contradictions(texts), *checks.wrong_places(texts, env)]
     if problems or settings is None:
-        raise ConfigurationError(*problems, hint="Fix the inputs above; nothing was sent to the platform.")
+        raise ConfigurationError(
+            *problems, hint="Nothing was sent to the platform. Correct the inputs and run again."
+        )
     return settings
 
 
-def _sentence(detail: Any) -> str:
-    name = input_name(str(detail["loc"][0])) if detail["loc"] else "inputs"
+def _sentence(detail: ErrorDetails) -> str:
+    field = str(detail["loc"][0])
+    name = inputs.input_name(field)
     if detail["type"] == "missing":
-        return f"`{name}` is required: {Settings.model_fields[name.replace('-', '_')].description}"
+        return f"`{name}` is required: {Settings.model_fields[field].description}"
     if detail["type"] == "literal_error":
         return f"`{name}` must be one of {detail['ctx']['expected']}"
     return f"`{name}`: {detail['msg'].removeprefix('Value error, ')}"
-
-
-def _contradictions(texts: Mapping[str, str]) -> list[str]:
-    """What is wrong between inputs that may each be right."""
-    problems = []
-    if "api_key" not in texts and not _is_true(texts, "skip_without_key"):
-        problems.append(
-            "`api-key` is required: pass the platform's API key as a secret "
-            "(or set skip-without-key: true for runs that have none)"
-        )
-    if texts.get("operation", "deploy") == "deploy":
-        problems += _deploy_contradictions(texts)
-    elif given := [input_name(name) for name in ("image", "directory") if name in texts]:
-        problems.append(f"`{'`, `'.join(given)}`: only `operation: deploy` takes that; leave it out")
-    registry = ("registry_server", "registry_username", "registry_password")
-    if missing := [input_name(name) for name in registry if name not in texts]:
-        if len(missing) < len(registry):
-            problems.append(f"`{'`, `'.join(missing)}` missing: give all three registry inputs or none")
-    return problems
-
-
-def _deploy_contradictions(texts: Mapping[str, str]) -> list[str]:
-    if "image" in texts and "directory" in texts:
-        return ["`image` and `directory` are both set: deploy one of them, the other in a step of its own"]
-    if "image" not in texts and "directory" not in texts:
-        return ["one of `image` and `directory` is required: what should be deployed?"]
-    static_only = [input_name(name) for name in ("domains", "remove_domains") if name in texts]
-    if "image" in texts and static_only:
-        return [f"`{'`, `'.join(static_only)}`: the platform has custom domains for static apps only"]
-    return []
-
-
-def _is_true(texts: Mapping[str, str], name: str) -> bool:
-    return texts.get(name, "").lower() in {"true", "yes", "on", "1"}
-
-
-def _unwritable(field: str, path: Path | None) -> str | None:
-    if path is None:
-        return None
-    name = input_name(field)
-    if path.is_dir():
-        return f"`{name}`: {str(path)!r} is a folder; give the path of a file"
-    if not path.parent.is_dir():
-        return f"`{name}`: the folder {str(path.parent)!r} does not exist; create it first or choose another path"
-    return None

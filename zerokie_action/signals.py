@@ -15,25 +15,27 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
 WATCHED = (signal.SIGINT, signal.SIGTERM)
 LAST_RESORT = 4.8
+"""Seconds from the first signal to the end of the process, even when something blocks it."""
 
 
 class Signals:
     """The first signal that came, and a socket that becomes readable with it.
 
     Args:
-        last_resort: seconds from the first signal to the end of the process, even when something blocks it.
+        on_first: called in the handler of the first signal, with its number.
     """
 
-    def __init__(self, last_resort: float = LAST_RESORT) -> None:
-        self._last_resort = last_resort
+    def __init__(self, on_first: Callable[[int], None] = lambda _signum: None) -> None:
         self.first: int | None = None
         self.socket, self._wake = socket.socketpair()
         self.socket.setblocking(False)
         self._wake.setblocking(False)
+        self._on_first = on_first
 
     def install(self) -> None:
         """Take over the signals, for good. Main thread only."""
@@ -45,11 +47,16 @@ class Signals:
     def _note(self, signum: int, _frame: FrameType | None) -> None:
         if self.first is None:
             self.first = signum
-            last_resort = threading.Timer(self._last_resort, os._exit, [128 + signum])
-            last_resort.daemon = True
-            last_resort.start()
+            self._on_first(signum)
 
     def close(self) -> None:
         """Give the sockets back. Only for those who make many of these."""
         self.socket.close()
         self._wake.close()
+
+
+def end_in_time(signum: int) -> None:
+    """End the process when something blocks it: a name look-up in a thread, a file system that hangs."""
+    last_resort = threading.Timer(LAST_RESORT, os._exit, [128 + signum])
+    last_resort.daemon = True
+    last_resort.start()

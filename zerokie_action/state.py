@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,7 +37,7 @@ class HeldLock:
         """When it expires by itself at the latest, for a message; a heartbeat may have come later."""
         try:
             at = datetime.fromisoformat(self.asked_at) + _LEASE
-        except ValueError:
+        except (ValueError, OverflowError):
             return "30 minutes after its last heartbeat"
         return f"30 minutes after its last heartbeat ({at:%Y-%m-%d %H:%M:%S} UTC if there was none)"
 
@@ -71,10 +72,14 @@ class StateRecord:
                 ) from error
 
     def released(self, session: str) -> None:
-        """Record that this session holds no lock."""
+        """Record that this session holds no lock.
+
+        A state file that can't be removed does no harm: the cleanup asks the platform first.
+        """
         self._save({"released": session})
         if self._file:
-            self._file.unlink(missing_ok=True)
+            with suppress(OSError):
+                self._file.unlink()
 
 
 def held_locks(env: Mapping[str, str], file: Path | None) -> list[HeldLock]:
@@ -86,7 +91,9 @@ def held_locks(env: Mapping[str, str], file: Path | None) -> list[HeldLock]:
     try:
         record = json.loads(file.read_text("utf-8")) if file else {}
         if not found or found[0].session != record["session"]:
-            found.append(HeldLock(str(record["app"]), str(record["session"]), asked_at=str(record["asked_at"])))
+            found.append(
+                HeldLock(str(record["app"]), str(record["session"]), asked_at=str(record["asked_at"]))
+            )
     except (OSError, ValueError, KeyError, TypeError):
         pass
     return [lock for lock in found if lock.app and lock.session]
@@ -112,4 +119,5 @@ def _write_through(file: Path, text: str) -> None:
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         stream.write(text)
         stream.flush()
-        os.fsync(stream.fileno())
+        with suppress(OSError):  # not every file system can
+            os.fsync(descriptor)

@@ -103,13 +103,13 @@ def markdown_code(text: str, limit: int = 200) -> str:
     """Return `text` as inline code that cannot be left, also inside a table cell.
 
     The grammar: a code span ends at the next run of as many backticks; a table cell ends at a `|`, code or
-    not, and renderers disagree about a backslash before it. Text that has one of those becomes `<code>` with
+    not, and renderers disagree about backslashes before it. Text that has one of those becomes `<code>` with
     character references instead, and so does `##`, which a runner would obey if somebody prints the document.
     """
     text = _visible(text, limit)
     if not text:
         return ""
-    if re.search(r"[`|\\]|##|^ | $", text):
+    if re.search(r"[`|]|##|^ | $", text):
         return f"<code>{_inert(text)}</code>"
     return f"`{text}`"
 
@@ -147,7 +147,7 @@ def cut_markdown(markdown: str, limit: int) -> str:
     kept: list[str] = []
     depth = 0
     for line in markdown.splitlines(keepends=True):
-        deeper = line.startswith("<details") - line.startswith("</details")
+        deeper = line.startswith("<details") - (depth > 0 and line.startswith("</details"))
         room -= len(line.encode()) + deeper * len(closing)
         if room < 0:
             break

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.ci.grammar import HOSTILE, file_command, workflow_commands
+from tests.ci.grammar import HOSTILE, file_command, whatever_happens, workflow_commands
 from zerokie_action.ci import CI, detect
 from zerokie_action.text import Redactor, secret_forms
 
@@ -221,6 +221,7 @@ def test_half_an_entry_is_taken_back(files):
     assert read(files["GITHUB_STATE"]) == "before=1\n"
 
 
+@whatever_happens
 @given(HOSTILE, HOSTILE, st.sampled_from(["info", "debug", "warning", "error"]), st.booleans())
 def test_no_text_is_a_command(text, title, kind, debugging):
     """Whatever is logged, the runner obeys our own commands only, and the text cannot leave them."""
@@ -240,6 +241,7 @@ def test_no_text_is_a_command(text, title, kind, debugging):
     assert "\x1b" not in step.log
 
 
+@whatever_happens
 @given(st.dictionaries(st.from_regex("[a-z-]{1,9}", fullmatch=True), HOSTILE, max_size=5))
 def test_no_value_forges_another(values):
     """Whatever is in a value, the runner reads back exactly the keys that were written."""

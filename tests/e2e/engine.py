@@ -75,7 +75,7 @@ class Container:
     def close(self) -> None:
         """Leave nothing behind."""
         if self._client.poll() is None:
-            call("docker", "rm", "--force", self.name)
+            self.kill()
             self.wait()
 
 

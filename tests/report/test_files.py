@@ -117,11 +117,13 @@ def test_a_pipe_with_a_reader(tmp_path):
         with os.fdopen(descriptor, "rb") as file:
             received.append(file.read())
 
-    thread = threading.Thread(target=read)
+    thread = threading.Thread(target=read, daemon=True)
     writer = os.open(pipe, os.O_WRONLY)
     thread.start()
-    write_report_file(pipe, "x" * 1_000_000)
-    os.close(writer)
+    try:
+        write_report_file(pipe, "x" * 1_000_000)
+    finally:
+        os.close(writer)
     thread.join()
     assert received == [b"x" * 1_000_000]
 

@@ -8,6 +8,7 @@ import re
 import pytest
 from hypothesis import given
 
+from tests.ci.grammar import whatever_happens
 from tests.report import results
 from zerokie_action.report.annotations import render_annotations
 from zerokie_action.report.dotenv import render_dotenv
@@ -36,6 +37,7 @@ def test_dotenv():
     assert "ZEROKIE_ERROR" not in render_dotenv(outputs(results.image()))
 
 
+@whatever_happens
 @given(results.hostile())
 def test_dotenv_of_anything(result):
     """Whatever is in a result: GitLab's grammar, its limits, and exactly the variables of the outputs."""
@@ -73,6 +75,7 @@ def test_annotations_without_a_web_address(url):
     assert render_annotations(Result("deploy", app="my-site", url=url)) == '{"Zerokie": []}\n'
 
 
+@whatever_happens
 @given(results.hostile())
 def test_annotations_of_anything(result):
     """Whatever is in a result, the file has GitLab's shape."""

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from tests.ci.grammar import HOSTILE, workflow_commands
+from tests.ci.grammar import HOSTILE, whatever_happens, workflow_commands
 from tests.report import results
 from zerokie_action.report.result import Changes, Result
 from zerokie_action.report.summary import render_summary
@@ -144,6 +144,7 @@ def test_limit():
     assert summary.endswith(" (1 B)\n\n</details>\n\n_The rest is cut: it is too long for this place._\n")
 
 
+@whatever_happens
 @given(results.hostile(), HOSTILE, HOSTILE, HOSTILE)
 def test_hostile_results(result, commit, commit_url, run_url):
     """Whatever is in a result: no HTML, heading, image or link but our own."""
@@ -164,6 +165,7 @@ def test_hostile_results(result, commit, commit_url, run_url):
     assert summary.replace("\n", "").isprintable()
 
 
+@whatever_happens
 @given(results.hostile(), st.integers(0, 5_000))
 def test_hostile_results_in_little_space(result, limit):
     """The limit holds in bytes, whatever is in a result."""
@@ -181,6 +183,7 @@ def cells(summary: str) -> list[tuple[int, int]]:
     return [(columns, body) for columns, body in tables]
 
 
+@whatever_happens
 @given(HOSTILE, HOSTILE)
 def test_hostile_names_keep_the_tables(name, target):
     """A file name or a domain cannot add a cell or a row."""

@@ -33,7 +33,7 @@ def sandbox(*arguments: str, end: signal.Signals = signal.SIGINT) -> Iterator[ht
             yield client
         process.send_signal(end)
         output, errors = process.communicate(timeout=10)
-        assert (process.returncode, output, errors) == (0, "", "")
+        assert (process.returncode, output, errors) == (0, "", ""), errors or output
     finally:
         process.kill()
         process.communicate()

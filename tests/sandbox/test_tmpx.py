@@ -9,7 +9,7 @@ from zerokie_action.sandbox.api import API
 
 KEY = {"Authorization": "Bearer k"}
 reference = schemathesis.openapi.from_dict(API.openapi())
-bounded = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+bounded = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope="module")

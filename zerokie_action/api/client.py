@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
@@ -30,7 +31,13 @@ from zerokie_action.api.models import (
 )
 from zerokie_action.api.retry import Malformed, Reply, Sender
 from zerokie_action.api.transport import MEGABYTE, Answer, Content, Request
-from zerokie_action.errors import AuthenticationError, DeployError, LockLost, RequestRejected
+from zerokie_action.errors import (
+    AuthenticationError,
+    DeployError,
+    LockLost,
+    PlatformUnavailable,
+    RequestRejected,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -48,15 +55,17 @@ class Client:
     """The API, on behalf of one key. Knows nothing of inputs, logs or CI systems."""
 
     def __init__(self, sender: Sender) -> None:
+        """Send everything through `sender`."""
         self._sender = sender
 
     # Apps
 
     async def create_static(self, name: str) -> App:
         """Create a static app ("POST /v1/apps", static)."""
-        return await self._create(name, {"name": name, "type": "static"}, is_ours=lambda app: app.kind != "container")
+        body = {"name": name, "type": "static"}
+        return await self._create(name, body, is_ours=lambda app: app.kind != "container")
 
-    async def create_container(
+    async def create_container(  # noqa: PLR0913 - the endpoint's fields
         self,
         name: str,
         image: str,
@@ -68,7 +77,8 @@ class Client:
         registry: Registry | None = None,
     ) -> App:
         """Create a container app ("POST /v1/apps", container). `cpu` in units, `memory` in MB."""
-        optional = {"port": port, "cpu": cpu, "memory": memory, "env": env, "registry_auth": _registry_auth(registry)}
+        login = _registry_auth(registry)
+        optional = {"port": port, "cpu": cpu, "memory": memory, "env": env, "registry_auth": login}
         body = {"name": name, "type": "container", "image": image} | {
             key: value for key, value in optional.items() if value is not None
         }
@@ -113,8 +123,7 @@ class Client:
     ) -> App | None:
         """Deploy an image, or restart the current one ("POST /v1/apps/:name/deploy").
 
-        Args:
-            before: the app as it was, to tell after an unclear outcome whether the deploy took effect.
+        `before` is the app as it was, to tell after an unclear outcome whether the deploy took effect.
 
         Returns:
             What the platform said, or None when it reports that another deploy is in progress (409).
@@ -162,13 +171,21 @@ class Client:
     # The deploy lock
 
     async def acquire_lock(
-        self, name: str, session: str, around: Callable[[], AbstractContextManager[object]]
+        self,
+        name: str,
+        session: str,
+        *,
+        doubtful: bool,
+        around: Callable[[], AbstractContextManager[object]],
     ) -> bool:
         """Ask for the deploy lock ("POST /v1/apps/:name/deploy/lock").
 
-        A conflict may be our own lock, when the answer to an earlier attempt was lost: the heartbeat tells.
+        A conflict may be with ourselves, when the answer to an earlier attempt was lost: the heartbeat tells.
 
         Args:
+            name: the app's.
+            session: the deploy session ID that is to own the lock.
+            doubtful: whether a conflict is looked into even when no attempt of this call was lost.
             around: entered around each attempt (see `Sender.send`).
 
         Returns:
@@ -186,7 +203,7 @@ class Client:
         request = _lock_request("POST", name, session, purpose)
         reply = await self._sender.send(request, parse, recover=is_ours, around=around)
         if reply.status == CONFLICT:
-            return await self.heartbeat(name, session, around)
+            return (doubtful or reply.unclear) and await self.heartbeat(name, session, around)
         return await self._value(reply, purpose, app=name)
 
     async def heartbeat(
@@ -201,14 +218,12 @@ class Client:
         await self._value(reply, purpose, app=name)
         return True
 
-    async def finalize(self, name: str, session: str, counts: Counts) -> Finalized | None:
+    async def finalize(self, name: str, session: str, counts: Counts) -> Finalized:
         """Purge the CDN cache, release the lock, record the deploy ("POST …/deploy/finalize").
 
-        Returns:
-            The record; None when an attempt whose answer was lost turns out to have worked.
-
         Raises:
-            LockLost: when the session holds no lock and never finalized.
+            LockLost: when the platform says that the session holds no lock (404, 409). `unclear` is set when
+                an earlier attempt may have released it.
         """
         purpose = "finalizing the deploy"
         body = {
@@ -220,12 +235,10 @@ class Client:
         request = _request("POST", f"{_app_path(name)}/deploy/finalize", purpose, body)
         reply = await self._sender.send(request, _one(Finalized))
         if reply.status in {NOT_FOUND, CONFLICT}:
-            if reply.unclear:
-                return None
-            raise LockLost(
-                f"The deploy lock was lost before finalize: {error_text(reply.body) or reply.status}",
-                hint="Run the deploy again: another deploy may have taken over in between.",
-            )
+            words = error_text(reply.body) or str(reply.status)
+            lost = LockLost(f"The deploy lock was lost before finalize: {words}")
+            lost.unclear = reply.unclear
+            raise lost
         return await self._value(reply, purpose, app=name)
 
     # Custom domains of static apps
@@ -277,22 +290,19 @@ class Client:
         if reply.status == UNAUTHORIZED:
             return AuthenticationError(
                 f'The platform does not accept the API key (401: "{words}")',
-                hint="Check that the secret behind `api-key` holds a current key for this platform (`api-url`).",
+                hint="Check that the secret behind `api-key` holds a current key for this `api-url`.",
             )
         if reply.status == NOT_FOUND and app is not None:
             return await self._unknown_app(app, words)
-        return RequestRejected(
-            f'{purpose[0].upper()}{purpose[1:]} was refused ({reply.status}: "{words}")',
-            status=reply.status,
-            hint=_HINTS.get(reply.status, ""),
-        )
+        message = f'{purpose[0].upper()}{purpose[1:]} was refused ({reply.status}: "{words}")'
+        if reply.status >= 500:  # noqa: PLR2004 - HTTP's own numbers
+            return PlatformUnavailable(message, hint="Check `api-url`: something there can't do this at all.")
+        return RequestRejected(message, status=reply.status, hint=_HINTS.get(reply.status, ""))
 
     async def _unknown_app(self, name: str, words: str) -> RequestRejected:
         close: list[str] = []
-        try:
+        with suppress(Exception):  # the matches are a courtesy; the 404 is the error
             close = difflib.get_close_matches(name, [app.name for app in await self.list_apps()], n=3)
-        except Exception:  # noqa: BLE001, S110 - the matches are a courtesy; the 404 is the error
-            pass
         meant = f" Did you mean {' or '.join(repr(match) for match in close)}?" if close else ""
         return RequestRejected(
             f'App {name!r} was not found (404: "{words}").{meant}',
@@ -302,9 +312,11 @@ class Client:
 
 
 _HINTS = {
-    403: "The key is known but may not do this; check its permissions.",
     400: "Check the inputs that this request is made of.",
-} | dict.fromkeys((301, 302, 303, 307, 308), "Redirects are not followed with the API key; correct `api-url`.")
+    403: "The key is known but may not do this; check its permissions.",
+}
+_REDIRECT = "Redirects are not followed with the API key; correct `api-url`."
+_HINTS |= dict.fromkeys((301, 302, 303, 307, 308), _REDIRECT)
 
 
 def file_target(app: str, path: str) -> str:
@@ -327,7 +339,12 @@ def _segment(text: str) -> str:
 
 
 def _request(
-    method: str, target: str, purpose: str, body: Mapping[str, object] | None = None, *, max_answer: int = MEGABYTE
+    method: str,
+    target: str,
+    purpose: str,
+    body: Mapping[str, object] | None = None,
+    *,
+    max_answer: int = MEGABYTE,
 ) -> Request:
     if body is None:
         return Request(purpose, method, target, max_answer=max_answer)
@@ -376,4 +393,5 @@ def _validated(validate: Callable[[bytes], T], answer: Answer) -> T:
     try:
         return validate(answer.body)
     except (ValidationError, ValueError):
-        raise Malformed(f"not with what the API reference describes: {error_text(answer.body)[:80]!r}") from None
+        words = error_text(answer.body)[:80]
+        raise Malformed(f"not with what the API reference describes: {words!r}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ class PlatformClock:
     """
 
     def __init__(self) -> None:
+        """Know nothing yet."""
         self._ahead = -math.inf
 
     def note(self, headers: Mapping[str, str]) -> None:
@@ -46,6 +48,8 @@ def date_of(headers: Mapping[str, str]) -> int | None:
 @lru_cache(maxsize=64)
 def _parse(text: str) -> int | None:
     try:
-        return int(parsedate_to_datetime(text).timestamp())
+        moment = parsedate_to_datetime(text)
+        # HTTP's dates are all GMT (RFC 9110, 5.6.7); the forms that don't say so would be read as local time.
+        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
     except (ValueError, OverflowError):
         return None

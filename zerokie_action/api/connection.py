@@ -1,10 +1,9 @@
-"""One HTTP/1.1 connection, for uploads: asyncio moves the bytes, llhttp (httptools) reads answers.
+"""The transport for uploads: one HTTP/1.1 connection, as thin as it can be.
 
 httpx spends several times as much processor time on each request as the platform needs to answer
 it (`docs/performance.md`). Uploading thousands of small files is what this project exists for, so
-their transport is as thin as it can be: the request's head and body in one write, nothing shared
-between connections. It does what one client needs and no more: no pipelining, no redirects, no
-cookies, no content codings.
+here the request's head and body go out in one write, and nothing is shared between connections.
+It does what one client needs and no more: no pipelining, no redirects, no cookies, no content codings.
 """
 
 from __future__ import annotations
@@ -16,12 +15,11 @@ from urllib.parse import unquote, urlsplit
 
 import anyio
 import anyio.to_thread
-import httptools
 
-from zerokie_action.api.transport import CONNECT_TIMEOUT, Answer, Content, NoAnswer, Request, explain
+from zerokie_action.api.transport import CONNECT_TIMEOUT, Answer, Bytes, Content, NoAnswer, Request, explain
+from zerokie_action.api.wire import ProxyWire, Wire
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Iterator, Mapping
     from urllib.parse import SplitResult
 
@@ -31,84 +29,6 @@ _SMALL = 256 * 1024
 """Bytes up to which a body is read and sent in one piece."""
 
 
-class _Wire(asyncio.Protocol):
-    """What a socket tells: the answer that is being read, whether there is room to write, the end."""
-
-    def __init__(self) -> None:
-        self.closed = False
-        self.failure: Exception | None = None
-        self._writable = asyncio.Event()
-        self._writable.set()
-        self._begin(1)
-
-    def expect_answer(self, most: int) -> asyncio.Future[Answer]:
-        """Forget the last answer; the future gets the next one, of at most so many bytes of body."""
-        self._begin(most)
-        return self._answer
-
-    def _begin(self, most: int) -> None:
-        self._most = most
-        self._headers: dict[str, str] = {}
-        self._body = bytearray()
-        self._parser = httptools.HttpResponseParser(self)
-        self._answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self.reusable = False
-
-    async def room(self) -> None:
-        """Wait until more can be written without piling up."""
-        await self._writable.wait()
-
-    # asyncio.Protocol
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Nothing to do: the owner has the transport."""
-
-    def data_received(self, data: bytes) -> None:
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
-            self._fail(NoAnswer(f"the answer is not HTTP ({error})", sent=True))
-
-    def eof_received(self) -> None:
-        return None  # closes the transport
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.closed = True
-        self._writable.set()
-        reason = explain(exc)[0] if exc else "the connection was closed before the answer was complete"
-        self._fail(NoAnswer(reason, sent=True))
-
-    def pause_writing(self) -> None:
-        self._writable.clear()
-
-    def resume_writing(self) -> None:
-        self._writable.set()
-
-    # httptools' callbacks
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
-
-    def on_body(self, chunk: bytes) -> None:
-        self._body += chunk
-        if len(self._body) > self._most:
-            self._fail(NoAnswer(f"the answer is larger than {self._most} bytes", sent=True))
-
-    def on_message_complete(self) -> None:
-        status = self._parser.get_status_code()
-        if status < 200:  # noqa: PLR2004 - an interim answer: the real one follows
-            self._headers.clear()
-            return
-        self.reusable = self._parser.should_keep_alive()
-        if not self._answer.done():
-            self._answer.set_result(Answer(status, self._headers, bytes(self._body)))
-
-    def _fail(self, failure: NoAnswer) -> None:
-        if not self._answer.done():
-            self._answer.set_exception(failure)
-            self._answer.exception()  # seen: nobody may be waiting for it
-
-
 class Connection:
     """Carries one request at a time to one origin, over a connection that is kept while it works.
 
@@ -116,6 +36,13 @@ class Connection:
     """
 
     def __init__(self, base: str, headers: Mapping[str, str], network: Network) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            base: scheme, host and path prefix, without a trailing slash.
+            headers: sent with every request.
+            network: the way out.
+        """
         self._url = urlsplit(base)
         self._network = network
         proxy = network.proxy_for(base)
@@ -124,127 +51,139 @@ class Connection:
         # Through a proxy, plain http is asked for by its whole URL; https goes through a tunnel.
         origin = f"{self._url.scheme}://{self._url.netloc}" if self._proxy and not self._secure else ""
         self._prefix = origin + self._url.path
-        lines = [f"{name}: {value}\r\n" for name, value in {"Host": self._url.netloc, **headers}.items()]
-        if self._proxy and not self._secure:
-            lines += _proxy_authorization(self._proxy)
-        self._headers = "".join(lines)
-        self._wire: _Wire | None = None
-        self._transport: asyncio.Transport | None = None
+        login = _login(self._proxy) if self._proxy and not self._secure else {}
+        self._fields = _fields({"Host": self._url.netloc, **headers, **login})
+        self._wire: Wire | None = None
 
     def close(self) -> None:
         """Drop the connection at once, whatever it is doing."""
-        if self._transport is not None:
-            self._transport.abort()
-        self._transport = self._wire = None
+        if self._wire is not None:
+            self._wire.abort()
+        self._wire = None
 
     async def send(self, request: Request) -> Answer:
         """See `Transport.send`. The timeout counts anew for each piece of a large body."""
-        if self._wire is None or self._wire.closed:
-            await self._connect()
-        assert self._wire is not None  # noqa: S101 - for the type checker: _connect has set it
-        wire = self._wire
+        wire = self._wire if self._wire is not None and self._wire.usable else await self._connect()
         try:
             answer = await self._exchange(wire, request)
         except BaseException:
             self.close()
             raise
-        if not wire.reusable:
+        if not wire.usable:
             self.close()
         return answer
 
-    async def _exchange(self, wire: _Wire, request: Request) -> Answer:
+    async def _exchange(self, wire: Wire, request: Request) -> Answer:
+        content = Bytes(request.content) if isinstance(request.content, bytes) else request.content
+        head = self._head(request, content.size)
         answer = wire.expect_answer(request.max_answer)
-        head = self._head(request)
-        content = request.content
         try:
-            if isinstance(content, bytes):
-                self._write(head + content)
-            elif content.size <= _SMALL:
-                self._write(head + b"".join(content.chunks()))
+            if content.size <= _SMALL:
+                wire.write(head + b"".join(content.chunks()))
             else:
-                self._write(head)
-                await self._write_large(wire, content, answer, request.timeout)
+                wire.write(head)
+                await _write_large(wire, content, answer, request.timeout)
             with anyio.fail_after(request.timeout):
                 return await answer
         except TimeoutError:
             raise NoAnswer(f"no answer within {request.timeout:.0f} s", sent=True) from None
 
-    async def _write_large(
-        self, wire: _Wire, content: Content, answer: asyncio.Future[Answer], timeout: float
-    ) -> None:
-        chunks = content.chunks()
-        while (chunk := await anyio.to_thread.run_sync(_next, chunks, abandon_on_cancel=True)) is not None:
-            if answer.done():  # refused before it was complete, or the connection is gone
-                wire.reusable = False
-                return
-            self._write(chunk)
-            with anyio.fail_after(timeout):
-                await wire.room()
-
-    def _write(self, data: bytes) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(data)
-
-    def _head(self, request: Request) -> bytes:
-        content = request.content
-        size = len(content) if isinstance(content, bytes) else content.size
+    def _head(self, request: Request, size: int) -> bytes:
         kind = f"Content-Type: {request.content_type}\r\n" if request.content_type else ""
-        head = f"{request.method} {self._prefix}{request.target} HTTP/1.1\r\n{self._headers}{kind}"
+        head = f"{request.method} {self._prefix}{request.target} HTTP/1.1\r\n{self._fields}{kind}"
         return f"{head}Content-Length: {size}\r\n\r\n".encode("ascii")
 
-    async def _connect(self) -> None:
+    async def _connect(self) -> Wire:
         self.close()
         try:
             with anyio.fail_after(CONNECT_TIMEOUT):
-                await self._open()
+                self._wire = await self._reach()
         except TimeoutError:
             raise NoAnswer(f"no connection within {CONNECT_TIMEOUT:.0f} s", sent=False) from None
         except OSError as error:  # ssl.SSLError is one
             reason, permanent = explain(error)
             raise NoAnswer(reason, sent=False, permanent=permanent) from error
+        return self._wire
 
-    async def _open(self) -> None:
+    async def _reach(self) -> Wire:
         first = self._proxy or self._url
-        loop = asyncio.get_running_loop()
         port = first.port or (443 if first.scheme == "https" else 80)
         context = self._network.ssl_context if first.scheme == "https" else None
-        named = first.hostname if context else None
-        addresses = await self._network.addresses(first.hostname or "", port)
-        for address in addresses:
-            try:
-                self._transport, self._wire = await loop.create_connection(
-                    _Wire, address, port, ssl=context, server_hostname=named
-                )
-                break
-            except OSError:
-                if address == addresses[-1]:
-                    raise
-        if self._proxy and self._secure:
-            await self._tunnel(self._network.ssl_context)
+        tunnelled = self._proxy is not None and self._secure
 
-    async def _tunnel(self, context: ssl.SSLContext) -> None:
-        assert self._wire is not None and self._transport is not None and self._proxy is not None  # noqa: S101, PT018
-        target = f"{self._url.hostname}:{self._url.port or 443}"
-        answer = self._wire.expect_answer(_SMALL)
-        lines = [f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n", *_proxy_authorization(self._proxy), "\r\n"]
-        self._transport.write("".join(lines).encode("ascii"))
-        granted = await answer
-        if granted.status != 200:  # noqa: PLR2004
-            self.close()
-            raise NoAnswer(f"the proxy refused a tunnel ({granted.status})", sent=False)
-        loop = asyncio.get_running_loop()
-        upgraded = await loop.start_tls(self._transport, self._wire, context, server_hostname=self._url.hostname)
+        async def dial(address: str) -> Wire:
+            _, wire = await asyncio.get_running_loop().create_connection(
+                ProxyWire if tunnelled else Wire,
+                address,
+                port,
+                ssl=context,
+                server_hostname=first.hostname if context else None,
+            )
+            return wire
+
+        wire = await self._network.reach(first.hostname or "", port, dial)
+        if not tunnelled:
+            return wire
+        try:
+            return await self._through(wire)
+        except BaseException:
+            wire.abort()
+            raise
+
+    async def _through(self, proxy: Wire) -> Wire:
+        """A connection to the origin, through one to the proxy."""
+        assert self._proxy is not None  # noqa: S101 - for the type checker
+        host = f"[{self._url.hostname}]" if ":" in (self._url.hostname or "") else self._url.hostname
+        target = f"{host}:{self._url.port or 443}"
+        answer = proxy.expect_answer(0)
+        fields = _fields({"Host": target, **_login(self._proxy)})
+        proxy.write(f"CONNECT {target} HTTP/1.1\r\n{fields}\r\n".encode("ascii"))
+        try:
+            status = (await answer).status
+        except NoAnswer as trouble:
+            raise NoAnswer(f"the proxy gave no tunnel: {trouble}", sent=False) from None
+        if not 200 <= status < 300:  # noqa: PLR2004 - HTTP's own numbers
+            raise NoAnswer(f"the proxy refused a tunnel ({status})", sent=False)
+        if not proxy.usable:
+            raise NoAnswer("the proxy spoke out of turn", sent=False)
+        wire = Wire()
+        upgraded = await asyncio.get_running_loop().start_tls(
+            proxy.transport, wire, self._network.ssl_context, server_hostname=self._url.hostname
+        )
         if upgraded is None:
             raise ConnectionResetError
-        self._transport = upgraded
+        wire.connection_made(upgraded)
+        return wire
 
 
-def _proxy_authorization(proxy: SplitResult) -> list[str]:
-    if proxy.username is None:
-        return []
-    login = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
-    return [f"Proxy-Authorization: Basic {base64.b64encode(login.encode()).decode()}\r\n"]
+async def _write_large(wire: Wire, content: Content, answer: asyncio.Future[Answer], patience: float) -> None:
+    chunks = content.chunks()
+    while (chunk := await anyio.to_thread.run_sync(_next, chunks, abandon_on_cancel=True)) is not None:
+        if answer.done():  # refused before it was complete, or the connection is gone
+            wire.abort()
+            return
+        wire.write(chunk)
+        with anyio.fail_after(patience):
+            await wire.room()
 
 
 def _next(chunks: Iterator[bytes]) -> bytes | None:
     return next(chunks, None)
+
+
+def _login(proxy: SplitResult) -> dict[str, str]:
+    if proxy.username is None:
+        return {}
+    login = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+    return {"Proxy-Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"}
+
+
+def _fields(headers: Mapping[str, str]) -> str:
+    """Header fields as they are sent.
+
+    Raises:
+        ValueError: when a value would become more than one field.
+    """
+    if broken := [name for name, value in headers.items() if not value.isprintable()]:
+        raise ValueError(f"the header {broken[0]} can't be sent: its value has a control character")
+    return "".join(f"{name}: {value}\r\n" for name, value in headers.items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import zlib
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -16,25 +17,33 @@ if TYPE_CHECKING:
 
     from zerokie_action.api.network import Network
 
+_GZIP = 16 + zlib.MAX_WBITS
+
 
 class HttpTransport:
     """Carries requests to one origin. Follows no redirect: the API key goes nowhere else.
 
-    Args:
-        base: scheme, host and path prefix, without a trailing slash.
-        headers: sent with every request.
+    Implements `zerokie_action.api.transport.Transport`.
     """
 
     def __init__(self, base: str, headers: Mapping[str, str], network: Network) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            base: scheme, host and path prefix, without a trailing slash.
+            headers: sent with every request.
+            network: the way out.
+        """
         self._base = base
         self._prefix = urlsplit(base).path
         # httpx wants a context even for plain http; an empty one trusts nobody and costs nothing.
-        secure = base.startswith("https:") or (network.proxy_for(base) or "").startswith("https:")
+        proxy = network.proxy_for(base)
+        secure = base.startswith("https:") or (proxy or "").startswith("https:")
         context = network.ssl_context if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._client = httpx.AsyncClient(
-            headers=dict(headers),
+            headers={"Accept-Encoding": "gzip", **headers},
             verify=context,
-            proxy=network.proxy_for(base),
+            proxy=proxy,
             trust_env=False,
             follow_redirects=False,
             timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT),
@@ -49,14 +58,16 @@ class HttpTransport:
         """See `Transport.send`."""
         sent = False
 
-        async def trace(event: str, _info: Mapping[str, Any]) -> None:
+        async def trace(event: str, info: Mapping[str, Any]) -> None:
             nonlocal sent
-            sent = sent or event.endswith("send_request_headers.started")
+            if event.endswith("send_request_headers.started"):
+                sent = sent or info["request"].method != b"CONNECT"  # that one only asks a proxy for a tunnel
 
+        content = request.content
         outgoing = self._client.build_request(
             request.method,
             self._base + request.target,
-            content=request.content if isinstance(request.content, bytes) else b"".join(request.content.chunks()),
+            content=content if isinstance(content, bytes) else b"".join(content.chunks()),
             headers={"Content-Type": request.content_type} if request.content_type else None,
             extensions={"trace": trace},
         )
@@ -66,22 +77,37 @@ class HttpTransport:
                 return await self._receive(outgoing, request.max_answer)
         except TimeoutError:
             raise NoAnswer(f"no answer within {request.timeout:.0f} s", sent=sent) from None
-        except (httpx.TransportError, httpx.DecodingError, ssl.SSLError, OSError) as error:
+        except httpx.ProxyError as error:
+            raise NoAnswer(f"the proxy refused a tunnel ({error})", sent=sent) from error
+        except (httpx.TransportError, ssl.SSLError, OSError) as error:
             reason, permanent = explain(error)
             raise NoAnswer(reason, sent=sent, permanent=permanent) from error
 
     async def _receive(self, outgoing: httpx.Request, most: int) -> Answer:
         response = await self._client.send(outgoing, stream=True)
         try:
-            body = bytearray()
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > most:
-                    raise NoAnswer(f"the answer is larger than {most} bytes", sent=True)
+            body = await _read(response, most)
         finally:
             with anyio.CancelScope(shield=True, deadline=anyio.current_time() + 1):
                 await response.aclose()
-        return Answer(response.status_code, response.headers, bytes(body))
+        return Answer(response.status_code, response.headers, body)
+
+
+async def _read(response: httpx.Response, most: int) -> bytes:
+    """The body, decoded here: httpx would blow up a small piece to any size before it could be measured."""
+    coded = response.headers.get("content-encoding", "").lower() in {"gzip", "x-gzip"}
+    gzip = zlib.decompressobj(_GZIP) if coded else None
+    body = bytearray()
+    try:
+        async for chunk in response.aiter_raw():
+            body += gzip.decompress(chunk, most + 1 - len(body)) if gzip else chunk
+            if len(body) > most:
+                raise NoAnswer(f"the answer is larger than {most} bytes", sent=True)
+    except zlib.error as error:
+        raise NoAnswer(f"the answer is not gzip, as it says ({error})", sent=True) from None
+    if gzip and not gzip.eof and response.num_bytes_downloaded:
+        raise NoAnswer("the answer's gzip ends too early", sent=True)
+    return bytes(body)
 
 
 def _refuse_other_target(target: str, wanted: str) -> None:

@@ -22,7 +22,13 @@ import anyio
 
 from zerokie_action.api.models import Counts
 from zerokie_action.api.waiting import Turn
-from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable
+from zerokie_action.errors import (
+    AuthenticationError,
+    DeployError,
+    LockLost,
+    PlatformUnavailable,
+    RequestRejected,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -158,11 +164,11 @@ class DeployLock:
 
         Raises:
             LockLost: when there was nothing of ours to release.
-            PlatformUnavailable: when it did not work; the message says when the lock expires by itself.
+            DeployError: when it did not work; the hint says when the lock expires by itself.
         """
         with self._shield.protect(RELEASE_TIME, when_told=RELEASE_TIME_WHEN_TOLD) as scope:
             try:
-                self.finalized = await self._client.finalize(self._app, self.session, counts)
+                self.finalized = await self._finalize(counts)
             except LockLost:
                 self._state.released(self.session)
                 raise
@@ -176,6 +182,27 @@ class DeployLock:
                 "The deploy lock could not be released in time: the platform did not answer", hint=self._expiry()
             )
 
+    async def _finalize(self, counts: Counts) -> Finalized | None:
+        """Finalize; when that is refused, ask whether the lock is still ours, and if so once more.
+
+        A refusal leaves the lock behind, and may come from something in between.
+        """
+        try:
+            return await self._client.finalize(self._app, self.session, counts)
+        except (LockLost, RequestRejected, AuthenticationError) as refusal:
+            if not await self._client.heartbeat(self._app, self.session):
+                if refusal.unclear:
+                    return None
+                raise self._gone() from refusal
+        return await self._client.finalize(self._app, self.session, counts)
+
+    @staticmethod
+    def _gone() -> LockLost:
+        return LockLost(
+            "The deploy lock was lost before finalize: the platform says that this deploy does not hold it",
+            hint="Run the deploy again: another deploy may have taken over in between.",
+        )
+
     @property
     def lost(self) -> LockLost | None:
         """Why the lock is not ours any more, once that is known."""
@@ -183,14 +210,19 @@ class DeployLock:
 
     async def _ask_until_ours(self) -> None:
         turn = Turn(self._app, self._policy.timeout, self._log)
-        while not await self._ask():
+        # The first conflict is looked into in any case: a proxy may have sent our request twice.
+        ours = await self._ask(doubtful=True)
+        while not ours:
             await turn.wait()
             self.waited = turn.waited
+            ours = await self._ask(doubtful=False)
 
-    async def _ask(self) -> bool:
+    async def _ask(self, *, doubtful: bool) -> bool:
         asked = self._clock()
         try:
-            ours = await self._client.acquire_lock(self._app, self.session, self._one_attempt)
+            ours = await self._client.acquire_lock(
+                self._app, self.session, doubtful=doubtful, around=self._one_attempt
+            )
         except DeployError as error:
             self._unclear = error.unclear
             raise
@@ -215,7 +247,7 @@ class DeployLock:
         with self._shield.protect(RELEASE_TIME, when_told=RELEASE_TIME_WHEN_TOLD) as scope:
             try:
                 if await self._client.heartbeat(self._app, self.session):
-                    await self._client.finalize(self._app, self.session, Counts())
+                    await self._finalize(Counts())
                     self._log.info("Deploy lock released")
                 self._state.released(self.session)
             except DeployError as error:

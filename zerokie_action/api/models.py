@@ -1,47 +1,60 @@
 """The platform's records, as `zerokie-api.txt` shows them.
 
 The reference shows examples, not a schema: unknown fields are ignored, missing ones have
-defaults, and `null` counts as missing. What must be there for a record to mean anything is
-required; an answer without it is malformed.
+defaults, and `null` or a value of a wrong type counts as missing. What must be there for a record
+to mean anything is required; an answer without it is malformed.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, model_validator
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic_core import core_schema
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler
 
 _LONGEST_ERROR = 500
 
-M = TypeVar("M", bound="Record")
+
+@dataclass(frozen=True, slots=True)
+class _Else:
+    """Marks a field that gets this default also when it is `null` or of a wrong type."""
+
+    default: Any
+
+    def __get_pydantic_core_schema__(
+        self,
+        source: Any,  # noqa: ANN401 - pydantic's protocol
+        handler: GetCoreSchemaHandler,
+    ) -> core_schema.CoreSchema:
+        return core_schema.with_default_schema(handler(source), default=self.default, on_error="default")
+
+
+Text = Annotated[str, _Else("")]
+"""A text that may be missing: then it is empty."""
 
 
 class Record(BaseModel):
     """What all records have in common."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _null_is_missing(cls, data: Any) -> Any:
-        if isinstance(data, dict):
-            return {key: value for key, value in data.items() if value is not None}
-        return data
+    model_config = ConfigDict(extra="ignore", frozen=True, coerce_numbers_to_str=True)
 
 
 class App(Record):
     """An app ("GET /v1/apps/:name"). Static apps may lack `image` and `port`; `type` may be missing."""
 
-    name: str = ""
-    type: str = ""
-    image: str = ""
-    status: str = ""
-    url: str = ""
-    updated_at: str = ""
-    error: str = ""
-    message: str = ""
+    name: Text = ""
+    type: Text = ""
+    image: Text = ""
+    status: Text = ""
+    url: Text = ""
+    updated_at: Text = ""
+    error: Text = ""
+    message: Text = ""
 
     @property
     def kind(self) -> str | None:
@@ -55,22 +68,22 @@ class Locked(Record):
     """The answer to asking for the deploy lock ("POST /v1/apps/:name/deploy/lock")."""
 
     locked: bool
-    deploy_session_id: str = ""
+    deploy_session_id: Text = ""
 
 
 class Finalized(Record):
     """The answer to finalize ("POST /v1/apps/:name/deploy/finalize")."""
 
     deploy_id: str
-    cache_purged: bool | None = None
+    cache_purged: Annotated[bool | None, _Else(None)] = None
 
 
 class Domain(Record):
     """A custom domain ("POST /v1/apps/:name/domains")."""
 
     domain: str
-    cname_target: str = ""
-    tls_status: str = ""
+    cname_target: Text = ""
+    tls_status: Text = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +91,8 @@ class StoredFile:
     """One file of the listing ("GET /v1/apps/:name/files"). `length` in bytes; -1 when not given."""
 
     path: str
-    length: int = -1
-    lastModified: str = ""  # noqa: N815 - the platform's name
+    length: Annotated[int, _Else(-1)] = -1
+    lastModified: Text = ""  # noqa: N815 - the platform's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +134,20 @@ def error_text(body: bytes) -> str:
 
 def _from_json(body: bytes) -> str:
     try:
-        found = json.loads(body)
+        return _words(json.loads(body))
     except (ValueError, RecursionError):
         return ""
-    for key in ("error", "message", "detail"):
-        if isinstance(found, dict) and found.get(key):
-            value = found[key]
-            return _from_json(json.dumps(value).encode()) or str(value) if isinstance(value, dict) else str(value)
-    return ""
+
+
+def _words(found: object) -> str:
+    """The innermost text under one of the usual names; objects may be nested."""
+    words: object = ""
+    while isinstance(found, dict):
+        inner = next((found[key] for key in ("error", "message", "detail") if found.get(key)), None)
+        if inner is None:
+            break
+        words = found = inner
+    return str(words)
 
 
 def _from_html(text: str) -> str:

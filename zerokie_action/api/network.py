@@ -1,4 +1,4 @@
-"""The way out: proxies and certificate authorities, found once and shared by all connections."""
+"""The way out: proxies, addresses and certificate authorities, found once and shared by all connections."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os.path
 import socket
 import ssl
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed lacks it
 
@@ -15,9 +15,13 @@ import anyio
 from zerokie_action.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
+
+T = TypeVar("T")
 
 _CA_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_NEXT_ADDRESS_AFTER = 3.0
+"""Seconds for each address but the last: otherwise a broken IPv6 would use up all the time to connect."""
 
 
 class Network:
@@ -28,35 +32,69 @@ class Network:
     """
 
     def __init__(self, env: Mapping[str, str]) -> None:
+        """Read nothing yet but the proxies' variables in `env`."""
         self._env = env
         self._addresses: dict[tuple[str, int], list[str]] = {}
+        self._looking_up = anyio.Lock()
         by_case = sorted(env.items(), key=lambda item: item[0].islower())
         self._proxies = {
-            name.lower().removesuffix("_proxy"): value for name, value in by_case if name.lower().endswith("_proxy")
+            name.lower().removesuffix("_proxy"): value
+            for name, value in by_case
+            if name.lower().endswith("_proxy")
         }
 
     def proxy_for(self, url: str) -> str | None:
-        """The proxy's URL for a URL, None for a direct connection."""
+        """The proxy's URL for a URL, None for a direct connection.
+
+        Raises:
+            ConfigurationError: when the proxy is not an HTTP proxy, or its URL is wrong.
+        """
         parts = urlsplit(url)
-        proxy = self._proxies.get(parts.scheme) or self._proxies.get("all")
+        kind = parts.scheme if self._proxies.get(parts.scheme) else "all"
+        proxy = self._proxies.get(kind)
         if not proxy or proxy_bypass_environment(parts.netloc.rpartition("@")[2], self._proxies):
             return None
-        return proxy if "://" in proxy else f"http://{proxy}"
+        return _checked(proxy if "://" in proxy else f"http://{proxy}", f"{kind.upper()}_PROXY")
 
     async def addresses(self, host: str, port: int) -> list[str]:
-        """The IP addresses of a host, looked up once a run: many connections would ask at the same moment.
+        """The IP addresses of a host, looked up once: many connections ask at the same moment.
 
         Raises:
             OSError: when the name can't be resolved.
         """
-        if (host, port) not in self._addresses:
-            found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            self._addresses[host, port] = list(dict.fromkeys(str(address[0]) for *_, address in found))
-        return self._addresses[host, port]
+        async with self._looking_up:
+            if (host, port) not in self._addresses:
+                found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+                self._addresses[host, port] = list(dict.fromkeys(str(address[0]) for *_, address in found))
+            return self._addresses[host, port]
+
+    async def reach(self, host: str, port: int, dial: Callable[[str], Awaitable[T]]) -> T:
+        """Connect to the first address of a host that answers; the next connection begins with that one.
+
+        Raises:
+            OSError: when none does, or the name can't be resolved. The next connection looks it up again.
+        """
+        addresses = await self.addresses(host, port)
+        for address in addresses:
+            is_last = address == addresses[-1]
+            try:
+                with anyio.fail_after(None if is_last else _NEXT_ADDRESS_AFTER):
+                    reached = await dial(address)
+            except BaseException as error:
+                if isinstance(error, OSError) and not is_last:
+                    continue
+                self._addresses.pop((host, port), None)  # it may have moved
+                raise
+            else:
+                self._addresses[host, port] = [address, *(other for other in addresses if other != address)]
+                return reached
+        raise OSError(f"{host} has no address")
 
     @cached_property
     def ssl_context(self) -> ssl.SSLContext:
-        """Trusts the named bundle or folder, else the system's store, else certifi's. Costs time: built when used.
+        """Trusts the named bundle or folder, else the system's store, else certifi's.
+
+        It takes a while, so it is built when it is used.
 
         Raises:
             ConfigurationError: when the named bundle can't be read.
@@ -73,6 +111,27 @@ class Network:
         import certifi  # noqa: PLC0415 - only where the system has no certificates
 
         return ssl.create_default_context(cafile=certifi.where())
+
+
+def _checked(proxy: str, variable: str) -> str:
+    """The URL of an HTTP proxy. It may hold a password, so no error quotes it."""
+    try:
+        parts = urlsplit(proxy)
+        usable = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    else:
+        if parts.scheme not in {"http", "https"}:
+            raise ConfigurationError(
+                f"{variable} names a {parts.scheme!r} proxy, and only HTTP proxies are supported",
+                hint=f"Set {variable} to an http:// or https:// URL, or list the host in NO_PROXY.",
+            )
+    if not usable:
+        raise ConfigurationError(
+            f"{variable} is not the URL of a proxy",
+            hint="Write it as http://host:port or http://user:password@host:port.",
+        )
+    return proxy
 
 
 def _trusting(cafile: str | None, capath: str | None, where: str) -> ssl.SSLContext:

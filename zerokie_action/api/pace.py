@@ -23,6 +23,7 @@ class Pace:
     """
 
     def __init__(self, upper_bound: int) -> None:
+        """Begin at the upper bound."""
         self.limit = float(upper_bound)
         self._upper_bound = upper_bound
         self._running = 0
@@ -52,8 +53,9 @@ class Pace:
     def succeeded(self) -> None:
         """A request got through: one more at once after about as many successes as run now."""
         self.limit = min(float(self._upper_bound), self.limit + 1 / self.limit)
+        self._let_in()
 
     def _let_in(self) -> None:
-        if not self._room.is_set():
+        if self._running < int(self.limit) and self._room.statistics().tasks_waiting:
             self._room.set()
             self._room = anyio.Event()

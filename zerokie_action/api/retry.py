@@ -31,8 +31,15 @@ PATIENCE = 120.0
 """Seconds without any successful request after which the run gives up, retries left or not."""
 
 _TOO_MANY_REQUESTS = 429
+_SERVER_ERROR = 500
 _NOT_IMPLEMENTED = 501
-_NOT_ASKED_AGAIN = "Run the job again in a few minutes. If it stays like this, check `api-url`, proxies and the platform's status."
+_TRY_LATER = (
+    "Run the job again in a few minutes. "
+    "If it stays like this, check `api-url`, proxies and the platform's status."
+)
+_CERTIFICATE = (
+    "Check `api-url`. If the certificate is your own, name its authority's bundle in SSL_CERT_FILE."
+)
 
 T = TypeVar("T")
 
@@ -49,10 +56,12 @@ class Retries:
     """
 
     def __init__(self, per_request: int, *, jitter: Callable[[], float] = random.random) -> None:
+        """Begin with all the patience. `jitter` gives what part of the longest delay is waited, 0 to 1."""
         self.per_request = per_request
         self.used = 0
         self._jitter = jitter
         self._failing_since: float | None = None
+        self._told_to_wait_until = 0.0
 
     def succeeded(self) -> None:
         """A request got through: the platform is there."""
@@ -68,7 +77,10 @@ class Retries:
         delay: float = ceiling * self._jitter()
         if retry_after is not None:
             delay += retry_after
-            self._failing_since += retry_after
+            # What we were asked to wait costs no patience; but many requests are asked at the same time.
+            excused_from = max(now, self._told_to_wait_until)
+            self._told_to_wait_until = max(excused_from, now + retry_after)
+            self._failing_since += self._told_to_wait_until - excused_from
         if now + delay > anyio.current_effective_deadline():
             return None
         self.used += 1
@@ -116,7 +128,7 @@ class Sender:
         around: entered around each attempt, not around the delays, where a request has none of its own.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the seams between sending and everything else
         self,
         transport: Transport,
         retries: Retries,
@@ -126,6 +138,7 @@ class Sender:
         on_pushback: Callable[[], None] = lambda: None,
         around: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
+        """Carry requests over `transport`, sharing the run's `retries`."""
         self._transport = transport
         self._retries = retries
         self._clock = clock
@@ -144,6 +157,7 @@ class Sender:
         """The final answer to a request that may be repeated.
 
         Args:
+            request: what to send, anew for each attempt.
             parse: makes the value of a 2xx answer; `Malformed` counts as no answer.
             recover: asked after an attempt with an unclear outcome; a value says that it took effect.
             around: replaces the sender's own.
@@ -180,7 +194,7 @@ class Sender:
         except NoAnswer as trouble:
             return _Failure(str(trouble), unclear=trouble.sent, permanent=trouble.permanent)
         self._clock.note(answer.headers)
-        if answer.status == _TOO_MANY_REQUESTS or (answer.status >= 500 and answer.status != _NOT_IMPLEMENTED):  # noqa: PLR2004
+        if _asks_for_another_attempt(answer.status):
             return _Failure(
                 f"the platform answered {answer.status}{quoted_error(answer.body)}",
                 unclear=answer.status != _TOO_MANY_REQUESTS,
@@ -195,16 +209,20 @@ class Sender:
         except Malformed as malformed:
             return _Failure(f"the platform answered {answer.status}, but {malformed}", unclear=True)
 
-    def _gave_up(self, request: Request, failure: _Failure, attempts: int, *, unclear: bool) -> PlatformUnavailable:
+    def _gave_up(
+        self, request: Request, failure: _Failure, attempts: int, *, unclear: bool
+    ) -> PlatformUnavailable:
         times = "1 attempt" if attempts == 1 else f"{attempts} attempts"
-        hint = _NOT_ASKED_AGAIN
-        if failure.permanent:
-            hint = "If the certificate is your own, name its authority's bundle in SSL_CERT_FILE."
+        hint = _CERTIFICATE if failure.permanent else _TRY_LATER
         if failure.retry_after:
             hint = f"The platform asked to wait {failure.retry_after:.0f} s. " + hint
         return PlatformUnavailable(
             f"{request.purpose} failed after {times}: {failure.reason}", hint=hint, unclear=unclear
         )
+
+
+def _asks_for_another_attempt(status: int) -> bool:
+    return status == _TOO_MANY_REQUESTS or (status >= _SERVER_ERROR and status != _NOT_IMPLEMENTED)
 
 
 def retry_after(headers: Mapping[str, str], *, now: Callable[[], float] = time.time) -> float | None:

@@ -19,6 +19,8 @@ MEGABYTE = 1_000_000
 CONNECT_TIMEOUT = 10.0
 """Seconds to reach the platform, name look-up and TLS included."""
 
+_PIECE = 256 * 1024
+
 
 class Content(Protocol):
     """A body that is read when it is sent, anew for each attempt.
@@ -33,7 +35,10 @@ class Content(Protocol):
         ...
 
     def chunks(self) -> Iterator[bytes]:
-        """The bytes from the beginning, in pieces. Blocks; raises when they are not what they were to be."""
+        """The bytes from the beginning, in pieces.
+
+        Blocks. Raises when there are more or fewer than `size`, or they are not what they were to be.
+        """
         ...
 
 
@@ -49,8 +54,9 @@ class Bytes:
         return len(self.data)
 
     def chunks(self) -> Iterator[bytes]:
-        """All at once."""
-        yield self.data
+        """In pieces, each of which gets its own time to be sent."""
+        for start in range(0, self.size, _PIECE):
+            yield self.data[start : start + _PIECE]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,7 @@ class Request:
     Attributes:
         purpose: what it is for, in words that an error message can begin with.
         target: path and query, percent-encoded, exactly as it must be on the wire.
-        timeout: seconds for the answer to one attempt, and for each piece of a body that is sent in pieces.
+        timeout: seconds for the answer to one attempt, and for each piece of a large body.
         max_answer: bytes of body that are read at most.
     """
 
@@ -92,6 +98,7 @@ class NoAnswer(Exception):  # noqa: N818 - it is not an error of ours, and may b
     """
 
     def __init__(self, reason: str, *, sent: bool, permanent: bool = False) -> None:
+        """`str(error)` is the reason, in words that end a sentence."""
         super().__init__(reason)
         self.sent = sent
         self.permanent = permanent
@@ -109,7 +116,7 @@ class Transport(Protocol):
         ...
 
 
-def explain(error: BaseException) -> tuple[str, bool]:
+def explain(error: BaseException) -> tuple[str, bool]:  # noqa: PLR0911 - one for each kind
     """Why a connection failed, in plain words, and whether another attempt can't help."""
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import anyio
 
@@ -45,7 +45,7 @@ class Writers:
         concurrency: upper bound on what runs at once; it adapts to the platform (see `Pace`).
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - made in one place, `Platform.writers`
         self,
         app: str,
         *,
@@ -58,6 +58,7 @@ class Writers:
         fence: Callable[[], None],
         concurrency: int,
     ) -> None:
+        """Connect to nothing yet; the rest is what `Connection` and `Sender` need."""
         self._app = app
         self._base = base
         self._headers = headers
@@ -70,7 +71,7 @@ class Writers:
         self._pace = Pace(concurrency)
         self._idle: list[Connection] = []
 
-    async def __aenter__(self) -> Writers:
+    async def __aenter__(self) -> Self:
         """Open nothing yet; each worker opens its connection when it has something to send."""
         return self
 

@@ -13,6 +13,7 @@ _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 15.0
 _GROWTH = 1.6
 _NEWS_EVERY = 30.0
+_NOTHING_LEFT = 0.001
 
 
 class Log(Protocol):
@@ -33,6 +34,7 @@ class Turn:
     """
 
     def __init__(self, app: str, timeout: float, log: Log) -> None:
+        """Join the queue; `timeout` in seconds counts from the first `wait`."""
         self.waited = 0.0
         self._app = app
         self._timeout = timeout
@@ -52,10 +54,11 @@ class Turn:
             self._began = now
         self.waited = now - self._began
         left = self._timeout - self.waited
-        if left <= 0:
+        if left < _NOTHING_LEFT:
             raise self._held()
         self._tell(left)
-        await anyio.sleep(min(left, self._pause * random.uniform(0.5, 1.0)))  # noqa: S311 - jitter, not a secret
+        jitter = random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+        await anyio.sleep(min(left, self._pause * jitter))
         self._pause = min(_LONGEST_PAUSE, self._pause * _GROWTH)
         self.waited = anyio.current_time() - self._began
 
@@ -63,7 +66,9 @@ class Turn:
         if self.waited < self._next_news:
             return
         if self._next_news == 0:
-            self._log.info(f"Another deploy of {self._app!r} is in progress; waiting for it up to {left:.0f} s")
+            self._log.info(
+                f"Another deploy of {self._app!r} is in progress; waiting for it up to {left:.0f} s"
+            )
         else:
             self._log.info(f"Still waiting for the other deploy ({left:.0f} s remaining)")
         self._next_news = self.waited + _NEWS_EVERY

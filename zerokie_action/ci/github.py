@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 from collections import Counter
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -169,10 +168,14 @@ def _append_durably(path: Path, data: bytes) -> None:
 
 def _entry(key: str, value: str) -> str:
     """One entry of a file command. The random delimiter cannot be foreseen, nor be a line of the value."""
-    delimiter = f"zerokie_{secrets.token_hex(16)}"
+    delimiter = _random_delimiter()
     while delimiter in value:
-        delimiter = f"zerokie_{secrets.token_hex(16)}"
+        delimiter = _random_delimiter()
     return f"{key}<<{delimiter}\n{value}\n{delimiter}\n"
+
+
+def _random_delimiter() -> str:
+    return f"zerokie_{os.urandom(16).hex()}"  # what `secrets` would use, without its import of OpenSSL
 
 
 def _data(text: str) -> str:

@@ -68,11 +68,6 @@ class Plan:
         """Sum of the sizes of the files to upload, in bytes."""
         return sum(file.size for file in self.uploads)
 
-    @property
-    def changes_nothing(self) -> bool:
-        """Whether the storage zone already is what the folder says."""
-        return not (self.upload_assets or self.upload_pages or self.delete)
-
 
 def make_plan(  # noqa: PLR0913 - one value from each place that has a say
     scan: Scan,

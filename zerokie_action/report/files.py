@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -47,15 +46,17 @@ def _is_stream(path: Path) -> bool:
 
 def _replace(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, beside = tempfile.mkstemp(prefix=".zerokie-", dir=path.parent)
+    # Not with `tempfile`: its import takes longer than everything here.
+    beside = path.parent / f".zerokie-{os.urandom(8).hex()}"
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, _MODE)
+            os.fchmod(descriptor, _MODE)  # whatever the umask
             file.write(data)
-        Path(beside).replace(path)
+        beside.replace(path)
     except BaseException:
         with suppress(OSError):
-            Path(beside).unlink()
+            beside.unlink()
         raise
 
 

@@ -146,6 +146,6 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 def _session(body: bytes) -> str | None:
     try:
         session = json.loads(body)["deploy_session_id"]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None
     return session if isinstance(session, str) else None

@@ -63,9 +63,12 @@ async def serve(platform: Platform, host: str = "127.0.0.1", port: int = 0) -> A
 
 
 async def _cut(state: ServerState) -> None:
-    tasks = list(state.tasks)
-    for connection in list(state.connections):
+    tasks, connections = list(state.tasks), list(state.connections)
+    for connection in connections:
         connection.transport.abort()
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+    for connection in connections:
+        assert isinstance(connection, Connection)  # noqa: S101  no other kind is created
+        await connection.lost.wait()

@@ -1,0 +1,74 @@
+"""An event loop with virtual time for all async tests here: nothing waits, and nothing hangs."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import TYPE_CHECKING, Any
+
+import anyio.to_thread
+import pytest
+import trustme
+
+from tests.api.servers import closed_port, deaf_port
+from tests.support.timewarp import TimeWarpLoop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def anyio_backend(monkeypatch: pytest.MonkeyPatch) -> tuple[str, dict[str, Any]]:
+    run_sync = anyio.to_thread.run_sync
+
+    async def counted(*args: Any, **kwargs: Any) -> Any:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, TimeWarpLoop)
+        loop.threads += 1
+        try:
+            return await run_sync(*args, **kwargs)
+        finally:
+            loop.threads -= 1
+
+    monkeypatch.setattr(anyio.to_thread, "run_sync", counted)
+    return "asyncio", {"loop_factory": TimeWarpLoop}
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    """A private CA."""
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def bundle(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its certificate, as `SSL_CERT_FILE` names it."""
+    file = tmp_path_factory.mktemp("ca") / "ca.pem"
+    authority.cert_pem.write_to_path(str(file))
+    return file
+
+
+@pytest.fixture(scope="session")
+def tls(authority: trustme.CA) -> ssl.SSLContext:
+    """A server's context with a certificate for loopback and `platform.test`."""
+    return context_for(authority, "127.0.0.1", "localhost", "platform.test")
+
+
+def context_for(authority: trustme.CA, *names: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(*names).configure_cert(context)
+    return context
+
+
+@pytest.fixture
+def refused() -> Iterator[int]:
+    """A port that refuses connections."""
+    with closed_port() as sock:
+        yield sock.getsockname()[1]
+
+
+@pytest.fixture
+def deaf() -> Iterator[int]:
+    """A port that does not answer."""
+    yield from deaf_port()

@@ -1,0 +1,171 @@
+"""Servers on loopback that speak exact bytes: what no HTTP library would send, or show."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import anyio
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+    Handler = Callable[["Peer"], Awaitable[None]]
+
+DEADLOCK = 100_000.0
+"""Virtual seconds after which nothing will happen any more; a test that waits so long fails at once."""
+
+FINE = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine"
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A request as its bytes came."""
+
+    line: str
+    headers: dict[str, str]
+    body: bytes = b""
+    head: bytes = b""
+
+    @property
+    def target(self) -> str:
+        return self.line.split(" ")[1]
+
+
+@dataclass
+class Peer:
+    """One accepted connection, from the server's side."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    server: Server
+
+    async def head(self) -> Received:
+        """Read a request's head; headers under lower-case names."""
+        raw = await self.reader.readuntil(b"\r\n\r\n")
+        line, *fields = raw.decode("ascii").removesuffix("\r\n\r\n").split("\r\n")
+        pairs = (text.split(": ", 1) for text in fields)
+        return Received(line, {name.lower(): value for name, value in pairs}, head=raw)
+
+    async def request(self) -> Received:
+        """Read a whole request and note it."""
+        head = await self.head()
+        body = await self.reader.readexactly(int(head.headers.get("content-length", "0")))
+        received = Received(head.line, head.headers, body, head.head)
+        self.server.requests.append(received)
+        return received
+
+    async def send(self, *pieces: bytes) -> None:
+        """Send each piece on its own."""
+        for piece in pieces:
+            self.writer.write(piece)
+            await self.writer.drain()
+            await asyncio.sleep(0)
+
+    async def gone(self) -> None:
+        """Read on until the client goes away."""
+        while await self.reader.read(65536):
+            pass
+
+    def reset(self) -> None:
+        """End the connection with a TCP RST."""
+        sock = self.writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
+
+
+@dataclass
+class Server:
+    """A server that listens on loopback.
+
+    Attributes:
+        requests: what `Peer.request` read, in order.
+        accepted: how many connections there were.
+    """
+
+    port: int = 0
+    secure: bool = False
+    requests: list[Received] = field(default_factory=list)
+    accepted: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self.secure else 'http'}://127.0.0.1:{self.port}"
+
+
+@asynccontextmanager
+async def serve(
+    handler: Handler, *, tls: ssl.SSLContext | None = None, limit: int = 65536
+) -> AsyncIterator[Server]:
+    """Run `handler` for each connection; at its end the connection is closed."""
+    server = Server(secure=tls is not None)
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        server.accepted += 1
+        try:
+            await handler(Peer(reader, writer, server))
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # the client went away, or the test is over
+        finally:
+            tasks.discard(task)
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+    listener = await asyncio.start_server(accepted, "127.0.0.1", 0, ssl=tls, limit=limit)
+    server.port = listener.sockets[0].getsockname()[1]
+    try:
+        with anyio.fail_after(DEADLOCK):
+            yield server
+    finally:
+        listener.close()
+        for task in list(tasks):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def fine(peer: Peer) -> None:
+    """Answer every request."""
+    while True:
+        await peer.request()
+        await peer.send(FINE)
+
+
+def first(handler: Handler) -> Handler:
+    """Let `handler` have the first connection; after that, everything is fine."""
+
+    async def handle(peer: Peer) -> None:
+        await (handler(peer) if peer.server.accepted == 1 else fine(peer))
+
+    return handle
+
+
+def closed_port() -> socket.socket:
+    """A socket whose port refuses connections, as long as it is not closed."""
+    sock = socket.socket()
+    sock.bind(("127.0.0.1", 0))
+    return sock
+
+
+def deaf_port() -> Iterator[int]:
+    """A port that answers no more connections at all: its queue is full."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        port: int = listener.getsockname()[1]
+        callers = [socket.socket() for _ in range(4)]
+        for caller in callers:
+            caller.setblocking(False)  # noqa: FBT003 - socket's own signature
+            caller.connect_ex(("127.0.0.1", port))
+        yield port
+        for caller in callers:
+            caller.close()

@@ -1,0 +1,126 @@
+"""Cancelled and killed: whatever ends the container, the deploy lock is released."""
+
+from __future__ import annotations
+
+import signal
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e import github
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.e2e.engine import Container, Image, Outcome
+    from tests.e2e.platform import Platform
+
+UPLOADED = 2
+LONGEST_RELEASE = 5.0
+CLEANUP = ("--entrypoint=zerokie-cleanup",)
+
+
+@contextmanager
+def deploying(image: Image, platform: Platform, workspace: Path, env: dict[str, str]) -> Iterator[Container]:
+    """A deploy that hangs after some uploads."""
+    platform.fault("hang", method="PUT", path="/files/", skip=UPLOADED, times=None)
+    container = image.start(env=env, workspace=workspace)
+    try:
+        platform.wait_until(lambda: len(platform.requests("PUT", "/files/")) > UPLOADED)
+        yield container
+    finally:
+        container.close()
+
+
+def clean_up(image: Image, env: dict[str, str], workspace: Path) -> Outcome:
+    """The post step, in a container of its own."""
+    return image.run(env=github.post(env, workspace), workspace=workspace, options=CLEANUP)
+
+
+@pytest.mark.parametrize(
+    "signals", [[signal.SIGINT], [signal.SIGTERM], [signal.SIGINT, signal.SIGTERM, signal.SIGINT]]
+)
+def test_cancel_in_mid_upload(
+    image: Image, platform: Platform, workspace: Path, signals: list[signal.Signals]
+) -> None:
+    """Process 1 releases the lock with true counts, long before GitHub's SIGTERM; post has nothing to do."""
+    env = github.step(platform, workspace, app="site", directory="dist", create="true")
+    with deploying(image, platform, workspace, env) as container:
+        started = time.monotonic()
+        for signum in signals:
+            container.signal(signum)
+        deploy = container.wait()
+        seconds = time.monotonic() - started
+
+    assert deploy.code == 128 + signals[0], deploy.log
+    assert seconds < LONGEST_RELEASE
+    app = platform.app("site")
+    assert app["lock"] is None
+    assert [deployment["files_uploaded"] for deployment in app["deployments"]] == [UPLOADED]
+    assert github.outputs(workspace)["status"] == "cancelled"
+
+    post = clean_up(image, env, workspace)
+    assert post.code == 0, post.log
+    assert len(platform.app("site")["deployments"]) == 1
+
+
+def test_cancel_while_the_platform_hangs(image: Image, platform: Platform, workspace: Path) -> None:
+    """The release gives up in time and says until when the lock stays; the post step then releases it."""
+    platform.fault("hang", method="POST", path="/deploy/finalize", times=1)
+    env = github.step(platform, workspace, app="site", directory="dist", create="true")
+    with deploying(image, platform, workspace, env) as container:
+        started = time.monotonic()
+        container.signal(signal.SIGINT)
+        deploy = container.wait()
+        seconds = time.monotonic() - started
+
+    assert deploy.code == 128 + signal.SIGINT, deploy.log
+    assert seconds < LONGEST_RELEASE + 1  # the client of the engine takes its time, too
+    assert "expires" in deploy.log
+    assert platform.app("site")["lock"]
+
+    post = clean_up(image, env, workspace)
+    assert post.code == 0, post.log
+    assert platform.app("site")["lock"] is None
+
+
+def test_kill_then_post(image: Image, platform: Platform, workspace: Path) -> None:
+    """After a SIGKILL the post step releases the lock with what GitHub kept of the state, and says so."""
+    env = github.step(platform, workspace, app="site", directory="dist", create="true")
+    with deploying(image, platform, workspace, env) as container:
+        container.kill()
+        assert container.wait().code == 128 + signal.SIGKILL
+    assert platform.app("site")["lock"]
+
+    post = clean_up(image, env, workspace)
+
+    assert post.code == 0, post.log
+    app = platform.app("site")
+    assert app["lock"] is None
+    assert [deployment["files_uploaded"] for deployment in app["deployments"]] == [0]
+    assert "released" in post.log.lower()
+
+
+def test_kill_then_cleanup_with_the_state_file(image: Image, platform: Platform, workspace: Path) -> None:
+    """Everywhere else the cleanup finds the lock through `state-file`."""
+    env = platform.inputs(app="site", directory="dist", create="true", state_file="state.json")
+    with deploying(image, platform, workspace, env) as container:
+        container.kill()
+        container.wait()
+
+    cleanup = image.run(env=env, workspace=workspace, options=CLEANUP)
+
+    assert cleanup.code == 0, cleanup.log
+    assert platform.app("site")["lock"] is None
+
+
+def test_cleanup_without_state(image: Image, platform: Platform, workspace: Path) -> None:
+    """act, Gitea and Forgejo pass less to the post step: it says so, and fails no job."""
+    for env in ({}, github.step(platform, workspace, app="site")):
+        post = image.run(env=env, workspace=workspace, options=CLEANUP)
+        assert post.code == 0, post.log
+        assert post.log
+    assert platform.state()["requests"] == []

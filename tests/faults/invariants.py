@@ -1,0 +1,88 @@
+"""What must hold after every run, whatever was done to it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import jsonschema
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from tests.faults.scenarios import Scenario
+    from tests.support.world import Outcome, World
+    from zerokie_action.sandbox.records import Record
+
+SCHEMA = jsonschema.Draft202012Validator(
+    json.loads((Path(__file__).parents[2] / "docs" / "result.schema.json").read_text())
+)
+DONE = {"deploy": "deployed", "restart": "restarted", "destroy": "destroyed"}
+LOCK_MAY_STAY = "expires"
+
+
+def broken(scenario: Scenario, world: World, outcome: Outcome, *, codes: Collection[int]) -> Iterator[str]:
+    """What does not hold, in words; nothing when all is well.
+
+    Args:
+        codes: the exit codes that the contract allows for what was done to the run.
+    """
+    if outcome.exit_code not in codes:
+        yield f"exit code {outcome.exit_code}, not one of {sorted(codes)}"
+    if outcome.exit_code == 0:
+        yield from _success(scenario, world, outcome)
+    else:
+        yield from _failure(outcome)
+    SCHEMA.validate(outcome.outputs)
+    yield from _writes_were_allowed(outcome)
+    if world.platform.lock("site") and LOCK_MAY_STAY not in outcome.log:
+        yield "the lock is still held, and nothing says when it expires"
+    if "Traceback" in outcome.log:
+        yield "a traceback in the log"
+
+
+def _success(scenario: Scenario, world: World, outcome: Outcome) -> Iterator[str]:
+    if not scenario.is_right(world):
+        yield "exit 0, but the platform is not as it should be"
+    operation = str(scenario.inputs.get("operation", "deploy"))
+    if outcome.outputs["status"] != DONE[operation]:
+        yield f"exit 0 with status {outcome.outputs['status']}"
+    if outcome.outputs["kind"] == "static" and operation == "deploy":
+        yield from _one_deployment(world, outcome)
+        if world.platform.lock("site"):
+            yield "exit 0, but the lock is held"
+
+
+def _one_deployment(world: World, outcome: Outcome) -> Iterator[str]:
+    sessions = [record.session for record in outcome.requests if record.session]
+    recorded = [one for one in world.platform.deployments("site") if one.session in sessions]
+    if len(recorded) != 1:
+        yield f"exit 0 with {len(recorded)} deployments recorded"
+        return
+    counts = (recorded[0].files_uploaded, recorded[0].files_deleted, recorded[0].total_bytes)
+    said = tuple(outcome.outputs[name] for name in ("files_uploaded", "files_deleted", "bytes_uploaded"))
+    if counts != said:
+        yield f"recorded counts {counts}, outputs {said}"
+
+
+def _failure(outcome: Outcome) -> Iterator[str]:
+    if outcome.outputs["status"] not in {"failed", "cancelled"}:
+        yield f"exit {outcome.exit_code} with status {outcome.outputs['status']}"
+    if not outcome.outputs["error"]:
+        yield "a failure without an error"
+    if not outcome.outputs["hint"] and outcome.outputs["status"] == "failed":
+        yield f"an error that does not say what to do: {outcome.outputs['error']}"
+
+
+def _writes_were_allowed(outcome: Outcome) -> Iterator[str]:
+    ours = {record.session for record in outcome.requests if record.session}
+    for record in outcome.requests:
+        if _took_effect(record) and "/files/" in record.path and record.lock_holder not in ours:
+            yield f"a write without our lock: {record}"
+        if record.path.endswith("/finalize") and record.status == 200 and record.lock_holder not in {*ours, None}:
+            yield f"a finalize of somebody else's lock: {record}"
+
+
+def _took_effect(record: Record) -> bool:
+    return record.method in {"PUT", "DELETE"} and record.status in {200, 204}

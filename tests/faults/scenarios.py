@@ -1,0 +1,109 @@
+"""The reference deploys that every fault and every signal is tried on, at every request."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tests.support.world import API_KEY, World
+from tests.support.timewarp import TimeWarpLoop, wall_clock
+from zerokie_action.sandbox.platform import Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.support.world import Outcome
+
+FIRST = {"index.html": b"<h1>one</h1>", "a.css": b"body{}", "b/c.js": b"c()"}
+SECOND = {"index.html": b"<h1>two</h1>", "a.css": b"body{}", "new.txt": b"new"}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A deploy, and how to tell whether it is right.
+
+    Attributes:
+        inputs: what the run is asked for.
+        prepare: makes the world before it.
+        is_right: whether the platform is as a successful run must leave it.
+    """
+
+    name: str
+    inputs: dict[str, object]
+    prepare: Callable[[World], None]
+    is_right: Callable[[World], bool]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @contextmanager
+    def world(self, loop: TimeWarpLoop, folder: Path) -> Iterator[World]:
+        """A new world, ready for the run."""
+        platform = Platform(folder / "platform", clock=lambda: wall_clock(loop), api_keys={API_KEY})
+        (folder / "site").mkdir()
+        world = World(folder / "site", platform, loop)
+        self.prepare(world)
+        try:
+            yield world
+        finally:
+            world.signals.close()
+
+    def run(self, world: World) -> Outcome:
+        """The run under test."""
+        return world.run(**self.inputs)
+
+
+def _empty_app(world: World) -> None:
+    world.platform.apps.create_static("site")
+    world.write(FIRST)
+
+
+def _deployed_app(world: World) -> None:
+    _empty_app(world)
+    assert world.run().exit_code == 0
+    world.write(SECOND)
+
+
+def _no_app(world: World) -> None:
+    world.write(FIRST)
+
+
+def _running_image(world: World) -> None:
+    world.platform.apps.create_container("site", image="nginx:1", port=80)
+    world.loop.jump(5)
+
+
+def _nothing(_world: World) -> None:
+    pass
+
+
+def _equals_the_folder(world: World) -> bool:
+    return world.stored() == world.read()
+
+
+def _runs(world: World) -> bool:
+    app = world.platform.apps.get("site")
+    return app.image == "nginx:2" and world.platform.apps.status(app) == "running"
+
+
+def _still_runs(world: World) -> bool:
+    app = world.platform.apps.get("site")
+    return app.image == "nginx:1" and world.platform.apps.status(app) == "running"
+
+
+def _is_gone(world: World) -> bool:
+    return not world.platform.apps.list()
+
+
+IMAGE: dict[str, object] = {"image": "nginx:2"}
+SCENARIOS = (
+    Scenario("first static deploy", {}, _empty_app, _equals_the_folder),
+    Scenario("static update with deletes", {}, _deployed_app, _equals_the_folder),
+    Scenario("create and deploy a folder", {"create": True}, _no_app, _equals_the_folder),
+    Scenario("image deploy", IMAGE, _running_image, _runs),
+    Scenario("create and deploy an image", IMAGE | {"create": True}, _nothing, _runs),
+    Scenario("restart", {"operation": "restart"}, _running_image, _still_runs),
+    Scenario("destroy", {"operation": "destroy"}, _deployed_app, _is_gone),
+)

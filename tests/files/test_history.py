@@ -1,0 +1,165 @@
+"""Plan and manifest against a model of the platform, through any history."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+
+from zerokie_action.files import manifest as manifests
+from zerokie_action.files.plan import Plan, RemoteFile, make_plan
+from zerokie_action.files.scan import LocalFile, Scan
+
+TICKS = 4  # a second
+
+names = st.sampled_from(("a.css", "b.html", "c/d.js"))
+contents = st.sampled_from((b"1", b"2", b"3", b""))
+pauses = st.integers(0, TICKS + 1)
+
+
+@dataclass(frozen=True)
+class Stored:
+    content: bytes
+    written: int  # in ticks
+
+
+class Histories(RuleBasedStateMachine):
+    """Deploys, edits on both sides, lost and outdated manifests, at any moment of any second.
+
+    `lastModified` has whole seconds, so that writes within one second look alike. What the model leaves
+    out is what `entries_to_record` says that nobody can see: somebody else's write during a deploy in
+    the very second of our own upload of that file, and a clock that goes backwards.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0
+        self.local = {"index.html": b"1"}
+        self.zone: dict[str, Stored] = {}
+        self.known: bytes | None = None
+        self.written_manifests: list[bytes] = []
+
+    @rule(ticks=pauses)
+    def time_passes(self, ticks: int) -> None:
+        self.now += ticks
+
+    @rule(path=names, content=contents)
+    def edit_the_folder(self, path: str, content: bytes) -> None:
+        self.local[path] = content
+
+    @rule(path=names)
+    def remove_from_the_folder(self, path: str) -> None:
+        self.local.pop(path, None)
+
+    @rule(path=names, content=contents)
+    def somebody_else_writes(self, path: str, content: bytes) -> None:
+        self.zone[path] = Stored(content, self.now)
+
+    @rule(path=names)
+    def somebody_else_deletes(self, path: str) -> None:
+        self.zone.pop(path, None)
+
+    @rule(data=st.data())
+    @precondition(lambda self: self.written_manifests)
+    def an_old_manifest_is_served(self, data: st.DataObject) -> None:
+        self.known = data.draw(st.sampled_from(self.written_manifests))
+
+    @rule()
+    def the_manifest_is_lost(self) -> None:
+        self.known = None
+
+    @rule(data=st.data(), is_killed=st.booleans())
+    def a_deploy_with_company(self, data: st.DataObject, is_killed: bool) -> None:  # noqa: FBT001
+        self.deploy(data, is_alone=False, is_killed=is_killed)
+
+    @rule(data=st.data())
+    def a_deploy_alone(self, data: st.DataObject) -> None:
+        self.deploy(data, is_alone=True, is_killed=False)
+        assert {path: stored.content for path, stored in self.zone.items()} == self.local
+
+    @rule(data=st.data())
+    def two_deploys_in_a_row(self, data: st.DataObject) -> None:
+        """Once everything is recorded, nothing is uploaded again."""
+        self.deploy(data, is_alone=True, is_killed=False, waits=True)
+        assert self.plan(self.hashes()).uploads == ()
+
+    def deploy(
+        self, data: st.DataObject, *, is_alone: bool, is_killed: bool, waits: bool | None = None
+    ) -> None:
+        """What a deploy does with plan and manifest; without its own key's lock nobody else deploys."""
+        hashes = self.hashes()
+        plan = self.plan(hashes)
+        for file in plan.unchanged:
+            assert self.zone[file.path].content == self.local[file.path]
+        answered: dict[str, float] = {}
+        for file in plan.uploads:
+            self.pass_time(data, answered, is_alone=is_alone)
+            self.zone[file.path] = Stored(self.local[file.path], self.now)
+            self.now += data.draw(pauses)
+            answered[file.path] = self.now // TICKS
+            if is_killed and data.draw(st.booleans()):
+                return
+        for path in plan.delete:
+            self.zone.pop(path, None)
+        self.pass_time(data, answered, is_alone=is_alone)
+        if data.draw(st.booleans()) if waits is None else waits:
+            self.now += TICKS
+        reached = self.now // TICKS
+        self.pass_time(data, answered, is_alone=is_alone)
+        entries = manifests.entries_to_record(
+            self.folder().files,
+            hashes,
+            self.listing(),
+            previous=self.manifest(),
+            uploaded=answered,
+            now=reached,
+        )
+        self.known = manifests.render(entries, api_key="key", app="site")
+        self.written_manifests.append(self.known)
+
+    def pass_time(self, data: st.DataObject, answered: dict[str, float], *, is_alone: bool) -> None:
+        """Let time pass in the middle of a deploy, in which somebody else may write."""
+        self.now += data.draw(pauses)
+        path = data.draw(names)
+        is_visible = answered.get(path) != self.now // TICKS
+        if not is_alone and is_visible and data.draw(st.booleans()):
+            self.zone[path] = Stored(data.draw(contents), self.now)
+
+    def plan(self, hashes: dict[str, str]) -> Plan:
+        return make_plan(
+            self.folder(),
+            self.listing(),
+            hashes=hashes,
+            manifest=self.manifest(),
+            manifest_path=manifests.manifest_path("key", "site"),
+            keep=(),
+            delete_stale=True,
+        )
+
+    def folder(self) -> Scan:
+        files = (LocalFile(path, path, len(self.local[path]), 0) for path in sorted(self.local))
+        return Scan(tuple(files), ignored=0)
+
+    def manifest(self) -> manifests.Manifest | None:
+        return None if self.known is None else manifests.parse(self.known, api_key="key", app="site")
+
+    def hashes(self) -> dict[str, str]:
+        return {path: hashlib.sha256(content).hexdigest() for path, content in self.local.items()}
+
+    def listing(self) -> list[RemoteFile]:
+        return [
+            RemoteFile(path, len(stored.content), stamp(stored.written // TICKS))
+            for path, stored in self.zone.items()
+        ]
+
+
+def stamp(second: int) -> str:
+    return datetime.fromtimestamp(second, tz=UTC).isoformat().replace("+00:00", "Z")
+
+
+TestHistories = Histories.TestCase
+TestHistories.settings = settings(max_examples=100, stateful_step_count=20, deadline=None)

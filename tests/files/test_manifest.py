@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zerokie_action.files.manifest import (
+    ManifestEntry,
+    entries_to_record,
+    is_manifest_path,
+    manifest_path,
+    parse,
+    render,
+)
+from zerokie_action.files.plan import RemoteFile
+from zerokie_action.files.scan import LocalFile
+
+HASH = "0123456789abcdef" * 4
+OTHER_HASH = "f" * 64
+
+text = st.text(st.characters(codec="utf-8"), max_size=20)
+entries = st.builds(
+    ManifestEntry, st.text("0123456789abcdef", min_size=64, max_size=64), st.integers(0, 2**63), text
+)
+manifests = st.dictionaries(text, entries, max_size=5)
+
+
+class TestPath:
+    def test_the_name_is_fixed(self):
+        """A manifest that an earlier version wrote is found again."""
+        name = "e4df76a5e6d91c4d3a37f051fb0eb7ae0be6a4cfc46ca8d822edde741aa488b2"
+        assert manifest_path("zk_secret", "my-site") == f".zerokie/{name}.json"
+
+    def test_each_key_and_app_has_its_own(self):
+        """No two share one, not even when the texts could run into each other."""
+        pairs = [
+            ("key", "app"),
+            ("key", "app2"),
+            ("key2", "app"),
+            ("keya", "pp"),
+            ("", "keyapp"),
+            ("é", "app"),
+        ]
+        assert len({manifest_path(*pair) for pair in pairs}) == len(pairs)
+
+    @given(key=text, app=text)
+    def test_it_is_recognised(self, key, app):
+        """Whatever the key, its manifest is known as one, so that it can be removed."""
+        assert is_manifest_path(manifest_path(key, app))
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            f".zerokie/{HASH}.json.bak",
+            f".zerokie/{HASH}.json\n",
+            f".zerokie/a/{HASH}.json",
+            f"x/.zerokie/{HASH}.json",
+            f".zerokie/{HASH.upper()}.json",
+            f".zerokie/{HASH[1:]}.json",
+            f".zerokie/{HASH}xjson",
+            f"xzerokie/{HASH}.json",
+            ".zerokie/notes.json",
+        ],
+    )
+    def test_other_files_are_not(self, path):
+        """Nobody else's file is taken for a manifest."""
+        assert not is_manifest_path(path)
+
+
+class TestFormat:
+    def test_the_text_is_fixed(self):
+        """Compact JSON, sorted, whose last member is the MAC of all that is before it."""
+        manifest = {
+            "é.html": ManifestEntry(OTHER_HASH, 0, "2026-03-07T17:00:01Z"),
+            "a.css": ManifestEntry(HASH, 12, "2026-03-07T17:00:00Z"),
+        }
+        data = render(manifest, api_key="zk_secret", app="my-site")
+        assert data == (
+            b'{"version":1,"app":"my-site","files":{'
+            b'"a.css":["%b",12,"2026-03-07T17:00:00Z"],'
+            b'"\\u00e9.html":["%b",0,"2026-03-07T17:00:01Z"]},'
+            b'"mac":"cea99289c8559545b1ac130b4c61a0d6d9a43faf828e58cc2b69b1c04487393b"}'
+        ) % (HASH.encode(), OTHER_HASH.encode())
+        assert list(json.loads(data)) == ["version", "app", "files", "mac"]
+
+    @given(manifest=manifests, key=text, app=text)
+    def test_what_was_written_is_read(self, manifest, key, app):
+        """Whatever the names, nothing is lost."""
+        assert parse(render(manifest, api_key=key, app=app), api_key=key, app=app) == manifest
+
+    @given(manifest=manifests, order=st.randoms())
+    def test_the_same_entries_give_the_same_bytes(self, manifest, order):
+        """Their order does not matter."""
+        shuffled = list(manifest.items())
+        order.shuffle(shuffled)
+        assert render(dict(shuffled), api_key="k", app="a") == render(manifest, api_key="k", app="a")
+
+
+class TestForgeries:
+    @given(data=st.binary())
+    def test_any_bytes(self, data):
+        """Never an error, and never a manifest."""
+        assert parse(data, api_key="k", app="a") is None
+
+    @given(manifest=manifests, pair=st.sampled_from([("k", "b"), ("K", "a"), ("", ""), ("a", "k")]))
+    def test_of_another_key_or_app(self, manifest, pair):
+        """Only the one that was written with this key for this app counts."""
+        key, app = pair
+        assert parse(render(manifest, api_key="k", app="a"), api_key=key, app=app) is None
+
+    @given(manifest=manifests, data=st.data())
+    def test_damaged(self, manifest, data):
+        """A changed, lost or added byte anywhere makes it void."""
+        whole = render(manifest, api_key="k", app="a")
+        start = data.draw(st.integers(0, len(whole)))
+        end = data.draw(st.integers(start, len(whole)))
+        damaged = whole[:start] + data.draw(st.binary(max_size=3)) + whole[end:]
+        assert parse(damaged, api_key="k", app="a") == (manifest if damaged == whole else None)
+
+    @given(manifest=manifests)
+    def test_with_a_mac_that_belongs_to_another_text(self, manifest):
+        """A MAC cannot be moved."""
+        ours = render(manifest, api_key="k", app="a")
+        forged = render(manifest | {"forged": ManifestEntry(HASH, 1, "")}, api_key="x", app="a")
+        assert parse(forged[:-74] + ours[-74:], api_key="k", app="a") is None
+
+
+NOON = 1772884800  # 2026-03-07T12:00:00Z
+STAMP = "2026-03-07T12:00:00Z"
+
+
+def record(
+    *,
+    listed: list[RemoteFile] | None = None,
+    hashes: dict[str, str] | None = None,
+    previous: dict[str, ManifestEntry] | None = None,
+    answered: float | None = NOON,
+    now: float = NOON + 1,
+) -> dict[str, ManifestEntry]:
+    return entries_to_record(
+        [LocalFile("a", "/a", 5, 0)],
+        {"a": HASH} if hashes is None else hashes,
+        [RemoteFile("a", 5, STAMP)] if listed is None else listed,
+        previous=previous,
+        uploaded={} if answered is None else {"a": answered},
+        now=now,
+    )
+
+
+class TestUploads:
+    proved = {"a": ManifestEntry(HASH, 5, STAMP)}  # noqa: RUF012 - a constant
+
+    def test_proved(self):
+        """Listed with its length, not written after our upload, and that second is over."""
+        assert record() == self.proved
+        assert record(answered=NOON + 7, now=NOON + 8) == self.proved
+
+    @pytest.mark.parametrize(
+        "stamp",
+        [
+            "2026-03-07T12:00:00+00:00",
+            "2026-03-07T13:00:00+01:00",
+            "2026-03-07T12:00:00.999Z",
+            "20260307T120000Z",
+        ],
+    )
+    def test_ways_to_write_a_time(self, stamp):
+        """ISO 8601 with a time zone; fractions belong to their second; the text is recorded as it is."""
+        assert record(listed=[RemoteFile("a", 5, stamp)]) == {"a": ManifestEntry(HASH, 5, stamp)}
+        assert record(listed=[RemoteFile("a", 5, stamp)], now=NOON) == {}
+
+    @pytest.mark.parametrize(
+        "stamp", ["", "yesterday", "2026-03-07T12:00:00", "2026-03-07", "1772884800", "Sat"]
+    )
+    def test_times_that_say_nothing(self, stamp):
+        """What does not parse, or names no time zone, proves nothing."""
+        assert record(listed=[RemoteFile("a", 5, stamp)], now=NOON + 10**6) == {}
+
+    @pytest.mark.parametrize(
+        "facts",
+        [
+            pytest.param({"now": NOON}, id="the second is not over"),
+            pytest.param({"now": NOON - 3600, "answered": NOON - 3600}, id="the time lies in the future"),
+            pytest.param({"answered": NOON - 1}, id="somebody wrote after us"),
+            pytest.param({"listed": []}, id="not listed"),
+            pytest.param({"listed": [RemoteFile("b", 5, STAMP)]}, id="another path is listed"),
+            pytest.param({"listed": [RemoteFile("a", 4, STAMP)]}, id="another length is listed"),
+            pytest.param({"hashes": {}}, id="no hash"),
+        ],
+    )
+    def test_not_proved(self, facts):
+        """Then it is not recorded, and the next deploy uploads it again."""
+        assert record(**facts) == {}
+
+    @given(stamp=text)
+    def test_any_text_as_a_time(self, stamp):
+        """Never an error; what is recorded is recorded as it is."""
+        assert record(listed=[RemoteFile("a", 5, stamp)]) in ({}, {"a": ManifestEntry(HASH, 5, stamp)})
+
+    def test_an_upload_replaces_what_was_known(self):
+        """An old entry says nothing about the new content."""
+        previous = {"a": ManifestEntry(OTHER_HASH, 5, STAMP)}
+        assert record(previous=previous) == self.proved
+        assert record(previous=self.proved, now=NOON) == {}
+
+
+class TestUnchangedFiles:
+    entry = ManifestEntry(HASH, 5, STAMP)
+
+    def test_entries_carry_over(self):
+        """What was proved once stays proved, as long as the listing agrees."""
+        assert record(answered=None, previous={"a": self.entry}) == {"a": self.entry}
+
+    @pytest.mark.parametrize(
+        "facts",
+        [
+            pytest.param({"previous": None}, id="nothing was known"),
+            pytest.param({"previous": {}}, id="nothing was known of it"),
+            pytest.param({"previous": {"a": entry._replace(sha256=OTHER_HASH)}}, id="another hash"),
+            pytest.param({"previous": {"a": entry._replace(length=4)}}, id="another length"),
+            pytest.param({"previous": {"a": entry._replace(last_modified="")}}, id="written since"),
+            pytest.param({"previous": {"a": entry}, "now": NOON}, id="the clock went backwards"),
+            pytest.param({"previous": {"a": entry}, "listed": []}, id="deleted behind our back"),
+        ],
+    )
+    def test_entries_that_do_not(self, facts):
+        """A doubt ends it."""
+        assert record(answered=None, **facts) == {}
+
+    def test_other_paths_are_forgotten(self):
+        """The manifest holds what the folder holds."""
+        assert record(previous={"b": self.entry}) == {"a": self.entry}

@@ -1,0 +1,169 @@
+"""The bytes of one HTTP/1.1 connection: asyncio moves them, llhttp (httptools) reads the answers."""
+
+from __future__ import annotations
+
+import asyncio
+
+import httptools
+
+from zerokie_action.api.transport import Answer, NoAnswer, explain
+
+_MOST_BESIDES_BODY = 100_000
+"""Bytes of status lines, headers, chunk sizes and trailers; a body in chunks may have as many as its own."""
+
+_OK = 200
+"""Smaller statuses are interim answers: the real one follows."""
+
+
+class Wire(asyncio.Protocol):
+    """One connection. It is asked for one answer at a time; what comes unasked makes it unusable."""
+
+    def __init__(self) -> None:
+        """Not connected yet: asyncio calls `connection_made`."""
+        self._transport: asyncio.Transport | None = None
+        self._clean = True
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._begin(0)
+        self._answer.cancel()
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        """What asyncio gave us to write to."""
+        assert self._transport is not None  # noqa: S101 - for the type checker: only asked for when connected
+        return self._transport
+
+    @property
+    def usable(self) -> bool:
+        """Whether another request can be sent."""
+        return self._clean and not self.transport.is_closing()
+
+    def abort(self) -> None:
+        """Drop the connection at once, whatever it is doing."""
+        self._clean = False
+        self.transport.abort()
+
+    def expect_answer(self, most: int) -> asyncio.Future[Answer]:
+        """The future gets the next answer, of at most so many bytes of body, or `NoAnswer`."""
+        self._begin(most)
+        return self._answer
+
+    def _begin(self, most: int) -> None:
+        self._most = most
+        self._besides_body = 0
+        self._until_closed = False
+        self._headers: dict[str, str] = {}
+        self._fields: dict[str, str] = {}
+        self._body = bytearray()
+        self._parser = httptools.HttpResponseParser(self)
+        self._answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+    def write(self, data: bytes) -> None:
+        """Send or buffer, without waiting."""
+        if not self.transport.is_closing():
+            self.transport.write(data)
+
+    async def room(self) -> None:
+        """Wait until more can be written without piling up, or until there is no need to."""
+        await self._writable.wait()
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for the type checker: it is a stream
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Read on in the answer."""
+        if self._answer.done():
+            self.abort()  # nobody asked for this, and nobody could tell it from the next answer
+            return
+        self._besides_body += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._fail("the answer switches to another protocol")
+        except httptools.HttpParserError as error:
+            self._fail(f"the answer is not HTTP ({error})")
+        if self._besides_body > _MOST_BESIDES_BODY + self._most:
+            self._fail("the answer has too many headers")
+
+    def eof_received(self) -> None:
+        """The end of an answer whose length was not announced, or too early. The transport closes itself."""
+        if self._until_closed:
+            self._settle()
+        self._clean = False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The end of everything."""
+        self._fail(explain(exc)[0] if exc else "the connection was closed before the answer was complete")
+
+    def pause_writing(self) -> None:
+        """Too much is buffered."""
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        """Not any more."""
+        self._writable.set()
+
+    # httptools' callbacks
+
+    def on_message_begin(self) -> None:
+        """After an interim answer, the next; after the final one, more than was asked for."""
+        self._fields = {}
+        if self._answer.done():
+            self._clean = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One field. A repeated one continues the list, as in RFC 9110, 5.3."""
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        self._fields[key] = f"{self._fields[key]}, {text}" if key in self._fields else text
+
+    def on_headers_complete(self) -> None:
+        """Without a length, the body ends with the connection (RFC 9112, 6.3). Trailers are dropped."""
+        self._headers, self._fields = self._fields, {}
+        self._until_closed = self._headers.keys().isdisjoint(("content-length", "transfer-encoding"))
+
+    def on_body(self, chunk: bytes) -> None:
+        """A piece of the body."""
+        self._besides_body -= len(chunk)
+        self._body += chunk
+        if len(self._body) > self._most:
+            self._fail(f"the answer is larger than {self._most} bytes")
+
+    def on_message_complete(self) -> None:
+        """The end of an answer."""
+        if self._parser.get_status_code() >= _OK:
+            self._clean = self._clean and self._parser.should_keep_alive()
+            self._settle()
+        self._until_closed = False
+
+    def _settle(self) -> None:
+        if not self._answer.done():
+            self._answer.set_result(Answer(self._parser.get_status_code(), self._headers, bytes(self._body)))
+        self._writable.set()
+
+    def _fail(self, reason: str) -> None:
+        self._clean = False
+        if not self._answer.done():
+            self._answer.set_exception(NoAnswer(reason, sent=True))
+            self._answer.exception()  # seen: nobody may be waiting for it
+        self._writable.set()
+
+
+class ProxyWire(Wire):
+    """A connection to a proxy until it becomes a tunnel: the answer to CONNECT ends with its headers."""
+
+    def on_headers_complete(self) -> None:
+        """That is all there is; what follows a grant already comes from behind the proxy."""
+        if self._parser.get_status_code() >= _OK:
+            self._settle()
+
+    def on_body(self, chunk: bytes) -> None:
+        """Nobody behind the proxy has a reason to speak first; what came before TLS is not to be trusted."""
+        del chunk
+        self._clean = False
+
+    def on_message_complete(self) -> None:
+        """What the proxy says of keeping the connection does not count: it is a tunnel now."""

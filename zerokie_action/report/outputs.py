@@ -1,0 +1,26 @@
+"""The outputs, in the contract's order, with what they mean: for `action.yml` and the README."""
+
+from __future__ import annotations
+
+OUTPUTS = {
+    "deploy-id": "The platform's deploy ID (static apps). For an image the platform returns none: then it is "
+    "the ID of this run's own deploy session. Kept when something fails after the deploy; empty for `destroy`.",
+    "url": "Where the app answers.",
+    "app": "The app's name.",
+    "kind": "`container` or `static`.",
+    "status": "`deployed`, `restarted`, `destroyed`, `planned`, `skipped`, `rolled-back`, `failed` or "
+    "`cancelled`.",
+    "image": "Container apps: the image that was deployed.",
+    "previous-image": "Container apps: the image that ran before.",
+    "created": "`true` when this run created the app.",
+    "files-uploaded": "Static apps: how many files were uploaded; in a dry run, how many would be.",
+    "files-deleted": "Static apps: how many stale files were deleted.",
+    "files-unchanged": "Static apps: how many files were proven to be unchanged.",
+    "bytes-uploaded": "Static apps: the size of the uploaded files.",
+    "cache-purged": "Static apps: `true` when the CDN's cache was purged.",
+    "domains": "JSON list of what attaching each custom domain returned.",
+    "duration-seconds": "How long the run took.",
+    "lock-wait-seconds": "How long somebody else's deploy lock was waited for.",
+    "retries-used": "How many requests were sent again.",
+    "error": "What went wrong, in one line; empty on success.",
+}
