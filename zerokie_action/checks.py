@@ -101,7 +101,7 @@ def _container_hint(path: str, env: Mapping[str, str]) -> str:
 
 
 def suspicions(texts: Mapping[str, str], env: Mapping[str, str], fields: Collection[str]) -> Iterator[str]:
-    """Yield a sentence for each variable that may not be what its author believes; `fields` are all inputs."""
+    """Yield a sentence for each variable that may not be what its author believes; `fields` are all names."""
     known = {spelling for field in fields for spelling in spellings(field)}
     for variable in sorted(env.keys() - known):
         if env[variable].strip() and (field := _meant(variable, fields - texts.keys())):
@@ -112,8 +112,8 @@ def suspicions(texts: Mapping[str, str], env: Mapping[str, str], fields: Collect
             " and ".join(f"{prefix}_{name}" for name in reported) for prefix in ("ZEROKIE", "INPUT")
         )
         yield (
-            f"an earlier job's dotenv report is in this environment, and GitLab lets it replace the job's own {ours}; "
-            f"if this job is about something else, set {instead}, or keep the report away with `dependencies: []`"
+            f"an earlier job's dotenv report is in this environment, and replaces {ours} of this job; "
+            f"if it is about something else, set {instead}, or keep the report away with `dependencies: []`"
         )
 
 

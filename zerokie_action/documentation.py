@@ -1,4 +1,4 @@
-"""The tables that documents show, made from the code: inputs, outputs, exit codes, and examples that are files.
+"""What documents show and the code knows: inputs, outputs, exit codes, and examples that are files.
 
 `python -m zerokie_action.documentation` rewrites, in `action.yml` and the README, what stands between a
 marker `begin NAME` and the next `end NAME`; a test fails when that is not current.
@@ -63,7 +63,7 @@ def exit_codes() -> Iterator[tuple[str, str, str]]:
     """Code, error class (empty for none) and meaning, from the tree in `zerokie_action.errors`."""
     yield "0", "", "done"
     yield "1", "", "unexpected: a defect; `log-level: debug` shows the traceback"
-    for name, code, meaning in re.findall(r"── (\w+)\s+(\d+|128 \+ n)\s+(.+)", errors.__doc__ or ""):
+    for name, code, meaning in re.findall(r"── (\w+)\s+(128 \+ n|\d+)\s+(.+)", errors.__doc__ or ""):
         yield code, name, meaning
 
 

@@ -13,7 +13,7 @@ from zerokie_action.errors import ConfigurationError
 from zerokie_action.inputs import input_name
 from zerokie_action.report.result import Result
 from zerokie_action.reports import Reports
-from zerokie_action.settings import Destinations, InputSource, Settings, log_level, secrets
+from zerokie_action.settings import Destinations, InputSource, Settings, log_level, operation, secrets
 from zerokie_action.text import Redactor
 
 if TYPE_CHECKING:
@@ -56,9 +56,9 @@ def cleanup_help() -> str:
             "",
             "Usage: zerokie-cleanup    (no arguments: inputs come from the environment)",
             "",
-            "Give it the inputs `api-key`, `api-url` and `state-file` of that run, and run it in the same job, after",
-            "it. A lock that the run released itself, or that somebody else holds, is left alone. The exit code is 0",
-            "in every case; what it could not do is a warning.",
+            "Give it the inputs `api-key`, `api-url` and `state-file` of that run, and call it after that",
+            "run in the same job. A lock that was released already, or that somebody else holds, is left",
+            "alone. The exit code is 0 in every case; what could not be done is a warning.",
             "",
             _SPELLINGS,
         ]
@@ -76,7 +76,7 @@ def refuse(argument: str, env: Mapping[str, str], stream: TextIO) -> int:
     redactor = Redactor(*secrets(texts))
     error = ConfigurationError(suggestion(argument), hint="`--help` lists all inputs.")
     result = Result(
-        operation=texts.get("operation", "deploy"),
+        operation=operation(texts),
         app=texts.get("app", ""),
         exit_code=error.exit_code,
         error=str(error),
@@ -90,13 +90,9 @@ def suggestion(argument: str) -> str:
     """One sentence that names the input to set instead of this argument."""
     wanted = argument.lstrip("-").partition("=")[0].replace("_", "-").lower()
     close = difflib.get_close_matches(wanted, map(input_name, Settings.model_fields), n=1)
-    name = close[0] if close else ""
-    fix = (
-        f"set the input `{name}` ({_variable(name)})"
-        if name
-        else f"set inputs, such as `app` ({_variable('app')})"
-    )
-    return f"{_shown(argument)!r} is an argument, and there are none; {fix} in the environment instead"
+    name = close[0] if close else "app"
+    fix = f"set the input `{name}`" if close else f"set inputs, such as `{name}`"
+    return f"{_shown(argument)!r}: there are no arguments; {fix} ({_variable(name)}) in the environment"
 
 
 def _shown(argument: str) -> str:

@@ -51,7 +51,7 @@ def cleanup() -> int:
         return _answer(f"zerokie-action {zerokie_action.__version__}")
     if arguments:
         # A mistake here must not cost a lock.
-        print("zerokie-cleanup takes no arguments and ignores these; --help says more", file=sys.stderr)
+        print("zerokie-cleanup takes no arguments and ignores these; --help says more", file=sys.stderr)  # noqa: T201
     from zerokie_action.cleanup import cleanup as clean_up  # noqa: PLC0415
 
     return clean_up(os.environ, signals, sys.stdout)
@@ -62,10 +62,10 @@ def _become(command: list[str]) -> int:
     try:
         os.execvp(command[0], command)  # noqa: S606 - that is what they ask for
     except OSError as error:
-        print(f"{command[0]} can't be run: {error.strerror}", file=sys.stderr)
+        print(f"{command[0]!r} can't be run: {error.strerror}", file=sys.stderr)  # noqa: T201
         return _CANNOT_EXECUTE
 
 
 def _answer(text: str) -> int:
-    print(text)
+    print(text)  # noqa: T201 - a person asked
     return 0

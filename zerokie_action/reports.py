@@ -32,6 +32,7 @@ class Reports:
     """Where one run reports to."""
 
     def __init__(self, ci: CI, destinations: Destinations, redactor: Redactor) -> None:
+        """Report through `ci` and to the files; `redactor` knows what must not be in them."""
         self._ci = ci
         self._destinations = destinations
         self._redactor = redactor
@@ -44,6 +45,7 @@ class Reports:
         """Report, and return the exit code: the result's, or 2 when a success can't be reported.
 
         Args:
+            result: what the run did.
             problems: all that is wrong with the inputs, one sentence each.
         """
         self._say(result, problems)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -32,6 +32,7 @@ def _parsed(parser: Callable[[str], object]) -> BeforeValidator:
     return BeforeValidator(lambda value: parser(value) if isinstance(value, str) else value)
 
 
+Operation = Literal["deploy", "restart", "destroy"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 Flag = Annotated[bool, _parsed(inputs.parse_flag)]
 Seconds = Annotated[float, _parsed(inputs.parse_duration)]
@@ -45,7 +46,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    operation: Literal["deploy", "restart", "destroy"] = Field(
+    operation: Operation = Field(
         "deploy",
         description="What to do: `deploy`, `restart` (re-pull and restart the current image) or "
         "`destroy` (delete the app).",
@@ -246,6 +247,12 @@ def log_level(texts: Mapping[str, str]) -> LogLevel:
     return level if level in get_args(LogLevel) else "info"  # type: ignore[return-value]  # it is one
 
 
+def operation(texts: Mapping[str, str]) -> Operation:
+    """The operation that was asked for, or the default. Known also when inputs are wrong."""
+    wanted = texts.get("operation")
+    return wanted if wanted in get_args(Operation) else "deploy"  # type: ignore[return-value]  # it is one
+
+
 def secrets(texts: Mapping[str, str]) -> list[str]:
     """What must never be seen. The values of `env` are not here: they are never printed at all."""
     names = ("api_key", "registry_password", "github_token", "gitlab_token")
@@ -281,7 +288,8 @@ def _sentence(detail: ErrorDetails) -> str:
     field = str(detail["loc"][0])
     name = inputs.input_name(field)
     if detail["type"] == "missing":
-        return f"`{name}` is required: {Settings.model_fields[field].description}"
+        meaning = Settings.model_fields[field].description or ""
+        return f"`{name}` is required: set it to {meaning[:1].lower()}{meaning[1:].rstrip('.')}"
     if detail["type"] == "literal_error":
         return f"`{name}` must be one of {detail['ctx']['expected']}"
     return f"`{name}`: {detail['msg'].removeprefix('Value error, ')}"

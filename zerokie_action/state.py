@@ -43,14 +43,15 @@ class HeldLock:
 
 
 class StateRecord:
-    """Implements `zerokie_action.api.lock.LockState`.
-
-    Args:
-        save: keeps key and value in the CI system's own state.
-        file: the state file; it is removed once the lock is free.
-    """
+    """Implements `zerokie_action.api.lock.LockState`."""
 
     def __init__(self, save: Callable[[Mapping[str, str]], None], file: Path | None) -> None:
+        """Record in two places.
+
+        Args:
+            save: keeps keys and values in the CI system's own state.
+            file: the state file; it is removed once the lock is free.
+        """
         self._save = save
         self._file = file
 
@@ -100,7 +101,7 @@ def held_locks(env: Mapping[str, str], file: Path | None) -> list[HeldLock]:
 
 
 def default_file(env: Mapping[str, str]) -> Path | None:
-    """Where the state goes when `state-file` is not set: only GitLab needs a file, and only below the project.
+    """Where the state goes without `state-file`: only GitLab needs a file, and keeps those below the project.
 
     The job's ID is in the name: jobs may share a project directory.
     """

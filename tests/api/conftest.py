@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 import pytest
 import trustme
 
-from tests.api.servers import closed_port, deaf_port
+from tests.api.servers import closed_port, context_for, deaf_port
 from tests.support.timewarp import TimeWarpLoop
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -53,12 +53,6 @@ def bundle(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> P
 def tls(authority: trustme.CA) -> ssl.SSLContext:
     """A server's context with a certificate for loopback and `platform.test`."""
     return context_for(authority, "127.0.0.1", "localhost", "platform.test")
-
-
-def context_for(authority: trustme.CA, *names: str) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(*names).configure_cert(context)
-    return context
 
 
 @pytest.fixture

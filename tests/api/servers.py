@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import struct
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -12,8 +13,9 @@ from typing import TYPE_CHECKING
 import anyio
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+    import trustme
 
     Handler = Callable[["Peer"], Awaitable[None]]
 
@@ -133,11 +135,29 @@ async def serve(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def pause(seconds: float = 1.0) -> None:
+    """Let (virtual) time pass, and everything happen that can."""
+    await asyncio.sleep(seconds)
+
+
 async def fine(peer: Peer) -> None:
     """Answer every request."""
     while True:
         await peer.request()
         await peer.send(FINE)
+
+
+def always(status: int, body: bytes = b"", *headers: str) -> Handler:
+    """Give every request the same answer."""
+    fields = "".join(f"{header}\r\n" for header in headers)
+    length = f"Content-Length: {len(body)}\r\n" if status != 204 else ""
+
+    async def handle(peer: Peer) -> None:
+        while True:
+            await peer.request()
+            await peer.send(f"HTTP/1.1 {status} X\r\n{fields}{length}\r\n".encode() + body)
+
+    return handle
 
 
 def first(handler: Handler) -> Handler:
@@ -169,3 +189,10 @@ def deaf_port() -> Iterator[int]:
         yield port
         for caller in callers:
             caller.close()
+
+
+def context_for(authority: trustme.CA, *names: str) -> ssl.SSLContext:
+    """A server's TLS with a certificate for these names."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(*names).configure_cert(context)
+    return context

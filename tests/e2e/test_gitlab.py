@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,13 +13,12 @@ import pytest
 from tests.e2e.conftest import ROOT, need
 from tests.e2e.engine import Image, Outcome, call
 from tests.e2e.platform import API_KEY, contents
-from tests.e2e.repository import commit
+from tests.e2e.repository import commit, copy_checkout
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.e2e.platform import Platform
 
+DOCKER = Path(__file__).parent / "docker-retrying-cp"
 PIPELINE = """\
 stages: [deploy, check]
 include:
@@ -48,8 +49,10 @@ check:
 
 
 @pytest.fixture
-def repository(image: Image, workspace: Path) -> Path:
+def repository(image: Image, platform: Platform, workspace: Path) -> Path:
     """A repository with a pipeline of two deploys and a job that reads what they report."""
+    variables = f"ZEROKIE_API_URL: {platform.url}\nZEROKIE_API_KEY: {API_KEY}\n"
+    (workspace / ".gitlab-ci-local-variables.yml").write_text(variables, "utf-8")
     shutil.copytree(ROOT / "templates", workspace / "templates")
     rules = json.dumps([{"if": "$CI_COMMIT_BRANCH"}])
     (workspace / ".gitlab-ci.yml").write_text(PIPELINE % {"image": image.tag, "rules": rules}, "utf-8")
@@ -57,18 +60,18 @@ def repository(image: Image, workspace: Path) -> Path:
     return workspace
 
 
-def run_jobs(platform: Platform, repository: Path, *jobs: str) -> Outcome:
+def run_jobs(repository: Path, *jobs: str, **variables: str | int) -> Outcome:
     """Run the pipeline, or some of its jobs, in the host's network."""
     runner = need("gitlab-ci-local", from_="install the tools in .ci/package.json")
     need("rsync", from_="gitlab-ci-local copies the repository with it")
-    variables = {"ZEROKIE_API_URL": platform.url, "ZEROKIE_API_KEY": API_KEY}
-    options = [option for name, value in variables.items() for option in ("--variable", f"{name}={value}")]
-    return call(runner, "--pull-policy=if-not-present", "--network=host", *options, *jobs, folder=repository)
+    given = [option for name, value in variables.items() for option in ("--variable", f"{name}={value}")]
+    options = [f"--container-executable={DOCKER}", "--pull-policy=if-not-present", "--network=host"]
+    return call(runner, *options, *given, *jobs, folder=repository)
 
 
 def test_pipeline(platform: Platform, repository: Path) -> None:
     """Variables reach later jobs; a later deploy is not led astray by them; after_script is content."""
-    run = run_jobs(platform, repository)
+    run = run_jobs(repository)
 
     assert run.code == 0, run.log
     site = platform.app("site-main")
@@ -82,10 +85,10 @@ def test_pipeline(platform: Platform, repository: Path) -> None:
 def test_stop_job_destroys_the_review_app(platform: Platform, repository: Path) -> None:
     """The job that `on_stop` names removes the app."""
     call("git", "checkout", "--quiet", "-b", "feature", folder=repository)
-    assert run_jobs(platform, repository, "zerokie-deploy").code == 0
+    assert run_jobs(repository, "zerokie-deploy").code == 0
     assert list(platform.state()["apps"]) == ["site-feature"]
 
-    stop = run_jobs(platform, repository, "zerokie-deploy-stop")
+    stop = run_jobs(repository, "zerokie-deploy-stop")
 
     assert stop.code == 0, stop.log
     assert platform.state()["apps"] == {}
@@ -95,9 +98,22 @@ def test_failing_deploy(platform: Platform, repository: Path) -> None:
     """The job fails with the contract's exit code, and after_script still runs."""
     shutil.rmtree(repository / "dist")
 
-    run = run_jobs(platform, repository, "zerokie-deploy")
+    run = run_jobs(repository, "zerokie-deploy")
 
     assert run.code != 0
     assert "`directory`" in run.log
     assert "$ zerokie-cleanup" in run.log
     assert platform.state()["apps"] == {}
+
+
+def test_pipeline_of_this_repository(image: Image, tmp_path: Path) -> None:
+    """The pipeline that tests the component on GitLab, from the image on."""
+    copy_checkout(ROOT, tmp_path)
+    commit(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+
+    run = run_jobs(tmp_path, "zerokie-deploy", "check", ACTION_IMAGE=image.tag, PLATFORM_PORT=port)
+
+    assert run.code == 0, run.log
+    assert "is live" in run.log

@@ -49,6 +49,7 @@ class Scenario:
             yield world
         finally:
             world.signals.close()
+            world.platform.store.close()
 
     def run(self, world: World) -> Outcome:
         """The run under test."""

@@ -197,6 +197,12 @@ class TestIgnoring:
         (site / "node_modules").symlink_to(target)
         assert deployed(site) == ["a"]
 
+    def test_a_link_that_was_meant_as_a_file(self, site):
+        """A broken link is ignored when it is ignored as a file, or as a folder."""
+        write_tree(site, ["a"])
+        (site / "gone").symlink_to("missing")
+        assert deployed(site, ignore=["/gone", "!/gone/"]) == ["a"]
+
 
 class TestOwnFiles:
     def test_what_this_run_writes_is_not_deployed(self, site, tmp_path, monkeypatch):
@@ -378,13 +384,14 @@ class TestRefusals:
         found = problems(site, ignore_file=name, ignore=["pipe", "link-out", "dangling", "loop"])
         assert found == (f"`ignore-file`: {name!r} {problem}",)
 
-    def test_all_problems_are_listed_at_once(self, site):
+    @pytest.mark.parametrize("more", [1, 3])
+    def test_all_problems_are_listed_at_once(self, site, more):
         """Sorted; the first twenty, and how many more there are."""
-        for number in range(23):
+        for number in range(20 + more):
             (site / f"link-{number:02}").symlink_to("nowhere")
         *listed, last = problems(site)
         assert [problem.split()[0] for problem in listed] == [f"'link-{number:02}'" for number in range(20)]
-        assert last == "and 3 more"
+        assert last == f"and {more} more"
 
     def test_twenty_problems_are_all_listed(self, site):
         """Nothing is said about more where there are none."""
@@ -431,6 +438,15 @@ class TestPermissions:
             "'secret' cannot be read (Permission denied); make it readable or add it to `ignore`",
         ]
         assert self.problems(shared, "/ignored", "/closed", "/blind", "secret") == []
+
+    def test_a_file_that_all_but_its_owner_may_read(self, shared):
+        """What counts is whether this user may."""
+        write_tree(shared, ["a", "mine"])
+        (shared / "mine").chmod(0o044)
+        if os.geteuid() == 0:
+            os.chown(shared / "mine", 65534, 65534)
+        why = "cannot be read (Permission denied); make it readable or add it to `ignore`"
+        assert self.problems(shared) == [f"'mine' {why}"]
 
     def test_a_link_through_a_closed_folder(self, shared):
         """Where it leads cannot be said."""

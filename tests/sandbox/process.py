@@ -18,9 +18,9 @@ MODULE = [sys.executable, "-W", "error", "-m", "zerokie_action.sandbox"]
 
 @contextmanager
 def sandbox(*arguments: str, end: signal.Signals = signal.SIGINT) -> Iterator[httpx.Client]:
-    """Run a platform with the key `k`, end it by a signal, and check what it printed and that it ended cleanly."""
+    """Run a platform with the key `k`, end it by a signal, and check what it printed and how it ended."""
     command = [*MODULE, "--port", "0", "--api-key", "k", *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         url = process.stdout.readline().removeprefix("listening on ").rstrip("\n")
@@ -32,7 +32,7 @@ def sandbox(*arguments: str, end: signal.Signals = signal.SIGINT) -> Iterator[ht
         with httpx.Client(base_url=url, headers={"authorization": "Bearer k"}, trust_env=False) as client:
             yield client
         process.send_signal(end)
-        output, errors = process.communicate(timeout=10)
+        output, errors = process.communicate(timeout=30)
         assert (process.returncode, output, errors) == (0, "", ""), errors or output
     finally:
         process.kill()

@@ -6,7 +6,14 @@ from zerokie_action.sandbox.apps import Rollout
 from zerokie_action.sandbox.platform import Platform
 from zerokie_action.sandbox.server import serve
 
-CONTAINER = {"name": "web", "image": "nginx:alpine", "port": 8000, "env": {"A": "b"}, "cpu": 512, "memory": 1024}
+CONTAINER = {
+    "name": "web",
+    "image": "nginx:alpine",
+    "port": 8000,
+    "env": {"A": "b"},
+    "cpu": 512,
+    "memory": 1024,
+}
 
 
 async def test_a_container_app_is_created(client, server):
@@ -47,7 +54,15 @@ async def test_an_app_in_full(client, server):
 
 async def test_a_static_app_ignores_what_is_for_containers(client, server):
     """Even nonsense in the ignored fields is ignored; the answer has none of them."""
-    body = {"name": "docs", "type": "static", "image": 1, "port": "x", "cpu": -1, "memory": [], "registry_auth": 2}
+    body = {
+        "name": "docs",
+        "type": "static",
+        "image": 1,
+        "port": "x",
+        "cpu": -1,
+        "memory": [],
+        "registry_auth": 2,
+    }
     answer = await client.post("/v1/apps", json=body)
     assert answer.status_code == 201
     assert answer.json() == {"name": "docs", "status": "running", "url": f"{server.url}/_apps/docs"}
@@ -63,7 +78,13 @@ async def test_a_static_app_ignores_what_is_for_containers(client, server):
 async def test_apps_are_listed_oldest_first(client, server):
     await client.post("/v1/apps", json={"name": "aaa", "type": "static"})
     assert (await client.get("/v1/apps")).json() == [
-        {"name": "api", "image": "nginx:1", "port": 80, "status": "running", "url": f"{server.url}/_apps/api"},
+        {
+            "name": "api",
+            "image": "nginx:1",
+            "port": 80,
+            "status": "running",
+            "url": f"{server.url}/_apps/api",
+        },
         {"name": "site", "status": "running", "url": f"{server.url}/_apps/site"},
         {"name": "aaa", "status": "running", "url": f"{server.url}/_apps/aaa"},
     ]

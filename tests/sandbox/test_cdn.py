@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from zerokie_action.sandbox.server import serve
 
+if TYPE_CHECKING:
+    from zerokie_action.sandbox.platform import Platform
 
-def purge(platform):
+
+def purge(platform: Platform) -> None:
     platform.take_lock("site", "s")
     platform.finalize("site", "s", uploaded=0, deleted=0, total_bytes=0)
 
@@ -74,8 +79,10 @@ async def test_only_a_purge_refreshes(client, platform):
     platform.put_file("site", "changed", b"old", "text/plain")
     platform.put_file("site", "deleted", b"old")
 
-    async def seen(**headers):
-        answers = [await client.get(f"/_apps/site/{n}", headers=headers) for n in ("changed", "deleted", "new")]
+    async def seen(**headers: str) -> list[tuple[int, bytes, str]]:
+        answers = [
+            await client.get(f"/_apps/site/{n}", headers=headers) for n in ("changed", "deleted", "new")
+        ]
         return [(answer.status_code, answer.content, answer.headers["x-cache"]) for answer in answers]
 
     first = await seen()
@@ -102,7 +109,7 @@ async def test_a_query_string_is_part_of_the_key(client, platform):
     assert (await client.get("/_apps/site/a?1")).content == b"new"
 
 
-async def test_what_is_purged_takes_no_room(client, platform):
+def test_what_is_purged_takes_no_room(platform):
     """Old contents stay on disk while the CDN may serve them, not longer."""
     for content in (b"1", b"2", b"3"):
         platform.put_file("site", "a", content)

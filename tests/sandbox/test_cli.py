@@ -60,7 +60,10 @@ def test_a_folder_that_cannot_be(tmp_path, capsys):
 @pytest.mark.parametrize("missing", ["fastapi", "uvicorn"])
 def test_a_missing_extra(missing):
     """One line that names the fix."""
-    code = f"import sys, runpy; sys.modules[{missing!r}] = None; runpy.run_module('zerokie_action.sandbox', alter_sys=True)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603
+    code = (
+        f"import sys, runpy; sys.modules[{missing!r}] = None;"
+        " runpy.run_module('zerokie_action.sandbox', alter_sys=True)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     message = f"The sandbox needs {missing}. Install its extra: pip install 'zerokie-action[sandbox]'\n"
     assert (done.returncode, done.stderr) == (1, message)

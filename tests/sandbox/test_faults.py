@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,12 +12,15 @@ from zerokie_action.sandbox.faults import Fault, Faults, Kind
 from zerokie_action.sandbox.records import Record
 from zerokie_action.sandbox.server import serve
 
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
 LOCK = json.dumps({"deploy_session_id": "mine"}).encode()
 FILE = "/v1/apps/site/files/a"
 BOTH = pytest.mark.parametrize("after", [False, True])
 
 
-async def acquire(dial):
+async def acquire(dial: Callable[[], Awaitable[Wire]]) -> Wire:
     wire = await dial()
     wire.send("POST", "/v1/apps/site/deploy/lock", LOCK)
     return wire
@@ -36,9 +40,15 @@ async def test_a_status(client, platform, after):
 
 async def test_a_status_with_a_body_of_its_own(client, platform):
     """A proxy's page, for example."""
-    platform.faults.add(Fault(Kind.STATUS, status=502, body=b"<h1>Bad", headers={"content-type": "text/html"}))
+    platform.faults.add(
+        Fault(Kind.STATUS, status=502, body=b"<h1>Bad", headers={"content-type": "text/html"})
+    )
     answer = await client.get("/v1/apps")
-    assert (answer.status_code, answer.content, answer.headers["content-type"]) == (502, b"<h1>Bad", "text/html")
+    assert (answer.status_code, answer.content, answer.headers["content-type"]) == (
+        502,
+        b"<h1>Bad",
+        "text/html",
+    )
 
 
 @BOTH
@@ -129,7 +139,7 @@ async def test_a_hang_ends_with_the_server(platform):
 @pytest.mark.parametrize("patient", [False, True])
 async def test_a_delay(dial, platform, patient):
     """The request takes effect late, even when the client is gone by then."""
-    platform.faults.add(Fault(Kind.DELAY, seconds=0.05))
+    platform.faults.add(Fault(Kind.DELAY, seconds=0.2))
     wire = await acquire(dial)
     await until(lambda: platform.requests and platform.requests[0].fault)
     assert platform.lock("site") is None
@@ -231,7 +241,10 @@ def test_faults_in_words(text, fault):
     ("text", "error"),
     [
         ("PUT 503", "'PUT 503' is not 'METHOD PATH WHAT [after] [skip=N] [xN]'"),
-        ("PUT x broken", "'broken' is neither a status code nor one of status, html, empty, truncated, reset,"),
+        (
+            "PUT x broken",
+            "'broken' is neither a status code nor one of status, html, empty, truncated, reset,",
+        ),
         ("PUT x 503 twice", "'twice' is not 'after', 'skip=N' or 'xN'"),
         ("PUT ( 503", "path '(' is no regular expression: missing ), unterminated subpattern"),
         ("PUT x delay", "could not convert string to float: ''"),
@@ -243,9 +256,11 @@ def test_faults_in_wrong_words(text, error):
     assert str(caught.value).startswith(error)
 
 
-async def test_faults_of_other_processes(client, platform):
+async def test_faults_of_other_processes(client):
     """`POST /_sandbox/faults` takes the fields of a fault; what is none is a 400."""
-    answer = await client.post("/_sandbox/faults", json={"kind": "status", "status": 500, "path": "/v1", "times": 2})
+    answer = await client.post(
+        "/_sandbox/faults", json={"kind": "status", "status": 500, "path": "/v1", "times": 2}
+    )
     assert (answer.status_code, answer.content) == (204, b"")
     assert [(await client.get("/v1/apps")).status_code for _ in range(3)] == [500, 500, 200]
     for wrong in ({}, {"kind": "nope"}, {"kind": "reset", "path": "("}):

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from tests.sandbox.wire import until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 FILES = "/v1/apps/site/files"
 
@@ -47,7 +52,7 @@ async def test_delete(client, platform):
 async def test_an_upload_without_a_length(client, platform):
     """Chunked transfer works."""
 
-    async def chunks():
+    async def chunks() -> AsyncIterator[bytes]:
         for _ in range(3):
             yield b"x" * 100_000
 
@@ -128,7 +133,7 @@ SEGMENT = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_si
 PATH = st.lists(SEGMENT, min_size=1, max_size=3).map("/".join)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(files=st.dictionaries(PATH, st.binary(max_size=20), min_size=1, max_size=5))
 async def test_every_name_comes_back(client, platform, files):
     """Whatever the names are: uploaded, listed, served and deleted under exactly these names."""
@@ -148,7 +153,8 @@ async def test_every_name_comes_back(client, platform, files):
 
 
 @pytest.mark.parametrize(
-    "name", ["a b", "100%", "%2F", "a#b", "a?b", "a\\b", "\"q'", "line\nbreak", "ünï/文", "+&;=", ".well-known/x"]
+    "name",
+    ["a b", "100%", "%2F", "a#b", "a?b", "a\\b", "\"q'", "line\nbreak", "ünï/文", "+&;=", ".well-known/x"],
 )
 async def test_hostile_names(client, platform, name):
     """The usual suspects, by name."""

@@ -4,7 +4,8 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    "header", [{}, {"authorization": "Bearer wrong"}, {"authorization": "sandbox-key"}, {"authorization": "Basic x"}]
+    "header",
+    [{}, {"authorization": "Bearer wrong"}, {"authorization": "sandbox-key"}, {"authorization": "Basic x"}],
 )
 @pytest.mark.parametrize("path", ["/v1/apps", "/v1/apps/nope", "/v1/nope"])
 async def test_a_key_is_needed(client, header, path):
@@ -41,13 +42,28 @@ async def test_a_wrong_method(client, path, allowed):
     assert answer.headers["allow"] == allowed
 
 
-@pytest.mark.parametrize("body", [b"{", b"", b"\xff", b'{"deploy_session_id": "\xff"}', b"null", b"[1"])
-async def test_a_body_that_is_no_json_object(client, body):
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"",
+        b"\xff",
+        b"null",
+        b"[1",
+        b"[" * 100_000,
+        b'{"deploy_session_id": "\xff"}',
+        b'{"deploy_session_id": "\\ud800"}',
+    ],
+    ids=lambda body: body[:30].decode(errors="replace"),
+)
+async def test_a_body_that_is_no_valid_json_object(client, body):
+    """400, and the record of it can be shown."""
     answer = await client.post(
         "/v1/apps/site/deploy/lock", content=body, headers={"content-type": "application/json"}
     )
     assert answer.status_code == 400
     assert answer.json().keys() == {"error"}
+    assert (await client.get("/_sandbox/state")).json()["requests"][0]["body_size"] == len(body)
 
 
 async def test_what_is_no_http(dial):

@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 LOCK = {"deploy_session_id": "mine"}
 COUNTS = {"files_uploaded": 1, "files_deleted": 0, "total_bytes": 5}
@@ -8,7 +13,7 @@ SITE = "/v1/apps/site"
 
 
 async def test_what_is_remembered_of_a_deploy(client, platform):
-    """Each request with its body's size, its session, who held the lock when it took effect, and its status."""
+    """Each request with its body's size, its session, who held the lock at its effect, and its status."""
     await client.put(f"{SITE}/files/too%20early", content=b"x")
     await client.post(f"{SITE}/deploy/lock", json=LOCK)
     await client.put(f"{SITE}/files/a%20b", content=b"hello")
@@ -17,7 +22,8 @@ async def test_what_is_remembered_of_a_deploy(client, platform):
     await client.get("/_apps/site/a%20b?q=%31")
     await client.get("/v1/apps")
     rows = [
-        (r.index, r.method, r.path, r.query, r.app, r.session, r.lock_holder, r.status) for r in platform.requests
+        (r.index, r.method, r.path, r.query, r.app, r.session, r.lock_holder, r.status)
+        for r in platform.requests
     ]
     assert rows == [
         (0, "PUT", f"{SITE}/files/too%20early", "", "site", None, None, 200),
@@ -44,11 +50,11 @@ async def test_the_request_hook_comes_before_the_effect(client, platform, asynch
     """It sees the session, and what it changes counts."""
     seen = []
 
-    def hook(record):
+    def hook(record) -> None:
         seen.append((record.method, record.session, record.status, platform.lock("site")))
         platform.take_lock("site", "yours")
 
-    async def async_hook(record):
+    async def async_hook(record) -> None:
         hook(record)
 
     platform.on_request = async_hook if asynchronous else hook
@@ -69,7 +75,7 @@ async def test_the_lock_holder_of_an_upload_is_the_one_at_its_end(client, platfo
     """A lock that is lost in the middle of an upload shows."""
     platform.take_lock("site", "mine")
 
-    async def body():
+    async def body() -> AsyncIterator[bytes]:
         yield b"x"
         platform.take_lock("site", "yours")
         yield b"y"
@@ -103,7 +109,9 @@ async def test_state_for_other_processes(client, platform):
         "mine",
         ["www.example.com"],
     )
-    assert [(file["path"], file["length"], file["content_type"]) for file in site["files"]] == [("a", 1, "text/plain")]
+    assert [(file["path"], file["length"], file["content_type"]) for file in site["files"]] == [
+        ("a", 1, "text/plain")
+    ]
     assert [deployment["deploy_id"] for deployment in site["deployments"]] == ["d-20260307-170100"]
     assert state["request_count"] == 1
     assert state["requests"][0]["path"] == "/v1/apps"

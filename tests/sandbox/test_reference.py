@@ -64,4 +64,6 @@ def test_the_sandbox_knows_nothing_of_the_client():
                 imported.update(alias.name for alias in node.names)
     ours = {name for name in imported if name.split(".")[0] == "zerokie_action"}
     assert ours
-    assert all(name.startswith("zerokie_action.sandbox.") or name == "zerokie_action.sandbox" for name in ours)
+    assert all(
+        name.startswith("zerokie_action.sandbox.") or name == "zerokie_action.sandbox" for name in ours
+    )

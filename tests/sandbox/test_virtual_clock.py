@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
 
-class JumpingSelector(selectors.DefaultSelector):  # type: ignore[misc, valid-type]
+class JumpingSelector(selectors.DefaultSelector):
     """Never waits: when nothing is ready, the time of the next timer has come."""
 
     now = 0.0
@@ -44,9 +44,9 @@ def run(main: Coroutine[None, None, None]) -> None:
 
 
 def test_client_and_platform_can_share_a_virtual_clock(tmp_path):
-    """The platform has no timer of its own: time moves by exactly what was asked for, and hours pass at once."""
+    """The platform has no timer of its own: time moves by what was asked for, and hours pass at once."""
 
-    async def main():
+    async def main() -> None:
         loop = asyncio.get_running_loop()
         platform = Platform(tmp_path, clock=lambda: 1772902800 + loop.time())
         platform.apps.create_static("site")
@@ -82,7 +82,7 @@ def test_client_and_platform_can_share_a_virtual_clock(tmp_path):
 
 
 def test_latency_is_waited_once_a_request(tmp_path):
-    async def main():
+    async def main() -> None:
         platform = Platform(tmp_path, latency=20)
         async with serve(platform) as server:
             wire = await Wire.open(server)

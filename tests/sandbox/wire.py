@@ -33,7 +33,12 @@ class Wire:
             "content-type": "application/json",
             "content-length": str(len(body)),
         } | {name.replace("_", "-"): value for name, value in headers.items()}
-        lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items()), "", ""]
+        lines = [
+            f"{method} {target} HTTP/1.1",
+            *(f"{name}: {value}" for name, value in fields.items()),
+            "",
+            "",
+        ]
         self.writer.write("\r\n".join(lines).encode() + body)
 
     async def close(self) -> None:
@@ -58,6 +63,6 @@ class Wire:
 
 async def until(condition: Callable[[], object]) -> None:
     """Let the platform work until the condition holds."""
-    async with asyncio.timeout(10):
-        while not condition():
+    async with asyncio.timeout(30):
+        while not condition():  # noqa: ASYNC110  any state of the platform may be waited for
             await asyncio.sleep(0)

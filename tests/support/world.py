@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +80,13 @@ class World:
         files = self.platform.files(app)
         return {path: content for path, content in files.items() if not path.startswith(".zerokie/")}
 
+    def reset_signals(self) -> None:
+        """Forget the signals that came, as a new process would not know them."""
+        self.signals.first = None
+        with suppress(BlockingIOError):
+            while True:
+                self.signals.socket.recv(64)
+
     def run(self, **inputs: object) -> Outcome:
         """Run the action with these inputs (names with `_`); the app and the folder have defaults."""
         return timewarp.run(self.loop, self.arun(**inputs))  # type: ignore[no-any-return]
@@ -131,3 +138,4 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
             yield new
         finally:
             new.signals.close()
+            platform.store.close()

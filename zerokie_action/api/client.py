@@ -28,6 +28,7 @@ from zerokie_action.api.models import (
     Registry,
     StoredFile,
     error_text,
+    is_web_page,
 )
 from zerokie_action.api.retry import Malformed, Reply, Sender
 from zerokie_action.api.transport import MEGABYTE, Answer, Content, Request
@@ -46,6 +47,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)
 
+REQUEST_TIMEOUT = 30.0
+FINALIZE_TIMEOUT = 25.0
+"""Seconds for one attempt to finalize: a second one must fit into the minute that a release may take."""
+
+NO_CONTENT = 204
 UNAUTHORIZED = 401
 NOT_FOUND = 404
 CONFLICT = 409
@@ -112,7 +118,12 @@ class Client:
     async def delete_app(self, name: str) -> bool:
         """Delete an app ("DELETE /v1/apps/:name"); False when there was none (any more)."""
         purpose = f"deleting app {name!r}"
-        reply = await self._sender.send(_request("DELETE", _app_path(name), purpose), _nothing)
+
+        async def is_gone() -> bool | None:
+            return await self.find_app(name) is None or None
+
+        request = _request("DELETE", _app_path(name), purpose)
+        reply = await self._sender.send(request, _no_content, recover=is_gone)
         if reply.status == NOT_FOUND:
             return reply.unclear
         await self._value(reply, purpose, app=name)
@@ -232,7 +243,7 @@ class Client:
             "files_deleted": counts.files_deleted,
             "total_bytes": counts.total_bytes,
         }
-        request = _request("POST", f"{_app_path(name)}/deploy/finalize", purpose, body)
+        request = _request("POST", f"{_app_path(name)}/deploy/finalize", purpose, body, timeout=FINALIZE_TIMEOUT)
         reply = await self._sender.send(request, _one(Finalized))
         if reply.status in {NOT_FOUND, CONFLICT}:
             words = error_text(reply.body) or str(reply.status)
@@ -297,7 +308,7 @@ class Client:
         message = f'{purpose[0].upper()}{purpose[1:]} was refused ({reply.status}: "{words}")'
         if reply.status >= 500:  # noqa: PLR2004 - HTTP's own numbers
             return PlatformUnavailable(message, hint="Check `api-url`: something there can't do this at all.")
-        return RequestRejected(message, status=reply.status, hint=_HINTS.get(reply.status, ""))
+        return RequestRejected(message, status=reply.status, hint=_HINTS.get(reply.status, _HINT))
 
     async def _unknown_app(self, name: str, words: str) -> RequestRejected:
         close: list[str] = []
@@ -311,7 +322,9 @@ class Client:
         )
 
 
+_HINT = "The platform's own words say why; correct that, then run the job again."
 _HINTS = {
+    409: "Something else is changing the app; run the job again when that has ended.",
     400: "Check the inputs that this request is made of.",
     403: "The key is known but may not do this; check its permissions.",
 }
@@ -345,11 +358,13 @@ def _request(
     body: Mapping[str, object] | None = None,
     *,
     max_answer: int = MEGABYTE,
+    timeout: float = REQUEST_TIMEOUT,
 ) -> Request:
     if body is None:
-        return Request(purpose, method, target, max_answer=max_answer)
+        return Request(purpose, method, target, max_answer=max_answer, timeout=timeout)
     content = json.dumps(body).encode()
-    return Request(purpose, method, target, content, "application/json", max_answer=max_answer)
+    kind = "application/json"
+    return Request(purpose, method, target, content, kind, max_answer=max_answer, timeout=timeout)
 
 
 def _lock_request(method: str, name: str, session: str, purpose: str) -> Request:
@@ -367,11 +382,20 @@ def _registry_auth(registry: Registry | None) -> dict[str, str] | None:
 
 
 def _nothing(answer: Answer) -> bool:
-    del answer
+    # The reference shows no body here; a web page comes from something in between.
+    if is_web_page(answer.body):
+        raise Malformed(f"with {error_text(answer.body)}")
+    return True
+
+
+def _no_content(answer: Answer) -> bool:
+    if answer.status != NO_CONTENT:
+        raise Malformed("not with 204, as the API reference describes")
     return True
 
 
 def _second(answer: Answer) -> int | None:
+    _nothing(answer)
     return date_of(answer.headers)
 
 

@@ -63,7 +63,7 @@ class Connection:
 
     async def send(self, request: Request) -> Answer:
         """See `Transport.send`. The timeout counts anew for each piece of a large body."""
-        wire = self._wire if self._wire is not None and self._wire.usable else await self._connect()
+        wire = self._wire if self._wire is not None and self._wire.undisturbed else await self._connect()
         try:
             answer = await self._exchange(wire, request)
         except BaseException:
@@ -144,7 +144,7 @@ class Connection:
             raise NoAnswer(f"the proxy gave no tunnel: {trouble}", sent=False) from None
         if not 200 <= status < 300:  # noqa: PLR2004 - HTTP's own numbers
             raise NoAnswer(f"the proxy refused a tunnel ({status})", sent=False)
-        if not proxy.usable:
+        if not proxy.undisturbed:
             raise NoAnswer("the proxy spoke out of turn", sent=False)
         wire = Wire()
         upgraded = await asyncio.get_running_loop().start_tls(

@@ -37,13 +37,12 @@ class HttpTransport:
         self._base = base
         self._prefix = urlsplit(base).path
         # httpx wants a context even for plain http; an empty one trusts nobody and costs nothing.
-        proxy = network.proxy_for(base)
-        secure = base.startswith("https:") or (proxy or "").startswith("https:")
+        secure = base.startswith("https:")
         context = network.ssl_context if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._client = httpx.AsyncClient(
             headers={"Accept-Encoding": "gzip", **headers},
             verify=context,
-            proxy=proxy,
+            proxy=_proxy(base, network),
             trust_env=False,
             follow_redirects=False,
             timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT),
@@ -108,6 +107,15 @@ async def _read(response: httpx.Response, most: int) -> bytes:
     if gzip and not gzip.eof and response.num_bytes_downloaded:
         raise NoAnswer("the answer's gzip ends too early", sent=True)
     return bytes(body)
+
+
+def _proxy(base: str, network: Network) -> httpx.Proxy | None:
+    proxy = network.proxy_for(base)
+    if proxy is None:
+        return None
+    secure = proxy.startswith("https:")
+    # Left to itself, httpx would trust other authorities here than everywhere else.
+    return httpx.Proxy(proxy, ssl_context=network.ssl_context if secure else None)
 
 
 def _refuse_other_target(target: str, wanted: str) -> None:

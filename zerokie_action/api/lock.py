@@ -169,10 +169,9 @@ class DeployLock:
         with self._shield.protect(RELEASE_TIME, when_told=RELEASE_TIME_WHEN_TOLD) as scope:
             try:
                 self.finalized = await self._finalize(counts)
-            except LockLost:
-                self._state.released(self.session)
-                raise
             except DeployError as error:
+                if isinstance(error, LockLost):
+                    self._state.released(self.session)
                 error.hint = f"{self._expiry()} {error.hint}"
                 raise
             self.released = True

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
 
 _LONGEST_ERROR = 500
+_PAGE_HEAD = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,12 @@ def error_text(body: bytes) -> str:
     head = body[:65_536].decode("utf-8", "replace")
     text = _from_json(body) or _from_html(head) or head
     return " ".join(text.split())[:_LONGEST_ERROR].rstrip()
+
+
+def is_web_page(body: bytes) -> bool:
+    """Whether a body is HTML, as proxies and login pages send it and the platform's API never does."""
+    head = body[:_PAGE_HEAD].decode("utf-8", "replace").lower()
+    return "<html" in head or "<!doctype html" in head
 
 
 def _from_json(body: bytes) -> str:

@@ -135,6 +135,8 @@ def _checked(proxy: str, variable: str) -> str:
 
 
 def _trusting(cafile: str | None, capath: str | None, where: str) -> ssl.SSLContext:
+    if cafile and os.path.isdir(cafile):  # noqa: PTH112 - no pathlib needed for this
+        cafile, capath = None, cafile
     try:
         return ssl.create_default_context(cafile=cafile, capath=capath)
     except (OSError, ssl.SSLError) as error:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import zerokie_action
 from zerokie_action.api.client import Client
 from zerokie_action.api.clock import PlatformClock
 from zerokie_action.api.http import HttpTransport
+from zerokie_action.api.public import read_page
 from zerokie_action.api.retry import Retries, Sender
-from zerokie_action.api.transport import NoAnswer, Request
+from zerokie_action.api.transport import NoAnswer
 from zerokie_action.api.upload import Writers
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from zerokie_action.api.network import Network
 
 USER_AGENT = f"zerokie-action/{zerokie_action.__version__}"
-_QUIET = {"User-Agent": USER_AGENT, "Cache-Control": "no-cache"}
 
 
 class Platform:
@@ -78,15 +77,8 @@ class Platform:
 
         One attempt: whoever asks can do without.
         """
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            return None
-        target = parts.path + (f"?{parts.query}" if parts.query else "")
-        transport = HttpTransport(f"{parts.scheme}://{parts.netloc}", _QUIET, self.network)
         try:
-            answer = await transport.send(Request("reading", "GET", target, max_answer=max_answer, timeout=timeout))
+            answer = await read_page(url, self.network, max_answer=max_answer, seconds=timeout)
         except NoAnswer:
             return None
-        finally:
-            await transport.aclose()
-        return answer.body if answer.status == 200 else None  # noqa: PLR2004
+        return answer.body if answer.status == 200 else None  # noqa: PLR2004 - HTTP's own number

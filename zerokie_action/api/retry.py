@@ -73,7 +73,7 @@ class Retries:
         self._failing_since = self._failing_since if self._failing_since is not None else now
         if attempt > self.per_request or now - self._failing_since > PATIENCE:
             return None
-        ceiling = min(LONGEST_DELAY, FIRST_DELAY * 2 ** (attempt - 1))
+        ceiling = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(attempt - 1, 16))
         delay: float = ceiling * self._jitter()
         if retry_after is not None:
             delay += retry_after

@@ -93,7 +93,7 @@ class NoAnswer(Exception):  # noqa: N818 - it is not an error of ours, and may b
 
     Attributes:
         sent: whether the platform may have seen the request. Judged by position (were we past
-            connecting?), never by the kind of error, so that an unclear outcome is never taken for a clear one.
+            connecting?), never by the kind of error: an unclear outcome is never taken for a clear one.
         permanent: whether another attempt can't help, such as a certificate that is not trusted.
     """
 

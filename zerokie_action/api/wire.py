@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import select
 
 import httptools
 
 from zerokie_action.api.transport import Answer, NoAnswer, explain
 
 _MOST_BESIDES_BODY = 100_000
-"""Bytes of status lines, headers, chunk sizes and trailers; a body in chunks may have as many as its own."""
+"""Bytes of status lines, headers and trailers; the chunks of a body may bring as many as the body has."""
 
 _OK = 200
 """Smaller statuses are interim answers: the real one follows."""
@@ -24,6 +25,7 @@ class Wire(asyncio.Protocol):
         self._clean = True
         self._writable = asyncio.Event()
         self._writable.set()
+        self._unread = select.poll()
         self._begin(0)
         self._answer.cancel()
 
@@ -35,8 +37,13 @@ class Wire(asyncio.Protocol):
 
     @property
     def usable(self) -> bool:
-        """Whether another request can be sent."""
+        """Whether another request can be sent, as far as the event loop has told us."""
         return self._clean and not self.transport.is_closing()
+
+    @property
+    def undisturbed(self) -> bool:
+        """Whether it is usable and nothing waits to be read: before a request, that can only be the end."""
+        return self.usable and not self._unread.poll(0)
 
     def abort(self) -> None:
         """Drop the connection at once, whatever it is doing."""
@@ -73,6 +80,7 @@ class Wire(asyncio.Protocol):
         """Keep the transport."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for the type checker: it is a stream
         self._transport = transport
+        self._unread.register(transport.get_extra_info("socket"), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
         """Read on in the answer."""
@@ -86,7 +94,7 @@ class Wire(asyncio.Protocol):
             self._fail("the answer switches to another protocol")
         except httptools.HttpParserError as error:
             self._fail(f"the answer is not HTTP ({error})")
-        if self._besides_body > _MOST_BESIDES_BODY + self._most:
+        if self._besides_body > _MOST_BESIDES_BODY + len(self._body):
             self._fail("the answer has too many headers")
 
     def eof_received(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from zerokie_action.errors import ConfigurationError, RequestRejected
@@ -21,19 +22,13 @@ async def look_up(job: Job, kind: str) -> App | None:
         RequestRejected: when it does not exist and `create` is not set.
     """
     app = await job.client.find_app(job.app)
-    if app is None:
-        if not job.settings.create:
-            await job.client.get_app(job.app)  # raises, with close matches
-            raise RequestRejected(f"App {job.app!r} appeared just now", status=409, hint="Run the deploy again.")
-        return None
-    note(job, app)
-    if app.kind not in {None, kind}:
-        wanted = "`image`" if kind == "container" else "`directory`"
-        raise ConfigurationError(
-            f"App {job.app!r} is a {app.kind} app; {wanted} is for {kind} apps",
-            hint="The type of an app can't be changed. Deploy to another app, or destroy this one first.",
-        )
-    warn_of_inert_inputs(job)
+    if app is not None:
+        note(job, app)
+        await (require_container(job, app, "`image`") if kind == "container" else _require_static(job, app))
+    elif not job.settings.create:
+        await job.client.get_app(job.app)  # raises, with close matches
+        raise RequestRejected(f"App {job.app!r} appeared just now", status=409, hint="Run the deploy again.")
+    _warn_of_inert_inputs(job, kind, exists=app is not None)
     return app
 
 
@@ -42,9 +37,41 @@ def note(job: Job, app: App) -> None:
     job.result.url = app.url or job.result.url
 
 
-def warn_of_inert_inputs(job: Job) -> None:
+async def require_container(job: Job, app: App, what: str) -> None:
+    """Make sure that it is a container app; `what` is for those only.
+
+    Raises:
+        ConfigurationError: when it is static.
+    """
+    if app.kind == "static" or (app.kind is None and await _has_files(job)):
+        raise _other_kind(job, "static", what, "container")
+
+
+async def _has_files(job: Job) -> bool:
+    """Whether the app has a storage zone: the reference does not say that an app's record tells its type."""
+    with suppress(RequestRejected):
+        await job.client.list_files(job.app)
+        return True
+    return False
+
+
+async def _require_static(job: Job, app: App) -> None:
+    if app.kind == "container":
+        raise _other_kind(job, "container", "`directory`", "static")
+
+
+def _other_kind(job: Job, kind: str, what: str, wanted: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"App {job.app!r} is a {kind} app; {what} is for {wanted} apps",
+        hint="The type of an app can't be changed. Name another app in `app`, or destroy this one first.",
+    )
+
+
+def _warn_of_inert_inputs(job: Job, kind: str, *, exists: bool) -> None:
     """Say which inputs can't have an effect, because the app exists or is static."""
     given = [f"`{name}`" for name in _ONLY_AT_CREATION if getattr(job.settings, name) is not None]
-    if given:
-        verb = "is" if len(given) == 1 else "are"
-        job.warn(f"{', '.join(given)} {verb} used only when a container app is created; the API can't change it later")
+    if not given or (kind == "container" and not exists):
+        return
+    have = "has" if len(given) == 1 else "have"
+    why = "the API can't change it later" if kind == "container" else "this app is static"
+    job.warn(f"{', '.join(given)} {have} no effect: used only when a container app is created; {why}")

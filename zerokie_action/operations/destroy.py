@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zerokie_action.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from zerokie_action.operations.job import Job
 
 
 async def destroy(job: Job) -> None:
-    """Delete the app."""
-    app = await job.client.find_app(job.app)
+    """Delete the app. Needs no checkout.
+
+    Raises:
+        ConfigurationError: when the name looks cut off; then nothing is asked of the platform.
+    """
+    _refuse_half_a_name(job.app)
+    with job.phase("Look up"):
+        app = await job.client.find_app(job.app)
     if app is None:
         job.ci.info(f"App {job.app!r} does not exist; nothing to destroy")
         job.result.notes.append(f"App {job.app!r} did not exist (any more).")
@@ -19,10 +27,18 @@ async def destroy(job: Job) -> None:
     job.result.previous_image = app.image
     job.result.url = app.url
     if job.settings.dry_run:
-        job.ci.info(f"Plan: would destroy app {job.app!r}")
-        job.result.notes.append(f"Dry run: would destroy app {job.app!r}.")
+        job.plan(f"would destroy app {job.app!r}")
         return
     with job.phase("Destroy"):
-        await job.client.delete_app(job.app)
+        found = await job.client.delete_app(job.app)
     job.result.url = None
-    job.ci.info(f"Destroyed app {job.app!r}")
+    job.ci.info(f"Destroyed app {job.app!r}" if found else f"App {job.app!r} was destroyed by somebody else just now")
+
+
+def _refuse_half_a_name(app: str) -> None:
+    # `site-pr-${{ github.event.number }}` outside of a pull request; host names can't end like this anyway.
+    if app != app.strip("-_."):
+        raise ConfigurationError(
+            f"`app`: {app!r} looks cut off, so it is not destroyed",
+            hint="A variable in the name may be empty in this run; check how the workflow sets it.",
+        )

@@ -5,37 +5,55 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zerokie_action.api.client import CONFLICT
-from zerokie_action.errors import DeployError, RequestRejected
+from zerokie_action.errors import RequestRejected
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from zerokie_action.operations.job import Job
+
+_APEX_LABELS = 2
 
 
 async def update_domains(job: Job) -> None:
-    """Attach `domains`, remove `remove-domains`; every one is tried, the first error is raised at the end."""
-    errors: list[DeployError] = []
+    """Attach `domains` ("POST /v1/apps/:name/domains"), remove `remove-domains`.
+
+    Every one is tried; what came of it is in the result.
+
+    Raises:
+        RequestRejected: afterwards, when the platform refused any.
+    """
+    settings = job.settings
+    if not settings.domains and not settings.remove_domains:
+        return
+    refused: list[tuple[str, RequestRejected]] = []
     with job.phase("Domains"):
-        for domain in dict.fromkeys(job.settings.domains):
+        for domain in _distinct(settings.domains):
             try:
                 await _attach(job, domain)
             except RequestRejected as error:
-                errors.append(_explained(error, domain))
-        for domain in dict.fromkeys(job.settings.remove_domains):
-            await _remove(job, domain)
-    if errors:
-        for another in errors[1:]:
-            job.warn(f"{another}. {another.hint}")
-        raise errors[0]
+                refused.append((domain, error))
+                job.result.domains.append({"domain": domain, "error": str(error)})
+        for domain in _distinct(settings.remove_domains):
+            try:
+                await _remove(job, domain)
+            except RequestRejected as error:
+                refused.append((domain, error))
+    if refused:
+        raise _summary(refused)
 
 
 def preview_domains(job: Job) -> None:
     """Say what would be done."""
-    for domain in job.settings.domains:
-        job.ci.info(f"Plan: would attach {domain!r}")
-        job.result.notes.append(f"Dry run: would attach {domain!r}.")
-    for domain in job.settings.remove_domains:
-        job.ci.info(f"Plan: would remove {domain!r}")
-        job.result.notes.append(f"Dry run: would remove {domain!r}.")
+    for domain in _distinct(job.settings.domains):
+        job.plan(f"would attach {domain!r}")
+    for domain in _distinct(job.settings.remove_domains):
+        job.plan(f"would remove {domain!r}")
+
+
+def _distinct(domains: Iterable[str]) -> Iterable[str]:
+    """Each host name once: neither case nor the root's dot make another one (RFC 4343)."""
+    return dict.fromkeys(domain.lower().removesuffix(".") for domain in domains)
 
 
 async def _attach(job: Job, domain: str) -> None:
@@ -44,25 +62,28 @@ async def _attach(job: Job, domain: str) -> None:
     except RequestRejected as error:
         if error.status != CONFLICT:
             raise
-        # The reference doesn't say whose it is, and nothing lists domains: ours, most likely.
-        job.warn(f"{domain!r} is attached already ({error})")
+        # Nothing in the API tells whose it is. A domain stays in the inputs of every deploy: ours, most likely.
+        job.ci.info(f"{domain!r} is attached already")
         job.result.domains.append({"domain": domain, "status": "attached already"})
         return
     target = attached.cname_target if attached else ""
     tls = attached.tls_status if attached else ""
-    job.result.domains.append({"domain": domain, "cname_target": target, "tls_status": tls})
-    record = f"; set the DNS record: {domain} CNAME {target}" if target else ""
-    job.ci.info(f"Attached {domain!r} (TLS {tls or 'unknown'}){record}")
+    record = f"{domain} CNAME {target}" if target else ""
+    known = {"cname_target": target, "tls_status": tls, "dns_record": record}
+    job.result.domains.append({"domain": domain, "status": "attached"} | {k: v for k, v in known.items() if v})
+    job.ci.info(f"Attached {domain!r} (TLS {tls or 'unknown'})" + (f"; set the DNS record: {record}" if record else ""))
 
 
 async def _remove(job: Job, domain: str) -> None:
-    if await job.client.remove_domain(job.app, domain):
-        job.ci.info(f"Removed {domain!r}")
-    else:
-        job.ci.info(f"{domain!r} was not attached")
+    removed = await job.client.remove_domain(job.app, domain)
+    job.ci.info(f"Removed {domain!r}" if removed else f"{domain!r} was not attached")
 
 
-def _explained(error: RequestRejected, domain: str) -> RequestRejected:
-    if domain.count(".") == 1:
-        error.hint = f"The platform does not support apex domains; attach for example 'www.{domain}'."
-    return error
+def _summary(refused: list[tuple[str, RequestRejected]]) -> RequestRejected:
+    """One error for all of them, with the status of the first."""
+    domain, error = refused[0]
+    words = "; ".join(str(each) for _, each in refused)
+    hint = error.hint
+    if "apex" in str(error).lower() or domain.count(".") < _APEX_LABELS:
+        hint = f"The platform does not support apex domains; attach for example 'www.{domain}'."
+    return RequestRejected(f"The deploy is live, but {words}", status=error.status, hint=hint)

@@ -54,6 +54,11 @@ class Job:
         self.ci.warning(text)
         self.result.warnings.append(text)
 
+    def plan(self, text: str) -> None:
+        """What a dry run does not do, in the log and in the reports."""
+        self.ci.info(f"Plan: {text}")
+        self.result.notes.append(f"Dry run: {text}.")
+
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         """Record how long the block takes, for the summary."""

@@ -11,12 +11,11 @@ import anyio.to_thread
 from zerokie_action.api.lock import LockPolicy, deploy_lock
 from zerokie_action.api.models import Counts
 from zerokie_action.api.upload import Upload
-from zerokie_action.errors import PlatformUnavailable
 from zerokie_action.files.content import FileContent
 from zerokie_action.files.content_type import content_type
 from zerokie_action.files.plan import Plan, RemoteFile, keep_patterns, make_plan
 from zerokie_action.files.scan import Scan, scan
-from zerokie_action.operations import apps, incremental
+from zerokie_action.operations import apps, incremental, verify
 from zerokie_action.report.progress import start_progress
 from zerokie_action.report.result import Changes
 from zerokie_action.text import human_bytes, human_seconds
@@ -122,7 +121,7 @@ async def _change(job: Job, folder: Scan, changes: Changes, lock: DeployLock) ->
             await _delete(job, plan, changes, writers)
         if plan.uploads or plan.delete or plan.old_manifests:
             with job.phase("Verify and record"):
-                await _verify_and_record(job, folder, plan, evidence, writers)
+                await _verify_and_record(job, folder, listing, plan, evidence, writers)
 
 
 async def _list(job: Job) -> list[RemoteFile]:
@@ -187,25 +186,29 @@ async def _delete(job: Job, plan: Plan, changes: Changes, writers: Writers) -> N
 
 
 async def _verify_and_record(
-    job: Job, folder: Scan, plan: Plan, evidence: incremental.Evidence, writers: Writers
+    job: Job,
+    folder: Scan,
+    before: Sequence[RemoteFile],
+    plan: Plan,
+    evidence: incremental.Evidence,
+    writers: Writers,
 ) -> None:
-    """Compare the platform's listing with the folder, and write down for the next deploy what it proves."""
+    """Compare the platform's listing with the folder, and write down for the next deploy what it proves.
+
+    What the platform confirmed and its listing does not show is done once more: a proxy may have
+    answered in its place.
+    """
     now = await incremental.settle(job, evidence)
     listing = await _list(job)
-    _verify(folder, plan, listing)
+    doubts = verify.doubts(folder, plan, before, listing)
+    if doubts.any:
+        job.ci.info(f"The platform confirmed all changes, but its listing does not show {doubts}; trying once more")
+        await writers.upload(_uploads(doubts.not_stored), evidence.uploaded)
+        await writers.delete(doubts.not_deleted, lambda _path: None)
+        now = await incremental.settle(job, evidence)
+        listing = await _list(job)
+        await verify.insist(job, verify.doubts(folder, plan, before, listing), evidence)
     await incremental.record(job, folder, listing, evidence, writers, now=now, old=plan.old_manifests)
-
-
-def _verify(folder: Scan, plan: Plan, listing: Iterable[RemoteFile]) -> None:
-    lengths = {file.path: file.length for file in listing}
-    wrong = [file.path for file in folder.files if lengths.get(file.path) not in {file.size, -1}]
-    wrong += [path for path in plan.delete if path in lengths]
-    if wrong:
-        more = f" and {len(wrong) - 1:,} more" if len(wrong) > 1 else ""
-        raise PlatformUnavailable(
-            f"The platform confirmed all changes, but its listing does not show them: {wrong[0]!r}{more}",
-            hint="Run the deploy again. If it stays like this, report it to the platform.",
-        )
 
 
 def _report(job: Job, lock: DeployLock) -> None:

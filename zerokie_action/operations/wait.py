@@ -1,4 +1,4 @@
-"""Waiting until the platform says that a container app runs what was deployed."""
+"""Watching a container app come up: until the platform says that it runs, and until it answers."""
 
 from __future__ import annotations
 
@@ -6,66 +6,147 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from zerokie_action.errors import DeployFailed, DeployTimedOut
+from zerokie_action.errors import DeployFailed, DeployTimedOut, PlatformUnavailable
+from zerokie_action.operations.health import check_health
+from zerokie_action.operations.pauses import LONGEST_PAUSE, News, pauses
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
     from zerokie_action.api.models import App
     from zerokie_action.operations.job import Job
+    from zerokie_action.operations.rollout import Rollout
 
 RUNNING = "running"
 FAILURES = frozenset({"failed", "error", "crashed", "stopped"})
 """The reference lists no status words but "deploying" and "running"; any other means "not yet"."""
 
-_FIRST_PAUSE = 1.0
-_LONGEST_PAUSE = 10.0
-_GROWTH = 1.5
-_NEWS_EVERY = 30.0
-_STALE_POLLS = 3
+_STALE_ANSWERS = 3
 """So many answers may still show the state from before the deploy, where they can't be told from new ones."""
 
+_SLOW = 5.0
+"""Seconds for one answer that are nothing to talk about."""
 
-async def until_running(job: Job, image: str, before: App | None) -> None:
-    """Poll "GET /v1/apps/:name" until it runs `image`.
 
-    Args:
-        before: the app as it was before the deploy, None when it was just created.
+async def watch(job: Job, rollout: Rollout) -> None:
+    """What `wait` and `health-check` ask for. When both are off, it says that nobody looked.
+
+    Raises:
+        DeployFailed, DeployTimedOut, HealthCheckFailed: what they found.
+    """
+    settings = job.settings
+    if settings.wait:
+        await until_running(job, rollout)
+    else:
+        job.ci.info("Not waiting for the app to run (wait: false)")
+        if settings.health_check is None:
+            job.result.looked = False
+            job.result.notes.append("`wait` is off: nobody looked whether the app runs.")
+    await check_health(job)
+
+
+async def until_running(job: Job, rollout: Rollout) -> None:
+    """Poll "GET /v1/apps/:name" until it runs what was asked for.
+
+    A platform that stops answering meanwhile is asked again until `wait-timeout`: the deploy was accepted,
+    and goes on without us.
 
     Raises:
         DeployFailed: when the platform says that it failed.
         DeployTimedOut: when `wait-timeout` has passed.
     """
     began = anyio.current_time()
-    last = "nothing yet"
+    sight = _Sight(rollout)
+    news = News(job.ci.info)
     with job.phase("Wait"), anyio.move_on_after(job.settings.wait_timeout):
-        pause, polls, next_news = _FIRST_PAUSE, 0, _NEWS_EVERY
-        while True:
-            app = await job.client.get_app(job.app)
-            polls += 1
-            last = f"{app.status or 'no status'!r} with image {app.image!r}"
-            if _shows_the_deploy(app, image, before) or (app.image == image and polls > _STALE_POLLS):
+        for pause in pauses():
+            app = await _look(job, sight)
+            if app is not None and sight.shows_the_rollout(app):
                 if app.status.lower() in FAILURES:
                     raise DeployFailed(_failure(job, app), hint="Look at the app's own log on the platform.")
                 if app.status.lower() == RUNNING:
                     job.result.url = app.url or job.result.url
-                    job.ci.info(f"{job.app!r} runs {image!r} after {human_seconds(anyio.current_time() - began)}")
+                    taken = human_seconds(anyio.current_time() - began)
+                    job.ci.info(f"{job.app!r} runs {app.image or rollout.image!r} after {taken}")
                     return
-            if anyio.current_time() - began >= next_news:
-                job.ci.info(f"Still waiting for {job.app!r} to run (status: {last})")
-                next_news += _NEWS_EVERY
+            news.tell(f"Still waiting for {job.app!r} to run; {sight.last}")
             await anyio.sleep(pause)
-            pause = min(_LONGEST_PAUSE, pause * _GROWTH)
     raise DeployTimedOut(
-        f"{job.app!r} does not run after {human_seconds(job.settings.wait_timeout)}; its last status was {last}",
-        hint="Look at the app's own log on the platform, or raise `wait-timeout`.",
+        f"{job.app!r} does not run {rollout.image!r} after {human_seconds(job.settings.wait_timeout)}; {sight.last}",
+        hint=sight.hint,
     )
 
 
-def _shows_the_deploy(app: App, image: str, before: App | None) -> bool:
-    """Whether this answer is about our deploy, not about what was there before."""
-    if app.image not in {"", image}:
-        return False
-    return before is None or before.image != image or app.updated_at != before.updated_at
+async def _look(job: Job, sight: _Sight) -> App | None:
+    """The app now, or None when there was no answer about it."""
+    try:
+        app = await job.client.find_app(job.app)
+    except PlatformUnavailable as error:
+        sight.trouble = str(error)
+        return None
+    if app is None and not sight.may_be_too_new():
+        app = await job.client.get_app(job.app)  # raises: somebody has destroyed it
+    if app is not None:
+        sight.note(app)
+    return app
+
+
+class _Sight:
+    """What the polls have shown so far, and whether it is about our deploy.
+
+    Attributes:
+        trouble: why there was no answer, the last time when there was none.
+    """
+
+    def __init__(self, rollout: Rollout) -> None:
+        self.trouble = "it takes too long"
+        self._rollout = rollout
+        self._app: App | None = None
+        self._answered_at = anyio.current_time()
+        self._answers = 0
+        self._changed = False
+
+    def note(self, app: App) -> None:
+        """An answer."""
+        before = self._rollout.before
+        self._app = app
+        self._answered_at = anyio.current_time()
+        self._answers += 1
+        if before is not None:
+            self._changed |= (app.status, app.updated_at) != (before.status, before.updated_at)
+
+    def may_be_too_new(self) -> bool:
+        """Whether a created app may be missing: not every part of the platform need know it at once."""
+        self._answers += 1
+        return self._rollout.before is None and self._app is None and self._answers <= _STALE_ANSWERS
+
+    def shows_the_rollout(self, app: App) -> bool:
+        """Whether the answer just noted is about our deploy, not about what was there before."""
+        before = self._rollout.before
+        if app.image and not self._rollout.is_ours(app.image):
+            return False
+        if before is None or (app.image and app.image != before.image):
+            return True
+        return self._changed or self._answers > _STALE_ANSWERS
+
+    @property
+    def last(self) -> str:
+        """The last of it, as the end of a sentence."""
+        status = f"its last status was {self._app.status!r} with image {self._app.image!r}" if self._app else ""
+        silence = anyio.current_time() - self._answered_at
+        if silence <= LONGEST_PAUSE + _SLOW and status:
+            return status
+        lasting = f"the platform has not answered for {human_seconds(silence)} ({self.trouble})"
+        return f"{status}, and {lasting}" if status else lasting
+
+    @property
+    def hint(self) -> str:
+        """What to do when the time is over."""
+        shown = self._app.image if self._app else ""
+        if not shown or self._rollout.is_ours(shown):
+            return "Look at the app's own log on the platform, or raise `wait-timeout`."
+        if self._rollout.before and shown == self._rollout.before.image:
+            return "The platform kept the image from before, or went back to it; the app's own log may say why."
+        return f"Another deploy seems to have come in between: the app has {shown!r} now."
 
 
 def _failure(job: Job, app: App) -> str:

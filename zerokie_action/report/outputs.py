@@ -4,7 +4,7 @@ from __future__ import annotations
 
 OUTPUTS = {
     "deploy-id": "The platform's deploy ID (static apps). For an image the platform returns none: then it is "
-    "the ID of this run's own deploy session. Kept when something fails after the deploy; empty for `destroy`.",
+    "this run's own deploy session ID. Kept when something fails after the deploy; empty for `destroy`.",
     "url": "Where the app answers.",
     "app": "The app's name.",
     "kind": "`container` or `static`.",

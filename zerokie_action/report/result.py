@@ -42,7 +42,8 @@ class Result:
     """Everything that outputs, summary, comment and JSON result are made of.
 
     `None` means not known (yet): the output stays out. `status` is one of the contract's words.
-    `planned` holds what a dry run would change, in the same shape as `changes`.
+    `planned` holds what a dry run would change, in the same shape as `changes`; `looked` is false when
+    nobody looked whether what was deployed runs.
     """
 
     operation: str
@@ -58,6 +59,7 @@ class Result:
     changes: Changes | None = None
     planned: Changes | None = None
     cache_purged: bool | None = None
+    looked: bool = True
     domains: list[dict[str, object]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)

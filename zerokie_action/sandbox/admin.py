@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 
 from zerokie_action.sandbox.exchange import Exchange
 from zerokie_action.sandbox.faults import Fault  # noqa: TC001  FastAPI reads the annotation
@@ -31,7 +32,9 @@ async def state(request: Request) -> Response:
         for app in platform.apps.list()
     }
     records = [record.public() for record in platform.requests]
-    return JSONResponse({"apps": apps, "request_count": len(records), "requests": records})
+    # A client may have sent a lone surrogate: JSON's ASCII form can carry it, UTF-8 cannot.
+    text = json.dumps({"apps": apps, "request_count": len(records), "requests": records})
+    return Response(text, media_type="application/json")
 
 
 @router.post("/faults", status_code=204)

@@ -103,7 +103,8 @@ class DomainRequest(_Body):
 
     # Described here, checked by `Domains`, which tells an apex domain from nonsense.
     domain: Annotated[
-        str, Field(examples=["www.example.com"], json_schema_extra={"pattern": DOMAIN, "maxLength": MAX_LENGTH})
+        str,
+        Field(examples=["www.example.com"], json_schema_extra={"pattern": DOMAIN, "maxLength": MAX_LENGTH}),
     ]
 
 

@@ -110,7 +110,8 @@ class Store:
         self._blobs = data / "blobs"
         self._blobs.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(data / "platform.sqlite3", isolation_level=None)
-        weakref.finalize(self, self._db.close)
+        self.close = weakref.finalize(self, self._db.close)
+        """Closes the database, which a store that is forgotten does by itself."""
         self._db.executescript(_SCHEMA)
         self._garbage: dict[str, list[int]] = defaultdict(list)
         self._numbers = itertools.count(self._remove_orphans() + 1)

@@ -1,0 +1,353 @@
+"""The transport for uploads, byte by byte."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from tests.api.servers import FINE, Peer, closed_port, fine, first, pause, serve
+from tests.api.transports import HEADERS, none, outcome, put, transport
+from zerokie_action.api.connection import Connection
+from zerokie_action.api.network import Network
+from zerokie_action.api.transport import Answer, Bytes, NoAnswer, Request
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+CHUNK = 100_000
+ODD = "/v1/apps/site/files/%20%25%23%3F%27%22%5C%C3%A9/~a-b_c.d%2F;=,+@:!$&()*"
+
+
+@dataclass
+class Stream:
+    """A large body that notes how much of it was asked for."""
+
+    count: int
+    drawn: int = 0
+    before: Callable[[int], None] = field(default=lambda _: None)
+
+    @property
+    def size(self) -> int:
+        return self.count * CHUNK
+
+    def chunks(self) -> Iterator[bytes]:
+        for number in range(self.count):
+            self.before(number)
+            self.drawn += CHUNK
+            yield bytes([number % 256]) * CHUNK
+
+
+async def reason(carrier: Any, request: Request | None = None) -> str:
+    with pytest.raises(NoAnswer) as caught:
+        await carrier.send(request or put())
+    return str(caught.value)
+
+
+class TestBytesOnTheWire:
+    async def test_an_upload(self) -> None:
+        """A request is its line, the host, the given headers, type and length, a blank line and the body."""
+        async with serve(fine) as server, transport("connection", server.url) as carrier:
+            await carrier.send(put(b"hello"))
+        (request,) = server.requests
+        assert request.body == b"hello"
+        assert request.head.decode() == (
+            "PUT /v1/apps/site/files/a.txt HTTP/1.1\r\n"
+            f"Host: 127.0.0.1:{server.port}\r\n"
+            "Authorization: Bearer key\r\n"
+            "User-Agent: tests\r\n"
+            "Content-Type: text/plain\r\n"
+            "Content-Length: 5\r\n"
+            "\r\n"
+        )
+
+    async def test_a_deletion(self) -> None:
+        """Without a body, the length is zero and there is no type."""
+        async with serve(fine) as server, transport("connection", server.url) as carrier:
+            await carrier.send(Request("deleting", "DELETE", "/v1/x?y=z"))
+        (request,) = server.requests
+        assert request.line == "DELETE /v1/x?y=z HTTP/1.1"
+        assert request.headers["content-length"] == "0"
+        assert "content-type" not in request.headers
+
+    @pytest.mark.parametrize("prefix", ["", "/prefix", "/two/parts"])
+    async def test_the_target(self, prefix: str) -> None:
+        """The target is the base's path and the request's, and nobody normalises it."""
+        async with serve(fine) as server, transport("connection", server.url + prefix) as carrier:
+            await carrier.send(put(target=ODD))
+            await carrier.send(put(target="/a/../%2e%2E/./b//c"))
+        assert [request.target for request in server.requests] == [
+            prefix + ODD,
+            f"{prefix}/a/../%2e%2E/./b//c",
+        ]
+
+    @pytest.mark.parametrize("size", [0, 1, 256 * 1024, 256 * 1024 + 1, 5_000_000])
+    @pytest.mark.parametrize("wrap", [bytes, Bytes])
+    async def test_bodies_of_all_sizes(self, size: int, wrap: Any) -> None:
+        """A body arrives complete, however it is given and however large it is."""
+        body = (b"0123456789" * (size // 10 + 1))[:size]
+        async with serve(fine) as server, transport("connection", server.url) as carrier:
+            assert await outcome(carrier, put(wrap(body))) == (200, b"fine")
+            assert await outcome(carrier, put(b"next")) == (200, b"fine")
+        assert [request.body for request in server.requests] == [body, b"next"]
+        assert server.accepted == 1
+
+    @pytest.mark.parametrize("value", ["key\r\nX-Evil: 1", "key\n", "key\r", "key\0"])
+    def test_a_header_stays_one_header(self, value: str) -> None:
+        """A value that would be more than one field is refused, and not quoted: it may be the key."""
+        with pytest.raises(ValueError, match="Authorization") as caught:
+            Connection("http://127.0.0.1", {"Authorization": value}, Network({}))
+        assert "key" not in str(caught.value)
+
+
+class TestKeepingTheConnection:
+    async def test_one_connection_for_all_requests(self) -> None:
+        async with serve(fine) as server, transport("connection", server.url) as carrier:
+            for _ in range(50):
+                assert await outcome(carrier) == (200, b"fine")
+        assert server.accepted == 1
+
+    @pytest.mark.parametrize("more", [b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", b"\0garbage", b"x"])
+    async def test_more_than_was_asked_for(self, more: bytes) -> None:
+        """What follows an answer is not taken for the next one."""
+
+        async def handle(peer: Peer) -> None:
+            await peer.request()
+            await peer.send(FINE + more)
+            await peer.gone()
+
+        async with serve(first(handle)) as server, transport("connection", server.url) as carrier:
+            assert await carrier.send(put()) == Answer(200, {"content-length": "4"}, b"fine")
+            assert await outcome(carrier) == (200, b"fine")
+        assert server.accepted == 2
+
+    async def test_a_flood_while_idle(self) -> None:
+        """Nothing is read and kept that nobody asked for."""
+
+        async def handle(peer: Peer) -> None:
+            await peer.request()
+            await peer.send(FINE)
+            while True:
+                await peer.send(b"x" * 100_000)
+
+        async with serve(first(handle)) as server, transport("connection", server.url) as carrier:
+            assert await outcome(carrier) == (200, b"fine")
+            await pause()
+            assert await outcome(carrier) == (200, b"fine")
+
+    async def test_an_end_that_nobody_noticed_yet(self) -> None:
+        """A close that is in the socket but not yet in the event loop is noticed before the request is sent."""
+
+        async def handle(peer: Peer) -> None:
+            await peer.request()
+            peer.writer.write(FINE)
+            peer.writer.close()
+
+        async with serve(handle) as server, transport("connection", server.url) as carrier:
+            for _ in range(20):
+                assert await outcome(carrier) == (200, b"fine")
+        assert server.accepted == 20
+
+
+class TestLargeBodies:
+    async def test_no_more_is_read_than_the_network_takes(self) -> None:
+        """While the other side does not read, the file is not read either: memory stays small."""
+
+        async def stall(peer: Peer) -> None:
+            await peer.head()
+            await pause(10_000)
+
+        body = Stream(2000)
+        async with serve(stall) as server, transport("connection", server.url) as carrier:
+            began = anyio.current_time()
+            assert await reason(carrier, put(body, timeout=30)) == "no answer within 30 s"
+            assert anyio.current_time() - began == pytest.approx(30, abs=1)
+        assert body.drawn < 20_000_000
+
+    async def test_a_slow_reader(self) -> None:
+        """The time-out counts for each piece: slow is not dead."""
+
+        async def sip(peer: Peer) -> None:
+            head = await peer.head()
+            left = int(head.headers["content-length"])
+            while left:
+                piece = await peer.reader.read(200_000)
+                left -= len(piece)
+                await pause(1)
+            await peer.send(FINE)
+            await peer.gone()
+
+        body = Stream(300)
+        async with serve(sip) as server, transport("connection", server.url) as carrier:
+            began = anyio.current_time()
+            assert await outcome(carrier, put(body, timeout=60)) == (200, b"fine")
+            assert anyio.current_time() - began > 100
+
+    @pytest.mark.parametrize("then", ["close", "reset", "hang", "read on"])
+    @pytest.mark.parametrize("secure", [False, True])
+    async def test_refused_early(self, *, secure: bool, then: str, tls: ssl.SSLContext, bundle: Path) -> None:
+        """A refusal is seen at once, long before the whole body is sent, whatever the server does after it."""
+
+        async def handle(peer: Peer) -> None:
+            await peer.head()
+            await peer.send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig")
+            if then == "reset":
+                await pause(0)
+                peer.reset()
+            elif then == "hang":
+                await pause(10_000)
+            elif then == "read on":
+                await peer.gone()
+
+        body = Stream(1000)
+        env = {"SSL_CERT_FILE": str(bundle)}
+        async with (
+            serve(first(handle), tls=tls if secure else None) as server,
+            transport("connection", server.url, env) as carrier,
+        ):
+            began = anyio.current_time()
+            assert await outcome(carrier, put(body)) == (413, b"big")
+            assert anyio.current_time() - began < 5
+            assert await outcome(carrier) == (200, b"fine")
+        assert body.drawn < 30_000_000
+
+    async def test_a_body_that_is_not_what_it_was_to_be(self) -> None:
+        """An error of the content is raised as it is; the server never sees a complete request."""
+
+        def fail(number: int) -> None:
+            if number == 7:
+                raise LookupError("the file changed")
+
+        async with serve(first(fine)) as server, transport("connection", server.url) as carrier:
+            with pytest.raises(LookupError, match="the file changed"):
+                await carrier.send(put(Stream(10, before=fail)))
+            assert await outcome(carrier) == (200, b"fine")
+        assert [request.body for request in server.requests] == [b"hello"]
+        assert server.accepted == 2
+
+    async def test_over_tls(self, tls: ssl.SSLContext, bundle: Path) -> None:
+        """A large body arrives the same through TLS."""
+        async with (
+            serve(fine, tls=tls) as server,
+            transport("connection", server.url, {"SSL_CERT_FILE": str(bundle)}) as carrier,
+        ):
+            assert await outcome(carrier, put(Stream(50))) == (200, b"fine")
+        assert server.requests[0].body == b"".join(Stream(50).chunks())
+
+
+class TestCancellation:
+    @pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfi"])
+    async def test_while_waiting_for_the_answer(self, sent: bytes) -> None:
+        """A cancelled request takes its connection with it: nobody reads its answer for another's."""
+        ended = asyncio.Event()
+
+        async def handle(peer: Peer) -> None:
+            await peer.request()
+            await peer.send(sent)
+            await peer.gone()
+            ended.set()
+
+        async with serve(first(handle)) as server, transport("connection", server.url) as carrier:
+            with anyio.move_on_after(5) as scope:
+                await carrier.send(put())
+            assert scope.cancelled_caught
+            assert await outcome(carrier) == (200, b"fine")
+            await ended.wait()
+        assert server.accepted == 2
+
+    async def test_while_the_file_is_read(self) -> None:
+        """A read that hangs does not hold up a cancellation."""
+        waiting, release = threading.Event(), threading.Event()
+
+        def hang(number: int) -> None:
+            if number == 3:
+                waiting.set()
+                release.wait(10)
+
+        async with serve(first(fine)) as server, transport("connection", server.url) as carrier:
+            try:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(carrier.send, put(Stream(10, before=hang)))
+                    while not waiting.is_set():
+                        await asyncio.sleep(0)
+                    tasks.cancel_scope.cancel()
+            finally:
+                release.set()
+            assert await outcome(carrier) == (200, b"fine")
+        assert [request.body for request in server.requests] == [b"hello"]
+
+    async def test_while_connecting(self, deaf: int) -> None:
+        """Nothing remains of a connection that was not made."""
+        async with transport("connection", f"http://127.0.0.1:{deaf}") as carrier:
+            with anyio.move_on_after(5) as scope:
+                await carrier.send(put())
+            assert scope.cancelled_caught
+
+
+class TestReasons:
+    """What an error message can say."""
+
+    @pytest.mark.parametrize(
+        ("answer", "then", "expected"),
+        [
+            (b"", "close", "the connection was closed before the answer was complete"),
+            (b"", "reset", "the connection was reset"),
+            (b"", "hang", "no answer within 60 s"),
+            (b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 11, "hang", "the answer is larger than 10 bytes"),
+            (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000, "hang", "the answer has too many headers"),
+            (b"SSH-2.0", "hang", "the answer is not HTTP (Expected HTTP/, RTSP/ or ICE/)"),
+        ],
+    )
+    async def test_after_sending(self, answer: bytes, then: str, expected: str) -> None:
+        async def handle(peer: Peer) -> None:
+            await peer.request()
+            await peer.send(answer)
+            if then == "reset":
+                peer.reset()
+            elif then == "hang":
+                await peer.gone()
+
+        async with serve(handle) as server, transport("connection", server.url) as carrier:
+            assert await reason(carrier, put(max_answer=10)) == expected
+
+    async def test_another_protocol(self) -> None:
+        async def handle(peer: Peer) -> None:
+            await peer.request()
+            await peer.send(b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: chat\r\n\r\n")
+            await peer.gone()
+
+        async with serve(handle) as server, transport("connection", server.url) as carrier:
+            assert await reason(carrier) == "the answer switches to another protocol"
+
+    async def test_refused(self) -> None:
+        with closed_port() as sock:
+            async with transport("connection", f"http://127.0.0.1:{sock.getsockname()[1]}") as carrier:
+                assert await reason(carrier) == "connection refused"
+
+    async def test_deaf(self, deaf: int) -> None:
+        """Connecting has its own, shorter time."""
+        async with transport("connection", f"http://127.0.0.1:{deaf}") as carrier:
+            began = anyio.current_time()
+            assert await reason(carrier) == "no connection within 10 s"
+            assert anyio.current_time() - began == pytest.approx(10, abs=0.1)
+
+    async def test_certificate(self, tls: ssl.SSLContext) -> None:
+        async with serve(fine, tls=tls) as server, transport("connection", server.url) as carrier:
+            assert await reason(carrier) == (
+                "the server's TLS certificate is not trusted (unable to get local issuer certificate)"
+            )
+
+
+async def test_after_any_trouble_the_next_request_starts_afresh(refused: int) -> None:
+    """A connection object is good for ever: every request that finds no connection makes one."""
+    connection = Connection(f"http://127.0.0.1:{refused}", HEADERS, Network({}))
+    for _ in range(3):
+        assert await outcome(connection) == none(sent=False)
+    connection.close()
+    connection.close()

@@ -1,0 +1,93 @@
+"""Waiting behind somebody else's deploy."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+
+from zerokie_action.api.waiting import Turn
+from zerokie_action.errors import LockHeld
+
+
+class Log:
+    def __init__(self) -> None:
+        self.lines: list[tuple[float, str]] = []
+
+    def info(self, *lines: str) -> None:
+        self.lines += [(anyio.current_time(), line) for line in lines]
+
+    def warning(self, text: str) -> None:
+        raise AssertionError(text)
+
+
+async def wait_until_it_ends(turn: Turn) -> list[float]:
+    """When each attempt was made, until the turn was lost."""
+    attempts = [anyio.current_time()]
+    with pytest.raises(LockHeld):
+        while True:
+            await turn.wait()
+            attempts.append(anyio.current_time())
+    return attempts
+
+
+async def test_no_time() -> None:
+    """With a time-out of zero, the first conflict is the end, and nothing is logged."""
+    log = Log()
+    turn = Turn("site", 0, log)
+    with pytest.raises(LockHeld) as caught:
+        await turn.wait()
+    assert str(caught.value) == "Another deploy of 'site' holds the deploy lock"
+    assert caught.value.hint == (
+        "Wait for that deploy to end, or raise `lock-timeout`. "
+        "A lock without heartbeat expires after 30 minutes."
+    )
+    assert (turn.waited, log.lines) == (0, [])
+
+
+async def test_the_pauses_grow() -> None:
+    """From a second to a quarter of a minute, each a little random, the last attempt at the very end."""
+    began = anyio.current_time()
+    attempts = await wait_until_it_ends(Turn("site", 600, Log()))
+    pauses = [later - sooner for sooner, later in zip(attempts, attempts[1:], strict=False)]
+    assert 0.5 <= pauses[0] <= 1
+    assert all(7.5 <= pause <= 15.001 for pause in pauses[8:-1])
+    assert attempts[-1] - began == pytest.approx(600)
+    assert 45 < len(attempts) < 90
+
+
+async def test_the_pauses_differ() -> None:
+    """Two that began together do not ask together for ever."""
+    first = await wait_until_it_ends(Turn("site", 100, Log()))
+    second = await wait_until_it_ends(Turn("site", 100, Log()))
+    assert [at - first[0] for at in first] != [at - second[0] for at in second]
+
+
+async def test_the_news() -> None:
+    """Once what is waited for, then at a calm rhythm how long is left."""
+    log = Log()
+    turn = Turn("site", 100, log)
+    began = anyio.current_time()
+    await wait_until_it_ends(turn)
+    assert log.lines[0] == (began, "Another deploy of 'site' is in progress; waiting for it up to 100 s")
+    gaps = [later - sooner for (sooner, _), (later, _) in zip(log.lines, log.lines[1:], strict=False)]
+    assert all(30 <= gap <= 45 for gap in gaps)
+    for at, line in log.lines[1:]:
+        assert line == f"Still waiting for the other deploy ({100 - (at - began):.0f} s remaining)"
+    assert len(log.lines) in {3, 4}
+
+
+async def test_how_long_it_took() -> None:
+    """The time of the attempts counts as well."""
+    turn = Turn("site", 100, Log())
+    began = anyio.current_time()
+    for _ in range(5):
+        await turn.wait()
+        await anyio.sleep(3)
+    await turn.wait()
+    assert turn.waited == pytest.approx(anyio.current_time() - began)
+    await anyio.sleep(200)
+    with pytest.raises(LockHeld) as caught:
+        await turn.wait()
+    assert str(caught.value) == (
+        f"Another deploy of 'site' holds the deploy lock and did so for {turn.waited:.0f} s"
+    )

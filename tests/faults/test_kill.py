@@ -1,0 +1,211 @@
+"""SIGKILL in the middle of real processes, followed by the cleanup, and two deploys at once.
+
+Every request of a deploy is a moment to be killed at. `make test` tries the moments that matter
+most; with ZEROKIE_EXHAUSTIVE=1 (as in CI) all of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.world import API_KEY
+from zerokie_action.sandbox.platform import Platform
+from zerokie_action.sandbox.server import serve
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from zerokie_action.sandbox.records import Record
+
+ROOT = Path(__file__).parents[2]
+SITE = {"index.html": "<h1>one</h1>", "a.css": "body{}", "b/c.js": "c()"}
+EDITED = {"index.html": "<h1>two</h1>", "a.css": "body{}", "new.txt": "new"}
+EXHAUSTIVE = os.environ.get("ZEROKIE_EXHAUSTIVE") == "1"
+MOMENTS = ("before", "after")
+IMPORTANT = (1, 3, -1)
+"""Asking for the lock, the first upload, finalize."""
+
+
+class Runner:
+    """Starts the action as users do: a process of its own."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.site = folder / "site"
+        self.state = folder / "github-state"
+        self.state_file = folder / "state.json"
+        self._env = {
+            "PATH": os.environ["PATH"],
+            "ZEROKIE_API_KEY": API_KEY,
+            "ZEROKIE_API_URL": url,
+            "ZEROKIE_APP": "site",
+            "ZEROKIE_DIRECTORY": str(self.site),
+        }
+
+    def write(self, files: Mapping[str, str]) -> None:
+        for old in [path for path in self.site.rglob("*") if path.is_file()]:
+            old.unlink()
+        for path, text in files.items():
+            (self.site / path).parent.mkdir(parents=True, exist_ok=True)
+            (self.site / path).write_text(text)
+
+    async def start(self, **env: str) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            str(ROOT / "entrypoint.py"),
+            env=self._env | env,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+
+    async def deploy(self, **env: str) -> tuple[int, str]:
+        return await _finish(await self.start(**env))
+
+    async def clean_up(self, **env: str) -> tuple[int, str]:
+        code = "import sys; from zerokie_action.main import cleanup; sys.exit(cleanup())"
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            code,
+            cwd=ROOT,
+            env=self._env | env,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        return await _finish(process)
+
+    def github_state(self) -> dict[str, str]:
+        """What the runner hands to the post step."""
+        lines = self.state.read_text().splitlines() if self.state.exists() else []
+        return {f"STATE_{name}": value for name, _, value in (line.partition("=") for line in lines)}
+
+
+async def _finish(process: asyncio.subprocess.Process) -> tuple[int, str]:
+    output, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, output.decode()
+
+
+@asynccontextmanager
+async def _platform(tmp_path: Path) -> AsyncIterator[tuple[Platform, Runner]]:
+    platform = Platform(tmp_path / "platform", api_keys={API_KEY})
+    platform.apps.create_static("site")
+    (tmp_path / "site").mkdir()
+    try:
+        async with serve(platform) as server:
+            yield platform, Runner(tmp_path, server.url)
+    finally:
+        platform.store.close()
+
+
+async def _count_requests(tmp_path: Path, *, update: bool) -> int:
+    async with _platform(tmp_path) as (platform, runner):
+        await _prepare(runner, update=update)
+        first = len(platform.requests)
+        assert (await runner.deploy())[0] == 0
+        return len(platform.requests) - first
+
+
+async def _prepare(runner: Runner, *, update: bool) -> None:
+    runner.write(SITE)
+    if update:
+        assert (await runner.deploy())[0] == 0
+        runner.write(EDITED)
+
+
+async def _kill_at(tmp_path: Path, index: int, moment: str, *, update: bool, github: bool) -> list[str]:
+    async with _platform(tmp_path) as (platform, runner):
+        await _prepare(runner, update=update)
+        first = len(platform.requests)
+        keeps = {"GITHUB_ACTIONS": "true", "GITHUB_STATE": str(runner.state)} if github else {}
+        state_file = {} if github else {"ZEROKIE_STATE_FILE": str(runner.state_file)}
+        process = await runner.start(**keeps, **state_file)
+
+        async def kill(record: Record) -> None:
+            if record.index == first + index:
+                process.kill()
+                await process.wait()
+
+        if moment == "before":
+            platform.on_request = kill
+        else:
+            platform.on_response = kill
+        killed, log = await _finish(process)
+        await asyncio.sleep(0)
+        platform.on_request = platform.on_response = None
+        held = platform.lock("site")
+        code, said = await runner.clean_up(**(runner.github_state() if github else {}), **state_file)
+        again, log_of_next = await runner.deploy(ZEROKIE_LOCK_TIMEOUT="0")
+        problems = []
+        if killed != -9:
+            problems.append(f"the deploy ended with {killed}: {log}")
+        if code != 0 or not said.strip():
+            problems.append(f"the cleanup ended with {code} and said {said!r}")
+        if held and "released" not in said:
+            problems.append(f"the lock was held, and the cleanup said {said!r}")
+        if again != 0:
+            problems.append(f"the next deploy ended with {again}: {log_of_next}")
+        if _stored(platform) != _files_of(runner):
+            problems.append("the next deploy did not converge")
+        return problems
+
+
+def _stored(platform: Platform) -> dict[str, bytes]:
+    return {path: data for path, data in platform.files("site").items() if not path.startswith(".zerokie/")}
+
+
+def _files_of(runner: Runner) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(runner.site)): path.read_bytes() for path in runner.site.rglob("*") if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("github", [True, False], ids=["GitHub's state", "the state file"])
+@pytest.mark.parametrize("update", [False, True], ids=["first deploy", "update"])
+def test_killed_at_every_request(tmp_path: Path, *, update: bool, github: bool) -> None:
+    """The cleanup frees the lock of a killed deploy, and the next deploy is right."""
+
+    async def run() -> list[str]:
+        (tmp_path / "count").mkdir()
+        requests = await _count_requests(tmp_path / "count", update=update)
+        indices = range(requests) if EXHAUSTIVE else [index % requests for index in IMPORTANT]
+        problems = []
+        for index in indices:
+            for moment in MOMENTS if EXHAUSTIVE else ("after",):
+                folder = tmp_path / f"{index}-{moment}"
+                folder.mkdir()
+                found = await _kill_at(folder, index, moment, update=update, github=github)
+                problems += [f"killed {moment} request {index}: {problem}" for problem in found]
+        return problems
+
+    assert asyncio.run(run()) == []
+
+
+def test_two_deploys_at_once(tmp_path: Path) -> None:
+    """One waits for the other; both end right, and no write of one lies between writes of the other."""
+
+    async def run() -> None:
+        async with _platform(tmp_path) as (platform, runner):
+            runner.write(SITE)
+            other = Runner(tmp_path / "other", platform.base_url)
+            other.site.mkdir(parents=True)
+            other.write(EDITED)
+            results = await asyncio.gather(runner.deploy(), other.deploy())
+            assert [code for code, _ in results] == [0, 0], results
+            assert len(platform.deployments("site")) == 2
+            writes = [record for record in platform.requests if record.method in {"PUT", "DELETE"} and "/files/" in record.path]
+            holders = [record.lock_holder for record in writes]
+            changes = sum(before != after for before, after in zip(holders, holders[1:], strict=False))
+            assert None not in holders
+            assert changes == 1
+            last = platform.deployments("site")[-1].session
+            assert last == holders[-1]
+            assert _stored(platform) in (_files_of(runner), _files_of(other))
+
+    asyncio.run(run())

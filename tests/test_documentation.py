@@ -1,0 +1,121 @@
+"""What the documents show is what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from zerokie_action import documentation
+from zerokie_action.report.outputs import OUTPUTS
+from zerokie_action.report.result import Changes, Result, outputs
+from zerokie_action.settings import Settings, load
+
+ROOT = Path(__file__).resolve().parent.parent
+REQUIRED = {"api-key": "key", "app": "site"}
+
+
+def action() -> dict[str, Any]:
+    """What GitHub reads."""
+    document: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
+    return document
+
+
+@pytest.mark.parametrize("name", documentation.DOCUMENTS)
+def test_generated_parts_are_current(name: str) -> None:
+    """`python -m zerokie_action.documentation` would change nothing."""
+    assert (ROOT / name).read_text("utf-8") == documentation.updated(name)
+
+
+def test_the_generator_rewrites_the_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was edited by hand, or is out of date, is put right; what stands around it stays."""
+    for name in documentation.DOCUMENTS:
+        stale = re.sub(r"(\| `app` \|.*\n|  url:\n)", "old\n", (ROOT / name).read_text("utf-8"))
+        (tmp_path / name).write_text(stale, "utf-8")
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    monkeypatch.setattr(documentation, "ROOT", tmp_path)
+    documentation.main()
+    for name in documentation.DOCUMENTS:
+        assert (tmp_path / name).read_text("utf-8") == (ROOT / name).read_text("utf-8")
+
+
+def test_a_missing_part_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A marker that somebody removed does not go unnoticed."""
+    (tmp_path / "action.yml").write_text("# begin inputs\n# end inputs\n", "utf-8")
+    monkeypatch.setattr(documentation, "ROOT", tmp_path)
+    with pytest.raises(ValueError, match="there are 0 parts 'outputs', not one"):
+        documentation.updated("action.yml")
+
+
+def test_the_shown_defaults_are_the_real_ones(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Giving every input its documented default changes nothing; GitHub does exactly that."""
+    monkeypatch.chdir(tmp_path)
+    required = {f"INPUT_{name.upper()}": text for name, text in {**REQUIRED, "directory": "dist"}.items()}
+    given = {f"INPUT_{name.upper()}": str(row.get("default", "")) for name, row in action()["inputs"].items()}
+    assert load(given | required) == load(required)
+
+
+def test_action_describes_every_input_and_output() -> None:
+    """All of them, in the documented order, each with a sentence."""
+    inputs, described = action()["inputs"], action()["outputs"]
+    assert list(inputs) == [name.replace("_", "-") for name in Settings.model_fields]
+    assert list(described) == list(OUTPUTS)
+    assert all(row["description"].endswith(".") for row in [*inputs.values(), *described.values()])
+    assert [name for name, row in inputs.items() if row.get("required")] == list(REQUIRED)
+    assert all(isinstance(row.get("default", ""), str) for row in inputs.values())
+
+
+def test_every_output_is_described() -> None:
+    """What a run can write is what is documented, in the same order."""
+    everything = Result(
+        operation="deploy",
+        app="a",
+        kind="static",
+        deploy_id="d",
+        url="u",
+        image="i",
+        previous_image="p",
+        created=True,
+        changes=Changes(),
+        cache_purged=True,
+    )
+    assert list(outputs(everything)) == list(OUTPUTS)
+
+
+def test_exit_codes() -> None:
+    """0 and 1, then every error class with its code."""
+    rows = list(documentation.exit_codes())
+    assert [row[0] for row in rows] == [*map(str, range(11)), "128 + n"]
+    assert rows[2] == ("2", "ConfigurationError", "wrong or missing inputs, unreadable folder, unsafe file")
+    assert all(when for _, _, when in rows)
+
+
+def test_table_cells_do_not_break_the_table() -> None:
+    """No name, default or description has a character that ends a cell."""
+    texts = [text for row in documentation.inputs() for text in (row.name, row.default, row.description)]
+    texts += [*OUTPUTS, *OUTPUTS.values(), *(text for row in documentation.exit_codes() for text in row)]
+    assert [text for text in texts if re.search(r"[|\n]", text)] == []
+
+
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    """Every relative link of a document is a file of the repository."""
+    targets = re.findall(r"\]\((?!https?://|#)([^)#]+)", document.read_text("utf-8"))
+    assert [target for target in targets if not (document.parent / target).exists()] == []
+
+
+def test_the_map_leads_somewhere() -> None:
+    """Every path in the README's map exists."""
+    map_ = (ROOT / "README.md").read_text("utf-8").split("## Where things are")[1]
+    rows = [line.split("|")[1] for line in map_.splitlines() if line.startswith("| `")]
+    paths = [path for row in rows for path in re.findall(r"`([^`]+)`", row)]
+    assert len(paths) > 10
+    assert [
+        path for path in paths if not ((ROOT / path).exists() or (ROOT / "zerokie_action" / path).exists())
+    ] == []

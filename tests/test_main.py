@@ -1,0 +1,262 @@
+"""The commands as processes: arguments, help, shells in the entrypoint's place, signals at the start."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+import zerokie_action
+from tests.ci.grammar import file_command, workflow_commands
+from zerokie_action import help as help_
+from zerokie_action.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+ENTRYPOINT = [sys.executable, str(ROOT / "entrypoint.py")]
+MODULE = [sys.executable, "-m", "zerokie_action"]
+CLEANUP = [sys.executable, "-c", "from zerokie_action.main import cleanup; raise SystemExit(cleanup())"]
+VERSION = f"zerokie-action {zerokie_action.__version__}\n"
+
+
+def run(*command: str, stdin: str = "", **inputs: str) -> subprocess.CompletedProcess[str]:
+    """Run a command with nothing in its environment but the path and these inputs."""
+    env = {"PATH": os.environ["PATH"]} | {f"ZEROKIE_{name.upper()}": text for name, text in inputs.items()}
+    return subprocess.run(
+        command, cwd=ROOT, env=env, input=stdin, capture_output=True, text=True, check=False
+    )
+
+
+# --- shells in the entrypoint's place
+
+
+@pytest.mark.parametrize(
+    ("command", "stdin", "code", "output"),
+    [
+        (["sh", "-c", "echo $((20 + 3)); exit 7"], "", 7, "23\n"),
+        (["bash", "-c", 'printf "%s\n" "$@"', "-", "a b", "--help"], "", 0, "a b\n--help\n"),
+        (["/bin/sh", "-e"], "echo piped\nfalse\necho not here\n", 1, "piped\n"),
+        (["cat"], "as it came\n", 0, "as it came\n"),
+        (["cat", "--", "LICENSE"], "", 0, (ROOT / "LICENSE").read_text("utf-8")),
+    ],
+)
+def test_shells_take_the_entrypoints_place(command: list[str], stdin: str, code: int, output: str) -> None:
+    """GitLab and Jenkins start the image with a command line of their own, and pipe their script in."""
+    seen = run(*ENTRYPOINT, *command, stdin=stdin)
+    assert (seen.returncode, seen.stdout, seen.stderr) == (code, output, "")
+
+
+def test_the_shell_is_the_process() -> None:
+    """It has the process' ID, so that signals reach it and its handlers are the usual ones."""
+    script = "echo $$; kill -TERM $$; echo not here"
+    with subprocess.Popen([*ENTRYPOINT, "sh", "-c", script], stdout=subprocess.PIPE, text=True) as process:
+        output, _ = process.communicate()
+    assert (output, process.returncode) == (f"{process.pid}\n", -signal.SIGTERM)
+
+
+def test_a_shell_that_is_not_there() -> None:
+    """The shells' own exit code for that, and no traceback."""
+    seen = run(*ENTRYPOINT, "/nowhere/bash", "-c", "true")
+    assert (seen.returncode, seen.stdout) == (127, "")
+    assert seen.stderr == "'/nowhere/bash' can't be run: No such file or directory\n"
+
+
+# --- help and version
+
+
+@pytest.mark.parametrize("command", [ENTRYPOINT, MODULE, CLEANUP], ids=["entrypoint.py", "-m", "cleanup"])
+def test_version(command: list[str]) -> None:
+    """One line, and no input is needed."""
+    seen = run(*command, "--version")
+    assert (seen.returncode, seen.stdout, seen.stderr) == (0, VERSION, "")
+
+
+@pytest.mark.parametrize(("command", "flag"), [(ENTRYPOINT, "--help"), (MODULE, "-h")])
+def test_help(command: list[str], flag: str) -> None:
+    """Every input and every exit code is in it."""
+    seen = run(*command, flag)
+    assert (seen.returncode, seen.stderr) == (0, "")
+    assert seen.stdout == help_.deploy_help() + "\n"
+
+
+def test_help_for_the_cleanup() -> None:
+    """It says what it needs and what it does."""
+    seen = run(*CLEANUP, "--help")
+    assert (seen.returncode, seen.stdout, seen.stderr) == (0, help_.cleanup_help() + "\n", "")
+    assert "`api-key`, `api-url` and `state-file`" in seen.stdout
+
+
+def test_help_shows_everything() -> None:
+    """All inputs with their defaults in order, all exit codes; nothing is wider than a terminal."""
+    text = help_.deploy_help()
+    names = re.findall(r"^  ([a-z-]+) ", text, re.MULTILINE)
+    assert names == [name.replace("_", "-") for name in Settings.model_fields]
+    assert re.findall(r"^  (\d+) ", text, re.MULTILINE) == [*map(str, range(11)), "128"]
+    assert "  app                   The app's name. (required)\n" in text
+    assert "  wait-timeout          How long wait waits. (default: 5m)\n" in text
+    assert max(map(len, text.splitlines())) <= 110
+
+
+# --- other arguments
+
+
+@pytest.mark.parametrize(
+    ("argument", "shown", "fix"),
+    [
+        ("--directory=dist", "--directory=…", "set the input `directory` (ZEROKIE_DIRECTORY)"),
+        ("--api_key", "--api_key", "set the input `api-key` (ZEROKIE_API_KEY)"),
+        ("-dryrun", "-dryrun", "set the input `dry-run` (ZEROKIE_DRY_RUN)"),
+        ("dist/", "dist/", "set inputs, such as `app` (ZEROKIE_APP)"),
+        ("", "", "set inputs, such as `app` (ZEROKIE_APP)"),
+    ],
+)
+def test_other_arguments_name_the_input(argument: str, shown: str, fix: str) -> None:
+    """What somebody tried to say is said by which input; a value, which may be a secret, is left out."""
+    assert help_.suggestion(argument) == f"{shown!r}: there are no arguments; {fix} in the environment"
+
+
+def test_an_argument_is_a_wrong_input(tmp_path: Path) -> None:
+    """Exit code 2, on stderr; the result is written; a value, which may be a secret, shows nowhere."""
+    result = tmp_path / "result.json"
+    seen = run(*ENTRYPOINT, "--api-key=hunter2", "more", app="site", output_file=str(result))
+    assert (seen.returncode, seen.stdout) == (2, "")
+    assert seen.stderr == (
+        "Error: '--api-key=…': there are no arguments; "
+        "set the input `api-key` (ZEROKIE_API_KEY) in the environment\n"
+        "  `--help` lists all inputs.\n"
+    )
+    document = json.loads(result.read_text("utf-8"))
+    assert (document["status"], document["exit_code"], document["app"]) == ("failed", 2, "site")
+    assert document["error"].startswith("'--api-key=…': there are no arguments")
+
+
+def test_an_argument_on_github(tmp_path: Path) -> None:
+    """It is annotated and in the outputs; a secret of the inputs is not shown as an argument either."""
+    (tmp_path / "output").touch()
+    env = {"GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": str(tmp_path / "output"), "INPUT_API-KEY": "hunter2"}
+    log = io.StringIO()
+    assert help_.refuse("hunter2\n::warning::x", env, log) == 2
+    (command,) = [one for one in workflow_commands(log.getvalue()) if one.name != "warning"]
+    assert command.name == "error"
+    assert command.data.startswith(r"'***\n::warning::x': there are no arguments")
+    outputs = file_command((tmp_path / "output").read_text("utf-8"))
+    assert outputs["status"] == "failed"
+    assert "hunter2" not in log.getvalue() + str(outputs)
+
+
+def test_no_inputs_at_all() -> None:
+    """Who just calls it learns what it needs."""
+    seen = run(*MODULE)
+    assert (seen.returncode, seen.stderr) == (2, "")
+    assert seen.stdout.startswith("Error: `app` is required")
+
+
+def test_the_cleanup_goes_on_whatever_its_arguments() -> None:
+    """A slip in an `after_script` must not cost a lock."""
+    seen = run(*CLEANUP, "--app", "site")
+    assert seen.returncode == 0
+    assert seen.stderr == "zerokie-cleanup takes no arguments and ignores these; --help says more\n"
+    assert seen.stdout == "Cleanup: no deploy recorded a lock here; nothing to release\n"
+
+
+# --- signals at the start
+
+HEAVY = (
+    "anyio",
+    "asyncio",
+    "httpx",
+    "logging",
+    "pathlib",
+    "pydantic",
+    "pydantic_settings",
+    "ssl",
+    "zerokie_action.run",
+)
+LOADED_AT_INSTALL = f"""
+import signal, sys
+before = set(sys.modules)
+install = signal.signal
+def spy(*arguments):
+    print(*sorted(set({HEAVY}) & (sys.modules.keys() - before)), end=";")
+    return install(*arguments)
+signal.signal = spy
+from zerokie_action.main import COMMAND
+raise SystemExit(COMMAND())
+"""
+
+
+@pytest.mark.parametrize("command", ["deploy", "cleanup"])
+def test_handlers_are_there_before_anything_heavy(command: str) -> None:
+    """When the two handlers are installed, nothing that takes time to import is loaded."""
+    seen = run(sys.executable, "-c", LOADED_AT_INSTALL.replace("COMMAND", command))
+    assert seen.stdout.startswith(";;"), seen.stdout
+    assert seen.stdout.count(";") >= 2
+
+
+SIGNAL_WHILE_IMPORTING = """
+import os, sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), {signum})
+            os.kill(os.getpid(), {second})
+sys.meta_path.insert(0, Finder())
+from zerokie_action.main import {command}
+raise SystemExit({command}())
+"""
+
+
+@pytest.mark.parametrize("module", ["zerokie_action.run", "pydantic", "zerokie_action.operations.static"])
+@pytest.mark.parametrize(
+    ("first", "second", "code"), [(signal.SIGTERM, signal.SIGINT, 143), (signal.SIGINT, signal.SIGTERM, 130)]
+)
+def test_a_signal_while_importing(
+    tmp_path: Path, module: str, first: signal.Signals, second: signal.Signals, code: int
+) -> None:
+    """The run ends as cancelled by the first signal, says so everywhere, and has sent nothing."""
+    (tmp_path / "index.html").touch()
+    reports = {"output_file": str(tmp_path / "r.json"), "dotenv_file": str(tmp_path / "r.env")}
+    program = SIGNAL_WHILE_IMPORTING.format(
+        module=module, signum=int(first), second=int(second), command="deploy"
+    )
+    with closing(socket.create_server(("127.0.0.1", 0))) as platform:
+        url = f"http://127.0.0.1:{platform.getsockname()[1]}"
+        seen = run(
+            sys.executable,
+            "-c",
+            program,
+            api_key="k",
+            api_url=url,
+            app="site",
+            directory=str(tmp_path),
+            **reports,
+        )
+        platform.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            platform.accept()
+    assert (seen.returncode, seen.stderr) == (code, "")
+    assert f"Cancelled by {first.name}" in seen.stdout
+    result = json.loads((tmp_path / "r.json").read_text("utf-8"))
+    assert (result["status"], result["exit_code"], result["error"]) == (
+        "cancelled",
+        code,
+        f"Cancelled by {first.name}",
+    )
+    assert "ZEROKIE_STATUS=cancelled\n" in (tmp_path / "r.env").read_text("utf-8")
+
+
+def test_a_signal_while_the_cleanup_imports() -> None:
+    """The cleanup still ends with 0."""
+    program = SIGNAL_WHILE_IMPORTING.format(
+        module="anyio", signum=int(signal.SIGTERM), second=int(signal.SIGINT), command="cleanup"
+    )
+    seen = run(sys.executable, "-c", program)
+    assert (seen.returncode, seen.stderr) == (0, "")

@@ -1,0 +1,155 @@
+"""What a killed run leaves behind for the cleanup."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zerokie_action.errors import ConfigurationError
+from zerokie_action.state import HeldLock, StateRecord, default_file, held_locks, state_files_beside
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ASKED = "2026-03-07T17:00:00+00:00"
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+class Kept(dict[str, str]):
+    """A CI system's state: the last value of a key wins."""
+
+    def save(self, state: Mapping[str, str]) -> None:
+        self.update(state)
+
+    def as_environment(self) -> dict[str, str]:
+        """As GitHub gives it back to the post step."""
+        return {f"STATE_{key}": value for key, value in self.items()}
+
+
+def test_a_killed_run_leaves_what_the_cleanup_needs(tmp_path: Path) -> None:
+    """App, session and time, in both places, and not a thing more: no secret, no URL."""
+    kept, file = Kept(), tmp_path / "state.json"
+    StateRecord(kept.save, file).asking("site", "s-1")
+    assert set(kept) == {"app", "session", "asked_at"}
+    assert json.loads(file.read_text("utf-8")) == kept
+    (lock,) = held_locks(kept.as_environment(), file)
+    assert (lock.app, lock.session, lock.released) == ("site", "s-1", False)
+    assert held_locks({}, file) == held_locks(kept.as_environment(), None) == [lock]
+
+
+def test_a_released_lock_is_recorded_as_released(tmp_path: Path) -> None:
+    """The CI system remembers it; the file is gone."""
+    kept, file = Kept(), tmp_path / "state.json"
+    record = StateRecord(kept.save, file)
+    record.asking("site", "s-1")
+    record.released("s-1")
+    assert not file.exists()
+    (lock,) = held_locks(kept.as_environment(), file)
+    assert lock.released
+    record.released("s-1")
+
+
+def test_the_next_session_is_not_released_by_the_last_one(tmp_path: Path) -> None:
+    """Two deploys in one job: what is recorded of the first says nothing about the second."""
+    kept = Kept()
+    record = StateRecord(kept.save, tmp_path / "state.json")
+    record.asking("site", "s-1")
+    record.released("s-1")
+    record.asking("site", "s-2")
+    (lock,) = held_locks(kept.as_environment(), tmp_path / "state.json")
+    assert (lock.session, lock.released) == ("s-2", False)
+
+
+def test_two_runs_left_two_locks(tmp_path: Path) -> None:
+    """The state and the file may be of different runs; both are looked at."""
+    file = tmp_path / "state.json"
+    StateRecord(lambda _state: None, file).asking("other", "s-2")
+    env = {"STATE_app": "site", "STATE_session": "s-1", "STATE_asked_at": ASKED}
+    assert [(lock.app, lock.session) for lock in held_locks(env, file)] == [("site", "s-1"), ("other", "s-2")]
+
+
+def test_without_any_state() -> None:
+    """Nothing was recorded: nothing is held."""
+    assert held_locks({}, None) == []
+    assert held_locks({}, Path("/nowhere/state.json")) == []
+    assert held_locks({"STATE_session": "s-1"}, None) == []
+
+
+@given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
+def test_a_damaged_file_counts_as_nothing(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    """Whatever is in it: the cleanup must not fail."""
+    file = tmp_path_factory.getbasetemp() / "damaged.json"
+    file.write_bytes(content)
+    assert held_locks({}, file) == []
+
+
+def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
+    """Then there would be no second chance, so the run ends before it asks for the lock."""
+    file = tmp_path / "missing" / "state.json"
+    with pytest.raises(ConfigurationError) as caught:
+        StateRecord(lambda _state: None, file).asking("site", "s-1")
+    assert str(caught.value) == f"`state-file`: {str(file)!r} can't be written (No such file or directory)"
+    assert caught.value.hint == "Choose a path that the job may write; the cleanup needs the file."
+
+
+def test_a_file_that_cannot_be_removed(tmp_path: Path) -> None:
+    """A deploy that succeeded does not fail over that: the cleanup asks the platform first."""
+    kept = Kept()
+    StateRecord(kept.save, tmp_path).released("s-1")
+    assert kept == {"released": "s-1"}
+
+
+def test_a_file_system_without_durability() -> None:
+    """Not everything can be flushed to a disk."""
+    StateRecord(lambda _state: None, Path(os.devnull)).asking("site", "s-1")
+
+
+def test_a_longer_record_leaves_nothing_behind(tmp_path: Path) -> None:
+    """A file that exists already is overwritten as a whole, and others may read it."""
+    file = tmp_path / "state.json"
+    file.write_text("x" * 1000)
+    StateRecord(lambda _state: None, file).asking("site", "s-1")
+    assert held_locks({}, file)[0].session == "s-1"
+    assert stat.S_IMODE(file.stat().st_mode) & stat.S_IRUSR
+
+
+@pytest.mark.parametrize(
+    ("asked_at", "expiry"),
+    [
+        (ASKED, "30 minutes after its last heartbeat (2026-03-07 17:30:00 UTC if there was none)"),
+        ("", "30 minutes after its last heartbeat"),
+        ("yesterday", "30 minutes after its last heartbeat"),
+        ("9999-12-31T23:59:59+00:00", "30 minutes after its last heartbeat"),
+    ],
+)
+def test_when_a_lock_expires(asked_at: str, expiry: str) -> None:
+    """As exactly as it is known."""
+    assert HeldLock("site", "s-1", asked_at=asked_at).expiry == expiry
+
+
+def test_gitlab_keeps_files_below_the_project_only() -> None:
+    """There the state has a file without being asked; jobs that share a folder don't share it."""
+    env = {"GITLAB_CI": "true", "CI_PROJECT_DIR": "/builds/site", "CI_JOB_ID": "42"}
+    assert default_file(env) == Path("/builds/site/.zerokie-state-42.json")
+    assert default_file({"GITLAB_CI": "true", "CI_PROJECT_DIR": "/b"}) == Path("/b/.zerokie-state-job.json")
+    assert default_file({"CI_PROJECT_DIR": "/builds/site", "CI_JOB_ID": "42"}) is None
+    assert default_file({"GITLAB_CI": "true"}) is None
+
+
+def test_state_files_of_killed_jobs_are_known(tmp_path: Path) -> None:
+    """They lie in the project's folder, and must not be deployed with it."""
+    for name in (".zerokie-state-1.json", ".zerokie-state-2.json", "other.json"):
+        (tmp_path / name).touch()
+    beside = state_files_beside(tmp_path / ".zerokie-state-3.json")
+    assert [file.name for file in beside] == [".zerokie-state-1.json", ".zerokie-state-2.json"]
+    assert state_files_beside(None) == []
