@@ -136,6 +136,7 @@ BAD = [
     Bad("unknown app", "App 'sitee' was not found", {"app": "sitee"}, code=4),
     Bad("close match", "Did you mean 'site'?", {"app": "sit"}, code=4),
     Bad("how to create", "or set `create: true` to create it", {"app": "another"}, code=4),
+    Bad("image for a static app", "is a static app; `image` is for container apps", {"image": "nginx:2", "app": "site"}),
     Bad("folder for a container app", "is a container app; `directory` is for static apps", {"app": "web"}),
 ]  # fmt: skip
 
@@ -167,15 +168,7 @@ def everything_written(outcome: Outcome) -> str:
     return log + "".join(path.read_text("utf-8") for path in sorted(Path.cwd().iterdir()))
 
 
-IMAGE_FOR_A_STATIC_APP = Bad(
-    "image for a static app",
-    "is a static app; `image` is for container apps",
-    {"image": "nginx:2", "app": "site"},
-)
-NOT_YET = pytest.mark.xfail(reason="an answer without an image does not prove that the app is static")
-
-
-@pytest.mark.parametrize("bad", [*BAD, pytest.param(IMAGE_FOR_A_STATIC_APP, marks=NOT_YET)], ids=str)
+@pytest.mark.parametrize("bad", BAD, ids=str)
 def test_bad_inputs(world: World, bad: Bad) -> None:
     """The exit code, the fix, the outputs; and nothing has changed anywhere."""
     bad.prepare(world)

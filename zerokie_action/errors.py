@@ -7,7 +7,7 @@
     ├── PlatformUnavailable          5   5xx, network, 429, with the retries spent
     ├── LockHeld                     6   somebody else's lock outlasted `lock-timeout`
     ├── LockLost                     7   our lock was lost in the middle of the deploy
-    ├── DeployFailed                 8   the platform says that the app failed; a file changed under the deploy
+    ├── DeployFailed                 8   the app failed, says the platform; a file changed under the deploy
     ├── DeployTimedOut               9   `wait-timeout` or `timeout` passed
     ├── HealthCheckFailed           10   the deployed app does not answer as it should
     └── Interrupted            128 + n   a signal ended the run (SIGINT 130, SIGTERM 143)
@@ -15,6 +15,7 @@
 An error is three short parts: what happened and why (`str(error)`, in the platform's own words
 where it has some), and what to do about it (`hint`). This module imports nothing of the package.
 """
+# ruff: noqa: N818  the names say what happened, as users read them
 
 import signal
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zerokie_action.report.annotations import render_annotations
+from zerokie_action.report.comment import render_comment
 from zerokie_action.report.dotenv import render_dotenv
 from zerokie_action.report.files import write_report_file
 from zerokie_action.report.result import Result, outputs, redacted, render_json
@@ -25,6 +26,7 @@ _LAST_LINES = {
     "planned": "Dry run: nothing was changed",
     "skipped": "Skipped",
 }
+_NOT_LOOKED = "{url} was asked for after {time}; nobody looked whether it runs"
 _CANNOT_REPORT = 2
 
 
@@ -40,6 +42,14 @@ class Reports:
     def debug(self, lines: Iterable[str]) -> None:
         """Details that only the debug log shows, such as a traceback."""
         self._ci.debug(*(line for chunk in lines for line in chunk.splitlines()))
+
+    def comment(self, result: Result) -> str:
+        """The comment on the pull or merge request, as Markdown."""
+        clean = redacted(result, self._redactor)
+        text = render_comment(
+            clean, commit=self._ci.commit, commit_url=self._ci.commit_url, run_url=self._ci.run_url
+        )
+        return self._redactor.redact(text)
 
     def write(self, result: Result, *, problems: Sequence[str]) -> int:
         """Report, and return the exit code: the result's, or 2 when a success can't be reported.
@@ -81,7 +91,7 @@ class Reports:
             message = problems[-1] if problems else result.error
             self._ci.error(message, *([result.hint] if result.hint else []), title=title)
             return
-        line = _LAST_LINES[result.status].format(
+        line = (_LAST_LINES[result.status] if result.looked else _NOT_LOOKED).format(
             url=result.url or result.app, time=human_seconds(result.duration_seconds)
         )
         self._ci.info(line)

@@ -17,7 +17,17 @@ from zerokie_action.errors import ConfigurationError, DeployError, DeployTimedOu
 from zerokie_action.operations.job import Job
 from zerokie_action.report.result import Result
 from zerokie_action.reports import Reports
-from zerokie_action.settings import Destinations, InputSource, Settings, load, log_level, secrets
+from zerokie_action.settings import (
+    Destinations,
+    InputSource,
+    Settings,
+    load,
+    log_level,
+    operation,
+    secrets,
+    skips,
+    suspicions,
+)
 from zerokie_action.shield import Shield
 from zerokie_action.state import StateRecord, default_file, state_files_beside
 from zerokie_action.text import Redactor, human_seconds
@@ -45,29 +55,34 @@ async def deploy(env: Mapping[str, str], signals: Signals, stream: TextIO) -> in
     ci = detect(env, stream, log_level(texts), redactor)
     for secret in secrets(texts):
         ci.mask(secret)
-    result = Result(operation=texts.get("operation", "deploy"), app=texts.get("app", ""))
+    result = Result(operation=operation(texts), app=texts.get("app", ""))
+    for suspicion in suspicions(env):
+        _warn(ci, result, suspicion)
     error: BaseException | None = None
-    try:
-        settings = load(env)
-    except ConfigurationError as caught:
-        error = caught
+    settings: Settings | None = None
+    if skips(texts):
+        result.status = "skipped"
+        _warn(ci, result, "`api-key` is empty (a pull request from a fork has no secrets): nothing was done")
     else:
-        if settings.api_key.get_secret_value():
+        try:
+            settings = load(env)
             error = await _supervise(settings, env, ci, result, signals)
-        else:
-            _skip(ci, result)
+        except ConfigurationError as caught:
+            error = caught
     _conclude(result, error, signals)
     result.duration_seconds = anyio.current_time() - began
     reports = Reports(ci, Destinations.of(texts), redactor)
     if error is not None and not isinstance(error, DeployError):
         reports.debug(traceback.format_exception(error))
-    return reports.write(result, problems=error.problems if isinstance(error, ConfigurationError) else ())
+    code = reports.write(result, problems=error.problems if isinstance(error, ConfigurationError) else ())
+    if settings is not None and settings.comment:
+        await _comment(settings, env, ci, reports.comment(result), signals)
+    return code
 
 
-def _skip(ci: CI, result: Result) -> None:
-    result.status = "skipped"
-    result.warnings.append("`api-key` is empty (a pull request from a fork has no secrets): nothing was done")
-    ci.warning(result.warnings[-1])
+def _warn(ci: CI, result: Result, text: str) -> None:
+    ci.warning(text)
+    result.warnings.append(text)
 
 
 async def _supervise(
@@ -82,8 +97,7 @@ async def _supervise(
     error: BaseException | None = None
 
     async def watch() -> None:
-        if signals.first is None:
-            await anyio.wait_readable(signals.socket)
+        await _told(signals)
         shield.hurry()
         work.cancel()
 
@@ -96,6 +110,29 @@ async def _supervise(
                 error = unwrap(caught)
         supervisor.cancel_scope.cancel()
     return error
+
+
+async def _told(signals: Signals) -> None:
+    """Wait until a signal says that the process must end."""
+    if signals.first is None:
+        await anyio.wait_readable(signals.socket)
+
+
+async def _comment(settings: Settings, env: Mapping[str, str], ci: CI, body: str, signals: Signals) -> None:
+    """Comment, unless a signal leaves no time for it."""
+    if signals.first is not None:
+        return
+    from zerokie_action.operations.comment import keep_comment  # noqa: PLC0415 - few runs have one
+
+    async with anyio.create_task_group() as tasks:
+
+        async def watch() -> None:
+            await _told(signals)
+            tasks.cancel_scope.cancel()
+
+        tasks.start_soon(watch)
+        await keep_comment(settings, env, ci, body)
+        tasks.cancel_scope.cancel()
 
 
 async def _work(settings: Settings, env: Mapping[str, str], ci: CI, result: Result, shield: Shield) -> None:
@@ -169,7 +206,8 @@ def _conclude(result: Result, error: BaseException | None, signals: Signals) -> 
         result.status, result.exit_code, result.error = "cancelled", interrupted.exit_code, f"{interrupted}{why}"
         result.hint = error.hint if isinstance(error, DeployError) else ""
     elif isinstance(error, DeployError):
-        result.status, result.exit_code, result.error, result.hint = "failed", error.exit_code, str(error), error.hint
+        result.status = result.status if result.status == "rolled-back" else "failed"
+        result.exit_code, result.error, result.hint = error.exit_code, str(error), error.hint
     elif error is not None:
         result.status, result.exit_code, result.error = "failed", 1, f"Unexpected error: {error!r}"
         result.hint = "This is a defect; please report it. `log-level: debug` shows the traceback."

@@ -33,8 +33,8 @@ class Signals:
     def __init__(self, on_first: Callable[[int], None] = lambda _signum: None) -> None:
         self.first: int | None = None
         self.socket, self._wake = socket.socketpair()
-        self.socket.setblocking(False)
-        self._wake.setblocking(False)
+        self.socket.settimeout(0)
+        self._wake.settimeout(0)
         self._on_first = on_first
 
     def install(self) -> None:

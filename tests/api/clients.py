@@ -20,7 +20,9 @@ KEY = "sandbox-key"
 
 
 @asynccontextmanager
-async def client_of(url: str, *, retries: int = 0, notice: Callable[[str], None] = print) -> AsyncIterator[Client]:
+async def client_of(
+    url: str, *, retries: int = 0, notice: Callable[[str], None] = print
+) -> AsyncIterator[Client]:
     """The client as a run has it."""
     budget = Retries(retries, jitter=lambda: 0.0)
     async with Platform(url, KEY, Network({}), budget, notice=notice) as platform:

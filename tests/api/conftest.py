@@ -10,11 +10,13 @@ import pytest
 import trustme
 
 from tests.api.servers import closed_port, context_for, deaf_port
-from tests.support.timewarp import TimeWarpLoop
+from tests.support.timewarp import TimeWarpLoop, wall_clock
+from zerokie_action.sandbox.platform import Platform
+from zerokie_action.sandbox.server import serve
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
 
@@ -66,3 +68,17 @@ def refused() -> Iterator[int]:
 def deaf() -> Iterator[int]:
     """A port that does not answer."""
     yield from deaf_port()
+
+
+@pytest.fixture
+async def sandbox(tmp_path: Path) -> AsyncIterator[Platform]:
+    """A platform that listens, with the static app `site` and the container app `web`, which runs."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, TimeWarpLoop)
+    platform = Platform(tmp_path / "platform", clock=lambda: wall_clock(loop))
+    platform.apps.create_static("site")
+    platform.apps.create_container("web", "nginx:1")
+    loop.jump(60)
+    async with serve(platform):
+        yield platform
+    platform.store.close()

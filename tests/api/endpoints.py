@@ -38,7 +38,11 @@ FINALIZED = {
     "cache_purged": True,
     "summary": {"files_uploaded": 42, "files_deleted": 3, "total_bytes": 1048576},
 }
-DOMAIN = {"domain": "www.example.com", "cname_target": "my-site.platform-dev.zerokie.com", "tls_status": "pending"}
+DOMAIN = {
+    "domain": "www.example.com",
+    "cname_target": "my-site.platform-dev.zerokie.com",
+    "tls_status": "pending",
+}
 FILES = [
     {"path": "index.html", "length": 1024, "lastModified": "2026-03-07T17:00:00Z"},
     {"path": "assets/style.css", "length": 2048, "lastModified": "2026-03-07T17:00:00Z"},
@@ -107,9 +111,7 @@ ENDPOINTS = {
         (201, APP),
         seen(),
     ),
-    "list apps": Endpoint(
-        lambda client: client.list_apps(), "GET /v1/apps", None, (200, [APP]), [seen()]
-    ),
+    "list apps": Endpoint(lambda client: client.list_apps(), "GET /v1/apps", None, (200, [APP]), [seen()]),
     "find app": Endpoint(
         lambda client: client.find_app("my-app"),
         "GET /v1/apps/my-app",
@@ -121,7 +123,7 @@ ENDPOINTS = {
         lambda client: client.get_app("my-app"), "GET /v1/apps/my-app", None, (200, APP), seen()
     ),
     "delete app": Endpoint(
-        lambda client: client.delete_app("my-app"), "DELETE /v1/apps/my-app", None, (204, None), True
+        lambda client: client.delete_app("my-app"), "DELETE /v1/apps/my-app", None, (204, None), value=True
     ),
     "deploy": Endpoint(
         lambda client: client.deploy(BEFORE, "my-app", "my-registry.com/my-app:v2", REGISTRY),
@@ -148,7 +150,9 @@ ENDPOINTS = {
         ],
     ),
     "put file": Endpoint(
-        lambda client: client.put_file("my-site", "a b/\u00e9.txt", Bytes(b"[1]"), "text/plain; charset=utf-8"),
+        lambda client: client.put_file(
+            "my-site", "a b/\u00e9.txt", Bytes(b"[1]"), "text/plain; charset=utf-8"
+        ),
         "PUT /v1/apps/my-site/files/a%20b/%C3%A9.txt",
         [1],
         (200, None),
@@ -166,14 +170,14 @@ ENDPOINTS = {
         "POST /v1/apps/my-site/deploy/lock",
         LOCK,
         (200, LOCKED),
-        True,
+        value=True,
     ),
     "heartbeat": Endpoint(
         lambda client: client.heartbeat("my-site", SESSION),
         "PUT /v1/apps/my-site/deploy/lock",
         LOCK,
         (200, LOCKED),
-        True,
+        value=True,
     ),
     "finalize": Endpoint(
         lambda client: client.finalize("my-site", SESSION, COUNTS),
@@ -194,7 +198,7 @@ ENDPOINTS = {
         "DELETE /v1/apps/my-site/domains/www.example.com",
         None,
         (204, None),
-        True,
+        value=True,
     ),
 }
 

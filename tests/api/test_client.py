@@ -37,7 +37,7 @@ OF_AN_APP = [
 class TestRequests:
     @EVERY_ENDPOINT
     async def test_what_is_sent_and_what_it_gives(self, name: str) -> None:
-        """Each endpoint sends exactly one request, as in the reference, and understands the reference's answer."""
+        """Each endpoint sends one request, as in the reference, and understands the reference's answer."""
         endpoint = ENDPOINTS[name]
         status, content = endpoint.answer
         async with (

@@ -121,7 +121,8 @@ class TestErrors:
 
     async def test_wrong_key(self) -> None:
         error = await error_of(
-            lambda client: client.list_apps(), client_over(Constant(Answer(401, {}, b'{"error":"invalid API key"}')))
+            lambda client: client.list_apps(),
+            client_over(Constant(Answer(401, {}, b'{"error":"invalid API key"}'))),
         )
         assert str(error) == 'The platform does not accept the API key (401: "invalid API key")'
         assert "`api-key`" in error.hint
@@ -140,7 +141,7 @@ class TestOddAnswers:
             (b"<!doctype html><title>Sign in</title>", "'an HTML page: Sign in'"),
         ],
     )
-    @pytest.mark.parametrize("name", WITH_RECORDS)
+    @pytest.mark.parametrize("name", [name for name in WITH_RECORDS if name != "lock"])
     async def test_no_record(self, name: str, body: bytes, words: str) -> None:
         """A 2xx without the record of the reference may have come from anywhere: the outcome is unclear."""
         status = ENDPOINTS[name].answer[0]
@@ -161,7 +162,10 @@ class TestOddAnswers:
 
     async def test_a_huge_one(self) -> None:
         """An answer beyond its bound is not read to the end."""
-        async with serve(always(200, b"[" + b" " * 2_000_000 + b"]")) as server, client_of(server.url) as client:
+        async with (
+            serve(always(200, b"[" + b" " * 2_000_000 + b"]")) as server,
+            client_of(server.url) as client,
+        ):
             error = await error_of(lambda client: client.find_app("site"), client)
         assert str(error) == (
             "looking up app 'site' failed after 1 attempt: the answer is larger than 1000000 bytes"
@@ -170,7 +174,9 @@ class TestOddAnswers:
     async def test_a_long_error(self) -> None:
         """An error page of any size becomes a short sentence."""
         page = b"<html><head><title>502 Bad\n Gateway</title></head>" + b"x" * 500_000
-        error = await error_of(lambda client: client.list_apps(), client_over(Constant(Answer(400, {}, page))))
+        error = await error_of(
+            lambda client: client.list_apps(), client_over(Constant(Answer(400, {}, page)))
+        )
         assert str(error) == 'Listing the apps was refused (400: "an HTML page: 502 Bad Gateway")'
 
     @pytest.mark.parametrize("value", [None, 7, 1.5, True, [], {}, [1], {"a": 1}])
@@ -241,10 +247,12 @@ def test_any_answer(name: str, status: int, body: bytes, headers: dict[str, str]
     """Whatever comes back: a value, or an error of our own with short, single-line words."""
 
     async def call() -> None:
+        words = ""
         try:
             await ENDPOINTS[name].call(client_over(Constant(Answer(status, headers, body))))
         except DeployError as error:
-            assert len(str(error)) < 800
-            assert "\n" not in str(error)
+            words = str(error)
+        assert len(words) < 800
+        assert "\n" not in words
 
     anyio.run(call)

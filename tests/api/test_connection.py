@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.to_thread
 import pytest
 
 from tests.api.servers import FINE, Peer, closed_port, fine, first, pause, serve
@@ -142,7 +143,7 @@ class TestKeepingTheConnection:
             assert await outcome(carrier) == (200, b"fine")
 
     async def test_an_end_that_nobody_noticed_yet(self) -> None:
-        """A close that is in the socket but not yet in the event loop is noticed before the request is sent."""
+        """A close that the event loop has not told us of yet is noticed before the request is sent."""
 
         async def handle(peer: Peer) -> None:
             await peer.request()
@@ -192,7 +193,7 @@ class TestLargeBodies:
     @pytest.mark.parametrize("then", ["close", "reset", "hang", "read on"])
     @pytest.mark.parametrize("secure", [False, True])
     async def test_refused_early(self, *, secure: bool, then: str, tls: ssl.SSLContext, bundle: Path) -> None:
-        """A refusal is seen at once, long before the whole body is sent, whatever the server does after it."""
+        """A refusal is seen long before the whole body is sent, whatever the server does after it."""
 
         async def handle(peer: Peer) -> None:
             await peer.head()
@@ -274,8 +275,7 @@ class TestCancellation:
             try:
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(carrier.send, put(Stream(10, before=hang)))
-                    while not waiting.is_set():
-                        await asyncio.sleep(0)
+                    await anyio.to_thread.run_sync(waiting.wait)
                     tasks.cancel_scope.cancel()
             finally:
                 release.set()

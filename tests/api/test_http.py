@@ -58,7 +58,9 @@ async def test_what_is_sent() -> None:
     assert server.accepted == 1
 
 
-@pytest.mark.parametrize("target", ["/v1/files/..", "/v1/./a", "/v1/%2e%2e/../a", "/v1/a b", "/v1/a#b", "/v1/\xe9"])
+@pytest.mark.parametrize(
+    "target", ["/v1/files/..", "/v1/./a", "/v1/%2e%2e/../a", "/v1/a b", "/v1/a#b", "/v1/\xe9"]
+)
 async def test_no_other_target(target: str) -> None:
     """A request whose target would be changed on the way is not sent at all."""
     async with serve(fine) as server, transport("http", server.url) as carrier:
@@ -81,7 +83,10 @@ async def test_an_empty_answer_that_says_gzip() -> None:
     ("body", "reason"),
     [
         (gzip.compress(b"hello")[:-9], "the answer's gzip ends too early"),
-        (b"hello", "the answer is not gzip, as it says (Error -3 while decompressing data: incorrect header check)"),
+        (
+            b"hello",
+            "the answer is not gzip, as it says (Error -3 while decompressing data: incorrect header check)",
+        ),
         (zlib.compress(b"hello"), "incorrect header check"),
         (gzip.compress(bytes(1001)), "the answer is larger than 1000 bytes"),
     ],

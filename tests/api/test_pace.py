@@ -150,7 +150,7 @@ async def test_it_grows_back() -> None:
 
 
 @given(st.integers(1, 256), st.lists(st.booleans(), max_size=300))
-def test_always_in_bounds(bound: int, answers: list[bool]) -> None:  # noqa: FBT001 - hypothesis gives them
+def test_always_in_bounds(bound: int, answers: list[bool]) -> None:
     """Whatever the platform answers, at least one runs and never more than asked for."""
     pace = Pace(bound)
     for well in answers:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from tests.api.servers import FINE, Peer, Server, context_for, fine, serve
+from tests.api.servers import Peer, Server, context_for, fine, serve
 from tests.api.transports import KINDS, TARGET, none, outcome, put, transport
+from zerokie_action.api.connection import Connection
 from zerokie_action.api.http import HttpTransport
 from zerokie_action.api.network import Network
 from zerokie_action.api.transport import NoAnswer
-from zerokie_action.api.connection import Connection
 from zerokie_action.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -99,9 +99,11 @@ class TestPlainHttp:
         assert proxy.accepted == 1
 
     async def test_no_login(self, kind: str) -> None:
-        async with serve(fine) as proxy:
-            async with transport(kind, "http://platform.test", {"HTTP_PROXY": proxy.url}) as carrier:
-                assert await outcome(carrier) == (200, b"fine")
+        async with (
+            serve(fine) as proxy,
+            transport(kind, "http://platform.test", {"HTTP_PROXY": proxy.url}) as carrier,
+        ):
+            assert await outcome(carrier) == (200, b"fine")
         assert "proxy-authorization" not in proxy.requests[0].headers
 
     async def test_over_tls_to_the_proxy(self, kind: str, tls: ssl.SSLContext, bundle: Path) -> None:
@@ -128,7 +130,7 @@ class TestPlainHttp:
 @pytest.mark.parametrize("kind", KINDS)
 class TestTunnel:
     async def test_what_each_side_sees(self, kind: str, tls: ssl.SSLContext, bundle: Path) -> None:
-        """The proxy sees host, port and its login, the origin the request: neither gets the other's secret."""
+        """The proxy sees host, port and its login, the origin the request; neither the other's secret."""
         async with tunnelled(tls) as (origin, proxy):
             env = {
                 "HTTPS_PROXY": f"http://user:p%40ss%20w%C3%B6rd@127.0.0.1:{proxy.port}",
@@ -194,11 +196,13 @@ class TestTunnel:
     )
     async def test_no_tunnel(self, kind: str, answer: bytes, then: str) -> None:
         """However a tunnel fails, the request was not sent, and the key never reaches the proxy."""
-        async with serve(saying(answer, then)) as proxy:
-            async with transport(kind, "https://platform.test", {"HTTPS_PROXY": proxy.url}) as carrier:
-                for attempt in range(1, 4):
-                    assert await outcome(carrier) == none(sent=False)
-                    assert proxy.accepted == attempt
+        async with (
+            serve(saying(answer, then)) as proxy,
+            transport(kind, "https://platform.test", {"HTTPS_PROXY": proxy.url}) as carrier,
+        ):
+            for attempt in range(1, 4):
+                assert await outcome(carrier) == none(sent=False)
+                assert proxy.accepted == attempt
         assert {request.line for request in proxy.requests} == {"CONNECT platform.test:443 HTTP/1.1"}
         assert all("authorization" not in request.headers for request in proxy.requests)
 
@@ -210,9 +214,11 @@ class TestTunnel:
                 assert await outcome(carrier) == none(sent=False, permanent=True)
 
     async def test_the_proxy_s_certificate(self, kind: str, tls: ssl.SSLContext) -> None:
-        async with tunnelled(tls, proxy_tls=tls) as (_, proxy):
-            async with transport(kind, "https://platform.test", {"HTTPS_PROXY": proxy.url}) as carrier:
-                assert await outcome(carrier) == none(sent=False, permanent=True)
+        async with (
+            tunnelled(tls, proxy_tls=tls) as (_, proxy),
+            transport(kind, "https://platform.test", {"HTTPS_PROXY": proxy.url}) as carrier,
+        ):
+            assert await outcome(carrier) == none(sent=False, permanent=True)
 
     async def test_the_origin_goes_away(self, kind: str, tls: ssl.SSLContext, bundle: Path) -> None:
         """Once the request is through the tunnel, its loss is unclear."""
@@ -236,29 +242,31 @@ class TestReasons:
     )
     async def test_a_login_is_missing(self, kind: str, expected: str) -> None:
         answer = b"HTTP/1.1 407 Login\r\nContent-Length: 0\r\n\r\n"
-        async with serve(saying(answer, "hang")) as proxy:
-            async with transport(kind, "https://platform.test", {"HTTPS_PROXY": proxy.url}) as carrier:
-                with pytest.raises(NoAnswer) as caught:
-                    await carrier.send(put())
+        async with (
+            serve(saying(answer, "hang")) as proxy,
+            transport(kind, "https://platform.test", {"HTTPS_PROXY": proxy.url}) as carrier,
+        ):
+            with pytest.raises(NoAnswer) as caught:
+                await carrier.send(put())
         assert str(caught.value) == expected
 
-    async def test_the_proxy_speaks_before_the_origin(self, tls: ssl.SSLContext) -> None:
+    async def test_the_proxy_speaks_before_the_origin(self) -> None:
         """What comes in the clear after the grant is not fed into TLS."""
-        async with serve(saying(GRANTED + b"\x16\x03\x03", "hang")) as proxy:
-            async with transport(
-                "connection", "https://platform.test", {"HTTPS_PROXY": proxy.url}
-            ) as carrier:
-                with pytest.raises(NoAnswer) as caught:
-                    await carrier.send(put())
+        async with (
+            serve(saying(GRANTED + b"\x16\x03\x03", "hang")) as proxy,
+            transport("connection", "https://platform.test", {"HTTPS_PROXY": proxy.url}) as carrier,
+        ):
+            with pytest.raises(NoAnswer) as caught:
+                await carrier.send(put())
         assert str(caught.value) == "the proxy spoke out of turn"
 
     async def test_an_ipv6_origin(self) -> None:
         """An address with colons is put in brackets."""
-        async with serve(saying(b"HTTP/1.1 502 No\r\n\r\n", "close")) as proxy:
-            async with transport(
-                "connection", "https://[fd00::1]:8443", {"HTTPS_PROXY": proxy.url}
-            ) as carrier:
-                assert await outcome(carrier) == none(sent=False)
+        async with (
+            serve(saying(b"HTTP/1.1 502 No\r\n\r\n", "close")) as proxy,
+            transport("connection", "https://[fd00::1]:8443", {"HTTPS_PROXY": proxy.url}) as carrier,
+        ):
+            assert await outcome(carrier) == none(sent=False)
         assert proxy.requests[0].line == "CONNECT [fd00::1]:8443 HTTP/1.1"
         assert proxy.requests[0].headers["host"] == "[fd00::1]:8443"
 

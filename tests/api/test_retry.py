@@ -197,7 +197,9 @@ class TestDelays:
         script = Script(status(503, b'{"error": "maintenance"}', retry_after="3600"))
         with anyio.fail_after(1800):
             error = await gives_up(script)
-        assert str(error) == 'listing the apps failed after 1 attempt: the platform answered 503 ("maintenance")'
+        assert (
+            str(error) == 'listing the apps failed after 1 attempt: the platform answered 503 ("maintenance")'
+        )
         assert error.hint == (
             "The platform asked to wait 3600 s. Run the job again in a few minutes. "
             "If it stays like this, check `api-url`, proxies and the platform's status."
@@ -318,7 +320,7 @@ class TestRetryAfter:
         ],
     )
     def test_forms(self, text: str, expected: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Seconds and all three forms of a date, whatever this machine's time zone; anything else counts as none."""
+        """Seconds and all forms of a date, whatever the local time zone; anything else counts as none."""
         monkeypatch.setenv("TZ", "America/New_York")
         time.tzset()
         try:

@@ -20,14 +20,15 @@ if TYPE_CHECKING:
     from tests.support.world import World
 
 LEASE = 30 * 60 + 1
-REJECTED, UNAUTHORIZED, GONE, TAKEN = frozenset({0, 4}), frozenset({0, 3}), frozenset({0, 4, 7}), frozenset({0, 4, 6, 7})
+REJECTED, UNAUTHORIZED = frozenset({0, 4}), frozenset({0, 3})
+GONE, TAKEN = frozenset({0, 4, 7}), frozenset({0, 4, 6, 7})
 RECOVERS, UNAVAILABLE = frozenset({0}), frozenset({0, 5, 9})
 
 FAULTS: dict[str, tuple[dict[str, object], frozenset[int], frozenset[int]]] = {
     # name: the fault, exit codes when it happens once, exit codes when it happens for ever
     "400": ({"kind": Kind.STATUS, "status": 400}, REJECTED, REJECTED),
     "401": ({"kind": Kind.STATUS, "status": 401}, UNAUTHORIZED, UNAUTHORIZED),
-    "404": ({"kind": Kind.STATUS, "status": 404}, GONE, GONE),
+    "404": ({"kind": Kind.STATUS, "status": 404}, GONE, GONE | {5}),
     "409": ({"kind": Kind.STATUS, "status": 409}, TAKEN, TAKEN),
     "429": ({"kind": Kind.STATUS, "status": 429}, RECOVERS, UNAVAILABLE),
     "429 with Retry-After": (

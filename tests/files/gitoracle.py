@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -35,13 +36,17 @@ _NAMES = (
     *("a b", "-", "]", "[x]", "!a", "#a", "a*", "a\\b", "b\n"),
 )
 
+# Many versions of git read `foo**/bar` as `foo` followed by `**/bar`, against their own manual: a mistake
+# in a shortcut for patterns that begin with plain text (git's list, October 2025).
+_MISREAD_BY_GIT = re.compile(r"!?[^*?\[\\]*[^*?\[\\/]\*\*")
+
 patterns = st.lists(
     st.builds(
         "{}{}{}".format,
         st.sampled_from(("", "", "", "!", "/")),
         st.lists(st.sampled_from(_PIECES), min_size=1, max_size=5).map("".join),
         st.sampled_from(("", "", "/", " ", "\r")),
-    ),
+    ).filter(lambda line: not _MISREAD_BY_GIT.match(line)),
     max_size=5,
 )
 paths = st.lists(st.sampled_from(_NAMES), min_size=1, max_size=4).map("/".join)

@@ -31,6 +31,30 @@ def test_git_agrees(git, lines, files):
     assert {file for file in files if compiled.match_file(file)} == expected
 
 
+CLASSES = (
+    "alnum",
+    "alpha",
+    "blank",
+    "cntrl",
+    "digit",
+    "graph",
+    "lower",
+    "print",
+    "punct",
+    "space",
+    "upper",
+    "xdigit",
+)
+
+
+def test_git_agrees_about_the_characters_of_each_class(git, tmp_path):
+    """Every ASCII character that can be in a name, in every class."""
+    files = [f"a{chr(code)}" for code in range(1, 128) if chr(code) != "/"]
+    write_tree(tmp_path, files)
+    ours = {name: set(matched([f"a[[:{name}:]]"], *files)) for name in CLASSES}
+    assert ours == {name: git.ignored(tmp_path, [f"a[[:{name}:]]"], files) for name in CLASSES}
+
+
 @pytest.mark.parametrize(
     ("lines", "files", "expected"),
     [
@@ -44,6 +68,8 @@ def test_git_agrees(git, lines, files):
         (["**/b"], ["b", "a/b", "a/b/c", "a/bb"], ["b", "a/b", "a/b/c"]),
         (["a/**/b"], ["a/b", "a/x/y/b", "ab"], ["a/b", "a/x/y/b"]),
         (["a/*"], ["a/b", "a/b/c", "x/a/b"], ["a/b", "a/b/c"]),
+        (["*/a"], ["a", "x/a", "x/y/a"], ["x/a"]),
+        (["x**/a"], ["x/a", "xy/a", "x/y/a"], ["x/a", "xy/a"]),
         (["a?c", "x[!y]z"], ["abc", "a/c", "x/z", "xyz", "xaz"], ["abc", "xaz"]),
         (["", "# not a pattern", "   "], ["# not a pattern", "a"], []),
         (["\\#a", "\\!b", "c\\ "], ["#a", "!b", "c ", "c"], ["#a", "!b", "c "]),

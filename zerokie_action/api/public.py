@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -84,21 +85,21 @@ async def follow(url: str, network: Network, *, max_answer: int, seconds: float)
 
 
 def shown_url(url: str) -> str:
-    """The URL without user, password, query and fragment: any of them may be a secret."""
-    where = _parse(url)
+    """The URL without user, password, query and fragment: any of them may be a secret. Never raises."""
+    try:
+        where = _parse(url)
+    except NoAnswer:
+        return "an address that is no URL"
     return f"{where.scheme}://{where.netloc.decode()}{where.path}"
 
 
 def _parse(url: str, base: httpx.URL | None = None) -> httpx.URL:
-    try:
+    with suppress(httpx.InvalidURL, ValueError):
         where = (base.join(url) if base else httpx.URL(url)).copy_with(fragment=None)
-        usable = where.scheme in {"http", "https"} and bool(where.host) and (where.port or 0) <= _LARGEST_PORT
-    except (httpx.InvalidURL, ValueError):
-        usable = False
-    if not usable:
-        what = f"the redirect from {shown_url(str(base))} leads to what" if base else "this"
-        raise NoAnswer(f"{what} is not the URL of a page", sent=False, permanent=True)
-    return where
+        if where.scheme in {"http", "https"} and where.host and (where.port or 0) <= _LARGEST_PORT:
+            return where
+    what = f"the redirect from {shown_url(str(base))} leads to what" if base else "this"
+    raise NoAnswer(f"{what} is not the URL of a page", sent=False, permanent=True)
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

@@ -1,4 +1,4 @@
-"""Patterns with the semantics of git's `.gitignore`, exactly.
+r"""Patterns with the semantics of git's `.gitignore`, exactly.
 
 The last pattern that matches decides, `!` brings back, and what lies in an ignored folder stays
 ignored. Two steps, as in git: patterns are judged against one entry (a file or a folder), and
@@ -6,6 +6,9 @@ folders are judged before what is in them. The tests hold this module against `g
 
 Two differences, on purpose: `?` and `[…]` match one character, where git matches one byte; and a
 pattern that can never match is reported, where git is silent.
+
+Not taken from pathspec, which decides by whole paths and reads `[[:alpha:]]`, `[\]]`, `a[!b]c`, `a/**/`,
+or `*.d` with `!keep.d`, in another way than git: a `keep` that protects less than it says loses files.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ _CLASSES = {
     "lower": "a-z",
     "print": r"\x20-\x7e",
     "punct": r"\x21-\x2f\x3a-\x40\x5b-\x60\x7b-\x7e",
-    "space": r"\t-\r ",
+    "space": r"\t\n\r ",
     "upper": "A-Z",
     "xdigit": "0-9A-Fa-f",
 }

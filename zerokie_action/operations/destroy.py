@@ -32,7 +32,8 @@ async def destroy(job: Job) -> None:
     with job.phase("Destroy"):
         found = await job.client.delete_app(job.app)
     job.result.url = None
-    job.ci.info(f"Destroyed app {job.app!r}" if found else f"App {job.app!r} was destroyed by somebody else just now")
+    by = "" if found else " (somebody else was a moment faster)"
+    job.ci.info(f"Destroyed app {job.app!r}{by}")
 
 
 def _refuse_half_a_name(app: str) -> None:

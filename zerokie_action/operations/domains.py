@@ -62,16 +62,17 @@ async def _attach(job: Job, domain: str) -> None:
     except RequestRejected as error:
         if error.status != CONFLICT:
             raise
-        # Nothing in the API tells whose it is. A domain stays in the inputs of every deploy: ours, most likely.
+        # Nothing in the API tells whose it is; every deploy brings its domains again, so it's ours, most likely.
         job.ci.info(f"{domain!r} is attached already")
         job.result.domains.append({"domain": domain, "status": "attached already"})
         return
     target = attached.cname_target if attached else ""
     tls = attached.tls_status if attached else ""
     record = f"{domain} CNAME {target}" if target else ""
-    known = {"cname_target": target, "tls_status": tls, "dns_record": record}
-    job.result.domains.append({"domain": domain, "status": "attached"} | {k: v for k, v in known.items() if v})
-    job.ci.info(f"Attached {domain!r} (TLS {tls or 'unknown'})" + (f"; set the DNS record: {record}" if record else ""))
+    told = {"cname_target": target, "tls_status": tls, "dns_record": record}
+    job.result.domains.append({"domain": domain, **{name: text for name, text in told.items() if text}})
+    to_do = f"; set the DNS record: {record}" if record else ""
+    job.ci.info(f"Attached {domain!r} (TLS {tls or 'unknown'}){to_do}")
 
 
 async def _remove(job: Job, domain: str) -> None:
@@ -86,4 +87,6 @@ def _summary(refused: list[tuple[str, RequestRejected]]) -> RequestRejected:
     hint = error.hint
     if "apex" in str(error).lower() or domain.count(".") < _APEX_LABELS:
         hint = f"The platform does not support apex domains; attach for example 'www.{domain}'."
-    return RequestRejected(f"The deploy is live, but {words}", status=error.status, hint=hint)
+    return RequestRejected(
+        f"The deploy is done, but its domains are not: {words}", status=error.status, hint=hint
+    )

@@ -82,16 +82,18 @@ async def check_health(job: Job, files: Sequence[LocalFile] = ()) -> None:
         taken = human_seconds(anyio.current_time() - began)
         shown = shown_url(check.url)
         if trouble is not None:
-            raise HealthCheckFailed(f"{shown} is not healthy after {taken}: {trouble.words}", hint=trouble.hint)
+            words = f"{shown} is not healthy after {taken}: {trouble.words}"
+            raise HealthCheckFailed(words, hint=trouble.hint)
         what = f"serves {check.path!r} as deployed" if check.path else "is healthy"
         job.ci.info(f"{shown} {what} after {taken}")
 
 
 def preview_health_check(job: Job) -> None:
-    """Say what would be asked; nothing is deployed that could be."""
-    if job.settings.health_check is not None:
-        url = _url(job, job.settings.health_check) if job.result.url else "the new app"
-        job.plan(f"would check the health of {shown_url(url) if job.result.url else url}")
+    """Say what would be asked; nothing is deployed that could answer."""
+    asked = job.settings.health_check
+    if asked is not None:
+        is_known = job.result.url or not asked.startswith("/")
+        job.plan(f"would check the health of {shown_url(_url(job, asked)) if is_known else 'the new app'}")
 
 
 async def _insist(job: Job, check: _Check) -> _Trouble | None:
@@ -105,7 +107,8 @@ async def _insist(job: Job, check: _Check) -> _Trouble | None:
         if trouble is None or left <= 0:
             return trouble
         if attempt == 1:
-            job.ci.info(f"{shown_url(check.url)} is not healthy yet: {trouble.words}; trying for {human_seconds(left)}")
+            until = human_seconds(left)
+            job.ci.info(f"{shown_url(check.url)} is not healthy yet: {trouble.words}; trying for {until}")
         news.tell(f"Still not healthy: {trouble.words}; {human_seconds(left)} left")
         await anyio.sleep(min(pause, left))
     return None
@@ -149,7 +152,7 @@ def _url(job: Job, asked: str) -> str:
 
 
 def _file_path(job: Job, url: str) -> str:
-    """The path of the file that the URL would name if it were deployed; empty when it is no URL of this app."""
+    """The path of the file that the URL names, deployed or not; empty when it is no URL of this app."""
     url = url.partition("#")[0].partition("?")[0]
     base = (job.result.url or "").rstrip("/")
     parts = urlsplit(url)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 from anyio import get_cancelled_exc_class
 
@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from zerokie_action.operations.job import Job
     from zerokie_action.operations.rollout import Rollout
 
+    Failure: TypeAlias = DeployFailed | DeployTimedOut | HealthCheckFailed
 
-async def roll_back(job: Job, rollout: Rollout, failure: DeployFailed | DeployTimedOut | HealthCheckFailed) -> NoReturn:
+
+async def roll_back(job: Job, rollout: Rollout, failure: Failure) -> NoReturn:
     """Deploy the previous image again, wait until it runs, and raise the failure with what came of that.
 
     The health check is not repeated: it may fail for reasons that the image has nothing to do with.
@@ -24,12 +26,14 @@ async def roll_back(job: Job, rollout: Rollout, failure: DeployFailed | DeployTi
     previous = rollout.before.image if rollout.before else ""
     if reason := _nothing_to_go_back_to(rollout, previous):
         raise _with(failure, f"not rolled back: {reason}") from failure
-    job.ci.warning(f"{failure}; rolling back to {previous!r}")
+    job.ci.info(f"{failure}; rolling back to {previous!r}")
     try:
         with job.phase("Roll back"):
             await _deploy_again(job, rollout, previous)
     except get_cancelled_exc_class():
-        job.warn(f"The rollback to {previous!r} was cut short; whether it took place is not known ({failure})")
+        job.warn(
+            f"The rollback to {previous!r} was cut short; whether it took place is not known ({failure})"
+        )
         raise
     except DeployError as error:
         raise _with(failure, f"the rollback to {previous!r} failed as well: {error}", error.hint) from error
@@ -44,19 +48,19 @@ def _nothing_to_go_back_to(rollout: Rollout, previous: str) -> str:
     if not previous:
         return "the platform did not say which image ran before"
     if previous == rollout.image:
-        return f"the previous image has the same name, {previous!r}; deploy images under unique tags to go back"
+        return (
+            f"the previous image has the same name, {previous!r}; deploy images under unique tags to go back"
+        )
     return ""
 
 
 async def _deploy_again(job: Job, rollout: Rollout, previous: str) -> None:
     now = await job.client.get_app(job.app)
     if now.image and now.image != previous and not rollout.is_ours(now.image):
-        raise DeployError(f"somebody else has deployed {now.image!r} meanwhile, which is left alone")
+        raise DeployError(f"somebody else has deployed {now.image!r} meanwhile, and that is left alone")
     await until_running(job, await request_deploy(job, now, previous))
 
 
-def _with(
-    failure: DeployFailed | DeployTimedOut | HealthCheckFailed, outcome: str, hint: str = ""
-) -> DeployFailed | DeployTimedOut | HealthCheckFailed:
+def _with(failure: Failure, outcome: str, hint: str = "") -> Failure:
     """The same kind of failure, and so the same exit code, that also tells the outcome."""
     return type(failure)(f"{failure}; {outcome}", hint=" ".join(filter(None, (failure.hint, hint))))

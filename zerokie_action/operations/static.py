@@ -16,6 +16,8 @@ from zerokie_action.files.content_type import content_type
 from zerokie_action.files.plan import Plan, RemoteFile, keep_patterns, make_plan
 from zerokie_action.files.scan import Scan, scan
 from zerokie_action.operations import apps, incremental, verify
+from zerokie_action.operations.domains import preview_domains, update_domains
+from zerokie_action.operations.health import check_health, preview_health_check
 from zerokie_action.report.progress import start_progress
 from zerokie_action.report.result import Changes
 from zerokie_action.text import human_bytes, human_seconds
@@ -38,6 +40,8 @@ async def deploy_directory(job: Job, directory: Path) -> None:
     folder, exists = await _scan_and_look_up(job, directory)
     if job.settings.dry_run:
         await _preview(job, folder, exists=exists)
+        preview_domains(job)
+        preview_health_check(job)
         return
     if not exists:
         await _create(job)
@@ -55,6 +59,8 @@ async def deploy_directory(job: Job, directory: Path) -> None:
         job.result.lock_wait_seconds = lock.waited
         await _change(job, folder, changes, lock)
     _report(job, lock)
+    await update_domains(job)
+    await check_health(job, folder.files)
 
 
 async def _scan_and_look_up(job: Job, directory: Path) -> tuple[Scan, bool]:

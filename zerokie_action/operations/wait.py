@@ -131,7 +131,9 @@ class _Sight:
     @property
     def last(self) -> str:
         """The last of it, as the end of a sentence."""
-        status = f"its last status was {self._app.status!r} with image {self._app.image!r}" if self._app else ""
+        status = (
+            f"its last status was {self._app.status!r} with image {self._app.image!r}" if self._app else ""
+        )
         silence = anyio.current_time() - self._answered_at
         if silence <= LONGEST_PAUSE + _SLOW and status:
             return status
@@ -145,7 +147,9 @@ class _Sight:
         if not shown or self._rollout.is_ours(shown):
             return "Look at the app's own log on the platform, or raise `wait-timeout`."
         if self._rollout.before and shown == self._rollout.before.image:
-            return "The platform kept the image from before, or went back to it; the app's own log may say why."
+            return (
+                "The platform kept the image from before, or went back to it; the app's own log may say why."
+            )
         return f"Another deploy seems to have come in between: the app has {shown!r} now."
 
 

@@ -58,20 +58,27 @@ def render_summary(
         run_url: the page of this run, if known.
         limit: in bytes. A longer summary is cut after a line, with a note.
     """
-    links = [
-        ("Commit", markdown_link(commit_url, commit[:12])),
-        ("Run", markdown_link(run_url, "log") if run_url else ""),
-    ]
     sections = chain(
-        [_headline(result)],
-        _problems(result),
-        [_table(("", ""), _facts(result, links))],
-        _changes(result),
-        _domains(result),
+        essentials(result, commit=commit, commit_url=commit_url, run_url=run_url),
         _timeline(result.phases),
         _all_files(result.effect),
     )
     return cut_markdown("\n\n".join(section for section in sections if section) + "\n", limit)
+
+
+def essentials(
+    result: Result, *, commit: str = "", commit_url: str = "", run_url: str = ""
+) -> Iterator[Markdown]:
+    """Yield what everybody wants to know, section by section; some may be empty."""
+    links = [
+        ("Commit", markdown_link(commit_url, commit[:12])),
+        ("Run", markdown_link(run_url, "log") if run_url else ""),
+    ]
+    yield _headline(result)
+    yield from _problems(result)
+    yield _table(("", ""), _facts(result, links))
+    yield from _changes(result)
+    yield from _domains(result)
 
 
 def _headline(result: Result) -> Markdown:
@@ -140,7 +147,8 @@ def _domains(result: Result) -> Iterator[Markdown]:
     for domain in result.domains:
         name, target, tls = (str(domain.get(key) or "") for key in ("domain", "cname_target", "tls_status"))
         record = f"{markdown_code(name)} CNAME {markdown_code(target)}" if target else ""
-        rows.append((markdown_code(name), record, markdown_text(tls)))
+        outcome = markdown_text(str(domain.get("error") or domain.get("status") or ""))
+        rows.append((markdown_code(name), record or outcome, markdown_text(tls)))
     yield _table(("Domain", "DNS record to set", "TLS"), rows)
 
 

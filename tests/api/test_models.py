@@ -1,0 +1,101 @@
+"""The platform's records and the words of its errors."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from zerokie_action.api.models import App, Registry, error_text, is_web_page
+
+
+class TestErrorText:
+    @pytest.mark.parametrize(
+        ("body", "expected"),
+        [
+            (b'{"error": "app not found"}', "app not found"),
+            (b'{"error": "two\\nlines,  spaces"}', "two lines, spaces"),
+            (b'{"message": "from a gateway"}', "from a gateway"),
+            (b'{"detail": "from FastAPI"}', "from FastAPI"),
+            (b'{"error": {"message": "nested"}}', "nested"),
+            (b'{"error": {"error": {"detail": "deep"}}}', "deep"),
+            (b'{"error": {"code": 5}}', "{'code': 5}"),
+            (b'{"error": ["a", "b"]}', "['a', 'b']"),
+            (b'{"error": 7}', "7"),
+            (b'{"error": "", "message": "the other"}', "the other"),
+            (b'{"error": null}', '{"error": null}'),
+            (b"{}", "{}"),
+            (b"[1]", "[1]"),
+            (b"", ""),
+            (b"  \n ", ""),
+            (b"plain text\nof two lines", "plain text of two lines"),
+            (b"<html><title>502 Bad Gateway</title>", "an HTML page: 502 Bad Gateway"),
+            (b"<!DOCTYPE html>\n<html><title>\n Sign\n in </title>", "an HTML page: Sign in"),
+            (b"<HTML><body>no title", "an HTML page"),
+            (b"\xff\xfe\x00", "\ufffd\ufffd\x00"),
+            ('{"error": "gr\u00fc\u00dfe"}'.encode(), "gr\u00fc\u00dfe"),
+            ('{"error": "gr\u00fc\u00dfe"}'.encode("utf-16"), "gr\u00fc\u00dfe"),
+        ],
+    )
+    def test_whose_words(self, body: bytes, expected: str) -> None:
+        """The platform's own words, or what a page or a text says of itself, on one line."""
+        assert error_text(body) == expected
+
+    @pytest.mark.parametrize("length", [499, 500, 501, 100_000])
+    def test_it_stays_short(self, length: int) -> None:
+        assert error_text(json.dumps({"error": "x" * length}).encode()) == "x" * min(length, 500)
+        assert error_text(b"x" * length) == "x" * min(length, 500)
+
+    @given(st.binary() | st.text().map(lambda text: json.dumps({"error": text}).encode()))
+    @example(b'{"error":' * 200 + b'"x"' + b"}" * 200)
+    @example(b'{"error":' * 900 + b'"x"' + b"}" * 900)
+    @example(b'{"error":' * 100_000)
+    @example(b"[" * 100_000)
+    @example(b'{"error":' + b"[" * 980 + b"]" * 980 + b"}")
+    @example(b'{"error": ' + b"9" * 10_000 + b"}")
+    @example(b'{"error": "\\ud800"}')
+    @example(b'{"error": NaN}')
+    def test_any_bytes(self, body: bytes) -> None:
+        """It never raises, and stays one short line."""
+        text = error_text(body)
+        assert len(text) <= 500
+        assert text == " ".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b"<html>", True),
+        (b"\n <!DOCTYPE HTML><body>", True),
+        (b"", False),
+        (b'{"error": "x"}', False),
+        (b"[]", False),
+        (b"\xff\xfe", False),
+    ],
+)
+def test_web_pages(body: bytes, *, expected: bool) -> None:
+    assert is_web_page(body) is expected
+
+
+@pytest.mark.parametrize(
+    ("app", "kind"),
+    [
+        (App(type="static"), "static"),
+        (App(type="container"), "container"),
+        (App(image="nginx"), "container"),
+        (App(type="something new", image="nginx"), "container"),
+        (App(type="something new"), None),
+        (App(), None),
+    ],
+)
+def test_the_kind_of_an_app(app: App, kind: str | None) -> None:
+    """Told by the type, else by the image; otherwise not known."""
+    assert app.kind == kind
+
+
+def test_no_password_in_a_repr() -> None:
+    """What ends up in a traceback shows neither the password nor the user."""
+    registry = Registry("registry.gitlab.com", "deploy-token", "glpat-secret")
+    assert repr(registry) == str(registry) == f"{registry}" == "Registry('registry.gitlab.com')"

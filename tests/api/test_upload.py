@@ -1,0 +1,168 @@
+"""Many uploads and deletions at once."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from tests.api.clients import KEY
+from zerokie_action.api.network import Network
+from zerokie_action.api.platform import Platform as Api
+from zerokie_action.api.retry import Retries
+from zerokie_action.api.transport import Bytes
+from zerokie_action.api.upload import Upload
+from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, RequestRejected, unwrap
+from zerokie_action.sandbox.faults import Fault, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from zerokie_action.api.upload import Writers
+    from zerokie_action.sandbox.platform import Platform
+
+
+def uploads(count: int, start: int = 0) -> list[Upload]:
+    return [Upload(f"{n}.txt", Bytes(f"{n}".encode()), "text/plain") for n in range(start, start + count)]
+
+
+@asynccontextmanager
+async def writers_to(
+    sandbox: Platform,
+    *,
+    concurrency: int = 4,
+    retries: int = 3,
+    fence: Callable[[], None] = lambda: None,
+) -> AsyncIterator[Writers]:
+    budget = Retries(retries, jitter=lambda: 1.0)
+    async with (
+        Api(sandbox.base_url, KEY, Network({}), budget, notice=lambda _: None) as platform,
+        platform.writers("site", fence=fence, concurrency=concurrency) as writers,
+    ):
+        yield writers
+
+
+async def fails(work: Any) -> DeployError:
+    with pytest.raises((DeployError, ExceptionGroup)) as caught:
+        await work
+    error = unwrap(caught.value)
+    assert isinstance(error, DeployError)
+    return error
+
+
+async def test_everything_is_stored(sandbox: Platform) -> None:
+    """Every file arrives with its type, and is told with the platform's second."""
+    done: list[tuple[str, int | None]] = []
+    async with writers_to(sandbox) as writers:
+        await writers.upload(uploads(50), lambda upload, second: done.append((upload.path, second)))
+    assert sandbox.files("site") == {f"{n}.txt": f"{n}".encode() for n in range(50)}
+    assert set(sandbox.content_types("site").values()) == {"text/plain"}
+    assert sorted(path for path, _ in done) == sorted(f"{n}.txt" for n in range(50))
+    assert all(second is not None and 0 <= sandbox.clock() - second < 2 for _, second in done)
+
+
+@pytest.mark.parametrize(
+    ("files", "concurrency", "connections"), [(0, 4, 0), (1, 4, 1), (50, 4, 4), (50, 1, 1)]
+)
+async def test_connections(sandbox: Platform, files: int, concurrency: int, connections: int) -> None:
+    """As many as may run, none without work; uploads and deletions use the same ones."""
+    running = most = 0
+
+    async def count(_: object) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await anyio.sleep(0.1)
+        running -= 1
+
+    sandbox.on_request = count
+    async with writers_to(sandbox, concurrency=concurrency) as writers:
+        await writers.upload(uploads(files), lambda _upload, _second: None)
+        await writers.delete([f"{n}.txt" for n in range(files)], lambda _: None)
+        assert len(writers._idle) == connections
+    assert most == connections
+    assert sandbox.files("site") == {}
+
+
+async def test_deletions(sandbox: Platform) -> None:
+    """What is gone already counts as deleted."""
+    sandbox.put_file("site", "a", b"")
+    gone: list[str] = []
+    async with writers_to(sandbox) as writers:
+        await writers.delete(["a", "b"], gone.append)
+    assert sorted(gone) == ["a", "b"]
+
+
+async def test_the_fence(sandbox: Platform) -> None:
+    """It is asked before every attempt, repetitions included; when it raises, nothing more is written."""
+    attempts = 0
+
+    def fence() -> None:
+        nonlocal attempts
+        attempts += 1
+        if attempts > 3:
+            raise LockLost("lost")
+
+    sandbox.faults.add(Fault(Kind.STATUS, status=500, times=None))
+    async with writers_to(sandbox, concurrency=1, fence=fence) as writers:
+        error = await fails(writers.upload(uploads(5), lambda _upload, _second: None))
+    assert type(error) is LockLost
+    assert len(sandbox.requests) == 3
+
+
+async def test_one_failure_ends_all(sandbox: Platform) -> None:
+    """A file that is refused ends the others, with that error; what was confirmed stays told."""
+    done: list[str] = []
+    sandbox.faults.add(Fault(Kind.STATUS, status=400, path="/20.txt"))
+    async with writers_to(sandbox) as writers:
+        error = await fails(writers.upload(uploads(50), lambda upload, _: done.append(upload.path)))
+    assert type(error) is RequestRejected
+    assert "uploading '20.txt'" in str(error).lower()
+    assert 15 < len(done) < 25
+    assert set(done) <= set(sandbox.files("site"))
+
+
+async def test_an_outage(sandbox: Platform) -> None:
+    """A platform that is down is noticed once, not once for each of a thousand files."""
+    sandbox.faults.add(Fault(Kind.RESET, times=None))
+    async with writers_to(sandbox, concurrency=8, retries=3) as writers:
+        began = anyio.current_time()
+        error = await fails(writers.upload(uploads(1000), lambda _upload, _second: None))
+    assert type(error) is PlatformUnavailable
+    assert anyio.current_time() - began < 10
+    assert len(sandbox.requests) <= 8 * 4
+
+
+async def test_push_back(sandbox: Platform) -> None:
+    """A platform that asks for less gets less at once, and everything in the end."""
+    running = most = 0
+
+    async def count(_: object) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await anyio.sleep(1)
+        running -= 1
+
+    async with writers_to(sandbox, concurrency=16) as writers:
+        sandbox.faults.add(Fault(Kind.STATUS, status=429, times=16))
+        await writers.upload(uploads(16), lambda _upload, _second: None)
+        sandbox.on_request = count
+        await writers.upload(uploads(20, start=100), lambda _upload, _second: None)
+    assert 8 <= most <= 10
+    assert len(sandbox.files("site")) == 36
+
+
+async def test_cancelled(sandbox: Platform) -> None:
+    """A cancellation ends all of them at once and leaves no connection."""
+    sandbox.faults.add(Fault(Kind.HANG, times=None))
+    async with writers_to(sandbox) as writers:
+        with anyio.move_on_after(5) as scope:
+            await writers.upload(uploads(50), lambda _upload, _second: None)
+        assert scope.cancelled_caught
+        assert writers._idle == []
+        sandbox.faults.clear()
+        await writers.upload(uploads(50), lambda _upload, _second: None)
+    assert len(sandbox.files("site")) == 50

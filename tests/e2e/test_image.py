@@ -1,0 +1,68 @@
+"""What is in the image, and what is not."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.conftest import ROOT
+from tests.e2e.engine import call
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.e2e.engine import Image
+
+PACKAGES = "/opt/zerokie/lib/python3.13/site-packages"
+
+
+def shell(image: Image, workspace: Path, script: str) -> str:
+    """What a script prints in the image."""
+    seen = image.run("sh", "-c", script, env={}, workspace=workspace)
+    assert seen.code == 0, seen.log
+    return seen.log
+
+
+@pytest.mark.parametrize("tool", ["sh", "bash", "grep", "cat", "sed", "awk", "env", "tail"])
+def test_has_what_runners_need(image: Image, workspace: Path, tool: str) -> None:
+    """GitLab's and GitHub's runners bring their own scripts, and expect these."""
+    assert shell(image, workspace, f"command -v {tool}")
+
+
+def test_has_the_locked_packages_and_no_others(image: Image, workspace: Path) -> None:
+    """The environment holds what requirements.txt lists for this platform, and the action: no pip."""
+    locked = re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / "requirements.txt").read_text("utf-8"), re.MULTILINE)
+    listed = shell(image, workspace, f"cd {PACKAGES} && ls -d *.dist-info").split()
+    installed = {tuple(name.removesuffix(".dist-info").replace("_", "-").rsplit("-", 1)) for name in listed}
+    assert {name for name, _ in installed} == {name for name, _ in locked} | {"zerokie-action"}
+    assert installed >= set(locked)
+
+
+def test_bytecode_is_compiled(image: Image, workspace: Path) -> None:
+    """A start compiles nothing, so that it is as fast on a read-only file system."""
+    run = f"PYTHONPYCACHEPREFIX= python -I -v {PACKAGES}/../../../bin/zerokie-deploy --help 2>&1"
+    compiled = shell(image, workspace, f"{run} | grep -c 'code object from .*/zerokie/.*\\.py$' || true")
+    assert compiled.strip() == "0"
+
+
+def test_same_input_gives_the_same_layers(image: Image) -> None:
+    """A build from nothing ends in the same bytes: nobody has to trust the builder."""
+    again = f"{image.tag}-again"
+    built = call("docker", "build", "--no-cache", "--tag", again, ROOT)
+    assert built.code == 0, built.log
+    layers = [
+        call("docker", "image", "inspect", tag, "--format", "{{json .RootFS.Layers}}")
+        for tag in (image.tag, again)
+    ]
+    assert json.loads(layers[0].log) == json.loads(layers[1].log)
+
+
+def test_labels(image: Image) -> None:
+    """Registries show where the image comes from."""
+    seen = call("docker", "image", "inspect", image.tag, "--format", "{{json .Config.Labels}}")
+    labels = json.loads(seen.log)
+    assert labels["org.opencontainers.image.licenses"] == "MIT"
+    assert labels["org.opencontainers.image.title"] == "zerokie-action"

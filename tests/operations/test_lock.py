@@ -1,0 +1,164 @@
+"""The deploy lock through whole deploys: waiting, heartbeats, loss, release, the record for the cleanup."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from zerokie_action.sandbox.faults import Fault, Kind
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.world import Outcome, World
+    from zerokie_action.sandbox.records import Record
+
+MINUTE = 60.0
+MANY = {f"{number:02}.txt": b"x" for number in range(20)}
+
+
+def uploads(outcome: Outcome) -> list[Record]:
+    return [record for record in outcome.requests if record.method == "PUT" and "/files/" in record.path]
+
+
+def finalizes(outcome: Outcome) -> list[Record]:
+    return [record for record in outcome.requests if record.path.endswith("/finalize")]
+
+
+def heartbeats(outcome: Outcome) -> list[Record]:
+    return [record for record in outcome.requests if record.method == "PUT" and record.path.endswith("/lock")]
+
+
+def test_a_deploy_that_takes_hours_keeps_its_lock(world: World) -> None:
+    """Heartbeats every 3 minutes keep the lock alive far beyond its 30 minutes."""
+    world.write(MANY)
+    world.platform.faults.add(Fault(Kind.DELAY, method="PUT", path="/files/", times=None, seconds=20.0))
+    outcome = world.run(concurrency=1, timeout="5h", retries=0, lock_heartbeat="30s")
+    assert outcome.exit_code == 0, outcome.log
+    assert outcome.seconds > 400
+    assert len(heartbeats(outcome)) == pytest.approx(outcome.seconds / 30, abs=2)
+    assert {record.lock_holder for record in uploads(outcome)} == {outcome.requests[1].session}
+
+
+def test_heartbeats_survive_a_platform_that_is_down_for_a_while(world: World) -> None:
+    """Ten minutes of 503 for heartbeats end no deploy."""
+    world.write(MANY)
+    world.platform.faults.add(
+        Fault(Kind.DELAY, method="PUT", path="/files/", times=None, seconds=25.0),
+        Fault(Kind.STATUS, method="PUT", path="/lock$", times=40, status=503),
+    )
+    outcome = world.run(concurrency=1, timeout="5h", lock_heartbeat="1m")
+    assert outcome.exit_code == 0, outcome.log
+    assert "Heartbeat" in outcome.log
+
+
+@pytest.mark.parametrize("successor", ["somebody else", None])
+def test_a_lost_lock_stops_all_writes(world: World, successor: str | None) -> None:
+    """After the heartbeat has learned of the loss nothing is written, and nobody else's lock is finalized."""
+    world.write(MANY)
+    world.platform.faults.add(Fault(Kind.DELAY, method="PUT", path="/files/", times=None, seconds=5.0))
+
+    def lose(record: Record) -> None:
+        if record.path.endswith("05.txt"):
+            world.platform.expire_lock("site")
+            if successor:
+                world.platform.take_lock("site", successor)
+
+    world.platform.on_request = lose
+    outcome = world.run(concurrency=1, lock_heartbeat="10s")
+    assert outcome.exit_code == 7, outcome.log
+    assert "lost" in outcome.outputs["error"]
+    assert finalizes(outcome) == []
+    (told,) = [record.index for record in heartbeats(outcome) if record.status in {404, 409}]
+    assert [record for record in uploads(outcome) if record.index > told and record.status == 200] == []
+    assert world.platform.lock("site") == successor
+
+
+def test_a_suspended_machine_writes_nothing_after_it_wakes(world: World) -> None:
+    """More than half an hour passed in a moment: the lock may be somebody else's by now."""
+    world.write(MANY)
+
+    def suspend(record: Record) -> None:
+        if record.path.endswith("05.txt"):
+            world.loop.jump(31 * MINUTE)
+
+    world.platform.on_response = suspend
+    outcome = world.run(concurrency=1, timeout="2h", lock_heartbeat="15m")
+    assert outcome.exit_code == 7, outcome.log
+    assert uploads(outcome)[-1].path.endswith("05.txt")
+    assert finalizes(outcome) == []
+
+
+def test_the_wait_for_somebody_elses_lock(world: World) -> None:
+    """It says once what it waits for, then at a calm rhythm how long is left, and deploys in the end."""
+    world.platform.take_lock("site", "other")
+    world.loop.call_later(100, world.platform.expire_lock, "site")
+    outcome = world.run()
+    assert outcome.exit_code == 0, outcome.log
+    assert outcome.log.count("in progress; waiting for it up to 600 s") == 1
+    assert 2 <= outcome.log.count("Still waiting") <= 4
+    assert 100 <= outcome.outputs["lock_wait_seconds"] < 120
+
+
+@pytest.mark.parametrize("timeout", ["0", "45s"])
+def test_a_lock_that_outlasts_the_timeout(world: World, timeout: str) -> None:
+    """Exit 6 in time, and the other deploy keeps its lock."""
+    world.platform.take_lock("site", "other")
+    outcome = world.run(lock_timeout=timeout)
+    assert outcome.exit_code == 6, outcome.log
+    assert outcome.seconds <= 46
+    assert "lock-timeout" in outcome.outputs["hint"]
+    assert world.platform.lock("site") == "other"
+    assert finalizes(outcome) == []
+
+
+def test_a_lock_that_we_got_without_knowing(world: World) -> None:
+    """The answer was lost, the next attempt meets our own lock, and the heartbeat tells whose it is."""
+    world.platform.faults.add(Fault(Kind.RESET, method="POST", path="/lock$", after=True))
+    outcome = world.run()
+    assert outcome.exit_code == 0, outcome.log
+    assert [record.status for record in heartbeats(outcome)] == [200]
+
+
+def test_the_timeout_releases_the_lock(world: World) -> None:
+    """`timeout` ends a deploy that hangs with exit 9, and finalizes what was done."""
+    world.platform.faults.add(Fault(Kind.HANG, method="PUT", path="index.html", times=None))
+    outcome = world.run(timeout="20s")
+    assert outcome.exit_code == 9, outcome.log
+    assert world.platform.lock("site") is None
+    (deployment,) = world.platform.deployments("site")
+    assert deployment.files_uploaded == len(outcome.outputs["uploaded"])
+
+
+def test_a_platform_that_is_gone_for_the_release(world: World) -> None:
+    """The message says when the lock expires by itself; the state stays for the cleanup."""
+    state = world.folder.parent / "state.json"
+    world.platform.faults.add(Fault(Kind.RESET, method="POST", path="/finalize$", times=None))
+    outcome = world.run(state_file=state)
+    assert outcome.exit_code == 5, outcome.log
+    assert "expires by itself at 2026-" in outcome.outputs["hint"]
+    assert outcome.seconds < 70
+    assert json.loads(state.read_text())["session"] == world.platform.lock("site")
+
+
+def test_the_record_is_there_before_the_lock_is_asked_for(world: World, tmp_path: Path) -> None:
+    """Killed at any moment afterwards, the cleanup finds the session; after a success nothing is left."""
+    state, github = tmp_path / "state.json", tmp_path / "github-state"
+    world.env |= {"GITHUB_ACTIONS": "true", "GITHUB_STATE": str(github)}
+    seen: list[tuple[str, str]] = []
+
+    def look(record: Record) -> None:
+        if record.method == "POST" and record.path.endswith("/lock"):
+            seen.append((state.read_text(), github.read_text()))
+
+    world.platform.on_request = look
+    outcome = world.run(state_file=state)
+    session = outcome.requests[1].session
+    assert session is not None
+    ((in_file, in_github),) = seen
+    assert json.loads(in_file)["session"] == session
+    assert f"session={session}\n" in in_github
+    assert not state.exists()
+    assert github.read_text().endswith(f"released={session}\n")

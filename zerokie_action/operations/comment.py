@@ -1,0 +1,86 @@
+"""Keeping one comment on the pull or merge request up to date. A courtesy: it never fails a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+
+from zerokie_action.api.http import HttpTransport
+from zerokie_action.api.models import error_text
+from zerokie_action.api.network import Network
+from zerokie_action.api.platform import USER_AGENT
+from zerokie_action.api.transport import MEGABYTE, Answer, NoAnswer, Request
+from zerokie_action.ci.comments import CannotComment, Refused, find_discussion, put_comment
+from zerokie_action.report.comment import comment_marker
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import SecretStr
+
+    from zerokie_action.ci import CI
+    from zerokie_action.settings import Settings
+
+_TIME = 20.0
+_PAUSES = (0.5, 2.0)
+_TOO_MANY_REQUESTS = 429
+
+
+async def keep_comment(settings: Settings, env: Mapping[str, str], ci: CI, body: str) -> None:
+    """Make `body` the text of the app's comment, within 20 seconds. What goes wrong is one warning."""
+    try:
+        with anyio.fail_after(_TIME):
+            new = await _put(settings, env, body)
+    except TimeoutError:
+        ci.warning(f"The comment was not written: it took longer than {_TIME:.0f} s")
+    except Exception as error:  # noqa: BLE001 - whatever it is, the deploy is not to blame
+        ci.warning(f"The comment was not written: {error}")
+    else:
+        ci.info("Commented on it" if new else "Updated the comment")
+
+
+async def _put(settings: Settings, env: Mapping[str, str], body: str) -> bool:
+    discussion = find_discussion(
+        env, github_token=_text(settings.github_token), gitlab_token=_text(settings.gitlab_token)
+    )
+    headers = {"User-Agent": USER_AGENT, **discussion.headers}
+    transport = HttpTransport(discussion.api, headers, Network(env))
+
+    async def send(method: str, target: str, content: bytes) -> Answer:
+        kind = "application/json" if content else None
+        request = Request("commenting", method, target, content, kind, max_answer=32 * MEGABYTE)
+        return await _send(transport, request)
+
+    try:
+        return await put_comment(discussion, body, marker=comment_marker(settings.app), send=send)
+    finally:
+        await transport.aclose()
+
+
+async def _send(transport: HttpTransport, request: Request) -> Answer:
+    """The answer, if it is a good one. Only a new comment is not asked for twice: there may be two then."""
+    for pause in () if request.method == "POST" else _PAUSES:
+        try:
+            return await _attempt(transport, request)
+        except Refused as refused:
+            if refused.status < 500 and refused.status != _TOO_MANY_REQUESTS:  # noqa: PLR2004 - HTTP's own number
+                raise
+        except CannotComment:
+            pass
+        await anyio.sleep(pause)
+    return await _attempt(transport, request)
+
+
+async def _attempt(transport: HttpTransport, request: Request) -> Answer:
+    try:
+        answer = await transport.send(request)
+    except NoAnswer as trouble:
+        raise CannotComment(str(trouble)) from trouble
+    if not 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's own numbers
+        raise Refused(answer.status, error_text(answer.body))
+    return answer
+
+
+def _text(secret: SecretStr | None) -> str:
+    return secret.get_secret_value() if secret else ""
