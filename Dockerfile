@@ -1,7 +1,8 @@
 FROM python:3.13-slim-trixie AS build
 
-# The same input gives the same layers: every timestamp is this one.
+# The same input gives the same layers: every timestamp is this one, and sets are compiled in the same order.
 ARG SOURCE_DATE_EPOCH=1767225600
+ENV PYTHONHASHSEED=0
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1 PIP_ROOT_USER_ACTION=ignore
 

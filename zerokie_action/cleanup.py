@@ -7,6 +7,7 @@ finalizes. It warns, and fails no pipeline: the exit code is 0 in every case.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from zerokie_action.state import HeldLock, StateRecord, default_file, held_locks
 from zerokie_action.text import Redactor
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import TextIO
 
     from zerokie_action.ci import CI
@@ -50,21 +51,24 @@ def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> int:
         elif "api_key" not in texts:
             for lock in held:
                 ci.warning(
-                    f"Cleanup: the deploy lock on {lock.app!r} may still be held, but there is no `api-key` to "
-                    f"release it with; it expires {lock.expiry}"
+                    f"Cleanup: the deploy lock on {lock.app!r} may still be held, but there is no "
+                    f"`api-key` to release it with; it expires {lock.expiry}"
                 )
         else:
-            anyio.run(_release_all, held, texts, env, ci, file, signals)
+            base = check_api_url(texts.get("api_url", DEFAULT_API_URL))
+            connect = partial(
+                Platform, base, texts["api_key"], Network(env), Retries(_RETRIES), notice=ci.info
+            )
+            anyio.run(_release_all, held, connect, StateRecord(ci.save_state, file), ci, signals)
     except Exception as error:  # noqa: BLE001 - a cleanup that fails the pipeline helps nobody
         ci.warning(f"Cleanup: {unwrap(error)}")
     return 0
 
 
 async def _release_all(
-    held: list[HeldLock], texts: Mapping[str, str], env: Mapping[str, str], ci: CI, file: Path | None, signals: Signals
+    held: list[HeldLock], connect: Callable[[], Platform], state: StateRecord, ci: CI, signals: Signals
 ) -> None:
-    base = check_api_url(texts.get("api_url", DEFAULT_API_URL))
-    state = StateRecord(ci.save_state, file)
+    ended = False
     async with anyio.create_task_group() as tasks:
 
         async def watch() -> None:
@@ -74,12 +78,15 @@ async def _release_all(
 
         tasks.start_soon(watch)
         with anyio.move_on_after(_TIME):
-            async with Platform(base, texts["api_key"], Network(env), Retries(_RETRIES), notice=ci.info) as platform:
+            async with connect() as platform:
                 for lock in held:
                     await _release(lock, platform, state, ci)
+            ended = True
         tasks.cancel_scope.cancel()
-    if not all(lock.released for lock in held) and signals.first is not None:
-        ci.warning("Cleanup: interrupted; what was not released expires by itself")
+    if not ended:
+        ci.warning(
+            "Cleanup: it had to end before it was done; a lock that was not released expires by itself"
+        )
 
 
 async def _release(lock: HeldLock, platform: Platform, state: StateRecord, ci: CI) -> None:
@@ -88,13 +95,15 @@ async def _release(lock: HeldLock, platform: Platform, state: StateRecord, ci: C
             # A killed deploy can't tell its counts any more.
             finalized = await platform.client.finalize(lock.app, lock.session, Counts())
             ci.warning(
-                f"Cleanup: the deploy of {lock.app!r} was killed and had left its lock; the lock is released now. "
-                f"The platform recorded it as {finalized.deploy_id} with counts of zero: what was really changed is not known. "
-                "Run the deploy again."
+                f"Cleanup: the deploy of {lock.app!r} was killed and had left its lock; the lock is released "
+                f"now. The platform recorded it as {finalized.deploy_id} with counts of zero: what was really "
+                "changed is not known. Run the deploy again."
             )
         else:
-            ci.info(f"Cleanup: the deploy lock on {lock.app!r} is not held by that deploy any more; nothing to do")
+            ci.info(f"Cleanup: that deploy holds no lock on {lock.app!r} any more; nothing to do")
     except DeployError as error:
-        ci.warning(f"Cleanup: the deploy lock on {lock.app!r} could not be released: {error}. It expires {lock.expiry}")
+        ci.warning(
+            f"Cleanup: the lock on {lock.app!r} could not be released: {error}. It expires {lock.expiry}"
+        )
     else:
         state.released(lock.session)

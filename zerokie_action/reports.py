@@ -26,7 +26,7 @@ _LAST_LINES = {
     "planned": "Dry run: nothing was changed",
     "skipped": "Skipped",
 }
-_NOT_LOOKED = "{url} was asked for after {time}; nobody looked whether it runs"
+_NOT_LOOKED = "Accepted after {time}; nobody looked whether {url} answers"
 _CANNOT_REPORT = 2
 
 

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import zerokie_action
@@ -88,6 +88,7 @@ class TestRequests:
             await client_over(carrier).remove_domain("site", domain)
         assert carrier.requests == []
 
+    @settings(deadline=None)
     @given(st.text(), st.text())
     def test_any_target(self, app: str, path: str) -> None:
         """A target is plain ASCII with as many segments as there should be, and none that is resolved."""

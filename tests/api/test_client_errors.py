@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.api.clients import Constant, client_of, client_over
@@ -237,6 +237,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(
     name=st.sampled_from(list(ENDPOINTS)),
     status=st.sampled_from([200, 201, 204, 299, 304, 400, 401, 404, 409, 418, 429, 500, 501, 503]),

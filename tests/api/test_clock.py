@@ -6,7 +6,7 @@ from email.utils import formatdate
 
 import anyio
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zerokie_action.api.clock import PlatformClock, date_of
@@ -34,6 +34,7 @@ async def test_it_runs_on() -> None:
     assert clock.now() == pytest.approx(NOW + 90)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 100), st.integers(-50, 50)), min_size=1))
 def test_a_lower_bound(answers: list[tuple[float, int]]) -> None:
     """It says at least what any answer said, whatever order they come in, and never goes back."""
@@ -60,6 +61,7 @@ def test_all_forms_of_a_date(text: str) -> None:
     assert date_of({"date": text}) == NOW
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_date(text: str) -> None:
     """What is no date is none."""

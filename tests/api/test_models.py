@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from zerokie_action.api.models import App, Registry, error_text, is_web_page
@@ -48,6 +48,7 @@ class TestErrorText:
         assert error_text(json.dumps({"error": "x" * length}).encode()) == "x" * min(length, 500)
         assert error_text(b"x" * length) == "x" * min(length, 500)
 
+    @settings(deadline=None)
     @given(st.binary() | st.text().map(lambda text: json.dumps({"error": text}).encode()))
     @example(b'{"error":' * 200 + b'"x"' + b"}" * 200)
     @example(b'{"error":' * 900 + b'"x"' + b"}" * 900)

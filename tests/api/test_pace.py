@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 
 import anyio
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -99,6 +99,7 @@ class Workers(RuleBasedStateMachine):
 
 
 TestAnyOrder = Workers.TestCase
+TestAnyOrder.settings = settings(deadline=None, max_examples=50)
 
 
 async def test_the_limit_holds() -> None:
@@ -149,6 +150,7 @@ async def test_it_grows_back() -> None:
     assert pace.limit == 8
 
 
+@settings(deadline=None)
 @given(st.integers(1, 256), st.lists(st.booleans(), max_size=300))
 def test_always_in_bounds(bound: int, answers: list[bool]) -> None:
     """Whatever the platform answers, at least one runs and never more than asked for."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zerokie_action.api.clock import PlatformClock
@@ -158,6 +158,7 @@ class TestDelays:
         assert gaps == pytest.approx([0.5, 1, 2, 4, 8, 16, 20, 20])
         assert str(error) == "listing the apps failed after 9 attempts: connection refused"
 
+    @settings(deadline=None)
     @given(jitter=st.floats(0, 1), attempt=st.integers(1, 2000))
     def test_full_jitter(self, jitter: float, attempt: int) -> None:
         """Any part of the longest delay, from nothing to all of it; it never is more than twenty seconds."""
@@ -337,6 +338,7 @@ class TestRetryAfter:
         headers = {"retry-after": formatdate(NOW + 60, usegmt=True), "date": formatdate(NOW, usegmt=True)}
         assert retry_after(headers, now=lambda: NOW + 5000) == 60.0
 
+    @settings(deadline=None)
     @given(st.text() | st.binary().map(lambda raw: raw.decode("latin-1")))
     def test_anything(self, text: str) -> None:
         """No value that a header can have raises, or asks for less than nothing."""

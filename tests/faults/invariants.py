@@ -80,7 +80,11 @@ def _writes_were_allowed(outcome: Outcome) -> Iterator[str]:
     for record in outcome.requests:
         if _took_effect(record) and "/files/" in record.path and record.lock_holder not in ours:
             yield f"a write without our lock: {record}"
-        if record.path.endswith("/finalize") and record.status == 200 and record.lock_holder not in {*ours, None}:
+        if (
+            record.path.endswith("/finalize")
+            and record.status == 200
+            and record.lock_holder not in {*ours, None}
+        ):
             yield f"a finalize of somebody else's lock: {record}"
 
 

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.support.world import API_KEY, World
 from tests.support.timewarp import TimeWarpLoop, wall_clock
+from tests.support.world import API_KEY, World
 from zerokie_action.sandbox.platform import Platform
 
 if TYPE_CHECKING:

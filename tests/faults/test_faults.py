@@ -102,4 +102,4 @@ def _case(scenario: Scenario, world: World, codes: frozenset[int]) -> Iterator[s
 
 
 def _endpoint(path: str) -> str:
-    return "/files/" if "/files/" in path else f"{path.split('/v1/')[-1]}$"
+    return "/files/" if "/files/" in path else f"{path.rsplit('/v1/', maxsplit=1)[-1]}$"

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.support.timewarp import warped, wall_clock
+from tests.support.timewarp import wall_clock, warped
 from tests.support.world import API_KEY, World
 from zerokie_action.sandbox.faults import Fault, Kind
 from zerokie_action.sandbox.platform import Platform
@@ -155,7 +155,11 @@ class History(RuleBasedStateMachine):
         if self.last:
             ours = {record.session for record in self.last.requests if record.session}
             for record in self.last.requests:
-                if record.method in {"PUT", "DELETE"} and "/files/" in record.path and record.status in {200, 204}:
+                if (
+                    record.method in {"PUT", "DELETE"}
+                    and "/files/" in record.path
+                    and record.status in {200, 204}
+                ):
                     assert record.lock_holder in ours
 
 

@@ -10,6 +10,7 @@ import asyncio
 import os
 import sys
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -162,7 +163,9 @@ def _stored(platform: Platform) -> dict[str, bytes]:
 
 def _files_of(runner: Runner) -> dict[str, bytes]:
     return {
-        str(path.relative_to(runner.site)): path.read_bytes() for path in runner.site.rglob("*") if path.is_file()
+        str(path.relative_to(runner.site)): path.read_bytes()
+        for path in runner.site.rglob("*")
+        if path.is_file()
     }
 
 
@@ -199,9 +202,13 @@ def test_two_deploys_at_once(tmp_path: Path) -> None:
             results = await asyncio.gather(runner.deploy(), other.deploy())
             assert [code for code, _ in results] == [0, 0], results
             assert len(platform.deployments("site")) == 2
-            writes = [record for record in platform.requests if record.method in {"PUT", "DELETE"} and "/files/" in record.path]
+            writes = [
+                record
+                for record in platform.requests
+                if record.method in {"PUT", "DELETE"} and "/files/" in record.path
+            ]
             holders = [record.lock_holder for record in writes]
-            changes = sum(before != after for before, after in zip(holders, holders[1:], strict=False))
+            changes = sum(before != after for before, after in pairwise(holders))
             assert None not in holders
             assert changes == 1
             last = platform.deployments("site")[-1].session

@@ -52,7 +52,7 @@ def _handlers() -> Iterator[None]:
 def test_at_every_request(
     scenario: Scenario, platform: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At most 5 seconds from the signal to the end; lock free, or its expiry named when the platform is gone."""
+    """At most 5 seconds to the end; the lock is free, or its expiry named when the platform is gone."""
     problems: list[str] = []
     cases = 0
     with warped(monkeypatch) as loop:
@@ -64,16 +64,14 @@ def test_at_every_request(
                 cases += 1
                 with scenario.world(loop, new_folder(tmp_path)) as world:
                     if arguments := PLATFORMS[platform]:
-                        world.platform.faults.add(Fault(index=index, times=None, **arguments))  # type: ignore[arg-type]
+                        world.platform.faults.add(Fault(index=index, times=None, **arguments))
                     found = list(_case(scenario, world, index, number, moment))
                 problems += [f"{number.name} {moment} the effect of {record}: {problem}" for problem in found]
     assert not problems, f"{len(problems)} problems\n" + "\n".join(problems)
     assert cases >= 2
 
 
-def _case(
-    scenario: Scenario, world: World, index: int, number: signal.Signals, moment: str
-) -> Iterator[str]:
+def _case(scenario: Scenario, world: World, index: int, number: signal.Signals, moment: str) -> Iterator[str]:
     told_at: list[float] = []
 
     def tell(record: Record) -> None:

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zerokie_action.files.manifest import (
-    ManifestEntry,
     entries_to_record,
     is_manifest_path,
     manifest_path,
     parse,
+    proof,
     render,
 )
 from zerokie_action.files.plan import RemoteFile
@@ -21,9 +21,7 @@ HASH = "0123456789abcdef" * 4
 OTHER_HASH = "f" * 64
 
 text = st.text(st.characters(codec="utf-8"), max_size=20)
-entries = st.builds(
-    ManifestEntry, st.text("0123456789abcdef", min_size=64, max_size=64), st.integers(0, 2**63), text
-)
+entries = st.builds(proof, st.text("0123456789abcdef", min_size=64, max_size=64), st.integers(0, 2**63), text)
 manifests = st.dictionaries(text, entries, max_size=5)
 
 
@@ -73,17 +71,18 @@ class TestFormat:
     def test_the_text_is_fixed(self):
         """Compact JSON, sorted, whose last member is the MAC of all that is before it."""
         manifest = {
-            "é.html": ManifestEntry(OTHER_HASH, 0, "2026-03-07T17:00:01Z"),
-            "a.css": ManifestEntry(HASH, 12, "2026-03-07T17:00:00Z"),
+            "é.html": proof(OTHER_HASH, 0, "2026-03-07T17:00:01Z"),
+            "a.css": proof(HASH, 12, "2026-03-07T17:00:00Z"),
         }
         data = render(manifest, api_key="zk_secret", app="my-site")
         assert data == (
-            b'{"version":1,"app":"my-site","files":{'
-            b'"a.css":["%b",12,"2026-03-07T17:00:00Z"],'
-            b'"\\u00e9.html":["%b",0,"2026-03-07T17:00:01Z"]},'
-            b'"mac":"cea99289c8559545b1ac130b4c61a0d6d9a43faf828e58cc2b69b1c04487393b"}'
+            b'{"app":"my-site","files":{'
+            b'"a.css":"%b 12 2026-03-07T17:00:00Z",'
+            b'"\\u00e9.html":"%b 0 2026-03-07T17:00:01Z"},'
+            b'"version":1,'
+            b'"mac":"447018b3ef5974fc9329f37450f612c2b61b8f925e1ace8a26d91c8a4c684b06"}'
         ) % (HASH.encode(), OTHER_HASH.encode())
-        assert list(json.loads(data)) == ["version", "app", "files", "mac"]
+        assert list(json.loads(data)) == ["app", "files", "version", "mac"]
 
     @given(manifest=manifests, key=text, app=text)
     def test_what_was_written_is_read(self, manifest, key, app):
@@ -123,7 +122,7 @@ class TestForgeries:
     def test_with_a_mac_that_belongs_to_another_text(self, manifest):
         """A MAC cannot be moved."""
         ours = render(manifest, api_key="k", app="a")
-        forged = render(manifest | {"forged": ManifestEntry(HASH, 1, "")}, api_key="x", app="a")
+        forged = render(manifest | {"forged": proof(HASH, 1, "")}, api_key="x", app="a")
         assert parse(forged[:-74] + ours[-74:], api_key="k", app="a") is None
 
 
@@ -135,10 +134,10 @@ def record(
     *,
     listed: list[RemoteFile] | None = None,
     hashes: dict[str, str] | None = None,
-    previous: dict[str, ManifestEntry] | None = None,
+    previous: dict[str, str] | None = None,
     answered: float | None = NOON,
     now: float = NOON + 1,
-) -> dict[str, ManifestEntry]:
+) -> dict[str, str]:
     return entries_to_record(
         [LocalFile("a", "/a", 5, 0)],
         {"a": HASH} if hashes is None else hashes,
@@ -150,7 +149,7 @@ def record(
 
 
 class TestUploads:
-    proved = {"a": ManifestEntry(HASH, 5, STAMP)}  # noqa: RUF012 - a constant
+    proved = {"a": proof(HASH, 5, STAMP)}  # noqa: RUF012 - a constant
 
     def test_proved(self):
         """Listed with its length, not written after our upload, and that second is over."""
@@ -168,7 +167,7 @@ class TestUploads:
     )
     def test_ways_to_write_a_time(self, stamp):
         """ISO 8601 with a time zone; fractions belong to their second; the text is recorded as it is."""
-        assert record(listed=[RemoteFile("a", 5, stamp)]) == {"a": ManifestEntry(HASH, 5, stamp)}
+        assert record(listed=[RemoteFile("a", 5, stamp)]) == {"a": proof(HASH, 5, stamp)}
         assert record(listed=[RemoteFile("a", 5, stamp)], now=NOON) == {}
 
     @pytest.mark.parametrize(
@@ -197,17 +196,17 @@ class TestUploads:
     @given(stamp=text)
     def test_any_text_as_a_time(self, stamp):
         """Never an error; what is recorded is recorded as it is."""
-        assert record(listed=[RemoteFile("a", 5, stamp)]) in ({}, {"a": ManifestEntry(HASH, 5, stamp)})
+        assert record(listed=[RemoteFile("a", 5, stamp)]) in ({}, {"a": proof(HASH, 5, stamp)})
 
     def test_an_upload_replaces_what_was_known(self):
         """An old entry says nothing about the new content."""
-        previous = {"a": ManifestEntry(OTHER_HASH, 5, STAMP)}
+        previous = {"a": proof(OTHER_HASH, 5, STAMP)}
         assert record(previous=previous) == self.proved
         assert record(previous=self.proved, now=NOON) == {}
 
 
 class TestUnchangedFiles:
-    entry = ManifestEntry(HASH, 5, STAMP)
+    entry = proof(HASH, 5, STAMP)
 
     def test_entries_carry_over(self):
         """What was proved once stays proved, as long as the listing agrees."""
@@ -218,9 +217,9 @@ class TestUnchangedFiles:
         [
             pytest.param({"previous": None}, id="nothing was known"),
             pytest.param({"previous": {}}, id="nothing was known of it"),
-            pytest.param({"previous": {"a": entry._replace(sha256=OTHER_HASH)}}, id="another hash"),
-            pytest.param({"previous": {"a": entry._replace(length=4)}}, id="another length"),
-            pytest.param({"previous": {"a": entry._replace(last_modified="")}}, id="written since"),
+            pytest.param({"previous": {"a": proof(OTHER_HASH, 5, STAMP)}}, id="another hash"),
+            pytest.param({"previous": {"a": proof(HASH, 4, STAMP)}}, id="another length"),
+            pytest.param({"previous": {"a": proof(HASH, 5, "")}}, id="written since"),
             pytest.param({"previous": {"a": entry}, "now": NOON}, id="the clock went backwards"),
             pytest.param({"previous": {"a": entry}, "listed": []}, id="deleted behind our back"),
         ],

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.content_type import is_page
-from zerokie_action.files.manifest import Manifest, ManifestEntry, manifest_path
+from zerokie_action.files.manifest import Manifest, manifest_path, proof
 from zerokie_action.files.paths import is_addressable
 from zerokie_action.files.plan import Plan, RemoteFile, keep_patterns, make_plan
 from zerokie_action.files.scan import LocalFile, Scan
@@ -71,11 +71,11 @@ class TestOrder:
 
 class TestUnchanged:
     remote = RemoteFile("a", 1, NOON)
-    proof = ManifestEntry(sha256(b"1"), 1, NOON)
+    entry = proof(sha256(b"1"), 1, NOON)
 
     def test_proved_by_manifest_and_listing(self):
         """Same hash, and the listing still shows what the manifest says: nothing to do."""
-        found = plan({"a": b"1"}, [self.remote], manifest={"a": self.proof})
+        found = plan({"a": b"1"}, [self.remote], manifest={"a": self.entry})
         assert paths(found.unchanged) == ["a"]
         assert (found.uploads, found.delete, found.upload_bytes) == ((), (), 0)
 
@@ -84,21 +84,19 @@ class TestUnchanged:
         [
             pytest.param([remote], None, id="no manifest"),
             pytest.param([remote], {}, id="not in the manifest"),
-            pytest.param([remote], {"b": proof}, id="another path in the manifest"),
-            pytest.param([], {"a": proof}, id="not in the zone"),
+            pytest.param([remote], {"b": entry}, id="another path in the manifest"),
+            pytest.param([], {"a": entry}, id="not in the zone"),
+            pytest.param([remote], {"a": proof(sha256(b"2"), 1, NOON)}, id="an edit of the same length"),
+            pytest.param([RemoteFile("a", 2, NOON)], {"a": entry}, id="another length in the zone"),
             pytest.param(
-                [remote], {"a": proof._replace(sha256=sha256(b"2"))}, id="an edit of the same length"
+                [RemoteFile("a", 2, NOON)], {"a": proof(sha256(b"1"), 2, NOON)}, id="another length in both"
             ),
-            pytest.param([RemoteFile("a", 2, NOON)], {"a": proof}, id="another length in the zone"),
+            pytest.param([remote], {"a": proof(sha256(b"1"), 2, NOON)}, id="another length in the manifest"),
+            pytest.param([RemoteFile("a", 1, "2026-03-07T12:00:01Z")], {"a": entry}, id="written since"),
+            pytest.param([RemoteFile("a", 1, "")], {"a": entry}, id="no time in the listing"),
+            pytest.param([remote, RemoteFile("a", 1, "")], {"a": entry}, id="listed in two ways"),
             pytest.param(
-                [RemoteFile("a", 2, NOON)], {"a": proof._replace(length=2)}, id="another length in both"
-            ),
-            pytest.param([remote], {"a": proof._replace(length=2)}, id="another length in the manifest"),
-            pytest.param([RemoteFile("a", 1, "2026-03-07T12:00:01Z")], {"a": proof}, id="written since"),
-            pytest.param([RemoteFile("a", 1, "")], {"a": proof}, id="no time in the listing"),
-            pytest.param([remote, RemoteFile("a", 1, "")], {"a": proof}, id="listed in two ways"),
-            pytest.param(
-                [RemoteFile("a", 1, ""), remote], {"a": proof}, id="listed in two ways, the other first"
+                [RemoteFile("a", 1, ""), remote], {"a": entry}, id="listed in two ways, the other first"
             ),
         ],
     )
@@ -113,7 +111,7 @@ class TestUnchanged:
             folder({"a": b"1"}),
             [self.remote],
             hashes={},
-            manifest={"a": self.proof},
+            manifest={"a": self.entry},
             manifest_path=OWN,
             keep=(),
             delete_stale=True,
@@ -122,7 +120,7 @@ class TestUnchanged:
 
     def test_listed_twice_in_the_same_way(self):
         """A repetition changes nothing; a stale file is deleted once."""
-        found = plan({"a": b"1"}, [self.remote, self.remote], manifest={"a": self.proof})
+        found = plan({"a": b"1"}, [self.remote, self.remote], manifest={"a": self.entry})
         assert paths(found.unchanged) == ["a"]
         assert plan({}, [self.remote, self.remote]).delete == ("a",)
 
@@ -233,7 +231,7 @@ def situations(draw):
     once = draw(st.dictionaries(local_path, st.tuples(contents, st.just("long ago")), max_size=8))
     facts = [*once.items(), *zone.items()]
     manifest = {
-        path: ManifestEntry(sha256(content), len(content), time)
+        path: proof(sha256(content), len(content), time)
         for path, (content, time) in draw(st.permutations(facts))
         if draw(st.booleans())
     }
@@ -278,9 +276,9 @@ def test_every_proof_counts(situation):
     found = plan(local, remote, manifest=manifest)
     proved = {
         path
-        for path, entry in (manifest or {}).items()
-        if path in local
-        and path in zone
-        and entry == (sha256(local[path]), len(zone[path][0]), zone[path][1])
+        for path, content in local.items()
+        if path in zone
+        and content == zone[path][0]
+        and (manifest or {}).get(path) == proof(sha256(content), len(content), zone[path][1])
     }
     assert set(paths(found.unchanged)) == proved

@@ -65,7 +65,7 @@ class TimeWarpLoop(asyncio.SelectorEventLoop):
         """Move the time; also what tests do to suspend the machine."""
         self.now += seconds
 
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]
         future = super().run_in_executor(executor, func, *args)
         self.threads += 1
         future.add_done_callback(lambda _: self._thread_done())

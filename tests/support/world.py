@@ -24,7 +24,12 @@ if TYPE_CHECKING:
     from zerokie_action.sandbox.records import Record
 
 API_KEY = "sandbox-key"
-SITE = {"index.html": b"<h1>hello</h1>", "assets/style.css": b"body{}", "about/index.html": b"<p>us</p>", "empty": b""}
+SITE = {
+    "index.html": b"<h1>hello</h1>",
+    "assets/style.css": b"body{}",
+    "about/index.html": b"<p>us</p>",
+    "empty": b"",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,9 @@ class Outcome:
     @property
     def writes(self) -> list[Record]:
         """Requests that change something, the lock's own aside."""
-        return [record for record in self.requests if record.method != "GET" and "/deploy/lock" not in record.path]
+        return [
+            record for record in self.requests if record.method != "GET" and "/deploy/lock" not in record.path
+        ]
 
 
 @dataclass
@@ -72,7 +79,9 @@ class World:
     def read(self) -> dict[str, bytes]:
         """What the folder holds."""
         return {
-            str(file.relative_to(self.folder)): file.read_bytes() for file in self.folder.rglob("*") if file.is_file()
+            str(file.relative_to(self.folder)): file.read_bytes()
+            for file in self.folder.rglob("*")
+            if file.is_file()
         }
 
     def stored(self, app: str = "site") -> dict[str, bytes]:
@@ -114,7 +123,9 @@ class World:
         if not {"image", "operation", "directory"} & inputs.keys():
             wanted["directory"] = self.folder
         wanted |= inputs
-        given = {f"ZEROKIE_{name.upper()}": _text(value) for name, value in wanted.items() if value is not None}
+        given = {
+            f"ZEROKIE_{name.upper()}": _text(value) for name, value in wanted.items() if value is not None
+        }
         return self.env | given
 
 
@@ -128,7 +139,9 @@ def _text(value: object) -> str:
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """A world with a static app `site` and a container app `web`, and the folder `SITE`."""
     with timewarp.warped(monkeypatch) as loop:
-        platform = Platform(tmp_path / "platform", clock=lambda: timewarp.wall_clock(loop), api_keys={API_KEY})
+        platform = Platform(
+            tmp_path / "platform", clock=lambda: timewarp.wall_clock(loop), api_keys={API_KEY}
+        )
         platform.apps.create_static("site")
         folder = tmp_path / "folder"
         folder.mkdir()

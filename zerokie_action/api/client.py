@@ -71,7 +71,7 @@ class Client:
         body = {"name": name, "type": "static"}
         return await self._create(name, body, is_ours=lambda app: app.kind != "container")
 
-    async def create_container(  # noqa: PLR0913 - the endpoint's fields
+    async def create_container(
         self,
         name: str,
         image: str,
@@ -243,7 +243,9 @@ class Client:
             "files_deleted": counts.files_deleted,
             "total_bytes": counts.total_bytes,
         }
-        request = _request("POST", f"{_app_path(name)}/deploy/finalize", purpose, body, timeout=FINALIZE_TIMEOUT)
+        request = _request(
+            "POST", f"{_app_path(name)}/deploy/finalize", purpose, body, timeout=FINALIZE_TIMEOUT
+        )
         reply = await self._sender.send(request, _one(Finalized))
         if reply.status in {NOT_FOUND, CONFLICT}:
             words = error_text(reply.body) or str(reply.status)

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from zerokie_action.shield import Shield
 
 LEASE = 30 * 60.0
-"""Seconds after which the platform lets a lock expire that had no heartbeat (reference, "PUT …/deploy/lock")."""
+"""Seconds without a heartbeat after which the platform lets a lock expire ("PUT …/deploy/lock")."""
 
 MARGIN = 60.0
 """A write that starts now must have arrived before the lease is over."""
@@ -47,7 +47,7 @@ MARGIN = 60.0
 RELEASE_TIME = 60.0
 RELEASE_TIME_WHEN_TOLD = 4.0
 ASKING_TIME_WHEN_TOLD = 1.5
-"""Seconds from a signal to the end of what is shielded. CI systems kill after 10 s or sooner; we promise 5."""
+"""Seconds from a signal to the end of what is shielded: CI systems kill after 10 s, we promise 5."""
 
 _ATTEMPT_TIME = 90.0
 _HEARTBEAT_RETRY = 15.0
@@ -121,7 +121,13 @@ class DeployLock:
             LockLost: unless the platform confirmed the lock recently enough for a write to arrive in time.
         """
         if self._lost is None and self._clock() - self._confirmed > LEASE - MARGIN:
-            self._lose("the platform has not confirmed it for almost 30 minutes (was this machine suspended?)")
+            self._lose(
+                "the platform has not confirmed it for almost 30 minutes (was this machine suspended?)"
+            )
+        self.raise_if_lost()
+
+    def raise_if_lost(self) -> None:
+        """Raise `LockLost` if the lock is known to be lost."""
         if self._lost is not None:
             raise self._lost
 
@@ -178,7 +184,8 @@ class DeployLock:
             self._state.released(self.session)
         if scope.cancelled_caught and not self.released:
             raise PlatformUnavailable(
-                "The deploy lock could not be released in time: the platform did not answer", hint=self._expiry()
+                "The deploy lock could not be released in time: the platform did not answer",
+                hint=self._expiry(),
             )
 
     async def _finalize(self, counts: Counts) -> Finalized | None:
@@ -237,7 +244,9 @@ class DeployLock:
         with self._shield.protect(_ATTEMPT_TIME, when_told=ASKING_TIME_WHEN_TOLD) as scope:
             yield
         if scope.cancelled_caught:
-            raise PlatformUnavailable("The platform did not answer whether it gave the deploy lock", unclear=True)
+            raise PlatformUnavailable(
+                "The platform did not answer whether it gave the deploy lock", unclear=True
+            )
 
     async def _give_back_what_may_be_ours(self) -> None:
         if not self._unclear:
@@ -305,8 +314,7 @@ async def deploy_lock(
             tasks.start_soon(lock.keep_alive, tasks.cancel_scope)
             yield lock
             tasks.cancel_scope.cancel()
-        if lock.lost:
-            raise lock.lost
+        lock.raise_if_lost()
     except BaseException:
         if lock.lost is None:
             await _release_after_failure(lock, counts(), log)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import zerokie_action
 from zerokie_action.api.client import Client
@@ -48,7 +48,7 @@ class Platform:
         self._transport = HttpTransport(base, self._headers, network)
         self.client = Client(Sender(self._transport, retries, clock=self.clock, notice=notice))
 
-    async def __aenter__(self) -> Platform:
+    async def __aenter__(self) -> Self:
         """Open nothing yet; connections are made by requests."""
         return self
 
@@ -72,13 +72,13 @@ class Platform:
             concurrency=concurrency,
         )
 
-    async def read_public(self, url: str, *, max_answer: int, timeout: float) -> bytes | None:
+    async def read_public(self, url: str, *, max_answer: int, seconds: float) -> bytes | None:
         """What an app serves under its public URL, without the API key; None for anything but a plain 200.
 
         One attempt: whoever asks can do without.
         """
         try:
-            answer = await read_page(url, self.network, max_answer=max_answer, seconds=timeout)
+            answer = await read_page(url, self.network, max_answer=max_answer, seconds=seconds)
         except NoAnswer:
             return None
         return answer.body if answer.status == 200 else None  # noqa: PLR2004 - HTTP's own number

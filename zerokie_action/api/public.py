@@ -57,6 +57,9 @@ async def read_page(url: str, network: Network, *, max_answer: int, seconds: flo
         return await transport.send(
             Request("reading a page", "GET", target, max_answer=max_answer, timeout=seconds)
         )
+    except httpx.InvalidURL:
+        # httpx looks at a redirect's place even where it is not to follow.
+        raise _no_page(where) from None
     finally:
         await transport.aclose()
 
@@ -98,8 +101,14 @@ def _parse(url: str, base: httpx.URL | None = None) -> httpx.URL:
         where = (base.join(url) if base else httpx.URL(url)).copy_with(fragment=None)
         if where.scheme in {"http", "https"} and where.host and (where.port or 0) <= _LARGEST_PORT:
             return where
-    what = f"the redirect from {shown_url(str(base))} leads to what" if base else "this"
-    raise NoAnswer(f"{what} is not the URL of a page", sent=False, permanent=True)
+    raise _no_page(base)
+
+
+def _no_page(redirected_from: httpx.URL | None) -> NoAnswer:
+    if redirected_from is None:
+        return NoAnswer("this is not the URL of a page", sent=False, permanent=True)
+    place = shown_url(str(redirected_from))
+    return NoAnswer(f"the redirect from {place} leads to what is not the URL of a page", sent=True)
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

@@ -128,7 +128,7 @@ class Sender:
         around: entered around each attempt, not around the delays, where a request has none of its own.
     """
 
-    def __init__(  # noqa: PLR0913 - the seams between sending and everything else
+    def __init__(
         self,
         transport: Transport,
         retries: Retries,

@@ -45,7 +45,7 @@ class Writers:
         concurrency: upper bound on what runs at once; it adapts to the platform (see `Pace`).
     """
 
-    def __init__(  # noqa: PLR0913 - made in one place, `Platform.writers`
+    def __init__(
         self,
         app: str,
         *,

@@ -55,6 +55,7 @@ class Discussion:
     """The comments of one pull or merge request, as an API has them.
 
     Attributes:
+        name: for people: `pull request #12`.
         api: where the API is, without a slash at the end.
         headers: what a request has to carry, the token too.
         all: target of all comments; GET lists them, POST adds one.
@@ -63,6 +64,7 @@ class Discussion:
         permission: what the token needs, for a message.
     """
 
+    name: str
     api: str
     headers: Mapping[str, str]
     all: str
@@ -93,6 +95,7 @@ def _on_github(env: Mapping[str, str], token: str) -> Discussion:
         raise CannotComment("`github-token` is not set: pass ${{ github.token }}")
     issues = f"/repos/{quote(repository)}/issues"
     return Discussion(
+        name=f"pull request #{number}",
         api=(env.get("GITHUB_API_URL") or _GITHUB_API).rstrip("/"),
         headers={
             "Authorization": f"Bearer {token}",
@@ -117,6 +120,7 @@ def _on_gitlab(env: Mapping[str, str], token: str) -> Discussion:
         )
     notes = f"/projects/{quote(project, safe='')}/merge_requests/{quote(number, safe='')}/notes"
     return Discussion(
+        name=f"merge request !{number}",
         api=api.rstrip("/"),
         headers={"PRIVATE-TOKEN": token, "Accept": "application/json"},
         all=notes,

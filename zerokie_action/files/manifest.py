@@ -20,7 +20,7 @@ import math
 import re
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -36,22 +36,19 @@ _SEAL_LENGTH = len(',"mac":""}') + 64
 _MANIFEST_PATH = re.compile(re.escape(MANIFEST_FOLDER) + r"[0-9a-f]{64}\.json")
 
 
-class ManifestEntry(NamedTuple):
-    """One file, as it was proven to be in the storage zone.
+Manifest = dict[str, str]
+"""What is proved of each path: `proof` of what the storage zone holds there."""
 
-    Attributes:
+
+def proof(sha256: str, length: int, last_modified: str) -> str:
+    """Return as one text (a hundred thousand of them are in memory) what identifies a content in the zone.
+
+    Args:
         sha256: of the content, in hex.
         length: in bytes.
-        last_modified: the listing's own text; it is compared as text.
+        last_modified: the listing's own text.
     """
-
-    sha256: str
-    length: int
-    last_modified: str
-
-
-Manifest = dict[str, ManifestEntry]
-"""Entries by path."""
+    return f"{sha256} {length} {last_modified}"
 
 
 def manifest_path(api_key: str, app: str) -> str:
@@ -66,8 +63,8 @@ def is_manifest_path(path: str) -> bool:
 
 def render(manifest: Manifest, *, api_key: str, app: str) -> bytes:
     """Return the manifest as JSON; the same entries give the same bytes."""
-    content = {"version": _VERSION, "app": app, "files": dict(sorted(manifest.items()))}
-    body = json.dumps(content, separators=(",", ":")).encode().removesuffix(b"}")
+    content = {"version": _VERSION, "app": app, "files": manifest}
+    body = json.dumps(content, separators=(",", ":"), sort_keys=True).removesuffix("}").encode()
     return body + _seal(body, api_key, app)
 
 
@@ -79,11 +76,8 @@ def parse(data: bytes, *, api_key: str, app: str) -> Manifest | None:
     body, seal = data[:-_SEAL_LENGTH], data[-_SEAL_LENGTH:]
     if not hmac.compare_digest(seal, _seal(body, api_key, app)):
         return None
-    texts: dict[str, str] = {}
-    return {
-        path: ManifestEntry(sha256, length, texts.setdefault(last_modified, last_modified))
-        for path, (sha256, length, last_modified) in json.loads(data)["files"].items()
-    }
+    manifest: Manifest = json.loads(data)["files"]
+    return manifest
 
 
 def entries_to_record(  # noqa: PLR0913 - each is a different fact, and all are needed for a proof
@@ -130,13 +124,13 @@ def entries_to_record(  # noqa: PLR0913 - each is a different fact, and all are 
         sha256 = hashes.get(file.path)
         if remote is None or sha256 is None or remote.length != file.size:
             continue
-        entry = ManifestEntry(sha256, remote.length, remote.last_modified)
-        written = _second(entry.last_modified)
-        answered = uploaded.get(file.path)
+        written = _second(remote.last_modified)
         if written is None or written >= now:
             continue
-        if entry == known.get(file.path) if answered is None else written <= answered:
-            recorded[file.path] = entry
+        found = proof(sha256, remote.length, remote.last_modified)
+        answered = uploaded.get(file.path)
+        if found == known.get(file.path) if answered is None else written <= answered:
+            recorded[file.path] = found
     return recorded
 
 

@@ -9,13 +9,13 @@ from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.content_type import is_page
 from zerokie_action.files.gitignore import Patterns
 from zerokie_action.files.ignore_rules import parse_patterns
-from zerokie_action.files.manifest import MANIFEST_FOLDER, is_manifest_path
+from zerokie_action.files.manifest import MANIFEST_FOLDER, is_manifest_path, proof
 from zerokie_action.files.paths import is_addressable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from zerokie_action.files.manifest import Manifest, ManifestEntry
+    from zerokie_action.files.manifest import Manifest
     from zerokie_action.files.scan import LocalFile, Scan
 
 
@@ -94,13 +94,13 @@ def make_plan(  # noqa: PLR0913 - one value from each place that has a say
         ConfigurationError: a `keep` pattern can never match.
     """
     listed, unaddressable = _by_path(remote)
-    proofs = manifest or {}
+    proved = manifest or {}
     unchanged: list[LocalFile] = []
     assets: list[LocalFile] = []
     pages: list[LocalFile] = []
     for file in scan.files:
         path = file.path
-        if _is_unchanged(file, hashes.get(path), proofs.get(path), listed.get(path)):
+        if _is_unchanged(file, hashes.get(path), proved.get(path), listed.get(path)):
             unchanged.append(file)
         else:
             (pages if is_page(path) else assets).append(file)
@@ -144,13 +144,12 @@ def _by_path(remote: Iterable[RemoteFile]) -> tuple[dict[str, RemoteFile | None]
 
 
 def _is_unchanged(
-    local: LocalFile, sha256: str | None, proof: ManifestEntry | None, remote: RemoteFile | None
+    local: LocalFile, sha256: str | None, proved: str | None, remote: RemoteFile | None
 ) -> bool:
     """Whether it is proved that the storage zone holds this file's content."""
     return (
-        proof is not None
+        sha256 is not None
         and remote is not None
-        and proof.sha256 == sha256
-        and proof.length == remote.length == local.size
-        and proof.last_modified == remote.last_modified
+        and remote.length == local.size
+        and proof(sha256, remote.length, remote.last_modified) == proved
     )

@@ -31,16 +31,17 @@ async def keep_comment(settings: Settings, env: Mapping[str, str], ci: CI, body:
     """Make `body` the text of the app's comment, within 20 seconds. What goes wrong is one warning."""
     try:
         with anyio.fail_after(_TIME):
-            new = await _put(settings, env, body)
+            done = await _put(settings, env, body)
     except TimeoutError:
         ci.warning(f"The comment was not written: it took longer than {_TIME:.0f} s")
     except Exception as error:  # noqa: BLE001 - whatever it is, the deploy is not to blame
         ci.warning(f"The comment was not written: {error}")
     else:
-        ci.info("Commented on it" if new else "Updated the comment")
+        ci.info(done)
 
 
-async def _put(settings: Settings, env: Mapping[str, str], body: str) -> bool:
+async def _put(settings: Settings, env: Mapping[str, str], body: str) -> str:
+    """Returns what was done, as a line of the log."""
     discussion = find_discussion(
         env, github_token=_text(settings.github_token), gitlab_token=_text(settings.gitlab_token)
     )
@@ -53,9 +54,10 @@ async def _put(settings: Settings, env: Mapping[str, str], body: str) -> bool:
         return await _send(transport, request)
 
     try:
-        return await put_comment(discussion, body, marker=comment_marker(settings.app), send=send)
+        new = await put_comment(discussion, body, marker=comment_marker(settings.app), send=send)
     finally:
         await transport.aclose()
+    return f"Commented on {discussion.name}" if new else f"Updated the comment on {discussion.name}"
 
 
 async def _send(transport: HttpTransport, request: Request) -> Answer:

@@ -62,7 +62,7 @@ async def _attach(job: Job, domain: str) -> None:
     except RequestRejected as error:
         if error.status != CONFLICT:
             raise
-        # Nothing in the API tells whose it is; every deploy brings its domains again, so it's ours, most likely.
+        # Nothing in the API tells whose it is; but every deploy brings its domains again.
         job.ci.info(f"{domain!r} is attached already")
         job.result.domains.append({"domain": domain, "status": "attached already"})
         return
@@ -77,7 +77,9 @@ async def _attach(job: Job, domain: str) -> None:
 
 async def _remove(job: Job, domain: str) -> None:
     removed = await job.client.remove_domain(job.app, domain)
-    job.ci.info(f"Removed {domain!r}" if removed else f"{domain!r} was not attached")
+    outcome = f"Removed {domain!r}" if removed else f"{domain!r} was not attached"
+    job.ci.info(outcome)
+    job.result.notes.append(f"{outcome}.")
 
 
 def _summary(refused: list[tuple[str, RequestRejected]]) -> RequestRejected:

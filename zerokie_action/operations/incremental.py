@@ -84,8 +84,12 @@ async def gather(job: Job, folder: Scan, listing: Sequence[RemoteFile]) -> Evide
 async def _read(job: Job, path: str) -> Manifest | None:
     # The session makes the URL one that no cache has seen.
     url = f"{(job.result.url or '').rstrip('/')}/{path}?{job.session}"
-    data = await job.platform.read_public(url, max_answer=_LARGEST_MANIFEST, timeout=_READ_TIME)
-    found = None if data is None else manifests.parse(data, api_key=job.settings.api_key.get_secret_value(), app=job.app)
+    data = await job.platform.read_public(url, max_answer=_LARGEST_MANIFEST, seconds=_READ_TIME)
+    found = (
+        None
+        if data is None
+        else manifests.parse(data, api_key=job.settings.api_key.get_secret_value(), app=job.app)
+    )
     if found is None:
         job.ci.info("The manifest of the last deploy can't be read or trusted; all files are uploaded")
     return found
@@ -158,4 +162,6 @@ async def record(
             await writers.upload([Upload(evidence.path, Bytes(content), "application/json")], lambda *_: None)
         await writers.delete(old, lambda _path: None)
     except RequestRejected as error:
-        job.warn(f"The manifest could not be written, so the next deploy uploads more than it has to: {error}")
+        job.warn(
+            f"The manifest could not be written, so the next deploy uploads more than it has to: {error}"
+        )

@@ -70,7 +70,10 @@ def doubts(folder: Scan, plan: Plan, before: Iterable[RemoteFile], after: Iterab
         ),
         # Times have whole seconds: an upload in the very second of the last one is in doubt as well.
         untouched=tuple(
-            file for file in plan.uploads if file.path in was and was[file.path] == shown.get(file.path)
+            file
+            for file in plan.uploads
+            if file.path in was
+            and was[file.path] == shown.get(file.path)
             and file.size == was[file.path].length
         ),
         not_deleted=tuple(path for path in plan.delete if path in shown),
@@ -101,5 +104,5 @@ async def insist(job: Job, found: Doubts, evidence: Evidence) -> None:
 async def _serves_something_else(job: Job, file: LocalFile, evidence: Evidence) -> bool:
     # The session makes the URL one that no cache has seen.
     url = f"{(job.result.url or '').rstrip('/')}/{quote(file.path)}?{job.session}"
-    body = await job.platform.read_public(url, max_answer=_LARGEST_SAMPLE, timeout=_READ_TIME)
+    body = await job.platform.read_public(url, max_answer=_LARGEST_SAMPLE, seconds=_READ_TIME)
     return body is not None and hashlib.sha256(body).hexdigest() != evidence.hashes[file.path]

@@ -70,10 +70,8 @@ async def until_running(job: Job, rollout: Rollout) -> None:
                     return
             news.tell(f"Still waiting for {job.app!r} to run; {sight.last}")
             await anyio.sleep(pause)
-    raise DeployTimedOut(
-        f"{job.app!r} does not run {rollout.image!r} after {human_seconds(job.settings.wait_timeout)}; {sight.last}",
-        hint=sight.hint,
-    )
+    taken = human_seconds(job.settings.wait_timeout)
+    raise DeployTimedOut(f"{job.app!r} does not run {rollout.image!r} after {taken}; {sight.last}", hint=sight.hint)
 
 
 async def _look(job: Job, sight: _Sight) -> App | None:

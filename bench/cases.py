@@ -1,0 +1,165 @@
+"""What is measured: each case makes its folder, runs its contestants in turns, and returns tables."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from bench import contestants
+from bench.lab import ACTION, CURL, HTTPX, RCLONE, Lab, Table
+from bench.measure import Usage, measure
+from bench.served import Certificate, ServedPlatform
+from bench.sites import PAGE, SMALL, Site
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pathlib import Path
+
+    from bench.contestants import Trial
+
+BOUND = "latency bound (files x latency / connections)"
+SHA256SUM = "`sha256sum` of the same files"
+IMPORTS = "Python importing httpx, pydantic-settings, anyio"
+BOTH = "the two together"
+HTTP = "this action, to its first request, http"
+HTTPS = "this action, to its first request, https"
+
+_START_UPS = 5
+"""Times as many runs as elsewhere: they are short."""
+
+
+def first_deploy(lab: Lab) -> list[Table]:
+    """Many files, and all of them are new."""
+    site = Site(lab.folder / "first").fill(lab.size.first, PAGE)
+    with lab.trial(site) as trial:
+        rows = lab.compare(
+            {
+                ACTION: lambda run: trial.action(f"action-{run}", site.sizes),
+                CURL: lambda run: trial.curl(f"curl-{run}", site.sizes),
+                RCLONE: lambda run: trial.rclone(f"rclone-{run}", site.sizes),
+                HTTPX: lambda run: trial.httpx_loop(f"httpx-{run}", site.sizes),
+            }
+        )
+    bound = {BOUND: lab.latency_bound(lab.size.first)}
+    return [Table(f"First deploy of {lab.size.first:,} files ({_megabytes(site)})", rows | bound, CURL)]
+
+
+def later_deploys(lab: Lab) -> list[Table]:
+    """Nothing has changed, or one file in a hundred."""
+    site = Site(lab.folder / "later").fill(lab.size.later, PAGE)
+    few = max(1, lab.size.later // 100)
+    with lab.trial(site) as trial:
+        trial.settle("site")
+        rows = lab.compare(
+            {
+                ACTION: lambda _run: trial.action("site", {}),
+                SHA256SUM: lambda _run: (
+                    measure(contestants.sha256sum(site.folder, site.sizes, trial.list_file)).usage
+                ),
+                IMPORTS: lambda _run: measure(contestants.bare_imports()).usage,
+            }
+        )
+        changed = lab.compare(
+            {
+                ACTION: lambda _run: trial.action("site", site.change(few)),
+                CURL: lambda run: trial.curl(f"curl-{run}", site.changed),
+            }
+        )
+    both = {BOTH: Usage(wall=rows[SHA256SUM].wall + rows[IMPORTS].wall)}
+    return [
+        Table(f"{lab.size.later:,} unchanged files ({_megabytes(site)})", rows | both, BOTH),
+        Table(f"{few:,} of {lab.size.later:,} files changed", changed, CURL),
+    ]
+
+
+def large_file(lab: Lab) -> list[Table]:
+    """One file that no memory should have to hold."""
+    site = Site(lab.folder / "large").add_large("film.mp4", lab.size.large)
+    with lab.trial(site) as trial:
+        rows = lab.compare(
+            {
+                ACTION: lambda run: trial.action(f"action-{run}", site.sizes),
+                CURL: lambda run: trial.curl(f"curl-{run}", site.sizes),
+            }
+        )
+    return [Table(f"One file of {lab.size.large / 1024**2:,.0f} MiB", rows, CURL)]
+
+
+def many_files(lab: Lab) -> list[Table]:
+    """How time and memory grow with the number of files."""
+    growing: dict[str, Callable[[int], Usage]] = {}
+    with ExitStack() as stack:
+        for count in lab.size.many:
+            site = Site(lab.folder / f"many-{count}").fill(count, SMALL)
+            trial = stack.enter_context(lab.trial(site))
+            trial.settle("site")
+            growing |= _growing(trial, site)
+        rows = lab.compare(growing)
+    bounds = {f"{count:,} files, {BOUND}": lab.latency_bound(count) for count in lab.size.many}
+    return [Table("Small files (0.2 to 2 kB)", rows | bounds, new_files(lab.size.many[0]))]
+
+
+def new_files(count: int) -> str:
+    """The row of so many files that are all new."""
+    return f"{count:,} files, new"
+
+
+def unchanged_files(count: int) -> str:
+    """The row of so many files that are all unchanged."""
+    return f"{count:,} files, unchanged"
+
+
+def _growing(trial: Trial, site: Site) -> Mapping[str, Callable[[int], Usage]]:
+    count = len(site.sizes)
+    return {
+        new_files(count): lambda run: trial.action(f"new-{run}", site.sizes),
+        unchanged_files(count): lambda _run: trial.action("site", {}),
+        f"{count:,} files, {CURL}": lambda run: trial.curl(f"curl-{run}", site.sizes),
+    }
+
+
+def start_up(lab: Lab) -> list[Table]:
+    """From the start of the process to its first request."""
+    site = Site(lab.folder / "start").fill(1, PAGE)
+    certificate = Certificate.make(lab.folder)
+    with ServedPlatform(0) as plain, ServedPlatform(0, certificate) as secure:
+        rows = lab.compare(
+            {
+                HTTP: lambda _run: _to_first_request(plain, site.folder, {}),
+                HTTPS: lambda _run: _to_first_request(
+                    secure, site.folder, {"SSL_CERT_FILE": str(certificate.bundle)}
+                ),
+                IMPORTS: lambda _run: _to_the_end_of_imports(),
+            },
+            runs=lab.size.runs * _START_UPS,
+        )
+    return [Table("Start-up", rows, IMPORTS)]
+
+
+def _to_first_request(platform: ServedPlatform, folder: Path, env: Mapping[str, str]) -> Usage:
+    platform.traffic()
+    run = measure(contestants.action(platform.url, "site", folder, 1, env))
+    first = platform.traffic().first_request
+    if first is None:
+        raise RuntimeError(f"no request reached the platform:\n{run.output}")
+    return Usage(wall=first - run.began)
+
+
+def _to_the_end_of_imports() -> Usage:
+    run = measure(contestants.bare_imports())
+    return Usage(wall=float(run.output) - run.began)
+
+
+def _megabytes(site: Site) -> str:
+    return f"{site.total / 1e6:,.0f} MB"
+
+
+CASES = {
+    "start-up": start_up,
+    "first": first_deploy,
+    "later": later_deploys,
+    "large": large_file,
+    "many": many_files,
+}
+"""By the names that the command line takes."""

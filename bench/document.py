@@ -1,0 +1,100 @@
+"""The tables as Markdown, and where they go."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import zerokie_action
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bench.goals import Goal
+    from bench.lab import Size, Table
+    from bench.measure import Usage
+
+DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
+
+_BEGIN, _END = "<!-- begin figures -->", "<!-- end figures -->"
+_MB = 1_000_000
+
+
+def render(command: str, size: Size, tables: Sequence[Table], goals: Sequence[Goal]) -> str:
+    """Everything that was measured, with what it was measured on."""
+    lines = [
+        f"`{command}` on {datetime.now(UTC):%Y-%m-%d}, zerokie-action {zerokie_action.__version__}; {_machine()}.",
+        f"Medians of {size.runs}, latency {size.latency * 1000:g} ms, {size.connections} connections.",
+    ]
+    for table in tables:
+        lines += ["", f"### {table.title}", "", *_rows(table)]
+    lines += ["", "### Goals", "", *_goals(goals)]
+    return "\n".join(lines) + "\n"
+
+
+def write(figures: str) -> None:
+    """Put the figures into the document, in place of the last ones."""
+    text = DOCUMENT.read_text("utf-8")
+    between = re.compile(f"(?<={_BEGIN}\n).*(?={_END})", re.DOTALL)
+    DOCUMENT.write_text(between.sub(lambda _match: f"\n{figures}\n", text), "utf-8")
+
+
+def _rows(table: Table) -> list[str]:
+    lines = [
+        "| | time | ratio | CPU | peak memory | platform's CPU |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name, usage in table.rows.items():
+        ratio = table.ratio(name, table.base)
+        lines.append(
+            f"| {name} | {_seconds(usage.wall)} | {_number(ratio)} | {_seconds(usage.cpu)} "
+            f"| {_megabytes(usage.rss)} | {_seconds(usage.platform_cpu)} |"
+        )
+    return lines
+
+
+def _goals(goals: Sequence[Goal]) -> list[str]:
+    lines = ["| | goal | measured | |", "| --- | ---: | ---: | --- |"]
+    for goal in goals:
+        limit = f"{'≥' if goal.at_least else '≤'} {goal.limit:g}{goal.unit}"
+        verdict = {True: "met", False: "**missed**", None: "not measured"}[goal.met]
+        lines.append(f"| {goal.text} | {limit} | {_number(goal.value)}{goal.unit} | {verdict} |")
+    return lines
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+def _seconds(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f} s"
+
+
+def _megabytes(value: float | None) -> str:
+    return "" if value is None else f"{value / _MB:.0f} MB"
+
+
+def _machine() -> str:
+    """The hardware and the programs, in one line."""
+    cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text("utf-8"))
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return ", ".join(
+        [
+            f"{cpu[1] if cpu else platform.machine()} x {os.cpu_count()}",
+            f"{memory / 1024**3:.0f} GiB",
+            f"Linux {platform.release()}",
+            f"Python {platform.python_version()}",
+            *(_first_line(program) for program in ("curl", "rclone") if shutil.which(program)),
+        ]
+    )
+
+
+def _first_line(program: str) -> str:
+    shown = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)  # noqa: S603 - see above
+    return " ".join(shown.stdout.split()[:2])

@@ -1,0 +1,108 @@
+"""How much is measured, and what becomes of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bench.contestants import Trial
+from bench.measure import Usage, compare
+from bench.served import ServedPlatform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from bench.sites import Site
+
+ACTION = "this action"
+CURL = "`curl -Z`"
+RCLONE = "rclone, tuned, over S3"
+HTTPX = "a loop over one httpx client"
+
+_PROGRAMS = {CURL: "curl", RCLONE: "rclone"}
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is measured.
+
+    Attributes:
+        runs: of which the median counts.
+        latency: of the platform, in seconds.
+        connections: upper bound, for every tool.
+        first: files of the first deploy.
+        later: files of the deploys that change little or nothing.
+        large: bytes of the large file.
+        many: growing numbers of files.
+    """
+
+    runs: int = 3
+    latency: float = 0.02
+    connections: int = 64
+    first: int = 5_000
+    later: int = 10_000
+    large: int = 2 * 1024**3
+    many: tuple[int, ...] = (1_000, 10_000, 100_000)
+
+
+QUICK = Size(runs=1, latency=0.001, connections=8, first=40, later=100, large=3 * 1024**2, many=(10, 20, 40))
+"""Shows that everything works, and says nothing about speed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The medians of one case.
+
+    Attributes:
+        rows: by name.
+        base: the row that the others are compared with.
+    """
+
+    title: str
+    rows: Mapping[str, Usage]
+    base: str
+
+    def ratio(self, name: str, base: str) -> float | None:
+        """How many times as long as another row one took; None unless both were measured."""
+        if name not in self.rows or base not in self.rows:
+            return None
+        return self.rows[name].wall / self.rows[base].wall
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """Where it is measured.
+
+    Attributes:
+        folder: for files of all kinds, which stay there.
+        tell: takes a line about what is going on.
+    """
+
+    size: Size
+    folder: Path
+    tell: Callable[[str], None]
+
+    @contextmanager
+    def trial(self, site: Site) -> Iterator[Trial]:
+        """A new platform for a folder whose files have reached the disk."""
+        os.sync()
+        with ServedPlatform(self.size.latency) as platform:
+            yield Trial(platform, site.folder, self.size.connections, self.folder / "list")
+
+    def compare(
+        self, contestants: Mapping[str, Callable[[int], Usage]], *, runs: int = 0
+    ) -> dict[str, Usage]:
+        """The medians of those contestants whose program is on this machine (see `bench.measure.compare`)."""
+        missing = {name for name in contestants if name in _PROGRAMS and not shutil.which(_PROGRAMS[name])}
+        for name in sorted(missing):
+            self.tell(f"{_PROGRAMS[name]} is not on this machine: no row for it")
+        present = {name: contestant for name, contestant in contestants.items() if name not in missing}
+        return compare(runs or self.size.runs, present, self.tell)
+
+    def latency_bound(self, files: int) -> Usage:
+        """What the latency takes when nothing else takes any time."""
+        return Usage(wall=files * self.size.latency / self.size.connections)

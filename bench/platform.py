@@ -1,0 +1,234 @@
+"""A local platform that is never what is measured: `python -m bench.platform`.
+
+It speaks just what the deploy of a static folder needs (and what rclone needs for the first one
+over S3's protocol), answers every request after a given latency,
+and spends a few 10 µs on it. Of a stored file it keeps the length and the second, so that its
+memory does not grow with the bytes; only the manifest, which the next deploy reads, is kept whole.
+Every name is an app. It shares no code with the client, and it checks next to nothing: what is right is
+the matter of `zerokie_action.sandbox`, which is far too exact to be fast.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import ssl
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from http import HTTPStatus
+from urllib.parse import unquote
+
+import httptools
+
+_KEPT_FOLDER = ".zerokie/"
+_STATUS_LINES = {status: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
+
+
+class Clock:
+    """The current second, in the two ways in which answers write it."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self.date = b""
+        self.timestamp = b""
+
+    def read(self) -> None:
+        """Bring both texts up to date."""
+        second = int(time.time())
+        if second != self._second:
+            self._second = second
+            self.date = formatdate(second, usegmt=True).encode()
+            self.timestamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(second)).encode()
+
+
+@dataclass(slots=True)
+class Zone:
+    """The storage of one app.
+
+    Attributes:
+        rows: the listing's entries, as JSON, by path.
+        kept: the content of the few files that can be read again, by path.
+    """
+
+    rows: dict[str, bytes] = field(default_factory=dict)
+    kept: dict[str, bytes] = field(default_factory=dict)
+
+    def listing(self) -> bytes:
+        """All files, as the API lists them."""
+        return b"[%b]" % b",".join(self.rows.values())
+
+
+class Platform:
+    """All apps, and what the measurements want to know of their traffic."""
+
+    def __init__(self, url: str) -> None:
+        self.clock = Clock()
+        self._url = url
+        self._zones: defaultdict[str, Zone] = defaultdict(Zone)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._first: float | None = None
+        self._requests = 0
+        self._stored = 0
+        self._cpu = time.process_time()
+
+    def answer(self, method: bytes, target: str, length: int, body: bytes) -> tuple[HTTPStatus, bytes]:
+        """What to answer to one request; `length` is the body's, which only `wants_body` keeps."""
+        self.clock.read()
+        if target == "/traffic":
+            return HTTPStatus.OK, self._traffic()
+        if self._first is None:
+            self._first = time.monotonic()
+        self._requests += 1
+        match target.partition("?")[0].split("/", 5):
+            case ["", "v1", "apps", app, "files", path]:
+                return self._change(method, self._zones[app], unquote(path), length, body)
+            case ["", "v1", "apps", app, *what]:
+                return HTTPStatus.OK, self._about(app, "/".join(what), body)
+            case ["", "public", app, *path]:
+                return HTTPStatus.OK, self._zones[app].kept.get(unquote("/".join(path)), b"")
+            case ["", "s3", app, *path] if method == b"PUT":
+                return self._change(method, self._zones[app], unquote("/".join(path)), length, body)
+            case ["", "s3", app, *_]:
+                return (
+                    HTTPStatus.OK,
+                    b"<ListBucketResult></ListBucketResult>",
+                )  # of an app that has no files yet
+        return HTTPStatus.NOT_FOUND, b""
+
+    def _change(
+        self, method: bytes, zone: Zone, path: str, length: int, body: bytes
+    ) -> tuple[HTTPStatus, bytes]:
+        if method == b"DELETE":
+            return (HTTPStatus.NO_CONTENT if zone.rows.pop(path, None) else HTTPStatus.NOT_FOUND), b""
+        zone.rows[path] = b'{"path":%b,"length":%d,"lastModified":"%b"}' % (
+            json.dumps(path).encode(),
+            length,
+            self.clock.timestamp,
+        )
+        if path.startswith(_KEPT_FOLDER):
+            zone.kept[path] = body
+        else:
+            self._stored += 1
+        return HTTPStatus.OK, b""
+
+    def _about(self, app: str, what: str, body: bytes) -> bytes:
+        if what == "files":
+            return self._zones[app].listing()
+        if what == "deploy/lock":
+            return b'{"locked":true,' + body.lstrip(b" {")
+        if what == "deploy/finalize":
+            return b'{"deploy_id":"d-1","timestamp":"%b","cache_purged":true}' % self.clock.timestamp
+        url = f"{self._url}/public/{app}"
+        return json.dumps({"name": app, "type": "static", "status": "running", "url": url}).encode()
+
+    def _traffic(self) -> bytes:
+        """What happened since this was asked the last time."""
+        found = {
+            "first_request": self._first,
+            "requests": self._requests,
+            "stored": self._stored,
+            "cpu": time.process_time() - self._cpu,
+        }
+        self._forget()
+        return json.dumps(found).encode()
+
+
+class Connection(asyncio.Protocol):
+    """One connection from a client, which sends one request at a time."""
+
+    def __init__(self, platform: Platform, latency: float) -> None:
+        self._platform = platform
+        self._latency = latency
+        self._loop = asyncio.get_running_loop()
+        self._parser = httptools.HttpRequestParser(self)
+        self._transport: asyncio.Transport | None = None
+        self.on_message_begin()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for the type checker: it is a stream
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Read on in the request."""
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError:
+            self._close()
+
+    def _close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    # httptools' callbacks; without one for headers, those cost nothing
+
+    def on_message_begin(self) -> None:
+        """A new request."""
+        self._target = b""
+        self._length = 0
+        self._body = b""
+
+    def on_url(self, piece: bytes) -> None:
+        """The target, or a piece of it."""
+        self._target += piece
+
+    def on_headers_complete(self) -> None:
+        """Files are counted; what asks for something is kept."""
+        self._keeps_body = b"/files/" not in self._target or b"/files/.zerokie/" in self._target
+
+    def on_body(self, piece: bytes) -> None:
+        """A piece of the body."""
+        self._length += len(piece)
+        if self._keeps_body:
+            self._body += piece
+
+    def on_message_complete(self) -> None:
+        """The request has arrived: what it asks for is done, and the answer is on its way."""
+        method, target = self._parser.get_method(), self._target.decode("ascii")
+        status, body = self._platform.answer(method, target, self._length, self._body)
+        self._loop.call_later(self._latency, self._send, status, body, self._parser.should_keep_alive())
+
+    def _send(self, status: HTTPStatus, body: bytes, keep: bool) -> None:  # noqa: FBT001 - a callback's
+        if self._transport is None or self._transport.is_closing():
+            return
+        self._platform.clock.read()
+        length = b"" if status == HTTPStatus.NO_CONTENT else b"Content-Length: %d\r\n" % len(body)
+        head = b"%bDate: %b\r\n%b\r\n" % (_STATUS_LINES[status], self._platform.clock.date, length)
+        self._transport.write(head + body)
+        if not keep:
+            self._close()
+
+
+async def serve(latency: float, certificate: str | None) -> None:
+    """Serve on a free port of loopback, which the first line of output names, until the process ends."""
+    context = None
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+    platform: Platform
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Connection(platform, latency), "127.0.0.1", 0, ssl=context, backlog=1024
+    )
+    port = server.sockets[0].getsockname()[1]
+    url = f"{'https' if context else 'http'}://127.0.0.1:{port}"
+    platform = Platform(url)
+    print(url, flush=True)  # noqa: T201 - for whoever started it
+    await server.serve_forever()
+
+
+def main() -> None:
+    """Serve as the arguments say."""
+    parser = argparse.ArgumentParser(prog="python -m bench.platform", description=__doc__)
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds before every answer")
+    parser.add_argument("--certificate", help="PEM file with key and certificate; serves https")
+    arguments = parser.parse_args()
+    asyncio.run(serve(arguments.latency, arguments.certificate))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""The container app `web`, and answers of the platform about it that are not its own."""
+
+from __future__ import annotations
+
+import json
+import signal
+from typing import TYPE_CHECKING
+
+from zerokie_action.sandbox.apps import Rollout
+from zerokie_action.sandbox.faults import Fault, Kind
+
+if TYPE_CHECKING:
+    from tests.support.world import Outcome, World
+
+OLD, NEW, BROKEN = "nginx:1", "nginx:2", "nginx:broken"
+LOOK = r"/v1/apps/web$"
+
+
+def running_web(world: World, image: str = OLD) -> None:
+    """The app runs `image`, since long."""
+    world.platform.apps.create_container("web", image=image, port=80)
+    world.loop.jump(60)
+
+
+def deploy(world: World, image: str = NEW, **inputs: object) -> Outcome:
+    """Deploy an image to `web`."""
+    return world.run(app="web", image=image, **inputs)
+
+
+def takes(world: World, seconds: float) -> None:
+    """Containers take so long to come up."""
+    world.platform.apps._rollout = Rollout(seconds=seconds)
+
+
+def says(*, skip: int = 1, times: int | None = 1, **app: str) -> Fault:
+    """What the platform answers about the app, after `skip` true answers."""
+    body = json.dumps({"name": "web"} | app).encode()
+    return Fault(Kind.STATUS, "GET", LOOK, skip=skip, times=times, status=200, body=body)
+
+
+def lines(outcome: Outcome) -> list[str]:
+    """The log without the first line, and without the port, which is another one every time."""
+    port = next((part for part in outcome.log.split() if part.startswith("http://127.0.0.1:")), "")
+    base = port.partition("/_apps")[0]
+    log = outcome.log.replace(base, "http://platform") if base else outcome.log
+    return log.splitlines()[1:]
+
+
+def tell(world: World, *, after: float) -> None:
+    """SIGTERM in so many seconds, without a real one."""
+
+    def now() -> None:
+        world.signals._note(signal.SIGTERM, None)
+        world.signals._wake.send(b"\0")
+
+    world.loop.call_later(after, now)

@@ -1,0 +1,305 @@
+"""The health check: what counts as healthy, how long it is tried, and what a failure tells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.api.servers import always, serve
+from tests.operations.containers import NEW, deploy, lines, running_web, tell
+from tests.support import timewarp
+from tests.support.world import API_KEY, SITE
+from zerokie_action.sandbox.faults import Fault, Kind
+
+if TYPE_CHECKING:
+    from tests.support.world import Outcome, World
+    from zerokie_action.sandbox.records import Record
+
+HINT = (
+    "Look at the app's own log. New host names and certificates may take a while: "
+    "raise `health-check-timeout` for those."
+)
+
+
+@pytest.fixture(autouse=True)
+def _web(world: World) -> None:
+    running_web(world)
+
+
+def asked(outcome: Outcome) -> list[Record]:
+    """The health check's requests: the manifest is read from there as well."""
+    return [
+        record for record in outcome.requests if "/_apps/" in record.path and ".zerokie" not in record.path
+    ]
+
+
+def error(outcome: Outcome) -> str:
+    """What went wrong, without the port."""
+    return "\n".join(lines(outcome)).partition("Error: ")[2].partition("\n")[0]
+
+
+class TestContainers:
+    """Any 2xx or 3xx is healthy."""
+
+    def test_healthy(self, world: World) -> None:
+        """Asked once, behind the app's URL, and without the key."""
+        outcome = deploy(world, health_check="/healthz?full=1")
+        assert outcome.exit_code == 0
+        (record,) = asked(outcome)
+        assert (record.path, record.query) == ("/_apps/web/healthz", "full=1")
+        assert "authorization" not in record.headers
+        assert API_KEY not in str(record.headers)
+        assert lines(outcome)[-2] == "http://platform/_apps/web/healthz is healthy after 0 s"
+
+    @pytest.mark.parametrize("status", [200, 204, 302, 304])
+    def test_good_answers(self, world: World, status: int) -> None:
+        """A redirect that names no place is one too."""
+        world.platform.set_page("web", status)
+        assert deploy(world, health_check="/").exit_code == 0
+
+    def test_it_takes_its_time(self, world: World) -> None:
+        """Errors at first are nothing: it is asked again, more and more calmly."""
+        world.platform.set_page("web", 502)
+        world.loop.call_later(30, world.platform.set_page, "web", 200)
+        outcome = deploy(world, health_check="/")
+        assert outcome.exit_code == 0
+        assert 30 < outcome.seconds < 45
+        assert len(asked(outcome)) == 8
+        assert "is not healthy yet: answered 502; trying for 2 m 00 s" in outcome.log
+
+    def test_unhealthy_to_the_end(self, world: World) -> None:
+        """Exit 10 at `health-check-timeout`, with the last answer's status and first bytes."""
+        world.platform.set_page("web", 503, b'{"error": "no database"}' + b" " * 100_000)
+        outcome = deploy(world, health_check="/h", health_check_timeout="45s")
+        assert outcome.exit_code == 10
+        assert outcome.seconds == pytest.approx(46)
+        said = 'http://platform/_apps/web/h is not healthy after 45 s: answered 503 ("no database")'
+        assert error(outcome) == said
+        assert outcome.outputs["hint"] == HINT
+        assert outcome.outputs["status"] == "failed"
+        assert outcome.outputs["deploy_id"]
+        assert [name for name in outcome.log.splitlines() if "Still not healthy" in name] == [
+            'Still not healthy: answered 503 ("no database"); 14 s left'
+        ]
+
+    def test_the_last_answer_is_the_one_that_is_told(self, world: World) -> None:
+        """Not the first."""
+        world.platform.set_page("web", 500)
+        world.loop.call_later(20, world.platform.set_page, "web", 404, b"no such page")
+        outcome = deploy(world, health_check="/h", health_check_timeout="30s")
+        assert 'answered 404 ("no such page")' in error(outcome)
+
+    def test_no_time_at_all(self, world: World) -> None:
+        """One attempt is made all the same."""
+        world.platform.set_page("web", 500)
+        outcome = deploy(world, health_check="/", health_check_timeout=0)
+        assert outcome.exit_code == 10
+        assert len(asked(outcome)) == 1
+
+    @pytest.mark.parametrize(
+        ("fault", "words"),
+        [
+            (Fault(Kind.RESET, path="/_apps/", times=None), "the connection was reset"),
+            (Fault(Kind.HANG, path="/_apps/", times=None), "no answer within 18 s"),
+            (Fault(Kind.DELAY, path="/_apps/", times=None, seconds=30), "no answer within 18 s"),
+        ],
+        ids=str,
+    )
+    def test_no_answer(self, world: World, fault: Fault, words: str) -> None:
+        """What came instead of an answer."""
+        world.platform.faults.add(fault)
+        outcome = deploy(world, health_check="/", health_check_timeout="60s")
+        assert outcome.exit_code == 10
+        assert error(outcome).endswith(f": {words}")
+        assert outcome.seconds < 63
+
+    def test_a_slow_start(self, world: World) -> None:
+        """An answer that takes 15 seconds is one."""
+        world.platform.faults.add(Fault(Kind.DELAY, path="/_apps/", times=None, seconds=15))
+        assert deploy(world, health_check="/").exit_code == 0
+
+    def test_a_redirect_loop_is_named(self, world: World) -> None:
+        """With the places it leads through."""
+        world.platform.set_page("web", 302, headers={"location": "login?next=secret"})
+        outcome = deploy(world, health_check="/", health_check_timeout=5)
+        url = "http://platform/_apps/web"
+        assert error(outcome) == (
+            f"{url}/ is not healthy after 5 s: redirects go in a circle "
+            f"({url}/ -> {url}/login -> {url}/login)"
+        )
+
+    def test_what_another_host_says_is_not_shown(self, world: World) -> None:
+        """A redirect may lead to an address that only this machine can reach."""
+        world.platform.faults.add(
+            Fault(Kind.STATUS, path="/metadata", status=403, body=b"inner secret", times=None)
+        )
+
+        def redirect(record: Record) -> None:
+            place = world.platform.base_url.replace("127.0.0.1", "localhost") + "/_apps/web/metadata"
+            if record.path.endswith("/h"):
+                world.platform.set_page("web", 302, headers={"location": place})
+
+        world.platform.on_request = redirect
+        outcome = deploy(world, health_check="/h", health_check_timeout=3)
+        assert outcome.exit_code == 10
+        assert "/_apps/web/metadata answered 403" in error(outcome)
+        assert "inner secret" not in outcome.log
+
+    def test_hostile_answers(self, world: World) -> None:
+        """They issue no command."""
+        world.platform.set_page("web", 500, b"::error::owned\n\x1b[31m##[error]owned")
+        outcome = deploy(world, health_check="/", health_check_timeout=1)
+        assert "\n::error" not in outcome.log
+        assert "##[" not in outcome.log
+        assert "\x1b" not in outcome.log
+
+    def test_a_full_url_and_its_secrets(self, world: World) -> None:
+        """It is asked as it is; user, password and query stay out of the log."""
+        outcome = deploy(
+            world, health_check="http://user:pass-word@127.0.0.1:9/h?token=hush", health_check_timeout=2
+        )
+        assert outcome.exit_code == 10
+        assert outcome.outputs["error"] == "http://127.0.0.1:9/h is not healthy after 2 s: connection refused"
+        assert "hush" not in outcome.log
+        assert "pass-word" not in outcome.log
+
+    def test_without_waiting(self, world: World) -> None:
+        """`wait: false` with a health check: somebody has looked after all."""
+        outcome = deploy(world, wait=False, health_check="/")
+        assert outcome.exit_code == 0
+        assert lines(outcome)[-1] == "http://platform/_apps/web is live after 1 s"
+
+    @pytest.mark.parametrize("url", ["", "web.example.com", "ftp://web.example.com"])
+    def test_the_platform_gives_no_usable_url(self, world: World, url: str) -> None:
+        """Then a path can't be checked, and the error says what can."""
+        body = f'{{"name": "web", "image": "{NEW}", "status": "running", "url": "{url}"}}'.encode()
+        fault = Fault(Kind.STATUS, path=r"/v1/apps/web(/deploy)?$", status=200, body=body, times=None)
+        world.platform.faults.add(fault)
+        outcome = deploy(world, health_check="/h", health_check_timeout=2)
+        assert outcome.exit_code == 10
+        assert "URL" in outcome.outputs["error"] + outcome.outputs["hint"]
+
+
+class TestStatic:
+    """What is served must be what was deployed."""
+
+    @pytest.mark.parametrize(
+        ("path", "file"),
+        [
+            ("/", "index.html"),
+            ("/index.html", "index.html"),
+            ("/about/", "about/index.html"),
+            ("/assets/style.css?v=2", "assets/style.css"),
+            ("/assets/style%2Ecss", "assets/style.css"),
+            ("/empty", "empty"),
+        ],
+    )
+    def test_the_new_version_is_live(self, world: World, path: str, file: str) -> None:
+        """Asked past the CDN's cache, which may hold the old version for every visitor."""
+        world.platform.put_file("site", file, b"old")
+        world.platform.cdn.get("site", path.partition("?")[0].removeprefix("/"), "")
+        world.platform.cdn.purge = lambda _name: None  # type: ignore[method-assign]
+        outcome = world.run(health_check=path)
+        assert outcome.exit_code == 0, outcome.log
+        (record,) = asked(outcome)
+        assert record.path == "/_apps/site" + path.partition("?")[0]
+        assert record.query.startswith("v=2&zerokie=" if "?" in path else "zerokie=")
+        assert f"serves '{file}' as deployed after 0 s" in outcome.log
+
+    def test_another_version_is_served_for_a_while(self, world: World) -> None:
+        """It is asked again, each time past the cache."""
+        world.platform.faults.add(Fault(Kind.STATUS, path="/_apps/site/$", status=200, body=b"old", times=3))
+        outcome = world.run(health_check="/")
+        assert outcome.exit_code == 0
+        assert len({record.query for record in asked(outcome)}) == 4
+        assert "is not healthy yet: serves another version of 'index.html'; trying for" in outcome.log
+
+    def test_another_version_is_served(self, world: World) -> None:
+        """A green job would say that the new version is live. It is finalized; the outputs say so."""
+        world.platform.faults.add(
+            Fault(Kind.STATUS, path="/_apps/site/$", status=200, body=b"old", times=None)
+        )
+        outcome = world.run(health_check="/", health_check_timeout=10)
+        assert outcome.exit_code == 10
+        assert error(outcome) == (
+            "http://platform/_apps/site/ is not healthy after 10 s: serves another version of 'index.html'"
+        )
+        assert outcome.outputs["hint"].startswith("If something on the way rewrites files")
+        assert outcome.outputs["deploy_id"] == world.platform.deployments("site")[0].deploy_id
+        assert world.platform.lock("site") is None
+
+    def test_an_edit_behind_our_back(self, world: World) -> None:
+        """The unchanged files count as well: only the served bytes prove anything."""
+        world.run()
+
+        def edit(record: Record) -> None:
+            if record.path.endswith("/finalize"):
+                world.platform.put_file("site", "index.html", b"somebody's")
+
+        world.platform.on_request = edit
+        outcome = world.run(health_check="/", health_check_timeout=5)
+        assert outcome.outputs["files_unchanged"] == len(SITE)
+        assert outcome.exit_code == 10
+
+    def test_a_path_that_is_no_file(self, world: World) -> None:
+        """Any good answer will do, and the query is left alone."""
+        outcome = world.run(health_check="/nothing?x=1", health_check_timeout=3)
+        assert outcome.exit_code == 10
+        assert 'answered 404 ("an HTML page: not found")' in error(outcome)
+        assert asked(outcome)[0].query == "x=1"
+
+    @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+    def test_a_full_url_names_the_file_as_its_path_would(self, world: World, host: str) -> None:
+        """Behind the app's own URL, or on a domain that this deploy attaches."""
+        attached = b'{"domain": "localhost"}'
+        world.platform.faults.add(
+            Fault(Kind.STATUS, "POST", "/domains", status=201, body=attached, times=None)
+        )
+
+        async def run(body: bytes) -> tuple[Outcome, str]:
+            async with serve(always(200, body)) as server:
+                world.platform._public_url = server.url
+                base = server.url.replace("127.0.0.1", host) + ("/_apps/site" if host == "127.0.0.1" else "/")
+                inputs = {"health_check": base, "health_check_timeout": 1, "domains": "LOCALHOST"}
+                return await world.arun(**inputs), server.requests[-1].target
+
+        outcome, target = timewarp.run(world.loop, run(SITE["index.html"]))
+        assert outcome.exit_code == 0
+        assert "serves 'index.html' as deployed" in outcome.log
+        assert "?zerokie=" in target
+        outcome, _ = timewarp.run(world.loop, run(b"something else"))
+        assert "serves another version of 'index.html'" in outcome.outputs["error"]
+
+    def test_a_full_url_of_something_else(self, world: World) -> None:
+        """Any good answer will do there."""
+
+        async def run() -> tuple[Outcome, str]:
+            async with serve(always(200, b"all systems go")) as server:
+                return await world.arun(health_check=f"{server.url}/index.html"), server.requests[-1].target
+
+        outcome, target = timewarp.run(world.loop, run())
+        assert outcome.exit_code == 0
+        assert target == "/index.html"
+
+    def test_a_file_that_changes_after_the_deploy(self, world: World) -> None:
+        """What should be served is not known any more."""
+
+        def edit(record: Record) -> None:
+            if record.path.endswith("/finalize"):
+                (world.folder / "index.html").write_bytes(b"changed!")
+
+        world.platform.on_request = edit
+        outcome = world.run(health_check="/")
+        assert outcome.exit_code == 8
+        assert outcome.outputs["error"] == "'index.html' changed while it was deployed"
+
+
+def test_a_signal_during_the_check_ends_the_run(world: World) -> None:
+    """There is nothing to finish."""
+    world.platform.set_page("web", 500)
+    tell(world, after=10)
+    outcome = deploy(world, health_check="/")
+    assert outcome.exit_code == 143
+    assert outcome.seconds == pytest.approx(10)
+    assert outcome.outputs["status"] == "cancelled"

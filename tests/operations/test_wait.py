@@ -1,0 +1,247 @@
+"""Waiting for a container app: when is it ours, when has it failed, and what when nobody says."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.operations.containers import BROKEN, LOOK, NEW, OLD, deploy, lines, running_web, says, takes
+from zerokie_action.sandbox.faults import Fault, Kind
+
+if TYPE_CHECKING:
+    from tests.support.world import World
+
+APP = "/v1/apps/web"
+
+
+@pytest.fixture(autouse=True)
+def _web(world: World) -> None:
+    running_web(world)
+
+
+def test_until_it_runs(world: World) -> None:
+    """Green means that the platform says so; the pauses grow from 1 to 10 seconds."""
+    takes(world, 60)
+    outcome = deploy(world)
+    assert outcome.exit_code == 0
+    polls = [record for record in outcome.requests[2:] if record.path == APP]
+    assert len(polls) == 11
+    assert 60 <= outcome.seconds < 70
+    assert lines(outcome) == [
+        "Deploying 'nginx:2', before it was 'nginx:1'",
+        "Still waiting for 'web' to run; its last status was 'deploying' with image 'nginx:2'",
+        "'web' runs 'nginx:2' after 1 m 01 s",
+        "http://platform/_apps/web is live after 1 m 01 s",
+    ]
+
+
+def test_a_failure_word_fails_at_once(world: World) -> None:
+    """With what the platform says of it; whatever the case of the word."""
+    world.platform.faults.add(says(image=NEW, status="CRASHED", error="exit code 137"))
+    outcome = deploy(world)
+    assert outcome.exit_code == 8
+    assert outcome.seconds == 0
+    assert outcome.outputs["error"] == "The platform reports that 'web' is 'CRASHED': \"exit code 137\""
+    assert outcome.outputs["hint"] == "Look at the app's own log on the platform."
+    assert outcome.outputs["status"] == "failed"
+
+
+@pytest.mark.parametrize("word", ["failed", "error", "crashed", "stopped"])
+def test_every_failure_word(world: World, word: str) -> None:
+    """The contract's four."""
+    world.platform.faults.add(says(image=NEW, status=word))
+    assert deploy(world).exit_code == 8
+
+
+@pytest.mark.parametrize("word", ["deploying", "pending", "unhealthy", "", "not running", "failing over"])
+def test_any_other_word_means_not_yet(world: World, word: str) -> None:
+    """The reference lists no words, so an unknown one proves nothing."""
+    world.platform.faults.add(says(image=NEW, status=word, times=None))
+    outcome = deploy(world, wait_timeout="20s")
+    assert outcome.exit_code == 9
+    assert outcome.seconds == pytest.approx(20)
+    said = f"'web' does not run 'nginx:2' after 20 s; its last status was {word!r} with image 'nginx:2'"
+    assert outcome.outputs["error"] == said
+    assert outcome.outputs["hint"].startswith("Look at the app's own log on the platform, or raise")
+
+
+@pytest.mark.parametrize("status", ["running", "failed"])
+def test_what_was_there_before_does_not_count(world: World, status: str) -> None:
+    """An old image that still runs is no success, and one that has failed before is no failure."""
+    takes(world, 0)
+    world.platform.faults.add(says(image=OLD, status=status, times=4))
+    outcome = deploy(world)
+    assert outcome.exit_code == 0
+    assert len([record for record in outcome.requests if record.path == APP]) == 1 + 4 + 1
+
+
+def test_the_platform_keeps_the_old_image(world: World) -> None:
+    """Green after the platform itself went back to the old image would be a lie."""
+    world.platform.faults.add(says(image=OLD, status="running", times=None))
+    outcome = deploy(world, wait_timeout=30)
+    assert outcome.exit_code == 9
+    assert outcome.outputs["error"].endswith("its last status was 'running' with image 'nginx:1'")
+    assert outcome.outputs["hint"].startswith("The platform kept the image from before, or went back to it")
+
+
+def test_another_deploy_comes_in_between(world: World) -> None:
+    """What somebody else deployed is not ours, however well it runs."""
+    takes(world, 5)
+    world.loop.call_later(2, lambda: world.platform.apps.deploy("web", image="nginx:9", private=False))
+    outcome = deploy(world, wait_timeout=30)
+    assert outcome.exit_code == 9
+    assert (
+        outcome.outputs["hint"] == "Another deploy seems to have come in between: the app has 'nginx:9' now."
+    )
+
+
+class TestTheSameImageAgain:
+    """A moving tag: the image's name tells nothing."""
+
+    def test_stale_answers_do_not_count(self, world: World) -> None:
+        """`running` from before the deploy, with the time from before, is not believed."""
+        before = world.platform.apps.get("web")
+        takes(world, 0)
+        seen: list[str] = []
+
+        def note(record: object) -> None:
+            seen.append(str(record))
+
+        stale = says(image=OLD, status="running", updated_at=_time(before.updated_at), times=2)
+        world.platform.faults.add(stale)
+        world.platform.on_request = note
+        outcome = deploy(world, OLD)
+        assert outcome.exit_code == 0
+        assert len(seen) == 1 + 1 + 2 + 1
+
+    def test_a_status_that_moved_is_news(self, world: World) -> None:
+        """Also where the platform gives no times."""
+        world.platform.faults.add(
+            says(skip=0, image=OLD, status="running"),
+            says(skip=0, image=OLD, status="deploying"),
+            says(skip=0, image=OLD, status="failed"),
+        )
+        assert deploy(world, OLD).exit_code == 8
+
+    def test_without_any_sign_it_is_believed_in_the_end(self, world: World) -> None:
+        """No times, and too quick to be seen deploying: a few looks, then it counts."""
+        world.platform.faults.add(says(skip=0, image=OLD, status="running", times=None))
+        outcome = deploy(world, OLD)
+        assert outcome.exit_code == 0
+        assert outcome.seconds == pytest.approx(4.75)
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def test_the_platform_may_write_the_name_in_another_way(world: World) -> None:
+    """What it called the image when it accepted the deploy is our image as well."""
+    full = "docker.io/library/nginx:2"
+    accepted = b'{"name": "web", "image": "docker.io/library/nginx:2", "status": "deploying"}'
+    world.platform.faults.add(
+        Fault(Kind.STATUS, "POST", "/deploy$", status=200, body=accepted),
+        says(image=full, status="running", times=None),
+    )
+    outcome = deploy(world)
+    assert outcome.exit_code == 0
+    assert "'web' runs 'docker.io/library/nginx:2'" in outcome.log
+
+
+def test_a_created_app_may_not_be_known_everywhere_yet(world: World) -> None:
+    """A 404 right after the creation is waited out; one later means that somebody has destroyed it."""
+    world.platform.faults.add(Fault(Kind.STATUS, "GET", "/v1/apps/new$", skip=1, times=2, status=404))
+    outcome = world.run(app="new", image=NEW, create=True)
+    assert outcome.exit_code == 0
+    world.loop.call_later(0.5, lambda: world.platform.delete_app("new"))
+    outcome = world.run(app="new", image="nginx:3")
+    assert outcome.exit_code == 4
+    assert outcome.outputs["error"].startswith("App 'new' was not found")
+
+
+@pytest.mark.parametrize("kind", [Kind.RESET, Kind.HANG, Kind.STATUS, Kind.HTML])
+def test_a_platform_that_stops_answering(world: World, kind: Kind) -> None:
+    """The deploy was accepted and goes on: ask until `wait-timeout`, then tell the last status, and since when."""
+    takes(world, 1000)
+    world.platform.faults.add(Fault(kind, "GET", LOOK, skip=4, times=None))
+    outcome = deploy(world, wait_timeout="5m")
+    assert outcome.exit_code == 9
+    assert outcome.seconds == pytest.approx(300)
+    said = (
+        "'web' does not run 'nginx:2' after 5 m 00 s; its last status was 'deploying' with image 'nginx:2', "
+    )
+    assert outcome.outputs["error"].startswith(said + "and the platform has not answered for 4 m 5")
+    assert outcome.outputs["status"] == "failed"
+
+
+def test_a_platform_that_comes_back(world: World) -> None:
+    """Two minutes of silence in the middle cost nothing but time."""
+    takes(world, 30)
+    world.platform.faults.add(Fault(Kind.STATUS, "GET", LOOK, skip=3, times=None))
+    world.loop.call_later(200, world.platform.faults.clear)
+    outcome = deploy(world, wait_timeout="5m")
+    assert outcome.exit_code == 0
+    assert 200 < outcome.seconds < 230
+
+
+def test_a_platform_that_never_answered(world: World) -> None:
+    """There is no last status to tell."""
+    world.platform.faults.add(Fault(Kind.HANG, "GET", LOOK, skip=1, times=None))
+    outcome = deploy(world, wait_timeout="20s")
+    said = "the platform has not answered for 20 s (it takes too long)"
+    assert outcome.outputs["error"] == f"'web' does not run 'nginx:2' after 20 s; {said}"
+
+
+def test_a_key_that_stops_working(world: World) -> None:
+    """That is no matter of waiting."""
+    world.platform.faults.add(Fault(Kind.STATUS, "GET", LOOK, skip=1, times=None, status=401))
+    assert deploy(world).exit_code == 3
+
+
+def test_nobody_looked(world: World) -> None:
+    """`wait: false` asks nothing after the deploy, and claims nothing: not in the log, not in the reports."""
+    outcome = deploy(world, BROKEN, wait=False)
+    assert outcome.exit_code == 0
+    assert [record.method for record in outcome.requests] == ["GET", "POST"]
+    assert lines(outcome) == [
+        "Deploying 'nginx:broken', before it was 'nginx:1'",
+        "Not waiting for the app to run (wait: false)",
+        "Accepted after 0 s; nobody looked whether http://platform/_apps/web answers",
+    ]
+    assert outcome.outputs["notes"] == ["`wait` is off: nobody looked whether the app runs."]
+
+
+def test_the_run_ends_before_the_wait(world: World) -> None:
+    """`timeout` is for all of it."""
+    takes(world, 1000)
+    outcome = deploy(world, timeout="10s")
+    assert outcome.exit_code == 9
+    assert outcome.outputs["error"] == "The deploy did not end within 10 s"
+    assert outcome.seconds == pytest.approx(10)
+
+
+def test_another_deploy_is_waited_for(world: World) -> None:
+    """409 waits under `lock-timeout`; the previous image is then the one that the other deploy left."""
+    world.platform.hold_deploy("web")
+
+    def end() -> None:
+        world.platform.release_deploy("web")
+        world.platform.apps.deploy("web", image="nginx:other", private=False)
+
+    world.loop.call_later(20, end)
+    outcome = deploy(world)
+    assert outcome.exit_code == 0
+    assert outcome.outputs["previous_image"] == "nginx:other"
+    assert 20 <= outcome.outputs["lock_wait_seconds"] < 36
+    assert "Another deploy of 'web' is in progress; waiting for it up to 600 s" in outcome.log
+
+
+def test_another_deploy_lasts_too_long(world: World) -> None:
+    """Then nothing was deployed, and the exit code says why."""
+    world.platform.hold_deploy("web")
+    outcome = deploy(world, lock_timeout="30s")
+    assert outcome.exit_code == 6
+    assert outcome.outputs["lock_wait_seconds"] == 30
+    assert world.platform.apps.get("web").image == OLD
