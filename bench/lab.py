@@ -32,6 +32,7 @@ class Size:
 
     Attributes:
         runs: of which the median counts.
+        start_ups: the same for the case that is over soon.
         latency: of the platform, in seconds.
         connections: upper bound, for every tool.
         first: files of the first deploy.
@@ -41,6 +42,7 @@ class Size:
     """
 
     runs: int = 3
+    start_ups: int = 15
     latency: float = 0.02
     connections: int = 64
     first: int = 5_000
@@ -49,7 +51,9 @@ class Size:
     many: tuple[int, ...] = (1_000, 10_000, 100_000)
 
 
-QUICK = Size(runs=1, latency=0.001, connections=8, first=40, later=100, large=3 * 1024**2, many=(10, 20, 40))
+QUICK = Size(
+    runs=1, start_ups=1, latency=0.001, connections=8, first=40, later=100, large=3 * 1024**2, many=(10, 20)
+)
 """Shows that everything works, and says nothing about speed."""
 
 

@@ -1,11 +1,11 @@
 """A local platform that is never what is measured: `python -m bench.platform`.
 
-It speaks just what the deploy of a static folder needs (and what rclone needs for the first one
-over S3's protocol), answers every request after a given latency,
-and spends a few 10 µs on it. Of a stored file it keeps the length and the second, so that its
-memory does not grow with the bytes; only the manifest, which the next deploy reads, is kept whole.
-Every name is an app. It shares no code with the client, and it checks next to nothing: what is right is
-the matter of `zerokie_action.sandbox`, which is far too exact to be fast.
+It speaks just what the deploy of a static folder needs (and rclone for the first one, over S3's
+protocol), answers every request after a given latency, and spends a few 10 µs on it. Of a stored
+file it keeps the length and the second, so that its memory does not grow with the bytes; only the
+manifest, which the next deploy reads, is kept whole. Every name is an app. It shares no code with
+the client and checks next to nothing: that is the matter of `zerokie_action.sandbox`, which is far
+too exact to be fast.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from http import HTTPStatus
 from urllib.parse import unquote
 
 import httptools
+
+Answer = tuple[HTTPStatus, bytes]
+"""Status and body."""
 
 _KEPT_FOLDER = ".zerokie/"
 _STATUS_LINES = {status: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
@@ -76,33 +79,31 @@ class Platform:
         self._stored = 0
         self._cpu = time.process_time()
 
-    def answer(self, method: bytes, target: str, length: int, body: bytes) -> tuple[HTTPStatus, bytes]:
-        """What to answer to one request; `length` is the body's, which only `wants_body` keeps."""
+    def answer(self, method: bytes, target: str, length: int, body: bytes) -> Answer:
+        """What to answer to a request whose body has this length; large bodies are not given."""
         self.clock.read()
         if target == "/traffic":
             return HTTPStatus.OK, self._traffic()
         if self._first is None:
             self._first = time.monotonic()
         self._requests += 1
-        match target.partition("?")[0].split("/", 5):
+        return self._act(method, target.partition("?")[0].split("/", 5), length, body)
+
+    def _act(self, method: bytes, parts: list[str], length: int, body: bytes) -> Answer:
+        match parts:
             case ["", "v1", "apps", app, "files", path]:
                 return self._change(method, self._zones[app], unquote(path), length, body)
             case ["", "v1", "apps", app, *what]:
                 return HTTPStatus.OK, self._about(app, "/".join(what), body)
             case ["", "public", app, *path]:
-                return HTTPStatus.OK, self._zones[app].kept.get(unquote("/".join(path)), b"")
+                return HTTPStatus.OK, self._zones[app].kept[unquote("/".join(path))]
             case ["", "s3", app, *path] if method == b"PUT":
                 return self._change(method, self._zones[app], unquote("/".join(path)), length, body)
-            case ["", "s3", app, *_]:
-                return (
-                    HTTPStatus.OK,
-                    b"<ListBucketResult></ListBucketResult>",
-                )  # of an app that has no files yet
+            case ["", "s3", *_]:
+                return HTTPStatus.OK, b"<ListBucketResult></ListBucketResult>"  # rclone meets new apps only
         return HTTPStatus.NOT_FOUND, b""
 
-    def _change(
-        self, method: bytes, zone: Zone, path: str, length: int, body: bytes
-    ) -> tuple[HTTPStatus, bytes]:
+    def _change(self, method: bytes, zone: Zone, path: str, length: int, body: bytes) -> Answer:
         if method == b"DELETE":
             return (HTTPStatus.NO_CONTENT if zone.rows.pop(path, None) else HTTPStatus.NOT_FOUND), b""
         zone.rows[path] = b'{"path":%b,"length":%d,"lastModified":"%b"}' % (

@@ -1,3 +1,3 @@
-"""Makes `import httpx` skip its command line, as it does in the action's image, where click is not installed."""
+"""Makes `import httpx` skip its command line, as it does in the image, where click is not installed."""  # noqa: INP001
 
 raise ImportError("not in the image")

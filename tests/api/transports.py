@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import pytest
+
 from zerokie_action.api.connection import Connection
 from zerokie_action.api.http import HttpTransport
 from zerokie_action.api.network import Network
@@ -60,3 +62,10 @@ async def outcome(carrier: Transport, request: Request | None = None) -> Outcome
     except NoAnswer as trouble:
         return none(sent=trouble.sent, permanent=trouble.permanent)
     return answer.status, answer.body
+
+
+async def reason(carrier: Transport, request: Request | None = None) -> str:
+    """Why there was no answer."""
+    with pytest.raises(NoAnswer) as caught:
+        await carrier.send(request or put())
+    return str(caught.value)

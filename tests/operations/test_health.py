@@ -199,7 +199,7 @@ class TestStatic:
         """Asked past the CDN's cache, which may hold the old version for every visitor."""
         world.platform.put_file("site", file, b"old")
         world.platform.cdn.get("site", path.partition("?")[0].removeprefix("/"), "")
-        world.platform.cdn.purge = lambda _name: None  # type: ignore[method-assign]
+        world.platform.cdn.purge = lambda name: None  # type: ignore[method-assign]  # noqa: ARG005
         outcome = world.run(health_check=path)
         assert outcome.exit_code == 0, outcome.log
         (record,) = asked(outcome)

@@ -163,7 +163,7 @@ def test_a_created_app_may_not_be_known_everywhere_yet(world: World) -> None:
 
 @pytest.mark.parametrize("kind", [Kind.RESET, Kind.HANG, Kind.STATUS, Kind.HTML])
 def test_a_platform_that_stops_answering(world: World, kind: Kind) -> None:
-    """The deploy was accepted and goes on: ask until `wait-timeout`, then tell the last status, and since when."""
+    """The deploy goes on without us: ask until `wait-timeout`, then tell the last status, and since when."""
     takes(world, 1000)
     world.platform.faults.add(Fault(kind, "GET", LOOK, skip=4, times=None))
     outcome = deploy(world, wait_timeout="5m")

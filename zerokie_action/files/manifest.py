@@ -80,7 +80,7 @@ def parse(data: bytes, *, api_key: str, app: str) -> Manifest | None:
     return manifest
 
 
-def entries_to_record(  # noqa: PLR0913 - each is a different fact, and all are needed for a proof
+def entries_to_record(
     files: Iterable[LocalFile],
     hashes: Mapping[str, str],
     listing: Iterable[RemoteFile],

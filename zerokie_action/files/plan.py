@@ -69,7 +69,7 @@ class Plan:
         return sum(file.size for file in self.uploads)
 
 
-def make_plan(  # noqa: PLR0913 - one value from each place that has a say
+def make_plan(
     scan: Scan,
     remote: Iterable[RemoteFile],
     *,

@@ -1,0 +1,174 @@
+"""What a release is, beside the image: a version, its notes, a commit that pins the image, and tags.
+
+    python .ci/release.py check VERSION               is the checkout ready to be released as this?
+    python .ci/release.py publish VERSION IMAGE       IMAGE is `ghcr.io/OWNER/NAME@sha256:…`
+
+`publish` talks to GitHub through `gh` (GH_TOKEN, GH_REPO) and to the registry through `docker`. It can be
+run again after a failure: what is done already is left as it is. docs/releasing.md tells the whole story.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+
+PINNED = {
+    "action.yml": (r"^  image: Dockerfile$", "  image: docker://{image}"),
+    "templates/deploy.yml": (r"^      default: ghcr\.io/\S+$", "      default: {image}"),
+}
+"""Where a file names the image: on main the Dockerfile or a moving tag, in a release the digest."""
+
+_VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
+_IMAGE = re.compile(r"ghcr\.io/[a-z0-9-]+/[a-z0-9._-]+@sha256:[0-9a-f]{64}")
+
+
+class NotReadyError(Exception):
+    """Why this can't be released, for the person who tried."""
+
+
+def pin(path: str, text: str, image: str) -> str:
+    """A file of `PINNED` as the release has it.
+
+    Raises:
+        NotReadyError: the image is not named by its digest, or the file does not name one exactly once.
+    """
+    if not _IMAGE.fullmatch(image):
+        raise NotReadyError(f"{image!r} does not name an image on ghcr.io by its digest")
+    pattern, line = PINNED[path]
+    pinned, count = re.subn(pattern, line.format(image=image), text, flags=re.MULTILINE)
+    if count != 1:
+        raise NotReadyError(f"{path} names the image {count} times, not once")
+    return pinned
+
+
+def notes(changelog: str, version: str) -> str:
+    """The changelog's section about a version.
+
+    Raises:
+        NotReadyError: there is none with a date, or it says nothing.
+    """
+    section = re.compile(
+        rf"^## \[{re.escape(version)}\] - \d{{4}}-\d\d-\d\d\n(.*?)(?=^## \[|^\[|\Z)", re.MULTILINE | re.DOTALL
+    )
+    found = section.search(changelog)
+    text = found[1].strip() if found else ""
+    if not text:
+        raise NotReadyError(f"CHANGELOG.md has no section `## [{version}] - YYYY-MM-DD` that says something")
+    return text
+
+
+def is_newest(version: str, tags: list[str]) -> bool:
+    """Whether no tag `vX.Y.Z` of the same major version is newer: only then the moving tags follow."""
+    ours = _numbers(version)
+    others = [_numbers(tag.removeprefix("v")) for tag in tags if _VERSION.fullmatch(tag.removeprefix("v"))]
+    return all(other <= ours for other in others if other[0] == ours[0])
+
+
+def check(version: str) -> None:
+    """Look whether the checkout is ready to be released.
+
+    Raises:
+        NotReadyError: it is not.
+    """
+    if not _VERSION.fullmatch(version):
+        raise NotReadyError(f"{version!r} is not a version like 1.2.3")
+    package = (ROOT / "zerokie_action" / "__init__.py").read_text("utf-8")
+    if f'__version__ = "{version}"' not in package:
+        raise NotReadyError(f"zerokie_action/__init__.py does not say that this is {version}")
+    notes((ROOT / "CHANGELOG.md").read_text("utf-8"), version)
+
+
+def publish(version: str, image: str, commit: str) -> None:
+    """Tag the release commit, publish the release, and let the moving tags follow.
+
+    Args:
+        image: the pushed image, by digest.
+        commit: the commit on main that is released.
+    """
+    check(version)
+    refs = _api("GET", "git/matching-refs/tags/v")
+    tags = {ref["ref"].removeprefix("refs/tags/"): ref["object"]["sha"] for ref in refs}
+    tag = f"v{version}"
+    released = tags[tag] if tag in tags else _tag_release_commit(tag, image, commit)
+    parents = [parent["sha"] for parent in _api("GET", f"git/commits/{released}")["parents"]]
+    if parents != [commit]:
+        raise NotReadyError(f"the tag {tag} exists already and is not a release of {commit}")
+    if not _runs("gh", "release", "view", tag):
+        text = notes((ROOT / "CHANGELOG.md").read_text("utf-8"), version)
+        create = ("gh", "release", "create", tag, "--verify-tag", "--title", version, "--notes-file", "-")
+        _run(*create, given=text)
+    if is_newest(version, list(tags)):
+        major = _numbers(version)[0]
+        moving = f"{image.partition('@')[0]}:{major}"
+        _run("docker", "buildx", "imagetools", "create", "--tag", moving, image)
+        _move(f"v{major}", released, exists=f"v{major}" in tags)
+
+
+def _tag_release_commit(tag: str, image: str, commit: str) -> str:
+    """Make the commit that pins the image, through the API: GitHub signs it. Return its SHA."""
+    files = [
+        {"path": path, "mode": "100644", "type": "blob", "content": pin(path, _at(commit, path), image)}
+        for path in PINNED
+    ]
+    tree = _api("POST", "git/trees", {"base_tree": commit, "tree": files})
+    message = f"Release {tag}\n\nThe image is {image}."
+    made = _api("POST", "git/commits", {"message": message, "tree": tree["sha"], "parents": [commit]})
+    _api("POST", "git/refs", {"ref": f"refs/tags/{tag}", "sha": made["sha"]})
+    return str(made["sha"])
+
+
+def _move(tag: str, sha: str, *, exists: bool) -> None:
+    if exists:
+        _api("PATCH", f"git/refs/tags/{tag}", {"sha": sha, "force": True})
+    else:
+        _api("POST", "git/refs", {"ref": f"refs/tags/{tag}", "sha": sha})
+
+
+def _at(commit: str, path: str) -> str:
+    return _run("git", "-C", str(ROOT), "show", f"{commit}:{path}")
+
+
+def _api(method: str, path: str, body: dict[str, Any] | None = None) -> Any:  # noqa: ANN401 - JSON
+    given = [] if body is None else ["--input", "-"]
+    command = ["gh", "api", "--method", method, f"repos/{{owner}}/{{repo}}/{path}", *given]
+    return json.loads(_run(*command, given="" if body is None else json.dumps(body)))
+
+
+def _run(*command: str, given: str = "") -> str:
+    done = subprocess.run(command, input=given, stdout=subprocess.PIPE, check=True, text=True)
+    return done.stdout
+
+
+def _runs(*command: str) -> bool:
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in version.split("."))
+
+
+def main(arguments: list[str]) -> int:
+    """Run a command. Returns the exit code."""
+    try:
+        match arguments:
+            case ["check", version]:
+                check(version)
+            case ["publish", version, image]:
+                publish(version, image, _run("git", "-C", str(ROOT), "rev-parse", "HEAD").strip())
+            case _:
+                print(__doc__, file=sys.stderr)
+                return 2
+    except NotReadyError as error:
+        print(f"Not released: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

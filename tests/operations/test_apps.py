@@ -1,0 +1,122 @@
+"""Creating apps, telling their kinds apart, and inputs that can't have an effect."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.operations.containers import NEW, OLD, deploy, running_web
+from zerokie_action.sandbox.faults import Fault, Kind
+
+if TYPE_CHECKING:
+    from tests.support.world import Outcome, World
+
+HINT = "The type of an app can't be changed. Name another app in `app`, or destroy this one first."
+MACHINE: dict[str, object] = {"port": 8080, "cpu": 512, "memory": 1024, "env": "A=1"}
+
+
+@pytest.fixture(autouse=True)
+def _web(world: World) -> None:
+    running_web(world)
+
+
+def nothing_changed(outcome: Outcome) -> bool:
+    """Whether only questions were asked."""
+    return {record.method for record in outcome.requests} == {"GET"}
+
+
+def test_a_container_app_is_created_as_asked(world: World) -> None:
+    """With all that only counts at creation, and without a warning about it."""
+    outcome = world.run(app="new", image=NEW, create=True, **MACHINE)
+    assert outcome.exit_code == 0
+    app = world.platform.apps.get("new")
+    assert (app.type, app.image, app.port, app.cpu, app.memory) == ("container", NEW, 8080, 512, 1024)
+    assert app.env == {"A": "1"}
+    assert outcome.outputs["created"] is True
+    assert outcome.outputs["previous_image"] is None
+    assert outcome.outputs["warnings"] == []
+
+
+def test_a_static_app_is_created(world: World) -> None:
+    """And deployed to at once."""
+    outcome = world.run(app="new", create=True)
+    assert outcome.exit_code == 0
+    assert world.platform.apps.get("new").type == "static"
+    assert world.stored("new") == world.read()
+    assert outcome.outputs["created"] is True
+
+
+@pytest.mark.parametrize("inputs", [{"image": NEW}, {}], ids=["image", "folder"])
+def test_without_create(world: World, inputs: dict[str, object]) -> None:
+    """The error names what is close, and `create`."""
+    outcome = world.run(app="wev", **inputs)
+    assert outcome.exit_code == 4
+    assert outcome.outputs["error"] == "App 'wev' was not found (404: \"app not found\"). Did you mean 'web'?"
+    assert outcome.outputs["hint"] == "Correct `app`, or set `create: true` to create it."
+    assert nothing_changed(outcome)
+
+
+def test_an_image_for_a_static_app(world: World) -> None:
+    """Refused before anything changes, although the platform does not tell the app's type."""
+    outcome = world.run(image=NEW, create=True)
+    assert outcome.exit_code == 2
+    assert outcome.outputs["error"] == "App 'site' is a static app; `image` is for container apps"
+    assert outcome.outputs["hint"] == HINT
+    assert nothing_changed(outcome)
+
+
+def test_a_folder_for_a_container_app(world: World) -> None:
+    """Refused before anything changes; the folder is not even asked for the lock."""
+    outcome = world.run(app="web", create=True)
+    assert outcome.exit_code == 2
+    assert outcome.outputs["error"] == "App 'web' is a container app; `directory` is for static apps"
+    assert outcome.outputs["hint"] == HINT
+    assert nothing_changed(outcome)
+
+
+@pytest.mark.parametrize("kind", ["static", "container"])
+def test_a_type_that_the_platform_tells_is_believed(world: World, kind: str) -> None:
+    """Then no second question is needed."""
+    body = f'{{"name": "web", "type": "{kind}", "image": "{OLD}", "status": "running"}}'.encode()
+    world.platform.faults.add(Fault(Kind.STATUS, "GET", "/v1/apps/web$", status=200, body=body))
+    outcome = deploy(world)
+    assert outcome.exit_code == (2 if kind == "static" else 0)
+    assert not [record for record in outcome.requests if record.path.endswith("/files")]
+
+
+def test_an_app_that_tells_nothing(world: World) -> None:
+    """No type, no image, and no storage zone: a container app, as far as anybody can know."""
+    body = b'{"name": "web", "status": "running"}'
+    world.platform.faults.add(Fault(Kind.STATUS, "GET", "/v1/apps/web$", status=200, body=body))
+    assert deploy(world).exit_code == 0
+
+
+def test_inputs_that_only_count_at_creation(world: World) -> None:
+    """A warning names those that were given, for an app that exists."""
+    outcome = deploy(world, NEW, **MACHINE)
+    assert outcome.exit_code == 0
+    (warning,) = outcome.outputs["warnings"]
+    assert warning == (
+        "`port`, `cpu`, `memory`, `env` have no effect: used only when a container app is created; "
+        "the API can't change it later"
+    )
+
+
+@pytest.mark.parametrize("app", ["site", "new"])
+def test_container_inputs_for_a_static_app(world: World, app: str) -> None:
+    """They count neither for one that exists nor for a new one."""
+    outcome = world.run(app=app, create=True, port=80)
+    assert outcome.exit_code == 0
+    assert outcome.outputs["warnings"] == [
+        "`port` has no effect: used only when a container app is created; this app is static"
+    ]
+
+
+@pytest.mark.parametrize("inputs", [{"image": NEW}, {}], ids=["image", "folder"])
+def test_an_app_that_appears_between_two_looks(world: World, inputs: dict[str, object]) -> None:
+    """Somebody creates it meanwhile: said, not crashed."""
+    world.platform.faults.add(Fault(Kind.STATUS, "GET", "/v1/apps/(web|site)$", status=404))
+    outcome = world.run(app="web" if inputs else "site", **inputs)
+    assert outcome.exit_code == 4
+    assert outcome.outputs["hint"] == "Run the deploy again."

@@ -1,0 +1,134 @@
+"""Custom domains: attached after the deploy, each result told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.operations.containers import lines
+from zerokie_action.sandbox.faults import Fault, Kind
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.world import World
+
+WWW = "www.example.com"
+RECORD = f"{WWW} CNAME site.localhost"
+
+
+def attached(world: World) -> list[str]:
+    return world.platform.domains.list("site")
+
+
+def test_attached_after_the_deploy(world: World, tmp_path: Path) -> None:
+    """When the new version is live; with the DNS record to set, in the log, the outputs and the summary."""
+    summary = tmp_path / "summary.md"
+    outcome = world.run(domains=[WWW], summary_file=summary)
+    assert outcome.exit_code == 0
+    assert attached(world) == [WWW]
+    assert lines(outcome)[-2] == f"Attached '{WWW}' (TLS pending); set the DNS record: {RECORD}"
+    assert outcome.outputs["domains"] == [
+        {"domain": WWW, "cname_target": "site.localhost", "tls_status": "pending", "dns_record": RECORD}
+    ]
+    assert f"| `{WWW}` | `{WWW}` CNAME `site.localhost` | pending |" in summary.read_text()
+    paths = [record.path for record in outcome.requests]
+    assert paths.index("/v1/apps/site/deploy/finalize") < paths.index("/v1/apps/site/domains")
+
+
+def test_attached_already(world: World, tmp_path: Path) -> None:
+    """Every deploy brings its domains again: no warning, no failure."""
+    world.run(domains=[WWW])
+    summary = tmp_path / "summary.md"
+    outcome = world.run(domains=[WWW], summary_file=summary)
+    assert outcome.exit_code == 0
+    assert outcome.outputs["warnings"] == []
+    assert outcome.outputs["domains"] == [{"domain": WWW, "status": "attached already"}]
+    assert f"| `{WWW}` | attached already |  |" in summary.read_text()
+
+
+def test_duplicates(world: World) -> None:
+    """Neither case nor a dot at the end makes another domain."""
+    outcome = world.run(domains=[WWW, "WWW.Example.com", f"{WWW}."])
+    assert outcome.exit_code == 0
+    assert len(outcome.outputs["domains"]) == 1
+    assert sum(record.path.endswith("/domains") for record in outcome.requests) == 1
+
+
+def test_apex_domains(world: World) -> None:
+    """The platform has none; the error names what works. The deploy is done, and the outputs say so."""
+    outcome = world.run(domains=["example.com", WWW])
+    assert outcome.exit_code == 4
+    assert outcome.outputs["error"] == (
+        "The deploy is done, but its domains are not: "
+        "Attaching 'example.com' was refused (400: \"apex domains are not supported\")"
+    )
+    assert outcome.outputs["hint"] == (
+        "The platform does not support apex domains; attach for example 'www.example.com'."
+    )
+    assert attached(world) == [WWW]
+    (deployment,) = world.platform.deployments("site")
+    assert outcome.outputs["deploy_id"] == deployment.deploy_id
+    assert outcome.outputs["files_uploaded"] == 4
+    assert world.platform.lock("site") is None
+    assert [sorted(domain) for domain in outcome.outputs["domains"]] == [
+        ["domain", "error"],
+        ["cname_target", "dns_record", "domain", "tls_status"],
+    ]
+
+
+def test_every_domain_is_tried(world: World) -> None:
+    """Two refusals are told in one error; what could be removed is."""
+    world.run(domains=[WWW])
+    outcome = world.run(domains=["-.a.example", "example.org"], remove_domains=[WWW])
+    assert outcome.exit_code == 4
+    assert "'-.a.example' was refused (400: \"invalid domain\")" in outcome.outputs["error"]
+    assert "'example.org' was refused" in outcome.outputs["error"]
+    assert attached(world) == []
+
+
+def test_removed(world: World) -> None:
+    """And what is not there need not be."""
+    world.run(domains=[WWW])
+    outcome = world.run(remove_domains=[WWW, "other.example.com"])
+    assert outcome.exit_code == 0
+    assert attached(world) == []
+    assert outcome.outputs["notes"] == [f"Removed '{WWW}'.", "'other.example.com' was not attached."]
+
+
+def test_a_removal_that_is_refused(world: World) -> None:
+    """Is a failure like the others."""
+    world.platform.faults.add(
+        Fault(Kind.STATUS, "DELETE", "/domains/", status=400, body=b'{"error": "busy"}')
+    )
+    outcome = world.run(remove_domains=[WWW])
+    assert outcome.exit_code == 4
+    assert f"Removing '{WWW}' was refused (400: \"busy\")" in outcome.outputs["error"]
+
+
+@pytest.mark.parametrize("kind", [Kind.RESET, Kind.STATUS, Kind.EMPTY])
+def test_an_answer_that_was_lost(world: World, kind: Kind) -> None:
+    """The second attempt finds it attached, by the first."""
+    world.platform.faults.add(Fault(kind, "POST", "/domains", after=True))
+    outcome = world.run(domains=[WWW])
+    assert outcome.exit_code == 0
+    assert attached(world) == [WWW]
+    assert f"Attached '{WWW}'" in outcome.log
+
+
+def test_the_platform_goes_down(world: World) -> None:
+    """After the deploy, which is done: the deploy ID is known, and the lock is free."""
+    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/domains", times=None))
+    outcome = world.run(domains=[WWW])
+    assert outcome.exit_code == 5
+    assert outcome.outputs["deploy_id"]
+    assert world.platform.lock("site") is None
+
+
+def test_none(world: World) -> None:
+    """Nothing is asked, and nothing is said."""
+    outcome = world.run()
+    assert outcome.outputs["domains"] == []
+    assert "omain" not in outcome.log
+    assert not [record for record in outcome.requests if "domain" in record.path]

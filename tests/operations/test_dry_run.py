@@ -1,0 +1,138 @@
+"""A dry run asks, and says what would be done: not one write, whatever it is about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.operations.containers import NEW, lines, running_web
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.world import World
+
+EVERYTHING: dict[str, object] = {
+    "wait": True,
+    "health_check": "/healthz",
+    "rollback": True,
+    "registry_server": "r.example.com",
+    "registry_username": "u",
+    "registry_password": "pass-word",
+}
+FOLDER = EVERYTHING | {"domains": "www.example.com", "remove_domains": "old.example.com"}
+IMAGE = EVERYTHING | {"image": NEW, "port": 80, "env": "A=1"}
+RESTART = EVERYTHING | {"operation": "restart"}
+DESTROY = EVERYTHING | {"operation": "destroy"}
+
+CASES: dict[str, tuple[dict[str, object], int, list[str]]] = {
+    # name: inputs, exit code, what is said of the plan
+    "folder, deployed before": (
+        FOLDER | {"app": "site"},
+        0,
+        [
+            "Plan: 2 to upload (23 B), 2 to delete, 2 unchanged",
+            "Plan: would attach 'www.example.com'",
+            "Plan: would remove 'old.example.com'",
+            "Plan: would check the health of http://platform/_apps/site/healthz",
+        ],
+    ),
+    "folder, empty app": (
+        FOLDER | {"app": "empty"},
+        0,
+        [
+            "Plan: 4 to upload (29 B), 0 to delete, 0 unchanged",
+            "Plan: would attach 'www.example.com'",
+            "Plan: would remove 'old.example.com'",
+            "Plan: would check the health of http://platform/_apps/empty/healthz",
+        ],
+    ),
+    "folder, new app": (
+        FOLDER | {"app": "new", "create": True},
+        0,
+        [
+            "Plan: 4 to upload (29 B), 0 to delete, 0 unchanged",
+            "Plan: would attach 'www.example.com'",
+            "Plan: would remove 'old.example.com'",
+            "Plan: would check the health of the new app",
+        ],
+    ),
+    "folder, no app": (FOLDER | {"app": "new"}, 4, []),
+    "folder, container app": (FOLDER | {"app": "web", "create": True}, 2, []),
+    "image": (
+        IMAGE | {"app": "web"},
+        0,
+        [
+            "Plan: would deploy 'nginx:2' in place of 'nginx:1'",
+            "Plan: would check the health of http://platform/_apps/web/healthz",
+        ],
+    ),
+    "image, new app": (
+        IMAGE | {"app": "new", "create": True},
+        0,
+        [
+            "Plan: would deploy 'nginx:2' as new app 'new'",
+            "Plan: would check the health of the new app",
+        ],
+    ),
+    "image, no app": (IMAGE | {"app": "new"}, 4, []),
+    "image, static app": (IMAGE | {"app": "site", "create": True}, 2, []),
+    "restart": (
+        RESTART | {"app": "web"},
+        0,
+        [
+            "Plan: would restart 'nginx:1'",
+            "Plan: would check the health of http://platform/_apps/web/healthz",
+        ],
+    ),
+    "restart, no app": (RESTART | {"app": "new", "create": True}, 4, []),
+    "restart, static app": (RESTART | {"app": "site"}, 2, []),
+    "destroy, container app": (DESTROY | {"app": "web"}, 0, ["Plan: would destroy app 'web'"]),
+    "destroy, static app": (DESTROY | {"app": "site"}, 0, ["Plan: would destroy app 'site'"]),
+    "destroy, no app": (DESTROY | {"app": "new"}, 0, []),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_nothing_but_get(world: World, name: str, tmp_path: Path) -> None:
+    """Every operation on every kind of app; log, summary and JSON say what would be done."""
+    inputs, code, plan = CASES[name]
+    running_web(world)
+    world.platform.apps.create_static("empty")
+    site = world.read()
+    world.write(
+        {"index.html": b"old", "stale": b"", "stale too": b""} | {"empty": b"", "assets/style.css": b"body{}"}
+    )
+    world.run()
+    world.write(site)
+    before = _everything(world)
+    summary = tmp_path / "summary.md"
+    outcome = world.run(dry_run=True, summary_file=summary, **_folder(world, inputs))
+
+    assert {record.method for record in outcome.requests} == {"GET"}
+    assert _everything(world) == before
+    assert outcome.exit_code == code, outcome.log
+    assert outcome.outputs["status"] == ("failed" if code else "planned")
+    assert outcome.outputs["created"] in {False, None}
+    assert [line for line in lines(outcome) if line.startswith("Plan:")] == plan
+    if not code:
+        assert lines(outcome)[-1] == "Dry run: nothing was changed"
+        assert "Dry run for" in summary.read_text()
+    for line in plan:
+        if "would" in line:
+            said = line.removeprefix("Plan: ").replace("http://platform", world.platform.base_url)
+            assert f"Dry run: {said}." in outcome.outputs["notes"]
+
+
+def _folder(world: World, inputs: dict[str, object]) -> dict[str, object]:
+    deploys_a_folder = "image" not in inputs and "operation" not in inputs
+    return inputs | ({"directory": world.folder} if deploys_a_folder else {})
+
+
+def _everything(world: World) -> object:
+    platform = world.platform
+    return [
+        (app, platform.files(app.name), platform.domains.list(app.name), platform.lock(app.name))
+        for app in platform.apps.list()
+    ]

@@ -1,0 +1,97 @@
+"""Restarting a container app."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.operations.containers import OLD, lines, running_web, takes
+from zerokie_action.sandbox.faults import Fault, Kind
+
+if TYPE_CHECKING:
+    from tests.support.world import Outcome, World
+
+LOGIN = {"registry_server": "r.example.com", "registry_username": "u", "registry_password": "pass-word"}
+
+
+@pytest.fixture(autouse=True)
+def _web(world: World) -> None:
+    running_web(world)
+
+
+def restart(world: World, app: str = "web", **inputs: object) -> Outcome:
+    return world.run(operation="restart", app=app, **inputs)
+
+
+def test_until_it_runs_again(world: World) -> None:
+    """The same image, waited for; what ran before the restart does not count."""
+    takes(world, 5)
+    outcome = restart(world)
+    assert outcome.exit_code == 0
+    assert outcome.outputs["status"] == "restarted"
+    assert outcome.outputs["image"] == outcome.outputs["previous_image"] == OLD
+    assert outcome.outputs["deploy_id"]
+    assert lines(outcome) == [
+        "Restarting 'nginx:1'",
+        "'web' runs 'nginx:1' after 8.1 s",
+        "Restarted after 8.1 s",
+    ]
+
+
+def test_it_is_checked_as_well(world: World) -> None:
+    """A restart that brings the app down is no success; there is nothing to roll back to."""
+    world.platform.set_page("web", 500)
+    outcome = restart(world, health_check="/", health_check_timeout=5, rollback=True)
+    assert outcome.exit_code == 10
+    assert outcome.outputs["status"] == "failed"
+    assert sum(record.method == "POST" for record in outcome.requests) == 1
+
+
+def test_without_waiting(world: World) -> None:
+    """Nobody looked, and nobody says that anybody did."""
+    outcome = restart(world, wait=False)
+    assert lines(outcome)[-1] == "Accepted after 0 s; nobody looked whether http://platform/_apps/web answers"
+    assert outcome.outputs["notes"] == ["`wait` is off: nobody looked whether the app runs."]
+
+
+def test_another_deploy_is_waited_for(world: World) -> None:
+    """And what that one deployed is then restarted."""
+    world.platform.hold_deploy("web")
+
+    def end() -> None:
+        world.platform.release_deploy("web")
+        world.platform.apps.deploy("web", image="nginx:other", private=False)
+
+    world.loop.call_later(10, end)
+    outcome = restart(world)
+    assert outcome.exit_code == 0
+    assert outcome.outputs["image"] == "nginx:other"
+    assert outcome.outputs["lock_wait_seconds"] >= 10
+
+
+def test_another_deploy_lasts_too_long(world: World) -> None:
+    """Exit 6; `0` does not wait at all."""
+    world.platform.hold_deploy("web")
+    outcome = restart(world, lock_timeout=0)
+    assert outcome.exit_code == 6
+    assert outcome.seconds == 0
+
+
+@pytest.mark.parametrize("app", ["site", "nothing"])
+def test_what_can_not_be_restarted(world: World, app: str) -> None:
+    """A static app (2), and none at all (4)."""
+    outcome = restart(world, app)
+    assert outcome.exit_code == (2 if app == "site" else 4)
+    assert {record.method for record in outcome.requests} == {"GET"}
+    if app == "site":
+        said = "App 'site' is a static app; `operation: restart` is for container apps"
+        assert outcome.outputs["error"] == said
+
+
+def test_an_answer_that_was_lost(world: World) -> None:
+    """The app tells that it was restarted, so it is not restarted twice."""
+    world.platform.faults.add(Fault(Kind.RESET, "POST", "/deploy$", after=True))
+    outcome = restart(world)
+    assert outcome.exit_code == 0
+    assert sum(record.method == "POST" for record in outcome.requests) == 1
