@@ -167,6 +167,9 @@ def main(arguments: list[str]) -> int:
     except NotReadyError as error:
         print(f"Not released: {error}", file=sys.stderr)
         return 1
+    except subprocess.CalledProcessError as error:
+        print(f"Not released: `{' '.join(error.cmd[:3])}` failed", file=sys.stderr)
+        return 1
     return 0
 
 

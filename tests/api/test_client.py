@@ -53,9 +53,8 @@ class TestRequests:
             "host": f"127.0.0.1:{server.port}",
             "authorization": f"Bearer {KEY}",
             "accept": "application/json",
-            "accept-encoding": "gzip",
+            "accept-encoding": "identity",
             "user-agent": f"zerokie-action/{zerokie_action.__version__}",
-            "connection": "keep-alive",
         }
         if endpoint.body is not None:
             kind = "text/plain; charset=utf-8" if name == "put file" else "application/json"

@@ -71,6 +71,11 @@ class TimeWarpLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(lambda _: self._thread_done())
         return future
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ARG002, ASYNC109
+        """Without a time-out: from Python 3.12 there is one, and virtual time would jump over it."""
+        if executor := getattr(self, "_default_executor", None):
+            executor.shutdown(wait=True)
+
     def _thread_done(self) -> None:
         self.threads -= 1
 

@@ -48,6 +48,8 @@ T = TypeVar("T")
 R = TypeVar("R", bound=Record)
 
 REQUEST_TIMEOUT = 30.0
+LISTING_TIMEOUT = 120.0
+"""Seconds for a listing: a hundred thousand files make a long answer."""
 FINALIZE_TIMEOUT = 25.0
 """Seconds for one attempt to finalize: a second one must fit into the minute that a release may take."""
 
@@ -159,7 +161,7 @@ class Client:
     async def list_files(self, name: str) -> list[StoredFile]:
         """All files in the app's storage zone ("GET /v1/apps/:name/files")."""
         purpose = f"listing the files of {name!r}"
-        request = _request("GET", f"{_app_path(name)}/files", purpose, max_answer=512 * MEGABYTE)
+        request = _request("GET", f"{_app_path(name)}/files", purpose, max_answer=512 * MEGABYTE, timeout=LISTING_TIMEOUT)
         return await self._value(await self._sender.send(request, _many(STORED_FILES)), purpose, app=name)
 
     async def put_file(self, name: str, path: str, content: bytes | Content, content_type: str) -> int | None:

@@ -1,4 +1,4 @@
-"""The transport for uploads: one HTTP/1.1 connection, as thin as it can be.
+"""One HTTP/1.1 connection, as thin as it can be.
 
 httpx spends several times as much processor time on each request as the platform needs to answer
 it (`docs/performance.md`). Uploading thousands of small files is what this project exists for, so
@@ -91,7 +91,8 @@ class Connection:
     def _head(self, request: Request, size: int) -> bytes:
         kind = f"Content-Type: {request.content_type}\r\n" if request.content_type else ""
         head = f"{request.method} {self._prefix}{request.target} HTTP/1.1\r\n{self._fields}{kind}"
-        return f"{head}Content-Length: {size}\r\n\r\n".encode("ascii")
+        length = f"Content-Length: {size}\r\n" if size or request.method in {"POST", "PUT"} else ""
+        return f"{head}{length}\r\n".encode("ascii")
 
     async def _connect(self) -> Wire:
         self.close()

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit
 
 import zerokie_action
 from zerokie_action.api.client import Client
 from zerokie_action.api.clock import PlatformClock
-from zerokie_action.api.http import HttpTransport
-from zerokie_action.api.public import read_page
+from zerokie_action.api.connection import Connection
+from zerokie_action.api.pool import Pool
 from zerokie_action.api.retry import Retries, Sender
-from zerokie_action.api.transport import NoAnswer
+from zerokie_action.api.transport import NoAnswer, Request
 from zerokie_action.api.upload import Writers
+from zerokie_action.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from types import TracebackType
 
     from zerokie_action.api.network import Network
 
 USER_AGENT = f"zerokie-action/{zerokie_action.__version__}"
+_AS_ANYBODY = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", "Cache-Control": "no-cache"}
 
 
 class Platform:
@@ -38,15 +41,15 @@ class Platform:
         self.network = network
         self.retries = retries
         self.clock = PlatformClock()
-        self._base = base
         self._notice = notice
-        self._headers: Mapping[str, str] = {
+        headers = {
             "Authorization": f"Bearer {api_key}",
             "Accept": "application/json",
+            "Accept-Encoding": "identity",
             "User-Agent": USER_AGENT,
         }
-        self._transport = HttpTransport(base, self._headers, network)
-        self.client = Client(Sender(self._transport, retries, clock=self.clock, notice=notice))
+        self._pool = Pool(base, headers, network)
+        self.client = Client(Sender(self._pool, retries, clock=self.clock, notice=notice))
 
     async def __aenter__(self) -> Self:
         """Open nothing yet; connections are made by requests."""
@@ -56,16 +59,14 @@ class Platform:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close all connections."""
-        await self._transport.aclose()
+        self._pool.close()
 
     def writers(self, app: str, *, fence: Callable[[], None], concurrency: int) -> Writers:
         """What writes to the storage zone of a static app (see `Writers`)."""
         return Writers(
             app,
-            base=self._base,
-            headers=self._headers,
-            network=self.network,
-            retries=self.retries,
+            self._pool,
+            self.retries,
             clock=self.clock,
             notice=self._notice,
             fence=fence,
@@ -77,8 +78,18 @@ class Platform:
 
         One attempt: whoever asks can do without.
         """
-        try:
-            answer = await read_page(url, self.network, max_answer=max_answer, seconds=seconds)
-        except NoAnswer:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
             return None
+        target = f"{parts.path or '/'}?{parts.query}"
+        base = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        connection = Connection(base, _AS_ANYBODY, self.network)
+        try:
+            answer = await connection.send(
+                Request("reading", "GET", target, max_answer=max_answer, timeout=seconds)
+            )
+        except (NoAnswer, ConfigurationError, ValueError):  # ValueError: no URL that can be asked for
+            return None
+        finally:
+            connection.close()
         return answer.body if answer.status == 200 else None  # noqa: PLR2004 - HTTP's own number

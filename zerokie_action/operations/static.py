@@ -120,14 +120,14 @@ async def _change(job: Job, folder: Scan, changes: Changes, lock: DeployLock) ->
     evidence = await incremental.gather(job, folder, listing)
     plan = _make_plan(job, folder, listing, evidence)
     changes.unchanged = len(plan.unchanged)
-    async with job.platform.writers(job.app, fence=lock.check, concurrency=job.settings.concurrency) as writers:
-        with job.phase("Upload"):
-            await _upload(job, plan, changes, evidence, writers)
-        with job.phase("Delete"):
-            await _delete(job, plan, changes, writers)
-        if plan.uploads or plan.delete or plan.old_manifests:
-            with job.phase("Verify and record"):
-                await _verify_and_record(job, folder, listing, plan, evidence, writers)
+    writers = job.platform.writers(job.app, fence=lock.check, concurrency=job.settings.concurrency)
+    with job.phase("Upload"):
+        await _upload(job, plan, changes, evidence, writers)
+    with job.phase("Delete"):
+        await _delete(job, plan, changes, writers)
+    if plan.uploads or plan.delete or plan.old_manifests:
+        with job.phase("Verify and record"):
+            await _verify_and_record(job, folder, listing, plan, evidence, writers)
 
 
 async def _list(job: Job) -> list[RemoteFile]:
