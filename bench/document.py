@@ -39,11 +39,17 @@ def render(command: str, size: Size, tables: Sequence[Table], goals: Sequence[Go
     return "\n".join(lines) + "\n"
 
 
-def write(figures: str) -> None:
-    """Put the figures into the document, in place of the last ones."""
-    text = DOCUMENT.read_text("utf-8")
-    between = re.compile(f"(?<={_BEGIN}\n).*(?={_END})", re.DOTALL)
-    DOCUMENT.write_text(between.sub(lambda _match: f"\n{figures}\n", text), "utf-8")
+def write(figures: str, document: Path = DOCUMENT) -> None:
+    """Put the figures into the document, in place of the last ones.
+
+    Raises:
+        ValueError: when the document has no place for them.
+    """
+    before, begin, rest = document.read_text("utf-8").partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not (begin and end):
+        raise ValueError(f"{document.name} has no {_BEGIN} … {_END}")
+    document.write_text(f"{before}{begin}\n\n{figures}\n{end}{after}", "utf-8")
 
 
 def _rows(table: Table) -> list[str]:
@@ -97,5 +103,5 @@ def _machine() -> str:
 
 
 def _first_line(program: str) -> str:
-    shown = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)  # noqa: S603 - see above
+    shown = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)  # noqa: S603 - one of two names
     return " ".join(shown.stdout.split()[:2])

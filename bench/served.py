@@ -68,6 +68,7 @@ class ServedPlatform:
 
     Attributes:
         url: the API's base.
+        pid: the process.
     """
 
     def __init__(self, latency: float, certificate: Certificate | None = None) -> None:
@@ -79,6 +80,7 @@ class ServedPlatform:
             [sys.executable, "-m", "bench.platform", *options], cwd=_ROOT, stdout=subprocess.PIPE, text=True
         )
         assert self._process.stdout is not None  # noqa: S101 - for the type checker: it is a pipe
+        self.pid = self._process.pid
         self.url = self._process.stdout.readline().strip()
         if not self.url:
             raise RuntimeError("the local platform did not start")

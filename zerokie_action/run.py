@@ -16,7 +16,6 @@ from zerokie_action.ci import detect
 from zerokie_action.errors import ConfigurationError, DeployError, DeployTimedOut, Interrupted, unwrap
 from zerokie_action.operations.job import Job
 from zerokie_action.report.result import Result
-from zerokie_action.reports import Reports
 from zerokie_action.settings import (
     Destinations,
     InputSource,
@@ -48,7 +47,10 @@ def run(env: Mapping[str, str], signals: Signals, stream: TextIO) -> int:
 
 
 async def deploy(env: Mapping[str, str], signals: Signals, stream: TextIO) -> int:
-    """`run`, on the current event loop. The report is written here: closing a loop may wait for a thread that hangs."""
+    """`run`, on the current event loop.
+
+    The report is written here already: closing the loop may wait for a thread that hangs.
+    """
     began = anyio.current_time()
     texts = InputSource(env)()
     redactor = Redactor()
@@ -71,6 +73,8 @@ async def deploy(env: Mapping[str, str], signals: Signals, stream: TextIO) -> in
             error = caught
     _conclude(result, error, signals)
     result.duration_seconds = anyio.current_time() - began
+    from zerokie_action.reports import Reports  # noqa: PLC0415 - nothing to report before there is a result
+
     reports = Reports(ci, Destinations.of(texts), redactor)
     if error is not None and not isinstance(error, DeployError):
         reports.debug(traceback.format_exception(error))
@@ -203,7 +207,8 @@ def _conclude(result: Result, error: BaseException | None, signals: Signals) -> 
     if signals.first is not None:
         interrupted = Interrupted(signals.first)
         why = f" ({error})" if error is not None else ""
-        result.status, result.exit_code, result.error = "cancelled", interrupted.exit_code, f"{interrupted}{why}"
+        result.status, result.exit_code = "cancelled", interrupted.exit_code
+        result.error = f"{interrupted}{why}"
         result.hint = error.hint if isinstance(error, DeployError) else ""
     elif isinstance(error, DeployError):
         result.status = result.status if result.status == "rolled-back" else "failed"

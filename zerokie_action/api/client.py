@@ -7,7 +7,6 @@ errors of `zerokie_action.errors`: foreign ones are translated here and in `retr
 
 from __future__ import annotations
 
-import difflib
 import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
@@ -49,7 +48,8 @@ R = TypeVar("R", bound=Record)
 
 REQUEST_TIMEOUT = 30.0
 LISTING_TIMEOUT = 120.0
-"""Seconds for a listing: a hundred thousand files make a long answer."""
+LARGEST_LISTING = 512 * MEGABYTE
+"""Seconds and bytes for a listing: a hundred thousand files make a long answer."""
 FINALIZE_TIMEOUT = 25.0
 """Seconds for one attempt to finalize: a second one must fit into the minute that a release may take."""
 
@@ -161,7 +161,8 @@ class Client:
     async def list_files(self, name: str) -> list[StoredFile]:
         """All files in the app's storage zone ("GET /v1/apps/:name/files")."""
         purpose = f"listing the files of {name!r}"
-        request = _request("GET", f"{_app_path(name)}/files", purpose, max_answer=512 * MEGABYTE, timeout=LISTING_TIMEOUT)
+        path = f"{_app_path(name)}/files"
+        request = _request("GET", path, purpose, max_answer=LARGEST_LISTING, timeout=LISTING_TIMEOUT)
         return await self._value(await self._sender.send(request, _many(STORED_FILES)), purpose, app=name)
 
     async def put_file(self, name: str, path: str, content: bytes | Content, content_type: str) -> int | None:
@@ -315,6 +316,8 @@ class Client:
         return RequestRejected(message, status=reply.status, hint=_HINTS.get(reply.status, _HINT))
 
     async def _unknown_app(self, name: str, words: str) -> RequestRejected:
+        import difflib  # noqa: PLC0415 - only for this error
+
         close: list[str] = []
         with suppress(Exception):  # the matches are a courtesy; the 404 is the error
             close = difflib.get_close_matches(name, [app.name for app in await self.list_apps()], n=3)

@@ -42,7 +42,7 @@ Text = Annotated[str, _Else("")]
 class Record(BaseModel):
     """What all records have in common."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, coerce_numbers_to_str=True, defer_build=True)
 
 
 class App(Record):
@@ -118,8 +118,10 @@ class Registry:
         return f"Registry({self.server_address!r})"
 
 
-STORED_FILES = TypeAdapter(list[StoredFile])
-APPS = TypeAdapter(list[App])
+# Validators are built by the first answer that needs them: while a run starts, nobody does.
+_DEFERRED = ConfigDict(defer_build=True)
+STORED_FILES = TypeAdapter(list[StoredFile], config=_DEFERRED)
+APPS = TypeAdapter(list[App], config=_DEFERRED)
 
 
 def error_text(body: bytes) -> str:

@@ -1,66 +1,14 @@
-"""The health check: does the deployed app answer, and is it what was deployed?
-
-For a container app, any 2xx or 3xx will do. When the path names a file of a static deploy, what is
-served must be that file, byte for byte, past the CDN's cache: then green means that the new version is live.
-"""
+"""The health check after a deploy, for runs that ask for one; the others do not load what it needs."""
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
-
-import anyio
-import anyio.to_thread
-
-from zerokie_action.api.models import error_text
-from zerokie_action.api.public import follow, shown_url
-from zerokie_action.api.transport import MEGABYTE, NoAnswer
-from zerokie_action.errors import HealthCheckFailed
-from zerokie_action.files.hashing import hash_file
-from zerokie_action.operations.pauses import News, pauses
-from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zerokie_action.files.scan import LocalFile
     from zerokie_action.operations.job import Job
-
-_ANSWER_TIME = 20.0
-_SHORTEST_TIME = 1.0
-_LARGEST_ANSWER = 64 * MEGABYTE
-_SHOWN = 200
-_HINT = (
-    "Look at the app's own log. New host names and certificates may take a while: "
-    "raise `health-check-timeout` for those."
-)
-_HINT_VERSION = (
-    "If something on the way rewrites files, name one in `health-check` that it leaves alone, or a full URL."
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Check:
-    """What to ask, and what must be served there.
-
-    Attributes:
-        path: of the deployed file that is named; empty when any good answer will do.
-        sha256: of that file, in hex.
-    """
-
-    url: str
-    path: str = ""
-    sha256: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Trouble:
-    """Why one attempt did not find the app healthy: words that end a sentence, and what to do."""
-
-    words: str
-    hint: str = _HINT
 
 
 async def check_health(job: Job, files: Sequence[LocalFile] = ()) -> None:
@@ -73,100 +21,15 @@ async def check_health(job: Job, files: Sequence[LocalFile] = ()) -> None:
     Raises:
         HealthCheckFailed: when `health-check-timeout` has passed; with the last answer.
     """
-    if job.settings.health_check is None:
-        return
-    with job.phase("Health check"):
-        check = await _prepare(job, files)
-        began = anyio.current_time()
-        trouble = await _insist(job, check)
-        taken = human_seconds(anyio.current_time() - began)
-        shown = shown_url(check.url)
-        if trouble is not None:
-            words = f"{shown} is not healthy after {taken}: {trouble.words}"
-            raise HealthCheckFailed(words, hint=trouble.hint)
-        what = f"serves {check.path!r} as deployed" if check.path else "is healthy"
-        job.ci.info(f"{shown} {what} after {taken}")
+    if job.settings.health_check is not None:
+        from zerokie_action.operations import probe  # noqa: PLC0415 - it loads httpx
+
+        await probe.check(job, job.settings.health_check, files)
 
 
 def preview_health_check(job: Job) -> None:
     """Say what would be asked; nothing is deployed that could answer."""
-    asked = job.settings.health_check
-    if asked is not None:
-        is_known = job.result.url or not asked.startswith("/")
-        job.plan(f"would check the health of {shown_url(_url(job, asked)) if is_known else 'the new app'}")
+    if job.settings.health_check is not None:
+        from zerokie_action.operations import probe  # noqa: PLC0415 - it loads httpx
 
-
-async def _insist(job: Job, check: _Check) -> _Trouble | None:
-    """Ask until the answer is right or the time is over; the trouble of the last attempt, if any."""
-    ends_at = anyio.current_time() + job.settings.health_check_timeout
-    news = News(job.ci.info)
-    for attempt, pause in enumerate(pauses(), 1):
-        left = ends_at - anyio.current_time()
-        trouble = await _ask(job, check, attempt, max(_SHORTEST_TIME, min(_ANSWER_TIME, left)))
-        left = ends_at - anyio.current_time()
-        if trouble is None or left <= 0:
-            return trouble
-        if attempt == 1:
-            until = human_seconds(left)
-            job.ci.info(f"{shown_url(check.url)} is not healthy yet: {trouble.words}; trying for {until}")
-        news.tell(f"Still not healthy: {trouble.words}; {human_seconds(left)} left")
-        await anyio.sleep(min(pause, left))
-    return None
-
-
-async def _ask(job: Job, check: _Check, attempt: int, seconds: float) -> _Trouble | None:
-    url = _uncached(check.url, f"{job.session}-{attempt}") if check.path else check.url
-    try:
-        page = await follow(url, job.platform.network, max_answer=_LARGEST_ANSWER, seconds=seconds)
-    except NoAnswer as trouble:
-        return _Trouble(str(trouble))
-    by = "" if page.url == shown_url(url) else f"{page.url} "
-    if not 200 <= page.answer.status < 400:  # noqa: PLR2004 - HTTP's own numbers
-        # What another host says is not for everybody's eyes: an app may send us anywhere.
-        words = "" if page.elsewhere else error_text(page.answer.body)[:_SHOWN]
-        return _Trouble(f"{by}answered {page.answer.status}" + (f' ("{words}")' if words else ""))
-    if check.path and hashlib.sha256(page.answer.body).hexdigest() != check.sha256:
-        return _Trouble(f"{by}serves another version of {check.path!r}", _HINT_VERSION)
-    return None
-
-
-async def _prepare(job: Job, files: Sequence[LocalFile]) -> _Check:
-    url = _url(job, job.settings.health_check or "")
-    by_path = {file.path: file for file in files}
-    file = by_path.get(_file_path(job, url))
-    if file is None:
-        return _Check(url)
-    return _Check(url, file.path, await anyio.to_thread.run_sync(hash_file, file))
-
-
-def _url(job: Job, asked: str) -> str:
-    """The URL to ask: as given, or the path behind the app's own URL, which may have a path itself."""
-    if not asked.startswith("/"):
-        return asked
-    if not job.result.url:
-        raise HealthCheckFailed(
-            "The platform does not say where the app answers, so its health can't be checked",
-            hint="Give `health-check` a full URL.",
-        )
-    return job.result.url.rstrip("/") + asked
-
-
-def _file_path(job: Job, url: str) -> str:
-    """The path of the file that the URL names, deployed or not; empty when it is no URL of this app."""
-    url = url.partition("#")[0].partition("?")[0]
-    base = (job.result.url or "").rstrip("/")
-    parts = urlsplit(url)
-    if base and (url + "/").startswith(base + "/"):
-        path = url.removeprefix(base)
-    elif (parts.hostname or "") in {domain.lower() for domain in job.settings.domains}:
-        path = parts.path
-    else:
-        return ""
-    path = unquote(path).removeprefix("/")
-    return path + "index.html" if not path or path.endswith("/") else path
-
-
-def _uncached(url: str, unique: str) -> str:
-    """The URL with a query that no cache has seen."""
-    url = url.partition("#")[0]
-    return f"{url}{'&' if '?' in url else '?'}zerokie={unique}"
+        probe.preview(job, job.settings.health_check)

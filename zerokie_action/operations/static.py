@@ -64,7 +64,7 @@ async def deploy_directory(job: Job, directory: Path) -> None:
 
 
 async def _scan_and_look_up(job: Job, directory: Path) -> tuple[Scan, bool]:
-    """The folder, and whether the app exists. Both at once: neither changes anything, and both can end the run."""
+    """The folder, and whether the app exists. Both at once: neither changes anything, both can end the run."""
     found: list[App | None] = []
 
     async def look_up() -> None:
@@ -127,7 +127,7 @@ async def _change(job: Job, folder: Scan, changes: Changes, lock: DeployLock) ->
         await _delete(job, plan, changes, writers)
     if plan.uploads or plan.delete or plan.old_manifests:
         with job.phase("Verify and record"):
-            await _verify_and_record(job, folder, listing, plan, evidence, writers)
+            await _verify_and_record(job, folder, plan, evidence, writers, before=listing)
 
 
 async def _list(job: Job) -> list[RemoteFile]:
@@ -135,9 +135,7 @@ async def _list(job: Job) -> list[RemoteFile]:
     return [RemoteFile(file.path, file.length, file.lastModified) for file in files]
 
 
-def _make_plan(
-    job: Job, folder: Scan, listing: Sequence[RemoteFile], evidence: incremental.Evidence
-) -> Plan:
+def _make_plan(job: Job, folder: Scan, listing: Sequence[RemoteFile], evidence: incremental.Evidence) -> Plan:
     plan = make_plan(
         folder,
         listing,
@@ -194,10 +192,11 @@ async def _delete(job: Job, plan: Plan, changes: Changes, writers: Writers) -> N
 async def _verify_and_record(
     job: Job,
     folder: Scan,
-    before: Sequence[RemoteFile],
     plan: Plan,
     evidence: incremental.Evidence,
     writers: Writers,
+    *,
+    before: Sequence[RemoteFile],
 ) -> None:
     """Compare the platform's listing with the folder, and write down for the next deploy what it proves.
 
@@ -208,7 +207,7 @@ async def _verify_and_record(
     listing = await _list(job)
     doubts = verify.doubts(folder, plan, before, listing)
     if doubts.any:
-        job.ci.info(f"The platform confirmed all changes, but its listing does not show {doubts}; trying once more")
+        job.ci.info(f"The platform confirmed all changes, but does not list {doubts}; trying once more")
         await writers.upload(_uploads(doubts.not_stored), evidence.uploaded)
         await writers.delete(doubts.not_deleted, lambda _path: None)
         now = await incremental.settle(job, evidence)

@@ -71,7 +71,8 @@ async def until_running(job: Job, rollout: Rollout) -> None:
             news.tell(f"Still waiting for {job.app!r} to run; {sight.last}")
             await anyio.sleep(pause)
     taken = human_seconds(job.settings.wait_timeout)
-    raise DeployTimedOut(f"{job.app!r} does not run {rollout.image!r} after {taken}; {sight.last}", hint=sight.hint)
+    words = f"{job.app!r} does not run {rollout.image!r} after {taken}; {sight.last}"
+    raise DeployTimedOut(words, hint=sight.hint)
 
 
 async def _look(job: Job, sight: _Sight) -> App | None:

@@ -73,7 +73,7 @@ class Apps:
             self._store.save_app(replace(app, polls=app.polls + 1))
         return app
 
-    def create_container(  # noqa: PLR0913  the reference's fields
+    def create_container(
         self,
         name: str,
         image: str,

@@ -40,7 +40,7 @@ class Platform:
         on_response: called with the record when the effect is done and nothing of the answer is sent yet.
     """
 
-    def __init__(  # noqa: PLR0913  everything that tests want to set
+    def __init__(
         self,
         data: Path,
         *,
