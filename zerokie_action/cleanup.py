@@ -95,7 +95,7 @@ async def _release(lock: HeldLock, platform: Platform, state: StateRecord, ci: C
             # A killed deploy can't tell its counts any more.
             finalized = await platform.client.finalize(lock.app, lock.session, Counts())
             ci.warning(
-                f"Cleanup: the deploy of {lock.app!r} was killed and had left its lock; it is released "
+                f"Cleanup: the deploy of {lock.app!r} was killed and left its lock; it is released "
                 f"now. The platform recorded it as {finalized.deploy_id} with counts of zero: what was really "
                 "changed is not known. Run the deploy again."
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import traceback
 import uuid
 from typing import TYPE_CHECKING
@@ -43,7 +44,11 @@ _DONE = {"deploy": "deployed", "restart": "restarted", "destroy": "destroyed"}
 
 def run(env: Mapping[str, str], signals: Signals, stream: TextIO) -> int:
     """Do what the inputs in `env` ask for. Returns the exit code; never raises."""
-    return anyio.run(deploy, env, signals, stream)
+    # Thousands of small records and hardly a cycle: the collector would look at them again and again.
+    gc.set_threshold(50_000, 20, 50)
+    code = anyio.run(deploy, env, signals, stream)
+    gc.freeze()  # nor does the end of the process have to look for garbage
+    return code
 
 
 async def deploy(env: Mapping[str, str], signals: Signals, stream: TextIO) -> int:

@@ -39,9 +39,14 @@ class Answered(Protocol):
     """What an API answers: 2xx, its headers under lower-case names, its body."""
 
     @property
-    def headers(self) -> Mapping[str, str]: ...  # noqa: D102 - see above
+    def headers(self) -> Mapping[str, str]:
+        """By lower-case name."""
+        ...
+
     @property
-    def body(self) -> bytes: ...  # noqa: D102
+    def body(self) -> bytes:
+        """As it came."""
+        ...
 
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ unchanged, and writing the new manifest.
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from zerokie_action.files.scan import LocalFile, Scan
     from zerokie_action.operations.job import Job
 
-_BATCH = 256
 _MANY = 1000
 _READ_TIME = 20.0
 _LARGEST_MANIFEST = 512 * MEGABYTE
@@ -96,18 +94,12 @@ async def _read(job: Job, path: str) -> Manifest | None:
 
 
 async def _hash(files: Sequence[LocalFile], evidence: Evidence) -> None:
-    limiter = anyio.CapacityLimiter(min(4, os.cpu_count() or 1))
-
-    async def work(batch: Sequence[LocalFile]) -> None:
-        evidence.hashes |= await anyio.to_thread.run_sync(_hash_batch, batch, limiter=limiter)
-
-    async with anyio.create_task_group() as tasks:
-        for start in range(0, len(files), _BATCH):
-            tasks.start_soon(work, files[start : start + _BATCH])
+    """In one thread: from a warm cache a second one is no faster."""
+    evidence.hashes = await anyio.to_thread.run_sync(_hash_all, files)
 
 
-def _hash_batch(batch: Sequence[LocalFile]) -> dict[str, str]:
-    return hash_files(batch, check_cancelled=anyio.from_thread.check_cancelled)
+def _hash_all(files: Sequence[LocalFile]) -> dict[str, str]:
+    return hash_files(files, check_cancelled=anyio.from_thread.check_cancelled)
 
 
 async def settle(job: Job, evidence: Evidence) -> float:

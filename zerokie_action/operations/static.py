@@ -64,7 +64,7 @@ async def deploy_directory(job: Job, directory: Path) -> None:
 
 
 async def _scan_and_look_up(job: Job, directory: Path) -> tuple[Scan, bool]:
-    """The folder, and whether the app exists. Both at once: neither changes anything, both can end the run."""
+    """The folder, and whether the app exists. Both at once: neither changes anything."""
     found: list[App | None] = []
 
     async def look_up() -> None:
