@@ -26,7 +26,9 @@ def audit(requirements: str) -> tuple[list[str], list[str]]:
     except ValueError:
         last = (done.stderr.strip().splitlines() or ["no output"])[-1]
         return [], [f"nothing could be asked: {last}"]
-    vulnerable = [_vulnerability(package, found) for package in packages for found in package.get("vulns", ())]
+    vulnerable = [
+        _vulnerability(package, found) for package in packages for found in package.get("vulns", ())
+    ]
     unknown = [package["name"] for package in packages if "skip_reason" in package]
     return vulnerable, [f"the index knows nothing about {', '.join(unknown)}"] if unknown else []
 

@@ -96,7 +96,7 @@ async def _release(lock: HeldLock, platform: Platform, state: StateRecord, ci: C
             finalized = await platform.client.finalize(lock.app, lock.session, Counts())
             ci.warning(
                 f"Cleanup: the deploy of {lock.app!r} was killed and left its lock; it is released "
-                f"now. The platform recorded it as {finalized.deploy_id} with counts of zero: what was really "
+                f"now. The platform recorded it as {finalized.deploy_id} with counts of zero: what really "
                 "changed is not known. Run the deploy again."
             )
         else:

@@ -190,6 +190,39 @@ def test_another_deploy_is_waited_for(world: World) -> None:
     assert runs(world) == (OLD, "running")
 
 
+def test_another_deploy_that_was_waited_for_is_left_alone(world: World) -> None:
+    """What it brought is newer than what would be gone back to."""
+
+    def hold(record: Record) -> None:
+        if record.method == "GET" and runs(world) == (BROKEN, "failed"):
+            world.platform.on_response = None
+            world.platform.hold_deploy("web")
+            world.loop.call_later(10, end)
+
+    def end() -> None:
+        world.platform.release_deploy("web")
+        world.platform.apps.deploy("web", image="nginx:other", private=False)
+
+    world.platform.on_response = hold
+    outcome = deploy(world, BROKEN, rollback=True)
+    assert outcome.exit_code == 8
+    assert "somebody else has deployed 'nginx:other' meanwhile" in outcome.outputs["error"]
+    assert runs(world) == ("nginx:other", "running")
+
+
+def test_the_phases_are_told_one_after_the_other(world: World) -> None:
+    """None lies inside another: the timeline adds them up."""
+    outcome = deploy(world, BROKEN, rollback=True)
+    assert [phase["name"] for phase in outcome.outputs["phases"]] == [
+        "Look up",
+        "Deploy",
+        "Wait",
+        "Roll back",
+        "Wait",
+    ]
+    assert sum(phase["seconds"] for phase in outcome.outputs["phases"]) == outcome.seconds
+
+
 @pytest.mark.parametrize("seconds", [1.5, 30])
 def test_a_signal_during_the_rollback(world: World, seconds: float) -> None:
     """The run ends at once, and says that the rollback is half done."""

@@ -11,6 +11,7 @@ from zerokie_action.operations.rollout import request_deploy
 from zerokie_action.operations.wait import until_running
 
 if TYPE_CHECKING:
+    from zerokie_action.api.models import App
     from zerokie_action.errors import DeployFailed, DeployTimedOut, HealthCheckFailed
     from zerokie_action.operations.job import Job
     from zerokie_action.operations.rollout import Rollout
@@ -28,8 +29,7 @@ async def roll_back(job: Job, rollout: Rollout, failure: Failure) -> NoReturn:
         raise _with(failure, f"not rolled back: {reason}") from failure
     job.ci.info(f"{failure}; rolling back to {previous!r}")
     try:
-        with job.phase("Roll back"):
-            await _deploy_again(job, rollout, previous)
+        await _deploy_again(job, rollout, previous)
     except get_cancelled_exc_class():
         job.warn(
             f"The rollback to {previous!r} was cut short; whether it took place is not known ({failure})"
@@ -55,10 +55,14 @@ def _nothing_to_go_back_to(rollout: Rollout, previous: str) -> str:
 
 
 async def _deploy_again(job: Job, rollout: Rollout, previous: str) -> None:
-    now = await job.client.get_app(job.app)
-    if now.image and now.image != previous and not rollout.is_ours(now.image):
-        raise DeployError(f"somebody else has deployed {now.image!r} meanwhile, and that is left alone")
-    await until_running(job, await request_deploy(job, now, previous))
+    def refuse_to_replace_others(now: App) -> None:
+        if now.image and now.image != previous and not rollout.is_ours(now.image):
+            raise DeployError(f"somebody else has deployed {now.image!r} meanwhile, and that is left alone")
+
+    with job.phase("Roll back"):
+        now = await job.client.get_app(job.app)
+        back = await request_deploy(job, now, previous, check=refuse_to_replace_others)
+    await until_running(job, back)
 
 
 def _with(failure: Failure, outcome: str, hint: str = "") -> Failure:

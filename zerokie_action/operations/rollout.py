@@ -10,6 +10,8 @@ from zerokie_action.api.waiting import Turn
 from zerokie_action.operations import apps
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from zerokie_action.api.models import App
     from zerokie_action.operations.job import Job
 
@@ -38,13 +40,16 @@ class Rollout:
         return image in {self.image, *({self.accepted.image} - {was})}
 
 
-async def request_deploy(job: Job, before: App, image: str | None) -> Rollout:
+async def request_deploy(
+    job: Job, before: App, image: str | None, *, check: Callable[[App], None] = lambda _app: None
+) -> Rollout:
     """Ask for a deploy ("POST /v1/apps/:name/deploy"), waiting while another one is in progress (409).
 
     Args:
         job: the run.
         before: the app as it is.
         image: what to deploy; None restarts the current image.
+        check: given the app before every attempt; what it raises ends the deploy.
 
     Raises:
         LockHeld: when the other deploy outlasts `lock-timeout`.
@@ -52,12 +57,14 @@ async def request_deploy(job: Job, before: App, image: str | None) -> Rollout:
     turn = Turn(job.app, job.settings.lock_timeout, job.ci)
     waited_before = job.result.lock_wait_seconds
     login = registry(job) if image else None
+    check(before)
     while (accepted := await job.client.deploy(before, job.app, image, login)) is None:
         try:
             await turn.wait()
         finally:
             job.result.lock_wait_seconds = waited_before + turn.waited
         before = await job.client.get_app(job.app)  # the other deploy has changed it
+        check(before)
     apps.note(job, accepted)
     return Rollout(image or before.image, before, accepted)
 
