@@ -52,7 +52,7 @@ lint: .venv/.synced ## Check style, types and the direction of imports
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --quiet
+	@$(BIN)/lint-imports
 
 lint-ci: .venv/.synced-ci $(NODE_TOOLS)/.installed ## Check the lock, the action, the workflows, the Dockerfile and the templates
 	@./.ci/lint
