@@ -33,7 +33,7 @@ def broken(scenario: Scenario, world: World, outcome: Outcome, *, codes: Collect
     if outcome.exit_code == 0:
         yield from _success(scenario, world, outcome)
     else:
-        yield from _failure(outcome)
+        yield from _failure(scenario, world, outcome)
     SCHEMA.validate(outcome.outputs)
     yield from _writes_were_allowed(outcome)
     if world.platform.lock("site") and LOCK_MAY_STAY not in outcome.log:
@@ -66,8 +66,11 @@ def _one_deployment(world: World, outcome: Outcome) -> Iterator[str]:
         yield f"recorded counts {counts}, outputs {said}"
 
 
-def _failure(outcome: Outcome) -> Iterator[str]:
-    if outcome.outputs["status"] not in {"failed", "cancelled"}:
+def _failure(scenario: Scenario, world: World, outcome: Outcome) -> Iterator[str]:
+    if outcome.outputs["status"] == "rolled-back":
+        if not scenario.is_right(world):
+            yield "rolled back, but the platform is not as it was"
+    elif outcome.outputs["status"] not in {"failed", "cancelled"}:
         yield f"exit {outcome.exit_code} with status {outcome.outputs['status']}"
     if not outcome.outputs["error"]:
         yield "a failure without an error"

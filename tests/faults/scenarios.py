@@ -28,12 +28,16 @@ class Scenario:
         inputs: what the run is asked for.
         prepare: makes the world before it.
         is_right: whether the platform is as a successful run must leave it.
+        usual: the exit code when nothing goes wrong but what the scenario is about.
+        more: exit codes that a fault that lasts may bring, besides the fault's own.
     """
 
     name: str
     inputs: dict[str, object]
     prepare: Callable[[World], None]
     is_right: Callable[[World], bool]
+    usual: int = 0
+    more: frozenset[int] = frozenset()
 
     def __str__(self) -> str:
         return self.name
@@ -94,11 +98,22 @@ def _still_runs(world: World) -> bool:
     return app.image == "nginx:1" and world.platform.apps.status(app) == "running"
 
 
+def _domains_before(world: World) -> None:
+    _deployed_app(world)
+    world.platform.domains.add("site", "old.example.com")
+
+
+def _domains_after(world: World) -> bool:
+    return _equals_the_folder(world) and world.platform.domains.list("site") == ["www.example.com"]
+
+
 def _is_gone(world: World) -> bool:
     return not world.platform.apps.list()
 
 
 IMAGE: dict[str, object] = {"image": "nginx:2"}
+DOMAINS: dict[str, object] = {"domains": "www.example.com", "remove_domains": "old.example.com"}
+UNHEALTHY = frozenset({10})
 SCENARIOS = (
     Scenario("first static deploy", {}, _empty_app, _equals_the_folder),
     Scenario("static update with deletes", {}, _deployed_app, _equals_the_folder),
@@ -106,5 +121,9 @@ SCENARIOS = (
     Scenario("image deploy", IMAGE, _running_image, _runs),
     Scenario("create and deploy an image", IMAGE | {"create": True}, _nothing, _runs),
     Scenario("restart", {"operation": "restart"}, _running_image, _still_runs),
+    Scenario("checked folder", {"health_check": "/"}, _deployed_app, _equals_the_folder, more=UNHEALTHY),
+    Scenario("checked image", IMAGE | {"health_check": "/h"}, _running_image, _runs, more=UNHEALTHY),
+    Scenario("domains", DOMAINS, _domains_before, _domains_after),
+    Scenario("rollback", {"image": "nginx:broken", "rollback": True}, _running_image, _still_runs, usual=8),
     Scenario("destroy", {"operation": "destroy"}, _deployed_app, _is_gone),
 )

@@ -111,7 +111,9 @@ def _next_deploy(scenario: Scenario, world: World) -> Iterator[str]:
     world.reset_signals()
     world.loop.jump(30 * 60 + 1)
     again = scenario.run(world)
-    yield from (f"the next deploy: {problem}" for problem in broken(scenario, world, again, codes={0}))
+    yield from (
+        f"the next deploy: {problem}" for problem in broken(scenario, world, again, codes={scenario.usual})
+    )
 
 
 def test_before_the_first_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -276,7 +276,7 @@ class Client:
         """Remove a domain ("DELETE /v1/apps/:name/domains/:domain"); False when it was not attached."""
         purpose = f"removing {domain!r}"
         path = f"{_app_path(name)}/domains/{_segment(domain)}"
-        reply = await self._sender.send(_request("DELETE", path, purpose), _nothing)
+        reply = await self._sender.send(_request("DELETE", path, purpose), _no_content)
         if reply.status == NOT_FOUND:
             return reply.unclear
         await self._value(reply, purpose, app=name)

@@ -1,0 +1,101 @@
+"""Runs whose logs the documents show, word for word: against the sandbox, in virtual time."""
+
+from __future__ import annotations
+
+import io
+import random
+import re
+from typing import TYPE_CHECKING
+
+from tests.support.world import API_KEY
+from zerokie_action.cleanup import cleanup
+from zerokie_action.sandbox.apps import Rollout
+from zerokie_action.sandbox.faults import Fault, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.world import Outcome, World
+
+SITE = {"index.html": b"<h1>hello</h1>", "about.html": b"<h1>us</h1>", "style.css": b"body {}" * 200}
+APP = "my-site"
+
+
+def begin(world: World) -> None:
+    """A static app, its folder `dist`, and a network that takes some milliseconds."""
+    random.seed(1)
+    world.platform.apps.create_static(APP)
+    world.platform.latency = 0.03
+    world.folder = world.folder.rename(world.folder.with_name("dist"))
+    world.write(SITE)
+
+
+def deploy(world: World, **inputs: object) -> Outcome:
+    return world.run(app=APP, directory="dist", **inputs)
+
+
+def first(world: World) -> str:
+    return deploy(world).log
+
+
+def second(world: World) -> str:
+    deploy(world)
+    world.write({**SITE, "index.html": b"<h1>hello again</h1>"})
+    return deploy(world).log
+
+
+def dry_run(world: World) -> str:
+    deploy(world)
+    world.write({"index.html": SITE["index.html"], "new.html": b"new"})
+    return deploy(world, dry_run=True).log
+
+
+def waiting(world: World) -> str:
+    world.platform.take_lock(APP, "somebody else")
+    world.loop.call_later(50, world.platform.locks.expire, APP)
+    return deploy(world).log
+
+
+def held(world: World) -> str:
+    world.platform.take_lock(APP, "somebody else")
+    return deploy(world, lock_timeout="1m").log
+
+
+def lost(world: World) -> str:
+    world.platform.faults.add(Fault(Kind.DELAY, "PUT", "/files/index", seconds=400))
+    world.loop.call_later(100, world.platform.take_lock, APP, "somebody else")
+    return deploy(world).log
+
+
+def failed_upload(world: World) -> str:
+    world.platform.faults.add(Fault(Kind.STATUS, "PUT", "/files/index", status=400, times=None))
+    return deploy(world).log
+
+
+def killed(world: World) -> str:
+    world.platform.take_lock(APP, "0b5c")
+    log = io.StringIO()
+    state = {"STATE_app": APP, "STATE_session": "0b5c", "GITHUB_ACTIONS": "true"}
+    world.serve(lambda url: cleanup(world.environment(url, app=APP) | state, world.signals, log))
+    return log.getvalue()
+
+
+def rolled_back(world: World) -> str:
+    world.platform.apps.create_container("my-api", image="ghcr.io/example/my-api:1.4.0", port=80)
+    world.loop.jump(60)
+    world.platform.apps._rollout = Rollout(seconds=3, broken=lambda image: "1.5.0" in image)
+    return world.run(app="my-api", image="ghcr.io/example/my-api:1.5.0", rollback=True).log
+
+
+STORIES: dict[str, Callable[[World], str]] = {
+    name.replace("_", " "): story
+    for name, story in globals().items()
+    if callable(story) and getattr(story, "__module__", "") == __name__ and name not in {"begin", "deploy", "tell"}
+}
+
+
+def tell(name: str, world: World) -> str:
+    """The log of a story, as its readers see it: with the platform's real address."""
+    begin(world)
+    log = STORIES[name](world)
+    return re.sub(r"http://127\.0\.0\.1:\d+/_apps/([a-z-]+)/?", r"https://\1.platform-dev.zerokie.com", log)
