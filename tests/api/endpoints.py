@@ -166,7 +166,7 @@ ENDPOINTS = {
         None,
     ),
     "lock": Endpoint(
-        lambda client: client.acquire_lock("my-site", SESSION, doubtful=False, around=nullcontext),
+        lambda client: client.acquire_lock("my-site", SESSION, around=nullcontext),
         "POST /v1/apps/my-site/deploy/lock",
         LOCK,
         (200, LOCKED),

@@ -26,7 +26,7 @@ OF_AN_APP = [
     lambda client, app: client.list_files(app),
     lambda client, app: client.put_file(app, "a", b"", "text/plain"),
     lambda client, app: client.delete_file(app, "a"),
-    lambda client, app: client.acquire_lock(app, SESSION, doubtful=False, around=nullcontext),
+    lambda client, app: client.acquire_lock(app, SESSION, around=nullcontext),
     lambda client, app: client.heartbeat(app, SESSION),
     lambda client, app: client.finalize(app, SESSION, COUNTS),
     lambda client, app: client.add_domain(app, "www.example.com"),

@@ -14,7 +14,7 @@ from tests.support.timewarp import warped
 from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.support.world import World
@@ -59,7 +59,11 @@ TAKEN_AT_ITS_WORD = {("destroy", "404"), ("domains", "404"), ("domains", "409")}
 @pytest.mark.parametrize("name", FAULTS)
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
 def test_every_request(
-    scenario: Scenario, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scenario: Scenario,
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    record_property: Callable[[str, object], None],
 ) -> None:
     """The invariants hold after the fault, and the next deploy is right."""
     arguments, once, for_ever = FAULTS[name]
@@ -85,6 +89,7 @@ def test_every_request(
                     found = list(_case(scenario, world, codes))
                 problems += [f"{name} {scope} at {record}: {problem}" for problem in found]
     assert not problems, f"{len(problems)} problems\n" + "\n".join(problems)
+    record_property("request x fault cases", cases)
     assert cases >= 3 * 2
 
 

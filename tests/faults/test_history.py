@@ -174,7 +174,7 @@ def _handlers() -> object:
 
 TestHistory = pytest.mark.usefixtures("_handlers")(History.TestCase)
 TestHistory.settings = settings(
-    max_examples=400 if EXHAUSTIVE else 40,
+    max_examples=200 if EXHAUSTIVE else 40,
     stateful_step_count=20,
     deadline=None,
     derandomize=not EXHAUSTIVE,

@@ -21,7 +21,7 @@ from zerokie_action.sandbox.platform import Platform
 from zerokie_action.sandbox.server import serve
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from zerokie_action.sandbox.records import Record
 
@@ -171,7 +171,9 @@ def _files_of(runner: Runner) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("github", [True, False], ids=["GitHub's state", "the state file"])
 @pytest.mark.parametrize("update", [False, True], ids=["first deploy", "update"])
-def test_killed_at_every_request(tmp_path: Path, *, update: bool, github: bool) -> None:
+def test_killed_at_every_request(
+    tmp_path: Path, record_property: Callable[[str, object], None], *, update: bool, github: bool
+) -> None:
     """The cleanup frees the lock of a killed deploy, and the next deploy is right."""
 
     async def run() -> list[str]:
@@ -179,8 +181,10 @@ def test_killed_at_every_request(tmp_path: Path, *, update: bool, github: bool) 
         requests = await _count_requests(tmp_path / "count", update=update)
         indices = range(requests) if EXHAUSTIVE else [index % requests for index in IMPORTANT]
         problems = []
+        moments = MOMENTS if EXHAUSTIVE else ("after",)
+        record_property("request x kill cases", len(indices) * len(moments))
         for index in indices:
-            for moment in MOMENTS if EXHAUSTIVE else ("after",):
+            for moment in moments:
                 folder = tmp_path / f"{index}-{moment}"
                 folder.mkdir()
                 found = await _kill_at(folder, index, moment, update=update, github=github)

@@ -16,7 +16,7 @@ from tests.support.timewarp import warped
 from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.support.world import Outcome, World
@@ -50,10 +50,15 @@ def _handlers() -> Iterator[None]:
 @pytest.mark.parametrize("platform", PLATFORMS)
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
 def test_at_every_request(
-    scenario: Scenario, platform: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scenario: Scenario,
+    platform: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    record_property: Callable[[str, object], None],
 ) -> None:
     """At most 5 seconds to the end; the lock is free, or its expiry named when the platform is gone."""
     problems: list[str] = []
+    seconds: list[float] = []
     cases = 0
     with warped(monkeypatch) as loop:
         with scenario.world(loop, new_folder(tmp_path)) as world:
@@ -65,13 +70,22 @@ def test_at_every_request(
                 with scenario.world(loop, new_folder(tmp_path)) as world:
                     if arguments := PLATFORMS[platform]:
                         world.platform.faults.add(Fault(index=index, times=None, **arguments))
-                    found = list(_case(scenario, world, index, number, moment))
+                    found = list(_case(scenario, world, index, number, moment, seconds))
                 problems += [f"{number.name} {moment} the effect of {record}: {problem}" for problem in found]
     assert not problems, f"{len(problems)} problems\n" + "\n".join(problems)
+    record_property("request x signal cases", cases)
+    record_property("slowest end after a signal, in seconds", max(seconds, default=0.0))
     assert cases >= 2
 
 
-def _case(scenario: Scenario, world: World, index: int, number: signal.Signals, moment: str) -> Iterator[str]:
+def _case(
+    scenario: Scenario,
+    world: World,
+    index: int,
+    number: signal.Signals,
+    moment: str,
+    seconds: list[float],
+) -> Iterator[str]:
     told_at: list[float] = []
 
     def tell(record: Record) -> None:
@@ -88,7 +102,8 @@ def _case(scenario: Scenario, world: World, index: int, number: signal.Signals, 
     outcome = scenario.run(world)
     if not told_at:
         return  # the fault came first: there was no such moment
-    yield from _judged(scenario, world, outcome, number, world.loop.now - told_at[0])
+    seconds.append(world.loop.now - told_at[0])
+    yield from _judged(scenario, world, outcome, number, seconds[-1])
     yield from _next_deploy(scenario, world)
 
 

@@ -189,7 +189,6 @@ class Client:
         name: str,
         session: str,
         *,
-        doubtful: bool,
         around: Callable[[], AbstractContextManager[object]],
     ) -> bool:
         """Ask for the deploy lock ("POST /v1/apps/:name/deploy/lock").
@@ -199,7 +198,6 @@ class Client:
         Args:
             name: the app's.
             session: the deploy session ID that is to own the lock.
-            doubtful: whether a conflict is looked into even when no attempt of this call was lost.
             around: entered around each attempt (see `Sender.send`).
 
         Returns:
@@ -217,7 +215,7 @@ class Client:
         request = _lock_request("POST", name, session, purpose)
         reply = await self._sender.send(request, parse, recover=is_ours, around=around)
         if reply.status == CONFLICT:
-            return (doubtful or reply.unclear) and await self.heartbeat(name, session, around)
+            return reply.unclear and await self.heartbeat(name, session, around)
         return await self._value(reply, purpose, app=name)
 
     async def heartbeat(

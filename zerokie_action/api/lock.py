@@ -216,19 +216,16 @@ class DeployLock:
 
     async def _ask_until_ours(self) -> None:
         turn = Turn(self._app, self._policy.timeout, self._log)
-        # The first conflict is looked into in any case: a proxy may have sent our request twice.
-        ours = await self._ask(doubtful=True)
+        ours = await self._ask()
         while not ours:
             await turn.wait()
             self.waited = turn.waited
-            ours = await self._ask(doubtful=False)
+            ours = await self._ask()
 
-    async def _ask(self, *, doubtful: bool) -> bool:
+    async def _ask(self) -> bool:
         asked = self._clock()
         try:
-            ours = await self._client.acquire_lock(
-                self._app, self.session, doubtful=doubtful, around=self._one_attempt
-            )
+            ours = await self._client.acquire_lock(self._app, self.session, around=self._one_attempt)
         except DeployError as error:
             self._unclear = error.unclear
             raise
