@@ -7,10 +7,14 @@ import random
 import re
 from typing import TYPE_CHECKING
 
-from tests.support.world import API_KEY
+import anyio
+import anyio.to_thread
+
+from tests.support import timewarp
 from zerokie_action.cleanup import cleanup
 from zerokie_action.sandbox.apps import Rollout
 from zerokie_action.sandbox.faults import Fault, Kind
+from zerokie_action.sandbox.server import serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,9 +66,14 @@ def held(world: World) -> str:
 
 
 def lost(world: World) -> str:
-    world.platform.faults.add(Fault(Kind.DELAY, "PUT", "/files/index", seconds=400))
-    world.loop.call_later(100, world.platform.take_lock, APP, "somebody else")
-    return deploy(world).log
+    world.platform.faults.add(Fault(Kind.DELAY, "PUT", "/files/index", seconds=40))
+    world.loop.call_later(5, world.platform.take_lock, APP, "somebody else")
+    return deploy(world, lock_heartbeat="10s").log
+
+
+def abandoned(world: World) -> str:
+    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/finalize", times=None))
+    return deploy(world, retries=1).log
 
 
 def failed_upload(world: World) -> str:
@@ -73,24 +82,39 @@ def failed_upload(world: World) -> str:
 
 
 def killed(world: World) -> str:
+    """The cleanup in a thread of its own, as it brings its own event loop; real time passes for it."""
+    world.platform.latency = 0
     world.platform.take_lock(APP, "0b5c")
     log = io.StringIO()
-    state = {"STATE_app": APP, "STATE_session": "0b5c", "GITHUB_ACTIONS": "true"}
-    world.serve(lambda url: cleanup(world.environment(url, app=APP) | state, world.signals, log))
+
+    async def clean_up() -> None:
+        async with serve(world.platform) as server:
+            state = {"STATE_app": APP, "STATE_session": "0b5c"}
+            env = world.environment(server.url, app=APP) | state
+            await anyio.to_thread.run_sync(cleanup, env, world.signals, log)
+
+    timewarp.run(world.loop, clean_up())
     return log.getvalue()
 
 
 def rolled_back(world: World) -> str:
     world.platform.apps.create_container("my-api", image="ghcr.io/example/my-api:1.4.0", port=80)
     world.loop.jump(60)
-    world.platform.apps._rollout = Rollout(seconds=3, broken=lambda image: "1.5.0" in image)
+    world.platform.apps._rollout = Rollout(seconds=3, fail_images=["*:1.5.0"])
     return world.run(app="my-api", image="ghcr.io/example/my-api:1.5.0", rollback=True).log
 
 
 STORIES: dict[str, Callable[[World], str]] = {
-    name.replace("_", " "): story
-    for name, story in globals().items()
-    if callable(story) and getattr(story, "__module__", "") == __name__ and name not in {"begin", "deploy", "tell"}
+    "first deploy": first,
+    "second deploy": second,
+    "dry run": dry_run,
+    "waiting": waiting,
+    "held": held,
+    "lost": lost,
+    "abandoned": abandoned,
+    "failed upload": failed_upload,
+    "killed": killed,
+    "rolled back": rolled_back,
 }
 
 
@@ -98,4 +122,5 @@ def tell(name: str, world: World) -> str:
     """The log of a story, as its readers see it: with the platform's real address."""
     begin(world)
     log = STORIES[name](world)
+    log = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", "2026-09-21 14:43:21 UTC", log)
     return re.sub(r"http://127\.0\.0\.1:\d+/_apps/([a-z-]+)/?", r"https://\1.platform-dev.zerokie.com", log)

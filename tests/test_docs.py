@@ -1,0 +1,316 @@
+"""The pages in `docs/` show what exists and what happens: code blocks, logs, pictures, exit codes, links."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import pkgutil
+import re
+import shlex
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from markdown_it import MarkdownIt
+
+from tests.support.stories import STORIES, tell
+from zerokie_action import documentation
+from zerokie_action.api import client, lock
+from zerokie_action.report.outputs import OUTPUTS
+from zerokie_action.sandbox import cli
+from zerokie_action.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.world import World
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.glob("*.md"))
+DOCUMENTS = [*PAGES, *sorted(ROOT.glob("*.md"))]
+SOURCES = [
+    path
+    for folder in ("examples", "templates")
+    for path in sorted((ROOT / folder).rglob("*"))
+    if path.is_file() and path.suffix in {".yml", ".sh", ".py", ""}
+]
+INPUTS = {name.replace("_", "-") for name in Settings.model_fields}
+
+
+@dataclass(frozen=True)
+class Block:
+    """A code block, and what the comment right above it says it is: empty, `illustration`, or `log: NAME`."""
+
+    page: str
+    line: int
+    language: str
+    text: str
+    mark: str
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line}"
+
+
+def blocks(path: Path) -> Iterator[Block]:
+    """Every code block of a page."""
+    mark = ""
+    for token in MarkdownIt().parse(path.read_text("utf-8")):
+        if token.type == "fence":
+            yield Block(path.name, (token.map or [0])[0] + 1, token.info, token.content, mark)
+        comment = re.fullmatch(r"<!-- (illustration|log: .+) -->\n?", token.content)
+        mark = comment[1] if token.type == "html_block" and comment else ""
+
+
+BLOCKS = [block for path in DOCUMENTS for block in blocks(path)]
+ILLUSTRATIONS = [block for block in BLOCKS if block.mark == "illustration"]
+LOGS = [block for block in BLOCKS if block.mark.startswith("log: ")]
+SHELL = [block for block in BLOCKS if block.language == "sh"]
+
+
+def pages(document: list[Path]) -> Any:
+    return pytest.mark.parametrize("path", document, ids=lambda path: path.name)
+
+
+def each(found: list[Block]) -> Any:
+    return pytest.mark.parametrize("block", found, ids=str)
+
+
+def test_blocks_are_found() -> None:
+    """The tests below look at something."""
+    assert len(BLOCKS) > 20
+    assert {block.mark.removeprefix("log: ") for block in LOGS} == set(STORIES) - {"first deploy"}
+
+
+# --- code
+
+
+def flat(text: str) -> str:
+    """Lines without what stands before and after them: an excerpt may be indented otherwise."""
+    return "\n" + "\n".join(line.strip() for line in text.strip().splitlines()) + "\n"
+
+
+@each([block for block in BLOCKS if not block.mark and block.language in {"yaml", "sh"}])
+def test_code_is_from_a_file(block: Block) -> None:
+    """Code that is not marked as an illustration is from a file that is tested, or commands of `make`."""
+    is_make = block.language == "sh" and re.fullmatch(r"(make\b.*\n)+", block.text)
+    assert is_make or any(flat(block.text) in flat(path.read_text("utf-8")) for path in SOURCES)
+
+
+def test_every_other_block_says_what_it_is() -> None:
+    """A block in another language is marked, so that somebody has thought about what keeps it true."""
+    checked = {"yaml", "sh", "mermaid"}
+    assert [str(block) for block in BLOCKS if not block.mark and block.language not in checked] == []
+
+
+@each([block for block in ILLUSTRATIONS if block.language == "yaml"])
+def test_illustrations_set_inputs_that_exist(block: Block) -> None:
+    """What stands below `with:` and `settings:` are inputs of the action."""
+    document = yaml.safe_load(block.text)
+    given = {**document.get("with", {}), **document.get("settings", {})}
+    assert given
+    assert given.keys() <= INPUTS
+
+
+def targets() -> set[str]:
+    return set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+
+
+@each(SHELL)
+def test_commands_exist(block: Block) -> None:
+    """Targets of `make`, options of the sandbox, scripts of this repository, names of inputs."""
+    for line in block.text.replace("\\\n", " ").splitlines():
+        words = shlex.split(line, comments=True)
+        if words[:1] == ["make"]:
+            assert {word for word in words[1:] if re.fullmatch("[a-z0-9-]+", word)} <= targets()
+        if words[:3] == ["python", "-m", "zerokie_action.sandbox"]:
+            cli._parser().parse_args(words[3:])
+        elif words[:1] == ["python"] and words[1] != "-m":
+            assert (ROOT / words[1]).is_file()
+        names = re.findall(r"\bZEROKIE_([A-Z_]+)\b", line)
+        assert {name.lower().replace("_", "-") for name in names} <= INPUTS
+
+
+@pages(DOCUMENTS)
+def test_inline_commands_exist(path: Path) -> None:
+    """`make something` in running text is something that can be made."""
+    assert set(re.findall(r"`make ([a-z0-9-]+)", path.read_text("utf-8"))) <= targets()
+
+
+@each(LOGS)
+def test_logs_are_what_a_run_prints(
+    block: Block, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Word for word; `tests/support/stories.py` has the runs."""
+    monkeypatch.chdir(tmp_path)
+    assert block.text == tell(block.mark.removeprefix("log: "), world)
+
+
+# --- pictures
+
+
+FLOW = next(block.text for block in BLOCKS if block.text.startswith("flowchart"))
+STATES = next(block.text for block in BLOCKS if block.text.startswith("stateDiagram"))
+
+
+def types_of(thing: Any) -> str:
+    """All types that a function takes and gives, or that a class has, as text; a class has itself."""
+    own = [thing.__name__] if inspect.isclass(thing) else []
+    return " ".join([*own, *map(str, inspect.get_annotations(thing).values())])
+
+
+def surroundings(thing: Any) -> str:
+    """`types_of`, and those of the classes named there: what the thing can pass on."""
+    module = inspect.getmodule(thing)
+    words = re.findall(r"\w+", types_of(thing))
+    local = vars(module) | imported_for_types(module)
+    classes = [local[word] for word in words if inspect.isclass(local.get(word))]
+    return " ".join(map(types_of, [thing, *classes]))
+
+
+def imported_for_types(module: Any) -> dict[str, Any]:
+    """What a module imports only for the type checker, by name."""
+    tree = ast.parse(inspect.getsource(module))
+    return {
+        alias.name: pkgutil.resolve_name(f"{node.module}:{alias.name}")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("zerokie_action.")
+        for alias in node.names
+        if not hasattr(module, alias.name)
+    }
+
+
+def flow_nodes() -> dict[str, Any]:
+    """The boxes of the picture, as the functions and classes that they name."""
+    names = dict(re.findall(r'(\w+)\["([\w.]+)"\]', FLOW))
+    return {node: pkgutil.resolve_name(f"zerokie_action.{name}") for node, name in names.items()}
+
+
+def test_data_flows_as_drawn() -> None:
+    """Each box exists; the type on an arrow is one that its source has and its target takes."""
+    nodes = flow_nodes()
+    arrows = re.findall(r'(\w+)(?:\["[\w.]+"\])? -->\|(\w+)\| (\w+)', FLOW)
+    assert len(arrows) == FLOW.count("-->") > 10
+    for source, type_, target in arrows:
+        assert re.search(rf"\b{type_}\b", surroundings(nodes[source])), (source, type_)
+        assert re.search(rf"\b{type_}\b", types_of(nodes[target])), (type_, target)
+
+
+def test_requests_are_drawn_as_they_are() -> None:
+    """The labels of dotted arrows are endpoints of the client."""
+    arrows = re.findall(r"-\.->\|(.+?)\|", FLOW)
+    assert len(arrows) == FLOW.count("-.->") > 2
+    assert [endpoint for endpoint in arrows if f'("{endpoint}' not in inspect.getsource(client)] == []
+
+
+def test_layers_are_those_of_the_contract() -> None:
+    """The table has the layers that imports are checked against, in their order."""
+    contract = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    rows = re.findall(r"^\| (`.+?) \|", (DOCS / "architecture.md").read_text("utf-8"), re.MULTILINE)
+    assert [set(re.findall(r"`(\w+)`", row)) for row in rows] == [
+        set(layer.split(" | ")) for layer in contract[0]["layers"]
+    ]
+
+
+PROOFS = {
+    ("[*]", "asking"): ("first deploy", "Scanned 3 files"),
+    ("asking", "held"): ("first deploy", "Deploy lock acquired\n"),
+    ("asking", "waiting"): ("waiting", "Another deploy of 'my-site' is in progress"),
+    ("waiting", "asking"): ("waiting", "Deploy lock acquired after"),
+    ("waiting", "[*]"): ("held", "holds the deploy lock"),
+    ("held", "held"): ("lost", "does not hold it"),
+    ("held", "released"): ("first deploy", "Finalized"),
+    ("held", "lost"): ("lost", "The deploy lock was lost"),
+    ("held", "abandoned"): ("abandoned", "finalizing the deploy failed"),
+    ("held", "killed"): ("killed", "was killed and left its lock"),
+    ("killed", "released"): ("killed", "it is released now"),
+    ("abandoned", "[*]"): ("abandoned", "The lock expires by itself"),
+}
+"""For each arrow of the lock's states a run, and the words in its log by which the arrow is seen."""
+
+NOTHING_TO_SEE = {("released", "[*]"), ("lost", "[*]"), ("killed", "abandoned")}
+
+
+def state_arrows() -> set[tuple[str, str]]:
+    return set(re.findall(r"^  (\S+) --> (\S+?)(?::|$)", STATES, re.MULTILINE))
+
+
+def test_every_arrow_between_states_is_known() -> None:
+    """A new arrow needs a run that takes it."""
+    assert state_arrows() == PROOFS.keys() | NOTHING_TO_SEE
+
+
+@pytest.mark.parametrize(("story", "words"), PROOFS.values(), ids=map(" to ".join, PROOFS))
+def test_arrows_between_states_are_taken(
+    story: str, words: str, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run goes there."""
+    monkeypatch.chdir(tmp_path)
+    assert words in tell(story, world)
+
+
+def test_states_are_those_of_the_code() -> None:
+    """The drawing in the lock's own module has the same states; before it begins, it is idle."""
+    drawing = (lock.__doc__ or "").partition("    idle")[2]
+    states = {state for arrow in state_arrows() for state in arrow} - {"[*]", "killed"}
+    assert {word for word in states if re.search(rf"\b{word}\b", drawing)} == states
+
+
+# --- texts
+
+
+def test_every_exit_code_has_its_chapter() -> None:
+    """In the order of the table, with the name of its class."""
+    chapters = re.findall(r"^## (.+)$", (DOCS / "troubleshooting.md").read_text("utf-8"), re.MULTILINE)
+    unnamed = {"0": "done", "1": "unexpected"}
+    assert chapters == [f"{code}: {name or unnamed[code]}" for code, name, _ in documentation.exit_codes()]
+
+
+def test_the_index_is_complete() -> None:
+    """Every page is listed once, and nothing that does not exist."""
+    text = (DOCS / "README.md").read_text("utf-8")
+    assert sorted(set(re.findall(r"\]\(([\w.-]+)\)", text))) == sorted(
+        path.name for path in DOCS.iterdir() if path.name != "README.md"
+    )
+
+
+def anchor(heading: str) -> str:
+    """What GitHub makes of a heading."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+@pages(DOCUMENTS)
+def test_links_into_pages_lead_to_a_heading(path: Path) -> None:
+    """The part after `#` is a heading of that page."""
+    for page, fragment in re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", path.read_text("utf-8")):
+        target = path.parent / page if page else path
+        headings = re.findall(r"^#+ (.+)$", target.read_text("utf-8"), re.MULTILINE)
+        assert fragment in map(anchor, headings), (page, fragment)
+
+
+NAMES = re.compile(r"`([a-z]+(?:-[a-z]+)+)(?:: [^`]*)?`")
+OTHER_NAMES = {
+    "zerokie-deploy", "zerokie-cleanup", "gitlab-ci-local", "rolled-back", "pull-requests", "auto-stop-in",
+    *OUTPUTS,
+}  # fmt: skip
+
+
+@pages(PAGES)
+def test_names_of_inputs_and_outputs_exist(path: Path) -> None:
+    """A name with a dash, set as code, is an input, an output, or one of few others."""
+    named = set(NAMES.findall(path.read_text("utf-8")))
+    assert named - INPUTS - OTHER_NAMES == set()
+
+
+@pages(PAGES)
+def test_paths_exist(path: Path) -> None:
+    """A path in the repository, set as code, is there."""
+    named = re.findall(
+        r"`((?:tests|docs|examples|templates|zerokie_action|\.ci)/[\w./-]+)`", path.read_text("utf-8")
+    )
+    assert [name for name in named if not (ROOT / name).exists()] == []
