@@ -27,10 +27,12 @@ HTTPS = "this action, to its first request, https"
 
 
 def first_deploy(lab: Lab) -> list[Table]:
-    """Many files, and all of them are new."""
+    """Many files, and all of them are new; then the same over https."""
     site = Site(lab.folder / "first").fill(lab.size.first, PAGE)
+    title = f"First deploy of {lab.size.first:,} files ({_megabytes(site)})"
+    bound = {BOUND: lab.latency_bound(lab.size.first)}
     with lab.trial(site) as trial:
-        rows = lab.compare(
+        plain = lab.compare(
             {
                 ACTION: lambda run: trial.action(f"action-{run}", site.sizes),
                 CURL: lambda run: trial.curl(f"curl-{run}", site.sizes),
@@ -38,8 +40,14 @@ def first_deploy(lab: Lab) -> list[Table]:
                 HTTPX: lambda run: trial.httpx_loop(f"httpx-{run}", site.sizes),
             }
         )
-    bound = {BOUND: lab.latency_bound(lab.size.first)}
-    return [Table(f"First deploy of {lab.size.first:,} files ({_megabytes(site)})", rows | bound, CURL)]
+    with lab.trial(site, Certificate.make(lab.folder)) as trial:
+        secure = lab.compare(
+            {
+                ACTION: lambda run: trial.action(f"action-{run}", site.sizes),
+                CURL: lambda run: trial.curl(f"curl-{run}", site.sizes),
+            }
+        )
+    return [Table(title, plain | bound, CURL), Table(f"{title}, https", secure | bound, CURL)]
 
 
 def later_deploys(lab: Lab) -> list[Table]:
@@ -113,14 +121,11 @@ def _table_for(lab: Lab, count: int, rows: Mapping[str, Usage]) -> Table:
 def start_up(lab: Lab) -> list[Table]:
     """From the start of the process to its first request."""
     site = Site(lab.folder / "start").fill(1, PAGE)
-    certificate = Certificate.make(lab.folder)
-    with ServedPlatform(0) as plain, ServedPlatform(0, certificate) as secure:
+    with ServedPlatform(0) as plain, ServedPlatform(0, Certificate.make(lab.folder)) as secure:
         rows = lab.compare(
             {
-                HTTP: lambda _run: _to_first_request(plain, site.folder, {}),
-                HTTPS: lambda _run: _to_first_request(
-                    secure, site.folder, {"SSL_CERT_FILE": str(certificate.bundle)}
-                ),
+                HTTP: lambda _run: _to_first_request(plain, site.folder),
+                HTTPS: lambda _run: _to_first_request(secure, site.folder),
                 IMPORTS: lambda _run: _to_the_end_of_imports(),
             },
             runs=lab.size.start_ups,
@@ -128,9 +133,9 @@ def start_up(lab: Lab) -> list[Table]:
     return [Table("Start-up", rows, IMPORTS)]
 
 
-def _to_first_request(platform: ServedPlatform, folder: Path, env: Mapping[str, str]) -> Usage:
+def _to_first_request(platform: ServedPlatform, folder: Path) -> Usage:
     platform.traffic()
-    run = measure(contestants.action(platform.url, "site", folder, 1, env))
+    run = measure(contestants.action(platform, "site", folder, 1))
     first = platform.traffic().first_request
     if first is None:
         raise RuntimeError(f"no request reached the platform:\n{run.output}")

@@ -39,14 +39,14 @@ class Trial:
 
     def action(self, app: str, sizes: Mapping[str, int]) -> Usage:
         """This action, as a CI job runs it."""
-        return self._run(action(self.platform.url, app, self.folder, self.connections), app, sizes)
+        return self._run(action(self.platform, app, self.folder, self.connections), app, sizes)
 
     def settle(self, app: str) -> None:
         """Deploy until nothing is left to do: of a large first deploy, the last second is not recorded."""
         stored = -1
         while stored:
             self.platform.traffic()
-            measure(action(self.platform.url, app, self.folder, self.connections))
+            measure(action(self.platform, app, self.folder, self.connections))
             stored = self.platform.traffic().stored
 
     def curl(self, app: str, sizes: Mapping[str, int]) -> Usage:
@@ -62,7 +62,8 @@ class Trial:
             )
         options = ["--disable", "--silent", "--show-error", "--fail", "--config", str(self.list_file)]
         width = ["--parallel", "--parallel-immediate", "--parallel-max", str(self.connections)]
-        return self._run(Command(["curl", *options, *width]), app, sizes)
+        trusted = ["--cacert", str(self.platform.bundle)] if self.platform.bundle else []
+        return self._run(Command(["curl", *options, *width, *trusted]), app, sizes)
 
     def httpx_loop(self, app: str, sizes: Mapping[str, int]) -> Usage:
         """A loop over one shared `httpx.AsyncClient`."""
@@ -94,19 +95,19 @@ class Trial:
         return replace(usage, platform_cpu=traffic.cpu)
 
 
-def action(
-    url: str, app: str, folder: Path, connections: int, env: Mapping[str, str] | None = None
-) -> Command:
+def action(platform: ServedPlatform, app: str, folder: Path, connections: int) -> Command:
     """This action."""
     inputs = {
-        "ZEROKIE_API_URL": url,
+        "ZEROKIE_API_URL": platform.url,
         "ZEROKIE_API_KEY": API_KEY,
         "ZEROKIE_APP": app,
         "ZEROKIE_DIRECTORY": str(folder),
         "ZEROKIE_CONCURRENCY": str(connections),
     }
-    script = str(_HERE.parent / "entrypoint.py")
-    return Command([sys.executable, script], {**_LIKE_THE_IMAGE, **inputs, **(env or {})})
+    trusted = {"SSL_CERT_FILE": str(platform.bundle)} if platform.bundle else {}
+    return Command(
+        [sys.executable, str(_HERE.parent / "entrypoint.py")], {**_LIKE_THE_IMAGE, **inputs, **trusted}
+    )
 
 
 def sha256sum(folder: Path, paths: Iterable[str], list_file: Path) -> Command:

@@ -49,10 +49,11 @@ def _start_up(_size: Size, table: Table) -> list[Goal]:
     ]
 
 
-def _first(_size: Size, table: Table) -> list[Goal]:
+def _first(_size: Size, plain: Table, secure: Table) -> list[Goal]:
     return [
-        Goal(f"First deploy / {CURL}", 1.25, table.ratio(ACTION, CURL)),
-        Goal("The loop over one httpx client / first deploy", 8, table.ratio(HTTPX, ACTION), at_least=True),
+        Goal(f"First deploy / {CURL}, http", 1.25, plain.ratio(ACTION, CURL)),
+        Goal(f"First deploy / {CURL}, https", 1.25, secure.ratio(ACTION, CURL)),
+        Goal("The loop over one httpx client / first deploy", 8, plain.ratio(HTTPX, ACTION), at_least=True),
     ]
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from bench.served import Certificate
     from bench.sites import Site
 
 ACTION = "this action"
@@ -91,10 +92,10 @@ class Lab:
     tell: Callable[[str], None]
 
     @contextmanager
-    def trial(self, site: Site) -> Iterator[Trial]:
-        """A new platform for a folder whose files have reached the disk."""
+    def trial(self, site: Site, certificate: Certificate | None = None) -> Iterator[Trial]:
+        """A new platform for a folder whose files have reached the disk; with a certificate, over https."""
         os.sync()
-        with ServedPlatform(self.size.latency) as platform:
+        with ServedPlatform(self.size.latency, certificate) as platform:
             yield Trial(platform, site.folder, self.size.connections, self.folder / "list")
 
     def compare(

@@ -68,11 +68,13 @@ class ServedPlatform:
 
     Attributes:
         url: the API's base.
+        bundle: the authorities to trust, for https.
         pid: the process.
     """
 
     def __init__(self, latency: float, certificate: Certificate | None = None) -> None:
         """Answer after `latency` seconds, over https with a certificate."""
+        self.bundle = certificate.bundle if certificate else None
         options = [f"--latency={latency}"]
         if certificate:
             options.append(f"--certificate={certificate.chain}")
@@ -84,7 +86,7 @@ class ServedPlatform:
         self.url = self._process.stdout.readline().strip()
         if not self.url:
             raise RuntimeError("the local platform did not start")
-        context = ssl.create_default_context(cafile=certificate.bundle) if certificate else None
+        context = ssl.create_default_context(cafile=self.bundle) if self.bundle else None
         self._opener = build_opener(ProxyHandler({}), HTTPSHandler(context=context))
 
     def __enter__(self) -> Self:
