@@ -193,6 +193,25 @@ class TestUploads:
         """Then it is not recorded, and the next deploy uploads it again."""
         assert record(**facts) == {}
 
+    @pytest.mark.parametrize(
+        "doubtful",
+        [
+            pytest.param([], id="not listed"),
+            pytest.param([RemoteFile("a", 5, "yesterday")], id="listed with a time that says nothing"),
+        ],
+    )
+    def test_one_doubt_costs_nobody_else(self, doubtful):
+        """What is proved of the files after it is recorded."""
+        recorded = entries_to_record(
+            [LocalFile("a", "/a", 5, 0), LocalFile("b", "/b", 5, 0)],
+            {"a": HASH, "b": OTHER_HASH},
+            [*doubtful, RemoteFile("b", 5, STAMP)],
+            previous=None,
+            uploaded={"a": NOON, "b": NOON},
+            now=NOON + 1,
+        )
+        assert recorded == {"b": proof(OTHER_HASH, 5, STAMP)}
+
     @given(stamp=text)
     def test_any_text_as_a_time(self, stamp):
         """Never an error; what is recorded is recorded as it is."""

@@ -1,0 +1,313 @@
+"""How the deploy lock ends, word for word: given back, lost, or left to expire."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.operations.containers import tell
+from zerokie_action.api import lock
+from zerokie_action.errors import LockLost
+from zerokie_action.sandbox.faults import Fault, Kind
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.world import Outcome, World
+    from zerokie_action.sandbox.records import Record
+
+EXPIRES = "The lock expires by itself at TIME UTC, if it was not released."
+LOST = "The deploy lock was lost in the middle of the deploy"
+LOCK, FINALIZE, HEARTBEAT = ("POST", "/lock$"), ("POST", "/finalize$"), ("PUT", "/lock$")
+UPLOAD = ("PUT", "/files/")
+
+
+@pytest.fixture
+def state(world: World) -> Path:
+    """The state file of the runs."""
+    file = world.folder.parent / "state.json"
+    world.env["ZEROKIE_STATE_FILE"] = str(file)
+    return file
+
+
+def untimed(text: str) -> str:
+    return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "TIME", text)
+
+
+def lines(outcome: Outcome) -> list[str]:
+    return untimed(outcome.log).splitlines()
+
+
+def error(outcome: Outcome) -> tuple[int, str, str]:
+    return outcome.exit_code, outcome.outputs["error"], untimed(outcome.outputs["hint"])
+
+
+def requests(outcome: Outcome) -> list[tuple[str, int | None]]:
+    """What was asked about the lock, and the answers."""
+    about = [record for record in outcome.requests if re.search(r"/(lock|finalize)$", record.path)]
+    return [(f"{record.method} {record.path.rpartition('/')[2]}", record.status) for record in about]
+
+
+# --- finalize
+
+
+def test_a_refusal_from_something_in_between(world: World, state: Path) -> None:
+    """The lock is still ours, says the heartbeat; so finalize is sent again, with the true counts."""
+    world.platform.faults.add(Fault(Kind.STATUS, *FINALIZE, status=409))
+    outcome = world.run()
+    assert outcome.exit_code == 0, outcome.log
+    assert requests(outcome) == [
+        ("POST lock", 200),
+        ("POST finalize", 409),
+        ("PUT lock", 200),
+        ("POST finalize", 200),
+    ]
+    (deployment,) = world.platform.deployments("site")
+    assert (deployment.files_uploaded, deployment.total_bytes) == (4, outcome.outputs["bytes_uploaded"])
+    assert world.platform.lock("site") is None
+    assert not state.exists()
+
+
+def test_a_lock_that_was_lost_before_finalize(world: World, state: Path) -> None:
+    """The other deploy keeps its lock, and the cleanup has nothing to do."""
+
+    def take(record: Record) -> None:
+        if record.path.endswith("/finalize"):
+            world.platform.take_lock("site", "other")
+
+    world.platform.on_request = take
+    outcome = world.run()
+    code, message, hint = error(outcome)
+    assert code == 7
+    assert message == (
+        "The deploy lock was lost before finalize: the platform says that this deploy does not hold it"
+    )
+    assert hint.endswith("Run the deploy again: another deploy may have taken over in between.")
+    assert requests(outcome)[1:] == [("POST finalize", 409), ("PUT lock", 409)]
+    assert world.platform.lock("site") == "other"
+    assert not state.exists()
+
+
+def test_an_answer_to_finalize_that_was_lost(world: World, state: Path) -> None:
+    """The second one is refused, and nobody holds the lock: the first one worked."""
+    world.platform.faults.add(Fault(Kind.RESET, *FINALIZE, after=True))
+    outcome = world.run()
+    assert outcome.exit_code == 0, outcome.log
+    assert requests(outcome)[1:] == [("POST finalize", None), ("POST finalize", 409), ("PUT lock", 404)]
+    assert "the deploy ID is not known" in outcome.log
+    assert not state.exists()
+
+
+def test_a_platform_that_does_not_answer_finalize(world: World, state: Path) -> None:
+    """After a minute the run ends; the record stays for the cleanup."""
+    world.platform.faults.add(Fault(Kind.HANG, *FINALIZE, times=None))
+    outcome = world.run()
+    assert error(outcome) == (
+        5,
+        "The deploy lock could not be released in time: the platform did not answer",
+        EXPIRES,
+    )
+    assert outcome.seconds < 65
+    assert json.loads(state.read_text("utf-8"))["session"] == world.platform.lock("site")
+
+
+def test_when_it_expires(world: World) -> None:
+    """Half an hour after the last answer that the lock is ours."""
+    world.platform.faults.add(Fault(Kind.STATUS, *FINALIZE, times=None))
+    hint = world.run(retries=0).outputs["hint"]
+    told = datetime.fromisoformat(hint.partition(" at ")[2].partition(" UTC")[0]).replace(tzinfo=UTC)
+    assert abs(told - datetime.now(UTC) - timedelta(minutes=30)) < timedelta(minutes=1)
+
+
+# --- after a failure
+
+
+def test_a_failure_releases_the_lock(world: World, state: Path) -> None:
+    """The log says so, the error is the failure's."""
+    world.platform.faults.add(Fault(Kind.STATUS, *UPLOAD, status=400))
+    outcome = world.run()
+    assert "Deploy lock released" in lines(outcome)
+    assert outcome.outputs["error"].endswith('was refused (400: "Bad Request")')
+    assert world.platform.lock("site") is None
+    assert not state.exists()
+
+
+def test_a_failure_whose_release_fails(world: World, state: Path) -> None:
+    """The error is the failure's; the release's is a warning in one line."""
+    world.platform.faults.add(
+        Fault(Kind.STATUS, *UPLOAD, status=400),
+        Fault(Kind.STATUS, *FINALIZE, times=None),
+    )
+    outcome = world.run(retries=0)
+    (warning,) = [line for line in lines(outcome) if line.startswith("Warning")]
+    assert warning.startswith(
+        "Warning: finalizing the deploy failed after 1 attempt: the platform answered 503 "
+        f'("Service Unavailable"). {EXPIRES} Run the job again'
+    )
+    assert ".." not in warning
+    assert outcome.exit_code == 4
+    assert state.exists()
+
+
+# --- while it is asked for
+
+
+def test_a_cancelled_run_gives_back_what_may_be_its_own(world: World, state: Path) -> None:
+    """The answer is lost for ever; the heartbeat says that the lock is ours."""
+    world.platform.faults.add(Fault(Kind.HANG, *LOCK, after=True))
+    tell(world, after=3)
+    outcome = world.run()
+    assert outcome.exit_code == 143
+    assert "Deploy lock released" in lines(outcome)
+    assert requests(outcome) == [("POST lock", None), ("PUT lock", 200), ("POST finalize", 200)]
+    (deployment,) = world.platform.deployments("site")
+    assert (deployment.files_uploaded, deployment.files_deleted, deployment.total_bytes) == (0, 0, 0)
+    assert outcome.seconds < 8
+    assert not state.exists()
+
+
+def test_a_cancelled_run_leaves_alone_what_is_not_its_own(world: World, state: Path) -> None:
+    """The lock was never given; nothing is said, and there is nothing to clean up."""
+    world.platform.faults.add(Fault(Kind.HANG, *LOCK))
+    tell(world, after=3)
+    outcome = world.run()
+    assert outcome.exit_code == 143
+    assert requests(outcome) == [("POST lock", None), ("PUT lock", 404)]
+    assert "released" not in outcome.log
+    assert not state.exists()
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        (Fault(Kind.STATUS, *HEARTBEAT, status=403), "(403"),
+        (Fault(Kind.HANG, *HEARTBEAT, times=None), "is not known. The lock expires"),
+    ],
+    ids=["refused", "no answer"],
+)
+def test_whose_lock_it_is_may_remain_unknown(world: World, state: Path, fault: Fault, says: str) -> None:
+    """Then a warning says when it expires, and the record stays for the cleanup."""
+    world.platform.faults.add(Fault(Kind.HANG, *LOCK, after=True), fault)
+    tell(world, after=3)
+    outcome = world.run()
+    (warning,) = [line for line in lines(outcome) if line.startswith("Warning")]
+    assert warning.startswith("Warning: Whether the deploy lock is ours is not known")
+    assert says in warning
+    assert warning.endswith(EXPIRES)
+    assert outcome.seconds < 8
+    assert state.exists()
+
+
+def test_a_cancelled_wait_asks_nothing_more(world: World, state: Path) -> None:
+    """The platform said that the lock is somebody else's."""
+    world.platform.take_lock("site", "other")
+    tell(world, after=10)
+    outcome = world.run()
+    assert outcome.exit_code == 143
+    assert set(requests(outcome)) == {("POST lock", 409)}
+    assert not state.exists()
+
+
+def test_a_refusal_to_give_the_lock(world: World, state: Path) -> None:
+    """It is not ours for certain: nobody is asked, nothing is finalized or left to clean up."""
+    world.platform.faults.add(Fault(Kind.STATUS, *LOCK, status=403))
+    outcome = world.run()
+    assert outcome.exit_code == 4
+    assert requests(outcome) == [("POST lock", 403)]
+    assert not state.exists()
+
+
+@pytest.mark.parametrize(("held", "says"), [(0, ""), (0.4, ""), (30, r" after 3\d s")])
+def test_how_long_it_was_waited_for(world: World, held: float, says: str) -> None:
+    """A wait of a second or more is told; the app is named while it lasts."""
+    if held:
+        world.platform.take_lock("site", "other")
+        world.loop.call_later(held, world.platform.expire_lock, "site")
+    log = lines(world.run())
+    (acquired,) = [line for line in log if line.startswith("Deploy lock acquired")]
+    assert re.fullmatch(f"Deploy lock acquired{says}", acquired)
+    assert sum("Another deploy of 'site' is in progress" in line for line in log) == bool(held)
+
+
+# --- lost
+
+
+def test_a_lock_that_somebody_else_got(world: World, state: Path) -> None:
+    """The reason, and what to do; there is nothing to clean up."""
+    world.platform.faults.add(Fault(Kind.DELAY, *UPLOAD, times=None, seconds=20))
+    world.loop.call_later(5, world.platform.take_lock, "site", "other")
+    assert error(world.run(lock_heartbeat="10s")) == (
+        7,
+        f"{LOST}: the platform says that this deploy does not hold it",
+        "Nothing was written after that. Run the deploy again.",
+    )
+    assert not state.exists()
+
+
+def test_a_lock_that_is_not_confirmed(world: World, state: Path) -> None:
+    """Writing ends a minute before it may expire, though the platform takes every upload."""
+    world.write({f"{number:03}.txt": b"x" for number in range(100)})
+    world.platform.faults.add(
+        Fault(Kind.DELAY, *UPLOAD, times=None, seconds=25), Fault(Kind.STATUS, *HEARTBEAT, times=None)
+    )
+    outcome = world.run(concurrency=1, timeout="2h")
+    code, message, _ = error(outcome)
+    assert code == 7
+    assert message == (
+        f"{LOST}: the platform has not confirmed it for almost 30 minutes (was this machine suspended?)"
+    )
+    assert 28 * 60 < outcome.seconds < 30 * 60
+    assert not state.exists()
+
+
+@pytest.mark.parametrize(
+    ("faults", "told"),
+    [
+        ([Fault(Kind.STATUS, *LOCK, status=403)], None),
+        ([Fault(Kind.HANG, *LOCK)], 3),
+        ([Fault(Kind.HANG, *LOCK, after=True)], 3),
+        ([Fault(Kind.STATUS, *FINALIZE, status=409), Fault(Kind.STATUS, *HEARTBEAT, status=404)], None),
+    ],
+    ids=["refused", "never given", "given back", "lost"],
+)
+def test_github_is_told_that_nothing_is_left(
+    world: World, tmp_path: Path, faults: list[Fault], told: float | None
+) -> None:
+    """The post step reads the session that holds no lock any more."""
+    recorded = tmp_path / "github-state"
+    world.env |= {"GITHUB_ACTIONS": "true", "GITHUB_STATE": str(recorded)}
+    world.platform.faults.add(*faults)
+    if told:
+        tell(world, after=told)
+    world.run()
+    entries = dict(line.split("=", 1) for line in recorded.read_text("utf-8").splitlines())
+    assert entries["released"] == entries["session"]
+
+
+def test_the_clock_runs_while_the_machine_is_suspended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system has such a clock."""
+    assert lock.boot_time() == pytest.approx(time.clock_gettime(time.CLOCK_BOOTTIME), abs=10)
+    monkeypatch.delattr(time, "CLOCK_BOOTTIME")
+    assert lock.boot_time() == pytest.approx(time.monotonic(), abs=10)
+
+
+def test_a_lock_that_nobody_asked_for_is_not_ours() -> None:
+    """The fence is closed until the platform has confirmed the lock."""
+    nothing: Any = None
+    never_asked = lock.DeployLock(
+        nothing,
+        "site",
+        "session",
+        policy=lock.LockPolicy(),
+        state=nothing,
+        shield=nothing,
+        log=nothing,
+        clock=lambda: 0.0,
+    )
+    with pytest.raises(LockLost):
+        never_asked.check()
