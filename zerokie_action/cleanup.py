@@ -72,8 +72,7 @@ async def _release_all(
     async with anyio.create_task_group() as tasks:
 
         async def watch() -> None:
-            if signals.first is None:
-                await anyio.wait_readable(signals.socket)
+            await signals.came()
             tasks.cancel_scope.cancel()
 
         tasks.start_soon(watch)

@@ -13,7 +13,8 @@ from zerokie_action.report.summary import render_summary
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
     from zerokie_action.ci import CI
     from zerokie_action.settings import Destinations
@@ -67,17 +68,17 @@ class Reports:
         self._ci.write_outputs(texts)
         self._ci.write_summary(summary)
         where = self._destinations.usable() if problems else self._destinations
-        documents = (
-            ("output-file", where.output_file, render_json(clean)),
-            ("dotenv-file", where.dotenv_file, render_dotenv(texts)),
-            ("annotations-file", where.annotations_file, render_annotations(clean)),
-            ("summary-file", where.summary_file, summary),
+        documents: tuple[tuple[str, Path | None, Callable[[], str]], ...] = (
+            ("output-file", where.output_file, lambda: render_json(clean)),
+            ("dotenv-file", where.dotenv_file, lambda: render_dotenv(texts)),
+            ("annotations-file", where.annotations_file, lambda: render_annotations(clean)),
+            ("summary-file", where.summary_file, lambda: summary),
         )
         failed = False
-        for name, path, text in documents:
+        for name, path, render in documents:
             if path is not None:
                 try:
-                    write_report_file(path, text)
+                    write_report_file(path, render())
                 except OSError as error:
                     failed = True
                     self._ci.error(f"`{name}`: {str(path)!r} can't be written ({error.strerror or error})")

@@ -106,7 +106,7 @@ async def _supervise(
     error: BaseException | None = None
 
     async def watch() -> None:
-        await _told(signals)
+        await signals.came()
         shield.hurry()
         work.cancel()
 
@@ -121,12 +121,6 @@ async def _supervise(
     return error
 
 
-async def _told(signals: Signals) -> None:
-    """Wait until a signal says that the process must end."""
-    if signals.first is None:
-        await anyio.wait_readable(signals.socket)
-
-
 async def _comment(settings: Settings, env: Mapping[str, str], ci: CI, body: str, signals: Signals) -> None:
     """Comment, unless a signal leaves no time for it."""
     if signals.first is not None:
@@ -136,7 +130,7 @@ async def _comment(settings: Settings, env: Mapping[str, str], ci: CI, body: str
     async with anyio.create_task_group() as tasks:
 
         async def watch() -> None:
-            await _told(signals)
+            await signals.came()
             tasks.cancel_scope.cancel()
 
         tasks.start_soon(watch)

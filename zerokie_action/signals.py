@@ -49,6 +49,13 @@ class Signals:
             self.first = signum
             self._on_first(signum)
 
+    async def came(self) -> None:
+        """Wait until the first signal says that the process must end."""
+        from anyio import wait_readable  # noqa: PLC0415 - the handlers are in place before anything heavy
+
+        if self.first is None:
+            await wait_readable(self.socket)
+
     def close(self) -> None:
         """Give the sockets back. Only for those who make many of these."""
         self.socket.close()

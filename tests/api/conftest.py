@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-import anyio.to_thread
 import pytest
 import trustme
 
 from tests.api.servers import closed_port, context_for, deaf_port
-from tests.support.timewarp import TimeWarpLoop, wall_clock
+from tests.support.timewarp import TimeWarpLoop, count_threads, wall_clock
 from zerokie_action.sandbox.platform import Platform
 from zerokie_action.sandbox.server import serve
 
@@ -20,32 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Loop(TimeWarpLoop):
-    """Its end is waited for in real time: Python 3.12 gave it a time-out."""
-
-    async def shutdown_default_executor(self, *args: Any) -> None:
-        self.threads += 1
-        try:
-            await super().shutdown_default_executor(*args)
-        finally:
-            self.threads -= 1
-
-
 @pytest.fixture
 def anyio_backend(monkeypatch: pytest.MonkeyPatch) -> tuple[str, dict[str, Any]]:
-    run_sync = anyio.to_thread.run_sync
-
-    async def counted(*args: Any, **kwargs: Any) -> Any:
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, TimeWarpLoop)
-        loop.threads += 1
-        try:
-            return await run_sync(*args, **kwargs)
-        finally:
-            loop.threads -= 1
-
-    monkeypatch.setattr(anyio.to_thread, "run_sync", counted)
-    return "asyncio", {"loop_factory": Loop}
+    count_threads(monkeypatch)
+    return "asyncio", {"loop_factory": TimeWarpLoop}
 
 
 @pytest.fixture(scope="session")

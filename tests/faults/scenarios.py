@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.world import Outcome
+    from zerokie_action.sandbox.records import Record
 
 FIRST = {"index.html": b"<h1>one</h1>", "a.css": b"body{}", "b/c.js": b"c()"}
 SECOND = {"index.html": b"<h1>two</h1>", "a.css": b"body{}", "new.txt": b"new"}
@@ -54,6 +55,11 @@ class Scenario:
         finally:
             world.signals.close()
             world.platform.store.close()
+
+    def rehearse(self, loop: TimeWarpLoop, folder: Path) -> list[Record]:
+        """The requests of an undisturbed run; each one's index is where the same request comes again."""
+        with self.world(loop, folder) as world:
+            return self.run(world).requests
 
     def run(self, world: World) -> Outcome:
         """The run under test."""

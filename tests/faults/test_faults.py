@@ -72,10 +72,7 @@ def test_every_request(
     problems: list[str] = []
     cases = 0
     with warped(monkeypatch) as loop:
-        with scenario.world(loop, new_folder(tmp_path)) as world:
-            first = len(world.platform.requests)
-            requests = scenario.run(world).requests
-        for index, record in enumerate(requests, first):
+        for record in scenario.rehearse(loop, new_folder(tmp_path)):
             endpoint = {"method": record.method, "path": _endpoint(record.path)}
             for scope, where, codes in (
                 ("once", {}, once),
@@ -83,7 +80,7 @@ def test_every_request(
                 ("for ever", {"times": None}, for_ever | scenario.more),
             ):
                 cases += 1
-                fault = Fault(index=index, **arguments | where)  # type: ignore[arg-type]
+                fault = Fault(index=record.index, **arguments | where)  # type: ignore[arg-type]
                 with scenario.world(loop, new_folder(tmp_path)) as world:
                     world.platform.faults.add(fault)
                     found = list(_case(scenario, world, codes))

@@ -163,16 +163,7 @@ class History(RuleBasedStateMachine):
                     assert record.lock_holder in ours
 
 
-@pytest.fixture(autouse=True)
-def _handlers() -> object:
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    signal.set_wakeup_fd(-1)
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
-TestHistory = pytest.mark.usefixtures("_handlers")(History.TestCase)
+TestHistory = pytest.mark.usefixtures("handlers")(History.TestCase)
 TestHistory.settings = settings(
     max_examples=200 if EXHAUSTIVE else 40,
     stateful_step_count=20,

@@ -37,14 +37,7 @@ PLATFORMS = {
 """What the platform does from the request on at which the signal comes."""
 
 
-@pytest.fixture(autouse=True)
-def _handlers() -> Iterator[None]:
-    """Give pytest its own handlers back."""
-    before = {number: signal.getsignal(number) for number in CODES}
-    yield
-    signal.set_wakeup_fd(-1)
-    for number, handler in before.items():
-        signal.signal(number, handler)
+pytestmark = pytest.mark.usefixtures("handlers")
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
@@ -61,16 +54,13 @@ def test_at_every_request(
     seconds: list[float] = []
     cases = 0
     with warped(monkeypatch) as loop:
-        with scenario.world(loop, new_folder(tmp_path)) as world:
-            first = len(world.platform.requests)
-            requests = scenario.run(world).requests
-        for index, record in enumerate(requests, first):
+        for record in scenario.rehearse(loop, new_folder(tmp_path)):
             for number, moment in MOMENTS if platform == "answers" else MOMENTS[:1]:
                 cases += 1
                 with scenario.world(loop, new_folder(tmp_path)) as world:
                     if arguments := PLATFORMS[platform]:
-                        world.platform.faults.add(Fault(index=index, times=None, **arguments))
-                    found = list(_case(scenario, world, index, number, moment, seconds))
+                        world.platform.faults.add(Fault(index=record.index, times=None, **arguments))
+                    found = list(_case(scenario, world, record.index, number, moment, seconds))
                 problems += [f"{number.name} {moment} the effect of {record}: {problem}" for problem in found]
     assert not problems, f"{len(problems)} problems\n" + "\n".join(problems)
     record_property("request x signal cases", cases)

@@ -80,13 +80,13 @@ class TimeWarpLoop(asyncio.SelectorEventLoop):
         self.threads -= 1
 
 
-@contextmanager
-def warped(monkeypatch: pytest.MonkeyPatch) -> Iterator[TimeWarpLoop]:
-    """A loop, with the clocks that the client reads (wall and boot time) tied to it."""
-    loop = TimeWarpLoop()
+def count_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the loop know of anyio's worker threads while they are busy."""
     run_sync = anyio.to_thread.run_sync
 
     async def counted(*args: Any, **kwargs: Any) -> Any:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, TimeWarpLoop)
         loop.threads += 1
         try:
             return await run_sync(*args, **kwargs)
@@ -94,6 +94,13 @@ def warped(monkeypatch: pytest.MonkeyPatch) -> Iterator[TimeWarpLoop]:
             loop.threads -= 1
 
     monkeypatch.setattr(anyio.to_thread, "run_sync", counted)
+
+
+@contextmanager
+def warped(monkeypatch: pytest.MonkeyPatch) -> Iterator[TimeWarpLoop]:
+    """A loop, with the clocks that the client reads (wall and boot time) tied to it."""
+    loop = TimeWarpLoop()
+    count_threads(monkeypatch)
     monkeypatch.setattr(time, "time", lambda: wall_clock(loop))
     monkeypatch.setattr(time, "clock_gettime", lambda _clock: loop.now)
     try:

@@ -83,7 +83,6 @@ class DeployLock:
         session: the deploy session ID that owns the lock.
         waited: seconds spent waiting for somebody else's lock.
         finalized: what finalize returned; None before, and when the answer was lost.
-        released: whether the platform confirmed the release.
     """
 
     def __init__(
@@ -101,7 +100,6 @@ class DeployLock:
         self.session = session
         self.waited = 0.0
         self.finalized: Finalized | None = None
-        self.released = False
         self._client = client
         self._app = app
         self._policy = policy
@@ -180,9 +178,8 @@ class DeployLock:
                     self._state.released(self.session)
                 error.hint = f"{self._expiry()} {error.hint}"
                 raise
-            self.released = True
             self._state.released(self.session)
-        if scope.cancelled_caught and not self.released:
+        if scope.cancelled_caught:
             raise PlatformUnavailable(
                 "The deploy lock could not be released in time: the platform did not answer",
                 hint=self._expiry(),

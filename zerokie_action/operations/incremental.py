@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from zerokie_action.operations.job import Job
 
 _MANY = 1000
-_READ_TIME = 20.0
 _LARGEST_MANIFEST = 512 * MEGABYTE
 
 
@@ -80,9 +79,7 @@ async def gather(job: Job, folder: Scan, listing: Sequence[RemoteFile]) -> Evide
 
 
 async def _read(job: Job, path: str) -> Manifest | None:
-    # The session makes the URL one that no cache has seen.
-    url = f"{(job.result.url or '').rstrip('/')}/{path}?{job.session}"
-    data = await job.platform.read_public(url, max_answer=_LARGEST_MANIFEST, seconds=_READ_TIME)
+    data = await job.read_deployed(path, max_answer=_LARGEST_MANIFEST)
     found = (
         None
         if data is None
@@ -111,9 +108,8 @@ async def settle(job: Job, evidence: Evidence) -> float:
     Returns:
         A second since the epoch that the platform's clock has reached by now.
     """
-    if evidence.last_answer is None:
-        return math.floor(job.platform.clock.now()) if job.platform.clock.known else -math.inf
-    if evidence.manifest is None and len(evidence.answered) > _MANY:
+    is_large_first = evidence.manifest is None and len(evidence.answered) > _MANY
+    if evidence.last_answer is None or is_large_first:
         return math.floor(job.platform.clock.now()) if job.platform.clock.known else -math.inf
     latest = max(evidence.answered.values())
     # A second after the answer, its second is over by any clock; a date may tell sooner.

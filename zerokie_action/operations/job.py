@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import anyio
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from zerokie_action.report.result import Result
     from zerokie_action.settings import Settings
     from zerokie_action.shield import Shield
+
+_READ_TIME = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,12 @@ class Job:
     def app(self) -> str:
         """The app's name."""
         return self.settings.app
+
+    async def read_deployed(self, path: str, *, max_answer: int) -> bytes | None:
+        """What the app serves for a remote path, past its caches; None for anything but a plain answer."""
+        # The session makes the URL one that no cache has seen.
+        url = f"{(self.result.url or '').rstrip('/')}/{quote(path)}?{self.session}"
+        return await self.platform.read_public(url, max_answer=max_answer, seconds=_READ_TIME)
 
     def warn(self, text: str) -> None:
         """A warning in the log and in the reports."""

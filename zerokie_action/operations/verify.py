@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from zerokie_action.api.transport import MEGABYTE
 from zerokie_action.errors import PlatformUnavailable
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 _UNKNOWN = -1
 _SAMPLE = 20
 _LARGEST_SAMPLE = 4 * MEGABYTE
-_READ_TIME = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +100,5 @@ async def insist(job: Job, found: Doubts, evidence: Evidence) -> None:
 
 
 async def _serves_something_else(job: Job, file: LocalFile, evidence: Evidence) -> bool:
-    # The session makes the URL one that no cache has seen.
-    url = f"{(job.result.url or '').rstrip('/')}/{quote(file.path)}?{job.session}"
-    body = await job.platform.read_public(url, max_answer=_LARGEST_SAMPLE, seconds=_READ_TIME)
+    body = await job.read_deployed(file.path, max_answer=_LARGEST_SAMPLE)
     return body is not None and hashlib.sha256(body).hexdigest() != evidence.hashes[file.path]
