@@ -17,7 +17,7 @@ export PATH := $(CURDIR)/.venv/bin:$(NODE_TOOLS)/node_modules/.bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help demo test e2e lint lint-ci format bench requirements clean
+.PHONY: help demo test e2e lint lint-ci audit lowest format bench requirements clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,12 @@ lint: .venv/.synced ## Check style, types and the direction of imports
 lint-ci: .venv/.synced-ci $(NODE_TOOLS)/.installed ## Check the lock, the action, the workflows, the Dockerfile and the templates
 	@./.ci/lint
 
+audit: .venv/.synced-ci ## Check that dependencies are declared, used, and have no known vulnerability
+	@./.ci/audit
+
+lowest: .venv/.synced ## Run what touches dependencies with the oldest of each (needs Python 3.11)
+	@./.ci/lowest
+
 format: .venv/.synced ## Rewrite the code as the formatter wants it
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix
@@ -69,4 +75,5 @@ requirements: .venv/.synced ## Export the image's hashed requirements from uv.lo
 	@$(EXPORT) --only-group build --output-file requirements-build.txt
 
 clean: ## Remove what the commands above have made
-	@rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	@rm -rf .venv .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf build dist mutants
