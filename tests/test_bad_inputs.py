@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import jsonschema
 import pytest
 
 from tests.ci.grammar import file_command, workflow_commands
 from tests.sandbox.process import sandbox
+from tests.support.schema import check_result
 from tests.support.world import API_KEY
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from tests.support.world import Outcome, World
 
 ROOT = Path(__file__).resolve().parent.parent
-SCHEMA = json.loads((ROOT / "docs" / "result.schema.json").read_text("utf-8"))
 SECRET = "hunter2"  # noqa: S105
 IMAGE: dict[str, object] = {"image": "nginx:2", "app": "web"}
 REPORTS = {"GITHUB_OUTPUT": "output", "GITHUB_STATE": "state", "GITHUB_STEP_SUMMARY": "summary"}
@@ -99,6 +98,8 @@ BAD = [
     Bad("http", "would send the API key unencrypted; use https", {"api_url": "http://api.example.com"}),
     Bad("no URL", "`api-url`: the value is not a URL; write for example https://", {"api_url": f"me:{SECRET}@host"}),
     Bad("URL with password", "leave user, query and fragment out", {"api_url": f"https://me:{SECRET}@host"}),
+    Bad("URL that leads elsewhere", "`api-url`: the value's path has an empty, `.` or `..` segment; write the path without it", {"api_url": "https://host/a/../b"}),
+    Bad("URL with a bad escape", "without two hex digits; write", {"api_url": "https://host/%zz"}),
     Bad("key with a prefix", "`api-key`: the value holds white space", {"api_key": f"Bearer {SECRET}"}),
     Bad("key of two lines", "`api-key`: the value holds white space", {"api_key": f"{SECRET}\n{SECRET}"}),
     Bad("unexpanded key", "`api-key`: the value is a variable that was not expanded", {"api_key": "$ZEROKIE_KEY"}),
@@ -190,7 +191,7 @@ def test_bad_inputs(world: World, bad: Bad) -> None:
     assert (world.platform.apps.list(), world.stored()) == before
     assert not Path("state").exists()
 
-    jsonschema.validate(outcome.outputs, SCHEMA)
+    check_result(outcome.outputs)
     assert (outcome.outputs["status"], outcome.outputs["exit_code"]) == ("failed", bad.code)
     assert outcome.outputs["error"]
     outputs = file_command(Path("output").read_text("utf-8"))

@@ -19,6 +19,8 @@ from markdown_it import MarkdownIt
 from tests.support.stories import STORIES, tell
 from zerokie_action import documentation
 from zerokie_action.api import client, lock
+from zerokie_action.api.transport import MEGABYTE
+from zerokie_action.operations import probe
 from zerokie_action.report.outputs import OUTPUTS
 from zerokie_action.sandbox import cli
 from zerokie_action.settings import Settings
@@ -267,6 +269,14 @@ def test_states_are_those_of_the_code() -> None:
 
 
 # --- texts
+
+
+def test_how_large_an_answer_to_a_health_check_may_be() -> None:
+    """The limit is said where health checks are explained, and in the error that it leads to."""
+    limit = probe._LARGEST_ANSWER
+    texts = {page.name: page.read_text("utf-8") for page in PAGES}
+    assert f"more than {limit // MEGABYTE} MB counts as none" in texts["health-checks.md"]
+    assert f"larger than {limit} bytes" in texts["troubleshooting.md"]
 
 
 def test_every_exit_code_has_its_chapter() -> None:

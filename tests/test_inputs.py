@@ -332,6 +332,8 @@ def test_no_tokens(text: str) -> None:
         ("http://127.1.2.3", "http://127.1.2.3"),
         ("http://[::1]:80", "http://[::1]:80"),
         ("http://zerokie.localhost", "http://zerokie.localhost"),
+        ("https://api.example.com//", "https://api.example.com"),
+        ("https://api.example.com/a%20%C3%a9/..c/v1//", "https://api.example.com/a%20%C3%a9/..c"),
     ],
 )
 def test_api_urls(text: str, base: str) -> None:
@@ -378,6 +380,24 @@ def test_api_urls_have_no_extras(text: str) -> None:
     """User, query and fragment are refused, and not quoted."""
     assert refusal(inputs.check_api_url, text) == (
         "the value has more than scheme, host and path; leave user, query and fragment out"
+    )
+
+
+@pytest.mark.parametrize(
+    "path", ["/..", "/a/../b", "/./a", "/%2e%2E/v1", "/.%2e", "//v1", "/a//b", "/v1/.", "/%zz/../a"]
+)
+def test_api_urls_lead_to_one_place(path: str) -> None:
+    """Segments that vanish on the way, or take others along, are refused."""
+    assert refusal(inputs.check_api_url, f"https://api.example.com{path}") == (
+        "the value's path has an empty, `.` or `..` segment; write the path without it"
+    )
+
+
+@pytest.mark.parametrize("path", ["/%", "/%2", "/%zz/v1", "/a%2gb"])
+def test_api_urls_are_escaped(path: str) -> None:
+    """A percent sign begins an escape, or is one."""
+    assert refusal(inputs.check_api_url, f"https://api.example.com{path}") == (
+        "the value's path has a % without two hex digits; write %25 for the sign itself"
     )
 
 

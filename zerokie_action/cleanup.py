@@ -18,7 +18,7 @@ from zerokie_action.api.network import Network
 from zerokie_action.api.platform import Platform
 from zerokie_action.api.retry import Retries
 from zerokie_action.ci import detect
-from zerokie_action.errors import DeployError, unwrap
+from zerokie_action.errors import DeployError, RequestRejected, unwrap
 from zerokie_action.settings import DEFAULT_API_URL, InputSource, check_api_url, log_level, secrets
 from zerokie_action.state import HeldLock, StateRecord, default_file, held_locks
 from zerokie_action.text import Redactor
@@ -91,11 +91,10 @@ async def _release_all(
 async def _release(lock: HeldLock, platform: Platform, state: StateRecord, ci: CI) -> None:
     try:
         if await platform.client.heartbeat(lock.app, lock.session):
-            # A killed deploy can't tell its counts any more.
-            finalized = await platform.client.finalize(lock.app, lock.session, Counts())
+            recorded = await _finalize(lock, platform)
             ci.warning(
                 f"Cleanup: the deploy of {lock.app!r} was killed and left its lock; it is released "
-                f"now. The platform recorded it as {finalized.deploy_id} with counts of zero: what really "
+                f"now. The platform recorded it as {recorded} with counts of zero: what really "
                 "changed is not known. Run the deploy again."
             )
         else:
@@ -106,3 +105,15 @@ async def _release(lock: HeldLock, platform: Platform, state: StateRecord, ci: C
         )
     else:
         state.released(lock.session)
+
+
+async def _finalize(lock: HeldLock, platform: Platform) -> str:
+    """Finalize, and return what the platform recorded it as."""
+    try:
+        # A killed deploy can't tell its counts any more.
+        return (await platform.client.finalize(lock.app, lock.session, Counts())).deploy_id
+    except RequestRejected as refusal:
+        # An earlier attempt, whose answer was lost, may have released it.
+        if not refusal.unclear or await platform.client.heartbeat(lock.app, lock.session):
+            raise
+        return "a deploy of unknown ID"

@@ -11,7 +11,7 @@ import ipaddress
 import math
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -207,6 +207,7 @@ def check_api_url(text: str) -> str:
         raise ValueError(
             f"{text!r} would send the API key unencrypted; use https (http is for loopback hosts)"
         )
+    _refuse_ambiguous(parts.path.rstrip("/"))
     return text.rstrip("/").removesuffix("/v1")
 
 
@@ -218,6 +219,14 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _refuse_ambiguous(path: str) -> None:
+    # Each program on the way may read these in its own way; what comes back is a 404 that blames the app.
+    if any(unquote(segment) in {"", ".", ".."} for segment in path.split("/")[1:]):
+        raise ValueError("the value's path has an empty, `.` or `..` segment; write the path without it")
+    if re.search(r"%(?![0-9A-Fa-f]{2})", path):
+        raise ValueError("the value's path has a % without two hex digits; write %25 for the sign itself")
 
 
 def _refuse_unexpanded(text: str) -> None:

@@ -30,7 +30,6 @@ from zerokie_action.api.transport import Answer
 from zerokie_action.errors import (
     AuthenticationError,
     DeployError,
-    LockLost,
     PlatformUnavailable,
     RequestRejected,
 )
@@ -91,7 +90,7 @@ class TestErrors:
             assert await call(client_over(carrier)) is nothing_to_do[name]
             return
         error = await error_of(call, client_over(carrier))
-        assert type(error) is (LockLost if name == "finalize" else RequestRejected)
+        assert type(error) is RequestRejected
         assert "app not found" in str(error)
 
     @EVERY_ENDPOINT
@@ -104,7 +103,7 @@ class TestErrors:
             assert await call(client_over(carrier)) is somebody_else[name]
             return
         error = await error_of(call, client_over(carrier))
-        assert type(error) is (LockLost if name == "finalize" else RequestRejected)
+        assert type(error) is RequestRejected
         assert "conflict" in str(error)
         assert not error.unclear
 
@@ -118,6 +117,14 @@ class TestErrors:
         assert elsewhere.requests == []
         assert str(error) == f'Listing the apps was refused ({status}: "no reason given")'
         assert error.hint == "Redirects are not followed with the API key; correct `api-url`."
+
+    @pytest.mark.parametrize("status", [404, 409])
+    async def test_a_finalize_that_is_refused(self, status: int) -> None:
+        """A session without a lock is no app without a name: no other one is looked for."""
+        carrier = Constant(Answer(status, {}, b'{"error": "no lock"}'))
+        error = await error_of(ENDPOINTS["finalize"].call, client_over(carrier))
+        assert str(error) == f'Finalizing the deploy was refused ({status}: "no lock")'
+        assert len(carrier.requests) == 1
 
     async def test_wrong_key(self) -> None:
         error = await error_of(

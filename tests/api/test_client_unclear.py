@@ -9,7 +9,7 @@ import pytest
 
 from tests.api.clients import client_of
 from zerokie_action.api.models import Counts
-from zerokie_action.errors import LockLost, PlatformUnavailable, RequestRejected
+from zerokie_action.errors import PlatformUnavailable, RequestRejected
 from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class TestOneLostAnswer:
         sandbox.faults.add(fault)
         async with client_of(sandbox.base_url, retries=3) as client:
             if fault.after:
-                with pytest.raises(LockLost) as caught:
+                with pytest.raises(RequestRejected) as caught:
                     await client.finalize("site", SESSION, Counts(1, 2, 3))
                 assert caught.value.unclear, "an earlier attempt may have released it"
             else:
@@ -240,7 +240,7 @@ class TestSomebodyElse:
     async def test_a_lock_that_is_gone(self, sandbox: Platform) -> None:
         async with client_of(sandbox.base_url) as client:
             assert not await client.heartbeat("site", SESSION)
-            with pytest.raises(LockLost) as caught:
+            with pytest.raises(RequestRejected) as caught:
                 await client.finalize("site", SESSION, Counts())
         assert not caught.value.unclear
         assert sandbox.deployments("site") == []

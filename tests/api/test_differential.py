@@ -44,6 +44,16 @@ ANSWERED: dict[str, tuple[Pieces, str, Outcome]] = {
         "keep",
         (307, b""),
     ),
+    "redirect to no URL": (
+        b"HTTP/1.1 302 Go\r\nLocation: http:x\r\nContent-Length: 0\r\n\r\n",
+        "keep",
+        (302, b""),
+    ),
+    "redirect to no host name": (
+        b"HTTP/1.1 301 Go\r\nLocation: http://xn--/\r\nContent-Length: 0\r\n\r\n",
+        "keep",
+        (301, b""),
+    ),
     "as large as allowed": (OK + b"Content-Length: 1000\r\n\r\n" + b"x" * MOST, "keep", (200, b"x" * MOST)),
     "too large": (OK + b"Content-Length: 1001\r\n\r\n" + b"x" * (MOST + 1), "keep", none(sent=True)),
     "too large, no length": (OK + b"\r\n" + b"x" * 50_000, "hang", none(sent=True)),

@@ -34,6 +34,12 @@ class TestErrorText:
             (b"<html><title>502 Bad Gateway</title>", "an HTML page: 502 Bad Gateway"),
             (b"<!DOCTYPE html>\n<html><title>\n Sign\n in </title>", "an HTML page: Sign in"),
             (b"<HTML><body>no title", "an HTML page"),
+            (b"<HTML><TITLE>ERROR: not satisfied</TITLE>", "an HTML page: ERROR: not satisfied"),
+            (b"<html><title> </title>", "an HTML page"),
+            (b"<html><title>cut off", "an HTML page: cut off"),
+            (b"<html>" + b" " * 5000 + b"<title>far down</title>", "an HTML page: far down"),
+            (b"<!DOCTYPE plist><title>no page</title>", "<!DOCTYPE plist><title>no page</title>"),
+            (b'{"error": "<html><title>x</title>"}', "<html><title>x</title>"),
             (b"\xff\xfe\x00", "\ufffd\ufffd\x00"),
             ('{"error": "gr\u00fc\u00dfe"}'.encode(), "gr\u00fc\u00dfe"),
             ('{"error": "gr\u00fc\u00dfe"}'.encode("utf-16"), "gr\u00fc\u00dfe"),
@@ -70,6 +76,9 @@ class TestErrorText:
     [
         (b"<html>", True),
         (b"\n <!DOCTYPE HTML><body>", True),
+        (b" " * 995 + b"<html>", True),
+        (b" " * 996 + b"<html>", False),
+        (b"<!DOCTYPE plist>", False),
         (b"", False),
         (b'{"error": "x"}', False),
         (b"[]", False),
@@ -77,7 +86,9 @@ class TestErrorText:
     ],
 )
 def test_web_pages(body: bytes, *, expected: bool) -> None:
+    """What is one is told as one."""
     assert is_web_page(body) is expected
+    assert error_text(body).startswith("an HTML page") is expected
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,18 @@ async def test_endless_redirects_end() -> None:
     assert len(server.requests) == 10
 
 
-@pytest.mark.parametrize("location", ["ftp://h/x", "javascript:alert(1)", "http://h:99999/"])
+@pytest.mark.parametrize(
+    "location",
+    [
+        "ftp://h/x",
+        "javascript:alert(1)",
+        "mailto:a",
+        "http://h:99999/",
+        "http://h:x/",
+        "http://xn--/",
+        "https:",
+    ],
+)
 async def test_a_redirect_to_no_page(location: str) -> None:
     """It is not followed; the error says where it comes from."""
     async with serve(chain(location)) as server:

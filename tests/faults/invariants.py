@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import jsonschema
+from tests.support.schema import check_result
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -15,11 +13,8 @@ if TYPE_CHECKING:
     from tests.support.world import Outcome, World
     from zerokie_action.sandbox.records import Record
 
-SCHEMA = jsonschema.Draft202012Validator(
-    json.loads((Path(__file__).parents[2] / "docs" / "result.schema.json").read_text())
-)
 DONE = {"deploy": "deployed", "restart": "restarted", "destroy": "destroyed"}
-LOCK_MAY_STAY = "expires"
+LOCK_MAY_STAY = ("expires", "the platform says that this deploy does not hold it")
 
 
 def broken(scenario: Scenario, world: World, outcome: Outcome, *, codes: Collection[int]) -> Iterator[str]:
@@ -34,10 +29,10 @@ def broken(scenario: Scenario, world: World, outcome: Outcome, *, codes: Collect
         yield from _success(scenario, world, outcome)
     else:
         yield from _failure(scenario, world, outcome)
-    SCHEMA.validate(outcome.outputs)
+    check_result(outcome.outputs)
     yield from _writes_were_allowed(outcome)
-    if world.platform.lock("site") and LOCK_MAY_STAY not in outcome.log:
-        yield "the lock is still held, and nothing says when it expires"
+    if world.platform.lock("site") and not any(words in outcome.log for words in LOCK_MAY_STAY):
+        yield "the lock is still held, and nothing says when it expires, or that the platform denies it"
     if "Traceback" in outcome.log:
         yield "a traceback in the log"
 

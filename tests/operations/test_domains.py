@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.operations.containers import lines
+from tests.support.schema import check_result
 from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def test_attached_already(world: World, tmp_path: Path) -> None:
     summary = tmp_path / "summary.md"
     outcome = world.run(domains=[WWW], summary_file=summary)
     assert outcome.exit_code == 0
+    check_result(outcome.outputs)
     assert outcome.outputs["warnings"] == []
     assert outcome.outputs["domains"] == [{"domain": WWW, "status": "attached already"}]
     assert f"| `{WWW}` | attached already |  |" in summary.read_text()
@@ -59,6 +61,7 @@ def test_duplicates(world: World) -> None:
 def test_apex_domains(world: World) -> None:
     """The platform has none; the error names what works. The deploy is done, and the outputs say so."""
     outcome = world.run(domains=["example.com", WWW])
+    check_result(outcome.outputs)
     assert outcome.exit_code == 4
     assert outcome.outputs["error"] == (
         "The deploy is done, but its domains are not: "

@@ -129,6 +129,39 @@ class TestContainers:
             f"({url}/ -> {url}/login -> {url}/login)"
         )
 
+    @pytest.mark.parametrize("location", ["http://h:x/", "mailto:a", "http://xn--/"])
+    def test_a_redirect_to_nowhere(self, world: World, location: str) -> None:
+        """Is trouble like any other."""
+        world.platform.set_page("web", 302, headers={"location": location})
+        outcome = deploy(world, health_check="/", health_check_timeout=3)
+        assert outcome.exit_code == 10
+        url = "http://platform/_apps/web/"
+        assert error(outcome) == (
+            f"{url} is not healthy after 3 s: the redirect from {url} leads to what is not the URL of a page"
+        )
+
+    @pytest.mark.parametrize(
+        ("path", "sent"),
+        [
+            ("/a/../b", "/b"),
+            ("/./", "/"),
+            ("//", "//"),
+            ("//host/x", "//host/x"),
+            ("/%zz", "/%zz"),
+            ("/%", "/%"),
+            ("/a|b[", "/a|b["),
+            ("/#x", "/"),
+            ("/\u00fc", "/%C3%BC"),
+        ],
+    )
+    def test_odd_paths(self, world: World, path: str, sent: str) -> None:
+        """The app is asked for what a browser would make of them, and its answer counts."""
+        world.platform.faults.add(Fault(Kind.STATUS, path="/_apps/", status=200, times=None))
+        outcome = deploy(world, health_check=path)
+        assert outcome.exit_code == 0, outcome.log
+        (record,) = asked(outcome)
+        assert record.path == f"/_apps/web{sent}"
+
     def test_what_another_host_says_is_not_shown(self, world: World) -> None:
         """A redirect may lead to an address that only this machine can reach."""
         world.platform.faults.add(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +16,7 @@ from zerokie_action.errors import LockLost
 from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.support.world import Outcome, World
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 EXPIRES = "The lock expires by itself at TIME UTC, if it was not released."
 LOST = "The deploy lock was lost in the middle of the deploy"
+GONE = "The deploy lock was lost before finalize: the platform says that this deploy does not hold it"
+AGAIN = "Run the deploy again: another deploy may have taken over in between."
 LOCK, FINALIZE, HEARTBEAT = ("POST", "/lock$"), ("POST", "/finalize$"), ("PUT", "/lock$")
 UPLOAD = ("PUT", "/files/")
 
@@ -53,6 +56,22 @@ def requests(outcome: Outcome) -> list[tuple[str, int | None]]:
     return [(f"{record.method} {record.path.rpartition('/')[2]}", record.status) for record in about]
 
 
+def ending(outcome: Outcome) -> list[tuple[str, int | None]]:
+    """The same from the first finalize on."""
+    asked = requests(outcome)
+    return asked[[what for what, _ in asked].index("POST finalize") :]
+
+
+def lose_before_finalize(world: World) -> Callable[[Record], None]:
+    """Somebody else gets the lock when everything is uploaded."""
+
+    def take(record: Record) -> None:
+        if record.path.endswith("/finalize"):
+            world.platform.take_lock("site", "other")
+
+    return take
+
+
 # --- finalize
 
 
@@ -61,12 +80,7 @@ def test_a_refusal_from_something_in_between(world: World, state: Path) -> None:
     world.platform.faults.add(Fault(Kind.STATUS, *FINALIZE, status=409))
     outcome = world.run()
     assert outcome.exit_code == 0, outcome.log
-    assert requests(outcome) == [
-        ("POST lock", 200),
-        ("POST finalize", 409),
-        ("PUT lock", 200),
-        ("POST finalize", 200),
-    ]
+    assert ending(outcome) == [("POST finalize", 409), ("PUT lock", 200), ("POST finalize", 200)]
     (deployment,) = world.platform.deployments("site")
     assert (deployment.files_uploaded, deployment.total_bytes) == (4, outcome.outputs["bytes_uploaded"])
     assert world.platform.lock("site") is None
@@ -74,21 +88,11 @@ def test_a_refusal_from_something_in_between(world: World, state: Path) -> None:
 
 
 def test_a_lock_that_was_lost_before_finalize(world: World, state: Path) -> None:
-    """The other deploy keeps its lock, and the cleanup has nothing to do."""
-
-    def take(record: Record) -> None:
-        if record.path.endswith("/finalize"):
-            world.platform.take_lock("site", "other")
-
-    world.platform.on_request = take
+    """When it expires is not for us to say. The other deploy keeps it, and the cleanup has nothing to do."""
+    world.platform.on_request = lose_before_finalize(world)
     outcome = world.run()
-    code, message, hint = error(outcome)
-    assert code == 7
-    assert message == (
-        "The deploy lock was lost before finalize: the platform says that this deploy does not hold it"
-    )
-    assert hint.endswith("Run the deploy again: another deploy may have taken over in between.")
-    assert requests(outcome)[1:] == [("POST finalize", 409), ("PUT lock", 409)]
+    assert error(outcome) == (7, GONE, AGAIN)
+    assert ending(outcome) == [("POST finalize", 409), ("PUT lock", 409)]
     assert world.platform.lock("site") == "other"
     assert not state.exists()
 
@@ -98,7 +102,7 @@ def test_an_answer_to_finalize_that_was_lost(world: World, state: Path) -> None:
     world.platform.faults.add(Fault(Kind.RESET, *FINALIZE, after=True))
     outcome = world.run()
     assert outcome.exit_code == 0, outcome.log
-    assert requests(outcome)[1:] == [("POST finalize", None), ("POST finalize", 409), ("PUT lock", 404)]
+    assert ending(outcome) == [("POST finalize", None), ("POST finalize", 409), ("PUT lock", 404)]
     assert "the deploy ID is not known" in outcome.log
     assert not state.exists()
 
@@ -116,12 +120,51 @@ def test_a_platform_that_does_not_answer_finalize(world: World, state: Path) -> 
     assert json.loads(state.read_text("utf-8"))["session"] == world.platform.lock("site")
 
 
-def test_when_it_expires(world: World) -> None:
-    """Half an hour after the last answer that the lock is ours."""
-    world.platform.faults.add(Fault(Kind.STATUS, *FINALIZE, times=None))
+@pytest.mark.parametrize("status", [404, 409])
+def test_a_lock_that_finalize_does_not_find_and_the_heartbeat_does(
+    world: World, state: Path, status: int
+) -> None:
+    """Whatever refuses it, the lock is ours: it is not called lost, and the record stays for the cleanup."""
+    world.platform.faults.add(Fault(Kind.STATUS, *FINALIZE, status=status, body=b"no lock", times=None))
+    outcome = world.run()
+    code, message, hint = error(outcome)
+    assert (code, message) == (4, f'Finalizing the deploy was refused ({status}: "no lock")')
+    assert hint.startswith(f"{EXPIRES} ")
+    assert ending(outcome) == [("POST finalize", status), ("PUT lock", 200), ("POST finalize", status)]
+    assert json.loads(state.read_text("utf-8"))["session"] == world.platform.lock("site")
+
+
+def test_a_heartbeat_that_does_not_tell_whose_it_is(world: World, state: Path) -> None:
+    """The lock may still be ours, so the error says when it expires, and the record stays."""
+    world.platform.faults.add(
+        Fault(Kind.STATUS, *FINALIZE, status=409), Fault(Kind.STATUS, *HEARTBEAT, times=None)
+    )
+    outcome = world.run(retries=0)
+    code, message, hint = error(outcome)
+    assert code == 5
+    assert message.startswith("confirming the deploy lock failed after 1 attempt")
+    assert hint.startswith(f"{EXPIRES} ")
+    assert state.exists()
+
+
+@pytest.mark.parametrize("status", [503, 403])
+def test_when_it_expires(world: World, status: int) -> None:
+    """Half an hour after the last answer that the lock is ours, be it one that a refusal led to."""
+    world.platform.faults.add(Fault(Kind.STATUS, *FINALIZE, status=status, times=None))
+    answers: list[float] = []
+
+    def wait(record: Record) -> None:
+        if record.path.endswith("/finalize"):
+            world.loop.jump(20)
+
+    def note(record: Record) -> None:
+        if record.path.endswith("/lock"):
+            answers.append(time.time())
+
+    world.platform.on_request, world.platform.on_response = wait, note
     hint = world.run(retries=0).outputs["hint"]
     told = datetime.fromisoformat(hint.partition(" at ")[2].partition(" UTC")[0]).replace(tzinfo=UTC)
-    assert abs(told - datetime.now(UTC) - timedelta(minutes=30)) < timedelta(minutes=1)
+    assert told.timestamp() == pytest.approx(answers[-1] + 30 * 60, abs=1)
 
 
 # --- after a failure
@@ -154,6 +197,17 @@ def test_a_failure_whose_release_fails(world: World, state: Path) -> None:
     assert state.exists()
 
 
+def test_a_failure_after_which_the_lock_is_lost(world: World, state: Path) -> None:
+    """Nothing is left to expire: the warning says what happened and what to do."""
+    world.platform.faults.add(Fault(Kind.STATUS, *UPLOAD, status=400))
+    world.platform.on_request = lose_before_finalize(world)
+    outcome = world.run()
+    assert [line for line in lines(outcome) if line.startswith("Warning")] == [f"Warning: {GONE}. {AGAIN}"]
+    assert outcome.exit_code == 4
+    assert world.platform.lock("site") == "other"
+    assert not state.exists()
+
+
 # --- while it is asked for
 
 
@@ -179,6 +233,19 @@ def test_a_cancelled_run_leaves_alone_what_is_not_its_own(world: World, state: P
     assert outcome.exit_code == 143
     assert requests(outcome) == [("POST lock", None), ("PUT lock", 404)]
     assert "released" not in outcome.log
+    assert not state.exists()
+
+
+def test_a_cancelled_run_whose_lock_goes_to_somebody_else(world: World, state: Path) -> None:
+    """Between the heartbeat and finalize: there is nothing to give back, and nothing to warn of."""
+    world.platform.faults.add(Fault(Kind.HANG, *LOCK, after=True))
+    world.platform.on_request = lose_before_finalize(world)
+    tell(world, after=3)
+    outcome = world.run()
+    assert outcome.exit_code == 143
+    assert requests(outcome)[1:] == [("PUT lock", 200), ("POST finalize", 409), ("PUT lock", 409)]
+    assert not [line for line in lines(outcome) if "arning" in line or "released" in line]
+    assert world.platform.lock("site") == "other"
     assert not state.exists()
 
 

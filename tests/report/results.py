@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from tests.ci.grammar import HOSTILE
 from zerokie_action.report.result import Changes, Result
+from zerokie_action.text import one_line
 
 
 def static() -> Result:
@@ -68,7 +69,16 @@ def planned() -> Result:
 def hostile() -> st.SearchStrategy[Result]:
     """Whatever a platform, a file system and a user could put into a result."""
     optional = st.none() | HOSTILE
-    domain = st.fixed_dictionaries({"domain": HOSTILE, "cname_target": HOSTILE, "tls_status": HOSTILE})
+    words = HOSTILE.filter(bool)
+    domain = st.one_of(
+        st.fixed_dictionaries(
+            {"domain": HOSTILE},
+            optional={"cname_target": words, "tls_status": words},
+        ),
+        st.fixed_dictionaries({"domain": HOSTILE, "cname_target": words, "dns_record": words}),
+        st.fixed_dictionaries({"domain": HOSTILE, "status": st.just("attached already")}),
+        st.fixed_dictionaries({"domain": HOSTILE, "error": words.map(one_line).filter(bool)}),
+    )
     changes = st.none() | st.builds(
         Changes,
         st.lists(st.tuples(HOSTILE, st.integers(0)), max_size=3),

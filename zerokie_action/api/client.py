@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
@@ -34,7 +35,6 @@ from zerokie_action.api.transport import MEGABYTE, Answer, Content, Request
 from zerokie_action.errors import (
     AuthenticationError,
     DeployError,
-    LockLost,
     PlatformUnavailable,
     RequestRejected,
 )
@@ -234,8 +234,8 @@ class Client:
         """Purge the CDN cache, release the lock, record the deploy ("POST …/deploy/finalize").
 
         Raises:
-            LockLost: when the platform says that the session holds no lock (404, 409). `unclear` is set when
-                an earlier attempt may have released it.
+            RequestRejected: with status 404 or 409 when the session holds no lock. `unclear` is set when an
+                earlier attempt may have released it.
         """
         purpose = "finalizing the deploy"
         body = {
@@ -247,13 +247,8 @@ class Client:
         request = _request(
             "POST", f"{_app_path(name)}/deploy/finalize", purpose, body, timeout=FINALIZE_TIMEOUT
         )
-        reply = await self._sender.send(request, _one(Finalized))
-        if reply.status in {NOT_FOUND, CONFLICT}:
-            words = error_text(reply.body) or str(reply.status)
-            lost = LockLost(f"The deploy lock was lost before finalize: {words}")
-            lost.unclear = reply.unclear
-            raise lost
-        return await self._value(reply, purpose, app=name)
+        # A 404 need not be about the app: the session may hold no lock.
+        return await self._value(await self._sender.send(request, _one(Finalized)), purpose, app=None)
 
     # Custom domains of static apps
 
@@ -329,7 +324,7 @@ class Client:
 
 _HINT = "The platform's own words say why; correct that, then run the job again."
 _HINTS = {
-    409: "Something else is changing the app; run the job again when that has ended.",
+    409: "Something else is changing the app, or has taken its name; run the job again when that has ended.",
     400: "Check the inputs that this request is made of.",
     403: "The key is known but may not do this; check its permissions.",
 }
@@ -350,6 +345,7 @@ def _app_path(name: str) -> str:
     return f"/v1/apps/{_segment(name)}"
 
 
+@lru_cache(maxsize=1024)  # the app and its folders come again and again
 def _segment(text: str) -> str:
     if text in {"", ".", ".."}:
         raise ValueError(f"{text!r} can't be addressed as a path segment")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from zerokie_action.api.network import Network
 
 _GZIP = 16 + zlib.MAX_WBITS
+_ASIDE = "zerokie_location"
 
 
 class HttpTransport:
@@ -45,6 +46,7 @@ class HttpTransport:
             proxy=_proxy(base, network),
             trust_env=False,
             follow_redirects=False,
+            event_hooks={"response": [_set_place_aside]},
             timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT),
         )
 
@@ -89,7 +91,13 @@ class HttpTransport:
         finally:
             with anyio.CancelScope(shield=True, deadline=anyio.current_time() + 1):
                 await response.aclose()
-        return Answer(response.status_code, response.headers, body)
+        return Answer(response.status_code, {**response.headers, **response.extensions[_ASIDE]}, body)
+
+
+async def _set_place_aside(response: httpx.Response) -> None:
+    # httpx reads where a redirect leads even if it is not to follow, and fails if that is no URL.
+    place = response.headers.pop("location", None)
+    response.extensions[_ASIDE] = {} if place is None else {"location": place}
 
 
 async def _read(response: httpx.Response, most: int) -> bytes:

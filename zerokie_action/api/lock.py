@@ -13,10 +13,9 @@ what was really changed, except when the lock is not ours any more.
 from __future__ import annotations
 
 import time
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import anyio
 
@@ -52,6 +51,8 @@ ASKING_TIME_WHEN_TOLD = 1.5
 _ATTEMPT_TIME = 90.0
 _HEARTBEAT_RETRY = 15.0
 
+_NOT_OURS = "the platform says that this deploy does not hold it"
+
 
 class LockState(Protocol):
     """Where it is recorded, for the cleanup, that a lock may be held."""
@@ -63,8 +64,7 @@ class LockState(Protocol):
         """The platform confirmed that the lock is free, or it never was ours."""
 
 
-@dataclass(frozen=True, slots=True)
-class LockPolicy:
+class LockPolicy(NamedTuple):
     """How long to wait for somebody else's lock and how often to confirm our own, in seconds."""
 
     timeout: float = 600.0
@@ -108,7 +108,7 @@ class DeployLock:
         self._log = log
         self._clock = clock
         self._confirmed = -LEASE
-        self._confirmed_wall = datetime.now(UTC)
+        self._confirmed_wall = time.time()
         self._unclear = False
         self._lost: LockLost | None = None
 
@@ -146,36 +146,50 @@ class DeployLock:
     async def keep_alive(self, work: anyio.CancelScope) -> None:
         """Confirm the lock at the policy's interval, for ever; cancel the work when it is lost."""
         pause = self._policy.heartbeat
-        while True:
-            await anyio.sleep(pause)
-            try:
-                confirmed = await self._confirm()
-            except DeployError as error:
-                self._log.warning(f"Heartbeat: {error}")
-                pause = min(_HEARTBEAT_RETRY, self._policy.heartbeat)
-            else:
-                pause = self._policy.heartbeat
-                if not confirmed:
-                    self._lose("the platform says that this deploy does not hold it")
-            try:
-                self.check()
-            except LockLost:
-                work.cancel()
-                return
+        try:
+            while True:
+                await anyio.sleep(pause)
+                pause = await self._beat()
+        except LockLost:
+            work.cancel()
+
+    async def _beat(self) -> float:
+        """One heartbeat. Returns the seconds until the next one; raises `LockLost`."""
+        try:
+            await self.confirm()
+        except LockLost:
+            raise
+        except DeployError as error:
+            self._log.warning(f"Heartbeat: {error}")
+            self.check()
+            return min(_HEARTBEAT_RETRY, self._policy.heartbeat)
+        return self._policy.heartbeat
+
+    async def confirm(self) -> None:
+        """Ask the platform whether the lock is still ours, which also keeps it so.
+
+        Raises:
+            LockLost: when it is not.
+            DeployError: when that could not be found out.
+        """
+        if not await self._confirm():
+            self._lose(_NOT_OURS)
+        self.check()
 
     async def release(self, counts: Counts) -> None:
         """Finalize, shielded from cancellation, within a deadline.
 
         Raises:
             LockLost: when there was nothing of ours to release.
-            DeployError: when it did not work; the hint says when the lock expires by itself.
+            DeployError: when it did not work; then the hint says when the lock expires by itself.
         """
         with self._shield.protect(RELEASE_TIME, when_told=RELEASE_TIME_WHEN_TOLD) as scope:
             try:
                 self.finalized = await self._finalize(counts)
+            except LockLost:
+                self._state.released(self.session)
+                raise
             except DeployError as error:
-                if isinstance(error, LockLost):
-                    self._state.released(self.session)
                 error.hint = f"{self._expiry()} {error.hint}"
                 raise
             self._state.released(self.session)
@@ -192,19 +206,15 @@ class DeployLock:
         """
         try:
             return await self._client.finalize(self._app, self.session, counts)
-        except (LockLost, RequestRejected, AuthenticationError) as refusal:
-            if not await self._client.heartbeat(self._app, self.session):
+        except (RequestRejected, AuthenticationError) as refusal:
+            if not await self._confirm():
                 if refusal.unclear:
                     return None
-                raise self._gone() from refusal
+                raise LockLost(
+                    f"The deploy lock was lost before finalize: {_NOT_OURS}",
+                    hint="Run the deploy again: another deploy may have taken over in between.",
+                ) from refusal
         return await self._client.finalize(self._app, self.session, counts)
-
-    @staticmethod
-    def _gone() -> LockLost:
-        return LockLost(
-            "The deploy lock was lost before finalize: the platform says that this deploy does not hold it",
-            hint="Run the deploy again: another deploy may have taken over in between.",
-        )
 
     @property
     def lost(self) -> LockLost | None:
@@ -248,9 +258,10 @@ class DeployLock:
             return
         with self._shield.protect(RELEASE_TIME, when_told=RELEASE_TIME_WHEN_TOLD) as scope:
             try:
-                if await self._client.heartbeat(self._app, self.session):
-                    await self._finalize(Counts())
-                    self._log.info("Deploy lock released")
+                with suppress(LockLost):  # somebody else got it in between: there is nothing to give back
+                    if await self._confirm():
+                        await self._finalize(Counts())
+                        self._log.info("Deploy lock released")
                 self._state.released(self.session)
             except DeployError as error:
                 self._log.warning(f"Whether the deploy lock is ours is not known: {error}. {self._expiry()}")
@@ -267,7 +278,7 @@ class DeployLock:
     def _note_confirmed(self, asked: float) -> None:
         # Counted from when we asked: the platform's 30 minutes can only have begun later.
         self._confirmed = asked
-        self._confirmed_wall = datetime.now(UTC)
+        self._confirmed_wall = time.time()
 
     def _lose(self, why: str) -> None:
         self._lost = LockLost(
@@ -276,7 +287,7 @@ class DeployLock:
         )
 
     def _expiry(self) -> str:
-        until = self._confirmed_wall + timedelta(seconds=LEASE)
+        until = datetime.fromtimestamp(self._confirmed_wall + LEASE, UTC)
         return f"The lock expires by itself at {until:%Y-%m-%d %H:%M:%S} UTC, if it was not released."
 
 

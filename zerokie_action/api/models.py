@@ -8,10 +8,11 @@ to mean anything is required; an answer without it is malformed.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic_core import core_schema
 
 if TYPE_CHECKING:
@@ -93,11 +94,10 @@ class StoredFile:
 
     path: str
     length: Annotated[int, _Else(-1)] = -1
-    lastModified: Text = ""  # noqa: N815 - the platform's name
+    last_modified: Annotated[Text, Field(alias="lastModified")] = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(NamedTuple):
     """What a deploy changed, as finalize takes it. `total_bytes` are the bytes uploaded."""
 
     files_uploaded: int = 0
@@ -105,8 +105,7 @@ class Counts:
     total_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Registry:
+class Registry(NamedTuple):
     """Credentials for a private registry ("registry_auth")."""
 
     server_address: str
@@ -131,7 +130,7 @@ def error_text(body: bytes) -> str:
     characters, white space folded; never raises, whatever the bytes.
     """
     head = body[:65_536].decode("utf-8", "replace")
-    text = _from_json(body) or _from_html(head) or head
+    text = _from_json(body) or (_title(head) if is_web_page(body) else head)
     return " ".join(text.split())[:_LONGEST_ERROR].rstrip()
 
 
@@ -159,10 +158,7 @@ def _words(found: object) -> str:
     return str(words)
 
 
-def _from_html(text: str) -> str:
-    lowered = text[:1000].lower()
-    if "<html" not in lowered and "<!doctype" not in lowered:
-        return ""
-    _, _, after = text.partition("<title>")
-    title = after.partition("</title>")[0]
-    return f"an HTML page: {title.strip()}" if title.strip() else "an HTML page"
+def _title(page: str) -> str:
+    _, *after = re.split("</?title>", page, maxsplit=2, flags=re.IGNORECASE)
+    title = after[0].strip() if after else ""
+    return f"an HTML page: {title}" if title else "an HTML page"

@@ -57,9 +57,6 @@ async def read_page(url: str, network: Network, *, max_answer: int, seconds: flo
         return await transport.send(
             Request("reading a page", "GET", target, max_answer=max_answer, timeout=seconds)
         )
-    except httpx.InvalidURL:
-        # httpx looks at a redirect's place even where it is not to follow.
-        raise _no_page(where) from None
     finally:
         await transport.aclose()
 

@@ -63,7 +63,7 @@ async def _attach(job: Job, domain: str) -> None:
         if error.status != CONFLICT:
             raise
         # Nothing in the API tells whose it is; but every deploy brings its domains again.
-        job.ci.info(f"{domain!r} is attached already")
+        job.ci.info(f"{domain!r} is attached already, here or to another app: the platform does not say")
         job.result.domains.append({"domain": domain, "status": "attached already"})
         return
     target = attached.cname_target if attached else ""

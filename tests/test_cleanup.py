@@ -1,0 +1,78 @@
+"""The second chance: what `zerokie-cleanup` does about a lock that a killed deploy left."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from tests.support import timewarp
+from zerokie_action.cleanup import cleanup
+from zerokie_action.sandbox.faults import Fault, Kind
+from zerokie_action.sandbox.server import serve
+
+if TYPE_CHECKING:
+    from tests.support.world import World
+
+SESSION = "0b5c"
+FINALIZE = ("POST", "/finalize$")
+HEARTBEAT = ("PUT", "/deploy/lock$")
+
+
+def clean_up(world: World, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run the cleanup of a deploy that asked for the lock on `site`, in virtual time; returns its log."""
+    monkeypatch.setattr(anyio, "run", lambda work, *args: timewarp.run(world.loop, work(*args)))
+    log = io.StringIO()
+    platform: Any = serve(world.platform)
+    server = timewarp.run(world.loop, platform.__aenter__())
+    env = world.environment(server.url) | {"STATE_app": "site", "STATE_session": SESSION}
+    assert cleanup(env, world.signals, log) == 0
+    timewarp.run(world.loop, platform.__aexit__(None, None, None))
+    return log.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def held(world: World) -> None:
+    world.platform.take_lock("site", SESSION)
+
+
+def test_a_lock_that_was_left(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is released, and the user is told to deploy again."""
+    said = clean_up(world, monkeypatch)
+    assert world.platform.lock("site") is None
+    (deployment,) = world.platform.deployments("site")
+    assert f"released now. The platform recorded it as {deployment.deploy_id} with counts of zero" in said
+
+
+@pytest.mark.parametrize("kind", [Kind.RESET, Kind.HANG])
+def test_an_answer_that_was_lost(world: World, monkeypatch: pytest.MonkeyPatch, kind: Kind) -> None:
+    """The second attempt is refused, because the first one worked."""
+    world.platform.faults.add(Fault(kind, *FINALIZE, after=True))
+    said = clean_up(world, monkeypatch)
+    assert world.platform.lock("site") is None
+    assert len(world.platform.deployments("site")) == 1
+    assert "released now. The platform recorded it as a deploy of unknown ID" in said
+
+
+@pytest.mark.parametrize("status", [404, 409])
+def test_a_lock_of_somebody_else(world: World, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    """There is nothing to release, and nothing to warn of."""
+    world.platform.faults.add(Fault(Kind.STATUS, *HEARTBEAT, status=status))
+    assert clean_up(world, monkeypatch) == (
+        "Cleanup: that deploy holds no lock on 'site' any more; nothing to do\n"
+    )
+    assert world.platform.lock("site") == SESSION
+
+
+@pytest.mark.parametrize("before", [[], [Fault(Kind.RESET, *FINALIZE)]], ids=["clear", "unclear"])
+def test_a_release_that_is_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch, before: list[Fault]
+) -> None:
+    """The lock is ours, so it is not called released; the warning says when it expires."""
+    world.platform.faults.add(*before, Fault(Kind.STATUS, *FINALIZE, status=409, times=None))
+    said = clean_up(world, monkeypatch)
+    assert "Cleanup: the lock on 'site' could not be released: Finalizing the deploy was refused" in said
+    assert "It expires 30 minutes after its last heartbeat" in said
+    assert world.platform.lock("site") == SESSION
