@@ -5,21 +5,21 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from bench import contestants
+from bench import container, contestants
 from bench.lab import ACTION, CURL, HTTPX, RCLONE, Lab, Table
-from bench.measure import Usage, measure
+from bench.measure import Command, Usage, measure
 from bench.served import Certificate, ServedPlatform
 from bench.sites import PAGE, SMALL, Site
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from bench.contestants import Trial
 
 BOUND = "files x latency / connections"
 SHA256SUM = "`sha256sum` of the same files"
 IMPORTS = "Python importing httpx, pydantic-settings, anyio"
+NOTHING = "Python and nothing else"
 BOTH = "the two together"
 UNCHANGED = "this action once more, nothing changed"
 HTTP = "this action, to its first request, http"
@@ -124,27 +124,51 @@ def start_up(lab: Lab) -> list[Table]:
     with ServedPlatform(0) as plain, ServedPlatform(0, Certificate.make(lab.folder)) as secure:
         rows = lab.compare(
             {
-                HTTP: lambda _run: _to_first_request(plain, site.folder),
-                HTTPS: lambda _run: _to_first_request(secure, site.folder),
-                IMPORTS: lambda _run: _to_the_end_of_imports(),
+                HTTP: lambda _run: _to_first_request(
+                    plain, contestants.action(plain, "site", site.folder, 1)
+                ),
+                HTTPS: lambda _run: _to_first_request(
+                    secure, contestants.action(secure, "site", site.folder, 1)
+                ),
+                IMPORTS: lambda _run: _to_the_printed_time(contestants.bare_imports()),
             },
             runs=lab.size.start_ups,
         )
     return [Table("Start-up", rows, IMPORTS)]
 
 
-def _to_first_request(platform: ServedPlatform, folder: Path) -> Usage:
+def start_in_container(lab: Lab) -> list[Table]:
+    """From the start of the container to its first request; nothing where there is no container engine."""
+    engine = container.engine()
+    if engine is None:
+        lab.tell("no container engine is on this machine: no table for it")
+        return []
+    site = Site(lab.folder / "start").fill(1, PAGE)
+    image = container.Container(engine)
+    with ServedPlatform(0) as platform:
+        rows = lab.compare(
+            {
+                HTTP: lambda _run: _to_first_request(platform, image.action(platform, "site", site.folder)),
+                IMPORTS: lambda _run: _to_the_printed_time(image.imports()),
+                NOTHING: lambda _run: _to_the_printed_time(image.nothing()),
+            },
+            runs=lab.size.start_ups,
+        )
+    return [Table(f"Start-up in a container ({engine})", rows, IMPORTS)]
+
+
+def _to_first_request(platform: ServedPlatform, command: Command) -> Usage:
     platform.traffic()
-    run = measure(contestants.action(platform, "site", folder, 1))
+    run = measure(command)
     first = platform.traffic().first_request
     if first is None:
         raise RuntimeError(f"no request reached the platform:\n{run.output}")
     return Usage(wall=first - run.began)
 
 
-def _to_the_end_of_imports() -> Usage:
-    run = measure(contestants.bare_imports())
-    return Usage(wall=float(run.output) - run.began)
+def _to_the_printed_time(command: Command) -> Usage:
+    run = measure(command)
+    return Usage(wall=float(run.output.split()[-1]) - run.began)
 
 
 def _megabytes(site: Site) -> str:
@@ -153,6 +177,7 @@ def _megabytes(site: Site) -> str:
 
 CASES = {
     "start-up": start_up,
+    "container": start_in_container,
     "first": first_deploy,
     "later": later_deploys,
     "large": large_file,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _HERE = Path(__file__).resolve().parent
 _LIKE_THE_IMAGE = {"PYTHONPATH": str(_HERE / "absent")}
-_IMPORTS = "import anyio, httpx, pydantic_settings, time; print(time.monotonic())"
+IMPORTS = "import anyio, httpx, pydantic_settings, time; print(time.monotonic())"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +97,22 @@ class Trial:
 
 def action(platform: ServedPlatform, app: str, folder: Path, connections: int) -> Command:
     """This action."""
-    inputs = {
+    given = inputs(platform, app, str(folder), connections)
+    trusted = {"SSL_CERT_FILE": str(platform.bundle)} if platform.bundle else {}
+    return Command(
+        [sys.executable, str(_HERE.parent / "entrypoint.py")], {**_LIKE_THE_IMAGE, **given, **trusted}
+    )
+
+
+def inputs(platform: ServedPlatform, app: str, folder: str, connections: int) -> dict[str, str]:
+    """Nothing but what this action needs, in its environment."""
+    return {
         "ZEROKIE_API_URL": platform.url,
         "ZEROKIE_API_KEY": API_KEY,
         "ZEROKIE_APP": app,
-        "ZEROKIE_DIRECTORY": str(folder),
+        "ZEROKIE_DIRECTORY": folder,
         "ZEROKIE_CONCURRENCY": str(connections),
     }
-    trusted = {"SSL_CERT_FILE": str(platform.bundle)} if platform.bundle else {}
-    return Command(
-        [sys.executable, str(_HERE.parent / "entrypoint.py")], {**_LIKE_THE_IMAGE, **inputs, **trusted}
-    )
 
 
 def sha256sum(folder: Path, paths: Iterable[str], list_file: Path) -> Command:
@@ -118,4 +123,4 @@ def sha256sum(folder: Path, paths: Iterable[str], list_file: Path) -> Command:
 
 def bare_imports() -> Command:
     """The libraries that no client of this kind can do without; prints the time when they are there."""
-    return Command([sys.executable, "-c", _IMPORTS], _LIKE_THE_IMAGE)
+    return Command([sys.executable, "-c", IMPORTS], _LIKE_THE_IMAGE)

@@ -35,7 +35,8 @@ def render(command: str, size: Size, tables: Sequence[Table], goals: Sequence[Go
     ]
     for table in tables:
         lines += ["", f"### {table.title}", "", *_rows(table)]
-    lines += ["", "### Goals", "", *_goals(goals)]
+    if goals:
+        lines += ["", "### Goals", "", *_goals(goals)]
     return "\n".join(lines) + "\n"
 
 

@@ -85,6 +85,7 @@ def _memory(what: str, limit: float, usage: Usage) -> Goal:
 
 _OF_CASE: Mapping[str, Callable[..., list[Goal]]] = {
     "start-up": _start_up,
+    "container": lambda _size, *_tables: [],
     "first": _first,
     "later": _later,
     "large": _large,

@@ -32,7 +32,7 @@ def platform() -> Iterator[ServedPlatform]:
         yield served
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", GOALS)
 def test_every_case_runs(case: str) -> None:
     """The command measures a small version of it, prints its tables, and judges its goals."""
     command = [sys.executable, "-m", "bench", "--quick", "--only", case]
@@ -42,6 +42,19 @@ def test_every_case_runs(case: str) -> None:
     assert re.search(rf"^\| {ACTION}.* \| \d+\.\d\d s \| \d+\.\d\d \| ", tables, re.MULTILINE)
     verdicts = re.findall(r"\| (met|\*\*missed\*\*|not measured) \|$", judged, re.MULTILINE)
     assert len(verdicts) == GOALS[case]
+
+
+def test_every_case_is_tested() -> None:
+    """Here, or with a container engine."""
+    assert {*GOALS, "container"} == {*CASES}
+
+
+def test_without_a_container_engine() -> None:
+    """There is no table, and that is said."""
+    command = [sys.executable, "-m", "bench", "--quick", "--only", "container"]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, env={"PATH": ""})
+    assert done.stderr == "container:\nno container engine is on this machine: no table for it\n"
+    assert "### " not in done.stdout
 
 
 def test_figures_of_a_part_are_not_written() -> None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -393,7 +392,7 @@ def test_destinations(tmp_path: Path) -> None:
     destinations = Destinations.of({"output_file": good, "dotenv_file": "no/deploy.env", "app": "site"})
     assert destinations == Destinations(output_file=Path(good), dotenv_file=Path("no/deploy.env"))
     assert destinations.usable() == Destinations(output_file=Path(good))
-    assert dataclasses.astuple(Destinations.of({})) == (None, None, None, None)
+    assert tuple(Destinations.of({})) == (None, None, None, None)
 
 
 def test_own_files() -> None:

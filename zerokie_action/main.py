@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -20,8 +21,7 @@ def deploy() -> int:
     arguments = sys.argv[1:]
     if arguments and os.path.basename(arguments[0]) in _PASSED_THROUGH:  # noqa: PTH119 - pathlib is heavy here
         return _become(arguments)
-    signals = Signals(end_in_time)
-    signals.install()
+    signals = _begin()
     # What follows is imported only now: the handlers come first.
     if arguments in (["--help"], ["-h"]):
         from zerokie_action.help import deploy_help  # noqa: PLC0415
@@ -33,16 +33,19 @@ def deploy() -> int:
         from zerokie_action.help import refuse  # noqa: PLC0415
 
         return refuse(arguments[0], os.environ, sys.stderr)
+    from zerokie_action.api.network import Network  # noqa: PLC0415
+
+    network = Network(os.environ)
+    network.read_authorities()  # while the rest is imported
     from zerokie_action.run import run  # noqa: PLC0415
 
-    return run(os.environ, signals, sys.stdout)
+    return run(os.environ, network, signals, sys.stdout)
 
 
 def cleanup() -> int:
     """`zerokie-cleanup`. Returns 0 in every case."""
     arguments = sys.argv[1:]
-    signals = Signals(end_in_time)
-    signals.install()
+    signals = _begin()
     if arguments in (["--help"], ["-h"]):
         from zerokie_action.help import cleanup_help  # noqa: PLC0415
 
@@ -55,6 +58,16 @@ def cleanup() -> int:
     from zerokie_action.cleanup import cleanup as clean_up  # noqa: PLC0415
 
     return clean_up(os.environ, signals, sys.stdout)
+
+
+def _begin() -> Signals:
+    """The signals' handlers, and what makes all that follows faster."""
+    signals = Signals(end_in_time)
+    signals.install()
+    gc.disable()  # what is imported stays; there is nothing to collect before the run
+    # Or pydantic looks through all that is installed for plugins, which have no business with inputs anyway.
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
+    return signals
 
 
 def _become(command: list[str]) -> int:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import anyio
 
 import zerokie_action
-from zerokie_action.api.network import Network
 from zerokie_action.api.platform import Platform
 from zerokie_action.api.retry import Retries
 from zerokie_action.ci import detect
@@ -36,22 +35,25 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import TextIO
 
+    from zerokie_action.api.network import Network
     from zerokie_action.ci import CI
     from zerokie_action.signals import Signals
 
 _DONE = {"deploy": "deployed", "restart": "restarted", "destroy": "destroyed"}
 
 
-def run(env: Mapping[str, str], signals: Signals, stream: TextIO) -> int:
+def run(env: Mapping[str, str], network: Network, signals: Signals, stream: TextIO) -> int:
     """Do what the inputs in `env` ask for. Returns the exit code; never raises."""
     # Thousands of small records and hardly a cycle: the collector would look at them again and again.
+    gc.freeze()
     gc.set_threshold(50_000, 20, 50)
-    code = anyio.run(deploy, env, signals, stream)
-    gc.freeze()  # nor does the end of the process have to look for garbage
+    gc.enable()
+    code = anyio.run(deploy, env, network, signals, stream)
+    gc.freeze()  # the end of the process need not look for garbage
     return code
 
 
-async def deploy(env: Mapping[str, str], signals: Signals, stream: TextIO) -> int:
+async def deploy(env: Mapping[str, str], network: Network, signals: Signals, stream: TextIO) -> int:
     """`run`, on the current event loop.
 
     The report is written here already: closing the loop may wait for a thread that hangs.
@@ -73,7 +75,7 @@ async def deploy(env: Mapping[str, str], signals: Signals, stream: TextIO) -> in
     else:
         try:
             settings = load(env)
-            error = await _supervise(settings, env, ci, result, signals)
+            error = await _supervise(settings, env, network, ci, result, signals=signals)
         except ConfigurationError as caught:
             error = caught
     _conclude(result, error, signals)
@@ -95,7 +97,7 @@ def _warn(ci: CI, result: Result, text: str) -> None:
 
 
 async def _supervise(
-    settings: Settings, env: Mapping[str, str], ci: CI, result: Result, signals: Signals
+    settings: Settings, env: Mapping[str, str], network: Network, ci: CI, result: Result, *, signals: Signals
 ) -> BaseException | None:
     """Work until done, failed, or told to end. Returns the error, if any.
 
@@ -114,7 +116,7 @@ async def _supervise(
         supervisor.start_soon(watch)
         with work:
             try:
-                await _work(settings, env, ci, result, shield)
+                await _work(settings, env, network, ci, result, shield=shield)
             except Exception as caught:  # noqa: BLE001 - everything is reported, by its kind
                 error = unwrap(caught)
         supervisor.cancel_scope.cancel()
@@ -138,8 +140,9 @@ async def _comment(settings: Settings, env: Mapping[str, str], ci: CI, body: str
         tasks.cancel_scope.cancel()
 
 
-async def _work(settings: Settings, env: Mapping[str, str], ci: CI, result: Result, shield: Shield) -> None:
-    network = Network(env)
+async def _work(
+    settings: Settings, env: Mapping[str, str], network: Network, ci: CI, result: Result, *, shield: Shield
+) -> None:
     state_file = settings.state_file or default_file(env)
     retries = Retries(settings.retries)
     _announce(settings, ci)

@@ -6,9 +6,8 @@ documented ones. `load` is the only way in; it lists all problems at once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, get_args
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -216,8 +215,7 @@ class InputSource(PydanticBaseSettingsSource):
         return values
 
 
-@dataclass(frozen=True, slots=True)
-class Destinations:
+class Destinations(NamedTuple):
     """Where a run reports to. Known even when other inputs are wrong, so that those can be reported."""
 
     output_file: Path | None = None

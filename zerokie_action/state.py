@@ -10,10 +10,9 @@ from __future__ import annotations
 import json
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from zerokie_action.errors import ConfigurationError
 
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
 _LEASE = timedelta(minutes=30)
 
 
-@dataclass(frozen=True, slots=True)
-class HeldLock:
+class HeldLock(NamedTuple):
     """A lock that a run asked for. `asked_at` is an ISO 8601 time; empty when not known."""
 
     app: str

@@ -65,7 +65,7 @@ class TestRequests:
     @pytest.mark.parametrize("call", OF_AN_APP)
     async def test_a_name_that_can_t_be_addressed(self, call: Any, app: str) -> None:
         """An app's name that would reach another resource is refused before anything is sent."""
-        carrier = Constant(Answer(200))
+        carrier = Constant(Answer(200, {}))
         with pytest.raises(ValueError, match="can't be addressed as a path segment"):
             await call(client_over(carrier), app)
         assert carrier.requests == []
@@ -73,7 +73,7 @@ class TestRequests:
     @pytest.mark.parametrize("path", ["", ".", "..", "/", "a/", "/a", "a//b", "a/../b", "../a", "a/.", "./a"])
     async def test_a_path_that_can_t_be_addressed(self, path: str) -> None:
         """The same for a file, which would otherwise be another file, or the whole app."""
-        carrier = Constant(Answer(200))
+        carrier = Constant(Answer(200, {}))
         client = client_over(carrier)
         for call in (client.delete_file("site", path), client.put_file("site", path, b"", "text/plain")):
             with pytest.raises(ValueError, match="can't be addressed as a path segment"):
@@ -82,7 +82,7 @@ class TestRequests:
 
     @pytest.mark.parametrize("domain", ["", ".", ".."])
     async def test_a_domain_that_can_t_be_addressed(self, domain: str) -> None:
-        carrier = Constant(Answer(204))
+        carrier = Constant(Answer(204, {}))
         with pytest.raises(ValueError, match="can't be addressed as a path segment"):
             await client_over(carrier).remove_domain("site", domain)
         assert carrier.requests == []

@@ -84,6 +84,25 @@ class TestKeepingTheConnection:
                 assert await outcome(carrier) == (200, b"fine")
         assert server.accepted == 1
 
+    @pytest.mark.parametrize("patience", [5, 30, 120])
+    async def test_each_request_has_its_own_time(self, patience: float) -> None:
+        """However much the one before it had, on the same connection, and whenever it was sent."""
+
+        async def answer_once(peer: Peer) -> None:
+            await peer.request()
+            await peer.send(FINE)
+            await pause(3)
+            await peer.request()
+            await peer.gone()
+
+        async with serve(answer_once) as server, transport("connection", server.url) as carrier:
+            assert await outcome(carrier, put(timeout=30)) == (200, b"fine")
+            await pause(3)
+            began = anyio.current_time()
+            assert await reason(carrier, put(timeout=patience)) == f"no answer within {patience} s"
+            assert anyio.current_time() - began == pytest.approx(patience, abs=0.1)
+        assert server.accepted == 1
+
     @pytest.mark.parametrize("more", [b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", b"\0garbage", b"x"])
     async def test_more_than_was_asked_for(self, more: bytes) -> None:
         """What follows an answer is not taken for the next one."""

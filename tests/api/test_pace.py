@@ -42,7 +42,7 @@ class Workers(RuleBasedStateMachine):
     @rule()
     def begin(self) -> None:
         async def work() -> None:
-            async with self.pace.turn():
+            async with self.pace:
                 end = asyncio.Event()
                 self.running.append(end)
                 await end.wait()
@@ -109,7 +109,7 @@ async def test_the_limit_holds() -> None:
 
     async def work() -> None:
         nonlocal running, most, done
-        async with pace.turn():
+        async with pace:
             running += 1
             most = max(most, running)
             await anyio.sleep(1)
@@ -128,11 +128,11 @@ async def test_one_push_back_of_many_requests_counts_once() -> None:
     pace = Pace(64)
     async with AsyncExitStack() as earlier:
         for _ in range(8):
-            await earlier.enter_async_context(pace.turn())
+            await earlier.enter_async_context(pace)
         for _ in range(8):
             pace.pushed_back()
         assert pace.limit == 32
-    async with pace.turn():
+    async with pace:
         pace.pushed_back()
         assert pace.limit == 16
 
@@ -140,7 +140,7 @@ async def test_one_push_back_of_many_requests_counts_once() -> None:
 async def test_it_grows_back() -> None:
     """By one for each round of successes, up to the bound."""
     pace = Pace(8)
-    async with pace.turn():
+    async with pace:
         pace.pushed_back()
     for _ in range(4):
         pace.succeeded()
@@ -164,11 +164,11 @@ async def test_a_turn_ends_with_an_error() -> None:
     """An error, or a cancellation, gives the room back."""
     pace = Pace(1)
     with pytest.raises(LookupError):
-        async with pace.turn():
+        async with pace:
             raise LookupError
     with anyio.move_on_after(1):
-        async with pace.turn():
+        async with pace:
             await anyio.sleep_forever()
     with anyio.fail_after(1):
-        async with pace.turn():
+        async with pace:
             pass

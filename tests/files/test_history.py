@@ -10,8 +10,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from zerokie_action.api.models import StoredFile
 from zerokie_action.files import manifest as manifests
-from zerokie_action.files.plan import Plan, RemoteFile, make_plan
+from zerokie_action.files.plan import Plan, make_plan
 from zerokie_action.files.scan import LocalFile, Scan
 
 TICKS = 2  # a second
@@ -111,13 +112,12 @@ class Histories(RuleBasedStateMachine):
         self.pass_time(data, answered, is_alone=is_alone)
         entries = manifests.entries_to_record(
             self.folder().files,
-            hashes,
             self.listing(),
-            previous=self.manifest(),
-            uploaded=answered,
+            unchanged=plan.unchanged,
+            uploaded={path: manifests.Receipt(hashes[path], second) for path, second in answered.items()},
             now=reached,
         )
-        self.known = manifests.render(entries, api_key="key", app="site")
+        self.known = bytes(manifests.render(entries, api_key="key", app="site"))
         self.written_manifests.append(self.known)
 
     def pass_time(self, data: st.DataObject, answered: dict[str, float], *, is_alone: bool) -> None:
@@ -140,7 +140,7 @@ class Histories(RuleBasedStateMachine):
         )
 
     def folder(self) -> Scan:
-        files = (LocalFile(path, path, len(self.local[path]), 0) for path in sorted(self.local))
+        files = (LocalFile(path, "/", len(self.local[path]), 0) for path in sorted(self.local))
         return Scan(tuple(files), ignored=0)
 
     def manifest(self) -> manifests.Manifest | None:
@@ -149,15 +149,15 @@ class Histories(RuleBasedStateMachine):
     @invariant()
     def nothing_is_skipped_that_differs(self) -> None:
         """A deploy at this moment would leave alone what is equal, and nothing else."""
-        for file in self.plan(self.hashes()).unchanged:
-            assert self.zone[file.path].content == self.local[file.path]
+        for path in self.plan(self.hashes()).unchanged:
+            assert self.zone[path].content == self.local[path]
 
     def hashes(self) -> dict[str, str]:
         return {path: hashlib.sha256(content).hexdigest() for path, content in self.local.items()}
 
-    def listing(self) -> list[RemoteFile]:
+    def listing(self) -> list[StoredFile]:
         return [
-            RemoteFile(path, len(stored.content), stamp(stored.written // TICKS))
+            StoredFile(path, len(stored.content), stamp(stored.written // TICKS))
             for path, stored in self.zone.items()
         ]
 

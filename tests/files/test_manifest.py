@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zerokie_action.api.models import StoredFile
 from zerokie_action.files.manifest import (
+    Receipt,
     entries_to_record,
     is_manifest_path,
     manifest_path,
@@ -14,7 +16,6 @@ from zerokie_action.files.manifest import (
     proof,
     render,
 )
-from zerokie_action.files.plan import RemoteFile
 from zerokie_action.files.scan import LocalFile
 
 HASH = "0123456789abcdef" * 4
@@ -89,6 +90,14 @@ class TestFormat:
         """Whatever the names, nothing is lost."""
         assert parse(render(manifest, api_key=key, app=app), api_key=key, app=app) == manifest
 
+    @pytest.mark.parametrize("count", [0, 1, 999, 1000, 1001, 2500])
+    def test_any_number_of_entries(self, count):
+        """It is one JSON document, whatever is rendered at once."""
+        manifest = {f"{number}.html": proof(HASH, number, STAMP) for number in range(count)}
+        data = render(manifest, api_key="k", app="a")
+        assert json.loads(data)["files"] == manifest
+        assert list(json.loads(data)["files"]) == sorted(manifest)
+
     @given(manifest=manifests, order=st.randoms())
     def test_the_same_entries_give_the_same_bytes(self, manifest, order):
         """Their order does not matter."""
@@ -132,18 +141,16 @@ STAMP = "2026-03-07T12:00:00Z"
 
 def record(
     *,
-    listed: list[RemoteFile] | None = None,
-    hashes: dict[str, str] | None = None,
-    previous: dict[str, str] | None = None,
+    listed: list[StoredFile] | None = None,
+    unchanged: dict[str, str] | None = None,
     answered: float | None = NOON,
     now: float = NOON + 1,
 ) -> dict[str, str]:
     return entries_to_record(
-        [LocalFile("a", "/a", 5, 0)],
-        {"a": HASH} if hashes is None else hashes,
-        [RemoteFile("a", 5, STAMP)] if listed is None else listed,
-        previous=previous,
-        uploaded={} if answered is None else {"a": answered},
+        [LocalFile("a", "/", 5, 0)],
+        [StoredFile("a", 5, STAMP)] if listed is None else listed,
+        unchanged=unchanged or {},
+        uploaded={} if answered is None else {"a": Receipt(HASH, answered)},
         now=now,
     )
 
@@ -167,15 +174,15 @@ class TestUploads:
     )
     def test_ways_to_write_a_time(self, stamp):
         """ISO 8601 with a time zone; fractions belong to their second; the text is recorded as it is."""
-        assert record(listed=[RemoteFile("a", 5, stamp)]) == {"a": proof(HASH, 5, stamp)}
-        assert record(listed=[RemoteFile("a", 5, stamp)], now=NOON) == {}
+        assert record(listed=[StoredFile("a", 5, stamp)]) == {"a": proof(HASH, 5, stamp)}
+        assert record(listed=[StoredFile("a", 5, stamp)], now=NOON) == {}
 
     @pytest.mark.parametrize(
         "stamp", ["", "yesterday", "2026-03-07T12:00:00", "2026-03-07", "1772884800", "Sat"]
     )
     def test_times_that_say_nothing(self, stamp):
         """What does not parse, or names no time zone, proves nothing."""
-        assert record(listed=[RemoteFile("a", 5, stamp)], now=NOON + 10**6) == {}
+        assert record(listed=[StoredFile("a", 5, stamp)], now=NOON + 10**6) == {}
 
     @pytest.mark.parametrize(
         "facts",
@@ -184,9 +191,8 @@ class TestUploads:
             pytest.param({"now": NOON - 3600, "answered": NOON - 3600}, id="the time lies in the future"),
             pytest.param({"answered": NOON - 1}, id="somebody wrote after us"),
             pytest.param({"listed": []}, id="not listed"),
-            pytest.param({"listed": [RemoteFile("b", 5, STAMP)]}, id="another path is listed"),
-            pytest.param({"listed": [RemoteFile("a", 4, STAMP)]}, id="another length is listed"),
-            pytest.param({"hashes": {}}, id="no hash"),
+            pytest.param({"listed": [StoredFile("b", 5, STAMP)]}, id="another path is listed"),
+            pytest.param({"listed": [StoredFile("a", 4, STAMP)]}, id="another length is listed"),
         ],
     )
     def test_not_proved(self, facts):
@@ -197,17 +203,16 @@ class TestUploads:
         "doubtful",
         [
             pytest.param([], id="not listed"),
-            pytest.param([RemoteFile("a", 5, "yesterday")], id="listed with a time that says nothing"),
+            pytest.param([StoredFile("a", 5, "yesterday")], id="listed with a time that says nothing"),
         ],
     )
     def test_one_doubt_costs_nobody_else(self, doubtful):
         """What is proved of the files after it is recorded."""
         recorded = entries_to_record(
-            [LocalFile("a", "/a", 5, 0), LocalFile("b", "/b", 5, 0)],
-            {"a": HASH, "b": OTHER_HASH},
-            [*doubtful, RemoteFile("b", 5, STAMP)],
-            previous=None,
-            uploaded={"a": NOON, "b": NOON},
+            [LocalFile("a", "/", 5, 0), LocalFile("b", "/", 5, 0)],
+            [*doubtful, StoredFile("b", 5, STAMP)],
+            unchanged={},
+            uploaded={"a": Receipt(HASH, NOON), "b": Receipt(OTHER_HASH, NOON)},
             now=NOON + 1,
         )
         assert recorded == {"b": proof(OTHER_HASH, 5, STAMP)}
@@ -215,13 +220,13 @@ class TestUploads:
     @given(stamp=text)
     def test_any_text_as_a_time(self, stamp):
         """Never an error; what is recorded is recorded as it is."""
-        assert record(listed=[RemoteFile("a", 5, stamp)]) in ({}, {"a": proof(HASH, 5, stamp)})
+        assert record(listed=[StoredFile("a", 5, stamp)]) in ({}, {"a": proof(HASH, 5, stamp)})
 
     def test_an_upload_replaces_what_was_known(self):
         """An old entry says nothing about the new content."""
-        previous = {"a": proof(OTHER_HASH, 5, STAMP)}
-        assert record(previous=previous) == self.proved
-        assert record(previous=self.proved, now=NOON) == {}
+        assert record(unchanged={"a": proof(OTHER_HASH, 5, STAMP)}) == self.proved
+        assert record(unchanged=self.proved, now=NOON) == {}
+        assert record(unchanged=self.proved, answered=NOON - 1) == {}
 
 
 class TestUnchangedFiles:
@@ -229,18 +234,16 @@ class TestUnchangedFiles:
 
     def test_entries_carry_over(self):
         """What was proved once stays proved, as long as the listing agrees."""
-        assert record(answered=None, previous={"a": self.entry}) == {"a": self.entry}
+        assert record(answered=None, unchanged={"a": self.entry}) == {"a": self.entry}
 
     @pytest.mark.parametrize(
         "facts",
         [
-            pytest.param({"previous": None}, id="nothing was known"),
-            pytest.param({"previous": {}}, id="nothing was known of it"),
-            pytest.param({"previous": {"a": proof(OTHER_HASH, 5, STAMP)}}, id="another hash"),
-            pytest.param({"previous": {"a": proof(HASH, 4, STAMP)}}, id="another length"),
-            pytest.param({"previous": {"a": proof(HASH, 5, "")}}, id="written since"),
-            pytest.param({"previous": {"a": entry}, "now": NOON}, id="the clock went backwards"),
-            pytest.param({"previous": {"a": entry}, "listed": []}, id="deleted behind our back"),
+            pytest.param({"unchanged": {}}, id="nothing was known of it"),
+            pytest.param({"unchanged": {"a": proof(HASH, 4, STAMP)}}, id="another length"),
+            pytest.param({"unchanged": {"a": proof(HASH, 5, "")}}, id="written since"),
+            pytest.param({"unchanged": {"a": entry}, "now": NOON}, id="the clock went backwards"),
+            pytest.param({"unchanged": {"a": entry}, "listed": []}, id="deleted behind our back"),
         ],
     )
     def test_entries_that_do_not(self, facts):
@@ -249,4 +252,4 @@ class TestUnchangedFiles:
 
     def test_other_paths_are_forgotten(self):
         """The manifest holds what the folder holds."""
-        assert record(previous={"b": self.entry}) == {"a": self.entry}
+        assert record(unchanged={"b": self.entry}) == {"a": self.entry}

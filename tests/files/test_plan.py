@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zerokie_action.api.models import StoredFile
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.content_type import is_page
 from zerokie_action.files.manifest import Manifest, manifest_path, proof
 from zerokie_action.files.paths import is_addressable
-from zerokie_action.files.plan import Plan, RemoteFile, keep_patterns, make_plan
+from zerokie_action.files.plan import Plan, keep_patterns, make_plan
 from zerokie_action.files.scan import LocalFile, Scan
 
 OWN = manifest_path("key", "site")
@@ -23,12 +24,12 @@ def sha256(content: bytes) -> str:
 
 
 def folder(files: dict[str, bytes]) -> Scan:
-    return Scan(tuple(LocalFile(path, path, len(files[path]), 0) for path in sorted(files)), ignored=0)
+    return Scan(tuple(LocalFile(path, "/", len(files[path]), 0) for path in sorted(files)), ignored=0)
 
 
 def plan(
     local: dict[str, bytes],
-    remote: list[RemoteFile],
+    remote: list[StoredFile],
     *,
     manifest: Manifest | None = None,
     keep: tuple[str, ...] = (),
@@ -64,19 +65,19 @@ class TestOrder:
 
     def test_a_file_where_the_zone_has_a_folder(self):
         """An object store has no folders: both are just paths."""
-        found = plan({"a": b"1", "b/c": b"2"}, [RemoteFile("a/x", 1, NOON), RemoteFile("b", 1, NOON)])
+        found = plan({"a": b"1", "b/c": b"2"}, [StoredFile("a/x", 1, NOON), StoredFile("b", 1, NOON)])
         assert paths(found.uploads) == ["a", "b/c"]
         assert found.delete == ("a/x", "b")
 
 
 class TestUnchanged:
-    remote = RemoteFile("a", 1, NOON)
+    remote = StoredFile("a", 1, NOON)
     entry = proof(sha256(b"1"), 1, NOON)
 
     def test_proved_by_manifest_and_listing(self):
         """Same hash, and the listing still shows what the manifest says: nothing to do."""
         found = plan({"a": b"1"}, [self.remote], manifest={"a": self.entry})
-        assert paths(found.unchanged) == ["a"]
+        assert list(found.unchanged) == ["a"]
         assert (found.uploads, found.delete, found.upload_bytes) == ((), (), 0)
 
     @pytest.mark.parametrize(
@@ -87,23 +88,23 @@ class TestUnchanged:
             pytest.param([remote], {"b": entry}, id="another path in the manifest"),
             pytest.param([], {"a": entry}, id="not in the zone"),
             pytest.param([remote], {"a": proof(sha256(b"2"), 1, NOON)}, id="an edit of the same length"),
-            pytest.param([RemoteFile("a", 2, NOON)], {"a": entry}, id="another length in the zone"),
+            pytest.param([StoredFile("a", 2, NOON)], {"a": entry}, id="another length in the zone"),
             pytest.param(
-                [RemoteFile("a", 2, NOON)], {"a": proof(sha256(b"1"), 2, NOON)}, id="another length in both"
+                [StoredFile("a", 2, NOON)], {"a": proof(sha256(b"1"), 2, NOON)}, id="another length in both"
             ),
             pytest.param([remote], {"a": proof(sha256(b"1"), 2, NOON)}, id="another length in the manifest"),
-            pytest.param([RemoteFile("a", 1, "2026-03-07T12:00:01Z")], {"a": entry}, id="written since"),
-            pytest.param([RemoteFile("a", 1, "")], {"a": entry}, id="no time in the listing"),
-            pytest.param([remote, RemoteFile("a", 1, "")], {"a": entry}, id="listed in two ways"),
+            pytest.param([StoredFile("a", 1, "2026-03-07T12:00:01Z")], {"a": entry}, id="written since"),
+            pytest.param([StoredFile("a", 1, "")], {"a": entry}, id="no time in the listing"),
+            pytest.param([remote, StoredFile("a", 1, "")], {"a": entry}, id="listed in two ways"),
             pytest.param(
-                [RemoteFile("a", 1, ""), remote], {"a": entry}, id="listed in two ways, the other first"
+                [StoredFile("a", 1, ""), remote], {"a": entry}, id="listed in two ways, the other first"
             ),
         ],
     )
     def test_anything_else_is_uploaded(self, remote, manifest):
         """A proof with a hole is none."""
         found = plan({"a": b"1"}, remote, manifest=manifest)
-        assert (paths(found.uploads), found.unchanged) == (["a"], ())
+        assert (paths(found.uploads), found.unchanged) == (["a"], {})
 
     def test_without_a_hash(self):
         """A file that was not hashed is uploaded."""
@@ -121,12 +122,12 @@ class TestUnchanged:
     def test_listed_twice_in_the_same_way(self):
         """A repetition changes nothing; a stale file is deleted once."""
         found = plan({"a": b"1"}, [self.remote, self.remote], manifest={"a": self.entry})
-        assert paths(found.unchanged) == ["a"]
+        assert list(found.unchanged) == ["a"]
         assert plan({}, [self.remote, self.remote]).delete == ("a",)
 
 
 class TestDeletes:
-    remote = [RemoteFile(path, 1, NOON) for path in ("up/b", "up/a", "x", "up.txt")]  # noqa: RUF012 - a constant
+    remote = [StoredFile(path, 1, NOON) for path in ("up/b", "up/a", "x", "up.txt")]  # noqa: RUF012 - a constant
 
     def test_what_the_folder_no_longer_has(self):
         """Stale files are deleted, in order."""
@@ -169,7 +170,7 @@ class TestDeletes:
     )
     def test_paths_that_no_url_can_name(self, path):
         """They are never touched, and named for a warning."""
-        found = plan({"x": b"1"}, [RemoteFile(path, 1, NOON)])
+        found = plan({"x": b"1"}, [StoredFile(path, 1, NOON)])
         assert (found.delete, found.kept, found.unaddressable) == ((), (), (path,))
 
     @pytest.mark.parametrize(
@@ -177,7 +178,7 @@ class TestDeletes:
     )
     def test_paths_that_only_look_like_it(self, path):
         """Percent-encoded, they are names like any other."""
-        found = plan({"x": b"1"}, [RemoteFile(path, 1, NOON)])
+        found = plan({"x": b"1"}, [StoredFile(path, 1, NOON)])
         assert (found.delete, found.unaddressable) == ((path,), ())
 
     def test_our_own_folder(self):
@@ -189,7 +190,7 @@ class TestDeletes:
             ".zerokie/sub/" + OTHER.removeprefix(".zerokie/"),
             ".zerokie",
         ]
-        remote = [RemoteFile(path, 1, NOON) for path in listed]
+        remote = [StoredFile(path, 1, NOON) for path in listed]
         for delete_stale in (True, False):
             found = plan({"x": b"1"}, remote, delete_stale=delete_stale)
             assert found.old_manifests == (OTHER,)
@@ -246,7 +247,7 @@ def situations(draw):
 def test_the_zone_equals_the_folder(situation, keep, delete_stale):
     """Whatever was there: after the plan it is the folder, plus what stays and says so."""
     local, zone, manifest = situation
-    remote = [RemoteFile(path, len(content), time) for path, (content, time) in zone.items()]
+    remote = [StoredFile(path, len(content), time) for path, (content, time) in zone.items()]
     found = plan(local, remote, manifest=manifest, keep=tuple(keep), delete_stale=delete_stale)
 
     after = {path: content for path, (content, _) in zone.items()}
@@ -262,7 +263,7 @@ def test_the_zone_equals_the_folder(situation, keep, delete_stale):
     matched = {path for path in extra if is_addressable(path) and keep_patterns(keep).match_file(path)}
     assert set(found.kept) == (matched if delete_stale else extra - set(found.unaddressable))
     assert sorted([*found.delete, *found.kept, *found.unaddressable]) == sorted(extra)
-    assert sorted([*paths(found.uploads), *paths(found.unchanged)]) == sorted(local)
+    assert sorted([*paths(found.uploads), *found.unchanged]) == sorted(local)
     assert [is_page(file.path) for file in found.uploads] == sorted(
         is_page(file.path) for file in found.uploads
     )
@@ -272,7 +273,7 @@ def test_the_zone_equals_the_folder(situation, keep, delete_stale):
 def test_every_proof_counts(situation):
     """What the manifest proves is not uploaded again."""
     local, zone, manifest = situation
-    remote = [RemoteFile(path, len(content), time) for path, (content, time) in zone.items()]
+    remote = [StoredFile(path, len(content), time) for path, (content, time) in zone.items()]
     found = plan(local, remote, manifest=manifest)
     proved = {
         path
@@ -281,4 +282,4 @@ def test_every_proof_counts(situation):
         and content == zone[path][0]
         and (manifest or {}).get(path) == proof(sha256(content), len(content), zone[path][1])
     }
-    assert set(paths(found.unchanged)) == proved
+    assert set(found.unchanged) == proved

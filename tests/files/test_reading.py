@@ -21,9 +21,13 @@ def local(tmp_path: Path):
         path = tmp_path / name
         path.write_bytes(content)
         status = path.stat()
-        return LocalFile(name, str(path), status.st_size, status.st_mtime_ns)
+        return LocalFile(name, str(tmp_path), status.st_size, status.st_mtime_ns)
 
     return write
+
+
+def source(file: LocalFile) -> Path:
+    return Path(os.fsdecode(file.source))
 
 
 SIZES = [0, 1, CHUNK_SIZE - 1, CHUNK_SIZE, CHUNK_SIZE + 1, 2 * CHUNK_SIZE, 2 * CHUNK_SIZE + 7]
@@ -114,7 +118,7 @@ def replace_by_a_fifo(path: Path) -> None:
 def test_a_file_that_is_not_the_one_that_was_scanned(local, change, size):
     """It is noticed, whatever happened to it, and named."""
     file = local(pattern(size))
-    change(Path(file.source))
+    change(source(file))
     with pytest.raises(DeployFailed, match=r"^'a\.bin' changed while it was deployed") as caught:
         hash_file(file)
     assert caught.value.hint == "Let the build finish before the deploy starts, then run the deploy again."
@@ -123,7 +127,7 @@ def test_a_file_that_is_not_the_one_that_was_scanned(local, change, size):
 def test_a_file_that_vanished(local):
     """The message says why it could not be read."""
     file = local(b"a")
-    Path(file.source).unlink()
+    source(file).unlink()
     with pytest.raises(DeployFailed) as caught:
         hash_file(file)
     assert str(caught.value) == "'a.bin' changed while it was deployed (No such file or directory)"
@@ -138,7 +142,7 @@ def test_a_body_is_never_completed_from_a_file_that_changed_meanwhile(local, cha
     with pytest.raises(DeployFailed):  # noqa: PT012 - the pieces before the change are fine
         for chunk in read_chunks(file):
             sent += len(chunk)
-            change(Path(file.source))
+            change(source(file))
     assert 0 < sent < size
 
 
@@ -153,7 +157,7 @@ def test_no_descriptor_is_left_open(local):
     reader = read_chunks(file)
     next(reader)
     reader.close()
-    grow(Path(file.source))
+    grow(source(file))
     with pytest.raises(DeployFailed):
         hash_file(file)
     assert open_descriptors() == before

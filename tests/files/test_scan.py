@@ -47,7 +47,7 @@ class TestFiles:
         os.utime(site / "a.txt", ns=(1, 1_700_000_000_123_456_789))
         result = scan(site)
         assert [file.path for file in result.files] == ["a.txt", "a/c.css", "b.html"]
-        assert result.files[0] == LocalFile("a.txt", f"{site}/a.txt", 5, 1_700_000_000_123_456_789)
+        assert result.files[0] == LocalFile("a.txt", str(site), 5, 1_700_000_000_123_456_789)
         assert (result.ignored, result.warnings, result.total_bytes) == (0, (), 5 + 7 + 6)
 
     def test_any_legal_name(self, site):
@@ -83,7 +83,7 @@ class TestFiles:
         (tmp_path / "link").symlink_to("site")
         monkeypatch.chdir(tmp_path)
         for name in ("link", "site", "site/../site"):
-            assert scan(Path(name)).files[0].source == f"{site}/a"
+            assert scan(Path(name)).files[0].source == os.fsencode(f"{site}/a")
 
     def test_the_total_of_nothing(self):
         """No file, no bytes."""
@@ -249,7 +249,7 @@ class TestLinks:
         linked = {"file", "chain", "folder/a", "folder/deep/b", "absolute/b"}
         assert set(files) == {"real/a", "real/deep/b"} | linked
         for path in linked:
-            content = Path(files[path].source).read_text()
+            content = Path(os.fsdecode(files[path].source)).read_text()
             assert (content, files[path].size) == (Path(site / path).read_text(), len(content))
 
     def test_linked_folders_obey_patterns_under_their_own_name(self, site):

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
+import pytest
+
+from tests.support.timewarp import wall_clock
 from tests.support.world import SITE
+from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
     from tests.support.world import World
+    from zerokie_action.sandbox.records import Record
 
 
 def test_the_storage_equals_the_folder(world: World) -> None:
@@ -26,3 +32,60 @@ def test_nothing_changed_uploads_nothing(world: World) -> None:
     outcome = world.run()
     assert outcome.outputs["files_unchanged"] == 4
     assert [record.method for record in outcome.writes] == ["POST"]
+
+
+# --- the second of the last upload has to be over before the listing can prove it
+
+
+def moments(world: World) -> dict[str, float]:
+    """When the platform got the last request of each kind, by its clock; filled in by the next run."""
+    found: dict[str, float] = {}
+
+    def note(record: Record) -> None:
+        kind = record.path.partition("/site/")[2].partition("/")[0] or record.path
+        if ".zerokie" not in record.path:
+            found[f"{record.method} {kind}"] = wall_clock(world.loop)
+
+    world.platform.on_request = note
+    return found
+
+
+@pytest.mark.parametrize("began", [0.0, 0.5, 0.7])
+@pytest.mark.parametrize("ahead", [-3600, -0.7, -0.2, 0, 0.2, 0.7, 3600])
+def test_whatever_our_clock_says(
+    world: World, monkeypatch: pytest.MonkeyPatch, ahead: float, began: float
+) -> None:
+    """The listing is asked for in a later second of the platform, and at most a second later."""
+    monkeypatch.setattr(time, "time", lambda: wall_clock(world.loop) + ahead)
+    world.loop.jump(began)
+    when = moments(world)
+    assert world.run().exit_code == 0
+    assert int(when["GET files"]) > int(when["PUT files"])
+    assert when["GET files"] - when["PUT files"] < 1.01
+    assert world.run().outputs["files_uploaded"] == 0
+
+
+def test_with_the_right_time_no_longer_than_it_takes(world: World) -> None:
+    """One more answer, in the next second, proves that the last one is over."""
+    when = moments(world)
+    world.run()
+    assert when["GET files"] % 1 == pytest.approx(0.005, abs=0.01)
+
+
+@pytest.mark.parametrize("status", [404, 409])
+def test_a_lock_that_is_lost_meanwhile(world: World, status: int) -> None:
+    """Nothing is written any more, not even what this deploy has proved."""
+    heartbeat = Fault(Kind.STATUS, method="PUT", path="/deploy/lock$", status=status, times=None)
+    world.platform.faults.add(heartbeat)
+    outcome = world.run()
+    assert outcome.exit_code == 7, outcome.log
+    assert [record.method for record in outcome.writes] == ["PUT"] * len(SITE)
+
+
+def test_a_heartbeat_that_is_not_answered_meanwhile(world: World) -> None:
+    """It would only have saved time."""
+    world.platform.faults.add(Fault(Kind.HANG, method="PUT", path="/deploy/lock$", times=None))
+    outcome = world.run()
+    assert outcome.exit_code == 0, outcome.log
+    assert outcome.seconds < 1.1
+    assert world.run().outputs["files_uploaded"] == 0

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tests.support import timewarp
+from zerokie_action.api.network import Network
 from zerokie_action.run import deploy
 from zerokie_action.sandbox.platform import Platform
 from zerokie_action.sandbox.server import serve
@@ -108,7 +109,7 @@ class World:
         first, began = len(self.platform.requests), self.loop.now
         async with serve(self.platform) as server:
             env = self.environment(server.url, output_file=output, **inputs)
-            code = await deploy(env, self.signals, log)
+            code = await deploy(env, Network(env), self.signals, log)
         return Outcome(
             exit_code=code,
             log=log.getvalue(),

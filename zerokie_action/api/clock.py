@@ -34,6 +34,10 @@ class PlatformClock:
         """Whether any answer had a date."""
         return self._ahead > -math.inf
 
+    def when(self, second: float) -> float:
+        """By our event loop's clock, when it is surely that second there; infinity when that is not known."""
+        return second - self._ahead
+
     def now(self) -> float:
         """Seconds since the epoch that it is there at least; minus infinity when not known."""
         return anyio.current_time() + self._ahead

@@ -76,17 +76,13 @@ class Connection:
     async def _exchange(self, wire: Wire, request: Request) -> Answer:
         content = Bytes(request.content) if isinstance(request.content, bytes) else request.content
         head = self._head(request, content.size)
-        answer = wire.expect_answer(request.max_answer)
-        try:
-            if content.size <= _SMALL:
-                wire.write(head + b"".join(content.chunks()))
-            else:
-                wire.write(head)
-                await _write_large(wire, content, answer, request.timeout)
-            with anyio.fail_after(request.timeout):
-                return await answer
-        except TimeoutError:
-            raise NoAnswer(f"no answer within {request.timeout:.0f} s", sent=True) from None
+        answer = wire.expect_answer(request.max_answer, request.timeout)
+        if content.size <= _SMALL:
+            wire.write(head + b"".join(content.chunks()))
+        else:
+            wire.write(head)
+            await _write_large(wire, content, answer)
+        return await answer
 
     def _head(self, request: Request, size: int) -> bytes:
         kind = f"Content-Type: {request.content_type}\r\n" if request.content_type else ""
@@ -136,7 +132,7 @@ class Connection:
         assert self._proxy is not None  # noqa: S101 - for the type checker
         host = f"[{self._url.hostname}]" if ":" in (self._url.hostname or "") else self._url.hostname
         target = f"{host}:{self._url.port or 443}"
-        answer = proxy.expect_answer(0)
+        answer = proxy.expect_answer(0, CONNECT_TIMEOUT)
         fields = _fields({"Host": target, **_login(self._proxy)})
         proxy.write(f"CONNECT {target} HTTP/1.1\r\n{fields}\r\n".encode("ascii"))
         try:
@@ -157,15 +153,15 @@ class Connection:
         return wire
 
 
-async def _write_large(wire: Wire, content: Content, answer: asyncio.Future[Answer], patience: float) -> None:
+async def _write_large(wire: Wire, content: Content, answer: asyncio.Future[Answer]) -> None:
     chunks = content.chunks()
     while (chunk := await anyio.to_thread.run_sync(_next, chunks, abandon_on_cancel=True)) is not None:
-        if answer.done():  # refused before it was complete, or the connection is gone
+        if answer.done():  # refused before it was complete, too slow, or the connection is gone
             wire.abort()
             return
         wire.write(chunk)
-        with anyio.fail_after(patience):
-            await wire.room()
+        await wire.room()
+        wire.be_patient()
 
 
 def _next(chunks: Iterator[bytes]) -> bytes | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os.path
 import socket
 import ssl
-from functools import cached_property
+import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
-from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed lacks it
 
 import anyio
 
@@ -36,6 +36,8 @@ class Network:
         self._env = env
         self._addresses: dict[tuple[str, int], list[str]] = {}
         self._looking_up = anyio.Lock()
+        self._ssl_context: ssl.SSLContext | None = None
+        self._building = threading.Lock()
         by_case = sorted(env.items(), key=lambda item: item[0].islower())
         self._proxies = {
             name.lower().removesuffix("_proxy"): value
@@ -52,9 +54,15 @@ class Network:
         parts = urlsplit(url)
         kind = parts.scheme if self._proxies.get(parts.scheme) else "all"
         proxy = self._proxies.get(kind)
-        if not proxy or proxy_bypass_environment(parts.netloc.rpartition("@")[2], self._proxies):
+        if not proxy or self._bypasses(parts.netloc.rpartition("@")[2]):
             return None
         return _checked(proxy if "://" in proxy else f"http://{proxy}", f"{kind.upper()}_PROXY")
+
+    def _bypasses(self, host: str) -> bool:
+        # Loads all of http.client, so only where there is a proxy. typeshed lacks it.
+        from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # noqa: PLC0415
+
+        return bool(proxy_bypass_environment(host, self._proxies))
 
     async def addresses(self, host: str, port: int) -> list[str]:
         """The IP addresses of a host, looked up once: many connections ask at the same moment.
@@ -90,15 +98,30 @@ class Network:
                 return reached
         raise OSError(f"{host} has no address")
 
-    @cached_property
+    def read_authorities(self) -> None:
+        """Begin to build `ssl_context` in a thread: OpenSSL does that without holding up Python."""
+
+        def build() -> None:
+            with suppress(ConfigurationError):  # raised again for whoever uses it
+                _ = self.ssl_context
+
+        threading.Thread(target=build, daemon=True).start()
+
+    @property
     def ssl_context(self) -> ssl.SSLContext:
         """Trusts the named bundle or folder, else the system's store, else certifi's.
 
-        It takes a while, so it is built when it is used.
+        It takes a while, so it is built once, and only when it is used.
 
         Raises:
             ConfigurationError: when the named bundle can't be read.
         """
+        with self._building:
+            if self._ssl_context is None:
+                self._ssl_context = self._trusting_who_is_named()
+            return self._ssl_context
+
+    def _trusting_who_is_named(self) -> ssl.SSLContext:
         named = next((name for name in _CA_FILES if self._env.get(name)), None)
         folder = self._env.get("SSL_CERT_DIR") or None
         if named:

@@ -6,17 +6,11 @@ it, once for all the requests that were under way at that moment; success grows 
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
-
 import anyio
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 
 class Pace:
-    """A limit on parallel work that moves with the platform's answers.
+    """A limit on parallel work, `async with` which it is done, that moves with the platform's answers.
 
     Attributes:
         limit: how many may run now; at least 1.
@@ -30,18 +24,17 @@ class Pace:
         self._deaf = 0
         self._room = anyio.Event()
 
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
+    async def __aenter__(self) -> None:
         """Wait for room, then count as running until the end of the block."""
         while self._running >= int(self.limit):
             await self._room.wait()
         self._running += 1
-        try:
-            yield
-        finally:
-            self._running -= 1
-            self._deaf = max(0, self._deaf - 1)
-            self._let_in()
+
+    async def __aexit__(self, *_: object) -> None:
+        """Make room, however it went."""
+        self._running -= 1
+        self._deaf = max(0, self._deaf - 1)
+        self._let_in()
 
     def pushed_back(self) -> None:
         """The platform asked for less."""

@@ -12,8 +12,7 @@ import random
 import re
 import time
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import anyio
 
@@ -87,8 +86,7 @@ class Retries:
         return delay
 
 
-@dataclass(frozen=True, slots=True)
-class Reply(Generic[T]):
+class Reply(NamedTuple, Generic[T]):
     """A final answer.
 
     Attributes:
@@ -107,8 +105,7 @@ class Reply(Generic[T]):
         return 200 <= self.status < 300  # noqa: PLR2004 - HTTP's own numbers
 
 
-@dataclass(frozen=True, slots=True)
-class _Failure:
+class _Failure(NamedTuple):
     """One attempt that did not give a final answer."""
 
     reason: str

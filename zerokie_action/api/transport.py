@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,11 +41,10 @@ class Content(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Bytes:
+class Bytes(NamedTuple):
     """A `Content` that is in memory already."""
 
-    data: bytes
+    data: bytes | bytearray
 
     @property
     def size(self) -> int:
@@ -56,11 +54,10 @@ class Bytes:
     def chunks(self) -> Iterator[bytes]:
         """In pieces, each of which gets its own time to be sent."""
         for start in range(0, self.size, _PIECE):
-            yield self.data[start : start + _PIECE]
+            yield bytes(memoryview(self.data)[start : start + _PIECE])
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One request.
 
     Attributes:
@@ -79,12 +76,11 @@ class Request:
     max_answer: int = MEGABYTE
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What came back: status, headers under lower-case names, and the whole body."""
 
     status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str]
     body: bytes = b""
 
 

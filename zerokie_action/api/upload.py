@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import anyio
 
@@ -14,7 +13,7 @@ from zerokie_action.api.pace import Pace
 from zerokie_action.api.retry import Sender
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Iterable
 
     from zerokie_action.api.clock import PlatformClock
     from zerokie_action.api.retry import Retries
@@ -23,13 +22,27 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
+class Upload(NamedTuple):
     """One file to store: its remote path, its bytes, its content type."""
 
     path: str
     content: Content
     content_type: str
+
+
+class _Fenced:
+    """Asks the fence before each attempt. A class: of a generator, each of thousands would take longer."""
+
+    __slots__ = ("_fence",)
+
+    def __init__(self, fence: Callable[[], None]) -> None:
+        self._fence = fence
+
+    def __enter__(self) -> None:
+        self._fence()
+
+    def __exit__(self, *_: object) -> None:
+        pass
 
 
 class Writers:
@@ -57,11 +70,6 @@ class Writers:
         self._concurrency = concurrency
         self._pace = Pace(concurrency)
 
-        @contextmanager
-        def fenced() -> Iterator[None]:
-            fence()
-            yield
-
         self._client = Client(
             Sender(
                 transport,
@@ -69,7 +77,7 @@ class Writers:
                 clock=clock,
                 notice=notice,
                 on_pushback=self._pace.pushed_back,
-                around=fenced,
+                around=partial(_Fenced, fence),
             )
         )
 
@@ -102,7 +110,7 @@ class Writers:
 
         async def work(item: _T | None) -> None:
             while item is not None:
-                async with self._pace.turn():
+                async with self._pace:
                     await act(item)
                 self._pace.succeeded()
                 item = next(waiting, None)

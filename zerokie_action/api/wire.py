@@ -21,12 +21,14 @@ class Wire(asyncio.Protocol):
 
     def __init__(self) -> None:
         """Not connected yet: asyncio calls `connection_made`."""
+        self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._clean = True
         self._writable = asyncio.Event()
         self._writable.set()
         self._unread = select.poll()
-        self._begin(0)
+        self._alarm: asyncio.TimerHandle | None = None
+        self._begin(0, 0)
         self._answer.cancel()
 
     @property
@@ -50,20 +52,46 @@ class Wire(asyncio.Protocol):
         self._clean = False
         self.transport.abort()
 
-    def expect_answer(self, most: int) -> asyncio.Future[Answer]:
-        """The future gets the next answer, of at most so many bytes of body, or `NoAnswer`."""
-        self._begin(most)
+    def expect_answer(self, most: int, patience: float) -> asyncio.Future[Answer]:
+        """The future gets the next answer, or `NoAnswer`.
+
+        Args:
+            most: bytes of body that it may have.
+            patience: seconds that it may take; `be_patient` begins them anew.
+        """
+        self._begin(most, patience)
+        self.be_patient()
         return self._answer
 
-    def _begin(self, most: int) -> None:
+    def be_patient(self) -> None:
+        """Something has moved: from now on, there is all the time again for the answer to come."""
+        self._deadline = self._loop.time() + self._patience
+        if self._alarm is not None and self._alarm.when() > self._deadline:
+            self._alarm.cancel()  # of an earlier request, which had more time
+            self._alarm = None
+        if self._alarm is None:
+            self._alarm = self._loop.call_at(self._deadline, self._look_at_the_clock)
+
+    def _look_at_the_clock(self) -> None:
+        """One timer for many requests: it is set once, and looks what time it is about when it goes off."""
+        self._alarm = None
+        if self._answer.done():
+            return
+        if self._loop.time() >= self._deadline:
+            self._fail(f"no answer within {self._patience:.0f} s")
+        else:
+            self._alarm = self._loop.call_at(self._deadline, self._look_at_the_clock)
+
+    def _begin(self, most: int, patience: float) -> None:
         self._most = most
+        self._patience = patience
         self._besides_body = 0
         self._until_closed = False
         self._headers: dict[str, str] = {}
         self._fields: dict[str, str] = {}
         self._body = bytearray()
         self._parser = httptools.HttpResponseParser(self)
-        self._answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._answer: asyncio.Future[Answer] = self._loop.create_future()
 
     def write(self, data: bytes) -> None:
         """Send or buffer, without waiting."""
@@ -105,6 +133,8 @@ class Wire(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The end of everything."""
+        if self._alarm is not None:
+            self._alarm.cancel()
         self._fail(explain(exc)[0] if exc else "the connection was closed before the answer was complete")
 
     def pause_writing(self) -> None:
@@ -150,6 +180,7 @@ class Wire(asyncio.Protocol):
     def _settle(self) -> None:
         if not self._answer.done():
             self._answer.set_result(Answer(self._parser.get_status_code(), self._headers, bytes(self._body)))
+            self._body = bytearray()  # an idle connection does not hold on to a long listing
         self._writable.set()
 
     def _fail(self, reason: str) -> None:

@@ -20,7 +20,9 @@ import math
 import re
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+from pydantic_core import from_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -32,12 +34,26 @@ MANIFEST_FOLDER = ".zerokie/"
 
 # Another format gets another number: the MAC of the old one then no longer fits.
 _VERSION = 1
+_HASH_LENGTH = 64
+_RENDERED_AT_ONCE = 1000
 _SEAL_LENGTH = len(',"mac":""}') + 64
 _MANIFEST_PATH = re.compile(re.escape(MANIFEST_FOLDER) + r"[0-9a-f]{64}\.json")
 
 
 Manifest = dict[str, str]
 """What is proved of each path: `proof` of what the storage zone holds there."""
+
+
+class Receipt(NamedTuple):
+    """What is known of an upload that the platform confirmed.
+
+    Attributes:
+        sha256: of the content, in hex.
+        answered: the second of the platform's answer, by its own clock; infinity when it does not say.
+    """
+
+    sha256: str
+    answered: float
 
 
 def proof(sha256: str, length: int, last_modified: str) -> str:
@@ -61,32 +77,36 @@ def is_manifest_path(path: str) -> bool:
     return _MANIFEST_PATH.fullmatch(path) is not None
 
 
-def render(manifest: Manifest, *, api_key: str, app: str) -> bytes:
-    """Return the manifest as JSON; the same entries give the same bytes."""
-    content = {"version": _VERSION, "app": app, "files": manifest}
-    body = json.dumps(content, separators=(",", ":"), sort_keys=True).removesuffix("}").encode()
-    return body + _seal(body, api_key, app)
+def render(manifest: Manifest, *, api_key: str, app: str) -> bytearray:
+    """Return the manifest as JSON; the same entries give the same bytes, which are in memory once."""
+    paths = sorted(manifest)
+    body = bytearray(b'{"app":%b,"files":{' % _json(app))
+    for start in range(0, len(paths), _RENDERED_AT_ONCE):
+        batch = {path: manifest[path] for path in paths[start : start + _RENDERED_AT_ONCE]}
+        body += b"," * bool(start) + _json(batch)[1:-1]
+    body += b'},"version":%d' % _VERSION
+    body += _seal(body, api_key, app)
+    return body
 
 
-def parse(data: bytes, *, api_key: str, app: str) -> Manifest | None:
+def parse(data: bytes | bytearray, *, api_key: str, app: str) -> Manifest | None:
     """Return the manifest, or `None` for anything but what `render` made with this key for this app.
 
     The MAC is checked first: nothing that others wrote is ever parsed.
     """
-    body, seal = data[:-_SEAL_LENGTH], data[-_SEAL_LENGTH:]
+    body, seal = memoryview(data)[:-_SEAL_LENGTH], data[-_SEAL_LENGTH:]
     if not hmac.compare_digest(seal, _seal(body, api_key, app)):
         return None
-    manifest: Manifest = json.loads(data)["files"]
+    manifest: Manifest = from_json(data)["files"]
     return manifest
 
 
 def entries_to_record(
     files: Iterable[LocalFile],
-    hashes: Mapping[str, str],
     listing: Iterable[RemoteFile],
     *,
-    previous: Manifest | None,
-    uploaded: Mapping[str, float],
+    unchanged: Manifest,
+    uploaded: Mapping[str, Receipt],
     now: float,
 ) -> Manifest:
     """Return what this deploy has proved, for the next one to rely on.
@@ -97,7 +117,7 @@ def entries_to_record(
     - in a second that was over before the listing was asked for. `lastModified` has whole seconds,
       so that within its second somebody else could still write without a trace.
 
-    A file that was not uploaded keeps the entry that it had, if the listing still agrees with it.
+    A file that was not uploaded keeps what proved it, if the listing still agrees with that.
     Whatever is not proved is left out, which costs an upload next time and nothing else. So is a
     time that does not parse or lies in the future, as after a clock that went backwards.
 
@@ -107,30 +127,29 @@ def entries_to_record(
 
     Args:
         files: what the folder holds.
-        hashes: their SHA-256 by path, in hex.
         listing: the platform's listing, taken after the last upload.
-        previous: the manifest that the plan was made with.
-        uploaded: of each file that was uploaded, the time of the platform's answer (its `Date`).
+        unchanged: what proved each file that was not uploaded (`Plan.unchanged`).
+        uploaded: what is known of each file that was uploaded.
         now: a time that the platform's clock had reached before the listing was asked for: the
             `Date` of an earlier answer, plus the whole seconds that have passed since. Not the
             listing's own `Date`: that is made after the files were looked at.
-            Both times are by the platform's clock, in whole seconds since the epoch.
+            By the platform's clock, in whole seconds since the epoch.
     """
     listed = {file.path: file for file in listing}
-    known = previous or {}
     recorded: Manifest = {}
     for file in files:
         remote = listed.get(file.path)
-        sha256 = hashes.get(file.path)
-        if remote is None or sha256 is None or remote.length != file.size:
+        if remote is None or remote.length != file.size:
             continue
         written = _second(remote.last_modified)
         if written is None or written >= now:
             continue
-        found = proof(sha256, remote.length, remote.last_modified)
-        answered = uploaded.get(file.path)
-        if found == known.get(file.path) if answered is None else written <= answered:
-            recorded[file.path] = found
+        receipt = uploaded.get(file.path)
+        known = unchanged.get(file.path, "")
+        if receipt is not None and written <= receipt.answered:
+            recorded[file.path] = proof(receipt.sha256, remote.length, remote.last_modified)
+        elif receipt is None and known == proof(known[:_HASH_LENGTH], remote.length, remote.last_modified):
+            recorded[file.path] = known
     return recorded
 
 
@@ -144,7 +163,11 @@ def _second(last_modified: str) -> int | None:
     return None if time.tzinfo is None else math.floor(time.timestamp())
 
 
-def _seal(body: bytes, api_key: str, app: str) -> bytes:
+def _json(content: str | Manifest) -> bytes:
+    return json.dumps(content, separators=(",", ":")).encode()
+
+
+def _seal(body: bytearray | memoryview, api_key: str, app: str) -> bytes:
     """Return the end of the JSON document: the MAC of all that is before it."""
     mac = hmac.digest(_derive(api_key, app, "content"), body, "sha256")
     return b',"mac":"%b"}' % mac.hex().encode()

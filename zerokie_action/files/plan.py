@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.content_type import is_page
@@ -19,23 +18,23 @@ if TYPE_CHECKING:
     from zerokie_action.files.scan import LocalFile, Scan
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteFile:
-    """A file in the app's storage zone, as the platform lists it (`GET /v1/apps/:name/files`).
+class RemoteFile(Protocol):
+    """A file in the app's storage zone, as the platform lists it (`GET /v1/apps/:name/files`)."""
 
-    Attributes:
-        path: relative, `/` between the segments, not encoded.
-        length: in bytes.
-        last_modified: the listing's own text, for instance `2026-03-07T17:00:00Z`.
-    """
+    @property
+    def path(self) -> str:
+        """Relative, `/` between the segments, not encoded."""
 
-    path: str
-    length: int
-    last_modified: str
+    @property
+    def length(self) -> int:
+        """In bytes."""
+
+    @property
+    def last_modified(self) -> str:
+        """The listing's own text, for instance `2026-03-07T17:00:00Z`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What to upload (assets first, then pages) and to delete (last), and what stays as it is.
 
     Every group is sorted by path.
@@ -44,7 +43,8 @@ class Plan:
         upload_assets: everything to upload that is not a page.
         upload_pages: the HTML, which goes live after what it refers to.
         delete: remote paths that the folder no longer has.
-        unchanged: files that are proven to be there already, byte for byte.
+        unchanged: of each file that is proven to be there already, byte for byte, its `proof` by its path.
+        replaced: what the listing shows where something is uploaded to, by path.
         kept: remote paths that the folder does not have and that stay, as `keep` or `delete_stale` says.
         unaddressable: remote paths that no URL can name safely; they are never touched.
         old_manifests: manifests that an API key that is no longer in use left behind.
@@ -53,7 +53,8 @@ class Plan:
     upload_assets: tuple[LocalFile, ...]
     upload_pages: tuple[LocalFile, ...]
     delete: tuple[str, ...]
-    unchanged: tuple[LocalFile, ...]
+    unchanged: Manifest
+    replaced: Mapping[str, RemoteFile]
     kept: tuple[str, ...]
     unaddressable: tuple[str, ...]
     old_manifests: tuple[str, ...]
@@ -71,7 +72,7 @@ class Plan:
 
 def make_plan(
     scan: Scan,
-    remote: Iterable[RemoteFile],
+    listing: Iterable[RemoteFile],
     *,
     hashes: Mapping[str, str],
     manifest: Manifest | None,
@@ -83,7 +84,7 @@ def make_plan(
 
     Args:
         scan: the folder.
-        remote: the platform's listing, taken under the deploy lock.
+        listing: the platform's, taken under the deploy lock.
         hashes: SHA-256 of local files by path, in hex; a file without one is uploaded.
         manifest: what an earlier deploy proved; `None` proves nothing.
         manifest_path: where this API key's own manifest is.
@@ -93,17 +94,21 @@ def make_plan(
     Raises:
         ConfigurationError: a `keep` pattern can never match.
     """
-    listed, unaddressable = _by_path(remote)
+    listed, unaddressable = _by_path(listing)
     proved = manifest or {}
-    unchanged: list[LocalFile] = []
+    unchanged: Manifest = {}
+    replaced: dict[str, RemoteFile] = {}
     assets: list[LocalFile] = []
     pages: list[LocalFile] = []
     for file in scan.files:
         path = file.path
-        if _is_unchanged(file, hashes.get(path), proved.get(path), listed.get(path)):
-            unchanged.append(file)
-        else:
-            (pages if is_page(path) else assets).append(file)
+        remote = listed.get(path)
+        if _is_unchanged(file, hashes.get(path), proved.get(path), remote):
+            unchanged[path] = proved[path]
+            continue
+        (pages if is_page(path) else assets).append(file)
+        if remote is not None:
+            replaced[path] = remote
     extra = listed.keys() - {file.path for file in scan.files}
     ours = {path for path in extra if path.startswith(MANIFEST_FOLDER)}
     stale = extra - ours
@@ -112,7 +117,8 @@ def make_plan(
         upload_assets=tuple(assets),
         upload_pages=tuple(pages),
         delete=tuple(sorted(stale - kept)),
-        unchanged=tuple(unchanged),
+        unchanged=unchanged,
+        replaced=replaced,
         kept=tuple(sorted(kept)),
         unaddressable=tuple(sorted(unaddressable)),
         old_manifests=tuple(sorted(filter(is_manifest_path, ours - {manifest_path}))),
@@ -131,11 +137,11 @@ def keep_patterns(keep: Sequence[str]) -> Patterns:
     return Patterns(rules)
 
 
-def _by_path(remote: Iterable[RemoteFile]) -> tuple[dict[str, RemoteFile | None], set[str]]:
+def _by_path(listing: Iterable[RemoteFile]) -> tuple[dict[str, RemoteFile | None], set[str]]:
     """Index the listing; a path that it shows twice, in two ways, proves nothing (`None`)."""
     listed: dict[str, RemoteFile | None] = {}
     unaddressable: set[str] = set()
-    for file in remote:
+    for file in listing:
         if is_addressable(file.path):
             listed[file.path] = file if listed.get(file.path, file) == file else None
         else:

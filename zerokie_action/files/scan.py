@@ -10,10 +10,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.ignore_rules import IGNORE_FILE, ignore_rules
@@ -30,25 +29,29 @@ _READABLE_BY_ALL = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 _ENTRIES_BETWEEN_CHECKS = 512
 
 
-@dataclass(frozen=True, slots=True)
-class LocalFile:
+class LocalFile(NamedTuple):
     """A file to deploy, as it was when the folder was scanned.
 
     Attributes:
         path: where it goes on the platform: relative, `/` between the segments, not encoded.
-        source: the path to open; it may lead through links inside the folder.
+        folder: the one that was scanned.
         size: in bytes.
         mtime_ns: time of the last modification, in nanoseconds since the epoch.
     """
 
     path: str
-    source: str
+    folder: str
     size: int
     mtime_ns: int
 
+    @property
+    def source(self) -> bytes:
+        """The path to open; it may lead through links inside the folder."""
+        # Not as text: the locale's encoding need not be that of the file's name, which is UTF-8.
+        return b"%b/%b" % (os.fsencode(self.folder), self.path.encode())
 
-@dataclass(frozen=True, slots=True)
-class Scan:
+
+class Scan(NamedTuple):
     """What a folder holds.
 
     Attributes:
@@ -217,7 +220,7 @@ class _Walk:
         elif not _is_readable(source, status.st_mode):
             self._unreadable(path, os.strerror(errno.EACCES))
         else:
-            self.files.append(LocalFile(path, source, status.st_size, status.st_mtime_ns))
+            self.files.append(LocalFile(path, self._root, status.st_size, status.st_mtime_ns))
 
     def _unreadable(self, path: str, why: str | None) -> None:
         self._refuse(path, f"cannot be read ({why})", fix="make it readable")

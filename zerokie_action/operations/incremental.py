@@ -9,73 +9,93 @@ unchanged, and writing the new manifest.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
-import anyio.from_thread
 import anyio.to_thread
 
 from zerokie_action.api.transport import MEGABYTE, Bytes
 from zerokie_action.api.upload import Upload
-from zerokie_action.errors import RequestRejected
+from zerokie_action.errors import DeployError, LockLost, RequestRejected
 from zerokie_action.files import manifest as manifests
 from zerokie_action.files.content import FileContent
 from zerokie_action.files.hashing import hash_files
+from zerokie_action.files.manifest import Receipt
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from zerokie_action.api.lock import DeployLock
     from zerokie_action.api.upload import Writers
     from zerokie_action.files.manifest import Manifest
-    from zerokie_action.files.plan import RemoteFile
+    from zerokie_action.files.plan import Plan, RemoteFile
     from zerokie_action.files.scan import LocalFile, Scan
     from zerokie_action.operations.job import Job
 
 _MANY = 1000
+_TOLERANCE = 0.005
+"""Seconds by which timers and clocks may be wrong."""
 _LARGEST_MANIFEST = 512 * MEGABYTE
 
 
-@dataclass(slots=True)
-class Evidence:
-    """What proves the content of remote files.
+class Evidence(NamedTuple):
+    """What an earlier deploy proved, and what the folder's files are: much, and of no use after the plan.
 
     Attributes:
-        path: where this key's manifest lies.
-        manifest: what an earlier deploy proved; None proves nothing.
+        manifest: None proves nothing.
         hashes: SHA-256 of local files by path, in hex, as far as they are known.
-        answered: the second of the platform's answer to each upload; infinity when it had no date.
-        last_answer: when the last upload was answered, by our clock; None without uploads.
     """
 
-    path: str
-    manifest: Manifest | None = None
-    hashes: dict[str, str] = field(default_factory=dict)
-    answered: dict[str, float] = field(default_factory=dict)
-    last_answer: float | None = None
+    manifest: Manifest | None
+    hashes: Mapping[str, str]
 
-    def uploaded(self, upload: Upload, answered: int | None) -> None:
-        """Note that the platform confirmed an upload."""
-        if isinstance(upload.content, FileContent):
-            self.hashes[upload.path] = upload.content.sha256
-        self.answered[upload.path] = math.inf if answered is None else answered
-        self.last_answer = anyio.current_time()
+
+class Receipts:
+    """What the platform confirmed of this deploy's uploads.
+
+    Attributes:
+        by_path: a receipt for each file.
+        last: when the last of them came, by our clock.
+    """
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        self.by_path: dict[str, Receipt] = {}
+        self.last = -math.inf
+
+    def note(self, upload: Upload, answered: int | None) -> None:
+        """Note that the platform confirmed the upload of a file."""
+        assert isinstance(upload.content, FileContent)  # noqa: S101 - for the type checker
+        self.by_path[upload.path] = Receipt(upload.content.sha256, math.inf if answered is None else answered)
+        self.last = anyio.current_time()
+
+
+def path_of_manifest(job: Job) -> str:
+    """Where this key's manifest lies in the app's storage zone."""
+    return manifests.manifest_path(job.settings.api_key.get_secret_value(), job.app)
 
 
 async def gather(job: Job, folder: Scan, listing: Sequence[RemoteFile]) -> Evidence:
     """Read the manifest and, meanwhile, hash the files that it may prove to be unchanged."""
-    evidence = Evidence(manifests.manifest_path(job.settings.api_key.get_secret_value(), job.app))
+    path = path_of_manifest(job)
     lengths = {file.path: file.length for file in listing}
-    if not job.settings.incremental or evidence.path not in lengths:
-        return evidence
+    if not job.settings.incremental or path not in lengths:
+        return Evidence(None, {})
     candidates = [file for file in folder.files if lengths.get(file.path) == file.size]
+    hashes: dict[str, str] = {}
+
+    async def hash_candidates() -> None:
+        """In one thread: from a warm cache a second one is no faster."""
+        hashes.update(await anyio.to_thread.run_sync(_hash_all, candidates))
+
     with job.phase("Compare"):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_hash, candidates, evidence)
-            evidence.manifest = await _read(job, evidence.path)
-            if evidence.manifest is None:
+            tasks.start_soon(hash_candidates)
+            manifest = await _read(job, path)
+            if manifest is None:
                 tasks.cancel_scope.cancel()
-    return evidence
+    return Evidence(manifest, hashes)
 
 
 async def _read(job: Job, path: str) -> Manifest | None:
@@ -90,65 +110,69 @@ async def _read(job: Job, path: str) -> Manifest | None:
     return found
 
 
-async def _hash(files: Sequence[LocalFile], evidence: Evidence) -> None:
-    """In one thread: from a warm cache a second one is no faster."""
-    evidence.hashes = await anyio.to_thread.run_sync(_hash_all, files)
-
-
 def _hash_all(files: Sequence[LocalFile]) -> dict[str, str]:
-    return hash_files(files, check_cancelled=anyio.from_thread.check_cancelled)
+    from anyio.from_thread import check_cancelled  # noqa: PLC0415 - while the manifest is on its way
+
+    return hash_files(files, check_cancelled=check_cancelled)
 
 
-async def settle(job: Job, evidence: Evidence) -> float:
+async def settle(job: Job, plan: Plan, receipts: Receipts, lock: DeployLock) -> float:
     """Wait until the second of the last upload is over, so that the listing can prove that upload.
 
-    A first deploy of many files does not wait: a second's worth of uploads is then not recorded, and
-    is uploaded once more by the next deploy, which takes about as long as the wait.
+    A deploy of many files that are all new does not wait: a second's worth of uploads is then not
+    recorded, and is uploaded once more by the next deploy, which takes about as long as the wait.
 
     Returns:
         A second since the epoch that the platform's clock has reached by now.
+
+    Raises:
+        LockLost: when the platform says meanwhile that the lock is not ours.
     """
-    is_large_first = evidence.manifest is None and len(evidence.answered) > _MANY
-    if evidence.last_answer is None or is_large_first:
-        return math.floor(job.platform.clock.now()) if job.platform.clock.known else -math.inf
-    latest = max(evidence.answered.values())
-    # A second after the answer, its second is over by any clock; a date may tell sooner.
-    over = evidence.last_answer + 1
-    if job.platform.clock.known and latest < math.inf:
-        over = min(over, anyio.current_time() + latest + 1 - job.platform.clock.now())
-    await anyio.sleep_until(over)
-    return latest + 1
+    is_large_first = not plan.unchanged and len(receipts.by_path) > _MANY
+    clock = job.platform.clock
+    if not receipts.by_path or is_large_first:
+        return math.floor(clock.now()) if clock.known else -math.inf
+    reached = max(receipt.answered for receipt in receipts.by_path.values()) + 1
+    # A second after the answer, its second is over by any clock.
+    over = receipts.last + 1
+    # Where both clocks are right, ours knows when it is: then the date of one more answer proves it.
+    expected = max(anyio.current_time() + reached - time.time() + _TOLERANCE, anyio.current_time())
+    if expected < min(over, clock.when(reached)):
+        await anyio.sleep_until(expected)
+        with anyio.CancelScope(deadline=over):
+            try:
+                await lock.confirm()
+            except DeployError as error:
+                if isinstance(error, LockLost):
+                    raise
+                # Nothing is lost but time.
+    await anyio.sleep_until(min(over, clock.when(reached)))
+    return reached
 
 
 async def record(
     job: Job,
-    folder: Scan,
-    listing: Sequence[RemoteFile],
-    evidence: Evidence,
     writers: Writers,
     *,
+    folder: Scan,
+    listing: Sequence[RemoteFile],
+    plan: Plan,
+    receipts: Receipts,
     now: float,
-    old: Sequence[str],
 ) -> None:
     """Write the manifest for the next deploy, and remove those of keys that are no longer in use.
 
     Args:
         now: what `settle` returned before the listing was asked for.
-        old: paths of manifests of other keys.
     """
     found = manifests.entries_to_record(
-        folder.files,
-        evidence.hashes,
-        listing,
-        previous=evidence.manifest,
-        uploaded=evidence.answered,
-        now=now,
+        folder.files, listing, unchanged=plan.unchanged, uploaded=receipts.by_path, now=now
     )
+    content = manifests.render(found, api_key=job.settings.api_key.get_secret_value(), app=job.app)
+    manifest = Upload(path_of_manifest(job), Bytes(content), "application/json")
     try:
-        if found != evidence.manifest:
-            content = manifests.render(found, api_key=job.settings.api_key.get_secret_value(), app=job.app)
-            await writers.upload([Upload(evidence.path, Bytes(content), "application/json")], lambda *_: None)
-        await writers.delete(old, lambda _path: None)
+        await writers.upload([manifest], lambda *_: None)
+        await writers.delete(plan.old_manifests, lambda _path: None)
     except RequestRejected as error:
         job.warn(
             f"The manifest could not be written, so the next deploy uploads more than it has to: {error}"

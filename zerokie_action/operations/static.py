@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import anyio
-import anyio.from_thread
 import anyio.to_thread
 
 from zerokie_action.api.lock import LockPolicy, deploy_lock
@@ -13,7 +12,7 @@ from zerokie_action.api.models import Counts
 from zerokie_action.api.upload import Upload
 from zerokie_action.files.content import FileContent
 from zerokie_action.files.content_type import content_type
-from zerokie_action.files.plan import Plan, RemoteFile, keep_patterns, make_plan
+from zerokie_action.files.plan import keep_patterns, make_plan
 from zerokie_action.files.scan import Scan, scan
 from zerokie_action.operations import apps, incremental, verify
 from zerokie_action.operations.domains import preview_domains, update_domains
@@ -23,13 +22,15 @@ from zerokie_action.report.result import Changes
 from zerokie_action.text import human_bytes, human_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from pathlib import Path
 
     from zerokie_action.api.lock import DeployLock
     from zerokie_action.api.models import App
     from zerokie_action.api.upload import Writers
+    from zerokie_action.files.plan import Plan
     from zerokie_action.files.scan import LocalFile
+    from zerokie_action.operations.incremental import Receipts
     from zerokie_action.operations.job import Job
 
 
@@ -83,12 +84,14 @@ async def _scan_and_look_up(job: Job, directory: Path) -> tuple[Scan, bool]:
 
 
 def _scan(job: Job, directory: Path) -> Scan:
+    from anyio.from_thread import check_cancelled  # noqa: PLC0415 - in its thread, beside the first request
+
     return scan(
         directory,
         ignore=job.settings.ignore,
         ignore_file=job.settings.ignore_file,
         exclude=job.own_files,
-        check_cancelled=anyio.from_thread.check_cancelled,
+        check_cancelled=check_cancelled,
     )
 
 
@@ -100,8 +103,7 @@ async def _create(job: Job) -> None:
 
 async def _preview(job: Job, folder: Scan, *, exists: bool) -> None:
     """What a deploy would change now, without the lock and without a write."""
-    listing = await _list(job) if exists else []
-    plan = _make_plan(job, folder, listing, await incremental.gather(job, folder, listing))
+    plan = await _compare(job, folder, exists=exists)
     job.result.planned = Changes(
         uploaded=[(file.path, file.size) for file in plan.uploads],
         deleted=list(plan.delete),
@@ -116,32 +118,29 @@ async def _preview(job: Job, folder: Scan, *, exists: bool) -> None:
 
 
 async def _change(job: Job, folder: Scan, changes: Changes, lock: DeployLock) -> None:
-    listing = await _list(job)
-    evidence = await incremental.gather(job, folder, listing)
-    plan = _make_plan(job, folder, listing, evidence)
+    plan = await _compare(job, folder, exists=True)
+    receipts = incremental.Receipts()
     changes.unchanged = len(plan.unchanged)
     writers = job.platform.writers(job.app, fence=lock.check, concurrency=job.settings.concurrency)
     with job.phase("Upload"):
-        await _upload(job, plan, changes, evidence, writers)
+        await _upload(job, plan, changes, receipts, writers)
     with job.phase("Delete"):
         await _delete(job, plan, changes, writers)
     if plan.uploads or plan.delete or plan.old_manifests:
         with job.phase("Verify and record"):
-            await _verify_and_record(job, folder, plan, evidence, writers, before=listing)
+            await _verify_and_record(job, folder, plan, receipts, writers, lock=lock)
 
 
-async def _list(job: Job) -> list[RemoteFile]:
-    files = await job.client.list_files(job.app)
-    return [RemoteFile(file.path, file.length, file.lastModified) for file in files]
-
-
-def _make_plan(job: Job, folder: Scan, listing: Sequence[RemoteFile], evidence: incremental.Evidence) -> Plan:
+async def _compare(job: Job, folder: Scan, *, exists: bool) -> Plan:
+    """The plan. What it is made from is not kept: of many files, that is a lot of memory."""
+    listing = await job.client.list_files(job.app) if exists else []
+    evidence = await incremental.gather(job, folder, listing)
     plan = make_plan(
         folder,
         listing,
         hashes=evidence.hashes,
         manifest=evidence.manifest,
-        manifest_path=evidence.path,
+        manifest_path=incremental.path_of_manifest(job),
         keep=job.settings.keep,
         delete_stale=job.settings.delete_stale,
     )
@@ -155,9 +154,7 @@ def _make_plan(job: Job, folder: Scan, listing: Sequence[RemoteFile], evidence: 
     return plan
 
 
-async def _upload(
-    job: Job, plan: Plan, changes: Changes, evidence: incremental.Evidence, writers: Writers
-) -> None:
+async def _upload(job: Job, plan: Plan, changes: Changes, receipts: Receipts, writers: Writers) -> None:
     """Assets first, HTML last: no page goes live before what it refers to."""
     if not plan.uploads:
         return
@@ -169,7 +166,7 @@ async def _upload(
         def done(upload: Upload, answered: int | None) -> None:
             size = upload.content.size
             changes.uploaded.append((upload.path, size))
-            evidence.uploaded(upload, answered)
+            receipts.note(upload, answered)
             progress.advance(files=1, nbytes=size)
 
         await writers.upload(_uploads(plan.upload_assets), done)
@@ -190,30 +187,26 @@ async def _delete(job: Job, plan: Plan, changes: Changes, writers: Writers) -> N
 
 
 async def _verify_and_record(
-    job: Job,
-    folder: Scan,
-    plan: Plan,
-    evidence: incremental.Evidence,
-    writers: Writers,
-    *,
-    before: Sequence[RemoteFile],
+    job: Job, folder: Scan, plan: Plan, receipts: Receipts, writers: Writers, *, lock: DeployLock
 ) -> None:
     """Compare the platform's listing with the folder, and write down for the next deploy what it proves.
 
     What the platform confirmed and its listing does not show is done once more: a proxy may have
     answered in its place.
     """
-    now = await incremental.settle(job, evidence)
-    listing = await _list(job)
-    doubts = verify.doubts(folder, plan, before, listing)
+    now = await incremental.settle(job, plan, receipts, lock)
+    listing = await job.client.list_files(job.app)
+    doubts = verify.doubts(folder, plan, listing)
     if doubts.any:
         job.ci.info(f"The platform confirmed all changes, but does not list {doubts}; trying once more")
-        await writers.upload(_uploads(doubts.not_stored), evidence.uploaded)
+        await writers.upload(_uploads(doubts.not_stored), receipts.note)
         await writers.delete(doubts.not_deleted, lambda _path: None)
-        now = await incremental.settle(job, evidence)
-        listing = await _list(job)
-        await verify.insist(job, verify.doubts(folder, plan, before, listing), evidence)
-    await incremental.record(job, folder, listing, evidence, writers, now=now, old=plan.old_manifests)
+        now = await incremental.settle(job, plan, receipts, lock)
+        listing = await job.client.list_files(job.app)
+        await verify.insist(job, verify.doubts(folder, plan, listing), receipts)
+    await incremental.record(
+        job, writers, folder=folder, listing=listing, plan=plan, receipts=receipts, now=now
+    )
 
 
 def _report(job: Job, lock: DeployLock) -> None:

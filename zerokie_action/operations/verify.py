@@ -7,8 +7,7 @@ anyway for the manifest shows lengths and times; where those can't tell, the app
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from zerokie_action.api.transport import MEGABYTE
 from zerokie_action.errors import PlatformUnavailable
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     from zerokie_action.files.plan import Plan, RemoteFile
     from zerokie_action.files.scan import LocalFile, Scan
-    from zerokie_action.operations.incremental import Evidence
+    from zerokie_action.operations.incremental import Receipts
     from zerokie_action.operations.job import Job
 
 _UNKNOWN = -1
@@ -26,8 +25,7 @@ _SAMPLE = 20
 _LARGEST_SAMPLE = 4 * MEGABYTE
 
 
-@dataclass(frozen=True, slots=True)
-class Doubts:
+class Doubts(NamedTuple):
     """What a listing does not confirm.
 
     Attributes:
@@ -56,10 +54,10 @@ class Doubts:
         return repr(paths[0]) + (f" and {len(paths) - 1:,} more" if len(paths) > 1 else "")
 
 
-def doubts(folder: Scan, plan: Plan, before: Iterable[RemoteFile], after: Iterable[RemoteFile]) -> Doubts:
-    """Compare what was to be done with the listings before and after it."""
-    was = {file.path: file for file in before}
-    shown = {file.path: file for file in after}
+def doubts(folder: Scan, plan: Plan, listing: Iterable[RemoteFile]) -> Doubts:
+    """Compare what was to be done with the listing after it."""
+    was = plan.replaced
+    shown = {file.path: file for file in listing}
     return Doubts(
         missing=tuple(
             file
@@ -78,7 +76,7 @@ def doubts(folder: Scan, plan: Plan, before: Iterable[RemoteFile], after: Iterab
     )
 
 
-async def insist(job: Job, found: Doubts, evidence: Evidence) -> None:
+async def insist(job: Job, found: Doubts, receipts: Receipts) -> None:
     """Judge what is in doubt even after the second attempt.
 
     A platform may leave the time of a file alone that is stored again with the same content, so
@@ -89,7 +87,7 @@ async def insist(job: Job, found: Doubts, evidence: Evidence) -> None:
     """
     wrong = [file.path for file in found.missing] + list(found.not_deleted)
     for file in found.untouched[:_SAMPLE]:
-        if file.size <= _LARGEST_SAMPLE and await _serves_something_else(job, file, evidence):
+        if file.size <= _LARGEST_SAMPLE and await _serves_something_else(job, file, receipts):
             wrong.append(file.path)
     if wrong:
         more = f" and {len(wrong) - 1:,} more" if len(wrong) > 1 else ""
@@ -99,6 +97,6 @@ async def insist(job: Job, found: Doubts, evidence: Evidence) -> None:
         )
 
 
-async def _serves_something_else(job: Job, file: LocalFile, evidence: Evidence) -> bool:
+async def _serves_something_else(job: Job, file: LocalFile, receipts: Receipts) -> bool:
     body = await job.read_deployed(file.path, max_answer=_LARGEST_SAMPLE)
-    return body is not None and hashlib.sha256(body).hexdigest() != evidence.hashes[file.path]
+    return body is not None and hashlib.sha256(body).hexdigest() != receipts.by_path[file.path].sha256
