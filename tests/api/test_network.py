@@ -105,6 +105,20 @@ class TestAuthorities:
         assert context.verify_mode is ssl.CERT_REQUIRED
         assert context.check_hostname
 
+    def test_read_ahead(self, bundle: Path) -> None:
+        """It is built once, also when it was begun in a thread."""
+        network = Network({"SSL_CERT_FILE": str(bundle)})
+        network.read_authorities()
+        assert network.ssl_context is network.ssl_context
+        assert network.ssl_context.cert_store_stats()["x509_ca"] == 1
+
+    def test_read_ahead_without_a_bundle(self, tmp_path: Path) -> None:
+        """What is wrong is said to whoever uses it, and to nobody else."""
+        network = Network({"SSL_CERT_FILE": str(tmp_path / "absent")})
+        network.read_authorities()
+        with pytest.raises(ConfigurationError, match="SSL_CERT_FILE"):
+            _ = network.ssl_context
+
     def test_certifi_s(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A system without certificates is no reason to trust nobody."""
         nothing = ssl.get_default_verify_paths()._replace(cafile="")

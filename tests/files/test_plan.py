@@ -77,7 +77,8 @@ class TestUnchanged:
     def test_proved_by_manifest_and_listing(self):
         """Same hash, and the listing still shows what the manifest says: nothing to do."""
         found = plan({"a": b"1"}, [self.remote], manifest={"a": self.entry})
-        assert list(found.unchanged) == ["a"]
+        assert found.unchanged == {"a": self.entry}
+        assert found.replaced == {}
         assert (found.uploads, found.delete, found.upload_bytes) == ((), (), 0)
 
     @pytest.mark.parametrize(
@@ -105,6 +106,12 @@ class TestUnchanged:
         """A proof with a hole is none."""
         found = plan({"a": b"1"}, remote, manifest=manifest)
         assert (paths(found.uploads), found.unchanged) == (["a"], {})
+
+    def test_what_is_replaced(self):
+        """Of what is uploaded, the plan keeps what was there before, and nothing else of the listing."""
+        other = StoredFile("b", 9, NOON)
+        found = plan({"a": b"1", "c": b"3"}, [self.remote, other])
+        assert found.replaced == {"a": self.remote}
 
     def test_without_a_hash(self):
         """A file that was not hashed is uploaded."""

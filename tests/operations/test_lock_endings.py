@@ -16,7 +16,7 @@ from zerokie_action.errors import LockLost
 from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.support.world import Outcome, World
@@ -97,6 +97,18 @@ def test_a_lock_that_was_lost_before_finalize(world: World, state: Path) -> None
     assert not state.exists()
 
 
+@pytest.mark.parametrize("lost", [False, True])
+def test_what_github_s_cleanup_is_told(world: World, tmp_path: Path, *, lost: bool) -> None:
+    """That this session holds no lock, whether it gave it back or lost it."""
+    file = tmp_path / "github-state"
+    world.env |= {"GITHUB_ACTIONS": "true", "GITHUB_STATE": str(file)}
+    if lost:
+        world.platform.on_request = lose_before_finalize(world)
+    world.run()
+    state = dict(re.findall(r"^(\w+)=(.*)$", file.read_text("utf-8"), re.MULTILINE))
+    assert state["released"] == state["session"]
+
+
 def test_an_answer_to_finalize_that_was_lost(world: World, state: Path) -> None:
     """The second one is refused, and nobody holds the lock: the first one worked."""
     world.platform.faults.add(Fault(Kind.RESET, *FINALIZE, after=True))
@@ -147,6 +159,17 @@ def test_a_heartbeat_that_does_not_tell_whose_it_is(world: World, state: Path) -
     assert state.exists()
 
 
+@pytest.fixture
+def tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine whose time is not UTC."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("tokyo")
 @pytest.mark.parametrize("status", [503, 403])
 def test_when_it_expires(world: World, status: int) -> None:
     """Half an hour after the last answer that the lock is ours, be it one that a refusal led to."""

@@ -333,6 +333,6 @@ async def _release_after_failure(lock: DeployLock, counts: Counts, log: Log) -> 
     try:
         await lock.release(counts)
     except DeployError as error:
-        log.warning(f"{error}. {error.hint}".replace("..", "."))
+        log.warning(f"{error}. {error.hint}")
     else:
         log.info("Deploy lock released")

@@ -102,7 +102,7 @@ class Network:
         """Begin to build `ssl_context` in a thread: OpenSSL does that without holding up Python."""
 
         def build() -> None:
-            with suppress(ConfigurationError):  # raised again for whoever uses it
+            with suppress(Exception):  # raised again for whoever uses it
                 _ = self.ssl_context
 
         threading.Thread(target=build, daemon=True).start()
