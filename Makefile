@@ -17,7 +17,7 @@ export PATH := $(CURDIR)/.venv/bin:$(NODE_TOOLS)/node_modules/.bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help demo test e2e lint lint-ci audit lowest format bench requirements clean
+.PHONY: help setup demo test e2e lint lint-ci audit lowest format bench requirements clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,8 @@ $(NODE_TOOLS)/.installed: .ci/package-lock.json
 	@cp .ci/package.json .ci/package-lock.json $(NODE_TOOLS)
 	@npm ci --prefix $(NODE_TOOLS) --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
+
+setup: .venv/.synced ## Make .venv from uv.lock, as the other commands do when it is missing
 
 demo: .venv/.synced ## Deploy a site and an image to a local platform (KEEP=1 leaves it running)
 	@$(BIN)/python examples/demo.py $(if $(KEEP),--keep)

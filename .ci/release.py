@@ -3,8 +3,9 @@
     python .ci/release.py check VERSION               is the checkout ready to be released as this?
     python .ci/release.py publish VERSION IMAGE       IMAGE is `ghcr.io/OWNER/NAME@sha256:…`
 
-`publish` talks to GitHub through `gh` (GH_TOKEN, GH_REPO) and to the registry through `docker`. It can be
-run again after a failure: what is done already is left as it is. docs/releasing.md tells the whole story.
+`check` refuses a version that has its tag `vX.Y.Z` already, so the checkout needs the tags. `publish` talks
+to GitHub through `gh` (GH_TOKEN, GH_REPO) and to the registry through `docker`. It can be run again after a
+failure, with the same image: what is done already is left as it is. docs/releasing.md tells the whole story.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -63,19 +67,29 @@ def notes(changelog: str, version: str) -> str:
     return text
 
 
-def is_newest(version: str, tags: list[str]) -> bool:
-    """Whether no tag `vX.Y.Z` of the same major version is newer: only then the moving tags follow."""
-    ours = _numbers(version)
-    others = [_numbers(tag.removeprefix("v")) for tag in tags if _VERSION.fullmatch(tag.removeprefix("v"))]
-    return all(other <= ours for other in others if other[0] == ours[0])
+def newer_majors(version: str, tags: Iterable[str]) -> set[int]:
+    """The major versions of all tags `vX.Y.Z` that are newer than a version."""
+    versions = [tag.removeprefix("v") for tag in tags]
+    numbers = [_numbers(other) for other in versions if _VERSION.fullmatch(other)]
+    return {other[0] for other in numbers if other > _numbers(version)}
 
 
 def check(version: str) -> None:
-    """Look whether the checkout is ready to be released.
+    """Look whether the checkout is ready to be released, and the version still free.
 
     Raises:
         NotReadyError: it is not.
     """
+    _check_texts(version)
+    tag = f"v{version}"
+    if _run("git", "-C", str(ROOT), "tag", "--list", tag):
+        raise NotReadyError(
+            f"the tag {tag} exists already, and a version is built once. If its release is not finished, "
+            "run only the failed job again (`Re-run failed jobs`); else release the next version"
+        )
+
+
+def _check_texts(version: str) -> None:
     if not _VERSION.fullmatch(version):
         raise NotReadyError(f"{version!r} is not a version like 1.2.3")
     package = (ROOT / "zerokie_action" / "__init__.py").read_text("utf-8")
@@ -90,24 +104,45 @@ def publish(version: str, image: str, commit: str) -> None:
     Args:
         image: the pushed image, by digest.
         commit: the commit on main that is released.
+
+    Raises:
+        NotReadyError: the version is released already from another commit or with another image, or the
+            checkout is not ready.
     """
-    check(version)
+    _check_texts(version)
     refs = _api("GET", "git/matching-refs/tags/v")
     tags = {ref["ref"].removeprefix("refs/tags/"): ref["object"]["sha"] for ref in refs}
     tag = f"v{version}"
     released = tags[tag] if tag in tags else _tag_release_commit(tag, image, commit)
-    parents = [parent["sha"] for parent in _api("GET", f"git/commits/{released}")["parents"]]
-    if parents != [commit]:
+    made = _api("GET", f"git/commits/{released}")
+    if [parent["sha"] for parent in made["parents"]] != [commit]:
         raise NotReadyError(f"the tag {tag} exists already and is not a release of {commit}")
+    if made["message"].strip() != _message(tag, image):
+        raise NotReadyError(
+            f"the tag {tag} exists already and does not pin {image}. A version is built once: run the job "
+            "`Publish` of the run that built its image again, or release the next version"
+        )
+    name = image.partition("@")[0]
+    _name_image(f"{name}:{version}", image)
+    newer = newer_majors(version, tags)
     if not _runs("gh", "release", "view", tag):
         text = notes((ROOT / "CHANGELOG.md").read_text("utf-8"), version)
-        create = ("gh", "release", "create", tag, "--verify-tag", "--title", version, "--notes-file", "-")
-        _run(*create, given=text)
-    if is_newest(version, list(tags)):
-        major = _numbers(version)[0]
-        moving = f"{image.partition('@')[0]}:{major}"
-        _run("docker", "buildx", "imagetools", "create", "--tag", moving, image)
+        latest = "--latest=false" if newer else "--latest"
+        create = ("gh", "release", "create", tag, "--verify-tag", latest, "--title", version)
+        _run(*create, "--notes-file", "-", given=text)
+    major = _numbers(version)[0]
+    if major not in newer:
+        _name_image(f"{name}:{major}", image)
         _move(f"v{major}", released, exists=f"v{major}" in tags)
+
+
+def _message(tag: str, image: str) -> str:
+    """What a release commit says. By it a later run knows which image the version has."""
+    return f"Release {tag}\n\nThe image is {image}."
+
+
+def _name_image(name: str, image: str) -> None:
+    _run("docker", "buildx", "imagetools", "create", "--tag", name, image)
 
 
 def _tag_release_commit(tag: str, image: str, commit: str) -> str:
@@ -117,8 +152,8 @@ def _tag_release_commit(tag: str, image: str, commit: str) -> str:
         for path in PINNED
     ]
     tree = _api("POST", "git/trees", {"base_tree": commit, "tree": files})
-    message = f"Release {tag}\n\nThe image is {image}."
-    made = _api("POST", "git/commits", {"message": message, "tree": tree["sha"], "parents": [commit]})
+    content = {"message": _message(tag, image), "tree": tree["sha"], "parents": [commit]}
+    made = _api("POST", "git/commits", content)
     _api("POST", "git/refs", {"ref": f"refs/tags/{tag}", "sha": made["sha"]})
     return str(made["sha"])
 

@@ -1,14 +1,17 @@
-"""Asks the package index which packages of a requirements file have known vulnerabilities.
+"""Asks the package index which packages of requirements files have known vulnerabilities.
 
-    python .ci/vulnerabilities.py requirements.txt
+    python .ci/vulnerabilities.py requirements.txt...
 
 Exits with 1 when there are any. What the index can't tell, because it is out of reach or does not know
-the package, is a warning: a mirror without this service must not stop anybody's work.
+the package, is a warning: a mirror without this service must not stop anybody's work. Only on GitHub, where
+the index is in reach, a file about which nothing at all was found out is an error: else a broken audit
+would be green for ever.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from typing import Any
@@ -16,8 +19,16 @@ from typing import Any
 _COMMAND = ("pip-audit", "--disable-pip", "--require-hashes", "--progress-spinner=off", "--format=json")
 
 
+class NoAnswerError(Exception):
+    """Nothing was found out about a file, and why."""
+
+
 def audit(requirements: str) -> tuple[list[str], list[str]]:
-    """What is vulnerable, and what could not be found out; a line for each."""
+    """What is vulnerable, a line for each, and the packages that the index does not know.
+
+    Raises:
+        NoAnswerError: the index could not be asked, or knows none of the packages.
+    """
     done = subprocess.run(
         [*_COMMAND, "--requirement", requirements], capture_output=True, check=False, text=True
     )
@@ -25,12 +36,13 @@ def audit(requirements: str) -> tuple[list[str], list[str]]:
         packages = json.loads(done.stdout)["dependencies"]
     except ValueError:
         last = (done.stderr.strip().splitlines() or ["no output"])[-1]
-        return [], [f"nothing could be asked: {last}"]
-    vulnerable = [
-        _vulnerability(package, found) for package in packages for found in package.get("vulns", ())
-    ]
+        raise NoAnswerError(f"nothing could be asked: {last}") from None
     unknown = [package["name"] for package in packages if "skip_reason" in package]
-    return vulnerable, [f"the index knows nothing about {', '.join(unknown)}"] if unknown else []
+    if len(unknown) == len(packages):
+        raise NoAnswerError("the index knows none of the packages")
+    return [
+        _vulnerability(package, found) for package in packages for found in package.get("vulns", ())
+    ], unknown
 
 
 def _vulnerability(package: dict[str, Any], found: dict[str, Any]) -> str:
@@ -38,14 +50,23 @@ def _vulnerability(package: dict[str, Any], found: dict[str, Any]) -> str:
     return f"{package['name']} {package['version']}: {found['id']}, fixed in {fixed}"
 
 
-def main(arguments: list[str]) -> int:
+def main(files: list[str]) -> int:
     """Returns the exit code."""
-    vulnerable, warnings = audit(*arguments)
-    for warning in warnings:
-        print(f"warning: {warning}")
-    for line in vulnerable:
-        print(line)
-    return 1 if vulnerable else 0
+    on_github = os.environ.get("GITHUB_ACTIONS") == "true"
+    failed = False
+    for file in files:
+        try:
+            vulnerable, unknown = audit(file)
+        except NoAnswerError as error:
+            print(f"{'error' if on_github else 'warning'}: {file}: {error}")
+            failed |= on_github
+            continue
+        if unknown:
+            print(f"warning: {file}: the index knows nothing about {', '.join(unknown)}")
+        for line in vulnerable:
+            print(f"{file}: {line}")
+        failed |= bool(vulnerable)
+    return int(failed)
 
 
 if __name__ == "__main__":

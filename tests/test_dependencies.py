@@ -105,7 +105,9 @@ VULNERABLE = {
 UNFIXED = {**VULNERABLE, "vulns": [{"id": "PYSEC-1", "fix_versions": []}]}
 
 
-def ask(tmp_path: Path, answer: object, *, code: int = 0) -> tuple[int, str]:
+def ask(
+    tmp_path: Path, answer: object, *, code: int = 0, files: int = 1, on_github: bool = False
+) -> tuple[int, str]:
     """Run the script with a `pip-audit` that answers this."""
     program = tmp_path / "pip-audit"
     text = answer if isinstance(answer, str) else json.dumps({"dependencies": answer, "fixes": []})
@@ -114,8 +116,9 @@ def ask(tmp_path: Path, answer: object, *, code: int = 0) -> tuple[int, str]:
     )
     program.chmod(0o755)
     done = subprocess.run(
-        [sys.executable, ROOT / ".ci" / "vulnerabilities.py", "requirements.txt"],
-        env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        [sys.executable, ROOT / ".ci" / "vulnerabilities.py", *("a.txt", "b.txt")[:files]],
+        env=os.environ
+        | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "GITHUB_ACTIONS": "true" if on_github else ""},
         stdout=subprocess.PIPE,
         check=False,
         text=True,
@@ -123,24 +126,56 @@ def ask(tmp_path: Path, answer: object, *, code: int = 0) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
-def test_nothing_is_vulnerable(tmp_path: Path) -> None:
+def everywhere() -> Any:
+    return pytest.mark.parametrize("on_github", [False, True], ids=["elsewhere", "GitHub"])
+
+
+@everywhere()
+def test_nothing_is_vulnerable(tmp_path: Path, *, on_github: bool) -> None:
     """Then there is nothing to say."""
-    assert ask(tmp_path, [CLEAN]) == (0, "")
+    assert ask(tmp_path, [CLEAN], on_github=on_github) == (0, "")
 
 
 def test_vulnerabilities_fail(tmp_path: Path) -> None:
     """Each with its version, its name and what to update to."""
-    assert ask(tmp_path, [CLEAN, VULNERABLE, UNFIXED], code=1) == (
-        1,
-        "h11 0.14.0: GHSA-vqfr-h8mv-ghfj, fixed in 0.16.0\nh11 0.14.0: PYSEC-1, fixed in no version yet\n",
-    )
+    code, said = ask(tmp_path, [CLEAN, VULNERABLE, UNFIXED], code=1)
+    assert code == 1
+    assert said.splitlines() == [
+        "a.txt: h11 0.14.0: GHSA-vqfr-h8mv-ghfj, fixed in 0.16.0",
+        "a.txt: h11 0.14.0: PYSEC-1, fixed in no version yet",
+    ]
 
 
-def test_what_the_index_does_not_know_is_a_warning(tmp_path: Path) -> None:
+@everywhere()
+def test_what_the_index_does_not_know_is_a_warning(tmp_path: Path, *, on_github: bool) -> None:
     """A mirror may not have the service."""
-    assert ask(tmp_path, [CLEAN, SKIPPED]) == (0, "warning: the index knows nothing about idna\n")
+    expected = (0, "warning: a.txt: the index knows nothing about idna\n")
+    assert ask(tmp_path, [CLEAN, SKIPPED], on_github=on_github) == expected
 
 
-def test_no_answer_is_a_warning(tmp_path: Path) -> None:
+NO_ANSWERS = pytest.mark.parametrize(
+    ("answer", "said"),
+    [("", "nothing could be asked: no route to host"), ([SKIPPED], "the index knows none of the packages")],
+    ids=["out of reach", "all unknown"],
+)
+
+
+@NO_ANSWERS
+def test_no_answer_is_a_warning(tmp_path: Path, answer: object, said: str) -> None:
     """Without a network the other checks go on."""
-    assert ask(tmp_path, "", code=1) == (0, "warning: nothing could be asked: no route to host\n")
+    expected = (0, f"warning: a.txt: {said}\nwarning: b.txt: {said}\n")
+    assert ask(tmp_path, answer, code=1, files=2) == expected
+
+
+@NO_ANSWERS
+def test_no_answer_fails_on_github(tmp_path: Path, answer: object, said: str) -> None:
+    """There the network works, and an audit that asks nobody must not be green."""
+    expected = (1, f"error: a.txt: {said}\nerror: b.txt: {said}\n")
+    assert ask(tmp_path, answer, code=1, files=2, on_github=True) == expected
+
+
+def test_all_that_is_installed_for_the_image_is_audited() -> None:
+    """What the image is built with could change it, too."""
+    audit = (ROOT / ".ci" / "audit").read_text("utf-8")
+    files = {path.name for path in ROOT.glob("requirements*.txt")}
+    assert set(re.findall(r"requirements[\w-]*\.txt", audit)) == files

@@ -16,7 +16,9 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-IMAGE = "ghcr.io/zerokie/zerokie-action@sha256:" + "5" * 64
+NAME = "ghcr.io/zerokie/zerokie-action"
+IMAGE = f"{NAME}@sha256:" + "5" * 64
+REBUILT = f"{NAME}@sha256:" + "6" * 64
 FILES = ("action.yml", "templates/deploy.yml", ".ci/release.py")
 CHANGELOG = """# Changelog
 
@@ -52,11 +54,12 @@ match sys.argv[1:]:
                 tags = github["tags"].items()
                 answer = [{{"ref": f"refs/tags/{{tag}}", "object": {{"sha": sha}}}} for tag, sha in tags]
             case ["GET", commit]:
-                answer = {{"parents": [{{"sha": github["parents"][commit.removeprefix("commits/")]}}]}}
+                answer = github["commits"][commit.removeprefix("commits/")]
             case ["POST", "trees"]:
                 answer = {{"sha": "tree"}}
             case ["POST", "commits"]:
-                github["parents"]["made"] = body["parents"][0]
+                parents = [{{"sha": parent}} for parent in body["parents"]]
+                github["commits"]["made"] = {{"message": body["message"], "parents": parents}}
                 answer = {{"sha": "made"}}
             case ["POST", "refs"]:
                 github["tags"][body["ref"].removeprefix("refs/tags/")] = body["sha"]
@@ -69,8 +72,11 @@ match sys.argv[1:]:
         code = github.pop("refuses_the_next_release", 0)
         if not code:
             github["releases"][tag] = sys.stdin.read()
+            github["latest"] += [] if "--latest=false" in sys.argv else [tag]
     case ["buildx", "imagetools", "create", "--tag", moving, image]:
         github["images"][moving] = image
+    case _:
+        sys.exit("unexpected: " + " ".join(sys.argv[1:]))
 state.write_text(json.dumps(github))
 print(json.dumps(answer))
 sys.exit(int(code))
@@ -86,7 +92,11 @@ class Repository:
     """A checkout that is ready to be released as 1.2.0, and the GitHub that its commands see."""
 
     folder: Path
-    commit: str
+
+    @property
+    def commit(self) -> str:
+        """What is released."""
+        return self.git("rev-parse", "HEAD")
 
     @property
     def github(self) -> dict[str, Any]:
@@ -97,6 +107,12 @@ class Repository:
     def set(self, **state: Any) -> None:
         """Change what GitHub has."""
         (self.folder.parent / "github.json").write_text(json.dumps(self.github | state), "utf-8")
+
+    def git(self, *arguments: str) -> str:
+        """Run git in the checkout. Returns what it printed."""
+        who = ("-c", "user.name=n", "-c", "user.email=e@example.com")
+        command = ["git", *who, "-C", str(self.folder), *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the script, to its end."""
@@ -116,22 +132,20 @@ def repository(tmp_path: Path) -> Repository:
     (folder / "zerokie_action").mkdir()
     (folder / "zerokie_action" / "__init__.py").write_text('__version__ = "1.2.0"\n', "utf-8")
     (folder / "CHANGELOG.md").write_text(CHANGELOG, "utf-8")
-    git = ("git", "-c", "user.name=n", "-c", "user.email=e@example.com", "-C", str(folder))
+    repository = Repository(folder)
     for command in (("init", "-q"), ("add", "-A"), ("commit", "-q", "-m", "everything")):
-        subprocess.run([*git, *command], check=True)
-    head = subprocess.run(
-        [*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True
-    ).stdout.strip()
+        repository.git(*command)
     state = tmp_path / "github.json"
     state.write_text(
-        json.dumps({"tags": {}, "parents": {}, "releases": {}, "images": {}, "calls": []}), "utf-8"
+        json.dumps({"tags": {}, "commits": {}, "releases": {}, "latest": [], "images": {}, "calls": []}),
+        "utf-8",
     )
     (tmp_path / "bin").mkdir()
     for name in ("gh", "docker"):
         program = tmp_path / "bin" / name
         program.write_text(GITHUB.format(python=sys.executable, state=str(state)), "utf-8")
         program.chmod(0o755)
-    return Repository(folder, head)
+    return repository
 
 
 def test_the_release_commit_pins_the_image(repository: Repository) -> None:
@@ -155,7 +169,8 @@ def test_tags_and_release(repository: Repository) -> None:
     github = repository.github
     assert github["tags"] == {"v1.2.0": "made", "v1": "made"}
     assert github["releases"] == {"v1.2.0": "### Added\n\n- Something."}
-    assert github["images"] == {"ghcr.io/zerokie/zerokie-action:1": IMAGE}
+    assert github["latest"] == ["v1.2.0"]
+    assert github["images"] == {f"{NAME}:1.2.0": IMAGE, f"{NAME}:1": IMAGE}
 
 
 def test_moving_tags_move(repository: Repository) -> None:
@@ -171,6 +186,18 @@ def test_moving_tags_move(repository: Repository) -> None:
         "v2": "next",
         "v1.2.0": "made",
     }
+    assert repository.github["images"][f"{NAME}:1"] == IMAGE
+
+
+def test_the_latest_release_is_the_newest_of_all(repository: Repository) -> None:
+    """A fix of an old major version does not become what people find first."""
+    repository.set(tags={"v1.1.0": "last", "v2.0.0": "next"})
+
+    done = repository.run("publish", "1.2.0", IMAGE)
+
+    assert done.returncode == 0, done.stderr
+    assert list(repository.github["releases"]) == ["v1.2.0"]
+    assert repository.github["latest"] == []
 
 
 def test_a_late_fix_of_an_old_version_moves_nothing(repository: Repository) -> None:
@@ -181,13 +208,15 @@ def test_a_late_fix_of_an_old_version_moves_nothing(repository: Repository) -> N
 
     assert done.returncode == 0, done.stderr
     assert repository.github["tags"] == {"v1.10.0": "newer", "v1": "newer", "v1.2.0": "made"}
-    assert repository.github["images"] == {}
+    assert repository.github["images"] == {f"{NAME}:1.2.0": IMAGE}
+    assert repository.github["latest"] == []
 
 
 def test_a_version_is_released_once(repository: Repository) -> None:
     """A tag that exists stays where it is."""
     tags = {"v1.2.0": "other"}
-    repository.set(tags=tags, parents={"other": "another commit"})
+    other = {"message": f"Release v1.2.0\n\nThe image is {IMAGE}.", "parents": [{"sha": "another commit"}]}
+    repository.set(tags=tags, commits={"other": other})
 
     done = repository.run("publish", "1.2.0", IMAGE)
 
@@ -195,6 +224,48 @@ def test_a_version_is_released_once(repository: Repository) -> None:
     assert "v1.2.0 exists already" in done.stderr
     assert repository.github["tags"] == tags
     assert repository.github["releases"] == {}
+
+
+@pytest.mark.parametrize("image", [REBUILT, IMAGE[:-1]])
+def test_a_version_keeps_its_image(repository: Repository, image: str) -> None:
+    """When everything is built again, no name of the version goes to the other image."""
+    repository.run("publish", "1.2.0", IMAGE)
+    before = repository.github
+
+    done = repository.run("publish", "1.2.0", image)
+
+    assert done.returncode == 1
+    assert f"does not pin {image}" in done.stderr
+    assert "run the job `Publish`" in done.stderr
+    assert [repository.github[key] for key in ("tags", "images", "releases")] == [
+        before[key] for key in ("tags", "images", "releases")
+    ]
+
+
+def test_a_version_that_has_its_tag_is_not_built_again(repository: Repository) -> None:
+    """The check comes before the build; tags of other versions do not matter."""
+    repository.git("tag", "v1.2.0-rc1")
+    repository.git("tag", "v1.1.0")
+    assert repository.run("check", "1.2.0").returncode == 0
+
+    repository.git("tag", "v1.2.0")
+
+    done = repository.run("check", "1.2.0")
+    assert done.returncode == 1
+    assert "the tag v1.2.0 exists already" in done.stderr
+    assert "run only the failed job again" in done.stderr
+
+
+def test_only_the_failed_job_can_be_run_again(repository: Repository) -> None:
+    """Publishing goes on although the checkout has the version's tag by then."""
+    repository.set(refuses_the_next_release=1)
+    assert repository.run("publish", "1.2.0", IMAGE).returncode == 1
+    repository.git("tag", "v1.2.0")
+
+    done = repository.run("publish", "1.2.0", IMAGE)
+
+    assert done.returncode == 0, done.stderr
+    assert list(repository.github["releases"]) == ["v1.2.0"]
 
 
 def test_a_failed_release_can_be_continued(repository: Repository) -> None:
@@ -260,3 +331,64 @@ def test_the_workflow_builds_what_the_dockerfile_says() -> None:
     (epoch,) = re.findall(r"SOURCE_DATE_EPOCH=(\d+)", (ROOT / "Dockerfile").read_text("utf-8"))
     assert f'SOURCE_DATE_EPOCH: "{epoch}"' in workflow
     assert "platforms: linux/amd64,linux/arm64\n" in workflow
+
+
+def steps(workflow: str) -> dict[str, list[dict[str, Any]]]:
+    """The steps of a workflow's jobs, by the job's name."""
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / workflow).read_text("utf-8"))["jobs"]
+    return {name: job.get("steps", []) for name, job in jobs.items()}
+
+
+def test_a_build_gives_the_image_no_name() -> None:
+    """Tags come from publishing alone, which knows whether the version has an image already."""
+    (build,) = [step for step in steps("release.yml")["image"] if step.get("id") == "build"]
+    assert "tags" not in build["with"]
+    assert "push-by-digest=true" in build["with"]["outputs"].split(",")
+
+
+def test_what_builds_is_pinned() -> None:
+    """Also the images that the actions start, which would be `latest` otherwise."""
+    with_ = {
+        step["uses"].partition("@")[0]: step["with"]
+        for step in steps("release.yml")["image"]
+        if "uses" in step and "with" in step
+    }
+    started = [
+        with_["docker/setup-qemu-action"]["image"],
+        with_["docker/setup-buildx-action"]["driver-opts"],
+        with_["docker/build-push-action"]["attests"],
+    ]
+    assert [name for name in started if not re.search(r":[\w.-]*\d[\w.-]*@sha256:[0-9a-f]{64}$", name)] == []
+
+
+def test_the_check_sees_all_tags() -> None:
+    """A shallow checkout has none, and every version would look free."""
+    checkout = steps("release.yml")["check"][0]
+    assert checkout["with"]["fetch-depth"] == 0
+
+
+def test_people_run_what_the_ci_runs() -> None:
+    """`.ci/run` and the workflow have the same commands."""
+    by_people = re.findall(r"^ *step (?:env )?(.+)$", (ROOT / ".ci" / "run").read_text("utf-8"), re.MULTILINE)
+    by_ci = [step["run"] for job in steps("ci.yml").values() for step in job if "run" in step]
+    assert sorted(by_people) == sorted(by_ci)
+    assert len(by_people) > 5
+
+
+def test_a_tag_on_gitlab_becomes_a_release() -> None:
+    """Only a release puts the component into the catalog, and only versions are released."""
+    job = yaml.safe_load((ROOT / ".gitlab-ci.yml").read_text("utf-8"))["release"]
+    (rule,) = job["rules"]
+    pattern = re.fullmatch(r"\$CI_COMMIT_TAG =~ /(.+)/", rule["if"])
+    assert pattern
+    tags = ["1.2.3", "10.0.0", "v1.2.3", "release/1.2.3", "1.2", "1.2.3-rc1"]
+    assert [tag for tag in tags if re.search(pattern[1], tag)] == ["1.2.3", "10.0.0"]
+    assert job["release"]["tag_name"] == "$CI_COMMIT_TAG"
+
+
+def test_every_version_in_the_changelog_has_its_link() -> None:
+    """Headings in brackets are links, in the form of Keep a Changelog."""
+    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    headings = re.findall(r"^## \[(.+?)\]", text, re.MULTILINE)
+    assert headings
+    assert re.findall(r"^\[(.+?)\]: https://\S+$", text, re.MULTILINE) == headings
