@@ -21,6 +21,7 @@ from tests.ci.grammar import file_command, workflow_commands
 from tests.sandbox.process import sandbox
 from tests.support.schema import check_result
 from tests.support.world import API_KEY
+from zerokie_action.checks import wrong_places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 SECRET = "hunter2"  # noqa: S105
+MEMORY = "/dev/shm"  # noqa: S108 - below /dev, and yet a folder of files
 IMAGE: dict[str, object] = {"image": "nginx:2", "app": "web"}
 REPORTS = {"GITHUB_OUTPUT": "output", "GITHUB_STATE": "state", "GITHUB_STEP_SUMMARY": "summary"}
 
@@ -223,6 +225,27 @@ def test_a_report_that_cannot_be_written_does_not_stop_the_others(world: World, 
     written = {file.stem for file in Path().glob("*_file.txt")}
     assert written == set(files) - {name}
     assert bool(outcome.outputs) is (name != "output_file")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "wrong"),
+    [
+        (f"{MEMORY}/x.json", f"/dev/..{MEMORY}/x.json", True),
+        ("r.json", "./r.json", True),
+        ("link", "r.json", True),
+        (f"{MEMORY}/x.json", f"{MEMORY}/y.json", False),
+        ("/dev/stdout", "/dev/stdout", False),
+        ("/dev/fd/1", "/dev/stdout", False),
+        ("/dev/null", "/dev/null", False),
+    ],
+)
+def test_what_two_reports_can_share(one: str, other: str, wrong: bool) -> None:  # noqa: FBT001 - expected
+    """A stream gets one after the other; a file has room for one, wherever it is."""
+    Path("r.json").touch()
+    Path("link").symlink_to("r.json")
+    problems = list(wrong_places({"output_file": one, "state_file": other}, {}))
+    expected = "`output-file` and `state-file` are the same file; give each its own"
+    assert problems == ([expected] if wrong else [])
 
 
 def test_all_problems_are_annotated_one_by_one(world: World) -> None:

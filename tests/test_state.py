@@ -123,6 +123,62 @@ def test_a_longer_record_leaves_nothing_behind(tmp_path: Path) -> None:
     assert stat.S_IMODE(file.stat().st_mode) & stat.S_IRUSR
 
 
+def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    """A link in the workspace cannot make us write somewhere else, nor remove what it leads to."""
+    precious, file = tmp_path / "precious", tmp_path / "state.json"
+    precious.write_text("precious")
+    file.symlink_to("precious")
+    record = StateRecord(lambda _state: None, file)
+    record.asking("site", "s-1")
+    assert held_locks({}, file)[0].session == "s-1"
+    record.released("s-1")
+    assert precious.read_text() == "precious"
+    assert [path.name for path in tmp_path.iterdir()] == ["precious"]
+
+
+def test_a_link_is_not_read(tmp_path: Path) -> None:
+    """We never leave one, so it is not our record that it leads to."""
+    StateRecord(lambda _state: None, tmp_path / "real.json").asking("site", "s-1")
+    (tmp_path / "state.json").symlink_to("real.json")
+    assert held_locks({}, tmp_path / "state.json") == []
+
+
+def test_a_pipe(tmp_path: Path) -> None:
+    """Nobody waits for its other end: there is no lock without the record, and nothing to read. It stays."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    record = StateRecord(lambda _state: None, pipe)
+    with pytest.raises(ConfigurationError, match=r"can't be written \(No such device or address\)"):
+        record.asking("site", "s-1")
+    assert held_locks({}, pipe) == []
+    record.released("s-1")
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[" * 200_000,
+        b"[" * 50_000,
+        b'{"app": "a", "session": "s", "asked_at": ' + b"[" * 50_000,
+        b'{"app": "other", "session": "s-2", "asked_at": "", "x": "' + b"x" * 1_000_000 + b'"}',
+        b"\xff\xfe",
+        b"",
+        None,
+    ],
+    ids=["deep", "shorter", "unfinished", "long", "no text", "empty", "folder"],
+)
+def test_the_state_counts_whatever_the_file_is(tmp_path: Path, content: bytes | None) -> None:
+    """The cleanup releases what GitHub's own state tells of."""
+    file = tmp_path / "state.json"
+    if content is None:
+        file.mkdir()
+    else:
+        file.write_bytes(content)
+    env = {"STATE_app": "site", "STATE_session": "s-1", "STATE_asked_at": ASKED}
+    assert held_locks(env, file) == [HeldLock("site", "s-1", asked_at=ASKED)]
+
+
 @pytest.mark.parametrize(
     ("asked_at", "expiry"),
     [

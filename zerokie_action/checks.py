@@ -13,6 +13,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from zerokie_action.inputs import input_name, is_reported, parse_flag, parse_lines, spellings
+from zerokie_action.report.files import is_stream
 from zerokie_action.report.outputs import OUTPUTS
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def wrong_places(texts: Mapping[str, str], env: Mapping[str, str]) -> Iterator[s
         if problem := unwritable(path):
             yield f"`{input_name(field)}`: {problem}{_container_hint(path, env)}"
     for (one, path), (other, same) in combinations(files.items(), 2):
-        if os.path.realpath(path) == os.path.realpath(same) and not path.startswith(("/dev/", "/proc/")):
+        if os.path.realpath(path) == os.path.realpath(same) and not (is_stream(path) and is_stream(same)):
             yield f"`{input_name(one)}` and `{input_name(other)}` are the same file; give each its own"
     folder = texts.get("directory", "")
     if folder and not os.path.lexists(folder) and (hint := _container_hint(folder, env)):

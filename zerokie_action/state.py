@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from zerokie_action.errors import ConfigurationError
+from zerokie_action.report.files import write_report_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _LEASE = timedelta(minutes=30)
+_LONGEST_RECORD = 64 * 1024
+"""In bytes; the app's name is the only part of a record without a limit of its own."""
 
 
 class HeldLock(NamedTuple):
@@ -63,37 +67,43 @@ class StateRecord:
         self._save(record)
         if self._file:
             try:
-                _write_through(self._file, json.dumps(record))
+                write_report_file(self._file, json.dumps(record))
             except OSError as error:
                 raise ConfigurationError(
                     f"`state-file`: {str(self._file)!r} can't be written ({error.strerror})",
                     hint="Choose a path that the job may write; the cleanup needs the file.",
                 ) from error
+            _flush(self._file)
 
     def released(self, session: str) -> None:
         """Record that this session holds no lock.
 
-        A state file that can't be removed does no harm: the cleanup asks the platform first.
+        A state file that can't be removed does no harm: the cleanup asks the platform first. What is no
+        file (`/dev/null`) stays.
         """
         self._save({"released": session})
         if self._file:
             with suppress(OSError):
-                self._file.unlink()
+                if stat.S_ISREG(self._file.lstat().st_mode):
+                    self._file.unlink()
 
 
 def held_locks(env: Mapping[str, str], file: Path | None) -> list[HeldLock]:
-    """What earlier steps recorded, from `STATE_*` and from the file; unreadable counts as nothing."""
+    """What earlier steps recorded, from `STATE_*` and from the file; unreadable counts as nothing.
+
+    Whatever is in the file, what `STATE_*` says is returned, and comes first.
+    """
     found = []
     if session := env.get("STATE_session"):
         released = env.get("STATE_released") == session
         found.append(HeldLock(env.get("STATE_app", ""), session, released, env.get("STATE_asked_at", "")))
     try:
-        record = json.loads(file.read_text("utf-8")) if file else {}
+        record = json.loads(_read(file)) if file else {}
         if not found or found[0].session != record["session"]:
             found.append(
                 HeldLock(str(record["app"]), str(record["session"]), asked_at=str(record["asked_at"]))
             )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass
     return [lock for lock in found if lock.app and lock.session]
 
@@ -113,10 +123,26 @@ def state_files_beside(file: Path | None) -> list[Path]:
     return sorted(file.parent.glob(".zerokie-state-*.json")) if file else []
 
 
-def _write_through(file: Path, text: str) -> None:
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        with suppress(OSError):  # not every file system can
+def _flush(file: Path) -> None:
+    """Have the file on disk, where the file system can do that."""
+    with suppress(OSError):
+        descriptor = _open(file)
+        try:
             os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _read(file: Path) -> bytes:
+    """The beginning of a regular file, long enough for every record; nothing of anything else."""
+    descriptor = _open(file)
+    try:
+        regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        return os.read(descriptor, _LONGEST_RECORD) if regular else b""
+    finally:
+        os.close(descriptor)
+
+
+def _open(file: Path) -> int:
+    # Neither waiting for a pipe's writer, nor following a link: we leave none.
+    return os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)

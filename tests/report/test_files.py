@@ -6,13 +6,14 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
 import pytest
 
 from zerokie_action.report import files
-from zerokie_action.report.files import write_report_file
+from zerokie_action.report.files import is_stream, write_report_file
 
 WRITE = (
     "import sys; from zerokie_action.report.files import write_report_file as w; w(sys.argv[1], 'report\\n')"
@@ -24,16 +25,16 @@ def write_from_a_process(path: str, **options) -> subprocess.CompletedProcess[by
 
 
 def test_a_new_file(tmp_path):
-    """Missing folders are made; the file is UTF-8 and readable for everybody, whatever the umask."""
+    """It is UTF-8 and readable for everybody, whatever the umask."""
+    path = tmp_path / "b.md"
     before = os.umask(0o077)
     try:
-        write_report_file(tmp_path / "a" / "b.md", "é ✅\n")
+        write_report_file(path, "é ✅\n")
     finally:
         os.umask(before)
-    path = tmp_path / "a" / "b.md"
     assert path.read_bytes() == "é ✅\n".encode()
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
-    assert list((tmp_path / "a").iterdir()) == [path]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_an_old_file_is_replaced(tmp_path):
@@ -79,13 +80,15 @@ def test_a_link_in_a_folder_that_is_read_only(tmp_path, monkeypatch):
 
 
 def test_nowhere_to_write(tmp_path):
-    """A folder, or a path below a file, is an error of the operating system; nothing is left behind."""
+    """A folder, a path below a file or in no folder: an error of the system's; nothing is left behind."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text("x")
     with pytest.raises(IsADirectoryError):
         write_report_file(tmp_path / "folder", "report")
     with pytest.raises(OSError, match=r"File exists|Not a directory"):
         write_report_file(tmp_path / "file" / "below", "report")
+    with pytest.raises(FileNotFoundError):
+        write_report_file(tmp_path / "missing" / "below", "report")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
 
 
@@ -103,6 +106,42 @@ def test_standard_output_as_a_file(tmp_path):
         write_from_a_process("/dev/stdout", stdout=stream)
     assert log.read_bytes() == b"first\nreport\n"
     assert Path("/dev/stdout").is_symlink()
+
+
+@pytest.mark.parametrize(
+    "path", ["/proc/self/fd/1", "/proc/thread-self/fd/1", "/dev/fd/1", "//dev/stdout", "/dev/../dev/stdout"]
+)
+def test_other_names_of_standard_output(tmp_path, path):
+    """However it is spelled, the log is not replaced."""
+    with (tmp_path / "log").open("wb") as stream:
+        write_from_a_process(path, stdout=stream)
+        write_from_a_process(path, stdout=stream)
+    assert (tmp_path / "log").read_bytes() == b"report\nreport\n"
+
+
+def test_a_folder_in_memory():
+    """What lies in /dev/shm is a file: new at first, then replaced."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        path = Path(folder, "result.json")
+        assert not is_stream(path)
+        write_report_file(path, "a long old report")
+        write_report_file(path, "new")
+        assert path.read_text() == "new"
+        assert not is_stream(path)
+
+
+def test_streams(tmp_path):
+    """Devices, pipes and open files are streams; files, folders, links to them and nothing at all are not."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    (tmp_path / "file").touch()
+    (tmp_path / "alias").symlink_to("file")
+    streams = ["/dev/null", "/dev/stdout", "/dev/stderr", "/dev/fd/9", "/proc/1/task/1/fd/2"]
+    assert all(map(is_stream, [*streams, tmp_path / "pipe", tmp_path / "link"]))
+    files = ["/dev", "/dev/none", "/dev/stdout/x", "/proc/version", "fd/1", "x" * 5000]
+    assert not any(
+        map(is_stream, [*files, tmp_path, *(tmp_path / name for name in ("file", "alias", "none"))])
+    )
 
 
 def test_a_pipe_with_a_reader(tmp_path):

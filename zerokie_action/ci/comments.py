@@ -2,10 +2,16 @@
 
 Knows the two APIs, GitHub's (GitHub Enterprise, Gitea and Forgejo have the same) and GitLab's, but
 not how to send anything: whoever calls hands in a function for that.
+
+Everybody may comment, and a forge lets our token edit what others wrote. A report in somebody
+else's comment would be theirs to change: its link, for example. So the marker is a MAC, made with
+the API key, of the comment's own ID: nobody else can make one, and a copy of ours proves nothing
+in another comment. Who wrote a comment says less: runs may have different tokens.
 """
 
 from __future__ import annotations
 
+import hmac
 import json
 import re
 from dataclasses import dataclass
@@ -20,6 +26,8 @@ _PAGE = 100
 _MOST_PAGES = 50
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 401, 403, 404
 _GITHUB_API = "https://api.github.com"
+# Another way to make the MAC gets another number.
+_MARKER_VERSION = "1"
 
 
 class CannotComment(Exception):  # noqa: N818 - a comment is a courtesy: this becomes a warning
@@ -154,7 +162,7 @@ def _pull_request(env: Mapping[str, str]) -> str:
 
 def _event(path: str) -> dict[str, Any]:
     try:
-        return _dict(json.loads(Path(path).read_bytes()))
+        return _dict(_parsed(Path(path).read_bytes()))
     except (OSError, ValueError):
         return {}
 
@@ -163,10 +171,10 @@ def _dict(found: object) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-async def put_comment(discussion: Discussion, body: str, *, marker: str, send: Send) -> bool:
-    """Make `body`, which begins with `marker`, the text of our comment.
+async def put_comment(discussion: Discussion, text: str, *, api_key: str, app: str, send: Send) -> bool:
+    """Make `text` what the app's comment says, behind the marker.
 
-    Somebody else's comment may begin like ours; one that can't be edited is passed over.
+    One of ours that can't be edited, because another token wrote it, is passed over.
 
     Returns:
         Whether the comment is new.
@@ -174,17 +182,22 @@ async def put_comment(discussion: Discussion, body: str, *, marker: str, send: S
     Raises:
         CannotComment: when it did not work.
     """
-    text = json.dumps({"body": body}).encode()
+
+    async def edit(number: int) -> None:
+        body = f"{_marker(discussion, number, api_key, app)}\n\n{text}"
+        await send(discussion.edit, f"{discussion.one}{number}", _json(body))
+
     try:
-        for number in await _ours(discussion, marker, send):
+        for number in await _ours(discussion, api_key, app, send):
             try:
-                await send(discussion.edit, f"{discussion.one}{number}", text)
+                await edit(number)
             except Refused as refused:
                 if refused.status not in {_FORBIDDEN, _NOT_FOUND}:
                     raise
             else:
                 return False
-        await send("POST", discussion.all, text)
+        # The marker needs the ID, which the forge gives. Without the marker it is a good comment already.
+        await edit(_created((await send("POST", discussion.all, _json(text))).body))
     except Refused as refused:
         if refused.status in {_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND}:
             raise CannotComment(f"{refused}; {discussion.permission}") from refused
@@ -192,28 +205,55 @@ async def put_comment(discussion: Discussion, body: str, *, marker: str, send: S
     return True
 
 
-async def _ours(discussion: Discussion, marker: str, send: Send) -> list[int]:
-    """The IDs of the comments that begin with the marker, oldest first."""
+def _marker(discussion: Discussion, number: int, api_key: str, app: str) -> str:
+    """The hidden line that our comment of this ID begins with; it tells nothing about the API key.
+
+    The API's address is not part of it: a forge may move, and runners may reach it by several names.
+    """
+    label = "\0".join(("zerokie-action comment", _MARKER_VERSION, discussion.all, str(number), app))
+    return f"<!-- zerokie-action: {hmac.digest(api_key.encode(), label.encode(), 'sha256').hex()} -->"
+
+
+async def _ours(discussion: Discussion, api_key: str, app: str, send: Send) -> list[int]:
+    """The IDs of the app's comments that we wrote, oldest first."""
     found: list[int] = []
     for page in range(1, _MOST_PAGES + 1):
         # GitHub lists the oldest first anyway; GitLab has to be told.
         query = f"?per_page={_PAGE}&page={page}&sort=asc&order_by=created_at"
         answer = await send("GET", discussion.all + query, b"")
-        found += [
-            comment["id"]
-            for comment in _comments(answer.body)
-            if str(comment.get("body")).startswith(marker) and isinstance(comment.get("id"), int)
-        ]
+        for comment in _comments(answer.body):
+            number = comment.get("id")
+            if isinstance(number, int) and str(comment.get("body")).startswith(
+                _marker(discussion, number, api_key, app)
+            ):
+                found.append(number)
         if 'rel="next"' not in answer.headers.get("link", ""):
             break
     return found
 
 
 def _comments(body: bytes) -> list[dict[str, Any]]:
-    try:
-        found = json.loads(body)
-    except ValueError:
-        found = None
+    found = _parsed(body)
     if not isinstance(found, list):
         raise CannotComment("the API's list of comments is not what its documentation describes")
     return [_dict(comment) for comment in found]
+
+
+def _created(body: bytes) -> int:
+    """The ID of the comment that this answer is about."""
+    number = _dict(_parsed(body)).get("id")
+    if not isinstance(number, int):
+        raise CannotComment("the API did not tell the new comment's ID, so no later run can update it")
+    return number
+
+
+def _parsed(body: bytes) -> object:
+    """What the JSON says; `None` if it is none."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _json(body: str) -> bytes:
+    return json.dumps({"body": body}).encode()

@@ -12,7 +12,6 @@ from zerokie_action.api.network import Network
 from zerokie_action.api.platform import USER_AGENT
 from zerokie_action.api.transport import MEGABYTE, Answer, NoAnswer, Request
 from zerokie_action.ci.comments import CannotComment, Refused, find_discussion, put_comment
-from zerokie_action.report.comment import comment_marker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,14 +27,14 @@ _TOO_MANY_REQUESTS = 429
 
 
 async def keep_comment(settings: Settings, env: Mapping[str, str], ci: CI, body: str) -> None:
-    """Make `body` the text of the app's comment, within 20 seconds. What goes wrong is one warning."""
+    """Make `body` what the app's comment says, within 20 seconds. What goes wrong is one warning."""
     try:
         with anyio.fail_after(_TIME):
             done = await _put(settings, env, body)
     except TimeoutError:
-        ci.warning(f"The comment was not written: it took longer than {_TIME:.0f} s")
+        ci.warning(f"Commenting failed: it took longer than {_TIME:.0f} s")
     except Exception as error:  # noqa: BLE001 - whatever it is, the deploy is not to blame
-        ci.warning(f"The comment was not written: {error}")
+        ci.warning(f"Commenting failed: {error}")
     else:
         ci.info(done)
 
@@ -54,7 +53,9 @@ async def _put(settings: Settings, env: Mapping[str, str], body: str) -> str:
         return await _send(transport, request)
 
     try:
-        new = await put_comment(discussion, body, marker=comment_marker(settings.app), send=send)
+        new = await put_comment(
+            discussion, body, api_key=settings.api_key.get_secret_value(), app=settings.app, send=send
+        )
     finally:
         await transport.aclose()
     return f"Commented on {discussion.name}" if new else f"Updated the comment on {discussion.name}"

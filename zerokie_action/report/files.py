@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from contextlib import suppress
 from pathlib import Path
 
 _MODE = 0o644
+_OPEN_FILE = re.compile(r"//?dev/std(out|err)|//?(dev|proc/.+)/fd/[0-9]+")
 
 
 def write_report_file(path: str | Path, text: str) -> None:
-    """Write `text` as UTF-8 to `path`, readable for everybody (0644); missing folders are made.
+    """Write `text` as UTF-8 to `path`, readable for everybody (0644), in a folder that exists.
 
     A reader sees the old file or the new one, never a half. A symbolic link at `path` is replaced, not
     followed. Where a file cannot be replaced (its folder is read-only, it is a mount) it is overwritten, and
-    devices and pipes (`/dev/stdout`) are appended to.
+    a stream (`is_stream`) is appended to.
 
     Raises:
         OSError: nothing could be written.
     """
     path = Path(path)
     data = text.encode(errors="backslashreplace")
-    if _is_stream(path):
+    if is_stream(path):
         _write(path, data, os.O_APPEND)
         return
     try:
@@ -33,9 +35,11 @@ def write_report_file(path: str | Path, text: str) -> None:
         _write(path, data, os.O_TRUNC | os.O_NOFOLLOW)
 
 
-def _is_stream(path: Path) -> bool:
+def is_stream(path: str | Path) -> bool:
+    """Whether `path` is a device, a pipe, or an open file of a process: what several may write to in turn."""
     # By name: /dev/stdout leads to a regular file when the log goes to one, and must not be truncated.
-    if path.is_relative_to("/dev") or path.is_relative_to("/proc"):
+    path = Path(path)
+    if _OPEN_FILE.fullmatch(f"{os.path.realpath(path.parent)}/{path.name}"):
         return True
     try:
         mode = path.stat().st_mode
@@ -45,7 +49,6 @@ def _is_stream(path: Path) -> bool:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     # Not with `tempfile`: its import takes longer than everything here.
     beside = path.parent / f".zerokie-{os.urandom(8).hex()}"
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE)
