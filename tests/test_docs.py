@@ -9,6 +9,7 @@ import re
 import shlex
 import tomllib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -128,12 +129,19 @@ def test_commands_exist(block: Block) -> None:
         words = shlex.split(line, comments=True)
         if words[:1] == ["make"]:
             assert {word for word in words[1:] if re.fullmatch("[a-z0-9-]+", word)} <= targets()
-        if words[:3] == ["python", "-m", "zerokie_action.sandbox"]:
+        words = words[words.index(".venv/bin/python") :] if ".venv/bin/python" in words else words
+        if words[1:3] == ["-m", "zerokie_action.sandbox"]:
             cli._parser().parse_args(words[3:])
-        elif words[:1] == ["python"] and words[1] != "-m":
+        elif words[:1] == [".venv/bin/python"] and words[1] != "-m":
             assert (ROOT / words[1]).is_file()
         names = re.findall(r"\bZEROKIE_([A-Z_]+)\b", line)
         assert {name.lower().replace("_", "-") for name in names} <= INPUTS
+
+
+@pages([ROOT / "README.md", DOCS / "sandbox.md"])
+def test_python_is_that_of_the_checkout(path: Path) -> None:
+    """Who has followed the README so far has the packages in `.venv`, and nowhere else."""
+    assert re.findall(r"(?<!bin/)\bpython (?:-m|entrypoint).*", path.read_text("utf-8")) == []
 
 
 @pages(DOCUMENTS)
@@ -206,11 +214,44 @@ def test_data_flows_as_drawn() -> None:
         assert re.search(rf"\b{type_}\b", types_of(nodes[target])), (type_, target)
 
 
-def test_requests_are_drawn_as_they_are() -> None:
-    """The labels of dotted arrows are endpoints of the client."""
-    arrows = re.findall(r"-\.->\|(.+?)\|", FLOW)
-    assert len(arrows) == FLOW.count("-.->") > 2
-    assert [endpoint for endpoint in arrows if f'("{endpoint}' not in inspect.getsource(client)] == []
+NOT_IN_A_STATIC_DEPLOY = {"create_container", "list_apps", "delete_app", "deploy"}
+IN_PARALLEL = {"put_file": "writers.upload(", "delete_file": "writers.delete("}
+"""What operations call for these methods of the client."""
+
+
+def endpoints() -> dict[str, str]:
+    """The endpoint of each method of the client that a static deploy may call, from its docstring."""
+    documented = {
+        name: re.search(r'\("([A-Z]+) ([^"{]+)', method.__doc__ or "")
+        for name, method in inspect.getmembers(client.Client, inspect.isfunction)
+        if not name.startswith("_") and name not in NOT_IN_A_STATIC_DEPLOY
+    }
+    return {
+        name: f"{found[1]} {found[2].replace('…', '/v1/apps/:name')}"
+        for name, found in documented.items()
+        if found
+    }
+
+
+def drawn_requests() -> list[tuple[str, str]]:
+    """The box and the endpoint of each dotted arrow."""
+    arrows = re.findall(r"(\w+) -\.->\|(.+?)\| (\w+)", FLOW)
+    assert len(arrows) == FLOW.count("-.->")
+    return [(source if target == "platform" else target, endpoint) for source, endpoint, target in arrows]
+
+
+def test_every_request_of_a_static_deploy_is_drawn() -> None:
+    """The labels of dotted arrows are the endpoints of the client, and all of them."""
+    assert {endpoint for _, endpoint in drawn_requests()} == set(endpoints().values())
+
+
+def test_requests_are_drawn_where_they_are_sent() -> None:
+    """The box at a dotted arrow is of a module that calls the client's method, or has that done."""
+    methods = {endpoint: name for name, endpoint in endpoints().items() if name != "get_app"}
+    for node, endpoint in drawn_requests():
+        method = methods[endpoint]
+        source = inspect.getsource(inspect.getmodule(flow_nodes()[node]) or client)
+        assert f"client.{method}(" in source or IN_PARALLEL.get(method, "client.") in source, (node, endpoint)
 
 
 def test_layers_are_those_of_the_contract() -> None:
@@ -269,6 +310,92 @@ def test_states_are_those_of_the_code() -> None:
 
 
 # --- texts
+
+
+@cache
+def code() -> dict[str, ast.Module]:
+    """The action's modules by name, without the sandbox."""
+    return {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): ast.parse(path.read_text("utf-8"))
+        for path in sorted((ROOT / "zerokie_action").rglob("*.py"))
+        if "sandbox" not in path.parts
+    }
+
+
+@cache
+def messages() -> set[str]:
+    """Every text in the code that is no docstring; what is filled in is `…`."""
+    found = set()
+    for module in code().values():
+        docstrings = {
+            node.value
+            for node in ast.walk(module)
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        }
+        for node in ast.walk(module):
+            if isinstance(node, ast.JoinedStr):
+                parts = [part.value if isinstance(part, ast.Constant) else "…" for part in node.values]
+                found.add("".join(map(str, parts)))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in docstrings:
+                found.add(node.value)
+    return found
+
+
+def quoted_messages() -> list[str]:
+    """What the page on exit codes quotes: the first column of its tables, and what is in italics."""
+    page = (DOCS / "troubleshooting.md").read_text("utf-8")
+    rows = re.findall(r"^\| (.+?) \|", page, re.MULTILINE)
+    cursive = re.findall(r"(?<!\*)\*([^*\n]*…[^*\n]*)\*(?!\*)", page)
+    return [text for text in rows if text not in {"message", "reason", "---"}] + cursive
+
+
+@pytest.mark.parametrize("quoted", quoted_messages())
+def test_quoted_messages_are_those_of_the_code(quoted: str) -> None:
+    """Word for word but for what is filled in: `…`, numbers, a status.
+
+    The name of an input before a colon and "was refused" after what was tried are put there by the code.
+    """
+    text = re.sub(r"^`[a-z-]+`: | \([\d, ]+\)$", "", quoted)
+    text, was_refused, _ = text.partition(" was refused")
+    parts = [part.strip() for part in re.split(r"…|\d+|'[a-z]+'", text) if part.strip()]
+    pattern = re.compile(".*".join(map(re.escape, parts)), re.IGNORECASE | re.DOTALL)
+    assert any(map(pattern.search, messages()))
+    assert not was_refused or any("… was refused (…" in text for text in messages())
+
+
+def test_the_page_quotes_messages() -> None:
+    """The test above looks at something."""
+    assert len(quoted_messages()) > 25
+
+
+def test_only_main_takes_what_the_process_has() -> None:
+    """Environment and arguments are for `main`, streams for `ci` as well, as `architecture.md` says."""
+    assert takers("os.environ", "os.environb", "os.getenv", "sys.argv") == {"main"}
+    assert {name.partition(".")[0] for name in takers("sys.stdout", "sys.stderr")} <= {"main", "ci"}
+
+
+def takers(*names: str) -> set[str]:
+    """The modules that use any of these attributes of other modules."""
+    return {
+        module.removeprefix("zerokie_action.")
+        for module, tree in code().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in names
+    }
+
+
+def test_who_sees_an_answer_that_did_not_come() -> None:
+    """Outside of `api`, only those whom `architecture.md` names handle `NoAnswer`."""
+    page = (DOCS / "architecture.md").read_text("utf-8")
+    sentence = re.search(r"Those who ask public pages.*?NoAnswer", page, re.DOTALL)
+    handlers = {
+        name.removeprefix("zerokie_action.")
+        for name, module in code().items()
+        for node in ast.walk(module)
+        if isinstance(node, ast.ImportFrom) and "NoAnswer" in {alias.name for alias in node.names}
+    }
+    named = set(re.findall(r"`(operations\.\w+)`", sentence[0] if sentence else ""))
+    assert {name for name in handlers if not name.startswith("api.")} == named
 
 
 def test_how_large_an_answer_to_a_health_check_may_be() -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from zerokie_action.report.result import Result, render_json
+from zerokie_action.inputs import parse_duration
+from zerokie_action.report.dotenv import render_dotenv
+from zerokie_action.report.result import Result, outputs, render_json
 from zerokie_action.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,7 +44,7 @@ def mappings(node: Any) -> list[dict[str, Any]]:
 def names_used(path: Path) -> set[str]:
     """The inputs that an example gives to the action, however they are spelled there."""
     text = path.read_text("utf-8")
-    names = set(re.findall(r"\b(?:ZEROKIE|INPUT)_([A-Z_]+)\b", text))
+    names = set(re.findall(r"(?<!\^)\b(?:ZEROKIE|INPUT)_([A-Z_]+)\b", text))
     for mapping in [found for document in yaml_documents(path, text) for found in mappings(document)]:
         if str(mapping.get("uses", "")).startswith("zerokie/"):
             names |= set(mapping.get("with", {}))
@@ -71,8 +74,87 @@ def test_examples_use_inputs_that_exist(path: Path) -> None:
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_examples_use_outputs_that_exist(path: Path) -> None:
     """Every output that an example reads is one of the contract's."""
-    read = set(re.findall(r"steps\.zerokie\.outputs\.([a-z-]+)", path.read_text("utf-8")))
-    assert read - OUTPUTS == set()
+    text = path.read_text("utf-8")
+    read = set(re.findall(r"steps\.zerokie\.outputs\.([a-z-]+)", text))
+    of_the_dotenv_file = re.findall(r"\^ZEROKIE_([A-Z_]+)=", text)
+    assert read | {name.lower().replace("_", "-") for name in of_the_dotenv_file} <= OUTPUTS
+
+
+ELSEWHERE = [path for path in EXAMPLES if path.parent.name not in {"github", "gitlab"}]
+
+
+@pytest.mark.parametrize("path", ELSEWHERE, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_examples_that_take_the_lock_have_a_cleanup(path: Path) -> None:
+    """Where nothing calls the cleanup by itself, a deploy of a folder is followed by a call of it."""
+    used = names_used(path)
+    assert ("directory" in used) == ("state-file" in used) == ("zerokie-cleanup" in path.read_text("utf-8"))
+
+
+def commands(folder: Path, **scripts: str) -> dict[str, str]:
+    """An environment in which these commands are shell scripts; `calls` has each call of one."""
+    programs = folder / "programs"
+    programs.mkdir()
+    for name, script in scripts.items():
+        program = programs / name.replace("_", "-")
+        program.write_text(f'#!/bin/sh\necho "${{0##*/}} $*" >> "{folder}/calls"\n{script}\n', "utf-8")
+        program.chmod(0o755)
+    return {"PATH": f"{programs}:/usr/bin:/bin", "ZEROKIE_API_KEY": "key"}
+
+
+@pytest.mark.parametrize(("code", "calls"), [(0, 1), (6, 2), (137, 2)])
+def test_shell_script_cleans_up_after_a_failure(code: int, calls: int, tmp_path: Path) -> None:
+    """Its exit code is the deploy's, whatever the cleanup does; the API key is in no argument."""
+    env = commands(tmp_path, docker=f'case "$*" in *zerokie-cleanup*) exit 0 ;; *) exit {code} ;; esac')
+    script = ROOT / "examples" / "shell" / "deploy.sh"
+
+    run = subprocess.run([script], cwd=tmp_path, env=env, check=False)
+
+    lines = (tmp_path / "calls").read_text("utf-8").splitlines()
+    assert run.returncode == code
+    assert ["--entrypoint zerokie-cleanup" in line for line in lines] == [False, True][:calls]
+    assert all("ZEROKIE_STATE_FILE=.zerokie-state.json" in line for line in lines)
+    assert not any("ZEROKIE_API_KEY=" in line for line in lines)
+
+
+@pytest.mark.parametrize("code", [0, 7])
+def test_tekton_task_ends_as_the_deploy_did(code: int, tmp_path: Path) -> None:
+    """Its last step calls the cleanup, makes small results and ends with the deploy's exit code."""
+    task = yaml.safe_load((ROOT / "examples" / "tekton" / "task.yml").read_text("utf-8"))
+    deploy, finish = task["spec"]["steps"]
+    given = {name: tmp_path / name for name in ("deploy-id", "url", "exitCode")}
+    script = re.sub(
+        r"\$\((?:results|steps)\.(?:step-deploy\.)?([\w-]+)\.path\)", rf"{tmp_path}/\1", finish["script"]
+    )
+    given["exitCode"].write_text(str(code), "utf-8")
+    result = Result("deploy", app="site", url="https://site.example", deploy_id="d-1")
+    (tmp_path / "zerokie.env").write_text(render_dotenv(outputs(result)), "utf-8")
+    (tmp_path / "finish").write_text(script, "utf-8")
+
+    run = subprocess.run(
+        ["/bin/sh", tmp_path / "finish"],
+        cwd=tmp_path,
+        env=commands(tmp_path, zerokie_cleanup=""),
+        check=False,
+    )
+
+    assert deploy["onError"] == "continue"
+    assert run.returncode == code
+    assert (tmp_path / "calls").read_text("utf-8") == "zerokie-cleanup \n"
+    assert given["deploy-id"].read_text("utf-8") == "d-1"
+    assert given["url"].read_text("utf-8") == "https://site.example"
+
+
+@pytest.mark.parametrize(
+    "path", [COMPONENT, ROOT / "examples" / "gitlab" / "image.yml"], ids=lambda path: path.name
+)
+def test_gitlab_leaves_time_for_the_cleanup(path: Path) -> None:
+    """The action ends before the script must, and 5 minutes of after_script still fit into an hour."""
+    jobs = [
+        job for job in mappings(list(yaml.safe_load_all(path.read_text("utf-8")))) if "after_script" in job
+    ]
+    limits = [parse_duration(job["variables"]["RUNNER_SCRIPT_TIMEOUT"]) for job in jobs]
+    assert limits
+    assert all(Settings.model_fields["timeout"].default < limit <= 55 * 60 for limit in limits)
 
 
 def test_component_passes_on_inputs_that_exist() -> None:
