@@ -21,7 +21,8 @@ def deploy() -> int:
     arguments = sys.argv[1:]
     if arguments and os.path.basename(arguments[0]) in _PASSED_THROUGH:  # noqa: PTH119 - pathlib is heavy here
         return _become(arguments)
-    signals = _begin()
+    signals = _install_handlers()
+    _spare_start_up()
     # What follows is imported only now: the handlers come first.
     if arguments in (["--help"], ["-h"]):
         from zerokie_action.help import deploy_help  # noqa: PLC0415
@@ -45,7 +46,8 @@ def deploy() -> int:
 def cleanup() -> int:
     """`zerokie-cleanup`. Returns 0 in every case."""
     arguments = sys.argv[1:]
-    signals = _begin()
+    signals = _install_handlers()
+    _spare_start_up()
     if arguments in (["--help"], ["-h"]):
         from zerokie_action.help import cleanup_help  # noqa: PLC0415
 
@@ -60,14 +62,17 @@ def cleanup() -> int:
     return clean_up(os.environ, signals, sys.stdout)
 
 
-def _begin() -> Signals:
-    """The signals' handlers, and what makes all that follows faster."""
+def _install_handlers() -> Signals:
     signals = Signals(end_in_time)
     signals.install()
+    return signals
+
+
+def _spare_start_up() -> None:
+    """Leave out what takes time before the run, and helps nobody."""
     gc.disable()  # what is imported stays; there is nothing to collect before the run
     # Or pydantic looks through all that is installed for plugins, which have no business with inputs anyway.
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
-    return signals
 
 
 def _become(command: list[str]) -> int:

@@ -103,6 +103,22 @@ class TestKeepingTheConnection:
             assert anyio.current_time() - began == pytest.approx(patience, abs=0.1)
         assert server.accepted == 1
 
+    async def test_an_answer_in_small_chunks(self) -> None:
+        """Chunks bring much besides the body; a long answer is no reason to connect anew."""
+        body = b"80\r\n" + bytes(128) + b"\r\n"
+
+        async def handle(peer: Peer) -> None:
+            while True:
+                await peer.request()
+                head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                await peer.send(head + body * 30_000 + b"0\r\n\r\n")
+
+        async with serve(handle) as server, transport("connection", server.url) as carrier:
+            for _ in range(3):
+                answer = await carrier.send(put(max_answer=10_000_000))
+                assert answer.body == bytes(128 * 30_000)
+        assert server.accepted == 1
+
     @pytest.mark.parametrize("more", [b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", b"\0garbage", b"x"])
     async def test_more_than_was_asked_for(self, more: bytes) -> None:
         """What follows an answer is not taken for the next one."""

@@ -41,6 +41,20 @@ class Stream:
             yield bytes([number % 256]) * CHUNK
 
 
+@dataclass
+class Whole:
+    """A large body in one piece."""
+
+    content: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.content)
+
+    def chunks(self) -> Iterator[bytes]:
+        yield self.content
+
+
 class TestLargeBodies:
     async def test_no_more_is_read_than_the_network_takes(self) -> None:
         """While the other side does not read, the file is not read either: memory stays small."""
@@ -74,6 +88,36 @@ class TestLargeBodies:
             began = anyio.current_time()
             assert await outcome(carrier, put(body, timeout=60)) == (200, b"fine")
             assert anyio.current_time() - began > 100
+
+    async def test_a_slow_link(self) -> None:
+        """What counts is that something moves, however large the pieces are that the file is read in."""
+
+        async def sip(peer: Peer) -> None:
+            head = await peer.head()
+            left = int(head.headers["content-length"])
+            while left:
+                left -= len(await peer.reader.read(200_000))
+                await pause(1)
+            await peer.send(FINE)
+            await peer.gone()
+
+        content = bytes(40_000_000)
+        async with serve(sip) as server, transport("connection", server.url) as carrier:
+            whole = Whole(content)
+            assert await outcome(carrier, put(whole, timeout=60)) == (200, b"fine")
+
+    @pytest.mark.parametrize("status", [200, 201, 204])
+    async def test_all_is_well_too_early(self, status: int) -> None:
+        """Who answers before the body was sent has not stored it."""
+
+        async def handle(peer: Peer) -> None:
+            await peer.head()
+            await peer.send(b"HTTP/1.1 %d OK\r\nContent-Length: 0\r\n\r\n" % status)
+            await peer.gone()
+
+        async with serve(first(handle)) as server, transport("connection", server.url) as carrier:
+            assert await reason(carrier, put(Stream(1000))) == "the answer came before the body was sent"
+            assert await outcome(carrier) == (200, b"fine")
 
     @pytest.mark.parametrize("then", ["close", "reset", "hang", "read on"])
     @pytest.mark.parametrize("secure", [False, True])

@@ -6,9 +6,11 @@ import shutil
 import socket
 import ssl
 import subprocess
+import threading
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.to_thread
 import pytest
 
 from tests.api.servers import fine, serve
@@ -118,6 +120,22 @@ class TestAuthorities:
         network.read_authorities()
         with pytest.raises(ConfigurationError, match="SSL_CERT_FILE"):
             _ = network.ssl_context
+
+    async def test_files_that_do_not_come(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The event loop goes on, and whoever waits can be told to stop."""
+        began, goes_on = threading.Event(), threading.Event()
+
+        def hang(**_: object) -> ssl.SSLContext:
+            began.set()
+            goes_on.wait()
+            raise OSError
+
+        monkeypatch.setattr(ssl, "create_default_context", hang)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(Network({"SSL_CERT_FILE": "slow"}).tls)
+            await anyio.to_thread.run_sync(began.wait)
+            tasks.cancel_scope.cancel()
+        goes_on.set()
 
     def test_certifi_s(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A system without certificates is no reason to trust nobody."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zerokie_action.api.clock import PlatformClock
+from zerokie_action.api.clock import PlatformClock, date_of
 from zerokie_action.api.retry import LONGEST_DELAY, PATIENCE, Malformed, Reply, Retries, Sender
 from zerokie_action.api.transport import Answer, NoAnswer, Request
 from zerokie_action.errors import PlatformUnavailable
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from zerokie_action.api.transport import Transport
 
 REQUEST = Request("listing the apps", "GET", "/v1/apps")
+NOW, LATER = "Sat, 07 Mar 2026 17:00:00 GMT", "Sat, 07 Mar 2026 18:00:00 GMT"
 LOST = NoAnswer("the connection was reset", sent=True)
 REFUSED = NoAnswer("connection refused", sent=False)
 UNTRUSTED = NoAnswer("the server's TLS certificate is not trusted (expired)", sent=False, permanent=True)
@@ -112,6 +113,24 @@ class TestWhatIsRepeated:
     async def test_success(self, code: int) -> None:
         reply = await send(Script(status(code, b"x")))
         assert (reply.ok, reply.status, reply.value, reply.unclear) == (True, code, b"x", False)
+
+    @pytest.mark.parametrize(
+        "other", [status(502, date=LATER), status(404, date=LATER), status(200, b"<html>", date=LATER)]
+    )
+    async def test_whose_time_it_is(self, other: Answer) -> None:
+        """A proxy, which gives such answers, has a clock of its own; only the platform's counts."""
+
+        def parse(answer: Answer) -> bytes:
+            if answer.body.startswith(b"<"):
+                raise Malformed("it is a web page")
+            return answer.body
+
+        clock = PlatformClock()
+        script = Script(other, status(200, b"fine", date=NOW))
+        sends = Sender(script, Retries(1, jitter=lambda: 0.0), clock=clock)
+        with suppress(PlatformUnavailable):
+            await sends.send(REQUEST, parse)
+        assert clock.now() < date_of({"date": LATER})  # type: ignore[operator]  # it is a date
 
 
 class TestUnclear:

@@ -93,12 +93,9 @@ async def test_deletions(sandbox: Platform) -> None:
 
 async def test_the_fence(sandbox: Platform) -> None:
     """It is asked before every attempt, repetitions included; when it raises, nothing more is written."""
-    attempts = 0
 
     def fence() -> None:
-        nonlocal attempts
-        attempts += 1
-        if attempts > 3:
+        if len(sandbox.requests) == 3:
             raise LockLost("lost")
 
     sandbox.faults.add(Fault(Kind.STATUS, status=500, times=None))
@@ -106,6 +103,23 @@ async def test_the_fence(sandbox: Platform) -> None:
         error = await fails(writers.upload(uploads(5), lambda _upload, _second: None))
     assert type(error) is LockLost
     assert len(sandbox.requests) == 3
+
+
+async def test_the_fence_within_a_large_file(sandbox: Platform) -> None:
+    """It is asked before each piece: what was begun with the lock is not completed without it."""
+    asked = 0
+
+    def fence() -> None:
+        nonlocal asked
+        asked += 1
+        if asked > 5:
+            raise LockLost("lost")
+
+    large = Upload("large.bin", Bytes(bytes(10_000_000)), "text/plain")
+    async with writers_to(sandbox, fence=fence) as writers:
+        error = await fails(writers.upload([large], lambda _upload, _second: None))
+    assert type(error) is LockLost
+    assert sandbox.files("site") == {}
 
 
 async def test_one_failure_ends_all(sandbox: Platform) -> None:

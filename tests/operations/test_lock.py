@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from zerokie_action.files import content
+from zerokie_action.files.reading import read_chunks
 from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.support.world import Outcome, World
+    from zerokie_action.files.scan import LocalFile
     from zerokie_action.sandbox.records import Record
 
 MINUTE = 60.0
@@ -120,6 +125,27 @@ def test_a_lock_that_we_got_without_knowing(world: World) -> None:
     outcome = world.run()
     assert outcome.exit_code == 0, outcome.log
     assert [record.status for record in heartbeats(outcome)] == [200, 200]  # and one at the end
+
+
+def test_a_machine_suspended_in_the_middle_of_a_large_file(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest of it is not sent: by now the lock may be somebody else's."""
+    asleep = 0.0
+    monkeypatch.setattr(time, "clock_gettime", lambda _clock: world.loop.now + asleep)
+    world.write({"large.bin": bytes(8_000_000)})
+
+    def suspend(file: LocalFile) -> Iterator[bytes]:
+        nonlocal asleep
+        for number, chunk in enumerate(read_chunks(file)):
+            asleep = 31 * MINUTE * (number > 2)
+            yield chunk
+
+    monkeypatch.setattr(content, "read_chunks", suspend)
+    outcome = world.run()
+    assert outcome.exit_code == 7, outcome.log
+    assert world.stored() == {}
+    assert finalizes(outcome) == []
 
 
 def test_the_timeout_releases_the_lock(world: World) -> None:

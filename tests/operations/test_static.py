@@ -89,3 +89,44 @@ def test_a_heartbeat_that_is_not_answered_meanwhile(world: World) -> None:
     assert outcome.exit_code == 0, outcome.log
     assert outcome.seconds < 1.1
     assert world.run().outputs["files_uploaded"] == 0
+
+
+# --- somebody is quicker
+
+
+def test_what_vanishes_meanwhile_is_stored_again_and_counted(world: World) -> None:
+    """It was unchanged; finalize and outputs say what was really uploaded."""
+    world.run()
+    world.write(SITE | {"index.html": b"new"})
+
+    def lose(record: Record) -> None:
+        if record.method == "PUT" and record.path.endswith("index.html"):
+            world.platform.delete_file("site", "empty")
+            world.platform.on_request = None
+
+    world.platform.on_request = lose
+    outcome = world.run()
+    assert world.stored() == world.read()
+    counts = world.platform.deployments("site")[-1]
+    assert (counts.files_uploaded, counts.total_bytes) == (2, 3)
+    assert (outcome.outputs["files_uploaded"], outcome.outputs["files_unchanged"]) == (2, 2)
+
+
+@pytest.mark.parametrize("url", ["https://[oops", "https://\u2100.com", "not a URL", "http://"])
+def test_a_url_that_is_none(world: World, url: str) -> None:
+    """The platform's affair: all files are uploaded, and the deploy is done."""
+    world.run()
+    world.platform._public_url = url
+    assert world.run().outputs["status"] == "deployed"
+    checked = world.run(health_check="/x", health_check_timeout="2s")
+    assert checked.exit_code == 10, checked.log
+    assert world.stored() == SITE
+
+
+def test_only_an_old_manifest_is_in_the_way(world: World) -> None:
+    """It is removed, and the one that counts is left as it is."""
+    world.run()
+    world.platform.put_file("site", f".zerokie/{'0' * 64}.json", b"{}")
+    outcome = world.run()
+    assert [record.method for record in outcome.writes] == ["DELETE", "POST"]
+    assert world.run().outputs["files_unchanged"] == len(SITE)

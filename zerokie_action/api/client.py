@@ -2,7 +2,7 @@
 
 Names in the docstrings are the headings of the reference. Every method repeats what may be
 repeated (see `retry`), knows what an unclear outcome means for its endpoint, and raises only
-errors of `zerokie_action.errors`: foreign ones are translated here and in `retry`, nowhere else.
+errors of `zerokie_action.errors`. Those of the network have become `NoAnswer` below (`transport`).
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class PlatformClock:
-    """A lower bound of the platform's time, from the `Date` of every answer so far.
+    """A lower bound of the platform's time, from the `Date` of its answers so far.
 
     An answer with `Date: 17:00:05` says that it is at least 17:00:05 there; from then on both clocks run.
     """

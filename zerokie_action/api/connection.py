@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from zerokie_action.api.network import Network
 
-_SMALL = 256 * 1024
-"""Bytes up to which a body is read and sent in one piece."""
+_PIECE = 64 * 1024
+"""Bytes that are sent at once. A smaller body is read and sent in one piece."""
 
 
 class Connection:
@@ -77,7 +77,7 @@ class Connection:
         content = Bytes(request.content) if isinstance(request.content, bytes) else request.content
         head = self._head(request, content.size)
         answer = wire.expect_answer(request.max_answer, request.timeout)
-        if content.size <= _SMALL:
+        if content.size <= _PIECE:
             wire.write(head + b"".join(content.chunks()))
         else:
             wire.write(head)
@@ -105,7 +105,7 @@ class Connection:
     async def _reach(self) -> Wire:
         first = self._proxy or self._url
         port = first.port or (443 if first.scheme == "https" else 80)
-        context = self._network.ssl_context if first.scheme == "https" else None
+        context = await self._network.tls() if first.scheme == "https" else None
         tunnelled = self._proxy is not None and self._secure
 
         async def dial(address: str) -> Wire:
@@ -145,7 +145,7 @@ class Connection:
             raise NoAnswer("the proxy spoke out of turn", sent=False)
         wire = Wire()
         upgraded = await asyncio.get_running_loop().start_tls(
-            proxy.transport, wire, self._network.ssl_context, server_hostname=self._url.hostname
+            proxy.transport, wire, await self._network.tls(), server_hostname=self._url.hostname
         )
         if upgraded is None:
             raise ConnectionResetError
@@ -154,14 +154,23 @@ class Connection:
 
 
 async def _write_large(wire: Wire, content: Content, answer: asyncio.Future[Answer]) -> None:
+    """Send a body as fast as it is taken, in pieces each of which may take as long as an answer.
+
+    Raises:
+        NoAnswer: when the answer says that all is well and came before all was sent: it can't be true.
+    """
     chunks = content.chunks()
     while (chunk := await anyio.to_thread.run_sync(_next, chunks, abandon_on_cancel=True)) is not None:
-        if answer.done():  # refused before it was complete, too slow, or the connection is gone
-            wire.abort()
-            return
-        wire.write(chunk)
-        await wire.room()
-        wire.be_patient()
+        view = memoryview(chunk)
+        for start in range(0, len(chunk), _PIECE):
+            if answer.done():  # refused, too slow, or the connection is gone
+                wire.abort()
+                if not answer.exception() and answer.result().status < 300:  # noqa: PLR2004 - HTTP's own number
+                    raise NoAnswer("the answer came before the body was sent", sent=True)
+                return
+            wire.write(view[start : start + _PIECE])
+            await wire.room()
+            wire.patience.renew()
 
 
 def _next(chunks: Iterator[bytes]) -> bytes | None:

@@ -51,6 +51,7 @@ ASKING_TIME_WHEN_TOLD = 1.5
 _ATTEMPT_TIME = 90.0
 _HEARTBEAT_RETRY = 15.0
 
+_UNCONFIRMED = "the platform has not confirmed it for almost 30 minutes (was this machine suspended?)"
 _NOT_OURS = "the platform says that this deploy does not hold it"
 
 
@@ -118,10 +119,8 @@ class DeployLock:
         Raises:
             LockLost: unless the platform confirmed the lock recently enough for a write to arrive in time.
         """
-        if self._lost is None and self._clock() - self._confirmed > LEASE - MARGIN:
-            self._lose(
-                "the platform has not confirmed it for almost 30 minutes (was this machine suspended?)"
-            )
+        if self._lost is None and self._left() <= 0:
+            self._lose(_UNCONFIRMED)
         self.raise_if_lost()
 
     def raise_if_lost(self) -> None:
@@ -154,15 +153,23 @@ class DeployLock:
             work.cancel()
 
     async def _beat(self) -> float:
-        """One heartbeat. Returns the seconds until the next one; raises `LockLost`."""
+        """One heartbeat, as long as the lease lasts. Returns the seconds until the next one.
+
+        Raises:
+            LockLost: when the lock is not ours, or may not be any more.
+        """
         try:
-            await self.confirm()
+            with anyio.move_on_after(self._left()) as scope:
+                await self.confirm()
         except LockLost:
             raise
         except DeployError as error:
             self._log.warning(f"Heartbeat: {error}")
             self.check()
             return min(_HEARTBEAT_RETRY, self._policy.heartbeat)
+        if scope.cancelled_caught:
+            self._lose(_UNCONFIRMED)
+            self.raise_if_lost()
         return self._policy.heartbeat
 
     async def confirm(self) -> None:
@@ -275,6 +282,10 @@ class DeployLock:
             self._note_confirmed(asked)
         return confirmed
 
+    def _left(self) -> float:
+        """Seconds in which a write may still begin."""
+        return self._confirmed + LEASE - MARGIN - self._clock()
+
     def _note_confirmed(self, asked: float) -> None:
         # Counted from when we asked: the platform's 30 minutes can only have begun later.
         self._confirmed = asked
@@ -333,6 +344,7 @@ async def _release_after_failure(lock: DeployLock, counts: Counts, log: Log) -> 
     try:
         await lock.release(counts)
     except DeployError as error:
-        log.warning(f"{error}. {error.hint}")
+        words = f"{error}. {error.hint}"
+        log.warning(words)
     else:
         log.info("Deploy lock released")

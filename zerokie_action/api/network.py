@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 import anyio
+import anyio.to_thread
 
 from zerokie_action.errors import ConfigurationError
 
@@ -107,11 +108,21 @@ class Network:
 
         threading.Thread(target=build, daemon=True).start()
 
+    async def tls(self) -> ssl.SSLContext:
+        """`ssl_context`, without holding up the event loop, whatever the files are that it is read from.
+
+        Raises:
+            ConfigurationError: as `ssl_context`.
+        """
+        if self._ssl_context is not None:
+            return self._ssl_context
+        return await anyio.to_thread.run_sync(lambda: self.ssl_context, abandon_on_cancel=True)
+
     @property
     def ssl_context(self) -> ssl.SSLContext:
         """Trusts the named bundle or folder, else the system's store, else certifi's.
 
-        It takes a while, so it is built once, and only when it is used.
+        It takes a while, so it is built once.
 
         Raises:
             ConfigurationError: when the named bundle can't be read.

@@ -78,7 +78,10 @@ class Platform:
 
         One attempt: whoever asks can do without.
         """
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return None
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             return None
         target = f"{parts.path or '/'}?{parts.query}"

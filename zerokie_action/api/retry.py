@@ -30,6 +30,7 @@ PATIENCE = 120.0
 """Seconds without any successful request after which the run gives up, retries left or not."""
 
 _TOO_MANY_REQUESTS = 429
+_PUSH_BACK = {_TOO_MANY_REQUESTS, 502, 503}
 _SERVER_ERROR = 500
 _NOT_IMPLEMENTED = 501
 _TRY_LATER = (
@@ -119,7 +120,7 @@ class Sender:
     """Sends requests until there is a final answer or the retries are spent.
 
     Args:
-        clock: learns the platform's time from every answer.
+        clock: learns the platform's time from every answer that is surely its own.
         notice: told of every repetition, one line.
         on_pushback: told when the platform asks for less (429, 502, 503).
         around: entered around each attempt, not around the delays, where a request has none of its own.
@@ -172,7 +173,7 @@ class Sender:
                 self._retries.succeeded()
                 return outcome
             unclear = unclear or outcome.unclear
-            if outcome.status in {429, 502, 503}:
+            if outcome.status in _PUSH_BACK:
                 self._on_pushback()
             delay = None if outcome.permanent else self._retries.delay(attempt, outcome.retry_after)
             if delay is not None:
@@ -190,7 +191,6 @@ class Sender:
             answer = await self._transport.send(request)
         except NoAnswer as trouble:
             return _Failure(str(trouble), unclear=trouble.sent, permanent=trouble.permanent)
-        self._clock.note(answer.headers)
         if _asks_for_another_attempt(answer.status):
             return _Failure(
                 f"the platform answered {answer.status}{quoted_error(answer.body)}",
@@ -202,9 +202,12 @@ class Sender:
         if not reply.ok:
             return reply
         try:
-            return Reply(answer.status, answer.body, parse(answer), unclear)
+            value = parse(answer)
         except Malformed as malformed:
             return _Failure(f"the platform answered {answer.status}, but {malformed}", unclear=True)
+        # Only now: what stands in between has a clock of its own.
+        self._clock.note(answer.headers)
+        return Reply(answer.status, answer.body, value, unclear)
 
     def _gave_up(
         self, request: Request, failure: _Failure, attempts: int, *, unclear: bool

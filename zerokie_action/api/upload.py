@@ -13,7 +13,7 @@ from zerokie_action.api.pace import Pace
 from zerokie_action.api.retry import Sender
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
 
     from zerokie_action.api.clock import PlatformClock
     from zerokie_action.api.retry import Retries
@@ -45,6 +45,25 @@ class _Fenced:
         pass
 
 
+class _Watched:
+    """A content that asks the fence before each piece: a large file takes its time, and the lock may go."""
+
+    __slots__ = ("_content", "_fence")
+
+    def __init__(self, content: Content, fence: Callable[[], None]) -> None:
+        self._content = content
+        self._fence = fence
+
+    @property
+    def size(self) -> int:
+        return self._content.size
+
+    def chunks(self) -> Iterator[bytes]:
+        for chunk in self._content.chunks():
+            self._fence()
+            yield chunk
+
+
 class Writers:
     """Writes to the storage zone of one app, in parallel, as long as the lock is ours."""
 
@@ -63,10 +82,12 @@ class Writers:
 
         Args:
             transport: carries as many requests at once as it is given.
-            fence: called before every attempt of every write; raises when nothing may be written any more.
+            fence: called before every attempt of every write, and before each piece of what is uploaded
+                (it may be in a thread); raises when nothing may be written any more.
             concurrency: upper bound on what runs at once; it adapts to the platform (see `Pace`).
         """
         self._app = app
+        self._fence = fence
         self._concurrency = concurrency
         self._pace = Pace(concurrency)
 
@@ -89,9 +110,8 @@ class Writers:
         """
 
         async def put(upload: Upload) -> None:
-            answered = await self._client.put_file(
-                self._app, upload.path, upload.content, upload.content_type
-            )
+            content = _Watched(upload.content, self._fence)
+            answered = await self._client.put_file(self._app, upload.path, content, upload.content_type)
             done(upload, answered)
 
         await self._each(uploads, put)

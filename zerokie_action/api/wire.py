@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import select
+import sys
 
 import httptools
 
+from zerokie_action.api.patience import Patience, Traffic
 from zerokie_action.api.transport import Answer, NoAnswer, explain
 
 _MOST_BESIDES_BODY = 100_000
@@ -27,8 +29,14 @@ class Wire(asyncio.Protocol):
         self._writable = asyncio.Event()
         self._writable.set()
         self._unread = select.poll()
-        self._alarm: asyncio.TimerHandle | None = None
-        self._begin(0, 0)
+        self._written = 0
+        self.patience = Patience(
+            self._loop,
+            traffic=self._traffic,
+            is_needed=lambda: not self._answer.done(),
+            give_up=self._fail,
+        )
+        self._begin(0)
         self._answer.cancel()
 
     @property
@@ -52,39 +60,19 @@ class Wire(asyncio.Protocol):
         self._clean = False
         self.transport.abort()
 
-    def expect_answer(self, most: int, patience: float) -> asyncio.Future[Answer]:
+    def expect_answer(self, most: int, seconds: float) -> asyncio.Future[Answer]:
         """The future gets the next answer, or `NoAnswer`.
 
         Args:
             most: bytes of body that it may have.
-            patience: seconds that it may take; `be_patient` begins them anew.
+            seconds: that it may take while nothing moves.
         """
-        self._begin(most, patience)
-        self.be_patient()
+        self._begin(most)
+        self.patience.begin(seconds)
         return self._answer
 
-    def be_patient(self) -> None:
-        """Something has moved: from now on, there is all the time again for the answer to come."""
-        self._deadline = self._loop.time() + self._patience
-        if self._alarm is not None and self._alarm.when() > self._deadline:
-            self._alarm.cancel()  # of an earlier request, which had more time
-            self._alarm = None
-        if self._alarm is None:
-            self._alarm = self._loop.call_at(self._deadline, self._look_at_the_clock)
-
-    def _look_at_the_clock(self) -> None:
-        """One timer for many requests: it is set once, and looks what time it is about when it goes off."""
-        self._alarm = None
-        if self._answer.done():
-            return
-        if self._loop.time() >= self._deadline:
-            self._fail(f"no answer within {self._patience:.0f} s")
-        else:
-            self._alarm = self._loop.call_at(self._deadline, self._look_at_the_clock)
-
-    def _begin(self, most: int, patience: float) -> None:
+    def _begin(self, most: int) -> None:
         self._most = most
-        self._patience = patience
         self._besides_body = 0
         self._until_closed = False
         self._headers: dict[str, str] = {}
@@ -93,10 +81,20 @@ class Wire(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._answer: asyncio.Future[Answer] = self._loop.create_future()
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Send or buffer, without waiting."""
         if not self.transport.is_closing():
+            self._written += len(data)
             self.transport.write(data)
+
+    def _traffic(self) -> Traffic:
+        import fcntl  # noqa: PLC0415 - only for what takes long
+        import termios  # noqa: PLC0415 - as above
+
+        # The kernel takes megabytes at once; only what the other side acknowledges has moved.
+        kernel = fcntl.ioctl(self.transport.get_extra_info("socket"), termios.TIOCOUTQ, bytes(4))
+        on_the_way = self.transport.get_write_buffer_size() + int.from_bytes(kernel, sys.byteorder)
+        return Traffic(self._written - on_the_way, on_the_way)
 
     async def room(self) -> None:
         """Wait until more can be written without piling up, or until there is no need to."""
@@ -122,7 +120,7 @@ class Wire(asyncio.Protocol):
             self._fail("the answer switches to another protocol")
         except httptools.HttpParserError as error:
             self._fail(f"the answer is not HTTP ({error})")
-        if self._besides_body > _MOST_BESIDES_BODY + len(self._body):
+        if not self._answer.done() and self._besides_body > _MOST_BESIDES_BODY + len(self._body):
             self._fail("the answer has too many headers")
 
     def eof_received(self) -> None:
@@ -133,8 +131,7 @@ class Wire(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The end of everything."""
-        if self._alarm is not None:
-            self._alarm.cancel()
+        self.patience.end()
         self._fail(explain(exc)[0] if exc else "the connection was closed before the answer was complete")
 
     def pause_writing(self) -> None:

@@ -123,7 +123,8 @@ async def settle(job: Job, plan: Plan, receipts: Receipts, lock: DeployLock) -> 
     recorded, and is uploaded once more by the next deploy, which takes about as long as the wait.
 
     Returns:
-        A second since the epoch that the platform's clock has reached by now.
+        A second since the epoch that the platform's clock has reached by now; minus infinity when
+        nothing is known of that clock, infinity when only so much time has passed that any second is over.
 
     Raises:
         LockLost: when the platform says meanwhile that the lock is not ours.
@@ -168,10 +169,11 @@ async def record(
     found = manifests.entries_to_record(
         folder.files, listing, unchanged=plan.unchanged, uploaded=receipts.by_path, now=now
     )
-    content = manifests.render(found, api_key=job.settings.api_key.get_secret_value(), app=job.app)
-    manifest = Upload(path_of_manifest(job), Bytes(content), "application/json")
     try:
-        await writers.upload([manifest], lambda *_: None)
+        if found != plan.unchanged:
+            content = manifests.render(found, api_key=job.settings.api_key.get_secret_value(), app=job.app)
+            manifest = Upload(path_of_manifest(job), Bytes(content), "application/json")
+            await writers.upload([manifest], lambda *_: None)
         await writers.delete(plan.old_manifests, lambda _path: None)
     except RequestRejected as error:
         job.warn(

@@ -152,7 +152,10 @@ def _file_path(job: Job, url: str) -> str:
     """The path of the file that the URL names, deployed or not; empty when it is no URL of this app."""
     url = url.partition("#")[0].partition("?")[0]
     base = (job.result.url or "").rstrip("/")
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
     if base and (url + "/").startswith(base + "/"):
         path = url.removeprefix(base)
     elif (parts.hostname or "") in {domain.lower() for domain in job.settings.domains}:

@@ -128,7 +128,7 @@ async def _change(job: Job, folder: Scan, changes: Changes, lock: DeployLock) ->
         await _delete(job, plan, changes, writers)
     if plan.uploads or plan.delete or plan.old_manifests:
         with job.phase("Verify and record"):
-            await _verify_and_record(job, folder, plan, receipts, writers, lock=lock)
+            await _verify_and_record(job, folder, plan, changes, receipts, writers=writers, lock=lock)
 
 
 async def _compare(job: Job, folder: Scan, *, exists: bool) -> Plan:
@@ -187,7 +187,14 @@ async def _delete(job: Job, plan: Plan, changes: Changes, writers: Writers) -> N
 
 
 async def _verify_and_record(
-    job: Job, folder: Scan, plan: Plan, receipts: Receipts, writers: Writers, *, lock: DeployLock
+    job: Job,
+    folder: Scan,
+    plan: Plan,
+    changes: Changes,
+    receipts: Receipts,
+    *,
+    writers: Writers,
+    lock: DeployLock,
 ) -> None:
     """Compare the platform's listing with the folder, and write down for the next deploy what it proves.
 
@@ -199,7 +206,14 @@ async def _verify_and_record(
     doubts = verify.doubts(folder, plan, listing)
     if doubts.any:
         job.ci.info(f"The platform confirmed all changes, but does not list {doubts}; trying once more")
-        await writers.upload(_uploads(doubts.not_stored), receipts.note)
+
+        def done(upload: Upload, answered: int | None) -> None:
+            receipts.note(upload, answered)
+            if upload.path in plan.unchanged:  # it was, and vanished meanwhile
+                changes.uploaded.append((upload.path, upload.content.size))
+                changes.unchanged -= 1
+
+        await writers.upload(_uploads(doubts.not_stored), done)
         await writers.delete(doubts.not_deleted, lambda _path: None)
         now = await incremental.settle(job, plan, receipts, lock)
         listing = await job.client.list_files(job.app)
