@@ -13,7 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from zerokie_action.api.models import StoredFile
 from zerokie_action.files import manifest as manifests
 from zerokie_action.files.plan import Plan, make_plan
-from zerokie_action.files.scan import LocalFile, Scan
+from zerokie_action.files.records import LocalFile
+from zerokie_action.files.scan import Scan
 
 TICKS = 2  # a second
 

@@ -16,7 +16,7 @@ from zerokie_action.files.manifest import (
     proof,
     render,
 )
-from zerokie_action.files.scan import LocalFile
+from zerokie_action.files.records import LocalFile
 
 HASH = "0123456789abcdef" * 4
 OTHER_HASH = "f" * 64

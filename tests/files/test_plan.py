@@ -12,7 +12,8 @@ from zerokie_action.files.content_type import is_page
 from zerokie_action.files.manifest import Manifest, manifest_path, proof
 from zerokie_action.files.paths import is_addressable
 from zerokie_action.files.plan import Plan, keep_patterns, make_plan
-from zerokie_action.files.scan import LocalFile, Scan
+from zerokie_action.files.records import LocalFile
+from zerokie_action.files.scan import Scan
 
 OWN = manifest_path("key", "site")
 OTHER = manifest_path("another key", "site")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.world import Outcome, World
-    from zerokie_action.files.scan import LocalFile
+    from zerokie_action.files.records import LocalFile
     from zerokie_action.sandbox.records import Record
 
 MINUTE = 60.0

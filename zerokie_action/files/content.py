@@ -10,7 +10,7 @@ from zerokie_action.files.reading import read_chunks
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zerokie_action.files.scan import LocalFile
+    from zerokie_action.files.records import LocalFile
 
 
 class FileContent:

@@ -10,7 +10,7 @@ from zerokie_action.files.reading import read_chunks
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from zerokie_action.files.scan import LocalFile
+    from zerokie_action.files.records import LocalFile
 
 
 def hash_file(file: LocalFile, *, check_cancelled: Callable[[], None] = lambda: None) -> str:

@@ -27,8 +27,7 @@ from pydantic_core import from_json
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from zerokie_action.files.plan import RemoteFile
-    from zerokie_action.files.scan import LocalFile
+    from zerokie_action.files.records import LocalFile, RemoteFile
 
 MANIFEST_FOLDER = ".zerokie/"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.content_type import is_page
@@ -15,23 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from zerokie_action.files.manifest import Manifest
-    from zerokie_action.files.scan import LocalFile, Scan
-
-
-class RemoteFile(Protocol):
-    """A file in the app's storage zone, as the platform lists it (`GET /v1/apps/:name/files`)."""
-
-    @property
-    def path(self) -> str:
-        """Relative, `/` between the segments, not encoded."""
-
-    @property
-    def length(self) -> int:
-        """In bytes."""
-
-    @property
-    def last_modified(self) -> str:
-        """The listing's own text, for instance `2026-03-07T17:00:00Z`."""
+    from zerokie_action.files.records import LocalFile, RemoteFile
+    from zerokie_action.files.scan import Scan
 
 
 class Plan(NamedTuple):

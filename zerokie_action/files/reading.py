@@ -10,7 +10,7 @@ from zerokie_action.errors import DeployFailed
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from zerokie_action.files.scan import LocalFile
+    from zerokie_action.files.records import LocalFile
 
 CHUNK_SIZE = 1024 * 1024
 

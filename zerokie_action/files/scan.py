@@ -18,6 +18,7 @@ from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.ignore_rules import IGNORE_FILE, ignore_rules
 from zerokie_action.files.manifest import MANIFEST_FOLDER
 from zerokie_action.files.paths import is_addressable
+from zerokie_action.files.records import LocalFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -27,28 +28,6 @@ if TYPE_CHECKING:
 _LISTED_PROBLEMS = 20
 _READABLE_BY_ALL = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 _ENTRIES_BETWEEN_CHECKS = 512
-
-
-class LocalFile(NamedTuple):
-    """A file to deploy, as it was when the folder was scanned.
-
-    Attributes:
-        path: where it goes on the platform: relative, `/` between the segments, not encoded.
-        folder: the one that was scanned.
-        size: in bytes.
-        mtime_ns: time of the last modification, in nanoseconds since the epoch.
-    """
-
-    path: str
-    folder: str
-    size: int
-    mtime_ns: int
-
-    @property
-    def source(self) -> bytes:
-        """The path to open; it may lead through links inside the folder."""
-        # Not as text: the locale's encoding need not be that of the file's name, which is UTF-8.
-        return b"%b/%b" % (os.fsencode(self.folder), self.path.encode())
 
 
 class Scan(NamedTuple):

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from zerokie_action.api.lock import DeployLock
     from zerokie_action.api.upload import Writers
     from zerokie_action.files.manifest import Manifest
-    from zerokie_action.files.plan import Plan, RemoteFile
-    from zerokie_action.files.scan import LocalFile, Scan
+    from zerokie_action.files.plan import Plan
+    from zerokie_action.files.records import LocalFile, RemoteFile
+    from zerokie_action.files.scan import Scan
     from zerokie_action.operations.job import Job
 
 _MANY = 1000

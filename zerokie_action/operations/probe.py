@@ -25,7 +25,7 @@ from zerokie_action.text import human_seconds
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zerokie_action.files.scan import LocalFile
+    from zerokie_action.files.records import LocalFile
     from zerokie_action.operations.job import Job
 
 _ANSWER_TIME = 20.0

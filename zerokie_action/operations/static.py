@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from zerokie_action.api.models import App
     from zerokie_action.api.upload import Writers
     from zerokie_action.files.plan import Plan
-    from zerokie_action.files.scan import LocalFile
+    from zerokie_action.files.records import LocalFile
     from zerokie_action.operations.incremental import Receipts
     from zerokie_action.operations.job import Job
 

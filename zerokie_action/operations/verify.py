@@ -15,8 +15,9 @@ from zerokie_action.errors import PlatformUnavailable
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from zerokie_action.files.plan import Plan, RemoteFile
-    from zerokie_action.files.scan import LocalFile, Scan
+    from zerokie_action.files.plan import Plan
+    from zerokie_action.files.records import LocalFile, RemoteFile
+    from zerokie_action.files.scan import Scan
     from zerokie_action.operations.incremental import Receipts
     from zerokie_action.operations.job import Job
 
