@@ -87,7 +87,7 @@ async def deploy(env: Mapping[str, str], network: Network, signals: Signals, str
         reports.debug(traceback.format_exception(error))
     code = reports.write(result, problems=error.problems if isinstance(error, ConfigurationError) else ())
     if settings is not None and settings.comment:
-        await _comment(settings, env, ci, reports.comment(result), signals)
+        await _comment(settings, env, network, ci, reports.comment(result), signals=signals)
     return code
 
 
@@ -123,7 +123,9 @@ async def _supervise(
     return error
 
 
-async def _comment(settings: Settings, env: Mapping[str, str], ci: CI, body: str, signals: Signals) -> None:
+async def _comment(
+    settings: Settings, env: Mapping[str, str], network: Network, ci: CI, body: str, *, signals: Signals
+) -> None:
     """Comment, unless a signal leaves no time for it."""
     if signals.first is not None:
         return
@@ -136,7 +138,7 @@ async def _comment(settings: Settings, env: Mapping[str, str], ci: CI, body: str
             tasks.cancel_scope.cancel()
 
         tasks.start_soon(watch)
-        await keep_comment(settings, env, ci, body)
+        await keep_comment(settings, env, network, ci, body)
         tasks.cancel_scope.cancel()
 
 

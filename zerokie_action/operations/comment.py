@@ -8,7 +8,6 @@ import anyio
 
 from zerokie_action.api.http import HttpTransport
 from zerokie_action.api.models import error_text
-from zerokie_action.api.network import Network
 from zerokie_action.api.platform import USER_AGENT
 from zerokie_action.api.transport import MEGABYTE, Answer, NoAnswer, Request
 from zerokie_action.ci.comments import CannotComment, Refused, find_discussion, put_comment
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
+    from zerokie_action.api.network import Network
     from zerokie_action.ci import CI
     from zerokie_action.settings import Settings
 
@@ -26,11 +26,13 @@ _PAUSES = (0.5, 2.0)
 _TOO_MANY_REQUESTS = 429
 
 
-async def keep_comment(settings: Settings, env: Mapping[str, str], ci: CI, body: str) -> None:
+async def keep_comment(
+    settings: Settings, env: Mapping[str, str], network: Network, ci: CI, body: str
+) -> None:
     """Make `body` what the app's comment says, within 20 seconds. What goes wrong is one warning."""
     try:
         with anyio.fail_after(_TIME):
-            done = await _put(settings, env, body)
+            done = await _put(settings, env, network, body)
     except TimeoutError:
         ci.warning(f"Commenting failed: it took longer than {_TIME:.0f} s")
     except Exception as error:  # noqa: BLE001 - whatever it is, the deploy is not to blame
@@ -39,13 +41,13 @@ async def keep_comment(settings: Settings, env: Mapping[str, str], ci: CI, body:
         ci.info(done)
 
 
-async def _put(settings: Settings, env: Mapping[str, str], body: str) -> str:
+async def _put(settings: Settings, env: Mapping[str, str], network: Network, body: str) -> str:
     """Returns what was done, as a line of the log."""
     discussion = find_discussion(
         env, github_token=_text(settings.github_token), gitlab_token=_text(settings.gitlab_token)
     )
     headers = {"User-Agent": USER_AGENT, **discussion.headers}
-    transport = HttpTransport(discussion.api, headers, Network(env))
+    transport = HttpTransport(discussion.api, headers, network)
 
     async def send(method: str, target: str, content: bytes) -> Answer:
         kind = "application/json" if content else None
