@@ -47,6 +47,8 @@ def test_cancel_in_mid_upload(
     image: Image, platform: Platform, workspace: Path, signals: list[signal.Signals]
 ) -> None:
     """Process 1 releases the lock with true counts, long before GitHub's SIGTERM; post has nothing to do."""
+    # The later signals come in the middle of the release: one to a container that is gone kills its client.
+    platform.fault("delay", method="POST", path="/deploy/finalize", seconds=1.0)
     env = github.step(platform, workspace, app="site", directory="dist", create="true")
     with deploying(image, platform, workspace, env) as container:
         started = time.monotonic()
