@@ -33,20 +33,14 @@ def first_deploy(lab: Lab) -> list[Table]:
     bound = {BOUND: lab.latency_bound(lab.size.first)}
     with lab.trial(site) as trial:
         plain = lab.compare(
-            {
-                ACTION: lambda run: trial.action(f"action-{run}", site.sizes),
-                CURL: lambda run: trial.curl(f"curl-{run}", site.sizes),
+            _new_files(trial, site)
+            | {
                 RCLONE: lambda run: trial.rclone(f"rclone-{run}", site.sizes),
                 HTTPX: lambda run: trial.httpx_loop(f"httpx-{run}", site.sizes),
             }
         )
     with lab.trial(site, Certificate.make(lab.folder)) as trial:
-        secure = lab.compare(
-            {
-                ACTION: lambda run: trial.action(f"action-{run}", site.sizes),
-                CURL: lambda run: trial.curl(f"curl-{run}", site.sizes),
-            }
-        )
+        secure = lab.compare(_new_files(trial, site))
     return [Table(title, plain | bound, CURL), Table(f"{title}, https", secure | bound, CURL)]
 
 
@@ -82,12 +76,7 @@ def large_file(lab: Lab) -> list[Table]:
     """One file that no memory should have to hold."""
     site = Site(lab.folder / "large").add_large("film.mp4", lab.size.large)
     with lab.trial(site) as trial:
-        rows = lab.compare(
-            {
-                ACTION: lambda run: trial.action(f"action-{run}", site.sizes),
-                CURL: lambda run: trial.curl(f"curl-{run}", site.sizes),
-            }
-        )
+        rows = lab.compare(_new_files(trial, site))
     return [Table(f"One file of {lab.size.large / 1024**2:,.0f} MiB", rows, CURL)]
 
 
@@ -104,11 +93,15 @@ def many_files(lab: Lab) -> list[Table]:
     return [_table_for(lab, count, rows) for count in lab.size.many]
 
 
-def _deploys(trial: Trial, site: Site) -> Mapping[str, Callable[[int], Usage]]:
+def _deploys(trial: Trial, site: Site) -> dict[str, Callable[[int], Usage]]:
+    return _new_files(trial, site) | {UNCHANGED: lambda _run: trial.action("site", {})}
+
+
+def _new_files(trial: Trial, site: Site) -> dict[str, Callable[[int], Usage]]:
+    """This action and curl, each time for an app that has nothing yet."""
     return {
         ACTION: lambda run: trial.action(f"action-{run}", site.sizes),
         CURL: lambda run: trial.curl(f"curl-{run}", site.sizes),
-        UNCHANGED: lambda _run: trial.action("site", {}),
     }
 
 

@@ -144,10 +144,10 @@ async def settle(job: Job, plan: Plan, receipts: Receipts, lock: DeployLock) -> 
         with anyio.CancelScope(deadline=over):
             try:
                 await lock.confirm()
-            except DeployError as error:
-                if isinstance(error, LockLost):
-                    raise
-                # Nothing is lost but time.
+            except LockLost:
+                raise
+            except DeployError:
+                pass  # nothing is lost but time
     await anyio.sleep_until(min(over, clock.when(reached)))
     return reached
 
