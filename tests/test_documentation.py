@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.support.settings import load
 from zerokie_action import documentation
 from zerokie_action.report.outputs import OUTPUTS
 from zerokie_action.report.result import Changes, Result, outputs
-from zerokie_action.settings import Settings, load
+from zerokie_action.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIRED = {"api-key": "key", "app": "site"}

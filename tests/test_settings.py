@@ -13,18 +13,17 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from tests.ci.grammar import HOSTILE
+from tests.support.settings import load, suspicions
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.inputs import spellings
 from zerokie_action.settings import (
     Destinations,
     InputSource,
     Settings,
-    load,
     log_level,
     operation,
     secrets,
     skips,
-    suspicions,
 )
 
 if TYPE_CHECKING:

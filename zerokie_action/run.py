@@ -65,7 +65,7 @@ async def deploy(env: Mapping[str, str], network: Network, signals: Signals, str
     for secret in secrets(texts):
         ci.mask(secret)
     result = Result(operation=operation(texts), app=texts.get("app", ""))
-    for suspicion in suspicions(env):
+    for suspicion in suspicions(texts, env):
         _warn(ci, result, suspicion)
     error: BaseException | None = None
     settings: Settings | None = None
@@ -74,7 +74,7 @@ async def deploy(env: Mapping[str, str], network: Network, signals: Signals, str
         _warn(ci, result, "`api-key` is empty (a pull request from a fork has no secrets): nothing was done")
     else:
         try:
-            settings = load(env)
+            settings = load(texts, env)
             error = await _supervise(settings, env, network, ci, result, signals=signals)
         except ConfigurationError as caught:
             error = caught

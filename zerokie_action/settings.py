@@ -1,7 +1,7 @@
 """Every input, typed and frozen: the one table that settings, `action.yml` and the README share.
 
 A field's name with `-` for `_` is the input's name, its default and description are the
-documented ones. `load` is the only way in; it lists all problems at once.
+documented ones. `InputSource` finds the texts, `load` makes settings of them; it lists all problems at once.
 """
 
 from __future__ import annotations
@@ -257,18 +257,17 @@ def secrets(texts: Mapping[str, str]) -> list[str]:
     return [texts[name] for name in names if name in texts]
 
 
-def suspicions(env: Mapping[str, str]) -> list[str]:
+def suspicions(texts: Mapping[str, str], env: Mapping[str, str]) -> list[str]:
     """What may be a mistake about the inputs' names, one sentence each, for warnings."""
-    return list(checks.suspicions(InputSource(env)(), env, Settings.model_fields.keys()))
+    return list(checks.suspicions(texts, env, Settings.model_fields.keys()))
 
 
-def load(env: Mapping[str, str]) -> Settings:
-    """Settings from an environment.
+def load(texts: Mapping[str, str], env: Mapping[str, str]) -> Settings:
+    """Settings from the texts that an `InputSource` has found in `env`.
 
     Raises:
         ConfigurationError: with every problem, by input name, in plain words.
     """
-    texts = InputSource(env)()
     settings, problems = None, []
     try:
         settings = Settings(**texts)  # type: ignore[arg-type]  # texts become values in the validators
