@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -167,6 +168,25 @@ def test_the_cleanup_goes_on_whatever_its_arguments() -> None:
     assert seen.stdout == "Cleanup: no deploy recorded a lock here; nothing to release\n"
 
 
+# --- a log that nobody reads
+
+
+@pytest.mark.parametrize("log", [">&-", ">&- 2>&-", ">/dev/full", "2>/dev/full", "| true; exit ${PIPESTATUS[0]}"])
+def test_the_exit_code_is_not_about_the_log(tmp_path: Path, log: str) -> None:
+    """Closed, full, or a pipe whose reader is gone: the code is the contract's, and the reports are written."""
+    result = tmp_path / "result.json"
+    seen = run("bash", "-c", f"{shlex.join(ENTRYPOINT)} {log}", app="site", output_file=str(result))
+    assert (seen.returncode, seen.stderr) == (2, "")
+    assert json.loads(result.read_text("utf-8"))["exit_code"] == 2
+
+
+@pytest.mark.parametrize("log", [">&-", ">/dev/full"])
+def test_the_cleanup_without_a_log(log: str) -> None:
+    """It still ends with 0."""
+    seen = run("bash", "-c", f"{shlex.join(CLEANUP)} {log}")
+    assert (seen.returncode, seen.stderr) == (0, "")
+
+
 # --- signals at the start
 
 HEAVY = (
@@ -195,10 +215,9 @@ raise SystemExit(COMMAND())
 
 @pytest.mark.parametrize("command", ["deploy", "cleanup"])
 def test_handlers_are_there_before_anything_heavy(command: str) -> None:
-    """When the two handlers are installed, nothing that takes time to import is loaded."""
+    """When the handlers are installed, nothing that takes time to import is loaded."""
     seen = run(sys.executable, "-c", LOADED_AT_INSTALL.replace("COMMAND", command))
-    assert seen.stdout.startswith(";;"), seen.stdout
-    assert seen.stdout.count(";") >= 2
+    assert seen.stdout.startswith(";;;"), seen.stdout
 
 
 SIGNAL_WHILE_IMPORTING = """
@@ -216,7 +235,12 @@ raise SystemExit({command}())
 
 @pytest.mark.parametrize("module", ["zerokie_action.run", "pydantic", "zerokie_action.operations.static"])
 @pytest.mark.parametrize(
-    ("first", "second", "code"), [(signal.SIGTERM, signal.SIGINT, 143), (signal.SIGINT, signal.SIGTERM, 130)]
+    ("first", "second", "code"),
+    [
+        (signal.SIGTERM, signal.SIGINT, 143),
+        (signal.SIGINT, signal.SIGTERM, 130),
+        (signal.SIGHUP, signal.SIGTERM, 129),
+    ],
 )
 def test_a_signal_while_importing(
     tmp_path: Path, module: str, first: signal.Signals, second: signal.Signals, code: int
@@ -260,3 +284,32 @@ def test_a_signal_while_the_cleanup_imports() -> None:
     )
     seen = run(sys.executable, "-c", program)
     assert (seen.returncode, seen.stderr) == (0, "")
+
+
+SIGNAL_AT_THE_VERY_END = """
+import os, signal, sys, types
+from zerokie_action.main import {command}
+class Last:
+    def __del__(self):
+        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            os.kill(os.getpid(), signum)
+sys.modules["last"] = types.ModuleType("last")
+sys.modules["last"].one = Last()
+raise SystemExit({command}())
+"""
+
+
+@pytest.mark.parametrize(("command", "code"), [("deploy", 2), ("cleanup", 0)])
+def test_signals_at_the_very_end(command: str, code: int) -> None:
+    """While Python takes itself down, which is after it has taken its handlers away."""
+    seen = run(sys.executable, "-c", SIGNAL_AT_THE_VERY_END.format(command=command))
+    assert (seen.returncode, seen.stderr) == (code, "")
+
+
+def test_nohup() -> None:
+    """What ignores the end of the terminal goes on without it."""
+    program = SIGNAL_WHILE_IMPORTING.format(
+        module="anyio", signum=int(signal.SIGHUP), second=int(signal.SIGHUP), command="deploy"
+    )
+    seen = run("nohup", sys.executable, "-c", program)
+    assert seen.returncode == 2

@@ -8,9 +8,10 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from contextlib import suppress
 
 import zerokie_action
-from zerokie_action.signals import Signals, end_in_time
+from zerokie_action.signals import Signals, end_in_time, ignore_from_now_on
 
 _PASSED_THROUGH = {"sh", "bash", "cat"}
 _CANNOT_EXECUTE = 127
@@ -40,7 +41,7 @@ def deploy() -> int:
     network.read_authorities()  # while the rest is imported
     from zerokie_action.run import run  # noqa: PLC0415
 
-    return run(os.environ, network, signals, sys.stdout)
+    return _end(run(os.environ, network, signals, sys.stdout))
 
 
 def cleanup() -> int:
@@ -59,10 +60,11 @@ def cleanup() -> int:
         print("zerokie-cleanup takes no arguments and ignores these; --help says more", file=sys.stderr)  # noqa: T201
     from zerokie_action.cleanup import cleanup as clean_up  # noqa: PLC0415
 
-    return clean_up(os.environ, signals, sys.stdout)
+    return _end(clean_up(os.environ, signals, sys.stdout))
 
 
 def _install_handlers() -> Signals:
+    _open_closed_streams()
     signals = Signals(end_in_time)
     signals.install()
     return signals
@@ -73,6 +75,26 @@ def _spare_start_up() -> None:
     gc.disable()  # what is imported stays; there is nothing to collect before the run
     # Or pydantic looks through all that is installed for plugins, which have no business with inputs anyway.
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
+
+
+def _open_closed_streams() -> None:
+    """A deploy is not about its log: without a stdout (`>&-`) there is none. Nor may a socket become it."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123, PLW1514 - until the process ends
+
+
+def _end(code: int) -> int:
+    """Let nothing change the exit code any more."""
+    # Python gives the signals back before the process ends, and they would kill it.
+    ignore_from_now_on()
+    try:
+        sys.stdout.flush()
+    except OSError:
+        # Nobody reads the log any more (`| head`), or it has no room. Python would try once more, and exit with 120.
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
 
 
 def _become(command: list[str]) -> int:
@@ -86,4 +108,4 @@ def _become(command: list[str]) -> int:
 
 def _answer(text: str) -> int:
     print(text)  # noqa: T201 - a person asked
-    return 0
+    return _end(0)

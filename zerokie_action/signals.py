@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM, from the first moment of the process to its last.
+"""SIGINT, SIGTERM and SIGHUP, from the first moment of the process to its last.
 
 The handlers are plain ones, installed before anything heavy is imported, and nobody takes them
 away: an event loop's own would be gone while the report is written, and as PID 1 of a container
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-WATCHED = (signal.SIGINT, signal.SIGTERM)
+WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LAST_RESORT = 4.8
 """Seconds from the first signal to the end of the process, even when something blocks it."""
 
@@ -40,7 +40,8 @@ class Signals:
     def install(self) -> None:
         """Take over the signals, for good. Main thread only."""
         for watched in WATCHED:
-            signal.signal(watched, self._note)
+            if watched != signal.SIGHUP or signal.getsignal(watched) != signal.SIG_IGN:  # as `nohup` left it
+                signal.signal(watched, self._note)
         # Wakes the main thread also when the kernel hands the signal to another one.
         signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
 
@@ -60,6 +61,12 @@ class Signals:
         """Give the sockets back. Only for those who make many of these."""
         self.socket.close()
         self._wake.close()
+
+
+def ignore_from_now_on() -> None:
+    """Change nothing any more: what is ignored stays so to the end, unlike what has a handler."""
+    for watched in WATCHED:
+        signal.signal(watched, signal.SIG_IGN)
 
 
 def end_in_time(signum: int) -> None:
