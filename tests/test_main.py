@@ -171,9 +171,11 @@ def test_the_cleanup_goes_on_whatever_its_arguments() -> None:
 # --- a log that nobody reads
 
 
-@pytest.mark.parametrize("log", [">&-", ">&- 2>&-", ">/dev/full", "2>/dev/full", "| true; exit ${PIPESTATUS[0]}"])
+@pytest.mark.parametrize(
+    "log", [">&-", ">&- 2>&-", ">/dev/full", "2>/dev/full", "| true; exit ${PIPESTATUS[0]}"]
+)
 def test_the_exit_code_is_not_about_the_log(tmp_path: Path, log: str) -> None:
-    """Closed, full, or a pipe whose reader is gone: the code is the contract's, and the reports are written."""
+    """Closed, full, or a pipe without a reader: the code is the contract's, and the reports are written."""
     result = tmp_path / "result.json"
     seen = run("bash", "-c", f"{shlex.join(ENTRYPOINT)} {log}", app="site", output_file=str(result))
     assert (seen.returncode, seen.stderr) == (2, "")

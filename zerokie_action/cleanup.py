@@ -57,7 +57,13 @@ def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> int:
         else:
             base = check_api_url(texts.get("api_url", DEFAULT_API_URL))
             connect = partial(
-                Platform, base, texts["api_key"], Network(env), Retries(_RETRIES), notice=ci.info
+                Platform,
+                base,
+                texts["api_key"],
+                Network(env),
+                Retries(_RETRIES),
+                notice=ci.info,
+                clean=ci.redact,
             )
             anyio.run(_release_all, held, connect, StateRecord(ci.save_state, file), ci, signals)
     except Exception as error:  # noqa: BLE001 - a cleanup that fails the pipeline helps nobody

@@ -81,7 +81,7 @@ def _open_closed_streams() -> None:
     """A deploy is not about its log: without a stdout (`>&-`) there is none. Nor may a socket become it."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123, PLW1514 - until the process ends
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123 - until the process ends
 
 
 def _end(code: int) -> int:
@@ -91,7 +91,7 @@ def _end(code: int) -> int:
     try:
         sys.stdout.flush()
     except OSError:
-        # Nobody reads the log any more (`| head`), or it has no room. Python would try once more, and exit with 120.
+        # Nobody reads the log (`| head`), or it has no room. Python would try again, and exit with 120.
         with suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code

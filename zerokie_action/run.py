@@ -150,7 +150,12 @@ async def _work(
     _announce(settings, ci)
     with anyio.move_on_after(settings.timeout) as limit:
         async with Platform(
-            settings.api_url, settings.api_key.get_secret_value(), network, retries, notice=ci.info
+            settings.api_url,
+            settings.api_key.get_secret_value(),
+            network,
+            retries,
+            notice=ci.info,
+            clean=ci.redact,
         ) as platform:
             job = Job(
                 settings=settings,

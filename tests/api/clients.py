@@ -25,7 +25,7 @@ async def client_of(
 ) -> AsyncIterator[Client]:
     """The client as a run has it."""
     budget = Retries(retries, jitter=lambda: 0.0)
-    async with Platform(url, KEY, Network({}), budget, notice=notice) as platform:
+    async with Platform(url, KEY, Network({}), budget, notice=notice, clean=str) as platform:
         yield platform.client
 
 

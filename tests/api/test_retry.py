@@ -102,7 +102,7 @@ class TestWhatIsRepeated:
 
         def parse(answer: Answer) -> bytes:
             if answer.body != b"fine":
-                raise Malformed("not with what the API reference describes: ''")
+                raise Malformed("not with what the API reference describes")
             return answer.body
 
         script = Script(status(200), FINE)

@@ -37,7 +37,7 @@ async def writers_to(
     fence: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[Writers]:
     budget = Retries(retries, jitter=lambda: 1.0)
-    async with Api(sandbox.base_url, KEY, Network({}), budget, notice=lambda _: None) as platform:
+    async with Api(sandbox.base_url, KEY, Network({}), budget, notice=lambda _: None, clean=str) as platform:
         yield platform.writers("site", fence=fence, concurrency=concurrency)
 
 

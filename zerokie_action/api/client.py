@@ -27,7 +27,6 @@ from zerokie_action.api.models import (
     Record,
     Registry,
     StoredFile,
-    error_text,
     is_web_page,
 )
 from zerokie_action.api.retry import Malformed, Reply, Sender
@@ -295,7 +294,7 @@ class Client:
         raise error
 
     async def _error(self, reply: Reply[T], purpose: str, app: str | None) -> DeployError:
-        words = error_text(reply.body) or "no reason given"
+        words = self._sender.words(reply.body) or "no reason given"
         if reply.status == UNAUTHORIZED:
             return AuthenticationError(
                 f'The platform does not accept the API key (401: "{words}")',
@@ -322,6 +321,7 @@ class Client:
         )
 
 
+_NOT_AS_DESCRIBED = "not with what the API reference describes"
 _HINT = "The platform's own words say why; correct that, then run the job again."
 _HINTS = {
     409: "Something else is changing the app, or has taken its name; run the job again when that has ended.",
@@ -385,7 +385,7 @@ def _registry_auth(registry: Registry | None) -> dict[str, str] | None:
 def _nothing(answer: Answer) -> bool:
     # The reference shows no body here; a web page comes from something in between.
     if is_web_page(answer.body):
-        raise Malformed(f"with {error_text(answer.body)}")
+        raise Malformed(_NOT_AS_DESCRIBED)
     return True
 
 
@@ -418,5 +418,4 @@ def _validated(validate: Callable[[bytes], T], answer: Answer) -> T:
     try:
         return validate(answer.body)
     except (ValidationError, ValueError):
-        words = error_text(answer.body)[:80]
-        raise Malformed(f"not with what the API reference describes: {words!r}") from None
+        raise Malformed(_NOT_AS_DESCRIBED) from None

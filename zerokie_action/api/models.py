@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic_core import core_schema
 
+from zerokie_action.api.transport import MEGABYTE
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pydantic import GetCoreSchemaHandler
 
-_LONGEST_ERROR = 500
 _PAGE_HEAD = 1000
 
 
@@ -123,15 +126,19 @@ STORED_FILES = TypeAdapter(list[StoredFile], config=_DEFERRED)
 APPS = TypeAdapter(list[App], config=_DEFERRED)
 
 
-def error_text(body: bytes) -> str:
+def error_text(body: bytes, clean: Callable[[str], str] = str) -> str:
     """The platform's own words: `{"error": "…"}`, or what else an answer says of itself.
 
-    HTML pages, as proxies send them, give their title; other bodies their first line. At most 500
-    characters, white space folded; never raises, whatever the bytes.
+    HTML pages, as proxies send them, give their title. White space is folded; never raises, whatever the
+    bytes. Of a very long body, only the first megabyte is looked at.
+
+    Args:
+        clean: takes the secrets out. Whoever cuts the text has to give it: half a secret looks like none.
     """
-    head = body[:65_536].decode("utf-8", "replace")
-    text = _from_json(body) or (_title(head) if is_web_page(body) else head)
-    return " ".join(text.split())[:_LONGEST_ERROR].rstrip()
+    head = body[:MEGABYTE]
+    page = head.decode("utf-8", "replace")
+    text = _from_json(head) or (_title(page) if is_web_page(head) else page)
+    return " ".join(clean(text).split())
 
 
 def is_web_page(body: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
@@ -36,12 +37,19 @@ class Platform:
     """
 
     def __init__(
-        self, base: str, api_key: str, network: Network, retries: Retries, *, notice: Callable[[str], None]
+        self,
+        base: str,
+        api_key: str,
+        network: Network,
+        retries: Retries,
+        *,
+        notice: Callable[[str], None],
+        clean: Callable[[str], str],
     ) -> None:
+        """Connect to nothing yet; `notice` and `clean` are those of a `Sender`."""
         self.network = network
         self.retries = retries
         self.clock = PlatformClock()
-        self._notice = notice
         headers = {
             "Authorization": f"Bearer {api_key}",
             "Accept": "application/json",
@@ -49,7 +57,8 @@ class Platform:
             "User-Agent": USER_AGENT,
         }
         self._pool = Pool(base, headers, network)
-        self.client = Client(Sender(self._pool, retries, clock=self.clock, notice=notice))
+        self._sender = partial(Sender, self._pool, retries, clock=self.clock, notice=notice, clean=clean)
+        self.client = Client(self._sender())
 
     async def __aenter__(self) -> Self:
         """Open nothing yet; connections are made by requests."""
@@ -63,15 +72,7 @@ class Platform:
 
     def writers(self, app: str, *, fence: Callable[[], None], concurrency: int) -> Writers:
         """What writes to the storage zone of a static app (see `Writers`)."""
-        return Writers(
-            app,
-            self._pool,
-            self.retries,
-            clock=self.clock,
-            notice=self._notice,
-            fence=fence,
-            concurrency=concurrency,
-        )
+        return Writers(app, self._sender, fence=fence, concurrency=concurrency)
 
     async def read_public(self, url: str, *, max_answer: int, seconds: float) -> bytes | None:
         """What an app serves under its public URL, without the API key; None for anything but a plain 200.

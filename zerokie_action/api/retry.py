@@ -20,6 +20,7 @@ from zerokie_action.api.clock import PlatformClock, date_of
 from zerokie_action.api.models import error_text
 from zerokie_action.api.transport import Answer, NoAnswer, Request, Transport
 from zerokie_action.errors import PlatformUnavailable
+from zerokie_action.text import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -29,6 +30,7 @@ LONGEST_DELAY = 20.0
 PATIENCE = 120.0
 """Seconds without any successful request after which the run gives up, retries left or not."""
 
+_LONGEST_WORDS = 500
 _TOO_MANY_REQUESTS = 429
 _PUSH_BACK = {_TOO_MANY_REQUESTS, 502, 503}
 _SERVER_ERROR = 500
@@ -122,6 +124,7 @@ class Sender:
     Args:
         clock: learns the platform's time from every answer that is surely its own.
         notice: told of every repetition, one line.
+        clean: takes the secrets out of what the platform says.
         on_pushback: told when the platform asks for less (429, 502, 503).
         around: entered around each attempt, not around the delays, where a request has none of its own.
     """
@@ -133,6 +136,7 @@ class Sender:
         *,
         clock: PlatformClock,
         notice: Callable[[str], None] = lambda _line: None,
+        clean: Callable[[str], str] = str,
         on_pushback: Callable[[], None] = lambda: None,
         around: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
@@ -142,6 +146,7 @@ class Sender:
         self._clock = clock
         self._around = around
         self._notice = notice
+        self._clean = clean
         self._on_pushback = on_pushback
 
     async def send(
@@ -193,7 +198,7 @@ class Sender:
             return _Failure(str(trouble), unclear=trouble.sent, permanent=trouble.permanent)
         if _asks_for_another_attempt(answer.status):
             return _Failure(
-                f"the platform answered {answer.status}{quoted_error(answer.body)}",
+                f"the platform answered {answer.status}{self._quoted(answer)}",
                 unclear=answer.status != _TOO_MANY_REQUESTS,
                 retry_after=retry_after(answer.headers),
                 status=answer.status,
@@ -204,10 +209,19 @@ class Sender:
         try:
             value = parse(answer)
         except Malformed as malformed:
-            return _Failure(f"the platform answered {answer.status}, but {malformed}", unclear=True)
+            reason = f"the platform answered {answer.status}, but {malformed}{self._quoted(answer)}"
+            return _Failure(reason, unclear=True)
         # Only now: what stands in between has a clock of its own.
         self._clock.note(answer.headers)
         return Reply(answer.status, answer.body, value, unclear)
+
+    def words(self, body: bytes) -> str:
+        """What an answer says of itself (`error_text`), without secrets, in at most 500 characters."""
+        return shorten(error_text(body, self._clean), _LONGEST_WORDS)
+
+    def _quoted(self, answer: Answer) -> str:
+        words = self.words(answer.body)
+        return f' ("{words}")' if words else ""
 
     def _gave_up(
         self, request: Request, failure: _Failure, attempts: int, *, unclear: bool
@@ -238,9 +252,3 @@ def retry_after(headers: Mapping[str, str], *, now: Callable[[], float] = time.t
         return None
     since = date_of(headers)
     return max(0.0, until - (since if since is not None else now()))
-
-
-def quoted_error(body: bytes) -> str:
-    """The platform's own words from `{"error": …}`, as ` ("…")`; empty when there are none."""
-    text = error_text(body)
-    return f' ("{text}")' if text else ""

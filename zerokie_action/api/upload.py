@@ -10,14 +10,12 @@ import anyio
 
 from zerokie_action.api.client import Client
 from zerokie_action.api.pace import Pace
-from zerokie_action.api.retry import Sender
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
 
-    from zerokie_action.api.clock import PlatformClock
-    from zerokie_action.api.retry import Retries
-    from zerokie_action.api.transport import Content, Transport
+    from zerokie_action.api.retry import Sender
+    from zerokie_action.api.transport import Content
 
 _T = TypeVar("_T")
 
@@ -70,18 +68,15 @@ class Writers:
     def __init__(
         self,
         app: str,
-        transport: Transport,
-        retries: Retries,
+        sender: Callable[..., Sender],
         *,
-        clock: PlatformClock,
-        notice: Callable[[str], None],
         fence: Callable[[], None],
         concurrency: int,
     ) -> None:
         """Send nothing yet.
 
         Args:
-            transport: carries as many requests at once as it is given.
+            sender: makes one, over a transport that carries as many requests at once as it is given.
             fence: called before every attempt of every write, and before each piece of what is uploaded
                 (it may be in a thread); raises when nothing may be written any more.
             concurrency: upper bound on what runs at once; it adapts to the platform (see `Pace`).
@@ -90,17 +85,7 @@ class Writers:
         self._fence = fence
         self._concurrency = concurrency
         self._pace = Pace(concurrency)
-
-        self._client = Client(
-            Sender(
-                transport,
-                retries,
-                clock=clock,
-                notice=notice,
-                on_pushback=self._pace.pushed_back,
-                around=partial(_Fenced, fence),
-            )
-        )
+        self._client = Client(sender(on_pushback=self._pace.pushed_back, around=partial(_Fenced, fence)))
 
     async def upload(self, uploads: Iterable[Upload], done: Callable[[Upload, int | None], None]) -> None:
         """Store all files.

@@ -74,6 +74,10 @@ class CI:
         """Never show `secret`, nor any encoding of it."""
         self._redactor.add(secret)
 
+    def redact(self, text: str) -> str:
+        """The text without what is masked, for those who cut text before they log it."""
+        return self._redactor.redact(text)
+
     # --- what later steps read
 
     def write_outputs(self, outputs: Mapping[str, str]) -> None:
@@ -118,7 +122,7 @@ class CI:
         return _LEVELS.index(level) >= self._threshold
 
     def _safe(self, text: str) -> str:
-        return log_line(self._redactor.redact(text))
+        return log_line(self.redact(text))
 
     def _problem(self, level: Level, lines: tuple[str, ...], title: str) -> None:  # noqa: ARG002 no heading here
         self._print_problem(level, lines)

@@ -20,7 +20,7 @@ from zerokie_action.api.transport import MEGABYTE, NoAnswer
 from zerokie_action.errors import HealthCheckFailed
 from zerokie_action.files.hashing import hash_file
 from zerokie_action.operations.pauses import News, pauses
-from zerokie_action.text import human_seconds
+from zerokie_action.text import human_seconds, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,7 +120,7 @@ async def _ask(job: Job, check: _Check, attempt: int, seconds: float) -> _Troubl
     by = "" if page.url == shown_url(url) else f"{page.url} "
     if not 200 <= page.answer.status < 400:  # noqa: PLR2004 - HTTP's own numbers
         # What another host says is not for everybody's eyes: an app may send us anywhere.
-        words = "" if page.elsewhere else error_text(page.answer.body)[:_SHOWN]
+        words = "" if page.elsewhere else shorten(error_text(page.answer.body, job.ci.redact), _SHOWN)
         return _Trouble(f"{by}answered {page.answer.status}" + (f' ("{words}")' if words else ""))
     if check.path and hashlib.sha256(page.answer.body).hexdigest() != check.sha256:
         return _Trouble(f"{by}serves another version of {check.path!r}", _HINT_VERSION)

@@ -1,0 +1,68 @@
+"""Secrets that come back: the platform, a proxy or the app says them, and every text has an end."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.operations.containers import deploy, running_web
+from tests.support.world import API_KEY
+from zerokie_action.sandbox.faults import Fault, Kind
+
+if TYPE_CHECKING:
+    from tests.support.world import Outcome, World
+
+PASSWORD = "a  password of\twords"  # noqa: S105 - of nothing
+LOGIN = {"registry_server": "r.example.com", "registry_username": "u"}
+LENGTHS = [0, *range(66, 82), *range(185, 202), *range(485, 502), *range(1900, 2000, 7)]
+
+
+def seen(world: World, outcome: Outcome) -> str:
+    """All that anybody can read."""
+    summary = world.folder.parent / "summary.md"
+    return "\n".join([outcome.log, json.dumps(outcome.outputs), summary.read_text("utf-8")])
+
+
+def answers(body: str, status: int, path: str) -> Fault:
+    """The platform says this, whatever it is asked."""
+    return Fault(Kind.STATUS, path=path, status=status, body=body.encode(), times=None)
+
+
+@pytest.mark.parametrize("form", ['{"error": "%s"}', "%s", "<html><title>%s</title>"])
+@pytest.mark.parametrize("status", [200, 400, 401, 503])
+def test_the_key_wherever_a_text_is_cut(world: World, status: int, form: str) -> None:
+    """Not even a part of it is left."""
+    summary = world.folder.parent / "summary.md"
+    for length in LENGTHS:
+        world.platform.faults.clear()
+        world.platform.faults.add(answers(form % ("A" * length + API_KEY), status, "/files$"))
+        outcome = world.run(retries=0, summary_file=summary, log_level="debug")
+        assert outcome.exit_code != 0
+        assert API_KEY[:4] not in seen(world, outcome), length
+
+
+def test_the_password_wherever_a_text_is_cut(world: World) -> None:
+    """The same; its white space may be any."""
+    running_web(world)
+    summary = world.folder.parent / "summary.md"
+    for length in LENGTHS:
+        world.platform.faults.clear()
+        text = json.dumps({"error": "A" * length + PASSWORD})
+        world.platform.faults.add(answers(text, 400, "/deploy$"))
+        outcome = deploy(world, **LOGIN, registry_password=PASSWORD, summary_file=summary)
+        assert outcome.exit_code == 4
+        assert "a  pass" not in seen(world, outcome), length
+        assert "a pass" not in seen(world, outcome), length
+
+
+def test_the_key_on_an_unhealthy_page(world: World) -> None:
+    """What the app itself answers is cut, too."""
+    running_web(world)
+    summary = world.folder.parent / "summary.md"
+    for length in LENGTHS:
+        world.platform.set_page("web", 500, body=f"{'A' * length}{API_KEY}".encode())
+        outcome = deploy(world, health_check="/", health_check_timeout=1, summary_file=summary)
+        assert outcome.exit_code == 10
+        assert API_KEY[:4] not in seen(world, outcome), length
