@@ -12,6 +12,7 @@ from tests.support import timewarp
 from zerokie_action.cleanup import cleanup
 from zerokie_action.sandbox.faults import Fault, Kind
 from zerokie_action.sandbox.server import serve
+from zerokie_action.state import StateRecord
 
 if TYPE_CHECKING:
     from tests.support.world import World
@@ -44,6 +45,19 @@ def test_a_lock_that_was_left(world: World, monkeypatch: pytest.MonkeyPatch) -> 
     assert world.platform.lock("site") is None
     (deployment,) = world.platform.deployments("site")
     assert f"released now. The platform recorded it as {deployment.deploy_id} with counts of zero" in said
+
+
+def test_locks_of_two_killed_runs(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They shared a state file."""
+    world.platform.apps.create_static("other")
+    world.platform.take_lock("other", "s-2")
+    file = world.folder.parent / "state.json"
+    world.env["ZEROKIE_STATE_FILE"] = str(file)
+    for app, session in (("site", SESSION), ("other", "s-2")):
+        StateRecord(lambda _state: None, file).asking(app, session)
+    clean_up(world, monkeypatch)
+    assert (world.platform.lock("site"), world.platform.lock("other")) == (None, None)
+    assert not file.exists()
 
 
 @pytest.mark.parametrize("kind", [Kind.RESET, Kind.HANG])

@@ -78,6 +78,36 @@ def test_two_runs_left_two_locks(tmp_path: Path) -> None:
     assert [(lock.app, lock.session) for lock in held_locks(env, file)] == [("site", "s-1"), ("other", "s-2")]
 
 
+def test_a_run_leaves_alone_what_a_killed_one_recorded(tmp_path: Path) -> None:
+    """Be it that it waits for that one's lock in vain."""
+    file = tmp_path / "state.json"
+    StateRecord(lambda _state: None, file).asking("site", "killed")
+    for session in ("s-1", "s-2"):
+        record = StateRecord(lambda _state: None, file)
+        record.asking("other", session)
+        assert [lock.session for lock in held_locks({}, file)] == ["killed", session]
+        record.released(session)
+        assert [lock.session for lock in held_locks({}, file)] == ["killed"]
+    StateRecord(lambda _state: None, file).released("killed")
+    assert not file.exists()
+
+
+def test_a_file_does_not_grow_for_ever(tmp_path: Path) -> None:
+    """The last locks are those that may still be held."""
+    file = tmp_path / "state.json"
+    for number in range(60):
+        StateRecord(lambda _state: None, file).asking("site", f"s-{number}")
+    assert [lock.session for lock in held_locks({}, file)] == [f"s-{number}" for number in range(10, 60)]
+
+
+def test_a_damaged_line_hides_no_other_one(tmp_path: Path) -> None:
+    """Somebody's editor, or a disk that was full."""
+    file = tmp_path / "state.json"
+    StateRecord(lambda _state: None, file).asking("site", "s-1")
+    file.write_text("{\n" + file.read_text("utf-8") + '{"app": "cut off')
+    assert [lock.session for lock in held_locks({}, file)] == ["s-1"]
+
+
 def test_without_any_state() -> None:
     """Nothing was recorded: nothing is held."""
     assert held_locks({}, None) == []

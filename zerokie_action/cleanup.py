@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _TIME = 120.0
 _RETRIES = 5
+_UNKNOWN = "a deploy of unknown ID"
 
 
 def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> int:
@@ -117,9 +118,10 @@ async def _finalize(lock: HeldLock, platform: Platform) -> str:
     """Finalize, and return what the platform recorded it as."""
     try:
         # A killed deploy can't tell its counts any more.
-        return (await platform.client.finalize(lock.app, lock.session, Counts())).deploy_id
+        finalized = await platform.client.finalize(lock.app, lock.session, Counts())
     except RequestRejected as refusal:
         # An earlier attempt, whose answer was lost, may have released it.
         if not refusal.unclear or await platform.client.heartbeat(lock.app, lock.session):
             raise
-        return "a deploy of unknown ID"
+        return _UNKNOWN
+    return finalized.deploy_id or _UNKNOWN

@@ -3,6 +3,8 @@
 It is recorded before the lock is asked for, in the CI system's own state (GitHub) and in the
 `state-file`, and marked as released afterwards. There is no secret in it, and no URL: the
 cleanup sends the API key only where its own inputs say.
+
+The file has a line of JSON for each lock: a run leaves alone what a killed one before it has recorded.
 """
 
 from __future__ import annotations
@@ -22,8 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _LEASE = timedelta(minutes=30)
-_LONGEST_RECORD = 64 * 1024
-"""In bytes; the app's name is the only part of a record without a limit of its own."""
+_LONGEST_FILE = 64 * 1024
+_MOST_LOCKS = 50
+"""In a file; those that were asked for last."""
 
 
 class HeldLock(NamedTuple):
@@ -33,6 +36,11 @@ class HeldLock(NamedTuple):
     session: str
     released: bool = False
     asked_at: str = ""
+
+    @property
+    def record(self) -> dict[str, str]:
+        """As it is written down."""
+        return {"app": self.app, "session": self.session, "asked_at": self.asked_at}
 
     @property
     def expiry(self) -> str:
@@ -52,7 +60,7 @@ class StateRecord:
 
         Args:
             save: keeps keys and values in the CI system's own state.
-            file: the state file; it is removed once the lock is free.
+            file: the state file; it is removed once all locks in it are free.
         """
         self._save = save
         self._file = file
@@ -63,11 +71,11 @@ class StateRecord:
         Raises:
             ConfigurationError: when the state file can't be written.
         """
-        record = {"app": app, "session": session, "asked_at": datetime.now(UTC).isoformat(timespec="seconds")}
-        self._save(record)
+        lock = HeldLock(app, session, asked_at=datetime.now(UTC).isoformat(timespec="seconds"))
+        self._save(lock.record)
         if self._file:
             try:
-                write_report_file(self._file, json.dumps(record))
+                _write(self._file, [*_read(self._file), lock])
             except OSError as error:
                 raise ConfigurationError(
                     f"`state-file`: {str(self._file)!r} can't be written ({error.strerror})",
@@ -84,7 +92,9 @@ class StateRecord:
         self._save({"released": session})
         if self._file:
             with suppress(OSError):
-                if stat.S_ISREG(self._file.lstat().st_mode):
+                if others := [lock for lock in _read(self._file) if lock.session != session]:
+                    _write(self._file, others)
+                elif stat.S_ISREG(self._file.lstat().st_mode):
                     self._file.unlink()
 
 
@@ -97,15 +107,8 @@ def held_locks(env: Mapping[str, str], file: Path | None) -> list[HeldLock]:
     if session := env.get("STATE_session"):
         released = env.get("STATE_released") == session
         found.append(HeldLock(env.get("STATE_app", ""), session, released, env.get("STATE_asked_at", "")))
-    try:
-        record = json.loads(_read(file)) if file else {}
-        if not found or found[0].session != record["session"]:
-            found.append(
-                HeldLock(str(record["app"]), str(record["session"]), asked_at=str(record["asked_at"]))
-            )
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        pass
-    return [lock for lock in found if lock.app and lock.session]
+    found += [lock for lock in (_read(file) if file else []) if lock.session != session]
+    return [lock for lock in found if lock.app]
 
 
 def default_file(env: Mapping[str, str]) -> Path | None:
@@ -133,12 +136,27 @@ def _flush(file: Path) -> None:
             os.close(descriptor)
 
 
-def _read(file: Path) -> bytes:
-    """The beginning of a regular file, long enough for every record; nothing of anything else."""
+def _write(file: Path, locks: list[HeldLock]) -> None:
+    write_report_file(file, "".join(json.dumps(lock.record) + "\n" for lock in locks[-_MOST_LOCKS:]))
+
+
+def _read(file: Path) -> list[HeldLock]:
+    """The locks in a file; whatever else is in it, or is not a file, counts as nothing."""
+    found = []
+    with suppress(OSError):
+        for line in _beginning(file).splitlines():
+            with suppress(ValueError, KeyError, TypeError, RecursionError):
+                record = json.loads(line)
+                app, session, asked_at = (str(record[name]) for name in ("app", "session", "asked_at"))
+                found.append(HeldLock(app, session, asked_at=asked_at))
+    return [lock for lock in found if lock.app and lock.session]
+
+
+def _beginning(file: Path) -> bytes:
     descriptor = _open(file)
     try:
         regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
-        return os.read(descriptor, _LONGEST_RECORD) if regular else b""
+        return os.read(descriptor, _LONGEST_FILE) if regular else b""
     finally:
         os.close(descriptor)
 

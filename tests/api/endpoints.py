@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from zerokie_action.api.client import Asked
 from zerokie_action.api.models import App, Counts, Domain, Finalized, Registry, StoredFile
 from zerokie_action.api.transport import Bytes
 
@@ -170,7 +171,7 @@ ENDPOINTS = {
         "POST /v1/apps/my-site/deploy/lock",
         LOCK,
         (200, LOCKED),
-        value=True,
+        Asked(ours=True),
     ),
     "heartbeat": Endpoint(
         lambda client: client.heartbeat("my-site", SESSION),

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.api.clients import client_of
-from zerokie_action.api.models import Counts
+from zerokie_action.api.client import Busy
+from zerokie_action.api.models import App, Counts
 from zerokie_action.errors import PlatformUnavailable, RequestRejected
 from zerokie_action.sandbox.faults import Fault, Kind
 
@@ -39,7 +40,7 @@ either = pytest.mark.parametrize("fault", LOST + NOT_DONE, ids=str)
 
 
 async def ask(client: Client) -> bool:
-    return await client.acquire_lock("site", SESSION, around=nullcontext)
+    return (await client.acquire_lock("site", SESSION, around=nullcontext)).ours
 
 
 def methods(sandbox: Platform) -> list[str]:
@@ -69,7 +70,7 @@ class TestOneLostAnswer:
             before = await client.get_app("web")
             sandbox.faults.add(fault)
             app = await client.deploy(before, "web", "nginx:2")
-        assert app is not None
+        assert isinstance(app, App)
         assert app.image == sandbox.apps.get("web").image == "nginx:2"
         deploys = [record for record in sandbox.requests if record.path.endswith("/deploy")]
         assert len(deploys) == (1 if fault.after else 2), "accepted once"
@@ -79,7 +80,7 @@ class TestOneLostAnswer:
             before = await client.get_app("web")
             sandbox.faults.add(fault)
             app = await client.deploy(before, "web", None)
-        assert app is not None
+        assert isinstance(app, App)
         assert app.image == "nginx:1"
         deploys = [record for record in sandbox.requests if record.path.endswith("/deploy")]
         assert len(deploys) == (1 if fault.after else 2), "accepted once"
@@ -168,7 +169,7 @@ class TestNoRetriesLeft:
             before = await client.get_app("web")
             sandbox.faults.add(fault)
             app = await client.deploy(before, "web", "nginx:2")
-        assert app is not None
+        assert isinstance(app, App)
         assert app.image == "nginx:2"
 
     async def test_finalize(self, fault: Fault, sandbox: Platform) -> None:
@@ -225,9 +226,9 @@ class TestSomebodyElse:
         sandbox.hold_deploy("web")
         async with client_of(sandbox.base_url, retries=3) as client:
             before = await client.get_app("web")
-            assert await client.deploy(before, "web", "nginx:2") is None
+            assert await client.deploy(before, "web", "nginx:2") == Busy(None)
             sandbox.faults.add(Fault(Kind.RESET, path="/deploy"))
-            assert await client.deploy(before, "web", "nginx:2") is None
+            assert await client.deploy(before, "web", "nginx:2") == Busy(None)
         assert sandbox.apps.get("web").image == "nginx:1"
 
     async def test_their_domain(self, sandbox: Platform) -> None:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from zerokie_action.api.lock import LEASE, MARGIN, LockPolicy, deploy_lock
+from zerokie_action.api.client import Asked
+from zerokie_action.api.lock import LEASE, MARGIN, deploy_lock
 from zerokie_action.api.models import Counts
+from zerokie_action.api.waiting import Turn
 from zerokie_action.errors import LockLost, PlatformUnavailable
 from zerokie_action.shield import Shield
 
@@ -22,8 +24,8 @@ class Platform:
     def __init__(self, answer: Callable[[], Awaitable[bool]]) -> None:
         self.answer = answer
 
-    async def acquire_lock(self, *_: object, **__: object) -> bool:
-        return True
+    async def acquire_lock(self, *_: object, **__: object) -> Asked:
+        return Asked(ours=True)
 
     async def heartbeat(self, *_: object) -> bool:
         return await self.answer()
@@ -68,7 +70,8 @@ async def test_work_ends_in_time(answer: Callable[[], Awaitable[bool]], interval
             "site",
             "session",
             counts=Counts,
-            policy=LockPolicy(heartbeat=interval),
+            turn=Turn("site", 0, Quiet()),
+            heartbeat=interval,
             state=Quiet(),
             shield=Shield(),
             log=Quiet(),

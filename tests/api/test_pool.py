@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import anyio
+import pytest
 
 from tests.api.clients import KEY
+from tests.api.servers import FINE, Peer, serve
 from zerokie_action.api.network import Network
 from zerokie_action.api.pool import Pool
-from zerokie_action.api.transport import Request
+from zerokie_action.api.transport import NoAnswer, Request
 
 if TYPE_CHECKING:
     from zerokie_action.sandbox.platform import Platform
@@ -36,6 +38,26 @@ async def test_as_many_connections_as_requests_at_once(sandbox: Platform) -> Non
         assert len(pool._idle) == 8
     pool.close()
     assert pool._idle == []
+
+
+async def test_connections_that_die_after_their_first_answer() -> None:
+    """A fresh one is one that has not been used yet, and what was kept is dropped."""
+
+    async def once(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(FINE)
+        await peer.head()
+        peer.reset()
+
+    async with serve(once) as server:
+        pool = Pool(server.url, {}, Network({}))
+        assert (await pool.send(LIST)).body == b"fine"
+        with pytest.raises(NoAnswer):
+            await pool.send(LIST)
+        assert (await pool.send(LIST)).body == b"fine"
+        assert (await pool.send(LIST._replace(fresh=True))).body == b"fine"
+        assert len(pool._idle) == 1
+        pool.close()
 
 
 async def test_a_cancelled_request_leaves_no_connection_in_the_middle_of_an_answer(sandbox: Platform) -> None:

@@ -39,9 +39,11 @@ class Script:
         self.steps = list(steps)
         self.takes = takes
         self.attempts: list[float] = []
+        self.fresh: list[bool] = []
 
     async def send(self, request: Request) -> Answer:
-        assert request is REQUEST
+        assert request._replace(fresh=False) == REQUEST
+        self.fresh.append(request.fresh)
         self.attempts.append(anyio.current_time())
         await anyio.sleep(self.takes)
         step = self.steps.pop(0) if len(self.steps) > 1 else self.steps[0]
@@ -78,6 +80,12 @@ class TestWhatIsRepeated:
         script = Script(trouble, FINE)
         assert (await send(script)).value == b"fine"
         assert len(script.attempts) == 2
+
+    async def test_a_fresh_connection_after_trouble(self) -> None:
+        """One that is kept may be dead, as all others are that the same thing in between has kept."""
+        script = Script(status(503), LOST, status(503), FINE)
+        assert (await send(script)).value == b"fine"
+        assert script.fresh == [False, False, True, True]
 
     @pytest.mark.parametrize("code", [300, 301, 307, 400, 401, 403, 404, 408, 409, 413, 422, 451, 501])
     async def test_final_statuses(self, code: int) -> None:

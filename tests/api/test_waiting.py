@@ -65,6 +65,23 @@ async def test_the_pauses_differ() -> None:
     assert [at - first[0] for at in first] != [at - second[0] for at in second]
 
 
+@pytest.mark.parametrize(("asked", "pause"), [(40.0, 40), (90.0, 60), (None, 1), (0.0, 1)])
+async def test_what_the_platform_asks_for(asked: float | None, pause: float) -> None:
+    """`Retry-After` makes a pause longer, never shorter, and never longer than the patience."""
+    turn = Turn("site", 60, Log())
+    await turn.wait(asked)
+    assert pause / 2 <= turn.waited <= pause
+    assert turn.waited == pytest.approx(pause) or pause == 1
+
+
+async def test_a_wait_that_is_cut_short() -> None:
+    """It counts as far as it went."""
+    turn = Turn("site", 60, Log())
+    with anyio.move_on_after(3):
+        await turn.wait(40)
+    assert turn.waited == pytest.approx(3)
+
+
 async def test_the_news() -> None:
     """Once what is waited for, then at a calm rhythm how long is left."""
     log = Log()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.operations.containers import tell
 from zerokie_action.files import content
 from zerokie_action.files.reading import read_chunks
 from zerokie_action.sandbox.faults import Fault, Kind
@@ -114,9 +115,41 @@ def test_a_lock_that_outlasts_the_timeout(world: World, timeout: str) -> None:
     outcome = world.run(lock_timeout=timeout)
     assert outcome.exit_code == 6, outcome.log
     assert outcome.seconds <= 46
+    assert outcome.outputs["lock_wait_seconds"] == {"0": 0, "45s": 45}[timeout]
     assert "lock-timeout" in outcome.outputs["hint"]
     assert world.platform.lock("site") == "other"
     assert finalizes(outcome) == []
+
+
+def test_a_wait_that_is_cancelled(world: World) -> None:
+    """The outputs say how long it was waited for."""
+    world.platform.take_lock("site", "other")
+    tell(world, after=20)
+    outcome = world.run()
+    assert outcome.exit_code == 143
+    assert outcome.outputs["lock_wait_seconds"] == pytest.approx(20, abs=0.1)
+
+
+def test_the_platform_says_when_to_ask_again(world: World) -> None:
+    """`Retry-After` of a conflict."""
+    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/lock$", status=409, headers={"retry-after": "25"}))
+    outcome = world.run()
+    assert outcome.exit_code == 0, outcome.log
+    assert outcome.outputs["lock_wait_seconds"] == 25
+
+
+@pytest.mark.parametrize("effect", [True, False])
+def test_a_finalize_that_names_no_deploy(world: World, *, effect: bool) -> None:
+    """Whether it was one, the heartbeat tells."""
+    world.platform.faults.add(
+        Fault(Kind.STATUS, "POST", "/finalize$", status=200, body=b'{"ok": true}', after=effect)
+    )
+    outcome = world.run()
+    assert outcome.exit_code == 0, outcome.log
+    assert len(finalizes(outcome)) == (1 if effect else 2)
+    assert len(world.platform.deployments("site")) == 1
+    assert ("The platform named no deploy ID" in outcome.log) is effect
+    assert (outcome.outputs["deploy_id"] is None) is effect
 
 
 def test_a_lock_that_we_got_without_knowing(world: World) -> None:

@@ -8,9 +8,11 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 
 from tests.operations.containers import tell
+from tests.support import timewarp
 from zerokie_action.api import lock
 from zerokie_action.errors import LockLost
 from zerokie_action.sandbox.faults import Fault, Kind
@@ -248,14 +250,62 @@ def test_a_cancelled_run_gives_back_what_may_be_its_own(world: World, state: Pat
     assert not state.exists()
 
 
-def test_a_cancelled_run_leaves_alone_what_is_not_its_own(world: World, state: Path) -> None:
-    """The lock was never given; nothing is said, and there is nothing to clean up."""
+def test_a_cancelled_run_leaves_alone_what_is_not_its_own(world: World) -> None:
+    """The lock was never given, as far as the platform says after a second and a half."""
     world.platform.faults.add(Fault(Kind.HANG, *LOCK))
     tell(world, after=3)
     outcome = world.run()
     assert outcome.exit_code == 143
-    assert requests(outcome) == [("POST lock", None), ("PUT lock", 404)]
+    assert requests(outcome) == [("POST lock", None), *[("PUT lock", 404)] * 3]
     assert "released" not in outcome.log
+    assert outcome.seconds < 3 + 5
+
+
+def granted_late(world: World, seconds: float) -> None:
+    """The platform takes so long to give the lock that nobody waits for its answer."""
+
+    def grant(record: Record) -> None:
+        if record.session and (record.method, record.path[-5:]) == ("POST", "/lock"):
+            world.loop.call_later(seconds, world.platform.take_lock, "site", record.session)
+
+    world.platform.faults.add(Fault(Kind.HANG, *LOCK))
+    world.platform.on_request = grant
+
+
+@pytest.mark.parametrize("seconds", [0.5, 2.0, 2.9])
+def test_a_lock_that_a_cancelled_run_gets_late(world: World, state: Path, seconds: float) -> None:
+    """It is looked for again, and given back."""
+    granted_late(world, seconds)
+    tell(world, after=1)
+    outcome = world.run()
+    assert outcome.exit_code == 143
+    assert outcome.seconds < 1 + 5
+    assert world.platform.lock("site") is None
+    assert "Deploy lock released" in outcome.log
+    assert not state.exists()
+
+
+def test_a_lock_that_comes_after_the_end(world: World, state: Path) -> None:
+    """The cleanup knows whose it may be."""
+    granted_late(world, 10)
+    tell(world, after=1)
+    outcome = world.run()
+    assert outcome.exit_code == 143
+    world.loop.jump(60)
+    timewarp.run(world.loop, anyio.sleep(0.1))
+    session = world.platform.lock("site")
+    assert session is not None
+    assert json.loads(state.read_text("utf-8"))["session"] == session
+
+
+def test_a_lock_that_is_given_late_while_we_wait(world: World, state: Path) -> None:
+    """The conflict that follows is one with ourselves, whenever it comes."""
+    granted_late(world, 45)
+    world.platform.take_lock("site", "other")
+    world.loop.call_later(40, world.platform.expire_lock, "site")
+    outcome = world.run()
+    assert outcome.exit_code == 0, outcome.log
+    assert world.platform.lock("site") is None
     assert not state.exists()
 
 
@@ -359,11 +409,10 @@ def test_a_lock_that_is_not_confirmed(world: World, state: Path) -> None:
     ("faults", "told"),
     [
         ([Fault(Kind.STATUS, *LOCK, status=403)], None),
-        ([Fault(Kind.HANG, *LOCK)], 3),
         ([Fault(Kind.HANG, *LOCK, after=True)], 3),
         ([Fault(Kind.STATUS, *FINALIZE, status=409), Fault(Kind.STATUS, *HEARTBEAT, status=404)], None),
     ],
-    ids=["refused", "never given", "given back", "lost"],
+    ids=["refused", "given back", "lost"],
 )
 def test_github_is_told_that_nothing_is_left(
     world: World, tmp_path: Path, faults: list[Fault], told: float | None
@@ -393,7 +442,8 @@ def test_a_lock_that_nobody_asked_for_is_not_ours() -> None:
         nothing,
         "site",
         "session",
-        policy=lock.LockPolicy(),
+        turn=nothing,
+        heartbeat=180,
         state=nothing,
         shield=nothing,
         log=nothing,

@@ -8,9 +8,11 @@ errors of `zerokie_action.errors`. Those of the network have become `NoAnswer` b
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 from contextlib import suppress
+from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from pydantic import TypeAdapter, ValidationError
@@ -56,6 +58,30 @@ NO_CONTENT = 204
 UNAUTHORIZED = 401
 NOT_FOUND = 404
 CONFLICT = 409
+
+
+class Asked(NamedTuple):
+    """What came of asking for the deploy lock.
+
+    Attributes:
+        ours: whether the lock is ours.
+        in_doubt: whether it may become ours: the answer to an earlier request was lost.
+        retry_after: seconds to wait before asking again, if the platform says so.
+    """
+
+    ours: bool
+    in_doubt: bool = False
+    retry_after: float | None = None
+
+
+class Busy(NamedTuple):
+    """Another deploy of the app is in progress (409).
+
+    Attributes:
+        retry_after: seconds to wait before asking again, if the platform says so.
+    """
+
+    retry_after: float | None
 
 
 class Client:
@@ -132,13 +158,10 @@ class Client:
 
     async def deploy(
         self, before: App, name: str, image: str | None, registry: Registry | None = None
-    ) -> App | None:
+    ) -> App | Busy:
         """Deploy an image, or restart the current one ("POST /v1/apps/:name/deploy").
 
         `before` is the app as it was, to tell after an unclear outcome whether the deploy took effect.
-
-        Returns:
-            What the platform said, or None when it reports that another deploy is in progress (409).
         """
         wanted = {"image": image, "registry_auth": _registry_auth(registry)}
         body = {key: value for key, value in wanted.items() if value is not None}
@@ -152,7 +175,8 @@ class Client:
         path = f"{_app_path(name)}/deploy"
         reply = await self._sender.send(_request("POST", path, purpose, body), _one(App), recover=took_effect)
         if reply.status == CONFLICT:
-            return await took_effect() if reply.unclear else None
+            took = await took_effect() if reply.unclear else None
+            return took or Busy(reply.retry_after)
         return await self._value(reply, purpose, app=name)
 
     # Files of static apps
@@ -162,7 +186,10 @@ class Client:
         purpose = f"listing the files of {name!r}"
         path = f"{_app_path(name)}/files"
         request = _request("GET", path, purpose, max_answer=LARGEST_LISTING, timeout=LISTING_TIMEOUT)
-        return await self._value(await self._sender.send(request, _many(STORED_FILES)), purpose, app=name)
+        files = await self._value(await self._sender.send(request, _many(STORED_FILES)), purpose, app=name)
+        if all(file.path.startswith("/") for file in files):  # then that is how all of them are written
+            files = [replace(file, path=file.path[1:]) for file in files]
+        return files
 
     async def put_file(self, name: str, path: str, content: bytes | Content, content_type: str) -> int | None:
         """Store one file ("PUT /v1/apps/:name/files/{path}").
@@ -189,7 +216,8 @@ class Client:
         session: str,
         *,
         around: Callable[[], AbstractContextManager[object]],
-    ) -> bool:
+        in_doubt: bool = False,
+    ) -> Asked:
         """Ask for the deploy lock ("POST /v1/apps/:name/deploy/lock").
 
         A conflict may be with ourselves, when the answer to an earlier attempt was lost: the heartbeat tells.
@@ -198,9 +226,7 @@ class Client:
             name: the app's.
             session: the deploy session ID that is to own the lock.
             around: entered around each attempt (see `Sender.send`).
-
-        Returns:
-            Whether the lock is ours; False: somebody else's.
+            in_doubt: what the last call returned: the session has asked before.
         """
         purpose = "asking for the deploy lock"
 
@@ -209,13 +235,16 @@ class Client:
 
         def parse(answer: Answer) -> bool:
             lock = _one(Locked)(answer)
-            return lock.locked and lock.deploy_session_id in {"", session}
+            return lock.locked and lock.deploy_session_id.casefold() in {"", session.casefold()}
 
         request = _lock_request("POST", name, session, purpose)
         reply = await self._sender.send(request, parse, recover=is_ours, around=around)
+        in_doubt = in_doubt or reply.unclear
         if reply.status == CONFLICT:
-            return reply.unclear and await self.heartbeat(name, session, around)
-        return await self._value(reply, purpose, app=name)
+            ours = in_doubt and await self.heartbeat(name, session, around)
+        else:
+            ours = await self._value(reply, purpose, app=name)
+        return Asked(ours, in_doubt and not ours, reply.retry_after)
 
     async def heartbeat(
         self, name: str, session: str, around: Callable[[], AbstractContextManager[object]] | None = None
@@ -247,7 +276,7 @@ class Client:
             "POST", f"{_app_path(name)}/deploy/finalize", purpose, body, timeout=FINALIZE_TIMEOUT
         )
         # A 404 need not be about the app: the session may hold no lock.
-        return await self._value(await self._sender.send(request, _one(Finalized)), purpose, app=None)
+        return await self._value(await self._sender.send(request, _finalized), purpose, app=None)
 
     # Custom domains of static apps
 
@@ -407,8 +436,15 @@ def _one(model: type[R]) -> Callable[[Answer], R]:
     return parse
 
 
+def _finalized(answer: Answer) -> Finalized:
+    return Finalized() if answer.status == NO_CONTENT else _one(Finalized)(answer)
+
+
 def _many(adapter: TypeAdapter[list[T]]) -> Callable[[Answer], list[T]]:
     def parse(answer: Answer) -> list[T]:
+        # Some platforms write an empty list in these ways.
+        if answer.status == NO_CONTENT or answer.body.strip() == b"null":
+            return []
         return _validated(adapter.validate_json, answer)
 
     return parse
@@ -416,6 +452,6 @@ def _many(adapter: TypeAdapter[list[T]]) -> Callable[[Answer], list[T]]:
 
 def _validated(validate: Callable[[bytes], T], answer: Answer) -> T:
     try:
-        return validate(answer.body)
+        return validate(answer.body.removeprefix(BOM_UTF8))
     except (ValidationError, ValueError):
         raise Malformed(_NOT_AS_DESCRIBED) from None

@@ -15,12 +15,11 @@ from __future__ import annotations
 import time
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
 from zerokie_action.api.models import Counts
-from zerokie_action.api.waiting import Turn
 from zerokie_action.errors import (
     AuthenticationError,
     DeployError,
@@ -32,9 +31,9 @@ from zerokie_action.errors import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-    from zerokie_action.api.client import Client
+    from zerokie_action.api.client import Asked, Client
     from zerokie_action.api.models import Finalized
-    from zerokie_action.api.waiting import Log
+    from zerokie_action.api.waiting import Log, Turn
     from zerokie_action.shield import Shield
 
 LEASE = 30 * 60.0
@@ -50,6 +49,8 @@ ASKING_TIME_WHEN_TOLD = 1.5
 
 _ATTEMPT_TIME = 90.0
 _HEARTBEAT_RETRY = 15.0
+_GIVEN_LATE = (0.7, 0.7)
+"""Seconds to wait before looking again whether the platform has given the lock, after its answer was lost."""
 
 _UNCONFIRMED = "the platform has not confirmed it for almost 30 minutes (was this machine suspended?)"
 _NOT_OURS = "the platform says that this deploy does not hold it"
@@ -65,13 +66,6 @@ class LockState(Protocol):
         """The platform confirmed that the lock is free, or it never was ours."""
 
 
-class LockPolicy(NamedTuple):
-    """How long to wait for somebody else's lock and how often to confirm our own, in seconds."""
-
-    timeout: float = 600.0
-    heartbeat: float = 180.0
-
-
 def boot_time() -> float:
     """Seconds on a clock that never goes back and also runs while the machine is suspended."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
@@ -82,7 +76,6 @@ class DeployLock:
 
     Attributes:
         session: the deploy session ID that owns the lock.
-        waited: seconds spent waiting for somebody else's lock.
         finalized: what finalize returned; None before, and when the answer was lost.
     """
 
@@ -92,25 +85,26 @@ class DeployLock:
         app: str,
         session: str,
         *,
-        policy: LockPolicy,
+        turn: Turn,
+        heartbeat: float,
         state: LockState,
         shield: Shield,
         log: Log,
         clock: Callable[[], float],
     ) -> None:
         self.session = session
-        self.waited = 0.0
         self.finalized: Finalized | None = None
         self._client = client
         self._app = app
-        self._policy = policy
+        self._turn = turn
+        self._heartbeat = heartbeat
         self._state = state
         self._shield = shield
         self._log = log
         self._clock = clock
         self._confirmed = -LEASE
         self._confirmed_wall = time.time()
-        self._unclear = False
+        self._in_doubt = False
         self._lost: LockLost | None = None
 
     def check(self) -> None:
@@ -132,7 +126,7 @@ class DeployLock:
         """Ask for the lock until it is ours.
 
         Raises:
-            LockHeld: when somebody else's lock outlasts the policy's timeout.
+            LockHeld: when somebody else's lock outlasts our patience.
         """
         self._state.asking(self._app, self.session)
         try:
@@ -140,11 +134,12 @@ class DeployLock:
         except BaseException:
             await self._give_back_what_may_be_ours()
             raise
-        self._log.info("Deploy lock acquired" + (f" after {self.waited:.0f} s" if self.waited >= 1 else ""))
+        waited = self._turn.waited
+        self._log.info("Deploy lock acquired" + (f" after {waited:.0f} s" if waited >= 1 else ""))
 
     async def keep_alive(self, work: anyio.CancelScope) -> None:
-        """Confirm the lock at the policy's interval, for ever; cancel the work when it is lost."""
-        pause = self._policy.heartbeat
+        """Confirm the lock at the interval of the heartbeat, for ever; cancel the work when it is lost."""
+        pause = self._heartbeat
         try:
             while True:
                 await anyio.sleep(pause)
@@ -166,11 +161,11 @@ class DeployLock:
         except DeployError as error:
             self._log.warning(f"Heartbeat: {error}")
             self.check()
-            return min(_HEARTBEAT_RETRY, self._policy.heartbeat)
+            return min(_HEARTBEAT_RETRY, self._heartbeat)
         if scope.cancelled_caught:
             self._lose(_UNCONFIRMED)
             self.raise_if_lost()
-        return self._policy.heartbeat
+        return self._heartbeat
 
     async def confirm(self) -> None:
         """Ask the platform whether the lock is still ours, which also keeps it so.
@@ -207,12 +202,14 @@ class DeployLock:
             )
 
     async def _finalize(self, counts: Counts) -> Finalized | None:
-        """Finalize; when that is refused, ask whether the lock is still ours, and if so once more.
+        """Finalize; if that is refused or names no deploy, and the lock is still ours, once more.
 
-        A refusal leaves the lock behind, and may come from something in between.
+        A refusal leaves the lock behind, and may come from something in between; so may an empty answer.
         """
         try:
-            return await self._client.finalize(self._app, self.session, counts)
+            finalized = await self._client.finalize(self._app, self.session, counts)
+            if finalized.deploy_id or not await self._confirm():
+                return finalized
         except (RequestRejected, AuthenticationError) as refusal:
             if not await self._confirm():
                 if refusal.unclear:
@@ -229,29 +226,27 @@ class DeployLock:
         return self._lost
 
     async def _ask_until_ours(self) -> None:
-        turn = Turn(self._app, self._policy.timeout, self._log)
-        ours = await self._ask()
-        while not ours:
-            await turn.wait()
-            self.waited = turn.waited
-            ours = await self._ask()
+        while not (asked := await self._ask()).ours:
+            await self._turn.wait(asked.retry_after)
 
-    async def _ask(self) -> bool:
-        asked = self._clock()
+    async def _ask(self) -> Asked:
+        began, in_doubt = self._clock(), self._in_doubt
         try:
-            ours = await self._client.acquire_lock(self._app, self.session, around=self._one_attempt)
+            asked = await self._client.acquire_lock(
+                self._app, self.session, around=self._one_attempt, in_doubt=in_doubt
+            )
         except DeployError as error:
-            self._unclear = error.unclear
+            self._in_doubt = in_doubt or error.unclear
             raise
-        self._unclear = False
-        if ours:
-            self._note_confirmed(asked)
-        return ours
+        self._in_doubt = asked.in_doubt
+        if asked.ours:
+            self._note_confirmed(began)
+        return asked
 
     @contextmanager
     def _one_attempt(self) -> Iterator[None]:
         """Shields one request for the lock: torn apart, nobody would know whose lock it is."""
-        self._unclear = True
+        self._in_doubt = True
         with self._shield.protect(_ATTEMPT_TIME, when_told=ASKING_TIME_WHEN_TOLD) as scope:
             yield
         if scope.cancelled_caught:
@@ -260,20 +255,30 @@ class DeployLock:
             )
 
     async def _give_back_what_may_be_ours(self) -> None:
-        if not self._unclear:
+        if not self._in_doubt:
             self._state.released(self.session)
             return
         with self._shield.protect(RELEASE_TIME, when_told=RELEASE_TIME_WHEN_TOLD) as scope:
             try:
-                with suppress(LockLost):  # somebody else got it in between: there is nothing to give back
-                    if await self._confirm():
+                if await self._was_given_late():
+                    with suppress(LockLost):  # somebody else got it in between: there is nothing to give back
                         await self._finalize(Counts())
                         self._log.info("Deploy lock released")
-                self._state.released(self.session)
+                    self._state.released(self.session)
+                else:
+                    # The platform may still be at work on the request, so the cleanup must look again.
+                    self._log.info("The platform has not given us the deploy lock, as far as it says")
             except DeployError as error:
                 self._log.warning(f"Whether the deploy lock is ours is not known: {error}. {self._expiry()}")
         if scope.cancelled_caught:
             self._log.warning(f"Whether the deploy lock is ours is not known. {self._expiry()}")
+
+    async def _was_given_late(self) -> bool:
+        for pause in _GIVEN_LATE:
+            if await self._confirm():
+                return True
+            await anyio.sleep(pause)
+        return await self._confirm()
 
     async def _confirm(self) -> bool:
         asked = self._clock()
@@ -309,7 +314,8 @@ async def deploy_lock(
     session: str,
     *,
     counts: Callable[[], Counts],
-    policy: LockPolicy,
+    turn: Turn,
+    heartbeat: float,
     state: LockState,
     shield: Shield,
     log: Log,
@@ -322,8 +328,20 @@ async def deploy_lock(
 
     Args:
         counts: asked at release for what was really changed.
+        turn: waits for somebody else's lock.
+        heartbeat: seconds after which the lock is confirmed, again and again.
     """
-    lock = DeployLock(client, app, session, policy=policy, state=state, shield=shield, log=log, clock=clock)
+    lock = DeployLock(
+        client,
+        app,
+        session,
+        turn=turn,
+        heartbeat=heartbeat,
+        state=state,
+        shield=shield,
+        log=log,
+        clock=clock,
+    )
     await lock.acquire()
     try:
         async with anyio.create_task_group() as tasks:

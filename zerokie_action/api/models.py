@@ -79,7 +79,7 @@ class Locked(Record):
 class Finalized(Record):
     """The answer to finalize ("POST /v1/apps/:name/deploy/finalize")."""
 
-    deploy_id: str
+    deploy_id: Text = ""
     cache_purged: Annotated[bool | None, _Else(None)] = None
 
 

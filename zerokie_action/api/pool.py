@@ -31,6 +31,8 @@ class Pool:
 
     async def send(self, request: Request) -> Answer:
         """See `Transport.send`."""
+        if request.fresh:
+            self.close()
         # The one that worked last: it is the least likely to have been closed meanwhile.
         connection = self._idle.pop() if self._idle else self._new()
         try:

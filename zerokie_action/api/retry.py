@@ -95,12 +95,14 @@ class Reply(NamedTuple, Generic[T]):
     Attributes:
         value: what `parse` made of a 2xx answer, else None.
         unclear: an earlier attempt may have taken effect before this one was made.
+        retry_after: seconds that an answer other than 2xx asks to wait.
     """
 
     status: int
     body: bytes
     value: T | None
     unclear: bool = False
+    retry_after: float | None = None
 
     @property
     def ok(self) -> bool:
@@ -109,7 +111,7 @@ class Reply(NamedTuple, Generic[T]):
 
 
 class _Failure(NamedTuple):
-    """One attempt that did not give a final answer."""
+    """One attempt that did not give a final answer; without a `status`, it gave none at all."""
 
     reason: str
     unclear: bool
@@ -178,6 +180,8 @@ class Sender:
                 self._retries.succeeded()
                 return outcome
             unclear = unclear or outcome.unclear
+            if outcome.status is None:
+                request = request._replace(fresh=True)
             if outcome.status in _PUSH_BACK:
                 self._on_pushback()
             delay = None if outcome.permanent else self._retries.delay(attempt, outcome.retry_after)
@@ -203,14 +207,13 @@ class Sender:
                 retry_after=retry_after(answer.headers),
                 status=answer.status,
             )
-        reply: Reply[T] = Reply(answer.status, answer.body, None, unclear)
-        if not reply.ok:
-            return reply
+        if not 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's own numbers
+            return Reply(answer.status, answer.body, None, unclear, retry_after(answer.headers))
         try:
             value = parse(answer)
         except Malformed as malformed:
             reason = f"the platform answered {answer.status}, but {malformed}{self._quoted(answer)}"
-            return _Failure(reason, unclear=True)
+            return _Failure(reason, unclear=True, status=answer.status)
         # Only now: what stands in between has a clock of its own.
         self._clock.note(answer.headers)
         return Reply(answer.status, answer.body, value, unclear)

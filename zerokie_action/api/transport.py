@@ -65,6 +65,7 @@ class Request(NamedTuple):
         target: path and query, percent-encoded, exactly as it must be on the wire.
         timeout: seconds for the answer to one attempt, and for each piece of a large body.
         max_answer: bytes of body that are read at most.
+        fresh: whether no connection that was used before will do: those may all be dead.
     """
 
     purpose: str
@@ -74,6 +75,7 @@ class Request(NamedTuple):
     content_type: str | None = None
     timeout: float = 60.0
     max_answer: int = MEGABYTE
+    fresh: bool = False
 
 
 class Answer(NamedTuple):

@@ -43,8 +43,11 @@ class Turn:
         self._pause = _FIRST_PAUSE
         self._next_news = 0.0
 
-    async def wait(self) -> None:
+    async def wait(self, retry_after: float | None = None) -> None:
         """Pause once, after an attempt that found the other deploy still there.
+
+        Args:
+            retry_after: seconds that it has to be at least, if the platform says so.
 
         Raises:
             LockHeld: when the timeout has passed.
@@ -58,9 +61,11 @@ class Turn:
             raise self._held()
         self._tell(left)
         jitter = random.uniform(0.5, 1.0)  # noqa: S311 - no secret
-        await anyio.sleep(min(left, self._pause * jitter))
+        try:
+            await anyio.sleep(min(left, max(self._pause * jitter, retry_after or 0)))
+        finally:
+            self.waited = anyio.current_time() - self._began
         self._pause = min(_LONGEST_PAUSE, self._pause * _GROWTH)
-        self.waited = anyio.current_time() - self._began
 
     def _tell(self, left: float) -> None:
         if self.waited < self._next_news:

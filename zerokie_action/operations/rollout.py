@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from zerokie_action.api.client import Busy
 from zerokie_action.api.models import Registry
 from zerokie_action.api.waiting import Turn
 from zerokie_action.operations import apps
@@ -58,9 +59,9 @@ async def request_deploy(
     waited_before = job.result.lock_wait_seconds
     login = registry(job) if image else None
     check(before)
-    while (accepted := await job.client.deploy(before, job.app, image, login)) is None:
+    while isinstance(accepted := await job.client.deploy(before, job.app, image, login), Busy):
         try:
-            await turn.wait()
+            await turn.wait(accepted.retry_after)
         finally:
             job.result.lock_wait_seconds = waited_before + turn.waited
         before = await job.client.get_app(job.app)  # the other deploy has changed it

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
-from zerokie_action.api.lock import LockPolicy, deploy_lock
+from zerokie_action.api.lock import deploy_lock
 from zerokie_action.api.models import Counts
 from zerokie_action.api.upload import Upload
+from zerokie_action.api.waiting import Turn
 from zerokie_action.files.content import FileContent
 from zerokie_action.files.content_type import content_type
 from zerokie_action.files.plan import keep_patterns, make_plan
@@ -47,18 +48,22 @@ async def deploy_directory(job: Job, directory: Path) -> None:
     if not exists:
         await _create(job)
     changes = job.result.changes = Changes()
-    async with deploy_lock(
-        job.client,
-        job.app,
-        job.session,
-        counts=lambda: Counts(len(changes.uploaded), len(changes.deleted), changes.bytes_uploaded),
-        policy=LockPolicy(job.settings.lock_timeout, job.settings.lock_heartbeat),
-        state=job.state,
-        shield=job.shield,
-        log=job.ci,
-    ) as lock:
-        job.result.lock_wait_seconds = lock.waited
-        await _change(job, folder, changes, lock)
+    turn = Turn(job.app, job.settings.lock_timeout, job.ci)
+    try:
+        async with deploy_lock(
+            job.client,
+            job.app,
+            job.session,
+            counts=lambda: Counts(len(changes.uploaded), len(changes.deleted), changes.bytes_uploaded),
+            turn=turn,
+            heartbeat=job.settings.lock_heartbeat,
+            state=job.state,
+            shield=job.shield,
+            log=job.ci,
+        ) as lock:
+            await _change(job, folder, changes, lock)
+    finally:
+        job.result.lock_wait_seconds = turn.waited
     _report(job, lock)
     await update_domains(job)
     await check_health(job, folder.files)
@@ -228,10 +233,12 @@ def _report(job: Job, lock: DeployLock) -> None:
     if finalized is None:
         job.warn("The deploy was finalized, but the platform's answer was lost: the deploy ID is not known")
         return
+    if not finalized.deploy_id:
+        job.warn("The platform named no deploy ID when it finalized the deploy")
     job.result.deploy_id = finalized.deploy_id
     job.result.cache_purged = finalized.cache_purged
     purged = {True: ", CDN cache purged", False: ", CDN cache NOT purged", None: ""}[finalized.cache_purged]
-    job.ci.info(f"Finalized {finalized.deploy_id}{purged}")
+    job.ci.info(f"Finalized {finalized.deploy_id or 'the deploy'}{purged}")
     if finalized.cache_purged is False:
         job.warn("The platform did not purge the CDN cache: visitors may see the old version for a while")
 
