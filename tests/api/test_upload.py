@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 
 from tests.api.clients import KEY
+from tests.api.servers import Peer, serve
 from zerokie_action.api.network import Network
 from zerokie_action.api.platform import Platform as Api
 from zerokie_action.api.retry import Retries
@@ -16,6 +17,7 @@ from zerokie_action.api.transport import Bytes
 from zerokie_action.api.upload import Upload
 from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, RequestRejected, unwrap
 from zerokie_action.sandbox.faults import Fault, Kind
+from zerokie_action.shield import Shield
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -30,15 +32,17 @@ def uploads(count: int, start: int = 0) -> list[Upload]:
 
 @asynccontextmanager
 async def writers_to(
-    sandbox: Platform,
+    platform: Platform | str,
     *,
     concurrency: int = 4,
     retries: int = 3,
     fence: Callable[[], None] = lambda: None,
+    notice: Callable[[str], None] = lambda _line: None,
 ) -> AsyncIterator[Writers]:
     budget = Retries(retries, jitter=lambda: 1.0)
-    async with Api(sandbox.base_url, KEY, Network({}), budget, notice=lambda _: None, clean=str) as platform:
-        yield platform.writers("site", fence=fence, concurrency=concurrency)
+    url = platform if isinstance(platform, str) else platform.base_url
+    async with Api(url, KEY, Network({}), budget, notice=notice, clean=str) as api:
+        yield api.writers("site", fence=fence, shield=Shield(), concurrency=concurrency)
 
 
 async def fails(work: Any) -> DeployError:
@@ -132,6 +136,62 @@ async def test_one_failure_ends_all(sandbox: Platform) -> None:
     assert "uploading '20.txt'" in str(error).lower()
     assert 15 < len(done) < 25
     assert set(done) <= set(sandbox.files("site"))
+
+
+@pytest.mark.parametrize("why", ["cancelled", "refused"])
+@pytest.mark.parametrize("seconds", [0.8, 60])
+async def test_what_was_sent_before_the_end(sandbox: Platform, why: str, seconds: float) -> None:
+    """It takes effect whoever waits, so its answer is waited for, but not for ever; nothing more is sent."""
+    done: list[str] = []
+    told: list[str] = []
+    if why == "refused":
+        sandbox.faults.add(Fault(Kind.STATUS, path="/4.txt", status=400))
+    sandbox.faults.add(Fault(Kind.DELAY, path="/[4-7].txt", times=None, seconds=seconds))
+    async with writers_to(sandbox, notice=told.append) as writers:
+        began = anyio.current_time()
+        with suppress(ExceptionGroup), anyio.move_on_after(0.1 if why == "cancelled" else 1000):
+            await writers.upload(uploads(50), lambda upload, _: done.append(upload.path))
+        ended = anyio.current_time()
+        sent = len(sandbox.requests)
+        stored = set(sandbox.files("site"))
+        await anyio.sleep(100)
+    assert set(done) == stored
+    assert len(sandbox.requests) == sent == 8
+    if seconds < 10:
+        assert set(sandbox.files("site")) == stored, "nothing came afterwards"
+        assert told == []
+    else:
+        assert ended - began <= 60 + 10.1
+        count = {"cancelled": 4, "refused": 3}[why]
+        assert told == [f"{count} requests were sent and not answered in time: they may still take effect"]
+
+
+async def test_what_was_not_sent_completely() -> None:
+    """It can't take effect any more, so nobody waits for it."""
+
+    async def stall(peer: Peer) -> None:
+        await peer.head()
+        await anyio.sleep_forever()
+
+    large = Upload("large.bin", Bytes(bytes(100_000_000)), "text/plain")
+    async with serve(stall) as server, writers_to(server.url) as writers:
+        began = anyio.current_time()
+        with anyio.move_on_after(5):
+            await writers.upload([large], lambda _upload, _second: None)
+        assert anyio.current_time() - began == pytest.approx(5, abs=0.1)
+
+
+async def test_deletions_before_the_end(sandbox: Platform) -> None:
+    """The same for them."""
+    for number in range(10):
+        sandbox.put_file("site", str(number), b"")
+    gone: list[str] = []
+    sandbox.faults.add(Fault(Kind.DELAY, "DELETE", times=None, seconds=0.8))
+    async with writers_to(sandbox) as writers:
+        with anyio.move_on_after(0.1):
+            await writers.delete(map(str, range(10)), gone.append)
+        assert set(map(str, range(10))) - sandbox.files("site").keys() == set(gone)
+    assert len(gone) == 4
 
 
 async def test_an_outage(sandbox: Platform) -> None:

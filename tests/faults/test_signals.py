@@ -33,6 +33,7 @@ PLATFORMS = {
     "hangs after the effect": {"kind": Kind.HANG, "after": True},
     "resets after the effect": {"kind": Kind.RESET, "after": True},
     "is down": {"kind": Kind.STATUS, "status": 503},
+    "stores slowly": {"kind": Kind.DELAY, "seconds": 0.8, "path": "/files/"},
 }
 """What the platform does from the request on at which the signal comes."""
 

@@ -78,7 +78,8 @@ def test_a_lost_lock_stops_all_writes(world: World, successor: str | None) -> No
     assert "lost" in outcome.outputs["error"]
     assert finalizes(outcome) == []
     (told,) = [record.index for record in heartbeats(outcome) if record.status in {404, 409}]
-    assert [record for record in uploads(outcome) if record.index > told and record.status == 200] == []
+    # One upload may have been on its way when the answer came.
+    assert [record for record in uploads(outcome) if record.index > told + 1] == []
     assert world.platform.lock("site") == successor
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from zerokie_action.api.network import Network
+    from zerokie_action.shield import Shield
 
 USER_AGENT = f"zerokie-action/{zerokie_action.__version__}"
 _AS_ANYBODY = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", "Cache-Control": "no-cache"}
@@ -56,6 +57,7 @@ class Platform:
             "Accept-Encoding": "identity",
             "User-Agent": USER_AGENT,
         }
+        self._notice = notice
         self._pool = Pool(base, headers, network)
         self._sender = partial(Sender, self._pool, retries, clock=self.clock, notice=notice, clean=clean)
         self.client = Client(self._sender())
@@ -70,9 +72,11 @@ class Platform:
         """Close all connections."""
         self._pool.close()
 
-    def writers(self, app: str, *, fence: Callable[[], None], concurrency: int) -> Writers:
+    def writers(self, app: str, *, fence: Callable[[], None], shield: Shield, concurrency: int) -> Writers:
         """What writes to the storage zone of a static app (see `Writers`)."""
-        return Writers(app, self._sender, fence=fence, concurrency=concurrency)
+        return Writers(
+            app, self._sender, notice=self._notice, fence=fence, shield=shield, concurrency=concurrency
+        )
 
     async def read_public(self, url: str, *, max_answer: int, seconds: float) -> bytes | None:
         """What an app serves under its public URL, without the API key; None for anything but a plain 200.

@@ -126,7 +126,9 @@ async def _change(job: Job, folder: Scan, changes: Changes, lock: DeployLock) ->
     plan = await _compare(job, folder, exists=True)
     receipts = incremental.Receipts()
     changes.unchanged = len(plan.unchanged)
-    writers = job.platform.writers(job.app, fence=lock.check, concurrency=job.settings.concurrency)
+    writers = job.platform.writers(
+        job.app, fence=lock.check, shield=job.shield, concurrency=job.settings.concurrency
+    )
     with job.phase("Upload"):
         await _upload(job, plan, changes, receipts, writers)
     with job.phase("Delete"):
