@@ -374,6 +374,24 @@ def test_how_long_it_was_waited_for(world: World, held: float, says: str) -> Non
     assert sum("Another deploy of 'site' is in progress" in line for line in log) == bool(held)
 
 
+@pytest.mark.parametrize("why", ["refused", "told", "out of time"])
+def test_what_is_on_its_way_at_the_end(world: World, why: str) -> None:
+    """It is stored while the lock is ours, and counted: nothing comes after finalize."""
+    world.write({f"{number:02}.txt": b"x" for number in range(40)})
+    world.platform.faults.add(
+        Fault(Kind.STATUS, path="/15.txt$", times=None, status=400 if why == "refused" else 503)
+    )
+    world.platform.faults.add(Fault(Kind.DELAY, *UPLOAD, times=None, seconds=0.8))
+    if why == "told":
+        tell(world, after=1)
+    outcome = world.run(concurrency=8, timeout=1 if why == "out of time" else 60)
+    assert outcome.exit_code == {"refused": 4, "told": 143, "out of time": 9}[why]
+    (deployment,) = world.platform.deployments("site")
+    stored = [record for record in outcome.requests if record.status == 200 and "/files/" in record.path]
+    assert {record.lock_holder for record in stored if record.method == "PUT"} == {deployment.session}
+    assert deployment.files_uploaded == len(world.stored()) > 8
+
+
 # --- lost
 
 

@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import anyio
+
 from tests.support import timewarp
 from zerokie_action.api.network import Network
 from zerokie_action.run import deploy
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from zerokie_action.sandbox.records import Record
 
 API_KEY = "sandbox-key"
+_LIVES_ON = 1.5
+"""Seconds for which the platform goes on after a run, and does what it was told before."""
+
 SITE = {
     "index.html": b"<h1>hello</h1>",
     "assets/style.css": b"body{}",
@@ -39,6 +44,7 @@ class Outcome:
 
     Attributes:
         seconds: virtual time that it took.
+        ended: when it ended, by the loop's time.
         requests: the platform's records of this run.
         outputs: the JSON result.
     """
@@ -48,6 +54,7 @@ class Outcome:
     outputs: dict[str, Any]
     requests: list[Record]
     seconds: float
+    ended: float
 
     @property
     def writes(self) -> list[Record]:
@@ -110,12 +117,15 @@ class World:
         async with serve(self.platform) as server:
             env = self.environment(server.url, output_file=output, **inputs)
             code = await deploy(env, Network(env), self.signals, log)
+            ended = self.loop.now
+            await anyio.sleep(_LIVES_ON)
         return Outcome(
             exit_code=code,
             log=log.getvalue(),
             outputs=json.loads(output.read_text()) if output.exists() else {},
             requests=self.platform.requests[first:],
-            seconds=self.loop.now - began,
+            seconds=ended - began,
+            ended=ended,
         )
 
     def environment(self, url: str, **inputs: object) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -9,6 +10,7 @@ import anyio
 
 from zerokie_action.api.client import Client
 from zerokie_action.api.pace import Pace
+from zerokie_action.errors import LockLost
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -189,11 +191,12 @@ class Writers:
     async def _stop(self, workers: set[_Worker], all_ended: anyio.Event) -> None:
         for worker in tuple(workers):
             worker.stop()
-        with self._shield.protect(ANSWER_TIME, when_told=ANSWER_TIME_WHEN_TOLD):
-            await all_ended.wait()
-        if unanswered := sum(worker.sent for worker in workers):
-            self._notice(
-                f"{unanswered} requests were sent and not answered in time: they may still take effect"
-            )
+        with suppress(LockLost):  # then there is nothing that could still be right
+            self._fence()
+            with self._shield.protect(ANSWER_TIME, when_told=ANSWER_TIME_WHEN_TOLD):
+                await all_ended.wait()
+            if count := sum(worker.sent for worker in workers):
+                requests = "1 request was" if count == 1 else f"{count} requests were"
+                self._notice(f"{requests} sent and not answered in time: the platform may still do it")
         for worker in workers:
             worker.scope.cancel()
