@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,11 @@ import pytest
 from tests.support.timewarp import wall_clock
 from tests.support.world import SITE
 from zerokie_action.sandbox.faults import Fault, Kind
+from zerokie_action.sandbox.times import timestamp
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.support.world import World
     from zerokie_action.sandbox.records import Record
 
@@ -110,6 +114,81 @@ def test_what_vanishes_meanwhile_is_stored_again_and_counted(world: World) -> No
     counts = world.platform.deployments("site")[-1]
     assert (counts.files_uploaded, counts.total_bytes) == (2, 3)
     assert (outcome.outputs["files_uploaded"], outcome.outputs["files_unchanged"]) == (2, 2)
+
+
+# --- somebody else writes to the storage zone meanwhile, without asking for the lock
+
+
+def intrude(world: World, files: Mapping[str, bytes], *, times: int = 1) -> None:
+    """Before each of so many listings after the first one, these files are written."""
+    left = [0, *[1] * times]
+
+    def write(record: Record) -> None:
+        if record.method == "GET" and record.path.endswith("/files") and left and left.pop(0):
+            for path, content in files.items():
+                world.platform.put_file("site", path, content)
+
+    world.platform.on_request = write
+
+
+def test_an_edit_of_the_same_length_meanwhile(world: World) -> None:
+    """The listing's time betrays it: the file is uploaded, and counted."""
+    world.run()
+    world.loop.jump(10)
+    world.write(SITE | {"index.html": b"new"})
+    intrude(world, {"new": b"x", "about/index.html": SITE["about/index.html"].upper()})
+    outcome = world.run()
+    assert outcome.exit_code == 0, outcome.log
+    assert world.stored() == world.read()
+    counts = world.platform.deployments("site")[-1]
+    assert (counts.files_uploaded, counts.files_deleted) == (2, 1)
+    outputs = outcome.outputs
+    assert (outputs["files_uploaded"], outputs["files_deleted"], outputs["files_unchanged"]) == (2, 1, 2)
+    assert "wrong about 'about/index.html' and 1 more; trying once more" in outcome.log
+    assert world.run().outputs["files_unchanged"] == 4
+
+
+@pytest.mark.parametrize("inputs", [{"keep": "news/"}, {"delete_stale": False}])
+def test_a_new_file_that_is_kept(world: World, inputs: dict[str, object]) -> None:
+    """As the inputs say."""
+    world.run()
+    world.write(SITE | {"index.html": b"new"})
+    intrude(world, {"news/today": b"x"})
+    outcome = world.run(**inputs)
+    assert outcome.exit_code == 0, outcome.log
+    assert world.stored() == world.read() | {"news/today": b"x"}
+    assert "trying once more" not in outcome.log
+
+
+def test_somebody_who_does_not_stop(world: World) -> None:
+    """A success would not be true."""
+    world.run()
+    world.write(SITE | {"index.html": b"new"})
+    intrude(world, {"other": b"x"}, times=9)
+    outcome = world.run()
+    assert outcome.exit_code == 5
+    assert outcome.outputs["error"].endswith("but they did not take effect: 'other'")
+    assert "somebody else writes to the app" in outcome.outputs["hint"]
+    assert world.platform.lock("site") is None
+
+
+def test_a_listing_that_is_out_of_date(world: World) -> None:
+    """The first one does not know yet of somebody's edit of the same length, nor of a new file."""
+    world.run()
+    world.loop.jump(10)
+    listing = json.dumps(
+        [
+            {"path": file.path, "length": file.length, "lastModified": timestamp(file.modified)}
+            for file in world.platform.zone.list("site")
+        ]
+    ).encode()
+    world.platform.put_file("site", "empty2", b"")
+    world.platform.put_file("site", "assets/style.css", b"BODY{}")
+    world.write(SITE | {"index.html": b"new"})
+    world.platform.faults.add(Fault(Kind.STATUS, "GET", "/files$", status=200, body=listing))
+    outcome = world.run()
+    assert outcome.exit_code == 0, outcome.log
+    assert world.stored() == world.read()
 
 
 @pytest.mark.parametrize("url", ["https://[oops", "https://\u2100.com", "not a URL", "http://"])

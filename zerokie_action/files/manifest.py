@@ -144,12 +144,17 @@ def entries_to_record(
         if written is None or written >= now:
             continue
         receipt = uploaded.get(file.path)
-        known = unchanged.get(file.path, "")
+        known = unchanged.get(file.path)
         if receipt is not None and written <= receipt.answered:
             recorded[file.path] = proof(receipt.sha256, remote.length, remote.last_modified)
-        elif receipt is None and known == proof(known[:_HASH_LENGTH], remote.length, remote.last_modified):
+        elif receipt is None and known is not None and still_proves(known, remote):
             recorded[file.path] = known
     return recorded
+
+
+def still_proves(known: str, remote: RemoteFile) -> bool:
+    """Whether the listing shows a file as it did when that was proved."""
+    return known == proof(known[:_HASH_LENGTH], remote.length, remote.last_modified)
 
 
 @lru_cache(maxsize=1024)

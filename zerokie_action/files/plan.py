@@ -94,20 +94,25 @@ def make_plan(
         (pages if is_page(path) else assets).append(file)
         if remote is not None:
             replaced[path] = remote
-    extra = listed.keys() - {file.path for file in scan.files}
-    ours = {path for path in extra if path.startswith(MANIFEST_FOLDER)}
-    stale = extra - ours
-    kept = set(filter(keep_patterns(keep).match_file, stale)) if delete_stale else stale
+    ours = {path for path in listed if path.startswith(MANIFEST_FOLDER)}
+    extra = extra_paths(scan, listed)
+    kept = set(filter(keep_patterns(keep).match_file, extra)) if delete_stale else extra
     return Plan(
         upload_assets=tuple(assets),
         upload_pages=tuple(pages),
-        delete=tuple(sorted(stale - kept)),
+        delete=tuple(sorted(extra - kept)),
         unchanged=unchanged,
         replaced=replaced,
         kept=tuple(sorted(kept)),
         unaddressable=tuple(sorted(unaddressable)),
         old_manifests=tuple(sorted(filter(is_manifest_path, ours - {manifest_path}))),
     )
+
+
+def extra_paths(scan: Scan, listed: Iterable[str]) -> set[str]:
+    """The users' paths among those listed that the folder does not have."""
+    extra = {path for path in listed if not path.startswith(MANIFEST_FOLDER)}
+    return extra.difference(file.path for file in scan.files)
 
 
 def keep_patterns(keep: Sequence[str]) -> Patterns:

@@ -205,14 +205,14 @@ async def _verify_and_record(
 ) -> None:
     """Compare the platform's listing with the folder, and write down for the next deploy what it proves.
 
-    What the platform confirmed and its listing does not show is done once more: a proxy may have
-    answered in its place.
+    What the listing does not show as it should is done once more: a proxy may have answered in the
+    platform's place, or somebody else have written to the storage zone.
     """
     now = await incremental.settle(job, plan, receipts, lock)
     listing = await job.client.list_files(job.app)
-    doubts = verify.doubts(folder, plan, listing)
+    doubts = verify.doubts(job, folder, plan, receipts, listing)
     if doubts.any:
-        job.ci.info(f"The platform confirmed all changes, but does not list {doubts}; trying once more")
+        job.ci.info(f"After all changes, the platform's listing is wrong about {doubts}; trying once more")
 
         def done(upload: Upload, answered: int | None) -> None:
             receipts.note(upload, answered)
@@ -220,11 +220,14 @@ async def _verify_and_record(
                 changes.uploaded.append((upload.path, upload.content.size))
                 changes.unchanged -= 1
 
-        await writers.upload(_uploads(doubts.not_stored), done)
-        await writers.delete(doubts.not_deleted, lambda _path: None)
+        await writers.upload(_uploads(doubts.uploads), done)
+        deleted = set(changes.deleted)
+        await writers.delete(
+            doubts.extra, lambda path: None if path in deleted else changes.deleted.append(path)
+        )
         now = await incremental.settle(job, plan, receipts, lock)
         listing = await job.client.list_files(job.app)
-        await verify.insist(job, verify.doubts(folder, plan, listing), receipts)
+        await verify.insist(job, verify.doubts(job, folder, plan, receipts, listing), receipts)
     await incremental.record(
         job, writers, folder=folder, listing=listing, plan=plan, receipts=receipts, now=now
     )

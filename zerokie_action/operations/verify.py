@@ -1,7 +1,8 @@
-"""Whether the storage zone really holds what the platform confirmed.
+"""Whether the storage zone really holds what it should after all changes.
 
-"200 OK" says little: a proxy may have answered instead of the platform. The listing that is read
-anyway for the manifest shows lengths and times; where those can't tell, the app's public URL can.
+"200 OK" says little: a proxy may have answered instead of the platform. Nor does everybody ask for the
+deploy lock before writing, and a listing may be out of date. The one that is read anyway for the manifest
+shows lengths and times; where those can't tell, the app's public URL can.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from zerokie_action.api.transport import MEGABYTE
 from zerokie_action.errors import PlatformUnavailable
+from zerokie_action.files.manifest import still_proves
+from zerokie_action.files.paths import is_addressable
+from zerokie_action.files.plan import extra_paths, keep_patterns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from zerokie_action.files.plan import Plan
     from zerokie_action.files.records import LocalFile, RemoteFile
@@ -27,38 +31,43 @@ _LARGEST_SAMPLE = 4 * MEGABYTE
 
 
 class Doubts(NamedTuple):
-    """What a listing does not confirm.
+    """Where a listing is not as it should be.
 
     Attributes:
         missing: files that it does not show, or with another length.
         untouched: uploaded files that it shows as they were before: same length, same time.
-        not_deleted: deleted paths that it still shows.
+        changed: files that were not uploaded, and that somebody else has written to since.
+        extra: paths that it should not show: they were deleted, or are new.
     """
 
     missing: tuple[LocalFile, ...]
     untouched: tuple[LocalFile, ...]
-    not_deleted: tuple[str, ...]
+    changed: tuple[LocalFile, ...]
+    extra: tuple[str, ...]
 
     @property
     def any(self) -> bool:
         """Whether there is any doubt at all."""
-        return bool(self.missing or self.untouched or self.not_deleted)
+        return bool(self.uploads or self.extra)
 
     @property
-    def not_stored(self) -> tuple[LocalFile, ...]:
+    def uploads(self) -> tuple[LocalFile, ...]:
         """Files that may have to be uploaded again."""
-        return self.missing + self.untouched
+        return self.missing + self.untouched + self.changed
 
     def __str__(self) -> str:
         """The first path, and how many more."""
-        paths = [file.path for file in self.not_stored] + list(self.not_deleted)
-        return repr(paths[0]) + (f" and {len(paths) - 1:,} more" if len(paths) > 1 else "")
+        return _some([file.path for file in self.uploads] + list(self.extra))
 
 
-def doubts(folder: Scan, plan: Plan, listing: Iterable[RemoteFile]) -> Doubts:
+def doubts(job: Job, folder: Scan, plan: Plan, receipts: Receipts, listing: Iterable[RemoteFile]) -> Doubts:
     """Compare what was to be done with the listing after it."""
     was = plan.replaced
-    shown = {file.path: file for file in listing}
+    shown = {file.path: file for file in listing if is_addressable(file.path)}
+    extra = extra_paths(folder, shown).difference(plan.kept)
+    appeared = extra.difference(plan.delete)
+    kept = keep_patterns(job.settings.keep)
+    extra -= {path for path in appeared if not job.settings.delete_stale or kept.match_file(path)}
     return Doubts(
         missing=tuple(
             file
@@ -73,7 +82,16 @@ def doubts(folder: Scan, plan: Plan, listing: Iterable[RemoteFile]) -> Doubts:
             and was[file.path] == shown.get(file.path)
             and file.size == was[file.path].length
         ),
-        not_deleted=tuple(path for path in plan.delete if path in shown),
+        changed=tuple(
+            file
+            for file in folder.files
+            if (known := plan.unchanged.get(file.path)) is not None
+            and file.path not in receipts.by_path
+            and file.path in shown
+            and shown[file.path].length == file.size
+            and not still_proves(known, shown[file.path])
+        ),
+        extra=tuple(sorted(extra)),
     )
 
 
@@ -86,16 +104,20 @@ async def insist(job: Job, found: Doubts, receipts: Receipts) -> None:
     Raises:
         PlatformUnavailable: when the storage zone is not what it should be.
     """
-    wrong = [file.path for file in found.missing] + list(found.not_deleted)
+    wrong = [file.path for file in found.missing + found.changed] + list(found.extra)
     for file in found.untouched[:_SAMPLE]:
         if file.size <= _LARGEST_SAMPLE and await _serves_something_else(job, file, receipts):
             wrong.append(file.path)
     if wrong:
-        more = f" and {len(wrong) - 1:,} more" if len(wrong) > 1 else ""
         raise PlatformUnavailable(
-            f"The platform confirmed all changes twice, but they did not take effect: {wrong[0]!r}{more}",
-            hint="Check whether a proxy answers in the platform's place; else report it to the platform.",
+            f"The platform confirmed all changes twice, but they did not take effect: {_some(wrong)}",
+            hint="Check whether a proxy answers in the platform's place, or somebody else writes to the app; "
+            "else report it to the platform.",
         )
+
+
+def _some(paths: Sequence[str]) -> str:
+    return repr(paths[0]) + (f" and {len(paths) - 1:,} more" if len(paths) > 1 else "")
 
 
 async def _serves_something_else(job: Job, file: LocalFile, receipts: Receipts) -> bool:
