@@ -54,6 +54,7 @@ def test_a_missing_part_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_the_shown_defaults_are_the_real_ones(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Giving every input its documented default changes nothing; GitHub does exactly that."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "dist").mkdir()
     required = {f"INPUT_{name.upper()}": text for name, text in {**REQUIRED, "directory": "dist"}.items()}
     given = {f"INPUT_{name.upper()}": str(row.get("default", "")) for name, row in action()["inputs"].items()}
     assert load(given | required) == load(required)

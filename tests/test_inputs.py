@@ -209,7 +209,20 @@ def test_domains() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["https://www.example.com", "a.b/c", "a.b c.d", "a.b,c.d", "a.b:443", "a@b.c", "a\x07.b"]
+    "text",
+    [
+        "https://www.example.com",
+        "a.b/c",
+        "a.b c.d",
+        "a.b,c.d",
+        "a.b:443",
+        "a@b.c",
+        "a\x07.b",
+        ".",
+        "..",
+        "a..b",
+        ".a",
+    ],
 )
 def test_no_domains(text: str) -> None:
     """A URL, or several names in a line, are refused."""
@@ -230,14 +243,14 @@ def test_variables() -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("hunter2", "item 1 is not KEY=VALUE; write one a line, with a key of letters, digits and _"),
+        ("hunter2", "item 1 is not KEY=VALUE; write one a line, with a key of letters, digits, _ . and -"),
         (
             "A=1\nhunter2\n=hunter2\n1A=hunter2",
-            "items 2, 3, 4 are not KEY=VALUE; write one a line, with a key of letters, digits and _",
+            "items 2, 3, 4 are not KEY=VALUE; write one a line, with a key of letters, digits, _ . and -",
         ),
         (
             '{"A": "hunter2"}',
-            "item 1 is not KEY=VALUE; write one a line, with a key of letters, digits and _",
+            "item 1 is not KEY=VALUE; write one a line, with a key of letters, digits, _ . and -",
         ),
         ("B=hunter2\nA=1\nB=hunter3\nA=2", "A, B is given more than once; keep one line for each key"),
     ],

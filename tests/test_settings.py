@@ -33,6 +33,15 @@ MINIMAL = {"ZEROKIE_API_KEY": "key", "ZEROKIE_APP": "site", "ZEROKIE_DIRECTORY":
 IMAGE = {"ZEROKIE_API_KEY": "key", "ZEROKIE_APP": "api", "ZEROKIE_IMAGE": "nginx:1"}
 REGISTRY = {"registry_server": "ghcr.io", "registry_username": "me", "registry_password": "pass"}
 
+
+@pytest.fixture(autouse=True)
+def _folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folders that the inputs here name."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("dist", "public"):
+        (tmp_path / name).mkdir()
+
+
 # Every input: a text for it, and the value that it becomes.
 VALUES: dict[str, tuple[str, Any]] = {
     "operation": ("restart", "restart"),
@@ -229,7 +238,7 @@ def test_all_problems_at_once() -> None:
         "`port`: '65536' is not a whole number from 1 to 65535",
         "`cpu`: '0' is not a whole number of at least 1",
         "`memory`: '1.5' is not a whole number of at least 1",
-        "`env`: item 1 is not KEY=VALUE; write one a line, with a key of letters, digits and _",
+        "`env`: item 1 is not KEY=VALUE; write one a line, with a key of letters, digits, _ . and -",
         "`concurrency`: '257' is not a whole number from 1 to 256",
         "`domains`: 'https://a.example.com' is not a domain; write one name a line, such as www.example.com",
         "`wait-timeout`: 'soon' is not a duration; write for example 90, 90s, 5m or 1h30m",
@@ -351,7 +360,7 @@ def test_report_files_that_may_not_be_written(tmp_path: Path, monkeypatch: pytes
     """A folder of somebody else's. Root may write everywhere, so the question is answered for it."""
     monkeypatch.setattr(os, "access", lambda *_args, **_options: False)
     path = str(tmp_path / "result.json")
-    assert problems(MINIMAL | {"ZEROKIE_OUTPUT_FILE": path}) == (
+    assert problems(IMAGE | {"ZEROKIE_OUTPUT_FILE": path}) == (
         f"`output-file`: {path!r} can't be written (Permission denied); choose another path",
     )
 
@@ -379,10 +388,19 @@ def test_the_runners_paths_do_not_exist_in_the_container() -> None:
     )
 
 
-@pytest.mark.parametrize("folder", ["dist", "/github/workspace/dist", "/"])
-def test_other_folders_are_the_scans_business(folder: str) -> None:
-    """A folder that is not built yet is no matter of paths."""
-    assert load(MINIMAL | GITHUB | {"ZEROKIE_DIRECTORY": folder}).directory == Path(folder)
+def test_a_folder_that_is_not_there_is_told_with_the_rest(tmp_path: Path) -> None:
+    """At once, before the first request; a path in the workspace is no path of the runner's host."""
+    (tmp_path / "file").touch()
+    for folder, problem in {
+        "out": "does not exist; is it built before this step, and is the path right?",
+        "/github/workspace/out": "does not exist; is it built before this step, and is the path right?",
+        "file": "is not a folder; name the folder that holds the files",
+    }.items():
+        env = MINIMAL | GITHUB | {"ZEROKIE_DIRECTORY": folder, "ZEROKIE_RETRIES": "x"}
+        assert problems(env) == (
+            "`retries`: 'x' is not a whole number from 0 to 100",
+            f"`directory`: {folder!r} {problem}",
+        )
 
 
 def test_destinations(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from zerokie_action.files.root import problem_with_folder
 from zerokie_action.inputs import input_name, is_reported, parse_flag, parse_lines, spellings
 from zerokie_action.report.files import is_stream
 from zerokie_action.report.outputs import OUTPUTS
@@ -77,8 +78,9 @@ def wrong_places(texts: Mapping[str, str], env: Mapping[str, str]) -> Iterator[s
         if os.path.realpath(path) == os.path.realpath(same) and not (is_stream(path) and is_stream(same)):
             yield f"`{input_name(one)}` and `{input_name(other)}` are the same file; give each its own"
     folder = texts.get("directory", "")
-    if folder and not os.path.lexists(folder) and (hint := _container_hint(folder, env)):
-        yield f"`directory`: {folder!r} does not exist{hint}"
+    if folder and texts.get("operation", "deploy") == "deploy" and (problem := problem_with_folder(folder)):
+        hint = "" if os.path.lexists(folder) else _container_hint(folder, env)
+        yield f"`directory`: {folder!r} {f'does not exist{hint}' if hint else problem}"
 
 
 def unwritable(path: str) -> str:

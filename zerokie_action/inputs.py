@@ -133,7 +133,8 @@ def parse_domains(text: str) -> tuple[str, ...]:
     """One host name a line."""
     domains = parse_lines(text)
     for domain in domains:
-        if not domain.isprintable() or re.search(r"[\s,:/\\?#@]", domain):
+        labels = domain.removesuffix(".").split(".")
+        if not all(labels) or not domain.isprintable() or re.search(r"[\s,:/\\?#@]", domain):
             raise ValueError(f"{domain!r} is not a domain; write one name a line, such as www.example.com")
     return domains
 
@@ -147,7 +148,7 @@ def parse_variables(text: str) -> dict[str, str]:
     is_right = [equals and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", key) for key, equals, _ in items]
     if wrong := [str(number) for number, right in enumerate(is_right, 1) if not right]:
         which = f"item {wrong[0]} is" if len(wrong) == 1 else f"items {', '.join(wrong)} are"
-        raise ValueError(f"{which} not KEY=VALUE; write one a line, with a key of letters, digits and _")
+        raise ValueError(f"{which} not KEY=VALUE; write one a line, with a key of letters, digits, _ . and -")
     keys = [key for key, _, _ in items]
     if twice := sorted({key for key in keys if keys.count(key) > 1}):
         raise ValueError(f"{', '.join(twice)} is given more than once; keep one line for each key")

@@ -69,20 +69,22 @@ class Reports:
         self._ci.write_summary(summary)
         where = self._destinations.usable() if problems else self._destinations
         documents: tuple[tuple[str, Path | None, Callable[[], str]], ...] = (
-            ("output-file", where.output_file, lambda: render_json(clean)),
             ("dotenv-file", where.dotenv_file, lambda: render_dotenv(texts)),
             ("annotations-file", where.annotations_file, lambda: render_annotations(clean)),
             ("summary-file", where.summary_file, lambda: summary),
+            # The last one: it says what the process exits with.
+            ("output-file", where.output_file, lambda: render_json(clean)),
         )
-        failed = False
         for name, path, render in documents:
             if path is not None:
                 try:
                     write_report_file(path, render())
                 except OSError as error:
-                    failed = True
-                    self._ci.error(f"`{name}`: {str(path)!r} can't be written ({error.strerror or error})")
-        return result.exit_code or (_CANNOT_REPORT if failed else 0)
+                    problem = f"`{name}`: {str(path)!r} can't be written ({error.strerror or error})"
+                    self._ci.error(problem)
+                    if not clean.exit_code:
+                        clean.exit_code, clean.error = _CANNOT_REPORT, self._redactor.redact(problem)
+        return clean.exit_code
 
     def _say(self, result: Result, problems: Sequence[str]) -> None:
         if result.error:

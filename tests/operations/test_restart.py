@@ -95,3 +95,13 @@ def test_an_answer_that_was_lost(world: World) -> None:
     outcome = restart(world)
     assert outcome.exit_code == 0
     assert sum(record.method == "POST" for record in outcome.requests) == 1
+
+
+@pytest.mark.parametrize("operation", ["restart", "destroy"])
+def test_inputs_that_only_deploys_use(world: World, operation: str) -> None:
+    """A warning names them: somebody may believe that they are applied."""
+    outcome = world.run(app="web", operation=operation, port=80, env="A=1", domains="www.example.com")
+    assert outcome.exit_code == 0, outcome.log
+    assert outcome.outputs["warnings"] == [
+        f"`port`, `env`, `domains` have no effect: `operation: {operation}` does not use such inputs"
+    ]

@@ -19,6 +19,7 @@ from zerokie_action.files.ignore_rules import IGNORE_FILE, ignore_rules
 from zerokie_action.files.manifest import MANIFEST_FOLDER
 from zerokie_action.files.paths import is_addressable
 from zerokie_action.files.records import LocalFile
+from zerokie_action.files.root import problem_with_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -84,15 +85,10 @@ def scan(
 
 
 def _real_root(directory: Path) -> Path:
-    if not os.path.lexists(directory):
-        problem = "does not exist; is it built before this step, and is the path right?"
-    elif not directory.is_dir():
-        problem = "is not a folder; name the folder that holds the files"
-    elif not os.access(directory, os.R_OK | os.X_OK, effective_ids=True):
-        problem = "cannot be read (Permission denied); make it readable for the user who runs this"
-    else:
-        return directory.resolve()
-    raise ConfigurationError(f"`directory`: {str(directory)!r} {problem}")
+    # It was looked at with the other inputs, but may be gone since.
+    if problem := problem_with_folder(directory):
+        raise ConfigurationError(f"`directory`: {str(directory)!r} {problem}")
+    return directory.resolve()
 
 
 def _nothing_to_deploy(directory: Path, ignored: int) -> str:

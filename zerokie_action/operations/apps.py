@@ -6,12 +6,16 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from zerokie_action.errors import ConfigurationError, RequestRejected
+from zerokie_action.inputs import input_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from zerokie_action.api.models import App
     from zerokie_action.operations.job import Job
 
 _ONLY_AT_CREATION = ("port", "cpu", "memory", "env")
+_ONLY_FOR_DEPLOYS = (*_ONLY_AT_CREATION, "registry_server", "domains", "remove_domains")
 
 
 async def look_up(job: Job, kind: str) -> App | None:
@@ -67,11 +71,20 @@ def _other_kind(job: Job, kind: str, what: str, wanted: str) -> ConfigurationErr
     )
 
 
+def warn_of_inputs_for_deploys(job: Job) -> None:
+    """Say which inputs have no effect on an operation that deploys nothing new."""
+    _warn(job, _ONLY_FOR_DEPLOYS, f"`operation: {job.settings.operation}` does not use such inputs")
+
+
 def _warn_of_inert_inputs(job: Job, kind: str, *, exists: bool) -> None:
     """Say which inputs can't have an effect, because the app exists or is static."""
-    given = [f"`{name}`" for name in _ONLY_AT_CREATION if getattr(job.settings, name) is not None]
-    if not given or (kind == "container" and not exists):
-        return
-    have = "has" if len(given) == 1 else "have"
-    why = "the API can't change it later" if kind == "container" else "this app is static"
-    job.warn(f"{', '.join(given)} {have} no effect: used only when a container app is created; {why}")
+    if kind == "static" or exists:
+        why = "this app is static" if kind == "static" else "the API can't change it later"
+        _warn(job, _ONLY_AT_CREATION, f"used only when a container app is created; {why}")
+
+
+def _warn(job: Job, names: Iterable[str], why: str) -> None:
+    given = [f"`{input_name(name)}`" for name in names if getattr(job.settings, name)]
+    if given:
+        have = "has" if len(given) == 1 else "have"
+        job.warn(f"{', '.join(given)} {have} no effect: {why}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zerokie_action.errors import ConfigurationError
+from zerokie_action.operations import apps
 
 if TYPE_CHECKING:
     from zerokie_action.operations.job import Job
@@ -17,6 +18,7 @@ async def destroy(job: Job) -> None:
         ConfigurationError: when the name looks cut off; then nothing is asked of the platform.
     """
     _refuse_half_a_name(job.app)
+    apps.warn_of_inputs_for_deploys(job)
     with job.phase("Look up"):
         app = await job.client.find_app(job.app)
     if app is None:

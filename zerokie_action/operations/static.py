@@ -23,7 +23,7 @@ from zerokie_action.report.result import Changes
 from zerokie_action.text import human_bytes, human_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from zerokie_action.api.lock import DeployLock
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from zerokie_action.files.records import LocalFile
     from zerokie_action.operations.incremental import Receipts
     from zerokie_action.operations.job import Job
+
+_SHOWN_PATHS = 50
 
 
 async def deploy_directory(job: Job, directory: Path) -> None:
@@ -114,12 +116,19 @@ async def _preview(job: Job, folder: Scan, *, exists: bool) -> None:
         deleted=list(plan.delete),
         unchanged=len(plan.unchanged),
     )
-    for file in plan.uploads:
-        job.ci.debug(f"would upload {file.path}")
-    for path in plan.delete:
-        job.ci.debug(f"would delete {path}")
+    _show(job, "would upload", [file.path for file in plan.uploads])
+    _show(job, "would delete", plan.delete)
     if not exists:
         job.result.notes.append(f"App {job.app!r} does not exist yet; it would be created.")
+
+
+def _show(job: Job, what: str, paths: Sequence[str]) -> None:
+    for path in paths[:_SHOWN_PATHS]:
+        job.ci.info(f"  {what} {path}")
+    if more := paths[_SHOWN_PATHS:]:
+        job.ci.info(f"  {what} {len(more):,} more (`log-level: debug` names them)")
+        for path in more:
+            job.ci.debug(f"  {what} {path}")
 
 
 async def _change(job: Job, folder: Scan, changes: Changes, lock: DeployLock) -> None:
