@@ -320,3 +320,12 @@ def test_in_a_shell(
     result = json.loads((tmp_path / "r.json").read_text("utf-8"))
     assert (result["status"], result["exit_code"]) == ("failed", code)
     assert platform.get("/v1/apps/site/files").json() == []
+
+
+def test_a_report_that_has_no_room(world: World) -> None:
+    """The deploy is done; the exit code says that not everything is, and the JSON result says the same."""
+    outcome = world.run(dotenv_file="/dev/full")
+    problem = "`dotenv-file`: '/dev/full' can't be written (No space left on device)"
+    assert outcome.exit_code == outcome.outputs["exit_code"] == 2
+    assert (outcome.outputs["status"], outcome.outputs["error"]) == ("deployed", problem)
+    assert problem in outcome.log

@@ -136,3 +136,16 @@ def _everything(world: World) -> object:
         (app, platform.files(app.name), platform.domains.list(app.name), platform.lock(app.name))
         for app in platform.apps.list()
     ]
+
+
+def test_the_paths_are_shown(world: World) -> None:
+    """As many as anybody reads; `debug` has all."""
+    world.write({f"{number:03}.txt": b"x" for number in range(60)})
+    world.platform.put_file("site", "old.txt", b"")
+    log = lines(world.run(dry_run=True))
+    assert [line for line in log if line.startswith("  would")] == [
+        *(f"  would upload {number:03}.txt" for number in range(50)),
+        "  would upload 10 more (`log-level: debug` names them)",
+        "  would delete old.txt",
+    ]
+    assert "  would upload 059.txt" in lines(world.run(dry_run=True, log_level="debug"))
