@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
+from anyio.lowlevel import checkpoint
 
 from tests.api.clients import KEY
 from tests.api.servers import Peer, serve
@@ -164,6 +165,32 @@ async def test_what_was_sent_before_the_end(sandbox: Platform, why: str, seconds
         assert ended - began <= 60 + 10.1
         count = {"cancelled": 4, "refused": 3}[why]
         assert told == [f"{count} requests were sent and not answered in time: the platform may still do it"]
+
+
+@pytest.mark.parametrize("steps", range(30))
+async def test_an_end_at_any_moment(sandbox: Platform, monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
+    """Also in the step of the event loop in which a request would be sent: what is sent is waited for."""
+    connecting = anyio.Event()
+    reach = Network.reach
+
+    def begin(*args: Any) -> Any:
+        connecting.set()
+        return reach(*args)
+
+    async def end(scope: anyio.CancelScope) -> None:
+        await connecting.wait()
+        for _ in range(steps):
+            await checkpoint()
+        scope.cancel()
+
+    monkeypatch.setattr(Network, "reach", begin)
+    sandbox.faults.add(Fault(Kind.DELAY, times=None, seconds=0.5))
+    done: list[str] = []
+    async with writers_to(sandbox, concurrency=1) as writers, anyio.create_task_group() as tasks:
+        tasks.start_soon(end, tasks.cancel_scope)
+        await writers.upload(uploads(2), lambda upload, _: done.append(upload.path))
+    await anyio.sleep(5)
+    assert [record.path.rpartition("/")[2] for record in sandbox.requests] == done
 
 
 async def test_what_was_not_sent_completely() -> None:

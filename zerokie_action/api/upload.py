@@ -34,6 +34,10 @@ class Upload(NamedTuple):
     content_type: str
 
 
+class _Stopped(Exception):  # noqa: N818 - says why a worker begins nothing more, and is no error
+    """The worker was stopped, right before something would have been sent."""
+
+
 class _Worker:
     """Writes one file after the other, as long as the fence lets it and nobody stops it.
 
@@ -68,19 +72,24 @@ class _Worker:
 
     def piece(self, left: int) -> None:
         """A piece of the body is about to be sent, after which so many bytes are left (maybe in a thread)."""
-        self._fence()
+        self._check()
         self.sent = left <= 0
 
     # Around each attempt; of a generator, each of thousands would take longer.
 
     def __enter__(self) -> None:
-        self._fence()
+        self._check()
         self.sent = not self._size
 
     def __exit__(self, *_: object) -> None:
         self.sent = False
         if self.stopping:
             self.scope.cancel()  # before another attempt
+
+    def _check(self) -> None:
+        if self.stopping:  # its cancellation is on the way
+            raise _Stopped
+        self._fence()
 
 
 class _Watched:
@@ -165,7 +174,7 @@ class Writers:
 
         async def work(worker: _Worker, item: _T | None) -> None:
             try:
-                with worker.scope:
+                with worker.scope, suppress(_Stopped):
                     while item is not None and not worker.stopping:
                         async with self._pace:
                             await act(worker, item)
