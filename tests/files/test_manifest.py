@@ -170,6 +170,7 @@ class TestUploads:
             "2026-03-07T13:00:00+01:00",
             "2026-03-07T12:00:00.999Z",
             "20260307T120000Z",
+            "2026-03-07t12:00:00z",
         ],
     )
     def test_ways_to_write_a_time(self, stamp):

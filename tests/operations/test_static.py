@@ -160,6 +160,23 @@ def test_a_new_file_that_is_kept(world: World, inputs: dict[str, object]) -> Non
     assert "trying once more" not in outcome.log
 
 
+def test_uploads_that_are_dated_later(world: World) -> None:
+    """By whom, nobody can tell: they are sent again next time, and the log says why."""
+
+    def touch(record: Record) -> None:
+        if record.method == "GET" and record.path.endswith("/files") and world.stored():
+            world.loop.jump(3)
+            world.platform.put_file("site", "index.html", SITE["index.html"])
+
+    world.platform.on_request = touch
+    outcome = world.run()
+    assert "The platform dates 1 of 4 uploads later than its answers to them" in outcome.log
+    world.platform.on_request = None
+    again = world.run()
+    assert again.outputs["files_uploaded"] == 1
+    assert "The platform dates" not in again.log
+
+
 def test_somebody_who_does_not_stop(world: World) -> None:
     """A success would not be true."""
     world.run()

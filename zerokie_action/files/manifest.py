@@ -152,6 +152,20 @@ def entries_to_record(
     return recorded
 
 
+def without_usable_time(listing: Iterable[RemoteFile], uploaded: Mapping[str, Receipt]) -> int:
+    """How many uploads the listing dates later than the platform answered them, or not at all.
+
+    They may be somebody else's writes, as far as anybody can tell, and are never recorded. When there are
+    many, the platform's clocks disagree.
+    """
+    seconds = (
+        (_second(file.last_modified), uploaded[file.path].answered)
+        for file in listing
+        if file.path in uploaded
+    )
+    return sum(written is None or written > answered for written, answered in seconds)
+
+
 def still_proves(known: str, remote: RemoteFile) -> bool:
     """Whether the listing shows a file as it did when that was proved."""
     return known == proof(known[:_HASH_LENGTH], remote.length, remote.last_modified)
@@ -161,7 +175,7 @@ def still_proves(known: str, remote: RemoteFile) -> bool:
 def _second(last_modified: str) -> int | None:
     """Return the second that a `lastModified` lies in, since the epoch; `None` if it does not say."""
     try:
-        time = datetime.fromisoformat(last_modified)
+        time = datetime.fromisoformat(last_modified.upper())
     except ValueError:
         return None
     return None if time.tzinfo is None else math.floor(time.timestamp())

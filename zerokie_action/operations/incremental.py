@@ -170,6 +170,11 @@ async def record(
     found = manifests.entries_to_record(
         folder.files, listing, unchanged=plan.unchanged, uploaded=receipts.by_path, now=now
     )
+    if strange := manifests.without_usable_time(listing, receipts.by_path):
+        job.ci.info(
+            f"The platform dates {strange:,} of {len(receipts.by_path):,} uploads later than its answers to "
+            "them, or not at all; without a proof, the next deploy sends those again"
+        )
     try:
         if found != plan.unchanged:
             content = manifests.render(found, api_key=job.settings.api_key.get_secret_value(), app=job.app)
