@@ -32,8 +32,20 @@ def run(*command: str, stdin: str = "", **inputs: str) -> subprocess.CompletedPr
     """Run a command with nothing in its environment but the path and these inputs."""
     env = {"PATH": os.environ["PATH"]} | {f"ZEROKIE_{name.upper()}": text for name, text in inputs.items()}
     return subprocess.run(
-        command, cwd=ROOT, env=env, input=stdin, capture_output=True, text=True, check=False
+        command,
+        cwd=ROOT,
+        env=env,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=_usual_signals,
     )
+
+
+def _usual_signals() -> None:
+    """The tests themselves may run under `nohup`."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 # --- shells in the entrypoint's place
