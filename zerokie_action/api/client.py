@@ -8,16 +8,13 @@ errors of `zerokie_action.errors`. Those of the network have become `NoAnswer` b
 from __future__ import annotations
 
 import json
-from codecs import BOM_UTF8
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import quote
 
-from pydantic import TypeAdapter, ValidationError
-
-from zerokie_action.api.clock import date_of
+from zerokie_action.api import answers
 from zerokie_action.api.models import (
     APPS,
     STORED_FILES,
@@ -26,12 +23,9 @@ from zerokie_action.api.models import (
     Domain,
     Finalized,
     Locked,
-    Record,
     Registry,
     StoredFile,
-    is_web_page,
 )
-from zerokie_action.api.retry import Malformed, Reply, Sender
 from zerokie_action.api.transport import MEGABYTE, Answer, Content, Request
 from zerokie_action.errors import (
     AuthenticationError,
@@ -44,8 +38,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
+    from zerokie_action.api.retry import Reply, Sender
+
 T = TypeVar("T")
-R = TypeVar("R", bound=Record)
 
 REQUEST_TIMEOUT = 30.0
 LISTING_TIMEOUT = 120.0
@@ -54,7 +49,6 @@ LARGEST_LISTING = 512 * MEGABYTE
 FINALIZE_TIMEOUT = 25.0
 """Seconds for one attempt to finalize: a second one must fit into the minute that a release may take."""
 
-NO_CONTENT = 204
 UNAUTHORIZED = 401
 NOT_FOUND = 404
 CONFLICT = 409
@@ -120,13 +114,13 @@ class Client:
     async def list_apps(self) -> list[App]:
         """All apps of the key ("GET /v1/apps")."""
         request = _request("GET", "/v1/apps", "listing the apps", max_answer=16 * MEGABYTE)
-        reply = await self._sender.send(request, _many(APPS))
+        reply = await self._sender.send(request, answers.many(APPS))
         return await self._value(reply, "listing the apps", app=None)
 
     async def find_app(self, name: str) -> App | None:
         """One app ("GET /v1/apps/:name"); None when there is none of that name."""
         purpose = f"looking up app {name!r}"
-        reply = await self._sender.send(_request("GET", _app_path(name), purpose), _one(App))
+        reply = await self._sender.send(_request("GET", _app_path(name), purpose), answers.one(App))
         if reply.status == NOT_FOUND:
             return None
         return await self._value(reply, purpose, app=name)
@@ -150,7 +144,7 @@ class Client:
             return await self.find_app(name) is None or None
 
         request = _request("DELETE", _app_path(name), purpose)
-        reply = await self._sender.send(request, _no_content, recover=is_gone)
+        reply = await self._sender.send(request, answers.no_content, recover=is_gone)
         if reply.status == NOT_FOUND:
             return reply.unclear
         await self._value(reply, purpose, app=name)
@@ -173,7 +167,9 @@ class Client:
             return app if app is not None and expected and app.updated_at > before.updated_at else None
 
         path = f"{_app_path(name)}/deploy"
-        reply = await self._sender.send(_request("POST", path, purpose, body), _one(App), recover=took_effect)
+        reply = await self._sender.send(
+            _request("POST", path, purpose, body), answers.one(App), recover=took_effect
+        )
         if reply.status == CONFLICT:
             took = await took_effect() if reply.unclear else None
             return took or Busy(reply.retry_after)
@@ -186,7 +182,9 @@ class Client:
         purpose = f"listing the files of {name!r}"
         path = f"{_app_path(name)}/files"
         request = _request("GET", path, purpose, max_answer=LARGEST_LISTING, timeout=LISTING_TIMEOUT)
-        files = await self._value(await self._sender.send(request, _many(STORED_FILES)), purpose, app=name)
+        files = await self._value(
+            await self._sender.send(request, answers.many(STORED_FILES)), purpose, app=name
+        )
         if all(file.path.startswith("/") for file in files):  # then that is how all of them are written
             files = [replace(file, path=file.path[1:]) for file in files]
         return files
@@ -199,12 +197,12 @@ class Client:
         """
         purpose = f"uploading {path!r}"
         request = Request(purpose, "PUT", file_target(name, path), content, content_type)
-        return await self._value(await self._sender.send(request, _second), purpose, app=name)
+        return await self._value(await self._sender.send(request, answers.second), purpose, app=name)
 
     async def delete_file(self, name: str, path: str) -> None:
         """Delete one file ("DELETE /v1/apps/:name/files/{path}"). One that is gone already is done."""
         purpose = f"deleting {path!r}"
-        reply = await self._sender.send(_request("DELETE", file_target(name, path), purpose), _nothing)
+        reply = await self._sender.send(_request("DELETE", file_target(name, path), purpose), answers.nothing)
         if reply.status != NOT_FOUND:
             await self._value(reply, purpose, app=name)
 
@@ -234,7 +232,7 @@ class Client:
             return await self.heartbeat(name, session, around) or None
 
         def parse(answer: Answer) -> bool:
-            lock = _one(Locked)(answer)
+            lock = answers.one(Locked)(answer)
             return lock.locked and lock.deploy_session_id.casefold() in {"", session.casefold()}
 
         request = _lock_request("POST", name, session, purpose)
@@ -252,7 +250,7 @@ class Client:
         """Keep the lock alive ("PUT /v1/apps/:name/deploy/lock"); False when it is not ours (404, 409)."""
         purpose = "confirming the deploy lock"
         request = _lock_request("PUT", name, session, purpose)
-        reply = await self._sender.send(request, _nothing, around=around)
+        reply = await self._sender.send(request, answers.nothing, around=around)
         if reply.status in {NOT_FOUND, CONFLICT}:
             return False
         await self._value(reply, purpose, app=name)
@@ -276,7 +274,7 @@ class Client:
             "POST", f"{_app_path(name)}/deploy/finalize", purpose, body, timeout=FINALIZE_TIMEOUT
         )
         # A 404 need not be about the app: the session may hold no lock.
-        return await self._value(await self._sender.send(request, _finalized), purpose, app=None)
+        return await self._value(await self._sender.send(request, answers.finalized), purpose, app=None)
 
     # Custom domains of static apps
 
@@ -288,7 +286,7 @@ class Client:
         """
         purpose = f"attaching {domain!r}"
         request = _request("POST", f"{_app_path(name)}/domains", purpose, {"domain": domain})
-        reply = await self._sender.send(request, _one(Domain))
+        reply = await self._sender.send(request, answers.one(Domain))
         if reply.status == CONFLICT and reply.unclear:
             return None
         return await self._value(reply, purpose, app=name)
@@ -297,7 +295,7 @@ class Client:
         """Remove a domain ("DELETE /v1/apps/:name/domains/:domain"); False when it was not attached."""
         purpose = f"removing {domain!r}"
         path = f"{_app_path(name)}/domains/{_segment(domain)}"
-        reply = await self._sender.send(_request("DELETE", path, purpose), _no_content)
+        reply = await self._sender.send(_request("DELETE", path, purpose), answers.no_content)
         if reply.status == NOT_FOUND:
             return reply.unclear
         await self._value(reply, purpose, app=name)
@@ -307,7 +305,7 @@ class Client:
 
     async def _create(self, name: str, body: Mapping[str, object], is_ours: Callable[[App], bool]) -> App:
         purpose = f"creating app {name!r}"
-        reply = await self._sender.send(_request("POST", "/v1/apps", purpose, body), _one(App))
+        reply = await self._sender.send(_request("POST", "/v1/apps", purpose, body), answers.one(App))
         if reply.status == CONFLICT and reply.unclear:
             app = await self.find_app(name)
             if app is not None and is_ours(app):
@@ -350,7 +348,6 @@ class Client:
         )
 
 
-_NOT_AS_DESCRIBED = "not with what the API reference describes"
 _HINT = "The platform's own words say why; correct that, then run the job again."
 _HINTS = {
     409: "Something else is changing the app, or has taken its name; run the job again when that has ended.",
@@ -409,49 +406,3 @@ def _registry_auth(registry: Registry | None) -> dict[str, str] | None:
         "password": registry.password,
         "server_address": registry.server_address,
     }
-
-
-def _nothing(answer: Answer) -> bool:
-    # The reference shows no body here; a web page comes from something in between.
-    if is_web_page(answer.body):
-        raise Malformed(_NOT_AS_DESCRIBED)
-    return True
-
-
-def _no_content(answer: Answer) -> bool:
-    if answer.status != NO_CONTENT:
-        raise Malformed("not with 204, as the API reference describes")
-    return True
-
-
-def _second(answer: Answer) -> int | None:
-    _nothing(answer)
-    return date_of(answer.headers)
-
-
-def _one(model: type[R]) -> Callable[[Answer], R]:
-    def parse(answer: Answer) -> R:
-        return _validated(model.model_validate_json, answer)
-
-    return parse
-
-
-def _finalized(answer: Answer) -> Finalized:
-    return Finalized() if answer.status == NO_CONTENT else _one(Finalized)(answer)
-
-
-def _many(adapter: TypeAdapter[list[T]]) -> Callable[[Answer], list[T]]:
-    def parse(answer: Answer) -> list[T]:
-        # Some platforms write an empty list in these ways.
-        if answer.status == NO_CONTENT or answer.body.strip() == b"null":
-            return []
-        return _validated(adapter.validate_json, answer)
-
-    return parse
-
-
-def _validated(validate: Callable[[bytes], T], answer: Answer) -> T:
-    try:
-        return validate(answer.body.removeprefix(BOM_UTF8))
-    except (ValidationError, ValueError):
-        raise Malformed(_NOT_AS_DESCRIBED) from None
