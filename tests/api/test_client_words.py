@@ -28,6 +28,14 @@ class TestCloseMatches:
         )
         assert caught.value.hint == "Correct `app`, or set `create: true` to create it."
 
+    async def test_the_very_name_is_no_other_one(self, sandbox: Platform) -> None:
+        """A 404 about something else of an app that is there."""
+        sandbox.faults.add(Fault(Kind.STATUS, status=404, path="files$", body=b'{"error": "no zone"}'))
+        async with client_of(sandbox.base_url) as client:
+            with pytest.raises(RequestRejected) as caught:
+                await client.list_files("site")
+        assert str(caught.value) == "App 'site' was not found (404: \"no zone\")."
+
     async def test_none_is_close(self, sandbox: Platform) -> None:
         async with client_of(sandbox.base_url) as client:
             with pytest.raises(RequestRejected) as caught:

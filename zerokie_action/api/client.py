@@ -339,7 +339,8 @@ class Client:
 
         close: list[str] = []
         with suppress(Exception):  # the matches are a courtesy; the 404 is the error
-            close = difflib.get_close_matches(name, [app.name for app in await self.list_apps()], n=3)
+            others = [app.name for app in await self.list_apps() if app.name != name]
+            close = difflib.get_close_matches(name, others, n=3)
         meant = f" Did you mean {' or '.join(repr(match) for match in close)}?" if close else ""
         return RequestRejected(
             f'App {name!r} was not found (404: "{words}").{meant}',
