@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from zerokie_action.report.annotations import render_annotations
@@ -62,16 +63,20 @@ class Reports:
         self._say(result, problems)
         clean = redacted(result, self._redactor)
         texts = outputs(clean)
-        summary = render_summary(
-            clean, commit=self._ci.commit, commit_url=self._ci.commit_url, run_url=self._ci.run_url
-        )
+
+        @cache  # it is long, and often nobody wants it
+        def summary() -> str:
+            return render_summary(
+                clean, commit=self._ci.commit, commit_url=self._ci.commit_url, run_url=self._ci.run_url
+            )
+
         self._ci.write_outputs(texts)
         self._ci.write_summary(summary)
         where = self._destinations.usable() if problems else self._destinations
         documents: tuple[tuple[str, Path | None, Callable[[], str]], ...] = (
             ("dotenv-file", where.dotenv_file, lambda: render_dotenv(texts)),
             ("annotations-file", where.annotations_file, lambda: render_annotations(clean)),
-            ("summary-file", where.summary_file, lambda: summary),
+            ("summary-file", where.summary_file, summary),
             # The last one: it says what the process exits with.
             ("output-file", where.output_file, lambda: render_json(clean)),
         )

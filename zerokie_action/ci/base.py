@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TextIO
 from zerokie_action.text import Redactor, log_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 Level = Literal["debug", "info", "warning", "error"]
 _LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
@@ -83,8 +83,8 @@ class CI:
     def write_outputs(self, outputs: Mapping[str, str]) -> None:
         """Hand outputs (the contract's names) to later steps, where the system has a way for it."""
 
-    def write_summary(self, markdown: str) -> None:
-        """Show a document on the run's page, where the system has one."""
+    def write_summary(self, render: Callable[[], str]) -> None:
+        """Show a Markdown document on the run's page, where the system has one; else it is not rendered."""
 
     def save_state(self, state: Mapping[str, str]) -> None:
         """Keep `state` for the cleanup step; on disk when this returns. Only GitHub has such a thing."""

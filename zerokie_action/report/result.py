@@ -95,6 +95,9 @@ def _redacted(value: Any, clean: Callable[[str], str]) -> Any:  # noqa: ANN401 t
         case dict():
             return {clean(str(key)): _redacted(item, clean) for key, item in value.items()}
         case Changes():
+            paths = "\n".join([*(path for path, _ in value.uploaded), *value.deleted])
+            if clean(paths) == paths:  # all at once: there may be a hundred thousand
+                return value
             return replace(
                 value, uploaded=_redacted(value.uploaded, clean), deleted=_redacted(value.deleted, clean)
             )
