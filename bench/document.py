@@ -30,7 +30,8 @@ def render(command: str, size: Size, tables: Sequence[Table], goals: Sequence[Go
     """Everything that was measured, with what it was measured on."""
     lines = [
         f"`{command}` with zerokie-action {zerokie_action.__version__} on {datetime.now(UTC):%Y-%m-%d}.",
-        f"Medians of {size.runs}; latency {size.latency * 1000:g} ms, {size.connections} connections.",
+        f"Medians of {size.runs} runs, of {size.start_ups} for start-ups.",
+        f"Latency {size.latency * 1000:g} ms, {size.connections} connections.",
         f"{_machine()}.",
     ]
     for table in tables:

@@ -43,7 +43,7 @@ class Size:
     """
 
     runs: int = 3
-    start_ups: int = 15
+    start_ups: int = 45
     latency: float = 0.02
     connections: int = 64
     first: int = 5_000

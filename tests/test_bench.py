@@ -208,7 +208,7 @@ def test_tables_are_written_as_markdown() -> None:
     """Seconds, ratios and megabytes; what was not measured is left empty."""
     rows = {"a": Usage(2, cpu=0.5, rss=51e6, platform_cpu=0.1), IMPORTS: Usage(1)}
     figures = document.render("bench", QUICK, [Table("Title", rows, IMPORTS)], [Goal("a / b", 2, 1.5)])
-    assert "\nMedians of 1; latency 1 ms, 8 connections.\n" in figures
+    assert "\nMedians of 1 runs, of 1 for start-ups.\nLatency 1 ms, 8 connections.\n" in figures
     assert figures.endswith(f"""
 
 ### Title
