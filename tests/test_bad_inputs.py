@@ -329,3 +329,13 @@ def test_a_report_that_has_no_room(world: World) -> None:
     assert outcome.exit_code == outcome.outputs["exit_code"] == 2
     assert (outcome.outputs["status"], outcome.outputs["error"]) == ("deployed", problem)
     assert problem in outcome.log
+
+
+def test_what_the_dotenv_file_has_no_room_for_is_named(world: World) -> None:
+    """GitLab would refuse the whole file; the job goes on without the output, and says so."""
+    domains = [f"{number}.{'a' * 60}.{'b' * 60}.example.com" for number in range(30)]
+    outcome = world.run(dotenv_file="deploy.env", domains=domains)
+    assert outcome.exit_code == 0, outcome.log
+    assert len(outcome.outputs["domains"]) == len(domains)
+    assert "`dotenv-file`: `domains` left out, as GitLab takes no file of 5 KB or more" in outcome.log
+    assert "ZEROKIE_DOMAINS" not in Path("deploy.env").read_text("utf-8")

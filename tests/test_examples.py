@@ -127,7 +127,7 @@ def test_tekton_task_ends_as_the_deploy_did(code: int, tmp_path: Path) -> None:
     )
     given["exitCode"].write_text(str(code), "utf-8")
     result = Result("deploy", app="site", url="https://site.example", deploy_id="d-1")
-    (tmp_path / "zerokie.env").write_text(render_dotenv(outputs(result)), "utf-8")
+    (tmp_path / "zerokie.env").write_text(render_dotenv(outputs(result))[0], "utf-8")
     (tmp_path / "finish").write_text(script, "utf-8")
 
     run = subprocess.run(

@@ -14,7 +14,7 @@ from zerokie_action.report.summary import render_summary
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from zerokie_action.ci import CI
@@ -74,7 +74,7 @@ class Reports:
         self._ci.write_summary(summary)
         where = self._destinations.usable() if problems else self._destinations
         documents: tuple[tuple[str, Path | None, Callable[[], str]], ...] = (
-            ("dotenv-file", where.dotenv_file, lambda: render_dotenv(texts)),
+            ("dotenv-file", where.dotenv_file, lambda: self._dotenv(texts)),
             ("annotations-file", where.annotations_file, lambda: render_annotations(clean)),
             ("summary-file", where.summary_file, summary),
             # The last one: it says what the process exits with.
@@ -90,6 +90,16 @@ class Reports:
                     if not clean.exit_code:
                         clean.exit_code, clean.error = _CANNOT_REPORT, self._redactor.redact(problem)
         return clean.exit_code
+
+    def _dotenv(self, texts: Mapping[str, str]) -> str:
+        text, left_out = render_dotenv(texts)
+        if left_out:
+            names = ", ".join(f"`{name}`" for name in left_out)
+            self._ci.warning(
+                f"`dotenv-file`: {names} left out, as GitLab takes no file of 5 KB or more; "
+                "`output-file` has everything"
+            )
+        return text
 
     def _say(self, result: Result, problems: Sequence[str]) -> None:
         if result.error:

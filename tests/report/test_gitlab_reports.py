@@ -17,7 +17,8 @@ from zerokie_action.report.result import Result, outputs
 
 def test_dotenv():
     """Known values, a line each; no error, no empty value."""
-    assert render_dotenv(outputs(results.static())) == (
+    text, left_out = render_dotenv(outputs(results.static()))
+    assert text == (
         "ZEROKIE_DEPLOY_ID=d-20260307-170000\n"
         "ZEROKIE_URL=https://my-site.platform-dev.zerokie.com\n"
         "ZEROKIE_APP=my-site\n"
@@ -34,7 +35,8 @@ def test_dotenv():
         "ZEROKIE_LOCK_WAIT_SECONDS=12\n"
         "ZEROKIE_RETRIES_USED=3\n"
     )
-    assert "ZEROKIE_ERROR" not in render_dotenv(outputs(results.image()))
+    assert left_out == []
+    assert "ZEROKIE_ERROR" not in render_dotenv(outputs(results.image()))[0]
 
 
 @whatever_happens
@@ -42,7 +44,7 @@ def test_dotenv():
 def test_dotenv_of_anything(result):
     """Whatever is in a result: GitLab's grammar, its limits, and exactly the variables of the outputs."""
     known = outputs(result)
-    text = render_dotenv(known)
+    text, left_out = render_dotenv(known)
     lines = text.split("\n")
     assert lines.pop() == ""
     assert all(re.fullmatch(r"ZEROKIE_[A-Z_]+=[!-~]+", line) for line in lines)
@@ -51,13 +53,13 @@ def test_dotenv_of_anything(result):
     assert len(lines) <= 20
     assert len(text) < 5_000
     written = [line.partition("=")[0].removeprefix("ZEROKIE_").lower().replace("_", "-") for line in lines]
-    assert written == [name for name in known if name in written]
+    assert written == [name for name, value in known.items() if value and name not in {"error", *left_out}]
 
 
 def test_dotenv_leaves_out_what_does_not_fit():
-    """A huge value does not cost the others."""
-    text = render_dotenv({"url": "https://a.b", "domains": "x" * 5_000, "error": "x", "status": "deployed"})
-    assert text == "ZEROKIE_URL=https://a.b\nZEROKIE_STATUS=deployed\n"
+    """A huge value does not cost the others, and is named."""
+    known = {"url": "https://a.b", "domains": "x" * 5_000, "error": "x", "status": "deployed"}
+    assert render_dotenv(known) == ("ZEROKIE_URL=https://a.b\nZEROKIE_STATUS=deployed\n", ["domains"])
 
 
 def test_annotations():

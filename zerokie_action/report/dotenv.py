@@ -13,13 +13,15 @@ _LIMIT = 5_000
 """GitLab refuses a file of 5 KB or more, as a whole."""
 
 
-def render_dotenv(outputs: Mapping[str, str]) -> str:
+def render_dotenv(outputs: Mapping[str, str]) -> tuple[str, list[str]]:
     """Return outputs as lines `ZEROKIE_NAME=value`, within what GitLab accepts of such a file.
 
     That is: at most 20 variables, less than 5 KB, no blank line, no empty value. `error` stays out: prose
-    does not survive there. A value that does not fit any more is left out.
+    does not survive there. A value that does not fit any more is left out: those are the names that are
+    returned beside the text.
     """
     lines = []
+    left_out = []
     room = _LIMIT - 1
     for name, value in outputs.items():
         if name == "error" or not value:
@@ -29,4 +31,6 @@ def render_dotenv(outputs: Mapping[str, str]) -> str:
         if len(line) <= room:
             lines.append(line)
             room -= len(line)
-    return "".join(lines)
+        else:
+            left_out.append(name)
+    return "".join(lines), left_out
