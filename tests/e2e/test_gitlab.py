@@ -18,7 +18,7 @@ from tests.e2e.repository import commit, copy_checkout
 if TYPE_CHECKING:
     from tests.e2e.platform import Platform
 
-DOCKER = Path(__file__).parent / "docker-retrying-cp"
+DOCKER = Path(__file__).parent / "docker-tidied"
 PIPELINE = """\
 stages: [deploy, check]
 include:
