@@ -28,6 +28,7 @@ include:
       directory: dist
       create: true
       review: true
+      review-in: branch
       environment: review/$CI_COMMIT_REF_SLUG
       action-image: %(image)s
       rules: %(rules)s
