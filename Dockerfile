@@ -14,8 +14,9 @@ RUN python -m venv /build \
  && /build/bin/pip --python /opt/zerokie/bin/python install --quiet --require-hashes --only-binary :all: -r requirements.txt
 
 # Bytecode that nothing has to check or write again, so that a start is fast also on a read-only file system.
-# The base image comes without any; of its library only what a command line tool can load is compiled.
-ENV COMPILE="python -m compileall -q -j 0 --invalidation-mode unchecked-hash"
+# The base image comes without any; of its library only what a command line tool can load is compiled. By one
+# process: what a worker has compiled before can show in what it writes next (python/cpython#129724).
+ENV COMPILE="python -m compileall -q -j 1 --invalidation-mode unchecked-hash"
 RUN stdlib=$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))') \
  && $COMPILE /opt/zerokie/lib \
  && $COMPILE -x '/(dist-packages|site-packages|ensurepip|idlelib|lib2to3|pydoc_data|test|tkinter|turtledemo)/' "$stdlib" \

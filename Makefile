@@ -22,10 +22,10 @@ export UV_PYTHON_DOWNLOADS := never
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-.venv/.synced: uv.lock pyproject.toml
+.venv/.synced: uv.lock pyproject.toml .ci/requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9,<1'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .ci/requirements.txt
 	@$(SYNC)
 	@touch $@
 
@@ -72,9 +72,10 @@ format: .venv/.synced ## Rewrite the code as the formatter wants it
 bench: .venv/.synced ## Measure deploys beside other tools
 	@$(BIN)/python -m bench $(ARGS)
 
-requirements: .venv/.synced ## Export the image's hashed requirements from uv.lock
+requirements: .venv/.synced ## Export what is installed without uv from uv.lock, with hashes
 	@$(EXPORT) --no-dev --output-file requirements.txt
 	@$(EXPORT) --only-group build --output-file requirements-build.txt
+	@$(EXPORT) --only-group setup --output-file .ci/requirements.txt
 
 clean: ## Remove what the commands above have made
 	@rm -rf .venv .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -1,6 +1,7 @@
 """What a release is, beside the image: a version, its notes, a commit that pins the image, and tags.
 
     python .ci/release.py check VERSION               is the checkout ready to be released as this?
+    python .ci/release.py try VERSION IMAGE           does the image start wherever it should?
     python .ci/release.py publish VERSION IMAGE       IMAGE is `ghcr.io/OWNER/NAME@sha256:…`
 
 `check` refuses a version that has its tag `vX.Y.Z` already, so the checkout needs the tags. `publish` talks
@@ -27,6 +28,8 @@ PINNED = {
     "templates/deploy.yml": (r"^      default: ghcr\.io/\S+$", "      default: {image}"),
 }
 """Where a file names the image: on main the Dockerfile or a moving tag, in a release the digest."""
+
+ARCHITECTURES = ("amd64", "arm64")
 
 _VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 _IMAGE = re.compile(r"ghcr\.io/[a-z0-9-]+/[a-z0-9._-]+@sha256:[0-9a-f]{64}")
@@ -98,6 +101,30 @@ def _check_texts(version: str) -> None:
     notes((ROOT / "CHANGELOG.md").read_text("utf-8"), version)
 
 
+def try_out(version: str, image: str) -> None:
+    """Start the pushed image on each architecture.
+
+    Each is pulled by its own digest: Docker's classic store keeps one architecture for each digest, and
+    refuses to pull the digest of both a second time.
+
+    Raises:
+        NotReadyError: an architecture is missing, or says that it is another version.
+    """
+    index = json.loads(_run("docker", "buildx", "imagetools", "inspect", "--raw", image))
+    digests = {
+        platform["architecture"]: part["digest"]
+        for part in index["manifests"]
+        if (platform := part["platform"])["os"] == "linux"
+    }
+    if missing := [architecture for architecture in ARCHITECTURES if architecture not in digests]:
+        raise NotReadyError(f"{image} is not built for {', '.join(missing)}")
+    for architecture in ARCHITECTURES:
+        part = f"{image.partition('@')[0]}@{digests[architecture]}"
+        said = _run("docker", "run", "--rm", "--platform", f"linux/{architecture}", part, "--version").strip()
+        if said != f"zerokie-action {version}":
+            raise NotReadyError(f"the image for {architecture} says that it is {said!r}, not {version}")
+
+
 def publish(version: str, image: str, commit: str) -> None:
     """Tag the release commit, publish the release, and let the moving tags follow.
 
@@ -133,7 +160,7 @@ def publish(version: str, image: str, commit: str) -> None:
     major = _numbers(version)[0]
     if major not in newer:
         _name_image(f"{name}:{major}", image)
-        _move(f"v{major}", released, exists=f"v{major}" in tags)
+        _tag(f"v{major}", released, exists=f"v{major}" in tags)
 
 
 def _message(tag: str, image: str) -> str:
@@ -142,7 +169,11 @@ def _message(tag: str, image: str) -> str:
 
 
 def _name_image(name: str, image: str) -> None:
+    """Give the image a tag, which then leads to this very digest."""
     _run("docker", "buildx", "imagetools", "create", "--tag", name, image)
+    inspect = ("docker", "buildx", "imagetools", "inspect", "--format", "{{.Manifest.Digest}}", name)
+    if (found := _run(*inspect).strip()) != image.partition("@")[2]:
+        raise NotReadyError(f"{name} leads to {found}, not to {image}")
 
 
 def _tag_release_commit(tag: str, image: str, commit: str) -> str:
@@ -151,18 +182,31 @@ def _tag_release_commit(tag: str, image: str, commit: str) -> str:
         {"path": path, "mode": "100644", "type": "blob", "content": pin(path, _at(commit, path), image)}
         for path in PINNED
     ]
-    tree = _api("POST", "git/trees", {"base_tree": commit, "tree": files})
+    base = _run("git", "-C", str(ROOT), "rev-parse", f"{commit}^{{tree}}").strip()
+    tree = _api("POST", "git/trees", {"base_tree": base, "tree": files})
     content = {"message": _message(tag, image), "tree": tree["sha"], "parents": [commit]}
     made = _api("POST", "git/commits", content)
-    _api("POST", "git/refs", {"ref": f"refs/tags/{tag}", "sha": made["sha"]})
+    _tag(tag, made["sha"], exists=False)
     return str(made["sha"])
 
 
-def _move(tag: str, sha: str, *, exists: bool) -> None:
-    if exists:
-        _api("PATCH", f"git/refs/tags/{tag}", {"sha": sha, "force": True})
-    else:
-        _api("POST", "git/refs", {"ref": f"refs/tags/{tag}", "sha": sha})
+def _tag(tag: str, sha: str, *, exists: bool) -> None:
+    """Let a tag lead to a commit.
+
+    Raises:
+        NotReadyError: GitHub does not let this token do it.
+    """
+    try:
+        if exists:
+            _api("PATCH", f"git/refs/tags/{tag}", {"sha": sha, "force": True})
+        else:
+            _api("POST", "git/refs", {"ref": f"refs/tags/{tag}", "sha": sha})
+    except subprocess.CalledProcessError as error:
+        raise NotReadyError(
+            f"GitHub does not set the tag {tag}. If it says 403 or 422: a workflow's own token can't do what "
+            "a rule for tags forbids, and can't tag a commit whose workflow files differ from main's by now. "
+            "Give the environment `release` a secret RELEASE_TOKEN (docs/releasing.md), and run the job again"
+        ) from error
 
 
 def _at(commit: str, path: str) -> str:
@@ -194,6 +238,8 @@ def main(arguments: list[str]) -> int:
         match arguments:
             case ["check", version]:
                 check(version)
+            case ["try", version, image]:
+                try_out(version, image)
             case ["publish", version, image]:
                 publish(version, image, _run("git", "-C", str(ROOT), "rev-parse", "HEAD").strip())
             case _:
