@@ -296,6 +296,7 @@ def test_human_seconds(seconds, text):
 
 
 SECRETS = st.text(min_size=4, max_size=40).map(str.strip).filter(lambda secret: len(secret) >= 4)
+GO_JSON = str.maketrans({"&": r"\u0026", "<": r"\u003c", ">": r"\u003e"})
 ENCODINGS = [
     str,
     quote,
@@ -307,6 +308,12 @@ ENCODINGS = [
     lambda secret: json.dumps(secret).replace("/", "\\/")[1:-1],
     html.escape,
     lambda secret: repr(secret)[1:-1],
+    lambda secret: repr(f"'{secret}\"")[3:-2],
+    # Go's JSON, HTML and paths; JavaScript's URLs
+    lambda secret: json.dumps(secret).translate(GO_JSON)[1:-1],
+    lambda secret: html.escape(secret).replace("&#x27;", "&#39;").replace("&quot;", "&#34;"),
+    lambda secret: quote(secret, safe="$&+=:@"),
+    lambda secret: quote(secret, safe="!'()*"),
     lambda secret: b64encode(secret.encode()).decode(),
     lambda secret: b64encode(secret.encode()).decode().rstrip("="),
     lambda secret: urlsafe_b64encode(secret.encode()).decode(),

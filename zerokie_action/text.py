@@ -129,7 +129,7 @@ def markdown_link(url: str, label: str = "") -> str:
         return markdown_text(label or url)
     # No zero-width space in a URL that is shown as one: people copy it.
     shown = _inert(one_line(label)) or _MARKUP.sub(_entity, url)
-    return f"[{shown}](<{_escape_html(url)}>)"
+    return f"[{shown}](<{url.translate(_HTML[0])}>)"
 
 
 def cut_markdown(markdown: str, limit: int) -> str:
@@ -230,25 +230,32 @@ def _patterns(secret: str) -> dict[str, re.Pattern[str]]:
 
 
 def _spellings(value: str) -> set[str]:
-    quoted = {quote(value, safe, errors="surrogatepass") for safe in ("", "/")}
+    quoted = {quote(value, safe, errors="surrogatepass") for safe in _URL_SAFE}
     quoted |= {quote_plus(value, errors="surrogatepass")}
     quoted |= {re.sub("%..", lambda match: match[0].lower(), form) for form in quoted}
     strings = {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1]}
+    # Beside a double quote, Python escapes the single ones.
+    strings |= {repr(f"{value}'\"")[1 : -len("\\'\"'")]}
     strings |= {form.replace("/", r"\/") for form in strings}
+    strings |= {form.translate(_GO_JSON) for form in strings}
     return (
-        {value, _escape_html(value)}
+        {value}
+        | {value.translate(table) for table in _HTML}
         | quoted
         | strings
         | {_encoded(value, alphabet) for alphabet in _ALPHABETS}
     )
 
 
-def _escape_html(text: str) -> str:
-    """As `html.escape`; that module would load the names of 2,000 characters into every run."""
-    return text.translate(_HTML)
-
-
-_HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
+_URL_SAFE = ("", "/", "!'()*", "$&+=:@")
+"""What stays as it is in a query, in a path, in JavaScript's `encodeURIComponent`, in Go's `PathEscape`."""
+_GO_JSON = str.maketrans({"&": r"\u0026", "<": r"\u003c", ">": r"\u003e"})
+# As `html.escape`, which would load the names of 2,000 characters into every run; and as Go's.
+_TAGS = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_HTML = (
+    str.maketrans(_TAGS | {'"': "&quot;", "'": "&#x27;"}),
+    str.maketrans(_TAGS | {'"': "&#34;", "'": "&#39;"}),
+)
 _ALPHABETS = (b64encode, urlsafe_b64encode)
 
 
