@@ -11,7 +11,7 @@ import sys
 from contextlib import suppress
 
 import zerokie_action
-from zerokie_action.signals import Signals, end_in_time, ignore_from_now_on
+from zerokie_action.signals import Signals, ignore_from_now_on, when_told
 
 _PASSED_THROUGH = {"sh", "bash", "cat"}
 _CANNOT_EXECUTE = 127
@@ -65,7 +65,7 @@ def cleanup() -> int:
 
 def _install_handlers() -> Signals:
     _open_closed_streams()
-    signals = Signals(end_in_time)
+    signals = Signals(when_told)
     signals.install()
     return signals
 

@@ -9,6 +9,7 @@ waits for the socket; more signals change nothing.
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import threading
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LAST_RESORT = 4.8
 """Seconds from the first signal to the end of the process, even when something blocks it."""
+_LOG_TIME_MS = 250
+_STDOUT = 1
 
 
 class Signals:
@@ -69,7 +72,25 @@ def ignore_from_now_on() -> None:
         signal.signal(watched, signal.SIG_IGN)
 
 
-def end_in_time(signum: int) -> None:
+def when_told(signum: int) -> None:
+    """What has to happen at the first signal, whatever the process is in the middle of."""
+    _end_in_time(signum)
+    _drop_a_stalled_log()
+
+
+def _drop_a_stalled_log() -> None:
+    """Write the log nowhere if nobody takes it: the lock is worth more than the rest of the log.
+
+    A write that waits for a reader (a paused terminal, a collector that hangs) holds up the whole process.
+    The signal interrupts it; Python then repeats it, and it ends.
+    """
+    room = select.poll()
+    room.register(_STDOUT, select.POLLOUT)
+    if not room.poll(_LOG_TIME_MS):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), _STDOUT)
+
+
+def _end_in_time(signum: int) -> None:
     """End the process when something blocks it: a name look-up in a thread, a file system that hangs."""
     last_resort = threading.Timer(LAST_RESORT, os._exit, [128 + signum])
     last_resort.daemon = True

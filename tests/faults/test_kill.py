@@ -56,12 +56,12 @@ class Runner:
             (self.site / path).parent.mkdir(parents=True, exist_ok=True)
             (self.site / path).write_text(text)
 
-    async def start(self, **env: str) -> asyncio.subprocess.Process:
+    async def start(self, stdout: int = asyncio.subprocess.PIPE, /, **env: str) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
             sys.executable,
             str(ROOT / "entrypoint.py"),
             env=self._env | env,
-            stdout=asyncio.subprocess.PIPE,
+            stdout=stdout,
             stderr=asyncio.subprocess.STDOUT,
         )
 
