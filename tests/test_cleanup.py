@@ -16,6 +16,7 @@ from zerokie_action.state import StateRecord
 
 if TYPE_CHECKING:
     from tests.support.world import World
+    from zerokie_action.sandbox.records import Record
 
 SESSION = "0b5c"
 FINALIZE = ("POST", "/finalize$")
@@ -90,3 +91,36 @@ def test_a_release_that_is_refused(
     assert "Cleanup: the lock on 'site' could not be released: Finalizing the deploy was refused" in said
     assert "It expires 30 minutes after its last heartbeat" in said
     assert world.platform.lock("site") == SESSION
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(Kind.STATUS, *FINALIZE, status=409),
+        Fault(Kind.STATUS, *FINALIZE, status=200, body=b'{"ok": true}'),
+    ],
+    ids=["refusal", "empty"],
+)
+def test_an_answer_from_something_in_between(
+    world: World, monkeypatch: pytest.MonkeyPatch, fault: Fault
+) -> None:
+    """The heartbeat says that the lock is still held, so finalize is sent again."""
+    world.platform.faults.add(fault)
+    said = clean_up(world, monkeypatch)
+    assert world.platform.lock("site") is None
+    (deployment,) = world.platform.deployments("site")
+    assert f"released now. The platform recorded it as {deployment.deploy_id}" in said
+
+
+def test_a_lock_that_is_lost_meanwhile(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the heartbeat and finalize somebody else got it: there is nothing to release."""
+
+    def take(record: Record) -> None:
+        if record.path.endswith("/finalize"):
+            world.platform.take_lock("site", "other")
+
+    world.platform.on_request = take
+    assert clean_up(world, monkeypatch) == (
+        "Cleanup: that deploy holds no lock on 'site' any more; nothing to do\n"
+    )
+    assert world.platform.lock("site") == "other"

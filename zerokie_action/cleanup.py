@@ -17,8 +17,9 @@ from zerokie_action.api.models import Counts
 from zerokie_action.api.network import Network
 from zerokie_action.api.platform import Platform
 from zerokie_action.api.retry import Retries
+from zerokie_action.api.session import Session
 from zerokie_action.ci import detect
-from zerokie_action.errors import DeployError, RequestRejected, unwrap
+from zerokie_action.errors import DeployError, LockLost, unwrap
 from zerokie_action.settings import DEFAULT_API_URL, InputSource, check_api_url, log_level, secrets
 from zerokie_action.state import HeldLock, StateRecord, default_file, held_locks
 from zerokie_action.text import Redactor
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 _TIME = 120.0
 _RETRIES = 5
-_UNKNOWN = "a deploy of unknown ID"
 
 
 def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> int:
@@ -96,32 +96,26 @@ async def _release_all(
 
 
 async def _release(lock: HeldLock, platform: Platform, state: StateRecord, ci: CI) -> None:
+    session = Session(platform.client, lock.app, lock.session)
+    finalized = None
     try:
-        if await platform.client.heartbeat(lock.app, lock.session):
-            recorded = await _finalize(lock, platform)
-            ci.warning(
-                f"Cleanup: the deploy of {lock.app!r} was killed and left its lock; it is released "
-                f"now. The platform recorded it as {recorded} with counts of zero: what really "
-                "changed is not known. Run the deploy again."
-            )
-        else:
-            ci.info(f"Cleanup: that deploy holds no lock on {lock.app!r} any more; nothing to do")
+        if held := await session.confirm():
+            # A killed deploy can't tell its counts any more.
+            finalized = await session.finalize(Counts())
+    except LockLost:  # in between
+        held = False
     except DeployError as error:
         ci.warning(
             f"Cleanup: the lock on {lock.app!r} could not be released: {error}. It expires {lock.expiry}"
         )
+        return
+    state.released(lock.session)
+    if held:
+        recorded = (finalized and finalized.deploy_id) or "a deploy of unknown ID"
+        ci.warning(
+            f"Cleanup: the deploy of {lock.app!r} was killed and left its lock; it is released "
+            f"now. The platform recorded it as {recorded} with counts of zero: what really "
+            "changed is not known. Run the deploy again."
+        )
     else:
-        state.released(lock.session)
-
-
-async def _finalize(lock: HeldLock, platform: Platform) -> str:
-    """Finalize, and return what the platform recorded it as."""
-    try:
-        # A killed deploy can't tell its counts any more.
-        finalized = await platform.client.finalize(lock.app, lock.session, Counts())
-    except RequestRejected as refusal:
-        # An earlier attempt, whose answer was lost, may have released it.
-        if not refusal.unclear or await platform.client.heartbeat(lock.app, lock.session):
-            raise
-        return _UNKNOWN
-    return finalized.deploy_id or _UNKNOWN
+        ci.info(f"Cleanup: that deploy holds no lock on {lock.app!r} any more; nothing to do")

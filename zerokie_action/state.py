@@ -17,13 +17,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from zerokie_action.api.lease import LEASE
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.report.files import write_report_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-_LEASE = timedelta(minutes=30)
 _LONGEST_FILE = 64 * 1024
 _MOST_LOCKS = 50
 """In a file; those that were asked for last."""
@@ -46,14 +46,14 @@ class HeldLock(NamedTuple):
     def expiry(self) -> str:
         """When it expires by itself at the latest, for a message; a heartbeat may have come later."""
         try:
-            at = datetime.fromisoformat(self.asked_at) + _LEASE
+            at = datetime.fromisoformat(self.asked_at) + timedelta(seconds=LEASE)
         except (ValueError, OverflowError):
             return "30 minutes after its last heartbeat"
         return f"30 minutes after its last heartbeat ({at:%Y-%m-%d %H:%M:%S} UTC if there was none)"
 
 
 class StateRecord:
-    """Implements `zerokie_action.api.lock.LockState`."""
+    """Implements `zerokie_action.api.session.LockState`."""
 
     def __init__(self, save: Callable[[Mapping[str, str]], None], file: Path | None) -> None:
         """Record in two places.

@@ -6,15 +6,13 @@ import json
 import re
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 import pytest
 
 from tests.operations.containers import tell
 from tests.support import timewarp
-from zerokie_action.api import lock
-from zerokie_action.errors import LockLost
 from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
@@ -444,28 +442,3 @@ def test_github_is_told_that_nothing_is_left(
     world.run()
     entries = dict(line.split("=", 1) for line in recorded.read_text("utf-8").splitlines())
     assert entries["released"] == entries["session"]
-
-
-def test_the_clock_runs_while_the_machine_is_suspended(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the system has such a clock."""
-    assert lock.boot_time() == pytest.approx(time.clock_gettime(time.CLOCK_BOOTTIME), abs=10)
-    monkeypatch.delattr(time, "CLOCK_BOOTTIME")
-    assert lock.boot_time() == pytest.approx(time.monotonic(), abs=10)
-
-
-def test_a_lock_that_nobody_asked_for_is_not_ours() -> None:
-    """The fence is closed until the platform has confirmed the lock."""
-    nothing: Any = None
-    never_asked = lock.DeployLock(
-        nothing,
-        "site",
-        "session",
-        turn=nothing,
-        heartbeat=180,
-        state=nothing,
-        shield=nothing,
-        log=nothing,
-        clock=lambda: 0.0,
-    )
-    with pytest.raises(LockLost):
-        never_asked.check()

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zerokie_action.api.client import Client
-    from zerokie_action.api.lock import LockState
     from zerokie_action.api.platform import Platform
+    from zerokie_action.api.session import LockState
     from zerokie_action.ci import CI
     from zerokie_action.report.result import Result
     from zerokie_action.settings import Settings

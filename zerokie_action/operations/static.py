@@ -9,6 +9,7 @@ import anyio.to_thread
 
 from zerokie_action.api.lock import deploy_lock
 from zerokie_action.api.models import Counts
+from zerokie_action.api.session import Session
 from zerokie_action.api.upload import Upload
 from zerokie_action.api.waiting import Turn
 from zerokie_action.files.content import FileContent
@@ -53,9 +54,7 @@ async def deploy_directory(job: Job, directory: Path) -> None:
     turn = Turn(job.app, job.settings.lock_timeout, job.ci)
     try:
         async with deploy_lock(
-            job.client,
-            job.app,
-            job.session,
+            Session(job.client, job.app, job.session),
             counts=lambda: Counts(len(changes.uploaded), len(changes.deleted), changes.bytes_uploaded),
             turn=turn,
             heartbeat=job.settings.lock_heartbeat,

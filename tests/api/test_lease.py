@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 
 from zerokie_action.api.client import Asked
-from zerokie_action.api.lock import LEASE, MARGIN, deploy_lock
+from zerokie_action.api.lease import LEASE, MARGIN, Lease, boot_time
+from zerokie_action.api.lock import deploy_lock
 from zerokie_action.api.models import Counts
+from zerokie_action.api.session import Session
 from zerokie_action.api.waiting import Turn
 from zerokie_action.errors import LockLost, PlatformUnavailable
 from zerokie_action.shield import Shield
@@ -66,16 +69,13 @@ async def test_work_ends_in_time(answer: Callable[[], Awaitable[bool]], interval
     async def work() -> None:
         nonlocal ended
         async with deploy_lock(
-            client,
-            "site",
-            "session",
+            Session(client, "site", "session", clock=anyio.current_time),
             counts=Counts,
             turn=Turn("site", 0, Quiet()),
             heartbeat=interval,
             state=Quiet(),
             shield=Shield(),
             log=Quiet(),
-            clock=anyio.current_time,
         ):
             try:
                 await anyio.sleep_forever()
@@ -85,3 +85,16 @@ async def test_work_ends_in_time(answer: Callable[[], Awaitable[bool]], interval
     with pytest.raises(LockLost, match="has not confirmed it for almost 30 minutes"):
         await work()
     assert LEASE - MARGIN - 1 <= ended - began < LEASE
+
+
+def test_the_clock_runs_while_the_machine_is_suspended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system has such a clock."""
+    assert boot_time() == pytest.approx(time.clock_gettime(time.CLOCK_BOOTTIME), abs=10)
+    monkeypatch.delattr(time, "CLOCK_BOOTTIME")
+    assert boot_time() == pytest.approx(time.monotonic(), abs=10)
+
+
+def test_a_lock_that_nobody_asked_for_is_not_ours() -> None:
+    """The fence is closed until the platform has confirmed the lock."""
+    with pytest.raises(LockLost):
+        Lease(lambda: 0.0).check()

@@ -1,0 +1,85 @@
+"""The lease: how long the platform keeps a lock for us, and whether we may still write.
+
+"Locks expire after 30 minutes" without a heartbeat. We count from when we asked, which is before the
+platform could have answered, and stop a minute earlier: what is sent then has arrived in time.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from zerokie_action.errors import LockLost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LEASE = 30 * 60.0
+"""Seconds without a heartbeat after which the platform lets a lock expire ("PUT …/deploy/lock")."""
+
+MARGIN = 60.0
+"""A write that starts now must have arrived before the lease is over."""
+
+UNCONFIRMED = "the platform has not confirmed it for almost 30 minutes (was this machine suspended?)"
+NOT_OURS = "the platform says that this deploy does not hold it"
+"""Why a lock is lost, as the end of a sentence."""
+
+
+def boot_time() -> float:
+    """Seconds on a clock that never goes back and also runs while the machine is suspended."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+class Lease:
+    """Our lease of one lock. It is over until the platform has confirmed it for the first time.
+
+    Attributes:
+        clock: gives the seconds that count.
+        lost: why the lock is not ours any more, once that is known.
+    """
+
+    def __init__(self, clock: Callable[[], float] = boot_time) -> None:
+        self.clock = clock
+        self.lost: LockLost | None = None
+        self._confirmed = -LEASE
+        self._confirmed_wall = time.time()
+
+    def confirmed(self, asked: float) -> None:
+        """The platform says that the lock is ours; we asked at `asked`, by `clock`."""
+        # Counted from when we asked: the platform's 30 minutes can only have begun later.
+        self._confirmed = asked
+        self._confirmed_wall = time.time()
+
+    @property
+    def left(self) -> float:
+        """Seconds in which a write may still begin; negative when they are over."""
+        return self._confirmed + LEASE - MARGIN - self.clock()
+
+    def check(self) -> None:
+        """The fence before every write.
+
+        Raises:
+            LockLost: unless the platform confirmed the lock recently enough for a write to arrive in time.
+        """
+        if self.lost is None and self.left <= 0:
+            self.lose(UNCONFIRMED)
+        self.raise_if_lost()
+
+    def lose(self, why: str) -> None:
+        """The lock is not ours any more; `why` is `UNCONFIRMED` or `NOT_OURS`."""
+        self.lost = LockLost(
+            f"The deploy lock was lost in the middle of the deploy: {why}",
+            hint="Nothing was written after that. Run the deploy again.",
+        )
+
+    def raise_if_lost(self) -> None:
+        """Raise `LockLost` if the lock is known to be lost."""
+        if self.lost is not None:
+            raise self.lost
+
+    @property
+    def expiry(self) -> str:
+        """A sentence for users: when the platform lets the lock expire."""
+        until = datetime.fromtimestamp(self._confirmed_wall + LEASE, UTC)
+        return f"The lock expires by itself at {until:%Y-%m-%d %H:%M:%S} UTC, if it was not released."
