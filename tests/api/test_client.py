@@ -14,7 +14,7 @@ import zerokie_action
 from tests.api.clients import KEY, Constant, client_of, client_over
 from tests.api.endpoints import BEFORE, COUNTS, ENDPOINTS, EVERY_ENDPOINT, SESSION, encoded
 from tests.api.servers import always, serve
-from zerokie_action.api.client import file_target
+from zerokie_action.api.requests import file_target
 from zerokie_action.api.transport import Answer
 
 OF_AN_APP = [

@@ -91,7 +91,7 @@ class TestWhatIsRepeated:
     async def test_final_statuses(self, code: int) -> None:
         """Any other answer is the answer."""
         script = Script(status(code, b"no"))
-        assert await send(script) == Reply(code, b"no", None)
+        assert await send(script) == Reply(REQUEST.purpose, code, b"no", None)
         assert len(script.attempts) == 1
 
     async def test_what_can_t_get_better(self) -> None:
@@ -159,7 +159,7 @@ class TestUnclear:
         async def recover() -> bytes | None:
             return found.pop(0)
 
-        assert await send(script, recover=recover) == Reply(200, b"", b"there", unclear=True)
+        assert await send(script, recover=recover) == Reply(REQUEST.purpose, 200, b"", b"there", unclear=True)
         assert len(script.attempts) == 4
 
     async def test_recovery_at_the_end(self) -> None:

@@ -7,12 +7,9 @@ errors of `zerokie_action.errors`. Those of the network have become `NoAnswer` b
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from dataclasses import replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
-from urllib.parse import quote
 
 from zerokie_action.api import answers
 from zerokie_action.api.models import (
@@ -23,35 +20,31 @@ from zerokie_action.api.models import (
     Domain,
     Finalized,
     Locked,
-    Registry,
     StoredFile,
 )
-from zerokie_action.api.transport import MEGABYTE, Answer, Content, Request
-from zerokie_action.errors import (
-    AuthenticationError,
-    DeployError,
-    PlatformUnavailable,
-    RequestRejected,
+from zerokie_action.api.refusals import CONFLICT, NOT_FOUND, refusal, unknown_app
+from zerokie_action.api.requests import (
+    FINALIZE_TIMEOUT,
+    LARGEST_LISTING,
+    LISTING_TIMEOUT,
+    app_target,
+    domain_target,
+    file_target,
+    lock_request,
+    new_request,
+    registry_auth,
 )
+from zerokie_action.api.transport import MEGABYTE, Answer, Content, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
+    from zerokie_action.api.models import Registry
     from zerokie_action.api.retry import Reply, Sender
+    from zerokie_action.errors import DeployError, RequestRejected
 
 T = TypeVar("T")
-
-REQUEST_TIMEOUT = 30.0
-LISTING_TIMEOUT = 120.0
-LARGEST_LISTING = 512 * MEGABYTE
-"""Seconds and bytes for a listing: a hundred thousand files make a long answer."""
-FINALIZE_TIMEOUT = 25.0
-"""Seconds for one attempt to finalize: a second one must fit into the minute that a release may take."""
-
-UNAUTHORIZED = 401
-NOT_FOUND = 404
-CONFLICT = 409
 
 
 class Asked(NamedTuple):
@@ -104,7 +97,7 @@ class Client:
         registry: Registry | None = None,
     ) -> App:
         """Create a container app ("POST /v1/apps", container). `cpu` in units, `memory` in MB."""
-        login = _registry_auth(registry)
+        login = registry_auth(registry)
         optional = {"port": port, "cpu": cpu, "memory": memory, "env": env, "registry_auth": login}
         body = {"name": name, "type": "container", "image": image} | {
             key: value for key, value in optional.items() if value is not None
@@ -113,17 +106,16 @@ class Client:
 
     async def list_apps(self) -> list[App]:
         """All apps of the key ("GET /v1/apps")."""
-        request = _request("GET", "/v1/apps", "listing the apps", max_answer=16 * MEGABYTE)
-        reply = await self._sender.send(request, answers.many(APPS))
-        return await self._value(reply, "listing the apps", app=None)
+        request = new_request("listing the apps", "GET", "/v1/apps", max_answer=16 * MEGABYTE)
+        return await self._value(await self._sender.send(request, answers.many(APPS)), app=None)
 
     async def find_app(self, name: str) -> App | None:
         """One app ("GET /v1/apps/:name"); None when there is none of that name."""
-        purpose = f"looking up app {name!r}"
-        reply = await self._sender.send(_request("GET", _app_path(name), purpose), answers.one(App))
+        request = new_request(f"looking up app {name!r}", "GET", app_target(name))
+        reply = await self._sender.send(request, answers.one(App))
         if reply.status == NOT_FOUND:
             return None
-        return await self._value(reply, purpose, app=name)
+        return await self._value(reply, app=name)
 
     async def get_app(self, name: str) -> App:
         """One app ("GET /v1/apps/:name").
@@ -138,16 +130,15 @@ class Client:
 
     async def delete_app(self, name: str) -> bool:
         """Delete an app ("DELETE /v1/apps/:name"); False when there was none (any more)."""
-        purpose = f"deleting app {name!r}"
 
         async def is_gone() -> bool | None:
             return await self.find_app(name) is None or None
 
-        request = _request("DELETE", _app_path(name), purpose)
+        request = new_request(f"deleting app {name!r}", "DELETE", app_target(name))
         reply = await self._sender.send(request, answers.no_content, recover=is_gone)
         if reply.status == NOT_FOUND:
             return reply.unclear
-        await self._value(reply, purpose, app=name)
+        await self._value(reply, app=name)
         return True
 
     async def deploy(
@@ -157,7 +148,7 @@ class Client:
 
         `before` is the app as it was, to tell after an unclear outcome whether the deploy took effect.
         """
-        wanted = {"image": image, "registry_auth": _registry_auth(registry)}
+        wanted = {"image": image, "registry_auth": registry_auth(registry)}
         body = {key: value for key, value in wanted.items() if value is not None}
         purpose = f"deploying {image!r}" if image else f"restarting {name!r}"
 
@@ -166,25 +157,25 @@ class Client:
             expected = app is not None and app.image == (image or before.image)
             return app if app is not None and expected and app.updated_at > before.updated_at else None
 
-        path = f"{_app_path(name)}/deploy"
-        reply = await self._sender.send(
-            _request("POST", path, purpose, body), answers.one(App), recover=took_effect
-        )
+        request = new_request(purpose, "POST", app_target(name, "/deploy"), body)
+        reply = await self._sender.send(request, answers.one(App), recover=took_effect)
         if reply.status == CONFLICT:
             took = await took_effect() if reply.unclear else None
             return took or Busy(reply.retry_after)
-        return await self._value(reply, purpose, app=name)
+        return await self._value(reply, app=name)
 
     # Files of static apps
 
     async def list_files(self, name: str) -> list[StoredFile]:
         """All files in the app's storage zone ("GET /v1/apps/:name/files")."""
-        purpose = f"listing the files of {name!r}"
-        path = f"{_app_path(name)}/files"
-        request = _request("GET", path, purpose, max_answer=LARGEST_LISTING, timeout=LISTING_TIMEOUT)
-        files = await self._value(
-            await self._sender.send(request, answers.many(STORED_FILES)), purpose, app=name
+        request = new_request(
+            f"listing the files of {name!r}",
+            "GET",
+            app_target(name, "/files"),
+            max_answer=LARGEST_LISTING,
+            timeout=LISTING_TIMEOUT,
         )
+        files = await self._value(await self._sender.send(request, answers.many(STORED_FILES)), app=name)
         if all(file.path.startswith("/") for file in files):  # then that is how all of them are written
             files = [replace(file, path=file.path[1:]) for file in files]
         return files
@@ -195,16 +186,15 @@ class Client:
         Returns:
             The second of the platform's answer, by its own clock, if the answer says so.
         """
-        purpose = f"uploading {path!r}"
-        request = Request(purpose, "PUT", file_target(name, path), content, content_type)
-        return await self._value(await self._sender.send(request, answers.second), purpose, app=name)
+        request = Request(f"uploading {path!r}", "PUT", file_target(name, path), content, content_type)
+        return await self._value(await self._sender.send(request, answers.second), app=name)
 
     async def delete_file(self, name: str, path: str) -> None:
         """Delete one file ("DELETE /v1/apps/:name/files/{path}"). One that is gone already is done."""
-        purpose = f"deleting {path!r}"
-        reply = await self._sender.send(_request("DELETE", file_target(name, path), purpose), answers.nothing)
+        request = new_request(f"deleting {path!r}", "DELETE", file_target(name, path))
+        reply = await self._sender.send(request, answers.nothing)
         if reply.status != NOT_FOUND:
-            await self._value(reply, purpose, app=name)
+            await self._value(reply, app=name)
 
     # The deploy lock
 
@@ -226,7 +216,6 @@ class Client:
             around: entered around each attempt (see `Sender.send`).
             in_doubt: what the last call returned: the session has asked before.
         """
-        purpose = "asking for the deploy lock"
 
         async def is_ours() -> bool | None:
             return await self.heartbeat(name, session, around) or None
@@ -235,25 +224,24 @@ class Client:
             lock = answers.one(Locked)(answer)
             return lock.locked and lock.deploy_session_id.casefold() in {"", session.casefold()}
 
-        request = _lock_request("POST", name, session, purpose)
+        request = lock_request("asking for the deploy lock", "POST", name, session)
         reply = await self._sender.send(request, parse, recover=is_ours, around=around)
         in_doubt = in_doubt or reply.unclear
         if reply.status == CONFLICT:
             ours = in_doubt and await self.heartbeat(name, session, around)
         else:
-            ours = await self._value(reply, purpose, app=name)
+            ours = await self._value(reply, app=name)
         return Asked(ours, in_doubt and not ours, reply.retry_after)
 
     async def heartbeat(
         self, name: str, session: str, around: Callable[[], AbstractContextManager[object]] | None = None
     ) -> bool:
         """Keep the lock alive ("PUT /v1/apps/:name/deploy/lock"); False when it is not ours (404, 409)."""
-        purpose = "confirming the deploy lock"
-        request = _lock_request("PUT", name, session, purpose)
+        request = lock_request("confirming the deploy lock", "PUT", name, session)
         reply = await self._sender.send(request, answers.nothing, around=around)
         if reply.status in {NOT_FOUND, CONFLICT}:
             return False
-        await self._value(reply, purpose, app=name)
+        await self._value(reply, app=name)
         return True
 
     async def finalize(self, name: str, session: str, counts: Counts) -> Finalized:
@@ -263,18 +251,16 @@ class Client:
             RequestRejected: with status 404 or 409 when the session holds no lock. `unclear` is set when an
                 earlier attempt may have released it.
         """
-        purpose = "finalizing the deploy"
         body = {
             "deploy_session_id": session,
             "files_uploaded": counts.files_uploaded,
             "files_deleted": counts.files_deleted,
             "total_bytes": counts.total_bytes,
         }
-        request = _request(
-            "POST", f"{_app_path(name)}/deploy/finalize", purpose, body, timeout=FINALIZE_TIMEOUT
-        )
+        target = app_target(name, "/deploy/finalize")
+        request = new_request("finalizing the deploy", "POST", target, body, timeout=FINALIZE_TIMEOUT)
         # A 404 need not be about the app: the session may hold no lock.
-        return await self._value(await self._sender.send(request, answers.finalized), purpose, app=None)
+        return await self._value(await self._sender.send(request, answers.finalized), app=None)
 
     # Custom domains of static apps
 
@@ -284,126 +270,51 @@ class Client:
         Raises:
             RequestRejected: with status 409 when it is attached already, here or elsewhere.
         """
-        purpose = f"attaching {domain!r}"
-        request = _request("POST", f"{_app_path(name)}/domains", purpose, {"domain": domain})
+        target = app_target(name, "/domains")
+        request = new_request(f"attaching {domain!r}", "POST", target, {"domain": domain})
         reply = await self._sender.send(request, answers.one(Domain))
         if reply.status == CONFLICT and reply.unclear:
             return None
-        return await self._value(reply, purpose, app=name)
+        return await self._value(reply, app=name)
 
     async def remove_domain(self, name: str, domain: str) -> bool:
         """Remove a domain ("DELETE /v1/apps/:name/domains/:domain"); False when it was not attached."""
-        purpose = f"removing {domain!r}"
-        path = f"{_app_path(name)}/domains/{_segment(domain)}"
-        reply = await self._sender.send(_request("DELETE", path, purpose), answers.no_content)
+        request = new_request(f"removing {domain!r}", "DELETE", domain_target(name, domain))
+        reply = await self._sender.send(request, answers.no_content)
         if reply.status == NOT_FOUND:
             return reply.unclear
-        await self._value(reply, purpose, app=name)
+        await self._value(reply, app=name)
         return True
 
     # What all endpoints share
 
     async def _create(self, name: str, body: Mapping[str, object], is_ours: Callable[[App], bool]) -> App:
-        purpose = f"creating app {name!r}"
-        reply = await self._sender.send(_request("POST", "/v1/apps", purpose, body), answers.one(App))
+        request = new_request(f"creating app {name!r}", "POST", "/v1/apps", body)
+        reply = await self._sender.send(request, answers.one(App))
         if reply.status == CONFLICT and reply.unclear:
             app = await self.find_app(name)
             if app is not None and is_ours(app):
                 return app
-        return await self._value(reply, purpose, app=None)
+        return await self._value(reply, app=None)
 
-    async def _value(self, reply: Reply[T], purpose: str, *, app: str | None) -> T:
-        """What a final answer brought, or the error that it stands for."""
+    async def _value(self, reply: Reply[T], *, app: str | None) -> T:
+        """What a final answer brought. A 404 is about `app`, if that is given.
+
+        Raises:
+            DeployError: what an answer other than 2xx stands for.
+        """
         if reply.ok:
             return reply.value  # type: ignore[return-value]  # a reply that is ok has been parsed
-        error = await self._error(reply, purpose, app)
+        words = self._sender.words(reply.body) or "no reason given"
+        if reply.status == NOT_FOUND and app is not None:
+            error: DeployError = await self._unknown_app(app, words)
+        else:
+            error = refusal(reply, words)
         error.unclear = reply.unclear
         raise error
 
-    async def _error(self, reply: Reply[T], purpose: str, app: str | None) -> DeployError:
-        words = self._sender.words(reply.body) or "no reason given"
-        if reply.status == UNAUTHORIZED:
-            return AuthenticationError(
-                f'The platform does not accept the API key (401: "{words}")',
-                hint="Check that the secret behind `api-key` holds a current key for this `api-url`.",
-            )
-        if reply.status == NOT_FOUND and app is not None:
-            return await self._unknown_app(app, words)
-        message = f'{purpose[0].upper()}{purpose[1:]} was refused ({reply.status}: "{words}")'
-        if reply.status >= 500:  # noqa: PLR2004 - HTTP's own numbers
-            return PlatformUnavailable(message, hint="Check `api-url`: something there can't do this at all.")
-        return RequestRejected(message, status=reply.status, hint=_HINTS.get(reply.status, _HINT))
-
     async def _unknown_app(self, name: str, words: str) -> RequestRejected:
-        import difflib  # noqa: PLC0415 - only for this error
-
-        close: list[str] = []
+        others: list[App] = []
         with suppress(Exception):  # the matches are a courtesy; the 404 is the error
-            others = [app.name for app in await self.list_apps() if app.name != name]
-            close = difflib.get_close_matches(name, others, n=3)
-        meant = f" Did you mean {' or '.join(repr(match) for match in close)}?" if close else ""
-        return RequestRejected(
-            f'App {name!r} was not found (404: "{words}").{meant}',
-            status=NOT_FOUND,
-            hint="Correct `app`, or set `create: true` to create it.",
-        )
-
-
-_HINT = "The platform's own words say why; correct that, then run the job again."
-_HINTS = {
-    409: "Something else is changing the app, or has taken its name; run the job again when that has ended.",
-    400: "Check the inputs that this request is made of.",
-    403: "The key is known but may not do this; check its permissions.",
-}
-_REDIRECT = "Redirects are not followed with the API key; correct `api-url`."
-_HINTS |= dict.fromkeys((301, 302, 303, 307, 308), _REDIRECT)
-
-
-def file_target(app: str, path: str) -> str:
-    """The request target for a file of a static app.
-
-    Raises:
-        ValueError: when a segment is empty, `.` or `..`: it would reach something else.
-    """
-    return f"{_app_path(app)}/files/{'/'.join(_segment(part) for part in path.split('/'))}"
-
-
-def _app_path(name: str) -> str:
-    return f"/v1/apps/{_segment(name)}"
-
-
-@lru_cache(maxsize=1024)  # the app and its folders come again and again
-def _segment(text: str) -> str:
-    if text in {"", ".", ".."}:
-        raise ValueError(f"{text!r} can't be addressed as a path segment")
-    return quote(text, safe="")
-
-
-def _request(
-    method: str,
-    target: str,
-    purpose: str,
-    body: Mapping[str, object] | None = None,
-    *,
-    max_answer: int = MEGABYTE,
-    timeout: float = REQUEST_TIMEOUT,
-) -> Request:
-    if body is None:
-        return Request(purpose, method, target, max_answer=max_answer, timeout=timeout)
-    content = json.dumps(body).encode()
-    kind = "application/json"
-    return Request(purpose, method, target, content, kind, max_answer=max_answer, timeout=timeout)
-
-
-def _lock_request(method: str, name: str, session: str, purpose: str) -> Request:
-    return _request(method, f"{_app_path(name)}/deploy/lock", purpose, {"deploy_session_id": session})
-
-
-def _registry_auth(registry: Registry | None) -> dict[str, str] | None:
-    if registry is None:
-        return None
-    return {
-        "username": registry.username,
-        "password": registry.password,
-        "server_address": registry.server_address,
-    }
+            others = await self.list_apps()
+        return unknown_app(name, words, [app.name for app in others])

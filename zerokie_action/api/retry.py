@@ -93,11 +93,13 @@ class Reply(NamedTuple, Generic[T]):
     """A final answer.
 
     Attributes:
+        purpose: the request's.
         value: what `parse` made of a 2xx answer, else None.
         unclear: an earlier attempt may have taken effect before this one was made.
         retry_after: seconds that an answer other than 2xx asks to wait.
     """
 
+    purpose: str
     status: int
     body: bytes
     value: T | None
@@ -189,7 +191,7 @@ class Sender:
                 self._notice(f"{request.purpose}: {outcome.reason}; trying again in {delay:.1f} s")
                 await anyio.sleep(delay)
             if outcome.unclear and recover and (value := await recover()) is not None:
-                return Reply(200, b"", value, unclear=True)
+                return Reply(request.purpose, 200, b"", value, unclear=True)
             if delay is None:
                 raise self._gave_up(request, outcome, attempt, unclear=unclear)
 
@@ -208,7 +210,8 @@ class Sender:
                 status=answer.status,
             )
         if not 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's own numbers
-            return Reply(answer.status, answer.body, None, unclear, retry_after(answer.headers))
+            wait = retry_after(answer.headers)
+            return Reply(request.purpose, answer.status, answer.body, None, unclear, wait)
         try:
             value = parse(answer)
         except Malformed as malformed:
@@ -216,7 +219,7 @@ class Sender:
             return _Failure(reason, unclear=True, status=answer.status)
         # Only now: what stands in between has a clock of its own.
         self._clock.note(answer.headers)
-        return Reply(answer.status, answer.body, value, unclear)
+        return Reply(request.purpose, answer.status, answer.body, value, unclear)
 
     def words(self, body: bytes) -> str:
         """What an answer says of itself (`error_text`), without secrets, in at most 500 characters."""

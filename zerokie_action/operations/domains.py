@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zerokie_action.api.client import CONFLICT
+from zerokie_action.api.refusals import CONFLICT
 from zerokie_action.errors import RequestRejected
 
 if TYPE_CHECKING:
