@@ -13,7 +13,7 @@ import pytest
 
 import zerokie_action
 from zerokie_action import errors, main
-from zerokie_action.api.platform import USER_AGENT
+from zerokie_action.api.transport import USER_AGENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

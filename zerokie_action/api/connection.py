@@ -136,11 +136,11 @@ class Connection:
         fields = _fields({"Host": target, **_login(self._proxy)})
         proxy.write(f"CONNECT {target} HTTP/1.1\r\n{fields}\r\n".encode("ascii"))
         try:
-            status = (await answer).status
+            granted = await answer
         except NoAnswer as trouble:
             raise NoAnswer(f"the proxy gave no tunnel: {trouble}", sent=False) from None
-        if not 200 <= status < 300:  # noqa: PLR2004 - HTTP's own numbers
-            raise NoAnswer(f"the proxy refused a tunnel ({status})", sent=False)
+        if not granted.ok:
+            raise NoAnswer(f"the proxy refused a tunnel ({granted.status})", sent=False)
         if not proxy.undisturbed:
             raise NoAnswer("the proxy spoke out of turn", sent=False)
         wire = Wire()

@@ -1,4 +1,7 @@
-"""The transport for everything but uploads: httpx, one client for the run."""
+"""httpx, for what users may point anywhere: an app's public pages, the forge's API.
+
+The platform's own API goes through `pool`.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ _ASIDE = "zerokie_location"
 
 
 class HttpTransport:
-    """Carries requests to one origin. Follows no redirect: the API key goes nowhere else.
+    """Carries requests to one origin. Follows no redirect: whoever asks decides what may go along.
 
     Implements `zerokie_action.api.transport.Transport`.
     """

@@ -6,7 +6,7 @@ what was really changed, except when the lock is not ours any more.
 
     idle ── ask ──> asking ── 200 ──────────────> held ── finalize ──> released
                       │  └── 409, heartbeat 200 ──^ │
-                      │                             ├── 404/409, or 30 minutes unconfirmed ──> lost
+                      │                             ├── 404/409, or 29 minutes unconfirmed ──> lost
                       └── 409 ──> waiting ── ask …  └── finalize fails ──> abandoned (expires by itself)
 
 What is left of "held" is in `acquire`; `lease` knows when the lock is lost, and `session` sends the requests.

@@ -6,13 +6,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
-import zerokie_action
 from zerokie_action.api.client import Client
 from zerokie_action.api.clock import PlatformClock
 from zerokie_action.api.connection import Connection
 from zerokie_action.api.pool import Pool
 from zerokie_action.api.retry import Retries, Sender
-from zerokie_action.api.transport import NoAnswer, Request
+from zerokie_action.api.transport import USER_AGENT, NoAnswer, Request
 from zerokie_action.api.upload import Writers
 from zerokie_action.errors import ConfigurationError
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from zerokie_action.api.network import Network
     from zerokie_action.shield import Shield
 
-USER_AGENT = f"zerokie-action/{zerokie_action.__version__}"
 _AS_ANYBODY = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", "Cache-Control": "no-cache"}
 
 

@@ -3,7 +3,7 @@
 Start-up and uploads both live from it. Importing httpx and httpcore and opening a client takes
 longer than the rest of a run in which nothing changed, and a pool of theirs looks at all its
 connections at every request (`docs/performance.md`). Here a connection is taken from a list and put
-back. What people may point anywhere (health checks, comments) goes through httpx (`public`).
+back. What people may point anywhere (health checks, comments) goes through httpx (`http`).
 """
 
 from __future__ import annotations

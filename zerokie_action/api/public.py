@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 import anyio
 import httpx
 
-import zerokie_action
 from zerokie_action.api.http import HttpTransport
-from zerokie_action.api.transport import Answer, NoAnswer, Request
+from zerokie_action.api.transport import USER_AGENT, Answer, NoAnswer, Request
 
 if TYPE_CHECKING:
     from zerokie_action.api.network import Network
 
-_HEADERS = {"User-Agent": f"zerokie-action/{zerokie_action.__version__}", "Cache-Control": "no-cache"}
+_HEADERS = {"User-Agent": USER_AGENT, "Cache-Control": "no-cache"}
 _MOST_REDIRECTS = 10
 _LARGEST_PORT = 65_535
 

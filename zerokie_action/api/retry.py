@@ -209,7 +209,7 @@ class Sender:
                 retry_after=retry_after(answer.headers),
                 status=answer.status,
             )
-        if not 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's own numbers
+        if not answer.ok:
             wait = retry_after(answer.headers)
             return Reply(request.purpose, answer.status, answer.body, None, unclear, wait)
         try:

@@ -11,8 +11,13 @@ import socket
 import ssl
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+import zerokie_action
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+USER_AGENT = f"zerokie-action/{zerokie_action.__version__}"
+"""How every request introduces us, to the platform and to anybody else."""
 
 MEGABYTE = 1_000_000
 CONNECT_TIMEOUT = 10.0
@@ -84,6 +89,11 @@ class Answer(NamedTuple):
     status: int
     headers: Mapping[str, str]
     body: bytes = b""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is a 2xx."""
+        return 200 <= self.status < 300  # noqa: PLR2004 - HTTP's own numbers
 
 
 class NoAnswer(Exception):  # noqa: N818 - it is not an error of ours, and may be no error at all

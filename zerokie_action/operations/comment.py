@@ -8,8 +8,7 @@ import anyio
 
 from zerokie_action.api.http import HttpTransport
 from zerokie_action.api.models import error_text
-from zerokie_action.api.platform import USER_AGENT
-from zerokie_action.api.transport import MEGABYTE, Answer, NoAnswer, Request
+from zerokie_action.api.transport import MEGABYTE, USER_AGENT, Answer, NoAnswer, Request
 from zerokie_action.ci.comments import CannotComment, Refused, find_discussion, put_comment
 
 if TYPE_CHECKING:
@@ -82,7 +81,7 @@ async def _attempt(transport: HttpTransport, request: Request) -> Answer:
         answer = await transport.send(request)
     except NoAnswer as trouble:
         raise CannotComment(str(trouble)) from trouble
-    if not 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's own numbers
+    if not answer.ok:
         raise Refused(answer.status, error_text(answer.body))
     return answer
 
