@@ -124,3 +124,11 @@ def test_a_lock_that_is_lost_meanwhile(world: World, monkeypatch: pytest.MonkeyP
         "Cleanup: that deploy holds no lock on 'site' any more; nothing to do\n"
     )
     assert world.platform.lock("site") == "other"
+
+
+def test_the_debug_log(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It shows the requests, as that of a deploy."""
+    world.env["ZEROKIE_LOG_LEVEL"] = "debug"
+    said = clean_up(world, monkeypatch)
+    assert "PUT /v1/apps/site/deploy/lock: 200 in 0.00 s" in said
+    assert "POST /v1/apps/site/deploy/finalize: 200 in " in said

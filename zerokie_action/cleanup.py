@@ -65,6 +65,7 @@ def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> int:
                 Retries(_RETRIES),
                 notice=ci.info,
                 clean=ci.redact,
+                trace=ci.debug if ci.shows("debug") else None,
             )
             anyio.run(_release_all, held, connect, StateRecord(ci.save_state, file), ci, signals)
     except Exception as error:  # noqa: BLE001 - a cleanup that fails the pipeline helps nobody

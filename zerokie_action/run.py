@@ -156,6 +156,7 @@ async def _work(
             retries,
             notice=ci.info,
             clean=ci.redact,
+            trace=ci.debug if ci.shows("debug") else None,
         ) as platform:
             job = Job(
                 settings=settings,

@@ -11,6 +11,7 @@ from zerokie_action.api.clock import PlatformClock
 from zerokie_action.api.connection import Connection
 from zerokie_action.api.pool import Pool
 from zerokie_action.api.retry import Retries, Sender
+from zerokie_action.api.trace import Traced
 from zerokie_action.api.transport import USER_AGENT, NoAnswer, Request
 from zerokie_action.api.upload import Writers
 from zerokie_action.errors import ConfigurationError
@@ -44,8 +45,19 @@ class Platform:
         *,
         notice: Callable[[str], None],
         clean: Callable[[str], str],
+        trace: Callable[[str], None] | None = None,
     ) -> None:
-        """Connect to nothing yet; `notice` and `clean` are those of a `Sender`."""
+        """Connect to nothing yet.
+
+        Args:
+            base: the API's URL, without a trailing slash.
+            api_key: goes with every request.
+            network: the way out.
+            retries: the run's.
+            notice: as for a `Sender`.
+            clean: as for a `Sender`.
+            trace: told of every attempt of every request, one line.
+        """
         self.network = network
         self.retries = retries
         self.clock = PlatformClock()
@@ -57,7 +69,9 @@ class Platform:
         }
         self._notice = notice
         self._pool = Pool(base, headers, network)
-        self._sender = partial(Sender, self._pool, retries, clock=self.clock, notice=notice, clean=clean)
+        # Thousands of uploads go this way: who does not trace does not pay for it.
+        transport = Traced(self._pool, trace) if trace else self._pool
+        self._sender = partial(Sender, transport, retries, clock=self.clock, notice=notice, clean=clean)
         self.client = Client(self._sender())
 
     async def __aenter__(self) -> Self:

@@ -45,19 +45,23 @@ class CI:
 
     # --- the log
 
+    def shows(self, level: Level) -> bool:
+        """Whether lines of this level are shown, for those to whom it is work to make them."""
+        return _LEVELS.index(level) >= self._threshold
+
     def debug(self, *lines: str) -> None:
         """Log what only somebody who hunts a defect wants to know."""
-        if self._shows("debug"):
+        if self.shows("debug"):
             self._print_lines(lines)
 
     def info(self, *lines: str) -> None:
         """Log a step of the story."""
-        if self._shows("info"):
+        if self.shows("info"):
             self._print_lines(lines)
 
     def warning(self, text: str, *more: str, title: str = "") -> None:
         """Log a problem that the run survives. `title` heads the annotation where there is one."""
-        if self._shows("warning"):
+        if self.shows("warning"):
             self._problem("warning", (text, *more), title)
 
     def error(self, text: str, *more: str, title: str = "") -> None:
@@ -117,9 +121,6 @@ class CI:
         return ""
 
     # --- for subclasses
-
-    def _shows(self, level: Level) -> bool:
-        return _LEVELS.index(level) >= self._threshold
 
     def _safe(self, text: str) -> str:
         return log_line(self.redact(text))

@@ -49,14 +49,14 @@ class GitHub(CI):
         """Log as `::debug::` if the runner shows that (`RUNNER_DEBUG`), else as plain lines."""
         if self._env.get("RUNNER_DEBUG") != "1":
             super().debug(*lines)
-        elif self._shows("debug"):
+        elif self.shows("debug"):
             for line in lines:
                 self._command("debug", self._safe(line))
 
     @contextmanager
     def group(self, title: str) -> Iterator[None]:
         """Fold the lines that are logged inside under `title`. Groups do not nest: an inner one is a line."""
-        if self._grouping or not self._shows("info"):
+        if self._grouping or not self.shows("info"):
             self.info(title)
             yield
             return

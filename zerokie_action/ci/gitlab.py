@@ -43,7 +43,7 @@ class GitLab(CI):
     @contextmanager
     def group(self, title: str) -> Iterator[None]:
         """Fold the lines that are logged inside into a collapsed section."""
-        if not self._shows("info"):
+        if not self.shows("info"):
             yield
             return
         self._sections += 1

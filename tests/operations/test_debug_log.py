@@ -1,0 +1,71 @@
+"""What `log-level: debug` shows of the requests: each attempt, how it ended, how long it took."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.operations.containers import tell
+from tests.support.world import API_KEY
+from zerokie_action.sandbox.faults import Fault, Kind
+
+if TYPE_CHECKING:
+    from tests.support.world import Outcome, World
+
+
+def traced(outcome: Outcome) -> list[str]:
+    """The lines about requests."""
+    return re.findall(r"^(?:GET|PUT|POST|DELETE) /v1/.*$", outcome.log, re.MULTILINE)
+
+
+def test_every_request_is_shown(world: World) -> None:
+    """With its status, in the order of the answers; the key is nowhere."""
+    outcome = world.run(log_level="debug", concurrency=1)
+    assert outcome.exit_code == 0, outcome.log
+    shown = [re.sub(r" in \d+\.\d\d s$", "", line) for line in traced(outcome)]
+    assert sorted(shown) == sorted(
+        f"{record.method} {record.path}: {record.status}" for record in outcome.requests
+    )
+    assert "PUT /v1/apps/site/files/assets/style.css: 200" in shown
+    assert API_KEY not in outcome.log
+
+
+@pytest.mark.parametrize("level", [None, "info", "warning"])
+def test_nobody_else_is_bothered(world: World, level: str | None) -> None:
+    assert traced(world.run(log_level=level)) == []
+
+
+def test_what_is_slow(world: World) -> None:
+    world.platform.faults.add(Fault(Kind.DELAY, "PUT", "/files/index.html$", seconds=7))
+    outcome = world.run(log_level="debug")
+    assert "PUT /v1/apps/site/files/index.html: 200 in 7.00 s" in traced(outcome)
+
+
+def test_every_attempt_is_shown(world: World) -> None:
+    """Why there was no answer, too."""
+    world.platform.faults.add(
+        Fault(Kind.STATUS, "PUT", "/files/index.html$", status=503),
+        Fault(Kind.RESET, "PUT", "/files/index.html$"),
+    )
+    outcome = world.run(log_level="debug")
+    about_it = [line.partition("index.html: ")[2] for line in traced(outcome) if "files/index.html" in line]
+    assert about_it == ["503 in 0.00 s", "the connection was reset, after 0.00 s", "200 in 0.00 s"]
+
+
+def test_what_was_under_way_at_the_end(world: World) -> None:
+    """A run that ends early says what it did not wait for."""
+    world.platform.faults.add(Fault(Kind.HANG, "GET", "/files$"))
+    tell(world, after=3)
+    outcome = world.run(log_level="debug")
+    assert outcome.exit_code == 143
+    assert "GET /v1/apps/site/files: given up after 3.00 s" in traced(outcome)
+
+
+def test_a_secret_in_a_path(world: World) -> None:
+    """It is replaced, as everywhere in the log."""
+    world.write({f"{API_KEY}.txt": b"x"})
+    outcome = world.run(log_level="debug")
+    assert "PUT /v1/apps/site/files/***.txt: 200 in 0.00 s" in traced(outcome)
+    assert API_KEY not in outcome.log
