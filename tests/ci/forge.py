@@ -40,6 +40,7 @@ class Forge:
         comments: texts by their IDs, in order.
         locked: IDs that may not be edited with our token.
         refuse: method -> status and body; all requests of that method get it.
+        retry_after: what such an answer says of the next attempt.
         requests: method and target of each request.
         on_request: called before each.
     """
@@ -47,6 +48,7 @@ class Forge:
     comments: dict[int, str] = field(default_factory=dict)
     locked: set[int] = field(default_factory=set)
     refuse: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+    retry_after: str | None = None
     requests: list[str] = field(default_factory=list)
     on_request: Callable[[str], None] | None = None
 
@@ -65,7 +67,7 @@ class Forge:
             return 401, {}, b'{"message": "Bad credentials"}'
         if method in self.refuse:
             status, answer = self.refuse[method]
-            return status, {}, answer
+            return status, {"retry-after": self.retry_after} if self.retry_after else {}, answer
         if _ALL.fullmatch(parts.path):
             return self._all(method, parse_qs(parts.query), body)
         if (one := _ONE.fullmatch(parts.path)) and method == _EDIT[parts.path[:6]]:

@@ -199,6 +199,31 @@ class TestNeverFailsTheDeploy:
         assert warnings(outcome) == []
         assert len(forge.comments) == 1
 
+    @pytest.mark.parametrize("status", [429, 503])
+    def test_the_forge_says_when_to_ask_again(self, world: World, status: int) -> None:
+        """`Retry-After` is honoured: not before."""
+        forge = Forge(refuse={"GET": (status, b"")}, retry_after="8")
+        asked: list[float] = []
+
+        def note(_method: str) -> None:
+            asked.append(world.loop.now)
+            if len(asked) == 1:
+                world.loop.call_later(1, forge.refuse.clear)
+
+        forge.on_request = note
+        outcome = run(world, forge)
+        assert warnings(outcome) == []
+        assert len(forge.comments) == 1
+        assert asked[1] - asked[0] == pytest.approx(8, abs=0.1)
+
+    def test_the_forge_says_to_ask_much_later(self, world: World) -> None:
+        """There is no waiting for nothing, and the warning has the forge's words."""
+        forge = Forge(refuse={"GET": (429, b'{"message": "rate limit"}')}, retry_after="60")
+        outcome = run(world, forge)
+        self.fine(outcome, 'the API answered 429: "rate limit"')
+        assert len(forge.requests) == 1
+        assert outcome.seconds < 2
+
     def test_a_new_comment_is_asked_for_once(self, world: World) -> None:
         """Its answer may be lost, and there would be two."""
         forge = Forge(refuse={"POST": (502, b"")})

@@ -202,7 +202,7 @@ class Sender:
             answer = await self._transport.send(request)
         except NoAnswer as trouble:
             return _Failure(str(trouble), unclear=trouble.sent, permanent=trouble.permanent)
-        if _asks_for_another_attempt(answer.status):
+        if asks_for_another_attempt(answer.status):
             return _Failure(
                 f"the platform answered {answer.status}{self._quoted(answer)}",
                 unclear=answer.status != _TOO_MANY_REQUESTS,
@@ -241,7 +241,8 @@ class Sender:
         )
 
 
-def _asks_for_another_attempt(status: int) -> bool:
+def asks_for_another_attempt(status: int) -> bool:
+    """Whether a status may be another one next time: 429 and 5xx, except 501."""
     return status == _TOO_MANY_REQUESTS or (status >= _SERVER_ERROR and status != _NOT_IMPLEMENTED)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import anyio
 
 from zerokie_action.api.http import HttpTransport
 from zerokie_action.api.models import error_text
+from zerokie_action.api.retry import asks_for_another_attempt, retry_after
 from zerokie_action.api.transport import MEGABYTE, USER_AGENT, Answer, NoAnswer, Request
 from zerokie_action.ci.comments import CannotComment, Refused, find_discussion, put_comment
 
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 
 _TIME = 20.0
 _PAUSES = (0.5, 2.0)
-_TOO_MANY_REQUESTS = 429
 
 
 async def keep_comment(
@@ -65,22 +66,22 @@ async def _put(settings: Settings, env: Mapping[str, str], network: Network, bod
 async def _send(transport: HttpTransport, request: Request) -> Answer:
     """The answer, if it is a good one. Only a new comment is not asked for twice: there may be two then."""
     for pause in () if request.method == "POST" else _PAUSES:
-        try:
-            return await _attempt(transport, request)
-        except Refused as refused:
-            if refused.status < 500 and refused.status != _TOO_MANY_REQUESTS:  # noqa: PLR2004 - HTTP's own number
-                raise
-        except CannotComment:
-            pass
-        await anyio.sleep(pause)
-    return await _attempt(transport, request)
-
-
-async def _attempt(transport: HttpTransport, request: Request) -> Answer:
+        wait = pause
+        with suppress(NoAnswer):
+            answer = await transport.send(request)
+            if not asks_for_another_attempt(answer.status):
+                return _good(answer)
+            wait = max(pause, retry_after(answer.headers) or 0)
+            if anyio.current_time() + wait > anyio.current_effective_deadline():
+                return _good(answer)  # what it says is more than that the time is over
+        await anyio.sleep(wait)
     try:
-        answer = await transport.send(request)
+        return _good(await transport.send(request))
     except NoAnswer as trouble:
         raise CannotComment(str(trouble)) from trouble
+
+
+def _good(answer: Answer) -> Answer:
     if not answer.ok:
         raise Refused(answer.status, error_text(answer.body))
     return answer
