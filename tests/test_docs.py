@@ -274,7 +274,7 @@ PROOFS = {
     ("held", "held"): ("lost", "does not hold it"),
     ("held", "released"): ("first deploy", "Finalized"),
     ("held", "lost"): ("lost", "The deploy lock was lost"),
-    ("held", "abandoned"): ("abandoned", "finalizing the deploy failed"),
+    ("held", "abandoned"): ("abandoned", "Finalizing the deploy failed"),
     ("held", "killed"): ("killed", "was killed and left its lock"),
     ("killed", "released"): ("killed", "it is released now"),
     ("abandoned", "[*]"): ("abandoned", "The lock expires by itself"),

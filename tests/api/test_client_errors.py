@@ -185,7 +185,7 @@ class TestOddAnswers:
         ):
             error = await error_of(lambda client: client.find_app("site"), client)
         assert str(error) == (
-            "looking up app 'site' failed after 1 attempt: the answer is larger than 1000000 bytes"
+            "Looking up app 'site' failed after 1 attempt: the answer is larger than 1000000 bytes"
         )
 
     async def test_a_long_error(self) -> None:

@@ -65,6 +65,6 @@ async def test_news_of_repetitions(sandbox: Platform) -> None:
     async with client_of(sandbox.base_url, retries=3, notice=news.append) as client:
         await client.list_apps()
     assert news == [
-        'listing the apps: the platform answered 503 ("Service Unavailable"); trying again in 0.0 s',
-        "listing the apps: the connection was reset; trying again in 0.0 s",
+        'Listing the apps: the platform answered 503 ("Service Unavailable"); trying again in 0.0 s',
+        "Listing the apps: the connection was reset; trying again in 0.0 s",
     ]

@@ -97,14 +97,14 @@ async def test_a_redirect_to_no_page(location: str) -> None:
     """It is not followed; the error says where it comes from."""
     async with serve(chain(location)) as server:
         said = await trouble(f"{server.url}/0")
-    assert said == f"the redirect from {server.url}/0 leads to what is not the URL of a page"
+    assert said == f"the redirect from {server.url}/0 leads to an invalid URL"
 
 
 @pytest.mark.parametrize("url", ["", "/path", "my-app.example.com/x", "http://h:99999/", "http://h:x/"])
 async def test_no_url(url: str) -> None:
     """What the platform calls a URL need not be one."""
     assert await trouble(url) == "this is not the URL of a page"
-    assert shown_url(url) == "an address that is no URL"
+    assert shown_url(url) == "an invalid URL"
 
 
 async def test_a_redirect_without_a_place_is_an_answer() -> None:

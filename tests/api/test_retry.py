@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from zerokie_action.api.transport import Transport
 
-REQUEST = Request("listing the apps", "GET", "/v1/apps")
+REQUEST = Request("Listing the apps", "GET", "/v1/apps")
 NOW, LATER = "Sat, 07 Mar 2026 17:00:00 GMT", "Sat, 07 Mar 2026 18:00:00 GMT"
 LOST = NoAnswer("the connection was reset", sent=True)
 REFUSED = NoAnswer("connection refused", sent=False)
@@ -99,7 +99,7 @@ class TestWhatIsRepeated:
         error = await gives_up(script)
         assert len(script.attempts) == 1
         assert str(error) == (
-            "listing the apps failed after 1 attempt: the server's TLS certificate is not trusted (expired)"
+            "Listing the apps failed after 1 attempt: the server's TLS certificate is not trusted (expired)"
         )
         assert error.hint == (
             "Check `api-url`. If the certificate is your own, name its authority's bundle in SSL_CERT_FILE."
@@ -170,7 +170,7 @@ class TestUnclear:
 
         assert (await send(Script(LOST), 0, recover=recover)).value == b"there"
         assert str(await gives_up(Script(REFUSED), 0, recover=recover)) == (
-            "listing the apps failed after 1 attempt: connection refused"
+            "Listing the apps failed after 1 attempt: connection refused"
         )
 
 
@@ -181,7 +181,7 @@ class TestDelays:
         error = await gives_up(script, 8)
         gaps = [later - sooner for sooner, later in zip(script.attempts, script.attempts[1:], strict=False)]
         assert gaps == pytest.approx([0.5, 1, 2, 4, 8, 16, 20, 20])
-        assert str(error) == "listing the apps failed after 9 attempts: connection refused"
+        assert str(error) == "Listing the apps failed after 9 attempts: connection refused"
 
     @settings(deadline=None)
     @given(jitter=st.floats(0, 1), attempt=st.integers(1, 2000))
@@ -207,7 +207,7 @@ class TestDelays:
         script = Script(LOST, FINE)
         budget = Retries(0)
         assert str(await gives_up(script, budget)) == (
-            "listing the apps failed after 1 attempt: the connection was reset"
+            "Listing the apps failed after 1 attempt: the connection was reset"
         )
         assert (len(script.attempts), budget.used) == (1, 0)
 
@@ -224,7 +224,7 @@ class TestDelays:
         with anyio.fail_after(1800):
             error = await gives_up(script)
         assert (
-            str(error) == 'listing the apps failed after 1 attempt: the platform answered 503 ("maintenance")'
+            str(error) == 'Listing the apps failed after 1 attempt: the platform answered 503 ("maintenance")'
         )
         assert error.hint == (
             "The platform asked to wait 3600 s. Run the job again in a few minutes. "
@@ -236,9 +236,9 @@ class TestDelays:
         news: list[str] = []
         await send(Script(LOST, status(502, b'{"error": "CDN"}'), status(500), FINE), notice=news.append)
         assert news == [
-            "listing the apps: the connection was reset; trying again in 0.5 s",
-            'listing the apps: the platform answered 502 ("CDN"); trying again in 1.0 s',
-            "listing the apps: the platform answered 500; trying again in 2.0 s",
+            "Listing the apps: the connection was reset; trying again in 0.5 s",
+            'Listing the apps: the platform answered 502 ("CDN"); trying again in 1.0 s',
+            "Listing the apps: the platform answered 500; trying again in 2.0 s",
         ]
 
     async def test_push_back(self) -> None:

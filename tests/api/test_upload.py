@@ -164,7 +164,9 @@ async def test_what_was_sent_before_the_end(sandbox: Platform, why: str, seconds
     else:
         assert ended - began <= 60 + 10.1
         count = {"cancelled": 4, "refused": 3}[why]
-        assert told == [f"{count} requests were sent and not answered in time: the platform may still do it"]
+        assert told == [
+            f"{count} requests were sent but not answered in time; the platform may still carry them out"
+        ]
 
 
 @pytest.mark.parametrize("steps", range(30))

@@ -109,5 +109,5 @@ async def test_how_long_it_took() -> None:
     with pytest.raises(LockHeld) as caught:
         await turn.wait()
     assert str(caught.value) == (
-        f"Another deploy of 'site' holds the deploy lock and did so for {turn.waited:.0f} s"
+        f"Another deploy of 'site' still holds the deploy lock after {turn.waited:.0f} s"
     )

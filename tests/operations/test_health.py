@@ -137,7 +137,7 @@ class TestContainers:
         assert outcome.exit_code == 10
         url = "http://platform/_apps/web/"
         assert error(outcome) == (
-            f"{url} is not healthy after 3 s: the redirect from {url} leads to what is not the URL of a page"
+            f"{url} is not healthy after 3 s: the redirect from {url} leads to an invalid URL"
         )
 
     @pytest.mark.parametrize(

@@ -154,7 +154,7 @@ def test_a_heartbeat_that_does_not_tell_whose_it_is(world: World, state: Path) -
     outcome = world.run(retries=0)
     code, message, hint = error(outcome)
     assert code == 5
-    assert message.startswith("confirming the deploy lock failed after 1 attempt")
+    assert message.startswith("Confirming the deploy lock failed after 1 attempt")
     assert hint.startswith(f"{EXPIRES} ")
     assert state.exists()
 
@@ -212,7 +212,7 @@ def test_a_failure_whose_release_fails(world: World, state: Path) -> None:
     outcome = world.run(retries=0)
     (warning,) = [line for line in lines(outcome) if line.startswith("Warning")]
     assert warning.startswith(
-        "Warning: finalizing the deploy failed after 1 attempt: the platform answered 503 "
+        "Warning: Finalizing the deploy failed after 1 attempt: the platform answered 503 "
         f'("Service Unavailable"). {EXPIRES} Run the job again'
     )
     assert ".." not in warning
@@ -255,6 +255,7 @@ def test_a_cancelled_run_leaves_alone_what_is_not_its_own(world: World) -> None:
     outcome = world.run()
     assert outcome.exit_code == 143
     assert requests(outcome) == [("POST lock", None), *[("PUT lock", 404)] * 3]
+    assert "The platform says that it has not given us the deploy lock" in lines(outcome)
     assert "released" not in outcome.log
     assert outcome.seconds < 3 + 5
 
@@ -324,7 +325,7 @@ def test_a_cancelled_run_whose_lock_goes_to_somebody_else(world: World, state: P
     ("fault", "says"),
     [
         (Fault(Kind.STATUS, *HEARTBEAT, status=403), "(403"),
-        (Fault(Kind.HANG, *HEARTBEAT, times=None), "is not known. The lock expires"),
+        (Fault(Kind.HANG, *HEARTBEAT, times=None), "holds the deploy lock. The lock expires"),
     ],
     ids=["refused", "no answer"],
 )
@@ -334,7 +335,7 @@ def test_whose_lock_it_is_may_remain_unknown(world: World, state: Path, fault: F
     tell(world, after=3)
     outcome = world.run()
     (warning,) = [line for line in lines(outcome) if line.startswith("Warning")]
-    assert warning.startswith("Warning: Whether the deploy lock is ours is not known")
+    assert warning.startswith("Warning: It is not known whether this run holds the deploy lock")
     assert says in warning
     assert warning.endswith(EXPIRES)
     assert outcome.seconds < 8

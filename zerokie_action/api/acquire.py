@@ -98,11 +98,11 @@ async def _give_back_what_may_be_ours(session: Session, state: LockState, shield
                 state.released(session.id)
             else:
                 # The platform may still be at work on the request, so the cleanup must look again.
-                log.info("The platform has not given us the deploy lock, as far as it says")
+                log.info("The platform says that it has not given us the deploy lock")
         except DeployError as error:
             why = f": {error}"
     if why or scope.cancelled_caught:
-        warning = f"Whether the deploy lock is ours is not known{why}. {session.lease.expiry}"
+        warning = f"It is not known whether this run holds the deploy lock{why}. {session.lease.expiry}"
         log.warning(warning)
 
 

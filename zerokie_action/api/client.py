@@ -106,12 +106,12 @@ class Client:
 
     async def list_apps(self) -> list[App]:
         """All apps of the key ("GET /v1/apps")."""
-        request = new_request("listing the apps", "GET", "/v1/apps", max_answer=16 * MEGABYTE)
+        request = new_request("Listing the apps", "GET", "/v1/apps", max_answer=16 * MEGABYTE)
         return await self._value(await self._sender.send(request, answers.many(APPS)), app=None)
 
     async def find_app(self, name: str) -> App | None:
         """One app ("GET /v1/apps/:name"); None when there is none of that name."""
-        request = new_request(f"looking up app {name!r}", "GET", app_target(name))
+        request = new_request(f"Looking up app {name!r}", "GET", app_target(name))
         reply = await self._sender.send(request, answers.one(App))
         if reply.status == NOT_FOUND:
             return None
@@ -134,7 +134,7 @@ class Client:
         async def is_gone() -> bool | None:
             return await self.find_app(name) is None or None
 
-        request = new_request(f"deleting app {name!r}", "DELETE", app_target(name))
+        request = new_request(f"Deleting app {name!r}", "DELETE", app_target(name))
         reply = await self._sender.send(request, answers.no_content, recover=is_gone)
         if reply.status == NOT_FOUND:
             return reply.unclear
@@ -150,7 +150,7 @@ class Client:
         """
         wanted = {"image": image, "registry_auth": registry_auth(registry)}
         body = {key: value for key, value in wanted.items() if value is not None}
-        purpose = f"deploying {image!r}" if image else f"restarting {name!r}"
+        purpose = f"Deploying {image!r}" if image else f"Restarting {name!r}"
 
         async def took_effect() -> App | None:
             app = await self.find_app(name)
@@ -169,7 +169,7 @@ class Client:
     async def list_files(self, name: str) -> list[StoredFile]:
         """All files in the app's storage zone ("GET /v1/apps/:name/files")."""
         request = new_request(
-            f"listing the files of {name!r}",
+            f"Listing the files of {name!r}",
             "GET",
             app_target(name, "/files"),
             max_answer=LARGEST_LISTING,
@@ -186,12 +186,12 @@ class Client:
         Returns:
             The second of the platform's answer, by its own clock, if the answer says so.
         """
-        request = Request(f"uploading {path!r}", "PUT", file_target(name, path), content, content_type)
+        request = Request(f"Uploading {path!r}", "PUT", file_target(name, path), content, content_type)
         return await self._value(await self._sender.send(request, answers.second), app=name)
 
     async def delete_file(self, name: str, path: str) -> None:
         """Delete one file ("DELETE /v1/apps/:name/files/{path}"). One that is gone already is done."""
-        request = new_request(f"deleting {path!r}", "DELETE", file_target(name, path))
+        request = new_request(f"Deleting {path!r}", "DELETE", file_target(name, path))
         reply = await self._sender.send(request, answers.nothing)
         if reply.status != NOT_FOUND:
             await self._value(reply, app=name)
@@ -224,7 +224,7 @@ class Client:
             lock = answers.one(Locked)(answer)
             return lock.locked and lock.deploy_session_id.casefold() in {"", session.casefold()}
 
-        request = lock_request("asking for the deploy lock", "POST", name, session)
+        request = lock_request("Asking for the deploy lock", "POST", name, session)
         reply = await self._sender.send(request, parse, recover=is_ours, around=around)
         in_doubt = in_doubt or reply.unclear
         if reply.status == CONFLICT:
@@ -237,7 +237,7 @@ class Client:
         self, name: str, session: str, around: Callable[[], AbstractContextManager[object]] | None = None
     ) -> bool:
         """Keep the lock alive ("PUT /v1/apps/:name/deploy/lock"); False when it is not ours (404, 409)."""
-        request = lock_request("confirming the deploy lock", "PUT", name, session)
+        request = lock_request("Confirming the deploy lock", "PUT", name, session)
         reply = await self._sender.send(request, answers.nothing, around=around)
         if reply.status in {NOT_FOUND, CONFLICT}:
             return False
@@ -258,7 +258,7 @@ class Client:
             "total_bytes": counts.total_bytes,
         }
         target = app_target(name, "/deploy/finalize")
-        request = new_request("finalizing the deploy", "POST", target, body, timeout=FINALIZE_TIMEOUT)
+        request = new_request("Finalizing the deploy", "POST", target, body, timeout=FINALIZE_TIMEOUT)
         # A 404 need not be about the app: the session may hold no lock.
         return await self._value(await self._sender.send(request, answers.finalized), app=None)
 
@@ -271,7 +271,7 @@ class Client:
             RequestRejected: with status 409 when it is attached already, here or elsewhere.
         """
         target = app_target(name, "/domains")
-        request = new_request(f"attaching {domain!r}", "POST", target, {"domain": domain})
+        request = new_request(f"Attaching {domain!r}", "POST", target, {"domain": domain})
         reply = await self._sender.send(request, answers.one(Domain))
         if reply.status == CONFLICT and reply.unclear:
             return None
@@ -279,7 +279,7 @@ class Client:
 
     async def remove_domain(self, name: str, domain: str) -> bool:
         """Remove a domain ("DELETE /v1/apps/:name/domains/:domain"); False when it was not attached."""
-        request = new_request(f"removing {domain!r}", "DELETE", domain_target(name, domain))
+        request = new_request(f"Removing {domain!r}", "DELETE", domain_target(name, domain))
         reply = await self._sender.send(request, answers.no_content)
         if reply.status == NOT_FOUND:
             return reply.unclear
@@ -289,7 +289,7 @@ class Client:
     # What all endpoints share
 
     async def _create(self, name: str, body: Mapping[str, object], is_ours: Callable[[App], bool]) -> App:
-        request = new_request(f"creating app {name!r}", "POST", "/v1/apps", body)
+        request = new_request(f"Creating app {name!r}", "POST", "/v1/apps", body)
         reply = await self._sender.send(request, answers.one(App))
         if reply.status == CONFLICT and reply.unclear:
             app = await self.find_app(name)

@@ -106,7 +106,7 @@ class Platform:
         connection = Connection(base, _AS_ANYBODY, self.network)
         try:
             answer = await connection.send(
-                Request("reading", "GET", target, max_answer=max_answer, timeout=seconds)
+                Request("Reading", "GET", target, max_answer=max_answer, timeout=seconds)
             )
         except (NoAnswer, ConfigurationError, ValueError):  # ValueError: no URL that can be asked for
             return None

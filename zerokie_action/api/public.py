@@ -54,7 +54,7 @@ async def read_page(url: str, network: Network, *, max_answer: int, seconds: flo
     target = where.raw_path.decode()
     try:
         return await transport.send(
-            Request("reading a page", "GET", target, max_answer=max_answer, timeout=seconds)
+            Request("Reading a page", "GET", target, max_answer=max_answer, timeout=seconds)
         )
     finally:
         await transport.aclose()
@@ -88,7 +88,7 @@ def shown_url(url: str) -> str:
     try:
         where = _parse(url)
     except NoAnswer:
-        return "an address that is no URL"
+        return "an invalid URL"
     return f"{where.scheme}://{where.netloc.decode()}{where.path}"
 
 
@@ -104,7 +104,7 @@ def _no_page(redirected_from: httpx.URL | None) -> NoAnswer:
     if redirected_from is None:
         return NoAnswer("this is not the URL of a page", sent=False, permanent=True)
     place = shown_url(str(redirected_from))
-    return NoAnswer(f"the redirect from {place} leads to what is not the URL of a page", sent=True)
+    return NoAnswer(f"the redirect from {place} leads to an invalid URL", sent=True)
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

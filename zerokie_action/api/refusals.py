@@ -36,8 +36,7 @@ def refusal(reply: Reply[Any], words: str) -> DeployError:
             f'The platform does not accept the API key (401: "{words}")',
             hint="Check that the secret behind `api-key` holds a current key for this `api-url`.",
         )
-    purpose = f"{reply.purpose[0].upper()}{reply.purpose[1:]}"
-    message = f'{purpose} was refused ({reply.status}: "{words}")'
+    message = f'{reply.purpose} was refused ({reply.status}: "{words}")'
     if reply.status >= 500:  # noqa: PLR2004 - HTTP's own numbers
         return PlatformUnavailable(message, hint="Check `api-url`: something there can't do this at all.")
     return RequestRejected(message, status=reply.status, hint=_HINTS.get(reply.status, _HINT))

@@ -66,7 +66,7 @@ class Request(NamedTuple):
     """One request.
 
     Attributes:
-        purpose: what it is for, in words that an error message can begin with.
+        purpose: what it is for, in words that a sentence begins with: `Listing the apps`.
         target: path and query, percent-encoded, exactly as it must be on the wire.
         timeout: seconds for the answer to one attempt, and for each piece of a large body.
         max_answer: bytes of body that are read at most.

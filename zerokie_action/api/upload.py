@@ -205,7 +205,9 @@ class Writers:
             with self._shield.protect(ANSWER_TIME, when_told=ANSWER_TIME_WHEN_TOLD):
                 await all_ended.wait()
             if count := sum(worker.sent for worker in workers):
-                requests = "1 request was" if count == 1 else f"{count} requests were"
-                self._notice(f"{requests} sent and not answered in time: the platform may still do it")
+                requests, them = ("1 request was", "it") if count == 1 else (f"{count} requests were", "them")
+                self._notice(
+                    f"{requests} sent but not answered in time; the platform may still carry {them} out"
+                )
         for worker in workers:
             worker.scope.cancel()

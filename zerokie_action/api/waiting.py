@@ -79,9 +79,9 @@ class Turn:
         self._next_news = self.waited + _NEWS_EVERY
 
     def _held(self) -> LockHeld:
-        lasted = f" and did so for {self.waited:.0f} s" if self.waited >= 1 else ""
+        still, after = ("still ", f" after {self.waited:.0f} s") if self.waited >= 1 else ("", "")
         return LockHeld(
-            f"Another deploy of {self._app!r} holds the deploy lock{lasted}",
+            f"Another deploy of {self._app!r} {still}holds the deploy lock{after}",
             hint="Wait for that deploy to end, or raise `lock-timeout`. "
             "A lock without heartbeat expires after 30 minutes.",
         )

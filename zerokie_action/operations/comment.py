@@ -51,7 +51,7 @@ async def _put(settings: Settings, env: Mapping[str, str], network: Network, bod
 
     async def send(method: str, target: str, content: bytes) -> Answer:
         kind = "application/json" if content else None
-        request = Request("commenting", method, target, content, kind, max_answer=32 * MEGABYTE)
+        request = Request("Commenting", method, target, content, kind, max_answer=32 * MEGABYTE)
         return await _send(transport, request)
 
     try:
