@@ -443,3 +443,15 @@ def test_github_is_told_that_nothing_is_left(
     world.run()
     entries = dict(line.split("=", 1) for line in recorded.read_text("utf-8").splitlines())
     assert entries["released"] == entries["session"]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_heartbeat_that_is_refused_while_we_ask(world: World, state: Path, status: int) -> None:
+    """The answer that gave us the lock was lost, and nobody tells whose it is: the cleanup has to look."""
+    world.platform.faults.add(
+        Fault(Kind.RESET, *LOCK, after=True), Fault(Kind.STATUS, *HEARTBEAT, status=status, times=None)
+    )
+    outcome = world.run()
+    assert outcome.exit_code == {401: 3, 403: 4}[status]
+    assert "It is not known whether this run holds the deploy lock" in outcome.log
+    assert json.loads(state.read_text("utf-8"))["session"] == world.platform.lock("site")

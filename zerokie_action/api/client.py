@@ -35,6 +35,7 @@ from zerokie_action.api.requests import (
     registry_auth,
 )
 from zerokie_action.api.transport import MEGABYTE, Answer, Content, Request
+from zerokie_action.errors import DeployError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
     from zerokie_action.api.models import Registry
     from zerokie_action.api.retry import Reply, Sender
-    from zerokie_action.errors import DeployError, RequestRejected
+    from zerokie_action.errors import RequestRejected
 
 T = TypeVar("T")
 
@@ -215,10 +216,17 @@ class Client:
             session: the deploy session ID that is to own the lock.
             around: entered around each attempt (see `Sender.send`).
             in_doubt: what the last call returned: the session has asked before.
+
+        Raises:
+            DeployError: `unclear` is set when the lock may be, or become, ours all the same.
         """
 
         async def is_ours() -> bool | None:
-            return await self.heartbeat(name, session, around) or None
+            try:
+                return await self.heartbeat(name, session, around) or None
+            except DeployError as error:
+                error.unclear = True  # about the lock, however clear it is about the heartbeat
+                raise
 
         def parse(answer: Answer) -> bool:
             lock = answers.one(Locked)(answer)
@@ -228,7 +236,7 @@ class Client:
         reply = await self._sender.send(request, parse, recover=is_ours, around=around)
         in_doubt = in_doubt or reply.unclear
         if reply.status == CONFLICT:
-            ours = in_doubt and await self.heartbeat(name, session, around)
+            ours = in_doubt and bool(await is_ours())
         else:
             ours = await self._value(reply, app=name)
         return Asked(ours, in_doubt and not ours, reply.retry_after)
