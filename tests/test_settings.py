@@ -403,6 +403,18 @@ def test_a_folder_that_is_not_there_is_told_with_the_rest(tmp_path: Path) -> Non
         )
 
 
+def test_patterns_are_judged_with_all_other_inputs() -> None:
+    """Where they have a use: in a folder's deploy."""
+    patterns = {"ZEROKIE_IGNORE": "*.map\n!", "ZEROKIE_KEEP": "[b", "ZEROKIE_RETRIES": "x"}
+    retries = "`retries`: 'x' is not a whole number from 0 to 100"
+    assert problems(MINIMAL | patterns) == (
+        retries,
+        "`ignore` line 2: the pattern '!' can never match: it names nothing; correct it",
+        "`keep` line 1: the pattern '[b' can never match: its '[' has no ']'; correct it",
+    )
+    assert problems(IMAGE | patterns) == (retries,)
+
+
 def test_destinations(tmp_path: Path) -> None:
     """Known before the inputs are judged; those that can't be written to are told apart."""
     good = str(tmp_path / "result.json")

@@ -13,7 +13,14 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from zerokie_action.files.root import problem_with_folder
-from zerokie_action.inputs import input_name, is_reported, parse_flag, parse_lines, spellings
+from zerokie_action.inputs import (
+    input_name,
+    is_reported,
+    parse_flag,
+    parse_lines,
+    parse_patterns,
+    spellings,
+)
 from zerokie_action.report.files import is_stream
 from zerokie_action.report.outputs import OUTPUTS
 
@@ -21,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
 REPORT_FILES = ("output_file", "dotenv_file", "annotations_file", "summary_file")
+_PATTERNS = ("ignore", "keep")
 _REGISTRY = ("registry_server", "registry_username", "registry_password")
 _OUTPUT_VARIABLES = {name.upper().replace("-", "_") for name in OUTPUTS}
 _CLOSE = 0.8
@@ -66,6 +74,17 @@ def _deploy_contradictions(texts: Mapping[str, str]) -> Iterator[str]:
 
 def _given(texts: Mapping[str, str], *fields: str) -> str:
     return ", ".join(f"`{input_name(field)}`" for field in fields if field in texts)
+
+
+def wrong_patterns(texts: Mapping[str, str]) -> Iterator[str]:
+    """Yield a sentence for each pattern that can never match; only a folder's deploy has a use for them."""
+    given = [field for field in _PATTERNS if field in texts]
+    if given and "directory" in texts and texts.get("operation", "deploy") == "deploy":
+        from zerokie_action.files import ignore_rules  # noqa: PLC0415 - few runs have patterns
+
+        for field in given:
+            _, problems = ignore_rules.parse_patterns(parse_patterns(texts[field]), f"`{input_name(field)}`")
+            yield from problems
 
 
 def wrong_places(texts: Mapping[str, str], env: Mapping[str, str]) -> Iterator[str]:

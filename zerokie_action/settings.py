@@ -273,7 +273,11 @@ def load(texts: Mapping[str, str], env: Mapping[str, str]) -> Settings:
         settings = Settings(**texts)  # type: ignore[arg-type]  # texts become values in the validators
     except ValidationError as error:
         problems += [_sentence(detail) for detail in error.errors(include_url=False, include_input=False)]
-    problems += [*checks.contradictions(texts), *checks.wrong_places(texts, env)]
+    problems += [
+        *checks.contradictions(texts),
+        *checks.wrong_patterns(texts),
+        *checks.wrong_places(texts, env),
+    ]
     if problems or settings is None:
         raise ConfigurationError(
             *problems, hint="Nothing was sent to the platform. Correct the inputs and run again."

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from zerokie_action.api.models import StoredFile
 from zerokie_action.files import manifest as manifests
-from zerokie_action.files.plan import Plan, make_plan
+from zerokie_action.files.plan import Plan, keep_patterns, make_plan
 from zerokie_action.files.records import LocalFile
 from zerokie_action.files.scan import Scan
 
@@ -136,7 +136,7 @@ class Histories(RuleBasedStateMachine):
             hashes=hashes,
             manifest=self.manifest(),
             manifest_path=manifests.manifest_path("key", "site"),
-            keep=(),
+            keep=keep_patterns(()),
             delete_stale=True,
         )
 

@@ -42,7 +42,7 @@ def plan(
         hashes={path: sha256(content) for path, content in local.items()},
         manifest=manifest,
         manifest_path=OWN,
-        keep=keep,
+        keep=keep_patterns(keep),
         delete_stale=delete_stale,
     )
 
@@ -122,7 +122,7 @@ class TestUnchanged:
             hashes={},
             manifest={"a": self.entry},
             manifest_path=OWN,
-            keep=(),
+            keep=keep_patterns(()),
             delete_stale=True,
         )
         assert paths(found.uploads) == ["a"]

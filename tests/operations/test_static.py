@@ -16,7 +16,7 @@ from zerokie_action.sandbox.times import timestamp
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.support.world import World
+    from tests.support.world import Outcome, World
     from zerokie_action.sandbox.records import Record
 
 
@@ -36,6 +36,18 @@ def test_nothing_changed_uploads_nothing(world: World) -> None:
     outcome = world.run()
     assert outcome.outputs["files_unchanged"] == 4
     assert [record.method for record in outcome.writes] == ["POST"]
+
+
+def phases(outcome: Outcome) -> list[str]:
+    return [phase["name"] for phase in outcome.outputs["phases"]]
+
+
+def test_only_phases_that_ran_are_recorded(world: World) -> None:
+    """A deploy without changes has no upload of 0 seconds."""
+    assert phases(world.run()) == ["Scan", "Upload", "Verify and record"]
+    assert phases(world.run()) == ["Scan", "Compare"]
+    world.platform.put_file("site", "old", b"")
+    assert phases(world.run()) == ["Scan", "Compare", "Delete", "Verify and record"]
 
 
 # --- the second of the last upload has to be over before the listing can prove it

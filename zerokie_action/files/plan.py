@@ -62,7 +62,7 @@ def make_plan(
     hashes: Mapping[str, str],
     manifest: Manifest | None,
     manifest_path: str,
-    keep: Sequence[str],
+    keep: Patterns,
     delete_stale: bool,
 ) -> Plan:
     """Compare the folder with the storage zone.
@@ -73,11 +73,8 @@ def make_plan(
         hashes: SHA-256 of local files by path, in hex; a file without one is uploaded.
         manifest: what an earlier deploy proved; `None` proves nothing.
         manifest_path: where this API key's own manifest is.
-        keep: gitignore patterns of remote paths that are never deleted.
+        keep: match the remote paths that are never deleted.
         delete_stale: whether remote files that the folder does not have are deleted at all.
-
-    Raises:
-        ConfigurationError: a `keep` pattern can never match.
     """
     listed, unaddressable = _by_path(listing)
     proved = manifest or {}
@@ -96,7 +93,7 @@ def make_plan(
             replaced[path] = remote
     ours = {path for path in listed if path.startswith(MANIFEST_FOLDER)}
     extra = extra_paths(scan, listed)
-    kept = set(filter(keep_patterns(keep).match_file, extra)) if delete_stale else extra
+    kept = set(filter(keep.match_file, extra)) if delete_stale else extra
     return Plan(
         upload_assets=tuple(assets),
         upload_pages=tuple(pages),
@@ -116,7 +113,7 @@ def extra_paths(scan: Scan, listed: Iterable[str]) -> set[str]:
 
 
 def keep_patterns(keep: Sequence[str]) -> Patterns:
-    """Read the `keep` input.
+    """Compile the `keep` input.
 
     Raises:
         ConfigurationError: a pattern can never match, so that it would protect nothing.

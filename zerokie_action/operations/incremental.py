@@ -19,20 +19,16 @@ from zerokie_action.api.transport import MEGABYTE, Bytes
 from zerokie_action.api.upload import Upload
 from zerokie_action.errors import DeployError, LockLost, RequestRejected
 from zerokie_action.files import manifest as manifests
-from zerokie_action.files.content import FileContent
 from zerokie_action.files.hashing import hash_files
-from zerokie_action.files.manifest import Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from zerokie_action.api.lock import DeployLock
-    from zerokie_action.api.upload import Writers
     from zerokie_action.files.manifest import Manifest
-    from zerokie_action.files.plan import Plan
     from zerokie_action.files.records import LocalFile, RemoteFile
     from zerokie_action.files.scan import Scan
     from zerokie_action.operations.job import Job
+    from zerokie_action.operations.update import ZoneUpdate
 
 _MANY = 1000
 _TOLERANCE = 0.005
@@ -50,26 +46,6 @@ class Evidence(NamedTuple):
 
     manifest: Manifest | None
     hashes: Mapping[str, str]
-
-
-class Receipts:
-    """What the platform confirmed of this deploy's uploads.
-
-    Attributes:
-        by_path: a receipt for each file.
-        last: when the last of them came, by our clock.
-    """
-
-    def __init__(self) -> None:
-        """Begin without any."""
-        self.by_path: dict[str, Receipt] = {}
-        self.last = -math.inf
-
-    def note(self, upload: Upload, answered: int | None) -> None:
-        """Note that the platform confirmed the upload of a file."""
-        assert isinstance(upload.content, FileContent)  # noqa: S101 - for the type checker
-        self.by_path[upload.path] = Receipt(upload.content.sha256, math.inf if answered is None else answered)
-        self.last = anyio.current_time()
 
 
 def path_of_manifest(job: Job) -> str:
@@ -117,7 +93,7 @@ def _hash_all(files: Sequence[LocalFile]) -> dict[str, str]:
     return hash_files(files, check_cancelled=check_cancelled)
 
 
-async def settle(job: Job, plan: Plan, receipts: Receipts, lock: DeployLock) -> float:
+async def settle(update: ZoneUpdate) -> float:
     """Wait until the second of the last upload is over, so that the listing can prove that upload.
 
     A deploy of many files that are all new does not wait: a second's worth of uploads is then not
@@ -130,8 +106,8 @@ async def settle(job: Job, plan: Plan, receipts: Receipts, lock: DeployLock) -> 
     Raises:
         LockLost: when the platform says meanwhile that the lock is not ours.
     """
-    is_large_first = not plan.unchanged and len(receipts.by_path) > _MANY
-    clock = job.platform.clock
+    receipts, clock = update.receipts, update.job.platform.clock
+    is_large_first = not update.plan.unchanged and len(receipts.by_path) > _MANY
     if not receipts.by_path or is_large_first:
         return math.floor(clock.now()) if clock.known else -math.inf
     reached = max(receipt.answered for receipt in receipts.by_path.values()) + 1
@@ -143,7 +119,7 @@ async def settle(job: Job, plan: Plan, receipts: Receipts, lock: DeployLock) -> 
         await anyio.sleep_until(expected)
         with anyio.CancelScope(deadline=over):
             try:
-                await lock.confirm()
+                await update.lock.confirm()
             except LockLost:
                 raise
             except DeployError:
@@ -152,27 +128,21 @@ async def settle(job: Job, plan: Plan, receipts: Receipts, lock: DeployLock) -> 
     return reached
 
 
-async def record(
-    job: Job,
-    writers: Writers,
-    *,
-    folder: Scan,
-    listing: Sequence[RemoteFile],
-    plan: Plan,
-    receipts: Receipts,
-    now: float,
-) -> None:
+async def record(update: ZoneUpdate, listing: Sequence[RemoteFile], *, now: float) -> None:
     """Write the manifest for the next deploy, and remove those of keys that are no longer in use.
 
     Args:
+        update: what was done.
+        listing: the platform's, taken after that.
         now: what `settle` returned before the listing was asked for.
     """
+    job, plan, writers, uploaded = update.job, update.plan, update.writers, update.receipts.by_path
     found = manifests.entries_to_record(
-        folder.files, listing, unchanged=plan.unchanged, uploaded=receipts.by_path, now=now
+        update.folder.files, listing, unchanged=plan.unchanged, uploaded=uploaded, now=now
     )
-    if strange := manifests.without_usable_time(listing, receipts.by_path):
+    if strange := manifests.without_usable_time(listing, uploaded):
         job.ci.info(
-            f"The platform dates {strange:,} of {len(receipts.by_path):,} uploads later than its answers to "
+            f"The platform dates {strange:,} of {len(uploaded):,} uploads later than its answers to "
             "them, or not at all; without a proof, the next deploy sends those again"
         )
     try:

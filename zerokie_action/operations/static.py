@@ -10,29 +10,24 @@ import anyio.to_thread
 from zerokie_action.api.lock import deploy_lock
 from zerokie_action.api.models import Counts
 from zerokie_action.api.session import Session
-from zerokie_action.api.upload import Upload
 from zerokie_action.api.waiting import Turn
-from zerokie_action.files.content import FileContent
-from zerokie_action.files.content_type import content_type
 from zerokie_action.files.plan import keep_patterns, make_plan
 from zerokie_action.files.scan import Scan, scan
 from zerokie_action.operations import apps, incremental, verify
 from zerokie_action.operations.domains import preview_domains, update_domains
 from zerokie_action.operations.health import check_health, preview_health_check
+from zerokie_action.operations.update import ZoneUpdate
 from zerokie_action.report.progress import start_progress
 from zerokie_action.report.result import Changes
 from zerokie_action.text import human_bytes, human_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from zerokie_action.api.lock import DeployLock
-    from zerokie_action.api.models import App
-    from zerokie_action.api.upload import Writers
+    from zerokie_action.files.gitignore import Patterns
     from zerokie_action.files.plan import Plan
-    from zerokie_action.files.records import LocalFile
-    from zerokie_action.operations.incremental import Receipts
     from zerokie_action.operations.job import Job
 
 _SHOWN_PATHS = 50
@@ -65,19 +60,19 @@ async def deploy_directory(job: Job, directory: Path) -> None:
             await _change(job, folder, changes, lock)
     finally:
         job.result.lock_wait_seconds = turn.waited
-    _report(job, lock)
+    _note_finalized(job, lock)
     await update_domains(job)
     await check_health(job, folder.files)
 
 
 async def _scan_and_look_up(job: Job, directory: Path) -> tuple[Scan, bool]:
     """The folder, and whether the app exists. Both at once: neither changes anything."""
-    found: list[App | None] = []
+    exists = False
 
     async def look_up() -> None:
-        found.append(await apps.look_up(job, "static"))
+        nonlocal exists
+        exists = await apps.look_up(job, "static") is not None
 
-    keep_patterns(job.settings.keep)
     with job.phase("Scan"):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(look_up)
@@ -86,7 +81,7 @@ async def _scan_and_look_up(job: Job, directory: Path) -> tuple[Scan, bool]:
     job.ci.info(f"Scanned {_files(len(folder.files))}, {human_bytes(folder.total_bytes)}{ignored}")
     for warning in folder.warnings:
         job.warn(warning)
-    return folder, found[0] is not None
+    return folder, exists
 
 
 def _scan(job: Job, directory: Path) -> Scan:
@@ -109,19 +104,19 @@ async def _create(job: Job) -> None:
 
 async def _preview(job: Job, folder: Scan, *, exists: bool) -> None:
     """What a deploy would change now, without the lock and without a write."""
-    plan = await _compare(job, folder, exists=exists)
+    plan = await _compare(job, folder, keep_patterns(job.settings.keep), exists=exists)
     job.result.planned = Changes(
         uploaded=[(file.path, file.size) for file in plan.uploads],
         deleted=list(plan.delete),
         unchanged=len(plan.unchanged),
     )
-    _show(job, "would upload", [file.path for file in plan.uploads])
-    _show(job, "would delete", plan.delete)
+    _list_paths(job, "would upload", [file.path for file in plan.uploads])
+    _list_paths(job, "would delete", plan.delete)
     if not exists:
         job.result.notes.append(f"App {job.app!r} does not exist yet; it would be created.")
 
 
-def _show(job: Job, what: str, paths: Sequence[str]) -> None:
+def _list_paths(job: Job, what: str, paths: Sequence[str]) -> None:
     for path in paths[:_SHOWN_PATHS]:
         job.ci.info(f"  {what} {path}")
     if more := paths[_SHOWN_PATHS:]:
@@ -131,22 +126,27 @@ def _show(job: Job, what: str, paths: Sequence[str]) -> None:
 
 
 async def _change(job: Job, folder: Scan, changes: Changes, lock: DeployLock) -> None:
-    plan = await _compare(job, folder, exists=True)
-    receipts = incremental.Receipts()
+    keep = keep_patterns(job.settings.keep)
+    plan = await _compare(job, folder, keep, exists=True)
     changes.unchanged = len(plan.unchanged)
     writers = job.platform.writers(
         job.app, fence=lock.check, shield=job.shield, concurrency=job.settings.concurrency
     )
-    with job.phase("Upload"):
-        await _upload(job, plan, changes, receipts, writers)
-    with job.phase("Delete"):
-        await _delete(job, plan, changes, writers)
+    update = ZoneUpdate(job, folder, keep, plan, lock, writers, changes)
+    if plan.uploads:
+        with job.phase("Upload"):
+            await _upload(update)
+    if plan.delete:
+        with job.phase("Delete"):
+            await update.delete(plan.delete)
+        job.ci.info(f"Deleted {len(plan.delete):,} stale {'file' if len(plan.delete) == 1 else 'files'}")
     if plan.uploads or plan.delete or plan.old_manifests:
         with job.phase("Verify and record"):
-            await _verify_and_record(job, folder, plan, changes, receipts, writers=writers, lock=lock)
+            listing, now = await verify.ensure(update)
+            await incremental.record(update, listing, now=now)
 
 
-async def _compare(job: Job, folder: Scan, *, exists: bool) -> Plan:
+async def _compare(job: Job, folder: Scan, keep: Patterns, *, exists: bool) -> Plan:
     """The plan. What it is made from is not kept: of many files, that is a lot of memory."""
     listing = await job.client.list_files(job.app) if exists else []
     evidence = await incremental.gather(job, folder, listing)
@@ -156,7 +156,7 @@ async def _compare(job: Job, folder: Scan, *, exists: bool) -> Plan:
         hashes=evidence.hashes,
         manifest=evidence.manifest,
         manifest_path=incremental.path_of_manifest(job),
-        keep=job.settings.keep,
+        keep=keep,
         delete_stale=job.settings.delete_stale,
     )
     kept = f", {len(plan.kept):,} kept" if plan.kept else ""
@@ -169,79 +169,24 @@ async def _compare(job: Job, folder: Scan, *, exists: bool) -> Plan:
     return plan
 
 
-async def _upload(job: Job, plan: Plan, changes: Changes, receipts: Receipts, writers: Writers) -> None:
+async def _upload(update: ZoneUpdate) -> None:
     """Assets first, HTML last: no page goes live before what it refers to."""
-    if not plan.uploads:
-        return
+    plan, ci = update.plan, update.job.ci
     began = anyio.current_time()
     with start_progress(
-        len(plan.uploads), plan.upload_bytes, write=job.ci.info, terminal=job.ci.terminal
+        len(plan.uploads), plan.upload_bytes, write=ci.info, terminal=ci.terminal
     ) as progress:
 
-        def done(upload: Upload, answered: int | None) -> None:
-            size = upload.content.size
-            changes.uploaded.append((upload.path, size))
-            receipts.note(upload, answered)
+        def done(size: int) -> None:
             progress.advance(files=1, nbytes=size)
 
-        await writers.upload(_uploads(plan.upload_assets), done)
-        await writers.upload(_uploads(plan.upload_pages), done)
+        await update.upload(plan.upload_assets, done)
+        await update.upload(plan.upload_pages, done)
     taken = human_seconds(anyio.current_time() - began)
-    job.ci.info(f"Uploaded {_files(len(changes.uploaded))}, {human_bytes(changes.bytes_uploaded)} in {taken}")
+    ci.info(f"Uploaded {_files(len(plan.uploads))}, {human_bytes(plan.upload_bytes)} in {taken}")
 
 
-def _uploads(files: Iterable[LocalFile]) -> Iterable[Upload]:
-    return (Upload(file.path, FileContent(file), content_type(file.path)) for file in files)
-
-
-async def _delete(job: Job, plan: Plan, changes: Changes, writers: Writers) -> None:
-    if not plan.delete:
-        return
-    await writers.delete(plan.delete, changes.deleted.append)
-    job.ci.info(f"Deleted {len(changes.deleted):,} stale {'file' if len(changes.deleted) == 1 else 'files'}")
-
-
-async def _verify_and_record(
-    job: Job,
-    folder: Scan,
-    plan: Plan,
-    changes: Changes,
-    receipts: Receipts,
-    *,
-    writers: Writers,
-    lock: DeployLock,
-) -> None:
-    """Compare the platform's listing with the folder, and write down for the next deploy what it proves.
-
-    What the listing does not show as it should is done once more: a proxy may have answered in the
-    platform's place, or somebody else have written to the storage zone.
-    """
-    now = await incremental.settle(job, plan, receipts, lock)
-    listing = await job.client.list_files(job.app)
-    doubts = verify.doubts(job, folder, plan, receipts, listing)
-    if doubts.any:
-        job.ci.info(f"After all changes, the platform's listing is wrong about {doubts}; trying once more")
-
-        def done(upload: Upload, answered: int | None) -> None:
-            receipts.note(upload, answered)
-            if upload.path in plan.unchanged:  # it was, and vanished meanwhile
-                changes.uploaded.append((upload.path, upload.content.size))
-                changes.unchanged -= 1
-
-        await writers.upload(_uploads(doubts.uploads), done)
-        deleted = set(changes.deleted)
-        await writers.delete(
-            doubts.extra, lambda path: None if path in deleted else changes.deleted.append(path)
-        )
-        now = await incremental.settle(job, plan, receipts, lock)
-        listing = await job.client.list_files(job.app)
-        await verify.insist(job, verify.doubts(job, folder, plan, receipts, listing), receipts)
-    await incremental.record(
-        job, writers, folder=folder, listing=listing, plan=plan, receipts=receipts, now=now
-    )
-
-
-def _report(job: Job, lock: DeployLock) -> None:
+def _note_finalized(job: Job, lock: DeployLock) -> None:
     finalized = lock.finalized
     if finalized is None:
         job.warn("The deploy was finalized, but the platform's answer was lost: the deploy ID is not known")
@@ -250,7 +195,7 @@ def _report(job: Job, lock: DeployLock) -> None:
         job.warn("The platform named no deploy ID when it finalized the deploy")
     job.result.deploy_id = finalized.deploy_id
     job.result.cache_purged = finalized.cache_purged
-    purged = {True: ", CDN cache purged", False: ", CDN cache NOT purged", None: ""}[finalized.cache_purged]
+    purged = ", CDN cache purged" if finalized.cache_purged else ""
     job.ci.info(f"Finalized {finalized.deploy_id or 'the deploy'}{purged}")
     if finalized.cache_purged is False:
         job.warn("The platform did not purge the CDN cache: visitors may see the old version for a while")

@@ -14,16 +14,14 @@ from zerokie_action.api.transport import MEGABYTE
 from zerokie_action.errors import PlatformUnavailable
 from zerokie_action.files.manifest import still_proves
 from zerokie_action.files.paths import is_addressable
-from zerokie_action.files.plan import extra_paths, keep_patterns
+from zerokie_action.files.plan import extra_paths
+from zerokie_action.operations import incremental
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from zerokie_action.files.plan import Plan
     from zerokie_action.files.records import LocalFile, RemoteFile
-    from zerokie_action.files.scan import Scan
-    from zerokie_action.operations.incremental import Receipts
-    from zerokie_action.operations.job import Job
+    from zerokie_action.operations.update import ZoneUpdate
 
 _UNKNOWN = -1
 _SAMPLE = 20
@@ -60,14 +58,43 @@ class Doubts(NamedTuple):
         return _some([file.path for file in self.uploads] + list(self.extra))
 
 
-def doubts(job: Job, folder: Scan, plan: Plan, receipts: Receipts, listing: Iterable[RemoteFile]) -> Doubts:
+async def ensure(update: ZoneUpdate) -> tuple[Sequence[RemoteFile], float]:
+    """Compare the platform's listing with the folder; what it does not show as it should is done once more.
+
+    A proxy may have answered in the platform's place, or somebody else have written to the storage zone.
+
+    Returns:
+        The last listing, and what `incremental.settle` returned before it.
+
+    Raises:
+        PlatformUnavailable: when the storage zone is not what it should be after the second attempt either.
+    """
+    listing, now = await _settled_listing(update)
+    found = doubts(update, listing)
+    if found.any:
+        update.job.ci.info(
+            f"After all changes, the platform's listing is wrong about {found}; trying once more"
+        )
+        await update.upload(found.uploads)
+        await update.delete(found.extra)
+        listing, now = await _settled_listing(update)
+        await _insist(update, doubts(update, listing))
+    return listing, now
+
+
+async def _settled_listing(update: ZoneUpdate) -> tuple[Sequence[RemoteFile], float]:
+    now = await incremental.settle(update)
+    return await update.job.client.list_files(update.job.app), now
+
+
+def doubts(update: ZoneUpdate, listing: Iterable[RemoteFile]) -> Doubts:
     """Compare what was to be done with the listing after it."""
+    folder, plan, receipts, settings = update.folder, update.plan, update.receipts, update.job.settings
     was = plan.replaced
     shown = {file.path: file for file in listing if is_addressable(file.path)}
     extra = extra_paths(folder, shown).difference(plan.kept)
     appeared = extra.difference(plan.delete)
-    kept = keep_patterns(job.settings.keep)
-    extra -= {path for path in appeared if not job.settings.delete_stale or kept.match_file(path)}
+    extra -= {path for path in appeared if not settings.delete_stale or update.keep.match_file(path)}
     return Doubts(
         missing=tuple(
             file
@@ -95,7 +122,7 @@ def doubts(job: Job, folder: Scan, plan: Plan, receipts: Receipts, listing: Iter
     )
 
 
-async def insist(job: Job, found: Doubts, receipts: Receipts) -> None:
+async def _insist(update: ZoneUpdate, found: Doubts) -> None:
     """Judge what is in doubt even after the second attempt.
 
     A platform may leave the time of a file alone that is stored again with the same content, so
@@ -106,7 +133,7 @@ async def insist(job: Job, found: Doubts, receipts: Receipts) -> None:
     """
     wrong = [file.path for file in found.missing + found.changed] + list(found.extra)
     for file in found.untouched[:_SAMPLE]:
-        if file.size <= _LARGEST_SAMPLE and await _serves_something_else(job, file, receipts):
+        if file.size <= _LARGEST_SAMPLE and await _serves_something_else(update, file):
             wrong.append(file.path)
     if wrong:
         raise PlatformUnavailable(
@@ -120,6 +147,7 @@ def _some(paths: Sequence[str]) -> str:
     return repr(paths[0]) + (f" and {len(paths) - 1:,} more" if len(paths) > 1 else "")
 
 
-async def _serves_something_else(job: Job, file: LocalFile, receipts: Receipts) -> bool:
-    body = await job.read_deployed(file.path, max_answer=_LARGEST_SAMPLE)
-    return body is not None and hashlib.sha256(body).hexdigest() != receipts.by_path[file.path].sha256
+async def _serves_something_else(update: ZoneUpdate, file: LocalFile) -> bool:
+    body = await update.job.read_deployed(file.path, max_answer=_LARGEST_SAMPLE)
+    uploaded = update.receipts.by_path[file.path]
+    return body is not None and hashlib.sha256(body).hexdigest() != uploaded.sha256
