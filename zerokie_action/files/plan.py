@@ -55,6 +55,13 @@ class Plan(NamedTuple):
         return sum(file.size for file in self.uploads)
 
 
+class Extra(NamedTuple):
+    """The remote paths that the folder does not have: those to delete, and those to leave."""
+
+    stale: set[str]
+    kept: set[str]
+
+
 def make_plan(
     scan: Scan,
     listing: Iterable[RemoteFile],
@@ -92,24 +99,25 @@ def make_plan(
         if remote is not None:
             replaced[path] = remote
     ours = {path for path in listed if path.startswith(MANIFEST_FOLDER)}
-    extra = extra_paths(scan, listed)
-    kept = set(filter(keep.match_file, extra)) if delete_stale else extra
+    extra = extra_paths(scan, listed, keep=keep, delete_stale=delete_stale)
     return Plan(
         upload_assets=tuple(assets),
         upload_pages=tuple(pages),
-        delete=tuple(sorted(extra - kept)),
+        delete=tuple(sorted(extra.stale)),
         unchanged=unchanged,
         replaced=replaced,
-        kept=tuple(sorted(kept)),
+        kept=tuple(sorted(extra.kept)),
         unaddressable=tuple(sorted(unaddressable)),
         old_manifests=tuple(sorted(filter(is_manifest_path, ours - {manifest_path}))),
     )
 
 
-def extra_paths(scan: Scan, listed: Iterable[str]) -> set[str]:
-    """The users' paths among those listed that the folder does not have."""
+def extra_paths(scan: Scan, listed: Iterable[str], *, keep: Patterns, delete_stale: bool) -> Extra:
+    """Judge the users' paths among those listed that the folder does not have."""
     extra = {path for path in listed if not path.startswith(MANIFEST_FOLDER)}
-    return extra.difference(file.path for file in scan.files)
+    extra.difference_update(file.path for file in scan.files)
+    kept = set(filter(keep.match_file, extra)) if delete_stale else extra
+    return Extra(stale=extra - kept, kept=kept)
 
 
 def keep_patterns(keep: Sequence[str]) -> Patterns:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
+from zerokie_action.api.models import StoredFile
 from zerokie_action.api.transport import MEGABYTE
 from zerokie_action.errors import PlatformUnavailable
 from zerokie_action.files.manifest import still_proves
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from zerokie_action.files.records import LocalFile, RemoteFile
     from zerokie_action.operations.update import ZoneUpdate
 
-_UNKNOWN = -1
+_NOT_GIVEN = StoredFile("").length
+"""A length that the listing leaves out; it can't be wrong."""
 _SAMPLE = 20
 _LARGEST_SAMPLE = 4 * MEGABYTE
 
@@ -35,7 +37,7 @@ class Doubts(NamedTuple):
         missing: files that it does not show, or with another length.
         untouched: uploaded files that it shows as they were before: same length, same time.
         changed: files that were not uploaded, and that somebody else has written to since.
-        extra: paths that it should not show: they were deleted, or are new.
+        extra: stale paths that it should not show: they were deleted, or are new.
     """
 
     missing: tuple[LocalFile, ...]
@@ -92,14 +94,12 @@ def doubts(update: ZoneUpdate, listing: Iterable[RemoteFile]) -> Doubts:
     folder, plan, receipts, settings = update.folder, update.plan, update.receipts, update.job.settings
     was = plan.replaced
     shown = {file.path: file for file in listing if is_addressable(file.path)}
-    extra = extra_paths(folder, shown).difference(plan.kept)
-    appeared = extra.difference(plan.delete)
-    extra -= {path for path in appeared if not settings.delete_stale or update.keep.match_file(path)}
+    stale = extra_paths(folder, shown, keep=update.keep, delete_stale=settings.delete_stale).stale
     return Doubts(
         missing=tuple(
             file
             for file in folder.files
-            if file.path not in shown or shown[file.path].length not in {file.size, _UNKNOWN}
+            if file.path not in shown or shown[file.path].length not in {file.size, _NOT_GIVEN}
         ),
         # Times have whole seconds: an upload in the very second of the last one is in doubt as well.
         untouched=tuple(
@@ -118,7 +118,7 @@ def doubts(update: ZoneUpdate, listing: Iterable[RemoteFile]) -> Doubts:
             and shown[file.path].length == file.size
             and not still_proves(known, shown[file.path])
         ),
-        extra=tuple(sorted(extra)),
+        extra=tuple(sorted(stale)),
     )
 
 
