@@ -12,6 +12,9 @@ from hypothesis import given
 
 from tests.ci.grammar import HOSTILE, whatever_happens, workflow_commands
 from zerokie_action.ci import detect
+from zerokie_action.ci.generic import Generic
+from zerokie_action.ci.github import GitHub
+from zerokie_action.ci.gitlab import GitLab
 from zerokie_action.text import Redactor
 
 
@@ -94,6 +97,9 @@ def test_a_stream_that_cannot_take_a_character():
 LOST_LOG = """
 import os, sys
 from zerokie_action.ci import detect
+from zerokie_action.ci.generic import Generic
+from zerokie_action.ci.github import GitHub
+from zerokie_action.ci.gitlab import GitLab
 ci = detect({}, sys.stdout)
 for _ in range(3):
     ci.info("x" * 1000)
@@ -118,30 +124,29 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_interactive():
+def test_terminal():
     """A person watches a terminal; a dumb one, or a file, is nothing to draw on."""
     terminal = Terminal()
     assert detect({}, terminal).terminal is terminal
-    assert detect({}, terminal).interactive
-    assert not detect({"TERM": "dumb"}, terminal).interactive
+    assert detect({"TERM": "dumb"}, terminal).terminal is None
     assert detect({}, io.StringIO()).terminal is None
 
 
 @pytest.mark.parametrize(
-    ("env", "name"),
+    ("env", "adapter"),
     [
-        ({}, "generic"),
-        ({"GITHUB_ACTIONS": "false"}, "generic"),
-        ({"GITHUB_ACTIONS": "true"}, "github"),
-        ({"GITHUB_ACTIONS": "true", "ACT": "true"}, "github"),
-        ({"GITHUB_ACTIONS": "true", "GITEA_ACTIONS": "true"}, "github"),
-        ({"GITLAB_CI": "true", "CI": "true"}, "gitlab"),
-        ({"CI": "woodpecker"}, "generic"),
+        ({}, Generic),
+        ({"GITHUB_ACTIONS": "false"}, Generic),
+        ({"GITHUB_ACTIONS": "true"}, GitHub),
+        ({"GITHUB_ACTIONS": "true", "ACT": "true"}, GitHub),
+        ({"GITHUB_ACTIONS": "true", "GITEA_ACTIONS": "true"}, GitHub),
+        ({"GITLAB_CI": "true", "CI": "true"}, GitLab),
+        ({"CI": "woodpecker"}, Generic),
     ],
 )
-def test_detect(env, name):
+def test_detect(env, adapter):
     """The first system whose variables are there; anything else is generic."""
-    assert detect(env, io.StringIO()).name == name
+    assert type(detect(env, io.StringIO())) is adapter
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,6 @@ def test_addresses():
         "CI_JOB_URL": "https://gitlab.com/j/1",
     }
     ci = detect(ENV | env, io.StringIO())
-    assert (ci.name, ci.commit, ci.run_url) == ("gitlab", "abc", "https://gitlab.com/j/1")
+    assert (ci.commit, ci.run_url) == ("abc", "https://gitlab.com/j/1")
     assert ci.commit_url == "https://gitlab.com/o/r/-/commit/abc"
     assert detect(ENV, io.StringIO()).commit_url == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -143,9 +144,54 @@ def test_the_paths_are_shown(world: World) -> None:
     world.write({f"{number:03}.txt": b"x" for number in range(60)})
     world.platform.put_file("site", "old.txt", b"")
     log = lines(world.run(dry_run=True))
-    assert [line for line in log if line.startswith("  would")] == [
-        *(f"  would upload {number:03}.txt" for number in range(50)),
-        "  would upload 10 more (`log-level: debug` names them)",
-        "  would delete old.txt",
+    assert log[log.index("60 files to upload") : -1] == [
+        "60 files to upload",
+        *(f"  {number:03}.txt" for number in range(50)),
+        "  and 10 more (`log-level: debug` names them)",
+        "1 file to delete",
+        "  old.txt",
     ]
-    assert "  would upload 059.txt" in lines(world.run(dry_run=True, log_level="debug"))
+    assert "  059.txt" in lines(world.run(dry_run=True, log_level="debug"))
+
+
+MARKUP = {
+    "GITHUB_ACTIONS": """\
+::group::2 files to upload
+\\  ::error::x
+  a.html
+::endgroup::
+::group::1 file to delete
+  old.txt
+::endgroup::
+""",
+    "GITLAB_CI": """\
+\x1b[0Ksection_start:T:zerokie_T_1[collapsed=true]\r\x1b[0K2 files to upload
+\\  ::error::x
+  a.html
+\x1b[0Ksection_end:T:zerokie_T_1\r\x1b[0K
+\x1b[0Ksection_start:T:zerokie_T_2[collapsed=true]\r\x1b[0K1 file to delete
+  old.txt
+\x1b[0Ksection_end:T:zerokie_T_2\r\x1b[0K
+""",
+    "CI": """\
+2 files to upload
+\\  ::error::x
+  a.html
+1 file to delete
+  old.txt
+""",
+}
+
+
+@pytest.mark.parametrize("system", MARKUP)
+def test_the_paths_are_folded(world: World, system: str) -> None:
+    """Where the CI can do that; a path is no command there either. Without paths there is no group."""
+    world.env[system] = "true"
+    world.write({"a.html": b"x", "::error::x": b"x"})
+    world.platform.put_file("site", "old.txt", b"")
+    log = world.run(dry_run=True).log
+    _, _, listed = log.partition("0 unchanged\n")
+    lists, _, _ = listed.partition("Dry run: nothing was changed\n")
+    assert re.sub(r"\d{9,}", "T", lists) == MARKUP[system]
+    world.write({"old.txt": b""})
+    assert "to delete\n" not in world.run(dry_run=True).log

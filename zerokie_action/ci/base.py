@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, ClassVar, Literal, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from zerokie_action.text import Redactor, log_line
 
@@ -27,8 +27,6 @@ class CI:
         level: the least important level that is shown.
         redactor: knows the secrets; `mask` adds to it.
     """
-
-    name: ClassVar[str] = "plain"
 
     def __init__(
         self, env: Mapping[str, str], stream: TextIO, level: Level = "info", redactor: Redactor | None = None
@@ -98,12 +96,7 @@ class CI:
     @property
     def terminal(self) -> TextIO | None:
         """The log's stream, if a person watches it on a terminal."""
-        return self._stream if self.interactive else None
-
-    @property
-    def interactive(self) -> bool:
-        """Whether a person watches the log on a terminal."""
-        return self._stream.isatty() and self._env.get("TERM") != "dumb"
+        return self._stream if self._stream.isatty() and self._env.get("TERM") != "dumb" else None
 
     @property
     def commit(self) -> str:

@@ -25,8 +25,6 @@ _RUN_URL = ("CI_PIPELINE_URL", "DRONE_BUILD_LINK", "BUILD_URL", "CIRCLE_BUILD_UR
 class Generic(CI):
     """A terminal, a container, or a CI system without markup of its own."""
 
-    name = "generic"
-
     @property
     def commit(self) -> str:
         """The commit's hash, or an empty string."""

@@ -110,19 +110,21 @@ async def _preview(job: Job, folder: Scan, *, exists: bool) -> None:
         deleted=list(plan.delete),
         unchanged=len(plan.unchanged),
     )
-    _list_paths(job, "would upload", [file.path for file in plan.uploads])
-    _list_paths(job, "would delete", plan.delete)
+    _list_paths(job, "to upload", [file.path for file in plan.uploads])
+    _list_paths(job, "to delete", plan.delete)
     if not exists:
         job.result.notes.append(f"App {job.app!r} does not exist yet; it would be created.")
 
 
 def _list_paths(job: Job, what: str, paths: Sequence[str]) -> None:
-    for path in paths[:_SHOWN_PATHS]:
-        job.ci.info(f"  {what} {path}")
-    if more := paths[_SHOWN_PATHS:]:
-        job.ci.info(f"  {what} {len(more):,} more (`log-level: debug` names them)")
-        for path in more:
-            job.ci.debug(f"  {what} {path}")
+    """Fold the paths into a group. What is too much for anybody to read is for the debug log."""
+    if not paths:
+        return
+    with job.ci.group(f"{_files(len(paths))} {what}"):
+        job.ci.info(*(f"  {path}" for path in paths[:_SHOWN_PATHS]))
+        if more := paths[_SHOWN_PATHS:]:
+            job.ci.info(f"  and {len(more):,} more (`log-level: debug` names them)")
+            job.ci.debug(*(f"  {path}" for path in more))
 
 
 async def _change(job: Job, folder: Scan, changes: Changes, lock: DeployLock) -> None:
