@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
 REPORT_FILES = ("output_file", "dotenv_file", "annotations_file", "summary_file")
+OWN_FILES = (*REPORT_FILES, "state_file")
+"""What a run writes, and never deploys."""
 _PATTERNS = ("ignore", "keep")
 _REGISTRY = ("registry_server", "registry_username", "registry_password")
 _OUTPUT_VARIABLES = {name.upper().replace("-", "_") for name in OUTPUTS}
@@ -89,7 +91,7 @@ def wrong_patterns(texts: Mapping[str, str]) -> Iterator[str]:
 
 def wrong_places(texts: Mapping[str, str], env: Mapping[str, str]) -> Iterator[str]:
     """Yield a sentence for each path that can't be what it is given for."""
-    files = {field: texts[field] for field in (*REPORT_FILES, "state_file") if field in texts}
+    files = {field: texts[field] for field in OWN_FILES if field in texts}
     for field, path in files.items():
         if problem := unwritable(path):
             yield f"`{input_name(field)}`: {problem}{_container_hint(path, env)}"

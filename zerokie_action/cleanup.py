@@ -20,7 +20,8 @@ from zerokie_action.api.retry import Retries
 from zerokie_action.api.session import Session
 from zerokie_action.ci import detect
 from zerokie_action.errors import DeployError, LockLost, unwrap
-from zerokie_action.settings import DEFAULT_API_URL, InputSource, check_api_url, log_level, secrets
+from zerokie_action.inputs import check_api_url
+from zerokie_action.settings import DEFAULT_API_URL, InputSource, log_level, secrets
 from zerokie_action.state import HeldLock, StateRecord, default_file, held_locks
 from zerokie_action.text import Redactor
 

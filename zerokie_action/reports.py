@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
+from zerokie_action.errors import ConfigurationError
 from zerokie_action.report.annotations import render_annotations
 from zerokie_action.report.comment import render_comment
 from zerokie_action.report.dotenv import render_dotenv
 from zerokie_action.report.files import write_report_file
 from zerokie_action.report.result import Result, outputs, redacted, render_json
-from zerokie_action.report.summary import render_summary
+from zerokie_action.report.summary import Origin, render_summary
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ _LAST_LINES = {
     "skipped": "Skipped",
 }
 _NOT_LOOKED = "Accepted after {time}; nobody looked whether {url} answers"
-_CANNOT_REPORT = 2
 
 
 class Reports:
@@ -40,6 +40,7 @@ class Reports:
         self._ci = ci
         self._destinations = destinations
         self._redactor = redactor
+        self._origin = Origin(ci.commit, ci.commit_url, ci.run_url)
 
     def debug(self, lines: Iterable[str]) -> None:
         """Details that only the debug log shows, such as a traceback."""
@@ -48,10 +49,7 @@ class Reports:
     def comment(self, result: Result) -> str:
         """The comment on the pull or merge request, as Markdown."""
         clean = redacted(result, self._redactor)
-        text = render_comment(
-            clean, commit=self._ci.commit, commit_url=self._ci.commit_url, run_url=self._ci.run_url
-        )
-        return self._redactor.redact(text)
+        return self._redactor.redact(render_comment(clean, self._origin))
 
     def write(self, result: Result, *, problems: Sequence[str]) -> int:
         """Report, and return the exit code: the result's, or 2 when a success can't be reported.
@@ -66,9 +64,7 @@ class Reports:
 
         @cache  # it is long, and often nobody wants it
         def summary() -> str:
-            return render_summary(
-                clean, commit=self._ci.commit, commit_url=self._ci.commit_url, run_url=self._ci.run_url
-            )
+            return render_summary(clean, self._origin)
 
         self._ci.write_outputs(texts)
         self._ci.write_summary(summary)
@@ -88,7 +84,8 @@ class Reports:
                     problem = f"`{name}`: {str(path)!r} can't be written ({error.strerror or error})"
                     self._ci.error(problem)
                     if not clean.exit_code:
-                        clean.exit_code, clean.error = _CANNOT_REPORT, self._redactor.redact(problem)
+                        clean.exit_code = ConfigurationError.exit_code
+                        clean.error = self._redactor.redact(problem)
         return clean.exit_code
 
     def _dotenv(self, texts: Mapping[str, str]) -> str:

@@ -12,6 +12,7 @@ import anyio
 import zerokie_action
 from zerokie_action.api.platform import Platform
 from zerokie_action.api.retry import Retries
+from zerokie_action.checks import skips
 from zerokie_action.ci import detect
 from zerokie_action.errors import ConfigurationError, DeployError, DeployTimedOut, Interrupted, unwrap
 from zerokie_action.operations.job import Job
@@ -24,7 +25,6 @@ from zerokie_action.settings import (
     log_level,
     operation,
     secrets,
-    skips,
     suspicions,
 )
 from zerokie_action.shield import Shield

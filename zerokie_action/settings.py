@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from zerokie_action import checks, inputs
 from zerokie_action.errors import ConfigurationError
+from zerokie_action.files.root import IGNORE_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 DEFAULT_API_URL = "https://api.platform-dev.zerokie.com"
-check_api_url = inputs.check_api_url
-skips = checks.skips
 
 
 def _parsed(parser: Callable[[str], object]) -> BeforeValidator:
@@ -96,7 +95,7 @@ class Settings(BaseSettings):
         (), description="Gitignore patterns, one a line, added to the defaults and to the ignore file."
     )
     ignore_file: str = Field(
-        ".zerokieignore", description="Ignore file inside `directory`, in gitignore syntax; need not exist."
+        IGNORE_FILE, description="Ignore file inside `directory`, in gitignore syntax; need not exist."
     )
     keep: Patterns = Field((), description="Gitignore patterns of remote paths that are never deleted.")
     delete_stale: Flag = Field(default=True, description="Delete remote files that the folder no longer has.")
@@ -178,14 +177,7 @@ class Settings(BaseSettings):
     @property
     def own_files(self) -> tuple[Path, ...]:
         """Files that this run writes, which must never be deployed."""
-        files = (
-            self.output_file,
-            self.dotenv_file,
-            self.annotations_file,
-            self.summary_file,
-            self.state_file,
-        )
-        return tuple(file for file in files if file)
+        return tuple(file for name in checks.OWN_FILES if (file := getattr(self, name)))
 
 
 class InputSource(PydanticBaseSettingsSource):

@@ -9,7 +9,7 @@ from markdown_it import MarkdownIt
 from tests.ci.grammar import HOSTILE, whatever_happens, workflow_commands
 from tests.report import results
 from zerokie_action.report.result import Changes, Result
-from zerokie_action.report.summary import render_summary
+from zerokie_action.report.summary import Origin, render_summary
 
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
@@ -18,9 +18,7 @@ def test_static_deploy():
     """Everything about a static deploy, the list of all files folded at the end."""
     summary = render_summary(
         results.static(),
-        commit="0123456789abcdef",
-        commit_url="https://a.b/c/0123",
-        run_url="https://a.b/r/1",
+        Origin("0123456789abcdef", "https://a.b/c/0123", "https://a.b/r/1"),
     )
     assert summary == (
         """\
@@ -77,7 +75,7 @@ def test_static_deploy():
 
 def test_container_that_failed():
     """A failure says first what happened and what to do."""
-    assert render_summary(results.image()) == (
+    assert render_summary(results.image(), Origin()) == (
         """\
 ## ⚠️ `my-api` runs its previous image again
 
@@ -99,7 +97,7 @@ def test_container_that_failed():
 
 def test_dry_run():
     """A dry run says what would change."""
-    summary = render_summary(results.planned())
+    summary = render_summary(results.planned(), Origin())
     assert "## 🔍 Dry run for `my-site`: nothing was changed\n" in summary
     assert "### What would change\n" in summary
     assert "| To upload | 1 | 10 B |\n| To delete | 0 |  |\n| Unchanged | 3 |  |\n" in summary
@@ -107,7 +105,7 @@ def test_dry_run():
 
 def test_nothing_is_known():
     """Wrong inputs give a summary, too."""
-    assert render_summary(Result("restart", error="Input app is missing", hint="Set it.")) == (
+    assert render_summary(Result("restart", error="Input app is missing", hint="Set it."), Origin()) == (
         "## ❌ Zerokie: restart failed\n\n**Error:** Input app is missing\n\n**What to do:** Set it.\n\n"
         "|  |  |\n| --- | --- |\n| **Duration** | 0 s |\n"
     )
@@ -116,7 +114,7 @@ def test_nothing_is_known():
 def test_biggest_files():
     """Of many files the ten biggest are shown in a table of their own."""
     files = [(f"{size}.bin", size * 1_000) for size in range(1, 13)]
-    summary = render_summary(Result("deploy", status="deployed", changes=Changes(files)))
+    summary = render_summary(Result("deploy", status="deployed", changes=Changes(files)), Origin())
     start = summary.index("| Biggest files | Size |\n| --- | ---: |\n")
     rows = summary[start:].splitlines()[2:13]
     assert rows[0] == "| `12.bin` | 12.0 kB |"
@@ -127,7 +125,7 @@ def test_biggest_files():
 def test_many_files():
     """The list ends after ten thousand files; the table has the true counts."""
     files = [(f"{number}", 1) for number in range(12_345)]
-    summary = render_summary(Result("deploy", status="deployed", changes=Changes(files)))
+    summary = render_summary(Result("deploy", status="deployed", changes=Changes(files)), Origin())
     assert "| Uploaded | 12,345 | 12.3 kB |" in summary
     assert "<details><summary>All 12,345 files</summary>" in summary
     assert summary.count("\n- `+`") == 10_000
@@ -139,7 +137,9 @@ def test_many_files():
 def test_limit():
     """A long summary is cut in its list of files, stays valid, and says so."""
     files = [(f"é{number}" * 20, 1) for number in range(1_000)]
-    summary = render_summary(Result("deploy", status="deployed", changes=Changes(files)), limit=10_000)
+    summary = render_summary(
+        Result("deploy", status="deployed", changes=Changes(files)), Origin(), limit=10_000
+    )
     assert 9_000 < len(summary.encode()) <= 10_000
     assert summary.endswith(" (1 B)\n\n</details>\n\n_The rest is cut: it is too long for this place._\n")
 
@@ -148,7 +148,7 @@ def test_limit():
 @given(results.hostile(), HOSTILE, HOSTILE, HOSTILE)
 def test_hostile_results(result, commit, commit_url, run_url):
     """Whatever is in a result: no HTML, heading, image or link but our own."""
-    summary = render_summary(result, commit=commit, commit_url=commit_url, run_url=run_url)
+    summary = render_summary(result, Origin(commit, commit_url, run_url))
     tokens = MARKDOWN.parse(summary)
     inline = [child for token in tokens for child in token.children or ()]
     kinds = [token.type for token in tokens]
@@ -169,7 +169,7 @@ def test_hostile_results(result, commit, commit_url, run_url):
 @given(results.hostile(), st.integers(0, 5_000))
 def test_hostile_results_in_little_space(result, limit):
     """The limit holds in bytes, whatever is in a result."""
-    assert len(render_summary(result, limit=limit).encode()) <= limit
+    assert len(render_summary(result, Origin(), limit=limit).encode()) <= limit
 
 
 def cells(summary: str) -> list[tuple[int, int]]:
@@ -196,7 +196,7 @@ def test_hostile_names_keep_the_tables(name, target):
         domains=[{"domain": name, "cname_target": target, "tls_status": target}],
         phases=[("Scan", 1.0)],
     )
-    sizes = cells(render_summary(result))
+    sizes = cells(render_summary(result, Origin()))
     assert sizes[1:] == [(3, 9), (2, 20), (3, 3), (3, 3)]
     assert sizes[0] == (2, 2 * (1 + bool(name) + bool(target)))
 
@@ -204,4 +204,4 @@ def test_hostile_names_keep_the_tables(name, target):
 def test_source_of_a_table_has_no_stray_pipes():
     """Renderers disagree about a backslash before a pipe, so there is none."""
     result = Result("deploy", app="a\\|b", status="deployed")
-    assert "| **App** | <code>a&#92;&#124;b</code> |\n" in render_summary(result)
+    assert "| **App** | <code>a&#92;&#124;b</code> |\n" in render_summary(result, Origin())

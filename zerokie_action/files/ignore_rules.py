@@ -11,8 +11,6 @@ from zerokie_action.files import gitignore
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-IGNORE_FILE = ".zerokieignore"
-
 # What no site wants to publish; `!pattern` brings one back. In a worktree `.git` is a file.
 DEFAULT_IGNORE = (
     ".git",

@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import os
 
+IGNORE_FILE = ".zerokieignore"
+"""The ignore file's path inside the folder, unless the input `ignore-file` names another one."""
+
 
 def problem_with_folder(folder: str | os.PathLike[str]) -> str:
     """Say why a folder can't be deployed, in words that follow its name; empty when it can be read."""

@@ -9,12 +9,13 @@ from zerokie_action.text import cut_markdown
 
 if TYPE_CHECKING:
     from zerokie_action.report.result import Result
+    from zerokie_action.report.summary import Origin
 
 _LIMIT = 60_000
 """GitHub takes 65,536 characters, the marker that the comment is found by among them."""
 
 
-def render_comment(result: Result, *, commit: str = "", commit_url: str = "", run_url: str = "") -> str:
+def render_comment(result: Result, origin: Origin) -> str:
     """Return the comment as Markdown. The arguments are those of `render_summary`."""
-    sections = essentials(result, commit=commit, commit_url=commit_url, run_url=run_url)
+    sections = essentials(result, origin)
     return cut_markdown("\n\n".join(section for section in sections if section) + "\n", _LIMIT)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from itertools import accumulate, chain, islice
 from operator import itemgetter
-from typing import TYPE_CHECKING, NewType
+from typing import TYPE_CHECKING, NamedTuple, NewType
 
 from zerokie_action.text import (
     cut_markdown,
@@ -46,33 +46,37 @@ _HEADLINES = {
 }
 
 
-def render_summary(
-    result: Result, *, commit: str = "", commit_url: str = "", run_url: str = "", limit: int = 1_000_000
-) -> str:
+class Origin(NamedTuple):
+    """Where a deploy comes from; what is not known is empty.
+
+    Attributes:
+        commit: the hash of the commit that was deployed.
+        commit_url: its page.
+        run_url: the page of this run.
+    """
+
+    commit: str = ""
+    commit_url: str = ""
+    run_url: str = ""
+
+
+def render_summary(result: Result, origin: Origin, *, limit: int = 1_000_000) -> str:
     """Return the summary as GitHub-flavoured Markdown, in at most `limit` bytes of UTF-8.
 
     Args:
         result: what the run did; secrets are redacted already.
-        commit: the hash of the commit that was deployed, if known.
-        commit_url: its page, if known.
-        run_url: the page of this run, if known.
+        origin: what the summary links to.
         limit: in bytes. A longer summary is cut after a line, with a note.
     """
-    sections = chain(
-        essentials(result, commit=commit, commit_url=commit_url, run_url=run_url),
-        _timeline(result.phases),
-        _all_files(result.effect),
-    )
+    sections = chain(essentials(result, origin), _timeline(result.phases), _all_files(result.effect))
     return cut_markdown("\n\n".join(section for section in sections if section) + "\n", limit)
 
 
-def essentials(
-    result: Result, *, commit: str = "", commit_url: str = "", run_url: str = ""
-) -> Iterator[Markdown]:
+def essentials(result: Result, origin: Origin) -> Iterator[Markdown]:
     """Yield what everybody wants to know, section by section; some may be empty."""
     links = [
-        ("Commit", markdown_link(commit_url, commit[:12])),
-        ("Run", markdown_link(run_url, "log") if run_url else ""),
+        ("Commit", markdown_link(origin.commit_url, origin.commit[:12])),
+        ("Run", markdown_link(origin.run_url, "log") if origin.run_url else ""),
     ]
     yield _headline(result)
     yield from _problems(result)
