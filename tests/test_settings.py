@@ -17,13 +17,12 @@ from tests.support.settings import load, suspicions
 from zerokie_action.checks import skips
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.inputs import spellings
+from zerokie_action.log import log_level, secrets
 from zerokie_action.settings import (
     Destinations,
     InputSource,
     Settings,
-    log_level,
     operation,
-    secrets,
 )
 
 if TYPE_CHECKING:

@@ -18,12 +18,11 @@ from zerokie_action.api.network import Network
 from zerokie_action.api.platform import Platform
 from zerokie_action.api.retry import Retries
 from zerokie_action.api.session import Session
-from zerokie_action.ci import detect
 from zerokie_action.errors import DeployError, LockLost, unwrap
 from zerokie_action.inputs import check_api_url
-from zerokie_action.settings import DEFAULT_API_URL, InputSource, log_level, secrets
+from zerokie_action.log import open_log
+from zerokie_action.settings import DEFAULT_API_URL, InputSource
 from zerokie_action.state import HeldLock, StateRecord, default_file, held_locks
-from zerokie_action.text import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,9 +38,7 @@ _RETRIES = 5
 def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> int:
     """Release what `env` and the state file say may still be held. Always returns 0."""
     texts = InputSource(env)()
-    ci = detect(env, stream, log_level(texts), Redactor())
-    for secret in secrets(texts):
-        ci.mask(secret)
+    ci = open_log(texts, env, stream)
     try:
         file = Path(texts["state_file"]) if "state_file" in texts else default_file(env)
         locks = held_locks(env, file)

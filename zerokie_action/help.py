@@ -11,9 +11,10 @@ from zerokie_action import documentation
 from zerokie_action.ci import detect
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.inputs import input_name
+from zerokie_action.log import log_level, secrets
 from zerokie_action.report.result import Result
 from zerokie_action.reports import Reports
-from zerokie_action.settings import Destinations, InputSource, Settings, log_level, operation, secrets
+from zerokie_action.settings import Destinations, InputSource, Settings, operation
 from zerokie_action.text import Redactor
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ def _entry(name: str, text: str) -> str:
 def refuse(argument: str, env: Mapping[str, str], stream: TextIO) -> int:
     """Report an argument as the wrong input that it is. Returns the exit code."""
     texts = InputSource(env)()
-    redactor = Redactor(*secrets(texts))
+    # Not `open_log`: this log is short, and a mask would be the only place that shows the secret.
+    ci = detect(env, stream, log_level(texts), Redactor(*secrets(texts)))
     error = ConfigurationError(suggestion(argument), hint="`--help` lists all inputs.")
     result = Result(
         operation=operation(texts),
@@ -82,8 +84,7 @@ def refuse(argument: str, env: Mapping[str, str], stream: TextIO) -> int:
         error=str(error),
         hint=error.hint,
     )
-    reports = Reports(detect(env, stream, log_level(texts), redactor), Destinations.of(texts), redactor)
-    return reports.write(result, problems=error.problems)
+    return Reports(ci, Destinations.of(texts)).write(result, problems=error.problems)
 
 
 def suggestion(argument: str) -> str:

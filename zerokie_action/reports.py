@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from zerokie_action.ci import CI
     from zerokie_action.settings import Destinations
-    from zerokie_action.text import Redactor
 
 _LAST_LINES = {
     "deployed": "{url} is live after {time}",
@@ -35,11 +34,10 @@ _NOT_LOOKED = "Accepted after {time}; nobody looked whether {url} answers"
 class Reports:
     """Where one run reports to."""
 
-    def __init__(self, ci: CI, destinations: Destinations, redactor: Redactor) -> None:
-        """Report through `ci` and to the files; `redactor` knows what must not be in them."""
+    def __init__(self, ci: CI, destinations: Destinations) -> None:
+        """Report through `ci` and to the files; what `ci` masks is not in them."""
         self._ci = ci
         self._destinations = destinations
-        self._redactor = redactor
         self._origin = Origin(ci.commit, ci.commit_url, ci.run_url)
 
     def debug(self, lines: Iterable[str]) -> None:
@@ -48,8 +46,8 @@ class Reports:
 
     def comment(self, result: Result) -> str:
         """The comment on the pull or merge request, as Markdown."""
-        clean = redacted(result, self._redactor)
-        return self._redactor.redact(render_comment(clean, self._origin))
+        clean = redacted(result, self._ci.redact)
+        return self._ci.redact(render_comment(clean, self._origin))
 
     def write(self, result: Result, *, problems: Sequence[str]) -> int:
         """Report, and return the exit code: the result's, or 2 when a success can't be reported.
@@ -59,7 +57,7 @@ class Reports:
             problems: all that is wrong with the inputs, one sentence each.
         """
         self._say(result, problems)
-        clean = redacted(result, self._redactor)
+        clean = redacted(result, self._ci.redact)
         texts = outputs(clean)
 
         @cache  # it is long, and often nobody wants it
@@ -85,7 +83,7 @@ class Reports:
                     self._ci.error(problem)
                     if not clean.exit_code:
                         clean.exit_code = ConfigurationError.exit_code
-                        clean.error = self._redactor.redact(problem)
+                        clean.error = self._ci.redact(problem)
         return clean.exit_code
 
     def _dotenv(self, texts: Mapping[str, str]) -> str:

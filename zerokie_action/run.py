@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import traceback
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
@@ -13,8 +13,8 @@ import zerokie_action
 from zerokie_action.api.platform import Platform
 from zerokie_action.api.retry import Retries
 from zerokie_action.checks import skips
-from zerokie_action.ci import detect
 from zerokie_action.errors import ConfigurationError, DeployError, DeployTimedOut, Interrupted, unwrap
+from zerokie_action.log import open_log
 from zerokie_action.operations.job import Job
 from zerokie_action.report.result import Result
 from zerokie_action.settings import (
@@ -22,14 +22,12 @@ from zerokie_action.settings import (
     InputSource,
     Settings,
     load,
-    log_level,
     operation,
-    secrets,
     suspicions,
 )
 from zerokie_action.shield import Shield
 from zerokie_action.state import StateRecord, default_file, state_files_beside
-from zerokie_action.text import Redactor, human_seconds
+from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,63 +40,68 @@ if TYPE_CHECKING:
 _DONE = {"deploy": "deployed", "restart": "restarted", "destroy": "destroyed"}
 
 
+class _Run(NamedTuple):
+    """What a run has from its beginning to its end."""
+
+    env: Mapping[str, str]
+    network: Network
+    signals: Signals
+    ci: CI
+    result: Result
+
+    def warn(self, text: str) -> None:
+        """A warning in the log and in the reports."""
+        self.ci.warning(text)
+        self.result.warnings.append(text)
+
+
 def run(env: Mapping[str, str], network: Network, signals: Signals, stream: TextIO) -> int:
     """Do what the inputs in `env` ask for. Returns the exit code; never raises."""
     # Thousands of small records and hardly a cycle: the collector would look at them again and again.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     gc.enable()
-    code = anyio.run(deploy, env, network, signals, stream)
+    code = anyio.run(carry_out, env, network, signals, stream)
     gc.freeze()  # the end of the process need not look for garbage
     return code
 
 
-async def deploy(env: Mapping[str, str], network: Network, signals: Signals, stream: TextIO) -> int:
+async def carry_out(env: Mapping[str, str], network: Network, signals: Signals, stream: TextIO) -> int:
     """`run`, on the current event loop.
 
     The report is written here already: closing the loop may wait for a thread that hangs.
     """
     began = anyio.current_time()
     texts = InputSource(env)()
-    redactor = Redactor()
-    ci = detect(env, stream, log_level(texts), redactor)
-    for secret in secrets(texts):
-        ci.mask(secret)
     result = Result(operation=operation(texts), app=texts.get("app", ""))
+    run = _Run(env, network, signals, open_log(texts, env, stream), result)
     for suspicion in suspicions(texts, env):
-        _warn(ci, result, suspicion)
+        run.warn(suspicion)
     error: BaseException | None = None
     settings: Settings | None = None
     if skips(texts):
         result.status = "skipped"
-        _warn(ci, result, "`api-key` is empty (a pull request from a fork has no secrets): nothing was done")
+        run.warn("`api-key` is empty (a pull request from a fork has no secrets): nothing was done")
     else:
         try:
             settings = load(texts, env)
-            error = await _supervise(settings, env, network, ci, result, signals=signals)
+            error = await _supervise(run, settings)
         except ConfigurationError as caught:
             error = caught
     _conclude(result, error, signals)
     result.duration_seconds = anyio.current_time() - began
     from zerokie_action.reports import Reports  # noqa: PLC0415 - nothing to report before there is a result
 
-    reports = Reports(ci, Destinations.of(texts), redactor)
+    reports = Reports(run.ci, Destinations.of(texts))
     if error is not None and not isinstance(error, DeployError):
         reports.debug(traceback.format_exception(error))
     code = reports.write(result, problems=error.problems if isinstance(error, ConfigurationError) else ())
     if settings is not None and settings.comment:
-        await _comment(settings, env, network, ci, reports.comment(result), signals=signals)
+        await _comment(run, settings, reports.comment(result))
     return code
 
 
-def _warn(ci: CI, result: Result, text: str) -> None:
-    ci.warning(text)
-    result.warnings.append(text)
-
-
-async def _supervise(
-    settings: Settings, env: Mapping[str, str], network: Network, ci: CI, result: Result, *, signals: Signals
-) -> BaseException | None:
+async def _supervise(run: _Run, settings: Settings) -> BaseException | None:
     """Work until done, failed, or told to end. Returns the error, if any.
 
     The watcher sits outside the scope that it cancels, so that it outlives it.
@@ -108,7 +111,7 @@ async def _supervise(
     error: BaseException | None = None
 
     async def watch() -> None:
-        await signals.came()
+        await run.signals.came()
         shield.hurry()
         work.cancel()
 
@@ -116,43 +119,40 @@ async def _supervise(
         supervisor.start_soon(watch)
         with work:
             try:
-                await _work(settings, env, network, ci, result, shield=shield)
+                await _work(run, settings, shield)
             except Exception as caught:  # noqa: BLE001 - everything is reported, by its kind
                 error = unwrap(caught)
         supervisor.cancel_scope.cancel()
     return error
 
 
-async def _comment(
-    settings: Settings, env: Mapping[str, str], network: Network, ci: CI, body: str, *, signals: Signals
-) -> None:
+async def _comment(run: _Run, settings: Settings, body: str) -> None:
     """Comment, unless a signal leaves no time for it."""
-    if signals.first is not None:
+    if run.signals.first is not None:
         return
     from zerokie_action.operations.comment import keep_comment  # noqa: PLC0415 - few runs have one
 
     async with anyio.create_task_group() as tasks:
 
         async def watch() -> None:
-            await signals.came()
+            await run.signals.came()
             tasks.cancel_scope.cancel()
 
         tasks.start_soon(watch)
-        await keep_comment(settings, env, network, ci, body)
+        await keep_comment(settings, run.env, run.network, run.ci, body)
         tasks.cancel_scope.cancel()
 
 
-async def _work(
-    settings: Settings, env: Mapping[str, str], network: Network, ci: CI, result: Result, *, shield: Shield
-) -> None:
-    state_file = settings.state_file or default_file(env)
+async def _work(run: _Run, settings: Settings, shield: Shield) -> None:
+    ci, result = run.ci, run.result
+    state_file = settings.state_file or default_file(run.env)
     retries = Retries(settings.retries)
     _announce(settings, ci)
     with anyio.move_on_after(settings.timeout) as limit:
         async with Platform(
             settings.api_url,
             settings.api_key.get_secret_value(),
-            network,
+            run.network,
             retries,
             notice=ci.info,
             clean=ci.redact,

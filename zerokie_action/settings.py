@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from zerokie_action import checks, inputs
+from zerokie_action.ci.base import Level
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.root import IGNORE_FILE
 
@@ -31,7 +32,6 @@ def _parsed(parser: Callable[[str], object]) -> BeforeValidator:
 
 
 Operation = Literal["deploy", "restart", "destroy"]
-LogLevel = Literal["debug", "info", "warning", "error"]
 Flag = Annotated[bool, _parsed(inputs.parse_flag)]
 Seconds = Annotated[float, _parsed(inputs.parse_duration)]
 Domains = Annotated[tuple[str, ...], _parsed(inputs.parse_domains)]
@@ -157,7 +157,7 @@ class Settings(BaseSettings):
     state_file: Path | None = Field(
         None, description="Where the cleanup finds an unreleased lock (GitHub uses its own state as well)."
     )
-    log_level: LogLevel = Field(
+    log_level: Level = Field(
         "info", description="`debug`, `info`, `warning` or `error`; `RUNNER_DEBUG=1` means `debug`."
     )
 
@@ -231,22 +231,10 @@ class Destinations(NamedTuple):
         )
 
 
-def log_level(texts: Mapping[str, str]) -> LogLevel:
-    """The level that was asked for, or the default. Known also when inputs are wrong."""
-    level = texts.get("log_level")
-    return level if level in get_args(LogLevel) else "info"  # type: ignore[return-value]  # it is one
-
-
 def operation(texts: Mapping[str, str]) -> Operation:
     """The operation that was asked for, or the default. Known also when inputs are wrong."""
     wanted = texts.get("operation")
     return wanted if wanted in get_args(Operation) else "deploy"  # type: ignore[return-value]  # it is one
-
-
-def secrets(texts: Mapping[str, str]) -> list[str]:
-    """What must never be seen. The values of `env` are not here: they are never printed at all."""
-    names = ("api_key", "registry_password", "github_token", "gitlab_token")
-    return [texts[name] for name in names if name in texts]
 
 
 def suspicions(texts: Mapping[str, str], env: Mapping[str, str]) -> list[str]:

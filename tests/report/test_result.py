@@ -159,7 +159,7 @@ def test_json_of_anything(result):
 @given(results.hostile())
 def test_redacting_without_secrets_changes_nothing(result):
     """The redacted result is a copy of the whole result."""
-    assert redacted(result, Redactor()) == result
+    assert redacted(result, Redactor().redact) == result
 
 
 def test_redacted():
@@ -178,7 +178,7 @@ def test_redacted():
         error=f"unknown: {secret}",
         hint=secret,
     )
-    clean = redacted(result, Redactor(secret, "deployed"))
+    clean = redacted(result, Redactor(secret, "deployed").redact)
     assert secret not in render_json(clean)
     assert (clean.status, clean.url, clean.warnings) == ("deployed", "https://***", ["a *** b"])
     assert clean.domains == [{"domain": "***", "more": {"***": ["***", 1]}}]

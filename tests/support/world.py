@@ -13,7 +13,7 @@ import anyio
 
 from tests.support import timewarp
 from zerokie_action.api.network import Network
-from zerokie_action.run import deploy
+from zerokie_action.run import carry_out
 from zerokie_action.sandbox.platform import Platform
 from zerokie_action.sandbox.server import serve
 from zerokie_action.signals import Signals
@@ -116,7 +116,7 @@ class World:
         first, began = len(self.platform.requests), self.loop.now
         async with serve(self.platform) as server:
             env = self.environment(server.url, output_file=output, **inputs)
-            code = await deploy(env, Network(env), self.signals, log)
+            code = await carry_out(env, Network(env), self.signals, log)
             ended = self.loop.now
             await anyio.sleep(_LIVES_ON)
         return Outcome(

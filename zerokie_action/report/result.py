@@ -11,8 +11,6 @@ from zerokie_action.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from zerokie_action.text import Redactor
-
 SCHEMA_VERSION = 1
 """Of the JSON result, `docs/result.schema.json`. It grows when a reader of the older one could break."""
 
@@ -76,14 +74,14 @@ class Result:
         return self.planned if self.status == "planned" else self.changes
 
 
-def redacted(result: Result, redactor: Redactor) -> Result:
-    """Return a copy of `result` without secrets in any text that comes from elsewhere.
+def redacted(result: Result, clean: Callable[[str], str]) -> Result:
+    """Return a copy of `result` without secrets in any text that comes from elsewhere; `clean` removes them.
 
     Every report is rendered from this copy: in a report's own escapes a secret may not be recognisable.
     """
     ours = {"operation", "status", "kind", "phases"}
     foreign = {item.name: getattr(result, item.name) for item in fields(result) if item.name not in ours}
-    return replace(result, **{name: _redacted(value, redactor.redact) for name, value in foreign.items()})
+    return replace(result, **{name: _redacted(value, clean) for name, value in foreign.items()})
 
 
 def _redacted(value: Any, clean: Callable[[str], str]) -> Any:  # noqa: ANN401 the same type comes back
