@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from urllib.parse import SplitResult
 
 _DURATION = re.compile(
@@ -59,6 +59,17 @@ def find(env: Mapping[str, str], field: str) -> tuple[str, str] | None:
         # A JSON list there is the output `domains` of an earlier job, which GitLab hands on under
         # that name: what that deploy reported, not what this one should do.
     return None
+
+
+def read(env: Mapping[str, str], fields: Iterable[str]) -> dict[str, str]:
+    """The text of every input of these names that is set, by field name.
+
+    `RUNNER_DEBUG`, which GitHub sets for a run with debug logging, outranks `log-level`.
+    """
+    texts = {field: found[1] for field in fields if (found := find(env, field))}
+    if env.get("RUNNER_DEBUG") == "1":
+        texts["log_level"] = "debug"
+    return texts
 
 
 def is_reported(env: Mapping[str, str], field: str) -> bool:

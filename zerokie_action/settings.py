@@ -196,14 +196,10 @@ class InputSource(PydanticBaseSettingsSource):
 
     def __call__(self) -> dict[str, str]:
         """The text of every input that is set, by field name."""
-        fields = self.settings_cls.model_fields.items()
-        found = ((name, self.get_field_value(field, name)[0]) for name, field in fields)
-        values = {name: text for name, text in found if text is not None}
+        values = inputs.read(self._env, self.settings_cls.model_fields)
         takes_no_image = "directory" in values or values.get("operation", "deploy") != "deploy"
         if takes_no_image and inputs.is_reported(self._env, "image"):
             del values["image"]
-        if self._env.get("RUNNER_DEBUG") == "1":
-            values["log_level"] = "debug"
         return values
 
 

@@ -1,0 +1,111 @@
+"""Releasing the locks that killed runs left behind, if they still hold them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+
+from zerokie_action.api.models import Counts
+from zerokie_action.api.network import Network
+from zerokie_action.api.platform import Platform
+from zerokie_action.api.retry import Retries
+from zerokie_action.api.session import Session
+from zerokie_action.errors import DeployError, LockLost
+from zerokie_action.inputs import check_api_url
+from zerokie_action.settings import DEFAULT_API_URL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from zerokie_action.ci import CI
+    from zerokie_action.signals import Signals
+    from zerokie_action.state import HeldLock, StateRecord
+
+_TIME = 120.0
+_RETRIES = 5
+
+
+def release_locks(
+    held: Sequence[HeldLock],
+    texts: Mapping[str, str],
+    env: Mapping[str, str],
+    *,
+    state: StateRecord,
+    ci: CI,
+    signals: Signals,
+) -> None:
+    """Release each lock whose session still holds it, within two minutes; warn of those that stay.
+
+    Args:
+        held: what may be held.
+        texts: the inputs that are set, `api_key` among them.
+        env: for proxies and certificate authorities.
+        state: where to record what is released.
+        ci: for the log.
+        signals: the first one ends it early.
+
+    Raises:
+        ValueError, ConfigurationError: when the inputs or `env` don't lead to the platform.
+    """
+    connect = partial(
+        Platform,
+        check_api_url(texts.get("api_url", DEFAULT_API_URL)),
+        texts["api_key"],
+        Network(env),
+        Retries(_RETRIES),
+        notice=ci.info,
+        clean=ci.redact,
+        trace=ci.debug if ci.shows("debug") else None,
+    )
+    anyio.run(_release_all, held, connect, state, ci, signals)
+
+
+async def _release_all(
+    held: Sequence[HeldLock], connect: Callable[[], Platform], state: StateRecord, ci: CI, signals: Signals
+) -> None:
+    ended = False
+    async with anyio.create_task_group() as tasks:
+
+        async def watch() -> None:
+            await signals.came()
+            tasks.cancel_scope.cancel()
+
+        tasks.start_soon(watch)
+        with anyio.move_on_after(_TIME):
+            async with connect() as platform:
+                for lock in held:
+                    await _release(lock, platform, state, ci)
+            ended = True
+        tasks.cancel_scope.cancel()
+    if not ended:
+        ci.warning(
+            "Cleanup: it had to end before it was done; a lock that was not released expires by itself"
+        )
+
+
+async def _release(lock: HeldLock, platform: Platform, state: StateRecord, ci: CI) -> None:
+    session = Session(platform.client, lock.app, lock.session)
+    finalized = None
+    try:
+        if held := await session.confirm():
+            # A killed deploy can't tell its counts any more.
+            finalized = await session.finalize(Counts())
+    except LockLost:  # in between
+        held = False
+    except DeployError as error:
+        ci.warning(
+            f"Cleanup: the lock on {lock.app!r} could not be released: {error}. It expires {lock.expiry}"
+        )
+        return
+    state.released(lock.session)
+    if held:
+        recorded = (finalized and finalized.deploy_id) or "a deploy of unknown ID"
+        ci.warning(
+            f"Cleanup: the deploy of {lock.app!r} was killed and left its lock; it is released "
+            f"now. The platform recorded it as {recorded} with counts of zero: what really "
+            "changed is not known. Run the deploy again."
+        )
+    else:
+        ci.info(f"Cleanup: that deploy holds no lock on {lock.app!r} any more; nothing to do")
