@@ -14,7 +14,8 @@ import zerokie_action
 from zerokie_action.signals import Signals, ignore_from_now_on, when_told
 
 _PASSED_THROUGH = {"sh", "bash", "cat"}
-_CANNOT_EXECUTE = 127
+_CANNOT_EXECUTE = 126
+_NOT_FOUND = 127
 
 
 def deploy() -> int:
@@ -103,7 +104,8 @@ def _become(command: list[str]) -> int:
         os.execvp(command[0], command)  # noqa: S606 - that is what they ask for
     except OSError as error:
         print(f"{command[0]!r} can't be run: {error.strerror}", file=sys.stderr)  # noqa: T201
-        return _CANNOT_EXECUTE
+        # As a shell does it. A folder in the PATH, or in the command's own, may be no folder.
+        return _NOT_FOUND if isinstance(error, FileNotFoundError | NotADirectoryError) else _CANNOT_EXECUTE
 
 
 def _answer(text: str) -> int:
