@@ -28,7 +28,7 @@ _LAST_LINES = {
     "planned": "Dry run: nothing was changed",
     "skipped": "Skipped",
 }
-_NOT_LOOKED = "Accepted after {time}; nobody looked whether {url} answers"
+_NOT_LOOKED = "Accepted after {time}; it was not checked whether {url} answers"
 
 
 class Reports:

@@ -133,7 +133,7 @@ class Settings(BaseSettings):
         1800.0, description="How long the whole operation may take."
     )
     retries: Annotated[int, _parsed(inputs.whole_number(0, 100))] = Field(
-        5, description="Attempts after the first, for each request that may be repeated."
+        5, description="Retries for each request that is safe to repeat."
     )
     comment: Flag = Field(
         default=False, description="GitHub, GitLab: keep one comment on the pull or merge request up to date."
@@ -155,7 +155,9 @@ class Settings(BaseSettings):
         None, description="Write the Markdown summary here (on GitHub it also goes to the job summary)."
     )
     state_file: Path | None = Field(
-        None, description="Where the cleanup finds an unreleased lock (GitHub uses its own state as well)."
+        None,
+        description="File in which the run records its lock, for the cleanup "
+        "(GitHub uses its own state as well).",
     )
     log_level: Level = Field(
         "info", description="`debug`, `info`, `warning` or `error`; `RUNNER_DEBUG=1` means `debug`."

@@ -55,7 +55,7 @@ def test_somebody_else_is_faster(world: World) -> None:
     )
     outcome = destroy(world)
     assert outcome.exit_code == 0
-    assert lines(outcome)[0] == "Destroyed app 'site' (somebody else was a moment faster)"
+    assert lines(outcome)[0] == "Destroyed app 'site' (it was already being deleted)"
 
 
 def test_an_answer_that_was_lost(world: World) -> None:

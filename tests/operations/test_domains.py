@@ -64,7 +64,7 @@ def test_apex_domains(world: World) -> None:
     check_result(outcome.outputs)
     assert outcome.exit_code == 4
     assert outcome.outputs["error"] == (
-        "The deploy is done, but its domains are not: "
+        "The deploy succeeded, but not all of its domains: "
         "Attaching 'example.com' was refused (400: \"apex domains are not supported\")"
     )
     assert outcome.outputs["hint"] == (

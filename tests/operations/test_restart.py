@@ -51,8 +51,11 @@ def test_it_is_checked_as_well(world: World) -> None:
 def test_without_waiting(world: World) -> None:
     """Nobody looked, and nobody says that anybody did."""
     outcome = restart(world, wait=False)
-    assert lines(outcome)[-1] == "Accepted after 0 s; nobody looked whether http://platform/_apps/web answers"
-    assert outcome.outputs["notes"] == ["`wait` is off: nobody looked whether the app runs."]
+    assert (
+        lines(outcome)[-1]
+        == "Accepted after 0 s; it was not checked whether http://platform/_apps/web answers"
+    )
+    assert outcome.outputs["notes"] == ["`wait` is off: it was not checked whether the app runs."]
 
 
 def test_another_deploy_is_waited_for(world: World) -> None:

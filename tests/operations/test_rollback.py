@@ -41,7 +41,7 @@ def test_after_a_failed_deploy(world: World) -> None:
     assert outputs["status"] == "rolled-back"
     assert (outputs["image"], outputs["previous_image"]) == (BROKEN, OLD)
     assert lines(outcome) == [
-        "Deploying 'nginx:broken', before it was 'nginx:1'",
+        "Deploying 'nginx:broken' (was 'nginx:1')",
         "The platform reports that 'web' is 'failed'; rolling back to 'nginx:1'",
         "'web' runs 'nginx:1' after 1 s",
         "Error: The platform reports that 'web' is 'failed'; rolled back: 'web' runs 'nginx:1' again",

@@ -30,7 +30,7 @@ def test_until_it_runs(world: World) -> None:
     assert len(polls) == 11
     assert 60 <= outcome.seconds < 70
     assert lines(outcome) == [
-        "Deploying 'nginx:2', before it was 'nginx:1'",
+        "Deploying 'nginx:2' (was 'nginx:1')",
         "Still waiting for 'web' to run; its last status was 'deploying' with image 'nginx:2'",
         "'web' runs 'nginx:2' after 1 m 01 s",
         "http://platform/_apps/web is live after 1 m 01 s",
@@ -206,11 +206,11 @@ def test_nobody_looked(world: World) -> None:
     assert outcome.exit_code == 0
     assert [record.method for record in outcome.requests] == ["GET", "POST"]
     assert lines(outcome) == [
-        "Deploying 'nginx:broken', before it was 'nginx:1'",
+        "Deploying 'nginx:broken' (was 'nginx:1')",
         "Not waiting for the app to run (wait: false)",
-        "Accepted after 0 s; nobody looked whether http://platform/_apps/web answers",
+        "Accepted after 0 s; it was not checked whether http://platform/_apps/web answers",
     ]
-    assert outcome.outputs["notes"] == ["`wait` is off: nobody looked whether the app runs."]
+    assert outcome.outputs["notes"] == ["`wait` is off: it was not checked whether the app runs."]
 
 
 def test_the_run_ends_before_the_wait(world: World) -> None:

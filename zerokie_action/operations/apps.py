@@ -31,7 +31,11 @@ async def look_up(job: Job, kind: str) -> App | None:
         await (require_container(job, app, "`image`") if kind == "container" else _require_static(job, app))
     elif not job.settings.create:
         await job.client.get_app(job.app)  # raises, with close matches
-        raise RequestRejected(f"App {job.app!r} appeared just now", status=409, hint="Run the deploy again.")
+        raise RequestRejected(
+            f"App {job.app!r} was created while this run looked for it",
+            status=409,
+            hint="Run the deploy again.",
+        )
     _warn_of_inert_inputs(job, kind, exists=app is not None)
     return app
 

@@ -34,7 +34,7 @@ async def destroy(job: Job) -> None:
     with job.phase("Destroy"):
         found = await job.client.delete_app(job.app)
     job.result.url = None
-    by = "" if found else " (somebody else was a moment faster)"
+    by = "" if found else " (it was already being deleted)"
     job.ci.info(f"Destroyed app {job.app!r}{by}")
 
 

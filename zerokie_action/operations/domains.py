@@ -90,5 +90,5 @@ def _summary(refused: list[tuple[str, RequestRejected]]) -> RequestRejected:
     if "apex" in str(error).lower() or domain.count(".") < _APEX_LABELS:
         hint = f"The platform does not support apex domains; attach for example 'www.{domain}'."
     return RequestRejected(
-        f"The deploy is done, but its domains are not: {words}", status=error.status, hint=hint
+        f"The deploy succeeded, but not all of its domains: {words}", status=error.status, hint=hint
     )

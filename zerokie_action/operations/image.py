@@ -45,7 +45,7 @@ async def _replace(job: Job, before: App, image: str) -> Rollout:
     rollout = await request_deploy(job, before, image)
     if rollout.before is not None:
         job.result.previous_image = rollout.before.image
-    job.ci.info(f"Deploying {image!r}, before it was {job.result.previous_image!r}")
+    job.ci.info(f"Deploying {image!r} (was {job.result.previous_image!r})")
     return rollout
 
 

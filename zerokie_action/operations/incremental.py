@@ -83,7 +83,7 @@ async def _read(job: Job, path: str) -> Manifest | None:
         else manifests.parse(data, api_key=job.settings.api_key.get_secret_value(), app=job.app)
     )
     if found is None:
-        job.ci.info("The manifest of the last deploy can't be read or trusted; all files are uploaded")
+        job.ci.info("The manifest of the last deploy can't be read or trusted; uploading all files")
     return found
 
 
@@ -142,8 +142,8 @@ async def record(update: ZoneUpdate, listing: Sequence[RemoteFile], *, now: floa
     )
     if strange := manifests.without_usable_time(listing, uploaded):
         job.ci.info(
-            f"The platform dates {strange:,} of {len(uploaded):,} uploads later than its answers to "
-            "them, or not at all; without a proof, the next deploy sends those again"
+            f"The platform's times for {strange:,} of {len(uploaded):,} uploads are missing or later than "
+            "its answers, so the next deploy uploads those again"
         )
     try:
         if found != plan.unchanged:

@@ -80,9 +80,7 @@ async def _release_all(
             ended = True
         tasks.cancel_scope.cancel()
     if not ended:
-        ci.warning(
-            "Cleanup: it had to end before it was done; a lock that was not released expires by itself"
-        )
+        ci.warning("Cleanup: it was interrupted; a lock that was not released expires by itself")
 
 
 async def _release(lock: HeldLock, platform: Platform, state: StateRecord, ci: CI) -> None:

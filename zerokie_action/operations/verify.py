@@ -75,7 +75,7 @@ async def ensure(update: ZoneUpdate) -> tuple[Sequence[RemoteFile], float]:
     found = doubts(update, listing)
     if found.any:
         update.job.ci.info(
-            f"After all changes, the platform's listing is wrong about {found}; trying once more"
+            f"After all changes, the platform's listing does not match for {found}; trying once more"
         )
         await update.upload(found.uploads)
         await update.delete(found.extra)

@@ -28,7 +28,7 @@ _SLOW = 5.0
 
 
 async def watch(job: Job, rollout: Rollout) -> None:
-    """What `wait` and `health-check` ask for. When both are off, it says that nobody looked.
+    """What `wait` and `health-check` ask for. When both are off, it says that nothing was checked.
 
     Raises:
         DeployFailed, DeployTimedOut, HealthCheckFailed: what they found.
@@ -40,7 +40,7 @@ async def watch(job: Job, rollout: Rollout) -> None:
         job.ci.info("Not waiting for the app to run (wait: false)")
         if settings.health_check is None:
             job.result.looked = False
-            job.result.notes.append("`wait` is off: nobody looked whether the app runs.")
+            job.result.notes.append("`wait` is off: it was not checked whether the app runs.")
     await check_health(job)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 OUTPUTS = {
-    "deploy-id": "The platform's deploy ID (static apps). For an image the platform returns none: then it is "
+    "deploy-id": "The platform's deploy ID (static apps). The platform returns none for an image: then it is "
     "this run's own deploy session ID. Kept when something fails after the deploy; empty for `destroy`.",
     "url": "Where the app answers.",
     "app": "The app's name.",
@@ -20,7 +20,7 @@ OUTPUTS = {
     "cache-purged": "Static apps: `true` when the CDN's cache was purged.",
     "domains": "JSON list of what attaching each custom domain returned.",
     "duration-seconds": "How long the run took.",
-    "lock-wait-seconds": "How long somebody else's deploy lock was waited for.",
+    "lock-wait-seconds": "How long the run waited for another deploy's lock.",
     "retries-used": "How many requests were sent again.",
     "error": "What went wrong, in one line; empty on success.",
 }

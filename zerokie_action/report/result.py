@@ -41,7 +41,7 @@ class Result:
 
     `None` means not known (yet): the output stays out. `status` is one of the contract's words.
     `planned` holds what a dry run would change, in the same shape as `changes`; `looked` is false when
-    nobody looked whether what was deployed runs.
+    it was not checked whether what was deployed runs.
     """
 
     operation: str
