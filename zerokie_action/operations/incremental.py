@@ -96,8 +96,9 @@ def _hash_all(files: Sequence[LocalFile]) -> dict[str, str]:
 async def settle(update: ZoneUpdate) -> float:
     """Wait until the second of the last upload is over, so that the listing can prove that upload.
 
-    A deploy of many files that are all new does not wait: a second's worth of uploads is then not
-    recorded, and is uploaded once more by the next deploy, which takes about as long as the wait.
+    A deploy of many files that uploads all of them, as a first one does, does not wait: a second's worth of
+    uploads is then not recorded, and is uploaded once more by the next deploy, which takes about as long as
+    the wait.
 
     Returns:
         A second since the epoch that the platform's clock has reached by now; minus infinity when
@@ -107,8 +108,8 @@ async def settle(update: ZoneUpdate) -> float:
         LockLost: when the platform says meanwhile that the lock is not ours.
     """
     receipts, clock = update.receipts, update.job.platform.clock
-    is_large_first = not update.plan.unchanged and len(receipts.by_path) > _MANY
-    if not receipts.by_path or is_large_first:
+    sends_all_of_many = not update.plan.unchanged and len(receipts.by_path) > _MANY
+    if not receipts.by_path or sends_all_of_many:
         return math.floor(clock.now()) if clock.known else -math.inf
     reached = max(receipt.answered for receipt in receipts.by_path.values()) + 1
     # A second after the answer, its second is over by any clock.
