@@ -31,6 +31,14 @@ async def trouble(url: str, seconds: float = 20.0) -> str:
     return str(caught.value)
 
 
+async def dead_end(url: str, seconds: float = 20.0) -> str:
+    """Why the last redirect could not be followed; its answer is there all the same."""
+    found = await page(url, seconds=seconds)
+    assert found.redirected
+    assert 300 <= found.answer.status < 400
+    return found.dead_end
+
+
 def chain(*locations: str) -> Handler:
     """Redirect from each path `/0`, `/1`, … to these places; the path after the last is fine."""
 
@@ -50,7 +58,7 @@ async def test_redirects_are_followed_and_told() -> None:
     """Relative and absolute ones; the page says where it came from in the end."""
     async with serve(chain("/1?token=secret", "2")) as server:
         found = await page(f"{server.url}/0")
-        assert found == Page(f"{server.url}/2", elsewhere=False, answer=found.answer)
+        assert found == Page(f"{server.url}/2", elsewhere=False, answer=found.answer, redirected=True)
         assert found.answer.body == b"arrived"
         assert [request.target for request in server.requests] == ["/0", "/1?token=secret", "/2"]
 
@@ -68,7 +76,7 @@ async def test_another_host_is_told() -> None:
 async def test_a_circle_is_named() -> None:
     """Every stop of it, without the queries: they may hold a token."""
     async with serve(chain("/1?token=secret", "/0?token=secret", "/1?token=secret")) as server:
-        said = await trouble(f"{server.url}/0?token=secret")
+        said = await dead_end(f"{server.url}/0?token=secret")
     url = server.url
     assert said == f"redirects go in a circle ({url}/0 -> {url}/1 -> {url}/0)"
 
@@ -76,7 +84,7 @@ async def test_a_circle_is_named() -> None:
 async def test_endless_redirects_end() -> None:
     """Ten are enough for anybody."""
     async with serve(chain(*(f"/{n}" for n in range(1, 50)))) as server:
-        said = await trouble(f"{server.url}/0")
+        said = await dead_end(f"{server.url}/0")
     assert said.startswith(f"more than 9 redirects ({server.url}/0 -> ")
     assert len(server.requests) == 10
 
@@ -96,7 +104,7 @@ async def test_endless_redirects_end() -> None:
 async def test_a_redirect_to_no_page(location: str) -> None:
     """It is not followed; the error says where it comes from."""
     async with serve(chain(location)) as server:
-        said = await trouble(f"{server.url}/0")
+        said = await dead_end(f"{server.url}/0")
     assert said == f"the redirect from {server.url}/0 leads to an invalid URL"
 
 
@@ -148,7 +156,7 @@ async def test_the_time_is_for_all_redirects_together() -> None:
             await peer.send(head.encode())
 
     async with serve(slow) as server:
-        assert (await trouble(f"{server.url}/0", seconds=10)).startswith("no answer within")
+        assert (await dead_end(f"{server.url}/0", seconds=10)).startswith("no answer within")
         assert len(server.requests) == 3
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -27,11 +27,15 @@ class Page:
     Attributes:
         url: where the answer came from in the end, as `shown_url` shows it.
         elsewhere: whether that is another scheme, host or port than the one asked.
+        redirected: whether the URL that was asked for answered with a redirect.
+        dead_end: why the last redirect could not be followed; empty when it was.
     """
 
     url: str
     elsewhere: bool
     answer: Answer
+    redirected: bool = False
+    dead_end: str = ""
 
 
 async def read_page(url: str, network: Network, *, max_answer: int, seconds: float) -> Answer:
@@ -64,23 +68,41 @@ async def follow(url: str, network: Network, *, max_answer: int, seconds: float)
     """Like `read_page`, but a redirect is followed, wherever it leads.
 
     Raises:
-        NoAnswer: when no complete answer came, or redirects don't end.
+        NoAnswer: when the URL itself gave no complete answer.
     """
     ends_at = anyio.current_time() + seconds
-    here = start = _parse(url)
-    been = [here]
-    while True:
-        left = max(0.1, ends_at - anyio.current_time())
-        answer = await read_page(str(here), network, max_answer=max_answer, seconds=left)
-        location = answer.headers.get("location")
-        if not (300 <= answer.status < 400 and location):  # noqa: PLR2004 - HTTP's own numbers
-            return Page(shown_url(str(here)), _origin(here) != _origin(start), answer)
-        here = _parse(location, here)
-        been.append(here)
-        if here in been[:-1]:
-            raise NoAnswer(f"redirects go in a circle ({_way(been)})", sent=True)
-        if len(been) > _MOST_REDIRECTS:
-            raise NoAnswer(f"more than {_MOST_REDIRECTS - 1} redirects ({_way(been)})", sent=True)
+    been = [_parse(url)]
+    page: Page | None = None
+    try:
+        while True:
+            here = been[-1]
+            left = max(0.1, ends_at - anyio.current_time())
+            answer = await read_page(str(here), network, max_answer=max_answer, seconds=left)
+            elsewhere = _origin(here) != _origin(been[0])
+            location = answer.headers.get("location")
+            redirects = bool(300 <= answer.status < 400 and location)  # noqa: PLR2004 - HTTP's own numbers
+            page = Page(shown_url(str(here)), elsewhere, answer, redirects or len(been) > 1)
+            if not redirects:
+                return page
+            been.append(_next(location or "", been))
+    except NoAnswer as trouble:
+        if page is None:
+            raise
+        return replace(page, dead_end=str(trouble))
+
+
+def _next(location: str, been: list[httpx.URL]) -> httpx.URL:
+    """Where a redirect leads, after all these places.
+
+    Raises:
+        NoAnswer: when that is no page, or redirects don't end.
+    """
+    there = _parse(location, been[-1])
+    if there in been:
+        raise NoAnswer(f"redirects go in a circle ({_way([*been, there])})", sent=True)
+    if len(been) >= _MOST_REDIRECTS:
+        raise NoAnswer(f"more than {_MOST_REDIRECTS - 1} redirects ({_way([*been, there])})", sent=True)
+    return there
 
 
 def shown_url(url: str) -> str:

@@ -1,7 +1,7 @@
 """The health check: does the deployed app answer, and is it what was deployed?
 
-For a container app, any 2xx or 3xx will do. When the path names a file of a static deploy, what is
-served must be that file, byte for byte, past the CDN's cache: then green means that the new version is live.
+Any 2xx or 3xx will do. When the path names a file of a static deploy, what is served must be that file, byte
+for byte, past the CDN's cache: then green means that the new version is live.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import anyio.to_thread
 
 from zerokie_action.api.models import error_text
 from zerokie_action.api.public import follow, shown_url
+from zerokie_action.api.retry import retry_after
 from zerokie_action.api.transport import MEGABYTE, NoAnswer
 from zerokie_action.errors import HealthCheckFailed
 from zerokie_action.files.hashing import hash_file
@@ -25,6 +26,7 @@ from zerokie_action.text import human_seconds, shorten
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from zerokie_action.api.public import Page
     from zerokie_action.files.records import LocalFile
     from zerokie_action.operations.job import Job
 
@@ -57,10 +59,15 @@ class _Check:
 
 @dataclass(frozen=True, slots=True)
 class _Trouble:
-    """Why one attempt did not find the app healthy: words that end a sentence, and what to do."""
+    """Why one attempt did not find the app healthy: words that end a sentence, and what to do.
+
+    Attributes:
+        retry_after: seconds that the app asks to wait.
+    """
 
     words: str
     hint: str = _HINT
+    retry_after: float = 0.0
 
 
 async def check(job: Job, asked: str, files: Sequence[LocalFile]) -> None:
@@ -107,7 +114,7 @@ async def _insist(job: Job, check: _Check) -> _Trouble | None:
             until = human_seconds(left)
             job.ci.info(f"{shown_url(check.url)} is not healthy yet: {trouble.words}; trying for {until}")
         news.tell(f"Still not healthy: {trouble.words}; {human_seconds(left)} left")
-        await anyio.sleep(min(pause, left))
+        await anyio.sleep(min(max(pause, trouble.retry_after), left))
     return None
 
 
@@ -115,13 +122,27 @@ async def _ask(job: Job, check: _Check, attempt: int, seconds: float) -> _Troubl
     url = _uncached(check.url, f"{job.session}-{attempt}") if check.path else check.url
     try:
         page = await follow(url, job.platform.network, max_answer=_LARGEST_ANSWER, seconds=seconds)
-    except NoAnswer as trouble:
-        return _Trouble(str(trouble))
-    by = "" if page.url == shown_url(url) else f"{page.url} "
+    except NoAnswer as nothing:
+        return _Trouble(str(nothing))
+    trouble = _judge(job, check, page, by="" if page.url == shown_url(url) else f"{page.url} ")
+    if trouble and page.redirected and not check.path:
+        # The app has answered. What it leads to may be for people with a login only.
+        job.ci.info(f"{shown_url(url)} answers with a redirect, but {trouble.words}")
+        return None
+    return trouble
+
+
+def _judge(job: Job, check: _Check, page: Page, by: str) -> _Trouble | None:
+    """What is wrong about the last answer; `by` says whose it is, if not that of the URL itself."""
+    if page.dead_end:
+        return _Trouble(page.dead_end)
     if not 200 <= page.answer.status < 400:  # noqa: PLR2004 - HTTP's own numbers
         # What another host says is not for everybody's eyes: an app may send us anywhere.
         words = "" if page.elsewhere else shorten(error_text(page.answer.body, job.ci.redact), _SHOWN)
-        return _Trouble(f"{by}answered {page.answer.status}" + (f' ("{words}")' if words else ""))
+        return _Trouble(
+            f"{by}answered {page.answer.status}" + (f' ("{words}")' if words else ""),
+            retry_after=retry_after(page.answer.headers) or 0.0,
+        )
     if check.path and hashlib.sha256(page.answer.body).hexdigest() != check.sha256:
         return _Trouble(f"{by}serves another version of {check.path!r}", _HINT_VERSION)
     return None
