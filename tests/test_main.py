@@ -199,6 +199,14 @@ def test_the_cleanup_goes_on_whatever_its_arguments() -> None:
     assert seen.stdout == "Cleanup: no deploy recorded a lock here; nothing to release\n"
 
 
+@pytest.mark.parametrize("log", [">/dev/full", "| true; exit ${PIPESTATUS[0]}"])
+@pytest.mark.parametrize("question", ["--help", "--version"])
+def test_an_answer_that_nobody_reads(question: str, log: str) -> None:
+    """`--help | head`, unbuffered as in the image: no traceback."""
+    seen = run("bash", "-c", f"PYTHONUNBUFFERED=1 {shlex.join([*ENTRYPOINT, question])} {log}")
+    assert (seen.returncode, seen.stderr) == (0, "")
+
+
 # --- a log that nobody reads
 
 

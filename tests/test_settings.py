@@ -279,7 +279,7 @@ HALF = "missing: give all three registry inputs or none"
             "`domains`, `remove-domains`: the platform has custom domains for static apps only",
         ),
         (
-            MINIMAL | {"ZEROKIE_DOMAINS": "a.b.c\nd.e.f", "ZEROKIE_REMOVE_DOMAINS": "d.e.f"},
+            MINIMAL | {"ZEROKIE_DOMAINS": "a.b.c\nD.e.f.", "ZEROKIE_REMOVE_DOMAINS": "d.E.f"},
             "`domains` and `remove-domains` both name 'd.e.f'; leave it out of one",
         ),
         (IMAGE | {"ZEROKIE_REGISTRY_USERNAME": "me"}, f"`registry-server`, `registry-password` {HALF}"),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from zerokie_action.files.root import problem_with_folder
 from zerokie_action.inputs import (
+    host_name,
     input_name,
     is_reported,
     parse_flag,
@@ -65,7 +66,9 @@ def _deploy_contradictions(texts: Mapping[str, str]) -> Iterator[str]:
     if "image" in texts and "directory" in texts:
         yield "`image` and `directory` are both set: deploy one of them, the other in a step of its own"
     elif "directory" in texts:
-        added, removed = (set(parse_lines(texts.get(field, ""))) for field in ("domains", "remove_domains"))
+        added, removed = (
+            set(map(host_name, parse_lines(texts.get(field, "")))) for field in ("domains", "remove_domains")
+        )
         if both := ", ".join(map(repr, sorted(added & removed))):
             yield f"`domains` and `remove-domains` both name {both}; leave it out of one"
     elif "image" not in texts:

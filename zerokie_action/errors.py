@@ -64,13 +64,20 @@ class RequestRejected(DeployError):
 
 
 class PlatformUnavailable(DeployError):
-    """The platform could not be reached or could not answer, and the retries are spent."""
+    """The platform could not be reached or could not answer, and the retries are spent.
+
+    Attributes:
+        retry_after: seconds for which the platform asked not to be asked again; 0 when it did not.
+    """
 
     exit_code = 5
 
-    def __init__(self, message: str, *, hint: str = "", unclear: bool = False) -> None:
+    def __init__(
+        self, message: str, *, hint: str = "", unclear: bool = False, retry_after: float = 0.0
+    ) -> None:
         super().__init__(message, hint=hint)
         self.unclear = unclear
+        self.retry_after = retry_after
 
 
 class LockHeld(DeployError):

@@ -150,6 +150,11 @@ def parse_domains(text: str) -> tuple[str, ...]:
     return domains
 
 
+def host_name(domain: str) -> str:
+    """A domain as it is compared: neither case nor the root's dot make another name (RFC 4343)."""
+    return domain.lower().removesuffix(".")
+
+
 def parse_variables(text: str) -> dict[str, str]:
     """Environment variables from `KEY=VALUE` lines. The values may be secrets: they are never quoted."""
     items = [

@@ -109,5 +109,6 @@ def _become(command: list[str]) -> int:
 
 
 def _answer(text: str) -> int:
-    print(text)  # noqa: T201 - a person asked
+    with suppress(OSError):  # as at the end: nobody reads it
+        print(text)  # noqa: T201 - a person asked
     return _end(0)

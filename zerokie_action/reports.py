@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING
 
 from zerokie_action.errors import ConfigurationError
@@ -58,17 +57,13 @@ class Reports:
         """
         self._say(result, problems)
         clean = redacted(result, self._ci.redact)
-        texts = outputs(clean)
 
-        @cache  # it is long, and often nobody wants it
         def summary() -> str:
             return render_summary(clean, self._origin)
 
-        self._ci.write_outputs(texts)
-        self._ci.write_summary(summary)
         where = self._destinations.usable() if problems else self._destinations
         documents: tuple[tuple[str, Path | None, Callable[[], str]], ...] = (
-            ("dotenv-file", where.dotenv_file, lambda: self._dotenv(texts)),
+            ("dotenv-file", where.dotenv_file, lambda: self._dotenv(outputs(clean))),
             ("annotations-file", where.annotations_file, lambda: render_annotations(clean)),
             ("summary-file", where.summary_file, summary),
             # The last one: it says what the process exits with.
@@ -84,6 +79,9 @@ class Reports:
                     if not clean.exit_code:
                         clean.exit_code = ConfigurationError.exit_code
                         clean.error = self._ci.redact(problem)
+        # After the files: what could not be written is an error like any other.
+        self._ci.write_outputs(outputs(clean))
+        self._ci.write_summary(summary)
         return clean.exit_code
 
     def _dotenv(self, texts: Mapping[str, str]) -> str:

@@ -245,6 +245,12 @@ class TestOddAnswers:
         files = await client_over(Constant(Answer(200, {}, listing))).list_files("site")
         assert [file.path for file in files] == paths
 
+    @pytest.mark.parametrize("name", ["delete app", "remove domain"])
+    @pytest.mark.parametrize("answer", [Answer(200, {}, b"{}"), Answer(202, {}, b'{"deleted": true}')])
+    async def test_a_deletion_that_is_told(self, name: str, answer: Answer) -> None:
+        """With an object about it instead of 204; an empty answer or a page may be anybody's."""
+        assert await ENDPOINTS[name].call(client_over(Constant(answer))) is True
+
     @pytest.mark.parametrize("answer", [Answer(200, {}, b"{}"), Answer(204, {})])
     async def test_a_deploy_without_a_name(self, answer: Answer) -> None:
         """Finalized all the same; whether it really was, the heartbeat tells (`DeployLock`)."""

@@ -65,13 +65,22 @@ async def test_the_pauses_differ() -> None:
     assert [at - first[0] for at in first] != [at - second[0] for at in second]
 
 
-@pytest.mark.parametrize(("asked", "pause"), [(40.0, 40), (90.0, 60), (None, 1), (0.0, 1)])
+@pytest.mark.parametrize(("asked", "pause"), [(40.0, 40), (60.0, 60), (None, 1), (0.0, 1)])
 async def test_what_the_platform_asks_for(asked: float | None, pause: float) -> None:
-    """`Retry-After` makes a pause longer, never shorter, and never longer than the patience."""
+    """`Retry-After` makes a pause longer, never shorter."""
     turn = Turn("site", 60, Log())
     await turn.wait(asked)
     assert pause / 2 <= turn.waited <= pause
     assert turn.waited == pytest.approx(pause) or pause == 1
+
+
+async def test_more_than_we_may_wait() -> None:
+    """Asking earlier than the platform wants would not be polite, and asking later is too late."""
+    turn = Turn("site", 60, Log())
+    await turn.wait(40)
+    with pytest.raises(LockHeld):
+        await turn.wait(40)
+    assert turn.waited == pytest.approx(40)
 
 
 async def test_a_wait_that_is_cut_short() -> None:

@@ -48,6 +48,35 @@ def test_a_static_app_is_created(world: World) -> None:
 
 
 @pytest.mark.parametrize("inputs", [{"image": NEW}, {}], ids=["image", "folder"])
+@pytest.mark.parametrize(
+    ("fault", "created"),
+    [
+        (Fault(Kind.RESET, "POST", "/v1/apps$", after=True), None),
+        (Fault(Kind.STATUS, "POST", "/v1/apps$", status=400), False),
+    ],
+    ids=["unclear", "refused"],
+)
+def test_whether_it_was_created(
+    world: World, inputs: dict[str, object], fault: Fault, *, created: bool | None
+) -> None:
+    """What is not known is in no output."""
+    world.platform.faults.add(fault)
+    outcome = world.run(app="new", create=True, retries=0, **inputs)
+    assert outcome.exit_code != 0
+    assert outcome.outputs["created"] is created
+
+
+@pytest.mark.parametrize("inputs", [{"image": NEW}, {}], ids=["image", "folder"])
+def test_the_platform_tells_later_where_a_new_app_answers(world: World, inputs: dict[str, object]) -> None:
+    """Then it is asked."""
+    body = b'{"name": "new", "status": "deploying"}'
+    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/v1/apps$", status=201, body=body, after=True))
+    outcome = world.run(app="new", create=True, wait=False, **inputs)
+    assert outcome.exit_code == 0, outcome.log
+    assert outcome.outputs["url"].endswith("/_apps/new")
+
+
+@pytest.mark.parametrize("inputs", [{"image": NEW}, {}], ids=["image", "folder"])
 def test_without_create(world: World, inputs: dict[str, object]) -> None:
     """The error names what is close, and `create`."""
     outcome = world.run(app="wev", **inputs)

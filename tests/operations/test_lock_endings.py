@@ -455,3 +455,63 @@ def test_a_heartbeat_that_is_refused_while_we_ask(world: World, state: Path, sta
     assert outcome.exit_code == {401: 3, 403: 4}[status]
     assert "It is not known whether this run holds the deploy lock" in outcome.log
     assert json.loads(state.read_text("utf-8"))["session"] == world.platform.lock("site")
+
+
+# --- answers that leave something open
+
+
+@pytest.mark.parametrize("heartbeat", [404, 409, 400, 410, 423])
+def test_a_finalize_without_an_id(world: World, state: Path, heartbeat: int) -> None:
+    """It worked, unless the heartbeat says that the lock is still ours."""
+    world.platform.faults.add(Fault(Kind.STATUS, *FINALIZE, status=200, body=b"{}", after=True))
+    world.platform.faults.add(Fault(Kind.STATUS, *HEARTBEAT, status=heartbeat, skip=1, times=None))
+    outcome = world.run(lock_heartbeat="15m")
+    assert outcome.exit_code == 0, outcome.log
+    assert "The platform named no deploy ID when it finalized the deploy" in outcome.outputs["warnings"]
+    assert world.platform.lock("site") is None
+    assert not state.exists()
+
+
+def test_a_finalize_without_an_id_and_a_heartbeat_for_everybody(world: World, state: Path) -> None:
+    """The second finalize is refused, so the first one worked."""
+    world.platform.faults.add(Fault(Kind.STATUS, *FINALIZE, status=200, body=b"{}", after=True))
+    world.platform.faults.add(Fault(Kind.STATUS, *HEARTBEAT, status=200, body=b"{}", times=None))
+    outcome = world.run()
+    assert outcome.exit_code == 0, outcome.log
+    assert ending(outcome) == [("POST finalize", 200), ("PUT lock", 200), ("POST finalize", 409)]
+    assert world.platform.lock("site") is None
+    assert not state.exists()
+
+
+def test_a_write_that_is_refused_because_the_lock_is_lost(world: World, state: Path) -> None:
+    """409 means a conflict of deploy locks; whether it is one, finalize and the heartbeat tell."""
+
+    def take(record: Record) -> None:
+        if record.method == "PUT" and record.path.endswith("/files/index.html"):
+            world.platform.take_lock("site", "other")
+
+    world.platform.on_request = take
+    world.platform.faults.add(Fault(Kind.STATUS, "PUT", "/files/index.html", status=409))
+    outcome = world.run()
+    assert error(outcome) == (7, GONE, AGAIN)
+    assert world.platform.lock("site") == "other"
+    assert not state.exists()
+
+
+def test_a_write_that_is_refused_while_the_lock_is_ours(world: World, state: Path) -> None:
+    """A 409 alone proves nothing."""
+    world.platform.faults.add(Fault(Kind.STATUS, "PUT", "/files/index.html", status=409))
+    outcome = world.run()
+    assert outcome.exit_code == 4
+    assert world.platform.lock("site") is None
+    assert not state.exists()
+
+
+def test_a_lock_that_is_not_to_be_asked_for_again_in_time(world: World) -> None:
+    """`Retry-After` is honoured: no question comes earlier, so there is none."""
+    world.platform.take_lock("site", "other")
+    busy = Fault(Kind.STATUS, *LOCK, status=409, headers={"retry-after": "30"}, times=None)
+    world.platform.faults.add(busy)
+    outcome = world.run(lock_timeout="3s")
+    assert outcome.exit_code == 6
+    assert requests(outcome) == [("POST lock", 409)]

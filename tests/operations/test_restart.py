@@ -108,3 +108,11 @@ def test_inputs_that_only_deploys_use(world: World, operation: str) -> None:
     assert outcome.outputs["warnings"] == [
         f"`port`, `env`, `domains` have no effect: `operation: {operation}` does not use such inputs"
     ]
+
+
+def test_with_the_registry_credentials(world: World) -> None:
+    """The image is pulled again, maybe with a token that the platform does not know yet."""
+    outcome = restart(world, **LOGIN)
+    assert outcome.exit_code == 0, outcome.log
+    assert outcome.outputs["warnings"] == []
+    assert world.platform.apps.get("web").private

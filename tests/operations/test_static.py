@@ -238,3 +238,85 @@ def test_only_an_old_manifest_is_in_the_way(world: World) -> None:
     outcome = world.run()
     assert [record.method for record in outcome.writes] == ["DELETE", "POST"]
     assert world.run().outputs["files_unchanged"] == len(SITE)
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 409, 413, 500])
+def test_a_manifest_that_the_platform_refuses(world: World, status: int) -> None:
+    """The site is right, and the deploy a success: the next one uploads more than it has to."""
+    fault = Fault(Kind.STATUS, "PUT", r"/files/\.zerokie/", status=status, times=None)
+    world.platform.faults.add(fault)
+    outcome = world.run()
+    assert outcome.exit_code == 0, outcome.log
+    assert world.stored() == SITE
+    (warning,) = outcome.outputs["warnings"]
+    assert warning.startswith(
+        "The manifest could not be written, so the next deploy uploads more than it has to: "
+    )
+    world.platform.faults.clear()
+    assert world.run().outputs["files_uploaded"] == len(SITE)
+    assert world.run().outputs["files_unchanged"] == len(SITE)
+
+
+def test_an_old_manifest_that_stays(world: World) -> None:
+    """It is in nobody's way."""
+    world.platform.put_file("site", f".zerokie/{'0' * 64}.json", b"{}")
+    world.platform.faults.add(Fault(Kind.STATUS, "DELETE", r"/files/\.zerokie/", status=403, times=None))
+    outcome = world.run()
+    assert outcome.exit_code == 0, outcome.log
+    assert world.run().outputs["files_unchanged"] == len(SITE)
+
+
+def test_a_failed_deploy_has_an_id_as_well(world: World) -> None:
+    """It is finalized to release the lock, and the platform records that."""
+    world.platform.faults.add(Fault(Kind.STATUS, "PUT", "/files/index.html", status=400))
+    outcome = world.run()
+    assert outcome.exit_code == 4
+    (deployment,) = world.platform.deployments("site")
+    assert (outcome.outputs["deploy_id"], outcome.outputs["cache_purged"]) == (deployment.deploy_id, True)
+    assert outcome.outputs["status"] == "failed"
+
+
+@pytest.mark.parametrize("path", ["assets/style.css", "empty"])
+def test_an_edit_of_what_was_sent_already(world: World, path: str) -> None:
+    """The storage zone would not be what the folder is: an error, and nothing is deleted."""
+    world.platform.put_file("site", "stale", b"")
+
+    def edit(record: Record) -> None:
+        if record.method == "PUT" and record.path.endswith("/files/index.html"):  # which goes last
+            (world.folder / path).write_bytes(b"changed!")
+
+    world.platform.on_request = edit
+    outcome = world.run()
+    assert outcome.exit_code == 8
+    assert outcome.outputs["error"] == f"{path!r} changed while it was deployed"
+    assert "stale" in world.stored()
+    assert world.platform.lock("site") is None
+    world.platform.on_request = lambda _record: None
+    assert world.run().exit_code == 0
+    assert world.stored() == world.read()
+
+
+def test_a_file_that_is_gone_when_all_is_sent(world: World) -> None:
+    """Likewise."""
+
+    def remove(record: Record) -> None:
+        if record.method == "PUT" and record.path.endswith("/files/index.html"):
+            (world.folder / "empty").unlink()
+
+    world.platform.on_request = remove
+    outcome = world.run()
+    assert outcome.exit_code == 8
+    assert outcome.outputs["error"] == "'empty' changed while it was deployed (No such file or directory)"
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+def test_a_wait_that_is_longer_than_the_run_may_take(world: World, method: str) -> None:
+    """The platform says when to come back, which is too late: nobody keeps the lock until then."""
+    world.platform.put_file("site", "stale", b"")
+    later = Fault(Kind.STATUS, method, "/files/", status=503, headers={"retry-after": "3600"}, times=None)
+    world.platform.faults.add(later)
+    outcome = world.run(timeout="10m")
+    assert outcome.exit_code == 5
+    assert outcome.seconds < 60
+    assert outcome.outputs["hint"].startswith("The platform asked to wait 3600 s. ")
+    assert world.platform.lock("site") is None

@@ -245,3 +245,26 @@ def test_another_deploy_lasts_too_long(world: World) -> None:
     assert outcome.exit_code == 6
     assert outcome.outputs["lock_wait_seconds"] == 30
     assert world.platform.apps.get("web").image == OLD
+
+
+@pytest.mark.parametrize("retries", [0, 5])
+def test_the_platform_asks_for_time(world: World, retries: int) -> None:
+    """`Retry-After` is honoured between polls as well, whatever `retries` says."""
+    takes(world, 5)
+    later = Fault(Kind.STATUS, "GET", LOOK, status=503, headers={"retry-after": "20"}, skip=1)
+    world.platform.faults.add(later)
+    outcome = deploy(world, retries=retries)
+    assert outcome.exit_code == 0, outcome.log
+    polls = [record for record in outcome.requests[2:] if record.path == APP]
+    assert len(polls) == 2
+    assert 20 <= outcome.seconds < 23
+
+
+def test_the_platform_asks_for_more_time_than_there_is(world: World) -> None:
+    """It is not asked again; the run ends when its time is over."""
+    later = Fault(Kind.STATUS, "GET", LOOK, status=429, headers={"retry-after": "30"}, skip=1, times=None)
+    world.platform.faults.add(later)
+    outcome = deploy(world, wait_timeout="15s")
+    assert outcome.exit_code == 9
+    assert len([record for record in outcome.requests[2:] if record.path == APP]) == 1
+    assert outcome.seconds == pytest.approx(15)

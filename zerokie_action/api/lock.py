@@ -21,8 +21,9 @@ import anyio
 
 from zerokie_action.api.acquire import acquire
 from zerokie_action.api.lease import NOT_OURS, UNCONFIRMED
+from zerokie_action.api.refusals import CONFLICT
 from zerokie_action.api.session import RELEASE_TIME, RELEASE_TIME_WHEN_TOLD
-from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable
+from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, RequestRejected, unwrap
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -49,7 +50,8 @@ async def deploy_lock(
     """Hold the deploy lock on an app while the body runs; finalize at its end, however it ends.
 
     The body is cancelled when the lock is lost, and `LockLost` is raised. When body and release both
-    fail, the body's error is raised and the release's is logged.
+    fail, the body's error is raised and the release's is logged; a write that was refused because the
+    lock was lost is `LockLost` as well.
 
     Args:
         counts: asked at release for what was really changed.
@@ -64,9 +66,9 @@ async def deploy_lock(
             yield lock
             tasks.cancel_scope.cancel()
         session.lease.raise_if_lost()
-    except BaseException:
+    except BaseException as failure:
         if session.lease.lost is None:
-            await _release_after_failure(lock, counts(), log)
+            await _release_after_failure(lock, counts(), failure, log)
         else:
             state.released(session.id)
         raise
@@ -157,10 +159,22 @@ class DeployLock:
             )
 
 
-async def _release_after_failure(lock: DeployLock, counts: Counts, log: Log) -> None:
+async def _release_after_failure(lock: DeployLock, counts: Counts, failure: BaseException, log: Log) -> None:
+    """Release the lock, and log what came of it.
+
+    Raises:
+        LockLost: when that is why the platform refused a write (409, "deploy lock conflict").
+    """
     try:
         await lock.release(counts)
     except DeployError as error:
+        refusal = unwrap(failure)
+        if (
+            isinstance(error, LockLost)
+            and isinstance(refusal, RequestRejected)
+            and refusal.status == CONFLICT
+        ):
+            raise error from refusal
         warning = f"{error}. {error.hint}"
         log.warning(warning)
     else:

@@ -237,7 +237,10 @@ class Sender:
         if failure.retry_after:
             hint = f"The platform asked to wait {failure.retry_after:.0f} s. " + hint
         return PlatformUnavailable(
-            f"{request.purpose} failed after {times}: {failure.reason}", hint=hint, unclear=unclear
+            f"{request.purpose} failed after {times}: {failure.reason}",
+            hint=hint,
+            unclear=unclear,
+            retry_after=failure.retry_after or 0.0,
         )
 
 

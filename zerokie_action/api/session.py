@@ -5,6 +5,7 @@ The three requests about a lock are made in its name, and its lease learns from 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from zerokie_action.api.lease import NOT_OURS, Lease, boot_time
@@ -85,14 +86,17 @@ class Session:
         """
         try:
             finalized = await self._client.finalize(self.app, self.id, counts)
-            if finalized.deploy_id or not await self.confirm():
-                return finalized
         except (RequestRejected, AuthenticationError) as refusal:
-            if not await self.confirm():
-                if refusal.unclear:
-                    return None
-                raise LockLost(
-                    f"The deploy lock was lost before finalize: {NOT_OURS}",
-                    hint="Run the deploy again: another deploy may have taken over in between.",
-                ) from refusal
-        return await self._client.finalize(self.app, self.id, counts)
+            if await self.confirm():
+                return await self._client.finalize(self.app, self.id, counts)
+            if refusal.unclear:
+                return None
+            raise LockLost(
+                f"The deploy lock was lost before finalize: {NOT_OURS}",
+                hint="Run the deploy again: another deploy may have taken over in between.",
+            ) from refusal
+        if not finalized.deploy_id:
+            with suppress(RequestRejected):  # then the platform has nothing of this session any more
+                if await self.confirm():
+                    return await self._client.finalize(self.app, self.id, counts)
+        return finalized

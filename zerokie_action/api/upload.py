@@ -10,7 +10,7 @@ import anyio
 
 from zerokie_action.api.client import Client
 from zerokie_action.api.pace import Pace
-from zerokie_action.errors import LockLost
+from zerokie_action.errors import LockLost, unwrap
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -51,9 +51,11 @@ class _Worker:
         sent: whether a request of its own is on the way completely.
     """
 
-    def __init__(self, sender: Callable[..., Sender], pace: Pace, fence: Callable[[], None]) -> None:
+    def __init__(
+        self, sender: Callable[..., Sender], pace: Pace, fence: Callable[[], None], deadline: float
+    ) -> None:
         self.client = Client(sender(on_pushback=pace.pushed_back, around=lambda: self))
-        self.scope = anyio.CancelScope(shield=True)
+        self.scope = anyio.CancelScope(shield=True, deadline=deadline)
         self.stopping = False
         self.sent = False
         self._fence = fence
@@ -168,8 +170,15 @@ class Writers:
         await self._each(paths, delete)
 
     async def _each(self, items: Iterable[_T], act: Callable[[_Worker, _T], Awaitable[None]]) -> None:
-        waiting = iter(items)
+        try:
+            await self._work(iter(items), act)
+        except ExceptionGroup as group:
+            raise unwrap(group) from group  # as if there was one request at a time
+
+    async def _work(self, waiting: Iterator[_T], act: Callable[[_Worker, _T], Awaitable[None]]) -> None:
         workers: set[_Worker] = set()
+        # Shielded workers would not know when the run has to end, and might be asked to wait beyond that.
+        deadline = anyio.current_effective_deadline() + 2 * ANSWER_TIME
         all_ended = anyio.Event()
 
         async def work(worker: _Worker, item: _T | None) -> None:
@@ -187,7 +196,7 @@ class Writers:
 
         async with anyio.create_task_group() as tasks:
             for first in islice(waiting, self._concurrency):
-                worker = _Worker(self._sender, self._pace, self._fence)
+                worker = _Worker(self._sender, self._pace, self._fence, deadline)
                 workers.add(worker)
                 tasks.start_soon(work, worker, first)
             if workers:

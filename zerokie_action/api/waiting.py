@@ -50,14 +50,14 @@ class Turn:
             retry_after: seconds that it has to be at least, if the platform says so.
 
         Raises:
-            LockHeld: when the timeout has passed.
+            LockHeld: when the timeout has passed, or passes before the platform may be asked again.
         """
         now = anyio.current_time()
         if self._began is None:
             self._began = now
         self.waited = now - self._began
         left = self._timeout - self.waited
-        if left < _NOTHING_LEFT:
+        if left < max(_NOTHING_LEFT, retry_after or 0):
             raise self._held()
         self._tell(left)
         jitter = random.uniform(0.5, 1.0)  # noqa: S311 - no secret

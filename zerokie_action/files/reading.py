@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from zerokie_action.errors import DeployFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable
 
     from zerokie_action.files.records import LocalFile
 
@@ -37,6 +37,24 @@ def read_chunks(file: LocalFile) -> Generator[bytes, None, None]:
         raise _changed(file, f" ({error.strerror})") from error
 
 
+def check_unchanged(files: Iterable[LocalFile]) -> None:
+    """Make sure that the files are still those that were scanned, by their sizes and times.
+
+    Raises:
+        DeployFailed: one changed or vanished since the scan.
+    """
+    for file in files:
+        try:
+            _check(file, os.stat(file.source))  # noqa: PTH116 - of a hundred thousand files
+        except OSError as error:
+            raise _changed(file, f" ({error.strerror})") from error
+
+
+def _check(file: LocalFile, status: os.stat_result) -> None:
+    if (status.st_size, status.st_mtime_ns) != (file.size, file.mtime_ns):
+        raise _changed(file)
+
+
 def _verified_chunks(file: LocalFile, descriptor: int) -> Generator[bytes, None, None]:
     left = file.size
     while True:
@@ -45,9 +63,9 @@ def _verified_chunks(file: LocalFile, descriptor: int) -> Generator[bytes, None,
         if left and chunk:
             yield chunk
             continue
-        status = os.fstat(descriptor)
-        if left or (status.st_size, status.st_mtime_ns) != (file.size, file.mtime_ns):
+        if left:
             raise _changed(file)
+        _check(file, os.fstat(descriptor))
         if chunk:
             yield chunk
         return

@@ -5,17 +5,18 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from zerokie_action.errors import ConfigurationError, RequestRejected
+from zerokie_action.errors import ConfigurationError, DeployError, RequestRejected
 from zerokie_action.inputs import input_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Iterable
 
     from zerokie_action.api.models import App
     from zerokie_action.operations.job import Job
 
 _ONLY_AT_CREATION = ("port", "cpu", "memory", "env")
-_ONLY_FOR_DEPLOYS = (*_ONLY_AT_CREATION, "registry_server", "domains", "remove_domains")
+_ONLY_FOR_DEPLOYS = (*_ONLY_AT_CREATION, "domains", "remove_domains")
+_NOT_FOR_DESTROY = ("registry_server",)
 
 
 async def look_up(job: Job, kind: str) -> App | None:
@@ -37,6 +38,22 @@ async def look_up(job: Job, kind: str) -> App | None:
             hint="Run the deploy again.",
         )
     _warn_of_inert_inputs(job, kind, exists=app is not None)
+    return app
+
+
+async def create(job: Job, request: Awaitable[App]) -> App:
+    """Create the app with this request, and take over into the result what is known of it then."""
+    job.result.created = None
+    try:
+        app = await request
+    except DeployError as error:
+        job.result.created = None if error.unclear else False
+        raise
+    job.result.created = True
+    note(job, app)
+    if not app.url:
+        with suppress(DeployError):  # it is there, and that is what counts
+            note(job, await job.client.get_app(job.app))
     return app
 
 
@@ -77,7 +94,9 @@ def _other_kind(job: Job, kind: str, what: str, wanted: str) -> ConfigurationErr
 
 def warn_of_inputs_for_deploys(job: Job) -> None:
     """Say which inputs have no effect on an operation that deploys nothing new."""
-    _warn(job, _ONLY_FOR_DEPLOYS, f"`operation: {job.settings.operation}` does not use such inputs")
+    operation = job.settings.operation
+    unused = _ONLY_FOR_DEPLOYS + (_NOT_FOR_DESTROY if operation == "destroy" else ())
+    _warn(job, unused, f"`operation: {operation}` does not use such inputs")
 
 
 def _warn_of_inert_inputs(job: Job, kind: str, *, exists: bool) -> None:

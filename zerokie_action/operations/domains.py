@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from zerokie_action.api.refusals import CONFLICT
 from zerokie_action.errors import RequestRejected
+from zerokie_action.inputs import host_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,8 +53,8 @@ def preview_domains(job: Job) -> None:
 
 
 def _distinct(domains: Iterable[str]) -> Iterable[str]:
-    """Each host name once: neither case nor the root's dot make another one (RFC 4343)."""
-    return dict.fromkeys(domain.lower().removesuffix(".") for domain in domains)
+    """Each host name once."""
+    return dict.fromkeys(map(host_name, domains))
 
 
 async def _attach(job: Job, domain: str) -> None:

@@ -51,7 +51,7 @@ async def _replace(job: Job, before: App, image: str) -> Rollout:
 
 async def _create(job: Job, image: str) -> Rollout:
     settings = job.settings
-    app = await job.client.create_container(
+    request = job.client.create_container(
         job.app,
         image,
         port=settings.port,
@@ -60,8 +60,7 @@ async def _create(job: Job, image: str) -> Rollout:
         env=settings.env,
         registry=registry(job),
     )
-    apps.note(job, app)
-    job.result.created = True
+    app = await apps.create(job, request)
     job.ci.info(f"Created container app {job.app!r} with {image!r}")
     return Rollout(image, None, app)
 

@@ -17,7 +17,7 @@ import anyio.to_thread
 
 from zerokie_action.api.transport import MEGABYTE, Bytes
 from zerokie_action.api.upload import Upload
-from zerokie_action.errors import DeployError, LockLost, RequestRejected
+from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, RequestRejected
 from zerokie_action.files import manifest as manifests
 from zerokie_action.files.hashing import hash_files
 
@@ -152,7 +152,7 @@ async def record(update: ZoneUpdate, listing: Sequence[RemoteFile], *, now: floa
             manifest = Upload(path_of_manifest(job), Bytes(content), "application/json")
             await writers.upload([manifest], lambda *_: None)
         await writers.delete(plan.old_manifests, lambda _path: None)
-    except RequestRejected as error:
+    except (RequestRejected, PlatformUnavailable) as error:
         job.warn(
             f"The manifest could not be written, so the next deploy uploads more than it has to: {error}"
         )

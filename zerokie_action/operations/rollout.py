@@ -57,7 +57,7 @@ async def request_deploy(
     """
     turn = Turn(job.app, job.settings.lock_timeout, job.ci)
     waited_before = job.result.lock_wait_seconds
-    login = registry(job) if image else None
+    login = registry(job)
     check(before)
     while isinstance(accepted := await job.client.deploy(before, job.app, image, login), Busy):
         try:

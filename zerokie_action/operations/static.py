@@ -12,6 +12,7 @@ from zerokie_action.api.models import Counts
 from zerokie_action.api.session import Session
 from zerokie_action.api.waiting import Turn
 from zerokie_action.files.plan import keep_patterns, make_plan
+from zerokie_action.files.reading import check_unchanged
 from zerokie_action.files.scan import Scan, scan
 from zerokie_action.operations import apps, incremental, verify
 from zerokie_action.operations.domains import preview_domains, update_domains
@@ -47,6 +48,7 @@ async def deploy_directory(job: Job, directory: Path) -> None:
         await _create(job)
     changes = job.result.changes = Changes()
     turn = Turn(job.app, job.settings.lock_timeout, job.ci)
+    lock: DeployLock | None = None
     try:
         async with deploy_lock(
             Session(job.client, job.app, job.session),
@@ -60,7 +62,10 @@ async def deploy_directory(job: Job, directory: Path) -> None:
             await _change(job, folder, changes, lock)
     finally:
         job.result.lock_wait_seconds = turn.waited
-    _note_finalized(job, lock)
+        if lock is not None and lock.finalized is not None:  # a failed deploy is finalized as well
+            job.result.deploy_id = lock.finalized.deploy_id
+            job.result.cache_purged = lock.finalized.cache_purged
+    _tell_of_the_end(job, lock)
     await update_domains(job)
     await check_health(job, folder.files)
 
@@ -97,8 +102,7 @@ def _scan(job: Job, directory: Path) -> Scan:
 
 
 async def _create(job: Job) -> None:
-    apps.note(job, await job.client.create_static(job.app))
-    job.result.created = True
+    await apps.create(job, job.client.create_static(job.app))
     job.ci.info(f"Created static app {job.app!r}")
 
 
@@ -138,6 +142,7 @@ async def _change(job: Job, folder: Scan, changes: Changes, lock: DeployLock) ->
     if plan.uploads:
         with job.phase("Upload"):
             await _upload(update)
+    await anyio.to_thread.run_sync(check_unchanged, folder.files)
     if plan.delete:
         with job.phase("Delete"):
             await update.delete(plan.delete)
@@ -188,15 +193,13 @@ async def _upload(update: ZoneUpdate) -> None:
     ci.info(f"Uploaded {_files(len(plan.uploads))}, {human_bytes(plan.upload_bytes)} in {taken}")
 
 
-def _note_finalized(job: Job, lock: DeployLock) -> None:
+def _tell_of_the_end(job: Job, lock: DeployLock) -> None:
     finalized = lock.finalized
     if finalized is None:
         job.warn("The deploy was finalized, but the platform's answer was lost: the deploy ID is not known")
         return
     if not finalized.deploy_id:
         job.warn("The platform named no deploy ID when it finalized the deploy")
-    job.result.deploy_id = finalized.deploy_id
-    job.result.cache_purged = finalized.cache_purged
     purged = ", CDN cache purged" if finalized.cache_purged else ""
     job.ci.info(f"Finalized {finalized.deploy_id or 'the deploy'}{purged}")
     if finalized.cache_purged is False:

@@ -69,7 +69,7 @@ async def until_running(job: Job, rollout: Rollout) -> None:
                     job.ci.info(f"{job.app!r} runs {app.image or rollout.image!r} after {taken}")
                     return
             news.tell(f"Still waiting for {job.app!r} to run; {sight.last}")
-            await anyio.sleep(pause)
+            await anyio.sleep(max(pause, sight.retry_after))
     taken = human_seconds(job.settings.wait_timeout)
     words = f"{job.app!r} does not run {rollout.image!r} after {taken}; {sight.last}"
     raise DeployTimedOut(words, hint=sight.hint)
@@ -80,8 +80,9 @@ async def _look(job: Job, sight: _Sight) -> App | None:
     try:
         app = await job.client.find_app(job.app)
     except PlatformUnavailable as error:
-        sight.trouble = str(error)
+        sight.trouble, sight.retry_after = str(error), error.retry_after
         return None
+    sight.retry_after = 0.0
     if app is None and not sight.may_be_too_new():
         app = await job.client.get_app(job.app)  # raises: somebody has destroyed it
     if app is not None:
@@ -94,10 +95,12 @@ class _Sight:
 
     Attributes:
         trouble: why there was no answer, the last time when there was none.
+        retry_after: seconds for which the platform asked not to be asked again.
     """
 
     def __init__(self, rollout: Rollout) -> None:
         self.trouble = "it takes too long"
+        self.retry_after = 0.0
         self._rollout = rollout
         self._app: App | None = None
         self._answered_at = anyio.current_time()
