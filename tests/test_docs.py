@@ -370,17 +370,32 @@ def test_the_page_quotes_messages() -> None:
 
 def test_only_main_takes_what_the_process_has() -> None:
     """Environment and arguments are for `main`, streams for `ci` as well, as `architecture.md` says."""
-    assert takers("os.environ", "os.environb", "os.getenv", "sys.argv") == {"main"}
-    assert {name.partition(".")[0] for name in takers("sys.stdout", "sys.stderr")} <= {"main", "ci"}
+    environment = ("os.environ", "os.environb", "os.getenv", "os.getenvb", "sys.argv")
+    assert takers(*environment) == {"main"}
+    streams = takers("print", "sys.stdout", "sys.stderr", "sys.__stdout__", "sys.__stderr__")
+    assert {name.partition(".")[0] for name in streams} <= {"main", "ci"}
+    bare = {name.partition(".")[2] for name in (*environment, "sys.stdout", "sys.stderr")}
+    assert importers(*bare) == set()
 
 
 def takers(*names: str) -> set[str]:
-    """The modules that use any of these attributes of other modules."""
+    """The modules that use any of these, as they are written: `print`, `os.environ`."""
     return {
         module.removeprefix("zerokie_action.")
         for module, tree in code().items()
         for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and ast.unparse(node) in names
+        if isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node) in names
+    }
+
+
+def importers(*names: str) -> set[str]:
+    """The modules that import any of these from `os` or `sys`, where `takers` would not see them."""
+    return {
+        module.removeprefix("zerokie_action.")
+        for module, tree in code().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module in {"os", "sys"}
+        if {alias.name for alias in node.names} & {*names}
     }
 
 
