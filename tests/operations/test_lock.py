@@ -12,6 +12,7 @@ from tests.operations.containers import tell
 from zerokie_action.files import content
 from zerokie_action.files.reading import read_chunks
 from zerokie_action.sandbox.faults import Fault, Kind
+from zerokie_action.sandbox.locks import EXPIRY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,27 +38,36 @@ def heartbeats(outcome: Outcome) -> list[Record]:
     return [record for record in outcome.requests if record.method == "PUT" and record.path.endswith("/lock")]
 
 
-def test_a_deploy_that_takes_hours_keeps_its_lock(world: World) -> None:
-    """Heartbeats every 3 minutes keep the lock alive far beyond its 30 minutes."""
-    world.write(MANY)
-    world.platform.faults.add(Fault(Kind.DELAY, method="PUT", path="/files/", times=None, seconds=20.0))
-    outcome = world.run(concurrency=1, timeout="5h", retries=0, lock_heartbeat="30s")
+def test_a_deploy_that_outlasts_the_lease_keeps_its_lock(world: World) -> None:
+    """Heartbeats every 3 minutes, as is the default, keep the lock alive beyond its 30 minutes."""
+    world.write({f"{number:03}.txt": b"x" for number in range(100)})
+    world.platform.faults.add(Fault(Kind.DELAY, method="PUT", path="/files/", times=None, seconds=25.0))
+    outcome = world.run(concurrency=1, timeout="5h", retries=0)
     assert outcome.exit_code == 0, outcome.log
-    assert outcome.seconds > 400
-    assert len(heartbeats(outcome)) == pytest.approx(outcome.seconds / 30, abs=2)
+    assert outcome.seconds > 40 * MINUTE > EXPIRY
+    assert len(heartbeats(outcome)) == pytest.approx(outcome.seconds / (3 * MINUTE), abs=2)
     assert {record.lock_holder for record in uploads(outcome)} == {outcome.requests[1].session}
 
 
 def test_heartbeats_survive_a_platform_that_is_down_for_a_while(world: World) -> None:
-    """Ten minutes of 503 for heartbeats end no deploy."""
-    world.write(MANY)
-    world.platform.faults.add(
-        Fault(Kind.DELAY, method="PUT", path="/files/", times=None, seconds=25.0),
-        Fault(Kind.STATUS, method="PUT", path="/lock$", times=40, status=503),
-    )
+    """Ten minutes of 503 for heartbeats end no deploy; after them, the lock is confirmed again."""
+    world.write({f"{number:03}.txt": b"x" for number in range(40)})
+    slow = Fault(Kind.DELAY, method="PUT", path="/files/", times=None, seconds=25.0)
+    world.platform.faults.add(slow, Fault(Kind.STATUS, method="PUT", path="/lock$", times=None, status=503))
+
+    def recover() -> None:
+        world.platform.faults.clear()
+        world.platform.faults.add(slow)
+
+    world.loop.call_later(10 * MINUTE, recover)
     outcome = world.run(concurrency=1, timeout="5h", lock_heartbeat="1m")
     assert outcome.exit_code == 0, outcome.log
     assert "Heartbeat" in outcome.log
+    statuses = [record.status for record in heartbeats(outcome)]
+    refused = statuses.count(503)
+    assert refused > 10
+    assert statuses == [503] * refused + [200] * (len(statuses) - refused)
+    assert len(statuses) - refused == pytest.approx((outcome.seconds - 10 * MINUTE) / MINUTE, abs=2)
 
 
 @pytest.mark.parametrize("successor", ["somebody else", None])
