@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 API = "https://api.test"
+PATIENCE = 10.0
+"""Real seconds after which a thread that should hang goes on, so that a failure is no hang."""
 
 
 class TestProxies:
@@ -123,19 +125,25 @@ class TestAuthorities:
 
     async def test_files_that_do_not_come(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The event loop goes on, and whoever waits can be told to stop."""
-        began, goes_on = threading.Event(), threading.Event()
+        began, goes_on, ended = threading.Event(), threading.Event(), threading.Event()
 
         def hang(**_: object) -> ssl.SSLContext:
             began.set()
-            goes_on.wait()
+            goes_on.wait(PATIENCE)
+            ended.set()
             raise OSError
 
         monkeypatch.setattr(ssl, "create_default_context", hang)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(Network({"SSL_CERT_FILE": "slow"}).tls)
-            await anyio.to_thread.run_sync(began.wait)
-            tasks.cancel_scope.cancel()
-        goes_on.set()
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(Network({"SSL_CERT_FILE": "slow"}).tls)
+                assert await anyio.to_thread.run_sync(began.wait, PATIENCE), "it was never asked for"
+                assert not ended.is_set(), "the event loop was held up"
+                tasks.cancel_scope.cancel()
+            assert tasks.cancel_scope.cancelled_caught
+            assert not ended.is_set(), "the end was waited for"
+        finally:
+            goes_on.set()
 
     def test_certifi_s(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A system without certificates is no reason to trust nobody."""

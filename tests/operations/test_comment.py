@@ -243,7 +243,7 @@ class TestNeverFailsTheDeploy:
     def test_an_address_that_is_none(self, world: World) -> None:
         world.env = {**GITHUB, "GITHUB_API_URL": "http://[", "GITHUB_OUTPUT": "/dev/null"}
         outcome = world.run(comment=True, github_token=TOKEN)
-        self.fine(outcome, "")
+        self.fine(outcome, "Commenting failed: Invalid IPv6 URL")
 
     def test_a_forge_that_hangs(self, world: World) -> None:
         """Twenty seconds, no more."""
