@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from itertools import repeat
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anyio
 import pytest
@@ -21,7 +22,7 @@ from zerokie_action.sandbox.faults import Fault, Kind
 from zerokie_action.shield import Shield
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from zerokie_action.api.upload import Writers
     from zerokie_action.sandbox.platform import Platform
@@ -29,6 +30,16 @@ if TYPE_CHECKING:
 
 def uploads(count: int, start: int = 0) -> list[Upload]:
     return [Upload(f"{n}.txt", Bytes(f"{n}".encode()), "text/plain") for n in range(start, start + count)]
+
+
+class Zeros(NamedTuple):
+    """More bytes than the buffers on the way can take, without holding them."""
+
+    size: int
+
+    def chunks(self) -> Iterator[bytes]:
+        piece = bytes(250_000)
+        yield from repeat(piece, self.size // len(piece))
 
 
 @asynccontextmanager
@@ -200,7 +211,7 @@ async def test_what_was_not_sent_completely() -> None:
         await peer.head()
         await anyio.sleep_forever()
 
-    large = Upload("large.bin", Bytes(bytes(100_000_000)), "text/plain")
+    large = Upload("large.bin", Zeros(100_000_000), "text/plain")
     async with serve(stall) as server, writers_to(server.url) as writers:
         began = anyio.current_time()
         with anyio.move_on_after(5):
