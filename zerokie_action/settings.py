@@ -79,7 +79,7 @@ class Settings(BaseSettings):
     )
     env: Annotated[dict[str, str] | None, _parsed(inputs.parse_variables)] = Field(
         None,
-        description="Environment variables, one `KEY=VALUE` a line; used when a container app is created.",
+        description="Environment variables, one `KEY=VALUE` per line; used when a container app is created.",
     )
     registry_server: str | None = Field(
         None,
@@ -92,7 +92,7 @@ class Settings(BaseSettings):
         None, description="Password or deploy token for the private registry; never printed."
     )
     ignore: Patterns = Field(
-        (), description="Gitignore patterns, one a line, added to the defaults and to the ignore file."
+        (), description="Gitignore patterns, one per line, added to the defaults and to the ignore file."
     )
     ignore_file: str = Field(
         IGNORE_FILE, description="Ignore file inside `directory`, in gitignore syntax; need not exist."
@@ -107,10 +107,10 @@ class Settings(BaseSettings):
         default=False, description="Print and report what would change; takes no lock and writes nothing."
     )
     domains: Domains = Field(
-        (), description="Custom domains, one a line, to attach to a static app after the deploy."
+        (), description="Custom domains, one per line, to attach to a static app after the deploy."
     )
     remove_domains: Domains = Field(
-        (), description="Custom domains, one a line, to remove from a static app."
+        (), description="Custom domains, one per line, to remove from a static app."
     )
     wait: Flag = Field(default=True, description="Container apps: wait until the app runs.")
     wait_timeout: Seconds = Field(300.0, description="How long `wait` waits.")

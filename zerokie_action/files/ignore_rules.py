@@ -62,7 +62,7 @@ def _read_lines(location: Path) -> tuple[list[str], str]:
     try:
         # Asked first, as opening a FIFO would wait for somebody to write to it.
         if not location.is_file():
-            return [], "is not a file; name a text file with one pattern a line"
+            return [], "is not a file; name a text file with one pattern per line"
         text = location.read_bytes().decode("utf-8-sig")
     except OSError as error:
         return [], f"cannot be read ({error.strerror}); make it readable or remove it"
