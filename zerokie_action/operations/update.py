@@ -80,9 +80,8 @@ class ZoneUpdate:
             size = upload.content.size
             if upload.path not in self.receipts.by_path:
                 self.changes.uploaded.append((upload.path, size))
-                self.changes.unchanged -= (
-                    upload.path in self.plan.unchanged
-                )  # it was, until somebody wrote to it
+                if upload.path in self.plan.unchanged:  # it was, until somebody wrote to it
+                    self.changes.unchanged -= 1
             self.receipts.note(upload, answered)
             done(size)
 
