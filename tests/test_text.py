@@ -20,6 +20,7 @@ from zerokie_action.text import (
     dotenv_json,
     dotenv_value,
     human_bytes,
+    human_files,
     human_progress,
     human_seconds,
     is_web_url,
@@ -248,6 +249,12 @@ def test_dotenv_json(domains):
     value = dotenv_json(json.dumps(domains, separators=(",", ":")))
     assert json.loads(value) == domains
     assert re.fullmatch(r'[A-Za-z0-9\[\]{}",:\\._/+-]*', value)
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "0 files"), (1, "1 file"), (12_000, "12,000 files")])
+def test_human_files(count, text):
+    """One is not many."""
+    assert human_files(count) == text
 
 
 @pytest.mark.parametrize(

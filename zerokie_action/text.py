@@ -14,7 +14,8 @@ prints or writes such text passes it through the function of that sink, once, ri
 All of them show what cannot be printed as a backslash escape (`\x1b`, `\u202e`, `\udc80`): control
 characters, line and paragraph separators, bidirectional and zero-width marks, exotic spaces, lone surrogates.
 
-`human_bytes`, `human_progress` and `human_seconds` are the one way to write sizes and durations.
+`human_files`, `human_bytes`, `human_progress` and `human_seconds` are the one way to write numbers, sizes and
+durations.
 Secrets are the business of `zerokie_action.text.Redactor`; it works on raw text, before these functions.
 """
 
@@ -170,6 +171,11 @@ def dotenv_json(text: str) -> str:
     Whatever is not JSON's own punctuation, a letter or a digit can only be inside a string.
     """
     return re.sub(r'[^A-Za-z0-9\[\]{}",:\\._/+-]', lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def human_files(count: int) -> str:
+    """Return a number of files: `1 file`, `12,000 files`."""
+    return f"{count:,} {'file' if count == 1 else 'files'}"
 
 
 def human_bytes(count: float) -> str:

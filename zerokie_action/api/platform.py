@@ -11,9 +11,7 @@ from zerokie_action.api.clock import PlatformClock
 from zerokie_action.api.connection import Connection
 from zerokie_action.api.pool import Pool
 from zerokie_action.api.retry import Retries, Sender
-from zerokie_action.api.trace import Traced
 from zerokie_action.api.transport import USER_AGENT, NoAnswer, Request
-from zerokie_action.api.upload import Writers
 from zerokie_action.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -21,6 +19,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from zerokie_action.api.network import Network
+    from zerokie_action.api.transport import Transport
+    from zerokie_action.api.upload import Writers
     from zerokie_action.shield import Shield
 
 _AS_ANYBODY = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", "Cache-Control": "no-cache"}
@@ -69,8 +69,11 @@ class Platform:
         }
         self._notice = notice
         self._pool = Pool(base, headers, network)
-        # Thousands of uploads go this way: who does not trace does not pay for it.
-        transport = Traced(self._pool, trace) if trace else self._pool
+        transport: Transport = self._pool
+        if trace is not None:  # thousands of uploads go this way: who does not trace does not pay for it
+            from zerokie_action.api.trace import Traced  # noqa: PLC0415
+
+            transport = Traced(self._pool, trace)
         self._sender = partial(Sender, transport, retries, clock=self.clock, notice=notice, clean=clean)
         self.client = Client(self._sender())
 
@@ -86,7 +89,9 @@ class Platform:
 
     def writers(self, app: str, *, fence: Callable[[], None], shield: Shield, concurrency: int) -> Writers:
         """What writes to the storage zone of a static app (see `Writers`)."""
-        return Writers(
+        from zerokie_action.api import upload  # noqa: PLC0415 - only for what has to be written
+
+        return upload.Writers(
             app, self._sender, notice=self._notice, fence=fence, shield=shield, concurrency=concurrency
         )
 
