@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _READ_TIME = 20.0
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Job:
     """One run: what it was asked for, what it may use, and the record of what it did.
 
