@@ -109,7 +109,8 @@ class Store:
         """Open or create the store."""
         self._blobs = data / "blobs"
         self._blobs.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(data / "platform.sqlite3", isolation_level=None)
+        # One thread uses it; but a store that is forgotten is closed in whichever thread collects garbage.
+        self._db = sqlite3.connect(data / "platform.sqlite3", isolation_level=None, check_same_thread=False)
         self.close = weakref.finalize(self, self._db.close)
         """Closes the database, which a store that is forgotten does by itself."""
         self._db.executescript(_SCHEMA)
