@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import trustme
 
+from tests.http.servers import closed_port, context_for, deaf_port
+from tests.support.timewarp import TimeWarpLoop, count_threads, wall_clock
 from tests.support.world import World, world
+from zerokie_action.sandbox.platform import Platform
+from zerokie_action.sandbox.server import serve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import ssl
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
 
@@ -24,3 +31,57 @@ def _jitter() -> None:
 def _world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     with world(tmp_path, monkeypatch) as new:
         yield new
+
+
+@pytest.fixture
+def anyio_backend(monkeypatch: pytest.MonkeyPatch) -> tuple[str, dict[str, Any]]:
+    """An event loop with virtual time: nothing waits, and nothing hangs."""
+    count_threads(monkeypatch)
+    return "asyncio", {"loop_factory": TimeWarpLoop}
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    """A private CA."""
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def bundle(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its certificate, as `SSL_CERT_FILE` names it."""
+    file = tmp_path_factory.mktemp("ca") / "ca.pem"
+    authority.cert_pem.write_to_path(str(file))
+    return file
+
+
+@pytest.fixture(scope="session")
+def tls(authority: trustme.CA) -> ssl.SSLContext:
+    """A server's context with a certificate for loopback and `platform.test`."""
+    return context_for(authority, "127.0.0.1", "localhost", "platform.test")
+
+
+@pytest.fixture
+def refused() -> Iterator[int]:
+    """A port that refuses connections."""
+    with closed_port() as sock:
+        yield sock.getsockname()[1]
+
+
+@pytest.fixture
+def deaf() -> Iterator[int]:
+    """A port that does not answer."""
+    yield from deaf_port()
+
+
+@pytest.fixture
+async def sandbox(tmp_path: Path) -> AsyncIterator[Platform]:
+    """A platform that listens, with the static app `site` and the container app `web`, which runs."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, TimeWarpLoop)
+    platform = Platform(tmp_path / "platform", clock=lambda: wall_clock(loop))
+    platform.apps.create_static("site")
+    platform.apps.create_container("web", "nginx:1")
+    loop.jump(60)
+    async with serve(platform):
+        yield platform
+    platform.store.close()

@@ -21,7 +21,7 @@ from tests.ci.grammar import file_command, workflow_commands
 from tests.sandbox.process import sandbox
 from tests.support.schema import check_result
 from tests.support.world import API_KEY
-from zerokie_action.checks import wrong_places
+from zerokie_action.validation import wrong_places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

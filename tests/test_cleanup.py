@@ -10,9 +10,9 @@ import pytest
 
 from tests.support import timewarp
 from zerokie_action.cleanup import cleanup
+from zerokie_action.lock.state import StateRecord
 from zerokie_action.sandbox.faults import Fault, Kind
 from zerokie_action.sandbox.server import serve
-from zerokie_action.state import StateRecord
 
 if TYPE_CHECKING:
     from tests.support.world import World

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import zerokie_action
-from zerokie_action import errors, main
-from zerokie_action.api.transport import USER_AGENT
+from zerokie_action import cli, errors
+from zerokie_action.http.transport import USER_AGENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,15 +123,15 @@ def test_the_commands_are_the_commands() -> None:
     """What is installed, what the image starts and what GitHub runs at the end is the same code."""
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["scripts"]
     assert scripts == {
-        "zerokie-deploy": "zerokie_action.main:deploy",
-        "zerokie-cleanup": "zerokie_action.main:cleanup",
+        "zerokie-deploy": "zerokie_action.cli:deploy",
+        "zerokie-cleanup": "zerokie_action.cli:cleanup",
     }
     installed = {
         script.name: script.load()
         for script in entry_points(group="console_scripts")
         if script.name in scripts
     }
-    assert installed == {"zerokie-deploy": main.deploy, "zerokie-cleanup": main.cleanup}
+    assert installed == {"zerokie-deploy": cli.deploy, "zerokie-cleanup": cli.cleanup}
     action = (ROOT / "action.yml").read_text("utf-8")
     assert "\n  entrypoint: zerokie-deploy\n  post-entrypoint: zerokie-cleanup\n" in action
     assert '\nENTRYPOINT ["zerokie-deploy"]\n' in (ROOT / "Dockerfile").read_text("utf-8")

@@ -14,7 +14,6 @@ from pydantic import SecretStr, ValidationError
 
 from tests.ci.grammar import HOSTILE
 from tests.support.settings import load, suspicions
-from zerokie_action.checks import skips
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.inputs import spellings
 from zerokie_action.log import log_level, secrets
@@ -24,6 +23,7 @@ from zerokie_action.settings import (
     Settings,
     operation,
 )
+from zerokie_action.validation import skips
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

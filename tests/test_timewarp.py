@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.api.servers import Peer, serve
+from tests.http.servers import Peer, serve
 from tests.support.timewarp import TimeWarpLoop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from tests.api.servers import Handler
+    from tests.http.servers import Handler
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
 """`python -m zerokie_action`: the same as `zerokie-deploy`."""
 
-from zerokie_action.main import deploy
+from zerokie_action.cli import deploy
 
 raise SystemExit(deploy())

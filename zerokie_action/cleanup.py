@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 
 from zerokie_action.errors import unwrap
 from zerokie_action.inputs import read
+from zerokie_action.lock.state import StateRecord, default_file, held_locks
 from zerokie_action.log import SECRETS, open_log
-from zerokie_action.state import StateRecord, default_file, held_locks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import TextIO
 
-    from zerokie_action.signals import Signals
+    from zerokie_action.shutdown import Signals
 
 _INPUTS = (*SECRETS, "api_url", "state_file", "log_level")
 

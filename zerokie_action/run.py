@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import anyio
 
 import zerokie_action
-from zerokie_action.api.platform import Platform
-from zerokie_action.api.retry import Retries
-from zerokie_action.checks import skips
 from zerokie_action.errors import ConfigurationError, DeployError, DeployTimedOut, Interrupted, unwrap
+from zerokie_action.http.retry import Retries
+from zerokie_action.lock.state import StateRecord, default_file, state_files_beside
 from zerokie_action.log import open_log
 from zerokie_action.operations.job import Job
+from zerokie_action.platform.platform import Platform
 from zerokie_action.report.result import Result
 from zerokie_action.settings import (
     Destinations,
@@ -26,16 +26,16 @@ from zerokie_action.settings import (
     suspicions,
 )
 from zerokie_action.shield import Shield
-from zerokie_action.state import StateRecord, default_file, state_files_beside
 from zerokie_action.text import human_seconds
+from zerokie_action.validation import skips
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import TextIO
 
-    from zerokie_action.api.network import Network
     from zerokie_action.ci import CI
-    from zerokie_action.signals import Signals
+    from zerokie_action.http.network import Network
+    from zerokie_action.shutdown import Signals
 
 _DONE = {"deploy": "deployed", "restart": "restarted", "destroy": "destroyed"}
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, get_args
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from zerokie_action import checks, inputs
+from zerokie_action import inputs
+from zerokie_action import validation as checks
 from zerokie_action.ci.base import Level
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.root import IGNORE_FILE

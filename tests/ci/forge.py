@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.api.servers import Peer
+    from tests.http.servers import Peer
 
 TOKEN = "good-token"  # noqa: S105 - of a forge in memory
 GITHUB = {

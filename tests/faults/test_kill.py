@@ -69,7 +69,7 @@ class Runner:
         return await _finish(await self.start(**env))
 
     async def clean_up(self, **env: str) -> tuple[int, str]:
-        code = "import sys; from zerokie_action.main import cleanup; sys.exit(cleanup())"
+        code = "import sys; from zerokie_action.cli import cleanup; sys.exit(cleanup())"
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-c",

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zerokie_action.api.models import StoredFile
 from zerokie_action.files.manifest import (
     Receipt,
     entries_to_record,
@@ -17,6 +16,7 @@ from zerokie_action.files.manifest import (
     render,
 )
 from zerokie_action.files.records import LocalFile
+from zerokie_action.platform.models import StoredFile
 
 HASH = "0123456789abcdef" * 4
 OTHER_HASH = "f" * 64

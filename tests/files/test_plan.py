@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zerokie_action.api.models import StoredFile
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.content_type import is_page
 from zerokie_action.files.manifest import Manifest, manifest_path, proof
@@ -14,6 +13,7 @@ from zerokie_action.files.paths import is_addressable
 from zerokie_action.files.plan import Plan, keep_patterns, make_plan
 from zerokie_action.files.records import LocalFile
 from zerokie_action.files.scan import Scan
+from zerokie_action.platform.models import StoredFile
 
 OWN = manifest_path("key", "site")
 OTHER = manifest_path("another key", "site")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.api.servers import Peer, always, serve
 from tests.ci.forge import GITHUB, GITLAB, TOKEN, Forge
+from tests.http.servers import Peer, always, serve
 from tests.operations.containers import BROKEN, running_web, tell
 from tests.support import timewarp
 from tests.support.world import API_KEY
@@ -18,7 +18,7 @@ from tests.support.world import API_KEY
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from tests.api.servers import Handler, Server
+    from tests.http.servers import Handler, Server
     from tests.support.world import Outcome, World
 
 BOTH = pytest.mark.parametrize("ci", ["github", "gitlab"])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.api.servers import always, serve
+from tests.http.servers import always, serve
 from tests.operations.containers import NEW, deploy, lines, running_web, tell
 from tests.support import timewarp
 from tests.support.world import API_KEY, SITE

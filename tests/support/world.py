@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from tests.support import timewarp
-from zerokie_action.api.network import Network
+from zerokie_action.http.network import Network
 from zerokie_action.run import carry_out
 from zerokie_action.sandbox.platform import Platform
 from zerokie_action.sandbox.server import serve
-from zerokie_action.signals import Signals
+from zerokie_action.shutdown import Signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -11,8 +11,8 @@ from zerokie_action.inputs import input_name
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable
 
-    from zerokie_action.api.models import App
     from zerokie_action.operations.job import Job
+    from zerokie_action.platform.models import App
 
 _ONLY_AT_CREATION = ("port", "cpu", "memory", "env")
 _ONLY_FOR_DEPLOYS = (*_ONLY_AT_CREATION, "domains", "remove_domains")

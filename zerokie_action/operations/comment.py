@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from zerokie_action.api.http import HttpTransport
-from zerokie_action.api.models import error_text
-from zerokie_action.api.retry import asks_for_another_attempt, retry_after
-from zerokie_action.api.transport import MEGABYTE, USER_AGENT, Answer, NoAnswer, Request
 from zerokie_action.ci.comments import CannotComment, Refused, find_discussion, put_comment
+from zerokie_action.http.http import HttpTransport
+from zerokie_action.http.responses import error_text
+from zerokie_action.http.retry import asks_for_another_attempt, retry_after
+from zerokie_action.http.transport import MEGABYTE, USER_AGENT, Answer, NoAnswer, Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pydantic import SecretStr
 
-    from zerokie_action.api.network import Network
     from zerokie_action.ci import CI
+    from zerokie_action.http.network import Network
     from zerokie_action.settings import Settings
 
 _TIME = 20.0

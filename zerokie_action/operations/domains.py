@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zerokie_action.api.refusals import CONFLICT
 from zerokie_action.errors import RequestRejected
 from zerokie_action.inputs import host_name
+from zerokie_action.platform.refusals import CONFLICT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

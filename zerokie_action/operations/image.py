@@ -12,8 +12,8 @@ from zerokie_action.operations.rollout import Rollout, registry, request_deploy
 from zerokie_action.operations.wait import watch
 
 if TYPE_CHECKING:
-    from zerokie_action.api.models import App
     from zerokie_action.operations.job import Job
+    from zerokie_action.platform.models import App
 
 
 async def deploy_image(job: Job, image: str) -> None:

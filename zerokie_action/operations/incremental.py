@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import anyio
 import anyio.to_thread
 
-from zerokie_action.api.transport import MEGABYTE, Bytes
-from zerokie_action.api.upload import Upload
 from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, RequestRejected
 from zerokie_action.files import manifest as manifests
 from zerokie_action.files.hashing import hash_files
+from zerokie_action.http.transport import MEGABYTE, Bytes
+from zerokie_action.platform.upload import Upload
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

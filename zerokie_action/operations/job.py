@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from zerokie_action.api.client import Client
-    from zerokie_action.api.platform import Platform
-    from zerokie_action.api.session import LockState
     from zerokie_action.ci import CI
+    from zerokie_action.lock.session import LockState
+    from zerokie_action.platform.client import Client
+    from zerokie_action.platform.platform import Platform
     from zerokie_action.report.result import Result
     from zerokie_action.settings import Settings
     from zerokie_action.shield import Shield

@@ -14,21 +14,21 @@ from urllib.parse import unquote, urlsplit
 import anyio
 import anyio.to_thread
 
-from zerokie_action.api.models import error_text
-from zerokie_action.api.public import follow, shown_url
-from zerokie_action.api.retry import retry_after
-from zerokie_action.api.transport import MEGABYTE, NoAnswer
 from zerokie_action.errors import HealthCheckFailed
 from zerokie_action.files.hashing import hash_file
+from zerokie_action.http.responses import error_text
+from zerokie_action.http.retry import retry_after
+from zerokie_action.http.transport import MEGABYTE, NoAnswer
 from zerokie_action.operations.pauses import News, pauses
+from zerokie_action.platform.pages import follow, shown_url
 from zerokie_action.text import human_seconds, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zerokie_action.api.public import Page
     from zerokie_action.files.records import LocalFile
     from zerokie_action.operations.job import Job
+    from zerokie_action.platform.pages import Page
 
 _ANSWER_TIME = 20.0
 _SHORTEST_TIME = 1.0

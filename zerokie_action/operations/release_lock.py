@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from zerokie_action.api.models import Counts
-from zerokie_action.api.network import Network
-from zerokie_action.api.platform import Platform
-from zerokie_action.api.retry import Retries
-from zerokie_action.api.session import Session
 from zerokie_action.errors import DeployError, LockLost
+from zerokie_action.http.network import Network
+from zerokie_action.http.retry import Retries
 from zerokie_action.inputs import check_api_url
+from zerokie_action.lock.session import Session
+from zerokie_action.platform.models import Counts
+from zerokie_action.platform.platform import Platform
 from zerokie_action.settings import DEFAULT_API_URL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from zerokie_action.ci import CI
-    from zerokie_action.signals import Signals
-    from zerokie_action.state import HeldLock, StateRecord
+    from zerokie_action.lock.state import HeldLock, StateRecord
+    from zerokie_action.shutdown import Signals
 
 _TIME = 120.0
 _RETRIES = 5

@@ -11,10 +11,10 @@ from zerokie_action.operations.rollout import request_deploy
 from zerokie_action.operations.wait import until_running
 
 if TYPE_CHECKING:
-    from zerokie_action.api.models import App
     from zerokie_action.errors import DeployFailed, DeployTimedOut, HealthCheckFailed
     from zerokie_action.operations.job import Job
     from zerokie_action.operations.rollout import Rollout
+    from zerokie_action.platform.models import App
 
     Failure: TypeAlias = DeployFailed | DeployTimedOut | HealthCheckFailed
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zerokie_action.api.client import Busy
-from zerokie_action.api.models import Registry
-from zerokie_action.api.waiting import Turn
+from zerokie_action.lock.waiting import Turn
 from zerokie_action.operations import apps
+from zerokie_action.platform.client import Busy
+from zerokie_action.platform.models import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from zerokie_action.api.models import App
     from zerokie_action.operations.job import Job
+    from zerokie_action.platform.models import App
 
 
 @dataclass(frozen=True, slots=True)

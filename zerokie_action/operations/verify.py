@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
-from zerokie_action.api.models import StoredFile
-from zerokie_action.api.transport import MEGABYTE
 from zerokie_action.errors import PlatformUnavailable
 from zerokie_action.files.manifest import still_proves
 from zerokie_action.files.paths import is_addressable
 from zerokie_action.files.plan import extra_paths
+from zerokie_action.http.transport import MEGABYTE
 from zerokie_action.operations import incremental
+from zerokie_action.platform.models import StoredFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

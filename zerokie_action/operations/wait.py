@@ -12,9 +12,9 @@ from zerokie_action.operations.pauses import LONGEST_PAUSE, News, pauses
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
-    from zerokie_action.api.models import App
     from zerokie_action.operations.job import Job
     from zerokie_action.operations.rollout import Rollout
+    from zerokie_action.platform.models import App
 
 RUNNING = "running"
 FAILURES = frozenset({"failed", "error", "crashed", "stopped"})

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
-from zerokie_action.api.lock import deploy_lock
-from zerokie_action.api.models import Counts
-from zerokie_action.api.session import Session
-from zerokie_action.api.waiting import Turn
 from zerokie_action.files.plan import keep_patterns, make_plan
 from zerokie_action.files.reading import check_unchanged
+from zerokie_action.lock.lock import deploy_lock
+from zerokie_action.lock.session import Session
+from zerokie_action.lock.waiting import Turn
 from zerokie_action.operations import incremental, verify
 from zerokie_action.operations.update import ZoneUpdate
+from zerokie_action.platform.models import Counts
 from zerokie_action.report.progress import start_progress
 from zerokie_action.report.result import Changes
 from zerokie_action.text import human_bytes, human_files, human_seconds
@@ -22,10 +22,10 @@ from zerokie_action.text import human_bytes, human_files, human_seconds
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zerokie_action.api.lock import DeployLock
     from zerokie_action.files.gitignore import Patterns
     from zerokie_action.files.plan import Plan
     from zerokie_action.files.scan import Scan
+    from zerokie_action.lock.lock import DeployLock
     from zerokie_action.operations.job import Job
 
 _SHOWN_PATHS = 50

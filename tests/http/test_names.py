@@ -1,0 +1,73 @@
+"""Every legal file name reaches the platform as exactly that name."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import anyio
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from tests.http.transports import KINDS
+from tests.platform.clients import KEY, client_over
+from zerokie_action.http.connection import Connection
+from zerokie_action.http.http import HttpTransport
+from zerokie_action.http.network import Network
+from zerokie_action.sandbox.platform import Platform
+from zerokie_action.sandbox.server import serve
+
+SEGMENTS = st.text(
+    st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=20
+).filter(lambda name: name not in {".", ".."} and len(name.encode()) <= 255)
+PATHS = st.lists(SEGMENTS, min_size=1, max_size=4).map("/".join)
+ODD = {
+    *(
+        "a b",
+        " a ",
+        "a+b",
+        "100%",
+        "%41",
+        "%2e%2e",
+        "a%2Fb",
+        "#a",
+        "a?b=c",
+        "a;b",
+        "a&b",
+        "~",
+        "...",
+        ".a",
+        "a.",
+    ),
+    *("\u00e9", "e\u0301", "\U0001f600", "\u202e", "\\", "'", '"', "<b>", "{a}", "a:b", "a|b", "*", "@", "$"),
+    *("\n", "\r\n", "\t", "\x7f", "\x1b[0m", "index.html/..a", ".well-known/x", "-", "=", "a,b", "(a)", "!"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@example(names=ODD)
+@given(names=st.sets(PATHS, min_size=1, max_size=8))
+@settings(max_examples=25, deadline=None)
+def test_any_name(kind: str, names: set[str]) -> None:
+    """Stored, listed, overwritten and deleted under its own name, through either transport."""
+
+    async def use(platform: Platform) -> None:
+        async with serve(platform):
+            base, headers = platform.base_url, {"Authorization": f"Bearer {KEY}"}
+            carrier = (HttpTransport if kind == "http" else Connection)(base, headers, Network({}))
+            client = client_over(carrier)
+            for name in names:
+                await client.put_file("site", name, name.encode(), "text/plain")
+            assert platform.files("site") == {name: name.encode() for name in names}
+            assert {file.path for file in await client.list_files("site")} == names
+            for name in names:
+                await client.delete_file("site", name)
+            assert platform.files("site") == {}
+            await carrier.aclose() if isinstance(carrier, HttpTransport) else carrier.close()
+
+    with tempfile.TemporaryDirectory() as folder:
+        platform = Platform(Path(folder))
+        platform.apps.create_static("site")
+        anyio.run(use, platform)
+        platform.store.close()

@@ -1,0 +1,246 @@
+"""What the environment says of proxies and authorities, and how a host is reached."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from tests.http.servers import fine, serve
+from tests.http.transports import none, outcome, transport
+from zerokie_action.errors import ConfigurationError
+from zerokie_action.http.network import Network
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+API = "https://api.test"
+PATIENCE = 10.0
+"""Real seconds after which a thread that should hang goes on, so that a failure is no hang."""
+
+
+class TestProxies:
+    @pytest.mark.parametrize(
+        ("env", "url", "expected"),
+        [
+            ({}, API, None),
+            ({"HTTPS_PROXY": "http://p:1"}, API, "http://p:1"),
+            ({"https_proxy": "http://p:1"}, API, "http://p:1"),
+            ({"HTTPS_PROXY": "http://upper:1", "https_proxy": "http://lower:1"}, API, "http://lower:1"),
+            ({"https_proxy": "http://lower:1", "HTTPS_PROXY": "http://upper:1"}, API, "http://lower:1"),
+            ({"HTTPS_PROXY": "http://p:1", "https_proxy": ""}, API, None),
+            ({"HTTP_PROXY": "http://p:1"}, API, None),
+            ({"HTTP_PROXY": "http://p:1"}, "http://api.test", "http://p:1"),
+            ({"ALL_PROXY": "http://all:1"}, API, "http://all:1"),
+            ({"ALL_PROXY": "http://all:1", "HTTPS_PROXY": "http://p:1"}, API, "http://p:1"),
+            ({"ALL_PROXY": "socks5://all:1", "HTTPS_PROXY": "http://p:1"}, API, "http://p:1"),
+            ({"HTTPS_PROXY": "p:3128"}, API, "http://p:3128"),
+            ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "api.test"}, API, None),
+            ({"HTTPS_PROXY": "http://p:1", "no_proxy": "other.test, .test"}, API, None),
+            ({"HTTPS_PROXY": "http://p:1", "no_proxy": "test"}, API, None),
+            ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "*"}, API, None),
+            ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "api.test:8443"}, API + ":8443", None),
+            ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "api.test:8443"}, API, "http://p:1"),
+            ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "pi.test"}, API, "http://p:1"),
+            ({"ALL_PROXY": "socks5://p:1", "NO_PROXY": "api.test"}, API, None),
+        ],
+    )
+    def test_which_one(self, env: dict[str, str], url: str, expected: str | None) -> None:
+        """The scheme's own variable before ALL_PROXY, lower case before upper, NO_PROXY before all."""
+        assert Network(env).proxy_for(url) == expected
+
+    @pytest.mark.parametrize(
+        "proxy", ["http://", "http://:80", "http://user:secret@", "http://[::1", "http://p:x"]
+    )
+    def test_no_url(self, proxy: str) -> None:
+        """A proxy's URL that is none is a configuration error, and is not quoted: it may hold a password."""
+        with pytest.raises(ConfigurationError) as caught:
+            Network({"HTTPS_PROXY": proxy}).proxy_for(API)
+        assert str(caught.value) == "HTTPS_PROXY is not the URL of a proxy"
+        assert "secret" not in caught.value.hint
+
+
+class TestAuthorities:
+    @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+    def test_a_bundle(self, variable: str, bundle: Path) -> None:
+        """The named bundle is all that is trusted."""
+        context = Network({variable: str(bundle)}).ssl_context
+        assert context.cert_store_stats()["x509_ca"] == 1
+        assert context.verify_mode is ssl.CERT_REQUIRED
+        assert context.check_hostname
+
+    def test_the_first_variable_counts(self, bundle: Path, tmp_path: Path) -> None:
+        env = {"CURL_CA_BUNDLE": str(tmp_path / "absent"), "SSL_CERT_FILE": str(bundle)}
+        assert Network(env).ssl_context.cert_store_stats()["x509_ca"] == 1
+
+    @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+    @pytest.mark.parametrize("content", [None, b"", b"no certificate"])
+    def test_no_bundle(self, variable: str, content: bytes | None, tmp_path: Path) -> None:
+        """A bundle that can't be read, or is none, is a configuration error that names the variable."""
+        file = tmp_path / "ca.pem"
+        if content is not None:
+            file.write_bytes(content)
+        with pytest.raises(
+            ConfigurationError, match=f"^{variable}={file} can't be used as certificate authorities"
+        ):
+            _ = Network({variable: str(file)}).ssl_context
+
+    @pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl's name hash")
+    @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "SSL_CERT_DIR"])
+    async def test_a_folder(self, variable: str, bundle: Path, tls: ssl.SSLContext, tmp_path: Path) -> None:
+        """A folder of hashed certificates is trusted; REQUESTS_CA_BUNDLE may name one, too."""
+        shutil.copy(bundle, tmp_path / f"{ssl_name_hash(bundle)}.0")
+        async with (
+            serve(fine, tls=tls) as server,
+            transport("connection", server.url, {variable: str(tmp_path)}) as carrier,
+        ):
+            assert await outcome(carrier) == (200, b"fine")
+
+    def test_the_system_s(self) -> None:
+        """With nothing named, some store is trusted: the system's, or certifi's."""
+        context = Network({}).ssl_context
+        assert context.verify_mode is ssl.CERT_REQUIRED
+        assert context.check_hostname
+
+    def test_read_ahead(self, bundle: Path) -> None:
+        """It is built once, also when it was begun in a thread."""
+        network = Network({"SSL_CERT_FILE": str(bundle)})
+        network.read_authorities()
+        assert network.ssl_context is network.ssl_context
+        assert network.ssl_context.cert_store_stats()["x509_ca"] == 1
+
+    def test_read_ahead_without_a_bundle(self, tmp_path: Path) -> None:
+        """What is wrong is said to whoever uses it, and to nobody else."""
+        network = Network({"SSL_CERT_FILE": str(tmp_path / "absent")})
+        network.read_authorities()
+        with pytest.raises(ConfigurationError, match="SSL_CERT_FILE"):
+            _ = network.ssl_context
+
+    async def test_files_that_do_not_come(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The event loop goes on, and whoever waits can be told to stop."""
+        began, goes_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+        def hang(**_: object) -> ssl.SSLContext:
+            began.set()
+            goes_on.wait(PATIENCE)
+            ended.set()
+            raise OSError
+
+        monkeypatch.setattr(ssl, "create_default_context", hang)
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(Network({"SSL_CERT_FILE": "slow"}).tls)
+                assert await anyio.to_thread.run_sync(began.wait, PATIENCE), "it was never asked for"
+                assert not ended.is_set(), "the event loop was held up"
+                tasks.cancel_scope.cancel()
+            assert tasks.cancel_scope.cancelled_caught
+            assert not ended.is_set(), "the end was waited for"
+        finally:
+            goes_on.set()
+
+    def test_certifi_s(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A system without certificates is no reason to trust nobody."""
+        nothing = ssl.get_default_verify_paths()._replace(cafile="")
+        monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: nothing)
+        assert Network({}).ssl_context.cert_store_stats()["x509_ca"] > 50
+
+
+def ssl_name_hash(bundle: Path) -> str:
+    """The name under which OpenSSL looks for a certificate in a folder."""
+    command = ["openssl", "x509", "-noout", "-hash", "-in", str(bundle)]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+class Resolver:
+    """A name service of our own: `platform.test` has these addresses."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+        self.addresses = addresses
+        self.asked = 0
+        monkeypatch.setattr(anyio, "getaddrinfo", self)
+
+    async def __call__(self, host: str, port: int, **_: object) -> list[Any]:
+        self.asked += 1
+        await anyio.sleep(0.1)
+        if not self.addresses:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        assert host == "platform.test"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in self.addresses]
+
+
+class TestReachingAHost:
+    async def test_many_connections_ask_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        resolver = Resolver(monkeypatch, "127.0.0.1")
+        network = Network({})
+        async with serve(fine) as server, anyio.create_task_group() as tasks:
+
+            async def send() -> None:
+                base = f"http://platform.test:{server.port}"
+                async with transport("connection", base, network=network) as carrier:
+                    assert await outcome(carrier) == (200, b"fine")
+
+            for _ in range(20):
+                tasks.start_soon(send)
+        assert server.accepted == 20
+        assert resolver.asked == 1
+
+    async def test_an_address_that_refuses(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The next address is tried, and is the first one from then on."""
+        Resolver(monkeypatch, "127.0.0.2", "127.0.0.3", "127.0.0.1")
+        network = Network({})
+        async with serve(fine) as server:
+            base = f"http://platform.test:{server.port}"
+            async with transport("connection", base, network=network) as carrier:
+                assert await outcome(carrier) == (200, b"fine")
+            assert await network.addresses("platform.test", server.port) == [
+                "127.0.0.1",
+                "127.0.0.2",
+                "127.0.0.3",
+            ]
+
+    async def test_an_address_that_does_not_answer(self) -> None:
+        """One dead address, as of a broken IPv6, costs three seconds once."""
+        network = Network({})
+        network._addresses["platform.test", 80] = ["dead", "alive"]
+        tried = []
+
+        async def dial(address: str) -> str:
+            tried.append((address, anyio.current_time()))
+            if address == "dead":
+                await anyio.sleep_forever()
+            return address
+
+        began = anyio.current_time()
+        assert await network.reach("platform.test", 80, dial) == "alive"
+        assert anyio.current_time() - began == pytest.approx(3)
+        assert await network.reach("platform.test", 80, dial) == "alive"
+        assert [address for address, _ in tried] == ["dead", "alive", "alive"]
+
+    async def test_a_host_that_moved(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """When no address works any more, the name is looked up again."""
+        resolver = Resolver(monkeypatch, "127.0.0.2")
+        async with (
+            serve(fine) as server,
+            transport("connection", f"http://platform.test:{server.port}") as carrier,
+        ):
+            assert await outcome(carrier) == none(sent=False)
+            resolver.addresses = ("127.0.0.1",)
+            assert await outcome(carrier) == (200, b"fine")
+
+    async def test_a_name_that_is_known_later(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A failed look-up is not remembered."""
+        resolver = Resolver(monkeypatch)
+        async with (
+            serve(fine) as server,
+            transport("connection", f"http://platform.test:{server.port}") as carrier,
+        ):
+            assert await outcome(carrier) == none(sent=False)
+            resolver.addresses = ("127.0.0.1",)
+            assert await outcome(carrier) == (200, b"fine")

@@ -1,0 +1,122 @@
+"""Waiting behind somebody else's deploy."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from itertools import pairwise
+
+import anyio
+import pytest
+
+from zerokie_action.errors import LockHeld
+from zerokie_action.lock.waiting import Turn
+
+
+class Log:
+    def __init__(self) -> None:
+        self.lines: list[tuple[float, str]] = []
+
+    def info(self, *lines: str) -> None:
+        self.lines += [(anyio.current_time(), line) for line in lines]
+
+    def warning(self, text: str) -> None:
+        raise AssertionError(text)
+
+
+async def wait_until_it_ends(turn: Turn) -> list[float]:
+    """When each attempt was made, until the turn was lost."""
+    attempts = [anyio.current_time()]
+    with suppress(LockHeld):
+        while True:
+            await turn.wait()
+            attempts.append(anyio.current_time())
+    return attempts
+
+
+async def test_no_time() -> None:
+    """With a time-out of zero, the first conflict is the end, and nothing is logged."""
+    log = Log()
+    turn = Turn("site", 0, log)
+    with pytest.raises(LockHeld) as caught:
+        await turn.wait()
+    assert str(caught.value) == "Another deploy of 'site' holds the deploy lock"
+    assert caught.value.hint == (
+        "Wait for that deploy to end, or raise `lock-timeout`. "
+        "A lock without heartbeat expires after 30 minutes."
+    )
+    assert (turn.waited, log.lines) == (0, [])
+
+
+async def test_the_pauses_grow() -> None:
+    """From a second to a quarter of a minute, each a little random, the last attempt at the very end."""
+    began = anyio.current_time()
+    attempts = await wait_until_it_ends(Turn("site", 600, Log()))
+    pauses = [later - sooner for sooner, later in pairwise(attempts)]
+    assert 0.5 <= pauses[0] <= 1
+    assert all(7.5 <= pause <= 15.001 for pause in pauses[8:-1])
+    assert attempts[-1] - began == pytest.approx(600)
+    assert 45 < len(attempts) < 90
+
+
+async def test_the_pauses_differ() -> None:
+    """Two that began together do not ask together for ever."""
+    first = await wait_until_it_ends(Turn("site", 100, Log()))
+    second = await wait_until_it_ends(Turn("site", 100, Log()))
+    assert [at - first[0] for at in first] != [at - second[0] for at in second]
+
+
+@pytest.mark.parametrize(("asked", "pause"), [(40.0, 40), (60.0, 60), (None, 1), (0.0, 1)])
+async def test_what_the_platform_asks_for(asked: float | None, pause: float) -> None:
+    """`Retry-After` makes a pause longer, never shorter."""
+    turn = Turn("site", 60, Log())
+    await turn.wait(asked)
+    assert pause / 2 <= turn.waited <= pause
+    assert turn.waited == pytest.approx(pause) or pause == 1
+
+
+async def test_more_than_we_may_wait() -> None:
+    """Asking earlier than the platform wants would not be polite, and asking later is too late."""
+    turn = Turn("site", 60, Log())
+    await turn.wait(40)
+    with pytest.raises(LockHeld):
+        await turn.wait(40)
+    assert turn.waited == pytest.approx(40)
+
+
+async def test_a_wait_that_is_cut_short() -> None:
+    """It counts as far as it went."""
+    turn = Turn("site", 60, Log())
+    with anyio.move_on_after(3):
+        await turn.wait(40)
+    assert turn.waited == pytest.approx(3)
+
+
+async def test_the_news() -> None:
+    """Once what is waited for, then at a calm rhythm how long is left."""
+    log = Log()
+    turn = Turn("site", 100, log)
+    began = anyio.current_time()
+    await wait_until_it_ends(turn)
+    assert log.lines[0] == (began, "Another deploy of 'site' is in progress; waiting for it up to 100 s")
+    gaps = [later - sooner for (sooner, _), (later, _) in pairwise(log.lines)]
+    assert all(30 <= gap <= 45 for gap in gaps)
+    for at, line in log.lines[1:]:
+        assert line == f"Still waiting for the other deploy ({100 - (at - began):.0f} s remaining)"
+    assert len(log.lines) in {3, 4}
+
+
+async def test_how_long_it_took() -> None:
+    """The time of the attempts counts as well."""
+    turn = Turn("site", 100, Log())
+    began = anyio.current_time()
+    for _ in range(5):
+        await turn.wait()
+        await anyio.sleep(3)
+    await turn.wait()
+    assert turn.waited == pytest.approx(anyio.current_time() - began)
+    await anyio.sleep(200)
+    with pytest.raises(LockHeld) as caught:
+        await turn.wait()
+    assert str(caught.value) == (
+        f"Another deploy of 'site' still holds the deploy lock after {turn.waited:.0f} s"
+    )

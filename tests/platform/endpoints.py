@@ -1,0 +1,212 @@
+"""One call of every endpoint, as the reference shows it."""
+
+from __future__ import annotations
+
+import json
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from zerokie_action.http.transport import Bytes
+from zerokie_action.platform.client import Asked
+from zerokie_action.platform.models import App, Counts, Domain, Finalized, Registry, StoredFile
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from zerokie_action.platform.client import Client
+
+    Call = Callable[[Client], Awaitable[Any]]
+
+SESSION = "550e8400-e29b-41d4-a716-446655440000"
+REGISTRY = Registry("registry.gitlab.com", "deploy-token", "glpat-xxxx")
+LOGIN = {"username": "deploy-token", "password": "glpat-xxxx", "server_address": "registry.gitlab.com"}
+BEFORE = App(name="my-app", image="nginx:alpine", updated_at="2026-01-15T10:30:00Z")
+APP: dict[str, Any] = {
+    "name": "my-app",
+    "image": "nginx:alpine",
+    "port": 80,
+    "status": "running",
+    "url": "https://my-app.platform-dev.zerokie.com",
+}
+LOCK = {"deploy_session_id": SESSION}
+LOCKED = {"locked": True} | LOCK
+FINALIZED = {
+    "deploy_id": "d-20260307-170000",
+    "timestamp": "2026-03-07T17:00:00Z",
+    "cache_purged": True,
+    "summary": {"files_uploaded": 42, "files_deleted": 3, "total_bytes": 1048576},
+}
+DOMAIN = {
+    "domain": "www.example.com",
+    "cname_target": "my-site.platform-dev.zerokie.com",
+    "tls_status": "pending",
+}
+FILES = [
+    {"path": "index.html", "length": 1024, "lastModified": "2026-03-07T17:00:00Z"},
+    {"path": "assets/style.css", "length": 2048, "lastModified": "2026-03-07T17:00:00Z"},
+]
+COUNTS = Counts(files_uploaded=42, files_deleted=3, total_bytes=1048576)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One call of one endpoint, as in the reference.
+
+    Attributes:
+        line: method and path that it must send.
+        body: the JSON that it must send; None for no body.
+        answer: status and JSON of the reference.
+        value: what the call returns for that.
+    """
+
+    call: Call
+    line: str
+    body: Any
+    answer: tuple[int, Any]
+    value: Any
+
+
+def seen(**fields: str) -> App:
+    return App(**{name: APP[name] for name in ("name", "image", "status", "url")} | fields)
+
+
+ENDPOINTS = {
+    "create static": Endpoint(
+        lambda client: client.create_static("my-site"),
+        "POST /v1/apps",
+        {"name": "my-site", "type": "static"},
+        (201, {"name": "my-site", "status": "running", "url": "https://my-site.test"}),
+        App(name="my-site", status="running", url="https://my-site.test"),
+    ),
+    "create container": Endpoint(
+        lambda client: client.create_container("my-app", "nginx:alpine"),
+        "POST /v1/apps",
+        {"name": "my-app", "type": "container", "image": "nginx:alpine"},
+        (201, APP | {"status": "deploying"}),
+        seen(status="deploying"),
+    ),
+    "create container in full": Endpoint(
+        lambda client: client.create_container(
+            "my-app",
+            "nginx:alpine",
+            port=80,
+            cpu=256,
+            memory=512,
+            env={"NODE_ENV": "pr\u00f6duction"},
+            registry=REGISTRY,
+        ),
+        "POST /v1/apps",
+        {
+            "name": "my-app",
+            "type": "container",
+            "image": "nginx:alpine",
+            "port": 80,
+            "cpu": 256,
+            "memory": 512,
+            "env": {"NODE_ENV": "pr\u00f6duction"},
+            "registry_auth": LOGIN,
+        },
+        (201, APP),
+        seen(),
+    ),
+    "list apps": Endpoint(lambda client: client.list_apps(), "GET /v1/apps", None, (200, [APP]), [seen()]),
+    "find app": Endpoint(
+        lambda client: client.find_app("my-app"),
+        "GET /v1/apps/my-app",
+        None,
+        (200, APP | {"instances": 1, "cpu": 256, "updated_at": "2026-01-15T10:30:00Z"}),
+        seen(updated_at="2026-01-15T10:30:00Z"),
+    ),
+    "get app": Endpoint(
+        lambda client: client.get_app("my-app"), "GET /v1/apps/my-app", None, (200, APP), seen()
+    ),
+    "delete app": Endpoint(
+        lambda client: client.delete_app("my-app"), "DELETE /v1/apps/my-app", None, (204, None), value=True
+    ),
+    "deploy": Endpoint(
+        lambda client: client.deploy(BEFORE, "my-app", "my-registry.com/my-app:v2", REGISTRY),
+        "POST /v1/apps/my-app/deploy",
+        {"image": "my-registry.com/my-app:v2", "registry_auth": LOGIN},
+        (200, {"name": "my-app", "image": "my-registry.com/my-app:v2", "status": "deploying"}),
+        App(name="my-app", image="my-registry.com/my-app:v2", status="deploying"),
+    ),
+    "restart": Endpoint(
+        lambda client: client.deploy(BEFORE, "my-app", None),
+        "POST /v1/apps/my-app/deploy",
+        {},
+        (200, {"name": "my-app", "image": "nginx:alpine", "status": "deploying"}),
+        App(name="my-app", image="nginx:alpine", status="deploying"),
+    ),
+    "list files": Endpoint(
+        lambda client: client.list_files("my-site"),
+        "GET /v1/apps/my-site/files",
+        None,
+        (200, FILES),
+        [
+            StoredFile("index.html", 1024, "2026-03-07T17:00:00Z"),
+            StoredFile("assets/style.css", 2048, "2026-03-07T17:00:00Z"),
+        ],
+    ),
+    "put file": Endpoint(
+        lambda client: client.put_file(
+            "my-site", "a b/\u00e9.txt", Bytes(b"[1]"), "text/plain; charset=utf-8"
+        ),
+        "PUT /v1/apps/my-site/files/a%20b/%C3%A9.txt",
+        [1],
+        (200, None),
+        None,
+    ),
+    "delete file": Endpoint(
+        lambda client: client.delete_file("my-site", "a b/\u00e9.txt"),
+        "DELETE /v1/apps/my-site/files/a%20b/%C3%A9.txt",
+        None,
+        (204, None),
+        None,
+    ),
+    "lock": Endpoint(
+        lambda client: client.acquire_lock("my-site", SESSION, around=nullcontext),
+        "POST /v1/apps/my-site/deploy/lock",
+        LOCK,
+        (200, LOCKED),
+        Asked(ours=True),
+    ),
+    "heartbeat": Endpoint(
+        lambda client: client.heartbeat("my-site", SESSION),
+        "PUT /v1/apps/my-site/deploy/lock",
+        LOCK,
+        (200, LOCKED),
+        value=True,
+    ),
+    "finalize": Endpoint(
+        lambda client: client.finalize("my-site", SESSION, COUNTS),
+        "POST /v1/apps/my-site/deploy/finalize",
+        LOCK | {"files_uploaded": 42, "files_deleted": 3, "total_bytes": 1048576},
+        (200, FINALIZED),
+        Finalized(deploy_id="d-20260307-170000", cache_purged=True),
+    ),
+    "add domain": Endpoint(
+        lambda client: client.add_domain("my-site", "www.example.com"),
+        "POST /v1/apps/my-site/domains",
+        {"domain": "www.example.com"},
+        (201, DOMAIN),
+        Domain(domain="www.example.com", cname_target=DOMAIN["cname_target"], tls_status="pending"),
+    ),
+    "remove domain": Endpoint(
+        lambda client: client.remove_domain("my-site", "www.example.com"),
+        "DELETE /v1/apps/my-site/domains/www.example.com",
+        None,
+        (204, None),
+        value=True,
+    ),
+}
+
+EVERY_ENDPOINT = pytest.mark.parametrize("name", ENDPOINTS)
+WITH_RECORDS = [name for name, endpoint in ENDPOINTS.items() if endpoint.answer[1] and name != "heartbeat"]
+
+
+def encoded(content: Any) -> bytes:
+    """A body: JSON, or nothing for None."""
+    return b"" if content is None else json.dumps(content).encode()

@@ -1,0 +1,104 @@
+"""The REST API: what every endpoint sends, and what it makes of the reference's answer."""
+
+from __future__ import annotations
+
+import json
+from contextlib import nullcontext
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import zerokie_action
+from tests.http.servers import always, serve
+from tests.platform.clients import KEY, Constant, client_of, client_over
+from tests.platform.endpoints import BEFORE, COUNTS, ENDPOINTS, EVERY_ENDPOINT, SESSION, encoded
+from zerokie_action.http.transport import Answer
+from zerokie_action.platform.requests import file_target
+
+OF_AN_APP = [
+    lambda client, app: client.find_app(app),
+    lambda client, app: client.get_app(app),
+    lambda client, app: client.delete_app(app),
+    lambda client, app: client.deploy(BEFORE, app, "nginx"),
+    lambda client, app: client.deploy(BEFORE, app, None),
+    lambda client, app: client.list_files(app),
+    lambda client, app: client.put_file(app, "a", b"", "text/plain"),
+    lambda client, app: client.delete_file(app, "a"),
+    lambda client, app: client.acquire_lock(app, SESSION, around=nullcontext),
+    lambda client, app: client.heartbeat(app, SESSION),
+    lambda client, app: client.finalize(app, SESSION, COUNTS),
+    lambda client, app: client.add_domain(app, "www.example.com"),
+    lambda client, app: client.remove_domain(app, "www.example.com"),
+]
+
+
+class TestRequests:
+    @EVERY_ENDPOINT
+    async def test_what_is_sent_and_what_it_gives(self, name: str) -> None:
+        """Each endpoint sends one request, as in the reference, and understands the reference's answer."""
+        endpoint = ENDPOINTS[name]
+        status, content = endpoint.answer
+        async with (
+            serve(always(status, encoded(content))) as server,
+            client_of(server.url + "/prefix") as client,
+        ):
+            assert await endpoint.call(client) == endpoint.value
+        (request,) = server.requests
+        method, path = endpoint.line.split(" ")
+        assert request.line == f"{method} /prefix{path} HTTP/1.1"
+        assert request.body == b"" if endpoint.body is None else json.loads(request.body) == endpoint.body
+        expected = {
+            "host": f"127.0.0.1:{server.port}",
+            "authorization": f"Bearer {KEY}",
+            "accept": "application/json",
+            "accept-encoding": "identity",
+            "user-agent": f"zerokie-action/{zerokie_action.__version__}",
+        }
+        if endpoint.body is not None:
+            kind = "text/plain; charset=utf-8" if name == "put file" else "application/json"
+            expected |= {"content-type": kind, "content-length": str(len(request.body))}
+        assert request.headers == expected
+
+    @pytest.mark.parametrize("app", ["..", ".", ""])
+    @pytest.mark.parametrize("call", OF_AN_APP)
+    async def test_a_name_that_can_t_be_addressed(self, call: Any, app: str) -> None:
+        """An app's name that would reach another resource is refused before anything is sent."""
+        carrier = Constant(Answer(200, {}))
+        with pytest.raises(ValueError, match="can't be addressed as a path segment"):
+            await call(client_over(carrier), app)
+        assert carrier.requests == []
+
+    @pytest.mark.parametrize("path", ["", ".", "..", "/", "a/", "/a", "a//b", "a/../b", "../a", "a/.", "./a"])
+    async def test_a_path_that_can_t_be_addressed(self, path: str) -> None:
+        """The same for a file, which would otherwise be another file, or the whole app."""
+        carrier = Constant(Answer(200, {}))
+        client = client_over(carrier)
+        for call in (client.delete_file("site", path), client.put_file("site", path, b"", "text/plain")):
+            with pytest.raises(ValueError, match="can't be addressed as a path segment"):
+                await call
+        assert carrier.requests == []
+
+    @pytest.mark.parametrize("domain", ["", ".", ".."])
+    async def test_a_domain_that_can_t_be_addressed(self, domain: str) -> None:
+        carrier = Constant(Answer(204, {}))
+        with pytest.raises(ValueError, match="can't be addressed as a path segment"):
+            await client_over(carrier).remove_domain("site", domain)
+        assert carrier.requests == []
+
+    @settings(deadline=None)
+    @given(st.text(), st.text())
+    def test_any_target(self, app: str, path: str) -> None:
+        """A target is plain ASCII with as many segments as there should be, and none that is resolved."""
+        try:
+            target = file_target(app, path)
+        except ValueError:
+            return
+        assert target.isascii()
+        assert target.isprintable()
+        segments = target.split("/")
+        assert segments[:3] == ["", "v1", "apps"]
+        assert len(segments) == 5 + path.count("/") + 1
+        assert not {"", ".", ".."} & set(segments[1:])
+        assert not set(" ?#\\") & set(target)

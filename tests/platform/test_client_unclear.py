@@ -1,0 +1,247 @@
+"""The REST API against the sandbox, when answers get lost: each endpoint knows what that means for it."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.platform.clients import client_of
+from zerokie_action.errors import PlatformUnavailable, RequestRejected
+from zerokie_action.platform.client import Busy
+from zerokie_action.platform.models import App, Counts
+from zerokie_action.sandbox.faults import Fault, Kind
+
+if TYPE_CHECKING:
+    from zerokie_action.platform.client import Client
+    from zerokie_action.sandbox.platform import Platform
+
+SESSION = "550e8400-e29b-41d4-a716-446655440000"
+
+LOST = [
+    Fault(Kind.RESET, after=True),
+    Fault(Kind.HANG, after=True),
+    Fault(Kind.TRUNCATED, after=True),
+    Fault(Kind.HTML, after=True),
+    Fault(Kind.STATUS, status=500, after=True),
+    Fault(Kind.STATUS, status=502, body=b"<html>", after=True),
+    Fault(Kind.STATUS, status=503, headers={"retry-after": "7"}, after=True),
+]
+NOT_DONE = [
+    Fault(Kind.RESET),
+    Fault(Kind.HANG),
+    Fault(Kind.HTML),
+    Fault(Kind.STATUS, status=500),
+    Fault(Kind.STATUS, status=429, headers={"retry-after": "7"}),
+]
+lost = pytest.mark.parametrize("fault", LOST, ids=str)
+either = pytest.mark.parametrize("fault", LOST + NOT_DONE, ids=str)
+
+
+async def ask(client: Client) -> bool:
+    return (await client.acquire_lock("site", SESSION, around=nullcontext)).ours
+
+
+def methods(sandbox: Platform) -> list[str]:
+    return [record.method for record in sandbox.requests]
+
+
+@either
+class TestOneLostAnswer:
+    """Whether the request had taken effect or not: in the end it has, once, and the caller knows."""
+
+    async def test_create_static(self, fault: Fault, sandbox: Platform) -> None:
+        sandbox.faults.add(fault)
+        async with client_of(sandbox.base_url, retries=3) as client:
+            app = await client.create_static("new")
+        assert (app.name, app.status) == ("new", "running")
+        assert sandbox.apps.get("new").type == "static"
+
+    async def test_create_container(self, fault: Fault, sandbox: Platform) -> None:
+        sandbox.faults.add(fault)
+        async with client_of(sandbox.base_url, retries=3) as client:
+            app = await client.create_container("new", "nginx:2", port=8080)
+        assert (app.name, app.image) == ("new", "nginx:2")
+        assert sandbox.apps.get("new").port == 8080
+
+    async def test_deploy(self, fault: Fault, sandbox: Platform) -> None:
+        async with client_of(sandbox.base_url, retries=3) as client:
+            before = await client.get_app("web")
+            sandbox.faults.add(fault)
+            app = await client.deploy(before, "web", "nginx:2")
+        assert isinstance(app, App)
+        assert app.image == sandbox.apps.get("web").image == "nginx:2"
+        deploys = [record for record in sandbox.requests if record.path.endswith("/deploy")]
+        assert len(deploys) == (1 if fault.after else 2), "accepted once"
+
+    async def test_restart(self, fault: Fault, sandbox: Platform) -> None:
+        async with client_of(sandbox.base_url, retries=3) as client:
+            before = await client.get_app("web")
+            sandbox.faults.add(fault)
+            app = await client.deploy(before, "web", None)
+        assert isinstance(app, App)
+        assert app.image == "nginx:1"
+        deploys = [record for record in sandbox.requests if record.path.endswith("/deploy")]
+        assert len(deploys) == (1 if fault.after else 2), "accepted once"
+
+    async def test_put_file(self, fault: Fault, sandbox: Platform) -> None:
+        sandbox.faults.add(fault)
+        async with client_of(sandbox.base_url, retries=3) as client:
+            await client.put_file("site", "a.txt", b"hello", "text/plain")
+        assert sandbox.files("site") == {"a.txt": b"hello"}
+
+    async def test_delete_file(self, fault: Fault, sandbox: Platform) -> None:
+        sandbox.put_file("site", "a.txt", b"hello")
+        sandbox.faults.add(fault)
+        async with client_of(sandbox.base_url, retries=3) as client:
+            await client.delete_file("site", "a.txt")
+        assert sandbox.files("site") == {}
+
+    async def test_lock(self, fault: Fault, sandbox: Platform) -> None:
+        sandbox.faults.add(fault)
+        async with client_of(sandbox.base_url, retries=3) as client:
+            assert await ask(client)
+        assert sandbox.lock("site") == SESSION
+
+    async def test_heartbeat(self, fault: Fault, sandbox: Platform) -> None:
+        sandbox.take_lock("site", SESSION)
+        sandbox.faults.add(fault)
+        async with client_of(sandbox.base_url, retries=3) as client:
+            assert await client.heartbeat("site", SESSION)
+        assert sandbox.lock("site") == SESSION
+
+    async def test_finalize(self, fault: Fault, sandbox: Platform) -> None:
+        sandbox.take_lock("site", SESSION)
+        sandbox.faults.add(fault)
+        async with client_of(sandbox.base_url, retries=3) as client:
+            if fault.after:
+                with pytest.raises(RequestRejected) as caught:
+                    await client.finalize("site", SESSION, Counts(1, 2, 3))
+                assert caught.value.unclear, "an earlier attempt may have released it"
+            else:
+                finalized = await client.finalize("site", SESSION, Counts(1, 2, 3))
+                assert finalized.deploy_id == sandbox.deployments("site")[0].deploy_id
+        (deployment,) = sandbox.deployments("site")
+        assert (deployment.files_uploaded, deployment.files_deleted, deployment.total_bytes) == (1, 2, 3)
+        assert sandbox.lock("site") is None
+
+    async def test_add_domain(self, fault: Fault, sandbox: Platform) -> None:
+        sandbox.faults.add(fault)
+        async with client_of(sandbox.base_url, retries=3) as client:
+            domain = await client.add_domain("site", "www.example.com")
+        assert (domain is None) is fault.after
+        assert sandbox.domains.list("site") == ["www.example.com"]
+
+    async def test_remove_domain(self, fault: Fault, sandbox: Platform) -> None:
+        sandbox.domains.add("site", "www.example.com")
+        sandbox.faults.add(fault)
+        async with client_of(sandbox.base_url, retries=3) as client:
+            assert await client.remove_domain("site", "www.example.com")
+        assert sandbox.domains.list("site") == []
+
+    async def test_delete_app(self, fault: Fault, sandbox: Platform) -> None:
+        sandbox.faults.add(fault)
+        async with client_of(sandbox.base_url, retries=3) as client:
+            assert await client.delete_app("web")
+        assert [app.name for app in sandbox.apps.list()] == ["site"]
+
+    async def test_reading(self, fault: Fault, sandbox: Platform) -> None:
+        sandbox.put_file("site", "a.txt", b"hello")
+        async with client_of(sandbox.base_url, retries=3) as client:
+            sandbox.faults.add(fault)
+            (file,) = await client.list_files("site")
+        assert (file.path, file.length) == ("a.txt", 5)
+
+
+@lost
+class TestNoRetriesLeft:
+    """What can be found out without a repetition is found out; else the error says that it is unclear."""
+
+    async def test_lock(self, fault: Fault, sandbox: Platform) -> None:
+        sandbox.faults.add(fault)
+        async with client_of(sandbox.base_url) as client:
+            assert await ask(client)
+        assert methods(sandbox) == ["POST", "PUT"]
+
+    async def test_deploy(self, fault: Fault, sandbox: Platform) -> None:
+        async with client_of(sandbox.base_url) as client:
+            before = await client.get_app("web")
+            sandbox.faults.add(fault)
+            app = await client.deploy(before, "web", "nginx:2")
+        assert isinstance(app, App)
+        assert app.image == "nginx:2"
+
+    async def test_finalize(self, fault: Fault, sandbox: Platform) -> None:
+        sandbox.take_lock("site", SESSION)
+        sandbox.faults.add(fault)
+        async with client_of(sandbox.base_url) as client:
+            with pytest.raises(PlatformUnavailable) as caught:
+                await client.finalize("site", SESSION, Counts())
+        assert caught.value.unclear
+
+    async def test_create(self, fault: Fault, sandbox: Platform) -> None:
+        sandbox.faults.add(fault)
+        async with client_of(sandbox.base_url) as client:
+            with pytest.raises(PlatformUnavailable) as caught:
+                await client.create_static("new")
+        assert caught.value.unclear
+
+
+class TestSomebodyElse:
+    """What others did is never taken for our own doing."""
+
+    @either
+    async def test_their_lock(self, fault: Fault, sandbox: Platform) -> None:
+        sandbox.take_lock("site", "another")
+        sandbox.faults.add(fault)
+        async with client_of(sandbox.base_url, retries=3) as client:
+            assert not await ask(client)
+        assert sandbox.lock("site") == "another"
+
+    async def test_their_lock_without_a_doubt(self, sandbox: Platform) -> None:
+        """Nothing was lost, so nothing is looked into."""
+        sandbox.take_lock("site", "another")
+        async with client_of(sandbox.base_url) as client:
+            assert not await ask(client)
+            assert methods(sandbox) == ["POST"]
+
+    async def test_their_app(self, sandbox: Platform) -> None:
+        """A name that was taken by an app that is not what we asked for stays a conflict."""
+        sandbox.faults.add(Fault(Kind.RESET))
+        async with client_of(sandbox.base_url, retries=3) as client:
+            with pytest.raises(RequestRejected) as caught:
+                await client.create_static("web")
+        assert caught.value.status == 409
+        assert str(caught.value) == "Creating app 'web' was refused (409: \"app name already exists\")"
+
+    async def test_their_image(self, sandbox: Platform) -> None:
+        sandbox.faults.add(Fault(Kind.RESET))
+        async with client_of(sandbox.base_url, retries=3) as client:
+            with pytest.raises(RequestRejected, match="409"):
+                await client.create_container("web", "nginx:2")
+
+    async def test_their_deploy(self, sandbox: Platform) -> None:
+        """A deploy that is in progress already is no deploy of ours."""
+        sandbox.hold_deploy("web")
+        async with client_of(sandbox.base_url, retries=3) as client:
+            before = await client.get_app("web")
+            assert await client.deploy(before, "web", "nginx:2") == Busy(None)
+            sandbox.faults.add(Fault(Kind.RESET, path="/deploy"))
+            assert await client.deploy(before, "web", "nginx:2") == Busy(None)
+        assert sandbox.apps.get("web").image == "nginx:1"
+
+    async def test_their_domain(self, sandbox: Platform) -> None:
+        sandbox.domains.add("site", "www.example.com")
+        async with client_of(sandbox.base_url) as client:
+            with pytest.raises(RequestRejected) as caught:
+                await client.add_domain("site", "www.example.com")
+        assert caught.value.status == 409
+
+    async def test_a_lock_that_is_gone(self, sandbox: Platform) -> None:
+        async with client_of(sandbox.base_url) as client:
+            assert not await client.heartbeat("site", SESSION)
+            with pytest.raises(RequestRejected) as caught:
+                await client.finalize("site", SESSION, Counts())
+        assert not caught.value.unclear
+        assert sandbox.deployments("site") == []

@@ -1,0 +1,379 @@
+"""The commands as processes: arguments, help, shells in the entrypoint's place, signals at the start."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+import zerokie_action
+from tests.ci.grammar import file_command, workflow_commands
+from zerokie_action import help as help_
+from zerokie_action.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+ENTRYPOINT = [sys.executable, str(ROOT / "entrypoint.py")]
+MODULE = [sys.executable, "-m", "zerokie_action"]
+CLEANUP = [sys.executable, "-c", "from zerokie_action.cli import cleanup; raise SystemExit(cleanup())"]
+NOWHERE = "http://127.0.0.1:1"
+VERSION = f"zerokie-action {zerokie_action.__version__}\n"
+
+
+def run(*command: str, stdin: str = "", **inputs: str) -> subprocess.CompletedProcess[str]:
+    """Run a command with nothing in its environment but the path and these inputs."""
+    env = {"PATH": os.environ["PATH"]} | {f"ZEROKIE_{name.upper()}": text for name, text in inputs.items()}
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        env=env,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=_usual_signals,
+    )
+
+
+def _usual_signals() -> None:
+    """The tests themselves may run under `nohup`."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+# --- shells in the entrypoint's place
+
+
+@pytest.mark.parametrize(
+    ("command", "stdin", "code", "output"),
+    [
+        (["sh", "-c", "echo $((20 + 3)); exit 7"], "", 7, "23\n"),
+        (["bash", "-c", 'printf "%s\n" "$@"', "-", "a b", "--help"], "", 0, "a b\n--help\n"),
+        (["/bin/sh", "-e"], "echo piped\nfalse\necho not here\n", 1, "piped\n"),
+        (["cat"], "as it came\n", 0, "as it came\n"),
+        (["cat", "--", "LICENSE"], "", 0, (ROOT / "LICENSE").read_text("utf-8")),
+    ],
+)
+def test_shells_take_the_entrypoints_place(command: list[str], stdin: str, code: int, output: str) -> None:
+    """GitLab and Jenkins start the image with a command line of their own, and pipe their script in."""
+    seen = run(*ENTRYPOINT, *command, stdin=stdin)
+    assert (seen.returncode, seen.stdout, seen.stderr) == (code, output, "")
+
+
+def test_the_shell_is_the_process() -> None:
+    """It has the process' ID, so that signals reach it and its handlers are the usual ones."""
+    script = "echo $$; kill -TERM $$; echo not here"
+    with subprocess.Popen([*ENTRYPOINT, "sh", "-c", script], stdout=subprocess.PIPE, text=True) as process:
+        output, _ = process.communicate()
+    assert (output, process.returncode) == (f"{process.pid}\n", -signal.SIGTERM)
+
+
+def test_a_shell_that_is_not_there() -> None:
+    """The shells' own exit code for that, and no traceback."""
+    seen = run(*ENTRYPOINT, "/nowhere/bash", "-c", "true")
+    assert (seen.returncode, seen.stdout) == (127, "")
+    assert seen.stderr == "'/nowhere/bash' can't be run: No such file or directory\n"
+
+
+@pytest.mark.parametrize(
+    ("mode", "why"), [(0o644, "Permission denied"), (0o755, "Exec format error")], ids=["mode", "format"]
+)
+def test_a_shell_that_is_none(tmp_path: Path, mode: int, why: str) -> None:
+    """It is there and can't be executed: the exit code is a shell's for that."""
+    shell = tmp_path / "bash"
+    shell.write_bytes(b"\0")
+    shell.chmod(mode)
+    seen = run(*ENTRYPOINT, str(shell), "-c", "exit")
+    assert (seen.returncode, seen.stdout) == (126, "")
+    assert seen.stderr == f"{str(shell)!r} can't be run: {why}\n"
+
+
+def test_a_shell_below_a_file() -> None:
+    """There is nothing by that name."""
+    assert run(*ENTRYPOINT, f"{ROOT / 'README.md'}/bash").returncode == 127
+
+
+# --- help and version
+
+
+@pytest.mark.parametrize("command", [ENTRYPOINT, MODULE, CLEANUP], ids=["entrypoint.py", "-m", "cleanup"])
+def test_version(command: list[str]) -> None:
+    """One line, and no input is needed."""
+    seen = run(*command, "--version")
+    assert (seen.returncode, seen.stdout, seen.stderr) == (0, VERSION, "")
+
+
+@pytest.mark.parametrize(("command", "flag"), [(ENTRYPOINT, "--help"), (MODULE, "-h")])
+def test_help(command: list[str], flag: str) -> None:
+    """Every input and every exit code is in it."""
+    seen = run(*command, flag)
+    assert (seen.returncode, seen.stderr) == (0, "")
+    assert seen.stdout == help_.deploy_help() + "\n"
+
+
+def test_help_for_the_cleanup() -> None:
+    """It says what it needs and what it does."""
+    seen = run(*CLEANUP, "--help")
+    assert (seen.returncode, seen.stdout, seen.stderr) == (0, help_.cleanup_help() + "\n", "")
+    assert "`api-key`, `api-url` and `state-file`" in seen.stdout
+
+
+def test_help_shows_everything() -> None:
+    """All inputs with their defaults in order, all exit codes; nothing is wider than a terminal."""
+    text = help_.deploy_help()
+    names = re.findall(r"^  ([a-z-]+) ", text, re.MULTILINE)
+    assert names == [name.replace("_", "-") for name in Settings.model_fields]
+    assert re.findall(r"^  (\d+) ", text, re.MULTILINE) == [*map(str, range(11)), "128"]
+    assert "  app                   The app's name. (required)\n" in text
+    assert "  wait-timeout          How long wait waits. (default: 5m)\n" in text
+    assert max(map(len, text.splitlines())) <= 110
+
+
+# --- other arguments
+
+
+@pytest.mark.parametrize(
+    ("argument", "shown", "fix"),
+    [
+        ("--directory=dist", "--directory=…", "set the input `directory` (ZEROKIE_DIRECTORY)"),
+        ("--api_key", "--api_key", "set the input `api-key` (ZEROKIE_API_KEY)"),
+        ("-dryrun", "-dryrun", "set the input `dry-run` (ZEROKIE_DRY_RUN)"),
+        ("dist/", "dist/", "set inputs, such as `app` (ZEROKIE_APP)"),
+        ("", "", "set inputs, such as `app` (ZEROKIE_APP)"),
+    ],
+)
+def test_other_arguments_name_the_input(argument: str, shown: str, fix: str) -> None:
+    """What somebody tried to say is said by which input; a value, which may be a secret, is left out."""
+    assert help_.suggestion(argument) == f"{shown!r}: there are no arguments; {fix} in the environment"
+
+
+def test_an_argument_is_a_wrong_input(tmp_path: Path) -> None:
+    """Exit code 2, on stderr; the result is written; a value, which may be a secret, shows nowhere."""
+    result = tmp_path / "result.json"
+    seen = run(*ENTRYPOINT, "--api-key=hunter2", "more", app="site", output_file=str(result))
+    assert (seen.returncode, seen.stdout) == (2, "")
+    assert seen.stderr == (
+        "Error: '--api-key=…': there are no arguments; "
+        "set the input `api-key` (ZEROKIE_API_KEY) in the environment\n"
+        "  `--help` lists all inputs.\n"
+    )
+    document = json.loads(result.read_text("utf-8"))
+    assert (document["status"], document["exit_code"], document["app"]) == ("failed", 2, "site")
+    assert document["error"].startswith("'--api-key=…': there are no arguments")
+
+
+def test_an_argument_on_github(tmp_path: Path) -> None:
+    """It is annotated and in the outputs; a secret of the inputs is not shown as an argument either."""
+    (tmp_path / "output").touch()
+    env = {"GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": str(tmp_path / "output"), "INPUT_API-KEY": "hunter2"}
+    log = io.StringIO()
+    assert help_.refuse("hunter2\n::warning::x", env, log) == 2
+    (command,) = [one for one in workflow_commands(log.getvalue()) if one.name != "warning"]
+    assert command.name == "error"
+    assert command.data.startswith(r"'***\n::warning::x': there are no arguments")
+    outputs = file_command((tmp_path / "output").read_text("utf-8"))
+    assert outputs["status"] == "failed"
+    assert "hunter2" not in log.getvalue() + str(outputs)
+
+
+def test_no_inputs_at_all() -> None:
+    """Who just calls it learns what it needs."""
+    seen = run(*MODULE)
+    assert (seen.returncode, seen.stderr) == (2, "")
+    assert seen.stdout.startswith("Error: `app` is required")
+
+
+def test_the_cleanup_goes_on_whatever_its_arguments() -> None:
+    """A slip in an `after_script` must not cost a lock."""
+    seen = run(*CLEANUP, "--app", "site")
+    assert seen.returncode == 0
+    assert seen.stderr == "zerokie-cleanup takes no arguments and ignores these; --help says more\n"
+    assert seen.stdout == "Cleanup: no deploy recorded a lock here; nothing to release\n"
+
+
+@pytest.mark.parametrize("log", [">/dev/full", "| true; exit ${PIPESTATUS[0]}"])
+@pytest.mark.parametrize("question", ["--help", "--version"])
+def test_an_answer_that_nobody_reads(question: str, log: str) -> None:
+    """`--help | head`, unbuffered as in the image: no traceback."""
+    seen = run("bash", "-c", f"PYTHONUNBUFFERED=1 {shlex.join([*ENTRYPOINT, question])} {log}")
+    assert (seen.returncode, seen.stderr) == (0, "")
+
+
+# --- a log that nobody reads
+
+
+@pytest.mark.parametrize(
+    "log", [">&-", ">&- 2>&-", ">/dev/full", "2>/dev/full", "| true; exit ${PIPESTATUS[0]}"]
+)
+def test_the_exit_code_is_not_about_the_log(tmp_path: Path, log: str) -> None:
+    """Closed, full, or a pipe without a reader: the code is the contract's, and the reports are written."""
+    result = tmp_path / "result.json"
+    seen = run("bash", "-c", f"{shlex.join(ENTRYPOINT)} {log}", app="site", output_file=str(result))
+    assert (seen.returncode, seen.stderr) == (2, "")
+    assert json.loads(result.read_text("utf-8"))["exit_code"] == 2
+
+
+@pytest.mark.parametrize("log", [">&-", ">/dev/full"])
+def test_the_cleanup_without_a_log(log: str) -> None:
+    """It still ends with 0."""
+    seen = run("bash", "-c", f"{shlex.join(CLEANUP)} {log}")
+    assert (seen.returncode, seen.stderr) == (0, "")
+
+
+# --- signals at the start
+
+HEAVY = (
+    "anyio",
+    "asyncio",
+    "httpx",
+    "logging",
+    "pathlib",
+    "pydantic",
+    "pydantic_settings",
+    "ssl",
+    "zerokie_action.run",
+)
+LOADED_AT_INSTALL = f"""
+import signal, sys
+before = set(sys.modules)
+install = signal.signal
+def spy(*arguments):
+    print(*sorted(set({HEAVY}) & (sys.modules.keys() - before)), end=";")
+    return install(*arguments)
+signal.signal = spy
+from zerokie_action.cli import COMMAND
+raise SystemExit(COMMAND())
+"""
+
+
+@pytest.mark.parametrize("command", ["deploy", "cleanup"])
+def test_handlers_are_there_before_anything_heavy(command: str) -> None:
+    """When the handlers are installed, nothing that takes time to import is loaded."""
+    seen = run(sys.executable, "-c", LOADED_AT_INSTALL.replace("COMMAND", command))
+    assert seen.stdout.startswith(";;;"), seen.stdout
+
+
+SIGNAL_WHILE_IMPORTING = """
+import os, sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), {signum})
+            os.kill(os.getpid(), {second})
+sys.meta_path.insert(0, Finder())
+from zerokie_action.cli import {command}
+raise SystemExit({command}())
+"""
+
+
+@pytest.mark.parametrize("module", ["zerokie_action.run", "pydantic", "zerokie_action.operations.static"])
+@pytest.mark.parametrize(
+    ("first", "second", "code"),
+    [
+        (signal.SIGTERM, signal.SIGINT, 143),
+        (signal.SIGINT, signal.SIGTERM, 130),
+        (signal.SIGHUP, signal.SIGTERM, 129),
+    ],
+)
+def test_a_signal_while_importing(
+    tmp_path: Path, module: str, first: signal.Signals, second: signal.Signals, code: int
+) -> None:
+    """The run ends as cancelled by the first signal, says so everywhere, and has sent nothing."""
+    (tmp_path / "index.html").touch()
+    reports = {"output_file": str(tmp_path / "r.json"), "dotenv_file": str(tmp_path / "r.env")}
+    program = SIGNAL_WHILE_IMPORTING.format(
+        module=module, signum=int(first), second=int(second), command="deploy"
+    )
+    with closing(socket.create_server(("127.0.0.1", 0))) as platform:
+        url = f"http://127.0.0.1:{platform.getsockname()[1]}"
+        seen = run(
+            sys.executable,
+            "-c",
+            program,
+            api_key="k",
+            api_url=url,
+            app="site",
+            directory=str(tmp_path),
+            **reports,
+        )
+        platform.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            platform.accept()
+    assert (seen.returncode, seen.stderr) == (code, "")
+    assert f"Cancelled by {first.name}" in seen.stdout
+    result = json.loads((tmp_path / "r.json").read_text("utf-8"))
+    assert (result["status"], result["exit_code"], result["error"]) == (
+        "cancelled",
+        code,
+        f"Cancelled by {first.name}",
+    )
+    assert "ZEROKIE_STATUS=cancelled\n" in (tmp_path / "r.env").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("module", "says"),
+    [("zerokie_action.cleanup", "nothing to do"), ("anyio", "it was interrupted")],
+)
+def test_a_signal_while_the_cleanup_imports(module: str, says: str) -> None:
+    """The cleanup still ends with 0; while it imports what releases a lock, it says what may remain."""
+    env = {"STATE_session": "s", "STATE_app": "site", "ZEROKIE_API_KEY": "k", "ZEROKIE_API_URL": NOWHERE}
+    released = {"STATE_released": "s"} if module != "anyio" else {}
+    program = SIGNAL_WHILE_IMPORTING.format(
+        module=module, signum=int(signal.SIGTERM), second=int(signal.SIGINT), command="cleanup"
+    )
+    seen = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env=env | released,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (seen.returncode, seen.stderr) == (0, "")
+    assert says in seen.stdout
+
+
+def test_a_cleanup_without_a_lock_is_light() -> None:
+    """It runs after every deploy on GitHub: what would release a lock is not loaded."""
+    program = "import sys; from zerokie_action.cli import cleanup; cleanup(); print(*sys.modules)"
+    seen = run(sys.executable, "-c", program)
+    said, loaded = seen.stdout.splitlines()
+    assert said == "Cleanup: no deploy recorded a lock here; nothing to release"
+    assert set(HEAVY) & set(loaded.split()) == {"pathlib"}
+
+
+SIGNAL_AT_THE_VERY_END = """
+import os, signal, sys, types
+from zerokie_action.cli import {command}
+class Last:
+    def __del__(self):
+        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            os.kill(os.getpid(), signum)
+sys.modules["last"] = types.ModuleType("last")
+sys.modules["last"].one = Last()
+raise SystemExit({command}())
+"""
+
+
+@pytest.mark.parametrize(("command", "code"), [("deploy", 2), ("cleanup", 0)])
+def test_signals_at_the_very_end(command: str, code: int) -> None:
+    """While Python takes itself down, which is after it has taken its handlers away."""
+    seen = run(sys.executable, "-c", SIGNAL_AT_THE_VERY_END.format(command=command))
+    assert (seen.returncode, seen.stderr) == (code, "")
+
+
+def test_nohup() -> None:
+    """What ignores the end of the terminal goes on without it."""
+    program = SIGNAL_WHILE_IMPORTING.format(
+        module="anyio", signum=int(signal.SIGHUP), second=int(signal.SIGHUP), command="deploy"
+    )
+    seen = run("nohup", sys.executable, "-c", program)
+    assert seen.returncode == 2

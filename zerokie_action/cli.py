@@ -1,0 +1,114 @@
+"""The commands. Handlers for signals are in place before anything heavy is imported.
+
+`zerokie-deploy` takes its configuration from the environment only; `zerokie-cleanup` likewise.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from contextlib import suppress
+
+import zerokie_action
+from zerokie_action.shutdown import Signals, ignore_from_now_on, when_told
+
+_PASSED_THROUGH = {"sh", "bash", "cat"}
+_CANNOT_EXECUTE = 126
+_NOT_FOUND = 127
+
+
+def deploy() -> int:
+    """`zerokie-deploy`, `python -m zerokie_action` and `entrypoint.py`. Returns the exit code."""
+    arguments = sys.argv[1:]
+    if arguments and os.path.basename(arguments[0]) in _PASSED_THROUGH:  # noqa: PTH119 - pathlib is heavy here
+        return _become(arguments)
+    signals = _install_handlers()
+    _spare_start_up()
+    # What follows is imported only now: the handlers come first.
+    if arguments in (["--help"], ["-h"]):
+        from zerokie_action.help import deploy_help  # noqa: PLC0415
+
+        return _answer(deploy_help())
+    if arguments == ["--version"]:
+        return _answer(f"zerokie-action {zerokie_action.__version__}")
+    if arguments:
+        from zerokie_action.help import refuse  # noqa: PLC0415
+
+        return refuse(arguments[0], os.environ, sys.stderr)
+    from zerokie_action.http.network import Network  # noqa: PLC0415
+
+    network = Network(os.environ)
+    network.read_authorities()  # while the rest is imported
+    from zerokie_action.run import run  # noqa: PLC0415
+
+    return _end(run(os.environ, network, signals, sys.stdout))
+
+
+def cleanup() -> int:
+    """`zerokie-cleanup`. Returns 0 in every case."""
+    arguments = sys.argv[1:]
+    signals = _install_handlers()
+    _spare_start_up()
+    if arguments in (["--help"], ["-h"]):
+        from zerokie_action.help import cleanup_help  # noqa: PLC0415
+
+        return _answer(cleanup_help())
+    if arguments == ["--version"]:
+        return _answer(f"zerokie-action {zerokie_action.__version__}")
+    if arguments:
+        # A mistake here must not cost a lock.
+        print("zerokie-cleanup takes no arguments and ignores these; --help says more", file=sys.stderr)  # noqa: T201
+    from zerokie_action.cleanup import cleanup as clean_up  # noqa: PLC0415
+
+    return _end(clean_up(os.environ, signals, sys.stdout))
+
+
+def _install_handlers() -> Signals:
+    _open_closed_streams()
+    signals = Signals(when_told)
+    signals.install()
+    return signals
+
+
+def _spare_start_up() -> None:
+    """Leave out what takes time before the run, and helps nobody."""
+    gc.disable()  # what is imported stays; there is nothing to collect before the run
+    # Or pydantic looks through all that is installed for plugins, which have no business with inputs anyway.
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
+
+
+def _open_closed_streams() -> None:
+    """A deploy is not about its log: without a stdout (`>&-`) there is none. Nor may a socket become it."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123 - until the process ends
+
+
+def _end(code: int) -> int:
+    """Let nothing change the exit code any more."""
+    # Python gives the signals back before the process ends, and they would kill it.
+    ignore_from_now_on()
+    try:
+        sys.stdout.flush()
+    except OSError:
+        # Nobody reads the log (`| head`), or it has no room. Python would try again, and exit with 120.
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
+
+
+def _become(command: list[str]) -> int:
+    """Run a command in this process' place: GitLab and Jenkins start an image with a shell of their own."""
+    try:
+        os.execvp(command[0], command)  # noqa: S606 - that is what they ask for
+    except OSError as error:
+        print(f"{command[0]!r} can't be run: {error.strerror}", file=sys.stderr)  # noqa: T201
+        # As a shell does it. A folder in the PATH, or in the command's own, may be no folder.
+        return _NOT_FOUND if isinstance(error, FileNotFoundError | NotADirectoryError) else _CANNOT_EXECUTE
+
+
+def _answer(text: str) -> int:
+    with suppress(OSError):  # as at the end: nobody reads it
+        print(text)  # noqa: T201 - a person asked
+    return _end(0)

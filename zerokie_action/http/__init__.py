@@ -1,0 +1,1 @@
+"""How requests travel: connections, proxies, retries. Knows nothing of the platform's API."""

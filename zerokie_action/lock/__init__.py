@@ -1,0 +1,1 @@
+"""The deploy lock: acquired, kept alive, and released whatever happens."""

@@ -1,0 +1,181 @@
+"""The deploy lock: asked for, kept alive, and given back whatever happens.
+
+The platform has no "unlock": finalize is the only call that releases the lock ("POST
+/v1/apps/:name/deploy/finalize"). So every way out of `deploy_lock` finalizes with the counts of
+what was really changed, except when the lock is not ours any more.
+
+    idle ── ask ──> asking ── 200 ──────────────> held ── finalize ──> released
+                      │  └── 409, heartbeat 200 ──^ │
+                      │                             ├── 404/409, or 29 minutes unconfirmed ──> lost
+                      └── 409 ──> waiting ── ask …  └── finalize fails ──> abandoned (expires by itself)
+
+What is left of "held" is in `acquire`; `lease` knows when the lock is lost, and `session` sends the requests.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+
+from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, RequestRejected, unwrap
+from zerokie_action.lock.acquire import acquire
+from zerokie_action.lock.lease import NOT_OURS, UNCONFIRMED
+from zerokie_action.lock.session import RELEASE_TIME, RELEASE_TIME_WHEN_TOLD
+from zerokie_action.platform.refusals import CONFLICT
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from zerokie_action.lock.session import LockState, Session
+    from zerokie_action.lock.waiting import Log, Turn
+    from zerokie_action.platform.models import Counts, Finalized
+    from zerokie_action.shield import Shield
+
+_HEARTBEAT_RETRY = 15.0
+
+
+@asynccontextmanager
+async def deploy_lock(
+    session: Session,
+    *,
+    counts: Callable[[], Counts],
+    turn: Turn,
+    heartbeat: float,
+    state: LockState,
+    shield: Shield,
+    log: Log,
+) -> AsyncIterator[DeployLock]:
+    """Hold the deploy lock on an app while the body runs; finalize at its end, however it ends.
+
+    The body is cancelled when the lock is lost, and `LockLost` is raised. When body and release both
+    fail, the body's error is raised and the release's is logged; a write that was refused because the
+    lock was lost is `LockLost` as well.
+
+    Args:
+        counts: asked at release for what was really changed.
+        turn: waits for somebody else's lock.
+        heartbeat: seconds after which the lock is confirmed, again and again.
+    """
+    await acquire(session, turn=turn, state=state, shield=shield, log=log)
+    lock = DeployLock(session, state, shield, log)
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lock.keep_alive, heartbeat, tasks.cancel_scope)
+            yield lock
+            tasks.cancel_scope.cancel()
+        session.lease.raise_if_lost()
+    except BaseException as failure:
+        if session.lease.lost is None:
+            await _release_after_failure(lock, counts(), failure, log)
+        else:
+            state.released(session.id)
+        raise
+    await lock.release(counts())
+
+
+class DeployLock:
+    """The deploy lock of one app, while it is ours. Made by `deploy_lock`.
+
+    Attributes:
+        finalized: what finalize returned; None before, and when the answer was lost.
+    """
+
+    def __init__(self, session: Session, state: LockState, shield: Shield, log: Log) -> None:
+        self.finalized: Finalized | None = None
+        self._session = session
+        self._lease = session.lease
+        self._state = state
+        self._shield = shield
+        self._log = log
+
+    def check(self) -> None:
+        """The fence before every write (see `Lease.check`)."""
+        self._lease.check()
+
+    async def confirm(self) -> None:
+        """Ask the platform whether the lock is still ours, which also keeps it so.
+
+        Raises:
+            LockLost: when it is not.
+            DeployError: when that could not be found out.
+        """
+        if not await self._session.confirm():
+            self._lease.lose(NOT_OURS)
+        self._lease.check()
+
+    async def keep_alive(self, heartbeat: float, work: anyio.CancelScope) -> None:
+        """Confirm the lock every `heartbeat` seconds, for ever; cancel the work when it is lost."""
+        pause = heartbeat
+        try:
+            while True:
+                await anyio.sleep(pause)
+                pause = heartbeat if await self._beat() else min(_HEARTBEAT_RETRY, heartbeat)
+        except LockLost:
+            work.cancel()
+
+    async def _beat(self) -> bool:
+        """One heartbeat, as long as the lease lasts. Returns whether it was answered.
+
+        Raises:
+            LockLost: when the lock is not ours, or may not be any more.
+        """
+        try:
+            with anyio.move_on_after(self._lease.left) as scope:
+                await self.confirm()
+        except LockLost:
+            raise
+        except DeployError as error:
+            self._log.warning(f"Heartbeat: {error}")
+            self._lease.check()
+            return False
+        if scope.cancelled_caught:
+            self._lease.lose(UNCONFIRMED)
+            self._lease.raise_if_lost()
+        return True
+
+    async def release(self, counts: Counts) -> None:
+        """Finalize, shielded from cancellation, within a deadline.
+
+        Raises:
+            LockLost: when there was nothing of ours to release.
+            DeployError: when it did not work; then the hint says when the lock expires by itself.
+        """
+        with self._shield.protect(RELEASE_TIME, when_told=RELEASE_TIME_WHEN_TOLD) as scope:
+            try:
+                self.finalized = await self._session.finalize(counts)
+            except LockLost:
+                self._state.released(self._session.id)
+                raise
+            except DeployError as error:
+                error.hint = f"{self._lease.expiry} {error.hint}"
+                raise
+            self._state.released(self._session.id)
+        if scope.cancelled_caught:
+            raise PlatformUnavailable(
+                "The deploy lock could not be released in time: the platform did not answer",
+                hint=self._lease.expiry,
+            )
+
+
+async def _release_after_failure(lock: DeployLock, counts: Counts, failure: BaseException, log: Log) -> None:
+    """Release the lock, and log what came of it.
+
+    Raises:
+        LockLost: when that is why the platform refused a write (409, "deploy lock conflict").
+    """
+    try:
+        await lock.release(counts)
+    except DeployError as error:
+        refusal = unwrap(failure)
+        if (
+            isinstance(error, LockLost)
+            and isinstance(refusal, RequestRejected)
+            and refusal.status == CONFLICT
+        ):
+            raise error from refusal
+        warning = f"{error}. {error.hint}"
+        log.warning(warning)
+    else:
+        log.info("Deploy lock released")

@@ -1,0 +1,328 @@
+"""The platform's REST API: one method for each endpoint of `zerokie-api.txt`.
+
+Names in the docstrings are the headings of the reference. Every method repeats what may be
+repeated (see `retry`), knows what an unclear outcome means for its endpoint, and raises only
+errors of `zerokie_action.errors`. Those of the network have become `NoAnswer` below (`transport`).
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from zerokie_action.errors import DeployError
+from zerokie_action.http.transport import MEGABYTE, Answer, Content, Request
+from zerokie_action.platform import answers
+from zerokie_action.platform.models import (
+    APPS,
+    STORED_FILES,
+    App,
+    Counts,
+    Domain,
+    Finalized,
+    Locked,
+    StoredFile,
+)
+from zerokie_action.platform.refusals import CONFLICT, NOT_FOUND, refusal, unknown_app
+from zerokie_action.platform.requests import (
+    FINALIZE_TIMEOUT,
+    LARGEST_LISTING,
+    LISTING_TIMEOUT,
+    app_target,
+    domain_target,
+    file_target,
+    lock_request,
+    new_request,
+    registry_auth,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
+
+    from zerokie_action.errors import RequestRejected
+    from zerokie_action.http.retry import Reply, Sender
+    from zerokie_action.platform.models import Registry
+
+T = TypeVar("T")
+
+
+class Asked(NamedTuple):
+    """What came of asking for the deploy lock.
+
+    Attributes:
+        ours: whether the lock is ours.
+        in_doubt: whether it may become ours: the answer to an earlier request was lost.
+        retry_after: seconds to wait before asking again, if the platform says so.
+    """
+
+    ours: bool
+    in_doubt: bool = False
+    retry_after: float | None = None
+
+
+class Busy(NamedTuple):
+    """Another deploy of the app is in progress (409).
+
+    Attributes:
+        retry_after: seconds to wait before asking again, if the platform says so.
+    """
+
+    retry_after: float | None
+
+
+class Client:
+    """The API, on behalf of one key. Knows nothing of inputs, logs or CI systems."""
+
+    def __init__(self, sender: Sender) -> None:
+        """Send everything through `sender`."""
+        self._sender = sender
+
+    # Apps
+
+    async def create_static(self, name: str) -> App:
+        """Create a static app ("POST /v1/apps", static)."""
+        body = {"name": name, "type": "static"}
+        return await self._create(name, body, is_ours=lambda app: app.kind != "container")
+
+    async def create_container(
+        self,
+        name: str,
+        image: str,
+        *,
+        port: int | None = None,
+        cpu: int | None = None,
+        memory: int | None = None,
+        env: Mapping[str, str] | None = None,
+        registry: Registry | None = None,
+    ) -> App:
+        """Create a container app ("POST /v1/apps", container). `cpu` in units, `memory` in MB."""
+        login = registry_auth(registry)
+        optional = {"port": port, "cpu": cpu, "memory": memory, "env": env, "registry_auth": login}
+        body = {"name": name, "type": "container", "image": image} | {
+            key: value for key, value in optional.items() if value is not None
+        }
+        return await self._create(name, body, is_ours=lambda app: app.image == image)
+
+    async def list_apps(self) -> list[App]:
+        """All apps of the key ("GET /v1/apps")."""
+        request = new_request("Listing the apps", "GET", "/v1/apps", max_answer=16 * MEGABYTE)
+        return await self._value(await self._sender.send(request, answers.many(APPS)), app=None)
+
+    async def find_app(self, name: str) -> App | None:
+        """One app ("GET /v1/apps/:name"); None when there is none of that name."""
+        request = new_request(f"Looking up app {name!r}", "GET", app_target(name))
+        reply = await self._sender.send(request, answers.one(App))
+        if reply.status == NOT_FOUND:
+            return None
+        return await self._value(reply, app=name)
+
+    async def get_app(self, name: str) -> App:
+        """One app ("GET /v1/apps/:name").
+
+        Raises:
+            RequestRejected: when there is none; the hint names close matches.
+        """
+        app = await self.find_app(name)
+        if app is None:
+            raise await self._unknown_app(name, "app not found")
+        return app
+
+    async def delete_app(self, name: str) -> bool:
+        """Delete an app ("DELETE /v1/apps/:name"); False when there was none (any more)."""
+
+        async def is_gone() -> bool | None:
+            return await self.find_app(name) is None or None
+
+        request = new_request(f"Deleting app {name!r}", "DELETE", app_target(name))
+        reply = await self._sender.send(request, answers.no_content, recover=is_gone)
+        if reply.status == NOT_FOUND:
+            return reply.unclear
+        await self._value(reply, app=name)
+        return True
+
+    async def deploy(
+        self, before: App, name: str, image: str | None, registry: Registry | None = None
+    ) -> App | Busy:
+        """Deploy an image, or restart the current one ("POST /v1/apps/:name/deploy").
+
+        `before` is the app as it was, to tell after an unclear outcome whether the deploy took effect.
+        """
+        wanted = {"image": image, "registry_auth": registry_auth(registry)}
+        body = {key: value for key, value in wanted.items() if value is not None}
+        purpose = f"Deploying {image!r}" if image else f"Restarting {name!r}"
+
+        async def took_effect() -> App | None:
+            app = await self.find_app(name)
+            expected = app is not None and app.image == (image or before.image)
+            return app if app is not None and expected and app.updated_at > before.updated_at else None
+
+        request = new_request(purpose, "POST", app_target(name, "/deploy"), body)
+        reply = await self._sender.send(request, answers.one(App), recover=took_effect)
+        if reply.status == CONFLICT:
+            took = await took_effect() if reply.unclear else None
+            return took or Busy(reply.retry_after)
+        return await self._value(reply, app=name)
+
+    # Files of static apps
+
+    async def list_files(self, name: str) -> list[StoredFile]:
+        """All files in the app's storage zone ("GET /v1/apps/:name/files")."""
+        request = new_request(
+            f"Listing the files of {name!r}",
+            "GET",
+            app_target(name, "/files"),
+            max_answer=LARGEST_LISTING,
+            timeout=LISTING_TIMEOUT,
+        )
+        files = await self._value(await self._sender.send(request, answers.many(STORED_FILES)), app=name)
+        if all(file.path.startswith("/") for file in files):  # then that is how all of them are written
+            files = [replace(file, path=file.path[1:]) for file in files]
+        return files
+
+    async def put_file(self, name: str, path: str, content: bytes | Content, content_type: str) -> int | None:
+        """Store one file ("PUT /v1/apps/:name/files/{path}").
+
+        Returns:
+            The second of the platform's answer, by its own clock, if the answer says so.
+        """
+        request = Request(f"Uploading {path!r}", "PUT", file_target(name, path), content, content_type)
+        return await self._value(await self._sender.send(request, answers.second), app=name)
+
+    async def delete_file(self, name: str, path: str) -> None:
+        """Delete one file ("DELETE /v1/apps/:name/files/{path}"). One that is gone already is done."""
+        request = new_request(f"Deleting {path!r}", "DELETE", file_target(name, path))
+        reply = await self._sender.send(request, answers.nothing)
+        if reply.status != NOT_FOUND:
+            await self._value(reply, app=name)
+
+    # The deploy lock
+
+    async def acquire_lock(
+        self,
+        name: str,
+        session: str,
+        *,
+        around: Callable[[], AbstractContextManager[object]],
+        in_doubt: bool = False,
+    ) -> Asked:
+        """Ask for the deploy lock ("POST /v1/apps/:name/deploy/lock").
+
+        A conflict may be with ourselves, when the answer to an earlier attempt was lost: the heartbeat tells.
+
+        Args:
+            name: the app's.
+            session: the deploy session ID that is to own the lock.
+            around: entered around each attempt (see `Sender.send`).
+            in_doubt: what the last call returned: the session has asked before.
+
+        Raises:
+            DeployError: `unclear` is set when the lock may be, or become, ours all the same.
+        """
+
+        async def is_ours() -> bool | None:
+            try:
+                return await self.heartbeat(name, session, around) or None
+            except DeployError as error:
+                error.unclear = True  # about the lock, however clear it is about the heartbeat
+                raise
+
+        def parse(answer: Answer) -> bool:
+            lock = answers.one(Locked)(answer)
+            return lock.locked and lock.deploy_session_id.casefold() in {"", session.casefold()}
+
+        request = lock_request("Asking for the deploy lock", "POST", name, session)
+        reply = await self._sender.send(request, parse, recover=is_ours, around=around)
+        in_doubt = in_doubt or reply.unclear
+        if reply.status == CONFLICT:
+            ours = in_doubt and bool(await is_ours())
+        else:
+            ours = await self._value(reply, app=name)
+        return Asked(ours, in_doubt and not ours, reply.retry_after)
+
+    async def heartbeat(
+        self, name: str, session: str, around: Callable[[], AbstractContextManager[object]] | None = None
+    ) -> bool:
+        """Keep the lock alive ("PUT /v1/apps/:name/deploy/lock"); False when it is not ours (404, 409)."""
+        request = lock_request("Confirming the deploy lock", "PUT", name, session)
+        reply = await self._sender.send(request, answers.nothing, around=around)
+        if reply.status in {NOT_FOUND, CONFLICT}:
+            return False
+        await self._value(reply, app=name)
+        return True
+
+    async def finalize(self, name: str, session: str, counts: Counts) -> Finalized:
+        """Purge the CDN cache, release the lock, record the deploy ("POST …/deploy/finalize").
+
+        Raises:
+            RequestRejected: with status 404 or 409 when the session holds no lock. `unclear` is set when an
+                earlier attempt may have released it.
+        """
+        body = {
+            "deploy_session_id": session,
+            "files_uploaded": counts.files_uploaded,
+            "files_deleted": counts.files_deleted,
+            "total_bytes": counts.total_bytes,
+        }
+        target = app_target(name, "/deploy/finalize")
+        request = new_request("Finalizing the deploy", "POST", target, body, timeout=FINALIZE_TIMEOUT)
+        # A 404 need not be about the app: the session may hold no lock.
+        return await self._value(await self._sender.send(request, answers.finalized), app=None)
+
+    # Custom domains of static apps
+
+    async def add_domain(self, name: str, domain: str) -> Domain | None:
+        """Attach a domain ("POST /v1/apps/:name/domains"); None when an unclear attempt had attached it.
+
+        Raises:
+            RequestRejected: with status 409 when it is attached already, here or elsewhere.
+        """
+        target = app_target(name, "/domains")
+        request = new_request(f"Attaching {domain!r}", "POST", target, {"domain": domain})
+        reply = await self._sender.send(request, answers.one(Domain))
+        if reply.status == CONFLICT and reply.unclear:
+            return None
+        return await self._value(reply, app=name)
+
+    async def remove_domain(self, name: str, domain: str) -> bool:
+        """Remove a domain ("DELETE /v1/apps/:name/domains/:domain"); False when it was not attached."""
+        request = new_request(f"Removing {domain!r}", "DELETE", domain_target(name, domain))
+        reply = await self._sender.send(request, answers.no_content)
+        if reply.status == NOT_FOUND:
+            return reply.unclear
+        await self._value(reply, app=name)
+        return True
+
+    # What all endpoints share
+
+    async def _create(self, name: str, body: Mapping[str, object], is_ours: Callable[[App], bool]) -> App:
+        request = new_request(f"Creating app {name!r}", "POST", "/v1/apps", body)
+        reply = await self._sender.send(request, answers.one(App))
+        if reply.status == CONFLICT and reply.unclear:
+            app = await self.find_app(name)
+            if app is not None and is_ours(app):
+                return app
+        return await self._value(reply, app=None)
+
+    async def _value(self, reply: Reply[T], *, app: str | None) -> T:
+        """What a final answer brought. A 404 is about `app`, if that is given.
+
+        Raises:
+            DeployError: what an answer other than 2xx stands for.
+        """
+        if reply.ok:
+            return reply.value  # type: ignore[return-value]  # a reply that is ok has been parsed
+        words = self._sender.words(reply.body) or "no reason given"
+        if reply.status == NOT_FOUND and app is not None:
+            error: DeployError = await self._unknown_app(app, words)
+        else:
+            error = refusal(reply, words)
+        error.unclear = reply.unclear
+        raise error
+
+    async def _unknown_app(self, name: str, words: str) -> RequestRejected:
+        others: list[App] = []
+        with suppress(Exception):  # the matches are a courtesy; the 404 is the error
+            others = await self.list_apps()
+        return unknown_app(name, words, [app.name for app in others])

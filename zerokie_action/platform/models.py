@@ -1,0 +1,118 @@
+"""The platform's records, as `zerokie-api.txt` shows them.
+
+The reference shows examples, not a schema: unknown fields are ignored, missing ones have
+defaults, and `null` or a value of a wrong type counts as missing. What must be there for a record
+to mean anything is required; an answer without it is malformed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic_core import core_schema
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler
+
+
+@dataclass(frozen=True, slots=True)
+class _Else:
+    """Marks a field that gets this default also when it is `null` or of a wrong type."""
+
+    default: Any
+
+    def __get_pydantic_core_schema__(
+        self,
+        source: Any,  # noqa: ANN401 - pydantic's protocol
+        handler: GetCoreSchemaHandler,
+    ) -> core_schema.CoreSchema:
+        return core_schema.with_default_schema(handler(source), default=self.default, on_error="default")
+
+
+Text = Annotated[str, _Else("")]
+"""A text that may be missing: then it is empty."""
+
+
+class Record(BaseModel):
+    """What all records have in common."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, coerce_numbers_to_str=True, defer_build=True)
+
+
+class App(Record):
+    """An app ("GET /v1/apps/:name"). Static apps may lack `image` and `port`; `type` may be missing."""
+
+    name: Text = ""
+    type: Text = ""
+    image: Text = ""
+    status: Text = ""
+    url: Text = ""
+    updated_at: Text = ""
+    error: Text = ""
+    message: Text = ""
+
+    @property
+    def kind(self) -> str | None:
+        """`container` or `static` where the platform lets us know, else None."""
+        if self.type in {"container", "static"}:
+            return self.type
+        return "container" if self.image else None
+
+
+class Locked(Record):
+    """The answer to asking for the deploy lock ("POST /v1/apps/:name/deploy/lock")."""
+
+    locked: bool
+    deploy_session_id: Text = ""
+
+
+class Finalized(Record):
+    """The answer to finalize ("POST /v1/apps/:name/deploy/finalize")."""
+
+    deploy_id: Text = ""
+    cache_purged: Annotated[bool | None, _Else(None)] = None
+
+
+class Domain(Record):
+    """A custom domain ("POST /v1/apps/:name/domains")."""
+
+    domain: str
+    cname_target: Text = ""
+    tls_status: Text = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """One file of the listing ("GET /v1/apps/:name/files"). `length` in bytes; -1 when not given."""
+
+    path: str
+    length: Annotated[int, _Else(-1)] = -1
+    last_modified: Annotated[Text, Field(alias="lastModified")] = ""
+
+
+class Counts(NamedTuple):
+    """What a deploy changed, as finalize takes it. `total_bytes` are the bytes uploaded."""
+
+    files_uploaded: int = 0
+    files_deleted: int = 0
+    total_bytes: int = 0
+
+
+class Registry(NamedTuple):
+    """Credentials for a private registry ("registry_auth")."""
+
+    server_address: str
+    username: str
+    password: str
+
+    def __repr__(self) -> str:
+        """Without the password: a repr ends up in tracebacks."""
+        return f"Registry({self.server_address!r})"
+
+
+# Validators are built by the first answer that needs them: while a run starts, nobody does.
+_DEFERRED = ConfigDict(defer_build=True)
+STORED_FILES = TypeAdapter(list[StoredFile], config=_DEFERRED)
+APPS = TypeAdapter(list[App], config=_DEFERRED)

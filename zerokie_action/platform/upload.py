@@ -1,0 +1,222 @@
+"""Many uploads and deletions at once, with the errors, retries and cancellation of every other request."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import anyio
+
+from zerokie_action.errors import LockLost, unwrap
+from zerokie_action.http.limiter import Pace
+from zerokie_action.platform.client import Client
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
+
+    from zerokie_action.http.retry import Sender
+    from zerokie_action.http.transport import Content
+    from zerokie_action.shield import Shield
+
+_T = TypeVar("_T")
+
+ANSWER_TIME = 10.0
+ANSWER_TIME_WHEN_TOLD = 1.5
+"""Seconds for the answers to what was sent when the work ends early; the lock's release comes after that."""
+
+
+class Upload(NamedTuple):
+    """One file to store: its remote path, its bytes, its content type."""
+
+    path: str
+    content: Content
+    content_type: str
+
+
+class _Stopped(Exception):  # noqa: N818 - says why a worker begins nothing more, and is no error
+    """The worker was stopped, right before something would have been sent."""
+
+
+class _Worker:
+    """Writes one file after the other, as long as the fence lets it and nobody stops it.
+
+    A request that was sent completely takes effect, whatever becomes of its connection. So a worker that is
+    stopped begins nothing more, gives up what is not sent yet, and waits for the answer to what is.
+
+    Attributes:
+        client: for its requests.
+        scope: in which it works; nothing else cancels it.
+        stopping: whether it was stopped.
+        sent: whether a request of its own is on the way completely.
+    """
+
+    def __init__(
+        self, sender: Callable[..., Sender], pace: Pace, fence: Callable[[], None], deadline: float
+    ) -> None:
+        self.client = Client(sender(on_pushback=pace.pushed_back, around=lambda: self))
+        self.scope = anyio.CancelScope(shield=True, deadline=deadline)
+        self.stopping = False
+        self.sent = False
+        self._fence = fence
+        self._size = 0
+
+    def stop(self) -> None:
+        """End as soon as it is known what was written."""
+        self.stopping = True
+        if not self.sent:
+            self.scope.cancel()
+
+    def watched(self, content: Content) -> _Watched:
+        """A body of the next request, which is not sent before its last piece is."""
+        self._size = content.size
+        return _Watched(content, self)
+
+    def piece(self, left: int) -> None:
+        """A piece of the body is about to be sent, after which so many bytes are left (maybe in a thread)."""
+        self._check()
+        self.sent = left <= 0
+
+    # Around each attempt; of a generator, each of thousands would take longer.
+
+    def __enter__(self) -> None:
+        self._check()
+        self.sent = not self._size
+
+    def __exit__(self, *_: object) -> None:
+        self.sent = False
+        if self.stopping:
+            self.scope.cancel()  # before another attempt
+
+    def _check(self) -> None:
+        if self.stopping:  # its cancellation is on the way
+            raise _Stopped
+        self._fence()
+
+
+class _Watched:
+    """A content that tells its worker of each piece: a large file takes its time, and the lock may go."""
+
+    __slots__ = ("_content", "_worker")
+
+    def __init__(self, content: Content, worker: _Worker) -> None:
+        self._content = content
+        self._worker = worker
+
+    @property
+    def size(self) -> int:
+        return self._content.size
+
+    def chunks(self) -> Iterator[bytes]:
+        left = self.size
+        for chunk in self._content.chunks():
+            left -= len(chunk)
+            self._worker.piece(left)
+            yield chunk
+
+
+class Writers:
+    """Writes to the storage zone of one app, in parallel, as long as the lock is ours."""
+
+    def __init__(
+        self,
+        app: str,
+        sender: Callable[..., Sender],
+        *,
+        notice: Callable[[str], None],
+        fence: Callable[[], None],
+        shield: Shield,
+        concurrency: int,
+    ) -> None:
+        """Send nothing yet.
+
+        Args:
+            sender: makes one, over a transport that carries as many requests at once as it is given.
+            notice: told what happened to writes that were cut short, one line.
+            fence: called before every attempt of every write, and before each piece of what is uploaded
+                (it may be in a thread); raises when nothing may be written any more.
+            shield: for the time in which answers are waited for when the work ends early.
+            concurrency: upper bound on what runs at once; it adapts to the platform (see `Pace`).
+        """
+        self._app = app
+        self._sender = sender
+        self._notice = notice
+        self._fence = fence
+        self._shield = shield
+        self._concurrency = concurrency
+        self._pace = Pace(concurrency)
+
+    async def upload(self, uploads: Iterable[Upload], done: Callable[[Upload, int | None], None]) -> None:
+        """Store all files.
+
+        `done` is called for each one that the platform confirmed, with the second of its answer
+        by the platform's clock, if the answer says so; also for those confirmed while the work ends early.
+        """
+
+        async def put(worker: _Worker, upload: Upload) -> None:
+            content = worker.watched(upload.content)
+            answered = await worker.client.put_file(self._app, upload.path, content, upload.content_type)
+            done(upload, answered)
+
+        await self._each(uploads, put)
+
+    async def delete(self, paths: Iterable[str], done: Callable[[str], None]) -> None:
+        """Delete all paths; `done` is called for each one that is gone."""
+
+        async def delete(worker: _Worker, path: str) -> None:
+            await worker.client.delete_file(self._app, path)
+            done(path)
+
+        await self._each(paths, delete)
+
+    async def _each(self, items: Iterable[_T], act: Callable[[_Worker, _T], Awaitable[None]]) -> None:
+        try:
+            await self._work(iter(items), act)
+        except ExceptionGroup as group:
+            raise unwrap(group) from group  # as if there was one request at a time
+
+    async def _work(self, waiting: Iterator[_T], act: Callable[[_Worker, _T], Awaitable[None]]) -> None:
+        workers: set[_Worker] = set()
+        # Shielded workers would not know when the run has to end, and might be asked to wait beyond that.
+        deadline = anyio.current_effective_deadline() + 2 * ANSWER_TIME
+        all_ended = anyio.Event()
+
+        async def work(worker: _Worker, item: _T | None) -> None:
+            try:
+                with worker.scope, suppress(_Stopped):
+                    while item is not None and not worker.stopping:
+                        async with self._pace:
+                            await act(worker, item)
+                        self._pace.succeeded()
+                        item = next(waiting, None)
+            finally:
+                workers.remove(worker)
+                if not workers:
+                    all_ended.set()
+
+        async with anyio.create_task_group() as tasks:
+            for first in islice(waiting, self._concurrency):
+                worker = _Worker(self._sender, self._pace, self._fence, deadline)
+                workers.add(worker)
+                tasks.start_soon(work, worker, first)
+            if workers:
+                try:
+                    await all_ended.wait()
+                except anyio.get_cancelled_exc_class():
+                    await self._stop(workers, all_ended)
+                    raise
+
+    async def _stop(self, workers: set[_Worker], all_ended: anyio.Event) -> None:
+        for worker in tuple(workers):
+            worker.stop()
+        with suppress(LockLost):  # then there is nothing that could still be right
+            self._fence()
+            with self._shield.protect(ANSWER_TIME, when_told=ANSWER_TIME_WHEN_TOLD):
+                await all_ended.wait()
+            if count := sum(worker.sent for worker in workers):
+                requests, them = ("1 request was", "it") if count == 1 else (f"{count} requests were", "them")
+                self._notice(
+                    f"{requests} sent but not answered in time; the platform may still carry {them} out"
+                )
+        for worker in workers:
+            worker.scope.cancel()
