@@ -114,6 +114,9 @@ BAD = [
     Bad("health check", "`health-check`: the value is neither a path that starts with / nor a URL", {"health_check": "ok"}),
     Bad("ignore pattern", "`ignore` line 1", {"ignore": ["[z-"]}),
     Bad("keep pattern", "`keep` line 1", {"keep": ["[z-"]}),
+    Bad("a set that git reads in another way", "`keep` line 2: the pattern 'a[!b]' has a negated set", {"keep": ["x", "a[!b]"]}),
+    Bad("commas in ignore", "`ignore` line 1: '*.map,x/' has a comma; write one pattern a line", {"ignore": ["*.map,x/"]}),
+    Bad("commas in keep", "`keep` line 1: 'a/, b/' has a comma; write one pattern a line", {"keep": ["a/, b/"]}),
     # --- places
     Bad("report in a missing folder", "the folder 'no/such' does not exist; create it first", {"summary_file": "no/such/s.md"}),
     Bad("report to a folder", "is a folder; give the path of a file", {"annotations_file": "/"}),

@@ -63,6 +63,8 @@ def test_wheels_exist_for_every_platform(name: str) -> None:
 def licence(package: metadata.PackageMetadata) -> str:
     """What a package says about its licence, as an SPDX expression."""
     said = package.json
+    if "License :: OSI Approved :: Mozilla Public License 2.0 (MPL 2.0)" in said.get("classifier", ()):
+        return "MPL-2.0"  # pathspec says it nowhere else
     return str(said.get("license_expression") or said.get("license") or "unknown")
 
 

@@ -418,10 +418,11 @@ def test_patterns_are_judged_with_all_other_inputs() -> None:
     """Where they have a use: in a folder's deploy."""
     patterns = {"ZEROKIE_IGNORE": "*.map\n\n# no\n!", "ZEROKIE_KEEP": "[b", "ZEROKIE_RETRIES": "x"}
     retries = "`retries`: 'x' is not a whole number from 0 to 100"
+    unclosed = r"can never match: its '[' has no ']' in the same segment; write `\[` for the character"
     assert problems(MINIMAL | patterns) == (
         retries,
-        "`ignore` line 4: the pattern '!' can never match: it names nothing; correct it",
-        "`keep` line 1: the pattern '[b' can never match: its '[' has no ']'; correct it",
+        "`ignore` line 4: the pattern '!' can never match: it names nothing; remove it",
+        f"`keep` line 1: the pattern '[b' {unclosed}",
     )
     assert problems(IMAGE | patterns) == (retries,)
 

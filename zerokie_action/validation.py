@@ -82,13 +82,13 @@ def _given(texts: Mapping[str, str], *fields: str) -> str:
 
 
 def wrong_patterns(texts: Mapping[str, str]) -> Iterator[str]:
-    """Yield a sentence for each pattern that can never match; only a folder's deploy has a use for them."""
+    """Yield a sentence for each pattern that is refused; only a folder's deploy has a use for them."""
     given = [field for field in _PATTERNS if field in texts]
     if given and "directory" in texts and texts.get("operation", "deploy") == "deploy":
-        from zerokie_action.files import ignore_rules  # noqa: PLC0415 - few runs have patterns
+        from zerokie_action.files import ignore  # noqa: PLC0415 - few runs have patterns
 
         for field in given:
-            _, problems = ignore_rules.parse_patterns(parse_patterns(texts[field]), f"`{input_name(field)}`")
+            _, problems = ignore.parse_input(parse_patterns(texts[field]), input_name(field))
             yield from problems
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -22,33 +21,67 @@ _GIT_ENVIRONMENT = {
     "LC_ALL": "C.UTF-8",
 }
 
-# Everything that a glob is made of, whole and broken, and the names in `trees` to use it on.
+# What people write, what a glob is made of, whole and broken, and any characters; and the names to use it on.
+_ORDINARY = (
+    "a",
+    "b",
+    "ab",
+    "foo",
+    "keep.d",
+    ".d",
+    "*",
+    "*",
+    "**",
+    "?",
+    "*.d",
+    "[ab]",
+    "[a-f]",
+    "f*",
+    "*b",
+    "a?",
+)
 _PIECES = (
     *("a", "b", "ab", "foo", "keep.d", ".d", "a b", "A"),
     *("*", "**", "***", "?", "/", "/", "**/", "/**", "/**/", "*.d"),
     *("!", "#", "-", " ", "\t", ".", "\\", "\\/", "\\*", "\\?", "\\[", "\\ ", "\\!", "\\#", "\\a"),
     *("[ab]", "[!b]", "[^a]", "[a-f]", "[f-a]", "[z-ab]", "[a-]", "[-a]", "[]a]", "[!]a]", "[a/]", "[!/]"),
     *("[\\]a]", "[\\a-c]", "[a-\\c]", "[a-c-e]", "[[:alpha:]]", "[![:punct:]]", "[[:alpha:]-z]"),
-    *("[[:foo:]]", "[[:]", "[:a]", "[[:a]", "[", "[a", "[!"),
+    *(
+        "[[:foo:]]",
+        "[[:]",
+        "[:a]",
+        "[[:a]",
+        "[",
+        "[a",
+        "[!",
+        "[a^]",
+        "[a!]",
+        "[.-0]",
+        "[ -~]",
+        "[--a]",
+        "[&&a]",
+    ),
+    *("[#-]", "[a,b]", ",", "]"),
 )
+_CHARACTERS = "ab*?[]!^-\\/ .#\t,&|~:d"
 _NAMES = (
     *("a", "b", "ab", "foo", "foo.d", "keep.d", "A", "c"),
-    *("a b", "-", "]", "[x]", "!a", "#a", "a*", "a\\b", "b\n"),
+    *("a b", "b ", "-", "]", "[x]", "!a", "#a", "a*", "a\\b", "a\tb", "b\n", "x\ny", "\n", "a,b", "^"),
 )
 
-# Many versions of git read `foo**/bar` as `foo` followed by `**/bar`, against their own manual: a mistake
-# in a shortcut for patterns that begin with plain text (git's list, October 2025).
-_MISREAD_BY_GIT = re.compile(r"!?[^*?\[\\]*[^*?\[\\/]\*\*")
-
-patterns = st.lists(
-    st.builds(
-        "{}{}{}".format,
-        st.sampled_from(("", "", "", "!", "/")),
-        st.lists(st.sampled_from(_PIECES), min_size=1, max_size=5).map("".join),
-        st.sampled_from(("", "", "/", " ", "\r")),
-    ).filter(lambda line: not _MISREAD_BY_GIT.match(line)),
-    max_size=5,
+_ordinary = st.builds(
+    "{}{}{}".format,
+    st.sampled_from(("", "", "", "/", "!", "!")),
+    st.lists(st.sampled_from(_ORDINARY), min_size=1, max_size=3).map("/".join),
+    st.sampled_from(("", "", "/", "/**", "/*")),
 )
+_adversarial = st.builds(
+    "{}{}{}".format,
+    st.sampled_from(("", "", "", "!", "/")),
+    st.lists(st.sampled_from(_PIECES), min_size=1, max_size=5).map("".join),
+    st.sampled_from(("", "", "/", " ")),
+)
+patterns = st.lists(_ordinary | _ordinary | _adversarial | st.text(_CHARACTERS, max_size=8), max_size=5)
 paths = st.lists(st.sampled_from(_NAMES), min_size=1, max_size=4).map("/".join)
 
 
@@ -84,10 +117,24 @@ class Git:
         subprocess.run((program, "init", "-q", "--bare", folder), env=_GIT_ENVIRONMENT, check=True)
         return cls(program, folder)
 
+    def ignored_in_each(
+        self, root: Path, cases: Sequence[tuple[Sequence[str], Sequence[str]]]
+    ) -> list[set[str]]:
+        """Answer for many ignore files, each in a directory of its own, and the files below it, at once."""
+        for number, (lines, _) in enumerate(cases):
+            (root / str(number)).mkdir()
+            _write_lines(root / str(number) / ".gitignore", lines)
+        asked = [f"{number}/{file}" for number, (_, files) in enumerate(cases) for file in files]
+        answer = self.ignored(root, [], asked)
+        return [
+            {file for file in files if f"{number}/{file}" in answer}
+            for number, (_, files) in enumerate(cases)
+        ]
+
     def ignored(self, root: Path, lines: Sequence[str], files: Sequence[str]) -> set[str]:
-        """Which of the files in `root` git ignores when these lines are its ignore file."""
+        """Which files git ignores when these lines are the ignore file of `root`; they need not exist."""
         excludes = self.git_dir / "excludes"
-        excludes.write_bytes("".join(f"{line}\n" for line in lines).encode())
+        _write_lines(excludes, lines)
         repository = (
             f"--git-dir={self.git_dir}",
             f"--work-tree={root}",
@@ -104,3 +151,7 @@ class Git:
         )
         assert answer.returncode in {0, 1}
         return set(answer.stdout.decode().split("\0")) - {""}
+
+
+def _write_lines(target: Path, lines: Iterable[str]) -> None:
+    target.write_bytes("".join(f"{line}\n" for line in lines).encode())

@@ -13,13 +13,12 @@ from hypothesis import given, settings
 
 from tests.files.gitoracle import patterns, trees, write_tree
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.files.gitignore import parse
-from zerokie_action.files.ignore_rules import DEFAULT_IGNORE
+from zerokie_action.files.ignore import DEFAULT_IGNORE, parse_input
 from zerokie_action.files.records import LocalFile
 from zerokie_action.files.scan import Scan, scan
 
 RIGHT_FOLDER = "is it the right folder, and is it built before this step?"
-usable = patterns.map(lambda lines: [line for line in lines if not parse([line.rstrip("\r")])[1]])
+usable = patterns.map(lambda lines: [line for line in lines if not parse_input([line], "ignore")[1]])
 
 
 @pytest.fixture
@@ -117,7 +116,7 @@ class TestIgnoring:
             everything = {*files, ".zerokieignore"}
             expected = everything - git.ignored(site, lines, sorted(everything))
             try:
-                found = set(deployed(site, ignore=[line.rstrip("\r") for line in input_lines]))
+                found = set(deployed(site, ignore=input_lines))
             except ConfigurationError as error:
                 assert "has nothing to deploy" in str(error)  # noqa: PT017 - it may be raised, and only so
                 found = set()
@@ -350,14 +349,14 @@ class TestRefusals:
             "b'caf\\xe9' has a name that is not UTF-8; rename it or add it to `ignore`",
         )
 
-    def test_patterns_that_can_never_match(self, site):
+    def test_patterns_that_are_refused(self, site):
         """Named by input or file, and line, together with whatever else is wrong."""
         write_tree(site, ["a"])
         os.mkfifo(site / "pipe")
-        (site / ".zerokieignore").write_text("# fine\n[b\n")
+        (site / ".zerokieignore").write_text("# fine, really\n/\n*,v\n")
         assert problems(site, ignore=["b", "!"]) == (
-            "'.zerokieignore' line 2: the pattern '[b' can never match: its '[' has no ']'; correct it",
-            "`ignore` line 2: the pattern '!' can never match: it names nothing; correct it",
+            "'.zerokieignore' line 2: the pattern '/' can never match: it names nothing; remove it",
+            "`ignore` line 2: the pattern '!' can never match: it names nothing; remove it",
             "'pipe' is a FIFO, not a file; remove it or add it to `ignore`",
         )
 

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.content_type import is_page
-from zerokie_action.files.gitignore import Patterns
-from zerokie_action.files.ignore_rules import parse_patterns
+from zerokie_action.files.ignore import Patterns, parse_input
 from zerokie_action.files.manifest import MANIFEST_FOLDER, is_manifest_path, proof
 from zerokie_action.files.paths import is_addressable
 
@@ -124,12 +123,12 @@ def keep_patterns(keep: Sequence[str]) -> Patterns:
     """Compile the `keep` input.
 
     Raises:
-        ConfigurationError: a pattern can never match, so that it would protect nothing.
+        ConfigurationError: a pattern is refused: it would protect nothing, or something else.
     """
-    rules, problems = parse_patterns(keep, "`keep`")
+    patterns, problems = parse_input(keep, "keep")
     if problems:
         raise ConfigurationError(*problems)
-    return Patterns(rules)
+    return Patterns(patterns)
 
 
 def _by_path(listing: Iterable[RemoteFile]) -> tuple[dict[str, RemoteFile | None], set[str]]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.files.ignore_rules import ignore_rules
+from zerokie_action.files.ignore import Patterns, ignore_rules
 from zerokie_action.files.manifest import MANIFEST_FOLDER
 from zerokie_action.files.paths import is_addressable
 from zerokie_action.files.records import LocalFile
@@ -23,8 +23,6 @@ from zerokie_action.files.root import IGNORE_FILE, problem_with_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
-
-    from zerokie_action.files.gitignore import Patterns
 
 _LISTED_PROBLEMS = 20
 _READABLE_BY_ALL = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
@@ -137,18 +135,18 @@ class _Walk:
             name = entry.name if entry.name.isascii() else _as_utf8(entry.name)
             path = prefix + name
             try:
-                self._judge(entry, name, path)
+                self._judge(entry, path)
             except OSError as error:
                 self._unreadable(path, error.strerror)
 
-    def _judge(self, entry: os.DirEntry[str], name: str, path: str) -> None:
+    def _judge(self, entry: os.DirEntry[str], path: str) -> None:
         if entry.is_symlink() and (problem := self._link_problem(entry)):
             # It may have been meant as a file or as a folder: `node_modules/` ignores it as well.
-            if not any(self._is_left_out(entry, name, path, is_folder=reading) for reading in (True, False)):
+            if not any(self._is_left_out(entry, path, is_folder=reading) for reading in (True, False)):
                 self._refuse(path, problem)
             return
         is_folder = entry.is_dir()
-        if self._is_left_out(entry, name, path, is_folder=is_folder):
+        if self._is_left_out(entry, path, is_folder=is_folder):
             return
         if not is_addressable(path):
             self._refuse(path, "has a name that is not UTF-8", fix="rename it")
@@ -170,8 +168,8 @@ class _Walk:
             return "is a symbolic link to a folder that it is itself in"
         return ""
 
-    def _is_left_out(self, entry: os.DirEntry[str], name: str, path: str, *, is_folder: bool) -> bool:
-        left_out = self._patterns.match_entry(name, path, is_folder=is_folder) or self._is_excluded(entry)
+    def _is_left_out(self, entry: os.DirEntry[str], path: str, *, is_folder: bool) -> bool:
+        left_out = self._patterns.match_entry(path, is_folder=is_folder) or self._is_excluded(entry)
         self.ignored += left_out
         return left_out
 

@@ -16,7 +16,7 @@ from zerokie_action.platform.upload import Upload
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from zerokie_action.files.gitignore import Patterns
+    from zerokie_action.files.ignore import Patterns
     from zerokie_action.files.plan import Plan
     from zerokie_action.files.records import LocalFile
     from zerokie_action.files.scan import Scan

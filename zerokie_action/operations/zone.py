@@ -22,7 +22,7 @@ from zerokie_action.text import human_bytes, human_files, human_seconds
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zerokie_action.files.gitignore import Patterns
+    from zerokie_action.files.ignore import Patterns
     from zerokie_action.files.plan import Plan
     from zerokie_action.files.scan import Scan
     from zerokie_action.lock.lock import DeployLock

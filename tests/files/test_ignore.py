@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import tempfile
+import warnings
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.files.gitoracle import paths, patterns
+from zerokie_action.errors import ConfigurationError
+from zerokie_action.files.ignore import (
+    DEFAULT_IGNORE,
+    Patterns,
+    parse_input,
+    parse_patterns,
+    split_at_commas,
+)
+from zerokie_action.files.plan import keep_patterns
+
+ORDINARY = Path(__file__).with_name("ordinary_patterns.txt")
+cases = st.lists(
+    st.tuples(patterns, st.lists(paths, min_size=1, max_size=6, unique=True)), min_size=20, max_size=30
+)
+
+
+def matched(lines: list[str], *files: str) -> list[str]:
+    accepted, problems = parse_patterns(lines, "test")
+    assert problems == []
+    compiled = Patterns(accepted)
+    return [file for file in files if compiled.match_file(file)]
+
+
+def reason(pattern: str) -> str:
+    """Why a pattern is refused; empty when it is not."""
+    _, problems = parse_patterns([pattern], "test")
+    return "".join(problems).removeprefix(f"test line 1: the pattern {pattern!r} ")
+
+
+class TestGit:
+    @settings(max_examples=100, deadline=None)
+    @given(cases=cases)
+    def test_equal_or_refused(self, git, cases):
+        """Thousands of ignore files: a line is refused, or ignores what it ignores for git."""
+        cases = [([line for line in lines if not reason(line)], files) for lines, files in cases]
+        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+            warnings.simplefilter("error")  # `re` warns of what it may read in another way one day
+            expected = git.ignored_in_each(Path(folder), cases)
+            found = [set(matched(lines, *files)) for lines, files in cases]
+        assert found == expected
+
+    @settings(max_examples=50, deadline=None)
+    @given(cases=cases)
+    def test_equal_or_refused_for_keep(self, git, cases):
+        """The same of `keep`: a remote path stays where git would ignore it, and nowhere else."""
+        accepted = []
+        for texts, files in cases:
+            # What an input's lines are before anybody reads them as patterns.
+            lines = tuple("" if line.startswith("#") else line.lstrip() for line in texts)
+            try:
+                accepted.append((lines, files, keep_patterns(lines)))
+            except ConfigurationError as error:
+                assert all(problem.startswith("`keep` line ") for problem in error.problems)  # noqa: PT017
+        with tempfile.TemporaryDirectory() as folder:
+            expected = git.ignored_in_each(Path(folder), [(lines, files) for lines, files, _ in accepted])
+        assert [{file for file in files if keep.match_file(file)} for _, files, keep in accepted] == expected
+
+
+class TestAccepted:
+    def test_ordinary_patterns(self):
+        """Hundreds of lines of the templates at github.com/github/gitignore are taken."""
+        lines = [*ORDINARY.read_text("utf-8").splitlines(), "Icon[\r]"]
+        assert [line for line in lines if reason(line)] == []
+
+    def test_the_defaults(self):
+        """They obey the rules that they come before."""
+        assert parse_patterns(DEFAULT_IGNORE, "test") == (list(DEFAULT_IGNORE), [])
+
+    @pytest.mark.parametrize(
+        ("lines", "files", "expected"),
+        [
+            (["*.log"], ["a.log", "x/a.log", "a.log.txt"], ["a.log", "x/a.log"]),
+            (["/a"], ["a", "x/a"], ["a"]),
+            (["x/a"], ["x/a", "y/x/a"], ["x/a"]),
+            (["build/"], ["build/a", "x/build/a", "build"], ["build/a", "x/build/a"]),
+            (["*.log", "!keep.log"], ["a.log", "keep.log"], ["a.log"]),
+            (["!keep.log", "*.log"], ["keep.log"], ["keep.log"]),
+            (["a/**"], ["a/b/c", "a/b", "a"], ["a/b/c", "a/b"]),
+            (["**/b"], ["b", "a/b", "a/b/c", "a/bb"], ["b", "a/b", "a/b/c"]),
+            (["a/**/b"], ["a/b", "a/x/y/b", "ab"], ["a/b", "a/x/y/b"]),
+            (["a/**/"], ["a/b", "a/b/c"], ["a/b/c"]),
+            (["a/*"], ["a/b", "a/b/c", "x/a/b"], ["a/b", "a/b/c"]),
+            (["*/a"], ["a", "x/a", "x/y/a"], ["x/a"]),
+            (["a?c"], ["abc", "a/c"], ["abc"]),
+            (["a/*/b"], ["a/x/b", "a/b", "a/x/y/b"], ["a/x/b"]),
+            (["a/**", "!a/b/"], ["a/b/c"], ["a/b/c"]),
+            (["a", "!a/"], ["a/b", "x/a"], ["x/a"]),
+            (["[ab]"], ["a", "b", "c", "X"], ["a", "b"]),
+            (["a\\  ", "b\\\\ ", "c\\\\\\ ", "X "], ["a ", "b\\", "c\\ ", "X"], ["a ", "b\\", "c\\ ", "X"]),
+            (["", "# not a pattern", "   "], ["# not a pattern", "a"], []),
+            (["\\#a", "\\!b", "c\\ "], ["#a", "!b", "c ", "c"], ["#a", "!b", "c "]),
+        ],
+    )
+    def test_rules_of_the_manual(self, lines, files, expected):
+        """What git's manual says about each kind of pattern."""
+        assert matched(lines, *files) == expected
+
+    def test_everything_but_one_kind_of_file(self):
+        """`!*/` opens the directories again."""
+        assert matched(["*", "!*/", "!*.txt"], "a.txt", "a/b.txt", "a/b") == ["a/b"]
+        assert matched(["a/**", "!a/**/", "!a/**/*.txt"], "a/b.txt", "a/c/b.txt", "a/c/b") == ["a/c/b"]
+
+    def test_what_lies_in_an_ignored_directory_cannot_be_brought_back(self):
+        """`!` does not reach into an ignored directory, only into one whose content is ignored."""
+        assert matched(["build/", "!build/keep"], "build/keep") == ["build/keep"]
+        assert matched(["build/*", "!build/keep"], "build/keep", "build/a") == ["build/a"]
+
+    def test_a_character_is_one_character(self):
+        """`?` matches a character, not a byte of it, and that may be a line break."""
+        assert matched(["?.txt"], "é.txt", "ée.txt", "\n.txt") == ["é.txt", "\n.txt"]
+
+    def test_line_breaks_in_names(self):
+        """They are characters like any other, at the end, in the middle and in a directory's name."""
+        assert matched(["a"], "a\n", "x\ny/a", "a\nb", "a\n/b") == ["x\ny/a"]
+        assert matched(["*.d/", "x/**/z"], "a\nb.d/c", "x/y\ny/z") == ["a\nb.d/c", "x/y\ny/z"]
+
+    def test_a_verdict_about_a_directory_is_remembered_per_directory(self):
+        """Asking again, and about a neighbour, gives the same answers."""
+        compiled = Patterns(["x/a/"])
+        questions = ["x/a/1", "x/a/2", "x/b/1", "x/a/1", "x/a"]
+        assert [compiled.match_file(file) for file in questions] == [True, True, False, True, False]
+
+
+class TestRefused:
+    @pytest.mark.parametrize(
+        ("pattern", "words"),
+        [
+            ("a\\", r"write `\\`"),
+            ("a\\/b", r"write `\\`"),
+            ("[a", "its '[' has no ']' in the same segment"),
+            ("[a/b]", "its '[' has no ']' in the same segment"),
+            ("[", r"write `\[`"),
+            ("[!", r"write `\[`"),
+            ("[]", r"write `\[`"),
+            ("[a-", r"write `\[`"),
+            ("[[:alpha:]]", "write ranges and characters, such as [0-9A-Za-z_]"),
+            ("[![:alpha:]]", "write ranges and characters"),
+            ("a[!b]c", "a negated set, '[!b]'"),
+            ("[^a]", "a negated set, '[^a]'"),
+            ("[\\]a]", "in brackets write ASCII characters other than"),
+            ("[]a]", "or write a pattern for each"),
+            ("[z-a]", "ranges that go up"),
+            ("[+-9]", "ranges that go up"),
+            ("[a-c-e]", "ranges that go up"),
+            ("[a--]", "ranges that go up"),
+            ("[äöü]", "write ASCII characters"),
+            ("a**", "write `*`"),
+            ("a/**b/c", "write `*`"),
+            ("***", "write `*`"),
+            ("a//b", "write '/'"),
+            ("/", "it names nothing; remove it"),
+            ("!", "it names nothing; remove it"),
+            ("./a", "without './'"),
+            ("!a/../b", "without './'"),
+            ("a\t", r"write `\ `"),
+            ("a\\\t", r"write `\ `"),
+            ("a\u00a0", r"write `\ `"),
+            ("a /", r"write `\ `"),
+            ("a\0b", "has a NUL; remove it"),
+        ],
+    )
+    def test_with_what_to_write_instead(self, pattern, words):
+        """A slip of the pen, or what pathspec reads in another way than git."""
+        assert words in reason(pattern)
+
+    def test_by_line(self):
+        """The problem says where it is; the other lines count."""
+        accepted, problems = parse_patterns(["# first", "a//b", "b"], "'file'")
+        assert accepted == ["b"]
+        assert problems == [
+            "'file' line 2: the pattern 'a//b' can never match: no path has '//' in it; write '/'"
+        ]
+
+
+class TestCommas:
+    def test_one_pattern_a_line(self):
+        """Who separates patterns by commas meant several: none of them is guessed."""
+        accepted, problems = parse_input(["a", "*.map, x/", "b"], "keep")
+        assert accepted == ["a", "b"]
+        why = (
+            "has a comma; write one pattern a line: '*.map', then 'x/'; where a name has a comma, write `\\,`"
+        )
+        assert problems == [f"`keep` line 2: '*.map, x/' {why}"]
+
+    def test_a_comma_in_a_name(self):
+        """A backslash or brackets make it a character; so does a comment."""
+        accepted, problems = parse_input(["a\\,b", "c[,]d", "# e, f"], "ignore")
+        assert problems == []
+        assert [file for file in ("a,b", "c,d", "a", "b") if Patterns(accepted).match_file(file)] == [
+            "a,b",
+            "c,d",
+        ]
+
+    def test_a_comma_in_the_ignore_file(self):
+        """It is a character like any other there, as it is to git."""
+        assert matched(["a,b"], "a,b", "a", "b") == ["a,b"]
+
+    @pytest.mark.parametrize(
+        ("line", "parts"),
+        [
+            ("", [""]),
+            ("a", ["a"]),
+            ("a,b,", ["a", "b", ""]),
+            ("a\\,b,c", ["a\\,b", "c"]),
+            ("a\\\\,b", ["a\\\\", "b"]),
+            ("[a,b],c", ["[a,b]", "c"]),
+            ("[],a],b", ["[],a]", "b"]),
+        ],
+    )
+    def test_where_a_line_is_split(self, line, parts):
+        """At each comma that belongs to no pattern."""
+        assert split_at_commas(line) == parts

@@ -1,0 +1,247 @@
+r"""What is ignored and what is kept: `.gitignore` patterns, read by pathspec and checked before that.
+
+Git judges each entry (a file or a directory) by its own name and path, directories before what is in
+them, and the last pattern that matches decides. pathspec reads most patterns as git does. A pattern that
+it reads in another way, or that can never match, is refused with what to write instead: a misread `keep`
+deletes files. The tests hold this module against `git check-ignore`.
+
+One difference remains, on purpose: `?` matches one character, where git matches one byte.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pathspec import GitIgnoreSpec
+from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+DEFAULT_IGNORE = (
+    # In a worktree `.git` is a file.
+    ".git",
+    ".hg/",
+    ".svn/",
+    "node_modules/",
+    ".DS_Store",
+    "Thumbs.db",
+    ".env",
+    ".env.*",
+)
+"""Patterns that come before all others; `!pattern` brings one back."""
+
+_TOKEN = re.compile(
+    r"(?P<escape>\\.?) | (?P<stars>\*\*+) | (?P<bracket>\[[!^]?\]?[^]]*\]?) | (?P<comma>,) | .",
+    re.DOTALL | re.VERBOSE,
+)
+# What means the same to git and to Python's `re`: ASCII characters that are special to neither, ranges of
+# letters or digits, and a `-` at either end.
+_PORTABLE_BRACKET = re.compile(
+    r"\[(?![!^]) -? (?:[0-9A-Za-z]-[0-9A-Za-z] | [\t\r\ !-%'-,.0-Z^-{}])* -? \]", re.VERBOSE
+)
+_RANGE = re.compile("([0-9A-Za-z])-([0-9A-Za-z])")
+
+
+class Patterns:
+    """Compiled patterns, in the order in which they were given: a later one overrides an earlier one."""
+
+    __slots__ = ("_directories", "_directory_spec", "_file_spec")
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        """Compile patterns that `parse_patterns` or `parse_input` returned."""
+        patterns = tuple(patterns)
+        # pathspec judges whole paths: when it is given a directory as `a/`, a pattern such as `*` outranks
+        # a later `!*/`. So a directory is judged as if it were a file, by patterns without the slash that
+        # asks for a directory. Of those with a slash, files need the negated ones alone: pathspec applies
+        # patterns to what is in a matched directory, and a negated one ends that.
+        self._directory_spec = _compile(pattern.removesuffix("/") for pattern in patterns)
+        self._file_spec = _compile(
+            pattern for pattern in patterns if pattern.startswith("!") or not pattern.endswith("/")
+        )
+        self._directories: dict[str, bool] = {}
+
+    def match_entry(self, path: str, *, is_folder: bool) -> bool:
+        """Whether the entry itself is matched, when none of the directories that it is in is.
+
+        `path` is relative, `/` between its segments and none at its end.
+        """
+        spec = self._directory_spec if is_folder else self._file_spec
+        return spec.match_file(_in_one_line(path))
+
+    def match_file(self, path: str) -> bool:
+        """Whether the file at `path` is matched, or one of the directories that it is in."""
+        directory, _, _ = path.rpartition("/")
+        return self._match_directory(directory) or self.match_entry(path, is_folder=False)
+
+    def _match_directory(self, path: str) -> bool:
+        if not path:
+            return False
+        known = self._directories.get(path)
+        if known is None:
+            parent, _, _ = path.rpartition("/")
+            known = self._match_directory(parent) or self.match_entry(path, is_folder=True)
+            self._directories[path] = known
+        return known
+
+
+def ignore_rules(root: Path, *, ignore_file: str, ignore: Sequence[str]) -> tuple[Patterns, list[str]]:
+    """Combine the defaults, the ignore file and the `ignore` input, in this order: the last match decides.
+
+    `root` is the folder's real path. Returns the patterns that are right, and a sentence for each
+    thing that is wrong.
+    """
+    patterns = list(DEFAULT_IGNORE)
+    problems: list[str] = []
+    location = Path(os.path.normpath(root / ignore_file))
+    if location.is_relative_to(root) and Path(os.path.realpath(location)).is_relative_to(root):
+        patterns.append(_literal(location.relative_to(root).as_posix()))
+        lines, problem = _read_lines(location)
+    else:
+        lines, problem = [], "is not inside of `directory`; give its path relative to `directory`"
+    if problem:
+        problems.append(f"`ignore-file`: {ignore_file!r} {problem}")
+    for more_patterns, more_problems in (
+        parse_patterns(lines, repr(ignore_file)),
+        parse_input(ignore, "ignore"),
+    ):
+        patterns += more_patterns
+        problems += more_problems
+    return Patterns(patterns), problems
+
+
+def parse_patterns(lines: Iterable[str], origin: str) -> tuple[list[str], list[str]]:
+    """Read the lines of an ignore file, without their line ends.
+
+    Returns the patterns, and a sentence for each line that is refused: in which line of `origin` it is,
+    what is wrong with it, and what to write instead.
+    """
+    patterns: list[str] = []
+    problems: list[str] = []
+    for number, line in enumerate(lines, 1):
+        pattern = _without_trailing_spaces(line)
+        if not pattern or pattern.startswith("#"):
+            continue
+        if problem := _problem(pattern):
+            problems.append(f"{origin} line {number}: the pattern {pattern!r} {problem}")
+        else:
+            patterns.append(pattern)
+    return patterns, problems
+
+
+def parse_input(lines: Iterable[str], name: str) -> tuple[list[str], list[str]]:
+    """Read the lines of the input `name`, as `parse_patterns` does; a comma that separates is refused."""
+    lines = tuple(lines)
+    separated = {
+        number: (line, parts)
+        for number, line in enumerate(lines, 1)
+        if not line.startswith("#") and len(parts := split_at_commas(line)) > 1
+    }
+    patterns, problems = parse_patterns(
+        ("" if number in separated else line for number, line in enumerate(lines, 1)), f"`{name}`"
+    )
+    problems += [
+        f"`{name}` line {number}: {line!r} has a comma; write one pattern a line: "
+        rf"{', then '.join(repr(part.strip()) for part in parts)}; where a name has a comma, write `\,`"
+        for number, (line, parts) in separated.items()
+    ]
+    return patterns, problems
+
+
+def split_at_commas(line: str) -> list[str]:
+    r"""Split a line into patterns. `\,` and a comma in brackets belong to a pattern."""
+    commas = [token.start() for token in _TOKEN.finditer(line) if token.lastgroup == "comma"]
+    starts = [0, *(comma + 1 for comma in commas)]
+    return [line[start:end] for start, end in zip(starts, [*commas, len(line)], strict=True)]
+
+
+def _compile(patterns: Iterable[str]) -> GitIgnoreSpec:
+    # The default takes another engine where re2 or hyperscan is installed.
+    return GitIgnoreSpec.from_lines(patterns, backend="simple")
+
+
+def _in_one_line(path: str) -> str:
+    # pathspec's expressions take a line break for an end. No pattern has a NUL, so wildcards match it alone.
+    return path.replace("\n", "\0")
+
+
+def _literal(path: str) -> str:
+    return "/" + GitIgnoreSpecPattern.escape(_in_one_line(path))
+
+
+def _without_trailing_spaces(line: str) -> str:
+    """Drop what git drops: spaces only, and none that a backslash escapes."""
+    kept = line.rstrip(" ")
+    escaped = (len(kept) - len(kept.rstrip("\\"))) % 2 and len(kept) < len(line)
+    return kept + " " if escaped else kept
+
+
+def _problem(pattern: str) -> str:
+    """Say why a pattern is refused and what to write instead; empty when git and pathspec agree on it."""
+    path = pattern.removeprefix("!").removesuffix("/")
+    if "\0" in pattern:
+        return "has a NUL; remove it"
+    # pathspec drops white space of any kind, and does so after the slash is gone.
+    if path != path.rstrip() and not path.endswith("\\ "):
+        return (
+            r"ends in white space; write `\ ` for a space at the end of a name and `?` for another character"
+        )
+    if path in {"", "/"}:
+        return "can never match: it names nothing; remove it"
+    problems = map(_segment_problem, path.removeprefix("/").split("/"))
+    return next(filter(None, problems), "")
+
+
+def _segment_problem(segment: str) -> str:
+    if not segment:
+        return "can never match: no path has '//' in it; write '/'"
+    if segment in {".", ".."}:
+        return "can never match: no path has '.' or '..' in it; paths start at the directory, without './'"
+    if segment == "**":
+        return ""
+    return next(filter(None, map(_token_problem, _TOKEN.finditer(segment))), "")
+
+
+def _token_problem(token: re.Match[str]) -> str:
+    if token[0] == "\\":
+        return r"has a backslash that escapes nothing; remove it, or write `\\` for the character"
+    if token.lastgroup == "stars":
+        return "has `**` beside other characters; write `*`, or `**` between slashes for any directories"
+    return _bracket_problem(token[0]) if token.lastgroup == "bracket" else ""
+
+
+def _bracket_problem(bracket: str) -> str:
+    if not bracket.endswith("]") or bracket in {"[]", "[!]", "[^]"}:
+        return r"can never match: its '[' has no ']' in the same segment; write `\[` for the character"
+    if "[:" in bracket:
+        return f"has a character class, {bracket!r}; write ranges and characters, such as [0-9A-Za-z_]"
+    if bracket.startswith(("[!", "[^")):
+        return (
+            f"has a negated set, {bracket!r}; write the characters that should match, "
+            "or `?` in its place and after it a pattern with `!` for each exception"
+        )
+    if not _PORTABLE_BRACKET.fullmatch(bracket) or any(low > high for low, high in _RANGE.findall(bracket)):
+        return (
+            f"has {bracket!r}; in brackets write ASCII characters other than [ ] \\ / & | ~, and ranges "
+            "that go up from letter to letter or digit to digit, or write a pattern for each"
+        )
+    return ""
+
+
+def _read_lines(location: Path) -> tuple[list[str], str]:
+    """Return the lines of the ignore file, none when there is no such file, or else why it cannot be used."""
+    if not os.path.lexists(location):
+        return [], ""
+    try:
+        # Asked first, as opening a FIFO would wait for somebody to write to it.
+        if not location.is_file():
+            return [], "is not a file; name a text file with one pattern per line"
+        text = location.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        return [], f"cannot be read ({error.strerror}); make it readable or remove it"
+    except UnicodeDecodeError:
+        return [], "is not UTF-8 text; save it as UTF-8"
+    return [line.removesuffix("\r") for line in text.split("\n")], ""
