@@ -123,7 +123,7 @@ class TestIgnoring:
         assert found == expected
 
     def test_defaults(self, site):
-        """What no site wants to publish stays here, at any depth."""
+        """What no site wants to publish, and what holds secrets, stays here, at any depth."""
         unwanted = [
             ".git/config",
             ".hg/a",
@@ -133,6 +133,22 @@ class TestIgnoring:
             "Thumbs.db",
             ".env",
             ".env.local",
+            ".ssh/config",
+            ".aws/credentials",
+            ".kube/config",
+            ".docker/config.json",
+            ".netrc",
+            ".npmrc",
+            ".pypirc",
+            ".git-credentials",
+            ".htpasswd",
+            "id_rsa",
+            "id_dsa",
+            "id_ecdsa",
+            "id_ed25519",
+            "terraform.tfstate",
+            "terraform.tfstate.backup",
+            "prod.tfvars",
         ]
         write_tree(
             site,

@@ -22,15 +22,32 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 DEFAULT_IGNORE = (
-    # In a worktree `.git` is a file.
+    # What no site wants to publish; in a worktree `.git` is a file.
     ".git",
     ".hg/",
     ".svn/",
     "node_modules/",
     ".DS_Store",
     "Thumbs.db",
+    # What holds secrets.
     ".env",
     ".env.*",
+    ".ssh/",
+    ".aws/",
+    ".kube/",
+    "**/.docker/config.json",
+    ".netrc",
+    ".npmrc",
+    ".pypirc",
+    ".git-credentials",
+    ".htpasswd",
+    "id_rsa",
+    "id_dsa",
+    "id_ecdsa",
+    "id_ed25519",
+    "*.tfstate",
+    "*.tfstate.*",
+    "*.tfvars",
 )
 """Patterns that come before all others; `!pattern` brings one back."""
 
