@@ -17,7 +17,7 @@ export PATH := $(CURDIR)/.venv/bin:$(NODE_TOOLS)/node_modules/.bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup demo test e2e lint lint-ci audit lowest format bench requirements clean
+.PHONY: help setup demo test e2e lint lint-ci audit lowest format docs bench requirements clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ lowest: .venv/.synced ## Run what touches dependencies with the oldest of each (
 format: .venv/.synced ## Rewrite the code as the formatter wants it
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix
+
+docs: .venv/.synced ## Rewrite the tables of inputs, outputs and exit codes, and the examples in documents
+	@$(BIN)/python .ci/documents.py
 
 bench: .venv/.synced ## Measure deploys beside other tools
 	@$(BIN)/python -m bench $(ARGS)

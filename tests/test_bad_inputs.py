@@ -21,7 +21,8 @@ from tests.ci.grammar import file_command, workflow_commands
 from tests.sandbox.process import sandbox
 from tests.support.schema import check_result
 from tests.support.world import API_KEY
-from zerokie_action.validation import wrong_places
+from zerokie_action.environment import Environment
+from zerokie_action.validation import path_problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,40 +92,50 @@ BAD = [
     Bad("a password alone", "`registry-server`, `registry-username` missing", IMAGE | {"registry_password": SECRET}),
     Bad("domains of an image", "the platform has custom domains for static apps only", IMAGE | {"domains": ["www.example.com"]}),
     # --- values
-    Bad("operation", "`operation` must be one of 'deploy', 'restart' or 'destroy'", {"operation": "::error::x"}),
-    Bad("duration", "`timeout`: 'soon' is not a duration; write for example 90, 90s, 5m or 1h30m", {"timeout": "soon"}),
-    Bad("flag", "`create`: 'maybe' is neither true nor false; write true or false", {"create": "maybe"}),
-    Bad("number", "`concurrency`: '0' is not a whole number from 1 to 256", {"concurrency": "0"}),
-    Bad("log level", "`log-level` must be one of 'debug', 'info', 'warning' or 'error'", {"log_level": "loud"}),
-    Bad("heartbeat", "`lock-heartbeat`: '30m' is out of range", {"lock_heartbeat": "30m"}),
+    Bad("operation", "`operation` (ZEROKIE_OPERATION) must be one of 'deploy', 'restart' or 'destroy'", {"operation": "::error::x"}),
+    Bad("duration", "`timeout` (ZEROKIE_TIMEOUT): 'soon' is not a duration; write for example 90, 90s, 5m or 1h30m", {"timeout": "soon"}),
+    Bad("flag", "`create` (ZEROKIE_CREATE): 'maybe' is neither true nor false; write true or false", {"create": "maybe"}),
+    Bad("number", "`concurrency` (ZEROKIE_CONCURRENCY): '0' is not a whole number from 1 to 256", {"concurrency": "0"}),
+    Bad("log level", "`log-level` (ZEROKIE_LOG_LEVEL) must be one of 'debug', 'info', 'warning' or 'error'", {"log_level": "loud"}),
+    Bad("heartbeat", "`lock-heartbeat` (ZEROKIE_LOCK_HEARTBEAT): '30m' is out of range", {"lock_heartbeat": "30m"}),
     Bad("http", "would send the API key unencrypted; use https", {"api_url": "http://api.example.com"}),
-    Bad("no URL", "`api-url`: the value is not a URL; write for example https://", {"api_url": f"me:{SECRET}@host"}),
+    Bad("no URL", "`api-url` (ZEROKIE_API_URL): the value is not a URL; write for example https://", {"api_url": f"me:{SECRET}@host"}),
     Bad("URL with password", "leave user, query and fragment out", {"api_url": f"https://me:{SECRET}@host"}),
-    Bad("URL that leads elsewhere", "`api-url`: the value's path has an empty, `.` or `..` segment; write the path without it", {"api_url": "https://host/a/../b"}),
+    Bad("URL that leads elsewhere", "`api-url` (ZEROKIE_API_URL): the value's path has an empty, `.` or `..` segment; write the path without it", {"api_url": "https://host/a/../b"}),
     Bad("URL with a bad escape", "without two hex digits; write", {"api_url": "https://host/%zz"}),
-    Bad("key with a prefix", "`api-key`: the value holds white space", {"api_key": f"Bearer {SECRET}"}),
-    Bad("key of two lines", "`api-key`: the value holds white space", {"api_key": f"{SECRET}\n{SECRET}"}),
-    Bad("unexpanded key", "`api-key`: the value is a variable that was not expanded", {"api_key": "$ZEROKIE_KEY"}),
+    Bad("key with a prefix", "`api-key` (ZEROKIE_API_KEY): the value holds white space", {"api_key": f"Bearer {SECRET}"}),
+    Bad("key of two lines", "`api-key` (ZEROKIE_API_KEY): the value holds white space", {"api_key": f"{SECRET}\n{SECRET}"}),
+    Bad("unexpanded key", "`api-key` (ZEROKIE_API_KEY): the value is a variable that was not expanded", {"api_key": "$ZEROKIE_KEY"}),
     Bad("unexpanded app", "looks like a variable that was not expanded", {"app": "site-${{ github.event.number }}"}),
     Bad("unexpanded app to destroy", "looks like a variable that was not expanded; check how the workflow sets it", {"app": "site-$CI_COMMIT_REF_SLUG", "operation": "destroy"}),
     Bad("app that leads elsewhere", "'..' can't be an app's name", {"app": "..", "operation": "destroy"}),
     Bad("image without tag", "'nginx:' ends in ':'; is the variable for what should follow empty?", IMAGE | {"image": "nginx:"}),
-    Bad("env", "`env`: item 1 is not KEY=VALUE; write one per line", IMAGE | {"env": SECRET}),
+    Bad("env", "`env` (ZEROKIE_ENV): item 1 is not KEY=VALUE; write one per line", IMAGE | {"env": SECRET}),
     Bad("a URL as domain", "is not a domain; write one name per line, such as www.example.com", {"domains": ["https://www.example.com"]}),
-    Bad("health check", "`health-check`: the value is neither a path that starts with / nor a URL", {"health_check": "ok"}),
-    Bad("ignore pattern", "`ignore` line 1", {"ignore": ["[z-"]}),
-    Bad("keep pattern", "`keep` line 1", {"keep": ["[z-"]}),
-    Bad("a set that git reads in another way", "`keep` line 2: the pattern 'a[!b]' has a negated set", {"keep": ["x", "a[!b]"]}),
-    Bad("commas in ignore", "`ignore` line 1: '*.map,x/' has a comma; write one pattern a line", {"ignore": ["*.map,x/"]}),
-    Bad("commas in keep", "`keep` line 1: 'a/, b/' has a comma; write one pattern a line", {"keep": ["a/, b/"]}),
+    Bad("health check", "`health-check` (ZEROKIE_HEALTH_CHECK): the value is neither a path that starts with / nor a URL", {"health_check": "ok"}),
+    Bad("ignore pattern", "`ignore` (ZEROKIE_IGNORE) line 1", {"ignore": ["[z-"]}),
+    Bad("keep pattern", "`keep` (ZEROKIE_KEEP) line 1", {"keep": ["[z-"]}),
+    Bad("a set that git reads in another way", "`keep` (ZEROKIE_KEEP) line 2: the pattern 'a[!b]' has a negated set", {"keep": ["x", "a[!b]"]}),
+    Bad("comma in a pattern", "`keep` (ZEROKIE_KEEP): 'a/,b/' has a comma; write one pattern a line", {"keep": "a/,b/"}),
+    Bad("apex domain", "'example.com' is an apex domain, which the platform does not support", {"domains": ["example.com"]}),
+    Bad("limit in words", "`max-deletes` (ZEROKIE_MAX_DELETES): 'few' is not a whole number of at least 0", {"max_deletes": "few"}),
+    Bad("limit for an image", "`max-deletes`: the deploy of an image deletes no files", IMAGE | {"max_deletes": 1}),
+    Bad("pull request by its URL", "`pull-request` (ZEROKIE_PULL_REQUEST): 'https://a/b/pull/1' is not a whole number", {"pull_request": "https://a/b/pull/1"}),
+    Bad("name that is nearly an input's", "ZEROKIE_DRYRUN is not an input, but nearly `dry-run`; set ZEROKIE_DRY_RUN, or remove it", {"dryrun": "true"}),
+    # --- key files
+    Bad("missing key file", "`api-key-file` (ZEROKIE_API_KEY_FILE): 'no.txt' can't be read (No such file or directory)", {"api_key": None, "api_key_file": "no.txt"}),
+    Bad("key and key file", "`api-key` and `api-key-file` are both set; keep one of them", {"api_key_file": "key.txt"}, prepare=lambda _world: Path("key.txt").write_text(SECRET)),
+    Bad("key with a prefix in a file", "`api-key` (ZEROKIE_API_KEY_FILE): the value holds white space", {"api_key": None, "api_key_file": "key.txt"}, prepare=lambda _world: Path("key.txt").write_text(f"Bearer {SECRET}")),
+    Bad("path for a key", "the value is the path of a file; set `api-key-file` to it, and not `api-key`", {"api_key": "key.txt"}, prepare=lambda _world: Path("key.txt").touch()),
+    Bad("password and its file", "`registry-password` and `registry-password-file` are both set", IMAGE | {"registry_server": "ghcr.io", "registry_username": "me", "registry_password": SECRET, "registry_password_file": "no.txt"}),
     # --- places
     Bad("report in a missing folder", "the folder 'no/such' does not exist; create it first", {"summary_file": "no/such/s.md"}),
     Bad("report to a folder", "is a folder; give the path of a file", {"annotations_file": "/"}),
-    Bad("state in a missing folder", "`state-file`: the folder 'no' does not exist", {"state_file": "no/state.json"}),
+    Bad("state in a missing folder", "`state-file` (ZEROKIE_STATE_FILE): the folder 'no' does not exist", {"state_file": "no/state.json"}),
     Bad("one file for two", "are the same file; give each its own", {"summary_file": "report.md", "state_file": "report.md"}),
     Bad("ignore file elsewhere", "`ignore-file`: '../x' is not inside of `directory`", {"ignore_file": "../x"}),
     # --- the folder
-    Bad("no folder", "`directory`: 'dist' does not exist; is it built before this step", {"directory": "dist"}),
+    Bad("no folder", "`directory` (ZEROKIE_DIRECTORY): 'dist' does not exist; is it built before this step", {"directory": "dist"}),
     Bad("the host's folder", "the action's container has the workspace at '/github/workspace': give the path relative to it", {"directory": "/home/runner/work/repo/repo/dist"}),
     Bad("a file", "is not a folder; name the folder that holds the files", prepare=a_file_instead_of_the_folder),
     Bad("empty folder", "has nothing to deploy: there is no file in it", prepare=lambda world: world.write({})),
@@ -171,7 +182,8 @@ def _nobody_is_root(monkeypatch: pytest.MonkeyPatch) -> None:
 def everything_written(outcome: Outcome) -> str:
     """The log without its masks, and all reports."""
     log = re.sub(r"(?m)^::add-mask::.*\n", "", outcome.log)
-    return log + "".join(path.read_text("utf-8") for path in sorted(Path.cwd().iterdir()))
+    reports = [path for path in sorted(Path.cwd().iterdir()) if path.name != "key.txt"]
+    return log + "".join(path.read_text("utf-8") for path in reports)
 
 
 @pytest.mark.parametrize("bad", BAD, ids=str)
@@ -246,7 +258,8 @@ def test_what_two_reports_can_share(one: str, other: str, wrong: bool) -> None: 
     """A stream gets one after the other; a file has room for one, wherever it is."""
     Path("r.json").touch()
     Path("link").symlink_to("r.json")
-    problems = list(wrong_places({"output_file": one, "state_file": other}, {}))
+    written = {"output_file": Path(one), "state_file": Path(other)}
+    problems = list(path_problems({}, written, Environment({})))
     expected = "`output-file` and `state-file` are the same file; give each its own"
     assert problems == ([expected] if wrong else [])
 
@@ -257,10 +270,13 @@ def test_all_problems_are_annotated_one_by_one(world: World) -> None:
     app, create, timeout = (
         command.data for command in workflow_commands(outcome.log) if command.name == "error"
     )
-    assert app == "`app`: 'a b' can't be an app's name: no white space, slashes or control characters"
-    assert create == "`create`: 'maybe' is neither true nor false; write true or false"
+    assert (
+        app
+        == "`app` (ZEROKIE_APP): 'a b' can't be an app's name: no white space, slashes or control characters"
+    )
+    assert create == "`create` (ZEROKIE_CREATE): 'maybe' is neither true nor false; write true or false"
     assert timeout.splitlines() == [
-        "`timeout`: 'soon' is not a duration; write for example 90, 90s, 5m or 1h30m",
+        "`timeout` (ZEROKIE_TIMEOUT): 'soon' is not a duration; write for example 90, 90s, 5m or 1h30m",
         "Nothing was sent to the platform. Correct the inputs and run again.",
     ]
 

@@ -9,12 +9,15 @@ import anyio
 import pytest
 
 from tests.support import timewarp
+from tests.support.world import API_KEY
 from zerokie_action.cleanup import cleanup
 from zerokie_action.lock.state import StateRecord
 from zerokie_action.sandbox.faults import Fault, Kind
 from zerokie_action.sandbox.server import serve
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.world import World
     from zerokie_action.sandbox.records import Record
 
@@ -23,13 +26,13 @@ FINALIZE = ("POST", "/finalize$")
 HEARTBEAT = ("PUT", "/deploy/lock$")
 
 
-def clean_up(world: World, monkeypatch: pytest.MonkeyPatch) -> str:
+def clean_up(world: World, monkeypatch: pytest.MonkeyPatch, **inputs: object) -> str:
     """Run the cleanup of a deploy that asked for the lock on `site`, in virtual time; returns its log."""
     monkeypatch.setattr(anyio, "run", lambda work, *args: timewarp.run(world.loop, work(*args)))
     log = io.StringIO()
     platform: Any = serve(world.platform)
     server = timewarp.run(world.loop, platform.__aenter__())
-    env = world.environment(server.url) | {"STATE_app": "site", "STATE_session": SESSION}
+    env = world.environment(server.url, **inputs) | {"STATE_app": "site", "STATE_session": SESSION}
     assert cleanup(env, world.signals, log) == 0
     timewarp.run(world.loop, platform.__aexit__(None, None, None))
     return log.getvalue()
@@ -59,6 +62,30 @@ def test_locks_of_two_killed_runs(world: World, monkeypatch: pytest.MonkeyPatch)
     clean_up(world, monkeypatch)
     assert (world.platform.lock("site"), world.platform.lock("other")) == (None, None)
     assert not file.exists()
+
+
+def test_a_key_from_a_file(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The cleanup reads it as the deploy did."""
+    (tmp_path / "key").write_text(f"{API_KEY}\n", "utf-8")
+    world.env |= {"INPUT_API-KEY-FILE": str(tmp_path / "key")}
+    assert "released now" in clean_up(world, monkeypatch, api_key=None)
+    assert world.platform.lock("site") is None
+
+
+def test_a_key_file_that_is_gone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The warning says why there is no key; no pipeline fails."""
+    world.env["ZEROKIE_API_KEY_FILE"] = "gone.txt"
+    said = clean_up(world, monkeypatch, api_key=None)
+    assert (
+        "there is no `api-key` to release it with (`api-key-file` (ZEROKIE_API_KEY_FILE): 'gone.txt' can't"
+        in said
+    )
+
+
+def test_names_stop_no_cleanup(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would stop a deploy must not cost a lock."""
+    world.env |= {"ZEROKIE_DRYRUN": "true", "INPUT_DRY-RUN": "false", "ZEROKIE_DRY_RUN": "true"}
+    assert "released now" in clean_up(world, monkeypatch)
 
 
 @pytest.mark.parametrize("kind", [Kind.RESET, Kind.HANG])

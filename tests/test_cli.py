@@ -19,7 +19,7 @@ import pytest
 import zerokie_action
 from tests.ci.grammar import file_command, workflow_commands
 from zerokie_action import help as help_
-from zerokie_action.settings import Settings
+from zerokie_action.settings import INPUTS
 
 ROOT = Path(__file__).resolve().parent.parent
 ENTRYPOINT = [sys.executable, str(ROOT / "entrypoint.py")]
@@ -130,10 +130,10 @@ def test_help_shows_everything() -> None:
     """All inputs with their defaults in order, all exit codes; nothing is wider than a terminal."""
     text = help_.deploy_help()
     names = re.findall(r"^  ([a-z-]+) ", text, re.MULTILINE)
-    assert names == [name.replace("_", "-") for name in Settings.model_fields]
+    assert names == [name.replace("_", "-") for name in INPUTS]
     assert re.findall(r"^  (\d+) ", text, re.MULTILINE) == [*map(str, range(11)), "128"]
-    assert "  app                   The app's name. (required)\n" in text
-    assert "  wait-timeout          How long wait waits. (default: 5m)\n" in text
+    assert "  app                      The app's name. (required)\n" in text
+    assert "  wait-timeout             How long wait waits. (default: 5m)\n" in text
     assert max(map(len, text.splitlines())) <= 110
 
 

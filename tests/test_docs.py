@@ -13,12 +13,12 @@ import yaml
 from markdown_it import MarkdownIt
 
 from tests.support.stories import STORIES, tell
-from zerokie_action import documentation
+from zerokie_action.help import exit_codes
 from zerokie_action.http.transport import MEGABYTE
 from zerokie_action.operations import probe
 from zerokie_action.report.outputs import OUTPUTS
 from zerokie_action.sandbox import cli
-from zerokie_action.settings import Settings
+from zerokie_action.settings import INPUTS as FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ SOURCES = [
     for path in sorted((ROOT / folder).rglob("*"))
     if path.is_file() and path.suffix in {".yml", ".sh", ".py", ""}
 ]
-INPUTS = {name.replace("_", "-") for name in Settings.model_fields}
+INPUTS = {name.replace("_", "-") for name in FIELDS}
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ def test_every_exit_code_has_its_chapter() -> None:
     """In the order of the table, with the name of its class."""
     chapters = re.findall(r"^## (.+)$", (DOCS / "troubleshooting.md").read_text("utf-8"), re.MULTILINE)
     unnamed = {"0": "done", "1": "unexpected"}
-    assert chapters == [f"{code}: {name or unnamed[code]}" for code, name, _ in documentation.exit_codes()]
+    assert chapters == [f"{code}: {name or unnamed[code]}" for code, name, _ in exit_codes()]
 
 
 def test_the_index_is_complete() -> None:

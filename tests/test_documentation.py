@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.settings import load
-from zerokie_action import documentation
+from tests.support.documents import documents
+from tests.support.settings import load, load_reports
+from zerokie_action.help import exit_codes, inputs
 from zerokie_action.report.outputs import OUTPUTS
 from zerokie_action.report.result import Changes, Result, outputs
-from zerokie_action.settings import Settings
+from zerokie_action.settings import INPUTS
 
 ROOT = Path(__file__).resolve().parent.parent
-REQUIRED = {"api-key": "key", "app": "site"}
+REQUIRED = {"api-key": "key", "app": "site", "directory": "dist"}
 
 
 def action() -> dict[str, Any]:
@@ -25,49 +26,59 @@ def action() -> dict[str, Any]:
     return document
 
 
-@pytest.mark.parametrize("name", documentation.DOCUMENTS)
+@pytest.mark.parametrize("name", documents.DOCUMENTS)
 def test_generated_parts_are_current(name: str) -> None:
-    """`python -m zerokie_action.documentation` would change nothing."""
-    assert (ROOT / name).read_text("utf-8") == documentation.updated(name)
+    """`make docs` would change nothing."""
+    text = (ROOT / name).read_text("utf-8")
+    assert text == documents.updated(name, text)
 
 
-def test_the_generator_rewrites_the_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_generator_rewrites_the_documents(tmp_path: Path) -> None:
     """What was edited by hand, or is out of date, is put right; what stands around it stays."""
-    for name in documentation.DOCUMENTS:
-        stale = re.sub(r"(\| `app` \|.*\n|  url:\n)", "old\n", (ROOT / name).read_text("utf-8"))
+    (tmp_path / "templates").mkdir()
+    for name in documents.DOCUMENTS:
+        text = (ROOT / name).read_text("utf-8")
+        stale = re.sub(r"(\| `app` \|.*\n|  url:\n|    rollback:\n)", "old\n", text)
+        assert stale != text
         (tmp_path / name).write_text(stale, "utf-8")
-    (tmp_path / "examples").symlink_to(ROOT / "examples")
-    monkeypatch.setattr(documentation, "ROOT", tmp_path)
-    documentation.main()
-    for name in documentation.DOCUMENTS:
+    documents.main(tmp_path)
+    for name in documents.DOCUMENTS:
         assert (tmp_path / name).read_text("utf-8") == (ROOT / name).read_text("utf-8")
 
 
-def test_a_missing_part_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_part_is_an_error() -> None:
     """A marker that somebody removed does not go unnoticed."""
-    (tmp_path / "action.yml").write_text("# begin inputs\n# end inputs\n", "utf-8")
-    monkeypatch.setattr(documentation, "ROOT", tmp_path)
     with pytest.raises(ValueError, match="there are 0 parts 'outputs', not one"):
-        documentation.updated("action.yml")
+        documents.updated("action.yml", "# begin inputs\n# end inputs\n")
 
 
 def test_the_shown_defaults_are_the_real_ones(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Giving every input its documented default changes nothing; GitHub does exactly that."""
+    """Giving every input the default that its description names changes nothing."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "dist").mkdir()
-    required = {f"INPUT_{name.upper()}": text for name, text in {**REQUIRED, "directory": "dist"}.items()}
-    given = {f"INPUT_{name.upper()}": str(row.get("default", "")) for name, row in action()["inputs"].items()}
-    assert load(given | required) == load(required)
+    required = {f"INPUT_{name.upper()}": text for name, text in REQUIRED.items()}
+    named = {
+        f"INPUT_{name.upper()}": found[1]
+        for name, row in action()["inputs"].items()
+        if (found := re.search(r" Default: `(.+)`\.$", row["description"]))
+    }
+    assert len(named) > 15
+    assert load(named | required) == load(required)
+    assert load_reports(named | required) == load_reports(required)
+
+
+def test_only_the_code_has_defaults() -> None:
+    """The action passes nothing on that nobody has set, so a `ZEROKIE_` variable counts instead."""
+    assert [name for name, row in action()["inputs"].items() if "default" in row] == []
 
 
 def test_action_describes_every_input_and_output() -> None:
     """All of them, in the documented order, each with a sentence."""
-    inputs, described = action()["inputs"], action()["outputs"]
-    assert list(inputs) == [name.replace("_", "-") for name in Settings.model_fields]
+    given, described = action()["inputs"], action()["outputs"]
+    assert list(given) == [name.replace("_", "-") for name in INPUTS]
     assert list(described) == list(OUTPUTS)
-    assert all(row["description"].endswith(".") for row in [*inputs.values(), *described.values()])
-    assert [name for name, row in inputs.items() if row.get("required")] == list(REQUIRED)
-    assert all(isinstance(row.get("default", ""), str) for row in inputs.values())
+    assert all(row["description"].endswith(".") for row in [*given.values(), *described.values()])
+    assert [name for name, row in given.items() if row.get("required")] == ["app"]
 
 
 def test_every_output_is_described() -> None:
@@ -89,7 +100,7 @@ def test_every_output_is_described() -> None:
 
 def test_exit_codes() -> None:
     """0 and 1, then every error class with its code."""
-    rows = list(documentation.exit_codes())
+    rows = list(exit_codes())
     assert [row[0] for row in rows] == [*map(str, range(11)), "128 + n"]
     assert rows[2] == ("2", "ConfigurationError", "wrong or missing inputs, unreadable folder, unsafe file")
     assert all(when for _, _, when in rows)
@@ -97,8 +108,8 @@ def test_exit_codes() -> None:
 
 def test_table_cells_do_not_break_the_table() -> None:
     """No name, default or description has a character that ends a cell."""
-    texts = [text for row in documentation.inputs() for text in (row.name, row.default, row.description)]
-    texts += [*OUTPUTS, *OUTPUTS.values(), *(text for row in documentation.exit_codes() for text in row)]
+    texts = [text for row in inputs() for text in (row.name, row.default, row.description)]
+    texts += [*OUTPUTS, *OUTPUTS.values(), *(text for row in exit_codes() for text in row)]
     assert [text for text in texts if re.search(r"[|\n]", text)] == []
 
 

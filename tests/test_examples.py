@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
-from zerokie_action.inputs import parse_duration
+from zerokie_action.formats import parse_duration
 from zerokie_action.report.dotenv import render_dotenv
 from zerokie_action.report.result import Result, outputs, render_json
-from zerokie_action.settings import Settings
+from zerokie_action.settings import INPUTS as FIELDS
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = sorted(
@@ -22,7 +22,7 @@ EXAMPLES = sorted(
     for path in (ROOT / "examples").glob("*/*")
     if path.is_file() and path.parent.name != "site" and path.suffix in {".yml", ".sh", ""}
 )
-INPUTS = {name.replace("_", "-") for name in Settings.model_fields}
+INPUTS = {name.replace("_", "-") for name in FIELDS}
 OUTPUTS = {name.replace("_", "-") for name in json.loads(render_json(Result("deploy")))}
 COMPONENT = ROOT / "templates" / "deploy.yml"
 
@@ -154,7 +154,21 @@ def test_gitlab_leaves_time_for_the_cleanup(path: Path) -> None:
     ]
     limits = [parse_duration(job["variables"]["RUNNER_SCRIPT_TIMEOUT"]) for job in jobs]
     assert limits
-    assert all(Settings.model_fields["timeout"].default < limit <= 55 * 60 for limit in limits)
+    assert all(FIELDS["timeout"].default < limit <= 55 * 60 for limit in limits)
+
+
+def test_component_has_no_defaults_of_its_own() -> None:
+    """What nobody has set is not passed on: it is empty, or a `false` that the script takes away."""
+    text = COMPONENT.read_text("utf-8")
+    for name, row in component_inputs().items():
+        if name in INPUTS and row.get("type") == "boolean":
+            variable = f"INPUT_{name.upper().replace('-', '_')}"
+            passed_on = len(re.findall(rf"^    {variable}:", text, re.MULTILINE))
+            taken_away = f'- if [ "${variable}" = false ]; then unset {variable}; fi'
+            assert row["default"] is False
+            assert text.count(taken_away) == passed_on > 0
+        elif name in INPUTS:
+            assert row.get("default", "") == ""
 
 
 def test_component_passes_on_inputs_that_exist() -> None:

@@ -13,24 +13,20 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from tests.ci.grammar import HOSTILE
-from tests.support.settings import load, suspicions
+from tests.support.settings import doubts, load, load_reports
+from zerokie_action.environment import Environment, spellings
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.inputs import spellings
-from zerokie_action.log import log_level, secrets
-from zerokie_action.settings import (
-    Destinations,
-    InputSource,
-    Settings,
-    operation,
-)
+from zerokie_action.settings import INPUTS, ReportSettings, operation, secrets
 from zerokie_action.validation import skips
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from random import Random
 
 MINIMAL = {"ZEROKIE_API_KEY": "key", "ZEROKIE_APP": "site", "ZEROKIE_DIRECTORY": "dist"}
 IMAGE = {"ZEROKIE_API_KEY": "key", "ZEROKIE_APP": "api", "ZEROKIE_IMAGE": "nginx:1"}
 REGISTRY = {"registry_server": "ghcr.io", "registry_username": "me", "registry_password": "pass"}
+SECRET_FILE = "hunter2"  # noqa: S105
 
 
 @pytest.fixture(autouse=True)
@@ -39,12 +35,15 @@ def _folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("dist", "public"):
         (tmp_path / name).mkdir()
+    for name in ("key.txt", "pass.txt"):
+        (tmp_path / name).write_text(SECRET_FILE, "utf-8")
 
 
 # Every input: a text for it, and the value that it becomes.
 VALUES: dict[str, tuple[str, Any]] = {
     "operation": ("restart", "restart"),
     "api_key": ("other", SecretStr("other")),
+    "api_key_file": ("key.txt", Path("key.txt")),
     "api_url": ("https://api.example.com/", "https://api.example.com"),
     "app": ("my-app", "my-app"),
     "skip_without_key": ("yes", True),
@@ -58,10 +57,12 @@ VALUES: dict[str, tuple[str, Any]] = {
     "registry_server": ("ghcr.io", "ghcr.io"),
     "registry_username": ("me", "me"),
     "registry_password": ("two words", SecretStr("two words")),
+    "registry_password_file": ("pass.txt", Path("pass.txt")),
     "ignore": ("*.map\ndrafts/", ("*.map", "drafts/")),
     "ignore_file": (".deployignore", ".deployignore"),
     "keep": ("uploads/", ("uploads/",)),
     "delete_stale": ("no", False),
+    "max_deletes": ("0", 0),
     "incremental": ("off", False),
     "concurrency": ("8", 8),
     "dry_run": ("TRUE", True),
@@ -77,6 +78,7 @@ VALUES: dict[str, tuple[str, Any]] = {
     "timeout": ("1h", 3600.0),
     "retries": ("0", 0),
     "comment": ("true", True),
+    "pull_request": ("12", 12),
     "github_token": ("ghs_x", SecretStr("ghs_x")),
     "gitlab_token": ("glpat-x", SecretStr("glpat-x")),
     "output_file": ("result.json", Path("result.json")),
@@ -93,6 +95,8 @@ COMPANY: dict[str, dict[str, str]] = {
     "registry_server": REGISTRY,
     "registry_username": REGISTRY,
     "registry_password": REGISTRY,
+    "api_key_file": {"api_key": ""},
+    "registry_password_file": REGISTRY | {"registry_password": ""},
 }
 
 
@@ -115,7 +119,7 @@ def problems(env: Mapping[str, str]) -> tuple[str, ...]:
 
 def test_every_input_has_an_example_here() -> None:
     """A new input can't be forgotten below."""
-    assert list(VALUES) == list(Settings.model_fields)
+    assert list(VALUES) == list(INPUTS)
 
 
 @pytest.mark.parametrize("variable", [name for field in VALUES for name in spellings(field)])
@@ -124,12 +128,14 @@ def test_every_input_in_every_spelling(variable: str) -> None:
     field = next(field for field in VALUES if variable in spellings(field))
     company = {spellings(name)[-1]: text for name, text in COMPANY.get(field, {}).items()}
     own = dict.fromkeys(spellings(field), "") | {variable: VALUES[field][0]}
-    assert getattr(load(MINIMAL | company | own), field) == VALUES[field][1]
+    read = load_reports if field in ReportSettings.model_fields else load
+    assert getattr(read(MINIMAL | company | own), field) == VALUES[field][1]
 
 
 def test_the_defaults_are_the_contracts() -> None:
     """What a run does that sets nothing but what is required."""
     settings = load(MINIMAL).model_dump(exclude={"api_key", "app", "directory"})
+    settings |= load_reports(MINIMAL).model_dump()
     assert {name: value for name, value in settings.items() if value not in (None, ())} == {
         "operation": "deploy",
         "api_url": "https://api.platform-dev.zerokie.com",
@@ -227,28 +233,74 @@ def test_all_problems_at_once() -> None:
     }
     found = problems({f"ZEROKIE_{name.upper()}": text for name, text in wrong.items()})
     assert found == (
-        "`operation` must be one of 'deploy', 'restart' or 'destroy'",
-        "`api-key`: the value holds white space or characters that no token has; pass the token and nothing else",
-        "`api-url`: 'http://api.example.com' would send the API key unencrypted; use https (http is for loopback hosts)",
-        "`app`: 'a b' can't be an app's name: no white space, slashes or control characters",
-        "`skip-without-key`: 'maybe' is neither true nor false; write true or false",
-        "`image`: 'nginx:' ends in ':'; is the variable for what should follow empty?",
-        "`create`: 'ja' is neither true nor false; write true or false",
-        "`port`: '65536' is not a whole number from 1 to 65535",
-        "`cpu`: '0' is not a whole number of at least 1",
-        "`memory`: '1.5' is not a whole number of at least 1",
-        "`env`: item 1 is not KEY=VALUE; write one per line, with a key of letters, digits, _ . and -",
-        "`concurrency`: '257' is not a whole number from 1 to 256",
-        "`domains`: 'https://a.example.com' is not a domain; write one name per line, such as www.example.com",
-        "`wait-timeout`: 'soon' is not a duration; write for example 90, 90s, 5m or 1h30m",
-        "`health-check`: the value is neither a path that starts with / nor a URL; write for example /healthz",
-        "`lock-heartbeat`: '1h' is out of range; write a duration from 1s to 15m",
-        "`timeout`: '0' is out of range; write a duration of at least 1s",
-        "`retries`: '-1' is not a whole number from 0 to 100",
-        "`github-token`: the value holds white space or characters that no token has; pass the token and nothing else",
-        "`log-level` must be one of 'debug', 'info', 'warning' or 'error'",
+        "`operation` (ZEROKIE_OPERATION) must be one of 'deploy', 'restart' or 'destroy'",
+        "`api-key` (ZEROKIE_API_KEY): the value holds white space or characters that no token has; pass the token and nothing else",
+        "`api-url` (ZEROKIE_API_URL): 'http://api.example.com' would send the API key unencrypted; use https (http is for loopback hosts)",
+        "`app` (ZEROKIE_APP): 'a b' can't be an app's name: no white space, slashes or control characters",
+        "`skip-without-key` (ZEROKIE_SKIP_WITHOUT_KEY): 'maybe' is neither true nor false; write true or false",
+        "`image` (ZEROKIE_IMAGE): 'nginx:' ends in ':'; is the variable for what should follow empty?",
+        "`create` (ZEROKIE_CREATE): 'ja' is neither true nor false; write true or false",
+        "`port` (ZEROKIE_PORT): '65536' is not a whole number from 1 to 65535",
+        "`cpu` (ZEROKIE_CPU): '0' is not a whole number of at least 1",
+        "`memory` (ZEROKIE_MEMORY): '1.5' is not a whole number of at least 1",
+        "`env` (ZEROKIE_ENV): item 1 is not KEY=VALUE; write one per line, with a key of letters, digits, _ . and -",
+        "`concurrency` (ZEROKIE_CONCURRENCY): '257' is not a whole number from 1 to 256",
+        "`domains` (ZEROKIE_DOMAINS): 'https://a.example.com' is not a domain; write one name per line, such as www.example.com",
+        "`wait-timeout` (ZEROKIE_WAIT_TIMEOUT): 'soon' is not a duration; write for example 90, 90s, 5m or 1h30m",
+        "`health-check` (ZEROKIE_HEALTH_CHECK): the value is neither a path that starts with / nor a URL; write for example /healthz",
+        "`lock-heartbeat` (ZEROKIE_LOCK_HEARTBEAT): '1h' is out of range; write a duration from 1s to 15m",
+        "`timeout` (ZEROKIE_TIMEOUT): '0' is out of range; write a duration of at least 1s",
+        "`retries` (ZEROKIE_RETRIES): '-1' is not a whole number from 0 to 100",
+        "`github-token` (ZEROKIE_GITHUB_TOKEN): the value holds white space or characters that no token has; pass the token and nothing else",
+        "`output-file` (ZEROKIE_OUTPUT_FILE): the folder 'missing' does not exist; create it first or choose another path",
+        "`log-level` (ZEROKIE_LOG_LEVEL) must be one of 'debug', 'info', 'warning' or 'error'",
         "`registry-server`, `registry-username` missing: give all three registry inputs or none",
-        "`output-file`: the folder 'missing' does not exist; create it first or choose another path",
+    )
+
+
+@given(st.sampled_from(["true", "yes", "on", "1", "false", "no", "off", "0"]), st.randoms())
+def test_booleans_in_any_case(word: str, random: Random) -> None:
+    """Eight words, in any mixture of cases."""
+    mixed = "".join(random.choice((char.upper(), char)) for char in word)
+    env = {"ZEROKIE_API_KEY": "key", "ZEROKIE_APP": "site", "ZEROKIE_OPERATION": "restart"}
+    assert load(env | {"ZEROKIE_CREATE": mixed}).create is (word in {"true", "yes", "on", "1"})
+
+
+@pytest.mark.parametrize("word", ["maybe", "2", "truth", "yep", "null", "1.0", "-1", "${{ x }}", "tru e"])
+def test_no_boolean_is_guessed(word: str) -> None:
+    """Any other word is refused rather than taken for false."""
+    assert problems(MINIMAL | {"ZEROKIE_WAIT": word}) == (
+        f"`wait` (ZEROKIE_WAIT): {word!r} is neither true nor false; write true or false",
+    )
+
+
+@given(st.integers(-300, 600))
+def test_whole_numbers(number: int) -> None:
+    """A number is read if it is in the range, both ends included."""
+    env = {"ZEROKIE_API_KEY": "key", "ZEROKIE_APP": "site", "ZEROKIE_OPERATION": "restart"}
+    env["ZEROKIE_CONCURRENCY"] = str(number)
+    if 1 <= number <= 256:
+        assert load(env).concurrency == number
+    else:
+        expected = f"`concurrency` (ZEROKIE_CONCURRENCY): '{number}' is not a whole number from 1 to 256"
+        assert problems(env) == (expected,)
+
+
+@pytest.mark.parametrize("text", ["1.5", "1e2", "0x10", "\uff16", "ten", "1" * 5000, "1 2", "5%", "inf"])
+def test_no_whole_numbers(text: str) -> None:
+    """What is none is not rounded, and nothing is left out of it."""
+    expected = f"`memory` (ZEROKIE_MEMORY): {text!r} is not a whole number of at least 1"
+    assert problems(IMAGE | {"ZEROKIE_MEMORY": text}) == (expected,)
+
+
+def test_durations_in_a_range() -> None:
+    """Both ends belong to the range, and the sentence names them."""
+    for text, seconds in (("1", 1), ("15m", 900)):
+        assert load(MINIMAL | {"ZEROKIE_LOCK_HEARTBEAT": text}).lock_heartbeat == seconds
+    wrong = {"ZEROKIE_LOCK_HEARTBEAT": "901", "ZEROKIE_TIMEOUT": "0.9"}
+    assert problems(MINIMAL | wrong) == (
+        "`lock-heartbeat` (ZEROKIE_LOCK_HEARTBEAT): '901' is out of range; write a duration from 1s to 15m",
+        "`timeout` (ZEROKIE_TIMEOUT): '0.9' is out of range; write a duration of at least 1s",
     )
 
 
@@ -348,10 +400,10 @@ def test_report_files_that_cannot_be_written(tmp_path: Path) -> None:
         }
     )
     assert found == (
-        f"`output-file`: {str(tmp_path)!r} is a folder; give the path of a file",
-        "`dotenv-file`: the folder 'no' does not exist; create it first or choose another path",
-        f"`summary-file`: the folder '{'x' * 5000}' does not exist; create it first or choose another path",
-        "`state-file`: the folder '/no' does not exist; create it first or choose another path",
+        f"`output-file` (ZEROKIE_OUTPUT_FILE): {str(tmp_path)!r} is a folder; give the path of a file",
+        "`dotenv-file` (ZEROKIE_DOTENV_FILE): the folder 'no' does not exist; create it first or choose another path",
+        f"`summary-file` (ZEROKIE_SUMMARY_FILE): the folder '{'x' * 5000}' does not exist; create it first or choose another path",
+        "`state-file` (ZEROKIE_STATE_FILE): the folder '/no' does not exist; create it first or choose another path",
     )
 
 
@@ -361,9 +413,9 @@ def test_a_name_that_no_file_can_have() -> None:
         "ZEROKIE_DIRECTORY": "\ud800"
     }
     assert problems(MINIMAL | names) == (
-        "`output-file`: '\\ud800' can't be the path of a file; choose another path",
-        "`dotenv-file`: '\\ud800' can't be the path of a file; choose another path",
-        "`directory`: '\\ud800' does not exist; is it built before this step, and is the path right?",
+        "`output-file` (ZEROKIE_OUTPUT_FILE): '\\ud800' can't be the path of a file; choose another path",
+        "`dotenv-file` (ZEROKIE_DOTENV_FILE): '\\ud800' can't be the path of a file; choose another path",
+        "`directory` (ZEROKIE_DIRECTORY): '\\ud800' does not exist; is it built before this step, and is the path right?",
     )
 
 
@@ -372,7 +424,7 @@ def test_report_files_that_may_not_be_written(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(os, "access", lambda *_args, **_options: False)
     path = str(tmp_path / "result.json")
     assert problems(IMAGE | {"ZEROKIE_OUTPUT_FILE": path}) == (
-        f"`output-file`: {path!r} can't be written (Permission denied); choose another path",
+        f"`output-file` (ZEROKIE_OUTPUT_FILE): {path!r} can't be written (Permission denied); choose another path",
     )
 
 
@@ -394,8 +446,8 @@ def test_the_runners_paths_do_not_exist_in_the_container() -> None:
     folder = "/home/runner/work/repo/repo/dist"
     env = MINIMAL | {"ZEROKIE_DIRECTORY": folder, "ZEROKIE_OUTPUT_FILE": f"{folder}/result.json"}
     assert problems(env | GITHUB) == (
-        f"`output-file`: the folder {folder!r} does not exist; create it first or choose another path{WORKSPACE_HINT}",
-        f"`directory`: {folder!r} does not exist{WORKSPACE_HINT}",
+        f"`output-file` (ZEROKIE_OUTPUT_FILE): the folder {folder!r} does not exist; create it first or choose another path{WORKSPACE_HINT}",
+        f"`directory` (ZEROKIE_DIRECTORY): {folder!r} does not exist{WORKSPACE_HINT}",
     )
 
 
@@ -409,46 +461,175 @@ def test_a_folder_that_is_not_there_is_told_with_the_rest(tmp_path: Path) -> Non
     }.items():
         env = MINIMAL | GITHUB | {"ZEROKIE_DIRECTORY": folder, "ZEROKIE_RETRIES": "x"}
         assert problems(env) == (
-            "`retries`: 'x' is not a whole number from 0 to 100",
-            f"`directory`: {folder!r} {problem}",
+            "`retries` (ZEROKIE_RETRIES): 'x' is not a whole number from 0 to 100",
+            f"`directory` (ZEROKIE_DIRECTORY): {folder!r} {problem}",
         )
 
 
 def test_patterns_are_judged_with_all_other_inputs() -> None:
     """Where they have a use: in a folder's deploy."""
     patterns = {"ZEROKIE_IGNORE": "*.map\n\n# no\n!", "ZEROKIE_KEEP": "[b", "ZEROKIE_RETRIES": "x"}
-    retries = "`retries`: 'x' is not a whole number from 0 to 100"
+    retries = "`retries` (ZEROKIE_RETRIES): 'x' is not a whole number from 0 to 100"
     unclosed = r"can never match: its '[' has no ']' in the same segment; write `\[` for the character"
     assert problems(MINIMAL | patterns) == (
         retries,
-        "`ignore` line 4: the pattern '!' can never match: it names nothing; remove it",
-        f"`keep` line 1: the pattern '[b' {unclosed}",
+        "`ignore` (ZEROKIE_IGNORE) line 4: the pattern '!' can never match: it names nothing; remove it",
+        f"`keep` (ZEROKIE_KEEP) line 1: the pattern '[b' {unclosed}",
     )
     assert problems(IMAGE | patterns) == (retries,)
 
 
-def test_destinations(tmp_path: Path) -> None:
-    """Known before the inputs are judged; those that can't be written to are told apart."""
+def test_reports_are_known_when_inputs_are_wrong(tmp_path: Path) -> None:
+    """Before the inputs are judged; those that can't be used are left out."""
     good = str(tmp_path / "result.json")
-    destinations = Destinations.of({"output_file": good, "dotenv_file": "no/deploy.env", "app": "site"})
-    assert destinations == Destinations(output_file=Path(good), dotenv_file=Path("no/deploy.env"))
-    assert destinations.usable() == Destinations(output_file=Path(good))
-    assert tuple(Destinations.of({})) == (None, None, None, None)
+    wrong = {"ZEROKIE_DOTENV_FILE": "no/deploy.env", "ZEROKIE_LOG_LEVEL": "loud", "ZEROKIE_RETRIES": "x"}
+    reports = load_reports(wrong | {"ZEROKIE_OUTPUT_FILE": good})
+    assert reports.files == {"output_file": Path(good)}
+    assert reports.log_level == "info"
 
 
-def test_own_files() -> None:
-    """All files that the run itself writes."""
+def test_own_files(tmp_path: Path) -> None:
+    """All files that the run itself writes, and those that hold its keys."""
     names = ("output_file", "dotenv_file", "annotations_file", "summary_file", "state_file")
-    settings = load(MINIMAL | {f"ZEROKIE_{name.upper()}": name for name in names})
-    assert settings.own_files == tuple(map(Path, names))
-    assert load(MINIMAL).own_files == ()
+    reports = load_reports({f"ZEROKIE_{name.upper()}": name for name in names})
+    assert reports.files == {name: Path(name) for name in names}
+    assert load_reports(MINIMAL).files == {}
+    env = MINIMAL | {"ZEROKIE_API_KEY": "", "ZEROKIE_API_KEY_FILE": str(tmp_path / "key.txt")}
+    assert load(env).key_files == (tmp_path / "key.txt",)
+    assert load(MINIMAL).key_files == ()
+
+
+# --- what belongs together
+
+
+@pytest.mark.parametrize(
+    ("inputs", "problem"),
+    [
+        ({"api_key_file": "key.txt"}, "`api-key` and `api-key-file` are both set; keep one of them"),
+        (
+            {"api_key": "", "api_key_file": "no.txt"},
+            (
+                "`api-key-file` (ZEROKIE_API_KEY_FILE): 'no.txt' can't be read (No such file or directory); "
+                "name a text file that holds the secret and nothing else"
+            ),
+        ),
+        (
+            {"api_key": "", "api_key_file": "dist"},
+            (
+                "`api-key-file` (ZEROKIE_API_KEY_FILE): 'dist' can't be read (Is a directory); "
+                "name a text file that holds the secret and nothing else"
+            ),
+        ),
+        (
+            {"api_key": "", "api_key_file": "empty.txt"},
+            (
+                "`api-key-file` (ZEROKIE_API_KEY_FILE) is empty, and `api-key` is required: pass the platform's API key "
+                "as a secret (or set skip-without-key: true for runs that have none)"
+            ),
+        ),
+        (
+            {"api_key": "", "api_key_file": "two.txt"},
+            (
+                "`api-key` (ZEROKIE_API_KEY_FILE): the value holds white space or characters that no token has; "
+                "pass the token and nothing else"
+            ),
+        ),
+        (
+            {"api_key": "key.txt"},
+            "`api-key` (ZEROKIE_API_KEY): the value is the path of a file; set `api-key-file` to it, and not `api-key`",
+        ),
+        (
+            {"max_deletes": "few"},
+            "`max-deletes` (ZEROKIE_MAX_DELETES): 'few' is not a whole number of at least 0",
+        ),
+        (
+            {"max_deletes": "-1"},
+            "`max-deletes` (ZEROKIE_MAX_DELETES): '-1' is not a whole number of at least 0",
+        ),
+        (
+            {"pull_request": "#12"},
+            "`pull-request` (ZEROKIE_PULL_REQUEST): '#12' is not a whole number of at least 1",
+        ),
+        (
+            {"directory": "", "image": "nginx", "max_deletes": "3"},
+            "`max-deletes`: the deploy of an image deletes no files; leave it out",
+        ),
+    ],
+)
+def test_inputs_about_keys_and_limits(inputs: dict[str, str], problem: str) -> None:
+    """What is wrong with each, and what to do."""
+    Path("empty.txt").write_text("\n", "utf-8")
+    Path("two.txt").write_text("hunter2 hunter2", "utf-8")
+    assert problems(MINIMAL | {f"ZEROKIE_{name.upper()}": text for name, text in inputs.items()}) == (
+        problem,
+    )
+
+
+def test_a_password_from_a_file_is_one_of_the_credentials() -> None:
+    """All three registry inputs are there."""
+    env = {"ZEROKIE_REGISTRY_SERVER": "ghcr.io", "ZEROKIE_REGISTRY_USERNAME": "me"}
+    settings = load(IMAGE | env | {"ZEROKIE_REGISTRY_PASSWORD_FILE": "pass.txt"})
+    assert settings.registry_password == SecretStr(SECRET_FILE)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "warnings"),
+    [
+        ({"pull_request": "12"}, ["`pull-request` has no effect without `comment: true`"]),
+        ({"pull_request": "12", "comment": "true"}, []),
+        (
+            {"max_deletes": "0", "delete_stale": "false"},
+            ["`max-deletes` has no effect: `delete-stale` is false, so nothing is deleted"],
+        ),
+        ({"max_deletes": "0"}, []),
+    ],
+)
+def test_useless_inputs(inputs: dict[str, str], warnings: list[str]) -> None:
+    """They are right, and do nothing."""
+    env = {f"ZEROKIE_{name.upper()}": text for name, text in inputs.items()}
+    assert list(load(MINIMAL | env).useless_inputs()) == warnings
+
+
+# --- lists that are joined with commas
+
+
+def test_joined_lists_of_woodpecker_and_drone() -> None:
+    """Each input that is a list; values of `env` may have commas, and so may patterns, behind a backslash."""
+    settings = load(
+        MINIMAL
+        | {
+            "PLUGIN_IGNORE": "*.map,a\\,b",
+            "PLUGIN_KEEP": "x,[y,z]",
+            "PLUGIN_DOMAINS": "a.example.com,b.example.com",
+            "PLUGIN_REMOVE-DOMAINS": "c.example.com,d.example.com",
+            "PLUGIN_ENV": "A=1,2,B=3",
+        }
+    )
+    assert settings.ignore == ("*.map", "a\\,b")
+    assert settings.keep == ("x", "[y,z]")
+    assert settings.domains == ("a.example.com", "b.example.com")
+    assert settings.remove_domains == ("c.example.com", "d.example.com")
+    assert settings.env == {"A": "1,2", "B": "3"}
+
+
+@pytest.mark.parametrize("variable", ["INPUT_KEEP", "ZEROKIE_KEEP"])
+def test_a_comma_in_a_pattern(variable: str) -> None:
+    """Nobody joins lists there: a pattern with a comma is two that stand in one line."""
+    assert problems(MINIMAL | {variable: "a/,b/"}) == (
+        f"`keep` ({variable}): 'a/,b/' has a comma; write one pattern a line, and \\, for a comma itself",
+    )
+
+
+def test_names_are_not_split() -> None:
+    """Only lists are."""
+    assert load(MINIMAL | {"PLUGIN_HEALTH_CHECK": "/a,b"}).health_check == "/a,b"
 
 
 # --- without a key, log level, secrets
 
 
 @pytest.mark.parametrize(
-    ("texts", "skipped"),
+    ("inputs", "skipped"),
     [
         ({"skip_without_key": "true"}, True),
         ({"skip_without_key": "YES", "registry_server": "ghcr.io"}, True),
@@ -456,11 +637,16 @@ def test_own_files() -> None:
         ({"skip_without_key": "false"}, False),
         ({"skip_without_key": "maybe"}, False),
         ({}, False),
+        ({"skip_without_key": "true", "api_key_file": "empty.txt"}, True),
+        ({"skip_without_key": "true", "api_key_file": "key.txt"}, False),
+        ({"skip_without_key": "true", "api_key_file": "missing.txt"}, False),
     ],
 )
-def test_runs_without_a_key_are_skipped(texts: dict[str, str], skipped: bool) -> None:  # noqa: FBT001
-    """Only if they may be, and only without a key."""
-    assert skips(texts) is skipped
+def test_runs_without_a_key_are_skipped(inputs: dict[str, str], skipped: bool) -> None:  # noqa: FBT001
+    """Only if they may be, and only without a key; a file that is not there is a mistake."""
+    Path("empty.txt").touch()
+    env = {f"ZEROKIE_{name.upper()}": text for name, text in inputs.items()}
+    assert skips(Environment(env)) is skipped
 
 
 def test_a_key_is_not_required_when_its_absence_is_fine() -> None:
@@ -470,80 +656,138 @@ def test_a_key_is_not_required_when_its_absence_is_fine() -> None:
 
 
 def test_log_level() -> None:
-    """Known even when it is wrong; `RUNNER_DEBUG` outranks it."""
-    assert log_level({"log_level": "error"}) == "error"
-    assert log_level({"log_level": "loud"}) == "info"
-    assert log_level({}) == "info"
-    assert load(MINIMAL | {"ZEROKIE_LOG_LEVEL": "error", "RUNNER_DEBUG": "1"}).log_level == "debug"
-    assert log_level(InputSource({"RUNNER_DEBUG": "1"})()) == "debug"
+    """`RUNNER_DEBUG` outranks it."""
+    assert load_reports({"ZEROKIE_LOG_LEVEL": "error"}).log_level == "error"
+    assert load_reports({}).log_level == "info"
+    assert load_reports({"ZEROKIE_LOG_LEVEL": "error", "RUNNER_DEBUG": "1"}).log_level == "debug"
 
 
 def test_operation() -> None:
     """Known even when it is wrong, for the report of that."""
-    assert operation({"operation": "destroy"}) == "destroy"
-    assert operation({"operation": "Destroy"}) == "deploy"
-    assert operation({}) == "deploy"
+    assert operation(Environment({"ZEROKIE_OPERATION": "destroy"})) == "destroy"
+    assert operation(Environment({"ZEROKIE_OPERATION": "Destroy"})) == "deploy"
+    assert operation(Environment({})) == "deploy"
 
 
 def test_secrets_to_mask() -> None:
-    """Those that are printed nowhere, if they are set."""
-    hidden = [name for name, field in Settings.model_fields.items() if "SecretStr" in repr(field.annotation)]
-    assert len(hidden) >= 4
-    assert secrets({name: name for name in Settings.model_fields}) == hidden
-    assert secrets({"app": "site"}) == []
+    """Those that are printed nowhere, in all their spellings, and what is in key files."""
+    env = {f"ZEROKIE_{field.upper()}": field for field in INPUTS} | {
+        "PLUGIN_API_KEY": "other",
+        "ZEROKIE_API_KEY_FILE": "key.txt",
+        "ZEROKIE_REGISTRY_PASSWORD_FILE": "",
+    }
+    assert secrets(Environment(env)) == [
+        "other",
+        "api_key",
+        "registry_password",
+        "github_token",
+        "gitlab_token",
+        SECRET_FILE,
+    ]
+    assert secrets(Environment({"ZEROKIE_APP": "site"})) == []
 
 
-# --- suspicions
+# --- two spellings
 
 
 @pytest.mark.parametrize(
-    ("variable", "sentence"),
+    ("one", "other", "differ"),
     [
-        (
-            "ZEROKIE_CONCURENCY",
-            "ZEROKIE_CONCURENCY is not an input; `concurrency` is read from ZEROKIE_CONCURRENCY",
-        ),
-        (
-            "PLUGIN_HEALTHCHECK",
-            "PLUGIN_HEALTHCHECK is not an input; `health-check` is read from ZEROKIE_HEALTH_CHECK",
-        ),
-        (
-            "INPUT_DELETE-STALES",
-            "INPUT_DELETE-STALES is not an input; `delete-stale` is read from ZEROKIE_DELETE_STALE",
-        ),
-        ("ZEROKIE_DRY-RUN", "ZEROKIE_DRY-RUN is not an input; `dry-run` is read from ZEROKIE_DRY_RUN"),
-        ("zerokie_port", "zerokie_port is not an input; `port` is read from ZEROKIE_PORT"),
+        ({"INPUT_CREATE": "true"}, {"ZEROKIE_CREATE": "1"}, False),
+        ({"INPUT_CREATE": "true"}, {"ZEROKIE_CREATE": "false"}, True),
+        ({"INPUT_TIMEOUT": "90"}, {"PLUGIN_TIMEOUT": "1m30s"}, False),
+        ({"INPUT_KEEP": "a/\nb/"}, {"PLUGIN_KEEP": "a/,b/"}, False),
+        ({"INPUT_KEEP": "a/"}, {"PLUGIN_KEEP": "b/"}, True),
+        ({"INPUT_API_KEY": "hunter2"}, {"ZEROKIE_API_KEY": "key"}, True),
+        ({"INPUT_API_KEY": "key"}, {"ZEROKIE_API_KEY": " key "}, False),
+        ({"INPUT_OUTPUT_FILE": "a.json"}, {"ZEROKIE_OUTPUT_FILE": "b.json"}, True),
+        ({"INPUT_PORT": "80"}, {"ZEROKIE_PORT": "x"}, True),
     ],
 )
-def test_misspelt_inputs(variable: str, sentence: str) -> None:
-    """A variable that is nearly an input's gets a sentence that names the right one."""
-    assert suspicions(MINIMAL | {variable: "1"}) == [sentence]
+def test_spellings_that_disagree(one: dict[str, str], other: dict[str, str], differ: bool) -> None:  # noqa: FBT001
+    """They are compared as values; a line names both variables, and no value."""
+    (first,), (second,) = one, other
+    name = first.removeprefix("INPUT_").lower().replace("_", "-")
+    expected = [f"`{name}`: {first} and {second} disagree; the first one counts"] if differ else []
+    assert doubts(one | other) == expected
+
+
+def test_dry_run_must_be_clear() -> None:
+    """Half of a dry run is a deploy."""
+    env = MINIMAL | {"INPUT_DRY-RUN": "false", "ZEROKIE_DRY_RUN": "true"}
+    assert problems(env) == ("`dry-run`: INPUT_DRY-RUN and ZEROKIE_DRY_RUN disagree; keep one of them",)
+    assert doubts(env) == []
+    assert load(MINIMAL | {"INPUT_DRY-RUN": "yes", "ZEROKIE_DRY_RUN": "true"}).dry_run
+
+
+# --- names
+
+
+def test_unknown_names_share_a_warning() -> None:
+    """What is neither input nor output may be a slip; where it is close to an input, that one is named."""
+    env = MINIMAL | {
+        "ZEROKIE_CONCURENCY": "1",
+        "PLUGIN_HEALTHCHECK": "/",
+        "INPUT_NAME": "x",
+        "zerokie_port": "80",
+        "ZEROKIE_DEPLOY_ID": "d-1",
+        "ZEROKIE_PREVIOUS_IMAGE": "nginx",
+        "ZEROKIE_EMPTY": " ",
+        "MY_ZEROKIE_CONCURENCY": "1",
+        "STATE_session": "s",
+        "ZEROKIE": "x",
+    }
+    assert doubts(env) == [
+        (
+            "no input is read from INPUT_NAME, PLUGIN_HEALTHCHECK (did you mean ZEROKIE_HEALTH_CHECK?), "
+            "ZEROKIE_CONCURENCY (did you mean ZEROKIE_CONCURRENCY?), zerokie_port (did you mean ZEROKIE_PORT?); "
+            "`--help` lists all inputs"
+        )
+    ]
+    load(env)
+
+
+@pytest.mark.parametrize(
+    ("variable", "name"),
+    [
+        ("ZEROKIE_DRYRUN", "dry-run"),
+        ("ZEROKIE_DRY-RUN", "dry-run"),
+        ("zerokie_dry_run", "dry-run"),
+        ("INPUT_DRY-RUNS", "dry-run"),
+        ("INPUT_DRI_RUN", "dry-run"),
+        ("PLUGIN_KEPP", "keep"),
+        ("ZEROKIE_KEP", "keep"),
+        ("ZEROKIE_IGNORED", "ignore"),
+        ("INPUT_DELETESTALE", "delete-stale"),
+        ("ZEROKIE_MAX_DELETE", "max-deletes"),
+        ("ZEROKIE_MAXDELETES", "max-deletes"),
+    ],
+)
+def test_names_that_must_be_clear(variable: str, name: str) -> None:
+    """Who misses one of these loses files: nothing is done, unless the input itself is set, or nothing is."""
+    right = f"ZEROKIE_{name.upper().replace('-', '_')}"
+    assert problems(MINIMAL | {variable: "1"}) == (
+        f"{variable} is not an input, but nearly `{name}`; set {right}, or remove it",
+    )
+    load(MINIMAL | {variable: " "})
+    load(MINIMAL | {variable: "1", right: "1"})
 
 
 @pytest.mark.parametrize(
     "variable",
     [
-        "ZEROKIE_APP_STAGING",
-        "ZEROKIE_API_KEYS",
-        "ZEROKIE_HOME",
-        "ZEROKIE_",
-        "ZEROKIE",
-        "INPUT_NAME",
-        "INPUT_TOKEN",
-        "PLUGIN_SSH_KEY",
-        "CONCURENCY",
-        "MY_ZEROKIE_CONCURENCY",
-        "STATE_session",
+        "ZEROKIE_KEY",
+        "ZEROKIE_RUN",
+        "ZEROKIE_IGNORE_FILE",
+        "ZEROKIE_KEEPING",
+        "ZEROKIE_DELETE",
+        "INPUT_DEEPER",
+        "DRYRUN",
     ],
 )
-def test_other_variables_are_nobodys_business(variable: str) -> None:
-    """Other names, other tools' names, and names near an input that is set anyway."""
-    assert suspicions(MINIMAL | {variable: "1"}) == []
-
-
-def test_empty_variables_are_not_suspicious() -> None:
-    """Not set is not misspelt."""
-    assert suspicions(MINIMAL | {"ZEROKIE_CONCURENCY": ""}) == []
+def test_names_that_are_clear(variable: str) -> None:
+    """More than one letter is another word."""
+    load(MINIMAL | {variable: "1"})
 
 
 REPORT = {
@@ -566,15 +810,15 @@ REPORT = {
 def test_an_earlier_report_may_have_replaced_inputs() -> None:
     """The job can't see what it would have been, so it is told what to do."""
     env = {"ZEROKIE_API_KEY": "key"} | REPORT
-    (sentence,) = suspicions(env)
+    (sentence,) = doubts(env)
     assert sentence == (
         "an earlier job's dotenv report is in this environment, and replaces ZEROKIE_APP and ZEROKIE_IMAGE of "
         "this job; if it is about something else, set INPUT_APP and INPUT_IMAGE, or keep the report away with "
         "`dependencies: []`"
     )
-    assert suspicions(env | {"INPUT_APP": "other", "INPUT_IMAGE": "nginx:2"}) == []
-    assert suspicions(env | {"GITLAB_CI": ""}) == []
-    assert suspicions(IMAGE | {"GITLAB_CI": "true"}) == []
+    assert doubts(env | {"INPUT_APP": "other", "INPUT_IMAGE": "nginx:2"}) == []
+    assert doubts(env | {"GITLAB_CI": ""}) == []
+    assert doubts(IMAGE | {"GITLAB_CI": "true"}) == []
 
 
 def test_a_reported_image_is_ignored_where_no_image_belongs() -> None:

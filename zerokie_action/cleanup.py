@@ -11,12 +11,13 @@ inputs, which take most of the time, are imported only where there is a lock to 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
+from zerokie_action.ci import detect
+from zerokie_action.ci.base import Level
+from zerokie_action.environment import Environment
 from zerokie_action.errors import unwrap
-from zerokie_action.inputs import read
 from zerokie_action.lock.state import StateRecord, default_file, held_locks
-from zerokie_action.log import SECRETS, open_log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,32 +25,35 @@ if TYPE_CHECKING:
 
     from zerokie_action.shutdown import Signals
 
-_INPUTS = (*SECRETS, "api_url", "state_file", "log_level")
-
 
 def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> int:
     """Release what `env` and the state file say may still be held. Always returns 0."""
-    texts = read(env, _INPUTS)
-    ci = open_log(texts, env, stream)
+    environment = Environment(env)
+    level, key = environment.text("log_level"), environment.text("api_key")
+    ci = detect(env, stream, level if level in get_args(Level) else "info")  # type: ignore[arg-type]  # it is one
+    for secret in (key, *environment.key_files_content):
+        ci.mask(secret)
     try:
-        file = Path(texts["state_file"]) if "state_file" in texts else default_file(env)
+        state_file = environment.text("state_file")
+        file = Path(state_file) if state_file else default_file(env)
         locks = held_locks(env, file)
         held = [lock for lock in locks if not lock.released]
         if not locks:
             ci.info("Cleanup: no deploy recorded a lock here; nothing to release")
         elif not held:
             ci.info("Cleanup: the deploy released its lock itself; nothing to do")
-        elif "api_key" not in texts:
+        elif not key:
+            why = "".join(f" ({problem})" for problem in environment.problems)
             for lock in held:
                 ci.warning(
                     f"Cleanup: the deploy lock on {lock.app!r} may still be held, but there is no "
-                    f"`api-key` to release it with; it expires {lock.expiry}"
+                    f"`api-key` to release it with{why}; it expires {lock.expiry}"
                 )
         else:
             from zerokie_action.operations.release_lock import release_locks  # noqa: PLC0415
 
             state = StateRecord(ci.save_state, file)
-            release_locks(held, texts, env, state=state, ci=ci, signals=signals)
+            release_locks(held, environment, state=state, ci=ci, signals=signals)
     except Exception as error:  # noqa: BLE001 - a cleanup that fails the pipeline helps nobody
         ci.warning(f"Cleanup: {unwrap(error)}")
     return 0

@@ -3,29 +3,64 @@
 from __future__ import annotations
 
 import difflib
+import re
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+from pydantic import SecretStr
+from pydantic_core import PydanticUndefined
 
 import zerokie_action
-from zerokie_action import documentation
+from zerokie_action import errors
 from zerokie_action.ci import detect
+from zerokie_action.environment import Environment, input_name, spellings
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.inputs import input_name
-from zerokie_action.log import log_level, secrets
+from zerokie_action.formats import written_duration
 from zerokie_action.report.result import Result
 from zerokie_action.reports import Reports
-from zerokie_action.settings import Destinations, InputSource, Settings, operation
+from zerokie_action.settings import INPUTS, load_reports, operation, secrets
 from zerokie_action.text import Redactor
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import TextIO
 
 _WIDTH = 100
-_COLUMN = 24
+_COLUMN = 27
 _SPELLINGS = (
-    "An input such as `api-key` is read from INPUT_API-KEY, INPUT_API_KEY, PLUGIN_API_KEY or ZEROKIE_API_KEY."
+    f"An input such as `api-key` is read from {', '.join(spellings('api_key')[:-1])} or ZEROKIE_API_KEY."
 )
+
+
+class Input(NamedTuple):
+    """One row of the table of inputs; `default` is the text that stands for it, empty for none."""
+
+    name: str
+    default: str
+    required: bool
+    description: str
+
+
+def inputs() -> Iterator[Input]:
+    """Every input, in the documented order."""
+    for field, info in INPUTS.items():
+        yield Input(input_name(field), _default(info.default), info.is_required(), info.description or "")
+
+
+def _default(value: object) -> str:
+    if value in (None, PydanticUndefined, ()) or isinstance(value, SecretStr):
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return written_duration(value) if isinstance(value, float) else str(value)
+
+
+def exit_codes() -> Iterator[tuple[str, str, str]]:
+    """Code, error class (empty for none) and meaning, from the tree in `zerokie_action.errors`."""
+    yield "0", "", "done"
+    yield "1", "", "unexpected: a defect; `log-level: debug` shows the traceback"
+    for name, code, meaning in re.findall(r"── (\w+)\s+(128 \+ n|\d+)\s+(.+)", errors.__doc__ or ""):
+        yield code, name, meaning
 
 
 def deploy_help() -> str:
@@ -37,14 +72,14 @@ def deploy_help() -> str:
         "Usage: zerokie-deploy     (no arguments: inputs come from the environment)",
         "       zerokie-cleanup    releases a deploy lock that a killed run left behind",
         "",
-        _SPELLINGS,
+        *textwrap.wrap(_SPELLINGS, _WIDTH),
         "",
     ]
-    for row in documentation.inputs():
+    for row in inputs():
         note = "(required)" if row.required else f"(default: {row.default})" if row.default else ""
         lines.append(_entry(row.name, f"{row.description} {note}"))
     lines += ["", "Exit codes:", ""]
-    lines += [_entry(code, meaning) for code, _, meaning in documentation.exit_codes()]
+    lines += [_entry(code, meaning) for code, _, meaning in exit_codes()]
     return "\n".join(lines)
 
 
@@ -58,10 +93,11 @@ def cleanup_help() -> str:
             "Usage: zerokie-cleanup    (no arguments: inputs come from the environment)",
             "",
             "Give it the inputs `api-key`, `api-url` and `state-file` of that run, and call it after that",
-            "run in the same job. A lock that was released already, or that somebody else holds, is left",
-            "alone. The exit code is 0 in every case; what could not be done is a warning.",
+            "run in the same job; `api-key-file` does as well. A lock that was released already, or that",
+            "somebody else holds, is left alone. The exit code is 0 in every case; what could not be done",
+            "is a warning.",
             "",
-            _SPELLINGS,
+            *textwrap.wrap(_SPELLINGS, _WIDTH),
         ]
     )
 
@@ -73,34 +109,31 @@ def _entry(name: str, text: str) -> str:
 
 def refuse(argument: str, env: Mapping[str, str], stream: TextIO) -> int:
     """Report an argument as the wrong input that it is. Returns the exit code."""
-    texts = InputSource(env)()
-    # Not `open_log`: this log is short, and a mask would be the only place that shows the secret.
-    ci = detect(env, stream, log_level(texts), Redactor(*secrets(texts)))
+    environment = Environment(env)
+    settings, _ = load_reports(environment)
+    # No `ci.mask`: this log is short, and a mask would be the only place that shows the secret.
+    ci = detect(env, stream, settings.log_level, Redactor(*secrets(environment)))
     error = ConfigurationError(suggestion(argument), hint="`--help` lists all inputs.")
     result = Result(
-        operation=operation(texts),
-        app=texts.get("app", ""),
+        operation=operation(environment),
+        app=environment.text("app"),
         exit_code=error.exit_code,
         error=str(error),
         hint=error.hint,
     )
-    return Reports(ci, Destinations.of(texts)).write(result, problems=error.problems)
+    return Reports(ci, settings).write(result, problems=error.problems)
 
 
 def suggestion(argument: str) -> str:
     """One sentence that names the input to set instead of this argument."""
-    wanted = argument.lstrip("-").partition("=")[0].replace("_", "-").lower()
-    close = difflib.get_close_matches(wanted, map(input_name, Settings.model_fields), n=1)
-    name = close[0] if close else "app"
-    fix = f"set the input `{name}`" if close else f"set inputs, such as `{name}`"
-    return f"{_shown(argument)!r}: there are no arguments; {fix} ({_variable(name)}) in the environment"
+    wanted = argument.lstrip("-").partition("=")[0].replace("-", "_").lower()
+    close = difflib.get_close_matches(wanted, INPUTS, n=1)
+    field = close[0] if close else "app"
+    fix = f"set the input `{input_name(field)}`" if close else f"set inputs, such as `{field}`"
+    return f"{_shown(argument)!r}: there are no arguments; {fix} ({spellings(field)[-1]}) in the environment"
 
 
 def _shown(argument: str) -> str:
     # What follows may be a secret: `--api-key=…`.
     name, equals, _ = argument.partition("=")
     return f"{name}{equals}…" if equals else name
-
-
-def _variable(name: str) -> str:
-    return f"ZEROKIE_{name.upper().replace('-', '_')}"

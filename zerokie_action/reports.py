@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zerokie_action.ci import CI
-    from zerokie_action.settings import Destinations
+    from zerokie_action.settings import ReportSettings
 
 _LAST_LINES = {
     "deployed": "{url} is live after {time}",
@@ -33,10 +33,10 @@ _NOT_LOOKED = "Accepted after {time}; it was not checked whether {url} answers"
 class Reports:
     """Where one run reports to."""
 
-    def __init__(self, ci: CI, destinations: Destinations) -> None:
+    def __init__(self, ci: CI, settings: ReportSettings) -> None:
         """Report through `ci` and to the files; what `ci` masks is not in them."""
         self._ci = ci
-        self._destinations = destinations
+        self._settings = settings
         self._origin = Origin(ci.commit, ci.commit_url, ci.run_url)
 
     def debug(self, lines: Iterable[str]) -> None:
@@ -61,7 +61,7 @@ class Reports:
         def summary() -> str:
             return render_summary(clean, self._origin)
 
-        where = self._destinations.usable() if problems else self._destinations
+        where = self._settings
         documents: tuple[tuple[str, Path | None, Callable[[], str]], ...] = (
             ("dotenv-file", where.dotenv_file, lambda: self._dotenv(outputs(clean))),
             ("annotations-file", where.annotations_file, lambda: render_annotations(clean)),

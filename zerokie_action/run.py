@@ -10,21 +10,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import anyio
 
 import zerokie_action
+from zerokie_action.ci import detect
+from zerokie_action.environment import Environment
 from zerokie_action.errors import ConfigurationError, DeployError, DeployTimedOut, Interrupted, unwrap
 from zerokie_action.http.retry import Retries
 from zerokie_action.lock.state import StateRecord, default_file, state_files_beside
-from zerokie_action.log import open_log
 from zerokie_action.operations.job import Job
 from zerokie_action.platform.platform import Platform
 from zerokie_action.report.result import Result
-from zerokie_action.settings import (
-    Destinations,
-    InputSource,
-    Settings,
-    load,
-    operation,
-    suspicions,
-)
+from zerokie_action.settings import doubts, load, load_reports, operation, secrets
 from zerokie_action.shield import Shield
 from zerokie_action.text import human_seconds
 from zerokie_action.validation import skips
@@ -35,6 +29,7 @@ if TYPE_CHECKING:
 
     from zerokie_action.ci import CI
     from zerokie_action.http.network import Network
+    from zerokie_action.settings import ReportSettings, Settings
     from zerokie_action.shutdown import Signals
 
 _DONE = {"deploy": "deployed", "restart": "restarted", "destroy": "destroyed"}
@@ -48,6 +43,7 @@ class _Run(NamedTuple):
     signals: Signals
     ci: CI
     result: Result
+    reports: ReportSettings
 
     def warn(self, text: str) -> None:
         """A warning in the log and in the reports."""
@@ -72,19 +68,25 @@ async def carry_out(env: Mapping[str, str], network: Network, signals: Signals, 
     The report is written here already: closing the loop may wait for a thread that hangs.
     """
     began = anyio.current_time()
-    texts = InputSource(env)()
-    result = Result(operation=operation(texts), app=texts.get("app", ""))
-    run = _Run(env, network, signals, open_log(texts, env, stream), result)
-    for suspicion in suspicions(texts, env):
-        run.warn(suspicion)
+    environment = Environment(env)
+    report_settings, problems = load_reports(environment)
+    ci = detect(env, stream, report_settings.log_level)
+    for secret in secrets(environment):
+        ci.mask(secret)
+    result = Result(operation=operation(environment), app=environment.text("app"))
+    run = _Run(env, network, signals, ci, result, report_settings)
+    for doubt in doubts(environment):
+        run.warn(doubt)
     error: BaseException | None = None
     settings: Settings | None = None
-    if skips(texts):
+    if skips(environment) and not problems:
         result.status = "skipped"
         run.warn("`api-key` is empty (a pull request from a fork has no secrets): nothing was done")
     else:
         try:
-            settings = load(texts, env)
+            settings = load(environment, report_settings, problems)
+            for sentence in settings.useless_inputs():
+                run.warn(sentence)
             error = await _supervise(run, settings)
         except ConfigurationError as caught:
             error = caught
@@ -92,7 +94,7 @@ async def carry_out(env: Mapping[str, str], network: Network, signals: Signals, 
     result.duration_seconds = anyio.current_time() - began
     from zerokie_action.reports import Reports  # noqa: PLC0415 - nothing to report before there is a result
 
-    reports = Reports(run.ci, Destinations.of(texts))
+    reports = Reports(run.ci, report_settings)
     if error is not None and not isinstance(error, DeployError):
         reports.debug(traceback.format_exception(error))
     code = reports.write(result, problems=error.problems if isinstance(error, ConfigurationError) else ())
@@ -145,7 +147,7 @@ async def _comment(run: _Run, settings: Settings, body: str) -> None:
 
 async def _work(run: _Run, settings: Settings, shield: Shield) -> None:
     ci, result = run.ci, run.result
-    state_file = settings.state_file or default_file(run.env)
+    state_file = run.reports.state_file or default_file(run.env)
     retries = Retries(settings.retries)
     _announce(settings, ci)
     with anyio.move_on_after(settings.timeout) as limit:
@@ -166,7 +168,11 @@ async def _work(run: _Run, settings: Settings, shield: Shield) -> None:
                 shield=shield,
                 state=StateRecord(ci.save_state, state_file),
                 session=str(uuid.uuid4()),
-                own_files=(*settings.own_files, *state_files_beside(state_file)),
+                own_files=(
+                    *run.reports.files.values(),
+                    *settings.key_files,
+                    *state_files_beside(state_file),
+                ),
             )
             try:
                 await _operate(job)

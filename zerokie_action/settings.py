@@ -1,84 +1,128 @@
-"""Every input, typed and frozen: the one table that settings, `action.yml` and the README share.
+"""Every input, typed and frozen: the one table that settings, `action.yml`, the README and `--help` share.
 
-A field's name with `-` for `_` is the input's name, its default and description are the
-documented ones. `InputSource` finds the texts, `load` makes settings of them; it lists all problems at once.
+A field's name with `-` for `_` is the input's name; its default and description are the documented ones.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    AliasGenerator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
-from zerokie_action import inputs
-from zerokie_action import validation as checks
+from zerokie_action import formats, validation
 from zerokie_action.ci.base import Level
+from zerokie_action.environment import input_name, spellings
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.root import IGNORE_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
+    from zerokie_action.environment import Environment
+
 DEFAULT_API_URL = "https://api.platform-dev.zerokie.com"
 
-
-def _parsed(parser: Callable[[str], object]) -> BeforeValidator:
-    """Run a text parser first; defaults and values that are typed already pass through it."""
-    return BeforeValidator(lambda value: parser(value) if isinstance(value, str) else value)
-
-
 Operation = Literal["deploy", "restart", "destroy"]
-Flag = Annotated[bool, _parsed(inputs.parse_flag)]
-Seconds = Annotated[float, _parsed(inputs.parse_duration)]
-Domains = Annotated[tuple[str, ...], _parsed(inputs.parse_domains)]
-Patterns = Annotated[tuple[str, ...], _parsed(inputs.parse_patterns)]
-Token = Annotated[SecretStr, _parsed(inputs.check_token)]
+Seconds = Annotated[float, BeforeValidator(formats.parse_duration)]
+Patterns = Annotated[tuple[str, ...], NoDecode, BeforeValidator(formats.parse_patterns)]
+Token = Annotated[SecretStr | None, BeforeValidator(formats.check_token)]
+ApiKey = Annotated[SecretStr, BeforeValidator(formats.check_api_key)]
+ReportFile = Annotated[Path, AfterValidator(formats.check_report_file)]
 
 
-class Settings(BaseSettings):
-    """All inputs of one run. Durations are seconds; `None` means not set."""
+class _Inputs(BaseSettings):
+    """What all settings have in common: an input is read from its spellings, and from nowhere else."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        case_sensitive=True,
+        validate_default=False,
+        hide_input_in_errors=True,
+        alias_generator=AliasGenerator(validation_alias=lambda field: AliasChoices(*spellings(field))),
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what an `InputSource` has found: the process' environment is not read."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+
+class Settings(_Inputs):
+    """What a run has to do. Durations are seconds; `None` means not set."""
 
     operation: Operation = Field(
         "deploy",
         description="What to do: `deploy`, `restart` (re-pull and restart the current image) or "
         "`destroy` (delete the app).",
     )
-    api_key: Token = Field(
-        SecretStr(""), description="The platform's API key, sent as bearer token; never printed."
+    api_key: ApiKey = Field(
+        SecretStr(""),
+        description="The platform's API key, sent as bearer token; never printed. Required, unless "
+        "`api-key-file` is given.",
     )
-    api_url: Annotated[str, _parsed(inputs.check_api_url)] = Field(
+    api_key_file: Path | None = Field(
+        None,
+        description="File that holds the API key instead; white space around it is cut off. It is never "
+        "deployed.",
+    )
+    api_url: Annotated[str, BeforeValidator(formats.check_api_url)] = Field(
         DEFAULT_API_URL, description="The platform's API: https, or http for a loopback host only."
     )
-    app: Annotated[str, _parsed(inputs.check_app)] = Field(description="The app's name.")
-    skip_without_key: Flag = Field(
+    app: Annotated[str, BeforeValidator(formats.check_app)] = Field(description="The app's name.")
+    skip_without_key: bool = Field(
         default=False,
         description="When `api-key` is empty (a pull request from a fork has no secrets): warn, "
         "status `skipped`, exit 0.",
     )
-    image: Annotated[str | None, _parsed(inputs.check_image)] = Field(
+    image: Annotated[str | None, BeforeValidator(formats.check_image)] = Field(
         None, description="Container image to deploy. `deploy` needs exactly one of `image` and `directory`."
     )
     directory: Path | None = Field(
         None, description="Static folder to deploy. `deploy` needs exactly one of `image` and `directory`."
     )
-    create: Flag = Field(default=False, description="Create the app when it does not exist.")
-    port: Annotated[int | None, _parsed(inputs.whole_number(1, 65535))] = Field(
-        None, description="Port that the container listens on; used when a container app is created."
+    create: bool = Field(default=False, description="Create the app when it does not exist.")
+    port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="Port that the container listens on; used when a container app is created.",
     )
-    cpu: Annotated[int | None, _parsed(inputs.whole_number(1))] = Field(
-        None, description="CPU units, for example 256; used when a container app is created."
+    cpu: int | None = Field(
+        None, ge=1, description="CPU units, for example 256; used when a container app is created."
     )
-    memory: Annotated[int | None, _parsed(inputs.whole_number(1))] = Field(
-        None, description="Memory in MB, for example 512; used when a container app is created."
+    memory: int | None = Field(
+        None, ge=1, description="Memory in MB, for example 512; used when a container app is created."
     )
-    env: Annotated[dict[str, str] | None, _parsed(inputs.parse_variables)] = Field(
+    env: Annotated[dict[str, str] | None, NoDecode, BeforeValidator(formats.parse_variables)] = Field(
         None,
         description="Environment variables, one `KEY=VALUE` per line; used when a container app is created.",
     )
@@ -92,6 +136,11 @@ class Settings(BaseSettings):
     registry_password: SecretStr | None = Field(
         None, description="Password or deploy token for the private registry; never printed."
     )
+    registry_password_file: Path | None = Field(
+        None,
+        description="File that holds the registry password instead; white space around it is cut off. It is "
+        "never deployed.",
+    )
     ignore: Patterns = Field(
         (), description="Gitignore patterns, one per line, added to the defaults and to the ignore file."
     )
@@ -99,27 +148,30 @@ class Settings(BaseSettings):
         IGNORE_FILE, description="Ignore file inside `directory`, in gitignore syntax; need not exist."
     )
     keep: Patterns = Field((), description="Gitignore patterns of remote paths that are never deleted.")
-    delete_stale: Flag = Field(default=True, description="Delete remote files that the folder no longer has.")
-    incremental: Flag = Field(default=True, description="Skip files that are proven to be unchanged.")
-    concurrency: Annotated[int, _parsed(inputs.whole_number(1, 256))] = Field(
-        64, description="Upper bound on parallel uploads, 1 to 256."
+    delete_stale: bool = Field(default=True, description="Delete remote files that the folder no longer has.")
+    max_deletes: int | None = Field(
+        None,
+        ge=0,
+        description="Refuse a deploy that would delete more files than this; without it there is no limit.",
     )
-    dry_run: Flag = Field(
+    incremental: bool = Field(default=True, description="Skip unchanged files.")
+    concurrency: int = Field(64, ge=1, le=256, description="Upper bound on parallel uploads, 1 to 256.")
+    dry_run: bool = Field(
         default=False, description="Print and report what would change; takes no lock and writes nothing."
     )
-    domains: Domains = Field(
+    domains: Annotated[tuple[str, ...], NoDecode, BeforeValidator(formats.parse_new_domains)] = Field(
         (), description="Custom domains, one per line, to attach to a static app after the deploy."
     )
-    remove_domains: Domains = Field(
+    remove_domains: Annotated[tuple[str, ...], NoDecode, BeforeValidator(formats.parse_domains)] = Field(
         (), description="Custom domains, one per line, to remove from a static app."
     )
-    wait: Flag = Field(default=True, description="Container apps: wait until the app runs.")
+    wait: bool = Field(default=True, description="Container apps: wait until the app runs.")
     wait_timeout: Seconds = Field(300.0, description="How long `wait` waits.")
-    health_check: Annotated[str | None, _parsed(inputs.check_health_check)] = Field(
+    health_check: Annotated[str | None, BeforeValidator(formats.check_health_check)] = Field(
         None, description="Path or URL that must answer 2xx or 3xx after the deploy."
     )
     health_check_timeout: Seconds = Field(120.0, description="How long the health check is retried.")
-    rollback: Flag = Field(
+    rollback: bool = Field(
         default=False,
         description="Container apps: when the wait or the health check fails, deploy the previous image "
         "again.",
@@ -127,35 +179,53 @@ class Settings(BaseSettings):
     lock_timeout: Seconds = Field(
         600.0, description="How long to wait for somebody else's deploy lock; `0` fails at once."
     )
-    lock_heartbeat: Annotated[float, _parsed(inputs.duration("1s", "15m"))] = Field(
-        180.0, description="Interval of the heartbeat that keeps the deploy lock alive."
+    lock_heartbeat: Seconds = Field(
+        180.0, ge=1, le=900, description="Interval of the heartbeat that keeps the deploy lock alive."
     )
-    timeout: Annotated[float, _parsed(inputs.duration("1s"))] = Field(
-        1800.0, description="How long the whole operation may take."
-    )
-    retries: Annotated[int, _parsed(inputs.whole_number(0, 100))] = Field(
-        5, description="Retries for each request that is safe to repeat."
-    )
-    comment: Flag = Field(
+    timeout: Seconds = Field(1800.0, ge=1, description="How long the whole operation may take.")
+    retries: int = Field(5, ge=0, le=100, description="Retries for each request that is safe to repeat.")
+    comment: bool = Field(
         default=False, description="GitHub, GitLab: keep one comment on the pull or merge request up to date."
     )
-    github_token: Token | None = Field(
+    pull_request: int | None = Field(
+        None,
+        ge=1,
+        description="Number of the pull or merge request to comment on, where the run does not know it.",
+    )
+    github_token: Token = Field(
         None, description="Token for `comment` on GitHub (needs `pull-requests: write`); never printed."
     )
-    gitlab_token: Token | None = Field(
+    gitlab_token: Token = Field(
         None, description="Token for `comment` on GitLab (needs the scope `api`); never printed."
     )
-    output_file: Path | None = Field(None, description="Write the JSON result here.")
-    dotenv_file: Path | None = Field(
+
+    @property
+    def key_files(self) -> tuple[Path, ...]:
+        """Files that hold secrets, which must never be deployed."""
+        return tuple(file for file in (self.api_key_file, self.registry_password_file) if file)
+
+    def useless_inputs(self) -> Iterator[str]:
+        """Yield a sentence for each input that has no effect beside the others."""
+        if self.pull_request is not None and not self.comment:
+            yield "`pull-request` has no effect without `comment: true`"
+        if self.max_deletes is not None and not self.delete_stale:
+            yield "`max-deletes` has no effect: `delete-stale` is false, so nothing is deleted"
+
+
+class ReportSettings(_Inputs):
+    """What a run tells, and where. They are loaded first, so that wrong inputs reach the reports."""
+
+    output_file: ReportFile | None = Field(None, description="Write the JSON result here.")
+    dotenv_file: ReportFile | None = Field(
         None, description="Write `KEY=VALUE` lines here (GitLab `artifacts:reports:dotenv`)."
     )
-    annotations_file: Path | None = Field(
+    annotations_file: ReportFile | None = Field(
         None, description="Write GitLab's `artifacts:reports:annotations` JSON here."
     )
-    summary_file: Path | None = Field(
+    summary_file: ReportFile | None = Field(
         None, description="Write the Markdown summary here (on GitHub it also goes to the job summary)."
     )
-    state_file: Path | None = Field(
+    state_file: ReportFile | None = Field(
         None,
         description="File in which the run records its lock, for the cleanup "
         "(GitHub uses its own state as well).",
@@ -164,98 +234,95 @@ class Settings(BaseSettings):
         "info", description="`debug`, `info`, `warning` or `error`; `RUNNER_DEBUG=1` means `debug`."
     )
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what `load` hands over counts: nothing is read from the process' environment."""
-        del settings_cls, env_settings, dotenv_settings, file_secret_settings
-        return (init_settings,)
-
     @property
-    def own_files(self) -> tuple[Path, ...]:
-        """Files that this run writes, which must never be deployed."""
-        return tuple(file for name in checks.OWN_FILES if (file := getattr(self, name)))
+    def files(self) -> dict[str, Path]:
+        """The files that the run writes, by field name; they must never be deployed."""
+        return {name: value for name, value in self if isinstance(value, Path)}
 
 
-class InputSource(PydanticBaseSettingsSource):
-    """The inputs in an environment, under all their spellings."""
-
-    def __init__(self, env: Mapping[str, str]) -> None:
-        """Read from `env`, for example `os.environ`."""
-        super().__init__(Settings)
-        self._env = env
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[str | None, str, bool]:
-        """Text, name, and that it is not JSON."""
-        del field
-        found = inputs.find(self._env, field_name)
-        return found and found[1], field_name, False
-
-    def __call__(self) -> dict[str, str]:
-        """The text of every input that is set, by field name."""
-        values = inputs.read(self._env, self.settings_cls.model_fields)
-        takes_no_image = "directory" in values or values.get("operation", "deploy") != "deploy"
-        if takes_no_image and inputs.is_reported(self._env, "image"):
-            del values["image"]
-        return values
+INPUTS: dict[str, FieldInfo] = {**Settings.model_fields, **ReportSettings.model_fields}
+"""The whole table, by field name, in the documented order."""
 
 
-class Destinations(NamedTuple):
-    """Where a run reports to. Known even when other inputs are wrong, so that those can be reported."""
+class InputSource(EnvSettingsSource):
+    """The inputs of a settings class in an environment that is handed over, under all their spellings."""
 
-    output_file: Path | None = None
-    dotenv_file: Path | None = None
-    annotations_file: Path | None = None
-    summary_file: Path | None = None
+    def __init__(self, settings_cls: type[_Inputs], environment: Environment) -> None:
+        """Read from `environment`, which the process' own need not be."""
+        self._environment = environment
+        super().__init__(settings_cls)
 
-    @classmethod
-    def of(cls, texts: Mapping[str, str]) -> Destinations:
-        """From the texts that an `InputSource` gives."""
-        return cls(**{name: Path(texts[name]) for name in checks.REPORT_FILES if name in texts})
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return self._environment.variables
 
-    def usable(self) -> Destinations:
-        """Those that nothing is wrong with."""
-        return Destinations.of(
-            {
-                name: str(path)
-                for name in checks.REPORT_FILES
-                if (path := getattr(self, name)) and not checks.unwritable(str(path))
-            }
-        )
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """The text, its variable, and that it is not JSON."""
+        text, variable, is_complex = super().get_field_value(field, field_name)
+        return text and _split(text, variable, field_name), variable, is_complex
 
 
-def operation(texts: Mapping[str, str]) -> Operation:
+def _split(text: str, variable: str, field: str) -> str:
+    """Woodpecker and Drone join lists with commas; everybody else writes one item a line."""
+    if variable.startswith("PLUGIN_") and NoDecode in INPUTS[field].metadata:
+        return formats.split_at_commas(text, only_variables=field == "env")
+    return text
+
+
+def operation(environment: Environment) -> Operation:
     """The operation that was asked for, or the default. Known also when inputs are wrong."""
-    wanted = texts.get("operation")
+    wanted = environment.text("operation")
     return wanted if wanted in get_args(Operation) else "deploy"  # type: ignore[return-value]  # it is one
 
 
-def suspicions(texts: Mapping[str, str], env: Mapping[str, str]) -> list[str]:
-    """What may be a mistake about the inputs' names, one sentence each, for warnings."""
-    return list(checks.suspicions(texts, env, Settings.model_fields.keys()))
+def secrets(environment: Environment) -> list[str]:
+    """What must never be seen. The values of `env` are not here: they are never printed at all."""
+    fields = [
+        field for field, info in INPUTS.items() if SecretStr in (info.annotation, *get_args(info.annotation))
+    ]
+    values = [environment.variables[name] for field in fields for name in environment.carriers(field)]
+    return [*dict.fromkeys((*values, *environment.key_files_content))]
 
 
-def load(texts: Mapping[str, str], env: Mapping[str, str]) -> Settings:
-    """Settings from the texts that an `InputSource` has found in `env`.
+def load_reports(environment: Environment) -> tuple[ReportSettings, list[str]]:
+    """The report settings, with defaults for those that are wrong; and what is wrong with them."""
+    values = InputSource(ReportSettings, environment)()
+    try:
+        return ReportSettings(**values), []
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_input=False)
+    for detail in details:
+        del values[str(detail["loc"][0])]
+    return ReportSettings(**values), [_sentence(detail, environment) for detail in details]
+
+
+def load(environment: Environment, reports: ReportSettings, problems_of_reports: list[str]) -> Settings:
+    """The settings of a run that reports as `load_reports` says.
 
     Raises:
         ConfigurationError: with every problem, by input name, in plain words.
     """
     settings, problems = None, []
+    values = InputSource(Settings, environment)()
     try:
-        settings = Settings(**texts)  # type: ignore[arg-type]  # texts become values in the validators
+        settings = Settings(**values)
     except ValidationError as error:
-        problems += [_sentence(detail) for detail in error.errors(include_url=False, include_input=False)]
+        problems += [
+            _sentence(detail, environment) for detail in error.errors(include_url=False, include_input=False)
+        ]
+    raw_inputs = {field: values[spellings(field)[0]] for field in INPUTS if spellings(field)[0] in values}
     problems += [
-        *checks.contradictions(texts),
-        *checks.wrong_patterns(texts),
-        *checks.wrong_places(texts, env),
+        *problems_of_reports,
+        *environment.problems,
+        *(
+            f"{sentence}; keep one of them"
+            for field, sentence in _disagreements(environment)
+            if field == "dry_run"
+        ),
+        *validation.unclear_names(environment, INPUTS),
+        *validation.missing_key(environment),
+        *validation.conflicting_inputs(raw_inputs),
+        *validation.wrong_patterns(raw_inputs, environment),
+        *validation.path_problems(raw_inputs, reports.files, environment),
     ]
     if problems or settings is None:
         raise ConfigurationError(
@@ -264,12 +331,68 @@ def load(texts: Mapping[str, str], env: Mapping[str, str]) -> Settings:
     return settings
 
 
-def _sentence(detail: ErrorDetails) -> str:
-    field = str(detail["loc"][0])
-    name = inputs.input_name(field)
+def doubts(environment: Environment) -> list[str]:
+    """What may be a mistake about the inputs' names, one sentence each, for warnings."""
+    return [
+        *filter(
+            None, (validation.unknown_names(environment, INPUTS), validation.earlier_report(environment))
+        ),
+        *(
+            f"{sentence}; the first one counts"
+            for field, sentence in _disagreements(environment)
+            if field != "dry_run"
+        ),
+    ]
+
+
+def _disagreements(environment: Environment) -> Iterator[tuple[str, str]]:
+    """Yield each input that two variables set to different values, by field name, with the names of both."""
+    for field in INPUTS:
+        first, *others = environment.carriers(field) or [""]
+        for other in others:
+            if _value(environment, field, first) != _value(environment, field, other):
+                yield field, f"`{input_name(field)}`: {first} and {other} disagree"
+                break
+
+
+def _value(environment: Environment, field: str, variable: str) -> object:
+    """What a variable says; its text, if that is not right for the input."""
+    text = _split(environment.variables[variable], variable, field)
+    try:
+        return TypeAdapter(INPUTS[field].rebuild_annotation()).validate_python(text)
+    except ValidationError:
+        return text
+
+
+def _sentence(detail: ErrorDetails, environment: Environment) -> str:
+    """One problem in plain words. Pydantic knows an input by the first of its spellings."""
+    field = next(field for field in INPUTS if spellings(field)[0] == detail["loc"][0])
+    label = environment.label(field)
     if detail["type"] == "missing":
-        meaning = Settings.model_fields[field].description or ""
-        return f"`{name}` is required: set it to {meaning[:1].lower()}{meaning[1:].rstrip('.')}"
+        meaning = INPUTS[field].description or ""
+        return f"{label} is required: set it to {meaning[:1].lower()}{meaning[1:].rstrip('.')}"
     if detail["type"] == "literal_error":
-        return f"`{name}` must be one of {detail['ctx']['expected']}"
-    return f"`{name}`: {detail['msg'].removeprefix('Value error, ')}"
+        return f"{label} must be one of {detail['ctx']['expected']}"
+    if detail["type"] == "value_error":
+        is_path = field in ReportSettings.model_fields
+        hint = validation.container_hint(environment.text(field), environment.env) if is_path else ""
+        return f"{label}: {detail['ctx']['error']}{hint}"
+    if detail["type"] == "bool_parsing":
+        return f"{label}: {environment.text(field)!r} is neither true nor false; write true or false"
+    return f"{label}: {environment.text(field)!r} {_wrong_number(INPUTS[field])}"
+
+
+def _wrong_number(info: FieldInfo) -> str:
+    """What to write instead, in words that follow the text. All constrained types are numbers."""
+    lowest, highest = (
+        next((getattr(rule, end) for rule in info.metadata if hasattr(rule, end)), None)
+        for end in ("ge", "le")
+    )
+    is_duration = info.annotation is float
+    written: Callable[[Any], str] = formats.written_duration if is_duration else str
+    bounds = (
+        f"of at least {written(lowest)}"
+        if highest is None
+        else f"from {written(lowest)} to {written(highest)}"
+    )
+    return f"is out of range; write a duration {bounds}" if is_duration else f"is not a whole number {bounds}"

@@ -1,128 +1,128 @@
 """What is wrong, or looks wrong, about inputs that may each be right: with one another, and with the place.
 
-`texts` are the inputs that are set, by field name, as they came.
+Most functions yield a sentence for each problem. `raw_inputs` are the texts of the inputs that are set, by
+field name: so they work beside inputs that are wrong by themselves.
 """
 # os.path says no where pathlib raises: a name that is too long, a folder that can't be entered.
-# ruff: noqa: PTH112, PTH117, PTH120
+# ruff: noqa: PTH117
 
 from __future__ import annotations
 
 import os.path
-from contextlib import suppress
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from zerokie_action.environment import PREFIXES, input_name, spellings
 from zerokie_action.files.root import problem_with_folder
-from zerokie_action.inputs import (
-    host_name,
-    input_name,
-    is_reported,
-    parse_flag,
-    parse_lines,
-    parse_patterns,
-    spellings,
-)
+from zerokie_action.formats import host_name, parse_lines, split_lines
 from zerokie_action.report.files import is_stream
 from zerokie_action.report.outputs import OUTPUTS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from pathlib import Path
 
-REPORT_FILES = ("output_file", "dotenv_file", "annotations_file", "summary_file")
-OWN_FILES = (*REPORT_FILES, "state_file")
-"""What a run writes, and never deploys."""
-_PATTERNS = ("ignore", "keep")
+    from zerokie_action.environment import Environment
+
 _REGISTRY = ("registry_server", "registry_username", "registry_password")
-_OUTPUT_VARIABLES = {name.upper().replace("-", "_") for name in OUTPUTS}
+_PATTERNS = ("ignore", "keep")
+_CLEAR = ("dry_run", "keep", "ignore", "delete_stale", "max_deletes")
+"""A deploy that misses one of these deletes or writes what it should not."""
+_OUTPUT_VARIABLES = {f"ZEROKIE_{name.upper().replace('-', '_')}" for name in OUTPUTS}
 _CLOSE = 0.8
 
 
-def skips(texts: Mapping[str, str]) -> bool:
+# --- inputs together
+
+
+def skips(environment: Environment) -> bool:
     """Whether the run has nothing to do: no key, and `skip-without-key` says that this is fine."""
-    skip = False
-    with suppress(ValueError):
-        skip = parse_flag(texts.get("skip_without_key", "false"))
-    return skip and "api_key" not in texts
+    skip = environment.text("skip_without_key").lower() in {"true", "yes", "on", "1"}
+    return skip and not environment.text("api_key") and not environment.problems
 
 
-def contradictions(texts: Mapping[str, str]) -> Iterator[str]:
-    """Yield a sentence for each thing that is missing, or is too much beside another one."""
-    if "api_key" not in texts and not skips(texts):
+def missing_key(environment: Environment) -> Iterator[str]:
+    """Yield a sentence when there has to be a key, and is none."""
+    if not (environment.text("api_key") or environment.problems or skips(environment)):
+        empty = (
+            f"{environment.label('api_key_file')} is empty, and " if environment.text("api_key_file") else ""
+        )
         yield (
-            "`api-key` is required: pass the platform's API key as a secret "
+            f"{empty}`api-key` is required: pass the platform's API key as a secret "
             "(or set skip-without-key: true for runs that have none)"
         )
-    operation = texts.get("operation", "deploy")
+
+
+def conflicting_inputs(raw_inputs: Mapping[str, str]) -> Iterator[str]:
+    """Yield a sentence for each thing that is missing, or is too much beside another one."""
+    operation = raw_inputs.get("operation", "deploy")
     if operation == "deploy":
-        yield from _deploy_contradictions(texts)
-    elif operation in {"restart", "destroy"} and (given := _given(texts, "image", "directory")):
+        yield from _conflicts_of_a_deploy(raw_inputs)
+    elif operation in {"restart", "destroy"} and (given := _given(raw_inputs, "image", "directory")):
         yield f"{given}: only `operation: deploy` takes that; leave it out"
-    missing = [f"`{input_name(field)}`" for field in _REGISTRY if field not in texts]
+    missing = [f"`{input_name(field)}`" for field in _REGISTRY if field not in raw_inputs]
     if 0 < len(missing) < len(_REGISTRY):
         yield f"{', '.join(missing)} missing: give all three registry inputs or none"
 
 
-def _deploy_contradictions(texts: Mapping[str, str]) -> Iterator[str]:
-    if "image" in texts and "directory" in texts:
+def _conflicts_of_a_deploy(raw_inputs: Mapping[str, str]) -> Iterator[str]:
+    if "image" in raw_inputs and "directory" in raw_inputs:
         yield "`image` and `directory` are both set: deploy one of them, the other in a step of its own"
-    elif "directory" in texts:
+    elif "directory" in raw_inputs:
         added, removed = (
-            set(map(host_name, parse_lines(texts.get(field, "")))) for field in ("domains", "remove_domains")
+            set(map(host_name, parse_lines(raw_inputs.get(field, ""))))
+            for field in ("domains", "remove_domains")
         )
         if both := ", ".join(map(repr, sorted(added & removed))):
             yield f"`domains` and `remove-domains` both name {both}; leave it out of one"
-    elif "image" not in texts:
+    elif "image" not in raw_inputs:
         yield "one of `image` and `directory` is required: what should be deployed?"
-    elif given := _given(texts, "domains", "remove_domains"):
-        yield f"{given}: the platform has custom domains for static apps only"
+    else:
+        if given := _given(raw_inputs, "domains", "remove_domains"):
+            yield f"{given}: the platform has custom domains for static apps only"
+        if "max_deletes" in raw_inputs:
+            yield "`max-deletes`: the deploy of an image deletes no files; leave it out"
 
 
-def _given(texts: Mapping[str, str], *fields: str) -> str:
-    return ", ".join(f"`{input_name(field)}`" for field in fields if field in texts)
+def _given(raw_inputs: Mapping[str, str], *fields: str) -> str:
+    return ", ".join(f"`{input_name(field)}`" for field in fields if field in raw_inputs)
 
 
-def wrong_patterns(texts: Mapping[str, str]) -> Iterator[str]:
+def wrong_patterns(raw_inputs: Mapping[str, str], environment: Environment) -> Iterator[str]:
     """Yield a sentence for each pattern that is refused; only a folder's deploy has a use for them."""
-    given = [field for field in _PATTERNS if field in texts]
-    if given and "directory" in texts and texts.get("operation", "deploy") == "deploy":
+    given = [field for field in _PATTERNS if field in raw_inputs]
+    if given and "directory" in raw_inputs and raw_inputs.get("operation", "deploy") == "deploy":
         from zerokie_action.files import ignore  # noqa: PLC0415 - few runs have patterns
 
         for field in given:
-            _, problems = ignore.parse_input(parse_patterns(texts[field]), input_name(field))
+            lines = [line.lstrip() for line in split_lines(raw_inputs[field])]
+            _, problems = ignore.parse_patterns(lines, environment.label(field))
             yield from problems
 
 
-def wrong_places(texts: Mapping[str, str], env: Mapping[str, str]) -> Iterator[str]:
-    """Yield a sentence for each path that can't be what it is given for."""
-    files = {field: texts[field] for field in OWN_FILES if field in texts}
-    for field, path in tuple(files.items()):
-        if problem := unwritable(path):
-            yield f"`{input_name(field)}`: {problem}{_container_hint(path, env)}"
-            del files[field]
-    for (one, path), (other, same) in combinations(files.items(), 2):
-        if os.path.realpath(path) == os.path.realpath(same) and not (is_stream(path) and is_stream(same)):
+def path_problems(
+    raw_inputs: Mapping[str, str], written: Mapping[str, Path], environment: Environment
+) -> Iterator[str]:
+    """Yield a sentence for each path that can't be what it is given for.
+
+    `written` are the files that the run writes, by field name.
+    """
+    for (one, path), (other, same) in combinations(written.items(), 2):
+        is_same = os.path.realpath(path) == os.path.realpath(same)
+        if is_same and not (is_stream(path) and is_stream(same)):
             yield f"`{input_name(one)}` and `{input_name(other)}` are the same file; give each its own"
-    folder = texts.get("directory", "")
-    if folder and texts.get("operation", "deploy") == "deploy" and (problem := problem_with_folder(folder)):
-        hint = "" if os.path.lexists(folder) else _container_hint(folder, env)
-        yield f"`directory`: {folder!r} {f'does not exist{hint}' if hint else problem}"
+    folder = raw_inputs.get("directory", "")
+    if (
+        folder
+        and raw_inputs.get("operation", "deploy") == "deploy"
+        and (problem := problem_with_folder(folder))
+    ):
+        hint = "" if os.path.lexists(folder) else container_hint(folder, environment.env)
+        yield f"{environment.label('directory')}: {folder!r} {f'does not exist{hint}' if hint else problem}"
 
 
-def unwritable(path: str) -> str:
-    """Say why no file can be written to `path`; empty when nothing speaks against it."""
-    folder = os.path.dirname(path) or "."
-    if os.path.isdir(path):
-        return f"{path!r} is a folder; give the path of a file"
-    if not os.path.isdir(folder):
-        return f"the folder {folder!r} does not exist; create it first or choose another path"
-    try:
-        allowed = any(os.access(place, os.W_OK, effective_ids=True) for place in (path, folder))
-    except ValueError:
-        return f"{path!r} can't be the path of a file; choose another path"
-    return "" if allowed else f"{path!r} can't be written (Permission denied); choose another path"
-
-
-def _container_hint(path: str, env: Mapping[str, str]) -> str:
+def container_hint(path: str, env: Mapping[str, str]) -> str:
+    """What to say of a path that only the runner has, around its container; empty for any other."""
     # `${{ github.workspace }}` becomes the runner's own path, which the action's container does not have.
     workspace = env.get("GITHUB_WORKSPACE", "")
     if env.get("GITHUB_ACTIONS") != "true" or not os.path.isabs(path) or path.startswith(workspace):
@@ -130,28 +130,63 @@ def _container_hint(path: str, env: Mapping[str, str]) -> str:
     return f"; the action's container has the workspace at {workspace!r}: give the path relative to it"
 
 
-def suspicions(texts: Mapping[str, str], env: Mapping[str, str], fields: Collection[str]) -> Iterator[str]:
-    """Yield a sentence for each variable that may not be what its author believes; `fields` are all names."""
-    known = {spelling for field in fields for spelling in spellings(field)}
-    for variable in sorted(env.keys() - known):
-        if env[variable].strip() and (field := _meant(variable, fields - texts.keys())):
-            yield f"{variable} is not an input; `{input_name(field)}` is read from {spellings(field)[-1]}"
-    reported = [field.upper() for field in ("app", "image") if field in texts and is_reported(env, field)]
-    if reported and env.get("GITLAB_CI"):
-        ours, instead = (
-            " and ".join(f"{prefix}_{name}" for name in reported) for prefix in ("ZEROKIE", "INPUT")
-        )
-        yield (
-            f"an earlier job's dotenv report is in this environment, and replaces {ours} of this job; "
-            f"if it is about something else, set {instead}, or keep the report away with `dependencies: []`"
-        )
+# --- names
 
 
-def _meant(variable: str, fields: Collection[str]) -> str:
-    """The input whose name was meant, or empty: another tool's variable may begin like ours."""
-    prefix, _, rest = variable.upper().replace("-", "_").partition("_")
-    if prefix not in {"INPUT", "PLUGIN", "ZEROKIE"} or rest in _OUTPUT_VARIABLES:
+def unclear_names(environment: Environment, fields: Iterable[str]) -> Iterator[str]:
+    """Yield a sentence for each variable that was nearly an input with which a deploy would do less harm."""
+    unknown = _unknown(environment, fields)
+    for field in _CLEAR:
+        if not environment.text(field):
+            for variable in unknown:
+                if _is_nearly(_letters(variable.partition("_")[2]), _letters(field)):
+                    yield (
+                        f"{variable} is not an input, but nearly `{input_name(field)}`; "
+                        f"set {spellings(field)[-1]}, or remove it"
+                    )
+
+
+def unknown_names(environment: Environment, fields: Collection[str]) -> str:
+    """A warning about all variables that look like inputs, and are none; empty when there are none."""
+    unknown = _unknown(environment, fields)
+    if not unknown:
         return ""
     import difflib  # noqa: PLC0415 - nearly always there is no such variable
 
-    return next(iter(difflib.get_close_matches(rest.lower(), fields, n=1, cutoff=_CLOSE)), "")
+    def suggested(variable: str) -> str:
+        name = variable.partition("_")[2].lower().replace("-", "_")
+        close = difflib.get_close_matches(name, fields, n=1, cutoff=_CLOSE)
+        return f"{variable} (did you mean {spellings(close[0])[-1]}?)" if close else variable
+
+    return f"no input is read from {', '.join(map(suggested, unknown))}; `--help` lists all inputs"
+
+
+def earlier_report(environment: Environment) -> str:
+    """A warning about inputs that another job may have replaced; empty when there are none."""
+    reported = [field.upper() for field in ("app", "image") if environment.is_reported(field)]
+    if not reported or "GITLAB_CI" not in environment.variables:
+        return ""
+    ours, instead = (" and ".join(f"{prefix}_{name}" for name in reported) for prefix in ("ZEROKIE", "INPUT"))
+    return (
+        f"an earlier job's dotenv report is in this environment, and replaces {ours} of this job; "
+        f"if it is about something else, set {instead}, or keep the report away with `dependencies: []`"
+    )
+
+
+def _unknown(environment: Environment, fields: Iterable[str]) -> list[str]:
+    """The variables with our prefixes that are set, and neither inputs nor outputs."""
+    known = _OUTPUT_VARIABLES.union(*map(spellings, fields))
+    return sorted(name for name in environment.variables.keys() - known if name.upper().startswith(PREFIXES))
+
+
+def _letters(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "")
+
+
+def _is_nearly(one: str, other: str) -> bool:
+    """Whether two words are the same, but for one letter at most: another one, or one more."""
+    short, long = sorted((one, other), key=len)
+    same = next(
+        (i for i, letters in enumerate(zip(short, long, strict=False)) if len({*letters}) > 1), len(short)
+    )
+    return long[same + 1 :] in {short[same:], short[same + 1 :]}

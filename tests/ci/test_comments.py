@@ -28,9 +28,9 @@ def find(env: dict[str, str]) -> Discussion:
     return find_discussion(env, github_token=TOKEN, gitlab_token=TOKEN)
 
 
-def reason(env: dict[str, str], **tokens: str) -> str:
+def reason(env: dict[str, str], *, github_token: str = "", gitlab_token: str = "") -> str:
     with pytest.raises(CannotComment) as caught:
-        find_discussion(env, **tokens)
+        find_discussion(env, github_token=github_token, gitlab_token=gitlab_token)
     return str(caught.value)
 
 
@@ -117,7 +117,16 @@ class TestDiscussion:
         file = tmp_path / "event.json"
         file.write_text(json.dumps(event))
         env = {**GITHUB, "GITHUB_EVENT_PATH": str(file), "GITHUB_REF": "refs/heads/main"}
-        assert reason(env, github_token=TOKEN) == "this run does not belong to a pull request"
+        assert (
+            reason(env, github_token=TOKEN)
+            == "this run does not belong to a pull request; `pull-request` names one"
+        )
+
+    def test_the_number_that_is_given(self) -> None:
+        """It outranks what the run knows."""
+        assert find_discussion(GITHUB, github_token=TOKEN, pull_request=5).name == "pull request #5"
+        gitlab = {**GITLAB, "CI_API_V4_URL": "https://l"}
+        assert find_discussion(gitlab, gitlab_token=TOKEN, pull_request=5).name == "merge request !5"
 
     @pytest.mark.parametrize("path", ["", "/nowhere", "/dev/null"])
     def test_without_an_event(self, path: str) -> None:
@@ -131,7 +140,7 @@ class TestDiscussion:
         assert reason(GITHUB) == "`github-token` is not set: pass ${{ github.token }}"
         no_request = {name: value for name, value in GITLAB.items() if name != "CI_MERGE_REQUEST_IID"}
         assert reason({**no_request, "CI_API_V4_URL": "https://l"}) == (
-            "this job does not belong to a merge request pipeline"
+            "this job does not belong to a merge request pipeline; `pull-request` names one"
         )
         assert reason({**GITLAB, "CI_API_V4_URL": "https://l"}).startswith("`gitlab-token` is not set: ")
 
@@ -139,7 +148,10 @@ class TestDiscussion:
     def test_a_repository_that_is_none(self, repository: str) -> None:
         """No request is made of it."""
         env = {**GITHUB, "GITHUB_REPOSITORY": repository}
-        assert reason(env, github_token=TOKEN) == "this run does not belong to a pull request"
+        assert (
+            reason(env, github_token=TOKEN)
+            == "this run does not belong to a pull request; `pull-request` names one"
+        )
 
 
 class TestPut:

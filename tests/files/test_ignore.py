@@ -13,9 +13,7 @@ from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.ignore import (
     DEFAULT_IGNORE,
     Patterns,
-    parse_input,
     parse_patterns,
-    split_at_commas,
 )
 from zerokie_action.files.plan import keep_patterns
 
@@ -184,40 +182,7 @@ class TestRefused:
 
 
 class TestCommas:
-    def test_one_pattern_a_line(self):
-        """Who separates patterns by commas meant several: none of them is guessed."""
-        accepted, problems = parse_input(["a", "*.map, x/", "b"], "keep")
-        assert accepted == ["a", "b"]
-        why = (
-            "has a comma; write one pattern a line: '*.map', then 'x/'; where a name has a comma, write `\\,`"
-        )
-        assert problems == [f"`keep` line 2: '*.map, x/' {why}"]
-
     def test_a_comma_in_a_name(self):
-        """A backslash or brackets make it a character; so does a comment."""
-        accepted, problems = parse_input(["a\\,b", "c[,]d", "# e, f"], "ignore")
-        assert problems == []
-        assert [file for file in ("a,b", "c,d", "a", "b") if Patterns(accepted).match_file(file)] == [
-            "a,b",
-            "c,d",
-        ]
-
-    def test_a_comma_in_the_ignore_file(self):
-        """It is a character like any other there, as it is to git."""
+        """It is a character like any other, as it is to git; so it is behind a backslash or in brackets."""
         assert matched(["a,b"], "a,b", "a", "b") == ["a,b"]
-
-    @pytest.mark.parametrize(
-        ("line", "parts"),
-        [
-            ("", [""]),
-            ("a", ["a"]),
-            ("a,b,", ["a", "b", ""]),
-            ("a\\,b,c", ["a\\,b", "c"]),
-            ("a\\\\,b", ["a\\\\", "b"]),
-            ("[a,b],c", ["[a,b]", "c"]),
-            ("[],a],b", ["[],a]", "b"]),
-        ],
-    )
-    def test_where_a_line_is_split(self, line, parts):
-        """At each comma that belongs to no pattern."""
-        assert split_at_commas(line) == parts
+        assert matched(["a\\,b", "c[,]d"], "a,b", "c,d", "a", "b") == ["a,b", "c,d"]

@@ -13,12 +13,12 @@ from hypothesis import given, settings
 
 from tests.files.gitoracle import patterns, trees, write_tree
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.files.ignore import DEFAULT_IGNORE, parse_input
+from zerokie_action.files.ignore import DEFAULT_IGNORE, parse_patterns
 from zerokie_action.files.records import LocalFile
 from zerokie_action.files.scan import Scan, scan
 
 RIGHT_FOLDER = "is it the right folder, and is it built before this step?"
-usable = patterns.map(lambda lines: [line for line in lines if not parse_input([line], "ignore")[1]])
+usable = patterns.map(lambda lines: [line for line in lines if not parse_patterns([line], "ignore")[1]])
 
 
 @pytest.fixture

@@ -93,6 +93,18 @@ def test_created_once_and_edited_later(world: World, ci: str) -> None:
     assert outcome.log.splitlines()[-1].startswith("Updated the comment on ")
 
 
+@BOTH
+def test_a_number_that_the_run_does_not_know(world: World, ci: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a fork's build, `pull-request` says where to comment."""
+    monkeypatch.setitem(GITHUB, "GITHUB_REF", "refs/heads/main")
+    monkeypatch.setitem(GITLAB, "CI_MERGE_REQUEST_IID", "")
+    forge = Forge()
+    assert "`pull-request` names one" in run(world, forge, ci).log
+    assert forge.requests == []
+    run(world, forge, ci, pull_request=12 if ci == "github" else 3)
+    assert "`site` is deployed" in comment(forge)
+
+
 def test_a_preview_that_is_destroyed(world: World) -> None:
     """The comment says so; it has no URL any more."""
     forge = Forge()

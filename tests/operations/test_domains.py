@@ -59,16 +59,25 @@ def test_duplicates(world: World) -> None:
 
 
 def test_apex_domains(world: World) -> None:
-    """The platform has none; the error names what works. The deploy is done, and the outputs say so."""
+    """The platform has none: nothing is sent, and the error names what works."""
     outcome = world.run(domains=["example.com", WWW])
+    assert (outcome.exit_code, outcome.requests) == (2, [])
+    assert "attach for example 'www.example.com'" in outcome.log
+
+
+def test_apex_domains_that_only_the_platform_knows(world: World) -> None:
+    """The error names what works. The deploy is done, and the outputs say so."""
+    refusal = b'{"error": "apex domains are not supported"}'
+    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/domains$", status=400, body=refusal))
+    outcome = world.run(domains=["example.co.uk", WWW])
     check_result(outcome.outputs)
     assert outcome.exit_code == 4
     assert outcome.outputs["error"] == (
         "The deploy succeeded, but not all of its domains: "
-        "Attaching 'example.com' was refused (400: \"apex domains are not supported\")"
+        "Attaching 'example.co.uk' was refused (400: \"apex domains are not supported\")"
     )
     assert outcome.outputs["hint"] == (
-        "The platform does not support apex domains; attach for example 'www.example.com'."
+        "The platform does not support apex domains; attach for example 'www.example.co.uk'."
     )
     assert attached(world) == [WWW]
     (deployment,) = world.platform.deployments("site")
@@ -84,10 +93,10 @@ def test_apex_domains(world: World) -> None:
 def test_every_domain_is_tried(world: World) -> None:
     """Two refusals are told in one error; what could be removed is."""
     world.run(domains=[WWW])
-    outcome = world.run(domains=["-.a.example", "example.org"], remove_domains=[WWW])
+    outcome = world.run(domains=["-.a.example", "-.b.example"], remove_domains=[WWW])
     assert outcome.exit_code == 4
     assert "'-.a.example' was refused (400: \"invalid domain\")" in outcome.outputs["error"]
-    assert "'example.org' was refused" in outcome.outputs["error"]
+    assert "'-.b.example' was refused" in outcome.outputs["error"]
     assert attached(world) == []
 
 

@@ -57,6 +57,35 @@ def test_the_password_wherever_a_text_is_cut(world: World) -> None:
         assert "a pass" not in seen(world, outcome), length
 
 
+def test_what_is_in_key_files(world: World) -> None:
+    """It works, is shown nowhere, and the files are not deployed, even from inside of the folder."""
+    summary = world.folder.parent / "summary.md"
+    world.write({"index.html": b"x", "key.txt": f" {API_KEY}\n".encode()})
+    key = {"api_key": None, "api_key_file": world.folder / "key.txt"}
+    outcome = world.run(**key, summary_file=summary, log_level="debug")
+    assert outcome.exit_code == 0
+    assert list(world.stored()) == ["index.html"]
+    assert API_KEY not in seen(world, outcome)
+
+    running_web(world)
+    (world.folder.parent / "password").write_text(f"{PASSWORD}\n", "utf-8")
+    world.platform.faults.add(answers(json.dumps({"error": f"{PASSWORD} is wrong"}), 400, "/deploy$"))
+    file = world.folder.parent / "password"
+    outcome = deploy(world, **LOGIN, registry_password_file=file, summary_file=summary)
+    assert "*** is wrong" in seen(world, outcome)
+    assert PASSWORD not in seen(world, outcome)
+
+
+def test_no_spelling_of_a_secret_is_shown(world: World) -> None:
+    """Nor the one that does not count."""
+    world.env["PLUGIN_API_KEY"] = API_KEY
+    summary = world.folder.parent / "summary.md"
+    outcome = world.run(api_key="hunter2", app="hunter2", summary_file=summary)
+    assert outcome.exit_code == 4
+    assert "PLUGIN_API_KEY and ZEROKIE_API_KEY disagree; the first one counts" in outcome.log
+    assert "hunter2" not in seen(world, outcome)
+
+
 def test_the_key_on_an_unhealthy_page(world: World) -> None:
     """What the app itself answers is cut, too."""
     running_web(world)

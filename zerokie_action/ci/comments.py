@@ -86,24 +86,25 @@ class Discussion:
     permission: str
 
 
-def find_discussion(env: Mapping[str, str], *, github_token: str = "", gitlab_token: str = "") -> Discussion:
-    """Where the comment of this run belongs.
+def find_discussion(
+    env: Mapping[str, str], *, github_token: str = "", gitlab_token: str = "", pull_request: int | None = None
+) -> Discussion:
+    """Where the comment of this run belongs: `pull_request`, or else the one that the run is about.
 
     Raises:
         CannotComment: when this is no pull or merge request, or there is no token.
     """
     if env.get("GITHUB_ACTIONS") == "true":
-        return _on_github(env, github_token)
+        return _on_github(env, github_token, str(pull_request or _pull_request(env)))
     if env.get("GITLAB_CI"):
-        return _on_gitlab(env, gitlab_token)
+        return _on_gitlab(env, gitlab_token, str(pull_request or env.get("CI_MERGE_REQUEST_IID", "")))
     raise CannotComment("only on GitHub and GitLab is it known where to comment")
 
 
-def _on_github(env: Mapping[str, str], token: str) -> Discussion:
-    number = _pull_request(env)
+def _on_github(env: Mapping[str, str], token: str, number: str) -> Discussion:
     repository = env.get("GITHUB_REPOSITORY", "")
     if not number or repository.count("/") != 1:
-        raise CannotComment("this run does not belong to a pull request")
+        raise CannotComment("this run does not belong to a pull request; `pull-request` names one")
     if not token:
         raise CannotComment("`github-token` is not set: pass ${{ github.token }}")
     issues = f"/repos/{quote(repository)}/issues"
@@ -122,11 +123,10 @@ def _on_github(env: Mapping[str, str], token: str) -> Discussion:
     )
 
 
-def _on_gitlab(env: Mapping[str, str], token: str) -> Discussion:
+def _on_gitlab(env: Mapping[str, str], token: str, number: str) -> Discussion:
     api, project = env.get("CI_API_V4_URL", ""), env.get("CI_PROJECT_ID", "")
-    number = env.get("CI_MERGE_REQUEST_IID", "")
     if not (api and project and number):
-        raise CannotComment("this job does not belong to a merge request pipeline")
+        raise CannotComment("this job does not belong to a merge request pipeline; `pull-request` names one")
     if not token:
         raise CannotComment(
             "`gitlab-token` is not set: a project token may comment, the job's own token may not"

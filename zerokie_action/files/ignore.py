@@ -52,7 +52,7 @@ DEFAULT_IGNORE = (
 """Patterns that come before all others; `!pattern` brings one back."""
 
 _TOKEN = re.compile(
-    r"(?P<escape>\\.?) | (?P<stars>\*\*+) | (?P<bracket>\[[!^]?\]?[^]]*\]?) | (?P<comma>,) | .",
+    r"(?P<escape>\\.?) | (?P<stars>\*\*+) | (?P<bracket>\[[!^]?\]?[^]]*\]?) | .",
     re.DOTALL | re.VERBOSE,
 )
 # What means the same to git and to Python's `re`: ASCII characters that are special to neither, ranges of
@@ -69,7 +69,7 @@ class Patterns:
     __slots__ = ("_directories", "_directory_spec", "_file_spec")
 
     def __init__(self, patterns: Iterable[str]) -> None:
-        """Compile patterns that `parse_patterns` or `parse_input` returned."""
+        """Compile patterns that `parse_patterns` returned."""
         patterns = tuple(patterns)
         # pathspec judges whole paths: when it is given a directory as `a/`, a pattern such as `*` outranks
         # a later `!*/`. So a directory is judged as if it were a file, by patterns without the slash that
@@ -123,7 +123,7 @@ def ignore_rules(root: Path, *, ignore_file: str, ignore: Sequence[str]) -> tupl
         problems.append(f"`ignore-file`: {ignore_file!r} {problem}")
     for more_patterns, more_problems in (
         parse_patterns(lines, repr(ignore_file)),
-        parse_input(ignore, "ignore"),
+        parse_patterns(ignore, "`ignore`"),
     ):
         patterns += more_patterns
         problems += more_problems
@@ -131,7 +131,7 @@ def ignore_rules(root: Path, *, ignore_file: str, ignore: Sequence[str]) -> tupl
 
 
 def parse_patterns(lines: Iterable[str], origin: str) -> tuple[list[str], list[str]]:
-    """Read the lines of an ignore file, without their line ends.
+    """Read the lines of an input or of an ignore file, without their line ends.
 
     Returns the patterns, and a sentence for each line that is refused: in which line of `origin` it is,
     what is wrong with it, and what to write instead.
@@ -147,32 +147,6 @@ def parse_patterns(lines: Iterable[str], origin: str) -> tuple[list[str], list[s
         else:
             patterns.append(pattern)
     return patterns, problems
-
-
-def parse_input(lines: Iterable[str], name: str) -> tuple[list[str], list[str]]:
-    """Read the lines of the input `name`, as `parse_patterns` does; a comma that separates is refused."""
-    lines = tuple(lines)
-    separated = {
-        number: (line, parts)
-        for number, line in enumerate(lines, 1)
-        if not line.startswith("#") and len(parts := split_at_commas(line)) > 1
-    }
-    patterns, problems = parse_patterns(
-        ("" if number in separated else line for number, line in enumerate(lines, 1)), f"`{name}`"
-    )
-    problems += [
-        f"`{name}` line {number}: {line!r} has a comma; write one pattern a line: "
-        rf"{', then '.join(repr(part.strip()) for part in parts)}; where a name has a comma, write `\,`"
-        for number, (line, parts) in separated.items()
-    ]
-    return patterns, problems
-
-
-def split_at_commas(line: str) -> list[str]:
-    r"""Split a line into patterns. `\,` and a comma in brackets belong to a pattern."""
-    commas = [token.start() for token in _TOKEN.finditer(line) if token.lastgroup == "comma"]
-    starts = [0, *(comma + 1 for comma in commas)]
-    return [line[start:end] for start, end in zip(starts, [*commas, len(line)], strict=True)]
 
 
 def _compile(patterns: Iterable[str]) -> GitIgnoreSpec:

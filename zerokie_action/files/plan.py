@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.content_type import is_page
-from zerokie_action.files.ignore import Patterns, parse_input
+from zerokie_action.files.ignore import Patterns, parse_patterns
 from zerokie_action.files.manifest import MANIFEST_FOLDER, is_manifest_path, proof
 from zerokie_action.files.paths import is_addressable
 
@@ -125,7 +125,7 @@ def keep_patterns(keep: Sequence[str]) -> Patterns:
     Raises:
         ConfigurationError: a pattern is refused: it would protect nothing, or something else.
     """
-    patterns, problems = parse_input(keep, "keep")
+    patterns, problems = parse_patterns(keep, "`keep`")
     if problems:
         raise ConfigurationError(*problems)
     return Patterns(patterns)

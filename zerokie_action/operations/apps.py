@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from zerokie_action.environment import input_name
 from zerokie_action.errors import ConfigurationError, DeployError, RequestRejected
-from zerokie_action.inputs import input_name
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable

@@ -44,7 +44,10 @@ async def keep_comment(
 async def _put(settings: Settings, env: Mapping[str, str], network: Network, body: str) -> str:
     """Returns what was done, as a line of the log."""
     discussion = find_discussion(
-        env, github_token=_text(settings.github_token), gitlab_token=_text(settings.gitlab_token)
+        env,
+        github_token=_text(settings.github_token),
+        gitlab_token=_text(settings.gitlab_token),
+        pull_request=settings.pull_request,
     )
     headers = {"User-Agent": USER_AGENT, **discussion.headers}
     transport = HttpTransport(discussion.api, headers, network)

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zerokie_action.errors import RequestRejected
-from zerokie_action.inputs import host_name
+from zerokie_action.formats import host_name
 from zerokie_action.platform.refusals import CONFLICT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from zerokie_action.operations.job import Job
-
-_APEX_LABELS = 2
 
 
 async def update_domains(job: Job) -> None:
@@ -88,7 +86,7 @@ def _summary(refused: list[tuple[str, RequestRejected]]) -> RequestRejected:
     domain, error = refused[0]
     words = "; ".join(str(each) for _, each in refused)
     hint = error.hint
-    if "apex" in str(error).lower() or domain.count(".") < _APEX_LABELS:
+    if "apex" in str(error).lower():
         hint = f"The platform does not support apex domains; attach for example 'www.{domain}'."
     return RequestRejected(
         f"The deploy succeeded, but not all of its domains: {words}", status=error.status, hint=hint

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING
 import anyio
 
 from zerokie_action.errors import DeployError, LockLost
+from zerokie_action.formats import check_api_url
 from zerokie_action.http.network import Network
 from zerokie_action.http.retry import Retries
-from zerokie_action.inputs import check_api_url
 from zerokie_action.lock.session import Session
 from zerokie_action.platform.models import Counts
 from zerokie_action.platform.platform import Platform
 from zerokie_action.settings import DEFAULT_API_URL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from zerokie_action.ci import CI
+    from zerokie_action.environment import Environment
     from zerokie_action.lock.state import HeldLock, StateRecord
     from zerokie_action.shutdown import Signals
 
@@ -29,8 +30,7 @@ _RETRIES = 5
 
 def release_locks(
     held: Sequence[HeldLock],
-    texts: Mapping[str, str],
-    env: Mapping[str, str],
+    environment: Environment,
     *,
     state: StateRecord,
     ci: CI,
@@ -40,20 +40,19 @@ def release_locks(
 
     Args:
         held: what may be held.
-        texts: the inputs that are set, `api_key` among them.
-        env: for proxies and certificate authorities.
+        environment: for `api-key` and `api-url`, proxies and certificate authorities.
         state: where to record what is released.
         ci: for the log.
         signals: the first one ends it early.
 
     Raises:
-        ValueError, ConfigurationError: when the inputs or `env` don't lead to the platform.
+        ValueError, ConfigurationError: when the environment does not lead to the platform.
     """
     connect = partial(
         Platform,
-        check_api_url(texts.get("api_url", DEFAULT_API_URL)),
-        texts["api_key"],
-        Network(env),
+        check_api_url(environment.text("api_url") or DEFAULT_API_URL),
+        environment.text("api_key"),
+        Network(environment.env),
         Retries(_RETRIES),
         notice=ci.info,
         clean=ci.redact,

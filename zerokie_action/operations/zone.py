@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
+from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.plan import keep_patterns, make_plan
 from zerokie_action.files.reading import check_unchanged
 from zerokie_action.lock.lock import deploy_lock
@@ -122,6 +123,14 @@ async def _compare(job: Job, folder: Scan, keep: Patterns, *, exists: bool) -> P
     )
     for path in plan.unaddressable:
         job.warn(f"The remote path {path!r} can't be addressed safely; it is left alone")
+    most = job.settings.max_deletes
+    if most is not None and len(plan.delete) > most:
+        _list_paths(job, "to delete", plan.delete)
+        raise ConfigurationError(
+            f"`max-deletes`: this deploy would delete {human_files(len(plan.delete))}, more than {most:,}",
+            hint="No file was written or deleted. If that is what you want, raise `max-deletes`; "
+            "if not, check what is in the folder, or add patterns to `keep`.",
+        )
     return plan
 
 

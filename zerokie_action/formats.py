@@ -1,88 +1,32 @@
-"""Inputs as they arrive: how their names are spelled, and how their text becomes values.
+"""The contract's own formats: text that becomes a value, or is refused.
 
-Every parser takes the text of one input and returns a value or raises `ValueError` with a
-sentence that says what is wrong and what to write instead. A value that is or may hold a secret
-(a token, `env`, a URL's query) is never quoted.
+Each function takes the text of one input and returns a value, or raises `ValueError` with a sentence that
+says what is wrong and what to write instead. What is or may hold a secret (a token, `env`, a URL's query) is
+never quoted.
 """
+# os.path says no where pathlib raises: a name that is too long, a folder that can't be entered.
+# ruff: noqa: PTH112, PTH113, PTH120
 
 from __future__ import annotations
 
 import ipaddress
-import math
+import os.path
 import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
     from urllib.parse import SplitResult
 
 _DURATION = re.compile(
     r"(?:([0-9]{1,9})h)?\s*(?:([0-9]{1,9})m)?\s*(?:([0-9]{1,9}(?:\.[0-9]{1,9})?)s)?", re.IGNORECASE
 )
 _SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
-_UNITS = (3600.0, 60.0, 1.0)
-_FLAGS = {
-    "true": True,
-    "yes": True,
-    "on": True,
-    "1": True,
-    "false": False,
-    "no": False,
-    "off": False,
-    "0": False,
-}
-
-
-def input_name(field: str) -> str:
-    """The input's name as users write it: `api-key` for the field `api_key`."""
-    return field.replace("_", "-")
-
-
-def spellings(field: str) -> tuple[str, ...]:
-    """Environment variables that carry the input of this field name, first match wins.
-
-    `api_key` is read from `INPUT_API-KEY` (GitHub keeps the dash), `INPUT_API_KEY`,
-    `PLUGIN_API_KEY` (Woodpecker, Drone) and `ZEROKIE_API_KEY`.
-    """
-    upper = field.upper()
-    names = (f"INPUT_{input_name(upper)}", f"INPUT_{upper}", f"PLUGIN_{upper}", f"ZEROKIE_{upper}")
-    return tuple(dict.fromkeys(names))
-
-
-def find(env: Mapping[str, str], field: str) -> tuple[str, str] | None:
-    """The variable that carries an input, and its text without surrounding white space; None when not set."""
-    for variable in spellings(field):
-        text = _trimmed(env.get(variable, ""))
-        if text and not (variable == "ZEROKIE_DOMAINS" and text.startswith("[")):
-            return variable, text
-        # A JSON list there is the output `domains` of an earlier job, which GitLab hands on under
-        # that name: what that deploy reported, not what this one should do.
-    return None
-
-
-def read(env: Mapping[str, str], fields: Iterable[str]) -> dict[str, str]:
-    """The text of every input of these names that is set, by field name.
-
-    `RUNNER_DEBUG`, which GitHub sets for a run with debug logging, outranks `log-level`.
-    """
-    texts = {field: found[1] for field in fields if (found := find(env, field))}
-    if env.get("RUNNER_DEBUG") == "1":
-        texts["log_level"] = "debug"
-    return texts
-
-
-def is_reported(env: Mapping[str, str], field: str) -> bool:
-    """Whether an input may be what an earlier job reported: GitLab hands outputs on as `ZEROKIE_…`."""
-    found = find(env, field)
-    return bool(env.get("ZEROKIE_STATUS")) and found is not None and found[0] == f"ZEROKIE_{field.upper()}"
-
-
-def _trimmed(value: str) -> str:
-    text = value.strip()
-    cut_off = value.lstrip()[len(text) :]
-    # The last pattern of `ignore` or `keep` may end in an escaped space.
-    return f"{text} " if text.endswith("\\") and cut_off.startswith(" ") else text
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
+_SEPARATOR = re.compile(r"(\\.|\[[!^]?\]?[^\]\n]*\])|,")
+"""A comma, but one after a backslash or in brackets."""
+_BEFORE_VARIABLE = re.compile(r"(\\?),(?=\s*[A-Za-z_][A-Za-z0-9_.-]*=)")
 
 
 def parse_duration(text: str) -> float:
@@ -92,41 +36,42 @@ def parse_duration(text: str) -> float:
     match = _DURATION.fullmatch(text)
     if not match or not any(match.groups()):
         raise ValueError(f"{text!r} is not a duration; write for example 90, 90s, 5m or 1h30m")
-    return sum(float(number) * unit for number, unit in zip(match.groups(), _UNITS, strict=True) if number)
+    return sum(
+        float(number) * unit for number, unit in zip(match.groups(), _UNITS.values(), strict=True) if number
+    )
 
 
-def duration(lowest: str, highest: str | None = None) -> Callable[[str], float]:
-    """A parser for durations in a range; both ends belong to it."""
-    bounds = f"from {lowest} to {highest}" if highest else f"of at least {lowest}"
-    shortest, longest = parse_duration(lowest), parse_duration(highest) if highest else math.inf
-
-    def parse(text: str) -> float:
-        seconds = parse_duration(text)
-        if not shortest <= seconds <= longest:
-            raise ValueError(f"{text!r} is out of range; write a duration {bounds}")
-        return seconds
-
-    return parse
+def written_duration(seconds: float) -> str:
+    """A duration as `parse_duration` reads it: `15m`."""
+    unit = next(unit for unit, size in _UNITS.items() if seconds % size == 0)
+    return f"{seconds / _UNITS[unit]:.0f}{unit}"
 
 
-def parse_flag(text: str) -> bool:
-    """True or false from true/false/yes/no/on/off/1/0 in any case."""
-    try:
-        return _FLAGS[text.lower()]
-    except KeyError:
-        raise ValueError(f"{text!r} is neither true nor false; write true or false") from None
+def split_at_commas(text: str, *, only_variables: bool = False) -> str:
+    r"""One item a line, of a list that Woodpecker or Drone has joined with commas.
+
+    `\,` and a comma in brackets separate nothing; nor does one in a comment, or, with `only_variables`, one
+    that no `NAME=` follows.
+    """
+
+    def split(line: str) -> str:
+        if line.lstrip().startswith("#"):
+            return line
+        if only_variables:
+            return _BEFORE_VARIABLE.sub(lambda found: "," if found[1] else "\n", line)
+        return _SEPARATOR.sub(lambda found: found[1] or "\n", line)
+
+    return "\n".join(map(split, split_lines(text)))
 
 
-def whole_number(lowest: int, highest: int | None = None) -> Callable[[str], int]:
-    """A parser for whole numbers in a range; both ends belong to it."""
-    bounds = f"from {lowest} to {highest}" if highest else f"of at least {lowest}"
+def split_lines(text: str) -> list[str]:
+    """The lines of a text, whatever breaks them; no other character does."""
+    return re.split(r"\r\n?|\n", text)
 
-    def parse(text: str) -> int:
-        if re.fullmatch(r"[0-9]{1,9}", text) and lowest <= int(text) <= (highest or math.inf):
-            return int(text)
-        raise ValueError(f"{text!r} is not a whole number {bounds}")
 
-    return parse
+def parse_lines(text: str) -> tuple[str, ...]:
+    """One item a line; blank lines and lines that start with `#` are skipped."""
+    return tuple(line for line in map(str.strip, split_lines(text)) if line and not line.startswith("#"))
 
 
 def parse_patterns(text: str) -> tuple[str, ...]:
@@ -134,22 +79,33 @@ def parse_patterns(text: str) -> tuple[str, ...]:
 
     A line that is skipped is an empty one.
     """
-    lines = (line.lstrip() for line in re.split(r"\r\n?|\n", text))
-    return tuple("" if line.startswith("#") else line for line in lines)
-
-
-def parse_lines(text: str) -> tuple[str, ...]:
-    """One item per line; blank lines and lines that start with `#` are skipped."""
-    return tuple(line.rstrip() for line in parse_patterns(text) if line)
+    lines = [line.lstrip() for line in split_lines(text)]
+    patterns = tuple("" if line.startswith("#") else line for line in lines)
+    for pattern in patterns:
+        if any(not found[1] for found in _SEPARATOR.finditer(pattern)):
+            raise ValueError(f"{pattern!r} has a comma; write one pattern a line, and \\, for a comma itself")
+    return patterns
 
 
 def parse_domains(text: str) -> tuple[str, ...]:
-    """One host name per line."""
+    """One host name a line."""
     domains = parse_lines(text)
     for domain in domains:
         labels = domain.removesuffix(".").split(".")
         if not all(labels) or not domain.isprintable() or re.search(r"[\s,:/\\?#@]", domain):
             raise ValueError(f"{domain!r} is not a domain; write one name per line, such as www.example.com")
+    return domains
+
+
+def parse_new_domains(text: str) -> tuple[str, ...]:
+    """Host names that the platform can serve."""
+    domains = parse_domains(text)
+    for domain in map(host_name, domains):
+        if domain.count(".") == 1:
+            raise ValueError(
+                f"{domain!r} is an apex domain, which the platform does not support; "
+                f"attach for example 'www.{domain}'"
+            )
     return domains
 
 
@@ -192,6 +148,13 @@ def check_image(text: str) -> str:
     if not text.isprintable() or re.search(r"\s", text) or "://" in text:
         raise ValueError(f"{text!r} is not an image; write for example ghcr.io/owner/name:1.2")
     return text
+
+
+def check_api_key(text: str) -> str:
+    """The platform's key, and not the path of the file that it is in."""
+    if os.path.isfile(text):
+        raise ValueError("the value is the path of a file; set `api-key-file` to it, and not `api-key`")
+    return check_token(text)
 
 
 def check_token(text: str) -> str:
@@ -243,6 +206,13 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def check_report_file(path: Path) -> Path:
+    """A file that can be written."""
+    if problem := _unwritable(str(path)):
+        raise ValueError(problem)
+    return path
+
+
 def _refuse_ambiguous(path: str) -> None:
     # Each program on the way may read these in its own way; what comes back is a 404 that blames the app.
     if any(unquote(segment) in {"", ".", ".."} for segment in path.split("/")[1:]):
@@ -268,3 +238,16 @@ def _split_url(text: str) -> SplitResult | None:
     except ValueError:
         return None
     return parts
+
+
+def _unwritable(path: str) -> str:
+    folder = os.path.dirname(path) or "."
+    if os.path.isdir(path):
+        return f"{path!r} is a folder; give the path of a file"
+    if not os.path.isdir(folder):
+        return f"the folder {folder!r} does not exist; create it first or choose another path"
+    try:
+        allowed = any(os.access(place, os.W_OK, effective_ids=True) for place in (path, folder))
+    except ValueError:
+        return f"{path!r} can't be the path of a file; choose another path"
+    return "" if allowed else f"{path!r} can't be written (Permission denied); choose another path"

@@ -1,6 +1,6 @@
-"""What documents show and the code knows: inputs, outputs, exit codes, and examples that are files.
+"""Rewrite what documents show and the code knows: inputs, outputs, exit codes, and examples that are files.
 
-`python -m zerokie_action.documentation` rewrites, in `action.yml` and the README, what stands between a
+`make docs` runs it. In `action.yml`, `templates/deploy.yml` and the README it fills what stands between a
 marker `begin NAME` and the next `end NAME`; a test fails when that is not current.
 """
 
@@ -8,77 +8,61 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
-
-from pydantic import SecretStr
-from pydantic_core import PydanticUndefined
-
-from zerokie_action import errors
-from zerokie_action.inputs import input_name
-from zerokie_action.report.outputs import OUTPUTS
-from zerokie_action.settings import Settings
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from pydantic.fields import FieldInfo
+from typing import TYPE_CHECKING
 
 ROOT = Path(__file__).resolve().parent.parent
-_REQUIRED = {"api_key", "app"}
-_UNITS = ((3600, "h"), (60, "m"), (1, "s"))
+sys.path.insert(0, str(ROOT))
+
+from zerokie_action.help import exit_codes, inputs  # noqa: E402 - found by the line above
+from zerokie_action.report.outputs import OUTPUTS  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+_OF_THE_COMPONENT = (
+    "app",
+    "directory",
+    "image",
+    "create",
+    "dry-run",
+    "health-check",
+    "rollback",
+    "comment",
+)
+"""The inputs that the GitLab component has; the others are CI/CD variables."""
 
 
-class Input(NamedTuple):
-    """One row of the table of inputs; `default` is the text that stands for it, empty for none."""
-
-    name: str
-    default: str
-    required: bool
-    description: str
-
-
-def inputs() -> Iterator[Input]:
-    """Every input, in the documented order."""
-    for field, info in Settings.model_fields.items():
-        yield Input(input_name(field), _default(info), field in _REQUIRED, info.description or "")
-
-
-def _default(info: FieldInfo) -> str:
-    default = info.default
-    if default in (None, PydanticUndefined, ()) or isinstance(default, SecretStr):
-        return ""
-    if isinstance(default, bool):
-        return str(default).lower()
-    return _duration(default) if isinstance(default, float) else str(default)
-
-
-def _duration(seconds: float) -> str:
-    size, unit = next((size, unit) for size, unit in _UNITS if seconds % size == 0)
-    return f"{seconds / size:.0f}{unit}"
-
-
-def exit_codes() -> Iterator[tuple[str, str, str]]:
-    """Code, error class (empty for none) and meaning, from the tree in `zerokie_action.errors`."""
-    yield "0", "", "done"
-    yield "1", "", "unexpected: a defect; `log-level: debug` shows the traceback"
-    for name, code, meaning in re.findall(r"── (\w+)\s+(128 \+ n|\d+)\s+(.+)", errors.__doc__ or ""):
-        yield code, name, meaning
+def _described(description: str, default: str) -> str:
+    """The description names the default. Only the code has it: a variable counts where nothing is set."""
+    return json.dumps(f"{description} Default: `{default}`." if default else description)
 
 
 def _action_inputs() -> str:
     lines = []
     for row in inputs():
-        lines += [f"{row.name}:", f"  description: {json.dumps(row.description)}"]
+        lines += [f"{row.name}:", f"  description: {_described(row.description, row.default)}"]
         lines += ["  required: true"] if row.required else []
-        lines += [f"  default: {json.dumps(row.default)}"] if row.default else []
     return textwrap.indent("\n".join(lines) + "\n", "  ")
 
 
 def _action_outputs() -> str:
     lines = [f"{name}:\n  description: {json.dumps(description)}\n" for name, description in OUTPUTS.items()]
     return textwrap.indent("".join(lines), "  ")
+
+
+def _component_inputs() -> str:
+    rows = {row.name: row for row in inputs()}
+    lines = []
+    for row in map(rows.__getitem__, _OF_THE_COMPONENT):
+        lines += [f"{row.name}:", f"  description: {_described(row.description, row.default)}"]
+        if row.default == "false":
+            lines += ["  type: boolean", "  default: false"]
+        elif not row.required:
+            lines += ['  default: ""']
+    return textwrap.indent("\n".join(lines) + "\n", "    ")
 
 
 def _input_table() -> str:
@@ -116,6 +100,7 @@ def _example(path: str, *, begin: str = "") -> str:
 
 DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
     "action.yml": {"inputs": _action_inputs, "outputs": _action_outputs},
+    "templates/deploy.yml": {"inputs": _component_inputs},
     "README.md": {
         "inputs": _input_table,
         "outputs": _output_table,
@@ -128,9 +113,8 @@ DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
 """The generated parts of each document, by the name in their markers."""
 
 
-def updated(name: str) -> str:
-    """A document of this checkout with all its parts as they should be."""
-    text = (ROOT / name).read_text("utf-8")
+def updated(name: str, text: str) -> str:
+    """The text of a document with all its parts as they should be."""
     for part, render in DOCUMENTS[name].items():
         text = _filled(text, part, render())
     return text
@@ -144,10 +128,11 @@ def _filled(text: str, part: str, content: str) -> str:
     return filled
 
 
-def main() -> None:
-    """Rewrite the documents of this checkout."""
+def main(root: Path = ROOT) -> None:
+    """Rewrite the documents of a checkout."""
     for name in DOCUMENTS:
-        (ROOT / name).write_text(updated(name), "utf-8")
+        document = root / name
+        document.write_text(updated(name, document.read_text("utf-8")), "utf-8")
 
 
 if __name__ == "__main__":
