@@ -242,6 +242,16 @@ def test_a_report_that_cannot_be_written_does_not_stop_the_others(world: World, 
     assert bool(outcome.outputs) is (name != "output_file")
 
 
+def test_a_run_that_is_skipped_reports_as_well(world: World) -> None:
+    """So a report that has no place is a mistake there, too."""
+    skipped = {"api_key": None, "skip_without_key": True}
+    outcome = world.run(**skipped, dotenv_file="deploy.env")
+    assert (outcome.exit_code, outcome.outputs["status"]) == (0, "skipped")
+    outcome = world.run(**skipped, dotenv_file="missing/deploy.env")
+    assert (outcome.exit_code, outcome.outputs["status"]) == (2, "failed")
+    assert "the folder 'missing' does not exist" in outcome.log
+
+
 @pytest.mark.parametrize(
     ("one", "other", "wrong"),
     [

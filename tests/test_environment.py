@@ -33,7 +33,7 @@ def test_the_first_spelling_that_is_not_empty_wins(env: dict[str, str]) -> None:
     set_ones = [(name, env[name].strip()) for name in spellings("api_key") if env.get(name, "").strip()]
     environment = Environment(env)
     assert environment.text("api_key") == (set_ones[0][1] if set_ones else "")
-    assert environment.carriers("api_key") == [name for name, _ in set_ones]
+    assert environment.variables_of("api_key") == [name for name, _ in set_ones]
 
 
 def test_reported_domains_are_not_the_input() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from tests.ci.grammar import HOSTILE
-from tests.support.settings import doubts, load, load_reports
+from tests.support.settings import load, load_reports, name_warnings
 from zerokie_action.environment import Environment, spellings
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.settings import INPUTS, ReportSettings, operation, secrets
@@ -709,14 +709,14 @@ def test_spellings_that_disagree(one: dict[str, str], other: dict[str, str], dif
     (first,), (second,) = one, other
     name = first.removeprefix("INPUT_").lower().replace("_", "-")
     expected = [f"`{name}`: {first} and {second} disagree; the first one counts"] if differ else []
-    assert doubts(one | other) == expected
+    assert name_warnings(one | other) == expected
 
 
 def test_dry_run_must_be_clear() -> None:
     """Half of a dry run is a deploy."""
     env = MINIMAL | {"INPUT_DRY-RUN": "false", "ZEROKIE_DRY_RUN": "true"}
     assert problems(env) == ("`dry-run`: INPUT_DRY-RUN and ZEROKIE_DRY_RUN disagree; keep one of them",)
-    assert doubts(env) == []
+    assert name_warnings(env) == []
     assert load(MINIMAL | {"INPUT_DRY-RUN": "yes", "ZEROKIE_DRY_RUN": "true"}).dry_run
 
 
@@ -737,7 +737,7 @@ def test_unknown_names_share_a_warning() -> None:
         "STATE_session": "s",
         "ZEROKIE": "x",
     }
-    assert doubts(env) == [
+    assert name_warnings(env) == [
         (
             "no input is read from INPUT_NAME, PLUGIN_HEALTHCHECK (did you mean ZEROKIE_HEALTH_CHECK?), "
             "ZEROKIE_CONCURENCY (did you mean ZEROKIE_CONCURRENCY?), zerokie_port (did you mean ZEROKIE_PORT?); "
@@ -810,15 +810,15 @@ REPORT = {
 def test_an_earlier_report_may_have_replaced_inputs() -> None:
     """The job can't see what it would have been, so it is told what to do."""
     env = {"ZEROKIE_API_KEY": "key"} | REPORT
-    (sentence,) = doubts(env)
+    (sentence,) = name_warnings(env)
     assert sentence == (
         "an earlier job's dotenv report is in this environment, and replaces ZEROKIE_APP and ZEROKIE_IMAGE of "
         "this job; if it is about something else, set INPUT_APP and INPUT_IMAGE, or keep the report away with "
         "`dependencies: []`"
     )
-    assert doubts(env | {"INPUT_APP": "other", "INPUT_IMAGE": "nginx:2"}) == []
-    assert doubts(env | {"GITLAB_CI": ""}) == []
-    assert doubts(IMAGE | {"GITLAB_CI": "true"}) == []
+    assert name_warnings(env | {"INPUT_APP": "other", "INPUT_IMAGE": "nginx:2"}) == []
+    assert name_warnings(env | {"GITLAB_CI": ""}) == []
+    assert name_warnings(IMAGE | {"GITLAB_CI": "true"}) == []
 
 
 def test_a_reported_image_is_ignored_where_no_image_belongs() -> None:

@@ -61,22 +61,22 @@ class Environment:
         for field in _KEYS:
             self._read_key_file(field)
 
-    def carriers(self, field: str) -> list[str]:
+    def variables_of(self, field: str) -> list[str]:
         """The variables that carry this input, the one that counts first."""
         return [variable for variable in spellings(field) if variable in self.variables]
 
     def text(self, field: str) -> str:
         """The input's text; empty when it is not set."""
-        return next((self.variables[variable] for variable in self.carriers(field)), "")
+        return next((self.variables[variable] for variable in self.variables_of(field)), "")
 
     def label(self, field: str) -> str:
         """The input for a message: its name, and in brackets the variable that was read."""
-        variable = self._origins.get(field) or next(iter(self.carriers(field)), "")
+        variable = self._origins.get(field) or next(iter(self.variables_of(field)), "")
         return f"`{input_name(field)}` ({variable})" if variable else f"`{input_name(field)}`"
 
     def is_reported(self, field: str) -> bool:
         """Whether the input may be what an earlier job reported."""
-        return "ZEROKIE_STATUS" in self.variables and self.carriers(field)[:1] == [spellings(field)[-1]]
+        return "ZEROKIE_STATUS" in self.variables and self.variables_of(field)[:1] == [spellings(field)[-1]]
 
     def _drop_reported(self) -> None:
         """Forget what an earlier job did, which GitLab hands on as `ZEROKIE_…`, where it can't be meant."""
@@ -87,7 +87,7 @@ class Environment:
             del self.variables["ZEROKIE_IMAGE"]
         if "ZEROKIE_STATUS" in self.variables:
             for field in ("app", "image"):
-                for variable in self.carriers(field)[1:]:
+                for variable in self.variables_of(field)[1:]:
                     del self.variables[variable]
 
     def _read_key_file(self, field: str) -> None:
@@ -110,7 +110,7 @@ class Environment:
             return
         self.key_files_content.append(content)
         if content and not self.text(field):
-            self._origins[field] = self.carriers(name)[0]
+            self._origins[field] = self.variables_of(name)[0]
             self.variables[spellings(field)[-1]] = content
 
 

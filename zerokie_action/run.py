@@ -18,7 +18,7 @@ from zerokie_action.lock.state import StateRecord, default_file, state_files_bes
 from zerokie_action.operations.job import Job
 from zerokie_action.platform.platform import Platform
 from zerokie_action.report.result import Result
-from zerokie_action.settings import doubts, load, load_reports, operation, secrets
+from zerokie_action.settings import load, load_reports, name_warnings, operation, secrets
 from zerokie_action.shield import Shield
 from zerokie_action.text import human_seconds
 from zerokie_action.validation import skips
@@ -75,8 +75,8 @@ async def carry_out(env: Mapping[str, str], network: Network, signals: Signals, 
         ci.mask(secret)
     result = Result(operation=operation(environment), app=environment.text("app"))
     run = _Run(env, network, signals, ci, result, report_settings)
-    for doubt in doubts(environment):
-        run.warn(doubt)
+    for warning in name_warnings(environment):
+        run.warn(warning)
     error: BaseException | None = None
     settings: Settings | None = None
     if skips(environment) and not problems:

@@ -71,7 +71,7 @@ class _Inputs(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what an `InputSource` has found: the process' environment is not read."""
+        """Only what an `InputSource` has found: pydantic's own sources read the process' environment."""
         del settings_cls, env_settings, dotenv_settings, file_secret_settings
         return (init_settings,)
 
@@ -185,7 +185,9 @@ class Settings(_Inputs):
     timeout: Seconds = Field(1800.0, ge=1, description="How long the whole operation may take.")
     retries: int = Field(5, ge=0, le=100, description="Retries for each request that is safe to repeat.")
     comment: bool = Field(
-        default=False, description="GitHub, GitLab: keep one comment on the pull or merge request up to date."
+        default=False,
+        description="GitHub, GitLab: keep one comment on the pull or merge request up to date; needs "
+        "`github-token` or `gitlab-token`.",
     )
     pull_request: int | None = Field(
         None,
@@ -279,7 +281,7 @@ def secrets(environment: Environment) -> list[str]:
     fields = [
         field for field, info in INPUTS.items() if SecretStr in (info.annotation, *get_args(info.annotation))
     ]
-    values = [environment.variables[name] for field in fields for name in environment.carriers(field)]
+    values = [environment.variables[name] for field in fields for name in environment.variables_of(field)]
     return [*dict.fromkeys((*values, *environment.key_files_content))]
 
 
@@ -318,7 +320,7 @@ def load(environment: Environment, reports: ReportSettings, problems_of_reports:
             for field, sentence in _disagreements(environment)
             if field == "dry_run"
         ),
-        *validation.unclear_names(environment, INPUTS),
+        *validation.near_misses(environment, INPUTS),
         *validation.missing_key(environment),
         *validation.conflicting_inputs(raw_inputs),
         *validation.wrong_patterns(raw_inputs, environment),
@@ -331,7 +333,7 @@ def load(environment: Environment, reports: ReportSettings, problems_of_reports:
     return settings
 
 
-def doubts(environment: Environment) -> list[str]:
+def name_warnings(environment: Environment) -> list[str]:
     """What may be a mistake about the inputs' names, one sentence each, for warnings."""
     return [
         *filter(
@@ -348,7 +350,7 @@ def doubts(environment: Environment) -> list[str]:
 def _disagreements(environment: Environment) -> Iterator[tuple[str, str]]:
     """Yield each input that two variables set to different values, by field name, with the names of both."""
     for field in INPUTS:
-        first, *others = environment.carriers(field) or [""]
+        first, *others = environment.variables_of(field) or [""]
         for other in others:
             if _value(environment, field, first) != _value(environment, field, other):
                 yield field, f"`{input_name(field)}`: {first} and {other} disagree"

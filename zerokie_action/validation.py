@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 
 _REGISTRY = ("registry_server", "registry_username", "registry_password")
 _PATTERNS = ("ignore", "keep")
-_CLEAR = ("dry_run", "keep", "ignore", "delete_stale", "max_deletes")
-"""A deploy that misses one of these deletes or writes what it should not."""
+_PROTECTIVE = ("dry_run", "keep", "ignore", "delete_stale", "max_deletes")
+"""Without one of these, a deploy may write or delete what its author wanted to protect."""
+_TRUE = {"true", "t", "yes", "y", "on", "1"}
+"""As pydantic reads a boolean: this is asked before there are settings."""
 _OUTPUT_VARIABLES = {f"ZEROKIE_{name.upper().replace('-', '_')}" for name in OUTPUTS}
 _CLOSE = 0.8
 
@@ -37,7 +39,7 @@ _CLOSE = 0.8
 
 def skips(environment: Environment) -> bool:
     """Whether the run has nothing to do: no key, and `skip-without-key` says that this is fine."""
-    skip = environment.text("skip_without_key").lower() in {"true", "yes", "on", "1"}
+    skip = environment.text("skip_without_key").lower() in _TRUE
     return skip and not environment.text("api_key") and not environment.problems
 
 
@@ -133,10 +135,10 @@ def container_hint(path: str, env: Mapping[str, str]) -> str:
 # --- names
 
 
-def unclear_names(environment: Environment, fields: Iterable[str]) -> Iterator[str]:
-    """Yield a sentence for each variable that was nearly an input with which a deploy would do less harm."""
+def near_misses(environment: Environment, fields: Iterable[str]) -> Iterator[str]:
+    """Yield a sentence for each variable whose name is nearly that of an input that protects files."""
     unknown = _unknown(environment, fields)
-    for field in _CLEAR:
+    for field in _PROTECTIVE:
         if not environment.text(field):
             for variable in unknown:
                 if _is_nearly(_letters(variable.partition("_")[2]), _letters(field)):

@@ -23,6 +23,6 @@ def load_reports(env: Mapping[str, str]) -> settings.ReportSettings:
     return reports
 
 
-def doubts(env: Mapping[str, str]) -> list[str]:
+def name_warnings(env: Mapping[str, str]) -> list[str]:
     """What is suspicious about an environment."""
-    return settings.doubts(Environment(env))
+    return settings.name_warnings(Environment(env))
