@@ -81,7 +81,7 @@ def test_a_key_from_a_file(tmp_path: Path, field: str, content: str) -> None:
     environment = Environment({variable: str(file)})
     assert environment.text(field) == "hunter2"
     assert environment.label(field) == f"`{field.replace('_', '-')}` ({variable})"
-    assert (environment.problems, environment.key_files_content) == ([], ["hunter2"])
+    assert (environment.problems, environment.key_file_contents) == ([], ["hunter2"])
 
 
 @FILES
@@ -101,7 +101,7 @@ def test_a_key_and_a_key_file(tmp_path: Path, field: str) -> None:
     upper, name = field.upper(), field.replace("_", "-")
     environment = Environment({f"ZEROKIE_{upper}_FILE": str(file), f"INPUT_{upper}": "other"})
     assert environment.problems == [f"`{name}` and `{name}-file` are both set; keep one of them"]
-    assert environment.key_files_content == ["hunter2"]
+    assert environment.key_file_contents == ["hunter2"]
 
 
 @pytest.mark.parametrize(

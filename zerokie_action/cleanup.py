@@ -31,7 +31,7 @@ def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> int:
     environment = Environment(env)
     level, key = environment.text("log_level"), environment.text("api_key")
     ci = detect(env, stream, level if level in get_args(Level) else "info")  # type: ignore[arg-type]  # it is one
-    for secret in (key, *environment.key_files_content):
+    for secret in (key, *environment.key_file_contents):
         ci.mask(secret)
     try:
         state_file = environment.text("state_file")

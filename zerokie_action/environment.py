@@ -7,6 +7,7 @@ nothing to do. `zerokie_action.settings` makes values of the texts.
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -43,14 +44,14 @@ class Environment:
         variables: what is set in it, without white space around the values, and without what only an earlier
             job reported.
         problems: what is wrong with key files, one sentence each.
-        key_files_content: what is in the key files, to be shown nowhere.
+        key_file_contents: what is in the key files, to be shown nowhere.
     """
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self.env = env
         self.variables = {name: text for name, value in env.items() if (text := _trimmed(value))}
         self.problems: list[str] = []
-        self.key_files_content: list[str] = []
+        self.key_file_contents: list[str] = []
         self._origins: dict[str, str] = {}
         self._drop_reported()
         if self.variables.get("RUNNER_DEBUG") == "1":  # GitHub's "debug logging" outranks `log-level`
@@ -86,8 +87,8 @@ class Environment:
         if takes_no_image and self.is_reported("image"):
             del self.variables["ZEROKIE_IMAGE"]
         if "ZEROKIE_STATUS" in self.variables:
-            for field in ("app", "image"):
-                for variable in self.variables_of(field)[1:]:
+            for variable, field in (("ZEROKIE_APP", "app"), ("ZEROKIE_IMAGE", "image")):
+                if variable in self.variables_of(field)[1:]:
                     del self.variables[variable]
 
     def _read_key_file(self, field: str) -> None:
@@ -108,7 +109,7 @@ class Environment:
                 "name a text file that holds the secret and nothing else"
             )
             return
-        self.key_files_content.append(content)
+        self.key_file_contents.append(content)
         if content and not self.text(field):
             self._origins[field] = self.variables_of(name)[0]
             self.variables[spellings(field)[-1]] = content
@@ -122,7 +123,7 @@ def _trimmed(value: str) -> str:
 
 
 def _content(path: str) -> str:
-    with open(path, "rb") as file:  # noqa: PTH123 - pathlib refuses other names than this
+    with Path(path).open("rb") as file:
         content = file.read(_LARGEST_KEY_FILE + 1)
     if len(content) > _LARGEST_KEY_FILE:
         raise ValueError("too large for a secret")
