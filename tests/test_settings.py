@@ -769,6 +769,7 @@ def test_names_that_must_be_clear(variable: str, name: str) -> None:
     assert problems(MINIMAL | {variable: "1"}) == (
         f"{variable} is not an input, but nearly `{name}`; set {right}, or remove it",
     )
+    assert name_warnings({variable: "1"}) == []
     load(MINIMAL | {variable: " "})
     load(MINIMAL | {variable: "1", right: "1"})
 

@@ -137,20 +137,16 @@ def container_hint(path: str, env: Mapping[str, str]) -> str:
 
 def near_misses(environment: Environment, fields: Iterable[str]) -> Iterator[str]:
     """Yield a sentence for each variable whose name is nearly that of an input that protects files."""
-    unknown = _unknown(environment, fields)
-    for field in _PROTECTIVE:
-        if not environment.text(field):
-            for variable in unknown:
-                if _is_nearly(_letters(variable.partition("_")[2]), _letters(field)):
-                    yield (
-                        f"{variable} is not an input, but nearly `{input_name(field)}`; "
-                        f"set {spellings(field)[-1]}, or remove it"
-                    )
+    for variable, field in _near_misses(environment, fields).items():
+        yield (
+            f"{variable} is not an input, but nearly `{input_name(field)}`; "
+            f"set {spellings(field)[-1]}, or remove it"
+        )
 
 
 def unknown_names(environment: Environment, fields: Collection[str]) -> str:
-    """A warning about all variables that look like inputs, and are none; empty when there are none."""
-    unknown = _unknown(environment, fields)
+    """A warning about all other variables that look like inputs, and are none; empty when there are none."""
+    unknown = sorted(_unknown(environment, fields) - _near_misses(environment, fields).keys())
     if not unknown:
         return ""
     import difflib  # noqa: PLC0415 - nearly always there is no such variable
@@ -175,10 +171,20 @@ def earlier_report(environment: Environment) -> str:
     )
 
 
-def _unknown(environment: Environment, fields: Iterable[str]) -> list[str]:
+def _unknown(environment: Environment, fields: Iterable[str]) -> set[str]:
     """The variables with our prefixes that are set, and neither inputs nor outputs."""
     known = _OUTPUT_VARIABLES.union(*map(spellings, fields))
-    return sorted(name for name in environment.variables.keys() - known if name.upper().startswith(PREFIXES))
+    return {name for name in environment.variables.keys() - known if name.upper().startswith(PREFIXES)}
+
+
+def _near_misses(environment: Environment, fields: Iterable[str]) -> dict[str, str]:
+    """The unknown variables that were probably meant to protect files, with the field that is not set."""
+    return {
+        variable: field
+        for variable in sorted(_unknown(environment, fields))
+        for field in _PROTECTIVE
+        if not environment.text(field) and _is_nearly(_letters(variable.partition("_")[2]), _letters(field))
+    }
 
 
 def _letters(name: str) -> str:
