@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trustme
 
-from tests.http.servers import closed_port, context_for, deaf_port
+from tests.http.servers import closed_port, context_for, deaf_address
 from tests.support.timewarp import TimeWarpLoop, count_threads, wall_clock
 from tests.support.world import World, world
 from zerokie_action.sandbox.platform import Platform
@@ -70,7 +70,8 @@ def refused() -> Iterator[int]:
 @pytest.fixture
 def deaf() -> Iterator[int]:
     """A port that does not answer."""
-    yield from deaf_port()
+    with deaf_address() as port:
+        yield port
 
 
 @pytest.fixture

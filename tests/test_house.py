@@ -13,7 +13,7 @@ import pytest
 
 import zerokie_action
 from zerokie_action import cli, errors
-from zerokie_action.http.transport import USER_AGENT
+from zerokie_action.http.client import USER_AGENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

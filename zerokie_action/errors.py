@@ -26,11 +26,11 @@ class DeployError(Exception):
     Attributes:
         exit_code: what the process exits with.
         hint: one or two sentences that name the fix; may be empty.
-        unclear: whether a request whose answer was lost may have taken effect all the same.
+        ambiguous: whether a request whose answer was lost may have taken effect all the same.
     """
 
     exit_code = 1
-    unclear = False
+    ambiguous = False
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -73,10 +73,10 @@ class PlatformUnavailable(DeployError):
     exit_code = 5
 
     def __init__(
-        self, message: str, *, hint: str = "", unclear: bool = False, retry_after: float = 0.0
+        self, message: str, *, hint: str = "", ambiguous: bool = False, retry_after: float = 0.0
     ) -> None:
         super().__init__(message, hint=hint)
-        self.unclear = unclear
+        self.ambiguous = ambiguous
         self.retry_after = retry_after
 
 

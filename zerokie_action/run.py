@@ -13,7 +13,8 @@ import zerokie_action
 from zerokie_action.ci import detect
 from zerokie_action.environment import Environment
 from zerokie_action.errors import ConfigurationError, DeployError, DeployTimedOut, Interrupted, unwrap
-from zerokie_action.http.retry import Retries
+from zerokie_action.http.client import Http
+from zerokie_action.http.retry import RetryBudget
 from zerokie_action.lock.state import StateRecord, default_file, state_files_beside
 from zerokie_action.operations.job import Job
 from zerokie_action.platform.platform import Platform
@@ -148,18 +149,11 @@ async def _comment(run: _Run, settings: Settings, body: str) -> None:
 async def _work(run: _Run, settings: Settings, shield: Shield) -> None:
     ci, result = run.ci, run.result
     state_file = run.reports.state_file or default_file(run.env)
-    retries = Retries(settings.retries)
+    budget = RetryBudget(settings.retries, tell=ci.info, redact=ci.redact)
     _announce(settings, ci)
     with anyio.move_on_after(settings.timeout) as limit:
-        async with Platform(
-            settings.api_url,
-            settings.api_key.get_secret_value(),
-            run.network,
-            retries,
-            notice=ci.info,
-            clean=ci.redact,
-            trace=ci.debug if ci.shows("debug") else None,
-        ) as platform:
+        async with Http(run.network, trace=ci.debug if ci.shows("debug") else None) as http:
+            platform = Platform(settings.api_url, settings.api_key.get_secret_value(), http, budget)
             job = Job(
                 settings=settings,
                 platform=platform,
@@ -178,7 +172,7 @@ async def _work(run: _Run, settings: Settings, shield: Shield) -> None:
                 await _operate(job)
                 result.status = "planned" if settings.dry_run else _DONE[settings.operation]
             finally:
-                result.retries_used = retries.used
+                result.retries_used = budget.used
     if limit.cancelled_caught:
         raise DeployTimedOut(
             f"The {settings.operation} did not end within {human_seconds(settings.timeout)}",

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import ssl
 import struct
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -176,17 +176,17 @@ def closed_port() -> socket.socket:
     return sock
 
 
-def deaf_port() -> Iterator[int]:
+@contextmanager
+def deaf_address(host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
     """A port that answers no more connections at all: its queue is full."""
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+        listener.bind((host, port))
         listener.listen(0)
-        port: int = listener.getsockname()[1]
         callers = [socket.socket() for _ in range(4)]
         for caller in callers:
             caller.setblocking(False)  # noqa: FBT003 - socket's own signature
-            caller.connect_ex(("127.0.0.1", port))
-        yield port
+            caller.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
         for caller in callers:
             caller.close()
 

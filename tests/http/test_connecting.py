@@ -39,7 +39,7 @@ class TestConnecting:
 
     async def test_certificate_of_an_unknown_authority(self, kind: str, tls: ssl.SSLContext) -> None:
         async with serve(fine, tls=tls) as server, transport(kind, server.url) as carrier:
-            assert await outcome(carrier) == none(sent=False, permanent=True)
+            assert await outcome(carrier) == none(sent=False, final=True)
 
     async def test_certificate_for_another_host(self, kind: str, authority: trustme.CA, bundle: Path) -> None:
         context = context_for(authority, "other.test")
@@ -48,7 +48,7 @@ class TestConnecting:
             serve(fine, tls=context) as server,
             transport(kind, server.url, env) as carrier,
         ):
-            assert await outcome(carrier) == none(sent=False, permanent=True)
+            assert await outcome(carrier) == none(sent=False, final=True)
 
     async def test_certificate_that_is_trusted(self, kind: str, tls: ssl.SSLContext, bundle: Path) -> None:
         """With the private authority named in SSL_CERT_FILE, the same server is fine."""

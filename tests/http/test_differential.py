@@ -8,7 +8,7 @@ import pytest
 
 from tests.http.servers import FINE, Peer, first, pause, serve
 from tests.http.transports import KINDS, Outcome, none, outcome, put, transport
-from zerokie_action.http.transport import Bytes
+from zerokie_action.http.body import Bytes
 
 if TYPE_CHECKING:
     from tests.http.servers import Handler
@@ -129,10 +129,10 @@ async def test_what_a_server_does(kind: str, name: str) -> None:
     """The outcome is the one in the table, and the same transport's next request is fine."""
     pieces, then, expected = ANSWERED[name]
     async with serve(first(answering(pieces, then))) as server, transport(kind, server.url) as carrier:
-        assert await outcome(carrier, put(max_answer=MOST)) == expected
+        assert await outcome(carrier, put(max_body=MOST)) == expected
         assert await outcome(carrier) == (200, b"fine")
         assert [request.body for request in server.requests] == [b"hello", b"hello"]
-        assert server.accepted == (1 if then == "keep" and expected[0] != "no answer" else 2)
+        assert server.accepted == (1 if then == "keep" and expected[0] != "no response" else 2)
 
 
 @pytest.mark.parametrize("kind", KINDS)

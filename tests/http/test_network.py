@@ -7,13 +7,14 @@ import socket
 import ssl
 import subprocess
 import threading
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
 import pytest
 
-from tests.http.servers import fine, serve
+from tests.http.servers import deaf_address, fine, serve
 from tests.http.transports import none, outcome, transport
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.http.network import Network
@@ -50,6 +51,18 @@ class TestProxies:
             ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "api.test:8443"}, API, "http://p:1"),
             ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "pi.test"}, API, "http://p:1"),
             ({"ALL_PROXY": "socks5://p:1", "NO_PROXY": "api.test"}, API, None),
+            ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "10.0.0.0/8"}, "https://10.1.2.3", None),
+            ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "x, 10.1.0.0/8 "}, "https://10.1.2.3:8443", None),
+            ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "10.0.0.0/8"}, "https://11.1.2.3", "http://p:1"),
+            ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "fe80::/10"}, "https://[fe80::1]", None),
+            ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "fe80::1"}, "https://[fe80::1]:8443", None),
+            ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": ".test"}, API, None),
+            ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "10.0.0.0/8"}, API, "http://p:1"),
+            *(
+                ({"ALL_PROXY": "http://p:1", "NO_PROXY": entry}, f"http://{host}", None)
+                for entry in ("", "other.test")
+                for host in ("localhost:8000", "127.0.0.1:8000", "127.1.2.3", "[::1]:8000", "x.localhost")
+            ),
         ],
     )
     def test_which_one(self, env: dict[str, str], url: str, expected: str | None) -> None:
@@ -99,7 +112,7 @@ class TestAuthorities:
         shutil.copy(bundle, tmp_path / f"{ssl_name_hash(bundle)}.0")
         async with (
             serve(fine, tls=tls) as server,
-            transport("connection", server.url, {variable: str(tmp_path)}) as carrier,
+            transport("transport", server.url, {variable: str(tmp_path)}) as carrier,
         ):
             assert await outcome(carrier) == (200, b"fine")
 
@@ -164,71 +177,79 @@ class Resolver:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
         self.addresses = addresses
         self.asked = 0
-        monkeypatch.setattr(anyio, "getaddrinfo", self)
+        self._real = socket.getaddrinfo
+        monkeypatch.setattr(socket, "getaddrinfo", self)
 
-    async def __call__(self, host: str, port: int, **_: object) -> list[Any]:
+    def __call__(self, host: Any, port: int, *more: Any, **options: Any) -> list[Any]:
+        if host not in {"platform.test", b"platform.test"}:
+            return self._real(host, port, *more, **options)
         self.asked += 1
-        await anyio.sleep(0.1)
         if not self.addresses:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        assert host == "platform.test"
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in self.addresses]
+        return [
+            (
+                socket.AF_INET6 if ":" in address else socket.AF_INET,
+                socket.SOCK_STREAM,
+                6,
+                "",
+                (address, port),
+            )
+            for address in self.addresses
+        ]
 
 
 class TestReachingAHost:
-    async def test_many_connections_ask_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_connections_after_the_first_ask_nobody(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The name is looked up once."""
         resolver = Resolver(monkeypatch, "127.0.0.1")
-        network = Network({})
-        async with serve(fine) as server, anyio.create_task_group() as tasks:
-
-            async def send() -> None:
-                base = f"http://platform.test:{server.port}"
-                async with transport("connection", base, network=network) as carrier:
-                    assert await outcome(carrier) == (200, b"fine")
-
-            for _ in range(20):
-                tasks.start_soon(send)
+        async with (
+            serve(fine) as server,
+            transport("transport", f"http://platform.test:{server.port}") as carrier,
+        ):
+            assert await outcome(carrier) == (200, b"fine")
+            async with anyio.create_task_group() as tasks:
+                for _ in range(20):
+                    tasks.start_soon(outcome, carrier)
         assert server.accepted == 20
         assert resolver.asked == 1
 
-    async def test_an_address_that_refuses(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("before", [["127.0.0.2"], ["127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5"]])
+    async def test_addresses_that_refuse(self, before: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
         """The next address is tried, and is the first one from then on."""
-        Resolver(monkeypatch, "127.0.0.2", "127.0.0.3", "127.0.0.1")
-        network = Network({})
-        async with serve(fine) as server:
-            base = f"http://platform.test:{server.port}"
-            async with transport("connection", base, network=network) as carrier:
+        Resolver(monkeypatch, *before, "127.0.0.1")
+        async with (
+            serve(fine) as server,
+            transport("transport", f"http://platform.test:{server.port}") as carrier,
+        ):
+            for _ in range(2):
                 assert await outcome(carrier) == (200, b"fine")
-            assert await network.addresses("platform.test", server.port) == [
-                "127.0.0.1",
-                "127.0.0.2",
-                "127.0.0.3",
-            ]
 
-    async def test_an_address_that_does_not_answer(self) -> None:
-        """One dead address, as of a broken IPv6, costs three seconds once."""
-        network = Network({})
-        network._addresses["platform.test", 80] = ["dead", "alive"]
-        tried = []
-
-        async def dial(address: str) -> str:
-            tried.append((address, anyio.current_time()))
-            if address == "dead":
-                await anyio.sleep_forever()
-            return address
-
-        began = anyio.current_time()
-        assert await network.reach("platform.test", 80, dial) == "alive"
-        assert anyio.current_time() - began == pytest.approx(3)
-        assert await network.reach("platform.test", 80, dial) == "alive"
-        assert [address for address, _ in tried] == ["dead", "alive", "alive"]
+    @pytest.mark.parametrize("silent", [1, 4])
+    async def test_addresses_that_do_not_answer(self, silent: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Dead addresses, as of a broken IPv6, cost little, and only once."""
+        async with serve(fine) as server:
+            with ExitStack() as stack:
+                # They share the server's port: nothing else tells them apart.
+                dead = [f"127.0.1.{number}" for number in range(1, silent + 1)]
+                for address in dead:
+                    stack.enter_context(deaf_address(address, server.port))
+                Resolver(monkeypatch, *dead, "127.0.0.1")
+                async with transport("transport", f"http://platform.test:{server.port}") as carrier:
+                    began = anyio.current_time()
+                    assert await outcome(carrier) == (200, b"fine")
+                    assert anyio.current_time() - began < 0.3 * silent
+                    began = anyio.current_time()
+                    async with anyio.create_task_group() as tasks:
+                        for _ in range(5):
+                            tasks.start_soon(outcome, carrier)
+                    assert anyio.current_time() - began < 0.1
 
     async def test_a_host_that_moved(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """When no address works any more, the name is looked up again."""
         resolver = Resolver(monkeypatch, "127.0.0.2")
         async with (
             serve(fine) as server,
-            transport("connection", f"http://platform.test:{server.port}") as carrier,
+            transport("transport", f"http://platform.test:{server.port}") as carrier,
         ):
             assert await outcome(carrier) == none(sent=False)
             resolver.addresses = ("127.0.0.1",)
@@ -239,7 +260,7 @@ class TestReachingAHost:
         resolver = Resolver(monkeypatch)
         async with (
             serve(fine) as server,
-            transport("connection", f"http://platform.test:{server.port}") as carrier,
+            transport("transport", f"http://platform.test:{server.port}") as carrier,
         ):
             assert await outcome(carrier) == none(sent=False)
             resolver.addresses = ("127.0.0.1",)

@@ -11,20 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zerokie_action.errors import PlatformUnavailable
+from zerokie_action.http.client import PURPOSE
 from zerokie_action.http.clock import PlatformClock, date_of
 from zerokie_action.http.retry import LONGEST_DELAY, PATIENCE, Malformed, Reply, Retries, Sender
-from zerokie_action.http.transport import Answer, NoAnswer, Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zerokie_action.http.transport import Transport
 
-REQUEST = Request("Listing the apps", "GET", "/v1/apps")
+REQUEST = httpx.Request("GET", "https://api.test/v1/apps", extensions={PURPOSE: "Listing the apps"})
 NOW, LATER = "Sat, 07 Mar 2026 17:00:00 GMT", "Sat, 07 Mar 2026 18:00:00 GMT"
-LOST = NoAnswer("the connection was reset", sent=True)
-REFUSED = NoAnswer("connection refused", sent=False)
-UNTRUSTED = NoAnswer("the server's TLS certificate is not trusted (expired)", sent=False, permanent=True)
+LOST = httpx.ReadError("the connection was reset")
+REFUSED = httpx.ConnectError("connection refused")
+UNTRUSTED = NoAnswer("the server's TLS certificate is not trusted (expired)", sent=False, final=True)
 FINE = Answer(200, {}, b"fine")
 
 
@@ -115,12 +114,12 @@ class TestWhatIsRepeated:
 
         script = Script(status(200), FINE)
         reply = await sender(script).send(REQUEST, parse)
-        assert (reply.value, reply.unclear) == (b"fine", True)
+        assert (reply.value, reply.ambiguous) == (b"fine", True)
 
     @pytest.mark.parametrize("code", [200, 201, 202, 204])
     async def test_success(self, code: int) -> None:
         reply = await send(Script(status(code, b"x")))
-        assert (reply.ok, reply.status, reply.value, reply.unclear) == (True, code, b"x", False)
+        assert (reply.ok, reply.status, reply.value, reply.ambiguous) == (True, code, b"x", False)
 
     @pytest.mark.parametrize(
         "other", [status(502, date=LATER), status(404, date=LATER), status(200, b"<html>", date=LATER)]
@@ -148,8 +147,8 @@ class TestUnclear:
     )
     async def test_what_leaves_it_unclear(self, trouble: Answer | NoAnswer, *, unclear: bool) -> None:
         """Only what the platform can't have seen, or refused for its pace, is clear."""
-        assert (await send(Script(trouble, REFUSED, status(409)))).unclear is unclear
-        assert (await gives_up(Script(trouble, REFUSED), 1)).unclear is unclear
+        assert (await send(Script(trouble, REFUSED, status(409)))).ambiguous is unclear
+        assert (await gives_up(Script(trouble, REFUSED), 1)).ambiguous is unclear
 
     async def test_recovery(self) -> None:
         """After an unclear attempt, and only then, it is asked whether it took effect."""
@@ -159,7 +158,9 @@ class TestUnclear:
         async def recover() -> bytes | None:
             return found.pop(0)
 
-        assert await send(script, recover=recover) == Reply(REQUEST.purpose, 200, b"", b"there", unclear=True)
+        assert await send(script, recover=recover) == Reply(
+            REQUEST.purpose, 200, b"", b"there", ambiguous=True
+        )
         assert len(script.attempts) == 4
 
     async def test_recovery_at_the_end(self) -> None:

@@ -5,18 +5,20 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from zerokie_action.http.clock import PlatformClock
+import httpx
+
+from zerokie_action.http.client import Http
 from zerokie_action.http.network import Network
-from zerokie_action.http.retry import Retries, Sender
+from zerokie_action.http.retry import RetryBudget, RetryingClient
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.platform import Platform
+from zerokie_action.platform.requests import Requests
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from zerokie_action.http.transport import Answer, Request, Transport
-
 KEY = "sandbox-key"
+API = "https://api.test"
 
 
 @asynccontextmanager
@@ -24,23 +26,23 @@ async def client_of(
     url: str, *, retries: int = 0, notice: Callable[[str], None] = print
 ) -> AsyncIterator[Client]:
     """The client as a run has it."""
-    budget = Retries(retries, jitter=lambda: 0.0)
-    async with Platform(url, KEY, Network({}), budget, notice=notice, clean=str) as platform:
-        yield platform.client
+    async with Http(Network({})) as http:
+        yield Platform(url, KEY, http, RetryBudget(retries, tell=notice)).client
 
 
-def client_over(transport: Transport) -> Client:
-    """A client over any transport, without repetitions."""
-    return Client(Sender(transport, Retries(0), clock=PlatformClock()))
+def client_over(respond: Callable[[httpx.Request], httpx.Response]) -> Client:
+    """A client over a transport that gives these responses, without retries."""
+    http = httpx.AsyncClient(transport=httpx.MockTransport(respond))
+    return Client(Requests(API, KEY), RetryingClient(http.send, RetryBudget(0, tell=print)))
 
 
 class Constant:
-    """A transport that always gives the same answer."""
+    """Gives every request the same response."""
 
-    def __init__(self, answer: Answer) -> None:
-        self._answer = answer
-        self.requests: list[Request] = []
+    def __init__(self, status: int, content: bytes = b"", **headers: str) -> None:
+        self._status, self._content, self._headers = status, content, headers
+        self.requests: list[httpx.Request] = []
 
-    async def send(self, request: Request) -> Answer:
+    def __call__(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
-        return self._answer
+        return httpx.Response(self._status, content=self._content, headers=self._headers)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from zerokie_action.http.transport import Bytes
+from zerokie_action.http.body import Bytes
 from zerokie_action.platform.client import Asked
 from zerokie_action.platform.models import App, Counts, Domain, Finalized, Registry, StoredFile
 

@@ -14,7 +14,6 @@ import zerokie_action
 from tests.http.servers import always, serve
 from tests.platform.clients import KEY, Constant, client_of, client_over
 from tests.platform.endpoints import BEFORE, COUNTS, ENDPOINTS, EVERY_ENDPOINT, SESSION, encoded
-from zerokie_action.http.transport import Answer
 from zerokie_action.platform.requests import file_target
 
 OF_AN_APP = [
@@ -65,7 +64,7 @@ class TestRequests:
     @pytest.mark.parametrize("call", OF_AN_APP)
     async def test_a_name_that_can_t_be_addressed(self, call: Any, app: str) -> None:
         """An app's name that would reach another resource is refused before anything is sent."""
-        carrier = Constant(Answer(200, {}))
+        carrier = Constant(200)
         with pytest.raises(ValueError, match="can't be addressed as a path segment"):
             await call(client_over(carrier), app)
         assert carrier.requests == []
@@ -73,7 +72,7 @@ class TestRequests:
     @pytest.mark.parametrize("path", ["", ".", "..", "/", "a/", "/a", "a//b", "a/../b", "../a", "a/.", "./a"])
     async def test_a_path_that_can_t_be_addressed(self, path: str) -> None:
         """The same for a file, which would otherwise be another file, or the whole app."""
-        carrier = Constant(Answer(200, {}))
+        carrier = Constant(200)
         client = client_over(carrier)
         for call in (client.delete_file("site", path), client.put_file("site", path, b"", "text/plain")):
             with pytest.raises(ValueError, match="can't be addressed as a path segment"):
@@ -82,7 +81,7 @@ class TestRequests:
 
     @pytest.mark.parametrize("domain", ["", ".", ".."])
     async def test_a_domain_that_can_t_be_addressed(self, domain: str) -> None:
-        carrier = Constant(Answer(204, {}))
+        carrier = Constant(204)
         with pytest.raises(ValueError, match="can't be addressed as a path segment"):
             await client_over(carrier).remove_domain("site", domain)
         assert carrier.requests == []

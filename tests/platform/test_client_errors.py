@@ -31,7 +31,6 @@ from zerokie_action.errors import (
     PlatformUnavailable,
     RequestRejected,
 )
-from zerokie_action.http.transport import Answer
 from zerokie_action.platform.client import Asked, Busy
 from zerokie_action.platform.models import Finalized
 
@@ -67,7 +66,7 @@ class TestErrors:
     @EVERY_ENDPOINT
     async def test_statuses(self, name: str, status: int, kind: type[DeployError], exit_code: int) -> None:
         """Every endpoint raises the contract's error, in the platform's own words, with a way out."""
-        carrier = Constant(Answer(status, {}, b'{"error": "the platform\'s own words"}'))
+        carrier = Constant(status, b'{"error": "the platform\'s own words"}')
         error = await error_of(ENDPOINTS[name].call, client_over(carrier))
         assert type(error) is kind
         assert error.exit_code == exit_code
@@ -78,7 +77,7 @@ class TestErrors:
     @EVERY_ENDPOINT
     async def test_not_found(self, name: str) -> None:
         """404 is the app's, unless it means that there is nothing left to do."""
-        carrier = Constant(Answer(404, {}, b'{"error": "app not found"}'))
+        carrier = Constant(404, b'{"error": "app not found"}')
         call = ENDPOINTS[name].call
         nothing_to_do: dict[str, Any] = {
             "find app": None,
@@ -97,7 +96,7 @@ class TestErrors:
     @EVERY_ENDPOINT
     async def test_conflict(self, name: str) -> None:
         """409 is somebody else's deploy, somebody else's lock, or a name that is taken."""
-        carrier = Constant(Answer(409, {}, b'{"error": "conflict"}'))
+        carrier = Constant(409, b'{"error": "conflict"}')
         call = ENDPOINTS[name].call
         busy = Busy(retry_after=None)
         somebody_else: dict[str, Any] = {
@@ -112,7 +111,7 @@ class TestErrors:
         error = await error_of(call, client_over(carrier))
         assert type(error) is RequestRejected
         assert "conflict" in str(error)
-        assert not error.unclear
+        assert not error.ambiguous
 
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
     async def test_redirects(self, status: int) -> None:
@@ -128,7 +127,7 @@ class TestErrors:
     @pytest.mark.parametrize("status", [404, 409])
     async def test_a_finalize_that_is_refused(self, status: int) -> None:
         """A session without a lock is no app without a name: no other one is looked for."""
-        carrier = Constant(Answer(status, {}, b'{"error": "no lock"}'))
+        carrier = Constant(status, b'{"error": "no lock"}')
         error = await error_of(ENDPOINTS["finalize"].call, client_over(carrier))
         assert str(error) == f'Finalizing the deploy was refused ({status}: "no lock")'
         assert len(carrier.requests) == 1
@@ -136,7 +135,7 @@ class TestErrors:
     async def test_wrong_key(self) -> None:
         error = await error_of(
             lambda client: client.list_apps(),
-            client_over(Constant(Answer(401, {}, b'{"error":"invalid API key"}'))),
+            client_over(Constant(401, b'{"error":"invalid API key"}')),
         )
         assert str(error) == 'The platform does not accept the API key (401: "invalid API key")'
         assert "`api-key`" in error.hint
@@ -161,9 +160,9 @@ class TestOddAnswers:
         if (name, body) in {("list apps", b"null"), ("list files", b"null")}:
             return  # a way of writing an empty list
         status = ENDPOINTS[name].answer[0]
-        error = await error_of(ENDPOINTS[name].call, client_over(Constant(Answer(status, {}, body))))
+        error = await error_of(ENDPOINTS[name].call, client_over(Constant(status, body)))
         assert type(error) is PlatformUnavailable
-        assert error.unclear
+        assert error.ambiguous
         assert str(error).endswith(
             f"the platform answered {status}, but not with what the API reference describes{words}"
         )
@@ -171,10 +170,10 @@ class TestOddAnswers:
     @pytest.mark.parametrize("name", ["put file", "delete file", "heartbeat", "delete app", "remove domain"])
     async def test_a_web_page(self, name: str) -> None:
         """Where the reference shows no record, a web page is no success all the same."""
-        page = Answer(200, {}, b"<!DOCTYPE html>\n<html><title>Sign in</title>")
-        error = await error_of(ENDPOINTS[name].call, client_over(Constant(page)))
+        page = Constant(200, b"<!DOCTYPE html>\n<html><title>Sign in</title>")
+        error = await error_of(ENDPOINTS[name].call, client_over(page))
         assert type(error) is PlatformUnavailable
-        assert error.unclear
+        assert error.ambiguous
         assert str(error).endswith('the API reference describes ("an HTML page: Sign in")')
 
     async def test_a_huge_one(self) -> None:
@@ -191,9 +190,7 @@ class TestOddAnswers:
     async def test_a_long_error(self) -> None:
         """An error page of any size becomes a short sentence."""
         page = b"<html><head><title>502 Bad\n Gateway</title></head>" + b"x" * 500_000
-        error = await error_of(
-            lambda client: client.list_apps(), client_over(Constant(Answer(400, {}, page)))
-        )
+        error = await error_of(lambda client: client.list_apps(), client_over(Constant(400, page)))
         assert str(error) == 'Listing the apps was refused (400: "an HTML page: 502 Bad Gateway")'
 
     @pytest.mark.parametrize("value", [None, 7, 1.5, True, [], {}, [1], {"a": 1}])
@@ -212,7 +209,7 @@ class TestOddAnswers:
 
         for change in (odd, poor):
             changed = [change(record) for record in content] if isinstance(content, list) else change(content)
-            result = await endpoint.call(client_over(Constant(Answer(status, {}, encoded(changed)))))
+            result = await endpoint.call(client_over(Constant(status, encoded(changed))))
             if name != "lock":
                 assert isinstance(result, type(endpoint.value))
             elif isinstance(value, int | float) and not isinstance(value, bool) and change is odd:
@@ -225,14 +222,14 @@ class TestOddAnswers:
     )
     async def test_nothing_there_yet(self, status: int, body: bytes) -> None:
         """An empty list, in the ways in which platforms write it."""
-        client = client_over(Constant(Answer(status, {}, body)))
+        client = client_over(Constant(status, body))
         assert (await client.list_files("site"), await client.list_apps()) == ([], [])
 
     @EVERY_ENDPOINT
     async def test_a_byte_order_mark(self, name: str) -> None:
         """It says nothing."""
         status, content = ENDPOINTS[name].answer
-        carrier = Constant(Answer(status, {}, b"\xef\xbb\xbf" + encoded(content)))
+        carrier = Constant(status, b"\xef\xbb\xbf" + encoded(content))
         assert await ENDPOINTS[name].call(client_over(carrier)) == ENDPOINTS[name].value
 
     @pytest.mark.parametrize(
@@ -242,31 +239,31 @@ class TestOddAnswers:
     async def test_a_slash_before_all_paths(self, shown: list[str], paths: list[str]) -> None:
         """That is how this platform writes them; before one of them it is a part of the name."""
         listing = encoded([{"path": path, "length": 1} for path in shown])
-        files = await client_over(Constant(Answer(200, {}, listing))).list_files("site")
+        files = await client_over(Constant(200, listing)).list_files("site")
         assert [file.path for file in files] == paths
 
     @pytest.mark.parametrize("name", ["delete app", "remove domain"])
-    @pytest.mark.parametrize("answer", [Answer(200, {}, b"{}"), Answer(202, {}, b'{"deleted": true}')])
-    async def test_a_deletion_that_is_told(self, name: str, answer: Answer) -> None:
+    @pytest.mark.parametrize("answer", [(200, b"{}"), (202, b'{"deleted": true}')])
+    async def test_a_deletion_that_is_told(self, name: str, answer: tuple[int, bytes]) -> None:
         """With an object about it instead of 204; an empty answer or a page may be anybody's."""
-        assert await ENDPOINTS[name].call(client_over(Constant(answer))) is True
+        assert await ENDPOINTS[name].call(client_over(Constant(*answer))) is True
 
-    @pytest.mark.parametrize("answer", [Answer(200, {}, b"{}"), Answer(204, {})])
-    async def test_a_deploy_without_a_name(self, answer: Answer) -> None:
+    @pytest.mark.parametrize("answer", [(200, b"{}"), (204, b"")])
+    async def test_a_deploy_without_a_name(self, answer: tuple[int, bytes]) -> None:
         """Finalized all the same; whether it really was, the heartbeat tells (`DeployLock`)."""
-        assert await client_over(Constant(answer)).finalize("site", SESSION, COUNTS) == Finalized()
+        assert await client_over(Constant(*answer)).finalize("site", SESSION, COUNTS) == Finalized()
 
     @pytest.mark.parametrize(
         ("name", "asked"), [("lock", Asked(ours=False, retry_after=7.0)), ("deploy", Busy(7.0))]
     )
     async def test_when_to_ask_again(self, name: str, asked: object) -> None:
         """A conflict may say how long it will take."""
-        carrier = Constant(Answer(409, {"retry-after": "7"}, b"{}"))
+        carrier = Constant(409, b"{}", **{"retry-after": "7"})
         assert await ENDPOINTS[name].call(client_over(carrier)) == asked
 
     async def test_numbers_for_texts(self) -> None:
         """A number where a text belongs is that number in digits."""
-        carrier = Constant(Answer(200, {}, b'{"deploy_id": 42}'))
+        carrier = Constant(200, b'{"deploy_id": 42}')
         assert await client_over(carrier).finalize("site", SESSION, COUNTS) == Finalized(deploy_id="42")
 
     @pytest.mark.parametrize(
@@ -281,13 +278,13 @@ class TestOddAnswers:
     )
     async def test_whose_lock_it_is(self, lock: dict[str, Any], *, ours: bool) -> None:
         """A 200 that names another session, or no lock, is no lock of ours."""
-        carrier = Constant(Answer(200, {}, encoded(lock)))
+        carrier = Constant(200, encoded(lock))
         call = ENDPOINTS["lock"].call
         assert await call(client_over(carrier)) == Asked(ours)
 
     async def test_the_second_of_an_upload(self) -> None:
         """An upload tells when it was answered, by the platform's clock."""
-        carrier = Constant(Answer(200, {"date": "Sat, 07 Mar 2026 17:00:05 GMT"}))
+        carrier = Constant(200, date="Sat, 07 Mar 2026 17:00:05 GMT")
         assert await client_over(carrier).put_file("site", "a", b"", "text/plain") == 1_772_902_805
 
 
@@ -312,7 +309,7 @@ def test_any_answer(name: str, status: int, body: bytes, headers: dict[str, str]
     async def call() -> None:
         words = ""
         try:
-            await ENDPOINTS[name].call(client_over(Constant(Answer(status, headers, body))))
+            await ENDPOINTS[name].call(client_over(Constant(status, body, **headers)))
         except DeployError as error:
             words = str(error)
         assert len(words) < 800

@@ -118,7 +118,7 @@ class TestOneLostAnswer:
             if fault.after:
                 with pytest.raises(RequestRejected) as caught:
                     await client.finalize("site", SESSION, Counts(1, 2, 3))
-                assert caught.value.unclear, "an earlier attempt may have released it"
+                assert caught.value.ambiguous, "an earlier attempt may have released it"
             else:
                 finalized = await client.finalize("site", SESSION, Counts(1, 2, 3))
                 assert finalized.deploy_id == sandbox.deployments("site")[0].deploy_id
@@ -178,14 +178,14 @@ class TestNoRetriesLeft:
         async with client_of(sandbox.base_url) as client:
             with pytest.raises(PlatformUnavailable) as caught:
                 await client.finalize("site", SESSION, Counts())
-        assert caught.value.unclear
+        assert caught.value.ambiguous
 
     async def test_create(self, fault: Fault, sandbox: Platform) -> None:
         sandbox.faults.add(fault)
         async with client_of(sandbox.base_url) as client:
             with pytest.raises(PlatformUnavailable) as caught:
                 await client.create_static("new")
-        assert caught.value.unclear
+        assert caught.value.ambiguous
 
 
 class TestSomebodyElse:
@@ -243,5 +243,5 @@ class TestSomebodyElse:
             assert not await client.heartbeat("site", SESSION)
             with pytest.raises(RequestRejected) as caught:
                 await client.finalize("site", SESSION, Counts())
-        assert not caught.value.unclear
+        assert not caught.value.ambiguous
         assert sandbox.deployments("site") == []

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.http.servers import always, fine, pause, serve
+from zerokie_action.http.client import Http
 from zerokie_action.http.network import Network
-from zerokie_action.http.transport import NoAnswer
-from zerokie_action.platform.pages import Page, follow, read_page, shown_url
+from zerokie_action.platform.pages import Page, PageError, follow, read_page, shown_url
 
 if TYPE_CHECKING:
     import ssl
@@ -22,11 +22,12 @@ pytestmark = pytest.mark.anyio
 
 
 async def page(url: str, env: dict[str, str] | None = None, seconds: float = 20.0) -> Page:
-    return await follow(url, Network(env or {}), max_answer=1000, seconds=seconds)
+    async with Http(Network(env or {})) as http:
+        return await follow(url, http, max_body=1000, seconds=seconds)
 
 
 async def trouble(url: str, seconds: float = 20.0) -> str:
-    with pytest.raises(NoAnswer) as caught:
+    with pytest.raises(PageError) as caught:
         await page(url, seconds=seconds)
     return str(caught.value)
 
@@ -35,7 +36,7 @@ async def dead_end(url: str, seconds: float = 20.0) -> str:
     """Why the last redirect could not be followed; its answer is there all the same."""
     found = await page(url, seconds=seconds)
     assert found.redirected
-    assert 300 <= found.answer.status < 400
+    assert 300 <= found.response.status_code < 400
     return found.dead_end
 
 
@@ -58,8 +59,8 @@ async def test_redirects_are_followed_and_told() -> None:
     """Relative and absolute ones; the page says where it came from in the end."""
     async with serve(chain("/1?token=secret", "2")) as server:
         found = await page(f"{server.url}/0")
-        assert found == Page(f"{server.url}/2", elsewhere=False, answer=found.answer, redirected=True)
-        assert found.answer.body == b"arrived"
+        assert found == Page(f"{server.url}/2", elsewhere=False, response=found.response, redirected=True)
+        assert found.response.content == b"arrived"
         assert [request.target for request in server.requests] == ["/0", "/1?token=secret", "/2"]
 
 
@@ -118,7 +119,7 @@ async def test_no_url(url: str) -> None:
 async def test_a_redirect_without_a_place_is_an_answer() -> None:
     """As is any 3xx that names none."""
     async with serve(always(304)) as server:
-        assert (await page(server.url)).answer.status == 304
+        assert (await page(server.url)).response.status_code == 304
 
 
 async def test_kinds_of_trouble(
@@ -139,7 +140,7 @@ async def test_kinds_of_trouble(
         assert await trouble(server.url, seconds=5) == "no answer within 5 s"
     async with serve(fine, tls=tls) as server:
         assert "certificate is not trusted" in await trouble(server.url)
-        assert (await page(server.url, {"SSL_CERT_FILE": str(bundle)})).answer.body == b"fine"
+        assert (await page(server.url, {"SSL_CERT_FILE": str(bundle)})).response.content == b"fine"
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     said = await trouble("http://new.example.com/")
     assert said == "the host name can't be resolved (Name or service not known)"
@@ -173,8 +174,9 @@ async def test_the_time_is_for_all_redirects_together() -> None:
 async def test_targets(url: str, target: str) -> None:
     """What a browser would make of the URL is asked for."""
     async with serve(fine) as server:
-        answer = await read_page(server.url + url, Network({}), max_answer=1000, seconds=5)
-        assert answer.body == b"fine"
+        async with Http(Network({})) as http:
+            answer = await read_page(server.url + url, http, max_body=1000, seconds=5)
+        assert answer.content == b"fine"
         assert server.requests[0].target == target
 
 

@@ -13,9 +13,11 @@ from anyio.lowlevel import checkpoint
 from tests.http.servers import Peer, serve
 from tests.platform.clients import KEY
 from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, RequestRejected
+from zerokie_action.http.body import Bytes
+from zerokie_action.http.client import Http
 from zerokie_action.http.network import Network
-from zerokie_action.http.retry import Retries
-from zerokie_action.http.transport import Bytes
+from zerokie_action.http.retry import RetryBudget
+from zerokie_action.http.stream import Backend
 from zerokie_action.platform.platform import Platform as Api
 from zerokie_action.platform.upload import Upload
 from zerokie_action.sandbox.faults import Fault, Kind
@@ -51,9 +53,10 @@ async def writers_to(
     fence: Callable[[], None] = lambda: None,
     notice: Callable[[str], None] = lambda _line: None,
 ) -> AsyncIterator[Writers]:
-    budget = Retries(retries, jitter=lambda: 1.0)
+    budget = RetryBudget(retries, tell=notice)
     url = platform if isinstance(platform, str) else platform.base_url
-    async with Api(url, KEY, Network({}), budget, notice=notice, clean=str) as api:
+    async with Http(Network({})) as http:
+        api = Api(url, KEY, http, budget)
         yield api.writers("site", fence=fence, shield=Shield(), concurrency=concurrency)
 
 
@@ -64,14 +67,13 @@ async def fails(work: Any) -> DeployError:
 
 
 async def test_everything_is_stored(sandbox: Platform) -> None:
-    """Every file arrives with its type, and is told with the platform's second."""
-    done: list[tuple[str, int | None]] = []
+    """Every file arrives with its type, and is told."""
+    done: list[str] = []
     async with writers_to(sandbox) as writers:
-        await writers.upload(uploads(50), lambda upload, second: done.append((upload.path, second)))
+        await writers.upload(uploads(50), lambda upload: done.append(upload.path))
     assert sandbox.files("site") == {f"{n}.txt": f"{n}".encode() for n in range(50)}
     assert set(sandbox.content_types("site").values()) == {"text/plain"}
-    assert sorted(path for path, _ in done) == sorted(f"{n}.txt" for n in range(50))
-    assert all(second is not None and 0 <= sandbox.clock() - second < 2 for _, second in done)
+    assert sorted(done) == sorted(f"{n}.txt" for n in range(50))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +92,7 @@ async def test_connections(sandbox: Platform, files: int, concurrency: int, conn
 
     sandbox.on_request = count
     async with writers_to(sandbox, concurrency=concurrency) as writers:
-        await writers.upload(uploads(files), lambda _upload, _second: None)
+        await writers.upload(uploads(files), lambda _upload: None)
         await writers.delete([f"{n}.txt" for n in range(files)], lambda _: None)
     assert most == connections
     assert sandbox.files("site") == {}
@@ -114,7 +116,7 @@ async def test_the_fence(sandbox: Platform) -> None:
 
     sandbox.faults.add(Fault(Kind.STATUS, status=500, times=None))
     async with writers_to(sandbox, concurrency=1, fence=fence) as writers:
-        error = await fails(writers.upload(uploads(5), lambda _upload, _second: None))
+        error = await fails(writers.upload(uploads(5), lambda _upload: None))
     assert type(error) is LockLost
     assert len(sandbox.requests) == 3
 
@@ -131,7 +133,7 @@ async def test_the_fence_within_a_large_file(sandbox: Platform) -> None:
 
     large = Upload("large.bin", Bytes(bytes(10_000_000)), "text/plain")
     async with writers_to(sandbox, fence=fence) as writers:
-        error = await fails(writers.upload([large], lambda _upload, _second: None))
+        error = await fails(writers.upload([large], lambda _upload: None))
     assert type(error) is LockLost
     assert sandbox.files("site") == {}
 
@@ -141,7 +143,7 @@ async def test_one_failure_ends_all(sandbox: Platform) -> None:
     done: list[str] = []
     sandbox.faults.add(Fault(Kind.STATUS, status=400, path="/20.txt"))
     async with writers_to(sandbox) as writers:
-        error = await fails(writers.upload(uploads(50), lambda upload, _: done.append(upload.path)))
+        error = await fails(writers.upload(uploads(50), lambda upload: done.append(upload.path)))
     assert type(error) is RequestRejected
     assert "uploading '20.txt'" in str(error).lower()
     assert 15 < len(done) < 25
@@ -160,7 +162,7 @@ async def test_what_was_sent_before_the_end(sandbox: Platform, why: str, seconds
     async with writers_to(sandbox, notice=told.append) as writers:
         began = anyio.current_time()
         with suppress(RequestRejected), anyio.move_on_after(0.1 if why == "cancelled" else 1000):
-            await writers.upload(uploads(50), lambda upload, _: done.append(upload.path))
+            await writers.upload(uploads(50), lambda upload: done.append(upload.path))
         ended = anyio.current_time()
         sent = len(sandbox.requests)
         stored = set(sandbox.files("site"))
@@ -182,11 +184,11 @@ async def test_what_was_sent_before_the_end(sandbox: Platform, why: str, seconds
 async def test_an_end_at_any_moment(sandbox: Platform, monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
     """Also in the step of the event loop in which a request would be sent: what is sent is waited for."""
     connecting = anyio.Event()
-    reach = Network.reach
+    connect_tcp = Backend.connect_tcp
 
-    def begin(*args: Any) -> Any:
+    def begin(*args: Any, **options: Any) -> Any:
         connecting.set()
-        return reach(*args)
+        return connect_tcp(*args, **options)
 
     async def end(scope: anyio.CancelScope) -> None:
         await connecting.wait()
@@ -194,12 +196,12 @@ async def test_an_end_at_any_moment(sandbox: Platform, monkeypatch: pytest.Monke
             await checkpoint()
         scope.cancel()
 
-    monkeypatch.setattr(Network, "reach", begin)
+    monkeypatch.setattr(Backend, "connect_tcp", begin)
     sandbox.faults.add(Fault(Kind.DELAY, times=None, seconds=0.5))
     done: list[str] = []
     async with writers_to(sandbox, concurrency=1) as writers, anyio.create_task_group() as tasks:
         tasks.start_soon(end, tasks.cancel_scope)
-        await writers.upload(uploads(2), lambda upload, _: done.append(upload.path))
+        await writers.upload(uploads(2), lambda upload: done.append(upload.path))
     await anyio.sleep(5)
     assert [record.path.rpartition("/")[2] for record in sandbox.requests] == done
 
@@ -215,7 +217,7 @@ async def test_what_was_not_sent_completely() -> None:
     async with serve(stall) as server, writers_to(server.url) as writers:
         began = anyio.current_time()
         with anyio.move_on_after(5):
-            await writers.upload([large], lambda _upload, _second: None)
+            await writers.upload([large], lambda _upload: None)
         assert anyio.current_time() - began == pytest.approx(5, abs=0.1)
 
 
@@ -237,7 +239,7 @@ async def test_an_outage(sandbox: Platform) -> None:
     sandbox.faults.add(Fault(Kind.RESET, times=None))
     async with writers_to(sandbox, concurrency=8, retries=3) as writers:
         began = anyio.current_time()
-        error = await fails(writers.upload(uploads(1000), lambda _upload, _second: None))
+        error = await fails(writers.upload(uploads(1000), lambda _upload: None))
     assert type(error) is PlatformUnavailable
     assert anyio.current_time() - began < 10
     assert len(sandbox.requests) <= 8 * 4
@@ -256,9 +258,9 @@ async def test_push_back(sandbox: Platform) -> None:
 
     async with writers_to(sandbox, concurrency=16) as writers:
         sandbox.faults.add(Fault(Kind.STATUS, status=429, times=16))
-        await writers.upload(uploads(16), lambda _upload, _second: None)
+        await writers.upload(uploads(16), lambda _upload: None)
         sandbox.on_request = count
-        await writers.upload(uploads(20, start=100), lambda _upload, _second: None)
+        await writers.upload(uploads(20, start=100), lambda _upload: None)
     assert 8 <= most <= 10
     assert len(sandbox.files("site")) == 36
 
@@ -268,8 +270,8 @@ async def test_cancelled(sandbox: Platform) -> None:
     sandbox.faults.add(Fault(Kind.HANG, times=None))
     async with writers_to(sandbox) as writers:
         with anyio.move_on_after(5) as scope:
-            await writers.upload(uploads(50), lambda _upload, _second: None)
+            await writers.upload(uploads(50), lambda _upload: None)
         assert scope.cancelled_caught
         sandbox.faults.clear()
-        await writers.upload(uploads(50), lambda _upload, _second: None)
+        await writers.upload(uploads(50), lambda _upload: None)
     assert len(sandbox.files("site")) == 50

@@ -44,16 +44,16 @@ class Refused(CannotComment):
 
 
 class Answered(Protocol):
-    """What an API answers: 2xx, its headers under lower-case names, its body."""
+    """What an API answers: 2xx, its headers, its body."""
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """By lower-case name."""
+        """By their names, in any case."""
         ...
 
     @property
-    def body(self) -> bytes:
-        """As it came."""
+    def content(self) -> bytes:
+        """The body, as it came."""
         ...
 
 
@@ -197,7 +197,7 @@ async def put_comment(discussion: Discussion, text: str, *, api_key: str, app: s
             else:
                 return False
         # The marker needs the ID, which the forge gives. Without the marker it is a good comment already.
-        await edit(_created((await send("POST", discussion.all, _json(text))).body))
+        await edit(_created((await send("POST", discussion.all, _json(text))).content))
     except Refused as refused:
         if refused.status in {_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND}:
             raise CannotComment(f"{refused}; {discussion.permission}") from refused
@@ -221,7 +221,7 @@ async def _ours(discussion: Discussion, api_key: str, app: str, send: Send) -> l
         # GitHub lists the oldest first anyway; GitLab has to be told.
         query = f"?per_page={_PAGE}&page={page}&sort=asc&order_by=created_at"
         answer = await send("GET", discussion.all + query, b"")
-        for comment in _comments(answer.body):
+        for comment in _comments(answer.content):
             number = comment.get("id")
             if isinstance(number, int) and str(comment.get("body")).startswith(
                 _marker(discussion, number, api_key, app)

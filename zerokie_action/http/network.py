@@ -1,28 +1,24 @@
-"""The way out: proxies, addresses and certificate authorities, found once and shared by all connections."""
+"""The way out: proxies and certificate authorities, found once and shared by all connections."""
 
 from __future__ import annotations
 
 import os.path
-import socket
 import ssl
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import anyio
 import anyio.to_thread
 
 from zerokie_action.errors import ConfigurationError
+from zerokie_action.formats import is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-
-T = TypeVar("T")
+    from collections.abc import Iterator, Mapping
 
 _CA_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-_NEXT_ADDRESS_AFTER = 3.0
-"""Seconds for each address but the last: otherwise a broken IPv6 would use up all the time to connect."""
 
 
 class Network:
@@ -35,8 +31,6 @@ class Network:
     def __init__(self, env: Mapping[str, str]) -> None:
         """Read nothing yet but the proxies' variables in `env`."""
         self._env = env
-        self._addresses: dict[tuple[str, int], list[str]] = {}
-        self._looking_up = anyio.Lock()
         self._ssl_context: ssl.SSLContext | None = None
         self._building = threading.Lock()
         by_case = sorted(env.items(), key=lambda item: item[0].islower())
@@ -60,44 +54,25 @@ class Network:
         return _checked(proxy if "://" in proxy else f"http://{proxy}", f"{kind.upper()}_PROXY")
 
     def _bypasses(self, host: str) -> bool:
+        """Whether a host, with its port if the URL has one, is reached directly.
+
+        `NO_PROXY` is read as urllib reads it (suffixes and ports), and as curl does (`10.0.0.0/8`).
+        """
         # Loads all of http.client, so only where there is a proxy. typeshed lacks it.
         from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # noqa: PLC0415
 
-        return bool(proxy_bypass_environment(host, self._proxies))
+        name = urlsplit(f"//{host}").hostname or ""
+        if is_loopback(name) or proxy_bypass_environment(host, self._proxies):
+            return True
+        with suppress(ValueError):
+            address = ip_address(name)
+            return any(address in network for network in self._networks())
+        return False
 
-    async def addresses(self, host: str, port: int) -> list[str]:
-        """The IP addresses of a host, looked up once: many connections ask at the same moment.
-
-        Raises:
-            OSError: when the name can't be resolved.
-        """
-        async with self._looking_up:
-            if (host, port) not in self._addresses:
-                found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-                self._addresses[host, port] = list(dict.fromkeys(str(address[0]) for *_, address in found))
-            return self._addresses[host, port]
-
-    async def reach(self, host: str, port: int, dial: Callable[[str], Awaitable[T]]) -> T:
-        """Connect to the first address of a host that answers; the next connection begins with that one.
-
-        Raises:
-            OSError: when none does, or the name can't be resolved. The next connection looks it up again.
-        """
-        addresses = await self.addresses(host, port)
-        for address in addresses:
-            is_last = address == addresses[-1]
-            try:
-                with anyio.fail_after(None if is_last else _NEXT_ADDRESS_AFTER):
-                    reached = await dial(address)
-            except BaseException as error:
-                if isinstance(error, OSError) and not is_last:
-                    continue
-                self._addresses.pop((host, port), None)  # it may have moved
-                raise
-            else:
-                self._addresses[host, port] = [address, *(other for other in addresses if other != address)]
-                return reached
-        raise OSError(f"{host} has no address")
+    def _networks(self) -> Iterator[IPv4Network | IPv6Network]:
+        for entry in self._proxies.get("no", "").split(","):
+            with suppress(ValueError):
+                yield ip_network(entry.strip().strip("[]"), strict=False)
 
     def read_authorities(self) -> None:
         """Begin to build `ssl_context` in a thread: OpenSSL does that without holding up Python."""

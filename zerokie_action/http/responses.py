@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from zerokie_action.http.transport import MEGABYTE
+from zerokie_action.http.client import MEGABYTE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,101 +1,72 @@
-"""Which attempts are repeated, when, and for how long in all.
+"""Requests that are repeated until the platform has answered.
 
-Repeated are network trouble, time-outs, 429 and 5xx; other answers are final. Delays grow
-exponentially with full jitter; `Retry-After` (seconds or HTTP date) is honoured. One `Retries`
-serves the whole run: when the platform is plainly down, not every one of thousands of files may
-try on its own.
+Three things may come of an attempt: an answer, a failure that another attempt may mend, or a final one
+(`failure`). What fails altogether is waited for, whatever the number of retries: that is the business of
+the kind's `CircuitBreaker`. Retries are counted for a request that fails while others of its kind succeed, or
+whose response makes no sense.
 """
 
 from __future__ import annotations
 
 import random
-import re
 import time
-from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import anyio
+import httpx
 
 from zerokie_action.errors import PlatformUnavailable
-from zerokie_action.http.clock import PlatformClock, date_of
+from zerokie_action.http import failure
+from zerokie_action.http.breaker import GIVE_UP_AFTER, LONGEST_EXCUSE, CircuitBreaker
+from zerokie_action.http.client import PURPOSE
+from zerokie_action.http.failure import Failure, Meaning, retry_after
+from zerokie_action.http.outage import OutageLog
 from zerokie_action.http.responses import error_text
-from zerokie_action.http.transport import Answer, NoAnswer, Request, Transport
-from zerokie_action.text import shorten
+from zerokie_action.http.transport import FRESH
+from zerokie_action.text import human_seconds, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable
 
-FIRST_DELAY = 0.5
-LONGEST_DELAY = 20.0
-PATIENCE = 120.0
-"""Seconds without any successful request after which the run gives up, retries left or not."""
+    from zerokie_action.http.breaker import Probe
+    from zerokie_action.http.limiter import AdaptiveLimiter
 
+KIND = "kind"
+"""The request extension that names the kind of a request; its `PURPOSE` is one by itself."""
+
+EXPECTED = "expected"
+"""The request extension that lists the statuses which are an answer whatever the body."""
+
+_FIRST_DELAY = 0.5
+_LONGEST_DELAY = 20.0
 _LONGEST_WORDS = 500
-_TOO_MANY_REQUESTS = 429
-_PUSH_BACK = {_TOO_MANY_REQUESTS, 502, 503}
-_SERVER_ERROR = 500
-_NOT_IMPLEMENTED = 501
-_TRY_LATER = (
-    "Run the job again in a few minutes. "
-    "If it stays like this, check `api-url`, proxies and the platform's status."
-)
-_CERTIFICATE = (
-    "Check `api-url`. If the certificate is your own, name its authority's bundle in SSL_CERT_FILE."
-)
+_HARMLESS = {"GET", "DELETE"}
 
 T = TypeVar("T")
+Around = Callable[[], AbstractAsyncContextManager[object]]
 
 
-class Malformed(ValueError):  # noqa: N818 - says what an answer is, and is always caught
-    """A 2xx answer is not what the reference describes, so it may come from something in between."""
+class Malformed(ValueError):  # noqa: N818 - says what a response is, and is always caught
+    """A 2xx response is not what the reference describes, so it may come from something in between."""
 
 
-class Retries:
-    """How many repetitions a request has, and whether the run still has patience.
-
-    Attributes:
-        used: repetitions so far, in the whole run.
-    """
-
-    def __init__(self, per_request: int, *, jitter: Callable[[], float] = random.random) -> None:
-        """Begin with all the patience. `jitter` gives what part of the longest delay is waited, 0 to 1."""
-        self.per_request = per_request
-        self.used = 0
-        self._jitter = jitter
-        self._failing_since: float | None = None
-        self._told_to_wait_until = 0.0
-
-    def succeeded(self) -> None:
-        """A request got through: the platform is there."""
-        self._failing_since = None
-
-    def delay(self, attempt: int, retry_after: float | None) -> float | None:
-        """Seconds to wait before repeating for the `attempt`-th time (from 1); None: give up."""
-        now = anyio.current_time()
-        self._failing_since = self._failing_since if self._failing_since is not None else now
-        if attempt > self.per_request or now - self._failing_since > PATIENCE:
-            return None
-        ceiling = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(attempt - 1, 16))
-        delay: float = ceiling * self._jitter()
-        if retry_after is not None:
-            delay += retry_after
-            # What we were asked to wait costs no patience; but many requests are asked at the same time.
-            excused_from = max(now, self._told_to_wait_until)
-            self._told_to_wait_until = max(excused_from, now + retry_after)
-            self._failing_since += self._told_to_wait_until - excused_from
-        if now + delay > anyio.current_effective_deadline():
-            return None
-        self.used += 1
-        return delay
+def backoff(attempt: int) -> float:
+    """Seconds before the `attempt`-th retry (from 1): doubled each time, with full jitter."""
+    ceiling = min(_LONGEST_DELAY, _FIRST_DELAY * 2.0 ** min(attempt - 1, 16))
+    return random.uniform(0, ceiling)  # noqa: S311 - no secret
 
 
-class Reply(NamedTuple, Generic[T]):
-    """A final answer.
+@dataclass(frozen=True, slots=True)
+class Reply(Generic[T]):
+    """An answer of the platform's.
 
     Attributes:
         purpose: the request's.
-        value: what `parse` made of a 2xx answer, else None.
-        unclear: an earlier attempt may have taken effect before this one was made.
+        value: what `parse` made of a 2xx response, else None.
+        ambiguous: an earlier attempt may have taken effect before this one was made.
         retry_after: seconds that an answer other than 2xx asks to wait.
     """
 
@@ -103,7 +74,7 @@ class Reply(NamedTuple, Generic[T]):
     status: int
     body: bytes
     value: T | None
-    unclear: bool = False
+    ambiguous: bool = False
     retry_after: float | None = None
 
     @property
@@ -112,153 +83,286 @@ class Reply(NamedTuple, Generic[T]):
         return 200 <= self.status < 300  # noqa: PLR2004 - HTTP's own numbers
 
 
-class _Failure(NamedTuple):
-    """One attempt that did not give a final answer; without a `status`, it gave none at all."""
+class RetryBudget:
+    """What the requests of one run share.
 
-    reason: str
-    unclear: bool
-    retry_after: float | None = None
-    permanent: bool = False
-    status: int | None = None
+    Attributes:
+        retries: attempts after the first that a request has on its own account.
+        used: requests that were sent again, so far.
+    """
+
+    def __init__(
+        self, retries: int, *, tell: Callable[[str], None], redact: Callable[[str], str] = str
+    ) -> None:
+        """Nothing has failed yet.
+
+        Args:
+            retries: see above.
+            tell: gets a line about what fails.
+            redact: takes the secrets out of what the platform says.
+        """
+        self.retries = retries
+        self.used = 0
+        self.tell = tell
+        self.redact = redact
+        self._breakers: dict[str, CircuitBreaker] = {}
+
+    def breaker(self, kind: str) -> CircuitBreaker:
+        """The gate of a kind of request."""
+        if kind not in self._breakers:
+            self._breakers[kind] = CircuitBreaker(OutageLog(kind, self.tell))
+        return self._breakers[kind]
 
 
-class Sender:
-    """Sends requests until there is a final answer or the retries are spent.
+class _Attempts:
+    """Makes single attempts, and says what came of them."""
 
-    Args:
-        clock: learns the platform's time from every answer that is surely its own.
-        notice: told of every repetition, one line.
-        clean: takes the secrets out of what the platform says.
-        on_pushback: told when the platform asks for less (429, 502, 503).
-        around: entered around each attempt, not around the delays, where a request has none of its own.
+    def __init__(
+        self, fetch: Callable[[httpx.Request], Awaitable[httpx.Response]], budget: RetryBudget
+    ) -> None:
+        self._fetch = fetch
+        self._budget = budget
+
+    async def _attempt(
+        self, request: httpx.Request, parse: Callable[[httpx.Response], T], *, ambiguous: bool
+    ) -> Reply[T] | Failure:
+        purpose = request.extensions[PURPOSE]
+        try:
+            response = await self._fetch(request)
+        except httpx.TransportError as error:
+            return failure.of_error(error)
+        status = response.status_code
+        if not response.is_success:
+            failed = failure.of_response(response, self.words(response.content))
+            if failed is not None and status not in request.extensions.get(EXPECTED, ()):
+                return failed
+            wait = retry_after(response.headers)
+            return Reply(purpose, status, response.content, None, ambiguous, wait)
+        try:
+            return Reply(purpose, status, response.content, parse(response), ambiguous)
+        except Malformed as malformed:
+            words = self.words(response.content)
+            quoted = f' ("{words}")' if words else ""
+            reason = f"the platform answered {status}, but {malformed}{quoted}"
+            return Failure(Meaning.NONSENSE, reason, ambiguous=True)
+
+    def words(self, body: bytes) -> str:
+        """What a response says of itself (`error_text`), without secrets, in at most 500 characters."""
+        return shorten(error_text(body, self._budget.redact), _LONGEST_WORDS)
+
+
+class InsistingClient(_Attempts):
+    """Sends requests until there is an answer or the scope around is cancelled.
+
+    Neither a gate nor a `Retry-After` holds it up. For what has to be done in the time that is left, and for
+    heartbeats.
     """
 
     def __init__(
         self,
-        transport: Transport,
-        retries: Retries,
-        *,
-        clock: PlatformClock,
-        notice: Callable[[str], None] = lambda _line: None,
-        clean: Callable[[str], str] = str,
-        on_pushback: Callable[[], None] = lambda: None,
-        around: Callable[[], AbstractContextManager[object]] = nullcontext,
+        fetch: Callable[[httpx.Request], Awaitable[httpx.Response]],
+        budget: RetryBudget,
+        pauses: tuple[float, float] = (0.2, 1.0),
     ) -> None:
-        """Carry requests over `transport`, sharing the run's `retries`."""
-        self._transport = transport
-        self._retries = retries
-        self._clock = clock
-        self._around = around
-        self._notice = notice
-        self._clean = clean
-        self._on_pushback = on_pushback
+        """Send nothing yet.
+
+        Args:
+            fetch: sends a request once.
+            budget: the run's.
+            pauses: seconds between two attempts, at least and at most.
+        """
+        super().__init__(fetch, budget)
+        self._pauses = pauses
+
+    async def send(
+        self, request: httpx.Request, parse: Callable[[httpx.Response], T], **_: object
+    ) -> Reply[T]:
+        """The platform's answer. An attempt gets half of the time that is left, at most.
+
+        Raises:
+            PlatformUnavailable: a failure is final.
+        """
+        log = self._budget.breaker(_kind(request)).log
+        ambiguous = False
+        while True:
+            left = anyio.current_effective_deadline() - anyio.current_time()
+            outcome = await self._attempt(_within(request, left / 2), parse, ambiguous=ambiguous)
+            if isinstance(outcome, Reply):
+                return outcome
+            if outcome.meaning is Meaning.FINAL:
+                raise _gave_up(request, outcome, 1, ambiguous=ambiguous, waited=False)
+            ambiguous = ambiguous or outcome.ambiguous
+            log.scattered(outcome.reason)
+            self._budget.used += 1
+            await anyio.sleep(random.uniform(*self._pauses))  # noqa: S311 - no secret
+
+
+class RetryingClient(_Attempts):
+    """Sends requests until there is an answer, or it is no use to try on."""
+
+    def __init__(
+        self,
+        fetch: Callable[[httpx.Request], Awaitable[httpx.Response]],
+        budget: RetryBudget,
+        *,
+        limiter: AdaptiveLimiter | None = None,
+        around: Around | None = None,
+    ) -> None:
+        """Send nothing yet.
+
+        Args:
+            fetch: sends a request once.
+            budget: the run's.
+            limiter: holds the number of attempts at the same time.
+            around: entered around each attempt, not around the pauses, where a request has none of its own.
+        """
+        super().__init__(fetch, budget)
+        self._limiter = limiter
+        self._around = around or _nothing
 
     async def send(
         self,
-        request: Request,
-        parse: Callable[[Answer], T],
+        request: httpx.Request,
+        parse: Callable[[httpx.Response], T],
         *,
         recover: Callable[[], Awaitable[T | None]] | None = None,
-        around: Callable[[], AbstractContextManager[object]] | None = None,
+        around: Around | None = None,
     ) -> Reply[T]:
-        """The final answer to a request that may be repeated.
+        """The platform's answer.
 
         Args:
             request: what to send, anew for each attempt.
-            parse: makes the value of a 2xx answer; `Malformed` counts as no answer.
-            recover: asked after an attempt with an unclear outcome; a value says that it took effect.
-            around: replaces the sender's own.
+            parse: makes the value of a 2xx response; `Malformed` counts as no answer.
+            recover: asked before another attempt when it is not known whether the last one took effect; a
+                value says that it did.
+            around: replaces the client's own.
 
         Raises:
-            PlatformUnavailable: when the retries are spent.
+            PlatformUnavailable: when it is no use to try on.
         """
-        attempt = 0
-        unclear = False
+        breaker = self._budget.breaker(_kind(request))
+        attempts = retries = 0
+        ambiguous = in_doubt = False
         while True:
-            attempt += 1
-            with (around or self._around)():
-                outcome = await self._attempt(request, parse, unclear=unclear)
+            probe = await breaker.wait()
+            try:
+                if in_doubt and recover and (value := await recover()) is not None:
+                    return Reply(request.extensions[PURPOSE], 200, b"", value, ambiguous=True)
+                async with self._slot():
+                    if probe is None and breaker.is_open:
+                        continue  # it was closed while this one waited for its turn
+                    attempts += 1
+                    self._budget.used += attempts > 1
+                    with breaker.sending():
+                        async with (around or self._around)():
+                            outcome = await self._attempt(
+                                _probing(request, probe), parse, ambiguous=ambiguous
+                            )
+                    if isinstance(outcome, Failure) and outcome.throttled and self._limiter:
+                        self._limiter.throttled()
+            finally:
+                breaker.release(probe)
             if isinstance(outcome, Reply):
-                self._retries.succeeded()
+                breaker.succeeded(probe)
                 return outcome
-            unclear = unclear or outcome.unclear
-            if outcome.status is None:
-                request = request._replace(fresh=True)
-            if outcome.status in _PUSH_BACK:
-                self._on_pushback()
-            delay = None if outcome.permanent else self._retries.delay(attempt, outcome.retry_after)
-            if delay is not None:
-                self._notice(f"{request.purpose}: {outcome.reason}; trying again in {delay:.1f} s")
-                await anyio.sleep(delay)
-            if outcome.unclear and recover and (value := await recover()) is not None:
-                return Reply(request.purpose, 200, b"", value, unclear=True)
-            if delay is None:
-                raise self._gave_up(request, outcome, attempt, unclear=unclear)
+            in_doubt = outcome.ambiguous
+            ambiguous = ambiguous or in_doubt
+            alone = self._judge(outcome, breaker, probe)
+            is_last = alone and retries == self._budget.retries
+            if is_last or breaker.is_given_up or outcome.meaning is Meaning.FINAL:
+                if in_doubt and recover and (value := await recover()) is not None:
+                    return Reply(request.extensions[PURPOSE], 200, b"", value, ambiguous=True)
+                waited = breaker.is_given_up
+                raise _gave_up(request, outcome, attempts, ambiguous=ambiguous, waited=waited)
+            if outcome.retry_after and _is_too_long(outcome.retry_after):
+                raise _wait_is_too_long(request, outcome, ambiguous=ambiguous)
+            if alone:
+                retries += 1
+                breaker.log.scattered(outcome.reason)
+                await anyio.sleep(backoff(retries))
 
-    async def _attempt(
-        self, request: Request, parse: Callable[[Answer], T], *, unclear: bool
-    ) -> Reply[T] | _Failure:
-        try:
-            answer = await self._transport.send(request)
-        except NoAnswer as trouble:
-            return _Failure(str(trouble), unclear=trouble.sent, permanent=trouble.permanent)
-        if asks_for_another_attempt(answer.status):
-            return _Failure(
-                f"the platform answered {answer.status}{self._quoted(answer)}",
-                unclear=answer.status != _TOO_MANY_REQUESTS,
-                retry_after=retry_after(answer.headers),
-                status=answer.status,
-            )
-        if not answer.ok:
-            wait = retry_after(answer.headers)
-            return Reply(request.purpose, answer.status, answer.body, None, unclear, wait)
-        try:
-            value = parse(answer)
-        except Malformed as malformed:
-            reason = f"the platform answered {answer.status}, but {malformed}{self._quoted(answer)}"
-            return _Failure(reason, unclear=True, status=answer.status)
-        # Only now: what stands in between has a clock of its own.
-        self._clock.note(answer.headers)
-        return Reply(request.purpose, answer.status, answer.body, value, unclear)
+    @asynccontextmanager
+    async def _slot(self) -> AsyncIterator[None]:
+        if self._limiter is None:
+            yield
+        else:
+            async with self._limiter:
+                yield
 
-    def words(self, body: bytes) -> str:
-        """What an answer says of itself (`error_text`), without secrets, in at most 500 characters."""
-        return shorten(error_text(body, self._clean), _LONGEST_WORDS)
-
-    def _quoted(self, answer: Answer) -> str:
-        words = self.words(answer.body)
-        return f' ("{words}")' if words else ""
-
-    def _gave_up(
-        self, request: Request, failure: _Failure, attempts: int, *, unclear: bool
-    ) -> PlatformUnavailable:
-        times = "1 attempt" if attempts == 1 else f"{attempts} attempts"
-        hint = _CERTIFICATE if failure.permanent else _TRY_LATER
-        if failure.retry_after:
-            hint = f"The platform asked to wait {failure.retry_after:.0f} s. " + hint
-        return PlatformUnavailable(
-            f"{request.purpose} failed after {times}: {failure.reason}",
-            hint=hint,
-            unclear=unclear,
-            retry_after=failure.retry_after or 0.0,
-        )
+    def _judge(self, failed: Failure, breaker: CircuitBreaker, probe: Probe | None) -> bool:
+        """Tell the breaker, and return whether the request has to retry on its own account."""
+        match failed.meaning:
+            case Meaning.WAIT:
+                breaker.asked_to_wait(probe, failed.retry_after, failed.reason)
+            case Meaning.DOWN:
+                return breaker.failed(probe, failed.reason)
+            case Meaning.NONSENSE:
+                if probe is not None:
+                    breaker.failed(probe, failed.reason)
+                return True
+        return False
 
 
-def asks_for_another_attempt(status: int) -> bool:
-    """Whether a status may be another one next time: 429 and 5xx, except 501."""
-    return status == _TOO_MANY_REQUESTS or (status >= _SERVER_ERROR and status != _NOT_IMPLEMENTED)
+def _kind(request: httpx.Request) -> str:
+    kind: str = request.extensions.get(KIND) or request.extensions[PURPOSE]
+    return kind
 
 
-def retry_after(headers: Mapping[str, str], *, now: Callable[[], float] = time.time) -> float | None:
-    """Seconds that `Retry-After` asks for; None when there is none or it makes no sense.
+@asynccontextmanager
+async def _nothing() -> AsyncIterator[None]:
+    yield
 
-    A date is compared with the answer's own `Date` where there is one: clocks differ.
-    """
-    text = headers.get("retry-after", "").strip()
-    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]*)?", text):
-        return float(text)
-    until = date_of({"date": text})
-    if until is None:
-        return None
-    since = date_of(headers)
-    return max(0.0, until - (since if since is not None else now()))
+
+def _probing(request: httpx.Request, probe: Probe | None) -> httpx.Request:
+    """The request as a probe: over a new connection, and given up early where that is harmless."""
+    if probe is None:
+        return request
+    request = _copy(request, {FRESH: True})
+    is_harmless = request.method in _HARMLESS or request.extensions.get(KIND)
+    return _within(request, probe.timeout) if probe.timeout and is_harmless else request
+
+
+def _within(request: httpx.Request, seconds: float) -> httpx.Request:
+    """The request with shorter timeouts."""
+    timeout = {name: min(value, seconds) for name, value in request.extensions["timeout"].items()}
+    return _copy(request, {"timeout": timeout})
+
+
+def _copy(request: httpx.Request, extensions: dict[str, object]) -> httpx.Request:
+    return httpx.Request(
+        request.method,
+        request.url,
+        headers=request.headers,
+        stream=request.stream,
+        extensions=request.extensions | extensions,
+    )
+
+
+def _is_too_long(seconds: float) -> bool:
+    """Whether a wait that the platform asks for ends after the operation, or after all patience."""
+    left = anyio.current_effective_deadline() - anyio.current_time()
+    return seconds > min(left, LONGEST_EXCUSE + GIVE_UP_AFTER)
+
+
+def _wait_is_too_long(request: httpx.Request, failed: Failure, *, ambiguous: bool) -> PlatformUnavailable:
+    wait = failed.retry_after or 0.0
+    until = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() + wait))
+    return PlatformUnavailable(
+        f"{request.extensions[PURPOSE]} failed: {failed.reason}, and asks to wait until {until} UTC",
+        hint="That is after the end of this run: raise `timeout`, or run the job again after that time.",
+        ambiguous=ambiguous,
+        retry_after=wait,
+    )
+
+
+def _gave_up(
+    request: httpx.Request, failed: Failure, attempts: int, *, ambiguous: bool, waited: bool
+) -> PlatformUnavailable:
+    times = "1 attempt" if attempts == 1 else f"{attempts} attempts"
+    after = f"{times}, and {human_seconds(GIVE_UP_AFTER)} without any success" if waited else times
+    return PlatformUnavailable(
+        f"{request.extensions[PURPOSE]} failed after {after}: {failed.reason}",
+        hint=failed.hint,
+        ambiguous=ambiguous,
+        retry_after=failed.retry_after or 0.0,
+    )

@@ -1,157 +1,254 @@
-"""The seam between what is asked of the platform and what carries it.
+"""The transport under httpx: a connection of its own for each request in flight.
 
-A transport makes exactly one attempt. It knows nothing of retries, endpoints or errors of the
-API; it says what came back, or that nothing did and whether the platform may have seen the
-request all the same.
+httpx's own pool looks at all of its connections at every request, which takes most of the time of
+thousands of small uploads (`docs/performance.md`). Here a request takes an idle connection of its
+origin, or opens a new one, and puts it back. The connections are httpcore's, so HTTP itself, TLS and
+proxies are theirs. What a deploy needs beyond that is in the network stream below them (`stream`).
 """
 
 from __future__ import annotations
 
-import socket
+import math
 import ssl
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from collections import defaultdict
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, cast
 
-import zerokie_action
+import anyio
+import httpcore
+import httpx
+
+from zerokie_action.http.errors import ResponseTooLarge, explain, may_have_been_sent
+from zerokie_action.http.stream import Backend, Traffic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import AsyncIterator
 
-USER_AGENT = f"zerokie-action/{zerokie_action.__version__}"
-"""How every request introduces us, to the platform and to anybody else."""
+    from zerokie_action.http.network import Network
 
-MEGABYTE = 1_000_000
 CONNECT_TIMEOUT = 10.0
-"""Seconds to reach the platform, name look-up and TLS included."""
+"""Seconds to reach the other side, and as many again for TLS."""
 
-_PIECE = 256 * 1024
+MAX_BODY = "max_body"
+"""The request extension that says how many bytes of body the response may have; without it, any number."""
 
+FRESH = "fresh"
+"""The request extension that says that no connection which was used before will do: they may all be dead."""
 
-class Content(Protocol):
-    """A body that is read when it is sent, anew for each attempt.
+REPEATABLE = "repeatable"
+"""The request extension that says whether sending it twice does no harm, and nobody can tell."""
 
-    Attributes:
-        size: bytes, known before anything is read: it goes into `Content-Length`.
-    """
-
-    @property
-    def size(self) -> int:
-        """Bytes in all."""
-        ...
-
-    def chunks(self) -> Iterator[bytes]:
-        """The bytes from the beginning, in pieces.
-
-        Blocks. Raises when there are more or fewer than `size`, or they are not what they were to be.
-        """
-        ...
+_CLOSE_TIMEOUT = 1.0
+_CORE_ERRORS = (
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.ProxyError,
+    httpcore.TimeoutException,
+)
 
 
-class Bytes(NamedTuple):
-    """A `Content` that is in memory already."""
+class Transport(httpx.AsyncBaseTransport):
+    """Carries requests to any origin, directly or through the proxy that the environment names."""
 
-    data: bytes | bytearray
+    def __init__(self, network: Network) -> None:
+        """Connect to nothing yet."""
+        self._network = network
+        self._idle: defaultdict[str, list[_Connection]] = defaultdict(list)
+        self._addresses: dict[tuple[str, int], str] = {}
 
-    @property
-    def size(self) -> int:
-        """Bytes in all."""
-        return len(self.data)
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request once, and read the whole response.
 
-    def chunks(self) -> Iterator[bytes]:
-        """In pieces, each of which gets its own time to be sent."""
-        for start in range(0, self.size, _PIECE):
-            yield bytes(memoryview(self.data)[start : start + _PIECE])
-
-
-class Request(NamedTuple):
-    """One request.
-
-    Attributes:
-        purpose: what it is for, in words that a sentence begins with: `Listing the apps`.
-        target: path and query, percent-encoded, exactly as it must be on the wire.
-        timeout: seconds for the answer to one attempt, and for each piece of a large body.
-        max_answer: bytes of body that are read at most.
-        fresh: whether no connection that was used before will do: those may all be dead.
-    """
-
-    purpose: str
-    method: str
-    target: str
-    content: bytes | Content = b""
-    content_type: str | None = None
-    timeout: float = 60.0
-    max_answer: int = MEGABYTE
-    fresh: bool = False
-
-
-class Answer(NamedTuple):
-    """What came back: status, headers under lower-case names, and the whole body."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes = b""
-
-    @property
-    def ok(self) -> bool:
-        """Whether the status is a 2xx."""
-        return 200 <= self.status < 300  # noqa: PLR2004 - HTTP's own numbers
-
-
-class NoAnswer(Exception):  # noqa: N818 - it is not an error of ours, and may be no error at all
-    """No complete answer came.
-
-    Attributes:
-        sent: whether the platform may have seen the request. Judged by position (were we past
-            connecting?), never by the kind of error: an unclear outcome is never taken for a clear one.
-        permanent: whether another attempt can't help, such as a certificate that is not trusted.
-    """
-
-    def __init__(self, reason: str, *, sent: bool, permanent: bool = False) -> None:
-        """`str(error)` is the reason, in words that end a sentence."""
-        super().__init__(reason)
-        self.sent = sent
-        self.permanent = permanent
-
-
-class Transport(Protocol):
-    """Whatever carries requests."""
-
-    async def send(self, request: Request) -> Answer:
-        """Make one attempt.
+        A kept-alive connection that the other side has closed meanwhile is replaced without a word, when
+        nothing was answered and sending the request again does no harm.
 
         Raises:
-            NoAnswer: when no complete answer came.
+            httpx.TransportError: when there is no complete response.
+            ConfigurationError: when the proxy or the certificate authorities can't be used.
         """
-        ...
+        url = _core_url(request.url)
+        if request.extensions.get(FRESH):
+            await self.aclose()
+        connection = await self._take(url.origin)
+        try:
+            return await self._exchange(connection, request, url)
+        except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
+            if connection.is_new or connection.answered or not request.extensions.get(REPEATABLE):
+                raise
+        await self.aclose()  # what was idle for as long may be closed as well
+        return await self._exchange(await self._take(url.origin), request, url)
+
+    async def aclose(self) -> None:
+        """Close the idle connections. Those in use are closed or kept when their request ends."""
+        for idle in self._idle.values():
+            while idle:
+                await idle.pop().close()
+
+    async def _exchange(
+        self, connection: _Connection, request: httpx.Request, url: httpcore.URL
+    ) -> httpx.Response:
+        try:
+            response, body = await connection.send(request, url)
+        except BaseException:
+            await connection.close()
+            raise
+        if connection.is_idle:
+            connection.is_new = False
+            self._idle[str(url.origin)].append(connection)
+        else:
+            await connection.close()
+        return httpx.Response(
+            response.status,
+            # Nobody asked for a coding. httpx would inflate a small body to any size before it is measured.
+            headers=[field for field in response.headers if field[0].lower() != b"content-encoding"],
+            content=body,
+            extensions=response.extensions,
+            request=request,
+        )
+
+    async def _take(self, origin: httpcore.Origin) -> _Connection:
+        idle = self._idle[str(origin)]
+        while idle:
+            connection = idle.pop()  # the one that was used last is the least likely to be closed
+            if connection.is_alive:
+                return connection
+            await connection.close()
+        return await self._open(origin)
+
+    async def _open(self, origin: httpcore.Origin) -> _Connection:
+        traffic = Traffic()
+        backend = Backend(traffic, self._addresses)
+        context = await self._network.tls() if origin.scheme == b"https" else None
+        proxy = self._network.proxy_for(str(origin))
+        if proxy is None:
+            return _Connection(
+                httpcore.AsyncHTTPConnection(origin, ssl_context=context, network_backend=backend), traffic
+            )
+        where = httpx.Proxy(proxy)
+        pool = httpcore.AsyncHTTPProxy(
+            _core_url(where.url),
+            proxy_auth=where.raw_auth,
+            ssl_context=context,
+            proxy_ssl_context=await self._network.tls() if where.url.scheme == "https" else None,
+            network_backend=backend,
+        )
+        connection = pool.create_connection(origin)
+        return (_Tunnel if context else _Connection)(connection, traffic)
 
 
-def explain(error: BaseException) -> tuple[str, bool]:  # noqa: PLR0911 - one for each kind
-    """Why a connection failed, in plain words, and whether another attempt can't help."""
-    for cause in _causes(error):
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"the server's TLS certificate is not trusted ({cause.verify_message})", True
-        if isinstance(cause, ssl.SSLError):
-            return f"TLS failed ({cause.reason or cause})", False
-        if isinstance(cause, socket.gaierror):
-            return f"the host name can't be resolved ({cause.strerror})", False
-        if isinstance(cause, ConnectionRefusedError):
-            return "connection refused", False
-        if isinstance(cause, ConnectionResetError | BrokenPipeError):
-            return "the connection was reset", False
-        if isinstance(cause, TimeoutError):
-            return "timed out", False
-    return str(error) or type(error).__name__, False
+def _core_url(url: httpx.URL) -> httpcore.URL:
+    host = url.raw_host
+    # Without brackets, httpcore's CONNECT to an IPv6 address is none that a proxy understands.
+    return httpcore.URL(
+        scheme=url.raw_scheme,
+        host=b"[" + host + b"]" if b":" in host else host,
+        port=url.port,
+        target=url.raw_path,
+    )
 
 
-def _causes(error: BaseException) -> list[BaseException]:
-    """The error, what led to it, and so on; the members of groups included."""
-    found: list[BaseException] = []
-    waiting: list[BaseException | None] = [error]
-    while waiting:
-        current = waiting.pop()
-        if current is None or current in found:
-            continue
-        found.append(current)
-        waiting += [current.__context__, current.__cause__]
-        if isinstance(current, BaseExceptionGroup):
-            waiting += current.exceptions
-    return found
+class _Connection:
+    """A connection of httpcore's, and what moves on it."""
+
+    def __init__(self, connection: httpcore.AsyncConnectionInterface, traffic: Traffic) -> None:
+        self.is_new = True
+        self._connection = connection
+        self._traffic = traffic
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it could carry another request."""
+        return self._connection.is_available()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether an idle connection is open, as far as can be seen: nothing waits to be read."""
+        return not self._connection.has_expired()
+
+    @property
+    def answered(self) -> bool:
+        """Whether anything came back after the last request began."""
+        return self._traffic.received > 0
+
+    async def close(self) -> None:
+        """Drop the connection, whatever it is doing."""
+        with anyio.move_on_after(_CLOSE_TIMEOUT, shield=True), suppress(OSError, httpcore.NetworkError):
+            await self._connection.aclose()
+
+    async def send(self, request: httpx.Request, url: httpcore.URL) -> tuple[httpcore.Response, bytes]:
+        """The response to a request, and its body."""
+        self._traffic.begin_request(int(request.headers.get("Content-Length", 0)))
+        outgoing = httpcore.Request(
+            request.method,
+            url,
+            headers=request.headers.raw,
+            content=self._body(request),
+            extensions=request.extensions,
+        )
+        try:
+            response = await self._connection.handle_async_request(outgoing)
+            if not self.answered:
+                # It was there before the request: more than the last one had asked for.
+                raise httpx.RemoteProtocolError("the response was not to this request", request=request)
+            if response.status < 300 and self._traffic.cut_short:  # noqa: PLR2004 - HTTP's own number
+                raise httpx.RemoteProtocolError("the response came before the body was sent", request=request)
+            body = await _read(response, request)
+            await response.aclose()
+        except _CORE_ERRORS as error:
+            words = _words(error, request) or explain(error)
+            # The errors of both have the same names.
+            raise getattr(httpx, type(error).__name__)(words, request=request) from error
+        except ssl.SSLError as error:
+            raise httpx.ReadError(explain(error), request=request) from error
+        return response, body
+
+    async def _body(self, request: httpx.Request) -> AsyncIterator[bytes]:
+        async for chunk in cast("AsyncIterator[bytes]", request.stream):
+            self._traffic.body_left -= len(chunk)
+            yield chunk
+
+
+class _Tunnel(_Connection):
+    """A connection through a proxy to an https origin: CONNECT comes before the first request."""
+
+    async def send(self, request: httpx.Request, url: httpcore.URL) -> tuple[httpcore.Response, bytes]:
+        if not self.is_new:
+            return await super().send(request, url)
+        sent = False
+
+        async def trace(event: str, info: dict[str, Any]) -> None:
+            nonlocal sent
+            if event == "http11.send_request_headers.started" and info["request"].method != b"CONNECT":
+                sent = True
+
+        request.extensions["trace"] = trace
+        try:
+            return await super().send(request, url)
+        except httpx.TransportError as error:
+            if sent or not may_have_been_sent(error):
+                raise
+            raise httpx.ProxyError(str(error), request=request) from error
+        finally:
+            del request.extensions["trace"]
+
+
+async def _read(response: httpcore.Response, request: httpx.Request) -> bytes:
+    most = request.extensions.get(MAX_BODY, math.inf)
+    body = bytearray()
+    async for chunk in response.aiter_stream():
+        body += chunk
+        if len(body) > most:
+            raise ResponseTooLarge(f"the response is larger than {most} bytes", request=request)
+    return bytes(body)
+
+
+def _words(error: Exception, request: httpx.Request) -> str:
+    timeouts = request.extensions.get("timeout", {})
+    match error:
+        case httpcore.ConnectTimeout():
+            return f"no connection within {timeouts['connect']:.0f} s"
+        case httpcore.ReadTimeout() | httpcore.WriteTimeout():
+            return f"no answer within {timeouts['read']:.0f} s"
+        case httpcore.ProxyError():
+            return f"the proxy refused a tunnel ({error})"
+    return ""

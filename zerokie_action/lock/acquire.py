@@ -6,7 +6,7 @@ its heartbeat tells: as long as that is in doubt, the way out looks before it le
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -16,7 +16,7 @@ from zerokie_action.lock.session import RELEASE_TIME, RELEASE_TIME_WHEN_TOLD
 from zerokie_action.platform.models import Counts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator
 
     from zerokie_action.lock.session import LockState, Session
     from zerokie_action.lock.waiting import Log, Turn
@@ -70,20 +70,20 @@ class _Asking:
         try:
             asked = await self._session.ask(self._one_attempt, in_doubt=before)
         except DeployError as error:
-            self.in_doubt = before or error.unclear
+            self.in_doubt = before or error.ambiguous
             raise
         self.in_doubt = asked.in_doubt
         return asked
 
-    @contextmanager
-    def _one_attempt(self) -> Iterator[None]:
+    @asynccontextmanager
+    async def _one_attempt(self) -> AsyncIterator[None]:
         """Shields one request for the lock: torn apart, nobody would know whose lock it is."""
         self.in_doubt = True
         with self._shield.protect(_ATTEMPT_TIME, when_told=_ATTEMPT_TIME_WHEN_TOLD) as scope:
             yield
         if scope.cancelled_caught:
             raise PlatformUnavailable(
-                "The platform did not answer whether it gave the deploy lock", unclear=True
+                "The platform did not answer whether it gave the deploy lock", ambiguous=True
             )
 
 
@@ -93,7 +93,7 @@ async def _give_back_what_may_be_ours(session: Session, state: LockState, shield
         try:
             if await _was_given_late(session):
                 with suppress(LockLost):  # somebody else got it in between: there is nothing to give back
-                    await session.finalize(Counts())
+                    await session.finalize_now(Counts())
                     log.info("Deploy lock released")
                 state.released(session.id)
             else:
@@ -108,7 +108,7 @@ async def _give_back_what_may_be_ours(session: Session, state: LockState, shield
 
 async def _was_given_late(session: Session) -> bool:
     for pause in _GIVEN_LATE:
-        if await session.confirm():
+        if await session.confirm_now():
             return True
         await anyio.sleep(pause)
-    return await session.confirm()
+    return await session.confirm_now()

@@ -26,14 +26,12 @@ from zerokie_action.lock.session import RELEASE_TIME, RELEASE_TIME_WHEN_TOLD
 from zerokie_action.platform.refusals import CONFLICT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from zerokie_action.lock.session import LockState, Session
     from zerokie_action.lock.waiting import Log, Turn
     from zerokie_action.platform.models import Counts, Finalized
     from zerokie_action.shield import Shield
-
-_HEARTBEAT_RETRY = 15.0
 
 
 @asynccontextmanager
@@ -107,56 +105,72 @@ class DeployLock:
 
     async def keep_alive(self, heartbeat: float, work: anyio.CancelScope) -> None:
         """Confirm the lock every `heartbeat` seconds, for ever; cancel the work when it is lost."""
-        pause = heartbeat
         try:
             while True:
-                await anyio.sleep(pause)
-                pause = heartbeat if await self._beat() else min(_HEARTBEAT_RETRY, heartbeat)
+                await anyio.sleep(heartbeat)
+                await self._beat()
         except LockLost:
             work.cancel()
 
-    async def _beat(self) -> bool:
-        """One heartbeat, as long as the lease lasts. Returns whether it was answered.
+    async def _beat(self) -> None:
+        """One heartbeat, repeated as long as the lease lasts.
 
         Raises:
             LockLost: when the lock is not ours, or may not be any more.
         """
-        try:
-            with anyio.move_on_after(self._lease.left) as scope:
-                await self.confirm()
-        except LockLost:
-            raise
-        except DeployError as error:
-            self._log.warning(f"Heartbeat: {error}")
-            self._lease.check()
-            return False
+        with anyio.move_on_after(self._lease.left) as scope:
+            try:
+                if not await self._session.confirm_until_answered():
+                    self._lease.lose(NOT_OURS)
+            except DeployError as error:
+                self._log.warning(f"Heartbeat: {error}")
         if scope.cancelled_caught:
             self._lease.lose(UNCONFIRMED)
-            self._lease.raise_if_lost()
-        return True
+        self._lease.check()
 
     async def release(self, counts: Counts) -> None:
-        """Finalize, shielded from cancellation, within a deadline.
+        """Finalize after success: a request like any other, but shielded from cancellation.
+
+        When a signal says that the process must end, what is left of the time is used as after a failure.
+
+        Raises:
+            LockLost: when there was nothing of ours to release.
+            DeployError: when it did not work; then the hint says when the lock expires by itself.
+        """
+        with self._shield.protect(self._lease.left, when_told=0) as patient:
+            await self._finalize(self._session.finalize(counts))
+        if patient.cancelled_caught:
+            await self.release_now(counts, ambiguous=True)
+
+    async def release_now(self, counts: Counts, *, ambiguous: bool = False) -> None:
+        """Finalize in the time that is left after a failure or a signal, all of which is used.
+
+        Args:
+            counts: what was changed.
+            ambiguous: whether an attempt before this may have released the lock.
 
         Raises:
             LockLost: when there was nothing of ours to release.
             DeployError: when it did not work; then the hint says when the lock expires by itself.
         """
         with self._shield.protect(RELEASE_TIME, when_told=RELEASE_TIME_WHEN_TOLD) as scope:
-            try:
-                self.finalized = await self._session.finalize(counts)
-            except LockLost:
-                self._state.released(self._session.id)
-                raise
-            except DeployError as error:
-                error.hint = f"{self._lease.expiry} {error.hint}"
-                raise
-            self._state.released(self._session.id)
+            await self._finalize(self._session.finalize_now(counts, ambiguous=ambiguous))
         if scope.cancelled_caught:
             raise PlatformUnavailable(
                 "The deploy lock could not be released in time: the platform did not answer",
                 hint=self._lease.expiry,
             )
+
+    async def _finalize(self, finalize: Awaitable[Finalized | None]) -> None:
+        try:
+            self.finalized = await finalize
+        except LockLost:
+            self._state.released(self._session.id)
+            raise
+        except DeployError as error:
+            error.hint = f"{self._lease.expiry} {error.hint}"
+            raise
+        self._state.released(self._session.id)
 
 
 async def _release_after_failure(lock: DeployLock, counts: Counts, failure: BaseException, log: Log) -> None:
@@ -166,7 +180,7 @@ async def _release_after_failure(lock: DeployLock, counts: Counts, failure: Base
         LockLost: when that is why the platform refused a write (409, "deploy lock conflict").
     """
     try:
-        await lock.release(counts)
+        await lock.release_now(counts)
     except DeployError as error:
         refusal = unwrap(failure)
         if (

@@ -5,24 +5,32 @@ The three requests about a lock are made in its name, and its lease learns from 
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
-from zerokie_action.errors import AuthenticationError, LockLost, RequestRejected
+import anyio
+
+from zerokie_action.errors import AuthenticationError, LockLost, PlatformUnavailable, RequestRejected
+from zerokie_action.http.retry import backoff
 from zerokie_action.lock.lease import NOT_OURS, Lease, boot_time
+from zerokie_action.platform.refusals import CONFLICT, NOT_FOUND
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import AbstractContextManager
 
+    from zerokie_action.errors import DeployError
+    from zerokie_action.http.retry import Around
     from zerokie_action.platform.client import Asked, Client
     from zerokie_action.platform.models import Counts, Finalized
+    from zerokie_action.platform.platform import Platform
 
 RELEASE_TIME = 50.0
 """Seconds. With those in which answers to writes are waited for (`upload.ANSWER_TIME`), a minute."""
 
 RELEASE_TIME_WHEN_TOLD = 4.0
 """Seconds from a signal to the end of the release: CI systems kill after 10 s, we promise 5."""
+
+
+_FINALIZE_ATTEMPTS = 6
 
 
 class LockState(Protocol):
@@ -45,37 +53,46 @@ class Session:
     """
 
     def __init__(
-        self, client: Client, app: str, session_id: str, *, clock: Callable[[], float] = boot_time
+        self, platform: Platform, app: str, session_id: str, *, clock: Callable[[], float] = boot_time
     ) -> None:
         self.app = app
         self.id = session_id
         self.lease = Lease(clock)
-        self._client = client
+        self._platform = platform
 
-    async def ask(self, around: Callable[[], AbstractContextManager[object]], *, in_doubt: bool) -> Asked:
+    async def ask(self, around: Around, *, in_doubt: bool) -> Asked:
         """Ask for the lock, once (see `Client.acquire_lock`)."""
         began = self.lease.clock()
-        asked = await self._client.acquire_lock(self.app, self.id, around=around, in_doubt=in_doubt)
+        asked = await self._platform.client.acquire_lock(self.app, self.id, around=around, in_doubt=in_doubt)
         if asked.ours:
             self.lease.confirmed(began)
         return asked
 
     async def confirm(self) -> bool:
-        """One heartbeat: whether the lock is ours, which also keeps it so.
+        """Ask whether the lock is ours, which also keeps it so.
 
         Raises:
             DeployError: when that could not be found out.
         """
+        return await self._confirm(self._platform.client)
+
+    async def confirm_until_answered(self) -> bool:
+        """A heartbeat, again and again until the scope around is cancelled: it knows no gate."""
+        return await self._confirm(self._platform.heartbeats)
+
+    async def confirm_now(self) -> bool:
+        """`confirm` in the time that is left: past any gate, until the scope around is cancelled."""
+        return await self._confirm(self._platform.urgent)
+
+    async def _confirm(self, client: Client) -> bool:
         began = self.lease.clock()
-        confirmed = await self._client.heartbeat(self.app, self.id)
+        confirmed = await client.heartbeat(self.app, self.id)
         if confirmed:
             self.lease.confirmed(began)
         return confirmed
 
     async def finalize(self, counts: Counts) -> Finalized | None:
-        """Finalize; if that is refused or names no deploy, and the lock is still ours, once more.
-
-        A refusal leaves the lock behind, and may come from something in between; so may an empty answer.
+        """Finalize, as any request is sent.
 
         Returns:
             What the platform recorded; None when an attempt whose answer was lost has released the lock.
@@ -84,19 +101,50 @@ class Session:
             LockLost: when the lock was not ours any more.
             DeployError: when the lock may not be released.
         """
+        return await self._finalize(self._platform.client, counts, ambiguous=False)
+
+    async def finalize_now(self, counts: Counts, *, ambiguous: bool = False) -> Finalized | None:
+        """`finalize` in the time that is left: past any gate, until the scope around is cancelled.
+
+        Args:
+            counts: what was changed.
+            ambiguous: whether an attempt before this may have released the lock.
+        """
+        return await self._finalize(self._platform.urgent, counts, ambiguous=ambiguous)
+
+    async def _finalize(self, client: Client, counts: Counts, *, ambiguous: bool) -> Finalized | None:
+        # A refusal leaves the lock behind, and may come from something in between; so may an answer without
+        # an ID. The heartbeat tells, and then it is tried again.
+        refusal: DeployError | None = None
+        finalized: Finalized | None = None
+        for attempt in range(_FINALIZE_ATTEMPTS):
+            if attempt:
+                await anyio.sleep(backoff(attempt))
+            try:
+                finalized, refusal = await client.finalize(self.app, self.id, counts), None
+                if finalized.deploy_id:
+                    return finalized
+            except (RequestRejected, AuthenticationError) as error:
+                refusal = error
+                in_doubt = finalized is not None or ambiguous or error.ambiguous
+                if in_doubt and isinstance(error, RequestRejected) and error.status in {NOT_FOUND, CONFLICT}:
+                    return finalized  # an attempt before this one has released it
+            if not await self._is_still_ours(client):
+                if refusal is None:
+                    return finalized
+                raise LockLost(
+                    f"The deploy lock was lost before finalize: {NOT_OURS}",
+                    hint="Run the deploy again: another deploy may have taken over in between.",
+                ) from refusal
+        if refusal is not None:
+            raise refusal
+        raise PlatformUnavailable(
+            "Finalizing the deploy had no effect: the answer has no deploy ID, and the lock is still ours",
+            hint="Check `api-url`: something in between may answer in the platform's place.",
+        )
+
+    async def _is_still_ours(self, client: Client) -> bool:
         try:
-            finalized = await self._client.finalize(self.app, self.id, counts)
-        except (RequestRejected, AuthenticationError) as refusal:
-            if await self.confirm():
-                return await self._client.finalize(self.app, self.id, counts)
-            if refusal.unclear:
-                return None
-            raise LockLost(
-                f"The deploy lock was lost before finalize: {NOT_OURS}",
-                hint="Run the deploy again: another deploy may have taken over in between.",
-            ) from refusal
-        if not finalized.deploy_id:
-            with suppress(RequestRejected):  # then the platform has nothing of this session any more
-                if await self.confirm():
-                    return await self._client.finalize(self.app, self.id, counts)
-        return finalized
+            return await self._confirm(client)
+        except RequestRejected:
+            return False  # the platform has nothing of this session any more

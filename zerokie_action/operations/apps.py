@@ -47,7 +47,7 @@ async def create(job: Job, request: Awaitable[App]) -> App:
     try:
         app = await request
     except DeployError as error:
-        job.result.created = None if error.unclear else False
+        job.result.created = None if error.ambiguous else False
         raise
     job.result.created = True
     note(job, app)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import anyio
 
 from zerokie_action.ci.comments import CannotComment, Refused, find_discussion, put_comment
-from zerokie_action.http.http import HttpTransport
+from zerokie_action.http import Request, Response, TransportError
+from zerokie_action.http.client import MEGABYTE, Http, extensions
+from zerokie_action.http.failure import may_change, retry_after
 from zerokie_action.http.responses import error_text
-from zerokie_action.http.retry import asks_for_another_attempt, retry_after
-from zerokie_action.http.transport import MEGABYTE, USER_AGENT, Answer, NoAnswer, Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _TIME = 20.0
 _PAUSES = (0.5, 2.0)
+_LARGEST_RESPONSE = 32 * MEGABYTE
+_JSON = {"Content-Type": "application/json"}
 
 
 async def keep_comment(
@@ -49,45 +51,46 @@ async def _put(settings: Settings, env: Mapping[str, str], network: Network, bod
         gitlab_token=_text(settings.gitlab_token),
         pull_request=settings.pull_request,
     )
-    headers = {"User-Agent": USER_AGENT, **discussion.headers}
-    transport = HttpTransport(discussion.api, headers, network)
+    async with Http(network) as http:
 
-    async def send(method: str, target: str, content: bytes) -> Answer:
-        kind = "application/json" if content else None
-        request = Request("Commenting", method, target, content, kind, max_answer=32 * MEGABYTE)
-        return await _send(transport, request)
+        async def send(method: str, target: str, content: bytes) -> Response:
+            request = http.client.build_request(
+                method,
+                discussion.api + target,
+                headers={**discussion.headers, **(_JSON if content else {})},
+                content=content or None,
+                extensions=extensions("Commenting", timeout=_TIME, max_body=_LARGEST_RESPONSE),
+            )
+            return await _send(http, request)
 
-    try:
         new = await put_comment(
             discussion, body, api_key=settings.api_key.get_secret_value(), app=settings.app, send=send
         )
-    finally:
-        await transport.aclose()
     return f"Commented on {discussion.name}" if new else f"Updated the comment on {discussion.name}"
 
 
-async def _send(transport: HttpTransport, request: Request) -> Answer:
-    """The answer, if it is a good one. Only a new comment is not asked for twice: there may be two then."""
+async def _send(http: Http, request: Request) -> Response:
+    """The response, if it is a good one. Only a new comment is not asked for twice: there may be two then."""
     for pause in () if request.method == "POST" else _PAUSES:
         wait = pause
-        with suppress(NoAnswer):
-            answer = await transport.send(request)
-            if not asks_for_another_attempt(answer.status):
-                return _good(answer)
-            wait = max(pause, retry_after(answer.headers) or 0)
+        with suppress(TransportError):
+            response = await http.client.send(request)
+            if response.is_success or not may_change(response.status_code):
+                return _good(response)
+            wait = max(pause, retry_after(response.headers) or 0)
             if anyio.current_time() + wait > anyio.current_effective_deadline():
-                return _good(answer)  # what it says is more than that the time is over
+                return _good(response)  # what it says is more than that the time is over
         await anyio.sleep(wait)
     try:
-        return _good(await transport.send(request))
-    except NoAnswer as trouble:
-        raise CannotComment(str(trouble)) from trouble
+        return _good(await http.client.send(request))
+    except TransportError as error:
+        raise CannotComment(str(error)) from error
 
 
-def _good(answer: Answer) -> Answer:
-    if not answer.ok:
-        raise Refused(answer.status, error_text(answer.body))
-    return answer
+def _good(response: Response) -> Response:
+    if not response.is_success:
+        raise Refused(response.status_code, error_text(response.content))
+    return response
 
 
 def _text(secret: SecretStr | None) -> str:

@@ -18,7 +18,8 @@ import anyio.to_thread
 from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, RequestRejected
 from zerokie_action.files import manifest as manifests
 from zerokie_action.files.hashing import hash_files
-from zerokie_action.http.transport import MEGABYTE, Bytes
+from zerokie_action.http.body import Bytes
+from zerokie_action.http.client import MEGABYTE
 from zerokie_action.platform.upload import Upload
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ async def gather(job: Job, folder: Scan, listing: Sequence[RemoteFile]) -> Evide
 
 
 async def _read(job: Job, path: str) -> Manifest | None:
-    data = await job.read_deployed(path, max_answer=_LARGEST_MANIFEST)
+    data = await job.read_deployed(path, max_body=_LARGEST_MANIFEST)
     found = (
         None
         if data is None

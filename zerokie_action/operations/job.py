@@ -9,6 +9,8 @@ from urllib.parse import quote
 
 import anyio
 
+from zerokie_action.platform.pages import read_public
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -52,11 +54,11 @@ class Job:
         """The app's name."""
         return self.settings.app
 
-    async def read_deployed(self, path: str, *, max_answer: int) -> bytes | None:
+    async def read_deployed(self, path: str, *, max_body: int) -> bytes | None:
         """What the app serves for a remote path, past its caches; None for anything but a plain answer."""
         # The session makes the URL one that no cache has seen.
         url = f"{(self.result.url or '').rstrip('/')}/{quote(path)}?{self.session}"
-        return await self.platform.read_public(url, max_answer=max_answer, seconds=_READ_TIME)
+        return await read_public(url, self.platform.http, max_body=max_body, seconds=_READ_TIME)
 
     def warn(self, text: str) -> None:
         """A warning in the log and in the reports."""

@@ -16,11 +16,11 @@ import anyio.to_thread
 
 from zerokie_action.errors import HealthCheckFailed
 from zerokie_action.files.hashing import hash_file
+from zerokie_action.http.client import MEGABYTE
+from zerokie_action.http.failure import retry_after
 from zerokie_action.http.responses import error_text
-from zerokie_action.http.retry import retry_after
-from zerokie_action.http.transport import MEGABYTE, NoAnswer
 from zerokie_action.operations.pauses import News, pauses
-from zerokie_action.platform.pages import follow, shown_url
+from zerokie_action.platform.pages import PageError, follow, shown_url
 from zerokie_action.text import human_seconds, shorten
 
 if TYPE_CHECKING:
@@ -121,9 +121,9 @@ async def _insist(job: Job, check: _Check) -> _Trouble | None:
 async def _ask(job: Job, check: _Check, attempt: int, seconds: float) -> _Trouble | None:
     url = _uncached(check.url, f"{job.session}-{attempt}") if check.path else check.url
     try:
-        page = await follow(url, job.platform.network, max_answer=_LARGEST_ANSWER, seconds=seconds)
-    except NoAnswer as nothing:
-        return _Trouble(str(nothing))
+        page = await follow(url, job.platform.http, max_body=_LARGEST_ANSWER, seconds=seconds)
+    except PageError as error:
+        return _Trouble(str(error))
     trouble = _judge(job, check, page, by="" if page.url == shown_url(url) else f"{page.url} ")
     if trouble and page.redirected and not check.path:
         # The app has answered. What it leads to may be for people with a login only.
@@ -136,14 +136,14 @@ def _judge(job: Job, check: _Check, page: Page, by: str) -> _Trouble | None:
     """What is wrong about the last answer; `by` says whose it is, if not that of the URL itself."""
     if page.dead_end:
         return _Trouble(page.dead_end)
-    if not 200 <= page.answer.status < 400:  # noqa: PLR2004 - HTTP's own numbers
+    if not 200 <= page.response.status_code < 400:  # noqa: PLR2004 - HTTP's own numbers
         # What another host says is not for everybody's eyes: an app may send us anywhere.
-        words = "" if page.elsewhere else shorten(error_text(page.answer.body, job.ci.redact), _SHOWN)
+        words = "" if page.elsewhere else shorten(error_text(page.response.content, job.ci.redact), _SHOWN)
         return _Trouble(
-            f"{by}answered {page.answer.status}" + (f' ("{words}")' if words else ""),
-            retry_after=retry_after(page.answer.headers) or 0.0,
+            f"{by}answered {page.response.status_code}" + (f' ("{words}")' if words else ""),
+            retry_after=retry_after(page.response.headers) or 0.0,
         )
-    if check.path and hashlib.sha256(page.answer.body).hexdigest() != check.sha256:
+    if check.path and hashlib.sha256(page.response.content).hexdigest() != check.sha256:
         return _Trouble(f"{by}serves another version of {check.path!r}", _HINT_VERSION)
     return None
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 
 from zerokie_action.errors import DeployError, LockLost
 from zerokie_action.formats import check_api_url
+from zerokie_action.http.client import Http
 from zerokie_action.http.network import Network
-from zerokie_action.http.retry import Retries
+from zerokie_action.http.retry import RetryBudget
 from zerokie_action.lock.session import Session
 from zerokie_action.platform.models import Counts
 from zerokie_action.platform.platform import Platform
 from zerokie_action.settings import DEFAULT_API_URL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from zerokie_action.ci import CI
     from zerokie_action.environment import Environment
@@ -48,21 +48,20 @@ def release_locks(
     Raises:
         ValueError, ConfigurationError: when the environment does not lead to the platform.
     """
-    connect = partial(
-        Platform,
-        check_api_url(environment.text("api_url") or DEFAULT_API_URL),
-        environment.text("api_key"),
-        Network(environment.env),
-        Retries(_RETRIES),
-        notice=ci.info,
-        clean=ci.redact,
-        trace=ci.debug if ci.shows("debug") else None,
-    )
-    anyio.run(_release_all, held, connect, state, ci, signals)
+    api_url = check_api_url(environment.text("api_url") or DEFAULT_API_URL)
+
+    async def release_all(http: Http) -> None:
+        budget = RetryBudget(_RETRIES, tell=ci.info, redact=ci.redact)
+        platform = Platform(api_url, environment.text("api_key"), http, budget)
+        for lock in held:
+            await _release(lock, platform, state, ci)
+
+    http = Http(Network(environment.env), trace=ci.debug if ci.shows("debug") else None)
+    anyio.run(_in_time, release_all, http, ci, signals)
 
 
-async def _release_all(
-    held: Sequence[HeldLock], connect: Callable[[], Platform], state: StateRecord, ci: CI, signals: Signals
+async def _in_time(
+    release_all: Callable[[Http], Awaitable[None]], http: Http, ci: CI, signals: Signals
 ) -> None:
     ended = False
     async with anyio.create_task_group() as tasks:
@@ -73,9 +72,8 @@ async def _release_all(
 
         tasks.start_soon(watch)
         with anyio.move_on_after(_TIME):
-            async with connect() as platform:
-                for lock in held:
-                    await _release(lock, platform, state, ci)
+            async with http:
+                await release_all(http)
             ended = True
         tasks.cancel_scope.cancel()
     if not ended:
@@ -83,7 +81,7 @@ async def _release_all(
 
 
 async def _release(lock: HeldLock, platform: Platform, state: StateRecord, ci: CI) -> None:
-    session = Session(platform.client, lock.app, lock.session)
+    session = Session(platform, lock.app, lock.session)
     finalized = None
     try:
         if held := await session.confirm():

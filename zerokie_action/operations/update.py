@@ -76,7 +76,7 @@ class ZoneUpdate:
         `done` is given the size in bytes of each file that the platform confirmed.
         """
 
-        def confirmed(upload: Upload, answered: int | None) -> None:
+        def confirmed(upload: Upload, answered: int | None = None) -> None:
             size = upload.content.size
             if upload.path not in self.receipts.by_path:
                 self.changes.uploaded.append((upload.path, size))

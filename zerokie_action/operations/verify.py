@@ -14,7 +14,7 @@ from zerokie_action.errors import PlatformUnavailable
 from zerokie_action.files.manifest import still_proves
 from zerokie_action.files.paths import is_addressable
 from zerokie_action.files.plan import extra_paths
-from zerokie_action.http.transport import MEGABYTE
+from zerokie_action.http.client import MEGABYTE
 from zerokie_action.operations import incremental
 from zerokie_action.platform.models import StoredFile
 
@@ -148,6 +148,6 @@ def _some(paths: Sequence[str]) -> str:
 
 
 async def _serves_something_else(update: ZoneUpdate, file: LocalFile) -> bool:
-    body = await update.job.read_deployed(file.path, max_answer=_LARGEST_SAMPLE)
+    body = await update.job.read_deployed(file.path, max_body=_LARGEST_SAMPLE)
     uploaded = update.receipts.by_path[file.path]
     return body is not None and hashlib.sha256(body).hexdigest() != uploaded.sha256

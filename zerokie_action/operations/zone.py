@@ -39,7 +39,7 @@ async def update(job: Job, folder: Scan) -> None:
     lock: DeployLock | None = None
     try:
         async with deploy_lock(
-            Session(job.client, job.app, job.session),
+            Session(job.platform, job.app, job.session),
             counts=lambda: Counts(len(changes.uploaded), len(changes.deleted), changes.bytes_uploaded),
             turn=turn,
             heartbeat=job.settings.lock_heartbeat,

@@ -1,8 +1,8 @@
 """The platform's REST API: one method for each endpoint of `zerokie-api.txt`.
 
 Names in the docstrings are the headings of the reference. Every method repeats what may be
-repeated (see `retry`), knows what an unclear outcome means for its endpoint, and raises only
-errors of `zerokie_action.errors`. Those of the network have become `NoAnswer` below (`transport`).
+repeated (see `retry`), knows what an ambiguous outcome means for its endpoint, and raises only
+errors of `zerokie_action.errors`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+import anyio
+
 from zerokie_action.errors import DeployError
-from zerokie_action.http.transport import MEGABYTE, Answer, Content, Request
+from zerokie_action.http.body import Bytes
+from zerokie_action.http.client import MEGABYTE
 from zerokie_action.platform import answers
 from zerokie_action.platform.models import (
     APPS,
@@ -31,21 +34,22 @@ from zerokie_action.platform.requests import (
     LISTING_TIMEOUT,
     app_target,
     domain_target,
-    file_target,
-    lock_request,
-    new_request,
     registry_auth,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from contextlib import AbstractContextManager
 
     from zerokie_action.errors import RequestRejected
-    from zerokie_action.http.retry import Reply, Sender
+    from zerokie_action.http import Response
+    from zerokie_action.http.body import Content
+    from zerokie_action.http.retry import Around, InsistingClient, Reply, RetryingClient
     from zerokie_action.platform.models import Registry
+    from zerokie_action.platform.requests import Requests
 
 T = TypeVar("T")
+
+_COURTESY = 5.0
 
 
 class Asked(NamedTuple):
@@ -75,8 +79,9 @@ class Busy(NamedTuple):
 class Client:
     """The API, on behalf of one key. Knows nothing of inputs, logs or CI systems."""
 
-    def __init__(self, sender: Sender) -> None:
-        """Send everything through `sender`."""
+    def __init__(self, requests: Requests, sender: RetryingClient | InsistingClient) -> None:
+        """Make everything with `requests` and send it through `sender`."""
+        self._requests = requests
         self._sender = sender
 
     # Apps
@@ -107,12 +112,12 @@ class Client:
 
     async def list_apps(self) -> list[App]:
         """All apps of the key ("GET /v1/apps")."""
-        request = new_request("Listing the apps", "GET", "/v1/apps", max_answer=16 * MEGABYTE)
+        request = self._requests("Listing the apps", "GET", "/v1/apps", max_body=16 * MEGABYTE)
         return await self._value(await self._sender.send(request, answers.many(APPS)), app=None)
 
     async def find_app(self, name: str) -> App | None:
         """One app ("GET /v1/apps/:name"); None when there is none of that name."""
-        request = new_request(f"Looking up app {name!r}", "GET", app_target(name))
+        request = self._requests(f"Looking up app {name!r}", "GET", app_target(name))
         reply = await self._sender.send(request, answers.one(App))
         if reply.status == NOT_FOUND:
             return None
@@ -135,10 +140,10 @@ class Client:
         async def is_gone() -> bool | None:
             return await self.find_app(name) is None or None
 
-        request = new_request(f"Deleting app {name!r}", "DELETE", app_target(name))
+        request = self._requests(f"Deleting app {name!r}", "DELETE", app_target(name))
         reply = await self._sender.send(request, answers.no_content, recover=is_gone)
         if reply.status == NOT_FOUND:
-            return reply.unclear
+            return reply.ambiguous
         await self._value(reply, app=name)
         return True
 
@@ -147,7 +152,7 @@ class Client:
     ) -> App | Busy:
         """Deploy an image, or restart the current one ("POST /v1/apps/:name/deploy").
 
-        `before` is the app as it was, to tell after an unclear outcome whether the deploy took effect.
+        `before` is the app as it was, to tell after an ambiguous outcome whether the deploy took effect.
         """
         wanted = {"image": image, "registry_auth": registry_auth(registry)}
         body = {key: value for key, value in wanted.items() if value is not None}
@@ -158,10 +163,10 @@ class Client:
             expected = app is not None and app.image == (image or before.image)
             return app if app is not None and expected and app.updated_at > before.updated_at else None
 
-        request = new_request(purpose, "POST", app_target(name, "/deploy"), body)
+        request = self._requests(purpose, "POST", app_target(name, "/deploy"), body)
         reply = await self._sender.send(request, answers.one(App), recover=took_effect)
         if reply.status == CONFLICT:
-            took = await took_effect() if reply.unclear else None
+            took = await took_effect() if reply.ambiguous else None
             return took or Busy(reply.retry_after)
         return await self._value(reply, app=name)
 
@@ -169,11 +174,11 @@ class Client:
 
     async def list_files(self, name: str) -> list[StoredFile]:
         """All files in the app's storage zone ("GET /v1/apps/:name/files")."""
-        request = new_request(
+        request = self._requests(
             f"Listing the files of {name!r}",
             "GET",
             app_target(name, "/files"),
-            max_answer=LARGEST_LISTING,
+            max_body=LARGEST_LISTING,
             timeout=LISTING_TIMEOUT,
         )
         files = await self._value(await self._sender.send(request, answers.many(STORED_FILES)), app=name)
@@ -181,18 +186,15 @@ class Client:
             files = [replace(file, path=file.path[1:]) for file in files]
         return files
 
-    async def put_file(self, name: str, path: str, content: bytes | Content, content_type: str) -> int | None:
-        """Store one file ("PUT /v1/apps/:name/files/{path}").
-
-        Returns:
-            The second of the platform's answer, by its own clock, if the answer says so.
-        """
-        request = Request(f"Uploading {path!r}", "PUT", file_target(name, path), content, content_type)
-        return await self._value(await self._sender.send(request, answers.second), app=name)
+    async def put_file(self, name: str, path: str, content: bytes | Content, content_type: str) -> None:
+        """Store one file ("PUT /v1/apps/:name/files/{path}")."""
+        body = Bytes(content) if isinstance(content, bytes) else content
+        request = self._requests.upload(name, path, body, content_type)
+        await self._value(await self._sender.send(request, answers.nothing), app=name)
 
     async def delete_file(self, name: str, path: str) -> None:
         """Delete one file ("DELETE /v1/apps/:name/files/{path}"). One that is gone already is done."""
-        request = new_request(f"Deleting {path!r}", "DELETE", file_target(name, path))
+        request = self._requests.delete_file(name, path)
         reply = await self._sender.send(request, answers.nothing)
         if reply.status != NOT_FOUND:
             await self._value(reply, app=name)
@@ -204,7 +206,7 @@ class Client:
         name: str,
         session: str,
         *,
-        around: Callable[[], AbstractContextManager[object]],
+        around: Around,
         in_doubt: bool = False,
     ) -> Asked:
         """Ask for the deploy lock ("POST /v1/apps/:name/deploy/lock").
@@ -214,49 +216,46 @@ class Client:
         Args:
             name: the app's.
             session: the deploy session ID that is to own the lock.
-            around: entered around each attempt (see `Sender.send`).
+            around: entered around each attempt (see `RetryingClient`).
             in_doubt: what the last call returned: the session has asked before.
 
         Raises:
-            DeployError: `unclear` is set when the lock may be, or become, ours all the same.
+            DeployError: `ambiguous` is set when the lock may be, or become, ours all the same.
         """
 
         async def is_ours() -> bool | None:
             try:
                 return await self.heartbeat(name, session, around) or None
             except DeployError as error:
-                error.unclear = True  # about the lock, however clear it is about the heartbeat
+                error.ambiguous = True  # about the lock, however clear it is about the heartbeat
                 raise
 
-        def parse(answer: Answer) -> bool:
-            lock = answers.one(Locked)(answer)
-            return lock.locked and lock.deploy_session_id.casefold() in {"", session.casefold()}
+        def parse(response: Response) -> bool:
+            lock = answers.one(Locked)(response)
+            return lock.locked and answers.is_session(lock.deploy_session_id, session)
 
-        request = lock_request("Asking for the deploy lock", "POST", name, session)
+        request = self._requests.lock("Asking for the deploy lock", "POST", name, session)
         reply = await self._sender.send(request, parse, recover=is_ours, around=around)
-        in_doubt = in_doubt or reply.unclear
+        in_doubt = in_doubt or reply.ambiguous
         if reply.status == CONFLICT:
             ours = in_doubt and bool(await is_ours())
         else:
             ours = await self._value(reply, app=name)
         return Asked(ours, in_doubt and not ours, reply.retry_after)
 
-    async def heartbeat(
-        self, name: str, session: str, around: Callable[[], AbstractContextManager[object]] | None = None
-    ) -> bool:
+    async def heartbeat(self, name: str, session: str, around: Around | None = None) -> bool:
         """Keep the lock alive ("PUT /v1/apps/:name/deploy/lock"); False when it is not ours (404, 409)."""
-        request = lock_request("Confirming the deploy lock", "PUT", name, session)
-        reply = await self._sender.send(request, answers.nothing, around=around)
+        request = self._requests.lock("Confirming the deploy lock", "PUT", name, session)
+        reply = await self._sender.send(request, answers.confirming(session), around=around)
         if reply.status in {NOT_FOUND, CONFLICT}:
             return False
-        await self._value(reply, app=name)
-        return True
+        return await self._value(reply, app=name)
 
     async def finalize(self, name: str, session: str, counts: Counts) -> Finalized:
         """Purge the CDN cache, release the lock, record the deploy ("POST …/deploy/finalize").
 
         Raises:
-            RequestRejected: with status 404 or 409 when the session holds no lock. `unclear` is set when an
+            RequestRejected: with status 404 or 409 when the session holds no lock. `ambiguous` is set when an
                 earlier attempt may have released it.
         """
         body = {
@@ -266,40 +265,40 @@ class Client:
             "total_bytes": counts.total_bytes,
         }
         target = app_target(name, "/deploy/finalize")
-        request = new_request("Finalizing the deploy", "POST", target, body, timeout=FINALIZE_TIMEOUT)
+        request = self._requests("Finalizing the deploy", "POST", target, body, timeout=FINALIZE_TIMEOUT)
         # A 404 need not be about the app: the session may hold no lock.
         return await self._value(await self._sender.send(request, answers.finalized), app=None)
 
     # Custom domains of static apps
 
     async def add_domain(self, name: str, domain: str) -> Domain | None:
-        """Attach a domain ("POST /v1/apps/:name/domains"); None when an unclear attempt had attached it.
+        """Attach a domain ("POST /v1/apps/:name/domains"); None when an ambiguous attempt had attached it.
 
         Raises:
             RequestRejected: with status 409 when it is attached already, here or elsewhere.
         """
         target = app_target(name, "/domains")
-        request = new_request(f"Attaching {domain!r}", "POST", target, {"domain": domain})
+        request = self._requests(f"Attaching {domain!r}", "POST", target, {"domain": domain})
         reply = await self._sender.send(request, answers.one(Domain))
-        if reply.status == CONFLICT and reply.unclear:
+        if reply.status == CONFLICT and reply.ambiguous:
             return None
         return await self._value(reply, app=name)
 
     async def remove_domain(self, name: str, domain: str) -> bool:
         """Remove a domain ("DELETE /v1/apps/:name/domains/:domain"); False when it was not attached."""
-        request = new_request(f"Removing {domain!r}", "DELETE", domain_target(name, domain))
+        request = self._requests(f"Removing {domain!r}", "DELETE", domain_target(name, domain))
         reply = await self._sender.send(request, answers.no_content)
         if reply.status == NOT_FOUND:
-            return reply.unclear
+            return reply.ambiguous
         await self._value(reply, app=name)
         return True
 
     # What all endpoints share
 
     async def _create(self, name: str, body: Mapping[str, object], is_ours: Callable[[App], bool]) -> App:
-        request = new_request(f"Creating app {name!r}", "POST", "/v1/apps", body)
+        request = self._requests(f"Creating app {name!r}", "POST", "/v1/apps", body)
         reply = await self._sender.send(request, answers.one(App))
-        if reply.status == CONFLICT and reply.unclear:
+        if reply.status == CONFLICT and reply.ambiguous:
             app = await self.find_app(name)
             if app is not None and is_ours(app):
                 return app
@@ -318,11 +317,12 @@ class Client:
             error: DeployError = await self._unknown_app(app, words)
         else:
             error = refusal(reply, words)
-        error.unclear = reply.unclear
+        error.ambiguous = reply.ambiguous
         raise error
 
     async def _unknown_app(self, name: str, words: str) -> RequestRejected:
         others: list[App] = []
-        with suppress(Exception):  # the matches are a courtesy; the 404 is the error
+        # The matches are a courtesy; the 404 is the error.
+        with suppress(Exception), anyio.move_on_after(_COURTESY):
             others = await self.list_apps()
         return unknown_app(name, words, [app.name for app in others])

@@ -68,6 +68,13 @@ class Locked(Record):
     deploy_session_id: Text = ""
 
 
+class Heartbeat(Record):
+    """What the answer to a heartbeat may say ("PUT /v1/apps/:name/deploy/lock")."""
+
+    locked: Annotated[bool | None, _Else(None)] = None
+    deploy_session_id: Text = ""
+
+
 class Finalized(Record):
     """The answer to finalize ("POST /v1/apps/:name/deploy/finalize")."""
 

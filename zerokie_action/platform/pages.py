@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import anyio
-import httpx
 
-from zerokie_action.http.http import HttpTransport
-from zerokie_action.http.transport import USER_AGENT, Answer, NoAnswer, Request
+from zerokie_action.errors import ConfigurationError
+from zerokie_action.http import URL, InvalidURL, RequestError, Response
+from zerokie_action.http.client import extensions, location
 
 if TYPE_CHECKING:
-    from zerokie_action.http.network import Network
+    from zerokie_action.http.client import Http
 
-_HEADERS = {"User-Agent": USER_AGENT, "Cache-Control": "no-cache"}
 _MOST_REDIRECTS = 10
 _LARGEST_PORT = 65_535
+
+
+class PageError(Exception):
+    """A page could not be read; the message ends a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Page:
     """What a URL led to.
 
     Attributes:
-        url: where the answer came from in the end, as `shown_url` shows it.
+        url: where the response came from in the end, as `shown_url` shows it.
         elsewhere: whether that is another scheme, host or port than the one asked.
         redirected: whether the URL that was asked for answered with a redirect.
         dead_end: why the last redirect could not be followed; empty when it was.
@@ -33,42 +35,56 @@ class Page:
 
     url: str
     elsewhere: bool
-    answer: Answer
+    response: Response
     redirected: bool = False
     dead_end: str = ""
 
 
-async def read_page(url: str, network: Network, *, max_answer: int, seconds: float) -> Answer:
-    """What one GET brings; a redirect is an answer like any other.
+async def read_page(url: str, http: Http, *, max_body: int, seconds: float) -> Response:
+    """What one GET brings; a redirect is a response like any other.
 
     A user and password in the URL are sent along.
 
     Args:
         url: `http` or `https`; characters that a URL can't have are encoded.
-        network: the way out.
-        max_answer: bytes of body that are read at most.
-        seconds: for the whole answer.
+        http: sends the request.
+        max_body: bytes of body that are read at most.
+        seconds: for the whole response.
 
     Raises:
-        NoAnswer: when no complete answer came.
+        PageError: when no complete response came.
+        ConfigurationError: when the proxy or the certificate authorities can't be used.
     """
-    where = _parse(url)
-    user = f"{where.userinfo.decode()}@" if where.userinfo else ""
-    transport = HttpTransport(f"{where.scheme}://{user}{where.netloc.decode()}", _HEADERS, network)
-    target = where.raw_path.decode()
+    request = http.client.build_request(
+        "GET",
+        _parse(url),
+        headers={"Cache-Control": "no-cache"},
+        extensions=extensions("Reading a page", timeout=seconds, max_body=max_body),
+    )
     try:
-        return await transport.send(
-            Request("Reading a page", "GET", target, max_answer=max_answer, timeout=seconds)
-        )
-    finally:
-        await transport.aclose()
+        with anyio.fail_after(seconds):
+            return await http.client.send(request)
+    except RequestError as error:
+        raise PageError(str(error)) from error
+    except TimeoutError:
+        raise PageError(f"no answer within {seconds:.0f} s") from None
 
 
-async def follow(url: str, network: Network, *, max_answer: int, seconds: float) -> Page:
+async def read_public(url: str, http: Http, *, max_body: int, seconds: float) -> bytes | None:
+    """What an app serves under its public URL; None for anything but a plain 200."""
+    try:
+        where = _parse(url).copy_with(userinfo=b"")
+        response = await read_page(str(where), http, max_body=max_body, seconds=seconds)
+    except (PageError, ConfigurationError):
+        return None
+    return response.content if response.status_code == 200 else None  # noqa: PLR2004 - HTTP's own number
+
+
+async def follow(url: str, http: Http, *, max_body: int, seconds: float) -> Page:
     """Like `read_page`, but a redirect is followed, wherever it leads.
 
     Raises:
-        NoAnswer: when the URL itself gave no complete answer.
+        PageError: when the URL itself gave no complete response.
     """
     ends_at = anyio.current_time() + seconds
     been = [_parse(url)]
@@ -77,31 +93,30 @@ async def follow(url: str, network: Network, *, max_answer: int, seconds: float)
         while True:
             here = been[-1]
             left = max(0.1, ends_at - anyio.current_time())
-            answer = await read_page(str(here), network, max_answer=max_answer, seconds=left)
+            response = await read_page(str(here), http, max_body=max_body, seconds=left)
             elsewhere = _origin(here) != _origin(been[0])
-            location = answer.headers.get("location")
-            redirects = bool(300 <= answer.status < 400 and location)  # noqa: PLR2004 - HTTP's own numbers
-            page = Page(shown_url(str(here)), elsewhere, answer, redirects or len(been) > 1)
-            if not redirects:
+            leads_to = location(response) if 300 <= response.status_code < 400 else None  # noqa: PLR2004 - HTTP's own numbers
+            page = Page(shown_url(str(here)), elsewhere, response, bool(leads_to) or len(been) > 1)
+            if not leads_to:
                 return page
-            been.append(_next(location or "", been))
-    except NoAnswer as trouble:
+            been.append(_next(leads_to, been))
+    except PageError as error:
         if page is None:
             raise
-        return replace(page, dead_end=str(trouble))
+        return replace(page, dead_end=str(error))
 
 
-def _next(location: str, been: list[httpx.URL]) -> httpx.URL:
+def _next(leads_to: str, been: list[URL]) -> URL:
     """Where a redirect leads, after all these places.
 
     Raises:
-        NoAnswer: when that is no page, or redirects don't end.
+        PageError: when that is no page, or redirects don't end.
     """
-    there = _parse(location, been[-1])
+    there = _parse(leads_to, been[-1])
     if there in been:
-        raise NoAnswer(f"redirects go in a circle ({_way([*been, there])})", sent=True)
+        raise PageError(f"redirects go in a circle ({_way([*been, there])})")
     if len(been) >= _MOST_REDIRECTS:
-        raise NoAnswer(f"more than {_MOST_REDIRECTS - 1} redirects ({_way([*been, there])})", sent=True)
+        raise PageError(f"more than {_MOST_REDIRECTS - 1} redirects ({_way([*been, there])})")
     return there
 
 
@@ -109,29 +124,26 @@ def shown_url(url: str) -> str:
     """The URL without user, password, query and fragment: any of them may be a secret. Never raises."""
     try:
         where = _parse(url)
-    except NoAnswer:
+    except PageError:
         return "an invalid URL"
     return f"{where.scheme}://{where.netloc.decode()}{where.path}"
 
 
-def _parse(url: str, base: httpx.URL | None = None) -> httpx.URL:
-    with suppress(httpx.InvalidURL, ValueError):
-        where = (base.join(url) if base else httpx.URL(url)).copy_with(fragment=None)
+def _parse(url: str, base: URL | None = None) -> URL:
+    try:
+        where = (base.join(url) if base else URL(url)).copy_with(fragment=None)
         if where.scheme in {"http", "https"} and where.host and (where.port or 0) <= _LARGEST_PORT:
             return where
-    raise _no_page(base)
+    except (InvalidURL, ValueError):
+        pass
+    if base is None:
+        raise PageError("this is not the URL of a page")
+    raise PageError(f"the redirect from {shown_url(str(base))} leads to an invalid URL")
 
 
-def _no_page(redirected_from: httpx.URL | None) -> NoAnswer:
-    if redirected_from is None:
-        return NoAnswer("this is not the URL of a page", sent=False, permanent=True)
-    place = shown_url(str(redirected_from))
-    return NoAnswer(f"the redirect from {place} leads to an invalid URL", sent=True)
-
-
-def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+def _origin(url: URL) -> tuple[str, str, int | None]:
     return url.scheme, url.host, url.port
 
 
-def _way(been: list[httpx.URL]) -> str:
+def _way(been: list[URL]) -> str:
     return " -> ".join(shown_url(str(url)) for url in been)

@@ -5,16 +5,26 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
-from zerokie_action.http.transport import MEGABYTE, Request
+from zerokie_action.http import Request
+from zerokie_action.http.body import ContentStream
+from zerokie_action.http.client import HEADERS, MEGABYTE, extensions
+from zerokie_action.http.retry import EXPECTED, KIND
+from zerokie_action.http.transport import REPEATABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from zerokie_action.http.body import Content
     from zerokie_action.platform.models import Registry
 
+UPLOADS, DELETIONS = "Uploads", "Deletions"
+"""Kinds of requests: each of the others is one by itself."""
+
+_REPEATABLE = {"GET", "PUT"}
 REQUEST_TIMEOUT = 30.0
+UPLOAD_TIMEOUT = 60.0
 LISTING_TIMEOUT = 120.0
 LARGEST_LISTING = 512 * MEGABYTE
 """Seconds and bytes for a listing: a hundred thousand files make a long answer."""
@@ -22,26 +32,85 @@ FINALIZE_TIMEOUT = 25.0
 """Seconds for one attempt to finalize: a second one must fit into the minute that a release may take."""
 
 
-def new_request(
-    purpose: str,
-    method: str,
-    target: str,
-    body: Mapping[str, object] | None = None,
-    *,
-    max_answer: int = MEGABYTE,
-    timeout: float = REQUEST_TIMEOUT,
-) -> Request:
-    """A request with a body of JSON, or none (see `Request`)."""
-    if body is None:
-        return Request(purpose, method, target, max_answer=max_answer, timeout=timeout)
-    content = json.dumps(body).encode()
-    kind = "application/json"
-    return Request(purpose, method, target, content, kind, max_answer=max_answer, timeout=timeout)
+class Requests:
+    """Makes the requests to one API, with its key. Nothing else is ever sent with that key."""
 
+    def __init__(self, base_url: str, api_key: str) -> None:
+        """Make nothing yet.
 
-def lock_request(purpose: str, method: str, app: str, session: str) -> Request:
-    """A request about the deploy lock ("POST" and "PUT /v1/apps/:name/deploy/lock")."""
-    return new_request(purpose, method, app_target(app, "/deploy/lock"), {"deploy_session_id": session})
+        Args:
+            base_url: the API's, without a trailing slash.
+            api_key: goes with every request.
+        """
+        parts = urlsplit(base_url)
+        self._base_url = base_url
+        self._prefix = parts.path
+        self._headers = {"Host": parts.netloc, **HEADERS, "Accept": "application/json"}
+        self._headers["Authorization"] = f"Bearer {api_key}"
+
+    def __call__(
+        self,
+        purpose: str,
+        method: str,
+        target: str,
+        body: Mapping[str, object] | None = None,
+        *,
+        max_body: int = MEGABYTE,
+        timeout: float = REQUEST_TIMEOUT,
+    ) -> Request:
+        """A request with a body of JSON, or none.
+
+        Args:
+            purpose: what it is for, as the beginning of a sentence.
+            method: HTTP's.
+            target: below the API's URL, percent-encoded.
+            body: what is sent as JSON.
+            max_body: bytes of body that the response may have.
+            timeout: seconds in which nothing moves, after which it is given up.
+        """
+        json_type = {} if body is None else {"Content-Type": "application/json"}
+        request = Request(
+            method,
+            self._base_url + target,
+            headers=self._headers | json_type,
+            content=None if body is None else json.dumps(body),
+            extensions=extensions(
+                purpose, timeout=timeout, max_body=max_body, repeatable=method in _REPEATABLE
+            ),
+        )
+        return self._checked(request, target)
+
+    def lock(self, purpose: str, method: str, app: str, session: str) -> Request:
+        """A request about the deploy lock ("POST" and "PUT /v1/apps/:name/deploy/lock")."""
+        return self(purpose, method, app_target(app, "/deploy/lock"), {"deploy_session_id": session})
+
+    def upload(self, app: str, path: str, content: Content, content_type: str) -> Request:
+        """A request that stores a file ("PUT /v1/apps/:name/files/{path}"), read when it is sent."""
+        target = file_target(app, path)
+        length = {"Content-Type": content_type, "Content-Length": str(content.size)}
+        request = Request(
+            "PUT",
+            self._base_url + target,
+            headers=self._headers | length,
+            stream=ContentStream(content),
+            extensions=extensions(f"Uploading {path!r}", timeout=UPLOAD_TIMEOUT, repeatable=True)
+            | {KIND: UPLOADS},
+        )
+        return self._checked(request, target)
+
+    def delete_file(self, app: str, path: str) -> Request:
+        """A request that deletes a file ("DELETE /v1/apps/:name/files/{path}"). 404 says that it is gone."""
+        request = self(f"Deleting {path!r}", "DELETE", file_target(app, path))
+        request.extensions |= {REPEATABLE: True, KIND: DELETIONS, EXPECTED: {404}}
+        return request
+
+    def _checked(self, request: Request, target: str) -> Request:
+        # httpx normalises: a dot segment would turn the deletion of a file into that of its app.
+        if request.url.raw_path.decode() != (wanted := self._prefix + target):
+            raise ValueError(
+                f"the request would go to {request.url.raw_path.decode()!r} instead of {wanted!r}"
+            )
+        return request
 
 
 def app_target(app: str, rest: str = "") -> str:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import anyio
 
 from zerokie_action.errors import LockLost, unwrap
-from zerokie_action.http.limiter import Pace
-from zerokie_action.platform.client import Client
+from zerokie_action.http.limiter import AdaptiveLimiter
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
 
-    from zerokie_action.http.retry import Sender
-    from zerokie_action.http.transport import Content
+    from zerokie_action.http.body import Content
+    from zerokie_action.http.retry import Around
+    from zerokie_action.platform.client import Client
     from zerokie_action.shield import Shield
 
 _T = TypeVar("_T")
@@ -52,13 +52,20 @@ class _Worker:
     """
 
     def __init__(
-        self, sender: Callable[..., Sender], pace: Pace, fence: Callable[[], None], deadline: float
+        self,
+        client: Callable[[AdaptiveLimiter, Around], Client],
+        limiter: AdaptiveLimiter,
+        deadline: float,
+        *,
+        fence: Callable[[], None],
+        progressed: Callable[[], None],
     ) -> None:
-        self.client = Client(sender(on_pushback=pace.pushed_back, around=lambda: self))
+        self.client = client(limiter, lambda: self)
         self.scope = anyio.CancelScope(shield=True, deadline=deadline)
         self.stopping = False
         self.sent = False
         self._fence = fence
+        self.progressed = progressed
         self._size = 0
 
     def stop(self) -> None:
@@ -79,11 +86,11 @@ class _Worker:
 
     # Around each attempt; of a generator, each of thousands would take longer.
 
-    def __enter__(self) -> None:
+    async def __aenter__(self) -> None:
         self._check()
         self.sent = not self._size
 
-    def __exit__(self, *_: object) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self.sent = False
         if self.stopping:
             self.scope.cancel()  # before another attempt
@@ -113,6 +120,8 @@ class _Watched:
             left -= len(chunk)
             self._worker.piece(left)
             yield chunk
+            if left:
+                self._worker.progressed()  # that one was taken
 
 
 class Writers:
@@ -121,42 +130,44 @@ class Writers:
     def __init__(
         self,
         app: str,
-        sender: Callable[..., Sender],
+        client: Callable[[AdaptiveLimiter, Around], Client],
         *,
         notice: Callable[[str], None],
         fence: Callable[[], None],
+        progressed: Callable[[], None],
         shield: Shield,
         concurrency: int,
     ) -> None:
         """Send nothing yet.
 
         Args:
-            sender: makes one, over a transport that carries as many requests at once as it is given.
+            client: makes one for a worker, which is entered around each attempt.
             notice: told what happened to writes that were cut short, one line.
             fence: called before every attempt of every write, and before each piece of what is uploaded
                 (it may be in a thread); raises when nothing may be written any more.
+            progressed: called when the bytes of an upload move (it may be in a thread).
             shield: for the time in which answers are waited for when the work ends early.
-            concurrency: upper bound on what runs at once; it adapts to the platform (see `Pace`).
+            concurrency: upper bound on what runs at once; it adapts to the platform (see `AdaptiveLimiter`).
         """
         self._app = app
-        self._sender = sender
+        self._client = client
         self._notice = notice
         self._fence = fence
+        self._progressed = progressed
         self._shield = shield
         self._concurrency = concurrency
-        self._pace = Pace(concurrency)
+        self._limiter = AdaptiveLimiter(concurrency)
 
-    async def upload(self, uploads: Iterable[Upload], done: Callable[[Upload, int | None], None]) -> None:
+    async def upload(self, uploads: Iterable[Upload], done: Callable[[Upload], None]) -> None:
         """Store all files.
 
-        `done` is called for each one that the platform confirmed, with the second of its answer
-        by the platform's clock, if the answer says so; also for those confirmed while the work ends early.
+        `done` is called for each one that the platform confirmed, also while the work ends early.
         """
 
         async def put(worker: _Worker, upload: Upload) -> None:
             content = worker.watched(upload.content)
-            answered = await worker.client.put_file(self._app, upload.path, content, upload.content_type)
-            done(upload, answered)
+            await worker.client.put_file(self._app, upload.path, content, upload.content_type)
+            done(upload)
 
         await self._each(uploads, put)
 
@@ -185,9 +196,8 @@ class Writers:
             try:
                 with worker.scope, suppress(_Stopped):
                     while item is not None and not worker.stopping:
-                        async with self._pace:
-                            await act(worker, item)
-                        self._pace.succeeded()
+                        await act(worker, item)
+                        self._limiter.succeeded()
                         item = next(waiting, None)
             finally:
                 workers.remove(worker)
@@ -196,7 +206,9 @@ class Writers:
 
         async with anyio.create_task_group() as tasks:
             for first in islice(waiting, self._concurrency):
-                worker = _Worker(self._sender, self._pace, self._fence, deadline)
+                worker = _Worker(
+                    self._client, self._limiter, deadline, fence=self._fence, progressed=self._progressed
+                )
                 workers.add(worker)
                 tasks.start_soon(work, worker, first)
             if workers:

@@ -6,15 +6,10 @@ import tempfile
 from pathlib import Path
 
 import anyio
-import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.http.transports import KINDS
-from tests.platform.clients import KEY, client_over
-from zerokie_action.http.connection import Connection
-from zerokie_action.http.http import HttpTransport
-from zerokie_action.http.network import Network
+from tests.platform.clients import client_of
 from zerokie_action.sandbox.platform import Platform
 from zerokie_action.sandbox.server import serve
 
@@ -45,18 +40,14 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
 @example(names=ODD)
 @given(names=st.sets(PATHS, min_size=1, max_size=8))
 @settings(max_examples=25, deadline=None)
-def test_any_name(kind: str, names: set[str]) -> None:
-    """Stored, listed, overwritten and deleted under its own name, through either transport."""
+def test_any_name(names: set[str]) -> None:
+    """Stored, listed, overwritten and deleted under its own name."""
 
     async def use(platform: Platform) -> None:
-        async with serve(platform):
-            base, headers = platform.base_url, {"Authorization": f"Bearer {KEY}"}
-            carrier = (HttpTransport if kind == "http" else Connection)(base, headers, Network({}))
-            client = client_over(carrier)
+        async with serve(platform), client_of(platform.base_url) as client:
             for name in names:
                 await client.put_file("site", name, name.encode(), "text/plain")
             assert platform.files("site") == {name: name.encode() for name in names}
@@ -64,7 +55,6 @@ def test_any_name(kind: str, names: set[str]) -> None:
             for name in names:
                 await client.delete_file("site", name)
             assert platform.files("site") == {}
-            await carrier.aclose() if isinstance(carrier, HttpTransport) else carrier.close()
 
     with tempfile.TemporaryDirectory() as folder:
         platform = Platform(Path(folder))

@@ -64,7 +64,7 @@ class TestLargeBodies:
             await pause(10_000)
 
         body = Stream(2000)
-        async with serve(stall) as server, transport("connection", server.url) as carrier:
+        async with serve(stall) as server, transport("transport", server.url) as carrier:
             began = anyio.current_time()
             assert await reason(carrier, put(body, timeout=30)) == "no answer within 30 s"
             assert anyio.current_time() - began == pytest.approx(30, abs=1)
@@ -84,7 +84,7 @@ class TestLargeBodies:
             await peer.gone()
 
         body = Stream(300)
-        async with serve(sip) as server, transport("connection", server.url) as carrier:
+        async with serve(sip) as server, transport("transport", server.url) as carrier:
             began = anyio.current_time()
             assert await outcome(carrier, put(body, timeout=60)) == (200, b"fine")
             assert anyio.current_time() - began > 100
@@ -102,7 +102,7 @@ class TestLargeBodies:
             await peer.gone()
 
         content = bytes(40_000_000)
-        async with serve(sip) as server, transport("connection", server.url) as carrier:
+        async with serve(sip) as server, transport("transport", server.url) as carrier:
             whole = Whole(content)
             assert await outcome(carrier, put(whole, timeout=60)) == (200, b"fine")
 
@@ -115,8 +115,8 @@ class TestLargeBodies:
             await peer.send(b"HTTP/1.1 %d OK\r\nContent-Length: 0\r\n\r\n" % status)
             await peer.gone()
 
-        async with serve(first(handle)) as server, transport("connection", server.url) as carrier:
-            assert await reason(carrier, put(Stream(1000))) == "the answer came before the body was sent"
+        async with serve(first(handle)) as server, transport("transport", server.url) as carrier:
+            assert await reason(carrier, put(Stream(1000))) == "the response came before the body was sent"
             assert await outcome(carrier) == (200, b"fine")
 
     @pytest.mark.parametrize("then", ["close", "reset", "hang", "read on"])
@@ -139,7 +139,7 @@ class TestLargeBodies:
         env = {"SSL_CERT_FILE": str(bundle)}
         async with (
             serve(first(handle), tls=tls if secure else None) as server,
-            transport("connection", server.url, env) as carrier,
+            transport("transport", server.url, env) as carrier,
         ):
             began = anyio.current_time()
             assert await outcome(carrier, put(body)) == (413, b"big")
@@ -154,7 +154,7 @@ class TestLargeBodies:
             if number == 7:
                 raise LookupError("the file changed")
 
-        async with serve(first(fine)) as server, transport("connection", server.url) as carrier:
+        async with serve(first(fine)) as server, transport("transport", server.url) as carrier:
             with pytest.raises(LookupError, match="the file changed"):
                 await carrier.send(put(Stream(10, before=fail)))
             assert await outcome(carrier) == (200, b"fine")
@@ -165,7 +165,7 @@ class TestLargeBodies:
         """A large body arrives the same through TLS."""
         async with (
             serve(fine, tls=tls) as server,
-            transport("connection", server.url, {"SSL_CERT_FILE": str(bundle)}) as carrier,
+            transport("transport", server.url, {"SSL_CERT_FILE": str(bundle)}) as carrier,
         ):
             assert await outcome(carrier, put(Stream(50))) == (200, b"fine")
         assert server.requests[0].body == b"".join(Stream(50).chunks())
@@ -183,7 +183,7 @@ class TestCancellation:
             await peer.gone()
             ended.set()
 
-        async with serve(first(handle)) as server, transport("connection", server.url) as carrier:
+        async with serve(first(handle)) as server, transport("transport", server.url) as carrier:
             with anyio.move_on_after(5) as scope:
                 await carrier.send(put())
             assert scope.cancelled_caught
@@ -200,7 +200,7 @@ class TestCancellation:
                 waiting.set()
                 release.wait(10)
 
-        async with serve(first(fine)) as server, transport("connection", server.url) as carrier:
+        async with serve(first(fine)) as server, transport("transport", server.url) as carrier:
             try:
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(carrier.send, put(Stream(10, before=hang)))
@@ -213,7 +213,7 @@ class TestCancellation:
 
     async def test_while_connecting(self, deaf: int) -> None:
         """Nothing remains of a connection that was not made."""
-        async with transport("connection", f"http://127.0.0.1:{deaf}") as carrier:
+        async with transport("transport", f"http://127.0.0.1:{deaf}") as carrier:
             with anyio.move_on_after(5) as scope:
                 await carrier.send(put())
             assert scope.cancelled_caught

@@ -1,0 +1,193 @@
+"""Down is one event: a gate for all requests of a kind, in place of retries for each of them.
+
+closed     Requests go through. One that fails while others succeed is a scattered failure: it retries alone.
+open       The last five have failed, or the only one under way. All of the kind wait.
+half-open  One of them, another one each time, is sent as a probe. When it succeeds, the breaker closes and
+           all go on.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import deque
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import anyio
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zerokie_action.http.outage import OutageLog
+
+GIVE_UP_AFTER = 120.0
+"""Seconds without any success, from the first failure, after which a kind of request is given up."""
+LONGEST_EXCUSE = 600.0
+"""Seconds of waiting that the platform asked for, and that do not count as an outage."""
+
+_FAILURES = 5
+_PROBE_PAUSES = (0.5, 1.0, 2.0, 5.0)
+_PROBE_TIMEOUTS = (5.0, 10.0)
+_FIRST_WAIT = 1.0
+_LONGEST_WAIT = 30.0
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """Leave for one request to try whether the platform is back.
+
+    Attributes:
+        timeout: seconds that it may wait for an answer, where giving up early is harmless; None: as ever.
+    """
+
+    timeout: float | None
+
+
+class CircuitBreaker:
+    """The gate of one kind of request.
+
+    Attributes:
+        log: told of outages.
+    """
+
+    def __init__(self, log: OutageLog) -> None:
+        """Begin closed."""
+        self.log = log
+        self._is_open = False
+        self._under_way = 0
+        self._failures = 0
+        self._failing_since: float | None = None
+        self._excused = 0.0
+        self._probe: Probe | None = None
+        self._probes = 0
+        self._probe_at = 0.0
+        self._busy_events = 0
+        self._wait_until = 0.0
+        self._waiting: deque[object] = deque()
+        self._changed = anyio.Event()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether requests have to wait."""
+        return self._is_open
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether nothing of the kind has succeeded for so long that it is no use to try on."""
+        since = self._failing_since
+        return since is not None and anyio.current_time() - since - self._excused > GIVE_UP_AFTER
+
+    async def wait(self) -> Probe | None:
+        """Wait until a request may be sent; returns at once while the breaker is closed.
+
+        Who has waited longest is the next probe. One that fails goes to the end of the queue, so that one
+        file that the platform chokes on does not look like a dead platform.
+
+        Returns:
+            The probe that the request is, which goes back with `release`; None for any other request.
+        """
+        if not self._is_open:
+            return None
+        me = object()
+        self._waiting.append(me)
+        try:
+            while self.is_open:
+                pause = math.inf
+                if self._probe is None and self._waiting[0] is me:
+                    pause = max(self._probe_at, self._wait_until) - anyio.current_time()
+                    if pause <= 0:
+                        self._probe = Probe(dict(enumerate(_PROBE_TIMEOUTS)).get(self._probes))
+                        return self._probe
+                with anyio.move_on_after(pause):
+                    await self._changed.wait()
+        finally:
+            self._waiting.remove(me)
+            self._notify()
+        return None
+
+    def release(self, probe: Probe | None) -> None:
+        """The request that `wait` let through has ended, or was not sent after all."""
+        if probe is not None:
+            self._probe = None
+            self._notify()
+
+    @contextmanager
+    def sending(self) -> Iterator[None]:
+        """Around an attempt: it is under way. What came of it is told after that."""
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+
+    def succeeded(self, probe: Probe | None) -> None:
+        """The platform has answered."""
+        self._failures = 0
+        self._failing_since = None
+        self._excused = 0.0
+        if self._is_open and (probe is not None or anyio.current_time() >= self._wait_until):
+            self._is_open = False
+            self._busy_events = 0
+            self.log.over()
+            self._notify()
+
+    def progressed(self) -> None:
+        """The bytes of a large body move: the platform is there."""
+        self._failing_since = None
+
+    def failed(self, probe: Probe | None, reason: str) -> bool:
+        """The platform is down, as far as this request can tell.
+
+        Returns:
+            Whether the failure is a scattered one, which the request has to retry on its own account.
+        """
+        now = anyio.current_time()
+        if self._failing_since is None:
+            self._failing_since = now
+        self._failures += 1
+        if probe is not None:
+            self._probes += 1
+            self._schedule_probe()
+            self.log.probe_failed(now - self._failing_since, reason)
+        elif not self._is_open:
+            if self._failures < _FAILURES and self._under_way:
+                return True
+            self._open()
+        self.log.lost()
+        return False
+
+    def asked_to_wait(self, probe: Probe | None, seconds: float | None, reason: str) -> None:
+        """The platform wants fewer requests: none is sent for `seconds`, if it says how many."""
+        now = anyio.current_time()
+        if self._failing_since is None:
+            self._failing_since = now
+        self.log.lost()
+        if not self._is_open:
+            self._open()
+        elif probe is None and seconds is None:
+            return  # it was sent before the gate was closed: the same event
+        if seconds is None:
+            seconds = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0**self._busy_events)
+            self._busy_events += 1
+        else:
+            more = now + seconds - max(now, self._wait_until)
+            self._excused = min(LONGEST_EXCUSE, self._excused + max(0.0, more))
+            self.log.asked_to_wait(seconds, reason)
+        self._wait_until = max(self._wait_until, now + seconds)
+        self._notify()
+
+    def _open(self) -> None:
+        self._is_open = True
+        self._probes = 0
+        self._schedule_probe()
+
+    def _schedule_probe(self) -> None:
+        pause = _PROBE_PAUSES[min(self._probes, len(_PROBE_PAUSES) - 1)]
+        self._probe_at = anyio.current_time() + pause * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
+        self._notify()
+
+    def _notify(self) -> None:
+        self._changed.set()
+        self._changed = anyio.Event()

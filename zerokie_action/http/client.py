@@ -1,0 +1,124 @@
+"""The httpx client of a run."""
+
+from __future__ import annotations
+
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import TYPE_CHECKING, Self
+
+import anyio
+import httpx
+
+import zerokie_action
+from zerokie_action.http.transport import CONNECT_TIMEOUT, MAX_BODY, REPEATABLE, Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from zerokie_action.http.network import Network
+
+USER_AGENT = f"zerokie-action/{zerokie_action.__version__}"
+"""How every request introduces us, to the platform and to anybody else."""
+
+HEADERS = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
+"""Of every request. No coding: httpx would inflate a small body to any size before it could be measured."""
+
+MEGABYTE = 1_000_000
+
+PURPOSE = "purpose"
+"""The request extension that says what a request is for, as a sentence begins: `Listing the apps`."""
+
+
+def extensions(
+    purpose: str, *, timeout: float, max_body: int = MEGABYTE, repeatable: bool = False
+) -> dict[str, object]:
+    """A request's extensions.
+
+    Args:
+        purpose: see `PURPOSE`.
+        timeout: seconds in which nothing moves, after which it is given up; connecting has its own.
+        max_body: bytes of body that the response may have.
+        repeatable: whether sending it twice does no harm, and nobody can tell.
+    """
+    seconds = {"connect": CONNECT_TIMEOUT, "read": timeout, "write": timeout}
+    return {PURPOSE: purpose, "timeout": seconds, MAX_BODY: max_body, REPEATABLE: repeatable}
+
+
+class Http:
+    """One client and one transport, for everything that a run asks of other hosts.
+
+    The client has no credentials of its own, keeps no cookies, follows no redirect, and reads nothing from
+    the environment: whoever makes a request decides what goes along, and where.
+
+    Attributes:
+        client: for everything but bulk.
+        transport: below the client; thousands of uploads hand their requests straight to it.
+    """
+
+    def __init__(self, network: Network, *, trace: Callable[[str], None] | None = None) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            network: proxies and certificate authorities.
+            trace: told of every attempt of every request, one line, which may hold secrets.
+        """
+        transport = Transport(network)
+        self.transport = TracingTransport(transport, trace) if trace else transport
+        self.client = httpx.AsyncClient(
+            transport=self.transport,
+            headers=HEADERS,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+            event_hooks={"response": [_set_location_aside]},
+            trust_env=False,
+            follow_redirects=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        """Connections are made by requests."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close all connections."""
+        await self.client.aclose()
+
+
+class TracingTransport(httpx.AsyncBaseTransport):
+    """Tells a line for every attempt: `PUT /v1/apps/site/files/a.css: 200 in 0.04 s`."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport, tell: Callable[[str], None]) -> None:
+        """Carry requests over `transport`."""
+        self._transport = transport
+        self._tell = tell
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request once."""
+        began = anyio.current_time()
+        outcome = "given up after"  # cancelled, or the content could not be read
+        try:
+            response = await self._transport.handle_async_request(request)
+            outcome = f"{response.status_code} in"
+        except httpx.TransportError as error:
+            outcome = f"{error}, after"
+            raise
+        finally:
+            path = request.url.raw_path.decode().partition("?")[0]
+            self._tell(f"{request.method} {path}: {outcome} {anyio.current_time() - began:.2f} s")
+        return response
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._transport.aclose()
+
+
+async def _set_location_aside(response: httpx.Response) -> None:
+    # httpx reads where a redirect leads even if it is not to follow, and fails if that is no URL.
+    if (location := response.headers.pop("location", None)) is not None:
+        response.extensions["location"] = location
+
+
+def location(response: httpx.Response) -> str | None:
+    """Where a redirect leads, as it came; None when it does not say."""
+    value: str | None = response.extensions.get("location")
+    return value

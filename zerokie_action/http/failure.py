@@ -1,0 +1,185 @@
+"""What a failed attempt means: another one may help, the other side asks to wait, or it is final.
+
+down        no connection, reset, silence, 408, 425, every 5xx but 501 and 505. The request may have taken
+            effect, unless it was not sent.
+wait        429, which has no effect, and any of those with `Retry-After`.
+nonsense    a 2xx of the wrong shape, a 4xx without the platform's `{"error"}`, an unknown host name.
+final       a certificate that is not trusted, a TLS version that is not spoken, a proxy that wants a login,
+            a response over its bound.
+
+Everything else is an answer of the platform's: 2xx of the right shape, 401 with any body, other 4xx with
+`{"error"}`, and 413, 414, 415 and 431, which also a gateway means for good.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import ssl
+import time
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+import httpx
+
+from zerokie_action.http.errors import ResponseTooLarge, causes, may_have_been_sent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_TOO_MANY_REQUESTS = 429
+_SERVER_ERROR = 500
+_UNAVAILABLE = {408, 425}
+_CANNOT = {501, 505}
+_FINAL_WITH_ANY_BODY = {401, 407, 413, 414, 415, 431}
+_THROTTLING = {429, 502, 503, 504}
+_TLS_VERSION = {
+    "NO_PROTOCOLS_AVAILABLE",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE",
+    "TLSV1_ALERT_PROTOCOL_VERSION",
+    "UNSUPPORTED_PROTOCOL",
+    "WRONG_VERSION_NUMBER",
+}
+
+TRY_LATER = (
+    "Run the job again in a few minutes. "
+    "If it stays like this, check `api-url`, proxies and the platform's status."
+)
+_CERTIFICATE = (
+    "Check `api-url`. If the certificate is your own, name its authority's bundle in SSL_CERT_FILE."
+)
+_VERSION = (
+    "Check `api-url` and its port: what answers there does not speak a TLS version that is still in use."
+)
+_PROXY_LOGIN = "Put user and password into the proxy's URL: http://user:password@host:port."
+_TOO_LARGE = "Check `api-url`: no response of the platform is that large."
+_NO_SUCH_HOST = "Check the host name in `api-url`, and the name server that this job uses."
+
+
+class Meaning(Enum):
+    """What a failed attempt says about the next one."""
+
+    DOWN = auto()
+    """The other side, or the way there, does not work now."""
+    WAIT = auto()
+    """It works, and wants fewer requests."""
+    NONSENSE = auto()
+    """What came back is not the platform's, or not what its reference describes."""
+    FINAL = auto()
+    """Another attempt can't help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One attempt that gave no answer of the platform's.
+
+    Attributes:
+        meaning: what it says about the next attempt.
+        reason: the end of a sentence.
+        ambiguous: whether the request may have taken effect.
+        retry_after: seconds for which the other side asked not to be asked; None when it did not.
+        throttled: whether fewer requests at once might help.
+        hint: what to do, if this is the last attempt.
+    """
+
+    meaning: Meaning
+    reason: str
+    ambiguous: bool
+    retry_after: float | None = None
+    throttled: bool = False
+    hint: str = TRY_LATER
+
+
+def of_error(error: httpx.TransportError) -> Failure:
+    """What it means that there was no response."""
+    meaning, hint = _meaning(error)
+    throttled = isinstance(error, httpx.ConnectTimeout)
+    return Failure(meaning, str(error), may_have_been_sent(error), throttled=throttled, hint=hint)
+
+
+def _meaning(error: httpx.TransportError) -> tuple[Meaning, str]:
+    if isinstance(error, ResponseTooLarge):
+        return Meaning.FINAL, _TOO_LARGE
+    if isinstance(error, httpx.ProxyError) and "(407" in str(error):
+        return Meaning.FINAL, _PROXY_LOGIN
+    for cause in causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Meaning.FINAL, _CERTIFICATE
+        if isinstance(cause, ssl.SSLError) and cause.reason in _TLS_VERSION:
+            return Meaning.FINAL, _VERSION
+        if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME:
+            return Meaning.NONSENSE, _NO_SUCH_HOST
+    return Meaning.DOWN, TRY_LATER
+
+
+def of_response(response: httpx.Response, words: str) -> Failure | None:
+    """What it means that this is the response; None when it is an answer of the platform's.
+
+    Args:
+        response: what came.
+        words: what it says of itself.
+    """
+    status = response.status_code
+    reason = f"the platform answered {status}" + (f' ("{words}")' if words else "")
+    if may_change(status):
+        wait = retry_after(response.headers)
+        is_busy = status == _TOO_MANY_REQUESTS
+        return Failure(
+            Meaning.WAIT if is_busy or wait else Meaning.DOWN,
+            reason,
+            ambiguous=not is_busy,
+            retry_after=wait,
+            throttled=status in _THROTTLING,
+        )
+    if (
+        response.is_client_error
+        and status not in _FINAL_WITH_ANY_BODY
+        and not _is_platform_error(response.content)
+    ):
+        return Failure(Meaning.NONSENSE, f"{reason}, but not as the API does", ambiguous=True)
+    return None
+
+
+def may_change(status: int) -> bool:
+    """Whether a status may be another one next time, whoever says it."""
+    is_server_error = status >= _SERVER_ERROR and status not in _CANNOT
+    return is_server_error or status == _TOO_MANY_REQUESTS or status in _UNAVAILABLE
+
+
+def _is_platform_error(body: bytes) -> bool:
+    """Whether a body is the platform's `{"error": "…"}`."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and bool(found.get("error"))
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that `Retry-After` asks for; None when there is none, it makes no sense, or it is over.
+
+    A date is compared with the response's own `Date` where there is one: clocks differ.
+    """
+    text = headers.get("retry-after", "").strip()
+    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]*)?", text):
+        return float(text) or None
+    until = _seconds(text)
+    if until is None:
+        return None
+    since = _seconds(headers.get("date", ""))
+    seconds = until - (since if since is not None else time.time())
+    return seconds if seconds > 0 else None
+
+
+def _seconds(date: str) -> float | None:
+    """An HTTP date as seconds since the epoch; None when it is none."""
+    try:
+        moment = parsedate_to_datetime(date)
+        # HTTP's dates are all GMT (RFC 9110, 5.6.7); the forms that don't say so would be read as local time.
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
