@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 
-class Platform:
+class Client:
     """Gives the lock, and then answers heartbeats as it is told."""
 
     def __init__(self, answer: Callable[[], Awaitable[bool]]) -> None:
@@ -63,13 +64,14 @@ async def fail() -> bool:
 @pytest.mark.parametrize("interval", [1.0, 180.0, 900.0])
 async def test_work_ends_in_time(answer: Callable[[], Awaitable[bool]], interval: float) -> None:
     """A body that is being sent asks nobody, so it is cancelled."""
-    client: Any = Platform(answer)
+    client = Client(answer)
+    platform: Any = SimpleNamespace(client=client, urgent=client, heartbeats=client)
     began, ended = anyio.current_time(), 0.0
 
     async def work() -> None:
         nonlocal ended
         async with deploy_lock(
-            Session(client, "site", "session", clock=anyio.current_time),
+            Session(platform, "site", "session", clock=anyio.current_time),
             counts=Counts,
             turn=Turn("site", 0, Quiet()),
             heartbeat=interval,

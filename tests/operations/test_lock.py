@@ -62,7 +62,7 @@ def test_heartbeats_survive_a_platform_that_is_down_for_a_while(world: World) ->
     world.loop.call_later(10 * MINUTE, recover)
     outcome = world.run(concurrency=1, timeout="5h", lock_heartbeat="1m")
     assert outcome.exit_code == 0, outcome.log
-    assert "Heartbeat" in outcome.log
+    assert "Confirming the deploy lock: the platform answered 503" in outcome.log
     statuses = [record.status for record in heartbeats(outcome)]
     refused = statuses.count(503)
     assert refused > 10
@@ -168,7 +168,7 @@ def test_a_lock_that_we_got_without_knowing(world: World) -> None:
     world.platform.faults.add(Fault(Kind.RESET, method="POST", path="/lock$", after=True))
     outcome = world.run()
     assert outcome.exit_code == 0, outcome.log
-    assert [record.status for record in heartbeats(outcome)] == [200, 200]  # and one at the end
+    assert [record.status for record in heartbeats(outcome)] == [200]
 
 
 def test_a_machine_suspended_in_the_middle_of_a_large_file(
@@ -209,7 +209,7 @@ def test_a_platform_that_is_gone_for_the_release(world: World) -> None:
     outcome = world.run(state_file=state)
     assert outcome.exit_code == 5, outcome.log
     assert "expires by itself at 2026-" in outcome.outputs["hint"]
-    assert outcome.seconds < 70
+    assert 120 < outcome.seconds < 135
     assert json.loads(state.read_text())["session"] == world.platform.lock("site")
 
 

@@ -46,3 +46,9 @@ class Constant:
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
         return httpx.Response(self._status, content=self._content, headers=self._headers)
+
+
+@asynccontextmanager
+async def nothing() -> AsyncIterator[None]:
+    """Around an attempt: no shield, no worker."""
+    yield

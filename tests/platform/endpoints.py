@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.platform.clients import nothing
 from zerokie_action.http.body import Bytes
 from zerokie_action.platform.client import Asked
 from zerokie_action.platform.models import App, Counts, Domain, Finalized, Registry, StoredFile
@@ -167,7 +167,7 @@ ENDPOINTS = {
         None,
     ),
     "lock": Endpoint(
-        lambda client: client.acquire_lock("my-site", SESSION, around=nullcontext),
+        lambda client: client.acquire_lock("my-site", SESSION, around=nothing),
         "POST /v1/apps/my-site/deploy/lock",
         LOCK,
         (200, LOCKED),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 
 import zerokie_action
 from tests.http.servers import always, serve
-from tests.platform.clients import KEY, Constant, client_of, client_over
+from tests.platform.clients import KEY, Constant, client_of, client_over, nothing
 from tests.platform.endpoints import BEFORE, COUNTS, ENDPOINTS, EVERY_ENDPOINT, SESSION, encoded
 from zerokie_action.platform.requests import file_target
 
@@ -25,7 +24,7 @@ OF_AN_APP = [
     lambda client, app: client.list_files(app),
     lambda client, app: client.put_file(app, "a", b"", "text/plain"),
     lambda client, app: client.delete_file(app, "a"),
-    lambda client, app: client.acquire_lock(app, SESSION, around=nullcontext),
+    lambda client, app: client.acquire_lock(app, SESSION, around=nothing),
     lambda client, app: client.heartbeat(app, SESSION),
     lambda client, app: client.finalize(app, SESSION, COUNTS),
     lambda client, app: client.add_domain(app, "www.example.com"),

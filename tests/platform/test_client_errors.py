@@ -25,6 +25,7 @@ from tests.platform.endpoints import (
     WITH_RECORDS,
     encoded,
 )
+from tests.support.timewarp import TimeWarpLoop
 from zerokie_action.errors import (
     AuthenticationError,
     DeployError,
@@ -184,14 +185,14 @@ class TestOddAnswers:
         ):
             error = await error_of(lambda client: client.find_app("site"), client)
         assert str(error) == (
-            "Looking up app 'site' failed after 1 attempt: the answer is larger than 1000000 bytes"
+            "Looking up app 'site' failed after 1 attempt: the response is larger than 1000000 bytes"
         )
 
     async def test_a_long_error(self) -> None:
         """An error page of any size becomes a short sentence."""
         page = b"<html><head><title>502 Bad\n Gateway</title></head>" + b"x" * 500_000
-        error = await error_of(lambda client: client.list_apps(), client_over(Constant(400, page)))
-        assert str(error) == 'Listing the apps was refused (400: "an HTML page: 502 Bad Gateway")'
+        error = await error_of(lambda client: client.list_apps(), client_over(Constant(413, page)))
+        assert str(error) == 'Listing the apps was refused (413: "an HTML page: 502 Bad Gateway")'
 
     @pytest.mark.parametrize("value", [None, 7, 1.5, True, [], {}, [1], {"a": 1}])
     @pytest.mark.parametrize("name", WITH_RECORDS)
@@ -258,7 +259,7 @@ class TestOddAnswers:
     )
     async def test_when_to_ask_again(self, name: str, asked: object) -> None:
         """A conflict may say how long it will take."""
-        carrier = Constant(409, b"{}", **{"retry-after": "7"})
+        carrier = Constant(409, b'{"error": "busy"}', **{"retry-after": "7"})
         assert await ENDPOINTS[name].call(client_over(carrier)) == asked
 
     async def test_numbers_for_texts(self) -> None:
@@ -282,11 +283,6 @@ class TestOddAnswers:
         call = ENDPOINTS["lock"].call
         assert await call(client_over(carrier)) == Asked(ours)
 
-    async def test_the_second_of_an_upload(self) -> None:
-        """An upload tells when it was answered, by the platform's clock."""
-        carrier = Constant(200, date="Sat, 07 Mar 2026 17:00:05 GMT")
-        assert await client_over(carrier).put_file("site", "a", b"", "text/plain") == 1_772_902_805
-
 
 FIELDS = [*APP, *FINALIZED, *DOMAIN, *FILES[0], "locked", "deploy_session_id", "error", "type", "message"]
 JSON = st.recursive(
@@ -301,7 +297,7 @@ JSON = st.recursive(
     name=st.sampled_from(list(ENDPOINTS)),
     status=st.sampled_from([200, 201, 204, 299, 304, 400, 401, 404, 409, 418, 429, 500, 501, 503]),
     body=st.binary() | JSON.map(lambda value: json.dumps(value).encode()),
-    headers=st.dictionaries(st.sampled_from(["date", "retry-after"]), st.text()),
+    headers=st.dictionaries(st.sampled_from(["date", "retry-after"]), st.text(st.characters(codec="ascii"))),
 )
 def test_any_answer(name: str, status: int, body: bytes, headers: dict[str, str]) -> None:
     """Whatever comes back: a value, or an error of our own with short, single-line words."""
@@ -315,4 +311,4 @@ def test_any_answer(name: str, status: int, body: bytes, headers: dict[str, str]
         assert len(words) < 800
         assert "\n" not in words
 
-    anyio.run(call)
+    anyio.run(call, backend_options={"loop_factory": TimeWarpLoop})

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import anyio
 import pytest
 
 from tests.platform.clients import client_of
@@ -42,7 +43,7 @@ class TestCloseMatches:
                 await client.list_files("completely-different")
         assert str(caught.value) == "App 'completely-different' was not found (404: \"app not found\")."
 
-    @pytest.mark.parametrize("status", [401, 404, 500])
+    @pytest.mark.parametrize("status", [401, 404])
     async def test_the_list_can_t_be_had(self, status: int, sandbox: Platform) -> None:
         """The matches are a courtesy: without them, the error is the same."""
         sandbox.faults.add(Fault(Kind.STATUS, status=status, path="apps$"))
@@ -51,20 +52,18 @@ class TestCloseMatches:
                 await client.put_file("sit", "a", b"", "text/plain")
         assert str(caught.value) == "App 'sit' was not found (404: \"app not found\")."
 
+    async def test_the_list_does_not_come(self, sandbox: Platform) -> None:
+        """Nobody waits for it as for the platform."""
+        sandbox.faults.add(Fault(Kind.STATUS, status=500, path="apps$", times=None))
+        async with client_of(sandbox.base_url) as client:
+            began = anyio.current_time()
+            with pytest.raises(RequestRejected) as caught:
+                await client.put_file("sit", "a", b"", "text/plain")
+            assert anyio.current_time() - began < 10
+        assert str(caught.value) == "App 'sit' was not found (404: \"app not found\")."
+
     async def test_a_wrong_key(self, sandbox: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sandbox, "api_keys", frozenset({"another"}))
         async with client_of(sandbox.base_url) as client:
             with pytest.raises(AuthenticationError):
                 await client.get_app("site")
-
-
-async def test_news_of_repetitions(sandbox: Platform) -> None:
-    """Whoever watches sees each repetition, with its reason."""
-    news: list[Any] = []
-    sandbox.faults.add(Fault(Kind.STATUS, status=503), Fault(Kind.RESET))
-    async with client_of(sandbox.base_url, retries=3, notice=news.append) as client:
-        await client.list_apps()
-    assert news == [
-        'Listing the apps: the platform answered 503 ("Service Unavailable"); trying again in 0.0 s',
-        "Listing the apps: the connection was reset; trying again in 0.0 s",
-    ]

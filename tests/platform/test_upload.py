@@ -131,7 +131,7 @@ async def test_the_fence_within_a_large_file(sandbox: Platform) -> None:
         if asked > 5:
             raise LockLost("lost")
 
-    large = Upload("large.bin", Bytes(bytes(10_000_000)), "text/plain")
+    large = Upload("large.bin", Zeros(10_000_000), "text/plain")
     async with writers_to(sandbox, fence=fence) as writers:
         error = await fails(writers.upload([large], lambda _upload: None))
     assert type(error) is LockLost
@@ -203,7 +203,7 @@ async def test_an_end_at_any_moment(sandbox: Platform, monkeypatch: pytest.Monke
         tasks.start_soon(end, tasks.cancel_scope)
         await writers.upload(uploads(2), lambda upload: done.append(upload.path))
     await anyio.sleep(5)
-    assert [record.path.rpartition("/")[2] for record in sandbox.requests] == done
+    assert list(sandbox.files("site")) == done
 
 
 async def test_what_was_not_sent_completely() -> None:
@@ -241,8 +241,8 @@ async def test_an_outage(sandbox: Platform) -> None:
         began = anyio.current_time()
         error = await fails(writers.upload(uploads(1000), lambda _upload: None))
     assert type(error) is PlatformUnavailable
-    assert anyio.current_time() - began < 10
-    assert len(sandbox.requests) <= 8 * 4
+    assert 120 < anyio.current_time() - began < 130
+    assert len(sandbox.requests) <= 8 + 30
 
 
 async def test_push_back(sandbox: Platform) -> None:

@@ -8,6 +8,7 @@ whose response makes no sense.
 
 from __future__ import annotations
 
+import itertools
 import random
 import time
 from collections.abc import AsyncIterator, Callable
@@ -180,21 +181,24 @@ class InsistingClient(_Attempts):
         """The platform's answer. An attempt gets half of the time that is left, at most.
 
         Raises:
-            PlatformUnavailable: a failure is final.
+            PlatformUnavailable: a failure is final, or there is no time for another attempt.
         """
         log = self._budget.breaker(_kind(request)).log
+        ends_at = anyio.current_effective_deadline()
         ambiguous = False
-        while True:
-            left = anyio.current_effective_deadline() - anyio.current_time()
+        for attempts in itertools.count(1):
+            left = ends_at - anyio.current_time()
             outcome = await self._attempt(_within(request, left / 2), parse, ambiguous=ambiguous)
             if isinstance(outcome, Reply):
                 return outcome
-            if outcome.meaning is Meaning.FINAL:
-                raise _gave_up(request, outcome, 1, ambiguous=ambiguous, waited=False)
             ambiguous = ambiguous or outcome.ambiguous
+            pause = random.uniform(*self._pauses)  # noqa: S311 - no secret
+            if outcome.meaning is Meaning.FINAL or anyio.current_time() + pause >= ends_at:
+                raise _gave_up(request, outcome, attempts, ambiguous=ambiguous, waited=False)
             log.scattered(outcome.reason)
             self._budget.used += 1
-            await anyio.sleep(random.uniform(*self._pauses))  # noqa: S311 - no secret
+            await anyio.sleep(pause)
+        raise AssertionError  # the loop has no end
 
 
 class RetryingClient(_Attempts):

@@ -246,9 +246,9 @@ def _words(error: Exception, request: httpx.Request) -> str:
     timeouts = request.extensions.get("timeout", {})
     match error:
         case httpcore.ConnectTimeout():
-            return f"no connection within {timeouts['connect']:.0f} s"
+            return f"no connection within {round(timeouts['connect'], 1):g} s"
         case httpcore.ReadTimeout() | httpcore.WriteTimeout():
-            return f"no answer within {timeouts['read']:.0f} s"
+            return f"no answer within {round(timeouts['read'], 1):g} s"
         case httpcore.ProxyError():
             return f"the proxy refused a tunnel ({error})"
     return ""

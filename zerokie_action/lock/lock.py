@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from zerokie_action.platform.models import Counts, Finalized
     from zerokie_action.shield import Shield
 
+_HEARTBEAT_RETRY = 15.0
+
 
 @asynccontextmanager
 async def deploy_lock(
@@ -105,28 +107,33 @@ class DeployLock:
 
     async def keep_alive(self, heartbeat: float, work: anyio.CancelScope) -> None:
         """Confirm the lock every `heartbeat` seconds, for ever; cancel the work when it is lost."""
+        pause = heartbeat
         try:
             while True:
-                await anyio.sleep(heartbeat)
-                await self._beat()
+                await anyio.sleep(pause)
+                pause = heartbeat if await self._beat() else min(_HEARTBEAT_RETRY, heartbeat)
         except LockLost:
             work.cancel()
 
-    async def _beat(self) -> None:
-        """One heartbeat, repeated as long as the lease lasts.
+    async def _beat(self) -> bool:
+        """One heartbeat, repeated as long as the lease lasts. Returns whether the lock is confirmed.
 
         Raises:
             LockLost: when the lock is not ours, or may not be any more.
         """
+        confirmed = False
         with anyio.move_on_after(self._lease.left) as scope:
             try:
-                if not await self._session.confirm_until_answered():
-                    self._lease.lose(NOT_OURS)
+                confirmed = await self._session.confirm_until_answered()
             except DeployError as error:
                 self._log.warning(f"Heartbeat: {error}")
+            else:
+                if not confirmed:
+                    self._lease.lose(NOT_OURS)
         if scope.cancelled_caught:
             self._lease.lose(UNCONFIRMED)
         self._lease.check()
+        return confirmed
 
     async def release(self, counts: Counts) -> None:
         """Finalize after success: a request like any other, but shielded from cancellation.

@@ -121,23 +121,24 @@ class Session:
             if attempt:
                 await anyio.sleep(backoff(attempt))
             try:
-                finalized, refusal = await client.finalize(self.app, self.id, counts), None
-                if finalized.deploy_id:
-                    return finalized
+                finalized = await client.finalize(self.app, self.id, counts)
             except (RequestRejected, AuthenticationError) as error:
-                refusal = error
                 in_doubt = finalized is not None or ambiguous or error.ambiguous
                 if in_doubt and isinstance(error, RequestRejected) and error.status in {NOT_FOUND, CONFLICT}:
                     return finalized  # an attempt before this one has released it
+                if refusal is not None:
+                    raise
+                refusal = error
+            else:
+                if finalized.deploy_id:
+                    return finalized
             if not await self._is_still_ours(client):
-                if refusal is None:
+                if finalized is not None:
                     return finalized
                 raise LockLost(
                     f"The deploy lock was lost before finalize: {NOT_OURS}",
                     hint="Run the deploy again: another deploy may have taken over in between.",
                 ) from refusal
-        if refusal is not None:
-            raise refusal
         raise PlatformUnavailable(
             "Finalizing the deploy had no effect: the answer has no deploy ID, and the lock is still ours",
             hint="Check `api-url`: something in between may answer in the platform's place.",
