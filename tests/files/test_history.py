@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from zerokie_action.files import manifest as manifests
+from zerokie_action.files.local import LocalFile
 from zerokie_action.files.plan import Plan, keep_patterns, make_plan
-from zerokie_action.files.records import LocalFile
 from zerokie_action.files.scan import Scan
 from zerokie_action.platform.models import StoredFile
 

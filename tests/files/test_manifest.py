@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zerokie_action.files.local import LocalFile
 from zerokie_action.files.manifest import (
     Receipt,
     entries_to_record,
@@ -15,7 +16,6 @@ from zerokie_action.files.manifest import (
     proof,
     render,
 )
-from zerokie_action.files.records import LocalFile
 from zerokie_action.platform.models import StoredFile
 
 HASH = "0123456789abcdef" * 4

@@ -15,7 +15,7 @@ from tests.files.gitoracle import patterns, trees, write_tree
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.gitignore import parse
 from zerokie_action.files.ignore_rules import DEFAULT_IGNORE
-from zerokie_action.files.records import LocalFile
+from zerokie_action.files.local import LocalFile
 from zerokie_action.files.scan import Scan, scan
 
 RIGHT_FOLDER = "is it the right folder, and is it built before this step?"

@@ -20,14 +20,14 @@ import math
 import re
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pydantic_core import from_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from zerokie_action.files.records import LocalFile, RemoteFile
+    from zerokie_action.files.local import LocalFile
 
 MANIFEST_FOLDER = ".zerokie/"
 
@@ -41,6 +41,22 @@ _MANIFEST_PATH = re.compile(re.escape(MANIFEST_FOLDER) + r"[0-9a-f]{64}\.json")
 
 Manifest = dict[str, str]
 """What is proved of each path: `proof` of what the storage zone holds there."""
+
+
+class RemoteFile(Protocol):
+    """A file in the app's storage zone, as the platform lists it (`GET /v1/apps/:name/files`)."""
+
+    @property
+    def path(self) -> str:
+        """Relative, `/` between the segments, not encoded."""
+
+    @property
+    def length(self) -> int:
+        """In bytes."""
+
+    @property
+    def last_modified(self) -> str:
+        """The listing's own text, for instance `2026-03-07T17:00:00Z`."""
 
 
 class Receipt(NamedTuple):

@@ -14,8 +14,8 @@ from zerokie_action.files.paths import is_addressable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from zerokie_action.files.manifest import Manifest
-    from zerokie_action.files.records import LocalFile, RemoteFile
+    from zerokie_action.files.local import LocalFile
+    from zerokie_action.files.manifest import Manifest, RemoteFile
     from zerokie_action.files.scan import Scan
 
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.ignore_rules import ignore_rules
+from zerokie_action.files.local import LocalFile
 from zerokie_action.files.manifest import MANIFEST_FOLDER
 from zerokie_action.files.paths import is_addressable
-from zerokie_action.files.records import LocalFile
 from zerokie_action.files.root import IGNORE_FILE, problem_with_folder
 
 if TYPE_CHECKING:

@@ -17,15 +17,15 @@ import anyio.to_thread
 
 from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, RequestRejected
 from zerokie_action.files import manifest as manifests
-from zerokie_action.files.hashing import hash_files
+from zerokie_action.files.local import hash_files
 from zerokie_action.http.transport import MEGABYTE, Bytes
 from zerokie_action.platform.upload import Upload
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from zerokie_action.files.manifest import Manifest
-    from zerokie_action.files.records import LocalFile, RemoteFile
+    from zerokie_action.files.local import LocalFile
+    from zerokie_action.files.manifest import Manifest, RemoteFile
     from zerokie_action.files.scan import Scan
     from zerokie_action.operations.job import Job
     from zerokie_action.operations.update import ZoneUpdate

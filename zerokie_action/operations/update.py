@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from zerokie_action.files.content import FileContent
 from zerokie_action.files.content_type import content_type
+from zerokie_action.files.local import FileContent
 from zerokie_action.files.manifest import Receipt
 from zerokie_action.platform.upload import Upload
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from zerokie_action.files.gitignore import Patterns
+    from zerokie_action.files.local import LocalFile
     from zerokie_action.files.plan import Plan
-    from zerokie_action.files.records import LocalFile
     from zerokie_action.files.scan import Scan
     from zerokie_action.lock.lock import DeployLock
     from zerokie_action.operations.job import Job

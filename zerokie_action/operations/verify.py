@@ -21,7 +21,8 @@ from zerokie_action.platform.models import StoredFile
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from zerokie_action.files.records import LocalFile, RemoteFile
+    from zerokie_action.files.local import LocalFile
+    from zerokie_action.files.manifest import RemoteFile
     from zerokie_action.operations.update import ZoneUpdate
 
 _NOT_GIVEN = StoredFile("").length

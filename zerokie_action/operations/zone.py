@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
+from zerokie_action.files.local import check_unchanged
 from zerokie_action.files.plan import keep_patterns, make_plan
-from zerokie_action.files.reading import check_unchanged
 from zerokie_action.lock.lock import deploy_lock
 from zerokie_action.lock.session import Session
 from zerokie_action.lock.waiting import Turn

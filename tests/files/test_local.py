@@ -7,10 +7,7 @@ from pathlib import Path
 import pytest
 
 from zerokie_action.errors import DeployFailed
-from zerokie_action.files.content import FileContent
-from zerokie_action.files.hashing import hash_file, hash_files
-from zerokie_action.files.reading import CHUNK_SIZE, read_chunks
-from zerokie_action.files.records import LocalFile
+from zerokie_action.files.local import CHUNK_SIZE, FileContent, LocalFile, hash_file, hash_files, read_chunks
 
 
 @pytest.fixture
