@@ -285,11 +285,6 @@ class TestOddAnswers:
         call = ENDPOINTS["lock"].call
         assert await call(client_over(carrier)) == Asked(ours)
 
-    async def test_the_second_of_an_upload(self) -> None:
-        """An upload tells when it was answered, by the platform's clock."""
-        carrier = Constant(Answer(200, {"date": "Sat, 07 Mar 2026 17:00:05 GMT"}))
-        assert await client_over(carrier).put_file("site", "a", b"", "text/plain") == 1_772_902_805
-
 
 FIELDS = [*APP, *FINALIZED, *DOMAIN, *FILES[0], "locked", "deploy_session_id", "error", "type", "message"]
 JSON = st.recursive(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from zerokie_action.errors import DeployFailed
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
 CHUNK_SIZE = 1024 * 1024
-
 
 # A FIFO that took the file's place would block the open; a regular file takes no notice of the flag.
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
@@ -28,13 +28,13 @@ class LocalFile(NamedTuple):
         path: where it goes on the platform: relative, `/` between the segments, not encoded.
         folder: the one that was scanned.
         size: in bytes.
-        mtime_ns: time of the last modification, in nanoseconds since the epoch.
+        stamp: another one says that the file may have changed (see `stamp`).
     """
 
     path: str
     folder: str
     size: int
-    mtime_ns: int
+    stamp: int
 
     @property
     def source(self) -> bytes:
@@ -43,14 +43,20 @@ class LocalFile(NamedTuple):
         return b"%b/%b" % (os.fsencode(self.folder), self.path.encode())
 
 
+def stamp(status: os.stat_result) -> int:
+    """Return one number (a hundred thousand of them are in memory) for mtime, ctime and inode."""
+    return hash((status.st_mtime_ns, status.st_ctime_ns, status.st_ino))
+
+
 def read_chunks(file: LocalFile) -> Generator[bytes, None, None]:
     """Yield the content in pieces of at most `CHUNK_SIZE` bytes, `file.size` bytes in all.
 
-    The last piece is handed out only after the file was found to be still the one that was scanned,
-    so that a body with a Content-Length is never completed from a file that changed.
+    The last piece is handed out only after the file was found to have still the size that was scanned, so
+    that a body with a Content-Length is never completed from a longer one. What keeps its size is judged at
+    the end of the deploy, by its hash (`find_changes`): a time alone says nothing.
 
     Raises:
-        DeployFailed: the file changed or vanished since the scan, or cannot be read.
+        DeployFailed: the file has another size than at the scan, vanished, or cannot be read.
     """
     try:
         descriptor = os.open(file.source, _FLAGS)
@@ -76,17 +82,6 @@ def hash_file(file: LocalFile, *, check_cancelled: Callable[[], None] = lambda: 
         digest.update(chunk)
         check_cancelled()
     return digest.hexdigest()
-
-
-def hash_files(
-    files: Iterable[LocalFile], *, check_cancelled: Callable[[], None] = lambda: None
-) -> dict[str, str]:
-    """Return the SHA-256 of each file by its path; one call for many files spares the way between threads.
-
-    Raises:
-        DeployFailed: as `hash_file`.
-    """
-    return {file.path: hash_file(file, check_cancelled=check_cancelled) for file in files}
 
 
 class FileContent:
@@ -120,22 +115,80 @@ class FileContent:
         self.sha256 = digest.hexdigest()
 
 
-def check_unchanged(files: Iterable[LocalFile]) -> None:
-    """Make sure that the files are still those that were scanned, by their sizes and times.
+class Hashes:
+    """SHA-256 of many files, computed in a worker thread while something else is waited for.
+
+    Attributes:
+        by_path: what is known so far, in hex. A file that changed or vanished has none.
+    """
+
+    def __init__(self, files: Iterable[LocalFile]) -> None:
+        self.by_path: dict[str, str] = {}
+        self._files = files
+        self._stopped = False
+
+    def compute(self, check_cancelled: Callable[[], None] = lambda: None) -> None:
+        """Hash until all is done, or nobody wants to know any more; runs in the calling thread."""
+
+        def check() -> None:
+            check_cancelled()
+            if self._stopped:
+                raise _Stopped
+
+        with suppress(_Stopped):
+            for file in self._files:
+                with suppress(DeployFailed):
+                    self.by_path[file.path] = hash_file(file, check_cancelled=check)
+
+    def stop(self) -> None:
+        """Nobody wants to know any more."""
+        self._stopped = True
+
+
+class _Stopped(Exception):  # noqa: N818 - no error
+    """Nobody wants to know any more."""
+
+
+def find_changes(
+    before: Iterable[LocalFile],
+    after: Iterable[LocalFile],
+    sha256: Callable[[str], str],
+    *,
+    check_cancelled: Callable[[], None] = lambda: None,
+) -> list[str]:
+    """Compare two scans of a directory: by names and sizes; where only stamps differ, by content.
+
+    Args:
+        before: the first scan.
+        after: the second.
+        sha256: gives the hash of a path of the first scan, in hex.
+        check_cancelled: as for `hash_file`.
+
+    Returns:
+        What changed, sorted by path: `'index.html' was edited`.
 
     Raises:
-        DeployFailed: one changed or vanished since the scan.
+        DeployFailed: a file changed or vanished since the second scan, or cannot be read.
     """
-    for file in files:
-        try:
-            _check(file, os.stat(file.source))  # noqa: PTH116 - of a hundred thousand files
-        except OSError as error:
-            raise _changed(file, f" ({error.strerror})") from error
-
-
-def _check(file: LocalFile, status: os.stat_result) -> None:
-    if (status.st_size, status.st_mtime_ns) != (file.size, file.mtime_ns):
-        raise _changed(file)
+    left = {file.path: file for file in before}
+    changes: list[tuple[str, str]] = []
+    doubtful: list[LocalFile] = []
+    for file in after:
+        old = left.pop(file.path, None)
+        if old is None:
+            changes.append((file.path, "added"))
+        elif old.size != file.size:
+            changes.append((file.path, "edited"))
+        elif old != file:
+            doubtful.append(file)
+    changes += [(path, "removed") for path in left]
+    if not changes:
+        changes = [
+            (file.path, "edited")
+            for file in doubtful
+            if hash_file(file, check_cancelled=check_cancelled) != sha256(file.path)
+        ]
+    return [f"{path!r} was {what}" for path, what in sorted(changes)]
 
 
 def _verified_chunks(file: LocalFile, descriptor: int) -> Generator[bytes, None, None]:
@@ -146,9 +199,8 @@ def _verified_chunks(file: LocalFile, descriptor: int) -> Generator[bytes, None,
         if left and chunk:
             yield chunk
             continue
-        if left:
+        if left or os.fstat(descriptor).st_size != file.size:
             raise _changed(file)
-        _check(file, os.fstat(descriptor))
         if chunk:
             yield chunk
         return

@@ -26,7 +26,7 @@ from zerokie_action.lock.session import RELEASE_TIME, RELEASE_TIME_WHEN_TOLD
 from zerokie_action.platform.refusals import CONFLICT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from zerokie_action.lock.session import LockState, Session
     from zerokie_action.lock.waiting import Log, Turn
@@ -34,6 +34,12 @@ if TYPE_CHECKING:
     from zerokie_action.shield import Shield
 
 _HEARTBEAT_RETRY = 15.0
+
+LAST_WORK_TIME = 10.0
+"""Seconds of the release's that `DeployLock.on_failure` may take."""
+
+LAST_WORK_TIME_WHEN_TOLD = 2.5
+"""Seconds from a signal to its end: one after the answers to uploads (`upload.ANSWER_TIME_WHEN_TOLD`)."""
 
 
 @asynccontextmanager
@@ -67,10 +73,14 @@ async def deploy_lock(
             tasks.cancel_scope.cancel()
         session.lease.raise_if_lost()
     except BaseException as failure:
+        was_lost = session.lease.lost is not None
+        spent = 0.0 if was_lost else await lock.do_last_work(failure)
         if session.lease.lost is None:
-            await _release_after_failure(lock, counts(), failure, log)
+            await _release_after_failure(lock, counts(), failure, spent, log)
         else:
             state.released(session.id)
+            if not was_lost and isinstance(failure, Exception):  # then this is why the platform refused
+                raise session.lease.lost from failure
         raise
     await lock.release(counts())
 
@@ -80,10 +90,13 @@ class DeployLock:
 
     Attributes:
         finalized: what finalize returned; None before, and when the answer was lost.
+        on_failure: the last work under the lock when the body fails, within ten seconds of the release's time
+            (one after a signal). It is given the failure. What it raises is logged.
     """
 
     def __init__(self, session: Session, state: LockState, shield: Shield, log: Log) -> None:
         self.finalized: Finalized | None = None
+        self.on_failure: Callable[[BaseException], Awaitable[None]] | None = None
         self._session = session
         self._lease = session.lease
         self._state = state
@@ -135,14 +148,25 @@ class DeployLock:
             self._lease.raise_if_lost()
         return True
 
-    async def release(self, counts: Counts) -> None:
-        """Finalize, shielded from cancellation, within a deadline.
+    async def do_last_work(self, failure: BaseException) -> float:
+        """Do what `on_failure` says. Returns how many seconds that took."""
+        began = anyio.current_time()
+        if self.on_failure is not None:
+            with self._shield.protect(LAST_WORK_TIME, when_told=LAST_WORK_TIME_WHEN_TOLD):
+                try:
+                    await self.on_failure(unwrap(failure))
+                except Exception as error:  # noqa: BLE001 - whatever it is, the lock has to be released
+                    self._log.info(f"Before the release of the lock: {unwrap(error)}")
+        return anyio.current_time() - began
+
+    async def release(self, counts: Counts, *, spent: float = 0.0) -> None:
+        """Finalize, shielded from cancellation, within a deadline, of which so many seconds are spent.
 
         Raises:
             LockLost: when there was nothing of ours to release.
             DeployError: when it did not work; then the hint says when the lock expires by itself.
         """
-        with self._shield.protect(RELEASE_TIME, when_told=RELEASE_TIME_WHEN_TOLD) as scope:
+        with self._shield.protect(RELEASE_TIME - spent, when_told=RELEASE_TIME_WHEN_TOLD) as scope:
             try:
                 self.finalized = await self._session.finalize(counts)
             except LockLost:
@@ -159,14 +183,16 @@ class DeployLock:
             )
 
 
-async def _release_after_failure(lock: DeployLock, counts: Counts, failure: BaseException, log: Log) -> None:
+async def _release_after_failure(
+    lock: DeployLock, counts: Counts, failure: BaseException, spent: float, log: Log
+) -> None:
     """Release the lock, and log what came of it.
 
     Raises:
         LockLost: when that is why the platform refused a write (409, "deploy lock conflict").
     """
     try:
-        await lock.release(counts)
+        await lock.release(counts, spent=spent)
     except DeployError as error:
         refusal = unwrap(failure)
         if (

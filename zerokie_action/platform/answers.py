@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
 
-from zerokie_action.http.clock import date_of
 from zerokie_action.http.responses import is_web_page
 from zerokie_action.http.retry import Malformed
 from zerokie_action.platform.models import Finalized, Record
@@ -43,12 +42,6 @@ def no_content(answer: Answer) -> bool:
     if answer.status != NO_CONTENT:
         _validated(Record.model_validate_json, answer)
     return True
-
-
-def second(answer: Answer) -> int | None:
-    """As `nothing`; the second of the answer, by the platform's clock, if it says so."""
-    nothing(answer)
-    return date_of(answer.headers)
 
 
 def one(model: type[R]) -> Callable[[Answer], R]:

@@ -181,14 +181,10 @@ class Client:
             files = [replace(file, path=file.path[1:]) for file in files]
         return files
 
-    async def put_file(self, name: str, path: str, content: bytes | Content, content_type: str) -> int | None:
-        """Store one file ("PUT /v1/apps/:name/files/{path}").
-
-        Returns:
-            The second of the platform's answer, by its own clock, if the answer says so.
-        """
+    async def put_file(self, name: str, path: str, content: bytes | Content, content_type: str) -> None:
+        """Store one file ("PUT /v1/apps/:name/files/{path}")."""
         request = Request(f"Uploading {path!r}", "PUT", file_target(name, path), content, content_type)
-        return await self._value(await self._sender.send(request, answers.second), app=name)
+        await self._value(await self._sender.send(request, answers.nothing), app=name)
 
     async def delete_file(self, name: str, path: str) -> None:
         """Delete one file ("DELETE /v1/apps/:name/files/{path}"). One that is gone already is done."""

@@ -146,17 +146,16 @@ class Writers:
         self._concurrency = concurrency
         self._pace = Pace(concurrency)
 
-    async def upload(self, uploads: Iterable[Upload], done: Callable[[Upload, int | None], None]) -> None:
+    async def upload(self, uploads: Iterable[Upload], done: Callable[[Upload], None]) -> None:
         """Store all files.
 
-        `done` is called for each one that the platform confirmed, with the second of its answer
-        by the platform's clock, if the answer says so; also for those confirmed while the work ends early.
+        `done` is called for each one that the platform confirmed, also while the work ends early.
         """
 
         async def put(worker: _Worker, upload: Upload) -> None:
             content = worker.watched(upload.content)
-            answered = await worker.client.put_file(self._app, upload.path, content, upload.content_type)
-            done(upload, answered)
+            await worker.client.put_file(self._app, upload.path, content, upload.content_type)
+            done(upload)
 
         await self._each(uploads, put)
 
