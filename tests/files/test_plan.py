@@ -245,7 +245,7 @@ class TestChanges:
         """The sign says whether it replaces something, the reason what is known of that."""
         sign, reason = change
         found = plan({"a": content}, remote, manifest=manifest)
-        assert found.changes == [(sign, "a", reason)]
+        assert list(found.changes()) == [(sign, "a", reason)]
 
     def test_nothing_is_compared(self):
         """Without `incremental`, that is the reason."""
@@ -257,13 +257,13 @@ class TestChanges:
             keep=keep_patterns(()),
             delete_stale=True,
         )
-        assert found.changes == [("~", "a", "not compared"), ("+", "b", "not on the platform")]
+        assert list(found.changes()) == [("~", "a", "not compared"), ("+", "b", "not on the platform")]
 
     def test_deletions_come_first(self):
         """That is what nobody wants to overlook; each group is sorted by path, pages among the rest."""
         remote = [StoredFile(path, 1, NOON) for path in ("y", "x")]
         found = plan(dict.fromkeys(("b", "a.html"), b"1"), remote)
-        assert [(change.sign, change.path) for change in found.changes] == [
+        assert [(change.sign, change.path) for change in found.changes()] == [
             ("-", "x"),
             ("-", "y"),
             ("+", "a.html"),

@@ -525,8 +525,8 @@ def test_files_for_other_platforms(world: World) -> None:
     for dry_run in (True, False):
         (warning,) = world.run(dry_run=dry_run).outputs["warnings"]
         assert warning == (
-            "The platform does not read '_redirects', 'vercel.json', and serves them as they are: "
-            "other platforms are configured so"
+            "Files for other platforms, which this one does not read and serves as they are: "
+            "'_redirects', 'vercel.json'"
         )
 
 

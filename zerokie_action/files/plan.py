@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from typing import TYPE_CHECKING, NamedTuple
 
 from zerokie_action.errors import ConfigurationError
@@ -12,7 +13,7 @@ from zerokie_action.files.manifest import MANIFEST_FOLDER, proved_sha256, still_
 from zerokie_action.files.paths import is_addressable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from zerokie_action.files.local import LocalFile
     from zerokie_action.files.manifest import Manifest, RemoteFile
@@ -79,13 +80,12 @@ class Plan(NamedTuple):
         """Sum of the sizes of the files to upload, in bytes."""
         return sum(file.size for file in self.uploads)
 
-    @property
-    def changes(self) -> list[Change]:
+    def changes(self) -> Iterator[Change]:
         """All changes, what is deleted first: that is what nobody wants to overlook."""
-        uploads = sorted(file.path for file in self.uploads)
-        return [Change("-", path, NOT_IN_THE_DIRECTORY) for path in self.delete] + [
-            Change(self.sign(path), path, self.reasons[path]) for path in uploads
-        ]
+        for path in self.delete:
+            yield Change("-", path, NOT_IN_THE_DIRECTORY)
+        for file in heapq.merge(self.upload_assets, self.upload_pages):
+            yield Change(self.sign(file.path), file.path, self.reasons[file.path])
 
     def sign(self, path: str) -> str:
         """`+` if an upload to this path is new on the platform, `~` if it replaces something."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
@@ -126,18 +127,18 @@ def _tell(job: Job, plan: Plan) -> None:
         f"Plan: {len(plan.uploads):,} to upload ({human_bytes(plan.upload_bytes)}), "
         f"{len(plan.delete):,} to delete, {len(plan.unchanged):,} unchanged{kept}"
     )
-    changes = plan.changes
-    if not changes:
+    count = len(plan.uploads) + len(plan.delete)
+    shown = _SHOWN_FOLDED if ci.folds else _SHOWN_PLAIN
+    if not count:
         ci.info(line)
     elif ci.shows("debug"):
         with ci.group(line):
-            ci.info(*(f"  {sign} {path} ({reason})" for sign, path, reason in changes))
+            ci.info(*(f"  {sign} {path} ({reason})" for sign, path, reason in plan.changes()))
     else:
-        shown = _SHOWN_FOLDED if ci.folds else _SHOWN_PLAIN
         with ci.group(line):
-            ci.info(*(f"  {sign} {path}" for sign, path, _ in changes[:shown]))
-            if more := len(changes) - shown if len(changes) > shown else 0:
-                ci.info(f"  and {more:,} more (`log-level: debug` names them)")
+            ci.info(*(f"  {sign} {path}" for sign, path, _ in islice(plan.changes(), shown)))
+            if count > shown:
+                ci.info(f"  and {count - shown:,} more (`log-level: debug` names them)")
     for path in plan.unaddressable:
         job.warn(f"The remote path {path!r} can't be addressed safely; it is left alone")
     if plan.foreign:

@@ -45,6 +45,7 @@ _FOREIGN = (
 )
 """Files that configure other platforms."""
 _NAMED = 10
+"""How many files an error names."""
 
 
 class _Source(NamedTuple):
@@ -93,8 +94,8 @@ async def _scan_and_look_up(job: Job, directory: Path, tasks: TaskGroup) -> tupl
         job.warn(warning)
     if foreign := [file.path for file in folder.files if file.path in _FOREIGN]:
         job.warn(
-            f"The platform does not read {human_paths(foreign, len(_FOREIGN))}, and serves "
-            f"{'it as it is' if len(foreign) == 1 else 'them as they are'}: other platforms are configured so"
+            "Files for other platforms, which this one does not read and serves as they are: "
+            f"{human_paths(foreign, len(_FOREIGN))}"
         )
     return _Source(directory, folder, hashes), exists
 

@@ -83,7 +83,7 @@ class Zone:
             return
         self._again |= paths & self.uploaded.keys()
         for path in self._again & paths:  # not proved until it is confirmed again
-            del self.uploaded[path]
+            self.uploaded.pop(path, None)
         await self._stop_vouching(paths)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._record_regularly)
