@@ -141,8 +141,9 @@ class Hashes:
                     self.by_path[file.path] = hash_file(file, check_cancelled=check)
 
     def stop(self) -> None:
-        """Nobody wants to know any more."""
+        """Nobody wants to know any more: hash nothing more, and forget what is known."""
         self._stopped = True
+        self.by_path = {}
 
 
 class _Stopped(Exception):  # noqa: N818 - no error

@@ -166,6 +166,7 @@ class DeployLock:
             LockLost: when there was nothing of ours to release.
             DeployError: when it did not work; then the hint says when the lock expires by itself.
         """
+        self.on_failure = None  # with all that it holds on to
         with self._shield.protect(RELEASE_TIME - spent, when_told=RELEASE_TIME_WHEN_TOLD) as scope:
             try:
                 self.finalized = await self._session.finalize(counts)

@@ -50,8 +50,8 @@ class BackgroundHashes:
         await self._done.wait()
         return self._hashes.by_path
 
-    def stop(self) -> None:
-        """Nobody will wait: leave the processor to the uploads."""
+    def forget(self) -> None:
+        """Nobody wants to know any more: leave processor and memory to the uploads."""
         self._hashes.stop()
 
 
@@ -79,11 +79,8 @@ async def compare(
         listing = await job.client.list_files(job.app) if exists else []
         vouched = await _read_manifests(job, listing)
         manifest = _the_only_one(vouched)
-        if manifest and job.settings.incremental:
-            known: Mapping[str, str] = await hashes.wait()
-        else:
-            hashes.stop()
-            known = {}
+        known = await hashes.wait() if manifest and job.settings.incremental else {}
+        hashes.forget()
     plan = make_plan(
         folder,
         listing,

@@ -84,19 +84,18 @@ async def require_match(job: Job, folder: Scan, zone: Zone) -> Listing:
 def find_mismatches(job: Job, folder: Scan, zone: Zone, listing: Listing) -> Mismatch:
     """Compare what was to be done with the listing after it."""
     plan, was = zone.plan, zone.plan.replaced
-    shown = {path: file for path, file in listing.items() if file is not None}
     stale = extra_paths(folder, listing, keep=zone.keep, delete_stale=job.settings.delete_stale).stale
     return Mismatch(
         missing=tuple(
             file
             for file in folder.files
-            if file.path not in shown or shown[file.path].length not in {file.size, _NOT_GIVEN}
+            if (shown := listing.get(file.path)) is None or shown.length not in {file.size, _NOT_GIVEN}
         ),
         untouched=tuple(
             file
             for file in plan.uploads
             if file.path in was
-            and was[file.path] == shown.get(file.path)
+            and was[file.path] == listing.get(file.path)
             and file.size == was[file.path].length
         ),
         changed=tuple(
@@ -104,9 +103,9 @@ def find_mismatches(job: Job, folder: Scan, zone: Zone, listing: Listing) -> Mis
             for file in folder.files
             if (known := plan.unchanged.get(file.path)) is not None
             and file.path not in zone.uploaded
-            and file.path in shown
-            and shown[file.path].length == file.size
-            and not still_proves(known, shown[file.path])
+            and (shown := listing.get(file.path)) is not None
+            and shown.length == file.size
+            and not still_proves(known, shown)
         ),
         extra=tuple(sorted(stale)),
     )

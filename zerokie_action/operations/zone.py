@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, RequestRejected
+from zerokie_action.errors import DeployError, DeployTimedOut, LockLost, PlatformUnavailable, RequestRejected
 from zerokie_action.files import manifest as manifests
 from zerokie_action.files.content_type import content_type
 from zerokie_action.files.local import FileContent
@@ -37,6 +37,8 @@ Listing = dict[str, "RemoteFile | None"]
 
 _RECORD_EVERY = 30.0
 """Seconds between two manifests while files are uploaded, or ten times as long as storing one takes."""
+_ANSWER_TIME = 1.0
+"""Seconds that the answer to a write of a manifest may take."""
 
 
 class Zone:
@@ -61,7 +63,7 @@ class Zone:
         self._proved = comparison.manifest or {}
         self._writers = self._new_writers(job.settings.concurrency)
         # Of their own: in a long upload the manifest does not wait until it is the only one left.
-        self._manifest_writers = self._new_writers(1)
+        self._manifest_writers = self._new_writers(2)
 
     def _new_writers(self, concurrency: int) -> Writers:
         job, lock = self._job, self._lock
@@ -176,20 +178,32 @@ class Zone:
 
     async def _replace(self, manifest: Manifest) -> None:
         """Store a new manifest, if it vouches for anything, and delete all others."""
-        if list(self._vouched.values()) == [manifest]:
-            return
-        others = tuple(self._vouched)
-        if manifest:
+        path = next((path for path, known in self._vouched.items() if known == manifest), None)
+        others = self._vouched.keys() - {path}
+        if manifest and path is None:
+            _require_time()
             path = manifests.new_manifest_path()
             self._vouched[path] = manifest  # even if the answer is lost
             content = Bytes(manifests.render(manifest, app=self._job.app))
             await self._manifest_writers.upload(
                 [Upload(path, content, "application/json")], lambda _upload: None
             )
-        await self._delete(others)
+        if others:
+            _require_time()
+            await self._delete(others)
 
     async def _delete(self, paths: Iterable[str]) -> None:
         def gone(path: str) -> None:
             del self._vouched[path]
 
         await self._manifest_writers.delete(tuple(paths), gone)
+
+
+def _require_time() -> None:
+    """Begin nothing whose answer can't be waited for: it might take effect when the lock is released.
+
+    Raises:
+        DeployTimedOut: when the time is almost over.
+    """
+    if anyio.current_effective_deadline() - anyio.current_time() < _ANSWER_TIME:
+        raise DeployTimedOut("there is no time left to store the manifest")
