@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.timewarp import wall_clock
 from tests.support.world import SITE
 from zerokie_action.sandbox.faults import Fault, Kind
 from zerokie_action.sandbox.times import timestamp
@@ -140,6 +141,25 @@ def test_a_listing_that_is_out_of_date(world: World) -> None:
     world.write(SITE | {"index.html": b"new"})
     world.platform.faults.add(Fault(Kind.STATUS, "GET", "/files$", status=200, body=listing))
     outcome = world.run()
+    assert outcome.exit_code == 0, outcome.log
+    assert world.stored() == world.read()
+
+
+def test_an_old_answer_from_a_cache(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An edit of the same length within the second looks untouched, and a cache serves what was there before.
+
+    A second later, the platform's time of another upload tells.
+    """
+    began = world.loop.now
+    world.run()
+    between = world.loop.now - began
+    monkeypatch.setattr(world.platform.zone, "_clock", lambda: wall_clock(world.loop) - between)
+    get = world.platform.cdn.get
+    monkeypatch.setattr(world.platform.cdn, "get", lambda app, path, _query: get(app, path, ""))
+    get("site", "/index.html", "")
+    world.write(SITE | {"index.html": SITE["index.html"].upper()})
+    outcome = world.run()
+    assert "does not match for 'index.html'; trying once more" in outcome.log
     assert outcome.exit_code == 0, outcome.log
     assert world.stored() == world.read()
 
