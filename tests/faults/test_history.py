@@ -112,7 +112,7 @@ class History(RuleBasedStateMachine):
 
     @rule(path=paths)
     def a_visitor_fills_the_cache(self, path: str) -> None:
-        self.world.platform.cdn.get("site", "/" + quote(path), "")
+        self.world.platform.cdn.get("site", quote(path), "")
 
     @rule(seconds=st.sampled_from([0.1, 1.0, 60.0, 1801.0]))
     def time_passes(self, seconds: float) -> None:

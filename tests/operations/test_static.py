@@ -156,7 +156,7 @@ def test_an_old_answer_from_a_cache(world: World, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(world.platform.zone, "_clock", lambda: wall_clock(world.loop) - between)
     get = world.platform.cdn.get
     monkeypatch.setattr(world.platform.cdn, "get", lambda app, path, _query: get(app, path, ""))
-    get("site", "/index.html", "")
+    get("site", "index.html", "")
     world.write(SITE | {"index.html": SITE["index.html"].upper()})
     outcome = world.run()
     assert "does not match for 'index.html'; trying once more" in outcome.log
