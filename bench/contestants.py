@@ -42,7 +42,7 @@ class Trial:
         return self._run(action(self.platform, app, self.folder, self.connections), app, sizes)
 
     def settle(self, app: str) -> None:
-        """Deploy until nothing is left to do: of a large first deploy, the last second is not recorded."""
+        """Deploy until nothing is left to do."""
         stored = -1
         while stored:
             self.platform.traffic()

@@ -7,7 +7,7 @@
     ├── PlatformUnavailable          5   5xx, network, 429, with the retries spent
     ├── LockHeld                     6   somebody else's lock outlasted `lock-timeout`
     ├── LockLost                     7   our lock was lost in the middle of the deploy
-    ├── DeployFailed                 8   the app failed, says the platform; a file changed under the deploy
+    ├── DeployFailed                 8   the app failed, says the platform; the directory changed meanwhile
     ├── DeployTimedOut               9   `wait-timeout` or `timeout` passed
     ├── HealthCheckFailed           10   the deployed app does not answer as it should
     └── Interrupted            128 + n   a signal ended the run (SIGINT 130, SIGTERM 143)
@@ -93,7 +93,7 @@ class LockLost(DeployError):
 
 
 class DeployFailed(DeployError):
-    """The platform reports that the app failed, or a file changed while it was deployed."""
+    """The platform reports that the app failed, or the directory changed while it was deployed."""
 
     exit_code = 8
 

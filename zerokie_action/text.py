@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 LINE_LIMIT = 2_000
 """The longest line of a log, in characters. Longer ones end in an ellipsis."""
@@ -176,6 +176,12 @@ def dotenv_json(text: str) -> str:
 def human_files(count: int) -> str:
     """Return a number of files: `1 file`, `12,000 files`."""
     return f"{count:,} {'file' if count == 1 else 'files'}"
+
+
+def human_paths(paths: Sequence[str], shown: int = 3) -> str:
+    """Return `'a', 'b', 'c' and 1,200 more`."""
+    more = f" and {len(paths) - shown:,} more" if len(paths) > shown else ""
+    return ", ".join(map(repr, paths[:shown])) + more
 
 
 def human_bytes(count: float) -> str:

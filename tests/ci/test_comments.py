@@ -37,7 +37,7 @@ def reason(env: dict[str, str], *, github_token: str = "", gitlab_token: str = "
 @dataclass
 class Answer:
     headers: dict[str, str]
-    body: bytes
+    content: bytes
 
 
 def marker(number: int, *, app: str = "site", forge: str = "github", key: str = KEY) -> str:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 SITE = {"index.html": "<h1>one</h1>", "a.css": "body{}", "b/c.js": "c()"}
-EDITED = {"index.html": "<h1>two</h1>", "a.css": "body{}", "new.txt": "new"}
+EDITED = {"index.html": "<h1>second</h1>", "a.css": "body{}", "new.txt": "new"}
 EXHAUSTIVE = os.environ.get("ZEROKIE_EXHAUSTIVE") == "1"
 MOMENTS = ("before", "after")
 IMPORTANT = (1, 3, -1)

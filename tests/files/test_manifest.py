@@ -1,53 +1,41 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from zerokie_action.files.manifest import (
-    Receipt,
-    entries_to_record,
+    Manifest,
+    UploadRecord,
+    entries,
     is_manifest_path,
-    manifest_path,
+    new_manifest_path,
     parse,
     proof,
     render,
+    without,
 )
-from zerokie_action.files.records import LocalFile
 from zerokie_action.platform.models import StoredFile
 
 HASH = "0123456789abcdef" * 4
 OTHER_HASH = "f" * 64
+STAMP = "2026-03-07T12:00:00Z"
 
 text = st.text(st.characters(codec="utf-8"), max_size=20)
-entries = st.builds(proof, st.text("0123456789abcdef", min_size=64, max_size=64), st.integers(0, 2**63), text)
-manifests = st.dictionaries(text, entries, max_size=5)
+proofs = st.builds(proof, st.text("0123456789abcdef", min_size=64, max_size=64), st.integers(0, 2**63), text)
+manifests = st.dictionaries(text, proofs, max_size=5)
 
 
 class TestPath:
-    def test_the_name_is_fixed(self):
-        """A manifest that an earlier version wrote is found again."""
-        name = "e4df76a5e6d91c4d3a37f051fb0eb7ae0be6a4cfc46ca8d822edde741aa488b2"
-        assert manifest_path("zk_secret", "my-site") == f".zerokie/{name}.json"
-
-    def test_each_key_and_app_has_its_own(self):
-        """No two share one, not even when the texts could run into each other."""
-        pairs = [
-            ("key", "app"),
-            ("key", "app2"),
-            ("key2", "app"),
-            ("keya", "pp"),
-            ("", "keyapp"),
-            ("é", "app"),
-        ]
-        assert len({manifest_path(*pair) for pair in pairs}) == len(pairs)
-
-    @given(key=text, app=text)
-    def test_it_is_recognised(self, key, app):
-        """Whatever the key, its manifest is known as one, so that it can be removed."""
-        assert is_manifest_path(manifest_path(key, app))
+    def test_each_has_its_own(self):
+        """Nobody can guess it, and it is known as one, so that it is found."""
+        paths = [new_manifest_path() for _ in range(3)]
+        assert len(set(paths)) == 3
+        assert all(re.fullmatch(r"\.zerokie/[0-9a-f]{64}\.json", path) for path in paths)
+        assert all(map(is_manifest_path, paths))
 
     @pytest.mark.parametrize(
         "path",
@@ -70,187 +58,153 @@ class TestPath:
 
 class TestFormat:
     def test_the_text_is_fixed(self):
-        """Compact JSON, sorted, whose last member is the MAC of all that is before it."""
+        """Compact JSON, sorted: what an earlier version wrote is read again."""
         manifest = {
             "é.html": proof(OTHER_HASH, 0, "2026-03-07T17:00:01Z"),
             "a.css": proof(HASH, 12, "2026-03-07T17:00:00Z"),
         }
-        data = render(manifest, api_key="zk_secret", app="my-site")
+        data = render(manifest, app="my-site")
         assert data == (
-            b'{"app":"my-site","files":{'
+            b'{"version":2,"app":"my-site","files":{'
             b'"a.css":"%b 12 2026-03-07T17:00:00Z",'
-            b'"\\u00e9.html":"%b 0 2026-03-07T17:00:01Z"},'
-            b'"version":1,'
-            b'"mac":"447018b3ef5974fc9329f37450f612c2b61b8f925e1ace8a26d91c8a4c684b06"}'
+            b'"\\u00e9.html":"%b 0 2026-03-07T17:00:01Z"}}'
         ) % (HASH.encode(), OTHER_HASH.encode())
-        assert list(json.loads(data)) == ["app", "files", "version", "mac"]
 
-    @given(manifest=manifests, key=text, app=text)
-    def test_what_was_written_is_read(self, manifest, key, app):
+    @given(manifest=manifests, app=text)
+    def test_what_was_written_is_read(self, manifest, app):
         """Whatever the names, nothing is lost."""
-        assert parse(render(manifest, api_key=key, app=app), api_key=key, app=app) == manifest
+        assert parse(render(manifest, app=app), app=app) == manifest
 
     @pytest.mark.parametrize("count", [0, 1, 999, 1000, 1001, 2500])
     def test_any_number_of_entries(self, count):
         """It is one JSON document, whatever is rendered at once."""
         manifest = {f"{number}.html": proof(HASH, number, STAMP) for number in range(count)}
-        data = render(manifest, api_key="k", app="a")
+        data = render(manifest, app="a")
         assert json.loads(data)["files"] == manifest
         assert list(json.loads(data)["files"]) == sorted(manifest)
 
-    @given(manifest=manifests, order=st.randoms())
-    def test_the_same_entries_give_the_same_bytes(self, manifest, order):
-        """Their order does not matter."""
-        shuffled = list(manifest.items())
-        order.shuffle(shuffled)
-        assert render(dict(shuffled), api_key="k", app="a") == render(manifest, api_key="k", app="a")
+    def test_members_that_are_not_known(self):
+        """A later version may write more."""
+        assert parse(b'{"version":2,"app":"a","more":1,"files":{"p":"x"}}', app="a") == {"p": "x"}
 
 
-class TestForgeries:
+class TestOthers:
     @given(data=st.binary())
     def test_any_bytes(self, data):
         """Never an error, and never a manifest."""
-        assert parse(data, api_key="k", app="a") is None
+        assert parse(data, app="a") is None
 
-    @given(manifest=manifests, pair=st.sampled_from([("k", "b"), ("K", "a"), ("", ""), ("a", "k")]))
-    def test_of_another_key_or_app(self, manifest, pair):
-        """Only the one that was written with this key for this app counts."""
-        key, app = pair
-        assert parse(render(manifest, api_key="k", app="a"), api_key=key, app=app) is None
+    @pytest.mark.parametrize(
+        "data",
+        [
+            b'{"version":1,"app":"a","files":{}}',
+            b'{"version":2,"app":"b","files":{}}',
+            b'{"version":2,"app":"a"}',
+            b'{"version":2,"app":"a","files":[]}',
+            b'{"version":2,"app":"a","files":{"p":1}}',
+            b'{"version":2,"app":"a","files":{"p":null}}',
+            b"[]",
+            b"null",
+            b"",
+            b"<html>",
+            b"[" * 100_000,
+        ],
+    )
+    def test_another_document(self, data):
+        """Of another version, of another app, or of another shape: none."""
+        assert parse(data, app="a") is None
 
     @given(manifest=manifests, data=st.data())
-    def test_damaged(self, manifest, data):
-        """A changed, lost or added byte anywhere makes it void."""
-        whole = render(manifest, api_key="k", app="a")
-        start = data.draw(st.integers(0, len(whole)))
-        end = data.draw(st.integers(start, len(whole)))
-        damaged = whole[:start] + data.draw(st.binary(max_size=3)) + whole[end:]
-        assert parse(damaged, api_key="k", app="a") == (manifest if damaged == whole else None)
-
-    @given(manifest=manifests)
-    def test_with_a_mac_that_belongs_to_another_text(self, manifest):
-        """A MAC cannot be moved."""
-        ours = render(manifest, api_key="k", app="a")
-        forged = render(manifest | {"forged": proof(HASH, 1, "")}, api_key="x", app="a")
-        assert parse(forged[:-74] + ours[-74:], api_key="k", app="a") is None
+    def test_cut_off(self, manifest, data):
+        """A part of it is none."""
+        whole = render(manifest, app="a")
+        assert parse(whole[: data.draw(st.integers(0, len(whole) - 1))], app="a") is None
 
 
-NOON = 1772884800  # 2026-03-07T12:00:00Z
-STAMP = "2026-03-07T12:00:00Z"
-
-
-def record(
+def recorded(
+    shown: StoredFile | None,
     *,
-    listed: list[StoredFile] | None = None,
-    unchanged: dict[str, str] | None = None,
-    answered: float | None = NOON,
-    now: float = NOON + 1,
-) -> dict[str, str]:
-    return entries_to_record(
-        [LocalFile("a", "/", 5, 0)],
-        [StoredFile("a", 5, STAMP)] if listed is None else listed,
-        unchanged=unchanged or {},
-        uploaded={} if answered is None else {"a": Receipt(HASH, answered)},
-        now=now,
+    proved: Manifest | None = None,
+    uploaded: UploadRecord | None = None,
+    before: StoredFile | None = None,
+) -> Manifest:
+    """The entries for the path `a`."""
+    return entries(
+        {"a": shown},
+        proved=proved or {},
+        uploaded={} if uploaded is None else {"a": uploaded},
+        before={} if before is None else {"a": before},
     )
 
 
 class TestUploads:
-    proved = {"a": proof(HASH, 5, STAMP)}  # noqa: RUF012 - a constant
-
-    def test_proved(self):
-        """Listed with its length, not written after our upload, and that second is over."""
-        assert record() == self.proved
-        assert record(answered=NOON + 7, now=NOON + 8) == self.proved
+    record = UploadRecord(HASH, 5)
 
     @pytest.mark.parametrize(
-        "stamp",
+        "stamp", [STAMP, "Sat, 07 Mar 2026 12:00:00 GMT", "1772884800.123", "12:00", " "]
+    )
+    def test_proved(self, stamp):
+        """However the platform writes times, and whatever its clock: the text is recorded as it is."""
+        assert recorded(StoredFile("a", 5, stamp), uploaded=self.record) == {"a": proof(HASH, 5, stamp)}
+
+    @pytest.mark.parametrize(
+        "shown",
         [
-            "2026-03-07T12:00:00+00:00",
-            "2026-03-07T13:00:00+01:00",
-            "2026-03-07T12:00:00.999Z",
-            "20260307T120000Z",
-            "2026-03-07t12:00:00z",
+            pytest.param(None, id="listed in two ways"),
+            pytest.param(StoredFile("a", 4, STAMP), id="another length"),
+            pytest.param(StoredFile("a", -1, STAMP), id="no length"),
+            pytest.param(StoredFile("a", 5, ""), id="no time"),
         ],
     )
-    def test_ways_to_write_a_time(self, stamp):
-        """ISO 8601 with a time zone; fractions belong to their second; the text is recorded as it is."""
-        assert record(listed=[StoredFile("a", 5, stamp)]) == {"a": proof(HASH, 5, stamp)}
-        assert record(listed=[StoredFile("a", 5, stamp)], now=NOON) == {}
-
-    @pytest.mark.parametrize(
-        "stamp", ["", "yesterday", "2026-03-07T12:00:00", "2026-03-07", "1772884800", "Sat"]
-    )
-    def test_times_that_say_nothing(self, stamp):
-        """What does not parse, or names no time zone, proves nothing."""
-        assert record(listed=[StoredFile("a", 5, stamp)], now=NOON + 10**6) == {}
-
-    @pytest.mark.parametrize(
-        "facts",
-        [
-            pytest.param({"now": NOON}, id="the second is not over"),
-            pytest.param({"now": NOON - 3600, "answered": NOON - 3600}, id="the time lies in the future"),
-            pytest.param({"answered": NOON - 1}, id="somebody wrote after us"),
-            pytest.param({"listed": []}, id="not listed"),
-            pytest.param({"listed": [StoredFile("b", 5, STAMP)]}, id="another path is listed"),
-            pytest.param({"listed": [StoredFile("a", 4, STAMP)]}, id="another length is listed"),
-        ],
-    )
-    def test_not_proved(self, facts):
+    def test_not_proved(self, shown):
         """Then it is not recorded, and the next deploy uploads it again."""
-        assert record(**facts) == {}
+        assert recorded(shown, uploaded=self.record) == {}
 
-    @pytest.mark.parametrize(
-        "doubtful",
-        [
-            pytest.param([], id="not listed"),
-            pytest.param([StoredFile("a", 5, "yesterday")], id="listed with a time that says nothing"),
-        ],
-    )
-    def test_one_doubt_costs_nobody_else(self, doubtful):
-        """What is proved of the files after it is recorded."""
-        recorded = entries_to_record(
-            [LocalFile("a", "/", 5, 0), LocalFile("b", "/", 5, 0)],
-            [*doubtful, StoredFile("b", 5, STAMP)],
-            unchanged={},
-            uploaded={"a": Receipt(HASH, NOON), "b": Receipt(OTHER_HASH, NOON)},
-            now=NOON + 1,
-        )
-        assert recorded == {"b": proof(OTHER_HASH, 5, STAMP)}
+    def test_not_listed(self):
+        """Likewise."""
+        assert entries({}, proved={}, uploaded={"a": self.record}) == {}
 
-    @given(stamp=text)
-    def test_any_text_as_a_time(self, stamp):
-        """Never an error; what is recorded is recorded as it is."""
-        assert record(listed=[StoredFile("a", 5, stamp)]) in ({}, {"a": proof(HASH, 5, stamp)})
+    def test_one_that_looks_as_before(self):
+        """It may not have reached the platform: only who has made sure of that may record it."""
+        shown = StoredFile("a", 5, STAMP)
+        assert recorded(shown, uploaded=self.record, before=shown) == {}
+        assert recorded(shown, uploaded=self.record, before=StoredFile("a", 5, "")) != {}
+        assert entries({"a": shown}, proved={}, uploaded={"a": self.record}) != {}
 
     def test_an_upload_replaces_what_was_known(self):
         """An old entry says nothing about the new content."""
-        assert record(unchanged={"a": proof(OTHER_HASH, 5, STAMP)}) == self.proved
-        assert record(unchanged=self.proved, now=NOON) == {}
-        assert record(unchanged=self.proved, answered=NOON - 1) == {}
+        old = {"a": proof(OTHER_HASH, 5, STAMP)}
+        assert recorded(StoredFile("a", 5, STAMP), proved=old, uploaded=self.record) == {
+            "a": proof(HASH, 5, STAMP)
+        }
+        assert recorded(StoredFile("a", 4, STAMP), proved=old, uploaded=self.record) == {}
 
 
-class TestUnchangedFiles:
+class TestOtherFiles:
     entry = proof(HASH, 5, STAMP)
 
     def test_entries_carry_over(self):
         """What was proved once stays proved, as long as the listing agrees."""
-        assert record(answered=None, unchanged={"a": self.entry}) == {"a": self.entry}
+        assert recorded(StoredFile("a", 5, STAMP), proved={"a": self.entry}) == {"a": self.entry}
 
     @pytest.mark.parametrize(
-        "facts",
+        "shown",
         [
-            pytest.param({"unchanged": {}}, id="nothing was known of it"),
-            pytest.param({"unchanged": {"a": proof(HASH, 4, STAMP)}}, id="another length"),
-            pytest.param({"unchanged": {"a": proof(HASH, 5, "")}}, id="written since"),
-            pytest.param({"unchanged": {"a": entry}, "now": NOON}, id="the clock went backwards"),
-            pytest.param({"unchanged": {"a": entry}, "listed": []}, id="deleted behind our back"),
+            pytest.param(None, id="listed in two ways"),
+            pytest.param(StoredFile("a", 4, STAMP), id="another length"),
+            pytest.param(StoredFile("a", 5, STAMP.replace("12", "13")), id="another time"),
+            pytest.param(StoredFile("a", 5, ""), id="no time"),
         ],
     )
-    def test_entries_that_do_not(self, facts):
+    def test_entries_that_do_not(self, shown):
         """A doubt ends it."""
-        assert record(answered=None, **facts) == {}
+        assert recorded(shown, proved={"a": self.entry}) == {}
 
-    def test_other_paths_are_forgotten(self):
-        """The manifest holds what the folder holds."""
-        assert record(unchanged={"b": self.entry}) == {"a": self.entry}
+    def test_nothing_is_known(self):
+        """A file of somebody else is not recorded, and one that is not listed is forgotten."""
+        assert recorded(StoredFile("a", 5, STAMP), proved={"b": self.entry}) == {}
+
+
+def test_without_some_paths():
+    """The others stay."""
+    assert without({"a": "1", "b": "2"}, {"b", "c"}) == {"a": "1"}

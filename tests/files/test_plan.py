@@ -8,15 +8,14 @@ from hypothesis import strategies as st
 
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.content_type import is_page
-from zerokie_action.files.manifest import Manifest, manifest_path, proof
+from zerokie_action.files.local import LocalFile
+from zerokie_action.files.manifest import Manifest, new_manifest_path, proof
 from zerokie_action.files.paths import is_addressable
 from zerokie_action.files.plan import Plan, keep_patterns, make_plan
-from zerokie_action.files.records import LocalFile
 from zerokie_action.files.scan import Scan
 from zerokie_action.platform.models import StoredFile
 
-OWN = manifest_path("key", "site")
-OTHER = manifest_path("another key", "site")
+MANIFEST = new_manifest_path()
 NOON = "2026-03-07T12:00:00Z"
 
 
@@ -41,7 +40,6 @@ def plan(
         remote,
         hashes={path: sha256(content) for path, content in local.items()},
         manifest=manifest,
-        manifest_path=OWN,
         keep=keep_patterns(keep),
         delete_stale=delete_stale,
     )
@@ -121,7 +119,6 @@ class TestUnchanged:
             [self.remote],
             hashes={},
             manifest={"a": self.entry},
-            manifest_path=OWN,
             keep=keep_patterns(()),
             delete_stale=True,
         )
@@ -190,19 +187,88 @@ class TestDeletes:
         assert (found.delete, found.unaddressable) == ((path,), ())
 
     def test_our_own_folder(self):
-        """Manifests are no files of the user's; those of other keys are to be removed."""
+        """What lies in it is no file of the user's: it is neither deleted nor kept by a plan."""
         listed = [
-            OWN,
-            OTHER,
+            MANIFEST,
             ".zerokie/notes.txt",
-            ".zerokie/sub/" + OTHER.removeprefix(".zerokie/"),
+            ".zerokie/sub/" + MANIFEST.removeprefix(".zerokie/"),
             ".zerokie",
         ]
         remote = [StoredFile(path, 1, NOON) for path in listed]
         for delete_stale in (True, False):
             found = plan({"x": b"1"}, remote, delete_stale=delete_stale)
-            assert found.old_manifests == (OTHER,)
             assert {*found.delete, *found.kept} == {".zerokie"}
+
+    @pytest.mark.parametrize(
+        ("manifest", "foreign"),
+        [
+            pytest.param({"up.txt": "our own"}, ("up/a", "up/b"), id="not in the manifest"),
+            pytest.param({}, ("up.txt", "up/a", "up/b"), id="no deploy of ours"),
+            pytest.param(None, (), id="not known"),
+        ],
+    )
+    def test_what_somebody_else_put_there(self, manifest, foreign):
+        """Of what is deleted, the plan names what no deploy of ours has put there."""
+        assert plan({"x": b"1"}, self.remote, manifest=manifest).foreign == foreign
+        assert plan({"x": b"1"}, self.remote, manifest=manifest, delete_stale=False).foreign == ()
+
+
+class TestChanges:
+    remote = StoredFile("a", 1, NOON)
+    entry = proof(sha256(b"1"), 1, NOON)
+
+    @pytest.mark.parametrize(
+        ("content", "remote", "manifest", "change"),
+        [
+            pytest.param(b"1", [], {"a": entry}, ("+", "not on the platform"), id="new"),
+            pytest.param(b"2", [remote], {"a": entry}, ("~", "hash differs"), id="edited"),
+            pytest.param(b"12", [remote], {"a": entry}, ("~", "size differs"), id="edited, another size"),
+            pytest.param(b"1", [remote], {}, ("~", "not in the manifest"), id="not recorded"),
+            pytest.param(b"1", [remote], None, ("~", "not in the manifest"), id="no manifest"),
+            pytest.param(
+                b"1",
+                [StoredFile("a", 1, "later")],
+                {"a": entry},
+                ("~", "changed on the platform since"),
+                id="somebody else's",
+            ),
+            pytest.param(
+                b"1",
+                [remote, StoredFile("a", 2, NOON)],
+                {"a": entry},
+                ("~", "changed on the platform since"),
+                id="listed in two ways",
+            ),
+        ],
+    )
+    def test_why_a_file_is_uploaded(self, content, remote, manifest, change):
+        """The sign says whether it replaces something, the reason what is known of that."""
+        sign, reason = change
+        found = plan({"a": content}, remote, manifest=manifest)
+        assert list(found.changes()) == [(sign, "a", reason)]
+
+    def test_nothing_is_compared(self):
+        """Without `incremental`, that is the reason."""
+        found = make_plan(
+            folder({"a": b"1", "b": b"1"}),
+            [self.remote],
+            hashes=None,
+            manifest={"a": self.entry},
+            keep=keep_patterns(()),
+            delete_stale=True,
+        )
+        assert list(found.changes()) == [("~", "a", "not compared"), ("+", "b", "not on the platform")]
+
+    def test_deletions_come_first(self):
+        """That is what nobody wants to overlook; each group is sorted by path, pages among the rest."""
+        remote = [StoredFile(path, 1, NOON) for path in ("y", "x")]
+        found = plan(dict.fromkeys(("b", "a.html"), b"1"), remote)
+        assert [(change.sign, change.path) for change in found.changes()] == [
+            ("-", "x"),
+            ("-", "y"),
+            ("+", "a.html"),
+            ("+", "b"),
+        ]
 
 
 class TestKeepPatterns:
@@ -226,9 +292,7 @@ any_path = st.lists(segments, min_size=1, max_size=3).map("/".join)
 local_path = any_path.filter(lambda path: is_addressable(path) and not path.startswith(".zerokie/"))
 contents = st.sampled_from((b"", b"1", b"2", b"12", b"21"))
 times = st.sampled_from(("T0", "T1", "T2"))
-zones = st.dictionaries(
-    any_path | local_path | st.sampled_from((OWN, OTHER)), st.tuples(contents, times), max_size=12
-)
+zones = st.dictionaries(any_path | local_path | st.just(MANIFEST), st.tuples(contents, times), max_size=12)
 
 
 @st.composite
@@ -260,12 +324,12 @@ def test_the_zone_equals_the_folder(situation, keep, delete_stale):
 
     after = {path: content for path, (content, _) in zone.items()}
     after |= {file.path: local[file.path] for file in found.uploads}
-    for path in (*found.delete, *found.old_manifests):
+    for path in found.delete:
         del after[path]
 
     ours = {path for path in zone if path.startswith(".zerokie/") and is_addressable(path)}
     extra = zone.keys() - local.keys() - ours
-    left = {path: zone[path][0] for path in (*found.kept, *found.unaddressable, *(ours - {OTHER}))}
+    left = {path: zone[path][0] for path in (*found.kept, *found.unaddressable, *ours)}
     assert after == local | left
     assert set(found.unaddressable) == {path for path in extra if not is_addressable(path)}
     matched = {path for path in extra if is_addressable(path) and keep_patterns(keep).match_file(path)}

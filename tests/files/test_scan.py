@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from tests.files.gitoracle import patterns, trees, write_tree
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.ignore import DEFAULT_IGNORE, parse_patterns
-from zerokie_action.files.records import LocalFile
+from zerokie_action.files.local import LocalFile, stamp
 from zerokie_action.files.scan import Scan, scan
 
 RIGHT_FOLDER = "is it the right folder, and is it built before this step?"
@@ -41,13 +41,12 @@ def problems(folder: Path, **options) -> tuple[str, ...]:
 
 class TestFiles:
     def test_everything_that_can_be_deployed(self, site):
-        """Each file with path, source, size and time, sorted by path; empty folders are nothing."""
+        """Each file with path, source, size and stamp, sorted by path; empty folders are nothing."""
         write_tree(site, ["b.html", "a/c.css", "a.txt"])
         (site / "empty").mkdir()
-        os.utime(site / "a.txt", ns=(1, 1_700_000_000_123_456_789))
         result = scan(site)
         assert [file.path for file in result.files] == ["a.txt", "a/c.css", "b.html"]
-        assert result.files[0] == LocalFile("a.txt", str(site), 5, 1_700_000_000_123_456_789)
+        assert result.files[0] == LocalFile("a.txt", str(site), 5, stamp((site / "a.txt").stat()))
         assert (result.ignored, result.warnings, result.total_bytes) == (0, (), 5 + 7 + 6)
 
     def test_any_legal_name(self, site):

@@ -9,10 +9,10 @@ import anyio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from zerokie_action.http.clock import PlatformClock, date_of
 
 from zerokie_action.errors import PlatformUnavailable
 from zerokie_action.http.client import PURPOSE
-from zerokie_action.http.clock import PlatformClock, date_of
 from zerokie_action.http.retry import LONGEST_DELAY, PATIENCE, Malformed, Reply, Retries, Sender
 
 if TYPE_CHECKING:

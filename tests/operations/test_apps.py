@@ -51,10 +51,10 @@ def test_a_static_app_is_created(world: World) -> None:
 @pytest.mark.parametrize(
     ("fault", "created"),
     [
-        (Fault(Kind.RESET, "POST", "/v1/apps$", after=True), None),
+        (Fault(Kind.RESET, "POST", "/v1/apps$", times=None), None),
         (Fault(Kind.STATUS, "POST", "/v1/apps$", status=400), False),
     ],
-    ids=["unclear", "refused"],
+    ids=["ambiguous", "refused"],
 )
 def test_whether_it_was_created(
     world: World, inputs: dict[str, object], fault: Fault, *, created: bool | None

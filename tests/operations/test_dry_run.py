@@ -139,59 +139,93 @@ def _everything(world: World) -> object:
     ]
 
 
-def test_the_paths_are_shown(world: World) -> None:
-    """As many as anybody reads; `debug` has all."""
-    world.write({f"{number:03}.txt": b"x" for number in range(60)})
+STRANGER = (
+    "To be deleted, though no deploy of this action put it there: 'old.txt'; name in `keep` what has to stay"
+)
+SIXTY = {f"{number:03}.txt": b"x" for number in range(60)}
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_the_changes_are_named(world: World, *, dry_run: bool) -> None:
+    """As many as anybody reads, deletions first; all of them, with the reasons, at `debug`."""
+    world.write(SIXTY)
     world.platform.put_file("site", "old.txt", b"")
+    world.platform.put_file("site", "000.txt", b"")
+    plan = "Plan: 60 to upload (60 B), 1 to delete, 0 unchanged"
     log = lines(world.run(dry_run=True))
-    assert log[log.index("60 files to upload") : -1] == [
-        "60 files to upload",
-        *(f"  {number:03}.txt" for number in range(50)),
-        "  and 10 more (`log-level: debug` names them)",
-        "1 file to delete",
-        "  old.txt",
+    assert log[log.index(plan) + 1 :][:22] == [
+        "  - old.txt",
+        "  ~ 000.txt",
+        *(f"  + {number:03}.txt" for number in range(1, 19)),
+        "  and 41 more (`log-level: debug` names them)",
+        f"Warning: {STRANGER}",
     ]
-    assert "  059.txt" in lines(world.run(dry_run=True, log_level="debug"))
+    log = lines(world.run(dry_run=dry_run, log_level="debug"))
+    assert [line for line in log if line.startswith(("  - ", "  ~ ", "  + "))] == [
+        "  - old.txt (not in the directory)",
+        "  ~ 000.txt (not in the manifest)",
+        *(f"  + {number:03}.txt (not on the platform)" for number in range(1, 60)),
+    ]
+
+
+def test_the_reports_have_the_signs(world: World, tmp_path: Path) -> None:
+    """In the summary and in the JSON result, before a deploy as after it."""
+    world.run()
+    world.write({"index.html": b"changed", "new": b""})
+    for dry_run in (True, False):
+        summary = tmp_path / "summary.md"
+        outcome = world.run(dry_run=dry_run, summary_file=summary)
+        assert [(file["sign"], file["path"]) for file in outcome.outputs["uploaded"]] == [
+            ("+", "new"),
+            ("~", "index.html"),
+        ]
+        assert "- `+` `new` (0 B)\n- `~` `index.html` (7 B)\n- `-` `about/index.html`" in summary.read_text()
 
 
 MARKUP = {
     "GITHUB_ACTIONS": """\
-::group::2 files to upload
-\\  ::error::x
-  a.html
-::endgroup::
-::group::1 file to delete
-  old.txt
+::group::PLAN
+  - old.txt
+  + ::error::x
+  + a.html
 ::endgroup::
 """,
     "GITLAB_CI": """\
-\x1b[0Ksection_start:T:zerokie_T_1[collapsed=true]\r\x1b[0K2 files to upload
-\\  ::error::x
-  a.html
+\x1b[0Ksection_start:T:zerokie_T_1[collapsed=true]\r\x1b[0KPLAN
+  - old.txt
+  + ::error::x
+  + a.html
 \x1b[0Ksection_end:T:zerokie_T_1\r\x1b[0K
-\x1b[0Ksection_start:T:zerokie_T_2[collapsed=true]\r\x1b[0K1 file to delete
-  old.txt
-\x1b[0Ksection_end:T:zerokie_T_2\r\x1b[0K
 """,
     "CI": """\
-2 files to upload
-\\  ::error::x
-  a.html
-1 file to delete
-  old.txt
+PLAN
+  - old.txt
+  + ::error::x
+  + a.html
 """,
 }
 
 
 @pytest.mark.parametrize("system", MARKUP)
-def test_the_paths_are_folded(world: World, system: str) -> None:
-    """Where the CI can do that; a path is no command there either. Without paths there is no group."""
+def test_the_changes_are_folded(world: World, system: str) -> None:
+    """Where the CI can do that; a path is no command there either. Without changes there is no group."""
+    world.write({"old.txt": b""})
+    world.run()
     world.env[system] = "true"
     world.write({"a.html": b"x", "::error::x": b"x"})
-    world.platform.put_file("site", "old.txt", b"")
     log = world.run(dry_run=True).log
-    _, _, listed = log.partition("0 unchanged\n")
-    lists, _, _ = listed.partition("Dry run: nothing was changed\n")
-    assert re.sub(r"\d{9,}", "T", lists) == MARKUP[system]
+    plan = "Plan: 2 to upload (2 B), 1 to delete, 0 unchanged"
+    group, _, _ = log.partition("Dry run: nothing was changed\n")
+    group = re.sub(r"\d{9,}", "T", group).replace(plan, "PLAN")
+    assert group.endswith("\n" + MARKUP[system])
     world.write({"old.txt": b""})
-    assert "to delete\n" not in world.run(dry_run=True).log
+    assert world.run(dry_run=True).log.count("group") == world.run(dry_run=True).log.count("section") == 0
+
+
+def test_where_lines_are_folded_there_are_more(world: World) -> None:
+    """Fifty."""
+    world.env["GITHUB_ACTIONS"] = "true"
+    world.write(SIXTY)
+    log = lines(world.run(dry_run=True))
+    assert "  + 049.txt" in log
+    assert "  and 10 more (`log-level: debug` names them)" in log

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.operations.containers import tell
-from zerokie_action.files import content
-from zerokie_action.files.reading import read_chunks
+from zerokie_action.files import local
+from zerokie_action.files.local import read_chunks
 from zerokie_action.sandbox.faults import Fault, Kind
 from zerokie_action.sandbox.locks import EXPIRY
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.world import Outcome, World
-    from zerokie_action.files.records import LocalFile
+    from zerokie_action.files.local import LocalFile
     from zerokie_action.sandbox.records import Record
 
 MINUTE = 60.0
@@ -185,7 +185,7 @@ def test_a_machine_suspended_in_the_middle_of_a_large_file(
             asleep = 31 * MINUTE * (number > 2)
             yield chunk
 
-    monkeypatch.setattr(content, "read_chunks", suspend)
+    monkeypatch.setattr(local, "read_chunks", suspend)
     outcome = world.run()
     assert outcome.exit_code == 7, outcome.log
     assert world.stored() == {}

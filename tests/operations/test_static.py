@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,67 +43,10 @@ def phases(outcome: Outcome) -> list[str]:
 
 def test_only_phases_that_ran_are_recorded(world: World) -> None:
     """A deploy without changes has no upload of 0 seconds."""
-    assert phases(world.run()) == ["Scan", "Upload", "Verify and record"]
+    assert phases(world.run()) == ["Scan", "Compare", "Upload", "Verify and record"]
     assert phases(world.run()) == ["Scan", "Compare"]
     world.platform.put_file("site", "old", b"")
     assert phases(world.run()) == ["Scan", "Compare", "Delete", "Verify and record"]
-
-
-# --- the second of the last upload has to be over before the listing can prove it
-
-
-def moments(world: World) -> dict[str, float]:
-    """When the platform got the last request of each kind, by its clock; filled in by the next run."""
-    found: dict[str, float] = {}
-
-    def note(record: Record) -> None:
-        kind = record.path.partition("/site/")[2].partition("/")[0] or record.path
-        if ".zerokie" not in record.path:
-            found[f"{record.method} {kind}"] = wall_clock(world.loop)
-
-    world.platform.on_request = note
-    return found
-
-
-@pytest.mark.parametrize("began", [0.0, 0.5, 0.7])
-@pytest.mark.parametrize("ahead", [-3600, -0.7, -0.2, 0, 0.2, 0.7, 3600])
-def test_whatever_our_clock_says(
-    world: World, monkeypatch: pytest.MonkeyPatch, ahead: float, began: float
-) -> None:
-    """The listing is asked for in a later second of the platform, and at most a second later."""
-    monkeypatch.setattr(time, "time", lambda: wall_clock(world.loop) + ahead)
-    world.loop.jump(began)
-    when = moments(world)
-    assert world.run().exit_code == 0
-    assert int(when["GET files"]) > int(when["PUT files"])
-    assert when["GET files"] - when["PUT files"] < 1.01
-    assert world.run().outputs["files_uploaded"] == 0
-
-
-def test_with_the_right_time_no_longer_than_it_takes(world: World) -> None:
-    """One more answer, in the next second, proves that the last one is over."""
-    when = moments(world)
-    world.run()
-    assert when["GET files"] % 1 == pytest.approx(0.005, abs=0.01)
-
-
-@pytest.mark.parametrize("status", [404, 409])
-def test_a_lock_that_is_lost_meanwhile(world: World, status: int) -> None:
-    """Nothing is written any more, not even what this deploy has proved."""
-    heartbeat = Fault(Kind.STATUS, method="PUT", path="/deploy/lock$", status=status, times=None)
-    world.platform.faults.add(heartbeat)
-    outcome = world.run()
-    assert outcome.exit_code == 7, outcome.log
-    assert [record.method for record in outcome.writes] == ["PUT"] * len(SITE)
-
-
-def test_a_heartbeat_that_is_not_answered_meanwhile(world: World) -> None:
-    """It would only have saved time."""
-    world.platform.faults.add(Fault(Kind.HANG, method="PUT", path="/deploy/lock$", times=None))
-    outcome = world.run()
-    assert outcome.exit_code == 0, outcome.log
-    assert outcome.seconds < 1.1
-    assert world.run().outputs["files_uploaded"] == 0
 
 
 # --- somebody is quicker
@@ -172,23 +114,6 @@ def test_a_new_file_that_is_kept(world: World, inputs: dict[str, object]) -> Non
     assert "trying once more" not in outcome.log
 
 
-def test_uploads_that_are_dated_later(world: World) -> None:
-    """By whom, nobody can tell: they are sent again next time, and the log says why."""
-
-    def touch(record: Record) -> None:
-        if record.method == "GET" and record.path.endswith("/files") and world.stored():
-            world.loop.jump(3)
-            world.platform.put_file("site", "index.html", SITE["index.html"])
-
-    world.platform.on_request = touch
-    outcome = world.run()
-    assert "The platform's times for 1 of 4 uploads are missing or later than its answers" in outcome.log
-    world.platform.on_request = None
-    again = world.run()
-    assert again.outputs["files_uploaded"] == 1
-    assert "The platform's times" not in again.log
-
-
 def test_somebody_who_does_not_stop(world: World) -> None:
     """A success would not be true."""
     world.run()
@@ -220,6 +145,25 @@ def test_a_listing_that_is_out_of_date(world: World) -> None:
     assert world.stored() == world.read()
 
 
+def test_an_old_answer_from_a_cache(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An edit of the same length within the second looks untouched, and a cache serves what was there before.
+
+    A second later, the platform's time of another upload tells.
+    """
+    began = world.loop.now
+    world.run()
+    between = world.loop.now - began
+    monkeypatch.setattr(world.platform.zone, "_clock", lambda: wall_clock(world.loop) - between)
+    get = world.platform.cdn.get
+    monkeypatch.setattr(world.platform.cdn, "get", lambda app, path, _query: get(app, path, ""))
+    get("site", "index.html", "")
+    world.write(SITE | {"index.html": SITE["index.html"].upper()})
+    outcome = world.run()
+    assert "does not match for 'index.html'; trying once more" in outcome.log
+    assert outcome.exit_code == 0, outcome.log
+    assert world.stored() == world.read()
+
+
 @pytest.mark.parametrize("url", ["https://[oops", "https://\u2100.com", "not a URL", "http://"])
 def test_a_url_that_is_none(world: World, url: str) -> None:
     """The platform's affair: all files are uploaded, and the deploy is done."""
@@ -229,41 +173,6 @@ def test_a_url_that_is_none(world: World, url: str) -> None:
     checked = world.run(health_check="/x", health_check_timeout="2s")
     assert checked.exit_code == 10, checked.log
     assert world.stored() == SITE
-
-
-def test_only_an_old_manifest_is_in_the_way(world: World) -> None:
-    """It is removed, and the one that counts is left as it is."""
-    world.run()
-    world.platform.put_file("site", f".zerokie/{'0' * 64}.json", b"{}")
-    outcome = world.run()
-    assert [record.method for record in outcome.writes] == ["DELETE", "POST"]
-    assert world.run().outputs["files_unchanged"] == len(SITE)
-
-
-@pytest.mark.parametrize("status", [400, 403, 404, 409, 413, 500])
-def test_a_manifest_that_the_platform_refuses(world: World, status: int) -> None:
-    """The site is right, and the deploy a success: the next one uploads more than it has to."""
-    fault = Fault(Kind.STATUS, "PUT", r"/files/\.zerokie/", status=status, times=None)
-    world.platform.faults.add(fault)
-    outcome = world.run()
-    assert outcome.exit_code == 0, outcome.log
-    assert world.stored() == SITE
-    (warning,) = outcome.outputs["warnings"]
-    assert warning.startswith(
-        "The manifest could not be written, so the next deploy uploads more than it has to: "
-    )
-    world.platform.faults.clear()
-    assert world.run().outputs["files_uploaded"] == len(SITE)
-    assert world.run().outputs["files_unchanged"] == len(SITE)
-
-
-def test_an_old_manifest_that_stays(world: World) -> None:
-    """It is in nobody's way."""
-    world.platform.put_file("site", f".zerokie/{'0' * 64}.json", b"{}")
-    world.platform.faults.add(Fault(Kind.STATUS, "DELETE", r"/files/\.zerokie/", status=403, times=None))
-    outcome = world.run()
-    assert outcome.exit_code == 0, outcome.log
-    assert world.run().outputs["files_unchanged"] == len(SITE)
 
 
 def test_a_failed_deploy_has_an_id_as_well(world: World) -> None:
@@ -288,7 +197,7 @@ def test_an_edit_of_what_was_sent_already(world: World, path: str) -> None:
     world.platform.on_request = edit
     outcome = world.run()
     assert outcome.exit_code == 8
-    assert outcome.outputs["error"] == f"{path!r} changed while it was deployed"
+    assert outcome.outputs["error"] == f"The directory changed while it was deployed: {path!r} was edited"
     assert "stale" in world.stored()
     assert world.platform.lock("site") is None
     world.platform.on_request = lambda _record: None
@@ -306,7 +215,7 @@ def test_a_file_that_is_gone_when_all_is_sent(world: World) -> None:
     world.platform.on_request = remove
     outcome = world.run()
     assert outcome.exit_code == 8
-    assert outcome.outputs["error"] == "'empty' changed while it was deployed (No such file or directory)"
+    assert outcome.outputs["error"] == "The directory changed while it was deployed: 'empty' was removed"
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
@@ -318,5 +227,6 @@ def test_a_wait_that_is_longer_than_the_run_may_take(world: World, method: str) 
     outcome = world.run(timeout="10m")
     assert outcome.exit_code == 5
     assert outcome.seconds < 60
-    assert outcome.outputs["hint"].startswith("The platform asked to wait 3600 s. ")
+    assert "asks to wait until 2026-" in outcome.outputs["error"]
+    assert outcome.outputs["hint"].startswith("That is after the end of this run: raise `timeout`")
     assert world.platform.lock("site") is None

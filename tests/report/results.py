@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from tests.ci.grammar import HOSTILE
-from zerokie_action.report.result import Changes, Result
+from zerokie_action.report.result import Changes, Result, Uploaded
 from zerokie_action.text import one_line
 
 
@@ -20,7 +20,11 @@ def static() -> Result:
         deploy_id="d-20260307-170000",
         url="https://my-site.platform-dev.zerokie.com",
         created=True,
-        changes=Changes([("index.html", 1_200), ("assets/a b.png", 8_000_000)], ["old/a|b.html"], 199),
+        changes=Changes(
+            [Uploaded("index.html", 1_200, "~"), Uploaded("assets/a b.png", 8_000_000)],
+            ["old/a|b.html"],
+            199,
+        ),
         cache_purged=True,
         domains=[
             {"domain": "www.example.com", "cname_target": "my-site.zerokie.com", "tls_status": "pending"}
@@ -62,7 +66,7 @@ def planned() -> Result:
         exit_code=0,
         kind="static",
         created=False,
-        planned=Changes([("index.html", 10)], [], 3),
+        planned=Changes([Uploaded("index.html", 10)], [], 3),
     )
 
 
@@ -81,7 +85,7 @@ def hostile() -> st.SearchStrategy[Result]:
     )
     changes = st.none() | st.builds(
         Changes,
-        st.lists(st.tuples(HOSTILE, st.integers(0)), max_size=3),
+        st.lists(st.builds(Uploaded, HOSTILE, st.integers(0), st.sampled_from("+~")), max_size=3),
         st.lists(HOSTILE, max_size=1),
         st.integers(0),
     )

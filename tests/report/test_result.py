@@ -12,7 +12,7 @@ from hypothesis import given
 from tests.ci.grammar import whatever_happens, workflow_commands
 from tests.report import results
 from tests.support.schema import SCHEMA, check_result
-from zerokie_action.report.result import Changes, Result, outputs, redacted, render_json
+from zerokie_action.report.result import Changes, Result, Uploaded, outputs, redacted, render_json
 from zerokie_action.text import Redactor
 
 if TYPE_CHECKING:
@@ -68,9 +68,11 @@ def test_outputs_of_a_dry_run_say_what_would_change():
 
 def test_a_deploy_that_failed_reports_what_it_really_changed():
     """A plan that was not carried out is not reported as done."""
-    result = Result("deploy", changes=Changes([("a", 1)]), planned=Changes([("a", 1), ("b", 2)]))
+    result = Result(
+        "deploy", changes=Changes([Uploaded("a", 1)]), planned=Changes([Uploaded("a", 1), Uploaded("b", 2)])
+    )
     assert outputs(result)["files-uploaded"] == "1"
-    assert "files-uploaded" not in outputs(Result("deploy", planned=Changes([("a", 1)])))
+    assert "files-uploaded" not in outputs(Result("deploy", planned=Changes([Uploaded("a", 1)])))
 
 
 def test_outputs_when_nothing_is_known():
@@ -137,8 +139,8 @@ def test_json_of_a_static_deploy():
     assert document["created"] is True
     assert document["image"] is None
     assert document["uploaded"] == [
-        {"path": "index.html", "bytes": 1_200},
-        {"path": "assets/a b.png", "bytes": 8_000_000},
+        {"path": "index.html", "bytes": 1_200, "sign": "~"},
+        {"path": "assets/a b.png", "bytes": 8_000_000, "sign": "+"},
     ]
     assert document["deleted"] == ["old/a|b.html"]
     assert document["phases"][2] == {"name": "Finalize", "seconds": 0.001}
@@ -170,8 +172,8 @@ def test_redacted():
         app=secret,
         status="deployed",
         url=f"https://{secret}",
-        changes=Changes([(secret, 1)], [secret], 1),
-        planned=Changes([(secret, 1)], [secret], 1),
+        changes=Changes([Uploaded(secret, 1)], [secret], 1),
+        planned=Changes([Uploaded(secret, 1)], [secret], 1),
         domains=[{"domain": secret, "more": {secret: [secret, 1]}}],
         notes=[secret],
         warnings=[f"a {secret} b"],
@@ -182,5 +184,5 @@ def test_redacted():
     assert secret not in render_json(clean)
     assert (clean.status, clean.url, clean.warnings) == ("deployed", "https://***", ["a *** b"])
     assert clean.domains == [{"domain": "***", "more": {"***": ["***", 1]}}]
-    assert clean.changes == Changes([("***", 1)], ["***"], 1)
+    assert clean.changes == Changes([Uploaded("***", 1)], ["***"], 1)
     assert result.app == secret

@@ -8,7 +8,7 @@ from markdown_it import MarkdownIt
 
 from tests.ci.grammar import HOSTILE, whatever_happens, workflow_commands
 from tests.report import results
-from zerokie_action.report.result import Changes, Result
+from zerokie_action.report.result import Changes, Result, Uploaded
 from zerokie_action.report.summary import Origin, render_summary
 
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -64,7 +64,7 @@ def test_static_deploy():
 
 <details><summary>All 3 files</summary>
 
-- `+` `index.html` (1.2 kB)
+- `~` `index.html` (1.2 kB)
 - `+` `assets/a b.png` (8.0 MB)
 - `-` <code>old/a&#124;b.html</code>
 
@@ -113,7 +113,7 @@ def test_nothing_is_known():
 
 def test_biggest_files():
     """Of many files the ten biggest are shown in a table of their own."""
-    files = [(f"{size}.bin", size * 1_000) for size in range(1, 13)]
+    files = [Uploaded(f"{size}.bin", size * 1_000) for size in range(1, 13)]
     summary = render_summary(Result("deploy", status="deployed", changes=Changes(files)), Origin())
     start = summary.index("| Biggest files | Size |\n| --- | ---: |\n")
     rows = summary[start:].splitlines()[2:13]
@@ -124,7 +124,7 @@ def test_biggest_files():
 
 def test_many_files():
     """The list ends after ten thousand files; the table has the true counts."""
-    files = [(f"{number}", 1) for number in range(12_345)]
+    files = [Uploaded(f"{number}", 1) for number in range(12_345)]
     summary = render_summary(Result("deploy", status="deployed", changes=Changes(files)), Origin())
     assert "| Uploaded | 12,345 | 12.3 kB |" in summary
     assert "<details><summary>All 12,345 files</summary>" in summary
@@ -136,7 +136,7 @@ def test_many_files():
 
 def test_limit():
     """A long summary is cut in its list of files, stays valid, and says so."""
-    files = [(f"é{number}" * 20, 1) for number in range(1_000)]
+    files = [Uploaded(f"é{number}" * 20, 1) for number in range(1_000)]
     summary = render_summary(
         Result("deploy", status="deployed", changes=Changes(files)), Origin(), limit=10_000
     )
@@ -192,7 +192,7 @@ def test_hostile_names_keep_the_tables(name, target):
         app=name,
         status="deployed",
         image=target,
-        changes=Changes([(name, 1)] * 11),
+        changes=Changes([Uploaded(name, 1)] * 11),
         domains=[{"domain": name, "cname_target": target, "tls_status": target}],
         phases=[("Scan", 1.0)],
     )

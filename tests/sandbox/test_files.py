@@ -32,6 +32,16 @@ async def test_upload_and_list(client, platform, clock):
     }
 
 
+async def test_times_and_dates_of_another_platform(client, platform):
+    """The listing writes times as it was told to, and answers have no `Date` when they shall not."""
+    platform.last_modified = str
+    platform.dates = False
+    platform.put_file("site", "a", b"x")
+    answer = await client.get(FILES)
+    assert [file["lastModified"] for file in answer.json()] == [str(platform.clock())]
+    assert "date" not in answer.headers
+
+
 async def test_an_upload_replaces(client, platform):
     await client.put(f"{FILES}/a", content=b"old", headers={"content-type": "text/plain"})
     await client.put(f"{FILES}/a", content=b"newer", headers={"content-type": "text/css"})

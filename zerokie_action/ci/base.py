@@ -26,7 +26,12 @@ class CI:
         stream: where the log goes.
         level: the least important level that is shown.
         redactor: knows the secrets; `mask` adds to it.
+
+    Attributes:
+        folds: whether the lines of a group are hidden until somebody unfolds it.
     """
+
+    folds = False
 
     def __init__(
         self, env: Mapping[str, str], stream: TextIO, level: Level = "info", redactor: Redactor | None = None

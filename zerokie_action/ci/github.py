@@ -30,6 +30,8 @@ class GitHub(CI):
     A file that is missing or cannot be written gets one warning and never fails the run.
     """
 
+    folds = True
+
     def __init__(
         self, env: Mapping[str, str], stream: TextIO, level: Level = "info", redactor: Redactor | None = None
     ) -> None:

@@ -21,6 +21,8 @@ _PLAIN = "\x1b[0;m"
 class GitLab(CI):
     """The log of a GitLab job. `clock` gives Unix time in seconds; a section's duration comes from it."""
 
+    folds = True
+
     def __init__(
         self,
         env: Mapping[str, str],

@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
+import heapq
 from typing import TYPE_CHECKING, NamedTuple
 
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.content_type import is_page
 from zerokie_action.files.ignore import Patterns, parse_patterns
-from zerokie_action.files.manifest import MANIFEST_FOLDER, is_manifest_path, proof
+from zerokie_action.files.manifest import MANIFEST_FOLDER, proved_sha256, still_proves
 from zerokie_action.files.paths import is_addressable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from zerokie_action.files.manifest import Manifest
-    from zerokie_action.files.records import LocalFile, RemoteFile
+    from zerokie_action.files.local import LocalFile
+    from zerokie_action.files.manifest import Manifest, RemoteFile
     from zerokie_action.files.scan import Scan
+
+
+NEW = "not on the platform"
+HASH_DIFFERS = "hash differs"
+SIZE_DIFFERS = "size differs"
+NOT_IN_THE_MANIFEST = "not in the manifest"
+CHANGED_SINCE = "changed on the platform since"
+NOT_COMPARED = "not compared"
+NOT_IN_THE_DIRECTORY = "not in the directory"
+"""Why something is uploaded or deleted, as the debug log says it."""
+
+
+class Change(NamedTuple):
+    """One change, as the log names it.
+
+    Attributes:
+        sign: `+` new, `~` changed, `-` deleted.
+        reason: why, in a few words.
+    """
+
+    sign: str
+    path: str
+    reason: str
 
 
 class Plan(NamedTuple):
@@ -29,9 +53,10 @@ class Plan(NamedTuple):
         delete: remote paths that the folder no longer has.
         unchanged: of each file that is proven to be there already, byte for byte, its `proof` by its path.
         replaced: what the listing shows where something is uploaded to, by path.
+        reasons: why each file is uploaded, by path.
         kept: remote paths that the folder does not have and that stay, as `keep` or `delete_stale` says.
+        foreign: those to delete that are known not to be from a deploy of ours.
         unaddressable: remote paths that no URL can name safely; they are never touched.
-        old_manifests: manifests that an API key that is no longer in use left behind.
     """
 
     upload_assets: tuple[LocalFile, ...]
@@ -39,9 +64,10 @@ class Plan(NamedTuple):
     delete: tuple[str, ...]
     unchanged: Manifest
     replaced: Mapping[str, RemoteFile]
+    reasons: Mapping[str, str]
     kept: tuple[str, ...]
+    foreign: tuple[str, ...]
     unaddressable: tuple[str, ...]
-    old_manifests: tuple[str, ...]
 
     @property
     def uploads(self) -> tuple[LocalFile, ...]:
@@ -52,6 +78,17 @@ class Plan(NamedTuple):
     def upload_bytes(self) -> int:
         """Sum of the sizes of the files to upload, in bytes."""
         return sum(file.size for file in self.uploads)
+
+    def changes(self) -> Iterator[Change]:
+        """All changes, what is deleted first: that is what nobody wants to overlook."""
+        for path in self.delete:
+            yield Change("-", path, NOT_IN_THE_DIRECTORY)
+        for file in heapq.merge(self.upload_assets, self.upload_pages):
+            yield Change(self.sign(file.path), file.path, self.reasons[file.path])
+
+    def sign(self, path: str) -> str:
+        """`+` if an upload to this path is new on the platform, `~` if it replaces something."""
+        return "+" if self.reasons.get(path) == NEW else "~"
 
 
 class Extra(NamedTuple):
@@ -65,9 +102,8 @@ def make_plan(
     scan: Scan,
     listing: Iterable[RemoteFile],
     *,
-    hashes: Mapping[str, str],
+    hashes: Mapping[str, str] | None,
     manifest: Manifest | None,
-    manifest_path: str,
     keep: Patterns,
     delete_stale: bool,
 ) -> Plan:
@@ -76,28 +112,29 @@ def make_plan(
     Args:
         scan: the folder.
         listing: the platform's, taken under the deploy lock.
-        hashes: SHA-256 of local files by path, in hex; a file without one is uploaded.
-        manifest: what an earlier deploy proved; `None` proves nothing.
-        manifest_path: where this API key's own manifest is.
+        hashes: SHA-256 of local files by path, in hex; a file without one is uploaded. `None`: all are.
+        manifest: what earlier deploys proved; empty if there was none, `None` if that is not known.
         keep: match the remote paths that are never deleted.
         delete_stale: whether remote files that the folder does not have are deleted at all.
     """
-    listed, unaddressable = _by_path(listing)
+    listed, unaddressable = by_path(listing)
     proved = manifest or {}
     unchanged: Manifest = {}
     replaced: dict[str, RemoteFile] = {}
+    reasons: dict[str, str] = {}
     assets: list[LocalFile] = []
     pages: list[LocalFile] = []
     for file in scan.files:
         path = file.path
         remote = listed.get(path)
-        if _is_unchanged(file, hashes.get(path), proved.get(path), remote):
+        reason = _reason(file, hashes, proved.get(path), remote) if path in listed else NEW
+        if not reason:
             unchanged[path] = proved[path]
             continue
+        reasons[path] = reason
         (pages if is_page(path) else assets).append(file)
         if remote is not None:
             replaced[path] = remote
-    ours = {path for path in listed if path.startswith(MANIFEST_FOLDER)}
     extra = extra_paths(scan, listed, keep=keep, delete_stale=delete_stale)
     return Plan(
         upload_assets=tuple(assets),
@@ -105,9 +142,10 @@ def make_plan(
         delete=tuple(sorted(extra.stale)),
         unchanged=unchanged,
         replaced=replaced,
+        reasons=reasons,
         kept=tuple(sorted(extra.kept)),
+        foreign=() if manifest is None else tuple(sorted(extra.stale - manifest.keys())),
         unaddressable=tuple(sorted(unaddressable)),
-        old_manifests=tuple(sorted(filter(is_manifest_path, ours - {manifest_path}))),
     )
 
 
@@ -131,8 +169,12 @@ def keep_patterns(keep: Sequence[str]) -> Patterns:
     return Patterns(patterns)
 
 
-def _by_path(listing: Iterable[RemoteFile]) -> tuple[dict[str, RemoteFile | None], set[str]]:
-    """Index the listing; a path that it shows twice, in two ways, proves nothing (`None`)."""
+def by_path(listing: Iterable[RemoteFile]) -> tuple[dict[str, RemoteFile | None], set[str]]:
+    """Index the listing; a path that it shows twice, in two ways, proves nothing (`None`).
+
+    Returns:
+        The files by path, and the paths that no URL can name safely.
+    """
     listed: dict[str, RemoteFile | None] = {}
     unaddressable: set[str] = set()
     for file in listing:
@@ -143,13 +185,16 @@ def _by_path(listing: Iterable[RemoteFile]) -> tuple[dict[str, RemoteFile | None
     return listed, unaddressable
 
 
-def _is_unchanged(
-    local: LocalFile, sha256: str | None, proved: str | None, remote: RemoteFile | None
-) -> bool:
-    """Whether it is proved that the storage zone holds this file's content."""
-    return (
-        sha256 is not None
-        and remote is not None
-        and remote.length == local.size
-        and proof(sha256, remote.length, remote.last_modified) == proved
-    )
+def _reason(
+    local: LocalFile, hashes: Mapping[str, str] | None, known: str | None, remote: RemoteFile | None
+) -> str:
+    """Why a file that the listing shows is uploaded; empty if it is proved that the zone has its content."""
+    if hashes is None:
+        return NOT_COMPARED
+    if known is None or local.path not in hashes:
+        return NOT_IN_THE_MANIFEST if known is None else NOT_COMPARED
+    if remote is None or not remote.last_modified or not still_proves(known, remote):
+        return CHANGED_SINCE
+    if remote.length != local.size:
+        return SIZE_DIFFERS
+    return "" if proved_sha256(known) == hashes[local.path] else HASH_DIFFERS

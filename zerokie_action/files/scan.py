@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.ignore import Patterns, ignore_rules
+from zerokie_action.files.local import LocalFile, stamp
 from zerokie_action.files.manifest import MANIFEST_FOLDER
 from zerokie_action.files.paths import is_addressable
-from zerokie_action.files.records import LocalFile
 from zerokie_action.files.root import IGNORE_FILE, problem_with_folder
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ class _Walk:
         elif not _is_readable(source, status.st_mode):
             self._unreadable(path, os.strerror(errno.EACCES))
         else:
-            self.files.append(LocalFile(path, self._root, status.st_size, status.st_mtime_ns))
+            self.files.append(LocalFile(path, self._root, status.st_size, stamp(status)))
 
     def _unreadable(self, path: str, why: str | None) -> None:
         self._refuse(path, f"cannot be read ({why})", fix="make it readable")

@@ -35,6 +35,12 @@ if TYPE_CHECKING:
 
 _HEARTBEAT_RETRY = 15.0
 
+LAST_WORK_TIME = 10.0
+"""Seconds of the release's that `DeployLock.on_failure` may take."""
+
+LAST_WORK_TIME_WHEN_TOLD = 2.5
+"""Seconds from a signal to its end: one after the answers to uploads (`upload.ANSWER_TIME_WHEN_TOLD`)."""
+
 
 @asynccontextmanager
 async def deploy_lock(
@@ -67,10 +73,14 @@ async def deploy_lock(
             tasks.cancel_scope.cancel()
         session.lease.raise_if_lost()
     except BaseException as failure:
+        was_lost = session.lease.lost is not None
+        spent = 0.0 if was_lost else await lock.do_last_work(failure)
         if session.lease.lost is None:
-            await _release_after_failure(lock, counts(), failure, log)
+            await _release_after_failure(lock, counts(), failure, spent, log)
         else:
             state.released(session.id)
+            if not was_lost and isinstance(failure, Exception):  # then this is why the platform refused
+                raise session.lease.lost from failure
         raise
     await lock.release(counts())
 
@@ -80,10 +90,13 @@ class DeployLock:
 
     Attributes:
         finalized: what finalize returned; None before, and when the answer was lost.
+        on_failure: the last work under the lock when the body fails, within ten seconds of the release's time
+            (one after a signal). It is given the failure. What it raises is logged.
     """
 
     def __init__(self, session: Session, state: LockState, shield: Shield, log: Log) -> None:
         self.finalized: Finalized | None = None
+        self.on_failure: Callable[[BaseException], Awaitable[None]] | None = None
         self._session = session
         self._lease = session.lease
         self._state = state
@@ -135,6 +148,17 @@ class DeployLock:
         self._lease.check()
         return confirmed
 
+    async def do_last_work(self, failure: BaseException) -> float:
+        """Do what `on_failure` says. Returns how many seconds that took."""
+        began = anyio.current_time()
+        if self.on_failure is not None:
+            with self._shield.protect(LAST_WORK_TIME, when_told=LAST_WORK_TIME_WHEN_TOLD):
+                try:
+                    await self.on_failure(unwrap(failure))
+                except Exception as error:  # noqa: BLE001 - whatever it is, the lock has to be released
+                    self._log.info(f"Before the release of the lock: {unwrap(error)}")
+        return anyio.current_time() - began
+
     async def release(self, counts: Counts) -> None:
         """Finalize after success: a request like any other, but shielded from cancellation.
 
@@ -144,23 +168,26 @@ class DeployLock:
             LockLost: when there was nothing of ours to release.
             DeployError: when it did not work; then the hint says when the lock expires by itself.
         """
+        self.on_failure = None  # with all that it holds on to
         with self._shield.protect(self._lease.left, when_told=0) as patient:
             await self._finalize(self._session.finalize(counts))
         if patient.cancelled_caught:
             await self.release_now(counts, ambiguous=True)
 
-    async def release_now(self, counts: Counts, *, ambiguous: bool = False) -> None:
+    async def release_now(self, counts: Counts, *, spent: float = 0.0, ambiguous: bool = False) -> None:
         """Finalize in the time that is left after a failure or a signal, all of which is used.
 
         Args:
             counts: what was changed.
+            spent: seconds of that time which are over.
             ambiguous: whether an attempt before this may have released the lock.
 
         Raises:
             LockLost: when there was nothing of ours to release.
             DeployError: when it did not work; then the hint says when the lock expires by itself.
         """
-        with self._shield.protect(RELEASE_TIME, when_told=RELEASE_TIME_WHEN_TOLD) as scope:
+        self.on_failure = None  # with all that it holds on to
+        with self._shield.protect(RELEASE_TIME - spent, when_told=RELEASE_TIME_WHEN_TOLD) as scope:
             await self._finalize(self._session.finalize_now(counts, ambiguous=ambiguous))
         if scope.cancelled_caught:
             raise PlatformUnavailable(
@@ -180,14 +207,16 @@ class DeployLock:
         self._state.released(self._session.id)
 
 
-async def _release_after_failure(lock: DeployLock, counts: Counts, failure: BaseException, log: Log) -> None:
+async def _release_after_failure(
+    lock: DeployLock, counts: Counts, failure: BaseException, spent: float, log: Log
+) -> None:
     """Release the lock, and log what came of it.
 
     Raises:
         LockLost: when that is why the platform refused a write (409, "deploy lock conflict").
     """
     try:
-        await lock.release_now(counts)
+        await lock.release_now(counts, spent=spent)
     except DeployError as error:
         refusal = unwrap(failure)
         if (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zerokie_action.files.records import LocalFile
+    from zerokie_action.files.local import LocalFile
     from zerokie_action.operations.job import Job
 
 

@@ -15,7 +15,7 @@ import anyio
 import anyio.to_thread
 
 from zerokie_action.errors import HealthCheckFailed
-from zerokie_action.files.hashing import hash_file
+from zerokie_action.files.local import hash_file
 from zerokie_action.http.client import MEGABYTE
 from zerokie_action.http.failure import retry_after
 from zerokie_action.http.responses import error_text
@@ -26,7 +26,7 @@ from zerokie_action.text import human_seconds, shorten
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zerokie_action.files.records import LocalFile
+    from zerokie_action.files.local import LocalFile
     from zerokie_action.operations.job import Job
     from zerokie_action.platform.pages import Page
 

@@ -1,46 +1,80 @@
-"""Deploying a static folder: scan, look up, create; then the storage zone; then domains and health."""
+"""Deploying a directory: its app's storage zone becomes equal to it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 import anyio.to_thread
+from anyio.from_thread import check_cancelled
 
+from zerokie_action.errors import ConfigurationError, DeployFailed
+from zerokie_action.files.local import find_changes
+from zerokie_action.files.manifest import proved_sha256
+from zerokie_action.files.plan import keep_patterns
 from zerokie_action.files.scan import Scan, scan
+from zerokie_action.lock.lock import deploy_lock
+from zerokie_action.lock.session import Session
+from zerokie_action.lock.waiting import Turn
 from zerokie_action.operations import apps
+from zerokie_action.operations.compare import BackgroundHashes, compare
 from zerokie_action.operations.domains import preview_domains, update_domains
 from zerokie_action.operations.health import check_health, preview_health_check
-from zerokie_action.text import human_bytes, human_files
+from zerokie_action.operations.verify import require_match
+from zerokie_action.operations.zone import Zone
+from zerokie_action.platform.models import Counts
+from zerokie_action.report.progress import start_progress
+from zerokie_action.report.result import Changes, Uploaded
+from zerokie_action.text import human_bytes, human_files, human_paths, human_seconds
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from anyio.abc import TaskGroup
+
+    from zerokie_action.lock.lock import DeployLock
     from zerokie_action.operations.job import Job
+
+_FOREIGN = (
+    "_headers",
+    "_redirects",
+    "netlify.toml",
+    "vercel.json",
+    "firebase.json",
+    "staticwebapp.config.json",
+)
+"""Files that configure other platforms."""
+_NAMED = 10
+"""How many files an error names."""
+
+
+class _Source(NamedTuple):
+    """What is deployed: the directory, what the scan found in it, and its hashes as they get known."""
+
+    directory: Path
+    folder: Scan
+    hashes: BackgroundHashes
 
 
 async def deploy_directory(job: Job, directory: Path) -> None:
-    """Make the app's storage zone equal to the folder."""
+    """Make the app's storage zone equal to the directory."""
     job.result.kind = "static"
     job.result.created = False
-    folder, exists = await _scan_and_look_up(job, directory)
-    # Imported by now, while the platform looked: the first request does not have to wait for it.
-    from zerokie_action.operations import zone  # noqa: PLC0415
-
-    if job.settings.dry_run:
-        await zone.preview(job, folder, exists=exists)
-        preview_domains(job)
-        preview_health_check(job)
-        return
-    if not exists:
-        await _create(job)
-    await zone.update(job, folder)
+    async with anyio.create_task_group() as tasks:
+        source, exists = await _scan_and_look_up(job, directory, tasks)
+        if job.settings.dry_run:
+            await _preview(job, source, exists=exists)
+            return
+        if not exists:
+            await apps.create(job, job.client.create_static(job.app))
+            job.ci.info(f"Created static app {job.app!r}")
+        await _update(job, source)
     await update_domains(job)
-    await check_health(job, folder.files)
+    await check_health(job, source.folder.files)
 
 
-async def _scan_and_look_up(job: Job, directory: Path) -> tuple[Scan, bool]:
-    """The folder, and whether the app exists. Both at once: neither changes anything."""
+async def _scan_and_look_up(job: Job, directory: Path, tasks: TaskGroup) -> tuple[_Source, bool]:
+    """The directory, which begins to be hashed, and whether the app exists."""
     exists = False
 
     async def look_up() -> None:
@@ -48,22 +82,25 @@ async def _scan_and_look_up(job: Job, directory: Path) -> tuple[Scan, bool]:
         exists = await apps.look_up(job, "static") is not None
 
     with job.phase("Scan"):
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(look_up)
+        async with anyio.create_task_group() as both:
+            both.start_soon(look_up)
             folder = await anyio.to_thread.run_sync(_scan, job, directory)
+            hashes = BackgroundHashes(folder.files)
+            if job.settings.incremental:
+                tasks.start_soon(hashes.compute)
     ignored = f"; {folder.ignored:,} ignored" if folder.ignored else ""
     job.ci.info(f"Scanned {human_files(len(folder.files))}, {human_bytes(folder.total_bytes)}{ignored}")
     for warning in folder.warnings:
         job.warn(warning)
-    return folder, exists
+    if foreign := [file.path for file in folder.files if file.path in _FOREIGN]:
+        job.warn(
+            "Files for other platforms, which this one does not read and serves as they are: "
+            f"{human_paths(foreign, len(_FOREIGN))}"
+        )
+    return _Source(directory, folder, hashes), exists
 
 
 def _scan(job: Job, directory: Path) -> Scan:
-    # In its thread, beside the first request
-    from anyio.from_thread import check_cancelled  # noqa: PLC0415
-
-    import zerokie_action.operations.zone  # noqa: F401, PLC0415
-
     return scan(
         directory,
         ignore=job.settings.ignore,
@@ -73,6 +110,116 @@ def _scan(job: Job, directory: Path) -> Scan:
     )
 
 
-async def _create(job: Job) -> None:
-    await apps.create(job, job.client.create_static(job.app))
-    job.ci.info(f"Created static app {job.app!r}")
+async def _preview(job: Job, source: _Source, *, exists: bool) -> None:
+    """What a deploy would change now, without the lock and without a write."""
+    keep = keep_patterns(job.settings.keep)
+    plan = (await compare(job, source.folder, keep, source.hashes, exists=exists)).plan
+    job.result.planned = Changes(
+        uploaded=[Uploaded(file.path, file.size, plan.sign(file.path)) for file in plan.uploads],
+        deleted=list(plan.delete),
+        unchanged=len(plan.unchanged),
+    )
+    if not exists:
+        job.result.notes.append(f"App {job.app!r} does not exist yet; it would be created.")
+    preview_domains(job)
+    preview_health_check(job)
+
+
+async def _update(job: Job, source: _Source) -> None:
+    """Hold the deploy lock for all changes. Leaving it finalizes it, with the counts of what was changed."""
+    changes = job.result.changes = Changes()
+    turn = Turn(job.app, job.settings.lock_timeout, job.ci)
+    lock: DeployLock | None = None
+    try:
+        async with deploy_lock(
+            Session(job.platform, job.app, job.session),
+            counts=lambda: Counts(len(changes.uploaded), len(changes.deleted), changes.bytes_uploaded),
+            turn=turn,
+            heartbeat=job.settings.lock_heartbeat,
+            state=job.state,
+            shield=job.shield,
+            log=job.ci,
+        ) as lock:
+            await _change(job, source, lock, changes)
+    finally:
+        job.result.lock_wait_seconds = turn.waited
+        if lock is not None and lock.finalized is not None:  # a failed deploy is finalized as well
+            job.result.deploy_id = lock.finalized.deploy_id
+            job.result.cache_purged = lock.finalized.cache_purged
+    _tell_of_the_end(job, lock)
+
+
+async def _change(job: Job, source: _Source, lock: DeployLock, changes: Changes) -> None:
+    keep = keep_patterns(job.settings.keep)
+    found = await compare(job, source.folder, keep, source.hashes, exists=True)
+    plan = found.plan
+    changes.unchanged = len(plan.unchanged)
+    zone = Zone(job, lock, found, changes)
+    lock.on_failure = zone.record_after_failure
+    if plan.uploads:
+        with job.phase("Upload"):
+            await _upload(job, zone)
+    await _require_same_directory(job, source, zone)
+    if plan.delete:
+        with job.phase("Delete"):
+            await zone.delete(plan.delete)
+        job.ci.info(f"Deleted {len(plan.delete):,} stale {'file' if len(plan.delete) == 1 else 'files'}")
+    if plan.uploads or plan.delete:
+        with job.phase("Verify and record"):
+            await zone.record(await require_match(job, source.folder, zone))
+
+
+async def _upload(job: Job, zone: Zone) -> None:
+    """Assets first, HTML last: no page goes live before what it refers to."""
+    plan, ci = zone.plan, job.ci
+    began = anyio.current_time()
+    with start_progress(
+        len(plan.uploads), plan.upload_bytes, write=ci.info, terminal=ci.terminal
+    ) as progress:
+        await zone.upload(
+            plan.upload_assets,
+            plan.upload_pages,
+            done=lambda size: progress.advance(files=1, nbytes=size),
+        )
+    taken = human_seconds(anyio.current_time() - began)
+    ci.info(f"Uploaded {human_files(len(plan.uploads))}, {human_bytes(plan.upload_bytes)} in {taken}")
+
+
+async def _require_same_directory(job: Job, source: _Source, zone: Zone) -> None:
+    """Look at the directory again: what was deployed must still be what is there.
+
+    Raises:
+        DeployFailed: when files were added, removed, replaced or edited meanwhile.
+    """
+
+    def sha256(path: str) -> str:
+        record = zone.uploaded.get(path)
+        return record.sha256 if record is not None else proved_sha256(zone.plan.unchanged[path])
+
+    def look() -> list[str]:
+        now = _scan(job, source.directory)
+        return find_changes(source.folder.files, now.files, sha256, check_cancelled=check_cancelled)
+
+    hint = "Let the build finish before the deploy starts, then run the deploy again. Nothing was deleted."
+    try:
+        changed = await anyio.to_thread.run_sync(look)
+    except ConfigurationError as error:
+        raise DeployFailed(f"The directory changed while it was deployed: {error}", hint=hint) from error
+    if changed:
+        job.ci.debug(*changed)
+        more = f" and {len(changed) - _NAMED:,} more" if len(changed) > _NAMED else ""
+        what = ", ".join(changed[:_NAMED]) + more
+        raise DeployFailed(f"The directory changed while it was deployed: {what}", hint=hint)
+
+
+def _tell_of_the_end(job: Job, lock: DeployLock) -> None:
+    finalized = lock.finalized
+    if finalized is None:
+        job.warn("The deploy was finalized, but the platform's answer was lost: the deploy ID is not known")
+        return
+    if not finalized.deploy_id:
+        job.warn("The platform named no deploy ID when it finalized the deploy")
+    purged = ", CDN cache purged" if finalized.cache_purged else ""
+    job.ci.info(f"Finalized {finalized.deploy_id or 'the deploy'}{purged}")
+    if finalized.cache_purged is False:
+        job.warn("The platform did not purge the CDN cache: visitors may see the old version for a while")

@@ -10,27 +10,29 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
+import anyio
+
 from zerokie_action.errors import PlatformUnavailable
 from zerokie_action.files.manifest import still_proves
-from zerokie_action.files.paths import is_addressable
 from zerokie_action.files.plan import extra_paths
 from zerokie_action.http.client import MEGABYTE
-from zerokie_action.operations import incremental
 from zerokie_action.platform.models import StoredFile
+from zerokie_action.text import human_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from zerokie_action.files.records import LocalFile, RemoteFile
-    from zerokie_action.operations.update import ZoneUpdate
+    from zerokie_action.files.local import LocalFile
+    from zerokie_action.files.scan import Scan
+    from zerokie_action.operations.job import Job
+    from zerokie_action.operations.zone import Listing, Zone
 
 _NOT_GIVEN = StoredFile("").length
 """A length that the listing leaves out; it can't be wrong."""
 _SAMPLE = 20
 _LARGEST_SAMPLE = 4 * MEGABYTE
+_NEXT_SECOND = 1.0
 
 
-class Doubts(NamedTuple):
+class Mismatch(NamedTuple):
     """Where a listing is not as it should be.
 
     Attributes:
@@ -46,83 +48,70 @@ class Doubts(NamedTuple):
     extra: tuple[str, ...]
 
     @property
-    def any(self) -> bool:
-        """Whether there is any doubt at all."""
-        return bool(self.uploads or self.extra)
-
-    @property
     def uploads(self) -> tuple[LocalFile, ...]:
         """Files that may have to be uploaded again."""
         return self.missing + self.untouched + self.changed
 
     def __str__(self) -> str:
         """The first path, and how many more."""
-        return _some([file.path for file in self.uploads] + list(self.extra))
+        return human_paths([file.path for file in self.uploads] + list(self.extra), shown=1)
 
 
-async def ensure(update: ZoneUpdate) -> tuple[Sequence[RemoteFile], float]:
-    """Compare the platform's listing with the folder; what it does not show as it should is done once more.
+async def require_match(job: Job, folder: Scan, zone: Zone) -> Listing:
+    """Compare the listing with the directory; what it does not show as it should is done once more.
 
     A proxy may have answered in the platform's place, or somebody else have written to the storage zone.
 
     Returns:
-        The last listing, and what `incremental.settle` returned before it.
+        The last listing.
 
     Raises:
         PlatformUnavailable: when the storage zone is not what it should be after the second attempt either.
     """
-    listing, now = await _settled_listing(update)
-    found = doubts(update, listing)
-    if found.any:
-        update.job.ci.info(
-            f"After all changes, the platform's listing does not match for {found}; trying once more"
-        )
-        await update.upload(found.uploads)
-        await update.delete(found.extra)
-        listing, now = await _settled_listing(update)
-        await _insist(update, doubts(update, listing))
-    return listing, now
+    listing = await zone.listing()
+    found = find_mismatches(job, folder, zone, listing)
+    if found.uploads or found.extra:
+        job.ci.info(f"After all changes, the platform's listing does not match for {found}; trying once more")
+        if found.untouched:  # within the second of what they replaced, maybe
+            await anyio.sleep(_NEXT_SECOND)
+        await zone.upload(found.uploads)
+        await zone.delete(found.extra)
+        listing = await zone.listing()
+        await _require_effect(job, zone, find_mismatches(job, folder, zone, listing))
+    return listing
 
 
-async def _settled_listing(update: ZoneUpdate) -> tuple[Sequence[RemoteFile], float]:
-    now = await incremental.settle(update)
-    return await update.job.client.list_files(update.job.app), now
-
-
-def doubts(update: ZoneUpdate, listing: Iterable[RemoteFile]) -> Doubts:
+def find_mismatches(job: Job, folder: Scan, zone: Zone, listing: Listing) -> Mismatch:
     """Compare what was to be done with the listing after it."""
-    folder, plan, receipts, settings = update.folder, update.plan, update.receipts, update.job.settings
-    was = plan.replaced
-    shown = {file.path: file for file in listing if is_addressable(file.path)}
-    stale = extra_paths(folder, shown, keep=update.keep, delete_stale=settings.delete_stale).stale
-    return Doubts(
+    plan, was = zone.plan, zone.plan.replaced
+    stale = extra_paths(folder, listing, keep=zone.keep, delete_stale=job.settings.delete_stale).stale
+    return Mismatch(
         missing=tuple(
             file
             for file in folder.files
-            if file.path not in shown or shown[file.path].length not in {file.size, _NOT_GIVEN}
+            if (shown := listing.get(file.path)) is None or shown.length not in {file.size, _NOT_GIVEN}
         ),
-        # Times have whole seconds: an upload in the very second of the last one is in doubt as well.
         untouched=tuple(
             file
             for file in plan.uploads
             if file.path in was
-            and was[file.path] == shown.get(file.path)
+            and was[file.path] == listing.get(file.path)
             and file.size == was[file.path].length
         ),
         changed=tuple(
             file
             for file in folder.files
             if (known := plan.unchanged.get(file.path)) is not None
-            and file.path not in receipts.by_path
-            and file.path in shown
-            and shown[file.path].length == file.size
-            and not still_proves(known, shown[file.path])
+            and file.path not in zone.uploaded
+            and (shown := listing.get(file.path)) is not None
+            and shown.length == file.size
+            and not still_proves(known, shown)
         ),
         extra=tuple(sorted(stale)),
     )
 
 
-async def _insist(update: ZoneUpdate, found: Doubts) -> None:
+async def _require_effect(job: Job, zone: Zone, found: Mismatch) -> None:
     """Judge what is in doubt even after the second attempt.
 
     A platform may leave the time of a file alone that is stored again with the same content, so
@@ -133,21 +122,17 @@ async def _insist(update: ZoneUpdate, found: Doubts) -> None:
     """
     wrong = [file.path for file in found.missing + found.changed] + list(found.extra)
     for file in found.untouched[:_SAMPLE]:
-        if file.size <= _LARGEST_SAMPLE and await _serves_something_else(update, file):
+        if file.size <= _LARGEST_SAMPLE and await _serves_something_else(job, zone, file):
             wrong.append(file.path)
     if wrong:
         raise PlatformUnavailable(
-            f"The platform confirmed all changes twice, but they did not take effect: {_some(wrong)}",
+            "The platform confirmed all changes twice, but they did not take effect: "
+            f"{human_paths(wrong, shown=1)}",
             hint="Check whether a proxy answers in the platform's place, or somebody else writes to the app; "
             "else report it to the platform.",
         )
 
 
-def _some(paths: Sequence[str]) -> str:
-    return repr(paths[0]) + (f" and {len(paths) - 1:,} more" if len(paths) > 1 else "")
-
-
-async def _serves_something_else(update: ZoneUpdate, file: LocalFile) -> bool:
-    body = await update.job.read_deployed(file.path, max_body=_LARGEST_SAMPLE)
-    uploaded = update.receipts.by_path[file.path]
-    return body is not None and hashlib.sha256(body).hexdigest() != uploaded.sha256
+async def _serves_something_else(job: Job, zone: Zone, file: LocalFile) -> bool:
+    body = await job.read_deployed(file.path, max_body=_LARGEST_SAMPLE)
+    return body is not None and hashlib.sha256(body).hexdigest() != zone.uploaded[file.path].sha256

@@ -1,164 +1,209 @@
-"""The storage zone becomes the folder: lock, compare, upload, delete, verify, record, finalize."""
+"""An app's storage zone while we hold its lock: all writes to it, and the manifest that vouches for it.
+
+The listing's times have whole seconds, so what is replaced within the second of its last upload, by something
+of the same length, looks untouched. Therefore no manifest that is listed vouches for a path that is about to
+be written: before the first write a new one without these paths is stored, and the listed ones are deleted.
+Whenever a deploy is killed, what its manifest says is true.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import anyio
-import anyio.to_thread
 
-from zerokie_action.errors import ConfigurationError
-from zerokie_action.files.plan import keep_patterns, make_plan
-from zerokie_action.files.reading import check_unchanged
-from zerokie_action.lock.lock import deploy_lock
-from zerokie_action.lock.session import Session
-from zerokie_action.lock.waiting import Turn
-from zerokie_action.operations import incremental, verify
-from zerokie_action.operations.update import ZoneUpdate
-from zerokie_action.platform.models import Counts
-from zerokie_action.report.progress import start_progress
-from zerokie_action.report.result import Changes
-from zerokie_action.text import human_bytes, human_files, human_seconds
+from zerokie_action.errors import DeployError, DeployTimedOut, LockLost, PlatformUnavailable, RequestRejected
+from zerokie_action.files import manifest as manifests
+from zerokie_action.files.content_type import content_type
+from zerokie_action.files.local import FileContent
+from zerokie_action.files.manifest import UploadRecord
+from zerokie_action.files.plan import by_path
+from zerokie_action.http.body import Bytes
+from zerokie_action.platform.upload import Upload
+from zerokie_action.report.result import Uploaded
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from zerokie_action.files.ignore import Patterns
-    from zerokie_action.files.plan import Plan
-    from zerokie_action.files.scan import Scan
+    from zerokie_action.files.local import LocalFile
+    from zerokie_action.files.manifest import Manifest, RemoteFile
     from zerokie_action.lock.lock import DeployLock
+    from zerokie_action.operations.compare import Comparison
     from zerokie_action.operations.job import Job
+    from zerokie_action.platform.upload import Writers
+    from zerokie_action.report.result import Changes
 
-_SHOWN_PATHS = 50
+Listing = dict[str, "RemoteFile | None"]
 
-
-async def update(job: Job, folder: Scan) -> None:
-    """Make the storage zone equal to the folder, under the deploy lock, which finalize gives back."""
-    changes = job.result.changes = Changes()
-    turn = Turn(job.app, job.settings.lock_timeout, job.ci)
-    lock: DeployLock | None = None
-    try:
-        async with deploy_lock(
-            Session(job.platform, job.app, job.session),
-            counts=lambda: Counts(len(changes.uploaded), len(changes.deleted), changes.bytes_uploaded),
-            turn=turn,
-            heartbeat=job.settings.lock_heartbeat,
-            state=job.state,
-            shield=job.shield,
-            log=job.ci,
-        ) as lock:
-            await _change(job, folder, changes, lock)
-    finally:
-        job.result.lock_wait_seconds = turn.waited
-        if lock is not None and lock.finalized is not None:  # a failed deploy is finalized as well
-            job.result.deploy_id = lock.finalized.deploy_id
-            job.result.cache_purged = lock.finalized.cache_purged
-    _tell_of_the_end(job, lock)
+_RECORD_EVERY = 30.0
+"""Seconds between two manifests while files are uploaded, or ten times as long as storing one takes."""
+_ANSWER_TIME = 1.0
+"""Seconds that the answer to a write of a manifest may take."""
 
 
-async def preview(job: Job, folder: Scan, *, exists: bool) -> None:
-    """What a deploy would change now, without the lock and without a write."""
-    plan = await _compare(job, folder, keep_patterns(job.settings.keep), exists=exists)
-    job.result.planned = Changes(
-        uploaded=[(file.path, file.size) for file in plan.uploads],
-        deleted=list(plan.delete),
-        unchanged=len(plan.unchanged),
-    )
-    _list_paths(job, "to upload", [file.path for file in plan.uploads])
-    _list_paths(job, "to delete", plan.delete)
-    if not exists:
-        job.result.notes.append(f"App {job.app!r} does not exist yet; it would be created.")
+class Zone:
+    """Writes to the zone under the lock, and keeps its manifest true.
+
+    Attributes:
+        plan: what the zone was to become, when the lock was taken.
+        keep: which remote paths stay, although the directory does not have them.
+        uploaded: an upload record for each file that the platform confirmed.
+    """
+
+    def __init__(self, job: Job, lock: DeployLock, comparison: Comparison, changes: Changes) -> None:
+        """Write nothing yet. `changes` are what the platform confirmed; finalize sends these counts."""
+        self.plan = comparison.plan
+        self.keep = comparison.keep
+        self.uploaded: dict[str, UploadRecord] = {}
+        self._job = job
+        self._lock = lock
+        self._changes = changes
+        self._again: set[str] = set()
+        self._vouched = comparison.vouched
+        self._proved = comparison.manifest or {}
+        self._writers = self._new_writers(job.settings.concurrency)
+        # Of their own: in a long upload the manifest does not wait until it is the only one left.
+        self._manifest_writers = self._new_writers(2)
+
+    def _new_writers(self, concurrency: int) -> Writers:
+        job, lock = self._job, self._lock
+        return job.platform.writers(job.app, fence=lock.check, shield=job.shield, concurrency=concurrency)
+
+    async def listing(self) -> Listing:
+        """What the platform lists now, by path."""
+        return by_path(await self._job.client.list_files(self._job.app))[0]
+
+    async def upload(
+        self, *groups: Sequence[LocalFile], done: Callable[[int], None] = lambda _size: None
+    ) -> None:
+        """Store files, one group after the other. One that is stored again counts once.
+
+        `done` is given the size in bytes of each file that the platform confirmed.
+        """
+        paths = {file.path for group in groups for file in group}
+        if not paths:
+            return
+        self._again |= paths & self.uploaded.keys()
+        for path in self._again & paths:  # not proved until it is confirmed again
+            self.uploaded.pop(path, None)
+        await self._stop_vouching(paths)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._record_regularly)
+            for group in groups:
+                uploads = (Upload(file.path, FileContent(file), content_type(file.path)) for file in group)
+                await self._writers.upload(uploads, lambda upload: done(self._confirmed(upload)))
+            tasks.cancel_scope.cancel()
+
+    def _confirmed(self, upload: Upload) -> int:
+        """Note that the platform confirmed an upload. Returns its size."""
+        assert isinstance(upload.content, FileContent)  # noqa: S101 - for the type checker
+        path, size = upload.path, upload.content.size
+        if path not in self._again:
+            self._changes.uploaded.append(Uploaded(path, size, self.plan.sign(path)))
+            if path in self.plan.unchanged:  # it was, until somebody wrote to it
+                self._changes.unchanged -= 1
+        self.uploaded[path] = UploadRecord(upload.content.sha256, size)
+        return size
+
+    async def delete(self, paths: Iterable[str]) -> None:
+        """Delete remote paths. One that is deleted again counts once."""
+        before = set(self._changes.deleted)
+
+        def confirmed(path: str) -> None:
+            if path not in before:
+                self._changes.deleted.append(path)
+
+        await self._writers.delete(paths, confirmed)
+
+    # The manifest
+
+    async def record(self, listing: Listing) -> None:
+        """Store a manifest for the next deploy: it vouches for what the listing shows after all changes."""
+        found = manifests.entries(listing, proved=self._proved, uploaded=self.uploaded)
+        if missing := self.uploaded.keys() - found.keys():
+            self._job.ci.info(
+                f"The listing has no length or time of {len(missing):,} of {len(self.uploaded):,} uploads, "
+                "so the next deploy uploads those again"
+            )
+        try:
+            await self._replace(found)
+        except (RequestRejected, PlatformUnavailable) as error:
+            self._job.warn(
+                f"The manifest could not be stored, so the next deploy uploads more than it has to: {error}"
+            )
+
+    async def record_after_failure(self, failure: BaseException) -> None:
+        """Keep what was achieved, so that the next deploy sends the rest only."""
+        if isinstance(failure, (LockLost, PlatformUnavailable)) or not self.uploaded:
+            return
+        if isinstance(failure, RequestRejected):  # maybe because the lock is lost
+            await self._lock.confirm()
+        if count := await self._record_progress():
+            self._job.ci.info(f"The manifest has {count:,} files; the next deploy uploads the rest")
+
+    async def _record_regularly(self) -> None:
+        pause = _RECORD_EVERY
+        while True:
+            await anyio.sleep(pause)
+            began = anyio.current_time()
+            try:
+                await self._record_progress()
+            except LockLost:
+                raise
+            except DeployError as error:
+                self._job.ci.debug(f"The manifest could not be stored in the middle of the upload: {error}")
+            pause = max(_RECORD_EVERY, 10 * (anyio.current_time() - began))
+
+    async def _record_progress(self) -> int:
+        """Store what is proved so far. Returns how many files that are."""
+        uploaded = dict(self.uploaded)  # before the listing: what is confirmed later may not be in it
+        listing = await self.listing()
+        found = manifests.entries(listing, proved=self._proved, uploaded=uploaded, before=self.plan.replaced)
+        await self._replace(found)
+        return len(found)
+
+    async def _stop_vouching(self, paths: set[str]) -> None:
+        """See to it that no manifest vouches for these paths any more.
+
+        Raises:
+            DeployError: when one may still do so: then nothing may be written.
+        """
+        self._proved = manifests.without(self._proved, paths)
+        if any(known is None or not known.keys().isdisjoint(paths) for known in self._vouched.values()):
+            try:
+                await self._replace(self._proved)
+            except (RequestRejected, PlatformUnavailable) as error:  # without one, all is uploaded next time
+                self._job.ci.debug(f"The manifest could not be stored: {error}")
+                await self._delete(self._vouched)
+
+    async def _replace(self, manifest: Manifest) -> None:
+        """Store a new manifest, if it vouches for anything, and delete all others."""
+        path = next((path for path, known in self._vouched.items() if known == manifest), None)
+        others = self._vouched.keys() - {path}
+        if manifest and path is None:
+            _require_time()
+            path = manifests.new_manifest_path()
+            self._vouched[path] = manifest  # even if the answer is lost
+            content = Bytes(manifests.render(manifest, app=self._job.app))
+            await self._manifest_writers.upload(
+                [Upload(path, content, "application/json")], lambda _upload: None
+            )
+        if others:
+            _require_time()
+            await self._delete(others)
+
+    async def _delete(self, paths: Iterable[str]) -> None:
+        def gone(path: str) -> None:
+            del self._vouched[path]
+
+        await self._manifest_writers.delete(tuple(paths), gone)
 
 
-def _list_paths(job: Job, what: str, paths: Sequence[str]) -> None:
-    """Fold the paths into a group. What is too much for anybody to read is for the debug log."""
-    if not paths:
-        return
-    with job.ci.group(f"{human_files(len(paths))} {what}"):
-        job.ci.info(*(f"  {path}" for path in paths[:_SHOWN_PATHS]))
-        if more := paths[_SHOWN_PATHS:]:
-            job.ci.info(f"  and {len(more):,} more (`log-level: debug` names them)")
-            job.ci.debug(*(f"  {path}" for path in more))
+def _require_time() -> None:
+    """Begin nothing whose answer can't be waited for: it might take effect when the lock is released.
 
-
-async def _change(job: Job, folder: Scan, changes: Changes, lock: DeployLock) -> None:
-    keep = keep_patterns(job.settings.keep)
-    plan = await _compare(job, folder, keep, exists=True)
-    changes.unchanged = len(plan.unchanged)
-    writers = job.platform.writers(
-        job.app, fence=lock.check, shield=job.shield, concurrency=job.settings.concurrency
-    )
-    update = ZoneUpdate(job, folder, keep, plan, lock, writers, changes)
-    if plan.uploads:
-        with job.phase("Upload"):
-            await _upload(update)
-    await anyio.to_thread.run_sync(check_unchanged, folder.files)
-    if plan.delete:
-        with job.phase("Delete"):
-            await update.delete(plan.delete)
-        job.ci.info(f"Deleted {len(plan.delete):,} stale {'file' if len(plan.delete) == 1 else 'files'}")
-    if plan.uploads or plan.delete or plan.old_manifests:
-        with job.phase("Verify and record"):
-            listing, now = await verify.ensure(update)
-            await incremental.record(update, listing, now=now)
-
-
-async def _compare(job: Job, folder: Scan, keep: Patterns, *, exists: bool) -> Plan:
-    """The plan. What it is made from is not kept: of many files, that is a lot of memory."""
-    listing = await job.client.list_files(job.app) if exists else []
-    evidence = await incremental.gather(job, folder, listing)
-    plan = make_plan(
-        folder,
-        listing,
-        hashes=evidence.hashes,
-        manifest=evidence.manifest,
-        manifest_path=incremental.path_of_manifest(job),
-        keep=keep,
-        delete_stale=job.settings.delete_stale,
-    )
-    kept = f", {len(plan.kept):,} kept" if plan.kept else ""
-    job.ci.info(
-        f"Plan: {len(plan.uploads):,} to upload ({human_bytes(plan.upload_bytes)}), "
-        f"{len(plan.delete):,} to delete, {len(plan.unchanged):,} unchanged{kept}"
-    )
-    for path in plan.unaddressable:
-        job.warn(f"The remote path {path!r} can't be addressed safely; it is left alone")
-    most = job.settings.max_deletes
-    if most is not None and len(plan.delete) > most:
-        _list_paths(job, "to delete", plan.delete)
-        raise ConfigurationError(
-            f"`max-deletes`: this deploy would delete {human_files(len(plan.delete))}, more than {most:,}",
-            hint="No file was written or deleted. If that is what you want, raise `max-deletes`; "
-            "if not, check what is in the folder, or add patterns to `keep`.",
-        )
-    return plan
-
-
-async def _upload(update: ZoneUpdate) -> None:
-    """Assets first, HTML last: no page goes live before what it refers to."""
-    plan, ci = update.plan, update.job.ci
-    began = anyio.current_time()
-    with start_progress(
-        len(plan.uploads), plan.upload_bytes, write=ci.info, terminal=ci.terminal
-    ) as progress:
-
-        def done(size: int) -> None:
-            progress.advance(files=1, nbytes=size)
-
-        await update.upload(plan.upload_assets, done)
-        await update.upload(plan.upload_pages, done)
-    taken = human_seconds(anyio.current_time() - began)
-    ci.info(f"Uploaded {human_files(len(plan.uploads))}, {human_bytes(plan.upload_bytes)} in {taken}")
-
-
-def _tell_of_the_end(job: Job, lock: DeployLock) -> None:
-    finalized = lock.finalized
-    if finalized is None:
-        job.warn("The deploy was finalized, but the platform's answer was lost: the deploy ID is not known")
-        return
-    if not finalized.deploy_id:
-        job.warn("The platform named no deploy ID when it finalized the deploy")
-    purged = ", CDN cache purged" if finalized.cache_purged else ""
-    job.ci.info(f"Finalized {finalized.deploy_id or 'the deploy'}{purged}")
-    if finalized.cache_purged is False:
-        job.warn("The platform did not purge the CDN cache: visitors may see the old version for a while")
+    Raises:
+        DeployTimedOut: when the time is almost over.
+    """
+    if anyio.current_effective_deadline() - anyio.current_time() < _ANSWER_TIME:
+        raise DeployTimedOut("there is no time left to store the manifest")

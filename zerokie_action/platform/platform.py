@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zerokie_action.http.clock import PlatformClock
 from zerokie_action.http.retry import InsistingClient, RetryingClient
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.requests import UPLOADS, Requests
@@ -41,7 +40,6 @@ class Platform:
             budget: the run's retries.
         """
         self.http = http
-        self.clock = PlatformClock()
         self._budget = budget
         self._requests = Requests(base, api_key)
         fetch = http.client.send

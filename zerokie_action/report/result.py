@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zerokie_action.text import one_line
 
@@ -15,24 +15,32 @@ SCHEMA_VERSION = 1
 """Of the JSON result, `docs/result.schema.json`. It grows when a reader of the older one could break."""
 
 
+class Uploaded(NamedTuple):
+    """One file that was uploaded: path, size in bytes, and `+` if it was new or `~` if it was there."""
+
+    path: str
+    size: int
+    sign: str = "+"
+
+
 @dataclass(slots=True)
 class Changes:
     """What really changed in the storage zone so far. Finalize sends exactly these counts.
 
     Attributes:
-        uploaded: path and size in bytes of every file that the platform confirmed.
+        uploaded: every file that the platform confirmed.
         deleted: paths that the platform confirmed as deleted.
         unchanged: how many files were proven to be unchanged.
     """
 
-    uploaded: list[tuple[str, int]] = field(default_factory=list)
+    uploaded: list[Uploaded] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
     unchanged: int = 0
 
     @property
     def bytes_uploaded(self) -> int:
         """Sum of the sizes of the uploaded files, in bytes."""
-        return sum(size for _, size in self.uploaded)
+        return sum(file.size for file in self.uploaded)
 
 
 @dataclass(slots=True)
@@ -93,12 +101,11 @@ def _redacted(value: Any, clean: Callable[[str], str]) -> Any:  # noqa: ANN401 t
         case dict():
             return {clean(str(key)): _redacted(item, clean) for key, item in value.items()}
         case Changes():
-            paths = "\n".join([*(path for path, _ in value.uploaded), *value.deleted])
+            paths = "\n".join([*(file.path for file in value.uploaded), *value.deleted])
             if clean(paths) == paths:  # all at once: there may be a hundred thousand
                 return value
-            return replace(
-                value, uploaded=_redacted(value.uploaded, clean), deleted=_redacted(value.deleted, clean)
-            )
+            uploaded = [file._replace(path=clean(file.path)) for file in value.uploaded]
+            return replace(value, uploaded=uploaded, deleted=_redacted(value.deleted, clean))
         case _:
             return value
 
@@ -158,7 +165,8 @@ def render_json(result: Result) -> str:
         "warnings": [one_line(warning) for warning in result.warnings],
         "notes": [one_line(note) for note in result.notes],
         "phases": [{"name": name, "seconds": _number(seconds)} for name, seconds in result.phases],
-        "uploaded": effect and [{"path": path, "bytes": size} for path, size in effect.uploaded],
+        "uploaded": effect
+        and [{"path": path, "bytes": size, "sign": sign} for path, size, sign in effect.uploaded],
         "deleted": effect and effect.deleted,
     }
     # Somebody will `cat` it in a GitHub step, whose runner obeys `##[command]` anywhere in a line.

@@ -139,7 +139,7 @@ def _changes(result: Result) -> Iterator[Markdown]:
     )
     if len(effect.uploaded) > _BIGGEST:
         biggest = sorted(effect.uploaded, key=itemgetter(1), reverse=True)[:_BIGGEST]
-        rows = ((markdown_code(path), human_bytes(size)) for path, size in biggest)
+        rows = ((markdown_code(file.path), human_bytes(file.size)) for file in biggest)
         yield _table(("Biggest files", "Size"), rows, right=(1,))
 
 
@@ -176,7 +176,9 @@ def _all_files(effect: Changes | None) -> Iterator[Markdown]:
     if effect is None or not (effect.uploaded or effect.deleted):
         return
     total = len(effect.uploaded) + len(effect.deleted)
-    uploads = (f"`+` {markdown_code(path)} ({human_bytes(size)})" for path, size in effect.uploaded)
+    uploads = (
+        f"`{sign}` {markdown_code(path)} ({human_bytes(size)})" for path, size, sign in effect.uploaded
+    )
     deletions = (f"`-` {markdown_code(path)}" for path in effect.deleted)
     yield Markdown(f"<details><summary>All {total:,} files</summary>")
     yield _bullets(islice(chain(uploads, deletions), _LISTED))

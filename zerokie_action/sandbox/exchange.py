@@ -50,13 +50,14 @@ class Exchange:
         return count
 
     def answering(self, send: Send) -> Send:
-        """Record the status that is really answered, and date the answer."""
+        """Record the status that is really answered, and date the answer if the platform does so."""
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
                 self.record.status = message["status"]
-                date = formatdate(self.platform.clock(), usegmt=True).encode()
-                message["headers"] = [*message.get("headers", ()), (b"date", date)]
+                if self.platform.dates:
+                    date = formatdate(self.platform.clock(), usegmt=True).encode()
+                    message["headers"] = [*message.get("headers", ()), (b"date", date)]
             await send(message)
 
         return answer

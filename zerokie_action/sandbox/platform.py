@@ -11,6 +11,7 @@ from zerokie_action.sandbox.domains import Domains
 from zerokie_action.sandbox.faults import Faults
 from zerokie_action.sandbox.locks import Locks
 from zerokie_action.sandbox.store import Store
+from zerokie_action.sandbox.times import timestamp
 from zerokie_action.sandbox.zone import Zone
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class Platform:
         rollout: Rollout | None = None,
         public_url: str = "",
         latency: float = 0.0,
+        last_modified: Callable[[float], str] = timestamp,
+        dates: bool = True,
     ) -> None:
         """Open or create the platform.
 
@@ -59,12 +62,16 @@ class Platform:
             rollout: how container apps come up.
             public_url: where the apps' URLs begin, when that is not the address that the server listens on.
             latency: seconds that every request to `/v1` and to the apps waits before anything else.
+            last_modified: how the listing writes the clock's times: zone, precision.
+            dates: whether answers have a `Date`.
         """
         self.clock = clock
         self.api_keys = frozenset(api_keys)
         self.base_url = ""
         self._public_url = public_url
         self.latency = latency
+        self.last_modified = last_modified
+        self.dates = dates
         self.requests: list[Record] = []
         self.faults = Faults()
         self.on_request: Hook | None = None

@@ -98,7 +98,11 @@ async def list_files(request: Request, name: str) -> Response:
     app = platform.apps.static(decode_segment(name))
     return JSONResponse(
         [
-            {"path": file.path, "length": file.length, "lastModified": timestamp(file.modified)}
+            {
+                "path": file.path,
+                "length": file.length,
+                "lastModified": platform.last_modified(file.modified),
+            }
             for file in platform.zone.list(app.name)
         ]
     )

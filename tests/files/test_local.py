@@ -7,10 +7,16 @@ from pathlib import Path
 import pytest
 
 from zerokie_action.errors import DeployFailed
-from zerokie_action.files.content import FileContent
-from zerokie_action.files.hashing import hash_file, hash_files
-from zerokie_action.files.reading import CHUNK_SIZE, read_chunks
-from zerokie_action.files.records import LocalFile
+from zerokie_action.files.local import (
+    CHUNK_SIZE,
+    FileContent,
+    Hashes,
+    LocalFile,
+    find_changes,
+    hash_file,
+    read_chunks,
+    stamp,
+)
 
 
 @pytest.fixture
@@ -21,7 +27,7 @@ def local(tmp_path: Path):
         path = tmp_path / name
         path.write_bytes(content)
         status = path.stat()
-        return LocalFile(name, str(tmp_path), status.st_size, status.st_mtime_ns)
+        return LocalFile(name, str(tmp_path), status.st_size, stamp(status))
 
     return write
 
@@ -55,9 +61,20 @@ def test_hashes(local, size):
 
 
 def test_many_hashes(local):
-    """One call for many files, by path."""
-    files = [local(name.encode(), name) for name in ("a", "b")]
-    assert hash_files(files) == {name: hashlib.sha256(name.encode()).hexdigest() for name in ("a", "b")}
+    """By path; a file that vanished has none."""
+    files = [local(name.encode(), name) for name in ("a", "b", "gone")]
+    source(files[-1]).unlink()
+    hashes = Hashes(files)
+    hashes.compute()
+    assert hashes.by_path == {name: hashlib.sha256(name.encode()).hexdigest() for name in ("a", "b")}
+
+
+def test_hashes_that_nobody_wants(local):
+    """Hashing ends before the next piece."""
+    hashes = Hashes([local(name.encode(), name) for name in "ab"])
+    hashes.stop()
+    hashes.compute()
+    assert hashes.by_path == {}
 
 
 def test_hashing_can_be_cancelled(local):
@@ -74,7 +91,7 @@ def test_hashing_can_be_cancelled(local):
     assert len(calls) == 3
     calls.clear()
     with pytest.raises(TimeoutError):
-        hash_files([local(b"", name) for name in "abcd"], check_cancelled=check_cancelled)
+        Hashes([local(b"", name) for name in "abcd"]).compute(check_cancelled)
 
 
 def test_content_of_an_upload_can_be_sent_again(local):
@@ -95,12 +112,6 @@ def shrink(path: Path) -> None:
     os.truncate(path, 1)
 
 
-def rewrite(path: Path) -> None:
-    status = path.stat()
-    path.write_bytes(bytes(status.st_size))
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
-
-
 def replace_by_a_folder(path: Path) -> None:
     path.unlink()
     path.mkdir()
@@ -112,9 +123,7 @@ def replace_by_a_fifo(path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [3, 3 * CHUNK_SIZE])
-@pytest.mark.parametrize(
-    "change", [grow, shrink, rewrite, Path.unlink, replace_by_a_folder, replace_by_a_fifo]
-)
+@pytest.mark.parametrize("change", [grow, shrink, Path.unlink, replace_by_a_folder, replace_by_a_fifo])
 def test_a_file_that_is_not_the_one_that_was_scanned(local, change, size):
     """It is noticed, whatever happened to it, and named."""
     file = local(pattern(size))
@@ -133,7 +142,7 @@ def test_a_file_that_vanished(local):
     assert str(caught.value) == "'a.bin' changed while it was deployed (No such file or directory)"
 
 
-@pytest.mark.parametrize("change", [grow, shrink, rewrite])
+@pytest.mark.parametrize("change", [grow, shrink])
 @pytest.mark.parametrize("size", [3 * CHUNK_SIZE, 3 * CHUNK_SIZE + 1])
 def test_a_body_is_never_completed_from_a_file_that_changed_meanwhile(local, change, size):
     """The last piece is not handed out, so that no upload of such a file can succeed."""
@@ -161,3 +170,63 @@ def test_no_descriptor_is_left_open(local):
     with pytest.raises(DeployFailed):
         hash_file(file)
     assert open_descriptors() == before
+
+
+# --- the directory is looked at again
+
+
+def changes(before: list[LocalFile], after: list[LocalFile]) -> list[str]:
+    """With the hashes of the first look."""
+    return find_changes(before, after, {"a": A, "b": B}.__getitem__)
+
+
+A, B = (hashlib.sha256(content).hexdigest() for content in (b"1", b"2"))
+
+
+def test_nothing_changed(local):
+    """Nothing is read: names, sizes and stamps are the same."""
+    files = [local(b"1", "a"), local(b"2", "b")]
+    source(files[0]).unlink()
+    assert changes(files, files) == []
+
+
+def test_names_and_sizes_decide_at_once(local):
+    """What was added, removed or has another size, by path; no content is read then."""
+    a, b = local(b"1", "a"), local(b"2", "b")
+    after = [b._replace(size=2), a._replace(path="c"), a._replace(path="0", stamp=0)]
+    assert changes([a, b], after) == [
+        "'0' was added",
+        "'a' was removed",
+        "'b' was edited",
+        "'c' was added",
+    ]
+
+
+@pytest.mark.parametrize("content", [b"1", b"x"])
+def test_only_the_stamp_differs(local, content):
+    """The content decides."""
+    before = [local(b"1", "a")]
+    after = [local(content, "a")._replace(stamp=0)]
+    assert changes(before, after) == ([] if content == b"1" else ["'a' was edited"])
+
+
+def test_the_same_file_in_another_place(local, tmp_path):
+    """The directory's name may lead elsewhere now: the content decides."""
+    before = [local(b"1", "a")]
+    (tmp_path / "new").mkdir()
+    local(b"2", "new/a")
+    moved = before[0]._replace(folder=str(tmp_path / "new"))
+    assert changes(before, [moved]) == ["'a' was edited"]
+
+
+def test_a_stamp_knows_time_and_inode(tmp_path):
+    """An edit that keeps length and mtime, and a file that took another's place, have new ones."""
+    path = tmp_path / "a"
+    path.write_bytes(b"1")
+    before = path.stat()
+    path.chmod(0o600)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    (tmp_path / "b").write_bytes(b"1")
+    os.utime(tmp_path / "b", ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert stamp(before) == stamp(before)
+    assert len({stamp(before), stamp(path.stat()), stamp((tmp_path / "b").stat())}) == 3

@@ -1,0 +1,214 @@
+"""A file of the folder: what the scan knows of it, and its content, read, hashed and sent.
+
+Whoever reads a file that was scanned notices when it is not that file any more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+from zerokie_action.errors import DeployFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator
+
+CHUNK_SIZE = 1024 * 1024
+
+# A FIFO that took the file's place would block the open; a regular file takes no notice of the flag.
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+
+
+class LocalFile(NamedTuple):
+    """A file to deploy, as it was when the folder was scanned.
+
+    Attributes:
+        path: where it goes on the platform: relative, `/` between the segments, not encoded.
+        folder: the one that was scanned.
+        size: in bytes.
+        stamp: another one says that the file may have changed (see `stamp`).
+    """
+
+    path: str
+    folder: str
+    size: int
+    stamp: int
+
+    @property
+    def source(self) -> bytes:
+        """The path to open; it may lead through links inside the folder."""
+        # Not as text: the locale's encoding need not be that of the file's name, which is UTF-8.
+        return b"%b/%b" % (os.fsencode(self.folder), self.path.encode())
+
+
+def stamp(status: os.stat_result) -> int:
+    """Return one number (a hundred thousand of them are in memory) for mtime, ctime and inode."""
+    return hash((status.st_mtime_ns, status.st_ctime_ns, status.st_ino))
+
+
+def read_chunks(file: LocalFile) -> Generator[bytes, None, None]:
+    """Yield the content in pieces of at most `CHUNK_SIZE` bytes, `file.size` bytes in all.
+
+    The last piece is handed out only after the file was found to have still the size that was scanned, so
+    that a body with a Content-Length is never completed from a longer one. What keeps its size is judged at
+    the end of the deploy, by its hash (`find_changes`): a time alone says nothing.
+
+    Raises:
+        DeployFailed: the file has another size than at the scan, vanished, or cannot be read.
+    """
+    try:
+        descriptor = os.open(file.source, _FLAGS)
+        try:
+            yield from _verified_chunks(file, descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise _changed(file, f" ({error.strerror})") from error
+
+
+def hash_file(file: LocalFile, *, check_cancelled: Callable[[], None] = lambda: None) -> str:
+    """Return the SHA-256 of the file, in hex.
+
+    `check_cancelled` is called before every megabyte; what it raises ends the hashing.
+
+    Raises:
+        DeployFailed: the file changed or vanished since the scan, or cannot be read.
+    """
+    check_cancelled()
+    digest = hashlib.sha256()
+    for chunk in read_chunks(file):
+        digest.update(chunk)
+        check_cancelled()
+    return digest.hexdigest()
+
+
+class FileContent:
+    """The bytes of one file.
+
+    Attributes:
+        sha256: hex digest of what was read by the last complete pass; empty before.
+    """
+
+    __slots__ = ("_file", "sha256")
+
+    def __init__(self, file: LocalFile) -> None:
+        self.sha256 = ""
+        self._file = file
+
+    @property
+    def size(self) -> int:
+        """Bytes, as scanned."""
+        return self._file.size
+
+    def chunks(self) -> Iterator[bytes]:
+        """The content from the beginning.
+
+        Raises:
+            DeployFailed: when the file is not what it was at the scan.
+        """
+        digest = hashlib.sha256()
+        for chunk in read_chunks(self._file):
+            digest.update(chunk)
+            yield chunk
+        self.sha256 = digest.hexdigest()
+
+
+class Hashes:
+    """SHA-256 of many files, computed in a worker thread while something else is waited for.
+
+    Attributes:
+        by_path: what is known so far, in hex. A file that changed or vanished has none.
+    """
+
+    def __init__(self, files: Iterable[LocalFile]) -> None:
+        self.by_path: dict[str, str] = {}
+        self._files = files
+        self._stopped = False
+
+    def compute(self, check_cancelled: Callable[[], None] = lambda: None) -> None:
+        """Hash until all is done, or nobody wants to know any more; runs in the calling thread."""
+
+        def check() -> None:
+            check_cancelled()
+            if self._stopped:
+                raise _Stopped
+
+        with suppress(_Stopped):
+            for file in self._files:
+                with suppress(DeployFailed):
+                    self.by_path[file.path] = hash_file(file, check_cancelled=check)
+
+    def stop(self) -> None:
+        """Nobody wants to know any more: hash nothing more, and forget what is known."""
+        self._stopped = True
+        self.by_path = {}
+
+
+class _Stopped(Exception):  # noqa: N818 - no error
+    """Nobody wants to know any more."""
+
+
+def find_changes(
+    before: Iterable[LocalFile],
+    after: Iterable[LocalFile],
+    sha256: Callable[[str], str],
+    *,
+    check_cancelled: Callable[[], None] = lambda: None,
+) -> list[str]:
+    """Compare two scans of a directory: by names and sizes; where only stamps differ, by content.
+
+    Args:
+        before: the first scan.
+        after: the second.
+        sha256: gives the hash of a path of the first scan, in hex.
+        check_cancelled: as for `hash_file`.
+
+    Returns:
+        What changed, sorted by path: `'index.html' was edited`.
+
+    Raises:
+        DeployFailed: a file changed or vanished since the second scan, or cannot be read.
+    """
+    left = {file.path: file for file in before}
+    changes: list[tuple[str, str]] = []
+    doubtful: list[LocalFile] = []
+    for file in after:
+        old = left.pop(file.path, None)
+        if old is None:
+            changes.append((file.path, "added"))
+        elif old.size != file.size:
+            changes.append((file.path, "edited"))
+        elif old != file:
+            doubtful.append(file)
+    changes += [(path, "removed") for path in left]
+    if not changes:
+        changes = [
+            (file.path, "edited")
+            for file in doubtful
+            if hash_file(file, check_cancelled=check_cancelled) != sha256(file.path)
+        ]
+    return [f"{path!r} was {what}" for path, what in sorted(changes)]
+
+
+def _verified_chunks(file: LocalFile, descriptor: int) -> Generator[bytes, None, None]:
+    left = file.size
+    while True:
+        chunk = os.read(descriptor, min(left, CHUNK_SIZE))
+        left -= len(chunk)
+        if left and chunk:
+            yield chunk
+            continue
+        if left or os.fstat(descriptor).st_size != file.size:
+            raise _changed(file)
+        if chunk:
+            yield chunk
+        return
+
+
+def _changed(file: LocalFile, why: str = "") -> DeployFailed:
+    return DeployFailed(
+        f"{file.path!r} changed while it was deployed{why}",
+        hint="Let the build finish before the deploy starts, then run the deploy again.",
+    )

@@ -1,0 +1,161 @@
+"""What a deploy has to change: the directory's hashes, the platform's listing and the manifest, compared."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+import anyio
+import anyio.to_thread
+from anyio.from_thread import check_cancelled
+
+from zerokie_action.errors import ConfigurationError
+from zerokie_action.files import manifest as manifests
+from zerokie_action.files.local import Hashes
+from zerokie_action.files.plan import make_plan
+from zerokie_action.http.client import MEGABYTE
+from zerokie_action.text import human_bytes, human_files, human_paths
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from zerokie_action.files.ignore import Patterns
+    from zerokie_action.files.local import LocalFile
+    from zerokie_action.files.manifest import Manifest, RemoteFile
+    from zerokie_action.files.plan import Plan
+    from zerokie_action.files.scan import Scan
+    from zerokie_action.operations.job import Job
+
+_LARGEST_MANIFEST = 512 * MEGABYTE
+_SHOWN_PLAIN = 20
+_SHOWN_FOLDED = 50
+
+
+class BackgroundHashes:
+    """The directory's hashes, computed in a thread while the network is waited for.
+
+    In one thread: from a warm cache a second one is no faster. `compute` runs in a task of its own.
+    """
+
+    def __init__(self, files: Sequence[LocalFile]) -> None:
+        self._hashes = Hashes(files)
+        self._done = anyio.Event()
+
+    async def compute(self) -> None:
+        """Hash all files, unless they are not wanted."""
+        await anyio.to_thread.run_sync(self._hashes.compute, check_cancelled)
+        self._done.set()
+
+    async def wait(self) -> Mapping[str, str]:
+        """SHA-256 by path, in hex, as soon as all of them are known."""
+        await self._done.wait()
+        return self._hashes.by_path
+
+    def forget(self) -> None:
+        """Nobody wants to know any more: leave processor and memory to the uploads."""
+        self._hashes.stop()
+
+
+class Comparison(NamedTuple):
+    """The plan, and what the zone's manifests say.
+
+    Attributes:
+        plan: what to change.
+        manifest: the one that counts: empty if there is none, `None` if what there is can't be relied on.
+        vouched: of each manifest that is listed, what it vouches for; `None` if that is not known.
+        keep: which remote paths stay, although the directory does not have them.
+    """
+
+    plan: Plan
+    manifest: Manifest | None
+    vouched: dict[str, Manifest | None]
+    keep: Patterns
+
+
+async def compare(
+    job: Job, folder: Scan, keep: Patterns, hashes: BackgroundHashes, *, exists: bool
+) -> Comparison:
+    """Make the plan, and tell it. The listing, which is long, is dropped.
+
+    Raises:
+        ConfigurationError: when the plan deletes more files than `max-deletes` allows.
+    """
+    with job.phase("Compare"):
+        listing = await job.client.list_files(job.app) if exists else []
+        vouched = await _read_manifests(job, listing)
+        manifest = _the_only_one(vouched)
+        known = await hashes.wait() if manifest and job.settings.incremental else {}
+        hashes.forget()
+    plan = make_plan(
+        folder,
+        listing,
+        hashes=known if job.settings.incremental else None,
+        manifest=manifest,
+        keep=keep,
+        delete_stale=job.settings.delete_stale,
+    )
+    _tell(job, plan)
+    _check_deletions(job, plan)
+    return Comparison(plan, manifest, vouched, keep)
+
+
+def _check_deletions(job: Job, plan: Plan) -> None:
+    most = job.settings.max_deletes
+    if most is not None and len(plan.delete) > most:
+        raise ConfigurationError(
+            f"`max-deletes`: this deploy would delete {human_files(len(plan.delete))}, more than {most:,}",
+            hint="No file was written or deleted. If that is what you want, raise `max-deletes`; "
+            "if not, check what is in the directory, or add patterns to `keep`.",
+        )
+
+
+async def _read_manifests(job: Job, listing: Sequence[RemoteFile]) -> dict[str, Manifest | None]:
+    """What each manifest that is listed vouches for. Of several none counts, so they are not read."""
+    found: dict[str, Manifest | None] = dict.fromkeys(
+        file.path for file in listing if manifests.is_manifest_path(file.path)
+    )
+    if len(found) == 1:
+        (path,) = found
+        # The API can't read a file; the app's own URL can.
+        data = await job.read_deployed(path, max_body=_LARGEST_MANIFEST)
+        found[path] = None if data is None else manifests.parse(data, app=job.app)
+    if found and _the_only_one(found) is None and job.settings.incremental:
+        many = f"There are {len(found)} manifests" if len(found) > 1 else "The manifest can't be read"
+        job.ci.info(f"{many}, so what earlier deploys uploaded is not known; uploading all files")
+    return found
+
+
+def _the_only_one(vouched: Mapping[str, Manifest | None]) -> Manifest | None:
+    """The manifest that counts (see `Comparison`)."""
+    if not vouched:
+        return {}
+    return next(iter(vouched.values())) if len(vouched) == 1 else None
+
+
+def _tell(job: Job, plan: Plan) -> None:
+    """Name the changes, folded where the log can: all of them, with the reasons, at `log-level: debug`."""
+    ci = job.ci
+    kept = f", {len(plan.kept):,} kept" if plan.kept else ""
+    line = (
+        f"Plan: {len(plan.uploads):,} to upload ({human_bytes(plan.upload_bytes)}), "
+        f"{len(plan.delete):,} to delete, {len(plan.unchanged):,} unchanged{kept}"
+    )
+    count = len(plan.uploads) + len(plan.delete)
+    shown = _SHOWN_FOLDED if ci.folds else _SHOWN_PLAIN
+    if not count:
+        ci.info(line)
+    elif ci.shows("debug"):
+        with ci.group(line):
+            ci.info(*(f"  {sign} {path} ({reason})" for sign, path, reason in plan.changes()))
+    else:
+        with ci.group(line):
+            ci.info(*(f"  {sign} {path}" for sign, path, _ in islice(plan.changes(), shown)))
+            if count > shown:
+                ci.info(f"  and {count - shown:,} more (`log-level: debug` names them)")
+    for path in plan.unaddressable:
+        job.warn(f"The remote path {path!r} can't be addressed safely; it is left alone")
+    if plan.foreign:
+        job.warn(
+            f"To be deleted, though no deploy of this action put it there: {human_paths(plan.foreign)}; "
+            "name in `keep` what has to stay"
+        )
