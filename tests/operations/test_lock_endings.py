@@ -114,7 +114,7 @@ def test_an_answer_to_finalize_that_was_lost(world: World, state: Path) -> None:
     world.platform.faults.add(Fault(Kind.RESET, *FINALIZE, after=True))
     outcome = world.run()
     assert outcome.exit_code == 0, outcome.log
-    assert ending(outcome) == [("POST finalize", None), ("POST finalize", 409)]
+    assert ending(outcome) == [("POST finalize", None), ("POST finalize", 409), ("PUT lock", 404)]
     assert "the deploy ID is not known" in outcome.log
     assert not state.exists()
 
@@ -331,7 +331,10 @@ def test_a_cancelled_run_whose_lock_goes_to_somebody_else(world: World, state: P
     ("fault", "says"),
     [
         (Fault(Kind.STATUS, *HEARTBEAT, status=403), "(403"),
-        (Fault(Kind.HANG, *HEARTBEAT, times=None), "holds the deploy lock: Confirming the deploy lock failed after "),
+        (
+            Fault(Kind.HANG, *HEARTBEAT, times=None),
+            "holds the deploy lock: Confirming the deploy lock failed after ",
+        ),
     ],
     ids=["refused", "no answer"],
 )

@@ -123,17 +123,17 @@ class Session:
             try:
                 finalized = await client.finalize(self.app, self.id, counts)
             except (RequestRejected, AuthenticationError) as error:
-                in_doubt = finalized is not None or ambiguous or error.ambiguous
-                if in_doubt and isinstance(error, RequestRejected) and error.status in {NOT_FOUND, CONFLICT}:
-                    return finalized  # an attempt before this one has released it
+                if finalized is not None and _says_that_there_is_no_lock(error):
+                    return finalized  # the one before had an effect, whatever the heartbeat says
                 if refusal is not None:
                     raise
                 refusal = error
+                ambiguous = ambiguous or error.ambiguous
             else:
                 if finalized.deploy_id:
                     return finalized
             if not await self._is_still_ours(client):
-                if finalized is not None:
+                if finalized is not None or ambiguous:
                     return finalized
                 raise LockLost(
                     f"The deploy lock was lost before finalize: {NOT_OURS}",
@@ -149,3 +149,7 @@ class Session:
             return await self._confirm(client)
         except RequestRejected:
             return False  # the platform has nothing of this session any more
+
+
+def _says_that_there_is_no_lock(error: DeployError) -> bool:
+    return isinstance(error, RequestRejected) and error.status in {NOT_FOUND, CONFLICT}

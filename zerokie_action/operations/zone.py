@@ -19,6 +19,7 @@ from zerokie_action.files.local import FileContent
 from zerokie_action.files.manifest import UploadRecord
 from zerokie_action.files.plan import by_path
 from zerokie_action.http.body import Bytes
+from zerokie_action.platform.requests import MANIFESTS, UPLOADS
 from zerokie_action.platform.upload import Upload
 from zerokie_action.report.result import Uploaded
 
@@ -61,13 +62,15 @@ class Zone:
         self._again: set[str] = set()
         self._vouched = comparison.vouched
         self._proved = comparison.manifest or {}
-        self._writers = self._new_writers(job.settings.concurrency)
+        self._writers = self._new_writers(UPLOADS, job.settings.concurrency)
         # Of their own: in a long upload the manifest does not wait until it is the only one left.
-        self._manifest_writers = self._new_writers(2)
+        self._manifest_writers = self._new_writers(MANIFESTS, 2)
 
-    def _new_writers(self, concurrency: int) -> Writers:
+    def _new_writers(self, kind: str, concurrency: int) -> Writers:
         job, lock = self._job, self._lock
-        return job.platform.writers(job.app, fence=lock.check, shield=job.shield, concurrency=concurrency)
+        return job.platform.writers(
+            job.app, kind=kind, fence=lock.check, shield=job.shield, concurrency=concurrency
+        )
 
     async def listing(self) -> Listing:
         """What the platform lists now, by path."""

@@ -32,6 +32,7 @@ from zerokie_action.platform.requests import (
     FINALIZE_TIMEOUT,
     LARGEST_LISTING,
     LISTING_TIMEOUT,
+    UPLOADS,
     app_target,
     domain_target,
     registry_auth,
@@ -186,10 +187,12 @@ class Client:
             files = [replace(file, path=file.path[1:]) for file in files]
         return files
 
-    async def put_file(self, name: str, path: str, content: bytes | Content, content_type: str) -> None:
+    async def put_file(
+        self, name: str, path: str, content: bytes | Content, content_type: str, *, kind: str = UPLOADS
+    ) -> None:
         """Store one file ("PUT /v1/apps/:name/files/{path}")."""
         body = Bytes(content) if isinstance(content, bytes) else content
-        request = self._requests.upload(name, path, body, content_type)
+        request = self._requests.upload(name, path, body, content_type, kind)
         await self._value(await self._sender.send(request, answers.nothing), app=name)
 
     async def delete_file(self, name: str, path: str) -> None:

@@ -47,7 +47,15 @@ class Platform:
         self.urgent = Client(self._requests, InsistingClient(fetch, budget))
         self.heartbeats = Client(self._requests, InsistingClient(fetch, budget, _HEARTBEAT_PAUSES))
 
-    def writers(self, app: str, *, fence: Callable[[], None], shield: Shield, concurrency: int) -> Writers:
+    def writers(
+        self,
+        app: str,
+        *,
+        kind: str = UPLOADS,
+        fence: Callable[[], None],
+        shield: Shield,
+        concurrency: int,
+    ) -> Writers:
         """What writes to the storage zone of a static app (see `Writers`)."""
         from zerokie_action.platform import upload  # noqa: PLC0415 - only for what has to be written
 
@@ -58,10 +66,11 @@ class Platform:
 
         return upload.Writers(
             app,
+            kind,
             client,
             notice=self._budget.tell,
             fence=fence,
-            progressed=self._budget.breaker(UPLOADS).progressed,
+            progressed=self._budget.breaker(kind).progressed,
             shield=shield,
             concurrency=concurrency,
         )

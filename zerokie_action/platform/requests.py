@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from zerokie_action.http.body import Content
     from zerokie_action.platform.models import Registry
 
-UPLOADS, DELETIONS = "Uploads", "Deletions"
+UPLOADS, DELETIONS, MANIFESTS = "Uploads", "Deletions", "Manifests"
 """Kinds of requests: each of the others is one by itself."""
 
 _REPEATABLE = {"GET", "PUT"}
@@ -84,7 +84,7 @@ class Requests:
         """A request about the deploy lock ("POST" and "PUT /v1/apps/:name/deploy/lock")."""
         return self(purpose, method, app_target(app, "/deploy/lock"), {"deploy_session_id": session})
 
-    def upload(self, app: str, path: str, content: Content, content_type: str) -> Request:
+    def upload(self, app: str, path: str, content: Content, content_type: str, kind: str) -> Request:
         """A request that stores a file ("PUT /v1/apps/:name/files/{path}"), read when it is sent."""
         target = file_target(app, path)
         length = {"Content-Type": content_type, "Content-Length": str(content.size)}
@@ -94,7 +94,7 @@ class Requests:
             headers=self._headers | length,
             stream=ContentStream(content),
             extensions=extensions(f"Uploading {path!r}", timeout=UPLOAD_TIMEOUT, repeatable=True)
-            | {KIND: UPLOADS},
+            | {KIND: kind},
         )
         return self._checked(request, target)
 

@@ -130,6 +130,7 @@ class Writers:
     def __init__(
         self,
         app: str,
+        kind: str,
         client: Callable[[AdaptiveLimiter, Around], Client],
         *,
         notice: Callable[[str], None],
@@ -141,6 +142,7 @@ class Writers:
         """Send nothing yet.
 
         Args:
+            kind: of the uploads: they share their fate in an outage.
             client: makes one for a worker, which is entered around each attempt.
             notice: told what happened to writes that were cut short, one line.
             fence: called before every attempt of every write, and before each piece of what is uploaded
@@ -150,6 +152,7 @@ class Writers:
             concurrency: upper bound on what runs at once; it adapts to the platform (see `AdaptiveLimiter`).
         """
         self._app = app
+        self._kind = kind
         self._client = client
         self._notice = notice
         self._fence = fence
@@ -166,7 +169,9 @@ class Writers:
 
         async def put(worker: _Worker, upload: Upload) -> None:
             content = worker.watched(upload.content)
-            await worker.client.put_file(self._app, upload.path, content, upload.content_type)
+            await worker.client.put_file(
+                self._app, upload.path, content, upload.content_type, kind=self._kind
+            )
             done(upload)
 
         await self._each(uploads, put)
