@@ -17,7 +17,7 @@ export PATH := $(CURDIR)/.venv/bin:$(NODE_TOOLS)/node_modules/.bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup demo test e2e lint lint-ci audit lowest format docs bench requirements clean
+.PHONY: help setup demo test servers e2e lint lint-ci audit lowest format docs bench requirements clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,8 +44,11 @@ setup: .venv/.synced ## Make .venv from uv.lock, as the other commands do when i
 demo: .venv/.synced ## Deploy a site and an image to a local platform (KEEP=1 leaves it running)
 	@$(BIN)/python examples/demo.py $(if $(KEEP),--keep)
 
-test: .venv/.synced ## Run the tests; those in containers only where an engine runs
+test: .venv/.synced ## Run the tests; those in containers or behind real servers only where there are such
 	@$(BIN)/pytest -n auto --dist worksteal $(ARGS)
+
+servers: .venv/.synced ## Run the tests behind real servers (nginx, haproxy, squid)
+	@ZEROKIE_SERVERS=required $(BIN)/pytest tests/servers $(ARGS)
 
 e2e: .venv/.synced-ci $(NODE_TOOLS)/.installed ## Run the tests in real containers, with act and gitlab-ci-local
 	@ZEROKIE_E2E=required $(BIN)/pytest tests/e2e $(ARGS)

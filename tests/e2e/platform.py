@@ -21,11 +21,12 @@ _PATIENCE = 30.0
 
 @dataclass(frozen=True)
 class Platform:
-    """`url` is the API's address."""
+    """`url` is the API's address, `data` the folder of all its state."""
 
     url: str
     process: subprocess.Popen[str]
     client: httpx.Client
+    data: Path
 
     @classmethod
     def start(cls, data: Path) -> Platform:
@@ -36,7 +37,7 @@ class Platform:
         assert process.stdout is not None
         url = process.stdout.readline().split()[-1]
         headers = {"authorization": f"Bearer {API_KEY}"}
-        return cls(url, process, httpx.Client(base_url=url, headers=headers, trust_env=False))
+        return cls(url, process, httpx.Client(base_url=url, headers=headers, trust_env=False), data)
 
     def stop(self) -> None:
         """End the process."""
@@ -79,6 +80,16 @@ class Platform:
         while not holds():
             assert time.monotonic() < deadline, self.state()["requests"]
             time.sleep(0.02)
+
+    def stored(self, app: str) -> dict[str, bytes]:
+        """A static app's files as they lie on the platform's disk: bytes by path."""
+        files = {str(file["path"]): file["blob"] for file in self.app(app)["files"]}
+        blobs = self.data / "blobs"
+        return {
+            path: (blobs / str(blob)).read_bytes()
+            for path, blob in files.items()
+            if not path.startswith(".zerokie/")
+        }
 
     def site(self, app: str) -> dict[str, bytes]:
         """What the world sees of a static app: bytes by path."""

@@ -1,0 +1,108 @@
+"""What the tests behind real servers share: a platform, folders to deploy, and a table of the wall times."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.platform import Platform
+from tests.servers.deploys import APP, Deploy, inputs, make_folder, require_deployed
+from tests.servers.nginx import Nginx
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.servers.deploys import Outcome
+
+    Start = Callable[..., Deploy]
+    Timed = Callable[[Outcome, float], None]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.servers)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.getreports(outcome)]
+    timed = [
+        report
+        for report in reports
+        if isinstance(report, pytest.TestReport) and "wall" in dict(report.user_properties)
+    ]
+    if timed:
+        terminalreporter.section("seconds by the wall clock")
+        terminalreporter.line(f"{'wall':>7} {'ideal':>7} {'retries':>8}  case")
+    for report in sorted(timed, key=lambda report: report.start):
+        case, times = report.nodeid.partition("::")[2], dict(report.user_properties)
+        terminalreporter.line(f"{times['wall']:7.1f} {times['ideal']:7.1f} {times['retries']:8}  {case}")
+
+
+@pytest.fixture
+def timed(record_property: Callable[[str, object], None]) -> Timed:
+    """Takes how a deploy ended, and its ideal seconds, for the table at the end."""
+
+    def take(outcome: Outcome, ideal: float) -> None:
+        record_property("wall", outcome.seconds)
+        record_property("ideal", ideal)
+        record_property("retries", outcome.result["retries_used"])
+
+    return take
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Iterator[Platform]:
+    """A platform with the static app `site`, which has no files yet."""
+    platform = Platform.start(tmp_path / "platform")
+    try:
+        platform.create(APP)
+        yield platform
+    finally:
+        platform.stop()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts deploys, and leaves none behind."""
+    deploys: list[Deploy] = []
+
+    def start(env: dict[str, str], prefix: tuple[str, ...] = ()) -> Deploy:
+        workspace = tmp_path / f"workspace-{len(deploys)}"
+        workspace.mkdir()
+        deploys.append(Deploy(workspace, env, prefix))
+        return deploys[-1]
+
+    yield start
+    for deploy in deploys:
+        deploy.close()
+
+
+@pytest.fixture(scope="session")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 3,000 files and an index."""
+    sizes = [500 + 37 * number % 3_500 for number in range(3_000)]
+    return make_folder(tmp_path_factory.mktemp("large") / "folder", sizes)
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 50 files and an index."""
+    return make_folder(tmp_path_factory.mktemp("small") / "folder", range(1_000, 51_000, 1_000))
+
+
+@pytest.fixture(scope="session")
+def undisturbed(large: Path, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """The deploy of the large folder through an nginx that nothing happens to."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    platform = Platform.start(folder / "platform")
+    try:
+        platform.create(APP)
+        with Nginx(platform.url) as nginx:
+            outcome = Deploy(folder, inputs(nginx.url, large)).wait()
+        require_deployed(outcome, platform, large)
+    finally:
+        platform.stop()
+    return outcome

@@ -1,0 +1,95 @@
+"""nginx in front of a platform."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from tests.servers.processes import Server
+
+if TYPE_CHECKING:
+    import trustme
+
+_CONFIGURATION = """
+daemon off;
+pid nginx.pid;
+worker_processes 1;
+events {{ worker_connections 1024; }}
+http {{
+  log_format seen '$status $request_method $request_uri $http_authorization';
+  access_log access.log seen;
+  client_body_temp_path body;
+  proxy_temp_path proxy;
+  fastcgi_temp_path fastcgi;
+  uwsgi_temp_path uwsgi;
+  scgi_temp_path scgi;
+  limit_req_zone $server_addr zone=requests:1m rate=200r/s;
+  upstream platform {{ server {upstream}; keepalive 64; }}
+  server {{
+    listen {listen};
+    {directives}
+    location / {{
+      proxy_pass http://platform;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+    }}
+  }}
+}}
+"""
+
+
+class Nginx(Server):
+    """nginx as a gateway.
+
+    Args:
+        upstream: the platform's URL.
+        directives: what is special about the gateway.
+        address: where it listens.
+        authority: signs a certificate for `host`; then it serves https.
+        host: the name that it has for clients, if not its address.
+    """
+
+    program = "nginx"
+    arguments = ("-p", ".", "-c", "nginx.conf", "-e", "error.log")
+
+    def __init__(
+        self,
+        upstream: str,
+        directives: str = "",
+        *,
+        address: str = "127.0.0.1",
+        authority: trustme.CA | None = None,
+        host: str = "",
+    ) -> None:
+        super().__init__()
+        self._upstream = urlsplit(upstream).netloc
+        self._directives = directives
+        self._address = address
+        self._authority = authority
+        self._host = host or address
+
+    @property
+    def url(self) -> str:
+        """The gateway's address, as its clients know it."""
+        return f"{'https' if self._authority else 'http'}://{self._host}:{self.port}"
+
+    def configure(self) -> None:
+        listen, directives = f"{self._address}:{self.port}", self._directives
+        if self._authority:
+            certificate = self._authority.issue_cert(self._host)
+            certificate.private_key_and_cert_chain_pem.write_to_path(str(self.folder / "server.pem"))
+            listen += " ssl"
+            directives += " ssl_certificate server.pem; ssl_certificate_key server.pem;"
+        text = _CONFIGURATION.format(upstream=self._upstream, listen=listen, directives=directives)
+        self.write("nginx.conf", text)
+
+    def reload(self) -> None:
+        """Let new workers take over; the old ones close what is idle."""
+        self.signal(signal.SIGHUP)
+
+    def seen(self, part: str = "") -> list[str]:
+        """The requests that were answered, a line each, as `200 PUT /path authorization`."""
+        log = self.folder / "access.log"
+        lines = log.read_text("utf-8").splitlines() if log.exists() else []
+        return [line for line in lines if part in line]

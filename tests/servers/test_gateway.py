@@ -1,0 +1,149 @@
+"""Deploys through a gateway that restarts, reloads, closes connections, limits, or refuses."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.servers.deploys import APP, inputs, make_folder, require_deployed, require_failed
+from tests.servers.haproxy import HAProxy
+from tests.servers.line import Line
+from tests.servers.nginx import Nginx
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.e2e.platform import Platform
+    from tests.servers.conftest import Start, Timed
+    from tests.servers.deploys import Outcome
+
+MARGIN = 30.0
+"""Seconds beside the ideal ones that a busy machine may take; the table at the end shows what it took."""
+
+LIMIT = """
+limit_req zone=requests burst=50 nodelay;
+limit_req_status 429;
+error_page 429 @later;
+location @later { add_header Retry-After 1 always; return 429; }
+"""
+"""200 requests a second with a bucket of 50, and how long to wait."""
+
+
+@pytest.mark.parametrize("gap", [3, 12, 40])
+def test_a_gateway_that_restarts(
+    platform: Platform, large: Path, undisturbed: Outcome, start: Start, timed: Timed, gap: int
+) -> None:
+    """A gateway that is gone for a while costs this while, and the log tells of it as of one event."""
+    with Nginx(platform.url) as nginx:
+        deploy = start(inputs(nginx.url, large))
+        deploy.wait_until(lambda: len(nginx.seen(" PUT ")) >= 1_000)
+        nginx.stop()
+        time.sleep(gap)
+        nginx.start()
+        outcome = deploy.wait()
+
+    timed(outcome, undisturbed.seconds + gap)
+    require_deployed(outcome, platform, large)
+    assert outcome.seconds < undisturbed.seconds + gap + MARGIN
+    assert outcome.result["retries_used"] > 0
+    assert outcome.log.count("\n") <= undisturbed.log.count("\n") + 6 + gap / 5
+
+
+def test_a_gateway_that_reloads(
+    platform: Platform, large: Path, undisturbed: Outcome, start: Start, timed: Timed
+) -> None:
+    """New configurations under load, whose old workers close connections, go unnoticed."""
+    with Nginx(platform.url) as nginx:
+        deploy = start(inputs(nginx.url, large))
+        deploy.wait_until(lambda: len(nginx.seen(" PUT ")) >= 500)
+        nginx.reload()
+        deploy.wait_until(lambda: len(nginx.seen(" PUT ")) >= 1_500)
+        nginx.reload()
+        outcome = deploy.wait()
+
+    timed(outcome, undisturbed.seconds)
+    require_deployed(outcome, platform, large)
+    assert outcome.seconds < undisturbed.seconds + MARGIN
+
+
+def test_connections_that_end_after_50_requests(
+    platform: Platform, large: Path, undisturbed: Outcome, start: Start, timed: Timed
+) -> None:
+    """A connection that the gateway ends when it said so is replaced; nothing is sent twice."""
+    with Nginx(platform.url, "keepalive_requests 50;") as nginx:
+        outcome = start(inputs(nginx.url, large)).wait()
+
+    timed(outcome, undisturbed.seconds)
+    require_deployed(outcome, platform, large)
+    assert outcome.result["retries_used"] == 0
+
+
+def test_a_gateway_that_ends_idle_connections(
+    platform: Platform, small: Path, start: Start, timed: Timed
+) -> None:
+    """A connection that the gateway has closed while we waited is replaced, and nothing counts as failed."""
+    theirs = {"deploy_session_id": "somebody-else"}
+    platform.client.post(f"/v1/apps/{APP}/deploy/lock", json=theirs).raise_for_status()
+    held = 4.0
+    with HAProxy(platform.url, {"http-request": 1.0, "http-keep-alive": 0.5}) as gateway:
+        deploy = start(inputs(gateway.url, small))
+        deploy.wait_until(lambda: len(platform.requests("POST", "/deploy/lock")) > 1)
+        time.sleep(held)
+        counts = {"files_uploaded": 0, "files_deleted": 0, "total_bytes": 0}
+        platform.client.post(f"/v1/apps/{APP}/deploy/finalize", json=theirs | counts).raise_for_status()
+        outcome = deploy.wait()
+
+    timed(outcome, held)
+    require_deployed(outcome, platform, small)
+    assert outcome.result["retries_used"] == 0
+
+
+@pytest.mark.parametrize("answered", [0, 1_000], ids=["first request", "uploads"])
+def test_a_gateway_that_hears_nothing_on_a_connection(
+    platform: Platform, large: Path, undisturbed: Outcome, start: Start, timed: Timed, answered: int
+) -> None:
+    """A 408, for a connection on which no request came in time, is a reason to send that request again."""
+    held = 2.0
+    with HAProxy(platform.url, {"http-request": 0.5}) as gateway, Line(gateway.port) as line:
+        deploy = start(inputs(line.url, large))
+        deploy.wait_until(lambda: len(gateway.seen()) >= answered)
+        line.hold(held)
+        outcome = deploy.wait()
+        refused = gateway.seen("408 ")
+
+    timed(outcome, undisturbed.seconds + held)
+    require_deployed(outcome, platform, large)
+    assert refused
+
+
+def test_a_limit_of_200_requests_a_second(
+    platform: Platform, tmp_path: Path, start: Start, timed: Timed
+) -> None:
+    """1,000 files through a limit, whose gateway says how long to wait, take about as long as they must."""
+    folder = make_folder(tmp_path / "folder", [1_000] * 999)
+    with Nginx(platform.url, LIMIT) as nginx:
+        outcome = start(inputs(nginx.url, folder, timeout="60s")).wait()
+        refused = nginx.seen("429 ")
+
+    timed(outcome, (1_000 - 50) / 200)
+    require_deployed(outcome, platform, folder)
+    assert refused
+    assert outcome.seconds < 25
+
+
+@pytest.mark.parametrize(("size", "shown"), [(2_000_000, "2.0 MB"), (40_000_000, "40.0 MB")])
+def test_a_file_that_is_too_large(
+    platform: Platform, tmp_path: Path, start: Start, timed: Timed, size: int, shown: str
+) -> None:
+    """A 413 is final: the file is sent once, and the error names it and its size."""
+    folder = make_folder(tmp_path / "folder", [1_000] * 20)
+    (folder / "film.mp4").write_bytes(bytes(size))
+    with Nginx(platform.url, "client_max_body_size 1m;") as nginx:
+        outcome = start(inputs(nginx.url, folder)).wait()
+        refused = [line.split()[:3] for line in nginx.seen("/film.mp4")]
+
+    timed(outcome, 0)
+    require_failed(outcome, platform, 4, "film.mp4", shown, "413")
+    assert refused == [["413", "PUT", f"/v1/apps/{APP}/files/film.mp4"]]

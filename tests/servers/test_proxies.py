@@ -1,0 +1,108 @@
+"""Deploys through squid, and deploys that must not go through it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.platform import API_KEY
+from tests.servers.deploys import inputs, require_deployed, require_failed
+from tests.servers.nginx import Nginx
+from tests.servers.squid import Squid
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import trustme
+
+    from tests.e2e.platform import Platform
+    from tests.servers.conftest import Start, Timed
+
+PASSWORD = "pass-5e1f"  # noqa: S105 - of a proxy that ends with its test
+PAGE = 'location = /health { return 200 "fine"; }'
+
+
+@pytest.mark.parametrize("user", ["", "robot"], ids=["open", "password"])
+def test_the_api_through_a_proxy(
+    platform: Platform,
+    small: Path,
+    authority: trustme.CA,
+    bundle: Path,
+    start: Start,
+    timed: Timed,
+    user: str,
+) -> None:
+    """Everything goes through tunnels of the proxy to a name that only it can resolve, with a private CA."""
+    password = PASSWORD if user else ""
+    with (
+        Nginx(platform.url, authority=authority, host="platform.test") as nginx,
+        Squid(user, password) as squid,
+    ):
+        login = f"{user}:{password}@" if user else ""
+        network = {"HTTPS_PROXY": squid.url.replace("://", f"://{login}"), "SSL_CERT_FILE": str(bundle)}
+        outcome = start(inputs(nginx.url, small) | network).wait()
+        seen, answered = squid.seen(), nginx.seen(f" Bearer {API_KEY}")
+
+    timed(outcome, 0.5)
+    require_deployed(outcome, platform, small)
+    assert set(seen) == {f"200 CONNECT platform.test:{nginx.port}"}
+    assert len(answered) > len(list(small.iterdir()))
+    assert PASSWORD not in outcome.log
+
+
+@pytest.mark.parametrize("user", ["", "robot"], ids=["open", "password"])
+def test_a_page_through_a_proxy(
+    platform: Platform, small: Path, start: Start, timed: Timed, user: str
+) -> None:
+    """A health check over http goes through the proxy without the API's key; the API on loopback does not."""
+    password = PASSWORD if user else ""
+    with Nginx(platform.url, PAGE, host="pages.test") as nginx, Squid(user, password) as squid:
+        login = f"{user}:{password}@" if user else ""
+        network = {"HTTP_PROXY": squid.url.replace("://", f"://{login}")}
+        page = f"{nginx.url}/health"
+        outcome = start(inputs(platform.url, small, health_check=page) | network).wait()
+        seen, answered = squid.seen(), nginx.seen()
+
+    timed(outcome, 0.5)
+    require_deployed(outcome, platform, small)
+    assert seen == [f"200 GET {page}"]
+    assert answered == ["200 GET /health -"]
+    assert PASSWORD not in outcome.log
+
+
+@pytest.mark.parametrize("login", ["", "robot:wrong-77c2@"], ids=["no password", "wrong password"])
+def test_a_proxy_that_does_not_know_us(
+    platform: Platform, small: Path, bundle: Path, start: Start, timed: Timed, login: str
+) -> None:
+    """A 407 is final: it is tried once, and the error names the proxy and what it wants."""
+    with Squid("robot", PASSWORD) as squid:
+        network = {"HTTPS_PROXY": squid.url.replace("://", f"://{login}"), "SSL_CERT_FILE": str(bundle)}
+        outcome = start(inputs("https://platform.test", small) | network).wait()
+        seen = squid.seen()
+
+    timed(outcome, 0)
+    require_failed(outcome, platform, 4, "407", "proxy")
+    assert re.search("password|credentials|user", f"{outcome.result['error']} {outcome.result['hint']}")
+    assert seen == ["407 CONNECT platform.test:443"]
+    assert "wrong-77c2" not in outcome.log
+
+
+@pytest.mark.parametrize(("host", "no_proxy"), [("127.0.0.1", None), ("localhost", "example.com")])
+def test_an_api_on_loopback_is_not_proxied(
+    platform: Platform, small: Path, start: Start, timed: Timed, host: str, no_proxy: str | None
+) -> None:
+    """Whatever the proxies' variables say, the proxy sees nothing of it: no request and no connection."""
+    with Squid() as squid:
+        names = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY")
+        network = dict.fromkeys(names, squid.url)
+        if no_proxy is not None:
+            network["NO_PROXY"] = no_proxy
+        url = platform.url.replace("127.0.0.1", host)
+        outcome = start(inputs(url, small) | network).wait()
+        seen = squid.seen()
+
+    timed(outcome, 0.5)
+    require_deployed(outcome, platform, small)
+    assert seen == []
