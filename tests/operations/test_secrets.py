@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.http.servers import fine, serve
 from tests.operations.containers import deploy, running_web
+from tests.support import timewarp
 from tests.support.world import API_KEY
 from zerokie_action.sandbox.faults import Fault, Kind
 
@@ -95,3 +97,48 @@ def test_the_key_on_an_unhealthy_page(world: World) -> None:
         outcome = deploy(world, health_check="/", health_check_timeout=1, summary_file=summary)
         assert outcome.exit_code == 10
         assert API_KEY[:4] not in seen(world, outcome), length
+
+
+class TestNobodyElseSeesTheKey:
+    """It goes to the API's origin, and only with requests to the API."""
+
+    def test_the_app_s_public_pages(self, world: World) -> None:
+        """The manifest is read there, and the health is checked, at the same host and port."""
+        world.run()
+        world.write({"more.html": b"x"})
+        outcome = world.run(health_check="/more.html")
+        assert outcome.exit_code == 0
+        pages = [record for record in outcome.requests if record.path.startswith("/_apps/")]
+        assert len(pages) >= 2
+        assert API_KEY not in str([page.headers for page in pages])
+
+    def test_where_the_app_redirects_to(self, world: World) -> None:
+        """A health check follows it, as any visitor."""
+        running_web(world)
+
+        async def check() -> None:
+            async with serve(fine) as other:
+                world.platform.set_page("web", 302, headers={"location": f"{other.url}/elsewhere"})
+                outcome = await world.arun(app="web", image="nginx:2", health_check="/")
+                assert outcome.exit_code == 0
+                (request,) = other.requests
+                assert request.target == "/elsewhere"
+                assert API_KEY.encode() not in request.head
+
+        timewarp.run(world.loop, check())
+
+    def test_where_the_api_redirects_to(self, world: World) -> None:
+        """Nobody follows that."""
+
+        async def deploy_once() -> None:
+            async with serve(fine) as other:
+                redirect = Fault(
+                    Kind.STATUS, path="/v1/", status=307, headers={"location": other.url}, times=None
+                )
+                world.platform.faults.add(redirect)
+                outcome = await world.arun()
+                assert outcome.exit_code == 4
+                assert "correct `api-url`" in outcome.outputs["hint"]
+                assert other.requests == []
+
+        timewarp.run(world.loop, deploy_once())
