@@ -54,6 +54,10 @@ class Platform:
         """Let something go wrong; see the sandbox's `Fault`."""
         self.client.post("/_sandbox/faults", json={"kind": kind, **fields}).raise_for_status()
 
+    def clear_faults(self) -> None:
+        """Let nothing go wrong any more."""
+        self.client.delete("/_sandbox/faults").raise_for_status()
+
     def create(self, app: str) -> None:
         """Create a static app."""
         self.client.post("/v1/apps", json={"name": app, "type": "static"}).raise_for_status()

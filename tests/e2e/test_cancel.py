@@ -78,7 +78,7 @@ def test_cancel_in_mid_upload(
 
 def test_cancel_while_the_platform_hangs(image: Image, platform: Platform, workspace: Path) -> None:
     """The release gives up in time and says until when the lock stays; the post step then releases it."""
-    platform.fault("hang", method="POST", path="/deploy/finalize", times=1)
+    platform.fault("hang", method="POST", path="/deploy/finalize", times=None)
     env = github.step(platform, workspace, app="site", directory="dist", create="true")
     with deploying(image, platform, workspace, env) as container:
         started = time.monotonic()
@@ -91,8 +91,21 @@ def test_cancel_while_the_platform_hangs(image: Image, platform: Platform, works
     assert "expires" in deploy.log
     assert platform.app("site")["lock"]
 
+    platform.clear_faults()
     post = clean_up(image, env, workspace)
     assert post.code == 0, post.log
+    assert platform.app("site")["lock"] is None
+
+
+def test_cancel_while_one_answer_does_not_come(image: Image, platform: Platform, workspace: Path) -> None:
+    """Finalize is sent again in the time that is left."""
+    platform.fault("hang", method="POST", path="/deploy/finalize", times=1)
+    env = github.step(platform, workspace, app="site", directory="dist", create="true")
+    with deploying(image, platform, workspace, env) as container:
+        container.signal(signal.SIGINT)
+        deploy = container.wait()
+
+    assert deploy.code == 128 + signal.SIGINT, deploy.log
     assert platform.app("site")["lock"] is None
 
 

@@ -42,3 +42,10 @@ async def add_fault(request: Request, fault: Fault) -> Response:
     """Add a fault; the body has the fields of `Fault`."""
     Exchange.of(request).platform.faults.add(fault)
     return Response(status_code=204)
+
+
+@router.delete("/faults", status_code=204)
+async def clear_faults(request: Request) -> Response:
+    """Remove all faults."""
+    Exchange.of(request).platform.faults.clear()
+    return Response(status_code=204)
