@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _PIECE = 64 * 1024
 """Bytes that the kernel takes at once; more is sent with an ear for an early response."""
+_LITTLE = 16 * 1024
+"""Bytes that are not worth waiting for: they have arrived by now, or never will."""
 _TIME_TO_LISTEN = 0.05
 _INTERIM = b"HTTP/1.1 1"
 
@@ -129,7 +131,7 @@ class _Stream(httpcore.AsyncNetworkStream):
                 raise httpcore.ReadError(str(error)) from error
             except TimeoutError as error:
                 before, unsent = unsent, self._unsent()
-                if unsent >= before:
+                if before <= _LITTLE or unsent >= before:
                     raise httpcore.ReadTimeout from error
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
