@@ -108,7 +108,7 @@ def test_a_lock_of_somebody_else(world: World, monkeypatch: pytest.MonkeyPatch, 
     assert world.platform.lock("site") == SESSION
 
 
-@pytest.mark.parametrize("before", [[], [Fault(Kind.RESET, *FINALIZE)]], ids=["clear", "unclear"])
+@pytest.mark.parametrize("before", [[], [Fault(Kind.RESET, *FINALIZE)]], ids=["clear", "ambiguous"])
 def test_a_release_that_is_refused(
     world: World, monkeypatch: pytest.MonkeyPatch, before: list[Fault]
 ) -> None:

@@ -4,7 +4,7 @@
     ├── ConfigurationError           2   wrong or missing inputs, unreadable folder, unsafe file
     ├── AuthenticationError          3   the platform answered 401
     ├── RequestRejected              4   400, 404, any other 4xx
-    ├── PlatformUnavailable          5   5xx, network, 429, with the retries spent
+    ├── PlatformUnavailable          5   no connection, 5xx or 429 for too long; an answer that makes no sense
     ├── LockHeld                     6   somebody else's lock outlasted `lock-timeout`
     ├── LockLost                     7   our lock was lost in the middle of the deploy
     ├── DeployFailed                 8   the app failed, says the platform; the directory changed meanwhile
@@ -64,7 +64,7 @@ class RequestRejected(DeployError):
 
 
 class PlatformUnavailable(DeployError):
-    """The platform could not be reached or could not answer, and the retries are spent.
+    """The platform could not be reached or did not answer, and it is no use to try on.
 
     Attributes:
         retry_after: seconds for which the platform asked not to be asked again; 0 when it did not.

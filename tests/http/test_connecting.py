@@ -1,4 +1,4 @@
-"""Reaching a server: both transports, with and without TLS."""
+"""Reaching a server: the client and its bare transport, with and without TLS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Both transports see the same in everything that a server can do, and both get over it."""
+"""The client and its bare transport see the same in everything that a server can do, and both get over it."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ async def test_spoken_to_while_idle(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_reset_in_the_middle_of_the_body(kind: str) -> None:
-    """A connection that breaks while the body is sent leaves the outcome unclear."""
+    """A connection that breaks while the body is sent leaves the outcome ambiguous."""
 
     async def handle(peer: Peer) -> None:
         await peer.head()

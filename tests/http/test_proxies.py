@@ -1,4 +1,4 @@
-"""Through a proxy: both transports, plain and through a tunnel."""
+"""Through a proxy: the client and its bare transport, plain and through a tunnel."""
 
 from __future__ import annotations
 
@@ -217,7 +217,7 @@ class TestTunnel:
             assert await outcome(carrier) == none(sent=False, final=True)
 
     async def test_the_origin_goes_away(self, kind: str, tls: ssl.SSLContext, bundle: Path) -> None:
-        """Once the request is through the tunnel, its loss is unclear."""
+        """Once the request is through the tunnel, its loss is ambiguous."""
 
         async def hang_up(peer: Peer) -> None:
             await peer.request()

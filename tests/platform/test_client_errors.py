@@ -157,7 +157,7 @@ class TestOddAnswers:
     )
     @pytest.mark.parametrize("name", [name for name in WITH_RECORDS if name != "lock"])
     async def test_no_record(self, name: str, body: bytes, words: str) -> None:
-        """A 2xx without the record of the reference may have come from anywhere: the outcome is unclear."""
+        """A 2xx without the record of the reference may have come from anywhere: the outcome is ambiguous."""
         if (name, body) in {("list apps", b"null"), ("list files", b"null")}:
             return  # a way of writing an empty list
         status = ENDPOINTS[name].answer[0]

@@ -35,7 +35,7 @@ async def acquire(session: Session, *, turn: Turn, state: LockState, shield: Shi
     """Ask for the lock until it is ours. However this ends, `state` knows whether it may be.
 
     Raises:
-        LockHeld: when somebody else's lock outlasts our patience.
+        LockHeld: when somebody else's lock outlasts `lock-timeout`.
         DeployError: when the platform refuses, or can't be reached.
     """
     state.asking(session.app, session.id)

@@ -1,4 +1,4 @@
-"""What the 2xx answers of the API say: one parser for each kind of them, for `Sender.send`.
+"""What the 2xx answers of the API say: one parser for each kind of them, for `RetryingClient.send`.
 
 All raise `Malformed` for what the reference does not describe: it may come from something in between.
 """

@@ -1,7 +1,7 @@
 """The platform's REST API: one method for each endpoint of `zerokie-api.txt`.
 
 Names in the docstrings are the headings of the reference. Every method repeats what may be
-repeated (see `retry`), knows what an ambiguous outcome means for its endpoint, and raises only
+repeated (see `http.retry`), knows what an ambiguous outcome means for its endpoint, and raises only
 errors of `zerokie_action.errors`.
 """
 

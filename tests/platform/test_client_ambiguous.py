@@ -156,7 +156,7 @@ class TestOneLostAnswer:
 
 @lost
 class TestNoRetriesLeft:
-    """What can be found out without a repetition is found out; else the error says that it is unclear."""
+    """What can be found out without a repetition is found out; else the error says that it is ambiguous."""
 
     async def test_lock(self, fault: Fault, sandbox: Platform) -> None:
         sandbox.faults.add(fault)
