@@ -113,6 +113,11 @@ class RetryBudget:
             self._breakers[kind] = CircuitBreaker(OutageLog(kind, self.tell))
         return self._breakers[kind]
 
+    def tell_counts(self) -> None:
+        """Say at the end what was counted and not told yet."""
+        for breaker in self._breakers.values():
+            breaker.log.tell_count()
+
 
 class _Attempts:
     """Makes single attempts, and says what came of them."""
@@ -248,18 +253,16 @@ class RetryingClient(_Attempts):
             try:
                 if in_doubt and recover and (value := await recover()) is not None:
                     return Reply(request.extensions[PURPOSE], 200, b"", value, ambiguous=True)
-                async with self._slot():
-                    if probe is None and breaker.is_open:
-                        continue  # it was closed while this one waited for its turn
-                    attempts += 1
-                    self._budget.used += attempts > 1
-                    with breaker.sending():
+                with breaker.sending():
+                    async with self._slot(probe):
+                        if probe is None and breaker.is_open:
+                            continue  # it was closed while this one waited for its turn
+                        attempts += 1
+                        self._budget.used += attempts > 1
                         async with (around or self._around)():
                             outcome = await self._attempt(
                                 _probing(request, probe), parse, ambiguous=ambiguous
                             )
-                    if isinstance(outcome, Failure) and outcome.throttled and self._limiter:
-                        self._limiter.throttled()
             finally:
                 breaker.release(probe)
             if isinstance(outcome, Reply):
@@ -268,6 +271,9 @@ class RetryingClient(_Attempts):
             in_doubt = outcome.ambiguous
             ambiguous = ambiguous or in_doubt
             alone = self._judge(outcome, breaker, probe)
+            if outcome.throttled and self._limiter and not alone and probe is None:
+                # Not for scattered failures: 1 % of them would take the number down to a quarter.
+                self._limiter.throttled()
             is_last = alone and retries == self._budget.retries
             if is_last or breaker.is_given_up or outcome.meaning is Meaning.FINAL:
                 if in_doubt and recover and (value := await recover()) is not None:
@@ -282,8 +288,8 @@ class RetryingClient(_Attempts):
                 await anyio.sleep(backoff(retries))
 
     @asynccontextmanager
-    async def _slot(self) -> AsyncIterator[None]:
-        if self._limiter is None:
+    async def _slot(self, probe: Probe | None) -> AsyncIterator[None]:
+        if self._limiter is None or probe:  # those that have all the slots may hang
             yield
         else:
             async with self._limiter:
