@@ -147,4 +147,4 @@ class Session:
         try:
             return await self._confirm(client)
         except RequestRejected:
-            return False  # the platform has nothing of this session any more
+            return True  # neither 404 nor 409: this is not about the lock
