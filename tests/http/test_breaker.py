@@ -309,16 +309,13 @@ class TestLog:
         kind.breaker.succeeded(probe)
         assert kind.lines == []
 
-    async def test_a_long_wait_is_told_at_once(self) -> None:
+    @pytest.mark.parametrize(("seconds", "lines"), [(4, 0), (45, 1)])
+    async def test_a_long_wait_is_told_at_once(self, seconds: float, lines: int) -> None:
         """Once, whatever the number of requests that are asked to; a short one is nobody's news."""
         kind = Kind()
         for _ in range(64):
-            kind.breaker.asked_to_wait(None, 4, REASON)
-        assert kind.lines == []
-        for _ in range(64):
-            kind.breaker.asked_to_wait(None, 45, REASON)
-        assert len(kind.lines) == 1
-        assert "asks to wait 45 s" in kind.lines[0]
+            kind.breaker.asked_to_wait(None, seconds, REASON)
+        assert ["asks to wait 45 s" in line for line in kind.lines] == [True] * lines
 
     async def test_scattered_failures_are_counted(self) -> None:
         """One line every few seconds, and one at the end for what was counted and not told."""

@@ -101,6 +101,7 @@ AGAIN = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"
 NO_NAME = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 RESET = ConnectionResetError(errno.ECONNRESET, "reset")
 
+LOST = because(httpx.ReadError(""), RESET)
 ERRORS: dict[str, tuple[httpx.TransportError, Meaning, bool]] = {
     # name: what happened, what it means, whether the request may have been sent
     "refused": (because(httpx.ConnectError(""), ConnectionRefusedError()), DOWN, False),
@@ -113,7 +114,7 @@ ERRORS: dict[str, tuple[httpx.TransportError, Meaning, bool]] = {
     "TLS version": (because(httpx.ConnectError(""), tls("UNSUPPORTED_PROTOCOL")), FINAL, False),
     "no TLS at all": (because(httpx.ConnectError(""), tls("WRONG_VERSION_NUMBER")), FINAL, False),
     "TLS broke off": (because(httpx.ConnectError(""), tls("UNEXPECTED_EOF_WHILE_READING")), DOWN, False),
-    "reset": (because(httpx.ReadError(""), RESET), DOWN, True),
+    "reset": (LOST, DOWN, True),
     "reset while sending": (because(httpx.WriteError(""), RESET), DOWN, True),
     "silence": (httpx.ReadTimeout(""), DOWN, True),
     "silence while sending": (httpx.WriteTimeout(""), DOWN, True),
@@ -131,6 +132,13 @@ def test_no_response(name: str) -> None:
     failed = failure.of_error(error)
     assert (failed.meaning, failed.ambiguous, failed.retry_after) == (meaning, sent, None)
     assert failed.throttled is isinstance(error, httpx.ConnectTimeout)
+
+
+def test_a_proxy_s_login_is_a_refusal() -> None:
+    """Like any 407, it has its own exit code."""
+    error, _, _ = ERRORS["the proxy wants a login"]
+    assert failure.of_error(error).status == 407
+    assert failure.of_error(LOST).status is None
 
 
 def test_each_final_one_says_what_to_do() -> None:

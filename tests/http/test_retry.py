@@ -7,12 +7,13 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.lowlevel
 import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zerokie_action.errors import PlatformUnavailable
+from zerokie_action.errors import PlatformUnavailable, RequestRejected
 from zerokie_action.http.client import PURPOSE, extensions
 from zerokie_action.http.limiter import AdaptiveLimiter
 from zerokie_action.http.retry import (
@@ -34,7 +35,7 @@ LOST = httpx.ReadError("the connection was reset")
 REFUSED = httpx.ConnectError("connection refused")
 UNTRUSTED = httpx.ConnectError("the server's TLS certificate is not trusted (expired)")
 UNTRUSTED.__cause__ = ssl.SSLCertVerificationError(1, "expired")
-PURPOSES = "Listing the apps"
+USUAL_PURPOSE = "Listing the apps"
 Step = httpx.Response | httpx.TransportError
 
 
@@ -47,10 +48,9 @@ def status(code: int, body: bytes = b"", **headers: str) -> httpx.Response:
 FINE = status(200, b"fine")
 
 
-def request(method: str = "GET", **more: Any) -> httpx.Request:
-    return httpx.Request(
-        method, "https://api.test/v1/apps", extensions=extensions(PURPOSES, timeout=30) | more
-    )
+def request(method: str = "GET", more: dict[str, Any] | None = None) -> httpx.Request:
+    usual = extensions(USUAL_PURPOSE, timeout=30)
+    return httpx.Request(method, "https://api.test/v1/apps", extensions=usual | (more or {}))
 
 
 class Script:
@@ -115,7 +115,7 @@ async def others_that_work(budget: RetryBudget, every: float = 0.1) -> AsyncIter
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(work)
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
         yield
         tasks.cancel_scope.cancel()
 
@@ -136,7 +136,7 @@ class TestWhatIsRepeated:
     @pytest.mark.parametrize("code", [301, 307, 401, 407, 413, 414, 415, 431, 501, 505])
     async def test_final_statuses(self, code: int) -> None:
         script = Script(status(code, b"no"))
-        assert await send(script) == Reply(PURPOSES, code, b"no", None)
+        assert await send(script) == Reply(USUAL_PURPOSE, code, b"no", None)
         assert len(script.attempts) == 1
 
     @pytest.mark.parametrize("code", [400, 403, 404, 409, 422])
@@ -149,7 +149,7 @@ class TestWhatIsRepeated:
     async def test_what_is_expected(self) -> None:
         """Some statuses are an answer whatever the body: what is deleted may be gone."""
         script = Script(status(404, b"<html>"))
-        assert (await send(script, request=request(**{EXPECTED: {404}}))).status == 404
+        assert (await send(script, request=request("GET", {EXPECTED: {404}}))).status == 404
         assert len(script.attempts) == 1
 
     async def test_what_can_t_get_better(self) -> None:
@@ -159,6 +159,14 @@ class TestWhatIsRepeated:
         assert "1 attempt" in str(error)
         assert "not trusted" in str(error)
         assert "SSL_CERT_FILE" in error.hint
+
+    async def test_a_proxy_that_wants_a_login(self) -> None:
+        """It is a refusal, and no reason to wait."""
+        script = Script(httpx.ProxyError("the proxy refused a tunnel (407 Login)"))
+        with pytest.raises(RequestRejected, match="407 Login") as caught:
+            await send(script)
+        assert (caught.value.status, len(script.attempts)) == (407, 1)
+        assert "user:password" in caught.value.hint
 
     async def test_an_answer_that_makes_no_sense(self) -> None:
         """A 2xx that is not what the reference describes may come from something in between."""
@@ -197,7 +205,7 @@ class TestAmbiguous:
         async def recover() -> bytes | None:
             return found.pop(0)
 
-        assert await send(script, recover=recover) == Reply(PURPOSES, 200, b"", b"there", ambiguous=True)
+        assert await send(script, recover=recover) == Reply(USUAL_PURPOSE, 200, b"", b"there", ambiguous=True)
         assert len(script.attempts) == 4
 
     async def test_recovery_at_the_end(self) -> None:
@@ -272,7 +280,7 @@ class TestOutage:
     ) -> None:
         """Little at first, where it is harmless: a finalize that is cut short may have worked."""
         script = Script(LOST, LOST, LOST, FINE)
-        await send(script, request=request(method, **more))
+        await send(script, request=request(method, more))
         assert [one.extensions["timeout"]["read"] for one in script.requests] == seconds
 
     async def test_given_up(self) -> None:
@@ -297,7 +305,7 @@ class TestOutage:
         await gives_up(Script(REFUSED), budget)
         script = Script(FINE)
         began = anyio.current_time()
-        await send(script, budget, request=request(**{PURPOSE: "Deleting"}))
+        await send(script, budget, request=request("GET", {PURPOSE: "Deleting"}))
         assert anyio.current_time() == began
 
     async def test_a_new_request_waits_as_well(self) -> None:

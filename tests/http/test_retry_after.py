@@ -42,7 +42,7 @@ class TestRetryAfter:
         ],
     )
     def test_forms(self, text: str, expected: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Seconds and all forms of a date, whatever the local time zone; all else, and what is over, is none."""
+        """Seconds and all forms of a date, in any local time zone; all else, and what is over, is none."""
         monkeypatch.setattr(time, "time", lambda: float(NOW))
         monkeypatch.setenv("TZ", "America/New_York")
         time.tzset()

@@ -140,7 +140,7 @@ class CircuitBreaker:
     def progressed(self) -> None:
         """The bytes of a large body move: the platform is there.
 
-        Those of a probe say nothing: the kernel takes some of any body, and a gateway all of it before its 503.
+        Those of a probe say nothing: the kernel takes some of any body, and a gateway all before its 503.
         """
         if self._probe is None:
             self._failing_since = None

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import anyio
 import httpx
 
-from zerokie_action.errors import PlatformUnavailable
+from zerokie_action.errors import PlatformUnavailable, RequestRejected
 from zerokie_action.http import failure
 from zerokie_action.http.breaker import GIVE_UP_AFTER, LONGEST_EXCUSE, CircuitBreaker
 from zerokie_action.http.client import PURPOSE
@@ -186,18 +186,25 @@ class InsistingClient(_Attempts):
 
         Raises:
             PlatformUnavailable: a failure is final.
+            RequestRejected: a proxy wants a login.
         """
         log = self._budget.breaker(_kind(request)).log
+        began = anyio.current_time()
+        attempts = 0
         ambiguous = False
         while True:
+            attempts += 1
             left = anyio.current_effective_deadline() - anyio.current_time()
             outcome = await self._attempt(_within(request, left / 2), parse, ambiguous=ambiguous)
             if isinstance(outcome, Reply):
+                log.over()
                 return outcome
             if outcome.meaning is Meaning.FINAL:
-                raise _gave_up(request, outcome, 1, ambiguous=ambiguous, waited=False)
+                raise _gave_up(request, outcome, attempts, ambiguous=ambiguous, waited=False)
             ambiguous = ambiguous or outcome.ambiguous
-            log.scattered(outcome.reason)
+            log.lost()
+            if attempts > 1:
+                log.still_down(anyio.current_time() - began, outcome.reason)
             self._budget.used += 1
             await anyio.sleep(random.uniform(*self._pauses))  # noqa: S311 - no secret
 
@@ -244,6 +251,7 @@ class RetryingClient(_Attempts):
 
         Raises:
             PlatformUnavailable: when it is no use to try on.
+            RequestRejected: a proxy wants a login.
         """
         breaker = self._budget.breaker(_kind(request))
         attempts = retries = 0
@@ -363,7 +371,10 @@ def _wait_is_too_long(request: httpx.Request, failed: Failure, *, ambiguous: boo
 
 def _gave_up(
     request: httpx.Request, failed: Failure, attempts: int, *, ambiguous: bool, waited: bool
-) -> PlatformUnavailable:
+) -> PlatformUnavailable | RequestRejected:
+    if failed.status is not None:
+        message = f"{request.extensions[PURPOSE]} was refused: {failed.reason}"
+        return RequestRejected(message, status=failed.status, hint=failed.hint)
     times = "1 attempt" if attempts == 1 else f"{attempts} attempts"
     after = f"{times}, and {human_seconds(GIVE_UP_AFTER)} without any success" if waited else times
     return PlatformUnavailable(
