@@ -172,6 +172,7 @@ async def _work(run: _Run, settings: Settings, shield: Shield) -> None:
                 await _operate(job)
                 result.status = "planned" if settings.dry_run else _DONE[settings.operation]
             finally:
+                budget.tell_counts()
                 result.retries_used = budget.used
     if limit.cancelled_caught:
         raise DeployTimedOut(

@@ -61,9 +61,9 @@ class Scenario:
         with self.world(loop, folder) as world:
             return self.run(world).requests
 
-    def run(self, world: World) -> Outcome:
+    def run(self, world: World, **more: object) -> Outcome:
         """The run under test."""
-        return world.run(**self.inputs)
+        return world.run(**self.inputs | more)
 
 
 def _empty_app(world: World) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextlib import AsyncExitStack
 
 import anyio
 import pytest
@@ -12,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from zerokie_action.http.limiter import Pace
+from zerokie_action.http.limiter import AdaptiveLimiter
 
 
 class Workers(RuleBasedStateMachine):
-    """Any order of beginnings, ends, successes and push-backs."""
+    """Any order of beginnings, ends, successes and throttling."""
 
     loop: asyncio.AbstractEventLoop | None = None
 
@@ -24,7 +23,7 @@ class Workers(RuleBasedStateMachine):
     def start(self) -> None:
         self.loop = asyncio.new_event_loop()
         self.bound = 6
-        self.pace = Pace(self.bound)
+        self.limiter = AdaptiveLimiter(self.bound)
         self.waiting: deque[asyncio.Task[None]] = deque()
         self.running: list[asyncio.Event] = []
 
@@ -42,7 +41,7 @@ class Workers(RuleBasedStateMachine):
     @rule()
     def begin(self) -> None:
         async def work() -> None:
-            async with self.pace:
+            async with self.limiter:
                 end = asyncio.Event()
                 self.running.append(end)
                 await end.wait()
@@ -60,17 +59,17 @@ class Workers(RuleBasedStateMachine):
         self.pop(which)
         self.settle()
         if well:
-            before = self.pace.limit
-            self.pace.succeeded()
-            assert before <= self.pace.limit <= before + 1
+            before = self.limiter.limit
+            self.limiter.succeeded()
+            assert before <= self.limiter.limit <= before + 1
             self.settle()
 
     @precondition(lambda self: self.running)
     @rule()
-    def push_back(self) -> None:
-        before = self.pace.limit
-        self.pace.pushed_back()
-        assert self.pace.limit in {before, max(1.0, before / 2)}
+    def throttle(self) -> None:
+        before = self.limiter.limit
+        self.limiter.throttled()
+        assert self.limiter.limit in {before, max(1, before // 2)}
         self.settle()
 
     @precondition(lambda self: len(self.waiting) > len(self.running))
@@ -81,12 +80,12 @@ class Workers(RuleBasedStateMachine):
 
     @invariant()
     def in_bounds(self) -> None:
-        assert 1 <= self.pace.limit <= self.bound
+        assert 1 <= self.limiter.limit <= self.bound
 
     @invariant()
     def nobody_waits_in_vain(self) -> None:
         """Whoever has room is in: no wake-up is lost."""
-        room = int(self.pace.limit) - len(self.running)
+        room = int(self.limiter.limit) - len(self.running)
         assert room <= 0 or len(self.waiting) == len(self.running)
 
     def teardown(self) -> None:
@@ -104,17 +103,17 @@ TestAnyOrder.settings = settings(deadline=None, max_examples=50)
 
 async def test_the_limit_holds() -> None:
     """Never more run than may, and everybody's turn comes."""
-    pace = Pace(4)
+    limiter = AdaptiveLimiter(4)
     running = most = done = 0
 
     async def work() -> None:
         nonlocal running, most, done
-        async with pace:
+        async with limiter:
             running += 1
             most = max(most, running)
             await anyio.sleep(1)
             running -= 1
-        pace.succeeded()
+        limiter.succeeded()
         done += 1
 
     async with anyio.create_task_group() as tasks:
@@ -123,52 +122,59 @@ async def test_the_limit_holds() -> None:
     assert (most, done) == (4, 50)
 
 
-async def test_one_push_back_of_many_requests_counts_once() -> None:
-    """Requests that were under way when the pace fell can't have noticed: they do not halve it again."""
-    pace = Pace(64)
-    async with AsyncExitStack() as earlier:
+async def test_throttling_of_many_requests_counts_once() -> None:
+    """Requests that were under way when the limiter fell can't have noticed: they do not halve it again."""
+    limiter = AdaptiveLimiter(64)
+    end = anyio.Event()
+
+    async def work() -> None:
+        async with limiter:
+            await end.wait()
+
+    async with anyio.create_task_group() as tasks:
         for _ in range(8):
-            await earlier.enter_async_context(pace)
+            tasks.start_soon(work)
+        await anyio.sleep(1)
         for _ in range(8):
-            pace.pushed_back()
-        assert pace.limit == 32
-    async with pace:
-        pace.pushed_back()
-        assert pace.limit == 16
+            limiter.throttled()
+        assert limiter.limit == 32
+        end.set()
+    limiter.throttled()
+    assert limiter.limit == 16
 
 
 async def test_it_grows_back() -> None:
     """By one for each round of successes, up to the bound."""
-    pace = Pace(8)
-    async with pace:
-        pace.pushed_back()
+    limiter = AdaptiveLimiter(8)
+    async with limiter:
+        limiter.throttled()
     for _ in range(4):
-        pace.succeeded()
-    assert 4.5 < pace.limit <= 5
+        limiter.succeeded()
+    assert limiter.limit in {4, 5}
     for _ in range(100):
-        pace.succeeded()
-    assert pace.limit == 8
+        limiter.succeeded()
+    assert limiter.limit == 8
 
 
 @settings(deadline=None)
 @given(st.integers(1, 256), st.lists(st.booleans(), max_size=300))
 def test_always_in_bounds(bound: int, answers: list[bool]) -> None:
     """Whatever the platform answers, at least one runs and never more than asked for."""
-    pace = Pace(bound)
+    limiter = AdaptiveLimiter(bound)
     for well in answers:
-        (pace.succeeded if well else pace.pushed_back)()
-        assert 1 <= pace.limit <= bound
+        (limiter.succeeded if well else limiter.throttled)()
+        assert 1 <= limiter.limit <= bound
 
 
 async def test_a_turn_ends_with_an_error() -> None:
     """An error, or a cancellation, gives the room back."""
-    pace = Pace(1)
+    limiter = AdaptiveLimiter(1)
     with pytest.raises(LookupError):
-        async with pace:
+        async with limiter:
             raise LookupError
     with anyio.move_on_after(1):
-        async with pace:
+        async with limiter:
             await anyio.sleep_forever()
     with anyio.fail_after(1):
-        async with pace:
+        async with limiter:
             pass

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from zerokie_action.http import failure
 from zerokie_action.http.body import Bytes, ContentStream
 from zerokie_action.http.client import HEADERS, Http, extensions
-from zerokie_action.http.errors import is_final, may_have_been_sent
 from zerokie_action.http.network import Network
 
 if TYPE_CHECKING:
@@ -96,7 +96,8 @@ async def outcome(carrier: Carrier, call: Call | None = None) -> Outcome:
     try:
         response = await carrier.send(call or put())
     except httpx.TransportError as error:
-        return none(sent=may_have_been_sent(error), final=is_final(error))
+        failed = failure.of_error(error)
+        return none(sent=failed.ambiguous, final=failed.meaning is failure.Meaning.FINAL)
     return response.status_code, response.content
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pytest
 
     from zerokie_action.sandbox.records import Record
+    from zerokie_action.sandbox.server import Server
 
 API_KEY = "sandbox-key"
 _LIVES_ON = 1.5
@@ -66,13 +67,19 @@ class Outcome:
 
 @dataclass
 class World:
-    """Everything that a test needs. `env` is what every run gets besides its own inputs."""
+    """Everything that a test needs.
+
+    Attributes:
+        env: what every run gets besides its own inputs.
+        server: what serves the platform to the run that goes on.
+    """
 
     folder: Path
     platform: Platform
     loop: timewarp.TimeWarpLoop
     signals: Signals = field(default_factory=Signals)
     env: dict[str, str] = field(default_factory=dict)
+    server: Server | None = None
 
     def write(self, files: Mapping[str, bytes]) -> None:
         """Make the folder hold exactly these files."""
@@ -115,6 +122,7 @@ class World:
         log = io.StringIO()
         first, began = len(self.platform.requests), self.loop.now
         async with serve(self.platform) as server:
+            self.server = server
             env = self.environment(server.url, output_file=output, **inputs)
             code = await carry_out(env, Network(env), self.signals, log)
             ended = self.loop.now

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from zerokie_action.text import human_seconds
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -32,6 +34,8 @@ _PROBE_PAUSES = (0.5, 1.0, 2.0, 5.0)
 _PROBE_TIMEOUTS = (5.0, 10.0)
 _FIRST_WAIT = 1.0
 _LONGEST_WAIT = 30.0
+_LONG_WAIT = 5.0
+"""Seconds that the platform asks to wait, and that a user wants to know of."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +119,7 @@ class CircuitBreaker:
 
     @contextmanager
     def sending(self) -> Iterator[None]:
-        """Around an attempt: it is under way. What came of it is told after that."""
+        """Around an attempt and its wait for a turn: it is under way. What came of it is told after that."""
         self._under_way += 1
         try:
             yield
@@ -134,8 +138,13 @@ class CircuitBreaker:
             self._notify()
 
     def progressed(self) -> None:
-        """The bytes of a large body move: the platform is there."""
-        self._failing_since = None
+        """The bytes of a large body move: the platform is there.
+
+        Those of a probe say nothing: the kernel takes some of any body, and a gateway all before its 503.
+        """
+        if self._probe is None:
+            self._failing_since = None
+            self._excused = 0.0
 
     def failed(self, probe: Probe | None, reason: str) -> bool:
         """The platform is down, as far as this request can tell.
@@ -150,7 +159,7 @@ class CircuitBreaker:
         if probe is not None:
             self._probes += 1
             self._schedule_probe()
-            self.log.probe_failed(now - self._failing_since, reason)
+            self.log.still_down(now - self._failing_since, reason)
         elif not self._is_open:
             if self._failures < _FAILURES and self._under_way:
                 return True
@@ -168,13 +177,19 @@ class CircuitBreaker:
             self._open()
         elif probe is None and seconds is None:
             return  # it was sent before the gate was closed: the same event
+        longer = 0.0
         if seconds is None:
             seconds = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0**self._busy_events)
             self._busy_events += 1
         else:
-            more = now + seconds - max(now, self._wait_until)
-            self._excused = min(LONGEST_EXCUSE, self._excused + max(0.0, more))
-            self.log.asked_to_wait(seconds, reason)
+            longer = max(0.0, now + seconds - max(now, self._wait_until))
+            self._excused = min(LONGEST_EXCUSE, self._excused + longer)
+            if seconds >= _LONG_WAIT:
+                reason = f"{reason}, and asks to wait {human_seconds(seconds)}"
+        if probe is not None:
+            self._probe_at = now + _PROBE_PAUSES[0]  # a shorter wait than that would be hammering
+        if probe is not None or longer >= _LONG_WAIT:
+            self.log.still_down(now - self._failing_since, reason)
         self._wait_until = max(self._wait_until, now + seconds)
         self._notify()
 

@@ -31,11 +31,13 @@ from zerokie_action.http.errors import ResponseTooLarge, causes, may_have_been_s
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+PROXY_LOGIN = 407
+"""Proxy Authentication Required."""
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 _UNAVAILABLE = {408, 425}
 _CANNOT = {501, 505}
-_FINAL_WITH_ANY_BODY = {401, 407, 413, 414, 415, 431}
+_FINAL_WITH_ANY_BODY = {401, PROXY_LOGIN, 413, 414, 415, 431}
 _THROTTLING = {429, 502, 503, 504}
 _TLS_VERSION = {
     "NO_PROTOCOLS_AVAILABLE",
@@ -55,7 +57,7 @@ _CERTIFICATE = (
 _VERSION = (
     "Check `api-url` and its port: what answers there does not speak a TLS version that is still in use."
 )
-_PROXY_LOGIN = "Put user and password into the proxy's URL: http://user:password@host:port."
+PROXY_LOGIN_HINT = "Put user and password into the proxy's URL: http://user:password@host:port."
 _TOO_LARGE = "Check `api-url`: no response of the platform is that large."
 _NO_SUCH_HOST = "Check the host name in `api-url`, and the name server that this job uses."
 
@@ -84,6 +86,7 @@ class Failure:
         retry_after: seconds for which the other side asked not to be asked; None when it did not.
         throttled: whether fewer requests at once might help.
         hint: what to do, if this is the last attempt.
+        status: of a final refusal by something in between; None of anything else.
     """
 
     meaning: Meaning
@@ -92,20 +95,27 @@ class Failure:
     retry_after: float | None = None
     throttled: bool = False
     hint: str = TRY_LATER
+    status: int | None = None
 
 
 def of_error(error: httpx.TransportError) -> Failure:
     """What it means that there was no response."""
     meaning, hint = _meaning(error)
-    throttled = isinstance(error, httpx.ConnectTimeout)
-    return Failure(meaning, str(error), may_have_been_sent(error), throttled=throttled, hint=hint)
+    return Failure(
+        meaning,
+        str(error),
+        may_have_been_sent(error),
+        throttled=isinstance(error, httpx.ConnectTimeout),
+        hint=hint,
+        status=PROXY_LOGIN if hint is PROXY_LOGIN_HINT else None,
+    )
 
 
 def _meaning(error: httpx.TransportError) -> tuple[Meaning, str]:
     if isinstance(error, ResponseTooLarge):
         return Meaning.FINAL, _TOO_LARGE
-    if isinstance(error, httpx.ProxyError) and "(407" in str(error):
-        return Meaning.FINAL, _PROXY_LOGIN
+    if isinstance(error, httpx.ProxyError) and f"({PROXY_LOGIN}" in str(error):
+        return Meaning.FINAL, PROXY_LOGIN_HINT
     for cause in causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return Meaning.FINAL, _CERTIFICATE

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 _NEWS_EVERY = 15.0
 _COUNT_EVERY = 5.0
-_LONG_WAIT = 5.0
 
 
 class OutageLog:
@@ -33,24 +32,30 @@ class OutageLog:
         self._next_news = 0.0
         self._repeated = 0
         self._scattered = 0
+        self._reason = ""
         self._next_count = 0.0
 
     def scattered(self, reason: str) -> None:
         """A request failed while others worked, and is sent again."""
         self._scattered += 1
-        now = anyio.current_time()
-        if now >= self._next_count:
-            again = "1 is" if self._scattered == 1 else f"{self._scattered} are"
-            self._tell(f"{self._kind}: {reason}; {again} sent again")
+        self._reason = reason
+        if anyio.current_time() >= self._next_count:
+            self.tell_count()
+
+    def tell_count(self) -> None:
+        """Say how many requests were counted and not told yet, if any."""
+        if self._scattered:
+            again = "1 request is" if self._scattered == 1 else f"{self._scattered:,} requests are"
+            self._tell(f"{self._kind}: {self._reason}; {again} sent again")
             self._scattered = 0
-            self._next_count = now + _COUNT_EVERY
+            self._next_count = anyio.current_time() + _COUNT_EVERY
 
     def lost(self) -> None:
         """A request failed in an outage, and is sent again after it."""
         self._repeated += 1
 
-    def probe_failed(self, seconds: float, reason: str) -> None:
-        """Nothing has worked for so many seconds."""
+    def still_down(self, seconds: float, reason: str) -> None:
+        """Nothing has worked for so many seconds, a probe included."""
         now = anyio.current_time()
         if self._began is None:
             self._began = now - seconds
@@ -60,11 +65,6 @@ class OutageLog:
         elif now >= self._next_news:
             self._tell(f"{self._kind}: still nothing works after {human_seconds(seconds)} ({reason})")
             self._next_news = now + _NEWS_EVERY
-
-    def asked_to_wait(self, seconds: float, reason: str) -> None:
-        """The platform has asked for a pause. A short one is nobody's news."""
-        if seconds >= _LONG_WAIT:
-            self._tell(f"{self._kind}: {reason}; it asks to wait {human_seconds(seconds)}")
 
     def over(self) -> None:
         """A request has worked again."""

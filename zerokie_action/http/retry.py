@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import anyio
 import httpx
 
-from zerokie_action.errors import PlatformUnavailable
+from zerokie_action.errors import PlatformUnavailable, RequestRejected
 from zerokie_action.http import failure
 from zerokie_action.http.breaker import GIVE_UP_AFTER, LONGEST_EXCUSE, CircuitBreaker
 from zerokie_action.http.client import PURPOSE
@@ -114,6 +114,11 @@ class RetryBudget:
             self._breakers[kind] = CircuitBreaker(OutageLog(kind, self.tell))
         return self._breakers[kind]
 
+    def tell_counts(self) -> None:
+        """Say at the end what was counted and not told yet."""
+        for breaker in self._breakers.values():
+            breaker.log.tell_count()
+
 
 class _Attempts:
     """Makes single attempts, and says what came of them."""
@@ -182,20 +187,25 @@ class InsistingClient(_Attempts):
 
         Raises:
             PlatformUnavailable: a failure is final, or there is no time for another attempt.
+            RequestRejected: a proxy wants a login.
         """
         log = self._budget.breaker(_kind(request)).log
+        began = anyio.current_time()
         ends_at = anyio.current_effective_deadline()
         ambiguous = False
         for attempts in itertools.count(1):
             left = ends_at - anyio.current_time()
             outcome = await self._attempt(_within(request, left / 2), parse, ambiguous=ambiguous)
             if isinstance(outcome, Reply):
+                log.over()
                 return outcome
             ambiguous = ambiguous or outcome.ambiguous
             pause = random.uniform(*self._pauses)  # noqa: S311 - no secret
             if outcome.meaning is Meaning.FINAL or anyio.current_time() + pause >= ends_at:
                 raise _gave_up(request, outcome, attempts, ambiguous=ambiguous, waited=False)
-            log.scattered(outcome.reason)
+            log.lost()
+            if attempts > 1:
+                log.still_down(anyio.current_time() - began, outcome.reason)
             self._budget.used += 1
             await anyio.sleep(pause)
         raise AssertionError  # the loop has no end
@@ -243,6 +253,7 @@ class RetryingClient(_Attempts):
 
         Raises:
             PlatformUnavailable: when it is no use to try on.
+            RequestRejected: a proxy wants a login.
         """
         breaker = self._budget.breaker(_kind(request))
         attempts = retries = 0
@@ -252,18 +263,16 @@ class RetryingClient(_Attempts):
             try:
                 if in_doubt and recover and (value := await recover()) is not None:
                     return Reply(request.extensions[PURPOSE], 200, b"", value, ambiguous=True)
-                async with self._slot():
-                    if probe is None and breaker.is_open:
-                        continue  # it was closed while this one waited for its turn
-                    attempts += 1
-                    self._budget.used += attempts > 1
-                    with breaker.sending():
+                with breaker.sending():
+                    async with self._slot(probe):
+                        if probe is None and breaker.is_open:
+                            continue  # it was closed while this one waited for its turn
+                        attempts += 1
+                        self._budget.used += attempts > 1
                         async with (around or self._around)():
                             outcome = await self._attempt(
                                 _probing(request, probe), parse, ambiguous=ambiguous
                             )
-                    if isinstance(outcome, Failure) and outcome.throttled and self._limiter:
-                        self._limiter.throttled()
             finally:
                 breaker.release(probe)
             if isinstance(outcome, Reply):
@@ -272,6 +281,9 @@ class RetryingClient(_Attempts):
             in_doubt = outcome.ambiguous
             ambiguous = ambiguous or in_doubt
             alone = self._judge(outcome, breaker, probe)
+            if outcome.throttled and self._limiter and not alone and probe is None:
+                # Not for scattered failures: 1 % of them would take the number down to a quarter.
+                self._limiter.throttled()
             is_last = alone and retries == self._budget.retries
             if is_last or breaker.is_given_up or outcome.meaning is Meaning.FINAL:
                 if in_doubt and recover and (value := await recover()) is not None:
@@ -286,8 +298,8 @@ class RetryingClient(_Attempts):
                 await anyio.sleep(backoff(retries))
 
     @asynccontextmanager
-    async def _slot(self) -> AsyncIterator[None]:
-        if self._limiter is None:
+    async def _slot(self, probe: Probe | None) -> AsyncIterator[None]:
+        if self._limiter is None or probe:  # those that have all the slots may hang
             yield
         else:
             async with self._limiter:
@@ -361,7 +373,10 @@ def _wait_is_too_long(request: httpx.Request, failed: Failure, *, ambiguous: boo
 
 def _gave_up(
     request: httpx.Request, failed: Failure, attempts: int, *, ambiguous: bool, waited: bool
-) -> PlatformUnavailable:
+) -> PlatformUnavailable | RequestRejected:
+    if failed.status is not None:
+        message = f"{request.extensions[PURPOSE]} was refused: {failed.reason}"
+        return RequestRejected(message, status=failed.status, hint=failed.hint)
     times = "1 attempt" if attempts == 1 else f"{attempts} attempts"
     after = f"{times}, and {human_seconds(GIVE_UP_AFTER)} without any success" if waited else times
     return PlatformUnavailable(

@@ -148,7 +148,7 @@ class Session:
         try:
             return await self._confirm(client)
         except RequestRejected:
-            return False  # the platform has nothing of this session any more
+            return True  # neither 404 nor 409: this is not about the lock
 
 
 def _says_that_there_is_no_lock(error: DeployError) -> bool:

@@ -27,7 +27,7 @@ from zerokie_action.platform.models import (
     Locked,
     StoredFile,
 )
-from zerokie_action.platform.refusals import CONFLICT, NOT_FOUND, refusal, unknown_app
+from zerokie_action.platform.refusals import CONFLICT, NOT_FOUND, TOO_LARGE, refusal, unknown_app
 from zerokie_action.platform.requests import (
     FINALIZE_TIMEOUT,
     LARGEST_LISTING,
@@ -37,6 +37,7 @@ from zerokie_action.platform.requests import (
     domain_target,
     registry_auth,
 )
+from zerokie_action.text import human_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -193,7 +194,10 @@ class Client:
         """Store one file ("PUT /v1/apps/:name/files/{path}")."""
         body = Bytes(content) if isinstance(content, bytes) else content
         request = self._requests.upload(name, path, body, content_type, kind)
-        await self._value(await self._sender.send(request, answers.nothing), app=name)
+        reply = await self._sender.send(request, answers.nothing)
+        if reply.status == TOO_LARGE:
+            reply = replace(reply, purpose=f"{reply.purpose} ({human_bytes(body.size)})")
+        await self._value(reply, app=name)
 
     async def delete_file(self, name: str, path: str) -> None:
         """Delete one file ("DELETE /v1/apps/:name/files/{path}"). One that is gone already is done."""

@@ -10,6 +10,7 @@ from zerokie_action.errors import (
     PlatformUnavailable,
     RequestRejected,
 )
+from zerokie_action.http.failure import PROXY_LOGIN, PROXY_LOGIN_HINT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,13 +20,20 @@ if TYPE_CHECKING:
 UNAUTHORIZED = 401
 NOT_FOUND = 404
 CONFLICT = 409
+TOO_LARGE = 413
 
 _HINT = "The platform's own words say why; correct that, then run the job again."
 _REDIRECT = "Redirects are not followed with the API key; correct `api-url`."
 _HINTS = dict.fromkeys((301, 302, 303, 307, 308), _REDIRECT) | {
     400: "Check the inputs that this request is made of.",
     403: "The key is known but may not do this; check its permissions.",
+    PROXY_LOGIN: PROXY_LOGIN_HINT,
     409: "Something else is changing the app, or has taken its name; run the job again when that has ended.",
+    TOO_LARGE: "Something on the way to the platform limits the size of a request: raise that limit "
+    "(nginx: `client_max_body_size`), or leave the file out with `ignore`.",
+    414: "Something on the way to the platform takes no path of that length: raise the limit or shorten it.",
+    415: "Something on the way to the platform does not take content of that type; its settings say which.",
+    431: "Something on the way to the platform limits the size of headers; check that `api-key` holds a key.",
 }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from uvicorn.config import Config
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from zerokie_action.sandbox.platform import Platform
 
 
-@dataclass(frozen=True, slots=True)
 class Server:
     """A server that listens.
 
@@ -28,8 +26,50 @@ class Server:
         platform: what it serves.
     """
 
-    url: str
-    platform: Platform
+    def __init__(self, platform: Platform, host: str) -> None:
+        """Not listening yet."""
+        self.url = ""
+        self.platform = platform
+        self.state = ServerState()
+        self._host = host
+        self._port = 0
+        self._config = Config(
+            Sandbox(platform),
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+        )
+        self._config.load()
+        self._listener: asyncio.Server | None = None
+
+    async def listen(self, port: int) -> None:
+        """Take connections; port 0 means any free one."""
+        self._listener = await asyncio.get_running_loop().create_server(
+            lambda: Connection(self._config, self.state), self._host, port, backlog=self._config.backlog
+        )
+        self._port = self._listener.sockets[0].getsockname()[1]
+        self.url = f"http://{f'[{self._host}]' if ':' in self._host else self._host}:{self._port}"
+
+    def stop_listening(self) -> None:
+        """Refuse connections."""
+        if self._listener is not None:
+            self._listener.close()
+
+    def go_away(self, seconds: float) -> None:
+        """Reset all connections, and refuse new ones for so long."""
+
+        async def away() -> None:
+            self.stop_listening()
+            for connection in tuple(self.state.connections):
+                assert isinstance(connection, Connection)  # noqa: S101  no other kind is created
+                await connection.reset()
+            await asyncio.sleep(seconds)
+            await self.listen(self._port)
+
+        self.state.tasks.add(asyncio.create_task(away()))
 
 
 @asynccontextmanager
@@ -39,27 +79,14 @@ async def serve(platform: Platform, host: str = "127.0.0.1", port: int = 0) -> A
     This is uvicorn's protocol without uvicorn's server, whose main loop ticks ten times a second: client and
     platform can share an event loop with a virtual clock. At the end all connections are cut.
     """
-    config = Config(
-        Sandbox(platform),
-        ws="none",
-        lifespan="off",
-        interface="asgi3",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-    )
-    config.load()
-    state = ServerState()
-    loop = asyncio.get_running_loop()
-    listener = await loop.create_server(lambda: Connection(config, state), host, port, backlog=config.backlog)
-    number = listener.sockets[0].getsockname()[1]
-    url = f"http://{f'[{host}]' if ':' in host else host}:{number}"
-    platform.base_url = url
+    server = Server(platform, host)
+    await server.listen(port)
+    platform.base_url = server.url
     try:
-        yield Server(url, platform)
+        yield server
     finally:
-        listener.close()
-        await _cut(state)
+        server.stop_listening()
+        await _cut(server.state)
 
 
 async def _cut(state: ServerState) -> None:

@@ -1,0 +1,61 @@
+"""The ways in which a platform can be away for a time, at any request of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from zerokie_action.sandbox.faults import Fault, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.world import World
+    from zerokie_action.sandbox.records import Record
+
+KINDS: dict[str, dict[str, object]] = {
+    "refused": {"kind": Kind.RESET},
+    "reset": {"kind": Kind.RESET},
+    "silent": {"kind": Kind.HANG},
+    "503": {"kind": Kind.STATUS, "status": 503},
+    "429": {"kind": Kind.STATUS, "status": 429},
+    "429 with Retry-After": {"kind": Kind.STATUS, "status": 429, "headers": {"Retry-After": "7"}},
+}
+
+
+@dataclass
+class Outage:
+    """Every request fails, from one on, for so many seconds.
+
+    Attributes:
+        kind: one of `KINDS`.
+        index: the first request that fails.
+        where: what else a `Fault` asks of the requests that fail; all of them do by default.
+        began: when it did, by the loop's time.
+        at: called when it begins.
+    """
+
+    kind: str
+    seconds: float
+    index: int
+    where: dict[str, object] = field(default_factory=dict)
+    began: float | None = None
+    at: Callable[[], None] = lambda: None
+
+    def arm(self, world: World) -> None:
+        """Let it happen to the next run."""
+        platform = world.platform
+        fault = Fault(index=self.index, times=None, **KINDS[self.kind] | self.where)  # type: ignore[arg-type]
+        platform.faults.add(fault)
+
+        def look(record: Record) -> None:
+            if self.began is not None or not fault.matches(record):
+                return
+            self.began = world.loop.now
+            world.loop.call_later(self.seconds, platform.faults.clear)
+            if self.kind == "refused":
+                assert world.server is not None
+                world.server.go_away(self.seconds)
+            self.at()
+
+        platform.on_request = look
