@@ -38,7 +38,7 @@ class AdaptiveLimiter:
         """The platform asked for less."""
         if self._deaf:
             return  # it was asked before it could notice that there is less already
-        self._deaf = self._limiter.borrowed_tokens
+        self._deaf = self._limiter.borrowed_tokens + 1  # whoever tells of it runs no more
         self._set(max(1.0, self._limit / 2))
 
     def succeeded(self) -> None:
