@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,8 +17,6 @@ from tests.e2e.platform import API_KEY, contents
 from tests.e2e.repository import commit, copy_checkout
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.e2e.engine import Image
     from tests.e2e.platform import Platform
 
@@ -71,19 +74,30 @@ def action(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run_workflow(act: str, action: Path, folder: Path) -> Outcome:
-    """Run the workflow of a push."""
+def run_workflow(
+    act: str,
+    action: Path,
+    folder: Path,
+    *options: str,
+    event: str = "push",
+    on: str = RUNNER,
+    key: str = API_KEY,
+    **env: str,
+) -> Outcome:
+    """Run the workflows of an event."""
     return call(
         act,
-        "push",
-        f"--platform=ubuntu-latest={RUNNER}",
+        event,
+        f"--platform=ubuntu-latest={on}",
         "--pull=false",
         "--rebuild=false",
         "--network=host",
         "--container-options=--stop-signal=KILL",
-        f"--secret=ZEROKIE_API_KEY={API_KEY}",
+        f"--secret=ZEROKIE_API_KEY={key}",
         f"--local-repository=zerokie/zerokie-action@v1={action}",
+        *options,
         folder=folder,
+        env=env,
     )
 
 
@@ -107,3 +121,169 @@ def test_workflow(act: str, action: Path, platform: Platform, workspace: Path) -
     assert "Success - Post zerokie/zerokie-action@v1" in run.log
     assert "Failure - Post" not in run.log
     assert API_KEY not in run.log
+
+
+# --- the examples of previews
+
+API = "https://api.platform-dev.zerokie.com"
+ON_THIS_MACHINE = "-self-hosted"
+ARTIFACT = {
+    "upload": 'cp -r "${{ inputs.path }}" "$FORGE/artifact"',
+    "download": 'cp -r "$FORGE/artifact" "${{ inputs.path }}"',
+}
+STAND_IN = """\
+inputs: {name: {}, path: {}, run-id: {}, github-token: {}, include-hidden-files: {}, if-no-files-found: {}}
+runs:
+  using: composite
+  steps:
+    - run: %s
+      shell: bash
+"""
+
+
+class Previews:
+    """A repository with the examples as its workflows.
+
+    `gh` and the actions for artifacts are stand-ins that read and write files; there is nothing to comment on.
+    """
+
+    def __init__(self, act: str, action: Path, platform: Platform, folder: Path) -> None:
+        self._act, self._action, self._folder = act, action, folder
+        self._forge = folder.parent / "forge"
+        programs = self._forge / "programs"
+        programs.mkdir(parents=True)
+        shutil.copy(ROOT / "tests" / "support" / "gh", programs)
+        workflows = folder / ".github" / "workflows"
+        workflows.mkdir(parents=True)
+        for example in (ROOT / "examples" / "github").glob("p*.yml"):
+            text = example.read_text("utf-8").replace(API, platform.url)
+            text = re.sub(r"^( +)api-key: .*", rf"\g<0>\n\1api-url: {platform.url}", text, flags=re.MULTILINE)
+            (workflows / example.name).write_text(text, "utf-8")
+
+        pins = set(
+            re.findall(
+                r"actions/(?:up|down)load-artifact@\w+", "".join(map(Path.read_text, workflows.iterdir()))
+            )
+        )
+        self._options = [self._stand_in(pin) for pin in sorted(pins)]
+
+    def _stand_in(self, pin: str) -> str:
+        """An option that makes the runner take another action than the pinned one."""
+        name = pin.removeprefix("actions/").split("-")[0]
+        folder = self._forge / name
+        folder.mkdir()
+        (folder / "action.yml").write_text(STAND_IN % ARTIFACT[name], "utf-8")
+        return f"--local-repository={pin}={folder}"
+
+    def run(self, workflow: str, event: str, on: str = RUNNER, key: str = API_KEY, **payload: Any) -> Outcome:
+        """Run a workflow; `payload` is the event's."""
+        file = self._forge / "event.json"
+        payload = {"repository": {"name": "site", "full_name": "example/site"}, **payload}
+        file.write_text(json.dumps(payload), "utf-8")
+        return run_workflow(
+            self._act,
+            self._action,
+            self._folder,
+            f"--workflows=.github/workflows/{workflow}",
+            f"--eventpath={file}",
+            "--secret=GITHUB_TOKEN=token",
+            *self._options,
+            event=event,
+            on=on,
+            key=key,
+            FORGE=str(self._forge),
+            PATH=f"{self._forge}/programs:{os.environ['PATH']}",
+        )
+
+    def pulls(self, *pulls: dict[str, Any]) -> None:
+        """The open pull requests that the forge knows."""
+        (self._forge / "pulls.json").write_text(json.dumps(pulls), "utf-8")
+
+
+@pytest.fixture
+def previews(act: str, action: Path, platform: Platform, workspace: Path) -> Previews:
+    """Needs `jq` and `curl`, as GitHub's machines have them."""
+    for program in ("jq", "curl"):
+        need(program, from_="install the system's package")
+    previews = Previews(act, action, platform, workspace)
+    commit(workspace)
+    return previews
+
+
+def pull_request(number: int, repository: str = "example/site") -> dict[str, Any]:
+    head = {"ref": "topic", "repo": {"full_name": repository}}
+    return {"number": number, "pull_request": {"number": number, "head": head}}
+
+
+def test_preview_of_a_pull_request(previews: Previews, platform: Platform, workspace: Path) -> None:
+    """Created when it is opened, removed when it is closed; a plan changes nothing."""
+    opened = previews.run("preview.yml", "pull_request", action="opened", **pull_request(12))
+    assert opened.code == 0, opened.log
+    assert platform.site("site-pr-12") == contents(workspace / "dist")
+
+    platform.create("my-site")
+    plan = previews.run("plan.yml", "pull_request", action="opened", **pull_request(12))
+    assert plan.code == 0, plan.log
+    assert "to upload" in plan.log
+    assert platform.site("my-site") == {}
+
+    closed = previews.run("preview-closed.yml", "pull_request_target", action="closed", **pull_request(12))
+    assert closed.code == 0, closed.log
+    assert list(platform.state()["apps"]) == ["my-site"]
+    assert "actions/checkout" not in closed.log
+
+
+def test_sweep(previews: Previews, platform: Platform) -> None:
+    """By hand a dry run; at night what is not open goes, and nothing else."""
+    for app in ("site-pr-1", "site-pr-2", "site-pr-30", "site-pr-3-old", "site"):
+        platform.create(app)
+    previews.pulls({"number": 2})
+
+    trial = previews.run(
+        "preview-sweep.yml", "workflow_dispatch", ON_THIS_MACHINE, inputs={"dry-run": "true"}
+    )
+    assert trial.code == 0, trial.log
+    assert "would destroy app 'site-pr-30'" in trial.log
+    assert len(platform.state()["apps"]) == 5
+
+    night = previews.run("preview-sweep.yml", "schedule", ON_THIS_MACHINE)
+    assert night.code == 0, night.log
+    assert set(platform.state()["apps"]) == {"site-pr-2", "site-pr-3-old", "site"}
+
+
+def test_preview_of_a_fork(previews: Previews, platform: Platform, workspace: Path) -> None:
+    """Built without the key, deployed with it under the number that the forge knows; only for forks."""
+    previews.pulls({"number": 7, "head": {"sha": "c0ffee", "repo": {"full_name": "fork/site"}}})
+
+    build = previews.run(
+        "preview.yml",
+        "pull_request",
+        ON_THIS_MACHINE,
+        key="",
+        action="opened",
+        **pull_request(7, "fork/site"),
+    )
+    assert build.code == 0, build.log
+    assert "`api-key` is empty" in build.log
+    dist = contents(workspace / "dist")
+    shutil.rmtree(workspace / "dist")
+    assert platform.state()["apps"] == {}
+
+    def deploy(repository: str) -> Outcome:
+        run = {
+            "id": 1,
+            "event": "pull_request",
+            "conclusion": "success",
+            "head_branch": "topic",
+            "head_sha": "c0ffee",
+            "head_repository": {"full_name": repository, "owner": {"login": "fork"}},
+        }
+        return previews.run("preview-fork.yml", "workflow_run", ON_THIS_MACHINE, workflow_run=run)
+
+    own = deploy("example/site")
+    assert own.code == 0, own.log
+    assert platform.state()["apps"] == {}
+
+    fork = deploy("fork/site")
+    assert fork.code == 0, fork.log
+    assert platform.site("site-pr-7") == dist

@@ -128,13 +128,33 @@ def test_a_failure(world: World) -> None:
 
 
 def test_a_dry_run(world: World) -> None:
-    """What would be done; the platform is asked only, the comment is written all the same."""
+    """What would be done, the names folded; the platform is asked only, the comment is written."""
     forge = Forge()
+    world.write({"index.html": b"old"})
+    run(world, forge)
+    assert "<details>" not in comment(forge)
+    world.write({"new/a|b.html": b"new"})
     outcome = run(world, forge, dry_run=True, domains="www.example.com")
     assert {record.method for record in outcome.requests} == {"GET"}
-    assert "## 🔍 Dry run for `site`: nothing was changed" in comment(forge)
+    assert "## 🔍 Dry run for `site`: 1 to upload, 1 to delete" in comment(forge)
     assert "would attach" in comment(forge)
-    assert "| To upload | 4 | 29 B |" in comment(forge)
+    assert "| To upload | 1 | 3 B |" in comment(forge)
+    assert comment(forge).endswith(
+        "\n\n<details><summary>All 2 files</summary>\n\n"
+        "- `+` <code>new/a&#124;b.html</code> (3 B)\n"
+        "- `-` `index.html`\n\n"
+        "</details>\n"
+    )
+
+
+def test_a_dry_run_of_many_files(world: World) -> None:
+    """A forge refuses long comments: of the names as many as fit."""
+    forge = Forge()
+    world.write({f"{number:0>200}.html": b"" for number in range(400)})
+    run(world, forge, dry_run=True)
+    assert "400 to upload, 0 to delete" in comment(forge).splitlines()[2]
+    assert 50_000 < len(comment(forge)) < 65_536
+    assert comment(forge).endswith("\n</details>\n\n_The rest is cut: it is too long for this place._\n")
 
 
 def test_two_apps_of_one_pull_request(world: World) -> None:

@@ -96,11 +96,17 @@ def test_container_that_failed():
 
 
 def test_dry_run():
-    """A dry run says what would change."""
+    """A dry run says what would change, in its headline too."""
     summary = render_summary(results.planned(), Origin())
-    assert "## 🔍 Dry run for `my-site`: nothing was changed\n" in summary
+    assert summary.startswith("## 🔍 Dry run for `my-site`: 1 to upload, 0 to delete\n")
     assert "### What would change\n" in summary
     assert "| To upload | 1 | 10 B |\n| To delete | 0 |  |\n| Unchanged | 3 |  |\n" in summary
+
+
+def test_dry_run_without_files():
+    """What is not a static deploy has no files to count."""
+    summary = render_summary(Result("destroy", app="my-site", status="planned"), Origin())
+    assert summary.startswith("## 🔍 Dry run for `my-site`: nothing was changed\n")
 
 
 def test_nothing_is_known():

@@ -1,10 +1,11 @@
-"""The comment on a pull or merge request: the summary's essentials."""
+"""The comment on a pull or merge request: the summary's essentials; of a dry run the names as well."""
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from zerokie_action.report.summary import essentials
+from zerokie_action.report.summary import all_files, essentials
 from zerokie_action.text import cut_markdown
 
 if TYPE_CHECKING:
@@ -17,5 +18,6 @@ _LIMIT = 60_000
 
 def render_comment(result: Result, origin: Origin) -> str:
     """Return the comment as Markdown. The arguments are those of `render_summary`."""
-    sections = essentials(result, origin)
+    names = all_files(result.planned) if result.status == "planned" else ()
+    sections = chain(essentials(result, origin), names)
     return cut_markdown("\n\n".join(section for section in sections if section) + "\n", _LIMIT)

@@ -68,7 +68,7 @@ def render_summary(result: Result, origin: Origin, *, limit: int = 1_000_000) ->
         origin: what the summary links to.
         limit: in bytes. A longer summary is cut after a line, with a note.
     """
-    sections = chain(essentials(result, origin), _timeline(result.phases), _all_files(result.effect))
+    sections = chain(essentials(result, origin), _timeline(result.phases), all_files(result.effect))
     return cut_markdown("\n\n".join(section for section in sections if section) + "\n", limit)
 
 
@@ -88,6 +88,9 @@ def essentials(result: Result, origin: Origin) -> Iterator[Markdown]:
 def _headline(result: Result) -> Markdown:
     app = markdown_code(result.app) or "Zerokie"
     headline = _HEADLINES.get(result.status, "{app}: {status}")
+    if result.status == "planned" and result.planned is not None:
+        to_upload, to_delete = len(result.planned.uploaded), len(result.planned.deleted)
+        headline = f"🔍 Dry run for {{app}}: {to_upload:,} to upload, {to_delete:,} to delete"
     return Markdown(
         "## " + headline.format(app=app, operation=result.operation, status=markdown_text(result.status))
     )
@@ -172,7 +175,8 @@ def _timeline(phases: Sequence[tuple[str, float]]) -> Iterator[Markdown]:
     yield _table(("Phase", "Duration", ""), rows, right=(1,))
 
 
-def _all_files(effect: Changes | None) -> Iterator[Markdown]:
+def all_files(effect: Changes | None) -> Iterator[Markdown]:
+    """Yield the folded list of what was uploaded and deleted, or would be."""
     if effect is None or not (effect.uploaded or effect.deleted):
         return
     total = len(effect.uploaded) + len(effect.deleted)

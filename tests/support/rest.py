@@ -1,0 +1,66 @@
+"""An API that answers what it was told to, for programs that are not ours."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass
+class Rest:
+    """Listens on loopback.
+
+    Attributes:
+        url: its address.
+        answers: `METHOD /target` -> what is answered as JSON, and headers. Anything else is answered 404.
+        requests: what it was asked for, in order, as `METHOD /target`.
+        headers: of those requests.
+    """
+
+    url: str = ""
+    answers: dict[str, tuple[Any, dict[str, str]]] = field(default_factory=dict)
+    requests: list[str] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+
+
+@contextmanager
+def rest() -> Iterator[Rest]:
+    """Serve until the block ends."""
+    api = Rest()
+
+    class Handler(BaseHTTPRequestHandler):
+        def _answer(self) -> None:
+            asked = f"{self.command} {self.path}"
+            api.requests.append(asked)
+            api.headers.append({name.lower(): value for name, value in self.headers.items()})
+            self.rfile.read(int(self.headers.get("content-length", 0)))
+            found, headers = api.answers.get(asked, ({"message": "404 Not Found"}, {}))
+            body = json.dumps(found).encode()
+            self.send_response(200 if asked in api.answers else 404)
+            for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_DELETE = do_POST = do_PUT = do_PATCH = _answer  # noqa: N815 - the base class looks for these
+
+        def log_message(self, *args: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    api.url = f"http://127.0.0.1:{server.server_port}"
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield api
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -1,0 +1,335 @@
+"""The scripts in the examples of previews find the right ones, and run nothing that a stranger chose."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pytest
+import yaml
+
+from tests.support.rest import rest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.rest import Rest
+
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES = ROOT / "examples"
+API = "https://api.platform-dev.zerokie.com"
+KEY = "key-93b1"
+TOKEN = "token-4f77"  # noqa: S105 - of a forge that is a file
+needs_jq = pytest.mark.skipif(not shutil.which("jq"), reason="jq is not on the PATH")
+
+
+def workflow(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((EXAMPLES / "github" / name).read_text("utf-8"))
+    return found
+
+
+def apps(*names: str) -> list[dict[str, str]]:
+    return [{"name": name, "status": "running"} for name in names]
+
+
+# --- GitHub
+
+
+class Step:
+    """A step with a script, run as GitHub's runner runs it, beside a forge and a platform that are files."""
+
+    def __init__(self, folder: Path, name: str, job: str, step: str) -> None:
+        (self._step,) = [found for found in workflow(name)["jobs"][job]["steps"] if found.get("id") == step]
+        self._folder = folder
+        programs = folder / "programs"
+        programs.mkdir()
+        shutil.copy(ROOT / "tests" / "support" / "gh", programs)
+        curl = programs / "curl"
+        curl.write_text(
+            '#!/bin/sh\necho "curl $*" >> "$FORGE/calls"\ncat > "$FORGE/sent"\ncat "$FORGE/apps.json"\n'
+        )
+        curl.chmod(0o755)
+
+    def answer(self, **answers: object) -> None:
+        """What forge and platform know."""
+        for name, found in answers.items():
+            (self._folder / f"{name}.json").write_text(json.dumps(found), "utf-8")
+
+    def run(self, **env: str) -> subprocess.CompletedProcess[str]:
+        """Run it; `env` stands for the expressions in its own."""
+        assert {*env, "GH_TOKEN"} == set(self._step["env"])
+        assert "${{" not in self._step["run"]
+        script = self._folder / "script.sh"
+        script.write_text(self._step["run"], "utf-8")
+        (self._folder / "output").write_text("", "utf-8")
+        return subprocess.run(
+            ["bash", "--noprofile", "--norc", "-eo", "pipefail", script],
+            cwd=self._folder,
+            env={
+                "PATH": f"{self._folder}/programs:/usr/bin:/bin",
+                "FORGE": str(self._folder),
+                "GH_TOKEN": TOKEN,
+                "GITHUB_REPOSITORY": "owner/site",
+                "GITHUB_OUTPUT": str(self._folder / "output"),
+                **env,
+            },
+            capture_output=True,
+            check=False,
+            text=True,
+        )
+
+    def outputs(self) -> dict[str, str]:
+        """What later steps read."""
+        lines = (self._folder / "output").read_text("utf-8").splitlines()
+        return dict(line.split("=", 1) for line in lines)
+
+    def calls(self) -> list[str]:
+        """The command lines of `gh` and `curl`."""
+        return (self._folder / "calls").read_text("utf-8").splitlines()
+
+
+@needs_jq
+class TestSweepOnGitHub:
+    """Apps that are exactly `<repository>-pr-<number>`, and whose pull request is not open."""
+
+    @pytest.fixture
+    def step(self, tmp_path: Path) -> Step:
+        return Step(tmp_path, "preview-sweep.yml", "find", "find")
+
+    def numbers(self, step: Step, names: list[str], still_open: list[int]) -> object:
+        step.answer(apps=apps(*names), pulls=[{"number": number} for number in still_open])
+        run = step.run(ZEROKIE_API_KEY=KEY)
+        assert run.returncode == 0, run.stderr
+        assert step.outputs()["prefix"] == "site-pr-"
+        return json.loads(step.outputs()["numbers"])
+
+    def test_what_is_not_open_is_found(self, step: Step) -> None:
+        """Whatever else the account has stays."""
+        others = ["site", "site-pr-", "site-pr-07", "site-pr-0", "site-pr-1-old", "site-pr-x", "my-site-pr-5"]
+        others += ["site-pr-8\n9", "SITE-pr-5", "site_pr_5", "sites-pr-5", "site-pr-5.1", "site-pr-٣"]
+        names = ["site-pr-3", *others, "site-pr-40", "site-pr-4"]
+        assert self.numbers(step, names, [4, 5, 100]) == ["3", "40"]
+
+    def test_nothing_is_open(self, step: Step) -> None:
+        assert self.numbers(step, ["site-pr-1", "other"], []) == ["1"]
+
+    def test_nothing_is_left_to_do(self, step: Step) -> None:
+        """The word that the next job is skipped for."""
+        assert self.numbers(step, ["site-pr-1"], [1]) == []
+        assert step.outputs()["numbers"] == "[]"
+        assert "numbers != '[]'" in workflow("preview-sweep.yml")["jobs"]["destroy"]["if"]
+
+    def test_more_than_a_matrix_takes(self, step: Step) -> None:
+        """GitHub takes 256 jobs; the next night does the rest."""
+        found = self.numbers(step, [f"site-pr-{number}" for number in range(1, 400)], [])
+        assert isinstance(found, list)
+        assert 200 < len(found) <= 256
+
+    @pytest.mark.parametrize("missing", ["apps", "pulls"])
+    def test_no_answer_removes_nothing(self, step: Step, missing: str) -> None:
+        """Without the list of what is open everything would seem closed: the job fails, without an output."""
+        answers: dict[str, object] = {"apps": apps("site-pr-1"), "pulls": []}
+        del answers[missing]
+        step.answer(**answers)
+        assert step.run(ZEROKIE_API_KEY=KEY).returncode != 0
+        assert step.outputs() == {}
+
+    def test_the_key_is_in_no_command_line(self, step: Step, tmp_path: Path) -> None:
+        """Other processes can read those."""
+        self.numbers(step, [], [])
+        assert (tmp_path / "sent").read_text("utf-8") == f"authorization: Bearer {KEY}\n"
+        assert len(step.calls()) == 2
+        assert KEY not in "".join(step.calls())
+        assert TOKEN not in "".join(step.calls())
+
+
+@needs_jq
+class TestForkOnGitHub:
+    """The pull request whose newest commit was built, from what the forge says."""
+
+    EVENT: ClassVar = {"OWNER": "fork", "REPOSITORY": "fork/site", "BRANCH": "topic", "COMMIT": "c0ffee"}
+
+    @pytest.fixture
+    def step(self, tmp_path: Path) -> Step:
+        return Step(tmp_path, "preview-fork.yml", "deploy", "pull-request")
+
+    def number(self, step: Step, *pulls: tuple[int, str | None, str], **event: str) -> str:
+        listed = [
+            {"number": number, "head": {"sha": sha, "repo": repository and {"full_name": repository}}}
+            for number, repository, sha in pulls
+        ]
+        step.answer(pulls=listed)
+        run = step.run(**{**self.EVENT, **event})
+        assert run.returncode == 0, run.stderr
+        assert ("::notice::" in run.stdout) == (step.outputs() == {"number": ""})
+        return step.outputs()["number"]
+
+    def test_found(self, step: Step) -> None:
+        """Asked for by the fork's owner and branch."""
+        assert self.number(step, (7, "fork/site", "c0ffee")) == "7"
+        assert "head=fork:topic" in step.calls()[0]
+        assert "state=open" in step.calls()[0]
+
+    def test_others_of_the_same_branch(self, step: Step) -> None:
+        """Another fork of that owner, and a fork that is gone."""
+        assert (
+            self.number(step, (6, "fork/site-2", "c0ffee"), (7, "fork/site", "c0ffee"), (8, None, "c0ffee"))
+            == "7"
+        )
+
+    @pytest.mark.parametrize(
+        "pulls",
+        [
+            [],
+            [(7, "fork/site", "newer")],
+            [(7, "fork/site", "c0ffee"), (8, "fork/site", "c0ffee")],
+        ],
+        ids=["closed", "updated", "two"],
+    )
+    def test_none(self, step: Step, pulls: list[tuple[int, str, str]]) -> None:
+        """What was closed or updated before the approval is not deployed; nor is what is unclear."""
+        assert self.number(step, *pulls) == ""
+
+    @pytest.mark.parametrize(
+        "branch", ["$(touch pwned)", "`touch pwned`", '"; touch pwned; "', "a&state=all", "'|@x"]
+    )
+    def test_a_branch_is_only_text(self, step: Step, branch: str, tmp_path: Path) -> None:
+        """A stranger chooses its name."""
+        assert self.number(step, (7, "fork/site", "c0ffee"), BRANCH=branch) == "7"
+        assert f"head=fork:{branch}" in step.calls()[0]
+        assert not (tmp_path / "pwned").exists()
+
+    def test_no_answer(self, step: Step) -> None:
+        """The job fails."""
+        assert step.run(**self.EVENT).returncode != 0
+        assert step.outputs() in ({}, {"number": ""})
+
+
+def test_what_a_fork_built_is_not_run() -> None:
+    """With the key at hand only the one script of the workflow itself runs; nothing is checked out."""
+    job = workflow("preview-fork.yml")["jobs"]["deploy"]
+    used = [step["uses"].split("@")[0] for step in job["steps"] if "uses" in step]
+    assert used == ["actions/download-artifact", "zerokie/zerokie-action"]
+    assert [step["id"] for step in job["steps"] if "run" in step] == ["pull-request"]
+    assert job["environment"] == "fork-previews"
+    assert all("pull-request.outputs.number" in step["if"] for step in job["steps"] if "uses" in step)
+
+
+def test_a_closed_pull_request_is_not_checked_out() -> None:
+    """The trigger that strangers can pull has one step, which gets the number and no other text."""
+    (step,) = workflow("preview-closed.yml")["jobs"]["destroy"]["steps"]
+    given = set(re.findall(r"\$\{\{ (.*?) \}\}", json.dumps(step)))
+    assert given == {
+        "secrets.ZEROKIE_API_KEY",
+        "github.event.repository.name",
+        "github.event.number",
+        "github.token",
+    }
+
+
+# --- GitLab
+
+
+MERGE_REQUESTS = "/projects/7/merge_requests?state=opened&per_page=100&page="
+ENVIRONMENTS = "DELETE /projects/7/environments/review_apps?limit=1000&dry_run="
+
+
+@pytest.fixture
+def api() -> Iterator[Rest]:
+    """Forge and platform at once."""
+    with rest() as api:
+        yield api
+
+
+class TestSweepOnGitLab:
+    """Apps that are exactly `<project>-mr-<number>`, and whose merge request is not open."""
+
+    def run(self, folder: Path, api: Rest, *, code: int = 0, **env: str) -> subprocess.CompletedProcess[str]:
+        job = yaml.safe_load((EXAMPLES / "gitlab" / "sweep.yml").read_text("utf-8"))["sweep-review-apps"]
+        (script,) = job["script"]
+        programs = folder / "programs"
+        programs.mkdir()
+        (programs / "python").symlink_to(sys.executable)
+        deploy = programs / "zerokie-deploy"
+        told = "$ZEROKIE_OPERATION $ZEROKIE_APP $ZEROKIE_COMMENT $ZEROKIE_PULL_REQUEST $ZEROKIE_DRY_RUN"
+        deploy.write_text(f'#!/bin/sh\necho {told} >> "{folder}/calls"\nexit {code}\n')
+        deploy.chmod(0o755)
+        return subprocess.run(
+            ["bash", "-eo", "pipefail", "-c", script.replace(API, api.url)],
+            cwd=folder,
+            env={
+                "PATH": f"{programs}:/usr/bin:/bin",
+                "CI_API_V4_URL": api.url,
+                "CI_PROJECT_ID": "7",
+                "CI_PROJECT_NAME": "si.te",
+                "ZEROKIE_API_KEY": KEY,
+                "ZEROKIE_GITLAB_TOKEN": TOKEN,
+                **job["variables"],
+                **env,
+            },
+            capture_output=True,
+            check=False,
+            text=True,
+        )
+
+    def calls(self, folder: Path) -> list[str]:
+        file = folder / "calls"
+        return file.read_text("utf-8").splitlines() if file.exists() else []
+
+    def fill(self, api: Rest, *names: str) -> None:
+        """Of the merge requests 4 and 5 are open, on two pages."""
+        api.answers = {
+            "GET /v1/apps": (apps(*names), {}),
+            f"GET {MERGE_REQUESTS}1": ([{"iid": 4}], {"X-Next-Page": "2"}),
+            f"GET {MERGE_REQUESTS}2": ([{"iid": 5}], {"X-Next-Page": ""}),
+            f"{ENVIRONMENTS}false": ({}, {}),
+            f"{ENVIRONMENTS}true": ({}, {}),
+        }
+
+    def test_what_is_not_open_is_removed(self, api: Rest, tmp_path: Path) -> None:
+        """Whatever else the account has stays; each comment is updated; old environments go."""
+        others = [
+            "si.te",
+            "site-mr-1",
+            "si.te-mr-",
+            "si.te-mr-07",
+            "si.te-mr-1-old",
+            "a-si.te-mr-1",
+            "si.te-mr-1\n",
+        ]
+        self.fill(api, "si.te-mr-3", *others, "si.te-mr-4", "si.te-mr-5", "si.te-mr-40")
+        run = self.run(tmp_path, api)
+        assert run.returncode == 0, run.stderr
+        assert self.calls(tmp_path) == ["destroy si.te-mr-3 true 3", "destroy si.te-mr-40 true 40"]
+        assert api.requests[0] == "GET /v1/apps"
+        assert api.requests[-1] == f"{ENVIRONMENTS}false"
+        assert [("authorization" in sent, "private-token" in sent) for sent in api.headers] == [
+            (True, False),
+            *[(False, True)] * 3,
+        ]
+
+    def test_dry_run(self, api: Rest, tmp_path: Path) -> None:
+        """Says so to the action and to GitLab; comments stay as they are."""
+        self.fill(api, "si.te-mr-3")
+        assert self.run(tmp_path, api, ZEROKIE_DRY_RUN="true").returncode == 0
+        assert self.calls(tmp_path) == ["destroy si.te-mr-3 true"]
+        assert api.requests[-1] == f"{ENVIRONMENTS}true"
+
+    @pytest.mark.parametrize("missing", ["GET /v1/apps", f"GET {MERGE_REQUESTS}1", f"GET {MERGE_REQUESTS}2"])
+    def test_no_answer_removes_nothing(self, api: Rest, tmp_path: Path, missing: str) -> None:
+        """Without the list of what is open everything would seem closed."""
+        self.fill(api, "si.te-mr-3")
+        del api.answers[missing]
+        assert self.run(tmp_path, api).returncode != 0
+        assert self.calls(tmp_path) == []
+
+    def test_one_that_fails(self, api: Rest, tmp_path: Path) -> None:
+        """The others are removed all the same; the job fails."""
+        self.fill(api, "si.te-mr-1", "si.te-mr-2")
+        assert self.run(tmp_path, api, code=5).returncode == 1
+        assert len(self.calls(tmp_path)) == 2
