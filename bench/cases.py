@@ -6,7 +6,8 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from bench import container, contestants
-from bench.lab import ACTION, CURL, HTTPX, RCLONE, Lab, Table
+from bench.contestants import Trial
+from bench.lab import ACTION, AWS, CURL, HTTPX, RCLONE, Lab, Table
 from bench.measure import Command, Usage, measure
 from bench.served import Certificate, ServedPlatform
 from bench.sites import PAGE, SMALL, Site
@@ -14,11 +15,9 @@ from bench.sites import PAGE, SMALL, Site
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from bench.contestants import Trial
-
 BOUND = "files x latency / connections"
 SHA256SUM = "`sha256sum` of the same files"
-IMPORTS = "Python importing httpx, pydantic-settings, anyio"
+IMPORTS = "Python importing httpx, pydantic-settings, anyio, pathspec"
 NOTHING = "Python and nothing else"
 BOTH = "the two together"
 UNCHANGED = "this action once more, nothing changed"
@@ -36,6 +35,7 @@ def first_deploy(lab: Lab) -> list[Table]:
             _new_files(trial, site)
             | {
                 RCLONE: lambda run: trial.rclone(f"rclone-{run}", site.sizes),
+                AWS: lambda run: trial.aws(f"aws-{run}", site.sizes),
                 HTTPX: lambda run: trial.httpx_loop(f"httpx-{run}", site.sizes),
             }
         )
@@ -45,14 +45,18 @@ def first_deploy(lab: Lab) -> list[Table]:
 
 
 def later_deploys(lab: Lab) -> list[Table]:
-    """Nothing has changed, or one file in a hundred."""
-    site = Site(lab.folder / "later").fill(lab.size.later, PAGE)
-    few = max(1, lab.size.later // 100)
+    """Nothing has changed, or one file in a hundred: two tables for each of the numbers."""
+    return [table for count in lab.size.later for table in _later(lab, count)]
+
+
+def _later(lab: Lab, count: int) -> list[Table]:
+    site = Site(lab.folder / f"later-{count}").fill(count, PAGE)
+    few = max(1, count // 100)
     with lab.trial(site) as trial:
-        trial.settle("site")
+        lab.compare(_syncs(trial, lambda: site.sizes), runs=1)
         rows = lab.compare(
-            {
-                ACTION: lambda _run: trial.action("site", {}),
+            _syncs(trial, dict)
+            | {
                 SHA256SUM: lambda _run: (
                     measure(contestants.sha256sum(site.folder, site.sizes, trial.list_file)).usage
                 ),
@@ -60,16 +64,43 @@ def later_deploys(lab: Lab) -> list[Table]:
             }
         )
         changed = lab.compare(
-            {
-                ACTION: lambda _run: trial.action("site", site.change(few)),
+            _syncs(trial, lambda: site.changed)
+            | {
+                ACTION: lambda _run: trial.action("action", site.change(few)),
                 CURL: lambda run: trial.curl(f"curl-{run}", site.changed),
             }
         )
     both = {BOTH: Usage(wall=rows[SHA256SUM].wall + rows[IMPORTS].wall)}
     return [
-        Table(f"{lab.size.later:,} unchanged files ({_megabytes(site)})", rows | both, BOTH),
-        Table(f"{few:,} of {lab.size.later:,} files changed", changed, CURL),
+        Table(f"{count:,} unchanged files ({_megabytes(site)})", rows | both, BOTH),
+        Table(f"{few:,} of {count:,} files changed", changed, CURL),
     ]
+
+
+def _syncs(trial: Trial, files: Callable[[], Mapping[str, int]]) -> dict[str, Callable[[int], Usage]]:
+    """The tools that find out by themselves what to send; `files` says what that should be."""
+    return {
+        ACTION: lambda _run: trial.action("action", files()),
+        RCLONE: lambda _run: trial.rclone("rclone", files()),
+        AWS: lambda _run: trial.aws("aws", files()),
+    }
+
+
+def resume(lab: Lab) -> list[Table]:
+    """A first deploy has failed when half of its files were stored: how long the next one takes."""
+    site = Site(lab.folder / "resume").fill(lab.size.first, PAGE)
+    half = dict(list(site.sizes.items())[len(site.sizes) // 2 :])
+    with lab.trial(site) as trial:
+        rows = lab.compare(
+            {
+                ACTION: lambda run: trial.resume(Trial.action, f"action-{run}", site.sizes),
+                CURL: lambda run: trial.curl(f"curl-{run}", half),
+                RCLONE: lambda run: trial.resume(Trial.rclone, f"rclone-{run}", site.sizes),
+                AWS: lambda run: trial.resume(Trial.aws, f"aws-{run}", site.sizes),
+            }
+        )
+    bound = {BOUND: lab.latency_bound(len(half))}
+    return [Table(f"Second half of {lab.size.first:,} files, after a failure", rows | bound, CURL)]
 
 
 def large_file(lab: Lab) -> list[Table]:
@@ -87,7 +118,7 @@ def many_files(lab: Lab) -> list[Table]:
         for count in lab.size.many:
             site = Site(lab.folder / f"many-{count}").fill(count, SMALL)
             trial = stack.enter_context(lab.trial(site))
-            trial.settle("site")
+            trial.action("site", site.sizes)
             growing |= {f"{count:,} files, {name}": run for name, run in _deploys(trial, site).items()}
         rows = lab.compare(growing)
     return [_table_for(lab, count, rows) for count in lab.size.many]
@@ -173,6 +204,7 @@ CASES = {
     "container": start_in_container,
     "first": first_deploy,
     "later": later_deploys,
+    "resume": resume,
     "large": large_file,
     "many": many_files,
 }

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import zerokie_action
+from bench.lab import PROGRAMS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,8 +72,10 @@ def _rows(table: Table) -> list[str]:
 def _goals(goals: Sequence[Goal]) -> list[str]:
     lines = ["| | goal | measured | |", "| --- | ---: | ---: | --- |"]
     for goal in goals:
-        limit = f"{'≥' if goal.at_least else '≤'} {goal.limit:g}{goal.unit}"
-        verdict = {True: "met", False: "**missed**", None: "not measured"}[goal.met]
+        limit = f"≤ {goal.limit:g}{goal.unit}"
+        if goal.most is not None:
+            limit += f", at most {goal.most:g}{goal.unit}"
+        verdict = "**missed**" if goal.verdict == "missed" else goal.verdict
         lines.append(f"| {goal.text} | {limit} | {_number(goal.value)}{goal.unit} | {verdict} |")
     return lines
 
@@ -99,11 +102,13 @@ def _machine() -> str:
             f"{memory / 1024**3:.0f} GiB",
             f"Linux {platform.release()}",
             f"Python {platform.python_version()}",
-            *(_first_line(program) for program in ("curl", "rclone") if shutil.which(program)),
+            *map(_version, PROGRAMS.values()),
         ]
     )
 
 
-def _first_line(program: str) -> str:
-    shown = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)  # noqa: S603 - one of two names
+def _version(program: str) -> str:
+    if not shutil.which(program):
+        return f"no {program}"
+    shown = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)  # noqa: S603 - one of ours
     return " ".join(shown.stdout.split()[:2])

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
 ACTION = "this action"
 CURL = "`curl -Z`"
-RCLONE = "rclone, tuned, over S3"
+RCLONE = "`rclone sync`, tuned, to S3"
+AWS = "`aws s3 sync`"
 HTTPX = "a loop over one httpx client"
 
-_PROGRAMS = {CURL: "curl", RCLONE: "rclone"}
+PROGRAMS = {CURL: "curl", RCLONE: "rclone", AWS: "aws"}
+"""What some rows need, by the row's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,8 @@ class Size:
         start_ups: the same for the case that is over soon.
         latency: of the platform, in seconds.
         connections: upper bound, for every tool.
-        first: files of the first deploy.
-        later: files of the deploys that change little or nothing.
+        first: files of the first deploy, and of one that is resumed.
+        later: numbers of files of the deploys that change little or nothing.
         large: bytes of the large file.
         many: growing numbers of files.
     """
@@ -47,13 +49,20 @@ class Size:
     latency: float = 0.02
     connections: int = 64
     first: int = 5_000
-    later: int = 10_000
+    later: tuple[int, ...] = (5_000, 10_000)
     large: int = 2 * 1024**3
     many: tuple[int, ...] = (1_000, 10_000, 100_000)
 
 
 QUICK = Size(
-    runs=1, start_ups=1, latency=0.001, connections=8, first=40, later=100, large=3 * 1024**2, many=(10, 20)
+    runs=1,
+    start_ups=1,
+    latency=0.001,
+    connections=8,
+    first=40,
+    later=(50, 100),
+    large=3 * 1024**2,
+    many=(10, 20),
 )
 """Shows that everything works, and says nothing about speed."""
 
@@ -102,9 +111,9 @@ class Lab:
         self, contestants: Mapping[str, Callable[[int], Usage]], *, runs: int = 0
     ) -> dict[str, Usage]:
         """The medians of those contestants whose program is on this machine (see `bench.measure.compare`)."""
-        missing = {name for name in contestants if name in _PROGRAMS and not shutil.which(_PROGRAMS[name])}
+        missing = {name for name in contestants if name in PROGRAMS and not shutil.which(PROGRAMS[name])}
         for name in sorted(missing):
-            self.tell(f"{_PROGRAMS[name]} is not on this machine: no row for it")
+            self.tell(f"{PROGRAMS[name]} is not on this machine: no row for it")
         present = {name: contestant for name, contestant in contestants.items() if name not in missing}
         return compare(runs or self.size.runs, present, self.tell)
 

@@ -1,7 +1,7 @@
 """A local platform that is never what is measured: `python -m bench.platform`.
 
-It speaks just what the deploy of a static folder needs (and rclone for the first one, over S3's
-protocol), answers every request after a given latency, and spends a few 10 µs on it. Of a stored
+It speaks just what the deploy of a static folder needs, and what rclone and `aws s3 sync` ask of S3
+(`bench.bucket`), answers every request after a given latency, and spends a few 10 µs on it. Of a stored
 file it keeps the length and the second, so that its memory does not grow with the bytes; only the
 manifest, which the next deploy reads, is kept whole. Every name is an app. It shares no code with
 the client and checks next to nothing: that is the matter of `zerokie_action.sandbox`, which is far
@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import json
 import ssl
+import sys
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -23,10 +24,13 @@ from urllib.parse import unquote
 
 import httptools
 
+from bench.bucket import Bucket
+
 Answer = tuple[HTTPStatus, bytes]
 """Status and body."""
 
 _KEPT_FOLDER = ".zerokie/"
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _STATUS_LINES = {status: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
 
 
@@ -54,10 +58,12 @@ class Zone:
     Attributes:
         rows: the listing's entries, as JSON, by path.
         kept: the content of the few files that can be read again, by path.
+        bucket: the same files, when they came over S3's protocol.
     """
 
     rows: dict[str, bytes] = field(default_factory=dict)
     kept: dict[str, bytes] = field(default_factory=dict)
+    bucket: Bucket = field(default_factory=Bucket)
 
     def listing(self) -> bytes:
         """All files, as the API lists them."""
@@ -71,6 +77,7 @@ class Platform:
         self.clock = Clock()
         self._url = url
         self._zones: defaultdict[str, Zone] = defaultdict(Zone)
+        self._most = sys.maxsize
         self._forget()
 
     def _forget(self) -> None:
@@ -84,12 +91,16 @@ class Platform:
         self.clock.read()
         if target == "/traffic":
             return HTTPStatus.OK, self._traffic()
+        if target.startswith("/refuse-after/"):
+            self._most = int(target.rpartition("/")[2])
+            return HTTPStatus.OK, b"{}"
         if self._first is None:
             self._first = time.monotonic()
         self._requests += 1
-        return self._act(method, target.partition("?")[0].split("/", 5), length, body)
+        path, _, query = target.partition("?")
+        return self._act(method, path.split("/", 5), query, length, body)
 
-    def _act(self, method: bytes, parts: list[str], length: int, body: bytes) -> Answer:
+    def _act(self, method: bytes, parts: list[str], query: str, length: int, body: bytes) -> Answer:
         match parts:
             case ["", "v1", "apps", app, "files", path]:
                 return self._change(method, self._zones[app], unquote(path), length, body)
@@ -97,25 +108,36 @@ class Platform:
                 return HTTPStatus.OK, self._about(app, "/".join(what), body)
             case ["", "public", app, *path]:
                 return HTTPStatus.OK, self._zones[app].kept[unquote("/".join(path))]
-            case ["", "s3", app, *path] if method == b"PUT":
-                return self._change(method, self._zones[app], unquote("/".join(path)), length, body)
-            case ["", "s3", *_]:
-                return HTTPStatus.OK, b"<ListBucketResult></ListBucketResult>"  # rclone meets new apps only
+            case ["", "s3", app, *path] if any(path):
+                return self._change_object(method, self._zones[app], unquote("/".join(path)), length)
+            case ["", "s3", app, *_]:
+                return HTTPStatus.OK, self._zones[app].bucket.page(query)
         return HTTPStatus.NOT_FOUND, b""
 
     def _change(self, method: bytes, zone: Zone, path: str, length: int, body: bytes) -> Answer:
         if method == b"DELETE":
             return (HTTPStatus.NO_CONTENT if zone.rows.pop(path, None) else HTTPStatus.NOT_FOUND), b""
+        is_kept = path.startswith(_KEPT_FOLDER)
+        if self._stored >= self._most and not is_kept:
+            return HTTPStatus.FORBIDDEN, b'{"error":"that is enough for now"}'
         zone.rows[path] = b'{"path":%b,"length":%d,"lastModified":"%b"}' % (
             json.dumps(path).encode(),
             length,
             self.clock.timestamp,
         )
-        if path.startswith(_KEPT_FOLDER):
+        if is_kept:
             zone.kept[path] = body
         else:
             self._stored += 1
         return HTTPStatus.OK, b""
+
+    def _change_object(self, method: bytes, zone: Zone, path: str, length: int) -> Answer:
+        if method != b"PUT":
+            return HTTPStatus.NOT_IMPLEMENTED, b""
+        answer = self._change(method, zone, path, length, b"")
+        if answer[0] == HTTPStatus.OK:
+            zone.bucket.put(path, length)
+        return answer
 
     def _about(self, app: str, what: str, body: bytes) -> bytes:
         if what == "files":
@@ -157,6 +179,8 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Read on in the request."""
+        if data.startswith(b"PUT /s3/") and b"\r\nexpect: 100-continue" in data.lower():
+            self._write(_CONTINUE)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
@@ -180,7 +204,8 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """Files are counted; what asks for something is kept."""
-        self._keeps_body = b"/files/" not in self._target or b"/files/.zerokie/" in self._target
+        is_file = b"/files/" in self._target or self._target.startswith(b"/s3/")
+        self._keeps_body = not is_file or b"/files/.zerokie/" in self._target
 
     def on_body(self, piece: bytes) -> None:
         """A piece of the body."""
@@ -195,14 +220,16 @@ class Connection(asyncio.Protocol):
         self._loop.call_later(self._latency, self._send, status, body, self._parser.should_keep_alive())
 
     def _send(self, status: HTTPStatus, body: bytes, keep: bool) -> None:  # noqa: FBT001 - a callback's
-        if self._transport is None or self._transport.is_closing():
-            return
         self._platform.clock.read()
         length = b"" if status == HTTPStatus.NO_CONTENT else b"Content-Length: %d\r\n" % len(body)
         head = b"%bDate: %b\r\n%b\r\n" % (_STATUS_LINES[status], self._platform.clock.date, length)
-        self._transport.write(head + body)
+        self._write(head + body)
         if not keep:
             self._close()
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
 
 
 async def serve(latency: float, certificate: str | None) -> None:

@@ -102,6 +102,10 @@ class ServedPlatform:
         """What happened since the last call."""
         return Traffic(**self._get("/traffic"))
 
+    def refuse_after(self, stored: int = sys.maxsize) -> None:
+        """Refuse all files after so many of those that `traffic` counts."""
+        self._get(f"/refuse-after/{stored}")
+
     def sizes(self, app: str) -> dict[str, int]:
         """Bytes of each file in the app's storage by path, without what is not a user's."""
         files = self._get(f"/v1/apps/{app}/files")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -40,7 +41,7 @@ LOCKED = {package["name"]: package for package in toml("uv.lock")["package"]}
 
 def test_the_requirements_are_read() -> None:
     """The tests below see what the image installs."""
-    assert {"anyio", "httptools", "pydantic-core"} <= set(PINNED)
+    assert {"anyio", "httpx", "pydantic-core"} <= set(PINNED)
 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "requirements-build.txt"])
@@ -93,6 +94,24 @@ def direct() -> Iterator[str]:
 def test_dependencies_have_a_lower_bound_and_no_upper_one(dependency: str) -> None:
     """`.ci/lowest` tests the lower bound; an upper one would only keep people from updates."""
     assert re.fullmatch(r"[a-z0-9-]+>=[0-9.]+", dependency)
+
+
+def imports(path: Path) -> set[str]:
+    """The packages that a module imports, wherever in it."""
+    nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
+    names = {name.name for node in nodes if isinstance(node, ast.Import) for name in node.names}
+    names |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
+    return {name.partition(".")[0] for name in names}
+
+
+def test_requests_go_through_httpx() -> None:
+    """No other client and no parser is used beside it, and only `http` knows httpx and its engine."""
+    package = ROOT / "zerokie_action"
+    client = [path for path in package.rglob("*.py") if package / "sandbox" not in path.parents]
+    importing = {name: path for path in client for name in imports(path)}
+    assert importing.keys() & {"aiohttp", "h11", "httptools", "requests", "urllib3"} == set()
+    users = {path.parent for path in client if imports(path) & {"httpx", "httpcore"}}
+    assert users == {package / "http"}
 
 
 # --- known vulnerabilities

@@ -20,6 +20,6 @@ def test_start_up_in_a_container(image: Image) -> None:  # noqa: ARG001 - it is 
     rows = re.findall(r"^\| (.+?) \| \d+\.\d\d s \| \d+\.\d\d \|", done.log, re.MULTILINE)
     assert rows == [
         "this action, to its first request, http",
-        "Python importing httpx, pydantic-settings, anyio",
+        "Python importing httpx, pydantic-settings, anyio, pathspec",
         "Python and nothing else",
     ]

@@ -1,0 +1,53 @@
+"""A bucket as S3 lists it, for the tools that speak S3's protocol."""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs
+from xml.sax.saxutils import escape
+
+_PAGE = 1000
+"""S3 never lists more at once."""
+_NO_HASH = "0" * 32
+"""In the form of a hash, or rclone asks once more for the hash of what it overwrites."""
+_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+
+
+@dataclass(slots=True)
+class Bucket:
+    """Keys and what is known of them.
+
+    Times have milliseconds, other than S3's: rclone and `aws s3 sync` compare them with the files', and in
+    a quick run a file is changed in the second in which it was stored.
+    """
+
+    _entries: dict[str, str] = field(default_factory=dict)
+    _sorted: list[str] = field(default_factory=list)
+
+    def put(self, key: str, length: int) -> None:
+        """Store an object of this length, now."""
+        now = time.time()
+        modified = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now * 1000) % 1000:03}Z"
+        self._entries[key] = (
+            f"<Contents><Key>{escape(key)}</Key><LastModified>{modified}</LastModified>"
+            f"<ETag>&quot;{_NO_HASH}&quot;</ETag><Size>{length}</Size><StorageClass>STANDARD</StorageClass></Contents>"
+        )
+
+    def page(self, query: str) -> bytes:
+        """The answer to ListObjectsV2 with this query; the continuation token is the last key of a page."""
+        token = parse_qs(query).get("continuation-token", [""])[0]
+        if not token:
+            self._sorted = sorted(self._entries)
+        begin = bisect_right(self._sorted, token)
+        keys = self._sorted[begin : begin + _PAGE]
+        is_last = begin + _PAGE >= len(self._sorted)
+        more = "" if is_last else f"<NextContinuationToken>{escape(keys[-1])}</NextContinuationToken>"
+        truncated = f"<IsTruncated>{str(not is_last).lower()}</IsTruncated>{more}"
+        count = f"<KeyCount>{len(keys)}</KeyCount><MaxKeys>{_PAGE}</MaxKeys>"
+        entries = "".join(map(self._entries.__getitem__, keys))
+        return (
+            f'<?xml version="1.0" encoding="UTF-8"?><ListBucketResult xmlns="{_NAMESPACE}">'
+            f"{truncated}{count}{entries}</ListBucketResult>"
+        ).encode()
