@@ -85,4 +85,4 @@ class TestConnecting:
             await peer.gone()
 
         async with serve(talk) as server, transport(kind, server.url.replace("http:", "https:")) as carrier:
-            assert await outcome(carrier) == none(sent=False)
+            assert await outcome(carrier) == none(sent=False, final=True)

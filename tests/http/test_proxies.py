@@ -197,7 +197,7 @@ class TestTunnel:
             transport(kind, "https://platform.test", {"HTTPS_PROXY": proxy.url}) as carrier,
         ):
             for attempt in range(1, 4):
-                assert await outcome(carrier) == none(sent=False)
+                assert await outcome(carrier) == none(sent=False, final=b" 407 " in answer)
                 assert proxy.accepted == attempt
         assert {request.line for request in proxy.requests} == {"CONNECT platform.test:443 HTTP/1.1"}
         assert all("authorization" not in request.headers for request in proxy.requests)
