@@ -55,7 +55,11 @@ ANSWERED: dict[str, tuple[Pieces, str, Outcome]] = {
         (301, b""),
     ),
     "as large as allowed": (OK + b"Content-Length: 1000\r\n\r\n" + b"x" * MOST, "keep", (200, b"x" * MOST)),
-    "too large": (OK + b"Content-Length: 1001\r\n\r\n" + b"x" * (MOST + 1), "keep", none(sent=True, final=True)),
+    "too large": (
+        OK + b"Content-Length: 1001\r\n\r\n" + b"x" * (MOST + 1),
+        "keep",
+        none(sent=True, final=True),
+    ),
     "too large, no length": (OK + b"\r\n" + b"x" * 50_000, "hang", none(sent=True, final=True)),
     "too large, chunked": (
         OK
