@@ -183,7 +183,9 @@ class Settings(_Inputs):
         180.0, ge=1, le=900, description="Interval of the heartbeat that keeps the deploy lock alive."
     )
     timeout: Seconds = Field(1800.0, ge=1, description="How long the whole operation may take.")
-    retries: int = Field(5, ge=0, le=100, description="Retries for each request that is safe to repeat.")
+    retries: int = Field(
+        5, ge=0, le=100, description="Retries for a request that fails while others like it succeed."
+    )
     comment: bool = Field(
         default=False,
         description="GitHub, GitLab: keep one comment on the pull or merge request up to date; needs "

@@ -36,7 +36,7 @@ async def write_until_nobody_reads(runner: Runner) -> tuple[asyncio.subprocess.P
     """A deploy that has filled the pipe of its log, and waits for somebody to read it."""
     reader, writer = os.pipe()
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE)
-    process = await runner.start(writer)
+    process = await runner.start(writer, ZEROKIE_LOG_LEVEL="debug")  # a line for each attempt
     os.close(writer)
     deadline = time.monotonic() + PATIENCE
     while unread(reader) < PIPE - LINE:
@@ -51,7 +51,7 @@ def test_a_signal_while_the_log_is_stalled(tmp_path: Path, signum: signal.Signal
 
     async def scenario() -> None:
         async with _platform(tmp_path) as (platform, runner):
-            runner.write({f"{number}.css": "a {}" for number in range(100)})
+            runner.write({f"{number:0100}.css": "a {}" for number in range(100)})
             platform.faults.add(Fault(Kind.STATUS, method="PUT", path="/files/", status=503, times=None))
             process, reader, logged = await write_until_nobody_reads(runner)
             began = time.monotonic()

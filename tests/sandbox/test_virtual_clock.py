@@ -94,3 +94,26 @@ def test_latency_is_waited_once_a_request(tmp_path):
             wire.writer.close()
 
     run(main())
+
+
+def test_away_for_a_time(tmp_path):
+    """Connections are reset and new ones refused; after that time the same port answers again."""
+
+    async def main() -> None:
+        platform = Platform(tmp_path)
+        async with serve(platform) as server:
+            wire = await Wire.open(server)
+            server.go_away(60)
+            wire.send("GET", "/v1/apps")
+            with pytest.raises(OSError):  # noqa: PT011 - reset, or the pipe is broken
+                await wire.status()
+            wire.writer.close()
+            with pytest.raises(ConnectionRefusedError):
+                await Wire.open(server)
+            await asyncio.sleep(61)
+            wire = await Wire.open(server)
+            wire.send("GET", "/v1/apps")
+            assert await wire.status() == 200
+            wire.writer.close()
+
+    run(main())

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.support.world import Outcome, World
+    from zerokie_action.sandbox.records import Record
 
 SITE = {"index.html": b"<h1>hello</h1>", "about.html": b"<h1>us</h1>", "style.css": b"body {}" * 200}
 APP = "my-site"
@@ -76,6 +77,16 @@ def abandoned(world: World) -> str:
     return deploy(world, retries=1).log
 
 
+def outage(world: World) -> str:
+    def go_away(record: Record) -> None:
+        if "/files/" in record.path and world.server is not None:
+            world.platform.on_request = None
+            world.server.go_away(30)
+
+    world.platform.on_request = go_away
+    return deploy(world).log
+
+
 def failed_upload(world: World) -> str:
     world.platform.faults.add(Fault(Kind.STATUS, "PUT", "/files/index", status=400, times=None))
     return deploy(world).log
@@ -112,6 +123,7 @@ STORIES: dict[str, Callable[[World], str]] = {
     "held": held,
     "lost": lost,
     "abandoned": abandoned,
+    "outage": outage,
     "failed upload": failed_upload,
     "killed": killed,
     "rolled back": rolled_back,
@@ -123,4 +135,5 @@ def tell(name: str, world: World) -> str:
     begin(world)
     log = STORIES[name](world)
     log = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", "2026-09-21 14:43:21 UTC", log)
+    log = re.sub(r"since \d\d:\d\d:\d\d UTC", "since 14:13:21 UTC", log)
     return re.sub(r"http://127\.0\.0\.1:\d+/_apps/([a-z-]+)/?", r"https://\1.platform-dev.zerokie.com", log)

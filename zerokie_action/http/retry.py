@@ -43,6 +43,8 @@ EXPECTED = "expected"
 
 _FIRST_DELAY = 0.5
 _LONGEST_DELAY = 20.0
+_LAST_LOOK = 1.0
+"""Seconds in which it shows whether the others fail as well, before a request is given up alone."""
 _LONGEST_WORDS = 500
 _HARMLESS = {"GET", "DELETE"}
 
@@ -280,22 +282,15 @@ class RetryingClient(_Attempts):
                 return outcome
             in_doubt = outcome.ambiguous
             ambiguous = ambiguous or in_doubt
-            alone = self._judge(outcome, breaker, probe)
-            if outcome.throttled and self._limiter and not alone and probe is None:
-                # Not for scattered failures: 1 % of them would take the number down to a quarter.
-                self._limiter.throttled()
-            is_last = alone and retries == self._budget.retries
-            if is_last or breaker.is_given_up or outcome.meaning is Meaning.FINAL:
+            is_last = False
+            if self._judge(outcome, breaker, probe) and await self._counts(outcome, breaker, retries):
+                is_last = retries == self._budget.retries
+                retries += 1
+            if is_last or breaker.is_given_up or _is_final(outcome):
                 if in_doubt and recover and (value := await recover()) is not None:
                     return Reply(request.extensions[PURPOSE], 200, b"", value, ambiguous=True)
                 waited = breaker.is_given_up
                 raise _gave_up(request, outcome, attempts, ambiguous=ambiguous, waited=waited)
-            if outcome.retry_after and _is_too_long(outcome.retry_after):
-                raise _wait_is_too_long(request, outcome, ambiguous=ambiguous)
-            if alone:
-                retries += 1
-                breaker.log.scattered(outcome.reason)
-                await anyio.sleep(backoff(retries))
 
     @asynccontextmanager
     async def _slot(self, probe: Probe | None) -> AsyncIterator[None]:
@@ -307,16 +302,27 @@ class RetryingClient(_Attempts):
 
     def _judge(self, failed: Failure, breaker: CircuitBreaker, probe: Probe | None) -> bool:
         """Tell the breaker, and return whether the request has to retry on its own account."""
-        match failed.meaning:
-            case Meaning.WAIT:
-                breaker.asked_to_wait(probe, failed.retry_after, failed.reason)
-            case Meaning.DOWN:
-                return breaker.failed(probe, failed.reason)
-            case Meaning.NONSENSE:
-                if probe is not None:
-                    breaker.failed(probe, failed.reason)
-                return True
-        return False
+        alone = failed.meaning is Meaning.NONSENSE
+        if failed.meaning is Meaning.WAIT:
+            breaker.asked_to_wait(probe, failed.retry_after, failed.reason)
+        elif failed.meaning is Meaning.DOWN:
+            alone = breaker.failed(probe, failed.reason)
+        elif alone and probe is not None:
+            breaker.failed(probe, failed.reason)
+        if failed.throttled and self._limiter and not alone and probe is None:
+            # Not for scattered failures: 1 % of them would take the number down to a quarter.
+            self._limiter.throttled()
+        return alone
+
+    async def _counts(self, failed: Failure, breaker: CircuitBreaker, retries: int) -> bool:
+        """Pause after a request has failed alone; False when the others have failed as well meanwhile."""
+        is_last = retries == self._budget.retries
+        if not is_last:
+            breaker.log.scattered(failed.reason)
+            await anyio.sleep(backoff(retries + 1))
+        elif failed.meaning is Meaning.DOWN:
+            await anyio.sleep(_LAST_LOOK)
+        return failed.meaning is Meaning.NONSENSE or not breaker.is_open
 
 
 def _kind(request: httpx.Request) -> str:
@@ -354,10 +360,14 @@ def _copy(request: httpx.Request, extensions: dict[str, object]) -> httpx.Reques
     )
 
 
-def _is_too_long(seconds: float) -> bool:
+def _is_final(failed: Failure) -> bool:
+    return failed.meaning is Meaning.FINAL or _is_too_long(failed.retry_after)
+
+
+def _is_too_long(seconds: float | None) -> bool:
     """Whether a wait that the platform asks for ends after the operation, or after all patience."""
     left = anyio.current_effective_deadline() - anyio.current_time()
-    return seconds > min(left, LONGEST_EXCUSE + GIVE_UP_AFTER)
+    return seconds is not None and seconds > min(left, LONGEST_EXCUSE + GIVE_UP_AFTER)
 
 
 def _wait_is_too_long(request: httpx.Request, failed: Failure, *, ambiguous: bool) -> PlatformUnavailable:
@@ -365,7 +375,7 @@ def _wait_is_too_long(request: httpx.Request, failed: Failure, *, ambiguous: boo
     until = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() + wait))
     return PlatformUnavailable(
         f"{request.extensions[PURPOSE]} failed: {failed.reason}, and asks to wait until {until} UTC",
-        hint="That is after the end of this run: raise `timeout`, or run the job again after that time.",
+        hint="Run the job again after that time. A longer `timeout` helps with waits of up to 12 minutes.",
         ambiguous=ambiguous,
         retry_after=wait,
     )
@@ -377,6 +387,8 @@ def _gave_up(
     if failed.status is not None:
         message = f"{request.extensions[PURPOSE]} was refused: {failed.reason}"
         return RequestRejected(message, status=failed.status, hint=failed.hint)
+    if _is_too_long(failed.retry_after):
+        return _wait_is_too_long(request, failed, ambiguous=ambiguous)
     times = "1 attempt" if attempts == 1 else f"{attempts} attempts"
     after = f"{times}, and {human_seconds(GIVE_UP_AFTER)} without any success" if waited else times
     return PlatformUnavailable(
