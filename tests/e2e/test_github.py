@@ -191,6 +191,7 @@ class Previews:
             f"--workflows=.github/workflows/{workflow}",
             f"--eventpath={file}",
             "--secret=GITHUB_TOKEN=token",
+            f"--secret=FORK_PREVIEWS_API_KEY={API_KEY}",
             f"--env=GITHUB_API_URL={self._api.url}",
             *self._options,
             event=event,
