@@ -1,7 +1,7 @@
 """Rewrite what documents show and the code knows: inputs, outputs, exit codes, and examples that are files.
 
-`make docs` runs it. In `action.yml`, `templates/deploy.yml`, the README and the page about previews it fills what
-stands between a marker `begin NAME` and the next `end NAME`; a test fails when that is not current.
+`make docs` runs it. In each of `DOCUMENTS` it fills what stands between a marker `begin NAME` and the next
+`end NAME`; a test fails when that is not current.
 """
 
 from __future__ import annotations

@@ -214,7 +214,7 @@ class TestForkOnGitHub:
 def test_what_a_fork_built_is_not_run() -> None:
     """With the key at hand one script runs, the workflow's own; nothing is checked out.
 
-    The key is a secret of the environment alone: what a repository has would be there without an approval too.
+    The key is a secret of the environment alone: the repository's would be there without an approval too.
     """
     job = workflow("preview-fork.yml")["jobs"]["deploy"]
     used = [step["uses"].split("@")[0] for step in job["steps"] if "uses" in step]

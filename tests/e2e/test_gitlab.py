@@ -147,7 +147,7 @@ def test_review_app_of_a_merge_request(platform: Platform, repository: Path, ima
             f"POST {notes}": ({"id": 1}, {}),
             f"PUT {notes}/1": ({}, {}),
         }
-        merge_request = {
+        merge_request: dict[str, str | int] = {
             "CI_PIPELINE_SOURCE": "merge_request_event",
             "CI_MERGE_REQUEST_IID": 3,
             "CI_PROJECT_ID": 7,
@@ -178,7 +178,11 @@ def test_sweep(platform: Platform, repository: Path, image: Image) -> None:
             f"{environments}true": ({}, {}),
             f"{environments}false": ({}, {}),
         }
-        given = {"CI_PROJECT_ID": 7, "CI_API_V4_URL": api.url, "ZEROKIE_GITLAB_TOKEN": "token"}
+        given: dict[str, str | int] = {
+            "CI_PROJECT_ID": 7,
+            "CI_API_V4_URL": api.url,
+            "ZEROKIE_GITLAB_TOKEN": "token",
+        }
 
         trial = run_jobs(repository, SWEEP_REVIEW_APPS="yes", ZEROKIE_DRY_RUN="true", **given)
         assert trial.code == 0, trial.log
