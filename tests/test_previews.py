@@ -117,6 +117,7 @@ class TestSweepOnGitHub:
         assert self.numbers(step, names, [4, 5, 100]) == ["3", "40"]
 
     def test_nothing_is_open(self, step: Step) -> None:
+        """A list that is empty is an answer: all are removed."""
         assert self.numbers(step, ["site-pr-1", "other"], []) == ["1"]
 
     def test_nothing_is_left_to_do(self, step: Step) -> None:
