@@ -1,7 +1,7 @@
 """Rewrite what documents show and the code knows: inputs, outputs, exit codes, and examples that are files.
 
-`make docs` runs it. In `action.yml`, `templates/deploy.yml` and the README it fills what stands between a
-marker `begin NAME` and the next `end NAME`; a test fails when that is not current.
+`make docs` runs it. In each of `DOCUMENTS` it fills what stands between a marker `begin NAME` and the next
+`end NAME`; a test fails when that is not current.
 """
 
 from __future__ import annotations
@@ -108,6 +108,10 @@ DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
         "GitHub": lambda: _example("github/deploy.yml", begin="steps:"),
         "GitLab": lambda: _example("gitlab/component.yml"),
         "docker": lambda: _example("shell/deploy.sh"),
+    },
+    "docs/previews.md": {
+        "GitHub": lambda: _example("github/preview.yml"),
+        "GitLab": lambda: _example("gitlab/review.yml"),
     },
 }
 """The generated parts of each document, by the name in their markers."""

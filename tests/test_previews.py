@@ -25,6 +25,7 @@ EXAMPLES = ROOT / "examples"
 API = "https://api.platform-dev.zerokie.com"
 KEY = "key-93b1"
 TOKEN = "token-4f77"  # noqa: S105 - of a forge that is a file
+FORKS = ("preview.yml", "preview-fork.yml")
 needs_jq = pytest.mark.skipif(not shutil.which("jq"), reason="jq is not on the PATH")
 
 
@@ -116,6 +117,7 @@ class TestSweepOnGitHub:
         assert self.numbers(step, names, [4, 5, 100]) == ["3", "40"]
 
     def test_nothing_is_open(self, step: Step) -> None:
+        """A list that is empty is an answer: all are removed."""
         assert self.numbers(step, ["site-pr-1", "other"], []) == ["1"]
 
     def test_nothing_is_left_to_do(self, step: Step) -> None:
@@ -211,12 +213,17 @@ class TestForkOnGitHub:
 
 
 def test_what_a_fork_built_is_not_run() -> None:
-    """With the key at hand only the one script of the workflow itself runs; nothing is checked out."""
+    """With the key at hand one script runs, the workflow's own; nothing is checked out.
+
+    The key is a secret of the environment alone: the repository's would be there without an approval too.
+    """
     job = workflow("preview-fork.yml")["jobs"]["deploy"]
     used = [step["uses"].split("@")[0] for step in job["steps"] if "uses" in step]
     assert used == ["actions/download-artifact", "zerokie/zerokie-action"]
     assert [step["id"] for step in job["steps"] if "run" in step] == ["pull-request"]
     assert job["environment"] == "fork-previews"
+    keys = {name: set(re.findall(r"secrets\.(\w+)", json.dumps(workflow(name)))) for name in FORKS}
+    assert keys == {"preview.yml": {"ZEROKIE_API_KEY"}, "preview-fork.yml": {"FORK_PREVIEWS_API_KEY"}}
     assert all("pull-request.outputs.number" in step["if"] for step in job["steps"] if "uses" in step)
 
 

@@ -15,10 +15,14 @@ from tests.e2e.conftest import ROOT, need
 from tests.e2e.engine import Outcome, call
 from tests.e2e.platform import API_KEY, contents
 from tests.e2e.repository import commit, copy_checkout
+from tests.support.rest import rest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.e2e.engine import Image
     from tests.e2e.platform import Platform
+    from tests.support.rest import Rest
 
 ACTIONS_IMAGE = "act-zerokie-zerokie-action-v1-dockeraction:latest"
 RUNNER = "docker.io/library/python:3.13-slim-trixie"
@@ -144,11 +148,11 @@ runs:
 class Previews:
     """A repository with the examples as its workflows.
 
-    `gh` and the actions for artifacts are stand-ins that read and write files; there is nothing to comment on.
+    `gh` and the actions for artifacts are stand-ins, which read and write files.
     """
 
-    def __init__(self, act: str, action: Path, platform: Platform, folder: Path) -> None:
-        self._act, self._action, self._folder = act, action, folder
+    def __init__(self, act: str, action: Path, platform: Platform, folder: Path, api: Rest) -> None:
+        self._act, self._action, self._folder, self._api = act, action, folder, api
         self._forge = folder.parent / "forge"
         programs = self._forge / "programs"
         programs.mkdir(parents=True)
@@ -187,6 +191,8 @@ class Previews:
             f"--workflows=.github/workflows/{workflow}",
             f"--eventpath={file}",
             "--secret=GITHUB_TOKEN=token",
+            f"--secret=FORK_PREVIEWS_API_KEY={API_KEY}",
+            f"--env=GITHUB_API_URL={self._api.url}",
             *self._options,
             event=event,
             on=on,
@@ -195,19 +201,38 @@ class Previews:
             PATH=f"{self._forge}/programs:{os.environ['PATH']}",
         )
 
+    def comment(self, number: int) -> str:
+        """What was written last on a pull request; it has no comment of ours before."""
+        asked = [
+            at for at, request in enumerate(self._api.requests) if request == f"POST {_comments(number)}"
+        ]
+        return str(json.loads(self._api.bodies[asked[-1]])["body"])
+
     def pulls(self, *pulls: dict[str, Any]) -> None:
         """The open pull requests that the forge knows."""
         (self._forge / "pulls.json").write_text(json.dumps(pulls), "utf-8")
 
 
+def _comments(number: int) -> str:
+    return f"/repos/example/site/issues/{number}/comments"
+
+
 @pytest.fixture
-def previews(act: str, action: Path, platform: Platform, workspace: Path) -> Previews:
+def previews(act: str, action: Path, platform: Platform, workspace: Path) -> Iterator[Previews]:
     """Needs `jq` and `curl`, as GitHub's machines have them."""
     for program in ("jq", "curl"):
         need(program, from_="install the system's package")
-    previews = Previews(act, action, platform, workspace)
-    commit(workspace)
-    return previews
+    with rest() as api:
+        for number in (7, 12, 30):
+            api.answers |= {
+                f"GET {_comments(number)}?per_page=100&page=1&sort=asc&order_by=created_at": ([], {}),
+                f"POST {_comments(number)}": ({"id": number}, {}),
+                f"PATCH /repos/example/site/issues/comments/{number}": ({}, {}),
+            }
+        previews = Previews(act, action, platform, workspace, api)
+        commit(workspace)
+        call("git", "remote", "set-url", "origin", "git@github.com:example/site.git", folder=workspace)
+        yield previews
 
 
 def pull_request(number: int, repository: str = "example/site") -> dict[str, Any]:
@@ -220,17 +245,18 @@ def test_preview_of_a_pull_request(previews: Previews, platform: Platform, works
     opened = previews.run("preview.yml", "pull_request", action="opened", **pull_request(12))
     assert opened.code == 0, opened.log
     assert platform.site("site-pr-12") == contents(workspace / "dist")
+    assert "`site-pr-12` is deployed" in previews.comment(12)
 
     platform.create("my-site")
     plan = previews.run("plan.yml", "pull_request", action="opened", **pull_request(12))
     assert plan.code == 0, plan.log
-    assert "to upload" in plan.log
+    assert f"`my-site`: {len(contents(workspace / 'dist'))} to upload, 0 to delete" in previews.comment(12)
     assert platform.site("my-site") == {}
 
     closed = previews.run("preview-closed.yml", "pull_request_target", action="closed", **pull_request(12))
     assert closed.code == 0, closed.log
     assert list(platform.state()["apps"]) == ["my-site"]
-    assert "actions/checkout" not in closed.log
+    assert "`site-pr-12` is deleted" in previews.comment(12)
 
 
 def test_sweep(previews: Previews, platform: Platform) -> None:
@@ -249,6 +275,7 @@ def test_sweep(previews: Previews, platform: Platform) -> None:
     night = previews.run("preview-sweep.yml", "schedule", ON_THIS_MACHINE)
     assert night.code == 0, night.log
     assert set(platform.state()["apps"]) == {"site-pr-2", "site-pr-3-old", "site"}
+    assert "`site-pr-30` is deleted" in previews.comment(30)
 
 
 def test_preview_of_a_fork(previews: Previews, platform: Platform, workspace: Path) -> None:
@@ -287,3 +314,4 @@ def test_preview_of_a_fork(previews: Previews, platform: Platform, workspace: Pa
     fork = deploy("fork/site")
     assert fork.code == 0, fork.log
     assert platform.site("site-pr-7") == dist
+    assert "`site-pr-7` is deployed" in previews.comment(7)

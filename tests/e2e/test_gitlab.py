@@ -14,6 +14,7 @@ from tests.e2e.conftest import ROOT, need
 from tests.e2e.engine import Image, Outcome, call
 from tests.e2e.platform import API_KEY, contents
 from tests.e2e.repository import commit, copy_checkout
+from tests.support.rest import rest
 
 if TYPE_CHECKING:
     from tests.e2e.platform import Platform
@@ -118,3 +119,76 @@ def test_pipeline_of_this_repository(image: Image, tmp_path: Path) -> None:
 
     assert run.code == 0, run.log
     assert "is live" in run.log
+
+
+# --- the examples of previews
+
+API = "https://api.platform-dev.zerokie.com"
+PUBLISHED = "ghcr.io/zerokie/zerokie-action:1"
+COMPONENT = "component: $CI_SERVER_FQDN/zerokie/zerokie-action/deploy@1"
+
+
+def use_example(repository: Path, name: str, platform: Platform, image: Image) -> None:
+    """Make an example the repository's pipeline, with the component and the image of this checkout."""
+    text = (ROOT / "examples" / "gitlab" / name).read_text("utf-8")
+    component = f"local: templates/deploy.yml\n    inputs:\n      action-image: {image.tag}"
+    text = text.replace(f"{COMPONENT}\n    inputs:", component)
+    text = text.replace(API, platform.url).replace(PUBLISHED, image.tag)
+    (repository / ".gitlab-ci.yml").write_text(text, "utf-8")
+
+
+def test_review_app_of_a_merge_request(platform: Platform, repository: Path, image: Image) -> None:
+    """Created by its pipeline, with a comment; removed by the job that GitLab runs when it is closed."""
+    use_example(repository, "review.yml", platform, image)
+    notes = "/projects/7/merge_requests/3/notes"
+    with rest() as api:
+        api.answers = {
+            f"GET {notes}?per_page=100&page=1&sort=asc&order_by=created_at": ([], {}),
+            f"POST {notes}": ({"id": 1}, {}),
+            f"PUT {notes}/1": ({}, {}),
+        }
+        merge_request: dict[str, str | int] = {
+            "CI_PIPELINE_SOURCE": "merge_request_event",
+            "CI_MERGE_REQUEST_IID": 3,
+            "CI_PROJECT_ID": 7,
+            "CI_API_V4_URL": api.url,
+            "ZEROKIE_GITLAB_TOKEN": "token",
+        }
+
+        deploy = run_jobs(repository, "zerokie-deploy", **merge_request)
+        assert deploy.code == 0, deploy.log
+        assert platform.site("site-mr-3") == contents(repository / "dist")
+        assert "`site-mr-3` is deployed" in api.bodies[-1].decode()
+
+        stop = run_jobs(repository, "zerokie-deploy-stop", **merge_request)
+        assert stop.code == 0, stop.log
+        assert platform.state()["apps"] == {}
+        assert "`site-mr-3` is deleted" in api.bodies[-1].decode()
+
+
+def test_sweep(platform: Platform, repository: Path, image: Image) -> None:
+    """With the variable for it a dry run; at night what is not open goes, and nothing else."""
+    use_example(repository, "sweep.yml", platform, image)
+    for app in ("site-mr-2", "site-mr-30", "site-mr-3-old", "site"):
+        platform.create(app)
+    environments = "DELETE /projects/7/environments/review_apps?limit=1000&dry_run="
+    with rest() as api:
+        api.answers = {
+            "GET /projects/7/merge_requests?state=opened&per_page=100&page=1": ([{"iid": 2}], {}),
+            f"{environments}true": ({}, {}),
+            f"{environments}false": ({}, {}),
+        }
+        given: dict[str, str | int] = {
+            "CI_PROJECT_ID": 7,
+            "CI_API_V4_URL": api.url,
+            "ZEROKIE_GITLAB_TOKEN": "token",
+        }
+
+        trial = run_jobs(repository, SWEEP_REVIEW_APPS="yes", ZEROKIE_DRY_RUN="true", **given)
+        assert trial.code == 0, trial.log
+        assert "would destroy app 'site-mr-30'" in trial.log
+        assert len(platform.state()["apps"]) == 4
+
+        night = run_jobs(repository, SWEEP_REVIEW_APPS="yes", **given)
+        assert night.code == 0, night.log
+        assert set(platform.state()["apps"]) == {"site-mr-2", "site-mr-3-old", "site"}

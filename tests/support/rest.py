@@ -22,12 +22,14 @@ class Rest:
         answers: `METHOD /target` -> what is answered as JSON, and headers. Anything else is answered 404.
         requests: what it was asked for, in order, as `METHOD /target`.
         headers: of those requests.
+        bodies: of those requests.
     """
 
     url: str = ""
     answers: dict[str, tuple[Any, dict[str, str]]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
 
 
 @contextmanager
@@ -40,7 +42,7 @@ def rest() -> Iterator[Rest]:
             asked = f"{self.command} {self.path}"
             api.requests.append(asked)
             api.headers.append({name.lower(): value for name, value in self.headers.items()})
-            self.rfile.read(int(self.headers.get("content-length", 0)))
+            api.bodies.append(self.rfile.read(int(self.headers.get("content-length", 0))))
             found, headers = api.answers.get(asked, ({"message": "404 Not Found"}, {}))
             body = json.dumps(found).encode()
             self.send_response(200 if asked in api.answers else 404)
