@@ -4,11 +4,10 @@ down        no connection, reset, silence, 408, 425, every 5xx but 501 and 505. 
             effect, unless it was not sent.
 wait        429, which has no effect, and any of those with `Retry-After`.
 nonsense    a 2xx of the wrong shape, a 4xx without the platform's `{"error"}`, an unknown host name.
-final       a certificate that is not trusted, a TLS version that is not spoken, a proxy that wants a login,
-            a response over its bound.
+final       a certificate that is not trusted, a TLS version that is not spoken, a response over its bound.
 
-Everything else is an answer of the platform's: 2xx of the right shape, 401 with any body, other 4xx with
-`{"error"}`, and 413, 414, 415 and 431, which also a gateway means for good.
+Everything else is an answer: 2xx of the right shape, 401 with any body, other 4xx with `{"error"}`, and 407,
+413, 414, 415 and 431, which also a proxy or gateway means for good.
 """
 
 from __future__ import annotations
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from zerokie_action.http.descriptors import ran_out
 from zerokie_action.http.errors import ResponseTooLarge, causes, may_have_been_sent
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 _UNAVAILABLE = {408, 425}
 _CANNOT = {501, 505}
-_FINAL_WITH_ANY_BODY = {401, 407, 413, 414, 415, 431}
+PROXY_LOGIN = 407
+_FINAL_WITH_ANY_BODY = {401, PROXY_LOGIN, 413, 414, 415, 431}
 _THROTTLING = {429, 502, 503, 504}
 _TLS_VERSION = {
     "NO_PROTOCOLS_AVAILABLE",
@@ -55,7 +56,7 @@ _CERTIFICATE = (
 _VERSION = (
     "Check `api-url` and its port: what answers there does not speak a TLS version that is still in use."
 )
-_PROXY_LOGIN = "Put user and password into the proxy's URL: http://user:password@host:port."
+_NO_DESCRIPTOR = "Raise the limit on open files (`ulimit -n`), or lower `concurrency`."
 _TOO_LARGE = "Check `api-url`: no response of the platform is that large."
 _NO_SUCH_HOST = "Check the host name in `api-url`, and the name server that this job uses."
 
@@ -97,15 +98,13 @@ class Failure:
 def of_error(error: httpx.TransportError) -> Failure:
     """What it means that there was no response."""
     meaning, hint = _meaning(error)
-    throttled = isinstance(error, httpx.ConnectTimeout)
+    throttled = isinstance(error, httpx.ConnectTimeout) or hint == _NO_DESCRIPTOR
     return Failure(meaning, str(error), may_have_been_sent(error), throttled=throttled, hint=hint)
 
 
 def _meaning(error: httpx.TransportError) -> tuple[Meaning, str]:
     if isinstance(error, ResponseTooLarge):
         return Meaning.FINAL, _TOO_LARGE
-    if isinstance(error, httpx.ProxyError) and "(407" in str(error):
-        return Meaning.FINAL, _PROXY_LOGIN
     for cause in causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return Meaning.FINAL, _CERTIFICATE
@@ -113,7 +112,14 @@ def _meaning(error: httpx.TransportError) -> tuple[Meaning, str]:
             return Meaning.FINAL, _VERSION
         if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME:
             return Meaning.NONSENSE, _NO_SUCH_HOST
+        if ran_out(cause):
+            return Meaning.DOWN, _NO_DESCRIPTOR
     return Meaning.DOWN, TRY_LATER
+
+
+def wants_login(error: httpx.TransportError) -> bool:
+    """Whether a proxy refused a tunnel because it wants a login, which is an answer (407)."""
+    return isinstance(error, httpx.ProxyError) and f"({PROXY_LOGIN}" in str(error)
 
 
 def of_response(response: httpx.Response, words: str) -> Failure | None:

@@ -131,6 +131,8 @@ class _Attempts:
         try:
             response = await self._fetch(request)
         except httpx.TransportError as error:
+            if failure.wants_login(error):
+                return Reply(purpose, failure.PROXY_LOGIN, str(error).encode(), None, ambiguous)
             return failure.of_error(error)
         status = response.status_code
         if not response.is_success:

@@ -27,7 +27,14 @@ from zerokie_action.platform.models import (
     Locked,
     StoredFile,
 )
-from zerokie_action.platform.refusals import CONFLICT, NOT_FOUND, refusal, unknown_app
+from zerokie_action.platform.refusals import (
+    CONFLICT,
+    NOT_FOUND,
+    TOO_LARGE,
+    refusal,
+    too_large,
+    unknown_app,
+)
 from zerokie_action.platform.requests import (
     FINALIZE_TIMEOUT,
     LARGEST_LISTING,
@@ -193,7 +200,10 @@ class Client:
         """Store one file ("PUT /v1/apps/:name/files/{path}")."""
         body = Bytes(content) if isinstance(content, bytes) else content
         request = self._requests.upload(name, path, body, content_type, kind)
-        await self._value(await self._sender.send(request, answers.nothing), app=name)
+        reply = await self._sender.send(request, answers.nothing)
+        if reply.status == TOO_LARGE:
+            raise too_large(path, body.size, self._words(reply))
+        await self._value(reply, app=name)
 
     async def delete_file(self, name: str, path: str) -> None:
         """Delete one file ("DELETE /v1/apps/:name/files/{path}"). One that is gone already is done."""
@@ -315,13 +325,16 @@ class Client:
         """
         if reply.ok:
             return reply.value  # type: ignore[return-value]  # a reply that is ok has been parsed
-        words = self._sender.words(reply.body) or "no reason given"
+        words = self._words(reply)
         if reply.status == NOT_FOUND and app is not None:
             error: DeployError = await self._unknown_app(app, words)
         else:
             error = refusal(reply, words)
         error.ambiguous = reply.ambiguous
         raise error
+
+    def _words(self, reply: Reply[T]) -> str:
+        return self._sender.words(reply.body) or "no reason given"
 
     async def _unknown_app(self, name: str, words: str) -> RequestRejected:
         others: list[App] = []

@@ -10,6 +10,7 @@ from zerokie_action.errors import (
     PlatformUnavailable,
     RequestRejected,
 )
+from zerokie_action.text import human_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,13 +20,23 @@ if TYPE_CHECKING:
 UNAUTHORIZED = 401
 NOT_FOUND = 404
 CONFLICT = 409
+TOO_LARGE = 413
 
 _HINT = "The platform's own words say why; correct that, then run the job again."
 _REDIRECT = "Redirects are not followed with the API key; correct `api-url`."
+_LIMIT = "What answers for `api-url`, or a gateway or proxy on the way, limits the size of a request"
 _HINTS = dict.fromkeys((301, 302, 303, 307, 308), _REDIRECT) | {
     400: "Check the inputs that this request is made of.",
     403: "The key is known but may not do this; check its permissions.",
+    407: "A proxy wants credentials: put user and password into its URL, http://user:password@host:port, in "
+    "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY; or list the API's host in NO_PROXY.",
     409: "Something else is changing the app, or has taken its name; run the job again when that has ended.",
+    TOO_LARGE: f"{_LIMIT}: raise that limit, or send less.",
+    414: "A gateway or proxy limits the length of a URL: raise that limit, or shorten the path.",
+    415: "A gateway or the platform does not take this content type. If it is a file that need not be "
+    "deployed, add it to `ignore`.",
+    431: "A gateway or proxy limits the size of the header, which holds the API key: raise that limit, and "
+    "check that `api-key` holds a key and nothing else.",
 }
 
 
@@ -40,6 +51,15 @@ def refusal(reply: Reply[Any], words: str) -> DeployError:
     if reply.status >= 500:  # noqa: PLR2004 - HTTP's own numbers
         return PlatformUnavailable(message, hint="Check `api-url`: something there can't do this at all.")
     return RequestRejected(message, status=reply.status, hint=_HINTS.get(reply.status, _HINT))
+
+
+def too_large(path: str, size: int, words: str) -> RequestRejected:
+    """The error for a 413 about a file; `words` are those of whoever refused it."""
+    return RequestRejected(
+        f'Uploading {path!r} was refused: {human_bytes(size)} are too large ({TOO_LARGE}: "{words}")',
+        status=TOO_LARGE,
+        hint=f"{_LIMIT}: raise that limit, make the file smaller, or add it to `ignore`.",
+    )
 
 
 def unknown_app(name: str, words: str, others: Iterable[str]) -> RequestRejected:
