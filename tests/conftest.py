@@ -15,6 +15,7 @@ from tests.support.timewarp import TimeWarpLoop, count_threads, wall_clock
 from tests.support.world import World, world
 from zerokie_action.sandbox.platform import Platform
 from zerokie_action.sandbox.server import serve
+from zerokie_action.shutdown import WATCHED
 
 if TYPE_CHECKING:
     import ssl
@@ -37,7 +38,7 @@ def _world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 @pytest.fixture
 def handlers() -> Iterator[None]:
     """Give pytest its own signal handlers back."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in WATCHED}
     yield
     signal.set_wakeup_fd(-1)
     for number, handler in before.items():

@@ -45,8 +45,9 @@ def run(*command: str, stdin: str = "", **inputs: str) -> subprocess.CompletedPr
 
 
 def _usual_signals() -> None:
-    """The tests themselves may run under `nohup`."""
+    """The tests themselves may run under `nohup`, or in the background."""
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 # --- shells in the entrypoint's place
@@ -281,6 +282,7 @@ raise SystemExit({command}())
         (signal.SIGTERM, signal.SIGINT, 143),
         (signal.SIGINT, signal.SIGTERM, 130),
         (signal.SIGHUP, signal.SIGTERM, 129),
+        (signal.SIGQUIT, signal.SIGTERM, 131),
     ],
 )
 def test_a_signal_while_importing(
@@ -355,7 +357,7 @@ import os, signal, sys, types
 from zerokie_action.cli import {command}
 class Last:
     def __del__(self):
-        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
             os.kill(os.getpid(), signum)
 sys.modules["last"] = types.ModuleType("last")
 sys.modules["last"].one = Last()
@@ -377,3 +379,23 @@ def test_nohup() -> None:
     )
     seen = run("nohup", sys.executable, "-c", program)
     assert seen.returncode == 2
+
+
+def test_a_background_job() -> None:
+    """What ignores the quit key, as a shell's background job does, is not ended by it."""
+    program = SIGNAL_WHILE_IMPORTING.format(
+        module="anyio", signum=int(signal.SIGQUIT), second=int(signal.SIGQUIT), command="deploy"
+    )
+    seen = run("sh", "-c", f"trap '' QUIT; exec {shlex.join([sys.executable, '-c', program])}")
+    assert seen.returncode == 2
+
+
+@pytest.mark.parametrize("command", ["deploy", "cleanup"])
+def test_no_core_dump(command: str) -> None:
+    """However the process dies, the kernel writes no image of it, and of the key in it, to a file."""
+    program = (
+        f"import resource; from zerokie_action.cli import {command}; {command}(); "
+        "print(resource.getrlimit(resource.RLIMIT_CORE))"
+    )
+    seen = run(sys.executable, "-c", program)
+    assert seen.stdout.endswith("\n(0, 0)\n")

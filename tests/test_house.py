@@ -73,7 +73,7 @@ def test_the_tree_is_drawn_as_it_is() -> None:
 
 def test_interruptions_have_the_shells_exit_codes() -> None:
     """128 plus the signal's number."""
-    assert [errors.Interrupted(signum).exit_code for signum in (2, 15)] == [130, 143]
+    assert [errors.Interrupted(signum).exit_code for signum in (1, 2, 3, 15)] == [129, 130, 131, 143]
 
 
 # --- versions

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
+import resource
 import sys
 from contextlib import suppress
 
@@ -68,6 +69,8 @@ def _install_handlers() -> Signals:
     _open_closed_streams()
     signals = Signals(when_told)
     signals.install()
+    # A core dump would hold the API key.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     return signals
 
 

@@ -10,7 +10,7 @@
     ├── DeployFailed                 8   the app failed, says the platform; the directory changed meanwhile
     ├── DeployTimedOut               9   `wait-timeout` or `timeout` passed
     ├── HealthCheckFailed           10   the deployed app does not answer as it should
-    └── Interrupted            128 + n   a signal ended the run (SIGINT 130, SIGTERM 143)
+    └── Interrupted            128 + n   a signal: SIGHUP 129, SIGINT 130, SIGQUIT 131, SIGTERM 143
 
 An error is three short parts: what happened and why (`str(error)`, in the platform's own words
 where it has some), and what to do about it (`hint`). This module imports nothing of the package.

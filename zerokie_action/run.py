@@ -8,6 +8,7 @@ import uuid
 from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
+import anyio.to_thread
 
 import zerokie_action
 from zerokie_action.ci import detect
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from zerokie_action.settings import ReportSettings, Settings
     from zerokie_action.shutdown import Signals
 
+_THREADS = 8
+"""That read files at the same time: disks and processors are not faster with more."""
 _DONE = {"deploy": "deployed", "restart": "restarted", "destroy": "destroyed"}
 
 
@@ -69,6 +72,7 @@ async def carry_out(env: Mapping[str, str], network: Network, signals: Signals, 
     The report is written here already: closing the loop may wait for a thread that hangs.
     """
     began = anyio.current_time()
+    anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
     environment = Environment(env)
     report_settings, problems = load_reports(environment)
     ci = detect(env, stream, report_settings.log_level)

@@ -1,4 +1,4 @@
-"""SIGINT, SIGTERM and SIGHUP, from the first moment of the process to its last.
+"""SIGINT, SIGTERM, SIGHUP and SIGQUIT, from the first moment of the process to its last.
 
 The handlers are plain ones, installed before anything heavy is imported, and nobody takes them
 away: an event loop's own would be gone while the report is written, and as PID 1 of a container
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+_MAY_BE_IGNORED = {signal.SIGHUP, signal.SIGQUIT}
+"""Stay ignored if they are, as under `nohup`. The others cancel in any case: CIs send them."""
 LAST_RESORT = 4.8
 """Seconds from the first signal to the end of the process, even when something blocks it."""
 _LOG_TIME_MS = 250
@@ -43,7 +45,7 @@ class Signals:
     def install(self) -> None:
         """Take over the signals, for good. Main thread only."""
         for watched in WATCHED:
-            if watched != signal.SIGHUP or signal.getsignal(watched) != signal.SIG_IGN:  # as `nohup` left it
+            if watched not in _MAY_BE_IGNORED or signal.getsignal(watched) != signal.SIG_IGN:
                 signal.signal(watched, self._note)
         # Wakes the main thread also when the kernel hands the signal to another one.
         signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM at every request of every reference deploy: in time, released, and said."""
+"""SIGINT, SIGTERM and SIGQUIT at every request of every reference deploy: in time, released, and said."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from zerokie_action.sandbox.records import Record
 
 PROMISED = 5.0
-CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGQUIT: 131}
 
 MOMENTS = tuple(product(CODES, ("before", "after")))
 

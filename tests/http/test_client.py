@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
+import weakref
 
 import anyio
 import pytest
@@ -35,6 +37,17 @@ async def test_no_credentials_from_anywhere(monkeypatch: pytest.MonkeyPatch, tmp
             netrc.write("machine 127.0.0.1 login user password secret")
         await http.client.get(server.url)
     assert "authorization" not in server.requests[0].headers
+
+
+async def test_a_response_that_nobody_needs() -> None:
+    """Its body does not wait for the garbage collector: the next one may be as large."""
+    gc.disable()
+    try:
+        async with serve(fine) as server, Http(Network({})) as http:
+            response = weakref.ref(await http.client.get(server.url))
+        assert response() is None
+    finally:
+        gc.enable()
 
 
 async def test_no_cookies() -> None:

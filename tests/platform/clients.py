@@ -30,10 +30,10 @@ async def client_of(
         yield Platform(url, KEY, http, RetryBudget(retries, tell=notice)).client
 
 
-def client_over(respond: Callable[[httpx.Request], httpx.Response]) -> Client:
-    """A client over a transport that gives these responses, without retries."""
+def client_over(respond: Callable[[httpx.Request], httpx.Response], *, retries: int = 0) -> Client:
+    """A client over a transport that gives these responses."""
     http = httpx.AsyncClient(transport=httpx.MockTransport(respond))
-    return Client(Requests(API, KEY), RetryingClient(http.send, RetryBudget(0, tell=print)))
+    return Client(Requests(API, KEY), RetryingClient(http.send, RetryBudget(retries, tell=print)))
 
 
 class Constant:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.http.servers import always, serve
-from tests.platform.clients import Constant, client_of, client_over
+from tests.platform.clients import API, KEY, Constant, client_of, client_over
 from tests.platform.endpoints import (
     APP,
     COUNTS,
@@ -32,8 +32,12 @@ from zerokie_action.errors import (
     PlatformUnavailable,
     RequestRejected,
 )
+from zerokie_action.http.client import Http
+from zerokie_action.http.network import Network
+from zerokie_action.http.retry import RetryBudget
 from zerokie_action.platform.client import Asked, Busy
 from zerokie_action.platform.models import Finalized
+from zerokie_action.platform.platform import Platform
 
 if TYPE_CHECKING:
     from tests.platform.endpoints import Call
@@ -74,6 +78,41 @@ class TestErrors:
         assert "the platform's own words" in str(error)
         assert str(status) in str(error)
         assert error.hint
+
+    @pytest.mark.parametrize(
+        ("status", "fix"),
+        [(407, "user:password@"), (413, "limit"), (414, "limit"), (415, "content type"), (431, "limit")],
+    )
+    @EVERY_ENDPOINT
+    async def test_what_is_final_whoever_says_it(self, name: str, status: int, fix: str) -> None:
+        """A gateway's or proxy's page will do. The request is sent once, and the hint says what to change."""
+        carrier = Constant(status, b"<html><title>Nothing of the API's</title></html>")
+        error = await error_of(ENDPOINTS[name].call, client_over(carrier, retries=3))
+        assert isinstance(error, RequestRejected)
+        assert (error.exit_code, error.status) == (4, status)
+        assert fix in error.hint
+        assert len(carrier.requests) == 1
+
+    async def test_a_file_that_is_too_large(self) -> None:
+        """The error names the file and its size."""
+        client = client_over(Constant(413, b"<html><title>Too Large</title></html>"))
+        error = await error_of(
+            lambda client: client.put_file("site", "a/film.mp4", bytes(2_500_000), ""), client
+        )
+        assert str(error) == (
+            "Uploading 'a/film.mp4' was refused: 2.5 MB are too large (413: \"an HTML page: Too Large\")"
+        )
+        assert "`ignore`" in error.hint
+
+    async def test_a_proxy_that_wants_a_login(self) -> None:
+        """A tunnel that is refused with 407 is asked for once; the error is that of any other 407."""
+        async with serve(always(407)) as proxy, Http(Network({"HTTPS_PROXY": proxy.url})) as http:
+            client = Platform(API, KEY, http, RetryBudget(3, tell=print)).client
+            error = await error_of(lambda client: client.list_apps(), client)
+        assert isinstance(error, RequestRejected)
+        assert (error.exit_code, error.status) == (4, 407)
+        assert "user:password@" in error.hint
+        assert [request.line for request in proxy.requests] == ["CONNECT api.test:443 HTTP/1.1"]
 
     @EVERY_ENDPOINT
     async def test_not_found(self, name: str) -> None:
@@ -187,6 +226,18 @@ class TestOddAnswers:
         assert str(error) == (
             "Looking up app 'site' failed after 1 attempt: the response is larger than 1000000 bytes"
         )
+
+    async def test_a_listing_without_an_end(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It is read up to its bound, once, and what that means is said."""
+        monkeypatch.setattr("zerokie_action.platform.client.LARGEST_LISTING", 200_000)
+        async with (
+            serve(always(200, b"[" + b'{"path":"a"},' * 100_000)) as server,
+            client_of(server.url, retries=3) as client,
+        ):
+            error = await error_of(lambda client: client.list_files("site"), client)
+        assert (error.exit_code, len(server.requests)) == (5, 1)
+        assert "the response is larger than 200000 bytes" in str(error)
+        assert "`api-url`" in error.hint
 
     async def test_a_long_error(self) -> None:
         """An error page of any size becomes a short sentence."""

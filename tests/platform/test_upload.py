@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -96,6 +99,54 @@ async def test_connections(sandbox: Platform, files: int, concurrency: int, conn
         await writers.delete([f"{n}.txt" for n in range(files)], lambda _: None)
     assert most == connections
     assert sandbox.files("site") == {}
+
+
+@dataclass
+class Unopened:
+    """A file that can't be opened so many times, as too many are open."""
+
+    failures: int
+    size: int
+
+    def chunks(self) -> Iterator[bytes]:
+        if self.failures:
+            self.failures -= 1
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        yield bytes(self.size)
+
+
+@pytest.mark.parametrize("size", [3, 300_000])
+async def test_no_file_can_be_opened(sandbox: Platform, size: int) -> None:
+    """That passes: the uploads are repeated, and nothing else is stored."""
+    files = [Upload(f"{n}", Unopened(n % 3, size), "text/plain") for n in range(20)]
+    async with writers_to(sandbox) as writers:
+        await writers.upload(files, lambda _upload: None)
+    assert sandbox.files("site") == {f"{n}": bytes(size) for n in range(20)}
+
+
+async def test_no_connection_can_be_made(sandbox: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That passes, too."""
+    connect, failures = anyio.connect_tcp, iter(range(10))
+
+    async def fail(*args: Any, **kwargs: Any) -> Any:
+        if next(failures, None) is not None:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return await connect(*args, **kwargs)
+
+    monkeypatch.setattr(anyio, "connect_tcp", fail)
+    async with writers_to(sandbox) as writers:
+        await writers.upload(uploads(20), lambda _upload: None)
+    assert len(sandbox.files("site")) == 20
+
+
+async def test_no_file_can_ever_be_opened(sandbox: Platform) -> None:
+    """It is given up, and the error names the limit."""
+    files = [Upload("a", Unopened(1000, 3), "text/plain")]
+    async with writers_to(sandbox) as writers:
+        error = await fails(writers.upload(files, lambda _upload: None))
+    assert (error.exit_code, sandbox.files("site")) == (5, {})
+    assert "too many open files" in str(error)
+    assert "ulimit -n" in error.hint
 
 
 async def test_deletions(sandbox: Platform) -> None:

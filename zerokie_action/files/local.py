@@ -5,17 +5,24 @@ Whoever reads a file that was scanned notices when it is not that file any more.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from zerokie_action.errors import DeployFailed
+from zerokie_action.errors import ConfigurationError, DeployFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
 CHUNK_SIZE = 1024 * 1024
+
+_NO_DESCRIPTOR = {errno.EMFILE, errno.ENFILE}
+_PATIENCE = 50
+_PAUSE = 0.2
+"""How often a file is opened that can't be because too many are, and seconds between."""
 
 # A FIFO that took the file's place would block the open; a regular file takes no notice of the flag.
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
@@ -57,6 +64,7 @@ def read_chunks(file: LocalFile) -> Generator[bytes, None, None]:
 
     Raises:
         DeployFailed: the file has another size than at the scan, vanished, or cannot be read.
+        OSError: no file can be opened now, as this process or the machine has too many open (EMFILE, ENFILE).
     """
     try:
         descriptor = os.open(file.source, _FLAGS)
@@ -65,6 +73,8 @@ def read_chunks(file: LocalFile) -> Generator[bytes, None, None]:
         finally:
             os.close(descriptor)
     except OSError as error:
+        if error.errno in _NO_DESCRIPTOR:
+            raise
         raise _changed(file, f" ({error.strerror})") from error
 
 
@@ -75,7 +85,22 @@ def hash_file(file: LocalFile, *, check_cancelled: Callable[[], None] = lambda: 
 
     Raises:
         DeployFailed: the file changed or vanished since the scan, or cannot be read.
+        ConfigurationError: for seconds no file could be opened, as too many are.
     """
+    for _ in range(_PATIENCE):
+        try:
+            return _hash(file, check_cancelled)
+        except OSError as error:
+            if error.errno not in _NO_DESCRIPTOR:
+                raise
+            time.sleep(_PAUSE)
+    raise ConfigurationError(
+        f"{file.path!r} cannot be read: too many open files",
+        hint="Raise the limit on open files (`ulimit -n`).",
+    )
+
+
+def _hash(file: LocalFile, check_cancelled: Callable[[], None]) -> str:
     check_cancelled()
     digest = hashlib.sha256()
     for chunk in read_chunks(file):
@@ -107,6 +132,7 @@ class FileContent:
 
         Raises:
             DeployFailed: when the file is not what it was at the scan.
+            OSError: as `read_chunks`.
         """
         digest = hashlib.sha256()
         for chunk in read_chunks(self._file):

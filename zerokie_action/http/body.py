@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import anyio.to_thread
 import httpx
 
+from zerokie_action.http.descriptors import ran_out
+from zerokie_action.http.errors import explain
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
@@ -53,13 +56,25 @@ class ContentStream(httpx.AsyncByteStream):
         self._content = content
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        """The pieces.
+
+        Raises:
+            httpx.ConnectError: no file can be opened now, so no complete request was sent.
+        """
         chunks = self._content.chunks()
-        if self._content.size <= _SMALL:
-            for piece in chunks:
-                yield piece
-            return
-        while (chunk := await anyio.to_thread.run_sync(_next, chunks, abandon_on_cancel=True)) is not None:
-            yield chunk
+        try:
+            if self._content.size <= _SMALL:
+                for piece in chunks:
+                    yield piece
+                return
+            while (
+                chunk := await anyio.to_thread.run_sync(_next, chunks, abandon_on_cancel=True)
+            ) is not None:
+                yield chunk
+        except OSError as error:
+            if not ran_out(error):
+                raise
+            raise httpx.ConnectError(explain(error)) from error
 
 
 def _next(chunks: Iterator[bytes]) -> bytes | None:

@@ -68,7 +68,7 @@ class Http:
             transport=self.transport,
             headers=HEADERS,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-            event_hooks={"response": [_set_location_aside]},
+            event_hooks={"response": [_set_location_aside, _drop_stream]},
             trust_env=False,
             follow_redirects=False,
         )
@@ -116,6 +116,12 @@ async def _set_location_aside(response: httpx.Response) -> None:
     # httpx reads where a redirect leads even if it is not to follow, and fails if that is no URL.
     if (location := response.headers.pop("location", None)) is not None:
         response.extensions["location"] = location
+
+
+async def _drop_stream(response: httpx.Response) -> None:
+    # httpx's own refers back to the response: both would stay, with a body of megabytes, until the garbage
+    # collector looks for them. The transport has read the body.
+    response.stream = httpx.ByteStream(b"")
 
 
 def location(response: httpx.Response) -> str | None:

@@ -7,6 +7,8 @@ import ssl
 
 import httpx
 
+from zerokie_action.http.descriptors import ran_out
+
 
 class ResponseTooLarge(httpx.RemoteProtocolError):
     """The response has more bytes of body than the request allows."""
@@ -17,7 +19,7 @@ def may_have_been_sent(error: httpx.TransportError) -> bool:
     return not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError)
 
 
-def explain(error: BaseException) -> str:
+def explain(error: BaseException) -> str:  # noqa: PLR0911 - one for each cause
     """Why a connection failed, as the end of a sentence."""
     for cause in causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
@@ -30,6 +32,8 @@ def explain(error: BaseException) -> str:
             return "connection refused"
         if isinstance(cause, ConnectionResetError | BrokenPipeError):
             return "the connection was reset"
+        if ran_out(cause):
+            return "too many open files"
     words = str(error).removesuffix(".")
     return words[:1].lower() + words[1:] or type(error).__name__
 

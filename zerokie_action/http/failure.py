@@ -7,8 +7,8 @@ nonsense    a 2xx of the wrong shape, a 4xx without the platform's `{"error"}`, 
 final       a certificate that is not trusted, a TLS version that is not spoken, a proxy that wants a login,
             a response over its bound.
 
-Everything else is an answer of the platform's: 2xx of the right shape, 401 with any body, other 4xx with
-`{"error"}`, and 413, 414, 415 and 431, which also a gateway means for good.
+Everything else is an answer: 2xx of the right shape, 401 with any body, other 4xx with `{"error"}`, and 407,
+413, 414, 415 and 431, which also a proxy or gateway means for good.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from zerokie_action.http.descriptors import ran_out
 from zerokie_action.http.errors import ResponseTooLarge, causes, may_have_been_sent
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ _VERSION = (
     "Check `api-url` and its port: what answers there does not speak a TLS version that is still in use."
 )
 PROXY_LOGIN_HINT = "Put user and password into the proxy's URL: http://user:password@host:port."
+_NO_DESCRIPTOR = "Raise the limit on open files (`ulimit -n`), or lower `concurrency`."
 _TOO_LARGE = "Check `api-url`: no response of the platform is that large."
 _NO_SUCH_HOST = "Check the host name in `api-url`, and the name server that this job uses."
 
@@ -105,7 +107,7 @@ def of_error(error: httpx.TransportError) -> Failure:
         meaning,
         str(error),
         may_have_been_sent(error),
-        throttled=isinstance(error, httpx.ConnectTimeout),
+        throttled=isinstance(error, httpx.ConnectTimeout) or hint == _NO_DESCRIPTOR,
         hint=hint,
         status=PROXY_LOGIN if hint is PROXY_LOGIN_HINT else None,
     )
@@ -123,6 +125,8 @@ def _meaning(error: httpx.TransportError) -> tuple[Meaning, str]:
             return Meaning.FINAL, _VERSION
         if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME:
             return Meaning.NONSENSE, _NO_SUCH_HOST
+        if ran_out(cause):
+            return Meaning.DOWN, _NO_DESCRIPTOR
     return Meaning.DOWN, TRY_LATER
 
 

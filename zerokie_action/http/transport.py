@@ -12,6 +12,7 @@ import math
 import ssl
 from collections import defaultdict
 from contextlib import suppress
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, cast
 
 import anyio
@@ -234,12 +235,12 @@ class _Tunnel(_Connection):
 
 async def _read(response: httpcore.Response, request: httpx.Request) -> bytes:
     most = request.extensions.get(MAX_BODY, math.inf)
-    body = bytearray()
+    body = BytesIO()  # which hands out what it holds without a copy
     async for chunk in response.aiter_stream():
-        body += chunk
-        if len(body) > most:
+        body.write(chunk)
+        if body.tell() > most:
             raise ResponseTooLarge(f"the response is larger than {most} bytes", request=request)
-    return bytes(body)
+    return body.getvalue()
 
 
 def _words(error: Exception, request: httpx.Request) -> str:

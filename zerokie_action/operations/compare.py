@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from zerokie_action.files.scan import Scan
     from zerokie_action.operations.job import Job
 
-_LARGEST_MANIFEST = 512 * MEGABYTE
+_LARGEST_MANIFEST = 192 * MEGABYTE
 _SHOWN_PLAIN = 20
 _SHOWN_FOLDED = 50
 

@@ -19,6 +19,7 @@ from zerokie_action.files.local import FileContent
 from zerokie_action.files.manifest import UploadRecord
 from zerokie_action.files.plan import by_path
 from zerokie_action.http.body import Bytes
+from zerokie_action.http.descriptors import affordable
 from zerokie_action.platform.requests import MANIFESTS, UPLOADS
 from zerokie_action.platform.upload import Upload
 from zerokie_action.report.result import Uploaded
@@ -62,7 +63,7 @@ class Zone:
         self._again: set[str] = set()
         self._vouched = comparison.vouched
         self._proved = comparison.manifest or {}
-        self._writers = self._new_writers(UPLOADS, job.settings.concurrency)
+        self._writers = self._new_writers(UPLOADS, _concurrency(job))
         # Of their own: in a long upload the manifest does not wait until it is the only one left.
         self._manifest_writers = self._new_writers(MANIFESTS, 2)
 
@@ -200,6 +201,15 @@ class Zone:
             del self._vouched[path]
 
         await self._manifest_writers.delete(tuple(paths), gone)
+
+
+def _concurrency(job: Job) -> int:
+    """As many writes at once as asked for, or as there are file descriptors for."""
+    wanted = job.settings.concurrency
+    allowed = affordable(wanted)
+    if allowed < wanted:
+        job.ci.debug(f"The limit on open files allows {allowed} uploads at once, not {wanted}")
+    return allowed
 
 
 def _require_time() -> None:

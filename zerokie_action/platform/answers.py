@@ -26,6 +26,7 @@ R = TypeVar("R", bound=Record)
 
 NO_CONTENT = 204
 
+_SHORT = 100
 _NOT_AS_DESCRIBED = "not with what the API reference describes"
 
 
@@ -82,7 +83,7 @@ def many(adapter: TypeAdapter[list[T]]) -> Callable[[Response], list[T]]:
 
     def parse(response: Response) -> list[T]:
         # Some platforms write an empty list in these ways.
-        if response.status_code == NO_CONTENT or response.content.strip() == b"null":
+        if response.status_code == NO_CONTENT or response.content[:_SHORT].strip() == b"null":
             return []
         return _validated(adapter.validate_json, response)
 

@@ -319,13 +319,16 @@ class Client:
         """
         if reply.ok:
             return reply.value  # type: ignore[return-value]  # a reply that is ok has been parsed
-        words = self._sender.words(reply.body) or "no reason given"
+        words = self._words(reply)
         if reply.status == NOT_FOUND and app is not None:
             error: DeployError = await self._unknown_app(app, words)
         else:
             error = refusal(reply, words)
         error.ambiguous = reply.ambiguous
         raise error
+
+    def _words(self, reply: Reply[T]) -> str:
+        return self._sender.words(reply.body) or "no reason given"
 
     async def _unknown_app(self, name: str, words: str) -> RequestRejected:
         others: list[App] = []

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, FailFast, Field, TypeAdapter
 from pydantic_core import core_schema
 
 if TYPE_CHECKING:
@@ -121,5 +121,6 @@ class Registry(NamedTuple):
 
 # Validators are built by the first answer that needs them: while a run starts, nobody does.
 _DEFERRED = ConfigDict(defer_build=True)
-STORED_FILES = TypeAdapter(list[StoredFile], config=_DEFERRED)
-APPS = TypeAdapter(list[App], config=_DEFERRED)
+# One error is enough: a list of millions of something else would take gigabytes to complain about.
+STORED_FILES = TypeAdapter(Annotated[list[StoredFile], FailFast()], config=_DEFERRED)
+APPS = TypeAdapter(Annotated[list[App], FailFast()], config=_DEFERRED)

@@ -26,8 +26,8 @@ _REPEATABLE = {"GET", "PUT"}
 REQUEST_TIMEOUT = 30.0
 UPLOAD_TIMEOUT = 60.0
 LISTING_TIMEOUT = 120.0
-LARGEST_LISTING = 512 * MEGABYTE
-"""Seconds and bytes for a listing: a hundred thousand files make a long answer."""
+LARGEST_LISTING = 128 * MEGABYTE
+"""Seconds and bytes for a listing: more than a million files. Parsing it takes four times as much memory."""
 FINALIZE_TIMEOUT = 25.0
 """Seconds for one attempt to finalize: a second one must fit into the minute that a release may take."""
 
