@@ -155,7 +155,7 @@ def test_logs_are_what_a_run_prints(
 
 def timeless(log: str) -> str:
     """A log without durations and the deploy IDs that are made of the time."""
-    return re.sub(r"\b(\d+ m )?\d+(\.\d+)? s\b|(?<= d-)\d{8}-\d{6}\b", "…", log)
+    return re.sub(r"\b(\d+ m )?\d+(\.\d+)? s\b|(?<= d-)\d{8}-\d{6}\b|\b\d\d:\d\d:\d\d UTC", "…", log)
 
 
 # --- texts

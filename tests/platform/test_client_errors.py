@@ -100,7 +100,7 @@ class TestErrors:
             lambda client: client.put_file("site", "a/film.mp4", bytes(2_500_000), ""), client
         )
         assert str(error) == (
-            "Uploading 'a/film.mp4' was refused: 2.5 MB are too large (413: \"an HTML page: Too Large\")"
+            "Uploading 'a/film.mp4' (2.5 MB) was refused (413: \"an HTML page: Too Large\")"
         )
         assert "`ignore`" in error.hint
 

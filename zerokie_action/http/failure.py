@@ -113,7 +113,7 @@ def of_error(error: httpx.TransportError) -> Failure:
     )
 
 
-def _meaning(error: httpx.TransportError) -> tuple[Meaning, str]:
+def _meaning(error: httpx.TransportError) -> tuple[Meaning, str]:  # noqa: PLR0911 - one for each cause
     if isinstance(error, ResponseTooLarge):
         return Meaning.FINAL, _TOO_LARGE
     if isinstance(error, httpx.ProxyError) and f"({PROXY_LOGIN}" in str(error):

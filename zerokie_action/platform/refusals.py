@@ -32,7 +32,7 @@ _HINTS = dict.fromkeys((301, 302, 303, 307, 308), _REDIRECT) | {
     TOO_LARGE: "Something on the way to the platform limits the size of a request: raise that limit "
     "(nginx: `client_max_body_size`), or leave the file out with `ignore`.",
     414: "Something on the way to the platform takes no path of that length: raise the limit or shorten it.",
-    415: "Something on the way to the platform does not take content of that type; its settings say which.",
+    415: "Something on the way to the platform does not take this content type; its settings say which.",
     431: "Something on the way to the platform limits the size of headers; check that `api-key` holds a key.",
 }
 
