@@ -38,7 +38,7 @@ def test_few_file_descriptors(world: World, monkeypatch: pytest.MonkeyPatch, lev
     monkeypatch.setattr("zerokie_action.operations.zone.affordable", lambda _wanted: 3)
     outcome = world.run(log_level=level)
     assert outcome.exit_code == 0, outcome.log
-    assert outcome.log.count("The limit on open files allows 3 uploads at once, not 64\n") == times
+    assert outcome.log.count("Parallel uploads: 3 in place of 64, for the limit on open files\n") == times
 
 
 @pytest.mark.parametrize("level", [None, "info", "warning"])

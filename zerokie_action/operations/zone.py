@@ -208,7 +208,7 @@ def _concurrency(job: Job) -> int:
     wanted = job.settings.concurrency
     allowed = affordable(wanted)
     if allowed < wanted:
-        job.ci.debug(f"The limit on open files allows {allowed} uploads at once, not {wanted}")
+        job.ci.debug(f"Parallel uploads: {allowed} in place of {wanted}, for the limit on open files")
     return allowed
 
 
