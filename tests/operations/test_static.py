@@ -228,5 +228,5 @@ def test_a_wait_that_is_longer_than_the_run_may_take(world: World, method: str) 
     assert outcome.exit_code == 5
     assert outcome.seconds < 60
     assert "asks to wait until 2026-" in outcome.outputs["error"]
-    assert outcome.outputs["hint"].startswith("That is after the end of this run: raise `timeout`")
+    assert outcome.outputs["hint"].startswith("Run the job again after that time.")
     assert world.platform.lock("site") is None
