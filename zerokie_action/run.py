@@ -153,7 +153,12 @@ async def _comment(run: _Run, settings: Settings, body: str) -> None:
 async def _work(run: _Run, settings: Settings, shield: Shield) -> None:
     ci, result = run.ci, run.result
     state_file = run.reports.state_file or default_file(run.env)
-    budget = RetryBudget(settings.retries, tell=ci.info, redact=ci.redact)
+
+    def tell(event: str) -> None:
+        ci.info(event)
+        result.events.append(event)
+
+    budget = RetryBudget(settings.retries, tell=tell, redact=ci.redact)
     _announce(settings, ci)
     with anyio.move_on_after(settings.timeout) as limit:
         async with Http(run.network, trace=ci.debug if ci.shows("debug") else None) as http:

@@ -230,3 +230,17 @@ def test_a_wait_that_is_longer_than_the_run_may_take(world: World, method: str) 
     assert "asks to wait until 2026-" in outcome.outputs["error"]
     assert outcome.outputs["hint"].startswith("Run the job again after that time.")
     assert world.platform.lock("site") is None
+
+
+def test_an_outage_in_the_summary(world: World) -> None:
+    """The timeline tells what the log tells."""
+    summary = world.folder.parent / "summary.md"
+    world.platform.faults.add(Fault(Kind.STATUS, "PUT", "/files/", status=503, times=None))
+    world.loop.call_later(20, world.platform.faults.clear)
+    outcome = world.run(summary_file=summary)
+    assert outcome.exit_code == 0
+    story = [line for line in outcome.log.splitlines() if line.startswith("Uploads: ")]
+    assert len(story) >= 2
+    told = summary.read_text("utf-8").partition("### Timeline")[2]
+    assert told.count("\n- Uploads: ") == len(story)
+    assert "the platform is back after" in told

@@ -49,7 +49,7 @@ class Result:
 
     `None` means not known (yet): the output stays out. `status` is one of the contract's words.
     `planned` holds what a dry run would change, in the same shape as `changes`; `looked` is false when
-    it was not checked whether what was deployed runs.
+    it was not checked whether what was deployed runs; `events` are the lines about outages and retries.
     """
 
     operation: str
@@ -70,6 +70,7 @@ class Result:
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     phases: list[tuple[str, float]] = field(default_factory=list)
+    events: list[str] = field(default_factory=list)
     duration_seconds: float = 0.0
     lock_wait_seconds: float = 0.0
     retries_used: int = 0

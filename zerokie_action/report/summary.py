@@ -29,6 +29,7 @@ Markdown = NewType("Markdown", str)
 
 _BIGGEST = 10
 _LISTED = 10_000
+_EVENTS = 20
 _BAR = 24
 
 _WORDS_DONE = ("What changed", "Uploaded", "Deleted")
@@ -68,7 +69,7 @@ def render_summary(result: Result, origin: Origin, *, limit: int = 1_000_000) ->
         origin: what the summary links to.
         limit: in bytes. A longer summary is cut after a line, with a note.
     """
-    sections = chain(essentials(result, origin), _timeline(result.phases), all_files(result.effect))
+    sections = chain(essentials(result, origin), _timeline(result), all_files(result.effect))
     return cut_markdown("\n\n".join(section for section in sections if section) + "\n", limit)
 
 
@@ -159,8 +160,9 @@ def _domains(result: Result) -> Iterator[Markdown]:
     yield _table(("Domain", "DNS record to set", "TLS"), rows)
 
 
-def _timeline(phases: Sequence[tuple[str, float]]) -> Iterator[Markdown]:
-    """Show each phase as a bar, one after the other, over the time that they took together."""
+def _timeline(result: Result) -> Iterator[Markdown]:
+    """Show each phase as a bar, one after the other, over the time that they took together; then outages."""
+    phases = result.phases
     total = sum(seconds for _, seconds in phases)
     if not total:
         return
@@ -173,6 +175,9 @@ def _timeline(phases: Sequence[tuple[str, float]]) -> Iterator[Markdown]:
         bar = "░" * start + "█" * length + "░" * (_BAR - start - length)
         rows.append((markdown_text(name), human_seconds(seconds), f"`{bar}`"))
     yield _table(("Phase", "Duration", ""), rows, right=(1,))
+    yield _bullets(markdown_text(event) for event in result.events[:_EVENTS])
+    if more := result.events[_EVENTS:]:
+        yield Markdown(f"… and {len(more):,} more in the log.")
 
 
 def all_files(effect: Changes | None) -> Iterator[Markdown]:
