@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ import anyio.to_thread
 import pytest
 
 from tests.http.servers import FINE, Peer, fine, first, pause, serve
-from tests.http.transports import outcome, put, reason, transport
+from tests.http.transports import none, outcome, put, reason, transport
 
 if TYPE_CHECKING:
     import ssl
@@ -146,6 +147,21 @@ class TestLargeBodies:
             assert anyio.current_time() - began < 5
             assert await outcome(carrier) == (200, b"fine")
         assert body.drawn < 30_000_000
+
+    async def test_tls_breaks_early(self, tls: ssl.SSLContext, bundle: Path) -> None:
+        """What is no TLS ends the connection; it is no answer, and another attempt may help."""
+
+        async def handle(peer: Peer) -> None:
+            await peer.head()
+            os.write(peer.writer.get_extra_info("socket").fileno(), b"this is no record of TLS")
+            await peer.gone()
+
+        async with (
+            serve(first(handle), tls=tls) as server,
+            transport("transport", server.url, {"SSL_CERT_FILE": str(bundle)}) as carrier,
+        ):
+            assert await outcome(carrier, put(Stream(1000))) == none(sent=True)
+            assert await outcome(carrier) == (200, b"fine")
 
     async def test_a_body_that_is_not_what_it_was_to_be(self) -> None:
         """An error of the content is raised as it is; the server never sees a complete request."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,16 @@ class TestConnecting:
 
     async def test_no_answer_to_the_call(self, kind: str, deaf: int) -> None:
         async with transport(kind, f"http://127.0.0.1:{deaf}") as carrier:
+            assert await outcome(carrier) == none(sent=False)
+
+    async def test_reset_at_once(self, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The other side may reset a connection before anybody looks at it: then its socket has no peer."""
+
+        def no_peer(_: socket.socket) -> Any:
+            raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
+
+        async with serve(fine) as server, transport(kind, server.url) as carrier:
+            monkeypatch.setattr(socket.socket, "getpeername", no_peer)
             assert await outcome(carrier) == none(sent=False)
 
     async def test_unknown_name(self, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import fcntl
 import select
+import ssl
 import sys
 import termios
 from contextlib import contextmanager
@@ -21,7 +22,6 @@ import httpcore
 from anyio.streams.tls import TLSAttribute, TLSStream
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Iterable, Iterator
 
 _PIECE = 64 * 1024
@@ -30,6 +30,8 @@ _LITTLE = 16 * 1024
 """Bytes that are not worth waiting for: they have arrived by now, or never will."""
 _TIME_TO_LISTEN = 0.05
 _INTERIM = b"HTTP/1.1 1"
+_ENDED = (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError, ssl.SSLError)
+"""What anyio raises when a connection carries nothing more. `SSLError`: a TLS alert, or no TLS."""
 
 
 class Traffic:
@@ -81,12 +83,22 @@ class Backend(httpcore.AsyncNetworkBackend):
         address = self._addresses.get((host, port), host.strip("[]"))
         try:
             with _connect_errors(), anyio.fail_after(timeout):
-                stream = await anyio.connect_tcp(address, port, local_host=local_address)
+                stream, peer = await _connect(address, port, local_address)
         except BaseException:
             self._addresses.pop((host, port), None)  # it may have moved
             raise
-        self._addresses[host, port] = str(stream.extra(anyio.abc.SocketAttribute.remote_address)[0])  # noqa: S610 - anyio's, not Django's
+        self._addresses[host, port] = peer
         return _Stream(stream, self._traffic)
+
+
+async def _connect(host: str, port: int, local_host: str | None) -> tuple[anyio.abc.SocketStream, str]:
+    """A connection, and the address that it leads to."""
+    stream = await anyio.connect_tcp(host, port, local_host=local_host)
+    peer = stream.extra(anyio.abc.SocketAttribute.remote_address, None)  # noqa: S610 - anyio's, not Django's
+    if peer is None:  # the other side has reset it already
+        await anyio.aclose_forcefully(stream)
+        raise ConnectionResetError
+    return stream, str(peer[0])
 
 
 @contextmanager
@@ -148,7 +160,7 @@ class _Stream(httpcore.AsyncNetworkStream):
     async def _write(self, piece: bytes) -> None:
         try:
             await self._stream.send(piece)
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
+        except _ENDED as error:
             raise httpcore.WriteError(str(error)) from error
 
     async def _write_and_listen(
@@ -190,7 +202,7 @@ class _Stream(httpcore.AsyncNetworkStream):
             data = await self._stream.receive(_PIECE)
             while data.startswith(_INTERIM):  # the final response is still to come
                 data = await self._stream.receive(_PIECE)
-        except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
+        except _ENDED:
             data = b""
         self._early = data
         sending.cancel()
