@@ -244,3 +244,23 @@ def test_an_outage_in_the_summary(world: World) -> None:
     told = summary.read_text("utf-8").partition("### Timeline")[2]
     assert told.count("\n- Uploads: ") == len(story)
     assert "the platform is back after" in told
+
+
+def test_what_comes_while_a_deploy_runs_counts_for_max_deletes(world: World) -> None:
+    """The first listing did not show it; deleting it would be more than is allowed."""
+    world.run()
+    world.write({**world.read(), "new.html": b"x"})
+
+    def somebody_else(record: Record) -> None:
+        if record.method == "PUT" and record.path.endswith("/new.html"):
+            for number in range(3):
+                world.platform.put_file("site", f"theirs-{number}.txt", b"x")
+
+    world.platform.on_request = somebody_else
+    outcome = world.run(max_deletes=2)
+    assert outcome.exit_code == 2
+    assert "`max-deletes`: with 3 files that the platform lists since this deploy began" in outcome.log
+    assert [path for path in world.stored() if path.startswith("theirs")] == [
+        f"theirs-{number}.txt" for number in range(3)
+    ]
+    assert world.platform.lock("site") is None

@@ -264,6 +264,7 @@ class RetryingClient(_Attempts):
             probe = await breaker.wait()
             try:
                 if in_doubt and recover and (value := await recover()) is not None:
+                    breaker.succeeded(probe)
                     return Reply(request.extensions[PURPOSE], 200, b"", value, ambiguous=True)
                 with breaker.sending():
                     async with self._slot(probe):

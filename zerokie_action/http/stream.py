@@ -200,8 +200,8 @@ class _Stream(httpcore.AsyncNetworkStream):
     async def _listen(self, sending: anyio.CancelScope) -> None:
         try:
             data = await self._stream.receive(_PIECE)
-            while data.startswith(_INTERIM):  # the final response is still to come
-                data = await self._stream.receive(_PIECE)
+            while data.startswith(_INTERIM):  # the final response is still to come, or follows at once
+                data = data.partition(b"\r\n\r\n")[2] or await self._stream.receive(_PIECE)
         except _ENDED:
             data = b""
         self._early = data

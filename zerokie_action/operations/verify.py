@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
-from zerokie_action.errors import PlatformUnavailable
+from zerokie_action.errors import ConfigurationError, PlatformUnavailable
 from zerokie_action.files.manifest import still_proves
 from zerokie_action.files.plan import extra_paths
 from zerokie_action.http.client import MEGABYTE
 from zerokie_action.platform.models import StoredFile
-from zerokie_action.text import human_paths
+from zerokie_action.text import human_files, human_paths
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from zerokie_action.files.local import LocalFile
     from zerokie_action.files.scan import Scan
     from zerokie_action.operations.job import Job
@@ -75,10 +77,28 @@ async def require_match(job: Job, folder: Scan, zone: Zone) -> Listing:
         if found.untouched:  # within the second of what they replaced, maybe
             await anyio.sleep(_NEXT_SECOND)
         await zone.upload(found.uploads)
+        _require_few_deletions(job, found.extra)
         await zone.delete(found.extra)
         listing = await zone.listing()
         await _require_effect(job, zone, find_mismatches(job, folder, zone, listing))
     return listing
+
+
+def _require_few_deletions(job: Job, extra: Collection[str]) -> None:
+    """Keep to `max-deletes` with what came while the deploy ran.
+
+    Raises:
+        ConfigurationError: when there is too much of it.
+    """
+    most = job.settings.max_deletes
+    deleted = set(job.result.changes.deleted if job.result.changes else ())
+    if most is not None and len(deleted | set(extra)) > most:
+        raise ConfigurationError(
+            f"`max-deletes`: with {human_files(len(extra))} that the platform lists since this deploy began, "
+            f"more than {most:,} would be deleted",
+            hint="Somebody else writes to the app. Run the deploy again when that has ended, or raise "
+            "`max-deletes`.",
+        )
 
 
 def find_mismatches(job: Job, folder: Scan, zone: Zone, listing: Listing) -> Mismatch:
