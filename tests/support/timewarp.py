@@ -54,6 +54,7 @@ class _WarpSelector(selectors.DefaultSelector):
     def __init__(self) -> None:
         super().__init__()
         self._ends: dict[int, Ends] = {}
+        self._known: set[Any] = set()
         self._given_up: set[Doubt] = set()
         self._skipped = 0.0
 
@@ -61,6 +62,7 @@ class _WarpSelector(selectors.DefaultSelector):
         key = super().register(fileobj, events, data)
         if ends := _ends(key.fd):
             self._ends[key.fd] = ends
+            self._known.add(ends[0])  # for good: one that is not read from now is no stranger
         return key
 
     def unregister(self, fileobj: Any) -> selectors.SelectorKey:
@@ -99,9 +101,8 @@ class _WarpSelector(selectors.DefaultSelector):
 
     def _on_the_way(self) -> set[Doubt]:
         """Connections with bytes that were sent and not received, or whose other end is not known here."""
-        here = {local for local, _ in self._ends.values()}
         waiting = ((*ends, _unacknowledged(fd)) for fd, ends in self._ends.items())
-        return {(local, peer, count) for local, peer, count in waiting if count or peer not in here}
+        return {(local, peer, count) for local, peer, count in waiting if count or peer not in self._known}
 
 
 def _ends(fd: int) -> Ends | None:
