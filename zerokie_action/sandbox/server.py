@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -63,13 +64,21 @@ class Server:
 
         async def away() -> None:
             self.stop_listening()
-            for connection in tuple(self.state.connections):
-                assert isinstance(connection, Connection)  # noqa: S101  no other kind is created
-                await connection.reset()
-            await asyncio.sleep(seconds)
-            await self.listen(self._port)
+            # Bound, and deaf: nobody else gets the port meanwhile.
+            family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+            with socket.socket(family) as place:
+                place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                place.bind((self._host, self._port))
+                await self._reset_for(seconds)
 
         self.state.tasks.add(asyncio.create_task(away()))
+
+    async def _reset_for(self, seconds: float) -> None:
+        for connection in tuple(self.state.connections):
+            assert isinstance(connection, Connection)  # noqa: S101  no other kind is created
+            await connection.reset()
+        await asyncio.sleep(seconds)
+        await self.listen(self._port)
 
 
 @asynccontextmanager
