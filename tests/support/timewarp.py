@@ -54,20 +54,21 @@ class _WarpSelector(selectors.DefaultSelector):
     def __init__(self) -> None:
         super().__init__()
         self._ends: dict[int, Ends] = {}
-        self._known: set[Any] = set()
+        self._unread: dict[int, Ends] = {}
         self._given_up: set[Doubt] = set()
         self._skipped = 0.0
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         key = super().register(fileobj, events, data)
+        self._unread.pop(key.fd, None)
         if ends := _ends(key.fd):
             self._ends[key.fd] = ends
-            self._known.add(ends[0])  # for good: one that is not read from now is no stranger
         return key
 
     def unregister(self, fileobj: Any) -> selectors.SelectorKey:
         key = super().unregister(fileobj)
-        self._ends.pop(key.fd, None)
+        if ends := self._ends.pop(key.fd, None):
+            self._unread[key.fd] = ends  # closed, or only not read from now
         return key
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
@@ -101,8 +102,10 @@ class _WarpSelector(selectors.DefaultSelector):
 
     def _on_the_way(self) -> set[Doubt]:
         """Connections with bytes that were sent and not received, or whose other end is not known here."""
+        self._unread = {fd: ends for fd, ends in self._unread.items() if _ends(fd) == ends}
+        known = {local for local, _ in (*self._ends.values(), *self._unread.values())}
         waiting = ((*ends, _unacknowledged(fd)) for fd, ends in self._ends.items())
-        return {(local, peer, count) for local, peer, count in waiting if count or peer not in self._known}
+        return {(local, peer, count) for local, peer, count in waiting if count or peer not in known}
 
 
 def _ends(fd: int) -> Ends | None:
