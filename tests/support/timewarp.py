@@ -28,9 +28,7 @@ if TYPE_CHECKING:
 EPOCH = 1_790_000_000.25
 """Where the virtual wall clock starts: some time in 2026, in the middle of nowhere."""
 
-_LOOPBACK = 0.0005
 _THREADS = 0.01
-_LEAP = 1.0
 _LOOKS = 10
 _LOOK = 0.002
 
@@ -42,9 +40,9 @@ class _WarpSelector(selectors.DefaultSelector):
     """Asks the sockets first, and moves the loop's time when they have nothing.
 
     On loopback, what was sent is there at once, but for the moments in which a busy machine lets the kernel
-    wait. A jump would then make a time-out of a packet that is a millisecond late. So a second is never
+    wait. A jump would then make a time-out of a packet that is a millisecond late. So time is never
     skipped without looking whether anything is still on its way, which the sockets tell: that costs
-    nothing while there is nothing. If there is, it gets some real time, which a busy machine stretches;
+    next to nothing while there is nothing. If there is, it gets some real time, which a busy machine stretches;
     once, because some of it never arrives: a peer does not read, a port does not answer. And little,
     because after 40 ms the kernel has timers of its own.
     """
@@ -56,7 +54,6 @@ class _WarpSelector(selectors.DefaultSelector):
         self._ends: dict[int, Ends] = {}
         self._unread: dict[int, Ends] = {}
         self._given_up: set[Doubt] = set()
-        self._skipped = 0.0
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         key = super().register(fileobj, events, data)
@@ -74,27 +71,21 @@ class _WarpSelector(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is not None and timeout <= 0:
             return super().select(0)
-        while True:
-            events = super().select(_THREADS if self.loop.threads else _LOOPBACK)
-            if events:
+        while self.loop.threads:
+            if events := super().select(_THREADS):
                 return events
-            if not self.loop.threads:
-                break
         if timeout is None:
             return super().select(None)
-        if self._skipped + timeout >= _LEAP:
-            if events := self._look_again():
-                return events
-            self._skipped = 0.0
-        else:
-            self._skipped += timeout
+        if events := self._look():
+            return events
         self.loop.jump(timeout)
         return []
 
-    def _look_again(self) -> list[tuple[selectors.SelectorKey, int]]:
+    def _look(self) -> list[tuple[selectors.SelectorKey, int]]:
         for _ in range(_LOOKS):
-            if self._on_the_way() <= self._given_up:
-                break
+            doubts = self._on_the_way()
+            if (events := super().select(0)) or doubts <= self._given_up:
+                return events
             if events := super().select(_LOOK):
                 return events
         self._given_up = self._on_the_way()
