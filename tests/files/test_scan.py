@@ -116,6 +116,7 @@ class TestIgnoring:
             expected = everything - git.ignored(site, lines, sorted(everything))
             try:
                 found = set(deployed(site, ignore=input_lines))
+                assert set(deployed(site, ignore=input_lines, known=sorted(found)[::2])) == found
             except ConfigurationError as error:
                 assert "has nothing to deploy" in str(error)  # noqa: PT017 - it may be raised, and only so
                 found = set()

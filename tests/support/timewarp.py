@@ -42,9 +42,9 @@ class _WarpSelector(selectors.DefaultSelector):
     On loopback, what was sent is there at once, but for the moments in which a busy machine lets the kernel
     wait. A jump would then make a time-out of a packet that is a millisecond late. So time is never
     skipped without looking whether anything is still on its way, which the sockets tell: that costs
-    next to nothing while there is nothing. If there is, it gets some real time, which a busy machine stretches;
-    once, because some of it never arrives: a peer does not read, a port does not answer. And little,
-    because after 40 ms the kernel has timers of its own.
+    next to nothing while there is nothing. If there is, it gets some real time, which a busy machine
+    stretches; once, because some of it never arrives: a peer does not read, a port does not answer. And
+    little, because after 40 ms the kernel has timers of its own.
     """
 
     loop: TimeWarpLoop

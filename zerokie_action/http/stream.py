@@ -118,8 +118,6 @@ class _Stream(httpcore.AsyncNetworkStream):
         self._stream = stream
         self._traffic = traffic
         self._socket = stream.extra(anyio.abc.SocketAttribute.raw_socket)  # noqa: S610 - anyio's, not Django's
-        self._unread = select.poll()
-        self._unread.register(self._socket, select.POLLIN)
         self._early: bytes | None = None
         """What came while the body was sent; empty when the other side closed the connection then."""
 
@@ -217,7 +215,12 @@ class _Stream(httpcore.AsyncNetworkStream):
 
     @property
     def _is_readable(self) -> bool:
-        return bool(self._unread.poll(0))
+        descriptor = self._socket.fileno()
+        if descriptor < 0:  # asyncio has closed it, and something else may have the number by now
+            return True
+        waiting = select.poll()
+        waiting.register(descriptor, select.POLLIN)
+        return bool(waiting.poll(0))
 
     async def aclose(self) -> None:
         await self._stream.aclose()

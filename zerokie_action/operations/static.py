@@ -28,6 +28,7 @@ from zerokie_action.report.result import Changes, Uploaded
 from zerokie_action.text import human_bytes, human_files, human_paths, human_seconds
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from anyio.abc import TaskGroup
@@ -100,12 +101,13 @@ async def _scan_and_look_up(job: Job, directory: Path, tasks: TaskGroup) -> tupl
     return _Source(directory, folder, hashes), exists
 
 
-def _scan(job: Job, directory: Path) -> Scan:
+def _scan(job: Job, directory: Path, known: Collection[str] = frozenset()) -> Scan:
     return scan(
         directory,
         ignore=job.settings.ignore,
         ignore_file=job.settings.ignore_file,
         exclude=job.own_files,
+        known=known,
         check_cancelled=check_cancelled,
     )
 
@@ -197,7 +199,7 @@ async def _require_same_directory(job: Job, source: _Source, zone: Zone) -> None
         return record.sha256 if record is not None else proved_sha256(zone.plan.unchanged[path])
 
     def look() -> list[str]:
-        now = _scan(job, source.directory)
+        now = _scan(job, source.directory, frozenset(file.path for file in source.folder.files))
         return find_changes(source.folder.files, now.files, sha256, check_cancelled=check_cancelled)
 
     hint = "Let the build finish before the deploy starts, then run the deploy again. Nothing was deleted."
