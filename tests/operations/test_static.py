@@ -164,6 +164,19 @@ def test_an_old_answer_from_a_cache(world: World, monkeypatch: pytest.MonkeyPatc
     assert world.stored() == world.read()
 
 
+def test_uploads_that_nothing_shows(world: World) -> None:
+    """Something answers in the platform's place, and no page can be read: the next deploy sends it again."""
+    world.run()
+    world.loop.jump(10)
+    world.write(SITE | {"index.html": SITE["index.html"].upper()})
+    world.platform.faults.add(Fault(Kind.STATUS, "PUT", "/files/index.html", status=200, times=None))
+    world.platform.faults.add(Fault(Kind.STATUS, "GET", "/index.html", status=403, times=None))
+    assert world.run().exit_code == 0
+    world.platform.faults.clear()
+    assert world.run().outputs["files_uploaded"] == 1
+    assert world.stored() == world.read()
+
+
 @pytest.mark.parametrize("url", ["https://[oops", "https://\u2100.com", "not a URL", "http://"])
 def test_a_url_that_is_none(world: World, url: str) -> None:
     """The platform's affair: all files are uploaded, and the deploy is done."""

@@ -80,7 +80,7 @@ async def require_match(job: Job, folder: Scan, zone: Zone) -> Listing:
         _require_few_deletions(job, found.extra)
         await zone.delete(found.extra)
         listing = await zone.listing()
-        await _require_effect(job, zone, find_mismatches(job, folder, zone, listing))
+        zone.distrust(await _require_effect(job, zone, find_mismatches(job, folder, zone, listing)))
     return listing
 
 
@@ -131,19 +131,22 @@ def find_mismatches(job: Job, folder: Scan, zone: Zone, listing: Listing) -> Mis
     )
 
 
-async def _require_effect(job: Job, zone: Zone, found: Mismatch) -> None:
+async def _require_effect(job: Job, zone: Zone, found: Mismatch) -> list[str]:
     """Judge what is in doubt even after the second attempt.
 
     A platform may leave the time of a file alone that is stored again with the same content, so
     that is no proof of a failure: what the app serves is.
 
+    Returns:
+        The paths of which nothing shows that they were stored.
+
     Raises:
         PlatformUnavailable: when the storage zone is not what it should be.
     """
     wrong = [file.path for file in found.missing + found.changed] + list(found.extra)
-    for file in found.untouched[:_SAMPLE]:
-        if file.size <= _LARGEST_SAMPLE and await _serves_something_else(job, zone, file):
-            wrong.append(file.path)
+    samples = [file for file in found.untouched if file.size <= _LARGEST_SAMPLE][:_SAMPLE]
+    served = {file.path: await _is_served(job, zone, file) for file in samples}
+    wrong += [path for path, is_served in served.items() if is_served is False]
     if wrong:
         raise PlatformUnavailable(
             "The platform confirmed all changes twice, but they did not take effect: "
@@ -151,8 +154,10 @@ async def _require_effect(job: Job, zone: Zone, found: Mismatch) -> None:
             hint="Check whether a proxy answers in the platform's place, or somebody else writes to the app; "
             "else report it to the platform.",
         )
+    return [] if True in served.values() else [file.path for file in found.untouched]
 
 
-async def _serves_something_else(job: Job, zone: Zone, file: LocalFile) -> bool:
+async def _is_served(job: Job, zone: Zone, file: LocalFile) -> bool | None:
+    """Whether the app serves what was uploaded; None if it can't be read."""
     body = await job.read_deployed(file.path, max_body=_LARGEST_SAMPLE)
-    return body is not None and hashlib.sha256(body).hexdigest() != zone.uploaded[file.path].sha256
+    return None if body is None else hashlib.sha256(body).hexdigest() == zone.uploaded[file.path].sha256

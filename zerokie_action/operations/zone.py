@@ -121,6 +121,11 @@ class Zone:
 
     # The manifest
 
+    def distrust(self, paths: Iterable[str]) -> None:
+        """Vouch for none of these uploads: the next deploy sends them again."""
+        for path in paths:
+            del self.uploaded[path]
+
     async def record(self, listing: Listing) -> None:
         """Store a manifest for the next deploy: it vouches for what the listing shows after all changes."""
         found = manifests.entries(listing, proved=self._proved, uploaded=self.uploaded)
