@@ -462,7 +462,7 @@ class TestRefusals:
         assert problems(site) == (
             (
                 "'x/b.txt' begins as a private key; remove it or add it to `ignore`, "
-                "or add '!/x/b.txt' to publish it"
+                "or add `!/x/b.txt` to publish it"
             ),
             "'z' is a FIFO, not a file; remove it or add it to `ignore`",
         )
@@ -499,6 +499,14 @@ class TestRefusals:
         (site / "x" / "id_rsa").write_text("-----BEGIN PRIVATE KEY-----\n")
         (site / ".zerokieignore").write_text("\n".join(ignored))
         assert deployed(site, ignore=brought_back) == ["x/id_rsa"]
+
+    @pytest.mark.parametrize("name", ["a.pem", "x y", "a[1]*?.pem", "!a", "#a", "é\\"])
+    def test_the_pattern_that_publishes_a_private_key(self, site, name):
+        """What the message says can be copied, whatever the name is."""
+        (site / name).write_text("-----BEGIN PRIVATE KEY-----\n")
+        (problem,) = problems(site)
+        pattern = problem.split("`")[-2]
+        assert deployed(site, ignore=[pattern]) == [name]
 
     @pytest.mark.parametrize("pattern", ["id_rsa", "/x/", "*.pem", "!y.pem"])
     def test_private_keys_that_are_ignored(self, site, pattern):

@@ -223,8 +223,8 @@ class _Walk:
             file = LocalFile(path, self._root, status.st_size, stamp(status))
             self.files.append(file)
             if path not in self._known and self._is_unwanted_key(file):
-                publish = f"!{literal_pattern(path)}"
-                self._refuse(path, "begins as a private key", more=f", or add {publish!r} to publish it")
+                publish = f", or add `!{literal_pattern(path)}` to publish it"
+                self._refuse(path, "begins as a private key", more=publish)
 
     def _is_unwanted_key(self, file: LocalFile) -> bool:
         return is_private_key(file) and not self._rules.patterns.brings_back(file.path)
