@@ -81,12 +81,16 @@ def link(name: str, target: str) -> Callable[[World], None]:
     return lambda world: (world.folder / name).symlink_to(target)
 
 
+def key(name: str) -> Callable[[World], object]:
+    return lambda world: (world.folder / name).write_text("-----BEGIN RSA PRIVATE KEY-----\n")
+
+
 BAD = [
     # --- missing, too much, contradicting
     Bad("no app", "`app` is required: set it to the app's name", {"app": None}),
     Bad("no key", "`api-key` is required: pass the platform's API key as a secret", {"api_key": None}),
     Bad("neither", "one of `image` and `directory` is required", {"directory": None}),
-    Bad("both", "`image` and `directory` are both set: deploy one of them", {"image": "nginx", "directory": "dist"}),
+    Bad("both", "`image` (ZEROKIE_IMAGE) and `directory` (ZEROKIE_DIRECTORY) are both set: deploy one of them", {"image": "nginx", "directory": "dist"}),
     Bad("restart with image", "only `operation: deploy` takes that; leave it out", {"operation": "restart", "image": "n"}),
     Bad("half of the credentials", "`registry-password` missing: give all three registry inputs or none", IMAGE | {"registry_server": "ghcr.io", "registry_username": "me"}),
     Bad("a password alone", "`registry-server`, `registry-username` missing", IMAGE | {"registry_password": SECRET}),
@@ -119,21 +123,22 @@ BAD = [
     Bad("comma in a pattern", "`keep` (ZEROKIE_KEEP): 'a/,b/' has a comma; write one pattern a line", {"keep": "a/,b/"}),
     Bad("apex domain", "'example.com' is an apex domain, which the platform does not support", {"domains": ["example.com"]}),
     Bad("limit in words", "`max-deletes` (ZEROKIE_MAX_DELETES): 'few' is not a whole number of at least 0", {"max_deletes": "few"}),
-    Bad("limit for an image", "`max-deletes`: the deploy of an image deletes no files", IMAGE | {"max_deletes": 1}),
+    Bad("limit for an image", "`max-deletes` (ZEROKIE_MAX_DELETES): the deploy of an image deletes no files", IMAGE | {"max_deletes": 1}),
     Bad("pull request by its URL", "`pull-request` (ZEROKIE_PULL_REQUEST): 'https://a/b/pull/1' is not a whole number", {"pull_request": "https://a/b/pull/1"}),
     Bad("name that is nearly an input's", "ZEROKIE_DRYRUN is not an input, but nearly `dry-run`; set ZEROKIE_DRY_RUN, or remove it", {"dryrun": "true"}),
     # --- key files
     Bad("missing key file", "`api-key-file` (ZEROKIE_API_KEY_FILE): 'no.txt' can't be read (No such file or directory)", {"api_key": None, "api_key_file": "no.txt"}),
-    Bad("key and key file", "`api-key` and `api-key-file` are both set; keep one of them", {"api_key_file": "key.txt"}, prepare=lambda _world: Path("key.txt").write_text(SECRET)),
+    Bad("key and key file", "`api-key` (ZEROKIE_API_KEY) and `api-key-file` (ZEROKIE_API_KEY_FILE) are both set; keep one of them", {"api_key_file": "key.txt"}, prepare=lambda _world: Path("key.txt").write_text(SECRET)),
     Bad("key with a prefix in a file", "`api-key` (ZEROKIE_API_KEY_FILE): the value holds white space", {"api_key": None, "api_key_file": "key.txt"}, prepare=lambda _world: Path("key.txt").write_text(f"Bearer {SECRET}")),
     Bad("path for a key", "the value is the path of a file; set `api-key-file` to it, and not `api-key`", {"api_key": "key.txt"}, prepare=lambda _world: Path("key.txt").touch()),
-    Bad("password and its file", "`registry-password` and `registry-password-file` are both set", IMAGE | {"registry_server": "ghcr.io", "registry_username": "me", "registry_password": SECRET, "registry_password_file": "no.txt"}),
+    Bad("password and its file", "`registry-password` (ZEROKIE_REGISTRY_PASSWORD) and `registry-password-file` (ZEROKIE_REGISTRY_PASSWORD_FILE) are both set", IMAGE | {"registry_server": "ghcr.io", "registry_username": "me", "registry_password": SECRET, "registry_password_file": "no.txt"}),
     # --- places
     Bad("report in a missing folder", "the folder 'no/such' does not exist; create it first", {"summary_file": "no/such/s.md"}),
     Bad("report to a folder", "is a folder; give the path of a file", {"annotations_file": "/"}),
     Bad("state in a missing folder", "`state-file` (ZEROKIE_STATE_FILE): the folder 'no' does not exist", {"state_file": "no/state.json"}),
     Bad("one file for two", "are the same file; give each its own", {"summary_file": "report.md", "state_file": "report.md"}),
-    Bad("ignore file elsewhere", "`ignore-file`: '../x' is not inside of `directory`", {"ignore_file": "../x"}),
+    Bad("no ignore file", "`ignore-file` (ZEROKIE_IGNORE_FILE): '.deployignore' is neither in `directory` nor in the working directory", {"ignore_file": ".deployignore"}),
+    Bad("a folder as ignore file", "assets' is not a file; name a text file", {"ignore_file": "assets"}),
     # --- the folder
     Bad("no folder", "`directory` (ZEROKIE_DIRECTORY): 'dist' does not exist; is it built before this step", {"directory": "dist"}),
     Bad("the host's folder", "the action's container has the workspace at '/github/workspace': give the path relative to it", {"directory": "/home/runner/work/repo/repo/dist"}),
@@ -147,6 +152,7 @@ BAD = [
     Bad("link to a parent", "is a symbolic link to a folder that it is itself in", prepare=link("assets/up", "..")),
     Bad("link to itself", "'me' is a symbolic link that leads nowhere", prepare=link("me", "me")),
     Bad("dangling link", "'gone' is a symbolic link that leads nowhere", prepare=link("gone", "nowhere")),
+    Bad("private key", "'assets/a.pem' begins as a private key; remove it or add it to `ignore`, or add `!/assets/a.pem` to publish it", prepare=key("assets/a.pem")),
     Bad("name that is not UTF-8", "has a name that is not UTF-8; rename it or add it to `ignore`", prepare=lambda world: Path(os.fsdecode(os.fsencode(world.folder) + b"/caf\xe9")).touch()),
     # --- the platform
     Bad("wrong key", "Check that the secret behind `api-key` holds a current key", {"api_key": SECRET}, code=3),

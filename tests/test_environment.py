@@ -100,7 +100,9 @@ def test_a_key_and_a_key_file(tmp_path: Path, field: str) -> None:
     file.write_text("hunter2", "utf-8")
     upper, name = field.upper(), field.replace("_", "-")
     environment = Environment({f"ZEROKIE_{upper}_FILE": str(file), f"INPUT_{upper}": "other"})
-    assert environment.problems == [f"`{name}` and `{name}-file` are both set; keep one of them"]
+    assert environment.problems == [
+        f"`{name}` (INPUT_{upper}) and `{name}-file` (ZEROKIE_{upper}_FILE) are both set; keep one of them"
+    ]
     assert environment.key_file_contents == ["hunter2"]
 
 

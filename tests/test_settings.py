@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,13 +15,13 @@ from pydantic import SecretStr, ValidationError
 
 from tests.ci.grammar import HOSTILE
 from tests.support.settings import load, load_reports, name_warnings
-from zerokie_action.environment import Environment, spellings
+from zerokie_action.environment import Environment, input_name, spellings
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.settings import INPUTS, ReportSettings, operation, secrets
 from zerokie_action.validation import skips
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from random import Random
 
 MINIMAL = {"ZEROKIE_API_KEY": "key", "ZEROKIE_APP": "site", "ZEROKIE_DIRECTORY": "dist"}
@@ -37,6 +38,8 @@ def _folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / name).mkdir()
     for name in ("key.txt", "pass.txt"):
         (tmp_path / name).write_text(SECRET_FILE, "utf-8")
+    for name in (".deployignore", ".otherignore"):
+        (tmp_path / name).touch()
 
 
 # Every input: a text for it, and the value that it becomes.
@@ -59,7 +62,7 @@ VALUES: dict[str, tuple[str, Any]] = {
     "registry_password": ("two words", SecretStr("two words")),
     "registry_password_file": ("pass.txt", Path("pass.txt")),
     "ignore": ("*.map\ndrafts/", ("*.map", "drafts/")),
-    "ignore_file": (".deployignore", ".deployignore"),
+    "ignore_file": (".deployignore", Path(".deployignore")),
     "keep": ("uploads/", ("uploads/",)),
     "delete_stale": ("no", False),
     "max_deletes": ("0", 0),
@@ -87,6 +90,55 @@ VALUES: dict[str, tuple[str, Any]] = {
     "summary_file": ("summary.md", Path("summary.md")),
     "state_file": ("state.json", Path("state.json")),
     "log_level": ("debug", "debug"),
+}
+# A second text for each, and the value that it becomes.
+OTHERS: dict[str, tuple[str, Any]] = {
+    "operation": ("destroy", "destroy"),
+    "api_key": ("second", SecretStr("second")),
+    "api_key_file": ("pass.txt", Path("pass.txt")),
+    "api_url": ("http://localhost:8080", "http://localhost:8080"),
+    "app": ("other-app", "other-app"),
+    "skip_without_key": ("no", False),
+    "image": ("nginx:3", "nginx:3"),
+    "directory": ("dist", Path("dist")),
+    "create": ("off", False),
+    "port": ("8080", 8080),
+    "cpu": ("512", 512),
+    "memory": ("1024", 1024),
+    "env": ("A=2", {"A": "2"}),
+    "registry_server": ("r.example.com", "r.example.com"),
+    "registry_username": ("you", "you"),
+    "registry_password": ("words", SecretStr("words")),
+    "registry_password_file": ("key.txt", Path("key.txt")),
+    "ignore": ("*.md", ("*.md",)),
+    "ignore_file": (".otherignore", Path(".otherignore")),
+    "keep": ("media/", ("media/",)),
+    "delete_stale": ("true", True),
+    "max_deletes": ("7", 7),
+    "incremental": ("on", True),
+    "concurrency": ("9", 9),
+    "dry_run": ("false", False),
+    "domains": ("b.example.com", ("b.example.com",)),
+    "remove_domains": ("gone.example.com", ("gone.example.com",)),
+    "wait": ("1", True),
+    "wait_timeout": ("2m", 120.0),
+    "health_check": ("/", "/"),
+    "health_check_timeout": ("6m", 360.0),
+    "rollback": ("0", False),
+    "lock_timeout": ("1", 1.0),
+    "lock_heartbeat": ("61", 61.0),
+    "timeout": ("2h", 7200.0),
+    "retries": ("1", 1),
+    "comment": ("false", False),
+    "pull_request": ("13", 13),
+    "github_token": ("ghs_y", SecretStr("ghs_y")),
+    "gitlab_token": ("glpat-y", SecretStr("glpat-y")),
+    "output_file": ("result2.json", Path("result2.json")),
+    "dotenv_file": ("deploy2.env", Path("deploy2.env")),
+    "annotations_file": ("annotations2.json", Path("annotations2.json")),
+    "summary_file": ("summary2.md", Path("summary2.md")),
+    "state_file": ("state2.json", Path("state2.json")),
+    "log_level": ("error", "error"),
 }
 # What else an input needs to make sense; "" takes a default away.
 COMPANY: dict[str, dict[str, str]] = {
@@ -119,7 +171,7 @@ def problems(env: Mapping[str, str]) -> tuple[str, ...]:
 
 def test_every_input_has_an_example_here() -> None:
     """A new input can't be forgotten below."""
-    assert list(VALUES) == list(INPUTS)
+    assert list(VALUES) == list(OTHERS) == list(INPUTS)
 
 
 @pytest.mark.parametrize("variable", [name for field in VALUES for name in spellings(field)])
@@ -141,7 +193,7 @@ def test_the_defaults_are_the_contracts() -> None:
         "api_url": "https://api.platform-dev.zerokie.com",
         "skip_without_key": False,
         "create": False,
-        "ignore_file": ".zerokieignore",
+        "ignore_file": Path(".zerokieignore"),
         "delete_stale": True,
         "incremental": True,
         "concurrency": 64,
@@ -312,7 +364,7 @@ HALF = "missing: give all three registry inputs or none"
     [
         (
             MINIMAL | {"ZEROKIE_IMAGE": "nginx"},
-            "`image` and `directory` are both set: deploy one of them, the other in a step of its own",
+            "`image` (ZEROKIE_IMAGE) and `directory` (ZEROKIE_DIRECTORY) are both set: deploy one of them, the other in a step of its own",
         ),
         (
             MINIMAL | {"ZEROKIE_DIRECTORY": ""},
@@ -320,19 +372,19 @@ HALF = "missing: give all three registry inputs or none"
         ),
         (
             MINIMAL | {"ZEROKIE_OPERATION": "destroy"},
-            "`directory`: only `operation: deploy` takes that; leave it out",
+            "`directory` (ZEROKIE_DIRECTORY): only `operation: deploy` takes that; leave it out",
         ),
         (
             MINIMAL | {"ZEROKIE_OPERATION": "restart", "ZEROKIE_IMAGE": "nginx"},
-            "`image`, `directory`: only `operation: deploy` takes that; leave it out",
+            "`image` (ZEROKIE_IMAGE), `directory` (ZEROKIE_DIRECTORY): only `operation: deploy` takes that; leave it out",
         ),
         (
             IMAGE | {"ZEROKIE_DOMAINS": "a.example.com", "ZEROKIE_REMOVE_DOMAINS": "b.example.com"},
-            "`domains`, `remove-domains`: the platform has custom domains for static apps only",
+            "`domains` (ZEROKIE_DOMAINS), `remove-domains` (ZEROKIE_REMOVE_DOMAINS): the platform has custom domains for static apps only",
         ),
         (
             MINIMAL | {"ZEROKIE_DOMAINS": "a.b.c\nD.e.f.", "ZEROKIE_REMOVE_DOMAINS": "d.E.f"},
-            "`domains` and `remove-domains` both name 'd.e.f'; leave it out of one",
+            "`domains` (ZEROKIE_DOMAINS) and `remove-domains` (ZEROKIE_REMOVE_DOMAINS) both name 'd.e.f'; leave it out of one",
         ),
         (IMAGE | {"ZEROKIE_REGISTRY_USERNAME": "me"}, f"`registry-server`, `registry-password` {HALF}"),
         (
@@ -431,7 +483,9 @@ def test_report_files_that_may_not_be_written(tmp_path: Path, monkeypatch: pytes
 def test_files_of_their_own(tmp_path: Path) -> None:
     """One report must not overwrite another; streams take any number."""
     env = {"ZEROKIE_OUTPUT_FILE": "a.json", "ZEROKIE_STATE_FILE": str(tmp_path / "a.json")}
-    assert problems(MINIMAL | env) == ("`output-file` and `state-file` are the same file; give each its own",)
+    assert problems(MINIMAL | env) == (
+        "`output-file` (ZEROKIE_OUTPUT_FILE) and `state-file` (ZEROKIE_STATE_FILE) are the same file; give each its own",
+    )
     load(MINIMAL | {"ZEROKIE_OUTPUT_FILE": "/dev/stdout", "ZEROKIE_SUMMARY_FILE": "/dev/stdout"})
 
 
@@ -505,7 +559,10 @@ def test_own_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("inputs", "problem"),
     [
-        ({"api_key_file": "key.txt"}, "`api-key` and `api-key-file` are both set; keep one of them"),
+        (
+            {"api_key_file": "key.txt"},
+            "`api-key` (ZEROKIE_API_KEY) and `api-key-file` (ZEROKIE_API_KEY_FILE) are both set; keep one of them",
+        ),
         (
             {"api_key": "", "api_key_file": "no.txt"},
             (
@@ -552,7 +609,7 @@ def test_own_files(tmp_path: Path) -> None:
         ),
         (
             {"directory": "", "image": "nginx", "max_deletes": "3"},
-            "`max-deletes`: the deploy of an image deletes no files; leave it out",
+            "`max-deletes` (ZEROKIE_MAX_DELETES): the deploy of an image deletes no files; leave it out",
         ),
     ],
 )
@@ -575,11 +632,16 @@ def test_a_password_from_a_file_is_one_of_the_credentials() -> None:
 @pytest.mark.parametrize(
     ("inputs", "warnings"),
     [
-        ({"pull_request": "12"}, ["`pull-request` has no effect without `comment: true`"]),
+        (
+            {"pull_request": "12"},
+            ["`pull-request` (ZEROKIE_PULL_REQUEST) has no effect without `comment: true`"],
+        ),
         ({"pull_request": "12", "comment": "true"}, []),
         (
             {"max_deletes": "0", "delete_stale": "false"},
-            ["`max-deletes` has no effect: `delete-stale` is false, so nothing is deleted"],
+            [
+                "`max-deletes` (ZEROKIE_MAX_DELETES) has no effect: `delete-stale` (ZEROKIE_DELETE_STALE) is false"
+            ],
         ),
         ({"max_deletes": "0"}, []),
     ],
@@ -587,7 +649,7 @@ def test_a_password_from_a_file_is_one_of_the_credentials() -> None:
 def test_useless_inputs(inputs: dict[str, str], warnings: list[str]) -> None:
     """They are right, and do nothing."""
     env = {f"ZEROKIE_{name.upper()}": text for name, text in inputs.items()}
-    assert list(load(MINIMAL | env).useless_inputs()) == warnings
+    assert list(load(MINIMAL | env).useless_inputs(Environment(env))) == warnings
 
 
 # --- lists that are joined with commas
@@ -697,7 +759,9 @@ def test_secrets_to_mask() -> None:
         ({"INPUT_CREATE": "true"}, {"ZEROKIE_CREATE": "false"}, True),
         ({"INPUT_TIMEOUT": "90"}, {"PLUGIN_TIMEOUT": "1m30s"}, False),
         ({"INPUT_KEEP": "a/\nb/"}, {"PLUGIN_KEEP": "a/,b/"}, False),
+        ({"INPUT_KEEP": "# two\na/\n\nb/"}, {"ZEROKIE_KEEP": "a/\nb/"}, False),
         ({"INPUT_KEEP": "a/"}, {"PLUGIN_KEEP": "b/"}, True),
+        ({"INPUT_IGNORE_FILE": "./a"}, {"PLUGIN_IGNORE_FILE": "a"}, False),
         ({"INPUT_API_KEY": "hunter2"}, {"ZEROKIE_API_KEY": "key"}, True),
         ({"INPUT_API_KEY": "key"}, {"ZEROKIE_API_KEY": " key "}, False),
         ({"INPUT_OUTPUT_FILE": "a.json"}, {"ZEROKIE_OUTPUT_FILE": "b.json"}, True),
@@ -720,6 +784,77 @@ def test_dry_run_must_be_clear() -> None:
     assert load(MINIMAL | {"INPUT_DRY-RUN": "yes", "ZEROKIE_DRY_RUN": "true"}).dry_run
 
 
+# What each system puts into the environment of a step that sets no input.
+PLATFORMS: dict[str, dict[str, str]] = {
+    # The runner passes every input of action.yml, empty where it is not set.
+    "GitHub": {
+        "GITHUB_ACTIONS": "true",
+        "CI": "true",
+        **{f"INPUT_{input_name(field).upper()}": "" for field in INPUTS},
+    },
+    # So does the component with those that it has.
+    "GitLab": {"GITLAB_CI": "true", "CI": "true"}
+    | dict.fromkeys(("INPUT_APP", "INPUT_DIRECTORY", "INPUT_IMAGE", "INPUT_HEALTH_CHECK"), ""),
+    "Woodpecker": {"CI": "woodpecker", "CI_SYSTEM_NAME": "woodpecker"},
+    "Drone": {"CI": "true", "DRONE": "true", "DRONE_STEP_NAME": "deploy"},
+    "plain": {},
+}
+# One at a time: without these a run has nothing to do, or they need company, or may not disagree at all.
+ALONE = ("api_key", "app", "directory", "dry_run", *COMPANY)
+TOGETHER = tuple(field for field in INPUTS if field not in ALONE)
+EMPTY: dict[str, tuple[str, Any]] = dict.fromkeys(INPUTS, ("", None))
+STATES = [*itertools.product((None, EMPTY, VALUES), repeat=2), (VALUES, OTHERS)]
+
+
+def every_pair(field: str) -> list[tuple[str, str] | None]:
+    """Two variables each, in their order; None where a name of one word has the same one in two places."""
+    upper = field.upper()
+    dashed = input_name(upper)
+    places = (f"INPUT_{dashed}", f"INPUT_{upper}", f"PLUGIN_{dashed}", f"PLUGIN_{upper}", f"ZEROKIE_{upper}")
+    return [pair if len({*pair}) > 1 else None for pair in itertools.combinations(places, 2)]
+
+
+def outcome(env: Mapping[str, str], fields: Iterable[str]) -> object:
+    """What becomes of these inputs: their values, or what is wrong."""
+    try:
+        values = load_reports(env).model_dump() | load(env).model_dump()
+    except ConfigurationError as error:
+        return error.problems
+    return {field: values[field] for field in fields}
+
+
+@pytest.mark.parametrize("fields", [*((field,) for field in ALONE), TOGETHER], ids=lambda fields: fields[0])
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_every_pair_of_spellings(platform: str, fields: tuple[str, ...]) -> None:
+    """Set, empty and unset: the first that is set counts, and a line says so where the second disagrees."""
+    company = COMPANY.get(fields[0], {})
+    usual = PLATFORMS[platform] | MINIMAL | {spellings(name)[-1]: text for name, text in company.items()}
+    for pairs in zip(*map(every_pair, fields), strict=True):
+        tried = {field: pair for field, pair in zip(fields, pairs, strict=True) if pair}
+        own = {variable for field in tried for variable in spellings(field)}
+        others = {variable: text for variable, text in usual.items() if variable not in own}
+        without = outcome(others, tried)
+        for state in STATES:
+            env = others | {
+                variable: texts[field][0]
+                for field, pair in tried.items()
+                for variable, texts in zip(pair, state, strict=True)
+                if texts is not None
+            }
+            counts = next((texts for texts in state if texts is not None and texts is not EMPTY), None)
+            expected = {field: counts[field][1] for field in tried} if tried and counts else without
+            disagree = [
+                f"`{input_name(field)}`: {first} and {second} disagree"
+                for field, (first, second) in tried.items()
+                if state == (VALUES, OTHERS)
+            ]
+            if disagree and "dry_run" in tried:
+                assert problems(env) == (f"{disagree[0]}; keep one of them",)
+                continue
+            assert outcome(env, tried) == expected
+            assert name_warnings(env) == [f"{sentence}; the first one counts" for sentence in disagree]
+
+
 # --- names
 
 
@@ -739,12 +874,31 @@ def test_unknown_names_share_a_warning() -> None:
     }
     assert name_warnings(env) == [
         (
-            "no input is read from INPUT_NAME, PLUGIN_HEALTHCHECK (did you mean ZEROKIE_HEALTH_CHECK?), "
+            "no input is read from INPUT_NAME, PLUGIN_HEALTHCHECK (did you mean PLUGIN_HEALTH_CHECK?), "
             "ZEROKIE_CONCURENCY (did you mean ZEROKIE_CONCURRENCY?), zerokie_port (did you mean ZEROKIE_PORT?); "
             "`--help` lists all inputs"
         )
     ]
     load(env)
+
+
+@pytest.mark.parametrize(
+    ("variable", "instead"),
+    [
+        ("ZEROKIE_EXCLUDE", "ZEROKIE_IGNORE"),
+        ("INPUT_EXCLUDE", "INPUT_IGNORE"),
+        ("PLUGIN_KEEP-FILES", "PLUGIN_KEEP"),
+        ("ZEROKIE_KEEP_FILES", "ZEROKIE_KEEP"),
+        ("ZEROKIE_NO_DELETE", "ZEROKIE_DELETE_STALE=false"),
+        ("ZEROKIE_FOLDER", "ZEROKIE_DIRECTORY"),
+        ("ZEROKIE_TOKEN", "ZEROKIE_API_KEY"),
+    ],
+)
+def test_names_that_other_tools_have(variable: str, instead: str) -> None:
+    """The warning says what the input is called here, and in the same spelling."""
+    assert name_warnings(MINIMAL | {variable: "1"}) == [
+        f"no input is read from {variable} (did you mean {instead}?); `--help` lists all inputs"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -765,7 +919,8 @@ def test_unknown_names_share_a_warning() -> None:
 )
 def test_names_that_must_be_clear(variable: str, name: str) -> None:
     """Who misses one of these loses files: nothing is done, unless the input itself is set, or nothing is."""
-    right = f"ZEROKIE_{name.upper().replace('-', '_')}"
+    prefix, _, _ = variable.upper().partition("_")
+    right = f"{prefix}_{name.upper().replace('-', '_')}"
     assert problems(MINIMAL | {variable: "1"}) == (
         f"{variable} is not an input, but nearly `{name}`; set {right}, or remove it",
     )
@@ -779,7 +934,7 @@ def test_names_that_must_be_clear(variable: str, name: str) -> None:
     [
         "ZEROKIE_KEY",
         "ZEROKIE_RUN",
-        "ZEROKIE_IGNORE_FILE",
+        "ZEROKIE_OUTPUT_FILE",
         "ZEROKIE_KEEPING",
         "ZEROKIE_DELETE",
         "INPUT_DEEPER",

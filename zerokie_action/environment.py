@@ -97,9 +97,7 @@ class Environment:
         if not path:
             return
         if self.text(field):
-            self.problems.append(
-                f"`{input_name(field)}` and `{input_name(name)}` are both set; keep one of them"
-            )
+            self.problems.append(f"{self.label(field)} and {self.label(name)} are both set; keep one of them")
         try:
             content = _content(path)
         except (OSError, ValueError) as error:

@@ -90,7 +90,7 @@ async def carry_out(env: Mapping[str, str], network: Network, signals: Signals, 
     else:
         try:
             settings = load(environment, report_settings, problems)
-            for sentence in settings.useless_inputs():
+            for sentence in settings.useless_inputs(environment):
                 run.warn(sentence)
             error = await _supervise(run, settings)
         except ConfigurationError as caught:

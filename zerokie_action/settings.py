@@ -144,8 +144,10 @@ class Settings(_Inputs):
     ignore: Patterns = Field(
         (), description="Gitignore patterns, one per line, added to the defaults and to the ignore file."
     )
-    ignore_file: str = Field(
-        IGNORE_FILE, description="Ignore file inside `directory`, in gitignore syntax; need not exist."
+    ignore_file: Path = Field(
+        IGNORE_FILE,
+        description="File of gitignore patterns, which are relative to `directory`. Looked for in "
+        "`directory`, then in the working directory; one that is named here has to exist.",
     )
     keep: Patterns = Field((), description="Gitignore patterns of remote paths that are never deleted.")
     delete_stale: bool = Field(default=True, description="Delete remote files that the folder no longer has.")
@@ -208,12 +210,13 @@ class Settings(_Inputs):
         """Files that hold secrets, which must never be deployed."""
         return tuple(file for file in (self.api_key_file, self.registry_password_file) if file)
 
-    def useless_inputs(self) -> Iterator[str]:
+    def useless_inputs(self, environment: Environment) -> Iterator[str]:
         """Yield a sentence for each input that has no effect beside the others."""
+        label = environment.label
         if self.pull_request is not None and not self.comment:
-            yield "`pull-request` has no effect without `comment: true`"
+            yield f"{label('pull_request')} has no effect without `comment: true`"
         if self.max_deletes is not None and not self.delete_stale:
-            yield "`max-deletes` has no effect: `delete-stale` is false, so nothing is deleted"
+            yield f"{label('max_deletes')} has no effect: {label('delete_stale')} is false"
 
 
 class ReportSettings(_Inputs):
@@ -324,7 +327,7 @@ def load(environment: Environment, reports: ReportSettings, problems_of_reports:
         ),
         *validation.near_misses(environment, INPUTS),
         *validation.missing_key(environment),
-        *validation.conflicting_inputs(raw_inputs),
+        *validation.conflicting_inputs(raw_inputs, environment),
         *validation.wrong_patterns(raw_inputs, environment),
         *validation.path_problems(raw_inputs, reports.files, environment),
     ]
@@ -363,9 +366,10 @@ def _value(environment: Environment, field: str, variable: str) -> object:
     """What a variable says; its text, if that is not right for the input."""
     text = _split(environment.variables[variable], variable, field)
     try:
-        return TypeAdapter(INPUTS[field].rebuild_annotation()).validate_python(text)
+        value = TypeAdapter(INPUTS[field].rebuild_annotation()).validate_python(text)
     except ValidationError:
         return text
+    return tuple(filter(None, value)) if isinstance(value, tuple) else value  # without lines that are skipped
 
 
 def _sentence(detail: ErrorDetails, environment: Environment) -> str:

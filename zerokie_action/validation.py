@@ -13,7 +13,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from zerokie_action.environment import PREFIXES, input_name, spellings
-from zerokie_action.files.root import problem_with_folder
+from zerokie_action.files.root import find_ignore_file, problem_with_folder
 from zerokie_action.formats import host_name, parse_lines, split_lines
 from zerokie_action.report.files import is_stream
 from zerokie_action.report.outputs import OUTPUTS
@@ -32,6 +32,18 @@ _TRUE = {"true", "t", "yes", "y", "on", "1"}
 """As pydantic reads a boolean: this is asked before there are settings."""
 _OUTPUT_VARIABLES = {f"ZEROKIE_{name.upper().replace('-', '_')}" for name in OUTPUTS}
 _CLOSE = 0.8
+_ELSEWHERE = {
+    "clean": "DELETE_STALE",
+    "delete": "DELETE_STALE",
+    "dir": "DIRECTORY",
+    "exclude": "IGNORE",
+    "folder": "DIRECTORY",
+    "keep_files": "KEEP",
+    "no_delete": "DELETE_STALE=false",
+    "path": "DIRECTORY",
+    "token": "API_KEY",
+}
+"""What other tools call an input, and the end of the variable that sets it here."""
 
 
 # --- inputs together
@@ -55,39 +67,45 @@ def missing_key(environment: Environment) -> Iterator[str]:
         )
 
 
-def conflicting_inputs(raw_inputs: Mapping[str, str]) -> Iterator[str]:
+def conflicting_inputs(raw_inputs: Mapping[str, str], environment: Environment) -> Iterator[str]:
     """Yield a sentence for each thing that is missing, or is too much beside another one."""
     operation = raw_inputs.get("operation", "deploy")
     if operation == "deploy":
-        yield from _conflicts_of_a_deploy(raw_inputs)
-    elif operation in {"restart", "destroy"} and (given := _given(raw_inputs, "image", "directory")):
+        yield from _conflicts_of_a_deploy(raw_inputs, environment)
+    elif operation in {"restart", "destroy"} and (
+        given := _given(raw_inputs, environment, "image", "directory")
+    ):
         yield f"{given}: only `operation: deploy` takes that; leave it out"
     missing = [f"`{input_name(field)}`" for field in _REGISTRY if field not in raw_inputs]
     if 0 < len(missing) < len(_REGISTRY):
         yield f"{', '.join(missing)} missing: give all three registry inputs or none"
 
 
-def _conflicts_of_a_deploy(raw_inputs: Mapping[str, str]) -> Iterator[str]:
+def _conflicts_of_a_deploy(raw_inputs: Mapping[str, str], environment: Environment) -> Iterator[str]:
+    label = environment.label
     if "image" in raw_inputs and "directory" in raw_inputs:
-        yield "`image` and `directory` are both set: deploy one of them, the other in a step of its own"
+        yield (
+            f"{label('image')} and {label('directory')} are both set: deploy one of them, "
+            "the other in a step of its own"
+        )
     elif "directory" in raw_inputs:
         added, removed = (
             set(map(host_name, parse_lines(raw_inputs.get(field, ""))))
             for field in ("domains", "remove_domains")
         )
         if both := ", ".join(map(repr, sorted(added & removed))):
-            yield f"`domains` and `remove-domains` both name {both}; leave it out of one"
+            yield f"{label('domains')} and {label('remove_domains')} both name {both}; leave it out of one"
     elif "image" not in raw_inputs:
         yield "one of `image` and `directory` is required: what should be deployed?"
     else:
-        if given := _given(raw_inputs, "domains", "remove_domains"):
+        if given := _given(raw_inputs, environment, "domains", "remove_domains"):
             yield f"{given}: the platform has custom domains for static apps only"
         if "max_deletes" in raw_inputs:
-            yield "`max-deletes`: the deploy of an image deletes no files; leave it out"
+            yield f"{label('max_deletes')}: the deploy of an image deletes no files; leave it out"
 
 
-def _given(raw_inputs: Mapping[str, str], *fields: str) -> str:
-    return ", ".join(f"`{input_name(field)}`" for field in fields if field in raw_inputs)
+def _given(raw_inputs: Mapping[str, str], environment: Environment, *fields: str) -> str:
+    return ", ".join(environment.label(field) for field in fields if field in raw_inputs)
 
 
 def wrong_patterns(raw_inputs: Mapping[str, str], environment: Environment) -> Iterator[str]:
@@ -112,15 +130,20 @@ def path_problems(
     for (one, path), (other, same) in combinations(written.items(), 2):
         is_same = os.path.realpath(path) == os.path.realpath(same)
         if is_same and not (is_stream(path) and is_stream(same)):
-            yield f"`{input_name(one)}` and `{input_name(other)}` are the same file; give each its own"
-    folder = raw_inputs.get("directory", "")
-    if (
-        folder
-        and raw_inputs.get("operation", "deploy") == "deploy"
-        and (problem := problem_with_folder(folder))
-    ):
+            labels = f"{environment.label(one)} and {environment.label(other)}"
+            yield f"{labels} are the same file; give each its own"
+    if "directory" in raw_inputs and raw_inputs.get("operation", "deploy") == "deploy":
+        yield from _folder_problems(raw_inputs["directory"], raw_inputs.get("ignore_file"), environment)
+
+
+def _folder_problems(folder: str, ignore_file: str | None, environment: Environment) -> Iterator[str]:
+    if problem := problem_with_folder(folder):
         hint = "" if os.path.lexists(folder) else container_hint(folder, environment.env)
         yield f"{environment.label('directory')}: {folder!r} {f'does not exist{hint}' if hint else problem}"
+    elif ignore_file is not None:
+        _, problem = find_ignore_file(folder, ignore_file)
+        if problem:
+            yield f"{environment.label('ignore_file')}: {problem}"
 
 
 def container_hint(path: str, env: Mapping[str, str]) -> str:
@@ -140,7 +163,7 @@ def near_misses(environment: Environment, fields: Iterable[str]) -> Iterator[str
     for variable, field in _near_misses(environment, fields).items():
         yield (
             f"{variable} is not an input, but nearly `{input_name(field)}`; "
-            f"set {spellings(field)[-1]}, or remove it"
+            f"set {_prefix(variable)}{field.upper()}, or remove it"
         )
 
 
@@ -154,7 +177,8 @@ def unknown_names(environment: Environment, fields: Collection[str]) -> str:
     def suggested(variable: str) -> str:
         name = variable.partition("_")[2].lower().replace("-", "_")
         close = difflib.get_close_matches(name, fields, n=1, cutoff=_CLOSE)
-        return f"{variable} (did you mean {spellings(close[0])[-1]}?)" if close else variable
+        end = _ELSEWHERE.get(name) or "".join(close).upper()
+        return f"{variable} (did you mean {_prefix(variable)}{end}?)" if end else variable
 
     return f"no input is read from {', '.join(map(suggested, unknown))}; `--help` lists all inputs"
 
@@ -185,6 +209,11 @@ def _near_misses(environment: Environment, fields: Iterable[str]) -> dict[str, s
         for field in _PROTECTIVE
         if not environment.text(field) and _is_nearly(_letters(variable.partition("_")[2]), _letters(field))
     }
+
+
+def _prefix(variable: str) -> str:
+    """What the user has written before the name, so that a suggestion is of the same kind."""
+    return f"{variable.partition('_')[0].upper()}_"
 
 
 def _letters(name: str) -> str:

@@ -157,6 +157,16 @@ class TestIgnoring:
         result = scan(site)
         assert [file.path for file in result.files] == [".environment", "index.html"]
         assert result.ignored == 2 * len(unwanted) + 1
+        secrets = [".ssh/", ".aws/", ".kube/", *unwanted[6:8], *unwanted[11:]]
+        assert result.secrets == tuple(sorted([*secrets, *(f"x/{path}" for path in secrets)]))
+
+    def test_secrets_that_the_user_ignores(self, site):
+        """They are left out because of that; only what the defaults add is named."""
+        write_tree(site, ["a", ".npmrc", ".env", ".aws/x", "x/.env", "node_modules/x", "id_rsa"])
+        (site / ".zerokieignore").write_text("/.env\n")
+        result = scan(site, ignore=["id_*", "!.npmrc"])
+        assert [file.path for file in result.files] == [".npmrc", "a"]
+        assert result.secrets == (".aws/", "x/.env")
 
     def test_an_ignored_folder_counts_as_one(self, site):
         """What is in it is not counted: nobody looks."""
@@ -177,16 +187,58 @@ class TestIgnoring:
         assert deployed(site, ignore=["!/.zerokieignore"]) == [".zerokieignore", "a", "x/.zerokieignore"]
 
     def test_the_ignore_file_of_somebodys_choice(self, site):
-        """`ignore-file` is a path inside the folder; its name may hold what patterns are made of."""
+        """`ignore-file` is a path; its name may hold what patterns are made of."""
         write_tree(site, ["a", "b", "conf/x"])
         (site / "conf" / "[i]*").write_text("b\n")
         for name in ("conf/[i]*", "./conf/../conf/[i]*", str(site / "conf" / "[i]*")):
-            assert deployed(site, ignore_file=name) == ["a", "conf/x"]
+            assert deployed(site, ignore_file=Path(name)) == ["a", "conf/x"]
 
-    def test_the_ignore_file_need_not_exist(self, site):
+    def test_the_default_ignore_file_need_not_exist(self, site):
         """No file, no patterns."""
         write_tree(site, ["a"])
-        assert deployed(site, ignore_file="no/such/file") == ["a"]
+        assert scan(site).ignore_file is None
+        assert deployed(site) == ["a"]
+
+    def test_an_ignore_file_that_was_named_has_to_exist(self, site):
+        """It should say what is private."""
+        write_tree(site, ["a"])
+        assert problems(site, ignore_file=Path("no/such")) == (
+            (
+                "`ignore-file`: 'no/such' is neither in `directory` nor in the working directory; "
+                "correct the path, or leave it out"
+            ),
+        )
+
+    def test_where_the_ignore_file_is_looked_for(self, site, tmp_path, monkeypatch):
+        """In the folder, then in the working directory; its patterns are about the folder."""
+        monkeypatch.chdir(tmp_path)
+        write_tree(tmp_path, ["site/a", "site/b", "site/x/a", "site/x/b"])
+        for name in (".zerokieignore", "conf.txt"):
+            Path(name).write_text("/a\n")
+            result = scan(Path("site"), ignore_file=Path(name))
+            assert [file.path for file in result.files] == ["b", "x/a", "x/b"]
+            assert result.ignore_file == Path(name)
+            (site / name).write_text("/b\n")
+            result = scan(Path("site"), ignore_file=Path(name))
+            assert [file.path for file in result.files] == ["a", "x/a", "x/b"]
+            assert result.ignore_file == Path("site", name)
+            (site / name).unlink()
+
+    @pytest.mark.parametrize("name", [".zerokieignore", "conf/ignored"])
+    def test_no_ignore_file_is_deployed(self, site, tmp_path, monkeypatch, name):
+        """Neither the one that was read nor the other one, if it lies in the folder; links change nothing."""
+        write_tree(site, ["a", "ci/a", f"ci/{name}", f"ci/x/{name}", name])
+        for place in (site, site / "ci"):
+            (place / name).write_text("# nothing")
+        (tmp_path / "link").symlink_to("site/ci")
+        monkeypatch.chdir(tmp_path / "link")
+        left = ["a", "ci/a", f"ci/x/{name}"]
+        assert deployed(site, ignore_file=Path(name)) == left
+        (site / name).unlink()
+        assert deployed(site, ignore_file=Path(name)) == left
+        assert deployed(site, ignore=[f"!/ci/{name}"], ignore_file=Path(name)) == sorted(
+            [*left, f"ci/{name}"]
+        )
 
     def test_windows_line_ends_and_a_byte_order_mark(self, site):
         """An ignore file that was edited on Windows means the same."""
@@ -371,7 +423,7 @@ class TestRefusals:
         os.mkfifo(site / "pipe")
         (site / ".zerokieignore").write_text("# fine, really\n/\n*,v\n")
         assert problems(site, ignore=["b", "!"]) == (
-            "'.zerokieignore' line 2: the pattern '/' can never match: it names nothing; remove it",
+            f"'{site}/.zerokieignore' line 2: the pattern '/' can never match: it names nothing; remove it",
             "`ignore` line 2: the pattern '!' can never match: it names nothing; remove it",
             "'pipe' is a FIFO, not a file; remove it or add it to `ignore`",
         )
@@ -379,9 +431,6 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("name", "problem"),
         [
-            ("../secret", "is not inside of `directory`; give its path relative to `directory`"),
-            ("/etc/passwd", "is not inside of `directory`; give its path relative to `directory`"),
-            ("link-out", "is not inside of `directory`; give its path relative to `directory`"),
             ("folder", "is not a file; name a text file with one pattern per line"),
             (".", "is not a file; name a text file with one pattern per line"),
             ("pipe", "is not a file; name a text file with one pattern per line"),
@@ -392,13 +441,82 @@ class TestRefusals:
     )
     def test_an_ignore_file_that_cannot_be_used(self, site, name, problem):
         """A file that should say what is private is never passed over in silence."""
-        write_tree(site, ["a", "folder/a", "../secret"])
+        write_tree(site, ["a", "folder/a"])
         (site / "latin-1").write_bytes(b"caf\xe9\n")
         os.mkfifo(site / "pipe")
-        for link, target in (("link-out", "../secret"), ("dangling", "nowhere"), ("loop", "loop")):
+        for link, target in (("dangling", "nowhere"), ("loop", "loop")):
             (site / link).symlink_to(target)
-        found = problems(site, ignore_file=name, ignore=["pipe", "link-out", "dangling", "loop"])
-        assert found == (f"`ignore-file`: {name!r} {problem}",)
+        found = problems(site, ignore_file=Path(name), ignore=["pipe", "dangling", "loop"])
+        assert found == (f"`ignore-file`: {str(site / name)!r} {problem}",)
+
+    @pytest.mark.parametrize(
+        "kind", ["", "RSA ", "EC ", "DSA ", "OPENSSH ", "ENCRYPTED ", "ANY ", "SSH2 ENCRYPTED "]
+    )
+    @pytest.mark.parametrize("before", ["", "\ufeff", "\n", " \r\n\t\n", "\ufeff\n\n", "\n" * 30_000])
+    def test_private_keys(self, site, kind, before):
+        """Whatever a file is called: one that begins as a private key is not published by mistake."""
+        write_tree(site, ["a"])
+        (site / "x").mkdir()
+        (site / "x" / "b.txt").write_bytes(f"{before}-----BEGIN {kind}PRIVATE KEY-----\nMIIE\n".encode())
+        os.mkfifo(site / "z")
+        assert problems(site) == (
+            (
+                "'x/b.txt' begins as a private key; remove it or add it to `ignore`, "
+                "or add `!/x/b.txt` to publish it"
+            ),
+            "'z' is a FIFO, not a file; remove it or add it to `ignore`",
+        )
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            "-----BEGIN PUBLIC KEY-----\n",
+            "-----BEGIN CERTIFICATE-----\n",
+            "An -----BEGIN PRIVATE KEY-----\n",
+            "-----BEGIN NOT A PRIVATE KEY",
+            "-----BEGIN\n PRIVATE KEY-----",
+            "-----BEGIN PRIVATE KEY-----\n" + "x" * 32 * 1024,
+        ],
+    )
+    def test_what_is_no_private_key(self, site, content):
+        """Another kind of PEM, a text about keys, or one that is much too long."""
+        (site / "a").write_text(content)
+        assert deployed(site) == ["a"]
+
+    @pytest.mark.parametrize(
+        ("ignored", "brought_back"),
+        [
+            ([], ["!/x/id_rsa"]),
+            ([], ["!id_rsa"]),
+            (["!x/**"], []),
+            (["*", "!x/"], ["!x/*"]),
+            (["/x/*"], ["!x/id_*"]),
+        ],
+    )
+    def test_a_private_key_that_is_meant_to_be_public(self, site, ignored, brought_back):
+        """`!pattern` in the ignore file or the input says so; the pattern has to match it, and to count."""
+        write_tree(site, ["x/id_rsa"])
+        (site / "x" / "id_rsa").write_text("-----BEGIN PRIVATE KEY-----\n")
+        (site / ".zerokieignore").write_text("\n".join(ignored))
+        assert deployed(site, ignore=brought_back) == ["x/id_rsa"]
+
+    @pytest.mark.parametrize("name", ["a.pem", "x y", "a[1]*?.pem", "!a", "#a", "é\\"])
+    def test_the_pattern_that_publishes_a_private_key(self, site, name):
+        """What the message says can be copied, whatever the name is."""
+        (site / name).write_text("-----BEGIN PRIVATE KEY-----\n")
+        (problem,) = problems(site)
+        pattern = problem.split("`")[-2]
+        assert deployed(site, ignore=[pattern]) == [name]
+
+    @pytest.mark.parametrize("pattern", ["id_rsa", "/x/", "*.pem", "!y.pem"])
+    def test_private_keys_that_are_ignored(self, site, pattern):
+        """Nobody reads them, and what brings another one back says nothing about this one."""
+        write_tree(site, ["a", "x/k.pem"])
+        (site / "x" / "k.pem").write_text("-----BEGIN PRIVATE KEY-----\n")
+        if pattern in {"/x/", "*.pem"}:
+            assert deployed(site, ignore=[pattern]) == ["a"]
+        else:
+            assert len(problems(site, ignore=[pattern])) == 1
 
     @pytest.mark.parametrize("more", [1, 3])
     def test_all_problems_are_listed_at_once(self, site, more):
@@ -484,7 +602,7 @@ class TestPermissions:
         write_tree(shared, ["a", ".zerokieignore"])
         (shared / ".zerokieignore").chmod(0)
         why = "cannot be read (Permission denied); make it readable or remove it"
-        assert self.problems(shared) == [f"`ignore-file`: '.zerokieignore' {why}"]
+        assert self.problems(shared) == [f"`ignore-file`: '{shared}/.zerokieignore' {why}"]
 
 
 class CancelledError(Exception):

@@ -59,4 +59,4 @@ def test_what_is_kept_does_not_count(world: World) -> None:
     assert world.run(max_deletes=0, keep=["assets/", "about/", "empty"]).exit_code == 0
     outcome = world.run(max_deletes=0, delete_stale=False)
     assert outcome.exit_code == 0
-    assert "`max-deletes` has no effect: `delete-stale` is false" in outcome.log
+    assert "`max-deletes` (ZEROKIE_MAX_DELETES) has no effect: `delete-stale` (" in outcome.log

@@ -15,6 +15,7 @@ from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
     from tests.support.world import Outcome, World
+    from zerokie_action.sandbox.records import Record
 
 PASSWORD = "a  password of\twords"  # noqa: S105 - of nothing
 LOGIN = {"registry_server": "r.example.com", "registry_username": "u"}
@@ -142,3 +143,44 @@ class TestNobodyElseSeesTheKey:
                 assert other.requests == []
 
         timewarp.run(world.loop, deploy_once())
+
+
+class TestWhatMustNotBePublic:
+    """Files of the folder that hold secrets."""
+
+    def test_what_the_defaults_leave_out_is_named(self, world: World) -> None:
+        """In one line, with the way to bring one back; nothing is said where there is nothing to say."""
+        assert "possible secrets" not in world.run().log
+        world.write({"index.html": b"x", ".npmrc": b"x", "ci/.aws/credentials": b"x", "id_rsa": b"x"})
+        outcome = world.run(ignore="!id_rsa")
+        assert outcome.exit_code == 0, outcome.log
+        assert (
+            "Ignored as possible secrets: '.npmrc', 'ci/.aws/'; `!pattern` in `ignore` brings one back\n"
+        ) in outcome.log
+        assert outcome.outputs["warnings"] == []
+        assert world.stored() == {"index.html": b"x", "id_rsa": b"x"}
+
+    @pytest.mark.parametrize("inputs", [{}, {"dry_run": True}, {"app": "new", "create": True}])
+    def test_a_private_key(self, world: World, inputs: dict[str, object]) -> None:
+        """Nothing is written, not even an app is created; `!pattern` publishes it."""
+        pem = b"-----BEGIN EC PRIVATE KEY-----\nhunter2\n"
+        world.write({"index.html": b"x", "certs/site.pem": pem})
+        outcome = world.run(**inputs)
+        assert outcome.exit_code == 2
+        assert {record.method for record in outcome.requests} <= {"GET"}
+        assert "'certs/site.pem' begins as a private key" in outcome.outputs["error"]
+        assert "hunter2" not in outcome.log
+        assert world.run(**inputs, ignore="!/certs/site.pem").exit_code == 0
+        assert world.run(ignore="certs/").exit_code == 0
+
+    def test_a_key_that_comes_while_the_deploy_runs(self, world: World) -> None:
+        """The folder has changed, and nothing is deleted."""
+
+        def add(record: Record) -> None:
+            if record.method == "PUT" and "/files/" in record.path:
+                (world.folder / "key").write_text("-----BEGIN PRIVATE KEY-----\n")
+
+        world.platform.on_request = add
+        outcome = world.run()
+        assert outcome.exit_code == 8
+        assert "'key' begins as a private key" in outcome.log

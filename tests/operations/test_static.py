@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -112,6 +113,35 @@ def test_a_new_file_that_is_kept(world: World, inputs: dict[str, object]) -> Non
     assert outcome.exit_code == 0, outcome.log
     assert world.stored() == world.read() | {"news/today": b"x"}
     assert "trying once more" not in outcome.log
+
+
+def test_patterns_in_keep_that_match_nothing(world: World) -> None:
+    """One line names them, and only what is in the zone counts; it is no warning."""
+    world.platform.put_file("site", "news/today", b"x")
+    world.platform.put_file("site", "app.js", b"x")
+    keep = ["# uploads", "/uploads/", "news/", "!/news/old", "*.js", "*.txt"]
+    for dry_run in (True, False):
+        outcome = world.run(keep=keep, dry_run=dry_run)
+        assert outcome.exit_code == 0, outcome.log
+        assert "`keep`: no remote file matches '/uploads/', '!/news/old', '*.txt'\n" in outcome.log
+        assert outcome.outputs["warnings"] == []
+    assert "no remote file" not in world.run(keep=["news/", "index.html"]).log
+
+
+def test_the_log_says_which_ignore_file_was_read(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The folder's own, or the one in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    assert "gnore file" not in world.run(directory="folder").log
+    Path("conf").write_text("empty\n")
+    outcome = world.run(directory="folder", ignore_file="conf")
+    assert "Ignore file: conf\n" in outcome.log
+    assert "empty" not in world.stored()
+    world.write(SITE | {".zerokieignore": b"about/\n"})
+    outcome = world.run(directory="folder")
+    assert "Ignore file: folder/.zerokieignore\n" in outcome.log
+    assert {*world.stored()} == {"index.html", "assets/style.css", "empty"}
 
 
 def test_somebody_who_does_not_stop(world: World) -> None:

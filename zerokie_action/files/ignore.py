@@ -13,23 +13,25 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pathspec import GitIgnoreSpec
 from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+from zerokie_action.files.root import find_ignore_file, ignore_file_places
 
-DEFAULT_IGNORE = (
-    # What no site wants to publish; in a worktree `.git` is a file.
-    ".git",
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+_UNWANTED = (
+    ".git",  # a file in a worktree
     ".hg/",
     ".svn/",
     "node_modules/",
     ".DS_Store",
     "Thumbs.db",
-    # What holds secrets.
+)
+_SECRETS = (
     ".env",
     ".env.*",
     ".ssh/",
@@ -49,6 +51,7 @@ DEFAULT_IGNORE = (
     "*.tfstate.*",
     "*.tfvars",
 )
+DEFAULT_IGNORE = (*_UNWANTED, *_SECRETS)
 """Patterns that come before all others; `!pattern` brings one back."""
 
 _TOKEN = re.compile(
@@ -89,6 +92,10 @@ class Patterns:
         spec = self._directory_spec if is_folder else self._file_spec
         return spec.match(_in_one_line(path))
 
+    def brings_back(self, path: str) -> bool:
+        """Whether a pattern with `!` is the last one that matches the file at `path`."""
+        return self._file_spec.brings_back(_in_one_line(path))
+
     def match_file(self, path: str) -> bool:
         """Whether the file at `path` is matched, or one of the directories that it is in."""
         directory, _, _ = path.rpartition("/")
@@ -105,29 +112,45 @@ class Patterns:
         return known
 
 
-def ignore_rules(root: Path, *, ignore_file: str, ignore: Sequence[str]) -> tuple[Patterns, list[str]]:
-    """Combine the defaults, the ignore file and the `ignore` input, in this order: the last match decides.
+class IgnoreRules(NamedTuple):
+    """What is not deployed.
 
-    `root` is the folder's real path. Returns the patterns that are right, and a sentence for each
-    thing that is wrong.
+    Attributes:
+        file: the ignore file that was read, if there is one.
+        patterns: the defaults, the ignore file and the input `ignore`, in this order.
+        without_secrets: the same without the defaults for what holds secrets.
     """
-    patterns = list(DEFAULT_IGNORE)
-    problems: list[str] = []
-    location = Path(os.path.normpath(root / ignore_file))
-    if location.is_relative_to(root) and Path(os.path.realpath(location)).is_relative_to(root):
-        patterns.append(_literal(location.relative_to(root).as_posix()))
+
+    file: Path | None
+    patterns: Patterns
+    without_secrets: Patterns
+
+
+def ignore_rules(
+    directory: Path, *, ignore_file: Path, ignore: Sequence[str]
+) -> tuple[IgnoreRules, list[str]]:
+    """Combine all that says what is ignored. The ignore file itself is, in each place where it may be.
+
+    Returns the rules, of the patterns that are right, and a sentence for each thing that is wrong.
+    """
+    location, problem = find_ignore_file(directory, ignore_file)
+    lines: list[str] = []
+    if location is not None:
         lines, problem = _read_lines(location)
-    else:
-        lines, problem = [], "is not inside of `directory`; give its path relative to `directory`"
-    if problem:
-        problems.append(f"`ignore-file`: {ignore_file!r} {problem}")
+    problems = [f"`ignore-file`: {problem}"] if problem else []
+    own = [*_own_patterns(directory, ignore_file)]
     for more_patterns, more_problems in (
-        parse_patterns(lines, repr(ignore_file)),
+        parse_patterns(lines, repr(str(location))),
         parse_patterns(ignore, "`ignore`"),
     ):
-        patterns += more_patterns
+        own += more_patterns
         problems += more_problems
-    return Patterns(patterns), problems
+    return IgnoreRules(location, Patterns((*DEFAULT_IGNORE, *own)), Patterns((*_UNWANTED, *own))), problems
+
+
+def literal_pattern(path: str) -> str:
+    """The pattern that matches nothing but `path`."""
+    return "/" + GitIgnoreSpecPattern.escape(_in_one_line(path))
 
 
 def parse_patterns(lines: Iterable[str], origin: str) -> tuple[list[str], list[str]]:
@@ -166,14 +189,22 @@ class _Spec:
     def match(self, path: str) -> bool:
         return self._any.search(path) is not None and self._spec.match_file(path)
 
+    def brings_back(self, path: str) -> bool:
+        return self._spec.check_file(path).include is False
+
 
 def _in_one_line(path: str) -> str:
     # pathspec's expressions take a line break for an end. No pattern has a NUL, so wildcards match it alone.
     return path.replace("\n", "\0")
 
 
-def _literal(path: str) -> str:
-    return "/" + GitIgnoreSpecPattern.escape(_in_one_line(path))
+def _own_patterns(directory: Path, ignore_file: Path) -> Iterator[str]:
+    """What leaves out the ignore file, wherever in the directory it may be."""
+    root = os.path.realpath(directory)
+    for place in ignore_file_places(directory, ignore_file):
+        path = Path(os.path.realpath(place.parent), place.name)
+        if path.is_relative_to(root) and place.name:
+            yield literal_pattern(path.relative_to(root).as_posix())
 
 
 def _without_trailing_spaces(line: str) -> str:
@@ -236,16 +267,14 @@ def _bracket_problem(bracket: str) -> str:
 
 
 def _read_lines(location: Path) -> tuple[list[str], str]:
-    """Return the lines of the ignore file, none when there is no such file, or else why it cannot be used."""
-    if not os.path.lexists(location):
-        return [], ""
+    """Return the lines of the ignore file, or else why it cannot be used."""
     try:
         # Asked first, as opening a FIFO would wait for somebody to write to it.
         if not location.is_file():
-            return [], "is not a file; name a text file with one pattern per line"
+            return [], f"{str(location)!r} is not a file; name a text file with one pattern per line"
         text = location.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        return [], f"cannot be read ({error.strerror}); make it readable or remove it"
+        return [], f"{str(location)!r} cannot be read ({error.strerror}); make it readable or remove it"
     except UnicodeDecodeError:
-        return [], "is not UTF-8 text; save it as UTF-8"
+        return [], f"{str(location)!r} is not UTF-8 text; save it as UTF-8"
     return [line.removesuffix("\r") for line in text.split("\n")], ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,6 +24,10 @@ _NO_DESCRIPTOR = {errno.EMFILE, errno.ENFILE}
 _PATIENCE = 50
 _PAUSE = 0.2
 """How often a file is opened that can't be because too many are, and seconds between."""
+
+_LARGEST_PRIVATE_KEY = 32 * 1024
+_PRIVATE_KEY = re.compile(rb"(?:\xef\xbb\xbf)?\s*-----BEGIN (?:[^\n-]+ )?PRIVATE KEY(?: BLOCK)?-----")
+"""How PEM, and PGP's armor, begin; a byte order mark and blank lines may come before."""
 
 # A FIFO that took the file's place would block the open; a regular file takes no notice of the flag.
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
@@ -53,6 +58,21 @@ class LocalFile(NamedTuple):
 def stamp(status: os.stat_result) -> int:
     """Return one number (a hundred thousand of them are in memory) for mtime, ctime and inode."""
     return hash((status.st_mtime_ns, status.st_ctime_ns, status.st_ino))
+
+
+def is_private_key(file: LocalFile) -> bool:
+    """Whether the file begins as a private key; one that is too large for a key is not looked at.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if file.size > _LARGEST_PRIVATE_KEY:
+        return False
+    descriptor = os.open(file.source, _FLAGS)
+    try:
+        return _PRIVATE_KEY.match(os.read(descriptor, _LARGEST_PRIVATE_KEY)) is not None
+    finally:
+        os.close(descriptor)
 
 
 def read_chunks(file: LocalFile) -> Generator[bytes, None, None]:

@@ -169,6 +169,17 @@ def keep_patterns(keep: Sequence[str]) -> Patterns:
     return Patterns(patterns)
 
 
+def idle_patterns(keep: Sequence[str], listing: Sequence[RemoteFile]) -> list[str]:
+    """Return the patterns of the `keep` input that match no remote file of the users', one by one."""
+    patterns, _ = parse_patterns(keep, "`keep`")
+    paths = [file.path for file in listing if not file.path.startswith(MANIFEST_FOLDER)]
+    return [
+        pattern
+        for pattern in patterns
+        if not any(map(Patterns([pattern.removeprefix("!")]).match_file, paths))
+    ]
+
+
 def by_path(listing: Iterable[RemoteFile]) -> tuple[dict[str, RemoteFile | None], set[str]]:
     """Index the listing; a path that it shows twice, in two ways, proves nothing (`None`).
 

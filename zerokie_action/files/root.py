@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
-IGNORE_FILE = ".zerokieignore"
-"""The ignore file's path inside the folder, unless the input `ignore-file` names another one."""
+IGNORE_FILE = Path(".zerokieignore")
+"""The ignore file, unless the input `ignore-file` names another one."""
 
 
 def problem_with_folder(folder: str | os.PathLike[str]) -> str:
@@ -19,3 +20,23 @@ def problem_with_folder(folder: str | os.PathLike[str]) -> str:
     if not os.access(folder, os.R_OK | os.X_OK, effective_ids=True):
         return "cannot be read (Permission denied); make it readable for the user who runs this"
     return ""
+
+
+def ignore_file_places(
+    folder: str | os.PathLike[str], ignore_file: str | os.PathLike[str]
+) -> tuple[Path, Path]:
+    """Where the ignore file is looked for: in the folder, then in the working directory."""
+    return Path(folder, ignore_file), Path(ignore_file)
+
+
+def find_ignore_file(
+    folder: str | os.PathLike[str], ignore_file: str | os.PathLike[str]
+) -> tuple[Path | None, str]:
+    """Return the ignore file to read, if there is one; and what is wrong, if one has to be there."""
+    for place in ignore_file_places(folder, ignore_file):
+        if os.path.lexists(place):
+            return place, ""
+    if Path(ignore_file) == IGNORE_FILE:
+        return None, ""
+    where = "neither in `directory` nor in the working directory"
+    return None, f"{str(ignore_file)!r} is {where}; correct the path, or leave it out"

@@ -1,8 +1,8 @@
 """Walk the folder that is to be deployed: which files, how big, and may they be deployed at all?
 
-The scan reads names and metadata and opens no file but the ignore file. What cannot be deployed
-as it is (a link that leaves the folder, a FIFO, an unreadable file, …) is refused before anything
-changes on the platform, all of it in one error. What is ignored is not looked at.
+The scan reads names and metadata, the ignore file, and the start of small files, which may be private keys.
+What cannot be deployed as it is (a link that leaves the folder, a FIFO, an unreadable file, …) is refused
+before anything changes on the platform, all of it in one error. What is ignored is not looked at.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.files.ignore import Patterns, ignore_rules
-from zerokie_action.files.local import LocalFile, stamp
+from zerokie_action.files.ignore import ignore_rules, literal_pattern
+from zerokie_action.files.local import LocalFile, is_private_key, stamp
 from zerokie_action.files.manifest import MANIFEST_FOLDER
 from zerokie_action.files.paths import is_addressable
 from zerokie_action.files.root import IGNORE_FILE, problem_with_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
+
+    from zerokie_action.files.ignore import IgnoreRules
 
 _LISTED_PROBLEMS = 20
 _READABLE_BY_ALL = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
@@ -36,11 +38,15 @@ class Scan(NamedTuple):
         files: what is to be deployed, sorted by path; never empty.
         ignored: how many files and folders were ignored; an ignored folder counts as one.
         warnings: sentences that the user should read.
+        secrets: paths that are ignored only because they may hold secrets; those of folders end in `/`.
+        ignore_file: the one that was read, if any.
     """
 
     files: tuple[LocalFile, ...]
     ignored: int
     warnings: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    ignore_file: Path | None = None
 
     @property
     def total_bytes(self) -> int:
@@ -52,7 +58,7 @@ def scan(
     directory: Path,
     *,
     ignore: Sequence[str] = (),
-    ignore_file: str = IGNORE_FILE,
+    ignore_file: Path = IGNORE_FILE,
     exclude: Collection[Path] = (),
     known: Collection[str] = frozenset(),
     check_cancelled: Callable[[], None] = lambda: None,
@@ -62,10 +68,10 @@ def scan(
     Args:
         directory: the folder to deploy. Links inside it are followed as long as they stay inside.
         ignore: gitignore patterns, added after the defaults and the ignore file's own.
-        ignore_file: path of the ignore file, inside `directory`; it need not exist.
+        ignore_file: in `directory`, else in the working directory; only the default may be missing.
         exclude: files that this run writes itself; they are not deployed, wherever they lie.
-        known: paths of the files of an earlier scan, which are not judged by the patterns again: that takes
-            half of the time.
+        known: paths of the files of an earlier scan, which are not judged by the patterns again, nor as keys:
+            that takes most of the time.
         check_cancelled: called every now and then; what it raises ends the scan.
 
     Raises:
@@ -73,8 +79,8 @@ def scan(
             with it (the first twenty, and how many more).
     """
     root = _real_root(directory)
-    patterns, problems = ignore_rules(root, ignore_file=ignore_file, ignore=ignore)
-    walk = _Walk(root, patterns, exclude, known, check_cancelled)
+    rules, problems = ignore_rules(directory, ignore_file=ignore_file, ignore=ignore)
+    walk = _Walk(root, rules, exclude, known, check_cancelled)
     walk.run()
     problems += sorted(walk.problems)
     if not (problems or walk.files):
@@ -82,7 +88,13 @@ def scan(
     if problems:
         raise ConfigurationError(*_first(problems))
     walk.files.sort(key=attrgetter("path"))
-    return Scan(tuple(walk.files), walk.ignored, tuple(walk.warnings))
+    return Scan(
+        files=tuple(walk.files),
+        ignored=walk.ignored,
+        warnings=tuple(walk.warnings),
+        secrets=tuple(sorted(walk.secrets)),
+        ignore_file=rules.file,
+    )
 
 
 def _real_root(directory: Path) -> Path:
@@ -104,12 +116,12 @@ def _first(problems: list[str]) -> Iterable[str]:
 
 
 class _Walk:
-    """One walk through the folder; it fills `files`, `problems`, `warnings` and `ignored`."""
+    """One walk through the folder; it fills `files`, `problems`, `warnings`, `secrets` and `ignored`."""
 
     def __init__(
         self,
         root: Path,
-        patterns: Patterns,
+        rules: IgnoreRules,
         exclude: Collection[Path],
         known: Collection[str],
         check_cancelled: Callable[[], None],
@@ -117,9 +129,10 @@ class _Walk:
         self.files: list[LocalFile] = []
         self.problems: list[str] = []
         self.warnings: list[str] = []
+        self.secrets: list[str] = []
         self.ignored = 0
         self._root = str(root)
-        self._patterns = patterns
+        self._rules = rules
         self._excluded = {os.path.realpath(path) for path in exclude}
         self._excluded_names = {Path(path).name for path in self._excluded}
         self._known = known
@@ -180,7 +193,10 @@ class _Walk:
     def _is_left_out(self, entry: os.DirEntry[str], path: str, *, is_folder: bool) -> bool:
         if path in self._known and not is_folder:
             return False
-        left_out = self._patterns.match_entry(path, is_folder=is_folder) or self._is_excluded(entry)
+        ignored = self._rules.patterns.match_entry(path, is_folder=is_folder)
+        if ignored and not self._rules.without_secrets.match_entry(path, is_folder=is_folder):
+            self.secrets.append(f"{path}/" if is_folder else path)
+        left_out = ignored or self._is_excluded(entry)
         self.ignored += left_out
         return left_out
 
@@ -204,14 +220,21 @@ class _Walk:
         elif not _is_readable(source, status.st_mode):
             self._unreadable(path, os.strerror(errno.EACCES))
         else:
-            self.files.append(LocalFile(path, self._root, status.st_size, stamp(status)))
+            file = LocalFile(path, self._root, status.st_size, stamp(status))
+            self.files.append(file)
+            if path not in self._known and self._is_unwanted_key(file):
+                publish = f", or add `!{literal_pattern(path)}` to publish it"
+                self._refuse(path, "begins as a private key", more=publish)
+
+    def _is_unwanted_key(self, file: LocalFile) -> bool:
+        return is_private_key(file) and not self._rules.patterns.brings_back(file.path)
 
     def _unreadable(self, path: str, why: str | None) -> None:
         self._refuse(path, f"cannot be read ({why})", fix="make it readable")
 
-    def _refuse(self, path: str, what: str, *, fix: str = "remove it") -> None:
+    def _refuse(self, path: str, what: str, *, fix: str = "remove it", more: str = "") -> None:
         name = path.encode("utf-8", "surrogateescape") if not is_addressable(path) else path
-        self.problems.append(f"{name!r} {what}; {fix} or add it to `ignore`")
+        self.problems.append(f"{name!r} {what}; {fix} or add it to `ignore`{more}")
 
 
 def _as_utf8(name: str) -> str:

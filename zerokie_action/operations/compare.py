@@ -12,7 +12,7 @@ from anyio.from_thread import check_cancelled
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files import manifest as manifests
 from zerokie_action.files.local import Hashes
-from zerokie_action.files.plan import make_plan
+from zerokie_action.files.plan import idle_patterns, make_plan
 from zerokie_action.http.client import MEGABYTE
 from zerokie_action.text import human_bytes, human_files, human_paths
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _LARGEST_MANIFEST = 192 * MEGABYTE
 _SHOWN_PLAIN = 20
 _SHOWN_FOLDED = 50
+_NAMED_PATTERNS = 10
 
 
 class BackgroundHashes:
@@ -95,6 +96,8 @@ async def compare(
         delete_stale=job.settings.delete_stale,
     )
     _tell(job, plan)
+    if idle := idle_patterns(job.settings.keep, listing):
+        job.ci.info(f"`keep`: no remote file matches {human_paths(idle, _NAMED_PATTERNS)}")
     _check_deletions(job, plan)
     return Comparison(plan, manifest, vouched, keep)
 

@@ -46,7 +46,7 @@ _FOREIGN = (
 )
 """Files that configure other platforms."""
 _NAMED = 10
-"""How many files an error names."""
+"""How many files a line names."""
 
 
 class _Source(NamedTuple):
@@ -89,8 +89,13 @@ async def _scan_and_look_up(job: Job, directory: Path, tasks: TaskGroup) -> tupl
             hashes = BackgroundHashes(folder.files)
             if job.settings.incremental:
                 tasks.start_soon(hashes.compute)
+    if folder.ignore_file is not None:
+        job.ci.info(f"Ignore file: {folder.ignore_file}")
     ignored = f"; {folder.ignored:,} ignored" if folder.ignored else ""
     job.ci.info(f"Scanned {human_files(len(folder.files))}, {human_bytes(folder.total_bytes)}{ignored}")
+    if folder.secrets:
+        secrets = human_paths(folder.secrets, _NAMED)
+        job.ci.info(f"Ignored as possible secrets: {secrets}; `!pattern` in `ignore` brings one back")
     for warning in folder.warnings:
         job.warn(warning)
     if foreign := [file.path for file in folder.files if file.path in _FOREIGN]:
