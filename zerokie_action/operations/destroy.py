@@ -64,30 +64,24 @@ async def _destroy_static(job: Job) -> None:
     try:
         async with locked(job) as lock:
             await _require_ownership(job)
-            found = await job.client.delete_app(job.app, _one_attempt(job, lock))
-            if not found:
-                await _require_gone(job)
+            _require_found(job, found=await job.client.delete_app(job.app, _one_attempt(job, lock)))
             lock.end()
-            _tell(job, found=found)
+            _tell(job, found=True)
     except Exception as error:
         cause = unwrap(error)
         is_unknown = isinstance(cause, RequestRejected) and cause.status == NOT_FOUND
-        if not is_unknown or await _exists(job):
+        if not is_unknown or await job.client.find_app(job.app) is not None:
             raise
         _tell(job, found=False)
 
 
-async def _require_gone(job: Job) -> None:
-    if await _exists(job):
+def _require_found(job: Job, *, found: bool) -> None:
+    if not found:
         raise RequestRejected(
             f"Deleting app {job.app!r} was answered with 404, but the app is still there",
             status=NOT_FOUND,
             hint="Run it again. If it stays like this, check `api-url` and proxies.",
         )
-
-
-async def _exists(job: Job) -> bool:
-    return await job.client.find_app(job.app) is not None
 
 
 async def _require_ownership(job: Job) -> None:
