@@ -151,6 +151,10 @@ class Settings(_Inputs):
     )
     keep: Patterns = Field((), description="Gitignore patterns of remote paths that are never deleted.")
     delete_stale: bool = Field(default=True, description="Delete remote files that the folder no longer has.")
+    take_over: bool = Field(
+        default=False,
+        description="Deploy to, or destroy, a static app that another repository deployed last.",
+    )
     max_deletes: int | None = Field(
         None,
         ge=0,

@@ -167,6 +167,11 @@ def test_addresses(env, known):
     assert (ci.commit, ci.commit_url, ci.run_url) == known
 
 
+def test_the_owner():
+    """Other systems are not asked for their repository."""
+    assert not detect({"CI_REPO": "o/r", "DRONE_REPO": "o/r"}, io.StringIO()).owner.is_known
+
+
 def test_imports_are_light():
     """Starting costs time: adapters need the standard library's small modules only."""
     modules = ", ".join(f"zerokie_action.{name}" for name in ("ci", "report.summary", "report.files"))

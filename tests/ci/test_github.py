@@ -272,6 +272,21 @@ def test_addresses():
     assert Step(env | {"ACT": "true"}).ci.run_url == ""
 
 
+def test_the_owner():
+    """Its server, ID and name, and the run; what the runner does not say is not known."""
+    env = {
+        "GITHUB_SERVER_URL": "https://github.example.com:8443/",
+        "GITHUB_REPOSITORY": "o/r",
+        "GITHUB_REPOSITORY_ID": "7",
+        "GITHUB_RUN_ID": "123",
+    }
+    owner = Step(env).ci.owner
+    assert owner[:3] == ("github.example.com:8443", "7", "o/r")
+    assert owner.run == Step(env).ci.run_url
+    assert Step({"GITHUB_REPOSITORY": "o/r"}).ci.owner == ("github", "", "o/r", "")
+    assert not Step({}).ci.owner.is_known
+
+
 def test_addresses_that_are_not_known():
     """Without the variables there are no links."""
     ci = Step({"GITHUB_SHA": "abc"}).ci

@@ -101,3 +101,17 @@ def test_addresses():
     assert (ci.commit, ci.run_url) == ("abc", "https://gitlab.com/j/1")
     assert ci.commit_url == "https://gitlab.com/o/r/-/commit/abc"
     assert detect(ENV, io.StringIO()).commit_url == ""
+
+
+def test_the_owner():
+    """Its server, ID and path, and the job; a job outside of a project has none."""
+    env = {
+        "CI_SERVER_URL": "https://gitlab.example.com",
+        "CI_PROJECT_ID": "7",
+        "CI_PROJECT_PATH": "g/s/r",
+        "CI_JOB_URL": "https://gitlab.example.com/j/1",
+    }
+    owner = detect(ENV | env, io.StringIO()).owner
+    assert owner == ("gitlab.example.com", "7", "g/s/r", "https://gitlab.example.com/j/1")
+    assert detect(ENV | {"CI_PROJECT_ID": "7"}, io.StringIO()).owner == ("gitlab", "7", "", "")
+    assert not detect(ENV, io.StringIO()).owner.is_known

@@ -73,6 +73,7 @@ def _empty_app(world: World) -> None:
 
 def _deployed_app(world: World) -> None:
     _empty_app(world)
+    world.env |= {"GITLAB_CI": "true", "CI_PROJECT_PATH": "acme/site"}  # the manifest has an owner
     assert world.run().exit_code == 0
     world.write(SECOND)
 

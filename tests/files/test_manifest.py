@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zerokie_action.files.manifest import (
+    Document,
     Manifest,
     UploadRecord,
     entries,
@@ -18,6 +19,7 @@ from zerokie_action.files.manifest import (
     render,
     without,
 )
+from zerokie_action.owner import Owner
 from zerokie_action.platform.models import StoredFile
 
 HASH = "0123456789abcdef" * 4
@@ -27,6 +29,8 @@ STAMP = "2026-03-07T12:00:00Z"
 text = st.text(st.characters(codec="utf-8"), max_size=20)
 proofs = st.builds(proof, st.text("0123456789abcdef", min_size=64, max_size=64), st.integers(0, 2**63), text)
 manifests = st.dictionaries(text, proofs, max_size=5)
+owners = st.just(Owner()) | st.builds(Owner, text, text.filter(bool), text, text)
+documents = st.builds(Document, manifests, owners)
 
 
 class TestPath:
@@ -63,29 +67,50 @@ class TestFormat:
             "é.html": proof(OTHER_HASH, 0, "2026-03-07T17:00:01Z"),
             "a.css": proof(HASH, 12, "2026-03-07T17:00:00Z"),
         }
-        data = render(manifest, app="my-site")
+        data = render(Document(manifest), app="my-site")
         assert data == (
             b'{"version":2,"app":"my-site","files":{'
             b'"a.css":"%b 12 2026-03-07T17:00:00Z",'
             b'"\\u00e9.html":"%b 0 2026-03-07T17:00:01Z"}}'
         ) % (HASH.encode(), OTHER_HASH.encode())
 
-    @given(manifest=manifests, app=text)
-    def test_what_was_written_is_read(self, manifest, app):
+    def test_the_owner_is_part_of_it(self):
+        """If it is known; before the files, so that people find it."""
+        owner = Owner("github.com", "7", "acme/shop", "https://github.com/acme/shop/actions/runs/1")
+        assert render(Document({}, owner), app="a") == (
+            b'{"version":2,"app":"a","owner":{"forge":"github.com","id":"7","name":"acme/shop",'
+            b'"run":"https://github.com/acme/shop/actions/runs/1"},"files":{}}'
+        )
+
+    @given(document=documents, app=text)
+    def test_what_was_written_is_read(self, document, app):
         """Whatever the names, nothing is lost."""
-        assert parse(render(manifest, app=app), app=app) == manifest
+        assert parse(render(document, app=app), app=app) == document
 
     @pytest.mark.parametrize("count", [0, 1, 999, 1000, 1001, 2500])
     def test_any_number_of_entries(self, count):
         """It is one JSON document, whatever is rendered at once."""
         manifest = {f"{number}.html": proof(HASH, number, STAMP) for number in range(count)}
-        data = render(manifest, app="a")
+        data = render(Document(manifest), app="a")
         assert json.loads(data)["files"] == manifest
         assert list(json.loads(data)["files"]) == sorted(manifest)
 
     def test_members_that_are_not_known(self):
         """A later version may write more."""
-        assert parse(b'{"version":2,"app":"a","more":1,"files":{"p":"x"}}', app="a") == {"p": "x"}
+        assert parse(b'{"version":2,"app":"a","more":1,"files":{"p":"x"}}', app="a") == Document({"p": "x"})
+
+    @pytest.mark.parametrize(
+        ("owner", "known"),
+        [
+            (b"null", Owner()),
+            (b'["github.com"]', Owner()),
+            (b'{"id":7,"name":null,"run":"r","more":1}', Owner(run="r")),
+        ],
+    )
+    def test_an_owner_of_another_shape(self, owner, known):
+        """What is no text is not known; the files count all the same."""
+        data = b'{"version":2,"app":"a","owner":%b,"files":{}}' % owner
+        assert parse(data, app="a") == Document({}, known)
 
 
 class TestOthers:
@@ -114,10 +139,10 @@ class TestOthers:
         """Of another version, of another app, or of another shape: none."""
         assert parse(data, app="a") is None
 
-    @given(manifest=manifests, data=st.data())
-    def test_cut_off(self, manifest, data):
+    @given(document=documents, data=st.data())
+    def test_cut_off(self, document, data):
         """A part of it is none."""
-        whole = render(manifest, app="a")
+        whole = render(document, app="a")
         assert parse(whole[: data.draw(st.integers(0, len(whole) - 1))], app="a") is None
 
 

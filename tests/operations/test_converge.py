@@ -542,3 +542,20 @@ def test_deleting_what_somebody_else_put_there(world: World) -> None:
         assert outcome.outputs["warnings"] == [
             STRANGER.replace("'old.txt'", "'theirs/0', 'theirs/1', 'theirs/2' and 2 more")
         ]
+
+
+def test_deleting_what_somebody_else_puts_there_meanwhile(world: World) -> None:
+    """It is stale as well, and named as well; what this deploy has to delete twice is not."""
+    world.run()
+    world.write({"index.html": b"changed"})
+
+    def add(record: Record) -> None:
+        if record.method == "PUT" and record.path.endswith("/index.html"):
+            world.platform.put_file("site", "late.txt", b"")
+
+    world.platform.on_request = add
+    world.platform.faults.add(Fault(Kind.STATUS, "DELETE", "/files/empty$", status=204))
+    outcome = world.run()
+    assert outcome.exit_code == 0, outcome.log
+    assert world.stored() == world.read()
+    assert outcome.outputs["warnings"] == [STRANGER.replace("old.txt", "late.txt")]

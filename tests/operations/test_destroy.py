@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import anyio
 import pytest
 
-from tests.operations.containers import OLD, lines, running_web
+from tests.operations.containers import OLD, lines, running_web, tell
 from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.world import Outcome, World
+    from zerokie_action.sandbox.records import Record
 
 
 def destroy(world: World, app: str = "site", **inputs: object) -> Outcome:
@@ -28,7 +30,7 @@ def test_a_static_app(world: World) -> None:
     assert world.platform.apps.list() == []
     outputs = outcome.outputs
     assert (outputs["status"], outputs["deploy_id"], outputs["url"]) == ("destroyed", None, None)
-    assert lines(outcome) == ["Destroyed app 'site'", "Done after 0 s"]
+    assert lines(outcome) == ["Deploy lock acquired", "Destroyed app 'site'", "Done after 0 s"]
 
 
 def test_a_container_app(world: World) -> None:
@@ -55,7 +57,7 @@ def test_somebody_else_is_faster(world: World) -> None:
     )
     outcome = destroy(world)
     assert outcome.exit_code == 0
-    assert lines(outcome)[0] == "Destroyed app 'site' (it was already being deleted)"
+    assert "Destroyed app 'site' (it was already being deleted)" in lines(outcome)
 
 
 def test_an_answer_that_was_lost(world: World) -> None:
@@ -75,10 +77,140 @@ def test_without_a_checkout(world: World, tmp_path: Path, monkeypatch: pytest.Mo
     assert os.listdir(empty) == []  # noqa: PTH208 - names are enough
 
 
-def test_a_locked_app(world: World) -> None:
-    """The deploy of a pull request that is closed need not end first."""
+# --- under the lock
+
+
+def test_the_lock_ends_with_the_app(world: World, tmp_path: Path) -> None:
+    """It is asked for before anything is deleted, and nothing is finalized; the cleanup finds no record."""
+    state = tmp_path / "state.json"
+    outcome = destroy(world, state_file=state)
+    assert outcome.exit_code == 0
+    assert [(record.method, record.path.rpartition("/")[2]) for record in outcome.requests] == [
+        ("GET", "site"),
+        ("POST", "lock"),
+        ("GET", "files"),
+        ("DELETE", "site"),
+    ]
+    assert not state.exists()
+
+
+def test_a_container_app_has_no_lock(world: World) -> None:
+    """None is asked for."""
+    running_web(world)
+    assert [record.method for record in destroy(world, "web").requests] == ["GET", "DELETE"]
+
+
+def test_somebody_elses_lock(world: World) -> None:
+    """It is waited for, and after `lock-timeout` the app is still there."""
     world.platform.take_lock("site", "somebody")
+    outcome = destroy(world, lock_timeout="45s")
+    assert outcome.exit_code == 6, outcome.log
+    assert outcome.outputs["lock_wait_seconds"] == 45
+    assert world.platform.lock("site") == "somebody"
+    assert "DELETE" not in {record.method for record in outcome.requests}
+    assert destroy(world, lock_timeout="0").exit_code == 6
+    world.loop.call_later(20, world.platform.expire_lock, "site")
     assert destroy(world).exit_code == 0
+
+
+def test_a_deletion_that_is_refused(world: World, tmp_path: Path) -> None:
+    """The lock is finalized with zeros; there is no deploy ID for a destroy."""
+    state = tmp_path / "state.json"
+    world.platform.faults.add(Fault(Kind.STATUS, "DELETE", status=400))
+    outcome = destroy(world, state_file=state)
+    assert outcome.exit_code == 4
+    assert outcome.outputs["deploy_id"] is None
+    assert world.platform.lock("site") is None
+    (finalized,) = world.platform.deployments("site")
+    assert (finalized.files_uploaded, finalized.files_deleted, finalized.total_bytes) == (0, 0, 0)
+    assert not state.exists()
+
+
+def test_the_lock_is_lost(world: World) -> None:
+    """While the deletion waits for the platform: the app belongs to somebody else now."""
+    world.platform.faults.add(Fault(Kind.STATUS, "DELETE", status=503, times=None))
+    world.loop.call_later(20, world.platform.take_lock, "site", "somebody")
+    outcome = destroy(world, lock_heartbeat="10s")
+    assert outcome.exit_code == 7, outcome.log
+    assert world.platform.lock("site") == "somebody"
+    assert not [record for record in outcome.requests if record.path.endswith("/finalize")]
+
+
+def test_a_heartbeat_that_is_later_than_the_deletion(world: World) -> None:
+    """It finds no app any more, which is no loss of the lock."""
+
+    async def answer_late(record: Record) -> None:
+        if record.method == "DELETE":
+            await anyio.sleep(15)
+
+    world.platform.on_response = answer_late
+    outcome = destroy(world, lock_heartbeat="10s")
+    assert outcome.exit_code == 0, outcome.log
+    assert [record.status for record in outcome.requests if record.method == "PUT"] == [404]
+
+
+@pytest.mark.parametrize("moment", ["waiting", "deleting", "hanging"])
+def test_a_signal(world: World, moment: str) -> None:
+    """The end of a wait, or of a deletion, whose answer is waited for; then the lock is released in time."""
+    if moment == "waiting":
+        world.platform.take_lock("site", "somebody")
+    elif moment == "deleting":
+        world.platform.faults.add(Fault(Kind.DELAY, "DELETE", seconds=6))
+    else:
+        world.platform.faults.add(Fault(Kind.HANG, "DELETE"))
+    tell(world, after=5)
+    outcome = destroy(world)
+    assert outcome.exit_code == 143, outcome.log
+    assert outcome.seconds < 10
+    assert outcome.outputs["status"] == "cancelled"
+    if moment == "waiting":
+        assert world.platform.lock("site") == "somebody"
+    elif moment == "deleting":
+        assert world.platform.apps.list() == []
+        assert "Destroyed app 'site'" in lines(outcome)
+    else:
+        assert world.platform.lock("site") is None
+        assert "did not answer whether it deleted app 'site'" in outcome.outputs["error"]
+
+
+def test_the_timeout(world: World) -> None:
+    """Likewise, within a minute."""
+    world.platform.faults.add(Fault(Kind.HANG, "DELETE", times=None))
+    outcome = destroy(world, timeout="20s")
+    assert outcome.exit_code in {5, 9}, outcome.log
+    assert outcome.seconds < 80
+    assert world.platform.lock("site") is None
+
+
+@pytest.mark.parametrize("at", ["/lock$", "/files$"])
+def test_an_app_that_goes_while_its_lock_is_asked_for(world: World, at: str) -> None:
+    """Gone is gone."""
+    world.platform.on_request = lambda record: (
+        world.platform.delete_app("site") if record.path.endswith(at.rstrip("$")) else None
+    )
+    outcome = destroy(world)
+    assert outcome.exit_code == 0, outcome.log
+    assert "Destroyed app 'site' (it was already being deleted)" in lines(outcome)
+
+
+def test_a_lock_that_is_not_found(world: World) -> None:
+    """But the app is there, so it is not destroyed."""
+    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/lock$", status=404))
+    outcome = destroy(world)
+    assert outcome.exit_code == 4
+    assert [app.name for app in world.platform.apps.list()] == ["site"]
+
+
+def test_a_deletion_that_finds_nothing(world: World) -> None:
+    """Likewise; the lock is released."""
+    world.platform.faults.add(Fault(Kind.STATUS, "DELETE", status=404))
+    outcome = destroy(world)
+    assert outcome.exit_code == 4
+    assert outcome.outputs["error"].endswith("but the app is still there")
+    assert world.platform.lock("site") is None
+
+
+# --- what looks wrong
 
 
 @pytest.mark.parametrize(

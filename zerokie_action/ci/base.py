@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Literal, TextIO
 
+from zerokie_action.owner import Owner
 from zerokie_action.text import Redactor, log_line
 
 if TYPE_CHECKING:
@@ -117,6 +118,11 @@ class CI:
     def run_url(self) -> str:
         """The page of this run, or an empty string."""
         return ""
+
+    @property
+    def owner(self) -> Owner:
+        """The repository that this run belongs to, as far as the system says so."""
+        return Owner()
 
     # --- for subclasses
 

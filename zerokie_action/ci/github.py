@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from zerokie_action.ci.base import CI, Level
+from zerokie_action.owner import Owner, forge_of
 from zerokie_action.text import cut_markdown, secret_forms, shorten
 
 if TYPE_CHECKING:
@@ -120,6 +121,16 @@ class GitHub(CI):
         run = self._env.get("GITHUB_RUN_NUMBER" if forge else "GITHUB_RUN_ID", "")
         known = self._repository and run and not self._env.get("ACT")
         return f"{self._repository}/actions/runs/{run}" if known else ""
+
+    @property
+    def owner(self) -> Owner:
+        """The repository that this run belongs to: for a pull request from a fork, the one that it is for."""
+        return Owner(
+            forge=forge_of(self._env.get("GITHUB_SERVER_URL", "")) or "github",
+            id=self._env.get("GITHUB_REPOSITORY_ID", ""),
+            name=self._env.get("GITHUB_REPOSITORY", ""),
+            run=self.run_url,
+        )
 
     @property
     def _repository(self) -> str:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from zerokie_action.ci.base import CI, Level
+from zerokie_action.owner import Owner, forge_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -71,6 +72,16 @@ class GitLab(CI):
     def run_url(self) -> str:
         """The page of this job, or an empty string."""
         return self._env.get("CI_JOB_URL", "")
+
+    @property
+    def owner(self) -> Owner:
+        """The project that this job belongs to."""
+        return Owner(
+            forge=forge_of(self._env.get("CI_SERVER_URL", "")) or "gitlab",
+            id=self._env.get("CI_PROJECT_ID", ""),
+            name=self._env.get("CI_PROJECT_PATH", ""),
+            run=self.run_url,
+        )
 
     def _problem(self, level: Level, lines: tuple[str, ...], title: str) -> None:  # noqa: ARG002 no headings
         self._print_problem(level, lines, _COLOURS[level], _PLAIN)

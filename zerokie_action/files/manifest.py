@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pydantic_core import from_json
 
+from zerokie_action.owner import Owner
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -31,6 +33,18 @@ _MANIFEST_PATH = re.compile(re.escape(MANIFEST_FOLDER) + r"[0-9a-f]{64}\.json")
 
 Manifest = dict[str, str]
 """What is proved of each path: `proof` of what the storage zone holds there."""
+
+
+class Document(NamedTuple):
+    """A manifest as it is stored.
+
+    Attributes:
+        files: what it vouches for.
+        owner: who deployed last; older versions did not say.
+    """
+
+    files: Manifest
+    owner: Owner = Owner()
 
 
 class RemoteFile(Protocol):
@@ -82,18 +96,22 @@ def is_manifest_path(path: str) -> bool:
     return _MANIFEST_PATH.fullmatch(path) is not None
 
 
-def render(manifest: Manifest, *, app: str) -> bytearray:
+def render(document: Document, *, app: str) -> bytearray:
     """Return the manifest as JSON, which is in memory once."""
-    paths = sorted(manifest)
-    body = bytearray(b'{"version":%d,"app":%b,"files":{' % (_VERSION, _json(app)))
+    files, owner = document
+    paths = sorted(files)
+    body = bytearray(b'{"version":%d,"app":%b,' % (_VERSION, _json(app)))
+    if owner.is_known:
+        body += b'"owner":%b,' % _json(owner._asdict())
+    body += b'"files":{'
     for start in range(0, len(paths), _RENDERED_AT_ONCE):
-        batch = {path: manifest[path] for path in paths[start : start + _RENDERED_AT_ONCE]}
+        batch = {path: files[path] for path in paths[start : start + _RENDERED_AT_ONCE]}
         body += b"," * bool(start) + _json(batch)[1:-1]
     body += b"}}"
     return body
 
 
-def parse(data: bytes | bytearray, *, app: str) -> Manifest | None:
+def parse(data: bytes | bytearray, *, app: str) -> Document | None:
     """Return the manifest, or `None` for anything but one of this app. Unknown members are ignored."""
     try:
         document = from_json(data)
@@ -102,8 +120,16 @@ def parse(data: bytes | bytearray, *, app: str) -> Manifest | None:
     if not isinstance(document, dict) or (document.get("version"), document.get("app")) != (_VERSION, app):
         return None
     files = document.get("files")
-    is_manifest = isinstance(files, dict) and all(isinstance(known, str) for known in files.values())
-    return files if is_manifest else None
+    if not isinstance(files, dict) or not all(isinstance(known, str) for known in files.values()):
+        return None
+    return Document(files, _owner(document.get("owner")))
+
+
+def _owner(member: object) -> Owner:
+    """What a manifest says of its owner; anything but a text is not known."""
+    said = member if isinstance(member, dict) else {}
+    known = {field: said[field] for field in Owner._fields if isinstance(said.get(field), str)}
+    return Owner(**known)
 
 
 def entries(

@@ -71,8 +71,11 @@ async def deploy_lock(
             tasks.start_soon(lock.keep_alive, heartbeat, tasks.cancel_scope)
             yield lock
             tasks.cancel_scope.cancel()
-        session.lease.raise_if_lost()
+        if not lock.ended:
+            session.lease.raise_if_lost()
     except BaseException as failure:
+        if lock.ended:
+            raise
         was_lost = session.lease.lost is not None
         spent = 0.0 if was_lost else await lock.do_last_work(failure)
         if session.lease.lost is None:
@@ -82,7 +85,8 @@ async def deploy_lock(
             if not was_lost and isinstance(failure, Exception):  # then this is why the platform refused
                 raise session.lease.lost from failure
         raise
-    await lock.release(counts())
+    if not lock.ended:
+        await lock.release(counts())
 
 
 class DeployLock:
@@ -90,12 +94,14 @@ class DeployLock:
 
     Attributes:
         finalized: what finalize returned; None before, and when the answer was lost.
+        ended: whether it ended with its app; then there is nothing to release.
         on_failure: the last work under the lock when the body fails, within ten seconds of the release's time
             (one after a signal). It is given the failure. What it raises is logged.
     """
 
     def __init__(self, session: Session, state: LockState, shield: Shield, log: Log) -> None:
         self.finalized: Finalized | None = None
+        self.ended = False
         self.on_failure: Callable[[BaseException], Awaitable[None]] | None = None
         self._session = session
         self._lease = session.lease
@@ -106,6 +112,11 @@ class DeployLock:
     def check(self) -> None:
         """The fence before every write (see `Lease.check`)."""
         self._lease.check()
+
+    def end(self) -> None:
+        """The app was deleted, and the lock with it."""
+        self.ended = True
+        self._state.released(self._session.id)
 
     async def confirm(self) -> None:
         """Ask the platform whether the lock is still ours, which also keeps it so.

@@ -10,10 +10,9 @@ import anyio.to_thread
 from anyio.from_thread import check_cancelled
 
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.files import manifest as manifests
 from zerokie_action.files.local import Hashes
 from zerokie_action.files.plan import idle_patterns, make_plan
-from zerokie_action.http.client import MEGABYTE
+from zerokie_action.operations.ownership import read_manifests, require_ownership
 from zerokie_action.text import human_bytes, human_files, human_paths
 
 if TYPE_CHECKING:
@@ -21,12 +20,12 @@ if TYPE_CHECKING:
 
     from zerokie_action.files.ignore import Patterns
     from zerokie_action.files.local import LocalFile
-    from zerokie_action.files.manifest import Manifest, RemoteFile
+    from zerokie_action.files.manifest import Document, Manifest
     from zerokie_action.files.plan import Plan
     from zerokie_action.files.scan import Scan
     from zerokie_action.operations.job import Job
+    from zerokie_action.owner import Owner
 
-_LARGEST_MANIFEST = 192 * MEGABYTE
 _SHOWN_PLAIN = 20
 _SHOWN_FOLDED = 50
 _NAMED_PATTERNS = 10
@@ -63,13 +62,15 @@ class Comparison(NamedTuple):
     Attributes:
         plan: what to change.
         manifest: the one that counts: empty if there is none, `None` if what there is can't be relied on.
-        vouched: of each manifest that is listed, what it vouches for; `None` if that is not known.
+        listed: each manifest that is listed, by path; `None` if it does not count.
+        owner: whom the next manifest has to name.
         keep: which remote paths stay, although the directory does not have them.
     """
 
     plan: Plan
     manifest: Manifest | None
-    vouched: dict[str, Manifest | None]
+    listed: dict[str, Document | None]
+    owner: Owner
     keep: Patterns
 
 
@@ -79,12 +80,16 @@ async def compare(
     """Make the plan, and tell it. The listing, which is long, is dropped.
 
     Raises:
-        ConfigurationError: when the plan deletes more files than `max-deletes` allows.
+        ConfigurationError: when the app is another repository's, or the plan deletes more files than
+            `max-deletes` allows.
     """
     with job.phase("Compare"):
         listing = await job.client.list_files(job.app) if exists else []
-        vouched = await _read_manifests(job, listing)
-        manifest = _the_only_one(vouched)
+        listed = await read_manifests(job, listing)
+        owner = require_ownership(job, listed)
+        if len(listed) > 1:
+            listed = dict.fromkeys(listed)
+        manifest = _what_is_proved(job, listed)
         known = await hashes.wait() if manifest and job.settings.incremental else {}
         hashes.forget()
     plan = make_plan(
@@ -99,7 +104,7 @@ async def compare(
     if idle := idle_patterns(job.settings.keep, listing):
         job.ci.info(f"`keep`: no remote file matches {human_paths(idle, _NAMED_PATTERNS)}")
     _check_deletions(job, plan)
-    return Comparison(plan, manifest, vouched, keep)
+    return Comparison(plan, manifest, listed, owner, keep)
 
 
 def _check_deletions(job: Job, plan: Plan) -> None:
@@ -112,27 +117,15 @@ def _check_deletions(job: Job, plan: Plan) -> None:
         )
 
 
-async def _read_manifests(job: Job, listing: Sequence[RemoteFile]) -> dict[str, Manifest | None]:
-    """What each manifest that is listed vouches for. Of several none counts, so they are not read."""
-    found: dict[str, Manifest | None] = dict.fromkeys(
-        file.path for file in listing if manifests.is_manifest_path(file.path)
-    )
-    if len(found) == 1:
-        (path,) = found
-        # The API can't read a file; the app's own URL can.
-        data = await job.read_deployed(path, max_body=_LARGEST_MANIFEST)
-        found[path] = None if data is None else manifests.parse(data, app=job.app)
-    if found and _the_only_one(found) is None and job.settings.incremental:
-        many = f"There are {len(found)} manifests" if len(found) > 1 else "The manifest can't be read"
-        job.ci.info(f"{many}, so what earlier deploys uploaded is not known; uploading all files")
-    return found
-
-
-def _the_only_one(vouched: Mapping[str, Manifest | None]) -> Manifest | None:
-    """The manifest that counts (see `Comparison`)."""
-    if not vouched:
+def _what_is_proved(job: Job, listed: Mapping[str, Document | None]) -> Manifest | None:
+    """What the manifest that counts vouches for (see `Comparison`)."""
+    if not listed:
         return {}
-    return next(iter(vouched.values())) if len(vouched) == 1 else None
+    document = next(iter(listed.values()))
+    if document is None and job.settings.incremental:
+        many = f"There are {len(listed)} manifests" if len(listed) > 1 else "The manifest can't be read"
+        job.ci.info(f"{many}, so what earlier deploys uploaded is not known; uploading all files")
+    return document and document.files
 
 
 def _tell(job: Job, plan: Plan) -> None:
@@ -157,8 +150,13 @@ def _tell(job: Job, plan: Plan) -> None:
                 ci.info(f"  and {count - shown:,} more (`log-level: debug` names them)")
     for path in plan.unaddressable:
         job.warn(f"The remote path {path!r} can't be addressed safely; it is left alone")
-    if plan.foreign:
+    warn_of_strangers(job, plan.foreign)
+
+
+def warn_of_strangers(job: Job, paths: Sequence[str]) -> None:
+    """Name files that are deleted although no deploy of ours put them there."""
+    if paths:
         job.warn(
-            f"To be deleted, though no deploy of this action put it there: {human_paths(plan.foreign)}; "
+            f"To be deleted, though no deploy of this action put it there: {human_paths(paths)}; "
             "name in `keep` what has to stay"
         )

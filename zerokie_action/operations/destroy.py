@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from zerokie_action.errors import ConfigurationError
+import anyio
+
+from zerokie_action.errors import ConfigurationError, PlatformUnavailable, RequestRejected, unwrap
 from zerokie_action.operations import apps
+from zerokie_action.operations.locked import locked
+from zerokie_action.operations.ownership import read_manifests, require_ownership
+from zerokie_action.platform.refusals import NOT_FOUND
+from zerokie_action.platform.upload import ANSWER_TIME, ANSWER_TIME_WHEN_TOLD
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from zerokie_action.http.retry import Around
+    from zerokie_action.lock.lock import DeployLock
     from zerokie_action.operations.job import Job
 
 
 async def destroy(job: Job) -> None:
-    """Delete the app. Needs no checkout.
+    """Delete the app, a static one under its deploy lock. Needs no checkout.
 
     Raises:
-        ConfigurationError: when the name looks cut off; then nothing is asked of the platform.
+        ConfigurationError: when the name looks cut off, and nothing is asked of the platform; or when the app
+            is another repository's.
     """
     _refuse_half_a_name(job.app)
     apps.warn_of_inputs_for_deploys(job)
@@ -25,17 +37,74 @@ async def destroy(job: Job) -> None:
         job.ci.info(f"App {job.app!r} does not exist; nothing to destroy")
         job.result.notes.append(f"App {job.app!r} did not exist (any more).")
         return
-    job.result.kind = app.kind
+    kind = app.kind or "static"  # the reference shows the image of each container app
+    job.result.kind = kind
     job.result.previous_image = app.image
     job.result.url = app.url
     if job.settings.dry_run:
+        if kind == "static":
+            await _require_ownership(job)
         job.plan(f"would destroy app {job.app!r}")
         return
     with job.phase("Destroy"):
-        found = await job.client.delete_app(job.app)
+        if kind == "static":
+            await _destroy_static(job)
+        else:
+            _tell(job, found=await job.client.delete_app(job.app))
     job.result.url = None
+
+
+def _tell(job: Job, *, found: bool) -> None:
     by = "" if found else " (it was already being deleted)"
     job.ci.info(f"Destroyed app {job.app!r}{by}")
+
+
+async def _destroy_static(job: Job) -> None:
+    """Delete the app under its lock, which ends with it."""
+    try:
+        async with locked(job) as lock:
+            await _require_ownership(job)
+            _require_found(job, found=await job.client.delete_app(job.app, _one_attempt(job, lock)))
+            lock.end()
+            _tell(job, found=True)
+    except Exception as error:
+        cause = unwrap(error)
+        is_unknown = isinstance(cause, RequestRejected) and cause.status == NOT_FOUND
+        if not is_unknown or await job.client.find_app(job.app) is not None:
+            raise
+        _tell(job, found=False)
+
+
+def _require_found(job: Job, *, found: bool) -> None:
+    if not found:
+        raise RequestRejected(
+            f"Deleting app {job.app!r} was answered with 404, but the app is still there",
+            status=NOT_FOUND,
+            hint="Run it again. If it stays like this, check `api-url` and proxies.",
+        )
+
+
+async def _require_ownership(job: Job) -> None:
+    require_ownership(job, await read_manifests(job, await job.client.list_files(job.app)))
+
+
+def _one_attempt(job: Job, lock: DeployLock) -> Around:
+    """Shields one request to delete the app: torn apart, it might take effect after the lock's release."""
+
+    @asynccontextmanager
+    async def around() -> AsyncIterator[None]:
+        lock.check()
+        left = anyio.current_effective_deadline() - anyio.current_time()
+        with job.shield.protect(left + ANSWER_TIME, when_told=ANSWER_TIME_WHEN_TOLD) as scope:
+            yield
+        if scope.cancelled_caught:
+            raise PlatformUnavailable(
+                f"The platform did not answer whether it deleted app {job.app!r}",
+                hint="Run it again: what is gone already counts as destroyed.",
+                ambiguous=True,
+            )
+
+    return around
 
 
 def _refuse_half_a_name(app: str) -> None:

@@ -13,13 +13,11 @@ from zerokie_action.files.local import find_changes
 from zerokie_action.files.manifest import proved_sha256
 from zerokie_action.files.plan import keep_patterns
 from zerokie_action.files.scan import Scan, scan
-from zerokie_action.lock.lock import deploy_lock
-from zerokie_action.lock.session import Session
-from zerokie_action.lock.waiting import Turn
 from zerokie_action.operations import apps
 from zerokie_action.operations.compare import BackgroundHashes, compare
 from zerokie_action.operations.domains import preview_domains, update_domains
 from zerokie_action.operations.health import check_health, preview_health_check
+from zerokie_action.operations.locked import locked
 from zerokie_action.operations.verify import require_match
 from zerokie_action.operations.zone import Zone
 from zerokie_action.platform.models import Counts
@@ -135,21 +133,15 @@ async def _preview(job: Job, source: _Source, *, exists: bool) -> None:
 async def _update(job: Job, source: _Source) -> None:
     """Hold the deploy lock for all changes. Leaving it finalizes it, with the counts of what was changed."""
     changes = job.result.changes = Changes()
-    turn = Turn(job.app, job.settings.lock_timeout, job.ci)
     lock: DeployLock | None = None
+
+    def counts() -> Counts:
+        return Counts(len(changes.uploaded), len(changes.deleted), changes.bytes_uploaded)
+
     try:
-        async with deploy_lock(
-            Session(job.platform, job.app, job.session),
-            counts=lambda: Counts(len(changes.uploaded), len(changes.deleted), changes.bytes_uploaded),
-            turn=turn,
-            heartbeat=job.settings.lock_heartbeat,
-            state=job.state,
-            shield=job.shield,
-            log=job.ci,
-        ) as lock:
+        async with locked(job, counts) as lock:
             await _change(job, source, lock, changes)
     finally:
-        job.result.lock_wait_seconds = turn.waited
         if lock is not None and lock.finalized is not None:  # a failed deploy is finalized as well
             job.result.deploy_id = lock.finalized.deploy_id
             job.result.cache_purged = lock.finalized.cache_purged
@@ -171,7 +163,7 @@ async def _change(job: Job, source: _Source, lock: DeployLock, changes: Changes)
         with job.phase("Delete"):
             await zone.delete(plan.delete)
         job.ci.info(f"Deleted {len(plan.delete):,} stale {'file' if len(plan.delete) == 1 else 'files'}")
-    if plan.uploads or plan.delete:
+    if plan.uploads or plan.delete or zone.has_another_owner:
         with job.phase("Verify and record"):
             await zone.record(await require_match(job, source.folder, zone))
 

@@ -16,6 +16,7 @@ from zerokie_action.errors import ConfigurationError, PlatformUnavailable
 from zerokie_action.files.manifest import still_proves
 from zerokie_action.files.plan import extra_paths
 from zerokie_action.http.client import MEGABYTE
+from zerokie_action.operations.compare import warn_of_strangers
 from zerokie_action.platform.models import StoredFile
 from zerokie_action.text import human_files, human_paths
 
@@ -78,6 +79,7 @@ async def require_match(job: Job, folder: Scan, zone: Zone) -> Listing:
             await anyio.sleep(_NEXT_SECOND)
         await zone.upload(found.uploads)
         _require_few_deletions(job, found.extra)
+        warn_of_strangers(job, sorted(set(found.extra) - set(zone.plan.delete)))
         await zone.delete(found.extra)
         listing = await zone.listing()
         zone.distrust(await _require_effect(job, zone, find_mismatches(job, folder, zone, listing)))

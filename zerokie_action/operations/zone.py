@@ -16,7 +16,7 @@ from zerokie_action.errors import DeployError, DeployTimedOut, LockLost, Platfor
 from zerokie_action.files import manifest as manifests
 from zerokie_action.files.content_type import content_type
 from zerokie_action.files.local import FileContent
-from zerokie_action.files.manifest import UploadRecord
+from zerokie_action.files.manifest import Document, UploadRecord
 from zerokie_action.files.plan import by_path
 from zerokie_action.http.body import Bytes
 from zerokie_action.http.descriptors import affordable
@@ -61,7 +61,8 @@ class Zone:
         self._lock = lock
         self._changes = changes
         self._again: set[str] = set()
-        self._vouched = comparison.vouched
+        self._listed = comparison.listed
+        self._owner = comparison.owner
         self._proved = comparison.manifest or {}
         self._writers = self._new_writers(UPLOADS, _concurrency(job))
         # Of their own: in a long upload the manifest does not wait until it is the only one left.
@@ -126,6 +127,14 @@ class Zone:
         for path in paths:
             del self.uploaded[path]
 
+    @property
+    def has_another_owner(self) -> bool:
+        """Whether a manifest that is listed does not name whom it should."""
+        return any(
+            document is not None and document.owner.repository != self._owner.repository
+            for document in self._listed.values()
+        )
+
     async def record(self, listing: Listing) -> None:
         """Store a manifest for the next deploy: it vouches for what the listing shows after all changes."""
         found = manifests.entries(listing, proved=self._proved, uploaded=self.uploaded)
@@ -178,22 +187,26 @@ class Zone:
             DeployError: when one may still do so: then nothing may be written.
         """
         self._proved = manifests.without(self._proved, paths)
-        if any(known is None or not known.keys().isdisjoint(paths) for known in self._vouched.values()):
+        if any(
+            document is None or not document.files.keys().isdisjoint(paths)
+            for document in self._listed.values()
+        ):
             try:
                 await self._replace(self._proved)
             except (RequestRejected, PlatformUnavailable) as error:  # without one, all is uploaded next time
                 self._job.ci.debug(f"The manifest could not be stored: {error}")
-                await self._delete(self._vouched)
+                await self._delete(self._listed)
 
-    async def _replace(self, manifest: Manifest) -> None:
-        """Store a new manifest, if it vouches for anything, and delete all others."""
-        path = next((path for path, known in self._vouched.items() if known == manifest), None)
-        others = self._vouched.keys() - {path}
-        if manifest and path is None:
+    async def _replace(self, files: Manifest) -> None:
+        """Store a new manifest, if it has anything to say, and delete all others."""
+        document = Document(files, self._owner)
+        path = next((path for path, known in self._listed.items() if known == document), None)
+        others = self._listed.keys() - {path}
+        if path is None and (files or self._owner.is_known):
             _require_time()
             path = manifests.new_manifest_path()
-            self._vouched[path] = manifest  # even if the answer is lost
-            content = Bytes(manifests.render(manifest, app=self._job.app))
+            self._listed[path] = document  # even if the answer is lost
+            content = Bytes(manifests.render(document, app=self._job.app))
             await self._manifest_writers.upload(
                 [Upload(path, content, "application/json")], lambda _upload: None
             )
@@ -203,7 +216,7 @@ class Zone:
 
     async def _delete(self, paths: Iterable[str]) -> None:
         def gone(path: str) -> None:
-            del self._vouched[path]
+            del self._listed[path]
 
         await self._manifest_writers.delete(tuple(paths), gone)
 

@@ -136,14 +136,17 @@ class Client:
             raise await self._unknown_app(name, "app not found")
         return app
 
-    async def delete_app(self, name: str) -> bool:
-        """Delete an app ("DELETE /v1/apps/:name"); False when there was none (any more)."""
+    async def delete_app(self, name: str, around: Around | None = None) -> bool:
+        """Delete an app ("DELETE /v1/apps/:name"); False when there was none (any more).
+
+        `around` is entered around each attempt.
+        """
 
         async def is_gone() -> bool | None:
             return await self.find_app(name) is None or None
 
         request = self._requests(f"Deleting app {name!r}", "DELETE", app_target(name))
-        reply = await self._sender.send(request, answers.no_content, recover=is_gone)
+        reply = await self._sender.send(request, answers.no_content, recover=is_gone, around=around)
         if reply.status == NOT_FOUND:
             return reply.ambiguous
         await self._value(reply, app=name)
