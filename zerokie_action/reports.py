@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from zerokie_action.settings import ReportSettings
 
 _LAST_LINES = {
-    "deployed": "{url} is live after {time}",
-    "restarted": "Restarted after {time}",
+    "deployed": "Deployed in {time}: {url}",
+    "restarted": "Restarted in {time}: {url}",
     "destroyed": "Done after {time}",
     "planned": "Dry run: nothing was changed",
     "skipped": "Skipped",
 }
-_NOT_LOOKED = "Accepted after {time}; it was not checked whether {url} answers"
+_LIVE = "{url} is live after {time}"
+"""In place of the first two, where that was looked at."""
 
 
 class Reports:
@@ -102,7 +103,6 @@ class Reports:
             message = problems[-1] if problems else result.error
             self._ci.error(message, *([result.hint] if result.hint else []), title=title)
             return
-        line = (_LAST_LINES[result.status] if result.looked else _NOT_LOOKED).format(
-            url=result.url or result.app, time=human_seconds(result.duration_seconds)
-        )
-        self._ci.info(line)
+        line = _LIVE if result.looked else _LAST_LINES[result.status]
+        time = human_seconds(result.duration_seconds)
+        self._ci.info(line.format(url=result.url or result.app, time=time))

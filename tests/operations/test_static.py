@@ -49,6 +49,34 @@ def test_only_phases_that_ran_are_recorded(world: World) -> None:
     assert phases(world.run()) == ["Scan", "Compare", "Delete", "Verify and record"]
 
 
+# --- a site without a front page
+
+
+def test_a_first_deploy_without_a_front_page(world: World) -> None:
+    """A build that went wrong looks like that; who means it reads it once as a warning, then as a line."""
+    world.write({"feed.xml": b"<feed/>"})
+    missing = "The directory has no index.html at its root, so the site's address may show no page"
+    assert world.run(dry_run=True).outputs["warnings"] == [missing]
+    assert world.run().outputs["warnings"] == [missing]
+    for directory in ({"feed.xml": b"<feed/>"}, {"feed.xml": b"<feed>1</feed>", "sub/index.html": b""}):
+        world.write(directory)
+        outcome = world.run()
+        assert outcome.outputs["warnings"] == []
+        assert missing in outcome.log.splitlines()
+
+
+def test_a_deploy_that_removes_the_front_page(world: World) -> None:
+    """That is warned of; not so what `keep` leaves there."""
+    world.run()
+    world.write({"feed.xml": b"<feed/>"})
+    outcome = world.run(keep="index.html")
+    assert outcome.outputs["warnings"] == []
+    assert "index.html at its root" not in outcome.log
+    (warning,) = world.run().outputs["warnings"]
+    assert warning.startswith("The directory has no index.html at its root")
+    assert warning.endswith("; the site has one now, which is to be deleted")
+
+
 # --- somebody is quicker
 
 

@@ -208,7 +208,7 @@ def test_nobody_looked(world: World) -> None:
     assert lines(outcome) == [
         "Deploying 'nginx:broken' (was 'nginx:1')",
         "Not waiting for the app to run (wait: false)",
-        "Accepted after 0 s; it was not checked whether http://platform/_apps/web answers",
+        "Deployed in 0 s: http://platform/_apps/web",
     ]
     assert outcome.outputs["notes"] == ["`wait` is off: it was not checked whether the app runs."]
 

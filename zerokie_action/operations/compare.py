@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from zerokie_action.operations.job import Job
 
 _LARGEST_MANIFEST = 192 * MEGABYTE
+_FRONT_PAGE = "index.html"
 _SHOWN_PLAIN = 20
 _SHOWN_FOLDED = 50
 
@@ -94,6 +95,7 @@ async def compare(
         keep=keep,
         delete_stale=job.settings.delete_stale,
     )
+    _tell_of_the_front_page(job, folder, plan, listing)
     _tell(job, plan)
     _check_deletions(job, plan)
     return Comparison(plan, manifest, vouched, keep)
@@ -159,3 +161,16 @@ def _tell(job: Job, plan: Plan) -> None:
             f"To be deleted, though no deploy of this action put it there: {human_paths(plan.foreign)}; "
             "name in `keep` what has to stay"
         )
+
+
+def _tell_of_the_front_page(job: Job, folder: Scan, plan: Plan, listing: Sequence[RemoteFile]) -> None:
+    """Say it if whoever opens the site's address gets no page: a warning where this deploy is why."""
+    if _FRONT_PAGE in plan.kept or any(file.path == _FRONT_PAGE for file in folder.files):
+        return
+    missing = f"The directory has no {_FRONT_PAGE} at its root, so the site's address may show no page"
+    if _FRONT_PAGE in plan.delete:
+        job.warn(f"{missing}; the site has one now, which is to be deleted")
+    elif all(file.path.startswith(manifests.MANIFEST_FOLDER) for file in listing):
+        job.warn(missing)
+    else:
+        job.ci.info(missing)

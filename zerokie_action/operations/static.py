@@ -114,6 +114,8 @@ def _scan(job: Job, directory: Path, known: Collection[str] = frozenset()) -> Sc
 
 async def _preview(job: Job, source: _Source, *, exists: bool) -> None:
     """What a deploy would change now, without the lock and without a write."""
+    if not exists:
+        job.plan(f"would create static app {job.app!r}")
     keep = keep_patterns(job.settings.keep)
     plan = (await compare(job, source.folder, keep, source.hashes, exists=exists)).plan
     job.result.planned = Changes(
@@ -121,8 +123,6 @@ async def _preview(job: Job, source: _Source, *, exists: bool) -> None:
         deleted=list(plan.delete),
         unchanged=len(plan.unchanged),
     )
-    if not exists:
-        job.result.notes.append(f"App {job.app!r} does not exist yet; it would be created.")
     preview_domains(job)
     preview_health_check(job)
 

@@ -48,8 +48,8 @@ class Result:
     """Everything that outputs, summary, comment and JSON result are made of.
 
     `None` means not known (yet): the output stays out. `status` is one of the contract's words.
-    `planned` holds what a dry run would change, in the same shape as `changes`; `looked` is false when
-    it was not checked whether what was deployed runs; `events` are the lines about outages and retries.
+    `planned` holds what a dry run would change, in the same shape as `changes`; `looked` is true when
+    the wait or the health check has seen what was deployed run; `events` are the lines about outages and retries.
     """
 
     operation: str
@@ -65,7 +65,7 @@ class Result:
     changes: Changes | None = None
     planned: Changes | None = None
     cache_purged: bool | None = None
-    looked: bool = True
+    looked: bool = False
     domains: list[dict[str, object]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
