@@ -97,10 +97,14 @@ class Reports:
 
     def _say(self, result: Result, problems: Sequence[str]) -> None:
         if result.error:
-            title = {"cancelled": "Cancelled"}.get(result.status, f"{result.operation.capitalize()} failed")
+            title = (
+                f"Deployed, but {result.flaw}" if result.flaw else f"{result.operation.capitalize()} failed"
+            )
+            if result.status == "cancelled":
+                title = "Cancelled"
             for problem in problems[:-1]:
                 self._ci.error(problem, title=title)
-            message = problems[-1] if problems else result.error
+            message = problems[-1] if problems[1:] else result.error
             self._ci.error(message, *([result.hint] if result.hint else []), title=title)
             return
         line = _LIVE if result.looked else _LAST_LINES[result.status]

@@ -222,6 +222,15 @@ def test_the_run_ends_before_the_wait(world: World) -> None:
     assert outcome.seconds == pytest.approx(10)
 
 
+@pytest.mark.parametrize("limit", ["timeout", "wait_timeout"])
+def test_a_platform_that_is_away_when_the_time_is_over(world: World, limit: str) -> None:
+    """The error says what failed last."""
+    world.platform.faults.add(Fault(Kind.STATUS, "GET", LOOK, skip=1, times=None, status=503))
+    outcome = deploy(world, **{limit: "1m"})
+    assert outcome.exit_code == 9
+    assert "Looking up app 'web' failed last: the platform answered 503" in outcome.outputs["error"]
+
+
 def test_another_deploy_is_waited_for(world: World) -> None:
     """409 waits under `lock-timeout`; the previous image is then the one that the other deploy left."""
     world.platform.hold_deploy("web")

@@ -148,6 +148,7 @@ async def _update(job: Job, source: _Source) -> None:
         if lock is not None and lock.finalized is not None:  # a failed deploy is finalized as well
             job.result.deploy_id = lock.finalized.deploy_id
             job.result.cache_purged = lock.finalized.cache_purged
+    changes.finalized = True
     _tell_of_the_end(job, lock)
 
 
@@ -156,11 +157,11 @@ async def _change(job: Job, source: _Source, lock: DeployLock, changes: Changes)
     found = await compare(job, source.folder, keep, source.hashes, exists=True)
     plan = found.plan
     changes.unchanged = len(plan.unchanged)
+    changes.to_upload, changes.to_delete = len(plan.uploads), len(plan.delete)
     zone = Zone(job, lock, found, changes)
     lock.on_failure = zone.record_after_failure
     if plan.uploads:
-        with job.phase("Upload"):
-            await _upload(job, zone)
+        await _upload(job, zone)
     await _require_same_directory(job, source, zone)
     if plan.delete:
         with job.phase("Delete"):
@@ -175,9 +176,10 @@ async def _upload(job: Job, zone: Zone) -> None:
     """Assets first, HTML last: no page goes live before what it refers to."""
     plan, ci = zone.plan, job.ci
     began = anyio.current_time()
-    with start_progress(
-        len(plan.uploads), plan.upload_bytes, write=ci.info, terminal=ci.terminal
-    ) as progress:
+    with (
+        job.phase("Upload"),
+        start_progress(len(plan.uploads), plan.upload_bytes, write=ci.info, terminal=ci.terminal) as progress,
+    ):
         await zone.upload(
             plan.upload_assets,
             plan.upload_pages,
@@ -202,7 +204,7 @@ async def _require_same_directory(job: Job, source: _Source, zone: Zone) -> None
         now = _scan(job, source.directory, frozenset(file.path for file in source.folder.files))
         return find_changes(source.folder.files, now.files, sha256, check_cancelled=check_cancelled)
 
-    hint = "Let the build finish before the deploy starts, then run the deploy again. Nothing was deleted."
+    hint = "Let the build finish before the deploy starts, then run the deploy again."
     try:
         changed = await anyio.to_thread.run_sync(look)
     except ConfigurationError as error:

@@ -89,6 +89,8 @@ def essentials(result: Result, origin: Origin) -> Iterator[Markdown]:
 def _headline(result: Result) -> Markdown:
     app = markdown_code(result.app) or "Zerokie"
     headline = _HEADLINES.get(result.status, "{app}: {status}")
+    if result.status == "failed" and result.flaw:
+        headline = f"⚠️ {{app}} is deployed, but {result.flaw}"
     if result.status == "planned" and result.planned is not None:
         to_upload, to_delete = len(result.planned.uploaded), len(result.planned.deleted)
         headline = f"🔍 Dry run for {{app}}: {to_upload:,} to upload, {to_delete:,} to delete"
