@@ -143,7 +143,7 @@ def test_a_dry_run(world: World) -> None:
     assert "would attach" in comment(forge)
     assert "| To upload | 1 | 3 B |" in comment(forge)
     assert comment(forge).endswith(
-        "\n\n<details><summary>All 2 files</summary>\n\n"
+        "\n\n<details><summary>Changed files (2)</summary>\n\n"
         "- `+` <code>new/a&#124;b.html</code> (3 B)\n"
         "- `-` `index.html`\n\n"
         "</details>\n"

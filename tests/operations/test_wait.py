@@ -244,7 +244,7 @@ def test_another_deploy_is_waited_for(world: World) -> None:
     assert outcome.exit_code == 0
     assert outcome.outputs["previous_image"] == "nginx:other"
     assert 20 <= outcome.outputs["lock_wait_seconds"] < 36
-    assert "Another deploy of 'web' is in progress; waiting for it up to 600 s" in outcome.log
+    assert "Another deploy of 'web' is in progress; waiting for it up to 10 m 00 s" in outcome.log
 
 
 def test_another_deploy_lasts_too_long(world: World) -> None:

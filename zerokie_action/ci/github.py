@@ -105,7 +105,7 @@ class GitHub(CI):
 
     @property
     def commit(self) -> str:
-        """The commit's hash, or an empty string. A pull request's is its head, not the merge that is tried."""
+        """The commit's hash, or an empty string. A pull request's is its head, not a trial merge."""
         event = read_event(self._env)
         heads = (_at(event, "pull_request", "head", "sha"), _at(event, "workflow_run", "head_sha"))
         return next((head for head in heads if isinstance(head, str)), self._env.get("GITHUB_SHA", ""))
@@ -159,7 +159,7 @@ class GitHub(CI):
 
 
 def read_event(env: Mapping[str, str]) -> dict[str, Any]:
-    """The event that the run is for, as the webhook's documentation describes it; empty if it is not known."""
+    """The event that the run is for, as GitHub's webhooks describe it; empty if it is not known."""
     try:
         event = json.loads(Path(env.get("GITHUB_EVENT_PATH", "")).read_bytes())
     except (OSError, ValueError, RecursionError):

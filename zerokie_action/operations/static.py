@@ -166,7 +166,7 @@ async def _change(job: Job, source: _Source, lock: DeployLock, changes: Changes)
     if plan.delete:
         with job.phase("Delete"):
             await zone.delete(plan.delete)
-        job.ci.info(f"Deleted {len(plan.delete):,} stale {'file' if len(plan.delete) == 1 else 'files'}")
+        job.ci.info(f"Deleted {human_files(len(plan.delete), 'stale file')}")
     if plan.uploads or plan.delete:
         with job.phase("Verify and record"):
             await zone.record(await require_match(job, source.folder, zone))

@@ -23,6 +23,7 @@ from zerokie_action.http.descriptors import affordable
 from zerokie_action.platform.requests import MANIFESTS, UPLOADS
 from zerokie_action.platform.upload import Upload
 from zerokie_action.report.result import Uploaded
+from zerokie_action.text import human_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -148,7 +149,7 @@ class Zone:
         if isinstance(failure, RequestRejected):  # maybe because the lock is lost
             await self._lock.confirm()
         if count := await self._record_progress():
-            self._job.ci.info(f"The manifest has {count:,} files; the next deploy uploads the rest")
+            self._job.ci.info(f"The manifest has {human_files(count)}; the next deploy uploads the rest")
 
     async def _record_regularly(self) -> None:
         pause = _RECORD_EVERY

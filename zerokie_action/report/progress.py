@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Self, TextIO
 
-from zerokie_action.text import human_bytes, human_progress, human_seconds
+from zerokie_action.text import human_bytes, human_files, human_progress, human_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +60,7 @@ class Progress:
 
     def _line(self, elapsed: float) -> str:
         line = (
-            f"Uploading {self._files:,} of {self._total_files:,} files, "
+            f"Uploading {self._files:,} of {human_files(self._total_files)}, "
             f"{human_progress(self._bytes, self._total_bytes)}, {human_bytes(self._bytes / elapsed)}/s"
         )
         done = min(_share(self._files, self._total_files), _share(self._bytes, self._total_bytes))
@@ -104,7 +104,7 @@ class TerminalProgress:
         self._bar.update(self._task, advance=nbytes, files=self._counted())
 
     def _counted(self) -> str:
-        return f"{self._files:,} of {self._total_files:,} files"
+        return f"{self._files:,} of {human_files(self._total_files)}"
 
 
 def start_progress(

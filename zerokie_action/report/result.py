@@ -50,7 +50,7 @@ class Changes:
 
     @property
     def state(self) -> str:
-        """What an early end leaves the site in, as a part of a sentence; empty when there was nothing to do."""
+        """What state an early end leaves the site in, for a sentence; empty when there was nothing to do."""
         if self.finalized:
             return "the new version is deployed"
         parts = []
@@ -79,8 +79,8 @@ class Result:
 
     `None` means not known (yet): the output stays out. `status` is one of the contract's words.
     `planned` holds what a dry run would change, in the same shape as `changes`; `looked` is true when
-    the wait or the health check has seen what was deployed run; `events` are the lines about outages and retries;
-    `flaw` is what was not done after a deploy that was, such as "a domain was refused".
+    the wait or the health check has seen what was deployed run; `events` are the lines about outages and
+    retries; `flaw` is what was not done after a deploy that was, such as "a domain was refused".
     """
 
     operation: str

@@ -191,7 +191,7 @@ def all_files(effect: Changes | None) -> Iterator[Markdown]:
         f"`{sign}` {markdown_code(path)} ({human_bytes(size)})" for path, size, sign in effect.uploaded
     )
     deletions = (f"`-` {markdown_code(path)}" for path in effect.deleted)
-    yield Markdown(f"<details><summary>All {total:,} files</summary>")
+    yield Markdown(f"<details><summary>Changed files ({total:,})</summary>")
     yield _bullets(islice(chain(uploads, deletions), _LISTED))
     if total > _LISTED:
         yield Markdown(f"… and {total - _LISTED:,} more; the JSON result (`output-file`) has them all.")
