@@ -89,7 +89,8 @@ class TestKeepingTheConnection:
             assert await outcome(carrier, put(timeout=30)) == (200, b"fine")
             await pause(3)
             began = anyio.current_time()
-            assert await reason(carrier, put(timeout=patience)) == f"no answer within {human_seconds(patience)}"
+            expected = f"no answer within {human_seconds(patience)}"
+            assert await reason(carrier, put(timeout=patience)) == expected
             assert anyio.current_time() - began == pytest.approx(patience, abs=0.1)
         assert server.accepted == 1
 
