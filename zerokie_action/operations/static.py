@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
@@ -173,18 +174,16 @@ async def _change(job: Job, source: _Source, lock: DeployLock, changes: Changes)
 
 
 async def _upload(job: Job, zone: Zone) -> None:
-    """Assets first, HTML last: no page goes live before what it refers to."""
+    """Assets first, HTML last: no page goes live before what it refers to.
+
+    The biggest assets come first: one that begins last would keep all others waiting.
+    """
     plan, ci = zone.plan, job.ci
     began = anyio.current_time()
-    with (
-        job.phase("Upload"),
-        start_progress(len(plan.uploads), plan.upload_bytes, write=ci.info, terminal=ci.terminal) as progress,
-    ):
-        await zone.upload(
-            plan.upload_assets,
-            plan.upload_pages,
-            done=lambda size: progress.advance(files=1, nbytes=size),
-        )
+    assets = sorted(plan.upload_assets, key=attrgetter("size"), reverse=True)
+    with job.phase("Upload"):
+        progress = start_progress(len(plan.uploads), plan.upload_bytes, write=ci.info, terminal=ci.terminal)
+        await zone.upload(assets, plan.upload_pages, progress=progress)
     taken = human_seconds(anyio.current_time() - began)
     ci.info(f"Uploaded {human_files(len(plan.uploads))}, {human_bytes(plan.upload_bytes)} in {taken}")
 
