@@ -6,6 +6,7 @@ import html
 import json
 import re
 from base64 import b64encode, urlsafe_b64encode
+from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus, unquote
 
 import pytest
@@ -32,8 +33,13 @@ from zerokie_action.text import (
     secret_forms,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from markdown_it.token import Token
+
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
-ZERO_WIDTH_SPACE = "\u200b"
+ZERO_WIDTH = re.compile("&#(8203|8204|8205|8288|65279);|[\u200b-\u200d\u2060\ufeff]")
 
 
 @pytest.mark.parametrize(
@@ -104,10 +110,27 @@ def test_markdown_text_is_only_text(text):
         return
     assert [token.type for token in tokens] == ["paragraph_open", "inline", "paragraph_close"]
     children = tokens[1].children or []
-    assert {child.type for child in children} == {"text"}
-    shown = "".join(child.content for child in children)
-    assert shown.replace(ZERO_WIDTH_SPACE, "") == visible(text)
-    assert not re.search(r"@\w|#\w|!\w|\bGH-\d|www\.|://", shown), "nothing to link after rendering either"
+    assert {child.type for child in children} <= {"text", "code_inline", "html_inline"}
+    tags = {child.content for child in children if child.type == "html_inline"}
+    assert tags <= {"<code>", "</code>"}
+    assert "".join(child.content for child in children if child.type != "html_inline") == visible(text)
+    for part in outside_code(children):
+        assert not re.search(r"@\w|#\w|!\w|\bGH-\d|www\.|://", part), "nothing to link after rendering either"
+    assert not ZERO_WIDTH.search(markdown_text(text)), "it can be copied"
+
+
+def outside_code(children: Sequence[Token]) -> Iterator[str]:
+    """The pieces of text in which a forge looks for mentions and links."""
+    is_code = False
+    text = ""
+    for child in children:
+        if child.type == "text" and not is_code:
+            text += child.content
+        else:
+            is_code = child.content == "<code>" or (is_code and child.content != "</code>")
+            yield text
+            text = ""
+    yield text
 
 
 @whatever_happens
@@ -151,13 +174,28 @@ def test_markdown_in_a_table(text, code):
         ("a|b", "<code>a&#124;b</code>"),
         ("a`b", "<code>a&#96;b</code>"),
         ("##[error]", "<code>&#35;&#35;&#91;error&#93;</code>"),
-        ("@all `x`", "<code>&#64;&#8203;all &#96;x&#96;</code>"),
+        ("@all `x`", "<code>&#64;all &#96;x&#96;</code>"),
         ("", ""),
     ],
 )
 def test_markdown_code(text, code):
     """Usual names stay readable in the source; only unusual ones need references."""
     assert markdown_code(text) == code
+
+
+@pytest.mark.parametrize(
+    ("text", "markdown"),
+    [
+        ("Uploading '@all/a.css' was refused", "Uploading '`@all/a.css`' was refused"),
+        ("https://a.b/c is not well (see https://a.b)", "`https://a.b/c` is not well (see `https://a.b`)"),
+        ("#1, GH-2 and !3.", "`#1`, `GH-2` and `!3`."),
+        ("@a|b", "<code>&#64;a&#124;b</code>"),
+        ("a_b", "a&#95;b"),
+    ],
+)
+def test_markdown_text(text, markdown):
+    """Addresses and names that a forge would link are shown as code, and can be copied."""
+    assert markdown_text(text) == markdown
 
 
 def test_markdown_link():
@@ -167,7 +205,7 @@ def test_markdown_link():
     )
     assert markdown_link("https://a.b", "lo|g") == "[lo&#124;g](<https://a.b>)"
     assert markdown_link("javascript:alert(1)", "log") == "log"
-    assert markdown_link("https://a.b/>) <b>") == "https:&#8203;//a.b/&#62;) &#60;b&#62;"
+    assert markdown_link("https://a.b/>) <b>") == "`https://a.b/>`) &#60;b&#62;"
 
 
 @pytest.mark.parametrize(

@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from zerokie_action.settings import ReportSettings
 
 _LAST_LINES = {
-    "deployed": "{url} is live after {time}",
-    "restarted": "Restarted after {time}",
+    "deployed": "Deployed in {time}: {url}",
+    "restarted": "Restarted in {time}: {url}",
     "destroyed": "Done after {time}",
     "planned": "Dry run: nothing was changed",
     "skipped": "Skipped",
 }
-_NOT_LOOKED = "Accepted after {time}; it was not checked whether {url} answers"
+_LIVE = "{url} is live after {time}"
+"""In place of the first two, where that was looked at."""
 
 
 class Reports:
@@ -96,13 +97,16 @@ class Reports:
 
     def _say(self, result: Result, problems: Sequence[str]) -> None:
         if result.error:
-            title = {"cancelled": "Cancelled"}.get(result.status, f"{result.operation.capitalize()} failed")
+            title = (
+                f"Deployed, but {result.flaw}" if result.flaw else f"{result.operation.capitalize()} failed"
+            )
+            if result.status == "cancelled":
+                title = "Cancelled"
             for problem in problems[:-1]:
                 self._ci.error(problem, title=title)
-            message = problems[-1] if problems else result.error
+            message = problems[-1] if problems[1:] else result.error
             self._ci.error(message, *([result.hint] if result.hint else []), title=title)
             return
-        line = (_LAST_LINES[result.status] if result.looked else _NOT_LOOKED).format(
-            url=result.url or result.app, time=human_seconds(result.duration_seconds)
-        )
-        self._ci.info(line)
+        line = _LIVE if result.looked else _LAST_LINES[result.status]
+        time = human_seconds(result.duration_seconds)
+        self._ci.info(line.format(url=result.url or result.app, time=time))

@@ -184,8 +184,9 @@ async def _work(run: _Run, settings: Settings, shield: Shield) -> None:
                 budget.tell_counts()
                 result.retries_used = budget.used
     if limit.cancelled_caught:
+        trouble = f"; {budget.trouble}" if budget.trouble else ""
         raise DeployTimedOut(
-            f"The {settings.operation} did not end within {human_seconds(settings.timeout)}",
+            f"The {settings.operation} did not end within {human_seconds(settings.timeout)}{trouble}",
             hint="Raise `timeout`, or find out what is slow with `log-level: debug`.",
         )
 
@@ -238,3 +239,5 @@ def _conclude(result: Result, error: BaseException | None, signals: Signals) -> 
         result.hint = "This is a defect; please report it. `log-level: debug` shows the traceback."
     else:
         result.exit_code = 0
+    if result.error and result.changes is not None and result.changes.state and not result.flaw:
+        result.error += f"; {result.changes.state}"

@@ -73,10 +73,8 @@ def one_line(text: str, limit: int = LINE_LIMIT) -> str:
 
 
 _MARKUP = re.compile(r"[\\`*_\[\]<>&|~$#@{}!^]")
-_REFERENCE = re.compile(
-    r"(?<=[@#!~%$&^])(?=[\w\"'])|(?<=:)(?=//)|(?<=www)(?=\.)|(?<=\bGH)(?=-\d)", re.IGNORECASE
-)
-_ZERO_WIDTH_SPACE = "&#8203;"
+_REFERENCE = re.compile(r"[@#!~%$&^][\w\"']|://|www\.|\bGH-\d", re.IGNORECASE)
+_AROUND_WORDS = "()[]\"'.,;:"
 
 
 def _entity(match: re.Match[str]) -> str:
@@ -84,8 +82,16 @@ def _entity(match: re.Match[str]) -> str:
 
 
 def _inert(text: str) -> str:
-    """Put character references, which Markdown never parses, for markup, and break what looks like a link."""
-    return _ZERO_WIDTH_SPACE.join(_MARKUP.sub(_entity, piece) for piece in _REFERENCE.split(text))
+    """Put character references, which Markdown never parses, for markup."""
+    return _MARKUP.sub(_entity, text)
+
+
+def _inert_word(word: str) -> str:
+    """Likewise; what a forge might link, once it is rendered, becomes code, which it leaves alone."""
+    if not _REFERENCE.search(word):
+        return _inert(word)
+    before, core, after = word.partition(word.strip(_AROUND_WORDS))
+    return f"{_inert(before)}{markdown_code(core, len(core))}{_inert(after)}"
 
 
 def markdown_text(text: str, limit: int = 1_000) -> str:
@@ -93,10 +99,12 @@ def markdown_text(text: str, limit: int = 1_000) -> str:
 
     The grammar: CommonMark's inlines and blocks (also at the start of a line), GFM's tables, strikethrough
     and bare links, and what GitHub and GitLab find in the *rendered* text: mentions (`@name`), references
-    (`#1`, `!1`, `GH-1`, `%milestone`) and URLs, which a character reference does not hide; a zero-width
-    space breaks those. GitLab's quick actions (`/close` at the start of a line) count in the source.
+    (`#1`, `!1`, `GH-1`, `%milestone`) and URLs, which a character reference does not hide: a word with one
+    of those becomes code, which also can be copied as it is. GitLab's quick actions (`/close` at the start
+    of a line) count in the source.
     """
-    return re.sub(r"^(?!&#)[\W\d]", _entity, _inert(one_line(text, limit)))
+    safe = " ".join(map(_inert_word, one_line(text, limit).split(" ")))
+    return re.sub(r"^(?!&#|`|<code>)[\W\d]", _entity, safe)
 
 
 def markdown_code(text: str, limit: int = 200) -> str:
@@ -128,8 +136,7 @@ def markdown_link(url: str, label: str = "") -> str:
     """Return a link that shows `label` or else the URL; only text where `url` is no `is_web_url`."""
     if not is_web_url(url):
         return markdown_text(label or url)
-    # No zero-width space in a URL that is shown as one: people copy it.
-    shown = _inert(one_line(label)) or _MARKUP.sub(_entity, url)
+    shown = _inert(one_line(label)) or _inert(url)
     return f"[{shown}](<{url.translate(_HTML[0])}>)"
 
 
@@ -173,9 +180,9 @@ def dotenv_json(text: str) -> str:
     return re.sub(r'[^A-Za-z0-9\[\]{}",:\\._/+-]', lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
-def human_files(count: int) -> str:
-    """Return a number of files: `1 file`, `12,000 files`."""
-    return f"{count:,} {'file' if count == 1 else 'files'}"
+def human_files(count: int, what: str = "file") -> str:
+    """Return a number of files: `1 file`, `12,000 files`, `3 stale files`."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def human_paths(paths: Sequence[str], shown: int = 3) -> str:

@@ -287,6 +287,27 @@ def test_the_owner():
     assert not Step({}).ci.owner.is_known
 
 
+@pytest.mark.parametrize(
+    ("event", "commit"),
+    [
+        ('{"pull_request": {"number": 12, "head": {"sha": "def"}}}', "def"),
+        ('{"workflow_run": {"head_sha": "def"}}', "def"),
+        ('{"pull_request": {"number": 12, "head": {"sha": null}}}', "abc"),
+        ('{"pull_request": []}', "abc"),
+        ('{"after": "def"}', "abc"),
+        ("[1]", "abc"),
+        ("no JSON", "abc"),
+    ],
+)
+def test_the_commit_of_a_pull_request(tmp_path, event, commit):
+    """Its head: nobody knows the temporary merge that `GITHUB_SHA` is then."""
+    file = tmp_path / "event.json"
+    file.write_text(event)
+    env = {"GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "o/r", "GITHUB_SHA": "abc"}
+    ci = Step(env | {"GITHUB_EVENT_PATH": str(file)}).ci
+    assert (ci.commit, ci.commit_url) == (commit, f"https://github.com/o/r/commit/{commit}")
+
+
 def test_addresses_that_are_not_known():
     """Without the variables there are no links."""
     ci = Step({"GITHUB_SHA": "abc"}).ci

@@ -101,6 +101,8 @@ def test_addresses():
     assert (ci.commit, ci.run_url) == ("abc", "https://gitlab.com/j/1")
     assert ci.commit_url == "https://gitlab.com/o/r/-/commit/abc"
     assert detect(ENV, io.StringIO()).commit_url == ""
+    merge = env | {"CI_MERGE_REQUEST_SOURCE_BRANCH_SHA": "def"}  # of a pipeline for merged results
+    assert detect(ENV | merge, io.StringIO()).commit == "def"
 
 
 def test_the_owner():

@@ -10,6 +10,7 @@ import pytest
 
 from zerokie_action.errors import LockHeld
 from zerokie_action.lock.waiting import Turn
+from zerokie_action.text import human_seconds
 
 
 class Log:
@@ -97,11 +98,11 @@ async def test_the_news() -> None:
     turn = Turn("site", 100, log)
     began = anyio.current_time()
     await wait_until_it_ends(turn)
-    assert log.lines[0] == (began, "Another deploy of 'site' is in progress; waiting for it up to 100 s")
+    assert log.lines[0] == (began, "Another deploy of 'site' is in progress; waiting for it up to 1 m 40 s")
     gaps = [later - sooner for (sooner, _), (later, _) in pairwise(log.lines)]
     assert all(30 <= gap <= 45 for gap in gaps)
     for at, line in log.lines[1:]:
-        assert line == f"Still waiting for the other deploy ({100 - (at - began):.0f} s remaining)"
+        assert line == f"Still waiting for the other deploy ({human_seconds(100 - (at - began))} left)"
     assert len(log.lines) in {3, 4}
 
 
@@ -118,5 +119,5 @@ async def test_how_long_it_took() -> None:
     with pytest.raises(LockHeld) as caught:
         await turn.wait()
     assert str(caught.value) == (
-        f"Another deploy of 'site' still holds the deploy lock after {turn.waited:.0f} s"
+        f"Another deploy of 'site' still holds the deploy lock after {human_seconds(turn.waited)}"
     )

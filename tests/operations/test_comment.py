@@ -99,7 +99,10 @@ def test_a_number_that_the_run_does_not_know(world: World, ci: str, monkeypatch:
     monkeypatch.setitem(GITHUB, "GITHUB_REF", "refs/heads/main")
     monkeypatch.setitem(GITLAB, "CI_MERGE_REQUEST_IID", "")
     forge = Forge()
-    assert "`pull-request` names one" in run(world, forge, ci).log
+    outcome = run(world, forge, ci)
+    assert outcome.log.splitlines()[-1].startswith("Not commenting: this ")
+    assert outcome.log.splitlines()[-1].endswith("; `pull-request` names one")
+    assert warnings(outcome) == []
     assert forge.requests == []
     run(world, forge, ci, pull_request=12 if ci == "github" else 3)
     assert "`site` is deployed" in comment(forge)
@@ -140,7 +143,7 @@ def test_a_dry_run(world: World) -> None:
     assert "would attach" in comment(forge)
     assert "| To upload | 1 | 3 B |" in comment(forge)
     assert comment(forge).endswith(
-        "\n\n<details><summary>All 2 files</summary>\n\n"
+        "\n\n<details><summary>Changed files (2)</summary>\n\n"
         "- `+` <code>new/a&#124;b.html</code> (3 B)\n"
         "- `-` `index.html`\n\n"
         "</details>\n"

@@ -53,6 +53,7 @@ CASES: dict[str, tuple[dict[str, object], int, list[str]]] = {
         FOLDER | {"app": "new", "create": True},
         0,
         [
+            "Plan: would create static app 'new'",
             "Plan: 4 to upload (29 B), 0 to delete, 0 unchanged",
             "Plan: would attach 'www.example.com'",
             "Plan: would remove 'old.example.com'",
@@ -73,7 +74,7 @@ CASES: dict[str, tuple[dict[str, object], int, list[str]]] = {
         IMAGE | {"app": "new", "create": True},
         0,
         [
-            "Plan: would deploy 'nginx:2' as new app 'new'",
+            "Plan: would create container app 'new' with 'nginx:2'",
             "Plan: would check the health of the new app",
         ],
     ),

@@ -35,7 +35,7 @@ def test_until_it_runs_again(world: World) -> None:
     assert lines(outcome) == [
         "Restarting 'nginx:1'",
         "'web' runs 'nginx:1' after 8.1 s",
-        "Restarted after 8.1 s",
+        "http://platform/_apps/web is live after 8.1 s",
     ]
 
 
@@ -51,10 +51,10 @@ def test_it_is_checked_as_well(world: World) -> None:
 def test_without_waiting(world: World) -> None:
     """Nobody looked, and nobody says that anybody did."""
     outcome = restart(world, wait=False)
-    assert (
-        lines(outcome)[-1]
-        == "Accepted after 0 s; it was not checked whether http://platform/_apps/web answers"
-    )
+    assert lines(outcome)[-2:] == [
+        "Not waiting for the app to run (wait: false)",
+        "Restarted in 0 s: http://platform/_apps/web",
+    ]
     assert outcome.outputs["notes"] == ["`wait` is off: it was not checked whether the app runs."]
 
 

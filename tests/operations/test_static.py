@@ -50,6 +50,34 @@ def test_only_phases_that_ran_are_recorded(world: World) -> None:
     assert phases(world.run()) == ["Scan", "Compare", "Delete", "Verify and record"]
 
 
+# --- a site without a front page
+
+
+def test_a_first_deploy_without_a_front_page(world: World) -> None:
+    """A build that went wrong looks like that; who means it reads it once as a warning, then as a line."""
+    world.write({"feed.xml": b"<feed/>"})
+    missing = "The directory has no index.html at its root, so the site's address may show no page"
+    assert world.run(dry_run=True).outputs["warnings"] == [missing]
+    assert world.run().outputs["warnings"] == [missing]
+    for directory in ({"feed.xml": b"<feed/>"}, {"feed.xml": b"<feed>1</feed>", "sub/index.html": b""}):
+        world.write(directory)
+        outcome = world.run()
+        assert outcome.outputs["warnings"] == []
+        assert missing in outcome.log.splitlines()
+
+
+def test_a_deploy_that_removes_the_front_page(world: World) -> None:
+    """That is warned of; not so what `keep` leaves there."""
+    world.run()
+    world.write({"feed.xml": b"<feed/>"})
+    outcome = world.run(keep="index.html")
+    assert outcome.outputs["warnings"] == []
+    assert "index.html at its root" not in outcome.log
+    (warning,) = world.run().outputs["warnings"]
+    assert warning.startswith("The directory has no index.html at its root")
+    assert warning.endswith("; the site has one now, which is to be deleted")
+
+
 # --- somebody is quicker
 
 
@@ -151,7 +179,7 @@ def test_somebody_who_does_not_stop(world: World) -> None:
     intrude(world, {"other": b"x"}, times=9)
     outcome = world.run()
     assert outcome.exit_code == 5
-    assert outcome.outputs["error"].endswith("but they did not take effect: 'other'")
+    assert "but they did not take effect: 'other'; " in outcome.outputs["error"]
     assert "somebody else writes to the app" in outcome.outputs["hint"]
     assert world.platform.lock("site") is None
 
@@ -240,7 +268,7 @@ def test_an_edit_of_what_was_sent_already(world: World, path: str) -> None:
     world.platform.on_request = edit
     outcome = world.run()
     assert outcome.exit_code == 8
-    assert outcome.outputs["error"] == f"The directory changed while it was deployed: {path!r} was edited"
+    assert f"The directory changed while it was deployed: {path!r} was edited; " in outcome.outputs["error"]
     assert "stale" in world.stored()
     assert world.platform.lock("site") is None
     world.platform.on_request = lambda _record: None
@@ -258,7 +286,7 @@ def test_a_file_that_is_gone_when_all_is_sent(world: World) -> None:
     world.platform.on_request = remove
     outcome = world.run()
     assert outcome.exit_code == 8
-    assert outcome.outputs["error"] == "The directory changed while it was deployed: 'empty' was removed"
+    assert "The directory changed while it was deployed: 'empty' was removed; " in outcome.outputs["error"]
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
@@ -287,6 +315,18 @@ def test_an_outage_in_the_summary(world: World) -> None:
     told = summary.read_text("utf-8").partition("### Timeline")[2]
     assert told.count("\n- Uploads: ") == len(story)
     assert "the platform is back after" in told
+
+
+def test_scattered_failures_are_counted_where_they_happened(world: World) -> None:
+    """The rest of the count comes before the uploads are said to be done."""
+    world.write({f"{number}.txt": b"x" for number in range(60)} | SITE)
+    world.platform.latency = 0.1
+    for skip in (5, 10, 15):
+        world.platform.faults.add(Fault(Kind.STATUS, "PUT", "/files/", status=503, skip=skip))
+    outcome = world.run()
+    assert outcome.outputs["retries_used"] == 3
+    said = [line.partition(":")[0].partition(" ")[0] for line in outcome.log.splitlines()]
+    assert said[-5:] == ["Uploads", "Uploads", "Uploaded", "Finalized", "Deployed"]
 
 
 def test_what_comes_while_a_deploy_runs_counts_for_max_deletes(world: World) -> None:

@@ -208,7 +208,7 @@ def test_nobody_looked(world: World) -> None:
     assert lines(outcome) == [
         "Deploying 'nginx:broken' (was 'nginx:1')",
         "Not waiting for the app to run (wait: false)",
-        "Accepted after 0 s; it was not checked whether http://platform/_apps/web answers",
+        "Deployed in 0 s: http://platform/_apps/web",
     ]
     assert outcome.outputs["notes"] == ["`wait` is off: it was not checked whether the app runs."]
 
@@ -220,6 +220,15 @@ def test_the_run_ends_before_the_wait(world: World) -> None:
     assert outcome.exit_code == 9
     assert outcome.outputs["error"] == "The deploy did not end within 10 s"
     assert outcome.seconds == pytest.approx(10)
+
+
+@pytest.mark.parametrize("limit", ["timeout", "wait_timeout"])
+def test_a_platform_that_is_away_when_the_time_is_over(world: World, limit: str) -> None:
+    """The error says what failed last."""
+    world.platform.faults.add(Fault(Kind.STATUS, "GET", LOOK, skip=1, times=None, status=503))
+    outcome = deploy(world, **{limit: "1m"})
+    assert outcome.exit_code == 9
+    assert "Looking up app 'web' failed last: the platform answered 503" in outcome.outputs["error"]
 
 
 def test_another_deploy_is_waited_for(world: World) -> None:
@@ -235,7 +244,7 @@ def test_another_deploy_is_waited_for(world: World) -> None:
     assert outcome.exit_code == 0
     assert outcome.outputs["previous_image"] == "nginx:other"
     assert 20 <= outcome.outputs["lock_wait_seconds"] < 36
-    assert "Another deploy of 'web' is in progress; waiting for it up to 600 s" in outcome.log
+    assert "Another deploy of 'web' is in progress; waiting for it up to 10 m 00 s" in outcome.log
 
 
 def test_another_deploy_lasts_too_long(world: World) -> None:

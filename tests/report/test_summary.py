@@ -62,7 +62,7 @@ def test_static_deploy():
 | Upload | 1.5 s | `░░░░░░██████████████████` |
 | Finalize | 0 s | `░░░░░░░░░░░░░░░░░░░░░░░█` |
 
-<details><summary>All 3 files</summary>
+<details><summary>Changed files (3)</summary>
 
 - `~` `index.html` (1.2 kB)
 - `+` `assets/a b.png` (8.0 MB)
@@ -133,7 +133,7 @@ def test_many_files():
     files = [Uploaded(f"{number}", 1) for number in range(12_345)]
     summary = render_summary(Result("deploy", status="deployed", changes=Changes(files)), Origin())
     assert "| Uploaded | 12,345 | 12.3 kB |" in summary
-    assert "<details><summary>All 12,345 files</summary>" in summary
+    assert "<details><summary>Changed files (12,345)</summary>" in summary
     assert summary.count("\n- `+`") == 10_000
     assert summary.endswith(
         "\n\n… and 2,345 more; the JSON result (`output-file`) has them all.\n\n</details>\n"
@@ -162,7 +162,9 @@ def test_hostile_results(result, commit, commit_url, run_url):
     assert {token.content for token in inline if token.type == "html_inline"} <= {"<code>", "</code>"}
     html = [token.content.strip() for token in tokens if token.type == "html_block"]
     assert len(html) in (0, 2)
-    assert all(block.startswith("<details><summary>All ") or block == "</details>" for block in html)
+    assert all(
+        block.startswith("<details><summary>Changed files ") or block == "</details>" for block in html
+    )
     assert not {"image", "s_open", "em_open", "softbreak", "hardbreak"} & {token.type for token in inline}
     assert not {"fence", "code_block", "blockquote_open", "hr", "ordered_list_open"} & set(kinds)
     links = [token.attrGet("href") for token in inline if token.type == "link_open"]

@@ -15,9 +15,10 @@ import hmac
 import json
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
+
+from zerokie_action.ci.github import read_event
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -32,6 +33,10 @@ _MARKER_VERSION = "1"
 
 class CannotComment(Exception):  # noqa: N818 - a comment is a courtesy: this becomes a warning
     """There is no comment, and why: `str(error)` is one or two sentences, without the last full stop."""
+
+
+class NoDiscussion(CannotComment):
+    """The run is about no pull or merge request, such as one for a push."""
 
 
 class Refused(CannotComment):
@@ -92,7 +97,8 @@ def find_discussion(
     """Where the comment of this run belongs: `pull_request`, or else the one that the run is about.
 
     Raises:
-        CannotComment: when this is no pull or merge request, or there is no token.
+        NoDiscussion: when this is no pull or merge request.
+        CannotComment: when there is no token, or no API that is known.
     """
     if env.get("GITHUB_ACTIONS") == "true":
         return _on_github(env, github_token, str(pull_request or _pull_request(env)))
@@ -104,7 +110,7 @@ def find_discussion(
 def _on_github(env: Mapping[str, str], token: str, number: str) -> Discussion:
     repository = env.get("GITHUB_REPOSITORY", "")
     if not number or repository.count("/") != 1:
-        raise CannotComment("this run does not belong to a pull request; `pull-request` names one")
+        raise NoDiscussion("this run does not belong to a pull request; `pull-request` names one")
     if not token:
         raise CannotComment("`github-token` is not set: pass ${{ github.token }}")
     issues = f"/repos/{quote(repository)}/issues"
@@ -126,7 +132,7 @@ def _on_github(env: Mapping[str, str], token: str, number: str) -> Discussion:
 def _on_gitlab(env: Mapping[str, str], token: str, number: str) -> Discussion:
     api, project = env.get("CI_API_V4_URL", ""), env.get("CI_PROJECT_ID", "")
     if not (api and project and number):
-        raise CannotComment("this job does not belong to a merge request pipeline; `pull-request` names one")
+        raise NoDiscussion("this job does not belong to a merge request pipeline; `pull-request` names one")
     if not token:
         raise CannotComment(
             "`gitlab-token` is not set: a project token may comment, the job's own token may not"
@@ -145,7 +151,7 @@ def _on_gitlab(env: Mapping[str, str], token: str, number: str) -> Discussion:
 
 def _pull_request(env: Mapping[str, str]) -> str:
     """The number of the pull request that the event is about; empty when it is about none."""
-    event = _event(env.get("GITHUB_EVENT_PATH", ""))
+    event = read_event(env)
     runs = _dict(event.get("workflow_run")).get("pull_requests")
     issue = _dict(event.get("issue"))
     found = (
@@ -158,13 +164,6 @@ def _pull_request(env: Mapping[str, str]) -> str:
         return str(number)
     match = re.fullmatch(r"refs/pull/([0-9]+)/(?:merge|head)", env.get("GITHUB_REF", ""))
     return match[1] if match else ""
-
-
-def _event(path: str) -> dict[str, Any]:
-    try:
-        return _dict(_parsed(Path(path).read_bytes()))
-    except (OSError, ValueError):
-        return {}
 
 
 def _dict(found: object) -> dict[str, Any]:

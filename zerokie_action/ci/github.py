@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from collections import Counter
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from zerokie_action.ci.base import CI, Level
 from zerokie_action.owner import Owner, forge_of
@@ -105,8 +106,10 @@ class GitHub(CI):
 
     @property
     def commit(self) -> str:
-        """The commit's hash, or an empty string."""
-        return self._env.get("GITHUB_SHA", "")
+        """The commit's hash, or an empty string. A pull request's is its head, not a trial merge."""
+        event = read_event(self._env)
+        heads = (_at(event, "pull_request", "head", "sha"), _at(event, "workflow_run", "head_sha"))
+        return next((head for head in heads if isinstance(head, str)), self._env.get("GITHUB_SHA", ""))
 
     @property
     def commit_url(self) -> str:
@@ -164,6 +167,22 @@ class GitHub(CI):
     def _give_up(self, variable: str, reason: str) -> None:
         self._unwritable.add(variable)
         self.warning(f"{variable} {reason}; this step goes without it")
+
+
+def read_event(env: Mapping[str, str]) -> dict[str, Any]:
+    """The event that the run is for, as GitHub's webhooks describe it; empty if it is not known."""
+    try:
+        event = json.loads(Path(env.get("GITHUB_EVENT_PATH", "")).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return event if isinstance(event, dict) else {}
+
+
+def _at(found: object, *keys: str) -> object:
+    """What is in there under one key after the other; `None` if there is no such thing."""
+    for key in keys:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found
 
 
 def _append_durably(path: Path, data: bytes) -> None:

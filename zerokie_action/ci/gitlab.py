@@ -59,8 +59,8 @@ class GitLab(CI):
 
     @property
     def commit(self) -> str:
-        """The commit's hash, or an empty string."""
-        return self._env.get("CI_COMMIT_SHA", "")
+        """The commit's hash, or an empty string. A merge request's is its head, not a trial merge."""
+        return self._env.get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA") or self._env.get("CI_COMMIT_SHA", "")
 
     @property
     def commit_url(self) -> str:

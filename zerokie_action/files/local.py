@@ -134,12 +134,14 @@ class FileContent:
 
     Attributes:
         sha256: hex digest of what was read by the last complete pass; empty before.
+        taken: bytes that whoever reads is done with, of the current pass.
     """
 
-    __slots__ = ("_file", "sha256")
+    __slots__ = ("_file", "sha256", "taken")
 
     def __init__(self, file: LocalFile) -> None:
         self.sha256 = ""
+        self.taken = 0
         self._file = file
 
     @property
@@ -155,9 +157,11 @@ class FileContent:
             OSError: as `read_chunks`.
         """
         digest = hashlib.sha256()
+        self.taken = 0
         for chunk in read_chunks(self._file):
             digest.update(chunk)
             yield chunk
+            self.taken += len(chunk)
         self.sha256 = digest.hexdigest()
 
 

@@ -54,11 +54,13 @@ class CircuitBreaker:
 
     Attributes:
         log: told of outages.
+        trouble: why the last request failed that did.
     """
 
     def __init__(self, log: OutageLog) -> None:
         """Begin closed."""
         self.log = log
+        self.trouble = ""
         self._is_open = False
         self._under_way = 0
         self._failures = 0
@@ -153,6 +155,7 @@ class CircuitBreaker:
             Whether the failure is a scattered one, which the request has to retry on its own account.
         """
         now = anyio.current_time()
+        self.trouble = reason
         if self._failing_since is None:
             self._failing_since = now
         self._failures += 1
@@ -170,6 +173,7 @@ class CircuitBreaker:
     def asked_to_wait(self, probe: Probe | None, seconds: float | None, reason: str) -> None:
         """The platform wants fewer requests: none is sent for `seconds`, if it says how many."""
         now = anyio.current_time()
+        self.trouble = reason
         if self._failing_since is None:
             self._failing_since = now
         self.log.lost()

@@ -10,6 +10,7 @@ import httpx
 
 import zerokie_action
 from zerokie_action.http.transport import CONNECT_TIMEOUT, MAX_BODY, REPEATABLE, Transport
+from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,7 +105,7 @@ class TracingTransport(httpx.AsyncBaseTransport):
             raise
         finally:
             path = request.url.raw_path.decode().partition("?")[0]
-            self._tell(f"{request.method} {path}: {outcome} {anyio.current_time() - began:.2f} s")
+            self._tell(f"{request.method} {path}: {outcome} {human_seconds(anyio.current_time() - began)}")
         return response
 
     async def aclose(self) -> None:

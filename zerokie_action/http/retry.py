@@ -116,8 +116,14 @@ class RetryBudget:
             self._breakers[kind] = CircuitBreaker(OutageLog(kind, self.tell))
         return self._breakers[kind]
 
+    @property
+    def trouble(self) -> str:
+        """What keeps requests waiting now, and why: `Uploads failed last: ...`; empty if nothing does."""
+        waiting = (item for item in self._breakers.items() if item[1].is_open)
+        return "; ".join(f"{kind} failed last: {breaker.trouble}" for kind, breaker in waiting)
+
     def tell_counts(self) -> None:
-        """Say at the end what was counted and not told yet."""
+        """Say what was counted and not told yet."""
         for breaker in self._breakers.values():
             breaker.log.tell_count()
 

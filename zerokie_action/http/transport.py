@@ -21,6 +21,7 @@ import httpx
 
 from zerokie_action.http.errors import ResponseTooLarge, explain, may_have_been_sent
 from zerokie_action.http.stream import Backend, Traffic
+from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -247,9 +248,9 @@ def _words(error: Exception, request: httpx.Request) -> str:
     timeouts = request.extensions.get("timeout", {})
     match error:
         case httpcore.ConnectTimeout():
-            return f"no connection within {round(timeouts['connect'], 1):g} s"
+            return f"no connection within {human_seconds(timeouts['connect'])}"
         case httpcore.ReadTimeout() | httpcore.WriteTimeout():
-            return f"no answer within {round(timeouts['read'], 1):g} s"
+            return f"no answer within {human_seconds(timeouts['read'])}"
         case httpcore.ProxyError():
             return f"the proxy refused a tunnel ({error})"
     return ""

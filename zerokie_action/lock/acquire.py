@@ -14,6 +14,7 @@ import anyio
 from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable
 from zerokie_action.lock.session import RELEASE_TIME, RELEASE_TIME_WHEN_TOLD
 from zerokie_action.platform.models import Counts
+from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -49,7 +50,8 @@ async def acquire(session: Session, *, turn: Turn, state: LockState, shield: Shi
         else:
             state.released(session.id)
         raise
-    done = f"Deploy lock acquired after {turn.waited:.0f} s" if turn.waited >= 1 else "Deploy lock acquired"
+    after = f" after {human_seconds(turn.waited)}" if turn.waited >= 1 else ""
+    done = f"Deploy lock acquired{after}"
     log.info(done)
 
 

@@ -8,6 +8,7 @@ from typing import Protocol
 import anyio
 
 from zerokie_action.errors import LockHeld
+from zerokie_action.text import human_seconds
 
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 15.0
@@ -72,14 +73,14 @@ class Turn:
             return
         if self._next_news == 0:
             self._log.info(
-                f"Another deploy of {self._app!r} is in progress; waiting for it up to {left:.0f} s"
+                f"Another deploy of {self._app!r} is in progress; waiting for it up to {human_seconds(left)}"
             )
         else:
-            self._log.info(f"Still waiting for the other deploy ({left:.0f} s remaining)")
+            self._log.info(f"Still waiting for the other deploy ({human_seconds(left)} left)")
         self._next_news = self.waited + _NEWS_EVERY
 
     def _held(self) -> LockHeld:
-        still, after = ("still ", f" after {self.waited:.0f} s") if self.waited >= 1 else ("", "")
+        still, after = ("still ", f" after {human_seconds(self.waited)}") if self.waited >= 1 else ("", "")
         return LockHeld(
             f"Another deploy of {self._app!r} {still}holds the deploy lock{after}",
             hint="Wait for that deploy to end, or raise `lock-timeout`. "

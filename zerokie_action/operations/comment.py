@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from zerokie_action.ci.comments import CannotComment, Refused, find_discussion, put_comment
+from zerokie_action.ci.comments import CannotComment, NoDiscussion, Refused, find_discussion, put_comment
 from zerokie_action.http import Request, Response, TransportError
 from zerokie_action.http.client import MEGABYTE, Http, extensions
 from zerokie_action.http.failure import may_change, retry_after
 from zerokie_action.http.responses import error_text
+from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,12 +32,17 @@ _JSON = {"Content-Type": "application/json"}
 async def keep_comment(
     settings: Settings, env: Mapping[str, str], network: Network, ci: CI, body: str
 ) -> None:
-    """Make `body` what the app's comment says, within 20 seconds. What goes wrong is one warning."""
+    """Make `body` what the app's comment says, within 20 seconds. What goes wrong is one warning.
+
+    A run that is about no pull or merge request, such as one for a push, is nothing wrong.
+    """
     try:
         with anyio.fail_after(_TIME):
             done = await _put(settings, env, network, body)
     except TimeoutError:
-        ci.warning(f"Commenting failed: it took longer than {_TIME:.0f} s")
+        ci.warning(f"Commenting failed: it took longer than {human_seconds(_TIME)}")
+    except NoDiscussion as reason:
+        ci.info(f"Not commenting: {reason}")
     except Exception as error:  # noqa: BLE001 - whatever it is, the deploy is not to blame
         ci.warning(f"Commenting failed: {error}")
     else:

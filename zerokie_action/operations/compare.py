@@ -11,6 +11,7 @@ from anyio.from_thread import check_cancelled
 
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.local import Hashes
+from zerokie_action.files.manifest import MANIFEST_FOLDER
 from zerokie_action.files.plan import idle_patterns, make_plan
 from zerokie_action.operations.ownership import read_manifests, require_ownership
 from zerokie_action.text import human_bytes, human_files, human_paths
@@ -20,12 +21,13 @@ if TYPE_CHECKING:
 
     from zerokie_action.files.ignore import Patterns
     from zerokie_action.files.local import LocalFile
-    from zerokie_action.files.manifest import Document, Manifest
+    from zerokie_action.files.manifest import Document, Manifest, RemoteFile
     from zerokie_action.files.plan import Plan
     from zerokie_action.files.scan import Scan
     from zerokie_action.operations.job import Job
     from zerokie_action.owner import Owner
 
+_FRONT_PAGE = "index.html"
 _SHOWN_PLAIN = 20
 _SHOWN_FOLDED = 50
 _NAMED_PATTERNS = 10
@@ -100,6 +102,7 @@ async def compare(
         keep=keep,
         delete_stale=job.settings.delete_stale,
     )
+    _tell_of_the_front_page(job, folder, plan, listing)
     _tell(job, plan)
     if idle := idle_patterns(job.settings.keep, listing):
         job.ci.info(f"`keep`: no remote file matches {human_paths(idle, _NAMED_PATTERNS)}")
@@ -160,3 +163,16 @@ def warn_of_strangers(job: Job, paths: Sequence[str]) -> None:
             f"To be deleted, though no deploy of this action put it there: {human_paths(paths)}; "
             "name in `keep` what has to stay"
         )
+
+
+def _tell_of_the_front_page(job: Job, folder: Scan, plan: Plan, listing: Sequence[RemoteFile]) -> None:
+    """Say it if whoever opens the site's address gets no page: a warning where this deploy is why."""
+    if _FRONT_PAGE in plan.kept or any(file.path == _FRONT_PAGE for file in folder.files):
+        return
+    missing = f"The directory has no {_FRONT_PAGE} at its root, so the site's address may show no page"
+    if _FRONT_PAGE in plan.delete:
+        job.warn(f"{missing}; the site has one now, which is to be deleted")
+    elif all(file.path.startswith(MANIFEST_FOLDER) for file in listing):
+        job.warn(missing)
+    else:
+        job.ci.info(missing)

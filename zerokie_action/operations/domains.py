@@ -39,7 +39,10 @@ async def update_domains(job: Job) -> None:
             except RequestRejected as error:
                 refused.append((domain, error))
     if refused:
-        raise _summary(refused)
+        job.result.flaw = (
+            "a domain was refused" if len(refused) == 1 else f"{len(refused)} domains were refused"
+        )
+        raise _summary(refused, f"Deployed, but {job.result.flaw}")
 
 
 def preview_domains(job: Job) -> None:
@@ -81,13 +84,11 @@ async def _remove(job: Job, domain: str) -> None:
     job.result.notes.append(f"{outcome}.")
 
 
-def _summary(refused: list[tuple[str, RequestRejected]]) -> RequestRejected:
-    """One error for all of them, with the status of the first."""
+def _summary(refused: list[tuple[str, RequestRejected]], what: str) -> RequestRejected:
+    """One error for all of them, with the status of the first; `what` happened, in short."""
     domain, error = refused[0]
     words = "; ".join(str(each) for _, each in refused)
     hint = error.hint
     if "apex" in str(error).lower():
         hint = f"The platform does not support apex domains; attach for example 'www.{domain}'."
-    return RequestRejected(
-        f"The deploy succeeded, but not all of its domains: {words}", status=error.status, hint=hint
-    )
+    return RequestRejected(f"{what}: {words}", status=error.status, hint=hint)

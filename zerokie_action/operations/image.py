@@ -66,8 +66,10 @@ async def _create(job: Job, image: str) -> Rollout:
 
 
 def _preview(job: Job, image: str, before: App | None) -> None:
-    place = f"in place of {before.image!r}" if before else f"as new app {job.app!r}"
-    job.plan(f"would deploy {image!r} {place}")
+    if before is None:
+        job.plan(f"would create container app {job.app!r} with {image!r}")
+    else:
+        job.plan(f"would deploy {image!r} in place of {before.image!r}")
     preview_health_check(job)
 
 

@@ -72,9 +72,10 @@ class Job:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Record how long the block takes, for the summary."""
+        """Record how long the block takes, for the summary. What failed in it and was counted is told."""
         began = anyio.current_time()
         try:
             yield
         finally:
             self.result.phases.append((name, anyio.current_time() - began))
+            self.platform.tell_counts()

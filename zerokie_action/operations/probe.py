@@ -90,6 +90,7 @@ async def check(job: Job, asked: str, files: Sequence[LocalFile]) -> None:
         if trouble is not None:
             words = f"{shown} is not healthy after {taken}: {trouble.words}"
             raise HealthCheckFailed(words, hint=trouble.hint)
+        job.result.looked = True
         state = f"serves {what.path!r} as deployed" if what.path else "is healthy"
         job.ci.info(f"{shown} {state} after {taken}")
 

@@ -67,4 +67,6 @@ async def _deploy_again(job: Job, rollout: Rollout, previous: str) -> None:
 
 def _with(failure: Failure, outcome: str, hint: str = "") -> Failure:
     """The same kind of failure, and so the same exit code, that also tells the outcome."""
-    return type(failure)(f"{failure}; {outcome}", hint=" ".join(filter(None, (failure.hint, hint))))
+    return type(failure)(
+        f"{failure}; {outcome}", hint=" ".join(dict.fromkeys(filter(None, (failure.hint, hint))))
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
@@ -117,6 +118,8 @@ def _scan(job: Job, directory: Path, known: Collection[str] = frozenset()) -> Sc
 
 async def _preview(job: Job, source: _Source, *, exists: bool) -> None:
     """What a deploy would change now, without the lock and without a write."""
+    if not exists:
+        job.plan(f"would create static app {job.app!r}")
     keep = keep_patterns(job.settings.keep)
     plan = (await compare(job, source.folder, keep, source.hashes, exists=exists)).plan
     job.result.planned = Changes(
@@ -124,8 +127,6 @@ async def _preview(job: Job, source: _Source, *, exists: bool) -> None:
         deleted=list(plan.delete),
         unchanged=len(plan.unchanged),
     )
-    if not exists:
-        job.result.notes.append(f"App {job.app!r} does not exist yet; it would be created.")
     preview_domains(job)
     preview_health_check(job)
 
@@ -145,6 +146,7 @@ async def _update(job: Job, source: _Source) -> None:
         if lock is not None and lock.finalized is not None:  # a failed deploy is finalized as well
             job.result.deploy_id = lock.finalized.deploy_id
             job.result.cache_purged = lock.finalized.cache_purged
+    changes.finalized = True
     _tell_of_the_end(job, lock)
 
 
@@ -153,33 +155,32 @@ async def _change(job: Job, source: _Source, lock: DeployLock, changes: Changes)
     found = await compare(job, source.folder, keep, source.hashes, exists=True)
     plan = found.plan
     changes.unchanged = len(plan.unchanged)
+    changes.to_upload, changes.to_delete = len(plan.uploads), len(plan.delete)
     zone = Zone(job, lock, found, changes)
     lock.on_failure = zone.record_after_failure
     if plan.uploads:
-        with job.phase("Upload"):
-            await _upload(job, zone)
+        await _upload(job, zone)
     await _require_same_directory(job, source, zone)
     if plan.delete:
         with job.phase("Delete"):
             await zone.delete(plan.delete)
-        job.ci.info(f"Deleted {len(plan.delete):,} stale {'file' if len(plan.delete) == 1 else 'files'}")
+        job.ci.info(f"Deleted {human_files(len(plan.delete), 'stale file')}")
     if plan.uploads or plan.delete or zone.has_another_owner:
         with job.phase("Verify and record"):
             await zone.record(await require_match(job, source.folder, zone))
 
 
 async def _upload(job: Job, zone: Zone) -> None:
-    """Assets first, HTML last: no page goes live before what it refers to."""
+    """Assets first, HTML last: no page goes live before what it refers to.
+
+    The biggest assets come first: one that begins last would keep all others waiting.
+    """
     plan, ci = zone.plan, job.ci
     began = anyio.current_time()
-    with start_progress(
-        len(plan.uploads), plan.upload_bytes, write=ci.info, terminal=ci.terminal
-    ) as progress:
-        await zone.upload(
-            plan.upload_assets,
-            plan.upload_pages,
-            done=lambda size: progress.advance(files=1, nbytes=size),
-        )
+    assets = sorted(plan.upload_assets, key=attrgetter("size"), reverse=True)
+    with job.phase("Upload"):
+        progress = start_progress(len(plan.uploads), plan.upload_bytes, write=ci.info, terminal=ci.terminal)
+        await zone.upload(assets, plan.upload_pages, progress=progress)
     taken = human_seconds(anyio.current_time() - began)
     ci.info(f"Uploaded {human_files(len(plan.uploads))}, {human_bytes(plan.upload_bytes)} in {taken}")
 
@@ -199,7 +200,7 @@ async def _require_same_directory(job: Job, source: _Source, zone: Zone) -> None
         now = _scan(job, source.directory, frozenset(file.path for file in source.folder.files))
         return find_changes(source.folder.files, now.files, sha256, check_cancelled=check_cancelled)
 
-    hint = "Let the build finish before the deploy starts, then run the deploy again. Nothing was deleted."
+    hint = "Let the build finish before the deploy starts, then run the deploy again."
     try:
         changed = await anyio.to_thread.run_sync(look)
     except ConfigurationError as error:

@@ -39,7 +39,6 @@ async def watch(job: Job, rollout: Rollout) -> None:
     else:
         job.ci.info("Not waiting for the app to run (wait: false)")
         if settings.health_check is None:
-            job.result.looked = False
             job.result.notes.append("`wait` is off: it was not checked whether the app runs.")
     await check_health(job)
 
@@ -65,12 +64,14 @@ async def until_running(job: Job, rollout: Rollout) -> None:
                     raise DeployFailed(_failure(job, app), hint="Look at the app's own log on the platform.")
                 if app.status.lower() == RUNNING:
                     job.result.url = app.url or job.result.url
+                    job.result.looked = True
                     taken = human_seconds(anyio.current_time() - began)
                     job.ci.info(f"{job.app!r} runs {app.image or rollout.image!r} after {taken}")
                     return
             news.tell(f"Still waiting for {job.app!r} to run; {sight.last}")
             await anyio.sleep(max(pause, sight.retry_after))
     taken = human_seconds(job.settings.wait_timeout)
+    sight.trouble = job.platform.trouble or sight.trouble
     words = f"{job.app!r} does not run {rollout.image!r} after {taken}; {sight.last}"
     raise DeployTimedOut(words, hint=sight.hint)
 

@@ -23,9 +23,10 @@ from zerokie_action.http.descriptors import affordable
 from zerokie_action.platform.requests import MANIFESTS, UPLOADS
 from zerokie_action.platform.upload import Upload
 from zerokie_action.report.result import Uploaded
+from zerokie_action.text import human_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from zerokie_action.files.local import LocalFile
     from zerokie_action.files.manifest import Manifest, RemoteFile
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from zerokie_action.operations.compare import Comparison
     from zerokie_action.operations.job import Job
     from zerokie_action.platform.upload import Writers
+    from zerokie_action.report.progress import Progress
     from zerokie_action.report.result import Changes
 
 Listing = dict[str, "RemoteFile | None"]
@@ -78,13 +80,8 @@ class Zone:
         """What the platform lists now, by path."""
         return by_path(await self._job.client.list_files(self._job.app))[0]
 
-    async def upload(
-        self, *groups: Sequence[LocalFile], done: Callable[[int], None] = lambda _size: None
-    ) -> None:
-        """Store files, one group after the other. One that is stored again counts once.
-
-        `done` is given the size in bytes of each file that the platform confirmed.
-        """
+    async def upload(self, *groups: Sequence[LocalFile], progress: Progress | None = None) -> None:
+        """Store files, one group after the other, each in its order. One that is stored again counts once."""
         paths = {file.path for group in groups for file in group}
         if not paths:
             return
@@ -92,15 +89,28 @@ class Zone:
         for path in self._again & paths:  # not proved until it is confirmed again
             self.uploaded.pop(path, None)
         await self._stop_vouching(paths)
+
+        def begin(file: LocalFile) -> Upload:
+            content = FileContent(file)
+            if progress is not None:
+                progress.begin(file.path, file.size, lambda: content.taken)
+            return Upload(file.path, content, content_type(file.path))
+
+        def end(upload: Upload) -> None:
+            self._confirmed(upload)
+            if progress is not None:
+                progress.end(upload.path)
+
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._record_regularly)
+            if progress is not None:
+                tasks.start_soon(progress.tell)
             for group in groups:
-                uploads = (Upload(file.path, FileContent(file), content_type(file.path)) for file in group)
-                await self._writers.upload(uploads, lambda upload: done(self._confirmed(upload)))
+                await self._writers.upload(map(begin, group), end)
             tasks.cancel_scope.cancel()
 
-    def _confirmed(self, upload: Upload) -> int:
-        """Note that the platform confirmed an upload. Returns its size."""
+    def _confirmed(self, upload: Upload) -> None:
+        """Note that the platform confirmed an upload."""
         assert isinstance(upload.content, FileContent)  # noqa: S101 - for the type checker
         path, size = upload.path, upload.content.size
         if path not in self._again:
@@ -108,7 +118,6 @@ class Zone:
             if path in self.plan.unchanged:  # it was, until somebody wrote to it
                 self._changes.unchanged -= 1
         self.uploaded[path] = UploadRecord(upload.content.sha256, size)
-        return size
 
     async def delete(self, paths: Iterable[str]) -> None:
         """Delete remote paths. One that is deleted again counts once."""
@@ -157,7 +166,7 @@ class Zone:
         if isinstance(failure, RequestRejected):  # maybe because the lock is lost
             await self._lock.confirm()
         if count := await self._record_progress():
-            self._job.ci.info(f"The manifest has {count:,} files; the next deploy uploads the rest")
+            self._job.ci.info(f"The manifest has {human_files(count)}; the next deploy uploads the rest")
 
     async def _record_regularly(self) -> None:
         pause = _RECORD_EVERY

@@ -10,6 +10,7 @@ import anyio
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.http import URL, InvalidURL, RequestError, Response
 from zerokie_action.http.client import extensions, location
+from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
     from zerokie_action.http.client import Http
@@ -67,7 +68,7 @@ async def read_page(url: str, http: Http, *, max_body: int, seconds: float) -> R
     except RequestError as error:
         raise PageError(str(error)) from error
     except TimeoutError:
-        raise PageError(f"no answer within {seconds:.0f} s") from None
+        raise PageError(f"no answer within {human_seconds(seconds)}") from None
 
 
 async def read_public(url: str, http: Http, *, max_body: int, seconds: float) -> bytes | None:

@@ -47,6 +47,15 @@ class Platform:
         self.urgent = Client(self._requests, InsistingClient(fetch, budget))
         self.heartbeats = Client(self._requests, InsistingClient(fetch, budget, _HEARTBEAT_PAUSES))
 
+    @property
+    def trouble(self) -> str:
+        """What keeps requests waiting now (see `RetryBudget.trouble`)."""
+        return self._budget.trouble
+
+    def tell_counts(self) -> None:
+        """Say what failed, was counted and not told yet."""
+        self._budget.tell_counts()
+
     def writers(
         self,
         app: str,

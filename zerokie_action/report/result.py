@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from zerokie_action.text import one_line
+from zerokie_action.text import human_files, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,16 +31,46 @@ class Changes:
         uploaded: every file that the platform confirmed.
         deleted: paths that the platform confirmed as deleted.
         unchanged: how many files were proven to be unchanged.
+        to_upload: how many files the plan uploads.
+        to_delete: how many files the plan deletes.
+        finalized: whether all was done, and the platform knows it.
     """
 
     uploaded: list[Uploaded] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
     unchanged: int = 0
+    to_upload: int = 0
+    to_delete: int = 0
+    finalized: bool = False
 
     @property
     def bytes_uploaded(self) -> int:
         """Sum of the sizes of the uploaded files, in bytes."""
         return sum(file.size for file in self.uploaded)
+
+    @property
+    def state(self) -> str:
+        """What state an early end leaves the site in, for a sentence; empty when there was nothing to do."""
+        if self.finalized:
+            return "the new version is deployed"
+        parts = []
+        if self.to_upload:
+            parts.append(_share(len(self.uploaded), self.to_upload, "uploaded"))
+        if parts or self.to_delete:
+            parts.append(
+                _share(len(self.deleted), self.to_delete, "deleted") if self.deleted else _NO_DELETION
+            )
+        return ", ".join(parts)
+
+
+_NO_DELETION = "nothing was deleted"
+
+
+def _share(done: int, planned: int, verb: str) -> str:
+    """`36 of 38 files were uploaded`; more than was planned when some of it had to be done again."""
+    some = f"{done:,} of " if done < planned else ""
+    be = "was" if 1 in {done, planned} else "were"
+    return f"{some}{human_files(max(done, planned))} {be} {verb}"
 
 
 @dataclass(slots=True)
@@ -48,8 +78,9 @@ class Result:
     """Everything that outputs, summary, comment and JSON result are made of.
 
     `None` means not known (yet): the output stays out. `status` is one of the contract's words.
-    `planned` holds what a dry run would change, in the same shape as `changes`; `looked` is false when
-    it was not checked whether what was deployed runs; `events` are the lines about outages and retries.
+    `planned` holds what a dry run would change, in the same shape as `changes`; `looked` is true when
+    the wait or the health check has seen what was deployed run; `events` are the lines about outages and
+    retries; `flaw` is what was not done after a deploy that was, such as "a domain was refused".
     """
 
     operation: str
@@ -65,7 +96,7 @@ class Result:
     changes: Changes | None = None
     planned: Changes | None = None
     cache_purged: bool | None = None
-    looked: bool = True
+    looked: bool = False
     domains: list[dict[str, object]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -76,6 +107,7 @@ class Result:
     retries_used: int = 0
     error: str = ""
     hint: str = ""
+    flaw: str = ""
 
     @property
     def effect(self) -> Changes | None:

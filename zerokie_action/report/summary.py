@@ -89,6 +89,8 @@ def essentials(result: Result, origin: Origin) -> Iterator[Markdown]:
 def _headline(result: Result) -> Markdown:
     app = markdown_code(result.app) or "Zerokie"
     headline = _HEADLINES.get(result.status, "{app}: {status}")
+    if result.status == "failed" and result.flaw:
+        headline = f"⚠️ {{app}} is deployed, but {result.flaw}"
     if result.status == "planned" and result.planned is not None:
         to_upload, to_delete = len(result.planned.uploaded), len(result.planned.deleted)
         headline = f"🔍 Dry run for {{app}}: {to_upload:,} to upload, {to_delete:,} to delete"
@@ -189,7 +191,7 @@ def all_files(effect: Changes | None) -> Iterator[Markdown]:
         f"`{sign}` {markdown_code(path)} ({human_bytes(size)})" for path, size, sign in effect.uploaded
     )
     deletions = (f"`-` {markdown_code(path)}" for path in effect.deleted)
-    yield Markdown(f"<details><summary>All {total:,} files</summary>")
+    yield Markdown(f"<details><summary>Changed files ({total:,})</summary>")
     yield _bullets(islice(chain(uploads, deletions), _LISTED))
     if total > _LISTED:
         yield Markdown(f"… and {total - _LISTED:,} more; the JSON result (`output-file`) has them all.")

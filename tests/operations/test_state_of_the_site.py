@@ -1,0 +1,111 @@
+"""After a failure or a cancel of a static deploy the error says what state the site is in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.operations.containers import tell
+from zerokie_action.sandbox.faults import Fault, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.world import Outcome, World
+    from zerokie_action.sandbox.records import Record
+
+THREE_OF_FOUR = "; 3 of 4 files were uploaded, nothing was deleted"
+
+
+def fail(world: World, method: str, path: str) -> None:
+    """The platform refuses requests like this."""
+    world.platform.faults.add(Fault(Kind.STATUS, method, path, status=400, times=None))
+
+
+def at_the_last_upload(world: World, act: Callable[[], object]) -> None:
+    """Do something then."""
+
+    def when_it_comes(record: Record) -> None:
+        if record.method == "PUT" and record.path.endswith("/files/index.html"):
+            act()
+
+    world.platform.on_request = when_it_comes
+
+
+def error(outcome: Outcome) -> str:
+    """The error, which the log has as well."""
+    said = str(outcome.outputs["error"])
+    assert said in outcome.log
+    return said
+
+
+def test_after_a_failure(world: World) -> None:
+    """What the platform confirmed, out of what was planned."""
+    fail(world, "PUT", "/files/index.html")
+    assert error(world.run()).endswith(THREE_OF_FOUR)
+
+
+def test_after_a_signal(world: World) -> None:
+    """Likewise."""
+    world.platform.faults.add(Fault(Kind.DELAY, "PUT", "/files/index.html", seconds=40))
+    tell(world, after=5)
+    outcome = world.run()
+    assert outcome.exit_code == 143
+    assert error(outcome) == f"Cancelled by SIGTERM{THREE_OF_FOUR}"
+
+
+def test_after_a_timeout(world: World) -> None:
+    """Likewise."""
+    world.platform.faults.add(Fault(Kind.DELAY, "PUT", "/files/index.html", seconds=40))
+    outcome = world.run(timeout="10s")
+    assert outcome.exit_code == 9
+    assert error(outcome) == f"The deploy did not end within 10 s{THREE_OF_FOUR}"
+
+
+def test_in_the_middle_of_the_deletions(world: World) -> None:
+    """Both counts."""
+    world.platform.put_file("site", "old-1", b"")
+    world.platform.put_file("site", "old-2", b"")
+    fail(world, "DELETE", "/files/old-2")
+    assert error(world.run()).endswith("; 4 files were uploaded, 1 of 2 files was deleted")
+    assert error(world.run()).endswith("; nothing was deleted")
+
+
+def test_a_directory_that_changes(world: World) -> None:
+    """Nothing is said twice."""
+
+    at_the_last_upload(world, lambda: (world.folder / "new").write_bytes(b""))
+    outcome = world.run()
+    assert error(outcome).endswith("'new' was added; 4 files were uploaded, nothing was deleted")
+    assert outcome.log.lower().count("nothing was deleted") == 1
+
+
+def test_too_many_deletions_in_the_end(world: World) -> None:
+    """A problem with an input is told with the state as well."""
+
+    at_the_last_upload(world, lambda: world.platform.put_file("site", "theirs", b""))
+    outcome = world.run(max_deletes=0)
+    assert outcome.exit_code == 2
+    assert "would be deleted; 4 files were uploaded, nothing was deleted\n" in outcome.log
+
+
+@pytest.mark.parametrize("path", ["/deploy/lock", "/files$"])
+def test_nothing_was_begun(world: World, path: str) -> None:
+    """Then there is nothing to say about the site."""
+    fail(world, "", path)
+    assert "uploaded" not in error(world.run())
+
+
+def test_nothing_was_to_be_done(world: World) -> None:
+    """Likewise."""
+    world.run()
+    fail(world, "POST", "/finalize")
+    assert "; nothing" not in error(world.run())
+
+
+def test_what_comes_after_the_deploy(world: World) -> None:
+    """The site is what it should be, whatever else failed."""
+    outcome = world.run(health_check="/nothing", health_check_timeout=2)
+    assert outcome.exit_code == 10
+    assert error(outcome).endswith("; the new version is deployed")
