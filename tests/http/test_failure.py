@@ -141,6 +141,13 @@ def test_a_proxy_s_login_is_a_refusal() -> None:
     assert failure.of_error(LOST).status is None
 
 
+def test_without_descriptors_fewer_requests_at_once_may_help() -> None:
+    """That is this machine's own limit; it says which one."""
+    failed = failure.of_error(because(httpx.ConnectError(""), OSError(errno.EMFILE, "")))
+    assert (failed.meaning, failed.throttled, failed.status) == (DOWN, True, None)
+    assert "ulimit -n" in failed.hint
+
+
 def test_each_final_one_says_what_to_do() -> None:
     """Where waiting does not help, nobody is told to wait."""
     hints: list[Any] = [
