@@ -120,8 +120,8 @@ ERRORS: dict[str, tuple[httpx.TransportError, Meaning, bool]] = {
     "silence while sending": (httpx.WriteTimeout(""), DOWN, True),
     "closed": (httpx.RemoteProtocolError("closed"), DOWN, True),
     "too large": (ResponseTooLarge("too large"), FINAL, True),
-    "the proxy wants a login": (httpx.ProxyError("the proxy refused a tunnel (407 Login)"), FINAL, False),
-    "the proxy can't connect": (httpx.ProxyError("the proxy refused a tunnel (503 No)"), DOWN, False),
+    "the proxy wants a login": (httpx.ProxyError("tunnel refused (407 Login)"), FINAL, False),
+    "the proxy can't connect": (httpx.ProxyError("tunnel refused (503 No)"), DOWN, False),
 }
 
 

@@ -61,7 +61,7 @@ _VERSION = (
 PROXY_LOGIN_HINT = "Put user and password into the proxy's URL: http://user:password@host:port."
 _NO_DESCRIPTOR = "Raise the limit on open files (`ulimit -n`), or lower `concurrency`."
 _TOO_LARGE = "Check `api-url`: no response of the platform is that large."
-_NO_SUCH_HOST = "Check the host name in `api-url`, and the name server that this job uses."
+_NO_SUCH_HOST = "Check the host name in `api-url` or of the proxy, and the name server that this job uses."
 
 
 class Meaning(Enum):
