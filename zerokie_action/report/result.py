@@ -49,7 +49,8 @@ class Result:
 
     `None` means not known (yet): the output stays out. `status` is one of the contract's words.
     `planned` holds what a dry run would change, in the same shape as `changes`; `looked` is false when
-    it was not checked whether what was deployed runs; `events` are the lines about outages and retries.
+    it was not checked whether what was deployed runs; `events` are the lines about outages and retries;
+    `final_state` is what a run that failed or was cancelled has left behind, as the end of `error`.
     """
 
     operation: str
@@ -76,6 +77,7 @@ class Result:
     retries_used: int = 0
     error: str = ""
     hint: str = ""
+    final_state: str = ""
 
     @property
     def effect(self) -> Changes | None:
