@@ -7,7 +7,7 @@
     ├── PlatformUnavailable          5   no connection, 5xx or 429 for too long; an answer that makes no sense
     ├── LockHeld                     6   somebody else's lock outlasted `lock-timeout`
     ├── LockLost                     7   our lock was lost in the middle of the deploy
-    ├── DeployFailed                 8   the app failed, says the platform; the directory changed meanwhile
+    ├── DeployFailed                 8   the app failed; the directory or the image was changed meanwhile
     ├── DeployTimedOut               9   `wait-timeout` or `timeout` passed
     ├── HealthCheckFailed           10   the deployed app does not answer as it should
     └── Interrupted            128 + n   a signal: SIGHUP 129, SIGINT 130, SIGQUIT 131, SIGTERM 143
@@ -93,7 +93,7 @@ class LockLost(DeployError):
 
 
 class DeployFailed(DeployError):
-    """The platform reports that the app failed, or the directory changed while it was deployed."""
+    """The app failed, says the platform; or directory or image were changed by somebody else meanwhile."""
 
     exit_code = 8
 

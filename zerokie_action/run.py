@@ -13,7 +13,7 @@ import anyio.to_thread
 import zerokie_action
 from zerokie_action.ci import detect
 from zerokie_action.environment import Environment
-from zerokie_action.errors import ConfigurationError, DeployError, DeployTimedOut, Interrupted, unwrap
+from zerokie_action.errors import ConfigurationError, DeployError, Interrupted, unwrap
 from zerokie_action.http.client import Http
 from zerokie_action.http.retry import RetryBudget
 from zerokie_action.lock.state import StateRecord, default_file, state_files_beside
@@ -22,7 +22,6 @@ from zerokie_action.platform.platform import Platform
 from zerokie_action.report.result import Result
 from zerokie_action.settings import load, load_reports, name_warnings, operation, secrets
 from zerokie_action.shield import Shield
-from zerokie_action.text import human_seconds
 from zerokie_action.validation import skips
 
 if TYPE_CHECKING:
@@ -160,56 +159,53 @@ async def _work(run: _Run, settings: Settings, shield: Shield) -> None:
 
     budget = RetryBudget(settings.retries, tell=tell, redact=ci.redact)
     _announce(settings, ci)
-    with anyio.move_on_after(settings.timeout) as limit:
-        async with Http(run.network, trace=ci.debug if ci.shows("debug") else None) as http:
-            platform = Platform(settings.api_url, settings.api_key.get_secret_value(), http, budget)
-            job = Job(
-                settings=settings,
-                platform=platform,
-                ci=ci,
-                result=result,
-                shield=shield,
-                state=StateRecord(ci.save_state, state_file),
-                session=str(uuid.uuid4()),
-                own_files=(
-                    *run.reports.files.values(),
-                    *settings.key_files,
-                    *state_files_beside(state_file),
-                ),
-            )
-            try:
-                await _operate(job)
-                result.status = "planned" if settings.dry_run else _DONE[settings.operation]
-            finally:
-                budget.tell_counts()
-                result.retries_used = budget.used
-    if limit.cancelled_caught:
-        trouble = f"; {budget.trouble}" if budget.trouble else ""
-        raise DeployTimedOut(
-            f"The {settings.operation} did not end within {human_seconds(settings.timeout)}{trouble}",
-            hint="Raise `timeout`, or find out what is slow with `log-level: debug`.",
+    ends_at = anyio.current_time() + settings.timeout
+    async with Http(run.network, trace=ci.debug if ci.shows("debug") else None) as http:
+        platform = Platform(settings.api_url, settings.api_key.get_secret_value(), http, budget)
+        job = Job(
+            settings=settings,
+            platform=platform,
+            ci=ci,
+            result=result,
+            shield=shield,
+            state=StateRecord(ci.save_state, state_file),
+            session=str(uuid.uuid4()),
+            own_files=(
+                *run.reports.files.values(),
+                *settings.key_files,
+                *state_files_beside(state_file),
+            ),
+            ends_at=ends_at,
         )
+        try:
+            await _operate(job)
+            result.status = "planned" if settings.dry_run else _DONE[settings.operation]
+        finally:
+            budget.tell_counts()
+            result.retries_used = budget.used
 
 
 async def _operate(job: Job) -> None:
     """Each operation is imported where it runs: a restart needs no folder scan."""
     settings = job.settings
-    if settings.operation == "destroy":
-        from zerokie_action.operations.destroy import destroy  # noqa: PLC0415
-
-        await destroy(job)
-    elif settings.operation == "restart":
-        from zerokie_action.operations.restart import restart  # noqa: PLC0415
-
-        await restart(job)
-    elif settings.directory is not None:
-        from zerokie_action.operations.static import deploy_directory  # noqa: PLC0415
-
-        await deploy_directory(job, settings.directory)
-    elif settings.image is not None:
+    if settings.operation == "deploy" and settings.image is not None:
         from zerokie_action.operations.image import deploy_image  # noqa: PLC0415
 
         await deploy_image(job, settings.image)
+        return
+    with job.time_limit():
+        if settings.operation == "destroy":
+            from zerokie_action.operations.destroy import destroy  # noqa: PLC0415
+
+            await destroy(job)
+        elif settings.operation == "restart":
+            from zerokie_action.operations.restart import restart  # noqa: PLC0415
+
+            await restart(job)
+        elif settings.directory is not None:
+            from zerokie_action.operations.static import deploy_directory  # noqa: PLC0415
+
+            await deploy_directory(job, settings.directory)
 
 
 def _announce(settings: Settings, ci: CI) -> None:
@@ -239,5 +235,6 @@ def _conclude(result: Result, error: BaseException | None, signals: Signals) -> 
         result.hint = "This is a defect; please report it. `log-level: debug` shows the traceback."
     else:
         result.exit_code = 0
-    if result.error and result.changes is not None and result.changes.state and not result.flaw:
-        result.error += f"; {result.changes.state}"
+    state = result.final_state or (result.changes.state if result.changes else "")
+    if result.error and state and not result.flaw:
+        result.error = f"{result.error}; {state}"

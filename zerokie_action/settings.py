@@ -179,8 +179,8 @@ class Settings(_Inputs):
     health_check_timeout: Seconds = Field(120.0, description="How long the health check is retried.")
     rollback: bool = Field(
         default=False,
-        description="Container apps: when the wait or the health check fails, deploy the previous image "
-        "again.",
+        description="Container apps: when the wait, the health check or `timeout` fails, deploy the previous "
+        "image again, if that one was running.",
     )
     lock_timeout: Seconds = Field(
         600.0, description="How long to wait for somebody else's deploy lock; `0` fails at once."

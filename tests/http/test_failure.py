@@ -120,8 +120,8 @@ ERRORS: dict[str, tuple[httpx.TransportError, Meaning, bool]] = {
     "silence while sending": (httpx.WriteTimeout(""), DOWN, True),
     "closed": (httpx.RemoteProtocolError("closed"), DOWN, True),
     "too large": (ResponseTooLarge("too large"), FINAL, True),
-    "the proxy wants a login": (httpx.ProxyError("the proxy refused a tunnel (407 Login)"), FINAL, False),
-    "the proxy can't connect": (httpx.ProxyError("the proxy refused a tunnel (503 No)"), DOWN, False),
+    "the proxy wants a login": (httpx.ProxyError("tunnel refused (407 Login)"), FINAL, False),
+    "the proxy can't connect": (httpx.ProxyError("tunnel refused (503 No)"), DOWN, False),
 }
 
 
@@ -139,6 +139,13 @@ def test_a_proxy_s_login_is_a_refusal() -> None:
     error, _, _ = ERRORS["the proxy wants a login"]
     assert failure.of_error(error).status == 407
     assert failure.of_error(LOST).status is None
+
+
+def test_without_descriptors_fewer_requests_at_once_may_help() -> None:
+    """That is this machine's own limit; it says which one."""
+    failed = failure.of_error(because(httpx.ConnectError(""), OSError(errno.EMFILE, "")))
+    assert (failed.meaning, failed.throttled, failed.status) == (DOWN, True, None)
+    assert "ulimit -n" in failed.hint
 
 
 def test_each_final_one_says_what_to_do() -> None:

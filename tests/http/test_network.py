@@ -67,7 +67,15 @@ class TestProxies:
     )
     def test_which_one(self, env: dict[str, str], url: str, expected: str | None) -> None:
         """The scheme's own variable before ALL_PROXY, lower case before upper, NO_PROXY before all."""
-        assert Network(env).proxy_for(url) == expected
+        proxy = Network(env).proxy_for(url)
+        assert (proxy and proxy.url) == expected
+
+    @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
+    def test_its_variable(self, variable: str) -> None:
+        """It is known as it was written."""
+        proxy = Network({variable: "http://p:1", "no_proxy": ""}).proxy_for(API)
+        assert proxy is not None
+        assert proxy.variable == variable
 
     @pytest.mark.parametrize(
         "proxy", ["http://", "http://:80", "http://user:secret@", "http://[::1", "http://p:x"]

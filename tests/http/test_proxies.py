@@ -235,7 +235,44 @@ class TestReasons:
             serve(saying(answer, "hang")) as proxy,
             transport("client", "https://platform.test", {"HTTPS_PROXY": proxy.url}) as carrier,
         ):
-            assert await reason(carrier) == "the proxy refused a tunnel (407 Login)"
+            said = f"tunnel refused (407 Login) through the proxy {proxy.url} (HTTPS_PROXY)"
+            assert await reason(carrier) == said
+
+    @pytest.mark.parametrize(
+        ("base", "variable"),
+        [
+            ("https://platform.test", "https_proxy"),
+            ("https://platform.test", "ALL_PROXY"),
+            ("http://platform.test", "HTTP_PROXY"),
+        ],
+    )
+    @pytest.mark.parametrize("kind", KINDS)
+    async def test_the_proxy_is_not_there(self, kind: str, base: str, variable: str, refused: int) -> None:
+        """It is named with the variable that it came from, and without its password."""
+        env = {variable: f"http://user:pass-word@127.0.0.1:{refused}"}
+        async with transport(kind, base, env) as carrier:
+            said = f"connection refused through the proxy http://127.0.0.1:{refused} ({variable})"
+            assert await reason(carrier) == said
+
+    async def test_a_tunnel_breaks(self) -> None:
+        """What comes to an end before the origin was reached is about the proxy as well."""
+        async with (
+            serve(saying(b"", "close")) as proxy,
+            transport("transport", "https://platform.test", {"HTTPS_PROXY": proxy.url}) as carrier,
+        ):
+            assert (await reason(carrier)).endswith(f" through the proxy {proxy.url} (HTTPS_PROXY)")
+
+    async def test_the_origin_goes_away(self) -> None:
+        """A request that has reached the other side says nothing about the proxy."""
+
+        async def hang_up(peer: Peer) -> None:
+            await peer.request()
+
+        async with (
+            serve(hang_up) as proxy,
+            transport("transport", "http://platform.test", {"HTTP_PROXY": proxy.url}) as carrier,
+        ):
+            assert "proxy" not in await reason(carrier)
 
     @pytest.mark.parametrize("more", [b"\x16\x03\x03", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"])
     async def test_the_proxy_speaks_before_the_origin(

@@ -162,7 +162,7 @@ class TestWhatIsRepeated:
 
     async def test_a_proxy_that_wants_a_login(self) -> None:
         """It is a refusal, and no reason to wait."""
-        script = Script(httpx.ProxyError("the proxy refused a tunnel (407 Login)"))
+        script = Script(httpx.ProxyError("tunnel refused (407 Login)"))
         with pytest.raises(RequestRejected, match="407 Login") as caught:
             await send(script)
         assert (caught.value.status, len(script.attempts)) == (407, 1)

@@ -19,6 +19,7 @@ LOOK = r"/v1/apps/web$"
 def running_web(world: World, image: str = OLD) -> None:
     """The app runs `image`, since long."""
     world.platform.apps.create_container("web", image=image, port=80)
+    world.platform.apps.set_status("web", "running")
     world.loop.jump(60)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.operations.containers import NEW, OLD, deploy, running_web
+from tests.operations.containers import NEW, OLD, deploy, lines, running_web
 from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
@@ -121,15 +121,45 @@ def test_an_app_that_tells_nothing(world: World) -> None:
     assert deploy(world).exit_code == 0
 
 
-def test_inputs_that_only_count_at_creation(world: World) -> None:
-    """A warning names those that were given, for an app that exists."""
-    outcome = deploy(world, NEW, **MACHINE)
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_inputs_that_only_count_at_creation(world: World, *, dry_run: bool) -> None:
+    """One warning has both values of those that differ; a line names `env`, which the API does not show."""
+    outcome = deploy(world, NEW, dry_run=dry_run, **MACHINE)
     assert outcome.exit_code == 0
     (warning,) = outcome.outputs["warnings"]
     assert warning == (
-        "`port`, `cpu`, `memory`, `env` have no effect: used only when a container app is created; "
-        "the API can't change it later"
+        "`port` 8080 (the app has 80), `cpu` 512 (the app has 256), `memory` 1024 (the app has 512) have no "
+        "effect: used only when a container app is created; the API can't change it later"
     )
+    assert (
+        "`env` has no effect: used only when a container app is created; the API does not show what this app "
+        "has" in lines(outcome)
+    )
+
+
+def test_inputs_that_are_what_the_app_has(world: World) -> None:
+    """Nothing is said of them: a pipeline passes them on every deploy."""
+    outcome = deploy(world, NEW, port=80, cpu=256, memory=512)
+    assert outcome.exit_code == 0
+    assert outcome.outputs["warnings"] == []
+    assert "no effect" not in outcome.log
+
+
+def test_one_that_differs(world: World) -> None:
+    outcome = deploy(world, NEW, port=80, cpu=256, memory=1024)
+    (warning,) = outcome.outputs["warnings"]
+    assert warning.startswith("`memory` 1024 (the app has 512) has no effect: ")
+
+
+@pytest.mark.parametrize("port", ["null", '"web"', "[]"])
+def test_what_the_platform_does_not_tell(world: World, port: str) -> None:
+    """Nobody can say whether it differs."""
+    body = f'{{"name": "web", "image": "{OLD}", "status": "running", "port": {port}}}'.encode()
+    world.platform.faults.add(Fault(Kind.STATUS, "GET", "/v1/apps/web$", status=200, body=body))
+    outcome = deploy(world, port=8080)
+    assert outcome.exit_code == 0
+    assert outcome.outputs["warnings"] == []
+    assert "`port` has no effect: used only when a container app is created; the API does not" in outcome.log
 
 
 @pytest.mark.parametrize("app", ["site", "new"])

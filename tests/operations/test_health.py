@@ -75,7 +75,7 @@ class TestContainers:
         assert outcome.exit_code == 10
         assert outcome.seconds == pytest.approx(46)
         said = 'http://platform/_apps/web/h is not healthy after 45 s: answered 503 ("no database")'
-        assert error(outcome) == said
+        assert error(outcome) == f"{said}; 'web' was left with 'nginx:2'"
         assert outcome.outputs["hint"] == HINT
         assert outcome.outputs["status"] == "failed"
         assert outcome.outputs["deploy_id"]
@@ -111,7 +111,7 @@ class TestContainers:
         world.platform.faults.add(fault)
         outcome = deploy(world, health_check="/", health_check_timeout="60s")
         assert outcome.exit_code == 10
-        assert error(outcome).endswith(f": {words}")
+        assert f": {words}; " in error(outcome)
         assert outcome.seconds < 63
 
     def test_the_app_asks_for_time(self, world: World) -> None:
@@ -202,7 +202,8 @@ class TestContainers:
             world, health_check="http://user:pass-word@127.0.0.1:9/h?token=hush", health_check_timeout=2
         )
         assert outcome.exit_code == 10
-        assert outcome.outputs["error"] == "http://127.0.0.1:9/h is not healthy after 2 s: connection refused"
+        said = "http://127.0.0.1:9/h is not healthy after 2 s: connection refused"
+        assert outcome.outputs["error"] == f"{said}; 'web' was left with 'nginx:2'"
         assert "hush" not in outcome.log
         assert "pass-word" not in outcome.log
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.operations.containers import OLD, lines, running_web, takes
+from tests.operations.containers import OLD, lines, running_web, takes, tell
 from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
@@ -46,6 +46,24 @@ def test_it_is_checked_as_well(world: World) -> None:
     assert outcome.exit_code == 10
     assert outcome.outputs["status"] == "failed"
     assert sum(record.method == "POST" for record in outcome.requests) == 1
+
+
+def test_a_signal_while_it_restarts(world: World) -> None:
+    """The log says what is left."""
+    takes(world, 100)
+    tell(world, after=20)
+    outcome = restart(world)
+    assert outcome.exit_code == 143
+    assert outcome.outputs["error"] == "Cancelled by SIGTERM; 'web' was left with 'nginx:1'"
+
+
+def test_somebody_elses_deploy(world: World) -> None:
+    """It is seen at once."""
+    takes(world, 60)
+    world.loop.call_later(5, lambda: world.platform.apps.deploy("web", image="nginx:9", private=False))
+    outcome = restart(world)
+    assert outcome.exit_code == 8
+    assert outcome.seconds < 10
 
 
 def test_without_waiting(world: World) -> None:

@@ -31,7 +31,7 @@ def test_until_it_runs(world: World) -> None:
     assert 60 <= outcome.seconds < 70
     assert lines(outcome) == [
         "Deploying 'nginx:2' (was 'nginx:1')",
-        "Still waiting for 'web' to run; its last status was 'deploying' with image 'nginx:2'",
+        "Still waiting for 'web' to run; its last status was 'deploying'",
         "'web' runs 'nginx:2' after 1 m 01 s",
         "http://platform/_apps/web is live after 1 m 01 s",
     ]
@@ -43,7 +43,9 @@ def test_a_failure_word_fails_at_once(world: World) -> None:
     outcome = deploy(world)
     assert outcome.exit_code == 8
     assert outcome.seconds == 0
-    assert outcome.outputs["error"] == "The platform reports that 'web' is 'CRASHED': \"exit code 137\""
+    assert outcome.outputs["error"] == (
+        "The platform reports that 'web' is 'CRASHED': \"exit code 137\"; 'web' was left with 'nginx:2'"
+    )
     assert outcome.outputs["hint"] == "Look at the app's own log on the platform."
     assert outcome.outputs["status"] == "failed"
 
@@ -62,8 +64,8 @@ def test_any_other_word_means_not_yet(world: World, word: str) -> None:
     outcome = deploy(world, wait_timeout="20s")
     assert outcome.exit_code == 9
     assert outcome.seconds == pytest.approx(20)
-    said = f"'web' does not run 'nginx:2' after 20 s; its last status was {word!r} with image 'nginx:2'"
-    assert outcome.outputs["error"] == said
+    said = f"'web' does not run 'nginx:2' after 20 s; its last status was {word!r}"
+    assert outcome.outputs["error"] == f"{said}; 'web' was left with 'nginx:2'"
     assert outcome.outputs["hint"].startswith("Look at the app's own log on the platform, or raise")
 
 
@@ -82,19 +84,36 @@ def test_the_platform_keeps_the_old_image(world: World) -> None:
     world.platform.faults.add(says(image=OLD, status="running", times=None))
     outcome = deploy(world, wait_timeout=30)
     assert outcome.exit_code == 9
-    assert outcome.outputs["error"].endswith("its last status was 'running' with image 'nginx:1'")
+    said = "its last status was 'running' with image 'nginx:1'; 'web' was left with 'nginx:1'"
+    assert outcome.outputs["error"].endswith(said)
     assert outcome.outputs["hint"].startswith("The platform kept the image from before, or went back to it")
 
 
-def test_another_deploy_comes_in_between(world: World) -> None:
-    """What somebody else deployed is not ours, however well it runs."""
-    takes(world, 5)
-    world.loop.call_later(2, lambda: world.platform.apps.deploy("web", image="nginx:9", private=False))
-    outcome = deploy(world, wait_timeout=30)
-    assert outcome.exit_code == 9
-    assert (
-        outcome.outputs["hint"] == "Another deploy seems to have come in between: the app has 'nginx:9' now."
-    )
+@pytest.mark.parametrize("rollback", [False, True])
+def test_another_deploy_comes_in_between(world: World, *, rollback: bool) -> None:
+    """What somebody else deployed is not ours, however well it runs: said at once, and left alone."""
+    takes(world, 60)
+    world.loop.call_later(40, lambda: world.platform.apps.deploy("web", image="nginx:9", private=False))
+    outcome = deploy(world, rollback=rollback)
+    assert outcome.exit_code == 8
+    assert 40 <= outcome.seconds <= 50
+    assert outcome.outputs["status"] == "failed"
+    assert sum(record.method == "POST" for record in outcome.requests) == 1
+    assert lines(outcome) == [
+        "Deploying 'nginx:2' (was 'nginx:1')",
+        "Still waiting for 'web' to run; its last status was 'deploying'",
+        "Error: Somebody else has deployed to 'web' meanwhile; 'web' was left with 'nginx:9'",
+        "  Run this deploy again if it is to win; let the CI run an app's deploys one after another.",
+    ]
+
+
+def test_another_deploy_while_the_app_is_created(world: World) -> None:
+    """There is no previous image that could be shown as well."""
+    takes(world, 60)
+    world.loop.call_later(5, lambda: world.platform.apps.deploy("new", image="nginx:9", private=False))
+    outcome = world.run(app="new", image=NEW, create=True)
+    assert outcome.exit_code == 8
+    assert outcome.seconds < 10
 
 
 class TestTheSameImageAgain:
@@ -169,9 +188,7 @@ def test_a_platform_that_stops_answering(world: World, kind: Kind) -> None:
     outcome = deploy(world, wait_timeout="5m")
     assert outcome.exit_code == 9
     assert outcome.seconds == pytest.approx(300)
-    said = (
-        "'web' does not run 'nginx:2' after 5 m 00 s; its last status was 'deploying' with image 'nginx:2', "
-    )
+    said = "'web' does not run 'nginx:2' after 5 m 00 s; its last status was 'deploying', "
     assert outcome.outputs["error"].startswith(said + "and the platform has not answered for 4 m 5")
     assert outcome.outputs["status"] == "failed"
 
@@ -191,7 +208,8 @@ def test_a_platform_that_never_answered(world: World) -> None:
     world.platform.faults.add(Fault(Kind.HANG, "GET", LOOK, skip=1, times=None))
     outcome = deploy(world, wait_timeout="20s")
     said = "the platform has not answered for 20 s (it takes too long)"
-    assert outcome.outputs["error"] == f"'web' does not run 'nginx:2' after 20 s; {said}"
+    left = "'web' was left with 'nginx:2'"
+    assert outcome.outputs["error"] == f"'web' does not run 'nginx:2' after 20 s; {said}; {left}"
 
 
 def test_a_key_that_stops_working(world: World) -> None:
@@ -218,7 +236,7 @@ def test_the_run_ends_before_the_wait(world: World) -> None:
     takes(world, 1000)
     outcome = deploy(world, timeout="10s")
     assert outcome.exit_code == 9
-    assert outcome.outputs["error"] == "The deploy did not end within 10 s"
+    assert outcome.outputs["error"] == "The deploy did not end within 10 s; 'web' was left with 'nginx:2'"
     assert outcome.seconds == pytest.approx(10)
 
 
@@ -253,6 +271,7 @@ def test_another_deploy_lasts_too_long(world: World) -> None:
     outcome = deploy(world, lock_timeout="30s")
     assert outcome.exit_code == 6
     assert outcome.outputs["lock_wait_seconds"] == 30
+    assert outcome.outputs["error"].endswith("; 'web' was left with 'nginx:1'")
     assert world.platform.apps.get("web").image == OLD
 
 

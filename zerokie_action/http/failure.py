@@ -18,7 +18,7 @@ import re
 import socket
 import ssl
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from enum import Enum, auto
@@ -61,7 +61,7 @@ _VERSION = (
 PROXY_LOGIN_HINT = "Put user and password into the proxy's URL: http://user:password@host:port."
 _NO_DESCRIPTOR = "Raise the limit on open files (`ulimit -n`), or lower `concurrency`."
 _TOO_LARGE = "Check `api-url`: no response of the platform is that large."
-_NO_SUCH_HOST = "Check the host name in `api-url`, and the name server that this job uses."
+_NO_SUCH_HOST = "Check the host name in `api-url` or of the proxy, and the name server that this job uses."
 
 
 class Meaning(Enum):
@@ -100,34 +100,24 @@ class Failure:
     status: int | None = None
 
 
-def of_error(error: httpx.TransportError) -> Failure:
+def of_error(error: httpx.TransportError) -> Failure:  # noqa: PLR0911 - one for each cause
     """What it means that there was no response."""
-    meaning, hint = _meaning(error)
-    return Failure(
-        meaning,
-        str(error),
-        may_have_been_sent(error),
-        throttled=isinstance(error, httpx.ConnectTimeout) or hint == _NO_DESCRIPTOR,
-        hint=hint,
-        status=PROXY_LOGIN if hint is PROXY_LOGIN_HINT else None,
-    )
-
-
-def _meaning(error: httpx.TransportError) -> tuple[Meaning, str]:  # noqa: PLR0911 - one for each cause
+    is_slow = isinstance(error, httpx.ConnectTimeout)
+    down = Failure(Meaning.DOWN, str(error), may_have_been_sent(error), throttled=is_slow)
     if isinstance(error, ResponseTooLarge):
-        return Meaning.FINAL, _TOO_LARGE
+        return replace(down, meaning=Meaning.FINAL, hint=_TOO_LARGE)
     if isinstance(error, httpx.ProxyError) and f"({PROXY_LOGIN}" in str(error):
-        return Meaning.FINAL, PROXY_LOGIN_HINT
+        return replace(down, meaning=Meaning.FINAL, hint=PROXY_LOGIN_HINT, status=PROXY_LOGIN)
     for cause in causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return Meaning.FINAL, _CERTIFICATE
+            return replace(down, meaning=Meaning.FINAL, hint=_CERTIFICATE)
         if isinstance(cause, ssl.SSLError) and cause.reason in _TLS_VERSION:
-            return Meaning.FINAL, _VERSION
+            return replace(down, meaning=Meaning.FINAL, hint=_VERSION)
         if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME:
-            return Meaning.NONSENSE, _NO_SUCH_HOST
+            return replace(down, meaning=Meaning.NONSENSE, hint=_NO_SUCH_HOST)
         if ran_out(cause):
-            return Meaning.DOWN, _NO_DESCRIPTOR
-    return Meaning.DOWN, TRY_LATER
+            return replace(down, throttled=True, hint=_NO_DESCRIPTOR)
+    return down
 
 
 def of_response(response: httpx.Response, words: str) -> Failure | None:

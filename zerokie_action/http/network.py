@@ -7,7 +7,7 @@ import ssl
 import threading
 from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 import anyio.to_thread
@@ -19,6 +19,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _CA_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+
+class Proxy(NamedTuple):
+    """An HTTP proxy.
+
+    Attributes:
+        url: may hold a password.
+        variable: of the environment, which names it.
+    """
+
+    url: str
+    variable: str
 
 
 class Network:
@@ -33,15 +45,14 @@ class Network:
         self._env = env
         self._ssl_context: ssl.SSLContext | None = None
         self._building = threading.Lock()
-        by_case = sorted(env.items(), key=lambda item: item[0].islower())
-        self._proxies = {
-            name.lower().removesuffix("_proxy"): value
-            for name, value in by_case
-            if name.lower().endswith("_proxy")
+        by_case = sorted(env, key=str.islower)
+        self._variables = {
+            name.lower().removesuffix("_proxy"): name for name in by_case if name.lower().endswith("_proxy")
         }
+        self._proxies = {kind: env[name] for kind, name in self._variables.items()}
 
-    def proxy_for(self, url: str) -> str | None:
-        """The proxy's URL for a URL, None for a direct connection.
+    def proxy_for(self, url: str) -> Proxy | None:
+        """The proxy for a URL, None for a direct connection.
 
         Raises:
             ConfigurationError: when the proxy is not an HTTP proxy, or its URL is wrong.
@@ -51,7 +62,7 @@ class Network:
         proxy = self._proxies.get(kind)
         if not proxy or self._bypasses(parts.netloc.rpartition("@")[2]):
             return None
-        return _checked(proxy if "://" in proxy else f"http://{proxy}", f"{kind.upper()}_PROXY")
+        return _checked(Proxy(proxy if "://" in proxy else f"http://{proxy}", self._variables[kind]))
 
     def _bypasses(self, host: str) -> bool:
         """Whether a host, with its port if the URL has one, is reached directly.
@@ -122,10 +133,11 @@ class Network:
         return ssl.create_default_context(cafile=certifi.where())
 
 
-def _checked(proxy: str, variable: str) -> str:
-    """The URL of an HTTP proxy. It may hold a password, so no error quotes it."""
+def _checked(proxy: Proxy) -> Proxy:
+    """The proxy, if it is one. Its URL may hold a password, so no error quotes it."""
+    variable = proxy.variable
     try:
-        parts = urlsplit(proxy)
+        parts = urlsplit(proxy.url)
         usable = bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False

@@ -91,8 +91,10 @@ class Transport(httpx.AsyncBaseTransport):
     ) -> httpx.Response:
         try:
             response, body = await connection.send(request, url)
-        except BaseException:
+        except BaseException as error:
             await connection.close()
+            if connection.proxy and isinstance(error, httpx.TransportError) and not may_have_been_sent(error):
+                raise type(error)(f"{error} through {connection.proxy}", request=request) from error
             raise
         if connection.is_idle:
             connection.is_new = False
@@ -126,7 +128,7 @@ class Transport(httpx.AsyncBaseTransport):
             return _Connection(
                 httpcore.AsyncHTTPConnection(origin, ssl_context=context, network_backend=backend), traffic
             )
-        where = httpx.Proxy(proxy)
+        where = httpx.Proxy(proxy.url)
         pool = httpcore.AsyncHTTPProxy(
             _core_url(where.url),
             proxy_auth=where.raw_auth,
@@ -135,7 +137,9 @@ class Transport(httpx.AsyncBaseTransport):
             network_backend=backend,
         )
         connection = pool.create_connection(origin)
-        return (_Tunnel if context else _Connection)(connection, traffic)
+        # httpx has taken user and password out of the URL.
+        name = f"the proxy {where.url} ({proxy.variable})"
+        return (_Tunnel if context else _Connection)(connection, traffic, name)
 
 
 def _core_url(url: httpx.URL) -> httpcore.URL:
@@ -150,10 +154,13 @@ def _core_url(url: httpx.URL) -> httpcore.URL:
 
 
 class _Connection:
-    """A connection of httpcore's, and what moves on it."""
+    """A connection of httpcore's, what moves on it, and the proxy that it goes through; empty without one."""
 
-    def __init__(self, connection: httpcore.AsyncConnectionInterface, traffic: Traffic) -> None:
+    def __init__(
+        self, connection: httpcore.AsyncConnectionInterface, traffic: Traffic, proxy: str = ""
+    ) -> None:
         self.is_new = True
+        self.proxy = proxy
         self._connection = connection
         self._traffic = traffic
 
@@ -252,5 +259,5 @@ def _words(error: Exception, request: httpx.Request) -> str:
         case httpcore.ReadTimeout() | httpcore.WriteTimeout():
             return f"no answer within {human_seconds(timeouts['read'])}"
         case httpcore.ProxyError():
-            return f"the proxy refused a tunnel ({error})"
+            return f"tunnel refused ({error})"
     return ""

@@ -9,7 +9,7 @@ from zerokie_action.environment import input_name
 from zerokie_action.errors import ConfigurationError, DeployError, RequestRejected
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable
+    from collections.abc import Awaitable, Iterable, Iterator, Sequence
 
     from zerokie_action.operations.job import Job
     from zerokie_action.platform.models import App
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _ONLY_AT_CREATION = ("port", "cpu", "memory", "env")
 _ONLY_FOR_DEPLOYS = (*_ONLY_AT_CREATION, "domains", "remove_domains")
 _NOT_FOR_DESTROY = ("registry_server",)
+_AT_CREATION = "used only when a container app is created"
 
 
 async def look_up(job: Job, kind: str) -> App | None:
@@ -37,7 +38,7 @@ async def look_up(job: Job, kind: str) -> App | None:
             status=409,
             hint="Run the deploy again.",
         )
-    _warn_of_inert_inputs(job, kind, exists=app is not None)
+    _tell_of_inert_inputs(job, kind, app)
     return app
 
 
@@ -99,15 +100,41 @@ def warn_of_inputs_for_deploys(job: Job) -> None:
     _warn(job, unused, f"`operation: {operation}` does not use such inputs")
 
 
-def _warn_of_inert_inputs(job: Job, kind: str, *, exists: bool) -> None:
+def _tell_of_inert_inputs(job: Job, kind: str, app: App | None) -> None:
     """Say which inputs can't have an effect, because the app exists or is static."""
-    if kind == "static" or exists:
-        why = "this app is static" if kind == "static" else "the API can't change it later"
-        _warn(job, _ONLY_AT_CREATION, f"used only when a container app is created; {why}")
+    if kind == "static":
+        _warn(job, _ONLY_AT_CREATION, f"{_AT_CREATION}; this app is static")
+    elif app is not None:
+        _compare_with_inputs(job, app)
+
+
+def _compare_with_inputs(job: Job, app: App) -> None:
+    """Warn of inputs that the app differs from. What the API does not show is no reason for a warning."""
+    different, unknown = [], []
+    for name, value in _given(job, _ONLY_AT_CREATION):
+        actual = getattr(app, name, None)
+        if actual is None:
+            unknown.append(f"`{name}`")
+        elif actual != value:
+            different.append(f"`{name}` {value} (the app has {actual})")
+    if different:
+        job.warn(_no_effect(different, f"{_AT_CREATION}; the API can't change it later"))
+    if unknown:
+        job.ci.info(_no_effect(unknown, f"{_AT_CREATION}; the API does not show what this app has"))
 
 
 def _warn(job: Job, names: Iterable[str], why: str) -> None:
-    given = [f"`{input_name(name)}`" for name in names if getattr(job.settings, name)]
-    if given:
-        have = "has" if len(given) == 1 else "have"
-        job.warn(f"{', '.join(given)} {have} no effect: {why}")
+    if given := [f"`{input_name(name)}`" for name, _ in _given(job, names)]:
+        job.warn(_no_effect(given, why))
+
+
+def _given(job: Job, names: Iterable[str]) -> Iterator[tuple[str, object]]:
+    """Yield those of the inputs that are set, with their values."""
+    for name in names:
+        if value := getattr(job.settings, name):
+            yield name, value
+
+
+def _no_effect(inputs: Sequence[str], why: str) -> str:
+    have = "has" if len(inputs) == 1 else "have"
+    return f"{', '.join(inputs)} {have} no effect: {why}"

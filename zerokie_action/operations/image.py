@@ -8,7 +8,7 @@ from zerokie_action.errors import DeployFailed, DeployTimedOut, HealthCheckFaile
 from zerokie_action.operations import apps
 from zerokie_action.operations.health import preview_health_check
 from zerokie_action.operations.rollback import roll_back
-from zerokie_action.operations.rollout import Rollout, registry, request_deploy
+from zerokie_action.operations.rollout import Rollout, registry, request_deploy, telling_what_is_left
 from zerokie_action.operations.wait import watch
 
 if TYPE_CHECKING:
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 async def deploy_image(job: Job, image: str) -> None:
-    """Make the container app run the image."""
+    """Make the container app run the image. `timeout` is for all but the rollback."""
     job.result.kind = "container"
     job.result.image = image
     job.result.created = False
-    with job.phase("Look up"):
+    with job.time_limit(), job.phase("Look up"):
         before = await apps.look_up(job, "container")
     if before is not None:
         job.result.previous_image = before.image
@@ -29,40 +29,48 @@ async def deploy_image(job: Job, image: str) -> None:
     if job.settings.dry_run:
         _preview(job, image, before)
         return
+    rollout = Rollout(image, before)
+    try:
+        with job.time_limit():
+            async with telling_what_is_left(job, rollout):
+                await _roll_out(job, rollout)
+    except (DeployFailed, DeployTimedOut, HealthCheckFailed) as failure:
+        if job.settings.rollback and not rollout.is_replaced:
+            await roll_back(job, rollout, failure)
+        raise
+
+
+async def _roll_out(job: Job, rollout: Rollout) -> None:
+    """Deploy the image, and watch it come up."""
     with job.phase("Deploy"):
-        rollout = await (_create(job, image) if before is None else _replace(job, before, image))
+        if rollout.before is None:
+            await _create(job, rollout)
+        else:
+            await _replace(job, rollout, rollout.before)
     # The endpoint returns no deploy ID: the run's own session names this deploy.
     job.result.deploy_id = job.session
-    try:
-        await watch(job, rollout)
-    except (DeployFailed, DeployTimedOut, HealthCheckFailed) as failure:
-        if not job.settings.rollback:
-            raise
-        await roll_back(job, rollout, failure)
+    await watch(job, rollout)
 
 
-async def _replace(job: Job, before: App, image: str) -> Rollout:
-    rollout = await request_deploy(job, before, image)
-    if rollout.before is not None:
-        job.result.previous_image = rollout.before.image
-    job.ci.info(f"Deploying {image!r} (was {job.result.previous_image!r})")
-    return rollout
+async def _replace(job: Job, rollout: Rollout, before: App) -> None:
+    await request_deploy(job, rollout, before)
+    job.result.previous_image = rollout.previous
+    job.ci.info(f"Deploying {rollout.image!r} (was {rollout.previous!r})")
 
 
-async def _create(job: Job, image: str) -> Rollout:
+async def _create(job: Job, rollout: Rollout) -> None:
     settings = job.settings
     request = job.client.create_container(
         job.app,
-        image,
+        rollout.image,
         port=settings.port,
         cpu=settings.cpu,
         memory=settings.memory,
         env=settings.env,
         registry=registry(job),
     )
-    app = await apps.create(job, request)
-    job.ci.info(f"Created container app {job.app!r} with {image!r}")
-    return Rollout(image, None, app)
+    rollout.accepted = rollout.seen = await apps.create(job, request)
+    job.ci.info(f"Created container app {job.app!r} with {rollout.image!r}")
 
 
 def _preview(job: Job, image: str, before: App | None) -> None:

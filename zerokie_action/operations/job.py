@@ -9,7 +9,9 @@ from urllib.parse import quote
 
 import anyio
 
+from zerokie_action.errors import DeployTimedOut
 from zerokie_action.platform.pages import read_public
+from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +35,7 @@ class Job:
     Attributes:
         session: this run's deploy session ID, a random UUID.
         own_files: files that this run writes; they are never deployed.
+        ends_at: when `timeout` has passed, by the event loop's time.
     """
 
     settings: Settings
@@ -43,6 +46,7 @@ class Job:
     state: LockState
     session: str
     own_files: tuple[Path, ...]
+    ends_at: float
 
     @property
     def client(self) -> Client:
@@ -69,6 +73,23 @@ class Job:
         """What a dry run does not do, in the log and in the reports."""
         self.ci.info(f"Plan: {text}")
         self.result.notes.append(f"Dry run: {text}.")
+
+    @contextmanager
+    def time_limit(self) -> Iterator[None]:
+        """Give up the block when `timeout` has passed.
+
+        Raises:
+            DeployTimedOut: then.
+        """
+        with anyio.CancelScope(deadline=self.ends_at) as limit:
+            yield
+        if limit.cancelled_caught:
+            trouble = f"; {self.platform.trouble}" if self.platform.trouble else ""
+            taken = human_seconds(self.settings.timeout)
+            raise DeployTimedOut(
+                f"The {self.settings.operation} did not end within {taken}{trouble}",
+                hint="Raise `timeout`, or find out what is slow with `log-level: debug`.",
+            )
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from zerokie_action.operations import apps
 from zerokie_action.operations.health import preview_health_check
-from zerokie_action.operations.rollout import request_deploy
+from zerokie_action.operations.rollout import Rollout, request_deploy, telling_what_is_left
 from zerokie_action.operations.wait import watch
 
 if TYPE_CHECKING:
@@ -26,9 +26,11 @@ async def restart(job: Job) -> None:
         job.plan(f"would restart {before.image!r}")
         preview_health_check(job)
         return
-    with job.phase("Restart"):
-        rollout = await request_deploy(job, before, None)
-    job.result.deploy_id = job.session
-    job.result.image = rollout.image
-    job.ci.info(f"Restarting {rollout.image!r}")
-    await watch(job, rollout)
+    rollout = Rollout(None, before)
+    async with telling_what_is_left(job, rollout):
+        with job.phase("Restart"):
+            await request_deploy(job, rollout, before)
+        job.result.deploy_id = job.session
+        job.result.image = rollout.image
+        job.ci.info(f"Restarting {rollout.image!r}")
+        await watch(job, rollout)

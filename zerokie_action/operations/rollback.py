@@ -2,71 +2,85 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn, TypeAlias
+from typing import TYPE_CHECKING
 
+import anyio
 from anyio import get_cancelled_exc_class
 
 from zerokie_action.errors import DeployError
-from zerokie_action.operations.rollout import request_deploy
-from zerokie_action.operations.wait import until_running
+from zerokie_action.operations.rollout import (
+    Rollout,
+    request_deploy,
+    require_not_replaced,
+    telling_what_is_left,
+    what_is_left,
+)
+from zerokie_action.operations.wait import RUNNING, until_running
 
 if TYPE_CHECKING:
-    from zerokie_action.errors import DeployFailed, DeployTimedOut, HealthCheckFailed
     from zerokie_action.operations.job import Job
-    from zerokie_action.operations.rollout import Rollout
     from zerokie_action.platform.models import App
 
-    Failure: TypeAlias = DeployFailed | DeployTimedOut | HealthCheckFailed
+_OWN_TIME = 60.0
+"""Seconds that a rollback has at least, even if `timeout` has passed."""
 
 
-async def roll_back(job: Job, rollout: Rollout, failure: Failure) -> NoReturn:
-    """Deploy the previous image again, wait until it runs, and raise the failure with what came of that.
+async def roll_back(job: Job, rollout: Rollout, failure: DeployError) -> None:
+    """Deploy the previous image again and wait until it runs. The result says what came of that.
 
     The health check is not repeated: it may fail for reasons that the image has nothing to do with.
     """
-    previous = rollout.before.image if rollout.before else ""
-    if reason := _nothing_to_go_back_to(rollout, previous):
-        raise _with(failure, f"not rolled back: {reason}") from failure
+    result, previous = job.result, rollout.previous
+    if reason := _nothing_to_go_back_to(rollout):
+        result.final_state = f"not rolled back: {reason}; {result.final_state}"
+        return
     job.ci.info(f"{failure}; rolling back to {previous!r}")
+    left = job.ends_at - anyio.current_time()
     try:
-        await _deploy_again(job, rollout, previous)
+        with anyio.fail_after(max(left, _OWN_TIME)):
+            outcome = await _deploy_again(job, rollout)
     except get_cancelled_exc_class():
-        job.warn(
-            f"The rollback to {previous!r} was cut short; whether it took place is not known ({failure})"
-        )
+        result.final_state = f"the rollback to {previous!r} was cut short; {result.final_state}"
         raise
+    except TimeoutError:
+        outcome = f"the rollback to {previous!r} did not end in time; {result.final_state}"
     except DeployError as error:
-        raise _with(failure, f"the rollback to {previous!r} failed as well: {error}", error.hint) from error
-    job.result.status = "rolled-back"
-    raise _with(failure, f"rolled back: {job.app!r} runs {previous!r} again") from failure
+        outcome = f"the rollback to {previous!r} failed as well: {error}; {result.final_state}"
+        failure.hint = " ".join(dict.fromkeys(filter(None, (failure.hint, error.hint))))
+    result.final_state = outcome
 
 
-def _nothing_to_go_back_to(rollout: Rollout, previous: str) -> str:
+def _nothing_to_go_back_to(rollout: Rollout) -> str:
     """Why not, or empty."""
     if rollout.before is None:
         return "this was the app's first deploy, there is no previous image"
+    previous = rollout.previous
     if not previous:
         return "the platform did not say which image ran before"
     if previous == rollout.image:
         return (
             f"the previous image has the same name, {previous!r}; deploy images under unique tags to go back"
         )
+    if rollout.before.status.lower() != RUNNING:
+        return f"the previous image, {previous!r}, was not running (its status was {rollout.before.status!r})"
     return ""
 
 
-async def _deploy_again(job: Job, rollout: Rollout, previous: str) -> None:
-    def refuse_to_replace_others(now: App) -> None:
-        if now.image and now.image != previous and not rollout.is_ours(now.image):
-            raise DeployError(f"somebody else has deployed {now.image!r} meanwhile, and that is left alone")
+async def _deploy_again(job: Job, rollout: Rollout) -> str:
+    """What came of it."""
 
-    with job.phase("Roll back"):
-        now = await job.client.get_app(job.app)
-        back = await request_deploy(job, now, previous, check=refuse_to_replace_others)
-    await until_running(job, back)
+    def leave_others_alone(now: App) -> None:
+        rollout.seen = now
+        require_not_replaced(job, rollout)
 
-
-def _with(failure: Failure, outcome: str, hint: str = "") -> Failure:
-    """The same kind of failure, and so the same exit code, that also tells the outcome."""
-    return type(failure)(
-        f"{failure}; {outcome}", hint=" ".join(dict.fromkeys(filter(None, (failure.hint, hint))))
-    )
+    back = Rollout(rollout.previous, rollout.seen)
+    async with telling_what_is_left(job, back):
+        with job.phase("Roll back"):
+            now = back.before = back.seen = await job.client.get_app(job.app)
+            leave_others_alone(now)
+            if rollout.accepted is None and not rollout.is_ours(now.image):
+                return f"not rolled back: {rollout.image!r} was not deployed; {what_is_left(job, back)}"
+            await request_deploy(job, back, now, check=leave_others_alone)
+        await until_running(job, back)
+    job.result.status = "rolled-back"
+    return f"rolled back: {job.app!r} runs {rollout.previous!r} again"

@@ -9,6 +9,7 @@ import anyio
 from zerokie_action.errors import DeployFailed, DeployTimedOut, PlatformUnavailable
 from zerokie_action.operations.health import check_health
 from zerokie_action.operations.pauses import LONGEST_PAUSE, News, pauses
+from zerokie_action.operations.rollout import require_not_replaced
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ async def until_running(job: Job, rollout: Rollout) -> None:
     and goes on without us.
 
     Raises:
-        DeployFailed: when the platform says that it failed.
+        DeployFailed: when the platform says that it failed, or somebody else has deployed.
         DeployTimedOut: when `wait-timeout` has passed.
     """
     began = anyio.current_time()
@@ -59,6 +60,7 @@ async def until_running(job: Job, rollout: Rollout) -> None:
     with job.phase("Wait"), anyio.move_on_after(job.settings.wait_timeout):
         for pause in pauses():
             app = await _look(job, sight)
+            require_not_replaced(job, rollout)
             if app is not None and sight.shows_the_rollout(app):
                 if app.status.lower() in FAILURES:
                     raise DeployFailed(_failure(job, app), hint="Look at the app's own log on the platform.")
@@ -111,7 +113,7 @@ class _Sight:
     def note(self, app: App) -> None:
         """An answer."""
         before = self._rollout.before
-        self._app = app
+        self._app = self._rollout.seen = app
         self._answered_at = anyio.current_time()
         self._answers += 1
         if before is not None:
@@ -134,9 +136,11 @@ class _Sight:
     @property
     def last(self) -> str:
         """The last of it, as the end of a sentence."""
-        status = (
-            f"its last status was {self._app.status!r} with image {self._app.image!r}" if self._app else ""
-        )
+        status = ""
+        if self._app:
+            image = self._app.image
+            other = "" if self._rollout.is_ours(image) else f" with image {image!r}"
+            status = f"its last status was {self._app.status!r}{other}"
         silence = anyio.current_time() - self._answered_at
         if silence <= LONGEST_PAUSE + _SLOW and status:
             return status
@@ -149,11 +153,7 @@ class _Sight:
         shown = self._app.image if self._app else ""
         if not shown or self._rollout.is_ours(shown):
             return "Look at the app's own log on the platform, or raise `wait-timeout`."
-        if self._rollout.before and shown == self._rollout.before.image:
-            return (
-                "The platform kept the image from before, or went back to it; the app's own log may say why."
-            )
-        return f"Another deploy seems to have come in between: the app has {shown!r} now."
+        return "The platform kept the image from before, or went back to it; the app's own log may say why."
 
 
 def _failure(job: Job, app: App) -> str:

@@ -33,6 +33,8 @@ class _Else:
 
 Text = Annotated[str, _Else("")]
 """A text that may be missing: then it is empty."""
+Number = Annotated[int | None, _Else(None)]
+"""A number that may be missing."""
 
 
 class Record(BaseModel):
@@ -42,11 +44,14 @@ class Record(BaseModel):
 
 
 class App(Record):
-    """An app ("GET /v1/apps/:name"). Static apps may lack `image` and `port`; `type` may be missing."""
+    """An app ("GET /v1/apps/:name"). Static apps may lack `image` and the numbers; `type` may be missing."""
 
     name: Text = ""
     type: Text = ""
     image: Text = ""
+    port: Number = None
+    cpu: Number = None
+    memory: Number = None
     status: Text = ""
     url: Text = ""
     updated_at: Text = ""
