@@ -118,7 +118,7 @@ def test_pipeline_of_this_repository(image: Image, tmp_path: Path) -> None:
     run = run_jobs(tmp_path, "zerokie-deploy", "check", ACTION_IMAGE=image.tag, PLATFORM_PORT=port)
 
     assert run.code == 0, run.log
-    assert "is live" in run.log
+    assert "Deployed in " in run.log
 
 
 # --- the examples of previews

@@ -134,7 +134,7 @@ class FileContent:
 
     Attributes:
         sha256: hex digest of what was read by the last complete pass; empty before.
-        taken: bytes that whoever reads is done with, of the current pass.
+        taken: bytes of the current pass that whoever reads is done with, the last piece not counted.
     """
 
     __slots__ = ("_file", "sha256", "taken")
@@ -157,11 +157,12 @@ class FileContent:
             OSError: as `read_chunks`.
         """
         digest = hashlib.sha256()
-        self.taken = 0
+        taken = 0
         for chunk in read_chunks(self._file):
+            self.taken = taken
             digest.update(chunk)
             yield chunk
-            self.taken += len(chunk)
+            taken += len(chunk)
         self.sha256 = digest.hexdigest()
 
 

@@ -65,10 +65,13 @@ class Progress:
         self._estimate.done(upload.size, self._clock() - upload.began)
 
     async def tell(self) -> None:
-        """Write a line every five seconds, for ever."""
+        """Write a line every five seconds, for ever, unless nothing has moved."""
+        before = (0, 0)
         while True:
             await anyio.sleep(_EVERY)
-            self._write(self.line())
+            if (now := (self._files, self._moved())) > before:
+                self._write(self.line())
+                before = now
 
     def line(self) -> str:
         """How far it is, and the time left if there is a base for that."""
@@ -136,7 +139,7 @@ class _Estimate:
         moved = [upload.moved() for upload in under_way]
         samples = self._samples.copy()
         for upload, sent in zip(under_way, moved, strict=True):
-            if 0 < sent < upload.size:
+            if sent:
                 samples.add(sent, now - upload.began, requests=0)
         if not samples.count:
             return None
@@ -148,10 +151,13 @@ class _Estimate:
         longest = 0.0
         for upload, sent in zip(under_way, moved, strict=True):
             rest = upload.size - sent
-            alone = max(0.0, per_request + upload.size * per_byte - (now - upload.began))
+            age = now - upload.began
+            alone = per_request + upload.size * per_byte - age
+            if alone < 0:  # nobody knows; what took long may take long
+                alone = age
             if sent:
                 recent = (sent - upload.seen) / max(now - upload.seen_at, _SHORTEST)
-                own = recent if recent > 0 else sent / max(now - upload.began, _SHORTEST)
+                own = recent if recent > 0 else sent / max(age, _SHORTEST)
                 alone = rest / math.sqrt(own * max(speed, own))
                 work += rest * per_byte
             else:
