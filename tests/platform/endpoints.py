@@ -69,8 +69,8 @@ class Endpoint:
     value: Any
 
 
-def seen(**fields: str) -> App:
-    return App(**{name: APP[name] for name in ("name", "image", "status", "url")} | fields)
+def seen(**fields: str | int) -> App:
+    return App(**{name: APP[name] for name in ("name", "image", "port", "status", "url")} | fields)
 
 
 ENDPOINTS = {
@@ -117,8 +117,8 @@ ENDPOINTS = {
         lambda client: client.find_app("my-app"),
         "GET /v1/apps/my-app",
         None,
-        (200, APP | {"instances": 1, "cpu": 256, "updated_at": "2026-01-15T10:30:00Z"}),
-        seen(updated_at="2026-01-15T10:30:00Z"),
+        (200, APP | {"instances": 1, "cpu": 256, "memory": 512, "updated_at": "2026-01-15T10:30:00Z"}),
+        seen(cpu=256, memory=512, updated_at="2026-01-15T10:30:00Z"),
     ),
     "get app": Endpoint(
         lambda client: client.get_app("my-app"), "GET /v1/apps/my-app", None, (200, APP), seen()
