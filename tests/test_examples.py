@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,25 @@ def test_shell_script_cleans_up_after_a_failure(code: int, calls: int, tmp_path:
     assert ["--entrypoint zerokie-cleanup" in line for line in lines] == [False, True][:calls]
     assert all("ZEROKIE_STATE_FILE=.zerokie-state.json" in line for line in lines)
     assert not any("ZEROKIE_API_KEY=" in line for line in lines)
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP])
+def test_shell_script_passes_a_cancel_on(signum: signal.Signals, tmp_path: Path) -> None:
+    """Only the script gets the signal, as from a CI; the deploy ends by itself, then comes the cleanup."""
+    deploy = (
+        f"trap 'echo told >> {tmp_path}/calls; exit {128 + signum}' {signum.name[3:]}; : > {tmp_path}/runs"
+    )
+    waits = "for _ in $(seq 1000); do sleep 0.01; done"
+    env = commands(tmp_path, docker=f'case "$*" in *zerokie-cleanup*) ;; *) {deploy}; {waits} ;; esac')
+    with subprocess.Popen([ROOT / "examples" / "shell" / "deploy.sh"], cwd=tmp_path, env=env) as script:
+        while not (tmp_path / "runs").exists():
+            assert script.poll() is None
+        script.send_signal(signum)
+        code = script.wait(timeout=30)
+
+    _, told, cleanup = (tmp_path / "calls").read_text("utf-8").splitlines()
+    assert (code, told) == (128 + signum, "told")
+    assert "--entrypoint zerokie-cleanup" in cleanup
 
 
 @pytest.mark.parametrize("code", [0, 7])
