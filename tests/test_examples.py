@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.support.component import component_inputs
 from zerokie_action.formats import parse_duration
 from zerokie_action.report.dotenv import render_dotenv
 from zerokie_action.report.result import Result, outputs, render_json
 from zerokie_action.settings import INPUTS as FIELDS
 
 ROOT = Path(__file__).resolve().parent.parent
+COMPONENT = ROOT / "templates" / "deploy.yml"
 EXAMPLES = sorted(
     path
     for path in (ROOT / "examples").glob("*/*")
@@ -25,14 +27,6 @@ EXAMPLES = sorted(
 )
 INPUTS = {name.replace("_", "-") for name in FIELDS}
 OUTPUTS = {name.replace("_", "-") for name in json.loads(render_json(Result("deploy")))}
-COMPONENT = ROOT / "templates" / "deploy.yml"
-
-
-def component_inputs() -> dict[str, Any]:
-    """The inputs that the GitLab component declares."""
-    header: dict[str, Any] = next(yaml.safe_load_all(COMPONENT.read_text("utf-8")))
-    inputs: dict[str, Any] = header["spec"]["inputs"]
-    return inputs
 
 
 def mappings(node: Any) -> list[dict[str, Any]]:
@@ -173,25 +167,3 @@ def test_gitlab_leaves_time_for_the_cleanup(path: Path) -> None:
     limits = [parse_duration(job["variables"]["RUNNER_SCRIPT_TIMEOUT"]) for job in jobs]
     assert limits
     assert all(FIELDS["timeout"].default < limit <= 55 * 60 for limit in limits)
-
-
-def test_component_has_no_defaults_of_its_own() -> None:
-    """What nobody has set is not passed on: it is empty, or a `false` that the script takes away."""
-    text = COMPONENT.read_text("utf-8")
-    for name, row in component_inputs().items():
-        if name in INPUTS and row.get("type") == "boolean":
-            variable = f"INPUT_{name.upper().replace('-', '_')}"
-            passed_on = len(re.findall(rf"^    {variable}:", text, re.MULTILINE))
-            taken_away = f'- if [ "${variable}" = false ]; then unset {variable}; fi'
-            assert row["default"] is False
-            assert text.count(taken_away) == passed_on > 0
-        elif name in INPUTS:
-            assert row.get("default", "") == ""
-
-
-def test_component_passes_on_inputs_that_exist() -> None:
-    """What the component sets are inputs of the action, and what it declares it uses."""
-    text = COMPONENT.read_text("utf-8")
-    passed = re.findall(r"^    INPUT_([A-Z_]+):", text, re.MULTILINE)
-    assert {name.lower().replace("_", "-") for name in passed} - INPUTS == set()
-    assert set(re.findall(r"\$\[\[ inputs\.([a-z-]+) \]\]", text)) == set(component_inputs())
