@@ -103,7 +103,7 @@ def _variables(rows: Iterable[Input]) -> str:
     lines = []
     for row in rows:
         value = f"$[[ inputs.{row.name} ]]"
-        text = f"|-\n  {value}" if row.name in _LISTS else f'"{value}"'
+        text = f"|\n  {value}" if row.name in _LISTS else f'"{value}"'
         lines.append(f"{_variable(row)}: {text}\n")
     return textwrap.indent("".join(lines), "    ")
 

@@ -83,20 +83,8 @@ def test_what_is_set_is_passed_on(field: str, tmp_path: Path) -> None:
     assert value_of(field, env) == VALUES[field][1]
 
 
-@pytest.mark.parametrize("field", [field for field in FIELDS if field != "app"])
-def test_what_nobody_has_set_is_left_to_a_variable(field: str, tmp_path: Path) -> None:
-    """Of the project, of a group, or of "Run pipeline"."""
-    given = {"directory": "dist", "api_key": "key"} | COMPANY.get(field, {}) | {field: VALUES[field][0]}
-    variables = {f"ZEROKIE_{name.upper()}": text for name, text in given.items()}
-    env = passed_on(component(app="site")["zerokie-deploy"], tmp_path, **variables)
-    if field == "image":  # what an earlier job reported is dropped, and can't be told from a variable
-        assert "ZEROKIE_IMAGE" not in env
-        return
-    assert value_of(field, env) == VALUES[field][1]
-
-
 def test_only_its_own_are_passed_on(tmp_path: Path) -> None:
-    """Nothing but the app and the files of the reports."""
+    """Nothing but the app and the files of the reports: a `ZEROKIE_` variable counts for everything else."""
     env = passed_on(component(app="007")["zerokie-deploy"], tmp_path)
     assert {name: text for name, text in env.items() if name.startswith("INPUT_") and text} == {
         "INPUT_APP": "007",
