@@ -22,17 +22,37 @@ from zerokie_action.report.outputs import OUTPUTS  # noqa: E402
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-_OF_THE_COMPONENT = (
+    from zerokie_action.help import Input
+
+_NOT_OF_THE_COMPONENT = {
+    "operation",  # each of its jobs has its own
+    "api-key",  # secrets are CI/CD variables: inputs can be read in the pipeline's configuration
+    "registry-password",
+    "github-token",
+    "gitlab-token",
+    "dotenv-file",  # its artifacts name these two
+    "annotations-file",
+    "state-file",  # GitLab has a default, which the cleanup knows
+}
+"""The GitLab component has all inputs but these."""
+
+_OF_THE_STOP_JOB = {
+    "api-key-file",
+    "api-url",
     "app",
-    "directory",
-    "image",
-    "create",
-    "dry-run",
-    "health-check",
-    "rollback",
     "comment",
-)
-"""The inputs that the GitLab component has; the others are CI/CD variables."""
+    "dry-run",
+    "log-level",
+    "pull-request",
+    "retries",
+    "skip-without-key",
+    "take-over",
+    "timeout",
+}
+"""Inputs that mean something when an app is destroyed."""
+
+_LISTS = {"env", "ignore", "keep", "domains", "remove-domains"}
+_FLAGS = {"true", "false"}
 
 
 def _described(description: str, default: str) -> str:
@@ -53,16 +73,50 @@ def _action_outputs() -> str:
     return textwrap.indent("".join(lines), "  ")
 
 
+def _component_rows() -> list[Input]:
+    return [row for row in inputs() if row.name not in _NOT_OF_THE_COMPONENT]
+
+
 def _component_inputs() -> str:
-    rows = {row.name: row for row in inputs()}
     lines = []
-    for row in map(rows.__getitem__, _OF_THE_COMPONENT):
+    for row in _component_rows():
         lines += [f"{row.name}:", f"  description: {_described(row.description, row.default)}"]
-        if row.default == "false":
-            lines += ["  type: boolean", "  default: false"]
+        if row.name in _LISTS:
+            lines += ["  type: array", "  default: []"]
+        elif row.default in _FLAGS:
+            lines += ["  type: boolean", f"  default: {row.default}"]
         elif not row.required:
             lines += ['  default: ""']
     return textwrap.indent("\n".join(lines) + "\n", "    ")
+
+
+def _deploy_variables() -> str:
+    return _variables(_component_rows())
+
+
+def _stop_variables() -> str:
+    return _variables(row for row in _component_rows() if row.name in _OF_THE_STOP_JOB)
+
+
+def _variables(rows: Iterable[Input]) -> str:
+    """What a job of the component passes on. A block takes JSON as it is, whatever quotes are in it."""
+    lines = []
+    for row in rows:
+        value = f"$[[ inputs.{row.name} ]]"
+        text = f"|\n  {value}" if row.name in _LISTS else f'"{value}"'
+        lines.append(f"{_variable(row)}: {text}\n")
+    return textwrap.indent("".join(lines), "    ")
+
+
+def _unset() -> str:
+    """The variables of flags and lists, with the value that they have where nobody has set them."""
+    flags = " ".join(f"{_variable(row)}={row.default}" for row in _component_rows() if row.default in _FLAGS)
+    lists = " ".join(f"{_variable(row)}=[]" for row in _component_rows() if row.name in _LISTS)
+    return textwrap.indent(f'flags="{flags}"\nlists="{lists}"\n', "      ")
+
+
+def _variable(row: Input) -> str:
+    return f"INPUT_{row.name.upper().replace('-', '_')}"
 
 
 def _input_table() -> str:
@@ -100,7 +154,12 @@ def _example(path: str, *, begin: str = "") -> str:
 
 DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
     "action.yml": {"inputs": _action_inputs, "outputs": _action_outputs},
-    "templates/deploy.yml": {"inputs": _component_inputs},
+    "templates/deploy.yml": {
+        "inputs": _component_inputs,
+        "deploy variables": _deploy_variables,
+        "flags and lists": _unset,
+        "stop variables": _stop_variables,
+    },
     "README.md": {
         "inputs": _input_table,
         "outputs": _output_table,

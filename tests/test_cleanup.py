@@ -108,6 +108,16 @@ def test_a_lock_of_somebody_else(world: World, monkeypatch: pytest.MonkeyPatch, 
     assert world.platform.lock("site") == SESSION
 
 
+def test_a_wrong_server(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A 404 of somebody else's is no word about the lock."""
+    page = b"<html><title>Not Found</title>"
+    world.platform.faults.add(Fault(Kind.STATUS, *HEARTBEAT, status=404, body=page, times=None))
+    said = clean_up(world, monkeypatch)
+    assert "the lock on 'site' could not be released" in said
+    assert 'answered 404 (an HTML page, "Not Found"), but not as the API does' in said
+    assert world.platform.lock("site") == SESSION
+
+
 @pytest.mark.parametrize("before", [[], [Fault(Kind.RESET, *FINALIZE)]], ids=["clear", "ambiguous"])
 def test_a_release_that_is_refused(
     world: World, monkeypatch: pytest.MonkeyPatch, before: list[Fault]

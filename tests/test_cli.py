@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ENTRYPOINT = [sys.executable, str(ROOT / "entrypoint.py")]
 MODULE = [sys.executable, "-m", "zerokie_action"]
 CLEANUP = [sys.executable, "-c", "from zerokie_action.cli import cleanup; raise SystemExit(cleanup())"]
+CLEANUP_MODULE = [sys.executable, "-m", "zerokie_action.cleanup"]
 NOWHERE = "http://127.0.0.1:1"
 VERSION = f"zerokie-action {zerokie_action.__version__}\n"
 
@@ -105,7 +106,11 @@ def test_a_shell_below_a_file() -> None:
 # --- help and version
 
 
-@pytest.mark.parametrize("command", [ENTRYPOINT, MODULE, CLEANUP], ids=["entrypoint.py", "-m", "cleanup"])
+@pytest.mark.parametrize(
+    "command",
+    [ENTRYPOINT, MODULE, CLEANUP, CLEANUP_MODULE],
+    ids=["entrypoint.py", "-m", "cleanup", "-m cleanup"],
+)
 def test_version(command: list[str]) -> None:
     """One line, and no input is needed."""
     seen = run(*command, "--version")
@@ -120,9 +125,10 @@ def test_help(command: list[str], flag: str) -> None:
     assert seen.stdout == help_.deploy_help() + "\n"
 
 
-def test_help_for_the_cleanup() -> None:
+@pytest.mark.parametrize("command", [CLEANUP, CLEANUP_MODULE], ids=["command", "module"])
+def test_help_for_the_cleanup(command: list[str]) -> None:
     """It says what it needs and what it does."""
-    seen = run(*CLEANUP, "--help")
+    seen = run(*command, "--help")
     assert (seen.returncode, seen.stdout, seen.stderr) == (0, help_.cleanup_help() + "\n", "")
     assert "`api-key`, `api-url` and `state-file`" in seen.stdout
 
@@ -136,6 +142,41 @@ def test_help_shows_everything() -> None:
     assert "  app                      The app's name. (required)\n" in text
     assert "  wait-timeout             How long wait waits. (default: 5m)\n" in text
     assert max(map(len, text.splitlines())) <= 110
+
+
+# --- first contact
+
+
+@pytest.mark.parametrize(
+    "arguments", [["entrypoint.py"], ["entrypoint.py", "--help"], ["-m", "zerokie_action"]]
+)
+def test_without_the_dependencies(arguments: list[str]) -> None:
+    """A fresh checkout: one line that says what to run, and no traceback."""
+    seen = run(sys.executable, "-S", *arguments, app="site")
+    assert (seen.returncode, seen.stdout) == (2, "")
+    assert re.fullmatch(
+        r"Error: \w+ is not installed: run `make setup` in the checkout, then "
+        r"`\.venv/bin/python entrypoint\.py`, or `pip install \.` into an environment of your own\n",
+        seen.stderr,
+    )
+
+
+def test_a_defect_is_no_missing_dependency() -> None:
+    """A module of our own that is missing is told as what it is."""
+    missing = "import sys; sys.modules['zerokie_action.run'] = None"
+    seen = run(sys.executable, "-c", f"{missing}; from zerokie_action.cli import deploy; deploy()")
+    assert "ModuleNotFoundError: import of zerokie_action.run halted" in seen.stderr
+
+
+def test_a_python_that_is_too_old() -> None:
+    """One line as well, before anything is imported that an old Python can't read."""
+    program = (
+        "import runpy, sys; sys.version_info = (3, 10, 13); sys.version = '3.10.13 (main)';"
+        "sys.modules['zerokie_action'] = None; runpy.run_path('entrypoint.py', run_name='__main__')"
+    )
+    seen = run(sys.executable, "-c", program)
+    assert (seen.returncode, seen.stdout) == (2, "")
+    assert seen.stderr == "Error: Python 3.11 or newer is needed; this is 3.10.13\n"
 
 
 # --- other arguments
@@ -192,9 +233,10 @@ def test_no_inputs_at_all() -> None:
     assert seen.stdout.startswith("Error: `app` is required")
 
 
-def test_the_cleanup_goes_on_whatever_its_arguments() -> None:
+@pytest.mark.parametrize("command", [CLEANUP, CLEANUP_MODULE], ids=["command", "module"])
+def test_the_cleanup_goes_on_whatever_its_arguments(command: list[str]) -> None:
     """A slip in an `after_script` must not cost a lock."""
-    seen = run(*CLEANUP, "--app", "site")
+    seen = run(*command, "--app", "site")
     assert seen.returncode == 0
     assert seen.stderr == "zerokie-cleanup takes no arguments and ignores these; --help says more\n"
     assert seen.stdout == "Cleanup: no deploy recorded a lock here; nothing to release\n"

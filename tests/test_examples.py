@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.support.component import component_inputs
 from zerokie_action.formats import parse_duration
 from zerokie_action.report.dotenv import render_dotenv
 from zerokie_action.report.result import Result, outputs, render_json
 from zerokie_action.settings import INPUTS as FIELDS
 
 ROOT = Path(__file__).resolve().parent.parent
+COMPONENT = ROOT / "templates" / "deploy.yml"
 EXAMPLES = sorted(
     path
     for path in (ROOT / "examples").glob("*/*")
@@ -24,14 +27,6 @@ EXAMPLES = sorted(
 )
 INPUTS = {name.replace("_", "-") for name in FIELDS}
 OUTPUTS = {name.replace("_", "-") for name in json.loads(render_json(Result("deploy")))}
-COMPONENT = ROOT / "templates" / "deploy.yml"
-
-
-def component_inputs() -> dict[str, Any]:
-    """The inputs that the GitLab component declares."""
-    header: dict[str, Any] = next(yaml.safe_load_all(COMPONENT.read_text("utf-8")))
-    inputs: dict[str, Any] = header["spec"]["inputs"]
-    return inputs
 
 
 def mappings(node: Any) -> list[dict[str, Any]]:
@@ -63,7 +58,7 @@ def test_examples_use_inputs_that_exist(path: Path) -> None:
     used = names_used(path)
     if path.parent.name == "gitlab" and "component:" in path.read_text("utf-8"):
         document = yaml.safe_load(path.read_text("utf-8"))
-        assert set(document["include"][0]["inputs"]) <= set(component_inputs())
+        assert all(set(include["inputs"]) <= set(component_inputs()) for include in document["include"])
     else:
         assert used
     assert used - INPUTS == set()
@@ -114,6 +109,25 @@ def test_shell_script_cleans_up_after_a_failure(code: int, calls: int, tmp_path:
     assert not any("ZEROKIE_API_KEY=" in line for line in lines)
 
 
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP])
+def test_shell_script_passes_a_cancel_on(signum: signal.Signals, tmp_path: Path) -> None:
+    """Only the script gets the signal, as from a CI; the deploy ends by itself, then comes the cleanup."""
+    deploy = (
+        f"trap 'echo told >> {tmp_path}/calls; exit {128 + signum}' {signum.name[3:]}; : > {tmp_path}/runs"
+    )
+    waits = "for _ in $(seq 1000); do sleep 0.01; done"
+    env = commands(tmp_path, docker=f'case "$*" in *zerokie-cleanup*) ;; *) {deploy}; {waits} ;; esac')
+    with subprocess.Popen([ROOT / "examples" / "shell" / "deploy.sh"], cwd=tmp_path, env=env) as script:
+        while not (tmp_path / "runs").exists():
+            assert script.poll() is None
+        script.send_signal(signum)
+        code = script.wait(timeout=30)
+
+    _, told, cleanup = (tmp_path / "calls").read_text("utf-8").splitlines()
+    assert (code, told) == (128 + signum, "told")
+    assert "--entrypoint zerokie-cleanup" in cleanup
+
+
 @pytest.mark.parametrize("code", [0, 7])
 def test_tekton_task_ends_as_the_deploy_did(code: int, tmp_path: Path) -> None:
     """Its last step calls the cleanup, makes small results and ends with the deploy's exit code."""
@@ -153,25 +167,3 @@ def test_gitlab_leaves_time_for_the_cleanup(path: Path) -> None:
     limits = [parse_duration(job["variables"]["RUNNER_SCRIPT_TIMEOUT"]) for job in jobs]
     assert limits
     assert all(FIELDS["timeout"].default < limit <= 55 * 60 for limit in limits)
-
-
-def test_component_has_no_defaults_of_its_own() -> None:
-    """What nobody has set is not passed on: it is empty, or a `false` that the script takes away."""
-    text = COMPONENT.read_text("utf-8")
-    for name, row in component_inputs().items():
-        if name in INPUTS and row.get("type") == "boolean":
-            variable = f"INPUT_{name.upper().replace('-', '_')}"
-            passed_on = len(re.findall(rf"^    {variable}:", text, re.MULTILINE))
-            taken_away = f'- if [ "${variable}" = false ]; then unset {variable}; fi'
-            assert row["default"] is False
-            assert text.count(taken_away) == passed_on > 0
-        elif name in INPUTS:
-            assert row.get("default", "") == ""
-
-
-def test_component_passes_on_inputs_that_exist() -> None:
-    """What the component sets are inputs of the action, and what it declares it uses."""
-    text = COMPONENT.read_text("utf-8")
-    passed = re.findall(r"^    INPUT_([A-Z_]+):", text, re.MULTILINE)
-    assert {name.lower().replace("_", "-") for name in passed} - INPUTS == set()
-    assert set(re.findall(r"\$\[\[ inputs\.([a-z-]+) \]\]", text)) == set(component_inputs())

@@ -57,3 +57,9 @@ def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> int:
     except Exception as error:  # noqa: BLE001 - a cleanup that fails the pipeline helps nobody
         ci.warning(f"Cleanup: {unwrap(error)}")
     return 0
+
+
+if __name__ == "__main__":  # `python -m zerokie_action.cleanup`
+    from zerokie_action import cli
+
+    raise SystemExit(cli.cleanup())

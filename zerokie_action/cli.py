@@ -12,6 +12,7 @@ import sys
 from contextlib import suppress
 
 import zerokie_action
+from zerokie_action.errors import ConfigurationError
 from zerokie_action.shutdown import Signals, ignore_from_now_on, when_told
 
 _PASSED_THROUGH = {"sh", "bash", "cat"}
@@ -24,6 +25,20 @@ def deploy() -> int:
     arguments = sys.argv[1:]
     if arguments and os.path.basename(arguments[0]) in _PASSED_THROUGH:  # noqa: PTH119 - pathlib is heavy here
         return _become(arguments)
+    try:
+        return _deploy(arguments)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == zerokie_action.__name__:
+            raise
+        print(  # noqa: T201 - without the dependencies there is nothing else that could say it
+            f"Error: {error.name} is not installed: run `make setup` in the checkout, then "
+            "`.venv/bin/python entrypoint.py`, or `pip install .` into an environment of your own",
+            file=sys.stderr,
+        )
+        return ConfigurationError.exit_code
+
+
+def _deploy(arguments: list[str]) -> int:
     signals = _install_handlers()
     _spare_start_up()
     # What follows is imported only now: the handlers come first.

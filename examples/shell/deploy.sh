@@ -2,7 +2,14 @@
 # Wherever docker runs. ZEROKIE_API_KEY comes from the environment.
 set -- --rm --volume "$PWD:/workspace" --workdir /workspace -e ZEROKIE_API_KEY -e ZEROKIE_APP=my-site \
   -e ZEROKIE_DIRECTORY=dist -e ZEROKIE_CREATE=true -e ZEROKIE_STATE_FILE=.zerokie-state.json
-docker run "$@" ghcr.io/zerokie/zerokie-action:1 && exit
-code=$?
+cancel() { [ "$!" ] || exit 1; kill -s "$1" "$!"; } # passed on to the container, which then releases the lock
+for signal in HUP INT TERM; do trap "cancel $signal" "$signal"; done
+docker run "$@" ghcr.io/zerokie/zerokie-action:1 &
+while
+  wait "$!"
+  code=$?
+  kill -0 "$!" 2>/dev/null # a signal ends the wait, not the deploy
+do :; done
+[ "$code" = 0 ] && exit
 docker run "$@" --entrypoint zerokie-cleanup ghcr.io/zerokie/zerokie-action:1 # if it was killed
 exit "$code"

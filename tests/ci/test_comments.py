@@ -59,7 +59,7 @@ def put(forge: Forge, env: dict[str, str], text: str = "new", *, app: str = "sit
         headers = {name.lower(): value for name, value in discussion.headers.items()}
         status, headers, body = forge.respond(method, target, content, headers)
         if not 200 <= status < 300:
-            raise Refused(status, json.loads(body)["message"])
+            raise Refused(status, f'"{json.loads(body)["message"]}"')
         return Answer(headers, body)
 
     async def main() -> bool:

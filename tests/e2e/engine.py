@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from dataclasses import dataclass
+from subprocess import Popen
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -41,19 +42,25 @@ def call(*command: str | Path, folder: Path | None = None, env: Mapping[str, str
     return Outcome(done.returncode, done.stdout)
 
 
+def start(*command: str, folder: Path | None = None, env: Mapping[str, str] | None = None) -> Popen[str]:
+    """Start a program without a terminal, which prints into one pipe."""
+    return Popen(
+        command,
+        cwd=folder,
+        env={**os.environ, **_QUIET, **(env or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
 class Container:
     """A container whose client runs in the foreground, as a CI runner starts it."""
 
     def __init__(self, options: list[str], image: str, command: tuple[str, ...]) -> None:
         self.name = f"zerokie-e2e-{uuid4().hex[:12]}"
-        self._client = subprocess.Popen(
-            ["docker", "run", "--rm", "--name", self.name, *options, image, *command],
-            env={**os.environ, **_QUIET},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        self._client = start("docker", "run", "--rm", "--name", self.name, *options, image, *command)
 
     def signal(self, signum: signal.Signals) -> None:
         """Signal the client, which passes it on to the container's first process."""

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e import github
+from tests.e2e.conftest import ROOT
+from tests.e2e.engine import DEADLINE, start
+from tests.e2e.platform import API_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,3 +150,33 @@ def test_cleanup_without_state(image: Image, platform: Platform, workspace: Path
         assert post.code == 0, post.log
         assert post.log
     assert platform.state()["requests"] == []
+
+
+SCRIPT = ROOT / "examples" / "shell" / "deploy.sh"
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_cancel_of_the_shell_script(
+    image: Image, platform: Platform, workspace: Path, signum: signal.Signals
+) -> None:
+    """A CI signals the script alone: it passes that on, waits for the container, and then cleans up."""
+    platform.fault("hang", method="PUT", path="/files/", skip=UPLOADED, times=None)
+    text = SCRIPT.read_text("utf-8").replace("ghcr.io/zerokie/zerokie-action:1", image.tag)
+    here = f"--network=host -e ZEROKIE_API_URL={platform.url} -e ZEROKIE_API_KEY"
+    (workspace / "deploy.sh").write_text(text.replace("-e ZEROKIE_API_KEY", here), "utf-8")
+
+    run = start("sh", "deploy.sh", folder=workspace, env={"ZEROKIE_API_KEY": API_KEY})
+    platform.wait_until(lambda: len(platform.requests("PUT", "/files/")) > UPLOADED)
+    told = time.monotonic()
+    run.send_signal(signum)
+    log, _ = run.communicate(timeout=DEADLINE)
+    seconds = time.monotonic() - told
+
+    assert run.returncode == 128 + signum, log
+    assert seconds < LONGEST_RELEASE + 3 * ENGINE
+    app = platform.app("my-site")
+    assert app["lock"] is None
+    assert [deployment["files_uploaded"] for deployment in app["deployments"]] == [UPLOADED]
+    assert f"Cancelled by {signum.name}" in log
+    assert "Cleanup: " in log.splitlines()[-1]
+    assert not (workspace / ".zerokie-state.json").exists()

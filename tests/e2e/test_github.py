@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +18,7 @@ from tests.support.rest import rest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.e2e.engine import Image
     from tests.e2e.platform import Platform
@@ -127,10 +127,17 @@ def test_workflow(act: str, action: Path, platform: Platform, workspace: Path) -
     assert API_KEY not in run.log
 
 
-# --- the examples of previews
+# --- a monorepo, through a team's reusable workflow
 
 API = "https://api.platform-dev.zerokie.com"
-ON_THIS_MACHINE = "-self-hosted"
+
+
+def of_this_platform(example: str, platform: Platform) -> str:
+    """An example whose steps talk to this platform."""
+    text = (ROOT / "examples" / "github" / example).read_text("utf-8").replace(API, platform.url)
+    return re.sub(r"^( +)api-key: \$.*", rf"\g<0>\n\1api-url: {platform.url}", text, flags=re.MULTILINE)
+
+
 ARTIFACT = {
     "upload": 'cp -r "${{ inputs.path }}" "$FORGE/artifact"',
     "download": 'cp -r "$FORGE/artifact" "${{ inputs.path }}"',
@@ -143,6 +150,62 @@ runs:
     - run: %s
       shell: bash
 """
+
+
+def stand_ins(folder: Path, *workflows: Path) -> list[str]:
+    """Options that make the runner take other actions for artifacts than the pinned ones."""
+    texts = "".join(workflow.read_text("utf-8") for workflow in workflows)
+    options = []
+    for pin in sorted(set(re.findall(r"actions/(?:up|down)load-artifact@\w+", texts))):
+        name = pin.removeprefix("actions/").split("-")[0]
+        (folder / name).mkdir(parents=True)
+        (folder / name / "action.yml").write_text(STAND_IN % ARTIFACT[name], "utf-8")
+        options.append(f"--local-repository={pin}={folder / name}")
+    return options
+
+
+def test_monorepo(act: str, action: Path, platform: Platform, workspace: Path, tmp_path: Path) -> None:
+    """A pull request says what would change; main deploys three sites and a container app."""
+    team = tmp_path / "team" / ".github" / "workflows"
+    team.mkdir(parents=True)
+    (team / "zerokie.yml").write_text(of_this_platform("reusable.yml", platform), "utf-8")
+    workflows = workspace / ".github" / "workflows"
+    workflows.mkdir(parents=True)
+    text = (ROOT / "examples" / "github" / "monorepo.yml").read_text("utf-8")
+    (workflows / "deploy.yml").write_text(text, "utf-8")
+    (pin,) = set(re.findall(r"uses: (example/ci)/\S+?(@\w+)", text))
+    sites = ("web", "docs", "status")
+    for site in sites:
+        folder = shutil.copytree(workspace / "dist", workspace / "sites" / site)
+        (folder / "index.html").write_text(f"<h1>{site}</h1>", "utf-8")
+        platform.create(f"shop-{site}")
+    platform.client.put("/v1/apps/shop-web/files/uploads/a.png", content=b"a user's").raise_for_status()
+    platform.client.post("/v1/apps", json={"name": "shop-api", "image": "nginx:1"}).raise_for_status()
+    commit(workspace)
+
+    options = stand_ins(tmp_path / "forge", team / "zerokie.yml")
+    options.append(f"--local-repository={''.join(pin)}={tmp_path / 'team'}")
+
+    def run(event: str, *jobs: str) -> str:
+        done = run_workflow(act, action, workspace, *options, *jobs, event=event)
+        assert done.code == 0, done.log
+        return done.log
+
+    before = len(platform.state()["requests"])
+    log = run("pull_request", "--job=sites", "--matrix=app:shop-web")  # one of them will do
+    assert f"Plan: {len(contents(workspace / 'dist'))} to upload" in log
+    assert {seen["method"] for seen in platform.state()["requests"][before:]} == {"GET"}
+
+    run("push")
+    assert platform.site("shop-web") == contents(workspace / "sites/web") | {"uploads/a.png": b"a user's"}
+    assert platform.site("shop-docs") == contents(workspace / "sites/docs")
+    assert platform.site("shop-status") == contents(workspace / "sites/status")
+    assert platform.app("shop-api")["image"].startswith("ghcr.io/example/shop-api:")
+
+
+# --- the examples of previews
+
+ON_THIS_MACHINE = "-self-hosted"
 
 
 class Previews:
@@ -160,24 +223,9 @@ class Previews:
         workflows = folder / ".github" / "workflows"
         workflows.mkdir(parents=True)
         for example in (ROOT / "examples" / "github").glob("p*.yml"):
-            text = example.read_text("utf-8").replace(API, platform.url)
-            text = re.sub(r"^( +)api-key: .*", rf"\g<0>\n\1api-url: {platform.url}", text, flags=re.MULTILINE)
-            (workflows / example.name).write_text(text, "utf-8")
+            (workflows / example.name).write_text(of_this_platform(example.name, platform), "utf-8")
 
-        pins = set(
-            re.findall(
-                r"actions/(?:up|down)load-artifact@\w+", "".join(map(Path.read_text, workflows.iterdir()))
-            )
-        )
-        self._options = [self._stand_in(pin) for pin in sorted(pins)]
-
-    def _stand_in(self, pin: str) -> str:
-        """An option that makes the runner take another action than the pinned one."""
-        name = pin.removeprefix("actions/").split("-")[0]
-        folder = self._forge / name
-        folder.mkdir()
-        (folder / "action.yml").write_text(STAND_IN % ARTIFACT[name], "utf-8")
-        return f"--local-repository={pin}={folder}"
+        self._options = stand_ins(self._forge, *workflows.iterdir())
 
     def run(self, workflow: str, event: str, on: str = RUNNER, key: str = API_KEY, **payload: Any) -> Outcome:
         """Run a workflow; `payload` is the event's."""

@@ -137,6 +137,33 @@ def use_example(repository: Path, name: str, platform: Platform, image: Image) -
     (repository / ".gitlab-ci.yml").write_text(text, "utf-8")
 
 
+def test_project(platform: Platform, repository: Path, image: Image) -> None:
+    """The site, with what its inputs protect and attach; a fork's merge request has no key, and ends well."""
+    use_example(repository, "project.yml", platform, image)
+    call("git", "add", "--all", folder=repository)
+    platform.create("my-site")
+    for path in ("uploads/a.png", "old.html"):
+        platform.client.put(f"/v1/apps/my-site/files/{path}", content=b"x").raise_for_status()
+
+    main = run_jobs(repository)
+    assert main.code == 0, main.log
+    assert platform.site("my-site") == contents(repository / "dist") | {"uploads/a.png": b"x"}
+    assert platform.app("my-site")["domains"] == ["www.example.com"]
+    assert "GET /v1/apps/my-site: 200" in main.log  # the overridden log level
+
+    fork = run_jobs(
+        repository,
+        "build",
+        "zerokie-review",
+        ZEROKIE_API_KEY="",
+        CI_PIPELINE_SOURCE="merge_request_event",
+        CI_MERGE_REQUEST_IID=3,
+    )
+    assert fork.code == 0, fork.log
+    assert "`api-key` is empty" in fork.log
+    assert list(platform.state()["apps"]) == ["my-site"]
+
+
 def test_review_app_of_a_merge_request(platform: Platform, repository: Path, image: Image) -> None:
     """Created by its pipeline, with a comment; removed by the job that GitLab runs when it is closed."""
     use_example(repository, "review.yml", platform, image)

@@ -16,13 +16,14 @@ from zerokie_action.http.failure import Meaning
 
 ERROR = b'{"error": "words"}'
 PAGE = b"<html><title>words</title></html>"
+ORIGIN = "https://api.test"
 BODIES = pytest.mark.parametrize("body", [b"", ERROR, PAGE], ids=["empty", "error", "page"])
 DOWN, WAIT, NONSENSE, FINAL = Meaning.DOWN, Meaning.WAIT, Meaning.NONSENSE, Meaning.FINAL
 
 
 def response(status: int, body: bytes = b"", **headers: str) -> failure.Failure | None:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return failure.of_response(httpx.Response(status, headers=named, content=body), "words")
+    return failure.of_response(httpx.Response(status, headers=named, content=body), ORIGIN, '"words"')
 
 
 def because(error: httpx.TransportError, cause: BaseException) -> httpx.TransportError:
@@ -70,13 +71,17 @@ class TestResponses:
         assert failed is not None
         assert failed.meaning is DOWN
 
-    @pytest.mark.parametrize("body", [b"", PAGE, b"{}", b'{"error": ""}', b'"error"', b"[" * 100_000])
+    @pytest.mark.parametrize(
+        "body", [b"", PAGE, b"{}", b'{"error": " "}', b'{"error": {}}', b'"error"', b"[" * 100_000]
+    )
     @pytest.mark.parametrize("status", [400, 402, 403, 404, 405, 409, 410, 422, 451, 499])
     def test_not_the_platform_s_word(self, status: int, body: bytes) -> None:
         """A 4xx without its `error` is somebody else's: it says nothing about app, lock or file."""
         failed = response(status, body)
         assert failed is not None
         assert (failed.meaning, failed.ambiguous) == (NONSENSE, True)
+        assert failed.reason == f'https://api.test answered {status} ("words"), but not as the API does'
+        assert failed.hint.startswith("Check `api-url`")
 
     @pytest.mark.parametrize("status", [400, 402, 403, 404, 405, 409, 410, 422, 451, 499])
     def test_the_platform_s_word(self, status: int) -> None:
@@ -91,7 +96,7 @@ class TestResponses:
         assert response(status, body) is None
 
     def test_without_words(self) -> None:
-        failed = failure.of_response(httpx.Response(503), "")
+        failed = failure.of_response(httpx.Response(503), ORIGIN, "")
         assert failed is not None
         assert failed.reason == "the platform answered 503"
 

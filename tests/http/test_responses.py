@@ -8,52 +8,52 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from zerokie_action.http.responses import error_text, is_web_page
+from zerokie_action.http.responses import is_web_page, quoted
 from zerokie_action.text import Redactor
 
 
-class TestErrorText:
+class TestQuoted:
     @pytest.mark.parametrize(
         ("body", "expected"),
         [
-            (b'{"error": "app not found"}', "app not found"),
-            (b'{"error": "two\\nlines,  spaces"}', "two lines, spaces"),
-            (b'{"message": "from a gateway"}', "from a gateway"),
-            (b'{"detail": "from FastAPI"}', "from FastAPI"),
-            (b'{"error": {"message": "nested"}}', "nested"),
-            (b'{"error": {"error": {"detail": "deep"}}}', "deep"),
-            (b'{"error": {"code": 5}}', "{'code': 5}"),
-            (b'{"error": ["a", "b"]}', "['a', 'b']"),
-            (b'{"error": 7}', "7"),
-            (b'{"error": "", "message": "the other"}', "the other"),
-            (b'{"error": null}', '{"error": null}'),
-            (b"{}", "{}"),
-            (b"[1]", "[1]"),
+            (b'{"error": "app not found"}', '"app not found"'),
+            (b'{"error": "two\\nlines,  spaces"}', '"two lines, spaces"'),
+            (b'{"message": "from a gateway"}', '"from a gateway"'),
+            (b'{"detail": "from FastAPI"}', '"from FastAPI"'),
+            (b'{"error": {"message": "nested"}}', '"nested"'),
+            (b'{"error": {"error": {"detail": "deep"}}}', '"deep"'),
+            (b'{"error": {"code": 5}}', "\"{'code': 5}\""),
+            (b'{"error": ["a", "b"]}', "\"['a', 'b']\""),
+            (b'{"error": 7}', '"7"'),
+            (b'{"error": "", "message": "the other"}', '"the other"'),
+            (b'{"error": null}', '"{"error": null}"'),
+            (b"{}", '"{}"'),
+            (b"[1]", '"[1]"'),
             (b"", ""),
             (b"  \n ", ""),
-            (b"plain text\nof two lines", "plain text of two lines"),
-            (b"<html><title>502 Bad Gateway</title>", "an HTML page: 502 Bad Gateway"),
-            (b"<!DOCTYPE html>\n<html><title>\n Sign\n in </title>", "an HTML page: Sign in"),
+            (b"plain text\nof two lines", '"plain text of two lines"'),
+            (b"<html><title>502 Bad Gateway</title>", 'an HTML page, "502 Bad Gateway"'),
+            (b"<!DOCTYPE html>\n<html><title>\n Sign\n in </title>", 'an HTML page, "Sign in"'),
             (b"<HTML><body>no title", "an HTML page"),
-            (b"<HTML><TITLE>ERROR: not satisfied</TITLE>", "an HTML page: ERROR: not satisfied"),
+            (b"<HTML><TITLE>ERROR: not satisfied</TITLE>", 'an HTML page, "ERROR: not satisfied"'),
             (b"<html><title> </title>", "an HTML page"),
-            (b"<html><title>cut off", "an HTML page: cut off"),
-            (b"<html>" + b" " * 5000 + b"<title>far down</title>", "an HTML page: far down"),
-            (b"<!DOCTYPE plist><title>no page</title>", "<!DOCTYPE plist><title>no page</title>"),
-            (b'{"error": "<html><title>x</title>"}', "<html><title>x</title>"),
-            (b"\xff\xfe\x00", "\ufffd\ufffd\x00"),
-            ('{"error": "gr\u00fc\u00dfe"}'.encode(), "gr\u00fc\u00dfe"),
-            ('{"error": "gr\u00fc\u00dfe"}'.encode("utf-16"), "gr\u00fc\u00dfe"),
+            (b"<html><title>cut off", 'an HTML page, "cut off"'),
+            (b"<html>" + b" " * 5000 + b"<title>far down</title>", 'an HTML page, "far down"'),
+            (b"<!DOCTYPE plist><title>no page</title>", '"<!DOCTYPE plist><title>no page</title>"'),
+            (b'{"error": "<html><title>x</title>"}', '"<html><title>x</title>"'),
+            (b"\xff\xfe\x00", '"\ufffd\ufffd\x00"'),
+            ('{"error": "gr\u00fc\u00dfe"}'.encode(), '"gr\u00fc\u00dfe"'),
+            ('{"error": "gr\u00fc\u00dfe"}'.encode("utf-16"), '"gr\u00fc\u00dfe"'),
         ],
     )
     def test_whose_words(self, body: bytes, expected: str) -> None:
         """The platform's own words, or what a page or a text says of itself, on one line."""
-        assert error_text(body) == expected
+        assert quoted(body, 100) == expected
 
     def test_secrets(self) -> None:
         """They are taken out before white space is folded, and before anybody cuts the text."""
         clean = Redactor("two  words").redact
-        assert error_text(b'{"error": "x\\n two  words"}', clean) == "x ***"
+        assert quoted(b'{"error": "x\\n two  words"}', 5, clean) == '"x ***"'
 
     @settings(deadline=None)
     @given(st.binary() | st.text().map(lambda text: json.dumps({"error": text}).encode()))
@@ -67,7 +67,7 @@ class TestErrorText:
     @example(b'{"error": NaN}')
     def test_any_bytes(self, body: bytes) -> None:
         """It never raises, and is one line."""
-        text = error_text(body)
+        text = quoted(body, 100)
         assert text == " ".join(text.split())
 
 
@@ -88,4 +88,4 @@ class TestErrorText:
 def test_web_pages(body: bytes, *, expected: bool) -> None:
     """What is one is told as one."""
     assert is_web_page(body) is expected
-    assert error_text(body).startswith("an HTML page") is expected
+    assert quoted(body, 100).startswith("an HTML page") is expected

@@ -290,7 +290,7 @@ class TestStatic:
         """Any good answer will do, and the query is left alone."""
         outcome = world.run(health_check="/nothing?x=1", health_check_timeout=3)
         assert outcome.exit_code == 10
-        assert 'answered 404 ("an HTML page: not found")' in error(outcome)
+        assert 'answered 404 (an HTML page, "not found")' in error(outcome)
         assert asked(outcome)[0].query == "x=1"
 
     @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])

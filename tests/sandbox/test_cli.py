@@ -65,5 +65,8 @@ def test_a_missing_extra(missing):
         " runpy.run_module('zerokie_action.sandbox', alter_sys=True)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    message = f"The sandbox needs {missing}. Install its extra: pip install 'zerokie-action[sandbox]'\n"
+    message = (
+        f"The sandbox needs {missing}: run `make setup` in the checkout, then `.venv/bin/python -m "
+        "zerokie_action.sandbox`, or `pip install '.[sandbox]'` into an environment of your own\n"
+    )
     assert (done.returncode, done.stderr) == (1, message)

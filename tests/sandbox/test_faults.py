@@ -261,8 +261,38 @@ async def test_faults_of_other_processes(client):
     answer = await client.post(
         "/_sandbox/faults", json={"kind": "status", "status": 500, "path": "/v1", "times": 2}
     )
-    assert (answer.status_code, answer.content) == (204, b"")
+    assert (answer.status_code, answer.json()) == (201, {"id": 1})
     assert [(await client.get("/v1/apps")).status_code for _ in range(3)] == [500, 500, 200]
     for wrong in ({}, {"kind": "nope"}, {"kind": "reset", "path": "("}):
         answer = await client.post("/_sandbox/faults", json=wrong)
         assert (answer.status_code, answer.json().keys()) == (400, {"error"})
+
+
+async def test_faults_while_it_runs(client, platform):
+    """Each has a number, under which it is listed and removed; those of the command line as well."""
+    platform.faults.add(Fault(Kind.STATUS, method="GET", path="/v1/apps$", times=None, body=b"\xff"))
+    await client.post("/_sandbox/faults", json={"kind": "status", "status": 418, "path": "/v1"})
+    assert (await client.get("/v1/apps")).status_code == 503
+    first, second = (await client.get("/_sandbox/faults")).json()
+    assert (first["id"], first["kind"], first["method"], first["hits"]) == (1, "status", "GET", 1)
+    assert (first["times"], first["body"]) == (None, "\ufffd")
+    assert (second["id"], second["status"], second["path"], second["hits"]) == (2, 418, "/v1", 0)
+
+    assert (await client.delete("/_sandbox/faults/1")).status_code == 204
+    assert (await client.get("/v1/apps")).status_code == 418
+    assert [fault["id"] for fault in (await client.get("/_sandbox/faults")).json()] == [2]
+    for number in ("1", "9", "x"):
+        answer = await client.delete(f"/_sandbox/faults/{number}")
+        assert answer.status_code in {400, 404}
+        assert answer.json().keys() == {"error"}
+    assert (await client.post("/_sandbox/faults", json={"kind": "reset"})).json() == {"id": 3}
+    assert (await client.delete("/_sandbox/faults")).status_code == 204
+    assert (await client.get("/_sandbox/faults")).json() == []
+
+
+async def test_a_fault_that_does_not_hit_counts_no_hit(client, platform):
+    """What `skip` lets through, and what comes after `times`."""
+    platform.faults.add(Fault(Kind.STATUS, path="/v1", skip=1, times=1))
+    assert [(await client.get("/v1/apps")).status_code for _ in range(3)] == [200, 503, 200]
+    (fault,) = (await client.get("/_sandbox/faults")).json()
+    assert fault["hits"] == 1

@@ -42,9 +42,9 @@ class NoDiscussion(CannotComment):
 class Refused(CannotComment):
     """The API said no. `status` is the HTTP status."""
 
-    def __init__(self, status: int, words: str) -> None:
-        """`words` are the API's own."""
-        super().__init__(f'the API answered {status}: "{words}"' if words else f"the API answered {status}")
+    def __init__(self, status: int, quote: str) -> None:
+        """`quote` has the API's own words, if there are any."""
+        super().__init__(f"the API answered {status}: {quote}" if quote else f"the API answered {status}")
         self.status = status
 
 

@@ -61,6 +61,10 @@ _VERSION = (
 PROXY_LOGIN_HINT = "Put user and password into the proxy's URL: http://user:password@host:port."
 _NO_DESCRIPTOR = "Raise the limit on open files (`ulimit -n`), or lower `concurrency`."
 _TOO_LARGE = "Check `api-url`: no response of the platform is that large."
+_NOT_THE_API = (
+    "Check `api-url`: what answers there may not be the platform's API. If it is right, a gateway may have "
+    "answered in the platform's place: run the job again in a few minutes."
+)
 _NO_SUCH_HOST = "Check the host name in `api-url` or of the proxy, and the name server that this job uses."
 
 
@@ -120,21 +124,22 @@ def of_error(error: httpx.TransportError) -> Failure:  # noqa: PLR0911 - one for
     return down
 
 
-def of_response(response: httpx.Response, words: str) -> Failure | None:
+def of_response(response: httpx.Response, origin: str, quote: str) -> Failure | None:
     """What it means that this is the response; None when it is an answer of the platform's.
 
     Args:
         response: what came.
-        words: what it says of itself.
+        origin: where it came from.
+        quote: what it says of itself.
     """
     status = response.status_code
-    reason = f"the platform answered {status}" + (f' ("{words}")' if words else "")
+    answer = f"{status} ({quote})" if quote else f"{status}"
     if may_change(status):
         wait = retry_after(response.headers)
         is_busy = status == _TOO_MANY_REQUESTS
         return Failure(
             Meaning.WAIT if is_busy or wait else Meaning.DOWN,
-            reason,
+            f"the platform answered {answer}",
             ambiguous=not is_busy,
             retry_after=wait,
             throttled=status in _THROTTLING,
@@ -144,8 +149,13 @@ def of_response(response: httpx.Response, words: str) -> Failure | None:
         and status not in _FINAL_WITH_ANY_BODY
         and not _is_platform_error(response.content)
     ):
-        return Failure(Meaning.NONSENSE, f"{reason}, but not as the API does", ambiguous=True)
+        return not_the_platform(f"{origin} answered {answer}, but not as the API does")
     return None
+
+
+def not_the_platform(reason: str) -> Failure:
+    """What came may be anybody's; the request may have taken effect all the same."""
+    return Failure(Meaning.NONSENSE, reason, ambiguous=True, hint=_NOT_THE_API)
 
 
 def may_change(status: int) -> bool:
@@ -160,7 +170,8 @@ def _is_platform_error(body: bytes) -> bool:
         found = json.loads(body)
     except (ValueError, RecursionError):
         return False
-    return isinstance(found, dict) and bool(found.get("error"))
+    error = found.get("error") if isinstance(found, dict) else None
+    return isinstance(error, str) and bool(error.strip())
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from zerokie_action.http.client import MEGABYTE
+from zerokie_action.text import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,19 +15,25 @@ if TYPE_CHECKING:
 _PAGE_HEAD = 1000
 
 
-def error_text(body: bytes, clean: Callable[[str], str] = str) -> str:
-    """The platform's own words: `{"error": "…"}`, or what else an answer says of itself.
+def quoted(body: bytes, limit: int, clean: Callable[[str], str] = str) -> str:
+    """The platform's own words, `{"error": "…"}`, or what else a response says of itself, in quotation marks.
 
-    HTML pages, as proxies send them, give their title. White space is folded; never raises, whatever the
-    bytes. Of a very long body, only the first megabyte is looked at.
+    HTML pages, as proxies send them, are told as such, with their title. Empty when nothing is said. White
+    space is folded; never raises, whatever the bytes. Of a very long body, only the first megabyte counts.
 
     Args:
-        clean: takes the secrets out. Whoever cuts the text has to give it: half a secret looks like none.
+        body: the response's.
+        limit: characters of it that are quoted, at most.
+        clean: takes the secrets out, before the text is cut: half a secret looks like none.
     """
     head = body[:MEGABYTE]
-    page = head.decode("utf-8", "replace")
-    text = _from_json(head) or (_title(page) if is_web_page(head) else page)
-    return " ".join(clean(text).split())
+    text = head.decode("utf-8", "replace")
+    words = _from_json(head)
+    is_page = not words and is_web_page(head)
+    words = words or (_title(text) if is_page else text)
+    words = shorten(" ".join(clean(words).split()), limit)
+    quote = f'"{words}"' if words else ""
+    return ", ".join(part for part in ("an HTML page" if is_page else "", quote) if part)
 
 
 def is_web_page(body: bytes) -> bool:
@@ -55,5 +62,4 @@ def _words(found: object) -> str:
 
 def _title(page: str) -> str:
     _, *after = re.split("</?title>", page, maxsplit=2, flags=re.IGNORECASE)
-    title = after[0].strip() if after else ""
-    return f"an HTML page: {title}" if title else "an HTML page"
+    return after[0] if after else ""

@@ -25,9 +25,9 @@ from zerokie_action.http.breaker import GIVE_UP_AFTER, LONGEST_EXCUSE, CircuitBr
 from zerokie_action.http.client import PURPOSE
 from zerokie_action.http.failure import Failure, Meaning, retry_after
 from zerokie_action.http.outage import OutageLog
-from zerokie_action.http.responses import error_text
+from zerokie_action.http.responses import quoted
 from zerokie_action.http.transport import FRESH
-from zerokie_action.text import human_seconds, shorten
+from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -45,7 +45,7 @@ _FIRST_DELAY = 0.5
 _LONGEST_DELAY = 20.0
 _LAST_LOOK = 1.0
 """Seconds in which it shows whether the others fail as well, before a request is given up alone."""
-_LONGEST_WORDS = 500
+_LONGEST_QUOTE = 500
 _HARMLESS = {"GET", "DELETE"}
 
 T = TypeVar("T")
@@ -147,7 +147,7 @@ class _Attempts:
             return failure.of_error(error)
         status = response.status_code
         if not response.is_success:
-            failed = failure.of_response(response, self.words(response.content))
+            failed = failure.of_response(response, _origin(request), self.quoted(response.content))
             if failed is not None and status not in request.extensions.get(EXPECTED, ()):
                 return failed
             wait = retry_after(response.headers)
@@ -155,14 +155,13 @@ class _Attempts:
         try:
             return Reply(purpose, status, response.content, parse(response), ambiguous)
         except Malformed as malformed:
-            words = self.words(response.content)
-            quoted = f' ("{words}")' if words else ""
-            reason = f"the platform answered {status}, but {malformed}{quoted}"
-            return Failure(Meaning.NONSENSE, reason, ambiguous=True)
+            quote = self.quoted(response.content)
+            what = f" ({quote})" if quote else ""
+            return failure.not_the_platform(f"{_origin(request)} answered {status}, but {malformed}{what}")
 
-    def words(self, body: bytes) -> str:
-        """What a response says of itself (`error_text`), without secrets, in at most 500 characters."""
-        return shorten(error_text(body, self._budget.redact), _LONGEST_WORDS)
+    def quoted(self, body: bytes) -> str:
+        """What a response says of itself (`responses.quoted`), without secrets."""
+        return quoted(body, _LONGEST_QUOTE, self._budget.redact)
 
 
 class InsistingClient(_Attempts):
@@ -330,6 +329,10 @@ class RetryingClient(_Attempts):
         elif failed.meaning is Meaning.DOWN:
             await anyio.sleep(_LAST_LOOK)
         return failed.meaning is Meaning.NONSENSE or not breaker.is_open
+
+
+def _origin(request: httpx.Request) -> str:
+    return f"{request.url.scheme}://{request.url.netloc.decode()}"
 
 
 def _kind(request: httpx.Request) -> str:

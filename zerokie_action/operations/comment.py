@@ -11,7 +11,7 @@ from zerokie_action.ci.comments import CannotComment, NoDiscussion, Refused, fin
 from zerokie_action.http import Request, Response, TransportError
 from zerokie_action.http.client import MEGABYTE, Http, extensions
 from zerokie_action.http.failure import may_change, retry_after
-from zerokie_action.http.responses import error_text
+from zerokie_action.http.responses import quoted
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _TIME = 20.0
 _PAUSES = (0.5, 2.0)
 _LARGEST_RESPONSE = 32 * MEGABYTE
+_LONGEST_QUOTE = 500
 _JSON = {"Content-Type": "application/json"}
 
 
@@ -95,7 +96,7 @@ async def _send(http: Http, request: Request) -> Response:
 
 def _good(response: Response) -> Response:
     if not response.is_success:
-        raise Refused(response.status_code, error_text(response.content))
+        raise Refused(response.status_code, quoted(response.content, _LONGEST_QUOTE))
     return response
 
 

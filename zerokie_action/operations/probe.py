@@ -18,10 +18,10 @@ from zerokie_action.errors import HealthCheckFailed
 from zerokie_action.files.local import hash_file
 from zerokie_action.http.client import MEGABYTE
 from zerokie_action.http.failure import retry_after
-from zerokie_action.http.responses import error_text
+from zerokie_action.http.responses import quoted
 from zerokie_action.operations.pauses import News, pauses
 from zerokie_action.platform.pages import PageError, follow, shown_url
-from zerokie_action.text import human_seconds, shorten
+from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -139,9 +139,9 @@ def _judge(job: Job, check: _Check, page: Page, by: str) -> _Trouble | None:
         return _Trouble(page.dead_end)
     if not 200 <= page.response.status_code < 400:  # noqa: PLR2004 - HTTP's own numbers
         # What another host says is not for everybody's eyes: an app may send us anywhere.
-        words = "" if page.elsewhere else shorten(error_text(page.response.content, job.ci.redact), _SHOWN)
+        quote = "" if page.elsewhere else quoted(page.response.content, _SHOWN, job.ci.redact)
         return _Trouble(
-            f"{by}answered {page.response.status_code}" + (f' ("{words}")' if words else ""),
+            f"{by}answered {page.response.status_code}" + (f" ({quote})" if quote else ""),
             retry_after=retry_after(page.response.headers) or 0.0,
         )
     if check.path and hashlib.sha256(page.response.content).hexdigest() != check.sha256:

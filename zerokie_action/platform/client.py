@@ -119,8 +119,7 @@ class Client:
 
     async def find_app(self, name: str) -> App | None:
         """One app ("GET /v1/apps/:name"); None when there is none of that name."""
-        request = self._requests(f"Looking up app {name!r}", "GET", app_target(name))
-        reply = await self._sender.send(request, answers.one(App))
+        reply = await self._look_up(name)
         if reply.status == NOT_FOUND:
             return None
         return await self._value(reply, app=name)
@@ -131,10 +130,11 @@ class Client:
         Raises:
             RequestRejected: when there is none; the hint names close matches.
         """
-        app = await self.find_app(name)
-        if app is None:
-            raise await self._unknown_app(name, "app not found")
-        return app
+        return await self._value(await self._look_up(name), app=name)
+
+    async def _look_up(self, name: str) -> Reply[App]:
+        request = self._requests(f"Looking up app {name!r}", "GET", app_target(name))
+        return await self._sender.send(request, answers.one(App))
 
     async def delete_app(self, name: str, around: Around | None = None) -> bool:
         """Delete an app ("DELETE /v1/apps/:name"); False when there was none (any more).
@@ -322,20 +322,17 @@ class Client:
         """
         if reply.ok:
             return reply.value  # type: ignore[return-value]  # a reply that is ok has been parsed
-        words = self._words(reply)
+        quote = self._sender.quoted(reply.body)
         if reply.status == NOT_FOUND and app is not None:
-            error: DeployError = await self._unknown_app(app, words)
+            error: DeployError = await self._unknown_app(app, quote)
         else:
-            error = refusal(reply, words)
+            error = refusal(reply, quote)
         error.ambiguous = reply.ambiguous
         raise error
 
-    def _words(self, reply: Reply[T]) -> str:
-        return self._sender.words(reply.body) or "no reason given"
-
-    async def _unknown_app(self, name: str, words: str) -> RequestRejected:
+    async def _unknown_app(self, name: str, quote: str) -> RequestRejected:
         others: list[App] = []
         # The matches are a courtesy; the 404 is the error.
         with suppress(Exception), anyio.move_on_after(_COURTESY):
             others = await self.list_apps()
-        return unknown_app(name, words, [app.name for app in others])
+        return unknown_app(name, quote, [app.name for app in others])

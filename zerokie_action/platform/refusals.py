@@ -37,27 +37,28 @@ _HINTS = dict.fromkeys((301, 302, 303, 307, 308), _REDIRECT) | {
 }
 
 
-def refusal(reply: Reply[Any], words: str) -> DeployError:
-    """The error that a final answer other than 2xx stands for; `words` are the platform's own."""
+def refusal(reply: Reply[Any], quote: str) -> DeployError:
+    """The error that a final answer other than 2xx stands for; `quote` has its words, if there are any."""
+    answer = f"{reply.status}: {quote}" if quote else f"{reply.status}"
     if reply.status == UNAUTHORIZED:
         return AuthenticationError(
-            f'The platform does not accept the API key (401: "{words}")',
+            f"The platform does not accept the API key ({answer})",
             hint="Check that the secret behind `api-key` holds a current key for this `api-url`.",
         )
-    message = f'{reply.purpose} was refused ({reply.status}: "{words}")'
+    message = f"{reply.purpose} was refused ({answer})"
     if reply.status >= 500:  # noqa: PLR2004 - HTTP's own numbers
         return PlatformUnavailable(message, hint="Check `api-url`: something there can't do this at all.")
     return RequestRejected(message, status=reply.status, hint=_HINTS.get(reply.status, _HINT))
 
 
-def unknown_app(name: str, words: str, others: Iterable[str]) -> RequestRejected:
+def unknown_app(name: str, quote: str, others: Iterable[str]) -> RequestRejected:
     """The error for a 404 about an app, with those of the other apps that may have been meant."""
     import difflib  # noqa: PLC0415 - only for this error
 
     close = difflib.get_close_matches(name, [other for other in others if other != name], n=3)
     meant = f" Did you mean {' or '.join(repr(match) for match in close)}?" if close else ""
     return RequestRejected(
-        f'App {name!r} was not found (404: "{words}").{meant}',
+        f"App {name!r} was not found (404: {quote}).{meant}",
         status=NOT_FOUND,
         hint="Correct `app`, or set `create: true` to create it.",
     )

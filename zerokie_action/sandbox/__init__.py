@@ -9,7 +9,7 @@ For people::
 
 prints where it listens; `/docs` and `/openapi.json` are the reference, browsable. Deployed apps answer at
 `http://127.0.0.1:8080/_apps/NAME`. For the tests of other processes there are `GET /_sandbox/state` and
-`POST /_sandbox/faults`.
+`/_sandbox/faults` (see `admin`).
 
 For tests in the same process::
 

@@ -7,7 +7,8 @@ except ModuleNotFoundError as error:
     if package not in {"fastapi", "uvicorn"}:
         raise
     raise SystemExit(
-        f"The sandbox needs {package}. Install its extra: pip install 'zerokie-action[sandbox]'"
+        f"The sandbox needs {package}: run `make setup` in the checkout, then `.venv/bin/python -m "
+        "zerokie_action.sandbox`, or `pip install '.[sandbox]'` into an environment of your own"
     ) from None
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 
 from zerokie_action.sandbox.exchange import Exchange
 from zerokie_action.sandbox.faults import Fault  # noqa: TC001  FastAPI reads the annotation
@@ -37,10 +37,33 @@ async def state(request: Request) -> Response:
     return Response(text, media_type="application/json")
 
 
-@router.post("/faults", status_code=204)
+@router.post("/faults", status_code=201)
 async def add_fault(request: Request, fault: Fault) -> Response:
-    """Add a fault; the body has the fields of `Fault`."""
-    Exchange.of(request).platform.faults.add(fault)
+    """Add a fault; the body has the fields of `Fault`. The answer has its `id`."""
+    faults = Exchange.of(request).platform.faults
+    faults.add(fault)
+    return JSONResponse({"id": faults.list()[-1].id}, 201)
+
+
+@router.get("/faults")
+async def list_faults(request: Request) -> Response:
+    """List all faults, each with its `id` and how many requests it has hit."""
+    faults = [
+        {
+            "id": armed.id,
+            "hits": armed.hits,
+            **asdict(armed.fault),
+            "body": armed.fault.body and armed.fault.body.decode("utf-8", "replace"),
+        }
+        for armed in Exchange.of(request).platform.faults.list()
+    ]
+    return JSONResponse(faults)
+
+
+@router.delete("/faults/{number}", status_code=204)
+async def remove_fault(request: Request, number: int) -> Response:
+    """Remove one fault; 404 when there is none with that `id`."""
+    Exchange.of(request).platform.faults.remove(number)
     return Response(status_code=204)
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from zerokie_action.sandbox.problems import ApiError
+
 if TYPE_CHECKING:
     from zerokie_action.sandbox.records import Record
 
@@ -92,29 +94,59 @@ class Fault:
         return seen >= self.skip and (self.times is None or seen < self.skip + self.times)
 
 
+@dataclass(slots=True)
+class ArmedFault:
+    """A fault of one platform.
+
+    Attributes:
+        id: what it is removed by.
+        fault: what goes wrong.
+        seen: the requests that it was meant for, `skip` and `times` aside.
+        hits: the requests that it hit.
+    """
+
+    id: int
+    fault: Fault
+    seen: int = 0
+    hits: int = 0
+
+
 class Faults:
     """The faults of one platform. A request is hit by the first one whose turn it is."""
 
     def __init__(self) -> None:
         """Begin without faults."""
-        self._faults: list[Fault] = []
-        self._seen: list[int] = []
+        self._armed: list[ArmedFault] = []
+        self._added = 0
 
     def add(self, *faults: Fault) -> None:
         """Arm the faults."""
-        self._faults += faults
-        self._seen += [0] * len(faults)
+        for fault in faults:
+            self._added += 1
+            self._armed.append(ArmedFault(self._added, fault))
+
+    def list(self) -> list[ArmedFault]:
+        """Return the armed faults, oldest first."""
+        return list(self._armed)
+
+    def remove(self, number: int) -> None:
+        """Disarm the fault with this ID; 404 when there is none."""
+        for armed in self._armed:
+            if armed.id == number:
+                self._armed.remove(armed)
+                return
+        raise ApiError(404, "fault not found")
 
     def clear(self) -> None:
         """Disarm all faults."""
-        self._faults.clear()
-        self._seen.clear()
+        self._armed.clear()
 
     def take(self, record: Record) -> Fault | None:
         """Return the fault that hits this request, and count the request for all up to that one."""
-        for position, fault in enumerate(self._faults):
-            if fault.matches(record):
-                self._seen[position] += 1
-                if fault.hits(self._seen[position] - 1):
-                    return fault
+        for armed in self._armed:
+            if armed.fault.matches(record):
+                armed.seen += 1
+                if armed.fault.hits(armed.seen - 1):
+                    armed.hits += 1
+                    return armed.fault
         return None

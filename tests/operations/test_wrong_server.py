@@ -1,0 +1,115 @@
+"""A wrong `api-url`, or something that answers in the platform's place: nothing that it says is believed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.operations.containers import NEW, running_web
+from zerokie_action.sandbox.faults import Fault, Kind
+
+if TYPE_CHECKING:
+    from tests.support.world import Outcome, World
+
+PAGE = b"<!doctype html><title>Not Found</title>"
+OPERATIONS: dict[str, dict[str, object]] = {
+    "directory": {},
+    "directory, create": {"create": True},
+    "directory, dry run": {"dry_run": True},
+    "directory, create, dry run": {"create": True, "dry_run": True},
+    "image": {"app": "web", "image": NEW},
+    "image, create": {"app": "web", "image": NEW, "create": True},
+    "restart": {"app": "web", "operation": "restart"},
+    "destroy": {"operation": "destroy"},
+    "destroy, dry run": {"operation": "destroy", "dry_run": True},
+}
+ANSWERS = {
+    "a page": (404, PAGE, '404 (an HTML page, "Not Found")'),
+    "a text": (404, b"404 page not found\n", '404 ("404 page not found")'),
+    "nothing": (404, b"", "404"),
+    "another shape": (404, b'{"message": "no route"}', '404 ("no route")'),
+    "an object": (404, b'{"error": {"message": "no route"}}', '404 ("no route")'),
+    "forbidden": (403, PAGE.replace(b"Not Found", b"Forbidden"), '403 (an HTML page, "Forbidden")'),
+}
+SINGLE_REQUESTS: dict[str, tuple[str, str, dict[str, object]]] = {
+    "create an app": ("POST", "/v1/apps$", {"app": "new", "create": True}),
+    "lock": ("POST", "/deploy/lock$", {}),
+    "list": ("GET", "/files$", {}),
+    "upload": ("PUT", "/files/index.html$", {}),
+    "deploy an image": ("POST", "/web/deploy$", OPERATIONS["image"]),
+    "destroy": ("DELETE", "/v1/apps/site$", OPERATIONS["destroy"]),
+    "attach a domain": ("POST", "/domains$", {"domains": "www.example.com"}),
+    "remove a domain": ("DELETE", "/domains/", {"remove_domains": "www.example.com"}),
+}
+
+
+@pytest.fixture(autouse=True)
+def _web(world: World) -> None:
+    running_web(world)
+
+
+def answers(world: World, status: int, body: bytes, method: str | None = None, path: str = "") -> None:
+    """From now on, all such requests are answered like this, and have no effect."""
+    world.platform.faults.add(Fault(Kind.STATUS, method, path, status=status, body=body, times=None))
+
+
+def is_told(outcome: Outcome, world: World, answer: str) -> None:
+    """What came and from where, what to check, and no word about the app."""
+    assert outcome.exit_code == 5, outcome.log
+    assert world.server is not None
+    error, hint = outcome.outputs["error"], outcome.outputs["hint"]
+    assert f"{world.server.url} answered {answer}, but not as the API does" in error
+    assert hint.startswith("Check `api-url`")
+    for said in ("not exist", "not found (", "app not found", "Destroyed", "was refused", "was not attached"):
+        assert said not in outcome.log
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_all_requests(world: World, operation: str, answer: str) -> None:
+    """Whatever is asked of it, the run ends with exit code 5 and has asked nothing but its first question."""
+    status, body, told = ANSWERS[answer]
+    answers(world, status, body)
+    outcome = world.run(**OPERATIONS[operation])
+    is_told(outcome, world, told)
+    assert {(record.method, record.path) for record in outcome.requests} == {
+        ("GET", f"/v1/apps/{OPERATIONS[operation].get('app', 'site')}")
+    }
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+@pytest.mark.parametrize("request_", SINGLE_REQUESTS)
+def test_one_kind_of_request(world: World, request_: str, answer: str) -> None:
+    """A gateway may let some requests through; the lock is released then."""
+    method, path, inputs = SINGLE_REQUESTS[request_]
+    status, body, told = ANSWERS[answer]
+    answers(world, status, body, method, path)
+    outcome = world.run(**inputs)
+    is_told(outcome, world, told)
+    assert {app.name for app in world.platform.apps.list()} == {"site", "web"}
+    assert world.platform.apps.get("web").image != NEW
+    assert world.platform.lock("site") is None
+
+
+def test_the_api_key_is_not_shown(world: World) -> None:
+    """What it echoes is redacted."""
+    answers(world, 404, b"no route for Bearer sandbox-key")
+    outcome = world.run()
+    is_told(outcome, world, '404 ("no route for Bearer ***")')
+
+
+def test_the_platform_s_own_words(world: World) -> None:
+    """Its 404 is quoted as it was said."""
+    answers(world, 404, b'{"error": "nothing by that name"}', "GET", "/v1/apps/site$")
+    outcome = world.run()
+    assert outcome.exit_code == 4
+    assert outcome.outputs["error"] == "App 'site' was not found (404: \"nothing by that name\")."
+
+
+def test_no_words_at_all(world: World) -> None:
+    """Then none are quoted."""
+    answers(world, 401, b"")
+    outcome = world.run()
+    assert outcome.exit_code == 3
+    assert outcome.outputs["error"] == "The platform does not accept the API key (401)"

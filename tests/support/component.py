@@ -1,0 +1,62 @@
+"""The GitLab component as GitLab reads it: inputs are put in as text, then the YAML is read."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+COMPONENT = Path(__file__).resolve().parents[2] / "templates" / "deploy.yml"
+
+
+def component_inputs() -> dict[str, Any]:
+    """The inputs that the component declares."""
+    header: dict[str, Any] = next(yaml.safe_load_all(COMPONENT.read_text("utf-8")))
+    inputs: dict[str, Any] = header["spec"]["inputs"]
+    return inputs
+
+
+def component(**given: object) -> dict[str, Any]:
+    """The jobs for these inputs (names with `_`)."""
+    declared = component_inputs()
+    values = {name: row["default"] for name, row in declared.items() if "default" in row}
+    values |= {name.replace("_", "-"): value for name, value in given.items()}
+    assert values.keys() == declared.keys()
+
+    def text(found: re.Match[str]) -> str:
+        value = values[found[1]]
+        # Rails writes these three as escapes.
+        return value if isinstance(value, str) else re.sub("[<>&]", _escaped, json.dumps(value))
+
+    _, jobs = COMPONENT.read_text("utf-8").split("\n---\n")
+    document: dict[str, Any] = yaml.safe_load(re.sub(r"\$\[\[ inputs\.([a-z-]+) \]\]", text, jobs))
+    return document
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
+
+
+def passed_on(job: dict[str, Any], folder: Path, **env: str) -> dict[str, str]:
+    """What the job's script hands to `zerokie-deploy`; empty when it does not come so far."""
+    seen = folder / "seen"
+    program = folder / "zerokie-deploy"
+    program.write_text(f"#!/bin/sh\nenv --null > {seen}\n", "utf-8")
+    program.chmod(0o755)
+    (folder / "python").unlink(missing_ok=True)
+    (folder / "python").symlink_to(sys.executable)
+    script = "\n".join(job["script"])
+    variables = {name: str(value) for name, value in job["variables"].items()}
+    subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", script],
+        env={"PATH": f"{folder}:{os.environ['PATH']}", **env, **variables},
+        check=False,
+    )
+    lines = seen.read_text("utf-8").split("\0") if seen.exists() else []
+    return dict(line.split("=", 1) for line in lines if line)
