@@ -2,6 +2,7 @@
 
 - It listens while it sends a large body. A server that refuses an upload (413) answers and reads no more;
   httpcore reads only after the whole body, and would wait until the write times out.
+- The head of a request goes out with the first piece of its body: one system call, and one TLS record.
 - Timeouts are idle timeouts. The kernel takes megabytes at once, so bytes that it still delivers count as
   movement.
 - A host name is looked up once. The next connections go to the address that answered.
@@ -41,16 +42,18 @@ class Traffic:
         received: bytes since the last request began.
         body_left: bytes of that request's body that were not handed out to be sent.
         cut_short: whether a response came before that request was sent.
+        holds_head: whether what is written next is a head that a body follows.
     """
 
     def __init__(self) -> None:
         self.begin_request(0)
 
-    def begin_request(self, body_size: int) -> None:
-        """Count anew."""
+    def begin_request(self, body_size: int, *, head_first: bool = False) -> None:
+        """Count anew. `head_first`: what is written next is this request's head, and no CONNECT."""
         self.received = 0
         self.body_left = body_size
         self.cut_short = False
+        self.holds_head = head_first and body_size > 0
 
 
 class Backend(httpcore.AsyncNetworkBackend):
@@ -118,6 +121,7 @@ class _Stream(httpcore.AsyncNetworkStream):
         self._stream = stream
         self._traffic = traffic
         self._socket = stream.extra(anyio.abc.SocketAttribute.raw_socket)  # noqa: S610 - anyio's, not Django's
+        self._head = b""
         self._early: bytes | None = None
         """What came while the body was sent; empty when the other side closed the connection then."""
 
@@ -147,6 +151,11 @@ class _Stream(httpcore.AsyncNetworkStream):
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
         if not buffer:
             return
+        if self._traffic.holds_head:
+            self._traffic.holds_head = False
+            self._head = buffer
+            return
+        buffer, self._head = self._head + buffer, b""
         if len(buffer) + self._unsent() <= _PIECE:
             await self._write(buffer)
             return

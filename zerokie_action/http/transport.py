@@ -156,6 +156,8 @@ def _core_url(url: httpx.URL) -> httpcore.URL:
 class _Connection:
     """A connection of httpcore's, what moves on it, and the proxy that it goes through; empty without one."""
 
+    _is_direct = True
+
     def __init__(
         self, connection: httpcore.AsyncConnectionInterface, traffic: Traffic, proxy: str = ""
     ) -> None:
@@ -186,7 +188,8 @@ class _Connection:
 
     async def send(self, request: httpx.Request, url: httpcore.URL) -> tuple[httpcore.Response, bytes]:
         """The response to a request, and its body."""
-        self._traffic.begin_request(int(request.headers.get("Content-Length", 0)))
+        size = int(request.headers.get("Content-Length", 0))
+        self._traffic.begin_request(size, head_first=self._is_direct)
         outgoing = httpcore.Request(
             request.method,
             url,
@@ -219,6 +222,8 @@ class _Connection:
 
 class _Tunnel(_Connection):
     """A connection through a proxy to an https origin: CONNECT comes before the first request."""
+
+    _is_direct = False
 
     async def send(self, request: httpx.Request, url: httpcore.URL) -> tuple[httpcore.Response, bytes]:
         if not self.is_new:
