@@ -157,5 +157,5 @@ def test_the_debug_log(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """It shows the requests, as that of a deploy."""
     world.env["ZEROKIE_LOG_LEVEL"] = "debug"
     said = clean_up(world, monkeypatch)
-    assert "PUT /v1/apps/site/deploy/lock: 200 in 0.00 s" in said
+    assert "PUT /v1/apps/site/deploy/lock: 200 in 0 s" in said
     assert "POST /v1/apps/site/deploy/finalize: 200 in " in said
