@@ -19,6 +19,8 @@ _EVERY = 5.0
 _REFRESH = 0.5
 _ASSUMED = 0.1
 """Seconds that a request takes, as long as nobody knows better."""
+_TRUST = 0.03
+"""What that assumption weighs, beside one upload."""
 _SHORTEST = 0.001
 
 
@@ -175,9 +177,9 @@ class _Samples:
     """
 
     count: int = 0
-    requests: float = 1 / _ASSUMED
+    requests: float = _TRUST / _ASSUMED
     size: float = 0.0
-    requests_squared: float = 1 / _ASSUMED**2
+    requests_squared: float = _TRUST / _ASSUMED**2
     size_squared: float = 0.0
     mixed: float = 0.0
 
