@@ -42,6 +42,8 @@ _OF_THE_STOP_JOB = {
     "app",
     "comment",
     "dry-run",
+    "lock-heartbeat",
+    "lock-timeout",
     "log-level",
     "pull-request",
     "retries",

@@ -25,9 +25,19 @@ NOT_INPUTS = {
     "state_file",  # GitLab has a default that the cleanup knows
 }
 FIELDS = [field for field in VALUES if field not in NOT_INPUTS]
-OF_THE_STOP_JOB = {"api_key_file", "api_url", "app", "comment", "dry_run", "log_level", "pull_request"} | {
+OF_THE_STOP_JOB = {
+    "api_key_file",
+    "api_url",
+    "app",
+    "comment",
+    "dry_run",
+    "lock_heartbeat",
+    "lock_timeout",
+    "log_level",
+    "pull_request",
     "retries",
     "skip_without_key",
+    "take_over",
     "timeout",
 }
 
