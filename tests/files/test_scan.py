@@ -452,7 +452,20 @@ class TestRefusals:
     @pytest.mark.parametrize(
         "kind", ["", "RSA ", "EC ", "DSA ", "OPENSSH ", "ENCRYPTED ", "ANY ", "SSH2 ENCRYPTED "]
     )
-    @pytest.mark.parametrize("before", ["", "\ufeff", "\n", " \r\n\t\n", "\ufeff\n\n", "\n" * 30_000])
+    @pytest.mark.parametrize(
+        "before",
+        [
+            "",
+            "\ufeff",
+            "\n",
+            " \r\n\t\n",
+            "\ufeff\n\n",
+            "\n" * 30_000,
+            "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n",
+            "Bag Attributes\n    localKeyID: 54\n    friendlyName: x\nKey Attributes: <No Attributes>\n",
+            "Bag Attributes\n" + " \n" * 15_000,
+        ],
+    )
     def test_private_keys(self, site, kind, before):
         """Whatever a file is called: one that begins as a private key is not published by mistake."""
         write_tree(site, ["a"])
@@ -473,6 +486,8 @@ class TestRefusals:
             "-----BEGIN PUBLIC KEY-----\n",
             "-----BEGIN CERTIFICATE-----\n",
             "An -----BEGIN PRIVATE KEY-----\n",
+            "Bag Attributes\nand -----BEGIN PRIVATE KEY-----\n",
+            "Bag Attributes\n" + " \n" * 15_000,
             "-----BEGIN NOT A PRIVATE KEY",
             "-----BEGIN\n PRIVATE KEY-----",
             "-----BEGIN PRIVATE KEY-----\n" + "x" * 32 * 1024,
@@ -488,8 +503,8 @@ class TestRefusals:
         [
             ([], ["!/x/id_rsa"]),
             ([], ["!id_rsa"]),
-            (["!x/**"], []),
-            (["*", "!x/"], ["!x/*"]),
+            (["!x/**", "!id_rs?"], []),
+            (["*", "!x/"], ["!x/*", "!*_rsa"]),
             (["/x/*"], ["!x/id_*"]),
         ],
     )
@@ -500,7 +515,14 @@ class TestRefusals:
         (site / ".zerokieignore").write_text("\n".join(ignored))
         assert deployed(site, ignore=brought_back) == ["x/id_rsa"]
 
-    @pytest.mark.parametrize("name", ["a.pem", "x y", "a[1]*?.pem", "!a", "#a", "é\\"])
+    @pytest.mark.parametrize("patterns", [["!x/"], ["/*", "!/x"], ["*", "!x/", "!x/*"], ["!**"]])
+    def test_a_directory_that_is_meant_to_be_public(self, site, patterns):
+        """That is not said of a key which happens to lie in it."""
+        write_tree(site, ["x/a", "x/key"])
+        (site / "x" / "key").write_text("-----BEGIN PRIVATE KEY-----\n")
+        assert len(problems(site, ignore=patterns)) == 1
+
+    @pytest.mark.parametrize("name", ["a.pem", "x y", "a[1]*?.pem", "!a", "#a", "é\\", "a,b", "a "])
     def test_the_pattern_that_publishes_a_private_key(self, site, name):
         """What the message says can be copied, whatever the name is."""
         (site / name).write_text("-----BEGIN PRIVATE KEY-----\n")

@@ -47,7 +47,23 @@ def test_what_is_gone_already(world: World) -> None:
     assert outcome.exit_code == 0
     assert outcome.outputs["status"] == "destroyed"
     assert outcome.outputs["notes"] == ["App 'site' did not exist (any more)."]
-    assert [record.method for record in outcome.requests] == ["GET"]
+    assert [record.path for record in outcome.requests] == ["/v1/apps/site", "/v1/apps"]
+
+
+def test_a_server_that_is_not_the_platform(world: World) -> None:
+    """Many say 404 in the same words: whoever has no list of apps can't know that there is no such app."""
+    error = b'{"error": "Not Found"}'
+    world.platform.faults.add(Fault(Kind.STATUS, "GET", "/v1/", status=404, body=error, times=None))
+    outcome = destroy(world)
+    assert outcome.exit_code == 4
+    assert outcome.outputs["status"] == "failed"
+
+
+def test_inputs_that_protect_nothing(world: World) -> None:
+    """They are about files, and the app goes with all of them."""
+    outcome = destroy(world, keep="*", max_deletes=0)
+    why = "`keep`, `max-deletes` have no effect: `operation: destroy` does not use such inputs"
+    assert outcome.outputs["warnings"] == [why]
 
 
 def test_somebody_else_is_faster(world: World) -> None:
@@ -149,6 +165,17 @@ def test_a_heartbeat_that_is_later_than_the_deletion(world: World) -> None:
     assert [record.status for record in outcome.requests if record.method == "PUT"] == [404]
 
 
+@pytest.mark.parametrize("heartbeat", ["1s", "3m"])
+def test_a_deletion_that_worked_all_the_same(world: World, heartbeat: str) -> None:
+    """An error in place of its answer is no failure; a heartbeat that finds no app means no lost lock."""
+    world.platform.faults.add(Fault(Kind.STATUS, "DELETE", status=502, after=True, times=3))
+    world.platform.faults.add(Fault(Kind.DELAY, "GET", "/apps/site$", seconds=4, times=None))
+    outcome = destroy(world, lock_heartbeat=heartbeat)
+    assert outcome.exit_code == 0, outcome.log
+    assert outcome.outputs["status"] == "destroyed"
+    assert outcome.outputs["warnings"] == []
+
+
 @pytest.mark.parametrize("moment", ["waiting", "deleting", "hanging"])
 def test_a_signal(world: World, moment: str) -> None:
     """The end of a wait, or of a deletion, whose answer is waited for; then the lock is released in time."""
@@ -177,7 +204,8 @@ def test_the_timeout(world: World) -> None:
     """Likewise, within a minute."""
     world.platform.faults.add(Fault(Kind.HANG, "DELETE", times=None))
     outcome = destroy(world, timeout="20s")
-    assert outcome.exit_code in {5, 9}, outcome.log
+    assert outcome.exit_code == 9, outcome.log
+    assert outcome.outputs["error"].endswith("the platform did not answer whether it deleted app 'site'")
     assert outcome.seconds < 80
     assert world.platform.lock("site") is None
 

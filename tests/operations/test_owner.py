@@ -210,6 +210,28 @@ def test_a_deploy_that_was_killed_between_two_manifests(world: World) -> None:
 
 
 @pytest.mark.parametrize("inputs", OPERATIONS)
+@pytest.mark.parametrize("kind", [Kind.RESET, Kind.STATUS])
+def test_a_manifest_that_cannot_be_read_at_once(world: World, inputs: dict[str, object], kind: Kind) -> None:
+    """It is asked for again: one lost answer is no take-over."""
+    run(world, OURS)
+    (path,) = documents(world)
+    world.platform.faults.add(Fault(kind, "GET", path, status=503, times=2))
+    outcome = run(world, THEIRS, **inputs)
+    assert (outcome.exit_code, outcome.outputs["error"]) == (2, REFUSED)
+
+
+def test_a_take_over_that_was_killed_between_two_manifests(world: World) -> None:
+    """It may be either's: neither is locked out."""
+    run(world, OURS)
+    before = documents(world)
+    run(world, THEIRS, take_over=True)
+    for path, document in before.items():
+        world.platform.put_file("site", path, json.dumps(document).encode())
+    for env in (THEIRS, OURS):
+        assert run(world, env, dry_run=True).exit_code == 0
+
+
+@pytest.mark.parametrize("inputs", OPERATIONS)
 def test_a_manifest_that_cannot_be_read(world: World, inputs: dict[str, object]) -> None:
     """Nobody is refused for it, but a warning says that nothing was compared."""
     run(world, OURS)

@@ -107,6 +107,18 @@ def test_another_deploy_comes_in_between(world: World, *, rollback: bool) -> Non
     ]
 
 
+@pytest.mark.parametrize("timeout", ["10s", "5m"])
+@pytest.mark.parametrize("wait", [False, True])
+def test_another_deploy_while_the_health_is_checked(world: World, *, wait: bool, timeout: str) -> None:
+    """It is theirs that is healthy, or not."""
+    world.loop.call_later(20, lambda: world.platform.apps.deploy("web", image="nginx:9", private=False))
+    world.platform.faults.add(Fault(Kind.STATUS, "GET", "^/_apps/", status=503, times=12))
+    outcome = deploy(world, wait=wait, health_check="/", health_check_timeout=timeout, rollback=True)
+    theirs = outcome.seconds > 20
+    assert outcome.exit_code == (8 if theirs else 10), outcome.log
+    assert theirs == (timeout == "5m")
+
+
 def test_another_deploy_while_the_app_is_created(world: World) -> None:
     """There is no previous image that could be shown as well."""
     takes(world, 60)

@@ -93,7 +93,10 @@ class Patterns:
         return spec.match(_in_one_line(path))
 
     def brings_back(self, path: str) -> bool:
-        """Whether a pattern with `!` is the last one that matches the file at `path`."""
+        """Whether the last pattern that matches the file at `path` is one with `!` that names the file.
+
+        One for everything, or for a directory that the file is in, does not.
+        """
         return self._file_spec.brings_back(_in_one_line(path))
 
     def match_file(self, path: str) -> bool:
@@ -149,8 +152,9 @@ def ignore_rules(
 
 
 def literal_pattern(path: str) -> str:
-    """The pattern that matches nothing but `path`."""
-    return "/" + GitIgnoreSpecPattern.escape(_in_one_line(path))
+    """The pattern that matches nothing but `path`, as the ignore file and the inputs take it."""
+    pattern = "/" + GitIgnoreSpecPattern.escape(_in_one_line(path)).replace(",", r"\,")
+    return pattern[:-1] + r"\ " if pattern.endswith(" ") else pattern
 
 
 def parse_patterns(lines: Iterable[str], origin: str) -> tuple[list[str], list[str]]:
@@ -172,25 +176,35 @@ def parse_patterns(lines: Iterable[str], origin: str) -> tuple[list[str], list[s
     return patterns, problems
 
 
+_IN_DIRECTORY = "ps_d"
+"""The group of pathspec's expressions that matches when a file is in a directory that a pattern matches."""
+
+
 class _Spec:
     """Judges single entries."""
 
-    __slots__ = ("_any", "_spec")
+    __slots__ = ("_any", "_patterns", "_spec")
 
     def __init__(self, patterns: Iterable[str]) -> None:
+        self._patterns = tuple(patterns)
         # The default takes another engine where re2 or hyperscan is installed.
-        self._spec = GitIgnoreSpec.from_lines(patterns, backend="simple")
+        self._spec = GitIgnoreSpec.from_lines(self._patterns, backend="simple")
         # Nearly no entry matches any pattern. One expression tells that in a third of the time.
         expressions = [
             pattern.regex.pattern for pattern in self._spec.patterns if pattern.include and pattern.regex
         ]
-        self._any = re.compile("|".join(expressions).replace("(?P<ps_d>", "(?:") or "(?!)")
+        self._any = re.compile("|".join(expressions).replace(f"(?P<{_IN_DIRECTORY}>", "(?:") or "(?!)")
 
     def match(self, path: str) -> bool:
         return self._any.search(path) is not None and self._spec.match_file(path)
 
     def brings_back(self, path: str) -> bool:
-        return self._spec.check_file(path).include is False
+        found = self._spec.check_file(path)
+        if found.include is not False or found.index is None:
+            return False
+        name = self._patterns[found.index].rpartition("/")[2].removeprefix("!")
+        matched = self._spec.patterns[found.index].match_file(path)
+        return bool(name.strip("*?")) and not matched.match.groupdict().get(_IN_DIRECTORY)
 
 
 def _in_one_line(path: str) -> str:

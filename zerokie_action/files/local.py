@@ -26,8 +26,17 @@ _PAUSE = 0.2
 """How often a file is opened that can't be because too many are, and seconds between."""
 
 _LARGEST_PRIVATE_KEY = 32 * 1024
-_PRIVATE_KEY = re.compile(rb"(?:\xef\xbb\xbf)?\s*-----BEGIN (?:[^\n-]+ )?PRIVATE KEY(?: BLOCK)?-----")
-"""How PEM, and PGP's armor, begin; a byte order mark and blank lines may come before."""
+_PRIVATE_KEY = re.compile(
+    rb"""(?:\xef\xbb\xbf)?
+    (?:
+        \s
+        | (?:Bag|Key)\ Attributes [^\n]*\n (?:[\ \t]+[^\n]*\n)*+
+        | -----BEGIN\ EC\ PARAMETERS----- [\sA-Za-z0-9+/=]*+ -----END\ EC\ PARAMETERS-----
+    )*+
+    -----BEGIN\ (?:[^\n-]+\ )?PRIVATE\ KEY(?:\ BLOCK)?-----""",
+    re.VERBOSE,
+)
+"""How PEM, and PGP's armor, begin; with what may come before, and what OpenSSL writes before a key."""
 
 # A FIFO that took the file's place would block the open; a regular file takes no notice of the flag.
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK

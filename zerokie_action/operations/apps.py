@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _ONLY_AT_CREATION = ("port", "cpu", "memory", "env")
 _ONLY_FOR_DEPLOYS = (*_ONLY_AT_CREATION, "domains", "remove_domains")
-_NOT_FOR_DESTROY = ("registry_server",)
+_NOT_FOR_DESTROY = ("registry_server", "keep", "max_deletes")
 _AT_CREATION = "used only when a container app is created"
 
 
@@ -131,7 +131,8 @@ def _warn(job: Job, names: Iterable[str], why: str) -> None:
 def _given(job: Job, names: Iterable[str]) -> Iterator[tuple[str, object]]:
     """Yield those of the inputs that are set, with their values."""
     for name in names:
-        if value := getattr(job.settings, name):
+        value = getattr(job.settings, name)
+        if value is not None and value != ():
             yield name, value
 
 

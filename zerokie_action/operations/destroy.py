@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.lowlevel
 
-from zerokie_action.errors import ConfigurationError, PlatformUnavailable, RequestRejected, unwrap
+from zerokie_action.errors import ConfigurationError, DeployError, PlatformUnavailable, RequestRejected
 from zerokie_action.operations import apps
 from zerokie_action.operations.locked import locked
 from zerokie_action.operations.ownership import read_manifests, require_ownership
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from zerokie_action.operations.job import Job
 
 
+_LAST_LOOK = 10.0
+"""Seconds to find out, after an error, whether the app is gone all the same."""
+
+
 async def destroy(job: Job) -> None:
     """Delete the app, a static one under its deploy lock. Needs no checkout.
 
@@ -34,6 +39,7 @@ async def destroy(job: Job) -> None:
     with job.phase("Look up"):
         app = await job.client.find_app(job.app)
     if app is None:
+        await job.client.list_apps()  # what can't list any is not the platform, and a 404 of it says nothing
         job.ci.info(f"App {job.app!r} does not exist; nothing to destroy")
         job.result.notes.append(f"App {job.app!r} did not exist (any more).")
         return
@@ -61,27 +67,37 @@ def _tell(job: Job, *, found: bool) -> None:
 
 async def _destroy_static(job: Job) -> None:
     """Delete the app under its lock, which ends with it."""
+    found = False
     try:
         async with locked(job) as lock:
             await _require_ownership(job)
-            _require_found(job, found=await job.client.delete_app(job.app, _one_attempt(job, lock)))
+            found = await job.client.delete_app(job.app, _one_attempt(job, lock))
+            if not found:
+                await _require_gone(job)
             lock.end()
-            _tell(job, found=True)
-    except Exception as error:
-        cause = unwrap(error)
-        is_unknown = isinstance(cause, RequestRejected) and cause.status == NOT_FOUND
-        if not is_unknown or await job.client.find_app(job.app) is not None:
+    except Exception:
+        if not await _is_gone(job):
             raise
-        _tell(job, found=False)
+    _tell(job, found=found)
 
 
-def _require_found(job: Job, *, found: bool) -> None:
-    if not found:
+async def _require_gone(job: Job) -> None:
+    if await job.client.find_app(job.app) is not None:
         raise RequestRejected(
             f"Deleting app {job.app!r} was answered with 404, but the app is still there",
             status=NOT_FOUND,
             hint="Run it again. If it stays like this, check `api-url` and proxies.",
         )
+
+
+async def _is_gone(job: Job) -> bool:
+    """Whether the platform says now that there is no such app, whatever went wrong before."""
+    with anyio.move_on_after(_LAST_LOOK):
+        try:
+            return await job.platform.urgent.find_app(job.app) is None
+        except DeployError:
+            pass
+    return False
 
 
 async def _require_ownership(job: Job) -> None:
@@ -98,8 +114,10 @@ def _one_attempt(job: Job, lock: DeployLock) -> Around:
         with job.shield.protect(left + ANSWER_TIME, when_told=ANSWER_TIME_WHEN_TOLD) as scope:
             yield
         if scope.cancelled_caught:
+            job.result.final_state = f"the platform did not answer whether it deleted app {job.app!r}"
+            await anyio.lowlevel.checkpoint()  # the time is over, or a signal came: that is the reason then
             raise PlatformUnavailable(
-                f"The platform did not answer whether it deleted app {job.app!r}",
+                f"Deleting app {job.app!r} was not answered",
                 hint="Run it again: what is gone already counts as destroyed.",
                 ambiguous=True,
             )

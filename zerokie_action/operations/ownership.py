@@ -10,7 +10,7 @@ from zerokie_action.http.client import MEGABYTE
 from zerokie_action.text import is_web_url, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from zerokie_action.files.manifest import Document, RemoteFile
     from zerokie_action.operations.job import Job
@@ -58,8 +58,9 @@ def require_ownership(job: Job, found: Mapping[str, Document | None]) -> Owner:
     return ours
 
 
-def _another(ours: Owner, recorded: Iterable[Owner]) -> Owner | None:
-    return next((owner for owner in recorded if not ours.agrees_with(owner)), None)
+def _another(ours: Owner, recorded: Sequence[Owner]) -> Owner | None:
+    """Who deployed last, if it was somebody else. A deploy that was cut off may leave two manifests."""
+    return None if any(map(ours.agrees_with, recorded)) else next(iter(recorded), None)
 
 
 def _shown(owner: Owner) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from zerokie_action.errors import DeployFailed, DeployTimedOut, PlatformUnavailable
+from zerokie_action.errors import DeployFailed, DeployTimedOut, HealthCheckFailed, PlatformUnavailable
 from zerokie_action.operations.health import check_health
 from zerokie_action.operations.pauses import LONGEST_PAUSE, News, pauses
 from zerokie_action.operations.rollout import require_not_replaced
@@ -41,7 +41,27 @@ async def watch(job: Job, rollout: Rollout) -> None:
         job.ci.info("Not waiting for the app to run (wait: false)")
         if settings.health_check is None:
             job.result.notes.append("`wait` is off: it was not checked whether the app runs.")
-    await check_health(job)
+    if settings.health_check is not None:
+        try:
+            await check_health(job)
+        except HealthCheckFailed:
+            await _look_for_others(job, rollout)
+            raise
+        await _look_for_others(job, rollout)
+
+
+async def _look_for_others(job: Job, rollout: Rollout) -> None:
+    """A health check takes its time, in which somebody else may have deployed.
+
+    Raises:
+        DeployFailed: when they have.
+    """
+    with anyio.move_on_after(_SLOW):
+        try:
+            rollout.seen = await job.client.find_app(job.app) or rollout.seen
+        except PlatformUnavailable:
+            return  # what the check has found counts
+        require_not_replaced(job, rollout)
 
 
 async def until_running(job: Job, rollout: Rollout) -> None:

@@ -10,6 +10,8 @@ import anyio
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.http import URL, InvalidURL, RequestError, Response
 from zerokie_action.http.client import extensions, location
+from zerokie_action.http.failure import may_change
+from zerokie_action.http.retry import backoff
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 _MOST_REDIRECTS = 10
 _LARGEST_PORT = 65_535
+_ATTEMPTS = 3
 
 
 class PageError(Exception):
@@ -72,13 +75,30 @@ async def read_page(url: str, http: Http, *, max_body: int, seconds: float) -> R
 
 
 async def read_public(url: str, http: Http, *, max_body: int, seconds: float) -> bytes | None:
-    """What an app serves under its public URL; None for anything but a plain 200."""
-    try:
-        where = _parse(url).copy_with(userinfo=b"")
-        response = await read_page(str(where), http, max_body=max_body, seconds=seconds)
-    except (PageError, ConfigurationError):
-        return None
-    return response.content if response.status_code == 200 else None  # noqa: PLR2004 - HTTP's own number
+    """What an app serves under its public URL; None for anything but a plain 200.
+
+    What may be better the next time is tried again; `seconds` are for all attempts.
+    """
+    ends_at = anyio.current_time() + seconds
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            where = _parse(url).copy_with(userinfo=b"")
+            left = ends_at - anyio.current_time()
+            response = await read_page(str(where), http, max_body=max_body, seconds=left)
+        except ConfigurationError:
+            return None
+        except PageError:
+            pass
+        else:
+            if response.status_code == 200:  # noqa: PLR2004 - HTTP's own number
+                return response.content
+            if not may_change(response.status_code):
+                return None
+        pause = backoff(attempt)
+        if anyio.current_time() + pause >= ends_at:
+            break
+        await anyio.sleep(pause)
+    return None
 
 
 async def follow(url: str, http: Http, *, max_body: int, seconds: float) -> Page:

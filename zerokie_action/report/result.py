@@ -69,7 +69,7 @@ _NO_DELETION = "nothing was deleted"
 def _share(done: int, planned: int, verb: str) -> str:
     """`36 of 38 files were uploaded`; more than was planned when some of it had to be done again."""
     some = f"{done:,} of " if done < planned else ""
-    be = "was" if 1 in {done, planned} else "were"
+    be = "was" if 1 in {done, max(done, planned)} else "were"
     return f"{some}{human_files(max(done, planned))} {be} {verb}"
 
 
