@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 import anyio
 import pytest
 
-from zerokie_action.http.breaker import CircuitBreaker, Probe
-from zerokie_action.http.outage import OutageLog
+from zerokie_action.http.breaker import CircuitBreaker, OutageLog, Probe
 
 REASON = "the platform answered 503"
 

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from zerokie_action.http import failure
-from zerokie_action.http.errors import ResponseTooLarge
 from zerokie_action.http.failure import Meaning
+from zerokie_action.http.transport import ResponseTooLarge
 
 ERROR = b'{"error": "words"}'
 PAGE = b"<html><title>words</title></html>"

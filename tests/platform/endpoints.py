@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.platform.clients import nothing
-from zerokie_action.http.body import Bytes
+from zerokie_action.http.client import Bytes
 from zerokie_action.platform.client import Asked
 from zerokie_action.platform.models import App, Counts, Domain, Finalized, Registry, StoredFile
 

@@ -16,8 +16,7 @@ from anyio.lowlevel import checkpoint
 from tests.http.servers import Peer, serve
 from tests.platform.clients import KEY
 from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, RequestRejected
-from zerokie_action.http.body import Bytes
-from zerokie_action.http.client import Http
+from zerokie_action.http.client import Bytes, Http
 from zerokie_action.http.network import Network
 from zerokie_action.http.retry import RetryBudget
 from zerokie_action.http.stream import Backend

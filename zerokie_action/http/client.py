@@ -1,19 +1,21 @@
-"""The httpx client of a run."""
+"""The httpx client of a run, and what its requests are made of: headers, extensions, bodies."""
 
 from __future__ import annotations
 
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 import anyio
+import anyio.to_thread
 import httpx
 
 import zerokie_action
-from zerokie_action.http.transport import CONNECT_TIMEOUT, MAX_BODY, REPEATABLE, Transport
+from zerokie_action.errors import too_many_open_files
+from zerokie_action.http.transport import CONNECT_TIMEOUT, MAX_BODY, REPEATABLE, Transport, explain
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
     from types import TracebackType
 
     from zerokie_action.http.network import Network
@@ -29,6 +31,9 @@ MEGABYTE = 1_000_000
 PURPOSE = "purpose"
 """The request extension that says what a request is for, as a sentence begins: `Listing the apps`."""
 
+_SMALL = 64 * 1024
+"""Bytes that are read faster than a thread could be asked to."""
+
 
 def extensions(
     purpose: str, *, timeout: float, max_body: int = MEGABYTE, repeatable: bool = False
@@ -43,6 +48,70 @@ def extensions(
     """
     seconds = {"connect": CONNECT_TIMEOUT, "read": timeout, "write": timeout}
     return {PURPOSE: purpose, "timeout": seconds, MAX_BODY: max_body, REPEATABLE: repeatable}
+
+
+class Content(Protocol):
+    """What a request body is read from."""
+
+    @property
+    def size(self) -> int:
+        """Bytes in all, known before anything is read: they go into `Content-Length`."""
+        ...
+
+    def chunks(self) -> Iterator[bytes]:
+        """The bytes from the beginning.
+
+        Blocks. Raises when there are more or fewer than `size`, or they are not what they were to be.
+        """
+        ...
+
+
+class Bytes(NamedTuple):
+    """A `Content` that is in memory already."""
+
+    data: bytes | bytearray
+
+    @property
+    def size(self) -> int:
+        """Bytes in all."""
+        return len(self.data)
+
+    def chunks(self) -> Iterator[bytes]:
+        """All of them."""
+        yield bytes(self.data)
+
+
+class ContentStream(httpx.AsyncByteStream):
+    """A `Content` as httpx sends it, read anew for each attempt; a large one in a thread, piece by piece."""
+
+    def __init__(self, content: Content) -> None:
+        """Read nothing yet."""
+        self._content = content
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """The pieces.
+
+        Raises:
+            httpx.ConnectError: no file can be opened now, so no complete request was sent.
+        """
+        chunks = self._content.chunks()
+        try:
+            if self._content.size <= _SMALL:
+                for piece in chunks:
+                    yield piece
+                return
+            while (
+                chunk := await anyio.to_thread.run_sync(_next, chunks, abandon_on_cancel=True)
+            ) is not None:
+                yield chunk
+        except OSError as error:
+            if not too_many_open_files(error):
+                raise
+            raise httpx.ConnectError(explain(error)) from error
+
+
+def _next(chunks: Iterator[bytes]) -> bytes | None:
+    return next(chunks, None)
 
 
 class Http:

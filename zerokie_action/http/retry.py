@@ -21,11 +21,9 @@ import httpx
 
 from zerokie_action.errors import PlatformUnavailable, RequestRejected
 from zerokie_action.http import failure
-from zerokie_action.http.breaker import GIVE_UP_AFTER, LONGEST_EXCUSE, CircuitBreaker
+from zerokie_action.http.breaker import GIVE_UP_AFTER, LONGEST_EXCUSE, CircuitBreaker, OutageLog
 from zerokie_action.http.client import PURPOSE
-from zerokie_action.http.failure import Failure, Meaning, retry_after
-from zerokie_action.http.outage import OutageLog
-from zerokie_action.http.responses import quoted
+from zerokie_action.http.failure import Failure, Meaning, quoted, retry_after
 from zerokie_action.http.transport import FRESH
 from zerokie_action.text import human_seconds
 

@@ -9,6 +9,7 @@ proxies are theirs. What a deploy needs beyond that is in the network stream bel
 from __future__ import annotations
 
 import math
+import socket
 import ssl
 from collections import defaultdict
 from contextlib import suppress
@@ -19,7 +20,7 @@ import anyio
 import httpcore
 import httpx
 
-from zerokie_action.http.errors import ResponseTooLarge, explain, may_have_been_sent
+from zerokie_action.errors import too_many_open_files
 from zerokie_action.http.stream import Backend, Traffic
 from zerokie_action.text import human_seconds
 
@@ -47,6 +48,10 @@ _CORE_ERRORS = (
     httpcore.ProxyError,
     httpcore.TimeoutException,
 )
+
+
+class ResponseTooLarge(httpx.RemoteProtocolError):
+    """The response has more bytes of body than the request allows."""
 
 
 class Transport(httpx.AsyncBaseTransport):
@@ -266,3 +271,42 @@ def _words(error: Exception, request: httpx.Request) -> str:
         case httpcore.ProxyError():
             return f"tunnel refused ({error})"
     return ""
+
+
+def may_have_been_sent(error: httpx.TransportError) -> bool:
+    """Whether the other side may have seen the request. Only a failed connect is a certain "no"."""
+    return not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError)
+
+
+def explain(error: BaseException) -> str:  # noqa: PLR0911 - one for each cause
+    """Why a connection failed, as the end of a sentence."""
+    for cause in causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"the server's TLS certificate is not trusted ({cause.verify_message})"
+        if isinstance(cause, ssl.SSLError):
+            return f"TLS failed ({cause.reason or cause})"
+        if isinstance(cause, socket.gaierror):
+            return f"the host name can't be resolved ({cause.strerror})"
+        if isinstance(cause, ConnectionRefusedError):
+            return "connection refused"
+        if isinstance(cause, ConnectionResetError | BrokenPipeError):
+            return "the connection was reset"
+        if too_many_open_files(cause):
+            return "too many open files"
+    words = str(error).removesuffix(".")
+    return words[:1].lower() + words[1:] or type(error).__name__
+
+
+def causes(error: BaseException) -> list[BaseException]:
+    """The error, what led to it, and so on; the members of groups included."""
+    found: list[BaseException] = []
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        current = waiting.pop()
+        if current is None or current in found:
+            continue
+        found.append(current)
+        waiting += [current.__context__, current.__cause__]
+        if isinstance(current, BaseExceptionGroup):
+            waiting += current.exceptions
+    return found

@@ -10,8 +10,7 @@ import anyio
 from zerokie_action.ci.comments import CannotComment, NoDiscussion, Refused, find_discussion, put_comment
 from zerokie_action.http import Request, Response, TransportError
 from zerokie_action.http.client import MEGABYTE, Http, extensions
-from zerokie_action.http.failure import may_change, retry_after
-from zerokie_action.http.responses import quoted
+from zerokie_action.http.failure import may_change, quoted, retry_after
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:

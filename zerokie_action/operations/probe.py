@@ -17,8 +17,7 @@ import anyio.to_thread
 from zerokie_action.errors import HealthCheckFailed
 from zerokie_action.files.local import hash_file
 from zerokie_action.http.client import MEGABYTE
-from zerokie_action.http.failure import retry_after
-from zerokie_action.http.responses import quoted
+from zerokie_action.http.failure import quoted, retry_after
 from zerokie_action.operations.pauses import News, pauses
 from zerokie_action.platform.pages import PageError, follow, shown_url
 from zerokie_action.text import human_seconds

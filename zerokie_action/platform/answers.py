@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
 
-from zerokie_action.http.responses import is_web_page
+from zerokie_action.http.failure import is_web_page
 from zerokie_action.http.retry import Malformed
 from zerokie_action.platform.models import Finalized, Heartbeat, Record
 

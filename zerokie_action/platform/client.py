@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import anyio
 
 from zerokie_action.errors import DeployError
-from zerokie_action.http.body import Bytes
-from zerokie_action.http.client import MEGABYTE
+from zerokie_action.http.client import MEGABYTE, Bytes
 from zerokie_action.platform import answers
 from zerokie_action.platform.models import (
     APPS,
@@ -44,7 +43,7 @@ if TYPE_CHECKING:
 
     from zerokie_action.errors import RequestRejected
     from zerokie_action.http import Response
-    from zerokie_action.http.body import Content
+    from zerokie_action.http.client import Content
     from zerokie_action.http.retry import Around, InsistingClient, Reply, RetryingClient
     from zerokie_action.platform.models import Registry
     from zerokie_action.platform.requests import Requests

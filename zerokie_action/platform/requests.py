@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from zerokie_action.http import Request
-from zerokie_action.http.body import ContentStream
-from zerokie_action.http.client import HEADERS, MEGABYTE, extensions
+from zerokie_action.http.client import HEADERS, MEGABYTE, ContentStream, extensions
 from zerokie_action.http.retry import EXPECTED, KIND
 from zerokie_action.http.transport import REPEATABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from zerokie_action.http.body import Content
+    from zerokie_action.http.client import Content
     from zerokie_action.platform.models import Registry
 
 UPLOADS, DELETIONS, MANIFESTS = "Uploads", "Deletions", "Manifests"

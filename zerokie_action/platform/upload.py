@@ -14,7 +14,7 @@ from zerokie_action.http.limiter import AdaptiveLimiter
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
 
-    from zerokie_action.http.body import Content
+    from zerokie_action.http.client import Content
     from zerokie_action.http.retry import Around
     from zerokie_action.platform.client import Client
     from zerokie_action.shield import Shield

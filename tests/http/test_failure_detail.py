@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from zerokie_action.http.responses import is_web_page, quoted
+from zerokie_action.http.failure import is_web_page, quoted
 from zerokie_action.text import Redactor
 
 
