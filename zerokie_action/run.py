@@ -18,7 +18,7 @@ from zerokie_action.http.client import Http
 from zerokie_action.http.retry import RetryBudget
 from zerokie_action.lock.state import StateRecord, default_file, state_files_beside
 from zerokie_action.operations.job import Job
-from zerokie_action.platform.platform import Platform
+from zerokie_action.platform.client import Platform
 from zerokie_action.report.result import Result
 from zerokie_action.settings import load, load_reports, name_warnings, operation, secrets
 from zerokie_action.shield import Shield

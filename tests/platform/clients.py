@@ -10,8 +10,7 @@ import httpx
 from zerokie_action.http.client import Http
 from zerokie_action.http.network import Network
 from zerokie_action.http.retry import RetryBudget, RetryingClient
-from zerokie_action.platform.client import Client
-from zerokie_action.platform.platform import Platform
+from zerokie_action.platform.client import Client, Platform
 from zerokie_action.platform.requests import Requests
 
 if TYPE_CHECKING:

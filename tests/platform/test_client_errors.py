@@ -35,9 +35,8 @@ from zerokie_action.errors import (
 from zerokie_action.http.client import Http
 from zerokie_action.http.network import Network
 from zerokie_action.http.retry import RetryBudget
-from zerokie_action.platform.client import Asked, Busy
+from zerokie_action.platform.client import Asked, Busy, Platform
 from zerokie_action.platform.models import Finalized
-from zerokie_action.platform.platform import Platform
 
 if TYPE_CHECKING:
     from tests.platform.endpoints import Call

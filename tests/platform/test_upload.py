@@ -20,7 +20,7 @@ from zerokie_action.http.client import Bytes, Http
 from zerokie_action.http.network import Network
 from zerokie_action.http.retry import RetryBudget
 from zerokie_action.http.stream import Backend
-from zerokie_action.platform.platform import Platform as Api
+from zerokie_action.platform.client import Platform as Api
 from zerokie_action.platform.upload import Upload
 from zerokie_action.sandbox.faults import Fault, Kind
 from zerokie_action.shield import Shield

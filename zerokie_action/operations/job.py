@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
     from zerokie_action.ci import CI
     from zerokie_action.lock.session import LockState
-    from zerokie_action.platform.client import Client
-    from zerokie_action.platform.platform import Platform
+    from zerokie_action.platform.client import Client, Platform
     from zerokie_action.report.result import Result
     from zerokie_action.settings import Settings
     from zerokie_action.shield import Shield

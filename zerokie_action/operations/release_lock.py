@@ -12,8 +12,8 @@ from zerokie_action.http.client import Http
 from zerokie_action.http.network import Network
 from zerokie_action.http.retry import RetryBudget
 from zerokie_action.lock.session import Session
+from zerokie_action.platform.client import Platform
 from zerokie_action.platform.models import Counts
-from zerokie_action.platform.platform import Platform
 from zerokie_action.settings import DEFAULT_API_URL
 
 if TYPE_CHECKING:

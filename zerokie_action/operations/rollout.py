@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from zerokie_action.errors import DeployError, DeployFailed, RequestRejected
 from zerokie_action.lock.waiting import Turn
 from zerokie_action.operations import apps
-from zerokie_action.platform.client import Busy
+from zerokie_action.platform.client import NOT_FOUND, Busy
 from zerokie_action.platform.models import App, Registry
-from zerokie_action.platform.refusals import NOT_FOUND
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
