@@ -331,7 +331,7 @@ class TestLog:
             "1 request is sent again",
             "10 requests are sent again",
         ]
-        log.tell_count()
+        log.log_count()
         assert kind.lines[-1].endswith("9 requests are sent again")
-        log.tell_count()
+        log.log_count()
         assert len(kind.lines) == 3

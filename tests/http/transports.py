@@ -38,7 +38,7 @@ class Call:
         headers = {"Host": url.netloc.decode(), **HEADERS, "Authorization": "Bearer key"}
         if self.method == "PUT":
             headers |= {"Content-Type": "text/plain", "Content-Length": str(body.size)}
-        more = extensions("Trying", timeout=self.timeout, max_body=self.max_body, repeatable=True)
+        more = extensions("Trying", timeout=self.timeout, max_body=self.max_body, resendable=True)
         return httpx.Request(self.method, url, headers=headers, stream=ContentStream(body), extensions=more)
 
 

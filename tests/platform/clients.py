@@ -26,13 +26,13 @@ async def client_of(
 ) -> AsyncIterator[Client]:
     """The client as a run has it."""
     async with Http(Network({})) as http:
-        yield Platform(url, KEY, http, RetryBudget(retries, tell=notice)).client
+        yield Platform(url, KEY, http, RetryBudget(retries, log=notice)).client
 
 
 def client_over(respond: Callable[[httpx.Request], httpx.Response], *, retries: int = 0) -> Client:
     """A client over a transport that gives these responses."""
     http = httpx.AsyncClient(transport=httpx.MockTransport(respond))
-    return Client(Requests(API, KEY), RetryingClient(http.send, RetryBudget(retries, tell=print)))
+    return Client(Requests(API, KEY), RetryingClient(http.send, RetryBudget(retries, log=print)))
 
 
 class Constant:

@@ -55,7 +55,7 @@ async def writers_to(
     fence: Callable[[], None] = lambda: None,
     notice: Callable[[str], None] = lambda _line: None,
 ) -> AsyncIterator[Writers]:
-    budget = RetryBudget(retries, tell=notice)
+    budget = RetryBudget(retries, log=notice)
     url = platform if isinstance(platform, str) else platform.base_url
     async with Http(Network({})) as http:
         api = Api(url, KEY, http, budget)

@@ -11,7 +11,7 @@ import httpx
 
 import zerokie_action
 from zerokie_action.errors import too_many_open_files
-from zerokie_action.http.transport import CONNECT_TIMEOUT, MAX_BODY, REPEATABLE, Transport, explain
+from zerokie_action.http.transport import CONNECT_TIMEOUT, MAX_BODY, RESENDABLE, Transport, explain
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _SMALL = 64 * 1024
 
 
 def extensions(
-    purpose: str, *, timeout: float, max_body: int = MEGABYTE, repeatable: bool = False
+    purpose: str, *, timeout: float, max_body: int = MEGABYTE, resendable: bool = False
 ) -> dict[str, object]:
     """A request's extensions.
 
@@ -44,10 +44,10 @@ def extensions(
         purpose: see `PURPOSE`.
         timeout: seconds in which nothing moves, after which it is given up; connecting has its own.
         max_body: bytes of body that the response may have.
-        repeatable: whether sending it twice does no harm, and nobody can tell.
+        resendable: whether sending it twice does no harm, and nobody can tell.
     """
     seconds = {"connect": CONNECT_TIMEOUT, "read": timeout, "write": timeout}
-    return {PURPOSE: purpose, "timeout": seconds, MAX_BODY: max_body, REPEATABLE: repeatable}
+    return {PURPOSE: purpose, "timeout": seconds, MAX_BODY: max_body, RESENDABLE: resendable}
 
 
 class Content(Protocol):
@@ -130,7 +130,7 @@ class Http:
 
         Args:
             network: proxies and certificate authorities.
-            trace: told of every attempt of every request, one line, which may hold secrets.
+            trace: gets one line for every attempt of every request, which may hold secrets.
         """
         transport = Transport(network)
         self.transport = TracingTransport(transport, trace) if trace else transport
@@ -155,12 +155,12 @@ class Http:
 
 
 class TracingTransport(httpx.AsyncBaseTransport):
-    """Tells a line for every attempt: `PUT /v1/apps/site/files/a.css: 200 in 0.04 s`."""
+    """Logs a line for every attempt: `PUT /v1/apps/site/files/a.css: 200 in 0.04 s`."""
 
-    def __init__(self, transport: httpx.AsyncBaseTransport, tell: Callable[[str], None]) -> None:
+    def __init__(self, transport: httpx.AsyncBaseTransport, log: Callable[[str], None]) -> None:
         """Carry requests over `transport`."""
         self._transport = transport
-        self._tell = tell
+        self._log = log
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request once."""
@@ -174,7 +174,7 @@ class TracingTransport(httpx.AsyncBaseTransport):
             raise
         finally:
             path = request.url.raw_path.decode().partition("?")[0]
-            self._tell(f"{request.method} {path}: {outcome} {human_seconds(anyio.current_time() - began)}")
+            self._log(f"{request.method} {path}: {outcome} {human_seconds(anyio.current_time() - began)}")
         return response
 
     async def aclose(self) -> None:

@@ -3,7 +3,7 @@
 down        no connection, reset, silence, 408, 425, every 5xx but 501 and 505. The request may have taken
             effect, unless it was not sent.
 wait        429, which has no effect, and any of those with `Retry-After`.
-nonsense    a 2xx of the wrong shape, a 4xx without the platform's `{"error"}`, an unknown host name.
+unexpected  a 2xx of the wrong shape, a 4xx without the platform's `{"error"}`, an unknown host name.
 final       a certificate that is not trusted, a TLS version that is not spoken, a proxy that wants a login,
             a response over its bound.
 
@@ -39,7 +39,7 @@ PROXY_LOGIN = 407
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 _UNAVAILABLE = {408, 425}
-_CANNOT = {501, 505}
+_NOT_SUPPORTED = {501, 505}
 _FINAL_WITH_ANY_BODY = {401, PROXY_LOGIN, 413, 414, 415, 431}
 _THROTTLING = {429, 502, 503, 504}
 _TLS_VERSION = {
@@ -79,7 +79,7 @@ class Meaning(Enum):
     """The other side, or the way there, does not work now."""
     WAIT = auto()
     """It works, and wants fewer requests."""
-    NONSENSE = auto()
+    UNEXPECTED = auto()
     """What came back is not the platform's, or not what its reference describes."""
     FINAL = auto()
     """Another attempt can't help."""
@@ -122,22 +122,22 @@ def of_error(error: httpx.TransportError) -> Failure:  # noqa: PLR0911 - one for
         if isinstance(cause, ssl.SSLError) and cause.reason in _TLS_VERSION:
             return replace(down, meaning=Meaning.FINAL, hint=_VERSION)
         if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME:
-            return replace(down, meaning=Meaning.NONSENSE, hint=_NO_SUCH_HOST)
+            return replace(down, meaning=Meaning.UNEXPECTED, hint=_NO_SUCH_HOST)
         if too_many_open_files(cause):
             return replace(down, throttled=True, hint=_NO_DESCRIPTOR)
     return down
 
 
-def of_response(response: httpx.Response, origin: str, quote: str) -> Failure | None:
+def of_response(response: httpx.Response, origin: str, detail: str) -> Failure | None:
     """What it means that this is the response; None when it is an answer of the platform's.
 
     Args:
         response: what came.
         origin: where it came from.
-        quote: what it says of itself.
+        detail: what it says of itself.
     """
     status = response.status_code
-    answer = f"{status} ({quote})" if quote else f"{status}"
+    answer = f"{status} ({detail})" if detail else f"{status}"
     if may_change(status):
         wait = retry_after(response.headers)
         is_busy = status == _TOO_MANY_REQUESTS
@@ -159,12 +159,12 @@ def of_response(response: httpx.Response, origin: str, quote: str) -> Failure | 
 
 def not_the_platform(reason: str) -> Failure:
     """What came may be anybody's; the request may have taken effect all the same."""
-    return Failure(Meaning.NONSENSE, reason, ambiguous=True, hint=_NOT_THE_API)
+    return Failure(Meaning.UNEXPECTED, reason, ambiguous=True, hint=_NOT_THE_API)
 
 
 def may_change(status: int) -> bool:
     """Whether a status may be another one next time, whoever says it."""
-    is_server_error = status >= _SERVER_ERROR and status not in _CANNOT
+    is_server_error = status >= _SERVER_ERROR and status not in _NOT_SUPPORTED
     return is_server_error or status == _TOO_MANY_REQUESTS or status in _UNAVAILABLE
 
 
@@ -204,25 +204,25 @@ def _seconds(date: str) -> float | None:
         return None
 
 
-def quoted(body: bytes, limit: int, clean: Callable[[str], str] = str) -> str:
-    """The platform's own words, `{"error": "…"}`, or what else a response says of itself, in quotation marks.
+def error_detail(body: bytes, limit: int, redact: Callable[[str], str] = str) -> str:
+    """What a response says of itself, in quotation marks: the platform's `{"error": "…"}`, or any other text.
 
-    HTML pages, as proxies send them, are told as such, with their title. Empty when nothing is said. White
-    space is folded; never raises, whatever the bytes. Of a very long body, only the first megabyte counts.
+    An HTML page, as proxies send it, is named as such, with its title. Empty when there is nothing to quote.
+    White space is folded; never raises, whatever the bytes. Only the first megabyte of a body counts.
 
     Args:
         body: the response's.
-        limit: characters of it that are quoted, at most.
-        clean: takes the secrets out, before the text is cut: half a secret looks like none.
+        limit: characters that are quoted, at most.
+        redact: takes the secrets out, before the text is cut: half a secret looks like none.
     """
     head = body[:MEGABYTE]
     text = head.decode("utf-8", "replace")
-    words = _from_json(head)
-    is_page = not words and is_web_page(head)
-    words = words or (_title(text) if is_page else text)
-    words = shorten(" ".join(clean(words).split()), limit)
-    quote = f'"{words}"' if words else ""
-    return ", ".join(part for part in ("an HTML page" if is_page else "", quote) if part)
+    message = _json_message(head)
+    is_page = not message and is_web_page(head)
+    message = message or (_title(text) if is_page else text)
+    message = shorten(" ".join(redact(message).split()), limit)
+    detail = f'"{message}"' if message else ""
+    return ", ".join(part for part in ("an HTML page" if is_page else "", detail) if part)
 
 
 def is_web_page(body: bytes) -> bool:
@@ -231,22 +231,22 @@ def is_web_page(body: bytes) -> bool:
     return "<html" in head or "<!doctype html" in head
 
 
-def _from_json(body: bytes) -> str:
+def _json_message(body: bytes) -> str:
     try:
-        return _words(json.loads(body))
+        return _message(json.loads(body))
     except (ValueError, RecursionError):
         return ""
 
 
-def _words(found: object) -> str:
+def _message(found: object) -> str:
     """The innermost text under one of the usual names; objects may be nested."""
-    words: object = ""
+    message: object = ""
     while isinstance(found, dict):
         inner = next((found[key] for key in ("error", "message", "detail") if found.get(key)), None)
         if inner is None:
             break
-        words = found = inner
-    return str(words)
+        message = found = inner
+    return str(message)
 
 
 def _title(page: str) -> str:

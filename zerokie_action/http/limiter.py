@@ -21,14 +21,14 @@ _USUALLY_OPEN = 16
 
 
 class AdaptiveLimiter:
-    """A limit on parallel work, `async with` which it is done, that moves with the platform's answers."""
+    """A limit on parallel work, `async with` which it is done, that adapts to the platform's answers."""
 
     def __init__(self, upper_bound: int) -> None:
         """Begin at the upper bound."""
         self._upper_bound = upper_bound
         self._limit = float(upper_bound)
         self._limiter = anyio.CapacityLimiter(upper_bound)
-        self._deaf = 0
+        self._stale = 0
 
     @property
     def limit(self) -> int:
@@ -42,13 +42,13 @@ class AdaptiveLimiter:
     async def __aexit__(self, *_: object) -> None:
         """Make room, however it went."""
         self._limiter.release()
-        self._deaf = max(0, self._deaf - 1)
+        self._stale = max(0, self._stale - 1)
 
     def throttled(self) -> None:
         """The platform asked for less."""
-        if self._deaf:
-            return  # it was asked before it could notice that there is less already
-        self._deaf = self._limiter.borrowed_tokens + 1  # whoever tells of it runs no more
+        if self._stale:
+            return  # the request was sent before the limit was halved
+        self._stale = self._limiter.borrowed_tokens + 1  # the request that failed has ended
         self._set(max(1.0, self._limit / 2))
 
     def succeeded(self) -> None:

@@ -1,4 +1,4 @@
-"""Requests that are repeated until the platform has answered.
+"""Requests that are retried until the platform has answered.
 
 Three things may come of an attempt: an answer, a failure that another attempt may mend, or a final one
 (`failure`). What fails altogether is waited for, whatever the number of retries: that is the business of
@@ -21,9 +21,9 @@ import httpx
 
 from zerokie_action.errors import PlatformUnavailable, RequestRejected
 from zerokie_action.http import failure
-from zerokie_action.http.breaker import GIVE_UP_AFTER, LONGEST_EXCUSE, CircuitBreaker, OutageLog
+from zerokie_action.http.breaker import GIVE_UP_AFTER, MAX_REQUESTED_WAIT, CircuitBreaker, OutageLog
 from zerokie_action.http.client import PURPOSE
-from zerokie_action.http.failure import Failure, Meaning, quoted, retry_after
+from zerokie_action.http.failure import Failure, Meaning, error_detail, retry_after
 from zerokie_action.http.transport import FRESH
 from zerokie_action.text import human_seconds
 
@@ -93,37 +93,37 @@ class RetryBudget:
     """
 
     def __init__(
-        self, retries: int, *, tell: Callable[[str], None], redact: Callable[[str], str] = str
+        self, retries: int, *, log: Callable[[str], None], redact: Callable[[str], str] = str
     ) -> None:
         """Nothing has failed yet.
 
         Args:
             retries: see above.
-            tell: gets a line about what fails.
+            log: gets a line about what fails.
             redact: takes the secrets out of what the platform says.
         """
         self.retries = retries
         self.used = 0
-        self.tell = tell
+        self.log = log
         self.redact = redact
         self._breakers: dict[str, CircuitBreaker] = {}
 
     def breaker(self, kind: str) -> CircuitBreaker:
         """The gate of a kind of request."""
         if kind not in self._breakers:
-            self._breakers[kind] = CircuitBreaker(OutageLog(kind, self.tell))
+            self._breakers[kind] = CircuitBreaker(OutageLog(kind, self.log))
         return self._breakers[kind]
 
     @property
-    def trouble(self) -> str:
+    def outage(self) -> str:
         """What keeps requests waiting now, and why: `Uploads failed last: ...`; empty if nothing does."""
         waiting = (item for item in self._breakers.items() if item[1].is_open)
-        return "; ".join(f"{kind} failed last: {breaker.trouble}" for kind, breaker in waiting)
+        return "; ".join(f"{kind} failed last: {breaker.last_failure}" for kind, breaker in waiting)
 
-    def tell_counts(self) -> None:
+    def log_counts(self) -> None:
         """Say what was counted and not told yet."""
         for breaker in self._breakers.values():
-            breaker.log.tell_count()
+            breaker.log.log_count()
 
 
 class _Attempts:
@@ -145,7 +145,7 @@ class _Attempts:
             return failure.of_error(error)
         status = response.status_code
         if not response.is_success:
-            failed = failure.of_response(response, _origin(request), self.quoted(response.content))
+            failed = failure.of_response(response, _origin(request), self.error_detail(response.content))
             if failed is not None and status not in request.extensions.get(EXPECTED, ()):
                 return failed
             wait = retry_after(response.headers)
@@ -153,16 +153,16 @@ class _Attempts:
         try:
             return Reply(purpose, status, response.content, parse(response), ambiguous)
         except Malformed as malformed:
-            quote = self.quoted(response.content)
-            what = f" ({quote})" if quote else ""
+            detail = self.error_detail(response.content)
+            what = f" ({detail})" if detail else ""
             return failure.not_the_platform(f"{_origin(request)} answered {status}, but {malformed}{what}")
 
-    def quoted(self, body: bytes) -> str:
-        """What a response says of itself (`responses.quoted`), without secrets."""
-        return quoted(body, _LONGEST_QUOTE, self._budget.redact)
+    def error_detail(self, body: bytes) -> str:
+        """What a response says of itself (`failure.error_detail`), without secrets."""
+        return error_detail(body, _LONGEST_QUOTE, self._budget.redact)
 
 
-class InsistingClient(_Attempts):
+class DeadlineClient(_Attempts):
     """Sends requests until there is an answer or the scope around is cancelled.
 
     Neither a gate nor a `Retry-After` holds it up. For what has to be done in the time that is left, and for
@@ -173,17 +173,17 @@ class InsistingClient(_Attempts):
         self,
         fetch: Callable[[httpx.Request], Awaitable[httpx.Response]],
         budget: RetryBudget,
-        pauses: tuple[float, float] = (0.2, 1.0),
+        delays: tuple[float, float] = (0.2, 1.0),
     ) -> None:
         """Send nothing yet.
 
         Args:
             fetch: sends a request once.
             budget: the run's.
-            pauses: seconds between two attempts, at least and at most.
+            delays: the shortest and the longest pause between two attempts, in seconds.
         """
         super().__init__(fetch, budget)
-        self._pauses = pauses
+        self._delays = delays
 
     async def send(
         self, request: httpx.Request, parse: Callable[[httpx.Response], T], **_: object
@@ -202,13 +202,13 @@ class InsistingClient(_Attempts):
             left = ends_at - anyio.current_time()
             outcome = await self._attempt(_within(request, left / 2), parse, ambiguous=ambiguous)
             if isinstance(outcome, Reply):
-                log.over()
+                log.recovered()
                 return outcome
             ambiguous = ambiguous or outcome.ambiguous
-            pause = random.uniform(*self._pauses)  # noqa: S311 - no secret
+            pause = random.uniform(*self._delays)  # noqa: S311 - no secret
             if outcome.meaning is Meaning.FINAL or anyio.current_time() + pause >= ends_at:
                 raise _gave_up(request, outcome, attempts, ambiguous=ambiguous, waited=False)
-            log.lost()
+            log.failed_in_outage()
             if attempts > 1:
                 log.still_down(anyio.current_time() - began, outcome.reason)
             self._budget.used += 1
@@ -306,7 +306,7 @@ class RetryingClient(_Attempts):
 
     def _judge(self, failed: Failure, breaker: CircuitBreaker, probe: Probe | None) -> bool:
         """Tell the breaker, and return whether the request has to retry on its own account."""
-        alone = failed.meaning is Meaning.NONSENSE
+        alone = failed.meaning is Meaning.UNEXPECTED
         if failed.meaning is Meaning.WAIT:
             breaker.asked_to_wait(probe, failed.retry_after, failed.reason)
         elif failed.meaning is Meaning.DOWN:
@@ -326,7 +326,7 @@ class RetryingClient(_Attempts):
             await anyio.sleep(backoff(retries + 1))
         elif failed.meaning is Meaning.DOWN:
             await anyio.sleep(_LAST_LOOK)
-        return failed.meaning is Meaning.NONSENSE or not breaker.is_open
+        return failed.meaning is Meaning.UNEXPECTED or not breaker.is_open
 
 
 def _origin(request: httpx.Request) -> str:
@@ -375,7 +375,7 @@ def _is_final(failed: Failure) -> bool:
 def _is_too_long(seconds: float | None) -> bool:
     """Whether a wait that the platform asks for ends after the operation, or after all patience."""
     left = anyio.current_effective_deadline() - anyio.current_time()
-    return seconds is not None and seconds > min(left, LONGEST_EXCUSE + GIVE_UP_AFTER)
+    return seconds is not None and seconds > min(left, MAX_REQUESTED_WAIT + GIVE_UP_AFTER)
 
 
 def _wait_is_too_long(request: httpx.Request, failed: Failure, *, ambiguous: bool) -> PlatformUnavailable:

@@ -38,7 +38,7 @@ MAX_BODY = "max_body"
 FRESH = "fresh"
 """The request extension that says that no connection which was used before will do: they may all be dead."""
 
-REPEATABLE = "repeatable"
+RESENDABLE = "resendable"
 """The request extension that says whether sending it twice does no harm, and nobody can tell."""
 
 _CLOSE_TIMEOUT = 1.0
@@ -80,7 +80,7 @@ class Transport(httpx.AsyncBaseTransport):
         try:
             return await self._exchange(connection, request, url)
         except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
-            if connection.is_new or connection.answered or not request.extensions.get(REPEATABLE):
+            if connection.is_new or connection.answered or not request.extensions.get(RESENDABLE):
                 raise
         await self.aclose()  # what was idle for as long may be closed as well
         return await self._exchange(await self._take(url.origin), request, url)
@@ -212,9 +212,9 @@ class _Connection:
             body = await _read(response, request)
             await response.aclose()
         except _CORE_ERRORS as error:
-            words = _words(error, request) or explain(error)
+            description = _description(error, request) or explain(error)
             # The errors of both have the same names.
-            raise getattr(httpx, type(error).__name__)(words, request=request) from error
+            raise getattr(httpx, type(error).__name__)(description, request=request) from error
         except ssl.SSLError as error:
             raise httpx.ReadError(explain(error), request=request) from error
         return response, body
@@ -261,7 +261,7 @@ async def _read(response: httpcore.Response, request: httpx.Request) -> bytes:
     return body.getvalue()
 
 
-def _words(error: Exception, request: httpx.Request) -> str:
+def _description(error: Exception, request: httpx.Request) -> str:
     timeouts = request.extensions.get("timeout", {})
     match error:
         case httpcore.ConnectTimeout():
@@ -293,8 +293,8 @@ def explain(error: BaseException) -> str:  # noqa: PLR0911 - one for each cause
             return "the connection was reset"
         if too_many_open_files(cause):
             return "too many open files"
-    words = str(error).removesuffix(".")
-    return words[:1].lower() + words[1:] or type(error).__name__
+    description = str(error).removesuffix(".")
+    return description[:1].lower() + description[1:] or type(error).__name__
 
 
 def causes(error: BaseException) -> list[BaseException]:

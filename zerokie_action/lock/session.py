@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from zerokie_action.errors import DeployError
     from zerokie_action.http.retry import Around
-    from zerokie_action.platform.client import Asked, Client, Platform
+    from zerokie_action.platform.client import AcquireResult, Client, Platform
     from zerokie_action.platform.models import Counts, Finalized
 
 RELEASE_TIME = 50.0
@@ -59,10 +59,10 @@ class Session:
         self.lease = Lease(clock)
         self._platform = platform
 
-    async def ask(self, around: Around, *, in_doubt: bool) -> Asked:
+    async def ask(self, around: Around, *, in_doubt: bool) -> AcquireResult:
         """Ask for the lock, once (see `Client.acquire_lock`)."""
         began = self.lease.clock()
-        asked = await self._platform.client.acquire_lock(self.app, self.id, around=around, in_doubt=in_doubt)
+        asked = await self._platform.client.acquire_lock(self.app, self.id, around=around, ambiguous=in_doubt)
         if asked.ours:
             self.lease.confirmed(began)
         return asked

@@ -83,7 +83,7 @@ class Job:
         with anyio.CancelScope(deadline=self.ends_at) as limit:
             yield
         if limit.cancelled_caught:
-            trouble = f"; {self.platform.trouble}" if self.platform.trouble else ""
+            trouble = f"; {self.platform.outage}" if self.platform.outage else ""
             taken = human_seconds(self.settings.timeout)
             raise DeployTimedOut(
                 f"The {self.settings.operation} did not end within {taken}{trouble}",
@@ -98,4 +98,4 @@ class Job:
             yield
         finally:
             self.result.phases.append((name, anyio.current_time() - began))
-            self.platform.tell_counts()
+            self.platform.log_counts()

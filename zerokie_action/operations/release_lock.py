@@ -51,7 +51,7 @@ def release_locks(
     api_url = check_api_url(environment.text("api_url") or DEFAULT_API_URL)
 
     async def release_all(http: Http) -> None:
-        budget = RetryBudget(_RETRIES, tell=ci.info, redact=ci.redact)
+        budget = RetryBudget(_RETRIES, log=ci.info, redact=ci.redact)
         platform = Platform(api_url, environment.text("api_key"), http, budget)
         for lock in held:
             await _release(lock, platform, state, ci)

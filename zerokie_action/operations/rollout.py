@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from zerokie_action.errors import DeployError, DeployFailed, RequestRejected
 from zerokie_action.lock.waiting import Turn
 from zerokie_action.operations import apps
-from zerokie_action.platform.client import NOT_FOUND, Busy
+from zerokie_action.platform.client import NOT_FOUND, DeployInProgress
 from zerokie_action.platform.models import App, Registry
 
 if TYPE_CHECKING:
@@ -84,7 +84,9 @@ async def request_deploy(
     turn = Turn(job.app, job.settings.lock_timeout, job.ci)
     waited_before = job.result.lock_wait_seconds
     login = registry(job)
-    while isinstance(accepted := await job.client.deploy(before, job.app, rollout.requested, login), Busy):
+    while isinstance(
+        accepted := await job.client.deploy(before, job.app, rollout.requested, login), DeployInProgress
+    ):
         try:
             await turn.wait(accepted.retry_after)
         finally:

@@ -31,7 +31,7 @@ _NOT_AS_DESCRIBED = "not with what the API reference describes"
 
 
 @dataclass(frozen=True, slots=True)
-class _Else:
+class _Default:
     """Marks a field that gets this default also when it is `null` or of a wrong type."""
 
     default: Any
@@ -44,9 +44,9 @@ class _Else:
         return core_schema.with_default_schema(handler(source), default=self.default, on_error="default")
 
 
-Text = Annotated[str, _Else("")]
+Text = Annotated[str, _Default("")]
 """A text that may be missing: then it is empty."""
-Number = Annotated[int | None, _Else(None)]
+Number = Annotated[int | None, _Default(None)]
 """A number that may be missing."""
 
 
@@ -89,7 +89,7 @@ class Locked(Record):
 class Heartbeat(Record):
     """What the answer to a heartbeat may say ("PUT /v1/apps/:name/deploy/lock")."""
 
-    locked: Annotated[bool | None, _Else(None)] = None
+    locked: Annotated[bool | None, _Default(None)] = None
     deploy_session_id: Text = ""
 
 
@@ -97,7 +97,7 @@ class Finalized(Record):
     """The answer to finalize ("POST /v1/apps/:name/deploy/finalize")."""
 
     deploy_id: Text = ""
-    cache_purged: Annotated[bool | None, _Else(None)] = None
+    cache_purged: Annotated[bool | None, _Default(None)] = None
 
 
 class Domain(Record):
@@ -113,7 +113,7 @@ class StoredFile:
     """One file of the listing ("GET /v1/apps/:name/files"). `length` in bytes; -1 when not given."""
 
     path: str
-    length: Annotated[int, _Else(-1)] = -1
+    length: Annotated[int, _Default(-1)] = -1
     last_modified: Annotated[Text, Field(alias="lastModified")] = ""
 
 
