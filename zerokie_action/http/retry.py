@@ -252,8 +252,8 @@ class RetryingClient(_Attempts):
         Args:
             request: what to send, anew for each attempt.
             parse: makes the value of a 2xx response; `Malformed` counts as no answer.
-            recover: asked before another attempt when it is not known whether the last one took effect; a
-                value says that it did.
+            recover: asked before another attempt, or in place of it, when the last one is ambiguous; a value
+                says that it took effect.
             around: replaces the client's own.
 
         Raises:
@@ -262,17 +262,20 @@ class RetryingClient(_Attempts):
         """
         breaker = self._budget.breaker(_kind(request))
         attempts = retries = 0
-        ambiguous = in_doubt = False
+        ambiguous = last_is_ambiguous = False
+        error: PlatformUnavailable | RequestRejected | None = None
         while True:
-            probe = await breaker.wait()
+            probe = None if error else await breaker.wait()
             try:
-                if in_doubt and recover and (value := await recover()) is not None:
+                if last_is_ambiguous and recover and (value := await recover()) is not None:
                     breaker.succeeded(probe)
                     return Reply(request.extensions[PURPOSE], 200, b"", value, ambiguous=True)
+                if error:
+                    raise error
                 with breaker.sending():
                     async with self._slot(probe):
                         if probe is None and breaker.is_open:
-                            continue  # it was closed while this one waited for its turn
+                            continue  # it was opened while this one waited for its slot
                         attempts += 1
                         self._budget.used += attempts > 1
                         async with (around or self._around)():
@@ -284,17 +287,15 @@ class RetryingClient(_Attempts):
             if isinstance(outcome, Reply):
                 breaker.succeeded(probe)
                 return outcome
-            in_doubt = outcome.ambiguous
-            ambiguous = ambiguous or in_doubt
+            last_is_ambiguous = outcome.ambiguous
+            ambiguous = ambiguous or last_is_ambiguous
             is_last = False
-            if self._judge(outcome, breaker, probe) and await self._counts(outcome, breaker, retries):
+            if self._report(outcome, breaker, probe) and await self._pause(outcome, breaker, retries):
                 is_last = retries == self._budget.retries
                 retries += 1
             if is_last or breaker.is_given_up or _is_final(outcome):
-                if in_doubt and recover and (value := await recover()) is not None:
-                    return Reply(request.extensions[PURPOSE], 200, b"", value, ambiguous=True)
                 waited = breaker.is_given_up
-                raise _gave_up(request, outcome, attempts, ambiguous=ambiguous, waited=waited)
+                error = _gave_up(request, outcome, attempts, ambiguous=ambiguous, waited=waited)
 
     @asynccontextmanager
     async def _slot(self, probe: Probe | None) -> AsyncIterator[None]:
@@ -304,8 +305,8 @@ class RetryingClient(_Attempts):
             async with self._limiter:
                 yield
 
-    def _judge(self, failed: Failure, breaker: CircuitBreaker, probe: Probe | None) -> bool:
-        """Tell the breaker, and return whether the request has to retry on its own account."""
+    def _report(self, failed: Failure, breaker: CircuitBreaker, probe: Probe | None) -> bool:
+        """Report to the breaker, and return whether the request has to retry on its own account."""
         alone = failed.meaning is Meaning.UNEXPECTED
         if failed.meaning is Meaning.WAIT:
             breaker.asked_to_wait(probe, failed.retry_after, failed.reason)
@@ -318,8 +319,8 @@ class RetryingClient(_Attempts):
             self._limiter.throttled()
         return alone
 
-    async def _counts(self, failed: Failure, breaker: CircuitBreaker, retries: int) -> bool:
-        """Pause after a request has failed alone; False when the others have failed as well meanwhile."""
+    async def _pause(self, failed: Failure, breaker: CircuitBreaker, retries: int) -> bool:
+        """Pause after a request has failed alone. Returns whether that still counts, as others work."""
         is_last = retries == self._budget.retries
         if not is_last:
             breaker.log.scattered(failed.reason)
