@@ -52,8 +52,8 @@ class TestQuoted:
 
     def test_secrets(self) -> None:
         """They are taken out before white space is folded, and before anybody cuts the text."""
-        clean = Redactor("two  words").redact
-        assert error_detail(b'{"error": "x\\n two  words"}', 5, clean) == '"x ***"'
+        redact = Redactor("two  words").redact
+        assert error_detail(b'{"error": "x\\n two  words"}', 5, redact) == '"x ***"'
 
     @settings(deadline=None)
     @given(st.binary() | st.text().map(lambda text: json.dumps({"error": text}).encode()))

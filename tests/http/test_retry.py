@@ -1,4 +1,4 @@
-"""Which attempts are repeated, when, and when it is enough."""
+"""Which attempts are retried, when, and when it is enough."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ class TestWhatIsRepeated:
 
     @pytest.mark.parametrize("code", [400, 403, 404, 409, 422])
     async def test_the_platform_s_word(self, code: int) -> None:
-        """A 4xx with its `error` is final; without it, it is somebody else's, and repeated."""
+        """A 4xx with its `error` is final; without it, it is somebody else's, and retried."""
         script = Script(status(code, b"<html>"), status(code, b'{"error": "no"}'))
         reply = await send(script)
         assert (reply.status, reply.ambiguous, len(script.attempts)) == (code, True, 2)

@@ -22,11 +22,11 @@ API = "https://api.test"
 
 @asynccontextmanager
 async def client_of(
-    url: str, *, retries: int = 0, notice: Callable[[str], None] = print
+    url: str, *, retries: int = 0, log: Callable[[str], None] = print
 ) -> AsyncIterator[Client]:
     """The client as a run has it."""
     async with Http(Network({})) as http:
-        yield Platform(url, KEY, http, RetryBudget(retries, log=notice)).client
+        yield Platform(url, KEY, http, RetryBudget(retries, log=log)).client
 
 
 def client_over(respond: Callable[[httpx.Request], httpx.Response], *, retries: int = 0) -> Client:

@@ -1,9 +1,9 @@
-"""An outage is one event: a gate for all requests of a kind, in place of retries for each of them.
+"""A circuit breaker for each kind of request: an outage is one event, not a failure of each request.
 
-closed     Requests go through. One that fails while others succeed is a scattered failure: it retries alone.
+closed     Requests are sent. One that fails while others succeed is a scattered failure: it retries alone.
 open       The last five have failed, or the only one under way. All of the kind wait.
 half-open  One of them, another one each time, is sent as a probe. When it succeeds, the breaker closes and
-           all go on.
+           all are sent.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Probe:
 
 
 class CircuitBreaker:
-    """The gate of one kind of request.
+    """The circuit breaker of one kind of request.
 
     Attributes:
         log: gets outages and scattered failures.
@@ -89,8 +89,8 @@ class CircuitBreaker:
     async def wait(self) -> Probe | None:
         """Wait until a request may be sent; returns at once while the breaker is closed.
 
-        Who has waited longest is the next probe. One that fails goes to the end of the queue, so that one
-        file that the platform chokes on does not look like a dead platform.
+        The request that has waited longest is the next probe. One that fails goes to the end of the queue, so
+        that one file that always fails does not look like an outage.
 
         Returns:
             The probe that the request is, which goes back with `release`; None for any other request.
@@ -181,7 +181,7 @@ class CircuitBreaker:
         if not self._is_open:
             self._open()
         elif probe is None and seconds is None:
-            return  # it was sent before the gate was closed: the same event
+            return  # it was sent before the breaker opened: the same event
         longer = 0.0
         if seconds is None:
             seconds = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0**self._throttled_probes)
@@ -192,7 +192,7 @@ class CircuitBreaker:
             if seconds >= _LONG_WAIT:
                 reason = f"{reason}, and asks to wait {human_seconds(seconds)}"
         if probe is not None:
-            self._probe_at = now + _PROBE_DELAYS[0]  # a shorter wait than that would be hammering
+            self._probe_at = now + _PROBE_DELAYS[0]  # the shortest wait between two probes
         if probe is not None or longer >= _LONG_WAIT:
             self.log.still_down(now - self._failing_since, reason)
         self._wait_until = max(self._wait_until, now + seconds)

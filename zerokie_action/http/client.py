@@ -44,7 +44,7 @@ def extensions(
         purpose: see `PURPOSE`.
         timeout: seconds in which nothing moves, after which it is given up; connecting has its own.
         max_body: bytes of body that the response may have.
-        resendable: whether sending it twice does no harm, and nobody can tell.
+        resendable: whether the transport may send it twice (see `RESENDABLE`).
     """
     seconds = {"connect": CONNECT_TIMEOUT, "read": timeout, "write": timeout}
     return {PURPOSE: purpose, "timeout": seconds, MAX_BODY: max_body, RESENDABLE: resendable}
@@ -118,7 +118,7 @@ class Http:
     """One client and one transport, for everything that a run asks of other hosts.
 
     The client has no credentials of its own, keeps no cookies, follows no redirect, and reads nothing from
-    the environment: whoever makes a request decides what goes along, and where.
+    the environment: each request brings its own.
 
     Attributes:
         client: for everything but bulk.

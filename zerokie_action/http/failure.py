@@ -163,7 +163,7 @@ def not_the_platform(reason: str) -> Failure:
 
 
 def may_change(status: int) -> bool:
-    """Whether a status may be another one next time, whoever says it."""
+    """Whether another attempt may get another status, whoever sent this one."""
     is_server_error = status >= _SERVER_ERROR and status not in _NOT_SUPPORTED
     return is_server_error or status == _TOO_MANY_REQUESTS or status in _UNAVAILABLE
 

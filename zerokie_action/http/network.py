@@ -89,7 +89,7 @@ class Network:
         """Begin to build `ssl_context` in a thread: OpenSSL does that without holding up Python."""
 
         def build() -> None:
-            with suppress(Exception):  # raised again for whoever uses it
+            with suppress(Exception):  # raised again where the context is used
                 _ = self.ssl_context
 
         threading.Thread(target=build, daemon=True).start()

@@ -1,9 +1,9 @@
 """Requests that are retried until the platform has answered.
 
-Three things may come of an attempt: an answer, a failure that another attempt may mend, or a final one
-(`failure`). What fails altogether is waited for, whatever the number of retries: that is the business of
-the kind's `CircuitBreaker`. Retries are counted for a request that fails while others of its kind succeed, or
-whose response makes no sense.
+An attempt ends with an answer, with a failure after which another attempt may help, or with a final failure
+(`failure`). While all requests of a kind fail, they wait at their `CircuitBreaker`, whatever the number of
+retries. Retries are counted for a request that fails while others of its kind succeed, or whose response is
+unexpected.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class RetryBudget:
         self._breakers: dict[str, CircuitBreaker] = {}
 
     def breaker(self, kind: str) -> CircuitBreaker:
-        """The gate of a kind of request."""
+        """The circuit breaker of a kind of request."""
         if kind not in self._breakers:
             self._breakers[kind] = CircuitBreaker(OutageLog(kind, self.log))
         return self._breakers[kind]
@@ -121,7 +121,7 @@ class RetryBudget:
         return "; ".join(f"{kind} failed last: {breaker.last_failure}" for kind, breaker in waiting)
 
     def log_counts(self) -> None:
-        """Say what was counted and not told yet."""
+        """Log failures that were counted since the last line."""
         for breaker in self._breakers.values():
             breaker.log.log_count()
 
@@ -165,8 +165,7 @@ class _Attempts:
 class DeadlineClient(_Attempts):
     """Sends requests until there is an answer or the scope around is cancelled.
 
-    Neither a gate nor a `Retry-After` holds it up. For what has to be done in the time that is left, and for
-    heartbeats.
+    It ignores circuit breakers and `Retry-After`: for heartbeats, and what has to be done before a deadline.
     """
 
     def __init__(
@@ -374,7 +373,7 @@ def _is_final(failed: Failure) -> bool:
 
 
 def _is_too_long(seconds: float | None) -> bool:
-    """Whether a wait that the platform asks for ends after the operation, or after all patience."""
+    """Whether a wait that the platform asks for ends after the operation, or is longer than allowed."""
     left = anyio.current_effective_deadline() - anyio.current_time()
     return seconds is not None and seconds > min(left, MAX_REQUESTED_WAIT + GIVE_UP_AFTER)
 

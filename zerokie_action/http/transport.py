@@ -36,10 +36,11 @@ MAX_BODY = "max_body"
 """The request extension that says how many bytes of body the response may have; without it, any number."""
 
 FRESH = "fresh"
-"""The request extension that says that no connection which was used before will do: they may all be dead."""
+"""The request extension that asks for a new connection: those used before may all be dead."""
 
 RESENDABLE = "resendable"
-"""The request extension that says whether sending it twice does no harm, and nobody can tell."""
+"""The request extension that says whether the request may be sent again when a kept connection was closed:
+that does no harm, and the answer is the same."""
 
 _CLOSE_TIMEOUT = 1.0
 _CORE_ERRORS = (

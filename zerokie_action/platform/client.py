@@ -250,7 +250,7 @@ class Client:
     ) -> AcquireResult:
         """Ask for the deploy lock ("POST /v1/apps/:name/deploy/lock").
 
-        A conflict may be with ourselves, when the answer to an earlier attempt was lost: the heartbeat tells.
+        A conflict may be with ourselves, when the answer to an earlier attempt was lost: a heartbeat tells.
 
         Args:
             name: the app's.
@@ -361,7 +361,7 @@ class Client:
 
     async def _unknown_app(self, name: str, detail: str) -> RequestRejected:
         others: list[App] = []
-        # The matches are a courtesy; the 404 is the error.
+        # The names are a help; the 404 is the error.
         with suppress(Exception), anyio.move_on_after(_SUGGESTIONS_TIMEOUT):
             others = await self.list_apps()
         return _app_not_found(name, detail, [app.name for app in others])

@@ -39,7 +39,7 @@ class _Stopped(Exception):  # noqa: N818 - says why a worker begins nothing more
 
 
 class _Worker:
-    """Writes one file after the other, as long as the fence lets it and nobody stops it.
+    """Writes one file after the other, as long as the fence allows it, until it is stopped.
 
     A request that was sent completely takes effect, whatever becomes of its connection. So a worker that is
     stopped begins nothing more, gives up what is not sent yet, and waits for the answer to what is.
@@ -121,7 +121,7 @@ class _WatchedContent:
             self._worker.before_piece(left)
             yield chunk
             if left:
-                self._worker.progressed()  # that one was taken
+                self._worker.progressed()  # that piece was sent
 
 
 class Writers:
@@ -142,7 +142,7 @@ class Writers:
         """Send nothing yet.
 
         Args:
-            kind: of the uploads: they share their fate in an outage.
+            kind: of the uploads: they share a circuit breaker.
             client: makes one for a worker, which is entered around each attempt.
             log: gets one line about writes whose outcome is not known.
             fence: called before every attempt of every write, and before each piece of what is uploaded
