@@ -18,7 +18,7 @@ from zerokie_action.http.client import Http
 from zerokie_action.http.retry import RetryBudget
 from zerokie_action.lock.state import StateRecord, default_file, state_files_beside
 from zerokie_action.operations.job import Job
-from zerokie_action.platform.platform import Platform
+from zerokie_action.platform.client import Platform
 from zerokie_action.report.result import Result
 from zerokie_action.settings import load, load_reports, name_warnings, operation, secrets
 from zerokie_action.shield import Shield
@@ -157,7 +157,7 @@ async def _work(run: _Run, settings: Settings, shield: Shield) -> None:
         ci.info(event)
         result.events.append(event)
 
-    budget = RetryBudget(settings.retries, tell=tell, redact=ci.redact)
+    budget = RetryBudget(settings.retries, log=tell, redact=ci.redact)
     _announce(settings, ci)
     ends_at = anyio.current_time() + settings.timeout
     async with Http(run.network, trace=ci.debug if ci.shows("debug") else None) as http:
@@ -181,7 +181,7 @@ async def _work(run: _Run, settings: Settings, shield: Shield) -> None:
             await _operate(job)
             result.status = "planned" if settings.dry_run else _DONE[settings.operation]
         finally:
-            budget.tell_counts()
+            budget.log_counts()
             result.retries_used = budget.used
 
 

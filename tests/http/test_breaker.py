@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 import anyio
 import pytest
 
-from zerokie_action.http.breaker import CircuitBreaker, Probe
-from zerokie_action.http.outage import OutageLog
+from zerokie_action.http.breaker import CircuitBreaker, OutageLog, Probe
 
 REASON = "the platform answered 503"
 
@@ -332,7 +331,7 @@ class TestLog:
             "1 request is sent again",
             "10 requests are sent again",
         ]
-        log.tell_count()
+        log.log_count()
         assert kind.lines[-1].endswith("9 requests are sent again")
-        log.tell_count()
+        log.log_count()
         assert len(kind.lines) == 3

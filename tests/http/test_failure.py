@@ -11,14 +11,14 @@ import httpx
 import pytest
 
 from zerokie_action.http import failure
-from zerokie_action.http.errors import ResponseTooLarge
 from zerokie_action.http.failure import Meaning
+from zerokie_action.http.transport import ResponseTooLarge
 
 ERROR = b'{"error": "words"}'
 PAGE = b"<html><title>words</title></html>"
 ORIGIN = "https://api.test"
 BODIES = pytest.mark.parametrize("body", [b"", ERROR, PAGE], ids=["empty", "error", "page"])
-DOWN, WAIT, NONSENSE, FINAL = Meaning.DOWN, Meaning.WAIT, Meaning.NONSENSE, Meaning.FINAL
+DOWN, WAIT, UNEXPECTED, FINAL = Meaning.DOWN, Meaning.WAIT, Meaning.UNEXPECTED, Meaning.FINAL
 
 
 def response(status: int, body: bytes = b"", **headers: str) -> failure.Failure | None:
@@ -79,7 +79,7 @@ class TestResponses:
         """A 4xx without its `error` is somebody else's: it says nothing about app, lock or file."""
         failed = response(status, body)
         assert failed is not None
-        assert (failed.meaning, failed.ambiguous) == (NONSENSE, True)
+        assert (failed.meaning, failed.ambiguous) == (UNEXPECTED, True)
         assert failed.reason == f'https://api.test answered {status} ("words"), but not as the API does'
         assert failed.hint.startswith("Check `api-url`")
 
@@ -113,7 +113,7 @@ ERRORS: dict[str, tuple[httpx.TransportError, Meaning, bool]] = {
     "no connection in time": (httpx.ConnectTimeout(""), DOWN, False),
     "no route": (because(httpx.ConnectError(""), OSError(errno.EHOSTUNREACH, "")), DOWN, False),
     "name server down": (because(httpx.ConnectError(""), AGAIN), DOWN, False),
-    "unknown name": (because(httpx.ConnectError(""), NO_NAME), NONSENSE, False),
+    "unknown name": (because(httpx.ConnectError(""), NO_NAME), UNEXPECTED, False),
     "certificate": (because(httpx.ConnectError(""), EXPIRED), FINAL, False),
     "certificate, in a group": (because(httpx.ConnectError(""), ExceptionGroup("", [EXPIRED])), FINAL, False),
     "TLS version": (because(httpx.ConnectError(""), tls("UNSUPPORTED_PROTOCOL")), FINAL, False),

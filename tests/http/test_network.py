@@ -115,8 +115,10 @@ class TestAuthorities:
 
     @pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl's name hash")
     @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "SSL_CERT_DIR"])
-    async def test_a_folder(self, variable: str, bundle: Path, tls: ssl.SSLContext, tmp_path: Path) -> None:
-        """A folder of hashed certificates is trusted; REQUESTS_CA_BUNDLE may name one, too."""
+    async def test_a_directory(
+        self, variable: str, bundle: Path, tls: ssl.SSLContext, tmp_path: Path
+    ) -> None:
+        """A directory of hashed certificates is trusted; REQUESTS_CA_BUNDLE may name one, too."""
         shutil.copy(bundle, tmp_path / f"{ssl_name_hash(bundle)}.0")
         async with (
             serve(fine, tls=tls) as server,
@@ -174,7 +176,7 @@ class TestAuthorities:
 
 
 def ssl_name_hash(bundle: Path) -> str:
-    """The name under which OpenSSL looks for a certificate in a folder."""
+    """The name under which OpenSSL looks for a certificate in a directory."""
     command = ["openssl", "x509", "-noout", "-hash", "-in", str(bundle)]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 

@@ -1,4 +1,4 @@
-"""Which attempts are repeated, when, and when it is enough."""
+"""Which attempts are retried, when, and when it is enough."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from zerokie_action.http.limiter import AdaptiveLimiter
 from zerokie_action.http.retry import (
     EXPECTED,
     KIND,
-    InsistingClient,
+    DeadlineClient,
     Malformed,
     Reply,
     RetryBudget,
@@ -83,7 +83,7 @@ class Script:
 
 
 def new_budget(retries: int = 5) -> RetryBudget:
-    return RetryBudget(retries, tell=lambda _line: None)
+    return RetryBudget(retries, log=lambda _line: None)
 
 
 def read(response: httpx.Response) -> bytes:
@@ -141,7 +141,7 @@ class TestWhatIsRepeated:
 
     @pytest.mark.parametrize("code", [400, 403, 404, 409, 422])
     async def test_the_platform_s_word(self, code: int) -> None:
-        """A 4xx with its `error` is final; without it, it is somebody else's, and repeated."""
+        """A 4xx with its `error` is final; without it, it is somebody else's, and retried."""
         script = Script(status(code, b"<html>"), status(code, b'{"error": "no"}'))
         reply = await send(script)
         assert (reply.status, reply.ambiguous, len(script.attempts)) == (code, True, 2)
@@ -246,7 +246,7 @@ class TestOnItsOwnAccount:
 
     async def test_secrets(self) -> None:
         """What the platform says is told without them, whole or not."""
-        budget = RetryBudget(0, tell=lambda _line: None, redact=lambda text: text.replace("hunter2", "***"))
+        budget = RetryBudget(0, log=lambda _line: None, redact=lambda text: text.replace("hunter2", "***"))
         error = await gives_up(Script(status(200, b'<html><title>hunter2 "')), budget)
         assert "hunter2" not in str(error)
 
@@ -412,7 +412,7 @@ class TestInsisting:
 
     async def send(self, script: Script, seconds: float, budget: RetryBudget | None = None) -> Reply[bytes]:
         with anyio.fail_after(seconds):
-            return await InsistingClient(script.fetch, budget or new_budget(0)).send(request("POST"), read)
+            return await DeadlineClient(script.fetch, budget or new_budget(0)).send(request("POST"), read)
 
     @pytest.mark.parametrize("trouble", [REFUSED, LOST, status(503), status(404), status(200, b"<html>")])
     async def test_until_the_end(self, trouble: Step) -> None:

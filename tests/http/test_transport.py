@@ -10,8 +10,7 @@ import pytest
 
 from tests.http.servers import FINE, Peer, closed_port, fine, first, pause, serve
 from tests.http.transports import get, none, outcome, put, reason, transport
-from zerokie_action.http.body import Bytes
-from zerokie_action.http.client import USER_AGENT
+from zerokie_action.http.client import USER_AGENT, Bytes
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:

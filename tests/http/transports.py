@@ -10,14 +10,13 @@ import httpx
 import pytest
 
 from zerokie_action.http import failure
-from zerokie_action.http.body import Bytes, ContentStream
-from zerokie_action.http.client import HEADERS, Http, extensions
+from zerokie_action.http.client import HEADERS, Bytes, ContentStream, Http, extensions
 from zerokie_action.http.network import Network
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from zerokie_action.http.body import Content
+    from zerokie_action.http.client import Content
 
 KINDS = ("client", "transport")
 TARGET = "/v1/apps/site/files/a.txt"
@@ -39,7 +38,7 @@ class Call:
         headers = {"Host": url.netloc.decode(), **HEADERS, "Authorization": "Bearer key"}
         if self.method == "PUT":
             headers |= {"Content-Type": "text/plain", "Content-Length": str(body.size)}
-        more = extensions("Trying", timeout=self.timeout, max_body=self.max_body, repeatable=True)
+        more = extensions("Trying", timeout=self.timeout, max_body=self.max_body, resendable=True)
         return httpx.Request(self.method, url, headers=headers, stream=ContentStream(body), extensions=more)
 
 

@@ -14,7 +14,7 @@ from zerokie_action.lock.lease import LEASE, MARGIN, Lease, boot_time
 from zerokie_action.lock.lock import deploy_lock
 from zerokie_action.lock.session import Session
 from zerokie_action.lock.waiting import Turn
-from zerokie_action.platform.client import Asked
+from zerokie_action.platform.client import AcquireResult
 from zerokie_action.platform.models import Counts
 from zerokie_action.shield import Shield
 
@@ -28,8 +28,8 @@ class Client:
     def __init__(self, answer: Callable[[], Awaitable[bool]]) -> None:
         self.answer = answer
 
-    async def acquire_lock(self, *_: object, **__: object) -> Asked:
-        return Asked(ours=True)
+    async def acquire_lock(self, *_: object, **__: object) -> AcquireResult:
+        return AcquireResult(ours=True)
 
     async def heartbeat(self, *_: object) -> bool:
         return await self.answer()

@@ -10,8 +10,7 @@ import httpx
 from zerokie_action.http.client import Http
 from zerokie_action.http.network import Network
 from zerokie_action.http.retry import RetryBudget, RetryingClient
-from zerokie_action.platform.client import Client
-from zerokie_action.platform.platform import Platform
+from zerokie_action.platform.client import Client, Platform
 from zerokie_action.platform.requests import Requests
 
 if TYPE_CHECKING:
@@ -23,17 +22,17 @@ API = "https://api.test"
 
 @asynccontextmanager
 async def client_of(
-    url: str, *, retries: int = 0, notice: Callable[[str], None] = print
+    url: str, *, retries: int = 0, log: Callable[[str], None] = print
 ) -> AsyncIterator[Client]:
     """The client as a run has it."""
     async with Http(Network({})) as http:
-        yield Platform(url, KEY, http, RetryBudget(retries, tell=notice)).client
+        yield Platform(url, KEY, http, RetryBudget(retries, log=log)).client
 
 
 def client_over(respond: Callable[[httpx.Request], httpx.Response], *, retries: int = 0) -> Client:
     """A client over a transport that gives these responses."""
     http = httpx.AsyncClient(transport=httpx.MockTransport(respond))
-    return Client(Requests(API, KEY), RetryingClient(http.send, RetryBudget(retries, tell=print)))
+    return Client(Requests(API, KEY), RetryingClient(http.send, RetryBudget(retries, log=print)))
 
 
 class Constant:

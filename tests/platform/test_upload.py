@@ -16,12 +16,11 @@ from anyio.lowlevel import checkpoint
 from tests.http.servers import Peer, serve
 from tests.platform.clients import KEY
 from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, RequestRejected
-from zerokie_action.http.body import Bytes
-from zerokie_action.http.client import Http
+from zerokie_action.http.client import Bytes, Http
 from zerokie_action.http.network import Network
 from zerokie_action.http.retry import RetryBudget
 from zerokie_action.http.stream import Backend
-from zerokie_action.platform.platform import Platform as Api
+from zerokie_action.platform.client import Platform as Api
 from zerokie_action.platform.upload import Upload
 from zerokie_action.sandbox.faults import Fault, Kind
 from zerokie_action.shield import Shield
@@ -54,9 +53,9 @@ async def writers_to(
     concurrency: int = 4,
     retries: int = 3,
     fence: Callable[[], None] = lambda: None,
-    notice: Callable[[str], None] = lambda _line: None,
+    log: Callable[[str], None] = lambda _line: None,
 ) -> AsyncIterator[Writers]:
-    budget = RetryBudget(retries, tell=notice)
+    budget = RetryBudget(retries, log=log)
     url = platform if isinstance(platform, str) else platform.base_url
     async with Http(Network({})) as http:
         api = Api(url, KEY, http, budget)
@@ -117,7 +116,7 @@ class Unopened:
 
 @pytest.mark.parametrize("size", [3, 300_000])
 async def test_no_file_can_be_opened(sandbox: Platform, size: int) -> None:
-    """That passes: the uploads are repeated, and nothing else is stored."""
+    """That passes: the uploads are retried, and nothing else is stored."""
     files = [Upload(f"{n}", Unopened(n % 3, size), "text/plain") for n in range(20)]
     async with writers_to(sandbox) as writers:
         await writers.upload(files, lambda _upload: None)
@@ -210,7 +209,7 @@ async def test_what_was_sent_before_the_end(sandbox: Platform, why: str, seconds
     if why == "refused":
         sandbox.faults.add(Fault(Kind.STATUS, path="/4.txt", status=400))
     sandbox.faults.add(Fault(Kind.DELAY, path="/[4-7].txt", times=None, seconds=seconds))
-    async with writers_to(sandbox, notice=told.append) as writers:
+    async with writers_to(sandbox, log=told.append) as writers:
         began = anyio.current_time()
         with suppress(RequestRejected), anyio.move_on_after(0.1 if why == "cancelled" else 1000):
             await writers.upload(uploads(50), lambda upload: done.append(upload.path))

@@ -5,7 +5,6 @@ Whoever reads a file that was scanned notices when it is not that file any more.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import re
@@ -13,14 +12,13 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from zerokie_action.errors import ConfigurationError, DeployFailed
+from zerokie_action.errors import ConfigurationError, DeployFailed, too_many_open_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
 CHUNK_SIZE = 1024 * 1024
 
-_NO_DESCRIPTOR = {errno.EMFILE, errno.ENFILE}
 _PATIENCE = 50
 _PAUSE = 0.2
 """How often a file is opened that can't be because too many are, and seconds between."""
@@ -102,7 +100,7 @@ def read_chunks(file: LocalFile) -> Generator[bytes, None, None]:
         finally:
             os.close(descriptor)
     except OSError as error:
-        if error.errno in _NO_DESCRIPTOR:
+        if too_many_open_files(error):
             raise
         raise _changed(file, f" ({error.strerror})") from error
 
@@ -120,7 +118,7 @@ def hash_file(file: LocalFile, *, check_cancelled: Callable[[], None] = lambda: 
         try:
             return _hash(file, check_cancelled)
         except OSError as error:
-            if error.errno not in _NO_DESCRIPTOR:
+            if not too_many_open_files(error):
                 raise
             time.sleep(_PAUSE)
     raise ConfigurationError(

@@ -1,15 +1,16 @@
-"""Down is one event: a gate for all requests of a kind, in place of retries for each of them.
+"""A circuit breaker for each kind of request: an outage is one event, not a failure of each request.
 
-closed     Requests go through. One that fails while others succeed is a scattered failure: it retries alone.
+closed     Requests are sent. One that fails while others succeed is a scattered failure: it retries alone.
 open       The last five have failed, or the only one under way. All of the kind wait.
 half-open  One of them, another one each time, is sent as a probe. When it succeeds, the breaker closes and
-           all go on.
+           all are sent.
 """
 
 from __future__ import annotations
 
 import math
 import random
+import time
 from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,27 +21,27 @@ import anyio
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from zerokie_action.http.outage import OutageLog
+    from collections.abc import Callable, Iterator
 
 GIVE_UP_AFTER = 120.0
 """Seconds without any success, from the first failure, after which a kind of request is given up."""
-LONGEST_EXCUSE = 600.0
+MAX_REQUESTED_WAIT = 600.0
 """Seconds of waiting that the platform asked for, and that do not count as an outage."""
 
-_FAILURES = 5
-_PROBE_PAUSES = (0.5, 1.0, 2.0, 5.0)
+_FAILURES_TO_OPEN = 5
+_PROBE_DELAYS = (0.5, 1.0, 2.0, 5.0)
 _PROBE_TIMEOUTS = (5.0, 10.0)
 _FIRST_WAIT = 1.0
 _LONGEST_WAIT = 30.0
 _LONG_WAIT = 5.0
 """Seconds that the platform asks to wait, and that a user wants to know of."""
+_OUTAGE_LINE_EVERY = 15.0
+_SCATTERED_LINE_EVERY = 5.0
 
 
 @dataclass(frozen=True, eq=False)
 class Probe:
-    """Leave for one request to try whether the platform is back.
+    """Permission for one request to try whether the platform is back.
 
     Attributes:
         timeout: seconds that it may wait for an answer, where giving up early is harmless; None: as ever.
@@ -50,26 +51,26 @@ class Probe:
 
 
 class CircuitBreaker:
-    """The gate of one kind of request.
+    """The circuit breaker of one kind of request.
 
     Attributes:
-        log: told of outages.
-        trouble: why the last request failed that did.
+        log: gets outages and scattered failures.
+        last_failure: why the last request failed that did.
     """
 
     def __init__(self, log: OutageLog) -> None:
         """Begin closed."""
         self.log = log
-        self.trouble = ""
+        self.last_failure = ""
         self._is_open = False
         self._under_way = 0
         self._failures = 0
         self._failing_since: float | None = None
-        self._excused = 0.0
+        self._requested_wait = 0.0
         self._probe: Probe | None = None
         self._probes = 0
         self._probe_at = 0.0
-        self._busy_events = 0
+        self._throttled_probes = 0
         self._wait_until = 0.0
         self._waiting: deque[object] = deque()
         self._changed = anyio.Event()
@@ -83,13 +84,13 @@ class CircuitBreaker:
     def is_given_up(self) -> bool:
         """Whether nothing of the kind has succeeded for so long that it is no use to try on."""
         since = self._failing_since
-        return since is not None and anyio.current_time() - since - self._excused > GIVE_UP_AFTER
+        return since is not None and anyio.current_time() - since - self._requested_wait > GIVE_UP_AFTER
 
     async def wait(self) -> Probe | None:
         """Wait until a request may be sent; returns at once while the breaker is closed.
 
-        Who has waited longest is the next probe. One that fails goes to the end of the queue, so that one
-        file that the platform chokes on does not look like a dead platform.
+        The request that has waited longest is the next probe. One that fails goes to the end of the queue, so
+        that one file that always fails does not look like an outage.
 
         Returns:
             The probe that the request is, which goes back with `release`; None for any other request.
@@ -121,7 +122,7 @@ class CircuitBreaker:
 
     @contextmanager
     def sending(self) -> Iterator[None]:
-        """Around an attempt and its wait for a turn: it is under way. What came of it is told after that."""
+        """Around an attempt and its wait for a slot: it is under way. Its outcome is reported after that."""
         self._under_way += 1
         try:
             yield
@@ -132,11 +133,11 @@ class CircuitBreaker:
         """The platform has answered."""
         self._failures = 0
         self._failing_since = None
-        self._excused = 0.0
+        self._requested_wait = 0.0
         if self._is_open and (probe is not None or anyio.current_time() >= self._wait_until):
             self._is_open = False
-            self._busy_events = 0
-            self.log.over()
+            self._throttled_probes = 0
+            self.log.recovered()
             self._notify()
 
     def progressed(self) -> None:
@@ -146,7 +147,7 @@ class CircuitBreaker:
         """
         if self._probe is None:
             self._failing_since = None
-            self._excused = 0.0
+            self._requested_wait = 0.0
 
     def failed(self, probe: Probe | None, reason: str) -> bool:
         """The platform is down, as far as this request can tell.
@@ -155,7 +156,7 @@ class CircuitBreaker:
             Whether the failure is a scattered one, which the request has to retry on its own account.
         """
         now = anyio.current_time()
-        self.trouble = reason
+        self.last_failure = reason
         if self._failing_since is None:
             self._failing_since = now
         self._failures += 1
@@ -164,34 +165,34 @@ class CircuitBreaker:
             self._schedule_probe()
             self.log.still_down(now - self._failing_since, reason)
         elif not self._is_open:
-            if self._failures < _FAILURES and self._under_way:
+            if self._failures < _FAILURES_TO_OPEN and self._under_way:
                 return True
             self._open()
-        self.log.lost()
+        self.log.failed_in_outage()
         return False
 
     def asked_to_wait(self, probe: Probe | None, seconds: float | None, reason: str) -> None:
         """The platform wants fewer requests: none is sent for `seconds`, if it says how many."""
         now = anyio.current_time()
-        self.trouble = reason
+        self.last_failure = reason
         if self._failing_since is None:
             self._failing_since = now
-        self.log.lost()
+        self.log.failed_in_outage()
         if not self._is_open:
             self._open()
         elif probe is None and seconds is None:
-            return  # it was sent before the gate was closed: the same event
+            return  # it was sent before the breaker opened: the same event
         longer = 0.0
         if seconds is None:
-            seconds = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0**self._busy_events)
-            self._busy_events += 1
+            seconds = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0**self._throttled_probes)
+            self._throttled_probes += 1
         else:
             longer = max(0.0, now + seconds - max(now, self._wait_until))
-            self._excused = min(LONGEST_EXCUSE, self._excused + longer)
+            self._requested_wait = min(MAX_REQUESTED_WAIT, self._requested_wait + longer)
             if seconds >= _LONG_WAIT:
                 reason = f"{reason}, and asks to wait {human_seconds(seconds)}"
         if probe is not None:
-            self._probe_at = now + _PROBE_PAUSES[0]  # a shorter wait than that would be hammering
+            self._probe_at = now + _PROBE_DELAYS[0]  # the shortest wait between two probes
         if probe is not None or longer >= _LONG_WAIT:
             self.log.still_down(now - self._failing_since, reason)
         self._wait_until = max(self._wait_until, now + seconds)
@@ -203,10 +204,70 @@ class CircuitBreaker:
         self._schedule_probe()
 
     def _schedule_probe(self) -> None:
-        pause = _PROBE_PAUSES[min(self._probes, len(_PROBE_PAUSES) - 1)]
+        pause = _PROBE_DELAYS[min(self._probes, len(_PROBE_DELAYS) - 1)]
         self._probe_at = anyio.current_time() + pause * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
         self._notify()
 
     def _notify(self) -> None:
         self._changed.set()
         self._changed = anyio.Event()
+
+
+class OutageLog:
+    """What users read about one kind of request: an outage is a story, scattered failures are a count."""
+
+    def __init__(self, kind: str, log: Callable[[str], None]) -> None:
+        """Nothing has happened yet.
+
+        Args:
+            kind: what the requests are for, as a line begins: `Uploads`, `Listing the apps`.
+            log: gets the lines.
+        """
+        self._kind = kind
+        self._log = log
+        self._began: float | None = None
+        self._next_outage_line = 0.0
+        self._retried = 0
+        self._scattered = 0
+        self._reason = ""
+        self._next_scattered_line = 0.0
+
+    def scattered(self, reason: str) -> None:
+        """A request failed while others worked, and is sent again."""
+        self._scattered += 1
+        self._reason = reason
+        if anyio.current_time() >= self._next_scattered_line:
+            self.log_count()
+
+    def log_count(self) -> None:
+        """Log how many requests were counted since the last line, if any."""
+        if self._scattered:
+            again = "1 request is" if self._scattered == 1 else f"{self._scattered:,} requests are"
+            self._log(f"{self._kind}: {self._reason}; {again} sent again")
+            self._scattered = 0
+            self._next_scattered_line = anyio.current_time() + _SCATTERED_LINE_EVERY
+
+    def failed_in_outage(self) -> None:
+        """A request failed in an outage, and is sent again after it."""
+        self._retried += 1
+
+    def still_down(self, seconds: float, reason: str) -> None:
+        """Nothing has worked for so many seconds, a probe included."""
+        now = anyio.current_time()
+        if self._began is None:
+            self._began = now - seconds
+            since = time.strftime("%H:%M:%S", time.gmtime(time.time() - seconds))
+            self._log(f"{self._kind}: nothing works since {since} UTC ({reason}); waiting for the platform")
+            self._next_outage_line = now + _OUTAGE_LINE_EVERY
+        elif now >= self._next_outage_line:
+            self._log(f"{self._kind}: still nothing works after {human_seconds(seconds)} ({reason})")
+            self._next_outage_line = now + _OUTAGE_LINE_EVERY
+
+    def recovered(self) -> None:
+        """A request has worked again."""
+        if self._began is not None:
+            taken = human_seconds(anyio.current_time() - self._began)
+            again = "1 request is" if self._retried == 1 else f"{self._retried:,} requests are"
+            self._log(f"{self._kind}: the platform is back after {taken}; {again} sent again")
+        self._began = None
+        self._retried = 0

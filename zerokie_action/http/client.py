@@ -1,19 +1,21 @@
-"""The httpx client of a run."""
+"""The httpx client of a run, and what its requests are made of: headers, extensions, bodies."""
 
 from __future__ import annotations
 
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 import anyio
+import anyio.to_thread
 import httpx
 
 import zerokie_action
-from zerokie_action.http.transport import CONNECT_TIMEOUT, MAX_BODY, REPEATABLE, Transport
+from zerokie_action.errors import too_many_open_files
+from zerokie_action.http.transport import CONNECT_TIMEOUT, MAX_BODY, RESENDABLE, Transport, explain
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
     from types import TracebackType
 
     from zerokie_action.http.network import Network
@@ -29,9 +31,12 @@ MEGABYTE = 1_000_000
 PURPOSE = "purpose"
 """The request extension that says what a request is for, as a sentence begins: `Listing the apps`."""
 
+_SMALL = 64 * 1024
+"""Bytes that are read faster than a thread could be asked to."""
+
 
 def extensions(
-    purpose: str, *, timeout: float, max_body: int = MEGABYTE, repeatable: bool = False
+    purpose: str, *, timeout: float, max_body: int = MEGABYTE, resendable: bool = False
 ) -> dict[str, object]:
     """A request's extensions.
 
@@ -39,17 +44,81 @@ def extensions(
         purpose: see `PURPOSE`.
         timeout: seconds in which nothing moves, after which it is given up; connecting has its own.
         max_body: bytes of body that the response may have.
-        repeatable: whether sending it twice does no harm, and nobody can tell.
+        resendable: whether the transport may send it twice (see `RESENDABLE`).
     """
     seconds = {"connect": CONNECT_TIMEOUT, "read": timeout, "write": timeout}
-    return {PURPOSE: purpose, "timeout": seconds, MAX_BODY: max_body, REPEATABLE: repeatable}
+    return {PURPOSE: purpose, "timeout": seconds, MAX_BODY: max_body, RESENDABLE: resendable}
+
+
+class Content(Protocol):
+    """What a request body is read from."""
+
+    @property
+    def size(self) -> int:
+        """Bytes in all, known before anything is read: they go into `Content-Length`."""
+        ...
+
+    def chunks(self) -> Iterator[bytes]:
+        """The bytes from the beginning.
+
+        Blocks. Raises when there are more or fewer than `size`, or they are not what they were to be.
+        """
+        ...
+
+
+class Bytes(NamedTuple):
+    """A `Content` that is in memory already."""
+
+    data: bytes | bytearray
+
+    @property
+    def size(self) -> int:
+        """Bytes in all."""
+        return len(self.data)
+
+    def chunks(self) -> Iterator[bytes]:
+        """All of them."""
+        yield bytes(self.data)
+
+
+class ContentStream(httpx.AsyncByteStream):
+    """A `Content` as httpx sends it, read anew for each attempt; a large one in a thread, piece by piece."""
+
+    def __init__(self, content: Content) -> None:
+        """Read nothing yet."""
+        self._content = content
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """The pieces.
+
+        Raises:
+            httpx.ConnectError: no file can be opened now, so no complete request was sent.
+        """
+        chunks = self._content.chunks()
+        try:
+            if self._content.size <= _SMALL:
+                for piece in chunks:
+                    yield piece
+                return
+            while (
+                chunk := await anyio.to_thread.run_sync(_next, chunks, abandon_on_cancel=True)
+            ) is not None:
+                yield chunk
+        except OSError as error:
+            if not too_many_open_files(error):
+                raise
+            raise httpx.ConnectError(explain(error)) from error
+
+
+def _next(chunks: Iterator[bytes]) -> bytes | None:
+    return next(chunks, None)
 
 
 class Http:
     """One client and one transport, for everything that a run asks of other hosts.
 
     The client has no credentials of its own, keeps no cookies, follows no redirect, and reads nothing from
-    the environment: whoever makes a request decides what goes along, and where.
+    the environment: each request brings its own.
 
     Attributes:
         client: for everything but bulk.
@@ -61,7 +130,7 @@ class Http:
 
         Args:
             network: proxies and certificate authorities.
-            trace: told of every attempt of every request, one line, which may hold secrets.
+            trace: gets one line for every attempt of every request, which may hold secrets.
         """
         transport = Transport(network)
         self.transport = TracingTransport(transport, trace) if trace else transport
@@ -86,12 +155,12 @@ class Http:
 
 
 class TracingTransport(httpx.AsyncBaseTransport):
-    """Tells a line for every attempt: `PUT /v1/apps/site/files/a.css: 200 in 0.04 s`."""
+    """Logs a line for every attempt: `PUT /v1/apps/site/files/a.css: 200 in 0.04 s`."""
 
-    def __init__(self, transport: httpx.AsyncBaseTransport, tell: Callable[[str], None]) -> None:
+    def __init__(self, transport: httpx.AsyncBaseTransport, log: Callable[[str], None]) -> None:
         """Carry requests over `transport`."""
         self._transport = transport
-        self._tell = tell
+        self._log = log
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request once."""
@@ -105,7 +174,7 @@ class TracingTransport(httpx.AsyncBaseTransport):
             raise
         finally:
             path = request.url.raw_path.decode().partition("?")[0]
-            self._tell(f"{request.method} {path}: {outcome} {human_seconds(anyio.current_time() - began)}")
+            self._log(f"{request.method} {path}: {outcome} {human_seconds(anyio.current_time() - began)}")
         return response
 
     async def aclose(self) -> None:

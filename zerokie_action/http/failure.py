@@ -3,7 +3,7 @@
 down        no connection, reset, silence, 408, 425, every 5xx but 501 and 505. The request may have taken
             effect, unless it was not sent.
 wait        429, which has no effect, and any of those with `Retry-After`.
-nonsense    a 2xx of the wrong shape, a 4xx without the platform's `{"error"}`, an unknown host name.
+unexpected  a 2xx of the wrong shape, a 4xx without the platform's `{"error"}`, an unknown host name.
 final       a certificate that is not trusted, a TLS version that is not spoken, a proxy that wants a login,
             a response over its bound.
 
@@ -26,18 +26,20 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from zerokie_action.http.descriptors import ran_out
-from zerokie_action.http.errors import ResponseTooLarge, causes, may_have_been_sent
+from zerokie_action.errors import too_many_open_files
+from zerokie_action.http.client import MEGABYTE
+from zerokie_action.http.transport import ResponseTooLarge, causes, may_have_been_sent
+from zerokie_action.text import shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 PROXY_LOGIN = 407
 """Proxy Authentication Required."""
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 _UNAVAILABLE = {408, 425}
-_CANNOT = {501, 505}
+_NOT_SUPPORTED = {501, 505}
 _FINAL_WITH_ANY_BODY = {401, PROXY_LOGIN, 413, 414, 415, 431}
 _THROTTLING = {429, 502, 503, 504}
 _TLS_VERSION = {
@@ -67,6 +69,8 @@ _NOT_THE_API = (
 )
 _NO_SUCH_HOST = "Check the host name in `api-url` or of the proxy, and the name server that this job uses."
 
+_PAGE_HEAD = 1000
+
 
 class Meaning(Enum):
     """What a failed attempt says about the next one."""
@@ -75,7 +79,7 @@ class Meaning(Enum):
     """The other side, or the way there, does not work now."""
     WAIT = auto()
     """It works, and wants fewer requests."""
-    NONSENSE = auto()
+    UNEXPECTED = auto()
     """What came back is not the platform's, or not what its reference describes."""
     FINAL = auto()
     """Another attempt can't help."""
@@ -118,22 +122,22 @@ def of_error(error: httpx.TransportError) -> Failure:  # noqa: PLR0911 - one for
         if isinstance(cause, ssl.SSLError) and cause.reason in _TLS_VERSION:
             return replace(down, meaning=Meaning.FINAL, hint=_VERSION)
         if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME:
-            return replace(down, meaning=Meaning.NONSENSE, hint=_NO_SUCH_HOST)
-        if ran_out(cause):
+            return replace(down, meaning=Meaning.UNEXPECTED, hint=_NO_SUCH_HOST)
+        if too_many_open_files(cause):
             return replace(down, throttled=True, hint=_NO_DESCRIPTOR)
     return down
 
 
-def of_response(response: httpx.Response, origin: str, quote: str) -> Failure | None:
+def of_response(response: httpx.Response, origin: str, detail: str) -> Failure | None:
     """What it means that this is the response; None when it is an answer of the platform's.
 
     Args:
         response: what came.
         origin: where it came from.
-        quote: what it says of itself.
+        detail: what it says of itself.
     """
     status = response.status_code
-    answer = f"{status} ({quote})" if quote else f"{status}"
+    answer = f"{status} ({detail})" if detail else f"{status}"
     if may_change(status):
         wait = retry_after(response.headers)
         is_busy = status == _TOO_MANY_REQUESTS
@@ -155,12 +159,12 @@ def of_response(response: httpx.Response, origin: str, quote: str) -> Failure | 
 
 def not_the_platform(reason: str) -> Failure:
     """What came may be anybody's; the request may have taken effect all the same."""
-    return Failure(Meaning.NONSENSE, reason, ambiguous=True, hint=_NOT_THE_API)
+    return Failure(Meaning.UNEXPECTED, reason, ambiguous=True, hint=_NOT_THE_API)
 
 
 def may_change(status: int) -> bool:
-    """Whether a status may be another one next time, whoever says it."""
-    is_server_error = status >= _SERVER_ERROR and status not in _CANNOT
+    """Whether another attempt may get another status, whoever sent this one."""
+    is_server_error = status >= _SERVER_ERROR and status not in _NOT_SUPPORTED
     return is_server_error or status == _TOO_MANY_REQUESTS or status in _UNAVAILABLE
 
 
@@ -198,3 +202,53 @@ def _seconds(date: str) -> float | None:
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None
+
+
+def error_detail(body: bytes, limit: int, redact: Callable[[str], str] = str) -> str:
+    """What a response says of itself, in quotation marks: the platform's `{"error": "…"}`, or any other text.
+
+    An HTML page, as proxies send it, is named as such, with its title. Empty when there is nothing to quote.
+    White space is folded; never raises, whatever the bytes. Only the first megabyte of a body counts.
+
+    Args:
+        body: the response's.
+        limit: characters that are quoted, at most.
+        redact: takes the secrets out, before the text is cut: half a secret looks like none.
+    """
+    head = body[:MEGABYTE]
+    text = head.decode("utf-8", "replace")
+    message = _json_message(head)
+    is_page = not message and is_web_page(head)
+    message = message or (_title(text) if is_page else text)
+    message = shorten(" ".join(redact(message).split()), limit)
+    detail = f'"{message}"' if message else ""
+    return ", ".join(part for part in ("an HTML page" if is_page else "", detail) if part)
+
+
+def is_web_page(body: bytes) -> bool:
+    """Whether a body is HTML, as proxies and login pages send it and the platform's API never does."""
+    head = body[:_PAGE_HEAD].decode("utf-8", "replace").lower()
+    return "<html" in head or "<!doctype html" in head
+
+
+def _json_message(body: bytes) -> str:
+    try:
+        return _message(json.loads(body))
+    except (ValueError, RecursionError):
+        return ""
+
+
+def _message(found: object) -> str:
+    """The innermost text under one of the usual names; objects may be nested."""
+    message: object = ""
+    while isinstance(found, dict):
+        inner = next((found[key] for key in ("error", "message", "detail") if found.get(key)), None)
+        if inner is None:
+            break
+        message = found = inner
+    return str(message)
+
+
+def _title(page: str) -> str:
+    _, *after = re.split("</?title>", page, maxsplit=2, flags=re.IGNORECASE)
+    return after[0] if after else ""

@@ -1,24 +1,34 @@
 """How many uploads run at once: additive increase, multiplicative decrease.
 
-Starts at the upper bound, because most platforms take it. Each push-back (429, 502, 503, 504, a connection
-that is not accepted) halves it, once for all the requests that were under way at that moment; success
-grows it back.
+The limit starts at the upper bound, because most platforms take it. Each push-back (429, 502, 503, 504, a
+connection that is not accepted) halves it, once for all the requests that were under way at that moment;
+success grows it back. The upper bound itself is what the limit on open files allows (`affordable`).
 """
 
 from __future__ import annotations
 
+import os
+import resource
+from contextlib import suppress
+
 import anyio
+
+RESERVE = 16
+"""For what is not an upload: the heartbeat, pages, a report, the hashing, another address of a host."""
+_EACH = 2
+"""Of an upload: its connection, and the file that it reads."""
+_USUALLY_OPEN = 16
 
 
 class AdaptiveLimiter:
-    """A limit on parallel work, `async with` which it is done, that moves with the platform's answers."""
+    """A limit on parallel work, `async with` which it is done, that adapts to the platform's answers."""
 
     def __init__(self, upper_bound: int) -> None:
         """Begin at the upper bound."""
         self._upper_bound = upper_bound
         self._limit = float(upper_bound)
         self._limiter = anyio.CapacityLimiter(upper_bound)
-        self._deaf = 0
+        self._stale = 0
 
     @property
     def limit(self) -> int:
@@ -32,13 +42,13 @@ class AdaptiveLimiter:
     async def __aexit__(self, *_: object) -> None:
         """Make room, however it went."""
         self._limiter.release()
-        self._deaf = max(0, self._deaf - 1)
+        self._stale = max(0, self._stale - 1)
 
     def throttled(self) -> None:
         """The platform asked for less."""
-        if self._deaf:
-            return  # it was asked before it could notice that there is less already
-        self._deaf = self._limiter.borrowed_tokens + 1  # whoever tells of it runs no more
+        if self._stale:
+            return  # the request was sent before the limit was halved
+        self._stale = self._limiter.borrowed_tokens + 1  # the request that failed has ended
         self._set(max(1.0, self._limit / 2))
 
     def succeeded(self) -> None:
@@ -49,3 +59,33 @@ class AdaptiveLimiter:
     def _set(self, limit: float) -> None:
         self._limit = limit
         self._limiter.total_tokens = int(limit)
+
+
+def affordable(wanted: int) -> int:
+    """How many uploads at once, at least 1 and at most `wanted`, the limit on open files allows.
+
+    The limit is raised first, as far as the process may and needs to.
+    """
+    taken = _count_open() + RESERVE
+    limit = _raise_limit(taken + _EACH * wanted)
+    return max(1, min(wanted, (limit - taken) // _EACH))
+
+
+def _raise_limit(needed: int) -> int:
+    """Raise the soft limit to what is needed, or as far as the hard one lets us. Returns the limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return needed
+    if soft < needed:
+        wanted = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return soft
+
+
+def _count_open() -> int:
+    try:
+        return len(os.listdir("/dev/fd"))  # noqa: PTH208 - numbers, not paths
+    except OSError:
+        return _USUALLY_OPEN

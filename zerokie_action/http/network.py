@@ -89,7 +89,7 @@ class Network:
         """Begin to build `ssl_context` in a thread: OpenSSL does that without holding up Python."""
 
         def build() -> None:
-            with suppress(Exception):  # raised again for whoever uses it
+            with suppress(Exception):  # raised again where the context is used
                 _ = self.ssl_context
 
         threading.Thread(target=build, daemon=True).start()
@@ -106,7 +106,7 @@ class Network:
 
     @property
     def ssl_context(self) -> ssl.SSLContext:
-        """Trusts the named bundle or folder, else the system's store, else certifi's.
+        """Trusts the named bundle or directory, else the system's store, else certifi's.
 
         It takes a while, so it is built once.
 
@@ -115,16 +115,16 @@ class Network:
         """
         with self._building:
             if self._ssl_context is None:
-                self._ssl_context = self._trusting_who_is_named()
+                self._ssl_context = self._build_ssl_context()
             return self._ssl_context
 
-    def _trusting_who_is_named(self) -> ssl.SSLContext:
+    def _build_ssl_context(self) -> ssl.SSLContext:
         named = next((name for name in _CA_FILES if self._env.get(name)), None)
-        folder = self._env.get("SSL_CERT_DIR") or None
+        directory = self._env.get("SSL_CERT_DIR") or None
         if named:
-            return _trusting(self._env[named], folder, f"{named}={self._env[named]}")
-        if folder:
-            return _trusting(None, folder, f"SSL_CERT_DIR={folder}")
+            return _ssl_context_from(self._env[named], directory, f"{named}={self._env[named]}")
+        if directory:
+            return _ssl_context_from(None, directory, f"SSL_CERT_DIR={directory}")
         system = ssl.get_default_verify_paths()
         if system.cafile and os.path.exists(system.cafile):  # noqa: PTH110 - no pathlib needed for this
             return ssl.create_default_context()
@@ -155,7 +155,7 @@ def _checked(proxy: Proxy) -> Proxy:
     return proxy
 
 
-def _trusting(cafile: str | None, capath: str | None, where: str) -> ssl.SSLContext:
+def _ssl_context_from(cafile: str | None, capath: str | None, where: str) -> ssl.SSLContext:
     if cafile and os.path.isdir(cafile):  # noqa: PTH112 - no pathlib needed for this
         cafile, capath = None, cafile
     try:

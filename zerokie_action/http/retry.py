@@ -1,9 +1,9 @@
-"""Requests that are repeated until the platform has answered.
+"""Requests that are retried until the platform has answered.
 
-Three things may come of an attempt: an answer, a failure that another attempt may mend, or a final one
-(`failure`). What fails altogether is waited for, whatever the number of retries: that is the business of
-the kind's `CircuitBreaker`. Retries are counted for a request that fails while others of its kind succeed, or
-whose response makes no sense.
+An attempt ends with an answer, with a failure after which another attempt may help, or with a final failure
+(`failure`). While all requests of a kind fail, they wait at their `CircuitBreaker`, whatever the number of
+retries. Retries are counted for a request that fails while others of its kind succeed, or whose response is
+unexpected.
 """
 
 from __future__ import annotations
@@ -21,11 +21,9 @@ import httpx
 
 from zerokie_action.errors import PlatformUnavailable, RequestRejected
 from zerokie_action.http import failure
-from zerokie_action.http.breaker import GIVE_UP_AFTER, LONGEST_EXCUSE, CircuitBreaker
+from zerokie_action.http.breaker import GIVE_UP_AFTER, MAX_REQUESTED_WAIT, CircuitBreaker, OutageLog
 from zerokie_action.http.client import PURPOSE
-from zerokie_action.http.failure import Failure, Meaning, retry_after
-from zerokie_action.http.outage import OutageLog
-from zerokie_action.http.responses import quoted
+from zerokie_action.http.failure import Failure, Meaning, error_detail, retry_after
 from zerokie_action.http.transport import FRESH
 from zerokie_action.text import human_seconds
 
@@ -95,37 +93,37 @@ class RetryBudget:
     """
 
     def __init__(
-        self, retries: int, *, tell: Callable[[str], None], redact: Callable[[str], str] = str
+        self, retries: int, *, log: Callable[[str], None], redact: Callable[[str], str] = str
     ) -> None:
         """Nothing has failed yet.
 
         Args:
             retries: see above.
-            tell: gets a line about what fails.
+            log: gets a line about what fails.
             redact: takes the secrets out of what the platform says.
         """
         self.retries = retries
         self.used = 0
-        self.tell = tell
+        self.log = log
         self.redact = redact
         self._breakers: dict[str, CircuitBreaker] = {}
 
     def breaker(self, kind: str) -> CircuitBreaker:
-        """The gate of a kind of request."""
+        """The circuit breaker of a kind of request."""
         if kind not in self._breakers:
-            self._breakers[kind] = CircuitBreaker(OutageLog(kind, self.tell))
+            self._breakers[kind] = CircuitBreaker(OutageLog(kind, self.log))
         return self._breakers[kind]
 
     @property
-    def trouble(self) -> str:
+    def outage(self) -> str:
         """What keeps requests waiting now, and why: `Uploads failed last: ...`; empty if nothing does."""
         waiting = (item for item in self._breakers.items() if item[1].is_open)
-        return "; ".join(f"{kind} failed last: {breaker.trouble}" for kind, breaker in waiting)
+        return "; ".join(f"{kind} failed last: {breaker.last_failure}" for kind, breaker in waiting)
 
-    def tell_counts(self) -> None:
-        """Say what was counted and not told yet."""
+    def log_counts(self) -> None:
+        """Log failures that were counted since the last line."""
         for breaker in self._breakers.values():
-            breaker.log.tell_count()
+            breaker.log.log_count()
 
 
 class _Attempts:
@@ -147,7 +145,7 @@ class _Attempts:
             return failure.of_error(error)
         status = response.status_code
         if not response.is_success:
-            failed = failure.of_response(response, _origin(request), self.quoted(response.content))
+            failed = failure.of_response(response, _origin(request), self.error_detail(response.content))
             if failed is not None and status not in request.extensions.get(EXPECTED, ()):
                 return failed
             wait = retry_after(response.headers)
@@ -155,37 +153,36 @@ class _Attempts:
         try:
             return Reply(purpose, status, response.content, parse(response), ambiguous)
         except Malformed as malformed:
-            quote = self.quoted(response.content)
-            what = f" ({quote})" if quote else ""
+            detail = self.error_detail(response.content)
+            what = f" ({detail})" if detail else ""
             return failure.not_the_platform(f"{_origin(request)} answered {status}, but {malformed}{what}")
 
-    def quoted(self, body: bytes) -> str:
-        """What a response says of itself (`responses.quoted`), without secrets."""
-        return quoted(body, _LONGEST_QUOTE, self._budget.redact)
+    def error_detail(self, body: bytes) -> str:
+        """What a response says of itself (`failure.error_detail`), without secrets."""
+        return error_detail(body, _LONGEST_QUOTE, self._budget.redact)
 
 
-class InsistingClient(_Attempts):
+class DeadlineClient(_Attempts):
     """Sends requests until there is an answer or the scope around is cancelled.
 
-    Neither a gate nor a `Retry-After` holds it up. For what has to be done in the time that is left, and for
-    heartbeats.
+    It ignores circuit breakers and `Retry-After`: for heartbeats, and what has to be done before a deadline.
     """
 
     def __init__(
         self,
         fetch: Callable[[httpx.Request], Awaitable[httpx.Response]],
         budget: RetryBudget,
-        pauses: tuple[float, float] = (0.2, 1.0),
+        delays: tuple[float, float] = (0.2, 1.0),
     ) -> None:
         """Send nothing yet.
 
         Args:
             fetch: sends a request once.
             budget: the run's.
-            pauses: seconds between two attempts, at least and at most.
+            delays: the shortest and the longest pause between two attempts, in seconds.
         """
         super().__init__(fetch, budget)
-        self._pauses = pauses
+        self._delays = delays
 
     async def send(
         self, request: httpx.Request, parse: Callable[[httpx.Response], T], **_: object
@@ -204,13 +201,13 @@ class InsistingClient(_Attempts):
             left = ends_at - anyio.current_time()
             outcome = await self._attempt(_within(request, left / 2), parse, ambiguous=ambiguous)
             if isinstance(outcome, Reply):
-                log.over()
+                log.recovered()
                 return outcome
             ambiguous = ambiguous or outcome.ambiguous
-            pause = random.uniform(*self._pauses)  # noqa: S311 - no secret
+            pause = random.uniform(*self._delays)  # noqa: S311 - no secret
             if outcome.meaning is Meaning.FINAL or anyio.current_time() + pause >= ends_at:
                 raise _gave_up(request, outcome, attempts, ambiguous=ambiguous, waited=False)
-            log.lost()
+            log.failed_in_outage()
             if attempts > 1:
                 log.still_down(anyio.current_time() - began, outcome.reason)
             self._budget.used += 1
@@ -254,8 +251,8 @@ class RetryingClient(_Attempts):
         Args:
             request: what to send, anew for each attempt.
             parse: makes the value of a 2xx response; `Malformed` counts as no answer.
-            recover: asked before another attempt when it is not known whether the last one took effect; a
-                value says that it did.
+            recover: asked before another attempt, or in place of it, when the last one is ambiguous; a value
+                says that it took effect.
             around: replaces the client's own.
 
         Raises:
@@ -264,17 +261,20 @@ class RetryingClient(_Attempts):
         """
         breaker = self._budget.breaker(_kind(request))
         attempts = retries = 0
-        ambiguous = in_doubt = False
+        ambiguous = last_is_ambiguous = False
+        error: PlatformUnavailable | RequestRejected | None = None
         while True:
-            probe = await breaker.wait()
+            probe = None if error else await breaker.wait()
             try:
-                if in_doubt and recover and (value := await recover()) is not None:
+                if last_is_ambiguous and recover and (value := await recover()) is not None:
                     breaker.succeeded(probe)
                     return Reply(request.extensions[PURPOSE], 200, b"", value, ambiguous=True)
+                if error:
+                    raise error
                 with breaker.sending():
                     async with self._slot(probe):
                         if probe is None and breaker.is_open:
-                            continue  # it was closed while this one waited for its turn
+                            continue  # it was opened while this one waited for its slot
                         attempts += 1
                         self._budget.used += attempts > 1
                         async with (around or self._around)():
@@ -286,17 +286,15 @@ class RetryingClient(_Attempts):
             if isinstance(outcome, Reply):
                 breaker.succeeded(probe)
                 return outcome
-            in_doubt = outcome.ambiguous
-            ambiguous = ambiguous or in_doubt
+            last_is_ambiguous = outcome.ambiguous
+            ambiguous = ambiguous or last_is_ambiguous
             is_last = False
-            if self._judge(outcome, breaker, probe) and await self._counts(outcome, breaker, retries):
+            if self._report(outcome, breaker, probe) and await self._pause(outcome, breaker, retries):
                 is_last = retries == self._budget.retries
                 retries += 1
             if is_last or breaker.is_given_up or _is_final(outcome):
-                if in_doubt and recover and (value := await recover()) is not None:
-                    return Reply(request.extensions[PURPOSE], 200, b"", value, ambiguous=True)
                 waited = breaker.is_given_up
-                raise _gave_up(request, outcome, attempts, ambiguous=ambiguous, waited=waited)
+                error = _gave_up(request, outcome, attempts, ambiguous=ambiguous, waited=waited)
 
     @asynccontextmanager
     async def _slot(self, probe: Probe | None) -> AsyncIterator[None]:
@@ -306,9 +304,9 @@ class RetryingClient(_Attempts):
             async with self._limiter:
                 yield
 
-    def _judge(self, failed: Failure, breaker: CircuitBreaker, probe: Probe | None) -> bool:
-        """Tell the breaker, and return whether the request has to retry on its own account."""
-        alone = failed.meaning is Meaning.NONSENSE
+    def _report(self, failed: Failure, breaker: CircuitBreaker, probe: Probe | None) -> bool:
+        """Report to the breaker, and return whether the request has to retry on its own account."""
+        alone = failed.meaning is Meaning.UNEXPECTED
         if failed.meaning is Meaning.WAIT:
             breaker.asked_to_wait(probe, failed.retry_after, failed.reason)
         elif failed.meaning is Meaning.DOWN:
@@ -320,15 +318,15 @@ class RetryingClient(_Attempts):
             self._limiter.throttled()
         return alone
 
-    async def _counts(self, failed: Failure, breaker: CircuitBreaker, retries: int) -> bool:
-        """Pause after a request has failed alone; False when the others have failed as well meanwhile."""
+    async def _pause(self, failed: Failure, breaker: CircuitBreaker, retries: int) -> bool:
+        """Pause after a request has failed alone. Returns whether that still counts, as others work."""
         is_last = retries == self._budget.retries
         if not is_last:
             breaker.log.scattered(failed.reason)
             await anyio.sleep(backoff(retries + 1))
         elif failed.meaning is Meaning.DOWN:
             await anyio.sleep(_LAST_LOOK)
-        return failed.meaning is Meaning.NONSENSE or not breaker.is_open
+        return failed.meaning is Meaning.UNEXPECTED or not breaker.is_open
 
 
 def _origin(request: httpx.Request) -> str:
@@ -375,9 +373,9 @@ def _is_final(failed: Failure) -> bool:
 
 
 def _is_too_long(seconds: float | None) -> bool:
-    """Whether a wait that the platform asks for ends after the operation, or after all patience."""
+    """Whether a wait that the platform asks for ends after the operation, or is longer than allowed."""
     left = anyio.current_effective_deadline() - anyio.current_time()
-    return seconds is not None and seconds > min(left, LONGEST_EXCUSE + GIVE_UP_AFTER)
+    return seconds is not None and seconds > min(left, MAX_REQUESTED_WAIT + GIVE_UP_AFTER)
 
 
 def _wait_is_too_long(request: httpx.Request, failed: Failure, *, ambiguous: bool) -> PlatformUnavailable:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _PIECE = 64 * 1024
-"""Bytes that the kernel takes at once; more is sent with an ear for an early response."""
+"""Bytes that the kernel takes at once; while more is sent, it listens for an early response."""
 _LITTLE = 16 * 1024
 """Bytes that are not worth waiting for: they have arrived by now, or never will."""
 _TIME_TO_LISTEN = 0.05
@@ -80,8 +80,8 @@ class Backend(httpcore.AsyncNetworkBackend):
         """Connect to a host, or to an address in brackets.
 
         Raises:
-            httpcore.ConnectError: nobody answers, or the name can't be resolved.
-            httpcore.ConnectTimeout: nobody answers in time.
+            httpcore.ConnectError: nothing answers, or the name can't be resolved.
+            httpcore.ConnectTimeout: nothing answers in time.
         """
         address = self._addresses.get((host, port), host.strip("[]"))
         try:

@@ -9,6 +9,7 @@ proxies are theirs. What a deploy needs beyond that is in the network stream bel
 from __future__ import annotations
 
 import math
+import socket
 import ssl
 from collections import defaultdict
 from contextlib import suppress
@@ -19,7 +20,7 @@ import anyio
 import httpcore
 import httpx
 
-from zerokie_action.http.errors import ResponseTooLarge, explain, may_have_been_sent
+from zerokie_action.errors import too_many_open_files
 from zerokie_action.http.stream import Backend, Traffic
 from zerokie_action.text import human_seconds
 
@@ -35,10 +36,11 @@ MAX_BODY = "max_body"
 """The request extension that says how many bytes of body the response may have; without it, any number."""
 
 FRESH = "fresh"
-"""The request extension that says that no connection which was used before will do: they may all be dead."""
+"""The request extension that asks for a new connection: those used before may all be dead."""
 
-REPEATABLE = "repeatable"
-"""The request extension that says whether sending it twice does no harm, and nobody can tell."""
+RESENDABLE = "resendable"
+"""The request extension that says whether the request may be sent again when a kept connection was closed:
+that does no harm, and the answer is the same."""
 
 _CLOSE_TIMEOUT = 1.0
 _CORE_ERRORS = (
@@ -47,6 +49,10 @@ _CORE_ERRORS = (
     httpcore.ProxyError,
     httpcore.TimeoutException,
 )
+
+
+class ResponseTooLarge(httpx.RemoteProtocolError):
+    """The response has more bytes of body than the request allows."""
 
 
 class Transport(httpx.AsyncBaseTransport):
@@ -75,7 +81,7 @@ class Transport(httpx.AsyncBaseTransport):
         try:
             return await self._exchange(connection, request, url)
         except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
-            if connection.is_new or connection.answered or not request.extensions.get(REPEATABLE):
+            if connection.is_new or connection.answered or not request.extensions.get(RESENDABLE):
                 raise
         await self.aclose()  # what was idle for as long may be closed as well
         return await self._exchange(await self._take(url.origin), request, url)
@@ -207,9 +213,9 @@ class _Connection:
             body = await _read(response, request)
             await response.aclose()
         except _CORE_ERRORS as error:
-            words = _words(error, request) or explain(error)
+            description = _description(error, request) or explain(error)
             # The errors of both have the same names.
-            raise getattr(httpx, type(error).__name__)(words, request=request) from error
+            raise getattr(httpx, type(error).__name__)(description, request=request) from error
         except ssl.SSLError as error:
             raise httpx.ReadError(explain(error), request=request) from error
         return response, body
@@ -256,7 +262,7 @@ async def _read(response: httpcore.Response, request: httpx.Request) -> bytes:
     return body.getvalue()
 
 
-def _words(error: Exception, request: httpx.Request) -> str:
+def _description(error: Exception, request: httpx.Request) -> str:
     timeouts = request.extensions.get("timeout", {})
     match error:
         case httpcore.ConnectTimeout():
@@ -266,3 +272,42 @@ def _words(error: Exception, request: httpx.Request) -> str:
         case httpcore.ProxyError():
             return f"tunnel refused ({error})"
     return ""
+
+
+def may_have_been_sent(error: httpx.TransportError) -> bool:
+    """Whether the other side may have seen the request. Only a failed connect is a certain "no"."""
+    return not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError)
+
+
+def explain(error: BaseException) -> str:  # noqa: PLR0911 - one for each cause
+    """Why a connection failed, as the end of a sentence."""
+    for cause in causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"the server's TLS certificate is not trusted ({cause.verify_message})"
+        if isinstance(cause, ssl.SSLError):
+            return f"TLS failed ({cause.reason or cause})"
+        if isinstance(cause, socket.gaierror):
+            return f"the host name can't be resolved ({cause.strerror})"
+        if isinstance(cause, ConnectionRefusedError):
+            return "connection refused"
+        if isinstance(cause, ConnectionResetError | BrokenPipeError):
+            return "the connection was reset"
+        if too_many_open_files(cause):
+            return "too many open files"
+    description = str(error).removesuffix(".")
+    return description[:1].lower() + description[1:] or type(error).__name__
+
+
+def causes(error: BaseException) -> list[BaseException]:
+    """The error, what led to it, and so on; the members of groups included."""
+    found: list[BaseException] = []
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        current = waiting.pop()
+        if current is None or current in found:
+            continue
+        found.append(current)
+        waiting += [current.__context__, current.__cause__]
+        if isinstance(current, BaseExceptionGroup):
+            waiting += current.exceptions
+    return found

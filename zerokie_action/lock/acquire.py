@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from zerokie_action.lock.session import LockState, Session
     from zerokie_action.lock.waiting import Log, Turn
-    from zerokie_action.platform.client import Asked
+    from zerokie_action.platform.client import AcquireResult
     from zerokie_action.shield import Shield
 
 _ATTEMPT_TIME = 90.0
@@ -67,14 +67,14 @@ class _Asking:
         self._session = session
         self._shield = shield
 
-    async def ask(self) -> Asked:
+    async def ask(self) -> AcquireResult:
         before = self.in_doubt
         try:
             asked = await self._session.ask(self._one_attempt, in_doubt=before)
         except DeployError as error:
             self.in_doubt = before or error.ambiguous
             raise
-        self.in_doubt = asked.in_doubt
+        self.in_doubt = asked.ambiguous
         return asked
 
     @asynccontextmanager

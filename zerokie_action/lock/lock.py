@@ -23,7 +23,7 @@ from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, Re
 from zerokie_action.lock.acquire import acquire
 from zerokie_action.lock.lease import NOT_OURS, UNCONFIRMED
 from zerokie_action.lock.session import RELEASE_TIME, RELEASE_TIME_WHEN_TOLD
-from zerokie_action.platform.refusals import CONFLICT
+from zerokie_action.platform.client import CONFLICT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

@@ -12,16 +12,15 @@ import anyio
 from zerokie_action.errors import AuthenticationError, LockLost, PlatformUnavailable, RequestRejected
 from zerokie_action.http.retry import backoff
 from zerokie_action.lock.lease import NOT_OURS, Lease, boot_time
-from zerokie_action.platform.refusals import CONFLICT, NOT_FOUND
+from zerokie_action.platform.client import CONFLICT, NOT_FOUND
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from zerokie_action.errors import DeployError
     from zerokie_action.http.retry import Around
-    from zerokie_action.platform.client import Asked, Client
+    from zerokie_action.platform.client import AcquireResult, Client, Platform
     from zerokie_action.platform.models import Counts, Finalized
-    from zerokie_action.platform.platform import Platform
 
 RELEASE_TIME = 50.0
 """Seconds. With those in which answers to writes are waited for (`upload.ANSWER_TIME`), a minute."""
@@ -60,10 +59,10 @@ class Session:
         self.lease = Lease(clock)
         self._platform = platform
 
-    async def ask(self, around: Around, *, in_doubt: bool) -> Asked:
+    async def ask(self, around: Around, *, in_doubt: bool) -> AcquireResult:
         """Ask for the lock, once (see `Client.acquire_lock`)."""
         began = self.lease.clock()
-        asked = await self._platform.client.acquire_lock(self.app, self.id, around=around, in_doubt=in_doubt)
+        asked = await self._platform.client.acquire_lock(self.app, self.id, around=around, ambiguous=in_doubt)
         if asked.ours:
             self.lease.confirmed(began)
         return asked

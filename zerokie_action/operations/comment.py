@@ -10,8 +10,7 @@ import anyio
 from zerokie_action.ci.comments import CannotComment, NoDiscussion, Refused, find_discussion, put_comment
 from zerokie_action.http import Request, Response, TransportError
 from zerokie_action.http.client import MEGABYTE, Http, extensions
-from zerokie_action.http.failure import may_change, retry_after
-from zerokie_action.http.responses import quoted
+from zerokie_action.http.failure import error_detail, may_change, retry_after
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ async def _send(http: Http, request: Request) -> Response:
 
 def _good(response: Response) -> Response:
     if not response.is_success:
-        raise Refused(response.status_code, quoted(response.content, _LONGEST_QUOTE))
+        raise Refused(response.status_code, error_detail(response.content, _LONGEST_QUOTE))
     return response
 
 

@@ -12,7 +12,7 @@ from zerokie_action.errors import ConfigurationError, DeployError, PlatformUnava
 from zerokie_action.operations import apps
 from zerokie_action.operations.locked import locked
 from zerokie_action.operations.ownership import read_manifests, require_ownership
-from zerokie_action.platform.refusals import NOT_FOUND
+from zerokie_action.platform.client import NOT_FOUND
 from zerokie_action.platform.upload import ANSWER_TIME, ANSWER_TIME_WHEN_TOLD
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from zerokie_action.errors import RequestRejected
 from zerokie_action.formats import host_name
-from zerokie_action.platform.refusals import CONFLICT
+from zerokie_action.platform.client import CONFLICT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
     from zerokie_action.ci import CI
     from zerokie_action.lock.session import LockState
-    from zerokie_action.platform.client import Client
-    from zerokie_action.platform.platform import Platform
+    from zerokie_action.platform.client import Client, Platform
     from zerokie_action.report.result import Result
     from zerokie_action.settings import Settings
     from zerokie_action.shield import Shield
@@ -84,7 +83,7 @@ class Job:
         with anyio.CancelScope(deadline=self.ends_at) as limit:
             yield
         if limit.cancelled_caught:
-            trouble = f"; {self.platform.trouble}" if self.platform.trouble else ""
+            trouble = f"; {self.platform.outage}" if self.platform.outage else ""
             taken = human_seconds(self.settings.timeout)
             raise DeployTimedOut(
                 f"The {self.settings.operation} did not end within {taken}{trouble}",
@@ -99,4 +98,4 @@ class Job:
             yield
         finally:
             self.result.phases.append((name, anyio.current_time() - began))
-            self.platform.tell_counts()
+            self.platform.log_counts()

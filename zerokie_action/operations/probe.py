@@ -17,8 +17,7 @@ import anyio.to_thread
 from zerokie_action.errors import HealthCheckFailed
 from zerokie_action.files.local import hash_file
 from zerokie_action.http.client import MEGABYTE
-from zerokie_action.http.failure import retry_after
-from zerokie_action.http.responses import quoted
+from zerokie_action.http.failure import error_detail, retry_after
 from zerokie_action.operations.pauses import News, pauses
 from zerokie_action.platform.pages import PageError, follow, shown_url
 from zerokie_action.text import human_seconds
@@ -139,7 +138,7 @@ def _judge(job: Job, check: _Check, page: Page, by: str) -> _Trouble | None:
         return _Trouble(page.dead_end)
     if not 200 <= page.response.status_code < 400:  # noqa: PLR2004 - HTTP's own numbers
         # What another host says is not for everybody's eyes: an app may send us anywhere.
-        quote = "" if page.elsewhere else quoted(page.response.content, _SHOWN, job.ci.redact)
+        quote = "" if page.elsewhere else error_detail(page.response.content, _SHOWN, job.ci.redact)
         return _Trouble(
             f"{by}answered {page.response.status_code}" + (f" ({quote})" if quote else ""),
             retry_after=retry_after(page.response.headers) or 0.0,

@@ -12,8 +12,8 @@ from zerokie_action.http.client import Http
 from zerokie_action.http.network import Network
 from zerokie_action.http.retry import RetryBudget
 from zerokie_action.lock.session import Session
+from zerokie_action.platform.client import Platform
 from zerokie_action.platform.models import Counts
-from zerokie_action.platform.platform import Platform
 from zerokie_action.settings import DEFAULT_API_URL
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def release_locks(
     api_url = check_api_url(environment.text("api_url") or DEFAULT_API_URL)
 
     async def release_all(http: Http) -> None:
-        budget = RetryBudget(_RETRIES, tell=ci.info, redact=ci.redact)
+        budget = RetryBudget(_RETRIES, log=ci.info, redact=ci.redact)
         platform = Platform(api_url, environment.text("api_key"), http, budget)
         for lock in held:
             await _release(lock, platform, state, ci)

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from zerokie_action.errors import DeployError, DeployFailed, RequestRejected
 from zerokie_action.lock.waiting import Turn
 from zerokie_action.operations import apps
-from zerokie_action.platform.client import Busy
+from zerokie_action.platform.client import NOT_FOUND, DeployInProgress
 from zerokie_action.platform.models import App, Registry
-from zerokie_action.platform.refusals import NOT_FOUND
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -85,7 +84,9 @@ async def request_deploy(
     turn = Turn(job.app, job.settings.lock_timeout, job.ci)
     waited_before = job.result.lock_wait_seconds
     login = registry(job)
-    while isinstance(accepted := await job.client.deploy(before, job.app, rollout.requested, login), Busy):
+    while isinstance(
+        accepted := await job.client.deploy(before, job.app, rollout.requested, login), DeployInProgress
+    ):
         try:
             await turn.wait(accepted.retry_after)
         finally:

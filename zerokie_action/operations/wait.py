@@ -93,7 +93,7 @@ async def until_running(job: Job, rollout: Rollout) -> None:
             news.tell(f"Still waiting for {job.app!r} to run; {sight.last}")
             await anyio.sleep(max(pause, sight.retry_after))
     taken = human_seconds(job.settings.wait_timeout)
-    sight.trouble = job.platform.trouble or sight.trouble
+    sight.trouble = job.platform.outage or sight.trouble
     words = f"{job.app!r} does not run {rollout.image!r} after {taken}; {sight.last}"
     raise DeployTimedOut(words, hint=sight.hint)
 

@@ -18,8 +18,8 @@ from zerokie_action.files.content_type import content_type
 from zerokie_action.files.local import FileContent
 from zerokie_action.files.manifest import Document, UploadRecord
 from zerokie_action.files.plan import by_path
-from zerokie_action.http.body import Bytes
-from zerokie_action.http.descriptors import affordable
+from zerokie_action.http.client import Bytes
+from zerokie_action.http.limiter import affordable
 from zerokie_action.platform.requests import MANIFESTS, UPLOADS
 from zerokie_action.platform.upload import Upload
 from zerokie_action.report.result import Uploaded

@@ -1,22 +1,23 @@
-"""The platform's REST API: one method for each endpoint of `zerokie-api.txt`.
+"""The platform's REST API: one method of `Client` for each endpoint of `zerokie-api.txt`.
 
-Names in the docstrings are the headings of the reference. Every method repeats what may be
-repeated (see `http.retry`), knows what an ambiguous outcome means for its endpoint, and raises only
-errors of `zerokie_action.errors`.
+Names in the docstrings are the headings of the reference. Every method retries what may be retried (see
+`http.retry`), knows what an ambiguous outcome means for its endpoint, and raises only errors of
+`zerokie_action.errors`.
 """
 
 from __future__ import annotations
 
+import difflib
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import anyio
 
-from zerokie_action.errors import DeployError
-from zerokie_action.http.body import Bytes
-from zerokie_action.http.client import MEGABYTE
-from zerokie_action.platform import answers
+from zerokie_action.errors import AuthenticationError, DeployError, PlatformUnavailable, RequestRejected
+from zerokie_action.http.client import MEGABYTE, Bytes
+from zerokie_action.http.failure import PROXY_LOGIN, PROXY_LOGIN_HINT
+from zerokie_action.http.retry import DeadlineClient, RetryingClient
 from zerokie_action.platform.models import (
     APPS,
     STORED_FILES,
@@ -26,49 +27,77 @@ from zerokie_action.platform.models import (
     Finalized,
     Locked,
     StoredFile,
+    is_session,
+    parse_any,
+    parse_finalized,
+    parse_heartbeat,
+    parse_list,
+    parse_no_content,
+    parse_record,
 )
-from zerokie_action.platform.refusals import CONFLICT, NOT_FOUND, TOO_LARGE, refusal, unknown_app
 from zerokie_action.platform.requests import (
     FINALIZE_TIMEOUT,
     LARGEST_LISTING,
     LISTING_TIMEOUT,
     UPLOADS,
+    Requests,
     app_target,
     domain_target,
     registry_auth,
 )
+from zerokie_action.platform.upload import Writers
 from zerokie_action.text import human_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from zerokie_action.errors import RequestRejected
     from zerokie_action.http import Response
-    from zerokie_action.http.body import Content
-    from zerokie_action.http.retry import Around, InsistingClient, Reply, RetryingClient
+    from zerokie_action.http.client import Content, Http
+    from zerokie_action.http.limiter import AdaptiveLimiter
+    from zerokie_action.http.retry import Around, Reply, RetryBudget
     from zerokie_action.platform.models import Registry
-    from zerokie_action.platform.requests import Requests
+    from zerokie_action.shield import Shield
 
 T = TypeVar("T")
 
-_COURTESY = 5.0
+UNAUTHORIZED = 401
+NOT_FOUND = 404
+CONFLICT = 409
+TOO_LARGE = 413
+
+_HINT = "The platform's own words say why; correct that, then run the job again."
+_REDIRECT = "Redirects are not followed with the API key; correct `api-url`."
+_HINTS = dict.fromkeys((301, 302, 303, 307, 308), _REDIRECT) | {
+    400: "Check the inputs that this request is made of.",
+    403: "The key is known but may not do this; check its permissions.",
+    PROXY_LOGIN: PROXY_LOGIN_HINT,
+    409: "Something else is changing the app, or has taken its name; run the job again when that has ended.",
+    TOO_LARGE: "Something on the way to the platform limits the size of a request: raise that limit "
+    "(nginx: `client_max_body_size`), or leave the file out with `ignore`.",
+    414: "Something on the way to the platform takes no path of that length: raise the limit or shorten it.",
+    415: "Something on the way to the platform does not take this content type; its settings say which.",
+    431: "Something on the way to the platform limits the size of headers; check that `api-key` holds a key.",
+}
+_SUGGESTIONS_TIMEOUT = 5.0
+"""Seconds for the names that may have been meant."""
+_HEARTBEAT_DELAYS = (15.0, 15.0)
 
 
-class Asked(NamedTuple):
+class AcquireResult(NamedTuple):
     """What came of asking for the deploy lock.
 
     Attributes:
         ours: whether the lock is ours.
-        in_doubt: whether it may become ours: the answer to an earlier request was lost.
+        ambiguous: whether it may become ours: the answer to an earlier request was lost.
         retry_after: seconds to wait before asking again, if the platform says so.
     """
 
     ours: bool
-    in_doubt: bool = False
+    ambiguous: bool = False
     retry_after: float | None = None
 
 
-class Busy(NamedTuple):
+class DeployInProgress(NamedTuple):
     """Another deploy of the app is in progress (409).
 
     Attributes:
@@ -81,10 +110,10 @@ class Busy(NamedTuple):
 class Client:
     """The API, on behalf of one key. Knows nothing of inputs, logs or CI systems."""
 
-    def __init__(self, requests: Requests, sender: RetryingClient | InsistingClient) -> None:
-        """Make everything with `requests` and send it through `sender`."""
+    def __init__(self, requests: Requests, http: RetryingClient | DeadlineClient) -> None:
+        """Make everything with `requests` and send it through `http`."""
         self._requests = requests
-        self._sender = sender
+        self._http = http
 
     # Apps
 
@@ -115,7 +144,7 @@ class Client:
     async def list_apps(self) -> list[App]:
         """All apps of the key ("GET /v1/apps")."""
         request = self._requests("Listing the apps", "GET", "/v1/apps", max_body=16 * MEGABYTE)
-        return await self._value(await self._sender.send(request, answers.many(APPS)), app=None)
+        return await self._value(await self._http.send(request, parse_list(APPS)), app=None)
 
     async def find_app(self, name: str) -> App | None:
         """One app ("GET /v1/apps/:name"); None when there is none of that name."""
@@ -134,7 +163,7 @@ class Client:
 
     async def _look_up(self, name: str) -> Reply[App]:
         request = self._requests(f"Looking up app {name!r}", "GET", app_target(name))
-        return await self._sender.send(request, answers.one(App))
+        return await self._http.send(request, parse_record(App))
 
     async def delete_app(self, name: str, around: Around | None = None) -> bool:
         """Delete an app ("DELETE /v1/apps/:name"); False when there was none (any more).
@@ -146,7 +175,7 @@ class Client:
             return await self.find_app(name) is None or None
 
         request = self._requests(f"Deleting app {name!r}", "DELETE", app_target(name))
-        reply = await self._sender.send(request, answers.no_content, recover=is_gone, around=around)
+        reply = await self._http.send(request, parse_no_content, recover=is_gone, around=around)
         if reply.status == NOT_FOUND:
             return reply.ambiguous
         await self._value(reply, app=name)
@@ -154,7 +183,7 @@ class Client:
 
     async def deploy(
         self, before: App, name: str, image: str | None, registry: Registry | None = None
-    ) -> App | Busy:
+    ) -> App | DeployInProgress:
         """Deploy an image, or restart the current one ("POST /v1/apps/:name/deploy").
 
         `before` is the app as it was, to tell after an ambiguous outcome whether the deploy took effect.
@@ -169,10 +198,10 @@ class Client:
             return app if app is not None and expected and app.updated_at > before.updated_at else None
 
         request = self._requests(purpose, "POST", app_target(name, "/deploy"), body)
-        reply = await self._sender.send(request, answers.one(App), recover=took_effect)
+        reply = await self._http.send(request, parse_record(App), recover=took_effect)
         if reply.status == CONFLICT:
             took = await took_effect() if reply.ambiguous else None
-            return took or Busy(reply.retry_after)
+            return took or DeployInProgress(reply.retry_after)
         return await self._value(reply, app=name)
 
     # Files of static apps
@@ -186,7 +215,7 @@ class Client:
             max_body=LARGEST_LISTING,
             timeout=LISTING_TIMEOUT,
         )
-        files = await self._value(await self._sender.send(request, answers.many(STORED_FILES)), app=name)
+        files = await self._value(await self._http.send(request, parse_list(STORED_FILES)), app=name)
         if all(file.path.startswith("/") for file in files):  # then that is how all of them are written
             files = [replace(file, path=file.path[1:]) for file in files]
         return files
@@ -197,7 +226,7 @@ class Client:
         """Store one file ("PUT /v1/apps/:name/files/{path}")."""
         body = Bytes(content) if isinstance(content, bytes) else content
         request = self._requests.upload(name, path, body, content_type, kind)
-        reply = await self._sender.send(request, answers.nothing)
+        reply = await self._http.send(request, parse_any)
         if reply.status == TOO_LARGE:
             reply = replace(reply, purpose=f"{reply.purpose} ({human_bytes(body.size)})")
         await self._value(reply, app=name)
@@ -205,7 +234,7 @@ class Client:
     async def delete_file(self, name: str, path: str) -> None:
         """Delete one file ("DELETE /v1/apps/:name/files/{path}"). One that is gone already is done."""
         request = self._requests.delete_file(name, path)
-        reply = await self._sender.send(request, answers.nothing)
+        reply = await self._http.send(request, parse_any)
         if reply.status != NOT_FOUND:
             await self._value(reply, app=name)
 
@@ -217,17 +246,17 @@ class Client:
         session: str,
         *,
         around: Around,
-        in_doubt: bool = False,
-    ) -> Asked:
+        ambiguous: bool = False,
+    ) -> AcquireResult:
         """Ask for the deploy lock ("POST /v1/apps/:name/deploy/lock").
 
-        A conflict may be with ourselves, when the answer to an earlier attempt was lost: the heartbeat tells.
+        A conflict may be with ourselves, when the answer to an earlier attempt was lost: a heartbeat tells.
 
         Args:
             name: the app's.
             session: the deploy session ID that is to own the lock.
             around: entered around each attempt (see `RetryingClient`).
-            in_doubt: what the last call returned: the session has asked before.
+            ambiguous: what the last call returned: the session has asked before.
 
         Raises:
             DeployError: `ambiguous` is set when the lock may be, or become, ours all the same.
@@ -241,22 +270,22 @@ class Client:
                 raise
 
         def parse(response: Response) -> bool:
-            lock = answers.one(Locked)(response)
-            return lock.locked and answers.is_session(lock.deploy_session_id, session)
+            lock = parse_record(Locked)(response)
+            return lock.locked and is_session(lock.deploy_session_id, session)
 
         request = self._requests.lock("Asking for the deploy lock", "POST", name, session)
-        reply = await self._sender.send(request, parse, recover=is_ours, around=around)
-        in_doubt = in_doubt or reply.ambiguous
+        reply = await self._http.send(request, parse, recover=is_ours, around=around)
+        ambiguous = ambiguous or reply.ambiguous
         if reply.status == CONFLICT:
-            ours = in_doubt and bool(await is_ours())
+            ours = ambiguous and bool(await is_ours())
         else:
             ours = await self._value(reply, app=name)
-        return Asked(ours, in_doubt and not ours, reply.retry_after)
+        return AcquireResult(ours, ambiguous and not ours, reply.retry_after)
 
     async def heartbeat(self, name: str, session: str, around: Around | None = None) -> bool:
         """Keep the lock alive ("PUT /v1/apps/:name/deploy/lock"); False when it is not ours (404, 409)."""
         request = self._requests.lock("Confirming the deploy lock", "PUT", name, session)
-        reply = await self._sender.send(request, answers.confirming(session), around=around)
+        reply = await self._http.send(request, parse_heartbeat(session), around=around)
         if reply.status in {NOT_FOUND, CONFLICT}:
             return False
         return await self._value(reply, app=name)
@@ -277,7 +306,7 @@ class Client:
         target = app_target(name, "/deploy/finalize")
         request = self._requests("Finalizing the deploy", "POST", target, body, timeout=FINALIZE_TIMEOUT)
         # A 404 need not be about the app: the session may hold no lock.
-        return await self._value(await self._sender.send(request, answers.finalized), app=None)
+        return await self._value(await self._http.send(request, parse_finalized), app=None)
 
     # Custom domains of static apps
 
@@ -289,7 +318,7 @@ class Client:
         """
         target = app_target(name, "/domains")
         request = self._requests(f"Attaching {domain!r}", "POST", target, {"domain": domain})
-        reply = await self._sender.send(request, answers.one(Domain))
+        reply = await self._http.send(request, parse_record(Domain))
         if reply.status == CONFLICT and reply.ambiguous:
             return None
         return await self._value(reply, app=name)
@@ -297,7 +326,7 @@ class Client:
     async def remove_domain(self, name: str, domain: str) -> bool:
         """Remove a domain ("DELETE /v1/apps/:name/domains/:domain"); False when it was not attached."""
         request = self._requests(f"Removing {domain!r}", "DELETE", domain_target(name, domain))
-        reply = await self._sender.send(request, answers.no_content)
+        reply = await self._http.send(request, parse_no_content)
         if reply.status == NOT_FOUND:
             return reply.ambiguous
         await self._value(reply, app=name)
@@ -307,7 +336,7 @@ class Client:
 
     async def _create(self, name: str, body: Mapping[str, object], is_ours: Callable[[App], bool]) -> App:
         request = self._requests(f"Creating app {name!r}", "POST", "/v1/apps", body)
-        reply = await self._sender.send(request, answers.one(App))
+        reply = await self._http.send(request, parse_record(App))
         if reply.status == CONFLICT and reply.ambiguous:
             app = await self.find_app(name)
             if app is not None and is_ours(app):
@@ -322,17 +351,106 @@ class Client:
         """
         if reply.ok:
             return reply.value  # type: ignore[return-value]  # a reply that is ok has been parsed
-        quote = self._sender.quoted(reply.body)
+        detail = self._http.error_detail(reply.body)
         if reply.status == NOT_FOUND and app is not None:
-            error: DeployError = await self._unknown_app(app, quote)
+            error: DeployError = await self._unknown_app(app, detail)
         else:
-            error = refusal(reply, quote)
+            error = _rejection(reply, detail)
         error.ambiguous = reply.ambiguous
         raise error
 
-    async def _unknown_app(self, name: str, quote: str) -> RequestRejected:
+    async def _unknown_app(self, name: str, detail: str) -> RequestRejected:
         others: list[App] = []
-        # The matches are a courtesy; the 404 is the error.
-        with suppress(Exception), anyio.move_on_after(_COURTESY):
+        # The names are a help; the 404 is the error.
+        with suppress(Exception), anyio.move_on_after(_SUGGESTIONS_TIMEOUT):
             others = await self.list_apps()
-        return unknown_app(name, quote, [app.name for app in others])
+        return _app_not_found(name, detail, [app.name for app in others])
+
+
+class Platform:
+    """Gives everything that talks to the platform what it needs for that.
+
+    Attributes:
+        http: for what is public.
+        client: the REST API.
+        urgent: the same, for what must be done in the time that is left.
+        heartbeats: the same, at a calm rhythm.
+    """
+
+    def __init__(self, base: str, api_key: str, http: Http, budget: RetryBudget) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            base: the API's URL, without a trailing slash.
+            api_key: goes with every request to the API.
+            http: carries all requests.
+            budget: the run's retries.
+        """
+        self.http = http
+        self._budget = budget
+        self._requests = Requests(base, api_key)
+        fetch = http.client.send
+        self.client = Client(self._requests, RetryingClient(fetch, budget))
+        self.urgent = Client(self._requests, DeadlineClient(fetch, budget))
+        self.heartbeats = Client(self._requests, DeadlineClient(fetch, budget, _HEARTBEAT_DELAYS))
+
+    @property
+    def outage(self) -> str:
+        """What keeps requests waiting now (see `RetryBudget.outage`)."""
+        return self._budget.outage
+
+    def log_counts(self) -> None:
+        """Log failures that were counted since the last line."""
+        self._budget.log_counts()
+
+    def writers(
+        self,
+        app: str,
+        *,
+        kind: str = UPLOADS,
+        fence: Callable[[], None],
+        shield: Shield,
+        concurrency: int,
+    ) -> Writers:
+        """What writes to the storage zone of a static app (see `Writers`)."""
+
+        def client(limiter: AdaptiveLimiter, around: Around) -> Client:
+            # Straight to the transport: thousands of these go out.
+            fetch = self.http.transport.handle_async_request
+            return Client(self._requests, RetryingClient(fetch, self._budget, limiter=limiter, around=around))
+
+        return Writers(
+            app,
+            kind,
+            client,
+            log=self._budget.log,
+            fence=fence,
+            progressed=self._budget.breaker(kind).progressed,
+            shield=shield,
+            concurrency=concurrency,
+        )
+
+
+def _rejection(reply: Reply[Any], detail: str) -> DeployError:
+    """The error that a final answer other than 2xx stands for; `detail` is what it says of itself."""
+    answer = f"{reply.status}: {detail}" if detail else f"{reply.status}"
+    if reply.status == UNAUTHORIZED:
+        return AuthenticationError(
+            f"The platform does not accept the API key ({answer})",
+            hint="Check that the secret behind `api-key` holds a current key for this `api-url`.",
+        )
+    message = f"{reply.purpose} was refused ({answer})"
+    if reply.status >= 500:  # noqa: PLR2004 - HTTP's own numbers
+        return PlatformUnavailable(message, hint="Check `api-url`: something there can't do this at all.")
+    return RequestRejected(message, status=reply.status, hint=_HINTS.get(reply.status, _HINT))
+
+
+def _app_not_found(name: str, detail: str, others: Iterable[str]) -> RequestRejected:
+    """The error for a 404 about an app, with those of the other apps that may have been meant."""
+    close = difflib.get_close_matches(name, [other for other in others if other != name], n=3)
+    meant = f" Did you mean {' or '.join(repr(match) for match in close)}?" if close else ""
+    return RequestRejected(
+        f"App {name!r} was not found (404: {detail}).{meant}",
+        status=NOT_FOUND,
+        hint="Correct `app`, or set `create: true` to create it.",
+    )

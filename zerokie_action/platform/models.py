@@ -2,23 +2,36 @@
 
 The reference shows examples, not a schema: unknown fields are ignored, missing ones have
 defaults, and `null` or a value of a wrong type counts as missing. What must be there for a record
-to mean anything is required; an answer without it is malformed.
+to mean anything is required. The parsers, which `RetryingClient.send` takes, raise `Malformed` for what the
+reference does not describe: it may come from something in between.
 """
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict, FailFast, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, FailFast, Field, TypeAdapter, ValidationError
 from pydantic_core import core_schema
 
+from zerokie_action.http.failure import is_web_page
+from zerokie_action.http.retry import Malformed
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pydantic import GetCoreSchemaHandler
+
+    from zerokie_action.http import Response
+
+_NO_CONTENT = 204
+_SHORT = 100
+_NOT_AS_DESCRIBED = "not with what the API reference describes"
 
 
 @dataclass(frozen=True, slots=True)
-class _Else:
+class _Default:
     """Marks a field that gets this default also when it is `null` or of a wrong type."""
 
     default: Any
@@ -31,9 +44,9 @@ class _Else:
         return core_schema.with_default_schema(handler(source), default=self.default, on_error="default")
 
 
-Text = Annotated[str, _Else("")]
+Text = Annotated[str, _Default("")]
 """A text that may be missing: then it is empty."""
-Number = Annotated[int | None, _Else(None)]
+Number = Annotated[int | None, _Default(None)]
 """A number that may be missing."""
 
 
@@ -76,7 +89,7 @@ class Locked(Record):
 class Heartbeat(Record):
     """What the answer to a heartbeat may say ("PUT /v1/apps/:name/deploy/lock")."""
 
-    locked: Annotated[bool | None, _Else(None)] = None
+    locked: Annotated[bool | None, _Default(None)] = None
     deploy_session_id: Text = ""
 
 
@@ -84,7 +97,7 @@ class Finalized(Record):
     """The answer to finalize ("POST /v1/apps/:name/deploy/finalize")."""
 
     deploy_id: Text = ""
-    cache_purged: Annotated[bool | None, _Else(None)] = None
+    cache_purged: Annotated[bool | None, _Default(None)] = None
 
 
 class Domain(Record):
@@ -100,7 +113,7 @@ class StoredFile:
     """One file of the listing ("GET /v1/apps/:name/files"). `length` in bytes; -1 when not given."""
 
     path: str
-    length: Annotated[int, _Else(-1)] = -1
+    length: Annotated[int, _Default(-1)] = -1
     last_modified: Annotated[Text, Field(alias="lastModified")] = ""
 
 
@@ -129,3 +142,74 @@ _DEFERRED = ConfigDict(defer_build=True)
 # One error is enough: a list of millions of something else would take gigabytes to complain about.
 STORED_FILES = TypeAdapter(Annotated[list[StoredFile], FailFast()], config=_DEFERRED)
 APPS = TypeAdapter(Annotated[list[App], FailFast()], config=_DEFERRED)
+
+
+T = TypeVar("T")
+R = TypeVar("R", bound=Record)
+
+
+def parse_any(response: Response) -> bool:
+    """Nothing is needed; a web page is refused all the same."""
+    # The reference shows no body here; a web page comes from something in between.
+    if is_web_page(response.content):
+        raise Malformed(_NOT_AS_DESCRIBED)
+    return True
+
+
+def parse_no_content(response: Response) -> bool:
+    """204, or an object about what was done; anything else may come from something in between."""
+    if response.status_code != _NO_CONTENT:
+        _validated(Record.model_validate_json, response)
+    return True
+
+
+def parse_heartbeat(session: str) -> Callable[[Response], bool]:
+    """Whether a heartbeat's answer confirms the lock. The reference shows no body for it, so most do."""
+
+    def parse(response: Response) -> bool:
+        parse_any(response)
+        try:
+            lock = Heartbeat.model_validate_json(response.content)
+        except ValidationError:
+            return True
+        return lock.locked is not False and is_session(lock.deploy_session_id, session)
+
+    return parse
+
+
+def is_session(named: str, session: str) -> bool:
+    """Whether an answer is about this session; one that names none is."""
+    return named.casefold() in {"", session.casefold()}
+
+
+def parse_record(model: type[R]) -> Callable[[Response], R]:
+    """A parser for one record."""
+
+    def parse(response: Response) -> R:
+        return _validated(model.model_validate_json, response)
+
+    return parse
+
+
+def parse_finalized(response: Response) -> Finalized:
+    """The record of a deploy; one without a name where the platform has no more to say."""
+    return Finalized() if response.status_code == _NO_CONTENT else parse_record(Finalized)(response)
+
+
+def parse_list(adapter: TypeAdapter[list[T]]) -> Callable[[Response], list[T]]:
+    """A parser for a list of records."""
+
+    def parse(response: Response) -> list[T]:
+        # Some platforms write an empty list in these ways.
+        if response.status_code == _NO_CONTENT or response.content[:_SHORT].strip() == b"null":
+            return []
+        return _validated(adapter.validate_json, response)
+
+    return parse
+
+
+def _validated(validate: Callable[[bytes], T], response: Response) -> T:
+    try:
+        return validate(response.content.removeprefix(BOM_UTF8))
+    except (ValidationError, ValueError):
+        raise Malformed(_NOT_AS_DESCRIBED) from None

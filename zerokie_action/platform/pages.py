@@ -108,36 +108,36 @@ async def follow(url: str, http: Http, *, max_body: int, seconds: float) -> Page
         PageError: when the URL itself gave no complete response.
     """
     ends_at = anyio.current_time() + seconds
-    been = [_parse(url)]
+    visited = [_parse(url)]
     page: Page | None = None
     try:
         while True:
-            here = been[-1]
+            here = visited[-1]
             left = max(0.1, ends_at - anyio.current_time())
             response = await read_page(str(here), http, max_body=max_body, seconds=left)
-            elsewhere = _origin(here) != _origin(been[0])
+            elsewhere = _origin(here) != _origin(visited[0])
             leads_to = location(response) if 300 <= response.status_code < 400 else None  # noqa: PLR2004 - HTTP's own numbers
-            page = Page(shown_url(str(here)), elsewhere, response, bool(leads_to) or len(been) > 1)
+            page = Page(shown_url(str(here)), elsewhere, response, bool(leads_to) or len(visited) > 1)
             if not leads_to:
                 return page
-            been.append(_next(leads_to, been))
+            visited.append(_next_url(leads_to, visited))
     except PageError as error:
         if page is None:
             raise
         return replace(page, dead_end=str(error))
 
 
-def _next(leads_to: str, been: list[URL]) -> URL:
+def _next_url(leads_to: str, visited: list[URL]) -> URL:
     """Where a redirect leads, after all these places.
 
     Raises:
         PageError: when that is no page, or redirects don't end.
     """
-    there = _parse(leads_to, been[-1])
-    if there in been:
-        raise PageError(f"redirects go in a circle ({_way([*been, there])})")
-    if len(been) >= _MOST_REDIRECTS:
-        raise PageError(f"more than {_MOST_REDIRECTS - 1} redirects ({_way([*been, there])})")
+    there = _parse(leads_to, visited[-1])
+    if there in visited:
+        raise PageError(f"redirects go in a circle ({_chain([*visited, there])})")
+    if len(visited) >= _MOST_REDIRECTS:
+        raise PageError(f"more than {_MOST_REDIRECTS - 1} redirects ({_chain([*visited, there])})")
     return there
 
 
@@ -166,5 +166,5 @@ def _origin(url: URL) -> tuple[str, str, int | None]:
     return url.scheme, url.host, url.port
 
 
-def _way(been: list[URL]) -> str:
-    return " -> ".join(shown_url(str(url)) for url in been)
+def _chain(visited: list[URL]) -> str:
+    return " -> ".join(shown_url(str(url)) for url in visited)

@@ -8,21 +8,20 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from zerokie_action.http import Request
-from zerokie_action.http.body import ContentStream
-from zerokie_action.http.client import HEADERS, MEGABYTE, extensions
+from zerokie_action.http.client import HEADERS, MEGABYTE, ContentStream, extensions
 from zerokie_action.http.retry import EXPECTED, KIND
-from zerokie_action.http.transport import REPEATABLE
+from zerokie_action.http.transport import RESENDABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from zerokie_action.http.body import Content
+    from zerokie_action.http.client import Content
     from zerokie_action.platform.models import Registry
 
 UPLOADS, DELETIONS, MANIFESTS = "Uploads", "Deletions", "Manifests"
 """Kinds of requests: each of the others is one by itself."""
 
-_REPEATABLE = {"GET", "PUT"}
+_RESENDABLE = {"GET", "PUT"}
 REQUEST_TIMEOUT = 30.0
 UPLOAD_TIMEOUT = 60.0
 LISTING_TIMEOUT = 120.0
@@ -75,7 +74,7 @@ class Requests:
             headers=self._headers | json_type,
             content=None if body is None else json.dumps(body),
             extensions=extensions(
-                purpose, timeout=timeout, max_body=max_body, repeatable=method in _REPEATABLE
+                purpose, timeout=timeout, max_body=max_body, resendable=method in _RESENDABLE
             ),
         )
         return self._checked(request, target)
@@ -93,7 +92,7 @@ class Requests:
             self._base_url + target,
             headers=self._headers | length,
             stream=ContentStream(content),
-            extensions=extensions(f"Uploading {path!r}", timeout=UPLOAD_TIMEOUT, repeatable=True)
+            extensions=extensions(f"Uploading {path!r}", timeout=UPLOAD_TIMEOUT, resendable=True)
             | {KIND: kind},
         )
         return self._checked(request, target)
@@ -101,7 +100,7 @@ class Requests:
     def delete_file(self, app: str, path: str) -> Request:
         """A request that deletes a file ("DELETE /v1/apps/:name/files/{path}"). 404 says that it is gone."""
         request = self(f"Deleting {path!r}", "DELETE", file_target(app, path))
-        request.extensions |= {REPEATABLE: True, KIND: DELETIONS, EXPECTED: {404}}
+        request.extensions |= {RESENDABLE: True, KIND: DELETIONS, EXPECTED: {404}}
         return request
 
     def _checked(self, request: Request, target: str) -> Request:
@@ -145,7 +144,7 @@ def registry_auth(registry: Registry | None) -> dict[str, str] | None:
     return registry._asdict() if registry else None
 
 
-@lru_cache(maxsize=1024)  # the app and its folders come again and again
+@lru_cache(maxsize=1024)  # the app and its directories come again and again
 def _segment(text: str) -> str:
     if text in {"", ".", ".."}:
         raise ValueError(f"{text!r} can't be addressed as a path segment")

@@ -14,7 +14,7 @@ from zerokie_action.http.limiter import AdaptiveLimiter
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
 
-    from zerokie_action.http.body import Content
+    from zerokie_action.http.client import Content
     from zerokie_action.http.retry import Around
     from zerokie_action.platform.client import Client
     from zerokie_action.shield import Shield
@@ -39,7 +39,7 @@ class _Stopped(Exception):  # noqa: N818 - says why a worker begins nothing more
 
 
 class _Worker:
-    """Writes one file after the other, as long as the fence lets it and nobody stops it.
+    """Writes one file after the other, as long as the fence allows it, until it is stopped.
 
     A request that was sent completely takes effect, whatever becomes of its connection. So a worker that is
     stopped begins nothing more, gives up what is not sent yet, and waits for the answer to what is.
@@ -74,12 +74,12 @@ class _Worker:
         if not self.sent:
             self.scope.cancel()
 
-    def watched(self, content: Content) -> _Watched:
+    def watched(self, content: Content) -> _WatchedContent:
         """A body of the next request, which is not sent before its last piece is."""
         self._size = content.size
-        return _Watched(content, self)
+        return _WatchedContent(content, self)
 
-    def piece(self, left: int) -> None:
+    def before_piece(self, left: int) -> None:
         """A piece of the body is about to be sent, after which so many bytes are left (maybe in a thread)."""
         self._check()
         self.sent = left <= 0
@@ -101,8 +101,8 @@ class _Worker:
         self._fence()
 
 
-class _Watched:
-    """A content that tells its worker of each piece: a large file takes its time, and the lock may go."""
+class _WatchedContent:
+    """A content that tells its worker of each piece: the lock may be lost while a large file is sent."""
 
     __slots__ = ("_content", "_worker")
 
@@ -118,10 +118,10 @@ class _Watched:
         left = self.size
         for chunk in self._content.chunks():
             left -= len(chunk)
-            self._worker.piece(left)
+            self._worker.before_piece(left)
             yield chunk
             if left:
-                self._worker.progressed()  # that one was taken
+                self._worker.progressed()  # that piece was sent
 
 
 class Writers:
@@ -133,7 +133,7 @@ class Writers:
         kind: str,
         client: Callable[[AdaptiveLimiter, Around], Client],
         *,
-        notice: Callable[[str], None],
+        log: Callable[[str], None],
         fence: Callable[[], None],
         progressed: Callable[[], None],
         shield: Shield,
@@ -142,9 +142,9 @@ class Writers:
         """Send nothing yet.
 
         Args:
-            kind: of the uploads: they share their fate in an outage.
+            kind: of the uploads: they share a circuit breaker.
             client: makes one for a worker, which is entered around each attempt.
-            notice: told what happened to writes that were cut short, one line.
+            log: gets one line about writes whose outcome is not known.
             fence: called before every attempt of every write, and before each piece of what is uploaded
                 (it may be in a thread); raises when nothing may be written any more.
             progressed: called when the bytes of an upload move (it may be in a thread).
@@ -154,7 +154,7 @@ class Writers:
         self._app = app
         self._kind = kind
         self._client = client
-        self._notice = notice
+        self._log = log
         self._fence = fence
         self._progressed = progressed
         self._shield = shield
@@ -232,7 +232,7 @@ class Writers:
                 await all_ended.wait()
             if count := sum(worker.sent for worker in workers):
                 requests, them = ("1 request was", "it") if count == 1 else (f"{count} requests were", "them")
-                self._notice(
+                self._log(
                     f"{requests} sent but not answered in time; the platform may still carry {them} out"
                 )
         for worker in workers:

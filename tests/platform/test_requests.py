@@ -56,8 +56,8 @@ def test_any_name(names: set[str]) -> None:
                 await client.delete_file("site", name)
             assert platform.files("site") == {}
 
-    with tempfile.TemporaryDirectory() as folder:
-        platform = Platform(Path(folder))
+    with tempfile.TemporaryDirectory() as directory:
+        platform = Platform(Path(directory))
         platform.apps.create_static("site")
         anyio.run(use, platform)
         platform.store.close()

@@ -9,11 +9,11 @@ import sys
 
 import pytest
 
-from zerokie_action.http.descriptors import RESERVE
+from zerokie_action.http.limiter import RESERVE
 
 PROGRAM = """
 import json, os, resource
-from zerokie_action.http.descriptors import affordable
+from zerokie_action.http.limiter import affordable
 allowed = affordable(64)
 print(json.dumps([allowed, len(os.listdir("/dev/fd")), *resource.getrlimit(resource.RLIMIT_NOFILE)]))
 """

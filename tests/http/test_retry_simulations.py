@@ -90,7 +90,7 @@ class Day:
         return self.sent.total() - len(self.sent)
 
     async def run(self) -> Day:
-        budget = RetryBudget(self.retries, tell=self.lines.append)
+        budget = RetryBudget(self.retries, log=self.lines.append)
         limiter = AdaptiveLimiter(64)
         breaker = budget.breaker("Uploads")
         began = anyio.current_time()

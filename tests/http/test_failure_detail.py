@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from zerokie_action.http.responses import is_web_page, quoted
+from zerokie_action.http.failure import error_detail, is_web_page
 from zerokie_action.text import Redactor
 
 
@@ -48,12 +48,12 @@ class TestQuoted:
     )
     def test_whose_words(self, body: bytes, expected: str) -> None:
         """The platform's own words, or what a page or a text says of itself, on one line."""
-        assert quoted(body, 100) == expected
+        assert error_detail(body, 100) == expected
 
     def test_secrets(self) -> None:
         """They are taken out before white space is folded, and before anybody cuts the text."""
-        clean = Redactor("two  words").redact
-        assert quoted(b'{"error": "x\\n two  words"}', 5, clean) == '"x ***"'
+        redact = Redactor("two  words").redact
+        assert error_detail(b'{"error": "x\\n two  words"}', 5, redact) == '"x ***"'
 
     @settings(deadline=None)
     @given(st.binary() | st.text().map(lambda text: json.dumps({"error": text}).encode()))
@@ -67,7 +67,7 @@ class TestQuoted:
     @example(b'{"error": NaN}')
     def test_any_bytes(self, body: bytes) -> None:
         """It never raises, and is one line."""
-        text = quoted(body, 100)
+        text = error_detail(body, 100)
         assert text == " ".join(text.split())
 
 
@@ -88,4 +88,4 @@ class TestQuoted:
 def test_web_pages(body: bytes, *, expected: bool) -> None:
     """What is one is told as one."""
     assert is_web_page(body) is expected
-    assert quoted(body, 100).startswith("an HTML page") is expected
+    assert error_detail(body, 100).startswith("an HTML page") is expected

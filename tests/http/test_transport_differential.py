@@ -8,7 +8,7 @@ import pytest
 
 from tests.http.servers import FINE, Peer, first, pause, serve
 from tests.http.transports import KINDS, Outcome, none, outcome, put, transport
-from zerokie_action.http.body import Bytes
+from zerokie_action.http.client import Bytes
 
 if TYPE_CHECKING:
     from tests.http.servers import Handler
