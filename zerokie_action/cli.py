@@ -13,7 +13,7 @@ from contextlib import suppress
 
 import zerokie_action
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.shutdown import Signals, ignore_from_now_on, when_told
+from zerokie_action.signals import Signals, ignore_from_now_on, when_told
 
 _PASSED_THROUGH = {"sh", "bash", "cat"}
 _CANNOT_EXECUTE = 126

@@ -21,7 +21,7 @@ from zerokie_action.operations.job import Job
 from zerokie_action.platform.platform import Platform
 from zerokie_action.report.result import Result
 from zerokie_action.settings import load, load_reports, name_warnings, operation, secrets
-from zerokie_action.shield import Shield
+from zerokie_action.shutdown import Shield
 from zerokie_action.validation import skips
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from zerokie_action.ci import CI
     from zerokie_action.http.network import Network
     from zerokie_action.settings import ReportSettings, Settings
-    from zerokie_action.shutdown import Signals
+    from zerokie_action.signals import Signals
 
 _THREADS = 8
 """That read files at the same time: disks and processors are not faster with more."""

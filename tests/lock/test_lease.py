@@ -16,7 +16,7 @@ from zerokie_action.lock.session import Session
 from zerokie_action.lock.waiting import Turn
 from zerokie_action.platform.client import Asked
 from zerokie_action.platform.models import Counts
-from zerokie_action.shield import Shield
+from zerokie_action.shutdown import Shield
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -24,7 +24,7 @@ from zerokie_action.http.stream import Backend
 from zerokie_action.platform.platform import Platform as Api
 from zerokie_action.platform.upload import Upload
 from zerokie_action.sandbox.faults import Fault, Kind
-from zerokie_action.shield import Shield
+from zerokie_action.shutdown import Shield
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from zerokie_action.lock.session import LockState, Session
     from zerokie_action.lock.waiting import Log, Turn
     from zerokie_action.platform.client import Asked
-    from zerokie_action.shield import Shield
+    from zerokie_action.shutdown import Shield
 
 _ATTEMPT_TIME = 90.0
 _ATTEMPT_TIME_WHEN_TOLD = 1.5

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from zerokie_action.lock.session import LockState, Session
     from zerokie_action.lock.waiting import Log, Turn
     from zerokie_action.platform.models import Counts, Finalized
-    from zerokie_action.shield import Shield
+    from zerokie_action.shutdown import Shield
 
 _HEARTBEAT_RETRY = 15.0
 

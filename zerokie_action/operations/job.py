@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from zerokie_action.platform.platform import Platform
     from zerokie_action.report.result import Result
     from zerokie_action.settings import Settings
-    from zerokie_action.shield import Shield
+    from zerokie_action.shutdown import Shield
 
 _READ_TIME = 20.0
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from zerokie_action.ci import CI
     from zerokie_action.environment import Environment
     from zerokie_action.lock.state import HeldLock, StateRecord
-    from zerokie_action.shutdown import Signals
+    from zerokie_action.signals import Signals
 
 _TIME = 120.0
 _RETRIES = 5

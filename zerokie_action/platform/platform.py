@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zerokie_action.http.limiter import AdaptiveLimiter
     from zerokie_action.http.retry import Around, RetryBudget
     from zerokie_action.platform.upload import Writers
-    from zerokie_action.shield import Shield
+    from zerokie_action.shutdown import Shield
 
 _HEARTBEAT_PAUSES = (15.0, 15.0)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from zerokie_action.http.body import Content
     from zerokie_action.http.retry import Around
     from zerokie_action.platform.client import Client
-    from zerokie_action.shield import Shield
+    from zerokie_action.shutdown import Shield
 
 _T = TypeVar("_T")
 
