@@ -21,7 +21,7 @@ from zerokie_action.operations.job import Job
 from zerokie_action.platform.platform import Platform
 from zerokie_action.report.result import Result
 from zerokie_action.settings import load, load_reports, name_warnings, operation, secrets
-from zerokie_action.shutdown import Shield
+from zerokie_action.shutdown import Shutdown
 from zerokie_action.validation import skips
 
 if TYPE_CHECKING:
@@ -112,20 +112,20 @@ async def _supervise(run: _Run, settings: Settings) -> BaseException | None:
 
     The watcher sits outside the scope that it cancels, so that it outlives it.
     """
-    shield = Shield()
+    shutdown = Shutdown()
     work = anyio.CancelScope()
     error: BaseException | None = None
 
     async def watch() -> None:
-        await run.signals.came()
-        shield.hurry()
+        await run.signals.wait()
+        shutdown.begin()
         work.cancel()
 
     async with anyio.create_task_group() as supervisor:
         supervisor.start_soon(watch)
         with work:
             try:
-                await _work(run, settings, shield)
+                await _work(run, settings, shutdown)
             except Exception as caught:  # noqa: BLE001 - everything is reported, by its kind
                 error = unwrap(caught)
         supervisor.cancel_scope.cancel()
@@ -141,7 +141,7 @@ async def _comment(run: _Run, settings: Settings, body: str) -> None:
     async with anyio.create_task_group() as tasks:
 
         async def watch() -> None:
-            await run.signals.came()
+            await run.signals.wait()
             tasks.cancel_scope.cancel()
 
         tasks.start_soon(watch)
@@ -149,7 +149,7 @@ async def _comment(run: _Run, settings: Settings, body: str) -> None:
         tasks.cancel_scope.cancel()
 
 
-async def _work(run: _Run, settings: Settings, shield: Shield) -> None:
+async def _work(run: _Run, settings: Settings, shutdown: Shutdown) -> None:
     ci, result = run.ci, run.result
     state_file = run.reports.state_file or default_file(run.env)
 
@@ -167,7 +167,7 @@ async def _work(run: _Run, settings: Settings, shield: Shield) -> None:
             platform=platform,
             ci=ci,
             result=result,
-            shield=shield,
+            shutdown=shutdown,
             state=StateRecord(ci.save_state, state_file),
             session=str(uuid.uuid4()),
             own_files=(

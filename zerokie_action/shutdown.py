@@ -1,8 +1,8 @@
-"""Work that a cancellation must not tear apart, but that may not hold up the process for ever.
+"""Shielded scopes: work that a cancellation must not interrupt, within a deadline.
 
-Asking for the lock and giving it back are shielded from cancellation. Each shielded piece has a
-deadline; once a signal has told the process to end, all of them get a much closer one, whether
-they run already or start later.
+Acquiring and releasing the lock are shielded from cancellation. Each shielded scope has a deadline.
+Once a signal has begun the shutdown, the grace period of each scope applies instead, to open scopes and to
+later ones.
 """
 
 from __future__ import annotations
@@ -17,33 +17,33 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Shield:
-    """Hands out shielded scopes and brings their deadlines forward when the process must end."""
+class Shutdown:
+    """Opens shielded scopes, and shortens their deadlines when the process must end."""
 
     def __init__(self) -> None:
-        self._told_at = math.inf
+        self._began_at = math.inf
         self._open: dict[anyio.CancelScope, float] = {}
 
     @contextmanager
-    def protect(self, seconds: float, *, when_told: float) -> Iterator[anyio.CancelScope]:
-        """A shielded scope.
+    def shielded_scope(self, seconds: float, *, grace: float) -> Iterator[anyio.CancelScope]:
+        """A scope that is shielded from cancellation.
 
         Args:
-            seconds: how long the work may take.
-            when_told: by how many seconds after the signal it must have ended all the same.
+            seconds: how long the block may take.
+            grace: how many seconds after the beginning of a shutdown it is cancelled at the latest.
 
-        The scope's `cancelled_caught` says afterwards that the time did not suffice.
+        The scope's `cancelled_caught` says afterwards that it ran out of time.
         """
-        deadline = min(anyio.current_time() + seconds, self._told_at + when_told)
+        deadline = min(anyio.current_time() + seconds, self._began_at + grace)
         with anyio.CancelScope(shield=True, deadline=deadline) as scope:
-            self._open[scope] = when_told
+            self._open[scope] = grace
             try:
                 yield scope
             finally:
                 del self._open[scope]
 
-    def hurry(self) -> None:
-        """The process was told to end, now. Later calls change nothing."""
-        self._told_at = min(self._told_at, anyio.current_time())
-        for scope, when_told in self._open.items():
-            scope.deadline = min(scope.deadline, self._told_at + when_told)
+    def begin(self) -> None:
+        """The process must end: grace periods begin now. Later calls change nothing."""
+        self._began_at = min(self._began_at, anyio.current_time())
+        for scope, grace in self._open.items():
+            scope.deadline = min(scope.deadline, self._began_at + grace)

@@ -16,7 +16,7 @@ from zerokie_action.lock.session import Session
 from zerokie_action.lock.waiting import Turn
 from zerokie_action.platform.client import Asked
 from zerokie_action.platform.models import Counts
-from zerokie_action.shutdown import Shield
+from zerokie_action.shutdown import Shutdown
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -76,7 +76,7 @@ async def test_work_ends_in_time(answer: Callable[[], Awaitable[bool]], interval
             turn=Turn("site", 0, Quiet()),
             heartbeat=interval,
             state=Quiet(),
-            shield=Shield(),
+            shutdown=Shutdown(),
             log=Quiet(),
         ):
             try:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable
-from zerokie_action.lock.session import RELEASE_TIME, RELEASE_TIME_WHEN_TOLD
+from zerokie_action.lock.session import RELEASE_GRACE, RELEASE_TIME
 from zerokie_action.platform.models import Counts
 from zerokie_action.text import human_seconds
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from zerokie_action.lock.session import LockState, Session
     from zerokie_action.lock.waiting import Log, Turn
     from zerokie_action.platform.client import Asked
-    from zerokie_action.shutdown import Shield
+    from zerokie_action.shutdown import Shutdown
 
 _ATTEMPT_TIME = 90.0
-_ATTEMPT_TIME_WHEN_TOLD = 1.5
+_ATTEMPT_GRACE = 1.5
 """Seconds from a signal to the end of one request for the lock; giving it back comes after that."""
 
 _GIVEN_LATE = (0.7, 0.7)
 """Seconds to wait before looking again whether the platform has given the lock, after its answer was lost."""
 
 
-async def acquire(session: Session, *, turn: Turn, state: LockState, shield: Shield, log: Log) -> None:
+async def acquire(session: Session, *, turn: Turn, state: LockState, shutdown: Shutdown, log: Log) -> None:
     """Ask for the lock until it is ours. However this ends, `state` knows whether it may be.
 
     Raises:
@@ -40,13 +40,13 @@ async def acquire(session: Session, *, turn: Turn, state: LockState, shield: Shi
         DeployError: when the platform refuses, or can't be reached.
     """
     state.asking(session.app, session.id)
-    asking = _Asking(session, shield)
+    asking = _Asking(session, shutdown)
     try:
         while not (asked := await asking.ask()).ours:
             await turn.wait(asked.retry_after)
     except BaseException:
         if asking.in_doubt:
-            await _give_back_what_may_be_ours(session, state, shield, log)
+            await _release_if_acquired(session, state, shutdown, log)
         else:
             state.released(session.id)
         raise
@@ -62,10 +62,10 @@ class _Asking:
         in_doubt: whether the lock may be ours, or become it, without our knowing: an answer was lost.
     """
 
-    def __init__(self, session: Session, shield: Shield) -> None:
+    def __init__(self, session: Session, shutdown: Shutdown) -> None:
         self.in_doubt = False
         self._session = session
-        self._shield = shield
+        self._shutdown = shutdown
 
     async def ask(self) -> Asked:
         before = self.in_doubt
@@ -81,7 +81,7 @@ class _Asking:
     async def _one_attempt(self) -> AsyncIterator[None]:
         """Shields one request for the lock: torn apart, nobody would know whose lock it is."""
         self.in_doubt = True
-        with self._shield.protect(_ATTEMPT_TIME, when_told=_ATTEMPT_TIME_WHEN_TOLD) as scope:
+        with self._shutdown.shielded_scope(_ATTEMPT_TIME, grace=_ATTEMPT_GRACE) as scope:
             yield
         if scope.cancelled_caught:
             raise PlatformUnavailable(
@@ -89,9 +89,9 @@ class _Asking:
             )
 
 
-async def _give_back_what_may_be_ours(session: Session, state: LockState, shield: Shield, log: Log) -> None:
+async def _release_if_acquired(session: Session, state: LockState, shutdown: Shutdown, log: Log) -> None:
     why = ""
-    with shield.protect(RELEASE_TIME, when_told=RELEASE_TIME_WHEN_TOLD) as scope:
+    with shutdown.shielded_scope(RELEASE_TIME, grace=RELEASE_GRACE) as scope:
         try:
             if await _was_given_late(session):
                 with suppress(LockLost):  # somebody else got it in between: there is nothing to give back

@@ -22,7 +22,7 @@ import anyio
 from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, RequestRejected, unwrap
 from zerokie_action.lock.acquire import acquire
 from zerokie_action.lock.lease import NOT_OURS, UNCONFIRMED
-from zerokie_action.lock.session import RELEASE_TIME, RELEASE_TIME_WHEN_TOLD
+from zerokie_action.lock.session import RELEASE_GRACE, RELEASE_TIME
 from zerokie_action.platform.refusals import CONFLICT
 
 if TYPE_CHECKING:
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
     from zerokie_action.lock.session import LockState, Session
     from zerokie_action.lock.waiting import Log, Turn
     from zerokie_action.platform.models import Counts, Finalized
-    from zerokie_action.shutdown import Shield
+    from zerokie_action.shutdown import Shutdown
 
 _HEARTBEAT_RETRY = 15.0
 
-LAST_WORK_TIME = 10.0
+ON_FAILURE_TIME = 10.0
 """Seconds of the release's that `DeployLock.on_failure` may take."""
 
-LAST_WORK_TIME_WHEN_TOLD = 2.5
-"""Seconds from a signal to its end: one after the answers to uploads (`upload.ANSWER_TIME_WHEN_TOLD`)."""
+ON_FAILURE_GRACE = 2.5
+"""Seconds from a signal to its end: one after the answers to uploads (`upload.ANSWER_GRACE`)."""
 
 
 @asynccontextmanager
@@ -50,7 +50,7 @@ async def deploy_lock(
     turn: Turn,
     heartbeat: float,
     state: LockState,
-    shield: Shield,
+    shutdown: Shutdown,
     log: Log,
 ) -> AsyncIterator[DeployLock]:
     """Hold the deploy lock on an app while the body runs; finalize at its end, however it ends.
@@ -64,8 +64,8 @@ async def deploy_lock(
         turn: waits for somebody else's lock.
         heartbeat: seconds after which the lock is confirmed, again and again.
     """
-    await acquire(session, turn=turn, state=state, shield=shield, log=log)
-    lock = DeployLock(session, state, shield, log)
+    await acquire(session, turn=turn, state=state, shutdown=shutdown, log=log)
+    lock = DeployLock(session, state, shutdown, log)
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(lock.keep_alive, heartbeat, tasks.cancel_scope)
@@ -77,7 +77,7 @@ async def deploy_lock(
         if lock.ended:
             raise
         was_lost = session.lease.lost is not None
-        spent = 0.0 if was_lost else await lock.do_last_work(failure)
+        spent = 0.0 if was_lost else await lock.run_on_failure(failure)
         if session.lease.lost is None:
             await _release_after_failure(lock, counts(), failure, spent, log)
         else:
@@ -99,14 +99,14 @@ class DeployLock:
             (one after a signal). It is given the failure. What it raises is logged.
     """
 
-    def __init__(self, session: Session, state: LockState, shield: Shield, log: Log) -> None:
+    def __init__(self, session: Session, state: LockState, shutdown: Shutdown, log: Log) -> None:
         self.finalized: Finalized | None = None
         self.ended = False
         self.on_failure: Callable[[BaseException], Awaitable[None]] | None = None
         self._session = session
         self._lease = session.lease
         self._state = state
-        self._shield = shield
+        self._shutdown = shutdown
         self._log = log
 
     def check(self) -> None:
@@ -159,11 +159,11 @@ class DeployLock:
         self._lease.check()
         return confirmed
 
-    async def do_last_work(self, failure: BaseException) -> float:
+    async def run_on_failure(self, failure: BaseException) -> float:
         """Do what `on_failure` says. Returns how many seconds that took."""
         began = anyio.current_time()
         if self.on_failure is not None:
-            with self._shield.protect(LAST_WORK_TIME, when_told=LAST_WORK_TIME_WHEN_TOLD):
+            with self._shutdown.shielded_scope(ON_FAILURE_TIME, grace=ON_FAILURE_GRACE):
                 try:
                     await self.on_failure(unwrap(failure))
                 except Exception as error:  # noqa: BLE001 - whatever it is, the lock has to be released
@@ -180,7 +180,7 @@ class DeployLock:
             DeployError: when it did not work; then the hint says when the lock expires by itself.
         """
         self.on_failure = None  # with all that it holds on to
-        with self._shield.protect(self._lease.left, when_told=0) as patient:
+        with self._shutdown.shielded_scope(self._lease.left, grace=0) as patient:
             await self._finalize(self._session.finalize(counts))
         if patient.cancelled_caught:
             await self.release_now(counts, ambiguous=True)
@@ -198,7 +198,7 @@ class DeployLock:
             DeployError: when it did not work; then the hint says when the lock expires by itself.
         """
         self.on_failure = None  # with all that it holds on to
-        with self._shield.protect(RELEASE_TIME - spent, when_told=RELEASE_TIME_WHEN_TOLD) as scope:
+        with self._shutdown.shielded_scope(RELEASE_TIME - spent, grace=RELEASE_GRACE) as scope:
             await self._finalize(self._session.finalize_now(counts, ambiguous=ambiguous))
         if scope.cancelled_caught:
             raise PlatformUnavailable(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 RELEASE_TIME = 50.0
 """Seconds. With those in which answers to writes are waited for (`upload.ANSWER_TIME`), a minute."""
 
-RELEASE_TIME_WHEN_TOLD = 4.0
+RELEASE_GRACE = 4.0
 """Seconds from a signal to the end of the release: CI systems kill after 10 s, we promise 5."""
 
 

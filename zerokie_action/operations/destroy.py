@@ -12,7 +12,7 @@ from zerokie_action.operations import apps
 from zerokie_action.operations.locked import locked
 from zerokie_action.operations.ownership import read_manifests, require_ownership
 from zerokie_action.platform.refusals import NOT_FOUND
-from zerokie_action.platform.upload import ANSWER_TIME, ANSWER_TIME_WHEN_TOLD
+from zerokie_action.platform.upload import ANSWER_GRACE, ANSWER_TIME
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -95,7 +95,7 @@ def _one_attempt(job: Job, lock: DeployLock) -> Around:
     async def around() -> AsyncIterator[None]:
         lock.check()
         left = anyio.current_effective_deadline() - anyio.current_time()
-        with job.shield.protect(left + ANSWER_TIME, when_told=ANSWER_TIME_WHEN_TOLD) as scope:
+        with job.shutdown.shielded_scope(left + ANSWER_TIME, grace=ANSWER_GRACE) as scope:
             yield
         if scope.cancelled_caught:
             raise PlatformUnavailable(

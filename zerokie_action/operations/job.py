@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from zerokie_action.platform.platform import Platform
     from zerokie_action.report.result import Result
     from zerokie_action.settings import Settings
-    from zerokie_action.shutdown import Shield
+    from zerokie_action.shutdown import Shutdown
 
 _READ_TIME = 20.0
 
@@ -42,7 +42,7 @@ class Job:
     platform: Platform
     ci: CI
     result: Result
-    shield: Shield
+    shutdown: Shutdown
     state: LockState
     session: str
     own_files: tuple[Path, ...]

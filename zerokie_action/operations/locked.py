@@ -28,7 +28,7 @@ async def locked(job: Job, counts: Callable[[], Counts] = Counts) -> AsyncIterat
             turn=turn,
             heartbeat=job.settings.lock_heartbeat,
             state=job.state,
-            shield=job.shield,
+            shutdown=job.shutdown,
             log=job.ci,
         ) as lock:
             yield lock

@@ -67,7 +67,7 @@ async def _in_time(
     async with anyio.create_task_group() as tasks:
 
         async def watch() -> None:
-            await signals.came()
+            await signals.wait()
             tasks.cancel_scope.cancel()
 
         tasks.start_soon(watch)

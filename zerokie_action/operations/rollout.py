@@ -144,7 +144,7 @@ def what_is_left(job: Job, rollout: Rollout) -> str:
 
 async def _look(job: Job) -> App | None:
     """The app now. One without an image when there is no answer in time."""
-    with job.shield.protect(_LAST_LOOK, when_told=_LAST_LOOK):
+    with job.shutdown.shielded_scope(_LAST_LOOK, grace=_LAST_LOOK):
         try:
             return await job.platform.urgent.find_app(job.app)
         except DeployError:

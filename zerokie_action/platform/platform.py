@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zerokie_action.http.limiter import AdaptiveLimiter
     from zerokie_action.http.retry import Around, RetryBudget
     from zerokie_action.platform.upload import Writers
-    from zerokie_action.shutdown import Shield
+    from zerokie_action.shutdown import Shutdown
 
 _HEARTBEAT_PAUSES = (15.0, 15.0)
 
@@ -62,7 +62,7 @@ class Platform:
         *,
         kind: str = UPLOADS,
         fence: Callable[[], None],
-        shield: Shield,
+        shutdown: Shutdown,
         concurrency: int,
     ) -> Writers:
         """What writes to the storage zone of a static app (see `Writers`)."""
@@ -80,6 +80,6 @@ class Platform:
             notice=self._budget.tell,
             fence=fence,
             progressed=self._budget.breaker(kind).progressed,
-            shield=shield,
+            shutdown=shutdown,
             concurrency=concurrency,
         )
