@@ -1,20 +1,22 @@
-"""Shielded scopes: work that a cancellation must not interrupt, within a deadline.
+"""The shutdown after a signal: what is cancelled, and what may still finish within a grace period.
 
 Acquiring and releasing the lock are shielded from cancellation. Each shielded scope has a deadline.
-Once a signal has begun the shutdown, the grace period of each scope applies instead, to open scopes and to
+Once a signal has begun the shutdown, the grace period of each scope applies as well, to open scopes and to
 later ones.
 """
 
 from __future__ import annotations
 
 import math
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 import anyio
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
+
+    from zerokie_action.signals import Signals
 
 
 class Shutdown:
@@ -47,3 +49,19 @@ class Shutdown:
         self._began_at = min(self._began_at, anyio.current_time())
         for scope, grace in self._open.items():
             scope.deadline = min(scope.deadline, self._began_at + grace)
+
+
+@asynccontextmanager
+async def cancel_on_signal(signals: Signals) -> AsyncIterator[Shutdown]:
+    """Begin the shutdown and cancel the block at the first signal. Yields that shutdown."""
+    shutdown = Shutdown()
+    async with anyio.create_task_group() as tasks:
+
+        async def watch() -> None:
+            await signals.wait()
+            shutdown.begin()
+            tasks.cancel_scope.cancel()
+
+        tasks.start_soon(watch)
+        yield shutdown
+        tasks.cancel_scope.cancel()
