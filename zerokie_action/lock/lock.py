@@ -9,29 +9,51 @@ what was really changed, except when the lock is not ours any more.
                       │                             ├── 404/409, or 29 minutes unconfirmed ──> lost
                       └── 409 ──> waiting ── ask …  └── finalize fails ──> abandoned (expires by itself)
 
-What is left of "held" is in `acquire`; `lease` knows when the lock is lost, and `session` sends the requests.
+`session` sends the requests, and `lease` knows when the lock is lost.
 """
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+import random
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
-from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, RequestRejected, unwrap
-from zerokie_action.lock.acquire import acquire
+from zerokie_action.errors import (
+    DeployError,
+    LockHeld,
+    LockLost,
+    PlatformUnavailable,
+    RequestRejected,
+    unwrap,
+)
 from zerokie_action.lock.lease import NOT_OURS, UNCONFIRMED
 from zerokie_action.lock.session import RELEASE_GRACE, RELEASE_TIME
+from zerokie_action.platform.models import Counts
 from zerokie_action.platform.refusals import CONFLICT
+from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from zerokie_action.lock.session import LockState, Session
-    from zerokie_action.lock.waiting import Log, Turn
-    from zerokie_action.platform.models import Counts, Finalized
+    from zerokie_action.platform.client import Asked
+    from zerokie_action.platform.models import Finalized
     from zerokie_action.shutdown import Shutdown
+
+_ATTEMPT_TIME = 90.0
+_ATTEMPT_GRACE = 1.5
+"""Seconds from a signal to the end of one request for the lock; giving it back comes after that."""
+
+_GIVEN_LATE = (0.7, 0.7)
+"""Seconds to wait before looking again whether the platform has given the lock, after its answer was lost."""
+
+_FIRST_PAUSE = 1.0
+_LONGEST_PAUSE = 15.0
+_GROWTH = 1.6
+_NEWS_EVERY = 30.0
+_NOTHING_LEFT = 0.001
 
 _HEARTBEAT_RETRY = 15.0
 
@@ -40,6 +62,16 @@ ON_FAILURE_TIME = 10.0
 
 ON_FAILURE_GRACE = 2.5
 """Seconds from a signal to its end: one after the answers to uploads (`upload.ANSWER_GRACE`)."""
+
+
+class Log(Protocol):
+    """What is needed of a log."""
+
+    def info(self, *lines: str) -> None:
+        """A step of the story."""
+
+    def warning(self, text: str) -> None:
+        """Something the user should know."""
 
 
 @asynccontextmanager
@@ -240,3 +272,148 @@ async def _release_after_failure(
         log.warning(warning)
     else:
         log.info("Deploy lock released")
+
+
+async def acquire(session: Session, *, turn: Turn, state: LockState, shutdown: Shutdown, log: Log) -> None:
+    """Ask for the lock until it is ours. However this ends, `state` knows whether it may be.
+
+    Raises:
+        LockHeld: when somebody else's lock outlasts `lock-timeout`.
+        DeployError: when the platform refuses, or can't be reached.
+    """
+    state.asking(session.app, session.id)
+    asking = _Asking(session, shutdown)
+    try:
+        while not (asked := await asking.ask()).ours:
+            await turn.wait(asked.retry_after)
+    except BaseException:
+        if asking.in_doubt:
+            await _release_if_acquired(session, state, shutdown, log)
+        else:
+            state.released(session.id)
+        raise
+    after = f" after {human_seconds(turn.waited)}" if turn.waited >= 1 else ""
+    done = f"Deploy lock acquired{after}"
+    log.info(done)
+
+
+class _Asking:
+    """Requests for the lock, one after the other.
+
+    Attributes:
+        in_doubt: whether the lock may be ours, or become it, without our knowing: an answer was lost.
+    """
+
+    def __init__(self, session: Session, shutdown: Shutdown) -> None:
+        self.in_doubt = False
+        self._session = session
+        self._shutdown = shutdown
+
+    async def ask(self) -> Asked:
+        before = self.in_doubt
+        try:
+            asked = await self._session.ask(self._one_attempt, in_doubt=before)
+        except DeployError as error:
+            self.in_doubt = before or error.ambiguous
+            raise
+        self.in_doubt = asked.in_doubt
+        return asked
+
+    @asynccontextmanager
+    async def _one_attempt(self) -> AsyncIterator[None]:
+        """Shields one request for the lock: torn apart, nobody would know whose lock it is."""
+        self.in_doubt = True
+        with self._shutdown.shielded_scope(_ATTEMPT_TIME, grace=_ATTEMPT_GRACE) as scope:
+            yield
+        if scope.cancelled_caught:
+            raise PlatformUnavailable(
+                "The platform did not answer whether it gave the deploy lock", ambiguous=True
+            )
+
+
+async def _release_if_acquired(session: Session, state: LockState, shutdown: Shutdown, log: Log) -> None:
+    why = ""
+    with shutdown.shielded_scope(RELEASE_TIME, grace=RELEASE_GRACE) as scope:
+        try:
+            if await _was_given_late(session):
+                with suppress(LockLost):  # somebody else got it in between: there is nothing to give back
+                    await session.finalize_now(Counts())
+                    log.info("Deploy lock released")
+                state.released(session.id)
+            else:
+                # The platform may still be at work on the request, so the cleanup must look again.
+                log.info("The platform says that it has not given us the deploy lock")
+        except DeployError as error:
+            why = f": {error}"
+    if why or scope.cancelled_caught:
+        warning = f"It is not known whether this run holds the deploy lock{why}. {session.lease.expiry}"
+        log.warning(warning)
+
+
+async def _was_given_late(session: Session) -> bool:
+    for pause in _GIVEN_LATE:
+        if await session.confirm_now():
+            return True
+        await anyio.sleep(pause)
+    return await session.confirm_now()
+
+
+class Turn:
+    """Our place in the queue behind another deploy of the same app.
+
+    Attributes:
+        waited: seconds so far; 0 when there was nobody to wait for.
+    """
+
+    def __init__(self, app: str, timeout: float, log: Log) -> None:
+        """Join the queue; `timeout` in seconds counts from the first `wait`."""
+        self.waited = 0.0
+        self._app = app
+        self._timeout = timeout
+        self._log = log
+        self._began: float | None = None
+        self._pause = _FIRST_PAUSE
+        self._next_news = 0.0
+
+    async def wait(self, retry_after: float | None = None) -> None:
+        """Pause once, after an attempt that found the other deploy still there.
+
+        Args:
+            retry_after: seconds that it has to be at least, if the platform says so.
+
+        Raises:
+            LockHeld: when the timeout has passed, or passes before the platform may be asked again.
+        """
+        now = anyio.current_time()
+        if self._began is None:
+            self._began = now
+        self.waited = now - self._began
+        left = self._timeout - self.waited
+        if left < max(_NOTHING_LEFT, retry_after or 0):
+            raise self._held()
+        self._tell(left)
+        jitter = random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+        try:
+            await anyio.sleep(min(left, max(self._pause * jitter, retry_after or 0)))
+        finally:
+            self.waited = anyio.current_time() - self._began
+        self._pause = min(_LONGEST_PAUSE, self._pause * _GROWTH)
+
+    def _tell(self, left: float) -> None:
+        if self.waited < self._next_news:
+            return
+        if self._next_news == 0:
+            self._log.info(
+                f"Another deploy of {self._app!r} is in progress; waiting for it up to {human_seconds(left)}"
+            )
+        else:
+            self._log.info(f"Still waiting for the other deploy ({human_seconds(left)} left)")
+        self._next_news = self.waited + _NEWS_EVERY
+
+    def _held(self) -> LockHeld:
+        still, after = ("still ", f" after {human_seconds(self.waited)}") if self.waited >= 1 else ("", "")
+        return LockHeld(
+            f"Another deploy of {self._app!r} {still}holds the deploy lock{after}",
+            hint="Wait for that deploy to end, or raise `lock-timeout`. "
+            "A lock without heartbeat expires after 30 minutes.",
+        )

@@ -5,9 +5,8 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from zerokie_action.lock.lock import deploy_lock
+from zerokie_action.lock.lock import Turn, deploy_lock
 from zerokie_action.lock.session import Session
-from zerokie_action.lock.waiting import Turn
 from zerokie_action.platform.models import Counts
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from zerokie_action.errors import DeployError, DeployFailed, RequestRejected
-from zerokie_action.lock.waiting import Turn
+from zerokie_action.lock.lock import Turn
 from zerokie_action.operations import apps
 from zerokie_action.platform.client import Busy
 from zerokie_action.platform.models import App, Registry

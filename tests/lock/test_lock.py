@@ -1,16 +1,26 @@
-"""Waiting behind somebody else's deploy."""
+"""Waiting for another deploy, and holding the lock no longer than the platform confirms it."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from itertools import pairwise
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 
-from zerokie_action.errors import LockHeld
-from zerokie_action.lock.waiting import Turn
+from zerokie_action.errors import LockHeld, LockLost, PlatformUnavailable
+from zerokie_action.lock.lease import LEASE, MARGIN
+from zerokie_action.lock.lock import Turn, deploy_lock
+from zerokie_action.lock.session import Session
+from zerokie_action.platform.client import Asked
+from zerokie_action.platform.models import Counts
+from zerokie_action.shutdown import Shutdown
 from zerokie_action.text import human_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 
 class Log:
@@ -121,3 +131,73 @@ async def test_how_long_it_took() -> None:
     assert str(caught.value) == (
         f"Another deploy of 'site' still holds the deploy lock after {human_seconds(turn.waited)}"
     )
+
+
+# --- holding the lock
+
+
+class Client:
+    """Gives the lock, and then answers heartbeats as it is told."""
+
+    def __init__(self, answer: Callable[[], Awaitable[bool]]) -> None:
+        self.answer = answer
+
+    async def acquire_lock(self, *_: object, **__: object) -> Asked:
+        return Asked(ours=True)
+
+    async def heartbeat(self, *_: object) -> bool:
+        return await self.answer()
+
+
+class Quiet:
+    """A log, and a record for the cleanup."""
+
+    def info(self, *lines: str) -> None: ...
+    def warning(self, text: str) -> None: ...
+    def asking(self, app: str, session: str) -> None: ...
+    def released(self, session: str) -> None: ...
+
+
+async def hang() -> bool:
+    await anyio.sleep_forever()
+    raise AssertionError
+
+
+async def answer_late() -> bool:
+    """The answer is about a time that is long gone."""
+    await anyio.sleep(LEASE + 60)
+    return True
+
+
+async def fail() -> bool:
+    await anyio.sleep(100)
+    raise PlatformUnavailable("503")
+
+
+@pytest.mark.parametrize("answer", [hang, answer_late, fail])
+@pytest.mark.parametrize("interval", [1.0, 180.0, 900.0])
+async def test_work_ends_in_time(answer: Callable[[], Awaitable[bool]], interval: float) -> None:
+    """A body that is being sent asks nobody, so it is cancelled."""
+    client = Client(answer)
+    platform: Any = SimpleNamespace(client=client, urgent=client, heartbeats=client)
+    began, ended = anyio.current_time(), 0.0
+
+    async def work() -> None:
+        nonlocal ended
+        async with deploy_lock(
+            Session(platform, "site", "session", clock=anyio.current_time),
+            counts=Counts,
+            turn=Turn("site", 0, Quiet()),
+            heartbeat=interval,
+            state=Quiet(),
+            shutdown=Shutdown(),
+            log=Quiet(),
+        ):
+            try:
+                await anyio.sleep_forever()
+            finally:
+                ended = anyio.current_time()
+
+    with pytest.raises(LockLost, match="has not confirmed it for almost 30 minutes"):
+        await work()
+    assert LEASE - MARGIN - 1 <= ended - began < LEASE
