@@ -9,7 +9,6 @@ import anyio
 
 from zerokie_action.errors import ConfigurationError, PlatformUnavailable, RequestRejected, unwrap
 from zerokie_action.operations import apps
-from zerokie_action.operations.locked import locked
 from zerokie_action.operations.ownership import read_manifests, require_ownership
 from zerokie_action.platform.refusals import NOT_FOUND
 from zerokie_action.platform.upload import ANSWER_GRACE, ANSWER_TIME
@@ -62,7 +61,7 @@ def _tell(job: Job, *, found: bool) -> None:
 async def _destroy_static(job: Job) -> None:
     """Delete the app under its lock, which ends with it."""
     try:
-        async with locked(job) as lock:
+        async with job.deploy_lock() as lock:
             await _require_ownership(job)
             _require_found(job, found=await job.client.delete_app(job.app, _one_attempt(job, lock)))
             lock.end()
