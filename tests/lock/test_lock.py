@@ -12,9 +12,10 @@ import pytest
 
 from zerokie_action.errors import LockHeld, LockLost, PlatformUnavailable
 from zerokie_action.lock.lease import LEASE, MARGIN
-from zerokie_action.lock.lock import Turn, deploy_lock
+from zerokie_action.lock.lock import LockWait, deploy_lock
 from zerokie_action.lock.session import Session
-from zerokie_action.platform.client import Asked
+from zerokie_action.lock.state import StateRecord
+from zerokie_action.platform.client import AcquireResult
 from zerokie_action.platform.models import Counts
 from zerokie_action.shutdown import Shutdown
 from zerokie_action.text import human_seconds
@@ -34,12 +35,12 @@ class Log:
         raise AssertionError(text)
 
 
-async def wait_until_it_ends(turn: Turn) -> list[float]:
-    """When each attempt was made, until the turn was lost."""
+async def pause_until_timeout(wait: LockWait) -> list[float]:
+    """When each attempt was made, until `lock-timeout` has passed."""
     attempts = [anyio.current_time()]
     with suppress(LockHeld):
         while True:
-            await turn.wait()
+            await wait.pause()
             attempts.append(anyio.current_time())
     return attempts
 
@@ -47,21 +48,21 @@ async def wait_until_it_ends(turn: Turn) -> list[float]:
 async def test_no_time() -> None:
     """With a time-out of zero, the first conflict is the end, and nothing is logged."""
     log = Log()
-    turn = Turn("site", 0, log)
+    wait = LockWait("site", 0, log)
     with pytest.raises(LockHeld) as caught:
-        await turn.wait()
+        await wait.pause()
     assert str(caught.value) == "Another deploy of 'site' holds the deploy lock"
     assert caught.value.hint == (
         "Wait for that deploy to end, or raise `lock-timeout`. "
         "A lock without heartbeat expires after 30 minutes."
     )
-    assert (turn.waited, log.lines) == (0, [])
+    assert (wait.waited, log.lines) == (0, [])
 
 
 async def test_the_pauses_grow() -> None:
     """From a second to a quarter of a minute, each a little random, the last attempt at the very end."""
     began = anyio.current_time()
-    attempts = await wait_until_it_ends(Turn("site", 600, Log()))
+    attempts = await pause_until_timeout(LockWait("site", 600, Log()))
     pauses = [later - sooner for sooner, later in pairwise(attempts)]
     assert 0.5 <= pauses[0] <= 1
     assert all(7.5 <= pause <= 15.001 for pause in pauses[8:-1])
@@ -71,43 +72,43 @@ async def test_the_pauses_grow() -> None:
 
 async def test_the_pauses_differ() -> None:
     """Two that began together do not ask together for ever."""
-    first = await wait_until_it_ends(Turn("site", 100, Log()))
-    second = await wait_until_it_ends(Turn("site", 100, Log()))
+    first = await pause_until_timeout(LockWait("site", 100, Log()))
+    second = await pause_until_timeout(LockWait("site", 100, Log()))
     assert [at - first[0] for at in first] != [at - second[0] for at in second]
 
 
 @pytest.mark.parametrize(("asked", "pause"), [(40.0, 40), (60.0, 60), (None, 1), (0.0, 1)])
 async def test_what_the_platform_asks_for(asked: float | None, pause: float) -> None:
     """`Retry-After` makes a pause longer, never shorter."""
-    turn = Turn("site", 60, Log())
-    await turn.wait(asked)
-    assert pause / 2 <= turn.waited <= pause
-    assert turn.waited == pytest.approx(pause) or pause == 1
+    wait = LockWait("site", 60, Log())
+    await wait.pause(asked)
+    assert pause / 2 <= wait.waited <= pause
+    assert wait.waited == pytest.approx(pause) or pause == 1
 
 
 async def test_more_than_we_may_wait() -> None:
     """Asking earlier than the platform wants would not be polite, and asking later is too late."""
-    turn = Turn("site", 60, Log())
-    await turn.wait(40)
+    wait = LockWait("site", 60, Log())
+    await wait.pause(40)
     with pytest.raises(LockHeld):
-        await turn.wait(40)
-    assert turn.waited == pytest.approx(40)
+        await wait.pause(40)
+    assert wait.waited == pytest.approx(40)
 
 
 async def test_a_wait_that_is_cut_short() -> None:
     """It counts as far as it went."""
-    turn = Turn("site", 60, Log())
+    wait = LockWait("site", 60, Log())
     with anyio.move_on_after(3):
-        await turn.wait(40)
-    assert turn.waited == pytest.approx(3)
+        await wait.pause(40)
+    assert wait.waited == pytest.approx(3)
 
 
-async def test_the_news() -> None:
-    """Once what is waited for, then at a calm rhythm how long is left."""
+async def test_the_log() -> None:
+    """Once what is waited for, then every half a minute how long is left."""
     log = Log()
-    turn = Turn("site", 100, log)
+    wait = LockWait("site", 100, log)
     began = anyio.current_time()
-    await wait_until_it_ends(turn)
+    await pause_until_timeout(wait)
     assert log.lines[0] == (began, "Another deploy of 'site' is in progress; waiting for it up to 1 m 40 s")
     gaps = [later - sooner for (sooner, _), (later, _) in pairwise(log.lines)]
     assert all(30 <= gap <= 45 for gap in gaps)
@@ -118,18 +119,18 @@ async def test_the_news() -> None:
 
 async def test_how_long_it_took() -> None:
     """The time of the attempts counts as well."""
-    turn = Turn("site", 100, Log())
+    wait = LockWait("site", 100, Log())
     began = anyio.current_time()
     for _ in range(5):
-        await turn.wait()
+        await wait.pause()
         await anyio.sleep(3)
-    await turn.wait()
-    assert turn.waited == pytest.approx(anyio.current_time() - began)
+    await wait.pause()
+    assert wait.waited == pytest.approx(anyio.current_time() - began)
     await anyio.sleep(200)
     with pytest.raises(LockHeld) as caught:
-        await turn.wait()
+        await wait.pause()
     assert str(caught.value) == (
-        f"Another deploy of 'site' still holds the deploy lock after {human_seconds(turn.waited)}"
+        f"Another deploy of 'site' still holds the deploy lock after {human_seconds(wait.waited)}"
     )
 
 
@@ -142,20 +143,18 @@ class Client:
     def __init__(self, answer: Callable[[], Awaitable[bool]]) -> None:
         self.answer = answer
 
-    async def acquire_lock(self, *_: object, **__: object) -> Asked:
-        return Asked(ours=True)
+    async def acquire_lock(self, *_: object, **__: object) -> AcquireResult:
+        return AcquireResult(ours=True)
 
     async def heartbeat(self, *_: object) -> bool:
         return await self.answer()
 
 
 class Quiet:
-    """A log, and a record for the cleanup."""
+    """A log that nobody reads."""
 
     def info(self, *lines: str) -> None: ...
     def warning(self, text: str) -> None: ...
-    def asking(self, app: str, session: str) -> None: ...
-    def released(self, session: str) -> None: ...
 
 
 async def hang() -> bool:
@@ -187,9 +186,9 @@ async def test_work_ends_in_time(answer: Callable[[], Awaitable[bool]], interval
         async with deploy_lock(
             Session(platform, "site", "session", clock=anyio.current_time),
             counts=Counts,
-            turn=Turn("site", 0, Quiet()),
+            wait=LockWait("site", 0, Quiet()),
             heartbeat=interval,
-            state=Quiet(),
+            state=StateRecord(lambda _state: None, None),
             shutdown=Shutdown(),
             log=Quiet(),
         ):

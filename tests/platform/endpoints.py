@@ -10,7 +10,7 @@ import pytest
 
 from tests.platform.clients import nothing
 from zerokie_action.http.body import Bytes
-from zerokie_action.platform.client import Asked
+from zerokie_action.platform.client import AcquireResult
 from zerokie_action.platform.models import App, Counts, Domain, Finalized, Registry, StoredFile
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ ENDPOINTS = {
         "POST /v1/apps/my-site/deploy/lock",
         LOCK,
         (200, LOCKED),
-        Asked(ours=True),
+        AcquireResult(ours=True),
     ),
     "heartbeat": Endpoint(
         lambda client: client.heartbeat("my-site", SESSION),

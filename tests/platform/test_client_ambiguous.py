@@ -9,7 +9,7 @@ import pytest
 
 from tests.platform.clients import client_of, nothing
 from zerokie_action.errors import PlatformUnavailable, RequestRejected
-from zerokie_action.platform.client import Busy
+from zerokie_action.platform.client import DeployInProgress
 from zerokie_action.platform.models import App, Counts
 from zerokie_action.sandbox.faults import Fault, Kind
 
@@ -227,9 +227,9 @@ class TestSomebodyElse:
         sandbox.hold_deploy("web")
         async with client_of(sandbox.base_url, retries=3) as client:
             before = await client.get_app("web")
-            assert await client.deploy(before, "web", "nginx:2") == Busy(None)
+            assert await client.deploy(before, "web", "nginx:2") == DeployInProgress(None)
             sandbox.faults.add(Fault(Kind.RESET, path="/deploy"))
-            assert await client.deploy(before, "web", "nginx:2") == Busy(None)
+            assert await client.deploy(before, "web", "nginx:2") == DeployInProgress(None)
         assert sandbox.apps.get("web").image == "nginx:1"
 
     async def test_their_domain(self, sandbox: Platform) -> None:

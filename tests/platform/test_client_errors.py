@@ -35,7 +35,7 @@ from zerokie_action.errors import (
 from zerokie_action.http.client import Http
 from zerokie_action.http.network import Network
 from zerokie_action.http.retry import RetryBudget
-from zerokie_action.platform.client import Asked, Busy
+from zerokie_action.platform.client import AcquireResult, DeployInProgress
 from zerokie_action.platform.models import Finalized
 from zerokie_action.platform.platform import Platform
 
@@ -138,11 +138,11 @@ class TestErrors:
         """409 is somebody else's deploy, somebody else's lock, or a name that is taken."""
         carrier = Constant(409, b'{"error": "conflict"}')
         call = ENDPOINTS[name].call
-        busy = Busy(retry_after=None)
+        busy = DeployInProgress(retry_after=None)
         somebody_else: dict[str, Any] = {
             "deploy": busy,
             "restart": busy,
-            "lock": Asked(ours=False),
+            "lock": AcquireResult(ours=False),
             "heartbeat": False,
         }
         if name in somebody_else:
@@ -265,9 +265,9 @@ class TestOddAnswers:
             if name != "lock":
                 assert isinstance(result, type(endpoint.value))
             elif isinstance(value, int | float) and not isinstance(value, bool) and change is odd:
-                assert result == Asked(ours=False), "a lock of another session"
+                assert result == AcquireResult(ours=False), "a lock of another session"
             else:
-                assert result == Asked(ours=True)
+                assert result == AcquireResult(ours=True)
 
     @pytest.mark.parametrize(
         ("status", "body"), [(200, b"[]"), (200, b"null"), (200, b" null\n"), (204, b"")]
@@ -306,7 +306,8 @@ class TestOddAnswers:
         assert await client_over(Constant(*answer)).finalize("site", SESSION, COUNTS) == Finalized()
 
     @pytest.mark.parametrize(
-        ("name", "asked"), [("lock", Asked(ours=False, retry_after=7.0)), ("deploy", Busy(7.0))]
+        ("name", "asked"),
+        [("lock", AcquireResult(ours=False, retry_after=7.0)), ("deploy", DeployInProgress(7.0))],
     )
     async def test_when_to_ask_again(self, name: str, asked: object) -> None:
         """A conflict may say how long it will take."""
@@ -332,7 +333,7 @@ class TestOddAnswers:
         """A 200 that names another session, or no lock, is no lock of ours."""
         carrier = Constant(200, encoded(lock))
         call = ENDPOINTS["lock"].call
-        assert await call(client_over(carrier)) == Asked(ours)
+        assert await call(client_over(carrier)) == AcquireResult(ours)
 
 
 FIELDS = [*APP, *FINALIZED, *DOMAIN, *FILES[0], "locked", "deploy_session_id", "error", "type", "message"]

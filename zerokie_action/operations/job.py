@@ -10,7 +10,7 @@ from urllib.parse import quote
 import anyio
 
 from zerokie_action.errors import DeployTimedOut
-from zerokie_action.lock.lock import Turn, deploy_lock
+from zerokie_action.lock.lock import LockWait, deploy_lock
 from zerokie_action.lock.session import Session
 from zerokie_action.platform.models import Counts
 from zerokie_action.platform.pages import read_public
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from zerokie_action.ci import CI
     from zerokie_action.lock.lock import DeployLock
-    from zerokie_action.lock.session import LockState
+    from zerokie_action.lock.state import StateRecord
     from zerokie_action.platform.client import Client
     from zerokie_action.platform.platform import Platform
     from zerokie_action.report.result import Result
@@ -47,7 +47,7 @@ class Job:
     ci: CI
     result: Result
     shutdown: Shutdown
-    state: LockState
+    state: StateRecord
     session: str
     own_files: tuple[Path, ...]
     ends_at: float
@@ -81,12 +81,12 @@ class Job:
     @asynccontextmanager
     async def deploy_lock(self, counts: Callable[[], Counts] = Counts) -> AsyncIterator[DeployLock]:
         """Hold the deploy lock of the app while the block runs; `counts` says what the block changed."""
-        turn = Turn(self.app, self.settings.lock_timeout, self.ci)
+        wait = LockWait(self.app, self.settings.lock_timeout, self.ci)
         try:
             async with deploy_lock(
                 Session(self.platform, self.app, self.session),
                 counts=counts,
-                turn=turn,
+                wait=wait,
                 heartbeat=self.settings.lock_heartbeat,
                 state=self.state,
                 shutdown=self.shutdown,
@@ -94,7 +94,7 @@ class Job:
             ) as lock:
                 yield lock
         finally:
-            self.result.lock_wait_seconds = turn.waited
+            self.result.lock_wait_seconds = wait.waited
 
     @contextmanager
     def time_limit(self) -> Iterator[None]:

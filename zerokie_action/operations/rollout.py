@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from zerokie_action.errors import DeployError, DeployFailed, RequestRejected
-from zerokie_action.lock.lock import Turn
+from zerokie_action.lock.lock import LockWait
 from zerokie_action.operations import apps
-from zerokie_action.platform.client import Busy
+from zerokie_action.platform.client import DeployInProgress
 from zerokie_action.platform.models import App, Registry
 from zerokie_action.platform.refusals import NOT_FOUND
 
@@ -82,14 +82,16 @@ async def request_deploy(
     Raises:
         LockHeld: when the other deploy outlasts `lock-timeout`.
     """
-    turn = Turn(job.app, job.settings.lock_timeout, job.ci)
+    wait = LockWait(job.app, job.settings.lock_timeout, job.ci)
     waited_before = job.result.lock_wait_seconds
     login = registry(job)
-    while isinstance(accepted := await job.client.deploy(before, job.app, rollout.requested, login), Busy):
+    while isinstance(
+        accepted := await job.client.deploy(before, job.app, rollout.requested, login), DeployInProgress
+    ):
         try:
-            await turn.wait(accepted.retry_after)
+            await wait.pause(accepted.retry_after)
         finally:
-            job.result.lock_wait_seconds = waited_before + turn.waited
+            job.result.lock_wait_seconds = waited_before + wait.waited
         before = rollout.before = rollout.seen = await job.client.get_app(job.app)
         check(before)
     apps.note(job, accepted)

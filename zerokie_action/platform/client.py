@@ -54,21 +54,21 @@ T = TypeVar("T")
 _COURTESY = 5.0
 
 
-class Asked(NamedTuple):
+class AcquireResult(NamedTuple):
     """What came of asking for the deploy lock.
 
     Attributes:
         ours: whether the lock is ours.
-        in_doubt: whether it may become ours: the answer to an earlier request was lost.
+        ambiguous: whether it may become ours: the answer to an earlier request was lost.
         retry_after: seconds to wait before asking again, if the platform says so.
     """
 
     ours: bool
-    in_doubt: bool = False
+    ambiguous: bool = False
     retry_after: float | None = None
 
 
-class Busy(NamedTuple):
+class DeployInProgress(NamedTuple):
     """Another deploy of the app is in progress (409).
 
     Attributes:
@@ -154,7 +154,7 @@ class Client:
 
     async def deploy(
         self, before: App, name: str, image: str | None, registry: Registry | None = None
-    ) -> App | Busy:
+    ) -> App | DeployInProgress:
         """Deploy an image, or restart the current one ("POST /v1/apps/:name/deploy").
 
         `before` is the app as it was, to tell after an ambiguous outcome whether the deploy took effect.
@@ -172,7 +172,7 @@ class Client:
         reply = await self._sender.send(request, answers.one(App), recover=took_effect)
         if reply.status == CONFLICT:
             took = await took_effect() if reply.ambiguous else None
-            return took or Busy(reply.retry_after)
+            return took or DeployInProgress(reply.retry_after)
         return await self._value(reply, app=name)
 
     # Files of static apps
@@ -217,17 +217,17 @@ class Client:
         session: str,
         *,
         around: Around,
-        in_doubt: bool = False,
-    ) -> Asked:
+        ambiguous: bool = False,
+    ) -> AcquireResult:
         """Ask for the deploy lock ("POST /v1/apps/:name/deploy/lock").
 
-        A conflict may be with ourselves, when the answer to an earlier attempt was lost: the heartbeat tells.
+        A conflict may be with ourselves, when the answer to an earlier attempt was lost: a heartbeat tells.
 
         Args:
             name: the app's.
             session: the deploy session ID that is to own the lock.
             around: entered around each attempt (see `RetryingClient`).
-            in_doubt: what the last call returned: the session has asked before.
+            ambiguous: what the last call returned: the session has asked before.
 
         Raises:
             DeployError: `ambiguous` is set when the lock may be, or become, ours all the same.
@@ -246,12 +246,12 @@ class Client:
 
         request = self._requests.lock("Asking for the deploy lock", "POST", name, session)
         reply = await self._sender.send(request, parse, recover=is_ours, around=around)
-        in_doubt = in_doubt or reply.ambiguous
+        ambiguous = ambiguous or reply.ambiguous
         if reply.status == CONFLICT:
-            ours = in_doubt and bool(await is_ours())
+            ours = ambiguous and bool(await is_ours())
         else:
             ours = await self._value(reply, app=name)
-        return Asked(ours, in_doubt and not ours, reply.retry_after)
+        return AcquireResult(ours, ambiguous and not ours, reply.retry_after)
 
     async def heartbeat(self, name: str, session: str, around: Around | None = None) -> bool:
         """Keep the lock alive ("PUT /v1/apps/:name/deploy/lock"); False when it is not ours (404, 409)."""
