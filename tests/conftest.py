@@ -15,7 +15,7 @@ from tests.support.timewarp import TimeWarpLoop, count_threads, wall_clock
 from tests.support.world import World, world
 from zerokie_action.sandbox.platform import Platform
 from zerokie_action.sandbox.server import serve
-from zerokie_action.shutdown import WATCHED
+from zerokie_action.signals import WATCHED
 
 if TYPE_CHECKING:
     import ssl

@@ -58,7 +58,7 @@ def test_locks_of_two_killed_runs(world: World, monkeypatch: pytest.MonkeyPatch)
     file = world.folder.parent / "state.json"
     world.env["ZEROKIE_STATE_FILE"] = str(file)
     for app, session in (("site", SESSION), ("other", "s-2")):
-        StateRecord(lambda _state: None, file).asking(app, session)
+        StateRecord(lambda _state: None, file).acquiring(app, session)
     clean_up(world, monkeypatch)
     assert (world.platform.lock("site"), world.platform.lock("other")) == (None, None)
     assert not file.exists()

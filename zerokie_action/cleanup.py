@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import TextIO
 
-    from zerokie_action.shutdown import Signals
+    from zerokie_action.signals import Signals
 
 
 def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> int:

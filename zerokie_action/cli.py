@@ -13,7 +13,7 @@ from contextlib import suppress
 
 import zerokie_action
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.shutdown import Signals, ignore_from_now_on, when_told
+from zerokie_action.signals import Signals, ignore_signals, on_first_signal
 
 _PASSED_THROUGH = {"sh", "bash", "cat"}
 _CANNOT_EXECUTE = 126
@@ -82,7 +82,7 @@ def cleanup() -> int:
 
 def _install_handlers() -> Signals:
     _open_closed_streams()
-    signals = Signals(when_told)
+    signals = Signals(on_first_signal)
     signals.install()
     # A core dump would hold the API key.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -106,7 +106,7 @@ def _open_closed_streams() -> None:
 def _end(code: int) -> int:
     """Let nothing change the exit code any more."""
     # Python gives the signals back before the process ends, and they would kill it.
-    ignore_from_now_on()
+    ignore_signals()
     try:
         sys.stdout.flush()
     except OSError:

@@ -21,7 +21,7 @@ from zerokie_action.operations.job import Job
 from zerokie_action.platform.client import Platform
 from zerokie_action.report.result import Result
 from zerokie_action.settings import load, load_reports, name_warnings, operation, secrets
-from zerokie_action.shield import Shield
+from zerokie_action.shutdown import cancel_on_signal
 from zerokie_action.validation import skips
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from zerokie_action.ci import CI
     from zerokie_action.http.network import Network
     from zerokie_action.settings import ReportSettings, Settings
-    from zerokie_action.shutdown import Signals
+    from zerokie_action.shutdown import Shutdown
+    from zerokie_action.signals import Signals
 
 _THREADS = 8
 """That read files at the same time: disks and processors are not faster with more."""
@@ -108,27 +109,13 @@ async def carry_out(env: Mapping[str, str], network: Network, signals: Signals, 
 
 
 async def _supervise(run: _Run, settings: Settings) -> BaseException | None:
-    """Work until done, failed, or told to end. Returns the error, if any.
-
-    The watcher sits outside the scope that it cancels, so that it outlives it.
-    """
-    shield = Shield()
-    work = anyio.CancelScope()
+    """Work until done, failed, or cancelled by a signal. Returns the error, if any."""
     error: BaseException | None = None
-
-    async def watch() -> None:
-        await run.signals.came()
-        shield.hurry()
-        work.cancel()
-
-    async with anyio.create_task_group() as supervisor:
-        supervisor.start_soon(watch)
-        with work:
-            try:
-                await _work(run, settings, shield)
-            except Exception as caught:  # noqa: BLE001 - everything is reported, by its kind
-                error = unwrap(caught)
-        supervisor.cancel_scope.cancel()
+    async with cancel_on_signal(run.signals) as shutdown:
+        try:
+            await _work(run, settings, shutdown)
+        except Exception as caught:  # noqa: BLE001 - everything is reported, by its kind
+            error = unwrap(caught)
     return error
 
 
@@ -138,18 +125,11 @@ async def _comment(run: _Run, settings: Settings, body: str) -> None:
         return
     from zerokie_action.operations.comment import keep_comment  # noqa: PLC0415 - few runs have one
 
-    async with anyio.create_task_group() as tasks:
-
-        async def watch() -> None:
-            await run.signals.came()
-            tasks.cancel_scope.cancel()
-
-        tasks.start_soon(watch)
+    async with cancel_on_signal(run.signals):
         await keep_comment(settings, run.env, run.network, run.ci, body)
-        tasks.cancel_scope.cancel()
 
 
-async def _work(run: _Run, settings: Settings, shield: Shield) -> None:
+async def _work(run: _Run, settings: Settings, shutdown: Shutdown) -> None:
     ci, result = run.ci, run.result
     state_file = run.reports.state_file or default_file(run.env)
 
@@ -167,7 +147,7 @@ async def _work(run: _Run, settings: Settings, shield: Shield) -> None:
             platform=platform,
             ci=ci,
             result=result,
-            shield=shield,
+            shutdown=shutdown,
             state=StateRecord(ci.save_state, state_file),
             session=str(uuid.uuid4()),
             own_files=(

@@ -1,99 +1,67 @@
-"""SIGINT, SIGTERM, SIGHUP and SIGQUIT, from the first moment of the process to its last.
+"""The shutdown after a signal: what is cancelled, and what may still finish within a grace period.
 
-The handlers are plain ones, installed before anything heavy is imported, and nobody takes them
-away: an event loop's own would be gone while the report is written, and as PID 1 of a container
-the process would ignore signals that have no handler. A signal is noted and a byte wakes whoever
-waits for the socket; more signals change nothing.
+Acquiring and releasing the lock are shielded from cancellation. Each shielded scope has a deadline.
+Once a signal has begun the shutdown, the grace period of each scope applies as well, to open scopes and to
+later ones.
 """
 
 from __future__ import annotations
 
-import os
-import select
-import signal
-import socket
-import threading
+import math
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
+import anyio
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import FrameType
+    from collections.abc import AsyncIterator, Iterator
 
-WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
-_MAY_BE_IGNORED = {signal.SIGHUP, signal.SIGQUIT}
-"""Stay ignored if they are, as under `nohup`. The others cancel in any case: CIs send them."""
-LAST_RESORT = 4.8
-"""Seconds from the first signal to the end of the process, even when something blocks it."""
-_LOG_TIME_MS = 250
-_STDOUT = 1
+    from zerokie_action.signals import Signals
 
 
-class Signals:
-    """The first signal that came, and a socket that becomes readable with it.
+class Shutdown:
+    """Opens shielded scopes, and shortens their deadlines when the process must end."""
 
-    Args:
-        on_first: called in the handler of the first signal, with its number.
-    """
+    def __init__(self) -> None:
+        self._began_at = math.inf
+        self._open: dict[anyio.CancelScope, float] = {}
 
-    def __init__(self, on_first: Callable[[int], None] = lambda _signum: None) -> None:
-        self.first: int | None = None
-        self.socket, self._wake = socket.socketpair()
-        self.socket.settimeout(0)
-        self._wake.settimeout(0)
-        self._on_first = on_first
+    @contextmanager
+    def shielded_scope(self, seconds: float, *, grace: float) -> Iterator[anyio.CancelScope]:
+        """A scope that is shielded from cancellation.
 
-    def install(self) -> None:
-        """Take over the signals, for good. Main thread only."""
-        for watched in WATCHED:
-            if watched not in _MAY_BE_IGNORED or signal.getsignal(watched) != signal.SIG_IGN:
-                signal.signal(watched, self._note)
-        # Wakes the main thread also when the kernel hands the signal to another one.
-        signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
+        Args:
+            seconds: how long the block may take.
+            grace: how many seconds after the beginning of a shutdown it is cancelled at the latest.
 
-    def _note(self, signum: int, _frame: FrameType | None) -> None:
-        if self.first is None:
-            self.first = signum
-            self._on_first(signum)
+        The scope's `cancelled_caught` says afterwards that it ran out of time.
+        """
+        deadline = min(anyio.current_time() + seconds, self._began_at + grace)
+        with anyio.CancelScope(shield=True, deadline=deadline) as scope:
+            self._open[scope] = grace
+            try:
+                yield scope
+            finally:
+                del self._open[scope]
 
-    async def came(self) -> None:
-        """Wait until the first signal says that the process must end."""
-        from anyio import wait_readable  # noqa: PLC0415 - the handlers are in place before anything heavy
-
-        if self.first is None:
-            await wait_readable(self.socket)
-
-    def close(self) -> None:
-        """Give the sockets back. Only for those who make many of these."""
-        self.socket.close()
-        self._wake.close()
+    def begin(self) -> None:
+        """The process must end: grace periods begin now. Later calls change nothing."""
+        self._began_at = min(self._began_at, anyio.current_time())
+        for scope, grace in self._open.items():
+            scope.deadline = min(scope.deadline, self._began_at + grace)
 
 
-def ignore_from_now_on() -> None:
-    """Change nothing any more: what is ignored stays so to the end, unlike what has a handler."""
-    for watched in WATCHED:
-        signal.signal(watched, signal.SIG_IGN)
+@asynccontextmanager
+async def cancel_on_signal(signals: Signals) -> AsyncIterator[Shutdown]:
+    """Begin the shutdown and cancel the block at the first signal. Yields that shutdown."""
+    shutdown = Shutdown()
+    async with anyio.create_task_group() as tasks:
 
+        async def watch() -> None:
+            await signals.wait()
+            shutdown.begin()
+            tasks.cancel_scope.cancel()
 
-def when_told(signum: int) -> None:
-    """What has to happen at the first signal, whatever the process is in the middle of."""
-    _end_in_time(signum)
-    _drop_a_stalled_log()
-
-
-def _drop_a_stalled_log() -> None:
-    """Write the log nowhere if nobody takes it: the lock is worth more than the rest of the log.
-
-    A write that waits for a reader (a paused terminal, a collector that hangs) holds up the whole process.
-    The signal interrupts it; Python then repeats it, and it ends.
-    """
-    room = select.poll()
-    room.register(_STDOUT, select.POLLOUT)
-    if not room.poll(_LOG_TIME_MS):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), _STDOUT)
-
-
-def _end_in_time(signum: int) -> None:
-    """End the process when something blocks it: a name look-up in a thread, a file system that hangs."""
-    last_resort = threading.Timer(LAST_RESORT, os._exit, [128 + signum])
-    last_resort.daemon = True
-    last_resort.start()
+        tasks.start_soon(watch)
+        yield shutdown
+        tasks.cancel_scope.cancel()

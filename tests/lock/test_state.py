@@ -39,7 +39,7 @@ class Kept(dict[str, str]):
 def test_a_killed_run_leaves_what_the_cleanup_needs(tmp_path: Path) -> None:
     """App, session and time, in both places, and not a thing more: no secret, no URL."""
     kept, file = Kept(), tmp_path / "state.json"
-    StateRecord(kept.save, file).asking("site", "s-1")
+    StateRecord(kept.save, file).acquiring("site", "s-1")
     assert set(kept) == {"app", "session", "asked_at"}
     assert json.loads(file.read_text("utf-8")) == kept
     (lock,) = held_locks(kept.as_environment(), file)
@@ -51,7 +51,7 @@ def test_a_released_lock_is_recorded_as_released(tmp_path: Path) -> None:
     """The CI system remembers it; the file is gone."""
     kept, file = Kept(), tmp_path / "state.json"
     record = StateRecord(kept.save, file)
-    record.asking("site", "s-1")
+    record.acquiring("site", "s-1")
     record.released("s-1")
     assert not file.exists()
     (lock,) = held_locks(kept.as_environment(), file)
@@ -63,9 +63,9 @@ def test_the_next_session_is_not_released_by_the_last_one(tmp_path: Path) -> Non
     """Two deploys in one job: what is recorded of the first says nothing about the second."""
     kept = Kept()
     record = StateRecord(kept.save, tmp_path / "state.json")
-    record.asking("site", "s-1")
+    record.acquiring("site", "s-1")
     record.released("s-1")
-    record.asking("site", "s-2")
+    record.acquiring("site", "s-2")
     (lock,) = held_locks(kept.as_environment(), tmp_path / "state.json")
     assert (lock.session, lock.released) == ("s-2", False)
 
@@ -73,7 +73,7 @@ def test_the_next_session_is_not_released_by_the_last_one(tmp_path: Path) -> Non
 def test_two_runs_left_two_locks(tmp_path: Path) -> None:
     """The state and the file may be of different runs; both are looked at."""
     file = tmp_path / "state.json"
-    StateRecord(lambda _state: None, file).asking("other", "s-2")
+    StateRecord(lambda _state: None, file).acquiring("other", "s-2")
     env = {"STATE_app": "site", "STATE_session": "s-1", "STATE_asked_at": ASKED}
     assert [(lock.app, lock.session) for lock in held_locks(env, file)] == [("site", "s-1"), ("other", "s-2")]
 
@@ -81,10 +81,10 @@ def test_two_runs_left_two_locks(tmp_path: Path) -> None:
 def test_a_run_leaves_alone_what_a_killed_one_recorded(tmp_path: Path) -> None:
     """Be it that it waits for that one's lock in vain."""
     file = tmp_path / "state.json"
-    StateRecord(lambda _state: None, file).asking("site", "killed")
+    StateRecord(lambda _state: None, file).acquiring("site", "killed")
     for session in ("s-1", "s-2"):
         record = StateRecord(lambda _state: None, file)
-        record.asking("other", session)
+        record.acquiring("other", session)
         assert [lock.session for lock in held_locks({}, file)] == ["killed", session]
         record.released(session)
         assert [lock.session for lock in held_locks({}, file)] == ["killed"]
@@ -96,14 +96,14 @@ def test_a_file_does_not_grow_for_ever(tmp_path: Path) -> None:
     """The last locks are those that may still be held."""
     file = tmp_path / "state.json"
     for number in range(60):
-        StateRecord(lambda _state: None, file).asking("site", f"s-{number}")
+        StateRecord(lambda _state: None, file).acquiring("site", f"s-{number}")
     assert [lock.session for lock in held_locks({}, file)] == [f"s-{number}" for number in range(10, 60)]
 
 
 def test_a_damaged_line_hides_no_other_one(tmp_path: Path) -> None:
     """Somebody's editor, or a disk that was full."""
     file = tmp_path / "state.json"
-    StateRecord(lambda _state: None, file).asking("site", "s-1")
+    StateRecord(lambda _state: None, file).acquiring("site", "s-1")
     file.write_text("{\n" + file.read_text("utf-8") + '{"app": "cut off')
     assert [lock.session for lock in held_locks({}, file)] == ["s-1"]
 
@@ -127,7 +127,7 @@ def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
     """Then there would be no second chance, so the run ends before it asks for the lock."""
     file = tmp_path / "missing" / "state.json"
     with pytest.raises(ConfigurationError) as caught:
-        StateRecord(lambda _state: None, file).asking("site", "s-1")
+        StateRecord(lambda _state: None, file).acquiring("site", "s-1")
     assert str(caught.value) == f"`state-file`: {str(file)!r} can't be written (No such file or directory)"
     assert caught.value.hint == "Choose a path that the job may write; the cleanup needs the file."
 
@@ -141,14 +141,14 @@ def test_a_file_that_cannot_be_removed(tmp_path: Path) -> None:
 
 def test_a_file_system_without_durability() -> None:
     """Not everything can be flushed to a disk."""
-    StateRecord(lambda _state: None, Path(os.devnull)).asking("site", "s-1")
+    StateRecord(lambda _state: None, Path(os.devnull)).acquiring("site", "s-1")
 
 
 def test_a_longer_record_leaves_nothing_behind(tmp_path: Path) -> None:
     """A file that exists already is overwritten as a whole, and others may read it."""
     file = tmp_path / "state.json"
     file.write_text("x" * 1000)
-    StateRecord(lambda _state: None, file).asking("site", "s-1")
+    StateRecord(lambda _state: None, file).acquiring("site", "s-1")
     assert held_locks({}, file)[0].session == "s-1"
     assert stat.S_IMODE(file.stat().st_mode) & stat.S_IRUSR
 
@@ -159,7 +159,7 @@ def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
     precious.write_text("precious")
     file.symlink_to("precious")
     record = StateRecord(lambda _state: None, file)
-    record.asking("site", "s-1")
+    record.acquiring("site", "s-1")
     assert held_locks({}, file)[0].session == "s-1"
     record.released("s-1")
     assert precious.read_text() == "precious"
@@ -168,7 +168,7 @@ def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
 
 def test_a_link_is_not_read(tmp_path: Path) -> None:
     """We never leave one, so it is not our record that it leads to."""
-    StateRecord(lambda _state: None, tmp_path / "real.json").asking("site", "s-1")
+    StateRecord(lambda _state: None, tmp_path / "real.json").acquiring("site", "s-1")
     (tmp_path / "state.json").symlink_to("real.json")
     assert held_locks({}, tmp_path / "state.json") == []
 
@@ -179,7 +179,7 @@ def test_a_pipe(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     record = StateRecord(lambda _state: None, pipe)
     with pytest.raises(ConfigurationError, match=r"can't be written \(No such device or address\)"):
-        record.asking("site", "s-1")
+        record.acquiring("site", "s-1")
     assert held_locks({}, pipe) == []
     record.released("s-1")
     assert pipe.is_fifo()

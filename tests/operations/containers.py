@@ -51,7 +51,7 @@ def tell(world: World, *, after: float) -> None:
     """SIGTERM in so many seconds, without a real one."""
 
     def now() -> None:
-        world.signals._note(signal.SIGTERM, None)
+        world.signals._record(signal.SIGTERM, None)
         world.signals._wake.send(b"\0")
 
     world.loop.call_later(after, now)

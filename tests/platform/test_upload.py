@@ -23,7 +23,7 @@ from zerokie_action.http.stream import Backend
 from zerokie_action.platform.client import Platform as Api
 from zerokie_action.platform.upload import Upload
 from zerokie_action.sandbox.faults import Fault, Kind
-from zerokie_action.shield import Shield
+from zerokie_action.shutdown import Shutdown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -59,7 +59,7 @@ async def writers_to(
     url = platform if isinstance(platform, str) else platform.base_url
     async with Http(Network({})) as http:
         api = Api(url, KEY, http, budget)
-        yield api.writers("site", fence=fence, shield=Shield(), concurrency=concurrency)
+        yield api.writers("site", fence=fence, shutdown=Shutdown(), concurrency=concurrency)
 
 
 async def fails(work: Any) -> DeployError:

@@ -16,7 +16,7 @@ from zerokie_action.http.network import Network
 from zerokie_action.run import carry_out
 from zerokie_action.sandbox.platform import Platform
 from zerokie_action.sandbox.server import serve
-from zerokie_action.shutdown import Signals
+from zerokie_action.signals import Signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

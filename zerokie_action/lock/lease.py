@@ -1,7 +1,7 @@
-"""The lease: how long the platform keeps a lock for us, and whether we may still write.
+"""The lease: how long the platform keeps the lock for us, and whether we may still write.
 
-"Locks expire after 30 minutes" without a heartbeat. We count from when we asked, which is before the
-platform could have answered, and stop a minute earlier: what is sent then has arrived in time.
+"Locks expire after 30 minutes" without a heartbeat. We count from when we sent the request, which is before
+the platform could have answered, and stop a minute early, so that the last writes still arrive in time.
 """
 
 from __future__ import annotations
@@ -32,29 +32,29 @@ def boot_time() -> float:
 
 
 class Lease:
-    """Our lease of one lock. It is over until the platform has confirmed it for the first time.
+    """Our lease of one lock. It counts as expired until the platform has confirmed it for the first time.
 
     Attributes:
-        clock: gives the seconds that count.
+        clock: returns the time in seconds.
         lost: why the lock is not ours any more, once that is known.
     """
 
     def __init__(self, clock: Callable[[], float] = boot_time) -> None:
         self.clock = clock
         self.lost: LockLost | None = None
-        self._confirmed = -LEASE
-        self._confirmed_wall = time.time()
+        self._renewed = -LEASE
+        self._renewed_wall = time.time()
 
-    def confirmed(self, asked: float) -> None:
-        """The platform says that the lock is ours; we asked at `asked`, by `clock`."""
+    def renew(self, asked_at: float) -> None:
+        """The platform has confirmed the lock; we asked at `asked_at`, by `clock`."""
         # Counted from when we asked: the platform's 30 minutes can only have begun later.
-        self._confirmed = asked
-        self._confirmed_wall = time.time()
+        self._renewed = asked_at
+        self._renewed_wall = time.time()
 
     @property
-    def left(self) -> float:
-        """Seconds in which a write may still begin; negative when they are over."""
-        return self._confirmed + LEASE - MARGIN - self.clock()
+    def remaining(self) -> float:
+        """Seconds in which a write may still begin; negative when there are none."""
+        return self._renewed + LEASE - MARGIN - self.clock()
 
     def check(self) -> None:
         """The fence before every write.
@@ -62,7 +62,7 @@ class Lease:
         Raises:
             LockLost: unless the platform confirmed the lock recently enough for a write to arrive in time.
         """
-        if self.lost is None and self.left <= 0:
+        if self.lost is None and self.remaining <= 0:
             self.lose(UNCONFIRMED)
         self.raise_if_lost()
 
@@ -81,5 +81,5 @@ class Lease:
     @property
     def expiry(self) -> str:
         """A sentence for users: when the platform lets the lock expire."""
-        until = datetime.fromtimestamp(self._confirmed_wall + LEASE, UTC)
+        until = datetime.fromtimestamp(self._renewed_wall + LEASE, UTC)
         return f"The lock expires by itself at {until:%Y-%m-%d %H:%M:%S} UTC, if it was not released."

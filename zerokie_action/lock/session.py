@@ -1,11 +1,11 @@
-"""A deploy session: what the platform knows the holder of a deploy lock by.
+"""A deploy session: the ID by which the platform knows the holder of a deploy lock.
 
-The three requests about a lock are made in its name, and its lease learns from their answers.
+It sends the three requests about a lock: acquire, heartbeat, finalize. Their answers renew its lease.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -22,24 +22,7 @@ if TYPE_CHECKING:
     from zerokie_action.platform.client import AcquireResult, Client, Platform
     from zerokie_action.platform.models import Counts, Finalized
 
-RELEASE_TIME = 50.0
-"""Seconds. With those in which answers to writes are waited for (`upload.ANSWER_TIME`), a minute."""
-
-RELEASE_TIME_WHEN_TOLD = 4.0
-"""Seconds from a signal to the end of the release: CI systems kill after 10 s, we promise 5."""
-
-
 _FINALIZE_ATTEMPTS = 6
-
-
-class LockState(Protocol):
-    """Where it is recorded, for the cleanup, that a session may hold a lock."""
-
-    def asking(self, app: str, session: str) -> None:
-        """About to ask for the lock. On disk before this returns."""
-
-    def released(self, session: str) -> None:
-        """The platform confirmed that the lock is free, or it never was ours."""
 
 
 class Session:
@@ -59,13 +42,15 @@ class Session:
         self.lease = Lease(clock)
         self._platform = platform
 
-    async def ask(self, around: Around, *, in_doubt: bool) -> AcquireResult:
+    async def acquire(self, around: Around, *, ambiguous: bool) -> AcquireResult:
         """Ask for the lock, once (see `Client.acquire_lock`)."""
-        began = self.lease.clock()
-        asked = await self._platform.client.acquire_lock(self.app, self.id, around=around, ambiguous=in_doubt)
-        if asked.ours:
-            self.lease.confirmed(began)
-        return asked
+        asked_at = self.lease.clock()
+        result = await self._platform.client.acquire_lock(
+            self.app, self.id, around=around, ambiguous=ambiguous
+        )
+        if result.ours:
+            self.lease.renew(asked_at)
+        return result
 
     async def confirm(self) -> bool:
         """Ask whether the lock is ours, which also keeps it so.
@@ -76,18 +61,18 @@ class Session:
         return await self._confirm(self._platform.client)
 
     async def confirm_until_answered(self) -> bool:
-        """A heartbeat, again and again until the scope around is cancelled: it knows no gate."""
+        """`confirm`, retried calmly until it is cancelled. No circuit breaker holds it back."""
         return await self._confirm(self._platform.heartbeats)
 
     async def confirm_now(self) -> bool:
-        """`confirm` in the time that is left: past any gate, until the scope around is cancelled."""
+        """`confirm`, retried quickly until it is cancelled. No circuit breaker holds it back."""
         return await self._confirm(self._platform.urgent)
 
     async def _confirm(self, client: Client) -> bool:
-        began = self.lease.clock()
+        asked_at = self.lease.clock()
         confirmed = await client.heartbeat(self.app, self.id)
         if confirmed:
-            self.lease.confirmed(began)
+            self.lease.renew(asked_at)
         return confirmed
 
     async def finalize(self, counts: Counts) -> Finalized | None:
@@ -103,7 +88,7 @@ class Session:
         return await self._finalize(self._platform.client, counts, ambiguous=False)
 
     async def finalize_now(self, counts: Counts, *, ambiguous: bool = False) -> Finalized | None:
-        """`finalize` in the time that is left: past any gate, until the scope around is cancelled.
+        """`finalize`, retried quickly until it is cancelled. No circuit breaker holds it back.
 
         Args:
             counts: what was changed.
@@ -112,8 +97,8 @@ class Session:
         return await self._finalize(self._platform.urgent, counts, ambiguous=ambiguous)
 
     async def _finalize(self, client: Client, counts: Counts, *, ambiguous: bool) -> Finalized | None:
-        # A refusal leaves the lock behind, and may come from something in between; so may an answer without
-        # an ID. The heartbeat tells, and then it is tried again.
+        # A refusal, or an answer without an ID, may come from something between us and the platform. Then the
+        # lock is still held. The heartbeat tells; if it is, finalize is sent again.
         refusal: DeployError | None = None
         finalized: Finalized | None = None
         for attempt in range(_FINALIZE_ATTEMPTS):
@@ -122,7 +107,7 @@ class Session:
             try:
                 finalized = await client.finalize(self.app, self.id, counts)
             except (RequestRejected, AuthenticationError) as error:
-                if finalized is not None and _says_that_there_is_no_lock(error):
+                if finalized is not None and _means_no_lock(error):
                     return finalized  # the one before had an effect, whatever the heartbeat says
                 if refusal is not None:
                     raise
@@ -150,5 +135,5 @@ class Session:
             return True  # neither 404 nor 409: this is not about the lock
 
 
-def _says_that_there_is_no_lock(error: DeployError) -> bool:
+def _means_no_lock(error: DeployError) -> bool:
     return isinstance(error, RequestRejected) and error.status in {NOT_FOUND, CONFLICT}

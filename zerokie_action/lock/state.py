@@ -53,7 +53,7 @@ class HeldLock(NamedTuple):
 
 
 class StateRecord:
-    """Implements `zerokie_action.lock.session.LockState`."""
+    """Records, for the cleanup, that a session may hold a lock."""
 
     def __init__(self, save: Callable[[Mapping[str, str]], None], file: Path | None) -> None:
         """Record in two places.
@@ -65,8 +65,8 @@ class StateRecord:
         self._save = save
         self._file = file
 
-    def asking(self, app: str, session: str) -> None:
-        """Record that the lock may be held from now on; on disk when this returns.
+    def acquiring(self, app: str, session: str) -> None:
+        """Record that the session may hold the lock from now on; on disk when this returns.
 
         Raises:
             ConfigurationError: when the state file can't be written.

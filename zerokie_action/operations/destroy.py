@@ -10,10 +10,9 @@ import anyio.lowlevel
 
 from zerokie_action.errors import ConfigurationError, DeployError, PlatformUnavailable, RequestRejected
 from zerokie_action.operations import apps
-from zerokie_action.operations.locked import locked
 from zerokie_action.operations.ownership import read_manifests, require_ownership
 from zerokie_action.platform.client import NOT_FOUND
-from zerokie_action.platform.upload import ANSWER_TIME, ANSWER_TIME_WHEN_TOLD
+from zerokie_action.platform.upload import ANSWER_GRACE, ANSWER_TIME
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -69,7 +68,7 @@ async def _destroy_static(job: Job) -> None:
     """Delete the app under its lock, which ends with it."""
     found = False
     try:
-        async with locked(job) as lock:
+        async with job.deploy_lock() as lock:
             await _require_ownership(job)
             found = await job.client.delete_app(job.app, _one_attempt(job, lock))
             if not found:
@@ -111,7 +110,7 @@ def _one_attempt(job: Job, lock: DeployLock) -> Around:
     async def around() -> AsyncIterator[None]:
         lock.check()
         left = anyio.current_effective_deadline() - anyio.current_time()
-        with job.shield.protect(left + ANSWER_TIME, when_told=ANSWER_TIME_WHEN_TOLD) as scope:
+        with job.shutdown.shielded_scope(left + ANSWER_TIME, grace=ANSWER_GRACE) as scope:
             yield
         if scope.cancelled_caught:
             job.result.final_state = f"the platform did not answer whether it deleted app {job.app!r}"

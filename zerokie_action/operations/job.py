@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -10,19 +10,23 @@ from urllib.parse import quote
 import anyio
 
 from zerokie_action.errors import DeployTimedOut
+from zerokie_action.lock.lock import LockWait, deploy_lock
+from zerokie_action.lock.session import Session
+from zerokie_action.platform.models import Counts
 from zerokie_action.platform.pages import read_public
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
     from zerokie_action.ci import CI
-    from zerokie_action.lock.session import LockState
+    from zerokie_action.lock.lock import DeployLock
+    from zerokie_action.lock.state import StateRecord
     from zerokie_action.platform.client import Client, Platform
     from zerokie_action.report.result import Result
     from zerokie_action.settings import Settings
-    from zerokie_action.shield import Shield
+    from zerokie_action.shutdown import Shutdown
 
 _READ_TIME = 20.0
 
@@ -41,8 +45,8 @@ class Job:
     platform: Platform
     ci: CI
     result: Result
-    shield: Shield
-    state: LockState
+    shutdown: Shutdown
+    state: StateRecord
     session: str
     own_files: tuple[Path, ...]
     ends_at: float
@@ -72,6 +76,24 @@ class Job:
         """What a dry run does not do, in the log and in the reports."""
         self.ci.info(f"Plan: {text}")
         self.result.notes.append(f"Dry run: {text}.")
+
+    @asynccontextmanager
+    async def deploy_lock(self, counts: Callable[[], Counts] = Counts) -> AsyncIterator[DeployLock]:
+        """Hold the deploy lock of the app while the block runs; `counts` says what the block changed."""
+        wait = LockWait(self.app, self.settings.lock_timeout, self.ci)
+        try:
+            async with deploy_lock(
+                Session(self.platform, self.app, self.session),
+                counts=counts,
+                wait=wait,
+                heartbeat=self.settings.lock_heartbeat,
+                state=self.state,
+                shutdown=self.shutdown,
+                log=self.ci,
+            ) as lock:
+                yield lock
+        finally:
+            self.result.lock_wait_seconds = wait.waited
 
     @contextmanager
     def time_limit(self) -> Iterator[None]:

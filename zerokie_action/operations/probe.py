@@ -83,7 +83,7 @@ async def check(job: Job, asked: str, files: Sequence[LocalFile]) -> None:
     with job.phase("Health check"):
         what = await _prepare(job, asked, files)
         began = anyio.current_time()
-        trouble = await _insist(job, what)
+        trouble = await _poll_until_healthy(job, what)
         taken = human_seconds(anyio.current_time() - began)
         shown = shown_url(what.url)
         if trouble is not None:
@@ -100,8 +100,8 @@ def preview(job: Job, asked: str) -> None:
     job.plan(f"would check the health of {shown_url(_url(job, asked)) if is_known else 'the new app'}")
 
 
-async def _insist(job: Job, check: _Check) -> _Trouble | None:
-    """Ask until the answer is right or the time is over; the trouble of the last attempt, if any."""
+async def _poll_until_healthy(job: Job, check: _Check) -> _Trouble | None:
+    """Ask until the answer is right or the time is over. Returns the failure of the last attempt, if any."""
     ends_at = anyio.current_time() + job.settings.health_check_timeout
     news = News(job.ci.info)
     for attempt, pause in enumerate(pauses(), 1):

@@ -15,6 +15,7 @@ from zerokie_action.lock.session import Session
 from zerokie_action.platform.client import Platform
 from zerokie_action.platform.models import Counts
 from zerokie_action.settings import DEFAULT_API_URL
+from zerokie_action.shutdown import cancel_on_signal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from zerokie_action.ci import CI
     from zerokie_action.environment import Environment
     from zerokie_action.lock.state import HeldLock, StateRecord
-    from zerokie_action.shutdown import Signals
+    from zerokie_action.signals import Signals
 
 _TIME = 120.0
 _RETRIES = 5
@@ -64,18 +65,11 @@ async def _in_time(
     release_all: Callable[[Http], Awaitable[None]], http: Http, ci: CI, signals: Signals
 ) -> None:
     ended = False
-    async with anyio.create_task_group() as tasks:
-
-        async def watch() -> None:
-            await signals.came()
-            tasks.cancel_scope.cancel()
-
-        tasks.start_soon(watch)
+    async with cancel_on_signal(signals):
         with anyio.move_on_after(_TIME):
             async with http:
                 await release_all(http)
             ended = True
-        tasks.cancel_scope.cancel()
     if not ended:
         ci.warning("Cleanup: it was interrupted; a lock that was not released expires by itself")
 

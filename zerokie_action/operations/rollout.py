@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from zerokie_action.errors import DeployError, DeployFailed, RequestRejected
-from zerokie_action.lock.waiting import Turn
+from zerokie_action.lock.lock import LockWait
 from zerokie_action.operations import apps
 from zerokie_action.platform.client import NOT_FOUND, DeployInProgress
 from zerokie_action.platform.models import App, Registry
@@ -81,16 +81,16 @@ async def request_deploy(
     Raises:
         LockHeld: when the other deploy outlasts `lock-timeout`.
     """
-    turn = Turn(job.app, job.settings.lock_timeout, job.ci)
+    wait = LockWait(job.app, job.settings.lock_timeout, job.ci)
     waited_before = job.result.lock_wait_seconds
     login = registry(job)
     while isinstance(
         accepted := await job.client.deploy(before, job.app, rollout.requested, login), DeployInProgress
     ):
         try:
-            await turn.wait(accepted.retry_after)
+            await wait.pause(accepted.retry_after)
         finally:
-            job.result.lock_wait_seconds = waited_before + turn.waited
+            job.result.lock_wait_seconds = waited_before + wait.waited
         before = rollout.before = rollout.seen = await job.client.get_app(job.app)
         check(before)
     apps.note(job, accepted)
@@ -145,7 +145,7 @@ def what_is_left(job: Job, rollout: Rollout) -> str:
 
 async def _look(job: Job) -> App | None:
     """The app now. One without an image when there is no answer in time."""
-    with job.shield.protect(_LAST_LOOK, when_told=_LAST_LOOK):
+    with job.shutdown.shielded_scope(_LAST_LOOK, grace=_LAST_LOOK):
         try:
             return await job.platform.urgent.find_app(job.app)
         except DeployError:

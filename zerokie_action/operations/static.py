@@ -18,7 +18,6 @@ from zerokie_action.operations import apps
 from zerokie_action.operations.compare import BackgroundHashes, compare
 from zerokie_action.operations.domains import preview_domains, update_domains
 from zerokie_action.operations.health import check_health, preview_health_check
-from zerokie_action.operations.locked import locked
 from zerokie_action.operations.verify import require_match
 from zerokie_action.operations.zone import Zone
 from zerokie_action.platform.models import Counts
@@ -140,7 +139,7 @@ async def _update(job: Job, source: _Source) -> None:
         return Counts(len(changes.uploaded), len(changes.deleted), changes.bytes_uploaded)
 
     try:
-        async with locked(job, counts) as lock:
+        async with job.deploy_lock(counts) as lock:
             await _change(job, source, lock, changes)
     finally:
         if lock is not None and lock.finalized is not None:  # a failed deploy is finalized as well

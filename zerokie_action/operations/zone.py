@@ -73,7 +73,7 @@ class Zone:
     def _new_writers(self, kind: str, concurrency: int) -> Writers:
         job, lock = self._job, self._lock
         return job.platform.writers(
-            job.app, kind=kind, fence=lock.check, shield=job.shield, concurrency=concurrency
+            job.app, kind=kind, fence=lock.check, shutdown=job.shutdown, concurrency=concurrency
         )
 
     async def listing(self) -> Listing:

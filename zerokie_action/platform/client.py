@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from zerokie_action.http.limiter import AdaptiveLimiter
     from zerokie_action.http.retry import Around, Reply, RetryBudget
     from zerokie_action.platform.models import Registry
-    from zerokie_action.shield import Shield
+    from zerokie_action.shutdown import Shutdown
 
 T = TypeVar("T")
 
@@ -409,7 +409,7 @@ class Platform:
         *,
         kind: str = UPLOADS,
         fence: Callable[[], None],
-        shield: Shield,
+        shutdown: Shutdown,
         concurrency: int,
     ) -> Writers:
         """What writes to the storage zone of a static app (see `Writers`)."""
@@ -426,7 +426,7 @@ class Platform:
             log=self._budget.log,
             fence=fence,
             progressed=self._budget.breaker(kind).progressed,
-            shield=shield,
+            shutdown=shutdown,
             concurrency=concurrency,
         )
 

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from zerokie_action.http.client import Content
     from zerokie_action.http.retry import Around
     from zerokie_action.platform.client import Client
-    from zerokie_action.shield import Shield
+    from zerokie_action.shutdown import Shutdown
 
 _T = TypeVar("_T")
 
 ANSWER_TIME = 10.0
-ANSWER_TIME_WHEN_TOLD = 1.5
+ANSWER_GRACE = 1.5
 """Seconds for the answers to what was sent when the work ends early; the lock's release comes after that."""
 
 
@@ -136,7 +136,7 @@ class Writers:
         log: Callable[[str], None],
         fence: Callable[[], None],
         progressed: Callable[[], None],
-        shield: Shield,
+        shutdown: Shutdown,
         concurrency: int,
     ) -> None:
         """Send nothing yet.
@@ -148,7 +148,7 @@ class Writers:
             fence: called before every attempt of every write, and before each piece of what is uploaded
                 (it may be in a thread); raises when nothing may be written any more.
             progressed: called when the bytes of an upload move (it may be in a thread).
-            shield: for the time in which answers are waited for when the work ends early.
+            shutdown: for the time in which answers are waited for when the work ends early.
             concurrency: upper bound on what runs at once; it adapts to the platform (see `AdaptiveLimiter`).
         """
         self._app = app
@@ -157,7 +157,7 @@ class Writers:
         self._log = log
         self._fence = fence
         self._progressed = progressed
-        self._shield = shield
+        self._shutdown = shutdown
         self._concurrency = concurrency
         self._limiter = AdaptiveLimiter(concurrency)
 
@@ -228,7 +228,7 @@ class Writers:
             worker.stop()
         with suppress(LockLost):  # then there is nothing that could still be right
             self._fence()
-            with self._shield.protect(ANSWER_TIME, when_told=ANSWER_TIME_WHEN_TOLD):
+            with self._shutdown.shielded_scope(ANSWER_TIME, grace=ANSWER_GRACE):
                 await all_ended.wait()
             if count := sum(worker.sent for worker in workers):
                 requests, them = ("1 request was", "it") if count == 1 else (f"{count} requests were", "them")
