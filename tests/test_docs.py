@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
-DOCUMENTS = [*PAGES, *sorted(ROOT.glob("*.md"))]
+DOCUMENTS = [*PAGES, *sorted(ROOT.glob("*.md")), ROOT / "tests" / "README.md"]
 SOURCES = [
     path
     for folder in ("examples", "templates")
@@ -214,10 +214,10 @@ def test_names_of_inputs_and_outputs_exist(path: Path) -> None:
     assert named - INPUTS - OTHER_NAMES == set()
 
 
-@pages(PAGES)
+@pages(DOCUMENTS)
 def test_paths_exist(path: Path) -> None:
     """A path in the repository, set as code, is there."""
     named = re.findall(
-        r"`((?:tests|docs|examples|templates|zerokie_action|\.ci)/[\w./-]+)`", path.read_text("utf-8")
+        r"`((?:bench|docs|examples|templates|tests|zerokie_action|\.ci)/[\w./-]*)`", path.read_text("utf-8")
     )
     assert [name for name in named if not (ROOT / name).exists()] == []
