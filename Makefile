@@ -13,11 +13,15 @@ EXPORT := $(UV) export --quiet --frozen --no-emit-project --no-annotate --no-hea
 # Tools that come from npm live outside the checkout, one folder for each lock.
 NODE_TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/zerokie-action/node-$(shell cksum < .ci/package-lock.json | cut -d ' ' -f 1)
 
+# Tests that take seconds: no whole deploys but those of a folder, no other processes, no random histories.
+QUICK := $(addprefix tests/,ci files lock platform report) tests/operations/test_static.py \
+	$(patsubst %,tests/test_%.py,docs documents environment errors examples formats package settings text)
+
 export PATH := $(CURDIR)/.venv/bin:$(NODE_TOOLS)/node_modules/.bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup demo test servers e2e lint lint-ci audit lowest format docs bench requirements clean
+.PHONY: help setup demo check test servers e2e lint lint-ci audit lowest format docs bench requirements clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +47,9 @@ setup: .venv/.synced ## Make .venv from uv.lock, as the other commands do when i
 
 demo: .venv/.synced ## Deploy a site and an image to a local platform (KEEP=1 leaves it running)
 	@$(BIN)/python examples/demo.py $(if $(KEEP),--keep)
+
+check: lint ## Lint, and run the quick tests (a minute): not http, sandbox, faults, servers, e2e, most operations
+	@$(BIN)/pytest -q -n auto --dist worksteal $(QUICK) $(ARGS)
 
 test: .venv/.synced ## Run the tests; those in containers or behind real servers only where there are such
 	@$(BIN)/pytest -n auto --dist worksteal $(ARGS)

@@ -196,7 +196,7 @@ class TestOddAnswers:
     @pytest.mark.parametrize("name", [name for name in WITH_RECORDS if name != "lock"])
     async def test_no_record(self, name: str, body: bytes, words: str) -> None:
         """A 2xx without the record of the reference may have come from anywhere: the outcome is ambiguous."""
-        if (name, body) in {("list apps", b"null"), ("list files", b"null")}:
+        if body == b"null" and isinstance(ENDPOINTS[name].value, list):
             return  # a way of writing an empty list
         status = ENDPOINTS[name].answer[0]
         error = await error_of(ENDPOINTS[name].call, client_over(Constant(status, body)))

@@ -1,9 +1,5 @@
 from __future__ import annotations
 
-import ast
-from pathlib import Path
-
-import zerokie_action.sandbox
 from zerokie_action.sandbox.api import API
 
 ENDPOINTS = {
@@ -41,7 +37,6 @@ def test_every_endpoint_of_the_reference_is_described():
     assert errors == {"#/components/schemas/Error"}
     assert document["components"]["schemas"]["Error"]["required"] == ["error"]
     assert document["security"] == [{"key": []}]
-    assert all(operation["description"] for operation in operations.values())
 
 
 async def test_the_reference_can_be_browsed(client):
@@ -49,21 +44,3 @@ async def test_the_reference_can_be_browsed(client):
     answer = await client.get("/docs")
     assert (answer.status_code, "/openapi.json" in answer.text) == (200, True)
     assert (await client.get("/openapi.json")).json() == API.openapi()
-
-
-def test_the_sandbox_knows_nothing_of_the_client():
-    """It imports nothing of this project but itself."""
-    package = Path(zerokie_action.sandbox.__file__).parent
-    imported = set()
-    for source in package.rglob("*.py"):
-        for node in ast.walk(ast.parse(source.read_text())):
-            if isinstance(node, ast.ImportFrom):
-                assert node.level == 0
-                imported.add(node.module or "")
-            elif isinstance(node, ast.Import):
-                imported.update(alias.name for alias in node.names)
-    ours = {name for name in imported if name.split(".")[0] == "zerokie_action"}
-    assert ours
-    assert all(
-        name.startswith("zerokie_action.sandbox.") or name == "zerokie_action.sandbox" for name in ours
-    )

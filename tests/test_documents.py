@@ -1,4 +1,4 @@
-"""What the documents show is what the code does."""
+"""The generated parts of the documents, and `action.yml`, are what the code says."""
 
 from __future__ import annotations
 
@@ -74,11 +74,10 @@ def test_only_the_code_has_defaults() -> None:
 
 
 def test_action_describes_every_input_and_output() -> None:
-    """All of them, in the documented order, each with a sentence."""
+    """All of them, in the documented order."""
     given, described = action()["inputs"], action()["outputs"]
     assert list(given) == [name.replace("_", "-") for name in INPUTS]
     assert list(described) == list(OUTPUTS)
-    assert all(row["description"].endswith(".") for row in [*given.values(), *described.values()])
     assert [name for name, row in given.items() if row.get("required")] == ["app"]
 
 
@@ -101,10 +100,7 @@ def test_every_output_is_described() -> None:
 
 def test_exit_codes() -> None:
     """0 and 1, then every error class with its code."""
-    rows = list(exit_codes())
-    assert [row[0] for row in rows] == [*map(str, range(11)), "128 + n"]
-    assert rows[2] == ("2", "ConfigurationError", "wrong or missing inputs, unreadable folder, unsafe file")
-    assert all(when for _, _, when in rows)
+    assert [code for code, _, _ in exit_codes()] == [*map(str, range(11)), "128 + n"]
 
 
 def test_table_cells_do_not_break_the_table() -> None:
@@ -112,24 +108,3 @@ def test_table_cells_do_not_break_the_table() -> None:
     texts = [text for row in inputs() for text in (row.name, row.default, row.description)]
     texts += [*OUTPUTS, *OUTPUTS.values(), *(text for row in exit_codes() for text in row)]
     assert [text for text in texts if re.search(r"[|\n]", text)] == []
-
-
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-
-
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_links_lead_somewhere(document: Path) -> None:
-    """Every relative link of a document is a file of the repository."""
-    targets = re.findall(r"\]\((?!https?://|#)([^)#]+)", document.read_text("utf-8"))
-    assert [target for target in targets if not (document.parent / target).exists()] == []
-
-
-def test_the_map_leads_somewhere() -> None:
-    """Every path in the README's map exists."""
-    map_ = (ROOT / "README.md").read_text("utf-8").split("## Where things are")[1]
-    rows = [line.split("|")[1] for line in map_.splitlines() if line.startswith("| `")]
-    paths = [path for row in rows for path in re.findall(r"`([^`]+)`", row)]
-    assert len(paths) > 10
-    assert [
-        path for path in paths if not ((ROOT / path).exists() or (ROOT / "zerokie_action" / path).exists())
-    ] == []

@@ -1,82 +1,18 @@
-"""Rules of the house: what is public is documented, and what is said twice is the same."""
+"""What the package, the action, the image and the changelog say about version and commands is the same."""
 
 from __future__ import annotations
 
-import ast
 import re
 import tomllib
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import pytest
 
 import zerokie_action
-from zerokie_action import cli, errors
+from zerokie_action import cli
 from zerokie_action.http.client import USER_AGENT
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 ROOT = Path(__file__).resolve().parent.parent
-MODULES = sorted((ROOT / "zerokie_action").rglob("*.py"))
 MAJOR = zerokie_action.__version__.split(".")[0]
-
-
-def test_the_rules_see_the_package() -> None:
-    """The folder that is looked through is the one that is imported."""
-    assert Path(zerokie_action.__file__) in MODULES
-    assert len(MODULES) > 50
-
-
-# --- documentation
-
-
-def public(node: ast.AST, name: str) -> Iterator[tuple[str, ast.AST]]:
-    """A module, its public classes and functions, and their public methods."""
-    yield name, node
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and child.name[0] != "_":
-            inner = public(child, f"{name}.{child.name}")
-            yield from inner if isinstance(child, ast.ClassDef) else [next(inner)]
-
-
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_everything_public_is_documented(path: Path) -> None:
-    """Every module, public class and public function says what it is for; an empty module has nothing to."""
-    module = ast.parse(path.read_text("utf-8"))
-    things = public(module, path.stem) if module.body else ()
-    assert [name for name, node in things if not ast.get_docstring(node)] == []  # type: ignore[arg-type]
-
-
-# --- errors
-
-
-def subclasses(base: type[errors.DeployError]) -> Iterator[type[errors.DeployError]]:
-    yield base
-    for error in base.__subclasses__():
-        yield from subclasses(error)
-
-
-def test_every_error_is_in_the_tree_with_its_exit_code() -> None:
-    """The drawing in the module's docstring shows all classes, with the codes that they have."""
-    drawn = re.findall(r"(\w+) +(128 \+ n|\d+)(?:   .*)?$", errors.__doc__ or "", re.MULTILINE)
-    real = {error.__name__: str(error.exit_code) for error in subclasses(errors.DeployError)}
-    assert dict(drawn) == real | {"Interrupted": "128 + n"}
-    assert len(drawn) == len(real)
-
-
-def test_the_tree_is_drawn_as_it_is() -> None:
-    """All errors are children of the one at its root."""
-    assert [error.__bases__ for error in subclasses(errors.DeployError)][1:] == [(errors.DeployError,)] * 10
-
-
-def test_interruptions_have_the_shells_exit_codes() -> None:
-    """128 plus the signal's number."""
-    assert [errors.Interrupted(signum).exit_code for signum in (1, 2, 3, 15)] == [129, 130, 131, 143]
-
-
-# --- versions
 
 
 def test_the_version_has_one_source() -> None:
