@@ -261,6 +261,14 @@ def test_a_platform_that_is_away_when_the_time_is_over(world: World, limit: str)
     assert "Looking up app 'web' failed last: the platform answered 503" in outcome.outputs["error"]
 
 
+def test_an_answer_that_makes_no_sense_when_the_time_is_over(world: World) -> None:
+    """Nothing is down then, but what came is the reason all the same."""
+    world.platform.faults.add(Fault(Kind.STATUS, "GET", LOOK, times=None, status=404, body=b"<html>"))
+    outcome = deploy(world, timeout="2s")
+    assert outcome.exit_code == 9
+    assert "Looking up app 'web' failed last: " in outcome.outputs["error"]
+
+
 def test_another_deploy_is_waited_for(world: World) -> None:
     """409 waits under `lock-timeout`; the previous image is then the one that the other deploy left."""
     world.platform.hold_deploy("web")

@@ -55,7 +55,7 @@ class CircuitBreaker:
 
     Attributes:
         log: gets outages and scattered failures.
-        last_failure: why the last request failed that did.
+        last_failure: why the last request failed; empty if it succeeded.
     """
 
     def __init__(self, log: OutageLog) -> None:
@@ -131,6 +131,7 @@ class CircuitBreaker:
 
     def succeeded(self, probe: Probe | None) -> None:
         """The platform has answered."""
+        self.last_failure = ""
         self._failures = 0
         self._failing_since = None
         self._requested_wait = 0.0

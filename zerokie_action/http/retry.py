@@ -116,9 +116,9 @@ class RetryBudget:
 
     @property
     def outage(self) -> str:
-        """What keeps requests waiting now, and why: `Uploads failed last: ...`; empty if nothing does."""
-        waiting = (item for item in self._breakers.items() if item[1].is_open)
-        return "; ".join(f"{kind} failed last: {breaker.last_failure}" for kind, breaker in waiting)
+        """What does not work now, and why: `Uploads failed last: ...`; empty if all does."""
+        failing = (item for item in self._breakers.items() if item[1].last_failure)
+        return "; ".join(f"{kind} failed last: {breaker.last_failure}" for kind, breaker in failing)
 
     def log_counts(self) -> None:
         """Log failures that were counted since the last line."""
@@ -306,6 +306,7 @@ class RetryingClient(_Attempts):
 
     def _report(self, failed: Failure, breaker: CircuitBreaker, probe: Probe | None) -> bool:
         """Report to the breaker, and return whether the request has to retry on its own account."""
+        breaker.last_failure = failed.reason
         alone = failed.meaning is Meaning.UNEXPECTED
         if failed.meaning is Meaning.WAIT:
             breaker.asked_to_wait(probe, failed.retry_after, failed.reason)
