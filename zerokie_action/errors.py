@@ -1,20 +1,9 @@
-"""What can go wrong, as one tree. Every class carries its exit code.
-
-    DeployError                      1
-    ├── ConfigurationError           2   wrong or missing inputs, unreadable folder, unsafe file
-    ├── AuthenticationError          3   the platform answered 401
-    ├── RequestRejected              4   400, 404, any other 4xx
-    ├── PlatformUnavailable          5   no connection, 5xx or 429 for too long; an answer that makes no sense
-    ├── LockHeld                     6   somebody else's lock outlasted `lock-timeout`
-    ├── LockLost                     7   our lock was lost in the middle of the deploy
-    ├── DeployFailed                 8   the app failed; the directory or the image was changed meanwhile
-    ├── DeployTimedOut               9   `wait-timeout` or `timeout` passed
-    ├── HealthCheckFailed           10   the deployed app does not answer as it should
-    └── Interrupted            128 + n   a signal: SIGHUP 129, SIGINT 130, SIGQUIT 131, SIGTERM 143
+"""What can go wrong: the classes of `DeployError`, each with its exit code.
 
 An error is three short parts: what happened and why (`str(error)`, in the platform's own words
 where it has some), and what to do about it (`hint`). This module imports nothing of the package.
 """
+
 # ruff: noqa: N818  the names say what happened, as users read them
 
 import errno
@@ -26,11 +15,13 @@ class DeployError(Exception):
 
     Attributes:
         exit_code: what the process exits with.
+        meaning: when it is raised, as the documented table of exit codes says it.
         hint: one or two sentences that name the fix; may be empty.
         ambiguous: whether a request whose answer was lost may have taken effect all the same.
     """
 
     exit_code = 1
+    meaning = ""
     ambiguous = False
 
     def __init__(self, message: str, *, hint: str = "") -> None:
@@ -42,6 +33,7 @@ class ConfigurationError(DeployError):
     """Inputs or the folder are wrong. `problems` lists everything that is, one sentence each."""
 
     exit_code = 2
+    meaning = "wrong or missing inputs, unreadable folder, unsafe file"
 
     def __init__(self, *problems: str, hint: str = "") -> None:
         super().__init__("; ".join(problems), hint=hint)
@@ -52,12 +44,14 @@ class AuthenticationError(DeployError):
     """The platform does not accept the API key (401)."""
 
     exit_code = 3
+    meaning = "the platform answered 401"
 
 
 class RequestRejected(DeployError):
     """The platform understood the request and refuses it (4xx). `status` is the HTTP status."""
 
     exit_code = 4
+    meaning = "400, 404, any other 4xx"
 
     def __init__(self, message: str, *, status: int, hint: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -72,6 +66,7 @@ class PlatformUnavailable(DeployError):
     """
 
     exit_code = 5
+    meaning = "no connection, 5xx or 429 for too long; an answer that makes no sense"
 
     def __init__(
         self, message: str, *, hint: str = "", ambiguous: bool = False, retry_after: float = 0.0
@@ -85,34 +80,41 @@ class LockHeld(DeployError):
     """Somebody else holds the deploy lock, and did so for longer than `lock-timeout`."""
 
     exit_code = 6
+    meaning = "somebody else's lock outlasted `lock-timeout`"
 
 
 class LockLost(DeployError):
     """The deploy lock was ours and is not any more; nothing was written after that was known."""
 
     exit_code = 7
+    meaning = "our lock was lost in the middle of the deploy"
 
 
 class DeployFailed(DeployError):
     """The app failed, says the platform; or directory or image were changed by somebody else meanwhile."""
 
     exit_code = 8
+    meaning = "the app failed; the directory or the image was changed meanwhile"
 
 
 class DeployTimedOut(DeployError):
     """`wait-timeout` or `timeout` passed before the deploy was done."""
 
     exit_code = 9
+    meaning = "`wait-timeout` or `timeout` passed"
 
 
 class HealthCheckFailed(DeployError):
     """The deployed app does not answer as it should."""
 
     exit_code = 10
+    meaning = "the deployed app does not answer as it should"
 
 
 class Interrupted(DeployError):
     """A signal ended the run. The exit code is the shell's: 128 plus the signal's number."""
+
+    meaning = "a signal: SIGHUP 129, SIGINT 130, SIGQUIT 131, SIGTERM 143"
 
     def __init__(self, signum: int) -> None:
         super().__init__(f"Cancelled by {signal.Signals(signum).name}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 import textwrap
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,10 +10,9 @@ from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
 import zerokie_action
-from zerokie_action import errors
 from zerokie_action.ci import detect
 from zerokie_action.environment import Environment, input_name, spellings
-from zerokie_action.errors import ConfigurationError
+from zerokie_action.errors import ConfigurationError, DeployError, Interrupted
 from zerokie_action.formats import written_duration
 from zerokie_action.report.result import Result
 from zerokie_action.reports import Reports
@@ -56,11 +54,12 @@ def _default(value: object) -> str:
 
 
 def exit_codes() -> Iterator[tuple[str, str, str]]:
-    """Code, error class (empty for none) and meaning, from the tree in `zerokie_action.errors`."""
+    """Code, error class (empty for none) and meaning."""
     yield "0", "", "done"
     yield "1", "", "unexpected: a defect; `log-level: debug` shows the traceback"
-    for name, code, meaning in re.findall(r"── (\w+)\s+(128 \+ n|\d+)\s+(.+)", errors.__doc__ or ""):
-        yield code, name, meaning
+    for error in DeployError.__subclasses__():
+        code = "128 + n" if error is Interrupted else str(error.exit_code)
+        yield code, error.__name__, error.meaning
 
 
 def deploy_help() -> str:
