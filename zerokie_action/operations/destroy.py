@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from zerokie_action.http.retry import Around
     from zerokie_action.lock.lock import DeployLock
     from zerokie_action.operations.job import Job
-
+    from zerokie_action.platform.client import Client
 
 _LAST_LOOK = 10.0
 """Seconds to find out, after an error, whether the app is gone all the same."""
@@ -75,13 +75,18 @@ async def _destroy_static(job: Job) -> None:
                 await _require_gone(job)
             lock.end()
     except Exception:
-        if not await _is_gone(job):
+        if not await _is_gone_all_the_same(job):
             raise
     _tell(job, found=found)
 
 
+async def _is_gone(client: Client, name: str) -> bool:
+    """Whether the platform lists its apps, and not this one: many servers say 404."""
+    return all(app.name != name for app in await client.list_apps())
+
+
 async def _require_gone(job: Job) -> None:
-    if await job.client.find_app(job.app) is not None:
+    if not await _is_gone(job.client, job.app):
         raise RequestRejected(
             f"Deleting app {job.app!r} was answered with 404, but the app is still there",
             status=NOT_FOUND,
@@ -89,11 +94,11 @@ async def _require_gone(job: Job) -> None:
         )
 
 
-async def _is_gone(job: Job) -> bool:
-    """Whether the platform says now that there is no such app, whatever went wrong before."""
+async def _is_gone_all_the_same(job: Job) -> bool:
+    """Whether the platform says so now, whatever went wrong before."""
     with anyio.move_on_after(_LAST_LOOK):
         try:
-            return await job.platform.urgent.find_app(job.app) is None
+            return await _is_gone(job.platform.urgent, job.app)
         except DeployError:
             pass
     return False
