@@ -17,7 +17,7 @@ from zerokie_action.errors import ConfigurationError, DeployFailed, too_many_ope
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
-CHUNK_SIZE = 1024 * 1024
+CHUNK_SIZE = 256 * 1024
 
 _PATIENCE = 50
 _PAUSE = 0.2
