@@ -172,6 +172,8 @@ def keep_patterns(keep: Sequence[str]) -> Patterns:
 def idle_patterns(keep: Sequence[str], listing: Sequence[RemoteFile]) -> list[str]:
     """Return the patterns of the `keep` input that match no remote file of the users', one by one."""
     patterns, _ = parse_patterns(keep, "`keep`")
+    if not patterns:
+        return []
     paths = [file.path for file in listing if not file.path.startswith(MANIFEST_FOLDER)]
     return [
         pattern

@@ -79,12 +79,15 @@ async def read_public(url: str, http: Http, *, max_body: int, seconds: float) ->
 
     What may be better the next time is tried again; `seconds` are for all attempts.
     """
+    try:
+        where = str(_parse(url).copy_with(userinfo=b""))
+    except PageError:
+        return None
     ends_at = anyio.current_time() + seconds
     for attempt in range(1, _ATTEMPTS + 1):
+        left = ends_at - anyio.current_time()
         try:
-            where = _parse(url).copy_with(userinfo=b"")
-            left = ends_at - anyio.current_time()
-            response = await read_page(str(where), http, max_body=max_body, seconds=left)
+            response = await read_page(where, http, max_body=max_body, seconds=left)
         except ConfigurationError:
             return None
         except PageError:
@@ -95,7 +98,7 @@ async def read_public(url: str, http: Http, *, max_body: int, seconds: float) ->
             if not may_change(response.status_code):
                 return None
         pause = backoff(attempt)
-        if anyio.current_time() + pause >= ends_at:
+        if attempt == _ATTEMPTS or anyio.current_time() + pause >= ends_at:
             break
         await anyio.sleep(pause)
     return None
