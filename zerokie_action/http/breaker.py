@@ -55,7 +55,7 @@ class CircuitBreaker:
 
     Attributes:
         log: gets outages and scattered failures.
-        last_failure: why the last request failed; empty if it succeeded.
+        last_failure: why the last request failed, as its client notes it; empty if it succeeded.
     """
 
     def __init__(self, log: OutageLog) -> None:
@@ -157,7 +157,6 @@ class CircuitBreaker:
             Whether the failure is a scattered one, which the request has to retry on its own account.
         """
         now = anyio.current_time()
-        self.last_failure = reason
         if self._failing_since is None:
             self._failing_since = now
         self._failures += 1
@@ -175,7 +174,6 @@ class CircuitBreaker:
     def asked_to_wait(self, probe: Probe | None, seconds: float | None, reason: str) -> None:
         """The platform wants fewer requests: none is sent for `seconds`, if it says how many."""
         now = anyio.current_time()
-        self.last_failure = reason
         if self._failing_since is None:
             self._failing_since = now
         self.log.failed_in_outage()
