@@ -37,6 +37,10 @@ help: ## Show this list
 	@$(SYNC) --group build --group ci
 	@touch $@
 
+.venv/.synced-browser: .venv/.synced
+	@$(SYNC) --group browser
+	@touch $@
+
 $(NODE_TOOLS)/.installed: .ci/package-lock.json
 	@mkdir -p $(NODE_TOOLS)
 	@cp .ci/package.json .ci/package-lock.json $(NODE_TOOLS)
@@ -60,7 +64,7 @@ servers: .venv/.synced ## Run the tests behind real servers (nginx, haproxy, squ
 e2e: .venv/.synced-ci $(NODE_TOOLS)/.installed ## Run the tests in real containers, with act and gitlab-ci-local
 	@ZEROKIE_E2E=required $(BIN)/pytest tests/e2e $(ARGS)
 
-lint: .venv/.synced ## Check style, types and the direction of imports
+lint: .venv/.synced-browser ## Check style, types and the direction of imports
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
