@@ -120,6 +120,7 @@ BAD = [
     Bad("ignore pattern", "`ignore` (ZEROKIE_IGNORE) line 1", {"ignore": ["[z-"]}),
     Bad("keep pattern", "`keep` (ZEROKIE_KEEP) line 1", {"keep": ["[z-"]}),
     Bad("a set that git reads in another way", "`keep` (ZEROKIE_KEEP) line 2: the pattern 'a[!b]' has a negated set", {"keep": ["x", "a[!b]"]}),
+    Bad("keep of exceptions only", "`keep` (ZEROKIE_KEEP) keeps nothing: a pattern with `!` only makes an exception", {"keep": ["!/uploads/", "!*.txt"]}),
     Bad("comma in a pattern", "`keep` (ZEROKIE_KEEP): 'a/,b/' has a comma; write one pattern a line", {"keep": "a/,b/"}),
     Bad("apex domain", "'example.com' is an apex domain, which the platform does not support", {"domains": ["example.com"]}),
     Bad("limit in words", "`max-deletes` (ZEROKIE_MAX_DELETES): 'few' is not a whole number of at least 0", {"max_deletes": "few"}),

@@ -912,12 +912,15 @@ def test_names_that_other_tools_have(variable: str, instead: str) -> None:
         ("zerokie_dry_run", "dry-run"),
         ("INPUT_DRY-RUNS", "dry-run"),
         ("INPUT_DRI_RUN", "dry-run"),
+        ("ZEROKIE_DYR_RUN", "dry-run"),
         ("PLUGIN_KEPP", "keep"),
         ("ZEROKIE_KEP", "keep"),
         ("ZEROKIE_IGNORED", "ignore"),
         ("INPUT_DELETESTALE", "delete-stale"),
         ("ZEROKIE_MAX_DELETE", "max-deletes"),
         ("ZEROKIE_MAXDELETES", "max-deletes"),
+        ("ZEROKIE_MAX_DELETSE", "max-deletes"),
+        ("INPUT_DELETE-STAEL", "delete-stale"),
     ],
 )
 def test_names_that_must_be_clear(variable: str, name: str) -> None:
@@ -939,13 +942,15 @@ def test_names_that_must_be_clear(variable: str, name: str) -> None:
         "ZEROKIE_RUN",
         "ZEROKIE_OUTPUT_FILE",
         "ZEROKIE_KEEPING",
+        "ZEROKIE_DYR_RUNS",
+        "ZEROKIE_PEEK",
         "ZEROKIE_DELETE",
         "INPUT_DEEPER",
         "DRYRUN",
     ],
 )
 def test_names_that_are_clear(variable: str) -> None:
-    """More than one letter is another word."""
+    """More than one edit is another word."""
     load(MINIMAL | {variable: "1"})
 
 

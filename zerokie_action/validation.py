@@ -116,8 +116,13 @@ def wrong_patterns(raw_inputs: Mapping[str, str], environment: Environment) -> I
 
         for field in given:
             lines = [line.lstrip() for line in split_lines(raw_inputs[field])]
-            _, problems = ignore.parse_patterns(lines, environment.label(field))
+            patterns, problems = ignore.parse_patterns(lines, environment.label(field))
             yield from problems
+            if field == "keep" and patterns and all(pattern.startswith("!") for pattern in patterns):
+                yield (
+                    f"{environment.label(field)} keeps nothing: a pattern with `!` only makes an exception "
+                    "from the patterns before it; remove the `!`, or write what to keep before it"
+                )
 
 
 def path_problems(
@@ -221,9 +226,8 @@ def _letters(name: str) -> str:
 
 
 def _is_nearly(one: str, other: str) -> bool:
-    """Whether two words are the same, but for one letter at most: another one, or one more."""
+    """Whether one word becomes the other by one edit at most: a letter more, another one, or two swapped."""
     short, long = sorted((one, other), key=len)
-    same = next(
-        (i for i, letters in enumerate(zip(short, long, strict=False)) if len({*letters}) > 1), len(short)
-    )
-    return long[same + 1 :] in {short[same:], short[same + 1 :]}
+    same = len(os.path.commonprefix([short, long]))  # noqa: RUF071 - letter by letter
+    swapped = short[same : same + 2][::-1] + short[same + 2 :]
+    return long[same:] == swapped or long[same + 1 :] in {short[same:], short[same + 1 :]}
