@@ -19,8 +19,6 @@ from zerokie_action.http.client import MEGABYTE, Bytes
 from zerokie_action.http.failure import PROXY_LOGIN, PROXY_LOGIN_HINT
 from zerokie_action.http.retry import DeadlineClient, RetryingClient
 from zerokie_action.platform.models import (
-    APPS,
-    STORED_FILES,
     App,
     Counts,
     Domain,
@@ -29,9 +27,10 @@ from zerokie_action.platform.models import (
     StoredFile,
     is_session,
     parse_any,
+    parse_apps,
+    parse_files,
     parse_finalized,
     parse_heartbeat,
-    parse_list,
     parse_no_content,
     parse_record,
 )
@@ -144,7 +143,7 @@ class Client:
     async def list_apps(self) -> list[App]:
         """All apps of the key ("GET /v1/apps")."""
         request = self._requests("Listing the apps", "GET", "/v1/apps", max_body=16 * MEGABYTE)
-        return await self._value(await self._http.send(request, parse_list(APPS)), app=None)
+        return await self._value(await self._http.send(request, parse_apps), app=None)
 
     async def find_app(self, name: str) -> App | None:
         """One app ("GET /v1/apps/:name"); None when there is none of that name."""
@@ -215,7 +214,7 @@ class Client:
             max_body=LARGEST_LISTING,
             timeout=LISTING_TIMEOUT,
         )
-        files = await self._value(await self._http.send(request, parse_list(STORED_FILES)), app=name)
+        files = await self._value(await self._http.send(request, parse_files), app=name)
         if all(file.path.startswith("/") for file in files):  # then that is how all of them are written
             files = [replace(file, path=file.path[1:]) for file in files]
         return files

@@ -8,9 +8,11 @@ reference does not describe: it may come from something in between.
 
 from __future__ import annotations
 
+import json
+import sys
 from codecs import BOM_UTF8
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field, TypeAdapter, ValidationError
 from pydantic_core import core_schema
@@ -43,6 +45,9 @@ class _Default:
     ) -> core_schema.CoreSchema:
         return core_schema.with_default_schema(handler(source), default=self.default, on_error="default")
 
+
+# Validators are built by the first answer that needs them: while a run starts, nobody does.
+_DEFERRED = ConfigDict(defer_build=True)
 
 Text = Annotated[str, _Default("")]
 """A text that may be missing: then it is empty."""
@@ -112,6 +117,8 @@ class Domain(Record):
 class StoredFile:
     """One file of the listing ("GET /v1/apps/:name/files"). `length` in bytes; -1 when not given."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = _DEFERRED
+
     path: str
     length: Annotated[int, _Default(-1)] = -1
     last_modified: Annotated[Text, Field(alias="lastModified")] = ""
@@ -137,11 +144,9 @@ class Registry(NamedTuple):
         return f"Registry({self.server_address!r})"
 
 
-# Validators are built by the first answer that needs them: while a run starts, nobody does.
-_DEFERRED = ConfigDict(defer_build=True)
+_STORED_FILE = TypeAdapter(StoredFile)
 # One error is enough: a list of millions of something else would take gigabytes to complain about.
-STORED_FILES = TypeAdapter(Annotated[list[StoredFile], FailFast()], config=_DEFERRED)
-APPS = TypeAdapter(Annotated[list[App], FailFast()], config=_DEFERRED)
+_APPS = TypeAdapter(Annotated[list[App], FailFast()], config=_DEFERRED)
 
 
 T = TypeVar("T")
@@ -196,16 +201,40 @@ def parse_finalized(response: Response) -> Finalized:
     return Finalized() if response.status_code == _NO_CONTENT else parse_record(Finalized)(response)
 
 
-def parse_list(adapter: TypeAdapter[list[T]]) -> Callable[[Response], list[T]]:
-    """A parser for a list of records."""
+def parse_apps(response: Response) -> list[App]:
+    """The account's apps."""
+    return [] if _is_empty(response) else _validated(_APPS.validate_json, response)
 
-    def parse(response: Response) -> list[T]:
-        # Some platforms write an empty list in these ways.
-        if response.status_code == _NO_CONTENT or response.content[:_SHORT].strip() == b"null":
-            return []
-        return _validated(adapter.validate_json, response)
 
-    return parse
+def parse_files(response: Response) -> list[StoredFile]:
+    """The files of a storage zone, of which there may be a hundred thousand.
+
+    Each becomes a record as soon as it is read: a tree of the whole response would take
+    three times as much memory.
+    """
+    if _is_empty(response):
+        return []
+    try:
+        files = json.loads(response.content, object_hook=_stored_file)
+    except (ValueError, RecursionError):
+        files = None
+    if not isinstance(files, list) or not all(isinstance(file, StoredFile) for file in files):
+        raise Malformed(_NOT_AS_DESCRIBED)
+    return files
+
+
+def _stored_file(item: dict[str, Any]) -> StoredFile | None:
+    """One file, or None for any other object."""
+    if not isinstance(item.get("path"), str):
+        return None
+    if isinstance(modified := item.get("lastModified"), str):
+        item["lastModified"] = sys.intern(modified)  # many have the same
+    return _STORED_FILE.validate_python(item)
+
+
+def _is_empty(response: Response) -> bool:
+    # Some platforms write an empty list in these ways.
+    return response.status_code == _NO_CONTENT or response.content[:_SHORT].strip() == b"null"
 
 
 def _validated(validate: Callable[[bytes], T], response: Response) -> T:
