@@ -11,7 +11,7 @@ import pytest
 from tests.support.timewarp import wall_clock
 from tests.support.world import SITE
 from zerokie_action.sandbox.faults import Fault, Kind
-from zerokie_action.sandbox.times import timestamp
+from zerokie_action.sandbox.platform import timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

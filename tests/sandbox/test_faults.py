@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.sandbox.wire import Wire, until
-from zerokie_action.sandbox.fault_text import parse_fault
-from zerokie_action.sandbox.faults import Fault, Faults, Kind
+from zerokie_action.sandbox.faults import Fault, Faults, Kind, parse_fault
 from zerokie_action.sandbox.records import Record
 from zerokie_action.sandbox.server import serve
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from zerokie_action.sandbox import admin, routes
-from zerokie_action.sandbox.openapi import describe
 from zerokie_action.sandbox.problems import ApiError
 
 if TYPE_CHECKING:
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
     from fastapi import Request
 
+_DESCRIPTION = """
+The Zerokie platform's REST API, served by a local sandbox.
+
+All requests require an Authorization header with your API key. All errors have the same format.
+"""
 
 _UNNAMED = {"body", "container", "static"}
 """Parts of an error's place that are no field of the body: where it is, and which form of it was meant."""
@@ -68,6 +73,20 @@ async def _unexpected(_: Request, __: Exception) -> JSONResponse:
     return error(500, "internal server error")
 
 
+def _describe(api: FastAPI) -> dict[str, Any]:
+    """Build the document: FastAPI's, with the bearer key, and 400 instead of FastAPI's 422."""
+    document = get_openapi(title=api.title, version=api.version, description=_DESCRIPTION, routes=api.routes)
+    components = document["components"]
+    components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    document["security"] = [{"key": []}]
+    for name in ("HTTPValidationError", "ValidationError"):
+        components["schemas"].pop(name, None)
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            operation["responses"].pop("422", None)
+    return document
+
+
 def _create() -> FastAPI:
     api = FastAPI(
         title="Zerokie",
@@ -85,7 +104,7 @@ def _create() -> FastAPI:
     )
     for router in (routes.apps, routes.static, admin.router):
         api.include_router(router)
-    api.openapi = partial(describe, api)  # type: ignore[method-assign]
+    api.openapi = partial(_describe, api)  # type: ignore[method-assign]
     return api
 
 

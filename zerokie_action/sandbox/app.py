@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from starlette.requests import ClientDisconnect, Request
 
 from zerokie_action.sandbox.api import API, error
+from zerokie_action.sandbox.cdn import PREFIX, serve_site
 from zerokie_action.sandbox.exchange import Exchange
 from zerokie_action.sandbox.injection import inject
 from zerokie_action.sandbox.paths import normalise
 from zerokie_action.sandbox.problems import ApiError
 from zerokie_action.sandbox.records import Record
-from zerokie_action.sandbox.site import PREFIX, serve_site
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send

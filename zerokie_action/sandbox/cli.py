@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zerokie_action.sandbox.apps import Rollout
-from zerokie_action.sandbox.fault_text import GRAMMAR, HELP, parse_fault
+from zerokie_action.sandbox.faults import GRAMMAR, HELP, parse_fault
 from zerokie_action.sandbox.platform import Platform
 from zerokie_action.sandbox.server import serve
 

@@ -13,7 +13,7 @@ from zerokie_action.sandbox.faults import Fault, Kind
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from zerokie_action.sandbox.connection import Connection
+    from zerokie_action.sandbox.server import Connection
 
 _PAGE = b"<!doctype html><title>Welcome</title><p>This is not the answer that you are looking for.</p>\n"
 _MISSING_BYTES = 100

@@ -11,7 +11,6 @@ from zerokie_action.sandbox.domains import Domains
 from zerokie_action.sandbox.faults import Faults
 from zerokie_action.sandbox.locks import Locks
 from zerokie_action.sandbox.store import Store
-from zerokie_action.sandbox.times import timestamp
 from zerokie_action.sandbox.zone import Zone
 
 if TYPE_CHECKING:
@@ -22,6 +21,11 @@ if TYPE_CHECKING:
     from zerokie_action.sandbox.store import Deployment
 
     Hook = Callable[[Record], Awaitable[None] | None]
+
+
+def timestamp(seconds: float) -> str:
+    """`2026-03-07T17:00:00Z` for seconds since the epoch, as the reference writes them."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 class Platform:

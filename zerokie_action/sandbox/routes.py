@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 from zerokie_action.sandbox import models
 from zerokie_action.sandbox.exchange import Exchange
 from zerokie_action.sandbox.paths import decode_path, decode_segment
-from zerokie_action.sandbox.times import timestamp
+from zerokie_action.sandbox.platform import timestamp
 
 if TYPE_CHECKING:
     from zerokie_action.sandbox.platform import Platform
