@@ -143,7 +143,7 @@ BAD = [
     # --- the folder
     Bad("no folder", "`directory` (ZEROKIE_DIRECTORY): 'dist' does not exist; is it built before this step", {"directory": "dist"}),
     Bad("the host's folder", "the action's container has the workspace at '/github/workspace': give the path relative to it", {"directory": "/home/runner/work/repo/repo/dist"}),
-    Bad("a file", "is not a folder; name the folder that holds the files", prepare=a_file_instead_of_the_folder),
+    Bad("a file", "is not a directory; name the one that holds the files", prepare=a_file_instead_of_the_folder),
     Bad("empty folder", "has nothing to deploy: there is no file in it", prepare=lambda world: world.write({})),
     Bad("all ignored", "has nothing to deploy: all that is in it is ignored", {"ignore": ["*"]}),
     Bad("unreadable file", "'secret.txt' cannot be read (Permission denied); make it readable or add it to `ignore`", prepare=a_closed_file),

@@ -514,7 +514,7 @@ def test_a_folder_that_is_not_there_is_told_with_the_rest(tmp_path: Path) -> Non
     for folder, problem in {
         "out": "does not exist; is it built before this step, and is the path right?",
         "/github/workspace/out": "does not exist; is it built before this step, and is the path right?",
-        "file": "is not a folder; name the folder that holds the files",
+        "file": "is not a directory; name the one that holds the files",
     }.items():
         env = MINIMAL | GITHUB | {"ZEROKIE_DIRECTORY": folder, "ZEROKIE_RETRIES": "x"}
         assert problems(env) == (

@@ -30,7 +30,7 @@ from zerokie_action import formats, validation
 from zerokie_action.ci.base import Level
 from zerokie_action.environment import input_name, spellings
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.files.root import IGNORE_FILE
+from zerokie_action.files.ignore import IGNORE_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -13,7 +13,8 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from zerokie_action.environment import PREFIXES, input_name, spellings
-from zerokie_action.files.root import find_ignore_file, problem_with_folder
+from zerokie_action.files.ignore import find_ignore_file, parse_patterns
+from zerokie_action.files.scan import problem_with_directory
 from zerokie_action.formats import host_name, parse_lines, split_lines
 from zerokie_action.report.files import is_stream
 from zerokie_action.report.outputs import OUTPUTS
@@ -112,11 +113,9 @@ def wrong_patterns(raw_inputs: Mapping[str, str], environment: Environment) -> I
     """Yield a sentence for each pattern that is refused; only a folder's deploy has a use for them."""
     given = [field for field in _PATTERNS if field in raw_inputs]
     if given and "directory" in raw_inputs and raw_inputs.get("operation", "deploy") == "deploy":
-        from zerokie_action.files import ignore  # noqa: PLC0415 - few runs have patterns
-
         for field in given:
             lines = [line.lstrip() for line in split_lines(raw_inputs[field])]
-            patterns, problems = ignore.parse_patterns(lines, environment.label(field))
+            patterns, problems = parse_patterns(lines, environment.label(field))
             yield from problems
             if field == "keep" and patterns and all(pattern.startswith("!") for pattern in patterns):
                 yield (
@@ -142,7 +141,7 @@ def path_problems(
 
 
 def _folder_problems(folder: str, ignore_file: str | None, environment: Environment) -> Iterator[str]:
-    if problem := problem_with_folder(folder):
+    if problem := problem_with_directory(folder):
         hint = "" if os.path.lexists(folder) else container_hint(folder, environment.env)
         yield f"{environment.label('directory')}: {folder!r} {f'does not exist{hint}' if hint else problem}"
     elif ignore_file is not None:

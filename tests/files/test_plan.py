@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.content_type import is_page
-from zerokie_action.files.local import LocalFile
+from zerokie_action.files.local import LocalFile, is_addressable
 from zerokie_action.files.manifest import Manifest, new_manifest_path, proof
-from zerokie_action.files.paths import is_addressable
 from zerokie_action.files.plan import Plan, keep_patterns, make_plan
 from zerokie_action.files.scan import Scan
 from zerokie_action.platform.models import StoredFile

@@ -372,8 +372,8 @@ class TestRefusals:
         ("name", "problem"),
         [
             ("missing", "does not exist; is it built before this step, and is the path right?"),
-            ("file", "is not a folder; name the folder that holds the files"),
-            ("loop", "is not a folder; name the folder that holds the files"),
+            ("file", "is not a directory; name the one that holds the files"),
+            ("loop", "is not a directory; name the one that holds the files"),
             ("empty", f"has nothing to deploy: there is no file in it; {RIGHT_FOLDER}"),
             ("ignored", f"has nothing to deploy: all that is in it is ignored (2 entries); {RIGHT_FOLDER}"),
         ],

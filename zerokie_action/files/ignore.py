@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from pathspec import GitIgnoreSpec
 from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
-from zerokie_action.files.root import find_ignore_file, ignore_file_places
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+IGNORE_FILE = Path(".zerokieignore")
+"""The ignore file, unless the input `ignore-file` names another one."""
 
 _UNWANTED = (
     ".git",  # a file in a worktree
@@ -149,6 +150,26 @@ def ignore_rules(
         own += more_patterns
         problems += more_problems
     return IgnoreRules(location, Patterns((*DEFAULT_IGNORE, *own)), Patterns((*_UNWANTED, *own))), problems
+
+
+def ignore_file_places(
+    directory: str | os.PathLike[str], ignore_file: str | os.PathLike[str]
+) -> tuple[Path, Path]:
+    """Where the ignore file is looked for: in the directory, then in the working directory."""
+    return Path(directory, ignore_file), Path(ignore_file)
+
+
+def find_ignore_file(
+    directory: str | os.PathLike[str], ignore_file: str | os.PathLike[str]
+) -> tuple[Path | None, str]:
+    """Return the ignore file to read, if there is one; and what is wrong, if one has to be there."""
+    for place in ignore_file_places(directory, ignore_file):
+        if os.path.lexists(place):
+            return place, ""
+    if Path(ignore_file) == IGNORE_FILE:
+        return None, ""
+    where = "neither in `directory` nor in the working directory"
+    return None, f"{str(ignore_file)!r} is {where}; correct the path, or leave it out"
 
 
 def literal_pattern(path: str) -> str:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 CHUNK_SIZE = 256 * 1024
 
+_RESOLVED_SEGMENTS = frozenset(("", ".", ".."))
+
 _PATIENCE = 50
 _PAUSE = 0.2
 """How often a file is opened that can't be because too many are, and seconds between."""
@@ -60,6 +62,24 @@ class LocalFile(NamedTuple):
         """The path to open; it may lead through links inside the folder."""
         # Not as text: the locale's encoding need not be that of the file's name, which is UTF-8.
         return b"%b/%b" % (os.fsencode(self.folder), self.path.encode())
+
+
+def is_addressable(path: str) -> bool:
+    """Whether `…/files/{path}`, percent-encoded segment by segment, names exactly this file.
+
+    An empty, `.` or `..` segment does not survive: URL libraries, proxies and servers resolve it to
+    another path, encoded or not. Half of a surrogate pair, which a JSON text can carry and a name that
+    is not UTF-8 turns into, has no encoding at all.
+    """
+    return _RESOLVED_SEGMENTS.isdisjoint(path.split("/")) and _is_encodable(path)
+
+
+def _is_encodable(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def stamp(status: os.stat_result) -> int:

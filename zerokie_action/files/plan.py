@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.content_type import is_page
 from zerokie_action.files.ignore import Patterns, parse_patterns
+from zerokie_action.files.local import is_addressable
 from zerokie_action.files.manifest import MANIFEST_FOLDER, proved_sha256, still_proves
-from zerokie_action.files.paths import is_addressable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -4,6 +4,8 @@ The scan reads names and metadata, the ignore file, and the start of small files
 What cannot be deployed as it is (a link that leaves the folder, a FIFO, an unreadable file, …) is refused
 before anything changes on the platform, all of it in one error. What is ignored is not looked at.
 """
+# os.path says no where pathlib raises: a name that is too long, a directory that can't be entered.
+# ruff: noqa: PTH112
 
 from __future__ import annotations
 
@@ -15,11 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.files.ignore import ignore_rules, literal_pattern
-from zerokie_action.files.local import LocalFile, is_private_key, stamp
+from zerokie_action.files.ignore import IGNORE_FILE, ignore_rules, literal_pattern
+from zerokie_action.files.local import LocalFile, is_addressable, is_private_key, stamp
 from zerokie_action.files.manifest import MANIFEST_FOLDER
-from zerokie_action.files.paths import is_addressable
-from zerokie_action.files.root import IGNORE_FILE, problem_with_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -52,6 +52,17 @@ class Scan(NamedTuple):
     def total_bytes(self) -> int:
         """Sum of the sizes of the files, in bytes."""
         return sum(file.size for file in self.files)
+
+
+def problem_with_directory(directory: str | os.PathLike[str]) -> str:
+    """Say why a directory can't be deployed, in words that follow its name; empty when it can be read."""
+    if not os.path.lexists(directory):
+        return "does not exist; is it built before this step, and is the path right?"
+    if not os.path.isdir(directory):
+        return "is not a directory; name the one that holds the files"
+    if not os.access(directory, os.R_OK | os.X_OK, effective_ids=True):
+        return "cannot be read (Permission denied); make it readable for the user who runs this"
+    return ""
 
 
 def scan(
@@ -99,7 +110,7 @@ def scan(
 
 def _real_root(directory: Path) -> Path:
     # It was looked at with the other inputs, but may be gone since.
-    if problem := problem_with_folder(directory):
+    if problem := problem_with_directory(directory):
         raise ConfigurationError(f"`directory`: {str(directory)!r} {problem}")
     return directory.resolve()
 
