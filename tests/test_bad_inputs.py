@@ -88,7 +88,7 @@ def key(name: str) -> Callable[[World], object]:
 BAD = [
     # --- missing, too much, contradicting
     Bad("no app", "`app` is required: set it to the app's name", {"app": None}),
-    Bad("no key", "`api-key` is required: pass the platform's API key as a secret", {"api_key": None}),
+    Bad("no key", "`api-key` is required: write `api-key: ${{ secrets.ZEROKIE_API_KEY }}`, and store", {"api_key": None}),
     Bad("neither", "one of `image` and `directory` is required", {"directory": None}),
     Bad("both", "`image` (ZEROKIE_IMAGE) and `directory` (ZEROKIE_DIRECTORY) are both set: deploy one of them", {"image": "nginx", "directory": "dist"}),
     Bad("restart with image", "only `operation: deploy` takes that; leave it out", {"operation": "restart", "image": "n"}),
@@ -141,7 +141,7 @@ BAD = [
     Bad("no ignore file", "`ignore-file` (ZEROKIE_IGNORE_FILE): '.deployignore' is neither in `directory` nor in the working directory", {"ignore_file": ".deployignore"}),
     Bad("a folder as ignore file", "assets' is not a file; name a text file", {"ignore_file": "assets"}),
     # --- the folder
-    Bad("no folder", "`directory` (ZEROKIE_DIRECTORY): 'dist' does not exist; is it built before this step", {"directory": "dist"}),
+    Bad("no folder", "`directory` (ZEROKIE_DIRECTORY): 'dist' does not exist; the working directory is empty: check out the repository", {"directory": "dist"}),
     Bad("the host's folder", "the action's container has the workspace at '/github/workspace': give the path relative to it", {"directory": "/home/runner/work/repo/repo/dist"}),
     Bad("a file", "is not a directory; name the one that holds the files", prepare=a_file_instead_of_the_folder),
     Bad("empty folder", "has nothing to deploy: there is no file in it", prepare=lambda world: world.write({})),
@@ -321,7 +321,7 @@ def _platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client
         (
             {"DIRECTORY": "dist"},
             2,
-            "'dist' does not exist; is it built before this step, and is the path right?",
+            "'dist' does not exist; did you mean 'public'?",
         ),
     ],
 )

@@ -253,11 +253,27 @@ def test_nothing_set() -> None:
     assert problems({}) == (
         "`app` is required: set it to the app's name",
         (
-            "`api-key` is required: pass the platform's API key as a secret "
-            "(or set skip-without-key: true for runs that have none)"
+            "`api-key` is required: pass the platform's API key as a secret, in ZEROKIE_API_KEY "
+            "(or set `skip-without-key: true` for runs that have none)"
         ),
         "one of `image` and `directory` is required: what should be deployed?",
     )
+
+
+@pytest.mark.parametrize(
+    ("env", "advice"),
+    [
+        ({"GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "push"}, "store the platform's API key as a secret of that name"),
+        ({"GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "pull_request"}, "; pull requests from forks and by Dependabot get no secrets: set `skip-without-key: true`"),
+        ({"GITLAB_CI": "true", "CI_COMMIT_REF_PROTECTED": "true"}, "ZEROKIE_API_KEY (or set `skip-without-key: true` for pipelines that have none)"),
+        ({"GITLAB_CI": "true", "CI_COMMIT_REF_PROTECTED": "false"}, "; one that is protected does not reach this branch, which is not (or set `skip-without-key: true` for pipelines that have none)"),
+    ],
+)  # fmt: skip
+def test_a_missing_key_is_explained_where_it_is_missing(env: dict[str, str], advice: str) -> None:
+    """Each CI keeps secrets somewhere else, and has its own reasons to pass none."""
+    (problem,) = problems({**MINIMAL, **env, "ZEROKIE_API_KEY": ""})
+    assert problem.startswith("`api-key` is required: ")
+    assert problem.endswith(advice)
 
 
 def test_all_problems_at_once() -> None:
@@ -470,7 +486,7 @@ def test_a_name_that_no_file_can_have() -> None:
     assert problems(MINIMAL | names) == (
         "`output-file` (ZEROKIE_OUTPUT_FILE): '\\ud800' can't be the path of a file; choose another path",
         "`dotenv-file` (ZEROKIE_DOTENV_FILE): '\\ud800' can't be the path of a file; choose another path",
-        "`directory` (ZEROKIE_DIRECTORY): '\\ud800' does not exist; is it built before this step, and is the path right?",
+        "`directory` (ZEROKIE_DIRECTORY): '\\ud800' does not exist; did you mean 'dist' or 'public'?",
     )
 
 
@@ -512,8 +528,8 @@ def test_a_folder_that_is_not_there_is_told_with_the_rest(tmp_path: Path) -> Non
     """At once, before the first request; a path in the workspace is no path of the runner's host."""
     (tmp_path / "file").touch()
     for folder, problem in {
-        "out": "does not exist; is it built before this step, and is the path right?",
-        "/github/workspace/out": "does not exist; is it built before this step, and is the path right?",
+        "out": "does not exist; did you mean 'dist' or 'public'?",
+        "/github/workspace/out": "does not exist; correct the path",
         "file": "is not a directory; name the one that holds the files",
     }.items():
         env = MINIMAL | GITHUB | {"ZEROKIE_DIRECTORY": folder, "ZEROKIE_RETRIES": "x"}
@@ -521,6 +537,31 @@ def test_a_folder_that_is_not_there_is_told_with_the_rest(tmp_path: Path) -> Non
             "`retries` (ZEROKIE_RETRIES): 'x' is not a whole number from 0 to 100",
             f"`directory` (ZEROKIE_DIRECTORY): {folder!r} {problem}",
         )
+
+
+@pytest.mark.parametrize(
+    ("folders", "given", "advice"),
+    [
+        (["public", "src"], "dist", "did you mean 'public'?"),
+        (["web/build", "web/src"], "web/dist", "did you mean 'web/build'?"),
+        (["disk", "public"], "dist", "did you mean 'disk'?"),
+        (["build", "out"], "dist", "did you mean 'build' or 'out'?"),
+        ([], "dist", "the working directory is empty: check out the repository, and build, before this step"),
+        (["web"], "web/dist", "'web' is empty: check out the repository, and build, before this step"),
+        (["src"], "web/dist", "correct the path"),
+    ],
+)
+def test_a_missing_folder_and_what_is_there_instead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folders: list[str], given: str, advice: str
+) -> None:
+    """Names that are close, then those that build tools use."""
+    checkout = tmp_path / "checkout"
+    for folder in ("", *folders):
+        (checkout / folder).mkdir(parents=True, exist_ok=True)
+    monkeypatch.chdir(checkout)
+    assert problems(MINIMAL | {"ZEROKIE_DIRECTORY": given}) == (
+        f"`directory` (ZEROKIE_DIRECTORY): {given!r} does not exist; {advice}",
+    )
 
 
 def test_patterns_are_judged_with_all_other_inputs() -> None:
@@ -584,7 +625,7 @@ def test_own_files(tmp_path: Path) -> None:
             {"api_key": "", "api_key_file": "empty.txt"},
             (
                 "`api-key-file` (ZEROKIE_API_KEY_FILE) is empty, and `api-key` is required: pass the platform's API key "
-                "as a secret (or set skip-without-key: true for runs that have none)"
+                "as a secret, in ZEROKIE_API_KEY (or set `skip-without-key: true` for runs that have none)"
             ),
         ),
         (

@@ -62,10 +62,27 @@ def missing_key(environment: Environment) -> Iterator[str]:
         empty = (
             f"{environment.label('api_key_file')} is empty, and " if environment.text("api_key_file") else ""
         )
-        yield (
-            f"{empty}`api-key` is required: pass the platform's API key as a secret "
-            "(or set skip-without-key: true for runs that have none)"
+        yield f"{empty}`api-key` is required: {_how_to_pass_a_key(environment.env)}"
+
+
+def _how_to_pass_a_key(env: Mapping[str, str]) -> str:
+    """Where the CI keeps secrets, and why a run may get none."""
+    if env.get("GITHUB_ACTIONS") == "true":
+        advice = (
+            "write `api-key: ${{ secrets.ZEROKIE_API_KEY }}`, and store the platform's API key as a secret "
+            "of that name"
         )
+        forks = "pull requests from forks and by Dependabot get no secrets: set `skip-without-key: true`"
+        return f"{advice}; {forks}" if env.get("GITHUB_EVENT_NAME") == "pull_request" else advice
+    if env.get("GITLAB_CI"):
+        advice = "store the platform's API key as the masked CI/CD variable ZEROKIE_API_KEY"
+        if env.get("CI_COMMIT_REF_PROTECTED") == "false":
+            advice += "; one that is protected does not reach this branch, which is not"
+        return f"{advice} (or set `skip-without-key: true` for pipelines that have none)"
+    return (
+        "pass the platform's API key as a secret, in ZEROKIE_API_KEY "
+        "(or set `skip-without-key: true` for runs that have none)"
+    )
 
 
 def conflicting_inputs(raw_inputs: Mapping[str, str], environment: Environment) -> Iterator[str]:

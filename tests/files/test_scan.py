@@ -367,11 +367,22 @@ class TestLinks:
         ]
 
 
+class TestWholeRepositories:
+    def test_all_of_it_is_published(self, site):
+        """`directory: .` is nearly always a mistake; who lists what is left out has thought about it."""
+        write_tree(site, ["index.html", "package.json", ".git/config", ".github/workflows/deploy.yml"])
+        (warning,) = scan(site).warnings
+        assert warning.startswith("`directory` is a whole repository: all its files are published")
+        assert scan(site, ignore=["package.json"]).warnings == ()
+        (site / ".zerokieignore").write_text("package.json")
+        assert scan(site).warnings == ()
+
+
 class TestRefusals:
     @pytest.mark.parametrize(
         ("name", "problem"),
         [
-            ("missing", "does not exist; is it built before this step, and is the path right?"),
+            ("missing", "does not exist; build it before this step, in the same job, or correct the path"),
             ("file", "is not a directory; name the one that holds the files"),
             ("loop", "is not a directory; name the one that holds the files"),
             ("empty", f"has nothing to deploy: there is no file in it; {RIGHT_FOLDER}"),

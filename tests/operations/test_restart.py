@@ -108,6 +108,8 @@ def test_what_can_not_be_restarted(world: World, app: str) -> None:
     if app == "site":
         said = "App 'site' is a static app; `operation: restart` is for container apps"
         assert outcome.outputs["error"] == said
+    else:
+        assert outcome.outputs["hint"] == "Correct `app`. Only a deploy creates an app."
 
 
 def test_an_answer_that_was_lost(world: World) -> None:

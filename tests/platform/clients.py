@@ -29,10 +29,12 @@ async def client_of(
         yield Platform(url, KEY, http, RetryBudget(retries, log=log)).client
 
 
-def client_over(respond: Callable[[httpx.Request], httpx.Response], *, retries: int = 0) -> Client:
+def client_over(
+    respond: Callable[[httpx.Request], httpx.Response], *, retries: int = 0, key: str = KEY
+) -> Client:
     """A client over a transport that gives these responses."""
     http = httpx.AsyncClient(transport=httpx.MockTransport(respond))
-    return Client(Requests(API, KEY), RetryingClient(http.send, RetryBudget(retries, log=print)))
+    return Client(Requests(API, key), RetryingClient(http.send, RetryBudget(retries, log=print)))
 
 
 class Constant:

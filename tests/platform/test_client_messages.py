@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from tests.platform.clients import client_of
+from tests.platform.clients import Constant, client_of, client_over
 from zerokie_action.errors import AuthenticationError, RequestRejected
 from zerokie_action.sandbox.faults import Fault, Kind
 
@@ -27,7 +27,7 @@ class TestCloseMatches:
             "App 'online-sho' was not found (404: \"app not found\"). "
             "Did you mean 'online-shop' or 'online-shop2'?"
         )
-        assert caught.value.hint == "Correct `app`, or set `create: true` to create it."
+        assert caught.value.hint == "Correct `app`. Only a deploy creates an app."
 
     async def test_the_very_name_is_no_other_one(self, sandbox: Platform) -> None:
         """A 404 about something else of an app that is there."""
@@ -65,5 +65,14 @@ class TestCloseMatches:
     async def test_a_wrong_key(self, sandbox: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sandbox, "api_keys", frozenset({"another"}))
         async with client_of(sandbox.base_url) as client:
-            with pytest.raises(AuthenticationError):
+            with pytest.raises(AuthenticationError) as caught:
                 await client.get_app("site")
+        assert caught.value.hint.endswith(" holds a current key for this `api-url`.")
+
+    @pytest.mark.parametrize(("key", "owner"), [("ghs_1a2b", "GitHub"), ("glpat-1a2b", "GitLab")])
+    async def test_a_key_of_something_else(self, key: str, owner: str) -> None:
+        """It is named by what it begins with, and not shown."""
+        with pytest.raises(AuthenticationError) as caught:
+            await client_over(Constant(401, b'{"error": "no"}'), key=key).get_app("site")
+        assert caught.value.hint.endswith(f" It begins like a token of {owner}.")
+        assert key not in str(caught.value) + caught.value.hint

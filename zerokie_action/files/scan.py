@@ -5,7 +5,7 @@ What cannot be deployed as it is (a link that leaves the folder, a FIFO, an unre
 before anything changes on the platform, all of it in one error. What is ignored is not looked at.
 """
 # os.path says no where pathlib raises: a name that is too long, a directory that can't be entered.
-# ruff: noqa: PTH112
+# ruff: noqa: PTH112, PTH118, PTH208
 
 from __future__ import annotations
 
@@ -27,6 +27,12 @@ if TYPE_CHECKING:
     from zerokie_action.files.ignore import IgnoreRules
 
 _LISTED_PROBLEMS = 20
+_BUILT = ("dist", "build", "public", "out", "_site", "site", "www")
+"""What build tools call the directory that they write."""
+_WHOLE_REPOSITORY = (
+    "`directory` is a whole repository: all its files are published, but what is ignored. "
+    f"Name the directory that holds the site, or list what does not belong to it in {IGNORE_FILE}"
+)
 _READABLE_BY_ALL = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 _ENTRIES_BETWEEN_CHECKS = 512
 
@@ -57,12 +63,30 @@ class Scan(NamedTuple):
 def problem_with_directory(directory: str | os.PathLike[str]) -> str:
     """Say why a directory can't be deployed, in words that follow its name; empty when it can be read."""
     if not os.path.lexists(directory):
-        return "does not exist; is it built before this step, and is the path right?"
+        return f"does not exist; {_what_to_do_about_missing(directory)}"
     if not os.path.isdir(directory):
         return "is not a directory; name the one that holds the files"
     if not os.access(directory, os.R_OK | os.X_OK, effective_ids=True):
         return "cannot be read (Permission denied); make it readable for the user who runs this"
     return ""
+
+
+def _what_to_do_about_missing(directory: str | os.PathLike[str]) -> str:
+    parent, name = os.path.split(os.path.normpath(directory))
+    try:
+        beside = os.listdir(parent or ".")
+    except (OSError, ValueError):
+        return "correct the path"
+    if not beside:
+        where = repr(parent) if parent else "the working directory"
+        return f"{where} is empty: check out the repository, and build, before this step"
+    import difflib  # noqa: PLC0415 - the run ends here
+
+    folders = [other for other in beside if os.path.isdir(os.path.join(parent, other))]
+    close = difflib.get_close_matches(name, folders) or [other for other in _BUILT if other in folders]
+    if close:
+        return f"did you mean {' or '.join(repr(os.path.join(parent, other)) for other in close)}?"
+    return "build it before this step, in the same job, or correct the path"
 
 
 def scan(
@@ -98,6 +122,8 @@ def scan(
         problems.append(_nothing_to_deploy(directory, walk.ignored))
     if problems:
         raise ConfigurationError(*_first(problems))
+    if not (ignore or rules.file) and (root / ".git").exists():
+        walk.warnings.append(_WHOLE_REPOSITORY)
     walk.files.sort(key=attrgetter("path"))
     return Scan(
         files=tuple(walk.files),

@@ -32,7 +32,11 @@ async def look_up(job: Job, kind: str) -> App | None:
         note(job, app)
         await (require_container(job, app, "`image`") if kind == "container" else _require_static(job, app))
     elif not job.settings.create:
-        await job.client.get_app(job.app)  # raises, with close matches
+        try:
+            await job.client.get_app(job.app)  # raises, with close matches
+        except RequestRejected as error:
+            error.hint = "Correct `app`, or set `create: true` to create it."
+            raise
         raise RequestRejected(
             f"App {job.app!r} was created while this run looked for it",
             status=409,

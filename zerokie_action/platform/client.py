@@ -354,7 +354,7 @@ class Client:
         if reply.status == NOT_FOUND and app is not None:
             error: DeployError = await self._unknown_app(app, detail)
         else:
-            error = _rejection(reply, detail)
+            error = _rejection(reply, detail, self._requests.key_of)
         error.ambiguous = reply.ambiguous
         raise error
 
@@ -430,13 +430,14 @@ class Platform:
         )
 
 
-def _rejection(reply: Reply[Any], detail: str) -> DeployError:
+def _rejection(reply: Reply[Any], detail: str, key_of: str) -> DeployError:
     """The error that a final answer other than 2xx stands for; `detail` is what it says of itself."""
     answer = f"{reply.status}: {detail}" if detail else f"{reply.status}"
     if reply.status == UNAUTHORIZED:
+        other = f" It begins like a token of {key_of}." if key_of else ""
         return AuthenticationError(
             f"The platform does not accept the API key ({answer})",
-            hint="Check that the secret behind `api-key` holds a current key for this `api-url`.",
+            hint=f"Check that the secret behind `api-key` holds a current key for this `api-url`.{other}",
         )
     message = f"{reply.purpose} was refused ({answer})"
     if reply.status >= 500:  # noqa: PLR2004 - HTTP's own numbers
@@ -451,5 +452,5 @@ def _app_not_found(name: str, detail: str, others: Iterable[str]) -> RequestReje
     return RequestRejected(
         f"App {name!r} was not found (404: {detail}).{meant}",
         status=NOT_FOUND,
-        hint="Correct `app`, or set `create: true` to create it.",
+        hint="Correct `app`. Only a deploy creates an app.",
     )
