@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from zerokie_action.help import exit_codes, inputs  # noqa: E402 - found by the line above
-from zerokie_action.report.outputs import OUTPUTS  # noqa: E402
+from zerokie_action.report.result import OUTPUTS  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

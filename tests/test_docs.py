@@ -16,7 +16,7 @@ from tests.support.stories import STORIES, tell
 from zerokie_action.help import exit_codes
 from zerokie_action.http.client import MEGABYTE
 from zerokie_action.operations import probe
-from zerokie_action.report.outputs import OUTPUTS
+from zerokie_action.report.result import OUTPUTS
 from zerokie_action.sandbox import cli
 from zerokie_action.settings import INPUTS as FIELDS
 

@@ -12,8 +12,7 @@ import yaml
 from tests.support.documents import documents
 from tests.support.settings import load, load_reports
 from zerokie_action.help import exit_codes, inputs
-from zerokie_action.report.outputs import OUTPUTS
-from zerokie_action.report.result import Changes, Result, outputs
+from zerokie_action.report.result import OUTPUTS, Changes, Result, outputs
 from zerokie_action.settings import INPUTS
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -14,8 +14,8 @@ import yaml
 
 from tests.support.component import component_inputs
 from zerokie_action.formats import parse_duration
-from zerokie_action.report.dotenv import render_dotenv
-from zerokie_action.report.result import Result, outputs, render_json
+from zerokie_action.report.files import render_dotenv, render_json
+from zerokie_action.report.result import Result, outputs
 from zerokie_action.settings import INPUTS as FIELDS
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -13,8 +13,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from zerokie_action.ci import detect
-from zerokie_action.ci.base import Level
+from zerokie_action.ci import Level, detect
 from zerokie_action.environment import Environment
 from zerokie_action.errors import unwrap
 from zerokie_action.lock.state import StateRecord, default_file, held_locks

@@ -14,8 +14,8 @@ from zerokie_action.ci import detect
 from zerokie_action.environment import Environment, input_name, spellings
 from zerokie_action.errors import ConfigurationError, DeployError, Interrupted
 from zerokie_action.formats import written_duration
+from zerokie_action.report.reporter import Reporter
 from zerokie_action.report.result import Result
-from zerokie_action.reports import Reports
 from zerokie_action.settings import INPUTS, load_reports, operation, secrets
 from zerokie_action.text import Redactor
 
@@ -120,7 +120,7 @@ def refuse(argument: str, env: Mapping[str, str], stream: TextIO) -> int:
         error=str(error),
         hint=error.hint,
     )
-    return Reports(ci, settings).write(result, problems=error.problems)
+    return Reporter(ci, settings.files).write(result, problems=error.problems)
 
 
 def suggestion(argument: str) -> str:

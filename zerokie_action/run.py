@@ -17,8 +17,10 @@ from zerokie_action.errors import ConfigurationError, DeployError, Interrupted, 
 from zerokie_action.http.client import Http
 from zerokie_action.http.retry import RetryBudget
 from zerokie_action.lock.state import StateRecord, default_file, state_files_beside
+from zerokie_action.operations.comment import keep_comment
 from zerokie_action.operations.job import Job
 from zerokie_action.platform.client import Platform
+from zerokie_action.report.reporter import Reporter
 from zerokie_action.report.result import Result
 from zerokie_action.settings import load, load_reports, name_warnings, operation, secrets
 from zerokie_action.shutdown import cancel_on_signal
@@ -97,14 +99,12 @@ async def carry_out(env: Mapping[str, str], network: Network, signals: Signals, 
             error = caught
     _conclude(result, error, signals)
     result.duration_seconds = anyio.current_time() - began
-    from zerokie_action.reports import Reports  # noqa: PLC0415 - nothing to report before there is a result
-
-    reports = Reports(run.ci, report_settings)
     if error is not None and not isinstance(error, DeployError):
-        reports.debug(traceback.format_exception(error))
-    code = reports.write(result, problems=error.problems if isinstance(error, ConfigurationError) else ())
+        ci.debug(*"".join(traceback.format_exception(error)).splitlines())
+    reporter = Reporter(ci, report_settings.files)
+    code = reporter.write(result, problems=error.problems if isinstance(error, ConfigurationError) else ())
     if settings is not None and settings.comment:
-        await _comment(run, settings, reports.comment(result))
+        await _comment(run, settings, reporter.comment(result))
     return code
 
 
@@ -123,8 +123,6 @@ async def _comment(run: _Run, settings: Settings, body: str) -> None:
     """Comment, unless a signal leaves no time for it."""
     if run.signals.first is not None:
         return
-    from zerokie_action.operations.comment import keep_comment  # noqa: PLC0415 - few runs have one
-
     async with cancel_on_signal(run.signals):
         await keep_comment(settings, run.env, run.network, run.ci, body)
 
@@ -215,6 +213,5 @@ def _conclude(result: Result, error: BaseException | None, signals: Signals) -> 
         result.hint = "This is a defect; please report it. `log-level: debug` shows the traceback."
     else:
         result.exit_code = 0
-    state = result.final_state or (result.changes.state if result.changes else "")
-    if result.error and state and not result.flaw:
-        result.error = f"{result.error}; {state}"
+    if result.error and result.final_state and not result.flaw:
+        result.error = f"{result.error}; {result.final_state}"

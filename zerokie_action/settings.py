@@ -27,7 +27,7 @@ from pydantic_settings import (
 )
 
 from zerokie_action import formats, validation
-from zerokie_action.ci.base import Level
+from zerokie_action.ci import Level
 from zerokie_action.environment import input_name, spellings
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.ignore import IGNORE_FILE

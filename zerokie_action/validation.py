@@ -17,7 +17,7 @@ from zerokie_action.files.ignore import find_ignore_file, parse_patterns
 from zerokie_action.files.scan import problem_with_directory
 from zerokie_action.formats import host_name, parse_lines, split_lines
 from zerokie_action.report.files import is_stream
-from zerokie_action.report.outputs import OUTPUTS
+from zerokie_action.report.result import OUTPUTS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given
 
 from tests.ci.grammar import HOSTILE, whatever_happens, workflow_commands
-from zerokie_action.ci import detect
-from zerokie_action.ci.generic import Generic
+from zerokie_action.ci import CI, detect
 from zerokie_action.ci.github import GitHub
 from zerokie_action.ci.gitlab import GitLab
 from zerokie_action.text import Redactor
@@ -97,9 +96,6 @@ def test_a_stream_that_cannot_take_a_character():
 LOST_LOG = """
 import os, sys
 from zerokie_action.ci import detect
-from zerokie_action.ci.generic import Generic
-from zerokie_action.ci.github import GitHub
-from zerokie_action.ci.gitlab import GitLab
 ci = detect({}, sys.stdout)
 for _ in range(3):
     ci.info("x" * 1000)
@@ -135,13 +131,13 @@ def test_terminal():
 @pytest.mark.parametrize(
     ("env", "adapter"),
     [
-        ({}, Generic),
-        ({"GITHUB_ACTIONS": "false"}, Generic),
+        ({}, CI),
+        ({"GITHUB_ACTIONS": "false"}, CI),
         ({"GITHUB_ACTIONS": "true"}, GitHub),
         ({"GITHUB_ACTIONS": "true", "ACT": "true"}, GitHub),
         ({"GITHUB_ACTIONS": "true", "GITEA_ACTIONS": "true"}, GitHub),
         ({"GITLAB_CI": "true", "CI": "true"}, GitLab),
-        ({"CI": "woodpecker"}, Generic),
+        ({"CI": "woodpecker"}, CI),
     ],
 )
 def test_detect(env, adapter):
@@ -158,6 +154,8 @@ def test_detect(env, adapter):
         ({"CIRCLE_SHA1": "a", "CIRCLE_BUILD_URL": "c"}, ("a", "", "c")),
         ({"BITBUCKET_COMMIT": "a"}, ("a", "", "")),
         ({"BUILD_SOURCEVERSION": "a"}, ("a", "", "")),
+        ({"BUILD_SOURCEVERSION": "merge", "SYSTEM_PULLREQUEST_SOURCECOMMITID": "a"}, ("a", "", "")),
+        ({"BUILD_URL": "c"}, ("", "", "c")),
         ({}, ("", "", "")),
     ],
 )

@@ -174,14 +174,14 @@ def test_summary(files):
     """The summary is appended to what the step has written already."""
     Path(files["GITHUB_STEP_SUMMARY"]).write_text("before\n")
     step = Step(files, redactor=Redactor("s3cr3t"))
-    step.ci.write_summary(lambda: "## Done with s3cr3t ✅\n")
+    step.ci.write_summary("## Done with s3cr3t ✅\n")
     assert read(files["GITHUB_STEP_SUMMARY"]) == "before\n## Done with *** ✅\n"
 
 
 def test_summary_limit(files):
     """A step's summary stays below one mebibyte with everything in it, and ends with a note."""
     Path(files["GITHUB_STEP_SUMMARY"]).write_text("x" * 500_000)
-    Step(files).ci.write_summary(lambda: "é line\n" * 100_000)
+    Step(files).ci.write_summary("é line\n" * 100_000)
     written = read(files["GITHUB_STEP_SUMMARY"])
     assert 1_048_000 < len(written.encode()) < 1_048_576
     assert written.endswith("é line\n\n_The rest is cut: it is too long for this place._\n")
@@ -192,7 +192,7 @@ def test_missing_and_unwritable_files(tmp_path):
     step = Step({"GITHUB_OUTPUT": str(tmp_path / "no" / "file"), "GITHUB_STEP_SUMMARY": "/dev/full"})
     for _ in range(2):
         step.ci.write_outputs({"a": "b"})
-        step.ci.write_summary(lambda: "text")
+        step.ci.write_summary("text")
         step.ci.save_state({"a": "b"})
     assert step.log == (
         "::warning::GITHUB_OUTPUT cannot be written: No such file or directory; this step goes without it\n"

@@ -85,7 +85,7 @@ def test_nothing_is_handed_on():
     log = io.StringIO()
     ci = detect(ENV, log)
     ci.write_outputs({"url": "u"})
-    ci.write_summary(lambda: pytest.fail("not wanted"))
+    ci.write_summary("## Done\n")
     ci.save_state({"a": "b"})
     assert log.getvalue() == ""
 

@@ -10,8 +10,7 @@ from hypothesis import given
 
 from tests.ci.grammar import whatever_happens
 from tests.report import results
-from zerokie_action.report.annotations import render_annotations
-from zerokie_action.report.dotenv import render_dotenv
+from zerokie_action.report.files import render_annotations, render_dotenv
 from zerokie_action.report.result import Result, outputs
 
 

@@ -12,7 +12,8 @@ from hypothesis import given
 from tests.ci.grammar import whatever_happens, workflow_commands
 from tests.report import results
 from tests.support.schema import SCHEMA, check_result
-from zerokie_action.report.result import Changes, Result, Uploaded, outputs, redacted, render_json
+from zerokie_action.report.files import render_json
+from zerokie_action.report.result import Changes, Result, Uploaded, outputs, redact_result
 from zerokie_action.text import Redactor
 
 if TYPE_CHECKING:
@@ -161,10 +162,10 @@ def test_json_of_anything(result):
 @given(results.hostile())
 def test_redacting_without_secrets_changes_nothing(result):
     """The redacted result is a copy of the whole result."""
-    assert redacted(result, Redactor().redact) == result
+    assert redact_result(result, Redactor().redact) == result
 
 
-def test_redacted():
+def test_redact_result():
     """No text of a result, at any depth, has a secret in it; the original is untouched."""
     secret = "s3cr3t-key"  # noqa: S105
     result = Result(
@@ -180,7 +181,7 @@ def test_redacted():
         error=f"unknown: {secret}",
         hint=secret,
     )
-    clean = redacted(result, Redactor(secret, "deployed").redact)
+    clean = redact_result(result, Redactor(secret, "deployed").redact)
     assert secret not in render_json(clean)
     assert (clean.status, clean.url, clean.warnings) == ("deployed", "https://***", ["a *** b"])
     assert clean.domains == [{"domain": "***", "more": {"***": ["***", 1]}}]

@@ -1,6 +1,27 @@
 """Where the run takes place: its log, groups, masks, annotations, outputs, state."""
 
-from zerokie_action.ci.base import CI
-from zerokie_action.ci.detect import detect
+from __future__ import annotations
 
-__all__ = ["CI", "detect"]
+from typing import TYPE_CHECKING, TextIO
+
+from zerokie_action.ci.generic import CI, Level
+from zerokie_action.ci.github import GitHub
+from zerokie_action.ci.gitlab import GitLab
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from zerokie_action.text import Redactor
+
+__all__ = ["CI", "Level", "detect"]
+
+PROVIDERS: tuple[type[CI], ...] = (GitHub, GitLab, CI)
+"""In the order in which they are asked. The last one takes everything."""
+
+
+def detect(
+    env: Mapping[str, str], stream: TextIO, level: Level = "info", redactor: Redactor | None = None
+) -> CI:
+    """Return the adapter for the system whose environment `env` is."""
+    provider = next(provider for provider in PROVIDERS if provider.detects(env))
+    return provider(env, stream, level, redactor)

@@ -1,46 +1,172 @@
-"""Any other place: a plain log; what is known about the run comes from whoever sets a variable for it."""
+"""The plain way: a terminal, a container, or a CI system whose log has no markup of its own."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Literal, NamedTuple, TextIO
 
-from zerokie_action.ci.base import CI
+from zerokie_action.owner import Owner
+from zerokie_action.text import Redactor, log_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-# Woodpecker, Drone, Jenkins, CircleCI, Bitbucket, Azure Pipelines.
-_COMMIT = (
-    "CI_COMMIT_SHA",
-    "DRONE_COMMIT_SHA",
-    "GIT_COMMIT",
-    "CIRCLE_SHA1",
-    "BITBUCKET_COMMIT",
-    "SYSTEM_PULLREQUEST_SOURCECOMMITID",
-    "BUILD_SOURCEVERSION",
-)
-_COMMIT_URL = ("CI_PIPELINE_FORGE_URL", "DRONE_COMMIT_LINK")
-_RUN_URL = ("CI_PIPELINE_URL", "DRONE_BUILD_LINK", "BUILD_URL", "CIRCLE_BUILD_URL")
+Level = Literal["debug", "info", "warning", "error"]
+_LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
 
 
-class Generic(CI):
-    """A terminal, a container, or a CI system without markup of its own."""
+class Vendor(NamedTuple):
+    """The variables in which a CI vendor tells about a run; empty where there is none."""
+
+    commit: str
+    commit_url: str = ""
+    run_url: str = ""
+
+
+VENDORS = {
+    "Woodpecker": Vendor("CI_COMMIT_SHA", "CI_PIPELINE_FORGE_URL", "CI_PIPELINE_URL"),
+    "Drone": Vendor("DRONE_COMMIT_SHA", "DRONE_COMMIT_LINK", "DRONE_BUILD_LINK"),
+    "Jenkins": Vendor("GIT_COMMIT", run_url="BUILD_URL"),
+    "CircleCI": Vendor("CIRCLE_SHA1", run_url="CIRCLE_BUILD_URL"),
+    "Bitbucket": Vendor("BITBUCKET_COMMIT"),
+    "Azure Pipelines, pull request": Vendor("SYSTEM_PULLREQUEST_SOURCECOMMITID"),
+    "Azure Pipelines": Vendor("BUILD_SOURCEVERSION"),
+}
+"""In the order in which they are looked for; any of a vendor's variables tells it."""
+
+
+class CI:
+    r"""The log and the surroundings of a run. This class is plain text; subclasses know a system's markup.
+
+    Every text that comes in is foreign: secrets are redacted and commands neutralised here, right before a
+    line is written, and nowhere else. One argument is one line; a line break inside it is shown as `\n`.
+    Losing the log never fails the run: what cannot be written is dropped.
+
+    Args:
+        env: the environment, for example `os.environ`.
+        stream: where the log goes.
+        level: the least important level that is shown.
+        redactor: knows the secrets; `mask` adds to it.
+
+    Attributes:
+        folds: whether the lines of a group are hidden until somebody unfolds it.
+    """
+
+    folds = False
+
+    def __init__(
+        self, env: Mapping[str, str], stream: TextIO, level: Level = "info", redactor: Redactor | None = None
+    ) -> None:
+        self._env = env
+        self._stream = stream
+        self._threshold = _LEVELS.index(level)
+        self._redactor = redactor or Redactor()
+        self._vendor = next((row for row in VENDORS.values() if any(map(env.get, row))), Vendor(""))
+
+    @classmethod
+    def detects(cls, env: Mapping[str, str]) -> bool:  # noqa: ARG003 the plain way works everywhere
+        """Tell whether `env` is the environment of this system."""
+        return True
+
+    # --- the log
+
+    def shows(self, level: Level) -> bool:
+        """Whether lines of this level are shown, for those to whom it is work to make them."""
+        return _LEVELS.index(level) >= self._threshold
+
+    def debug(self, *lines: str) -> None:
+        """Log what only somebody who hunts a defect wants to know."""
+        if self.shows("debug"):
+            self._print_lines(lines)
+
+    def info(self, *lines: str) -> None:
+        """Log a step of the story."""
+        if self.shows("info"):
+            self._print_lines(lines)
+
+    def warning(self, text: str, *more: str, title: str = "") -> None:
+        """Log a problem that the run survives. `title` heads the annotation where there is one."""
+        if self.shows("warning"):
+            self._problem("warning", (text, *more), title)
+
+    def error(self, text: str, *more: str, title: str = "") -> None:
+        """Log the problem that ends the run: what happened, why, what to do, a line each."""
+        self._problem("error", (text, *more), title)
+
+    @contextmanager
+    def group(self, title: str) -> Iterator[None]:
+        """Fold the lines that are logged inside under `title`, where the system can."""
+        self.info(title)
+        yield
+
+    def mask(self, secret: str) -> None:
+        """Never show `secret`, nor any encoding of it."""
+        self._redactor.add(secret)
+
+    def redact(self, text: str) -> str:
+        """The text without what is masked, for those who cut text before they log it."""
+        return self._redactor.redact(text)
+
+    # --- what later steps read
+
+    def write_outputs(self, outputs: Mapping[str, str]) -> None:
+        """Hand outputs (the contract's names) to later steps, where the system has a way for it."""
+
+    def write_summary(self, text: str) -> None:
+        """Show a Markdown document on the run's page, where the system has one."""
+
+    def save_state(self, state: Mapping[str, str]) -> None:
+        """Keep `state` for the cleanup step; on disk when this returns. Only GitHub has such a thing."""
+
+    # --- what is known about the run
+
+    @property
+    def terminal(self) -> TextIO | None:
+        """The log's stream, if a person watches it on a terminal."""
+        return self._stream if self._stream.isatty() and self._env.get("TERM") != "dumb" else None
 
     @property
     def commit(self) -> str:
         """The commit's hash, or an empty string."""
-        return _first(self._env, _COMMIT)
+        return self._env.get(self._vendor.commit, "")
 
     @property
     def commit_url(self) -> str:
         """The commit's page, or an empty string."""
-        return _first(self._env, _COMMIT_URL)
+        return self._env.get(self._vendor.commit_url, "")
 
     @property
     def run_url(self) -> str:
         """The page of this run, or an empty string."""
-        return _first(self._env, _RUN_URL)
+        return self._env.get(self._vendor.run_url, "")
 
+    @property
+    def owner(self) -> Owner:
+        """The repository that this run belongs to, as far as the system says so."""
+        return Owner()
 
-def _first(env: Mapping[str, str], names: tuple[str, ...]) -> str:
-    return next((env[name] for name in names if env.get(name)), "")
+    # --- for subclasses
+
+    def _safe(self, text: str) -> str:
+        return log_line(self.redact(text))
+
+    def _problem(self, level: Level, lines: tuple[str, ...], title: str) -> None:  # noqa: ARG002 no heading here
+        self._print_problem(level, lines)
+
+    def _print_problem(self, level: Level, lines: tuple[str, ...], before: str = "", after: str = "") -> None:
+        first, *rest = lines
+        self._print(f"{before}{level.capitalize()}: {self._safe(first)}{after}")
+        for line in rest:
+            self._print(f"{before}  {self._safe(line)}{after}")
+
+    def _print_lines(self, lines: tuple[str, ...]) -> None:
+        for line in lines:
+            self._print(self._safe(line))
+
+    def _print(self, line: str) -> None:
+        """Write one line that is safe already. All output goes through here."""
+        encoding = self._stream.encoding or "utf-8"
+        writable = line.encode(encoding, "backslashreplace").decode(encoding)
+        with suppress(OSError):
+            self._stream.write(writable + "\n")
+            self._stream.flush()

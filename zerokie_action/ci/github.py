@@ -10,12 +10,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from zerokie_action.ci.base import CI, Level
+from zerokie_action.ci.generic import CI, Level
 from zerokie_action.owner import Owner, forge_of
 from zerokie_action.text import cut_markdown, secret_forms, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from zerokie_action.text import Redactor
 
@@ -88,14 +88,14 @@ class GitHub(CI):
                 entries.append(_entry(key, value))
         self._append("GITHUB_OUTPUT", "".join(entries))
 
-    def write_summary(self, render: Callable[[], str]) -> None:
+    def write_summary(self, text: str) -> None:
         """Append to the job's summary, in the 1 MiB that a step has for it."""
         path = self._env.get("GITHUB_STEP_SUMMARY", "")
         written = 0
         with suppress(OSError):
             written = Path(path).stat().st_size if path else 0
         room = _SUMMARY_LIMIT - written - 1
-        self._append("GITHUB_STEP_SUMMARY", cut_markdown(self._redactor.redact(render()), room))
+        self._append("GITHUB_STEP_SUMMARY", cut_markdown(self._redactor.redact(text), room))
 
     def save_state(self, state: Mapping[str, str]) -> None:
         """Append to `GITHUB_STATE`: the post step gets it back as `STATE_key`, even after a SIGKILL."""

@@ -6,7 +6,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
-from zerokie_action.ci.base import CI, Level
+from zerokie_action.ci.generic import CI, Level
 from zerokie_action.owner import Owner, forge_of
 
 if TYPE_CHECKING:

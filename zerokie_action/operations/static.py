@@ -142,10 +142,11 @@ async def _update(job: Job, source: _Source) -> None:
         async with job.deploy_lock(counts) as lock:
             await _change(job, source, lock, changes)
     finally:
+        job.result.final_state = changes.state
         if lock is not None and lock.finalized is not None:  # a failed deploy is finalized as well
             job.result.deploy_id = lock.finalized.deploy_id
             job.result.cache_purged = lock.finalized.cache_purged
-    changes.finalized = True
+    job.result.final_state = "the new version is deployed"
     _tell_of_the_end(job, lock)
 
 

@@ -1,15 +1,82 @@
-"""Writing a report to the place that a user named, whatever that is."""
+"""The files that a user asks for: dotenv, GitLab's annotations, the JSON result; and how one is written."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import stat
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from zerokie_action.report.result import output_values, rounded
+from zerokie_action.text import dotenv_json, dotenv_value, is_web_url, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from zerokie_action.report.result import Result
+
+SCHEMA_VERSION = 1
+"""Of the JSON result, `docs/result.schema.json`. It grows when a reader of the older one could break."""
+_DOTENV_LIMIT = 5_000
+"""GitLab refuses a dotenv file of 5 KB or more, as a whole."""
+_LABEL_LIMIT = 100
 _MODE = 0o644
 _OPEN_FILE = re.compile(r"//?dev/std(out|err)|//?(dev|proc/.+)/fd/[0-9]+")
+
+
+def render_dotenv(outputs: Mapping[str, str]) -> tuple[str, list[str]]:
+    """Return outputs as lines `ZEROKIE_NAME=value`, within what GitLab accepts of such a file.
+
+    That is: at most 20 variables, less than 5 KB, no blank line, no empty value. `error` stays out: prose
+    does not survive there. A value that does not fit any more is left out: those are the names that are
+    returned beside the text.
+    """
+    lines = []
+    left_out = []
+    room = _DOTENV_LIMIT - 1
+    for name, value in outputs.items():
+        if name == "error" or not value:
+            continue
+        safe = dotenv_json(value) if name == "domains" else dotenv_value(value)
+        line = f"ZEROKIE_{name.upper().replace('-', '_')}={safe}\n"
+        if len(line) <= room:
+            lines.append(line)
+            room -= len(line)
+        else:
+            left_out.append(name)
+    return "".join(lines), left_out
+
+
+def render_annotations(result: Result) -> str:
+    """Return GitLab's `artifacts:reports:annotations` JSON with the app's URL, if that is an http(s) URL."""
+    links = []
+    if result.url and is_web_url(result.url):
+        label = one_line(result.app, _LABEL_LIMIT) or "App"
+        links.append({"external_link": {"label": label, "url": result.url}})
+    return json.dumps({"Zerokie": links}) + "\n"
+
+
+def render_json(result: Result) -> str:
+    """Return the JSON result as `docs/result.schema.json` describes it, in ASCII, indented."""
+    effect = result.effect
+    document: dict[str, object] = {
+        "schema_version": SCHEMA_VERSION,
+        "operation": result.operation,
+        **{name.replace("-", "_"): value for name, value in output_values(result).items()},
+        "hint": one_line(result.hint),
+        "exit_code": result.exit_code,
+        "warnings": [one_line(warning) for warning in result.warnings],
+        "notes": [one_line(note) for note in result.notes],
+        "phases": [{"name": name, "seconds": rounded(seconds)} for name, seconds in result.phases],
+        "uploaded": effect
+        and [{"path": path, "bytes": size, "sign": sign} for path, size, sign in effect.uploaded],
+        "deleted": effect and effect.deleted,
+    }
+    # Somebody will `cat` it in a GitHub step, whose runner obeys `##[command]` anywhere in a line.
+    return json.dumps(document, indent=2).replace("##", r"#\u0023") + "\n"
 
 
 def write_report_file(path: str | Path, text: str) -> None:

@@ -11,8 +11,29 @@ from zerokie_action.text import human_files, one_line
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SCHEMA_VERSION = 1
-"""Of the JSON result, `docs/result.schema.json`. It grows when a reader of the older one could break."""
+OUTPUTS = {
+    "deploy-id": "The platform's deploy ID (static apps). The platform returns none for an image: then it is "
+    "this run's own deploy session ID. Kept when something fails after the deploy; empty for `destroy`.",
+    "url": "Where the app answers.",
+    "app": "The app's name.",
+    "kind": "`container` or `static`.",
+    "status": "`deployed`, `restarted`, `destroyed`, `planned`, `skipped`, `rolled-back`, `failed` or "
+    "`cancelled`.",
+    "image": "Container apps: the image that was deployed.",
+    "previous-image": "Container apps: the image that ran before.",
+    "created": "`true` when this run created the app.",
+    "files-uploaded": "Static apps: how many files were uploaded; in a dry run, how many would be.",
+    "files-deleted": "Static apps: how many stale files were deleted.",
+    "files-unchanged": "Static apps: how many files were proven to be unchanged.",
+    "bytes-uploaded": "Static apps: the size of the uploaded files.",
+    "cache-purged": "Static apps: `true` when the CDN's cache was purged.",
+    "domains": "JSON list of what attaching each custom domain returned.",
+    "duration-seconds": "How long the run took.",
+    "lock-wait-seconds": "How long the run waited for another deploy's lock.",
+    "retries-used": "How many requests were sent again.",
+    "error": "What went wrong, in one line; empty on success.",
+}
+"""The outputs, in the contract's order, with what they mean: for `action.yml` and the README."""
 
 
 class Uploaded(NamedTuple):
@@ -33,7 +54,6 @@ class Changes:
         unchanged: how many files were proven to be unchanged.
         to_upload: how many files the plan uploads.
         to_delete: how many files the plan deletes.
-        finalized: whether all was done, and the platform knows it.
     """
 
     uploaded: list[Uploaded] = field(default_factory=list)
@@ -41,7 +61,6 @@ class Changes:
     unchanged: int = 0
     to_upload: int = 0
     to_delete: int = 0
-    finalized: bool = False
 
     @property
     def bytes_uploaded(self) -> int:
@@ -51,8 +70,6 @@ class Changes:
     @property
     def state(self) -> str:
         """What state an early end leaves the site in, for a sentence; empty when there was nothing to do."""
-        if self.finalized:
-            return "the new version is deployed"
         parts = []
         if self.to_upload:
             parts.append(_share(len(self.uploaded), self.to_upload, "uploaded"))
@@ -117,35 +134,35 @@ class Result:
         return self.planned if self.status == "planned" else self.changes
 
 
-def redacted(result: Result, clean: Callable[[str], str]) -> Result:
-    """Return a copy of `result` without secrets in any text that comes from elsewhere; `clean` removes them.
+def redact_result(result: Result, redact: Callable[[str], str]) -> Result:
+    """Return a copy of `result` without secrets in any text that comes from elsewhere; `redact` removes them.
 
     Every report is rendered from this copy: in a report's own escapes a secret may not be recognisable.
     """
     ours = {"operation", "status", "kind", "phases"}
     foreign = {item.name: getattr(result, item.name) for item in fields(result) if item.name not in ours}
-    return replace(result, **{name: _redacted(value, clean) for name, value in foreign.items()})
+    return replace(result, **{name: _redact(value, redact) for name, value in foreign.items()})
 
 
-def _redacted(value: Any, clean: Callable[[str], str]) -> Any:  # noqa: ANN401 the same type comes back
+def _redact(value: Any, redact: Callable[[str], str]) -> Any:  # noqa: ANN401 the same type comes back
     match value:
         case str():
-            return clean(value)
+            return redact(value)
         case list() | tuple():
-            return type(value)(_redacted(item, clean) for item in value)
+            return type(value)(_redact(item, redact) for item in value)
         case dict():
-            return {clean(str(key)): _redacted(item, clean) for key, item in value.items()}
+            return {redact(str(key)): _redact(item, redact) for key, item in value.items()}
         case Changes():
             paths = "\n".join([*(file.path for file in value.uploaded), *value.deleted])
-            if clean(paths) == paths:  # all at once: there may be a hundred thousand
+            if redact(paths) == paths:  # all at once: there may be a hundred thousand
                 return value
-            uploaded = [file._replace(path=clean(file.path)) for file in value.uploaded]
-            return replace(value, uploaded=uploaded, deleted=_redacted(value.deleted, clean))
+            uploaded = [file._replace(path=redact(file.path)) for file in value.uploaded]
+            return replace(value, uploaded=uploaded, deleted=_redact(value.deleted, redact))
         case _:
             return value
 
 
-def _values(result: Result) -> dict[str, object]:
+def output_values(result: Result) -> dict[str, object]:
     """Return every output of the contract in its order, typed; `None` where it is not known."""
     effect = result.effect
     return {
@@ -163,17 +180,17 @@ def _values(result: Result) -> dict[str, object]:
         "bytes-uploaded": effect and effect.bytes_uploaded,
         "cache-purged": result.cache_purged,
         "domains": result.domains,
-        "duration-seconds": _number(result.duration_seconds),
-        "lock-wait-seconds": _number(result.lock_wait_seconds),
+        "duration-seconds": rounded(result.duration_seconds),
+        "lock-wait-seconds": rounded(result.lock_wait_seconds),
         "retries-used": result.retries_used,
         "error": one_line(result.error),
     }
 
 
-def _number(seconds: float) -> float:
+def rounded(seconds: float) -> float:
     """Milliseconds are precise enough; a whole number is shown as one."""
-    rounded = round(seconds, 3)
-    return int(rounded) if rounded == int(rounded) else rounded
+    number = round(seconds, 3)
+    return int(number) if number == int(number) else number
 
 
 def outputs(result: Result) -> dict[str, str]:
@@ -183,26 +200,6 @@ def outputs(result: Result) -> dict[str, str]:
     """
     return {
         name: value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
-        for name, value in _values(result).items()
+        for name, value in output_values(result).items()
         if value is not None
     }
-
-
-def render_json(result: Result) -> str:
-    """Return the JSON result as `docs/result.schema.json` describes it, in ASCII, indented."""
-    effect = result.effect
-    document: dict[str, object] = {
-        "schema_version": SCHEMA_VERSION,
-        "operation": result.operation,
-        **{name.replace("-", "_"): value for name, value in _values(result).items()},
-        "hint": one_line(result.hint),
-        "exit_code": result.exit_code,
-        "warnings": [one_line(warning) for warning in result.warnings],
-        "notes": [one_line(note) for note in result.notes],
-        "phases": [{"name": name, "seconds": _number(seconds)} for name, seconds in result.phases],
-        "uploaded": effect
-        and [{"path": path, "bytes": size, "sign": sign} for path, size, sign in effect.uploaded],
-        "deleted": effect and effect.deleted,
-    }
-    # Somebody will `cat` it in a GitHub step, whose runner obeys `##[command]` anywhere in a line.
-    return json.dumps(document, indent=2).replace("##", r"#\u0023") + "\n"

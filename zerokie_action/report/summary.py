@@ -31,6 +31,8 @@ _BIGGEST = 10
 _LISTED = 10_000
 _EVENTS = 20
 _BAR = 24
+_COMMENT_LIMIT = 60_000
+"""GitHub takes 65,536 characters, the marker that the comment is found by among them."""
 
 _WORDS_DONE = ("What changed", "Uploaded", "Deleted")
 _WORDS_PLANNED = ("What would change", "To upload", "To delete")
@@ -69,11 +71,18 @@ def render_summary(result: Result, origin: Origin, *, limit: int = 1_000_000) ->
         origin: what the summary links to.
         limit: in bytes. A longer summary is cut after a line, with a note.
     """
-    sections = chain(essentials(result, origin), _timeline(result), all_files(result.effect))
+    sections = chain(_essentials(result, origin), _timeline(result), _all_files(result.effect))
     return cut_markdown("\n\n".join(section for section in sections if section) + "\n", limit)
 
 
-def essentials(result: Result, origin: Origin) -> Iterator[Markdown]:
+def render_comment(result: Result, origin: Origin) -> str:
+    """Return the comment as Markdown. The arguments are those of `render_summary`."""
+    names = _all_files(result.planned) if result.status == "planned" else ()
+    sections = chain(_essentials(result, origin), names)
+    return cut_markdown("\n\n".join(section for section in sections if section) + "\n", _COMMENT_LIMIT)
+
+
+def _essentials(result: Result, origin: Origin) -> Iterator[Markdown]:
     """Yield what everybody wants to know, section by section; some may be empty."""
     links = [
         ("Commit", markdown_link(origin.commit_url, origin.commit[:12])),
@@ -182,7 +191,7 @@ def _timeline(result: Result) -> Iterator[Markdown]:
         yield Markdown(f"… and {len(more):,} more in the log.")
 
 
-def all_files(effect: Changes | None) -> Iterator[Markdown]:
+def _all_files(effect: Changes | None) -> Iterator[Markdown]:
     """Yield the folded list of what was uploaded and deleted, or would be."""
     if effect is None or not (effect.uploaded or effect.deleted):
         return

@@ -1,0 +1,101 @@
+"""The end of a run, reported everywhere: log, outputs, summary, comment, files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zerokie_action.errors import ConfigurationError
+from zerokie_action.report.files import render_annotations, render_dotenv, render_json, write_report_file
+from zerokie_action.report.result import outputs, redact_result
+from zerokie_action.report.summary import Origin, render_comment, render_summary
+from zerokie_action.text import human_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from zerokie_action.ci import CI
+    from zerokie_action.report.result import Result
+
+_LAST_LINES = {
+    "deployed": "Deployed in {time}: {url}",
+    "restarted": "Restarted in {time}: {url}",
+    "destroyed": "Done after {time}",
+    "planned": "Dry run: nothing was changed",
+    "skipped": "Skipped",
+}
+_LIVE = "{url} is live after {time}"
+"""In place of the first two, where that was looked at."""
+
+
+class Reporter:
+    """Reports through `ci` and to `files` (by the field names of the settings), without what `ci` masks."""
+
+    def __init__(self, ci: CI, files: Mapping[str, Path]) -> None:
+        self._ci = ci
+        self._files = files
+        self._origin = Origin(ci.commit, ci.commit_url, ci.run_url)
+
+    def comment(self, result: Result) -> str:
+        """The comment on the pull or merge request, as Markdown."""
+        return self._ci.redact(render_comment(redact_result(result, self._ci.redact), self._origin))
+
+    def write(self, result: Result, *, problems: Sequence[str]) -> int:
+        """Report, and return the exit code: the result's, or 2 when a success can't be reported.
+
+        Args:
+            result: what the run did.
+            problems: all that is wrong with the inputs, one sentence each.
+        """
+        self._log_end(result, problems)
+        result = redact_result(result, self._ci.redact)
+        documents: dict[str, Callable[[Result], str]] = {
+            "dotenv_file": self._dotenv,
+            "annotations_file": render_annotations,
+            "summary_file": self._summary,
+            "output_file": render_json,  # the last one: it says what the process exits with
+        }
+        for field, render in documents.items():
+            if field in self._files:
+                try:
+                    write_report_file(self._files[field], render(result))
+                except OSError as error:
+                    name, path = field.replace("_", "-"), str(self._files[field])
+                    problem = f"`{name}`: {path!r} can't be written ({error.strerror or error})"
+                    self._ci.error(problem)
+                    if not result.exit_code:
+                        result.exit_code = ConfigurationError.exit_code
+                        result.error = self._ci.redact(problem)
+        # After the files: what could not be written is an error like any other.
+        self._ci.write_outputs(outputs(result))
+        self._ci.write_summary(self._summary(result))
+        return result.exit_code
+
+    def _summary(self, result: Result) -> str:
+        return render_summary(result, self._origin)
+
+    def _dotenv(self, result: Result) -> str:
+        text, left_out = render_dotenv(outputs(result))
+        if left_out:
+            names = ", ".join(f"`{name}`" for name in left_out)
+            self._ci.warning(
+                f"`dotenv-file`: {names} left out, as GitLab takes no file of 5 KB or more; "
+                "`output-file` has everything"
+            )
+        return text
+
+    def _log_end(self, result: Result, problems: Sequence[str]) -> None:
+        if result.error:
+            title = (
+                f"Deployed, but {result.flaw}" if result.flaw else f"{result.operation.capitalize()} failed"
+            )
+            if result.status == "cancelled":
+                title = "Cancelled"
+            for problem in problems[:-1]:
+                self._ci.error(problem, title=title)
+            message = problems[-1] if problems[1:] else result.error
+            self._ci.error(message, *([result.hint] if result.hint else []), title=title)
+            return
+        line = _LIVE if result.looked else _LAST_LINES[result.status]
+        time = human_seconds(result.duration_seconds)
+        self._ci.info(line.format(url=result.url or result.app, time=time))
