@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import anyio
 import pytest
 
+from zerokie_action.ci import detect
 from zerokie_action.report.progress import Progress, TerminalProgress, start_progress
 
 KB, MB, GB = 10**3, 10**6, 10**9
@@ -204,8 +205,8 @@ async def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """With rich a person sees a bar, which is gone afterwards; no lines are written."""
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "120")
-    terminal, lines = Terminal(), list[str]()
-    progress = start_progress(4, 4_000, write=lines.append, terminal=terminal)
+    terminal = Terminal()
+    progress = start_progress(4, 4_000, detect({}, terminal))
     assert isinstance(progress, TerminalProgress)
     with anyio.move_on_after(11):
         async with anyio.create_task_group() as tasks:
@@ -217,15 +218,15 @@ async def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Uploading 2 of 4 files" in terminal.getvalue()
     assert "2.0/4.0 kB" in terminal.getvalue()
     assert "10 s left" in terminal.getvalue()
-    assert lines == []
+    assert "Uploading 2 of 4 files, " not in terminal.getvalue()
 
 
 async def test_lines_on_a_terminal_without_rich(monkeypatch: pytest.MonkeyPatch) -> None:
     """The extra is optional: without it a terminal gets the calm lines."""
     monkeypatch.setitem(sys.modules, "rich", None)
-    assert type(start_progress(1, 1, write=print, terminal=Terminal())) is Progress
+    assert type(start_progress(1, 1, detect({}, Terminal()))) is Progress
 
 
 async def test_lines_in_ci() -> None:
     """Where nobody watches, lines are the progress."""
-    assert type(start_progress(1, 1, write=print)) is Progress
+    assert type(start_progress(1, 1, detect({}, io.StringIO()))) is Progress

@@ -179,7 +179,7 @@ async def _upload(job: Job, zone: Zone) -> None:
     began = anyio.current_time()
     assets = sorted(plan.upload_assets, key=attrgetter("size"), reverse=True)
     with job.phase("Upload"):
-        progress = start_progress(len(plan.uploads), plan.upload_bytes, write=ci.info, terminal=ci.terminal)
+        progress = start_progress(len(plan.uploads), plan.upload_bytes, ci)
         await zone.upload(assets, plan.upload_pages, progress=progress)
     taken = human_seconds(anyio.current_time() - began)
     ci.info(f"Uploaded {human_files(len(plan.uploads))}, {human_bytes(plan.upload_bytes)} in {taken}")
