@@ -293,6 +293,32 @@ class TestOddAnswers:
         files = await client_over(Constant(200, listing)).list_files("site")
         assert [file.path for file in files] == paths
 
+    async def test_objects_inside_a_listed_file(self) -> None:
+        """Unknown fields may hold objects, even such that look like a file."""
+        inner = {"path": "inner", "length": 9}
+        listing = encoded([{"path": "a", "length": 1, "by": inner, "tags": [inner, {"x": 1}]}])
+        files = await client_over(Constant(200, listing)).list_files("site")
+        assert [(file.path, file.length) for file in files] == [("a", 1)]
+
+    @pytest.mark.parametrize(
+        "listing",
+        [
+            b"[" * 100_000,
+            b'{"path":"a"}',
+            b'[{"path":"a"},{"length":1}]',
+            b'[{"path":"a"},[{"path":"b"}]]',
+            b'[{"path":{"path":"a"}}]',
+            b'["\xff"]',
+            b'[{"path":"a","length":' + b"9" * 10_000 + b"}]",
+        ],
+        ids=["nested", "one", "no path", "a list", "a path of objects", "not UTF-8", "digits"],
+    )
+    async def test_a_listing_that_is_none(self, listing: bytes) -> None:
+        """Whatever the answer is, it is either a list of files or refused."""
+        client = client_over(Constant(200, listing))
+        error = await error_of(lambda client: client.list_files("site"), client)
+        assert (error.exit_code, error.ambiguous) == (5, True)
+
     @pytest.mark.parametrize("name", ["delete app", "remove domain"])
     @pytest.mark.parametrize("answer", [(200, b"{}"), (202, b'{"deleted": true}')])
     async def test_a_deletion_that_is_told(self, name: str, answer: tuple[int, bytes]) -> None:
