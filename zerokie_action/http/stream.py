@@ -25,8 +25,12 @@ from anyio.streams.tls import TLSAttribute, TLSStream
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from anyio.abc import TaskGroup
+
+LARGE = 64 * 1024
+"""Bytes of a body that the kernel takes at once; while more is sent, somebody has to listen."""
 _PIECE = 64 * 1024
-"""Bytes that the kernel takes at once; while more is sent, it listens for an early response."""
+"""Bytes that have to be sent within the timeout."""
 _LITTLE = 16 * 1024
 """Bytes that are not worth waiting for: they have arrived by now, or never will."""
 _TIME_TO_LISTEN = 0.05
@@ -41,18 +45,20 @@ class Traffic:
     Attributes:
         received: bytes since the last request began.
         body_left: bytes of that request's body that were not handed out to be sent.
-        cut_short: whether a response came before that request was sent.
+        is_sent: whether all of that request was sent.
         holds_head: whether what is written next is a head that a body follows.
+        listeners: where a stream listens while it sends; None where the body is not `LARGE`.
     """
 
     def __init__(self) -> None:
+        self.listeners: TaskGroup | None = None
         self.begin_request(0)
 
     def begin_request(self, body_size: int, *, head_first: bool = False) -> None:
         """Count anew. `head_first`: what is written next is this request's head, and no CONNECT."""
         self.received = 0
         self.body_left = body_size
-        self.cut_short = False
+        self.is_sent = False
         self.holds_head = head_first and body_size > 0
 
 
@@ -114,6 +120,21 @@ def _connect_errors() -> Iterator[None]:
         raise httpcore.ConnectError(str(error)) from error
 
 
+class _Early:
+    """What comes while a large body is sent.
+
+    Attributes:
+        came: set with the first of it, or when nothing can come any more.
+        sending: cancelled then.
+    """
+
+    def __init__(self) -> None:
+        self.came = anyio.Event()
+        self.sending = anyio.CancelScope()
+        self.data = b""
+        self.error: Exception | None = None
+
+
 class _Stream(httpcore.AsyncNetworkStream):
     """One connection's bytes."""
 
@@ -122,31 +143,47 @@ class _Stream(httpcore.AsyncNetworkStream):
         self._traffic = traffic
         self._socket = stream.extra(anyio.abc.SocketAttribute.raw_socket)  # noqa: S610 - anyio's, not Django's
         self._head = b""
-        self._early: bytes | None = None
-        """What came while the body was sent; empty when the other side closed the connection then."""
+        self._early: _Early | None = None
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
-        if self._early is not None:
-            data, self._early = self._early, None
-        else:
-            data = await self._read(max_bytes, timeout)
-        self._traffic.received += len(data)
-        return data
-
-    async def _read(self, max_bytes: int, timeout: float | None) -> bytes:  # noqa: ASYNC109
         unsent = self._unsent()
         while True:
             try:
                 with anyio.fail_after(timeout):
-                    return await self._stream.receive(max_bytes)
-            except anyio.EndOfStream:
-                return b""
-            except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
-                raise httpcore.ReadError(str(error)) from error
+                    early = self._early
+                    data = await (self._receive_early(early) if early else self._receive(max_bytes))
             except TimeoutError as error:
                 before, unsent = unsent, self._unsent()
                 if before <= _LITTLE or unsent >= before:
                     raise httpcore.ReadTimeout from error
+            else:
+                self._traffic.received += len(data)
+                return data
+
+    async def _receive(self, max_bytes: int) -> bytes:
+        try:
+            return await self._stream.receive(max_bytes)
+        except anyio.EndOfStream:
+            return b""
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
+            raise httpcore.ReadError(str(error)) from error
+
+    async def _receive_early(self, early: _Early) -> bytes:
+        await early.came.wait()
+        self._early = None
+        if early.error:
+            raise early.error
+        return early.data
+
+    async def _listen(self, early: _Early) -> None:
+        try:
+            early.data = await self._receive(_PIECE)
+            while early.data.startswith(_INTERIM):  # the final response is still to come, or follows at once
+                early.data = early.data.partition(b"\r\n\r\n")[2] or await self._receive(_PIECE)
+        except (httpcore.ReadError, ssl.SSLError) as error:
+            early.error = error
+        early.came.set()
+        early.sending.cancel()
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
         if not buffer:
@@ -156,63 +193,35 @@ class _Stream(httpcore.AsyncNetworkStream):
             self._head = buffer
             return
         buffer, self._head = self._head + buffer, b""
-        if len(buffer) + self._unsent() <= _PIECE:
-            await self._write(buffer)
-            return
+        if self._traffic.listeners and not self._early:
+            self._early = _Early()
+            self._traffic.listeners.start_soon(self._listen, self._early)
         for start in range(0, len(buffer), _PIECE):
-            end = min(start + _PIECE, len(buffer))
-            is_last = end == len(buffer) and not self._traffic.body_left
-            await self._write_and_listen(buffer[start:end], timeout, is_last=is_last)
+            await self._write(buffer[start : start + _PIECE], timeout)
+        self._traffic.is_sent = not self._traffic.body_left
 
-    async def _write(self, piece: bytes) -> None:
-        try:
-            await self._stream.send(piece)
-        except _ENDED as error:
-            raise httpcore.WriteError(str(error)) from error
-
-    async def _write_and_listen(
-        self,
-        piece: bytes,
-        timeout: float | None,  # noqa: ASYNC109
-        *,
-        is_last: bool,
-    ) -> None:
-        """Send a piece of a large body, unless the other side answers before it has the whole.
+    async def _write(self, piece: bytes, timeout: float | None) -> None:  # noqa: ASYNC109
+        """Send a piece, unless the other side answers before it has the whole of a large body.
 
         Raises:
             httpcore.WriteError: then httpcore reads the response.
         """
-        failure: Exception | None = None
-        is_sent = False
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._listen, tasks.cancel_scope)
-            try:
-                with anyio.fail_after(timeout):
-                    if self._is_readable:
-                        # A response, or something of TLS that is no data: then this is for nothing, once.
-                        await anyio.sleep(_TIME_TO_LISTEN)
-                    await self._write(piece)
-                is_sent = is_last
-            except (httpcore.WriteError, TimeoutError) as error:
-                failure = error
-            tasks.cancel_scope.cancel()
-        if self._early is not None and not is_sent:
-            self._traffic.cut_short = True
+        early = self._early
+        with anyio.move_on_after(timeout) as sending:
+            if early:
+                early.sending = sending
+                if self._is_readable:
+                    # A response, or something of TLS that is no data: then this is for nothing, once.
+                    await anyio.sleep(_TIME_TO_LISTEN)
+            if not early or not early.came.is_set():
+                try:
+                    await self._stream.send(piece)
+                except _ENDED as error:
+                    raise httpcore.WriteError(str(error)) from error
+                return
+        if early and early.came.is_set():
             raise httpcore.WriteError("the response came before the body was sent")
-        if isinstance(failure, TimeoutError):
-            raise httpcore.WriteTimeout from failure
-        if failure is not None:
-            raise failure
-
-    async def _listen(self, sending: anyio.CancelScope) -> None:
-        try:
-            data = await self._stream.receive(_PIECE)
-            while data.startswith(_INTERIM):  # the final response is still to come, or follows at once
-                data = data.partition(b"\r\n\r\n")[2] or await self._stream.receive(_PIECE)
-        except _ENDED:
-            data = b""
-        self._early = data
-        sending.cancel()
+        raise httpcore.WriteTimeout
 
     def _unsent(self) -> int:
         """Bytes that the kernel has taken and the other side has not."""

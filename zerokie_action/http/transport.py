@@ -21,7 +21,7 @@ import httpcore
 import httpx
 
 from zerokie_action.errors import too_many_open_files
-from zerokie_action.http.stream import Backend, Traffic
+from zerokie_action.http.stream import LARGE, Backend, Traffic
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
@@ -204,11 +204,11 @@ class _Connection:
             extensions=request.extensions,
         )
         try:
-            response = await self._connection.handle_async_request(outgoing)
+            response = await self._handle(outgoing, is_large=size > LARGE)
             if not self.answered:
                 # It was there before the request: more than the last one had asked for.
                 raise httpx.RemoteProtocolError("the response was not to this request", request=request)
-            if response.status < 300 and self._traffic.cut_short:  # noqa: PLR2004 - HTTP's own number
+            if response.status < 300 and not self._traffic.is_sent:  # noqa: PLR2004 - HTTP's own number
                 raise httpx.RemoteProtocolError("the response came before the body was sent", request=request)
             body = await _read(response, request)
             await response.aclose()
@@ -219,6 +219,21 @@ class _Connection:
         except ssl.SSLError as error:
             raise httpx.ReadError(explain(error), request=request) from error
         return response, body
+
+    async def _handle(self, request: httpcore.Request, *, is_large: bool) -> httpcore.Response:
+        if not is_large:
+            return await self._connection.handle_async_request(request)
+        outcome: httpcore.Response | Exception
+        async with anyio.create_task_group() as self._traffic.listeners:
+            try:
+                outcome = await self._connection.handle_async_request(request)
+            except Exception as error:  # noqa: BLE001 - raised below, as the group would wrap it
+                outcome = error
+            self._traffic.listeners.cancel_scope.cancel()
+        self._traffic.listeners = None
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
     async def _body(self, request: httpx.Request) -> AsyncIterator[bytes]:
         async for chunk in cast("AsyncIterator[bytes]", request.stream):
