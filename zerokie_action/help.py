@@ -14,10 +14,10 @@ from zerokie_action.ci import detect
 from zerokie_action.environment import Environment, input_name, spellings
 from zerokie_action.errors import ConfigurationError, DeployError, Interrupted
 from zerokie_action.formats import written_duration
+from zerokie_action.redact import Redactor
 from zerokie_action.report.reporter import Reporter
 from zerokie_action.report.result import Result
 from zerokie_action.settings import INPUTS, load_reports, operation, secrets
-from zerokie_action.text import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -16,25 +16,20 @@ characters, line and paragraph separators, bidirectional and zero-width marks, e
 
 `human_files`, `human_bytes`, `human_progress` and `human_seconds` are the one way to write numbers, sizes and
 durations.
-Secrets are the business of `zerokie_action.text.Redactor`; it works on raw text, before these functions.
+Secrets are the business of `redact`, which works on raw text, before these functions.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from base64 import b64encode, urlsafe_b64encode
 from typing import TYPE_CHECKING
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 LINE_LIMIT = 2_000
 """The longest line of a log, in characters. Longer ones end in an ellipsis."""
-
-_SHORTEST_SECRET = 4
-_MASK = "***"
 
 
 def shorten(text: str, limit: int) -> str:
@@ -137,7 +132,7 @@ def markdown_link(url: str, label: str = "") -> str:
     if not is_web_url(url):
         return markdown_text(label or url)
     shown = _inert(one_line(label)) or _inert(url)
-    return f"[{shown}](<{url.translate(_HTML[0])}>)"
+    return f"[{shown}](<{url.replace('&', '&amp;')}>)"
 
 
 def cut_markdown(markdown: str, limit: int) -> str:
@@ -226,91 +221,3 @@ def human_seconds(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes:02} m"
     return f"{minutes} m {rest:02} s" if minutes else f"{rest} s"
-
-
-def secret_forms(secret: str) -> list[str]:
-    """Return the spellings of a secret that must not be shown, the longest first.
-
-    They are the secret and each of its lines, trimmed, and of each: base64 (also as a part of something
-    longer, so at all three alignments; both alphabets), URL-encoded, as a string of JSON, HTML and Python.
-    What is shorter than four characters is left out: masking it would garble everything.
-    """
-    return sorted(_patterns(secret), key=lambda form: (-len(form), form))
-
-
-def _patterns(secret: str) -> dict[str, re.Pattern[str]]:
-    """Return what to replace for each spelling: base64 with its neighbours, which hold bits of it."""
-    values = {part.strip() for part in (secret, *re.split(r"[\r\n]", secret))}
-    values = {value for value in values if len(value) >= _SHORTEST_SECRET}
-    patterns = {form: re.escape(form) for value in values for form in _spellings(value)}
-    for value in values:
-        patterns |= {form: rf"[\w+/-]?{re.escape(form)}[\w+/-]?={{0,2}}" for form in _base64_inside(value)}
-    return {form: re.compile(pattern, re.ASCII) for form, pattern in patterns.items()}
-
-
-def _spellings(value: str) -> set[str]:
-    quoted = {quote(value, safe, errors="surrogatepass") for safe in _URL_SAFE}
-    quoted |= {quote_plus(value, errors="surrogatepass")}
-    quoted |= {re.sub("%..", lambda match: match[0].lower(), form) for form in quoted}
-    strings = {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1]}
-    # Beside a double quote, Python escapes the single ones.
-    strings |= {repr(f"{value}'\"")[1 : -len("\\'\"'")]}
-    strings |= {form.replace("/", r"\/") for form in strings}
-    strings |= {form.translate(_GO_JSON) for form in strings}
-    return (
-        {value}
-        | {value.translate(table) for table in _HTML}
-        | quoted
-        | strings
-        | {_encoded(value, alphabet) for alphabet in _ALPHABETS}
-    )
-
-
-_URL_SAFE = ("", "/", "!'()*", "$&+=:@")
-"""What stays as it is in a query, in a path, in JavaScript's `encodeURIComponent`, in Go's `PathEscape`."""
-_GO_JSON = str.maketrans({"&": r"\u0026", "<": r"\u003c", ">": r"\u003e"})
-# As `html.escape`, which would load the names of 2,000 characters into every run; and as Go's.
-_TAGS = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-_HTML = (
-    str.maketrans(_TAGS | {'"': "&quot;", "'": "&#x27;"}),
-    str.maketrans(_TAGS | {'"': "&#34;", "'": "&#39;"}),
-)
-_ALPHABETS = (b64encode, urlsafe_b64encode)
-
-
-def _encoded(value: str, encode: Callable[[bytes], bytes], shift: int = 0) -> str:
-    return encode(bytes(shift) + value.encode(errors="surrogatepass")).decode("ascii")
-
-
-def _base64_inside(value: str) -> set[str]:
-    """Return the characters that `value` alone decides, for each alignment and alphabet."""
-    size = len(value.encode(errors="surrogatepass"))
-    return {
-        _encoded(value, alphabet, shift)[-(-shift * 8 // 6) : (shift + size) * 8 // 6]
-        for alphabet in _ALPHABETS
-        for shift in range(3)
-    }
-
-
-class Redactor:
-    """Replaces secrets, in all their spellings (`secret_forms`), by `***`.
-
-    It works on raw text: once text was escaped for a sink, a secret in it may not be recognisable any more.
-    """
-
-    def __init__(self, *secrets: str) -> None:
-        self._patterns: dict[str, re.Pattern[str]] = {}
-        for secret in secrets:
-            self.add(secret)
-
-    def add(self, secret: str) -> None:
-        """Know one more secret. An empty or very short one changes nothing."""
-        patterns = self._patterns | _patterns(secret)
-        self._patterns = dict(sorted(patterns.items(), key=lambda item: -len(item[0])))
-
-    def redact(self, text: str) -> str:
-        """Return `text` without any secret."""
-        # A replacement may complete another secret, so look again; each one makes the text shorter.
-        while found := next((form for form in self._patterns if form in text), None):
-            text = self._patterns[found].sub(_MASK, text)
-        return text

@@ -14,7 +14,7 @@ from tests.ci.grammar import HOSTILE, whatever_happens, workflow_commands
 from zerokie_action.ci import CI, detect
 from zerokie_action.ci.github import GitHub
 from zerokie_action.ci.gitlab import GitLab
-from zerokie_action.text import Redactor
+from zerokie_action.redact import Redactor
 
 
 def test_a_log():

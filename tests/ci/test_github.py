@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.ci.grammar import HOSTILE, file_command, whatever_happens, workflow_commands
 from zerokie_action.ci import CI, detect
-from zerokie_action.text import Redactor, secret_forms
+from zerokie_action.redact import Redactor, secret_forms
 
 ENV = {"GITHUB_ACTIONS": "true"}
 

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from zerokie_action.http.failure import error_detail, is_web_page
-from zerokie_action.text import Redactor
+from zerokie_action.redact import Redactor
 
 
 class TestQuoted:

@@ -11,7 +11,7 @@ from zerokie_action.ci.gitlab import GitLab
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from zerokie_action.text import Redactor
+    from zerokie_action.redact import Redactor
 
 __all__ = ["CI", "Level", "detect"]
 

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from zerokie_action.ci.generic import CI, Level
 from zerokie_action.owner import Owner, forge_of
-from zerokie_action.text import cut_markdown, secret_forms, shorten
+from zerokie_action.redact import secret_forms
+from zerokie_action.text import cut_markdown, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from zerokie_action.text import Redactor
+    from zerokie_action.redact import Redactor
 
 _ANNOTATIONS_PER_KIND = 10
 _ANNOTATION_LIMIT = 4_096

@@ -12,7 +12,7 @@ from zerokie_action.owner import Owner, forge_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from zerokie_action.text import Redactor
+    from zerokie_action.redact import Redactor
 
 _ERASE = "\x1b[0K"
 _COLOURS: dict[Level, str] = {"warning": "\x1b[0;33m", "error": "\x1b[31;1m"}
