@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from zerokie_action.help import exit_codes, inputs  # noqa: E402 - found by the line above
+from zerokie_action.errors import exit_codes  # noqa: E402 - found by the line above
 from zerokie_action.report.result import OUTPUTS  # noqa: E402
+from zerokie_action.settings import documented_inputs  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from zerokie_action.help import Input
+    from zerokie_action.settings import Input
 
 _NOT_OF_THE_COMPONENT = {
     "operation",  # each of its jobs has its own
@@ -64,7 +65,7 @@ def _described(description: str, default: str) -> str:
 
 def _action_inputs() -> str:
     lines = []
-    for row in inputs():
+    for row in documented_inputs():
         lines += [f"{row.name}:", f"  description: {_described(row.description, row.default)}"]
         lines += ["  required: true"] if row.required else []
     return textwrap.indent("\n".join(lines) + "\n", "  ")
@@ -76,7 +77,7 @@ def _action_outputs() -> str:
 
 
 def _component_rows() -> list[Input]:
-    return [row for row in inputs() if row.name not in _NOT_OF_THE_COMPONENT]
+    return [row for row in documented_inputs() if row.name not in _NOT_OF_THE_COMPONENT]
 
 
 def _component_inputs() -> str:
@@ -124,7 +125,7 @@ def _variable(row: Input) -> str:
 def _input_table() -> str:
     rows = (
         (f"`{row.name}`", "required" if row.required else _code(row.default), row.description)
-        for row in inputs()
+        for row in documented_inputs()
     )
     return _table(("input", "default", "meaning"), rows)
 

@@ -18,8 +18,11 @@ import pytest
 
 import zerokie_action
 from tests.ci.grammar import file_command, workflow_commands
-from zerokie_action import help as help_
+from zerokie_action.cli import cleanup_help, deploy_help
+from zerokie_action.environment import spellings
+from zerokie_action.run import refuse
 from zerokie_action.settings import INPUTS
+from zerokie_action.validation import wrong_argument
 
 ROOT = Path(__file__).resolve().parent.parent
 ENTRYPOINT = [sys.executable, str(ROOT / "entrypoint.py")]
@@ -122,19 +125,20 @@ def test_help(command: list[str], flag: str) -> None:
     """Every input and every exit code is in it."""
     seen = run(*command, flag)
     assert (seen.returncode, seen.stderr) == (0, "")
-    assert seen.stdout == help_.deploy_help() + "\n"
+    assert seen.stdout == deploy_help() + "\n"
 
 
 @pytest.mark.parametrize("command", [CLEANUP, CLEANUP_MODULE], ids=["command", "module"])
 def test_help_for_the_cleanup(command: list[str]) -> None:
     """It has a help of its own."""
     seen = run(*command, "--help")
-    assert (seen.returncode, seen.stdout, seen.stderr) == (0, help_.cleanup_help() + "\n", "")
+    assert (seen.returncode, seen.stdout, seen.stderr) == (0, cleanup_help() + "\n", "")
 
 
 def test_help_shows_everything() -> None:
     """All inputs with their defaults, all exit codes."""
-    text = help_.deploy_help()
+    text = deploy_help()
+    assert all(name in text for name in spellings("api_key"))
     names = re.findall(r"^  ([a-z-]+) ", text, re.MULTILINE)
     assert names == [name.replace("_", "-") for name in INPUTS]
     assert re.findall(r"^  (\d+) ", text, re.MULTILINE) == [*map(str, range(11)), "128"]
@@ -192,7 +196,7 @@ def test_a_python_that_is_too_old() -> None:
 )
 def test_other_arguments_name_the_input(argument: str, shown: str, fix: str) -> None:
     """What somebody tried to say is said by which input; a value, which may be a secret, is left out."""
-    assert help_.suggestion(argument) == f"{shown!r}: there are no arguments; {fix} in the environment"
+    assert wrong_argument(argument, INPUTS) == f"{shown!r}: there are no arguments; {fix} in the environment"
 
 
 def test_an_argument_is_a_wrong_input(tmp_path: Path) -> None:
@@ -215,7 +219,7 @@ def test_an_argument_on_github(tmp_path: Path) -> None:
     (tmp_path / "output").touch()
     env = {"GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": str(tmp_path / "output"), "INPUT_API-KEY": "hunter2"}
     log = io.StringIO()
-    assert help_.refuse("hunter2\n::warning::x", env, log) == 2
+    assert refuse("hunter2\n::warning::x", env, log) == 2
     (command,) = [one for one in workflow_commands(log.getvalue()) if one.name != "warning"]
     assert command.name == "error"
     assert command.data.startswith(r"'***\n::warning::x': there are no arguments")

@@ -13,7 +13,7 @@ import yaml
 from markdown_it import MarkdownIt
 
 from tests.support.stories import STORIES, tell
-from zerokie_action.help import exit_codes
+from zerokie_action.errors import exit_codes
 from zerokie_action.http.client import MEGABYTE
 from zerokie_action.operations import probe
 from zerokie_action.report.result import OUTPUTS

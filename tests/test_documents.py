@@ -11,9 +11,9 @@ import yaml
 
 from tests.support.documents import documents
 from tests.support.settings import load, load_reports
-from zerokie_action.help import exit_codes, inputs
+from zerokie_action.errors import exit_codes
 from zerokie_action.report.result import OUTPUTS, Changes, Result, outputs
-from zerokie_action.settings import INPUTS
+from zerokie_action.settings import INPUTS, documented_inputs
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIRED = {"api-key": "key", "app": "site", "directory": "dist"}
@@ -104,6 +104,6 @@ def test_exit_codes() -> None:
 
 def test_table_cells_do_not_break_the_table() -> None:
     """No name, default or description has a character that ends a cell."""
-    texts = [text for row in inputs() for text in (row.name, row.default, row.description)]
+    texts = [text for row in documented_inputs() for text in (row.name, row.default, row.description)]
     texts += [*OUTPUTS, *OUTPUTS.values(), *(text for row in exit_codes() for text in row)]
     assert [text for text in texts if re.search(r"[|\n]", text)] == []

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from zerokie_action.errors import DeployError, Interrupted
-from zerokie_action.help import exit_codes
+from zerokie_action.errors import DeployError, Interrupted, exit_codes
 
 
 def test_every_error_is_documented_with_its_exit_code() -> None:

@@ -9,15 +9,25 @@ import gc
 import os
 import resource
 import sys
+import textwrap
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import zerokie_action
-from zerokie_action.errors import ConfigurationError
+from zerokie_action.errors import ConfigurationError, exit_codes
 from zerokie_action.signals import Signals, ignore_signals, on_first_signal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _PASSED_THROUGH = {"sh", "bash", "cat"}
 _CANNOT_EXECUTE = 126
 _NOT_FOUND = 127
+_WIDTH = 100
+_COLUMN = 27
+_SPELLINGS = """\
+An input such as `api-key` is read from INPUT_API-KEY, INPUT_API_KEY, PLUGIN_API-KEY, PLUGIN_API_KEY
+or ZEROKIE_API_KEY."""
 
 
 def deploy() -> int:
@@ -39,39 +49,27 @@ def deploy() -> int:
 
 
 def _deploy(arguments: list[str]) -> int:
-    signals = _install_handlers()
-    _spare_start_up()
+    signals = _start()
+    if _answered(arguments, deploy_help):
+        return _end(0)
     # What follows is imported only now: the handlers come first.
-    if arguments in (["--help"], ["-h"]):
-        from zerokie_action.help import deploy_help  # noqa: PLC0415
-
-        return _answer(deploy_help())
-    if arguments == ["--version"]:
-        return _answer(f"zerokie-action {zerokie_action.__version__}")
-    if arguments:
-        from zerokie_action.help import refuse  # noqa: PLC0415
-
-        return refuse(arguments[0], os.environ, sys.stderr)
     from zerokie_action.http.network import Network  # noqa: PLC0415
 
     network = Network(os.environ)
     network.read_authorities()  # while the rest is imported
-    from zerokie_action.run import run  # noqa: PLC0415
+    from zerokie_action.run import refuse, run  # noqa: PLC0415
 
+    if arguments:
+        return refuse(arguments[0], os.environ, sys.stderr)
     return _end(run(os.environ, network, signals, sys.stdout))
 
 
 def cleanup() -> int:
     """`zerokie-cleanup`. Returns 0 in every case."""
     arguments = sys.argv[1:]
-    signals = _install_handlers()
-    _spare_start_up()
-    if arguments in (["--help"], ["-h"]):
-        from zerokie_action.help import cleanup_help  # noqa: PLC0415
-
-        return _answer(cleanup_help())
-    if arguments == ["--version"]:
-        return _answer(f"zerokie-action {zerokie_action.__version__}")
+    signals = _start()
+    if _answered(arguments, cleanup_help):
+        return _end(0)
     if arguments:
         # A mistake here must not cost a lock.
         print("zerokie-cleanup takes no arguments and ignores these; --help says more", file=sys.stderr)  # noqa: T201
@@ -80,20 +78,17 @@ def cleanup() -> int:
     return _end(clean_up(os.environ, signals, sys.stdout))
 
 
-def _install_handlers() -> Signals:
+def _start() -> Signals:
+    """Install the handlers, and leave out what takes time before the run and helps nobody."""
     _open_closed_streams()
     signals = Signals(on_first_signal)
     signals.install()
     # A core dump would hold the API key.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    return signals
-
-
-def _spare_start_up() -> None:
-    """Leave out what takes time before the run, and helps nobody."""
     gc.disable()  # what is imported stays; there is nothing to collect before the run
     # Or pydantic looks through all that is installed for plugins, which have no business with inputs anyway.
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
+    return signals
 
 
 def _open_closed_streams() -> None:
@@ -126,7 +121,59 @@ def _become(command: list[str]) -> int:
         return _NOT_FOUND if isinstance(error, FileNotFoundError | NotADirectoryError) else _CANNOT_EXECUTE
 
 
-def _answer(text: str) -> int:
+# --- what is said of arguments
+
+
+def _answered(arguments: list[str], help_text: Callable[[], str]) -> bool:
+    if arguments in (["--help"], ["-h"]):
+        text = help_text()
+    elif arguments == ["--version"]:
+        text = f"zerokie-action {zerokie_action.__version__}"
+    else:
+        return False
     with suppress(OSError):  # as at the end: nobody reads it
         print(text)  # noqa: T201 - a person asked
-    return _end(0)
+    return True
+
+
+def deploy_help() -> str:
+    """How `zerokie-deploy` is called, the table of inputs, and the exit codes."""
+    from zerokie_action.settings import documented_inputs  # noqa: PLC0415
+
+    lines = [
+        f"zerokie-action {zerokie_action.__version__}",
+        "Deploys a container image or a static folder to the Zerokie platform.",
+        "",
+        "Usage: zerokie-deploy     (no arguments: inputs come from the environment)",
+        "       zerokie-cleanup    releases a deploy lock that a killed run left behind",
+        "",
+        _SPELLINGS,
+        "",
+    ]
+    for row in documented_inputs():
+        note = "(required)" if row.required else f"(default: {row.default})" if row.default else ""
+        lines.append(_entry(row.name, f"{row.description} {note}"))
+    lines += ["", "Exit codes:", ""]
+    lines += [_entry(code, meaning) for code, _, meaning in exit_codes()]
+    return "\n".join(lines)
+
+
+def cleanup_help() -> str:
+    """How `zerokie-cleanup` is called."""
+    return f"""\
+zerokie-action {zerokie_action.__version__}
+Releases a deploy lock that a killed run of zerokie-deploy left behind.
+
+Usage: zerokie-cleanup    (no arguments: inputs come from the environment)
+
+Give it the inputs `api-key`, `api-url` and `state-file` of that run, and call it after that
+run in the same job; `api-key-file` does as well. A lock that was released already, or that
+somebody else holds, is left alone. The exit code is 0 in every case; what could not be done
+is a warning.
+
+{_SPELLINGS}"""
+
+
+def _entry(name: str, text: str) -> str:
+    filled = textwrap.wrap(text.replace("`", ""), _WIDTH - _COLUMN)
+    return f"  {name:<{_COLUMN - 3}} " + ("\n" + " " * _COLUMN).join(filled)

@@ -6,8 +6,14 @@ where it has some), and what to do about it (`hint`). This module imports nothin
 
 # ruff: noqa: N818  the names say what happened, as users read them
 
+from __future__ import annotations
+
 import errno
 import signal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class DeployError(Exception):
@@ -119,6 +125,15 @@ class Interrupted(DeployError):
     def __init__(self, signum: int) -> None:
         super().__init__(f"Cancelled by {signal.Signals(signum).name}")
         self.exit_code = 128 + signum
+
+
+def exit_codes() -> Iterator[tuple[str, str, str]]:
+    """Yield what is documented of each exit code: the code, its class (empty for none) and the meaning."""
+    yield "0", "", "done"
+    yield "1", "", "unexpected: a defect; `log-level: debug` shows the traceback"
+    for error in DeployError.__subclasses__():
+        code = "128 + n" if error is Interrupted else str(error.exit_code)
+        yield code, error.__name__, error.meaning
 
 
 def unwrap(error: BaseException) -> BaseException:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import traceback
 import uuid
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
@@ -18,13 +18,18 @@ from zerokie_action.http.client import Http
 from zerokie_action.http.retry import RetryBudget
 from zerokie_action.lock.state import StateRecord, default_file, state_files_beside
 from zerokie_action.operations.comment import keep_comment
+from zerokie_action.operations.destroy import destroy
+from zerokie_action.operations.image import deploy_image
 from zerokie_action.operations.job import Job
+from zerokie_action.operations.restart import restart
+from zerokie_action.operations.static import deploy_directory
 from zerokie_action.platform.client import Platform
+from zerokie_action.redact import Redactor
 from zerokie_action.report.reporter import Reporter
 from zerokie_action.report.result import Result
-from zerokie_action.settings import load, load_reports, name_warnings, operation, secrets
+from zerokie_action.settings import INPUTS, load, load_reports, name_warnings, operation, secrets
 from zerokie_action.shutdown import cancel_on_signal
-from zerokie_action.validation import skips
+from zerokie_action.validation import skips, wrong_argument
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,22 +44,6 @@ if TYPE_CHECKING:
 _THREADS = 8
 """That read files at the same time: disks and processors are not faster with more."""
 _DONE = {"deploy": "deployed", "restart": "restarted", "destroy": "destroyed"}
-
-
-class _Run(NamedTuple):
-    """What a run has from its beginning to its end."""
-
-    env: Mapping[str, str]
-    network: Network
-    signals: Signals
-    ci: CI
-    result: Result
-    reports: ReportSettings
-
-    def warn(self, text: str) -> None:
-        """A warning in the log and in the reports."""
-        self.ci.warning(text)
-        self.result.warnings.append(text)
 
 
 def run(env: Mapping[str, str], network: Network, signals: Signals, stream: TextIO) -> int:
@@ -81,55 +70,66 @@ async def carry_out(env: Mapping[str, str], network: Network, signals: Signals, 
     for secret in secrets(environment):
         ci.mask(secret)
     result = Result(operation=operation(environment), app=environment.text("app"))
-    run = _Run(env, network, signals, ci, result, report_settings)
-    for warning in name_warnings(environment):
-        run.warn(warning)
+
+    def warn(*texts: str) -> None:
+        for text in texts:
+            ci.warning(text)
+            result.warnings.append(text)
+
+    warn(*name_warnings(environment))
     error: BaseException | None = None
     settings: Settings | None = None
-    if skips(environment) and not problems:
-        result.status = "skipped"
-        run.warn("`api-key` is empty (a pull request from a fork has no secrets): nothing was done")
-    else:
-        try:
+    try:
+        if skips(environment) and not problems:
+            result.status = "skipped"
+            warn("`api-key` is empty (a pull request from a fork has no secrets): nothing was done")
+        else:
             settings = load(environment, report_settings, problems)
-            for sentence in settings.useless_inputs(environment):
-                run.warn(sentence)
-            error = await _supervise(run, settings)
-        except ConfigurationError as caught:
-            error = caught
+            warn(*settings.useless_inputs(environment))
+            async with cancel_on_signal(signals) as shutdown:
+                await _work(settings, report_settings, env, network, ci=ci, result=result, shutdown=shutdown)
+    except Exception as caught:  # noqa: BLE001 - everything is reported, by its kind
+        error = unwrap(caught)
     _conclude(result, error, signals)
     result.duration_seconds = anyio.current_time() - began
     if error is not None and not isinstance(error, DeployError):
         ci.debug(*"".join(traceback.format_exception(error)).splitlines())
     reporter = Reporter(ci, report_settings.files)
     code = reporter.write(result, problems=error.problems if isinstance(error, ConfigurationError) else ())
-    if settings is not None and settings.comment:
-        await _comment(run, settings, reporter.comment(result))
+    if settings is not None and settings.comment and signals.first is None:
+        async with cancel_on_signal(signals):
+            await keep_comment(settings, env, network, ci, reporter.comment(result))
     return code
 
 
-async def _supervise(run: _Run, settings: Settings) -> BaseException | None:
-    """Work until done, failed, or cancelled by a signal. Returns the error, if any."""
-    error: BaseException | None = None
-    async with cancel_on_signal(run.signals) as shutdown:
-        try:
-            await _work(run, settings, shutdown)
-        except Exception as caught:  # noqa: BLE001 - everything is reported, by its kind
-            error = unwrap(caught)
-    return error
+def refuse(argument: str, env: Mapping[str, str], stream: TextIO) -> int:
+    """Report an argument as the wrong input that it is. Returns the exit code."""
+    environment = Environment(env)
+    report_settings, _ = load_reports(environment)
+    # No `ci.mask`: this log is short, and a mask would be the only place that shows the secret.
+    ci = detect(env, stream, report_settings.log_level, Redactor(*secrets(environment)))
+    error = ConfigurationError(wrong_argument(argument, INPUTS), hint="`--help` lists all inputs.")
+    result = Result(
+        operation=operation(environment),
+        app=environment.text("app"),
+        exit_code=error.exit_code,
+        error=str(error),
+        hint=error.hint,
+    )
+    return Reporter(ci, report_settings.files).write(result, problems=error.problems)
 
 
-async def _comment(run: _Run, settings: Settings, body: str) -> None:
-    """Comment, unless a signal leaves no time for it."""
-    if run.signals.first is not None:
-        return
-    async with cancel_on_signal(run.signals):
-        await keep_comment(settings, run.env, run.network, run.ci, body)
-
-
-async def _work(run: _Run, settings: Settings, shutdown: Shutdown) -> None:
-    ci, result = run.ci, run.result
-    state_file = run.reports.state_file or default_file(run.env)
+async def _work(
+    settings: Settings,
+    report_settings: ReportSettings,
+    env: Mapping[str, str],
+    network: Network,
+    *,
+    ci: CI,
+    result: Result,
+    shutdown: Shutdown,
+) -> None:
+    state_file = report_settings.state_file or default_file(env)
 
     def tell(event: str) -> None:
         ci.info(event)
@@ -138,18 +138,17 @@ async def _work(run: _Run, settings: Settings, shutdown: Shutdown) -> None:
     budget = RetryBudget(settings.retries, log=tell, redact=ci.redact)
     _announce(settings, ci)
     ends_at = anyio.current_time() + settings.timeout
-    async with Http(run.network, trace=ci.debug if ci.shows("debug") else None) as http:
-        platform = Platform(settings.api_url, settings.api_key.get_secret_value(), http, budget)
+    async with Http(network, trace=ci.debug if ci.shows("debug") else None) as http:
         job = Job(
             settings=settings,
-            platform=platform,
+            platform=Platform(settings.api_url, settings.api_key.get_secret_value(), http, budget),
             ci=ci,
             result=result,
             shutdown=shutdown,
             state=StateRecord(ci.save_state, state_file),
             session=str(uuid.uuid4()),
             own_files=(
-                *run.reports.files.values(),
+                *report_settings.files.values(),
                 *settings.key_files,
                 *state_files_beside(state_file),
             ),
@@ -164,37 +163,27 @@ async def _work(run: _Run, settings: Settings, shutdown: Shutdown) -> None:
 
 
 async def _operate(job: Job) -> None:
-    """Each operation is imported where it runs: a restart needs no folder scan."""
     settings = job.settings
     if settings.operation == "deploy" and settings.image is not None:
-        from zerokie_action.operations.image import deploy_image  # noqa: PLC0415
-
         await deploy_image(job, settings.image)
         return
     with job.time_limit():
         if settings.operation == "destroy":
-            from zerokie_action.operations.destroy import destroy  # noqa: PLC0415
-
             await destroy(job)
         elif settings.operation == "restart":
-            from zerokie_action.operations.restart import restart  # noqa: PLC0415
-
             await restart(job)
         elif settings.directory is not None:
-            from zerokie_action.operations.static import deploy_directory  # noqa: PLC0415
-
             await deploy_directory(job, settings.directory)
 
 
 def _announce(settings: Settings, ci: CI) -> None:
-    version = zerokie_action.__version__
+    ours = f"zerokie-action {zerokie_action.__version__}"
     trial = " (dry run)" if settings.dry_run else ""
-    if settings.operation != "deploy":
-        ci.info(f"zerokie-action {version}: {settings.operation} {settings.app}{trial}")
-    elif settings.directory is not None:
-        ci.info(f"zerokie-action {version} deploys {settings.directory} to {settings.app} (static){trial}")
+    if settings.operation == "deploy":
+        what, kind = (settings.image, "container") if settings.image else (settings.directory, "static")
+        ci.info(f"{ours} deploys {what} to {settings.app} ({kind}){trial}")
     else:
-        ci.info(f"zerokie-action {version} deploys {settings.image} to {settings.app} (container){trial}")
+        ci.info(f"{ours}: {settings.operation} {settings.app}{trial}")
 
 
 def _conclude(result: Result, error: BaseException | None, signals: Signals) -> None:

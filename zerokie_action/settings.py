@@ -6,7 +6,7 @@ A field's name with `-` for `_` is the input's name; its default and description
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import (
     AfterValidator,
@@ -18,6 +18,7 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
 )
+from pydantic_core import PydanticUndefined
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -253,6 +254,29 @@ class ReportSettings(_Inputs):
 
 INPUTS: dict[str, FieldInfo] = {**Settings.model_fields, **ReportSettings.model_fields}
 """The whole table, by field name, in the documented order."""
+
+
+class Input(NamedTuple):
+    """An input as it is documented; `default` is the text that stands for it, empty for none."""
+
+    name: str
+    default: str
+    required: bool
+    description: str
+
+
+def documented_inputs() -> Iterator[Input]:
+    """Every input, in the documented order."""
+    for field, info in INPUTS.items():
+        yield Input(input_name(field), _written(info.default), info.is_required(), info.description or "")
+
+
+def _written(default: object) -> str:
+    if default in (None, PydanticUndefined, ()) or isinstance(default, SecretStr):
+        return ""
+    if isinstance(default, bool):
+        return str(default).lower()
+    return formats.written_duration(default) if isinstance(default, float) else str(default)
 
 
 class InputSource(EnvSettingsSource):

@@ -58,7 +58,8 @@ async def cancel_on_signal(signals: Signals) -> AsyncIterator[Shutdown]:
     async with anyio.create_task_group() as tasks:
 
         async def watch() -> None:
-            await signals.wait()
+            if signals.first is None:
+                await anyio.wait_readable(signals.socket)
             shutdown.begin()
             tasks.cancel_scope.cancel()
 

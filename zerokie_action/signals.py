@@ -55,13 +55,6 @@ class Signals:
             self.first = signum
             self._on_first(signum)
 
-    async def wait(self) -> None:
-        """Wait for the first signal."""
-        from anyio import wait_readable  # noqa: PLC0415 - the handlers are in place before anything heavy
-
-        if self.first is None:
-            await wait_readable(self.socket)
-
     def close(self) -> None:
         """Close the sockets. Only for programs that create many of these."""
         self.socket.close()

@@ -8,6 +8,7 @@ field name: so they work beside inputs that are wrong by themselves.
 
 from __future__ import annotations
 
+import difflib
 import os.path
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -193,7 +194,6 @@ def unknown_names(environment: Environment, fields: Collection[str]) -> str:
     unknown = sorted(_unknown(environment, fields) - _near_misses(environment, fields).keys())
     if not unknown:
         return ""
-    import difflib  # noqa: PLC0415 - nearly always there is no such variable
 
     def suggested(variable: str) -> str:
         name = variable.partition("_")[2].lower().replace("-", "_")
@@ -202,6 +202,16 @@ def unknown_names(environment: Environment, fields: Collection[str]) -> str:
         return f"{variable} (did you mean {_prefix(variable)}{end}?)" if end else variable
 
     return f"no input is read from {', '.join(map(suggested, unknown))}; `--help` lists all inputs"
+
+
+def wrong_argument(argument: str, fields: Iterable[str]) -> str:
+    """A sentence that names the input to set instead of this argument: there are no arguments."""
+    name, equals, _ = argument.partition("=")
+    shown = f"{name}=…" if equals else name  # what follows may be a secret: `--api-key=…`
+    close = difflib.get_close_matches(name.lstrip("-").replace("-", "_").lower(), fields, n=1)
+    field = close[0] if close else "app"
+    fix = f"set the input `{input_name(field)}`" if close else f"set inputs, such as `{field}`"
+    return f"{shown!r}: there are no arguments; {fix} ({spellings(field)[-1]}) in the environment"
 
 
 def earlier_report(environment: Environment) -> str:

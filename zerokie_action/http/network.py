@@ -9,6 +9,7 @@ from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
+from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed lacks it
 
 import anyio.to_thread
 
@@ -69,9 +70,6 @@ class Network:
 
         `NO_PROXY` is read as urllib reads it (suffixes and ports), and as curl does (`10.0.0.0/8`).
         """
-        # Loads all of http.client, so only where there is a proxy. typeshed lacks it.
-        from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # noqa: PLC0415
-
         name = urlsplit(f"//{host}").hostname or ""
         if is_loopback(name) or proxy_bypass_environment(host, self._proxies):
             return True
