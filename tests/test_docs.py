@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 from tests.support.stories import STORIES, tell
 from zerokie_action.errors import exit_codes
 from zerokie_action.http.client import MEGABYTE
-from zerokie_action.operations import probe
+from zerokie_action.operations import health
 from zerokie_action.report.result import OUTPUTS
 from zerokie_action.sandbox import cli
 from zerokie_action.settings import INPUTS as FIELDS
@@ -157,7 +157,7 @@ def timeless(log: str) -> str:
 
 def test_how_large_an_answer_to_a_health_check_may_be() -> None:
     """The pages name the real limit."""
-    limit = probe._LARGEST_ANSWER
+    limit = health._LARGEST_ANSWER
     assert f"{limit // MEGABYTE} MB" in (DOCS / "health-checks.md").read_text("utf-8")
     assert f"{limit} bytes" in (DOCS / "troubleshooting.md").read_text("utf-8")
 

@@ -29,7 +29,7 @@ async def look_up(job: Job, kind: str) -> App | None:
     """
     app = await job.client.find_app(job.app)
     if app is not None:
-        note(job, app)
+        record_url(job, app)
         await (require_container(job, app, "`image`") if kind == "container" else _require_static(job, app))
     elif not job.settings.create:
         try:
@@ -55,14 +55,14 @@ async def create(job: Job, request: Awaitable[App]) -> App:
         job.result.created = None if error.ambiguous else False
         raise
     job.result.created = True
-    note(job, app)
+    record_url(job, app)
     if not app.url:
         with suppress(DeployError):  # it is there, and that is what counts
-            note(job, await job.client.get_app(job.app))
+            record_url(job, await job.client.get_app(job.app))
     return app
 
 
-def note(job: Job, app: App) -> None:
+def record_url(job: Job, app: App) -> None:
     """Take over what the platform says of an app into the result."""
     job.result.url = app.url or job.result.url
 

@@ -1,14 +1,97 @@
-"""The health check after a deploy, for runs that ask for one; the others do not load what it needs."""
+"""The health check: does the deployed app answer, and is it what was deployed?
+
+Any 2xx or 3xx will do. When the path names a file of a static deploy, what is served must be that file, byte
+for byte, past the CDN's cache: then green means that the new version is live.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+import anyio
+import anyio.to_thread
+
+from zerokie_action.errors import HealthCheckFailed
+from zerokie_action.files.local import hash_file
+from zerokie_action.http.client import MEGABYTE
+from zerokie_action.http.failure import error_detail, retry_after
+from zerokie_action.platform.pages import PageError, follow, shown_url
+from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from zerokie_action.files.local import LocalFile
     from zerokie_action.operations.job import Job
+    from zerokie_action.platform.pages import Page
+
+_FIRST_PAUSE = 1.0
+LONGEST_PAUSE = 10.0
+_PAUSE_GROWTH = 1.5
+_LOG_INTERVAL = 30.0
+"""The rhythm of polling, in seconds."""
+_ANSWER_TIME = 20.0
+_SHORTEST_TIME = 1.0
+_LARGEST_ANSWER = 64 * MEGABYTE
+_SHOWN = 200
+_HINT = (
+    "Look at the app's own log. New host names and certificates may take a while: "
+    "raise `health-check-timeout` for those."
+)
+_HINT_VERSION = (
+    "If something on the way rewrites files, name one in `health-check` that it leaves alone, or a full URL."
+)
+
+
+class Polling:
+    """Pauses that grow, and a line every half a minute, so that a long wait does not look like a hang."""
+
+    def __init__(self, log: Callable[[str], None]) -> None:
+        """Begin to count now; lines go to `log`."""
+        self._log = log
+        self._pause = _FIRST_PAUSE
+        self._next_line_at = anyio.current_time() + _LOG_INTERVAL
+
+    async def pause(self, line: str, *, at_least: float = 0.0, at_most: float = math.inf) -> None:
+        """Log the line if it is time for one, and pause once; the bounds are in seconds."""
+        if anyio.current_time() >= self._next_line_at:
+            self._log(line)
+            self._next_line_at += _LOG_INTERVAL
+        await anyio.sleep(min(max(self._pause, at_least), at_most))
+        self._pause = min(LONGEST_PAUSE, self._pause * _PAUSE_GROWTH)
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """What to ask, and what must be served there.
+
+    Attributes:
+        path: of the deployed file that is named; empty when any good answer will do.
+        sha256: of that file, in hex.
+    """
+
+    url: str
+    path: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _CheckFailure:
+    """Why one attempt did not find the app healthy.
+
+    Attributes:
+        reason: the end of a sentence.
+        hint: what to do.
+        retry_after: seconds that the app asks to wait.
+    """
+
+    reason: str
+    hint: str = _HINT
+    retry_after: float = 0.0
 
 
 async def check_health(job: Job, files: Sequence[LocalFile] = ()) -> None:
@@ -21,15 +104,120 @@ async def check_health(job: Job, files: Sequence[LocalFile] = ()) -> None:
     Raises:
         HealthCheckFailed: when `health-check-timeout` has passed; with the last answer.
     """
-    if job.settings.health_check is not None:
-        from zerokie_action.operations import probe  # noqa: PLC0415 - it loads httpx
-
-        await probe.check(job, job.settings.health_check, files)
+    if job.settings.health_check is None:
+        return
+    with job.phase("Health check"):
+        check = await _prepare(job, job.settings.health_check, files)
+        began = anyio.current_time()
+        failure = await _poll_until_healthy(job, check)
+        taken = human_seconds(anyio.current_time() - began)
+        shown = shown_url(check.url)
+        if failure is not None:
+            raise HealthCheckFailed(
+                f"{shown} is not healthy after {taken}: {failure.reason}", hint=failure.hint
+            )
+        job.result.looked = True
+        state = f"serves {check.path!r} as deployed" if check.path else "is healthy"
+        job.ci.info(f"{shown} {state} after {taken}")
 
 
 def preview_health_check(job: Job) -> None:
-    """Say what would be asked; nothing is deployed that could answer."""
-    if job.settings.health_check is not None:
-        from zerokie_action.operations import probe  # noqa: PLC0415 - it loads httpx
+    """Say what would be asked, if `health-check` is set; nothing is deployed that could answer."""
+    wanted = job.settings.health_check
+    if wanted is not None:
+        is_known = job.result.url or not wanted.startswith("/")
+        job.plan(f"would check the health of {shown_url(_url(job, wanted)) if is_known else 'the new app'}")
 
-        probe.preview(job, job.settings.health_check)
+
+async def _poll_until_healthy(job: Job, check: _Check) -> _CheckFailure | None:
+    """Ask until the answer is right or the time is over. Returns the failure of the last attempt, if any."""
+    ends_at = anyio.current_time() + job.settings.health_check_timeout
+    polling = Polling(job.ci.info)
+    attempt = 0
+    while True:
+        attempt += 1
+        left = ends_at - anyio.current_time()
+        failure = await _ask(job, check, attempt, max(_SHORTEST_TIME, min(_ANSWER_TIME, left)))
+        left = ends_at - anyio.current_time()
+        if failure is None or left <= 0:
+            return failure
+        until = human_seconds(left)
+        if attempt == 1:
+            job.ci.info(f"{shown_url(check.url)} is not healthy yet: {failure.reason}; trying for {until}")
+        line = f"Still not healthy: {failure.reason}; {until} left"
+        await polling.pause(line, at_least=failure.retry_after, at_most=left)
+
+
+async def _ask(job: Job, check: _Check, attempt: int, seconds: float) -> _CheckFailure | None:
+    url = _uncached(check.url, f"{job.session}-{attempt}") if check.path else check.url
+    try:
+        page = await follow(url, job.platform.http, max_body=_LARGEST_ANSWER, seconds=seconds)
+    except PageError as error:
+        return _CheckFailure(str(error))
+    failure = _judge(job, check, page, by="" if page.url == shown_url(url) else f"{page.url} ")
+    if failure and page.redirected and not check.path:
+        # The app has answered. What it leads to may be for people with a login only.
+        job.ci.info(f"{shown_url(url)} answers with a redirect, but {failure.reason}")
+        return None
+    return failure
+
+
+def _judge(job: Job, check: _Check, page: Page, by: str) -> _CheckFailure | None:
+    """What is wrong about the last answer; `by` says whose it is, if not that of the URL itself."""
+    if page.dead_end:
+        return _CheckFailure(page.dead_end)
+    if not 200 <= page.response.status_code < 400:  # noqa: PLR2004 - HTTP's own numbers
+        # What another host says is not for everybody's eyes: an app may send us anywhere.
+        quote = "" if page.elsewhere else error_detail(page.response.content, _SHOWN, job.ci.redact)
+        return _CheckFailure(
+            f"{by}answered {page.response.status_code}" + (f" ({quote})" if quote else ""),
+            retry_after=retry_after(page.response.headers) or 0.0,
+        )
+    if check.path and hashlib.sha256(page.response.content).hexdigest() != check.sha256:
+        return _CheckFailure(f"{by}serves another version of {check.path!r}", _HINT_VERSION)
+    return None
+
+
+async def _prepare(job: Job, wanted: str, files: Sequence[LocalFile]) -> _Check:
+    url = _url(job, wanted)
+    by_path = {file.path: file for file in files}
+    file = by_path.get(_file_path(job, url))
+    if file is None:
+        return _Check(url)
+    return _Check(url, file.path, await anyio.to_thread.run_sync(hash_file, file))
+
+
+def _url(job: Job, wanted: str) -> str:
+    """The URL to ask: as given, or the path behind the app's own URL, which may have a path itself."""
+    if not wanted.startswith("/"):
+        return wanted
+    if not job.result.url:
+        raise HealthCheckFailed(
+            "The platform does not say where the app answers, so its health can't be checked",
+            hint="Give `health-check` a full URL.",
+        )
+    return job.result.url.rstrip("/") + wanted
+
+
+def _file_path(job: Job, url: str) -> str:
+    """The path of the file that the URL names, deployed or not; empty when it is no URL of this app."""
+    url = url.partition("#")[0].partition("?")[0]
+    base = (job.result.url or "").rstrip("/")
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    if base and (url + "/").startswith(base + "/"):
+        path = url.removeprefix(base)
+    elif (parts.hostname or "") in {domain.lower() for domain in job.settings.domains}:
+        path = parts.path
+    else:
+        return ""
+    path = unquote(path).removeprefix("/")
+    return path + "index.html" if not path or path.endswith("/") else path
+
+
+def _uncached(url: str, unique: str) -> str:
+    """The URL with a query that no cache has seen."""
+    url = url.partition("#")[0]
+    return f"{url}{'&' if '?' in url else '?'}zerokie={unique}"

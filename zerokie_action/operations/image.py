@@ -8,8 +8,13 @@ from zerokie_action.errors import DeployFailed, DeployTimedOut, HealthCheckFaile
 from zerokie_action.operations import apps
 from zerokie_action.operations.health import preview_health_check
 from zerokie_action.operations.rollback import roll_back
-from zerokie_action.operations.rollout import Rollout, registry, request_deploy, telling_what_is_left
-from zerokie_action.operations.wait import watch
+from zerokie_action.operations.rollout import (
+    Rollout,
+    recording_final_state,
+    registry,
+    request_deploy,
+    wait_and_check,
+)
 
 if TYPE_CHECKING:
     from zerokie_action.operations.job import Job
@@ -32,7 +37,7 @@ async def deploy_image(job: Job, image: str) -> None:
     rollout = Rollout(image, before)
     try:
         with job.time_limit():
-            async with telling_what_is_left(job, rollout):
+            async with recording_final_state(job, rollout):
                 await _roll_out(job, rollout)
     except (DeployFailed, DeployTimedOut, HealthCheckFailed) as failure:
         if job.settings.rollback and not rollout.is_replaced:
@@ -49,7 +54,7 @@ async def _roll_out(job: Job, rollout: Rollout) -> None:
             await _replace(job, rollout, rollout.before)
     # The endpoint returns no deploy ID: the run's own session names this deploy.
     job.result.deploy_id = job.session
-    await watch(job, rollout)
+    await wait_and_check(job, rollout)
 
 
 async def _replace(job: Job, rollout: Rollout, before: App) -> None:

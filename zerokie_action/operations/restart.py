@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from zerokie_action.operations import apps
 from zerokie_action.operations.health import preview_health_check
-from zerokie_action.operations.rollout import Rollout, request_deploy, telling_what_is_left
-from zerokie_action.operations.wait import watch
+from zerokie_action.operations.rollout import Rollout, recording_final_state, request_deploy, wait_and_check
 
 if TYPE_CHECKING:
     from zerokie_action.operations.job import Job
@@ -18,7 +17,7 @@ async def restart(job: Job) -> None:
     apps.warn_of_inputs_for_deploys(job)
     with job.phase("Look up"):
         before = await job.client.get_app(job.app)
-        apps.note(job, before)
+        apps.record_url(job, before)
         await apps.require_container(job, before, "`operation: restart`")
     job.result.kind = "container"
     job.result.image = job.result.previous_image = before.image
@@ -27,10 +26,10 @@ async def restart(job: Job) -> None:
         preview_health_check(job)
         return
     rollout = Rollout(None, before)
-    async with telling_what_is_left(job, rollout):
+    async with recording_final_state(job, rollout):
         with job.phase("Restart"):
             await request_deploy(job, rollout, before)
         job.result.deploy_id = job.session
         job.result.image = rollout.image
         job.ci.info(f"Restarting {rollout.image!r}")
-        await watch(job, rollout)
+        await wait_and_check(job, rollout)

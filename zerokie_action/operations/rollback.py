@@ -9,13 +9,14 @@ from anyio import get_cancelled_exc_class
 
 from zerokie_action.errors import DeployError
 from zerokie_action.operations.rollout import (
+    RUNNING,
     Rollout,
+    final_state,
+    recording_final_state,
     request_deploy,
     require_not_replaced,
-    telling_what_is_left,
-    what_is_left,
+    wait_until_running,
 )
-from zerokie_action.operations.wait import RUNNING, until_running
 
 if TYPE_CHECKING:
     from zerokie_action.operations.job import Job
@@ -74,13 +75,13 @@ async def _deploy_again(job: Job, rollout: Rollout) -> str:
         require_not_replaced(job, rollout)
 
     back = Rollout(rollout.previous, rollout.seen)
-    async with telling_what_is_left(job, back):
+    async with recording_final_state(job, back):
         with job.phase("Roll back"):
             now = back.before = back.seen = await job.client.get_app(job.app)
             leave_others_alone(now)
             if rollout.accepted is None and not rollout.is_ours(now.image):
-                return f"not rolled back: {rollout.image!r} was not deployed; {what_is_left(job, back)}"
+                return f"not rolled back: {rollout.image!r} was not deployed; {final_state(job, back)}"
             await request_deploy(job, back, now, check=leave_others_alone)
-        await until_running(job, back)
+        await wait_until_running(job, back)
     job.result.status = "rolled-back"
     return f"rolled back: {job.app!r} runs {rollout.previous!r} again"

@@ -1,4 +1,4 @@
-"""Asking the platform to run an image, and what is known of the app from that moment on."""
+"""Asking the platform to run an image, and waiting until the app runs it and answers."""
 
 from __future__ import annotations
 
@@ -6,18 +6,37 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from zerokie_action.errors import DeployError, DeployFailed, RequestRejected
+import anyio
+
+from zerokie_action.errors import (
+    DeployError,
+    DeployFailed,
+    DeployTimedOut,
+    HealthCheckFailed,
+    PlatformUnavailable,
+    RequestRejected,
+)
 from zerokie_action.lock.lock import LockWait
 from zerokie_action.operations import apps
+from zerokie_action.operations.health import LONGEST_PAUSE, Polling, check_health
 from zerokie_action.platform.client import NOT_FOUND, DeployInProgress
 from zerokie_action.platform.models import App, Registry
+from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from zerokie_action.operations.job import Job
 
-_LAST_LOOK = 2.0
+RUNNING = "running"
+FAILURES = frozenset({"failed", "error", "crashed", "stopped"})
+"""The reference lists no status words but "deploying" and "running"; any other means "not yet"."""
+
+_STALE_ANSWERS = 3
+"""So many answers may still show the state from before the deploy, where they can't be told from new ones."""
+_SLOW = 5.0
+"""Seconds for one answer that are nothing to talk about."""
+_FINAL_STATE_TIME = 2.0
 """Seconds to find out which image the app has, also after a signal."""
 
 
@@ -93,7 +112,7 @@ async def request_deploy(
             job.result.lock_wait_seconds = waited_before + wait.waited
         before = rollout.before = rollout.seen = await job.client.get_app(job.app)
         check(before)
-    apps.note(job, accepted)
+    apps.record_url(job, accepted)
     rollout.accepted = rollout.seen = accepted
 
 
@@ -120,7 +139,7 @@ def require_not_replaced(job: Job, rollout: Rollout) -> None:
 
 
 @asynccontextmanager
-async def telling_what_is_left(job: Job, rollout: Rollout) -> AsyncIterator[None]:
+async def recording_final_state(job: Job, rollout: Rollout) -> AsyncIterator[None]:
     """When the block fails or is cancelled, the result says which image the app was left with."""
     try:
         yield
@@ -128,12 +147,22 @@ async def telling_what_is_left(job: Job, rollout: Rollout) -> AsyncIterator[None
         if isinstance(error, RequestRejected) and error.status == NOT_FOUND:
             rollout.seen = None
         elif rollout.accepted is None and (not isinstance(error, DeployError) or error.ambiguous):
-            rollout.seen = await _look(job)
-        job.result.final_state = what_is_left(job, rollout)
+            rollout.seen = await _find_app_in_time(job)
+        job.result.final_state = final_state(job, rollout)
         raise
 
 
-def what_is_left(job: Job, rollout: Rollout) -> str:
+async def _find_app_in_time(job: Job) -> App | None:
+    """The app now. One without an image when there is no answer in time."""
+    with job.shutdown.shielded_scope(_FINAL_STATE_TIME, grace=_FINAL_STATE_TIME):
+        try:
+            return await job.platform.urgent.find_app(job.app)
+        except DeployError:
+            pass
+    return App()
+
+
+def final_state(job: Job, rollout: Rollout) -> str:
     """Which image the app has, as far as is known, as the end of a sentence."""
     if rollout.seen is None:
         return f"app {job.app!r} does not exist"
@@ -143,11 +172,150 @@ def what_is_left(job: Job, rollout: Rollout) -> str:
     return f"{job.app!r} was left with {image!r}"
 
 
-async def _look(job: Job) -> App | None:
-    """The app now. One without an image when there is no answer in time."""
-    with job.shutdown.shielded_scope(_LAST_LOOK, grace=_LAST_LOOK):
+async def wait_and_check(job: Job, rollout: Rollout) -> None:
+    """What `wait` and `health-check` ask for. When both are off, it says that nothing was checked.
+
+    Raises:
+        DeployFailed, DeployTimedOut, HealthCheckFailed: what they found.
+    """
+    settings = job.settings
+    if settings.wait:
+        await wait_until_running(job, rollout)
+    else:
+        job.ci.info("Not waiting for the app to run (wait: false)")
+        if settings.health_check is None:
+            job.result.notes.append("`wait` is off: it was not checked whether the app runs.")
+    if settings.health_check is not None:
         try:
-            return await job.platform.urgent.find_app(job.app)
-        except DeployError:
-            pass
-    return App()
+            await check_health(job)
+        except HealthCheckFailed:
+            await _require_not_replaced_now(job, rollout)
+            raise
+        await _require_not_replaced_now(job, rollout)
+
+
+async def _require_not_replaced_now(job: Job, rollout: Rollout) -> None:
+    """A health check takes its time, in which somebody else may have deployed.
+
+    Raises:
+        DeployFailed: when they have.
+    """
+    with anyio.move_on_after(_SLOW):
+        try:
+            rollout.seen = await job.client.find_app(job.app) or rollout.seen
+        except PlatformUnavailable:
+            return  # what the check has found counts
+        require_not_replaced(job, rollout)
+
+
+async def wait_until_running(job: Job, rollout: Rollout) -> None:
+    """Poll "GET /v1/apps/:name" until it runs what was asked for.
+
+    A platform that stops answering meanwhile is asked again until `wait-timeout`: the deploy was accepted,
+    and goes on without us.
+
+    Raises:
+        DeployFailed: when the platform says that it failed, or somebody else has deployed.
+        DeployTimedOut: when `wait-timeout` has passed.
+    """
+    began = anyio.current_time()
+    status = _RolloutStatus(job, rollout)
+    polling = Polling(job.ci.info)
+    with job.phase("Wait"), anyio.move_on_after(job.settings.wait_timeout):
+        while True:
+            app = await status.poll()
+            require_not_replaced(job, rollout)
+            if app is not None:
+                if app.status.lower() in FAILURES:
+                    raise DeployFailed(_failure(job, app), hint="Look at the app's own log on the platform.")
+                if app.status.lower() == RUNNING:
+                    apps.record_url(job, app)
+                    job.result.looked = True
+                    taken = human_seconds(anyio.current_time() - began)
+                    job.ci.info(f"{job.app!r} runs {app.image or rollout.image!r} after {taken}")
+                    return
+            line = f"Still waiting for {job.app!r} to run; {status}"
+            await polling.pause(line, at_least=status.retry_after)
+    taken = human_seconds(job.settings.wait_timeout)
+    raise DeployTimedOut(
+        f"{job.app!r} does not run {rollout.image!r} after {taken}; {status}", hint=status.hint
+    )
+
+
+class _RolloutStatus:
+    """What the polls have shown so far; as text, the end of a sentence about it.
+
+    Attributes:
+        retry_after: seconds for which the platform asked not to be asked again.
+    """
+
+    def __init__(self, job: Job, rollout: Rollout) -> None:
+        self.retry_after = 0.0
+        self._job = job
+        self._rollout = rollout
+        self._app: App | None = None
+        self._answers = 0
+        self._answered_at = anyio.current_time()
+        self._changed = False
+        self._unavailable = "it takes too long"
+
+    async def poll(self) -> App | None:
+        """Look the app up. Returns it if the answer is about our deploy, not about what was there before.
+
+        Raises:
+            RequestRejected: when somebody has destroyed the app.
+        """
+        client, name, before = self._job.client, self._job.app, self._rollout.before
+        try:
+            app = await client.find_app(name)
+        except PlatformUnavailable as error:
+            self._unavailable, self.retry_after = str(error), error.retry_after
+            return None
+        self.retry_after = 0.0
+        self._answers += 1
+        if app is None:
+            # One that was just created: not every part of the platform need know it at once.
+            if before is None and self._app is None and self._answers <= _STALE_ANSWERS:
+                return None
+            app = await client.get_app(name)  # raises
+        self._app = self._rollout.seen = app
+        self._answered_at = anyio.current_time()
+        if before is not None:
+            self._changed |= (app.status, app.updated_at) != (before.status, before.updated_at)
+        return app if self._is_about_our_deploy(app) else None
+
+    def _is_about_our_deploy(self, app: App) -> bool:
+        before = self._rollout.before
+        if app.image and not self._rollout.is_ours(app.image):
+            return False
+        if before is None or (app.image and app.image != before.image):
+            return True
+        return self._changed or self._answers > _STALE_ANSWERS
+
+    def __str__(self) -> str:
+        """The last status, and for how long there has been no answer."""
+        status = ""
+        if self._app:
+            image = self._app.image
+            other = "" if self._rollout.is_ours(image) else f" with image {image!r}"
+            status = f"its last status was {self._app.status!r}{other}"
+        silence = anyio.current_time() - self._answered_at
+        if silence <= LONGEST_PAUSE + _SLOW and status:
+            return status
+        why = self._job.platform.outage or self._unavailable
+        silent = f"the platform has not answered for {human_seconds(silence)} ({why})"
+        return f"{status}, and {silent}" if status else silent
+
+    @property
+    def hint(self) -> str:
+        """What to do when the time is over."""
+        shown = self._app.image if self._app else ""
+        if not shown or self._rollout.is_ours(shown):
+            return "Look at the app's own log on the platform, or raise `wait-timeout`."
+        return "The platform kept the image from before, or went back to it; the app's own log may say why."
+
+
+def _failure(job: Job, app: App) -> str:
+    reason = app.error or app.message
+    quote = f': "{reason}"' if reason else ""
+    return f"The platform reports that {job.app!r} is {app.status!r}{quote}"
