@@ -239,8 +239,12 @@ def test_a_manifest_that_cannot_be_read(world: World, inputs: dict[str, object])
     world.platform.put_file("site", path, b"no JSON")
     outcome = run(world, THEIRS, **inputs)
     assert outcome.exit_code == 0
-    warning = "The manifest can't be read, so it is not known which repository deployed app 'site' last"
+    warning = (
+        "The manifest can't be read, so it is not known which repository deployed app 'site' last, "
+        "nor what earlier deploys uploaded"
+    )
     assert outcome.outputs["warnings"] == [warning]
+    assert outcome.log.count("can't be read") == 1
     if not inputs:
         (path,) = documents(world)
         world.platform.put_file("site", path, b"no JSON")

@@ -12,10 +12,14 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+import anyio
+import anyio.from_thread
+import anyio.to_thread
+
 from zerokie_action.errors import ConfigurationError, DeployFailed, too_many_open_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 
 CHUNK_SIZE = 256 * 1024
 
@@ -128,7 +132,7 @@ def read_chunks(file: LocalFile) -> Generator[bytes, None, None]:
 def hash_file(file: LocalFile, *, check_cancelled: Callable[[], None] = lambda: None) -> str:
     """Return the SHA-256 of the file, in hex.
 
-    `check_cancelled` is called before every megabyte; what it raises ends the hashing.
+    `check_cancelled` is called before every chunk; what it raises ends the hashing.
 
     Raises:
         DeployFailed: the file changed or vanished since the scan, or cannot be read.
@@ -194,38 +198,37 @@ class FileContent:
 
 
 class Hashes:
-    """SHA-256 of many files, computed in a worker thread while something else is waited for.
+    """SHA-256 of many files, computed in a thread while the network is waited for.
 
-    Attributes:
-        by_path: what is known so far, in hex. A file that changed or vanished has none.
+    In one thread: from a warm cache a second one is no faster.
     """
 
     def __init__(self, files: Iterable[LocalFile]) -> None:
-        self.by_path: dict[str, str] = {}
         self._files = files
-        self._stopped = False
+        self._by_path: dict[str, str] = {}
+        self._scope = anyio.CancelScope()
+        self._done = anyio.Event()
 
-    def compute(self, check_cancelled: Callable[[], None] = lambda: None) -> None:
-        """Hash until all is done, or nobody wants to know any more; runs in the calling thread."""
+    async def compute(self) -> None:
+        """Hash all files, in a task of its own."""
+        with self._scope:
+            await anyio.to_thread.run_sync(self._hash_all)
+            self._done.set()
 
-        def check() -> None:
-            check_cancelled()
-            if self._stopped:
-                raise _Stopped
+    def _hash_all(self) -> None:
+        for file in self._files:
+            with suppress(DeployFailed):
+                self._by_path[file.path] = hash_file(file, check_cancelled=anyio.from_thread.check_cancelled)
 
-        with suppress(_Stopped):
-            for file in self._files:
-                with suppress(DeployFailed):
-                    self.by_path[file.path] = hash_file(file, check_cancelled=check)
+    async def wait(self) -> Mapping[str, str]:
+        """SHA-256 by path, in hex, as soon as all are known. A file that changed or vanished has none."""
+        await self._done.wait()
+        return self._by_path
 
-    def stop(self) -> None:
-        """Nobody wants to know any more: hash nothing more, and forget what is known."""
-        self._stopped = True
-        self.by_path = {}
-
-
-class _Stopped(Exception):  # noqa: N818 - no error
-    """Nobody wants to know any more."""
+    def forget(self) -> None:
+        """No hash is needed any more: leave processor and memory to the uploads."""
+        self._scope.cancel()
+        self._by_path = {}
 
 
 def find_changes(

@@ -10,7 +10,7 @@ import anyio.lowlevel
 
 from zerokie_action.errors import ConfigurationError, DeployError, PlatformUnavailable, RequestRejected
 from zerokie_action.operations import apps
-from zerokie_action.operations.ownership import read_manifests, require_ownership
+from zerokie_action.operations.manifests import read_manifests
 from zerokie_action.platform.client import NOT_FOUND
 from zerokie_action.platform.upload import ANSWER_GRACE, ANSWER_TIME
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from zerokie_action.operations.job import Job
     from zerokie_action.platform.client import Client
 
-_LAST_LOOK = 10.0
+_RECHECK_TIME = 10.0
 """Seconds to find out, after an error, whether the app is gone all the same."""
 
 
@@ -33,7 +33,7 @@ async def destroy(job: Job) -> None:
         ConfigurationError: when the name looks cut off, and nothing is asked of the platform; or when the app
             is another repository's.
     """
-    _refuse_half_a_name(job.app)
+    _refuse_cut_off_name(job.app)
     apps.warn_of_inputs_for_deploys(job)
     with job.phase("Look up"):
         app = await job.client.find_app(job.app)
@@ -55,11 +55,11 @@ async def destroy(job: Job) -> None:
         if kind == "static":
             await _destroy_static(job)
         else:
-            _tell(job, found=await job.client.delete_app(job.app))
+            _log_destroyed(job, found=await job.client.delete_app(job.app))
     job.result.url = None
 
 
-def _tell(job: Job, *, found: bool) -> None:
+def _log_destroyed(job: Job, *, found: bool) -> None:
     by = "" if found else " (it was already being deleted)"
     job.ci.info(f"Destroyed app {job.app!r}{by}")
 
@@ -75,9 +75,9 @@ async def _destroy_static(job: Job) -> None:
                 await _require_gone(job)
             lock.end()
     except Exception:
-        if not await _is_gone_all_the_same(job):
+        if not await _is_gone_after_all(job):
             raise
-    _tell(job, found=found)
+    _log_destroyed(job, found=found)
 
 
 async def _is_gone(client: Client, name: str) -> bool:
@@ -94,9 +94,9 @@ async def _require_gone(job: Job) -> None:
         )
 
 
-async def _is_gone_all_the_same(job: Job) -> bool:
+async def _is_gone_after_all(job: Job) -> bool:
     """Whether the platform says so now, whatever went wrong before."""
-    with anyio.move_on_after(_LAST_LOOK):
+    with anyio.move_on_after(_RECHECK_TIME):
         try:
             return await _is_gone(job.platform.urgent, job.app)
         except DeployError:
@@ -105,7 +105,7 @@ async def _is_gone_all_the_same(job: Job) -> bool:
 
 
 async def _require_ownership(job: Job) -> None:
-    require_ownership(job, await read_manifests(job, await job.client.list_files(job.app)))
+    await read_manifests(job, await job.client.list_files(job.app))  # raises
 
 
 def _one_attempt(job: Job, lock: DeployLock) -> Around:
@@ -129,7 +129,7 @@ def _one_attempt(job: Job, lock: DeployLock) -> Around:
     return around
 
 
-def _refuse_half_a_name(app: str) -> None:
+def _refuse_cut_off_name(app: str) -> None:
     # `site-pr-${{ github.event.number }}` outside of a pull request; host names can't end like this anyway.
     if app != app.strip("-_."):
         raise ConfigurationError(

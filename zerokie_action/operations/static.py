@@ -10,12 +10,11 @@ import anyio.to_thread
 from anyio.from_thread import check_cancelled
 
 from zerokie_action.errors import ConfigurationError, DeployFailed
-from zerokie_action.files.local import find_changes
+from zerokie_action.files.local import Hashes, find_changes
 from zerokie_action.files.manifest import proved_sha256
-from zerokie_action.files.plan import keep_patterns
 from zerokie_action.files.scan import Scan, scan
 from zerokie_action.operations import apps
-from zerokie_action.operations.compare import BackgroundHashes, compare
+from zerokie_action.operations.compare import compare
 from zerokie_action.operations.domains import preview_domains, update_domains
 from zerokie_action.operations.health import check_health, preview_health_check
 from zerokie_action.operations.verify import require_match
@@ -51,8 +50,8 @@ class _Source(NamedTuple):
     """What is deployed: the directory, what the scan found in it, and its hashes as they get known."""
 
     directory: Path
-    folder: Scan
-    hashes: BackgroundHashes
+    scan: Scan
+    hashes: Hashes
 
 
 async def deploy_directory(job: Job, directory: Path) -> None:
@@ -69,7 +68,7 @@ async def deploy_directory(job: Job, directory: Path) -> None:
             job.ci.info(f"Created static app {job.app!r}")
         await _update(job, source)
     await update_domains(job)
-    await check_health(job, source.folder.files)
+    await check_health(job, source.scan.files)
 
 
 async def _scan_and_look_up(job: Job, directory: Path, tasks: TaskGroup) -> tuple[_Source, bool]:
@@ -83,25 +82,25 @@ async def _scan_and_look_up(job: Job, directory: Path, tasks: TaskGroup) -> tupl
     with job.phase("Scan"):
         async with anyio.create_task_group() as both:
             both.start_soon(look_up)
-            folder = await anyio.to_thread.run_sync(_scan, job, directory)
-            hashes = BackgroundHashes(folder.files)
+            scanned = await anyio.to_thread.run_sync(_scan, job, directory)
+            hashes = Hashes(scanned.files)
             if job.settings.incremental:
                 tasks.start_soon(hashes.compute)
-    if folder.ignore_file is not None:
-        job.ci.info(f"Ignore file: {folder.ignore_file}")
-    ignored = f"; {folder.ignored:,} ignored" if folder.ignored else ""
-    job.ci.info(f"Scanned {human_files(len(folder.files))}, {human_bytes(folder.total_bytes)}{ignored}")
-    if folder.secrets:
-        secrets = human_paths(folder.secrets, _NAMED)
+    if scanned.ignore_file is not None:
+        job.ci.info(f"Ignore file: {scanned.ignore_file}")
+    ignored = f"; {scanned.ignored:,} ignored" if scanned.ignored else ""
+    job.ci.info(f"Scanned {human_files(len(scanned.files))}, {human_bytes(scanned.total_bytes)}{ignored}")
+    if scanned.secrets:
+        secrets = human_paths(scanned.secrets, _NAMED)
         job.ci.info(f"Ignored as possible secrets: {secrets}; `!pattern` in `ignore` brings one back")
-    for warning in folder.warnings:
+    for warning in scanned.warnings:
         job.warn(warning)
-    if foreign := [file.path for file in folder.files if file.path in _FOREIGN]:
+    if foreign := [file.path for file in scanned.files if file.path in _FOREIGN]:
         job.warn(
             "Files for other platforms, which this one does not read and serves as they are: "
             f"{human_paths(foreign, len(_FOREIGN))}"
         )
-    return _Source(directory, folder, hashes), exists
+    return _Source(directory, scanned, hashes), exists
 
 
 def _scan(job: Job, directory: Path, known: Collection[str] = frozenset()) -> Scan:
@@ -119,8 +118,7 @@ async def _preview(job: Job, source: _Source, *, exists: bool) -> None:
     """What a deploy would change now, without the lock and without a write."""
     if not exists:
         job.plan(f"would create static app {job.app!r}")
-    keep = keep_patterns(job.settings.keep)
-    plan = (await compare(job, source.folder, keep, source.hashes, exists=exists)).plan
+    plan = (await compare(job, source.scan, source.hashes, exists=exists)).plan
     job.result.planned = Changes(
         uploaded=[Uploaded(file.path, file.size, plan.sign(file.path)) for file in plan.uploads],
         deleted=list(plan.delete),
@@ -147,16 +145,15 @@ async def _update(job: Job, source: _Source) -> None:
             job.result.deploy_id = lock.finalized.deploy_id
             job.result.cache_purged = lock.finalized.cache_purged
     job.result.final_state = "the new version is deployed"
-    _tell_of_the_end(job, lock)
+    _log_finalized(job, lock)
 
 
 async def _change(job: Job, source: _Source, lock: DeployLock, changes: Changes) -> None:
-    keep = keep_patterns(job.settings.keep)
-    found = await compare(job, source.folder, keep, source.hashes, exists=True)
-    plan = found.plan
+    comparison = await compare(job, source.scan, source.hashes, exists=True)
+    plan = comparison.plan
     changes.unchanged = len(plan.unchanged)
     changes.to_upload, changes.to_delete = len(plan.uploads), len(plan.delete)
-    zone = Zone(job, lock, found, changes)
+    zone = Zone(job, lock, comparison, changes)
     lock.on_failure = zone.record_after_failure
     if plan.uploads:
         await _upload(job, zone)
@@ -167,7 +164,8 @@ async def _change(job: Job, source: _Source, lock: DeployLock, changes: Changes)
         job.ci.info(f"Deleted {human_files(len(plan.delete), 'stale file')}")
     if plan.uploads or plan.delete or zone.has_another_owner:
         with job.phase("Verify and record"):
-            await zone.record(await require_match(job, source.folder, zone))
+            listing = await require_match(job, source.scan, zone)
+            await zone.record(listing)
 
 
 async def _upload(job: Job, zone: Zone) -> None:
@@ -197,8 +195,8 @@ async def _require_same_directory(job: Job, source: _Source, zone: Zone) -> None
         return record.sha256 if record is not None else proved_sha256(zone.plan.unchanged[path])
 
     def look() -> list[str]:
-        now = _scan(job, source.directory, frozenset(file.path for file in source.folder.files))
-        return find_changes(source.folder.files, now.files, sha256, check_cancelled=check_cancelled)
+        now = _scan(job, source.directory, frozenset(file.path for file in source.scan.files))
+        return find_changes(source.scan.files, now.files, sha256, check_cancelled=check_cancelled)
 
     hint = "Let the build finish before the deploy starts, then run the deploy again."
     try:
@@ -212,7 +210,7 @@ async def _require_same_directory(job: Job, source: _Source, zone: Zone) -> None
         raise DeployFailed(f"The directory changed while it was deployed: {what}", hint=hint)
 
 
-def _tell_of_the_end(job: Job, lock: DeployLock) -> None:
+def _log_finalized(job: Job, lock: DeployLock) -> None:
     finalized = lock.finalized
     if finalized is None:
         job.warn("The deploy was finalized, but the platform's answer was lost: the deploy ID is not known")

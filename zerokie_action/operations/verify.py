@@ -16,7 +16,7 @@ from zerokie_action.errors import ConfigurationError, PlatformUnavailable
 from zerokie_action.files.manifest import still_proves
 from zerokie_action.files.plan import extra_paths
 from zerokie_action.http.client import MEGABYTE
-from zerokie_action.operations.compare import warn_of_strangers
+from zerokie_action.operations.compare import warn_of_foreign_deletions
 from zerokie_action.platform.models import StoredFile
 from zerokie_action.text import human_files, human_paths
 
@@ -60,7 +60,7 @@ class Mismatch(NamedTuple):
         return human_paths([file.path for file in self.uploads] + list(self.extra), shown=1)
 
 
-async def require_match(job: Job, folder: Scan, zone: Zone) -> Listing:
+async def require_match(job: Job, scan: Scan, zone: Zone) -> Listing:
     """Compare the listing with the directory; what it does not show as it should is done once more.
 
     A proxy may have answered in the platform's place, or somebody else have written to the storage zone.
@@ -72,17 +72,17 @@ async def require_match(job: Job, folder: Scan, zone: Zone) -> Listing:
         PlatformUnavailable: when the storage zone is not what it should be after the second attempt either.
     """
     listing = await zone.listing()
-    found = find_mismatches(job, folder, zone, listing)
+    found = find_mismatches(job, scan, zone, listing)
     if found.uploads or found.extra:
         job.ci.info(f"After all changes, the platform's listing does not match for {found}; trying once more")
         if found.untouched:  # within the second of what they replaced, maybe
             await anyio.sleep(_NEXT_SECOND)
         await zone.upload(found.uploads)
         _require_few_deletions(job, found.extra)
-        warn_of_strangers(job, sorted(set(found.extra) - set(zone.plan.delete)))
+        warn_of_foreign_deletions(job, sorted(set(found.extra) - set(zone.plan.delete)))
         await zone.delete(found.extra)
         listing = await zone.listing()
-        zone.distrust(await _require_effect(job, zone, find_mismatches(job, folder, zone, listing)))
+        zone.drop_records(await _require_effect(job, zone, find_mismatches(job, scan, zone, listing)))
     return listing
 
 
@@ -103,38 +103,38 @@ def _require_few_deletions(job: Job, extra: Collection[str]) -> None:
         )
 
 
-def find_mismatches(job: Job, folder: Scan, zone: Zone, listing: Listing) -> Mismatch:
+def find_mismatches(job: Job, scan: Scan, zone: Zone, listing: Listing) -> Mismatch:
     """Compare what was to be done with the listing after it."""
-    plan, was = zone.plan, zone.plan.replaced
-    stale = extra_paths(folder, listing, keep=zone.keep, delete_stale=job.settings.delete_stale).stale
+    plan, before = zone.plan, zone.plan.replaced
+    stale = extra_paths(scan, listing, keep=zone.keep, delete_stale=job.settings.delete_stale).stale
     return Mismatch(
         missing=tuple(
             file
-            for file in folder.files
+            for file in scan.files
             if (shown := listing.get(file.path)) is None or shown.length not in {file.size, _NOT_GIVEN}
         ),
         untouched=tuple(
             file
             for file in plan.uploads
-            if file.path in was
-            and was[file.path] == listing.get(file.path)
-            and file.size == was[file.path].length
+            if file.path in before
+            and before[file.path] == listing.get(file.path)
+            and file.size == before[file.path].length
         ),
         changed=tuple(
             file
-            for file in folder.files
-            if (known := plan.unchanged.get(file.path)) is not None
+            for file in scan.files
+            if (proof := plan.unchanged.get(file.path)) is not None
             and file.path not in zone.uploaded
             and (shown := listing.get(file.path)) is not None
             and shown.length == file.size
-            and not still_proves(known, shown)
+            and not still_proves(proof, shown)
         ),
         extra=tuple(sorted(stale)),
     )
 
 
 async def _require_effect(job: Job, zone: Zone, found: Mismatch) -> list[str]:
-    """Judge what is in doubt even after the second attempt.
+    """Judge what does not match even after the second attempt.
 
     A platform may leave the time of a file alone that is stored again with the same content, so
     that is no proof of a failure: what the app serves is.

@@ -62,10 +62,10 @@ class Zone:
         self._job = job
         self._lock = lock
         self._changes = changes
-        self._again: set[str] = set()
-        self._listed = comparison.listed
-        self._owner = comparison.owner
-        self._proved = comparison.manifest or {}
+        self._repeated: set[str] = set()
+        self._listed = comparison.manifests.listed
+        self._owner = comparison.manifests.owner
+        self._proved = comparison.manifests.proved or {}
         self._writers = self._new_writers(UPLOADS, _concurrency(job))
         # Of their own: in a long upload the manifest does not wait until it is the only one left.
         self._manifest_writers = self._new_writers(MANIFESTS, 2)
@@ -85,8 +85,8 @@ class Zone:
         paths = {file.path for group in groups for file in group}
         if not paths:
             return
-        self._again |= paths & self.uploaded.keys()
-        for path in self._again & paths:  # not proved until it is confirmed again
+        self._repeated |= paths & self.uploaded.keys()
+        for path in self._repeated & paths:  # not proved until it is confirmed again
             self.uploaded.pop(path, None)
         await self._stop_vouching(paths)
 
@@ -113,7 +113,7 @@ class Zone:
         """Note that the platform confirmed an upload."""
         assert isinstance(upload.content, FileContent)  # noqa: S101 - for the type checker
         path, size = upload.path, upload.content.size
-        if path not in self._again:
+        if path not in self._repeated:
             self._changes.uploaded.append(Uploaded(path, size, self.plan.sign(path)))
             if path in self.plan.unchanged:  # it was, until somebody wrote to it
                 self._changes.unchanged -= 1
@@ -131,8 +131,8 @@ class Zone:
 
     # The manifest
 
-    def distrust(self, paths: Iterable[str]) -> None:
-        """Vouch for none of these uploads: the next deploy sends them again."""
+    def drop_records(self, paths: Iterable[str]) -> None:
+        """Let the manifest vouch for none of these uploads: the next deploy sends them again."""
         for path in paths:
             del self.uploaded[path]
 
