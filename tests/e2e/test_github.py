@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 ACTIONS_IMAGE = "act-zerokie-zerokie-action-v1-dockeraction:latest"
 RUNNER = "docker.io/library/python:3.13-slim-trixie"
+ON_THIS_MACHINE = "-self-hosted"
 WORKFLOW = """\
 on: push
 jobs:
@@ -105,6 +106,57 @@ def run_workflow(
     )
 
 
+API = "https://api.platform-dev.zerokie.com"
+
+
+def of_this_platform(example: str, platform: Platform) -> str:
+    """An example whose steps talk to this platform."""
+    text = (ROOT / "examples" / "github" / example).read_text("utf-8").replace(API, platform.url)
+    return re.sub(r"^( +)api-key: \$.*", rf"\g<0>\n\1api-url: {platform.url}", text, flags=re.MULTILINE)
+
+
+def use_example(workspace: Path, example: str, platform: Platform) -> None:
+    """Make an example the only workflow of a repository: all that is added to it is a line `api-url`."""
+    workflow = workspace / ".github" / "workflows" / example
+    workflow.parent.mkdir(parents=True)
+    workflow.write_text(of_this_platform(example, platform), "utf-8")
+
+
+def test_first_workflow(act: str, action: Path, platform: Platform, tmp_path: Path) -> None:
+    """The one that the README begins with, in a repository that has nothing else: a site is live."""
+    use_example(tmp_path, "deploy.yml", platform)
+    commit(tmp_path)
+
+    run = run_workflow(act, action, tmp_path)
+
+    assert run.code == 0, run.log
+    head = call("git", "rev-parse", "HEAD", folder=tmp_path).log.strip()
+    assert platform.site("my-site") == {"index.html": f"<h1>This is commit {head}</h1>\n".encode()}
+
+
+def test_workflow_with_npm(act: str, action: Path, platform: Platform, tmp_path: Path) -> None:
+    """What `npm run build` leaves in `dist` is deployed. The machine has Node: no action installs it."""
+    need("npm", from_="install Node")
+    use_example(tmp_path, "npm.yml", platform)
+    package = {
+        "name": "site",
+        "version": "1.0.0",
+        "scripts": {"build": "mkdir dist && echo hello > dist/index.html"},
+    }
+    (tmp_path / "package.json").write_text(json.dumps(package), "utf-8")
+    lock = {"name": "site", "version": "1.0.0", "lockfileVersion": 3, "packages": {"": package}}
+    (tmp_path / "package-lock.json").write_text(json.dumps(lock), "utf-8")
+    commit(tmp_path)
+    workflow = tmp_path / ".github" / "workflows" / "npm.yml"
+
+    run = run_workflow(
+        act, action, tmp_path, *stand_ins(tmp_path.parent / "forge", workflow), on=ON_THIS_MACHINE
+    )
+
+    assert run.code == 0, run.log
+    assert platform.site("my-site") == {"index.html": b"hello\n"}
+
+
 def test_workflow(act: str, action: Path, platform: Platform, workspace: Path) -> None:
     """Outputs reach later steps and jobs, also of a step that failed; the post step is content."""
     workflow = workspace / ".github/workflows/deploy.yml"
@@ -129,21 +181,15 @@ def test_workflow(act: str, action: Path, platform: Platform, workspace: Path) -
 
 # --- a monorepo, through a team's reusable workflow
 
-API = "https://api.platform-dev.zerokie.com"
-
-
-def of_this_platform(example: str, platform: Platform) -> str:
-    """An example whose steps talk to this platform."""
-    text = (ROOT / "examples" / "github" / example).read_text("utf-8").replace(API, platform.url)
-    return re.sub(r"^( +)api-key: \$.*", rf"\g<0>\n\1api-url: {platform.url}", text, flags=re.MULTILINE)
-
-
-ARTIFACT = {
-    "upload": 'cp -r "${{ inputs.path }}" "$FORGE/artifact"',
-    "download": 'cp -r "$FORGE/artifact" "${{ inputs.path }}"',
+STAND_INS = {
+    "upload-artifact": 'cp -r "${{ inputs.path }}" "$FORGE/artifact"',
+    "download-artifact": 'cp -r "$FORGE/artifact" "${{ inputs.path }}"',
+    "setup-node": "true",
 }
 STAND_IN = """\
-inputs: {name: {}, path: {}, run-id: {}, github-token: {}, include-hidden-files: {}, if-no-files-found: {}}
+inputs:
+  {name: {}, path: {}, run-id: {}, github-token: {}, include-hidden-files: {}, if-no-files-found: {},
+   node-version: {}}
 runs:
   using: composite
   steps:
@@ -153,13 +199,12 @@ runs:
 
 
 def stand_ins(folder: Path, *workflows: Path) -> list[str]:
-    """Options that make the runner take other actions for artifacts than the pinned ones."""
+    """Options that make the runner take other actions for artifacts and Node than the pinned ones."""
     texts = "".join(workflow.read_text("utf-8") for workflow in workflows)
     options = []
-    for pin in sorted(set(re.findall(r"actions/(?:up|down)load-artifact@\w+", texts))):
-        name = pin.removeprefix("actions/").split("-")[0]
+    for pin, name in sorted(set(re.findall(rf"(actions/({'|'.join(STAND_INS)})@\w+)", texts))):
         (folder / name).mkdir(parents=True)
-        (folder / name / "action.yml").write_text(STAND_IN % ARTIFACT[name], "utf-8")
+        (folder / name / "action.yml").write_text(STAND_IN % STAND_INS[name], "utf-8")
         options.append(f"--local-repository={pin}={folder / name}")
     return options
 
@@ -204,8 +249,6 @@ def test_monorepo(act: str, action: Path, platform: Platform, workspace: Path, t
 
 
 # --- the examples of previews
-
-ON_THIS_MACHINE = "-self-hosted"
 
 
 class Previews:

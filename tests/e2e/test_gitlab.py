@@ -137,6 +137,19 @@ def use_example(repository: Path, name: str, platform: Platform, image: Image) -
     (repository / ".gitlab-ci.yml").write_text(text, "utf-8")
 
 
+def test_first_pipeline(platform: Platform, repository: Path, image: Image) -> None:
+    """The one that the README has, in a project that has nothing else: a site is live."""
+    shutil.rmtree(repository / "dist")
+    use_example(repository, "component.yml", platform, image)
+    call("git", "add", "--all", folder=repository)
+
+    run = run_jobs(repository)
+
+    assert run.code == 0, run.log
+    head = call("git", "rev-parse", "HEAD", folder=repository).log.strip()
+    assert platform.site("my-site") == {"index.html": f"<h1>This is commit {head}</h1>\n".encode()}
+
+
 def test_project(platform: Platform, repository: Path, image: Image) -> None:
     """The site, with what its inputs protect and attach; a fork's merge request has no key, and ends well."""
     use_example(repository, "project.yml", platform, image)
