@@ -1,7 +1,8 @@
 """Rewrite what documents show and the code knows: inputs, outputs, exit codes, and examples that are files.
 
 `make docs` runs it. In each of `DOCUMENTS` it fills what stands between a marker `begin NAME` and the next
-`end NAME`; a test fails when that is not current.
+`end NAME`, and in the pages of `docs/` the logs below a marker `log: NAME`. Tests fail when they are not
+current.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 import sys
 import textwrap
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -147,12 +149,11 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-def _example(path: str, *, begin: str = "") -> str:
-    """A file below `examples/` as a code block; from the line with `begin` on, if given."""
+def _example(path: str) -> str:
+    """A file below `examples/` as a code block."""
     text = (ROOT / "examples" / path).read_text("utf-8")
-    start = text.rindex("\n", 0, text.index(begin)) + 1 if begin else 0
     language = {".yml": "yaml", ".sh": "sh"}[Path(path).suffix]
-    return f"```{language}\n{textwrap.dedent(text[start:]).rstrip()}\n```\n"
+    return f"```{language}\n{text}```\n"
 
 
 DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
@@ -167,10 +168,10 @@ DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
         "inputs": _input_table,
         "outputs": _output_table,
         "exit codes": _exit_code_table,
-        "GitHub": lambda: _example("github/deploy.yml", begin="steps:"),
+        "GitHub": lambda: _example("github/deploy.yml"),
         "GitLab": lambda: _example("gitlab/component.yml"),
-        "docker": lambda: _example("shell/deploy.sh"),
     },
+    "docs/ci.md": {"docker": lambda: _example("shell/deploy.sh")},
     "docs/previews.md": {
         "GitHub": lambda: _example("github/preview.yml"),
         "GitLab": lambda: _example("gitlab/review.yml"),
@@ -194,11 +195,39 @@ def _filled(text: str, part: str, content: str) -> str:
     return filled
 
 
+_LOG = re.compile(r"(<!-- log: (.+) -->\n```text\n)((?:.*\n)*?)(```\n)")
+
+
+def logs(document: Path) -> dict[str, str]:
+    """The logs that a document shows, by the names of their stories."""
+    return {name: log for _, name, log, _ in _LOG.findall(document.read_text("utf-8"))}
+
+
+def with_logs(text: str) -> str:
+    """The text of a document with the logs of its stories, where more than times has changed."""
+    return _LOG.sub(_with_log, text)
+
+
+def _with_log(found: re.Match[str]) -> str:
+    import pytest  # noqa: PLC0415 - few documents have logs
+
+    from tests.support.stories import tell, timeless  # noqa: PLC0415
+    from tests.support.world import world  # noqa: PLC0415
+
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        with world(Path(folder), patch) as place:
+            log = tell(found[2], place)
+    return found[0] if timeless(log) == timeless(found[3]) else f"{found[1]}{log}{found[4]}"
+
+
 def main(root: Path = ROOT) -> None:
     """Rewrite the documents of a checkout."""
     for name in DOCUMENTS:
         document = root / name
         document.write_text(updated(name, document.read_text("utf-8")), "utf-8")
+    for document in sorted((root / "docs").glob("*.md")):
+        document.write_text(with_logs(document.read_text("utf-8")), "utf-8")
 
 
 if __name__ == "__main__":

@@ -173,6 +173,8 @@ def test_workflow(act: str, action: Path, platform: Platform, workspace: Path) -
     assert f"live at {url}\n" in run.log
     assert f"with {len(dist)} files\n" in run.log
     assert "then failure, failed" in run.log
+    assert run.log.count("::error title=Deploy failed::") == 1
+    assert "'nowhere' does not exist; did you mean 'dist'?" in run.log
     assert f"another job knows {url}" in run.log
     assert "Success - Post zerokie/zerokie-action@v1" in run.log
     assert "Failure - Post" not in run.log

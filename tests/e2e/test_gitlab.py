@@ -103,7 +103,7 @@ def test_failing_deploy(platform: Platform, repository: Path) -> None:
     run = run_jobs(repository, "zerokie-deploy")
 
     assert run.code != 0
-    assert "`directory`" in run.log
+    assert "Error: `directory` (INPUT_DIRECTORY): 'dist' does not exist; build it before this step" in run.log
     assert "$ zerokie-cleanup" in run.log
     assert platform.state()["apps"] == {}
 

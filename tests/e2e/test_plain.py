@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.conftest import ROOT
+from tests.e2e.engine import call
 from tests.e2e.platform import API_KEY, contents
 
 if TYPE_CHECKING:
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from tests.e2e.engine import Image
     from tests.e2e.platform import Platform
 
+PUBLISHED = "ghcr.io/zerokie/zerokie-action:1"
 REPORTS = {"output_file": "result.json", "dotenv_file": "deploy.env", "summary_file": "summary.md"}
 
 
@@ -41,6 +45,20 @@ def test_deploys_a_folder(image: Image, platform: Platform, workspace: Path, spe
     assert app["url"] in (workspace / "summary.md").read_text("utf-8")
     assert app["url"] in deploy.log
     assert API_KEY not in deploy.log
+
+
+def test_command_of_the_readme(image: Image, platform: Platform, workspace: Path) -> None:
+    """What it says to type, with this image and this platform."""
+    (command,) = re.findall(
+        r"^docker run (?:.*\\\n)*.*", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE
+    )
+    here = f"docker run --network=host -e ZEROKIE_API_URL={platform.url}"
+    command = command.replace("docker run", here).replace(PUBLISHED, image.tag)
+
+    run = call("sh", "-c", command, folder=workspace, env={"ZEROKIE_API_KEY": API_KEY})
+
+    assert run.code == 0, run.log
+    assert platform.site("my-site") == contents(workspace / "dist")
 
 
 def test_second_deploy_uploads_what_changed(image: Image, platform: Platform, workspace: Path) -> None:
@@ -72,30 +90,6 @@ def test_deploys_an_image(image: Image, platform: Platform, workspace: Path) -> 
     result = json.loads((workspace / "result.json").read_text("utf-8"))
     assert (result["kind"], result["image"], result["previous_image"]) == ("container", "nginx:2", "nginx:1")
     assert dotenv(workspace / "deploy.env")["ZEROKIE_STATUS"] == "deployed"
-
-
-@pytest.mark.parametrize(
-    ("inputs", "code", "says"),
-    [
-        ({"app": "site"}, 2, "`image` and `directory`"),
-        ({"app": "site", "directory": "nowhere"}, 2, "nowhere"),
-        ({"app": "site", "directory": "dist", "api_key": "wrong"}, 3, "api-key"),
-        ({"app": "site", "directory": "dist"}, 4, "create"),
-    ],
-)
-def test_failures_have_their_exit_code(
-    image: Image, platform: Platform, workspace: Path, inputs: dict[str, str], code: int, says: str
-) -> None:
-    """The contract's exit code, a sentence that names the fix, no traceback, and a report all the same."""
-    deploy = image.run(env=platform.inputs(**inputs, **REPORTS), workspace=workspace)
-
-    assert deploy.code == code, deploy.log
-    assert says in deploy.log
-    assert "Traceback" not in deploy.log
-    result = json.loads((workspace / "result.json").read_text("utf-8"))
-    assert (result["status"], result["exit_code"]) == ("failed", code)
-    assert result["error"]
-    assert platform.state()["apps"] == {}
 
 
 def test_any_user_without_home_on_a_read_only_file_system(

@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import random
 import re
+from contextlib import chdir
 from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
 
 from tests.support import timewarp
+from tests.support.mistakes import APP, MISTAKES, SOMEBODY, shown
+from tests.support.world import API_KEY
 from zerokie_action.cleanup import cleanup
 from zerokie_action.sandbox.apps import Rollout
 from zerokie_action.sandbox.faults import Fault, Kind
@@ -19,11 +22,11 @@ from zerokie_action.sandbox.server import serve
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.support.mistakes import Mistake
     from tests.support.world import Outcome, World
     from zerokie_action.sandbox.records import Record
 
 SITE = {"index.html": b"<h1>hello</h1>", "about.html": b"<h1>us</h1>", "style.css": b"body {}" * 200}
-APP = "my-site"
 
 
 def begin(world: World) -> None:
@@ -115,6 +118,25 @@ def rolled_back(world: World) -> str:
     return world.run(app="my-api", image="ghcr.io/example/my-api:1.5.0", rollback=True).log
 
 
+def make(mistake: Mistake) -> Callable[[World], str]:
+    """The story of a mistake."""
+
+    def story(world: World) -> str:
+        if mistake.held:
+            world.platform.take_lock(APP, SOMEBODY)
+        checkout = world.folder.with_name("checkout")
+        mistake.check_out(checkout)
+        inputs = {"api_key": API_KEY, "app": APP, "directory": "dist", **mistake.inputs}
+        world.env |= {f"INPUT_{name.upper().replace('_', '-')}": text for name, text in inputs.items()}
+        world.env |= {"GITHUB_ACTIONS": "true", **mistake.env}
+        for name in ("OUTPUT", "STATE", "STEP_SUMMARY"):
+            world.env[f"GITHUB_{name}"] = str(world.folder.with_name(name))
+        with chdir(checkout):
+            return shown(world.run(api_key=None, app=None, directory=None).log)
+
+    return story
+
+
 STORIES: dict[str, Callable[[World], str]] = {
     "first deploy": first,
     "second deploy": second,
@@ -127,13 +149,23 @@ STORIES: dict[str, Callable[[World], str]] = {
     "failed upload": failed_upload,
     "killed": killed,
     "rolled back": rolled_back,
+    **{name: make(mistake) for name, mistake in MISTAKES.items()},
 }
 
 
 def tell(name: str, world: World) -> str:
     """The log of a story, as its readers see it: with the platform's real address."""
     begin(world)
-    log = STORIES[name](world)
+    return published(STORIES[name](world))
+
+
+def published(log: str) -> str:
+    """A log with the platform's real address, and at one fixed time."""
     log = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", "2026-09-21 14:43:21 UTC", log)
     log = re.sub(r"since \d\d:\d\d:\d\d UTC", "since 14:13:21 UTC", log)
     return re.sub(r"http://127\.0\.0\.1:\d+/_apps/([a-z-]+)/?", r"https://\1.platform-dev.zerokie.com", log)
+
+
+def timeless(log: str) -> str:
+    """A log without durations and the deploy IDs that are made of the time."""
+    return re.sub(r"\b(\d+ m )?\d+(\.\d+)? s\b|(?<= d-)\d{8}-\d{6}\b|\b\d\d:\d\d:\d\d UTC", "…", log)

@@ -1,0 +1,48 @@
+"""The mistakes of a first run, made in the image as a step of a GitHub workflow."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.conftest import ROOT
+from tests.e2e.github import outputs, step
+from tests.support.documents import documents
+from tests.support.mistakes import APP, MISTAKES, SOMEBODY, shown
+from tests.support.stories import published, timeless
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.e2e.engine import Image
+    from tests.e2e.platform import Platform
+
+DOCUMENTED = documents.logs(ROOT / "docs" / "troubleshooting.md")
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistakes(image: Image, platform: Platform, tmp_path: Path, name: str) -> None:
+    """The exit code, one annotation, the log that the documentation shows, and reports all the same."""
+    mistake = MISTAKES[name]
+    platform.create(APP)
+    if mistake.held:
+        body = {"deploy_session_id": SOMEBODY}
+        platform.client.post(f"/v1/apps/{APP}/deploy/lock", json=body).raise_for_status()
+    mistake.check_out(tmp_path / "checkout")
+    env = step(platform, tmp_path, **{"app": APP, "directory": "dist", **mistake.inputs}) | dict(mistake.env)
+
+    run = image.run(
+        env=env | {"ZEROKIE_OUTPUT_FILE": "/workspace/result.json"},
+        workspace=tmp_path,
+        options=("--workdir=/workspace/checkout",),
+    )
+
+    assert run.code == mistake.exit_code, run.log
+    assert timeless(published(shown(run.log))) == timeless(DOCUMENTED[name])
+    assert run.log.count("::error title=Deploy failed::") == (1 if mistake.exit_code else 0)
+    result = json.loads((tmp_path / "result.json").read_text("utf-8"))
+    assert result["exit_code"] == mistake.exit_code
+    assert outputs(tmp_path)["status"] == ("failed" if mistake.exit_code else "deployed")
+    assert bool(result["error"]) == bool(mistake.exit_code)
