@@ -529,7 +529,7 @@ def test_a_folder_that_is_not_there_is_told_with_the_rest(tmp_path: Path) -> Non
     (tmp_path / "file").touch()
     for folder, problem in {
         "out": "does not exist; did you mean 'dist' or 'public'?",
-        "/github/workspace/out": "does not exist; correct the path",
+        "/github/workspace/out": "does not exist; build it before this step, in the same job, or correct the path",
         "file": "is not a directory; name the one that holds the files",
     }.items():
         env = MINIMAL | GITHUB | {"ZEROKIE_DIRECTORY": folder, "ZEROKIE_RETRIES": "x"}
@@ -548,7 +548,7 @@ def test_a_folder_that_is_not_there_is_told_with_the_rest(tmp_path: Path) -> Non
         (["build", "out"], "dist", "did you mean 'build' or 'out'?"),
         ([], "dist", "the working directory is empty: check out the repository, and build, before this step"),
         (["web"], "web/dist", "'web' is empty: check out the repository, and build, before this step"),
-        (["src"], "web/dist", "correct the path"),
+        (["src"], "web/dist", "build it before this step, in the same job, or correct the path"),
     ],
 )
 def test_a_missing_folder_and_what_is_there_instead(

@@ -372,7 +372,9 @@ class TestWholeRepositories:
         """`directory: .` is nearly always a mistake; who lists what is left out has thought about it."""
         write_tree(site, ["index.html", "package.json", ".git/config", ".github/workflows/deploy.yml"])
         (warning,) = scan(site).warnings
-        assert warning.startswith("`directory` is a whole repository: all its files are published")
+        assert warning.startswith(
+            "`directory` is the root of a repository, and all of it but what is ignored gets published. "
+        )
         assert scan(site, ignore=["package.json"]).warnings == ()
         (site / ".zerokieignore").write_text("package.json")
         assert scan(site).warnings == ()

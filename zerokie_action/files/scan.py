@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import suppress
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -30,7 +31,7 @@ _LISTED_PROBLEMS = 20
 _BUILT = ("dist", "build", "public", "out", "_site", "site", "www")
 """What build tools call the directory that they write."""
 _WHOLE_REPOSITORY = (
-    "`directory` is a whole repository: all its files are published, but what is ignored. "
+    "`directory` is the root of a repository, and all of it but what is ignored gets published. "
     f"Name the directory that holds the site, or list what does not belong to it in {IGNORE_FILE}"
 )
 _READABLE_BY_ALL = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
@@ -73,17 +74,16 @@ def problem_with_directory(directory: str | os.PathLike[str]) -> str:
 
 def _what_to_do_about_missing(directory: str | os.PathLike[str]) -> str:
     parent, name = os.path.split(os.path.normpath(directory))
-    try:
-        beside = os.listdir(parent or ".")
-    except (OSError, ValueError):
-        return "correct the path"
-    if not beside:
+    others: list[str] | None = None
+    with suppress(OSError, ValueError):
+        others = os.listdir(parent or ".")
+    if others == []:
         where = repr(parent) if parent else "the working directory"
         return f"{where} is empty: check out the repository, and build, before this step"
     import difflib  # noqa: PLC0415 - the run ends here
 
-    folders = [other for other in beside if os.path.isdir(os.path.join(parent, other))]
-    close = difflib.get_close_matches(name, folders) or [other for other in _BUILT if other in folders]
+    others = [other for other in others or () if os.path.isdir(os.path.join(parent, other))]
+    close = difflib.get_close_matches(name, others) or [other for other in _BUILT if other in others]
     if close:
         return f"did you mean {' or '.join(repr(os.path.join(parent, other)) for other in close)}?"
     return "build it before this step, in the same job, or correct the path"
