@@ -83,7 +83,7 @@ format: .venv/.synced ## Rewrite the code as the formatter wants it
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix
 
-docs: .venv/.synced ## Rewrite the tables of inputs, outputs and exit codes, and the examples in documents
+docs: .venv/.synced ## Rewrite the tables, examples and logs in documents, action.yml and the GitLab component
 	@$(BIN)/python .ci/documents.py
 
 bench: .venv/.synced ## Measure deploys beside other tools
