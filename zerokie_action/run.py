@@ -95,7 +95,7 @@ async def carry_out(env: Mapping[str, str], network: Network, signals: Signals, 
     if error is not None and not isinstance(error, DeployError):
         ci.debug(*"".join(traceback.format_exception(error)).splitlines())
     reporter = Reporter(ci, report_settings.files)
-    code = reporter.write(result, problems=error.problems if isinstance(error, ConfigurationError) else ())
+    code = reporter.write(result)
     if settings is not None and settings.comment and signals.first is None:
         async with cancel_on_signal(signals):
             await keep_comment(settings, env, network, ci, reporter.comment(result))
@@ -116,7 +116,7 @@ def refuse(argument: str, env: Mapping[str, str], stream: TextIO) -> int:
         error=str(error),
         hint=error.hint,
     )
-    return Reporter(ci, report_settings.files).write(result, problems=error.problems)
+    return Reporter(ci, report_settings.files).write(result)
 
 
 async def _work(
@@ -197,6 +197,7 @@ def _conclude(result: Result, error: BaseException | None, signals: Signals) -> 
     elif isinstance(error, DeployError):
         result.status = result.status if result.status == "rolled-back" else "failed"
         result.exit_code, result.error, result.hint = error.exit_code, str(error), error.hint
+        result.problems = [*error.problems] if isinstance(error, ConfigurationError) else []
     elif error is not None:
         result.status, result.exit_code, result.error = "failed", 1, f"Unexpected error: {error!r}"
         result.hint = "This is a defect; please report it. `log-level: debug` shows the traceback."

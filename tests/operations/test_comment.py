@@ -79,16 +79,15 @@ def test_created_once_and_edited_later(world: World, ci: str) -> None:
     lines = first.splitlines()
     assert lines[0] == marker(ci, forge)
     assert lines[2] == "## ✅ `site` is deployed"
-    assert f"| **Deploy ID** | `{outcome.outputs['deploy_id']}` |" in lines
-    assert f"[{outcome.outputs['url'].replace('_', '&#95;')}](<{outcome.outputs['url']}>)" in first
+    assert f"- **Deploy ID:** `{outcome.outputs['deploy_id']}`" in lines
+    assert f"](<{outcome.outputs['url']}>)" in lines[4]
     assert ("0123456789ab" if ci == "github" else "fedcba987654") in first
-    assert "| **Duration** | 0 s |" in lines
-    assert "| Uploaded | 4 | 29 B |" in lines
+    assert lines[6] == "Uploaded 4 files (29 B) in 0 s."
     assert outcome.log.splitlines()[-1].startswith("Commented on " + ("pull" if ci == "github" else "merge"))
 
     world.write({"index.html": b"new"})
     outcome = run(world, forge, ci)
-    assert "| Deleted | 3 |  |" in comment(forge).splitlines()
+    assert "deleted 3 stale files" in comment(forge)
     assert comment(forge).splitlines()[0] == marker(ci, forge)
     assert outcome.log.splitlines()[-1].startswith("Updated the comment on ")
 
@@ -115,7 +114,7 @@ def test_a_preview_that_is_destroyed(world: World) -> None:
     outcome = run(world, forge, operation="destroy")
     assert outcome.exit_code == 0
     assert "## ✅ `site` is deleted" in comment(forge)
-    assert "**URL**" not in comment(forge)
+    assert "http://127" not in comment(forge)
 
 
 def test_a_failure(world: World) -> None:
@@ -135,13 +134,13 @@ def test_a_dry_run(world: World) -> None:
     forge = Forge()
     world.write({"index.html": b"old"})
     run(world, forge)
-    assert "<details>" not in comment(forge)
+    assert "Changed files" not in comment(forge)
     world.write({"new/a|b.html": b"new"})
     outcome = run(world, forge, dry_run=True, domains="www.example.com")
     assert {record.method for record in outcome.requests} == {"GET"}
     assert "## 🔍 Dry run for `site`: 1 to upload, 1 to delete" in comment(forge)
     assert "would attach" in comment(forge)
-    assert "| To upload | 1 | 3 B |" in comment(forge)
+    assert "A deploy would upload 1 file (3 B) and delete 1 stale file." in comment(forge)
     assert comment(forge).endswith(
         "\n\n<details><summary>Changed files (2)</summary>\n\n"
         "- `+` <code>new/a&#124;b.html</code> (3 B)\n"

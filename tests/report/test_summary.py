@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -15,7 +16,7 @@ MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
 
 def test_static_deploy():
-    """Everything about a static deploy, the list of all files folded at the end."""
+    """The status and its link, one sentence, what changed; then what somebody may look for."""
     summary = render_summary(
         results.static(),
         Origin("0123456789abcdef", "https://a.b/c/0123", "https://a.b/r/1"),
@@ -24,49 +25,38 @@ def test_static_deploy():
         """\
 ## ✅ `my-site` is deployed
 
-- ⚠️ Input &#96;port&#96; changes nothing
+**[my-site.platform-dev.zerokie.com](<https://my-site.platform-dev.zerokie.com>)** \
+· Commit&nbsp;[0123456789ab](<https://a.b/c/0123>) · [Log](<https://a.b/r/1>)
+
+Created the app, uploaded 2 files (8.0 MB), deleted 1 stale file and left 199 files unchanged \
+in 2.3 s, 12 s of it waiting for the deploy lock.
+
+- ⚠️ Input `port` changes nothing
 
 - The manifest was not readable
 
-|  |  |
-| --- | --- |
-| **App** | `my-site` (static), created by this run |
-| **URL** | [https://my-site.platform-dev.zerokie.com](<https://my-site.platform-dev.zerokie.com>) |
-| **Deploy ID** | `d-20260307-170000` |
-| **Commit** | [0123456789ab](<https://a.b/c/0123>) |
-| **Run** | [log](<https://a.b/r/1>) |
-| **CDN cache** | purged |
-| **Waited for the lock** | 12 s |
-| **Requests** | 3 repeated |
-| **Duration** | 2.3 s |
-
 ### What changed
 
-|  | Files | Size |
-| --- | ---: | ---: |
-| Uploaded | 2 | 8.0 MB |
-| Deleted | 1 |  |
-| Unchanged | 199 |  |
+| Change | File | Size |
+| :--- | :--- | ---: |
+| `+` new | `assets/a b.png` | 8.0&nbsp;MB |
+| `~` changed | `index.html` | 1.2&nbsp;kB |
+| `-` deleted | <code>old/a&#124;b.html</code> |  |
 
 ### Domains
 
 | Domain | DNS record to set | TLS |
-| --- | --- | --- |
+| :--- | :--- | :--- |
 | `www.example.com` | `www.example.com` CNAME `my-site.zerokie.com` | pending |
 
-### Timeline
+<details><summary>Details</summary>
 
-| Phase | Duration |  |
-| --- | ---: | --- |
-| Scan | 0.5 s | `██████░░░░░░░░░░░░░░░░░░` |
-| Upload | 1.5 s | `░░░░░░██████████████████` |
-| Finalize | 0 s | `░░░░░░░░░░░░░░░░░░░░░░░█` |
-
-<details><summary>Changed files (3)</summary>
-
-- `~` `index.html` (1.2 kB)
-- `+` `assets/a b.png` (8.0 MB)
-- `-` <code>old/a&#124;b.html</code>
+- **Kind:** static
+- **Deploy ID:** `d-20260307-170000`
+- **CDN cache:** purged
+- **Waited for the lock:** 12 s
+- **Requests:** 3 repeated
+- **Duration:** 2.3 s
 
 </details>
 """
@@ -83,24 +73,89 @@ def test_container_that_failed():
 
 **What to do:** Read its log.
 
-|  |  |
-| --- | --- |
-| **App** | `my-api` (container) |
-| **URL** | [https://my-api.platform-dev.zerokie.com](<https://my-api.platform-dev.zerokie.com>) |
-| **Deploy ID** | `550e8400-e29b-41d4-a716-446655440000` |
-| **Image** | `ghcr.io/o/my-api:v1` |
-| **Previous image** | `ghcr.io/o/my-api:v1` |
-| **Duration** | 1 m 01 s |
+**[my-api.platform-dev.zerokie.com](<https://my-api.platform-dev.zerokie.com>)**
+
+Went back to `ghcr.io/o/my-api:v1` in 1 m 01 s.
+
+<details><summary>Details</summary>
+
+- **Kind:** container
+- **Deploy ID:** `550e8400-e29b-41d4-a716-446655440000`
+- **Image:** `ghcr.io/o/my-api:v1`
+- **Previous image:** `ghcr.io/o/my-api:v1`
+- **Duration:** 1 m 01 s
+
+</details>
 """
     )
+
+
+def paragraph(number: int, result: Result) -> str:
+    """One of those at the beginning; the headline is the first."""
+    return render_summary(result, Origin()).split("\n\n")[number]
+
+
+@pytest.mark.parametrize(
+    ("result", "sentence"),
+    [
+        (
+            Result("deploy", status="deployed", image="a:2", previous_image="a:1", duration_seconds=3),
+            "Replaced `a:1` with `a:2` in 3 s.",
+        ),
+        (
+            Result("deploy", status="deployed", image="a:2", created=True),
+            "Created the app with `a:2` in 0 s.",
+        ),
+        (Result("deploy", status="deployed", image="a:2", previous_image="a:2"), "Deployed `a:2` in 0 s."),
+        (
+            Result("deploy", status="deployed", changes=Changes(unchanged=203)),
+            "Found 203 files unchanged in 0 s.",
+        ),
+        (Result("restart", status="restarted", image="a:1"), "Restarted the app in 0 s."),
+        (Result("destroy", status="destroyed", image="a:1"), "Deleted the app in 0 s."),
+        (Result("deploy", image="a:2", duration_seconds=300), "Ended after 5 m 00 s."),
+        (
+            Result("deploy", status="cancelled", changes=Changes([Uploaded("a", 1)], to_upload=2)),
+            "Ended after 0 s: uploaded 1 file (1 B).",
+        ),
+        (
+            Result("deploy", status="planned", planned=Changes(unchanged=2)),
+            "A deploy would leave 2 files unchanged.",
+        ),
+    ],
+)
+def test_the_sentence(result, sentence):
+    """What was done, and how long it took."""
+    assert paragraph(1, result) == sentence
+
+
+def test_nothing_to_say_in_a_sentence():
+    """What was skipped, or failed at once, has done nothing."""
+    for result in (Result("deploy", status="skipped"), Result("deploy"), Result("destroy", status="planned")):
+        assert paragraph(1, result).startswith("<details>")
+
+
+def test_live():
+    """Said of what was looked at."""
+    assert paragraph(0, Result("deploy", app="a", status="deployed", looked=True)) == "## ✅ `a` is live"
+    assert paragraph(0, Result("deploy", app="a", looked=True)) == "## ❌ `a`: deploy failed"
+
+
+def test_many_problems():
+    """Wrong inputs are a list."""
+    result = Result("deploy", error="a is wrong; b is missing", problems=["a is wrong", "b is missing"])
+    assert "**Errors:**\n\n- a is wrong\n- b is missing\n" in render_summary(result, Origin())
 
 
 def test_dry_run():
     """A dry run says what would change, in its headline too."""
     summary = render_summary(results.planned(), Origin())
-    assert summary.startswith("## 🔍 Dry run for `my-site`: 1 to upload, 0 to delete\n")
-    assert "### What would change\n" in summary
-    assert "| To upload | 1 | 10 B |\n| To delete | 0 |  |\n| Unchanged | 3 |  |\n" in summary
+    assert summary.startswith(
+        "## 🔍 Dry run for `my-site`: 1 to upload, 0 to delete\n\n"
+        "A deploy would upload 1 file (10 B) and leave 3 files unchanged.\n\n"
+        "### What would change\n\n| Change | File | Size |\n| :--- | :--- | ---: |\n"
+        "| `+` new | `index.html` | 10&nbsp;B |\n"
+    )
 
 
 def test_dry_run_without_files():
@@ -113,26 +168,59 @@ def test_nothing_is_known():
     """Wrong inputs give a summary, too."""
     assert render_summary(Result("restart", error="Input app is missing", hint="Set it."), Origin()) == (
         "## ❌ Zerokie: restart failed\n\n**Error:** Input app is missing\n\n**What to do:** Set it.\n\n"
-        "|  |  |\n| --- | --- |\n| **Duration** | 0 s |\n"
+        "<details><summary>Details</summary>\n\n- **Duration:** 0 s\n\n</details>\n"
     )
 
 
-def test_biggest_files():
-    """Of many files the ten biggest are shown in a table of their own."""
-    files = [Uploaded(f"{size}.bin", size * 1_000) for size in range(1, 13)]
-    summary = render_summary(Result("deploy", status="deployed", changes=Changes(files)), Origin())
-    start = summary.index("| Biggest files | Size |\n| --- | ---: |\n")
-    rows = summary[start:].splitlines()[2:13]
-    assert rows[0] == "| `12.bin` | 12.0 kB |"
-    assert rows[9] == "| `3.bin` | 3.0 kB |"
+PHASES = [("Scan", 0.5), ("Upload", 1.5), ("Finalize", 0.001)]
+
+
+def test_timeline():
+    """Each phase as a bar; then what went wrong on the way."""
+    result = Result("deploy", status="deployed", phases=PHASES, events=["Uploads: 503"])
+    assert """
+
+### Timeline
+
+| Phase | Duration | When |
+| :--- | ---: | :--- |
+| Scan | 0.5&nbsp;s | `██████──────────────────` |
+| Upload | 1.5&nbsp;s | `──────██████████████████` |
+| Finalize | 0&nbsp;s | `───────────────────────█` |
+
+- Uploads: 503
+
+""" in render_summary(result, Origin())
+
+
+def test_timeline_only_where_something_took_long():
+    """Nobody asks what took the seconds of a deploy without trouble."""
+    assert "Timeline" not in render_summary(Result("deploy", phases=PHASES), Origin())
+    slow = [*PHASES, ("Wait for the lock", 30.0)]
+    assert "Timeline" in render_summary(Result("deploy", phases=slow), Origin())
+
+
+def many(count: int, size: int = 1) -> Result:
+    files = [Uploaded(f"{number}.bin", number * size) for number in range(1, count + 1)]
+    return Result("deploy", status="deployed", changes=Changes(files))
+
+
+def test_many_files_are_folded():
+    """Ten changes are shown; of more, the ten biggest are in a table above the folded list."""
+    assert "Changed files" not in render_summary(many(10), Origin())
+    summary = render_summary(many(12, 1_000), Origin())
+    assert "### What changed" not in summary
+    start = summary.index("<details><summary>Changed files (12)</summary>\n\n| Change | File | Size |\n")
+    rows = summary[start:].splitlines()[4:15]
+    assert rows[0] == "| `+` new | `12.bin` | 12.0&nbsp;kB |"
+    assert rows[9] == "| `+` new | `3.bin` | 3.0&nbsp;kB |"
     assert rows[10] == ""
 
 
-def test_many_files():
-    """The list ends after ten thousand files; the table has the true counts."""
-    files = [Uploaded(f"{number}", 1) for number in range(12_345)]
-    summary = render_summary(Result("deploy", status="deployed", changes=Changes(files)), Origin())
-    assert "| Uploaded | 12,345 | 12.3 kB |" in summary
+def test_thousands_of_files():
+    """The list ends after ten thousand files; the sentence has the true counts."""
+    summary = render_summary(many(12_345, 0), Origin())
+    assert "Uploaded 12,345 files (0 B) in" in summary
     assert "<details><summary>Changed files (12,345)</summary>" in summary
     assert summary.count("\n- `+`") == 10_000
     assert summary.endswith(
@@ -161,10 +249,7 @@ def test_hostile_results(result, commit, commit_url, run_url):
     assert kinds.count("heading_open") <= 4
     assert {token.content for token in inline if token.type == "html_inline"} <= {"<code>", "</code>"}
     html = [token.content.strip() for token in tokens if token.type == "html_block"]
-    assert len(html) in (0, 2)
-    assert all(
-        block.startswith("<details><summary>Changed files ") or block == "</details>" for block in html
-    )
+    assert html == ["<details><summary>Details</summary>", "</details>"]
     assert not {"image", "s_open", "em_open", "softbreak", "hardbreak"} & {token.type for token in inline}
     assert not {"fence", "code_block", "blockquote_open", "hr", "ordered_list_open"} & set(kinds)
     links = [token.attrGet("href") for token in inline if token.type == "link_open"]
@@ -200,16 +285,31 @@ def test_hostile_names_keep_the_tables(name, target):
         app=name,
         status="deployed",
         image=target,
-        changes=Changes([Uploaded(name, 1)] * 11),
+        changes=Changes([Uploaded(name, 1)], [name]),
         domains=[{"domain": name, "cname_target": target, "tls_status": target}],
-        phases=[("Scan", 1.0)],
+        phases=[(name, 30.0)],
     )
-    sizes = cells(render_summary(result, Origin()))
-    assert sizes[1:] == [(3, 9), (2, 20), (3, 3), (3, 3)]
-    assert sizes[0] == (2, 2 * (1 + bool(name) + bool(target)))
+    assert cells(render_summary(result, Origin())) == [(3, 6), (3, 3), (3, 3)]
+    result.changes = Changes([Uploaded(name, 1)] * 11)
+    assert cells(render_summary(result, Origin())) == [(3, 3), (3, 3), (3, 30)]
 
 
 def test_source_of_a_table_has_no_stray_pipes():
     """Renderers disagree about a backslash before a pipe, so there is none."""
-    result = Result("deploy", app="a\\|b", status="deployed")
-    assert "| **App** | <code>a&#92;&#124;b</code> |\n" in render_summary(result, Origin())
+    result = Result("deploy", status="deployed", changes=Changes([Uploaded("a\\|b", 1)]))
+    assert "| <code>a&#92;&#124;b</code> |" in render_summary(result, Origin())
+
+
+@pytest.mark.parametrize(
+    ("text", "markdown"),
+    [
+        ("Set `create: true`, or correct `app`.", "Set `create: true`, or correct `app`."),
+        ("`a``b`", "`a``b`"),
+        ("``a`", "&#96;`a`"),
+        ("`<b>`", "&#96;&#60;b&#62;&#96;"),
+        ("`@all` `a b`", "<code>&#96;&#64;all&#96;</code> &#96;a b&#96;"),
+    ],
+)
+def test_inputs_are_code(text, markdown):
+    """The words that messages have in backticks; whatever else is in backticks stays text."""
+    assert paragraph(1, Result("deploy", error=text)) == f"**Error:** {markdown}"

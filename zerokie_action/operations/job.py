@@ -80,7 +80,7 @@ class Job:
     @asynccontextmanager
     async def deploy_lock(self, counts: Callable[[], Counts] = Counts) -> AsyncIterator[DeployLock]:
         """Hold the deploy lock of the app while the block runs; `counts` says what the block changed."""
-        wait = LockWait(self.app, self.settings.lock_timeout, self.ci)
+        wait, phases_before = LockWait(self.app, self.settings.lock_timeout, self.ci), len(self.result.phases)
         try:
             async with deploy_lock(
                 Session(self.platform, self.app, self.session),
@@ -94,6 +94,8 @@ class Job:
                 yield lock
         finally:
             self.result.lock_wait_seconds = wait.waited
+            if wait.waited:
+                self.result.phases.insert(phases_before, ("Wait for the lock", wait.waited))
 
     @contextmanager
     def time_limit(self) -> Iterator[None]:

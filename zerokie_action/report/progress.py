@@ -153,15 +153,16 @@ class TerminalProgress(Progress):
     ) -> None:
         from rich import progress as rich  # noqa: PLC0415 optional, and it takes its time
         from rich.console import Console  # noqa: PLC0415
+        from rich.theme import Theme  # noqa: PLC0415
 
         super().__init__(total_files, total_bytes, write=lambda _line: None, clock=clock)
         self._bar = rich.Progress(
             rich.TextColumn("Uploading {task.fields[files]}"),
-            rich.BarColumn(),
+            rich.BarColumn(complete_style="green"),
             rich.DownloadColumn(),
             rich.TransferSpeedColumn(),
             rich.TextColumn("{task.fields[left]}"),
-            console=Console(file=stream),
+            console=Console(file=stream, theme=Theme({"progress.data.speed": "none"})),
             transient=True,
         )
         self._task = self._bar.add_task("", total=total_bytes, files=self._counted(), left="")

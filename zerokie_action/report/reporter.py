@@ -11,7 +11,7 @@ from zerokie_action.report.summary import Origin, render_comment, render_summary
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from zerokie_action.ci import CI
@@ -40,14 +40,9 @@ class Reporter:
         """The comment on the pull or merge request, as Markdown."""
         return self._ci.redact(render_comment(redact_result(result, self._ci.redact), self._origin))
 
-    def write(self, result: Result, *, problems: Sequence[str]) -> int:
-        """Report, and return the exit code: the result's, or 2 when a success can't be reported.
-
-        Args:
-            result: what the run did.
-            problems: all that is wrong with the inputs, one sentence each.
-        """
-        self._log_end(result, problems)
+    def write(self, result: Result) -> int:
+        """Report, and return the exit code: the result's, or 2 when a success can't be reported."""
+        self._log_end(result)
         result = redact_result(result, self._ci.redact)
         documents: dict[str, Callable[[Result], str]] = {
             "dotenv_file": self._dotenv,
@@ -84,17 +79,17 @@ class Reporter:
             )
         return text
 
-    def _log_end(self, result: Result, problems: Sequence[str]) -> None:
+    def _log_end(self, result: Result) -> None:
         if result.error:
             title = (
                 f"Deployed, but {result.flaw}" if result.flaw else f"{result.operation.capitalize()} failed"
             )
             if result.status == "cancelled":
                 title = "Cancelled"
-            for problem in problems[:-1]:
+            *others, last = result.problems if len(result.problems) > 1 else [result.error]
+            for problem in others:
                 self._ci.error(problem, title=title)
-            message = problems[-1] if problems[1:] else result.error
-            self._ci.error(message, *([result.hint] if result.hint else []), title=title)
+            self._ci.error(last, *([result.hint] if result.hint else []), title=title)
             return
         line = _LIVE if result.looked else _LAST_LINES[result.status]
         time = human_seconds(result.duration_seconds)

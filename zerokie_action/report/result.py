@@ -97,7 +97,8 @@ class Result:
     `None` means not known (yet): the output stays out. `status` is one of the contract's words.
     `planned` holds what a dry run would change, in the same shape as `changes`; `looked` is true when
     the wait or the health check has seen what was deployed run; `events` are the lines about outages and
-    retries; `flaw` is what was not done after a deploy that was, such as "a domain was refused";
+    retries; `problems` is all that is wrong with the inputs, one sentence each; `flaw` is what was not done
+    after a deploy that was, such as "a domain was refused";
     `final_state` is what a run that failed or was cancelled has left behind, as the end of `error`.
     """
 
@@ -124,6 +125,7 @@ class Result:
     lock_wait_seconds: float = 0.0
     retries_used: int = 0
     error: str = ""
+    problems: list[str] = field(default_factory=list)
     hint: str = ""
     flaw: str = ""
     final_state: str = ""

@@ -1,19 +1,25 @@
-"""The summary: what a run did, for people, as a Markdown document.
+"""The summary and the comment: what a run did, for people, as Markdown documents.
 
-Everything in it that comes from elsewhere goes through `zerokie_action.text` first; a function here that is
-given `Markdown` gets text that is safe already. The longest part, the list of all files, comes last,
-so that a summary that is too long loses nothing else.
+First the status, with the link to what is deployed; then one sentence; then what changed. The rest is folded.
+The timeline is shown only where something took long: an outage or a retry that the log tells of, or a phase
+of 30 seconds or more, the wait for the lock among them.
+
+Everything that comes from elsewhere goes through `zerokie_action.text` first; a function here that is given
+`Markdown` gets text that is safe already. The longest part, the list of all files, comes last, so that a
+summary that is too long loses nothing else.
 """
 
 from __future__ import annotations
 
+import re
 from itertools import accumulate, chain, islice
-from operator import itemgetter
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple, NewType
 
 from zerokie_action.text import (
     cut_markdown,
     human_bytes,
+    human_files,
     human_seconds,
     markdown_code,
     markdown_link,
@@ -27,15 +33,13 @@ if TYPE_CHECKING:
 
 Markdown = NewType("Markdown", str)
 
-_BIGGEST = 10
+_SHOWN = 10
 _LISTED = 10_000
 _EVENTS = 20
+_LONG = 30.0
 _BAR = 24
 _COMMENT_LIMIT = 60_000
 """GitHub takes 65,536 characters, the marker that the comment is found by among them."""
-
-_WORDS_DONE = ("What changed", "Uploaded", "Deleted")
-_WORDS_PLANNED = ("What would change", "To upload", "To delete")
 
 _HEADLINES = {
     "deployed": "✅ {app} is deployed",
@@ -47,6 +51,14 @@ _HEADLINES = {
     "failed": "❌ {app}: {operation} failed",
     "cancelled": "🚫 {app}: {operation} cancelled",
 }
+_LIVE = "✅ {app} is live"
+"""In place of the first two, where that was looked at."""
+_SIGNS = {"+": "`+` new", "~": "`~` changed", "-": "`-` deleted"}
+_DONE = ("uploaded", "deleted", "left")
+_PLANNED = ("upload", "delete", "leave")
+
+_INPUT = re.compile(r"&#96;([a-z][a-z-]*(?:: [a-z0-9]+)?)&#96;")
+"""An input in backticks, and its value: `create: true`. What is quoted can make no more than code of it."""
 
 
 class Origin(NamedTuple):
@@ -71,33 +83,49 @@ def render_summary(result: Result, origin: Origin, *, limit: int = 1_000_000) ->
         origin: what the summary links to.
         limit: in bytes. A longer summary is cut after a line, with a note.
     """
-    sections = chain(_essentials(result, origin), _timeline(result), _all_files(result.effect))
-    return cut_markdown("\n\n".join(section for section in sections if section) + "\n", limit)
+    effect = result.effect
+    return _document(
+        limit,
+        _outcome(result, origin),
+        _few_changes(result),
+        _domains(result),
+        _timeline(result),
+        _details(result),
+        _all_files(effect) if effect and _count(effect) > _SHOWN else (),
+    )
 
 
 def render_comment(result: Result, origin: Origin) -> str:
-    """Return the comment as Markdown. The arguments are those of `render_summary`."""
+    """Return the comment as Markdown: the outcome; of a dry run the names as well."""
     names = _all_files(result.planned) if result.status == "planned" else ()
-    sections = chain(_essentials(result, origin), names)
-    return cut_markdown("\n\n".join(section for section in sections if section) + "\n", _COMMENT_LIMIT)
+    return _document(_COMMENT_LIMIT, _outcome(result, origin), _domains(result), _details(result), names)
 
 
-def _essentials(result: Result, origin: Origin) -> Iterator[Markdown]:
-    """Yield what everybody wants to know, section by section; some may be empty."""
-    links = [
-        ("Commit", markdown_link(origin.commit_url, origin.commit[:12])),
-        ("Run", markdown_link(origin.run_url, "log") if origin.run_url else ""),
-    ]
+def _document(limit: int, *parts: Iterable[Markdown]) -> str:
+    return cut_markdown("\n\n".join(filter(None, chain(*parts))) + "\n", limit)
+
+
+def _outcome(result: Result, origin: Origin) -> Iterator[Markdown]:
+    """Yield what everybody wants to know; some of it may be empty."""
     yield _headline(result)
-    yield from _problems(result)
-    yield _table(("", ""), _facts(result, links))
-    yield from _changes(result)
-    yield from _domains(result)
+    if len(result.problems) > 1:
+        yield Markdown("**Errors:**")
+        yield _bullets(map(_prose, result.problems))
+    elif result.error:
+        yield Markdown(f"**Error:** {_prose(result.error)}")
+    if result.hint:
+        yield Markdown(f"**What to do:** {_prose(result.hint)}")
+    yield _links(result, origin)
+    yield _sentence(result)
+    yield _bullets(f"⚠️ {_prose(warning)}" for warning in result.warnings)
+    yield _bullets(_prose(note) for note in result.notes)
 
 
 def _headline(result: Result) -> Markdown:
     app = markdown_code(result.app) or "Zerokie"
     headline = _HEADLINES.get(result.status, "{app}: {status}")
+    if result.looked and result.status in {"deployed", "restarted"}:
+        headline = _LIVE
     if result.status == "failed" and result.flaw:
         headline = f"⚠️ {{app}} is deployed, but {result.flaw}"
     if result.status == "planned" and result.planned is not None:
@@ -108,54 +136,83 @@ def _headline(result: Result) -> Markdown:
     )
 
 
-def _problems(result: Result) -> Iterator[Markdown]:
-    if result.error:
-        yield Markdown(f"**Error:** {markdown_text(result.error)}")
-    if result.hint:
-        yield Markdown(f"**What to do:** {markdown_text(result.hint)}")
-    yield _bullets(f"⚠️ {markdown_text(warning)}" for warning in result.warnings)
-    yield _bullets(markdown_text(note) for note in result.notes)
+def _links(result: Result, origin: Origin) -> Markdown:
+    url = result.url or ""
+    app = markdown_link(url, url.partition("://")[2].rstrip("/"))
+    commit = markdown_link(origin.commit_url, origin.commit[:12])
+    log = markdown_link(origin.run_url, "Log") if origin.run_url else ""
+    return Markdown(" · ".join(filter(None, (app and f"**{app}**", commit and f"Commit&nbsp;{commit}", log))))
 
 
-def _facts(result: Result, links: Iterable[tuple[str, str]]) -> Iterator[tuple[str, ...]]:
-    kind = f" ({result.kind})" if result.kind else ""
-    created = ", created by this run" if result.created else ""
-    retries = f"{result.retries_used:,} repeated" if result.retries_used else ""
-    waited = human_seconds(result.lock_wait_seconds) if result.lock_wait_seconds else ""
-    facts = [
-        ("App", f"{markdown_code(result.app)}{kind}{created}" if result.app else ""),
-        ("URL", markdown_link(result.url or "")),
-        ("Deploy ID", markdown_code(result.deploy_id or "")),
-        ("Image", markdown_code(result.image or "")),
-        ("Previous image", markdown_code(result.previous_image or "")),
-        *links,
-        ("CDN cache", "purged" if result.cache_purged else ""),
-        ("Waited for the lock", waited),
-        ("Requests", retries),
-        ("Duration", human_seconds(result.duration_seconds)),
-    ]
-    return ((f"**{name}**", value) for name, value in facts if value)
+def _sentence(result: Result) -> Markdown:
+    """What was done, or would be, and how long it took."""
+    *most, last = [*_deeds(result)] or [""]
+    what = f"{', '.join(most)} and {last}" if most else last
+    if result.status in {"planned", "skipped"}:
+        return Markdown(f"A deploy would {what}." if what else "")
+    seconds = result.duration_seconds
+    taken = human_seconds(seconds)
+    if result.lock_wait_seconds >= 1:
+        taken += f", {human_seconds(result.lock_wait_seconds)} of it waiting for the deploy lock"
+    if result.status in {"failed", "cancelled"} and not result.flaw:
+        return Markdown(f"Ended after {taken}{what and f': {what}'}." if what or seconds >= 1 else "")
+    return Markdown(f"{what[:1].upper()}{what[1:]} in {taken}.")
 
 
-def _changes(result: Result) -> Iterator[Markdown]:
+def _deeds(result: Result) -> Iterator[str]:
+    """What was done, or would be, a phrase each."""
     effect = result.effect
     if effect is None:
+        yield from _deeds_without_files(result)
         return
-    title, uploaded, deleted = _WORDS_PLANNED if result.status == "planned" else _WORDS_DONE
-    yield Markdown(f"### {title}")
-    yield _table(
-        ("", "Files", "Size"),
-        [
-            (uploaded, f"{len(effect.uploaded):,}", human_bytes(effect.bytes_uploaded)),
-            (deleted, f"{len(effect.deleted):,}", ""),
-            ("Unchanged", f"{effect.unchanged:,}", ""),
-        ],
-        right=(1, 2),
-    )
-    if len(effect.uploaded) > _BIGGEST:
-        biggest = sorted(effect.uploaded, key=itemgetter(1), reverse=True)[:_BIGGEST]
-        rows = ((markdown_code(file.path), human_bytes(file.size)) for file in biggest)
-        yield _table(("Biggest files", "Size"), rows, right=(1,))
+    planned = result.status == "planned"
+    upload, delete, leave = _PLANNED if planned else _DONE
+    if result.created:
+        yield "created the app"
+    if effect.uploaded:
+        size = human_bytes(effect.bytes_uploaded)
+        yield f"{upload} {human_files(len(effect.uploaded))} ({size})"
+    if effect.deleted:
+        yield f"{delete} {human_files(len(effect.deleted), 'stale file')}"
+    if effect.unchanged:
+        verb = leave if effect.uploaded or effect.deleted or planned else "found"
+        yield f"{verb} {human_files(effect.unchanged)} unchanged"
+
+
+def _deeds_without_files(result: Result) -> Iterator[str]:
+    image, previous = markdown_code(result.image or ""), markdown_code(result.previous_image or "")
+    match result.status:
+        case "deployed" if previous and previous != image:
+            yield f"replaced {previous} with {image}"
+        case "deployed":
+            yield f"created the app with {image}" if result.created else f"deployed {image}"
+        case "rolled-back":
+            yield f"went back to {previous}"
+        case "restarted":
+            yield "restarted the app"
+        case "destroyed":
+            yield "deleted the app"
+
+
+def _few_changes(result: Result) -> Iterator[Markdown]:
+    """Yield what changed, if it is not much; else it is folded (`_all_files`)."""
+    effect = result.effect
+    if effect is None or not 0 < _count(effect) <= _SHOWN:
+        return
+    yield Markdown("### What would change" if result.status == "planned" else "### What changed")
+    yield _files_table(effect, deleted=effect.deleted)
+
+
+def _count(effect: Changes) -> int:
+    return len(effect.uploaded) + len(effect.deleted)
+
+
+def _files_table(effect: Changes, *, deleted: Sequence[str] = ()) -> Markdown:
+    """Return a table of the biggest files that were uploaded, and of those that were deleted."""
+    biggest = sorted(effect.uploaded, key=attrgetter("size"), reverse=True)[:_SHOWN]
+    rows = [(_SIGNS[sign], markdown_code(path), _unbroken(human_bytes(size))) for path, size, sign in biggest]
+    rows += [(_SIGNS["-"], markdown_code(path), "") for path in deleted]
+    return _table(("Change", "File", "Size"), rows, right=(2,))
 
 
 def _domains(result: Result) -> Iterator[Markdown]:
@@ -175,7 +232,7 @@ def _timeline(result: Result) -> Iterator[Markdown]:
     """Show each phase as a bar, one after the other, over the time that they took together; then outages."""
     phases = result.phases
     total = sum(seconds for _, seconds in phases)
-    if not total:
+    if not total or not (result.events or max(seconds for _, seconds in phases) >= _LONG):
         return
     yield Markdown("### Timeline")
     ends = list(accumulate(seconds for _, seconds in phases))
@@ -183,35 +240,67 @@ def _timeline(result: Result) -> Iterator[Markdown]:
     for (name, seconds), end in zip(phases, ends, strict=True):
         start = min(round((end - seconds) / total * _BAR), _BAR - 1)
         length = max(round(end / total * _BAR) - start, 1)
-        bar = "░" * start + "█" * length + "░" * (_BAR - start - length)
-        rows.append((markdown_text(name), human_seconds(seconds), f"`{bar}`"))
-    yield _table(("Phase", "Duration", ""), rows, right=(1,))
-    yield _bullets(markdown_text(event) for event in result.events[:_EVENTS])
+        bar = "─" * start + "█" * length + "─" * (_BAR - start - length)
+        rows.append((markdown_text(name), _unbroken(human_seconds(seconds)), f"`{bar}`"))
+    yield _table(("Phase", "Duration", "When"), rows, right=(1,))
+    yield _bullets(_prose(event) for event in result.events[:_EVENTS])
     if more := result.events[_EVENTS:]:
         yield Markdown(f"… and {len(more):,} more in the log.")
 
 
+def _details(result: Result) -> Iterator[Markdown]:
+    waited = human_seconds(result.lock_wait_seconds) if result.lock_wait_seconds else ""
+    facts = {
+        "Kind": result.kind or "",
+        "Deploy ID": markdown_code(result.deploy_id or ""),
+        "Image": markdown_code(result.image or ""),
+        "Previous image": markdown_code(result.previous_image or ""),
+        "CDN cache": "purged" if result.cache_purged else "",
+        "Waited for the lock": waited,
+        "Requests": f"{result.retries_used:,} repeated" if result.retries_used else "",
+        "Duration": human_seconds(result.duration_seconds),
+    }
+    yield from _folded("Details", _bullets(f"**{name}:** {value}" for name, value in facts.items() if value))
+
+
 def _all_files(effect: Changes | None) -> Iterator[Markdown]:
     """Yield the folded list of what was uploaded and deleted, or would be."""
-    if effect is None or not (effect.uploaded or effect.deleted):
+    if effect is None or not (total := _count(effect)):
         return
-    total = len(effect.uploaded) + len(effect.deleted)
     uploads = (
         f"`{sign}` {markdown_code(path)} ({human_bytes(size)})" for path, size, sign in effect.uploaded
     )
     deletions = (f"`-` {markdown_code(path)}" for path in effect.deleted)
-    yield Markdown(f"<details><summary>Changed files ({total:,})</summary>")
-    yield _bullets(islice(chain(uploads, deletions), _LISTED))
-    if total > _LISTED:
-        yield Markdown(f"… and {total - _LISTED:,} more; the JSON result (`output-file`) has them all.")
+    more = f"… and {total - _LISTED:,} more; the JSON result (`output-file`) has them all."
+    yield from _folded(
+        f"Changed files ({total:,})",
+        _files_table(effect) if len(effect.uploaded) > _SHOWN else Markdown(""),
+        _bullets(islice(chain(uploads, deletions), _LISTED)),
+        Markdown(more if total > _LISTED else ""),
+    )
+
+
+def _folded(title: str, *parts: Markdown) -> Iterator[Markdown]:
+    yield Markdown(f"<details><summary>{title}</summary>")
+    yield from parts
     yield Markdown("</details>")
+
+
+def _prose(text: str) -> str:
+    """Return our own words, which name inputs in backticks, and what they quote."""
+    return _INPUT.sub(r"`\1`", markdown_text(text))
 
 
 def _bullets(items: Iterable[str]) -> Markdown:
     return Markdown("\n".join(f"- {item}" for item in items))
 
 
+def _unbroken(number: str) -> str:
+    """Return a number and its unit for a cell of a table, however narrow."""
+    return number.replace(" ", "&nbsp;")
+
+
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Container[int] = ()) -> Markdown:
     """Return a table of cells that are safe already; the columns `right` are aligned to the right."""
-    rule = ["---:" if column in right else "---" for column in range(len(head))]
+    rule = ["---:" if column in right else ":---" for column in range(len(head))]
     return Markdown("\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows)))
