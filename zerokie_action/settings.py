@@ -42,6 +42,10 @@ if TYPE_CHECKING:
     from zerokie_action.environment import Environment
 
 DEFAULT_API_URL = "https://api.platform-dev.zerokie.com"
+ONLY_AT_CREATION: tuple[str, ...] = ("port", "cpu", "memory", "env")
+"""Of a container app: the API can't change them later."""
+_NOT_FOR_RESTART: tuple[str, ...] = (*ONLY_AT_CREATION, "domains", "remove_domains")
+_NOT_FOR_DESTROY: tuple[str, ...] = (*_NOT_FOR_RESTART, "registry_server", "keep", "max_deletes")
 
 Operation = Literal["deploy", "restart", "destroy"]
 Seconds = Annotated[float, BeforeValidator(formats.parse_duration)]
@@ -222,6 +226,17 @@ class Settings(_Inputs):
             yield f"{label('pull_request')} has no effect without `comment: true`"
         if self.max_deletes is not None and not self.delete_stale:
             yield f"{label('max_deletes')} has no effect: {label('delete_stale')} is false"
+        if self.image and self.rollback and not self.wait and self.health_check is None:
+            why = "without `wait` and `health-check` nobody notices a failure"
+            yield f"{label('rollback')} has no effect: {why}"
+        if self.operation != "deploy":
+            names = _NOT_FOR_DESTROY if self.operation == "destroy" else _NOT_FOR_RESTART
+            why = f"`operation: {self.operation}` does not use such inputs"
+        else:
+            names = ONLY_AT_CREATION if self.directory else ()
+            why = "used only when a container app is created; this app is static"
+        if given := [label(name) for name in names if name in self.model_fields_set]:
+            yield f"{', '.join(given)} {'has' if len(given) == 1 else 'have'} no effect: {why}"
 
 
 class ReportSettings(_Inputs):

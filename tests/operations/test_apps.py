@@ -168,7 +168,7 @@ def test_container_inputs_for_a_static_app(world: World, app: str) -> None:
     outcome = world.run(app=app, create=True, port=80)
     assert outcome.exit_code == 0
     assert outcome.outputs["warnings"] == [
-        "`port` has no effect: used only when a container app is created; this app is static"
+        "`port` (ZEROKIE_PORT) has no effect: used only when a container app is created; this app is static"
     ]
 
 

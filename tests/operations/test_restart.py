@@ -125,8 +125,9 @@ def test_inputs_that_only_deploys_use(world: World, operation: str) -> None:
     """A warning names them: somebody may believe that they are applied."""
     outcome = world.run(app="web", operation=operation, port=80, env="A=1", domains="www.example.com")
     assert outcome.exit_code == 0, outcome.log
+    names = "`port` (ZEROKIE_PORT), `env` (ZEROKIE_ENV), `domains` (ZEROKIE_DOMAINS)"
     assert outcome.outputs["warnings"] == [
-        f"`port`, `env`, `domains` have no effect: `operation: {operation}` does not use such inputs"
+        f"{names} have no effect: `operation: {operation}` does not use such inputs"
     ]
 
 

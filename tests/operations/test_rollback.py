@@ -411,9 +411,8 @@ def test_nothing_would_notice_a_failure(world: World) -> None:
     """`rollback` without `wait` and `health-check` has no effect, which is said."""
     outcome = deploy(world, BROKEN, rollback=True, wait=False)
     assert outcome.exit_code == 0
-    assert outcome.outputs["warnings"] == [
-        "`rollback` has no effect: without `wait` and `health-check` nobody notices a failure"
-    ]
+    why = "without `wait` and `health-check` nobody notices a failure"
+    assert outcome.outputs["warnings"] == [f"`rollback` (ZEROKIE_ROLLBACK) has no effect: {why}"]
 
 
 def test_for_a_static_app_it_is_harmless(world: World) -> None:

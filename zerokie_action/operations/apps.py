@@ -5,19 +5,14 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from zerokie_action.environment import input_name
 from zerokie_action.errors import ConfigurationError, DeployError, RequestRejected
+from zerokie_action.settings import ONLY_AT_CREATION
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable, Iterator, Sequence
+    from collections.abc import Awaitable, Sequence
 
     from zerokie_action.operations.job import Job
     from zerokie_action.platform.models import App
-
-_ONLY_AT_CREATION = ("port", "cpu", "memory", "env")
-_ONLY_FOR_DEPLOYS = (*_ONLY_AT_CREATION, "domains", "remove_domains")
-_NOT_FOR_DESTROY = ("registry_server", "keep", "max_deletes")
-_AT_CREATION = "used only when a container app is created"
 
 
 async def look_up(job: Job, kind: str) -> App | None:
@@ -30,7 +25,11 @@ async def look_up(job: Job, kind: str) -> App | None:
     app = await job.client.find_app(job.app)
     if app is not None:
         record_url(job, app)
-        await (require_container(job, app, "`image`") if kind == "container" else _require_static(job, app))
+        if kind == "container":
+            await require_container(job, app, "`image`")
+            _compare_with_inputs(job, app)
+        elif app.kind == "container":
+            raise _wrong_kind(job, "container", "`directory`", "static")
     elif not job.settings.create:
         try:
             await job.client.get_app(job.app)  # raises, with close matches
@@ -42,7 +41,6 @@ async def look_up(job: Job, kind: str) -> App | None:
             status=409,
             hint="Run the deploy again.",
         )
-    _tell_of_inert_inputs(job, kind, app)
     return app
 
 
@@ -74,7 +72,7 @@ async def require_container(job: Job, app: App, what: str) -> None:
         ConfigurationError: when it is static.
     """
     if app.kind == "static" or (app.kind is None and await _has_files(job)):
-        raise _other_kind(job, "static", what, "container")
+        raise _wrong_kind(job, "static", what, "container")
 
 
 async def _has_files(job: Job) -> bool:
@@ -85,61 +83,28 @@ async def _has_files(job: Job) -> bool:
     return False
 
 
-async def _require_static(job: Job, app: App) -> None:
-    if app.kind == "container":
-        raise _other_kind(job, "container", "`directory`", "static")
-
-
-def _other_kind(job: Job, kind: str, what: str, wanted: str) -> ConfigurationError:
+def _wrong_kind(job: Job, kind: str, what: str, wanted: str) -> ConfigurationError:
     return ConfigurationError(
         f"App {job.app!r} is a {kind} app; {what} is for {wanted} apps",
         hint="The type of an app can't be changed. Name another app in `app`, or destroy this one first.",
     )
 
 
-def warn_of_inputs_for_deploys(job: Job) -> None:
-    """Say which inputs have no effect on an operation that deploys nothing new."""
-    operation = job.settings.operation
-    unused = _ONLY_FOR_DEPLOYS + (_NOT_FOR_DESTROY if operation == "destroy" else ())
-    _warn(job, unused, f"`operation: {operation}` does not use such inputs")
-
-
-def _tell_of_inert_inputs(job: Job, kind: str, app: App | None) -> None:
-    """Say which inputs can't have an effect, because the app exists or is static."""
-    if kind == "static":
-        _warn(job, _ONLY_AT_CREATION, f"{_AT_CREATION}; this app is static")
-    elif app is not None:
-        _compare_with_inputs(job, app)
-
-
 def _compare_with_inputs(job: Job, app: App) -> None:
     """Warn of inputs that the app differs from. What the API does not show is no reason for a warning."""
     different, unknown = [], []
-    for name, value in _given(job, _ONLY_AT_CREATION):
-        actual = getattr(app, name, None)
-        if actual is None:
+    for name in ONLY_AT_CREATION:
+        wanted, actual = getattr(job.settings, name), getattr(app, name, None)
+        if wanted is not None and actual is None:
             unknown.append(f"`{name}`")
-        elif actual != value:
-            different.append(f"`{name}` {value} (the app has {actual})")
+        elif wanted is not None and wanted != actual:
+            different.append(f"`{name}` {wanted} (the app has {actual})")
     if different:
-        job.warn(_no_effect(different, f"{_AT_CREATION}; the API can't change it later"))
+        job.warn(_no_effect(different, "the API can't change it later"))
     if unknown:
-        job.ci.info(_no_effect(unknown, f"{_AT_CREATION}; the API does not show what this app has"))
+        job.ci.info(_no_effect(unknown, "the API does not show what this app has"))
 
 
-def _warn(job: Job, names: Iterable[str], why: str) -> None:
-    if given := [f"`{input_name(name)}`" for name, _ in _given(job, names)]:
-        job.warn(_no_effect(given, why))
-
-
-def _given(job: Job, names: Iterable[str]) -> Iterator[tuple[str, object]]:
-    """Yield those of the inputs that are set, with their values."""
-    for name in names:
-        value = getattr(job.settings, name)
-        if value is not None and value != ():
-            yield name, value
-
-
-def _no_effect(inputs: Sequence[str], why: str) -> str:
+def _no_effect(inputs: Sequence[str], reason: str) -> str:
     have = "has" if len(inputs) == 1 else "have"
-    return f"{', '.join(inputs)} {have} no effect: {why}"
+    return f"{', '.join(inputs)} {have} no effect: used only when a container app is created; {reason}"

@@ -9,7 +9,6 @@ import anyio
 import anyio.lowlevel
 
 from zerokie_action.errors import ConfigurationError, DeployError, PlatformUnavailable, RequestRejected
-from zerokie_action.operations import apps
 from zerokie_action.operations.manifests import read_manifests
 from zerokie_action.platform.client import NOT_FOUND
 from zerokie_action.platform.upload import ANSWER_GRACE, ANSWER_TIME
@@ -34,7 +33,6 @@ async def destroy(job: Job) -> None:
             is another repository's.
     """
     _refuse_cut_off_name(job.app)
-    apps.warn_of_inputs_for_deploys(job)
     with job.phase("Look up"):
         app = await job.client.find_app(job.app)
     if app is None:

@@ -30,7 +30,6 @@ async def deploy_image(job: Job, image: str) -> None:
         before = await apps.look_up(job, "container")
     if before is not None:
         job.result.previous_image = before.image
-    _warn_of_an_inert_rollback(job)
     if job.settings.dry_run:
         _preview(job, image, before)
         return
@@ -84,9 +83,3 @@ def _preview(job: Job, image: str, before: App | None) -> None:
     else:
         job.plan(f"would deploy {image!r} in place of {before.image!r}")
     preview_health_check(job)
-
-
-def _warn_of_an_inert_rollback(job: Job) -> None:
-    settings = job.settings
-    if settings.rollback and not settings.wait and settings.health_check is None:
-        job.warn("`rollback` has no effect: without `wait` and `health-check` nobody notices a failure")

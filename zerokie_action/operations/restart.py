@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 async def restart(job: Job) -> None:
     """Re-pull and restart the current image."""
-    apps.warn_of_inputs_for_deploys(job)
     with job.phase("Look up"):
         before = await job.client.get_app(job.app)
         apps.record_url(job, before)
