@@ -262,7 +262,7 @@ def test_the_same_file_in_another_place(local, tmp_path):
     before = [local(b"1", "a")]
     (tmp_path / "new").mkdir()
     local(b"2", "new/a")
-    moved = before[0]._replace(folder=str(tmp_path / "new"))
+    moved = before[0]._replace(directory=str(tmp_path / "new"))
     assert changes(before, [moved]) == ["'a' was edited"]
 
 

@@ -61,8 +61,8 @@ class TestOrder:
         """Bytes are those to upload."""
         assert plan({"a": b"12", "b.html": b"345"}, []).upload_bytes == 5
 
-    def test_a_file_where_the_zone_has_a_folder(self):
-        """An object store has no folders: both are just paths."""
+    def test_a_file_where_the_zone_has_a_directory(self):
+        """An object store has no directories: both are just paths."""
         found = plan({"a": b"1", "b/c": b"2"}, [StoredFile("a/x", 1, NOON), StoredFile("b", 1, NOON)])
         assert paths(found.uploads) == ["a", "b/c"]
         assert found.delete == ("a/x", "b")
@@ -133,7 +133,7 @@ class TestUnchanged:
 class TestDeletes:
     remote = [StoredFile(path, 1, NOON) for path in ("up/b", "up/a", "x", "up.txt")]  # noqa: RUF012 - a constant
 
-    def test_what_the_folder_no_longer_has(self):
+    def test_what_the_directory_no_longer_has(self):
         """Stale files are deleted, in order."""
         found = plan({"x": b"1"}, self.remote)
         assert (found.delete, found.kept) == (("up.txt", "up/a", "up/b"), ())
@@ -185,7 +185,7 @@ class TestDeletes:
         found = plan({"x": b"1"}, [StoredFile(path, 1, NOON)])
         assert (found.delete, found.unaddressable) == ((path,), ())
 
-    def test_our_own_folder(self):
+    def test_our_own_directory(self):
         """What lies in it is no file of the user's: it is neither deleted nor kept by a plan."""
         listed = [
             MANIFEST,
@@ -296,7 +296,7 @@ zones = st.dictionaries(any_path | local_path | st.just(MANIFEST), st.tuples(con
 
 @st.composite
 def situations(draw):
-    """A folder, a zone, and a manifest that holds truths about the zone, and what was true once."""
+    """A directory, a zone, and a manifest that holds truths about the zone, and what was true once."""
     zone = draw(zones)
     local = draw(st.dictionaries(local_path, contents, max_size=8))
     local |= {path: zone[path][0] for path in zone if path in local and draw(st.booleans())}
@@ -315,8 +315,8 @@ def situations(draw):
     keep=st.lists(st.sampled_from(("a/", "*.html", "!a/b", "/b", "é")), max_size=3),
     delete_stale=st.booleans(),
 )
-def test_the_zone_equals_the_folder(situation, keep, delete_stale):
-    """Whatever was there: after the plan it is the folder, plus what stays and says so."""
+def test_the_zone_equals_the_directory(situation, keep, delete_stale):
+    """Whatever was there: after the plan it is the directory, plus what stays and says so."""
     local, zone, manifest = situation
     remote = [StoredFile(path, len(content), time) for path, (content, time) in zone.items()]
     found = plan(local, remote, manifest=manifest, keep=tuple(keep), delete_stale=delete_stale)

@@ -17,13 +17,13 @@ from zerokie_action.files.ignore import DEFAULT_IGNORE, parse_patterns
 from zerokie_action.files.local import LocalFile, stamp
 from zerokie_action.files.scan import Scan, scan
 
-RIGHT_FOLDER = "is it the right folder, and is it built before this step?"
+RIGHT_DIRECTORY = "is it the right directory, and is it built before this step?"
 usable = patterns.map(lambda lines: [line for line in lines if not parse_patterns([line], "ignore")[1]])
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
-    """An empty folder to fill."""
+    """An empty directory to fill."""
     folder = tmp_path / "site"
     folder.mkdir()
     return folder
@@ -41,7 +41,7 @@ def problems(folder: Path, **options) -> tuple[str, ...]:
 
 class TestFiles:
     def test_everything_that_can_be_deployed(self, site):
-        """Each file with path, source, size and stamp, sorted by path; empty folders are nothing."""
+        """Each file with path, source, size and stamp, sorted by path; empty directories are nothing."""
         write_tree(site, ["b.html", "a/c.css", "a.txt"])
         (site / "empty").mkdir()
         result = scan(site)
@@ -71,13 +71,13 @@ class TestFiles:
             (site / name).touch()
         assert deployed(site) == sorted(names)
 
-    def test_dot_folders_are_deployed(self, site):
+    def test_dot_directorys_are_deployed(self, site):
         """`.well-known/` is what certificates and app links need."""
         write_tree(site, [".well-known/security.txt", ".nojekyll"])
         assert deployed(site) == [".nojekyll", ".well-known/security.txt"]
 
-    def test_the_folder_may_be_named_through_a_link_or_relatively(self, site, tmp_path, monkeypatch):
-        """However the folder is named, the sources are absolute."""
+    def test_the_directory_may_be_named_through_a_link_or_relatively(self, site, tmp_path, monkeypatch):
+        """However the directory is named, the sources are absolute."""
         write_tree(site, ["a"])
         (tmp_path / "link").symlink_to("site")
         monkeypatch.chdir(tmp_path)
@@ -168,7 +168,7 @@ class TestIgnoring:
         assert [file.path for file in result.files] == [".npmrc", "a"]
         assert result.secrets == (".aws/", "x/.env")
 
-    def test_an_ignored_folder_counts_as_one(self, site):
+    def test_an_ignored_directory_counts_as_one(self, site):
         """What is in it is not counted: nobody looks."""
         write_tree(site, ["a", "cache/1", "cache/2", "cache/deep/3"])
         assert scan(site, ignore=["cache/"]).ignored == 1
@@ -210,7 +210,7 @@ class TestIgnoring:
         )
 
     def test_where_the_ignore_file_is_looked_for(self, site, tmp_path, monkeypatch):
-        """In the folder, then in the working directory; its patterns are about the folder."""
+        """In the directory, then in the working directory; its patterns are about the directory."""
         monkeypatch.chdir(tmp_path)
         write_tree(tmp_path, ["site/a", "site/b", "site/x/a", "site/x/b"])
         for name in (".zerokieignore", "conf.txt"):
@@ -226,7 +226,7 @@ class TestIgnoring:
 
     @pytest.mark.parametrize("name", [".zerokieignore", "conf/ignored"])
     def test_no_ignore_file_is_deployed(self, site, tmp_path, monkeypatch, name):
-        """Neither the one that was read nor the other one, if it lies in the folder; links change nothing."""
+        """Neither the one that was read nor the other one, if it lies in there; links change nothing."""
         write_tree(site, ["a", "ci/a", f"ci/{name}", f"ci/x/{name}", name])
         for place in (site, site / "ci"):
             (place / name).write_text("# nothing")
@@ -258,15 +258,15 @@ class TestIgnoring:
         assert ([file.path for file in result.files], result.ignored) == (["a"], 5)
 
     @pytest.mark.parametrize("target", ["missing", "../outside", "node_modules"])
-    def test_a_link_that_was_meant_as_a_folder(self, site, target):
-        """`node_modules/` ignores a link of that name, also one that leads nowhere or out of the folder."""
+    def test_a_link_that_was_meant_as_a_directory(self, site, target):
+        """`node_modules/` ignores a link of that name, also one that leads nowhere, or outside."""
         write_tree(site, ["a"])
         (site.parent / "outside").mkdir()
         (site / "node_modules").symlink_to(target)
         assert deployed(site) == ["a"]
 
     def test_a_link_that_was_meant_as_a_file(self, site):
-        """A broken link is ignored when it is ignored as a file, or as a folder."""
+        """A broken link is ignored when it is ignored as a file, or as a directory."""
         write_tree(site, ["a"])
         (site / "gone").symlink_to("missing")
         assert deployed(site, ignore=["/gone", "!/gone/"]) == ["a"]
@@ -288,7 +288,7 @@ class TestOwnFiles:
         (site / "linked").symlink_to("out")
         assert deployed(site, exclude=[site / "out" / "result.json"]) == ["a"]
 
-    def test_a_folder_for_manifests_is_not_deployed(self, site):
+    def test_a_directory_for_manifests_is_not_deployed(self, site):
         """`.zerokie/` is ours on the platform: a warning says that the user's own is left out."""
         write_tree(site, [".zerokie/x", "a", "x/.zerokie/y"])
         result = scan(site)
@@ -306,8 +306,8 @@ class TestOwnFiles:
 
 
 class TestLinks:
-    def test_links_inside_the_folder_are_followed(self, site):
-        """A link to a file is that file, a link to a folder is all that is in it, also through links."""
+    def test_links_inside_the_directory_are_followed(self, site):
+        """A link to a file is that file, a link to a directory is all that is in it, also through links."""
         write_tree(site, ["real/a", "real/deep/b"])
         (site / "file").symlink_to("real/a")
         (site / "chain").symlink_to("file")
@@ -320,14 +320,14 @@ class TestLinks:
             content = Path(os.fsdecode(files[path].source)).read_text()
             assert (content, files[path].size) == (Path(site / path).read_text(), len(content))
 
-    def test_linked_folders_obey_patterns_under_their_own_name(self, site):
+    def test_linked_directorys_obey_patterns_under_their_own_name(self, site):
         """Patterns see the path that would be deployed, not where the content comes from."""
         write_tree(site, ["real/a", "real/b"])
         (site / "folder").symlink_to("real")
         assert deployed(site, ignore=["/folder/b", "/real/a"]) == ["folder/a", "real/b"]
         assert deployed(site, ignore=["/real/"]) == ["folder/a", "folder/b"]
 
-    def test_the_same_folder_linked_twice_is_no_loop(self, site):
+    def test_the_same_directory_linked_twice_is_no_loop(self, site):
         """Two links side by side lead to an end."""
         write_tree(site, ["a/x"])
         (site / "b").symlink_to("a")
@@ -337,12 +337,12 @@ class TestLinks:
     @pytest.mark.parametrize(
         ("link", "target", "problem"),
         [
-            ("x/up", "..", "to a folder that it is itself in"),
-            ("here", ".", "to a folder that it is itself in"),
-            ("x/out", "../..", "that leaves the folder (to '{parent}')"),
-            ("sibling", "../site-2", "that leaves the folder (to '{parent}/site-2')"),
-            ("passwd", "/etc/passwd", "that leaves the folder (to '/etc/passwd')"),
-            ("null", "/dev/null", "that leaves the folder (to '/dev/null')"),
+            ("x/up", "..", "to a directory that it is itself in"),
+            ("here", ".", "to a directory that it is itself in"),
+            ("x/out", "../..", "that leaves the directory (to '{parent}')"),
+            ("sibling", "../site-2", "that leaves the directory (to '{parent}/site-2')"),
+            ("passwd", "/etc/passwd", "that leaves the directory (to '/etc/passwd')"),
+            ("null", "/dev/null", "that leaves the directory (to '/dev/null')"),
             ("gone", "nowhere", "that leads nowhere (to 'nowhere': No such file or directory)"),
             ("odd", "a/b", "that leads nowhere (to 'a/b': Not a directory)"),
             ("me", "me", "that leads nowhere (to 'me': Too many levels of symbolic links)"),
@@ -362,8 +362,8 @@ class TestLinks:
         (site / "a" / "to-b").symlink_to("../b")
         (site / "b" / "to-a").symlink_to("../a")
         assert [problem.split(";")[0] for problem in problems(site)] == [
-            "'a/to-b/to-a' is a symbolic link to a folder that it is itself in",
-            "'b/to-a/to-b' is a symbolic link to a folder that it is itself in",
+            "'a/to-b/to-a' is a symbolic link to a directory that it is itself in",
+            "'b/to-a/to-b' is a symbolic link to a directory that it is itself in",
         ]
 
 
@@ -387,11 +387,14 @@ class TestRefusals:
             ("missing", "does not exist; build it before this step, in the same job, or correct the path"),
             ("file", "is not a directory; name the one that holds the files"),
             ("loop", "is not a directory; name the one that holds the files"),
-            ("empty", f"has nothing to deploy: there is no file in it; {RIGHT_FOLDER}"),
-            ("ignored", f"has nothing to deploy: all that is in it is ignored (2 entries); {RIGHT_FOLDER}"),
+            ("empty", f"has nothing to deploy: there is no file in it; {RIGHT_DIRECTORY}"),
+            (
+                "ignored",
+                f"has nothing to deploy: all that is in it is ignored (2 entries); {RIGHT_DIRECTORY}",
+            ),
         ],
     )
-    def test_the_folder_itself(self, tmp_path, name, problem):
+    def test_the_directory_itself(self, tmp_path, name, problem):
         """What is wrong with it, by the name that the user gave."""
         write_tree(tmp_path, ["file", "ignored/node_modules/a", "ignored/.env"])
         (tmp_path / "empty" / "folder").mkdir(parents=True)
@@ -414,7 +417,7 @@ class TestRefusals:
             )
 
     def test_a_device(self):
-        """A whole folder of them exists on every machine."""
+        """A whole directory of them exists on every machine."""
         assert "'null' is a device, not a file; remove it or add it to `ignore`" in problems(
             Path("/dev"), ignore=["/*", "!/null"]
         )
@@ -575,7 +578,7 @@ class TestPermissions:
 
     @pytest.fixture
     def shared(self):
-        """A folder that another user can reach."""
+        """A directory that another user can reach."""
         with tempfile.TemporaryDirectory() as folder:
             Path(folder).chmod(0o755)
             yield Path(folder) / "site"
@@ -596,7 +599,7 @@ class TestPermissions:
         assert isinstance(found, list)
         return found
 
-    def test_files_and_folders(self, shared):
+    def test_files_and_directorys(self, shared):
         """Each that cannot be read is named, unless it is ignored; what can be read in some way is fine."""
         write_tree(shared, ["a", "secret", "ignored", "open", "closed/a", "blind/b"])
         for name, mode in (("secret", 0), ("ignored", 0), ("open", 0o604), ("closed", 0), ("blind", 0o444)):
@@ -617,7 +620,7 @@ class TestPermissions:
         why = "cannot be read (Permission denied); make it readable or add it to `ignore`"
         assert self.problems(shared) == [f"'mine' {why}"]
 
-    def test_a_link_through_a_closed_folder(self, shared):
+    def test_a_link_through_a_closed_directory(self, shared):
         """Where it leads cannot be said."""
         write_tree(shared, ["a", "closed/b"])
         (shared / "link").symlink_to("closed/b")
@@ -625,8 +628,8 @@ class TestPermissions:
         why = "is a symbolic link that leads nowhere (to 'closed/b': Permission denied)"
         assert self.problems(shared, "closed") == [f"'link' {why}; remove it or add it to `ignore`"]
 
-    def test_the_folder_itself(self, shared):
-        """The folder to deploy cannot be read."""
+    def test_the_directory_itself(self, shared):
+        """The directory to deploy cannot be read."""
         write_tree(shared, ["a"])
         shared.chmod(0o311)
         why = "cannot be read (Permission denied); make it readable for the user who runs this"
@@ -646,7 +649,7 @@ class CancelledError(Exception):
 
 class TestCancellation:
     def test_the_scan_ends_where_it_is_cancelled(self, site):
-        """What `check_cancelled` raises comes out, also in the middle of one big folder."""
+        """What `check_cancelled` raises comes out, also in the middle of one big directory."""
         for number in range(1100):
             (site / str(number)).touch()
         calls: list[None] = []
@@ -660,7 +663,7 @@ class TestCancellation:
             scan(site, check_cancelled=check_cancelled)
 
     def test_a_scan_that_is_not_cancelled(self, site):
-        """It asks at least once for each folder."""
+        """It asks at least once for each directory."""
         write_tree(site, ["a/1", "b/1", "c/d/1"])
         calls: list[None] = []
         scan(site, check_cancelled=lambda: calls.append(None))

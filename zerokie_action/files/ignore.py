@@ -85,12 +85,12 @@ class Patterns:
         )
         self._directories: dict[str, bool] = {}
 
-    def match_entry(self, path: str, *, is_folder: bool) -> bool:
+    def match_entry(self, path: str, *, is_directory: bool) -> bool:
         """Whether the entry itself is matched, when none of the directories that it is in is.
 
         `path` is relative, `/` between its segments and none at its end.
         """
-        spec = self._directory_spec if is_folder else self._file_spec
+        spec = self._directory_spec if is_directory else self._file_spec
         return spec.match(_in_one_line(path))
 
     def brings_back(self, path: str) -> bool:
@@ -103,7 +103,7 @@ class Patterns:
     def match_file(self, path: str) -> bool:
         """Whether the file at `path` is matched, or one of the directories that it is in."""
         directory, _, _ = path.rpartition("/")
-        return self._match_directory(directory) or self.match_entry(path, is_folder=False)
+        return self._match_directory(directory) or self.match_entry(path, is_directory=False)
 
     def _match_directory(self, path: str) -> bool:
         if not path:
@@ -111,7 +111,7 @@ class Patterns:
         known = self._directories.get(path)
         if known is None:
             parent, _, _ = path.rpartition("/")
-            known = self._match_directory(parent) or self.match_entry(path, is_folder=True)
+            known = self._match_directory(parent) or self.match_entry(path, is_directory=True)
             self._directories[path] = known
         return known
 

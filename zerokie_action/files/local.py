@@ -1,4 +1,4 @@
-"""A file of the folder: what the scan knows of it, and its content, read, hashed and sent.
+"""A file of the directory: what the scan knows of it, and its content, read, hashed and sent.
 
 Whoever reads a file that was scanned notices when it is not that file any more.
 """
@@ -47,25 +47,25 @@ _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 class LocalFile(NamedTuple):
-    """A file to deploy, as it was when the folder was scanned.
+    """A file to deploy, as it was when the directory was scanned.
 
     Attributes:
         path: where it goes on the platform: relative, `/` between the segments, not encoded.
-        folder: the one that was scanned.
+        directory: the one that was scanned.
         size: in bytes.
         stamp: another one says that the file may have changed (see `stamp`).
     """
 
     path: str
-    folder: str
+    directory: str
     size: int
     stamp: int
 
     @property
     def source(self) -> bytes:
-        """The path to open; it may lead through links inside the folder."""
+        """The path to open; it may lead through links inside the directory."""
         # Not as text: the locale's encoding need not be that of the file's name, which is UTF-8.
-        return b"%b/%b" % (os.fsencode(self.folder), self.path.encode())
+        return b"%b/%b" % (os.fsencode(self.directory), self.path.encode())
 
 
 def is_addressable(path: str) -> bool:

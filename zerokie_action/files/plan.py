@@ -1,4 +1,4 @@
-"""What a deploy has to change: a pure function from folder, listing and manifest to a plan."""
+"""What a deploy has to change: a pure function from directory, listing and manifest to a plan."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ class Plan(NamedTuple):
     Attributes:
         upload_assets: everything to upload that is not a page.
         upload_pages: the HTML, which goes live after what it refers to.
-        delete: remote paths that the folder no longer has.
+        delete: remote paths that the directory no longer has.
         unchanged: of each file that is proven to be there already, byte for byte, its `proof` by its path.
         replaced: what the listing shows where something is uploaded to, by path.
         reasons: why each file is uploaded, by path.
-        kept: remote paths that the folder does not have and that stay, as `keep` or `delete_stale` says.
+        kept: remote paths that the directory does not have and that stay, as `keep` or `delete_stale` says.
         foreign: those to delete that are known not to be from a deploy of ours.
         unaddressable: remote paths that no URL can name safely; they are never touched.
     """
@@ -92,7 +92,7 @@ class Plan(NamedTuple):
 
 
 class Extra(NamedTuple):
-    """The remote paths that the folder does not have: those to delete, and those to leave."""
+    """The remote paths that the directory does not have: those to delete, and those to leave."""
 
     stale: set[str]
     kept: set[str]
@@ -107,15 +107,15 @@ def make_plan(
     keep: Patterns,
     delete_stale: bool,
 ) -> Plan:
-    """Compare the folder with the storage zone.
+    """Compare the directory with the storage zone.
 
     Args:
-        scan: the folder.
+        scan: the directory.
         listing: the platform's, taken under the deploy lock.
         hashes: SHA-256 of local files by path, in hex; a file without one is uploaded. `None`: all are.
         manifest: what earlier deploys proved; empty if there was none, `None` if that is not known.
         keep: match the remote paths that are never deleted.
-        delete_stale: whether remote files that the folder does not have are deleted at all.
+        delete_stale: whether remote files that the directory does not have are deleted at all.
     """
     listed, unaddressable = by_path(listing)
     proved = manifest or {}
@@ -150,7 +150,7 @@ def make_plan(
 
 
 def extra_paths(scan: Scan, listed: Iterable[str], *, keep: Patterns, delete_stale: bool) -> Extra:
-    """Judge the users' paths among those listed that the folder does not have."""
+    """Judge the users' paths among those listed that the directory does not have."""
     extra = {path for path in listed if not path.startswith(MANIFEST_FOLDER)}
     extra.difference_update(file.path for file in scan.files)
     kept = set(filter(keep.match_file, extra)) if delete_stale else extra

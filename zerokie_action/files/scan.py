@@ -1,7 +1,7 @@
-"""Walk the folder that is to be deployed: which files, how big, and may they be deployed at all?
+"""Walk the directory that is to be deployed: which files, how big, and may they be deployed at all?
 
 The scan reads names and metadata, the ignore file, and the start of small files, which may be private keys.
-What cannot be deployed as it is (a link that leaves the folder, a FIFO, an unreadable file, …) is refused
+What cannot be deployed as it is (a link that leaves the directory, a FIFO, an unreadable file, …) is refused
 before anything changes on the platform, all of it in one error. What is ignored is not looked at.
 """
 # os.path says no where pathlib raises: a name that is too long, a directory that can't be entered.
@@ -39,13 +39,13 @@ _ENTRIES_BETWEEN_CHECKS = 512
 
 
 class Scan(NamedTuple):
-    """What a folder holds.
+    """What a directory holds.
 
     Attributes:
         files: what is to be deployed, sorted by path; never empty.
-        ignored: how many files and folders were ignored; an ignored folder counts as one.
+        ignored: how many files and directories were ignored; an ignored directory counts as one.
         warnings: sentences that the user should read.
-        secrets: paths that are ignored only because they may hold secrets; those of folders end in `/`.
+        secrets: paths that are ignored only because they may hold secrets; those of directories end in `/`.
         ignore_file: the one that was read, if any.
     """
 
@@ -101,7 +101,7 @@ def scan(
     """Walk `directory`; runs in the calling thread and may take seconds.
 
     Args:
-        directory: the folder to deploy. Links inside it are followed as long as they stay inside.
+        directory: the directory to deploy. Links inside it are followed as long as they stay inside.
         ignore: gitignore patterns, added after the defaults and the ignore file's own.
         ignore_file: in `directory`, else in the working directory; only the default may be missing.
         exclude: files that this run writes itself; they are not deployed, wherever they lie.
@@ -110,7 +110,7 @@ def scan(
         check_cancelled: called every now and then; what it raises ends the scan.
 
     Raises:
-        ConfigurationError: the folder cannot be deployed; `problems` says everything that is wrong
+        ConfigurationError: the directory cannot be deployed; `problems` says everything that is wrong
             with it (the first twenty, and how many more).
     """
     root = _real_root(directory)
@@ -143,7 +143,7 @@ def _real_root(directory: Path) -> Path:
 
 def _nothing_to_deploy(directory: Path, ignored: int) -> str:
     why = f"all that is in it is ignored ({ignored} entries)" if ignored else "there is no file in it"
-    hint = "is it the right folder, and is it built before this step?"
+    hint = "is it the right directory, and is it built before this step?"
     return f"`directory`: {str(directory)!r} has nothing to deploy: {why}; {hint}"
 
 
@@ -153,7 +153,7 @@ def _first(problems: list[str]) -> Iterable[str]:
 
 
 class _Walk:
-    """One walk through the folder; it fills `files`, `problems`, `warnings`, `secrets` and `ignored`."""
+    """One walk through the directory; it fills `files`, `problems`, `warnings`, `secrets` and `ignored`."""
 
     def __init__(
         self,
@@ -177,7 +177,7 @@ class _Walk:
         self._pending: list[tuple[str, str]] = []
 
     def run(self) -> None:
-        """Visit the folder and every folder in it that is not ignored."""
+        """Visit the directory and every directory in it that is not ignored."""
         self._pending.append((self._root, ""))
         while self._pending:
             source, prefix = self._pending.pop()
@@ -200,17 +200,17 @@ class _Walk:
 
     def _judge(self, entry: os.DirEntry[str], path: str) -> None:
         if entry.is_symlink() and (problem := self._link_problem(entry)):
-            # It may have been meant as a file or as a folder: `node_modules/` ignores it as well.
-            if not any(self._is_left_out(entry, path, is_folder=reading) for reading in (True, False)):
+            # It may have been meant as a file or as a directory: `node_modules/` ignores it as well.
+            if not any(self._is_left_out(entry, path, is_directory=reading) for reading in (True, False)):
                 self._refuse(path, problem)
             return
-        is_folder = entry.is_dir()
-        if self._is_left_out(entry, path, is_folder=is_folder):
+        is_directory = entry.is_dir()
+        if self._is_left_out(entry, path, is_directory=is_directory):
             return
         if not is_addressable(path):
             self._refuse(path, "has a name that is not UTF-8", fix="rename it")
-        elif is_folder:
-            self._add_folder(entry.path, path)
+        elif is_directory:
+            self._add_directory(entry.path, path)
         else:
             self._add_file(entry.path, path, entry.stat())
 
@@ -222,17 +222,17 @@ class _Walk:
             target = Path(entry.path).readlink()
             return f"is a symbolic link that leads nowhere (to {str(target)!r}: {error.strerror})"
         if not target.is_relative_to(self._root):
-            return f"is a symbolic link that leaves the folder (to {str(target)!r})"
-        if any(folder.resolve() == target for folder in Path(entry.path).parents):
-            return "is a symbolic link to a folder that it is itself in"
+            return f"is a symbolic link that leaves the directory (to {str(target)!r})"
+        if any(directory.resolve() == target for directory in Path(entry.path).parents):
+            return "is a symbolic link to a directory that it is itself in"
         return ""
 
-    def _is_left_out(self, entry: os.DirEntry[str], path: str, *, is_folder: bool) -> bool:
-        if path in self._known and not is_folder:
+    def _is_left_out(self, entry: os.DirEntry[str], path: str, *, is_directory: bool) -> bool:
+        if path in self._known and not is_directory:
             return False
-        ignored = self._rules.patterns.match_entry(path, is_folder=is_folder)
-        if ignored and not self._rules.without_secrets.match_entry(path, is_folder=is_folder):
-            self.secrets.append(f"{path}/" if is_folder else path)
+        ignored = self._rules.patterns.match_entry(path, is_directory=is_directory)
+        if ignored and not self._rules.without_secrets.match_entry(path, is_directory=is_directory):
+            self.secrets.append(f"{path}/" if is_directory else path)
         left_out = ignored or self._is_excluded(entry)
         self.ignored += left_out
         return left_out
@@ -243,7 +243,7 @@ class _Walk:
         may_be = entry.name in self._excluded_names or entry.is_symlink()
         return may_be and os.path.realpath(entry.path) in self._excluded
 
-    def _add_folder(self, source: str, path: str) -> None:
+    def _add_directory(self, source: str, path: str) -> None:
         if path + "/" == MANIFEST_FOLDER:
             self.warnings.append(
                 f"{path!r} is not deployed: the platform's folder of that name holds the manifest"

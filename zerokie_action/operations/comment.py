@@ -53,8 +53,8 @@ async def _put(settings: Settings, env: Mapping[str, str], network: Network, bod
     """Returns what was done, as a line of the log."""
     discussion = find_discussion(
         env,
-        github_token=_text(settings.github_token),
-        gitlab_token=_text(settings.gitlab_token),
+        github_token=_secret_value(settings.github_token),
+        gitlab_token=_secret_value(settings.gitlab_token),
         pull_request=settings.pull_request,
     )
     async with Http(network) as http:
@@ -76,28 +76,28 @@ async def _put(settings: Settings, env: Mapping[str, str], network: Network, bod
 
 
 async def _send(http: Http, request: Request) -> Response:
-    """The response, if it is a good one. Only a new comment is not asked for twice: there may be two then."""
+    """The response, if it is a success. A new comment is not sent twice: there might be two then."""
     for pause in () if request.method == "POST" else _PAUSES:
         wait = pause
         with suppress(TransportError):
             response = await http.client.send(request)
             if response.is_success or not may_change(response.status_code):
-                return _good(response)
+                return _checked(response)
             wait = max(pause, retry_after(response.headers) or 0)
             if anyio.current_time() + wait > anyio.current_effective_deadline():
-                return _good(response)  # what it says is more than that the time is over
+                return _checked(response)  # what it says is more than that the time is over
         await anyio.sleep(wait)
     try:
-        return _good(await http.client.send(request))
+        return _checked(await http.client.send(request))
     except TransportError as error:
         raise CannotComment(str(error)) from error
 
 
-def _good(response: Response) -> Response:
+def _checked(response: Response) -> Response:
     if not response.is_success:
         raise Refused(response.status_code, error_detail(response.content, _LONGEST_QUOTE))
     return response
 
 
-def _text(secret: SecretStr | None) -> str:
+def _secret_value(secret: SecretStr | None) -> str:
     return secret.get_secret_value() if secret else ""

@@ -1,8 +1,8 @@
-"""Deleting an app, for good. What is gone already counts as destroyed."""
+"""Deleting an app, for good. One that is gone already counts as destroyed."""
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -47,35 +47,38 @@ async def destroy(job: Job) -> None:
     if job.settings.dry_run:
         if kind == "static":
             await _require_ownership(job)
-        job.plan(f"would destroy app {job.app!r}")
+        job.preview(f"would destroy app {job.app!r}")
         return
     with job.phase("Destroy"):
-        if kind == "static":
-            await _destroy_static(job)
-        else:
-            _log_destroyed(job, found=await job.client.delete_app(job.app))
+        found = await (_destroy_static(job) if kind == "static" else job.client.delete_app(job.app))
+    by = "" if found else " (it was already being deleted)"
+    job.ci.info(f"Destroyed app {job.app!r}{by}")
     job.result.url = None
 
 
-def _log_destroyed(job: Job, *, found: bool) -> None:
-    by = "" if found else " (it was already being deleted)"
-    job.ci.info(f"Destroyed app {job.app!r}{by}")
-
-
-async def _destroy_static(job: Job) -> None:
-    """Delete the app under its lock, which ends with it."""
+async def _destroy_static(job: Job) -> bool:
+    """Delete the app under its lock, which ends with it. Returns whether it was there."""
     found = False
     try:
         async with job.deploy_lock() as lock:
             await _require_ownership(job)
-            found = await job.client.delete_app(job.app, _one_attempt(job, lock))
-            if not found:
-                await _require_gone(job)
+            found = await _delete(job, lock)
             lock.end()
     except Exception:
         if not await _is_gone_after_all(job):
             raise
-    _log_destroyed(job, found=found)
+    return found
+
+
+async def _delete(job: Job, lock: DeployLock) -> bool:
+    found = await job.client.delete_app(job.app, _one_attempt(job, lock))
+    if not found and not await _is_gone(job.client, job.app):
+        raise RequestRejected(
+            f"Deleting app {job.app!r} was answered with 404, but the app is still there",
+            status=NOT_FOUND,
+            hint="Run it again. If it stays like this, check `api-url` and proxies.",
+        )
+    return found
 
 
 async def _is_gone(client: Client, name: str) -> bool:
@@ -83,22 +86,10 @@ async def _is_gone(client: Client, name: str) -> bool:
     return all(app.name != name for app in await client.list_apps())
 
 
-async def _require_gone(job: Job) -> None:
-    if not await _is_gone(job.client, job.app):
-        raise RequestRejected(
-            f"Deleting app {job.app!r} was answered with 404, but the app is still there",
-            status=NOT_FOUND,
-            hint="Run it again. If it stays like this, check `api-url` and proxies.",
-        )
-
-
 async def _is_gone_after_all(job: Job) -> bool:
     """Whether the platform says so now, whatever went wrong before."""
-    with anyio.move_on_after(_RECHECK_TIME):
-        try:
-            return await _is_gone(job.platform.urgent, job.app)
-        except DeployError:
-            pass
+    with anyio.move_on_after(_RECHECK_TIME), suppress(DeployError):
+        return await _is_gone(job.platform.urgent, job.app)
     return False
 
 
@@ -107,7 +98,7 @@ async def _require_ownership(job: Job) -> None:
 
 
 def _one_attempt(job: Job, lock: DeployLock) -> Around:
-    """Shields one request to delete the app: torn apart, it might take effect after the lock's release."""
+    """Shield one request to delete the app: interrupted, it might take effect after the lock's release."""
 
     @asynccontextmanager
     async def around() -> AsyncIterator[None]:

@@ -27,17 +27,12 @@ async def update_domains(job: Job) -> None:
         return
     refused: list[tuple[str, RequestRejected]] = []
     with job.phase("Domains"):
-        for domain in _distinct(settings.domains):
-            try:
-                await _attach(job, domain)
-            except RequestRejected as error:
-                refused.append((domain, error))
-                job.result.domains.append({"domain": domain, "error": str(error)})
-        for domain in _distinct(settings.remove_domains):
-            try:
-                await _remove(job, domain)
-            except RequestRejected as error:
-                refused.append((domain, error))
+        for change, domains in ((_attach, settings.domains), (_remove, settings.remove_domains)):
+            for domain in _distinct(domains):
+                try:
+                    await change(job, domain)
+                except RequestRejected as error:
+                    refused.append((domain, error))
     if refused:
         job.result.flaw = (
             "a domain was refused" if len(refused) == 1 else f"{len(refused)} domains were refused"
@@ -48,9 +43,9 @@ async def update_domains(job: Job) -> None:
 def preview_domains(job: Job) -> None:
     """Say what would be done."""
     for domain in _distinct(job.settings.domains):
-        job.plan(f"would attach {domain!r}")
+        job.preview(f"would attach {domain!r}")
     for domain in _distinct(job.settings.remove_domains):
-        job.plan(f"would remove {domain!r}")
+        job.preview(f"would remove {domain!r}")
 
 
 def _distinct(domains: Iterable[str]) -> Iterable[str]:
@@ -63,16 +58,16 @@ async def _attach(job: Job, domain: str) -> None:
         attached = await job.client.add_domain(job.app, domain)
     except RequestRejected as error:
         if error.status != CONFLICT:
+            job.result.domains.append({"domain": domain, "error": str(error)})
             raise
         # Nothing in the API tells whose it is; but every deploy brings its domains again.
         job.ci.info(f"{domain!r} is attached already, here or to another app: the platform does not say")
         job.result.domains.append({"domain": domain, "status": "attached already"})
         return
-    target = attached.cname_target if attached else ""
-    tls = attached.tls_status if attached else ""
+    target, tls = (attached.cname_target, attached.tls_status) if attached else ("", "")
     record = f"{domain} CNAME {target}" if target else ""
-    told = {"cname_target": target, "tls_status": tls, "dns_record": record}
-    job.result.domains.append({"domain": domain, **{name: text for name, text in told.items() if text}})
+    details = {"cname_target": target, "tls_status": tls, "dns_record": record}
+    job.result.domains.append({"domain": domain, **{name: text for name, text in details.items() if text}})
     to_do = f"; set the DNS record: {record}" if record else ""
     job.ci.info(f"Attached {domain!r} (TLS {tls or 'unknown'}){to_do}")
 
@@ -85,10 +80,10 @@ async def _remove(job: Job, domain: str) -> None:
 
 
 def _summary(refused: list[tuple[str, RequestRejected]], what: str) -> RequestRejected:
-    """One error for all of them, with the status of the first; `what` happened, in short."""
+    """One error for all of them, with the status of the first; `what` happened, briefly."""
     domain, error = refused[0]
-    words = "; ".join(str(each) for _, each in refused)
+    reasons = "; ".join(str(each) for _, each in refused)
     hint = error.hint
     if "apex" in str(error).lower():
         hint = f"The platform does not support apex domains; attach for example 'www.{domain}'."
-    return RequestRejected(f"{what}: {words}", status=error.status, hint=hint)
+    return RequestRejected(f"{what}: {reasons}", status=error.status, hint=hint)

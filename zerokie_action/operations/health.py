@@ -126,7 +126,9 @@ def preview_health_check(job: Job) -> None:
     wanted = job.settings.health_check
     if wanted is not None:
         is_known = job.result.url or not wanted.startswith("/")
-        job.plan(f"would check the health of {shown_url(_url(job, wanted)) if is_known else 'the new app'}")
+        job.preview(
+            f"would check the health of {shown_url(_url(job, wanted)) if is_known else 'the new app'}"
+        )
 
 
 async def _poll_until_healthy(job: Job, check: _Check) -> _CheckFailure | None:

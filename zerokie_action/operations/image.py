@@ -79,7 +79,7 @@ async def _create(job: Job, rollout: Rollout) -> None:
 
 def _preview(job: Job, image: str, before: App | None) -> None:
     if before is None:
-        job.plan(f"would create container app {job.app!r} with {image!r}")
+        job.preview(f"would create container app {job.app!r} with {image!r}")
     else:
-        job.plan(f"would deploy {image!r} in place of {before.image!r}")
+        job.preview(f"would deploy {image!r} in place of {before.image!r}")
     preview_health_check(job)

@@ -72,7 +72,7 @@ class Job:
         self.ci.warning(text)
         self.result.warnings.append(text)
 
-    def plan(self, text: str) -> None:
+    def preview(self, text: str) -> None:
         """What a dry run does not do, in the log and in the reports."""
         self.ci.info(f"Plan: {text}")
         self.result.notes.append(f"Dry run: {text}.")
@@ -107,16 +107,16 @@ class Job:
         with anyio.CancelScope(deadline=self.ends_at) as limit:
             yield
         if limit.cancelled_caught:
-            trouble = f"; {self.platform.outage}" if self.platform.outage else ""
+            outage = f"; {self.platform.outage}" if self.platform.outage else ""
             taken = human_seconds(self.settings.timeout)
             raise DeployTimedOut(
-                f"The {self.settings.operation} did not end within {taken}{trouble}",
+                f"The {self.settings.operation} did not end within {taken}{outage}",
                 hint="Raise `timeout`, or find out what is slow with `log-level: debug`.",
             )
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Record how long the block takes, for the summary. What failed in it and was counted is told."""
+        """Record how long the block takes, for the summary. Failures that were counted in it are logged."""
         began = anyio.current_time()
         try:
             yield

@@ -21,7 +21,7 @@ async def restart(job: Job) -> None:
     job.result.kind = "container"
     job.result.image = job.result.previous_image = before.image
     if job.settings.dry_run:
-        job.plan(f"would restart {before.image!r}")
+        job.preview(f"would restart {before.image!r}")
         preview_health_check(job)
         return
     rollout = Rollout(None, before)

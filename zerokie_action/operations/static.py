@@ -117,7 +117,7 @@ def _scan(job: Job, directory: Path, known: Collection[str] = frozenset()) -> Sc
 async def _preview(job: Job, source: _Source, *, exists: bool) -> None:
     """What a deploy would change now, without the lock and without a write."""
     if not exists:
-        job.plan(f"would create static app {job.app!r}")
+        job.preview(f"would create static app {job.app!r}")
     plan = (await compare(job, source.scan, source.hashes, exists=exists)).plan
     job.result.planned = Changes(
         uploaded=[Uploaded(file.path, file.size, plan.sign(file.path)) for file in plan.uploads],
