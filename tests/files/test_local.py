@@ -15,10 +15,10 @@ from zerokie_action.errors import ConfigurationError, DeployFailed
 from zerokie_action.files.local import (
     CHUNK_SIZE,
     FileContent,
-    Hashes,
     LocalFile,
     find_changes,
     hash_file,
+    hash_files,
     read_chunks,
     stamp,
 )
@@ -69,28 +69,27 @@ def test_hashes(local, size):
 
 
 async def test_many_hashes(local):
-    """By path; a file that vanished has none. Whoever waits gets all of them."""
+    """By path; a file that vanished has none."""
     files = [local(name.encode(), name) for name in ("a", "b", "gone")]
     source(files[-1]).unlink()
-    hashes = Hashes(files)
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(hashes.compute)
-        assert await hashes.wait() == {name: hashlib.sha256(name.encode()).hexdigest() for name in ("a", "b")}
+    hashes = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("a", "b")}
+    assert await hash_files(files) == hashes
 
 
 async def test_hashes_that_nobody_needs(local):
-    """Hashing ends before the next piece."""
+    """Once it is cancelled, no other file is read."""
     read: list[str] = []
+    with anyio.CancelScope() as scope:
 
-    def files() -> Iterator[LocalFile]:
-        for name in "abc":
-            read.append(name)
-            if name == "b":
-                anyio.from_thread.run_sync(hashes.forget)
-            yield local(name.encode(), name)
+        def files() -> Iterator[LocalFile]:
+            for name in "abc":
+                read.append(name)
+                if name == "b":
+                    anyio.from_thread.run_sync(scope.cancel)
+                yield local(name.encode(), name)
 
-    hashes = Hashes(files())
-    await hashes.compute()
+        await hash_files(files())
+    assert scope.cancelled_caught
     assert read == ["a", "b"]
 
 

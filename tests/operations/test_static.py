@@ -10,6 +10,8 @@ import pytest
 
 from tests.support.timewarp import wall_clock
 from tests.support.world import SITE
+from zerokie_action.errors import ConfigurationError
+from zerokie_action.files import local
 from zerokie_action.sandbox.faults import Fault, Kind
 from zerokie_action.sandbox.platform import timestamp
 
@@ -48,6 +50,22 @@ def test_only_phases_that_ran_are_recorded(world: World) -> None:
     assert phases(world.run()) == ["Scan", "Compare"]
     world.platform.put_file("site", "old", b"")
     assert phases(world.run()) == ["Scan", "Compare", "Delete", "Verify and record"]
+
+
+def test_files_that_cannot_be_hashed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is the error, wherever the deploy is in the meantime; no lock is left."""
+    world.run()
+
+    def fail(*_: object, **__: object) -> str:
+        raise ConfigurationError("'index.html' cannot be read: too many open files")
+
+    monkeypatch.setattr(local, "hash_file", fail)
+    outcome = world.run()
+    assert (outcome.exit_code, outcome.outputs["error"]) == (
+        2,
+        "'index.html' cannot be read: too many open files",
+    )
+    assert world.platform.lock("site") is None
 
 
 # --- a site without a front page

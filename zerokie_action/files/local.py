@@ -12,14 +12,13 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-import anyio
 import anyio.from_thread
 import anyio.to_thread
 
 from zerokie_action.errors import ConfigurationError, DeployFailed, too_many_open_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
 CHUNK_SIZE = 256 * 1024
 
@@ -160,6 +159,25 @@ def _hash(file: LocalFile, check_cancelled: Callable[[], None]) -> str:
     return digest.hexdigest()
 
 
+async def hash_files(files: Iterable[LocalFile]) -> dict[str, str]:
+    """Return the SHA-256 of each file by its path, in hex. A file that changed or vanished has none.
+
+    They are hashed in one thread: from a warm cache a second one is no faster.
+
+    Raises:
+        ConfigurationError: for seconds no file could be opened, as too many are.
+    """
+
+    def hash_all() -> dict[str, str]:
+        hashes = {}
+        for file in files:
+            with suppress(DeployFailed):
+                hashes[file.path] = hash_file(file, check_cancelled=anyio.from_thread.check_cancelled)
+        return hashes
+
+    return await anyio.to_thread.run_sync(hash_all)
+
+
 class FileContent:
     """The bytes of one file.
 
@@ -195,40 +213,6 @@ class FileContent:
             yield chunk
             taken += len(chunk)
         self.sha256 = digest.hexdigest()
-
-
-class Hashes:
-    """SHA-256 of many files, computed in a thread while the network is waited for.
-
-    In one thread: from a warm cache a second one is no faster.
-    """
-
-    def __init__(self, files: Iterable[LocalFile]) -> None:
-        self._files = files
-        self._by_path: dict[str, str] = {}
-        self._scope = anyio.CancelScope()
-        self._done = anyio.Event()
-
-    async def compute(self) -> None:
-        """Hash all files, in a task of its own."""
-        with self._scope:
-            await anyio.to_thread.run_sync(self._hash_all)
-            self._done.set()
-
-    def _hash_all(self) -> None:
-        for file in self._files:
-            with suppress(DeployFailed):
-                self._by_path[file.path] = hash_file(file, check_cancelled=anyio.from_thread.check_cancelled)
-
-    async def wait(self) -> Mapping[str, str]:
-        """SHA-256 by path, in hex, as soon as all are known. A file that changed or vanished has none."""
-        await self._done.wait()
-        return self._by_path
-
-    def forget(self) -> None:
-        """No hash is needed any more: leave processor and memory to the uploads."""
-        self._scope.cancel()
-        self._by_path = {}
 
 
 def find_changes(

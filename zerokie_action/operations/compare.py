@@ -14,8 +14,9 @@ from zerokie_action.text import human_bytes, human_files, human_paths
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from anyio import TaskHandle
+
     from zerokie_action.files.ignore import Patterns
-    from zerokie_action.files.local import Hashes
     from zerokie_action.files.manifest import RemoteFile
     from zerokie_action.files.plan import Plan
     from zerokie_action.files.scan import Scan
@@ -42,32 +43,42 @@ class Comparison(NamedTuple):
     manifests: Manifests
 
 
-async def compare(job: Job, scan: Scan, hashes: Hashes, *, exists: bool) -> Comparison:
+async def compare(
+    job: Job, scan: Scan, hashing: TaskHandle[dict[str, str]] | None, *, exists: bool
+) -> Comparison:
     """Make the plan, and log it. The listing, which is long, is dropped.
+
+    Args:
+        job: the run.
+        scan: the directory.
+        hashing: the task that hashes its files; it is not needed any more after that. None if `incremental`
+            is off.
+        exists: whether there is an app, which has a listing.
 
     Raises:
         ConfigurationError: when the app is another repository's, or the plan deletes more files than
             `max-deletes` allows.
     """
     keep = keep_patterns(job.settings.keep)
-    incremental = job.settings.incremental
+    hashes: dict[str, str] | None = None
     with job.phase("Compare"):
         listing = await job.client.list_files(job.app) if exists else []
         manifests = await read_manifests(job, listing)
-        if incremental and len(manifests.listed) > 1:
-            job.ci.info(
-                f"There are {len(manifests.listed)} manifests, so what earlier deploys uploaded is not known"
-            )
-        sha256 = await hashes.wait() if manifests.proved and incremental else {}
-        hashes.forget()
+        if hashing is not None:
+            if (count := len(manifests.listed)) > 1:
+                job.ci.info(f"There are {count} manifests, so what earlier deploys uploaded is not known")
+            hashes = await hashing if manifests.proved else {}
+            hashing.cancel()
     plan = make_plan(
         scan,
         listing,
-        hashes=sha256 if incremental else None,
+        hashes=hashes,
         manifest=manifests.proved,
         keep=keep,
         delete_stale=job.settings.delete_stale,
     )
+    if hashes:
+        hashes.clear()  # the task still refers to them, and they may take megabytes
     _report_missing_front_page(job, scan, plan, listing)
     _log_plan(job, plan)
     if idle := idle_patterns(job.settings.keep, listing):

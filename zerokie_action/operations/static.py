@@ -10,7 +10,7 @@ import anyio.to_thread
 from anyio.from_thread import check_cancelled
 
 from zerokie_action.errors import ConfigurationError, DeployFailed
-from zerokie_action.files.local import Hashes, find_changes
+from zerokie_action.files.local import find_changes, hash_files
 from zerokie_action.files.manifest import proved_sha256
 from zerokie_action.files.scan import Scan, scan
 from zerokie_action.operations import apps
@@ -28,10 +28,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
+    from anyio import TaskHandle
     from anyio.abc import TaskGroup
 
     from zerokie_action.lock.lock import DeployLock
     from zerokie_action.operations.job import Job
+    from zerokie_action.platform.models import App
 
 _FOREIGN = (
     "_headers",
@@ -47,11 +49,17 @@ _NAMED = 10
 
 
 class _Source(NamedTuple):
-    """What is deployed: the directory, what the scan found in it, and its hashes as they get known."""
+    """What is deployed.
+
+    Attributes:
+        directory: the input.
+        scan: what it holds.
+        hashing: the task that hashes its files; None if `incremental` is off.
+    """
 
     directory: Path
     scan: Scan
-    hashes: Hashes
+    hashing: TaskHandle[dict[str, str]] | None
 
 
 async def deploy_directory(job: Job, directory: Path) -> None:
@@ -59,11 +67,11 @@ async def deploy_directory(job: Job, directory: Path) -> None:
     job.result.kind = "static"
     job.result.created = False
     async with anyio.create_task_group() as tasks:
-        source, exists = await _scan_and_look_up(job, directory, tasks)
+        source, app = await _scan_and_look_up(job, directory, tasks)
         if job.settings.dry_run:
-            await _preview(job, source, exists=exists)
+            await _preview(job, source, app)
             return
-        if not exists:
+        if app is None:
             await apps.create(job, job.client.create_static(job.app))
             job.ci.info(f"Created static app {job.app!r}")
         await _update(job, source)
@@ -71,36 +79,32 @@ async def deploy_directory(job: Job, directory: Path) -> None:
     await check_health(job, source.scan.files)
 
 
-async def _scan_and_look_up(job: Job, directory: Path, tasks: TaskGroup) -> tuple[_Source, bool]:
-    """The directory, which begins to be hashed, and whether the app exists."""
-    exists = False
-
-    async def look_up() -> None:
-        nonlocal exists
-        exists = await apps.look_up(job, "static") is not None
-
+async def _scan_and_look_up(job: Job, directory: Path, tasks: TaskGroup) -> tuple[_Source, App | None]:
+    """The directory, whose files begin to be hashed, and the app if it exists."""
     with job.phase("Scan"):
         async with anyio.create_task_group() as both:
-            both.start_soon(look_up)
-            scanned = await anyio.to_thread.run_sync(_scan, job, directory)
-            hashes = Hashes(scanned.files)
-            if job.settings.incremental:
-                tasks.start_soon(hashes.compute)
-    if scanned.ignore_file is not None:
-        job.ci.info(f"Ignore file: {scanned.ignore_file}")
-    ignored = f"; {scanned.ignored:,} ignored" if scanned.ignored else ""
-    job.ci.info(f"Scanned {human_files(len(scanned.files))}, {human_bytes(scanned.total_bytes)}{ignored}")
-    if scanned.secrets:
-        secrets = human_paths(scanned.secrets, _NAMED)
+            look_up = both.start_soon(apps.look_up, job, "static")
+            found = await anyio.to_thread.run_sync(_scan, job, directory)
+            hashing = tasks.start_soon(hash_files, found.files) if job.settings.incremental else None
+    _log_scan(job, found)
+    return _Source(directory, found, hashing), look_up.return_value
+
+
+def _log_scan(job: Job, found: Scan) -> None:
+    if found.ignore_file is not None:
+        job.ci.info(f"Ignore file: {found.ignore_file}")
+    ignored = f"; {found.ignored:,} ignored" if found.ignored else ""
+    job.ci.info(f"Scanned {human_files(len(found.files))}, {human_bytes(found.total_bytes)}{ignored}")
+    if found.secrets:
+        secrets = human_paths(found.secrets, _NAMED)
         job.ci.info(f"Ignored as possible secrets: {secrets}; `!pattern` in `ignore` brings one back")
-    for warning in scanned.warnings:
+    for warning in found.warnings:
         job.warn(warning)
-    if foreign := [file.path for file in scanned.files if file.path in _FOREIGN]:
+    if foreign := [file.path for file in found.files if file.path in _FOREIGN]:
         job.warn(
             "Files for other platforms, which this one does not read and serves as they are: "
             f"{human_paths(foreign, len(_FOREIGN))}"
         )
-    return _Source(directory, scanned, hashes), exists
 
 
 def _scan(job: Job, directory: Path, known: Collection[str] = frozenset()) -> Scan:
@@ -114,11 +118,11 @@ def _scan(job: Job, directory: Path, known: Collection[str] = frozenset()) -> Sc
     )
 
 
-async def _preview(job: Job, source: _Source, *, exists: bool) -> None:
+async def _preview(job: Job, source: _Source, app: App | None) -> None:
     """What a deploy would change now, without the lock and without a write."""
-    if not exists:
+    if app is None:
         job.preview(f"would create static app {job.app!r}")
-    plan = (await compare(job, source.scan, source.hashes, exists=exists)).plan
+    plan = (await compare(job, source.scan, source.hashing, exists=app is not None)).plan
     job.result.planned = Changes(
         uploaded=[Uploaded(file.path, file.size, plan.sign(file.path)) for file in plan.uploads],
         deleted=list(plan.delete),
@@ -149,7 +153,7 @@ async def _update(job: Job, source: _Source) -> None:
 
 
 async def _change(job: Job, source: _Source, lock: DeployLock, changes: Changes) -> None:
-    comparison = await compare(job, source.scan, source.hashes, exists=True)
+    comparison = await compare(job, source.scan, source.hashing, exists=True)
     plan = comparison.plan
     changes.unchanged = len(plan.unchanged)
     changes.to_upload, changes.to_delete = len(plan.uploads), len(plan.delete)
