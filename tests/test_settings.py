@@ -264,7 +264,7 @@ def test_nothing_set() -> None:
     ("env", "advice"),
     [
         ({"GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "push"}, "store the platform's API key as a secret of that name"),
-        ({"GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "pull_request"}, "; pull requests from forks and by Dependabot get no secrets: set `skip-without-key: true`"),
+        ({"GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "pull_request"}, ": pull requests from forks and by Dependabot get no secrets: set `skip-without-key: true`; for others write `api-key: ${{ secrets.ZEROKIE_API_KEY }}`, and store the platform's API key as a secret of that name"),
         ({"GITLAB_CI": "true", "CI_COMMIT_REF_PROTECTED": "true"}, "ZEROKIE_API_KEY (or set `skip-without-key: true` for pipelines that have none)"),
         ({"GITLAB_CI": "true", "CI_COMMIT_REF_PROTECTED": "false"}, "; one that is protected does not reach this branch, which is not (or set `skip-without-key: true` for pipelines that have none)"),
     ],

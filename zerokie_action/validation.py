@@ -73,8 +73,12 @@ def _how_to_pass_a_key(env: Mapping[str, str]) -> str:
             "write `api-key: ${{ secrets.ZEROKIE_API_KEY }}`, and store the platform's API key as a secret "
             "of that name"
         )
-        forks = "pull requests from forks and by Dependabot get no secrets: set `skip-without-key: true`"
-        return f"{advice}; {forks}" if env.get("GITHUB_EVENT_NAME") == "pull_request" else advice
+        if env.get("GITHUB_EVENT_NAME") == "pull_request":
+            return (
+                "pull requests from forks and by Dependabot get no secrets: set `skip-without-key: true`; "
+                f"for others {advice}"
+            )
+        return advice
     if env.get("GITLAB_CI"):
         advice = "store the platform's API key as the masked CI/CD variable ZEROKIE_API_KEY"
         if env.get("CI_COMMIT_REF_PROTECTED") == "false":
