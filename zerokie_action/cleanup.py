@@ -49,7 +49,7 @@ def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> int:
                     f"`api-key` to release it with{why}; it expires {lock.expiry}"
                 )
         else:
-            from zerokie_action.operations.release_lock import release_locks  # noqa: PLC0415
+            from zerokie_action.lock.release import release_locks  # noqa: PLC0415
 
             state = StateRecord(ci.save_state, file)
             release_locks(held, environment, state=state, ci=ci, signals=signals)

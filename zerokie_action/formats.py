@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from urllib.parse import SplitResult
 
+DEFAULT_API_URL = "https://api.platform-dev.zerokie.com"
+
 _DURATION = re.compile(
     r"(?:([0-9]{1,9})h)?\s*(?:([0-9]{1,9})m)?\s*(?:([0-9]{1,9}(?:\.[0-9]{1,9})?)s)?", re.IGNORECASE
 )

@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
     from zerokie_action.environment import Environment
 
-DEFAULT_API_URL = "https://api.platform-dev.zerokie.com"
 ONLY_AT_CREATION: tuple[str, ...] = ("port", "cpu", "memory", "env")
 """Of a container app: the API can't change them later."""
 _NOT_FOR_RESTART: tuple[str, ...] = (*ONLY_AT_CREATION, "domains", "remove_domains")
@@ -100,7 +99,7 @@ class Settings(_Inputs):
         "deployed.",
     )
     api_url: Annotated[str, BeforeValidator(formats.check_api_url)] = Field(
-        DEFAULT_API_URL, description="The platform's API: https, or http for a loopback host only."
+        formats.DEFAULT_API_URL, description="The platform's API: https, or http for a loopback host only."
     )
     app: Annotated[str, BeforeValidator(formats.check_app)] = Field(description="The app's name.")
     skip_without_key: bool = Field(

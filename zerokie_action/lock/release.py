@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 import anyio
 
 from zerokie_action.errors import DeployError, LockLost
-from zerokie_action.formats import check_api_url
+from zerokie_action.formats import DEFAULT_API_URL, check_api_url
 from zerokie_action.http.client import Http
 from zerokie_action.http.network import Network
 from zerokie_action.http.retry import RetryBudget
 from zerokie_action.lock.session import Session
 from zerokie_action.platform.client import Platform
 from zerokie_action.platform.models import Counts
-from zerokie_action.settings import DEFAULT_API_URL
 from zerokie_action.shutdown import cancel_on_signal
 
 if TYPE_CHECKING:
