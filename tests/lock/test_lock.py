@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from contextlib import suppress
 from itertools import pairwise
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
+from zerokie_action.ci import CI
 from zerokie_action.errors import LockHeld, LockLost, PlatformUnavailable
 from zerokie_action.lock.lease import LEASE, MARGIN
 from zerokie_action.lock.lock import LockWait, deploy_lock
@@ -24,15 +26,16 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 
-class Log:
+class Log(CI):
     def __init__(self) -> None:
+        super().__init__({}, io.StringIO())
         self.lines: list[tuple[float, str]] = []
 
     def info(self, *lines: str) -> None:
         self.lines += [(anyio.current_time(), line) for line in lines]
 
-    def warning(self, text: str) -> None:
-        raise AssertionError(text)
+    def warning(self, text: str, *more: str, title: str = "") -> None:
+        raise AssertionError(title, text, more)
 
 
 async def pause_until_timeout(wait: LockWait) -> list[float]:
@@ -150,11 +153,11 @@ class Client:
         return await self.answer()
 
 
-class Quiet:
+class Quiet(CI):
     """A log that nobody reads."""
 
-    def info(self, *lines: str) -> None: ...
-    def warning(self, text: str) -> None: ...
+    def __init__(self) -> None:
+        super().__init__({}, io.StringIO())
 
 
 async def hang() -> bool:
@@ -190,7 +193,7 @@ async def test_work_ends_in_time(answer: Callable[[], Awaitable[bool]], interval
             heartbeat=interval,
             state=StateRecord(lambda _state: None, None),
             shutdown=Shutdown(),
-            log=Quiet(),
+            ci=Quiet(),
         ):
             try:
                 await anyio.sleep_forever()

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import random
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -36,9 +36,10 @@ from zerokie_action.text import human_seconds
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from zerokie_action.ci import CI
     from zerokie_action.lock.session import Session
     from zerokie_action.lock.state import StateRecord
-    from zerokie_action.platform.client import AcquireResult
+    from zerokie_action.platform.client import AcquireResult, Client
     from zerokie_action.platform.models import Finalized
     from zerokie_action.shutdown import Shutdown
 
@@ -61,16 +62,6 @@ _SHORTEST_WAIT = 0.001
 _LOG_INTERVAL = 30.0
 
 
-class Log(Protocol):
-    """The part of a log that the lock needs."""
-
-    def info(self, *lines: str) -> None:
-        """Log a step."""
-
-    def warning(self, text: str) -> None:
-        """Log what the user should know."""
-
-
 @asynccontextmanager
 async def deploy_lock(
     session: Session,
@@ -80,7 +71,7 @@ async def deploy_lock(
     heartbeat: float,
     state: StateRecord,
     shutdown: Shutdown,
-    log: Log,
+    ci: CI,
 ) -> AsyncIterator[DeployLock]:
     """Hold the deploy lock on an app while the body runs; finalize at its end, however it ends.
 
@@ -93,33 +84,25 @@ async def deploy_lock(
         wait: the wait for another deploy.
         heartbeat: seconds between heartbeats.
     """
-    await _acquire(session, wait=wait, state=state, shutdown=shutdown, log=log)
-    lock = DeployLock(session, state, shutdown, log)
+    lock = DeployLock(session, state, shutdown, ci)
+    await lock.acquire(wait)
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(lock.keep_alive, heartbeat, tasks.cancel_scope)
             yield lock
             tasks.cancel_scope.cancel()
-        if not lock.ended:
-            session.lease.raise_if_lost()
-    except BaseException as failure:
         if lock.ended:
-            raise
-        was_lost = session.lease.lost is not None
-        spent = 0.0 if was_lost else await lock.run_on_failure(failure)
-        if session.lease.lost is None:
-            await _release_after_failure(lock, counts(), failure, spent, log)
-        else:
-            state.released(session.id)
-            if not was_lost and isinstance(failure, Exception):  # then this is why the platform refused
-                raise session.lease.lost from failure
+            return
+        session.lease.raise_if_lost()
+    except BaseException as failure:
+        if not lock.ended:
+            await lock.release_after_failure(failure, counts)
         raise
-    if not lock.ended:
-        await lock.release(counts())
+    await lock.release(counts())
 
 
 class DeployLock:
-    """The deploy lock of one app, while it is ours. Made by `deploy_lock`.
+    """The deploy lock of one app. Made by `deploy_lock`, and ours in its body.
 
     Attributes:
         finalized: what finalize returned; None before, and when the answer was lost.
@@ -128,7 +111,7 @@ class DeployLock:
             after a signal), which count against the time for the release. What it raises is logged.
     """
 
-    def __init__(self, session: Session, state: StateRecord, shutdown: Shutdown, log: Log) -> None:
+    def __init__(self, session: Session, state: StateRecord, shutdown: Shutdown, ci: CI) -> None:
         self.finalized: Finalized | None = None
         self.ended = False
         self.on_failure: Callable[[BaseException], Awaitable[None]] | None = None
@@ -136,16 +119,15 @@ class DeployLock:
         self._lease = session.lease
         self._state = state
         self._shutdown = shutdown
-        self._log = log
+        self._ci = ci
+        self._ambiguous = False
+        """Whether the lock may be, or become, ours without our knowing it: an answer was lost."""
+
+    # While the body runs
 
     def check(self) -> None:
         """The fence before every write (see `Lease.check`)."""
         self._lease.check()
-
-    def end(self) -> None:
-        """The app was deleted, and the lock with it."""
-        self.ended = True
-        self._state.released(self._session.id)
 
     async def confirm(self) -> None:
         """Ask the platform whether the lock is still ours, which also keeps it so.
@@ -157,6 +139,11 @@ class DeployLock:
         if not await self._session.confirm():
             self._lease.lose(NOT_OURS)
         self._lease.check()
+
+    def end(self) -> None:
+        """The app was deleted, and the lock with it."""
+        self.ended = True
+        self._state.released(self._session.id)
 
     async def keep_alive(self, heartbeat: float, work: anyio.CancelScope) -> None:
         """Confirm the lock every `heartbeat` seconds; cancel the work when it is lost."""
@@ -177,9 +164,9 @@ class DeployLock:
         confirmed = False
         with anyio.move_on_after(self._lease.remaining) as scope:
             try:
-                confirmed = await self._session.confirm_until_answered()
+                confirmed = await self._session.confirm(self._session.platform.heartbeats)
             except DeployError as error:
-                self._log.warning(f"Heartbeat: {error}")
+                self._ci.warning(f"Heartbeat: {error}")
             else:
                 if not confirmed:
                     self._lease.lose(NOT_OURS)
@@ -188,21 +175,82 @@ class DeployLock:
         self._lease.check()
         return confirmed
 
-    async def run_on_failure(self, failure: BaseException) -> float:
-        """Call `on_failure`. Returns how many seconds that took."""
-        began = anyio.current_time()
-        if self.on_failure is not None:
-            with self._shutdown.shielded_scope(_ON_FAILURE_TIME, grace=_ON_FAILURE_GRACE):
-                try:
-                    await self.on_failure(unwrap(failure))
-                except Exception as error:  # noqa: BLE001 - whatever it is, the lock has to be released
-                    self._log.info(f"Before the release of the lock: {unwrap(error)}")
-        return anyio.current_time() - began
+    # Before it
+
+    async def acquire(self, wait: LockWait) -> None:
+        """Ask for the lock until it is ours. If that fails, release what may be ours all the same.
+
+        Raises:
+            LockHeld: when somebody else's lock outlasts `lock-timeout`.
+            DeployError: when the platform refuses, or can't be reached.
+        """
+        self._state.acquiring(self._session.app, self._session.id)
+        try:
+            while not (result := await self._ask()).ours:
+                await wait.pause(result.retry_after)
+        except BaseException:
+            if self._ambiguous:
+                await self._release_if_acquired()
+            else:
+                self._state.released(self._session.id)
+            raise
+        after = f" after {human_seconds(wait.waited)}" if wait.waited >= 1 else ""
+        self._ci.info(f"Deploy lock acquired{after}")
+
+    async def _ask(self) -> AcquireResult:
+        before = self._ambiguous
+        try:
+            result = await self._session.acquire(self._shielded, ambiguous=before)
+        except DeployError as error:
+            self._ambiguous = before or error.ambiguous
+            raise
+        self._ambiguous = result.ambiguous
+        return result
+
+    @asynccontextmanager
+    async def _shielded(self) -> AsyncIterator[None]:
+        """Shields one request for the lock: if it were interrupted, nobody would know whose lock it is."""
+        self._ambiguous = True
+        with self._shutdown.shielded_scope(_ATTEMPT_TIME, grace=_ATTEMPT_GRACE) as scope:
+            yield
+        if scope.cancelled_caught:
+            raise PlatformUnavailable(
+                "The platform did not answer whether it gave the deploy lock", ambiguous=True
+            )
+
+    async def _release_if_acquired(self) -> None:
+        """Release the lock if an attempt whose answer was lost has acquired it, or does so within moments."""
+        why = ""
+        with self._shutdown.shielded_scope(_RELEASE_TIME, grace=_RELEASE_GRACE) as scope:
+            try:
+                if await self._was_acquired_late():
+                    with suppress(LockLost):  # somebody else acquired it in between
+                        await self._session.finalize(self._session.platform.urgent, Counts())
+                        self._ci.info("Deploy lock released")
+                    self._state.released(self._session.id)
+                else:
+                    # The platform may still be processing the request, so the cleanup has to ask again.
+                    self._ci.info("The platform says that it has not given us the deploy lock")
+            except DeployError as error:
+                why = f": {error}"
+        if why or scope.cancelled_caught:
+            self._ci.warning(
+                f"It is not known whether this run holds the deploy lock{why}. {self._lease.expiry}"
+            )
+
+    async def _was_acquired_late(self) -> bool:
+        for pause in _RECHECK_PAUSES:
+            if await self._session.confirm(self._session.platform.urgent):
+                return True
+            await anyio.sleep(pause)
+        return await self._session.confirm(self._session.platform.urgent)
+
+    # After it
 
     async def release(self, counts: Counts) -> None:
         """Finalize after success: a request like any other, but shielded from cancellation.
 
-        After a signal it goes on as `release_now`, within the grace period.
+        After a signal there is the time of a release after a failure.
 
         Raises:
             LockLost: when the lock was not ours any more.
@@ -210,34 +258,60 @@ class DeployLock:
         """
         self.on_failure = None  # frees what it refers to
         with self._shutdown.shielded_scope(self._lease.remaining, grace=0) as scope:
-            await self._finalize(self._session.finalize(counts))
+            await self._finalize(self._session.platform.client, counts)
         if scope.cancelled_caught:
-            await self.release_now(counts, ambiguous=True)
+            await self._finalize_now(counts, ambiguous=True)
 
-    async def release_now(self, counts: Counts, *, spent: float = 0.0, ambiguous: bool = False) -> None:
-        """Finalize after a failure or a signal, retrying until the time for it is over.
-
-        Args:
-            counts: what was changed.
-            spent: seconds of that time that `on_failure` has taken.
-            ambiguous: whether an attempt before this may have released the lock.
+    async def release_after_failure(self, failure: BaseException, counts: Callable[[], Counts]) -> None:
+        """Call `on_failure`, finalize, and log the outcome.
 
         Raises:
-            LockLost: when the lock was not ours any more.
-            DeployError: when the lock may not be released; the hint says when it expires by itself.
+            LockLost: when the lock was lost meanwhile, or that is why the platform refused a write (409,
+                "deploy lock conflict").
         """
+        was_lost = self._lease.lost is not None
+        spent = 0.0 if was_lost else await self._run_on_failure(failure)
+        if self._lease.lost is not None:
+            self._state.released(self._session.id)
+            if not was_lost and isinstance(failure, Exception):  # then this is why the platform refused
+                raise self._lease.lost from failure
+            return
+        try:
+            await self._finalize_now(counts(), spent=spent)
+        except DeployError as error:
+            refusal = unwrap(failure)
+            is_refused = isinstance(refusal, RequestRejected) and refusal.status == CONFLICT
+            if isinstance(error, LockLost) and is_refused:
+                raise error from refusal
+            self._ci.warning(f"{error}. {error.hint}")
+        else:
+            self._ci.info("Deploy lock released")
+
+    async def _run_on_failure(self, failure: BaseException) -> float:
+        """Call `on_failure`. Returns how many seconds that took."""
+        began = anyio.current_time()
+        if self.on_failure is not None:
+            with self._shutdown.shielded_scope(_ON_FAILURE_TIME, grace=_ON_FAILURE_GRACE):
+                try:
+                    await self.on_failure(unwrap(failure))
+                except Exception as error:  # noqa: BLE001 - whatever it is, the lock has to be released
+                    self._ci.info(f"Before the release of the lock: {unwrap(error)}")
         self.on_failure = None  # frees what it refers to
+        return anyio.current_time() - began
+
+    async def _finalize_now(self, counts: Counts, *, spent: float = 0.0, ambiguous: bool = False) -> None:
+        """Finalize, retrying until the time for it is over, of which so many seconds are spent."""
         with self._shutdown.shielded_scope(_RELEASE_TIME - spent, grace=_RELEASE_GRACE) as scope:
-            await self._finalize(self._session.finalize_now(counts, ambiguous=ambiguous))
+            await self._finalize(self._session.platform.urgent, counts, ambiguous=ambiguous)
         if scope.cancelled_caught:
             raise PlatformUnavailable(
                 "The deploy lock could not be released in time: the platform did not answer",
                 hint=self._lease.expiry,
             )
 
-    async def _finalize(self, finalize: Awaitable[Finalized | None]) -> None:
+    async def _finalize(self, client: Client, counts: Counts, *, ambiguous: bool = False) -> None:
         try:
-            self.finalized = await finalize
+            self.finalized = await self._session.finalize(client, counts, ambiguous=ambiguous)
         except LockLost:
             self._state.released(self._session.id)
             raise
@@ -247,117 +321,6 @@ class DeployLock:
         self._state.released(self._session.id)
 
 
-async def _release_after_failure(
-    lock: DeployLock, counts: Counts, failure: BaseException, spent: float, log: Log
-) -> None:
-    """Release the lock, and log the outcome.
-
-    Raises:
-        LockLost: when that is why the platform refused a write (409, "deploy lock conflict").
-    """
-    try:
-        await lock.release_now(counts, spent=spent)
-    except DeployError as error:
-        refusal = unwrap(failure)
-        if (
-            isinstance(error, LockLost)
-            and isinstance(refusal, RequestRejected)
-            and refusal.status == CONFLICT
-        ):
-            raise error from refusal
-        warning = f"{error}. {error.hint}"
-        log.warning(warning)
-    else:
-        log.info("Deploy lock released")
-
-
-async def _acquire(
-    session: Session, *, wait: LockWait, state: StateRecord, shutdown: Shutdown, log: Log
-) -> None:
-    """Ask for the lock until it is ours. If that fails, release what an ambiguous attempt may have acquired.
-
-    Raises:
-        LockHeld: when somebody else's lock outlasts `lock-timeout`.
-        DeployError: when the platform refuses, or can't be reached.
-    """
-    state.acquiring(session.app, session.id)
-    acquisition = _Acquisition(session, shutdown)
-    try:
-        while not (result := await acquisition.attempt()).ours:
-            await wait.pause(result.retry_after)
-    except BaseException:
-        if acquisition.ambiguous:
-            await _release_if_acquired(session, state, shutdown, log)
-        else:
-            state.released(session.id)
-        raise
-    after = f" after {human_seconds(wait.waited)}" if wait.waited >= 1 else ""
-    message = f"Deploy lock acquired{after}"
-    log.info(message)
-
-
-class _Acquisition:
-    """The attempts to acquire the lock.
-
-    Attributes:
-        ambiguous: whether the lock may be, or become, ours without our knowing it: an answer was lost.
-    """
-
-    def __init__(self, session: Session, shutdown: Shutdown) -> None:
-        self.ambiguous = False
-        self._session = session
-        self._shutdown = shutdown
-
-    async def attempt(self) -> AcquireResult:
-        before = self.ambiguous
-        try:
-            result = await self._session.acquire(self._shielded, ambiguous=before)
-        except DeployError as error:
-            self.ambiguous = before or error.ambiguous
-            raise
-        self.ambiguous = result.ambiguous
-        return result
-
-    @asynccontextmanager
-    async def _shielded(self) -> AsyncIterator[None]:
-        """Shields one request for the lock: if it were interrupted, nobody would know whose lock it is."""
-        self.ambiguous = True
-        with self._shutdown.shielded_scope(_ATTEMPT_TIME, grace=_ATTEMPT_GRACE) as scope:
-            yield
-        if scope.cancelled_caught:
-            raise PlatformUnavailable(
-                "The platform did not answer whether it gave the deploy lock", ambiguous=True
-            )
-
-
-async def _release_if_acquired(session: Session, state: StateRecord, shutdown: Shutdown, log: Log) -> None:
-    """Release the lock if an attempt whose answer was lost has acquired it, or does so within moments."""
-    why = ""
-    with shutdown.shielded_scope(_RELEASE_TIME, grace=_RELEASE_GRACE) as scope:
-        try:
-            if await _was_acquired_late(session):
-                with suppress(LockLost):  # somebody else acquired it in between
-                    await session.finalize_now(Counts())
-                    log.info("Deploy lock released")
-                state.released(session.id)
-            else:
-                # The platform may still be processing the request, so the cleanup has to ask again.
-                log.info("The platform says that it has not given us the deploy lock")
-        except DeployError as error:
-            why = f": {error}"
-    if why or scope.cancelled_caught:
-        warning = f"It is not known whether this run holds the deploy lock{why}. {session.lease.expiry}"
-        log.warning(warning)
-
-
-async def _was_acquired_late(session: Session) -> bool:
-    for pause in _RECHECK_PAUSES:
-        if await session.confirm_now():
-            return True
-        await anyio.sleep(pause)
-    return await session.confirm_now()
-
-
 class LockWait:
     """The wait for another deploy of the same app: growing, jittered pauses, and a log line now and then.
 
@@ -365,12 +328,12 @@ class LockWait:
         waited: seconds so far; 0 when there was no other deploy.
     """
 
-    def __init__(self, app: str, timeout: float, log: Log) -> None:
+    def __init__(self, app: str, timeout: float, ci: CI) -> None:
         """`timeout` in seconds counts from the first `pause`."""
         self.waited = 0.0
         self._app = app
         self._timeout = timeout
-        self._log = log
+        self._ci = ci
         self._began: float | None = None
         self._pause = _FIRST_PAUSE
         self._next_log_at = 0.0
@@ -403,11 +366,11 @@ class LockWait:
         if self.waited < self._next_log_at:
             return
         if self._next_log_at == 0:
-            self._log.info(
+            self._ci.info(
                 f"Another deploy of {self._app!r} is in progress; waiting for it up to {human_seconds(left)}"
             )
         else:
-            self._log.info(f"Still waiting for the other deploy ({human_seconds(left)} left)")
+            self._ci.info(f"Still waiting for the other deploy ({human_seconds(left)} left)")
         self._next_log_at = self.waited + _LOG_INTERVAL
 
     def _timed_out(self) -> LockHeld:

@@ -79,7 +79,7 @@ async def _release(lock: HeldLock, platform: Platform, state: StateRecord, ci: C
     try:
         if held := await session.confirm():
             # A killed deploy can't tell its counts any more.
-            finalized = await session.finalize(Counts())
+            finalized = await session.finalize(platform.client, Counts())
     except LockLost:  # in between
         held = False
     except DeployError as error:

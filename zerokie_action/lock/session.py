@@ -31,6 +31,7 @@ class Session:
     Attributes:
         app: the app's name.
         id: the deploy session ID that owns the lock.
+        platform: with the clients for its requests.
         lease: what is known of the lock.
     """
 
@@ -39,44 +40,41 @@ class Session:
     ) -> None:
         self.app = app
         self.id = session_id
+        self.platform = platform
         self.lease = Lease(clock)
-        self._platform = platform
 
     async def acquire(self, around: Around, *, ambiguous: bool) -> AcquireResult:
         """Ask for the lock, once (see `Client.acquire_lock`)."""
         asked_at = self.lease.clock()
-        result = await self._platform.client.acquire_lock(
+        result = await self.platform.client.acquire_lock(
             self.app, self.id, around=around, ambiguous=ambiguous
         )
         if result.ours:
             self.lease.renew(asked_at)
         return result
 
-    async def confirm(self) -> bool:
+    async def confirm(self, client: Client | None = None) -> bool:
         """Ask whether the lock is ours, which also keeps it so.
+
+        Args:
+            client: how the request is retried; by default as any other.
 
         Raises:
             DeployError: when that could not be found out.
         """
-        return await self._confirm(self._platform.client)
-
-    async def confirm_until_answered(self) -> bool:
-        """`confirm`, retried calmly until it is cancelled. No circuit breaker holds it back."""
-        return await self._confirm(self._platform.heartbeats)
-
-    async def confirm_now(self) -> bool:
-        """`confirm`, retried quickly until it is cancelled. No circuit breaker holds it back."""
-        return await self._confirm(self._platform.urgent)
-
-    async def _confirm(self, client: Client) -> bool:
         asked_at = self.lease.clock()
-        confirmed = await client.heartbeat(self.app, self.id)
+        confirmed = await (client or self.platform.client).heartbeat(self.app, self.id)
         if confirmed:
             self.lease.renew(asked_at)
         return confirmed
 
-    async def finalize(self, counts: Counts) -> Finalized | None:
-        """Finalize, as any request is sent.
+    async def finalize(self, client: Client, counts: Counts, *, ambiguous: bool = False) -> Finalized | None:
+        """Finalize: purge the CDN's cache, release the lock, record the deploy.
+
+        Args:
+            client: how the requests are retried.
+            counts: what was changed.
+            ambiguous: whether an attempt before this may have released the lock.
 
         Returns:
             What the platform recorded; None when an attempt whose answer was lost has released the lock.
@@ -85,18 +83,6 @@ class Session:
             LockLost: when the lock was not ours any more.
             DeployError: when the lock may not be released.
         """
-        return await self._finalize(self._platform.client, counts, ambiguous=False)
-
-    async def finalize_now(self, counts: Counts, *, ambiguous: bool = False) -> Finalized | None:
-        """`finalize`, retried quickly until it is cancelled. No circuit breaker holds it back.
-
-        Args:
-            counts: what was changed.
-            ambiguous: whether an attempt before this may have released the lock.
-        """
-        return await self._finalize(self._platform.urgent, counts, ambiguous=ambiguous)
-
-    async def _finalize(self, client: Client, counts: Counts, *, ambiguous: bool) -> Finalized | None:
         # A refusal, or an answer without an ID, may come from something between us and the platform. Then the
         # lock is still held. The heartbeat tells; if it is, finalize is sent again.
         refusal: DeployError | None = None
@@ -130,7 +116,7 @@ class Session:
 
     async def _is_still_ours(self, client: Client) -> bool:
         try:
-            return await self._confirm(client)
+            return await self.confirm(client)
         except RequestRejected:
             return True  # neither 404 nor 409: this is not about the lock
 

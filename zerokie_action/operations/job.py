@@ -89,7 +89,7 @@ class Job:
                 heartbeat=self.settings.lock_heartbeat,
                 state=self.state,
                 shutdown=self.shutdown,
-                log=self.ci,
+                ci=self.ci,
             ) as lock:
                 yield lock
         finally:
