@@ -14,11 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zerokie_action.errors import PlatformUnavailable, RequestRejected
-from zerokie_action.http.client import PURPOSE, extensions
+from zerokie_action.http.client import EXPECTED, KIND, extensions
 from zerokie_action.http.limiter import AdaptiveLimiter
 from zerokie_action.http.retry import (
-    EXPECTED,
-    KIND,
     DeadlineClient,
     Malformed,
     Reply,
@@ -26,7 +24,7 @@ from zerokie_action.http.retry import (
     RetryingClient,
     backoff,
 )
-from zerokie_action.http.transport import FRESH
+from zerokie_action.http.transport import FRESH, RESENDABLE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -268,9 +266,9 @@ class TestOutage:
     @pytest.mark.parametrize(
         ("method", "more", "seconds"),
         [
-            ("GET", {}, [30, 5, 10, 30]),
+            ("GET", {RESENDABLE: True}, [30, 5, 10, 30]),
             ("DELETE", {}, [30, 5, 10, 30]),
-            ("PUT", {KIND: "Uploads"}, [30, 5, 10, 30]),
+            ("PUT", {RESENDABLE: True}, [30, 5, 10, 30]),
             ("PUT", {}, [30] * 4),
             ("POST", {}, [30] * 4),
         ],
@@ -305,7 +303,7 @@ class TestOutage:
         await gives_up(Script(REFUSED), budget)
         script = Script(FINE)
         began = anyio.current_time()
-        await send(script, budget, request=request("GET", {PURPOSE: "Deleting"}))
+        await send(script, budget, request=request("GET", {KIND: "Deleting"}))
         assert anyio.current_time() == began
 
     async def test_a_new_request_waits_as_well(self) -> None:

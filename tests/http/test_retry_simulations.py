@@ -20,7 +20,7 @@ import pytest
 from zerokie_action.errors import PlatformUnavailable, unwrap
 from zerokie_action.http.client import extensions
 from zerokie_action.http.limiter import AdaptiveLimiter
-from zerokie_action.http.retry import KIND, RetryBudget, RetryingClient
+from zerokie_action.http.retry import RetryBudget, RetryingClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,7 +116,9 @@ class Day:
 
         async def work() -> None:
             for number in waiting:
-                more = extensions("Uploading", timeout=60.0) | {KIND: "Uploads", "number": number}
+                more = extensions("Uploading", timeout=60.0, resendable=True, kind="Uploads") | {
+                    "number": number
+                }
                 request = httpx.Request("PUT", "https://api.test/file", extensions=more)
                 await client.send(request, lambda _response: True)
                 limiter.succeeded()

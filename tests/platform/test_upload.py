@@ -21,14 +21,13 @@ from zerokie_action.http.network import Network
 from zerokie_action.http.retry import RetryBudget
 from zerokie_action.http.stream import Backend
 from zerokie_action.platform.client import Platform as Api
-from zerokie_action.platform.upload import Upload
+from zerokie_action.platform.upload import Upload, Writers
 from zerokie_action.sandbox.faults import Fault, Kind
 from zerokie_action.shutdown import Shutdown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-    from zerokie_action.platform.upload import Writers
     from zerokie_action.sandbox.platform import Platform
 
 
@@ -59,7 +58,7 @@ async def writers_to(
     url = platform if isinstance(platform, str) else platform.base_url
     async with Http(Network({})) as http:
         api = Api(url, KEY, http, budget)
-        yield api.writers("site", fence=fence, shutdown=Shutdown(), concurrency=concurrency)
+        yield Writers(api, "site", fence=fence, shutdown=Shutdown(), concurrency=concurrency)
 
 
 async def fails(work: Any) -> DeployError:

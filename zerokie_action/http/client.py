@@ -31,23 +31,41 @@ MEGABYTE = 1_000_000
 PURPOSE = "purpose"
 """The request extension that says what a request is for, as a sentence begins: `Listing the apps`."""
 
+KIND = "kind"
+"""The request extension that names the kind of a request: they share a circuit breaker."""
+
+EXPECTED = "expected"
+"""The request extension that lists the statuses which are an answer whatever the body."""
+
 _SMALL = 64 * 1024
 """Bytes that are read faster than a thread could be asked to."""
 
 
 def extensions(
-    purpose: str, *, timeout: float, max_body: int = MEGABYTE, resendable: bool = False
+    purpose: str,
+    *,
+    timeout: float,
+    max_body: int = MEGABYTE,
+    resendable: bool = False,
+    kind: str = "",
 ) -> dict[str, object]:
     """A request's extensions.
 
     Args:
         purpose: see `PURPOSE`.
+        kind: see `KIND`; without one, the purpose is one by itself.
         timeout: seconds in which nothing moves, after which it is given up; connecting has its own.
         max_body: bytes of body that the response may have.
         resendable: whether the transport may send it twice (see `RESENDABLE`).
     """
     seconds = {"connect": CONNECT_TIMEOUT, "read": timeout, "write": timeout}
-    return {PURPOSE: purpose, "timeout": seconds, MAX_BODY: max_body, RESENDABLE: resendable}
+    return {
+        PURPOSE: purpose,
+        KIND: kind or purpose,
+        MAX_BODY: max_body,
+        RESENDABLE: resendable,
+        "timeout": seconds,
+    }
 
 
 class Content(Protocol):

@@ -12,7 +12,7 @@ import itertools
 import random
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -22,9 +22,9 @@ import httpx
 from zerokie_action.errors import PlatformUnavailable, RequestRejected
 from zerokie_action.http import failure
 from zerokie_action.http.breaker import GIVE_UP_AFTER, MAX_REQUESTED_WAIT, CircuitBreaker, OutageLog
-from zerokie_action.http.client import PURPOSE
+from zerokie_action.http.client import EXPECTED, KIND, PURPOSE
 from zerokie_action.http.failure import Failure, Meaning, error_detail, retry_after
-from zerokie_action.http.transport import FRESH
+from zerokie_action.http.transport import FRESH, RESENDABLE
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
@@ -33,18 +33,11 @@ if TYPE_CHECKING:
     from zerokie_action.http.breaker import Probe
     from zerokie_action.http.limiter import AdaptiveLimiter
 
-KIND = "kind"
-"""The request extension that names the kind of a request; its `PURPOSE` is one by itself."""
-
-EXPECTED = "expected"
-"""The request extension that lists the statuses which are an answer whatever the body."""
-
 _FIRST_DELAY = 0.5
 _LONGEST_DELAY = 20.0
 _LAST_LOOK = 1.0
 """Seconds in which it shows whether the others fail as well, before a request is given up alone."""
 _LONGEST_QUOTE = 500
-_HARMLESS = {"GET", "DELETE"}
 
 T = TypeVar("T")
 Around = Callable[[], AbstractAsyncContextManager[object]]
@@ -193,20 +186,20 @@ class DeadlineClient(_Attempts):
             PlatformUnavailable: a failure is final, or there is no time for another attempt.
             RequestRejected: a proxy wants a login.
         """
-        log = self._budget.breaker(_kind(request)).log
+        log = self._budget.breaker(request.extensions[KIND]).log
         began = anyio.current_time()
         ends_at = anyio.current_effective_deadline()
         ambiguous = False
         for attempts in itertools.count(1):
-            left = ends_at - anyio.current_time()
-            outcome = await self._attempt(_within(request, left / 2), parse, ambiguous=ambiguous)
+            half = (ends_at - anyio.current_time()) / 2
+            outcome = await self._attempt(_copy(request, timeout=half), parse, ambiguous=ambiguous)
             if isinstance(outcome, Reply):
                 log.recovered()
                 return outcome
             ambiguous = ambiguous or outcome.ambiguous
             pause = random.uniform(*self._delays)  # noqa: S311 - no secret
             if outcome.meaning is Meaning.FINAL or anyio.current_time() + pause >= ends_at:
-                raise _gave_up(request, outcome, attempts, ambiguous=ambiguous, waited=False)
+                raise _gave_up(request, outcome, _times(attempts), ambiguous=ambiguous)
             log.failed_in_outage()
             if attempts > 1:
                 log.still_down(anyio.current_time() - began, outcome.reason)
@@ -224,7 +217,6 @@ class RetryingClient(_Attempts):
         budget: RetryBudget,
         *,
         limiter: AdaptiveLimiter | None = None,
-        around: Around | None = None,
     ) -> None:
         """Send nothing yet.
 
@@ -232,11 +224,9 @@ class RetryingClient(_Attempts):
             fetch: sends a request once.
             budget: the run's.
             limiter: holds the number of attempts at the same time.
-            around: entered around each attempt, not around the pauses, where a request has none of its own.
         """
         super().__init__(fetch, budget)
         self._limiter = limiter
-        self._around = around or _nothing
 
     async def send(
         self,
@@ -244,7 +234,7 @@ class RetryingClient(_Attempts):
         parse: Callable[[httpx.Response], T],
         *,
         recover: Callable[[], Awaitable[T | None]] | None = None,
-        around: Around | None = None,
+        around: Around = nullcontext,
     ) -> Reply[T]:
         """The platform's answer.
 
@@ -253,20 +243,21 @@ class RetryingClient(_Attempts):
             parse: makes the value of a 2xx response; `Malformed` counts as no answer.
             recover: asked before another attempt, or in place of it, when the last one is ambiguous; a value
                 says that it took effect.
-            around: replaces the client's own.
+            around: entered around each attempt, not around the pauses.
 
         Raises:
             PlatformUnavailable: when it is no use to try on.
             RequestRejected: a proxy wants a login.
         """
-        breaker = self._budget.breaker(_kind(request))
+        breaker = self._budget.breaker(request.extensions[KIND])
         attempts = retries = 0
-        ambiguous = last_is_ambiguous = False
+        ambiguous = False
+        failed: Failure | None = None
         error: PlatformUnavailable | RequestRejected | None = None
         while True:
             probe = None if error else await breaker.wait()
             try:
-                if last_is_ambiguous and recover and (value := await recover()) is not None:
+                if failed and failed.ambiguous and recover and (value := await recover()) is not None:
                     breaker.succeeded(probe)
                     return Reply(request.extensions[PURPOSE], 200, b"", value, ambiguous=True)
                 if error:
@@ -277,24 +268,26 @@ class RetryingClient(_Attempts):
                             continue  # it was opened while this one waited for its slot
                         attempts += 1
                         self._budget.used += attempts > 1
-                        async with (around or self._around)():
+                        async with around():
                             outcome = await self._attempt(
-                                _probing(request, probe), parse, ambiguous=ambiguous
+                                _as_probe(request, probe), parse, ambiguous=ambiguous
                             )
             finally:
                 breaker.release(probe)
             if isinstance(outcome, Reply):
                 breaker.succeeded(probe)
                 return outcome
-            last_is_ambiguous = outcome.ambiguous
-            ambiguous = ambiguous or last_is_ambiguous
+            failed = outcome
+            ambiguous = ambiguous or failed.ambiguous
             is_last = False
-            if self._report(outcome, breaker, probe) and await self._pause(outcome, breaker, retries):
+            if self._report(failed, breaker, probe) and await self._pause(failed, breaker, retries):
                 is_last = retries == self._budget.retries
                 retries += 1
-            if is_last or breaker.is_given_up or _is_final(outcome):
-                waited = breaker.is_given_up
-                error = _gave_up(request, outcome, attempts, ambiguous=ambiguous, waited=waited)
+            if is_last or breaker.is_given_up or _is_final(failed):
+                after = _times(attempts)
+                if breaker.is_given_up:
+                    after += f", and {human_seconds(GIVE_UP_AFTER)} without any success"
+                error = _gave_up(request, failed, after, ambiguous=ambiguous)
 
     @asynccontextmanager
     async def _slot(self, probe: Probe | None) -> AsyncIterator[None]:
@@ -334,38 +327,25 @@ def _origin(request: httpx.Request) -> str:
     return f"{request.url.scheme}://{request.url.netloc.decode()}"
 
 
-def _kind(request: httpx.Request) -> str:
-    kind: str = request.extensions.get(KIND) or request.extensions[PURPOSE]
-    return kind
-
-
-@asynccontextmanager
-async def _nothing() -> AsyncIterator[None]:
-    yield
-
-
-def _probing(request: httpx.Request, probe: Probe | None) -> httpx.Request:
-    """The request as a probe: over a new connection, and given up early where that is harmless."""
+def _as_probe(request: httpx.Request, probe: Probe | None) -> httpx.Request:
+    """The request over a new connection, and given up early where that is harmless."""
     if probe is None:
         return request
-    request = _copy(request, {FRESH: True})
-    is_harmless = request.method in _HARMLESS or request.extensions.get(KIND)
-    return _within(request, probe.timeout) if probe.timeout and is_harmless else request
+    is_harmless = request.method == "DELETE" or request.extensions[RESENDABLE]
+    return _copy(request, timeout=probe.timeout if is_harmless else None, fresh=True)
 
 
-def _within(request: httpx.Request, seconds: float) -> httpx.Request:
-    """The request with shorter timeouts."""
-    timeout = {name: min(value, seconds) for name, value in request.extensions["timeout"].items()}
-    return _copy(request, {"timeout": timeout})
-
-
-def _copy(request: httpx.Request, extensions: dict[str, object]) -> httpx.Request:
+def _copy(request: httpx.Request, *, timeout: float | None, fresh: bool = False) -> httpx.Request:
+    """The request with shorter timeouts, if one is given."""
+    timeouts = request.extensions["timeout"]
+    if timeout is not None:
+        timeouts = {name: min(value, timeout) for name, value in timeouts.items()}
     return httpx.Request(
         request.method,
         request.url,
         headers=request.headers,
         stream=request.stream,
-        extensions=request.extensions | extensions,
+        extensions=request.extensions | {"timeout": timeouts, FRESH: fresh},
     )
 
 
@@ -379,30 +359,21 @@ def _is_too_long(seconds: float | None) -> bool:
     return seconds is not None and seconds > min(left, MAX_REQUESTED_WAIT + GIVE_UP_AFTER)
 
 
-def _wait_is_too_long(request: httpx.Request, failed: Failure, *, ambiguous: bool) -> PlatformUnavailable:
-    wait = failed.retry_after or 0.0
-    until = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() + wait))
-    return PlatformUnavailable(
-        f"{request.extensions[PURPOSE]} failed: {failed.reason}, and asks to wait until {until} UTC",
-        hint="Run the job again after that time. A longer `timeout` helps with waits of up to 12 minutes.",
-        ambiguous=ambiguous,
-        retry_after=wait,
-    )
+def _times(attempts: int) -> str:
+    return "1 attempt" if attempts == 1 else f"{attempts} attempts"
 
 
 def _gave_up(
-    request: httpx.Request, failed: Failure, attempts: int, *, ambiguous: bool, waited: bool
+    request: httpx.Request, failed: Failure, after: str, *, ambiguous: bool
 ) -> PlatformUnavailable | RequestRejected:
+    purpose = request.extensions[PURPOSE]
     if failed.status is not None:
-        message = f"{request.extensions[PURPOSE]} was refused: {failed.reason}"
+        message = f"{purpose} was refused: {failed.reason}"
         return RequestRejected(message, status=failed.status, hint=failed.hint)
+    wait = failed.retry_after or 0.0
+    message, hint = f"{purpose} failed after {after}: {failed.reason}", failed.hint
     if _is_too_long(failed.retry_after):
-        return _wait_is_too_long(request, failed, ambiguous=ambiguous)
-    times = "1 attempt" if attempts == 1 else f"{attempts} attempts"
-    after = f"{times}, and {human_seconds(GIVE_UP_AFTER)} without any success" if waited else times
-    return PlatformUnavailable(
-        f"{request.extensions[PURPOSE]} failed after {after}: {failed.reason}",
-        hint=failed.hint,
-        ambiguous=ambiguous,
-        retry_after=failed.retry_after or 0.0,
-    )
+        until = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() + wait))
+        message = f"{purpose} failed: {failed.reason}, and asks to wait until {until} UTC"
+        hint = "Run the job again after that time. A longer `timeout` helps with waits of up to 12 minutes."
+    return PlatformUnavailable(message, hint=hint, ambiguous=ambiguous, retry_after=wait)

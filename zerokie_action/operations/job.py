@@ -107,7 +107,7 @@ class Job:
         with anyio.CancelScope(deadline=self.ends_at) as limit:
             yield
         if limit.cancelled_caught:
-            outage = f"; {self.platform.outage}" if self.platform.outage else ""
+            outage = self.platform.budget.outage and f"; {self.platform.budget.outage}"
             taken = human_seconds(self.settings.timeout)
             raise DeployTimedOut(
                 f"The {self.settings.operation} did not end within {taken}{outage}",
@@ -122,4 +122,4 @@ class Job:
             yield
         finally:
             self.result.phases.append((name, anyio.current_time() - began))
-            self.platform.log_counts()
+            self.platform.budget.log_counts()

@@ -302,7 +302,7 @@ class _RolloutStatus:
         silence = anyio.current_time() - self._answered_at
         if silence <= LONGEST_PAUSE + _SLOW and status:
             return status
-        why = self._job.platform.outage or self._unavailable
+        why = self._job.platform.budget.outage or self._unavailable
         silent = f"the platform has not answered for {human_seconds(silence)} ({why})"
         return f"{status}, and {silent}" if status else silent
 

@@ -21,7 +21,7 @@ from zerokie_action.files.plan import by_path
 from zerokie_action.http.client import Bytes
 from zerokie_action.http.limiter import affordable
 from zerokie_action.platform.requests import MANIFESTS, UPLOADS
-from zerokie_action.platform.upload import Upload
+from zerokie_action.platform.upload import Upload, Writers
 from zerokie_action.report.result import Uploaded
 from zerokie_action.text import human_files
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from zerokie_action.lock.lock import DeployLock
     from zerokie_action.operations.compare import Comparison
     from zerokie_action.operations.job import Job
-    from zerokie_action.platform.upload import Writers
     from zerokie_action.report.progress import Progress
     from zerokie_action.report.result import Changes
 
@@ -71,9 +70,13 @@ class Zone:
         self._manifest_writers = self._new_writers(MANIFESTS, 2)
 
     def _new_writers(self, kind: str, concurrency: int) -> Writers:
-        job, lock = self._job, self._lock
-        return job.platform.writers(
-            job.app, kind=kind, fence=lock.check, shutdown=job.shutdown, concurrency=concurrency
+        return Writers(
+            self._job.platform,
+            self._job.app,
+            kind=kind,
+            fence=self._lock.check,
+            shutdown=self._job.shutdown,
+            concurrency=concurrency,
         )
 
     async def listing(self) -> Listing:

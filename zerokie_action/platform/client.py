@@ -8,7 +8,7 @@ Names in the docstrings are the headings of the reference. Every method retries 
 from __future__ import annotations
 
 import difflib
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -44,7 +44,6 @@ from zerokie_action.platform.requests import (
     domain_target,
     registry_auth,
 )
-from zerokie_action.platform.upload import Writers
 from zerokie_action.text import human_bytes
 
 if TYPE_CHECKING:
@@ -55,7 +54,6 @@ if TYPE_CHECKING:
     from zerokie_action.http.limiter import AdaptiveLimiter
     from zerokie_action.http.retry import Around, Reply, RetryBudget
     from zerokie_action.platform.models import Registry
-    from zerokie_action.shutdown import Shutdown
 
 T = TypeVar("T")
 
@@ -164,7 +162,7 @@ class Client:
         request = self._requests(f"Looking up app {name!r}", "GET", app_target(name))
         return await self._http.send(request, parse_record(App))
 
-    async def delete_app(self, name: str, around: Around | None = None) -> bool:
+    async def delete_app(self, name: str, around: Around = nullcontext) -> bool:
         """Delete an app ("DELETE /v1/apps/:name"); False when there was none (any more).
 
         `around` is entered around each attempt.
@@ -220,20 +218,27 @@ class Client:
         return files
 
     async def put_file(
-        self, name: str, path: str, content: bytes | Content, content_type: str, *, kind: str = UPLOADS
+        self,
+        name: str,
+        path: str,
+        content: bytes | Content,
+        content_type: str,
+        *,
+        kind: str = UPLOADS,
+        around: Around = nullcontext,
     ) -> None:
         """Store one file ("PUT /v1/apps/:name/files/{path}")."""
         body = Bytes(content) if isinstance(content, bytes) else content
         request = self._requests.upload(name, path, body, content_type, kind)
-        reply = await self._http.send(request, parse_any)
+        reply = await self._http.send(request, parse_any, around=around)
         if reply.status == TOO_LARGE:
             reply = replace(reply, purpose=f"{reply.purpose} ({human_bytes(body.size)})")
         await self._value(reply, app=name)
 
-    async def delete_file(self, name: str, path: str) -> None:
+    async def delete_file(self, name: str, path: str, around: Around = nullcontext) -> None:
         """Delete one file ("DELETE /v1/apps/:name/files/{path}"). One that is gone already is done."""
         request = self._requests.delete_file(name, path)
-        reply = await self._http.send(request, parse_any)
+        reply = await self._http.send(request, parse_any, around=around)
         if reply.status != NOT_FOUND:
             await self._value(reply, app=name)
 
@@ -281,7 +286,7 @@ class Client:
             ours = await self._value(reply, app=name)
         return AcquireResult(ours, ambiguous and not ours, reply.retry_after)
 
-    async def heartbeat(self, name: str, session: str, around: Around | None = None) -> bool:
+    async def heartbeat(self, name: str, session: str, around: Around = nullcontext) -> bool:
         """Keep the lock alive ("PUT /v1/apps/:name/deploy/lock"); False when it is not ours (404, 409)."""
         request = self._requests.lock("Confirming the deploy lock", "PUT", name, session)
         reply = await self._http.send(request, parse_heartbeat(session), around=around)
@@ -371,6 +376,7 @@ class Platform:
 
     Attributes:
         http: for what is public.
+        budget: the run's retries.
         client: the REST API.
         urgent: the same, for what must be done in the time that is left.
         heartbeats: the same, at a calm rhythm.
@@ -386,48 +392,17 @@ class Platform:
             budget: the run's retries.
         """
         self.http = http
-        self._budget = budget
+        self.budget = budget
         self._requests = Requests(base, api_key)
         fetch = http.client.send
         self.client = Client(self._requests, RetryingClient(fetch, budget))
         self.urgent = Client(self._requests, DeadlineClient(fetch, budget))
         self.heartbeats = Client(self._requests, DeadlineClient(fetch, budget, _HEARTBEAT_DELAYS))
 
-    @property
-    def outage(self) -> str:
-        """What keeps requests waiting now (see `RetryBudget.outage`)."""
-        return self._budget.outage
-
-    def log_counts(self) -> None:
-        """Log failures that were counted since the last line."""
-        self._budget.log_counts()
-
-    def writers(
-        self,
-        app: str,
-        *,
-        kind: str = UPLOADS,
-        fence: Callable[[], None],
-        shutdown: Shutdown,
-        concurrency: int,
-    ) -> Writers:
-        """What writes to the storage zone of a static app (see `Writers`)."""
-
-        def client(limiter: AdaptiveLimiter, around: Around) -> Client:
-            # Straight to the transport: thousands of these go out.
-            fetch = self.http.transport.handle_async_request
-            return Client(self._requests, RetryingClient(fetch, self._budget, limiter=limiter, around=around))
-
-        return Writers(
-            app,
-            kind,
-            client,
-            log=self._budget.log,
-            fence=fence,
-            progressed=self._budget.breaker(kind).progressed,
-            shutdown=shutdown,
-            concurrency=concurrency,
-        )
+    def bulk_client(self, limiter: AdaptiveLimiter) -> Client:
+        """The REST API for thousands of requests, of which the limiter says how many go out at once."""
+        fetch = self.http.transport.handle_async_request  # httpx's client would take most of the time
+        return Client(self._requests, RetryingClient(fetch, self.budget, limiter=limiter))
 
 
 def _rejection(reply: Reply[Any], detail: str, key_of: str) -> DeployError:

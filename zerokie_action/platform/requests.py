@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from zerokie_action.http import Request
-from zerokie_action.http.client import HEADERS, MEGABYTE, ContentStream, extensions
-from zerokie_action.http.retry import EXPECTED, KIND
+from zerokie_action.http.client import EXPECTED, HEADERS, KIND, MEGABYTE, ContentStream, extensions
 from zerokie_action.http.transport import RESENDABLE
 
 if TYPE_CHECKING:
@@ -108,8 +107,7 @@ class Requests:
             self._base_url + target,
             headers=self._headers | length,
             stream=ContentStream(content),
-            extensions=extensions(f"Uploading {path!r}", timeout=UPLOAD_TIMEOUT, resendable=True)
-            | {KIND: kind},
+            extensions=extensions(f"Uploading {path!r}", timeout=UPLOAD_TIMEOUT, resendable=True, kind=kind),
         )
         return self._checked(request, target)
 

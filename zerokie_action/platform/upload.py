@@ -10,13 +10,13 @@ import anyio
 
 from zerokie_action.errors import LockLost, unwrap
 from zerokie_action.http.limiter import AdaptiveLimiter
+from zerokie_action.platform.requests import UPLOADS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
 
     from zerokie_action.http.client import Content
-    from zerokie_action.http.retry import Around
-    from zerokie_action.platform.client import Client
+    from zerokie_action.platform.client import Platform
     from zerokie_action.shutdown import Shutdown
 
 _T = TypeVar("_T")
@@ -45,7 +45,6 @@ class _Worker:
     stopped begins nothing more, gives up what is not sent yet, and waits for the answer to what is.
 
     Attributes:
-        client: for its requests.
         scope: in which it works; nothing else cancels it.
         stopping: whether it was stopped.
         sent: whether a request of its own is on the way completely.
@@ -53,14 +52,11 @@ class _Worker:
 
     def __init__(
         self,
-        client: Callable[[AdaptiveLimiter, Around], Client],
-        limiter: AdaptiveLimiter,
         deadline: float,
         *,
         fence: Callable[[], None],
         progressed: Callable[[], None],
     ) -> None:
-        self.client = client(limiter, lambda: self)
         self.scope = anyio.CancelScope(shield=True, deadline=deadline)
         self.stopping = False
         self.sent = False
@@ -129,13 +125,11 @@ class Writers:
 
     def __init__(
         self,
+        platform: Platform,
         app: str,
-        kind: str,
-        client: Callable[[AdaptiveLimiter, Around], Client],
         *,
-        log: Callable[[str], None],
+        kind: str = UPLOADS,
         fence: Callable[[], None],
-        progressed: Callable[[], None],
         shutdown: Shutdown,
         concurrency: int,
     ) -> None:
@@ -143,23 +137,19 @@ class Writers:
 
         Args:
             kind: of the uploads: they share a circuit breaker.
-            client: makes one for a worker, which is entered around each attempt.
-            log: gets one line about writes whose outcome is not known.
             fence: called before every attempt of every write, and before each piece of what is uploaded
                 (it may be in a thread); raises when nothing may be written any more.
-            progressed: called when the bytes of an upload move (it may be in a thread).
             shutdown: for the time in which answers are waited for when the work ends early.
             concurrency: upper bound on what runs at once; it adapts to the platform (see `AdaptiveLimiter`).
         """
         self._app = app
         self._kind = kind
-        self._client = client
-        self._log = log
+        self._limiter = AdaptiveLimiter(concurrency)
+        self._client = platform.bulk_client(self._limiter)
+        self._budget = platform.budget
         self._fence = fence
-        self._progressed = progressed
         self._shutdown = shutdown
         self._concurrency = concurrency
-        self._limiter = AdaptiveLimiter(concurrency)
 
     async def upload(self, uploads: Iterable[Upload], done: Callable[[Upload], None]) -> None:
         """Store all files.
@@ -169,8 +159,13 @@ class Writers:
 
         async def put(worker: _Worker, upload: Upload) -> None:
             content = worker.watched(upload.content)
-            await worker.client.put_file(
-                self._app, upload.path, content, upload.content_type, kind=self._kind
+            await self._client.put_file(
+                self._app,
+                upload.path,
+                content,
+                upload.content_type,
+                kind=self._kind,
+                around=lambda: worker,
             )
             done(upload)
 
@@ -180,7 +175,7 @@ class Writers:
         """Delete all paths; `done` is called for each one that is gone."""
 
         async def delete(worker: _Worker, path: str) -> None:
-            await worker.client.delete_file(self._app, path)
+            await self._client.delete_file(self._app, path, lambda: worker)
             done(path)
 
         await self._each(paths, delete)
@@ -196,6 +191,7 @@ class Writers:
         # Shielded workers would not know when the run has to end, and might be asked to wait beyond that.
         deadline = anyio.current_effective_deadline() + 2 * ANSWER_TIME
         all_ended = anyio.Event()
+        progressed = self._budget.breaker(self._kind).progressed
 
         async def work(worker: _Worker, item: _T | None) -> None:
             try:
@@ -211,9 +207,7 @@ class Writers:
 
         async with anyio.create_task_group() as tasks:
             for first in islice(waiting, self._concurrency):
-                worker = _Worker(
-                    self._client, self._limiter, deadline, fence=self._fence, progressed=self._progressed
-                )
+                worker = _Worker(deadline, fence=self._fence, progressed=progressed)
                 workers.add(worker)
                 tasks.start_soon(work, worker, first)
             if workers:
@@ -232,7 +226,7 @@ class Writers:
                 await all_ended.wait()
             if count := sum(worker.sent for worker in workers):
                 requests, them = ("1 request was", "it") if count == 1 else (f"{count} requests were", "them")
-                self._log(
+                self._budget.log(
                     f"{requests} sent but not answered in time; the platform may still carry {them} out"
                 )
         for worker in workers:
