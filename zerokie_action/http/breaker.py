@@ -13,8 +13,7 @@ import random
 import time
 from collections import deque
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
@@ -39,8 +38,7 @@ _OUTAGE_LINE_EVERY = 15.0
 _SCATTERED_LINE_EVERY = 5.0
 
 
-@dataclass(frozen=True, eq=False)
-class Probe:
+class Probe(NamedTuple):
     """Permission for one request to try whether the platform is back.
 
     Attributes:

@@ -18,11 +18,10 @@ import re
 import socket
 import ssl
 import time
-from dataclasses import dataclass, replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from enum import Enum, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import httpx
 
@@ -85,8 +84,7 @@ class Meaning(Enum):
     """Another attempt can't help."""
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """One attempt that gave no answer of the platform's.
 
     Attributes:
@@ -113,18 +111,18 @@ def of_error(error: httpx.TransportError) -> Failure:  # noqa: PLR0911 - one for
     is_slow = isinstance(error, httpx.ConnectTimeout)
     down = Failure(Meaning.DOWN, str(error), may_have_been_sent(error), throttled=is_slow)
     if isinstance(error, ResponseTooLarge):
-        return replace(down, meaning=Meaning.FINAL, hint=_TOO_LARGE)
+        return down._replace(meaning=Meaning.FINAL, hint=_TOO_LARGE)
     if isinstance(error, httpx.ProxyError) and f"({PROXY_LOGIN}" in str(error):
-        return replace(down, meaning=Meaning.FINAL, hint=PROXY_LOGIN_HINT, status=PROXY_LOGIN)
+        return down._replace(meaning=Meaning.FINAL, hint=PROXY_LOGIN_HINT, status=PROXY_LOGIN)
     for cause in causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return replace(down, meaning=Meaning.FINAL, hint=_CERTIFICATE)
+            return down._replace(meaning=Meaning.FINAL, hint=_CERTIFICATE)
         if isinstance(cause, ssl.SSLError) and cause.reason in _TLS_VERSION:
-            return replace(down, meaning=Meaning.FINAL, hint=_VERSION)
+            return down._replace(meaning=Meaning.FINAL, hint=_VERSION)
         if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME:
-            return replace(down, meaning=Meaning.UNEXPECTED, hint=_NO_SUCH_HOST)
+            return down._replace(meaning=Meaning.UNEXPECTED, hint=_NO_SUCH_HOST)
         if too_many_open_files(cause):
-            return replace(down, throttled=True, hint=_NO_DESCRIPTOR)
+            return down._replace(throttled=True, hint=_NO_DESCRIPTOR)
     return down
 
 

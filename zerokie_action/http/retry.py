@@ -13,8 +13,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import anyio
 import httpx
@@ -53,8 +52,7 @@ def backoff(attempt: int) -> float:
     return random.uniform(0, ceiling)  # noqa: S311 - no secret
 
 
-@dataclass(frozen=True, slots=True)
-class Reply(Generic[T]):
+class Reply(NamedTuple, Generic[T]):
     """An answer of the platform's.
 
     Attributes:

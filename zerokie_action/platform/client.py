@@ -232,7 +232,7 @@ class Client:
         request = self._requests.upload(name, path, body, content_type, kind)
         reply = await self._http.send(request, parse_any, around=around)
         if reply.status == TOO_LARGE:
-            reply = replace(reply, purpose=f"{reply.purpose} ({human_bytes(body.size)})")
+            reply = reply._replace(purpose=f"{reply.purpose} ({human_bytes(body.size)})")
         await self._value(reply, app=name)
 
     async def delete_file(self, name: str, path: str, around: Around = nullcontext) -> None:

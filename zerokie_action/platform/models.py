@@ -32,18 +32,18 @@ _SHORT = 100
 _NOT_AS_DESCRIBED = "not with what the API reference describes"
 
 
-@dataclass(frozen=True, slots=True)
 class _Default:
     """Marks a field that gets this default also when it is `null` or of a wrong type."""
 
-    default: Any
+    def __init__(self, default: Any) -> None:  # noqa: ANN401 - of any field
+        self._default = default
 
     def __get_pydantic_core_schema__(
         self,
         source: Any,  # noqa: ANN401 - pydantic's protocol
         handler: GetCoreSchemaHandler,
     ) -> core_schema.CoreSchema:
-        return core_schema.with_default_schema(handler(source), default=self.default, on_error="default")
+        return core_schema.with_default_schema(handler(source), default=self._default, on_error="default")
 
 
 # Validators are built by the first answer that needs them: while a run starts, nobody does.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
@@ -26,8 +25,7 @@ class PageError(Exception):
     """A page could not be read; the message ends a sentence."""
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """What a URL led to.
 
     Attributes:
@@ -127,7 +125,7 @@ async def follow(url: str, http: Http, *, max_body: int, seconds: float) -> Page
     except PageError as error:
         if page is None:
             raise
-        return replace(page, dead_end=str(error))
+        return page._replace(dead_end=str(error))
 
 
 def _next_url(leads_to: str, visited: list[URL]) -> URL:
