@@ -86,8 +86,6 @@ def _start() -> Signals:
     # A core dump would hold the API key.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     gc.disable()  # what is imported stays; there is nothing to collect before the run
-    # Or pydantic looks through all that is installed for plugins, which have no business with inputs anyway.
-    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     return signals
 
 

@@ -18,7 +18,7 @@ from zerokie_action.http.network import Network
 async def test_what_is_sent() -> None:
     """Nothing but what the request has, and what names us."""
     async with serve(fine) as server, Http(Network({})) as http:
-        await http.client.get(f"{server.url}/page")
+        await http.get(f"{server.url}/page")
     assert server.requests[0].headers == {
         "host": f"127.0.0.1:{server.port}",
         "accept": "*/*",
@@ -35,7 +35,7 @@ async def test_no_credentials_from_anywhere(monkeypatch: pytest.MonkeyPatch, tmp
     async with serve(fine) as server, Http(Network({})) as http:
         with open(f"{tmp_path}/netrc", "w") as netrc:  # noqa: ASYNC230, PTH123 - a line
             netrc.write("machine 127.0.0.1 login user password secret")
-        await http.client.get(server.url)
+        await http.get(server.url)
     assert "authorization" not in server.requests[0].headers
 
 
@@ -44,7 +44,7 @@ async def test_a_response_that_nobody_needs() -> None:
     gc.disable()
     try:
         async with serve(fine) as server, Http(Network({})) as http:
-            response = weakref.ref(await http.client.get(server.url))
+            response = weakref.ref(await http.get(server.url))
         assert response() is None
     finally:
         gc.enable()
@@ -53,8 +53,8 @@ async def test_a_response_that_nobody_needs() -> None:
 async def test_no_cookies() -> None:
     """What a server sets is not sent back."""
     async with serve(always(200, b"", "Set-Cookie: a=b")) as server, Http(Network({})) as http:
-        await http.client.get(server.url)
-        await http.client.get(server.url)
+        await http.get(server.url)
+        await http.get(server.url)
     assert "cookie" not in server.requests[1].headers
 
 
@@ -62,7 +62,7 @@ async def test_no_cookies() -> None:
 async def test_no_redirect(location: str) -> None:
     """A redirect is a response, wherever it leads, and be that no URL at all."""
     async with serve(always(302, b"", f"Location: {location}")) as server, Http(Network({})) as http:
-        response = await http.client.get(server.url)
+        response = await http.get(server.url)
     assert response.status_code == 302
     assert len(server.requests) == 1
 

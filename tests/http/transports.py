@@ -69,7 +69,7 @@ class Carrier:
     async def send(self, call: Call) -> httpx.Response:
         request = call.to(self._base)
         if self._kind == "client":
-            return await self._http.client.send(request)
+            return await self._http.send(request)
         return await self._http.transport.handle_async_request(request)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import anyio
 import anyio.to_thread
@@ -16,7 +16,6 @@ from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
-    from types import TracebackType
 
     from zerokie_action.http.network import Network
 
@@ -132,14 +131,13 @@ def _next(chunks: Iterator[bytes]) -> bytes | None:
     return next(chunks, None)
 
 
-class Http:
-    """One client and one transport, for everything that a run asks of other hosts.
+class Http(httpx.AsyncClient):
+    """The client for everything that a run asks of other hosts.
 
-    The client has no credentials of its own, keeps no cookies, follows no redirect, and reads nothing from
-    the environment: each request brings its own.
+    It has no credentials of its own, keeps no cookies, follows no redirect, and reads nothing from the
+    environment: each request brings its own.
 
     Attributes:
-        client: for everything but bulk.
         transport: below the client; thousands of uploads hand their requests straight to it.
     """
 
@@ -150,9 +148,8 @@ class Http:
             network: proxies and certificate authorities.
             trace: gets one line for every attempt of every request, which may hold secrets.
         """
-        transport = Transport(network)
-        self.transport = TracingTransport(transport, trace) if trace else transport
-        self.client = httpx.AsyncClient(
+        self.transport = TracingTransport(network, trace) if trace else Transport(network)
+        super().__init__(
             transport=self.transport,
             headers=HEADERS,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
@@ -161,23 +158,13 @@ class Http:
             follow_redirects=False,
         )
 
-    async def __aenter__(self) -> Self:
-        """Connections are made by requests."""
-        return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close all connections."""
-        await self.client.aclose()
-
-
-class TracingTransport(httpx.AsyncBaseTransport):
+class TracingTransport(Transport):
     """Logs a line for every attempt: `PUT /v1/apps/site/files/a.css: 200 in 0.04 s`."""
 
-    def __init__(self, transport: httpx.AsyncBaseTransport, log: Callable[[str], None]) -> None:
-        """Carry requests over `transport`."""
-        self._transport = transport
+    def __init__(self, network: Network, log: Callable[[str], None]) -> None:
+        """Connect to nothing yet. `log` gets the lines."""
+        super().__init__(network)
         self._log = log
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -185,7 +172,7 @@ class TracingTransport(httpx.AsyncBaseTransport):
         began = anyio.current_time()
         outcome = "given up after"  # cancelled, or the content could not be read
         try:
-            response = await self._transport.handle_async_request(request)
+            response = await super().handle_async_request(request)
             outcome = f"{response.status_code} in"
         except httpx.TransportError as error:
             outcome = f"{error}, after"
@@ -194,10 +181,6 @@ class TracingTransport(httpx.AsyncBaseTransport):
             path = request.url.raw_path.decode().partition("?")[0]
             self._log(f"{request.method} {path}: {outcome} {human_seconds(anyio.current_time() - began)}")
         return response
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._transport.aclose()
 
 
 async def _set_location_aside(response: httpx.Response) -> None:

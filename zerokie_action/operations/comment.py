@@ -60,7 +60,7 @@ async def _put(settings: Settings, env: Mapping[str, str], network: Network, bod
     async with Http(network) as http:
 
         async def send(method: str, target: str, content: bytes) -> Response:
-            request = http.client.build_request(
+            request = http.build_request(
                 method,
                 discussion.api + target,
                 headers={**discussion.headers, **(_JSON if content else {})},
@@ -80,7 +80,7 @@ async def _send(http: Http, request: Request) -> Response:
     for pause in () if request.method == "POST" else _PAUSES:
         wait = pause
         with suppress(TransportError):
-            response = await http.client.send(request)
+            response = await http.send(request)
             if response.is_success or not may_change(response.status_code):
                 return _checked(response)
             wait = max(pause, retry_after(response.headers) or 0)
@@ -88,7 +88,7 @@ async def _send(http: Http, request: Request) -> Response:
                 return _checked(response)  # what it says is more than that the time is over
         await anyio.sleep(wait)
     try:
-        return _checked(await http.client.send(request))
+        return _checked(await http.send(request))
     except TransportError as error:
         raise CannotComment(str(error)) from error
 

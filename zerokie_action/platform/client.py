@@ -394,7 +394,7 @@ class Platform:
         self.http = http
         self.budget = budget
         self._requests = Requests(base, api_key)
-        fetch = http.client.send
+        fetch = http.send
         self.client = Client(self._requests, RetryingClient(fetch, budget))
         self.urgent = Client(self._requests, DeadlineClient(fetch, budget))
         self.heartbeats = Client(self._requests, DeadlineClient(fetch, budget, _HEARTBEAT_DELAYS))

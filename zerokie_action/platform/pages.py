@@ -57,7 +57,7 @@ async def read_page(url: str, http: Http, *, max_body: int, seconds: float) -> R
         PageError: when no complete response came.
         ConfigurationError: when the proxy or the certificate authorities can't be used.
     """
-    request = http.client.build_request(
+    request = http.build_request(
         "GET",
         _parse(url),
         headers={"Cache-Control": "no-cache"},
@@ -65,7 +65,7 @@ async def read_page(url: str, http: Http, *, max_body: int, seconds: float) -> R
     )
     try:
         with anyio.fail_after(seconds):
-            return await http.client.send(request)
+            return await http.send(request)
     except RequestError as error:
         raise PageError(str(error)) from error
     except TimeoutError:
