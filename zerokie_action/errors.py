@@ -130,7 +130,7 @@ class Interrupted(DeployError):
 def exit_codes() -> Iterator[tuple[str, str, str]]:
     """Yield what is documented of each exit code: the code, its class (empty for none) and the meaning."""
     yield "0", "", "done"
-    yield "1", "", "unexpected: a defect; `log-level: debug` shows the traceback"
+    yield "1", "", "unexpected: a bug; `log-level: debug` shows the traceback"
     for error in DeployError.__subclasses__():
         code = "128 + n" if error is Interrupted else str(error.exit_code)
         yield code, error.__name__, error.meaning

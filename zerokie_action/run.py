@@ -200,7 +200,7 @@ def _conclude(result: Result, error: BaseException | None, signals: Signals) -> 
         result.problems = [*error.problems] if isinstance(error, ConfigurationError) else []
     elif error is not None:
         result.status, result.exit_code, result.error = "failed", 1, f"Unexpected error: {error!r}"
-        result.hint = "This is a defect; please report it. `log-level: debug` shows the traceback."
+        result.hint = "This is a bug; please report it. `log-level: debug` shows the traceback."
     else:
         result.exit_code = 0
     if result.error and result.final_state and not result.flaw:

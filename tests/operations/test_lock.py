@@ -62,7 +62,7 @@ def test_heartbeats_survive_a_platform_that_is_down_for_a_while(world: World) ->
     world.loop.call_later(10 * MINUTE, recover)
     outcome = world.run(concurrency=1, timeout="5h", lock_heartbeat="1m")
     assert outcome.exit_code == 0, outcome.log
-    assert "Confirming the deploy lock: nothing works since " in outcome.log
+    assert "Confirming the deploy lock: nothing has worked since " in outcome.log
     statuses = [record.status for record in heartbeats(outcome)]
     refused = statuses.count(503)
     assert refused > 10

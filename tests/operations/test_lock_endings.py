@@ -267,7 +267,7 @@ def test_a_cancelled_run_leaves_alone_what_is_not_its_own(world: World) -> None:
     outcome = world.run()
     assert outcome.exit_code == 143
     assert requests(outcome) == [("POST lock", None), *[("PUT lock", 404)] * 3]
-    assert "The platform says that it has not given us the deploy lock" in lines(outcome)
+    assert "The platform says that this run does not hold the deploy lock" in lines(outcome)
     assert "released" not in outcome.log
     assert outcome.seconds < 3 + 5
 

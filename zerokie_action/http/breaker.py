@@ -254,7 +254,8 @@ class OutageLog:
         if self._began is None:
             self._began = now - seconds
             since = time.strftime("%H:%M:%S", time.gmtime(time.time() - seconds))
-            self._log(f"{self._kind}: nothing works since {since} UTC ({reason}); waiting for the platform")
+            story = f"nothing has worked since {since} UTC ({reason}); waiting for the platform"
+            self._log(f"{self._kind}: {story}")
             self._next_outage_line = now + _OUTAGE_LINE_EVERY
         elif now >= self._next_outage_line:
             self._log(f"{self._kind}: still nothing works after {human_seconds(seconds)} ({reason})")

@@ -8,7 +8,6 @@ unexpected.
 
 from __future__ import annotations
 
-import itertools
 import random
 import time
 from collections.abc import AsyncIterator, Callable
@@ -187,8 +186,10 @@ class DeadlineClient(_Attempts):
         log = self._budget.breaker(request.extensions[KIND]).log
         began = anyio.current_time()
         ends_at = anyio.current_effective_deadline()
+        attempts = 0
         ambiguous = False
-        for attempts in itertools.count(1):
+        while True:
+            attempts += 1
             half = (ends_at - anyio.current_time()) / 2
             outcome = await self._attempt(_copy(request, timeout=half), parse, ambiguous=ambiguous)
             if isinstance(outcome, Reply):
@@ -203,7 +204,6 @@ class DeadlineClient(_Attempts):
                 log.still_down(anyio.current_time() - began, outcome.reason)
             self._budget.used += 1
             await anyio.sleep(pause)
-        raise AssertionError  # the loop has no end
 
 
 class RetryingClient(_Attempts):

@@ -215,7 +215,7 @@ class DeployLock:
             yield
         if scope.cancelled_caught:
             raise PlatformUnavailable(
-                "The platform did not answer whether it gave the deploy lock", ambiguous=True
+                "The platform did not say whether it granted the deploy lock", ambiguous=True
             )
 
     async def _release_if_acquired(self) -> None:
@@ -230,7 +230,7 @@ class DeployLock:
                     self._state.released(self._session.id)
                 else:
                     # The platform may still be processing the request, so the cleanup has to ask again.
-                    self._ci.info("The platform says that it has not given us the deploy lock")
+                    self._ci.info("The platform says that this run does not hold the deploy lock")
             except DeployError as error:
                 why = f": {error}"
         if why or scope.cancelled_caught:
@@ -295,7 +295,7 @@ class DeployLock:
                 try:
                     await self.on_failure(unwrap(failure))
                 except Exception as error:  # noqa: BLE001 - whatever it is, the lock has to be released
-                    self._ci.info(f"Before the release of the lock: {unwrap(error)}")
+                    self._ci.info(f"Before releasing the lock: {unwrap(error)}")
         self.on_failure = None  # frees what it refers to
         return anyio.current_time() - began
 

@@ -65,7 +65,7 @@ TOO_LARGE = 413
 _HINT = "The platform's own words say why; correct that, then run the job again."
 _REDIRECT = "Redirects are not followed with the API key; correct `api-url`."
 _HINTS = dict.fromkeys((301, 302, 303, 307, 308), _REDIRECT) | {
-    400: "Check the inputs that this request is made of.",
+    400: "Check the inputs that went into this request.",
     403: "The key is known but may not do this; check its permissions.",
     PROXY_LOGIN: PROXY_LOGIN_HINT,
     409: "Something else is changing the app, or has taken its name; run the job again when that has ended.",
