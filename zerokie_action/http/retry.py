@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import anyio
@@ -261,7 +261,8 @@ class RetryingClient(_Attempts):
                 if error:
                     raise error
                 with breaker.sending():
-                    async with self._slot(probe):
+                    # A probe needs no slot: those that have all of them may hang.
+                    async with nullcontext() if probe or self._limiter is None else self._limiter:
                         if probe is None and breaker.is_open:
                             continue  # it was opened while this one waited for its slot
                         attempts += 1
@@ -286,14 +287,6 @@ class RetryingClient(_Attempts):
                 if breaker.is_given_up:
                     after += f", and {human_seconds(GIVE_UP_AFTER)} without any success"
                 error = _gave_up(request, failed, after, ambiguous=ambiguous)
-
-    @asynccontextmanager
-    async def _slot(self, probe: Probe | None) -> AsyncIterator[None]:
-        if self._limiter is None or probe:  # those that have all the slots may hang
-            yield
-        else:
-            async with self._limiter:
-                yield
 
     def _report(self, failed: Failure, breaker: CircuitBreaker, probe: Probe | None) -> bool:
         """Report to the breaker, and return whether the request has to retry on its own account."""
