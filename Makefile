@@ -21,7 +21,7 @@ export PATH := $(CURDIR)/.venv/bin:$(NODE_TOOLS)/node_modules/.bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup demo check test servers e2e lint lint-ci audit lowest format docs bench requirements clean
+.PHONY: help setup demo check test servers e2e lint lint-ci audit lowest format docs pictures bench requirements clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -85,6 +85,9 @@ format: .venv/.synced ## Rewrite the code as the formatter wants it
 
 docs: .venv/.synced ## Rewrite the tables, examples and logs in documents, action.yml and the GitLab component
 	@$(BIN)/python .ci/documents.py
+
+pictures: .venv/.synced-browser $(NODE_TOOLS)/.installed ## Make the pictures in docs/pictures again, in a real browser
+	@$(BIN)/python .ci/pictures.py $(ARGS)
 
 bench: .venv/.synced ## Measure deploys beside other tools
 	@$(BIN)/python -m bench $(ARGS)

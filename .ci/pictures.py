@@ -1,0 +1,313 @@
+"""Make the pictures in `docs/pictures`: real runs against the local platform, as people see them.
+
+`make pictures` runs it. It needs Chromium (`.ci/browser` installs it) and GitHub's style sheet, which make
+fetches from npm. Each picture is made for light and for dark pages, so a document shows it as
+
+    <picture>
+      <source media="(prefers-color-scheme: dark)" srcset="docs/pictures/summary-dark.png">
+      <img src="docs/pictures/summary-light.png" alt="…" width="820">
+    </picture>
+
+with the `alt` of `PICTURES`. Addresses of the local platform are shown as the real platform's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import os
+import pty
+import random
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from markdown_it import MarkdownIt
+from rich.console import Console
+from rich.terminal_theme import TerminalTheme
+from rich.text import Text
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests.e2e.platform import Platform  # noqa: E402 - found by the line above
+from tests.support.rest import rest  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser
+
+FOLDER = ROOT / "docs" / "pictures"
+SCHEMES = ("light", "dark")
+FLAGS = (
+    "--no-sandbox",  # a CI's container runs as root
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+COLUMNS = 96
+PALETTE = TerminalTheme(
+    (0, 0, 0), (0, 0, 0), [(110, 118, 129), (207, 34, 46), (45, 164, 78), (191, 135, 0)] + [(9, 105, 218)] * 4
+)
+"""Colours that are seen on light and dark alike."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A platform, and a folder to work in."""
+
+    platform: Platform
+    folder: Path
+
+    def deploy(self, code: int = 0, *, env: dict[str, str] | None = None, **inputs: str) -> str:
+        """Run the action as a step of GitHub's. Returns the job summary."""
+        summary = self.folder / "summary.md"
+        summary.unlink(missing_ok=True)
+        github = {
+            "GITHUB_ACTIONS": "true",
+            "GITHUB_SERVER_URL": "https://github.com",
+            "GITHUB_REPOSITORY": "acme/my-site",
+            "GITHUB_REF": "refs/pull/12/merge",
+            "GITHUB_SHA": "8d5c1f2a90b7e6344c0de51b7a2f9d3e6c8b0a17",
+            "GITHUB_RUN_ID": "19734502811",
+            "GITHUB_STEP_SUMMARY": str(summary),
+            "GITHUB_OUTPUT": os.devnull,
+            "GITHUB_STATE": os.devnull,
+        }
+        done = subprocess.run(
+            [sys.executable, ROOT / "entrypoint.py"],
+            env={**os.environ, **github, **self.platform.inputs(**inputs), **(env or {})},
+            cwd=self.folder,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode != code:
+            raise SystemExit(done.stdout + done.stderr)
+        return public(summary.read_text("utf-8"))
+
+    def write(self, files: dict[str, int]) -> None:
+        """Make `dist` a folder of files of these sizes, whatever they were before."""
+        shutil.rmtree(self.folder / "dist", ignore_errors=True)
+        for path, size in files.items():
+            file = self.folder / "dist" / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(random.Random(f"{path}{size}").randbytes(size))  # noqa: S311 - no secret
+
+
+def public(text: str) -> str:
+    """The text with the real platform's addresses in place of the local one's."""
+    local = r"(http://)?127\.0\.0\.1:\d+/(?:_|&#95;)apps/([a-z0-9-]+)/?"
+    return re.sub(
+        local, lambda found: f"{'https://' * bool(found[1])}{found[2]}.platform-dev.zerokie.com", text
+    )
+
+
+def site() -> dict[str, int]:
+    """A site of some 200 files: pages, pictures, styles."""
+    source = random.Random(1)  # noqa: S311 - no secret
+    pages = {f"blog/post-{number}/index.html": source.randint(4_000, 30_000) for number in range(1, 121)}
+    pictures = {f"images/photo-{number}.webp": source.randint(20_000, 90_000) for number in range(1, 81)}
+    return {"index.html": 8_400, "about/index.html": 6_100, "assets/app.css": 31_000, **pages, **pictures}
+
+
+def summary(stage: Stage) -> str:
+    """The second deploy of a site: some files are new, some changed, one is gone."""
+    stage.platform.create("my-site")
+    files = site()
+    stage.write(files)
+    stage.deploy(app="my-site", directory="dist")
+    del files["blog/post-7/index.html"]
+    changes = {"index.html": 8_700, "assets/app.css": 31_900, "blog/post-121/index.html": 12_300}
+    stage.write({**files, **changes, "images/photo-81.webp": 74_500})
+    return framed("deploy summary", stage.deploy(app="my-site", directory="dist", health_check="/"))
+
+
+def comment(stage: Stage) -> str:
+    """The preview of a pull request."""
+    stage.write(site())
+    with rest() as api:
+        comments = "/repos/acme/my-site/issues"
+        api.answers = {
+            f"GET {comments}/12/comments?per_page=100&page=1&sort=asc&order_by=created_at": ([], {}),
+            f"POST {comments}/12/comments": ({"id": 101}, {}),
+            f"PATCH {comments}/comments/101": ({}, {}),
+        }
+        stage.deploy(
+            env={"GITHUB_API_URL": api.url},
+            app="my-site-pr-12",
+            directory="dist",
+            create="true",
+            health_check="/",
+            comment="true",
+            github_token="any",  # noqa: S106 - no secret
+        )
+        body = public(json.loads(api.bodies[-1])["body"])
+    return framed("<b>github-actions</b> commented on #12", body)
+
+
+def terminal(stage: Stage) -> str:
+    """What a terminal shows while 5,000 files go up, and something is known about the time left."""
+    stage.platform.create("my-docs")
+    source = random.Random(2)  # noqa: S311 - no secret
+    pages = {f"reference/{number:04}/index.html": source.randint(2_000, 20_000) for number in range(1, 5_000)}
+    stage.write({"index.html": 8_400, **pages})
+    stage.platform.clear_faults()
+    stage.platform.fault("delay", method="PUT", path="/files/", seconds=0.15, times=None)
+    main, other = pty.openpty()
+    fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 40, COLUMNS, 0, 0))
+    env = {**os.environ, "TERM": "xterm-256color", **stage.platform.inputs(app="my-docs", directory="dist")}
+    command = [sys.executable, str(ROOT / "entrypoint.py")]
+    with subprocess.Popen(command, env=env, cwd=stage.folder, stdin=other, stdout=other, stderr=other) as run:
+        os.close(other)
+        seen = b""
+        while not re.search(rb"Uploading 2,[0-9]{3} of.* s left *\r", seen[-4_000:]):
+            seen += os.read(main, 65_536)
+        run.send_signal(signal.SIGINT)  # it releases its lock
+        with suppress(OSError):  # the end of a terminal's output
+            while os.read(main, 65_536):
+                pass
+    os.close(main)
+    screen = seen[: seen.rindex(b"\r")].decode()
+    lines = [line.rpartition("\r\x1b[2K")[2] for line in screen.split("\r\n")]
+    console = Console(record=True, width=COLUMNS, file=StringIO())
+    for line in lines:
+        console.print(Text.from_ansi(line), soft_wrap=True)
+    shown = console.export_html(code_format="{code}", inline_styles=True, theme=PALETTE)
+    return page(f'<pre class="terminal">{shown}</pre>')
+
+
+PICTURES: dict[str, tuple[Callable[[Stage], str], str]] = {
+    "summary": (
+        summary,
+        "The job summary: my-site is live, with its link; what changed, and how long it took",
+    ),
+    "comment": (comment, "The comment on a pull request: its preview is live, with its link"),
+    "terminal": (terminal, "A terminal while 5,000 files go up: a bar, the speed, the time left"),
+}
+"""Each with what it says to who can't see it."""
+
+
+def framed(title: str, markdown: str) -> str:
+    """The page of a Markdown document in a box with a title, as a forge shows it."""
+    body = MarkdownIt("commonmark").enable("table").render(markdown)
+    return page(
+        f'<div class="box"><div class="title">{title}</div><div class="markdown-body">{body}</div></div>'
+    )
+
+
+STYLE = """
+:root { color-scheme: light dark; }
+body { margin: 0; padding: 16px; font-family: "DejaVu Sans", sans-serif;
+  background: light-dark(#fff, #0d1117); }
+.box { border: 1px solid light-dark(#d1d9e0, #3d444d); border-radius: 6px; overflow: hidden; }
+.title { padding: 10px 16px; font-size: 13px; color: light-dark(#59636e, #9198a1);
+  background: light-dark(#f6f8fa, #151b23); border-bottom: 1px solid light-dark(#d1d9e0, #3d444d); }
+.markdown-body { padding: 16px; font-family: inherit; font-size: 14px; }
+.terminal { margin: 0; padding: 16px; border-radius: 8px; font: 12px/1.45 "DejaVu Sans Mono", monospace;
+  color: light-dark(#1f2328, #d1d7e0); background: light-dark(#f6f8fa, #151b23); }
+"""
+
+
+def page(body: str) -> str:
+    """A whole document, with GitHub's style sheet."""
+    file = style_sheet()
+    sheet = file.read_text("utf-8") if file else ""
+    return f"<!doctype html><meta charset=utf-8><style>{sheet}{STYLE}</style>{body}"
+
+
+def style_sheet() -> Path | None:
+    """GitHub's, from what make has installed from npm beside the programs on the PATH."""
+    name = Path("github-markdown-css", "github-markdown.css")
+    files = (Path(programs).parent / name for programs in os.get_exec_path())
+    return next((file for file in files if file.is_file()), None)
+
+
+def chromium() -> str | None:
+    """The browser that is installed."""
+    return shutil.which("chromium") or shutil.which("google-chrome")
+
+
+def missing() -> str:
+    """What pictures can't be made without, and who installs it; empty when all is there."""
+    if not chromium():
+        return "no chromium on the PATH; ./.ci/browser installs it"
+    if not find_spec("playwright"):
+        return "Playwright is not installed; `make pictures` does it"
+    if not style_sheet():
+        return "the npm package github-markdown-css is not installed; `make pictures` does it"
+    return ""
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """Chromium without windows."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - of a group that few need
+
+    with sync_playwright() as playwright:
+        program = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        try:
+            yield program
+        finally:
+            program.close()
+
+
+def take(program: Browser, document: str, file: Path, *, scheme: str, width: int = 852) -> None:
+    """Write a picture of a whole document."""
+    with program.new_context(
+        color_scheme="dark" if scheme == "dark" else "light",
+        viewport={"width": width, "height": 100},
+        device_scale_factor=1.5,
+    ) as context:
+        tab = context.new_page()
+        tab.set_content(document)
+        tab.screenshot(path=file, full_page=True)
+
+
+@contextmanager
+def stage() -> Iterator[Stage]:
+    """A platform of its own for a picture; requests take a while, as over a network."""
+    with tempfile.TemporaryDirectory(prefix="zerokie-pictures-") as folder:
+        platform = Platform.start(Path(folder) / "platform")
+        platform.fault("delay", seconds=0.04, times=None)
+        try:
+            yield Stage(platform, Path(folder))
+        finally:
+            platform.stop()
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Make these pictures, or all."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("names", nargs="*", help=f"{', '.join(PICTURES)} (all)")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where to (%(default)s)")
+    options = parser.parse_args(arguments)
+    if reason := missing():
+        raise SystemExit(f"No pictures: {reason}")
+    options.folder.mkdir(parents=True, exist_ok=True)
+    with browser() as program:
+        for name in options.names or PICTURES:
+            with stage() as new:
+                document = PICTURES[name][0](new)
+                for scheme in SCHEMES:
+                    take(program, document, options.folder / f"{name}-{scheme}.png", scheme=scheme)
+
+
+if __name__ == "__main__":
+    main()
