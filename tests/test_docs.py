@@ -174,8 +174,8 @@ def test_the_index_is_complete() -> None:
 
 @pages(DOCUMENTS)
 def test_links_lead_somewhere(path: Path) -> None:
-    """Every relative link leads to a file of the repository."""
-    targets = re.findall(r"\]\((?!https?://|#)([^)#]+)", path.read_text("utf-8"))
+    """Every relative link leads to a file of the repository, and so does every picture."""
+    targets = re.findall(r'(?:\]\(|\bsrc(?:set)?=")(?!https?://|#)([^)#"]+)', path.read_text("utf-8"))
     assert [target for target in targets if not (path.parent / target).exists()] == []
 
 
