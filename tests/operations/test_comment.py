@@ -82,7 +82,7 @@ def test_created_once_and_edited_later(world: World, ci: str) -> None:
     assert f"- **Deploy ID:** `{outcome.outputs['deploy_id']}`" in lines
     assert f"](<{outcome.outputs['url']}>)" in lines[4]
     assert ("0123456789ab" if ci == "github" else "fedcba987654") in first
-    assert lines[6] == "Uploaded 4 files (29 B) in 0 s."
+    assert lines[6] == "Uploaded 4 files (29&nbsp;B) in 0&nbsp;s."
     assert outcome.log.splitlines()[-1].startswith("Commented on " + ("pull" if ci == "github" else "merge"))
 
     world.write({"index.html": b"new"})
@@ -140,7 +140,7 @@ def test_a_dry_run(world: World) -> None:
     assert {record.method for record in outcome.requests} == {"GET"}
     assert "## 🔍 Dry run for `site`: 1 to upload, 1 to delete" in comment(forge)
     assert "would attach" in comment(forge)
-    assert "A deploy would upload 1 file (3 B) and delete 1 stale file." in comment(forge)
+    assert "A deploy would upload 1 file (3&nbsp;B) and delete 1 stale file." in comment(forge)
     assert comment(forge).endswith(
         "\n\n<details><summary>Changed files (2)</summary>\n\n"
         "- `+` <code>new/a&#124;b.html</code> (3 B)\n"

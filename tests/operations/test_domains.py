@@ -33,7 +33,7 @@ def test_attached_after_the_deploy(world: World, tmp_path: Path) -> None:
     assert outcome.outputs["domains"] == [
         {"domain": WWW, "cname_target": "site.localhost", "tls_status": "pending", "dns_record": RECORD}
     ]
-    assert f"| `{WWW}` | `{WWW}` CNAME `site.localhost` | pending |" in summary.read_text()
+    assert f"| `{WWW}` | `site.localhost` | pending |" in summary.read_text()
     paths = [record.path for record in outcome.requests]
     assert paths.index("/v1/apps/site/deploy/finalize") < paths.index("/v1/apps/site/domains")
 

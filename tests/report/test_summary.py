@@ -28,8 +28,8 @@ def test_static_deploy():
 **[my-site.platform-dev.zerokie.com](<https://my-site.platform-dev.zerokie.com>)** \
 · Commit&nbsp;[0123456789ab](<https://a.b/c/0123>) · [Log](<https://a.b/r/1>)
 
-Created the app, uploaded 2 files (8.0 MB), deleted 1 stale file and left 199 files unchanged \
-in 2.3 s, 12 s of it waiting for the deploy lock.
+Created the app, uploaded 2 files (8.0&nbsp;MB), deleted 1 stale file and left 199 files unchanged \
+in 2.3&nbsp;s, 12&nbsp;s of it waiting for the deploy lock.
 
 - ⚠️ Input `port` changes nothing
 
@@ -45,9 +45,9 @@ in 2.3 s, 12 s of it waiting for the deploy lock.
 
 ### Domains
 
-| Domain | DNS record to set | TLS |
+| Domain | CNAME record to set | TLS |
 | :--- | :--- | :--- |
-| `www.example.com` | `www.example.com` CNAME `my-site.zerokie.com` | pending |
+| `www.example.com` | `my-site.zerokie.com` | pending |
 
 <details><summary>Details</summary>
 
@@ -75,7 +75,7 @@ def test_container_that_failed():
 
 **[my-api.platform-dev.zerokie.com](<https://my-api.platform-dev.zerokie.com>)**
 
-Went back to `ghcr.io/o/my-api:v1` in 1 m 01 s.
+Went back to `ghcr.io/o/my-api:v1` in 1&nbsp;m&nbsp;01&nbsp;s.
 
 <details><summary>Details</summary>
 
@@ -100,23 +100,26 @@ def paragraph(number: int, result: Result) -> str:
     [
         (
             Result("deploy", status="deployed", image="a:2", previous_image="a:1", duration_seconds=3),
-            "Replaced `a:1` with `a:2` in 3 s.",
+            "Replaced `a:1` with `a:2` in 3&nbsp;s.",
         ),
         (
             Result("deploy", status="deployed", image="a:2", created=True),
-            "Created the app with `a:2` in 0 s.",
+            "Created the app with `a:2` in 0&nbsp;s.",
         ),
-        (Result("deploy", status="deployed", image="a:2", previous_image="a:2"), "Deployed `a:2` in 0 s."),
+        (
+            Result("deploy", status="deployed", image="a:2", previous_image="a:2"),
+            "Deployed `a:2` in 0&nbsp;s.",
+        ),
         (
             Result("deploy", status="deployed", changes=Changes(unchanged=203)),
-            "Found 203 files unchanged in 0 s.",
+            "Found 203 files unchanged in 0&nbsp;s.",
         ),
-        (Result("restart", status="restarted", image="a:1"), "Restarted the app in 0 s."),
-        (Result("destroy", status="destroyed", image="a:1"), "Deleted the app in 0 s."),
-        (Result("deploy", image="a:2", duration_seconds=300), "Ended after 5 m 00 s."),
+        (Result("restart", status="restarted", image="a:1"), "Restarted the app in 0&nbsp;s."),
+        (Result("destroy", status="destroyed", image="a:1"), "Deleted the app in 0&nbsp;s."),
+        (Result("deploy", image="a:2", duration_seconds=300), "Ended after 5&nbsp;m&nbsp;00&nbsp;s."),
         (
             Result("deploy", status="cancelled", changes=Changes([Uploaded("a", 1)], to_upload=2)),
-            "Ended after 0 s: uploaded 1 file (1 B).",
+            "Ended after 0&nbsp;s: uploaded 1 file (1&nbsp;B).",
         ),
         (
             Result("deploy", status="planned", planned=Changes(unchanged=2)),
@@ -152,7 +155,7 @@ def test_dry_run():
     summary = render_summary(results.planned(), Origin())
     assert summary.startswith(
         "## 🔍 Dry run for `my-site`: 1 to upload, 0 to delete\n\n"
-        "A deploy would upload 1 file (10 B) and leave 3 files unchanged.\n\n"
+        "A deploy would upload 1 file (10&nbsp;B) and leave 3 files unchanged.\n\n"
         "### What would change\n\n| Change | File | Size |\n| :--- | :--- | ---: |\n"
         "| `+` new | `index.html` | 10&nbsp;B |\n"
     )
@@ -184,9 +187,9 @@ def test_timeline():
 
 | Phase | Duration | When |
 | :--- | ---: | :--- |
-| Scan | 0.5&nbsp;s | `██████──────────────────` |
-| Upload | 1.5&nbsp;s | `──────██████████████████` |
-| Finalize | 0&nbsp;s | `───────────────────────█` |
+| Scan | 0.5&nbsp;s | `███─────────` |
+| Upload | 1.5&nbsp;s | `───█████████` |
+| Finalize | 0&nbsp;s | `───────────█` |
 
 - Uploads: 503
 
@@ -220,7 +223,7 @@ def test_many_files_are_folded():
 def test_thousands_of_files():
     """The list ends after ten thousand files; the sentence has the true counts."""
     summary = render_summary(many(12_345, 0), Origin())
-    assert "Uploaded 12,345 files (0 B) in" in summary
+    assert "Uploaded 12,345 files (0&nbsp;B) in" in summary
     assert "<details><summary>Changed files (12,345)</summary>" in summary
     assert summary.count("\n- `+`") == 10_000
     assert summary.endswith(

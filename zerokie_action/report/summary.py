@@ -37,7 +37,7 @@ _SHOWN = 10
 _LISTED = 10_000
 _EVENTS = 20
 _LONG = 30.0
-_BAR = 24
+_BAR = 12
 _COMMENT_LIMIT = 60_000
 """GitHub takes 65,536 characters, the marker that the comment is found by among them."""
 
@@ -151,9 +151,9 @@ def _sentence(result: Result) -> Markdown:
     if result.status in {"planned", "skipped"}:
         return Markdown(f"A deploy would {what}." if what else "")
     seconds = result.duration_seconds
-    taken = human_seconds(seconds)
+    taken = _unbroken(human_seconds(seconds))
     if result.lock_wait_seconds >= 1:
-        taken += f", {human_seconds(result.lock_wait_seconds)} of it waiting for the deploy lock"
+        taken += f", {_unbroken(human_seconds(result.lock_wait_seconds))} of it waiting for the deploy lock"
     if result.status in {"failed", "cancelled"} and not result.flaw:
         return Markdown(f"Ended after {taken}{what and f': {what}'}." if what or seconds >= 1 else "")
     return Markdown(f"{what[:1].upper()}{what[1:]} in {taken}.")
@@ -170,7 +170,7 @@ def _deeds(result: Result) -> Iterator[str]:
     if result.created:
         yield "created the app"
     if effect.uploaded:
-        size = human_bytes(effect.bytes_uploaded)
+        size = _unbroken(human_bytes(effect.bytes_uploaded))
         yield f"{upload} {human_files(len(effect.uploaded))} ({size})"
     if effect.deleted:
         yield f"{delete} {human_files(len(effect.deleted), 'stale file')}"
@@ -222,10 +222,9 @@ def _domains(result: Result) -> Iterator[Markdown]:
     rows = []
     for domain in result.domains:
         name, target, tls = (str(domain.get(key) or "") for key in ("domain", "cname_target", "tls_status"))
-        record = f"{markdown_code(name)} CNAME {markdown_code(target)}" if target else ""
         outcome = markdown_text(str(domain.get("error") or domain.get("status") or ""))
-        rows.append((markdown_code(name), record or outcome, markdown_text(tls)))
-    yield _table(("Domain", "DNS record to set", "TLS"), rows)
+        rows.append((markdown_code(name), markdown_code(target) or outcome, markdown_text(tls)))
+    yield _table(("Domain", "CNAME record to set", "TLS"), rows)
 
 
 def _timeline(result: Result) -> Iterator[Markdown]:
@@ -296,7 +295,7 @@ def _bullets(items: Iterable[str]) -> Markdown:
 
 
 def _unbroken(number: str) -> str:
-    """Return a number and its unit for a cell of a table, however narrow."""
+    """Return a number and its unit for one line, however narrow the page."""
     return number.replace(" ", "&nbsp;")
 
 
