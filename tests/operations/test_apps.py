@@ -173,9 +173,10 @@ def test_container_inputs_for_a_static_app(world: World, app: str) -> None:
 
 
 @pytest.mark.parametrize("inputs", [{"image": NEW}, {}], ids=["image", "folder"])
-def test_an_app_that_appears_between_two_looks(world: World, inputs: dict[str, object]) -> None:
-    """Somebody creates it meanwhile: said, not crashed."""
+def test_an_app_that_appears_a_moment_later(world: World, inputs: dict[str, object]) -> None:
+    """It is looked up once: then it did not exist."""
     world.platform.faults.add(Fault(Kind.STATUS, "GET", "/v1/apps/(web|site)$", status=404))
     outcome = world.run(app="web" if inputs else "site", **inputs)
     assert outcome.exit_code == 4
-    assert outcome.outputs["hint"] == "Run the deploy again."
+    assert outcome.outputs["hint"] == "Correct `app`, or set `create: true` to create it."
+    assert [record.path for record in outcome.requests][1:] == ["/v1/apps"]

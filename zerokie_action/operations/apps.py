@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from zerokie_action.errors import ConfigurationError, DeployError, RequestRejected
+from zerokie_action.platform.client import NOT_FOUND
 from zerokie_action.settings import ONLY_AT_CREATION
 
 if TYPE_CHECKING:
@@ -22,25 +23,20 @@ async def look_up(job: Job, kind: str) -> App | None:
         ConfigurationError: when it is of the other kind.
         RequestRejected: when it does not exist and `create` is not set.
     """
-    app = await job.client.find_app(job.app)
-    if app is not None:
-        record_url(job, app)
-        if kind == "container":
-            await require_container(job, app, "`image`")
-            _compare_with_inputs(job, app)
-        elif app.kind == "container":
-            raise _wrong_kind(job, "container", "`directory`", "static")
-    elif not job.settings.create:
-        try:
-            await job.client.get_app(job.app)  # raises, with close matches
-        except RequestRejected as error:
+    try:
+        app = await (job.client.find_app if job.settings.create else job.client.get_app)(job.app)
+    except RequestRejected as error:
+        if error.status == NOT_FOUND:
             error.hint = "Correct `app`, or set `create: true` to create it."
-            raise
-        raise RequestRejected(
-            f"App {job.app!r} was created while this run looked for it",
-            status=409,
-            hint="Run the deploy again.",
-        )
+        raise
+    if app is None:
+        return None
+    record_url(job, app)
+    if kind == "container":
+        await require_container(job, app, "`image`")
+        _compare_with_inputs(job, app)
+    elif app.kind == "container":
+        raise _wrong_kind(job, "container", "`directory`", "static")
     return app
 
 

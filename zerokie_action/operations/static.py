@@ -20,7 +20,6 @@ from zerokie_action.operations.health import check_health, preview_health_check
 from zerokie_action.operations.verify import require_match
 from zerokie_action.operations.zone import Zone
 from zerokie_action.platform.models import Counts
-from zerokie_action.report.progress import start_progress
 from zerokie_action.report.result import Changes, Uploaded
 from zerokie_action.text import human_bytes, human_files, human_paths, human_seconds
 
@@ -181,8 +180,7 @@ async def _upload(job: Job, zone: Zone) -> None:
     began = anyio.current_time()
     assets = sorted(plan.upload_assets, key=attrgetter("size"), reverse=True)
     with job.phase("Upload"):
-        progress = start_progress(len(plan.uploads), plan.upload_bytes, ci)
-        await zone.upload(assets, plan.upload_pages, progress=progress)
+        await zone.upload(assets, plan.upload_pages)
     taken = human_seconds(anyio.current_time() - began)
     ci.info(f"Uploaded {human_files(len(plan.uploads))}, {human_bytes(plan.upload_bytes)} in {taken}")
 

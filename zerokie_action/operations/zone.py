@@ -22,6 +22,7 @@ from zerokie_action.http.client import Bytes
 from zerokie_action.http.limiter import affordable
 from zerokie_action.platform.requests import MANIFESTS, UPLOADS
 from zerokie_action.platform.upload import Upload, Writers
+from zerokie_action.report.progress import start_progress
 from zerokie_action.report.result import Uploaded
 from zerokie_action.text import human_files
 
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from zerokie_action.lock.lock import DeployLock
     from zerokie_action.operations.compare import Comparison
     from zerokie_action.operations.job import Job
-    from zerokie_action.report.progress import Progress
     from zerokie_action.report.result import Changes
 
 Listing = dict[str, "RemoteFile | None"]
@@ -83,7 +83,7 @@ class Zone:
         """What the platform lists now, by path."""
         return by_path(await self._job.client.list_files(self._job.app))[0]
 
-    async def upload(self, *groups: Sequence[LocalFile], progress: Progress | None = None) -> None:
+    async def upload(self, *groups: Sequence[LocalFile]) -> None:
         """Store files, one group after the other, each in its order. One that is stored again counts once."""
         paths = {file.path for group in groups for file in group}
         if not paths:
@@ -92,22 +92,21 @@ class Zone:
         for path in self._repeated & paths:  # not proved until it is confirmed again
             self.uploaded.pop(path, None)
         await self._stop_vouching(paths)
+        total_bytes = sum(file.size for group in groups for file in group)
+        progress = start_progress(len(paths), total_bytes, self._job.ci)
 
         def begin(file: LocalFile) -> Upload:
             content = FileContent(file)
-            if progress is not None:
-                progress.begin(file.path, file.size, lambda: content.taken)
+            progress.begin(file.path, file.size, lambda: content.taken)
             return Upload(file.path, content, content_type(file.path))
 
         def end(upload: Upload) -> None:
             self._confirmed(upload)
-            if progress is not None:
-                progress.end(upload.path)
+            progress.end(upload.path)
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._record_regularly)
-            if progress is not None:
-                tasks.start_soon(progress.tell)
+            tasks.start_soon(progress.tell)
             for group in groups:
                 await self._writers.upload(map(begin, group), end)
             tasks.cancel_scope.cancel()
