@@ -76,7 +76,7 @@ async def test_many_hashes(local):
     assert await hash_files(files) == hashes
 
 
-async def test_hashes_that_nobody_needs(local):
+async def test_hashing_that_is_cancelled(local):
     """Once it is cancelled, no other file is read."""
     read: list[str] = []
     with anyio.CancelScope() as scope:

@@ -67,7 +67,7 @@ def test_whether_it_was_created(
 
 
 @pytest.mark.parametrize("inputs", [{"image": NEW}, {}], ids=["image", "folder"])
-def test_the_platform_tells_later_where_a_new_app_answers(world: World, inputs: dict[str, object]) -> None:
+def test_the_platform_says_later_where_a_new_app_answers(world: World, inputs: dict[str, object]) -> None:
     """Then it is asked."""
     body = b'{"name": "new", "status": "deploying"}'
     world.platform.faults.add(Fault(Kind.STATUS, "POST", "/v1/apps$", status=201, body=body, after=True))
@@ -95,8 +95,8 @@ def test_an_image_for_a_static_app(world: World) -> None:
     assert nothing_changed(outcome)
 
 
-def test_a_folder_for_a_container_app(world: World) -> None:
-    """Refused before anything changes; the folder is not even asked for the lock."""
+def test_a_directory_for_a_container_app(world: World) -> None:
+    """Refused before anything changes; the directory is not even asked for the lock."""
     outcome = world.run(app="web", create=True)
     assert outcome.exit_code == 2
     assert outcome.outputs["error"] == "App 'web' is a container app; `directory` is for static apps"
@@ -105,7 +105,7 @@ def test_a_folder_for_a_container_app(world: World) -> None:
 
 
 @pytest.mark.parametrize("kind", ["static", "container"])
-def test_a_type_that_the_platform_tells_is_believed(world: World, kind: str) -> None:
+def test_a_type_that_the_platform_shows_is_believed(world: World, kind: str) -> None:
     """Then no second question is needed."""
     body = f'{{"name": "web", "type": "{kind}", "image": "{OLD}", "status": "running"}}'.encode()
     world.platform.faults.add(Fault(Kind.STATUS, "GET", "/v1/apps/web$", status=200, body=body))
@@ -114,7 +114,7 @@ def test_a_type_that_the_platform_tells_is_believed(world: World, kind: str) -> 
     assert not [record for record in outcome.requests if record.path.endswith("/files")]
 
 
-def test_an_app_that_tells_nothing(world: World) -> None:
+def test_an_app_that_shows_nothing(world: World) -> None:
     """No type, no image, and no storage zone: a container app, as far as anybody can know."""
     body = b'{"name": "web", "status": "running"}'
     world.platform.faults.add(Fault(Kind.STATUS, "GET", "/v1/apps/web$", status=200, body=body))
@@ -152,7 +152,7 @@ def test_one_that_differs(world: World) -> None:
 
 
 @pytest.mark.parametrize("port", ["null", '"web"', "[]"])
-def test_what_the_platform_does_not_tell(world: World, port: str) -> None:
+def test_what_the_platform_does_not_show(world: World, port: str) -> None:
     """Nobody can say whether it differs."""
     body = f'{{"name": "web", "image": "{OLD}", "status": "running", "port": {port}}}'.encode()
     world.platform.faults.add(Fault(Kind.STATUS, "GET", "/v1/apps/web$", status=200, body=body))

@@ -88,7 +88,7 @@ def test_an_answer_that_was_lost(world: World) -> None:
 
 
 def test_without_a_checkout(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In an empty folder, which stays empty."""
+    """In an empty directory, which stays empty."""
     empty = tmp_path / "empty"
     empty.mkdir()
     monkeypatch.chdir(empty)

@@ -61,7 +61,7 @@ def test_the_password_wherever_a_text_is_cut(world: World) -> None:
 
 
 def test_what_is_in_key_files(world: World) -> None:
-    """It works, is shown nowhere, and the files are not deployed, even from inside of the folder."""
+    """It works, is shown nowhere, and the files are not deployed, even from inside of the directory."""
     summary = world.folder.parent / "summary.md"
     world.write({"index.html": b"x", "key.txt": f" {API_KEY}\n".encode()})
     key = {"api_key": None, "api_key_file": world.folder / "key.txt"}
@@ -146,7 +146,7 @@ class TestNobodyElseSeesTheKey:
 
 
 class TestWhatMustNotBePublic:
-    """Files of the folder that hold secrets."""
+    """Files of the directory that hold secrets."""
 
     def test_what_the_defaults_leave_out_is_named(self, world: World) -> None:
         """In one line, with the way to bring one back; nothing is said where there is nothing to say."""
@@ -174,7 +174,7 @@ class TestWhatMustNotBePublic:
         assert world.run(ignore="certs/").exit_code == 0
 
     def test_a_key_that_comes_while_the_deploy_runs(self, world: World) -> None:
-        """The folder has changed, and nothing is deleted."""
+        """The directory has changed, and nothing is deleted."""
 
         def add(record: Record) -> None:
             if record.method == "PUT" and "/files/" in record.path:

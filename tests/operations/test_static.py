@@ -1,4 +1,4 @@
-"""Deploying a static folder, seen from the platform."""
+"""Deploying a static directory, seen from the platform."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from zerokie_action.sandbox.records import Record
 
 
-def test_the_storage_equals_the_folder(world: World) -> None:
+def test_the_storage_equals_the_directory(world: World) -> None:
     """A first deploy stores every file, and finalizes once with true counts."""
     outcome = world.run()
     assert outcome.exit_code == 0, outcome.log
@@ -33,7 +33,7 @@ def test_the_storage_equals_the_folder(world: World) -> None:
 
 
 def test_nothing_changed_uploads_nothing(world: World) -> None:
-    """A second deploy of the same folder proves every file to be unchanged."""
+    """A second deploy of the same directory proves every file to be unchanged."""
     world.run()
     outcome = world.run()
     assert outcome.outputs["files_unchanged"] == 4
@@ -177,7 +177,7 @@ def test_patterns_in_keep_that_match_nothing(world: World) -> None:
 def test_the_log_says_which_ignore_file_was_read(
     world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The folder's own, or the one in the working directory."""
+    """The directory's own, or the one in the working directory."""
     monkeypatch.chdir(tmp_path)
     assert "gnore file" not in world.run(directory="folder").log
     Path("conf").write_text("empty\n")
@@ -276,7 +276,7 @@ def test_a_failed_deploy_has_an_id_as_well(world: World) -> None:
 
 @pytest.mark.parametrize("path", ["assets/style.css", "empty"])
 def test_an_edit_of_what_was_sent_already(world: World, path: str) -> None:
-    """The storage zone would not be what the folder is: an error, and nothing is deleted."""
+    """The storage zone would not be what the directory is: an error, and nothing is deleted."""
     world.platform.put_file("site", "stale", b"")
 
     def edit(record: Record) -> None:

@@ -230,7 +230,7 @@ def test_a_key_that_stops_working(world: World) -> None:
     assert deploy(world).exit_code == 3
 
 
-def test_nobody_looked(world: World) -> None:
+def test_nothing_was_checked(world: World) -> None:
     """`wait: false` asks nothing after the deploy, and claims nothing: not in the log, not in the reports."""
     outcome = deploy(world, BROKEN, wait=False)
     assert outcome.exit_code == 0

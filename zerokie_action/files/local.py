@@ -238,7 +238,7 @@ def find_changes(
     """
     left = {file.path: file for file in before}
     changes: list[tuple[str, str]] = []
-    doubtful: list[LocalFile] = []
+    same_size: list[LocalFile] = []
     for file in after:
         old = left.pop(file.path, None)
         if old is None:
@@ -246,12 +246,12 @@ def find_changes(
         elif old.size != file.size:
             changes.append((file.path, "edited"))
         elif old != file:
-            doubtful.append(file)
+            same_size.append(file)
     changes += [(path, "removed") for path in left]
     if not changes:
         changes = [
             (file.path, "edited")
-            for file in doubtful
+            for file in same_size
             if hash_file(file, check_cancelled=check_cancelled) != sha256(file.path)
         ]
     return [f"{path!r} was {what}" for path, what in sorted(changes)]

@@ -127,9 +127,8 @@ def parse(data: bytes | bytearray, *, app: str) -> Document | None:
 
 def _owner(member: object) -> Owner:
     """What a manifest says of its owner; anything but a text is not known."""
-    said = member if isinstance(member, dict) else {}
-    known = {field: said[field] for field in Owner._fields if isinstance(said.get(field), str)}
-    return Owner(**known)
+    fields = member if isinstance(member, dict) else {}
+    return Owner(**{name: fields[name] for name in Owner._fields if isinstance(fields.get(name), str)})
 
 
 def entries(

@@ -169,7 +169,7 @@ def keep_patterns(keep: Sequence[str]) -> Patterns:
     return Patterns(patterns)
 
 
-def idle_patterns(keep: Sequence[str], listing: Sequence[RemoteFile]) -> list[str]:
+def unmatched_patterns(keep: Sequence[str], listing: Sequence[RemoteFile]) -> list[str]:
     """Return the patterns of the `keep` input that match no remote file of the users', one by one."""
     patterns, _ = parse_patterns(keep, "`keep`")
     if not patterns:

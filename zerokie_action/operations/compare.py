@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.manifest import MANIFEST_FOLDER
-from zerokie_action.files.plan import idle_patterns, keep_patterns, make_plan
+from zerokie_action.files.plan import keep_patterns, make_plan, unmatched_patterns
 from zerokie_action.operations.manifests import read_manifests
 from zerokie_action.text import human_bytes, human_files, human_paths
 
@@ -77,12 +77,10 @@ async def compare(
         keep=keep,
         delete_stale=job.settings.delete_stale,
     )
-    if hashes:
-        hashes.clear()  # the task still refers to them, and they may take megabytes
     _report_missing_front_page(job, scan, plan, listing)
     _log_plan(job, plan)
-    if idle := idle_patterns(job.settings.keep, listing):
-        job.ci.info(f"`keep`: no remote file matches {human_paths(idle, _NAMED_PATTERNS)}")
+    if unmatched := unmatched_patterns(job.settings.keep, listing):
+        job.ci.info(f"`keep`: no remote file matches {human_paths(unmatched, _NAMED_PATTERNS)}")
     _require_few_deletions(job, plan)
     return Comparison(plan, keep, manifests)
 

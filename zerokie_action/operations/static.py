@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
@@ -47,7 +48,8 @@ _NAMED = 10
 """How many files a line names."""
 
 
-class _Source(NamedTuple):
+@dataclass(slots=True)
+class _Source:
     """What is deployed.
 
     Attributes:
@@ -59,6 +61,11 @@ class _Source(NamedTuple):
     directory: Path
     scan: Scan
     hashing: TaskHandle[dict[str, str]] | None
+
+    def take_hashing(self) -> TaskHandle[dict[str, str]] | None:
+        """Hand over the task. All hashes stay in memory as long as anybody refers to it."""
+        hashing, self.hashing = self.hashing, None
+        return hashing
 
 
 async def deploy_directory(job: Job, directory: Path) -> None:
@@ -121,7 +128,7 @@ async def _preview(job: Job, source: _Source, app: App | None) -> None:
     """What a deploy would change now, without the lock and without a write."""
     if app is None:
         job.preview(f"would create static app {job.app!r}")
-    plan = (await compare(job, source.scan, source.hashing, exists=app is not None)).plan
+    plan = (await compare(job, source.scan, source.take_hashing(), exists=app is not None)).plan
     job.result.planned = Changes(
         uploaded=[Uploaded(file.path, file.size, plan.sign(file.path)) for file in plan.uploads],
         deleted=list(plan.delete),
@@ -152,7 +159,7 @@ async def _update(job: Job, source: _Source) -> None:
 
 
 async def _change(job: Job, source: _Source, lock: DeployLock, changes: Changes) -> None:
-    comparison = await compare(job, source.scan, source.hashing, exists=True)
+    comparison = await compare(job, source.scan, source.take_hashing(), exists=True)
     plan = comparison.plan
     changes.unchanged = len(plan.unchanged)
     changes.to_upload, changes.to_delete = len(plan.uploads), len(plan.delete)
