@@ -17,7 +17,7 @@ from zerokie_action.platform.models import Counts
 from zerokie_action.shutdown import cancel_on_signal
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
     from zerokie_action.ci import CI
     from zerokie_action.environment import Environment
@@ -49,28 +49,22 @@ def release_locks(
         ValueError, ConfigurationError: when the environment does not lead to the platform.
     """
     api_url = check_api_url(environment.text("api_url") or DEFAULT_API_URL)
+    http = Http(Network(environment.env), trace=ci.debug if ci.shows("debug") else None)
 
-    async def release_all(http: Http) -> None:
+    async def release_all() -> None:
         budget = RetryBudget(_RETRIES, log=ci.info, redact=ci.redact)
         platform = Platform(api_url, environment.text("api_key"), http, budget)
-        for lock in held:
-            await _release(lock, platform, state, ci)
+        ended = False
+        async with cancel_on_signal(signals):
+            with anyio.move_on_after(_TIME):
+                async with http:
+                    for lock in held:
+                        await _release(lock, platform, state, ci)
+                ended = True
+        if not ended:
+            ci.warning("Cleanup: it was interrupted; a lock that was not released expires by itself")
 
-    http = Http(Network(environment.env), trace=ci.debug if ci.shows("debug") else None)
-    anyio.run(_in_time, release_all, http, ci, signals)
-
-
-async def _in_time(
-    release_all: Callable[[Http], Awaitable[None]], http: Http, ci: CI, signals: Signals
-) -> None:
-    ended = False
-    async with cancel_on_signal(signals):
-        with anyio.move_on_after(_TIME):
-            async with http:
-                await release_all(http)
-            ended = True
-    if not ended:
-        ci.warning("Cleanup: it was interrupted; a lock that was not released expires by itself")
+    anyio.run(release_all)
 
 
 async def _release(lock: HeldLock, platform: Platform, state: StateRecord, ci: CI) -> None:
@@ -78,9 +72,9 @@ async def _release(lock: HeldLock, platform: Platform, state: StateRecord, ci: C
     finalized = None
     try:
         if held := await session.confirm():
-            # A killed deploy can't tell its counts any more.
+            # Nobody knows the counts of a killed deploy.
             finalized = await session.finalize(platform.client, Counts())
-    except LockLost:  # in between
+    except LockLost:  # meanwhile
         held = False
     except DeployError as error:
         ci.warning(
