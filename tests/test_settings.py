@@ -564,6 +564,15 @@ def test_a_missing_folder_and_what_is_there_instead(
     )
 
 
+def test_a_container_that_was_given_no_working_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The usual slip with `docker run`."""
+    monkeypatch.chdir("/")
+    (problem,) = problems(MINIMAL | {"ZEROKIE_DIRECTORY": "no-such-directory"})
+    assert problem.endswith(
+        "; the working directory is '/': mount yours, and name it with `docker run --workdir`"
+    )
+
+
 def test_patterns_are_judged_with_all_other_inputs() -> None:
     """Where they have a use: in a folder's deploy."""
     patterns = {"ZEROKIE_IGNORE": "*.map\n\n# no\n!", "ZEROKIE_KEEP": "[b", "ZEROKIE_RETRIES": "x"}

@@ -5,7 +5,7 @@ What cannot be deployed as it is (a link that leaves the directory, a FIFO, an u
 before anything changes on the platform, all of it in one error. What is ignored is not looked at.
 """
 # os.path says no where pathlib raises: a name that is too long, a directory that can't be entered.
-# ruff: noqa: PTH112, PTH118, PTH208
+# ruff: noqa: PTH112, PTH117, PTH118, PTH121, PTH208
 
 from __future__ import annotations
 
@@ -75,7 +75,9 @@ def problem_with_directory(directory: str | os.PathLike[str]) -> str:
 def _what_to_do_about_missing(directory: str | os.PathLike[str]) -> str:
     parent, name = os.path.split(os.path.normpath(directory))
     others: list[str] | None = None
+    in_root = False
     with suppress(OSError, ValueError):
+        in_root = not os.path.isabs(directory) and os.path.samefile(".", "/")
         others = os.listdir(parent or ".")
     if others == []:
         where = repr(parent) if parent else "the working directory"
@@ -86,6 +88,8 @@ def _what_to_do_about_missing(directory: str | os.PathLike[str]) -> str:
     close = difflib.get_close_matches(name, others) or [other for other in _BUILT if other in others]
     if close:
         return f"did you mean {' or '.join(repr(os.path.join(parent, other)) for other in close)}?"
+    if in_root:  # as in a container that was given no working directory
+        return "the working directory is '/': mount yours, and name it with `docker run --workdir`"
     return "build it before this step, in the same job, or correct the path"
 
 
