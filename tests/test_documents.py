@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.documents import documents
+from tests.support.scripts import documents
 from tests.support.settings import load, load_reports
 from zerokie_action.errors import exit_codes
 from zerokie_action.report.result import OUTPUTS, Changes, Result, outputs

@@ -1,0 +1,58 @@
+"""The pictures in the documents can be made at any time, and are all there."""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.scripts import SCRIPTS, pictures
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ROOT = SCRIPTS.parent
+LARGEST = 150_000
+
+
+def require_picture(path: Path) -> None:
+    """It is a PNG of a size that a page can have."""
+    content = path.read_bytes()
+    assert content.startswith(b"\x89PNG\r\n\x1a\n"), path
+    width, height = struct.unpack(">II", content[16:24])
+    assert 800 <= width <= 2_000, path
+    assert 250 <= height <= 2_000, path
+    assert len(content) < LARGEST, path
+
+
+@pytest.mark.parametrize("name", pictures.PICTURES)
+def test_a_picture_can_be_made(name: str, tmp_path: Path) -> None:
+    """By a real run, for light and for dark pages."""
+    if reason := pictures.missing():
+        if os.environ.get("ZEROKIE_BROWSER") == "required":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    subprocess.run([sys.executable, SCRIPTS / "pictures.py", "--folder", tmp_path, name], check=True)
+    light, dark = (tmp_path / f"{name}-{scheme}.png" for scheme in ("light", "dark"))
+    assert sorted(tmp_path.iterdir()) == [dark, light]
+    require_picture(light)
+    require_picture(dark)
+    assert light.read_bytes() != dark.read_bytes()
+
+
+def test_all_are_there_and_shown() -> None:
+    """Each in some document, for both kinds of pages, with what it says to who can't see it."""
+    made = {f"{name}-{scheme}.png" for name in pictures.PICTURES for scheme in pictures.SCHEMES}
+    assert {path.name for path in pictures.FOLDER.iterdir()} == made
+    for name in made:
+        require_picture(pictures.FOLDER / name)
+    text = "\n".join(path.read_text("utf-8") for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")))
+    source = r'  <source media="\(prefers-color-scheme: dark\)" srcset="(?:docs/)?pictures/(.+)-dark.png">\n'
+    image = r'  <img src="(?:docs/)?pictures/\1-light.png" alt="(.+?)" '
+    shown = re.findall(f"<picture>\n{source}{image}", text)
+    assert dict(shown) == {name: alt for name, (_, alt) in pictures.PICTURES.items()}
