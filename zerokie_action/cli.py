@@ -52,16 +52,11 @@ def _deploy(arguments: list[str]) -> int:
     signals = _start()
     if _answered(arguments, deploy_help):
         return _end(0)
-    # What follows is imported only now: the handlers come first.
-    from zerokie_action.http.network import Network  # noqa: PLC0415
-
-    network = Network(os.environ)
-    network.read_authorities()  # while the rest is imported
-    from zerokie_action.run import refuse, run  # noqa: PLC0415
+    from zerokie_action.run import refuse, run  # noqa: PLC0415 - the handlers come first
 
     if arguments:
         return refuse(arguments[0], os.environ, sys.stderr)
-    return _end(run(os.environ, network, signals, sys.stdout))
+    return _end(run(os.environ, signals, sys.stdout))
 
 
 def cleanup() -> int:

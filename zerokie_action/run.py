@@ -15,6 +15,7 @@ from zerokie_action.ci import detect
 from zerokie_action.environment import Environment
 from zerokie_action.errors import ConfigurationError, DeployError, Interrupted, unwrap
 from zerokie_action.http.client import Http
+from zerokie_action.http.network import Network
 from zerokie_action.http.retry import RetryBudget
 from zerokie_action.lock.state import StateRecord, default_file, state_files_beside
 from zerokie_action.operations.comment import keep_comment
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from zerokie_action.ci import CI
-    from zerokie_action.http.network import Network
     from zerokie_action.settings import ReportSettings, Settings
     from zerokie_action.shutdown import Shutdown
     from zerokie_action.signals import Signals
@@ -46,18 +46,18 @@ _THREADS = 8
 _DONE = {"deploy": "deployed", "restart": "restarted", "destroy": "destroyed"}
 
 
-def run(env: Mapping[str, str], network: Network, signals: Signals, stream: TextIO) -> int:
+def run(env: Mapping[str, str], signals: Signals, stream: TextIO) -> int:
     """Do what the inputs in `env` ask for. Returns the exit code; never raises."""
     # Thousands of small records and hardly a cycle: the collector would look at them again and again.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     gc.enable()
-    code = anyio.run(carry_out, env, network, signals, stream)
+    code = anyio.run(carry_out, env, signals, stream)
     gc.freeze()  # the end of the process need not look for garbage
     return code
 
 
-async def carry_out(env: Mapping[str, str], network: Network, signals: Signals, stream: TextIO) -> int:
+async def carry_out(env: Mapping[str, str], signals: Signals, stream: TextIO) -> int:
     """`run`, on the current event loop.
 
     The report is written here already: closing the loop may wait for a thread that hangs.
@@ -87,7 +87,7 @@ async def carry_out(env: Mapping[str, str], network: Network, signals: Signals, 
             settings = load(environment, report_settings, problems)
             warn(*settings.useless_inputs(environment))
             async with cancel_on_signal(signals) as shutdown:
-                await _work(settings, report_settings, env, network, ci=ci, result=result, shutdown=shutdown)
+                await _work(settings, report_settings, env, ci=ci, result=result, shutdown=shutdown)
     except Exception as caught:  # noqa: BLE001 - everything is reported, by its kind
         error = unwrap(caught)
     _conclude(result, error, signals)
@@ -98,7 +98,7 @@ async def carry_out(env: Mapping[str, str], network: Network, signals: Signals, 
     code = reporter.write(result)
     if settings is not None and settings.comment and signals.first is None:
         async with cancel_on_signal(signals):
-            await keep_comment(settings, env, network, ci, reporter.comment(result))
+            await keep_comment(settings, env, ci, reporter.comment(result))
     return code
 
 
@@ -123,7 +123,6 @@ async def _work(
     settings: Settings,
     report_settings: ReportSettings,
     env: Mapping[str, str],
-    network: Network,
     *,
     ci: CI,
     result: Result,
@@ -138,7 +137,7 @@ async def _work(
     budget = RetryBudget(settings.retries, log=tell, redact=ci.redact)
     _announce(settings, ci)
     ends_at = anyio.current_time() + settings.timeout
-    async with Http(network, trace=ci.debug if ci.shows("debug") else None) as http:
+    async with Http(Network(env), trace=ci.debug if ci.shows("debug") else None) as http:
         job = Job(
             settings=settings,
             platform=Platform(settings.api_url, settings.api_key.get_secret_value(), http, budget),

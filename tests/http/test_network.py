@@ -90,20 +90,20 @@ class TestProxies:
 
 class TestAuthorities:
     @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-    def test_a_bundle(self, variable: str, bundle: Path) -> None:
+    async def test_a_bundle(self, variable: str, bundle: Path) -> None:
         """The named bundle is all that is trusted."""
-        context = Network({variable: str(bundle)}).ssl_context
+        context = await Network({variable: str(bundle)}).tls()
         assert context.cert_store_stats()["x509_ca"] == 1
         assert context.verify_mode is ssl.CERT_REQUIRED
         assert context.check_hostname
 
-    def test_the_first_variable_counts(self, bundle: Path, tmp_path: Path) -> None:
+    async def test_the_first_variable_counts(self, bundle: Path, tmp_path: Path) -> None:
         env = {"CURL_CA_BUNDLE": str(tmp_path / "absent"), "SSL_CERT_FILE": str(bundle)}
-        assert Network(env).ssl_context.cert_store_stats()["x509_ca"] == 1
+        assert (await Network(env).tls()).cert_store_stats()["x509_ca"] == 1
 
     @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
     @pytest.mark.parametrize("content", [None, b"", b"no certificate"])
-    def test_no_bundle(self, variable: str, content: bytes | None, tmp_path: Path) -> None:
+    async def test_no_bundle(self, variable: str, content: bytes | None, tmp_path: Path) -> None:
         """A bundle that can't be read, or is none, is a configuration error that names the variable."""
         file = tmp_path / "ca.pem"
         if content is not None:
@@ -111,7 +111,7 @@ class TestAuthorities:
         with pytest.raises(
             ConfigurationError, match=f"^{variable}={file} can't be used as certificate authorities"
         ):
-            _ = Network({variable: str(file)}).ssl_context
+            await Network({variable: str(file)}).tls()
 
     @pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl's name hash")
     @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "SSL_CERT_DIR"])
@@ -126,25 +126,24 @@ class TestAuthorities:
         ):
             assert await outcome(carrier) == (200, b"fine")
 
-    def test_the_system_s(self) -> None:
+    async def test_the_system_s(self) -> None:
         """With nothing named, some store is trusted: the system's, or certifi's."""
-        context = Network({}).ssl_context
+        context = await Network({}).tls()
         assert context.verify_mode is ssl.CERT_REQUIRED
         assert context.check_hostname
 
-    def test_read_ahead(self, bundle: Path) -> None:
-        """It is built once, also when it was begun in a thread."""
+    async def test_built_once(self, bundle: Path) -> None:
+        """However many connections ask for it at the same time."""
         network = Network({"SSL_CERT_FILE": str(bundle)})
-        network.read_authorities()
-        assert network.ssl_context is network.ssl_context
-        assert network.ssl_context.cert_store_stats()["x509_ca"] == 1
+        contexts = set()
 
-    def test_read_ahead_without_a_bundle(self, tmp_path: Path) -> None:
-        """What is wrong is said to whoever uses it, and to nobody else."""
-        network = Network({"SSL_CERT_FILE": str(tmp_path / "absent")})
-        network.read_authorities()
-        with pytest.raises(ConfigurationError, match="SSL_CERT_FILE"):
-            _ = network.ssl_context
+        async def ask() -> None:
+            contexts.add(await network.tls())
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(10):
+                tasks.start_soon(ask)
+        assert len(contexts) == 1
 
     async def test_files_that_do_not_come(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The event loop goes on, and whoever waits can be told to stop."""
@@ -168,11 +167,11 @@ class TestAuthorities:
         finally:
             goes_on.set()
 
-    def test_certifi_s(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_certifi_s(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A system without certificates is no reason to trust nobody."""
         nothing = ssl.get_default_verify_paths()._replace(cafile="")
         monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: nothing)
-        assert Network({}).ssl_context.cert_store_stats()["x509_ca"] > 50
+        assert (await Network({}).tls()).cert_store_stats()["x509_ca"] > 50
 
 
 def ssl_name_hash(bundle: Path) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os.path
 import ssl
-import threading
 from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed lacks it
 
+import anyio
 import anyio.to_thread
 
 from zerokie_action.errors import ConfigurationError
@@ -45,7 +45,7 @@ class Network:
         """Read nothing yet but the proxies' variables in `env`."""
         self._env = env
         self._ssl_context: ssl.SSLContext | None = None
-        self._building = threading.Lock()
+        self._building = anyio.Lock()
         by_case = sorted(env, key=str.islower)
         self._variables = {
             name.lower().removesuffix("_proxy"): name for name in by_case if name.lower().endswith("_proxy")
@@ -83,37 +83,19 @@ class Network:
             with suppress(ValueError):
                 yield ip_network(entry.strip().strip("[]"), strict=False)
 
-    def read_authorities(self) -> None:
-        """Begin to build `ssl_context` in a thread: OpenSSL does that without holding up Python."""
-
-        def build() -> None:
-            with suppress(Exception):  # raised again where the context is used
-                _ = self.ssl_context
-
-        threading.Thread(target=build, daemon=True).start()
-
     async def tls(self) -> ssl.SSLContext:
-        """`ssl_context`, without holding up the event loop, whatever the files are that it is read from.
-
-        Raises:
-            ConfigurationError: as `ssl_context`.
-        """
-        if self._ssl_context is not None:
-            return self._ssl_context
-        return await anyio.to_thread.run_sync(lambda: self.ssl_context, abandon_on_cancel=True)
-
-    @property
-    def ssl_context(self) -> ssl.SSLContext:
         """Trusts the named bundle or directory, else the system's store, else certifi's.
 
-        It takes a while, so it is built once.
+        It is built once, in a thread: whatever the files are that it is read from, the event loop goes on.
 
         Raises:
             ConfigurationError: when the named bundle can't be read.
         """
-        with self._building:
+        async with self._building:
             if self._ssl_context is None:
-                self._ssl_context = self._build_ssl_context()
+                self._ssl_context = await anyio.to_thread.run_sync(
+                    self._build_ssl_context, abandon_on_cancel=True
+                )
             return self._ssl_context
 
     def _build_ssl_context(self) -> ssl.SSLContext:

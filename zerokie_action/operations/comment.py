@@ -11,6 +11,7 @@ from zerokie_action.ci.comments import CannotComment, NoDiscussion, Refused, fin
 from zerokie_action.http import Request, Response, TransportError
 from zerokie_action.http.client import MEGABYTE, Http, extensions
 from zerokie_action.http.failure import error_detail, may_change, retry_after
+from zerokie_action.http.network import Network
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from zerokie_action.ci import CI
-    from zerokie_action.http.network import Network
     from zerokie_action.settings import Settings
 
 _TIME = 20.0
@@ -29,16 +29,14 @@ _LONGEST_QUOTE = 500
 _JSON = {"Content-Type": "application/json"}
 
 
-async def keep_comment(
-    settings: Settings, env: Mapping[str, str], network: Network, ci: CI, body: str
-) -> None:
+async def keep_comment(settings: Settings, env: Mapping[str, str], ci: CI, body: str) -> None:
     """Make `body` what the app's comment says, within 20 seconds. What goes wrong is one warning.
 
     A run that is about no pull or merge request, such as one for a push, is nothing wrong.
     """
     try:
         with anyio.fail_after(_TIME):
-            done = await _put(settings, env, network, body)
+            done = await _put(settings, env, body)
     except TimeoutError:
         ci.warning(f"Commenting failed: it took longer than {human_seconds(_TIME)}")
     except NoDiscussion as reason:
@@ -49,7 +47,7 @@ async def keep_comment(
         ci.info(done)
 
 
-async def _put(settings: Settings, env: Mapping[str, str], network: Network, body: str) -> str:
+async def _put(settings: Settings, env: Mapping[str, str], body: str) -> str:
     """Returns what was done, as a line of the log."""
     discussion = find_discussion(
         env,
@@ -57,7 +55,7 @@ async def _put(settings: Settings, env: Mapping[str, str], network: Network, bod
         gitlab_token=_secret_value(settings.gitlab_token),
         pull_request=settings.pull_request,
     )
-    async with Http(network) as http:
+    async with Http(Network(env)) as http:
 
         async def send(method: str, target: str, content: bytes) -> Response:
             request = http.build_request(
