@@ -74,7 +74,7 @@ def cleanup() -> int:
 
 
 def _start() -> Signals:
-    """Install the handlers, and leave out what takes time before the run and helps nobody."""
+    """What comes before anything heavy is imported, the handlers first of all."""
     _open_closed_streams()
     signals = Signals(on_first_signal)
     signals.install()
