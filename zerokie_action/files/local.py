@@ -1,4 +1,4 @@
-"""A file of the directory: what the scan knows of it, and its content, read, hashed and sent.
+"""A file of the directory: what the scan knows of it; its content, read and hashed.
 
 Whoever reads a file that was scanned notices when it is not that file any more.
 """
@@ -24,8 +24,8 @@ CHUNK_SIZE = 256 * 1024
 
 _RESOLVED_SEGMENTS = frozenset(("", ".", ".."))
 
-_PATIENCE = 50
-_PAUSE = 0.2
+_OPEN_ATTEMPTS = 50
+_OPEN_PAUSE = 0.2
 """How often a file is opened that can't be because too many are, and seconds between."""
 
 _LARGEST_PRIVATE_KEY = 32 * 1024
@@ -137,13 +137,13 @@ def hash_file(file: LocalFile, *, check_cancelled: Callable[[], None] = lambda: 
         DeployFailed: the file changed or vanished since the scan, or cannot be read.
         ConfigurationError: for seconds no file could be opened, as too many are.
     """
-    for _ in range(_PATIENCE):
+    for _ in range(_OPEN_ATTEMPTS):
         try:
             return _hash(file, check_cancelled)
         except OSError as error:
             if not too_many_open_files(error):
                 raise
-            time.sleep(_PAUSE)
+            time.sleep(_OPEN_PAUSE)
     raise ConfigurationError(
         f"{file.path!r} cannot be read: too many open files",
         hint="Raise the limit on open files (`ulimit -n`).",

@@ -24,7 +24,10 @@ async def look_up(job: Job, kind: str) -> App | None:
         RequestRejected: when it does not exist and `create` is not set.
     """
     try:
-        app = await (job.client.find_app if job.settings.create else job.client.get_app)(job.app)
+        if not job.settings.create:
+            app: App | None = await job.client.get_app(job.app)  # raises, with close matches
+        else:
+            app = await job.client.find_app(job.app)
     except RequestRejected as error:
         if error.status == NOT_FOUND:
             error.hint = "Correct `app`, or set `create: true` to create it."

@@ -110,15 +110,15 @@ async def check_health(job: Job, files: Sequence[LocalFile] = ()) -> None:
         check = await _prepare(job, job.settings.health_check, files)
         began = anyio.current_time()
         failure = await _poll_until_healthy(job, check)
-        taken = human_seconds(anyio.current_time() - began)
+        duration = human_seconds(anyio.current_time() - began)
         shown = shown_url(check.url)
         if failure is not None:
             raise HealthCheckFailed(
-                f"{shown} is not healthy after {taken}: {failure.reason}", hint=failure.hint
+                f"{shown} is not healthy after {duration}: {failure.reason}", hint=failure.hint
             )
         job.result.looked = True
         state = f"serves {check.path!r} as deployed" if check.path else "is healthy"
-        job.ci.info(f"{shown} {state} after {taken}")
+        job.ci.info(f"{shown} {state} after {duration}")
 
 
 def preview_health_check(job: Job) -> None:

@@ -1,4 +1,4 @@
-"""Deploying a container image: create or deploy, watch it come up, go back when it does not."""
+"""Deploying a container image: create or deploy, wait until it runs, roll back when it does not."""
 
 from __future__ import annotations
 
@@ -45,21 +45,17 @@ async def deploy_image(job: Job, image: str) -> None:
 
 
 async def _roll_out(job: Job, rollout: Rollout) -> None:
-    """Deploy the image, and watch it come up."""
+    """Deploy the image, and wait until it runs and answers."""
     with job.phase("Deploy"):
         if rollout.before is None:
             await _create(job, rollout)
         else:
-            await _replace(job, rollout, rollout.before)
+            await request_deploy(job, rollout, rollout.before)
+            job.result.previous_image = rollout.previous
+            job.ci.info(f"Deploying {rollout.image!r} (was {rollout.previous!r})")
     # The endpoint returns no deploy ID: the run's own session names this deploy.
     job.result.deploy_id = job.session
     await wait_and_check(job, rollout)
-
-
-async def _replace(job: Job, rollout: Rollout, before: App) -> None:
-    await request_deploy(job, rollout, before)
-    job.result.previous_image = rollout.previous
-    job.ci.info(f"Deploying {rollout.image!r} (was {rollout.previous!r})")
 
 
 async def _create(job: Job, rollout: Rollout) -> None:

@@ -108,9 +108,9 @@ class Job:
             yield
         if limit.cancelled_caught:
             outage = self.platform.budget.outage and f"; {self.platform.budget.outage}"
-            taken = human_seconds(self.settings.timeout)
+            duration = human_seconds(self.settings.timeout)
             raise DeployTimedOut(
-                f"The {self.settings.operation} did not end within {taken}{outage}",
+                f"The {self.settings.operation} did not end within {duration}{outage}",
                 hint="Raise `timeout`, or find out what is slow with `log-level: debug`.",
             )
 

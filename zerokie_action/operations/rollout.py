@@ -231,14 +231,14 @@ async def wait_until_running(job: Job, rollout: Rollout) -> None:
                 if app.status.lower() == RUNNING:
                     apps.record_url(job, app)
                     job.result.looked = True
-                    taken = human_seconds(anyio.current_time() - began)
-                    job.ci.info(f"{job.app!r} runs {app.image or rollout.image!r} after {taken}")
+                    duration = human_seconds(anyio.current_time() - began)
+                    job.ci.info(f"{job.app!r} runs {app.image or rollout.image!r} after {duration}")
                     return
             line = f"Still waiting for {job.app!r} to run; {status}"
             await polling.pause(line, at_least=status.retry_after)
-    taken = human_seconds(job.settings.wait_timeout)
+    duration = human_seconds(job.settings.wait_timeout)
     raise DeployTimedOut(
-        f"{job.app!r} does not run {rollout.image!r} after {taken}; {status}", hint=status.hint
+        f"{job.app!r} does not run {rollout.image!r} after {duration}; {status}", hint=status.hint
     )
 
 

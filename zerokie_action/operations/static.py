@@ -96,36 +96,8 @@ async def _scan_and_look_up(job: Job, directory: Path, tasks: TaskGroup) -> tupl
     return _Source(directory, found, hashing), look_up.return_value
 
 
-def _log_scan(job: Job, found: Scan) -> None:
-    if found.ignore_file is not None:
-        job.ci.info(f"Ignore file: {found.ignore_file}")
-    ignored = f"; {found.ignored:,} ignored" if found.ignored else ""
-    job.ci.info(f"Scanned {human_files(len(found.files))}, {human_bytes(found.total_bytes)}{ignored}")
-    if found.secrets:
-        secrets = human_paths(found.secrets, _NAMED)
-        job.ci.info(f"Ignored as possible secrets: {secrets}; `!pattern` in `ignore` brings one back")
-    for warning in found.warnings:
-        job.warn(warning)
-    if foreign := [file.path for file in found.files if file.path in _FOREIGN]:
-        job.warn(
-            "Files for other platforms, which this one does not read and serves as they are: "
-            f"{human_paths(foreign, len(_FOREIGN))}"
-        )
-
-
-def _scan(job: Job, directory: Path, known: Collection[str] = frozenset()) -> Scan:
-    return scan(
-        directory,
-        ignore=job.settings.ignore,
-        ignore_file=job.settings.ignore_file,
-        exclude=job.own_files,
-        known=known,
-        check_cancelled=check_cancelled,
-    )
-
-
 async def _preview(job: Job, source: _Source, app: App | None) -> None:
-    """What a deploy would change now, without the lock and without a write."""
+    """Report what a deploy would change now, without the lock and without a write."""
     if app is None:
         job.preview(f"would create static app {job.app!r}")
     plan = (await compare(job, source.scan, source.take_hashing(), exists=app is not None)).plan
@@ -148,7 +120,7 @@ async def _update(job: Job, source: _Source) -> None:
 
     try:
         async with job.deploy_lock(counts) as lock:
-            await _change(job, source, lock, changes)
+            await _make_equal(job, source, lock, changes)
     finally:
         job.result.final_state = changes.state
         if lock is not None and lock.finalized is not None:  # a failed deploy is finalized as well
@@ -158,7 +130,8 @@ async def _update(job: Job, source: _Source) -> None:
     _log_finalized(job, lock)
 
 
-async def _change(job: Job, source: _Source, lock: DeployLock, changes: Changes) -> None:
+async def _make_equal(job: Job, source: _Source, lock: DeployLock, changes: Changes) -> None:
+    """Change what has to be changed in the storage zone, and leave a manifest that says so."""
     comparison = await compare(job, source.scan, source.take_hashing(), exists=True)
     plan = comparison.plan
     changes.unchanged = len(plan.unchanged)
@@ -188,12 +161,12 @@ async def _upload(job: Job, zone: Zone) -> None:
     assets = sorted(plan.upload_assets, key=attrgetter("size"), reverse=True)
     with job.phase("Upload"):
         await zone.upload(assets, plan.upload_pages)
-    taken = human_seconds(anyio.current_time() - began)
-    ci.info(f"Uploaded {human_files(len(plan.uploads))}, {human_bytes(plan.upload_bytes)} in {taken}")
+    duration = human_seconds(anyio.current_time() - began)
+    ci.info(f"Uploaded {human_files(len(plan.uploads))}, {human_bytes(plan.upload_bytes)} in {duration}")
 
 
 async def _require_same_directory(job: Job, source: _Source, zone: Zone) -> None:
-    """Look at the directory again: what was deployed must still be what is there.
+    """Scan the directory again: what was deployed must still be what is there.
 
     Raises:
         DeployFailed: when files were added, removed, replaced or edited meanwhile.
@@ -203,13 +176,13 @@ async def _require_same_directory(job: Job, source: _Source, zone: Zone) -> None
         record = zone.uploaded.get(path)
         return record.sha256 if record is not None else proved_sha256(zone.plan.unchanged[path])
 
-    def look() -> list[str]:
+    def scan_again() -> list[str]:
         now = _scan(job, source.directory, frozenset(file.path for file in source.scan.files))
         return find_changes(source.scan.files, now.files, sha256, check_cancelled=check_cancelled)
 
     hint = "Let the build finish before the deploy starts, then run the deploy again."
     try:
-        changed = await anyio.to_thread.run_sync(look)
+        changed = await anyio.to_thread.run_sync(scan_again)
     except ConfigurationError as error:
         raise DeployFailed(f"The directory changed while it was deployed: {error}", hint=hint) from error
     if changed:
@@ -217,6 +190,34 @@ async def _require_same_directory(job: Job, source: _Source, zone: Zone) -> None
         more = f" and {len(changed) - _NAMED:,} more" if len(changed) > _NAMED else ""
         what = ", ".join(changed[:_NAMED]) + more
         raise DeployFailed(f"The directory changed while it was deployed: {what}", hint=hint)
+
+
+def _scan(job: Job, directory: Path, known: Collection[str] = frozenset()) -> Scan:
+    return scan(
+        directory,
+        ignore=job.settings.ignore,
+        ignore_file=job.settings.ignore_file,
+        exclude=job.own_files,
+        known=known,
+        check_cancelled=check_cancelled,
+    )
+
+
+def _log_scan(job: Job, found: Scan) -> None:
+    if found.ignore_file is not None:
+        job.ci.info(f"Ignore file: {found.ignore_file}")
+    ignored = f"; {found.ignored:,} ignored" if found.ignored else ""
+    job.ci.info(f"Scanned {human_files(len(found.files))}, {human_bytes(found.total_bytes)}{ignored}")
+    if found.secrets:
+        secrets = human_paths(found.secrets, _NAMED)
+        job.ci.info(f"Ignored as possible secrets: {secrets}; `!pattern` in `ignore` brings one back")
+    for warning in found.warnings:
+        job.warn(warning)
+    if foreign := [file.path for file in found.files if file.path in _FOREIGN]:
+        job.warn(
+            "Files for other platforms, which this one does not read and serves as they are: "
+            f"{human_paths(foreign, len(_FOREIGN))}"
+        )
 
 
 def _log_finalized(job: Job, lock: DeployLock) -> None:
