@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 async def update_domains(job: Job) -> None:
     """Attach `domains` ("POST /v1/apps/:name/domains"), remove `remove-domains`.
 
-    Every one is tried; what came of it is in the result.
+    Every one is tried; the result has the outcomes.
 
     Raises:
         RequestRejected: afterwards, when the platform refused any.

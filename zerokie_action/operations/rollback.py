@@ -27,7 +27,7 @@ _OWN_TIME = 60.0
 
 
 async def roll_back(job: Job, rollout: Rollout, failure: DeployError) -> None:
-    """Deploy the previous image again and wait until it runs. The result says what came of that.
+    """Deploy the previous image again and wait until it runs. The result says how that ended.
 
     The health check is not repeated: it may fail for reasons that the image has nothing to do with.
     """
@@ -68,9 +68,9 @@ def _nothing_to_go_back_to(rollout: Rollout) -> str:
 
 
 async def _deploy_again(job: Job, rollout: Rollout) -> str:
-    """What came of it."""
+    """Returns how that ended, as the result says it."""
 
-    def leave_others_alone(now: App) -> None:
+    def require_still_ours(now: App) -> None:
         rollout.seen = now
         require_not_replaced(job, rollout)
 
@@ -78,10 +78,10 @@ async def _deploy_again(job: Job, rollout: Rollout) -> str:
     async with recording_final_state(job, back):
         with job.phase("Roll back"):
             now = back.before = back.seen = await job.client.get_app(job.app)
-            leave_others_alone(now)
+            require_still_ours(now)
             if rollout.accepted is None and not rollout.is_ours(now.image):
                 return f"not rolled back: {rollout.image!r} was not deployed; {final_state(job, back)}"
-            await request_deploy(job, back, now, check=leave_others_alone)
+            await request_deploy(job, back, now, check=require_still_ours)
         await wait_until_running(job, back)
     job.result.status = "rolled-back"
     return f"rolled back: {job.app!r} runs {rollout.previous!r} again"

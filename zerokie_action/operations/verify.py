@@ -87,7 +87,7 @@ async def require_match(job: Job, scan: Scan, zone: Zone) -> Listing:
 
 
 def _require_few_deletions(job: Job, extra: Collection[str]) -> None:
-    """Keep to `max-deletes` with what came while the deploy ran.
+    """Keep to `max-deletes` with what others added while the deploy ran.
 
     Raises:
         ConfigurationError: when there is too much of it.
