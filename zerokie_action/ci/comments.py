@@ -1,7 +1,7 @@
 """The comment on a pull or merge request: created once, found again by a hidden marker, then edited.
 
-Knows the two APIs, GitHub's (GitHub Enterprise, Gitea and Forgejo have the same) and GitLab's, but
-not how to send anything: whoever calls hands in a function for that.
+Knows the two APIs, GitHub's (GitHub Enterprise, Gitea and Forgejo have the same) and GitLab's;
+`operations.comment` sends the requests.
 
 Everybody may comment, and a forge lets our token edit what others wrote. A report in somebody
 else's comment would be theirs to change: its link, for example. So the marker is a MAC, made with
@@ -15,17 +15,14 @@ import hmac
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from zerokie_action.ci.github import read_event
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Mapping
 
-_PAGE = 100
-_MOST_PAGES = 50
-_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 401, 403, 404
 _GITHUB_API = "https://api.github.com"
 # Another way to make the MAC gets another number.
 _MARKER_VERSION = "1"
@@ -37,35 +34,6 @@ class CannotComment(Exception):  # noqa: N818 - a comment is a courtesy: this be
 
 class NoDiscussion(CannotComment):
     """The run is about no pull or merge request, such as one for a push."""
-
-
-class Refused(CannotComment):
-    """The API said no. `status` is the HTTP status."""
-
-    def __init__(self, status: int, quote: str) -> None:
-        """`quote` has the API's own words, if there are any."""
-        super().__init__(f"the API answered {status}: {quote}" if quote else f"the API answered {status}")
-        self.status = status
-
-
-class Answered(Protocol):
-    """What an API answers: 2xx, its headers, its body."""
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """By their names, in any case."""
-        ...
-
-    @property
-    def content(self) -> bytes:
-        """The body, as it came."""
-        ...
-
-
-if TYPE_CHECKING:
-    Send = Callable[[str, str, bytes], Awaitable[Answered]]
-    """Sends method, target and JSON body; raises `Refused` for any status that is no 2xx, and `CannotComment`
-    when nothing came back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,41 +138,7 @@ def _dict(found: object) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-async def put_comment(discussion: Discussion, text: str, *, api_key: str, app: str, send: Send) -> bool:
-    """Make `text` what the app's comment says, behind the marker.
-
-    One of ours that can't be edited, because another token wrote it, is passed over.
-
-    Returns:
-        Whether the comment is new.
-
-    Raises:
-        CannotComment: when it did not work.
-    """
-
-    async def edit(number: int) -> None:
-        body = f"{_marker(discussion, number, api_key, app)}\n\n{text}"
-        await send(discussion.edit, f"{discussion.one}{number}", _json(body))
-
-    try:
-        for number in await _ours(discussion, api_key, app, send):
-            try:
-                await edit(number)
-            except Refused as refused:
-                if refused.status not in {_FORBIDDEN, _NOT_FOUND}:
-                    raise
-            else:
-                return False
-        # The marker needs the ID, which the forge gives. Without the marker it is a good comment already.
-        await edit(_created((await send("POST", discussion.all, _json(text))).content))
-    except Refused as refused:
-        if refused.status in {_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND}:
-            raise CannotComment(f"{refused}; {discussion.permission}") from refused
-        raise
-    return True
-
-
-def _marker(discussion: Discussion, number: int, api_key: str, app: str) -> str:
+def marker(discussion: Discussion, number: int, api_key: str, app: str) -> str:
     """The hidden line that our comment of this ID begins with; it tells nothing about the API key.
 
     The API's address is not part of it: a forge may move, and runners may reach it by several names.
@@ -213,33 +147,29 @@ def _marker(discussion: Discussion, number: int, api_key: str, app: str) -> str:
     return f"<!-- zerokie-action: {hmac.digest(api_key.encode(), label.encode(), 'sha256').hex()} -->"
 
 
-async def _ours(discussion: Discussion, api_key: str, app: str, send: Send) -> list[int]:
-    """The IDs of the app's comments that we wrote, oldest first."""
-    found: list[int] = []
-    for page in range(1, _MOST_PAGES + 1):
-        # GitHub lists the oldest first anyway; GitLab has to be told.
-        query = f"?per_page={_PAGE}&page={page}&sort=asc&order_by=created_at"
-        answer = await send("GET", discussion.all + query, b"")
-        for comment in _comments(answer.content):
-            number = comment.get("id")
-            if isinstance(number, int) and str(comment.get("body")).startswith(
-                _marker(discussion, number, api_key, app)
-            ):
-                found.append(number)
-        if 'rel="next"' not in answer.headers.get("link", ""):
-            break
-    return found
+def own_comments(discussion: Discussion, listed: bytes, api_key: str, app: str) -> list[int]:
+    """The IDs of the app's comments that we wrote, from a list of comments as the API answers it.
 
-
-def _comments(body: bytes) -> list[dict[str, Any]]:
-    found = _parsed(body)
-    if not isinstance(found, list):
+    Raises:
+        CannotComment: when it is no list.
+    """
+    comments = _parsed(listed)
+    if not isinstance(comments, list):
         raise CannotComment("the API's list of comments is not what its documentation describes")
-    return [_dict(comment) for comment in found]
+    return [
+        number
+        for comment in map(_dict, comments)
+        if isinstance(number := comment.get("id"), int)
+        and str(comment.get("body")).startswith(marker(discussion, number, api_key, app))
+    ]
 
 
-def _created(body: bytes) -> int:
-    """The ID of the comment that this answer is about."""
+def created_comment(body: bytes) -> int:
+    """The ID of the comment that an answer is about.
+
+    Raises:
+        CannotComment: when it has none.
+    """
     number = _dict(_parsed(body)).get("id")
     if not isinstance(number, int):
         raise CannotComment("the API did not tell the new comment's ID, so no later run can update it")
@@ -252,7 +182,3 @@ def _parsed(body: bytes) -> object:
         return json.loads(body)
     except (ValueError, RecursionError):
         return None
-
-
-def _json(body: str) -> bytes:
-    return json.dumps({"body": body}).encode()

@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from zerokie_action.ci.comments import CannotComment, NoDiscussion, Refused, find_discussion, put_comment
-from zerokie_action.http import Request, Response, TransportError
+from zerokie_action.ci.comments import (
+    CannotComment,
+    NoDiscussion,
+    created_comment,
+    find_discussion,
+    marker,
+    own_comments,
+)
+from zerokie_action.http import Response, TransportError
 from zerokie_action.http.client import MEGABYTE, Http, extensions
 from zerokie_action.http.failure import error_detail, may_change, retry_after
 from zerokie_action.http.network import Network
@@ -20,13 +27,26 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from zerokie_action.ci import CI
+    from zerokie_action.ci.comments import Discussion
+    from zerokie_action.http import AsyncClient
     from zerokie_action.settings import Settings
 
 _TIME = 20.0
 _PAUSES = (0.5, 2.0)
 _LARGEST_RESPONSE = 32 * MEGABYTE
 _LONGEST_QUOTE = 500
-_JSON = {"Content-Type": "application/json"}
+_PAGE = 100
+_MOST_PAGES = 50
+_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 401, 403, 404
+
+
+class _Refused(CannotComment):
+    """The API said no, in its own words, if there are any."""
+
+    def __init__(self, response: Response) -> None:
+        self.status = response.status_code
+        detail = error_detail(response.content, _LONGEST_QUOTE)
+        super().__init__(f"the API answered {self.status}{detail and ': '}{detail}")
 
 
 async def keep_comment(settings: Settings, env: Mapping[str, str], ci: CI, body: str) -> None:
@@ -56,26 +76,74 @@ async def _put(settings: Settings, env: Mapping[str, str], body: str) -> str:
         pull_request=settings.pull_request,
     )
     async with Http(Network(env)) as http:
-
-        async def send(method: str, target: str, content: bytes) -> Response:
-            request = http.build_request(
-                method,
-                discussion.api + target,
-                headers={**discussion.headers, **(_JSON if content else {})},
-                content=content or None,
-                extensions=extensions("Commenting", timeout=_TIME, max_body=_LARGEST_RESPONSE),
-            )
-            return await _send(http, request)
-
         new = await put_comment(
-            discussion, body, api_key=settings.api_key.get_secret_value(), app=settings.app, send=send
+            http, discussion, body, api_key=settings.api_key.get_secret_value(), app=settings.app
         )
     return f"Commented on {discussion.name}" if new else f"Updated the comment on {discussion.name}"
 
 
-async def _send(http: Http, request: Request) -> Response:
+async def put_comment(
+    http: AsyncClient, discussion: Discussion, text: str, *, api_key: str, app: str
+) -> bool:
+    """Make `text` what the app's comment says, behind the marker.
+
+    One of ours that can't be edited, because another token wrote it, is passed over.
+
+    Returns:
+        Whether the comment is new.
+
+    Raises:
+        CannotComment: when it did not work.
+    """
+
+    async def edit(number: int) -> None:
+        body = f"{marker(discussion, number, api_key, app)}\n\n{text}"
+        await _request(http, discussion, discussion.edit, f"{discussion.one}{number}", body)
+
+    try:
+        for number in await _own_comments(http, discussion, api_key, app):
+            try:
+                await edit(number)
+            except _Refused as refused:
+                if refused.status not in {_FORBIDDEN, _NOT_FOUND}:
+                    raise
+            else:
+                return False
+        # The marker needs the ID, which the forge gives. Without the marker it is a good comment already.
+        created = await _request(http, discussion, "POST", discussion.all, text)
+        await edit(created_comment(created.content))
+    except _Refused as refused:
+        if refused.status in {_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND}:
+            raise CannotComment(f"{refused}; {discussion.permission}") from refused
+        raise
+    return True
+
+
+async def _own_comments(http: AsyncClient, discussion: Discussion, api_key: str, app: str) -> list[int]:
+    """The IDs of the app's comments that we wrote, oldest first."""
+    found: list[int] = []
+    for page in range(1, _MOST_PAGES + 1):
+        # GitHub lists the oldest first anyway; GitLab has to be told.
+        query = f"?per_page={_PAGE}&page={page}&sort=asc&order_by=created_at"
+        response = await _request(http, discussion, "GET", discussion.all + query)
+        found += own_comments(discussion, response.content, api_key, app)
+        if 'rel="next"' not in response.headers.get("link", ""):
+            break
+    return found
+
+
+async def _request(
+    http: AsyncClient, discussion: Discussion, method: str, target: str, body: str | None = None
+) -> Response:
     """The response, if it is a success. A new comment is not sent twice: there might be two then."""
-    for pause in () if request.method == "POST" else _PAUSES:
+    request = http.build_request(
+        method,
+        discussion.api + target,
+        headers=discussion.headers,
+        json=None if body is None else {"body": body},
+        extensions=extensions("Commenting", timeout=_TIME, max_body=_LARGEST_RESPONSE),
+    )
+    for pause in () if method == "POST" else _PAUSES:
         wait = pause
         with suppress(TransportError):
             response = await http.send(request)
@@ -93,7 +161,7 @@ async def _send(http: Http, request: Request) -> Response:
 
 def _checked(response: Response) -> Response:
     if not response.is_success:
-        raise Refused(response.status_code, error_detail(response.content, _LONGEST_QUOTE))
+        raise _Refused(response)
     return response
 
 
