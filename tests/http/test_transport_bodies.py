@@ -148,6 +148,22 @@ class TestLargeBodies:
             assert await outcome(carrier) == (200, b"fine")
         assert body.drawn < 30_000_000
 
+    @pytest.mark.parametrize("secure", [False, True])
+    async def test_a_reset(self, *, secure: bool, tls: ssl.SSLContext, bundle: Path) -> None:
+        """Without a response it is named as what it is, and another attempt may help."""
+
+        async def handle(peer: Peer) -> None:
+            await peer.head()
+            peer.reset()
+
+        env = {"SSL_CERT_FILE": str(bundle)}
+        async with (
+            serve(first(handle), tls=tls if secure else None) as server,
+            transport("transport", server.url, env) as carrier,
+        ):
+            assert await reason(carrier, put(Stream(1000))) == "the connection was reset"
+            assert await outcome(carrier) == (200, b"fine")
+
     async def test_tls_breaks_early(self, tls: ssl.SSLContext, bundle: Path) -> None:
         """What is no TLS ends the connection; it is no answer, and another attempt may help."""
 

@@ -126,6 +126,8 @@ class _Early:
     Attributes:
         came: set with the first of it, or when nothing can come any more.
         sending: cancelled then.
+        data: what came; empty when the other side has closed the connection.
+        error: why nothing can come.
     """
 
     def __init__(self) -> None:
