@@ -116,6 +116,11 @@ def paragraph(number: int, result: Result) -> str:
         ),
         (Result("restart", status="restarted", image="a:1"), "Restarted the app in 0&nbsp;s."),
         (Result("destroy", status="destroyed", image="a:1"), "Deleted the app in 0&nbsp;s."),
+        (Result("deploy", status="deployed", changes=Changes(), duration_seconds=2), "Ended after 2&nbsp;s."),
+        (
+            Result("deploy", flaw="a domain was refused", changes=Changes([Uploaded("a", 1)])),
+            "Uploaded 1 file (1&nbsp;B) in 0&nbsp;s.",
+        ),
         (Result("deploy", image="a:2", duration_seconds=300), "Ended after 5&nbsp;m&nbsp;00&nbsp;s."),
         (
             Result("deploy", status="cancelled", changes=Changes([Uploaded("a", 1)], to_upload=2)),

@@ -146,7 +146,7 @@ def _links(result: Result, origin: Origin) -> Markdown:
 
 def _sentence(result: Result) -> Markdown:
     """What was done, or would be, and how long it took."""
-    *most, last = [*_deeds(result)] or [""]
+    *most, last = [*_actions(result)] or [""]
     what = f"{', '.join(most)} and {last}" if most else last
     if result.status in {"planned", "skipped"}:
         return Markdown(f"A deploy would {what}." if what else "")
@@ -154,16 +154,16 @@ def _sentence(result: Result) -> Markdown:
     taken = _unbroken(human_seconds(seconds))
     if result.lock_wait_seconds >= 1:
         taken += f", {_unbroken(human_seconds(result.lock_wait_seconds))} of it waiting for the deploy lock"
-    if result.status in {"failed", "cancelled"} and not result.flaw:
+    if not what or (result.status in {"failed", "cancelled"} and not result.flaw):
         return Markdown(f"Ended after {taken}{what and f': {what}'}." if what or seconds >= 1 else "")
     return Markdown(f"{what[:1].upper()}{what[1:]} in {taken}.")
 
 
-def _deeds(result: Result) -> Iterator[str]:
+def _actions(result: Result) -> Iterator[str]:
     """What was done, or would be, a phrase each."""
     effect = result.effect
     if effect is None:
-        yield from _deeds_without_files(result)
+        yield from _app_actions(result)
         return
     planned = result.status == "planned"
     upload, delete, leave = _PLANNED if planned else _DONE
@@ -179,7 +179,7 @@ def _deeds(result: Result) -> Iterator[str]:
         yield f"{verb} {human_files(effect.unchanged)} unchanged"
 
 
-def _deeds_without_files(result: Result) -> Iterator[str]:
+def _app_actions(result: Result) -> Iterator[str]:
     image, previous = markdown_code(result.image or ""), markdown_code(result.previous_image or "")
     match result.status:
         case "deployed" if previous and previous != image:
