@@ -182,8 +182,8 @@ def _judge(job: Job, check: _Check, page: Page, by: str) -> _CheckFailure | None
 
 async def _prepare(job: Job, wanted: str, files: Sequence[LocalFile]) -> _Check:
     url = _url(job, wanted)
-    by_path = {file.path: file for file in files}
-    file = by_path.get(_file_path(job, url))
+    path = _file_path(job, url)
+    file = next((file for file in files if file.path == path), None)
     if file is None:
         return _Check(url)
     return _Check(url, file.path, await anyio.to_thread.run_sync(hash_file, file))
