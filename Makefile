@@ -21,7 +21,7 @@ export PATH := $(CURDIR)/.venv/bin:$(NODE_TOOLS)/node_modules/.bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup demo check test servers e2e lint lint-ci audit lowest format docs pictures bench requirements clean
+.PHONY: help setup demo check test servers browser e2e lint lint-ci audit lowest format docs pictures bench requirements clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,14 +52,17 @@ setup: .venv/.synced ## Make .venv from uv.lock, as the other commands do when i
 demo: .venv/.synced ## Deploy a site and an image to a local platform (KEEP=1 leaves it running)
 	@$(BIN)/python examples/demo.py $(if $(KEEP),--keep)
 
-check: lint ## Lint, and run the quick tests (a minute): not http, sandbox, faults, servers, e2e, most operations
+check: lint ## Lint, and run the quick tests (a minute): not http, sandbox, faults, servers, browser, e2e, most operations
 	@$(BIN)/pytest -q -n auto --dist worksteal $(QUICK) $(ARGS)
 
-test: .venv/.synced ## Run the tests; those in containers or behind real servers only where there are such
+test: .venv/.synced ## Run the tests; those in containers, behind real servers or in a browser only where there are such
 	@$(BIN)/pytest -n auto --dist worksteal $(ARGS)
 
 servers: .venv/.synced ## Run the tests behind real servers (nginx, haproxy, squid)
 	@ZEROKIE_SERVERS=required $(BIN)/pytest tests/servers $(ARGS)
+
+browser: .venv/.synced-browser $(NODE_TOOLS)/.installed ## Look at the sandbox's page in a real browser (chromium)
+	@ZEROKIE_BROWSER=required $(BIN)/pytest tests/browser $(ARGS)
 
 e2e: .venv/.synced-ci $(NODE_TOOLS)/.installed ## Run the tests in real containers, with act and gitlab-ci-local
 	@ZEROKIE_E2E=required $(BIN)/pytest tests/e2e $(ARGS)

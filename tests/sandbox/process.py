@@ -17,14 +17,17 @@ MODULE = [sys.executable, "-W", "error", "-m", "zerokie_action.sandbox"]
 
 
 @contextmanager
-def sandbox(*arguments: str, end: signal.Signals = signal.SIGINT) -> Iterator[httpx.Client]:
+def sandbox(
+    *arguments: str, end: signal.Signals = signal.SIGINT, warning: str = ""
+) -> Iterator[httpx.Client]:
     """Run a platform with the key `k`, end it by a signal, and check what it printed and how it ended."""
     command = [*MODULE, "--port", "0", "--api-key", "k", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         url = process.stdout.readline().removeprefix("listening on ").rstrip("\n")
-        assert [process.stdout.readline() for _ in range(3)] == [
+        assert [process.stdout.readline() for _ in range(4)] == [
+            f"page:        {url}/\n",
             "API key:     k\n",
             f"reference:   {url}/docs\n",
             f"apps answer: {url}/_apps/NAME/\n",
@@ -33,7 +36,7 @@ def sandbox(*arguments: str, end: signal.Signals = signal.SIGINT) -> Iterator[ht
             yield client
         process.send_signal(end)
         output, errors = process.communicate(timeout=30)
-        assert (process.returncode, output, errors) == (0, "", ""), errors or output
+        assert (process.returncode, output, errors) == (0, "", warning), errors or output
     finally:
         process.kill()
         process.communicate()

@@ -130,10 +130,28 @@ async def test_the_app_has_a_host_name_too(client, platform):
         assert (answer.status_code, answer.content) == (200, b"home")
 
 
-async def test_a_browser_gets_the_slash_that_relative_links_need(client, platform):
+@pytest.mark.parametrize(
+    ("path", "there"), [("", "/"), ("/", "/"), ("/a%20b/?c=d%2F", "/a%20b/?c=d%2F"), ("//evil", "//evil")]
+)
+async def test_a_browser_is_sent_to_the_apps_own_origin(client, server, path, there):
+    """A page's scripts have their own origin there, and relative links lead where they should."""
+    answer = await client.get(f"/_apps/site{path}", headers={"sec-fetch-mode": "navigate"})
+    port = server.url.rpartition(":")[2]
+    assert (answer.status_code, answer.headers["location"]) == (307, f"http://site.localhost:{port}{there}")
+
+
+@pytest.mark.parametrize("name", ["nope", "evil.test%5C", "site@evil"])
+async def test_no_browser_is_sent_to_an_app_that_does_not_exist(client, name):
+    answer = await client.get(f"/_apps/{name}/", headers={"sec-fetch-mode": "navigate"})
+    assert answer.status_code == 404
+
+
+async def test_what_a_browser_gets_below_apps_all_the_same_is_in_a_sandbox(client, platform):
+    """So its scripts have no origin, least of all the sandbox's own."""
     platform.put_file("site", "index.html", b"home")
-    answer = await client.get("/_apps/site", headers={"sec-fetch-mode": "navigate"})
-    assert (answer.status_code, answer.headers["location"]) == (308, "/_apps/site/")
+    assert (await client.get("/_apps/site/")).headers["content-security-policy"] == "sandbox allow-scripts"
+    own = await client.get("/", headers={"host": "site.localhost"})
+    assert "content-security-policy" not in own.headers
 
 
 async def test_a_container_app_names_its_image(client, platform, clock):

@@ -39,8 +39,10 @@ def test_wrong_options(capsys):
     with pytest.raises(SystemExit) as caught:
         main(["--fault", "PUT files"])
     assert caught.value.code == 2
-    expected = "error: argument --fault: 'PUT files' is not 'METHOD PATH WHAT [after] [skip=N] [xN]'\n"
-    assert capsys.readouterr().err.endswith(expected)
+    assert capsys.readouterr().err.endswith(
+        "error: argument --fault: 'PUT files' is not "
+        "'METHOD PATH WHAT [after] [skip=N] [xN] [N%] [for=SECONDS]'\n"
+    )
 
 
 def test_help(capsys):
@@ -57,7 +59,7 @@ def test_a_folder_that_cannot_be(tmp_path, capsys):
     assert capsys.readouterr().err.startswith("The sandbox cannot start: ")
 
 
-@pytest.mark.parametrize("missing", ["fastapi", "uvicorn"])
+@pytest.mark.parametrize("missing", ["fastapi", "jinja2", "uvicorn"])
 def test_a_missing_extra(missing):
     """One line that names the fix."""
     code = (

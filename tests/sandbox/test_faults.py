@@ -239,12 +239,12 @@ def test_faults_in_words(text, fault):
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("PUT 503", "'PUT 503' is not 'METHOD PATH WHAT [after] [skip=N] [xN]'"),
+        ("PUT 503", "'PUT 503' is not 'METHOD PATH WHAT [after] [skip=N] [xN] [N%] [for=SECONDS]'"),
         (
             "PUT x broken",
             "'broken' is neither a status code nor one of status, html, empty, truncated, reset,",
         ),
-        ("PUT x 503 twice", "'twice' is not 'after', 'skip=N' or 'xN'"),
+        ("PUT x 503 twice", "'twice' is not 'after', 'skip=N', 'xN', 'N%' or 'for=SECONDS'"),
         ("PUT ( 503", "path '(' is no regular expression: missing ), unterminated subpattern"),
         ("PUT x delay", "could not convert string to float: ''"),
     ],

@@ -4,7 +4,7 @@ try:
     from zerokie_action.sandbox.cli import main
 except ModuleNotFoundError as error:
     package = (error.name or "").partition(".")[0]
-    if package not in {"fastapi", "uvicorn"}:
+    if package not in {"fastapi", "jinja2", "uvicorn"}:
         raise
     raise SystemExit(
         f"The sandbox needs {package}: run `make setup` in the checkout, then `.venv/bin/python -m "

@@ -1,4 +1,8 @@
-"""`/_sandbox`: the seams for the tests of other processes. Needs no key."""
+"""`/_sandbox`: the seams for programs, such as tests of other processes. Needs no key.
+
+A browser names the page that sends a request in `Origin`, unless it only reads. Programs send none, so what
+changes something is refused to every page: the sandbox's own has switches that need the key.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,20 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 
 from zerokie_action.sandbox.exchange import Exchange
 from zerokie_action.sandbox.faults import Fault  # noqa: TC001  FastAPI reads the annotation
+from zerokie_action.sandbox.problems import ApiError
 
-router = APIRouter(prefix="/_sandbox", include_in_schema=False)
+
+def _no_page(request: Request) -> None:
+    if "origin" in request.headers:
+        raise ApiError(403, "this is for programs; in a browser, use the page at /")
+
+
+router = APIRouter(prefix="/_sandbox", include_in_schema=False, dependencies=[Depends(_no_page)])
 
 
 @router.get("/state")

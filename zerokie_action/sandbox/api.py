@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from zerokie_action.sandbox import admin, routes
+from zerokie_action.sandbox import admin, page, routes
 from zerokie_action.sandbox.problems import ApiError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _UNNAMED = {"body", "container", "static"}
 
 _ENDPOINTS = [
     route
-    for router in (routes.apps, routes.static, admin.router)
+    for router in (routes.apps, routes.static, admin.router, page.router)
     for route in router.routes
     if isinstance(route, APIRoute)
 ]
@@ -91,6 +91,7 @@ def _create() -> FastAPI:
     api = FastAPI(
         title="Zerokie",
         version="1",
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
@@ -102,8 +103,9 @@ def _create() -> FastAPI:
             Exception: _unexpected,
         },
     )
-    for router in (routes.apps, routes.static, admin.router):
+    for router in (routes.apps, routes.static, admin.router, page.router):
         api.include_router(router)
+    api.mount("/_sandbox/assets", page.assets)
     api.openapi = partial(_describe, api)  # type: ignore[method-assign]
     return api
 

@@ -12,7 +12,9 @@ from starlette.requests import ClientDisconnect, Request
 from zerokie_action.sandbox.api import API, error
 from zerokie_action.sandbox.cdn import PREFIX, serve_site
 from zerokie_action.sandbox.exchange import Exchange
+from zerokie_action.sandbox.hosts import app_of, host_of, is_loopback
 from zerokie_action.sandbox.injection import inject
+from zerokie_action.sandbox.page import HEADERS
 from zerokie_action.sandbox.paths import normalise
 from zerokie_action.sandbox.problems import ApiError
 from zerokie_action.sandbox.records import Record
@@ -23,15 +25,22 @@ if TYPE_CHECKING:
     from zerokie_action.sandbox.platform import Platform
 
 _LOG = logging.getLogger(__name__)
-_SITE_DOMAIN = ".localhost"
+_HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+_WRONG_HOST = (
+    "the Host header names another machine; start the sandbox with --host to be reached by that name"
+)
 
 
 class Sandbox:
-    """Serves one platform: `/v1`, the apps' URLs, `/docs`, and the admin side `/_sandbox`."""
+    """Serves one platform: `/v1`, the apps' URLs, the page, `/docs`, and the admin side `/_sandbox`."""
 
-    def __init__(self, platform: Platform) -> None:
-        """Serve this platform."""
+    def __init__(self, platform: Platform, *, any_host: bool) -> None:
+        """Serve this platform, to requests for loopback or for any host.
+
+        `/v1` is for any host in any case: it needs the key, which no foreign page has.
+        """
         self._platform = platform
+        self._any_host = any_host
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request; whatever goes wrong here is a 500, and a traceback in the log."""
@@ -42,11 +51,13 @@ class Sandbox:
         exchange.enter(scope)
         send = exchange.answering(send)
         try:
-            if scope["path"].startswith(("/v1/", PREFIX)):
+            if not (scope["path"].startswith("/v1/") or self._any_host or is_loopback(host_of(request))):
+                await error(421, _WRONG_HOST)(scope, receive, send)
+            elif scope["path"].startswith(("/v1/", PREFIX)):
                 self._platform.requests.append(exchange.record)
                 await self._exchange(exchange, request, exchange.counting(receive), send)
             else:
-                await API(scope, receive, send)
+                await API(scope, receive, _protecting(send))
         except ClientDisconnect:
             pass
         except asyncio.CancelledError:
@@ -65,6 +76,7 @@ class Sandbox:
             query=request.scope["query_string"].decode("ascii"),
             app=parts[0],
             headers=dict(request.headers),
+            received=self._platform.clock(),
         )
 
     async def _exchange(self, exchange: Exchange, request: Request, receive: Receive, send: Send) -> None:
@@ -107,10 +119,19 @@ class Sandbox:
 
 def _routed_path(request: Request) -> str:
     path = normalise(request.scope["raw_path"].decode("ascii"))
-    host = request.headers.get("host", "").partition(":")[0]
-    if host.endswith(_SITE_DOMAIN):
-        return f"{PREFIX}{host.removesuffix(_SITE_DOMAIN)}{path}"
-    return path
+    app = app_of(request)
+    return path if app is None else f"{PREFIX}{app}{path}"
+
+
+def _protecting(send: Send) -> Send:
+    """Add the headers of what a browser may show."""
+
+    async def protect(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], *_HEADERS]
+        await send(message)
+
+    return protect
 
 
 def _is_upload(record: Record) -> bool:

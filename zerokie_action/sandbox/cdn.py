@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import RedirectResponse, Response
 
 from zerokie_action.sandbox.apps import RUNNING
+from zerokie_action.sandbox.hosts import app_of, site_url
 from zerokie_action.sandbox.paths import decode_segment
 
 if TYPE_CHECKING:
@@ -48,6 +49,10 @@ class Cdn:
         self._cache: dict[str, dict[tuple[str, str], Page]] = {}
         self.pages: dict[str, Page] = {}
         """What a running container app answers, by the app's name, instead of the page with its image."""
+
+    def knows(self, name: str) -> bool:
+        """Whether there is such an app."""
+        return self._store.app(name) is not None
 
     def get(self, name: str, raw_path: str, query: str) -> tuple[Page, bool]:
         """Return the answer for a percent-encoded path below the app's URL, and whether it was cached."""
@@ -99,23 +104,32 @@ def _text(status: int, text: str) -> Page:
 
 
 async def serve_site(cdn: Cdn, request: Request, receive: Receive, send: Send) -> None:
-    """Answer a request below `/_apps/NAME` from the CDN."""
-    name, slash, rest = request.scope["path"].removeprefix(PREFIX).partition("/")
+    """Answer a request below `/_apps/NAME` from the CDN.
+
+    That is for programs. A browser that goes there is sent to the app's own origin, and what it gets all the
+    same is in a sandbox, so that an app's script can't act as the sandbox's page.
+    """
+    name, _, rest = request.scope["path"].removeprefix(PREFIX).partition("/")
     if request.method not in {"GET", "HEAD"}:
         response = Response("Method not allowed\n", 405, {"allow": "GET, HEAD"})
         await response(request.scope, receive, send)
-    elif not slash and request.headers.get("sec-fetch-mode") == "navigate":
-        # Only for a browser: without the slash it would look for relative links one level up.
-        await RedirectResponse(f"{PREFIX}{name}/", 308)(request.scope, receive, send)
-    else:
-        page, cached = cdn.get(decode_segment(name), rest, request.url.query)
-        await _send(page, cached=cached, head=request.method == "HEAD", send=send)
+        return
+    page, cached = cdn.get(decode_segment(name), rest, request.url.query)
+    headers = {**page.headers, "x-cache": "HIT" if cached else "MISS"}
+    if app_of(request) is None:
+        url = f"{site_url(request, name)}/{rest}"
+        is_visited = request.headers.get("sec-fetch-mode") == "navigate" and cdn.knows(name)
+        if is_visited and request.scope["path"] != url:
+            response = RedirectResponse(f"{url}?{request.url.query}" if request.url.query else url, 307)
+            await response(request.scope, receive, send)
+            return
+        headers["content-security-policy"] = "sandbox allow-scripts"
+    await _send(page, headers, head=request.method == "HEAD", send=send)
 
 
-async def _send(page: Page, *, cached: bool, head: bool, send: Send) -> None:
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in page.headers.items()]
-    headers.append((b"x-cache", b"HIT" if cached else b"MISS"))
-    await send({"type": "http.response.start", "status": page.status, "headers": headers})
+async def _send(page: Page, headers: dict[str, str], *, head: bool, send: Send) -> None:
+    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": page.status, "headers": raw})
     if isinstance(page.body, Path) and not head:
         with page.body.open("rb") as stream:
             while chunk := stream.read(_CHUNK):

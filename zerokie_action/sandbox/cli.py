@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from zerokie_action.sandbox.apps import Rollout
 from zerokie_action.sandbox.faults import GRAMMAR, HELP, parse_fault
+from zerokie_action.sandbox.hosts import is_loopback
 from zerokie_action.sandbox.platform import Platform
 from zerokie_action.sandbox.server import serve
 
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zerokie_action.sandbox.faults import Fault
+
+_OPEN = (
+    "Warning: the sandbox listens on {host}. Whoever reaches this machine can see its apps and requests, and"
+    " make it fail. Without --host it is for this machine only."
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,11 +49,14 @@ async def _serve(options: argparse.Namespace) -> None:
         latency=options.latency / 1000,
     )
     platform.faults.add(*options.fault)
+    if not is_loopback(options.host):
+        print(_OPEN.format(host=options.host), file=sys.stderr)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with serve(platform, options.host, options.port) as server:
         print(f"listening on {server.url}")
+        print(f"page:        {server.url}/")
         print(f"API key:     {options.api_key}")
         print(f"reference:   {server.url}/docs")
         print(f"apps answer: {platform.url('NAME')}/", flush=True)
@@ -76,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar=f"{GRAMMAR!r}",
-        help=HELP,
+        help=HELP.replace("%", "%%"),
     )
     return parser
 

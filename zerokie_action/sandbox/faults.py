@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,11 @@ from typing import TYPE_CHECKING, Any
 from zerokie_action.sandbox.problems import ApiError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from zerokie_action.sandbox.records import Record
+
+_ALL = 100
 
 
 class Kind(StrEnum):
@@ -50,6 +55,8 @@ class Fault:
             and with `times=None` everything from request 7 on.
         skip: how many matching requests get through first.
         times: how many requests it hits; `None` means for ever.
+        percent: how many in a hundred of those requests it really hits, evenly spread.
+        lasts: seconds after which it ends by itself; `None` means never.
         after: whether the request takes effect first (STATUS, HTML, EMPTY, TRUNCATED, RESET, HANG).
         status, headers, body: for STATUS.
         size: bytes, for RESET_UPLOAD.
@@ -62,6 +69,8 @@ class Fault:
     index: int = 0
     skip: int = 0
     times: int | None = 1
+    percent: int = 100
+    lasts: float | None = None
     after: bool = False
     status: int = 503
     headers: dict[str, str] = field(default_factory=dict)
@@ -75,7 +84,9 @@ class Fault:
         return f"{self.kind}{detail}{' after the effect' if self.after else ''}"
 
     def __post_init__(self) -> None:
-        """Refuse a path that is no regular expression."""
+        """Refuse a path that is no regular expression, and a percentage that is none."""
+        if not 0 < self.percent <= _ALL:
+            raise ValueError(f"{self.percent} % is not from 1 to 100")
         try:
             re.compile(self.path)
         except re.error as error:
@@ -91,7 +102,12 @@ class Fault:
 
     def hits(self, seen: int) -> bool:
         """Whether it hits a matching request when `seen` matching ones came before."""
-        return seen >= self.skip and (self.times is None or seen < self.skip + self.times)
+        turn = seen - self.skip
+        return (
+            turn >= 0
+            and (self.times is None or turn < self.times)
+            and (turn + 1) * self.percent // _ALL > turn * self.percent // _ALL
+        )
 
 
 @dataclass(slots=True)
@@ -103,10 +119,12 @@ class ArmedFault:
         fault: what goes wrong.
         seen: the requests that it was meant for, `skip` and `times` aside.
         hits: the requests that it hit.
+        ends: when it ends by itself, by the platform's clock.
     """
 
     id: int
     fault: Fault
+    ends: float | None
     seen: int = 0
     hits: int = 0
 
@@ -114,8 +132,9 @@ class ArmedFault:
 class Faults:
     """The faults of one platform. A request is hit by the first one whose turn it is."""
 
-    def __init__(self) -> None:
-        """Begin without faults."""
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        """Begin without faults; they end by the clock."""
+        self._clock = clock
         self._armed: list[ArmedFault] = []
         self._added = 0
 
@@ -123,10 +142,14 @@ class Faults:
         """Arm the faults."""
         for fault in faults:
             self._added += 1
-            self._armed.append(ArmedFault(self._added, fault))
+            ends = None if fault.lasts is None else self._clock() + fault.lasts
+            self._armed.append(ArmedFault(self._added, fault, ends))
 
     def list(self) -> list[ArmedFault]:
         """Return the armed faults, oldest first."""
+        if self._armed:
+            now = self._clock()
+            self._armed = [armed for armed in self._armed if armed.ends is None or armed.ends > now]
         return list(self._armed)
 
     def remove(self, number: int) -> None:
@@ -143,7 +166,7 @@ class Faults:
 
     def take(self, record: Record) -> Fault | None:
         """Return the fault that hits this request, and count the request for all up to that one."""
-        for armed in self._armed:
+        for armed in self.list():
             if armed.fault.matches(record):
                 armed.seen += 1
                 if armed.fault.hits(armed.seen - 1):
@@ -152,16 +175,19 @@ class Faults:
         return None
 
 
-GRAMMAR = "METHOD PATH WHAT [after] [skip=N] [xN]"
+GRAMMAR = "METHOD PATH WHAT [after] [skip=N] [xN] [N%] [for=SECONDS]"
 HELP = (
     "METHOD may be *; PATH is a regular expression; WHAT is a status code or one of html, empty, truncated,"
     " reset, reset-upload=BYTES, hang, delay=SECONDS, slow=SECONDS; after lets the request take effect"
-    " first; skip=N lets N requests through; x* means for ever (default: x1)"
+    " first; skip=N lets N requests through; x* means for ever (default: x1); N% lets it hit"
+    " so many of a hundred; for=SECONDS ends it"
 )
 _HEAD = 3
 _ARGUMENTS = {Kind.RESET_UPLOAD: ("size", int), Kind.DELAY: ("seconds", float), Kind.SLOW: ("seconds", float)}
 _TIMES = re.compile(r"x(\d+|\*)")
 _SKIP = re.compile(r"skip=(\d+)")
+_PERCENT = re.compile(r"(\d+)%")
+_FOR = re.compile(r"for=(\d+(?:\.\d+)?)")
 
 
 def parse_fault(text: str) -> Fault:
@@ -200,4 +226,8 @@ def _modifier(word: str) -> dict[str, Any]:
         return {"times": None if match[1] == "*" else int(match[1])}
     if match := _SKIP.fullmatch(word):
         return {"skip": int(match[1])}
-    raise ValueError(f"{word!r} is not 'after', 'skip=N' or 'xN'")
+    if match := _PERCENT.fullmatch(word):
+        return {"percent": int(match[1])}
+    if match := _FOR.fullmatch(word):
+        return {"lasts": float(match[1])}
+    raise ValueError(f"{word!r} is not 'after', 'skip=N', 'xN', 'N%' or 'for=SECONDS'")

@@ -29,9 +29,15 @@ class Locks:
     def holder(self, app: str) -> str | None:
         """Return the session that holds the app's lock now."""
         lock = self._store.lock(app)
-        if lock is None or self._clock() - lock.confirmed_at >= EXPIRY:
-            return None
-        return lock.session
+        return lock.session if lock and self._left(lock) > 0 else None
+
+    def seconds_left(self, app: str) -> float:
+        """Return how long the app's lock is held if nobody confirms it; 0 when it is free."""
+        lock = self._store.lock(app)
+        return max(0.0, self._left(lock)) if lock else 0.0
+
+    def _left(self, lock: Lock) -> float:
+        return lock.confirmed_at + EXPIRY - self._clock()
 
     def acquire(self, app: str, session: str) -> None:
         """Take the lock; 409 when it is held, be it by the same session."""
@@ -65,9 +71,9 @@ class Locks:
         candidates = itertools.chain([base], (f"{base}-{n}" for n in itertools.count(2)))
         return next(name for name in candidates if not self._store.has_deployment(name))
 
-    def take(self, app: str, session: str) -> None:
-        """Give the lock to the session, whoever holds it."""
-        self._store.save_lock(app, Lock(session, self._clock()))
+    def take(self, app: str, session: str, seconds: float = EXPIRY) -> None:
+        """Give the lock to the session, whoever holds it, for so long."""
+        self._store.save_lock(app, Lock(session, self._clock() - EXPIRY + seconds))
 
     def expire(self, app: str) -> None:
         """Drop the lock, as if its 30 minutes had passed."""

@@ -16,7 +16,10 @@ Timestamp = Annotated[
     str, Field(examples=["2026-03-07T17:00:00Z"], pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
 ]
 EnvName = Annotated[str, StringConstraints(pattern=r"^[^=\x00]+$")]
-Env = Annotated[dict[EnvName, str], Field(json_schema_extra={"additionalProperties": False})]
+Env = Annotated[
+    dict[EnvName, str],
+    Field(json_schema_extra={"additionalProperties": False, "examples": [{"NODE_ENV": "production"}]}),
+]
 
 
 def _whole(value: object) -> object:
@@ -40,8 +43,8 @@ class Error(BaseModel):
 class RegistryAuth(_Body):
     """Credentials for pulling from a private registry."""
 
-    username: str | None = None
-    password: str | None = None
+    username: Annotated[str | None, Field(examples=["deploy-token"])] = None
+    password: Annotated[str | None, Field(examples=["glpat-xxxx"])] = None
     server_address: Annotated[str | None, Field(examples=["registry.gitlab.com"])] = None
 
 
@@ -111,9 +114,9 @@ class DomainRequest(_Body):
 class AppSummary(BaseModel):
     """An app. Static apps have no `image` and no `port`."""
 
-    name: str
-    image: str | None = None
-    port: int | None = None
+    name: Annotated[str, Field(examples=["my-app"])]
+    image: Annotated[str | None, Field(examples=["nginx:alpine"])] = None
+    port: Annotated[int | None, Field(examples=[PORT])] = None
     status: Annotated[str, Field(examples=["running"])]
     url: Annotated[str, Field(examples=["https://my-app.platform-dev.zerokie.com"])]
 
@@ -122,8 +125,8 @@ class AppDetail(AppSummary):
     """An app in full. Static apps have no `image`, `port`, `instances`, `cpu` and `memory`."""
 
     instances: int | None = None
-    cpu: int | None = None
-    memory: int | None = None
+    cpu: Annotated[int | None, Field(examples=[CPU])] = None
+    memory: Annotated[int | None, Field(examples=[MEMORY])] = None
     created_at: Timestamp
     updated_at: Timestamp
 
@@ -131,8 +134,8 @@ class AppDetail(AppSummary):
 class DeployAccepted(BaseModel):
     """A deploy that began."""
 
-    name: str
-    image: str
+    name: Annotated[str, Field(examples=["my-app"])]
+    image: Annotated[str, Field(examples=["nginx:alpine"])]
     status: Annotated[str, Field(examples=["deploying"])]
 
 
@@ -148,7 +151,7 @@ class Locked(BaseModel):
     """A lock that is held."""
 
     locked: Literal[True]
-    deploy_session_id: str
+    deploy_session_id: Session
 
 
 class Summary(BaseModel):
@@ -171,6 +174,6 @@ class Finalized(BaseModel):
 class DomainAdded(BaseModel):
     """A custom domain that was attached."""
 
-    domain: str
+    domain: Annotated[str, Field(examples=["www.example.com"])]
     cname_target: Annotated[str, Field(examples=["my-site.platform-dev.zerokie.com"])]
     tls_status: Annotated[str, Field(examples=["pending"])]

@@ -77,7 +77,7 @@ class Platform:
         self.last_modified = last_modified
         self.dates = dates
         self.requests: list[Record] = []
-        self.faults = Faults()
+        self.faults = Faults(clock)
         self.on_request: Hook | None = None
         self.on_response: Hook | None = None
         self.store = Store(data)

@@ -23,6 +23,7 @@ class Record:
         status: what was answered; `None` while, or because, there was no answer.
             499: the client went away in the middle of an upload.
         fault: the fault that was injected, in short.
+        received: when it came, in seconds since the epoch.
     """
 
     index: int
@@ -36,6 +37,7 @@ class Record:
     lock_holder: str | None = None
     status: int | None = None
     fault: str | None = None
+    received: float = 0.0
 
     def __str__(self) -> str:
         """`7 PUT /v1/apps/site/files/a.css -> 200`."""

@@ -15,6 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from zerokie_action.sandbox.app import Sandbox
+from zerokie_action.sandbox.hosts import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -96,7 +97,7 @@ class Server:
         self._host = host
         self._port = 0
         self._config = Config(
-            Sandbox(platform),
+            Sandbox(platform, any_host=not is_loopback(host)),
             ws="none",
             lifespan="off",
             interface="asgi3",

@@ -153,12 +153,18 @@ class Store:
         self._db.execute("DELETE FROM app WHERE name = ?", (name,))
         self.sweep(name)
 
-    def files(self, app: str) -> list[File]:
-        """Return the app's files by path."""
+    def files(self, app: str, limit: int = -1) -> list[File]:
+        """Return the app's files by path, all or the first ones."""
         rows = self._db.execute(
-            "SELECT path, blob, length, content_type, modified FROM file WHERE app = ? ORDER BY path", (app,)
+            "SELECT path, blob, length, content_type, modified FROM file WHERE app = ? ORDER BY path LIMIT ?",
+            (app, limit),
         )
         return [File(*row) for row in rows]
+
+    def size(self, app: str) -> tuple[int, int]:
+        """Return how many files the app has, and how many bytes."""
+        row = self._db.execute("SELECT count(*), total(length) FROM file WHERE app = ?", (app,)).fetchone()
+        return row[0], int(row[1])
 
     def file(self, app: str, path: str) -> File | None:
         """Return one file's row."""
@@ -229,6 +235,15 @@ class Store:
             (app,),
         )
         return [Deployment(*row) for row in rows]
+
+    def last_deployments(self, limit: int) -> list[tuple[str, Deployment]]:
+        """Return the last deployments of all apps, newest first, each with its app."""
+        rows = self._db.execute(
+            "SELECT app, deploy_id, session, finished_at, files_uploaded, files_deleted, total_bytes"
+            " FROM deployment ORDER BY rowid DESC LIMIT ?",
+            (limit,),
+        )
+        return [(app, Deployment(*row)) for app, *row in rows]
 
     def has_deployment(self, deploy_id: str) -> bool:
         """Whether any app has a deployment of this ID."""

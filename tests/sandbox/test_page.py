@@ -1,0 +1,324 @@
+"""The page at `/`, its switches, and who may reach them. `tests/browser` looks at it with a browser."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+import httpx
+import pytest
+
+import zerokie_action.sandbox
+from tests.sandbox.process import sandbox
+from zerokie_action.sandbox.server import serve
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from zerokie_action.sandbox.platform import Platform
+
+    Press = Callable[..., Awaitable[httpx.Response]]
+
+BROWSER = {"accept": "text/html,*/*", "authorization": ""}
+OUTAGE = {"trouble": "outage", "outage_seconds": "30"}
+
+
+@pytest.fixture
+def press(client: httpx.AsyncClient) -> Press:
+    """Send the page's form, as a browser does."""
+
+    async def press(**fields: str) -> httpx.Response:
+        return await client.post(
+            "/_sandbox/trouble",
+            content=urlencode({"key": "sandbox-key", **fields}),
+            headers=BROWSER
+            | {"origin": str(client.base_url), "content-type": "application/x-www-form-urlencoded"},
+        )
+
+    return press
+
+
+async def page(client: httpx.AsyncClient) -> str:
+    answer = await client.get("/", headers=BROWSER)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    return answer.text
+
+
+async def test_what_the_page_shows(client, platform, clock):
+    """Apps, files, images, status, locks, domains, deploys, requests."""
+    platform.put_file("site", "about/us.html", b"x" * 2048)
+    platform.take_lock("site", "first")
+    platform.finalize("site", "first", uploaded=1, deleted=2, total_bytes=2048)
+    platform.take_lock("site", "second")
+    platform.domains.add("site", "www.example.com")
+    clock.now += 61
+    await client.get("/v1/apps/nope")
+    text = re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", await page(client)))
+    for shown in (
+        "site static",
+        "28:59 left , held by second",
+        "www.example.com",
+        "1, 2.05 kB about/us.html 2.05 kB",
+        "api container Status running Image nginx:1",
+        "d-20260307-170100 1 uploaded, 2 deleted, 2.05 kB",
+        "GET /v1/apps/nope 404",
+    ):
+        assert shown in text
+
+
+async def test_an_empty_platform_says_how_to_begin(client, server, platform):
+    for app in ("site", "api"):
+        platform.delete_app(app)
+    assert f"export ZEROKIE_API_URL={server.url}\n" in await page(client)
+
+
+async def test_only_the_last_requests_are_shown(client):
+    """A thousand, newest first."""
+    for _ in range(1003):
+        await client.get("/v1/apps")
+    shown = re.findall(r'id="request-(\d+)"', await page(client))
+    assert shown == [str(index) for index in range(1002, 2, -1)]
+
+
+async def test_no_secret_is_shown(client):
+    """Neither the key, nor what the environment holds, nor a registry's password."""
+    auth = {"username": "user", "password": "registry-secret", "server_address": "r.example.com"}
+    body = {"name": "new", "image": "nginx:2", "env": {"TOKEN": "env-secret"}, "registry_auth": auth}
+    assert (await client.post("/v1/apps", json=body)).status_code == 201
+    shown = await page(client)
+    assert "nginx:2" in shown
+    for secret in ("sandbox-key", "env-secret", "registry-secret"):
+        assert secret not in shown
+
+
+async def test_names_are_escaped(client, platform):
+    """Of apps, files, images, sessions, paths."""
+    evil = "<script>alert('\"&')</script>"
+    platform.apps.create_static(f"app{evil}")
+    platform.put_file("site", f"file{evil}", b"")
+    platform.apps.create_container("web", f"image{evil}")
+    platform.take_lock("site", f"session{evil}")
+    await client.get(f"/v1/apps/path{evil}?query{evil}")
+    shown = await page(client)
+    assert shown.count("alert") >= 6
+    assert shown.count("<script") == 1
+    assert "alert('" not in shown
+
+
+async def test_programs_get_json(client):
+    """They learn where things are; each is there."""
+    answer = (await client.get("/")).json()
+    assert set(answer) == {"api", "reference", "openapi", "state", "faults"}
+    for path in answer.values():
+        assert (await client.get(path)).status_code == 200
+
+
+async def test_nothing_is_loaded_from_elsewhere(client):
+    """Page and reference name no other host, and all they refer to is there, as the policy wants it."""
+    for path in ("/", "/docs"):
+        answer = await client.get(path, headers=BROWSER)
+        policy = answer.headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';")
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert re.search(r"<style|\sstyle=|\son\w+=|<script(?! src)", answer.text) is None
+        needed = set(re.findall(r'(?:src|href)="(/_sandbox/[^"]+)"', answer.text))
+        assert len(needed) >= 2
+        for asset in needed:
+            found = await client.get(asset)
+            assert (found.status_code, found.headers["x-content-type-options"]) == (200, "nosniff")
+
+
+def test_what_the_page_is_made_of_belongs_to_the_package():
+    """It is beside the modules, so the wheel has it."""
+    folder = Path(zerokie_action.sandbox.__file__).parent
+    assert {path.name for path in folder.glob("[at]*/*")} == {
+        "base.html", "icon.svg", "page.html", "page.js", "reference.html", "style.css",
+    }  # fmt: skip
+
+
+# --- switches
+
+
+async def test_an_outage(client, press, clock):
+    """Connections are reset, those of sites too, until it is over; the page goes on."""
+    answer = await press(**OUTAGE)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    for path in ("/v1/apps", "/_apps/api/"):
+        with pytest.raises(httpx.ReadError):
+            await client.get(path)
+    clock.now += 29
+    assert "Reset for every request, 2 hit so far, 1 s left" in await page(client)
+    clock.now += 1
+    assert (await client.get("/v1/apps")).status_code == 200
+    assert "Reset for" not in await page(client)
+
+
+async def test_latency(client, press, platform):
+    await press(trouble="latency", latency_milliseconds="20")
+    assert platform.latency == 0.02
+    assert "Every request takes 20 ms longer" in await page(client)
+
+
+async def test_a_rate_limit(client, press, clock):
+    """429 with `Retry-After`, for as long as that says; sites are not limited."""
+    await press(trouble="rate-limit", retry_after="7")
+    answer = await client.get("/v1/apps")
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "7")
+    assert (await client.get("/_apps/api/")).status_code == 200
+    clock.now += 7
+    assert (await client.get("/v1/apps")).status_code == 200
+
+
+async def test_errors(client, press):
+    """So many of a hundred, evenly spread."""
+    await press(trouble="errors", percent="30", status="502")
+    statuses = [(await client.get("/v1/apps")).status_code for _ in range(10)]
+    assert statuses == [200, 200, 200, 502, 200, 200, 502, 200, 200, 502]
+    assert "Status 502 for ^/v1/, 30 % of them, 3 hit so far" in await page(client)
+
+
+async def test_a_lock_of_somebody_else(client, press, platform, clock):
+    """It is taken from whoever holds it, and free again when its time is over."""
+    platform.take_lock("site", "mine")
+    await press(trouble="lock", app="site", lock_seconds="60")
+    mine = {"deploy_session_id": "mine"}
+    assert (await client.put("/v1/apps/site/deploy/lock", json=mine)).status_code == 409
+    assert "Somebody else holds the lock of site, 60 s left" in await page(client)
+    clock.now += 60
+    assert (await client.post("/v1/apps/site/deploy/lock", json=mine)).status_code == 200
+
+
+async def test_all_trouble_can_be_cleared(client, press, platform):
+    """Whatever the form's fields hold; a lock that a deploy holds is no trouble."""
+    for trouble in (
+        OUTAGE,
+        {"trouble": "latency"},
+        {"trouble": "errors"},
+        {"trouble": "lock", "app": "site"},
+    ):
+        assert (await press(**trouble)).status_code == 303
+    platform.apps.create_static("other")
+    platform.take_lock("other", "mine")
+    assert (await press(clear="all", outage_seconds="")).status_code == 303
+    assert "None now." in await page(client)
+    assert (platform.latency, platform.lock("site"), platform.lock("other")) == (0, None, "mine")
+    assert (await client.get("/v1/apps")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "message"),
+    [
+        ({**OUTAGE, "key": "wrong"}, 403, "That is not the API key."),
+        ({**OUTAGE, "key": ""}, 403, "That is not the API key."),
+        ({"clear": "all", "key": "wrong"}, 403, "That is not the API key."),
+        ({"trouble": "outage", "outage_seconds": "0"}, 400, "outage seconds: Input should be greater than"),
+        ({"trouble": "errors", "percent": "x"}, 400, "percent: Input should be a valid integer"),
+        ({"trouble": "flood"}, 400, "trouble: Input should be "),
+        ({}, 400, "trouble: Field required"),
+        ({"trouble": "lock", "app": "nope"}, 404, "app not found"),
+        ({"trouble": "lock", "app": "api"}, 400, "not a static app"),
+    ],
+)
+async def test_what_a_switch_refuses(press, platform, fields, status, message):
+    """The page says why, and nothing has changed."""
+    platform.latency = 0.001
+    answer = await press(**fields)
+    assert answer.status_code == status
+    assert re.search(f'<p id="message" role="status">{message}', answer.text)
+    assert (platform.faults.list(), platform.lock("site"), platform.latency) == ([], None, 0.001)
+
+
+# --- who may
+
+
+FOREIGN = [
+    "http://site.localhost:{port}",
+    "http://127.0.0.1",
+    "http://localhost:{port}",
+    "http://evil.test",
+    "null",
+    "",
+]
+
+
+@pytest.mark.parametrize("origin", [*FOREIGN, None])
+async def test_only_the_page_itself_can_press_a_switch(client, server, platform, origin):
+    """Not another site, one of an app included, and no program: those have `/_sandbox/faults`."""
+    headers = BROWSER | {"content-type": "application/x-www-form-urlencoded"}
+    if origin is not None:
+        headers["origin"] = origin.format(port=server.url.rpartition(":")[2])
+    answer = await client.post(
+        "/_sandbox/trouble", content=urlencode({"key": "sandbox-key", **OUTAGE}), headers=headers
+    )
+    assert (answer.status_code, answer.json().keys()) == (403, {"error"})
+    assert platform.faults.list() == []
+
+
+@pytest.mark.parametrize("origin", [*FOREIGN, "{url}"])
+@pytest.mark.parametrize("call", ["POST /_sandbox/faults", "DELETE /_sandbox/faults", "GET /_sandbox/state"])
+async def test_no_page_can_use_what_is_for_programs(client, server, platform, origin, call):
+    """It needs no key, so a browser must not lend itself to it."""
+    method, path = call.split()
+    port = server.url.rpartition(":")[2]
+    headers = {"origin": origin.format(port=port, url=server.url)}
+    answer = await client.request(method, path, json={"kind": "reset"}, headers=headers)
+    assert (answer.status_code, answer.json().keys()) == (403, {"error"})
+    assert platform.faults.list() == []
+
+
+PATHS = ["/", "/docs", "/openapi.json", "/_sandbox/state", "/_sandbox/assets/page.js", "/_apps/site/"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    "host",
+    ["evil.test", "evil.test:{port}", "localhost.evil.test", "127.0.0.1.evil.test", "10.0.0.1", "", "["],
+)
+async def test_another_machines_name_is_refused(client, server, path, host):
+    """A name that somebody pointed to 127.0.0.1 (DNS rebinding) reaches nothing."""
+    headers = BROWSER | {"host": host.format(port=server.url.rpartition(":")[2])}
+    answer = await client.get(path, headers=headers)
+    assert (answer.status_code, answer.json().keys()) == (421, {"error"})
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST:{port}", "127.0.0.1", "127.1.2.3:{port}", "[::1]", "[::1]:{port}"]
+)
+async def test_names_of_this_machine_are_served(client, server, host):
+    headers = BROWSER | {"host": host.format(port=server.url.rpartition(":")[2])}
+    assert (await client.get("/", headers=headers)).status_code == 200
+
+
+async def test_the_api_goes_by_any_name(client):
+    """A gateway or a container has its own name for it. It needs the key, which no foreign page has."""
+    assert (await client.get("/v1/apps", headers={"host": "gateway.test"})).status_code == 200
+
+
+async def test_an_address_that_was_asked_for_may_have_any_name(platform: Platform) -> None:
+    """There, links to apps stay below `/_apps`: `NAME.localhost` would be the visitor's own machine."""
+    platform.put_file("site", "index.html", b"home")
+    async with (
+        serve(platform, "0.0.0.0") as server,  # noqa: S104  what this test is about
+        httpx.AsyncClient(base_url=server.url, trust_env=False) as client,
+    ):
+        answer = await client.get("/", headers=BROWSER | {"host": "10.0.0.1:8080"})
+        assert '<a href="/_apps/site/">site</a>' in answer.text
+        visit = {"host": "10.0.0.1:8080", "sec-fetch-mode": "navigate"}
+        answer = await client.get("/_apps/site", headers=visit)
+        assert (answer.status_code, answer.headers["location"]) == (307, "/_apps/site/")
+        answer = await client.get("/_apps/site/", headers=visit)
+        assert (answer.status_code, answer.content) == (200, b"home")
+
+
+def test_an_address_beyond_loopback_is_warned_of(tmp_path):
+    """On stderr, because scripts read the rest."""
+    warning = (
+        "Warning: the sandbox listens on 0.0.0.0. Whoever reaches this machine can see its apps and requests,"
+        " and make it fail. Without --host it is for this machine only.\n"
+    )
+    options = ["--data", str(tmp_path), "--host", "0.0.0.0"]  # noqa: S104  what this test is about
+    with sandbox(*options, warning=warning) as client:
+        assert client.get("/", headers={"host": "10.0.0.1"}).status_code == 200
