@@ -1,6 +1,6 @@
 """Deploys a site and a container image to a local platform, and looks at what is live then.
 
-Run by `make demo`; `make demo KEEP=1` leaves the platform running.
+Run by `make demo`; `make demo KEEP=1` leaves the platform running, with a page to look at, until Ctrl-C.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -89,6 +90,16 @@ def demonstrate(platform: Platform) -> None:
     print(f"image  {image['deploy_id']}   {image['url']}   {image['image']}")
 
 
+def invite(platform: Platform) -> None:
+    """Tell where to look, and wait for Ctrl-C."""
+    heading("Look at it")
+    print(f"page       {platform.url}/")
+    print(f"API key    {API_KEY} (for the page's switches, and for deploys of your own)")
+    print(f"reports    {platform.folder}")
+    print("\nCtrl-C ends it and removes everything.", flush=True)
+    platform.process.wait()
+
+
 def compare_with_folder(url: str) -> int:
     """Fetch every file of the site over HTTP; return how many there are."""
     files = [path for path in SITE.rglob("*") if path.is_file()]
@@ -109,21 +120,21 @@ def heading(text: str) -> None:
 def main() -> int:
     """Return 0 when all went well, otherwise the exit code of the deploy that failed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--keep", action="store_true", help="leave the platform running")
+    parser.add_argument("--keep", action="store_true", help="leave the platform running until Ctrl-C")
     keep = parser.parse_args().keep
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # an end like Ctrl-C
     platform = Platform.start()
     try:
         demonstrate(platform)
+        if keep:
+            invite(platform)
     except subprocess.CalledProcessError as error:
         print(f"\nThe deploy failed with exit code {error.returncode}.")
         return error.returncode
+    except KeyboardInterrupt:
+        print()
     finally:
-        if not keep:
-            platform.stop()
-    if keep:
-        print(f"\nThe platform runs at {platform.url} (reference: {platform.url}/docs), API key {API_KEY}.")
-        print(f"Its state and the reports are in {platform.folder}.")
-        print(f"Stop it with: kill {platform.process.pid}")
+        platform.stop()
     return 0
 
 

@@ -87,8 +87,9 @@ async def test_no_secret_is_shown(client):
     auth = {"username": "user", "password": "registry-secret", "server_address": "r.example.com"}
     body = {"name": "new", "image": "nginx:2", "env": {"TOKEN": "env-secret"}, "registry_auth": auth}
     assert (await client.post("/v1/apps", json=body)).status_code == 201
-    shown = await page(client)
+    shown = await page(client) + (await client.get("/_sandbox/state")).text
     assert "nginx:2" in shown
+    assert "TOKEN" in shown
     for secret in ("sandbox-key", "env-secret", "registry-secret"):
         assert secret not in shown
 

@@ -33,6 +33,7 @@ async def state(request: Request) -> Response:
     apps: dict[str, Any] = {
         app.name: asdict(app)
         | {
+            "env": list(app.env),  # names only: the values may be secrets
             "status": platform.apps.status(app),
             "url": platform.url(app.name),
             "lock": platform.lock(app.name),
