@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from zerokie_action.files.manifest import (
     Document,
     Manifest,
-    UploadRecord,
     entries,
     is_manifest_path,
     new_manifest_path,
@@ -21,6 +20,7 @@ from zerokie_action.files.manifest import (
 )
 from zerokie_action.owner import Owner
 from zerokie_action.platform.models import StoredFile
+from zerokie_action.report.result import Uploaded
 
 HASH = "0123456789abcdef" * 4
 OTHER_HASH = "f" * 64
@@ -150,7 +150,7 @@ def recorded(
     shown: StoredFile | None,
     *,
     proved: Manifest | None = None,
-    uploaded: UploadRecord | None = None,
+    uploaded: Uploaded | None = None,
     before: StoredFile | None = None,
 ) -> Manifest:
     """The entries for the path `a`."""
@@ -163,7 +163,7 @@ def recorded(
 
 
 class TestUploads:
-    record = UploadRecord(HASH, 5)
+    record = Uploaded("a", 5, sha256=HASH)
 
     @pytest.mark.parametrize(
         "stamp", [STAMP, "Sat, 07 Mar 2026 12:00:00 GMT", "1772884800.123", "12:00", " "]

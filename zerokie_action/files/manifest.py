@@ -63,11 +63,16 @@ class RemoteFile(Protocol):
         """The listing's own text, for instance `2026-03-07T17:00:00Z`."""
 
 
-class UploadRecord(NamedTuple):
-    """An upload that the platform confirmed: SHA-256 in hex and length of the bytes that were sent."""
+class SentFile(Protocol):
+    """An upload that the platform confirmed."""
 
-    sha256: str
-    length: int
+    @property
+    def sha256(self) -> str:
+        """Of the bytes that were sent, in hex."""
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
 
 
 def proof(sha256: str, length: int, last_modified: str) -> str:
@@ -135,7 +140,7 @@ def entries(
     shown: Mapping[str, RemoteFile | None],
     *,
     proved: Manifest,
-    uploaded: Mapping[str, UploadRecord],
+    uploaded: Mapping[str, SentFile],
     before: Mapping[str, RemoteFile] | None = None,
 ) -> Manifest:
     """Return what is proved of the files that the listing shows.
@@ -158,7 +163,7 @@ def entries(
         record, known = uploaded.get(path), proved.get(path)
         if record is not None:
             is_new = before is None or before.get(path) != remote
-            if remote.length == record.length and is_new:
+            if remote.length == record.size and is_new:
                 found[path] = proof(record.sha256, remote.length, remote.last_modified)
         elif known is not None and still_proves(known, remote):
             found[path] = known

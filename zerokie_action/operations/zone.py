@@ -16,7 +16,7 @@ from zerokie_action.errors import DeployError, DeployTimedOut, LockLost, Platfor
 from zerokie_action.files import manifest as manifests
 from zerokie_action.files.content_type import content_type
 from zerokie_action.files.local import FileContent
-from zerokie_action.files.manifest import Document, UploadRecord
+from zerokie_action.files.manifest import Document
 from zerokie_action.files.plan import by_path
 from zerokie_action.http.client import Bytes
 from zerokie_action.http.limiter import affordable
@@ -50,14 +50,14 @@ class Zone:
     Attributes:
         plan: what the zone was to become, when the lock was taken.
         keep: which remote paths stay, although the directory does not have them.
-        uploaded: an upload record for each file that the platform confirmed.
+        uploaded: each file that the platform confirmed, by path.
     """
 
     def __init__(self, job: Job, lock: DeployLock, comparison: Comparison, changes: Changes) -> None:
         """Write nothing yet. `changes` are what the platform confirmed; finalize sends these counts."""
         self.plan = comparison.plan
         self.keep = comparison.keep
-        self.uploaded: dict[str, UploadRecord] = {}
+        self.uploaded: dict[str, Uploaded] = {}
         self._job = job
         self._lock = lock
         self._changes = changes
@@ -114,12 +114,13 @@ class Zone:
     def _confirmed(self, upload: Upload) -> None:
         """Note that the platform confirmed an upload."""
         assert isinstance(upload.content, FileContent)  # noqa: S101 - for the type checker
-        path, size = upload.path, upload.content.size
+        path = upload.path
+        file = Uploaded(path, upload.content.size, self.plan.sign(path), upload.content.sha256)
         if path not in self._repeated:
-            self._changes.uploaded.append(Uploaded(path, size, self.plan.sign(path)))
+            self._changes.uploaded.append(file)
             if path in self.plan.unchanged:  # it was, until somebody wrote to it
                 self._changes.unchanged -= 1
-        self.uploaded[path] = UploadRecord(upload.content.sha256, size)
+        self.uploaded[path] = file
 
     async def delete(self, paths: Iterable[str]) -> None:
         """Delete remote paths. One that is deleted again counts once."""
@@ -146,16 +147,20 @@ class Zone:
             for document in self._listed.values()
         )
 
-    async def record(self, listing: Listing) -> None:
-        """Store a manifest for the next deploy: it vouches for what the listing shows after all changes."""
+    def proved(self, listing: Listing) -> Manifest:
+        """What the next deploy can rely on, by the listing after all changes."""
         found = manifests.entries(listing, proved=self._proved, uploaded=self.uploaded)
         if missing := self.uploaded.keys() - found.keys():
             self._job.ci.info(
                 f"The listing has no length or time of {len(missing):,} of {len(self.uploaded):,} uploads, "
                 "so the next deploy uploads those again"
             )
+        return found
+
+    async def record(self, proved: Manifest) -> None:
+        """Store a manifest for the next deploy."""
         try:
-            await self._replace(found)
+            await self._replace(proved)
         except (RequestRejected, PlatformUnavailable) as error:
             self._job.warn(
                 f"The manifest could not be stored, so the next deploy uploads more than it has to: {error}"
@@ -186,8 +191,9 @@ class Zone:
     async def _record_progress(self) -> int:
         """Store what is proved so far. Returns how many files that are."""
         uploaded = dict(self.uploaded)  # before the listing: what is confirmed later may not be in it
-        listing = await self.listing()
-        found = manifests.entries(listing, proved=self._proved, uploaded=uploaded, before=self.plan.replaced)
+        found = manifests.entries(
+            await self.listing(), proved=self._proved, uploaded=uploaded, before=self.plan.replaced
+        )
         await self._replace(found)
         return len(found)
 

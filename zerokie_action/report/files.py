@@ -72,7 +72,7 @@ def render_json(result: Result) -> str:
         "notes": [one_line(note) for note in result.notes],
         "phases": [{"name": name, "seconds": rounded(seconds)} for name, seconds in result.phases],
         "uploaded": effect
-        and [{"path": path, "bytes": size, "sign": sign} for path, size, sign in effect.uploaded],
+        and [{"path": file.path, "bytes": file.size, "sign": file.sign} for file in effect.uploaded],
         "deleted": effect and effect.deleted,
     }
     # Somebody will `cat` it in a GitHub step, whose runner obeys `##[command]` anywhere in a line.

@@ -37,11 +37,19 @@ OUTPUTS = {
 
 
 class Uploaded(NamedTuple):
-    """One file that was uploaded: path, size in bytes, and `+` if it was new or `~` if it was there."""
+    """One file that was uploaded, or would be.
+
+    Attributes:
+        path: where it is on the platform.
+        size: in bytes.
+        sign: `+` if it was new, `~` if it was there.
+        sha256: of the bytes that were sent, in hex.
+    """
 
     path: str
     size: int
     sign: str = "+"
+    sha256: str = ""
 
 
 @dataclass(slots=True)

@@ -210,7 +210,9 @@ def _count(effect: Changes) -> int:
 def _files_table(effect: Changes, *, deleted: Sequence[str] = ()) -> Markdown:
     """Return a table of the biggest files that were uploaded, and of those that were deleted."""
     biggest = sorted(effect.uploaded, key=attrgetter("size"), reverse=True)[:_SHOWN]
-    rows = [(_SIGNS[sign], markdown_code(path), _unbroken(human_bytes(size))) for path, size, sign in biggest]
+    rows = [
+        (_SIGNS[file.sign], markdown_code(file.path), _unbroken(human_bytes(file.size))) for file in biggest
+    ]
     rows += [(_SIGNS["-"], markdown_code(path), "") for path in deleted]
     return _table(("Change", "File", "Size"), rows, right=(2,))
 
@@ -267,7 +269,7 @@ def _all_files(effect: Changes | None) -> Iterator[Markdown]:
     if effect is None or not (total := _count(effect)):
         return
     uploads = (
-        f"`{sign}` {markdown_code(path)} ({human_bytes(size)})" for path, size, sign in effect.uploaded
+        f"`{file.sign}` {markdown_code(file.path)} ({human_bytes(file.size)})" for file in effect.uploaded
     )
     deletions = (f"`-` {markdown_code(path)}" for path in effect.deleted)
     more = f"… and {total - _LISTED:,} more; the JSON result (`output-file`) has them all."
