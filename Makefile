@@ -61,8 +61,8 @@ test: .venv/.synced ## Run the tests; those in containers, behind real servers o
 servers: .venv/.synced ## Run the tests behind real servers (nginx, haproxy, squid)
 	@ZEROKIE_SERVERS=required $(BIN)/pytest tests/servers $(ARGS)
 
-browser: .venv/.synced-browser $(NODE_TOOLS)/.installed ## Look at the sandbox's page in a real browser (chromium)
-	@ZEROKIE_BROWSER=required $(BIN)/pytest tests/browser $(ARGS)
+browser: .venv/.synced-browser $(NODE_TOOLS)/.installed ## Look at the sandbox's page, and make the pictures, in a real browser (chromium)
+	@ZEROKIE_BROWSER=required $(BIN)/pytest tests/browser tests/test_pictures.py $(ARGS)
 
 e2e: .venv/.synced-ci $(NODE_TOOLS)/.installed ## Run the tests in real containers, with act and gitlab-ci-local
 	@ZEROKIE_E2E=required $(BIN)/pytest tests/e2e $(ARGS)

@@ -193,12 +193,25 @@ def terminal(stage: Stage) -> str:
     return page(f'<pre class="terminal">{shown}</pre>')
 
 
+def sandbox(stage: Stage) -> str:
+    """The local platform's own page, after some deploys."""
+    stage.platform.clear_faults()
+    summary(stage)
+    comment(stage)
+    stage.deploy(app="my-api", image="ghcr.io/acme/my-api:1.4.0", create="true", port="80")
+    return f"{stage.platform.url}/"
+
+
 PICTURES: dict[str, tuple[Callable[[Stage], str], str]] = {
     "summary": (
         summary,
         "The job summary: my-site is live, with its link; what changed, and how long it took",
     ),
     "comment": (comment, "The comment on a pull request: its preview is live, with its link"),
+    "sandbox": (
+        sandbox,
+        "The local platform's page: its apps, trouble to make, the last deploys and requests",
+    ),
     "terminal": (terminal, "A terminal while 5,000 files go up: a bar, the speed, the time left"),
 }
 """Each with what it says to who can't see it."""
@@ -268,16 +281,20 @@ def browser() -> Iterator[Browser]:
             program.close()
 
 
-def take(program: Browser, document: str, file: Path, *, scheme: str, width: int = 852) -> None:
-    """Write a picture of a whole document."""
+def take(program: Browser, shown: str, file: Path, *, scheme: str, width: int = 852) -> None:
+    """Write a picture of a whole document, or of the first screen at an address."""
+    is_address = shown.startswith("http")
     with program.new_context(
         color_scheme="dark" if scheme == "dark" else "light",
-        viewport={"width": width, "height": 100},
-        device_scale_factor=1.5,
+        viewport={"width": 1280, "height": 860} if is_address else {"width": width, "height": 100},
+        device_scale_factor=1 if is_address else 1.5,
     ) as context:
         tab = context.new_page()
-        tab.set_content(document)
-        tab.screenshot(path=file, full_page=True)
+        if is_address:
+            tab.goto(shown)
+        else:
+            tab.set_content(shown)
+        tab.screenshot(path=file, full_page=not is_address)
 
 
 @contextmanager
@@ -304,9 +321,9 @@ def main(arguments: list[str] | None = None) -> None:
     with browser() as program:
         for name in options.names or PICTURES:
             with stage() as new:
-                document = PICTURES[name][0](new)
+                shown = PICTURES[name][0](new)
                 for scheme in SCHEMES:
-                    take(program, document, options.folder / f"{name}-{scheme}.png", scheme=scheme)
+                    take(program, shown, options.folder / f"{name}-{scheme}.png", scheme=scheme)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ def require_picture(path: Path) -> None:
     assert len(content) < LARGEST, path
 
 
+@pytest.mark.browser
 @pytest.mark.parametrize("name", pictures.PICTURES)
 def test_a_picture_can_be_made(name: str, tmp_path: Path) -> None:
     """By a real run, for light and for dark pages."""
