@@ -128,13 +128,13 @@ def _html(template: str, status: int = 200, **context: object) -> HTMLResponse:
 
 
 def _size(count: int) -> str:
-    """`8.1 MB`."""
+    """`8.1 MB`, with a space where no line breaks."""
     size, unit = float(count), "bytes"
     for larger in ("kB", "MB", "GB"):
         if size < 1000:  # noqa: PLR2004  SI
             break
         size, unit = size / 1000, larger
-    return f"{size:.3g} {unit}" if unit != "bytes" else f"{count} bytes"
+    return f"{size:.3g}\N{NO-BREAK SPACE}{unit}"
 
 
 def _left(seconds: float) -> str:
