@@ -201,6 +201,8 @@ def test_which_requests_are_hit():
     assert hits(Fault(Kind.RESET, times=2), *GETS) == [0, 1]
     assert hits(Fault(Kind.RESET, times=None), *GETS) == [0, 1, 2, 3, 4]
     assert hits(Fault(Kind.RESET, skip=2, times=2), *GETS) == [2, 3]
+    assert hits(Fault(Kind.RESET, times=None, percent=50), *GETS) == [1, 3]
+    assert hits(Fault(Kind.RESET, times=None, percent=50, skip=1), *GETS) == [2, 4]
     assert hits(Fault(Kind.RESET, index=3), *GETS) == [3]
     assert hits(Fault(Kind.RESET, index=3, times=None), *GETS) == [3, 4]
     mixed = [("GET", "/v1/apps/a/files"), ("PUT", "/v1/apps/a/files/x"), ("PUT", "/v1/apps/a/deploy/lock")]
@@ -220,6 +222,17 @@ def test_the_first_fault_whose_turn_it_is_hits():
     assert faults.take(Record(9, *GETS[0])) is None
 
 
+def test_a_fault_ends_by_itself():
+    """By the platform's clock; it is not listed any more then."""
+    now = 100.0
+    faults = Faults(lambda: now)
+    fault = Fault(Kind.RESET, times=None, lasts=5)
+    faults.add(fault)
+    assert (faults.take(Record(0, *GETS[0])), faults.list()[0].ends) == (fault, 105)
+    now = 105
+    assert (faults.take(Record(1, *GETS[0])), faults.list()) == (None, [])
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
@@ -230,6 +243,10 @@ def test_the_first_fault_whose_turn_it_is_hits():
         ("GET /v1 delay=1.5", Fault(Kind.DELAY, method="GET", path="/v1", seconds=1.5)),
         ("GET /v1 slow=3", Fault(Kind.SLOW, method="GET", path="/v1", seconds=3)),
         ("GET /v1 html", Fault(Kind.HTML, method="GET", path="/v1")),
+        (
+            "* /v1 502 x* 10% for=1.5",
+            Fault(Kind.STATUS, None, "/v1", times=None, percent=10, lasts=1.5, status=502),
+        ),
     ],
 )
 def test_faults_in_words(text, fault):
@@ -245,6 +262,8 @@ def test_faults_in_words(text, fault):
             "'broken' is neither a status code nor one of status, html, empty, truncated, reset,",
         ),
         ("PUT x 503 twice", "'twice' is not 'after', 'skip=N', 'xN', 'N%' or 'for=SECONDS'"),
+        ("PUT x 503 0%", "0 % is not from 1 to 100"),
+        ("PUT x 503 101%", "101 % is not from 1 to 100"),
         ("PUT ( 503", "path '(' is no regular expression: missing ), unterminated subpattern"),
         ("PUT x delay", "could not convert string to float: ''"),
     ],

@@ -1,15 +1,15 @@
 """The Zerokie platform on your own machine, in one process.
 
 It is the other side of the wire: written from the platform's REST reference alone, it shares no code with
-the client. It needs the `sandbox` extra (FastAPI, uvicorn).
+the client. It needs the `sandbox` extra (FastAPI, Jinja2, uvicorn).
 
 For people::
 
     python -m zerokie_action.sandbox --port 8080 --data .sandbox --api-key KEY
 
-prints where it listens; `/docs` and `/openapi.json` are the reference, browsable. Deployed apps answer at
-`http://127.0.0.1:8080/_apps/NAME`. For the tests of other processes there are `GET /_sandbox/state` and
-`/_sandbox/faults` (see `admin`).
+prints where it listens. There is a page that shows the platform and makes trouble; `/docs` and
+`/openapi.json` are the reference, browsable. Deployed apps answer at `http://127.0.0.1:8080/_apps/NAME`.
+For the tests of other processes there are `GET /_sandbox/state` and `/_sandbox/faults` (see `admin`).
 
 For tests in the same process::
 
