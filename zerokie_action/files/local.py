@@ -167,15 +167,19 @@ async def hash_files(files: Iterable[LocalFile]) -> dict[str, str]:
     Raises:
         ConfigurationError: for seconds no file could be opened, as too many are.
     """
+    hashes: dict[str, str] = {}
 
-    def hash_all() -> dict[str, str]:
-        hashes = {}
+    def hash_all() -> None:
         for file in files:
             with suppress(DeployFailed):
                 hashes[file.path] = hash_file(file, check_cancelled=anyio.from_thread.check_cancelled)
-        return hashes
 
-    return await anyio.to_thread.run_sync(hash_all)
+    try:
+        await anyio.to_thread.run_sync(hash_all)
+    except BaseException:
+        hashes.clear()  # the error refers to them for as long as somebody keeps it
+        raise
+    return hashes
 
 
 class FileContent:
