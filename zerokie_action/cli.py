@@ -50,12 +50,12 @@ def deploy() -> int:
 
 def _deploy(arguments: list[str]) -> int:
     signals = _start()
-    if _answered(arguments, deploy_help):
+    if _print_answer(arguments, deploy_help):
         return _end(0)
     from zerokie_action.run import refuse, run  # noqa: PLC0415 - the handlers come first
 
     if arguments:
-        return refuse(arguments[0], os.environ, sys.stderr)
+        return _end(refuse(arguments[0], os.environ, sys.stderr))
     return _end(run(os.environ, signals, sys.stdout))
 
 
@@ -63,7 +63,7 @@ def cleanup() -> int:
     """`zerokie-cleanup`. Returns 0 in every case."""
     arguments = sys.argv[1:]
     signals = _start()
-    if _answered(arguments, cleanup_help):
+    if _print_answer(arguments, cleanup_help):
         return _end(0)
     if arguments:
         # A mistake here must not cost a lock.
@@ -74,8 +74,8 @@ def cleanup() -> int:
 
 
 def _start() -> Signals:
-    """What comes before anything heavy is imported, the handlers first of all."""
-    _open_closed_streams()
+    """Streams, then the handlers (no socket of theirs may become stdout), then the heavy imports."""
+    _replace_missing_streams()
     signals = Signals(on_first_signal)
     signals.install()
     # A core dump would hold the API key.
@@ -84,7 +84,7 @@ def _start() -> Signals:
     return signals
 
 
-def _open_closed_streams() -> None:
+def _replace_missing_streams() -> None:
     """A deploy is not about its log: without a stdout (`>&-`) there is none. Nor may a socket become it."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
@@ -117,7 +117,7 @@ def _become(command: list[str]) -> int:
 # --- what is said of arguments
 
 
-def _answered(arguments: list[str], help_text: Callable[[], str]) -> bool:
+def _print_answer(arguments: list[str], help_text: Callable[[], str]) -> bool:
     if arguments in (["--help"], ["-h"]):
         text = help_text()
     elif arguments == ["--version"]:

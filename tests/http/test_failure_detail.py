@@ -48,7 +48,7 @@ class TestQuoted:
     )
     def test_whose_words(self, body: bytes, expected: str) -> None:
         """The platform's own words, or what a page or a text says of itself, on one line."""
-        assert error_detail(body, 100) == expected
+        assert error_detail(body, 100, str) == expected
 
     def test_secrets(self) -> None:
         """They are taken out before white space is folded, and before anybody cuts the text."""
@@ -67,7 +67,7 @@ class TestQuoted:
     @example(b'{"error": NaN}')
     def test_any_bytes(self, body: bytes) -> None:
         """It never raises, and is one line."""
-        text = error_detail(body, 100)
+        text = error_detail(body, 100, str)
         assert text == " ".join(text.split())
 
 
@@ -88,4 +88,4 @@ class TestQuoted:
 def test_web_pages(body: bytes, *, expected: bool) -> None:
     """What is one is told as one."""
     assert is_web_page(body) is expected
-    assert error_detail(body, 100).startswith("an HTML page") is expected
+    assert error_detail(body, 100, str).startswith("an HTML page") is expected

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
+import httpx
 import pytest
 
 from tests.http.servers import FINE, Peer, closed_port, fine, first, pause, serve
 from tests.http.transports import get, none, outcome, put, reason, transport
-from zerokie_action.http.client import USER_AGENT, Bytes
+from zerokie_action.http.client import USER_AGENT, Bytes, Http, extensions
+from zerokie_action.http.network import Network
+from zerokie_action.http.transport import FRESH
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
     import ssl
+
+    from tests.http.servers import Server
 
 CHUNK = 100_000
 ODD = "/v1/apps/site/files/%20%25%23%3F%27%22%5C%C3%A9/~a-b_c.d%2F;=,+@:!$&()*"
@@ -153,6 +159,22 @@ class TestKeepingTheConnection:
             for _ in range(20):
                 assert await outcome(carrier) == (200, b"fine")
         assert server.accepted == 20
+
+    async def test_another_origin_while_idle_connections_are_closed(self) -> None:
+        """A request that wants new connections does not disturb one to a new host."""
+        async with serve(fine) as one, serve(fine) as other, Http(Network({})) as http:
+
+            async def send(server: Server, *, fresh: bool = False) -> None:
+                request = httpx.Request("GET", server.url, extensions=extensions("x", timeout=5))
+                request.extensions[FRESH] = fresh
+                assert (await http.send(request)).content == b"fine"
+
+            async with anyio.create_task_group() as several:
+                for _ in range(3):
+                    several.start_soon(send, one)
+            async with anyio.create_task_group() as both:
+                both.start_soon(partial(send, one, fresh=True))
+                both.start_soon(send, other)
 
 
 class TestReasons:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from typing import TYPE_CHECKING
 
 import anyio
 import httpx
@@ -12,7 +13,10 @@ import pytest
 
 from tests.ci.forge import GITHUB, GITLAB, TOKEN, Forge
 from zerokie_action.ci.comments import CannotComment, find_discussion
-from zerokie_action.operations.comment import put_comment
+from zerokie_action.operations.comment import Comments
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 KEY = "zk-key"
 TARGETS = {"github": "/repos/o/r/issues/12/comments", "gitlab": "/projects/7/merge_requests/3/notes"}
@@ -32,7 +36,15 @@ def ours(number: int, text: str, env: dict[str, str] = GITHUB, app: str = "site"
     return f"{marker(number, app=app, forge='gitlab' if 'GITLAB_CI' in env else 'github')}\n\n{text}"
 
 
-def put(forge: Forge, env: dict[str, str], text: str = "new", *, app: str = "site", key: str = KEY) -> bool:
+def put(
+    forge: Forge,
+    env: dict[str, str],
+    text: str = "new",
+    *,
+    app: str = "site",
+    key: str = KEY,
+    redact: Callable[[str], str] = str,
+) -> bool:
     """Put a comment."""
 
     def respond(request: httpx.Request) -> httpx.Response:
@@ -44,7 +56,7 @@ def put(forge: Forge, env: dict[str, str], text: str = "new", *, app: str = "sit
     async def main() -> bool:
         discussion = find_discussion(env, github_token=TOKEN, gitlab_token=TOKEN)
         async with httpx.AsyncClient(transport=httpx.MockTransport(respond)) as http:
-            return await put_comment(http, discussion, text, api_key=key, app=app)
+            return await Comments(http, discussion, redact, key, app).put(text)
 
     return anyio.run(main)
 
@@ -168,3 +180,13 @@ def test_a_list_of_nonsense() -> None:
     listed = [None, 3, {}, {"body": marker(1)}, {"id": 4}, {"id": "1", "body": marker(1)}]
     forge = Forge(refuse={"GET": (200, json.dumps(listed).encode())})
     assert put(forge, GITHUB)
+
+
+def test_a_token_in_what_the_api_says() -> None:
+    """It is taken out before the text is cut: half of it would not be recognised."""
+    body = json.dumps({"message": "x" * 490 + TOKEN}).encode()
+    forge = Forge(refuse={"GET": (422, body)})
+    with pytest.raises(CannotComment) as caught:
+        put(forge, GITHUB, redact=lambda text: text.replace(TOKEN, "***"))
+    assert TOKEN[:5] not in str(caught.value)
+    assert "***" in str(caught.value)

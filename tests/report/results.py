@@ -108,7 +108,7 @@ def hostile() -> st.SearchStrategy[Result]:
         warnings=st.lists(HOSTILE, max_size=1),
         problems=st.lists(HOSTILE, max_size=2),
         events=st.lists(HOSTILE, max_size=1),
-        looked=st.booleans(),
+        seen_running=st.booleans(),
         phases=st.lists(st.tuples(HOSTILE, st.floats(0, 1e4)), max_size=2),
         duration_seconds=st.floats(0, 1e6),
         error=HOSTILE,

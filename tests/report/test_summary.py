@@ -31,7 +31,7 @@ def test_static_deploy():
 Created the app, uploaded 2 files (8.0&nbsp;MB), deleted 1 stale file and left 199 files unchanged \
 in 2.3&nbsp;s, 12&nbsp;s of it waiting for the deploy lock.
 
-- ⚠️ Input `port` changes nothing
+- ⚠️ Input <code>port</code> changes nothing
 
 - The manifest was not readable
 
@@ -144,9 +144,11 @@ def test_nothing_to_say_in_a_sentence():
 
 
 def test_live():
-    """Said of what was looked at."""
-    assert paragraph(0, Result("deploy", app="a", status="deployed", looked=True)) == "## ✅ `a` is live"
-    assert paragraph(0, Result("deploy", app="a", looked=True)) == "## ❌ `a`: deploy failed"
+    """Said of an app that was seen running."""
+    assert (
+        paragraph(0, Result("deploy", app="a", status="deployed", seen_running=True)) == "## ✅ `a` is live"
+    )
+    assert paragraph(0, Result("deploy", app="a", seen_running=True)) == "## ❌ `a`: deploy failed"
 
 
 def test_many_problems():
@@ -311,9 +313,12 @@ def test_source_of_a_table_has_no_stray_pipes():
 @pytest.mark.parametrize(
     ("text", "markdown"),
     [
-        ("Set `create: true`, or correct `app`.", "Set `create: true`, or correct `app`."),
-        ("`a``b`", "`a``b`"),
-        ("``a`", "&#96;`a`"),
+        (
+            "Set `create: true`, or correct `app`.",
+            "Set <code>create: true</code>, or correct <code>app</code>.",
+        ),
+        ("`a``b`", "<code>a</code><code>b</code>"),
+        ("``a`", "&#96;<code>a</code>"),
         ("`<b>`", "&#96;&#60;b&#62;&#96;"),
         ("`@all` `a b`", "<code>&#96;&#64;all&#96;</code> &#96;a b&#96;"),
     ],
@@ -321,3 +326,29 @@ def test_source_of_a_table_has_no_stray_pipes():
 def test_inputs_are_code(text, markdown):
     """The words that messages have in backticks; whatever else is in backticks stays text."""
     assert paragraph(1, Result("deploy", error=text)) == f"**Error:** {markdown}"
+
+
+BACKTICKS = [
+    "&#96;a&#96;@u",
+    "`a``b`",
+    "@u",
+    "@[x](http://e)",
+    "@![x](http://e)",
+    "`a`",
+    "&#96;a&#96;&#96;b&#96;@u",
+]
+
+
+@whatever_happens
+@given(st.lists(st.sampled_from(BACKTICKS), max_size=6).map(" ".join))
+def test_what_looks_like_an_input_changes_no_code(text):
+    """Text that is quoted may hold our own escapes: no link, no image, and no name outside of code."""
+    depth = 0
+    for token in MARKDOWN.parse(render_summary(Result("deploy", error=text), Origin())):
+        for child in token.children or ():
+            assert child.type not in {"image", "link_open"}
+            if child.type == "html_inline":
+                depth += {"<code>": 1, "</code>": -1}[child.content]
+            elif child.type == "text" and not depth:
+                assert "@u" not in child.content
+    assert depth == 0

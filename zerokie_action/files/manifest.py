@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pydantic_core import from_json
@@ -101,22 +102,23 @@ def is_manifest_path(path: str) -> bool:
     return _MANIFEST_PATH.fullmatch(path) is not None
 
 
-def render(document: Document, *, app: str) -> bytearray:
+def render(document: Document, *, app: str) -> bytes:
     """Return the manifest as JSON, which is in memory once."""
     files, owner = document
     paths = sorted(files)
-    body = bytearray(b'{"version":%d,"app":%b,' % (_VERSION, _json(app)))
+    body = BytesIO()  # which hands out what it holds without a copy
+    body.write(b'{"version":%d,"app":%b,' % (_VERSION, _json(app)))
     if owner.is_known:
-        body += b'"owner":%b,' % _json(owner._asdict())
-    body += b'"files":{'
+        body.write(b'"owner":%b,' % _json(owner._asdict()))
+    body.write(b'"files":{')
     for start in range(0, len(paths), _RENDERED_AT_ONCE):
         batch = {path: files[path] for path in paths[start : start + _RENDERED_AT_ONCE]}
-        body += b"," * bool(start) + _json(batch)[1:-1]
-    body += b"}}"
-    return body
+        body.write(b"," * bool(start) + _json(batch)[1:-1])
+    body.write(b"}}")
+    return body.getvalue()
 
 
-def parse(data: bytes | bytearray, *, app: str) -> Document | None:
+def parse(data: bytes, *, app: str) -> Document | None:
     """Return the manifest, or `None` for anything but one of this app. Unknown members are ignored."""
     try:
         document = from_json(data)

@@ -86,7 +86,7 @@ class Content(Protocol):
 class Bytes(NamedTuple):
     """A `Content` that is in memory already."""
 
-    data: bytes | bytearray
+    data: bytes
 
     @property
     def size(self) -> int:
@@ -95,7 +95,7 @@ class Bytes(NamedTuple):
 
     def chunks(self) -> Iterator[bytes]:
         """All of them."""
-        yield bytes(self.data)
+        yield self.data
 
 
 class ContentStream(httpx.AsyncByteStream):

@@ -202,7 +202,7 @@ def _seconds(date: str) -> float | None:
         return None
 
 
-def error_detail(body: bytes, limit: int, redact: Callable[[str], str] = str) -> str:
+def error_detail(body: bytes, limit: int, redact: Callable[[str], str]) -> str:
     """What a response says of itself, in quotation marks: the platform's `{"error": "…"}`, or any other text.
 
     An HTML page, as proxies send it, is named as such, with its title. Empty when there is nothing to quote.

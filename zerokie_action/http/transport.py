@@ -88,7 +88,7 @@ class Transport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close the idle connections. Those in use are closed or kept when their request ends."""
-        for idle in self._idle.values():
+        for idle in list(self._idle.values()):  # other requests go on meanwhile
             while idle:
                 await idle.pop().close()
 

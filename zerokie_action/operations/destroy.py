@@ -49,8 +49,11 @@ async def destroy(job: Job) -> None:
             await _require_ownership(job)
         job.preview(f"would destroy app {job.app!r}")
         return
-    with job.phase("Destroy"):
-        found = await (_destroy_static(job) if kind == "static" else job.client.delete_app(job.app))
+    if kind == "static":
+        found = await _destroy_static(job)
+    else:
+        with job.phase("Destroy"):
+            found = await job.client.delete_app(job.app)
     by = "" if found else " (it was already being deleted)"
     job.ci.info(f"Destroyed app {job.app!r}{by}")
     job.result.url = None
@@ -61,8 +64,9 @@ async def _destroy_static(job: Job) -> bool:
     found = False
     try:
         async with job.deploy_lock() as lock:
-            await _require_ownership(job)
-            found = await _delete(job, lock)
+            with job.phase("Destroy"):
+                await _require_ownership(job)
+                found = await _delete(job, lock)
             lock.end()
     except Exception:
         if not await _is_gone_after_all(job):

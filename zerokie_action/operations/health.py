@@ -7,7 +7,6 @@ for byte, past the CDN's cache: then green means that the new version is live.
 from __future__ import annotations
 
 import hashlib
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -19,21 +18,17 @@ from zerokie_action.errors import HealthCheckFailed
 from zerokie_action.files.local import hash_file
 from zerokie_action.http.client import MEGABYTE
 from zerokie_action.http.failure import error_detail, retry_after
+from zerokie_action.operations.polling import Polling
 from zerokie_action.platform.pages import PageError, follow, shown_url
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from zerokie_action.files.local import LocalFile
     from zerokie_action.operations.job import Job
     from zerokie_action.platform.pages import Page
 
-_FIRST_PAUSE = 1.0
-LONGEST_PAUSE = 10.0
-_PAUSE_GROWTH = 1.5
-_LOG_INTERVAL = 30.0
-"""The rhythm of polling, in seconds."""
 _ANSWER_TIME = 20.0
 _SHORTEST_TIME = 1.0
 _LARGEST_ANSWER = 64 * MEGABYTE
@@ -45,24 +40,6 @@ _HINT = (
 _HINT_VERSION = (
     "If something on the way rewrites files, name one in `health-check` that it leaves alone, or a full URL."
 )
-
-
-class Polling:
-    """Pauses that grow, and a line every half a minute, so that a long wait does not look like a hang."""
-
-    def __init__(self, log: Callable[[str], None]) -> None:
-        """Begin to count now; lines go to `log`."""
-        self._log = log
-        self._pause = _FIRST_PAUSE
-        self._next_line_at = anyio.current_time() + _LOG_INTERVAL
-
-    async def pause(self, line: str, *, at_least: float = 0.0, at_most: float = math.inf) -> None:
-        """Log the line if it is time for one, and pause once; the bounds are in seconds."""
-        if anyio.current_time() >= self._next_line_at:
-            self._log(line)
-            self._next_line_at += _LOG_INTERVAL
-        await anyio.sleep(min(max(self._pause, at_least), at_most))
-        self._pause = min(LONGEST_PAUSE, self._pause * _PAUSE_GROWTH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +93,7 @@ async def check_health(job: Job, files: Sequence[LocalFile] = ()) -> None:
             raise HealthCheckFailed(
                 f"{shown} is not healthy after {duration}: {failure.reason}", hint=failure.hint
             )
-        job.result.looked = True
+        job.result.seen_running = True
         state = f"serves {check.path!r} as deployed" if check.path else "is healthy"
         job.ci.info(f"{shown} {state} after {duration}")
 

@@ -18,7 +18,8 @@ from zerokie_action.errors import (
 )
 from zerokie_action.lock.lock import LockWait
 from zerokie_action.operations import apps
-from zerokie_action.operations.health import LONGEST_PAUSE, Polling, check_health
+from zerokie_action.operations.health import check_health
+from zerokie_action.operations.polling import LONGEST_PAUSE, Polling
 from zerokie_action.platform.client import NOT_FOUND, DeployInProgress
 from zerokie_action.platform.models import App, Registry
 from zerokie_action.text import human_seconds
@@ -230,7 +231,7 @@ async def wait_until_running(job: Job, rollout: Rollout) -> None:
                     raise DeployFailed(_failure(job, app), hint="Look at the app's own log on the platform.")
                 if app.status.lower() == RUNNING:
                     apps.record_url(job, app)
-                    job.result.looked = True
+                    job.result.seen_running = True
                     duration = human_seconds(anyio.current_time() - began)
                     job.ci.info(f"{job.app!r} runs {app.image or rollout.image!r} after {duration}")
                     return

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 import anyio
 
 from zerokie_action.errors import DeployError, DeployTimedOut, LockLost, PlatformUnavailable, RequestRejected
-from zerokie_action.files import manifest as manifests
 from zerokie_action.files.content_type import content_type
 from zerokie_action.files.local import FileContent
-from zerokie_action.files.manifest import Document
+from zerokie_action.files.manifest import Document, entries, new_manifest_path, render, without
 from zerokie_action.files.plan import by_path
 from zerokie_action.http.client import Bytes
 from zerokie_action.http.limiter import affordable
@@ -149,7 +148,7 @@ class Zone:
 
     def proved(self, listing: Listing) -> Manifest:
         """What the next deploy can rely on, by the listing after all changes."""
-        found = manifests.entries(listing, proved=self._proved, uploaded=self.uploaded)
+        found = entries(listing, proved=self._proved, uploaded=self.uploaded)
         if missing := self.uploaded.keys() - found.keys():
             self._job.ci.info(
                 f"The listing has no length or time of {len(missing):,} of {len(self.uploaded):,} uploads, "
@@ -191,7 +190,7 @@ class Zone:
     async def _record_progress(self) -> int:
         """Store what is proved so far. Returns how many files that are."""
         uploaded = dict(self.uploaded)  # before the listing: what is confirmed later may not be in it
-        found = manifests.entries(
+        found = entries(
             await self.listing(), proved=self._proved, uploaded=uploaded, before=self.plan.replaced
         )
         await self._replace(found)
@@ -203,7 +202,7 @@ class Zone:
         Raises:
             DeployError: when one may still do so: then nothing may be written.
         """
-        self._proved = manifests.without(self._proved, paths)
+        self._proved = without(self._proved, paths)
         if any(
             document is None or not document.files.keys().isdisjoint(paths)
             for document in self._listed.values()
@@ -221,9 +220,9 @@ class Zone:
         others = self._listed.keys() - {path}
         if path is None and (files or self._owner.is_known):
             _require_time()
-            path = manifests.new_manifest_path()
+            path = new_manifest_path()
             self._listed[path] = document  # even if the answer is lost
-            content = Bytes(manifests.render(document, app=self._job.app))
+            content = Bytes(render(document, app=self._job.app))
             await self._manifest_writers.upload(
                 [Upload(path, content, "application/json")], lambda _upload: None
             )

@@ -25,7 +25,7 @@ _LAST_LINES = {
     "skipped": "Skipped",
 }
 _LIVE = "{url} is live after {time}"
-"""In place of the first two, where that was looked at."""
+"""In place of the first two, where the app was seen running."""
 
 
 class Reporter:
@@ -91,6 +91,6 @@ class Reporter:
                 self._ci.error(problem, title=title)
             self._ci.error(last, *([result.hint] if result.hint else []), title=title)
             return
-        line = _LIVE if result.looked else _LAST_LINES[result.status]
+        line = _LIVE if result.seen_running else _LAST_LINES[result.status]
         time = human_seconds(result.duration_seconds)
         self._ci.info(line.format(url=result.url or result.app, time=time))

@@ -103,7 +103,7 @@ class Result:
     """Everything that outputs, summary, comment and JSON result are made of.
 
     `None` means not known (yet): the output stays out. `status` is one of the contract's words.
-    `planned` holds what a dry run would change, in the same shape as `changes`; `looked` is true when
+    `planned` holds what a dry run would change, in the same shape as `changes`; `seen_running` is true when
     the wait or the health check has seen what was deployed run; `events` are the lines about outages and
     retries; `problems` is all that is wrong with the inputs, one sentence each; `flaw` is what was not done
     after a deploy that was, such as "a domain was refused";
@@ -123,7 +123,7 @@ class Result:
     changes: Changes | None = None
     planned: Changes | None = None
     cache_purged: bool | None = None
-    looked: bool = False
+    seen_running: bool = False
     domains: list[dict[str, object]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)

@@ -52,13 +52,13 @@ _HEADLINES = {
     "cancelled": "🚫 {app}: {operation} cancelled",
 }
 _LIVE = "✅ {app} is live"
-"""In place of the first two, where that was looked at."""
+"""In place of the first two, where the app was seen running."""
 _SIGNS = {"+": "`+` new", "~": "`~` changed", "-": "`-` deleted"}
 _DONE = ("uploaded", "deleted", "left")
 _PLANNED = ("upload", "delete", "leave")
 
 _INPUT = re.compile(r"&#96;([a-z][a-z-]*(?:: [a-z0-9]+)?)&#96;")
-"""An input in backticks, and its value: `create: true`. What is quoted can make no more than code of it."""
+"""An input in backticks, and its value: `create: true`."""
 
 
 class Origin(NamedTuple):
@@ -124,7 +124,7 @@ def _outcome(result: Result, origin: Origin) -> Iterator[Markdown]:
 def _headline(result: Result) -> Markdown:
     app = markdown_code(result.app) or "Zerokie"
     headline = _HEADLINES.get(result.status, "{app}: {status}")
-    if result.looked and result.status in {"deployed", "restarted"}:
+    if result.seen_running and result.status in {"deployed", "restarted"}:
         headline = _LIVE
     if result.status == "failed" and result.flaw:
         headline = f"⚠️ {{app}} is deployed, but {result.flaw}"
@@ -289,7 +289,8 @@ def _folded(title: str, *parts: Markdown) -> Iterator[Markdown]:
 
 def _prose(text: str) -> str:
     """Return our own words, which name inputs in backticks, and what they quote."""
-    return _INPUT.sub(r"`\1`", markdown_text(text))
+    # Not a code span: a backtick more, and all code spans after it begin and end elsewhere.
+    return _INPUT.sub(r"<code>\1</code>", markdown_text(text))
 
 
 def _bullets(items: Iterable[str]) -> Markdown:
