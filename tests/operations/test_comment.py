@@ -130,23 +130,22 @@ def test_a_failure(world: World) -> None:
 
 
 def test_a_dry_run(world: World) -> None:
-    """What would be done, the names folded; the platform is asked only, the comment is written."""
+    """What would be done, with the names; the platform is asked only, the comment is written."""
     forge = Forge()
     world.write({"index.html": b"old"})
     run(world, forge)
-    assert "Changed files" not in comment(forge)
+    assert "### What" not in comment(forge)
     world.write({"new/a|b.html": b"new"})
     outcome = run(world, forge, dry_run=True, domains="www.example.com")
     assert {record.method for record in outcome.requests} == {"GET"}
     assert "## 🔍 Dry run for `site`: 1 to upload, 1 to delete" in comment(forge)
     assert "would attach" in comment(forge)
     assert "A deploy would upload 1 file (3&nbsp;B) and delete 1 stale file." in comment(forge)
-    assert comment(forge).endswith(
-        "\n\n<details><summary>Changed files (2)</summary>\n\n"
-        "- `+` <code>new/a&#124;b.html</code> (3 B)\n"
-        "- `-` `index.html`\n\n"
-        "</details>\n"
-    )
+    assert (
+        "\n\n### What would change\n\n| Change | File | Size |\n| :--- | :--- | ---: |\n"
+        "| `-` deleted | `index.html` |  |\n"
+        "| `+` new | <code>new/a&#124;b.html</code> | 3&nbsp;B |\n\n"
+    ) in comment(forge)
 
 
 def test_a_dry_run_of_many_files(world: World) -> None:

@@ -181,11 +181,8 @@ def test_the_reports_have_the_signs(world: World, tmp_path: Path) -> None:
             ("~", "index.html"),
         ]
         told = [line.split(" | ")[:2] for line in summary.read_text().splitlines() if line.startswith("| `")]
-        assert told[:3] == [
-            ["| `~` changed", "`index.html`"],
-            ["| `+` new", "`new`"],
-            ["| `-` deleted", "`about/index.html`"],
-        ]
+        assert told[0] == ["| `-` deleted", "`about/index.html`"]
+        assert told[-2:] == [["| `~` changed", "`index.html`"], ["| `+` new", "`new`"]]
 
 
 MARKUP = {

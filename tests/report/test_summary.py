@@ -39,9 +39,9 @@ in 2.3&nbsp;s, 12&nbsp;s of it waiting for the deploy lock.
 
 | Change | File | Size |
 | :--- | :--- | ---: |
+| `-` deleted | <code>old/a&#124;b.html</code> |  |
 | `+` new | `assets/a b.png` | 8.0&nbsp;MB |
 | `~` changed | `index.html` | 1.2&nbsp;kB |
-| `-` deleted | <code>old/a&#124;b.html</code> |  |
 
 ### Domains
 
@@ -216,22 +216,49 @@ def many(count: int, size: int = 1) -> Result:
 
 
 def test_many_files_are_folded():
-    """Ten changes are shown; of more, the ten biggest are in a table above the folded list."""
-    assert "Changed files" not in render_summary(many(10), Origin())
-    summary = render_summary(many(12, 1_000), Origin())
+    """Ten changes are shown; more are in a folded list: each once, what is deleted first, sorted by path."""
+    assert "<summary>What" not in render_summary(many(10), Origin())
+    files = [Uploaded(f"{number}.bin", number * 1_000) for number in range(1, 13)]
+    result = Result("deploy", status="deployed", changes=Changes(files, ["b", "a"]))
+    summary = render_summary(result, Origin())
     assert "### What changed" not in summary
-    start = summary.index("<details><summary>Changed files (12)</summary>\n\n| Change | File | Size |\n")
-    rows = summary[start:].splitlines()[4:15]
-    assert rows[0] == "| `+` new | `12.bin` | 12.0&nbsp;kB |"
-    assert rows[9] == "| `+` new | `3.bin` | 3.0&nbsp;kB |"
-    assert rows[10] == ""
+    assert summary.endswith(
+        "<details><summary>What changed (14)</summary>\n\n- `-` `a`\n- `-` `b`\n"
+        "- `+` `1.bin` (1.0&nbsp;kB)\n- `+` `10.bin` (10.0&nbsp;kB)\n- `+` `11.bin` (11.0&nbsp;kB)\n"
+        "- `+` `12.bin` (12.0&nbsp;kB)\n"
+        + "".join(f"- `+` `{number}.bin` ({number}.0&nbsp;kB)\n" for number in range(2, 10))
+        + "\n</details>\n"
+    )
+
+
+def test_deletions_of_a_dry_run_are_in_sight():
+    """The first twenty; the rest, and all that would be uploaded, is folded."""
+    planned = Changes([Uploaded("index.html", 1)], [f"{number:02}.css" for number in range(33)])
+    summary = render_summary(Result("deploy", status="planned", planned=planned), Origin())
+    heading, folded = summary.index("### What would be deleted (33)"), summary.index("<details>")
+    assert heading < folded
+    assert summary[heading:folded].count("\n- `-` ") == 20
+    assert summary.endswith(
+        "<details><summary>What else would change (14)</summary>\n\n"
+        + "".join(f"- `-` `{number}.css`\n" for number in range(20, 33))
+        + "- `+` `index.html` (1&nbsp;B)\n\n</details>\n"
+    )
+
+
+def test_a_dry_run_that_deletes_much():
+    """Nothing is folded where all is in sight; without deletions all is folded."""
+    deletions = Changes([], [f"{number}.css" for number in range(20)])
+    summary = render_summary(Result("deploy", status="planned", planned=deletions), Origin())
+    assert "would change" not in summary
+    uploads = Result("deploy", status="planned", planned=many(11).changes)
+    assert "<details><summary>What would change (11)</summary>" in render_summary(uploads, Origin())
 
 
 def test_thousands_of_files():
     """The list ends after ten thousand files; the sentence has the true counts."""
     summary = render_summary(many(12_345, 0), Origin())
     assert "Uploaded 12,345 files (0&nbsp;B) in" in summary
-    assert "<details><summary>Changed files (12,345)</summary>" in summary
+    assert "<details><summary>What changed (12,345)</summary>" in summary
     assert summary.count("\n- `+`") == 10_000
     assert summary.endswith(
         "\n\n… and 2,345 more; the JSON result (`output-file`) has them all.\n\n</details>\n"
@@ -245,7 +272,9 @@ def test_limit():
         Result("deploy", status="deployed", changes=Changes(files)), Origin(), limit=10_000
     )
     assert 9_000 < len(summary.encode()) <= 10_000
-    assert summary.endswith(" (1 B)\n\n</details>\n\n_The rest is cut: it is too long for this place._\n")
+    assert summary.endswith(
+        " (1&nbsp;B)\n\n</details>\n\n_The rest is cut: it is too long for this place._\n"
+    )
 
 
 @whatever_happens
@@ -301,7 +330,7 @@ def test_hostile_names_keep_the_tables(name, target):
     )
     assert cells(render_summary(result, Origin())) == [(3, 6), (3, 3), (3, 3)]
     result.changes = Changes([Uploaded(name, 1)] * 11)
-    assert cells(render_summary(result, Origin())) == [(3, 3), (3, 3), (3, 30)]
+    assert cells(render_summary(result, Origin())) == [(3, 3), (3, 3)]
 
 
 def test_source_of_a_table_has_no_stray_pipes():

@@ -6,14 +6,13 @@ of 30 seconds or more, the wait for the lock among them.
 
 Everything that comes from elsewhere goes through `zerokie_action.text` first; a function here that is given
 `Markdown` gets text that is safe already. The longest part, the list of all files, comes last, so that a
-summary that is too long loses nothing else.
+summary that is too long loses nothing else. Each file is named once.
 """
 
 from __future__ import annotations
 
 import re
 from itertools import accumulate, chain, islice
-from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple, NewType
 
 from zerokie_action.text import (
@@ -27,13 +26,14 @@ from zerokie_action.text import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
     from zerokie_action.report.result import Changes, Result
 
 Markdown = NewType("Markdown", str)
 
 _SHOWN = 10
+_SHOWN_DELETIONS = 20
 _LISTED = 10_000
 _EVENTS = 20
 _LONG = 30.0
@@ -54,6 +54,7 @@ _HEADLINES = {
 _LIVE = "✅ {app} is live"
 """In place of the first two, where the app was seen running."""
 _SIGNS = {"+": "`+` new", "~": "`~` changed", "-": "`-` deleted"}
+_SHORT_SIGNS = {"+": "`+`", "~": "`~`", "-": "`-`"}
 _DONE = ("uploaded", "deleted", "left")
 _PLANNED = ("upload", "delete", "leave")
 
@@ -83,22 +84,25 @@ def render_summary(result: Result, origin: Origin, *, limit: int = 1_000_000) ->
         origin: what the summary links to.
         limit: in bytes. A longer summary is cut after a line, with a note.
     """
-    effect = result.effect
     return _document(
         limit,
         _outcome(result, origin),
-        _few_changes(result),
+        _shown_changes(result),
         _domains(result),
         _timeline(result),
         _details(result),
-        _all_files(effect) if effect and _count(effect) > _SHOWN else (),
+        _folded_changes(result),
     )
 
 
 def render_comment(result: Result, origin: Origin) -> str:
     """Return the comment as Markdown: the outcome; of a dry run the names as well."""
-    names = _all_files(result.planned) if result.status == "planned" else ()
-    return _document(_COMMENT_LIMIT, _outcome(result, origin), _domains(result), _details(result), names)
+    shown, folded = (
+        (_shown_changes(result), _folded_changes(result)) if result.status == "planned" else ((), ())
+    )
+    return _document(
+        _COMMENT_LIMIT, _outcome(result, origin), shown, _domains(result), _details(result), folded
+    )
 
 
 def _document(limit: int, *parts: Iterable[Markdown]) -> str:
@@ -194,27 +198,53 @@ def _app_actions(result: Result) -> Iterator[str]:
             yield "deleted the app"
 
 
-def _few_changes(result: Result) -> Iterator[Markdown]:
-    """Yield what changed, if it is not much; else it is folded (`_all_files`)."""
-    effect = result.effect
-    if effect is None or not 0 < _count(effect) <= _SHOWN:
+def _shown_changes(result: Result) -> Iterator[Markdown]:
+    """Yield what changed, if it is not much; of a dry run that changes more, what it would delete."""
+    effect, planned = result.effect, result.status == "planned"
+    if effect is None or not (total := _count(effect)):
         return
-    yield Markdown("### What would change" if result.status == "planned" else "### What changed")
-    yield _files_table(effect, deleted=effect.deleted)
+    if total <= _SHOWN:
+        yield Markdown(f"### {_title(result)}")
+        yield _table(("Change", "File", "Size"), _changes(effect, _SIGNS), right=(2,))
+    elif planned and effect.deleted:
+        yield Markdown(f"### What would be deleted ({len(effect.deleted):,})")
+        yield _list(islice(_changes(effect), min(len(effect.deleted), _SHOWN_DELETIONS)))
+
+
+def _folded_changes(result: Result) -> Iterator[Markdown]:
+    """Yield the folded list of the changes that `_shown_changes` does not show."""
+    effect = result.effect
+    if effect is None or (total := _count(effect)) <= _SHOWN:
+        return
+    shown = min(len(effect.deleted), _SHOWN_DELETIONS) if result.status == "planned" else 0
+    if left := total - shown:
+        title = "What else would change" if shown else _title(result)
+        more = f"… and {left - _LISTED:,} more; the JSON result (`output-file`) has them all."
+        yield from _folded(
+            f"{title} ({left:,})",
+            _list(islice(_changes(effect), shown, shown + _LISTED)),
+            Markdown(more if left > _LISTED else ""),
+        )
+
+
+def _title(result: Result) -> str:
+    return "What would change" if result.status == "planned" else "What changed"
 
 
 def _count(effect: Changes) -> int:
     return len(effect.uploaded) + len(effect.deleted)
 
 
-def _files_table(effect: Changes, *, deleted: Sequence[str] = ()) -> Markdown:
-    """Return a table of the biggest files that were uploaded, and of those that were deleted."""
-    biggest = sorted(effect.uploaded, key=attrgetter("size"), reverse=True)[:_SHOWN]
-    rows = [
-        (_SIGNS[file.sign], markdown_code(file.path), _unbroken(human_bytes(file.size))) for file in biggest
-    ]
-    rows += [(_SIGNS["-"], markdown_code(path), "") for path in deleted]
-    return _table(("Change", "File", "Size"), rows, right=(2,))
+def _changes(effect: Changes, signs: Mapping[str, str] = _SHORT_SIGNS) -> Iterator[tuple[str, str, str]]:
+    """Yield sign, path and size of each change, in the order of the log: deletions, then uploads by path."""
+    for path in sorted(effect.deleted):
+        yield signs["-"], markdown_code(path), ""
+    for file in sorted(effect.uploaded):
+        yield signs[file.sign], markdown_code(file.path), _unbroken(human_bytes(file.size))
+
+
+def _list(changes: Iterable[tuple[str, str, str]]) -> Markdown:
+    return _bullets(f"{sign} {path}{size and f' ({size})'}" for sign, path, size in changes)
 
 
 def _domains(result: Result) -> Iterator[Markdown]:
@@ -262,23 +292,6 @@ def _details(result: Result) -> Iterator[Markdown]:
         "Duration": human_seconds(result.duration_seconds),
     }
     yield from _folded("Details", _bullets(f"**{name}:** {value}" for name, value in facts.items() if value))
-
-
-def _all_files(effect: Changes | None) -> Iterator[Markdown]:
-    """Yield the folded list of what was uploaded and deleted, or would be."""
-    if effect is None or not (total := _count(effect)):
-        return
-    uploads = (
-        f"`{file.sign}` {markdown_code(file.path)} ({human_bytes(file.size)})" for file in effect.uploaded
-    )
-    deletions = (f"`-` {markdown_code(path)}" for path in effect.deleted)
-    more = f"… and {total - _LISTED:,} more; the JSON result (`output-file`) has them all."
-    yield from _folded(
-        f"Changed files ({total:,})",
-        _files_table(effect) if len(effect.uploaded) > _SHOWN else Markdown(""),
-        _bullets(islice(chain(uploads, deletions), _LISTED)),
-        Markdown(more if total > _LISTED else ""),
-    )
 
 
 def _folded(title: str, *parts: Markdown) -> Iterator[Markdown]:
