@@ -106,9 +106,11 @@ class RetryBudget:
 
     @property
     def outage(self) -> str:
-        """What does not work now, and why: `Uploads failed last: ...`; empty if all does."""
+        """What does not work now, and why: `uploads failed last: ...`; empty if all does."""
         failing = (item for item in self._breakers.items() if item[1].last_failure)
-        return "; ".join(f"{kind} failed last: {breaker.last_failure}" for kind, breaker in failing)
+        return "; ".join(
+            f"{kind[:1].lower()}{kind[1:]} failed last: {breaker.last_failure}" for kind, breaker in failing
+        )
 
     def log_counts(self) -> None:
         """Log failures that were counted since the last line."""

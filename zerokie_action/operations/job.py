@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from zerokie_action.shutdown import Shutdown
 
 _READ_TIME = 20.0
+_SLOW = "Raise `timeout`, or find out what is slow with `log-level: debug`."
+_AWAY = "Run it again when the platform works again; with a longer `timeout` a run waits longer for that."
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -107,11 +109,11 @@ class Job:
         with anyio.CancelScope(deadline=self.ends_at) as limit:
             yield
         if limit.cancelled_caught:
-            outage = self.platform.budget.outage and f"; {self.platform.budget.outage}"
+            outage = self.platform.budget.outage
             duration = human_seconds(self.settings.timeout)
             raise DeployTimedOut(
-                f"The {self.settings.operation} did not end within {duration}{outage}",
-                hint="Raise `timeout`, or find out what is slow with `log-level: debug`.",
+                f"The {self.settings.operation} did not end within {duration}{outage and '; '}{outage}",
+                hint=_AWAY if outage else _SLOW,
             )
 
     @contextmanager
