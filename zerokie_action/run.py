@@ -192,7 +192,8 @@ def _conclude(result: Result, error: BaseException | None, signals: Signals) -> 
         why = f" ({error})" if error is not None else ""
         result.status, result.exit_code = "cancelled", interrupted.exit_code
         result.error = f"{interrupted}{why}"
-        result.hint = error.hint if isinstance(error, DeployError) else ""
+        own = error.hint if isinstance(error, DeployError) else ""
+        result.hint = own or result.hint or f"Run the {result.operation} again."
     elif isinstance(error, DeployError):
         result.status = result.status if result.status == "rolled-back" else "failed"
         result.exit_code, result.error, result.hint = error.exit_code, str(error), error.hint

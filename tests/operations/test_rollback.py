@@ -276,7 +276,10 @@ def test_a_signal_before_the_failure_is_known(world: World) -> None:
     assert outcome.seconds == pytest.approx(20)
     assert deployed(outcome) == 1
     assert runs(world)[0] == NEW
-    assert lines(outcome)[-1] == "Error: Cancelled by SIGTERM; 'web' was left with 'nginx:2'"
+    assert lines(outcome)[-2:] == [
+        "Error: Cancelled by SIGTERM; 'web' was left with 'nginx:2'",
+        "  Run the deploy again.",
+    ]
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["lost", "accepted"])

@@ -47,12 +47,30 @@ def test_after_a_failure(world: World) -> None:
 
 
 def test_after_a_signal(world: World) -> None:
-    """Likewise."""
+    """Likewise; and what to do next."""
     world.platform.faults.add(Fault(Kind.DELAY, "PUT", "/files/index.html", seconds=40))
     tell(world, after=5)
     outcome = world.run()
     assert outcome.exit_code == 143
     assert error(outcome) == f"Cancelled by SIGTERM{THREE_OF_FOUR}"
+    assert "lock is released" in outcome.outputs["hint"]
+
+
+def test_after_a_signal_while_the_lock_can_not_be_released(world: World) -> None:
+    """Then nobody is told that it is free."""
+    world.platform.faults.add(Fault(Kind.DELAY, "PUT", "/files/index.html", seconds=40))
+    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/finalize", status=503, times=None))
+    tell(world, after=5)
+    assert "may still be held" in world.run().outputs["hint"]
+
+
+def test_after_a_signal_before_the_lock(world: World) -> None:
+    """Nothing is left behind."""
+    world.platform.faults.add(Fault(Kind.HANG, "GET", "/v1/apps/site$", times=None))
+    tell(world, after=5)
+    outcome = world.run()
+    assert outcome.exit_code == 143
+    assert outcome.outputs["hint"] == "Run the deploy again."
 
 
 def test_after_a_timeout(world: World) -> None:

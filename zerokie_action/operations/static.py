@@ -44,6 +44,12 @@ _FOREIGN = (
     "staticwebapp.config.json",
 )
 """Files that configure other platforms."""
+_RELEASED = "The deploy lock is released. Run the deploy again: it uploads what is missing."
+_MAYBE_HELD = (
+    "The deploy lock may still be held; the log says when it expires. Run the deploy again after that: "
+    "it uploads what is missing."
+)
+"""What to do after an early end that has no hint of its own."""
 _NAMED = 10
 """How many files a line names."""
 
@@ -121,6 +127,10 @@ async def _update(job: Job, source: _Source) -> None:
     try:
         async with job.deploy_lock(counts) as lock:
             await _make_equal(job, source, lock, changes)
+    except BaseException:
+        if lock is not None:
+            job.result.hint = _RELEASED if lock.finalized is not None else _MAYBE_HELD
+        raise
     finally:
         job.result.final_state = changes.state
         if lock is not None and lock.finalized is not None:  # a failed deploy is finalized as well
