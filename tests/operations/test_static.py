@@ -46,10 +46,18 @@ def phases(outcome: Outcome) -> list[str]:
 
 def test_only_phases_that_ran_are_recorded(world: World) -> None:
     """A deploy without changes has no upload of 0 seconds."""
-    assert phases(world.run()) == ["Scan", "Compare", "Upload", "Verify and record"]
-    assert phases(world.run()) == ["Scan", "Compare"]
+    assert phases(world.run()) == ["Scan", "Look up", "Compare", "Upload", "Verify and record"]
+    assert phases(world.run()) == ["Scan", "Look up", "Compare"]
     world.platform.put_file("site", "old", b"")
-    assert phases(world.run()) == ["Scan", "Compare", "Delete", "Verify and record"]
+    assert phases(world.run()) == ["Scan", "Look up", "Compare", "Delete", "Verify and record"]
+
+
+def test_a_slow_look_up_is_no_slow_scan(world: World) -> None:
+    """They run at the same time; the phases say which of them the run waited for."""
+    world.platform.faults.add(Fault(Kind.DELAY, "GET", "/v1/apps/site$", seconds=20))
+    seconds = {phase["name"]: phase["seconds"] for phase in world.run().outputs["phases"]}
+    assert seconds["Scan"] < 1
+    assert seconds["Look up"] > 19
 
 
 def test_files_that_cannot_be_hashed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

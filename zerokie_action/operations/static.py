@@ -93,11 +93,13 @@ async def deploy_directory(job: Job, directory: Path) -> None:
 
 async def _scan_and_look_up(job: Job, directory: Path, tasks: TaskGroup) -> tuple[_Source, App | None]:
     """The directory, whose files begin to be hashed, and the app if it exists."""
-    with job.phase("Scan"):
-        async with anyio.create_task_group() as both:
-            look_up = both.start_soon(apps.look_up, job, "static")
+    async with anyio.create_task_group() as both:
+        look_up = both.start_soon(apps.look_up, job, "static")
+        with job.phase("Scan"):
             found = await anyio.to_thread.run_sync(_scan, job, directory)
-            hashing = tasks.start_soon(hash_files, found.files) if job.settings.incremental else None
+        hashing = tasks.start_soon(hash_files, found.files) if job.settings.incremental else None
+        with job.phase("Look up"):  # the rest of it
+            await look_up.wait()
     _log_scan(job, found)
     return _Source(directory, found, hashing), look_up.return_value
 
