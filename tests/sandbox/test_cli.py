@@ -59,6 +59,19 @@ def test_a_folder_that_cannot_be(tmp_path, capsys):
     assert capsys.readouterr().err.startswith("The sandbox cannot start: ")
 
 
+def test_a_folder_that_another_sandbox_uses(tmp_path, capsys):
+    """It is refused while that one runs, and free once it has ended."""
+    options = ["--port", "0", "--data", str(tmp_path)]
+    with sandbox("--data", str(tmp_path)):
+        assert main(options) == 1
+    assert capsys.readouterr().err == (
+        f"The sandbox cannot start: another sandbox is running on the folder {tmp_path}. Stop it, or name"
+        " another folder with --data\n"
+    )
+    with sandbox("--data", str(tmp_path)) as client:
+        assert client.get("/v1/apps").status_code == 200
+
+
 @pytest.mark.parametrize("missing", ["fastapi", "jinja2", "uvicorn"])
 def test_a_missing_extra(missing):
     """One line that names the fix."""

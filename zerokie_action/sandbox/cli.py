@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import fcntl
 import signal
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +19,7 @@ from zerokie_action.sandbox.platform import Platform
 from zerokie_action.sandbox.server import serve
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from zerokie_action.sandbox.faults import Fault
 
@@ -34,11 +36,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        asyncio.run(_serve(options))
+        with _alone(options.data):
+            asyncio.run(_serve(options))
     except OSError as error:
         print(f"The sandbox cannot start: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+@contextmanager
+def _alone(data: Path) -> Iterator[None]:
+    """Keep other sandboxes away from the folder; the system ends that with the process, however it ends.
+
+    Raises:
+        OSError: another one uses it, or it can't be made.
+    """
+    data.mkdir(parents=True, exist_ok=True)
+    with (data / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OSError(
+                f"another sandbox is running on the folder {data}. Stop it, or name another folder"
+                " with --data"
+            ) from None
+        yield
 
 
 async def _serve(options: argparse.Namespace) -> None:
