@@ -82,16 +82,16 @@ def test_a_deploy_waits_for_the_end_of_an_outage(
     with look() as page:
         page.get_by_label("Milliseconds of latency").fill("100")
         press(page, "Start")
-        shows(page, ".now li", "Every request takes 100 ms longer")
+        shows(page, ".now li", "Latency of 100\N{NO-BREAK SPACE}ms")
         deploy = start(make_folder(tmp_path / "folder", [1000] * 100), concurrency="4")
         deploy.wait_until(lambda: len(platform.requests("PUT", "/files/")) > 10)
         page.get_by_label("Seconds of outage").fill("4")
         press(page, "Start")
-        shows(page, ".now li", "Reset for every request")
+        shows(page, ".now li", "Outage of 4\N{NO-BREAK SPACE}s")
         shows(page, ".requests .fault", "reset")
         outcome = deploy.wait()
         shows(page, "article dd", "free")
-        assert page.locator(".now li").filter(has_text="Reset for").count() == 0
+        assert page.locator(".now li").filter(has_text="Outage").count() == 0
     assert (outcome.code, outcome.result["files_uploaded"]) == (0, 101), outcome.log
     assert "the platform is back after" in outcome.log
 
@@ -101,10 +101,89 @@ def test_a_wrong_key(look: Look, platform: Platform) -> None:
     with look(expected="403") as page:
         page.get_by_label("Percent of requests").fill("70")
         press(page, "Start", key="wrong")
-        shows(page, "#message", "That is not the API key.")
+        shows(page, "#problem", "That is not the API key.")
         assert page.get_by_role("radio", name="Errors").is_checked()
         assert page.get_by_label("Percent of requests").input_value() == "70"
-    assert platform.client.get("/v1/apps").status_code == 200
+        assert focused(page) == "key"
+        platform.create("site")
+        shows(page, "article", "site")
+        assert marked(page) == ["key"], "what keeps the page fresh leaves the mark"
+        press(page, "Start")
+        shows(page, "#message", "Started.")
+        assert marked(page) == []
+        assert page.locator("#problem").inner_text() == ""
+
+
+def marked(page: Page) -> list[str]:
+    """The names of the fields that are shown to be wrong."""
+    names: list[str] = page.locator("[aria-invalid]").evaluate_all("fields => fields.map(({name}) => name)")
+    return names
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["", "without scripts"])
+def test_what_came_of_a_button_is_seen_beside_it(look: Look, platform: Platform, *, scripts: bool) -> None:
+    """On a small screen, which shows a part of the page; scripts or not."""
+    fill(platform)
+    small = {"width": 400, "height": 700}
+    with look(expected="403", viewport=small, java_script_enabled=scripts) as page:
+        for key, message in (("wrong", "#problem"), (API_KEY, "#message"), ("wrong", "#problem")):
+            button = page.get_by_role("button", name="Clear all trouble")
+            page.get_by_label("API key").fill(key)
+            button.click()
+            if key == "wrong" or scripts:
+                page.locator(f"{message}:not(:empty)").wait_for()
+                assert 0 <= top(page, message) < top(page, message, "bottom") <= 700
+                assert 0 <= top(page, message) - top(page, ".buttons", "bottom") < 40
+
+
+def top(page: Page, selector: str, side: str = "top") -> float:
+    """Where an element is on the screen, in pixels below its upper edge."""
+    place: float = page.locator(selector).evaluate(f"element => element.getBoundingClientRect().{side}")
+    return place
+
+
+def test_a_wrong_amount_of_another_trouble(look: Look, platform: Platform) -> None:
+    """It stops neither what is chosen, nor the end of all trouble; one of the chosen trouble does."""
+    platform.create("site")
+    with look() as page:
+        page.get_by_label("Seconds of outage").fill("5000")
+        press(page, "Start")
+        assert focused(page) == "outage_seconds"
+        press(page, "Clear all trouble")
+        shows(page, "#message", "All trouble is over.")
+        page.get_by_role("radio", name="Latency").check()
+        press(page, "Start")
+        shows(page, ".now li", "Latency of 500")
+
+
+def test_the_sandbox_is_gone(look: Look, platform: Platform) -> None:
+    """The page says so wherever one looks at it."""
+    with look(expected="ERR_") as page:
+        platform.stop()
+        shows(page, "#gone", "The sandbox does not answer.")
+
+
+def test_a_long_path_takes_one_line(look: Look, platform: Platform) -> None:
+    """On small screens too; it is cut in the middle."""
+    platform.client.get("/v1/apps/short")
+    platform.client.get(f"/v1/apps/site/files/.zerokie/manifest-{'0' * 64}.json?cache=no")
+    with look(viewport={"width": 400, "height": 800}) as page:
+        long, short = page.locator(".requests tbody tr").evaluate_all(
+            "rows => rows.map(row => row.getBoundingClientRect().height)"
+        )
+        assert abs(long - short) < 2
+        start, end = page.locator(".path span").all()
+        assert start.evaluate("element => element.scrollWidth > element.clientWidth")
+        assert end.evaluate("element => element.scrollWidth <= element.clientWidth + 1")
+
+
+def test_an_address_that_there_is_not(look: Look) -> None:
+    """It leads back to the page; the browser misses nothing else, its icon included."""
+    with look("/nope", expected="404 (Not Found)") as page:
+        page.get_by_role("link", name="The overview").click()
+        shows(page, ".empty", "There are no apps yet.")
+    with look("/openapi.json") as page:
+        page.get_by_text('"openapi"').wait_for()
 
 
 def test_keyboard_only(look: Look, platform: Platform) -> None:
@@ -124,7 +203,7 @@ def test_keyboard_only(look: Look, platform: Platform) -> None:
         assert focused(page) == "key"
         page.keyboard.press("Enter")
         shows(page, "#message", "Started.")
-        shows(page, ".now li", "Status 429 for ^/v1/")
+        shows(page, ".now li", "Rate limit of 600\N{NO-BREAK SPACE}s")
         for _ in range(2):
             page.keyboard.press("Tab")
         page.keyboard.press("Enter")
@@ -168,7 +247,8 @@ def test_without_scripts(look: Look, start: Start) -> None:
         shows(page, ".requests tr", "/v1/apps/site/deploy/finalize")
         page.get_by_role("radio", name="Lock").check()
         press(page, "Start", key="wrong")
-        shows(page, "#message", "That is not the API key.")
+        shows(page, "#problem", "That is not the API key.")
+        assert marked(page) == ["key"]
         page.get_by_role("radio", name="Lock").check()
         press(page, "Start")
         shows(page, "article", "held by somebody-else")

@@ -259,8 +259,9 @@ def test_faults_in_words(text, fault):
         ("PUT 503", "'PUT 503' is not 'METHOD PATH WHAT [after] [skip=N] [xN] [N%] [for=SECONDS]'"),
         (
             "PUT x broken",
-            "'broken' is neither a status code nor one of status, html, empty, truncated, reset,",
+            "'broken' is neither a status code, such as 503, nor one of html, empty, truncated, reset,",
         ),
+        ("PUT x status", "'status' is neither a status code, such as 503, nor one of html,"),
         ("PUT x 503 twice", "'twice' is not 'after', 'skip=N', 'xN', 'N%' or 'for=SECONDS'"),
         ("PUT x 503 0%", "0 % is not from 1 to 100"),
         ("PUT x 503 101%", "101 % is not from 1 to 100"),

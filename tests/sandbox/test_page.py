@@ -12,6 +12,7 @@ import pytest
 
 import zerokie_action.sandbox
 from tests.sandbox.process import sandbox
+from zerokie_action.sandbox.faults import Fault, Kind
 from zerokie_action.sandbox.server import serve
 
 if TYPE_CHECKING:
@@ -46,6 +47,11 @@ async def page(client: httpx.AsyncClient) -> str:
     return answer.text
 
 
+async def shown(client: httpx.AsyncClient) -> str:
+    """What can be read on the page, all white space alike."""
+    return re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", await page(client)))
+
+
 async def test_what_the_page_shows(client, platform, clock):
     """Apps, files, images, status, locks, domains, deploys, requests."""
     platform.put_file("site", "about/us.html", b"x" * 2048)
@@ -55,8 +61,8 @@ async def test_what_the_page_shows(client, platform, clock):
     platform.domains.add("site", "www.example.com")
     clock.now += 61
     await client.get("/v1/apps/nope")
-    text = re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", await page(client)))
-    for shown in (
+    text = await shown(client)
+    for part in (
         "site static",
         "28:59 left , held by second",
         "www.example.com",
@@ -65,7 +71,26 @@ async def test_what_the_page_shows(client, platform, clock):
         "d-20260307-170100 1 uploaded, 2 deleted, 2.05 kB",
         "GET /v1/apps/nope 404",
     ):
-        assert shown in text
+        assert part in text
+
+
+async def test_manifests_are_counted_apart(client, platform):
+    """A deploy does not count its manifest among the files that it says it uploaded."""
+    platform.put_file("site", "index.html", b"x" * 1900)
+    platform.put_file("site", ".zerokie/manifest.json", b"x" * 960)
+    platform.put_file("site", "a.zerokie/b", b"x" * 100)
+    text = await shown(client)
+    assert "Files 2, 2 kB, and 1 manifest file in .zerokie/ .zerokie/manifest.json 960 bytes" in text
+
+
+async def test_a_long_path_is_shown_from_both_ends(client):
+    """It can be cut in the middle, where the window is narrow; the whole path is at hand."""
+    path = f"/v1/apps/site/files/.zerokie/manifest-{'0' * 64}.json"
+    await client.get(f"{path}?cache=no")
+    await client.get("/v1/apps/short")
+    text = await page(client)
+    assert f'<span class="path" title="{path}?cache=no"><span>{path[:-7]}</span><span>' in text
+    assert "<td>/v1/apps/short</td>" in text
 
 
 async def test_an_empty_platform_says_how_to_begin(client, server, platform):
@@ -78,8 +103,8 @@ async def test_only_the_last_requests_are_shown(client):
     """A thousand, newest first."""
     for _ in range(1003):
         await client.get("/v1/apps")
-    shown = re.findall(r'id="request-(\d+)"', await page(client))
-    assert shown == [str(index) for index in range(1002, 2, -1)]
+    numbers = re.findall(r'id="request-(\d+)"', await page(client))
+    assert numbers == [str(index) for index in range(1002, 2, -1)]
 
 
 async def test_no_secret_is_shown(client):
@@ -87,11 +112,11 @@ async def test_no_secret_is_shown(client):
     auth = {"username": "user", "password": "registry-secret", "server_address": "r.example.com"}
     body = {"name": "new", "image": "nginx:2", "env": {"TOKEN": "env-secret"}, "registry_auth": auth}
     assert (await client.post("/v1/apps", json=body)).status_code == 201
-    shown = await page(client) + (await client.get("/_sandbox/state")).text
-    assert "nginx:2" in shown
-    assert "TOKEN" in shown
+    text = await page(client) + (await client.get("/_sandbox/state")).text
+    assert "nginx:2" in text
+    assert "TOKEN" in text
     for secret in ("sandbox-key", "env-secret", "registry-secret"):
-        assert secret not in shown
+        assert secret not in text
 
 
 async def test_names_are_escaped(client, platform):
@@ -102,10 +127,10 @@ async def test_names_are_escaped(client, platform):
     platform.apps.create_container("web", f"image{evil}")
     platform.take_lock("site", f"session{evil}")
     await client.get(f"/v1/apps/path{evil}?query{evil}")
-    shown = await page(client)
-    assert shown.count("alert") >= 6
-    assert shown.count("<script") == 1
-    assert "alert('" not in shown
+    text = await page(client)
+    assert text.count("alert") >= 8
+    assert text.count("<script") == 1
+    assert "alert('" not in text
 
 
 async def test_programs_get_json(client):
@@ -114,6 +139,23 @@ async def test_programs_get_json(client):
     assert set(answer) == {"api", "reference", "openapi", "state", "faults"}
     for path in answer.values():
         assert (await client.get(path)).status_code == 200
+
+
+async def test_an_address_that_there_is_not(client):
+    """A person is told where to go, a program gets the reference's error; so does who asks the API."""
+    answer = await client.get("/nope<b>", headers=BROWSER)
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert '<a href="/">' in answer.text
+    assert "<b>" not in answer.text
+    for path, headers in (("/nope", {}), ("/v1/nope", {"accept": "text/html"})):
+        answer = await client.get(path, headers=headers)
+        assert (answer.status_code, answer.json()) == (404, {"error": "not found"})
+
+
+async def test_the_icon_that_browsers_ask_for(client):
+    """Beside a document that names none, such as `/openapi.json`."""
+    answer = await client.get("/favicon.ico")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/svg+xml")
 
 
 async def test_nothing_is_loaded_from_elsewhere(client):
@@ -136,7 +178,7 @@ def test_what_the_page_is_made_of_belongs_to_the_package():
     """It is beside the modules, so the wheel has it."""
     folder = Path(zerokie_action.sandbox.__file__).parent
     assert {path.name for path in folder.glob("[at]*/*")} == {
-        "base.html", "icon.svg", "page.html", "page.js", "reference.html", "style.css",
+        "base.html", "icon.svg", "not_found.html", "page.html", "page.js", "reference.html", "style.css",
     }  # fmt: skip
 
 
@@ -151,16 +193,27 @@ async def test_an_outage(client, press, clock):
         with pytest.raises(httpx.ReadError):
             await client.get(path)
     clock.now += 29
-    assert "Reset for every request, 2 hit so far, 1 s left" in await page(client)
+    assert "Outage of 30 s: 2 requests hit so far, 1 s left" in await shown(client)
     clock.now += 1
     assert (await client.get("/v1/apps")).status_code == 200
-    assert "Reset for" not in await page(client)
+    assert "None now." in await shown(client)
+
+
+async def test_an_outage_wins_over_every_other_fault(client, press, platform):
+    """Those that were there before, and those that come later."""
+    platform.faults.add(Fault(Kind.DELAY, method="PUT", path="/files/", times=None))
+    await press(**OUTAGE)
+    await press(trouble="rate-limit")
+    for request in (client.put("/v1/apps/site/files/a", content=b"x"), client.get("/v1/apps")):
+        with pytest.raises(httpx.ReadError):
+            await request
+    assert platform.files("site") == {}
 
 
 async def test_latency(client, press, platform):
     await press(trouble="latency", latency_milliseconds="20")
     assert platform.latency == 0.02
-    assert "Every request takes 20 ms longer" in await page(client)
+    assert "Latency of 20 ms" in await shown(client)
 
 
 async def test_a_rate_limit(client, press, clock):
@@ -168,6 +221,7 @@ async def test_a_rate_limit(client, press, clock):
     await press(trouble="rate-limit", retry_after="7")
     answer = await client.get("/v1/apps")
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "7")
+    assert "Rate limit of 7 s: 1 request hit so far, 7 s left" in await shown(client)
     assert (await client.get("/_apps/api/")).status_code == 200
     clock.now += 7
     assert (await client.get("/v1/apps")).status_code == 200
@@ -178,7 +232,24 @@ async def test_errors(client, press):
     await press(trouble="errors", percent="30", status="502")
     statuses = [(await client.get("/v1/apps")).status_code for _ in range(10)]
     assert statuses == [200, 200, 200, 502, 200, 200, 502, 200, 200, 502]
-    assert "Status 502 for ^/v1/, 30 % of them, 3 hit so far" in await page(client)
+    assert "Errors 502, 30 %: 3 requests hit so far" in await shown(client)
+
+
+async def test_a_fault_that_was_not_started_on_the_page(client, platform):
+    """It has no switch, so the page says what it does."""
+    fault = Fault(Kind.STATUS, method="PUT", path="/files/", times=20, percent=50, status=502)
+    platform.faults.add(fault)
+    text = "Status 502 for PUT /files/, 50 % of them, 20 times: 0 requests hit so far"
+    assert text in await shown(client)
+
+
+async def test_no_line_breaks_between_a_number_and_its_unit(client, press, platform):
+    await press(**OUTAGE)
+    await press(trouble="errors", percent="30")
+    platform.latency = 0.02
+    troubles = " ".join(re.findall("<li>(.*?)</li>", await page(client)))
+    assert "30\N{NO-BREAK SPACE}s\N{NO-BREAK SPACE}left" in troubles
+    assert re.search(r"\d (s|ms|%|requests?)\b", troubles) is None
 
 
 async def test_a_lock_of_somebody_else(client, press, platform, clock):
@@ -187,7 +258,7 @@ async def test_a_lock_of_somebody_else(client, press, platform, clock):
     await press(trouble="lock", app="site", lock_seconds="60")
     mine = {"deploy_session_id": "mine"}
     assert (await client.put("/v1/apps/site/deploy/lock", json=mine)).status_code == 409
-    assert "Somebody else holds the lock of site, 60 s left" in await page(client)
+    assert "Lock of site held by another session: 60 s left" in await shown(client)
     clock.now += 60
     assert (await client.post("/v1/apps/site/deploy/lock", json=mine)).status_code == 200
 
@@ -215,10 +286,10 @@ async def test_all_trouble_can_be_cleared(client, press, platform):
         ({**OUTAGE, "key": "wrong"}, 403, "That is not the API key."),
         ({**OUTAGE, "key": ""}, 403, "That is not the API key."),
         ({"clear": "all", "key": "wrong"}, 403, "That is not the API key."),
-        ({"trouble": "outage", "outage_seconds": "0"}, 400, "outage seconds: Input should be greater than"),
-        ({"trouble": "errors", "percent": "x"}, 400, "percent: Input should be a valid integer"),
-        ({"trouble": "flood"}, 400, "trouble: Input should be "),
-        ({}, 400, "trouble: Field required"),
+        ({"trouble": "outage", "outage_seconds": "0"}, 400, "Outage seconds: Input should be greater than"),
+        ({"trouble": "errors", "percent": "x"}, 400, "Percent: Input should be a valid integer"),
+        ({"trouble": "flood"}, 400, "Trouble: Input should be "),
+        ({}, 400, "Trouble: Field required"),
         ({"trouble": "lock", "app": "nope"}, 404, "app not found"),
         ({"trouble": "lock", "app": "api"}, 400, "not a static app"),
     ],
@@ -228,8 +299,26 @@ async def test_what_a_switch_refuses(press, platform, fields, status, message):
     platform.latency = 0.001
     answer = await press(**fields)
     assert answer.status_code == status
-    assert re.search(f'<p id="message" role="status">{message}', answer.text)
+    assert re.search(f'<p id="problem" role="alert">{message}', answer.text)
     assert (platform.faults.list(), platform.lock("site"), platform.latency) == ([], None, 0.001)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({**OUTAGE, "key": "wrong"}, "key"),
+        ({"trouble": "errors", "status": "200"}, "status"),
+        ({"trouble": "lock", "app": "nope"}, "app"),
+    ],
+)
+async def test_the_field_that_is_wrong_is_marked(press, fields, field):
+    answer = await press(**fields)
+    assert re.findall(r'name="(\w+)" aria-invalid="true"', answer.text) == [field]
+
+
+async def test_fields_of_a_trouble_that_is_not_chosen_may_hold_anything(press, platform):
+    answer = await press(trouble="latency", latency_milliseconds="20", outage_seconds="5000", percent="")
+    assert (answer.status_code, platform.latency) == (303, 0.02)
 
 
 # --- who may

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
@@ -18,7 +19,7 @@ from zerokie_action.sandbox.problems import ApiError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fastapi import Request
+    from fastapi import Request, Response
 
 _DESCRIPTION = """
 The Zerokie platform's REST API, served by a local sandbox.
@@ -58,8 +59,10 @@ async def _invalid(_: Request, problem: Exception) -> JSONResponse:
     )
 
 
-async def _http_error(_: Request, problem: Exception) -> JSONResponse:
+async def _http_error(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, HTTPException)  # noqa: S101  registered for nothing else
+    if problem.status_code == HTTPStatus.NOT_FOUND and page.wants_page(request):
+        return page.not_found(request)
     return error(problem.status_code, problem.detail.lower(), problem.headers)
 
 

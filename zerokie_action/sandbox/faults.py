@@ -120,11 +120,13 @@ class ArmedFault:
         seen: the requests that it was meant for, `skip` and `times` aside.
         hits: the requests that it hit.
         ends: when it ends by itself, by the platform's clock.
+        name: what the page calls it, such as `Outage of 30 s`; empty when it was not started there.
     """
 
     id: int
     fault: Fault
     ends: float | None
+    name: str = ""
     seen: int = 0
     hits: int = 0
 
@@ -138,15 +140,21 @@ class Faults:
         self._armed: list[ArmedFault] = []
         self._added = 0
 
-    def add(self, *faults: Fault) -> None:
-        """Arm the faults."""
-        for fault in faults:
-            self._added += 1
-            ends = None if fault.lasts is None else self._clock() + fault.lasts
-            self._armed.append(ArmedFault(self._added, fault, ends))
+    def add(self, *faults: Fault, name: str = "") -> None:
+        """Arm the faults, behind those that there are."""
+        self._armed += [self._arm(fault, name) for fault in faults]
+
+    def add_first(self, fault: Fault, name: str = "") -> None:
+        """Arm a fault that comes before those that there are."""
+        self._armed.insert(0, self._arm(fault, name))
+
+    def _arm(self, fault: Fault, name: str) -> ArmedFault:
+        self._added += 1
+        ends = None if fault.lasts is None else self._clock() + fault.lasts
+        return ArmedFault(self._added, fault, ends, name)
 
     def list(self) -> list[ArmedFault]:
-        """Return the armed faults, oldest first."""
+        """Return the armed faults in the order in which a request meets them."""
         if self._armed:
             now = self._clock()
             self._armed = [armed for armed in self._armed if armed.ends is None or armed.ends > now]
@@ -176,11 +184,11 @@ class Faults:
 
 
 GRAMMAR = "METHOD PATH WHAT [after] [skip=N] [xN] [N%] [for=SECONDS]"
+_WHAT = "html, empty, truncated, reset, reset-upload=BYTES, hang, delay=SECONDS, slow=SECONDS"
 HELP = (
-    "METHOD may be *; PATH is a regular expression; WHAT is a status code or one of html, empty, truncated,"
-    " reset, reset-upload=BYTES, hang, delay=SECONDS, slow=SECONDS; after lets the request take effect"
-    " first; skip=N lets N requests through; x* means for ever (default: x1); N% lets it hit"
-    " so many of a hundred; for=SECONDS ends it"
+    f"METHOD may be *; PATH is a regular expression; WHAT is a status code or one of {_WHAT};"
+    " after lets the request take effect first; skip=N lets N requests through; x* means for ever"
+    " (default: x1); N% lets it hit so many of a hundred; for=SECONDS ends it"
 )
 _HEAD = 3
 _ARGUMENTS = {Kind.RESET_UPLOAD: ("size", int), Kind.DELAY: ("seconds", float), Kind.SLOW: ("seconds", float)}
@@ -210,8 +218,8 @@ def _kind(what: str) -> dict[str, Any]:
     if what.isdecimal():
         return {"kind": Kind.STATUS, "status": int(what)}
     name, _, argument = what.partition("=")
-    if name not in set(Kind):
-        raise ValueError(f"{what!r} is neither a status code nor one of {', '.join(Kind)}")
+    if name not in set(Kind) - {Kind.STATUS}:
+        raise ValueError(f"{what!r} is neither a status code, such as 503, nor one of {_WHAT}")
     kind = Kind(name)
     if kind not in _ARGUMENTS:
         return {"kind": kind}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.staticfiles import StaticFiles
 
@@ -38,6 +38,12 @@ HEADERS: Mapping[str, str] = {
 _REQUESTS, _DEPLOYMENTS, _FILES = 1000, 10, 100
 """How many of each are shown."""
 
+_MANIFESTS = ".zerokie/"
+"""Where deploys keep their manifests, which they do not count among an app's files."""
+
+_TAIL, _SHORT = 16, 48
+"""Characters: the end of a path, which is shown in any case, and a path that is never cut."""
+
 _FOLDER = Path(__file__).parent
 assets = StaticFiles(directory=_FOLDER / "assets")
 router = APIRouter(include_in_schema=False)
@@ -46,7 +52,7 @@ router = APIRouter(include_in_schema=False)
 @router.get("/")
 async def page(request: Request) -> Response:
     """Show the platform to a browser; tell a program where things are."""
-    if "text/html" in request.headers.get("accept", ""):
+    if wants_page(request):
         return _page(request)
     return JSONResponse(
         {
@@ -69,8 +75,8 @@ async def switch(request: Request) -> Response:
     """Start or end trouble, as the page's form says."""
     try:
         trouble.switch(Exchange.of(request).platform, await request.body())
-    except ApiError as refusal:
-        return _page(request, refusal.message, refusal.status)
+    except trouble.FieldError as error:
+        return _page(request, error)
     return RedirectResponse("/", 303)
 
 
@@ -87,14 +93,30 @@ async def reference(request: Request) -> Response:
     )
 
 
-def _page(request: Request, problem: str = "", status: int = 200) -> Response:
+@router.get("/favicon.ico")
+async def favicon() -> Response:
+    """Give browsers what they ask for beside a document that names no icon, such as `/openapi.json`."""
+    return FileResponse(_FOLDER / "assets" / "icon.svg")
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a browser asks for a document, and not for the API's answer."""
+    return "text/html" in request.headers.get("accept", "") and not request.scope["path"].startswith("/v1/")
+
+
+def not_found(request: Request) -> Response:
+    """Tell a person that there is nothing at this address, and where there is something."""
+    return _html("not_found.html", 404, here="", path=request.scope["path"])
+
+
+def _page(request: Request, error: trouble.FieldError | None = None) -> Response:
     platform = Exchange.of(request).platform
     return _html(
         "page.html",
-        status,
+        error.status if error else 200,
         here="/",
         now=platform.clock(),
-        problem=problem,
+        error=error,
         origin=f"http://{request.headers.get('host', '')}",
         apps=[_app(request, platform, app) for app in platform.apps.list()],
         troubles=trouble.describe(platform),
@@ -107,6 +129,7 @@ def _page(request: Request, problem: str = "", status: int = 200) -> Response:
 
 def _app(request: Request, platform: Platform, app: App) -> dict[str, Any]:
     count, size = platform.store.size(app.name)
+    manifest_count, manifest_size = platform.store.size(app.name, _MANIFESTS)
     return {
         "name": app.name,
         "type": app.type,
@@ -114,8 +137,9 @@ def _app(request: Request, platform: Platform, app: App) -> dict[str, Any]:
         "status": platform.apps.status(app),
         "url": site_url(request, app.name),
         "updated_at": app.updated_at,
-        "file_count": count,
-        "size": size,
+        "file_count": count - manifest_count,
+        "size": size - manifest_size,
+        "manifest_count": manifest_count,
         "files": platform.store.files(app.name, _FILES),
         "lock": platform.lock(app.name),
         "seconds_left": platform.locks.seconds_left(app.name),
@@ -153,6 +177,11 @@ def _day(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 
+def _parts(path: str) -> tuple[str, str]:
+    """Split a path into its start, which may be cut, and its end; a short one has no start."""
+    return (path[:-_TAIL], path[-_TAIL:]) if len(path) > _SHORT else ("", path)
+
+
 _TEMPLATES = Environment(
     loader=FileSystemLoader(_FOLDER / "templates"),
     autoescape=True,
@@ -160,4 +189,4 @@ _TEMPLATES = Environment(
     lstrip_blocks=True,
     undefined=StrictUndefined,
 )
-_TEMPLATES.filters |= {"size": _size, "left": _left, "clock": _clock, "day": _day}
+_TEMPLATES.filters |= {"size": _size, "left": _left, "clock": _clock, "day": _day, "parts": _parts}

@@ -161,9 +161,12 @@ class Store:
         )
         return [File(*row) for row in rows]
 
-    def size(self, app: str) -> tuple[int, int]:
-        """Return how many files the app has, and how many bytes."""
-        row = self._db.execute("SELECT count(*), total(length) FROM file WHERE app = ?", (app,)).fetchone()
+    def size(self, app: str, folder: str = "") -> tuple[int, int]:
+        """Return how many files the app has in a folder such as `assets/`, or in all, and how many bytes."""
+        row = self._db.execute(
+            "SELECT count(*), total(length) FROM file WHERE app = ? AND substr(path, 1, ?) = ?",
+            (app, len(folder), folder),
+        ).fetchone()
         return row[0], int(row[1])
 
     def file(self, app: str, path: str) -> File | None:

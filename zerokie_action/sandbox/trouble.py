@@ -19,12 +19,13 @@ SOMEBODY_ELSE = "somebody-else"
 
 _API = "^/v1/"
 _MILLISECONDS = 1000
+_SPACE = "\N{NO-BREAK SPACE}"
 
 Seconds = Annotated[int, Field(ge=1, le=1800)]
 
 
 class Trouble(BaseModel):
-    """The form. What belongs to another trouble than the chosen one is checked as well, and ignored."""
+    """The form; what belongs to another trouble than the chosen one has its default."""
 
     trouble: Literal["outage", "latency", "rate-limit", "errors", "lock"]
     outage_seconds: Seconds = 30
@@ -36,29 +37,52 @@ class Trouble(BaseModel):
     lock_seconds: Seconds = 60
 
 
+_FIELDS = {
+    "outage": ("outage_seconds",),
+    "latency": ("latency_milliseconds",),
+    "rate-limit": ("retry_after",),
+    "errors": ("status", "percent"),
+    "lock": ("app", "lock_seconds"),
+}
+"""What belongs to which trouble."""
+
+
+class FieldError(ApiError):
+    """A form that is refused because of one of its fields, whose name is in `field`."""
+
+    def __init__(self, status: int, message: str, field: str) -> None:
+        """Refuse with this status and message."""
+        super().__init__(status, message)
+        self.field = field
+
+
 def switch(platform: Platform, form: bytes) -> None:
     """Do what the form says, which has the API key in `key`.
 
     Raises:
-        ApiError: 403 for a wrong key, 400 for wrong values, 404 for an app that is none; nothing happened.
+        FieldError: 403 for a wrong key, 400 for wrong values, 404 for an app that is none; nothing happened.
     """
     fields = dict(parse_qsl(form.decode("ascii", "replace"), keep_blank_values=True))
     if fields.get("key") not in platform.api_keys:
-        raise ApiError(403, "That is not the API key. The sandbox printed it when it started.")
+        raise FieldError(403, "That is not the API key. The sandbox printed it when it started.", "key")
     if "clear" in fields:
         clear(platform)
         return
+    relevant = ("trouble", *_FIELDS.get(fields.get("trouble", ""), ()))
     try:
-        _start(platform, Trouble.model_validate(fields))
+        _start(platform, Trouble.model_validate({name: fields[name] for name in relevant if name in fields}))
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
-        raise ApiError(400, f"{str(first['loc'][0]).replace('_', ' ')}: {first['msg']}") from None
+        field = str(first["loc"][0])
+        raise FieldError(400, f"{field.replace('_', ' ').capitalize()}: {first['msg']}", field) from None
 
 
 def _start(platform: Platform, wanted: Trouble) -> None:
     match wanted.trouble:
         case "outage":
-            platform.faults.add(Fault(Kind.RESET, times=None, lasts=wanted.outage_seconds))
+            outage = Fault(Kind.RESET, times=None, lasts=wanted.outage_seconds)
+            # A request meets the first fault that matches it; no other may let one through.
+            platform.faults.add_first(outage, f"Outage of {wanted.outage_seconds}{_SPACE}s")
         case "latency":
             platform.latency = wanted.latency_milliseconds / _MILLISECONDS
         case "rate-limit":
@@ -66,13 +90,15 @@ def _start(platform: Platform, wanted: Trouble) -> None:
             limit = Fault(
                 Kind.STATUS, path=_API, times=None, status=429, headers=headers, lasts=wanted.retry_after
             )
-            platform.faults.add(limit)
+            platform.faults.add(limit, name=f"Rate limit of {wanted.retry_after}{_SPACE}s")
         case "errors":
-            platform.faults.add(
-                Fault(Kind.STATUS, path=_API, times=None, status=wanted.status, percent=wanted.percent)
-            )
+            errors = Fault(Kind.STATUS, path=_API, times=None, status=wanted.status, percent=wanted.percent)
+            platform.faults.add(errors, name=f"Errors {wanted.status}, {wanted.percent}{_SPACE}%")
         case "lock":
-            app = platform.apps.static(wanted.app)
+            try:
+                app = platform.apps.static(wanted.app)
+            except ApiError as error:
+                raise FieldError(error.status, error.message, "app") from None
             platform.locks.take(app.name, SOMEBODY_ELSE, wanted.lock_seconds)
 
 
@@ -89,23 +115,31 @@ def describe(platform: Platform) -> list[str]:
     """Say what goes wrong now, one sentence each."""
     sentences = [_describe(armed, platform.clock()) for armed in platform.faults.list()]
     if platform.latency:
-        sentences.append(f"Every request takes {platform.latency * _MILLISECONDS:.0f} ms longer")
+        sentences.append(f"Latency of {platform.latency * _MILLISECONDS:.0f}{_SPACE}ms")
     for app in platform.apps.list():
         if platform.lock(app.name) == SOMEBODY_ELSE:
             left = platform.locks.seconds_left(app.name)
-            sentences.append(f"Somebody else holds the lock of {app.name}, {left:.0f} s left")
+            sentences.append(f"Lock of {app.name} held by another session: {_left(left)}")
     return sentences
 
 
 def _describe(armed: ArmedFault, now: float) -> str:
-    fault = armed.fault
+    parts = [f"{armed.hits}{_SPACE}{'request' if armed.hits == 1 else 'requests'} hit so far"]
+    if armed.ends is not None:
+        parts.append(_left(armed.ends - now))
+    return f"{armed.name or _in_words(armed.fault)}: {', '.join(parts)}"
+
+
+def _left(seconds: float) -> str:
+    return f"{seconds:.0f}{_SPACE}s{_SPACE}left"
+
+
+def _in_words(fault: Fault) -> str:
+    """Say what a fault does that was not started on the page."""
     requests = " ".join(filter(None, [fault.method, fault.path])) or "every request"
     parts = [f"{str(fault).capitalize()} for {requests}"]
     if fault.percent < 100:  # noqa: PLR2004  all of them
-        parts.append(f"{fault.percent} % of them")
+        parts.append(f"{fault.percent}{_SPACE}% of them")
     if fault.times is not None:
-        parts.append(f"{fault.times} times")
-    parts.append(f"{armed.hits} hit so far")
-    if armed.ends is not None:
-        parts.append(f"{armed.ends - now:.0f} s left")
+        parts.append(f"{fault.times}{_SPACE}{'time' if fault.times == 1 else 'times'}")
     return ", ".join(parts)

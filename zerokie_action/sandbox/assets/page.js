@@ -3,17 +3,19 @@
 
 const PERIOD = 1000;
 const GONE = "The sandbox does not answer. Is it still running?";
+const MESSAGES = "[role=status], [role=alert]";
+const OURS = new Set(["open", "aria-invalid"]);
 
 /** Change `old` until it is like `fresh`, and touch nothing else: focus, selection and open details stay. */
 function update(old, fresh) {
-  if (old.isEqualNode(fresh) || old.id === "message") return;
+  if (old.isEqualNode(fresh) || old.matches?.(MESSAGES)) return;
   if (old.nodeType === Node.TEXT_NODE) {
     old.data = fresh.data;
     return;
   }
   for (const { name, value } of fresh.attributes) old.setAttribute(name, value);
   for (const { name } of [...old.attributes]) {
-    if (!fresh.hasAttribute(name) && name !== "open") old.removeAttribute(name);
+    if (!fresh.hasAttribute(name) && !OURS.has(name)) old.removeAttribute(name);
   }
   const kept = new Set([...fresh.children].map((child) => child.id).filter(Boolean));
   const known = new Map([...old.children].filter((child) => kept.has(child.id)).map((child) => [child.id, child]));
@@ -33,8 +35,11 @@ function update(old, fresh) {
   while (place) pass().remove();
 }
 
-function say(text) {
-  document.querySelector("#message").textContent = text;
+/** Show what came of a button, beside it; the browser scrolls no further than needed. */
+function say(message, problem = "") {
+  document.querySelector("#message").textContent = message;
+  document.querySelector("#problem").textContent = problem;
+  document.querySelector(problem ? "#problem" : "#message").scrollIntoView({ block: "nearest" });
 }
 
 /** Ask for the page and show it; return the message in it, or undefined when nothing answers. */
@@ -48,14 +53,14 @@ async function load(url, options) {
   }
   const fresh = new DOMParser().parseFromString(text, "text/html");
   update(document.querySelector("main"), fresh.querySelector("main"));
-  return fresh.querySelector("#message").textContent;
+  return fresh.querySelector("#problem").textContent;
 }
 
 async function refresh() {
   if (!document.hidden) {
     const isGone = (await load("/")) === undefined;
-    if (isGone !== wasGone) say(isGone ? GONE : "");
-    wasGone = isGone;
+    const notice = document.querySelector("#gone");
+    if (isGone === !notice.textContent) notice.textContent = isGone ? GONE : "";
   }
   setTimeout(refresh, PERIOD);
 }
@@ -63,12 +68,19 @@ async function refresh() {
 async function submit(event) {
   event.preventDefault();
   const { submitter, target: form } = event;
+  for (const field of form.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
+  // What belongs to a trouble that is not chosen may hold anything.
+  const needed = submitter.name === "clear" ? "#key" : ".choice:has(:checked) *, #key";
+  for (const field of form.querySelectorAll(needed)) {
+    if (field.reportValidity?.() === false) return;
+  }
   const body = new URLSearchParams(new FormData(form, submitter));
   const problem = await load(form.action, { method: "POST", body });
-  say(problem === undefined ? GONE : problem || submitter.dataset.done);
+  if (problem === "") say(submitter.dataset.done);
+  else say("", problem ?? GONE);
+  form.querySelector("[aria-invalid]")?.focus();
 }
 
-let wasGone = false;
 const form = document.querySelector("form");
 form.addEventListener("submit", submit);
 form.addEventListener("input", ({ target }) => {
