@@ -12,7 +12,7 @@ from zerokie_action.sandbox.faults import Fault, Kind
 if TYPE_CHECKING:
     from tests.support.world import Outcome, World
 
-HINT = "The type of an app can't be changed. Name another app in `app`, or destroy this one first."
+HINT = "The kind of an app can't be changed. Name another app in `app`, or destroy this one first."
 MACHINE: dict[str, object] = {"port": 8080, "cpu": 512, "memory": 1024, "env": "A=1"}
 
 

@@ -258,6 +258,16 @@ class TestStatic:
         assert len({record.query for record in asked(outcome)}) == 4
         assert "is not healthy yet: serves another version of 'index.html'; trying for" in outcome.log
 
+    @pytest.mark.parametrize(
+        ("path", "words"), [("/nothing", "No file 'nothing'"), ("/empty", "New host names")]
+    )
+    def test_the_hint_fits_a_static_site(self, world: World, path: str, words: str) -> None:
+        """It has no log of its own; a path that names no file of the deploy is what is wrong then."""
+        world.platform.faults.add(Fault(Kind.STATUS, path="/_apps/site/", status=404, body=b"", times=None))
+        outcome = world.run(health_check=path, health_check_timeout=0)
+        assert outcome.exit_code == 10
+        assert outcome.outputs["hint"].startswith(words)
+
     def test_another_version_is_served(self, world: World) -> None:
         """A green job would say that the new version is live. It is finalized; the outputs say so."""
         world.platform.faults.add(

@@ -35,7 +35,7 @@ def test_until_it_runs_again(world: World) -> None:
     assert lines(outcome) == [
         "Restarting 'nginx:1'",
         "'web' runs 'nginx:1' after 8.1 s",
-        "http://platform/_apps/web is live after 8.1 s",
+        "Restarted and running after 8.1 s: http://platform/_apps/web",
     ]
 
 
@@ -108,6 +108,7 @@ def test_what_can_not_be_restarted(world: World, app: str) -> None:
     if app == "site":
         said = "App 'site' is a static app; `operation: restart` is for container apps"
         assert outcome.outputs["error"] == said
+        assert "needs no restart" in outcome.outputs["hint"]
     else:
         assert outcome.outputs["hint"] == "Correct `app`. Only a deploy creates an app."
 

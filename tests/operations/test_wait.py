@@ -33,7 +33,7 @@ def test_until_it_runs(world: World) -> None:
         "Deploying 'nginx:2' (was 'nginx:1')",
         "Still waiting for 'web' to run; its last status was 'deploying'",
         "'web' runs 'nginx:2' after 1 m 01 s",
-        "http://platform/_apps/web is live after 1 m 01 s",
+        "Deployed and running after 1 m 01 s: http://platform/_apps/web",
     ]
 
 

@@ -109,6 +109,7 @@ def hostile() -> st.SearchStrategy[Result]:
         problems=st.lists(HOSTILE, max_size=2),
         events=st.lists(HOSTILE, max_size=1),
         seen_running=st.booleans(),
+        seen_live=st.booleans(),
         phases=st.lists(st.tuples(HOSTILE, st.floats(0, 1e4)), max_size=2),
         duration_seconds=st.floats(0, 1e6),
         error=HOSTILE,

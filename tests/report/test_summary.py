@@ -69,7 +69,7 @@ def test_container_that_failed():
         """\
 ## ⚠️ `my-api` runs its previous image again
 
-**Error:** my-api did not start: status is 'crashed'
+**Error:** my-api did not start: status is <code>crashed</code>
 
 **What to do:** Read its log.
 
@@ -144,11 +144,11 @@ def test_nothing_to_say_in_a_sentence():
 
 
 def test_live():
-    """Said of an app that was seen running."""
-    assert (
-        paragraph(0, Result("deploy", app="a", status="deployed", seen_running=True)) == "## ✅ `a` is live"
-    )
-    assert paragraph(0, Result("deploy", app="a", seen_running=True)) == "## ❌ `a`: deploy failed"
+    """Said of what the health check has seen; the platform knows only what runs."""
+    assert paragraph(0, Result("deploy", app="a", status="deployed", seen_live=True)) == "## ✅ `a` is live"
+    assert paragraph(0, Result("deploy", app="a", seen_live=True)) == "## ❌ `a`: deploy failed"
+    running = Result("restart", app="a", status="restarted", seen_running=True)
+    assert paragraph(0, running) == "## ✅ `a` is restarted and runs"
 
 
 def test_many_problems():
@@ -346,6 +346,9 @@ def test_source_of_a_table_has_no_stray_pipes():
             "Set `create: true`, or correct `app`.",
             "Set <code>create: true</code>, or correct <code>app</code>.",
         ),
+        ("'example.org': try 'www.example.org'", "<code>example.org</code>: try `www.example.org`"),
+        ("https://h/?a='b'&c", "`https://h/?a='b'&c`"),
+        ("it can't be 'my site'; don't", "it can't be 'my site'; don't"),
         ("`a``b`", "<code>a</code><code>b</code>"),
         ("``a`", "&#96;<code>a</code>"),
         ("`<b>`", "&#96;&#60;b&#62;&#96;"),

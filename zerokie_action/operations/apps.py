@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from zerokie_action.operations.job import Job
     from zerokie_action.platform.models import App
 
+_OTHER_KIND = "The kind of an app can't be changed. Name another app in `app`, or destroy this one first."
+
 
 async def look_up(job: Job, kind: str) -> App | None:
     """The app, if it exists; None when it may be created.
@@ -64,29 +66,26 @@ def record_url(job: Job, app: App) -> None:
     job.result.url = app.url or job.result.url
 
 
-async def require_container(job: Job, app: App, what: str) -> None:
-    """Make sure that it is a container app; `what` is for those only.
+async def require_container(job: Job, app: App, what: str, *, hint: str = _OTHER_KIND) -> None:
+    """Make sure that it is a container app; `what` is for those only, and `hint` says what to do instead.
 
     Raises:
         ConfigurationError: when it is static.
     """
     if app.kind == "static" or (app.kind is None and await _has_files(job)):
-        raise _wrong_kind(job, "static", what, "container")
+        raise _wrong_kind(job, "static", what, "container", hint)
 
 
 async def _has_files(job: Job) -> bool:
-    """Whether the app has a storage zone: the reference does not say that an app's record tells its type."""
+    """Whether the app has a storage zone: the reference does not say that an app's record tells its kind."""
     with suppress(RequestRejected):
         await job.client.list_files(job.app)
         return True
     return False
 
 
-def _wrong_kind(job: Job, kind: str, what: str, wanted: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"App {job.app!r} is a {kind} app; {what} is for {wanted} apps",
-        hint="The type of an app can't be changed. Name another app in `app`, or destroy this one first.",
-    )
+def _wrong_kind(job: Job, kind: str, what: str, wanted: str, hint: str = _OTHER_KIND) -> ConfigurationError:
+    return ConfigurationError(f"App {job.app!r} is a {kind} app; {what} is for {wanted} apps", hint=hint)
 
 
 def _compare_with_inputs(job: Job, app: App) -> None:

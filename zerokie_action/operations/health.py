@@ -37,6 +37,9 @@ _HINT = (
     "Look at the app's own log. New host names and certificates may take a while: "
     "raise `health-check-timeout` for those."
 )
+_HINT_STATIC = (
+    "New host names and certificates, and the CDN, may take a while: raise `health-check-timeout` for those."
+)
 _HINT_VERSION = (
     "If something on the way rewrites files, name one in `health-check` that it leaves alone, or a full URL."
 )
@@ -49,11 +52,13 @@ class _Check:
     Attributes:
         path: of the deployed file that is named; empty when any good answer will do.
         sha256: of that file, in hex.
+        hint: what to do when there is no good answer.
     """
 
     url: str
     path: str = ""
     sha256: str = ""
+    hint: str = _HINT
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +67,12 @@ class _CheckFailure:
 
     Attributes:
         reason: the end of a sentence.
-        hint: what to do.
+        hint: what to do, if that is not the check's own.
         retry_after: seconds that the app asks to wait.
     """
 
     reason: str
-    hint: str = _HINT
+    hint: str = ""
     retry_after: float = 0.0
 
 
@@ -91,9 +96,9 @@ async def check_health(job: Job, files: Sequence[LocalFile] = ()) -> None:
         shown = shown_url(check.url)
         if failure is not None:
             raise HealthCheckFailed(
-                f"{shown} is not healthy after {duration}: {failure.reason}", hint=failure.hint
+                f"{shown} is not healthy after {duration}: {failure.reason}", hint=failure.hint or check.hint
             )
-        job.result.seen_running = True
+        job.result.seen_live = True
         state = f"serves {check.path!r} as deployed" if check.path else "is healthy"
         job.ci.info(f"{shown} {state} after {duration}")
 
@@ -161,9 +166,11 @@ async def _prepare(job: Job, wanted: str, files: Sequence[LocalFile]) -> _Check:
     url = _url(job, wanted)
     path = _file_path(job, url)
     file = next((file for file in files if file.path == path), None)
-    if file is None:
-        return _Check(url)
-    return _Check(url, file.path, await anyio.to_thread.run_sync(hash_file, file))
+    if file is not None:
+        return _Check(url, file.path, await anyio.to_thread.run_sync(hash_file, file), _HINT_STATIC)
+    if path and files:
+        return _Check(url, hint=f"No file {path!r} was deployed: correct `health-check`, or add that file.")
+    return _Check(url, hint=_HINT_STATIC if files else _HINT)
 
 
 def _url(job: Job, wanted: str) -> str:

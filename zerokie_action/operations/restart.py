@@ -11,13 +11,17 @@ from zerokie_action.operations.rollout import Rollout, recording_final_state, re
 if TYPE_CHECKING:
     from zerokie_action.operations.job import Job
 
+_STATIC = (
+    "A static app needs no restart: what was deployed last is served. Deploy the directory again to renew it."
+)
+
 
 async def restart(job: Job) -> None:
     """Re-pull and restart the current image."""
     with job.phase("Look up"):
         before = await job.client.get_app(job.app)
         apps.record_url(job, before)
-        await apps.require_container(job, before, "`operation: restart`")
+        await apps.require_container(job, before, "`operation: restart`", hint=_STATIC)
     job.result.kind = "container"
     job.result.image = job.result.previous_image = before.image
     if job.settings.dry_run:

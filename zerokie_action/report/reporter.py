@@ -25,7 +25,11 @@ _LAST_LINES = {
     "skipped": "Skipped",
 }
 _LIVE = "{url} is live after {time}"
-"""In place of the first two, where the app was seen running."""
+_RUNNING = {
+    "deployed": "Deployed and running after {time}: {url}",
+    "restarted": "Restarted and running after {time}: {url}",
+}
+"""In place of the first two: where its address answered, or else where the platform said that it runs."""
 
 
 class Reporter:
@@ -91,6 +95,10 @@ class Reporter:
                 self._ci.error(problem, title=title)
             self._ci.error(last, *([result.hint] if result.hint else []), title=title)
             return
-        line = _LIVE if result.seen_running else _LAST_LINES[result.status]
+        line = _LAST_LINES[result.status]
+        if result.seen_live:
+            line = _LIVE
+        elif result.seen_running:
+            line = _RUNNING[result.status]
         time = human_seconds(result.duration_seconds)
         self._ci.info(line.format(url=result.url or result.app, time=time))

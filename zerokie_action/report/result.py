@@ -104,9 +104,9 @@ class Result:
 
     `None` means not known (yet): the output stays out. `status` is one of the contract's words.
     `planned` holds what a dry run would change, in the same shape as `changes`; `seen_running` is true when
-    the wait or the health check has seen what was deployed run; `events` are the lines about outages and
-    retries; `problems` is all that is wrong with the inputs, one sentence each; `flaw` is what was not done
-    after a deploy that was, such as "a domain was refused";
+    the platform said so of what was deployed, `seen_live` when the health check had its answer; `events` are
+    the lines about outages and retries; `problems` is all that is wrong with the inputs, one sentence each;
+    `flaw` is what was not done after a deploy that was, such as "a domain was refused";
     `final_state` is what a run that failed or was cancelled has left behind, as the end of `error`.
     """
 
@@ -124,6 +124,7 @@ class Result:
     planned: Changes | None = None
     cache_purged: bool | None = None
     seen_running: bool = False
+    seen_live: bool = False
     domains: list[dict[str, object]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)

@@ -52,7 +52,8 @@ _HEADLINES = {
     "cancelled": "🚫 {app}: {operation} cancelled",
 }
 _LIVE = "✅ {app} is live"
-"""In place of the first two, where the app was seen running."""
+_RUNNING = {"deployed": "✅ {app} is deployed and runs", "restarted": "✅ {app} is restarted and runs"}
+"""In place of the first two: where its address answered, or else where the platform said that it runs."""
 _SIGNS = {"+": "`+` new", "~": "`~` changed", "-": "`-` deleted"}
 _SHORT_SIGNS = {"+": "`+`", "~": "`~`", "-": "`-`"}
 _DONE = ("uploaded", "deleted", "left")
@@ -60,6 +61,11 @@ _PLANNED = ("upload", "delete", "leave")
 
 _INPUT = re.compile(r"&#96;([a-z][a-z-]*(?:: [a-z0-9]+)?)&#96;")
 """An input in backticks, and its value: `create: true`."""
+_QUOTED = re.compile(
+    r"(?<!\w)(?:'|&#39;)(?:(?P<code>`[^`']+`|<code>[^<']+</code>)|(?P<word>[^\s'`<>]+))'(?!\w)"
+    r"|`[^`]*`|<code>.*?</code>"
+)
+"""A word in quotes, which may be code already; or other code, which stays as it is."""
 
 
 class Origin(NamedTuple):
@@ -128,8 +134,10 @@ def _outcome(result: Result, origin: Origin) -> Iterator[Markdown]:
 def _headline(result: Result) -> Markdown:
     app = markdown_code(result.app) or "Zerokie"
     headline = _HEADLINES.get(result.status, "{app}: {status}")
-    if result.seen_running and result.status in {"deployed", "restarted"}:
+    if result.seen_live and result.status in _RUNNING:
         headline = _LIVE
+    elif result.seen_running:
+        headline = _RUNNING.get(result.status, headline)
     if result.status == "failed" and result.flaw:
         headline = f"⚠️ {{app}} is deployed, but {result.flaw}"
     if result.status == "planned" and result.planned is not None:
@@ -303,7 +311,11 @@ def _folded(title: str, *parts: Markdown) -> Iterator[Markdown]:
 def _prose(text: str) -> str:
     """Return our own words, which name inputs in backticks, and what they quote."""
     # Not a code span: a backtick more, and all code spans after it begin and end elsewhere.
-    return _INPUT.sub(r"<code>\1</code>", markdown_text(text))
+    return _QUOTED.sub(_as_code, _INPUT.sub(r"<code>\1</code>", markdown_text(text)))
+
+
+def _as_code(match: re.Match[str]) -> str:
+    return f"<code>{match['word']}</code>" if match["word"] else match["code"] or match[0]
 
 
 def _bullets(items: Iterable[str]) -> Markdown:
