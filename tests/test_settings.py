@@ -697,12 +697,32 @@ def test_a_password_from_a_file_is_one_of_the_credentials() -> None:
             ],
         ),
         ({"max_deletes": "0"}, []),
+        (
+            {"rollback": "true"},
+            ["`rollback` (ZEROKIE_ROLLBACK) has no effect: for container apps only; this app is static"],
+        ),
+        ({"rollback": "false"}, []),
     ],
 )
 def test_useless_inputs(inputs: dict[str, str], warnings: list[str]) -> None:
     """They are right, and do nothing."""
     env = {f"ZEROKIE_{name.upper()}": text for name, text in inputs.items()}
     assert list(load(MINIMAL | env).useless_inputs(Environment(env))) == warnings
+
+
+def test_inputs_that_an_image_has_no_use_for() -> None:
+    """All are named; one that says what is so in any case is not."""
+    env = {
+        "ZEROKIE_IGNORE": "*.map",
+        "ZEROKIE_KEEP": "old/",
+        "ZEROKIE_DELETE_STALE": "false",
+        "ZEROKIE_TAKE_OVER": "true",
+        "ZEROKIE_INCREMENTAL": "true",
+    }
+    (warning,) = load(IMAGE | env).useless_inputs(Environment(env))
+    for name in ("ignore", "keep", "delete-stale", "take-over"):
+        assert f"`{name}`" in warning
+    assert "incremental" not in warning
 
 
 # --- lists that are joined with commas

@@ -43,7 +43,16 @@ if TYPE_CHECKING:
 
 ONLY_AT_CREATION: tuple[str, ...] = ("port", "cpu", "memory", "env")
 """Of a container app: the API can't change them later."""
-_NOT_FOR_RESTART: tuple[str, ...] = (*ONLY_AT_CREATION, "domains", "remove_domains")
+_ONLY_FOR_IMAGES: tuple[str, ...] = ("registry_server", "rollback")
+_ONLY_FOR_FILES: tuple[str, ...] = (
+    "ignore",
+    "ignore_file",
+    "keep",
+    "delete_stale",
+    "take_over",
+    "incremental",
+)
+_NOT_FOR_RESTART: tuple[str, ...] = (*ONLY_AT_CREATION, "domains", "remove_domains", "rollback")
 _NOT_FOR_DESTROY: tuple[str, ...] = (*_NOT_FOR_RESTART, "registry_server", "keep", "max_deletes")
 
 Operation = Literal["deploy", "restart", "destroy"]
@@ -228,14 +237,25 @@ class Settings(_Inputs):
         if self.image and self.rollback and not self.wait and self.health_check is None:
             why = "without `wait` and `health-check` nobody notices a failure"
             yield f"{label('rollback')} has no effect: {why}"
+        for names, why in self._unused():
+            given = [name for name in names if name in self.model_fields_set and self._differs(name)]
+            if given:
+                have = "has" if len(given) == 1 else "have"
+                yield f"{', '.join(map(label, given))} {have} no effect: {why}"
+
+    def _differs(self, field: str) -> bool:
+        return bool(getattr(self, field) != INPUTS[field].default)
+
+    def _unused(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Yield inputs that this kind of run does not use, by field name, and why."""
         if self.operation != "deploy":
             names = _NOT_FOR_DESTROY if self.operation == "destroy" else _NOT_FOR_RESTART
-            why = f"`operation: {self.operation}` does not use such inputs"
+            yield names, f"`operation: {self.operation}` does not use such inputs"
+        elif self.directory:
+            yield ONLY_AT_CREATION, "used only when a container app is created; this app is static"
+            yield _ONLY_FOR_IMAGES, "for container apps only; this app is static"
         else:
-            names = ONLY_AT_CREATION if self.directory else ()
-            why = "used only when a container app is created; this app is static"
-        if given := [label(name) for name in names if name in self.model_fields_set]:
-            yield f"{', '.join(given)} {'has' if len(given) == 1 else 'have'} no effect: {why}"
+            yield _ONLY_FOR_FILES, "for static apps only; an image has no files to deploy"
 
 
 class ReportSettings(_Inputs):
