@@ -126,7 +126,7 @@ def scan(
         problems.append(_nothing_to_deploy(directory, walk.ignored))
     if problems:
         raise ConfigurationError(*_first(problems))
-    if not (ignore or rules.file) and (root / ".git").exists():
+    if rules.file is None and (root / ".git").exists():
         walk.warnings.append(_WHOLE_REPOSITORY)
     walk.files.sort(key=attrgetter("path"))
     return Scan(
