@@ -303,6 +303,19 @@ class TestLog:
         assert "12 requests" in end
         assert len(set(kind.lines)) == len(kind.lines)
 
+    async def test_what_failed_before_is_told_with_it(self) -> None:
+        """Not afterwards, when it would look like a new failure."""
+        kind = Kind()
+        log = kind.breaker.log
+        for _ in range(4):
+            log.scattered(REASON)
+        log.still_down(10, REASON)
+        log.recovered()
+        log.log_count()
+        assert len(kind.lines) == 3
+        assert "1 request is sent again" in kind.lines[0]
+        assert "3 requests are sent again" in kind.lines[2]
+
     async def test_a_hiccup_is_none(self) -> None:
         """Nothing is said when the first probe succeeds."""
         kind = Kind()

@@ -253,6 +253,8 @@ class OutageLog:
         now = anyio.current_time()
         if self._began is None:
             self._began = now - seconds
+            self._retried += self._scattered  # they were the beginning of it
+            self._scattered = 0
             since = time.strftime("%H:%M:%S", time.gmtime(time.time() - seconds))
             story = f"nothing has worked since {since} UTC ({reason}); waiting for the platform"
             self._log(f"{self._kind}: {story}")
