@@ -25,7 +25,7 @@ SIZE_DIFFERS = "size differs"
 NOT_IN_THE_MANIFEST = "not in the manifest"
 CHANGED_SINCE = "changed on the platform since"
 NOT_COMPARED = "not compared"
-NOT_IN_THE_DIRECTORY = "not in the directory"
+NOT_IN_THE_DIRECTORY = "not in the directory, or ignored"
 """Why something is uploaded or deleted, as the debug log says it."""
 
 
