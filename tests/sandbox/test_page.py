@@ -80,7 +80,7 @@ async def test_manifests_are_counted_apart(client, platform):
     platform.put_file("site", ".zerokie/manifest.json", b"x" * 960)
     platform.put_file("site", "a.zerokie/b", b"x" * 100)
     text = await shown(client)
-    assert "Files 2, 2 kB, and 1 manifest file in .zerokie/ .zerokie/manifest.json 960 bytes" in text
+    assert "Files 2, 2 kB, and 1 manifest .zerokie/manifest.json 960 bytes" in text
 
 
 async def test_a_long_path_is_shown_from_both_ends(client):
