@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import ssl
+import time
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -240,7 +243,10 @@ class TestOnItsOwnAccount:
     @given(st.integers(1, 2000))
     def test_backoff(self, attempt: int) -> None:
         """The longest delay doubles from half a second to twenty; any part of it is as likely."""
-        assert 0 <= backoff(attempt) <= min(20, 0.5 * 2.0 ** min(attempt - 1, 10))
+        longest = min(20, 0.5 * 2.0 ** min(attempt - 1, 10))
+        delays = [backoff(attempt) for _ in range(200)]
+        assert 0 <= min(delays) < longest / 4
+        assert longest * 3 / 4 < max(delays) <= longest
 
     async def test_secrets(self) -> None:
         """What the platform says is told without them, whole or not."""
@@ -363,7 +369,10 @@ class TestAskedToWait:
         with anyio.fail_after(1800):
             error = await gives_up(script)
         assert anyio.current_time() == began
-        assert 'answered 503 ("maintenance"), and asks to wait until 20' in str(error)
+        asked = re.search(r'answered 503 \("maintenance"\), and asks to wait until (.+) UTC', str(error))
+        assert asked
+        until = datetime.strptime(f"{asked[1]} +0000", "%Y-%m-%d %H:%M:%S %z")
+        assert 3590 < until.timestamp() - time.time() < 3601
         assert error.retry_after == 3600
 
     async def test_for_ever(self) -> None:
