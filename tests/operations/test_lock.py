@@ -123,10 +123,8 @@ def test_the_wait_for_somebody_elses_lock(world: World) -> None:
     assert outcome.log.count("in progress; waiting for it up to 10 m 00 s") == 1
     assert 2 <= outcome.log.count("Still waiting") <= 4
     assert 100 <= outcome.outputs["lock_wait_seconds"] < 120
-    assert outcome.outputs["phases"][1] == {
-        "name": "Wait for the lock",
-        "seconds": outcome.outputs["lock_wait_seconds"],
-    }
+    phase = {"name": "Wait for the lock", "seconds": outcome.outputs["lock_wait_seconds"]}
+    assert phase in outcome.outputs["phases"]
 
 
 @pytest.mark.parametrize("timeout", ["0", "45s"])

@@ -194,6 +194,8 @@ class Zone:
             await self.listing(), proved=self._proved, uploaded=uploaded, before=self.plan.replaced
         )
         await self._replace(found)
+        # What it says is not kept, so it counts as one that can't be read: it may vouch for anything.
+        self._listed = dict.fromkeys(self._listed)
         return len(found)
 
     async def _stop_vouching(self, paths: set[str]) -> None:
