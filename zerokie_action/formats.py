@@ -243,13 +243,13 @@ def _split_url(text: str) -> SplitResult | None:
 
 
 def _unwritable(path: str) -> str:
-    folder = os.path.dirname(path) or "."
+    parent = os.path.dirname(path) or "."
     if os.path.isdir(path):
         return f"{path!r} is a folder; give the path of a file"
-    if not os.path.isdir(folder):
-        return f"the folder {folder!r} does not exist; create it first or choose another path"
+    if not os.path.isdir(parent):
+        return f"the folder {parent!r} does not exist; create it first or choose another path"
     try:
-        allowed = any(os.access(place, os.W_OK, effective_ids=True) for place in (path, folder))
+        allowed = any(os.access(place, os.W_OK, effective_ids=True) for place in (path, parent))
     except ValueError:
         return f"{path!r} can't be the path of a file; choose another path"
     return "" if allowed else f"{path!r} can't be written (Permission denied); choose another path"

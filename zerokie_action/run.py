@@ -52,12 +52,12 @@ def run(env: Mapping[str, str], signals: Signals, stream: TextIO) -> int:
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     gc.enable()
-    code = anyio.run(carry_out, env, signals, stream)
+    code = anyio.run(run_async, env, signals, stream)
     gc.freeze()  # the end of the process need not look for garbage
     return code
 
 
-async def carry_out(env: Mapping[str, str], signals: Signals, stream: TextIO) -> int:
+async def run_async(env: Mapping[str, str], signals: Signals, stream: TextIO) -> int:
     """`run`, on the current event loop.
 
     The report is written here already: closing the loop may wait for a thread that hangs.
@@ -130,11 +130,11 @@ async def _work(
 ) -> None:
     state_file = report_settings.state_file or default_file(env)
 
-    def tell(event: str) -> None:
+    def log_event(event: str) -> None:
         ci.info(event)
         result.events.append(event)
 
-    budget = RetryBudget(settings.retries, log=tell, redact=ci.redact)
+    budget = RetryBudget(settings.retries, log=log_event, redact=ci.redact)
     _announce(settings, ci)
     ends_at = anyio.current_time() + settings.timeout
     async with Http(Network(env), trace=ci.debug if ci.shows("debug") else None) as http:

@@ -132,7 +132,7 @@ def _given(raw_inputs: Mapping[str, str], environment: Environment, *fields: str
 
 
 def wrong_patterns(raw_inputs: Mapping[str, str], environment: Environment) -> Iterator[str]:
-    """Yield a sentence for each pattern that is refused; only a folder's deploy has a use for them."""
+    """Yield a sentence for each pattern that is refused; only the deploy of a directory uses them."""
     given = [field for field in _PATTERNS if field in raw_inputs]
     if given and "directory" in raw_inputs and raw_inputs.get("operation", "deploy") == "deploy":
         for field in given:
@@ -159,15 +159,16 @@ def path_problems(
             labels = f"{environment.label(one)} and {environment.label(other)}"
             yield f"{labels} are the same file; give each its own"
     if "directory" in raw_inputs and raw_inputs.get("operation", "deploy") == "deploy":
-        yield from _folder_problems(raw_inputs["directory"], raw_inputs.get("ignore_file"), environment)
+        yield from _directory_problems(raw_inputs["directory"], raw_inputs.get("ignore_file"), environment)
 
 
-def _folder_problems(folder: str, ignore_file: str | None, environment: Environment) -> Iterator[str]:
-    if problem := problem_with_directory(folder):
-        hint = "" if os.path.lexists(folder) else container_hint(folder, environment.env)
-        yield f"{environment.label('directory')}: {folder!r} {f'does not exist{hint}' if hint else problem}"
+def _directory_problems(directory: str, ignore_file: str | None, environment: Environment) -> Iterator[str]:
+    if problem := problem_with_directory(directory):
+        hint = "" if os.path.lexists(directory) else container_hint(directory, environment.env)
+        problem = f"does not exist{hint}" if hint else problem
+        yield f"{environment.label('directory')}: {directory!r} {problem}"
     elif ignore_file is not None:
-        _, problem = find_ignore_file(folder, ignore_file)
+        _, problem = find_ignore_file(directory, ignore_file)
         if problem:
             yield f"{environment.label('ignore_file')}: {problem}"
 

@@ -183,7 +183,7 @@ async def test_a_line_every_five_seconds() -> None:
     lines: list[str] = []
     progress = Progress(3, 0, write=lines.append)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(progress.tell)
+        tasks.start_soon(progress.log_regularly)
         for path in ("a", "b", "c"):
             progress.begin(path, 0, lambda: 0)
         for path, told in (("a", 0), ("b", 1), ("c", 2)):
@@ -210,7 +210,7 @@ async def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(progress, TerminalProgress)
     with anyio.move_on_after(11):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(progress.tell)
+            tasks.start_soon(progress.log_regularly)
             for path in ("a", "b"):
                 progress.begin(path, 1_000, lambda: 0)
                 await anyio.sleep(5)

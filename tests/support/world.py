@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from tests.support import timewarp
-from zerokie_action.run import carry_out
+from zerokie_action.run import run_async
 from zerokie_action.sandbox.platform import Platform
 from zerokie_action.sandbox.server import serve
 from zerokie_action.signals import Signals
@@ -123,7 +123,7 @@ class World:
         async with serve(self.platform) as server:
             self.server = server
             env = self.environment(server.url, output_file=output, **inputs)
-            code = await carry_out(env, self.signals, log)
+            code = await run_async(env, self.signals, log)
             ended = self.loop.now
             await anyio.sleep(_LIVES_ON)
         return Outcome(

@@ -124,14 +124,14 @@ class _Early:
     """What comes while a large body is sent.
 
     Attributes:
-        came: set with the first of it, or when nothing can come any more.
+        received: set with the first of it, or when nothing can come any more.
         sending: cancelled then.
         data: what came; empty when the other side has closed the connection.
         error: why nothing can come.
     """
 
     def __init__(self) -> None:
-        self.came = anyio.Event()
+        self.received = anyio.Event()
         self.sending = anyio.CancelScope()
         self.data = b""
         self.error: Exception | None = None
@@ -171,7 +171,7 @@ class _Stream(httpcore.AsyncNetworkStream):
             raise httpcore.ReadError(str(error)) from error
 
     async def _receive_early(self, early: _Early) -> bytes:
-        await early.came.wait()
+        await early.received.wait()
         self._early = None
         if early.error:
             raise early.error
@@ -184,7 +184,7 @@ class _Stream(httpcore.AsyncNetworkStream):
                 early.data = early.data.partition(b"\r\n\r\n")[2] or await self._receive(_PIECE)
         except (httpcore.ReadError, ssl.SSLError) as error:
             early.error = error
-        early.came.set()
+        early.received.set()
         early.sending.cancel()
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
@@ -215,13 +215,13 @@ class _Stream(httpcore.AsyncNetworkStream):
                 if self._is_readable:
                     # A response, or something of TLS that is no data: then this is for nothing, once.
                     await anyio.sleep(_TIME_TO_LISTEN)
-            if not early or not early.came.is_set():
+            if not early or not early.received.is_set():
                 try:
                     await self._stream.send(piece)
                 except _ENDED as error:
                     raise httpcore.WriteError(str(error)) from error
                 return
-        if early and early.came.is_set():
+        if early and early.received.is_set():
             raise httpcore.WriteError("the response came before the body was sent")
         raise httpcore.WriteTimeout
 

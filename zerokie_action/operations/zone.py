@@ -105,7 +105,7 @@ class Zone:
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._record_regularly)
-            tasks.start_soon(progress.tell)
+            tasks.start_soon(progress.log_regularly)
             for group in groups:
                 await self._writers.upload(map(begin, group), end)
             tasks.cancel_scope.cancel()

@@ -78,7 +78,7 @@ class Progress:
         self._bytes += upload.size
         self._recent.append((upload.size, self._clock() - upload.began))
 
-    async def tell(self) -> None:
+    async def log_regularly(self) -> None:
         """Write a line every five seconds, for ever, unless nothing has moved."""
         before = (0, 0)
         while True:
@@ -167,7 +167,7 @@ class TerminalProgress(Progress):
         )
         self._task = self._bar.add_task("", total=total_bytes, files=self._counted(), left="")
 
-    async def tell(self) -> None:
+    async def log_regularly(self) -> None:
         """Keep the bar up to date until it is cancelled, which takes it away."""
         with self._bar:
             for tick in count():
