@@ -125,6 +125,17 @@ def test_an_answer_to_finalize_that_was_lost(world: World, state: Path) -> None:
     assert not state.exists()
 
 
+def test_a_cancel_while_finalize_is_not_answered(world: World, state: Path) -> None:
+    """It may have worked: that the platform knows of no lock after that does not mean that it was lost."""
+    world.platform.faults.add(Fault(Kind.HANG, "POST", "/finalize$", after=True))
+    tell(world, after=3)
+    outcome = world.run()
+    assert [what for what, _ in ending(outcome)] == ["POST finalize", "POST finalize", "PUT lock"]
+    assert (outcome.exit_code, world.platform.lock("site")) == (143, None)
+    assert "the new version is deployed" in outcome.log
+    assert not state.exists()
+
+
 def test_a_platform_that_does_not_answer_finalize(world: World, state: Path) -> None:
     """It is tried as long as any request is; the record stays for the cleanup."""
     world.platform.faults.add(Fault(Kind.HANG, *FINALIZE, times=None))
