@@ -42,7 +42,7 @@ from rich.text import Text
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.e2e.platform import Platform  # noqa: E402 - found by the line above
+from tests.support.platform import Platform  # noqa: E402 - found by the line above
 from tests.support.rest import rest  # noqa: E402
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from tests.e2e.platform import Platform
 from tests.servers.deploys import Deploy, inputs
+from tests.support.platform import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

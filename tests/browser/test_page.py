@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.platform import API_KEY
 from tests.servers.deploys import make_folder
+from tests.support.platform import API_KEY
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
     from tests.browser.conftest import Look, Start
-    from tests.e2e.platform import Platform
+    from tests.support.platform import Platform
 
 SITE = Path(__file__).resolve().parents[2] / "examples" / "site"
 SCHEMES = pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 from tests.e2e.engine import Image, call
-from tests.e2e.platform import Platform
+from tests.support.platform import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ import trustme
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.e2e.platform import Platform
+    from tests.support.platform import Platform
 
 HOST = "platform.test"
 _CONNECTED = b"HTTP/1.1 200 Connection established\r\n\r\n"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.e2e.platform import Platform
+    from tests.support.platform import Platform
 
 _COMMANDS = "file_commands"
 

@@ -12,14 +12,14 @@ import pytest
 from tests.e2e import github
 from tests.e2e.conftest import ROOT
 from tests.e2e.engine import DEADLINE, start
-from tests.e2e.platform import API_KEY
+from tests.support.platform import API_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from tests.e2e.engine import Container, Image, Outcome
-    from tests.e2e.platform import Platform
+    from tests.support.platform import Platform
 
 UPLOADED = 2
 LONGEST_RELEASE = 5.0

@@ -12,8 +12,8 @@ import pytest
 
 from tests.e2e.conftest import ROOT, need
 from tests.e2e.engine import Outcome, call
-from tests.e2e.platform import API_KEY, contents
 from tests.e2e.repository import commit, copy_checkout
+from tests.support.platform import API_KEY, contents
 from tests.support.rest import rest
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.e2e.engine import Image
-    from tests.e2e.platform import Platform
+    from tests.support.platform import Platform
     from tests.support.rest import Rest
 
 ACTIONS_IMAGE = "act-zerokie-zerokie-action-v1-dockeraction:latest"

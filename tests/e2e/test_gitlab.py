@@ -12,12 +12,12 @@ import pytest
 
 from tests.e2e.conftest import ROOT, need
 from tests.e2e.engine import Image, Outcome, call
-from tests.e2e.platform import API_KEY, contents
 from tests.e2e.repository import commit, copy_checkout
+from tests.support.platform import API_KEY, contents
 from tests.support.rest import rest
 
 if TYPE_CHECKING:
-    from tests.e2e.platform import Platform
+    from tests.support.platform import Platform
 
 DOCKER = Path(__file__).parent / "docker-tidied"
 PIPELINE = """\

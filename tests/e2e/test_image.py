@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.e2e.engine import Image
-    from tests.e2e.platform import Platform
+    from tests.support.platform import Platform
 
 PACKAGES = "/opt/zerokie/lib/python3.13/site-packages"
 

@@ -10,8 +10,8 @@ import pytest
 
 from tests.e2e.conftest import ROOT
 from tests.e2e.github import outputs, step
-from tests.e2e.platform import Platform
 from tests.support.mistakes import APP, MISTAKES, SOMEBODY, shown
+from tests.support.platform import Platform
 from tests.support.scripts import documents
 from tests.support.stories import published, timeless
 

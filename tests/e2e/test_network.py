@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.gateway import Gateway
-from tests.e2e.platform import contents
+from tests.support.platform import contents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from tests.e2e.engine import Image
-    from tests.e2e.platform import Platform
+    from tests.support.platform import Platform
 
 TLS_HANDSHAKE = b"\x16"
 

@@ -10,13 +10,13 @@ import pytest
 
 from tests.e2e.conftest import ROOT
 from tests.e2e.engine import call
-from tests.e2e.platform import API_KEY, contents
+from tests.support.platform import API_KEY, contents
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.e2e.engine import Image
-    from tests.e2e.platform import Platform
+    from tests.support.platform import Platform
 
 PUBLISHED = "ghcr.io/zerokie/zerokie-action:1"
 REPORTS = {"output_file": "result.json", "dotenv_file": "deploy.env", "summary_file": "summary.md"}

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.e2e.conftest import unavailable
-from tests.e2e.platform import contents
+from tests.support.platform import contents
 
 if TYPE_CHECKING:
     from tests.e2e.engine import Image
-    from tests.e2e.platform import Platform
+    from tests.support.platform import Platform
 
 SITES = {"paper": 180, "ckeditor4": 2500, "mathjax": 3000}
 """How many files each has at least."""

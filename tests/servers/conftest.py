@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.platform import Platform
 from tests.servers.deploys import APP, Deploy, inputs, make_folder, require_deployed
 from tests.servers.nginx import Nginx
+from tests.support.platform import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

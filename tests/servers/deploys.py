@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.e2e.platform import API_KEY, contents
 from tests.servers.processes import wait_until
+from tests.support.platform import API_KEY, contents
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from tests.e2e.platform import Platform
+    from tests.support.platform import Platform
 
 ROOT = Path(__file__).resolve().parents[2]
 APP = "site"

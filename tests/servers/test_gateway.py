@@ -15,9 +15,9 @@ from tests.servers.nginx import Nginx
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.e2e.platform import Platform
     from tests.servers.conftest import Start, Timed
     from tests.servers.deploys import Outcome
+    from tests.support.platform import Platform
 
 MARGIN = 30.0
 """Seconds beside the ideal ones that a busy machine may take; the table at the end shows what it took."""

@@ -16,9 +16,9 @@ from tests.servers.processes import need
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.e2e.platform import Platform
     from tests.servers.conftest import Start, Timed
     from tests.servers.deploys import Outcome
+    from tests.support.platform import Platform
 
 
 def has_ipv6() -> bool:

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.platform import API_KEY
 from tests.servers.deploys import inputs, require_deployed, require_failed
 from tests.servers.nginx import Nginx
 from tests.servers.squid import Squid
+from tests.support.platform import API_KEY
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import trustme
 
-    from tests.e2e.platform import Platform
     from tests.servers.conftest import Start, Timed
+    from tests.support.platform import Platform
 
 PASSWORD = "pass-5e1f"  # noqa: S105 - of a proxy that ends with its test
 PAGE = 'location = /health { return 200 "fine"; }'
