@@ -29,7 +29,6 @@ import tempfile
 import termios
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,7 +41,9 @@ from rich.text import Text
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.support.platform import Platform  # noqa: E402 - found by the line above
+from tests.support import chromium  # noqa: E402 - found by the line above
+from tests.support.platform import Platform  # noqa: E402
+from tests.support.required import npm_file  # noqa: E402
 from tests.support.rest import rest  # noqa: E402
 
 if TYPE_CHECKING:
@@ -52,15 +53,6 @@ if TYPE_CHECKING:
 
 FOLDER = ROOT / "docs" / "pictures"
 SCHEMES = ("light", "dark")
-FLAGS = (
-    "--no-sandbox",  # a CI's container runs as root
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 COLUMNS = 96
 PALETTE = TerminalTheme(
     (0, 0, 0), (0, 0, 0), [(110, 118, 129), (207, 34, 46), (45, 164, 78), (191, 135, 0)] + [(9, 105, 218)] * 4
@@ -246,39 +238,16 @@ def page(body: str) -> str:
 
 
 def style_sheet() -> Path | None:
-    """GitHub's, from what make has installed from npm beside the programs on the PATH."""
-    name = Path("github-markdown-css", "github-markdown.css")
-    files = (Path(programs).parent / name for programs in os.get_exec_path())
-    return next((file for file in files if file.is_file()), None)
-
-
-def chromium() -> str | None:
-    """The browser that is installed."""
-    return shutil.which("chromium") or shutil.which("google-chrome")
+    """GitHub's, from npm."""
+    return npm_file("github-markdown-css/github-markdown.css")
 
 
 def missing() -> str:
     """What pictures can't be made without, and who installs it; empty when all is there."""
-    if not chromium():
-        return "no chromium on the PATH; ./.ci/browser installs it"
-    if not find_spec("playwright"):
-        return "Playwright is not installed; `make pictures` does it"
-    if not style_sheet():
-        return "the npm package github-markdown-css is not installed; `make pictures` does it"
-    return ""
-
-
-@contextmanager
-def browser() -> Iterator[Browser]:
-    """Chromium without windows."""
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - of a group that few need
-
-    with sync_playwright() as playwright:
-        program = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
-        try:
-            yield program
-        finally:
-            program.close()
+    reason = chromium.missing()
+    if not reason and not style_sheet():
+        reason = "the npm package github-markdown-css is not installed; `make pictures` does it"
+    return reason
 
 
 def take(program: Browser, shown: str, file: Path, *, scheme: str, width: int = 852) -> None:
@@ -318,7 +287,7 @@ def main(arguments: list[str] | None = None) -> None:
     if reason := missing():
         raise SystemExit(f"No pictures: {reason}")
     options.folder.mkdir(parents=True, exist_ok=True)
-    with browser() as program:
+    with chromium.browser() as program:
         for name in options.names or PICTURES:
             with stage() as new:
                 shown = PICTURES[name][0](new)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import struct
 import subprocess
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.required import unavailable
 from tests.support.scripts import SCRIPTS, pictures
 
 if TYPE_CHECKING:
@@ -35,9 +35,7 @@ def require_picture(path: Path) -> None:
 def test_a_picture_can_be_made(name: str, tmp_path: Path) -> None:
     """By a real run, for light and for dark pages."""
     if reason := pictures.missing():
-        if os.environ.get("ZEROKIE_BROWSER") == "required":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        unavailable("browser", reason)
     subprocess.run([sys.executable, SCRIPTS / "pictures.py", "--folder", tmp_path, name], check=True)
     light, dark = (tmp_path / f"{name}-{scheme}.png" for scheme in ("light", "dark"))
     assert sorted(tmp_path.iterdir()) == [dark, light]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.servers.deploys import Deploy, inputs
+from tests.support import chromium
 from tests.support.platform import Platform
+from tests.support.required import mark, npm_file, unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,55 +22,27 @@ if TYPE_CHECKING:
     Look = Callable[..., AbstractContextManager[Page]]
     Start = Callable[..., Deploy]
 
-FLAGS = [
-    "--no-sandbox",  # Chromium's own does not work for root
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-features=LocalNetworkAccessChecks",  # what a test answers itself counts as from afar
-]
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.browser)
-
-
-def unavailable(reason: str) -> NoReturn:
-    """Skip; where these tests are required, fail."""
-    if os.environ.get("ZEROKIE_BROWSER") == "required":
-        pytest.fail(reason)
-    pytest.skip(reason)
+    mark(items, Path(__file__).parent, pytest.mark.browser)
 
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """A Chromium without windows. It ends with this package: Playwright keeps an event loop running."""
-    path = shutil.which("chromium") or shutil.which("google-chrome")
-    if path is None:
-        unavailable("no chromium on the PATH; ./.ci/browser installs it")
-    try:
-        from playwright.sync_api import sync_playwright  # noqa: PLC0415  what may be missing
-    except ModuleNotFoundError:
-        unavailable("Playwright is not installed; `make browser` does it")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
+    """It ends with this package: Playwright keeps an event loop running."""
+    if reason := chromium.missing():
+        unavailable("browser", reason)
+    with chromium.browser() as program:
+        yield program
 
 
 @pytest.fixture(scope="package")
 def axe() -> str:
-    """The script of axe-core, which `make browser` has installed beside the programs on the PATH."""
-    files = (Path(programs).parent / "axe-core" / "axe.min.js" for programs in os.get_exec_path())
-    found = next((file for file in files if file.is_file()), None)
-    if found is None:
-        unavailable("the npm package axe-core is not installed; `make browser` does it")
-    return found.read_text("utf-8")
+    """The script of axe-core."""
+    script = npm_file("axe-core/axe.min.js")
+    if script is None:
+        unavailable("browser", "the npm package axe-core is not installed; `make browser` does it")
+    return script.read_text("utf-8")
 
 
 @pytest.fixture

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.e2e.engine import Image, call
 from tests.support.platform import Platform
+from tests.support.required import mark, unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,21 +21,12 @@ TAG = "localhost/zerokie-action:e2e"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.e2e)
-
-
-def unavailable(reason: str) -> NoReturn:
-    """Skip; where these tests are required, fail."""
-    if os.environ.get("ZEROKIE_E2E") == "required":
-        pytest.fail(reason)
-    pytest.skip(reason)
+    mark(items, Path(__file__).parent, pytest.mark.e2e)
 
 
 def need(program: str, *, from_: str) -> str:
     """The path of a program that these tests run."""
-    return shutil.which(program) or unavailable(f"{program} is not on the PATH; {from_}")
+    return shutil.which(program) or unavailable("e2e", f"{program} is not on the PATH; {from_}")
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +35,7 @@ def engine() -> None:
     need("docker", from_="install docker or podman")
     answer = call("docker", "info")
     if answer.code:
-        unavailable(f"no container engine answers: {answer.log.strip()[-200:]}")
+        unavailable("e2e", f"no container engine answers: {answer.log.strip()[-200:]}")
 
 
 @pytest.fixture(scope="session")

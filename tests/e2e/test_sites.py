@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.conftest import unavailable
 from tests.support.platform import contents
+from tests.support.required import npm_file, unavailable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.e2e.engine import Image
     from tests.support.platform import Platform
 
@@ -22,10 +22,9 @@ SITES = {"paper": 180, "ckeditor4": 2500, "mathjax": 3000}
 
 
 def package(name: str) -> Path:
-    """The folder of an npm package that `make e2e` has installed, beside the programs on the PATH."""
-    folders = (Path(programs).parent / name for programs in os.get_exec_path())
-    found = next((folder for folder in folders if (folder / "package.json").is_file()), None)
-    return found or unavailable(f"the npm package {name} is not installed; `make e2e` does it")
+    """The folder of an npm package that `make e2e` has installed."""
+    file = npm_file(f"{name}/package.json")
+    return (file or unavailable("e2e", f"the npm package {name} is not installed; `make e2e` does it")).parent
 
 
 def deploy(image: Image, platform: Platform, workspace: Path) -> dict[str, Any]:

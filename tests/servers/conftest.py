@@ -10,6 +10,7 @@ import pytest
 from tests.servers.deploys import APP, Deploy, inputs, make_folder, require_deployed
 from tests.servers.nginx import Nginx
 from tests.support.platform import Platform
+from tests.support.required import mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,9 +22,7 @@ if TYPE_CHECKING:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.servers)
+    mark(items, Path(__file__).parent, pytest.mark.servers)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

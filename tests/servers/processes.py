@@ -12,9 +12,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import TYPE_CHECKING, NoReturn, Self
+from typing import TYPE_CHECKING, Self
 
-import pytest
+from tests.support.required import unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,16 +27,10 @@ _NOBODY = 65534
 _LISTENS = "0A"
 
 
-def unavailable(reason: str) -> NoReturn:
-    """Skip; where these tests are required, fail."""
-    if os.environ.get("ZEROKIE_SERVERS") == "required":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 def need(program: str) -> str:
     """The path of a program that these tests run."""
-    return shutil.which(program, path=_PATH) or unavailable(f"{program} is not installed; run ./.ci/servers")
+    reason = f"{program} is not installed; run ./.ci/servers"
+    return shutil.which(program, path=_PATH) or unavailable("servers", reason)
 
 
 def free_port() -> int:

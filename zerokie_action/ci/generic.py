@@ -76,7 +76,7 @@ class CI:
         return _LEVELS.index(level) >= self._threshold
 
     def debug(self, *lines: str) -> None:
-        """Log what only somebody who hunts a defect wants to know."""
+        """Log what only somebody who looks for a bug wants to know."""
         if self.shows("debug"):
             self._print_lines(lines)
 

@@ -26,7 +26,7 @@ from zerokie_action.text import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
 
     from zerokie_action.report.result import Changes, Result
 
@@ -54,8 +54,7 @@ _HEADLINES = {
 _LIVE = "✅ {app} is live"
 _RUNNING = {"deployed": "✅ {app} is deployed and runs", "restarted": "✅ {app} is restarted and runs"}
 """In place of the first two: where its address answered, or else where the platform said that it runs."""
-_SIGNS = {"+": "`+` new", "~": "`~` changed", "-": "`-` deleted"}
-_SHORT_SIGNS = {"+": "`+`", "~": "`~`", "-": "`-`"}
+_SIGNS = {"+": "new", "~": "changed", "-": "deleted"}
 _DONE = ("uploaded", "deleted", "left")
 _PLANNED = ("upload", "delete", "leave")
 
@@ -213,7 +212,8 @@ def _shown_changes(result: Result) -> Iterator[Markdown]:
         return
     if total <= _SHOWN:
         yield Markdown(f"### {_title(result)}")
-        yield _table(("Change", "File", "Size"), _changes(effect, _SIGNS), right=(2,))
+        rows = ((f"`{sign}` {_SIGNS[sign]}", path, size) for sign, path, size in _changes(effect))
+        yield _table(("Change", "File", "Size"), rows, right=(2,))
     elif planned and effect.deleted:
         yield Markdown(f"### What would be deleted ({len(effect.deleted):,})")
         yield _list(islice(_changes(effect), min(len(effect.deleted), _SHOWN_DELETIONS)))
@@ -243,16 +243,16 @@ def _count(effect: Changes) -> int:
     return len(effect.uploaded) + len(effect.deleted)
 
 
-def _changes(effect: Changes, signs: Mapping[str, str] = _SHORT_SIGNS) -> Iterator[tuple[str, str, str]]:
+def _changes(effect: Changes) -> Iterator[tuple[str, str, str]]:
     """Yield sign, path and size of each change, in the order of the log: deletions, then uploads by path."""
     for path in sorted(effect.deleted):
-        yield signs["-"], markdown_code(path), ""
+        yield "-", markdown_code(path), ""
     for file in sorted(effect.uploaded):
-        yield signs[file.sign], markdown_code(file.path), _unbroken(human_bytes(file.size))
+        yield file.sign, markdown_code(file.path), _unbroken(human_bytes(file.size))
 
 
 def _list(changes: Iterable[tuple[str, str, str]]) -> Markdown:
-    return _bullets(f"{sign} {path}{size and f' ({size})'}" for sign, path, size in changes)
+    return _bullets(f"`{sign}` {path}{size and f' ({size})'}" for sign, path, size in changes)
 
 
 def _domains(result: Result) -> Iterator[Markdown]:
