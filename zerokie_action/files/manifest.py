@@ -15,6 +15,7 @@ import json
 import os
 import re
 from io import BytesIO
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pydantic_core import from_json
@@ -22,7 +23,7 @@ from pydantic_core import from_json
 from zerokie_action.owner import Owner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 MANIFEST_FOLDER = ".zerokie/"
 
@@ -102,18 +103,18 @@ def is_manifest_path(path: str) -> bool:
     return _MANIFEST_PATH.fullmatch(path) is not None
 
 
-def render(document: Document, *, app: str) -> bytes:
-    """Return the manifest as JSON, which is in memory once."""
-    files, owner = document
-    paths = sorted(files)
+def render(files: Iterable[tuple[str, str]], owner: Owner, *, app: str) -> bytes:
+    """Return a manifest as JSON, in memory once; `files` are the items of a `Manifest`."""
     body = BytesIO()  # which hands out what it holds without a copy
     body.write(b'{"version":%d,"app":%b,' % (_VERSION, _json(app)))
     if owner.is_known:
         body.write(b'"owner":%b,' % _json(owner._asdict()))
     body.write(b'"files":{')
-    for start in range(0, len(paths), _RENDERED_AT_ONCE):
-        batch = {path: files[path] for path in paths[start : start + _RENDERED_AT_ONCE]}
-        body.write(b"," * bool(start) + _json(batch)[1:-1])
+    left = iter(files)
+    separator = b""
+    while batch := dict(islice(left, _RENDERED_AT_ONCE)):
+        body.write(separator + _json(batch)[1:-1])
+        separator = b","
     body.write(b"}}")
     return body.getvalue()
 
@@ -144,8 +145,8 @@ def entries(
     proved: Manifest,
     uploaded: Mapping[str, SentFile],
     before: Mapping[str, RemoteFile] | None = None,
-) -> Manifest:
-    """Return what is proved of the files that the listing shows.
+) -> Iterator[tuple[str, str]]:
+    """Yield each path of the listing whose content is proved, and what proves it.
 
     Of an upload these are the bytes that were sent, if the listing shows their length and a time. How
     the platform writes times, and what its clock says, does not matter: the text is compared.
@@ -158,18 +159,21 @@ def entries(
         before: what a listing showed before the uploads. One that looks as before may not have
             reached the platform, and proves nothing.
     """
-    found: Manifest = {}
     for path, remote in shown.items():
-        if remote is None or not remote.last_modified:
+        if remote is None:
             continue
         record, known = uploaded.get(path), proved.get(path)
         if record is not None:
             is_new = before is None or before.get(path) != remote
-            if remote.length == record.size and is_new:
-                found[path] = proof(record.sha256, remote.length, remote.last_modified)
+            if is_new and is_shown(record, remote):
+                yield path, proof(record.sha256, record.size, remote.last_modified)
         elif known is not None and still_proves(known, remote):
-            found[path] = known
-    return found
+            yield path, known
+
+
+def is_shown(sent: SentFile, remote: RemoteFile) -> bool:
+    """Whether the listing shows the length of an upload, and a time."""
+    return bool(remote.last_modified) and remote.length == sent.size
 
 
 def still_proves(known: str, remote: RemoteFile) -> bool:

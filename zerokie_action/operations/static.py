@@ -159,9 +159,7 @@ async def _make_equal(job: Job, source: _Source, lock: DeployLock, changes: Chan
         job.ci.info(f"Deleted {human_files(len(plan.delete), 'stale file')}")
     if plan.uploads or plan.delete or zone.has_another_owner:
         with job.phase("Verify and record"):
-            # The listing is large, and not kept while the manifest is stored.
-            proved = zone.proved(await require_match(job, source.scan, zone))
-            await zone.record(proved)
+            await zone.record(await require_match(job, source.scan, zone))
 
 
 async def _upload(job: Job, zone: Zone) -> None:

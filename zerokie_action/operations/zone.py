@@ -15,7 +15,7 @@ import anyio
 from zerokie_action.errors import DeployError, DeployTimedOut, LockLost, PlatformUnavailable, RequestRejected
 from zerokie_action.files.content_type import content_type
 from zerokie_action.files.local import FileContent
-from zerokie_action.files.manifest import Document, entries, new_manifest_path, render, without
+from zerokie_action.files.manifest import entries, is_shown, new_manifest_path, render, without
 from zerokie_action.files.plan import by_path
 from zerokie_action.http.client import Bytes
 from zerokie_action.http.limiter import affordable
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from zerokie_action.files.local import LocalFile
-    from zerokie_action.files.manifest import Manifest, RemoteFile
+    from zerokie_action.files.manifest import RemoteFile
     from zerokie_action.lock.lock import DeployLock
     from zerokie_action.operations.compare import Comparison
     from zerokie_action.operations.job import Job
@@ -146,20 +146,20 @@ class Zone:
             for document in self._listed.values()
         )
 
-    def proved(self, listing: Listing) -> Manifest:
-        """What the next deploy can rely on, by the listing after all changes."""
-        found = entries(listing, proved=self._proved, uploaded=self.uploaded)
-        if missing := self.uploaded.keys() - found.keys():
+    async def record(self, listing: Listing) -> None:
+        """Store a manifest for the next deploy: what the listing proves after all changes."""
+        count = len(self.uploaded)
+        shown = sum(
+            remote is not None and path in self.uploaded and is_shown(self.uploaded[path], remote)
+            for path, remote in listing.items()
+        )
+        if shown < count:
             self._job.ci.info(
-                f"The listing has no length or time of {len(missing):,} of {len(self.uploaded):,} uploads, "
+                f"The listing has no length or time of {count - shown:,} of {count:,} uploads, "
                 "so the next deploy uploads those again"
             )
-        return found
-
-    async def record(self, proved: Manifest) -> None:
-        """Store a manifest for the next deploy."""
         try:
-            await self._replace(proved)
+            await self._replace(entries(listing, proved=self._proved, uploaded=self.uploaded))
         except (RequestRejected, PlatformUnavailable) as error:
             self._job.warn(
                 f"The manifest could not be stored, so the next deploy uploads more than it has to: {error}"
@@ -190,12 +190,10 @@ class Zone:
     async def _record_progress(self) -> int:
         """Store what is proved so far. Returns how many files that are."""
         uploaded = dict(self.uploaded)  # before the listing: what is confirmed later may not be in it
-        found = entries(
-            await self.listing(), proved=self._proved, uploaded=uploaded, before=self.plan.replaced
+        found = dict(
+            entries(await self.listing(), proved=self._proved, uploaded=uploaded, before=self.plan.replaced)
         )
-        await self._replace(found)
-        # What it says is not kept, so it counts as one that can't be read: it may vouch for anything.
-        self._listed = dict.fromkeys(self._listed)
+        await self._replace(found.items())
         return len(found)
 
     async def _stop_vouching(self, paths: set[str]) -> None:
@@ -210,24 +208,20 @@ class Zone:
             for document in self._listed.values()
         ):
             try:
-                await self._replace(self._proved)
+                await self._replace(self._proved.items())
             except (RequestRejected, PlatformUnavailable) as error:  # without one, all is uploaded next time
                 self._job.ci.debug(f"The manifest could not be stored: {error}")
                 await self._delete(self._listed)
 
-    async def _replace(self, files: Manifest) -> None:
-        """Store a new manifest, if it has anything to say, and delete all others."""
-        document = Document(files, self._owner)
-        path = next((path for path, known in self._listed.items() if known == document), None)
-        others = self._listed.keys() - {path}
-        if path is None and (files or self._owner.is_known):
-            _require_time()
-            path = new_manifest_path()
-            self._listed[path] = document  # even if the answer is lost
-            content = Bytes(render(document, app=self._job.app))
-            await self._manifest_writers.upload(
-                [Upload(path, content, "application/json")], lambda _upload: None
-            )
+    async def _replace(self, files: Iterable[tuple[str, str]]) -> None:
+        """Store a new manifest, and delete all others. `files` are the items of a `Manifest`."""
+        others = tuple(self._listed)
+        _require_time()
+        path = new_manifest_path()
+        # Even if the answer is lost. What it says is not kept, so it may vouch for anything.
+        self._listed[path] = None
+        content = Bytes(render(files, self._owner, app=self._job.app))
+        await self._manifest_writers.upload([Upload(path, content, "application/json")], lambda _upload: None)
         if others:
             _require_time()
             await self._delete(others)
