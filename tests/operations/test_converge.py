@@ -560,3 +560,41 @@ def test_deleting_what_somebody_else_puts_there_meanwhile(world: World) -> None:
     assert outcome.exit_code == 0, outcome.log
     assert world.stored() == world.read()
     assert outcome.outputs["warnings"] == [STRANGER.replace("old.txt", "late.txt")]
+
+
+# --- a listing that does not show yet, or cannot show, what was done
+
+
+@pytest.mark.parametrize("lag", [1, 4])
+def test_a_listing_that_lags(world: World, lag: int) -> None:
+    """It shows for some seconds what was there before: nothing is sent twice."""
+    world.write(SITE | {"old": b"x"})
+    world.run()
+    world.loop.jump(10)
+    world.write(SITE | {"new": b"x"})
+    before = world.listing()
+    world.platform.faults.add(
+        Fault(Kind.STATUS, "GET", "/files$", status=200, body=before, skip=1, times=lag)
+    )
+    outcome = world.run()
+    assert outcome.exit_code == 0, outcome.log
+    assert world.stored() == world.read()
+    assert "trying once more" not in outcome.log
+    assert uploads(outcome) == ["new"]
+    assert [record.path for record in outcome.writes if record.path.endswith("/files/old")] == [
+        "/v1/apps/site/files/old"
+    ]
+    assert uploads(world.run()) == []
+
+
+def test_an_edit_within_the_second(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The listing shows length and time of what was replaced, the app the new content: it is sent once."""
+    began = wall_clock(world.loop)
+    monkeypatch.setattr(world.platform.zone, "_clock", lambda: began)
+    world.run()
+    world.write(SITE | {"index.html": SITE["index.html"].upper()})
+    outcome = world.run()
+    assert outcome.exit_code == 0, outcome.log
+    assert world.stored() == world.read()
+    assert uploads(outcome) == ["index.html"]
+    assert uploads(world.run()) == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,6 @@ from tests.support.world import SITE
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files import local
 from zerokie_action.sandbox.faults import Fault, Kind
-from zerokie_action.sandbox.platform import timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -214,12 +212,7 @@ def test_a_listing_that_is_out_of_date(world: World) -> None:
     """The first one does not know yet of somebody's edit of the same length, nor of a new file."""
     world.run()
     world.loop.jump(10)
-    listing = json.dumps(
-        [
-            {"path": file.path, "length": file.length, "lastModified": timestamp(file.modified)}
-            for file in world.platform.zone.list("site")
-        ]
-    ).encode()
+    listing = world.listing()
     world.platform.put_file("site", "empty2", b"")
     world.platform.put_file("site", "assets/style.css", b"BODY{}")
     world.write(SITE | {"index.html": b"new"})

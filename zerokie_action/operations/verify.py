@@ -8,6 +8,7 @@ shows lengths and times; where those can't tell, the app's public URL can.
 from __future__ import annotations
 
 import hashlib
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
@@ -33,6 +34,8 @@ _NOT_GIVEN = StoredFile("").length
 _SAMPLE = 20
 _LARGEST_SAMPLE = 4 * MEGABYTE
 _NEXT_SECOND = 1.0
+_PAUSES = (0.2, 0.5, 1.0, 2.0)
+"""Seconds after which the listing is read again."""
 
 
 class Mismatch(NamedTuple):
@@ -71,19 +74,35 @@ async def require_match(job: Job, scan: Scan, zone: Zone) -> Listing:
     Raises:
         PlatformUnavailable: when the storage zone is not what it should be after the second attempt either.
     """
-    listing = await zone.listing()
-    found = find_mismatches(job, scan, zone, listing)
+    listing, found = await _look(job, scan, zone)
+    if len(found.untouched) <= _SAMPLE:
+        # Within the second of what they replaced, maybe: then the app tells.
+        unproved = [file for file in found.untouched if not await _is_served(job, zone, file)]
+        found = found._replace(untouched=tuple(unproved))
     if found.uploads or found.extra:
         job.ci.info(f"After all changes, the platform's listing does not match for {found}; trying once more")
-        if found.untouched:  # within the second of what they replaced, maybe
+        if found.untouched:
             await anyio.sleep(_NEXT_SECOND)
         await zone.upload(found.uploads)
         _require_few_deletions(job, found.extra)
         warn_of_foreign_deletions(job, sorted(set(found.extra) - set(zone.plan.delete)))
         await zone.delete(found.extra)
-        listing = await zone.listing()
-        zone.drop_records(await _require_effect(job, zone, find_mismatches(job, scan, zone, listing)))
+        listing, found = await _look(job, scan, zone)
+        zone.drop_records(await _require_effect(job, zone, found))
     return listing
+
+
+async def _look(job: Job, scan: Scan, zone: Zone) -> tuple[Listing, Mismatch]:
+    """The listing, and where it does not match; it may be some seconds behind the changes."""
+    pauses = iter(_PAUSES)
+    while True:
+        listing = await zone.listing()
+        found = find_mismatches(job, scan, zone, listing)
+        lags = found.missing or not set(found.extra).isdisjoint(zone.plan.delete)
+        pause = next(pauses, None)
+        if not lags or pause is None:
+            return listing, found
+        await anyio.sleep(pause)
 
 
 def _require_few_deletions(job: Job, extra: Collection[str]) -> None:
@@ -146,7 +165,7 @@ async def _require_effect(job: Job, zone: Zone, found: Mismatch) -> list[str]:
         PlatformUnavailable: when the storage zone is not what it should be.
     """
     wrong = [file.path for file in found.missing + found.changed] + list(found.extra)
-    samples = [file for file in found.untouched if file.size <= _LARGEST_SAMPLE][:_SAMPLE]
+    samples = sorted(found.untouched, key=attrgetter("size"))[:_SAMPLE]
     served = {file.path: await _is_served(job, zone, file) for file in samples}
     wrong += [path for path, is_served in served.items() if is_served is False]
     if wrong:
@@ -160,6 +179,8 @@ async def _require_effect(job: Job, zone: Zone, found: Mismatch) -> list[str]:
 
 
 async def _is_served(job: Job, zone: Zone, file: LocalFile) -> bool | None:
-    """Whether the app serves what was uploaded; None if it can't be read."""
+    """Whether the app serves what was uploaded; None if it can't be read, or is large."""
+    if file.size > _LARGEST_SAMPLE:
+        return None
     body = await job.read_deployed(file.path, max_body=_LARGEST_SAMPLE)
     return None if body is None else hashlib.sha256(body).hexdigest() == zone.uploaded[file.path].sha256
