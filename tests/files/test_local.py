@@ -223,7 +223,7 @@ def test_too_many_open_files_for_ever(local, monkeypatch):
 
 def changes(before: list[LocalFile], after: list[LocalFile]) -> list[str]:
     """With the hashes of the first look."""
-    return find_changes(before, after, {"a": A, "b": B}.__getitem__)
+    return find_changes(before, after, {"a": {A}, "b": {B}}.__getitem__)
 
 
 A, B = (hashlib.sha256(content).hexdigest() for content in (b"1", b"2"))

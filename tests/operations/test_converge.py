@@ -396,9 +396,9 @@ def add(world: World) -> None:
     (world.folder / "added").write_bytes(b"")
 
 
-def edit_in_disguise(world: World) -> None:
+def edit_in_disguise(world: World, name: str = "assets/style.css") -> None:
     """The old length, the old time."""
-    path = world.folder / "assets/style.css"
+    path = world.folder / name
     status = path.stat()
     path.write_bytes(path.read_bytes().upper())
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
@@ -501,6 +501,31 @@ def test_a_link_to_the_directory_that_leads_elsewhere(world: World) -> None:
     world.write(SITE | {"index.html": b"changed"})
     while_uploading(world, lambda: release(upper=True))
     assert world.run(directory=link).exit_code == 8
+
+
+@pytest.mark.parametrize("incremental", [True, False])
+@pytest.mark.parametrize("before", ["nothing", "another version"])
+def test_an_edit_of_what_is_not_sent_yet(world: World, before: str, incremental: bool) -> None:  # noqa: FBT001
+    """Half of the site would be of one build, and half of another."""
+    if before != "nothing":
+        world.write(SITE | {"index.html": b"old", "assets/style.css": b"old"})
+        world.run()
+        world.write(SITE)
+
+    def edit(record: Record) -> None:
+        if record.method == "PUT" and record.path.endswith("/style.css"):  # pages come after it
+            edit_in_disguise(world, "index.html")
+
+    world.platform.on_request = edit
+    world.platform.faults.add(Fault(Kind.DELAY, "GET", "/files$", seconds=1))  # the files are hashed by then
+    outcome = world.run(incremental=incremental)
+    world.platform.on_request = None
+    assert outcome.exit_code == 8, outcome.log
+    assert (
+        "The directory changed while it was deployed: 'index.html' was edited; " in outcome.outputs["error"]
+    )
+    assert world.run().exit_code == 0
+    assert world.stored() == world.read()
 
 
 def test_a_directory_that_moves_while_nothing_is_uploaded(world: World) -> None:

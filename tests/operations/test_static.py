@@ -59,19 +59,14 @@ def test_a_slow_look_up_is_no_slow_scan(world: World) -> None:
 
 
 def test_files_that_cannot_be_hashed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """That is the error, wherever the deploy is in the meantime; no lock is left."""
+    """Nothing is proved of them, so they are uploaded."""
     world.run()
 
     def fail(*_: object, **__: object) -> str:
         raise ConfigurationError("'index.html' cannot be read: too many open files")
 
     monkeypatch.setattr(local, "hash_file", fail)
-    outcome = world.run()
-    assert (outcome.exit_code, outcome.outputs["error"]) == (
-        2,
-        "'index.html' cannot be read: too many open files",
-    )
-    assert world.platform.lock("site") is None
+    assert world.run().outputs["files_uploaded"] == len(SITE)
 
 
 # --- a site without a front page

@@ -160,18 +160,15 @@ def _hash(file: LocalFile, check_cancelled: Callable[[], None]) -> str:
 
 
 async def hash_files(files: Iterable[LocalFile]) -> dict[str, str]:
-    """Return the SHA-256 of each file by its path, in hex. A file that changed or vanished has none.
+    """Return the SHA-256 of each file by its path, in hex. One that can't be read as it was scanned has none.
 
     They are hashed in one thread: from a warm cache a second one is no faster.
-
-    Raises:
-        ConfigurationError: for seconds no file could be opened, as too many are.
     """
     hashes: dict[str, str] = {}
 
     def hash_all() -> None:
         for file in files:
-            with suppress(DeployFailed):
+            with suppress(DeployFailed, ConfigurationError):
                 hashes[file.path] = hash_file(file, check_cancelled=anyio.from_thread.check_cancelled)
 
     try:
@@ -222,7 +219,7 @@ class FileContent:
 def find_changes(
     before: Iterable[LocalFile],
     after: Iterable[LocalFile],
-    sha256: Callable[[str], str],
+    hashes: Callable[[str], set[str]],
     *,
     check_cancelled: Callable[[], None] = lambda: None,
 ) -> list[str]:
@@ -231,7 +228,7 @@ def find_changes(
     Args:
         before: the first scan.
         after: the second.
-        sha256: gives the hash of a path of the first scan, in hex.
+        hashes: gives all that a path of the first scan has to be equal to: SHA-256 in hex.
         check_cancelled: as for `hash_file`.
 
     Returns:
@@ -256,7 +253,7 @@ def find_changes(
         changes = [
             (file.path, "edited")
             for file in same_size
-            if hash_file(file, check_cancelled=check_cancelled) != sha256(file.path)
+            if hashes(file.path) != {hash_file(file, check_cancelled=check_cancelled)}
         ]
     return [f"{path!r} was {what}" for path, what in sorted(changes)]
 

@@ -43,16 +43,13 @@ class Comparison(NamedTuple):
     manifests: Manifests
 
 
-async def compare(
-    job: Job, scan: Scan, hashing: TaskHandle[dict[str, str]] | None, *, exists: bool
-) -> Comparison:
+async def compare(job: Job, scan: Scan, hashing: TaskHandle[dict[str, str]], *, exists: bool) -> Comparison:
     """Make the plan, and log it. The listing, which is long, is dropped.
 
     Args:
         job: the run.
         scan: the directory.
-        hashing: the task that hashes its files; it is not needed any more after that. None if `incremental`
-            is off.
+        hashing: the task that hashes its files.
         exists: whether there is an app, which has a listing.
 
     Raises:
@@ -64,11 +61,10 @@ async def compare(
     with job.phase("Compare"):
         listing = await job.client.list_files(job.app) if exists else []
         manifests = await read_manifests(job, listing)
-        if hashing is not None:
+        if job.settings.incremental:
             if (count := len(manifests.listed)) > 1:
                 job.ci.info(f"There are {count} manifests, so what earlier deploys uploaded is not known")
             hashes = await hashing if manifests.proved else {}
-            hashing.cancel()
     plan = make_plan(
         scan,
         listing,

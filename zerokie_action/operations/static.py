@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
+from anyio import TaskHandle
 from anyio.from_thread import check_cancelled
 
 from zerokie_action.errors import ConfigurationError, DeployFailed
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-    from anyio import TaskHandle
     from anyio.abc import TaskGroup
 
     from zerokie_action.lock.lock import DeployLock
@@ -54,24 +54,25 @@ _NAMED = 10
 """How many files a line names."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Source:
     """What is deployed.
 
     Attributes:
         directory: the input.
         scan: what it holds.
-        hashing: the task that hashes its files; None if `incremental` is off.
+        hashing: the task that hashes its files.
     """
 
     directory: Path
     scan: Scan
-    hashing: TaskHandle[dict[str, str]] | None
+    hashing: TaskHandle[dict[str, str]]
 
-    def take_hashing(self) -> TaskHandle[dict[str, str]] | None:
-        """Hand over the task. All hashes stay in memory as long as anybody refers to it."""
-        hashing, self.hashing = self.hashing, None
-        return hashing
+    @property
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 of the files when they were scanned, by path, in hex; none while the task goes on."""
+        done = self.hashing.status is TaskHandle.Status.FINISHED
+        return self.hashing.return_value if done else {}
 
 
 async def deploy_directory(job: Job, directory: Path) -> None:
@@ -82,11 +83,13 @@ async def deploy_directory(job: Job, directory: Path) -> None:
         source, app = await _scan_and_look_up(job, directory, tasks)
         if job.settings.dry_run:
             await _preview(job, source, app)
+            source.hashing.cancel()
             return
         if app is None:
             await apps.create(job, job.client.create_static(job.app))
             job.ci.info(f"Created static app {job.app!r}")
         await _update(job, source)
+        source.hashing.cancel()
     await update_domains(job)
     await check_health(job, source.scan.files)
 
@@ -97,7 +100,7 @@ async def _scan_and_look_up(job: Job, directory: Path, tasks: TaskGroup) -> tupl
         look_up = both.start_soon(apps.look_up, job, "static")
         with job.phase("Scan"):
             found = await anyio.to_thread.run_sync(_scan, job, directory)
-        hashing = tasks.start_soon(hash_files, found.files) if job.settings.incremental else None
+        hashing = tasks.start_soon(hash_files, found.files)
         with job.phase("Look up"):  # the rest of it
             await look_up.wait()
     _log_scan(job, found)
@@ -108,7 +111,7 @@ async def _preview(job: Job, source: _Source, app: App | None) -> None:
     """Report what a deploy would change now, without the lock and without a write."""
     if app is None:
         job.preview(f"would create static app {job.app!r}")
-    plan = (await compare(job, source.scan, source.take_hashing(), exists=app is not None)).plan
+    plan = (await compare(job, source.scan, source.hashing, exists=app is not None)).plan
     job.result.planned = Changes(
         uploaded=[Uploaded(file.path, file.size, plan.sign(file.path)) for file in plan.uploads],
         deleted=list(plan.delete),
@@ -144,7 +147,7 @@ async def _update(job: Job, source: _Source) -> None:
 
 async def _make_equal(job: Job, source: _Source, lock: DeployLock, changes: Changes) -> None:
     """Change what has to be changed in the storage zone, and leave a manifest that says so."""
-    comparison = await compare(job, source.scan, source.take_hashing(), exists=True)
+    comparison = await compare(job, source.scan, source.hashing, exists=True)
     plan = comparison.plan
     changes.unchanged = len(plan.unchanged)
     changes.to_upload, changes.to_delete = len(plan.uploads), len(plan.delete)
@@ -182,14 +185,17 @@ async def _require_same_directory(job: Job, source: _Source, zone: Zone) -> None
     Raises:
         DeployFailed: when files were added, removed, replaced or edited meanwhile.
     """
+    scanned = source.hashes
 
-    def sha256(path: str) -> str:
+    def hashes(path: str) -> set[str]:
+        """What the zone has, and what the file was when the directory was scanned."""
         record = zone.uploaded.get(path)
-        return record.sha256 if record is not None else proved_sha256(zone.plan.unchanged[path])
+        sent = record.sha256 if record is not None else proved_sha256(zone.plan.unchanged[path])
+        return {sent, scanned.get(path, sent)}
 
     def scan_again() -> list[str]:
         now = _scan(job, source.directory, frozenset(file.path for file in source.scan.files))
-        return find_changes(source.scan.files, now.files, sha256, check_cancelled=check_cancelled)
+        return find_changes(source.scan.files, now.files, hashes, check_cancelled=check_cancelled)
 
     hint = "Let the build finish before the deploy starts, then run the deploy again."
     try:
