@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from zerokie_action.ci.generic import CI, Level
 from zerokie_action.owner import Owner, forge_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from zerokie_action.redact import Redactor
+    from collections.abc import Iterator, Mapping
 
 _ERASE = "\x1b[0K"
 _COLOURS: dict[Level, str] = {"warning": "\x1b[0;33m", "error": "\x1b[31;1m"}
@@ -20,21 +18,10 @@ _PLAIN = "\x1b[0;m"
 
 
 class GitLab(CI):
-    """The log of a GitLab job. `clock` gives Unix time in seconds; a section's duration comes from it."""
+    """The log of a GitLab job."""
 
     folds = True
-
-    def __init__(
-        self,
-        env: Mapping[str, str],
-        stream: TextIO,
-        level: Level = "info",
-        redactor: Redactor | None = None,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        super().__init__(env, stream, level, redactor)
-        self._clock = clock
-        self._sections = 0
+    _sections = 0
 
     @classmethod
     def detects(cls, env: Mapping[str, str]) -> bool:
@@ -48,14 +35,14 @@ class GitLab(CI):
             yield
             return
         self._sections += 1
-        start = int(self._clock())
+        start = int(time.time())
         name = f"zerokie_{start}_{self._sections}"  # unique in the job, which may deploy several times
         header = f"section_start:{start}:{name}[collapsed=true]\r{_ERASE}{self._safe(title)}"
         self._print(_ERASE + header)
         try:
             yield
         finally:
-            self._print(f"{_ERASE}section_end:{int(self._clock())}:{name}\r{_ERASE}")
+            self._print(f"{_ERASE}section_end:{int(time.time())}:{name}\r{_ERASE}")
 
     @property
     def commit(self) -> str:
