@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -51,14 +49,6 @@ def test_a_log():
     )
 
 
-def test_groups_do_not_nest():
-    """GitHub ends a group where the next one starts; a group inside a group is a line of it."""
-    step = Step({})
-    with step.ci.group("outer"), step.ci.group("inner"):
-        step.ci.info("line")
-    assert step.log == "::group::outer\ninner\nline\n::endgroup::\n"
-
-
 def test_a_group_ends_with_an_exception():
     """What follows an error is not hidden in the group in which it happened."""
     step = Step({})
@@ -86,31 +76,6 @@ def test_levels():
         step.ci.warning("a")
         step.ci.error("b")
     assert step.log == "::error::b\n"
-
-
-def test_at_most_ten_annotations_of_a_kind():
-    """GitHub shows ten of each kind; the rest are lines of the log."""
-    step = Step({})
-    for number in range(12):
-        step.ci.warning(f"w{number}", "more", title="t")
-    step.ci.error("e")
-    lines = step.log.splitlines()
-    assert lines[9:] == [
-        "::warning title=t::w9%0Amore",
-        "Warning: w10",
-        "  more",
-        "Warning: w11",
-        "  more",
-        "::error::e",
-    ]
-
-
-def test_annotations_are_short_enough():
-    """An annotation has 4,096 characters."""
-    step = Step({})
-    step.ci.error(*["x" * 2_000] * 3)
-    assert len(workflow_commands(step.log)[0].data) == 4_096
-    assert step.log.endswith("…\n")
 
 
 def test_mask():
@@ -162,7 +127,7 @@ def test_an_output_that_is_too_long_is_left_out(files):
 
 
 def test_state(files):
-    """State is a line each, on disk at once; the last value wins."""
+    """State is a line each, in the file at once; the last value wins."""
     step = Step(files)
     step.ci.save_state({"session": "s-1", "app": "a=b<<c"})
     assert read(files["GITHUB_STATE"]) == "session=s-1\napp=a=b<<c\n"
@@ -178,15 +143,6 @@ def test_summary(files):
     assert read(files["GITHUB_STEP_SUMMARY"]) == "before\n## Done with *** ✅\n"
 
 
-def test_summary_limit(files):
-    """A step's summary stays below one mebibyte with everything in it, and ends with a note."""
-    Path(files["GITHUB_STEP_SUMMARY"]).write_text("x" * 500_000)
-    Step(files).ci.write_summary("é line\n" * 100_000)
-    written = read(files["GITHUB_STEP_SUMMARY"])
-    assert 1_048_000 < len(written.encode()) < 1_048_576
-    assert written.endswith("é line\n\n_The rest is cut: it is too long for this place._\n")
-
-
 def test_missing_and_unwritable_files(tmp_path):
     """A runner without some file, or with one that cannot be written, gets one warning and no failure."""
     step = Step({"GITHUB_OUTPUT": str(tmp_path / "no" / "file"), "GITHUB_STEP_SUMMARY": "/dev/full"})
@@ -200,25 +156,6 @@ def test_missing_and_unwritable_files(tmp_path):
         "No space left on device; this step goes without it\n"
         "::warning::GITHUB_STATE is not set; this step goes without it\n"
     )
-
-
-FULL_DISK = """
-import resource, signal, sys
-from zerokie_action.ci import detect
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (60, 60))
-detect({"GITHUB_ACTIONS": "true", "GITHUB_STATE": sys.argv[1]}, sys.stdout).save_state({"session": "x" * 80})
-"""
-
-
-def test_half_an_entry_is_taken_back(files):
-    """When the disk is full, the file stays as it was: the runner fails a step over half an entry."""
-    Path(files["GITHUB_STATE"]).write_text("before=1\n")
-    done = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, files["GITHUB_STATE"]], capture_output=True, text=True, check=True
-    )
-    assert "GITHUB_STATE cannot be written: No space left on device" in done.stdout
-    assert read(files["GITHUB_STATE"]) == "before=1\n"
 
 
 @whatever_happens

@@ -117,7 +117,7 @@ class CI:
         """Show a Markdown document on the run's page, where the system has one."""
 
     def save_state(self, state: Mapping[str, str]) -> None:
-        """Keep `state` for the cleanup step; on disk when this returns. Only GitHub has such a thing."""
+        """Keep `state` for the cleanup step, even if this process is killed. Only GitHub has such a thing."""
 
     # --- what is known about the run
 

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-from collections import Counter
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from zerokie_action.ci.generic import CI, Level
 from zerokie_action.owner import Owner, forge_of
 from zerokie_action.redact import secret_forms
-from zerokie_action.text import cut_markdown, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from zerokie_action.redact import Redactor
 
-_ANNOTATIONS_PER_KIND = 10
-_ANNOTATION_LIMIT = 4_096
-_SUMMARY_LIMIT = 1024 * 1024
 # A job's outputs may have 1 MB in UTF-16; this leaves room for every output at this length, and for others'.
 _OUTPUT_LIMIT = 20_000
 
@@ -39,9 +33,7 @@ class GitHub(CI):
         self, env: Mapping[str, str], stream: TextIO, level: Level = "info", redactor: Redactor | None = None
     ) -> None:
         super().__init__(env, stream, level, redactor)
-        self._annotations: Counter[str] = Counter()
         self._unwritable: set[str] = set()
-        self._grouping = False
 
     @classmethod
     def detects(cls, env: Mapping[str, str]) -> bool:
@@ -58,18 +50,15 @@ class GitHub(CI):
 
     @contextmanager
     def group(self, title: str) -> Iterator[None]:
-        """Fold the lines that are logged inside under `title`. Groups do not nest: an inner one is a line."""
-        if self._grouping or not self.shows("info"):
-            self.info(title)
+        """Fold the lines that are logged inside under `title`. GitHub's groups do not nest."""
+        if not self.shows("info"):
             yield
             return
-        self._grouping = True
         self._command("group", self._safe(title))
         try:
             yield
         finally:
             self._command("endgroup", "")
-            self._grouping = False
 
     def mask(self, secret: str) -> None:
         """Have the runner mask every spelling of `secret` in the logs of the whole job."""
@@ -82,7 +71,7 @@ class GitHub(CI):
         """Append to `GITHUB_OUTPUT`. A value that would not fit into a job's outputs is left out."""
         entries = []
         for key, raw in outputs.items():
-            value = self._redactor.redact(raw)
+            value = self.redact(raw)
             if len(value) > _OUTPUT_LIMIT:
                 self.warning(f"Output {key} is left out: {len(value):,} characters are too long for GitHub")
             else:
@@ -90,13 +79,8 @@ class GitHub(CI):
         self._append("GITHUB_OUTPUT", "".join(entries))
 
     def write_summary(self, text: str) -> None:
-        """Append to the job's summary, in the 1 MiB that a step has for it."""
-        path = self._env.get("GITHUB_STEP_SUMMARY", "")
-        written = 0
-        with suppress(OSError):
-            written = Path(path).stat().st_size if path else 0
-        room = _SUMMARY_LIMIT - written - 1
-        self._append("GITHUB_STEP_SUMMARY", cut_markdown(self._redactor.redact(text), room))
+        """Append to the job's summary. A step has 1 MiB for it."""
+        self._append("GITHUB_STEP_SUMMARY", self.redact(text))
 
     def save_state(self, state: Mapping[str, str]) -> None:
         """Append to `GITHUB_STATE`: the post step gets it back as `STATE_key`, even after a SIGKILL."""
@@ -142,13 +126,9 @@ class GitHub(CI):
         return f"{server}/{repository}" if server and repository else ""
 
     def _problem(self, level: Level, lines: tuple[str, ...], title: str) -> None:
-        if self._annotations[level] >= _ANNOTATIONS_PER_KIND:
-            self._print_problem(level, lines)
-            return
-        self._annotations[level] += 1
-        message = shorten("\n".join(map(self._safe, lines)), _ANNOTATION_LIMIT)
+        # The runner shows ten annotations of a level, and the others as lines of the log.
         properties = f" title={_property(self._safe(title))}" if title else ""
-        self._command(level, message, properties)
+        self._command(level, "\n".join(map(self._safe, lines)), properties)
 
     def _command(self, name: str, data: str, properties: str = "") -> None:
         self._print(f"::{name}{properties}::{_data(data)}")
@@ -161,7 +141,8 @@ class GitHub(CI):
             self._give_up(variable, "is not set")
             return
         try:
-            _append_durably(Path(path), text.encode(errors="backslashreplace"))
+            with Path(path).open("ab") as file:
+                file.write(text.encode(errors="backslashreplace"))
         except OSError as error:
             self._give_up(variable, f"cannot be written: {error.strerror}")
 
@@ -186,27 +167,10 @@ def _at(found: object, *keys: str) -> object:
     return found
 
 
-def _append_durably(path: Path, data: bytes) -> None:
-    """Append all of `data`, or nothing, as half an entry fails the step. It is on disk when this returns."""
-    with path.open("ab", buffering=0) as file:
-        start = file.tell()
-        if file.write(data) != len(data):
-            file.truncate(start)
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        with suppress(OSError):  # not every file system can
-            os.fsync(file.fileno())
-
-
 def _entry(key: str, value: str) -> str:
     """One entry of a file command. The random delimiter cannot be foreseen, nor be a line of the value."""
-    delimiter = _random_delimiter()
-    while delimiter in value:
-        delimiter = _random_delimiter()
+    delimiter = f"zerokie_{os.urandom(16).hex()}"  # as by `secrets`, without its import of OpenSSL
     return f"{key}<<{delimiter}\n{value}\n{delimiter}\n"
-
-
-def _random_delimiter() -> str:
-    return f"zerokie_{os.urandom(16).hex()}"  # what `secrets` would use, without its import of OpenSSL
 
 
 def _data(text: str) -> str:
