@@ -138,24 +138,15 @@ def markdown_link(url: str, label: str = "") -> str:
 def cut_markdown(markdown: str, limit: int) -> str:
     """Return a document in at most `limit` bytes of UTF-8: cut after a line, closed properly, with a note.
 
-    A `<details>` counts where it starts a line. What does not even hold the note becomes an empty document.
+    Its `<details>` start a line and do not nest. The limit has to leave room for the note.
     """
     if len(markdown.encode()) <= limit:
         return markdown
-    note, closing = "\n_The rest is cut: it is too long for this place._\n", "\n</details>\n"
-    room = limit - len(note.encode())
-    if room < 0:
-        return ""
-    kept: list[str] = []
-    depth = 0
-    for line in markdown.splitlines(keepends=True):
-        deeper = line.startswith("<details") - (depth > 0 and line.startswith("</details"))
-        room -= len(line.encode()) + deeper * len(closing)
-        if room < 0:
-            break
-        depth += deeper
-        kept.append(line)
-    return "".join(kept) + closing * depth + note
+    closing, note = "\n</details>\n", "\n_The rest is cut: it is too long for this place._\n"
+    room = limit - len((closing + note).encode())
+    kept = markdown.encode()[:room].decode(errors="ignore").rpartition("\n")[0] + "\n"
+    is_open = kept.count("\n<details>") > kept.count("\n</details>")
+    return kept + (closing if is_open else "") + note
 
 
 def dotenv_value(text: str) -> str:
