@@ -956,25 +956,6 @@ def test_unknown_names_share_a_warning() -> None:
 
 
 @pytest.mark.parametrize(
-    ("variable", "instead"),
-    [
-        ("ZEROKIE_EXCLUDE", "ZEROKIE_IGNORE"),
-        ("INPUT_EXCLUDE", "INPUT_IGNORE"),
-        ("PLUGIN_KEEP-FILES", "PLUGIN_KEEP"),
-        ("ZEROKIE_KEEP_FILES", "ZEROKIE_KEEP"),
-        ("ZEROKIE_NO_DELETE", "ZEROKIE_DELETE_STALE=false"),
-        ("ZEROKIE_FOLDER", "ZEROKIE_DIRECTORY"),
-        ("ZEROKIE_TOKEN", "ZEROKIE_API_KEY"),
-    ],
-)
-def test_names_that_other_tools_have(variable: str, instead: str) -> None:
-    """The warning says what the input is called here, and in the same spelling."""
-    assert name_warnings(MINIMAL | {variable: "1"}) == [
-        f"no input is read from {variable} (did you mean {instead}?); `--help` lists all inputs"
-    ]
-
-
-@pytest.mark.parametrize(
     ("variable", "name"),
     [
         ("ZEROKIE_DRYRUN", "dry-run"),

@@ -6,7 +6,6 @@ nothing to do. `zerokie_action.settings` makes values of the texts.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 PREFIXES = ("INPUT_", "PLUGIN_", "ZEROKIE_")
 _KEYS = ("api_key", "registry_password")
 """Secrets that can be in a file instead: `api-key` in the one that `api-key-file` names."""
-_LARGEST_KEY_FILE = 64 * 1024
 
 
 def input_name(field: str) -> str:
@@ -49,7 +47,7 @@ class Environment:
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self.env = env
-        self.variables = {name: text for name, value in env.items() if (text := _trimmed(value))}
+        self.variables = {name: text for name, value in env.items() if (text := value.strip())}
         self.problems: list[str] = []
         self.key_file_contents: list[str] = []
         self._origins: dict[str, str] = {}
@@ -99,9 +97,9 @@ class Environment:
         if self.text(field):
             self.problems.append(f"{self.label(field)} and {self.label(name)} are both set; keep one of them")
         try:
-            content = _content(path)
+            content = Path(path).read_text("utf-8-sig").strip()
         except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) else error
+            why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
             self.problems.append(
                 f"{self.label(name)}: {path!r} can't be read ({why}); "
                 "name a text file that holds the secret and nothing else"
@@ -111,20 +109,3 @@ class Environment:
         if content and not self.text(field):
             self._origins[field] = self.variables_of(name)[0]
             self.variables[spellings(field)[-1]] = content
-
-
-def _trimmed(value: str) -> str:
-    text = value.strip()
-    cut_off = value.lstrip()[len(text) :]
-    # The last pattern of `ignore` or `keep` may end in an escaped space.
-    return f"{text} " if text.endswith("\\") and cut_off.startswith(" ") else text
-
-
-def _content(path: str) -> str:
-    with Path(path).open("rb") as file:
-        content = file.read(_LARGEST_KEY_FILE + 1)
-    if len(content) > _LARGEST_KEY_FILE:
-        raise ValueError("too large for a secret")
-    with suppress(UnicodeDecodeError):
-        return content.decode("utf-8-sig").strip()
-    raise ValueError("not UTF-8 text")

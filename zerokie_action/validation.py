@@ -34,18 +34,6 @@ _TRUE = {"true", "t", "yes", "y", "on", "1"}
 """As pydantic reads a boolean: this is asked before there are settings."""
 _OUTPUT_VARIABLES = {f"ZEROKIE_{name.upper().replace('-', '_')}" for name in OUTPUTS}
 _CLOSE = 0.8
-_ELSEWHERE = {
-    "clean": "DELETE_STALE",
-    "delete": "DELETE_STALE",
-    "dir": "DIRECTORY",
-    "exclude": "IGNORE",
-    "folder": "DIRECTORY",
-    "keep_files": "KEEP",
-    "no_delete": "DELETE_STALE=false",
-    "path": "DIRECTORY",
-    "token": "API_KEY",
-}
-"""What other tools call an input, and the end of the variable that sets it here."""
 
 
 # --- inputs together
@@ -203,8 +191,7 @@ def unknown_names(environment: Environment, fields: Collection[str]) -> str:
     def suggested(variable: str) -> str:
         name = variable.partition("_")[2].lower().replace("-", "_")
         close = difflib.get_close_matches(name, fields, n=1, cutoff=_CLOSE)
-        end = _ELSEWHERE.get(name) or "".join(close).upper()
-        return f"{variable} (did you mean {_prefix(variable)}{end}?)" if end else variable
+        return f"{variable} (did you mean {_prefix(variable)}{close[0].upper()}?)" if close else variable
 
     return f"no input is read from {', '.join(map(suggested, unknown))}; `--help` lists all inputs"
 
