@@ -210,8 +210,17 @@ def is_loopback(host: str) -> bool:
 
 def check_report_file(path: Path) -> Path:
     """A file that can be written."""
-    if problem := _unwritable(str(path)):
-        raise ValueError(problem)
+    parent = os.path.dirname(path) or "."
+    if os.path.isdir(path):
+        raise ValueError(f"{str(path)!r} is a folder; give the path of a file")
+    if not os.path.isdir(parent):
+        raise ValueError(f"the folder {parent!r} does not exist; create it first or choose another path")
+    try:
+        allowed = any(os.access(place, os.W_OK, effective_ids=True) for place in (path, parent))
+    except ValueError:
+        raise ValueError(f"{str(path)!r} can't be the path of a file; choose another path") from None
+    if not allowed:
+        raise ValueError(f"{str(path)!r} can't be written (Permission denied); choose another path")
     return path
 
 
@@ -240,16 +249,3 @@ def _split_url(text: str) -> SplitResult | None:
     except ValueError:
         return None
     return parts
-
-
-def _unwritable(path: str) -> str:
-    parent = os.path.dirname(path) or "."
-    if os.path.isdir(path):
-        return f"{path!r} is a folder; give the path of a file"
-    if not os.path.isdir(parent):
-        return f"the folder {parent!r} does not exist; create it first or choose another path"
-    try:
-        allowed = any(os.access(place, os.W_OK, effective_ids=True) for place in (path, parent))
-    except ValueError:
-        return f"{path!r} can't be the path of a file; choose another path"
-    return "" if allowed else f"{path!r} can't be written (Permission denied); choose another path"
