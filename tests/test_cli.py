@@ -20,8 +20,9 @@ import zerokie_action
 from tests.ci.grammar import file_command, workflow_commands
 from zerokie_action.cli import cleanup_help, deploy_help
 from zerokie_action.environment import spellings
-from zerokie_action.run import refuse
+from zerokie_action.run import run as run_action
 from zerokie_action.settings import INPUTS
+from zerokie_action.signals import Signals
 from zerokie_action.validation import wrong_argument
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -86,24 +87,6 @@ def test_a_shell_that_is_not_there() -> None:
     seen = run(*ENTRYPOINT, "/nowhere/bash", "-c", "true")
     assert (seen.returncode, seen.stdout) == (127, "")
     assert seen.stderr == "'/nowhere/bash' can't be run: No such file or directory\n"
-
-
-@pytest.mark.parametrize(
-    ("mode", "why"), [(0o644, "Permission denied"), (0o755, "Exec format error")], ids=["mode", "format"]
-)
-def test_a_shell_that_is_none(tmp_path: Path, mode: int, why: str) -> None:
-    """It is there and can't be executed: the exit code is a shell's for that."""
-    shell = tmp_path / "bash"
-    shell.write_bytes(b"\0")
-    shell.chmod(mode)
-    seen = run(*ENTRYPOINT, str(shell), "-c", "exit")
-    assert (seen.returncode, seen.stdout) == (126, "")
-    assert seen.stderr == f"{str(shell)!r} can't be run: {why}\n"
-
-
-def test_a_shell_below_a_file() -> None:
-    """There is nothing by that name."""
-    assert run(*ENTRYPOINT, f"{ROOT / 'README.md'}/bash").returncode == 127
 
 
 # --- help and version
@@ -219,13 +202,15 @@ def test_an_argument_on_github(tmp_path: Path) -> None:
     (tmp_path / "output").touch()
     env = {"GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": str(tmp_path / "output"), "INPUT_API-KEY": "hunter2"}
     log = io.StringIO()
-    assert refuse("hunter2\n::warning::x", env, log) == 2
-    (command,) = [one for one in workflow_commands(log.getvalue()) if one.name != "warning"]
+    with closing(Signals()) as signals:
+        assert run_action(env, signals, log, "hunter2\n::warning::x") == 2
+    shown = [one for one in workflow_commands(log.getvalue()) if one.name != "add-mask"]
+    (command,) = [one for one in shown if one.name != "warning"]
     assert command.name == "error"
     assert command.data.startswith(r"'***\n::warning::x': there are no arguments")
     outputs = file_command((tmp_path / "output").read_text("utf-8"))
     assert outputs["status"] == "failed"
-    assert "hunter2" not in log.getvalue() + str(outputs)
+    assert "hunter2" not in f"{shown} {outputs}"
 
 
 def test_no_inputs_at_all() -> None:

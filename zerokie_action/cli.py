@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _PASSED_THROUGH = {"sh", "bash", "cat"}
-_CANNOT_EXECUTE = 126
 _NOT_FOUND = 127
+"""As a shell exits then."""
 _WIDTH = 100
 _COLUMN = 27
 _SPELLINGS = """\
@@ -52,10 +52,10 @@ def _deploy(arguments: list[str]) -> int:
     signals = _start()
     if _print_answer(arguments, deploy_help):
         return _end(0)
-    from zerokie_action.run import refuse, run  # noqa: PLC0415 - the handlers come first
+    from zerokie_action.run import run  # noqa: PLC0415 - the handlers come first
 
     if arguments:
-        return _end(refuse(arguments[0], os.environ, sys.stderr))
+        return _end(run(os.environ, signals, sys.stderr, arguments[0]))
     return _end(run(os.environ, signals, sys.stdout))
 
 
@@ -110,8 +110,7 @@ def _become(command: list[str]) -> int:
         os.execvp(command[0], command)  # noqa: S606 - that is what they ask for
     except OSError as error:
         print(f"{command[0]!r} can't be run: {error.strerror}", file=sys.stderr)  # noqa: T201
-        # As a shell does it. A folder in the PATH, or in the command's own, may be no folder.
-        return _NOT_FOUND if isinstance(error, FileNotFoundError | NotADirectoryError) else _CANNOT_EXECUTE
+        return _NOT_FOUND
 
 
 # --- what is said of arguments

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import traceback
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import anyio
 import anyio.to_thread
@@ -25,7 +25,6 @@ from zerokie_action.operations.job import Job
 from zerokie_action.operations.restart import restart
 from zerokie_action.operations.static import deploy_directory
 from zerokie_action.platform.client import Platform
-from zerokie_action.redact import Redactor
 from zerokie_action.report.reporter import Reporter
 from zerokie_action.report.result import Result
 from zerokie_action.settings import INPUTS, load, load_reports, name_warnings, operation, secrets
@@ -46,19 +45,21 @@ _THREADS = 8
 _DONE = {"deploy": "deployed", "restart": "restarted", "destroy": "destroyed"}
 
 
-def run(env: Mapping[str, str], signals: Signals, stream: TextIO) -> int:
-    """Do what the inputs in `env` ask for. Returns the exit code; never raises."""
+def run(env: Mapping[str, str], signals: Signals, stream: TextIO, argument: str | None = None) -> int:
+    """Do what the inputs in `env` ask for, or refuse a command-line argument. Returns the exit code."""
     # Thousands of small records and hardly a cycle: the collector would look at them again and again.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     gc.enable()
-    code = anyio.run(run_async, env, signals, stream)
+    code = anyio.run(run_async, env, signals, stream, argument)
     gc.freeze()  # the end of the process need not look for garbage
     return code
 
 
-async def run_async(env: Mapping[str, str], signals: Signals, stream: TextIO) -> int:
-    """`run`, on the current event loop.
+async def run_async(
+    env: Mapping[str, str], signals: Signals, stream: TextIO, argument: str | None = None
+) -> int:
+    """`run`, on the current event loop. Never raises.
 
     The report is written here already: closing the loop may wait for a thread that hangs.
     """
@@ -80,6 +81,8 @@ async def run_async(env: Mapping[str, str], signals: Signals, stream: TextIO) ->
     error: BaseException | None = None
     settings: Settings | None = None
     try:
+        if argument is not None:
+            _refuse(argument)
         if skips(environment) and not problems:
             result.status = "skipped"
             warn("`api-key` is empty (a pull request from a fork has no secrets): nothing was done")
@@ -102,21 +105,8 @@ async def run_async(env: Mapping[str, str], signals: Signals, stream: TextIO) ->
     return code
 
 
-def refuse(argument: str, env: Mapping[str, str], stream: TextIO) -> int:
-    """Report an argument as the wrong input that it is. Returns the exit code."""
-    environment = Environment(env)
-    report_settings, _ = load_reports(environment)
-    # No `ci.mask`: this log is short, and a mask would be the only place that shows the secret.
-    ci = detect(env, stream, report_settings.log_level, Redactor(*secrets(environment)))
-    error = ConfigurationError(wrong_argument(argument, INPUTS), hint="`--help` lists all inputs.")
-    result = Result(
-        operation=operation(environment),
-        app=environment.text("app"),
-        exit_code=error.exit_code,
-        error=str(error),
-        hint=error.hint,
-    )
-    return Reporter(ci, report_settings.files).write(result)
+def _refuse(argument: str) -> NoReturn:
+    raise ConfigurationError(wrong_argument(argument, INPUTS), hint="`--help` lists all inputs.")
 
 
 async def _work(
