@@ -14,7 +14,6 @@ from tests.ci.grammar import HOSTILE, whatever_happens, workflow_commands
 from zerokie_action.ci import CI, detect
 from zerokie_action.ci.github import GitHub
 from zerokie_action.ci.gitlab import GitLab
-from zerokie_action.redact import Redactor
 
 
 def test_a_log():
@@ -78,8 +77,8 @@ def test_no_text_is_a_command(text):
 def test_secrets_are_redacted_before_anything_else():
     """A secret is found also where the log shows its characters differently."""
     log = io.StringIO()
-    redactor = Redactor("##secret\u200b##")
-    ci = detect({}, log, redactor=redactor)
+    ci = detect({}, log)
+    ci.mask("##secret\u200b##")
     ci.mask("other\tone")
     ci.info("a ##secret\u200b## b other\tone c")
     assert log.getvalue() == "a *** b *** c\n"

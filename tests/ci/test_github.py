@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.ci.grammar import HOSTILE, file_command, whatever_happens, workflow_commands
 from zerokie_action.ci import CI, detect
-from zerokie_action.redact import Redactor, secret_forms
+from zerokie_action.redact import secret_forms
 
 ENV = {"GITHUB_ACTIONS": "true"}
 
@@ -20,9 +20,9 @@ ENV = {"GITHUB_ACTIONS": "true"}
 class Step:
     """A step of a job: its log, its environment and its files."""
 
-    def __init__(self, env: dict[str, str], level: str = "info", redactor: Redactor | None = None) -> None:
+    def __init__(self, env: dict[str, str], level: str = "info") -> None:
         self.stream = io.StringIO()
-        self.ci: CI = detect(ENV | env, self.stream, level, redactor)  # type: ignore[arg-type]
+        self.ci: CI = detect(ENV | env, self.stream, level)  # type: ignore[arg-type]
 
     @property
     def log(self) -> str:
@@ -138,7 +138,8 @@ def test_state(files):
 def test_summary(files):
     """The summary is appended to what the step has written already."""
     Path(files["GITHUB_STEP_SUMMARY"]).write_text("before\n")
-    step = Step(files, redactor=Redactor("s3cr3t"))
+    step = Step(files)
+    step.ci.mask("s3cr3t")
     step.ci.write_summary("## Done with s3cr3t ✅\n")
     assert read(files["GITHUB_STEP_SUMMARY"]) == "before\n## Done with *** ✅\n"
 

@@ -11,17 +11,13 @@ from zerokie_action.ci.gitlab import GitLab
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from zerokie_action.redact import Redactor
-
 __all__ = ["CI", "Level", "detect"]
 
 PROVIDERS: tuple[type[CI], ...] = (GitHub, GitLab, CI)
 """In the order in which they are asked. The last one takes everything."""
 
 
-def detect(
-    env: Mapping[str, str], stream: TextIO, level: Level = "info", redactor: Redactor | None = None
-) -> CI:
+def detect(env: Mapping[str, str], stream: TextIO, level: Level = "info") -> CI:
     """Return the adapter for the system whose environment `env` is."""
     provider = next(provider for provider in PROVIDERS if provider.detects(env))
-    return provider(env, stream, level, redactor)
+    return provider(env, stream, level)

@@ -47,7 +47,6 @@ class CI:
         env: the environment, for example `os.environ`.
         stream: where the log goes.
         level: the least important level that is shown.
-        redactor: knows the secrets; `mask` adds to it.
 
     Attributes:
         folds: whether the lines of a group are hidden until somebody unfolds it.
@@ -55,13 +54,11 @@ class CI:
 
     folds = False
 
-    def __init__(
-        self, env: Mapping[str, str], stream: TextIO, level: Level = "info", redactor: Redactor | None = None
-    ) -> None:
+    def __init__(self, env: Mapping[str, str], stream: TextIO, level: Level = "info") -> None:
         self._env = env
         self._stream = stream
         self._threshold = _LEVELS.index(level)
-        self._redactor = redactor or Redactor()
+        self._redactor = Redactor()
         self._vendor = next((row for row in VENDORS.values() if any(map(env.get, row))), Vendor(""))
 
     @classmethod

@@ -15,8 +15,6 @@ from zerokie_action.redact import secret_forms
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from zerokie_action.redact import Redactor
-
 # A job's outputs may have 1 MB in UTF-16; this leaves room for every output at this length, and for others'.
 _OUTPUT_LIMIT = 20_000
 
@@ -29,10 +27,8 @@ class GitHub(CI):
 
     folds = True
 
-    def __init__(
-        self, env: Mapping[str, str], stream: TextIO, level: Level = "info", redactor: Redactor | None = None
-    ) -> None:
-        super().__init__(env, stream, level, redactor)
+    def __init__(self, env: Mapping[str, str], stream: TextIO, level: Level = "info") -> None:
+        super().__init__(env, stream, level)
         self._unwritable: set[str] = set()
 
     @classmethod
