@@ -58,7 +58,7 @@ _NOT_FOR_DESTROY: tuple[str, ...] = (*_NOT_FOR_RESTART, "registry_server", "keep
 Operation = Literal["deploy", "restart", "destroy"]
 Seconds = Annotated[float, BeforeValidator(formats.parse_duration)]
 Patterns = Annotated[tuple[str, ...], NoDecode, BeforeValidator(formats.parse_patterns)]
-Token = Annotated[SecretStr | None, BeforeValidator(formats.check_token)]
+Token = Annotated[SecretStr, BeforeValidator(formats.check_token)]
 ApiKey = Annotated[SecretStr, BeforeValidator(formats.check_api_key)]
 ReportFile = Annotated[Path, AfterValidator(formats.check_report_file)]
 
@@ -216,10 +216,11 @@ class Settings(_Inputs):
         description="Number of the pull or merge request to comment on, where the run does not know it.",
     )
     github_token: Token = Field(
-        None, description="Token for `comment` on GitHub (needs `pull-requests: write`); never printed."
+        SecretStr(""),
+        description="Token for `comment` on GitHub (needs `pull-requests: write`); never printed.",
     )
     gitlab_token: Token = Field(
-        None, description="Token for `comment` on GitLab (needs the scope `api`); never printed."
+        SecretStr(""), description="Token for `comment` on GitLab (needs the scope `api`); never printed."
     )
 
     @property

@@ -15,10 +15,10 @@ import hmac
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from zerokie_action.ci.github import read_event
+from zerokie_action.ci.github import at, read_event
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,22 +120,17 @@ def _on_gitlab(env: Mapping[str, str], token: str, number: str) -> Discussion:
 def _pull_request(env: Mapping[str, str]) -> str:
     """The number of the pull request that the event is about; empty when it is about none."""
     event = read_event(env)
-    runs = _dict(event.get("workflow_run")).get("pull_requests")
-    issue = _dict(event.get("issue"))
+    runs = at(event, "workflow_run", "pull_requests")
     found = (
-        _dict(event.get("pull_request")).get("number"),
-        issue.get("number") if "pull_request" in issue else None,
-        _dict(runs[0]).get("number") if isinstance(runs, list) and len(runs) == 1 else None,
+        at(event, "pull_request", "number"),
+        at(event, "issue", "number") if at(event, "issue", "pull_request") is not None else None,
+        at(runs[0], "number") if isinstance(runs, list) and len(runs) == 1 else None,
     )
     number = next((number for number in found if isinstance(number, int)), None)
     if number is not None:
         return str(number)
     match = re.fullmatch(r"refs/pull/([0-9]+)/(?:merge|head)", env.get("GITHUB_REF", ""))
     return match[1] if match else ""
-
-
-def _dict(found: object) -> dict[str, Any]:
-    return found if isinstance(found, dict) else {}
 
 
 def marker(discussion: Discussion, number: int, api_key: str, app: str) -> str:
@@ -158,9 +153,9 @@ def own_comments(discussion: Discussion, listed: bytes, api_key: str, app: str) 
         raise CannotComment("the API's list of comments is not what its documentation describes")
     return [
         number
-        for comment in map(_dict, comments)
-        if isinstance(number := comment.get("id"), int)
-        and str(comment.get("body")).startswith(marker(discussion, number, api_key, app))
+        for comment in comments
+        if isinstance(number := at(comment, "id"), int)
+        and str(at(comment, "body")).startswith(marker(discussion, number, api_key, app))
     ]
 
 
@@ -170,7 +165,7 @@ def created_comment(body: bytes) -> int:
     Raises:
         CannotComment: when it has none.
     """
-    number = _dict(_parsed(body)).get("id")
+    number = at(_parsed(body), "id")
     if not isinstance(number, int):
         raise CannotComment("the API did not tell the new comment's ID, so no later run can update it")
     return number

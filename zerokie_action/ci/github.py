@@ -89,7 +89,7 @@ class GitHub(CI):
     def commit(self) -> str:
         """The commit's hash, or an empty string. A pull request's is its head, not a trial merge."""
         event = read_event(self._env)
-        heads = (_at(event, "pull_request", "head", "sha"), _at(event, "workflow_run", "head_sha"))
+        heads = (at(event, "pull_request", "head", "sha"), at(event, "workflow_run", "head_sha"))
         return next((head for head in heads if isinstance(head, str)), self._env.get("GITHUB_SHA", ""))
 
     @property
@@ -156,8 +156,8 @@ def read_event(env: Mapping[str, str]) -> dict[str, Any]:
     return event if isinstance(event, dict) else {}
 
 
-def _at(found: object, *keys: str) -> object:
-    """What is in there under one key after the other; `None` if there is no such thing."""
+def at(found: object, *keys: str) -> object:
+    """What is in a document of JSON under one key after the other; `None` if there is no such thing."""
     for key in keys:
         found = found.get(key) if isinstance(found, dict) else None
     return found

@@ -24,8 +24,6 @@ from zerokie_action.text import human_seconds
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pydantic import SecretStr
-
     from zerokie_action.ci import CI
     from zerokie_action.ci.comments import Discussion
     from zerokie_action.http import AsyncClient
@@ -56,8 +54,8 @@ async def keep_comment(settings: Settings, env: Mapping[str, str], ci: CI, body:
     try:
         discussion = find_discussion(
             env,
-            github_token=_secret_value(settings.github_token),
-            gitlab_token=_secret_value(settings.gitlab_token),
+            github_token=settings.github_token.get_secret_value(),
+            gitlab_token=settings.gitlab_token.get_secret_value(),
             pull_request=settings.pull_request,
         )
         key = settings.api_key.get_secret_value()
@@ -161,7 +159,3 @@ class Comments:
             detail = error_detail(response.content, _LONGEST_QUOTE, self._redact)
             raise _Refused(response.status_code, detail)
         return response
-
-
-def _secret_value(secret: SecretStr | None) -> str:
-    return secret.get_secret_value() if secret else ""
