@@ -18,18 +18,15 @@ if TYPE_CHECKING:
     from zerokie_action.report.result import Result
 
 _LAST_LINES = {
+    "live": "{url} is live after {time}",
     "deployed": "Deployed in {time}: {url}",
+    "deployed, running": "Deployed and running after {time}: {url}",
     "restarted": "Restarted in {time}: {url}",
+    "restarted, running": "Restarted and running after {time}: {url}",
     "destroyed": "Done after {time}",
     "planned": "Dry run: nothing was changed",
     "skipped": "Skipped",
 }
-_LIVE = "{url} is live after {time}"
-_RUNNING = {
-    "deployed": "Deployed and running after {time}: {url}",
-    "restarted": "Restarted and running after {time}: {url}",
-}
-"""In place of the first two: where its address answered, or else where the platform said that it runs."""
 
 
 class Reporter:
@@ -95,10 +92,5 @@ class Reporter:
                 self._ci.error(problem, title=title)
             self._ci.error(last, *([result.hint] if result.hint else []), title=title)
             return
-        line = _LAST_LINES[result.status]
-        if result.seen_live:
-            line = _LIVE
-        elif result.seen_running:
-            line = _RUNNING[result.status]
         time = human_seconds(result.duration_seconds)
-        self._ci.info(line.format(url=result.url or result.app, time=time))
+        self._ci.info(_LAST_LINES[result.outcome].format(url=result.url or result.app, time=time))

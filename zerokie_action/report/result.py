@@ -144,6 +144,13 @@ class Result:
         """What the reports count: what was changed, or what a dry run would change."""
         return self.planned if self.status == "planned" else self.changes
 
+    @property
+    def outcome(self) -> str:
+        """`status`, and more than that where it is known: `live`, or `deployed, running`."""
+        if self.status not in {"deployed", "restarted"} or not (self.seen_live or self.seen_running):
+            return self.status
+        return "live" if self.seen_live else f"{self.status}, running"
+
 
 def redact_result(result: Result, redact: Callable[[str], str]) -> Result:
     """Return a copy of `result` without secrets in any text that comes from elsewhere; `redact` removes them.

@@ -42,8 +42,11 @@ _COMMENT_LIMIT = 60_000
 """GitHub takes 65,536 characters, the marker that the comment is found by among them."""
 
 _HEADLINES = {
+    "live": "✅ {app} is live",
     "deployed": "✅ {app} is deployed",
+    "deployed, running": "✅ {app} is deployed and runs",
     "restarted": "✅ {app} is restarted",
+    "restarted, running": "✅ {app} is restarted and runs",
     "destroyed": "✅ {app} is deleted",
     "planned": "🔍 Dry run for {app}: nothing was changed",
     "skipped": "⏭️ {app}: skipped",
@@ -51,9 +54,6 @@ _HEADLINES = {
     "failed": "❌ {app}: {operation} failed",
     "cancelled": "🚫 {app}: {operation} cancelled",
 }
-_LIVE = "✅ {app} is live"
-_RUNNING = {"deployed": "✅ {app} is deployed and runs", "restarted": "✅ {app} is restarted and runs"}
-"""In place of the first two: where its address answered, or else where the platform said that it runs."""
 _SIGNS = {"+": "new", "~": "changed", "-": "deleted"}
 _DONE = ("uploaded", "deleted", "left")
 _PLANNED = ("upload", "delete", "leave")
@@ -132,19 +132,13 @@ def _outcome(result: Result, origin: Origin) -> Iterator[Markdown]:
 
 def _headline(result: Result) -> Markdown:
     app = markdown_code(result.app) or "Zerokie"
-    headline = _HEADLINES.get(result.status, "{app}: {status}")
-    if result.seen_live and result.status in _RUNNING:
-        headline = _LIVE
-    elif result.seen_running:
-        headline = _RUNNING.get(result.status, headline)
+    headline = _HEADLINES[result.outcome]
     if result.status == "failed" and result.flaw:
         headline = f"⚠️ {{app}} is deployed, but {result.flaw}"
     if result.status == "planned" and result.planned is not None:
         to_upload, to_delete = len(result.planned.uploaded), len(result.planned.deleted)
         headline = f"🔍 Dry run for {{app}}: {to_upload:,} to upload, {to_delete:,} to delete"
-    return Markdown(
-        "## " + headline.format(app=app, operation=result.operation, status=markdown_text(result.status))
-    )
+    return Markdown("## " + headline.format(app=app, operation=result.operation))
 
 
 def _links(result: Result, origin: Origin) -> Markdown:
