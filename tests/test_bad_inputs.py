@@ -96,12 +96,12 @@ BAD = [
     Bad("a password alone", "`registry-server`, `registry-username` missing", IMAGE | {"registry_password": SECRET}),
     Bad("domains of an image", "the platform has custom domains for static apps only", IMAGE | {"domains": ["www.example.com"]}),
     # --- values
-    Bad("operation", "`operation` (ZEROKIE_OPERATION) must be one of 'deploy', 'restart' or 'destroy'", {"operation": "::error::x"}),
+    Bad("operation", "`operation` (ZEROKIE_OPERATION): '::error::x' should be 'deploy', 'restart' or 'destroy'", {"operation": "::error::x"}),
     Bad("duration", "`timeout` (ZEROKIE_TIMEOUT): 'soon' is not a duration; write for example 90, 90s, 5m or 1h30m", {"timeout": "soon"}),
-    Bad("flag", "`create` (ZEROKIE_CREATE): 'maybe' is neither true nor false; write true or false", {"create": "maybe"}),
-    Bad("number", "`concurrency` (ZEROKIE_CONCURRENCY): '0' is not a whole number from 1 to 256", {"concurrency": "0"}),
-    Bad("log level", "`log-level` (ZEROKIE_LOG_LEVEL) must be one of 'debug', 'info', 'warning' or 'error'", {"log_level": "loud"}),
-    Bad("heartbeat", "`lock-heartbeat` (ZEROKIE_LOCK_HEARTBEAT): '30m' is out of range", {"lock_heartbeat": "30m"}),
+    Bad("flag", "`create` (ZEROKIE_CREATE): 'maybe' should be a valid boolean, unable to interpret input", {"create": "maybe"}),
+    Bad("number", "`concurrency` (ZEROKIE_CONCURRENCY): '0' should be greater than or equal to 1", {"concurrency": "0"}),
+    Bad("log level", "`log-level` (ZEROKIE_LOG_LEVEL): 'loud' should be 'debug', 'info', 'warning' or 'error'", {"log_level": "loud"}),
+    Bad("heartbeat", "`lock-heartbeat` (ZEROKIE_LOCK_HEARTBEAT): '30m' should be less than or equal to 900 s", {"lock_heartbeat": "30m"}),
     Bad("http", "would send the API key unencrypted; use https", {"api_url": "http://api.example.com"}),
     Bad("no URL", "`api-url` (ZEROKIE_API_URL): the value is not a URL; write for example https://", {"api_url": f"me:{SECRET}@host"}),
     Bad("URL with password", "leave user, query and fragment out", {"api_url": f"https://me:{SECRET}@host"}),
@@ -123,9 +123,9 @@ BAD = [
     Bad("keep of exceptions only", "`keep` (ZEROKIE_KEEP) keeps nothing: a pattern with `!` only makes an exception", {"keep": ["!/uploads/", "!*.txt"]}),
     Bad("comma in a pattern", "`keep` (ZEROKIE_KEEP): 'a/,b/' has a comma; write one pattern a line", {"keep": "a/,b/"}),
     Bad("apex domain", "'example.com' is an apex domain, which the platform does not support", {"domains": ["example.com"]}),
-    Bad("limit in words", "`max-deletes` (ZEROKIE_MAX_DELETES): 'few' is not a whole number of at least 0", {"max_deletes": "few"}),
+    Bad("limit in words", "`max-deletes` (ZEROKIE_MAX_DELETES): 'few' should be a valid integer, unable to parse string as an integer", {"max_deletes": "few"}),
     Bad("limit for an image", "`max-deletes` (ZEROKIE_MAX_DELETES): the deploy of an image deletes no files", IMAGE | {"max_deletes": 1}),
-    Bad("pull request by its URL", "`pull-request` (ZEROKIE_PULL_REQUEST): 'https://a/b/pull/1' is not a whole number", {"pull_request": "https://a/b/pull/1"}),
+    Bad("pull request by its URL", "`pull-request` (ZEROKIE_PULL_REQUEST): 'https://a/b/pull/1' should be a valid integer, unable to parse string as an integer", {"pull_request": "https://a/b/pull/1"}),
     Bad("name that is nearly an input's", "ZEROKIE_DRYRUN is not an input, but nearly `dry-run`; set ZEROKIE_DRY_RUN, or remove it", {"dryrun": "true"}),
     # --- key files
     Bad("missing key file", "`api-key-file` (ZEROKIE_API_KEY_FILE): 'no.txt' can't be read (No such file or directory)", {"api_key": None, "api_key_file": "no.txt"}),
@@ -291,7 +291,7 @@ def test_all_problems_are_annotated_one_by_one(world: World) -> None:
         app
         == "`app` (ZEROKIE_APP): 'a b' can't be an app's name: no white space, slashes or control characters"
     )
-    assert create == "`create` (ZEROKIE_CREATE): 'maybe' is neither true nor false; write true or false"
+    assert create == "`create` (ZEROKIE_CREATE): 'maybe' should be a valid boolean, unable to interpret input"
     assert timeout.splitlines() == [
         "`timeout` (ZEROKIE_TIMEOUT): 'soon' is not a duration; write for example 90, 90s, 5m or 1h30m",
         "Nothing was sent to the platform. Correct the inputs and run again.",

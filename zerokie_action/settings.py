@@ -34,7 +34,7 @@ from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.ignore import IGNORE_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
@@ -442,28 +442,9 @@ def _sentence(detail: ErrorDetails, environment: Environment) -> str:
     if detail["type"] == "missing":
         meaning = INPUTS[field].description or ""
         return f"{label} is required: set it to {meaning[:1].lower()}{meaning[1:].rstrip('.')}"
-    if detail["type"] == "literal_error":
-        return f"{label} must be one of {detail['ctx']['expected']}"
     if detail["type"] == "value_error":
         is_path = field in ReportSettings.model_fields
         hint = validation.container_hint(environment.text(field), environment.env) if is_path else ""
         return f"{label}: {detail['ctx']['error']}{hint}"
-    if detail["type"] == "bool_parsing":
-        return f"{label}: {environment.text(field)!r} is neither true nor false; write true or false"
-    return f"{label}: {environment.text(field)!r} {_wrong_number(INPUTS[field])}"
-
-
-def _wrong_number(info: FieldInfo) -> str:
-    """What to write instead, in words that follow the text. All constrained types are numbers."""
-    lowest, highest = (
-        next((getattr(rule, end) for rule in info.metadata if hasattr(rule, end)), None)
-        for end in ("ge", "le")
-    )
-    is_duration = info.annotation is float
-    written: Callable[[Any], str] = formats.written_duration if is_duration else str
-    bounds = (
-        f"of at least {written(lowest)}"
-        if highest is None
-        else f"from {written(lowest)} to {written(highest)}"
-    )
-    return f"is out of range; write a duration {bounds}" if is_duration else f"is not a whole number {bounds}"
+    unit = " s" if INPUTS[field].annotation is float else ""
+    return f"{label}: {detail['msg'].replace('Input', repr(environment.text(field)), 1)}{unit}"
