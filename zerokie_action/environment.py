@@ -53,10 +53,7 @@ class Environment:
         self._origins: dict[str, str] = {}
         self._drop_reported()
         if self.variables.get("RUNNER_DEBUG") == "1":  # GitHub's "debug logging" outranks `log-level`
-            first, *others = spellings("log_level")
-            self.variables[first] = "debug"
-            for variable in others:
-                self.variables.pop(variable, None)
+            self.variables |= dict.fromkeys(spellings("log_level"), "debug")
         for field in _KEYS:
             self._read_key_file(field)
 

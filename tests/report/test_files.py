@@ -16,7 +16,8 @@ from zerokie_action.report import files
 from zerokie_action.report.files import is_stream, write_report_file
 
 WRITE = (
-    "import sys; from zerokie_action.report.files import write_report_file as w; w(sys.argv[1], 'report\\n')"
+    "import pathlib, sys; from zerokie_action.report.files import write_report_file as w; "
+    "w(pathlib.Path(sys.argv[1]), 'report\\n')"
 )
 
 
@@ -42,7 +43,7 @@ def test_an_old_file_is_replaced(tmp_path):
     path = tmp_path / "result.json"
     path.write_text("old")
     with path.open() as reader:
-        write_report_file(str(path), "new")
+        write_report_file(path, "new")
         assert reader.read() == "old"
     assert path.read_text() == "new"
 
@@ -137,10 +138,12 @@ def test_streams(tmp_path):
     (tmp_path / "file").touch()
     (tmp_path / "alias").symlink_to("file")
     streams = ["/dev/null", "/dev/stdout", "/dev/stderr", "/dev/fd/9", "/proc/1/task/1/fd/2"]
-    assert all(map(is_stream, [*streams, tmp_path / "pipe", tmp_path / "link"]))
+    assert all(map(is_stream, [*map(Path, streams), tmp_path / "pipe", tmp_path / "link"]))
     files = ["/dev", "/dev/none", "/dev/stdout/x", "/proc/version", "fd/1", "x" * 5000]
     assert not any(
-        map(is_stream, [*files, tmp_path, *(tmp_path / name for name in ("file", "alias", "none"))])
+        map(
+            is_stream, [*map(Path, files), tmp_path, *(tmp_path / name for name in ("file", "alias", "none"))]
+        )
     )
 
 

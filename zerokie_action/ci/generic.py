@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Literal, NamedTuple, TextIO
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, TextIO
 
 from zerokie_action.owner import Owner
 from zerokie_action.redact import Redactor
@@ -53,6 +53,7 @@ class CI:
     """
 
     folds = False
+    _colours: ClassVar[dict[Level, tuple[str, str]]] = {}
 
     def __init__(self, env: Mapping[str, str], stream: TextIO, level: Level = "info") -> None:
         self._env = env
@@ -149,10 +150,8 @@ class CI:
         return log_line(self.redact(text))
 
     def _problem(self, level: Level, lines: tuple[str, ...], title: str) -> None:  # noqa: ARG002 no heading here
-        self._print_problem(level, lines)
-
-    def _print_problem(self, level: Level, lines: tuple[str, ...], before: str = "", after: str = "") -> None:
         first, *rest = lines
+        before, after = self._colours.get(level, ("", ""))
         self._print(f"{before}{level.capitalize()}: {self._safe(first)}{after}")
         for line in rest:
             self._print(f"{before}  {self._safe(line)}{after}")

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from zerokie_action.ci.generic import CI, Level
+from zerokie_action.ci.generic import CI
 from zerokie_action.owner import Owner, forge_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from zerokie_action.ci.generic import Level
+
 _ERASE = "\x1b[0K"
-_COLOURS: dict[Level, str] = {"warning": "\x1b[0;33m", "error": "\x1b[31;1m"}
-_PLAIN = "\x1b[0;m"
 
 
 class GitLab(CI):
     """The log of a GitLab job."""
 
     folds = True
+    _colours: ClassVar[dict[Level, tuple[str, str]]] = {
+        "warning": ("\x1b[0;33m", "\x1b[0;m"),
+        "error": ("\x1b[31;1m", "\x1b[0;m"),
+    }
     _sections = 0
 
     @classmethod
@@ -69,6 +73,3 @@ class GitLab(CI):
             name=self._env.get("CI_PROJECT_PATH", ""),
             run=self.run_url,
         )
-
-    def _problem(self, level: Level, lines: tuple[str, ...], title: str) -> None:  # noqa: ARG002 no headings
-        self._print_problem(level, lines, _COLOURS[level], _PLAIN)

@@ -7,7 +7,6 @@ import os
 import re
 import stat
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zerokie_action.report.result import output_values, rounded
@@ -15,6 +14,7 @@ from zerokie_action.text import dotenv_json, dotenv_value, is_web_url, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from zerokie_action.report.result import Result
 
@@ -79,7 +79,7 @@ def render_json(result: Result) -> str:
     return json.dumps(document, indent=2).replace("##", r"#\u0023") + "\n"
 
 
-def write_report_file(path: str | Path, text: str) -> None:
+def write_report_file(path: Path, text: str) -> None:
     """Write `text` as UTF-8 to `path`, readable for everybody (0644), in a folder that exists.
 
     A reader sees the old file or the new one, never a half. A symbolic link at `path` is replaced, not
@@ -89,7 +89,6 @@ def write_report_file(path: str | Path, text: str) -> None:
     Raises:
         OSError: nothing could be written.
     """
-    path = Path(path)
     data = text.encode(errors="backslashreplace")
     if is_stream(path):
         _write(path, data, os.O_APPEND)
@@ -102,10 +101,9 @@ def write_report_file(path: str | Path, text: str) -> None:
         _write(path, data, os.O_TRUNC | os.O_NOFOLLOW)
 
 
-def is_stream(path: str | Path) -> bool:
+def is_stream(path: Path) -> bool:
     """Whether `path` is a device, a pipe, or an open file of a process: what several may write to in turn."""
     # By name: /dev/stdout leads to a regular file when the log goes to one, and must not be truncated.
-    path = Path(path)
     if _OPEN_FILE.fullmatch(f"{os.path.realpath(path.parent)}/{path.name}"):
         return True
     try:
