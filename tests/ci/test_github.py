@@ -118,14 +118,6 @@ def test_outputs(files):
     assert step.log == ""
 
 
-def test_an_output_that_is_too_long_is_left_out(files):
-    """A job's outputs have one megabyte; a huge one must not cost the others."""
-    step = Step(files)
-    step.ci.write_outputs({"domains": "x" * 30_000, "url": "u"})
-    assert file_command(read(files["GITHUB_OUTPUT"])) == {"url": "u"}
-    assert step.log == "::warning::Output domains is left out: 30,000 characters are too long for GitHub\n"
-
-
 def test_state(files):
     """State is a line each, in the file at once; the last value wins."""
     step = Step(files)

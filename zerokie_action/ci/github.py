@@ -15,9 +15,6 @@ from zerokie_action.redact import secret_forms
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-# A job's outputs may have 1 MB in UTF-16; this leaves room for every output at this length, and for others'.
-_OUTPUT_LIMIT = 20_000
-
 
 class GitHub(CI):
     """Workflow commands on the log's stream, and the files that `GITHUB_*` variables name.
@@ -64,14 +61,8 @@ class GitHub(CI):
                 self._command("add-mask", form)
 
     def write_outputs(self, outputs: Mapping[str, str]) -> None:
-        """Append to `GITHUB_OUTPUT`. A value that would not fit into a job's outputs is left out."""
-        entries = []
-        for key, raw in outputs.items():
-            value = self.redact(raw)
-            if len(value) > _OUTPUT_LIMIT:
-                self.warning(f"Output {key} is left out: {len(value):,} characters are too long for GitHub")
-            else:
-                entries.append(_entry(key, value))
+        """Append to `GITHUB_OUTPUT`."""
+        entries = [_entry(key, self.redact(value)) for key, value in outputs.items()]
         self._append("GITHUB_OUTPUT", "".join(entries))
 
     def write_summary(self, text: str) -> None:
