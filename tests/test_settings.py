@@ -812,17 +812,11 @@ def test_secrets_to_mask() -> None:
     """Those that are printed nowhere, in all their spellings, and what is in key files."""
     env = {f"ZEROKIE_{field.upper()}": field for field in INPUTS} | {
         "PLUGIN_API_KEY": "other",
-        "ZEROKIE_API_KEY_FILE": "key.txt",
-        "ZEROKIE_REGISTRY_PASSWORD_FILE": "",
+        "ZEROKIE_API_KEY_FILE": "",
+        "ZEROKIE_REGISTRY_PASSWORD": "",
+        "ZEROKIE_REGISTRY_PASSWORD_FILE": "pass.txt",
     }
-    assert secrets(Environment(env)) == [
-        "other",
-        "api_key",
-        "registry_password",
-        "github_token",
-        "gitlab_token",
-        SECRET_FILE,
-    ]
+    assert secrets(Environment(env)) == ["other", "api_key", SECRET_FILE, "github_token", "gitlab_token"]
     assert secrets(Environment({"ZEROKIE_APP": "site"})) == []
 
 

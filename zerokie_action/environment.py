@@ -42,14 +42,12 @@ class Environment:
         variables: what is set in it, without white space around the values, and without what only an earlier
             job reported.
         problems: what is wrong with key files, one sentence each.
-        key_file_contents: what is in the key files, to be shown nowhere.
     """
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self.env = env
         self.variables = {name: text for name, value in env.items() if (text := value.strip())}
         self.problems: list[str] = []
-        self.key_file_contents: list[str] = []
         self._origins: dict[str, str] = {}
         self._drop_reported()
         if self.variables.get("RUNNER_DEBUG") == "1":  # GitHub's "debug logging" outranks `log-level`
@@ -102,7 +100,6 @@ class Environment:
                 "name a text file that holds the secret and nothing else"
             )
             return
-        self.key_file_contents.append(content)
         if content and not self.text(field):
             self._origins[field] = self.variables_of(name)[0]
             self.variables[spellings(field)[-1]] = content

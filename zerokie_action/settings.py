@@ -68,7 +68,6 @@ class _Inputs(BaseSettings):
 
     model_config = SettingsConfigDict(
         frozen=True,
-        extra="forbid",
         case_sensitive=True,
         validate_default=False,
         hide_input_in_errors=True,
@@ -350,7 +349,7 @@ def secrets(environment: Environment) -> list[str]:
         field for field, info in INPUTS.items() if SecretStr in (info.annotation, *get_args(info.annotation))
     ]
     values = [environment.variables[name] for field in fields for name in environment.variables_of(field)]
-    return [*dict.fromkeys((*values, *environment.key_file_contents))]
+    return [*dict.fromkeys(values)]
 
 
 def load_reports(environment: Environment) -> tuple[ReportSettings, list[str]]:
