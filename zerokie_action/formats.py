@@ -118,20 +118,17 @@ def host_name(domain: str) -> str:
 
 def parse_variables(text: str) -> dict[str, str]:
     """Environment variables from `KEY=VALUE` lines. The values may be secrets: they are never quoted."""
-    items = [
-        (key.strip(), equals, value)
-        for key, equals, value in (line.partition("=") for line in parse_lines(text))
-    ]
-    is_right = [equals and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", key) for key, equals, _ in items]
-    if wrong := [str(number) for number, right in enumerate(is_right, 1) if not right]:
+    pairs = [line.partition("=") for line in parse_lines(text)]
+    keys = [key.strip() if equals else "" for key, equals, _ in pairs]
+    right = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+    if wrong := [str(number) for number, key in enumerate(keys, 1) if not right.fullmatch(key)]:
         which = f"item {wrong[0]} is" if len(wrong) == 1 else f"items {', '.join(wrong)} are"
         raise ValueError(
             f"{which} not KEY=VALUE; write one per line, with a key of letters, digits, _ . and -"
         )
-    keys = [key for key, _, _ in items]
     if twice := sorted({key for key in keys if keys.count(key) > 1}):
         raise ValueError(f"{', '.join(twice)} is given more than once; keep one line for each key")
-    return {key: value for key, _, value in items}
+    return {key: value for key, (_, _, value) in zip(keys, pairs, strict=True)}
 
 
 def check_app(text: str) -> str:

@@ -238,13 +238,10 @@ class Settings(_Inputs):
             why = "without `wait` and `health-check` nobody notices a failure"
             yield f"{label('rollback')} has no effect: {why}"
         for names, why in self._unused():
-            given = [name for name in names if name in self.model_fields_set and self._differs(name)]
+            given = [name for name in names if getattr(self, name) != INPUTS[name].default]
             if given:
                 have = "has" if len(given) == 1 else "have"
                 yield f"{', '.join(map(label, given))} {have} no effect: {why}"
-
-    def _differs(self, field: str) -> bool:
-        return bool(getattr(self, field) != INPUTS[field].default)
 
     def _unused(self) -> Iterator[tuple[tuple[str, ...], str]]:
         """Yield inputs that this kind of run does not use, by field name, and why."""
