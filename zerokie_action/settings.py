@@ -34,7 +34,7 @@ from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.ignore import IGNORE_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
@@ -379,11 +379,7 @@ def load(environment: Environment, reports: ReportSettings, problems_of_reports:
     problems += [
         *problems_of_reports,
         *environment.problems,
-        *(
-            f"{sentence}; keep one of them"
-            for field, sentence in _disagreements(environment)
-            if field == "dry_run"
-        ),
+        *(f"{sentence}; keep one of them" for sentence in _disagreements(environment, ["dry_run"])),
         *validation.near_misses(environment, INPUTS),
         *validation.missing_key(environment),
         *validation.conflicting_inputs(raw_inputs, environment),
@@ -399,25 +395,22 @@ def load(environment: Environment, reports: ReportSettings, problems_of_reports:
 
 def name_warnings(environment: Environment) -> list[str]:
     """What may be a mistake about the inputs' names, one sentence each, for warnings."""
-    return [
-        *filter(
-            None, (validation.unknown_names(environment, INPUTS), validation.earlier_report(environment))
-        ),
-        *(
-            f"{sentence}; the first one counts"
-            for field, sentence in _disagreements(environment)
-            if field != "dry_run"
-        ),
-    ]
+    others = [field for field in INPUTS if field != "dry_run"]
+    warnings = (
+        validation.unknown_names(environment, INPUTS),
+        validation.earlier_report(environment),
+        *(f"{sentence}; the first one counts" for sentence in _disagreements(environment, others)),
+    )
+    return [warning for warning in warnings if warning]
 
 
-def _disagreements(environment: Environment) -> Iterator[tuple[str, str]]:
-    """Yield each input that two variables set to different values, by field name, with the names of both."""
-    for field in INPUTS:
+def _disagreements(environment: Environment, fields: Iterable[str]) -> Iterator[str]:
+    """Yield the names of two variables that set one of these inputs to different values."""
+    for field in fields:
         first, *others = environment.variables_of(field) or [""]
         for other in others:
             if _value(environment, field, first) != _value(environment, field, other):
-                yield field, f"`{input_name(field)}`: {first} and {other} disagree"
+                yield f"`{input_name(field)}`: {first} and {other} disagree"
                 break
 
 
