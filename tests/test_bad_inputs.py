@@ -367,7 +367,7 @@ def test_a_report_that_has_no_room(world: World) -> None:
     assert problem in outcome.log
     told = file_command(Path("output").read_text("utf-8"))
     assert (told["status"], told["error"]) == ("deployed", problem)
-    assert "<code>/dev/full</code> can't be written" in Path("summary").read_text("utf-8")
+    assert "'/dev/full' can't be written" in Path("summary").read_text("utf-8")
 
 
 def test_what_the_dotenv_file_has_no_room_for_is_named(world: World) -> None:

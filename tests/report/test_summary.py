@@ -69,7 +69,7 @@ def test_container_that_failed():
         """\
 ## ⚠️ `my-api` runs its previous image again
 
-**Error:** my-api did not start: status is <code>crashed</code>
+**Error:** my-api did not start: status is 'crashed'
 
 **What to do:** Read its log.
 
@@ -346,7 +346,7 @@ def test_source_of_a_table_has_no_stray_pipes():
             "Set `create: true`, or correct `app`.",
             "Set <code>create: true</code>, or correct <code>app</code>.",
         ),
-        ("'example.org': try 'www.example.org'", "<code>example.org</code>: try `www.example.org`"),
+        ("'example.org': try 'www.example.org'", "&#39;example.org': try '`www.example.org`'"),
         ("https://h/?a='b'&c", "`https://h/?a='b'&c`"),
         ("it can't be 'my site'; don't", "it can't be 'my site'; don't"),
         ("`a``b`", "<code>a</code><code>b</code>"),

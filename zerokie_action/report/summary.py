@@ -60,11 +60,6 @@ _PLANNED = ("upload", "delete", "leave")
 
 _INPUT = re.compile(r"&#96;([a-z][a-z-]*(?:: [a-z0-9]+)?)&#96;")
 """An input in backticks, and its value: `create: true`."""
-_QUOTED = re.compile(
-    r"(?<!\w)(?:'|&#39;)(?:(?P<code>`[^`']+`|<code>[^<']+</code>)|(?P<word>[^\s'`<>]+))'(?!\w)"
-    r"|`[^`]*`|<code>.*?</code>"
-)
-"""A word in quotes, which may be code already; or other code, which stays as it is."""
 
 
 class Origin(NamedTuple):
@@ -303,13 +298,9 @@ def _folded(title: str, *parts: Markdown) -> Iterator[Markdown]:
 
 
 def _prose(text: str) -> str:
-    """Return our own words, which name inputs in backticks, and what they quote."""
+    """Return our own words, which name inputs in backticks."""
     # Not a code span: a backtick more, and all code spans after it begin and end elsewhere.
-    return _QUOTED.sub(_as_code, _INPUT.sub(r"<code>\1</code>", markdown_text(text)))
-
-
-def _as_code(match: re.Match[str]) -> str:
-    return f"<code>{match['word']}</code>" if match["word"] else match["code"] or match[0]
+    return _INPUT.sub(r"<code>\1</code>", markdown_text(text))
 
 
 def _bullets(items: Iterable[str]) -> Markdown:
