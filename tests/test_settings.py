@@ -485,9 +485,10 @@ def test_a_name_that_no_file_can_have() -> None:
     names = {f"ZEROKIE_{name}_FILE": "\ud800" for name in ("OUTPUT", "DOTENV")} | {
         "ZEROKIE_DIRECTORY": "\ud800"
     }
+    why = "'utf-8' codec can't encode character '\\ud800' in position 0: surrogates not allowed"
     assert problems(MINIMAL | names) == (
-        "`output-file` (ZEROKIE_OUTPUT_FILE): '\\ud800' can't be the path of a file; choose another path",
-        "`dotenv-file` (ZEROKIE_DOTENV_FILE): '\\ud800' can't be the path of a file; choose another path",
+        f"`output-file` (ZEROKIE_OUTPUT_FILE): {why}",
+        f"`dotenv-file` (ZEROKIE_DOTENV_FILE): {why}",
         "`directory` (ZEROKIE_DIRECTORY): '\\ud800' does not exist; did you mean 'dist' or 'public'?",
     )
 

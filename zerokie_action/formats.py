@@ -212,11 +212,7 @@ def check_report_file(path: Path) -> Path:
         raise ValueError(f"{str(path)!r} is a folder; give the path of a file")
     if not os.path.isdir(parent):
         raise ValueError(f"the folder {parent!r} does not exist; create it first or choose another path")
-    try:
-        allowed = any(os.access(place, os.W_OK, effective_ids=True) for place in (path, parent))
-    except ValueError:
-        raise ValueError(f"{str(path)!r} can't be the path of a file; choose another path") from None
-    if not allowed:
+    if not any(os.access(place, os.W_OK, effective_ids=True) for place in (path, parent)):
         raise ValueError(f"{str(path)!r} can't be written (Permission denied); choose another path")
     return path
 
