@@ -98,7 +98,7 @@ BAD = [
     # --- values
     Bad("operation", "`operation` (ZEROKIE_OPERATION): '::error::x' should be 'deploy', 'restart' or 'destroy'", {"operation": "::error::x"}),
     Bad("duration", "`timeout` (ZEROKIE_TIMEOUT): 'soon' is not a duration; write for example 90, 90s, 5m or 1h30m", {"timeout": "soon"}),
-    Bad("flag", "`create` (ZEROKIE_CREATE): 'maybe' should be a valid boolean, unable to interpret input", {"create": "maybe"}),
+    Bad("flag", "`create` (ZEROKIE_CREATE): 'maybe' is neither true nor false; write true or false", {"create": "maybe"}),
     Bad("number", "`concurrency` (ZEROKIE_CONCURRENCY): '0' should be greater than or equal to 1", {"concurrency": "0"}),
     Bad("log level", "`log-level` (ZEROKIE_LOG_LEVEL): 'loud' should be 'debug', 'info', 'warning' or 'error'", {"log_level": "loud"}),
     Bad("heartbeat", "`lock-heartbeat` (ZEROKIE_LOCK_HEARTBEAT): '30m' should be less than or equal to 900 s", {"lock_heartbeat": "30m"}),
@@ -291,7 +291,7 @@ def test_all_problems_are_annotated_one_by_one(world: World) -> None:
         app
         == "`app` (ZEROKIE_APP): 'a b' can't be an app's name: no white space, slashes or control characters"
     )
-    assert create == "`create` (ZEROKIE_CREATE): 'maybe' should be a valid boolean, unable to interpret input"
+    assert create == "`create` (ZEROKIE_CREATE): 'maybe' is neither true nor false; write true or false"
     assert timeout.splitlines() == [
         "`timeout` (ZEROKIE_TIMEOUT): 'soon' is not a duration; write for example 90, 90s, 5m or 1h30m",
         "Nothing was sent to the platform. Correct the inputs and run again.",

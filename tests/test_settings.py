@@ -308,9 +308,9 @@ def test_all_problems_at_once() -> None:
         "`api-key` (ZEROKIE_API_KEY): the value holds white space or characters that no token has; pass the token and nothing else",
         "`api-url` (ZEROKIE_API_URL): 'http://api.example.com' would send the API key unencrypted; use https (http is for loopback hosts)",
         "`app` (ZEROKIE_APP): 'a b' can't be an app's name: no white space, slashes or control characters",
-        "`skip-without-key` (ZEROKIE_SKIP_WITHOUT_KEY): 'maybe' should be a valid boolean, unable to interpret input",
+        "`skip-without-key` (ZEROKIE_SKIP_WITHOUT_KEY): 'maybe' is neither true nor false; write true or false",
         "`image` (ZEROKIE_IMAGE): 'nginx:' ends in ':'; is the variable for what should follow empty?",
-        "`create` (ZEROKIE_CREATE): 'ja' should be a valid boolean, unable to interpret input",
+        "`create` (ZEROKIE_CREATE): 'ja' is neither true nor false; write true or false",
         "`port` (ZEROKIE_PORT): '65536' should be less than or equal to 65535",
         "`cpu` (ZEROKIE_CPU): '0' should be greater than or equal to 1",
         "`memory` (ZEROKIE_MEMORY): '1.5' should be a valid integer, unable to parse string as an integer",
@@ -341,7 +341,7 @@ def test_booleans_in_any_case(word: str, random: Random) -> None:
 def test_no_boolean_is_guessed(word: str) -> None:
     """Any other word is refused rather than taken for false."""
     assert problems(MINIMAL | {"ZEROKIE_WAIT": word}) == (
-        f"`wait` (ZEROKIE_WAIT): {word!r} should be a valid boolean, unable to interpret input",
+        f"`wait` (ZEROKIE_WAIT): {word!r} is neither true nor false; write true or false",
     )
 
 

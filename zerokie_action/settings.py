@@ -435,5 +435,7 @@ def _sentence(detail: ErrorDetails, environment: Environment) -> str:
         is_path = field in ReportSettings.model_fields
         hint = validation.container_hint(environment.text(field), environment.env) if is_path else ""
         return f"{label}: {detail['ctx']['error']}{hint}"
+    if detail["type"] == "bool_parsing":
+        return f"{label}: {environment.text(field)!r} is neither true nor false; write true or false"
     unit = " s" if INPUTS[field].annotation is float else ""
     return f"{label}: {detail['msg'].replace('Input', repr(environment.text(field)), 1)}{unit}"
