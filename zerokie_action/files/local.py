@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,10 +22,6 @@ if TYPE_CHECKING:
 CHUNK_SIZE = 256 * 1024
 
 _RESOLVED_SEGMENTS = frozenset(("", ".", ".."))
-
-_OPEN_ATTEMPTS = 50
-_OPEN_PAUSE = 0.2
-"""How often a file is opened that can't be because too many are, and seconds between."""
 
 _LARGEST_PRIVATE_KEY = 32 * 1024
 _PRIVATE_KEY = re.compile(
@@ -117,11 +112,17 @@ def read_chunks(file: LocalFile) -> Generator[bytes, None, None]:
         OSError: no file can be opened now, as this process or the machine has too many open (EMFILE, ENFILE).
     """
     try:
-        descriptor = os.open(file.source, _FLAGS)
-        try:
-            yield from _verified_chunks(file, descriptor)
-        finally:
-            os.close(descriptor)
+        with open(os.open(file.source, _FLAGS), "rb", buffering=0) as content:  # noqa: PTH123 - a descriptor
+            left = file.size
+            while chunk := content.read(min(left, CHUNK_SIZE)):
+                left -= len(chunk)
+                if not left:
+                    break
+                yield chunk
+            if left or os.fstat(content.fileno()).st_size != file.size:
+                raise _changed(file)
+            if chunk:
+                yield chunk
     except OSError as error:
         if too_many_open_files(error):
             raise
@@ -135,27 +136,21 @@ def hash_file(file: LocalFile, *, check_cancelled: Callable[[], None] = lambda: 
 
     Raises:
         DeployFailed: the file changed or vanished since the scan, or cannot be read.
-        ConfigurationError: for seconds no file could be opened, as too many are.
+        ConfigurationError: no file can be opened now, as too many are.
     """
-    for _ in range(_OPEN_ATTEMPTS):
-        try:
-            return _hash(file, check_cancelled)
-        except OSError as error:
-            if not too_many_open_files(error):
-                raise
-            time.sleep(_OPEN_PAUSE)
-    raise ConfigurationError(
-        f"{file.path!r} cannot be read: too many open files",
-        hint="Raise the limit on open files (`ulimit -n`).",
-    )
-
-
-def _hash(file: LocalFile, check_cancelled: Callable[[], None]) -> str:
     check_cancelled()
     digest = hashlib.sha256()
-    for chunk in read_chunks(file):
-        digest.update(chunk)
-        check_cancelled()
+    try:
+        for chunk in read_chunks(file):
+            digest.update(chunk)
+            check_cancelled()
+    except OSError as error:
+        if not too_many_open_files(error):
+            raise
+        raise ConfigurationError(
+            f"{file.path!r} cannot be read: too many open files",
+            hint="Raise the limit on open files (`ulimit -n`).",
+        ) from error
     return digest.hexdigest()
 
 
@@ -256,21 +251,6 @@ def find_changes(
             if hashes(file.path) != {hash_file(file, check_cancelled=check_cancelled)}
         ]
     return [f"{path!r} was {what}" for path, what in sorted(changes)]
-
-
-def _verified_chunks(file: LocalFile, descriptor: int) -> Generator[bytes, None, None]:
-    left = file.size
-    while True:
-        chunk = os.read(descriptor, min(left, CHUNK_SIZE))
-        left -= len(chunk)
-        if left and chunk:
-            yield chunk
-            continue
-        if left or os.fstat(descriptor).st_size != file.size:
-            raise _changed(file)
-        if chunk:
-            yield chunk
-        return
 
 
 def _changed(file: LocalFile, why: str = "") -> DeployFailed:

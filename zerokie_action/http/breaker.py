@@ -239,8 +239,7 @@ class OutageLog:
     def log_count(self) -> None:
         """Log how many requests were counted since the last line, if any."""
         if self._scattered:
-            again = "1 request is" if self._scattered == 1 else f"{self._scattered:,} requests are"
-            self._log(f"{self._kind}: {self._reason}; {again} sent again")
+            self._log(f"{self._kind}: {self._reason}; {_sent_again(self._scattered)}")
             self._scattered = 0
             self._next_scattered_line = anyio.current_time() + _SCATTERED_LINE_EVERY
 
@@ -267,7 +266,10 @@ class OutageLog:
         """A request has worked again."""
         if self._began is not None:
             taken = human_seconds(anyio.current_time() - self._began)
-            again = "1 request is" if self._retried == 1 else f"{self._retried:,} requests are"
-            self._log(f"{self._kind}: the platform is back after {taken}; {again} sent again")
+            self._log(f"{self._kind}: the platform is back after {taken}; {_sent_again(self._retried)}")
         self._began = None
         self._retried = 0
+
+
+def _sent_again(count: int) -> str:
+    return "1 request is sent again" if count == 1 else f"{count:,} requests are sent again"

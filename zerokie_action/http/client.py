@@ -10,7 +10,6 @@ import anyio.to_thread
 import httpx
 
 import zerokie_action
-from zerokie_action.errors import too_many_open_files
 from zerokie_action.http.transport import CONNECT_TIMEOUT, MAX_BODY, RESENDABLE, Transport, explain
 from zerokie_action.text import human_seconds
 
@@ -78,7 +77,8 @@ class Content(Protocol):
     def chunks(self) -> Iterator[bytes]:
         """The bytes from the beginning.
 
-        Blocks. Raises when there are more or fewer than `size`, or they are not what they were to be.
+        Blocks. Raises when there are more or fewer than `size`, or they are not what they were to be; an
+        `OSError` only before the first of them, when no file can be opened now.
         """
         ...
 
@@ -119,17 +119,11 @@ class ContentStream(httpx.AsyncByteStream):
                     yield piece
                 return
             while (
-                chunk := await anyio.to_thread.run_sync(_next, chunks, abandon_on_cancel=True)
+                chunk := await anyio.to_thread.run_sync(next, chunks, None, abandon_on_cancel=True)
             ) is not None:
                 yield chunk
         except OSError as error:
-            if not too_many_open_files(error):
-                raise
             raise httpx.ConnectError(explain(error)) from error
-
-
-def _next(chunks: Iterator[bytes]) -> bytes | None:
-    return next(chunks, None)
 
 
 class Http(httpx.AsyncClient):

@@ -168,10 +168,7 @@ def may_change(status: int) -> bool:
 
 def _is_platform_error(body: bytes) -> bool:
     """Whether a body is the platform's `{"error": "…"}`."""
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        return False
+    found = _json(body)
     error = found.get("error") if isinstance(found, dict) else None
     return isinstance(error, str) and bool(error.strip())
 
@@ -215,7 +212,7 @@ def error_detail(body: bytes, limit: int, redact: Callable[[str], str]) -> str:
     """
     head = body[:MEGABYTE]
     text = head.decode("utf-8", "replace")
-    message = _json_message(head)
+    message = _message(_json(head))
     is_page = not message and is_web_page(head)
     message = message or (_title(text) if is_page else text)
     message = shorten(" ".join(redact(message).split()), limit)
@@ -229,11 +226,12 @@ def is_web_page(body: bytes) -> bool:
     return "<html" in head or "<!doctype html" in head
 
 
-def _json_message(body: bytes) -> str:
+def _json(body: bytes) -> object:
+    """What a body of JSON says; None if it is none."""
     try:
-        return _message(json.loads(body))
+        return json.loads(body)
     except (ValueError, RecursionError):
-        return ""
+        return None
 
 
 def _message(found: object) -> str:

@@ -7,17 +7,15 @@ success grows it back. The upper bound itself is what the limit on open files al
 
 from __future__ import annotations
 
-import os
 import resource
 from contextlib import suppress
 
 import anyio
 
-RESERVE = 16
-"""For what is not an upload: the heartbeat, pages, a report, the hashing, another address of a host."""
+RESERVE = 32
+"""Open files that are no upload's: a dozen that any run has, the heartbeat, pages, a report, the hashing."""
 _EACH = 2
 """Of an upload: its connection, and the file that it reads."""
-_USUALLY_OPEN = 16
 
 
 class AdaptiveLimiter:
@@ -66,9 +64,8 @@ def affordable(wanted: int) -> int:
 
     The limit is raised first, as far as the process may and needs to.
     """
-    taken = _count_open() + RESERVE
-    limit = _raise_limit(taken + _EACH * wanted)
-    return max(1, min(wanted, (limit - taken) // _EACH))
+    limit = _raise_limit(RESERVE + _EACH * wanted)
+    return max(1, min(wanted, (limit - RESERVE) // _EACH))
 
 
 def _raise_limit(needed: int) -> int:
@@ -82,10 +79,3 @@ def _raise_limit(needed: int) -> int:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return soft
-
-
-def _count_open() -> int:
-    try:
-        return len(os.listdir("/dev/fd"))  # noqa: PTH208 - numbers, not paths
-    except OSError:
-        return _USUALLY_OPEN

@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import anyio
@@ -26,7 +26,7 @@ from zerokie_action.http.transport import FRESH, RESENDABLE
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import AsyncIterator, Awaitable
 
     from zerokie_action.http.breaker import Probe
     from zerokie_action.http.limiter import AdaptiveLimiter
@@ -128,7 +128,7 @@ class _Attempts:
         self._budget = budget
 
     async def _attempt(
-        self, request: httpx.Request, parse: Callable[[httpx.Response], T], *, ambiguous: bool
+        self, request: httpx.Request, parse: Callable[[httpx.Response], T]
     ) -> Reply[T] | Failure:
         purpose = request.extensions[PURPOSE]
         try:
@@ -141,9 +141,9 @@ class _Attempts:
             if failed is not None and status not in request.extensions.get(EXPECTED, ()):
                 return failed
             wait = retry_after(response.headers)
-            return Reply(purpose, status, response.content, None, ambiguous, wait)
+            return Reply(purpose, status, response.content, None, retry_after=wait)
         try:
-            return Reply(purpose, status, response.content, parse(response), ambiguous)
+            return Reply(purpose, status, response.content, parse(response))
         except Malformed as malformed:
             detail = self.error_detail(response.content)
             what = f" ({detail})" if detail else ""
@@ -193,10 +193,10 @@ class DeadlineClient(_Attempts):
         while True:
             attempts += 1
             half = (ends_at - anyio.current_time()) / 2
-            outcome = await self._attempt(_copy(request, timeout=half), parse, ambiguous=ambiguous)
+            outcome = await self._attempt(_copy(request, timeout=half), parse)
             if isinstance(outcome, Reply):
                 log.recovered()
-                return outcome
+                return outcome._replace(ambiguous=ambiguous)
             ambiguous = ambiguous or outcome.ambiguous
             pause = random.uniform(*self._delays)  # noqa: S311 - no secret
             if outcome.meaning is Meaning.FINAL or anyio.current_time() + pause >= ends_at:
@@ -253,42 +253,52 @@ class RetryingClient(_Attempts):
         attempts = retries = 0
         ambiguous = False
         failed: Failure | None = None
-        error: PlatformUnavailable | RequestRejected | None = None
+
+        async def recovered() -> Reply[T] | None:
+            if failed is None or not failed.ambiguous or recover is None:
+                return None
+            value = await recover()
+            return None if value is None else Reply(request.extensions[PURPOSE], 200, b"", value)
+
         while True:
-            probe = None if error else await breaker.wait()
+            async with self._turn(breaker) as probe:
+                outcome: Reply[T] | Failure | None = await recovered()
+                if outcome is None:
+                    self._budget.used += attempts > 0
+                    attempts += 1
+                    async with around():
+                        outcome = await self._attempt(_as_probe(request, probe), parse)
+            if isinstance(outcome, Reply):
+                breaker.succeeded(probe)
+                return outcome._replace(ambiguous=ambiguous)
+            failed = outcome
+            ambiguous = ambiguous or failed.ambiguous
+            if self._report(failed, breaker, probe) and await self._pause(failed, breaker, retries):
+                retries += 1
+            if retries > self._budget.retries or breaker.is_given_up or _is_final(failed):
+                break
+        if (reply := await recovered()) is not None:
+            breaker.succeeded(None)
+            return reply._replace(ambiguous=ambiguous)
+        after = _times(attempts)
+        if breaker.is_given_up:
+            after += f", and {human_seconds(GIVE_UP_AFTER)} without any success"
+        raise _gave_up(request, failed, after, ambiguous=ambiguous)
+
+    @asynccontextmanager
+    async def _turn(self, breaker: CircuitBreaker) -> AsyncIterator[Probe | None]:
+        """Wait until a request may be sent, and has a slot. Yields the probe that it is, if it is one."""
+        while True:
+            probe = await breaker.wait()
             try:
-                if failed and failed.ambiguous and recover and (value := await recover()) is not None:
-                    breaker.succeeded(probe)
-                    return Reply(request.extensions[PURPOSE], 200, b"", value, ambiguous=True)
-                if error:
-                    raise error
                 with breaker.sending():
                     # A probe needs no slot: those that have all of them may hang.
                     async with nullcontext() if probe or self._limiter is None else self._limiter:
-                        if probe is None and breaker.is_open:
-                            continue  # it was opened while this one waited for its slot
-                        attempts += 1
-                        self._budget.used += attempts > 1
-                        async with around():
-                            outcome = await self._attempt(
-                                _as_probe(request, probe), parse, ambiguous=ambiguous
-                            )
+                        if probe or not breaker.is_open:
+                            yield probe
+                            return
             finally:
                 breaker.release(probe)
-            if isinstance(outcome, Reply):
-                breaker.succeeded(probe)
-                return outcome
-            failed = outcome
-            ambiguous = ambiguous or failed.ambiguous
-            is_last = False
-            if self._report(failed, breaker, probe) and await self._pause(failed, breaker, retries):
-                is_last = retries == self._budget.retries
-                retries += 1
-            if is_last or breaker.is_given_up or _is_final(failed):
-                after = _times(attempts)
-                if breaker.is_given_up:
-                    after += f", and {human_seconds(GIVE_UP_AFTER)} without any success"
-                error = _gave_up(request, failed, after, ambiguous=ambiguous)
 
     def _report(self, failed: Failure, breaker: CircuitBreaker, probe: Probe | None) -> bool:
         """Report to the breaker, and return whether the request has to retry on its own account."""

@@ -2,7 +2,6 @@
 
 - It listens while it sends a large body. A server that refuses an upload (413) answers and reads no more;
   httpcore reads only after the whole body, and would wait until the write times out.
-- The head of a request goes out with the first piece of its body: one system call, and one TLS record.
 - Timeouts are idle timeouts. The kernel takes megabytes at once, so bytes that it still delivers count as
   movement.
 - A host name is looked up once. The next connections go to the address that answered.
@@ -46,7 +45,7 @@ class Traffic:
         received: bytes since the last request began.
         body_left: bytes of that request's body that were not handed out to be sent.
         is_sent: whether all of that request was sent.
-        holds_head: whether what is written next is a head that a body follows.
+        writes: how often something was written for it; the first time through a new tunnel it is CONNECT.
         listeners: where a stream listens while it sends; None where the body is not `LARGE`.
     """
 
@@ -54,12 +53,12 @@ class Traffic:
         self.listeners: TaskGroup | None = None
         self.begin_request(0)
 
-    def begin_request(self, body_size: int, *, head_first: bool = False) -> None:
-        """Count anew. `head_first`: what is written next is this request's head, and no CONNECT."""
+    def begin_request(self, body_size: int) -> None:
+        """Count anew."""
         self.received = 0
         self.body_left = body_size
         self.is_sent = False
-        self.holds_head = head_first and body_size > 0
+        self.writes = 0
 
 
 class Backend(httpcore.AsyncNetworkBackend):
@@ -144,7 +143,6 @@ class _Stream(httpcore.AsyncNetworkStream):
         self._stream = stream
         self._traffic = traffic
         self._socket = stream.extra(anyio.abc.SocketAttribute.raw_socket)  # noqa: S610 - anyio's, not Django's
-        self._head = b""
         self._early: _Early | None = None
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
@@ -190,11 +188,7 @@ class _Stream(httpcore.AsyncNetworkStream):
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
         if not buffer:
             return
-        if self._traffic.holds_head:
-            self._traffic.holds_head = False
-            self._head = buffer
-            return
-        buffer, self._head = self._head + buffer, b""
+        self._traffic.writes += 1
         if self._traffic.listeners and not self._early:
             self._early = _Early()
             self._traffic.listeners.start_soon(self._listen, self._early)

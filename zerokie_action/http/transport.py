@@ -14,7 +14,7 @@ import ssl
 from collections import defaultdict
 from contextlib import suppress
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import anyio
 import httpcore
@@ -49,6 +49,7 @@ _CORE_ERRORS = (
     httpcore.ProxyError,
     httpcore.TimeoutException,
 )
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
 
 
 class ResponseTooLarge(httpx.RemoteProtocolError):
@@ -97,10 +98,8 @@ class Transport(httpx.AsyncBaseTransport):
     ) -> httpx.Response:
         try:
             response, body = await connection.send(request, url)
-        except BaseException as error:
+        except BaseException:
             await connection.close()
-            if connection.proxy and isinstance(error, httpx.TransportError) and not may_have_been_sent(error):
-                raise type(error)(f"{error} through {connection.proxy}", request=request) from error
             raise
         if connection.is_idle:
             connection.is_new = False
@@ -145,7 +144,7 @@ class Transport(httpx.AsyncBaseTransport):
         connection = pool.create_connection(origin)
         # httpx has taken user and password out of the URL.
         name = f"the proxy {where.url} ({proxy.variable})"
-        return (_Tunnel if context else _Connection)(connection, traffic, name)
+        return _Connection(connection, traffic, name, is_tunnel=context is not None)
 
 
 def _core_url(url: httpx.URL) -> httpcore.URL:
@@ -162,15 +161,19 @@ def _core_url(url: httpx.URL) -> httpcore.URL:
 class _Connection:
     """A connection of httpcore's, what moves on it, and the proxy that it goes through; empty without one."""
 
-    _is_direct = True
-
     def __init__(
-        self, connection: httpcore.AsyncConnectionInterface, traffic: Traffic, proxy: str = ""
+        self,
+        connection: httpcore.AsyncConnectionInterface,
+        traffic: Traffic,
+        proxy: str = "",
+        *,
+        is_tunnel: bool = False,
     ) -> None:
         self.is_new = True
-        self.proxy = proxy
         self._connection = connection
         self._traffic = traffic
+        self._proxy = proxy
+        self._is_tunnel = is_tunnel
 
     @property
     def is_idle(self) -> bool:
@@ -195,7 +198,7 @@ class _Connection:
     async def send(self, request: httpx.Request, url: httpcore.URL) -> tuple[httpcore.Response, bytes]:
         """The response to a request, and its body."""
         size = int(request.headers.get("Content-Length", 0))
-        self._traffic.begin_request(size, head_first=self._is_direct)
+        self._traffic.begin_request(size)
         outgoing = httpcore.Request(
             request.method,
             url,
@@ -213,12 +216,30 @@ class _Connection:
             body = await _read(response, request)
             await response.aclose()
         except _CORE_ERRORS as error:
-            description = _description(error, request) or explain(error)
-            # The errors of both have the same names.
-            raise getattr(httpx, type(error).__name__)(description, request=request) from error
+            raise self._translated(error, request) from error
         except ssl.SSLError as error:
             raise httpx.ReadError(explain(error), request=request) from error
         return response, body
+
+    def _translated(self, error: Exception, request: httpx.Request) -> httpx.TransportError:
+        """The error of httpx that has the same name; one before the request was sent names the proxy."""
+        kind: type[httpx.TransportError] = getattr(httpx, type(error).__name__)
+        timeouts = request.extensions.get("timeout", {})
+        match error:
+            case httpcore.ConnectTimeout():
+                text = f"no connection within {human_seconds(timeouts['connect'])}"
+            case httpcore.ReadTimeout() | httpcore.WriteTimeout():
+                text = f"no answer within {human_seconds(timeouts['read'])}"
+            case httpcore.ProxyError():
+                text = f"tunnel refused ({error})"
+            case _:
+                text = explain(error)
+        was_connect = self._is_tunnel and self.is_new and self._traffic.writes == 1
+        if was_connect and not issubclass(kind, _NOT_SENT):
+            kind = httpx.ProxyError
+        if self._proxy and issubclass(kind, _NOT_SENT):
+            text += f" through {self._proxy}"
+        return kind(text, request=request)
 
     async def _handle(self, request: httpcore.Request, *, is_large: bool) -> httpcore.Response:
         if not is_large:
@@ -241,32 +262,6 @@ class _Connection:
             yield chunk
 
 
-class _Tunnel(_Connection):
-    """A connection through a proxy to an https origin: CONNECT comes before the first request."""
-
-    _is_direct = False
-
-    async def send(self, request: httpx.Request, url: httpcore.URL) -> tuple[httpcore.Response, bytes]:
-        if not self.is_new:
-            return await super().send(request, url)
-        sent = False
-
-        async def trace(event: str, info: dict[str, Any]) -> None:
-            nonlocal sent
-            if event == "http11.send_request_headers.started" and info["request"].method != b"CONNECT":
-                sent = True
-
-        request.extensions["trace"] = trace
-        try:
-            return await super().send(request, url)
-        except httpx.TransportError as error:
-            if sent or not may_have_been_sent(error):
-                raise
-            raise httpx.ProxyError(str(error), request=request) from error
-        finally:
-            del request.extensions["trace"]
-
-
 async def _read(response: httpcore.Response, request: httpx.Request) -> bytes:
     most = request.extensions.get(MAX_BODY, math.inf)
     body = BytesIO()  # which hands out what it holds without a copy
@@ -277,21 +272,9 @@ async def _read(response: httpcore.Response, request: httpx.Request) -> bytes:
     return body.getvalue()
 
 
-def _description(error: Exception, request: httpx.Request) -> str:
-    timeouts = request.extensions.get("timeout", {})
-    match error:
-        case httpcore.ConnectTimeout():
-            return f"no connection within {human_seconds(timeouts['connect'])}"
-        case httpcore.ReadTimeout() | httpcore.WriteTimeout():
-            return f"no answer within {human_seconds(timeouts['read'])}"
-        case httpcore.ProxyError():
-            return f"tunnel refused ({error})"
-    return ""
-
-
 def may_have_been_sent(error: httpx.TransportError) -> bool:
     """Whether the other side may have seen the request. Only a failed connect is a certain "no"."""
-    return not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError)
+    return not isinstance(error, _NOT_SENT)
 
 
 def explain(error: BaseException) -> str:  # noqa: PLR0911 - one for each cause
