@@ -63,14 +63,14 @@ async def test_no_time() -> None:
 
 
 async def test_the_pauses_grow() -> None:
-    """From a second to a quarter of a minute, each a little random, the last attempt at the very end."""
+    """From a second to ten, each a little random, the last attempt at the very end."""
     began = anyio.current_time()
     attempts = await pause_until_timeout(LockWait("site", 600, Log()))
     pauses = [later - sooner for sooner, later in pairwise(attempts)]
     assert 0.5 <= pauses[0] <= 1
-    assert all(7.5 <= pause <= 15.001 for pause in pauses[8:-1])
+    assert all(5 <= pause <= 10.001 for pause in pauses[8:-1])
     assert attempts[-1] - began == pytest.approx(600)
-    assert 45 < len(attempts) < 90
+    assert 65 < len(attempts) < 130
 
 
 async def test_the_pauses_differ() -> None:

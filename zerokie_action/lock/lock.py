@@ -14,7 +14,6 @@ what was really changed, except when the lock is not ours any more.
 
 from __future__ import annotations
 
-import random
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -31,6 +30,7 @@ from zerokie_action.errors import (
 from zerokie_action.lock.lease import NOT_OURS, UNCONFIRMED
 from zerokie_action.platform.client import CONFLICT
 from zerokie_action.platform.models import Counts
+from zerokie_action.polling import Polling
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
@@ -55,11 +55,7 @@ _HEARTBEAT_RETRY = 15.0
 _RECHECK_PAUSES = (0.7, 0.7)
 """Seconds before each further heartbeat that tells whether a request whose answer was lost got the lock."""
 
-_FIRST_PAUSE = 1.0
-_LONGEST_PAUSE = 15.0
-_PAUSE_GROWTH = 1.6
 _SHORTEST_WAIT = 0.001
-_LOG_INTERVAL = 30.0
 
 
 @asynccontextmanager
@@ -335,8 +331,7 @@ class LockWait:
         self._timeout = timeout
         self._ci = ci
         self._began: float | None = None
-        self._pause = _FIRST_PAUSE
-        self._next_log_at = 0.0
+        self._polling = Polling(ci.info, jitter=0.5)  # two that begin together do not ask together for ever
 
     async def pause(self, retry_after: float | None = None) -> None:
         """Pause once, after an attempt that found the other deploy still in progress.
@@ -347,31 +342,20 @@ class LockWait:
         Raises:
             LockHeld: when the timeout has passed, or passes before the platform may be asked again.
         """
-        now = anyio.current_time()
-        if self._began is None:
-            self._began = now
-        self.waited = now - self._began
+        is_first = self._began is None
+        self._began = anyio.current_time() if self._began is None else self._began
+        self.waited = anyio.current_time() - self._began
         left = self._timeout - self.waited
         if left < max(_SHORTEST_WAIT, retry_after or 0):
             raise self._timed_out()
-        self._log_wait(left)
-        jitter = random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+        until = human_seconds(left)
+        if is_first:
+            self._ci.info(f"Another deploy of {self._app!r} is in progress; waiting for it up to {until}")
+        line = f"Still waiting for the other deploy ({until} left)"
         try:
-            await anyio.sleep(min(left, max(self._pause * jitter, retry_after or 0)))
+            await self._polling.pause(line, at_least=retry_after or 0, at_most=left)
         finally:
             self.waited = anyio.current_time() - self._began
-        self._pause = min(_LONGEST_PAUSE, self._pause * _PAUSE_GROWTH)
-
-    def _log_wait(self, left: float) -> None:
-        if self.waited < self._next_log_at:
-            return
-        if self._next_log_at == 0:
-            self._ci.info(
-                f"Another deploy of {self._app!r} is in progress; waiting for it up to {human_seconds(left)}"
-            )
-        else:
-            self._ci.info(f"Still waiting for the other deploy ({human_seconds(left)} left)")
-        self._next_log_at = self.waited + _LOG_INTERVAL
 
     def _timed_out(self) -> LockHeld:
         still, after = ("still ", f" after {human_seconds(self.waited)}") if self.waited >= 1 else ("", "")

@@ -18,8 +18,8 @@ from zerokie_action.errors import HealthCheckFailed
 from zerokie_action.files.local import hash_file
 from zerokie_action.http.client import MEGABYTE
 from zerokie_action.http.failure import error_detail, retry_after
-from zerokie_action.operations.polling import Polling
 from zerokie_action.platform.pages import PageError, follow, shown_url
+from zerokie_action.polling import Polling
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from zerokie_action.errors import (
 from zerokie_action.lock.lock import LockWait
 from zerokie_action.operations import apps
 from zerokie_action.operations.health import check_health
-from zerokie_action.operations.polling import LONGEST_PAUSE, Polling
 from zerokie_action.platform.client import NOT_FOUND, DeployInProgress
 from zerokie_action.platform.models import App, Registry
+from zerokie_action.polling import LONGEST_PAUSE, Polling
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
