@@ -20,4 +20,4 @@ def test_the_clock_runs_while_the_machine_is_suspended(monkeypatch: pytest.Monke
 def test_a_lock_that_nobody_asked_for_is_not_ours() -> None:
     """The fence is closed until the platform has confirmed the lock."""
     with pytest.raises(LockLost):
-        Lease(lambda: 0.0).check()
+        Lease().check()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from contextlib import suppress
 from itertools import pairwise
 from types import SimpleNamespace
@@ -178,8 +179,11 @@ async def fail() -> bool:
 
 @pytest.mark.parametrize("answer", [hang, answer_late, fail])
 @pytest.mark.parametrize("interval", [1.0, 180.0, 900.0])
-async def test_work_ends_in_time(answer: Callable[[], Awaitable[bool]], interval: float) -> None:
+async def test_work_ends_in_time(
+    answer: Callable[[], Awaitable[bool]], interval: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A body that is being sent asks nobody, so it is cancelled."""
+    monkeypatch.setattr(time, "clock_gettime", lambda _clock: anyio.current_time())
     client = Client(answer)
     platform: Any = SimpleNamespace(client=client, urgent=client, heartbeats=client)
     began, ended = anyio.current_time(), 0.0
@@ -187,7 +191,7 @@ async def test_work_ends_in_time(answer: Callable[[], Awaitable[bool]], interval
     async def work() -> None:
         nonlocal ended
         async with deploy_lock(
-            Session(platform, "site", "session", clock=anyio.current_time),
+            Session(platform, "site", "session"),
             counts=Counts,
             wait=LockWait("site", 0, Quiet()),
             heartbeat=interval,

@@ -8,12 +8,8 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from zerokie_action.errors import LockLost
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 LEASE = 30 * 60.0
 """Seconds without a heartbeat after which the platform lets a lock expire ("PUT …/deploy/lock")."""
@@ -35,18 +31,16 @@ class Lease:
     """Our lease of one lock. It counts as expired until the platform has confirmed it for the first time.
 
     Attributes:
-        clock: returns the time in seconds.
         lost: why the lock is not ours any more, once that is known.
     """
 
-    def __init__(self, clock: Callable[[], float] = boot_time) -> None:
-        self.clock = clock
+    def __init__(self) -> None:
         self.lost: LockLost | None = None
         self._renewed = -LEASE
         self._renewed_wall = time.time()
 
     def renew(self, asked_at: float) -> None:
-        """The platform has confirmed the lock; we asked at `asked_at`, by `clock`."""
+        """The platform has confirmed the lock; we asked at `asked_at`, by `boot_time`."""
         # Counted from when we asked: the platform's 30 minutes can only have begun later.
         self._renewed = asked_at
         self._renewed_wall = time.time()
@@ -54,7 +48,7 @@ class Lease:
     @property
     def remaining(self) -> float:
         """Seconds in which a write may still begin; negative when there are none."""
-        return self._renewed + LEASE - MARGIN - self.clock()
+        return self._renewed + LEASE - MARGIN - boot_time()
 
     def check(self) -> None:
         """The fence before every write.

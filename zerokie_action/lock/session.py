@@ -15,8 +15,6 @@ from zerokie_action.lock.lease import NOT_OURS, Lease, boot_time
 from zerokie_action.platform.client import CONFLICT, NOT_FOUND
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from zerokie_action.errors import DeployError
     from zerokie_action.http.retry import Around
     from zerokie_action.platform.client import AcquireResult, Client, Platform
@@ -35,17 +33,15 @@ class Session:
         lease: what is known of the lock.
     """
 
-    def __init__(
-        self, platform: Platform, app: str, session_id: str, *, clock: Callable[[], float] = boot_time
-    ) -> None:
+    def __init__(self, platform: Platform, app: str, session_id: str) -> None:
         self.app = app
         self.id = session_id
         self.platform = platform
-        self.lease = Lease(clock)
+        self.lease = Lease()
 
     async def acquire(self, around: Around, *, ambiguous: bool) -> AcquireResult:
         """Ask for the lock, once (see `Client.acquire_lock`)."""
-        asked_at = self.lease.clock()
+        asked_at = boot_time()
         result = await self.platform.client.acquire_lock(
             self.app, self.id, around=around, ambiguous=ambiguous
         )
@@ -62,7 +58,7 @@ class Session:
         Raises:
             DeployError: when that could not be found out.
         """
-        asked_at = self.lease.clock()
+        asked_at = boot_time()
         confirmed = await (client or self.platform.client).heartbeat(self.app, self.id)
         if confirmed:
             self.lease.renew(asked_at)

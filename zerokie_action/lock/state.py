@@ -81,7 +81,10 @@ class StateRecord:
                     f"`state-file`: {str(self._file)!r} can't be written ({error.strerror})",
                     hint="Choose a path that the job may write; the cleanup needs the file.",
                 ) from error
-            _flush(self._file)
+            with suppress(OSError):  # not every file system can do that
+                if _is_file(self._file):
+                    with self._file.open("rb") as written:
+                        os.fsync(written.fileno())
 
     def released(self, session: str) -> None:
         """Record that this session holds no lock.
@@ -94,7 +97,7 @@ class StateRecord:
             with suppress(OSError):
                 if others := [lock for lock in _read(self._file) if lock.session != session]:
                     _write(self._file, others)
-                elif stat.S_ISREG(self._file.lstat().st_mode):
+                elif _is_file(self._file):
                     self._file.unlink()
 
 
@@ -126,25 +129,19 @@ def state_files_beside(file: Path | None) -> list[Path]:
     return sorted(file.parent.glob(".zerokie-state-*.json")) if file else []
 
 
-def _flush(file: Path) -> None:
-    """Have the file on disk, where the file system can do that."""
-    with suppress(OSError):
-        descriptor = _open(file)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
 def _write(file: Path, locks: list[HeldLock]) -> None:
     write_report_file(file, "".join(json.dumps(lock.record) + "\n" for lock in locks[-_MOST_LOCKS:]))
 
 
 def _read(file: Path) -> list[HeldLock]:
     """The locks in a file; whatever else is in it, or is not a file, counts as nothing."""
-    found = []
+    found: list[HeldLock] = []
     with suppress(OSError):
-        for line in _beginning(file).splitlines():
+        if not _is_file(file):
+            return found
+        with file.open("rb") as content:
+            lines = content.read(_LONGEST_FILE).splitlines()
+        for line in lines:
             with suppress(ValueError, KeyError, TypeError, RecursionError):
                 record = json.loads(line)
                 app, session, asked_at = (str(record[name]) for name in ("app", "session", "asked_at"))
@@ -152,15 +149,6 @@ def _read(file: Path) -> list[HeldLock]:
     return [lock for lock in found if lock.app and lock.session]
 
 
-def _beginning(file: Path) -> bytes:
-    descriptor = _open(file)
-    try:
-        regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
-        return os.read(descriptor, _LONGEST_FILE) if regular else b""
-    finally:
-        os.close(descriptor)
-
-
-def _open(file: Path) -> int:
-    # Neither waiting for a pipe's writer, nor following a link: we leave none.
-    return os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+def _is_file(file: Path) -> bool:
+    """Whether it is a file: no pipe, whose other end one would wait for, and no link, as we leave none."""
+    return stat.S_ISREG(file.lstat().st_mode)

@@ -42,12 +42,11 @@ from zerokie_action.platform.requests import (
     Requests,
     app_target,
     domain_target,
-    registry_auth,
 )
 from zerokie_action.text import human_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from zerokie_action.http import Response
     from zerokie_action.http.client import Content, Http
@@ -131,10 +130,15 @@ class Client:
         registry: Registry | None = None,
     ) -> App:
         """Create a container app ("POST /v1/apps", container). `cpu` in units, `memory` in MB."""
-        login = registry_auth(registry)
-        optional = {"port": port, "cpu": cpu, "memory": memory, "env": env, "registry_auth": login}
-        body = {"name": name, "type": "container", "image": image} | {
-            key: value for key, value in optional.items() if value is not None
+        body = {
+            "name": name,
+            "type": "container",
+            "image": image,
+            "port": port,
+            "cpu": cpu,
+            "memory": memory,
+            "env": env,
+            "registry_auth": registry and registry._asdict(),
         }
         return await self._create(name, body, is_ours=lambda app: app.image == image)
 
@@ -185,8 +189,7 @@ class Client:
 
         `before` is the app as it was, to tell after an ambiguous outcome whether the deploy took effect.
         """
-        wanted = {"image": image, "registry_auth": registry_auth(registry)}
-        body = {key: value for key, value in wanted.items() if value is not None}
+        body = {"image": image, "registry_auth": registry and registry._asdict()}
         purpose = f"Deploying {image!r}" if image else f"Restarting {name!r}"
 
         async def took_effect() -> App | None:
@@ -364,11 +367,18 @@ class Client:
         raise error
 
     async def _unknown_app(self, name: str, detail: str) -> RequestRejected:
+        """The error for a 404 about an app, with those of the other apps that may have been meant."""
         others: list[App] = []
         # The names are a help; the 404 is the error.
         with suppress(Exception), anyio.move_on_after(_SUGGESTIONS_TIMEOUT):
             others = await self.list_apps()
-        return _app_not_found(name, detail, [app.name for app in others])
+        close = difflib.get_close_matches(name, [app.name for app in others if app.name != name], n=3)
+        meant = f" Did you mean {' or '.join(repr(match) for match in close)}?" if close else ""
+        return RequestRejected(
+            f"App {name!r} was not found (404: {detail}).{meant}",
+            status=NOT_FOUND,
+            hint="Correct `app`. Only a deploy creates an app.",
+        )
 
 
 class Platform:
@@ -418,14 +428,3 @@ def _rejection(reply: Reply[Any], detail: str, key_of: str) -> DeployError:
     if reply.status >= 500:  # noqa: PLR2004 - HTTP's own numbers
         return PlatformUnavailable(message, hint="Check `api-url`: something there can't do this at all.")
     return RequestRejected(message, status=reply.status, hint=_HINTS.get(reply.status, _HINT))
-
-
-def _app_not_found(name: str, detail: str, others: Iterable[str]) -> RequestRejected:
-    """The error for a 404 about an app, with those of the other apps that may have been meant."""
-    close = difflib.get_close_matches(name, [other for other in others if other != name], n=3)
-    meant = f" Did you mean {' or '.join(repr(match) for match in close)}?" if close else ""
-    return RequestRejected(
-        f"App {name!r} was not found (404: {detail}).{meant}",
-        status=NOT_FOUND,
-        hint="Correct `app`. Only a deploy creates an app.",
-    )

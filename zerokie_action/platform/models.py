@@ -240,5 +240,5 @@ def _is_empty(response: Response) -> bool:
 def _validated(validate: Callable[[bytes], T], response: Response) -> T:
     try:
         return validate(response.content.removeprefix(BOM_UTF8))
-    except (ValidationError, ValueError):
+    except ValueError:  # pydantic's errors are such
         raise Malformed(_NOT_AS_DESCRIBED) from None

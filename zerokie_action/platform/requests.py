@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from zerokie_action.http.client import Content
-    from zerokie_action.platform.models import Registry
 
 UPLOADS, DELETIONS, MANIFESTS = "Uploads", "Deletions", "Manifests"
 """Kinds of requests: each of the others is one by itself."""
@@ -78,16 +77,17 @@ class Requests:
             purpose: what it is for, as the beginning of a sentence.
             method: HTTP's.
             target: below the API's URL, percent-encoded.
-            body: what is sent as JSON.
+            body: what is sent as JSON, without what is None.
             max_body: bytes of body that the response may have.
             timeout: seconds in which nothing moves, after which it is given up.
         """
         json_type = {} if body is None else {"Content-Type": "application/json"}
+        given = body and {key: value for key, value in body.items() if value is not None}
         request = Request(
             method,
             self._base_url + target,
             headers=self._headers | json_type,
-            content=None if body is None else json.dumps(body),
+            content=None if body is None else json.dumps(given),
             extensions=extensions(
                 purpose, timeout=timeout, max_body=max_body, resendable=method in _RESENDABLE
             ),
@@ -151,11 +151,6 @@ def domain_target(app: str, domain: str) -> str:
         ValueError: as `file_target`.
     """
     return app_target(app, f"/domains/{_segment(domain)}")
-
-
-def registry_auth(registry: Registry | None) -> dict[str, str] | None:
-    """Credentials as the platform takes them ("registry_auth")."""
-    return registry._asdict() if registry else None
 
 
 @lru_cache(maxsize=1024)  # the app and its directories come again and again
