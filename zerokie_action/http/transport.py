@@ -190,6 +190,10 @@ class _Connection:
         """Whether anything came back after the last request began."""
         return self._traffic.received > 0
 
+    @property
+    def _begins_with_connect(self) -> bool:
+        return self._is_tunnel and self.is_new
+
     async def close(self) -> None:
         """Drop the connection, whatever it is doing."""
         with anyio.move_on_after(_CLOSE_TIMEOUT, shield=True), suppress(OSError, httpcore.NetworkError):
@@ -198,7 +202,7 @@ class _Connection:
     async def send(self, request: httpx.Request, url: httpcore.URL) -> tuple[httpcore.Response, bytes]:
         """The response to a request, and its body."""
         size = int(request.headers.get("Content-Length", 0))
-        self._traffic.begin_request(size)
+        self._traffic.begin_request(size, head_first=not self._begins_with_connect)
         outgoing = httpcore.Request(
             request.method,
             url,
@@ -234,8 +238,7 @@ class _Connection:
                 text = f"tunnel refused ({error})"
             case _:
                 text = explain(error)
-        was_connect = self._is_tunnel and self.is_new and self._traffic.writes == 1
-        if was_connect and not issubclass(kind, _NOT_SENT):
+        if self._begins_with_connect and self._traffic.writes == 1 and not issubclass(kind, _NOT_SENT):
             kind = httpx.ProxyError
         if self._proxy and issubclass(kind, _NOT_SENT):
             text += f" through {self._proxy}"
