@@ -13,6 +13,7 @@ import zerokie_action
 from tests.http.servers import always, serve
 from tests.platform.clients import KEY, Constant, client_of, client_over, nothing
 from tests.platform.endpoints import BEFORE, COUNTS, ENDPOINTS, EVERY_ENDPOINT, SESSION, encoded
+from zerokie_action.http.client import Bytes
 from zerokie_action.platform.requests import file_target
 
 OF_AN_APP = [
@@ -22,7 +23,7 @@ OF_AN_APP = [
     lambda client, app: client.deploy(BEFORE, app, "nginx"),
     lambda client, app: client.deploy(BEFORE, app, None),
     lambda client, app: client.list_files(app),
-    lambda client, app: client.put_file(app, "a", b"", "text/plain"),
+    lambda client, app: client.put_file(app, "a", Bytes(b""), "text/plain"),
     lambda client, app: client.delete_file(app, "a"),
     lambda client, app: client.acquire_lock(app, SESSION, around=nothing),
     lambda client, app: client.heartbeat(app, SESSION),
@@ -73,7 +74,10 @@ class TestRequests:
         """The same for a file, which would otherwise be another file, or the whole app."""
         carrier = Constant(200)
         client = client_over(carrier)
-        for call in (client.delete_file("site", path), client.put_file("site", path, b"", "text/plain")):
+        for call in (
+            client.delete_file("site", path),
+            client.put_file("site", path, Bytes(b""), "text/plain"),
+        ):
             with pytest.raises(ValueError, match="can't be addressed as a path segment"):
                 await call
         assert carrier.requests == []

@@ -9,6 +9,7 @@ import pytest
 
 from tests.platform.clients import client_of, nothing
 from zerokie_action.errors import PlatformUnavailable, RequestRejected
+from zerokie_action.http.client import Bytes
 from zerokie_action.platform.client import DeployInProgress
 from zerokie_action.platform.models import App, Counts
 from zerokie_action.sandbox.faults import Fault, Kind
@@ -88,7 +89,7 @@ class TestOneLostAnswer:
     async def test_put_file(self, fault: Fault, sandbox: Platform) -> None:
         sandbox.faults.add(fault)
         async with client_of(sandbox.base_url, retries=3) as client:
-            await client.put_file("site", "a.txt", b"hello", "text/plain")
+            await client.put_file("site", "a.txt", Bytes(b"hello"), "text/plain")
         assert sandbox.files("site") == {"a.txt": b"hello"}
 
     async def test_delete_file(self, fault: Fault, sandbox: Platform) -> None:

@@ -32,7 +32,7 @@ from zerokie_action.errors import (
     PlatformUnavailable,
     RequestRejected,
 )
-from zerokie_action.http.client import Http
+from zerokie_action.http.client import Bytes, Http
 from zerokie_action.http.network import Network
 from zerokie_action.http.retry import RetryBudget
 from zerokie_action.platform.client import AcquireResult, DeployInProgress, Platform
@@ -96,7 +96,7 @@ class TestErrors:
         """The error names the file and its size."""
         client = client_over(Constant(413, b"<html><title>Too Large</title></html>"))
         error = await error_of(
-            lambda client: client.put_file("site", "a/film.mp4", bytes(2_500_000), ""), client
+            lambda client: client.put_file("site", "a/film.mp4", Bytes(bytes(2_500_000)), ""), client
         )
         assert str(error) == (
             "Uploading 'a/film.mp4' (2.5 MB) was refused (413: an HTML page, \"Too Large\")"

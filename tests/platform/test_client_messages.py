@@ -9,6 +9,7 @@ import pytest
 
 from tests.platform.clients import Constant, client_of, client_over
 from zerokie_action.errors import AuthenticationError, RequestRejected
+from zerokie_action.http.client import Bytes
 from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class TestCloseMatches:
         sandbox.faults.add(Fault(Kind.STATUS, status=status, path="apps$"))
         async with client_of(sandbox.base_url) as client:
             with pytest.raises(RequestRejected) as caught:
-                await client.put_file("sit", "a", b"", "text/plain")
+                await client.put_file("sit", "a", Bytes(b""), "text/plain")
         assert str(caught.value) == "App 'sit' was not found (404: \"app not found\")."
 
     async def test_the_list_does_not_come(self, sandbox: Platform) -> None:
@@ -58,7 +59,7 @@ class TestCloseMatches:
         async with client_of(sandbox.base_url) as client:
             began = anyio.current_time()
             with pytest.raises(RequestRejected) as caught:
-                await client.put_file("sit", "a", b"", "text/plain")
+                await client.put_file("sit", "a", Bytes(b""), "text/plain")
             assert anyio.current_time() - began < 10
         assert str(caught.value) == "App 'sit' was not found (404: \"app not found\")."
 

@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.platform.clients import client_of
+from zerokie_action.http.client import Bytes
 from zerokie_action.sandbox.platform import Platform
 from zerokie_action.sandbox.server import serve
 
@@ -49,7 +50,7 @@ def test_any_name(names: set[str]) -> None:
     async def use(platform: Platform) -> None:
         async with serve(platform), client_of(platform.base_url) as client:
             for name in names:
-                await client.put_file("site", name, name.encode(), "text/plain")
+                await client.put_file("site", name, Bytes(name.encode()), "text/plain")
             assert platform.files("site") == {name: name.encode() for name in names}
             assert {file.path for file in await client.list_files("site")} == names
             for name in names:

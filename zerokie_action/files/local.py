@@ -69,15 +69,11 @@ def is_addressable(path: str) -> bool:
     another path, encoded or not. Half of a surrogate pair, which a JSON text can carry and a name that
     is not UTF-8 turns into, has no encoding at all.
     """
-    return _RESOLVED_SEGMENTS.isdisjoint(path.split("/")) and _is_encodable(path)
-
-
-def _is_encodable(path: str) -> bool:
     try:
         path.encode()
     except UnicodeEncodeError:
         return False
-    return True
+    return _RESOLVED_SEGMENTS.isdisjoint(path.split("/"))
 
 
 def stamp(status: os.stat_result) -> int:

@@ -117,7 +117,10 @@ def scan(
         ConfigurationError: the directory cannot be deployed; `problems` says everything that is wrong
             with it (the first twenty, and how many more).
     """
-    root = _real_root(directory)
+    # It was looked at with the other inputs, but may be gone since.
+    if problem := problem_with_directory(directory):
+        raise ConfigurationError(f"`directory`: {str(directory)!r} {problem}")
+    root = directory.resolve()
     rules, problems = ignore_rules(directory, ignore_file=ignore_file, ignore=ignore)
     walk = _Walk(root, rules, exclude, known, check_cancelled)
     walk.run()
@@ -136,13 +139,6 @@ def scan(
         secrets=tuple(sorted(walk.secrets)),
         ignore_file=rules.file,
     )
-
-
-def _real_root(directory: Path) -> Path:
-    # It was looked at with the other inputs, but may be gone since.
-    if problem := problem_with_directory(directory):
-        raise ConfigurationError(f"`directory`: {str(directory)!r} {problem}")
-    return directory.resolve()
 
 
 def _nothing_to_deploy(directory: Path, ignored: int) -> str:
@@ -263,12 +259,13 @@ class _Walk:
         else:
             file = LocalFile(path, self._root, status.st_size, stamp(status))
             self.files.append(file)
-            if path not in self._known and self._is_unwanted_key(file):
+            if (
+                path not in self._known
+                and is_private_key(file)
+                and not self._rules.patterns.brings_back(path)
+            ):
                 publish = f", or add `!{literal_pattern(path)}` to publish it"
                 self._refuse(path, "begins as a private key", more=publish)
-
-    def _is_unwanted_key(self, file: LocalFile) -> bool:
-        return is_private_key(file) and not self._rules.patterns.brings_back(file.path)
 
     def _unreadable(self, path: str, why: str | None) -> None:
         self._refuse(path, f"cannot be read ({why})", fix="make it readable")

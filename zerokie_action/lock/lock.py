@@ -52,8 +52,8 @@ _RELEASE_TIME = 50.0  # a minute, together with the wait for the answers to uplo
 _RELEASE_GRACE = 4.0
 
 _HEARTBEAT_RETRY = 15.0
-_RECHECK_PAUSES = (0.7, 0.7)
-"""Seconds before each further heartbeat that tells whether a request whose answer was lost got the lock."""
+_RECHECK_PAUSES = (0.0, 0.7, 0.7)
+"""Seconds before each heartbeat that tells whether a request whose answer was lost got the lock."""
 
 _SHORTEST_WAIT = 0.001
 
@@ -236,10 +236,10 @@ class DeployLock:
 
     async def _was_acquired_late(self) -> bool:
         for pause in _RECHECK_PAUSES:
+            await anyio.sleep(pause)
             if await self._session.confirm(self._session.platform.urgent):
                 return True
-            await anyio.sleep(pause)
-        return await self._session.confirm(self._session.platform.urgent)
+        return False
 
     # After it
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import anyio
 
 from zerokie_action.errors import AuthenticationError, DeployError, PlatformUnavailable, RequestRejected
-from zerokie_action.http.client import MEGABYTE, Bytes
+from zerokie_action.http.client import MEGABYTE
 from zerokie_action.http.failure import PROXY_LOGIN, PROXY_LOGIN_HINT
 from zerokie_action.http.retry import DeadlineClient, RetryingClient
 from zerokie_action.platform.models import (
@@ -224,18 +224,17 @@ class Client:
         self,
         name: str,
         path: str,
-        content: bytes | Content,
+        content: Content,
         content_type: str,
         *,
         kind: str = UPLOADS,
         around: Around = nullcontext,
     ) -> None:
         """Store one file ("PUT /v1/apps/:name/files/{path}")."""
-        body = Bytes(content) if isinstance(content, bytes) else content
-        request = self._requests.upload(name, path, body, content_type, kind)
+        request = self._requests.upload(name, path, content, content_type, kind)
         reply = await self._http.send(request, parse_any, around=around)
         if reply.status == TOO_LARGE:
-            reply = reply._replace(purpose=f"{reply.purpose} ({human_bytes(body.size)})")
+            reply = reply._replace(purpose=f"{reply.purpose} ({human_bytes(content.size)})")
         await self._value(reply, app=name)
 
     async def delete_file(self, name: str, path: str, around: Around = nullcontext) -> None:
@@ -304,12 +303,7 @@ class Client:
             RequestRejected: with status 404 or 409 when the session holds no lock. `ambiguous` is set when an
                 earlier attempt may have released it.
         """
-        body = {
-            "deploy_session_id": session,
-            "files_uploaded": counts.files_uploaded,
-            "files_deleted": counts.files_deleted,
-            "total_bytes": counts.total_bytes,
-        }
+        body = {"deploy_session_id": session, **counts._asdict()}
         target = app_target(name, "/deploy/finalize")
         request = self._requests("Finalizing the deploy", "POST", target, body, timeout=FINALIZE_TIMEOUT)
         # A 404 need not be about the app: the session may hold no lock.

@@ -125,7 +125,7 @@ class StoredFile:
 
 
 class Counts(NamedTuple):
-    """What a deploy changed, as finalize takes it. `total_bytes` are the bytes uploaded."""
+    """What a deploy changed, under finalize's own names. `total_bytes` are the bytes uploaded."""
 
     files_uploaded: int = 0
     files_deleted: int = 0
