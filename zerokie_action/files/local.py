@@ -108,7 +108,7 @@ def read_chunks(file: LocalFile) -> Generator[bytes, None, None]:
         OSError: no file can be opened now, as this process or the machine has too many open (EMFILE, ENFILE).
     """
     try:
-        with open(os.open(file.source, _FLAGS), "rb", buffering=0) as content:  # noqa: PTH123 - a descriptor
+        with open(file.source, "rb", buffering=0, opener=lambda path, _: os.open(path, _FLAGS)) as content:
             left = file.size
             while chunk := content.read(min(left, CHUNK_SIZE)):
                 left -= len(chunk)
