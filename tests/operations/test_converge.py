@@ -215,6 +215,14 @@ def test_more_than_one_manifest(world: World, content: bytes) -> None:
     assert uploads(world.run()) == []
 
 
+@pytest.mark.parametrize("kind", [Kind.STATUS, Kind.RESET])
+def test_a_site_that_restarts_for_some_seconds(world: World, kind: Kind) -> None:
+    """The manifest is read all the same."""
+    world.run()
+    world.platform.faults.add(Fault(kind, "GET", r"\.zerokie", times=None, lasts=3))
+    assert uploads(world.run()) == []
+
+
 def test_a_manifest_that_cannot_be_read(world: World) -> None:
     """It is none."""
     world.run()

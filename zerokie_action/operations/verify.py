@@ -8,7 +8,6 @@ shows lengths and times; where those can't tell, the app's public URL can.
 from __future__ import annotations
 
 import hashlib
-from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
@@ -22,7 +21,7 @@ from zerokie_action.platform.models import StoredFile
 from zerokie_action.text import human_files, human_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from zerokie_action.files.local import LocalFile
     from zerokie_action.files.scan import Scan
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
 _NOT_GIVEN = StoredFile("").length
 """A length that the listing leaves out; it can't be wrong."""
 _SAMPLE = 20
+_SAMPLE_TIME = 20.0
 _LARGEST_SAMPLE = 4 * MEGABYTE
 _NEXT_SECOND = 1.0
 _PAUSES = (0.2, 0.5, 1.0, 2.0)
@@ -75,10 +75,9 @@ async def require_match(job: Job, scan: Scan, zone: Zone) -> Listing:
         PlatformUnavailable: when the storage zone is not what it should be after the second attempt either.
     """
     listing, found = await _look(job, scan, zone)
-    if len(found.untouched) <= _SAMPLE:
-        # Within the second of what they replaced, maybe: then the app tells.
-        unproved = [file for file in found.untouched if not await _is_served(job, zone, file)]
-        found = found._replace(untouched=tuple(unproved))
+    # Within the second of what they replaced, maybe: then the app tells.
+    served = await _served(job, zone, found.untouched)
+    found = found._replace(untouched=tuple(file for file in found.untouched if not served.get(file.path)))
     if found.uploads or found.extra:
         job.ci.info(f"After all changes, the platform's listing does not match for {found}; trying once more")
         if found.untouched:
@@ -165,9 +164,8 @@ async def _require_effect(job: Job, zone: Zone, found: Mismatch) -> list[str]:
         PlatformUnavailable: when the storage zone is not what it should be.
     """
     wrong = [file.path for file in found.missing + found.changed] + list(found.extra)
-    samples = sorted(found.untouched, key=attrgetter("size"))[:_SAMPLE]
-    served = {file.path: await _is_served(job, zone, file) for file in samples}
-    wrong += [path for path, is_served in served.items() if is_served is False]
+    served = await _served(job, zone, found.untouched)
+    wrong += [path for path, is_served in served.items() if not is_served]
     if wrong:
         raise PlatformUnavailable(
             "The platform confirmed all changes twice, but they did not take effect: "
@@ -175,12 +173,16 @@ async def _require_effect(job: Job, zone: Zone, found: Mismatch) -> list[str]:
             hint="Check whether a proxy answers in the platform's place, or somebody else writes to the app; "
             "else report it to the platform.",
         )
-    return [] if True in served.values() else [file.path for file in found.untouched]
+    return [] if served else [file.path for file in found.untouched]
 
 
-async def _is_served(job: Job, zone: Zone, file: LocalFile) -> bool | None:
-    """Whether the app serves what was uploaded; None if it can't be read, or is large."""
-    if file.size > _LARGEST_SAMPLE:
-        return None
-    body = await job.read_deployed(file.path, max_body=_LARGEST_SAMPLE)
-    return None if body is None else hashlib.sha256(body).hexdigest() == zone.uploaded[file.path].sha256
+async def _served(job: Job, zone: Zone, uploads: Sequence[LocalFile]) -> dict[str, bool]:
+    """Whether the app serves what was uploaded, by path: a sample, and only what can be read."""
+    found: dict[str, bool] = {}
+    samples = [file for file in uploads if file.size <= _LARGEST_SAMPLE][:_SAMPLE]
+    with anyio.move_on_after(_SAMPLE_TIME):
+        for file in samples:
+            body = await job.read_deployed(file.path, max_body=_LARGEST_SAMPLE)
+            if body is not None:
+                found[file.path] = hashlib.sha256(body).hexdigest() == zone.uploaded[file.path].sha256
+    return found

@@ -10,7 +10,6 @@ from zerokie_action.errors import ConfigurationError
 from zerokie_action.http import URL, InvalidURL, RequestError, Response
 from zerokie_action.http.client import extensions, location
 from zerokie_action.http.failure import may_change
-from zerokie_action.http.retry import backoff
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
@@ -18,7 +17,8 @@ if TYPE_CHECKING:
 
 _MOST_REDIRECTS = 10
 _LARGEST_PORT = 65_535
-_ATTEMPTS = 3
+_PAUSES = (0.5, 1.0, 2.0, 2.0)
+"""Seconds between two attempts: what serves the pages may restart."""
 
 
 class PageError(Exception):
@@ -82,7 +82,7 @@ async def read_public(url: str, http: Http, *, max_body: int, seconds: float) ->
     except PageError:
         return None
     ends_at = anyio.current_time() + seconds
-    for attempt in range(1, _ATTEMPTS + 1):
+    for pause in (*_PAUSES, seconds):
         left = ends_at - anyio.current_time()
         try:
             response = await read_page(where, http, max_body=max_body, seconds=left)
@@ -95,8 +95,7 @@ async def read_public(url: str, http: Http, *, max_body: int, seconds: float) ->
                 return response.content
             if not may_change(response.status_code):
                 return None
-        pause = backoff(attempt)
-        if attempt == _ATTEMPTS or anyio.current_time() + pause >= ends_at:
+        if anyio.current_time() + pause >= ends_at:
             break
         await anyio.sleep(pause)
     return None
