@@ -138,7 +138,7 @@ class TestNobodyElseSeesTheKey:
                 )
                 world.platform.faults.add(redirect)
                 outcome = await world.arun()
-                assert outcome.exit_code == 4
+                assert outcome.exit_code == 5
                 assert "correct `api-url`" in outcome.outputs["hint"]
                 assert other.requests == []
 

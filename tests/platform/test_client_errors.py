@@ -53,8 +53,8 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("status", "kind", "exit_code"),
         [
-            (301, RequestRejected, 4),
-            (308, RequestRejected, 4),
+            (301, PlatformUnavailable, 5),
+            (308, PlatformUnavailable, 5),
             (400, RequestRejected, 4),
             (401, AuthenticationError, 3),
             (403, RequestRejected, 4),
@@ -160,7 +160,8 @@ class TestErrors:
             async with serve(moved) as server, client_of(server.url) as client:
                 error = await error_of(lambda client: client.list_apps(), client)
         assert elsewhere.requests == []
-        assert str(error) == f"Listing the apps was refused ({status})"
+        answer = f"{server.url} answered {status}, but not as the API does"
+        assert str(error) == f"Listing the apps failed after 1 attempt: {answer}"
         assert error.hint == "Redirects are not followed with the API key; correct `api-url`."
 
     @pytest.mark.parametrize("status", [404, 409])

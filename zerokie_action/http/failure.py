@@ -3,7 +3,7 @@
 down        no connection, reset, silence, 408, 425, every 5xx but 501 and 505. The request may have taken
             effect, unless it was not sent.
 wait        429, which has no effect, and any of those with `Retry-After`.
-unexpected  a 2xx of the wrong shape, a 4xx without the platform's `{"error"}`, an unknown host name.
+unexpected  a 2xx of the wrong shape, a 3xx, a 4xx without the platform's `{"error"}`, an unknown host name.
 final       a certificate that is not trusted, a TLS version that is not spoken, a proxy that wants a login,
             a response over its bound.
 
@@ -66,6 +66,7 @@ _NOT_THE_API = (
     "Check `api-url`: what answers there may not be the platform's API. If it is right, a gateway may have "
     "answered in the platform's place: run the job again in a few minutes."
 )
+_REDIRECT = "Redirects are not followed with the API key; correct `api-url`."
 _NO_SUCH_HOST = "Check the host name in `api-url` or of the proxy, and the name server that this job uses."
 
 _PAGE_HEAD = 1000
@@ -146,12 +147,10 @@ def of_response(response: httpx.Response, origin: str, detail: str) -> Failure |
             retry_after=wait,
             throttled=status in _THROTTLING,
         )
-    if (
-        response.is_client_error
-        and status not in _FINAL_WITH_ANY_BODY
-        and not _is_platform_error(response.content)
-    ):
-        return not_the_platform(f"{origin} answered {answer}, but not as the API does")
+    is_refusal = status in _FINAL_WITH_ANY_BODY or _is_platform_error(response.content)
+    if response.is_redirect or (response.is_client_error and not is_refusal):
+        failed = not_the_platform(f"{origin} answered {answer}, but not as the API does")
+        return failed._replace(hint=_REDIRECT) if response.is_redirect else failed
     return None
 
 

@@ -62,8 +62,7 @@ CONFLICT = 409
 TOO_LARGE = 413
 
 _HINT = "The platform's own words say why; correct that, then run the job again."
-_REDIRECT = "Redirects are not followed with the API key; correct `api-url`."
-_HINTS = dict.fromkeys((301, 302, 303, 307, 308), _REDIRECT) | {
+_HINTS = {
     400: "Check the inputs that went into this request.",
     403: "The key is known but may not do this; check its permissions.",
     PROXY_LOGIN: PROXY_LOGIN_HINT,
