@@ -148,6 +148,15 @@ def test_a_platform_that_does_not_answer_finalize(world: World, state: Path) -> 
     assert json.loads(state.read_text("utf-8"))["session"] == world.platform.lock("site")
 
 
+def test_somebody_else_answers_finalize_for_a_while(world: World, state: Path) -> None:
+    """A gateway that restarts: the release is tried as long as one after a failure."""
+    world.platform.faults.add(Fault(Kind.STATUS, *FINALIZE, status=404, body=b"<html>", times=None, lasts=45))
+    outcome = world.run()
+    assert (outcome.exit_code, outcome.outputs["status"]) == (0, "deployed"), outcome.log
+    assert world.platform.lock("site") is None
+    assert not state.exists()
+
+
 @pytest.mark.parametrize("status", [404, 409])
 def test_a_lock_that_finalize_does_not_find_and_the_heartbeat_does(
     world: World, state: Path, status: int

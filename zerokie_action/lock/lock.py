@@ -246,15 +246,23 @@ class DeployLock:
     async def release(self, counts: Counts) -> None:
         """Finalize after success: a request like any other, but shielded from cancellation.
 
-        After a signal there is the time of a release after a failure.
+        After a signal there is the time of a release after a failure, and there is never less than that: what
+        answers in the platform's place while it restarts must not cost half an hour of its lock.
 
         Raises:
             LockLost: when the lock was not ours any more.
             DeployError: when the lock may not be released; the hint says when it expires by itself.
         """
         self.on_failure = None  # frees what it refers to
+        began = anyio.current_time()
         with self._shutdown.shielded_scope(self._lease.remaining, grace=0) as scope:
-            await self._finalize(self._session.platform.client, counts)
+            try:
+                await self._finalize(self._session.platform.client, counts)
+            except PlatformUnavailable as error:
+                spent = anyio.current_time() - began
+                if spent >= _RELEASE_TIME or scope.cancel_called:
+                    raise
+                await self._finalize_now(counts, spent=spent, ambiguous=error.ambiguous)
         if scope.cancelled_caught:
             await self._finalize_now(counts, ambiguous=True)
 
