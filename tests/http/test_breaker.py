@@ -75,6 +75,21 @@ class TestWhenItCloses:
         assert kind.breaker.failed(None, REASON) is False
         assert kind.breaker.is_open
 
+    async def test_answers_of_somebody_else(self) -> None:
+        """Where requests of the kind have worked, five in a row are an outage, and not before."""
+        kind = Kind()
+        kind.breaker.succeeded(None)
+        found = [kind.breaker.answered_unexpectedly(None, REASON) for _ in range(7)]
+        assert found == [True, True, True, True, False, False, False]
+        assert kind.breaker.is_open
+        assert kind.breaker.answered_unexpectedly(await kind.probe(), REASON)
+
+    async def test_answers_of_somebody_else_from_the_beginning(self) -> None:
+        """Then `api-url` is wrong, and nobody is kept waiting for two minutes."""
+        kind = Kind()
+        assert all(kind.breaker.answered_unexpectedly(None, REASON) for _ in range(100))
+        assert not kind.breaker.is_open
+
     async def test_a_success_opens_it(self) -> None:
         """Whoever waits goes on at once, and those of later failures begin anew."""
         kind = Kind()

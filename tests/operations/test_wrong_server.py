@@ -11,6 +11,7 @@ from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
     from tests.support.world import Outcome, World
+    from zerokie_action.sandbox.records import Record
 
 PAGE = b"<!doctype html><title>Not Found</title>"
 OPERATIONS: dict[str, dict[str, object]] = {
@@ -113,3 +114,23 @@ def test_no_words_at_all(world: World) -> None:
     outcome = world.run()
     assert outcome.exit_code == 3
     assert outcome.outputs["error"] == "The platform does not accept the API key (401)"
+
+
+@pytest.mark.parametrize("seconds", [3, 45])
+@pytest.mark.parametrize("status", [200, 403, 404])
+def test_a_gateway_while_the_platform_restarts(world: World, status: int, seconds: float) -> None:
+    """Its pages are an outage where uploads had worked before: it costs time, and no retries."""
+    world.write({f"{number}.css": b"x" for number in range(300)})
+    page = Fault(Kind.STATUS, path="/v1/", status=status, body=PAGE, times=None, lasts=seconds)
+    began: list[float] = []
+
+    def restart(record: Record) -> None:
+        if record.path.endswith("/files/150.css") and not began:
+            began.append(world.loop.now)
+            world.platform.faults.add(page)
+
+    world.platform.on_request = restart
+    outcome = world.run(retries=5)
+    assert outcome.exit_code == 0, outcome.log
+    assert world.stored() == world.read()
+    assert outcome.ended - began[0] < seconds + 15

@@ -303,13 +303,13 @@ class RetryingClient(_Attempts):
     def _report(self, failed: Failure, breaker: CircuitBreaker, probe: Probe | None) -> bool:
         """Report to the breaker, and return whether the request has to retry on its own account."""
         breaker.last_failure = failed.reason
-        alone = failed.meaning is Meaning.UNEXPECTED
+        alone = False
         if failed.meaning is Meaning.WAIT:
             breaker.asked_to_wait(probe, failed.retry_after, failed.reason)
         elif failed.meaning is Meaning.DOWN:
             alone = breaker.failed(probe, failed.reason)
-        elif alone and probe is not None:
-            breaker.failed(probe, failed.reason)
+        elif failed.meaning is Meaning.UNEXPECTED:
+            alone = breaker.answered_unexpectedly(probe, failed.reason)
         if failed.throttled and self._limiter and not alone and probe is None:
             # Not for scattered failures: 1 % of them would take the number down to a quarter.
             self._limiter.throttled()
