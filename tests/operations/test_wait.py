@@ -164,6 +164,21 @@ class TestTheSameImageAgain:
         assert outcome.seconds == pytest.approx(4.75)
 
 
+@pytest.mark.parametrize("status", ["running", "failed"])
+def test_a_status_that_lags_behind_the_image(world: World, status: str) -> None:
+    """It is the one from before, with the time from before: it says nothing about the new image."""
+    before = world.platform.apps.get("web")
+    takes(world, 0)
+    time = _time(before.updated_at)
+    world.platform.faults.add(
+        says(skip=0, image=OLD, status=status, updated_at=time),
+        says(skip=0, image=NEW, status=status, updated_at=time, times=2),
+    )
+    outcome = deploy(world, NEW)
+    assert outcome.exit_code == 0, outcome.log
+    assert f"'web' runs {NEW!r} after 2.5 s" in outcome.log
+
+
 def _time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 

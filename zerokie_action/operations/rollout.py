@@ -289,9 +289,7 @@ class _RolloutStatus:
         before = self._rollout.before
         if app.image and not self._rollout.is_ours(app.image):
             return False
-        if before is None or (app.image and app.image != before.image):
-            return True
-        return self._changed or self._answers > _STALE_ANSWERS
+        return before is None or self._changed or self._answers > _STALE_ANSWERS
 
     def __str__(self) -> str:
         """The last status, and for how long there has been no answer."""
