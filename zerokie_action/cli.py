@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _PASSED_THROUGH = {"sh", "bash", "cat"}
+_CANNOT_EXECUTE = 126
 _NOT_FOUND = 127
 """As a shell exits then."""
 _WIDTH = 100
@@ -110,7 +111,7 @@ def _become(command: list[str]) -> int:
         os.execvp(command[0], command)  # noqa: S606 - that is what they ask for
     except OSError as error:
         print(f"{command[0]!r} can't be run: {error.strerror}", file=sys.stderr)  # noqa: T201
-        return _NOT_FOUND
+        return _NOT_FOUND if isinstance(error, FileNotFoundError) else _CANNOT_EXECUTE
 
 
 # --- what is said of arguments

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PREFIXES = ("INPUT_", "PLUGIN_", "ZEROKIE_")
+_LONGEST_KEY = 65_536
 _KEYS = ("api_key", "registry_password")
 """Secrets that can be in a file instead: `api-key` in the one that `api-key-file` names."""
 
@@ -92,7 +93,8 @@ class Environment:
         if self.text(field):
             self.problems.append(f"{self.label(field)} and {self.label(name)} are both set; keep one of them")
         try:
-            content = Path(path).read_text("utf-8-sig").strip()
+            with Path(path).open(encoding="utf-8-sig") as file:
+                content = file.read(_LONGEST_KEY).strip()
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
             self.problems.append(

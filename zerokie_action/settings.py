@@ -438,4 +438,7 @@ def _sentence(detail: ErrorDetails, environment: Environment) -> str:
     if detail["type"] == "bool_parsing":
         return f"{label}: {environment.text(field)!r} is neither true nor false; write true or false"
     unit = " s" if INPUTS[field].annotation is float else ""
-    return f"{label}: {detail['msg'].replace('Input', repr(environment.text(field)), 1)}{unit}"
+    text, problem = repr(environment.text(field)), detail["msg"]
+    # Pydantic's messages begin with `Input should be`, but for a number that is longer than any.
+    is_usual = problem.startswith("Input ")
+    return f"{label}: {text}{problem.removeprefix('Input') if is_usual else f': {problem}'}{unit}"

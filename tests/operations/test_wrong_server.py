@@ -119,7 +119,7 @@ def test_no_words_at_all(world: World) -> None:
 @pytest.mark.parametrize("seconds", [3, 45])
 @pytest.mark.parametrize("status", [200, 403, 404])
 def test_a_gateway_while_the_platform_restarts(world: World, status: int, seconds: float) -> None:
-    """Its pages are an outage where uploads had worked before: it costs time, and no retries."""
+    """Its pages are an outage where uploads had worked before: it costs time and nothing else."""
     world.write({f"{number}.css": b"x" for number in range(300)})
     page = Fault(Kind.STATUS, path="/v1/", status=status, body=PAGE, times=None, lasts=seconds)
     began: list[float] = []

@@ -227,6 +227,7 @@ def find_changes(
 
     Raises:
         DeployFailed: a file changed or vanished since the second scan, or cannot be read.
+        ConfigurationError: as `hash_file`.
     """
     left = {file.path: file for file in before}
     changes: list[tuple[str, str]] = []

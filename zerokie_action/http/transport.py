@@ -219,15 +219,13 @@ class _Connection:
                 raise httpx.RemoteProtocolError("the response came before the body was sent", request=request)
             body = await _read(response, request)
             await response.aclose()
-        except _CORE_ERRORS as error:
+        except (*_CORE_ERRORS, ssl.SSLError) as error:
             raise self._translated(error, request) from error
-        except ssl.SSLError as error:
-            raise httpx.ReadError(explain(error), request=request) from error
         return response, body
 
     def _translated(self, error: Exception, request: httpx.Request) -> httpx.TransportError:
         """The error of httpx that has the same name; one before the request was sent names the proxy."""
-        kind: type[httpx.TransportError] = getattr(httpx, type(error).__name__)
+        kind: type[httpx.TransportError] = getattr(httpx, type(error).__name__, httpx.ReadError)
         timeouts = request.extensions.get("timeout", {})
         match error:
             case httpcore.ConnectTimeout():

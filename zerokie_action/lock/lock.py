@@ -260,7 +260,7 @@ class DeployLock:
                 await self._finalize(self._session.platform.client, counts)
             except PlatformUnavailable as error:
                 spent = anyio.current_time() - began
-                if spent >= _RELEASE_TIME or scope.cancel_called:
+                if error.retry_after or spent >= _RELEASE_TIME or scope.cancel_called:
                     raise
                 await self._finalize_now(counts, spent=spent, ambiguous=error.ambiguous)
         if scope.cancelled_caught:

@@ -108,6 +108,7 @@ class Session:
         raise PlatformUnavailable(
             "Finalizing the deploy had no effect: the answer has no deploy ID, and the lock is still ours",
             hint="Check `api-url`: something in between may answer in the platform's place.",
+            ambiguous=True,
         )
 
     async def _is_still_ours(self, client: Client) -> bool:

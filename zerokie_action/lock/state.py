@@ -66,7 +66,7 @@ class StateRecord:
         self._file = file
 
     def acquiring(self, app: str, session: str) -> None:
-        """Record that the session may hold the lock from now on; on disk when this returns.
+        """Record that the session may hold the lock from now on; the file is on disk when this returns.
 
         Raises:
             ConfigurationError: when the state file can't be written.

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
-from anyio import TaskHandle
 from anyio.from_thread import check_cancelled
 
 from zerokie_action.errors import ConfigurationError, DeployFailed
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
+    from anyio import TaskHandle
     from anyio.abc import TaskGroup
 
     from zerokie_action.lock.lock import DeployLock
@@ -68,12 +68,6 @@ class _Source:
     scan: Scan
     hashing: TaskHandle[dict[str, str]]
 
-    @property
-    def hashes(self) -> dict[str, str]:
-        """SHA-256 of the files when they were scanned, by path, in hex; none while the task goes on."""
-        done = self.hashing.status is TaskHandle.Status.FINISHED
-        return self.hashing.return_value if done else {}
-
 
 async def deploy_directory(job: Job, directory: Path) -> None:
     """Make the app's storage zone equal to the directory."""
@@ -89,7 +83,6 @@ async def deploy_directory(job: Job, directory: Path) -> None:
             await apps.create(job, job.client.create_static(job.app))
             job.ci.info(f"Created static app {job.app!r}")
         await _update(job, source)
-        source.hashing.cancel()
     await update_domains(job)
     await check_health(job, source.scan.files)
 
@@ -185,7 +178,8 @@ async def _require_same_directory(job: Job, source: _Source, zone: Zone) -> None
     Raises:
         DeployFailed: when files were added, removed, replaced or edited meanwhile.
     """
-    scanned = source.hashes
+    hint = "Let the build finish before the deploy starts, then run the deploy again."
+    scanned = await source.hashing
 
     def hashes(path: str) -> set[str]:
         """What the zone has, and what the file was when the directory was scanned."""
@@ -194,14 +188,13 @@ async def _require_same_directory(job: Job, source: _Source, zone: Zone) -> None
         return {sent, scanned.get(path, sent)}
 
     def scan_again() -> list[str]:
-        now = _scan(job, source.directory, frozenset(file.path for file in source.scan.files))
+        try:
+            now = _scan(job, source.directory, frozenset(file.path for file in source.scan.files))
+        except ConfigurationError as error:
+            raise DeployFailed(f"The directory changed while it was deployed: {error}", hint=hint) from error
         return find_changes(source.scan.files, now.files, hashes, check_cancelled=check_cancelled)
 
-    hint = "Let the build finish before the deploy starts, then run the deploy again."
-    try:
-        changed = await anyio.to_thread.run_sync(scan_again)
-    except ConfigurationError as error:
-        raise DeployFailed(f"The directory changed while it was deployed: {error}", hint=hint) from error
+    changed = await anyio.to_thread.run_sync(scan_again)
     if changed:
         job.ci.debug(*changed)
         more = f" and {len(changed) - _NAMED:,} more" if len(changed) > _NAMED else ""

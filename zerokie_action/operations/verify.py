@@ -97,7 +97,7 @@ async def _look(job: Job, scan: Scan, zone: Zone) -> tuple[Listing, Mismatch]:
     while True:
         listing = await zone.listing()
         found = find_mismatches(job, scan, zone, listing)
-        lags = found.missing or not set(found.extra).isdisjoint(zone.plan.delete)
+        lags = found.missing or not zone.deleted.isdisjoint(found.extra)
         pause = next(pauses, None)
         if not lags or pause is None:
             return listing, found

@@ -123,13 +123,18 @@ class Zone:
 
     async def delete(self, paths: Iterable[str]) -> None:
         """Delete remote paths. One that is deleted again counts once."""
-        before = set(self._changes.deleted)
+        before = self.deleted
 
         def confirmed(path: str) -> None:
             if path not in before:
                 self._changes.deleted.append(path)
 
         await self._writers.delete(paths, confirmed)
+
+    @property
+    def deleted(self) -> set[str]:
+        """The paths whose deletion the platform confirmed."""
+        return set(self._changes.deleted)
 
     # The manifest
 
