@@ -620,6 +620,28 @@ def test_a_listing_that_lags(world: World, lag: int) -> None:
     assert uploads(world.run()) == []
 
 
+def test_a_listing_that_lags_behind_the_second_attempt(world: World) -> None:
+    """It still shows what somebody has added meanwhile, and what was deleted for that."""
+    world.run()
+    world.loop.jump(10)
+    world.write(SITE | {"new": b"x"})
+    left = [False, True]
+
+    def intrude(record: Record) -> None:
+        if record.method == "GET" and record.path.endswith("/files") and left and left.pop(0):
+            world.platform.put_file("site", "other", b"x")
+            stale = Fault(
+                Kind.STATUS, "GET", "/files$", status=200, body=world.listing(), index=record.index + 1
+            )
+            world.platform.faults.add(stale)
+
+    world.platform.on_request = intrude
+    outcome = world.run()
+    assert outcome.exit_code == 0, outcome.log
+    assert world.stored() == world.read()
+    assert outcome.outputs["files_deleted"] == 1
+
+
 def test_an_edit_within_the_second(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The listing shows length and time of what was replaced, the app the new content: it is sent once."""
     began = wall_clock(world.loop)

@@ -157,6 +157,20 @@ def test_somebody_else_answers_finalize_for_a_while(world: World, state: Path) -
     assert not state.exists()
 
 
+def test_a_finalize_that_is_to_wait_for_too_long(world: World, state: Path) -> None:
+    """The platform has said when: it is not asked again before."""
+    world.platform.faults.add(
+        Fault(Kind.STATUS, *FINALIZE, status=503, headers={"Retry-After": "3600"}, times=None)
+    )
+    outcome = world.run()
+    code, message, hint = error(outcome)
+    assert (code, outcome.seconds < 1) == (5, True)
+    assert "asks to wait until" in message
+    assert hint.startswith(f"{EXPIRES} ")
+    assert [asked for asked, _ in ending(outcome)] == ["POST finalize"]
+    assert json.loads(state.read_text("utf-8"))["session"] == world.platform.lock("site")
+
+
 @pytest.mark.parametrize("status", [404, 409])
 def test_a_lock_that_finalize_does_not_find_and_the_heartbeat_does(
     world: World, state: Path, status: int
