@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import anyio
@@ -76,18 +77,21 @@ class TestWhenItCloses:
         assert kind.breaker.is_open
 
     async def test_answers_of_somebody_else(self) -> None:
-        """Where requests of the kind have worked, five in a row are an outage, and not before."""
+        """Five in a row are an outage where so many are under way at once."""
         kind = Kind()
-        kind.breaker.succeeded(None)
-        found = [kind.breaker.answered_unexpectedly(None, REASON) for _ in range(7)]
+        with ExitStack() as others:
+            for _ in range(4):
+                others.enter_context(kind.breaker.sending())
+            found = [kind.breaker.answered_unexpectedly(None, REASON) for _ in range(7)]
         assert found == [True, True, True, True, False, False, False]
         assert kind.breaker.is_open
         assert kind.breaker.answered_unexpectedly(await kind.probe(), REASON)
 
-    async def test_answers_of_somebody_else_from_the_beginning(self) -> None:
-        """Then `api-url` is wrong, and nobody is kept waiting for two minutes."""
+    async def test_answers_of_somebody_else_to_few(self) -> None:
+        """Then `api-url` is wrong, or a file is refused, and nobody is kept waiting for two minutes."""
         kind = Kind()
-        assert all(kind.breaker.answered_unexpectedly(None, REASON) for _ in range(100))
+        with kind.breaker.sending():
+            assert all(kind.breaker.answered_unexpectedly(None, REASON) for _ in range(100))
         assert not kind.breaker.is_open
 
     async def test_a_success_opens_it(self) -> None:

@@ -116,16 +116,20 @@ def test_no_words_at_all(world: World) -> None:
     assert outcome.outputs["error"] == "The platform does not accept the API key (401)"
 
 
+@pytest.mark.parametrize("first", [1, 150])
 @pytest.mark.parametrize("seconds", [3, 45])
 @pytest.mark.parametrize("status", [200, 403, 404])
-def test_a_gateway_while_the_platform_restarts(world: World, status: int, seconds: float) -> None:
-    """Its pages are an outage where uploads had worked before: it costs time and nothing else."""
+def test_a_gateway_while_the_platform_restarts(world: World, status: int, seconds: float, first: int) -> None:
+    """Its pages are an outage for many uploads, from the first one on: it costs time and nothing else."""
     world.write({f"{number}.css": b"x" for number in range(300)})
     page = Fault(Kind.STATUS, path="/v1/", status=status, body=PAGE, times=None, lasts=seconds)
     began: list[float] = []
+    uploads: list[Record] = []
 
     def restart(record: Record) -> None:
-        if record.path.endswith("/files/150.css") and not began:
+        if record.method == "PUT" and "/files/" in record.path:
+            uploads.append(record)
+        if len(uploads) == first and not began:
             began.append(world.loop.now)
             world.platform.faults.add(page)
 

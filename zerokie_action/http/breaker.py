@@ -63,7 +63,6 @@ class CircuitBreaker:
         self._is_open = False
         self._under_way = 0
         self._failures = 0
-        self._has_succeeded = False
         self._failing_since: float | None = None
         self._requested_wait = 0.0
         self._probe: Probe | None = None
@@ -132,7 +131,6 @@ class CircuitBreaker:
         """The platform has answered."""
         self.last_failure = ""
         self._failures = 0
-        self._has_succeeded = True
         self._failing_since = None
         self._requested_wait = 0.0
         if self._is_open and (probe is not None or anyio.current_time() >= self._wait_until):
@@ -174,12 +172,12 @@ class CircuitBreaker:
     def answered_unexpectedly(self, probe: Probe | None, reason: str) -> bool:
         """Something else has answered, as a gateway does while the platform behind it restarts.
 
-        It is an outage if it happens to many that worked before: else `api-url` may be wrong, or one file.
+        It is an outage if it happens to many at once: else `api-url` may be wrong, or one file refused.
 
         Returns:
             Whether the request has to retry on its own account.
         """
-        is_outage = self._is_open or (self._has_succeeded and self._failures + 1 >= _FAILURES_TO_OPEN)
+        is_outage = self._is_open or min(self._failures, self._under_way) + 1 >= _FAILURES_TO_OPEN
         if is_outage:
             self.failed(probe, reason)
         else:
