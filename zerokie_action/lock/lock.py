@@ -350,9 +350,10 @@ class LockWait:
         Raises:
             LockHeld: when the timeout has passed, or passes before the platform may be asked again.
         """
+        now = anyio.current_time()
         is_first = self._began is None
-        self._began = anyio.current_time() if self._began is None else self._began
-        self.waited = anyio.current_time() - self._began
+        self._began = now if self._began is None else self._began
+        self.waited = now - self._began
         left = self._timeout - self.waited
         if left < max(_SHORTEST_WAIT, retry_after or 0):
             raise self._timed_out()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
@@ -82,7 +83,7 @@ async def read_public(url: str, http: Http, *, max_body: int, seconds: float) ->
     except PageError:
         return None
     ends_at = anyio.current_time() + seconds
-    for pause in (*_PAUSES, seconds):
+    for pause in (*_PAUSES, math.inf):
         left = ends_at - anyio.current_time()
         try:
             response = await read_page(where, http, max_body=max_body, seconds=left)
