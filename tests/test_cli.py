@@ -89,6 +89,24 @@ def test_a_shell_that_is_not_there() -> None:
     assert seen.stderr == "'/nowhere/bash' can't be run: No such file or directory\n"
 
 
+@pytest.mark.parametrize(
+    ("mode", "why"), [(0o644, "Permission denied"), (0o755, "Exec format error")], ids=["mode", "format"]
+)
+def test_a_shell_that_is_none(tmp_path: Path, mode: int, why: str) -> None:
+    """It is there and can't be executed: the exit code is a shell's for that."""
+    shell = tmp_path / "bash"
+    shell.write_bytes(b"\0")
+    shell.chmod(mode)
+    seen = run(*ENTRYPOINT, str(shell), "-c", "exit")
+    assert (seen.returncode, seen.stdout) == (126, "")
+    assert seen.stderr == f"{str(shell)!r} can't be run: {why}\n"
+
+
+def test_a_shell_below_a_file() -> None:
+    """There is nothing by that name."""
+    assert run(*ENTRYPOINT, f"{ROOT / 'README.md'}/bash").returncode == 127
+
+
 # --- help and version
 
 

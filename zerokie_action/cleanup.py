@@ -30,7 +30,8 @@ def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> int:
     environment = Environment(env)
     level, key = environment.text("log_level"), environment.text("api_key")
     ci = detect(env, stream, level if level in get_args(Level) else "info")  # type: ignore[arg-type]  # it is one
-    ci.mask(key)
+    for secret in (key, *environment.key_file_contents):
+        ci.mask(secret)
     try:
         state_file = environment.text("state_file")
         file = Path(state_file) if state_file else default_file(env)

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _PASSED_THROUGH = {"sh", "bash", "cat"}
 _CANNOT_EXECUTE = 126
 _NOT_FOUND = 127
-"""As a shell exits then."""
 _WIDTH = 100
 _COLUMN = 27
 _SPELLINGS = """\
@@ -111,7 +110,8 @@ def _become(command: list[str]) -> int:
         os.execvp(command[0], command)  # noqa: S606 - that is what they ask for
     except OSError as error:
         print(f"{command[0]!r} can't be run: {error.strerror}", file=sys.stderr)  # noqa: T201
-        return _NOT_FOUND if isinstance(error, FileNotFoundError) else _CANNOT_EXECUTE
+        # As a shell does it. A folder in the PATH, or in the command's own, may be no folder.
+        return _NOT_FOUND if isinstance(error, FileNotFoundError | NotADirectoryError) else _CANNOT_EXECUTE
 
 
 # --- what is said of arguments

@@ -346,7 +346,7 @@ def secrets(environment: Environment) -> list[str]:
         field for field, info in INPUTS.items() if SecretStr in (info.annotation, *get_args(info.annotation))
     ]
     values = [environment.variables[name] for field in fields for name in environment.variables_of(field)]
-    return [*dict.fromkeys(values)]
+    return [*dict.fromkeys((*values, *environment.key_file_contents))]
 
 
 def load_reports(environment: Environment) -> tuple[ReportSettings, list[str]]:
