@@ -24,11 +24,13 @@ class DeployError(Exception):
         meaning: when it is raised, as the documented table of exit codes says it.
         hint: one or two sentences that name the fix; may be empty.
         ambiguous: whether a request whose answer was lost may have taken effect all the same.
+        retry_after: seconds for which the platform asked not to be asked again; 0 when it did not.
     """
 
     exit_code = 1
     meaning = ""
     ambiguous = False
+    retry_after = 0.0
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -54,32 +56,27 @@ class AuthenticationError(DeployError):
 
 
 class RequestRejected(DeployError):
-    """The platform understood the request and refuses it (4xx). `status` is the HTTP status."""
+    """The platform understood the request and refuses it (4xx).
+
+    Attributes:
+        status: the HTTP status.
+        answer: the status and the platform's own words, as a message quotes them.
+    """
 
     exit_code = 4
     meaning = "400, 404, any other 4xx"
 
-    def __init__(self, message: str, *, status: int, hint: str = "") -> None:
+    def __init__(self, message: str, *, status: int, answer: str = "", hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.status = status
+        self.answer = answer or f"{status}"
 
 
 class PlatformUnavailable(DeployError):
-    """The platform could not be reached or did not answer, and it is no use to try on.
-
-    Attributes:
-        retry_after: seconds for which the platform asked not to be asked again; 0 when it did not.
-    """
+    """The platform could not be reached or did not answer, and it is no use to try on."""
 
     exit_code = 5
     meaning = "no connection, 5xx or 429 for too long; an answer that makes no sense"
-
-    def __init__(
-        self, message: str, *, hint: str = "", ambiguous: bool = False, retry_after: float = 0.0
-    ) -> None:
-        super().__init__(message, hint=hint)
-        self.ambiguous = ambiguous
-        self.retry_after = retry_after
 
 
 class LockHeld(DeployError):

@@ -14,9 +14,10 @@ import zerokie_action
 from zerokie_action.ci import detect
 from zerokie_action.environment import Environment
 from zerokie_action.errors import ConfigurationError, DeployError, Interrupted, unwrap
-from zerokie_action.http.client import Http
+from zerokie_action.http.limiter import affordable
 from zerokie_action.http.network import Network
-from zerokie_action.http.retry import RetryBudget
+from zerokie_action.http.retry import RetryingClient
+from zerokie_action.http.transport import Transport
 from zerokie_action.lock.state import StateRecord, default_file, state_files_beside
 from zerokie_action.operations.comment import keep_comment
 from zerokie_action.operations.destroy import destroy
@@ -24,7 +25,8 @@ from zerokie_action.operations.image import deploy_image
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.restart import restart
 from zerokie_action.operations.static import deploy_directory
-from zerokie_action.platform.client import Platform
+from zerokie_action.platform.client import Client
+from zerokie_action.platform.requests import Requests
 from zerokie_action.report.reporter import Reporter
 from zerokie_action.report.result import Result
 from zerokie_action.settings import INPUTS, load, load_reports, name_warnings, operation, secrets
@@ -124,13 +126,19 @@ async def _work(
         ci.info(event)
         result.events.append(event)
 
-    budget = RetryBudget(settings.retries, log=log_event, redact=ci.redact)
     _announce(settings, ci)
     ends_at = anyio.current_time() + settings.timeout
-    async with Http(Network(env), trace=ci.debug if ci.shows("debug") else None) as http:
+    async with Transport(Network(env), trace=ci.debug if ci.shows("debug") else None) as transport:
+        http = RetryingClient(
+            transport,
+            retries=settings.retries,
+            concurrency=affordable(settings.concurrency),
+            log=log_event,
+            redact=ci.redact,
+        )
         job = Job(
             settings=settings,
-            platform=Platform(settings.api_url, settings.api_key.get_secret_value(), http, budget),
+            client=Client(Requests(settings.api_url, settings.api_key.get_secret_value()), http),
             ci=ci,
             result=result,
             shutdown=shutdown,
@@ -147,8 +155,8 @@ async def _work(
             await _operate(job)
             result.status = "planned" if settings.dry_run else _DONE[settings.operation]
         finally:
-            budget.log_counts()
-            result.retries_used = budget.used
+            http.log_counts()
+            result.retries_used = http.used
 
 
 async def _operate(job: Job) -> None:

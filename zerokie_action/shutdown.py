@@ -36,13 +36,16 @@ class Shutdown:
 
         The scope's `cancelled_caught` says afterwards that it ran out of time.
         """
-        deadline = min(anyio.current_time() + seconds, self._began_at + grace)
-        with anyio.CancelScope(shield=True, deadline=deadline) as scope:
+        with anyio.CancelScope(shield=True, deadline=self.deadline(seconds, grace=grace)) as scope:
             self._open[scope] = grace
             try:
                 yield scope
             finally:
                 del self._open[scope]
+
+    def deadline(self, seconds: float, *, grace: float) -> float:
+        """When what may take so many seconds from now has to end."""
+        return min(anyio.current_time() + seconds, self._began_at + grace)
 
     def begin(self) -> None:
         """The process must end: grace periods begin now. Later calls change nothing."""

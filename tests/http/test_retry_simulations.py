@@ -1,16 +1,18 @@
 """3,000 uploads of 20 ms, 64 at once, on bad days: how long they take, and how many requests too many.
 
-Without trouble that takes 0.94 s of virtual time. What happens is said by `fetch` alone; the rules are those
-of `RetryingClient`, `CircuitBreaker` and `AdaptiveLimiter` as a deploy uses them.
+Without trouble that takes 0.94 s of virtual time. The expected figures are those of the design: medians over ten
+seeds of a simulation of its rules, without any of this code.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import selectors
 from collections import Counter
 from dataclasses import dataclass, field
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -18,19 +20,24 @@ import httpx
 import pytest
 
 from zerokie_action.errors import PlatformUnavailable, unwrap
-from zerokie_action.http.client import extensions
-from zerokie_action.http.limiter import AdaptiveLimiter
-from zerokie_action.http.retry import RetryBudget, RetryingClient
+from zerokie_action.http.request import Bytes, ContentStream, extensions
+from zerokie_action.http.retry import RetryingClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SERVICE = 0.02
-REFUSED = httpx.ConnectError("connection refused")
+EXHAUSTIVE = bool(os.environ.get("ZEROKIE_EXHAUSTIVE"))
+SEEDS = 10 if EXHAUSTIVE else 1
+REFUSED, SILENT = httpx.ConnectError("connection refused"), httpx.ReadTimeout("no answer within 30 s")
+RESET = httpx.ReadError("the connection was reset")
 UNAVAILABLE = httpx.Response(503, json={"error": "Service Unavailable"})
 TOO_MANY = httpx.Response(429, json={"error": "Too Many Requests"})
-BAD_GATEWAY = httpx.Response(502, json={"error": "CDN"})
+WAIT_FIVE = httpx.Response(429, headers={"Retry-After": "5"})
+PAGE = httpx.Response(404, html="<html><title>404 Not Found</title></html>")
+READ_TIMEOUT = 30.0
 Trouble = httpx.Response | httpx.TransportError | None
+TAKES = {id(REFUSED): 0.001, id(SILENT): READ_TIMEOUT}
+"""Seconds until a request has failed; 20 ms for the others."""
 
 
 class _Selector(selectors.DefaultSelector):
@@ -64,11 +71,13 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 
 
 @dataclass
-class Day:
+class Day(httpx.AsyncBaseTransport):
     """What came of a number of uploads.
 
     Attributes:
         trouble: asked at each request, with the seconds since the beginning and the file's number.
+        takes: seconds for an upload, by the file's number; one that takes longer than a second has 8 MB.
+        cut: when connections in use are reset.
         seconds: until the last one was done, or the first gave up.
         failed: how that one ended.
         sent: requests for each file.
@@ -76,67 +85,78 @@ class Day:
 
     trouble: Callable[[float, int], Trouble]
     files: int = 3000
-    service: float = SERVICE
+    takes: Callable[[int], float] = lambda _number: 0.02
+    cut: float = 1e9
     retries: int = 5
+    has_answered: bool = True
     seconds: float = 0.0
     failed: PlatformUnavailable | None = None
     sent: Counter[int] = field(default_factory=Counter)
     lines: list[str] = field(default_factory=list)
-    gates: int = 0
+    began: float = 0.0
 
     @property
     def too_many(self) -> int:
         """Requests beyond one for each file that was reached."""
         return self.sent.total() - len(self.sent)
 
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        number = request.extensions.get("number", -1)
+        if number < 0:
+            return httpx.Response(200)
+        self.sent[number] += 1
+        now = anyio.current_time() - self.began
+        trouble = self.trouble(now, number)
+        if trouble is not None:
+            await anyio.sleep(TAKES.get(id(trouble), 0.02))
+        elif now < self.cut < now + self.takes(number):
+            assert isinstance(request.stream, ContentStream)
+            request.stream.sent = 8_000_000 if self.takes(number) > 1 else 0
+            await anyio.sleep(self.cut - now)
+            trouble = RESET
+        else:
+            await anyio.sleep(self.takes(number))
+        if isinstance(trouble, httpx.TransportError):
+            trouble.request = request
+            raise trouble
+        return trouble or httpx.Response(200)
+
+    def request(self, number: int) -> httpx.Request:
+        body = ContentStream(Bytes(b""))
+        more = extensions("Uploading", kind="Uploads") | {"number": number}
+        return httpx.Request("PUT", "https://api.test/file", stream=body, extensions=more)
+
     async def run(self) -> Day:
-        budget = RetryBudget(self.retries, log=self.lines.append)
-        limiter = AdaptiveLimiter(64)
-        breaker = budget.breaker("Uploads")
-        began = anyio.current_time()
+        client = RetryingClient(self, retries=self.retries, log=self.lines.append)
+        if self.has_answered:
+            first = httpx.Request("GET", "https://api.test/", extensions=extensions("Looking"))
+            await client.send(first, lambda _response: True)
+        self.began = anyio.current_time()
         waiting = iter(range(self.files))
-
-        async def fetch(request: httpx.Request) -> httpx.Response:
-            number = request.extensions["number"]
-            self.sent[number] += 1
-            trouble = self.trouble(anyio.current_time() - began, number)
-            await anyio.sleep(self.service)
-            if isinstance(trouble, httpx.TransportError):
-                raise trouble
-            return trouble or httpx.Response(200)
-
-        async def watch() -> None:
-            was_open = False
-            while True:
-                self.gates += breaker.is_open and not was_open
-                was_open = breaker.is_open
-                await anyio.sleep(SERVICE)
-
-        client = RetryingClient(fetch, budget, limiter=limiter)
 
         async def work() -> None:
             for number in waiting:
-                more = extensions("Uploading", timeout=60.0, resendable=True, kind="Uploads") | {
-                    "number": number
-                }
-                request = httpx.Request("PUT", "https://api.test/file", extensions=more)
-                await client.send(request, lambda _response: True)
-                limiter.succeeded()
+                await client.send(self.request(number), lambda _response: True)
 
         try:
-            async with anyio.create_task_group() as watcher:
-                watcher.start_soon(watch)
-                async with anyio.create_task_group() as workers:
-                    for _ in range(64):
-                        workers.start_soon(work)
-                self.seconds = anyio.current_time() - began
-                watcher.cancel_scope.cancel()
+            async with anyio.create_task_group() as workers:
+                for _ in range(64):
+                    workers.start_soon(work)
         except ExceptionGroup as group:
             error = unwrap(group)
-            assert isinstance(error, PlatformUnavailable)
+            assert isinstance(error, PlatformUnavailable), error
             self.failed = error
-            self.seconds = anyio.current_time() - began
+        self.seconds = anyio.current_time() - self.began
         return self
+
+
+async def days(make: Callable[[], Day]) -> list[Day]:
+    """The same day with other seeds."""
+    found = []
+    for seed in range(SEEDS):
+        random.seed(seed)
+        found.append(await make().run())
+    return found
 
 
 def away(seconds: float, how: Trouble, *, since: float = 0.3) -> Callable[[float, int], Trouble]:
@@ -144,77 +164,89 @@ def away(seconds: float, how: Trouble, *, since: float = 0.3) -> Callable[[float
     return lambda now, _number: how if since <= now < since + seconds else None
 
 
-HOW = pytest.mark.parametrize("how", [REFUSED, UNAVAILABLE, TOO_MANY], ids=["refused", "503", "429"])
+OUTAGES = [
+    *[
+        (REFUSED, *row)
+        for row in [(1, 2.4, 65), (3, 4.5, 66), (10, 14.3, 68), (60, 64.4, 78), (100, 102.5, 86)]
+    ],
+    *[(UNAVAILABLE, *row) for row in [(1, 2.4, 65), (10, 14.4, 68), (60, 64.7, 78), (100, 102.9, 86)]],
+    *[(PAGE, *row) for row in [(1, 2.4, 65), (10, 14.4, 68), (60, 64.7, 78), (100, 102.9, 86)]],
+    *[(SILENT, *row) for row in [(1, 31.4, 64), (60, 62.4, 65)]],
+    *[(TOO_MANY, *row) for row in [(1, 2.1, 64), (10, 16.6, 120), (60, 62.7, 126)]],
+    *[(WAIT_FIVE, *row) for row in [(1, 6.1, 64), (10, 11.4, 96), (60, 61.9, 132), (130, 132.1, 146)]],
+]
+NAMES = {
+    id(REFUSED): "refused",
+    id(UNAVAILABLE): "503",
+    id(PAGE): "a gateway's page",
+    id(SILENT): "silent",
+    id(TOO_MANY): "429",
+    id(WAIT_FIVE): "429 with Retry-After",
+}
 
 
-async def test_no_trouble() -> None:
-    day = await Day(lambda *_: None).run()
-    assert (day.failed, day.too_many, day.gates) == (None, 0, 0)
-    assert day.seconds == pytest.approx(0.94)
-
-
-@HOW
-@pytest.mark.parametrize("seconds", [1, 3, 10, 30, 60, 100])
-async def test_an_outage(seconds: float, how: Trouble) -> None:
+@pytest.mark.parametrize(
+    ("how", "length", "seconds", "too_many"),
+    OUTAGES,
+    ids=[f"{NAMES[id(how)]} for {length} s" for how, length, *_ in OUTAGES],
+)
+async def test_an_outage(how: Trouble, length: float, seconds: float, too_many: int) -> None:
     """All is done soon after it, with hardly more requests too many than were under way."""
-    day = await Day(away(seconds, how)).run()
-    assert day.failed is None
-    assert len(day.sent) == 3000
-    late = 31 if how is TOO_MANY else 8  # what the platform refuses for its pace is asked again less often
-    assert day.seconds < 0.3 + seconds + late
-    assert day.gates <= 2
-    assert day.too_many < 64 + 30
-    assert len(day.lines) <= 5 + seconds / 15
+    found = await days(lambda: Day(away(length, how)))
+    assert all(day.failed is None and len(day.sent) == 3000 for day in found)
+    assert median(day.seconds for day in found) == pytest.approx(seconds, rel=0.1, abs=0.3)
+    assert median(day.too_many for day in found) == pytest.approx(too_many, rel=0.1, abs=3)
+    assert all(len(day.lines) <= 3 + length / 15 for day in found), found[0].lines
 
 
-async def test_an_outage_without_retries() -> None:
+@pytest.mark.parametrize(("length", "seconds"), [(1, 2.4), (60, 64.4)])
+async def test_an_outage_without_retries(length: float, seconds: float) -> None:
     """`retries` are for a request that fails alone: an outage is waited for whatever they are."""
-    day = await Day(away(10, REFUSED), retries=0).run()
-    assert day.failed is None
+    found = await days(lambda: Day(away(length, REFUSED), retries=0))
+    assert all(day.failed is None for day in found)
+    assert median(day.seconds for day in found) == pytest.approx(seconds, rel=0.1, abs=0.3)
 
 
-@HOW
+@pytest.mark.parametrize("how", [REFUSED, UNAVAILABLE, PAGE, TOO_MANY], ids=lambda how: NAMES[id(how)])
 async def test_an_outage_that_is_too_long(how: Trouble) -> None:
-    """It is given up after two minutes, when the next probe has failed."""
-    day = await Day(away(155 if how is TOO_MANY else 130, how)).run()
-    assert day.failed is not None
-    assert 120 < day.seconds < (152 if how is TOO_MANY else 130)
-    assert day.gates == 1
-    assert day.too_many < 64 + 30
+    """It is given up after two minutes."""
+    for day in await days(lambda: Day(away(160, how))):
+        assert day.failed is not None
+        assert 119 < day.seconds < (152 if how is TOO_MANY else 130)
+        assert "without any success" in str(day.failed)
 
 
-async def test_nothing_but_502() -> None:
-    """A platform that fails for ever is not hammered."""
-    day = await Day(lambda *_: BAD_GATEWAY).run()
-    assert day.failed is not None
-    assert 120 < day.seconds < 130
-    assert day.sent.total() < 110
+async def test_pages_before_the_first_answer() -> None:
+    """Then `api-url` may be wrong: `retries` attempts decide, in seconds."""
+    for day in await days(lambda: Day(away(1e9, PAGE, since=0), has_answered=False, files=1)):
+        assert day.failed is not None
+        assert day.sent[0] == 6
+        assert day.seconds < 32
 
 
-@pytest.mark.parametrize(("share", "seconds", "gates"), [(0.01, 1.9, 0), (0.08, 8, 2), (0.2, 20, 10)])
-async def test_scattered_failures(share: float, seconds: float, gates: int) -> None:
-    """They cost their retries and little time; 1 % closes no gate and costs a second at most."""
-    day = await Day(lambda *_: UNAVAILABLE if random.random() < share else None).run()  # noqa: S311
-    assert day.failed is None
-    assert day.seconds < seconds
-    assert day.too_many < 3000 * share / (1 - share) * 1.2
-    assert day.gates <= gates
+@pytest.mark.parametrize(
+    ("share", "seconds", "too_many"), [(0.01, 1.4, 30), (0.08, 3.9, 266), (0.3, 15.8, 1290)]
+)
+async def test_scattered_failures(share: float, seconds: float, too_many: int) -> None:
+    """They cost their retries and little time; 1 % costs half a second."""
+    found = await days(lambda: Day(lambda *_: UNAVAILABLE if random.random() < share else None))  # noqa: S311
+    assert sum(day.failed is None for day in found) >= SEEDS - 1
+    if EXHAUSTIVE:
+        assert median(day.seconds for day in found) == pytest.approx(seconds, rel=0.15, abs=0.3)
+        assert median(day.too_many for day in found) == pytest.approx(too_many, rel=0.1, abs=3)
+    assert all(day.seconds < 2 * seconds and day.too_many < 2 * too_many for day in found)
 
 
-async def test_one_file_that_always_fails() -> None:
-    """It ends after its retries, in seconds, while the others work."""
-    day = await Day(lambda _now, number: UNAVAILABLE if number == 50 else None, files=4000, service=0.2).run()
-    assert day.failed is not None
-    assert day.sent[50] == 6
-    assert day.seconds < 16
-
-
-async def test_one_file_that_always_fails_at_the_end() -> None:
-    """Nobody is left who shows that the platform works: then it takes two minutes."""
-    day = await Day(lambda _now, number: UNAVAILABLE if number == 2999 else None).run()
-    assert day.failed is not None
-    assert len(day.sent) == 3000
-    assert 120 < day.seconds < 130
+@pytest.mark.parametrize("which", [1500, 2999])
+async def test_one_file_that_always_fails(which: int) -> None:
+    """It takes two minutes to be sure, and few requests; the error says that the others worked."""
+    for day in await days(lambda: Day(lambda _now, number: UNAVAILABLE if number == which else None)):
+        assert day.failed is not None
+        assert len(day.sent) == 3000
+        assert 119 < day.seconds < 130
+        assert 24 <= day.too_many <= 33
+        if which == 1500:
+            assert "others worked" in str(day.failed)
 
 
 class Bucket:
@@ -237,21 +269,34 @@ class Bucket:
 @pytest.mark.parametrize(
     ("bucket", "files", "seconds"),
     [
-        (Bucket(200, 50, retry_after="1"), 1000, 25),
-        (Bucket(200, 50), 1000, 25),
-        (Bucket(10, 10, retry_after="1"), 300, 60),
+        (lambda: Bucket(200, 50, retry_after="1"), 1000, 14.8),
+        (lambda: Bucket(200, 50), 1000, 14.8),
+        (lambda: Bucket(10, 10, retry_after="1"), 300, 31.9),
+        (lambda: Bucket(10, 10), 300, 36.8),
     ],
-    ids=["200 a second", "200 a second, without Retry-After", "10 a second"],
+    ids=["200 a second", "200 a second, without Retry-After", "10 a second", "10 without Retry-After"],
 )
-async def test_a_rate_limit(bucket: Bucket, files: int, seconds: float) -> None:
+async def test_a_rate_limit(bucket: Callable[[], Bucket], files: int, seconds: float) -> None:
     """A busy gateway makes a deploy slower, never fail."""
-    day = await Day(bucket, files).run()
-    assert day.failed is None
-    assert day.seconds < seconds
+    found = await days(lambda: Day(bucket(), files))
+    assert all(day.failed is None for day in found)
+    assert median(day.seconds for day in found) == pytest.approx(seconds, rel=0.15)
 
 
 async def test_a_platform_that_comes_and_goes() -> None:
     """Outages after one another are outages each, and use up nobody's retries."""
-    day = await Day(lambda now, _: REFUSED if now % 5 >= 2 else None, files=10_000).run()
-    assert day.failed is None
-    assert day.gates >= 1
+    found = await days(lambda: Day(lambda now, _: UNAVAILABLE if now % 4 < 2 else None))
+    assert all(day.failed is None for day in found)
+    assert median(day.seconds for day in found) == pytest.approx(9.7, rel=0.1 if EXHAUSTIVE else 1)
+
+
+async def test_large_uploads_that_an_outage_cuts() -> None:
+    """128 uploads of 30 s, cut after 45 s by an outage of one second: only those are sent again."""
+
+    def make() -> Day:
+        return Day(away(1, REFUSED, since=45), files=128, takes=lambda _: 30.0, cut=45)
+
+    found = await days(make)
+    assert all(day.failed is None for day in found)
+    assert median(day.seconds for day in found) == pytest.approx(106.7, rel=0.1)
+    assert median(day.too_many for day in found) == pytest.approx(78, rel=0.1)

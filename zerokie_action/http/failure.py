@@ -1,14 +1,7 @@
-"""What a failed attempt means: another one may help, the other side asks to wait, or it is final.
+"""What a failed attempt means: another one may help, the other side wants fewer requests, or it is final.
 
-down        no connection, reset, silence, 408, 425, every 5xx but 501 and 505. The request may have taken
-            effect, unless it was not sent.
-wait        429, which has no effect, and any of those with `Retry-After`.
-unexpected  a 2xx of the wrong shape, a 3xx, a 4xx without the platform's `{"error"}`, an unknown host name.
-final       a certificate that is not trusted, a TLS version that is not spoken, a proxy that wants a login,
-            a response over its bound.
-
-Everything else is an answer: 2xx of the right shape, 401 with any body, other 4xx with `{"error"}`, and 407,
-413, 414, 415 and 431, which also a proxy or gateway means for good.
+An answer is a 2xx of the right shape, a 401, any other 4xx with the platform's `{"error"}`, and 407, 413,
+414, 415, 431, 501 and 505, which also a proxy or gateway means for good. Everything else is a failure.
 """
 
 from __future__ import annotations
@@ -21,13 +14,14 @@ import time
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from enum import Enum, auto
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import httpx
 
 from zerokie_action.errors import too_many_open_files
-from zerokie_action.http.client import MEGABYTE
-from zerokie_action.http.transport import ResponseTooLarge, causes, may_have_been_sent
+from zerokie_action.formats import is_loopback
+from zerokie_action.http.request import MEGABYTE, PUBLIC
 from zerokie_action.text import shorten
 
 if TYPE_CHECKING:
@@ -39,8 +33,7 @@ _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 _UNAVAILABLE = {408, 425}
 _NOT_SUPPORTED = {501, 505}
-_FINAL_WITH_ANY_BODY = {401, PROXY_LOGIN, 413, 414, 415, 431}
-_THROTTLING = {429, 502, 503, 504}
+_ANSWER_WITH_ANY_BODY = {401, PROXY_LOGIN, 413, 414, 415, 431}
 _TLS_VERSION = {
     "NO_PROTOCOLS_AVAILABLE",
     "SSLV3_ALERT_HANDSHAKE_FAILURE",
@@ -48,6 +41,9 @@ _TLS_VERSION = {
     "UNSUPPORTED_PROTOCOL",
     "WRONG_VERSION_NUMBER",
 }
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
+"""The only errors after which the other side can't have seen the request."""
+_CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")
 
 TRY_LATER = (
     "Run the job again in a few minutes. "
@@ -58,6 +54,10 @@ _CERTIFICATE = (
 )
 _VERSION = (
     "Check `api-url` and its port: what answers there does not speak a TLS version that is still in use."
+)
+_OWN_CONTAINER = (
+    "Inside a container, this address is the container itself. Start it with `--network host`, or write "
+    "`host.docker.internal` in `api-url`, over http too."
 )
 PROXY_LOGIN_HINT = "Put user and password into the proxy's URL: http://user:password@host:port."
 _NO_DESCRIPTOR = "Raise the limit on open files (`ulimit -n`), or lower `concurrency`."
@@ -72,63 +72,108 @@ _NO_SUCH_HOST = "Check the host name in `api-url` or of the proxy, and the name 
 _PAGE_HEAD = 1000
 
 
+class ResponseTooLarge(httpx.RemoteProtocolError):
+    """The response has more bytes of body than the request allows."""
+
+
 class Meaning(Enum):
     """What a failed attempt says about the next one."""
 
     DOWN = auto()
-    """The other side, or the way there, does not work now."""
-    WAIT = auto()
-    """It works, and wants fewer requests."""
+    """The other side, or the network between, does not work now."""
+    BUSY = auto()
+    """The platform works, and wants fewer requests (429)."""
     UNEXPECTED = auto()
-    """What came back is not the platform's, or not what its reference describes."""
+    """What came back is not the platform's: an outage once the platform has answered, else a wrong URL."""
     FINAL = auto()
     """Another attempt can't help."""
 
 
 class Failure(NamedTuple):
-    """One attempt that gave no answer of the platform's.
+    """One attempt that gave no answer.
 
     Attributes:
         meaning: what it says about the next attempt.
-        reason: the end of a sentence.
-        ambiguous: whether the request may have taken effect.
-        retry_after: seconds for which the other side asked not to be asked; None when it did not.
-        throttled: whether fewer requests at once might help.
+        reason: why it failed; the end of a sentence.
         hint: what to do, if this is the last attempt.
-        status: of a final refusal by something in between; None of anything else.
+        ambiguous: whether the request may have taken effect.
+        retry_after: seconds for which the other side asked not to be asked; 0 when it did not.
+        broke: whether the connection broke while the request was under way.
     """
 
     meaning: Meaning
     reason: str
-    ambiguous: bool
-    retry_after: float | None = None
-    throttled: bool = False
     hint: str = TRY_LATER
-    status: int | None = None
+    ambiguous: bool = True
+    retry_after: float = 0.0
+    broke: bool = False
 
 
-def of_error(error: httpx.TransportError) -> Failure:  # noqa: PLR0911 - one for each cause
+def of_error(error: httpx.TransportError) -> Failure:
     """What it means that there was no response."""
-    is_slow = isinstance(error, httpx.ConnectTimeout)
-    down = Failure(Meaning.DOWN, str(error), may_have_been_sent(error), throttled=is_slow)
+    meaning, _, hint = _cause(error, error.request.url.host)
+    was_sent = not isinstance(error, _NOT_SENT)
+    broke = was_sent and not isinstance(error, httpx.TimeoutException)
+    return Failure(meaning, str(error), hint, ambiguous=was_sent, broke=broke)
+
+
+def explain(error: BaseException) -> str:
+    """Why a connection failed, as the end of a sentence."""
+    return _cause(error)[1]
+
+
+def _cause(error: BaseException, host: str = "") -> tuple[Meaning, str, str]:  # noqa: PLR0911 - a row for each
+    """The table of what can go wrong without a response: its meaning, the reason, what to do."""
+    description = str(error).removesuffix(".")
+    description = description[:1].lower() + description[1:] or type(error).__name__
     if isinstance(error, ResponseTooLarge):
-        return down._replace(meaning=Meaning.FINAL, hint=_TOO_LARGE)
-    if isinstance(error, httpx.ProxyError) and f"({PROXY_LOGIN}" in str(error):
-        return down._replace(meaning=Meaning.FINAL, hint=PROXY_LOGIN_HINT, status=PROXY_LOGIN)
-    for cause in causes(error):
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return down._replace(meaning=Meaning.FINAL, hint=_CERTIFICATE)
-        if isinstance(cause, ssl.SSLError) and cause.reason in _TLS_VERSION:
-            return down._replace(meaning=Meaning.FINAL, hint=_VERSION)
-        if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME:
-            return down._replace(meaning=Meaning.UNEXPECTED, hint=_NO_SUCH_HOST)
-        if too_many_open_files(cause):
-            return down._replace(throttled=True, hint=_NO_DESCRIPTOR)
-    return down
+        return Meaning.FINAL, description, _TOO_LARGE
+    if isinstance(error, httpx.ProxyError) and f"({PROXY_LOGIN}" in description:
+        return Meaning.FINAL, description, PROXY_LOGIN_HINT
+    for cause in _causes(error):
+        match cause:
+            case ssl.SSLCertVerificationError():
+                reason = f"the server's TLS certificate is not trusted ({cause.verify_message})"
+                return Meaning.FINAL, reason, _CERTIFICATE
+            case ssl.SSLError():
+                is_version = cause.reason in _TLS_VERSION
+                meaning, hint = (Meaning.FINAL, _VERSION) if is_version else (Meaning.DOWN, TRY_LATER)
+                return meaning, f"TLS failed ({cause.reason or cause})", hint
+            case socket.gaierror():
+                is_unknown = cause.errno == socket.EAI_NONAME
+                meaning = Meaning.UNEXPECTED if is_unknown else Meaning.DOWN
+                return meaning, f"the host name can't be resolved ({cause.strerror})", _NO_SUCH_HOST
+            case ConnectionRefusedError():
+                hint = _OWN_CONTAINER if _is_own_container(host) else TRY_LATER
+                return Meaning.DOWN, "connection refused", hint
+            case ConnectionResetError() | BrokenPipeError():
+                return Meaning.DOWN, "the connection was reset", TRY_LATER
+            case OSError() if too_many_open_files(cause):
+                return Meaning.DOWN, "too many open files", _NO_DESCRIPTOR
+    return Meaning.DOWN, description, TRY_LATER
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """The error, what led to it, and so on; the members of groups included."""
+    found: list[BaseException] = []
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        current = waiting.pop()
+        if current is None or current in found:
+            continue
+        found.append(current)
+        waiting += [current.__context__, current.__cause__]
+        if isinstance(current, BaseExceptionGroup):
+            waiting += current.exceptions
+    return found
+
+
+def _is_own_container(host: str) -> bool:
+    return is_loopback(host) and any(Path(mark).exists() for mark in _CONTAINER_MARKS)
 
 
 def of_response(response: httpx.Response, origin: str, detail: str) -> Failure | None:
-    """What it means that this is the response; None when it is an answer of the platform's.
+    """What it means that this is the response; None when it is an answer.
 
     Args:
         response: what came.
@@ -138,25 +183,24 @@ def of_response(response: httpx.Response, origin: str, detail: str) -> Failure |
     status = response.status_code
     answer = f"{status} ({detail})" if detail else f"{status}"
     if may_change(status):
-        wait = retry_after(response.headers)
-        is_busy = status == _TOO_MANY_REQUESTS
+        meaning = Meaning.BUSY if status == _TOO_MANY_REQUESTS else Meaning.DOWN
         return Failure(
-            Meaning.WAIT if is_busy or wait else Meaning.DOWN,
+            meaning,
             f"the platform answered {answer}",
-            ambiguous=not is_busy,
-            retry_after=wait,
-            throttled=status in _THROTTLING,
+            ambiguous=meaning is Meaning.DOWN,
+            retry_after=retry_after(response.headers),
         )
-    is_refusal = status in _FINAL_WITH_ANY_BODY or _is_platform_error(response.content)
-    if response.is_redirect or (response.is_client_error and not is_refusal):
-        failed = not_the_platform(f"{origin} answered {answer}, but not as the API does")
-        return failed._replace(hint=_REDIRECT) if response.is_redirect else failed
-    return None
+    if response.extensions.get(PUBLIC) or response.is_success or status >= _SERVER_ERROR:
+        return None
+    if status in _ANSWER_WITH_ANY_BODY or (response.is_client_error and _is_platform_error(response.content)):
+        return None
+    failed = not_the_platform(f"{origin} answered {answer}, but not as the API does")
+    return failed._replace(hint=_REDIRECT) if response.is_redirect else failed
 
 
 def not_the_platform(reason: str) -> Failure:
     """What came may be anybody's; the request may have taken effect all the same."""
-    return Failure(Meaning.UNEXPECTED, reason, ambiguous=True, hint=_NOT_THE_API)
+    return Failure(Meaning.UNEXPECTED, reason, _NOT_THE_API)
 
 
 def may_change(status: int) -> bool:
@@ -172,20 +216,19 @@ def _is_platform_error(body: bytes) -> bool:
     return isinstance(error, str) and bool(error.strip())
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that `Retry-After` asks for; None when there is none, it makes no sense, or it is over.
+def retry_after(headers: Mapping[str, str]) -> float:
+    """Seconds that `Retry-After` asks for; 0 when there is none, it makes no sense, or it is over.
 
     A date is compared with the response's own `Date` where there is one: clocks differ.
     """
     text = headers.get("retry-after", "").strip()
     if re.fullmatch(r"[0-9]{1,9}(\.[0-9]*)?", text):
-        return float(text) or None
+        return float(text)
     until = _seconds(text)
     if until is None:
-        return None
+        return 0.0
     since = _seconds(headers.get("date", ""))
-    seconds = until - (since if since is not None else time.time())
-    return seconds if seconds > 0 else None
+    return max(0.0, until - (since if since is not None else time.time()))
 
 
 def _seconds(date: str) -> float | None:

@@ -1,62 +1,158 @@
-"""How many uploads run at once: additive increase, multiplicative decrease.
+"""What the requests of one kind share: how many run at once, and when none may be sent.
 
-The limit starts at the upper bound, because most platforms take it. Each push-back (429, 502, 503, 504, a
-connection that is not accepted) halves it, once for all the requests that were under way at that moment;
-success grows it back. The upper bound itself is what the limit on open files allows (`affordable`).
+A failure that hits everybody (an outage, a 429) takes the limit down to one request and sets a time before
+which none is sent. So the next request is the probe that tells whether the platform is back.
 """
 
 from __future__ import annotations
 
+import random
 import resource
+from collections import deque
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import anyio
+import anyio.lowlevel
 
-RESERVE = 32
+if TYPE_CHECKING:
+    from typing import Self
+
+PATIENCE = 120.0
+"""Seconds in which nothing of a kind has worked, after which it is given up."""
+MOST_WAITED = 600.0
+"""Seconds of waiting that the platform asked for, and that do not count as an outage."""
+
+_PAUSES = (0.5, 1.0, 2.0, 5.0)
+_LONGEST_BUSY_PAUSE = 30.0
+
+_RESERVED = 32
 """Open files that are no upload's: a dozen that any run has, the heartbeat, pages, a report, the hashing."""
 _EACH = 2
-"""Of an upload: its connection, and the file that it reads."""
+"""Open files of an upload: its connection, and the file that it reads."""
 
 
 class AdaptiveLimiter:
-    """A limit on parallel work, `async with` which it is done, that adapts to the platform's answers."""
+    """A slot for each request of a kind; `async with` it, a request is sent. Slots go out in order.
 
-    def __init__(self, upper_bound: int) -> None:
-        """Begin at the upper bound."""
-        self._upper_bound = upper_bound
-        self._limit = float(upper_bound)
-        self._limiter = anyio.CapacityLimiter(upper_bound)
-        self._stale = 0
+    Attributes:
+        limit: how many may run at once now; a fraction grows to the next number.
+        last_success: when a request last succeeded, by the event loop's time.
+        successes: how many have.
+        failing_since: since when everybody has failed; None when they do not.
+        event_at: when everybody failed last.
+    """
 
-    @property
-    def limit(self) -> int:
-        """How many may run now; at least 1."""
-        return int(self._limit)
+    def __init__(self, most: int) -> None:
+        """`most` requests run at once, until something fails."""
+        self.limit = float(most)
+        self.last_success = self.event_at = -1.0
+        self.successes = 0
+        self.failing_since: float | None = None
+        self._most = most
+        self._running = 0
+        self._not_before = 0.0
+        self._failures = 0
+        self._requested_wait = 0.0
+        self._is_throttled = False
+        self._queue: deque[anyio.Event] = deque()
 
-    async def __aenter__(self) -> None:
-        """Wait for room, first come, first served; then count as running until the end of the block."""
-        await self._limiter.acquire()
+    async def __aenter__(self) -> Self:
+        """Wait for a slot, and until a request may be sent."""
+        await anyio.lowlevel.checkpoint_if_cancelled()
+        while True:
+            while self._running >= int(self.limit):
+                await self._wait_in_queue()
+            self._running += 1
+            try:
+                while anyio.current_time() < self._not_before:  # noqa: ASYNC110 - it moves on meanwhile
+                    await anyio.sleep_until(self._not_before)
+            except BaseException:
+                await self.__aexit__()
+                raise
+            if self._running <= int(self.limit):
+                return self
+            await self.__aexit__()  # the limit went down meanwhile
 
     async def __aexit__(self, *_: object) -> None:
-        """Make room, however it went."""
-        self._limiter.release()
-        self._stale = max(0, self._stale - 1)
+        """Give the slot back."""
+        self._running -= 1
+        self._let_in()
 
-    def throttled(self) -> None:
-        """The platform asked for less."""
-        if self._stale:
-            return  # the request was sent before the limit was halved
-        self._stale = self._limiter.borrowed_tokens + 1  # the request that failed has ended
-        self._set(max(1.0, self._limit / 2))
+    async def _wait_in_queue(self) -> None:
+        room = anyio.Event()
+        self._queue.append(room)
+        try:
+            await room.wait()
+        except BaseException:
+            if room.is_set():
+                self._let_in()  # somebody else may have it
+            else:
+                self._queue.remove(room)
+            raise
+
+    def _let_in(self) -> None:
+        for _ in range(min(len(self._queue), int(self.limit) - self._running)):
+            self._queue.popleft().set()
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether nothing has worked since everybody failed."""
+        return self._failures > 0
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether other requests wait for a slot."""
+        return bool(self._queue)
 
     def succeeded(self) -> None:
-        """A request got through: one more at once after about as many successes as run now."""
-        if self._limit < self._upper_bound:
-            self._set(min(float(self._upper_bound), self._limit + 1 / self._limit))
+        """A request was answered."""
+        self.last_success = anyio.current_time()
+        self.successes += 1
+        self.failing_since = None
+        self._failures = 0
+        self._requested_wait = 0.0
+        if not self._is_throttled:
+            self.limit = float(self._most)
+        elif self.limit < self._most:
+            self.limit = min(float(self._most), self.limit + 1 / self.limit)
+            self._is_throttled = self.limit < self._most
+        self._let_in()
 
-    def _set(self, limit: float) -> None:
-        self._limit = limit
-        self._limiter.total_tokens = int(limit)
+    def moved(self) -> None:
+        """A large body was moving until its connection broke: something was there."""
+        self.failing_since = anyio.current_time()
+
+    def failed(self, began: float, *, retry_after: float = 0.0, is_busy: bool = False) -> None:
+        """Everybody has failed. It counts once for all that were under way.
+
+        Args:
+            began: when the request was sent; one from before the last such event says nothing new.
+            retry_after: seconds for which the platform asked not to be asked; 0 when it did not.
+            is_busy: whether it asked for fewer requests (429).
+        """
+        now = anyio.current_time()
+        if self.failing_since is None:
+            self.failing_since = now
+        if began < self.event_at:
+            return
+        self.event_at = now
+        self._is_throttled = self._is_throttled or is_busy
+        self.limit = max(1.0, self.limit / 2) if is_busy else 1.0
+        if is_busy:
+            pause = min(_LONGEST_BUSY_PAUSE, 2.0**self._failures)
+        else:
+            pause = _PAUSES[min(self._failures, len(_PAUSES) - 1)] * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
+        self._failures += 1
+        self._not_before = max(self._not_before, now + (retry_after or pause))
+        self._requested_wait = min(MOST_WAITED, self._requested_wait + retry_after)
+
+    @property
+    def outage(self) -> float:
+        """Seconds in which nothing has worked, without what the platform asked to wait; 0 when all does."""
+        if self.failing_since is None:
+            return 0.0
+        return anyio.current_time() - self.failing_since - self._requested_wait
 
 
 def affordable(wanted: int) -> int:
@@ -64,18 +160,12 @@ def affordable(wanted: int) -> int:
 
     The limit is raised first, as far as the process may and needs to.
     """
-    limit = _raise_limit(RESERVE + _EACH * wanted)
-    return max(1, min(wanted, (limit - RESERVE) // _EACH))
-
-
-def _raise_limit(needed: int) -> int:
-    """Raise the soft limit to what is needed, or as far as the hard one lets us. Returns the limit."""
+    needed = _RESERVED + _EACH * wanted
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY:
-        return needed
-    if soft < needed:
-        wanted = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        target = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
         with suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return soft
+    allowed = wanted if soft == resource.RLIM_INFINITY else (soft - _RESERVED) // _EACH
+    return max(1, min(wanted, allowed))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os.path
+import base64
+import os
 import ssl
 from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
@@ -12,6 +13,7 @@ from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined
 
 import anyio
 import anyio.to_thread
+import httpx
 
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.formats import is_loopback
@@ -19,19 +21,25 @@ from zerokie_action.formats import is_loopback
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+_LARGEST_PORT = 65_535
 _CA_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 class Proxy(NamedTuple):
-    """An HTTP proxy.
+    """An HTTP proxy; as text, what an error calls it.
 
     Attributes:
-        url: may hold a password.
+        url: without user and password.
         variable: of the environment, which names it.
+        authorization: the headers with which it lets us in.
     """
 
     url: str
     variable: str
+    authorization: tuple[tuple[bytes, bytes], ...] = ()
+
+    def __str__(self) -> str:
+        return f"the proxy {self.url} ({self.variable})"
 
 
 class Network:
@@ -46,24 +54,29 @@ class Network:
         self._env = env
         self._ssl_context: ssl.SSLContext | None = None
         self._building = anyio.Lock()
+        self._found: dict[str, Proxy | None] = {}
         by_case = sorted(env, key=str.islower)
         self._variables = {
             name.lower().removesuffix("_proxy"): name for name in by_case if name.lower().endswith("_proxy")
         }
         self._proxies = {kind: env[name] for kind, name in self._variables.items()}
 
-    def proxy_for(self, url: str) -> Proxy | None:
-        """The proxy for a URL, None for a direct connection.
+    def proxy_for(self, origin: str) -> Proxy | None:
+        """The proxy for an origin (`https://host:port`), None for a direct connection.
 
         Raises:
             ConfigurationError: when the proxy is not an HTTP proxy, or its URL is wrong.
         """
-        parts = urlsplit(url)
-        kind = parts.scheme if self._proxies.get(parts.scheme) else "all"
-        proxy = self._proxies.get(kind)
-        if not proxy or self._bypasses(parts.netloc.rpartition("@")[2]):
-            return None
-        return _checked(Proxy(proxy if "://" in proxy else f"http://{proxy}", self._variables[kind]))
+        if origin not in self._found:
+            scheme, _, host = origin.partition("://")
+            kind = scheme if self._proxies.get(scheme) else "all"
+            proxy = self._proxies.get(kind)
+            if not proxy or self._bypasses(host):
+                self._found[origin] = None
+            else:
+                url = proxy if "://" in proxy else f"http://{proxy}"
+                self._found[origin] = _parse(url, self._variables[kind])
+        return self._found[origin]
 
     def _bypasses(self, host: str) -> bool:
         """Whether a host, with its port if the URL has one, is reached directly.
@@ -102,24 +115,21 @@ class Network:
         named = next((name for name in _CA_FILES if self._env.get(name)), None)
         directory = self._env.get("SSL_CERT_DIR") or None
         if named:
-            return _ssl_context_from(self._env[named], directory, f"{named}={self._env[named]}")
-        if directory:
-            return _ssl_context_from(None, directory, f"SSL_CERT_DIR={directory}")
-        system = ssl.get_default_verify_paths()
-        if system.cafile and os.path.exists(system.cafile):  # noqa: PTH110 - no pathlib needed for this
-            return ssl.create_default_context()
+            return _ssl_context(self._env[named], directory, f"{named}={self._env[named]}")
+        system = ssl.get_default_verify_paths().cafile
+        if directory or (system and os.path.exists(system)):  # noqa: PTH110 - no pathlib needed for this
+            return _ssl_context(None, directory, f"SSL_CERT_DIR={directory}")
         import certifi  # noqa: PLC0415 - only where the system has no certificates
 
-        return ssl.create_default_context(cafile=certifi.where())
+        return _ssl_context(certifi.where(), None, "certifi's bundle")
 
 
-def _checked(proxy: Proxy) -> Proxy:
-    """The proxy, if it is one. Its URL may hold a password, so no error quotes it."""
-    variable = proxy.variable
+def _parse(url: str, variable: str) -> Proxy:
+    """The proxy of this URL, if it is one. It may hold a password, so no error quotes it."""
     try:
-        parts = urlsplit(proxy.url)
-        usable = bool(parts.hostname) and parts.port != 0
-    except ValueError:
+        parts = httpx.URL(url)
+        usable = bool(parts.host) and 0 < (parts.port or 1) <= _LARGEST_PORT
+    except (httpx.InvalidURL, ValueError):
         usable = False
     else:
         if parts.scheme not in {"http", "https"}:
@@ -132,13 +142,27 @@ def _checked(proxy: Proxy) -> Proxy:
             f"{variable} is not the URL of a proxy",
             hint="Write it as http://host:port or http://user:password@host:port.",
         )
-    return proxy
+    proxy = httpx.Proxy(url)  # takes user and password out of the URL
+    login = b":".join(proxy.raw_auth) if proxy.raw_auth else b""
+    header = (b"Proxy-Authorization", b"Basic " + base64.b64encode(login))
+    return Proxy(str(proxy.url), variable, (header,) if login else ())
 
 
-def _ssl_context_from(cafile: str | None, capath: str | None, where: str) -> ssl.SSLContext:
+def _ssl_context(cafile: str | None, capath: str | None, where: str) -> ssl.SSLContext:
+    """A context that trusts these authorities, or else the system's.
+
+    Raises:
+        ConfigurationError: when they, or the file for TLS keys, can't be used.
+    """
     if cafile and os.path.isdir(cafile):  # noqa: PTH112 - no pathlib needed for this
         cafile, capath = None, cafile
     try:
         return ssl.create_default_context(cafile=cafile, capath=capath)
     except (OSError, ssl.SSLError) as error:
+        # Python opens this one for every context.
+        if (key_log := os.environ.get("SSLKEYLOGFILE")) and getattr(error, "filename", None) == key_log:
+            raise ConfigurationError(
+                f"SSLKEYLOGFILE={key_log} can't be written ({error.strerror})",
+                hint="Unset SSLKEYLOGFILE, or name a file that this user may write.",
+            ) from error
         raise ConfigurationError(f"{where} can't be used as certificate authorities: {error}") from error

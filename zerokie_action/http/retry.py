@@ -1,383 +1,344 @@
-"""Requests that are retried until the platform has answered.
+"""Requests that are sent until the platform has answered.
 
-An attempt ends with an answer, with a failure after which another attempt may help, or with a final failure
-(`failure`). While all requests of a kind fail, they wait at their `CircuitBreaker`, whatever the number of
-retries. Retries are counted for a request that fails while others of its kind succeed, or whose response is
-unexpected.
+Time is the measure of an outage, attempts are the measure of a request that fails alone. While all requests
+of a kind fail, they share one `AdaptiveLimiter`, whatever the number of retries.
 """
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import anyio
 import httpx
 
-from zerokie_action.errors import PlatformUnavailable, RequestRejected
+from zerokie_action.errors import DeployError, PlatformUnavailable, RequestRejected
 from zerokie_action.http import failure
-from zerokie_action.http.breaker import GIVE_UP_AFTER, MAX_REQUESTED_WAIT, CircuitBreaker, OutageLog
-from zerokie_action.http.client import EXPECTED, KIND, PURPOSE
-from zerokie_action.http.failure import Failure, Meaning, error_detail, retry_after
-from zerokie_action.http.transport import FRESH, RESENDABLE
+from zerokie_action.http.failure import Failure, Meaning
+from zerokie_action.http.limiter import MOST_WAITED, PATIENCE, AdaptiveLimiter
+from zerokie_action.http.outage import OutageLog
+from zerokie_action.http.request import KIND, MEGABYTE, PUBLIC, PURPOSE, ContentStream
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable
+    from collections.abc import Awaitable
 
-    from zerokie_action.http.breaker import Probe
-    from zerokie_action.http.limiter import AdaptiveLimiter
-
-_FIRST_DELAY = 0.5
-_LONGEST_DELAY = 20.0
-_LAST_LOOK = 1.0
-"""Seconds in which it shows whether the others fail as well, before a request is given up alone."""
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 20.0
+_LARGE = 4 * MEGABYTE
+"""Bytes of a body that can't all be on their way: some have arrived."""
 _LONGEST_QUOTE = 500
 
+_GIVEN_UP = Failure(Meaning.DOWN, "no answer in time")
+
 T = TypeVar("T")
-Around = Callable[[], AbstractAsyncContextManager[object]]
 
 
 class Malformed(ValueError):  # noqa: N818 - says what a response is, and is always caught
     """A 2xx response is not what the reference describes, so it may come from something in between."""
 
 
-def backoff(attempt: int) -> float:
-    """Seconds before the `attempt`-th retry (from 1): doubled each time, with full jitter."""
-    ceiling = min(_LONGEST_DELAY, _FIRST_DELAY * 2.0 ** min(attempt - 1, 16))
-    return random.uniform(0, ceiling)  # noqa: S311 - no secret
+Guard = Callable[[], AbstractContextManager[object]]
 
 
-class Reply(NamedTuple, Generic[T]):
-    """An answer of the platform's.
+class Policy(NamedTuple):
+    """How a request is sent again.
 
     Attributes:
-        purpose: the request's.
-        value: what `parse` made of a 2xx response, else None.
-        ambiguous: an earlier attempt may have taken effect before this one was made.
-        retry_after: seconds that an answer other than 2xx asks to wait.
+        patience: seconds in which nothing of its kind works, after which it is given up.
+        pauses: the shortest and longest pause in seconds, for a request that takes no part in what its kind
+            shares: no limit, no `Retry-After`, no patience but the deadline of the scope around it.
+        guard: entered around each attempt, and not around the pauses.
     """
 
-    purpose: str
-    status: int
-    body: bytes
-    value: T | None
-    ambiguous: bool = False
-    retry_after: float | None = None
-
-    @property
-    def ok(self) -> bool:
-        """Whether the platform did what it was asked."""
-        return 200 <= self.status < 300  # noqa: PLR2004 - HTTP's own numbers
+    patience: float = PATIENCE
+    pauses: tuple[float, float] | None = None
+    guard: Guard = nullcontext
 
 
-class RetryBudget:
-    """What the requests of one run share.
+NORMAL = Policy()
+PATIENT = Policy(patience=math.inf)
+UNTIL_DEADLINE = Policy(pauses=(0.2, 1.0))
+HEARTBEAT = Policy(pauses=(15.0, 15.0))
+
+
+class RetryingClient:
+    """Sends the requests of one run.
 
     Attributes:
-        retries: attempts after the first that a request has on its own account.
+        redact: takes the secrets out of what the other side says.
         used: requests that were sent again, so far.
     """
 
     def __init__(
-        self, retries: int, *, log: Callable[[str], None], redact: Callable[[str], str] = str
-    ) -> None:
-        """Nothing has failed yet.
-
-        Args:
-            retries: see above.
-            log: gets a line about what fails.
-            redact: takes the secrets out of what the platform says.
-        """
-        self.retries = retries
-        self.used = 0
-        self.log = log
-        self.redact = redact
-        self._breakers: dict[str, CircuitBreaker] = {}
-
-    def breaker(self, kind: str) -> CircuitBreaker:
-        """The circuit breaker of a kind of request."""
-        if kind not in self._breakers:
-            self._breakers[kind] = CircuitBreaker(OutageLog(kind, self.log))
-        return self._breakers[kind]
-
-    @property
-    def outage(self) -> str:
-        """What does not work now, and why: `uploads failed last: ...`; empty if all does."""
-        failing = (item for item in self._breakers.items() if item[1].last_failure)
-        return "; ".join(
-            f"{kind[:1].lower()}{kind[1:]} failed last: {breaker.last_failure}" for kind, breaker in failing
-        )
-
-    def log_counts(self) -> None:
-        """Log failures that were counted since the last line."""
-        for breaker in self._breakers.values():
-            breaker.log.log_count()
-
-
-class _Attempts:
-    """Makes single attempts, and says what came of them."""
-
-    def __init__(
-        self, fetch: Callable[[httpx.Request], Awaitable[httpx.Response]], budget: RetryBudget
-    ) -> None:
-        self._fetch = fetch
-        self._budget = budget
-
-    async def _attempt(
-        self, request: httpx.Request, parse: Callable[[httpx.Response], T]
-    ) -> Reply[T] | Failure:
-        purpose = request.extensions[PURPOSE]
-        try:
-            response = await self._fetch(request)
-        except httpx.TransportError as error:
-            return failure.of_error(error)
-        status = response.status_code
-        if not response.is_success:
-            failed = failure.of_response(response, _origin(request), self.error_detail(response.content))
-            if failed is not None and status not in request.extensions.get(EXPECTED, ()):
-                return failed
-            wait = retry_after(response.headers)
-            return Reply(purpose, status, response.content, None, retry_after=wait)
-        try:
-            return Reply(purpose, status, response.content, parse(response))
-        except Malformed as malformed:
-            detail = self.error_detail(response.content)
-            what = f" ({detail})" if detail else ""
-            return failure.not_the_platform(f"{_origin(request)} answered {status}, but {malformed}{what}")
-
-    def error_detail(self, body: bytes) -> str:
-        """What a response says of itself (`failure.error_detail`), without secrets."""
-        return error_detail(body, _LONGEST_QUOTE, self._budget.redact)
-
-
-class DeadlineClient(_Attempts):
-    """Sends requests until there is an answer or the scope around is cancelled.
-
-    It ignores circuit breakers and `Retry-After`: for heartbeats, and what has to be done before a deadline.
-    """
-
-    def __init__(
         self,
-        fetch: Callable[[httpx.Request], Awaitable[httpx.Response]],
-        budget: RetryBudget,
-        delays: tuple[float, float] = (0.2, 1.0),
+        transport: httpx.AsyncBaseTransport,
+        *,
+        retries: int,
+        concurrency: int = 64,
+        log: Callable[[str], None],
+        redact: Callable[[str], str] = str,
     ) -> None:
         """Send nothing yet.
 
         Args:
-            fetch: sends a request once.
-            budget: the run's.
-            delays: the shortest and the longest pause between two attempts, in seconds.
+            transport: sends a request once.
+            retries: attempts after the first of a request that fails while others of its kind succeed.
+            concurrency: requests of a kind at the same time, at most.
+            log: gets the lines about what fails.
+            redact: see above.
         """
-        super().__init__(fetch, budget)
-        self._delays = delays
+        self.redact = redact
+        self.used = 0
+        self._transport = transport
+        self._retries = retries
+        self._concurrency = concurrency
+        self._log = log
+        self._has_answered = False
+        self._kinds: dict[str, tuple[AdaptiveLimiter, OutageLog]] = {}
 
-    async def send(
-        self, request: httpx.Request, parse: Callable[[httpx.Response], T], **_: object
-    ) -> Reply[T]:
-        """The platform's answer. An attempt gets half of the time that is left, at most.
+    async def fetch(self, request: httpx.Request) -> httpx.Response:
+        """Whatever one attempt brings.
 
         Raises:
-            PlatformUnavailable: a failure is final, or there is no time for another attempt.
-            RequestRejected: a proxy wants a login.
+            httpx.TransportError: when there is no complete response.
         """
-        log = self._budget.breaker(request.extensions[KIND]).log
-        began = anyio.current_time()
+        return await self._transport.handle_async_request(request)
+
+    async def send(
+        self,
+        request: httpx.Request,
+        parse: Callable[[httpx.Response], T],
+        policy: Policy = NORMAL,
+        *,
+        recover: Callable[[], Awaitable[T | None]] | None = None,
+    ) -> T:
+        """The answer to a request.
+
+        Args:
+            request: what to send, anew for each attempt.
+            parse: makes the value of a 2xx response; `Malformed` counts as no answer.
+            policy: how it is sent again.
+            recover: asked before another attempt when the last one is ambiguous; a value says that it took
+                effect.
+
+        Raises:
+            RequestRejected: the answer is a 4xx. `ambiguous` says whether an earlier attempt may have taken
+                effect all the same.
+            PlatformUnavailable: it is no use to try on.
+        """
+        if policy.pauses is not None:
+            return await self._send_until_deadline(request, parse, policy.pauses, policy.guard)
+        limiter, log = self._kind(request)
+        worked_before = limiter.successes
+        attempts = alone = 0
+        ambiguous = False
+        while True:
+            async with limiter:
+                if ambiguous and recover is not None and (value := await recover()) is not None:
+                    return value
+                self.used += attempts > 0
+                attempts += 1
+                began = anyio.current_time()
+                outcome = await self._attempt(request, parse, policy.guard)
+                if not isinstance(outcome, Failure):
+                    limiter.succeeded()
+            if not isinstance(outcome, Failure):
+                log.succeeded()
+                return _value(outcome, ambiguous=ambiguous)
+            ambiguous = ambiguous or outcome.ambiguous
+            if outcome.meaning is Meaning.FINAL or _is_too_long(outcome.retry_after):
+                raise _gave_up(request, outcome, _times(attempts), ambiguous=ambiguous)
+            if await self._fails_alone(request, outcome, limiter, began, alone):
+                alone += 1
+                log.scattered(outcome.reason)
+                gives_up = alone > self._retries
+            else:
+                limiter.failed(
+                    began, retry_after=outcome.retry_after, is_busy=outcome.meaning is Meaning.BUSY
+                )
+                log.failed(outcome.reason)
+                gives_up = limiter.outage > policy.patience
+            if gives_up:
+                after = f"{_times(attempts)}{_meanwhile(limiter, limiter.successes - worked_before)}"
+                raise _gave_up(request, outcome, after, ambiguous=ambiguous)
+
+    async def _fails_alone(
+        self,
+        request: httpx.Request,
+        failed: Failure,
+        limiter: AdaptiveLimiter,
+        began: float,
+        alone: int,
+    ) -> bool:
+        """Whether others of its kind work while a request fails. A pause tells; none of its slots is held."""
+        if failed.meaning is Meaning.BUSY or failed.retry_after:
+            return False
+        is_wrong_url = failed.meaning is Meaning.UNEXPECTED and not self._has_answered
+        was_moving = failed.broke and _sent(request) > _LARGE
+        if was_moving:
+            limiter.moved()
+        elif limiter.is_failing and not is_wrong_url:
+            return False
+        failed_at = anyio.current_time()
+        await anyio.sleep(random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0**alone)))  # noqa: S311 - no secret
+        others_work = limiter.last_success > failed_at and limiter.event_at <= began
+        return others_work or was_moving or is_wrong_url
+
+    async def _send_until_deadline(
+        self,
+        request: httpx.Request,
+        parse: Callable[[httpx.Response], T],
+        pauses: tuple[float, float],
+        guard: Guard,
+    ) -> T:
+        """The answer, or the last failure when no time is left for another attempt.
+
+        An attempt gets half of the time that is left, at most.
+        """
+        _, log = self._kind(request)
         ends_at = anyio.current_effective_deadline()
         attempts = 0
         ambiguous = False
         while True:
             attempts += 1
             half = (ends_at - anyio.current_time()) / 2
-            outcome = await self._attempt(_copy(request, timeout=half), parse)
-            if isinstance(outcome, Reply):
-                log.recovered()
-                return outcome._replace(ambiguous=ambiguous)
+            outcome = await self._attempt(_with_timeout(request, half), parse, guard)
+            if not isinstance(outcome, Failure):
+                log.succeeded()
+                return _value(outcome, ambiguous=ambiguous)
             ambiguous = ambiguous or outcome.ambiguous
-            pause = random.uniform(*self._delays)  # noqa: S311 - no secret
+            pause = random.uniform(*pauses)  # noqa: S311 - no secret
             if outcome.meaning is Meaning.FINAL or anyio.current_time() + pause >= ends_at:
                 raise _gave_up(request, outcome, _times(attempts), ambiguous=ambiguous)
-            log.failed_in_outage()
-            if attempts > 1:
-                log.still_down(anyio.current_time() - began, outcome.reason)
-            self._budget.used += 1
+            log.failed(outcome.reason)
+            self.used += 1
             await anyio.sleep(pause)
 
-
-class RetryingClient(_Attempts):
-    """Sends requests until there is an answer, or it is no use to try on."""
-
-    def __init__(
-        self,
-        fetch: Callable[[httpx.Request], Awaitable[httpx.Response]],
-        budget: RetryBudget,
-        *,
-        limiter: AdaptiveLimiter | None = None,
-    ) -> None:
-        """Send nothing yet.
-
-        Args:
-            fetch: sends a request once.
-            budget: the run's.
-            limiter: holds the number of attempts at the same time.
-        """
-        super().__init__(fetch, budget)
-        self._limiter = limiter
-
-    async def send(
+    async def _attempt(
         self,
         request: httpx.Request,
         parse: Callable[[httpx.Response], T],
-        *,
-        recover: Callable[[], Awaitable[T | None]] | None = None,
-        around: Around = nullcontext,
-    ) -> Reply[T]:
-        """The platform's answer.
-
-        Args:
-            request: what to send, anew for each attempt.
-            parse: makes the value of a 2xx response; `Malformed` counts as no answer.
-            recover: asked before another attempt, or in place of it, when the last one is ambiguous; a value
-                says that it took effect.
-            around: entered around each attempt, not around the pauses.
-
-        Raises:
-            PlatformUnavailable: when it is no use to try on.
-            RequestRejected: a proxy wants a login.
-        """
-        breaker = self._budget.breaker(request.extensions[KIND])
-        attempts = retries = 0
-        ambiguous = False
-        failed: Failure | None = None
-
-        async def recovered() -> Reply[T] | None:
-            if failed is None or not failed.ambiguous or recover is None:
-                return None
-            value = await recover()
-            return None if value is None else Reply(request.extensions[PURPOSE], 200, b"", value)
-
-        while True:
-            async with self._turn(breaker) as probe:
-                outcome: Reply[T] | Failure | None = await recovered()
-                if outcome is None:
-                    self._budget.used += attempts > 0
-                    attempts += 1
-                    async with around():
-                        outcome = await self._attempt(_as_probe(request, probe), parse)
-            if isinstance(outcome, Reply):
-                breaker.succeeded(probe)
-                return outcome._replace(ambiguous=ambiguous)
-            failed = outcome
-            ambiguous = ambiguous or failed.ambiguous
-            if self._report(failed, breaker, probe) and await self._pause(failed, breaker, retries):
-                retries += 1
-            if retries > self._budget.retries or breaker.is_given_up or _is_final(failed):
-                break
-        if (reply := await recovered()) is not None:
-            breaker.succeeded(None)
-            return reply._replace(ambiguous=ambiguous)
-        after = _times(attempts)
-        if breaker.is_given_up:
-            after += f", and {human_seconds(GIVE_UP_AFTER)} without any success"
-        raise _gave_up(request, failed, after, ambiguous=ambiguous)
-
-    @asynccontextmanager
-    async def _turn(self, breaker: CircuitBreaker) -> AsyncIterator[Probe | None]:
-        """Wait until a request may be sent, and has a slot. Yields the probe that it is, if it is one."""
-        while True:
-            probe = await breaker.wait()
+        guard: Guard,
+    ) -> T | DeployError | Failure:
+        """What one attempt brings: a value, a refusal, or neither."""
+        response: httpx.Response | Failure = _GIVEN_UP  # where the guard ends the attempt
+        with guard():
             try:
-                with breaker.sending():
-                    # A probe needs no slot: those that have all of them may hang.
-                    async with nullcontext() if probe or self._limiter is None else self._limiter:
-                        if probe or not breaker.is_open:
-                            yield probe
-                            return
-            finally:
-                breaker.release(probe)
+                response = await self._transport.handle_async_request(request)
+            except httpx.TransportError as error:
+                response = failure.of_error(error)
+        if isinstance(response, Failure):
+            return response
+        origin = f"{request.url.scheme}://{request.url.netloc.decode()}"
+        detail = self.error_detail(response.content) if not response.is_success else ""
+        failed = failure.of_response(response, origin, detail)
+        if failed is not None:
+            return failed
+        if not response.is_success:
+            self._has_answered = self._has_answered or not request.extensions[PUBLIC]
+            return _refusal(request, response, detail)
+        try:
+            value = parse(response)
+        except Malformed as malformed:
+            said = self.error_detail(response.content)
+            what = f" ({said})" if said else ""
+            return failure.not_the_platform(
+                f"{origin} answered {response.status_code}, but {malformed}{what}"
+            )
+        self._has_answered = self._has_answered or not request.extensions[PUBLIC]
+        return value
 
-    def _report(self, failed: Failure, breaker: CircuitBreaker, probe: Probe | None) -> bool:
-        """Report to the breaker, and return whether the request has to retry on its own account."""
-        breaker.last_failure = failed.reason
-        alone = False
-        if failed.meaning is Meaning.WAIT:
-            breaker.asked_to_wait(probe, failed.retry_after, failed.reason)
-        elif failed.meaning is Meaning.DOWN:
-            alone = breaker.failed(probe, failed.reason)
-        elif failed.meaning is Meaning.UNEXPECTED:
-            alone = breaker.answered_unexpectedly(probe, failed.reason)
-        if failed.throttled and self._limiter and not alone and probe is None:
-            # Not for scattered failures: 1 % of them would take the number down to a quarter.
-            self._limiter.throttled()
-        return alone
+    def error_detail(self, body: bytes) -> str:
+        """What a response says of itself (`failure.error_detail`), without secrets."""
+        return failure.error_detail(body, _LONGEST_QUOTE, self.redact)
 
-    async def _pause(self, failed: Failure, breaker: CircuitBreaker, retries: int) -> bool:
-        """Pause after a request has failed alone. Returns whether that still counts, as others work."""
-        if breaker.is_open:
-            return True  # it was a probe, and waits there
-        if retries < self._budget.retries:
-            breaker.log.scattered(failed.reason)
-            await anyio.sleep(backoff(retries + 1))
-        elif failed.meaning is Meaning.DOWN:
-            await anyio.sleep(_LAST_LOOK)
-        return failed.meaning is Meaning.UNEXPECTED or not breaker.is_open
+    def _kind(self, request: httpx.Request) -> tuple[AdaptiveLimiter, OutageLog]:
+        name: str = request.extensions[KIND]
+        if name not in self._kinds:
+            self._kinds[name] = AdaptiveLimiter(self._concurrency), OutageLog(name, self._log)
+        return self._kinds[name]
 
+    @property
+    def outage(self) -> str:
+        """What does not work now, and why: `uploads failed last: ...`; empty if all does."""
+        failing = ((kind, log.last_failure) for kind, (_, log) in self._kinds.items() if log.last_failure)
+        return "; ".join(f"{kind[:1].lower()}{kind[1:]} failed last: {reason}" for kind, reason in failing)
 
-def _origin(request: httpx.Request) -> str:
-    return f"{request.url.scheme}://{request.url.netloc.decode()}"
-
-
-def _as_probe(request: httpx.Request, probe: Probe | None) -> httpx.Request:
-    """The request over a new connection, and given up early where that is harmless."""
-    if probe is None:
-        return request
-    is_harmless = request.method == "DELETE" or request.extensions[RESENDABLE]
-    return _copy(request, timeout=probe.timeout if is_harmless else None, fresh=True)
+    def log_counts(self) -> None:
+        """Log failures that were counted since the last line."""
+        for _, log in self._kinds.values():
+            log.log_count()
 
 
-def _copy(request: httpx.Request, *, timeout: float | None, fresh: bool = False) -> httpx.Request:
-    """The request with shorter timeouts, if one is given."""
-    timeouts = request.extensions["timeout"]
-    if timeout is not None:
-        timeouts = {name: min(value, timeout) for name, value in timeouts.items()}
+def _value(outcome: T | DeployError, *, ambiguous: bool) -> T:
+    if isinstance(outcome, DeployError):
+        outcome.ambiguous = ambiguous
+        raise outcome
+    return outcome
+
+
+def _sent(request: httpx.Request) -> int:
+    return request.stream.sent if isinstance(request.stream, ContentStream) else 0
+
+
+def _with_timeout(request: httpx.Request, seconds: float) -> httpx.Request:
+    """The request, given up after so many seconds if not before."""
+    timeouts = {name: min(value, seconds) for name, value in request.extensions["timeout"].items()}
     return httpx.Request(
         request.method,
         request.url,
         headers=request.headers,
         stream=request.stream,
-        extensions=request.extensions | {"timeout": timeouts, FRESH: fresh},
+        extensions=request.extensions | {"timeout": timeouts},
     )
 
 
-def _is_final(failed: Failure) -> bool:
-    return failed.meaning is Meaning.FINAL or _is_too_long(failed.retry_after)
-
-
-def _is_too_long(seconds: float | None) -> bool:
+def _is_too_long(seconds: float) -> bool:
     """Whether a wait that the platform asks for ends after the operation, or is longer than allowed."""
     left = anyio.current_effective_deadline() - anyio.current_time()
-    return seconds is not None and seconds > min(left, MAX_REQUESTED_WAIT + GIVE_UP_AFTER)
+    return seconds > min(left, MOST_WAITED)
 
 
 def _times(attempts: int) -> str:
     return "1 attempt" if attempts == 1 else f"{attempts} attempts"
 
 
+def _meanwhile(limiter: AdaptiveLimiter, worked: int) -> str:
+    """What the others did while a request failed: so many worked, or wait as it did."""
+    if worked and not limiter.has_waiting:
+        return f", while {worked:,} other{'' if worked == 1 else 's'} worked"
+    return f", and {human_seconds(limiter.outage)} without any success" if limiter.outage else ""
+
+
+def _refusal(request: httpx.Request, response: httpx.Response, detail: str) -> DeployError:
+    """The error that an answer other than 2xx stands for; `detail` is what it says of itself."""
+    status = response.status_code
+    answer = f"{status}: {detail}" if detail else f"{status}"
+    message = f"{request.extensions[PURPOSE]} was refused ({answer})"
+    if status >= 500:  # noqa: PLR2004 - HTTP's own number
+        return PlatformUnavailable(message, hint="Check `api-url`: something there can't do this at all.")
+    rejected = RequestRejected(message, status=status, answer=answer)
+    rejected.retry_after = failure.retry_after(response.headers)
+    return rejected
+
+
 def _gave_up(
     request: httpx.Request, failed: Failure, after: str, *, ambiguous: bool
 ) -> PlatformUnavailable | RequestRejected:
     purpose = request.extensions[PURPOSE]
-    if failed.status is not None:
+    if failed.hint == failure.PROXY_LOGIN_HINT:
         message = f"{purpose} was refused: {failed.reason}"
-        return RequestRejected(message, status=failed.status, hint=failed.hint)
-    wait = failed.retry_after or 0.0
+        return RequestRejected(message, status=failure.PROXY_LOGIN, hint=failed.hint)
     message, hint = f"{purpose} failed after {after}: {failed.reason}", failed.hint
     if _is_too_long(failed.retry_after):
-        until = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() + wait))
+        until = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() + failed.retry_after))
         message = f"{purpose} failed: {failed.reason}, and asks to wait until {until} UTC"
-        hint = "Run the job again after that time. A longer `timeout` helps with waits of up to 12 minutes."
-    return PlatformUnavailable(message, hint=hint, ambiguous=ambiguous, retry_after=wait)
+        hint = "Run the job again after that time. A longer `timeout` helps with waits of up to 10 minutes."
+    error = PlatformUnavailable(message, hint=hint)
+    error.ambiguous, error.retry_after = ambiguous, failed.retry_after
+    return error

@@ -14,7 +14,7 @@ what was really changed, except when the lock is not ours any more.
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -34,12 +34,12 @@ from zerokie_action.polling import Polling
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from zerokie_action.ci import CI
     from zerokie_action.lock.session import Session
     from zerokie_action.lock.state import StateRecord
-    from zerokie_action.platform.client import AcquireResult, Client
+    from zerokie_action.platform.client import Client
     from zerokie_action.platform.models import Finalized
     from zerokie_action.shutdown import Shutdown
 
@@ -160,7 +160,7 @@ class DeployLock:
         confirmed = False
         with anyio.move_on_after(self._lease.remaining) as scope:
             try:
-                confirmed = await self._session.confirm(self._session.platform.heartbeats)
+                confirmed = await self._session.confirm(self._session.client.heartbeats)
             except DeployError as error:
                 self._ci.warning(f"Heartbeat: {error}")
             else:
@@ -182,8 +182,8 @@ class DeployLock:
         """
         self._state.acquiring(self._session.app, self._session.id)
         try:
-            while not (result := await self._ask()).ours:
-                await wait.pause(result.retry_after)
+            while (retry_after := await self._ask()) is not None:
+                await wait.pause(retry_after)
         except BaseException:
             if self._ambiguous:
                 await self._release_if_acquired()
@@ -193,26 +193,26 @@ class DeployLock:
         after = f" after {human_seconds(wait.waited)}" if wait.waited >= 1 else ""
         self._ci.info(f"Deploy lock acquired{after}")
 
-    async def _ask(self) -> AcquireResult:
+    async def _ask(self) -> float | None:
+        """Ask for the lock. Returns None when it is ours, else seconds before which not to ask again."""
         before = self._ambiguous
         try:
-            result = await self._session.acquire(self._shielded, ambiguous=before)
+            await self._session.acquire(self._shielded)
         except DeployError as error:
             self._ambiguous = before or error.ambiguous
-            raise
-        self._ambiguous = result.ambiguous
-        return result
+            if not isinstance(error, RequestRejected) or error.status != CONFLICT:
+                raise
+            if not (self._ambiguous and await self._session.confirm()):
+                return error.retry_after
+        self._ambiguous = False
+        return None
 
-    @asynccontextmanager
-    async def _shielded(self) -> AsyncIterator[None]:
+    @contextmanager
+    def _shielded(self) -> Iterator[None]:
         """Shields one request for the lock: if it were interrupted, nobody would know whose lock it is."""
         self._ambiguous = True
-        with self._shutdown.shielded_scope(_ATTEMPT_TIME, grace=_ATTEMPT_GRACE) as scope:
+        with self._shutdown.shielded_scope(_ATTEMPT_TIME, grace=_ATTEMPT_GRACE):
             yield
-        if scope.cancelled_caught:
-            raise PlatformUnavailable(
-                "The platform did not say whether it granted the deploy lock", ambiguous=True
-            )
 
     async def _release_if_acquired(self) -> None:
         """Release the lock if an attempt whose answer was lost has acquired it, or does so within moments."""
@@ -221,7 +221,7 @@ class DeployLock:
             try:
                 if await self._was_acquired_late():
                     with suppress(LockLost):  # somebody else acquired it in between
-                        await self._session.finalize(self._session.platform.urgent, Counts())
+                        await self._session.finalize(self._session.client.urgent, Counts())
                         self._ci.info("Deploy lock released")
                     self._state.released(self._session.id)
                 else:
@@ -237,7 +237,7 @@ class DeployLock:
     async def _was_acquired_late(self) -> bool:
         for pause in _RECHECK_PAUSES:
             await anyio.sleep(pause)
-            if await self._session.confirm(self._session.platform.urgent):
+            if await self._session.confirm(self._session.client.urgent):
                 return True
         return False
 
@@ -257,7 +257,7 @@ class DeployLock:
         began = anyio.current_time()
         with self._shutdown.shielded_scope(self._lease.remaining, grace=0) as scope:
             try:
-                await self._finalize(self._session.platform.client, counts)
+                await self._finalize(self._session.client, counts)
             except PlatformUnavailable as error:
                 spent = anyio.current_time() - began
                 if error.retry_after or spent >= _RELEASE_TIME or scope.cancel_called:
@@ -306,7 +306,7 @@ class DeployLock:
     async def _finalize_now(self, counts: Counts, *, spent: float = 0.0, ambiguous: bool = False) -> None:
         """Finalize, retrying until the time for it is over, of which so many seconds are spent."""
         with self._shutdown.shielded_scope(_RELEASE_TIME - spent, grace=_RELEASE_GRACE) as scope:
-            await self._finalize(self._session.platform.urgent, counts, ambiguous=ambiguous)
+            await self._finalize(self._session.client.urgent, counts, ambiguous=ambiguous)
         if scope.cancelled_caught:
             raise PlatformUnavailable(
                 "The deploy lock could not be released in time: the platform did not answer",

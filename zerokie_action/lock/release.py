@@ -8,12 +8,13 @@ import anyio
 
 from zerokie_action.errors import DeployError, LockLost
 from zerokie_action.formats import DEFAULT_API_URL, check_api_url
-from zerokie_action.http.client import Http
 from zerokie_action.http.network import Network
-from zerokie_action.http.retry import RetryBudget
+from zerokie_action.http.retry import RetryingClient
+from zerokie_action.http.transport import Transport
 from zerokie_action.lock.session import Session
-from zerokie_action.platform.client import Platform
+from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts
+from zerokie_action.platform.requests import Requests
 from zerokie_action.shutdown import cancel_on_signal
 
 if TYPE_CHECKING:
@@ -49,17 +50,17 @@ def release_locks(
         ValueError, ConfigurationError: when the environment does not lead to the platform.
     """
     api_url = check_api_url(environment.text("api_url") or DEFAULT_API_URL)
-    http = Http(Network(environment.env), trace=ci.debug if ci.shows("debug") else None)
+    transport = Transport(Network(environment.env), trace=ci.debug if ci.shows("debug") else None)
 
     async def release_all() -> None:
-        budget = RetryBudget(_RETRIES, log=ci.info, redact=ci.redact)
-        platform = Platform(api_url, environment.text("api_key"), http, budget)
+        http = RetryingClient(transport, retries=_RETRIES, log=ci.info, redact=ci.redact)
+        client = Client(Requests(api_url, environment.text("api_key")), http).urgent
         ended = False
         async with cancel_on_signal(signals):
             with anyio.move_on_after(_TIME):
-                async with http:
+                async with transport:
                     for lock in held:
-                        await _release(lock, platform, state, ci)
+                        await _release(lock, client, state, ci)
                 ended = True
         if not ended:
             ci.warning("Cleanup: it was interrupted; a lock that was not released expires by itself")
@@ -67,13 +68,13 @@ def release_locks(
     anyio.run(release_all)
 
 
-async def _release(lock: HeldLock, platform: Platform, state: StateRecord, ci: CI) -> None:
-    session = Session(platform, lock.app, lock.session)
+async def _release(lock: HeldLock, client: Client, state: StateRecord, ci: CI) -> None:
+    session = Session(client, lock.app, lock.session)
     finalized = None
     try:
         if held := await session.confirm():
             # Nobody knows the counts of a killed deploy.
-            finalized = await session.finalize(platform.client, Counts())
+            finalized = await session.finalize(client, Counts())
     except LockLost:  # meanwhile
         held = False
     except DeployError as error:

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 import anyio
 
 from zerokie_action.errors import AuthenticationError, LockLost, PlatformUnavailable, RequestRejected
-from zerokie_action.http.retry import backoff
 from zerokie_action.lock.lease import NOT_OURS, Lease, boot_time
 from zerokie_action.platform.client import CONFLICT, NOT_FOUND
 
 if TYPE_CHECKING:
     from zerokie_action.errors import DeployError
-    from zerokie_action.http.retry import Around
-    from zerokie_action.platform.client import AcquireResult, Client, Platform
+    from zerokie_action.http.retry import Guard
+    from zerokie_action.platform.client import Client
     from zerokie_action.platform.models import Counts, Finalized
 
 _FINALIZE_ATTEMPTS = 6
@@ -29,25 +28,21 @@ class Session:
     Attributes:
         app: the app's name.
         id: the deploy session ID that owns the lock.
-        platform: with the clients for its requests.
+        client: sends its requests.
         lease: what is known of the lock.
     """
 
-    def __init__(self, platform: Platform, app: str, session_id: str) -> None:
+    def __init__(self, client: Client, app: str, session_id: str) -> None:
         self.app = app
         self.id = session_id
-        self.platform = platform
+        self.client = client
         self.lease = Lease()
 
-    async def acquire(self, around: Around, *, ambiguous: bool) -> AcquireResult:
+    async def acquire(self, guard: Guard) -> None:
         """Ask for the lock, once (see `Client.acquire_lock`)."""
         asked_at = boot_time()
-        result = await self.platform.client.acquire_lock(
-            self.app, self.id, around=around, ambiguous=ambiguous
-        )
-        if result.ours:
-            self.lease.renew(asked_at)
-        return result
+        await self.client.guarded(guard).acquire_lock(self.app, self.id)
+        self.lease.renew(asked_at)
 
     async def confirm(self, client: Client | None = None) -> bool:
         """Ask whether the lock is ours, which also keeps it so.
@@ -59,7 +54,7 @@ class Session:
             DeployError: when that could not be found out.
         """
         asked_at = boot_time()
-        confirmed = await (client or self.platform.client).heartbeat(self.app, self.id)
+        confirmed = await (client or self.client).heartbeat(self.app, self.id)
         if confirmed:
             self.lease.renew(asked_at)
         return confirmed
@@ -85,7 +80,7 @@ class Session:
         finalized: Finalized | None = None
         for attempt in range(_FINALIZE_ATTEMPTS):
             if attempt:
-                await anyio.sleep(backoff(attempt))
+                await anyio.sleep(0.5 * attempt)
             try:
                 finalized = await client.finalize(self.app, self.id, counts)
             except (RequestRejected, AuthenticationError) as error:
@@ -105,11 +100,12 @@ class Session:
                     f"The deploy lock was lost before finalize: {NOT_OURS}",
                     hint="Run the deploy again: another deploy may have taken over in between.",
                 ) from refusal
-        raise PlatformUnavailable(
+        unavailable = PlatformUnavailable(
             "Finalizing the deploy had no effect: the answer has no deploy ID, and the lock is still ours",
             hint="Check `api-url`: something in between may answer in the platform's place.",
-            ambiguous=True,
         )
+        unavailable.ambiguous = True
+        raise unavailable
 
     async def _is_still_ours(self, client: Client) -> bool:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -15,24 +14,23 @@ from zerokie_action.ci.comments import (
     marker,
     own_comments,
 )
-from zerokie_action.http import Response, TransportError
-from zerokie_action.http.client import MEGABYTE, Http, extensions
-from zerokie_action.http.failure import error_detail, may_change, retry_after
+from zerokie_action.errors import DeployError, RequestRejected
+from zerokie_action.http import Request, Response
 from zerokie_action.http.network import Network
+from zerokie_action.http.request import HEADERS, MEGABYTE, extensions
+from zerokie_action.http.retry import UNTIL_DEADLINE, RetryingClient
+from zerokie_action.http.transport import Transport
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from zerokie_action.ci import CI
     from zerokie_action.ci.comments import Discussion
-    from zerokie_action.http import AsyncClient
     from zerokie_action.settings import Settings
 
 _TIME = 20.0
-_PAUSES = (0.5, 2.0)
 _LARGEST_RESPONSE = 32 * MEGABYTE
-_LONGEST_QUOTE = 500
 _PAGE = 100
 _MOST_PAGES = 50
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 401, 403, 404
@@ -41,9 +39,9 @@ _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 401, 403, 404
 class _Refused(CannotComment):
     """The API said no, in its own words, if there are any."""
 
-    def __init__(self, status: int, detail: str) -> None:
+    def __init__(self, status: int, answer: str) -> None:
         self.status = status
-        super().__init__(f"the API answered {status}{detail and ': '}{detail}")
+        super().__init__(f"the API answered {answer}")
 
 
 async def keep_comment(settings: Settings, env: Mapping[str, str], ci: CI, body: str) -> None:
@@ -60,8 +58,9 @@ async def keep_comment(settings: Settings, env: Mapping[str, str], ci: CI, body:
         )
         key = settings.api_key.get_secret_value()
         with anyio.fail_after(_TIME):
-            async with Http(Network(env)) as http:
-                is_new = await Comments(http, discussion, ci.redact, key, settings.app).put(body)
+            async with Transport(Network(env)) as transport:
+                http = RetryingClient(transport, retries=0, log=ci.debug, redact=ci.redact)
+                is_new = await Comments(http, discussion, key, settings.app).put(body)
     except TimeoutError:
         ci.warning(f"Commenting failed: it took longer than {human_seconds(_TIME)}")
     except NoDiscussion as reason:
@@ -75,13 +74,10 @@ async def keep_comment(settings: Settings, env: Mapping[str, str], ci: CI, body:
 class Comments:
     """An app's comments on one pull or merge request: the first that can be edited is kept up to date."""
 
-    def __init__(
-        self, http: AsyncClient, discussion: Discussion, redact: Callable[[str], str], api_key: str, app: str
-    ) -> None:
-        """Send nothing yet. `redact` takes secrets out of what the API says; `api_key` signs the markers."""
+    def __init__(self, http: RetryingClient, discussion: Discussion, api_key: str, app: str) -> None:
+        """Send nothing yet. `api_key` signs the markers."""
         self._http = http
         self._discussion = discussion
-        self._redact = redact
         self._api_key = api_key
         self._app = app
 
@@ -131,31 +127,17 @@ class Comments:
         return found
 
     async def _request(self, method: str, target: str, body: str | None = None) -> Response:
-        """The response, if it is a success. A new comment is not sent twice: there might be two then."""
-        request = self._http.build_request(
+        """The response, if it is a success."""
+        request = Request(
             method,
             self._discussion.api + target,
-            headers=self._discussion.headers,
+            headers={**HEADERS, **self._discussion.headers},
             json=None if body is None else {"body": body},
-            extensions=extensions("Commenting", timeout=_TIME, max_body=_LARGEST_RESPONSE),
+            extensions=extensions("Commenting", timeout=_TIME, max_body=_LARGEST_RESPONSE, public=True),
         )
-        for pause in () if method == "POST" else _PAUSES:
-            wait = pause
-            with suppress(TransportError):
-                response = await self._http.send(request)
-                if response.is_success or not may_change(response.status_code):
-                    return self._checked(response)
-                wait = max(pause, retry_after(response.headers) or 0)
-                if anyio.current_time() + wait > anyio.current_effective_deadline():
-                    return self._checked(response)  # what it says is more than that the time is over
-            await anyio.sleep(wait)
         try:
-            return self._checked(await self._http.send(request))
-        except TransportError as error:
+            return await self._http.send(request, lambda response: response, UNTIL_DEADLINE)
+        except RequestRejected as error:
+            raise _Refused(error.status, error.answer) from error
+        except DeployError as error:
             raise CannotComment(str(error)) from error
-
-    def _checked(self, response: Response) -> Response:
-        if not response.is_success:
-            detail = error_detail(response.content, _LONGEST_QUOTE, self._redact)
-            raise _Refused(response.status_code, detail)
-        return response

@@ -16,9 +16,9 @@ import anyio.to_thread
 
 from zerokie_action.errors import HealthCheckFailed
 from zerokie_action.files.local import hash_file
-from zerokie_action.http.client import MEGABYTE
 from zerokie_action.http.failure import error_detail, retry_after
-from zerokie_action.platform.pages import PageError, follow, shown_url
+from zerokie_action.http.request import MEGABYTE
+from zerokie_action.platform.pages import PageError, read_page, shown_url
 from zerokie_action.polling import Polling
 from zerokie_action.text import human_seconds
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zerokie_action.files.local import LocalFile
+    from zerokie_action.http import Response
     from zerokie_action.operations.job import Job
-    from zerokie_action.platform.pages import Page
 
 _ANSWER_TIME = 20.0
 _SHORTEST_TIME = 1.0
@@ -135,30 +135,22 @@ async def _poll_until_healthy(job: Job, check: _Check) -> _CheckFailure | None:
 async def _ask(job: Job, check: _Check, attempt: int, seconds: float) -> _CheckFailure | None:
     url = _uncached(check.url, f"{job.session}-{attempt}") if check.path else check.url
     try:
-        page = await follow(url, job.platform.http, max_body=_LARGEST_ANSWER, seconds=seconds)
+        response = await read_page(url, job.client.http, max_body=_LARGEST_ANSWER, seconds=seconds)
     except PageError as error:
         return _CheckFailure(str(error))
-    failure = _judge(job, check, page, by="" if page.url == shown_url(url) else f"{page.url} ")
-    if failure and page.redirected and not check.path:
-        # The app has answered. What it leads to may be for people with a login only.
-        job.ci.info(f"{shown_url(url)} answers with a redirect, but {failure.reason}")
-        return None
-    return failure
+    return _judge(job, check, response)
 
 
-def _judge(job: Job, check: _Check, page: Page, by: str) -> _CheckFailure | None:
-    """What is wrong about the last answer; `by` says whose it is, if not that of the URL itself."""
-    if page.dead_end:
-        return _CheckFailure(page.dead_end)
-    if not 200 <= page.response.status_code < 400:  # noqa: PLR2004 - HTTP's own numbers
-        # What another host says is not for everybody's eyes: an app may send us anywhere.
-        quote = "" if page.elsewhere else error_detail(page.response.content, _SHOWN, job.ci.redact)
+def _judge(job: Job, check: _Check, response: Response) -> _CheckFailure | None:
+    """What is wrong about the answer."""
+    if not 200 <= response.status_code < 400:  # noqa: PLR2004 - HTTP's own numbers
+        quote = error_detail(response.content, _SHOWN, job.ci.redact)
         return _CheckFailure(
-            f"{by}answered {page.response.status_code}" + (f" ({quote})" if quote else ""),
-            retry_after=retry_after(page.response.headers) or 0.0,
+            f"answered {response.status_code}" + (f" ({quote})" if quote else ""),
+            retry_after=retry_after(response.headers),
         )
-    if check.path and hashlib.sha256(page.response.content).hexdigest() != check.sha256:
-        return _CheckFailure(f"{by}serves another version of {check.path!r}", _HINT_VERSION)
+    if check.path and hashlib.sha256(response.content).hexdigest() != check.sha256:
+        return _CheckFailure(f"serves another version of {check.path!r}", _HINT_VERSION)
     return None
 
 

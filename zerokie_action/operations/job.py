@@ -23,12 +23,11 @@ if TYPE_CHECKING:
     from zerokie_action.ci import CI
     from zerokie_action.lock.lock import DeployLock
     from zerokie_action.lock.state import StateRecord
-    from zerokie_action.platform.client import Client, Platform
+    from zerokie_action.platform.client import Client
     from zerokie_action.report.result import Result
     from zerokie_action.settings import Settings
     from zerokie_action.shutdown import Shutdown
 
-_READ_TIME = 20.0
 _SLOW = "Raise `timeout`, or find out what is slow with `log-level: debug`."
 _AWAY = "Run it again when the platform works again; with a longer `timeout` a run waits longer for that."
 
@@ -44,7 +43,7 @@ class Job:
     """
 
     settings: Settings
-    platform: Platform
+    client: Client
     ci: CI
     result: Result
     shutdown: Shutdown
@@ -52,11 +51,6 @@ class Job:
     session: str
     own_files: tuple[Path, ...]
     ends_at: float
-
-    @property
-    def client(self) -> Client:
-        """The REST API."""
-        return self.platform.client
 
     @property
     def app(self) -> str:
@@ -67,7 +61,7 @@ class Job:
         """What the app serves for a remote path, past its caches; None for anything but a plain answer."""
         # The session makes the URL one that no cache has seen.
         url = f"{(self.result.url or '').rstrip('/')}/{quote(path)}?{self.session}"
-        return await read_public(url, self.platform.http, max_body=max_body, seconds=_READ_TIME)
+        return await read_public(url, self.client.http, max_body=max_body)
 
     def warn(self, text: str) -> None:
         """A warning in the log and in the reports."""
@@ -85,7 +79,7 @@ class Job:
         wait, phases_before = LockWait(self.app, self.settings.lock_timeout, self.ci), len(self.result.phases)
         try:
             async with deploy_lock(
-                Session(self.platform, self.app, self.session),
+                Session(self.client, self.app, self.session),
                 counts=counts,
                 wait=wait,
                 heartbeat=self.settings.lock_heartbeat,
@@ -109,7 +103,7 @@ class Job:
         with anyio.CancelScope(deadline=self.ends_at) as limit:
             yield
         if limit.cancelled_caught:
-            outage = self.platform.budget.outage
+            outage = self.client.http.outage
             duration = human_seconds(self.settings.timeout)
             raise DeployTimedOut(
                 f"The {self.settings.operation} did not end within {duration}{outage and '; '}{outage}",
@@ -124,4 +118,4 @@ class Job:
             yield
         finally:
             self.result.phases.append((name, anyio.current_time() - began))
-            self.platform.budget.log_counts()
+            self.client.http.log_counts()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files import manifest
-from zerokie_action.http.client import MEGABYTE
+from zerokie_action.http.request import MEGABYTE
 from zerokie_action.text import is_web_url, shorten
 
 if TYPE_CHECKING:

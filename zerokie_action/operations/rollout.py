@@ -19,7 +19,7 @@ from zerokie_action.errors import (
 from zerokie_action.lock.lock import LockWait
 from zerokie_action.operations import apps
 from zerokie_action.operations.health import check_health
-from zerokie_action.platform.client import NOT_FOUND, DeployInProgress
+from zerokie_action.platform.client import CONFLICT, NOT_FOUND
 from zerokie_action.platform.models import App, Registry
 from zerokie_action.polling import LONGEST_PAUSE, Polling
 from zerokie_action.text import human_seconds
@@ -104,11 +104,18 @@ async def request_deploy(
     wait = LockWait(job.app, job.settings.lock_timeout, job.ci)
     waited_before = job.result.lock_wait_seconds
     login = registry(job)
-    while isinstance(
-        accepted := await job.client.deploy(before, job.app, rollout.requested, login), DeployInProgress
-    ):
+    accepted: App | None = None
+    while accepted is None:
+        retry_after = 0.0
         try:
-            await wait.pause(accepted.retry_after)
+            accepted = await job.client.deploy(before, job.app, rollout.requested, login)
+            break
+        except RequestRejected as error:
+            if error.status != CONFLICT:
+                raise
+            retry_after = error.retry_after
+        try:
+            await wait.pause(retry_after)
         finally:
             job.result.lock_wait_seconds = waited_before + wait.waited
         before = rollout.before = rollout.seen = await job.client.get_app(job.app)
@@ -157,7 +164,7 @@ async def _find_app_in_time(job: Job) -> App | None:
     """The app now. One without an image when there is no answer in time."""
     with job.shutdown.shielded_scope(_FINAL_STATE_TIME, grace=_FINAL_STATE_TIME):
         try:
-            return await job.platform.urgent.find_app(job.app)
+            return await job.client.urgent.find_app(job.app)
         except DeployError:
             pass
     return App()
@@ -301,7 +308,7 @@ class _RolloutStatus:
         silence = anyio.current_time() - self._answered_at
         if silence <= LONGEST_PAUSE + _SLOW and status:
             return status
-        why = self._job.platform.budget.outage or self._unavailable
+        why = self._job.client.http.outage or self._unavailable
         silent = f"the platform has not answered for {human_seconds(silence)} ({why})"
         return f"{status}, and {silent}" if status else silent
 

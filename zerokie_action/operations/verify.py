@@ -15,9 +15,9 @@ import anyio
 from zerokie_action.errors import ConfigurationError, PlatformUnavailable
 from zerokie_action.files.manifest import still_proves
 from zerokie_action.files.plan import extra_paths
-from zerokie_action.http.client import MEGABYTE
+from zerokie_action.http.request import MEGABYTE
 from zerokie_action.operations.compare import warn_of_foreign_deletions
-from zerokie_action.platform.models import StoredFile
+from zerokie_action.platform.models import RemoteFile
 from zerokie_action.text import human_files, human_paths
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from zerokie_action.operations.job import Job
     from zerokie_action.operations.zone import Listing, Zone
 
-_NOT_GIVEN = StoredFile("").length
+_NOT_GIVEN = RemoteFile("").length
 """A length that the listing leaves out; it can't be wrong."""
 _SAMPLE = 20
 _SAMPLE_TIME = 20.0

@@ -17,10 +17,9 @@ from zerokie_action.files.content_type import content_type
 from zerokie_action.files.local import FileContent
 from zerokie_action.files.manifest import entries, is_shown, new_manifest_path, render, without
 from zerokie_action.files.plan import by_path
-from zerokie_action.http.client import Bytes
-from zerokie_action.http.limiter import affordable
-from zerokie_action.platform.requests import MANIFESTS, UPLOADS
-from zerokie_action.platform.upload import Upload, Writers
+from zerokie_action.http.request import Bytes
+from zerokie_action.platform.requests import MANIFESTS
+from zerokie_action.platform.upload import Upload, Writes
 from zerokie_action.report.progress import start_progress
 from zerokie_action.report.result import Uploaded
 from zerokie_action.text import human_files
@@ -64,18 +63,12 @@ class Zone:
         self._listed = comparison.manifests.listed
         self._owner = comparison.manifests.owner
         self._proved = comparison.manifests.proved or {}
-        self._writers = self._new_writers(UPLOADS, _concurrency(job))
-        # Of their own: in a long upload the manifest does not wait until it is the only one left.
-        self._manifest_writers = self._new_writers(MANIFESTS, 2)
-
-    def _new_writers(self, kind: str, concurrency: int) -> Writers:
-        return Writers(
-            self._job.platform,
-            self._job.app,
-            kind=kind,
-            fence=self._lock.check,
-            shutdown=self._job.shutdown,
-            concurrency=concurrency,
+        self._writes = Writes(
+            job.client,
+            job.app,
+            fence=lock.check,
+            shutdown=job.shutdown,
+            concurrency=job.settings.concurrency,
         )
 
     async def listing(self) -> Listing:
@@ -107,7 +100,7 @@ class Zone:
             tasks.start_soon(self._record_regularly)
             tasks.start_soon(progress.log_regularly)
             for group in groups:
-                await self._writers.upload(map(begin, group), end)
+                await self._writes.upload(map(begin, group), end)
             tasks.cancel_scope.cancel()
 
     def _confirmed(self, upload: Upload) -> None:
@@ -129,7 +122,7 @@ class Zone:
             if path not in before:
                 self._changes.deleted.append(path)
 
-        await self._writers.delete(paths, confirmed)
+        await self._writes.delete(paths, confirmed)
 
     @property
     def deleted(self) -> set[str]:
@@ -226,7 +219,9 @@ class Zone:
         # Even if the answer is lost. What it says is not kept, so it may vouch for anything.
         self._listed[path] = None
         content = Bytes(render(files, self._owner, app=self._job.app))
-        await self._manifest_writers.upload([Upload(path, content, "application/json")], lambda _upload: None)
+        await self._writes.upload(
+            [Upload(path, content, "application/json")], lambda _upload: None, kind=MANIFESTS
+        )
         if others:
             _require_time()
             await self._delete(others)
@@ -235,16 +230,7 @@ class Zone:
         def gone(path: str) -> None:
             del self._listed[path]
 
-        await self._manifest_writers.delete(tuple(paths), gone)
-
-
-def _concurrency(job: Job) -> int:
-    """As many writes at once as asked for, or as there are file descriptors for."""
-    wanted = job.settings.concurrency
-    allowed = affordable(wanted)
-    if allowed < wanted:
-        job.ci.debug(f"Parallel uploads: {allowed} in place of {wanted}, for the limit on open files")
-    return allowed
+        await self._writes.delete(tuple(paths), gone)
 
 
 def _require_time() -> None:

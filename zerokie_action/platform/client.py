@@ -1,30 +1,28 @@
 """The platform's REST API: one method of `Client` for each endpoint of `zerokie-api.txt`.
 
-Names in the docstrings are the headings of the reference. Every method retries what may be retried (see
-`http.retry`), knows what an ambiguous outcome means for its endpoint, and raises only errors of
+Names in the docstrings are the headings of the reference. Every method sends its request until it is answered
+(`http.retry`), knows what an ambiguous outcome means for its endpoint, and raises only errors of
 `zerokie_action.errors`.
 """
 
 from __future__ import annotations
 
 import difflib
-from contextlib import nullcontext, suppress
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from contextlib import suppress
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
-from zerokie_action.errors import AuthenticationError, DeployError, PlatformUnavailable, RequestRejected
-from zerokie_action.http.client import MEGABYTE
+from zerokie_action.errors import AuthenticationError, RequestRejected
 from zerokie_action.http.failure import PROXY_LOGIN, PROXY_LOGIN_HINT
-from zerokie_action.http.retry import DeadlineClient, RetryingClient
+from zerokie_action.http.request import MEGABYTE
+from zerokie_action.http.retry import HEARTBEAT, NORMAL, PATIENT, UNTIL_DEADLINE
 from zerokie_action.platform.models import (
     App,
     Counts,
     Domain,
     Finalized,
     Locked,
-    StoredFile,
     is_session,
     parse_any,
     parse_apps,
@@ -46,13 +44,12 @@ from zerokie_action.platform.requests import (
 from zerokie_action.text import human_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
-    from zerokie_action.http import Response
-    from zerokie_action.http.client import Content, Http
-    from zerokie_action.http.limiter import AdaptiveLimiter
-    from zerokie_action.http.retry import Around, Reply, RetryBudget
-    from zerokie_action.platform.models import Registry
+    from zerokie_action.http import Request, Response
+    from zerokie_action.http.request import Content
+    from zerokie_action.http.retry import Guard, Policy, RetryingClient
+    from zerokie_action.platform.models import Registry, RemoteFile
 
 T = TypeVar("T")
 
@@ -66,7 +63,8 @@ _HINTS = {
     400: "Check the inputs that went into this request.",
     403: "The key is known but may not do this; check its permissions.",
     PROXY_LOGIN: PROXY_LOGIN_HINT,
-    409: "Something else is changing the app, or has taken its name; run the job again when that has ended.",
+    CONFLICT: "Something else is changing the app, or has taken its name; "
+    "run the job again when that has ended.",
     TOO_LARGE: "Something on the way to the platform limits the size of a request: raise that limit "
     "(nginx: `client_max_body_size`), or leave the file out with `ignore`.",
     414: "Something on the way to the platform takes no path of that length: raise the limit or shorten it.",
@@ -75,40 +73,42 @@ _HINTS = {
 }
 _SUGGESTIONS_TIMEOUT = 5.0
 """Seconds for the names that may have been meant."""
-_HEARTBEAT_DELAYS = (15.0, 15.0)
-
-
-class AcquireResult(NamedTuple):
-    """What came of asking for the deploy lock.
-
-    Attributes:
-        ours: whether the lock is ours.
-        ambiguous: whether it may become ours: the answer to an earlier request was lost.
-        retry_after: seconds to wait before asking again, if the platform says so.
-    """
-
-    ours: bool
-    ambiguous: bool = False
-    retry_after: float | None = None
-
-
-class DeployInProgress(NamedTuple):
-    """Another deploy of the app is in progress (409).
-
-    Attributes:
-        retry_after: seconds to wait before asking again, if the platform says so.
-    """
-
-    retry_after: float | None
 
 
 class Client:
-    """The API, on behalf of one key. Knows nothing of inputs, logs or CI systems."""
+    """The API, on behalf of one key. Knows nothing of inputs, logs or CI systems.
 
-    def __init__(self, requests: Requests, http: RetryingClient | DeadlineClient) -> None:
-        """Make everything with `requests` and send it through `http`."""
+    Attributes:
+        http: sends the requests.
+    """
+
+    def __init__(self, requests: Requests, http: RetryingClient, policy: Policy = NORMAL) -> None:
+        """Make everything with `requests`, and send it through `http` as `policy` says."""
+        self.http = http
         self._requests = requests
-        self._http = http
+        self._policy = policy
+
+    @property
+    def urgent(self) -> Client:
+        """The same, for what must be done in the time that is left."""
+        return self._with(UNTIL_DEADLINE)
+
+    @property
+    def heartbeats(self) -> Client:
+        """The same, asking at a calm rhythm for as long as the scope around it lasts."""
+        return self._with(HEARTBEAT)
+
+    @property
+    def patient(self) -> Client:
+        """The same, asking through outages of any length."""
+        return self._with(PATIENT)
+
+    def guarded(self, guard: Guard) -> Client:
+        """The same, with `guard` entered around each attempt: it may refuse, shield, or watch it."""
+        return self._with(self._policy._replace(guard=guard))
+
+    def _with(self, policy: Policy) -> Client:
+        return Client(self._requests, self.http, policy._replace(guard=self._policy.guard))
 
     # Apps
 
@@ -141,52 +141,60 @@ class Client:
         }
         return await self._create(name, body, is_ours=lambda app: app.image == image)
 
+    async def _create(self, name: str, body: Mapping[str, object], is_ours: Callable[[App], bool]) -> App:
+        request = self._requests(f"Creating app {name!r}", "POST", "/v1/apps", body)
+        try:
+            return await self._send(request, parse_record(App))
+        except RequestRejected as error:
+            if error.status == CONFLICT and error.ambiguous:
+                app = await self.find_app(name)
+                if app is not None and is_ours(app):
+                    return app
+            raise
+
     async def list_apps(self) -> list[App]:
         """All apps of the key ("GET /v1/apps")."""
         request = self._requests("Listing the apps", "GET", "/v1/apps", max_body=16 * MEGABYTE)
-        return await self._value(await self._http.send(request, parse_apps), app=None)
+        return await self._send(request, parse_apps)
 
     async def find_app(self, name: str) -> App | None:
         """One app ("GET /v1/apps/:name"); None when there is none of that name."""
-        reply = await self._look_up(name)
-        if reply.status == NOT_FOUND:
-            return None
-        return await self._value(reply, app=name)
+        request = self._requests(f"Looking up app {name!r}", "GET", app_target(name))
+        try:
+            return await self._send(request, parse_record(App))
+        except RequestRejected as error:
+            if error.status == NOT_FOUND:
+                return None
+            raise
 
     async def get_app(self, name: str) -> App:
         """One app ("GET /v1/apps/:name").
 
         Raises:
-            RequestRejected: when there is none; the hint names close matches.
+            RequestRejected: when there is none; the message names close matches.
         """
-        return await self._value(await self._look_up(name), app=name)
-
-    async def _look_up(self, name: str) -> Reply[App]:
         request = self._requests(f"Looking up app {name!r}", "GET", app_target(name))
-        return await self._http.send(request, parse_record(App))
+        return await self._send(request, parse_record(App), app=name)
 
-    async def delete_app(self, name: str, around: Around = nullcontext) -> bool:
-        """Delete an app ("DELETE /v1/apps/:name"); False when there was none (any more).
-
-        `around` is entered around each attempt.
-        """
-
-        async def is_gone() -> bool | None:
-            return await self.find_app(name) is None or None
-
+    async def delete_app(self, name: str) -> bool:
+        """Delete an app ("DELETE /v1/apps/:name"); False when there was none."""
         request = self._requests(f"Deleting app {name!r}", "DELETE", app_target(name))
-        reply = await self._http.send(request, parse_no_content, recover=is_gone, around=around)
-        if reply.status == NOT_FOUND:
-            return reply.ambiguous
-        await self._value(reply, app=name)
-        return True
+        try:
+            return await self._send(request, parse_no_content)
+        except RequestRejected as error:
+            if error.status == NOT_FOUND:
+                return error.ambiguous  # then an earlier attempt has deleted it
+            raise
 
     async def deploy(
         self, before: App, name: str, image: str | None, registry: Registry | None = None
-    ) -> App | DeployInProgress:
+    ) -> App:
         """Deploy an image, or restart the current one ("POST /v1/apps/:name/deploy").
 
         `before` is the app as it was, to tell after an ambiguous outcome whether the deploy took effect.
+
+        Raises:
+            RequestRejected: with status 409 when another deploy of the app is in progress.
         """
         body = {"image": image, "registry_auth": registry and registry._asdict()}
         purpose = f"Deploying {image!r}" if image else f"Restarting {name!r}"
@@ -197,15 +205,16 @@ class Client:
             return app if app is not None and expected and app.updated_at > before.updated_at else None
 
         request = self._requests(purpose, "POST", app_target(name, "/deploy"), body)
-        reply = await self._http.send(request, parse_record(App), recover=took_effect)
-        if reply.status == CONFLICT:
-            took = await took_effect() if reply.ambiguous else None
-            return took or DeployInProgress(reply.retry_after)
-        return await self._value(reply, app=name)
+        try:
+            return await self._send(request, parse_record(App), app=name, recover=took_effect)
+        except RequestRejected as error:
+            if error.status == CONFLICT and error.ambiguous and (app := await took_effect()):
+                return app
+            raise
 
     # Files of static apps
 
-    async def list_files(self, name: str) -> list[StoredFile]:
+    async def list_files(self, name: str) -> list[RemoteFile]:
         """All files in the app's storage zone ("GET /v1/apps/:name/files")."""
         request = self._requests(
             f"Listing the files of {name!r}",
@@ -214,86 +223,50 @@ class Client:
             max_body=LARGEST_LISTING,
             timeout=LISTING_TIMEOUT,
         )
-        files = await self._value(await self._http.send(request, parse_files), app=name)
-        if all(file.path.startswith("/") for file in files):  # then that is how all of them are written
-            files = [replace(file, path=file.path[1:]) for file in files]
-        return files
+        return await self._send(request, parse_files, app=name)
 
     async def put_file(
-        self,
-        name: str,
-        path: str,
-        content: Content,
-        content_type: str,
-        *,
-        kind: str = UPLOADS,
-        around: Around = nullcontext,
+        self, name: str, path: str, content: Content, content_type: str, *, kind: str = UPLOADS
     ) -> None:
         """Store one file ("PUT /v1/apps/:name/files/{path}")."""
         request = self._requests.upload(name, path, content, content_type, kind)
-        reply = await self._http.send(request, parse_any, around=around)
-        if reply.status == TOO_LARGE:
-            reply = reply._replace(purpose=f"{reply.purpose} ({human_bytes(content.size)})")
-        await self._value(reply, app=name)
+        try:
+            await self._send(request, parse_any, app=name)
+        except RequestRejected as error:
+            if error.status == TOO_LARGE:
+                error.hint = f"The file has {human_bytes(content.size)}. {error.hint}"
+            raise
 
-    async def delete_file(self, name: str, path: str, around: Around = nullcontext) -> None:
+    async def delete_file(self, name: str, path: str) -> None:
         """Delete one file ("DELETE /v1/apps/:name/files/{path}"). One that is gone already is done."""
-        request = self._requests.delete_file(name, path)
-        reply = await self._http.send(request, parse_any, around=around)
-        if reply.status != NOT_FOUND:
-            await self._value(reply, app=name)
+        try:
+            await self._send(self._requests.delete_file(name, path), parse_any)
+        except RequestRejected as error:
+            if error.status != NOT_FOUND:
+                raise
 
     # The deploy lock
 
-    async def acquire_lock(
-        self,
-        name: str,
-        session: str,
-        *,
-        around: Around,
-        ambiguous: bool = False,
-    ) -> AcquireResult:
+    async def acquire_lock(self, name: str, session: str) -> None:
         """Ask for the deploy lock ("POST /v1/apps/:name/deploy/lock").
 
-        A conflict may be with ourselves, when the answer to an earlier attempt was lost: a heartbeat tells.
-
-        Args:
-            name: the app's.
-            session: the deploy session ID that is to own the lock.
-            around: entered around each attempt (see `RetryingClient`).
-            ambiguous: what the last call returned: the session has asked before.
-
         Raises:
-            DeployError: `ambiguous` is set when the lock may be, or become, ours all the same.
+            RequestRejected: with status 409 when a session holds it: ours, maybe, if it is `ambiguous`.
         """
-
-        async def is_ours() -> bool | None:
-            try:
-                return await self.heartbeat(name, session, around) or None
-            except DeployError as error:
-                error.ambiguous = True  # about the lock, however clear it is about the heartbeat
-                raise
-
-        def parse(response: Response) -> bool:
-            lock = parse_record(Locked)(response)
-            return lock.locked and is_session(lock.deploy_session_id, session)
-
         request = self._requests.lock("Asking for the deploy lock", "POST", name, session)
-        reply = await self._http.send(request, parse, recover=is_ours, around=around)
-        ambiguous = ambiguous or reply.ambiguous
-        if reply.status == CONFLICT:
-            ours = ambiguous and bool(await is_ours())
-        else:
-            ours = await self._value(reply, app=name)
-        return AcquireResult(ours, ambiguous and not ours, reply.retry_after)
+        lock = await self._send(request, parse_record(Locked), app=name)
+        if not (lock.locked and is_session(lock.deploy_session_id, session)):
+            raise RequestRejected("The platform granted no lock to this session", status=CONFLICT)
 
-    async def heartbeat(self, name: str, session: str, around: Around = nullcontext) -> bool:
+    async def heartbeat(self, name: str, session: str) -> bool:
         """Keep the lock alive ("PUT /v1/apps/:name/deploy/lock"); False when it is not ours (404, 409)."""
         request = self._requests.lock("Confirming the deploy lock", "PUT", name, session)
-        reply = await self._http.send(request, parse_heartbeat(session), around=around)
-        if reply.status in {NOT_FOUND, CONFLICT}:
-            return False
-        return await self._value(reply, app=name)
+        try:
+            return await self._send(request, parse_heartbeat(session))
+        except RequestRejected as error:
+            if error.status in {NOT_FOUND, CONFLICT}:
+                return False
+            raise
 
     async def finalize(self, name: str, session: str, counts: Counts) -> Finalized:
         """Purge the CDN cache, release the lock, record the deploy ("POST …/deploy/finalize").
@@ -305,8 +278,7 @@ class Client:
         body = {"deploy_session_id": session, **counts._asdict()}
         target = app_target(name, "/deploy/finalize")
         request = self._requests("Finalizing the deploy", "POST", target, body, timeout=FINALIZE_TIMEOUT)
-        # A 404 need not be about the app: the session may hold no lock.
-        return await self._value(await self._http.send(request, parse_finalized), app=None)
+        return await self._send(request, parse_finalized)
 
     # Custom domains of static apps
 
@@ -318,48 +290,53 @@ class Client:
         """
         target = app_target(name, "/domains")
         request = self._requests(f"Attaching {domain!r}", "POST", target, {"domain": domain})
-        reply = await self._http.send(request, parse_record(Domain))
-        if reply.status == CONFLICT and reply.ambiguous:
-            return None
-        return await self._value(reply, app=name)
+        try:
+            return await self._send(request, parse_record(Domain), app=name)
+        except RequestRejected as error:
+            if error.status == CONFLICT and error.ambiguous:
+                return None
+            raise
 
     async def remove_domain(self, name: str, domain: str) -> bool:
         """Remove a domain ("DELETE /v1/apps/:name/domains/:domain"); False when it was not attached."""
         request = self._requests(f"Removing {domain!r}", "DELETE", domain_target(name, domain))
-        reply = await self._http.send(request, parse_no_content)
-        if reply.status == NOT_FOUND:
-            return reply.ambiguous
-        await self._value(reply, app=name)
-        return True
+        try:
+            return await self._send(request, parse_no_content)
+        except RequestRejected as error:
+            if error.status == NOT_FOUND:
+                return error.ambiguous
+            raise
 
     # What all endpoints share
 
-    async def _create(self, name: str, body: Mapping[str, object], is_ours: Callable[[App], bool]) -> App:
-        request = self._requests(f"Creating app {name!r}", "POST", "/v1/apps", body)
-        reply = await self._http.send(request, parse_record(App))
-        if reply.status == CONFLICT and reply.ambiguous:
-            app = await self.find_app(name)
-            if app is not None and is_ours(app):
-                return app
-        return await self._value(reply, app=None)
-
-    async def _value(self, reply: Reply[T], *, app: str | None) -> T:
-        """What a final answer brought. A 404 is about `app`, if that is given.
+    async def _send(
+        self,
+        request: Request,
+        parse: Callable[[Response], T],
+        *,
+        app: str | None = None,
+        recover: Callable[[], Awaitable[T | None]] | None = None,
+    ) -> T:
+        """The answer to a request. A 404 is about `app`, if that is given.
 
         Raises:
             DeployError: what an answer other than 2xx stands for.
         """
-        if reply.ok:
-            return reply.value  # type: ignore[return-value]  # a reply that is ok has been parsed
-        detail = self._http.error_detail(reply.body)
-        if reply.status == NOT_FOUND and app is not None:
-            error: DeployError = await self._unknown_app(app, detail)
-        else:
-            error = _rejection(reply, detail, self._requests.key_of)
-        error.ambiguous = reply.ambiguous
-        raise error
+        try:
+            return await self.http.send(request, parse, self._policy, recover=recover)
+        except RequestRejected as error:
+            if error.status == UNAUTHORIZED:
+                hint = "Check that the secret behind `api-key` holds a current key for this `api-url`."
+                if self._requests.key_of:
+                    hint += f" It begins like a token of {self._requests.key_of}."
+                message = f"The platform does not accept the API key ({error.answer})"
+                raise AuthenticationError(message, hint=hint) from error
+            if error.status == NOT_FOUND and app is not None:
+                raise await self._unknown_app(app, error) from error
+            error.hint = error.hint or _HINTS.get(error.status, _HINT)
+            raise
 
-    async def _unknown_app(self, name: str, detail: str) -> RequestRejected:
+    async def _unknown_app(self, name: str, error: RequestRejected) -> RequestRejected:
         """The error for a 404 about an app, with those of the other apps that may have been meant."""
         others: list[App] = []
         # The names are a help; the 404 is the error.
@@ -367,57 +344,10 @@ class Client:
             others = await self.list_apps()
         close = difflib.get_close_matches(name, [app.name for app in others if app.name != name], n=3)
         meant = f" Did you mean {' or '.join(repr(match) for match in close)}?" if close else ""
-        return RequestRejected(
-            f"App {name!r} was not found (404: {detail}).{meant}",
+        unknown = RequestRejected(
+            f"App {name!r} was not found ({error.answer}).{meant}",
             status=NOT_FOUND,
             hint="Correct `app`. Only a deploy creates an app.",
         )
-
-
-class Platform:
-    """Gives everything that talks to the platform what it needs for that.
-
-    Attributes:
-        http: for what is public.
-        budget: the run's retries.
-        client: the REST API.
-        urgent: the same, for what must be done in the time that is left.
-        heartbeats: the same, at a calm rhythm.
-    """
-
-    def __init__(self, base: str, api_key: str, http: Http, budget: RetryBudget) -> None:
-        """Connect to nothing yet.
-
-        Args:
-            base: the API's URL, without a trailing slash.
-            api_key: goes with every request to the API.
-            http: carries all requests.
-            budget: the run's retries.
-        """
-        self.http = http
-        self.budget = budget
-        self._requests = Requests(base, api_key)
-        fetch = http.send
-        self.client = Client(self._requests, RetryingClient(fetch, budget))
-        self.urgent = Client(self._requests, DeadlineClient(fetch, budget))
-        self.heartbeats = Client(self._requests, DeadlineClient(fetch, budget, _HEARTBEAT_DELAYS))
-
-    def bulk_client(self, limiter: AdaptiveLimiter) -> Client:
-        """The REST API for thousands of requests, of which the limiter says how many go out at once."""
-        fetch = self.http.transport.handle_async_request  # httpx's client would take most of the time
-        return Client(self._requests, RetryingClient(fetch, self.budget, limiter=limiter))
-
-
-def _rejection(reply: Reply[Any], detail: str, key_of: str) -> DeployError:
-    """The error that a final answer other than 2xx stands for; `detail` is what it says of itself."""
-    answer = f"{reply.status}: {detail}" if detail else f"{reply.status}"
-    if reply.status == UNAUTHORIZED:
-        other = f" It begins like a token of {key_of}." if key_of else ""
-        return AuthenticationError(
-            f"The platform does not accept the API key ({answer})",
-            hint=f"Check that the secret behind `api-key` holds a current key for this `api-url`.{other}",
-        )
-    message = f"{reply.purpose} was refused ({answer})"
-    if reply.status >= 500:  # noqa: PLR2004 - HTTP's own numbers
-        return PlatformUnavailable(message, hint="Check `api-url`: something there can't do this at all.")
-    return RequestRejected(message, status=reply.status, hint=_HINTS.get(reply.status, _HINT))
+        unknown.ambiguous = error.ambiguous
+        return unknown

@@ -11,10 +11,10 @@ from __future__ import annotations
 import json
 import sys
 from codecs import BOM_UTF8
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, TypeVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict, FailFast, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, FailFast, TypeAdapter, ValidationError
 from pydantic_core import core_schema
 
 from zerokie_action.http.failure import is_web_page
@@ -114,14 +114,18 @@ class Domain(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class StoredFile:
-    """One file of the listing ("GET /v1/apps/:name/files"). `length` in bytes; -1 when not given."""
+class RemoteFile:
+    """One file of the listing ("GET /v1/apps/:name/files").
 
-    __pydantic_config__: ClassVar[ConfigDict] = _DEFERRED
+    Attributes:
+        path: relative, `/` between the segments, not encoded.
+        length: in bytes; -1 when not given.
+        last_modified: the listing's own text, for instance `2026-03-07T17:00:00Z`; empty when not given.
+    """
 
     path: str
-    length: Annotated[int, _Default(-1)] = -1
-    last_modified: Annotated[Text, Field(alias="lastModified")] = ""
+    length: int = -1
+    last_modified: str = ""
 
 
 class Counts(NamedTuple):
@@ -144,7 +148,6 @@ class Registry(NamedTuple):
         return f"Registry({self.server_address!r})"
 
 
-_STORED_FILE = TypeAdapter(StoredFile)
 # One error is enough: a list of millions of something else would take gigabytes to complain about.
 _APPS = TypeAdapter(Annotated[list[App], FailFast()], config=_DEFERRED)
 
@@ -206,7 +209,7 @@ def parse_apps(response: Response) -> list[App]:
     return [] if _is_empty(response) else _validated(_APPS.validate_json, response)
 
 
-def parse_files(response: Response) -> list[StoredFile]:
+def parse_files(response: Response) -> list[RemoteFile]:
     """The files of a storage zone, of which there may be a hundred thousand.
 
     Each becomes a record as soon as it is read: a tree of the whole response would take
@@ -215,21 +218,30 @@ def parse_files(response: Response) -> list[StoredFile]:
     if _is_empty(response):
         return []
     try:
-        files = json.loads(response.content, object_hook=_stored_file)
+        files = json.loads(response.content, object_hook=_remote_file)
     except (ValueError, RecursionError):
         files = None
-    if not isinstance(files, list) or not all(isinstance(file, StoredFile) for file in files):
+    if not isinstance(files, list) or not all(isinstance(file, RemoteFile) for file in files):
         raise Malformed(_NOT_AS_DESCRIBED)
+    if all(file.path.startswith("/") for file in files):  # then that is how all of them are written
+        files = [replace(file, path=file.path[1:]) for file in files]
     return files
 
 
-def _stored_file(item: dict[str, Any]) -> StoredFile | None:
+def _remote_file(item: dict[str, Any]) -> RemoteFile | None:
     """One file, or None for any other object."""
-    if not isinstance(item.get("path"), str):
+    path, length, modified = item.get("path"), item.get("length"), item.get("lastModified")
+    if not isinstance(path, str):
         return None
-    if isinstance(modified := item.get("lastModified"), str):
-        item["lastModified"] = sys.intern(modified)  # many have the same
-    return _STORED_FILE.validate_python(item)
+    modified = str(modified) if isinstance(modified, str | int | float) else ""
+    return RemoteFile(path, _number(length), sys.intern(modified))  # many have the same
+
+
+def _number(value: Any) -> int:  # noqa: ANN401 - of any JSON
+    try:
+        return int(value)
+    except (TypeError, ValueError, OverflowError):
+        return -1
 
 
 def _is_empty(response: Response) -> bool:

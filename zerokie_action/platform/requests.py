@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from zerokie_action.http import Request
-from zerokie_action.http.client import EXPECTED, HEADERS, KIND, MEGABYTE, ContentStream, extensions
-from zerokie_action.http.transport import RESENDABLE
+from zerokie_action.http.request import HEADERS, KIND, MEGABYTE, ContentStream, extensions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from zerokie_action.http.client import Content
+    from zerokie_action.http.request import Content
 
 UPLOADS, DELETIONS, MANIFESTS = "Uploads", "Deletions", "Manifests"
 """Kinds of requests: each of the others is one by itself."""
 
-_RESENDABLE = {"GET", "PUT"}
 _KEYS_OF_OTHERS = {
     "AKIA": "AWS",
     "ghp_": "GitHub",
@@ -31,7 +29,6 @@ _KEYS_OF_OTHERS = {
 }
 """How the tokens of other services begin, which are passed by mistake."""
 REQUEST_TIMEOUT = 30.0
-UPLOAD_TIMEOUT = 60.0
 LISTING_TIMEOUT = 120.0
 LARGEST_LISTING = 128 * MEGABYTE
 """Seconds and bytes for a listing: more than a million files. Parsing it takes four times as much memory."""
@@ -88,9 +85,7 @@ class Requests:
             self._base_url + target,
             headers=self._headers | json_type,
             content=None if body is None else json.dumps(given),
-            extensions=extensions(
-                purpose, timeout=timeout, max_body=max_body, resendable=method in _RESENDABLE
-            ),
+            extensions=extensions(purpose, timeout=timeout, max_body=max_body),
         )
         return self._checked(request, target)
 
@@ -107,14 +102,14 @@ class Requests:
             self._base_url + target,
             headers=self._headers | length,
             stream=ContentStream(content),
-            extensions=extensions(f"Uploading {path!r}", timeout=UPLOAD_TIMEOUT, resendable=True, kind=kind),
+            extensions=extensions(f"Uploading {path!r}", kind=kind, size=content.size),
         )
         return self._checked(request, target)
 
     def delete_file(self, app: str, path: str) -> Request:
-        """A request that deletes a file ("DELETE /v1/apps/:name/files/{path}"). 404 says that it is gone."""
+        """A request that deletes a file ("DELETE /v1/apps/:name/files/{path}")."""
         request = self(f"Deleting {path!r}", "DELETE", file_target(app, path))
-        request.extensions |= {RESENDABLE: True, KIND: DELETIONS, EXPECTED: {404}}
+        request.extensions[KIND] = DELETIONS
         return request
 
     def _checked(self, request: Request, target: str) -> Request:

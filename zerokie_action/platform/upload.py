@@ -1,22 +1,19 @@
-"""Many uploads and deletions at once, with the errors, retries and cancellation of every other request."""
+"""Many writes to the storage zone at once, with the errors and retries of every other request."""
 
 from __future__ import annotations
 
-from contextlib import suppress
-from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar
 
 import anyio
 
-from zerokie_action.errors import LockLost, unwrap
-from zerokie_action.http.limiter import AdaptiveLimiter
+from zerokie_action.errors import unwrap
 from zerokie_action.platform.requests import UPLOADS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
 
-    from zerokie_action.http.client import Content
-    from zerokie_action.platform.client import Platform
+    from zerokie_action.http.request import Content
+    from zerokie_action.platform.client import Client
     from zerokie_action.shutdown import Shutdown
 
 _T = TypeVar("_T")
@@ -34,101 +31,18 @@ class Upload(NamedTuple):
     content_type: str
 
 
-class _Stopped(Exception):  # noqa: N818 - says why a worker begins nothing more, and is no error
-    """The worker was stopped, right before something would have been sent."""
+class Writes:
+    """Writes to the storage zone of one app, in parallel, as long as the lock is ours.
 
-
-class _Worker:
-    """Writes one file after the other, as long as the fence allows it, until it is stopped.
-
-    A request that was sent completely takes effect, whatever becomes of its connection. So a worker that is
-    stopped begins nothing more, gives up what is not sent yet, and waits for the answer to what is.
-
-    Attributes:
-        scope: in which it works; nothing else cancels it.
-        stopping: whether it was stopped.
-        sent: whether a request of its own is on the way completely.
+    A request that was sent completely takes effect, whatever becomes of its connection. So when the work ends
+    early, nothing more begins, what is not sent yet is given up, and the answers to the rest are waited for.
     """
 
     def __init__(
         self,
-        deadline: float,
-        *,
-        fence: Callable[[], None],
-        progressed: Callable[[], None],
-    ) -> None:
-        self.scope = anyio.CancelScope(shield=True, deadline=deadline)
-        self.stopping = False
-        self.sent = False
-        self._fence = fence
-        self.progressed = progressed
-        self._size = 0
-
-    def stop(self) -> None:
-        """End as soon as it is known what was written."""
-        self.stopping = True
-        if not self.sent:
-            self.scope.cancel()
-
-    def watched(self, content: Content) -> _WatchedContent:
-        """A body of the next request, which is not sent before its last piece is."""
-        self._size = content.size
-        return _WatchedContent(content, self)
-
-    def before_piece(self, left: int) -> None:
-        """A piece of the body is about to be sent, after which so many bytes are left (maybe in a thread)."""
-        self._check()
-        self.sent = left <= 0
-
-    # Around each attempt; of a generator, each of thousands would take longer.
-
-    async def __aenter__(self) -> None:
-        self._check()
-        self.sent = not self._size
-
-    async def __aexit__(self, *_: object) -> None:
-        self.sent = False
-        if self.stopping:
-            self.scope.cancel()  # before another attempt
-
-    def _check(self) -> None:
-        if self.stopping:  # its cancellation is on the way
-            raise _Stopped
-        self._fence()
-
-
-class _WatchedContent:
-    """A content that tells its worker of each piece: the lock may be lost while a large file is sent."""
-
-    __slots__ = ("_content", "_worker")
-
-    def __init__(self, content: Content, worker: _Worker) -> None:
-        self._content = content
-        self._worker = worker
-
-    @property
-    def size(self) -> int:
-        return self._content.size
-
-    def chunks(self) -> Iterator[bytes]:
-        left = self.size
-        for chunk in self._content.chunks():
-            left -= len(chunk)
-            self._worker.before_piece(left)
-            yield chunk
-            if left:
-                self._worker.progressed()  # that piece was sent
-
-
-class Writers:
-    """Writes to the storage zone of one app, in parallel, as long as the lock is ours."""
-
-    def __init__(
-        self,
-        platform: Platform,
+        client: Client,
         app: str,
         *,
-        kind: str = UPLOADS,
         fence: Callable[[], None],
         shutdown: Shutdown,
         concurrency: int,
@@ -136,37 +50,32 @@ class Writers:
         """Send nothing yet.
 
         Args:
-            kind: of the uploads: they share a circuit breaker.
+            client: sends the requests.
+            app: the app's name.
             fence: called before every attempt of every write, and before each piece of what is uploaded
                 (it may be in a thread); raises when nothing may be written any more.
             shutdown: for the time in which answers are waited for when the work ends early.
-            concurrency: upper bound on what runs at once; it adapts to the platform (see `AdaptiveLimiter`).
+            concurrency: how many writes are begun at once; how many are sent is up to the client.
         """
+        self._client = client
         self._app = app
-        self._kind = kind
-        self._limiter = AdaptiveLimiter(concurrency)
-        self._client = platform.bulk_client(self._limiter)
-        self._budget = platform.budget
         self._fence = fence
         self._shutdown = shutdown
         self._concurrency = concurrency
+        self._in_flight: set[_Write] = set()
 
-    async def upload(self, uploads: Iterable[Upload], done: Callable[[Upload], None]) -> None:
+    async def upload(
+        self, uploads: Iterable[Upload], done: Callable[[Upload], None], *, kind: str = UPLOADS
+    ) -> None:
         """Store all files.
 
         `done` is called for each one that the platform confirmed, also while the work ends early.
         """
 
-        async def put(worker: _Worker, upload: Upload) -> None:
-            content = worker.watched(upload.content)
-            await self._client.put_file(
-                self._app,
-                upload.path,
-                content,
-                upload.content_type,
-                kind=self._kind,
-                around=lambda: worker,
-            )
+        async def put(upload: Upload) -> None:
+            write = _Write(self._fence, self._in_flight, upload.content)
+            client = self._client.guarded(write)
+            await client.put_file(self._app, upload.path, write, upload.content_type, kind=kind)
             done(upload)
 
         await self._each(uploads, put)
@@ -174,60 +83,92 @@ class Writers:
     async def delete(self, paths: Iterable[str], done: Callable[[str], None]) -> None:
         """Delete all paths; `done` is called for each one that is gone."""
 
-        async def delete(worker: _Worker, path: str) -> None:
-            await self._client.delete_file(self._app, path, lambda: worker)
+        async def delete(path: str) -> None:
+            client = self._client.guarded(_Write(self._fence, self._in_flight))
+            await client.delete_file(self._app, path)
             done(path)
 
         await self._each(paths, delete)
 
-    async def _each(self, items: Iterable[_T], act: Callable[[_Worker, _T], Awaitable[None]]) -> None:
-        try:
-            await self._work(iter(items), act)
-        except ExceptionGroup as group:
-            raise unwrap(group) from group  # as if there was one request at a time
-
-    async def _work(self, waiting: Iterator[_T], act: Callable[[_Worker, _T], Awaitable[None]]) -> None:
-        workers: set[_Worker] = set()
-        # Shielded workers would not know when the run has to end, and might be asked to wait beyond that.
-        deadline = anyio.current_effective_deadline() + 2 * ANSWER_TIME
+    async def _each(self, items: Iterable[_T], act: Callable[[_T], Awaitable[None]]) -> None:
+        waiting = iter(items)
+        working = 0
         all_ended = anyio.Event()
-        progressed = self._budget.breaker(self._kind).progressed
 
-        async def work(worker: _Worker, item: _T | None) -> None:
+        async def work() -> None:
+            nonlocal working
+            working += 1
             try:
-                with worker.scope, suppress(_Stopped):
-                    while item is not None and not worker.stopping:
-                        await act(worker, item)
-                        self._limiter.succeeded()
-                        item = next(waiting, None)
+                for item in waiting:
+                    await act(item)
             finally:
-                workers.remove(worker)
-                if not workers:
+                working -= 1
+                if not working:
                     all_ended.set()
 
-        async with anyio.create_task_group() as tasks:
-            for first in islice(waiting, self._concurrency):
-                worker = _Worker(deadline, fence=self._fence, progressed=progressed)
-                workers.add(worker)
-                tasks.start_soon(work, worker, first)
-            if workers:
+        try:
+            async with anyio.create_task_group() as tasks:
+                for _ in range(self._concurrency):
+                    tasks.start_soon(work)
                 try:
                     await all_ended.wait()
                 except anyio.get_cancelled_exc_class():
-                    await self._stop(workers, all_ended)
+                    self._end_early()
                     raise
+        except ExceptionGroup as group:
+            raise unwrap(group) from group  # as if there was one request at a time
 
-    async def _stop(self, workers: set[_Worker], all_ended: anyio.Event) -> None:
-        for worker in tuple(workers):
-            worker.stop()
-        with suppress(LockLost):  # then there is nothing that could still be right
+    def _end_early(self) -> None:
+        """Give up what is not sent completely, and give the answers to the rest a deadline."""
+        deadline = self._shutdown.deadline(ANSWER_TIME, grace=ANSWER_GRACE)
+        for write in tuple(self._in_flight):
+            write.end_at(deadline)
+
+
+class _Write:
+    """One write: a body that asks the fence before each piece, and a guard around each attempt.
+
+    The guard shields the attempt from cancellation: what was sent takes effect.
+    """
+
+    def __init__(
+        self, fence: Callable[[], None], in_flight: set[_Write], content: Content | None = None
+    ) -> None:
+        self._fence = fence
+        self._in_flight = in_flight
+        self._content = content
+        self._left = 0
+        self._scope = anyio.CancelScope(shield=True)
+
+    @property
+    def size(self) -> int:
+        """Bytes in all."""
+        return self._content.size if self._content else 0
+
+    def chunks(self) -> Iterator[bytes]:
+        """The content, as long as the fence lets it pass."""
+        assert self._content is not None  # noqa: S101 - for the type checker
+        for chunk in self._content.chunks():
             self._fence()
-            with self._shutdown.shielded_scope(ANSWER_TIME, grace=ANSWER_GRACE):
-                await all_ended.wait()
-            if count := sum(worker.sent for worker in workers):
-                requests, them = ("1 request was", "it") if count == 1 else (f"{count} requests were", "them")
-                self._budget.log(
-                    f"{requests} sent but not answered in time; the platform may still carry {them} out"
-                )
-        for worker in workers:
-            worker.scope.cancel()
+            self._left -= len(chunk)
+            yield chunk
+
+    def end_at(self, deadline: float) -> None:
+        """The work has ended: wait for an answer until then, if one can come."""
+        self._scope.deadline = deadline if self._left <= 0 else -1.0
+
+    # Around each attempt; of a generator, each of thousands would take longer.
+
+    def __call__(self) -> Self:
+        return self
+
+    def __enter__(self) -> None:
+        self._fence()
+        self._left = self.size
+        self._scope = anyio.CancelScope(shield=True)
+        self._in_flight.add(self)
+        self._scope.__enter__()
+
+    def __exit__(self, *error: object) -> bool:
+        self._in_flight.discard(self)
+        return bool(self._scope.__exit__(*error))  # type: ignore[arg-type]  # what `with` passes

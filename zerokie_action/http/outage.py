@@ -1,0 +1,89 @@
+"""What users read about requests that fail: an outage is a short story, scattered failures a count."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import anyio
+
+from zerokie_action.text import human_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_OUTAGE_LINE_EVERY = 15.0
+_SCATTERED_LINE_EVERY = 5.0
+
+
+class OutageLog:
+    """The story of one kind of request.
+
+    Attributes:
+        last_failure: why the last request failed; empty if it succeeded.
+    """
+
+    def __init__(self, kind: str, log: Callable[[str], None]) -> None:
+        """Nothing has happened yet.
+
+        Args:
+            kind: what the requests are for, as a line begins: `Uploads`, `Listing the apps`.
+            log: gets the lines.
+        """
+        self.last_failure = ""
+        self._kind = kind
+        self._log = log
+        self._failed: float | None = None
+        self._is_told = False
+        self._next_outage_line = 0.0
+        self._retried = 0
+        self._scattered = 0
+        self._next_scattered_line = 0.0
+
+    def scattered(self, reason: str) -> None:
+        """A request failed while others worked, and is sent again."""
+        self.last_failure = reason
+        self._scattered += 1
+        if anyio.current_time() >= self._next_scattered_line:
+            self.log_count()
+
+    def log_count(self) -> None:
+        """Log how many requests failed alone since the last line, if any did."""
+        if self._scattered:
+            self._log(f"{self._kind}: {self.last_failure}; {_sent_again(self._scattered)}")
+            self._scattered = 0
+            self._next_scattered_line = anyio.current_time() + _SCATTERED_LINE_EVERY
+
+    def failed(self, reason: str) -> None:
+        """A request failed as everybody's do, and is sent again. The second time, an outage has begun."""
+        now = anyio.current_time()
+        self.last_failure = reason
+        self._retried += 1
+        if self._failed is None:
+            self._failed = now
+            return
+        seconds = now - self._failed
+        if not self._is_told:
+            self._is_told = True
+            self._next_outage_line = now + _OUTAGE_LINE_EVERY
+            since = time.strftime("%H:%M:%S", time.gmtime(time.time() - seconds))
+            self._log(
+                f"{self._kind}: nothing has worked since {since} UTC ({reason}); waiting for the platform"
+            )
+        elif now >= self._next_outage_line:
+            self._next_outage_line = now + _OUTAGE_LINE_EVERY
+            self._log(f"{self._kind}: still nothing works after {human_seconds(seconds)} ({reason})")
+
+    def succeeded(self) -> None:
+        """A request has worked."""
+        self.last_failure = ""
+        if self._is_told and self._failed is not None:
+            taken = human_seconds(anyio.current_time() - self._failed)
+            self._log(f"{self._kind}: the platform is back after {taken}; {_sent_again(self._retried)}")
+        self._failed = None
+        self._is_told = False
+        self._retried = 0
+
+
+def _sent_again(count: int) -> str:
+    return "1 request is sent again" if count == 1 else f"{count:,} requests are sent again"
