@@ -71,7 +71,7 @@ async def run_async(
     report_settings, problems = load_reports(environment)
     ci = detect(env, stream, report_settings.log_level)
     for secret in secrets(environment):
-        ci.mask(secret)
+        ci.mask(secret, user=environment.text("registry_username"))
     result = Result(operation=operation(environment), app=environment.text("app"))
 
     def warn(*texts: str) -> None:

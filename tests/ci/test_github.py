@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from tests.ci.grammar import HOSTILE, file_command, whatever_happens, workflow_commands
 from zerokie_action.ci import CI, detect
-from zerokie_action.redact import secret_forms
 
 ENV = {"GITHUB_ACTIONS": "true"}
 
@@ -35,8 +34,8 @@ def test_a_log():
     step.ci.info("Deploy lock acquired")
     with step.ci.group("12 files"):
         step.ci.info("a.html", "b.html")
-    step.ci.warning("old/%20, kept", title="Not deleted: 1, a")
-    step.ci.error("App 'my-sit' not found", "It says: 100% gone", "Check the input app.", title="Failed")
+    step.ci.warning("old/%20, kept")
+    step.ci.error("App 'my-sit' not found", "It says: 100% gone", "Check it.", title="Failed: 1, a")
     step.ci.debug("not shown")
     assert step.log == (
         "Deploy lock acquired\n"
@@ -44,8 +43,8 @@ def test_a_log():
         "a.html\n"
         "b.html\n"
         "::endgroup::\n"
-        "::warning title=Not deleted%3A 1%2C a::old/%2520, kept\n"
-        "::error title=Failed::App 'my-sit' not found%0AIt says: 100%25 gone%0ACheck the input app.\n"
+        "::warning::old/%2520, kept\n"
+        "::error title=Failed%3A 1%2C a::App 'my-sit' not found%0AIt says: 100%25 gone%0ACheck it.\n"
     )
 
 
@@ -57,19 +56,9 @@ def test_a_group_ends_with_an_exception():
     assert step.log == "::group::files\n::endgroup::\n"
 
 
-def test_debug():
-    """The runner hides ::debug:: unless it debugs itself; then our own log level has to show the line."""
-    step = Step({"RUNNER_DEBUG": "1"}, "debug")
-    step.ci.debug("GET /v1/apps", "200")
-    assert step.log == "::debug::GET /v1/apps\n::debug::200\n"
-    step = Step({}, "debug")
-    step.ci.debug("GET /v1/apps", "200")
-    assert step.log == "GET /v1/apps\n200\n"
-
-
 def test_levels():
     """A quiet log has problems only, and no empty groups."""
-    step = Step({"RUNNER_DEBUG": "1"}, "error")
+    step = Step({}, "error")
     with step.ci.group("files"):
         step.ci.debug("a")
         step.ci.info("a")
@@ -79,15 +68,14 @@ def test_levels():
 
 
 def test_mask():
-    """Every spelling of every line of a secret is masked; short and empty ones are not."""
+    """Every form of every line of a secret is masked; short and empty ones are not."""
     step = Step({}, "error")
-    step.ci.mask("pass%word\nline")
+    step.ci.mask("pass%word\nline", "user")
     step.ci.mask("")
     step.ci.mask("abc")
     masked = {command.data for command in workflow_commands(step.log)}
     assert {command.name for command in workflow_commands(step.log)} == {"add-mask"}
-    assert {"pass%word", "line", "pass%25word", "cGFzcyV3b3Jk", "cGFzcyV3b3JkCmxpbmU="} <= masked
-    assert masked == {form for form in secret_forms("pass%word\nline") if "\n" not in form}
+    assert {"pass%word", "line", "pass%25word", "cGFzcyV3b3Jk", "dXNlcjpsaW5l"} <= masked
     step.ci.error("pass%word")
     assert step.log.endswith("\n::error::***\n")
 
@@ -144,27 +132,25 @@ def test_missing_and_unwritable_files(tmp_path):
         step.ci.write_summary("text")
         step.ci.save_state({"a": "b"})
     assert step.log == (
-        "::warning::GITHUB_OUTPUT cannot be written: No such file or directory; this step goes without it\n"
-        "::warning::GITHUB_STEP_SUMMARY cannot be written: "
-        "No space left on device; this step goes without it\n"
-        "::warning::GITHUB_STATE is not set; this step goes without it\n"
+        "::warning::GITHUB_OUTPUT can't be written (No such file or directory); this step goes without it\n"
+        "::warning::GITHUB_STEP_SUMMARY can't be written "
+        "(No space left on device); this step goes without it\n"
+        "::warning::GITHUB_STATE can't be written (it is not set); this step goes without it\n"
     )
 
 
 @whatever_happens
-@given(HOSTILE, HOSTILE, st.sampled_from(["info", "debug", "warning", "error"]), st.booleans())
-def test_no_text_is_a_command(text, title, kind, debugging):
+@given(HOSTILE, HOSTILE)
+def test_no_text_is_a_command(text, title):
     """Whatever is logged, the runner obeys our own commands only, and the text cannot leave them."""
-    step = Step({"RUNNER_DEBUG": "1"} if debugging else {}, "debug")
+    step = Step({}, "debug")
     with step.ci.group(title):
-        step.ci.info(text)
-        if kind in ("info", "debug"):
-            getattr(step.ci, kind)(text, text)
-        else:
-            getattr(step.ci, kind)(text, text, title=title)
-    kinds = {"info": [], "debug": ["debug", "debug"] if debugging else []}.get(kind, [kind])
+        step.ci.info(text, text)
+        step.ci.debug(text)
+        step.ci.warning(text)
+        step.ci.error(text, text, title=title)
     commands = workflow_commands(step.log)
-    assert [command.name for command in commands] == ["group", *kinds, "endgroup"]
+    assert [command.name for command in commands] == ["group", "warning", "error", "endgroup"]
     assert all(command.properties.count("=") <= 1 + title.count("=") for command in commands)
     assert all(command.properties.count(",") == 0 for command in commands)
     assert "\r" not in step.log
@@ -199,7 +185,6 @@ def test_addresses():
     assert (ci.commit, ci.commit_url) == ("abc", "https://github.com/o/r/commit/abc")
     assert ci.run_url == "https://github.com/o/r/actions/runs/123"
     assert Step(env | {"GITEA_ACTIONS": "true"}).ci.run_url == "https://github.com/o/r/actions/runs/7"
-    assert Step(env | {"ACT": "true"}).ci.run_url == ""
 
 
 def test_the_owner():
@@ -224,7 +209,6 @@ def test_the_owner():
         ('{"workflow_run": {"head_sha": "def"}}', "def"),
         ('{"pull_request": {"number": 12, "head": {"sha": null}}}', "abc"),
         ('{"pull_request": []}', "abc"),
-        ('{"after": "def"}', "abc"),
         ("[1]", "abc"),
         ("no JSON", "abc"),
     ],

@@ -23,8 +23,8 @@ def test_a_log(monkeypatch):
     ci.info("Deploy lock acquired")
     with ci.group("12 files"):
         ci.info("a.html")
-    ci.warning("careful", "a reason", title="Title")
-    ci.error("failed with s3cr3t")
+    ci.warning("careful")
+    ci.error("failed with s3cr3t", "a reason", title="Title")
     ci.debug("not shown")
     assert log.getvalue() == (
         "Deploy lock acquired\n"
@@ -32,8 +32,8 @@ def test_a_log(monkeypatch):
         "a.html\n"
         "\x1b[0Ksection_end:1700000002:zerokie_1700000000_1\r\x1b[0K\n"
         "\x1b[0;33mWarning: careful\x1b[0;m\n"
-        "\x1b[0;33m  a reason\x1b[0;m\n"
         "\x1b[31;1mError: failed with ***\x1b[0;m\n"
+        "\x1b[31;1m  a reason\x1b[0;m\n"
     )
 
 
@@ -70,22 +70,12 @@ def test_no_text_is_a_marker(text):
     with ci.group(text):
         ci.debug(text)
         ci.info(text)
-        ci.warning(text, text, title=text)
-        ci.error(text)
+        ci.warning(text)
+        ci.error(text, text, title=text)
     assert len(gitlab_sections(log.getvalue())) == 2
     assert log.getvalue().count("\x1b") == 2 + 2 + 2 * 3
-    assert log.getvalue().count("\n") == 1 + 2 + 2 + 1 + 1
+    assert log.getvalue().count("\n") == 1 + 2 + 1 + 2 + 1
     assert workflow_commands(log.getvalue()) == []
-
-
-def test_nothing_is_handed_on():
-    """GitLab takes outputs and summaries from report files, which are not the adapter's business."""
-    log = io.StringIO()
-    ci = detect(ENV, log)
-    ci.write_outputs({"url": "u"})
-    ci.write_summary("## Done\n")
-    ci.save_state({"a": "b"})
-    assert log.getvalue() == ""
 
 
 def test_addresses():

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from zerokie_action.ci.github import at, read_event
+from zerokie_action.ci.github import _read_event as read_event
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -177,3 +177,10 @@ def _parsed(body: bytes) -> object:
         return json.loads(body)
     except (ValueError, RecursionError):
         return None
+
+
+def at(found: object, *keys: str) -> object:
+    """What is in a document of JSON under one key after the other; `None` if there is no such thing."""
+    for key in keys:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found
