@@ -19,7 +19,6 @@ from zerokie_action.text import (
     dotenv_value,
     human_bytes,
     human_files,
-    human_progress,
     human_seconds,
     is_web_url,
     log_line,
@@ -306,13 +305,6 @@ def test_human_files(count, text):
 def test_human_bytes(count, text):
     """Sizes are decimal, with two or three digits, and never 1000 of a unit."""
     assert human_bytes(count) == text
-
-
-def test_human_progress():
-    """Both sizes have one unit, so that they can be compared at a glance."""
-    assert human_progress(12_100_000, 50_300_000) == "12.1 of 50.3 MB"
-    assert human_progress(900, 50_300_000) == "0.0 of 50.3 MB"
-    assert human_progress(0, 0) == "0 of 0 B"
 
 
 @pytest.mark.parametrize(
