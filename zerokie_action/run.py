@@ -121,11 +121,6 @@ async def _work(
     shutdown: Shutdown,
 ) -> None:
     state_file = report_settings.state_file or default_file(env)
-
-    def log_event(event: str) -> None:
-        ci.info(event)
-        result.events.append(event)
-
     _announce(settings, ci)
     ends_at = anyio.current_time() + settings.timeout
     async with Transport(Network(env), trace=ci.debug if ci.shows("debug") else None) as transport:
@@ -133,7 +128,7 @@ async def _work(
             transport,
             retries=settings.retries,
             concurrency=affordable(settings.concurrency),
-            log=log_event,
+            log=ci.info,
             redact=ci.redact,
         )
         job = Job(

@@ -317,20 +317,6 @@ def test_a_wait_that_is_longer_than_the_run_may_take(world: World, method: str) 
     assert world.platform.lock("site") is None
 
 
-def test_an_outage_in_the_summary(world: World) -> None:
-    """The timeline tells what the log tells."""
-    summary = world.folder.parent / "summary.md"
-    world.platform.faults.add(Fault(Kind.STATUS, "PUT", "/files/", status=503, times=None))
-    world.loop.call_later(20, world.platform.faults.clear)
-    outcome = world.run(summary_file=summary)
-    assert outcome.exit_code == 0
-    story = [line for line in outcome.log.splitlines() if line.startswith("Uploads: ")]
-    assert len(story) >= 2
-    told = summary.read_text("utf-8").partition("### Timeline")[2]
-    assert told.count("\n- Uploads: ") == len(story)
-    assert "the platform is back after" in told
-
-
 def test_scattered_failures_are_counted_where_they_happened(world: World) -> None:
     """The rest of the count comes before the uploads are said to be done."""
     world.write({f"{number}.txt": b"x" for number in range(60)} | SITE)
