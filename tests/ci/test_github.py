@@ -222,6 +222,42 @@ def test_the_commit_of_a_pull_request(tmp_path, event, commit):
     assert (ci.commit, ci.commit_url) == (commit, f"https://github.com/o/r/commit/{commit}")
 
 
+@pytest.mark.parametrize(
+    ("event", "number"),
+    [
+        ('{"pull_request": {"number": 5}}', 5),
+        ('{"issue": {"number": 6, "pull_request": {"url": "u"}}}', 6),
+        ('{"workflow_run": {"pull_requests": [{"number": 7}]}}', 7),
+        ('{"issue": {"number": 6}}', None),
+        ('{"workflow_run": {"pull_requests": []}}', None),
+        ('{"workflow_run": {"pull_requests": [{"number": 7}, {"number": 8}]}}', None),
+        ('{"pull_request": {"number": "7/../8"}}', None),
+        ('{"pull_request": null, "issue": 3, "workflow_run": []}', None),
+    ],
+)
+def test_the_pull_request(tmp_path, event, number):
+    """The one that the event is about; not where there are several, and not an issue."""
+    file = tmp_path / "event.json"
+    file.write_text(event)
+    ci = Step({"GITHUB_REPOSITORY": "o/r", "GITHUB_EVENT_PATH": str(file)}).ci
+    found = ci.pull_request(None)
+    assert (found and found.comments) == (
+        number and f"https://api.github.com/repos/o/r/issues/{number}/comments"
+    )
+    other = ci.pull_request(3)
+    assert other is not None
+    assert other.name == "pull request #3", "what is given outranks what the run knows"
+
+
+def test_the_pull_request_on_another_server():
+    """GitHub Enterprise, Gitea and Forgejo say where their API is."""
+    ci = Step({"GITHUB_REPOSITORY": "o/r", "GITHUB_API_URL": "https://ghe.example.com/api/v3"}).ci
+    found = ci.pull_request(12)
+    assert found is not None
+    assert found.comments == "https://ghe.example.com/api/v3/repos/o/r/issues/12/comments"
+    assert found.comment == "https://ghe.example.com/api/v3/repos/o/r/issues/comments/"
+
+
 def test_addresses_that_are_not_known():
     """Without the variables there are no links."""
     ci = Step({"GITHUB_SHA": "abc"}).ci

@@ -105,3 +105,16 @@ def test_the_owner():
     assert owner == ("gitlab.example.com", "7", "g/s/r", "https://gitlab.example.com/j/1")
     assert detect(ENV | {"CI_PROJECT_ID": "7"}, io.StringIO()).owner == ("gitlab", "7", "", "")
     assert not detect(ENV, io.StringIO()).owner.is_known
+
+
+def test_the_merge_request():
+    """The one of the pipeline, or the one that is given. A relative URL root is part of the API's address."""
+    env = {"CI_API_V4_URL": "https://example.com/gitlab/api/v4", "CI_PROJECT_ID": "7"}
+    ci = detect(ENV | env | {"CI_MERGE_REQUEST_IID": "3"}, io.StringIO())
+    found, given = ci.pull_request(None), ci.pull_request(5)
+    assert found is not None
+    assert given is not None
+    assert (found.name, given.name) == ("merge request !3", "merge request !5")
+    assert found.comments == "https://example.com/gitlab/api/v4/projects/7/merge_requests/3/notes"
+    assert found.comment == f"{found.comments}/"
+    assert detect(ENV | env, io.StringIO()).pull_request(None) is None

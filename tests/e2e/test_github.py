@@ -320,7 +320,6 @@ def previews(act: str, action: Path, platform: Platform, workspace: Path) -> Ite
             api.answers |= {
                 f"GET {_comments(number)}?per_page=100&page=1&sort=asc&order_by=created_at": ([], {}),
                 f"POST {_comments(number)}": ({"id": number}, {}),
-                f"PATCH /repos/example/site/issues/comments/{number}": ({}, {}),
             }
         previews = Previews(act, action, platform, workspace, api)
         commit(workspace)
@@ -343,7 +342,7 @@ def test_preview_of_a_pull_request(previews: Previews, platform: Platform, works
     platform.create("my-site")
     plan = previews.run("plan.yml", "pull_request", action="opened", **pull_request(12))
     assert plan.code == 0, plan.log
-    assert f"`my-site`: {len(contents(workspace / 'dist'))} to upload, 0 to delete" in previews.comment(12)
+    assert f"A deploy would upload {len(contents(workspace / 'dist'))} files" in previews.comment(12)
     assert platform.site("my-site") == {}
 
     closed = previews.run("preview-closed.yml", "pull_request_target", action="closed", **pull_request(12))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TextIO
 
-from zerokie_action.ci.generic import CI, Level
+from zerokie_action.ci.generic import CI, Level, PullRequest
 from zerokie_action.ci.github import GitHub
 from zerokie_action.ci.gitlab import GitLab
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["CI", "Level", "detect"]
+__all__ = ["CI", "Level", "PullRequest", "detect"]
 
 
 def detect(env: Mapping[str, str], stream: TextIO, level: Level = "info") -> CI:

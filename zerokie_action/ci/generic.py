@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, ClassVar, Literal, TextIO
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, TextIO
 
 from zerokie_action.owner import Owner
 from zerokie_action.redact import Redactor
@@ -14,6 +14,26 @@ if TYPE_CHECKING:
 
 Level = Literal["debug", "info", "warning", "error"]
 _LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
+
+
+class PullRequest(NamedTuple):
+    """A pull or merge request, and where the API of its forge has the comments on it.
+
+    Attributes:
+        name: for people: `pull request #12`.
+        comments: URL of all comments; GET lists them, POST adds one.
+        comment: URL of one comment, without its ID at the end.
+        edit: the method that replaces a comment's text.
+        token_input: the one with the token for the API.
+        permission: which token may comment, for a message.
+    """
+
+    name: str
+    comments: str
+    comment: str
+    edit: str
+    token_input: Literal["github-token", "gitlab-token"]
+    permission: str
 
 
 class CI:
@@ -101,6 +121,12 @@ class CI:
 
     def save_state(self, state: Mapping[str, str]) -> None:
         """Keep `state` for the cleanup step, even if this process is killed. Only GitHub has such a thing."""
+
+    # --- what is known about the run
+
+    def pull_request(self, number: int | None) -> PullRequest | None:  # noqa: ARG002 nobody knows of one here
+        """The pull or merge request of this number, or else the one that the run is about, if any."""
+        return None
 
     # --- for subclasses
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from zerokie_action.ci.generic import CI, Level
+from zerokie_action.ci.generic import CI, Level, PullRequest
 from zerokie_action.owner import Owner, forge_of
 from zerokie_action.redact import secret_forms
 
@@ -80,6 +80,33 @@ class GitHub(CI):
             f"{key}={value}\n" if value.isprintable() else _entry(key, value) for key, value in state.items()
         ]
         self._append("GITHUB_STATE", "".join(lines))
+
+    def pull_request(self, number: int | None) -> PullRequest | None:
+        """GitHub Enterprise, Gitea and Forgejo have the same API."""
+        number = number or self._pull_request()
+        if number is None:
+            return None
+        api = self._env.get("GITHUB_API_URL") or "https://api.github.com"
+        issues = f"{api}/repos/{self._env.get('GITHUB_REPOSITORY', '')}/issues"
+        return PullRequest(
+            name=f"pull request #{number}",
+            comments=f"{issues}/{number}/comments",
+            comment=f"{issues}/comments/",
+            edit="PATCH",
+            token_input="github-token",  # noqa: S106 its name
+            permission="`github-token: ${{ github.token }}` may comment in a job with "
+            "`permissions: pull-requests: write`, which runs for forks don't get",
+        )
+
+    def _pull_request(self) -> int | None:
+        """The number of the pull request that the event is about."""
+        runs = self._at("workflow_run", "pull_requests")
+        found = (
+            self._at("pull_request", "number"),
+            self._at("issue", "number") if self._at("issue", "pull_request") else None,
+            runs[0].get("number") if isinstance(runs, list) and len(runs) == 1 else None,
+        )
+        return next((number for number in found if isinstance(number, int)), None)
 
     def _at(self, *keys: str) -> object:
         """What is in the event under one key after the other; `None` if there is no such thing."""

@@ -6,7 +6,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar, TextIO
 
-from zerokie_action.ci.generic import CI
+from zerokie_action.ci.generic import CI, PullRequest
 from zerokie_action.owner import Owner, forge_of
 
 if TYPE_CHECKING:
@@ -56,3 +56,20 @@ class GitLab(CI):
             yield
         finally:
             self._print(f"{_ERASE}section_end:{int(time.time())}:{name}\r{_ERASE}")
+
+    def pull_request(self, number: int | None) -> PullRequest | None:
+        """Of a merge request pipeline, its merge request."""
+        iid = number or self._env.get("CI_MERGE_REQUEST_IID")
+        if not iid:
+            return None
+        project = f"{self._env.get('CI_API_V4_URL', '')}/projects/{self._env.get('CI_PROJECT_ID', '')}"
+        notes = f"{project}/merge_requests/{iid}/notes"
+        return PullRequest(
+            name=f"merge request !{iid}",
+            comments=notes,
+            comment=f"{notes}/",
+            edit="PUT",
+            token_input="gitlab-token",  # noqa: S106 its name
+            permission="`gitlab-token` needs the scope `api` and at least the role Reporter; "
+            "the job's own token may not comment",
+        )
