@@ -27,6 +27,7 @@ from zerokie_action.operations.restart import restart
 from zerokie_action.operations.static import deploy_directory
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.requests import Requests
+from zerokie_action.redact import Redactor
 from zerokie_action.report.reporter import Reporter
 from zerokie_action.report.result import Result
 from zerokie_action.settings import INPUTS, load, load_reports, name_warnings, operation, secrets
@@ -34,7 +35,7 @@ from zerokie_action.shutdown import cancel_on_signal
 from zerokie_action.validation import skips, wrong_argument
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import TextIO
 
     from zerokie_action.ci import CI
@@ -129,7 +130,7 @@ async def _work(
             retries=settings.retries,
             concurrency=affordable(settings.concurrency),
             log=ci.info,
-            redact=ci.redact,
+            redact=_redact(settings, ci),
         )
         job = Job(
             settings=settings,
@@ -152,6 +153,12 @@ async def _work(
         finally:
             http.log_counts()
             result.retries_used = http.used
+
+
+def _redact(settings: Settings, ci: CI) -> Callable[[str], str]:
+    """Takes secrets out of what the platform says, which may quote a value of `env` as well."""
+    values = Redactor(*(settings.env or {}).values())
+    return lambda text: values.redact(ci.redact(text))
 
 
 async def _operate(job: Job) -> None:
