@@ -37,24 +37,18 @@ def test_a_log():
     )
 
 
-@pytest.mark.parametrize(
-    ("level", "shown"),
-    [
-        ("debug", "d\ni\nWarning: w\nError: e\n"),
-        ("info", "i\nWarning: w\nError: e\n"),
-        ("warning", "Warning: w\nError: e\n"),
-        ("error", "Error: e\n"),
-    ],
-)
-def test_levels(level, shown):
+def test_levels():
     """The log has what is at least as important as its level."""
     log = io.StringIO()
-    ci = detect({}, log, level)
-    ci.debug("d")
-    ci.info("i")
-    ci.warning("w")
-    ci.error("e")
-    assert log.getvalue() == shown
+    for level in ("debug", "info", "warning", "error"):
+        ci = detect({}, log, level)
+        ci.debug("d")
+        ci.info("i")
+        ci.warning("w")
+        ci.error("e")
+    assert log.getvalue() == (
+        "d\ni\nWarning: w\nError: e\ni\nWarning: w\nError: e\nWarning: w\nError: e\nError: e\n"
+    )
 
 
 @whatever_happens
@@ -133,8 +127,6 @@ def test_terminal():
         ({}, CI),
         ({"GITHUB_ACTIONS": "false"}, CI),
         ({"GITHUB_ACTIONS": "true"}, GitHub),
-        ({"GITHUB_ACTIONS": "true", "ACT": "true"}, GitHub),
-        ({"GITHUB_ACTIONS": "true", "GITEA_ACTIONS": "true"}, GitHub),
         ({"GITLAB_CI": "true", "CI": "true"}, GitLab),
         ({"CI": "woodpecker"}, CI),
     ],
