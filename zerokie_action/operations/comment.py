@@ -10,22 +10,23 @@ from __future__ import annotations
 
 import hmac
 import json
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import anyio
 
 from zerokie_action.errors import DeployError, RequestRejected
-from zerokie_action.http import URL, Request, Response
+from zerokie_action.http import URL, Request
 from zerokie_action.http.network import Network
 from zerokie_action.http.request import HEADERS, MEGABYTE, extensions
-from zerokie_action.http.retry import UNTIL_DEADLINE, Malformed, Policy, RetryingClient
+from zerokie_action.http.retry import UNTIL_DEADLINE, Policy, RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from zerokie_action.ci import CI, PullRequest
+    from zerokie_action.http import Response
     from zerokie_action.settings import Settings
 
 _TIME = 20.0
@@ -34,8 +35,6 @@ _ONCE = Policy(pauses=(_TIME, _TIME))
 _LARGEST_RESPONSE = 32 * MEGABYTE
 _MOST_PAGES = 50
 _NOT_ALLOWED = {401, 403, 404}
-
-_T = TypeVar("_T")
 
 
 async def keep_comment(settings: Settings, env: Mapping[str, str], ci: CI, text: str) -> None:
@@ -98,50 +97,39 @@ class _Comments:
         One that can't be edited, because another token wrote it, is passed over.
 
         Raises:
-            DeployError: when it did not work.
+            DeployError, ValueError: when it did not work.
         """
         body = f"{marker}\n\n{text}"
         for number in await self._find(marker):
             try:
-                await self._send(self._where.edit, f"{self._where.comment}{number}", _ignore, body=body)
+                await self._send(self._where.edit, f"{self._where.comment}{number}", body)
             except RequestRejected as refused:
                 if refused.status not in _NOT_ALLOWED:
                     raise
             else:
                 return False
-        await self._send("POST", self._where.comments, _ignore, body=body, policy=_ONCE)
+        await self._send("POST", self._where.comments, body, _ONCE)
         return True
 
     async def _find(self, marker: str) -> list[int]:
         """The IDs of the comments that begin with the marker, oldest first."""
-
-        def parse(response: Response) -> tuple[list[int], bool]:
-            try:
-                listed = json.loads(response.content)
-                ours = [int(comment["id"]) for comment in listed if comment["body"].startswith(marker)]
-            except (ValueError, TypeError, LookupError, AttributeError) as error:
-                raise Malformed("this is no list of comments") from error
-            return ours, 'rel="next"' in response.headers.get("link", "")
-
         found: list[int] = []
         for page in range(1, _MOST_PAGES + 1):
             # GitHub lists the oldest first anyway; GitLab has to be told.
             query = f"?per_page=100&page={page}&sort=asc&order_by=created_at"
-            ours, goes_on = await self._send("GET", f"{self._where.comments}{query}", parse)
-            found += ours
-            if not goes_on:
+            response = await self._send("GET", f"{self._where.comments}{query}")
+            try:
+                comments = json.loads(response.content)
+                found += [int(comment["id"]) for comment in comments if comment["body"].startswith(marker)]
+            except (ValueError, TypeError, LookupError, AttributeError):
+                raise ValueError("what the API answered is no list of comments") from None
+            if 'rel="next"' not in response.headers.get("link", ""):
                 break
         return found
 
     async def _send(
-        self,
-        method: str,
-        url: str,
-        parse: Callable[[Response], _T],
-        *,
-        body: str | None = None,
-        policy: Policy = UNTIL_DEADLINE,
-    ) -> _T:
+        self, method: str, url: str, body: str | None = None, policy: Policy = UNTIL_DEADLINE
+    ) -> Response:
         request = Request(
             method,
             url,
@@ -149,8 +137,4 @@ class _Comments:
             json=None if body is None else {"body": body},
             extensions=extensions("Commenting", timeout=_TIME, max_body=_LARGEST_RESPONSE, public=True),
         )
-        return await self._http.send(request, parse, policy)
-
-
-def _ignore(_response: Response) -> None:
-    """What the API says of a comment that it has taken is not needed."""
+        return await self._http.send(request, lambda response: response, policy)
