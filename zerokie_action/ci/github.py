@@ -139,7 +139,7 @@ def _read_event(env: Mapping[str, str]) -> dict[str, Any]:
     """The event that the run is for, as GitHub's webhooks describe it; empty if it is not known."""
     try:
         event = json.loads(Path(env.get("GITHUB_EVENT_PATH", "")).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return event if isinstance(event, dict) else {}
 

@@ -39,8 +39,6 @@ _LISTED = 1_000
 """Changes that are in sight; so many more are folded."""
 
 _SIGNS = {"+": "new", "~": "changed", "-": "deleted"}
-_DONE = ("uploaded", "deleted", "left")
-_PLANNED = ("upload", "delete", "leave")
 
 _INPUT = re.compile(r"&#96;([a-z][a-z-]*(?:: [a-z0-9]+)?)&#96;")
 """An input in backticks, and its value: `create: true`."""
@@ -129,7 +127,7 @@ def _actions(result: Result) -> Iterator[str]:
         yield from _app_actions(result)
         return
     planned = result.status == "planned"
-    upload, delete, leave = _PLANNED if planned else _DONE
+    upload, delete, leave = ("upload", "delete", "leave") if planned else ("uploaded", "deleted", "left")
     if result.created:
         yield "created the app"
     if effect.uploaded:
