@@ -69,7 +69,7 @@ def test_examples_use_outputs_that_exist(path: Path) -> None:
     """Every output that an example reads is one of the contract's."""
     text = path.read_text("utf-8")
     read = set(re.findall(r"steps\.zerokie\.outputs\.([a-z-]+)", text))
-    of_the_dotenv_file = re.findall(r"\^ZEROKIE_([A-Z_]+)=", text)
+    of_the_dotenv_file = re.findall(r"\^ZEROKIE_RESULT_([A-Z_]+)=", text)
     assert read | {name.lower().replace("_", "-") for name in of_the_dotenv_file} <= OUTPUTS
 
 

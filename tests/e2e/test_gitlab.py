@@ -46,7 +46,7 @@ check:
   image: %(image)s
   needs: [zerokie-deploy]
   script:
-    - echo "$ZEROKIE_APP is $ZEROKIE_STATUS at $ZEROKIE_URL"
+    - echo "$ZEROKIE_RESULT_APP is $ZEROKIE_RESULT_STATUS at $ZEROKIE_RESULT_URL"
 """
 
 
