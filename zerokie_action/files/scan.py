@@ -142,7 +142,8 @@ def scan(
 
 
 def _nothing_to_deploy(directory: Path, ignored: int) -> str:
-    why = f"all that is in it is ignored ({ignored} entries)" if ignored else "there is no file in it"
+    entries = "1 entry" if ignored == 1 else f"{ignored:,} entries"
+    why = f"all that is in it is ignored ({entries})" if ignored else "there is no file in it"
     hint = "is it the right directory, and is it built before this step?"
     return f"`directory`: {str(directory)!r} has nothing to deploy: {why}; {hint}"
 
