@@ -29,15 +29,12 @@ if TYPE_CHECKING:
 
 _NOT_OF_THE_COMPONENT = {
     "operation",  # each of its jobs has its own
-    "api-key",  # secrets are CI/CD variables: inputs can be read in the pipeline's configuration
-    "registry-password",
-    "github-token",
-    "gitlab-token",
     "dotenv-file",  # its artifacts name these two
     "annotations-file",
     "state-file",  # GitLab has a default, which the cleanup knows
 }
-"""The GitLab component has all inputs but these."""
+"""The GitLab component has all inputs but these and the secrets, which are CI/CD variables: who sees the
+pipeline's configuration can read its inputs."""
 
 _OF_THE_STOP_JOB = {
     "api-key-file",
@@ -56,7 +53,6 @@ _OF_THE_STOP_JOB = {
 }
 """Inputs that mean something when an app is destroyed."""
 
-_LISTS = {"env", "ignore", "keep", "domains", "remove-domains"}
 _FLAGS = {"true", "false"}
 
 
@@ -79,14 +75,14 @@ def _action_outputs() -> str:
 
 
 def _component_rows() -> list[Input]:
-    return [row for row in documented_inputs() if row.name not in _NOT_OF_THE_COMPONENT]
+    return [row for row in documented_inputs() if not (row.is_secret or row.name in _NOT_OF_THE_COMPONENT)]
 
 
 def _component_inputs() -> str:
     lines = []
     for row in _component_rows():
         lines += [f"{row.name}:", f"  description: {_described(row.description, row.default)}"]
-        if row.name in _LISTS:
+        if row.is_list:
             lines += ["  type: array", "  default: []"]
         elif row.default in _FLAGS:
             lines += ["  type: boolean", f"  default: {row.default}"]
@@ -108,7 +104,7 @@ def _variables(rows: Iterable[Input]) -> str:
     lines = []
     for row in rows:
         value = f"$[[ inputs.{row.name} ]]"
-        text = f"|\n  {value}" if row.name in _LISTS else f'"{value}"'
+        text = f"|\n  {value}" if row.is_list else f'"{value}"'
         lines.append(f"{_variable(row)}: {text}\n")
     return textwrap.indent("".join(lines), "    ")
 
@@ -116,7 +112,7 @@ def _variables(rows: Iterable[Input]) -> str:
 def _unset() -> str:
     """The variables of flags and lists, with the value that they have where nobody has set them."""
     flags = " ".join(f"{_variable(row)}={row.default}" for row in _component_rows() if row.default in _FLAGS)
-    lists = " ".join(f"{_variable(row)}=[]" for row in _component_rows() if row.name in _LISTS)
+    lists = " ".join(f"{_variable(row)}=[]" for row in _component_rows() if row.is_list)
     return textwrap.indent(f'flags="{flags}"\nlists="{lists}"\n', "      ")
 
 

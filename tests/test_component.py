@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.component import component, component_inputs, passed_on
-from tests.support.settings import load, load_reports
+from tests.support.settings import load
 from tests.test_settings import COMPANY, VALUES
 from zerokie_action.environment import input_name
 
@@ -70,8 +70,7 @@ def company(field: str) -> dict[str, str]:
 
 def value_of(field: str, env: dict[str, str]) -> object:
     """What the run would make of it."""
-    settings = load(env)
-    return getattr(settings, field) if hasattr(settings, field) else getattr(load_reports(env), field)
+    return getattr(load(env), field)
 
 
 def test_every_other_input_is_there() -> None:

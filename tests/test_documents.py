@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.support.scripts import documents
-from tests.support.settings import load, load_reports
+from tests.support.settings import load
 from zerokie_action.errors import exit_codes
 from zerokie_action.report.result import OUTPUTS, Changes, Result, outputs
 from zerokie_action.settings import INPUTS, documented_inputs
@@ -65,7 +65,6 @@ def test_the_shown_defaults_are_the_real_ones(monkeypatch: pytest.MonkeyPatch, t
     }
     assert len(named) > 15
     assert load(named | required) == load(required)
-    assert load_reports(named | required) == load_reports(required)
 
 
 def test_only_the_code_has_defaults() -> None:

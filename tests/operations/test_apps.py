@@ -162,16 +162,6 @@ def test_what_the_platform_does_not_show(world: World, port: str) -> None:
     assert "`port` has no effect: used only when a container app is created; the API does not" in outcome.log
 
 
-@pytest.mark.parametrize("app", ["site", "new"])
-def test_container_inputs_for_a_static_app(world: World, app: str) -> None:
-    """They count neither for one that exists nor for a new one."""
-    outcome = world.run(app=app, create=True, port=80)
-    assert outcome.exit_code == 0
-    assert outcome.outputs["warnings"] == [
-        "`port` (ZEROKIE_PORT) has no effect: used only when a container app is created; this app is static"
-    ]
-
-
 @pytest.mark.parametrize("inputs", [{"image": NEW}, {}], ids=["image", "folder"])
 def test_an_app_that_appears_a_moment_later(world: World, inputs: dict[str, object]) -> None:
     """It is looked up once: then it did not exist."""

@@ -59,16 +59,6 @@ def test_a_server_that_is_not_the_platform(world: World) -> None:
     assert outcome.outputs["status"] == "failed"
 
 
-def test_inputs_that_protect_nothing(world: World) -> None:
-    """They are about files, and the app goes with all of them."""
-    outcome = destroy(world, keep="*", max_deletes=0)
-    why = (
-        "`keep` (ZEROKIE_KEEP), `max-deletes` (ZEROKIE_MAX_DELETES) have no effect: "
-        "`operation: destroy` does not use such inputs"
-    )
-    assert outcome.outputs["warnings"] == [why]
-
-
 def test_somebody_else_is_faster(world: World) -> None:
     """Gone between the look and the deletion: gone."""
     world.platform.on_request = lambda record: (

@@ -121,17 +121,6 @@ def test_an_answer_that_was_lost(world: World) -> None:
     assert sum(record.method == "POST" for record in outcome.requests) == 1
 
 
-@pytest.mark.parametrize("operation", ["restart", "destroy"])
-def test_inputs_that_only_deploys_use(world: World, operation: str) -> None:
-    """A warning names them: somebody may believe that they are applied."""
-    outcome = world.run(app="web", operation=operation, port=80, env="A=1", domains="www.example.com")
-    assert outcome.exit_code == 0, outcome.log
-    names = "`port` (ZEROKIE_PORT), `env` (ZEROKIE_ENV), `domains` (ZEROKIE_DOMAINS)"
-    assert outcome.outputs["warnings"] == [
-        f"{names} have no effect: `operation: {operation}` does not use such inputs"
-    ]
-
-
 def test_with_the_registry_credentials(world: World) -> None:
     """The image is pulled again, maybe with a token that the platform does not know yet."""
     outcome = restart(world, **LOGIN)

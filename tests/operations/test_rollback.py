@@ -408,19 +408,3 @@ def test_an_app_that_is_destroyed_meanwhile(world: World) -> None:
     outcome = deploy(world, BROKEN, rollback=True)
     assert outcome.exit_code == 8
     assert outcome.outputs["error"].endswith("; app 'web' does not exist")
-
-
-def test_nothing_would_notice_a_failure(world: World) -> None:
-    """`rollback` without `wait` and `health-check` has no effect, which is said."""
-    outcome = deploy(world, BROKEN, rollback=True, wait=False)
-    assert outcome.exit_code == 0
-    why = "without `wait` and `health-check` nobody notices a failure"
-    assert outcome.outputs["warnings"] == [f"`rollback` (ZEROKIE_ROLLBACK) has no effect: {why}"]
-
-
-def test_for_a_static_app_it_is_harmless(world: World) -> None:
-    """One workflow may deploy both kinds; somebody who relies on it is told."""
-    outcome = world.run(rollback=True, wait=False, wait_timeout=1)
-    assert outcome.exit_code == 0
-    (warning,) = outcome.outputs["warnings"]
-    assert warning.startswith("`rollback` (ZEROKIE_ROLLBACK) has no effect: ")
