@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from zerokie_action.errors import ConfigurationError, DeployError, RequestRejected
+from zerokie_action.formats import better_app
 from zerokie_action.platform.client import NOT_FOUND
 from zerokie_action.settings import ONLY_AT_CREATION
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from zerokie_action.operations.job import Job
     from zerokie_action.platform.models import App
 
+_BAD_REQUEST = 400
 _OTHER_KIND = "The kind of an app can't be changed. Name another app in `app`, or destroy this one first."
 
 
@@ -33,6 +35,7 @@ async def look_up(job: Job, kind: str) -> App | None:
     except RequestRejected as error:
         if error.status == NOT_FOUND:
             error.hint = "Correct `app`, or set `create: true` to create it."
+        _say_what_to_write(job, error)
         raise
     if app is None:
         return None
@@ -52,6 +55,8 @@ async def create(job: Job, request: Awaitable[App]) -> App:
         app = await request
     except DeployError as error:
         job.result.created = None if error.ambiguous else False
+        if isinstance(error, RequestRejected):
+            _say_what_to_write(job, error)
         raise
     job.result.created = True
     record_url(job, app)
@@ -59,6 +64,12 @@ async def create(job: Job, request: Awaitable[App]) -> App:
         with suppress(DeployError):  # it is there, and that is what counts
             record_url(job, await job.client.get_app(job.app))
     return app
+
+
+def _say_what_to_write(job: Job, error: RequestRejected) -> None:
+    """Where the platform refuses a name that can't be right, say which one is."""
+    if error.status in {_BAD_REQUEST, NOT_FOUND} and (better := better_app(job.app)):
+        error.hint = f"`app`: {better}."
 
 
 def record_url(job: Job, app: App) -> None:
@@ -100,7 +111,9 @@ def _compare_with_inputs(job: Job, app: App) -> None:
     if different:
         job.warn(_no_effect(different, "the API can't change it later"))
     if unknown:
-        job.ci.info(_no_effect(unknown, "the API does not show what this app has"))
+        note = _no_effect(unknown, "the API does not show what this app has")
+        job.ci.info(note)
+        job.result.notes.append(f"{note}.")
 
 
 def _no_effect(inputs: Sequence[str], reason: str) -> str:
