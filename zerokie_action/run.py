@@ -18,7 +18,7 @@ from zerokie_action.http.limiter import affordable
 from zerokie_action.http.network import Network
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
-from zerokie_action.lock.state import StateRecord, default_file, state_files_beside
+from zerokie_action.lock.record import LockRecords, default_file, state_files_beside
 from zerokie_action.operations.comment import keep_comment
 from zerokie_action.operations.destroy import destroy
 from zerokie_action.operations.image import deploy_image
@@ -133,7 +133,7 @@ async def _work(
             ci=ci,
             result=result,
             shutdown=shutdown,
-            state=StateRecord(ci.save_state, state_file),
+            records=LockRecords(ci.save_state, state_file),
             session=str(uuid.uuid4()),
             own_files=(
                 *settings.own_files.values(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -10,13 +10,8 @@ import anyio
 from zerokie_action.errors import ConfigurationError, DeployError, RequestRejected
 from zerokie_action.operations.manifests import read_manifests
 from zerokie_action.platform.client import NOT_FOUND
-from zerokie_action.platform.upload import ANSWER_GRACE, ANSWER_TIME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from zerokie_action.http.retry import Guard
-    from zerokie_action.lock.lock import DeployLock
     from zerokie_action.operations.job import Job
     from zerokie_action.platform.client import Client
 
@@ -65,22 +60,23 @@ async def _destroy_static(job: Job) -> bool:
         async with job.deploy_lock() as lock:
             with job.phase("Destroy"):
                 await _require_ownership(job)
-                found = await _delete(job, lock)
+                job.result.final_state = f"it is not known whether app {job.app!r} was deleted"
+                found = await job.client.guarded(lock.write).delete_app(job.app)
+                if not found and not await _is_gone(job.client, job.app):
+                    raise RequestRejected(
+                        f"Deleting app {job.app!r} was answered with 404, but the app is still there",
+                        status=NOT_FOUND,
+                        hint="Run it again. If it stays like this, check `api-url` and proxies.",
+                    )
             lock.end()
+            job.result.final_state = f"app {job.app!r} was deleted"
     except Exception:
-        if not await _is_gone_after_all(job):
-            raise
-    return found
-
-
-async def _delete(job: Job, lock: DeployLock) -> bool:
-    found = await job.client.guarded(_one_attempt(job, lock)).delete_app(job.app)
-    if not found and not await _is_gone(job.client, job.app):
-        raise RequestRejected(
-            f"Deleting app {job.app!r} was answered with 404, but the app is still there",
-            status=NOT_FOUND,
-            hint="Run it again. If it stays like this, check `api-url` and proxies.",
-        )
+        # Whatever went wrong: a heartbeat may have found no app, or the answer was lost.
+        with anyio.move_on_after(_RECHECK_TIME), suppress(DeployError):
+            if await _is_gone(job.client.urgent, job.app):
+                return found
+            job.result.final_state = f"app {job.app!r} was not deleted"
+        raise
     return found
 
 
@@ -89,30 +85,8 @@ async def _is_gone(client: Client, name: str) -> bool:
     return all(app.name != name for app in await client.list_apps())
 
 
-async def _is_gone_after_all(job: Job) -> bool:
-    """Whether the platform says so now, whatever went wrong before."""
-    with anyio.move_on_after(_RECHECK_TIME), suppress(DeployError):
-        return await _is_gone(job.client.urgent, job.app)
-    return False
-
-
 async def _require_ownership(job: Job) -> None:
     await read_manifests(job, await job.client.list_files(job.app))  # raises
-
-
-def _one_attempt(job: Job, lock: DeployLock) -> Guard:
-    """Shield one request to delete the app: interrupted, it might take effect after the lock's release."""
-
-    @contextmanager
-    def guard() -> Iterator[None]:
-        lock.check()
-        left = anyio.current_effective_deadline() - anyio.current_time()
-        with job.shutdown.shielded_scope(left + ANSWER_TIME, grace=ANSWER_GRACE) as scope:
-            yield
-        if scope.cancelled_caught:
-            job.result.final_state = f"the platform did not answer whether it deleted app {job.app!r}"
-
-    return guard
 
 
 def _refuse_cut_off_name(app: str) -> None:
