@@ -167,8 +167,6 @@ class Zone:
         """Keep what was achieved, so that the next deploy sends the rest only."""
         if isinstance(failure, (LockLost, PlatformUnavailable)) or not self.uploaded:
             return
-        if isinstance(failure, RequestRejected):  # maybe because the lock is lost
-            await self._lock.confirm()
         if count := await self._record_progress():
             self._job.ci.info(f"The manifest has {human_files(count)}; the next deploy uploads the rest")
 
