@@ -78,7 +78,9 @@ async def _release_all(
         client = Client(Requests(api_url, environment.text("api_key")), http)
         async with anyio.create_task_group() as tasks:
             for record in held:
-                lock = DeployLock(client, record.app, record.session, records=records, shutdown=shutdown, ci=ci)
+                lock = DeployLock(
+                    client, record.app, record.session, records=records, shutdown=shutdown, ci=ci
+                )
                 tasks.start_soon(_release, lock, record, ci)
         ended = True
     if not ended:

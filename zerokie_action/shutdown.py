@@ -1,7 +1,7 @@
 """The end of the work, by a failure or a signal: what may still finish, and until when.
 
-CI systems kill a process 10 s after the signal; ours ends within 5 s of it, and within a minute after a failure.
-In that time come the answers to what was sent, then what has to be stored, then the lock's release.
+A run ends within a minute after a failure, and within 5 s after a signal: CI systems kill it after 10 s. In
+that time come the answers to what was sent, then what has to be stored, then the lock's release.
 """
 
 from __future__ import annotations

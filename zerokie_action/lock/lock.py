@@ -1,11 +1,11 @@
 """The deploy lock: acquired, kept, and released whatever happens.
 
 The platform has no "unlock": finalize is the only call that releases the lock ("POST
-/v1/apps/:name/deploy/finalize"). So every way out finalizes with the counts of what was really changed, except
-when the lock is not ours any more.
+/v1/apps/:name/deploy/finalize"). So every way out finalizes with the counts of what was really changed, unless
+the lock is not ours any more.
 
-The platform lets a lock expire 30 minutes after the last heartbeat. We count from when we asked, which is before
-it could have answered, and stop a minute early, so that the last write still arrives in time.
+The platform lets a lock expire 30 minutes after the last heartbeat. We count from when we asked, which is
+before it could have answered, and stop a minute early, so that the last write still arrives in time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ import anyio
 from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, RequestRejected, unwrap
 from zerokie_action.lock.record import EXPIRY
 from zerokie_action.platform.client import CONFLICT, NOT_FOUND
-from zerokie_action.platform.models import Counts
 from zerokie_action.shutdown import FINALIZE, RELEASE
 
 if TYPE_CHECKING:
@@ -30,14 +29,14 @@ if TYPE_CHECKING:
     from zerokie_action.ci import CI
     from zerokie_action.lock.record import LockRecords
     from zerokie_action.platform.client import Client
-    from zerokie_action.platform.models import Finalized
+    from zerokie_action.platform.models import Counts, Finalized
     from zerokie_action.shutdown import Shutdown
 
 _MARGIN = 60.0
 _ASK_AGAIN = 15.0
 _LATE = 5.0
 _LATE_PAUSE = 0.7
-"""Seconds in which a request for the lock may still be carried out whose answer was lost, and between two looks."""
+"""Seconds in which a request whose answer was lost may still be carried out, and between two looks."""
 
 _UNCONFIRMED = "the platform has not confirmed it for almost 30 minutes (was this machine suspended?)"
 _NOT_OURS = "the platform says that this deploy does not hold it"
@@ -46,12 +45,12 @@ _NOT_OURS = "the platform says that this deploy does not hold it"
 class DeployLock:
     """The deploy lock of one app, for one session.
 
-    `async with lock.releasing(counts):`, `await lock.acquire()`, `async with lock.kept(heartbeat):`, in this order.
+    In this order: `async with releasing(counts):`, `await acquire()`, `async with kept(heartbeat):`.
 
     Attributes:
         finalized: what finalize returned; None before, and when its answer was lost.
-        on_failure: called with the failure when the work fails, before the release. It has 9 seconds, or 0.3 after
-            the answers to what was sent when a signal came. What it raises is logged.
+        on_failure: called with the failure when the work fails, before the release. It has 9 seconds, or what
+            is left of 1.3 seconds after a signal. What it raises is logged.
     """
 
     def __init__(
@@ -167,19 +166,20 @@ class DeployLock:
 
     async def _keep(self, heartbeat: float, work: anyio.CancelScope) -> None:
         pause = heartbeat
-        while self._lost is None:
-            await anyio.sleep(pause)
-            pause = heartbeat
-            with anyio.move_on_after(self._seconds_left):
-                try:
-                    if not await self._confirm(self._client.heartbeats):
-                        self._lose(_NOT_OURS)
-                except DeployError as error:
-                    self._ci.warning(f"Heartbeat: {error}")
-                    pause = min(_ASK_AGAIN, heartbeat)
-            if self._lost is None and self._seconds_left <= 0:
-                self._lose(_UNCONFIRMED)
-        work.cancel()
+        try:
+            while True:
+                await anyio.sleep(pause)
+                pause = heartbeat
+                with anyio.move_on_after(self._seconds_left):
+                    try:
+                        if not await self._confirm(self._client.heartbeats):
+                            self._lose(_NOT_OURS)
+                    except DeployError as error:
+                        self._ci.warning(f"Heartbeat: {error}")
+                        pause = min(_ASK_AGAIN, heartbeat)
+                self.check()
+        except LockLost:
+            work.cancel()
 
     async def _confirm(self, client: Client) -> bool:
         """Ask whether the lock is ours, which also keeps it so."""

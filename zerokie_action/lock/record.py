@@ -1,7 +1,7 @@
 """What the cleanup reads after a run was killed: which session may hold the lock on which app.
 
-It is written before the lock is asked for, to the CI system's own state (GitHub) and to the `state-file`. There
-is no secret in it, and no URL: the cleanup sends the API key only where its own inputs say.
+It is written before the lock is asked for, to the CI system's own state (GitHub) and to the `state-file`.
+There is no secret in it, and no URL: the cleanup sends the API key only where its own inputs say.
 
 The file has a line of JSON for each lock: a run leaves alone what a killed one before it has recorded.
 """
@@ -98,7 +98,7 @@ class LockRecords:
 
 
 def recorded_locks(env: Mapping[str, str], file: Path | None) -> list[LockRecord]:
-    """What earlier steps recorded, from GitHub's `STATE_*` and from the file; unreadable counts as nothing."""
+    """What earlier steps recorded: GitHub's `STATE_*`, then the file. What can't be read counts as nothing."""
     found = []
     if (session := env.get("STATE_session")) and (app := env.get("STATE_app")):
         is_released = env.get("STATE_released") == session
@@ -140,7 +140,8 @@ def _read(file: Path) -> list[LockRecord]:
         for line in lines:
             with suppress(ValueError, KeyError, TypeError, RecursionError):
                 state = json.loads(line)
-                found.append(LockRecord(*(str(state[name]) for name in ("app", "session", "asked_at"))))
+                app, session, asked_at = (str(state[name]) for name in ("app", "session", "asked_at"))
+                found.append(LockRecord(app, session, asked_at))
     return [lock for lock in found if lock.app and lock.session]
 
 

@@ -12,6 +12,7 @@ from zerokie_action.operations.manifests import read_manifests
 from zerokie_action.platform.client import NOT_FOUND
 
 if TYPE_CHECKING:
+    from zerokie_action.lock.lock import DeployLock
     from zerokie_action.operations.job import Job
     from zerokie_action.platform.client import Client
 
@@ -60,14 +61,7 @@ async def _destroy_static(job: Job) -> bool:
         async with job.deploy_lock() as lock:
             with job.phase("Destroy"):
                 await _require_ownership(job)
-                job.result.final_state = f"it is not known whether app {job.app!r} was deleted"
-                found = await job.client.guarded(lock.write).delete_app(job.app)
-                if not found and not await _is_gone(job.client, job.app):
-                    raise RequestRejected(
-                        f"Deleting app {job.app!r} was answered with 404, but the app is still there",
-                        status=NOT_FOUND,
-                        hint="Run it again. If it stays like this, check `api-url` and proxies.",
-                    )
+                found = await _delete(job, lock)
             lock.end()
             job.result.final_state = f"app {job.app!r} was deleted"
     except Exception:
@@ -77,6 +71,18 @@ async def _destroy_static(job: Job) -> bool:
                 return found
             job.result.final_state = f"app {job.app!r} was not deleted"
         raise
+    return found
+
+
+async def _delete(job: Job, lock: DeployLock) -> bool:
+    job.result.final_state = f"it is not known whether app {job.app!r} was deleted"
+    found = await job.client.guarded(lock.write).delete_app(job.app)
+    if not found and not await _is_gone(job.client, job.app):
+        raise RequestRejected(
+            f"Deleting app {job.app!r} was answered with 404, but the app is still there",
+            status=NOT_FOUND,
+            hint="Run it again. If it stays like this, check `api-url` and proxies.",
+        )
     return found
 
 

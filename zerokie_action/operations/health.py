@@ -1,7 +1,7 @@
 """The health check: does the deployed app answer, and is it what was deployed?
 
-Any 2xx or 3xx will do; no redirect is followed. When the URL is that of a file of a static deploy, what is served
-must be that file, byte for byte, past the CDN's cache: then green means that the new version is live.
+Any 2xx or 3xx will do; no redirect is followed. When the URL is that of a file of a static deploy, what is
+served must be that file, byte for byte, past the CDN's cache: then green means that the new version is live.
 """
 
 from __future__ import annotations

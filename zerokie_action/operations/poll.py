@@ -37,10 +37,10 @@ class NotYet(NamedTuple):
 async def poll(
     ask: Callable[[], Awaitable[T | NotYet]], *, seconds: float, log: Callable[[str], None]
 ) -> T | NotYet:
-    """What `ask` returns. It is called until that is no `NotYet`, after growing pauses, and once more at the end.
+    """What `ask` returns; it is called until that is no `NotYet`, the last time when the time is over.
 
-    The first line is logged at once, the next ones every half a minute: a long wait does not look like a hang.
-    `NotYet` is returned when the time is over, or will be before it is allowed to ask again.
+    The pauses grow. A line is logged at once, and then every half a minute: a long wait does not look like a
+    hang. `NotYet` is returned at the end, or when the other side is not to be asked again before that.
     """
     ends_at = anyio.current_time() + seconds
     pause = _FIRST_PAUSE

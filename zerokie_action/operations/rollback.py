@@ -53,23 +53,20 @@ async def roll_back(job: Job, rollout: Rollout, failure: DeployError) -> None:
 def _why_not(rollout: Rollout) -> str:
     """Why there is no going back; empty when there is."""
     before, now, previous = rollout.before, rollout.left, rollout.previous
+    reason = ""
     if before is None:
-        return "this was the app's first deploy"
-    if now is None:
-        return "it is not known which image the app has"
-    if not rollout.has_our_image(now):
-        return f"the app does not have {rollout.image!r}"
-    if not previous:
-        return "the platform did not say which image ran before"
-    if previous == rollout.image:
-        return "the previous image has the same name; deploy images under unique tags to go back"
-    if before.status.lower() != RUNNING:
-        return f"the previous image, {previous!r}, was not running (its status was {before.status!r})"
-    return ""
+        reason = "this was the app's first deploy"
+    elif now is None or not rollout.has_our_image(now):
+        reason = f"the app does not have {rollout.image!r}, as far as is known"
+    elif previous == rollout.image:
+        reason = "the previous image has the same name; deploy images under unique tags to go back"
+    elif not previous or before.status.lower() != RUNNING:
+        reason = f"the previous image, {previous!r}, was not running (its status was {before.status!r})"
+    return reason
 
 
 async def _deploy_again(job: Job, image: str, now: App) -> None:
-    """Not in turn with others: another deploy that is in progress is newer than what would be gone back to."""
+    """Not in turn with others: a deploy that is in progress is newer than what would be gone back to."""
     back = Rollout(image, now)
     async with looking_what_is_left(job, back):
         with job.phase("Roll back"):

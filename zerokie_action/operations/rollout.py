@@ -69,7 +69,7 @@ class Rollout:
 
 
 async def request_deploy(job: Job, rollout: Rollout, before: App) -> None:
-    """Ask for a deploy of the app, which is as in `before` ("POST /v1/apps/:name/deploy"), in turn with others.
+    """Ask for a deploy ("POST /v1/apps/:name/deploy") of the app that `before` shows, in turn with others.
 
     Raises:
         LockHeld: when another deploy outlasts `lock-timeout`.
