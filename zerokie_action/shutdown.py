@@ -23,7 +23,7 @@ class Allowance(NamedTuple):
 
     Attributes:
         seconds: from its begin.
-        grace: seconds from the signal, if one came.
+        grace: from the signal, if one has come or comes meanwhile.
     """
 
     seconds: float
@@ -46,32 +46,26 @@ class Shutdown:
         self._open: dict[anyio.CancelScope, float] = {}
 
     @contextmanager
-    def shielded_scope(self, seconds: float, *, grace: float) -> Iterator[anyio.CancelScope]:
-        """A scope that is shielded from cancellation.
-
-        Args:
-            seconds: how long the block may take.
-            grace: how many seconds after a signal it is cancelled at the latest.
-
-        The scope's `cancelled_caught` says afterwards that it ran out of time.
-        """
-        with anyio.CancelScope(shield=True, deadline=self.deadline(seconds, grace=grace)) as scope:
-            self._open[scope] = grace
+    def shielded_scope(self, allowance: Allowance) -> Iterator[anyio.CancelScope]:
+        """A scope that is shielded from cancellation, for so long."""
+        with anyio.CancelScope(shield=True) as scope:
+            self.limit(scope, allowance)
             try:
                 yield scope
             finally:
                 del self._open[scope]
 
-    def deadline(self, seconds: float, *, grace: float) -> float:
-        """When what may take so many seconds from now has to end."""
-        return min(anyio.current_time() + seconds, self._began_at + grace)
-
     @contextmanager
-    def shielded_request(self) -> Iterator[anyio.CancelScope]:
+    def shielded_request(self) -> Iterator[None]:
         """A shielded scope for one request, which is answered before what cancels it takes effect."""
         left = max(0.0, anyio.current_effective_deadline() - anyio.current_time())
-        with self.shielded_scope(left + ANSWERS.seconds, grace=ANSWERS.grace) as scope:
-            yield scope
+        with self.shielded_scope(Allowance(left + ANSWERS.seconds, ANSWERS.grace)):
+            yield
+
+    def limit(self, scope: anyio.CancelScope, allowance: Allowance) -> None:
+        """Give a scope its deadline."""
+        self._open[scope] = allowance.grace
+        scope.deadline = min(anyio.current_time() + allowance.seconds, self._began_at + allowance.grace)
 
     def begin(self) -> None:
         """A signal has come: grace periods begin now. Later calls change nothing."""

@@ -1,8 +1,8 @@
 """The deploy lock: acquired, kept, and released whatever happens.
 
 The platform has no "unlock": finalize is the only call that releases the lock ("POST
-/v1/apps/:name/deploy/finalize"). So every way out finalizes with the counts of what was really changed, unless
-the lock is not ours any more.
+/v1/apps/:name/deploy/finalize"). So every way out finalizes with the counts of what was really changed,
+unless the lock is not ours any more.
 
 The platform lets a lock expire 30 minutes after the last heartbeat. We count from when we asked, which is
 before it could have answered, and stop a minute early, so that the last write still arrives in time.
@@ -21,7 +21,7 @@ import anyio
 from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, RequestRejected, unwrap
 from zerokie_action.lock.record import EXPIRY
 from zerokie_action.platform.client import CONFLICT, NOT_FOUND
-from zerokie_action.shutdown import FINALIZE, RELEASE
+from zerokie_action.shutdown import FINALIZE, RELEASE, Allowance
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -213,6 +213,7 @@ class DeployLock:
         self._records.add(self._app, self._session)
         try:
             yield
+            self.on_failure = None
             if not self._is_over:
                 await self.release(counts())
         except BaseException as failure:
@@ -252,7 +253,7 @@ class DeployLock:
         return was_held
 
     async def _release_in_time(self, counts: Counts, seconds: float) -> bool:
-        with self._shutdown.shielded_scope(seconds, grace=RELEASE.grace):
+        with self._shutdown.shielded_scope(RELEASE._replace(seconds=seconds)):
             if not self._is_held and not await self._came_late():
                 return False
             await self._finalize(self._client.urgent, counts)
@@ -314,8 +315,8 @@ class DeployLock:
             self._ci.info("Deploy lock released" if was_held else f"Deploy lock: {_NOT_OURS}")
 
     async def _prepare_release(self, failure: BaseException, *, is_conflict: bool) -> None:
-        grace = RELEASE.grace - FINALIZE.grace
-        with self._shutdown.shielded_scope(RELEASE.seconds - FINALIZE.seconds, grace=grace):
+        before_finalize = Allowance(RELEASE.seconds - FINALIZE.seconds, RELEASE.grace - FINALIZE.grace)
+        with self._shutdown.shielded_scope(before_finalize):
             try:
                 if is_conflict and not await self._confirm(self._client.urgent):
                     self._lose(_NOT_OURS)

@@ -13,6 +13,7 @@ from zerokie_action.operations import apps
 from zerokie_action.operations.health import check_health
 from zerokie_action.operations.poll import NotYet, poll
 from zerokie_action.platform.models import App, Registry
+from zerokie_action.shutdown import Allowance
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 RUNNING = "running"
 _FAILURES = frozenset({"failed", "error", "crashed", "stopped"})
 """The reference lists no status words but "deploying" and "running"; any other means "not yet"."""
-_LOOK_TIME = 2.0
-"""Seconds to find out which image the app has, also after a signal."""
+_LOOK = Allowance(2.0, 2.0)
+"""For finding out which image the app has."""
 
 
 @dataclass(slots=True)
@@ -103,7 +104,7 @@ async def looking_what_is_left(job: Job, rollout: Rollout) -> AsyncIterator[None
         yield
     except BaseException:
         job.result.final_state = f"it is not known which image {job.app!r} was left with"
-        with job.shutdown.shielded_scope(_LOOK_TIME, grace=_LOOK_TIME):
+        with job.shutdown.shielded_scope(_LOOK):
             try:
                 rollout.left = await job.client.urgent.find_app(job.app)
             except DeployError:
