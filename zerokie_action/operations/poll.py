@@ -51,7 +51,8 @@ async def poll(
         if left < _MOMENT or answer.retry_after > left:
             break
         if now >= next_line:
-            log(f"{answer.line}; {human_seconds(left)} left")
+            shown = human_seconds(min(left, anyio.current_effective_deadline() - now))
+            log(f"{answer.line}; {shown} left")
             next_line = now + _LINE_EVERY
         jittered = pause * random.uniform(0.5, 1)  # noqa: S311 - no secret; two that begin together come apart
         await anyio.sleep(min(left, max(jittered, answer.retry_after)))

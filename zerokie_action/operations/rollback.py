@@ -57,7 +57,7 @@ def _why_not(rollout: Rollout) -> str:
     if before is None:
         reason = "this was the app's first deploy"
     elif now is None or not rollout.has_our_image(now):
-        reason = f"the app does not have {rollout.image!r}, as far as is known"
+        reason = f"the app does not show {rollout.image!r}"
     elif previous == rollout.image:
         reason = "the previous image has the same name; deploy images under unique tags to go back"
     elif not previous or before.status.lower() != RUNNING:

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 RUNNING = "running"
 _FAILURES = frozenset({"failed", "error", "crashed", "stopped"})
 """The reference lists no status words but "deploying" and "running"; any other means "not yet"."""
+_HINT = "Look at the app's own log on the platform, or raise `wait-timeout`."
+_HINT_OTHER_IMAGE = (
+    "Another deploy, or the platform itself, has put that image there. Run this deploy again if it is to win."
+)
 _LOOK = Allowance(2.0, 2.0)
 """For finding out which image the app has."""
 
@@ -148,19 +152,19 @@ async def wait_until_running(job: Job, rollout: Rollout) -> None:
     """
     began = anyio.current_time()
     seconds = job.settings.wait_timeout
-    last = "the platform did not answer"
+    last, hint = "the platform did not answer", _HINT
 
     async def look() -> App | NotYet:
-        nonlocal last
+        nonlocal last, hint
         app = await job.client.patient.get_app(job.app)
         if rollout.is_about_us(app):
             if app.status.lower() in _FAILURES:
                 raise DeployFailed(_failure(job, app), hint="Look at the app's own log on the platform.")
             if app.status.lower() == RUNNING:
                 return app
-        last = f"its status is {app.status!r}"
+        last, hint = f"its status is {app.status!r}", _HINT
         if app.image and not rollout.has_our_image(app):
-            last += f", its image {app.image!r}"
+            last, hint = f"{last}, its image {app.image!r}", _HINT_OTHER_IMAGE
         return NotYet(f"Waiting for {job.app!r} to run: {last}")
 
     with job.phase("Wait"), anyio.move_on_after(seconds):
@@ -174,7 +178,7 @@ async def wait_until_running(job: Job, rollout: Rollout) -> None:
     raise DeployTimedOut(
         f"{job.app!r} does not run {rollout.image!r} after {human_seconds(seconds)}: "
         + (job.client.http.outage or last),
-        hint="Look at the app's own log on the platform, or raise `wait-timeout`.",
+        hint=hint,
     )
 
 
