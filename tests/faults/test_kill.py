@@ -56,10 +56,14 @@ class Runner:
             (self.site / path).parent.mkdir(parents=True, exist_ok=True)
             (self.site / path).write_text(text)
 
-    async def start(self, stdout: int = asyncio.subprocess.PIPE, /, **env: str) -> asyncio.subprocess.Process:
+    async def start(
+        self, stdout: int = asyncio.subprocess.PIPE, /, *, code: str = "", **env: str
+    ) -> asyncio.subprocess.Process:
+        """A deploy, or what else `code` runs."""
         return await asyncio.create_subprocess_exec(
             sys.executable,
-            str(ROOT / "entrypoint.py"),
+            *(("-c", code) if code else (str(ROOT / "entrypoint.py"),)),
+            cwd=ROOT,
             env=self._env | env,
             stdout=stdout,
             stderr=asyncio.subprocess.STDOUT,
@@ -70,16 +74,7 @@ class Runner:
 
     async def clean_up(self, **env: str) -> tuple[int, str]:
         code = "import sys; from zerokie_action.cli import cleanup; sys.exit(cleanup())"
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-c",
-            code,
-            cwd=ROOT,
-            env=self._env | env,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        return await _finish(process)
+        return await _finish(await self.start(code=code, **env))
 
     def github_state(self) -> dict[str, str]:
         """What the runner hands to the post step."""

@@ -237,7 +237,7 @@ def test_the_timeout_releases_the_lock(world: World, state: Path) -> None:
 )
 @pytest.mark.parametrize("end", ["failure", "timeout", "signal"])
 def test_the_end_has_a_deadline(world: World, state: Path, end: str, away: dict[str, object]) -> None:
-    """A minute, or 5 s after a signal, whatever the platform does from then on. The cleanup finds the lock."""
+    """A minute, or 5 s after a signal, whatever the platform does then. The cleanup finds the lock."""
     ended_at: list[float] = []
 
     def go_away(record: Record) -> None:
@@ -271,7 +271,7 @@ def test_a_failure_after_which_the_lock_is_lost(world: World, state: Path) -> No
 
 @pytest.mark.parametrize("lost", [True, False])
 def test_a_write_that_is_refused_by_a_conflict(world: World, state: Path, *, lost: bool) -> None:
-    """409 means a conflict of deploy locks; whether it is one, the heartbeat tells before anything is written."""
+    """409 means a conflict of deploy locks; whether it is one, the heartbeat tells before any other write."""
 
     def take(record: Record) -> None:
         if record.method == "PUT" and record.path.endswith("/files/index.html") and lost:

@@ -98,7 +98,7 @@ class LockRecords:
 
 
 def recorded_locks(env: Mapping[str, str], file: Path | None) -> list[LockRecord]:
-    """What earlier steps recorded: GitHub's `STATE_*`, then the file. What is unreadable counts as nothing."""
+    """What earlier steps recorded, in GitHub's `STATE_*` and the file; unreadable counts as nothing."""
     found = []
     if (session := env.get("STATE_session")) and (app := env.get("STATE_app")):
         is_released = env.get("STATE_released") == session
