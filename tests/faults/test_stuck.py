@@ -108,6 +108,7 @@ def test_a_signal_where_no_thread_can_start(tmp_path: Path) -> None:
             process.send_signal(signal.SIGTERM)
             output, _ = await process.communicate()
             assert process.returncode == 128 + signal.SIGTERM, output.decode()
+            assert b"can't start new thread" not in output
             assert platform.lock("site") is None
             assert [deployment.files_uploaded for deployment in platform.deployments("site")] == [1]
 
