@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from zerokie_action.errors import DeployError, DeployFailed, DeployTimedOut
+from zerokie_action.errors import DeployError, DeployFailed, DeployTimedOut, PlatformUnavailable
 from zerokie_action.operations import apps
 from zerokie_action.operations.health import check_health
 from zerokie_action.operations.poll import NotYet, poll
@@ -156,7 +156,11 @@ async def wait_until_running(job: Job, rollout: Rollout) -> None:
 
     async def look() -> App | NotYet:
         nonlocal last, hint
-        app = await job.client.patient.get_app(job.app)
+        try:
+            app = await job.client.patient.get_app(job.app)
+        except PlatformUnavailable as error:
+            last = str(error)
+            return NotYet(f"Waiting for {job.app!r} to run: {last}", error.retry_after)
         if rollout.is_about_us(app):
             if app.status.lower() in _FAILURES:
                 raise DeployFailed(_failure(job, app), hint="Look at the app's own log on the platform.")
@@ -176,7 +180,7 @@ async def wait_until_running(job: Job, rollout: Rollout) -> None:
             job.ci.info(f"{job.app!r} runs {app.image or rollout.image!r} after {duration}")
             return
     raise DeployTimedOut(
-        f"{job.app!r} does not run {rollout.image!r} after {human_seconds(seconds)}: "
+        f"{job.app!r} does not run {rollout.image!r} after {human_seconds(anyio.current_time() - began)}: "
         + (job.client.http.outage or last),
         hint=hint,
     )
