@@ -33,8 +33,12 @@ _SHORTEST_TIME = 1.0
 _LARGEST_ANSWER = 64 * MEGABYTE
 _SHOWN = 200
 _HINT = (
-    "Look at the app's own log. New host names, certificates and the CDN may take a while: "
+    "Look at the app's own log. New host names and certificates may take a while: "
     "raise `health-check-timeout` for those."
+)
+_HINT_FILE = (
+    "New host names, certificates and the CDN may take a while: raise `health-check-timeout` for those. "
+    "If something on the way rewrites files, name one that it leaves alone."
 )
 
 
@@ -113,7 +117,7 @@ def _flaw(job: Job, check: _Check, response: Response) -> str:
         quote = error_detail(response.content, _SHOWN, job.client.http.redact)
         return f"it answered {status}" + (f" ({quote})" if quote else "")
     if check.path and hashlib.sha256(response.content).hexdigest() != check.sha256:
-        return f"it serves another version of {check.path!r}"
+        return f"it answered {status}, but not with {check.path!r} as it was deployed"
     return ""
 
 
@@ -122,7 +126,7 @@ async def _prepare(job: Job, wanted: str, files: Sequence[LocalFile]) -> _Check:
     path = _file_path(job, url)
     file = next((file for file in files if file.path == path), None)
     if file is not None:
-        return _Check(url, file.path, await anyio.to_thread.run_sync(hash_file, file))
+        return _Check(url, file.path, await anyio.to_thread.run_sync(hash_file, file), _HINT_FILE)
     if path and files:
         return _Check(url, hint=f"No file {path!r} was deployed: correct `health-check`, or add that file.")
     return _Check(url)
