@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.http.servers import fine, serve
-from tests.operations.containers import deploy, running_web
+from tests.operations.containers import LOOK, NEW, deploy, running_web
 from tests.support import timewarp
 from tests.support.world import API_KEY
 from zerokie_action.sandbox.faults import Fault, Kind
@@ -72,6 +72,23 @@ def test_what_the_platform_says_of_a_value_of_env(world: World) -> None:
     assert "***: '***' has no effect in ***" in outcome.log
     assert "hunter2" not in seen(world, outcome)
     assert outcome.outputs["app"] == "production"
+
+
+@pytest.mark.parametrize("where", ["the status", "the page"])
+def test_what_is_said_of_a_rollout_of_a_value_of_env(world: World, where: str) -> None:
+    """By the platform, or by the app itself when its health is checked."""
+    running_web(world)
+    said = json.dumps({"error": "can't reach user:hunter22@db", "image": NEW, "status": "failed"}).encode()
+    if where == "the status":
+        world.platform.faults.add(Fault(Kind.STATUS, "GET", LOOK, skip=1, times=None, status=200, body=said))
+    else:
+        world.platform.set_page("web", 500, said)
+    summary = world.folder.parent / "summary.md"
+    check = {"health_check": "/", "health_check_timeout": 1}
+    outcome = deploy(world, env="DB=user:hunter22@db", summary_file=summary, **check)
+    assert outcome.exit_code != 0
+    assert "can't reach ***" in outcome.outputs["error"]
+    assert "hunter22" not in seen(world, outcome)
 
 
 def test_what_is_in_key_files(world: World) -> None:
