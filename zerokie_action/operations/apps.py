@@ -40,11 +40,9 @@ async def look_up(job: Job, kind: str) -> App | None:
     if app is None:
         return None
     record_url(job, app)
+    require_kind(job, app, kind, "`image`" if kind == "container" else "`directory`")
     if kind == "container":
-        await require_container(job, app, "`image`")
         _compare_with_inputs(job, app)
-    elif app.kind == "container":
-        raise _wrong_kind(job, "container", "`directory`", "static")
     return app
 
 
@@ -77,26 +75,14 @@ def record_url(job: Job, app: App) -> None:
     job.result.url = app.url or job.result.url
 
 
-async def require_container(job: Job, app: App, what: str, *, hint: str = _OTHER_KIND) -> None:
-    """Make sure that it is a container app; `what` is for those only, and `hint` says what to do instead.
+def require_kind(job: Job, app: App, kind: str, what: str, *, hint: str = _OTHER_KIND) -> None:
+    """Make sure that the app is of this kind; `what` is for those only, and `hint` says what to do instead.
 
     Raises:
-        ConfigurationError: when it is static.
+        ConfigurationError: when it is not.
     """
-    if app.kind == "static" or (app.kind is None and await _has_files(job)):
-        raise _wrong_kind(job, "static", what, "container", hint)
-
-
-async def _has_files(job: Job) -> bool:
-    """Whether the app has a storage zone: the reference does not say that an app's record tells its kind."""
-    with suppress(RequestRejected):
-        await job.client.list_files(job.app)
-        return True
-    return False
-
-
-def _wrong_kind(job: Job, kind: str, what: str, wanted: str, hint: str = _OTHER_KIND) -> ConfigurationError:
-    return ConfigurationError(f"App {job.app!r} is a {kind} app; {what} is for {wanted} apps", hint=hint)
+    if app.kind != kind:
+        raise ConfigurationError(f"App {job.app!r} is a {app.kind} app; {what} is for {kind} apps", hint=hint)
 
 
 def _compare_with_inputs(job: Job, app: App) -> None:
@@ -111,9 +97,7 @@ def _compare_with_inputs(job: Job, app: App) -> None:
     if different:
         job.warn(_no_effect(different, "the API can't change it later"))
     if unknown:
-        note = _no_effect(unknown, "the API does not show what this app has")
-        job.ci.info(note)
-        job.result.notes.append(f"{note}.")
+        job.note(_no_effect(unknown, "the API does not show what this app has"))
 
 
 def _no_effect(inputs: Sequence[str], reason: str) -> str:

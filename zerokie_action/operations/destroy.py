@@ -32,19 +32,17 @@ async def destroy(job: Job) -> None:
         app = await job.client.find_app(job.app)
     if app is None:
         await job.client.list_apps()  # what can't list any is not the platform, and a 404 of it says nothing
-        job.ci.info(f"App {job.app!r} does not exist; nothing to destroy")
-        job.result.notes.append(f"App {job.app!r} did not exist (any more).")
+        job.note(f"App {job.app!r} does not exist (any more): nothing to destroy")
         return
-    kind = app.kind or "static"  # the reference shows the image of each container app
-    job.result.kind = kind
+    job.result.kind = app.kind
     job.result.previous_image = app.image
     job.result.url = app.url
     if job.settings.dry_run:
-        if kind == "static":
+        if app.kind == "static":
             await _require_ownership(job)
         job.preview(f"would destroy app {job.app!r}")
         return
-    if kind == "static":
+    if app.kind == "static":
         found = await _destroy_static(job)
     else:
         with job.phase("Destroy"):

@@ -72,6 +72,11 @@ class Job:
         self.ci.warning(text)
         self.result.warnings.append(text)
 
+    def note(self, text: str) -> None:
+        """A line in the log, and a sentence in the reports."""
+        self.ci.info(text)
+        self.result.notes.append(f"{text}.")
+
     def preview(self, text: str) -> None:
         """What a dry run does not do, in the log and in the reports."""
         self.ci.info(f"Plan: {text}")

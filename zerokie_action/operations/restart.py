@@ -21,7 +21,7 @@ async def restart(job: Job) -> None:
     with job.phase("Look up"):
         before = await job.client.get_app(job.app)
         apps.record_url(job, before)
-        await apps.require_container(job, before, "`operation: restart`", hint=_STATIC)
+        apps.require_kind(job, before, "container", "`operation: restart`", hint=_STATIC)
     job.result.kind = "container"
     job.result.image = job.result.previous_image = before.image
     if job.settings.dry_run:

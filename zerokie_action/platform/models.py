@@ -77,11 +77,11 @@ class App(Record):
     message: Text = ""
 
     @property
-    def kind(self) -> str | None:
-        """`container` or `static` where the platform lets us know, else None."""
+    def kind(self) -> str:
+        """`container` or `static`. The reference shows no type, but the image of each container app."""
         if self.type in {"container", "static"}:
             return self.type
-        return "container" if self.image else None
+        return "container" if self.image else "static"
 
 
 class Locked(Record):
