@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from contextlib import asynccontextmanager
 from itertools import pairwise
@@ -32,6 +33,18 @@ EXHAUSTIVE = os.environ.get("ZEROKIE_EXHAUSTIVE") == "1"
 MOMENTS = ("before", "after")
 IMPORTANT = (1, 3, -1)
 """Asking for the lock, the first upload, finalize."""
+
+
+LOCK_LOST = 7
+SUSPENDED = """
+import os, sys, time
+
+now = time.clock_gettime
+time.clock_gettime = lambda clock: now(clock) + 31 * 60 * os.path.exists(os.environ["ASLEEP"])
+from zerokie_action.cli import deploy
+sys.exit(deploy())
+"""
+"""A deploy for which half an hour has passed as soon as there is the file ASLEEP."""
 
 
 class Runner:
@@ -189,8 +202,43 @@ def test_killed_at_every_request(
     assert asyncio.run(run()) == []
 
 
-def test_two_deploys_at_once(tmp_path: Path) -> None:
-    """One waits for the other; no write of one lies between the other's, and the site is that of the last."""
+def _writes(platform: Platform) -> list[Record]:
+    return [
+        record
+        for record in platform.requests
+        if record.method in {"PUT", "DELETE"} and "/files/" in record.path
+    ]
+
+
+def test_four_deploys_at_once(tmp_path: Path) -> None:
+    """They take turns; no write of one lies between another's, and the site is that of the last."""
+
+    async def run() -> None:
+        async with _platform(tmp_path) as (platform, first):
+            runners = [first]
+            for number in range(3):
+                other = Runner(tmp_path / f"other-{number}", platform.base_url)
+                other.site.mkdir(parents=True)
+                runners.append(other)
+            for number, runner in enumerate(runners):
+                runner.write(SITE | {f"{number}.txt": "x", "index.html": f"<h1>{number}</h1>"})
+            results = await asyncio.gather(*(runner.deploy() for runner in runners))
+            assert [code for code, _ in results] == [0, 0, 0, 0], results
+            assert len(platform.deployments("site")) == 4
+            holders = [record.lock_holder for record in _writes(platform)]
+            changes = sum(before != after for before, after in pairwise(holders))
+            assert None not in holders
+            assert changes == 3
+            last = platform.deployments("site")[-1]
+            finalized = [f"Finalized {last.deploy_id}," in log for _, log in results]
+            assert sorted(finalized) == [False, False, False, True], results
+            assert _stored(platform) == _files_of(runners[finalized.index(True)])
+
+    asyncio.run(run())
+
+
+def test_a_deploy_that_is_stopped_beyond_its_lease(tmp_path: Path) -> None:
+    """Another one has the lock meanwhile; when the first one goes on, it writes and releases nothing."""
 
     async def run() -> None:
         async with _platform(tmp_path) as (platform, runner):
@@ -198,22 +246,26 @@ def test_two_deploys_at_once(tmp_path: Path) -> None:
             other = Runner(tmp_path / "other", platform.base_url)
             other.site.mkdir(parents=True)
             other.write(EDITED)
-            results = await asyncio.gather(runner.deploy(), other.deploy())
-            assert [code for code, _ in results] == [0, 0], results
-            assert len(platform.deployments("site")) == 2
-            writes = [
-                record
-                for record in platform.requests
-                if record.method in {"PUT", "DELETE"} and "/files/" in record.path
-            ]
-            holders = [record.lock_holder for record in writes]
-            changes = sum(before != after for before, after in pairwise(holders))
-            assert None not in holders
-            assert changes == 1
-            last = platform.deployments("site")[-1]
-            assert last.session == holders[-1]
-            finalized = [f"Finalized {last.deploy_id}," in log for _, log in results]
-            assert sorted(finalized) == [False, True], results
-            assert _stored(platform) == _files_of((runner, other)[finalized.index(True)])
+            stopped = asyncio.Event()
+
+            def stop(record: Record) -> None:
+                if record.method == "PUT" and "/files/a.css" in record.path and not stopped.is_set():
+                    process.send_signal(signal.SIGSTOP)
+                    stopped.set()
+
+            platform.on_response = stop
+            asleep = tmp_path / "asleep"
+            process = await runner.start(code=SUSPENDED, ASLEEP=str(asleep), ZEROKIE_CONCURRENCY="1")
+            await stopped.wait()
+            platform.expire_lock("site")
+            code, log = await other.deploy()
+            assert code == 0, log
+            seen = len(platform.requests)
+            asleep.touch()
+            process.send_signal(signal.SIGCONT)
+            code, log = await _finish(process)
+            assert code == LOCK_LOST, log
+            assert platform.requests[seen:] == []
+            assert _stored(platform) == _files_of(other)
 
     asyncio.run(run())
