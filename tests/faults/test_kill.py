@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 from contextlib import asynccontextmanager
 from itertools import pairwise
@@ -35,18 +34,6 @@ IMPORTANT = (1, 3, -1)
 """Asking for the lock, the first upload, finalize."""
 
 
-LOCK_LOST = 7
-SUSPENDED = """
-import os, sys, time
-
-now = time.clock_gettime
-time.clock_gettime = lambda clock: now(clock) + 31 * 60 * os.path.exists(os.environ["ASLEEP"])
-from zerokie_action.cli import deploy
-sys.exit(deploy())
-"""
-"""A deploy for which half an hour has passed as soon as there is the file ASLEEP."""
-
-
 class Runner:
     """Starts the action as users do: a process of its own."""
 
@@ -69,14 +56,10 @@ class Runner:
             (self.site / path).parent.mkdir(parents=True, exist_ok=True)
             (self.site / path).write_text(text)
 
-    async def start(
-        self, stdout: int = asyncio.subprocess.PIPE, /, *, code: str = "", **env: str
-    ) -> asyncio.subprocess.Process:
-        """A deploy, or what else `code` runs."""
+    async def start(self, stdout: int = asyncio.subprocess.PIPE, /, **env: str) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
             sys.executable,
-            *(("-c", code) if code else (str(ROOT / "entrypoint.py"),)),
-            cwd=ROOT,
+            str(ROOT / "entrypoint.py"),
             env=self._env | env,
             stdout=stdout,
             stderr=asyncio.subprocess.STDOUT,
@@ -87,7 +70,16 @@ class Runner:
 
     async def clean_up(self, **env: str) -> tuple[int, str]:
         code = "import sys; from zerokie_action.cli import cleanup; sys.exit(cleanup())"
-        return await _finish(await self.start(code=code, **env))
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            code,
+            cwd=ROOT,
+            env=self._env | env,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        return await _finish(process)
 
     def github_state(self) -> dict[str, str]:
         """What the runner hands to the post step."""
@@ -202,43 +194,8 @@ def test_killed_at_every_request(
     assert asyncio.run(run()) == []
 
 
-def _writes(platform: Platform) -> list[Record]:
-    return [
-        record
-        for record in platform.requests
-        if record.method in {"PUT", "DELETE"} and "/files/" in record.path
-    ]
-
-
-def test_four_deploys_at_once(tmp_path: Path) -> None:
-    """They take turns; no write of one lies between another's, and the site is that of the last."""
-
-    async def run() -> None:
-        async with _platform(tmp_path) as (platform, first):
-            runners = [first]
-            for number in range(3):
-                other = Runner(tmp_path / f"other-{number}", platform.base_url)
-                other.site.mkdir(parents=True)
-                runners.append(other)
-            for number, runner in enumerate(runners):
-                runner.write(SITE | {f"{number}.txt": "x", "index.html": f"<h1>{number}</h1>"})
-            results = await asyncio.gather(*(runner.deploy() for runner in runners))
-            assert [code for code, _ in results] == [0, 0, 0, 0], results
-            assert len(platform.deployments("site")) == 4
-            holders = [record.lock_holder for record in _writes(platform)]
-            changes = sum(before != after for before, after in pairwise(holders))
-            assert None not in holders
-            assert changes == 3
-            last = platform.deployments("site")[-1]
-            finalized = [f"Finalized {last.deploy_id}," in log for _, log in results]
-            assert sorted(finalized) == [False, False, False, True], results
-            assert _stored(platform) == _files_of(runners[finalized.index(True)])
-
-    asyncio.run(run())
-
-
-def test_a_deploy_that_is_stopped_beyond_its_lease(tmp_path: Path) -> None:
-    """Another one has the lock meanwhile; when the first one goes on, it writes and releases nothing."""
+def test_two_deploys_at_once(tmp_path: Path) -> None:
+    """One waits for the other; no write of one lies between the other's, and the site is that of the last."""
 
     async def run() -> None:
         async with _platform(tmp_path) as (platform, runner):
@@ -246,26 +203,22 @@ def test_a_deploy_that_is_stopped_beyond_its_lease(tmp_path: Path) -> None:
             other = Runner(tmp_path / "other", platform.base_url)
             other.site.mkdir(parents=True)
             other.write(EDITED)
-            stopped = asyncio.Event()
-
-            def stop(record: Record) -> None:
-                if record.method == "PUT" and "/files/a.css" in record.path and not stopped.is_set():
-                    process.send_signal(signal.SIGSTOP)
-                    stopped.set()
-
-            platform.on_response = stop
-            asleep = tmp_path / "asleep"
-            process = await runner.start(code=SUSPENDED, ASLEEP=str(asleep), ZEROKIE_CONCURRENCY="1")
-            await stopped.wait()
-            platform.expire_lock("site")
-            code, log = await other.deploy()
-            assert code == 0, log
-            seen = len(platform.requests)
-            asleep.touch()
-            process.send_signal(signal.SIGCONT)
-            code, log = await _finish(process)
-            assert code == LOCK_LOST, log
-            assert platform.requests[seen:] == []
-            assert _stored(platform) == _files_of(other)
+            results = await asyncio.gather(runner.deploy(), other.deploy())
+            assert [code for code, _ in results] == [0, 0], results
+            assert len(platform.deployments("site")) == 2
+            writes = [
+                record
+                for record in platform.requests
+                if record.method in {"PUT", "DELETE"} and "/files/" in record.path
+            ]
+            holders = [record.lock_holder for record in writes]
+            changes = sum(before != after for before, after in pairwise(holders))
+            assert None not in holders
+            assert changes == 1
+            last = platform.deployments("site")[-1]
+            assert last.session == holders[-1]
+            finalized = [f"Finalized {last.deploy_id}," in log for _, log in results]
+            assert sorted(finalized) == [False, True], results
+            assert _stored(platform) == _files_of((runner, other)[finalized.index(True)])
 
     asyncio.run(run())
