@@ -37,7 +37,10 @@ async def update_domains(job: Job) -> None:
         job.result.flaw = (
             "a domain was refused" if len(refused) == 1 else f"{len(refused)} domains were refused"
         )
-        raise _summary(refused, f"Deployed, but {job.result.flaw}")
+        reasons = "; ".join(map(str, refused))
+        raise RequestRejected(
+            f"Deployed, but {job.result.flaw}: {reasons}", status=refused[0].status, hint=refused[0].hint
+        )
 
 
 def preview_domains(job: Job) -> None:
@@ -75,9 +78,3 @@ async def _attach(job: Job, domain: str) -> None:
 async def _remove(job: Job, domain: str) -> None:
     removed = await job.client.remove_domain(job.app, domain)
     job.note(f"Removed {domain!r}" if removed else f"{domain!r} was not attached")
-
-
-def _summary(refused: list[RequestRejected], what: str) -> RequestRejected:
-    """One error for all of them, with the status of the first; `what` happened, briefly."""
-    reasons = "; ".join(map(str, refused))
-    return RequestRejected(f"{what}: {reasons}", status=refused[0].status, hint=refused[0].hint)
