@@ -229,15 +229,3 @@ def test_the_phases_are_told_one_after_the_other(world: World) -> None:
     phases = outcome.outputs["phases"]
     assert [phase["name"] for phase in phases] == ["Look up", "Deploy", "Wait", "Roll back", "Wait"]
     assert sum(phase["seconds"] for phase in phases) == pytest.approx(outcome.seconds, abs=0.1)
-
-
-def test_where_it_has_no_effect(world: World) -> None:
-    """Without `wait` and `health-check` nobody would notice a failure; for a static app it is harmless."""
-    outcome = deploy(world, BROKEN, rollback=True, wait=False)
-    assert outcome.exit_code == 0
-    why = "without `wait` and `health-check` nobody notices a failure"
-    assert outcome.outputs["warnings"] == [f"`rollback` (ZEROKIE_ROLLBACK) has no effect: {why}"]
-    outcome = world.run(rollback=True, wait=False, wait_timeout=1)
-    assert outcome.exit_code == 0
-    (warning,) = outcome.outputs["warnings"]
-    assert warning.startswith("`rollback` (ZEROKIE_ROLLBACK) has no effect: ")
