@@ -53,6 +53,17 @@ _OF_THE_STOP_JOB = {
 }
 """Inputs that mean something when an app is destroyed."""
 
+_NOT_OF_THE_WORKFLOW = {
+    "api-key-file",  # nothing but the site is on the runner, and nothing reads a file after the job
+    "registry-password-file",
+    "output-file",
+    "dotenv-file",
+    "annotations-file",
+    "summary-file",
+    "state-file",
+}
+"""The reusable workflow has all inputs but these and the secrets, which are secrets of the workflow."""
+
 _FLAGS = {"true", "false"}
 
 
@@ -116,6 +127,31 @@ def _unset() -> str:
     return textwrap.indent(f'flags="{flags}"\nlists="{lists}"\n', "      ")
 
 
+def _workflow_rows() -> list[Input]:
+    return [row for row in documented_inputs() if not (row.is_secret or row.name in _NOT_OF_THE_WORKFLOW)]
+
+
+def _workflow_inputs() -> str:
+    lines = []
+    for row in _workflow_rows():
+        lines += [f"{row.name}:", f"  description: {_described(row.description, row.default)}"]
+        lines += ["  type: boolean" if row.default in _FLAGS else "  type: string"]
+        lines += ["  default: true"] if row.default == "true" else []
+        lines += ["  required: true"] if row.required else []
+    return textwrap.indent("\n".join(lines) + "\n", "      ")
+
+
+def _workflow_values() -> str:
+    """What the reusable workflow passes on: nothing where a flag has its default."""
+    lines = []
+    for row in _workflow_rows():
+        value = f"inputs.{row.name}"
+        if row.default in _FLAGS:
+            value = f"!{value} && 'false' || ''" if row.default == "true" else f"{value} || ''"
+        lines.append(f"{row.name}: ${{{{ {value} }}}}\n")
+    return textwrap.indent("".join(lines), "          ")
+
+
 def _variable(row: Input) -> str:
     return f"INPUT_{row.name.upper().replace('-', '_')}"
 
@@ -160,6 +196,7 @@ DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
         "flags and lists": _unset,
         "stop variables": _stop_variables,
     },
+    "examples/github/reusable.yml": {"inputs": _workflow_inputs, "values": _workflow_values},
     "README.md": {
         "inputs": _input_table,
         "outputs": _output_table,
