@@ -156,10 +156,28 @@ def _variable(row: Input) -> str:
     return f"INPUT_{row.name.upper().replace('-', '_')}"
 
 
-def _input_table() -> str:
+_GROUPS = {
+    "operation": "What to deploy",
+    "ignore": "Which files, and what to protect",
+    "domains": "Domains, waiting and checking",
+    "lock-timeout": "The lock and time",
+    "comment": "Reports",
+}
+"""The headings of the README's tables of inputs, each with the first input below it."""
+
+
+def _input_tables() -> str:
+    groups: dict[str, list[Input]] = {}
+    for row in documented_inputs():
+        heading = _GROUPS.get(row.name, next(reversed(groups), ""))
+        groups.setdefault(heading, []).append(row)
+    return "\n".join(f"### {heading}\n\n{_input_table(rows)}" for heading, rows in groups.items())
+
+
+def _input_table(inputs: Iterable[Input]) -> str:
     rows = (
         (f"`{row.name}`", "required" if row.required else _code(row.default), row.description)
-        for row in documented_inputs()
+        for row in inputs
     )
     return _table(("input", "default", "meaning"), rows)
 
@@ -198,7 +216,7 @@ DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
     },
     "examples/github/reusable.yml": {"inputs": _workflow_inputs, "values": _workflow_values},
     "README.md": {
-        "inputs": _input_table,
+        "inputs": _input_tables,
         "outputs": _output_table,
         "exit codes": _exit_code_table,
         "GitHub": lambda: _example("github/deploy.yml"),
@@ -229,11 +247,6 @@ def _filled(text: str, part: str, content: str) -> str:
 
 
 _LOG = re.compile(r"(<!-- log: (.+) -->\n```text\n)((?:.*\n)*?)(```\n)")
-
-
-def logs(document: Path) -> dict[str, str]:
-    """The logs that a document shows, by the names of their stories."""
-    return {name: log for _, name, log, _ in _LOG.findall(document.read_text("utf-8"))}
 
 
 def with_logs(text: str) -> str:
