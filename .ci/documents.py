@@ -202,8 +202,7 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 def _example(path: str) -> str:
     """A file below `examples/` as a code block."""
     text = (ROOT / "examples" / path).read_text("utf-8")
-    language = {".yml": "yaml", ".sh": "sh"}[Path(path).suffix]
-    return f"```{language}\n{text}```\n"
+    return f"```yaml\n{text}```\n"
 
 
 DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
@@ -221,11 +220,6 @@ DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
         "exit codes": _exit_code_table,
         "GitHub": lambda: _example("github/deploy.yml"),
         "GitLab": lambda: _example("gitlab/component.yml"),
-    },
-    "docs/ci.md": {"docker": lambda: _example("shell/deploy.sh")},
-    "docs/previews.md": {
-        "GitHub": lambda: _example("github/preview.yml"),
-        "GitLab": lambda: _example("gitlab/review.yml"),
     },
 }
 """The generated parts of each document, by the name in their markers."""
