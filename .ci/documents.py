@@ -67,15 +67,15 @@ _NOT_OF_THE_WORKFLOW = {
 _FLAGS = {"true", "false"}
 
 
-def _described(description: str, default: str) -> str:
+def _meaning(row: Input) -> str:
     """The description names the default. Only the code has it: a variable counts where nothing is set."""
-    return json.dumps(f"{description} Default: `{default}`." if default else description)
+    return f"{row.description} Default: `{row.default}`." if row.default else row.description
 
 
 def _action_inputs() -> str:
     lines = []
     for row in documented_inputs():
-        lines += [f"{row.name}:", f"  description: {_described(row.description, row.default)}"]
+        lines += [f"{row.name}:", f"  description: {json.dumps(_meaning(row))}"]
         lines += ["  required: true"] if row.required else []
     return textwrap.indent("\n".join(lines) + "\n", "  ")
 
@@ -92,7 +92,7 @@ def _component_rows() -> list[Input]:
 def _component_inputs() -> str:
     lines = []
     for row in _component_rows():
-        lines += [f"{row.name}:", f"  description: {_described(row.description, row.default)}"]
+        lines += [f"{row.name}:", f"  description: {json.dumps(_meaning(row))}"]
         if row.is_list:
             lines += ["  type: array", "  default: []"]
         elif row.default in _FLAGS:
@@ -134,7 +134,7 @@ def _workflow_rows() -> list[Input]:
 def _workflow_inputs() -> str:
     lines = []
     for row in _workflow_rows():
-        lines += [f"{row.name}:", f"  description: {_described(row.description, row.default)}"]
+        lines += [f"{row.name}:", f"  description: {json.dumps(_meaning(row))}"]
         lines += ["  type: boolean" if row.default in _FLAGS else "  type: string"]
         lines += ["  default: true"] if row.default == "true" else []
         lines += ["  required: true"] if row.required else []
@@ -175,11 +175,8 @@ def _input_tables() -> str:
 
 
 def _input_table(inputs: Iterable[Input]) -> str:
-    rows = (
-        (f"`{row.name}`", "required" if row.required else _code(row.default), row.description)
-        for row in inputs
-    )
-    return _table(("input", "default", "meaning"), rows)
+    rows = ((f"`{row.name}`{', required' * row.required}", _meaning(row)) for row in inputs)
+    return _table(("input", "meaning"), rows)
 
 
 def _output_table() -> str:

@@ -38,7 +38,7 @@ def test_the_generator_rewrites_the_documents(tmp_path: Path) -> None:
     for name in documents.DOCUMENTS:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         text = (ROOT / name).read_text("utf-8")
-        line = r"^(\| `app` \|.*|  url:| +rollback:)$"
+        line = r"^(\| `app`.*|  url:| +rollback:)$"
         stale = re.sub(line, "old", text, flags=re.MULTILINE)
         assert stale != text
         (tmp_path / name).write_text(stale, "utf-8")
