@@ -116,6 +116,12 @@ def test_a_list_that_can_t_be_read(tmp_path: Path) -> None:
     assert passed_on(job, tmp_path) == {}
 
 
+def test_modules_of_the_checkout_are_not_run(tmp_path: Path) -> None:
+    """The job runs in one, with the key in its environment."""
+    (tmp_path / "json.py").write_text("raise SystemExit(9)", "utf-8")
+    assert passed_on(component(app="site", keep=["/a/"])["zerokie-deploy"], tmp_path)["INPUT_KEEP"] == "/a/"
+
+
 def test_the_stop_job(tmp_path: Path) -> None:
     """It destroys, and knows what the other one was told about the key and the platform."""
     given = {field: as_input(field, VALUES[field][0]) for field in OF_THE_STOP_JOB}

@@ -34,11 +34,11 @@ def test_generated_parts_are_current(name: str) -> None:
 
 def test_the_generator_rewrites_the_documents(tmp_path: Path) -> None:
     """What was edited by hand, or is out of date, is put right; what stands around it stays."""
-    for folder in ("templates", "docs"):
-        (tmp_path / folder).mkdir()
+    (tmp_path / "docs").mkdir()
     for name in documents.DOCUMENTS:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         text = (ROOT / name).read_text("utf-8")
-        line = r"^(\| `app` \|.*|  url:|    rollback:|name: Preview|#!/bin/sh)$"
+        line = r"^(\| `app`.*|  url:| +rollback:)$"
         stale = re.sub(line, "old", text, flags=re.MULTILINE)
         assert stale != text
         (tmp_path / name).write_text(stale, "utf-8")
