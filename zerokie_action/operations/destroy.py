@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import anyio
 
 from zerokie_action.errors import ConfigurationError, DeployError, RequestRejected
-from zerokie_action.operations.manifests import read_manifests
+from zerokie_action.files.manifest import find_manifests
+from zerokie_action.operations.zone import require_ownership
 from zerokie_action.platform.client import NOT_FOUND
 from zerokie_action.platform.upload import ANSWER_GRACE, ANSWER_TIME
 
@@ -97,7 +98,8 @@ async def _is_gone_after_all(job: Job) -> bool:
 
 
 async def _require_ownership(job: Job) -> None:
-    await read_manifests(job, await job.client.list_files(job.app))  # raises
+    listing = await job.client.list_files(job.app)
+    require_ownership(job, find_manifests(file.path for file in listing))
 
 
 def _one_attempt(job: Job, lock: DeployLock) -> Guard:
