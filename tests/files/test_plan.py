@@ -142,7 +142,9 @@ class TestIntent:
         """The message names and counts them, and the inputs that allow it."""
         remote = site(5)
         found = plan({"000": b"1"}, remote, proofs=ours(remote[:3]))
-        with pytest.raises(ConfigurationError, match=r"2 files \('003', '004'\)") as caught:
+        with pytest.raises(
+            ConfigurationError, match="2 files that no deploy of this action put there: '003', '004'"
+        ) as caught:
             require_known_deletions(found, Manifest())
         for words in ("`keep`", "`delete-stale: false`", "`take-over: true` once, by hand"):
             assert words in caught.value.hint

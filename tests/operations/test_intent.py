@@ -123,7 +123,7 @@ class TestForeignFiles:
         world.run()
         put(world, ["a", "b", "c", "d"])
         require_refused(
-            world, ["4 files ('a', 'b', 'c' and 1 more)", "`keep`", "`delete-stale: false`", TAKE_OVER]
+            world, ["4 files that", "'a', 'b', 'c' and 1 more", "`keep`", "`delete-stale: false`", TAKE_OVER]
         )
         assert world.run(keep=["/a", "/b", "/c", "/d"]).exit_code == 0
         assert world.run(delete_stale=False).exit_code == 0

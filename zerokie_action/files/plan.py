@@ -164,7 +164,8 @@ def require_known_deletions(plan: Plan, manifest: Manifest | None) -> None:
         )
     if plan.foreign:
         raise ConfigurationError(
-            f"This deploy would delete files that no deploy of this action put there: {_files(plan.foreign)}",
+            f"This deploy would delete {human_files(len(plan.foreign))} that no deploy of this action put "
+            f"there: {human_paths(plan.foreign)}",
             hint="No file was written or deleted. Name in `keep` what has to stay, or set "
             "`delete-stale: false`. If all of them may go, set `take-over: true` once, by hand.",
         )
