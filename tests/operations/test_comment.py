@@ -270,7 +270,9 @@ class TestNeverFailsTheDeploy:
     def test_nonsense(self, world: World, listed: bytes) -> None:
         """No comment is made, there may be one already."""
         listed = listed.replace(b'"x"', json.dumps(marker()).encode())
-        self.fine(run(world, always(200, listed)), "Commenting failed: what the API answered is no list of comments")
+        self.fine(
+            run(world, always(200, listed)), "Commenting failed: what the API answered is no list of comments"
+        )
 
     def test_an_address_that_is_none(self, world: World) -> None:
         world.env = {**GITHUB, "GITHUB_API_URL": "http://[", "GITHUB_OUTPUT": "/dev/null"}

@@ -43,7 +43,6 @@ class GitHub(CI):
             forge=forge_of(server) or "github",
             id=env.get("GITHUB_REPOSITORY_ID", ""),
             name=repository,
-            run=self.run_url,
         )
 
     @contextmanager

@@ -38,7 +38,6 @@ class GitLab(CI):
             forge=forge_of(env.get("CI_SERVER_URL", "")) or "gitlab",
             id=env.get("CI_PROJECT_ID", ""),
             name=env.get("CI_PROJECT_PATH", ""),
-            run=self.run_url,
         )
 
     @contextmanager

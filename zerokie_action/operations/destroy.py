@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import anyio
 
 from zerokie_action.errors import ConfigurationError, DeployError, RequestRejected
-from zerokie_action.operations.manifests import read_manifests
+from zerokie_action.files.manifest import find_manifests
+from zerokie_action.operations.zone import require_ownership
 from zerokie_action.platform.client import NOT_FOUND
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ async def _is_gone(client: Client, name: str) -> bool:
 
 
 async def _require_ownership(job: Job) -> None:
-    await read_manifests(job, await job.client.list_files(job.app))  # raises
+    listing = await job.client.list_files(job.app)
+    require_ownership(job, find_manifests(file.path for file in listing))
 
 
 def _refuse_cut_off_name(app: str) -> None:

@@ -11,12 +11,13 @@ from __future__ import annotations
 import json
 import sys
 from codecs import BOM_UTF8
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, FailFast, TypeAdapter, ValidationError
 from pydantic_core import core_schema
 
+from zerokie_action.files.manifest import RemoteFile
 from zerokie_action.http.failure import is_web_page
 from zerokie_action.http.retry import Malformed
 
@@ -111,21 +112,6 @@ class Domain(Record):
     domain: str
     cname_target: Text = ""
     tls_status: Text = ""
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteFile:
-    """One file of the listing ("GET /v1/apps/:name/files").
-
-    Attributes:
-        path: relative, `/` between the segments, not encoded.
-        length: in bytes; -1 when not given.
-        last_modified: the listing's own text, for instance `2026-03-07T17:00:00Z`; empty when not given.
-    """
-
-    path: str
-    length: int = -1
-    last_modified: str = ""
 
 
 class Counts(NamedTuple):
