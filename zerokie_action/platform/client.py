@@ -105,7 +105,7 @@ class Client:
 
     def guarded(self, guard: Guard) -> Client:
         """The same, with `guard` entered around each attempt: it may refuse, shield, or watch it."""
-        return self._with(self._policy._replace(guard=guard))
+        return Client(self._requests, self.http, self._policy._replace(guard=guard))
 
     def _with(self, policy: Policy) -> Client:
         return Client(self._requests, self.http, policy._replace(guard=self._policy.guard))
