@@ -301,7 +301,7 @@ def _with_timeout(request: httpx.Request, seconds: float) -> httpx.Request:
 def _is_too_long(seconds: float) -> bool:
     """Whether a wait that the platform asks for ends after the operation, or is longer than allowed."""
     left = anyio.current_effective_deadline() - anyio.current_time()
-    return seconds > min(left, MOST_WAITED)
+    return seconds > max(0.0, min(left, MOST_WAITED))
 
 
 def _times(attempts: int) -> str:
