@@ -70,6 +70,7 @@ _REDIRECT = "Redirects are not followed with the API key; correct `api-url`."
 _NO_SUCH_HOST = "Check the host name in `api-url` or of the proxy, and the name server that this job uses."
 
 _PAGE_HEAD = 1000
+_LONGEST_REASON = 200
 
 
 class ResponseTooLarge(httpx.RemoteProtocolError):
@@ -124,8 +125,8 @@ def explain(error: BaseException) -> str:
 
 def _cause(error: BaseException, host: str = "") -> tuple[Meaning, str, str]:  # noqa: PLR0911 - a row for each
     """The table of what can go wrong without a response: its meaning, the reason, what to do."""
-    description = str(error).removesuffix(".")
-    description = description[:1].lower() + description[1:] or type(error).__name__
+    description = shorten(str(error).removesuffix(".") or "the connection broke", _LONGEST_REASON)
+    description = description[:1].lower() + description[1:]
     if isinstance(error, ResponseTooLarge):
         return Meaning.FINAL, description, _TOO_LARGE
     if isinstance(error, httpx.ProxyError) and f"({PROXY_LOGIN}" in description:
