@@ -155,7 +155,11 @@ class TestAnswers:
             (b"", "reset", "the connection was reset"),
             (b"", "hang", "no answer within 1 m 00 s"),
             (OK + b"\r\n" + b"x" * 11, "hang", "the response is larger than 10 bytes"),
-            (b"SSH-2.0 " + b"x" * 50_000 + b"\r\n\r\n", "hang", "illegal status line: bytearray(b'SSH-2.0 xxx"),
+            (
+                b"SSH-2.0 " + b"x" * 50_000 + b"\r\n\r\n",
+                "hang",
+                "illegal status line: bytearray(b'SSH-2.0 xxx",
+            ),
         ],
     )
     async def test_reasons(self, answer: bytes, then: str, expected: str) -> None:
