@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from zerokie_action.http import failure
 from zerokie_action.http.failure import Meaning, ResponseTooLarge, error_detail, is_web_page, retry_after
+from zerokie_action.http.request import extensions
 from zerokie_action.redact import Redactor
 
 ERROR = b'{"error": "words"}'
@@ -23,13 +24,12 @@ PAGE = b"<html><title>words</title></html>"
 BODIES = pytest.mark.parametrize("body", [b"", ERROR, PAGE], ids=["empty", "error", "page"])
 DOWN, BUSY, UNEXPECTED, FINAL = Meaning.DOWN, Meaning.BUSY, Meaning.UNEXPECTED, Meaning.FINAL
 NOW = 1_772_902_800
-API = httpx.Request("GET", "https://api.test/")
+API = httpx.Request("GET", "https://api.test/", extensions=extensions("Looking"))
 
 
 def response(status: int, body: bytes = b"", **headers: str) -> failure.Failure | None:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    answer = httpx.Response(status, headers=named, content=body, request=API)
-    return failure.of_response(answer, "https://api.test", '"words"')
+    return failure.of_response(API, httpx.Response(status, headers=named, content=body), '"words"')
 
 
 def because(error: httpx.TransportError, cause: BaseException) -> httpx.TransportError:

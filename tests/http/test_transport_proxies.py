@@ -87,8 +87,7 @@ class TestPlainHttp:
             transport(http_proxy=WITH_LOGIN.format(proxy.port)) as http,
         ):
             for _ in range(2):
-                request = put("http://platform.test:8080/prefix")
-                assert await outcome(http, request) == (200, b"fine")
+                assert await outcome(http, put("http://platform.test:8080/prefix")) == (200, b"fine")
         request, _ = proxy.requests
         assert request.line == f"PUT http://platform.test:8080/prefix{TARGET} HTTP/1.1"
         assert request.headers["host"] == "platform.test:8080"

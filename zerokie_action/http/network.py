@@ -81,8 +81,8 @@ class Network:
     def _bypasses(self, host: str) -> bool:
         """Whether a host, with its port if the URL has one, is reached directly.
 
-        `NO_PROXY` is read as urllib reads it (suffixes and ports), and as curl does (`10.0.0.0/8`). This machine
-        is always: over http, a proxy would see the API key.
+        `NO_PROXY` is read as urllib reads it (suffixes and ports), and as curl does (`10.0.0.0/8`).
+        This machine is always: over http, a proxy would see the API key.
         """
         name = urlsplit(f"//{host}").hostname or ""
         if is_this_machine(name) or proxy_bypass_environment(host, self._proxies):

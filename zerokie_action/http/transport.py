@@ -199,8 +199,6 @@ async def _send(connection: _Connection, request: httpx.Request) -> httpx.Respon
         # Nobody asked for a coding. httpx would inflate a small body to any size before it is measured.
         headers=[field for field in response.headers if field[0].lower() != b"content-encoding"],
         content=content,
-        extensions=request.extensions,
-        request=request,
     )
 
 
