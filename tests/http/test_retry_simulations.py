@@ -1,6 +1,6 @@
 """3,000 uploads of 20 ms, 64 at once, on bad days: how long they take, and how many requests too many.
 
-Without trouble that takes 0.94 s of virtual time. The expected figures are the design's: medians over ten seeds
+Without trouble that takes 0.94 s of virtual time. The expected figures are the design's: medians of ten seeds
 of a simulation of its rules, without any of this code.
 """
 
