@@ -210,6 +210,11 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def is_this_machine(host: str) -> bool:
+    """Whether a host name or address means this machine, or the one that a container runs on."""
+    return is_loopback(host) or host in {"host.docker.internal", "host.containers.internal"}
+
+
 def check_report_file(path: Path) -> Path:
     """A file that can be written."""
     parent = os.path.dirname(path) or "."

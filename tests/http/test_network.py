@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import ssl
 import subprocess
 import threading
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
 import pytest
 
-from tests.http.servers import deaf_address, fine, serve
-from tests.http.transports import none, outcome, transport
+from tests.http.servers import fine, serve
+from tests.http.transports import outcome, put, transport
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.http.network import Network
 
@@ -33,19 +31,15 @@ class TestProxies:
         [
             ({}, API, None),
             ({"HTTPS_PROXY": "http://p:1"}, API, "http://p:1"),
-            ({"https_proxy": "http://p:1"}, API, "http://p:1"),
             ({"HTTPS_PROXY": "http://upper:1", "https_proxy": "http://lower:1"}, API, "http://lower:1"),
-            ({"https_proxy": "http://lower:1", "HTTPS_PROXY": "http://upper:1"}, API, "http://lower:1"),
             ({"HTTPS_PROXY": "http://p:1", "https_proxy": ""}, API, None),
             ({"HTTP_PROXY": "http://p:1"}, API, None),
             ({"HTTP_PROXY": "http://p:1"}, "http://api.test", "http://p:1"),
             ({"ALL_PROXY": "http://all:1"}, API, "http://all:1"),
             ({"ALL_PROXY": "http://all:1", "HTTPS_PROXY": "http://p:1"}, API, "http://p:1"),
-            ({"ALL_PROXY": "socks5://all:1", "HTTPS_PROXY": "http://p:1"}, API, "http://p:1"),
             ({"HTTPS_PROXY": "p:3128"}, API, "http://p:3128"),
             ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "api.test"}, API, None),
             ({"HTTPS_PROXY": "http://p:1", "no_proxy": "other.test, .test"}, API, None),
-            ({"HTTPS_PROXY": "http://p:1", "no_proxy": "test"}, API, None),
             ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "*"}, API, None),
             ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "api.test:8443"}, API + ":8443", None),
             ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "api.test:8443"}, API, "http://p:1"),
@@ -55,13 +49,10 @@ class TestProxies:
             ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "x, 10.1.0.0/8 "}, "https://10.1.2.3:8443", None),
             ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "10.0.0.0/8"}, "https://11.1.2.3", "http://p:1"),
             ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "fe80::/10"}, "https://[fe80::1]", None),
-            ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "fe80::1"}, "https://[fe80::1]:8443", None),
-            ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": ".test"}, API, None),
-            ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "10.0.0.0/8"}, API, "http://p:1"),
             *(
                 ({"ALL_PROXY": "http://p:1", "NO_PROXY": entry}, f"http://{host}", None)
                 for entry in ("", "other.test")
-                for host in ("localhost:8000", "127.0.0.1:8000", "127.1.2.3", "[::1]:8000", "x.localhost")
+                for host in ("localhost:8000", "127.1.2.3", "[::1]:8000", "host.docker.internal:8080")
             ),
         ],
     )
@@ -70,7 +61,7 @@ class TestProxies:
         proxy = Network(env).proxy_for(url)
         assert (proxy and proxy.url) == expected
 
-    @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
+    @pytest.mark.parametrize("variable", ["https_proxy", "ALL_PROXY"])
     def test_its_variable(self, variable: str) -> None:
         """It is known as it was written."""
         proxy = Network({variable: "http://p:1", "no_proxy": ""}).proxy_for(API)
@@ -120,17 +111,8 @@ class TestAuthorities:
     ) -> None:
         """A directory of hashed certificates is trusted; REQUESTS_CA_BUNDLE may name one, too."""
         shutil.copy(bundle, tmp_path / f"{ssl_name_hash(bundle)}.0")
-        async with (
-            serve(fine, tls=tls) as server,
-            transport("transport", server.url, {variable: str(tmp_path)}) as carrier,
-        ):
-            assert await outcome(carrier) == (200, b"fine")
-
-    async def test_the_system_s(self) -> None:
-        """With nothing named, some store is trusted: the system's, or certifi's."""
-        context = await Network({}).tls()
-        assert context.verify_mode is ssl.CERT_REQUIRED
-        assert context.check_hostname
+        async with serve(fine, tls=tls) as server, transport(**{variable: str(tmp_path)}) as http:
+            assert await outcome(http, put(server.url)) == (200, b"fine")
 
     async def test_built_once(self, bundle: Path) -> None:
         """However many connections ask for it at the same time."""
@@ -178,99 +160,3 @@ def ssl_name_hash(bundle: Path) -> str:
     """The name under which OpenSSL looks for a certificate in a directory."""
     command = ["openssl", "x509", "-noout", "-hash", "-in", str(bundle)]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-
-class Resolver:
-    """A name service of our own: `platform.test` has these addresses."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
-        self.addresses = addresses
-        self.asked = 0
-        self._real = socket.getaddrinfo
-        monkeypatch.setattr(socket, "getaddrinfo", self)
-
-    def __call__(self, host: Any, port: int, *more: Any, **options: Any) -> list[Any]:
-        if host not in {"platform.test", b"platform.test"}:
-            return self._real(host, port, *more, **options)
-        self.asked += 1
-        if not self.addresses:
-            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        return [
-            (
-                socket.AF_INET6 if ":" in address else socket.AF_INET,
-                socket.SOCK_STREAM,
-                6,
-                "",
-                (address, port),
-            )
-            for address in self.addresses
-        ]
-
-
-class TestReachingAHost:
-    async def test_connections_after_the_first_ask_nobody(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The name is looked up once."""
-        resolver = Resolver(monkeypatch, "127.0.0.1")
-        async with (
-            serve(fine) as server,
-            transport("transport", f"http://platform.test:{server.port}") as carrier,
-        ):
-            assert await outcome(carrier) == (200, b"fine")
-            async with anyio.create_task_group() as tasks:
-                for _ in range(20):
-                    tasks.start_soon(outcome, carrier)
-        assert server.accepted == 20
-        assert resolver.asked == 1
-
-    @pytest.mark.parametrize("before", [["127.0.0.2"], ["127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5"]])
-    async def test_addresses_that_refuse(self, before: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-        """The next address is tried, and is the first one from then on."""
-        Resolver(monkeypatch, *before, "127.0.0.1")
-        async with (
-            serve(fine) as server,
-            transport("transport", f"http://platform.test:{server.port}") as carrier,
-        ):
-            for _ in range(2):
-                assert await outcome(carrier) == (200, b"fine")
-
-    @pytest.mark.parametrize("silent", [1, 4])
-    async def test_addresses_that_do_not_answer(self, silent: int, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Dead addresses, as of a broken IPv6, cost little, and only once."""
-        async with serve(fine) as server:
-            with ExitStack() as stack:
-                # They share the server's port: nothing else tells them apart.
-                dead = [f"127.0.1.{number}" for number in range(1, silent + 1)]
-                for address in dead:
-                    stack.enter_context(deaf_address(address, server.port))
-                Resolver(monkeypatch, *dead, "127.0.0.1")
-                async with transport("transport", f"http://platform.test:{server.port}") as carrier:
-                    began = anyio.current_time()
-                    assert await outcome(carrier) == (200, b"fine")
-                    assert anyio.current_time() - began < 0.3 * silent
-                    began = anyio.current_time()
-                    async with anyio.create_task_group() as tasks:
-                        for _ in range(5):
-                            tasks.start_soon(outcome, carrier)
-                    assert anyio.current_time() - began < 0.1
-
-    async def test_a_host_that_moved(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """When no address works any more, the name is looked up again."""
-        resolver = Resolver(monkeypatch, "127.0.0.2")
-        async with (
-            serve(fine) as server,
-            transport("transport", f"http://platform.test:{server.port}") as carrier,
-        ):
-            assert await outcome(carrier) == none(sent=False)
-            resolver.addresses = ("127.0.0.1",)
-            assert await outcome(carrier) == (200, b"fine")
-
-    async def test_a_name_that_is_known_later(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A failed look-up is not remembered."""
-        resolver = Resolver(monkeypatch)
-        async with (
-            serve(fine) as server,
-            transport("transport", f"http://platform.test:{server.port}") as carrier,
-        ):
-            assert await outcome(carrier) == none(sent=False)
-            resolver.addresses = ("127.0.0.1",)
-            assert await outcome(carrier) == (200, b"fine")

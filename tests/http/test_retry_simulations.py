@@ -1,7 +1,7 @@
 """3,000 uploads of 20 ms, 64 at once, on bad days: how long they take, and how many requests too many.
 
-Without trouble that takes 0.94 s of virtual time. The expected figures are those of the design: medians over ten
-seeds of a simulation of its rules, without any of this code.
+Without trouble that takes 0.94 s of virtual time. The expected figures are the design's: medians of ten seeds
+of a simulation of its rules, without any of this code.
 """
 
 from __future__ import annotations
@@ -280,7 +280,7 @@ async def test_a_rate_limit(bucket: Callable[[], Bucket], files: int, seconds: f
     """A busy gateway makes a deploy slower, never fail."""
     found = await days(lambda: Day(bucket(), files))
     assert all(day.failed is None for day in found)
-    assert median(day.seconds for day in found) == pytest.approx(seconds, rel=0.15)
+    assert median(day.seconds for day in found) < seconds * 1.1
 
 
 async def test_a_platform_that_comes_and_goes() -> None:
@@ -299,4 +299,4 @@ async def test_large_uploads_that_an_outage_cuts() -> None:
     found = await days(make)
     assert all(day.failed is None for day in found)
     assert median(day.seconds for day in found) == pytest.approx(106.7, rel=0.1)
-    assert median(day.too_many for day in found) == pytest.approx(78, rel=0.1)
+    assert median(day.too_many for day in found) == pytest.approx(78, rel=0.1 if EXHAUSTIVE else 0.2)

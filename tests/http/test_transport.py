@@ -1,42 +1,67 @@
-"""The transport for uploads, byte by byte."""
+"""The transport, byte by byte: what it sends, what a server may do, and which connections are used again."""
 
 from __future__ import annotations
 
-from functools import partial
+import errno
+import gzip
+import socket
+import threading
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
-import httpx
 import pytest
 
-from tests.http.servers import FINE, Peer, closed_port, fine, first, pause, serve
-from tests.http.transports import get, none, outcome, put, reason, transport
-from zerokie_action.http.client import USER_AGENT, Bytes, Http, extensions
-from zerokie_action.http.network import Network
-from zerokie_action.http.transport import FRESH
-from zerokie_action.text import human_seconds
+from tests.http.servers import FINE, Peer, always, context_for, fine, first, pause, serve
+from tests.http.transports import Outcome, none, outcome, put, reason, transport
+from zerokie_action.http.request import HEADERS, extensions
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-    from tests.http.servers import Server
+    import trustme
 
+    from tests.http.servers import Handler
+
+OK = b"HTTP/1.1 200 OK\r\n"
+MOST = 1000
 CHUNK = 100_000
 ODD = "/v1/apps/site/files/%20%25%23%3F%27%22%5C%C3%A9/~a-b_c.d%2F;=,+@:!$&()*"
 
 
-class TestBytesOnTheWire:
+@dataclass
+class Large:
+    """A large body that notes how much of it was asked for."""
+
+    count: int = 1000
+    drawn: int = 0
+    before: Callable[[int], None] = field(default=lambda _: None)
+
+    @property
+    def size(self) -> int:
+        return self.count * CHUNK
+
+    def chunks(self) -> Iterator[bytes]:
+        for number in range(self.count):
+            self.before(number)
+            self.drawn += CHUNK
+            yield bytes([number % 256]) * CHUNK
+
+
+class TestWhatIsSent:
     async def test_an_upload(self) -> None:
-        """A request is its line, the host, the given headers, type and length, a blank line and the body."""
-        async with serve(fine) as server, transport("transport", server.url) as carrier:
-            await carrier.send(put(b"hello"))
+        """Its line, the given headers and the body, and nothing else."""
+        async with serve(fine) as server, transport() as http:
+            await http.handle_async_request(put(server.url))
         (request,) = server.requests
         assert request.body == b"hello"
         assert request.head.decode() == (
             "PUT /v1/apps/site/files/a.txt HTTP/1.1\r\n"
             f"Host: 127.0.0.1:{server.port}\r\n"
-            f"User-Agent: {USER_AGENT}\r\n"
+            f"User-Agent: {HEADERS['User-Agent']}\r\n"
             "Accept-Encoding: identity\r\n"
             "Authorization: Bearer key\r\n"
             "Content-Type: text/plain\r\n"
@@ -44,141 +69,84 @@ class TestBytesOnTheWire:
             "\r\n"
         )
 
-    async def test_without_a_body(self) -> None:
-        """There is no length and no type."""
-        async with serve(fine) as server, transport("transport", server.url) as carrier:
-            await carrier.send(get("/v1/x?y=z"))
-        (request,) = server.requests
-        assert request.line == "GET /v1/x?y=z HTTP/1.1"
-        assert "content-length" not in request.headers
-        assert "content-type" not in request.headers
+    async def test_the_target(self) -> None:
+        """Nobody normalises it: a dot segment would make another request of it."""
+        async with serve(fine) as server, transport() as http:
+            await http.handle_async_request(put(f"{server.url}/prefix", target=ODD))
+        assert [request.target for request in server.requests] == [f"/prefix{ODD}"]
 
-    @pytest.mark.parametrize("prefix", ["", "/prefix", "/two/parts"])
-    async def test_the_target(self, prefix: str) -> None:
-        """The target is the base's path and the request's, and nobody normalises it."""
-        async with serve(fine) as server, transport("transport", server.url + prefix) as carrier:
-            await carrier.send(put(target=ODD))
-        assert [request.target for request in server.requests] == [prefix + ODD]
-
-    @pytest.mark.parametrize("size", [0, 1, 256 * 1024, 256 * 1024 + 1, 5_000_000])
-    @pytest.mark.parametrize("wrap", [bytes, Bytes])
-    async def test_bodies_of_all_sizes(self, size: int, wrap: Any) -> None:
-        """A body arrives complete, however it is given and however large it is."""
-        body = (b"0123456789" * (size // 10 + 1))[:size]
-        async with serve(fine) as server, transport("transport", server.url) as carrier:
-            assert await outcome(carrier, put(wrap(body))) == (200, b"fine")
-            assert await outcome(carrier, put(b"next")) == (200, b"fine")
-        assert [request.body for request in server.requests] == [body, b"next"]
+    @pytest.mark.parametrize("secure", [False, True])
+    async def test_bodies(self, *, secure: bool, tls: ssl.SSLContext, bundle: Path) -> None:
+        """Large and empty ones arrive complete, on one connection."""
+        async with (
+            serve(fine, tls=tls if secure else None) as server,
+            transport(SSL_CERT_FILE=str(bundle)) as http,
+        ):
+            for body in (Large(50), b"", b"small"):
+                assert await outcome(http, put(server.url, body)) == (200, b"fine")
+        whole = b"".join(Large(50).chunks())
+        assert [request.body for request in server.requests] == [whole, b"", b"small"]
         assert server.accepted == 1
 
 
-class TestKeepingTheConnection:
-    async def test_one_connection_for_all_requests(self) -> None:
-        async with serve(fine) as server, transport("transport", server.url) as carrier:
-            for _ in range(50):
-                assert await outcome(carrier) == (200, b"fine")
-        assert server.accepted == 1
+ANSWERS: dict[str, tuple[bytes, str, Outcome]] = {
+    # name: what comes, what the server does then, what is made of it
+    "a length": (OK + b"Content-Length: 5\r\n\r\nhello", "keep", (200, b"hello")),
+    "no body": (b"HTTP/1.1 204 No Content\r\n\r\n", "keep", (204, b"")),
+    "until the close": (OK + b"\r\nhello", "close", (200, b"hello")),
+    "announced close": (OK + b"Content-Length: 2\r\nConnection: close\r\n\r\nok", "hang", (200, b"ok")),
+    "interim answer": (b"HTTP/1.1 100 Continue\r\n\r\n" + FINE, "keep", (200, b"fine")),
+    "a redirect": (
+        b"HTTP/1.1 302 Go\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
+        "keep",
+        (302, b""),
+    ),
+    "as large as allowed": (OK + b"Content-Length: 1000\r\n\r\n" + b"x" * MOST, "keep", (200, b"x" * MOST)),
+    "too large": (OK + b"Content-Length: 50000\r\n\r\n" + b"x" * 50_000, "hang", none(sent=True, final=True)),
+    "too large, without a length": (OK + b"\r\n" + b"x" * 50_000, "hang", none(sent=True, final=True)),
+    "headers without an end": (OK + b"X-More: of the same\r\n" * 10_000, "hang", none(sent=True)),
+    "another protocol": (b"SSH-2.0-OpenSSH_9.9\r\n", "hang", none(sent=True)),
+    "nothing": (b"", "close", none(sent=True)),
+    "a reset": (b"", "reset", none(sent=True)),
+    "silence": (b"", "hang", none(sent=True)),
+    "half a head": (OK + b"Content-Le", "close", none(sent=True)),
+    "half a body": (OK + b"Content-Length: 10\r\n\r\nhello", "close", none(sent=True)),
+    "half a body, and silence": (OK + b"Content-Length: 10\r\n\r\nhello", "hang", none(sent=True)),
+}
 
-    @pytest.mark.parametrize("patience", [5, 30, 120])
-    async def test_each_request_has_its_own_time(self, patience: float) -> None:
-        """However much the one before it had, on the same connection, and whenever it was sent."""
 
-        async def answer_once(peer: Peer) -> None:
-            await peer.request()
-            await peer.send(FINE)
-            await pause(3)
-            await peer.request()
+def answering(answer: bytes, then: str) -> Handler:
+    """Read the request, answer, and go on as told."""
+
+    async def handle(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(answer)
+        if then == "reset":
+            peer.reset()
+        elif then == "hang":
             await peer.gone()
+        elif then == "keep":
+            await fine(peer)
 
-        async with serve(answer_once) as server, transport("transport", server.url) as carrier:
-            assert await outcome(carrier, put(timeout=30)) == (200, b"fine")
-            await pause(3)
-            began = anyio.current_time()
-            expected = f"no answer within {human_seconds(patience)}"
-            assert await reason(carrier, put(timeout=patience)) == expected
-            assert anyio.current_time() - began == pytest.approx(patience, abs=0.1)
-        assert server.accepted == 1
-
-    async def test_an_answer_in_small_chunks(self) -> None:
-        """Chunks bring much besides the body; a long answer is no reason to connect anew."""
-        body = b"80\r\n" + bytes(128) + b"\r\n"
-
-        async def handle(peer: Peer) -> None:
-            while True:
-                await peer.request()
-                head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-                await peer.send(head + body * 30_000 + b"0\r\n\r\n")
-
-        async with serve(handle) as server, transport("transport", server.url) as carrier:
-            for _ in range(3):
-                answer = await carrier.send(put(max_body=10_000_000))
-                assert answer.content == bytes(128 * 30_000)
-        assert server.accepted == 1
-
-    @pytest.mark.parametrize(
-        "more", [b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", FINE, b"\0garbage", b"x"]
-    )
-    async def test_more_than_was_asked_for(self, more: bytes) -> None:
-        """What follows a response is not taken for the next one."""
-
-        async def handle(peer: Peer) -> None:
-            await peer.request()
-            await peer.send(FINE + more)
-            await peer.gone()
-
-        async with serve(first(handle)) as server, transport("transport", server.url) as carrier:
-            assert await outcome(carrier) == (200, b"fine")
-            second = await outcome(carrier)
-            assert second == none(sent=True) or server.accepted == 2
-            assert await outcome(carrier) == (200, b"fine")
-        assert server.accepted == 2
-
-    async def test_a_flood_while_idle(self) -> None:
-        """Nothing is read and kept that nobody asked for."""
-
-        async def handle(peer: Peer) -> None:
-            await peer.request()
-            await peer.send(FINE)
-            while True:
-                await peer.send(b"x" * 100_000)
-
-        async with serve(first(handle)) as server, transport("transport", server.url) as carrier:
-            assert await outcome(carrier) == (200, b"fine")
-            await pause()
-            assert await outcome(carrier) == (200, b"fine")
-
-    async def test_an_end_that_nobody_noticed_yet(self) -> None:
-        """A close that the event loop has not told us of yet is noticed before the request is sent."""
-
-        async def handle(peer: Peer) -> None:
-            await peer.request()
-            peer.writer.write(FINE)
-            peer.writer.close()
-
-        async with serve(handle) as server, transport("transport", server.url) as carrier:
-            for _ in range(20):
-                assert await outcome(carrier) == (200, b"fine")
-        assert server.accepted == 20
-
-    async def test_another_origin_while_idle_connections_are_closed(self) -> None:
-        """A request that wants new connections does not disturb one to a new host."""
-        async with serve(fine) as one, serve(fine) as other, Http(Network({})) as http:
-
-            async def send(server: Server, *, fresh: bool = False) -> None:
-                request = httpx.Request("GET", server.url, extensions=extensions("x", timeout=5))
-                request.extensions[FRESH] = fresh
-                assert (await http.send(request)).content == b"fine"
-
-            async with anyio.create_task_group() as several:
-                for _ in range(3):
-                    several.start_soon(send, one)
-            async with anyio.create_task_group() as both:
-                both.start_soon(partial(send, one, fresh=True))
-                both.start_soon(send, other)
+    return handle
 
 
-class TestReasons:
-    """What an error message can say."""
+class TestAnswers:
+    @pytest.mark.parametrize("name", ANSWERS)
+    async def test_what_a_server_does(self, name: str) -> None:
+        """The outcome is the one in the table, and the next request is fine."""
+        answer, then, expected = ANSWERS[name]
+        async with serve(first(answering(answer, then))) as server, transport() as http:
+            assert await outcome(http, put(server.url, max_body=MOST)) == expected
+            assert await outcome(http, put(server.url)) == (200, b"fine")
+        assert [request.body for request in server.requests] == [b"hello", b"hello"]
+        assert server.accepted == (1 if then == "keep" else 2)
+
+    async def test_a_coding_that_nobody_asked_for(self) -> None:
+        """A small body is not inflated to a large one: it stays as it came."""
+        bomb = gzip.compress(bytes(50_000_000))
+        async with serve(always(200, bomb, "Content-Encoding: gzip")) as server, transport() as http:
+            assert await outcome(http, put(server.url)) == (200, bomb)
 
     @pytest.mark.parametrize(
         ("answer", "then", "expected"),
@@ -186,44 +154,282 @@ class TestReasons:
             (b"", "close", "server disconnected without sending a response"),
             (b"", "reset", "the connection was reset"),
             (b"", "hang", "no answer within 1 m 00 s"),
-            (b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 11, "hang", "the response is larger than 10 bytes"),
-            (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 110_000, "hang", "receive buffer too long"),
-            (b"SSH-2.0\r\n\r\n", "hang", "illegal status line: bytearray(b'SSH-2.0')"),
+            (OK + b"\r\n" + b"x" * 11, "hang", "the response is larger than 10 bytes"),
+            (
+                b"SSH-2.0 " + b"x" * 50_000 + b"\r\n\r\n",
+                "hang",
+                "illegal status line: bytearray(b'SSH-2.0 xxx",
+            ),
         ],
     )
-    async def test_after_sending(self, answer: bytes, then: str, expected: str) -> None:
+    async def test_reasons(self, answer: bytes, then: str, expected: str) -> None:
+        """What an error says, in a bounded line."""
+        async with serve(answering(answer, then)) as server, transport() as http:
+            said = await reason(http, put(server.url, max_body=10))
+        assert said.startswith(expected)
+        assert len(said) < 300
+
+
+class TestLargeBodies:
+    async def test_a_reader_that_stalls(self) -> None:
+        """No more is read than the network takes, and it is given up when nothing moves."""
+
+        async def stall(peer: Peer) -> None:
+            await peer.head()
+            await pause(10_000)
+
+        body = Large(2000)
+        async with serve(stall) as server, transport() as http:
+            began = anyio.current_time()
+            assert await reason(http, put(server.url, body, timeout=30)) == "no answer within 30 s"
+            assert anyio.current_time() - began == pytest.approx(30, abs=1)
+        assert body.drawn < 20_000_000
+
+    async def test_a_slow_line(self) -> None:
+        """What counts is that something moves."""
+
+        async def sip(peer: Peer) -> None:
+            left = int((await peer.head()).headers["content-length"])
+            while left:
+                left -= len(await peer.reader.read(200_000))
+                await pause(1)
+            await peer.send(FINE)
+            await peer.gone()
+
+        async with serve(sip) as server, transport() as http:
+            began = anyio.current_time()
+            assert await outcome(http, put(server.url, Large(300), timeout=60)) == (200, b"fine")
+            assert anyio.current_time() - began > 100
+
+    @pytest.mark.parametrize(("size", "seconds"), [(0, 30), (50_000, 31), (4_000_000, 110), (10**9, 110)])
+    async def test_the_time_for_a_body(self, size: int, seconds: float) -> None:
+        """What a slow line has taken and not yet carried looks like silence."""
+        assert extensions("Uploading", size=size)["timeout"] == {
+            "connect": 10,
+            "read": seconds,
+            "write": seconds,
+        }
+
+    @pytest.mark.parametrize("secure", [False, True])
+    async def test_refused_early(self, *, secure: bool, tls: ssl.SSLContext, bundle: Path) -> None:
+        """An answer before the end of the body is seen where the server reads on, as nginx and HAProxy do."""
+
+        async def handle(peer: Peer) -> None:
+            head = await peer.head()
+            await peer.send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig")
+            await peer.reader.readexactly(int(head.headers["content-length"]))
+            await fine(peer)
+
+        async with (
+            serve(first(handle), tls=tls if secure else None) as server,
+            transport(SSL_CERT_FILE=str(bundle)) as http,
+        ):
+            assert await outcome(http, put(server.url, Large(200))) == (413, b"big")
+            assert await outcome(http, put(server.url)) == (200, b"fine")
+
+    @pytest.mark.parametrize("secure", [False, True])
+    async def test_a_reset(self, *, secure: bool, tls: ssl.SSLContext, bundle: Path) -> None:
+        async def handle(peer: Peer) -> None:
+            await peer.head()
+            peer.reset()
+
+        async with (
+            serve(first(handle), tls=tls if secure else None) as server,
+            transport(SSL_CERT_FILE=str(bundle)) as http,
+        ):
+            said = await reason(http, put(server.url, Large()))
+            assert said == ("the connection broke" if secure else "the connection was reset")
+            assert await outcome(http, put(server.url)) == (200, b"fine")
+
+    async def test_a_body_that_is_not_what_it_was_to_be(self) -> None:
+        """An error of the content is raised as it is; the server never sees a complete request."""
+
+        def fail(number: int) -> None:
+            if number == 7:
+                raise LookupError("the file changed")
+
+        async with serve(fine) as server, transport() as http:
+            with pytest.raises(LookupError, match="the file changed"):
+                await http.handle_async_request(put(server.url, Large(10, before=fail)))
+            assert await outcome(http, put(server.url)) == (200, b"fine")
+        assert [request.body for request in server.requests] == [b"hello"]
+
+    async def test_a_file_that_can_t_be_opened_now(self) -> None:
+        """Then nothing was sent, and the reason is this machine's limit."""
+
+        def fail(_: int) -> None:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+        async with serve(fine) as server, transport() as http:
+            assert await outcome(http, put(server.url, Large(before=fail))) == none(sent=False)
+            assert await reason(http, put(server.url, Large(before=fail))) == "too many open files"
+        assert server.requests == []
+
+
+class TestConnections:
+    async def test_requests_at_once(self) -> None:
+        """Those that overlap have their own connections, which the next ones use again."""
+
+        async def handle(peer: Peer) -> None:
+            while True:
+                request = await peer.request()
+                await pause(1)
+                await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n" + request.body)
+
+        async with serve(handle) as server, transport() as http:
+
+            async def send(body: bytes) -> None:
+                assert await outcome(http, put(server.url, body)) == (200, body)
+
+            for _ in range(3):
+                async with anyio.create_task_group() as tasks:
+                    for number in range(5):
+                        tasks.start_soon(send, b"%d" % number)
+        assert server.accepted == 5
+
+    @pytest.mark.parametrize(("idle", "accepted"), [(3, 1), (5, 2)])
+    async def test_idle_for_a_while(self, idle: float, accepted: int) -> None:
+        """After four seconds it is not used again: the other side may be about to close it."""
+        async with serve(fine) as server, transport() as http:
+            for _ in range(2):
+                assert await outcome(http, put(server.url)) == (200, b"fine")
+                await pause(idle)
+        assert server.accepted == accepted
+
+    @pytest.mark.parametrize("told", [b"", b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"])
+    async def test_closed_while_idle(self, told: bytes) -> None:
+        """It is replaced, and what it said unasked is nobody's answer."""
+
         async def handle(peer: Peer) -> None:
             await peer.request()
-            await peer.send(answer)
-            if then == "reset":
-                peer.reset()
-            elif then == "hang":
-                await peer.gone()
+            await peer.send(FINE)
+            await pause(1)
+            await peer.send(told)
 
-        async with serve(handle) as server, transport("transport", server.url) as carrier:
-            assert await reason(carrier, put(max_body=10)) == expected
+        async with serve(handle) as server, transport() as http:
+            for _ in range(3):
+                assert await outcome(http, put(server.url)) == (200, b"fine")
+                await pause(2)
+        assert server.accepted == 3
 
-    async def test_refused(self) -> None:
-        with closed_port() as sock:
-            async with transport("transport", f"http://127.0.0.1:{sock.getsockname()[1]}") as carrier:
-                assert await reason(carrier) == "connection refused"
+    async def test_an_error_drops_the_idle_ones(self) -> None:
+        """They are likely to be dead as well. Those in use go on, and are used again."""
+
+        async def handle(peer: Peer) -> None:
+            while True:
+                request = await peer.request()
+                await pause(1 if request.body == b"slow" else 0)
+                if request.body == b"lost":
+                    return
+                await peer.send(FINE)
+
+        async with serve(handle) as server, transport() as http:
+            async with anyio.create_task_group() as tasks:
+                for _ in range(3):
+                    tasks.start_soon(outcome, http, put(server.url))
+            assert server.accepted == 3
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(outcome, http, put(server.url, b"slow"))
+                await pause(0.1)
+                assert await outcome(http, put(server.url, b"lost")) == none(sent=True)
+            assert await outcome(http, put(server.url)) == (200, b"fine")
+            assert server.accepted == 3
+            async with anyio.create_task_group() as tasks:
+                for _ in range(2):
+                    tasks.start_soon(outcome, http, put(server.url, b"slow"))
+        assert server.accepted == 4
+
+    @pytest.mark.parametrize("sent", [b"", FINE[:-2]])
+    async def test_cancelled(self, sent: bytes) -> None:
+        """A cancelled request takes its connection with it: nobody reads its answer for another's."""
+        ended = anyio.Event()
+
+        async def handle(peer: Peer) -> None:
+            await peer.request()
+            await peer.send(sent)
+            await peer.gone()
+            ended.set()
+
+        async with serve(first(handle)) as server, transport() as http:
+            with anyio.move_on_after(5) as scope:
+                await http.handle_async_request(put(server.url))
+            assert scope.cancelled_caught
+            await ended.wait()
+            assert await outcome(http, put(server.url)) == (200, b"fine")
+        assert server.accepted == 2
+
+    async def test_cancelled_while_the_file_is_read(self) -> None:
+        """A read that hangs does not hold it up."""
+        waiting, release = threading.Event(), threading.Event()
+
+        def hang(number: int) -> None:
+            if number == 3:
+                waiting.set()
+                release.wait(10)
+
+        async with serve(fine) as server, transport() as http:
+            try:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(http.handle_async_request, put(server.url, Large(10, before=hang)))
+                    await anyio.to_thread.run_sync(waiting.wait)
+                    tasks.cancel_scope.cancel()
+                    assert not release.is_set()
+            finally:
+                release.set()
+            assert await outcome(http, put(server.url)) == (200, b"fine")
+        assert [request.body for request in server.requests] == [b"hello"]
+
+
+class TestConnecting:
+    """What fails before the request was sent is known not to have reached the platform."""
+
+    async def test_refused(self, refused: int) -> None:
+        async with transport() as http:
+            request = put(f"http://127.0.0.1:{refused}")
+            assert await outcome(http, request) == none(sent=False)
+            assert await reason(http, request) == "connection refused"
 
     async def test_deaf(self, deaf: int) -> None:
         """Connecting has its own, shorter time."""
-        async with transport("transport", f"http://127.0.0.1:{deaf}") as carrier:
+        async with transport() as http:
             began = anyio.current_time()
-            assert await reason(carrier) == "no connection within 10 s"
+            assert await reason(http, put(f"http://127.0.0.1:{deaf}")) == "no connection within 10 s"
             assert anyio.current_time() - began == pytest.approx(10, abs=0.1)
+            assert await outcome(http, put(f"http://127.0.0.1:{deaf}")) == none(sent=False)
 
-    async def test_certificate(self, tls: ssl.SSLContext) -> None:
-        async with serve(fine, tls=tls) as server, transport("transport", server.url) as carrier:
-            assert await reason(carrier) == (
-                "the server's TLS certificate is not trusted (unable to get local issuer certificate)"
-            )
+    async def test_unknown_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def unknown(*_: Any, **__: Any) -> Any:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
+        monkeypatch.setattr(socket, "getaddrinfo", unknown)
+        async with transport() as http:
+            assert await outcome(http, put("http://platform.test")) == none(sent=False)
 
-async def test_after_any_trouble_the_next_request_starts_afresh(refused: int) -> None:
-    """A transport is good for ever: every request that finds no connection makes one."""
-    async with transport("transport", f"http://127.0.0.1:{refused}") as carrier:
-        for _ in range(3):
-            assert await outcome(carrier) == none(sent=False)
+    @pytest.mark.parametrize("trusted", [False, True])
+    async def test_a_certificate(
+        self, *, trusted: bool, tls: ssl.SSLContext, authority: trustme.CA, bundle: Path
+    ) -> None:
+        """Its authority has to be known, and its name the host's."""
+        env = {"SSL_CERT_FILE": str(bundle)} if trusted else {}
+        untrusted = none(sent=False, final=True)
+        async with serve(fine, tls=tls) as server, transport(**env) as http:
+            assert await outcome(http, put(server.url)) == ((200, b"fine") if trusted else untrusted)
+        async with serve(fine, tls=context_for(authority, "other.test")) as server, transport(**env) as http:
+            assert await outcome(http, put(server.url)) == untrusted
+
+    @pytest.mark.parametrize(
+        ("answer", "final"), [(None, False), (b"", False), (b"HTTP/1.1 400 Plain HTTP\r\n\r\n", True)]
+    )
+    async def test_no_tls(self, answer: bytes | None, *, final: bool) -> None:
+        """Silence, a close, or something else in place of a handshake."""
+
+        async def handle(peer: Peer) -> None:
+            await peer.reader.read(1)
+            if answer is None:
+                await peer.gone()
+            else:
+                await peer.send(answer)
+
+        async with serve(handle) as server, transport() as http:
+            request = put(server.url.replace("http:", "https:"))
+            assert await outcome(http, request) == none(sent=False, final=final)

@@ -32,15 +32,6 @@ def test_every_request_is_shown(world: World) -> None:
     assert API_KEY not in outcome.log
 
 
-@pytest.mark.parametrize(("level", "times"), [("debug", 1), ("info", 0)])
-def test_few_file_descriptors(world: World, monkeypatch: pytest.MonkeyPatch, level: str, times: int) -> None:
-    """Fewer uploads at once than asked for are said once, to who hunts a defect."""
-    monkeypatch.setattr("zerokie_action.operations.zone.affordable", lambda _wanted: 3)
-    outcome = world.run(log_level=level)
-    assert outcome.exit_code == 0, outcome.log
-    assert outcome.log.count("Parallel uploads: 3 in place of 64, for the limit on open files\n") == times
-
-
 @pytest.mark.parametrize("level", [None, "info", "warning"])
 def test_nobody_else_is_bothered(world: World, level: str | None) -> None:
     assert traced(world.run(log_level=level)) == []

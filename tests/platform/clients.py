@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from zerokie_action.http.client import Http
 from zerokie_action.http.network import Network
-from zerokie_action.http.retry import RetryBudget, RetryingClient
-from zerokie_action.platform.client import Client, Platform
+from zerokie_action.http.retry import RetryingClient
+from zerokie_action.http.transport import Transport
+from zerokie_action.platform.client import Client
 from zerokie_action.platform.requests import Requests
 
 if TYPE_CHECKING:
@@ -22,34 +22,25 @@ API = "https://api.test"
 
 @asynccontextmanager
 async def client_of(
-    url: str, *, retries: int = 0, log: Callable[[str], None] = print
+    url: str, *, retries: int = 0, log: Callable[[str], None] = print, **env: str
 ) -> AsyncIterator[Client]:
     """The client as a run has it."""
-    async with Http(Network({})) as http:
-        yield Platform(url, KEY, http, RetryBudget(retries, log=log)).client
+    async with Transport(Network(env)) as transport:
+        yield Client(Requests(url, KEY), RetryingClient(transport, retries=retries, log=log))
 
 
-def client_over(
-    respond: Callable[[httpx.Request], httpx.Response], *, retries: int = 0, key: str = KEY
-) -> Client:
-    """A client over a transport that gives these responses."""
-    http = httpx.AsyncClient(transport=httpx.MockTransport(respond))
-    return Client(Requests(API, key), RetryingClient(http.send, RetryBudget(retries, log=print)))
-
-
-class Constant:
+class Constant(httpx.AsyncBaseTransport):
     """Gives every request the same response."""
 
     def __init__(self, status: int, content: bytes = b"", **headers: str) -> None:
         self._status, self._content, self._headers = status, content, headers
         self.requests: list[httpx.Request] = []
 
-    def __call__(self, request: httpx.Request) -> httpx.Response:
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
         return httpx.Response(self._status, content=self._content, headers=self._headers)
 
 
-@asynccontextmanager
-async def nothing() -> AsyncIterator[None]:
-    """Around an attempt: no shield, no worker."""
-    yield
+def client_over(transport: Constant, *, retries: int = 0, key: str = KEY) -> Client:
+    """A client over a transport that gives these responses."""
+    return Client(Requests(API, key), RetryingClient(transport, retries=retries, log=print))

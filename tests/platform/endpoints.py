@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.platform.clients import nothing
-from zerokie_action.http.client import Bytes
-from zerokie_action.platform.client import AcquireResult
-from zerokie_action.platform.models import App, Counts, Domain, Finalized, Registry, StoredFile
+from zerokie_action.http.request import Bytes
+from zerokie_action.platform.models import App, Counts, Domain, Finalized, Registry, RemoteFile
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -146,8 +144,8 @@ ENDPOINTS = {
         None,
         (200, FILES),
         [
-            StoredFile("index.html", 1024, "2026-03-07T17:00:00Z"),
-            StoredFile("assets/style.css", 2048, "2026-03-07T17:00:00Z"),
+            RemoteFile("index.html", 1024, "2026-03-07T17:00:00Z"),
+            RemoteFile("assets/style.css", 2048, "2026-03-07T17:00:00Z"),
         ],
     ),
     "put file": Endpoint(
@@ -167,11 +165,11 @@ ENDPOINTS = {
         None,
     ),
     "lock": Endpoint(
-        lambda client: client.acquire_lock("my-site", SESSION, around=nothing),
+        lambda client: client.acquire_lock("my-site", SESSION),
         "POST /v1/apps/my-site/deploy/lock",
         LOCK,
         (200, LOCKED),
-        AcquireResult(ours=True),
+        None,
     ),
     "heartbeat": Endpoint(
         lambda client: client.heartbeat("my-site", SESSION),

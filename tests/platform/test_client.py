@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 import zerokie_action
 from tests.http.servers import always, serve
-from tests.platform.clients import KEY, Constant, client_of, client_over, nothing
+from tests.platform.clients import KEY, Constant, client_of, client_over
 from tests.platform.endpoints import BEFORE, COUNTS, ENDPOINTS, EVERY_ENDPOINT, SESSION, encoded
-from zerokie_action.http.client import Bytes
+from zerokie_action.http.request import Bytes
 from zerokie_action.platform.requests import file_target
 
 OF_AN_APP = [
@@ -25,7 +25,7 @@ OF_AN_APP = [
     lambda client, app: client.list_files(app),
     lambda client, app: client.put_file(app, "a", Bytes(b""), "text/plain"),
     lambda client, app: client.delete_file(app, "a"),
-    lambda client, app: client.acquire_lock(app, SESSION, around=nothing),
+    lambda client, app: client.acquire_lock(app, SESSION),
     lambda client, app: client.heartbeat(app, SESSION),
     lambda client, app: client.finalize(app, SESSION, COUNTS),
     lambda client, app: client.add_domain(app, "www.example.com"),

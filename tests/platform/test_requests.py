@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.platform.clients import client_of
-from zerokie_action.http.client import Bytes
+from zerokie_action.http.request import Bytes
 from zerokie_action.sandbox.platform import Platform
 from zerokie_action.sandbox.server import serve
 

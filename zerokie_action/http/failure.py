@@ -70,6 +70,7 @@ _REDIRECT = "Redirects are not followed with the API key; correct `api-url`."
 _NO_SUCH_HOST = "Check the host name in `api-url` or of the proxy, and the name server that this job uses."
 
 _PAGE_HEAD = 1000
+_LONGEST_REASON = 200
 
 
 class ResponseTooLarge(httpx.RemoteProtocolError):
@@ -124,8 +125,8 @@ def explain(error: BaseException) -> str:
 
 def _cause(error: BaseException, host: str = "") -> tuple[Meaning, str, str]:  # noqa: PLR0911 - a row for each
     """The table of what can go wrong without a response: its meaning, the reason, what to do."""
-    description = str(error).removesuffix(".")
-    description = description[:1].lower() + description[1:] or type(error).__name__
+    description = shorten(str(error).removesuffix(".") or "the connection broke", _LONGEST_REASON)
+    description = description[:1].lower() + description[1:]
     if isinstance(error, ResponseTooLarge):
         return Meaning.FINAL, description, _TOO_LARGE
     if isinstance(error, httpx.ProxyError) and f"({PROXY_LOGIN}" in description:
@@ -172,35 +173,36 @@ def _is_own_container(host: str) -> bool:
     return is_loopback(host) and any(Path(mark).exists() for mark in _CONTAINER_MARKS)
 
 
-def of_response(response: httpx.Response, origin: str, detail: str) -> Failure | None:
+def of_response(request: httpx.Request, response: httpx.Response, detail: str) -> Failure | None:
     """What it means that this is the response; None when it is an answer.
 
     Args:
+        request: what was sent.
         response: what came.
-        origin: where it came from.
         detail: what it says of itself.
     """
     status = response.status_code
-    answer = f"{status} ({detail})" if detail else f"{status}"
+    answer = f"answered {status} ({detail})" if detail else f"answered {status}"
     if may_change(status):
         meaning = Meaning.BUSY if status == _TOO_MANY_REQUESTS else Meaning.DOWN
         return Failure(
             meaning,
-            f"the platform answered {answer}",
+            f"the platform {answer}",
             ambiguous=meaning is Meaning.DOWN,
             retry_after=retry_after(response.headers),
         )
-    if response.extensions.get(PUBLIC) or response.is_success or status >= _SERVER_ERROR:
+    if request.extensions[PUBLIC] or response.is_success or status >= _SERVER_ERROR:
         return None
     if status in _ANSWER_WITH_ANY_BODY or (response.is_client_error and _is_platform_error(response.content)):
         return None
-    failed = not_the_platform(f"{origin} answered {answer}, but not as the API does")
+    failed = not_the_platform(request, f"{answer}, but not as the API does")
     return failed._replace(hint=_REDIRECT) if response.is_redirect else failed
 
 
-def not_the_platform(reason: str) -> Failure:
+def not_the_platform(request: httpx.Request, answer: str) -> Failure:
     """What came may be anybody's; the request may have taken effect all the same."""
-    return Failure(Meaning.UNEXPECTED, reason, _NOT_THE_API)
+    origin = f"{request.url.scheme}://{request.url.netloc.decode()}"
+    return Failure(Meaning.UNEXPECTED, f"{origin} {answer}", _NOT_THE_API)
 
 
 def may_change(status: int) -> bool:

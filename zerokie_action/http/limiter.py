@@ -59,40 +59,45 @@ class AdaptiveLimiter:
 
     async def __aenter__(self) -> Self:
         """Wait for a slot, and until a request may be sent."""
-        await anyio.lowlevel.checkpoint_if_cancelled()
         while True:
-            while self._running >= int(self.limit):
-                await self._wait_in_queue()
-            self._running += 1
+            await self._take_slot()
             try:
                 while anyio.current_time() < self._not_before:  # noqa: ASYNC110 - it moves on meanwhile
                     await anyio.sleep_until(self._not_before)
+                await anyio.lowlevel.checkpoint_if_cancelled()  # in the moment in which the wait was over
             except BaseException:
-                await self.__aexit__()
+                self._give_slot_back()
                 raise
             if self._running <= int(self.limit):
                 return self
-            await self.__aexit__()  # the limit went down meanwhile
+            self._give_slot_back()  # the limit went down meanwhile
 
     async def __aexit__(self, *_: object) -> None:
         """Give the slot back."""
+        self._give_slot_back()
+
+    async def _take_slot(self) -> None:
+        if not self._queue and self._running < int(self.limit):
+            self._running += 1
+            return
+        slot = anyio.Event()
+        self._queue.append(slot)
+        try:
+            await slot.wait()
+        except BaseException:
+            if slot.is_set():
+                self._give_slot_back()
+            else:
+                self._queue.remove(slot)
+            raise
+
+    def _give_slot_back(self) -> None:
         self._running -= 1
         self._let_in()
 
-    async def _wait_in_queue(self) -> None:
-        room = anyio.Event()
-        self._queue.append(room)
-        try:
-            await room.wait()
-        except BaseException:
-            if room.is_set():
-                self._let_in()  # somebody else may have it
-            else:
-                self._queue.remove(room)
-            raise
-
     def _let_in(self) -> None:
-        for _ in range(min(len(self._queue), int(self.limit) - self._running)):
+        while self._queue and self._running < int(self.limit):
+            self._running += 1
             self._queue.popleft().set()
 
     @property

@@ -16,7 +16,7 @@ import anyio.to_thread
 import httpx
 
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.formats import is_loopback
+from zerokie_action.formats import is_this_machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -82,9 +82,10 @@ class Network:
         """Whether a host, with its port if the URL has one, is reached directly.
 
         `NO_PROXY` is read as urllib reads it (suffixes and ports), and as curl does (`10.0.0.0/8`).
+        This machine is always: over http, a proxy would see the API key.
         """
         name = urlsplit(f"//{host}").hostname or ""
-        if is_loopback(name) or proxy_bypass_environment(host, self._proxies):
+        if is_this_machine(name) or proxy_bypass_environment(host, self._proxies):
             return True
         with suppress(ValueError):
             address = ip_address(name)

@@ -33,42 +33,40 @@ class OutageLog:
         self.last_failure = ""
         self._kind = kind
         self._log = log
-        self._failed: float | None = None
+        self._began_at: float | None = None
         self._is_told = False
         self._next_outage_line = 0.0
         self._retried = 0
         self._scattered = 0
+        self._reason = ""
         self._next_scattered_line = 0.0
 
     def scattered(self, reason: str) -> None:
         """A request failed while others worked, and is sent again."""
         self.last_failure = reason
-        self._scattered += 1
-        if anyio.current_time() >= self._next_scattered_line:
-            self.log_count()
+        self._count(1, reason)
 
-    def log_count(self) -> None:
-        """Log how many requests failed alone since the last line, if any did."""
-        if self._scattered:
-            self._log(f"{self._kind}: {self.last_failure}; {_sent_again(self._scattered)}")
-            self._scattered = 0
-            self._next_scattered_line = anyio.current_time() + _SCATTERED_LINE_EVERY
+    def failed(self, reason: str, *, since: float, is_outage: bool) -> None:
+        """A request failed as everybody's do, and is sent again. The second one begins the story.
 
-    def failed(self, reason: str) -> None:
-        """A request failed as everybody's do, and is sent again. The second time, an outage has begun."""
+        Args:
+            reason: why, as the end of a sentence.
+            since: when it was sent, or another one last succeeded.
+            is_outage: whether nothing has worked since; else it is late to notice an outage that is over.
+        """
         now = anyio.current_time()
         self.last_failure = reason
         self._retried += 1
-        if self._failed is None:
-            self._failed = now
+        self._began_at = since if self._began_at is None else self._began_at
+        if not is_outage or self._retried == 1:
             return
-        seconds = now - self._failed
+        seconds = now - self._began_at
         if not self._is_told:
             self._is_told = True
             self._next_outage_line = now + _OUTAGE_LINE_EVERY
-            since = time.strftime("%H:%M:%S", time.gmtime(time.time() - seconds))
+            began = time.strftime("%H:%M:%S", time.gmtime(time.time() - seconds))
             self._log(
-                f"{self._kind}: nothing has worked since {since} UTC ({reason}); waiting for the platform"
+                f"{self._kind}: nothing has worked since {began} UTC ({reason}); waiting for the platform"
             )
         elif now >= self._next_outage_line:
             self._next_outage_line = now + _OUTAGE_LINE_EVERY
@@ -76,13 +74,28 @@ class OutageLog:
 
     def succeeded(self) -> None:
         """A request has worked."""
-        self.last_failure = ""
-        if self._is_told and self._failed is not None:
-            taken = human_seconds(anyio.current_time() - self._failed)
+        if self._began_at is not None and self._is_told:
+            taken = human_seconds(anyio.current_time() - self._began_at)
             self._log(f"{self._kind}: the platform is back after {taken}; {_sent_again(self._retried)}")
-        self._failed = None
+        elif self._began_at is not None:
+            self._count(self._retried, self.last_failure)
+        self.last_failure = ""
+        self._began_at = None
         self._is_told = False
         self._retried = 0
+
+    def log_count(self) -> None:
+        """Log how many requests failed for themselves since the last line, if any did."""
+        if self._scattered:
+            self._log(f"{self._kind}: {self._reason}; {_sent_again(self._scattered)}")
+            self._scattered = 0
+            self._next_scattered_line = anyio.current_time() + _SCATTERED_LINE_EVERY
+
+    def _count(self, requests: int, reason: str) -> None:
+        self._scattered += requests
+        self._reason = reason
+        if anyio.current_time() >= self._next_scattered_line:
+            self.log_count()
 
 
 def _sent_again(count: int) -> str:

@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import anyio
+import anyio.lowlevel
 import httpx
 
 from zerokie_action.errors import DeployError, PlatformUnavailable, RequestRejected
@@ -151,6 +152,7 @@ class RetryingClient:
                 log.succeeded()
                 return _value(outcome, ambiguous=ambiguous)
             ambiguous = ambiguous or outcome.ambiguous
+            await anyio.lowlevel.checkpoint_if_cancelled()  # the guard may have shielded the attempt
             if outcome.meaning is Meaning.FINAL or _is_too_long(outcome.retry_after):
                 raise _gave_up(request, outcome, _times(attempts), ambiguous=ambiguous)
             if await self._fails_alone(request, outcome, limiter, began, alone):
@@ -161,7 +163,8 @@ class RetryingClient:
                 limiter.failed(
                     began, retry_after=outcome.retry_after, is_busy=outcome.meaning is Meaning.BUSY
                 )
-                log.failed(outcome.reason)
+                since = max(began, limiter.last_success)
+                log.failed(outcome.reason, since=since, is_outage=limiter.is_failing)
                 gives_up = limiter.outage > policy.patience
             if gives_up:
                 after = f"{_times(attempts)}{_meanwhile(limiter, limiter.successes - worked_before)}"
@@ -206,8 +209,8 @@ class RetryingClient:
         ambiguous = False
         while True:
             attempts += 1
-            half = (ends_at - anyio.current_time()) / 2
-            outcome = await self._attempt(_with_timeout(request, half), parse, guard)
+            began = anyio.current_time()
+            outcome = await self._attempt(_with_timeout(request, (ends_at - began) / 2), parse, guard)
             if not isinstance(outcome, Failure):
                 log.succeeded()
                 return _value(outcome, ambiguous=ambiguous)
@@ -215,7 +218,7 @@ class RetryingClient:
             pause = random.uniform(*pauses)  # noqa: S311 - no secret
             if outcome.meaning is Meaning.FINAL or anyio.current_time() + pause >= ends_at:
                 raise _gave_up(request, outcome, _times(attempts), ambiguous=ambiguous)
-            log.failed(outcome.reason)
+            log.failed(outcome.reason, since=began, is_outage=True)
             self.used += 1
             await anyio.sleep(pause)
 
@@ -234,9 +237,8 @@ class RetryingClient:
                 response = failure.of_error(error)
         if isinstance(response, Failure):
             return response
-        origin = f"{request.url.scheme}://{request.url.netloc.decode()}"
-        detail = self.error_detail(response.content) if not response.is_success else ""
-        failed = failure.of_response(response, origin, detail)
+        detail = "" if response.is_success else self.error_detail(response.content)
+        failed = failure.of_response(request, response, detail)
         if failed is not None:
             return failed
         if not response.is_success:
@@ -248,7 +250,7 @@ class RetryingClient:
             said = self.error_detail(response.content)
             what = f" ({said})" if said else ""
             return failure.not_the_platform(
-                f"{origin} answered {response.status_code}, but {malformed}{what}"
+                request, f"answered {response.status_code}, but {malformed}{what}"
             )
         self._has_answered = self._has_answered or not request.extensions[PUBLIC]
         return value
@@ -301,7 +303,7 @@ def _with_timeout(request: httpx.Request, seconds: float) -> httpx.Request:
 def _is_too_long(seconds: float) -> bool:
     """Whether a wait that the platform asks for ends after the operation, or is longer than allowed."""
     left = anyio.current_effective_deadline() - anyio.current_time()
-    return 0 < seconds > min(left, MOST_WAITED)
+    return seconds > max(0.0, min(left, MOST_WAITED))
 
 
 def _times(attempts: int) -> str:

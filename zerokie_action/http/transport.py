@@ -23,7 +23,7 @@ from zerokie_action.http.request import CONNECT_TIMEOUT, MAX_BODY
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterable, Callable
 
     from zerokie_action.http.network import Network, Proxy
 
@@ -158,7 +158,7 @@ async def _tunnel(
             response = await connection.handle_async_request(request)
             _require_tunnel(response)
             stream = await response.extensions["network_stream"].start_tls(
-                context, server_hostname=url.host, timeout=CONNECT_TIMEOUT
+                context, server_hostname=origin.host.decode(), timeout=CONNECT_TIMEOUT
             )
     except (*_ERRORS, httpx.ProxyError, TimeoutError) as error:
         await _close(connection)
@@ -182,21 +182,15 @@ async def _send(connection: _Connection, request: httpx.Request) -> httpx.Respon
     if connection.proxy is not None:
         url = _core_url(httpx.URL(connection.proxy.url), str(request.url))
         headers = [*connection.proxy.authorization, *headers]
-    sent = False
-
-    async def body() -> AsyncIterator[bytes]:
-        nonlocal sent
-        async for chunk in cast("AsyncIterator[bytes]", request.stream):
-            yield chunk
-        sent = True
-
     outgoing = httpcore.Request(
-        request.method, url, headers=headers, content=body(), extensions=request.extensions
+        request.method,
+        url,
+        headers=headers,
+        content=cast("AsyncIterable[bytes]", request.stream),
+        extensions=request.extensions,
     )
     response = await connection.core.handle_async_request(outgoing)
     try:
-        if response.status < 300 and not sent:  # noqa: PLR2004 - HTTP's own number
-            raise httpcore.RemoteProtocolError("the response came before the body was sent")
         content = await _read(response, request.extensions.get(MAX_BODY, math.inf))
     finally:
         await response.aclose()
@@ -205,8 +199,6 @@ async def _send(connection: _Connection, request: httpx.Request) -> httpx.Respon
         # Nobody asked for a coding. httpx would inflate a small body to any size before it is measured.
         headers=[field for field in response.headers if field[0].lower() != b"content-encoding"],
         content=content,
-        extensions=request.extensions,
-        request=request,
     )
 
 
