@@ -103,6 +103,13 @@ def test_nothing_is_uploaded_twice(world: World, clock: str, count: int) -> None
     assert world.stored() == world.read()
 
 
+def test_a_listing_without_lengths(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reference only shows examples. It proves nothing then, and is no reason to fail."""
+    monkeypatch.setattr("zerokie_action.platform.models._number", lambda _value: -1)
+    assert [world.run().exit_code, world.run().outputs["files_uploaded"]] == [0, len(SITE)]
+    assert world.stored() == world.read()
+
+
 def test_it_takes_no_waiting(world: World) -> None:
     """Not a moment passes by any clock."""
     assert world.run().seconds < 0.1

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 MANIFEST_FOLDER = ".zerokie/"
+LENGTH_NOT_GIVEN = -1
 
 _NAME = re.compile(
     re.escape(MANIFEST_FOLDER) + r"([0-9]{1,15})-(0|[0-9a-f]{16})-(0|[0-9a-f]{16})-[0-9a-f]{32}\.json"
@@ -38,12 +39,12 @@ class RemoteFile:
 
     Attributes:
         path: relative, `/` between the segments, not encoded.
-        length: in bytes; -1 when the listing does not say.
+        length: in bytes; `LENGTH_NOT_GIVEN` when the listing does not say.
         last_modified: the listing's own text, for instance `2026-03-07T17:00:00Z`, or an empty one.
     """
 
     path: str
-    length: int = -1
+    length: int = LENGTH_NOT_GIVEN
     last_modified: str = ""
 
 

@@ -17,6 +17,7 @@ from zerokie_action.errors import ConfigurationError, PlatformUnavailable
 from zerokie_action.files.content_type import content_type, is_page
 from zerokie_action.files.local import FileContent, is_addressable
 from zerokie_action.files.manifest import (
+    LENGTH_NOT_GIVEN,
     MANIFEST_FOLDER,
     Manifest,
     find_manifests,
@@ -282,7 +283,8 @@ class Update:
                 missing=[
                     file
                     for file in self._files
-                    if (remote := shown.get(file.path)) is None or remote.length != file.size
+                    if (remote := shown.get(file.path)) is None
+                    or remote.length not in {file.size, LENGTH_NOT_GIVEN}
                 ],
                 untouched=[
                     file

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 from pydantic import BaseModel, ConfigDict, FailFast, TypeAdapter, ValidationError
 from pydantic_core import core_schema
 
-from zerokie_action.files.manifest import RemoteFile
+from zerokie_action.files.manifest import LENGTH_NOT_GIVEN, RemoteFile
 from zerokie_action.http.failure import is_web_page
 from zerokie_action.http.retry import Malformed
 
@@ -227,7 +227,7 @@ def _number(value: Any) -> int:  # noqa: ANN401 - of any JSON
     try:
         return int(value)
     except (TypeError, ValueError, OverflowError):
-        return -1
+        return LENGTH_NOT_GIVEN
 
 
 def _is_empty(response: Response) -> bool:
