@@ -187,7 +187,7 @@ def test_limit():
     )
     assert 9_000 < len(summary.encode()) <= 10_000
     assert summary.endswith(
-        " (1&nbsp;B)\n\n</details>\n\n_The rest is cut: it is too long for this place._\n"
+        " (1&nbsp;B)\n\n</details>\n\n_The rest was cut off: it was too long._\n"
     )
 
 
