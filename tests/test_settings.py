@@ -282,7 +282,7 @@ def test_booleans_in_any_case(word: str, random: Random) -> None:
     [
         (
             MINIMAL | {"ZEROKIE_IMAGE": "nginx"},
-            "`image` (ZEROKIE_IMAGE) and `directory` (ZEROKIE_DIRECTORY) are both set: deploy one of them, the other in a step of its own",
+            "`image` (ZEROKIE_IMAGE) and `directory` (ZEROKIE_DIRECTORY) are both set: deploy one of them here, and the other in a step of its own",
         ),
         (
             MINIMAL | {"ZEROKIE_DIRECTORY": " "},

@@ -91,8 +91,8 @@ def _problems_of_a_deploy(environment: Environment) -> Iterator[str]:
     if environment.text("image"):
         if directory:
             yield (
-                f"{label('image')} and {label('directory')} are both set: deploy one of them, "
-                "the other in a step of its own"
+                f"{label('image')} and {label('directory')} are both set: deploy one of them here, "
+                "and the other in a step of its own"
             )
         elif given := _given(environment, "domains", "remove_domains"):
             yield f"{given}: the platform has custom domains for static apps only"

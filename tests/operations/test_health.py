@@ -316,7 +316,7 @@ class TestStatic:
         world.platform.on_request = edit
         outcome = world.run(health_check="/")
         assert outcome.exit_code == 8
-        assert outcome.outputs["error"].startswith("'index.html' changed while it was deployed")
+        assert outcome.outputs["error"].startswith("'index.html' changed during the deploy")
 
 
 def test_a_signal_during_the_check_ends_the_run(world: World) -> None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _SLOW = "Raise `timeout`, or find out what is slow with `log-level: debug`."
-_AWAY = "Run it again when the platform works again; with a longer `timeout` a run waits longer for that."
+_AWAY = "Run it again when the platform works again, or raise `timeout`."
 
 
 @dataclass(frozen=True, eq=False, repr=False)

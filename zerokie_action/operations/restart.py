@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from zerokie_action.operations.job import Job
 
 _STATIC = (
-    "A static app needs no restart: what was deployed last is served. Deploy the directory again to renew it."
+    "A static app cannot be restarted: the platform serves what was deployed last. To update it, "
+    "deploy the directory again."
 )
 
 

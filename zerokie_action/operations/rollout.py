@@ -26,7 +26,8 @@ _FAILURES = frozenset({"failed", "error", "crashed", "stopped"})
 """The reference lists no status words but "deploying" and "running"; any other means "not yet"."""
 _HINT = "Look at the app's own log on the platform, or raise `wait-timeout`."
 _HINT_OTHER_IMAGE = (
-    "Another deploy, or the platform itself, has put that image there. Run this deploy again if it is to win."
+    "Another deploy, or the platform itself, has changed the image. If yours should win, "
+    "run this deploy again."
 )
 _LOOK = Allowance(2.0, 2.0)
 """For finding out which image the app has."""

@@ -87,11 +87,12 @@ async def read_zone(job: Job) -> Zone:
     require_ownership(job, manifests)
     if files and not manifests and not is_trusted(job):
         raise ConfigurationError(
-            f"App {job.app!r} has {human_files(len(files))} that no deploy of this action put there: "
+            f"App {job.app!r} has {human_files(len(files))} that no deploy of this action has uploaded: "
             f"{human_paths(sorted(files))}",
-            hint="Nothing was changed. If `app` names the wrong app, correct it. If it was filled by hand, "
-            "with another tool or with an earlier version of this action, set `take-over: true` once, by "
-            "hand: that deletes what the directory does not have, unless `keep` matches it.",
+            hint="Nothing was changed. If `app` names the wrong app, correct it. If the files were "
+            "uploaded by hand, by another tool or by an earlier version of this action, set "
+            "`take-over: true` for one run by hand: it deletes what the directory does not have, unless "
+            "`keep` matches it.",
         )
     newest = manifests[-1] if manifests else None
     ours = job.ci.owner.marks
@@ -122,8 +123,8 @@ def require_ownership(job: Job, manifests: Sequence[ManifestName]) -> None:
     if not is_trusted(job):
         raise ConfigurationError(
             what,
-            hint="Nothing was changed. If `app` names that repository's app by mistake, correct it. If this "
-            "repository has to go on with it, set `take-over: true` once, by hand.",
+            hint="Nothing was changed. If `app` names that repository's app by mistake, correct it. If "
+            "this repository should take it over, set `take-over: true` for one run by hand.",
         )
     job.ci.info(f"{what}; taking it over")
 
@@ -245,8 +246,8 @@ class Update:
             raise PlatformUnavailable(
                 "The platform confirmed the uploads twice, but does not list them: "
                 f"{human_paths(wrong or [self._next])}",
-                hint="Nothing was deleted. Check whether a proxy answers in the platform's place; else "
-                "report it to the platform. Then run the deploy again.",
+                hint="Nothing was deleted. Check whether a proxy answers in the platform's place, "
+                "or report it to the platform. Then run the deploy again.",
             )
         self._shown = look.shown
 

@@ -30,7 +30,7 @@ OUTPUTS = {
     "domains": "JSON list of the custom domains, each with its CNAME target and TLS status.",
     "duration-seconds": "How long the run took.",
     "lock-wait-seconds": "How long the run waited for another deploy's lock.",
-    "retries-used": "How many requests were sent again.",
+    "retries-used": "How many requests were retried.",
     "error": "What went wrong, in one line; empty on success.",
 }
 """The outputs, in the contract's order, with what they mean: for `action.yml` and the README."""
