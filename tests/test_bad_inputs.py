@@ -104,7 +104,7 @@ BAD = [
     Bad("link to a parent", "is a symbolic link to a directory that contains it", prepare=link("assets/up", "..")),
     Bad("link to itself", "'me' is a symbolic link that leads nowhere", prepare=link("me", "me")),
     Bad("dangling link", "'gone' is a symbolic link that leads nowhere", prepare=link("gone", "nowhere")),
-    Bad("private key", "'assets/a.pem' begins as a private key; remove it or add it to `ignore`, or add `!/assets/a.pem` to publish it", prepare=key("assets/a.pem")),
+    Bad("private key", "'assets/a.pem' holds a private key; remove it or add it to `ignore`", prepare=key("assets/a.pem")),
     Bad("name that is not UTF-8", "has a name that is not UTF-8; rename it or add it to `ignore`", prepare=lambda world: Path(os.fsdecode(os.fsencode(world.folder) + b"/caf\xe9")).touch()),
     # --- the platform
     Bad("wrong key", "Check that the secret behind `api-key` holds a current key", {"api_key": SECRET}, code=3),

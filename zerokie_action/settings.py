@@ -31,7 +31,7 @@ from pydantic_settings import (
 from zerokie_action import formats
 from zerokie_action.ci import Level
 from zerokie_action.environment import input_name, spellings
-from zerokie_action.files.ignore import IGNORE_FILE, parse_patterns
+from zerokie_action.files.ignore import IGNORE_FILE, input_problem, parse_patterns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,9 +50,7 @@ def _parse_patterns(text: str) -> tuple[str, ...]:
     lines = [line.lstrip(" \t") for line in formats.split_lines(text)]
     patterns, problems = parse_patterns(lines, "in")
     problems += [
-        f"the pattern {pattern!r} has a comma; write one pattern a line, and `\\,` for a comma itself"
-        for pattern in patterns
-        if formats.has_comma(pattern)
+        f"the pattern {pattern!r} {problem}" for pattern in patterns if (problem := input_problem(pattern))
     ]
     if problems:
         raise ValueError("\n".join(problems))

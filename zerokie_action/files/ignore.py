@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pathspec import GitIgnoreSpec
 
 from zerokie_action.errors import ConfigurationError
+from zerokie_action.formats import has_comma
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -70,7 +71,6 @@ _ADVICE = {
     "[": "has brackets that git reads in a way of its own; write ASCII letters, digits and ascending ranges "
     r"of them, as in [0-9A-Za-z_], without classes or negation, or `\[` for the character itself",
 }
-_COMMA = re.compile(r"(?<!\\),(?![^\[]*\])")
 
 
 class Patterns:
@@ -247,7 +247,7 @@ def input_problem(pattern: str) -> str:
         "has quotes around it; remove them": first == last and first in "\"'",
         r"has `\n` in it; break the line there, one pattern a line": r"\n" in pattern,
         "has a line break that git does not know; write one pattern a line": len(pattern.splitlines()) > 1,
-        r"has a comma; write one pattern a line, and `\,` for a comma itself": bool(_COMMA.search(pattern)),
+        r"has a comma; write one pattern a line, and `\,` for a comma itself": has_comma(pattern),
     }
     return next((problem for problem, applies in problems.items() if applies), "")
 
