@@ -94,10 +94,10 @@ class LockLost(DeployError):
 
 
 class DeployFailed(DeployError):
-    """The app failed, says the platform; or directory or image were changed by somebody else meanwhile."""
+    """The app failed, says the platform; or the directory was changed meanwhile."""
 
     exit_code = 8
-    meaning = "the app failed; the directory or the image was changed meanwhile"
+    meaning = "the app failed; the directory was changed meanwhile"
 
 
 class DeployTimedOut(DeployError):

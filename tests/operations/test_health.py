@@ -273,23 +273,20 @@ class TestStatic:
         assert 'answered 404 (an HTML page, "not found")' in error(outcome)
         assert asked(outcome)[0].query == "x=1"
 
-    @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-    def test_a_full_url_names_the_file_as_its_path_would(self, world: World, host: str) -> None:
+    @pytest.mark.parametrize("url", ["the app's", "http://www.example.com/"])
+    def test_a_full_url_names_the_file_as_its_path_would(self, world: World, url: str) -> None:
         """Behind the app's own URL, or on a domain that this deploy attaches."""
-        attached = b'{"domain": "localhost"}'
-        world.platform.faults.add(
-            Fault(Kind.STATUS, "POST", "/domains", status=201, body=attached, times=None)
-        )
 
         async def run(body: bytes) -> tuple[Outcome, str]:
             async with serve(always(200, body)) as server:
                 world.platform._public_url = server.url
-                base = server.url.replace("127.0.0.1", host) + ("/_apps/site" if host == "127.0.0.1" else "/")
-                inputs = {"health_check": base, "health_check_timeout": 1, "domains": "LOCALHOST"}
+                world.env["HTTP_PROXY"] = server.url  # leads the domain's name here
+                check = url if url.startswith("http") else f"{server.url}/_apps/site"
+                inputs = {"health_check": check, "health_check_timeout": 1, "domains": "WWW.EXAMPLE.COM"}
                 return await world.arun(**inputs), server.requests[-1].target
 
         outcome, target = timewarp.run(world.loop, run(SITE["index.html"]))
-        assert outcome.exit_code == 0
+        assert outcome.exit_code == 0, outcome.log
         assert "serves 'index.html' as deployed" in outcome.log
         assert "?zerokie=" in target
         outcome, _ = timewarp.run(world.loop, run(b"something else"))
