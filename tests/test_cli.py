@@ -338,15 +338,6 @@ def test_a_signal_while_the_cleanup_imports(module: str, says: str) -> None:
     assert says in seen.stdout
 
 
-def test_a_cleanup_without_a_lock_is_light() -> None:
-    """It runs after every deploy on GitHub: what would release a lock is not loaded."""
-    program = "import sys; from zerokie_action.cli import cleanup; cleanup(); print(*sys.modules)"
-    seen = run(sys.executable, "-c", program)
-    said, loaded = seen.stdout.splitlines()
-    assert said == "Cleanup: no deploy recorded a lock here; nothing to release"
-    assert set(HEAVY) & set(loaded.split()) == {"pathlib"}
-
-
 SIGNAL_AT_THE_VERY_END = """
 import os, signal, sys, types
 from zerokie_action.cli import {command}

@@ -89,9 +89,11 @@ class Job:
             self.client, self.app, self.session, records=self.records, shutdown=self.shutdown, ci=self.ci
         )
         async with lock.releasing(counts):
-            with self.phase("Wait for the lock"):
+            try:
                 await self.in_turn(lock.acquire)
-            waited = self.result.lock_wait_seconds
+            finally:
+                if waited := self.result.lock_wait_seconds:
+                    self.result.phases.append(("Wait for the lock", waited))
             self.ci.info("Deploy lock acquired" + (f" after {human_seconds(waited)}" if waited >= 1 else ""))
             async with lock.kept(self.settings.lock_heartbeat):
                 yield lock
