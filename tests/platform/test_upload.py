@@ -300,6 +300,7 @@ async def test_a_large_upload_that_is_always_cut(sandbox: Platform) -> None:
         error = await fails(writes.upload([Upload("a", Zeros(20_000_000), "")], lambda _upload: None))
         assert anyio.current_time() - began < 10
     assert "failed after 3 attempts" in str(error)
+    assert "`client_max_body_size`" in error.hint
 
 
 async def test_what_was_not_sent_completely() -> None:
