@@ -268,22 +268,6 @@ class TestAlone:
 
 
 class TestOutage:
-    @pytest.mark.parametrize("retries", [0, 5])
-    async def test_however_few_retries(self, retries: int) -> None:
-        """What fails altogether is waited for: half a second, one, two, then five."""
-        script = Script(*[REFUSED] * 12, FINE)
-        assert await send(script, retries=retries) == b"fine"
-        assert script.gaps[1:] == pytest.approx([1, 2] + [5] * 9, rel=0.21)
-
-    async def test_given_up(self) -> None:
-        """After two minutes without any success; and it says so."""
-        began = anyio.current_time()
-        error = await gives_up(Script(REFUSED), retries=1000)
-        assert 120 <= anyio.current_time() - began <= 127
-        assert re.search(
-            r"after \d+ attempts, and 2 m 0\d s without any success: connection refused", str(error)
-        )
-
     async def test_patience(self) -> None:
         """Where something else ends the wait, nothing is given up."""
         script = Script(REFUSED)

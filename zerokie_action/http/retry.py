@@ -321,7 +321,7 @@ def _meanwhile(limiter: AdaptiveLimiter, worked: int) -> str:
     """What the others did while a request failed: so many worked, or wait as it did."""
     if worked and not limiter.has_waiting:
         return f", while {worked:,} other{'' if worked == 1 else 's'} worked"
-    return f", and {human_seconds(limiter.outage)} without any success" if limiter.outage else ""
+    return f", and {human_seconds(limiter.outage)} without any success" if limiter.is_failing else ""
 
 
 def _refusal(request: httpx.Request, response: httpx.Response, detail: str) -> DeployError:
