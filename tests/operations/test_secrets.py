@@ -114,7 +114,7 @@ class TestNobodyElseSeesTheKey:
         assert API_KEY not in str([page.headers for page in pages])
 
     def test_where_the_app_redirects_to(self, world: World) -> None:
-        """A health check follows it, as any visitor."""
+        """A redirect is a good answer, and nobody follows it."""
         running_web(world)
 
         async def check() -> None:
@@ -122,9 +122,7 @@ class TestNobodyElseSeesTheKey:
                 world.platform.set_page("web", 302, headers={"location": f"{other.url}/elsewhere"})
                 outcome = await world.arun(app="web", image="nginx:2", health_check="/")
                 assert outcome.exit_code == 0
-                (request,) = other.requests
-                assert request.target == "/elsewhere"
-                assert API_KEY.encode() not in request.head
+                assert other.requests == []
 
         timewarp.run(world.loop, check())
 
