@@ -9,7 +9,7 @@ from pathlib import Path
 
 import zerokie_action
 from zerokie_action import cli
-from zerokie_action.http.client import USER_AGENT
+from zerokie_action.http.request import HEADERS
 
 ROOT = Path(__file__).resolve().parent.parent
 MAJOR = zerokie_action.__version__.split(".")[0]
@@ -20,7 +20,7 @@ def test_the_version_has_one_source() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     assert "version" in project["project"]["dynamic"]
     assert project["tool"]["hatch"]["version"]["path"] == "zerokie_action/__init__.py"
-    assert USER_AGENT.split("/") == ["zerokie-action", zerokie_action.__version__]
+    assert HEADERS["User-Agent"].split("/") == ["zerokie-action", zerokie_action.__version__]
     assert re.fullmatch(r"\d+\.\d+\.\d+", zerokie_action.__version__)
 
 
