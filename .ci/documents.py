@@ -29,15 +29,12 @@ if TYPE_CHECKING:
 
 _NOT_OF_THE_COMPONENT = {
     "operation",  # each of its jobs has its own
-    "api-key",  # secrets are CI/CD variables: inputs can be read in the pipeline's configuration
-    "registry-password",
-    "github-token",
-    "gitlab-token",
     "dotenv-file",  # its artifacts name these two
     "annotations-file",
     "state-file",  # GitLab has a default, which the cleanup knows
 }
-"""The GitLab component has all inputs but these."""
+"""The GitLab component has all inputs but these and the secrets, which are CI/CD variables: who sees the
+pipeline's configuration can read its inputs."""
 
 _OF_THE_STOP_JOB = {
     "api-key-file",
@@ -56,19 +53,29 @@ _OF_THE_STOP_JOB = {
 }
 """Inputs that mean something when an app is destroyed."""
 
-_LISTS = {"env", "ignore", "keep", "domains", "remove-domains"}
+_NOT_OF_THE_WORKFLOW = {
+    "api-key-file",  # nothing but the site is on the runner, and nothing reads a file after the job
+    "registry-password-file",
+    "output-file",
+    "dotenv-file",
+    "annotations-file",
+    "summary-file",
+    "state-file",
+}
+"""The reusable workflow has all inputs but these and the secrets, which are secrets of the workflow."""
+
 _FLAGS = {"true", "false"}
 
 
-def _described(description: str, default: str) -> str:
+def _meaning(row: Input) -> str:
     """The description names the default. Only the code has it: a variable counts where nothing is set."""
-    return json.dumps(f"{description} Default: `{default}`." if default else description)
+    return f"{row.description} Default: `{row.default}`." if row.default else row.description
 
 
 def _action_inputs() -> str:
     lines = []
     for row in documented_inputs():
-        lines += [f"{row.name}:", f"  description: {_described(row.description, row.default)}"]
+        lines += [f"{row.name}:", f"  description: {json.dumps(_meaning(row))}"]
         lines += ["  required: true"] if row.required else []
     return textwrap.indent("\n".join(lines) + "\n", "  ")
 
@@ -79,14 +86,14 @@ def _action_outputs() -> str:
 
 
 def _component_rows() -> list[Input]:
-    return [row for row in documented_inputs() if row.name not in _NOT_OF_THE_COMPONENT]
+    return [row for row in documented_inputs() if not (row.is_secret or row.name in _NOT_OF_THE_COMPONENT)]
 
 
 def _component_inputs() -> str:
     lines = []
     for row in _component_rows():
-        lines += [f"{row.name}:", f"  description: {_described(row.description, row.default)}"]
-        if row.name in _LISTS:
+        lines += [f"{row.name}:", f"  description: {json.dumps(_meaning(row))}"]
+        if row.is_list:
             lines += ["  type: array", "  default: []"]
         elif row.default in _FLAGS:
             lines += ["  type: boolean", f"  default: {row.default}"]
@@ -108,7 +115,7 @@ def _variables(rows: Iterable[Input]) -> str:
     lines = []
     for row in rows:
         value = f"$[[ inputs.{row.name} ]]"
-        text = f"|\n  {value}" if row.name in _LISTS else f'"{value}"'
+        text = f"|\n  {value}" if row.is_list else f'"{value}"'
         lines.append(f"{_variable(row)}: {text}\n")
     return textwrap.indent("".join(lines), "    ")
 
@@ -116,20 +123,60 @@ def _variables(rows: Iterable[Input]) -> str:
 def _unset() -> str:
     """The variables of flags and lists, with the value that they have where nobody has set them."""
     flags = " ".join(f"{_variable(row)}={row.default}" for row in _component_rows() if row.default in _FLAGS)
-    lists = " ".join(f"{_variable(row)}=[]" for row in _component_rows() if row.name in _LISTS)
+    lists = " ".join(f"{_variable(row)}=[]" for row in _component_rows() if row.is_list)
     return textwrap.indent(f'flags="{flags}"\nlists="{lists}"\n', "      ")
+
+
+def _workflow_rows() -> list[Input]:
+    return [row for row in documented_inputs() if not (row.is_secret or row.name in _NOT_OF_THE_WORKFLOW)]
+
+
+def _workflow_inputs() -> str:
+    lines = []
+    for row in _workflow_rows():
+        lines += [f"{row.name}:", f"  description: {json.dumps(_meaning(row))}"]
+        lines += ["  type: boolean" if row.default in _FLAGS else "  type: string"]
+        lines += ["  default: true"] if row.default == "true" else []
+        lines += ["  required: true"] if row.required else []
+    return textwrap.indent("\n".join(lines) + "\n", "      ")
+
+
+def _workflow_values() -> str:
+    """What the reusable workflow passes on: nothing where a flag has its default."""
+    lines = []
+    for row in _workflow_rows():
+        value = f"inputs.{row.name}"
+        if row.default in _FLAGS:
+            value = f"!{value} && 'false' || ''" if row.default == "true" else f"{value} || ''"
+        lines.append(f"{row.name}: ${{{{ {value} }}}}\n")
+    return textwrap.indent("".join(lines), "          ")
 
 
 def _variable(row: Input) -> str:
     return f"INPUT_{row.name.upper().replace('-', '_')}"
 
 
-def _input_table() -> str:
-    rows = (
-        (f"`{row.name}`", "required" if row.required else _code(row.default), row.description)
-        for row in documented_inputs()
-    )
-    return _table(("input", "default", "meaning"), rows)
+_GROUPS = {
+    "operation": "What to deploy",
+    "ignore": "Which files, and what to protect",
+    "domains": "Domains, waiting and checking",
+    "lock-timeout": "The lock and time",
+    "comment": "Reports",
+}
+"""The headings of the README's tables of inputs, each with the first input below it."""
+
+
+def _input_tables() -> str:
+    groups: dict[str, list[Input]] = {}
+    for row in documented_inputs():
+        heading = _GROUPS.get(row.name, next(reversed(groups), ""))
+        groups.setdefault(heading, []).append(row)
+    return "\n".join(f"### {heading}\n\n{_input_table(rows)}" for heading, rows in groups.items())
+
+
+def _input_table(inputs: Iterable[Input]) -> str:
+    rows = ((f"`{row.name}`{', required' * row.required}", _meaning(row)) for row in inputs)
+    return _table(("input", "meaning"), rows)
 
 
 def _output_table() -> str:
@@ -152,8 +199,7 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 def _example(path: str) -> str:
     """A file below `examples/` as a code block."""
     text = (ROOT / "examples" / path).read_text("utf-8")
-    language = {".yml": "yaml", ".sh": "sh"}[Path(path).suffix]
-    return f"```{language}\n{text}```\n"
+    return f"```yaml\n{text}```\n"
 
 
 DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
@@ -164,17 +210,13 @@ DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
         "flags and lists": _unset,
         "stop variables": _stop_variables,
     },
+    "examples/github/reusable.yml": {"inputs": _workflow_inputs, "values": _workflow_values},
     "README.md": {
-        "inputs": _input_table,
+        "inputs": _input_tables,
         "outputs": _output_table,
         "exit codes": _exit_code_table,
         "GitHub": lambda: _example("github/deploy.yml"),
         "GitLab": lambda: _example("gitlab/component.yml"),
-    },
-    "docs/ci.md": {"docker": lambda: _example("shell/deploy.sh")},
-    "docs/previews.md": {
-        "GitHub": lambda: _example("github/preview.yml"),
-        "GitLab": lambda: _example("gitlab/review.yml"),
     },
 }
 """The generated parts of each document, by the name in their markers."""
@@ -196,11 +238,6 @@ def _filled(text: str, part: str, content: str) -> str:
 
 
 _LOG = re.compile(r"(<!-- log: (.+) -->\n```text\n)((?:.*\n)*?)(```\n)")
-
-
-def logs(document: Path) -> dict[str, str]:
-    """The logs that a document shows, by the names of their stories."""
-    return {name: log for _, name, log, _ in _LOG.findall(document.read_text("utf-8"))}
 
 
 def with_logs(text: str) -> str:

@@ -71,11 +71,13 @@ class Stage:
         """Run the action as a step of GitHub's. Returns the job summary."""
         summary = self.folder / "summary.md"
         summary.unlink(missing_ok=True)
+        event = self.folder / "event.json"
+        event.write_text('{"pull_request": {"number": 12}}', "utf-8")
         github = {
             "GITHUB_ACTIONS": "true",
             "GITHUB_SERVER_URL": "https://github.com",
             "GITHUB_REPOSITORY": "acme/my-site",
-            "GITHUB_REF": "refs/pull/12/merge",
+            "GITHUB_EVENT_PATH": str(event),
             "GITHUB_SHA": "8d5c1f2a90b7e6344c0de51b7a2f9d3e6c8b0a17",
             "GITHUB_RUN_ID": "19734502811",
             "GITHUB_STEP_SUMMARY": str(summary),
@@ -139,7 +141,6 @@ def comment(stage: Stage) -> str:
         api.answers = {
             f"GET {comments}/12/comments?per_page=100&page=1&sort=asc&order_by=created_at": ([], {}),
             f"POST {comments}/12/comments": ({"id": 101}, {}),
-            f"PATCH {comments}/comments/101": ({}, {}),
         }
         stage.deploy(
             env={"GITHUB_API_URL": api.url},

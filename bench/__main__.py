@@ -20,15 +20,15 @@ def main() -> None:
     """Measure what the arguments say."""
     parser = _parser()
     given = vars(parser.parse_args())
-    quick, write, only = (given.pop(name) for name in ("quick", "write", "only"))
-    if write and (quick or only):
+    quick, write, only, beside = (given.pop(name) for name in ("quick", "write", "only", "beside"))
+    if write and (quick or only or beside):
         parser.error("--write is for the figures of a whole run")
     size = replace(QUICK if quick else Size(), **given)
     tables: dict[str, list[Table]] = {}
     for name in only or CASES:
         with tempfile.TemporaryDirectory(prefix="zerokie-bench-") as folder:
             _tell(f"{name}:")
-            tables[name] = CASES[name](Lab(size, Path(folder), _tell))
+            tables[name] = CASES[name](Lab(size, Path(folder), _tell, beside))
     shown = [table for found in tables.values() for table in found]
     command = " ".join(["python -m bench", *sys.argv[1:]])
     figures = document.render(command, size, shown, goals(size, tables))
@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--quick", action="store_true", default=False, help="small numbers: it works, but how fast?")
     add("--write", action="store_true", default=False, help=f"put the figures into {_DOCUMENT}")
     add("--only", action="append", choices=CASES, default=[], help="one case; may be repeated")
+    add("--beside", type=Path, default=None, help="a checkout of another commit, to measure in the same runs")
     add("--runs", type=int, help="how many, of which the median counts")
     add("--latency", type=float, help="seconds before each of the platform's answers")
     add("--connections", type=int, help="upper bound, for every tool")

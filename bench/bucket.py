@@ -10,8 +10,6 @@ from xml.sax.saxutils import escape
 
 _PAGE = 1000
 """S3 never lists more at once."""
-_NO_HASH = "0" * 32
-"""In the form of a hash, or rclone asks once more for the hash of what it overwrites."""
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 
@@ -26,13 +24,13 @@ class Bucket:
     _entries: dict[str, str] = field(default_factory=dict)
     _sorted: list[str] = field(default_factory=list)
 
-    def put(self, key: str, length: int) -> None:
-        """Store an object of this length, now."""
+    def put(self, key: str, length: int, md5: str) -> None:
+        """Store an object of this length and with this MD5, now."""
         now = time.time()
         modified = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now * 1000) % 1000:03}Z"
         self._entries[key] = (
             f"<Contents><Key>{escape(key)}</Key><LastModified>{modified}</LastModified>"
-            f"<ETag>&quot;{_NO_HASH}&quot;</ETag><Size>{length}</Size><StorageClass>STANDARD</StorageClass></Contents>"
+            f"<ETag>&quot;{md5}&quot;</ETag><Size>{length}</Size><StorageClass>STANDARD</StorageClass></Contents>"
         )
 
     def page(self, query: str) -> bytes:

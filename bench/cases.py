@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from bench import container, contestants
 from bench.contestants import Trial
-from bench.lab import ACTION, AWS, CURL, HTTPX, RCLONE, Lab, Table
+from bench.lab import ACTION, AWS, BESIDE, CURL, HTTPX, RCLONE, RCLONE_CHECKSUM, Lab, Table
 from bench.measure import Command, Usage, measure
 from bench.served import Certificate, ServedPlatform
 from bench.sites import PAGE, SMALL, Site
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
 BOUND = "files x latency / connections"
 SHA256SUM = "`sha256sum` of the same files"
@@ -26,13 +27,13 @@ HTTPS = "this action, to its first request, https"
 
 
 def first_deploy(lab: Lab) -> list[Table]:
-    """Many files, and all of them are new; then the same over https."""
+    """Many files, and all of them are new; then the same over https, and from far away."""
     site = Site(lab.folder / "first").fill(lab.size.first, PAGE)
     title = f"First deploy of {lab.size.first:,} files ({_megabytes(site)})"
     bound = {BOUND: lab.latency_bound(lab.size.first)}
     with lab.trial(site) as trial:
         plain = lab.compare(
-            _new_files(trial, site)
+            _new_files(lab, trial, site)
             | {
                 RCLONE: lambda run: trial.rclone(f"rclone-{run}", site.sizes),
                 AWS: lambda run: trial.aws(f"aws-{run}", site.sizes),
@@ -40,8 +41,15 @@ def first_deploy(lab: Lab) -> list[Table]:
             }
         )
     with lab.trial(site, Certificate.make(lab.folder)) as trial:
-        secure = lab.compare(_new_files(trial, site))
-    return [Table(title, plain | bound, CURL), Table(f"{title}, https", secure | bound, CURL)]
+        secure = lab.compare(_new_files(lab, trial, site))
+    with lab.trial(site, latency=lab.size.far) as trial:
+        far = lab.compare(_new_files(lab, trial, site))
+        far[BOUND] = lab.latency_bound(lab.size.first, lab.size.far)
+    return [
+        Table(title, plain | bound, CURL),
+        Table(f"{title}, https", secure | bound, CURL),
+        Table(f"{title}, latency {1000 * lab.size.far:.0f} ms", far, CURL),
+    ]
 
 
 def later_deploys(lab: Lab) -> list[Table]:
@@ -53,9 +61,9 @@ def _later(lab: Lab, count: int) -> list[Table]:
     site = Site(lab.folder / f"later-{count}").fill(count, PAGE)
     few = max(1, count // 100)
     with lab.trial(site) as trial:
-        lab.compare(_syncs(trial, lambda: site.sizes), runs=1)
+        lab.compare(_syncs(lab, trial, lambda: site.sizes), runs=1)
         rows = lab.compare(
-            _syncs(trial, dict)
+            _syncs(lab, trial, dict)
             | {
                 SHA256SUM: lambda _run: (
                     measure(contestants.sha256sum(site.folder, site.sizes, trial.list_file)).usage
@@ -64,7 +72,7 @@ def _later(lab: Lab, count: int) -> list[Table]:
             }
         )
         changed = lab.compare(
-            _syncs(trial, lambda: site.changed)
+            _syncs(lab, trial, lambda: site.changed)
             | {
                 ACTION: lambda _run: trial.action("action", site.change(few)),
                 CURL: lambda run: trial.curl(f"curl-{run}", site.changed),
@@ -77,13 +85,23 @@ def _later(lab: Lab, count: int) -> list[Table]:
     ]
 
 
-def _syncs(trial: Trial, files: Callable[[], Mapping[str, int]]) -> dict[str, Callable[[int], Usage]]:
+def _syncs(
+    lab: Lab, trial: Trial, files: Callable[[], Mapping[str, int]]
+) -> dict[str, Callable[[int], Usage]]:
     """The tools that find out by themselves what to send; `files` says what that should be."""
     return {
         ACTION: lambda _run: trial.action("action", files()),
+        **_beside(lab, lambda root, _run: trial.action("beside", files(), root)),
+        RCLONE_CHECKSUM: lambda _run: trial.rclone_checksum("rclone-checksum", files()),
         RCLONE: lambda _run: trial.rclone("rclone", files()),
         AWS: lambda _run: trial.aws("aws", files()),
     }
+
+
+def _beside(lab: Lab, run: Callable[[Path, int], Usage]) -> dict[str, Callable[[int], Usage]]:
+    """A row for the other commit, if there is one."""
+    root = lab.beside
+    return {} if root is None else {BESIDE: lambda number: run(root, number)}
 
 
 def resume(lab: Lab) -> list[Table]:
@@ -107,7 +125,7 @@ def large_file(lab: Lab) -> list[Table]:
     """One file that no memory should have to hold."""
     site = Site(lab.folder / "large").add_large("film.mp4", lab.size.large)
     with lab.trial(site) as trial:
-        rows = lab.compare(_new_files(trial, site))
+        rows = lab.compare(_new_files(lab, trial, site))
     return [Table(f"One file of {lab.size.large / 1024**2:,.0f} MiB", rows, CURL)]
 
 
@@ -119,25 +137,26 @@ def many_files(lab: Lab) -> list[Table]:
             site = Site(lab.folder / f"many-{count}").fill(count, SMALL)
             trial = stack.enter_context(lab.trial(site))
             trial.action("site", site.sizes)
-            growing |= {f"{count:,} files, {name}": run for name, run in _deploys(trial, site).items()}
+            growing |= {f"{count:,} files, {name}": run for name, run in _deploys(lab, trial, site).items()}
         rows = lab.compare(growing)
     return [_table_for(lab, count, rows) for count in lab.size.many]
 
 
-def _deploys(trial: Trial, site: Site) -> dict[str, Callable[[int], Usage]]:
-    return _new_files(trial, site) | {UNCHANGED: lambda _run: trial.action("site", {})}
+def _deploys(lab: Lab, trial: Trial, site: Site) -> dict[str, Callable[[int], Usage]]:
+    return _new_files(lab, trial, site) | {UNCHANGED: lambda _run: trial.action("site", {})}
 
 
-def _new_files(trial: Trial, site: Site) -> dict[str, Callable[[int], Usage]]:
+def _new_files(lab: Lab, trial: Trial, site: Site) -> dict[str, Callable[[int], Usage]]:
     """This action and curl, each time for an app that has nothing yet."""
     return {
         ACTION: lambda run: trial.action(f"action-{run}", site.sizes),
+        **_beside(lab, lambda root, run: trial.action(f"beside-{run}", site.sizes, root)),
         CURL: lambda run: trial.curl(f"curl-{run}", site.sizes),
     }
 
 
 def _table_for(lab: Lab, count: int, rows: Mapping[str, Usage]) -> Table:
-    names = {name: f"{count:,} files, {name}" for name in (ACTION, CURL, UNCHANGED)}
+    names = {name: f"{count:,} files, {name}" for name in (ACTION, BESIDE, CURL, UNCHANGED)}
     found = {name: rows[key] for name, key in names.items() if key in rows}
     return Table(f"{count:,} small files (0.2 to 2 kB)", found | {BOUND: lab.latency_bound(count)}, CURL)
 

@@ -21,6 +21,7 @@ Tool = Callable[["Trial", str, Mapping[str, int]], Usage]
 """A method of a trial that runs a tool."""
 
 _HERE = Path(__file__).resolve().parent
+_ROOT = _HERE.parent
 _LIKE_THE_IMAGE = {"PYTHONPATH": str(_HERE / "absent")}
 IMPORTS = "import anyio, httpx, pathspec, pydantic_settings, time; print(time.monotonic())"
 
@@ -44,9 +45,9 @@ class Trial:
     list_file: Path
     spare: int = 0
 
-    def action(self, app: str, sizes: Mapping[str, int]) -> Usage:
-        """This action, as a CI job runs it."""
-        return self._run(action(self.platform, app, self.folder, self.connections), app, sizes)
+    def action(self, app: str, sizes: Mapping[str, int], root: Path = _ROOT) -> Usage:
+        """This action, as a CI job runs it; `root` is the checkout."""
+        return self._run(action(self.platform, app, self.folder, self.connections, root), app, sizes)
 
     def resume(self, tool: Tool, app: str, sizes: Mapping[str, int]) -> Usage:
         """A tool's second run, after the first one has failed with half of the files.
@@ -81,13 +82,13 @@ class Trial:
         return self._run(Command(["curl", *options, *width, *trusted]), app, sizes)
 
     def httpx_loop(self, app: str, sizes: Mapping[str, int]) -> Usage:
-        """A loop over one shared `httpx.AsyncClient`."""
+        """A loop over httpx, with a transport and a connection for each worker."""
         target = f"{self.platform.url}/v1/apps/{app}/files"
         script = [sys.executable, "-P", str(_HERE / "httpx_loop.py")]
         command = [*script, target, str(self.folder), str(self.connections)]
         return self._run(Command(command, {**_LIKE_THE_IMAGE, "API_KEY": API_KEY}), app, sizes)
 
-    def rclone(self, app: str, sizes: Mapping[str, int]) -> Usage:
+    def rclone(self, app: str, sizes: Mapping[str, int], *compare: str) -> Usage:
         """`rclone sync` over S3's protocol, tuned: it compares sizes and times, as the listing has them."""
         login = ["--s3-provider=Other", "--s3-access-key-id=id", f"--s3-secret-access-key={API_KEY}"]
         where = [f"--s3-endpoint={self.platform.url}/s3", "--s3-force-path-style", "--s3-no-check-bucket"]
@@ -95,13 +96,16 @@ class Trial:
             "--s3-no-head",
             "--s3-list-version=2",
             "--fast-list",
-            "--use-server-modtime",
-            "--update",
+            *(compare or ("--use-server-modtime", "--update")),
             f"--transfers={self.connections}",
             f"--checkers={self.connections}",
         ]
         options = ["--config=", "--retries=1", *login, *where, *tuned]
         return self._run(Command(["rclone", "sync", *options, str(self.folder), f":s3:{app}"]), app, sizes)
+
+    def rclone_checksum(self, app: str, sizes: Mapping[str, int]) -> Usage:
+        """The same, but it compares the files' MD5 with those in the listing."""
+        return self.rclone(app, sizes, "--checksum")
 
     def aws(self, app: str, sizes: Mapping[str, int]) -> Usage:
         """`aws s3 sync`; it compares sizes and times."""
@@ -131,13 +135,11 @@ class Trial:
         return replace(usage, platform_cpu=traffic.cpu)
 
 
-def action(platform: ServedPlatform, app: str, folder: Path, connections: int) -> Command:
-    """This action."""
+def action(platform: ServedPlatform, app: str, folder: Path, connections: int, root: Path = _ROOT) -> Command:
+    """This action, of the checkout at `root`."""
     given = inputs(platform, app, str(folder), connections)
     trusted = {"SSL_CERT_FILE": str(platform.bundle)} if platform.bundle else {}
-    return Command(
-        [sys.executable, str(_HERE.parent / "entrypoint.py")], {**_LIKE_THE_IMAGE, **given, **trusted}
-    )
+    return Command([sys.executable, str(root / "entrypoint.py")], {**_LIKE_THE_IMAGE, **given, **trusted})
 
 
 def inputs(platform: ServedPlatform, app: str, folder: str, connections: int) -> dict[str, str]:

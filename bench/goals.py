@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from bench import cases
-from bench.lab import ACTION, CURL, RCLONE
+from bench.lab import ACTION, CURL, HTTPX, RCLONE_CHECKSUM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -52,12 +52,14 @@ def _start_up(_size: Size, table: Table) -> list[Goal]:
     ]
 
 
-def _first(size: Size, plain: Table, secure: Table) -> list[Goal]:
+def _first(size: Size, plain: Table, secure: Table, far: Table) -> list[Goal]:
     spent = [table.rows[ACTION].cpu for table in (plain, secure)]
     per_file = max(1000 * (cpu or 0) / size.first for cpu in spent)
     return [
         Goal(f"First deploy / {CURL}, http", 1.3, plain.ratio(ACTION, CURL), most=1.4),
         Goal(f"First deploy / {CURL}, https", 1.4, secure.ratio(ACTION, CURL), most=1.5),
+        Goal(f"First deploy / {CURL}, far away", 1.15, far.ratio(ACTION, CURL)),
+        Goal(f"First deploy / {HTTPX}", 1, plain.ratio(ACTION, HTTPX)),
         Goal("First deploy, CPU per file", 0.5, per_file, unit=" ms"),
     ]
 
@@ -65,13 +67,17 @@ def _first(size: Size, plain: Table, secure: Table) -> list[Goal]:
 def _later(size: Size, *tables: Table) -> list[Goal]:
     """Two tables for each number of files: nothing changed, and little."""
     return [
-        Goal(f"{count:,} unchanged files / {RCLONE}", 1, unchanged.ratio(ACTION, RCLONE))
-        for count, unchanged in zip(size.later, tables[::2], strict=True)
+        Goal(f"{count:,} files, {what} / {RCLONE_CHECKSUM}", limit, table.ratio(ACTION, RCLONE_CHECKSUM))
+        for what, limit, found in (("unchanged", 1, tables[::2]), ("1 % changed", 1.25, tables[1::2]))
+        for count, table in zip(size.later, found, strict=True)
     ]
 
 
 def _large(_size: Size, table: Table) -> list[Goal]:
-    return [_memory("the large file", 60, table.rows[ACTION])]
+    return [
+        Goal(f"The large file / {CURL}", 1.8, table.ratio(ACTION, CURL)),
+        _memory("the large file", 60, table.rows[ACTION]),
+    ]
 
 
 def _many(size: Size, *tables: Table) -> list[Goal]:
@@ -82,7 +88,7 @@ def _many(size: Size, *tables: Table) -> list[Goal]:
     most = f"{size.many[-1]:,} files"
     return [
         Goal(f"Time for twice the files, up to {most}", 2, max(growth)),
-        _memory(f"{most}, new", 200, tables[-1].rows[ACTION]),
+        _memory(f"{most}, new", 180, tables[-1].rows[ACTION]),
         _memory(f"{most}, unchanged", 200, tables[-1].rows[cases.UNCHANGED]),
     ]
 

@@ -1,4 +1,4 @@
-"""What people write by hand: one shared client, one task for each file.
+"""What a good engineer would write: a transport with one connection for each of so many workers.
 
 Usage: httpx_loop.py URL FOLDER CONNECTIONS
 """
@@ -10,36 +10,43 @@ import mimetypes
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import httpx
 
-
-async def upload(url: str, folder: Path, files: list[Path], connections: int) -> None:
-    """Store these files of the folder below the URL."""
-    slots = asyncio.Semaphore(connections)
-    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
-    headers = {"Authorization": f"Bearer {os.environ['API_KEY']}"}
-    async with httpx.AsyncClient(headers=headers, limits=limits, timeout=60) as client:
-
-        async def put(file: Path) -> None:
-            kind = mimetypes.guess_type(file)[0] or "application/octet-stream"
-            async with slots:
-                response = await client.put(
-                    f"{url}/{quote(file.relative_to(folder).as_posix())}",
-                    content=file.read_bytes(),  # noqa: ASYNC240 - as people do
-                    headers={"Content-Type": kind},
-                )
-                response.raise_for_status()
-
-        await asyncio.gather(*map(put, files))
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
-def main(url: str, folder: str, connections: str) -> None:
+async def upload(url: str, folder: Path, files: Iterator[Path]) -> None:
+    """Store one file after the other below the URL."""
+    context = httpx.create_ssl_context() if url.startswith("https") else False
+    async with httpx.AsyncHTTPTransport(verify=context, limits=httpx.Limits(max_connections=1)) as transport:
+        for file in files:
+            request = httpx.Request(
+                "PUT",
+                f"{url}/{quote(file.relative_to(folder).as_posix())}",
+                content=file.read_bytes(),
+                headers={
+                    "Authorization": f"Bearer {os.environ['API_KEY']}",
+                    "Content-Type": mimetypes.guess_type(file)[0] or "application/octet-stream",
+                },
+                extensions={"timeout": httpx.Timeout(60).as_dict()},
+            )
+            response = await transport.handle_async_request(request)
+            await response.aread()
+            if not response.is_success:
+                raise SystemExit(f"{file}: {response.status_code}")
+
+
+async def upload_all(url: str, folder: Path, connections: int) -> None:
     """Store every file of the folder."""
-    files = [file for file in Path(folder).rglob("*") if file.is_file()]
-    asyncio.run(upload(url, Path(folder), files, int(connections)))
+    files = iter([file for file in folder.rglob("*") if file.is_file()])  # noqa: ASYNC240 - as people do
+    async with asyncio.TaskGroup() as workers:
+        for _ in range(connections):
+            workers.create_task(upload(url, folder, files))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    asyncio.run(upload_all(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])))

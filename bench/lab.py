@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 ACTION = "this action"
 CURL = "`curl -Z`"
 RCLONE = "`rclone sync`, tuned, to S3"
+RCLONE_CHECKSUM = "`rclone sync --checksum`, tuned, to S3"
 AWS = "`aws s3 sync`"
-HTTPX = "a loop over one httpx client"
+HTTPX = "a loop over httpx, a connection for each worker"
+BESIDE = "this action, the other commit"
 
-PROGRAMS = {CURL: "curl", RCLONE: "rclone", AWS: "aws"}
+PROGRAMS = {CURL: "curl", RCLONE: "rclone", RCLONE_CHECKSUM: "rclone", AWS: "aws"}
 """What some rows need, by the row's name."""
 
 
@@ -37,6 +39,7 @@ class Size:
         runs: of which the median counts.
         start_ups: the same for the case that is over soon.
         latency: of the platform, in seconds.
+        far: the same for one that is far away.
         connections: upper bound, for every tool.
         first: files of the first deploy, and of one that is resumed.
         later: numbers of files of the deploys that change little or nothing.
@@ -47,6 +50,7 @@ class Size:
     runs: int = 3
     start_ups: int = 45
     latency: float = 0.02
+    far: float = 0.06
     connections: int = 64
     first: int = 5_000
     later: tuple[int, ...] = (5_000, 10_000)
@@ -58,6 +62,7 @@ QUICK = Size(
     runs=1,
     start_ups=1,
     latency=0.001,
+    far=0.002,
     connections=8,
     first=40,
     later=(50, 100),
@@ -93,18 +98,22 @@ class Lab:
 
     Attributes:
         folder: for files of all kinds, which stay there.
+        beside: a checkout of another commit, which is measured in the same runs.
         tell: takes a line about what is going on.
     """
 
     size: Size
     folder: Path
     tell: Callable[[str], None]
+    beside: Path | None = None
 
     @contextmanager
-    def trial(self, site: Site, certificate: Certificate | None = None) -> Iterator[Trial]:
+    def trial(
+        self, site: Site, certificate: Certificate | None = None, *, latency: float | None = None
+    ) -> Iterator[Trial]:
         """A new platform for a folder whose files have reached the disk; with a certificate, over https."""
         os.sync()
-        with ServedPlatform(self.size.latency, certificate) as platform:
+        with ServedPlatform(self.size.latency if latency is None else latency, certificate) as platform:
             yield Trial(platform, site.folder, self.size.connections, self.folder / "list")
 
     def compare(
@@ -117,6 +126,6 @@ class Lab:
         present = {name: contestant for name, contestant in contestants.items() if name not in missing}
         return compare(runs or self.size.runs, present, self.tell)
 
-    def latency_bound(self, files: int) -> Usage:
+    def latency_bound(self, files: int, latency: float | None = None) -> Usage:
         """What the latency takes when nothing else takes any time."""
-        return Usage(wall=files * self.size.latency / self.size.connections)
+        return Usage(wall=files * (latency or self.size.latency) / self.size.connections)

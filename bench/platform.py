@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import hashlib
 import json
 import ssl
 import sys
@@ -87,7 +88,10 @@ class Platform:
         self._cpu = time.process_time()
 
     def answer(self, method: bytes, target: str, length: int, body: bytes) -> Answer:
-        """What to answer to a request whose body has this length; large bodies are not given."""
+        """What to answer to a request whose body has this length.
+
+        Of a file's body nothing is given, and of an object's its MD5 in hex.
+        """
         self.clock.read()
         if target == "/traffic":
             return HTTPStatus.OK, self._traffic()
@@ -109,7 +113,7 @@ class Platform:
             case ["", "public", app, *path]:
                 return HTTPStatus.OK, self._zones[app].kept[unquote("/".join(path))]
             case ["", "s3", app, *path] if any(path):
-                return self._change_object(method, self._zones[app], unquote("/".join(path)), length)
+                return self._change_object(method, self._zones[app], unquote("/".join(path)), length, body)
             case ["", "s3", app, *_]:
                 return HTTPStatus.OK, self._zones[app].bucket.page(query)
         return HTTPStatus.NOT_FOUND, b""
@@ -131,12 +135,12 @@ class Platform:
             self._stored += 1
         return HTTPStatus.OK, b""
 
-    def _change_object(self, method: bytes, zone: Zone, path: str, length: int) -> Answer:
+    def _change_object(self, method: bytes, zone: Zone, path: str, length: int, md5: bytes) -> Answer:
         if method != b"PUT":
             return HTTPStatus.NOT_IMPLEMENTED, b""
         answer = self._change(method, zone, path, length, b"")
         if answer[0] == HTTPStatus.OK:
-            zone.bucket.put(path, length)
+            zone.bucket.put(path, length, md5.decode())
         return answer
 
     def _about(self, app: str, what: str, body: bytes) -> bytes:
@@ -197,6 +201,7 @@ class Connection(asyncio.Protocol):
         self._target = b""
         self._length = 0
         self._body = b""
+        self._md5 = hashlib.md5(usedforsecurity=False)
 
     def on_url(self, piece: bytes) -> None:
         """The target, or a piece of it."""
@@ -204,7 +209,8 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """Files are counted; what asks for something is kept."""
-        is_file = b"/files/" in self._target or self._target.startswith(b"/s3/")
+        self._is_object = self._target.startswith(b"/s3/")
+        is_file = b"/files/" in self._target or self._is_object
         self._keeps_body = not is_file or b"/files/.zerokie/" in self._target
 
     def on_body(self, piece: bytes) -> None:
@@ -212,11 +218,14 @@ class Connection(asyncio.Protocol):
         self._length += len(piece)
         if self._keeps_body:
             self._body += piece
+        elif self._is_object:
+            self._md5.update(piece)
 
     def on_message_complete(self) -> None:
         """The request has arrived: what it asks for is done, and the answer is on its way."""
         method, target = self._parser.get_method(), self._target.decode("ascii")
-        status, body = self._platform.answer(method, target, self._length, self._body)
+        body = self._md5.hexdigest().encode() if self._is_object else self._body
+        status, body = self._platform.answer(method, target, self._length, body)
         self._loop.call_later(self._latency, self._send, status, body, self._parser.should_keep_alive())
 
     def _send(self, status: HTTPStatus, body: bytes, keep: bool) -> None:  # noqa: FBT001 - a callback's

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
+from tests.operations.containers import tell
 from tests.support import timewarp
 from tests.support.world import API_KEY
 from zerokie_action.cleanup import cleanup
-from zerokie_action.lock.state import StateRecord
+from zerokie_action.lock.record import LockRecords
 from zerokie_action.sandbox.faults import Fault, Kind
 from zerokie_action.sandbox.server import serve
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 SESSION = "0b5c"
 FINALIZE = ("POST", "/finalize$")
-HEARTBEAT = ("PUT", "/deploy/lock$")
+PAGE = b"<html><title>Not Found</title>"
 
 
 def clean_up(world: World, monkeypatch: pytest.MonkeyPatch, **inputs: object) -> str:
@@ -58,7 +59,7 @@ def test_locks_of_two_killed_runs(world: World, monkeypatch: pytest.MonkeyPatch)
     file = world.folder.parent / "state.json"
     world.env["ZEROKIE_STATE_FILE"] = str(file)
     for app, session in (("site", SESSION), ("other", "s-2")):
-        StateRecord(lambda _state: None, file).acquiring(app, session)
+        LockRecords(lambda _state: None, file).add(app, session)
     clean_up(world, monkeypatch)
     assert (world.platform.lock("site"), world.platform.lock("other")) == (None, None)
     assert not file.exists()
@@ -98,51 +99,74 @@ def test_an_answer_that_was_lost(world: World, monkeypatch: pytest.MonkeyPatch, 
     assert "released now. The platform recorded it as a deploy of unknown ID" in said
 
 
-@pytest.mark.parametrize("status", [404, 409])
-def test_a_lock_of_somebody_else(world: World, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+def test_a_lock_of_somebody_else(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """There is nothing to release, and nothing to warn of."""
-    world.platform.faults.add(Fault(Kind.STATUS, *HEARTBEAT, status=status))
+    world.platform.take_lock("site", "other")
     assert clean_up(world, monkeypatch) == (
         "Cleanup: that deploy holds no lock on 'site' any more; nothing to do\n"
     )
-    assert world.platform.lock("site") == SESSION
+    assert world.platform.lock("site") == "other"
 
 
-def test_a_wrong_server(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A 404 of somebody else's is no word about the lock."""
-    page = b"<html><title>Not Found</title>"
-    world.platform.faults.add(Fault(Kind.STATUS, *HEARTBEAT, status=404, body=page, times=None))
-    said = clean_up(world, monkeypatch)
-    assert "the lock on 'site' could not be released" in said
-    assert 'answered 404 (an HTML page, "Not Found"), but not as the API does' in said
-    assert world.platform.lock("site") == SESSION
+def test_a_lock_that_comes_late(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway gave up the request for it, and the platform carries it out three seconds from now."""
+    world.platform.expire_lock("site")
+    world.loop.call_later(3, world.platform.take_lock, "site", SESSION)
+    assert "released now" in clean_up(world, monkeypatch)
+    assert world.platform.lock("site") is None
 
 
-@pytest.mark.parametrize("before", [[], [Fault(Kind.RESET, *FINALIZE)]], ids=["clear", "ambiguous"])
-def test_a_release_that_is_refused(
-    world: World, monkeypatch: pytest.MonkeyPatch, before: list[Fault]
+@pytest.mark.parametrize("path", ["/deploy/lock$", "/finalize$"])
+@pytest.mark.parametrize(
+    "arguments",
+    [{"kind": Kind.HANG}, {"kind": Kind.STATUS}, {"kind": Kind.STATUS, "status": 404, "body": PAGE}],
+    ids=["hangs", "is down", "pages"],
+)
+@pytest.mark.parametrize("lasts", [60, None], ids=["for a minute", "for ever"])
+def test_a_platform_that_is_away(
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    arguments: dict[str, Any],
+    lasts: float | None,
 ) -> None:
+    """It is asked for two minutes in all. A page of somebody else's is no word about the lock."""
+    world.platform.faults.add(Fault(path=path, times=None, lasts=lasts, **arguments))
+    began = world.loop.now
+    said = clean_up(world, monkeypatch)
+    assert world.loop.now - began <= 121
+    if lasts:
+        assert "released now" in said
+        assert world.platform.lock("site") is None
+    else:
+        assert "Warning: Cleanup: the lock on 'site' could not be released: " in said
+        assert "It expires 30 minutes after its last heartbeat" in said
+        assert world.platform.lock("site") == SESSION
+
+
+def test_a_signal(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends in time, and says what may be left."""
+    world.platform.faults.add(Fault(Kind.HANG, times=None))
+    began = world.loop.now
+    tell(world, after=10)
+    said = clean_up(world, monkeypatch)
+    assert world.loop.now - began <= 15
+    assert "Cleanup: the lock on 'site' could not be released" in said
+
+
+@pytest.mark.parametrize("status", [400, 403])
+def test_a_release_that_is_refused(world: World, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
     """The lock is ours, so it is not called released; the warning says when it expires."""
-    world.platform.faults.add(*before, Fault(Kind.STATUS, *FINALIZE, status=409, times=None))
+    world.platform.faults.add(Fault(Kind.STATUS, *FINALIZE, status=status, times=None))
     said = clean_up(world, monkeypatch)
     assert "Cleanup: the lock on 'site' could not be released: Finalizing the deploy was refused" in said
     assert "It expires 30 minutes after its last heartbeat" in said
     assert world.platform.lock("site") == SESSION
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        Fault(Kind.STATUS, *FINALIZE, status=409),
-        Fault(Kind.STATUS, *FINALIZE, status=200, body=b'{"ok": true}'),
-    ],
-    ids=["refusal", "empty"],
-)
-def test_an_answer_from_something_in_between(
-    world: World, monkeypatch: pytest.MonkeyPatch, fault: Fault
-) -> None:
+def test_an_answer_from_something_in_between(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The heartbeat says that the lock is still held, so finalize is sent again."""
-    world.platform.faults.add(fault)
+    world.platform.faults.add(Fault(Kind.STATUS, *FINALIZE, status=200, body=b'{"ok": true}'))
     said = clean_up(world, monkeypatch)
     assert world.platform.lock("site") is None
     (deployment,) = world.platform.deployments("site")

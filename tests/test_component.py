@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.component import component, component_inputs, passed_on
-from tests.support.settings import load, load_reports
+from tests.support.settings import load
 from tests.test_settings import COMPANY, VALUES
 from zerokie_action.environment import input_name
 
@@ -70,8 +70,7 @@ def company(field: str) -> dict[str, str]:
 
 def value_of(field: str, env: dict[str, str]) -> object:
     """What the run would make of it."""
-    settings = load(env)
-    return getattr(settings, field) if hasattr(settings, field) else getattr(load_reports(env), field)
+    return getattr(load(env), field)
 
 
 def test_every_other_input_is_there() -> None:
@@ -115,6 +114,12 @@ def test_a_list_that_can_t_be_read(tmp_path: Path) -> None:
     job = component(app="site", keep=["$NAME/"])["zerokie-deploy"]
     job["variables"]["INPUT_KEEP"] = job["variables"]["INPUT_KEEP"].replace("$NAME", '"')
     assert passed_on(job, tmp_path) == {}
+
+
+def test_modules_of_the_checkout_are_not_run(tmp_path: Path) -> None:
+    """The job runs in one, with the key in its environment."""
+    (tmp_path / "json.py").write_text("raise SystemExit(9)", "utf-8")
+    assert passed_on(component(app="site", keep=["/a/"])["zerokie-deploy"], tmp_path)["INPUT_KEEP"] == "/a/"
 
 
 def test_the_stop_job(tmp_path: Path) -> None:

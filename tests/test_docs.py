@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,9 @@ from markdown_it import MarkdownIt
 
 from tests.support.stories import STORIES, tell, timeless
 from zerokie_action.errors import exit_codes
-from zerokie_action.http.client import MEGABYTE
-from zerokie_action.operations import health
 from zerokie_action.report.result import OUTPUTS
 from zerokie_action.sandbox import cli
+from zerokie_action.sandbox.faults import Fault, Kind
 from zerokie_action.settings import INPUTS as FIELDS
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ def each(found: list[Block]) -> Any:
 def test_blocks_are_found() -> None:
     """The tests below look at something."""
     assert len(BLOCKS) > 20
-    assert {block.mark.removeprefix("log: ") for block in LOGS} == set(STORIES) - {"first deploy"}
+    assert {block.mark.removeprefix("log: ") for block in LOGS} == set(STORIES)
 
 
 # --- code
@@ -150,13 +149,6 @@ def test_logs_are_what_a_run_prints(
 # --- facts
 
 
-def test_how_large_an_answer_to_a_health_check_may_be() -> None:
-    """The pages name the real limit."""
-    limit = health._LARGEST_ANSWER
-    assert f"{limit // MEGABYTE} MB" in (DOCS / "image.md").read_text("utf-8")
-    assert f"{limit} bytes" in (DOCS / "troubleshooting.md").read_text("utf-8")
-
-
 def test_every_exit_code_has_its_chapter() -> None:
     """Under the name of its class."""
     chapters = re.findall(r"^## (\d.*)$", (DOCS / "troubleshooting.md").read_text("utf-8"), re.MULTILINE)
@@ -196,17 +188,23 @@ def test_links_into_pages_lead_to_a_heading(path: Path) -> None:
 NAMES = re.compile(r"`([a-z]+(?:-[a-z]+)+)(?:: [^`]*)?`")
 OTHER_NAMES = {
     "zerokie-deploy", "zerokie-cleanup", "gitlab-ci-local", "rolled-back", "pull-requests",
-    "fork-previews", "zerokie-deploy-stop", "include-hidden-files", "package-ecosystem",
+    "fork-previews", "include-hidden-files", "package-ecosystem", "my-site", *Kind,
     *OUTPUTS,
     *next(yaml.safe_load_all((ROOT / "templates" / "deploy.yml").read_text("utf-8")))["spec"]["inputs"],
 }  # fmt: skip
 
 
-@pages(PAGES)
+@pages([path for path in PAGES if path.name != "existing.md"])  # it has names of other tools
 def test_names_of_inputs_and_outputs_exist(path: Path) -> None:
     """A name with a dash, set as code, is an input, an output, or one of few others."""
     named = set(NAMES.findall(path.read_text("utf-8")))
     assert named - INPUTS - OTHER_NAMES == set()
+
+
+def test_every_fault_of_the_sandbox_is_described() -> None:
+    """By its name, with all its fields."""
+    named = set(re.findall(r"`([a-z-]+)`", (DOCS / "sandbox.md").read_text("utf-8")))
+    assert {*Kind, *(field.name for field in fields(Fault))} <= named | {"kind"}
 
 
 @pages(DOCUMENTS)

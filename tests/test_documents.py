@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.support.scripts import documents
-from tests.support.settings import load, load_reports
+from tests.support.settings import load
 from zerokie_action.errors import exit_codes
 from zerokie_action.report.result import OUTPUTS, Changes, Result, outputs
 from zerokie_action.settings import INPUTS, documented_inputs
@@ -34,11 +34,11 @@ def test_generated_parts_are_current(name: str) -> None:
 
 def test_the_generator_rewrites_the_documents(tmp_path: Path) -> None:
     """What was edited by hand, or is out of date, is put right; what stands around it stays."""
-    for folder in ("templates", "docs"):
-        (tmp_path / folder).mkdir()
+    (tmp_path / "docs").mkdir()
     for name in documents.DOCUMENTS:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         text = (ROOT / name).read_text("utf-8")
-        line = r"^(\| `app` \|.*|  url:|    rollback:|name: Preview|#!/bin/sh)$"
+        line = r"^(\| `app`.*|  url:| +rollback:)$"
         stale = re.sub(line, "old", text, flags=re.MULTILINE)
         assert stale != text
         (tmp_path / name).write_text(stale, "utf-8")
@@ -65,7 +65,6 @@ def test_the_shown_defaults_are_the_real_ones(monkeypatch: pytest.MonkeyPatch, t
     }
     assert len(named) > 15
     assert load(named | required) == load(required)
-    assert load_reports(named | required) == load_reports(required)
 
 
 def test_only_the_code_has_defaults() -> None:

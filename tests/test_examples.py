@@ -64,12 +64,21 @@ def test_examples_use_inputs_that_exist(path: Path) -> None:
     assert used - INPUTS == set()
 
 
+@pytest.mark.parametrize("name", ["project.yml", "monorepo.yml"])
+def test_each_include_of_the_component_has_a_job_name(name: str) -> None:
+    """Of two jobs with the same name, GitLab runs the last one only."""
+    document = yaml.safe_load((ROOT / "examples" / "gitlab" / name).read_text("utf-8"))
+    inputs = [include["inputs"] for include in document["include"]]
+    assert len({given["job-name"] for given in inputs}) == len(inputs)
+    assert len({given.get("environment", given["app"]) for given in inputs}) == len(inputs)
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_examples_use_outputs_that_exist(path: Path) -> None:
     """Every output that an example reads is one of the contract's."""
     text = path.read_text("utf-8")
     read = set(re.findall(r"steps\.zerokie\.outputs\.([a-z-]+)", text))
-    of_the_dotenv_file = re.findall(r"\^ZEROKIE_([A-Z_]+)=", text)
+    of_the_dotenv_file = re.findall(r"\^ZEROKIE_RESULT_([A-Z_]+)=", text)
     assert read | {name.lower().replace("_", "-") for name in of_the_dotenv_file} <= OUTPUTS
 
 

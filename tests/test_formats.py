@@ -1,4 +1,4 @@
-"""The text of one input becoming a value."""
+"""The contract's own formats: what is read, what is refused, and what is said then."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-NUMBERS = st.integers(0, 10**6)
+NUMBERS = st.integers(0, 10**9 - 1)
+HOST = "the name is part of a host name (a to z, 0 to 9 and dashes)"
 
 
 def refusal(parse: Callable[[str], object], text: str) -> str:
-    """The sentence with which a parser refuses a text."""
+    """Why a text is refused."""
     with pytest.raises(ValueError, match=r".") as caught:
         parse(text)
     return str(caught.value)
@@ -30,20 +31,7 @@ def refusal(parse: Callable[[str], object], text: str) -> str:
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [
-        ("0", 0),
-        ("90", 90),
-        ("1.5", 1.5),
-        ("90s", 90),
-        ("0.5s", 0.5),
-        ("5m", 300),
-        ("5M", 300),
-        ("1h", 3600),
-        ("1h30m", 5400),
-        ("1h 30m", 5400),
-        ("1h30s", 3630),
-        ("1h2m3s", 3723),
-    ],
+    [("0", 0), ("1.5", 1.5), ("90s", 90), ("0.5s", 0.5), ("5M", 300), ("1h 30m", 5400), ("1h2m3s", 3723)],
 )
 def test_durations(text: str, seconds: float) -> None:
     """Seconds, or hours, minutes and seconds with their units."""
@@ -52,51 +40,19 @@ def test_durations(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [
-        "soon",
-        "5 minutes",
-        "-1",
-        "1h30",
-        "1 30",
-        "s",
-        "m",
-        "1m1h",
-        "1.5h",
-        "1e3",
-        "٣",
-        "inf",
-        "9" * 40,
-        "5d",
-        "1h\x00",
-    ],
+    ["soon", "5 minutes", "-1", "1h30", "1 30", "s", "1m1h", "1.5h", "1e3", "٣", "inf", "9" * 40, "5d"],
 )
 def test_no_durations(text: str) -> None:
     """What has two meanings, or none, is refused, with an example of what to write."""
-    assert (
-        refusal(formats.parse_duration, text)
-        == f"{text!r} is not a duration; write for example 90, 90s, 5m or 1h30m"
-    )
+    sentence = f"{text!r} is not a duration; write for example 90, 90s, 5m or 1h30m"
+    assert refusal(formats.parse_duration, text) == sentence
 
 
 @given(NUMBERS, NUMBERS, NUMBERS)
-def test_every_written_duration_is_read_back(hours: int, minutes: int, seconds: int) -> None:
-    """Hours, minutes and seconds add up, whatever they are."""
-    assert formats.parse_duration(f"{hours}h{minutes}m{seconds}s") == hours * 3600 + minutes * 60 + seconds
-
-
-@given(st.text() | st.from_regex(r"[0-9hms. ]{1,12}", fullmatch=True))
-def test_a_duration_is_a_finite_number_or_refused(text: str) -> None:
-    """Nothing but `ValueError` comes out of a text, and no duration is negative or endless."""
-    try:
-        seconds = formats.parse_duration(text)
-    except ValueError:
-        return
-    assert 0 <= seconds < 10**14
-
-
-@given(st.integers(0, 10**6))
-def test_a_written_duration_is_read_back(seconds: int) -> None:
-    """What messages and documents say can be given as an input."""
+def test_every_duration_is_read_as_it_is_written(hours: int, minutes: int, seconds: int) -> None:
+    """Hours, minutes and seconds add up; what messages and documents say can be given as an input."""
+    total = hours * 3600 + minutes * 60 + seconds
+    assert formats.parse_duration(f"{hours}h{minutes}m{seconds}s") == total
     assert formats.parse_duration(formats.written_duration(seconds)) == seconds
 
 
@@ -107,39 +63,26 @@ ITEMS = st.lists(st.text(st.characters(exclude_characters="\r\n"), min_size=1).m
 
 @given(ITEMS, st.sampled_from(["\n", "\r\n", "\r", "\n\n", "\n  \n", " \n\t"]))
 def test_lists_have_one_item_a_line(items: list[str], line_break: str) -> None:
-    """Whatever breaks the lines, and with blank ones between them; no other character separates items."""
+    """Blank lines and lines that start with `#` are skipped; no other character separates items."""
     expected = tuple(item for item in items if not item.startswith("#"))
     assert formats.parse_lines(line_break.join(items)) == expected
-
-
-def test_comments_are_skipped() -> None:
-    """A line that starts with `#` is no item; a `#` further on is part of one."""
-    assert formats.parse_lines("# one\n  # two\nthree # four\n") == ("three # four",)
-
-
-def test_patterns_keep_their_trailing_space() -> None:
-    r"""Spaces at a pattern's end are gitignore's to judge."""
-    assert formats.parse_patterns("  *.map\n#x\na\\ \n\nb ") == ("*.map", "", "a\\ ", "", "b ")
 
 
 @pytest.mark.parametrize("pattern", ["a,b", "*.map,drafts/", "[a],b", "a\\\\,b", ","])
 def test_patterns_with_a_comma(pattern: str) -> None:
     """Somebody wrote two patterns in a line; a misread one deletes files."""
-    assert refusal(formats.parse_patterns, f"x\n{pattern}") == (
-        f"{pattern!r} has a comma; write one pattern a line, and \\, for a comma itself"
-    )
+    assert formats.has_comma(pattern)
 
 
-@pytest.mark.parametrize("pattern", ["a\\,b", "[,]", "x[a,b]y", "[!,]", "[],]", "# a, b"])
+@pytest.mark.parametrize("pattern", ["a\\,b", "[,]", "x[a,b]y", "[!,]", "[],]"])
 def test_patterns_with_a_comma_of_their_own(pattern: str) -> None:
-    """Behind a backslash or in brackets it is a character; in a comment it is nothing."""
-    assert formats.parse_patterns(pattern) in ((pattern,), ("",))
+    """Behind a backslash or in brackets it is a character."""
+    assert not formats.has_comma(pattern)
 
 
 @pytest.mark.parametrize(
     ("joined", "items"),
     [
-        ("*.map,drafts/", "*.map\ndrafts/"),
         ("a\\,b,[c,d],e", "a\\,b\n[c,d]\ne"),
         ("a,b\nc", "a\nb\nc"),
         ("# no a, no b\nc,d", "# no a, no b\nc\nd"),
@@ -152,13 +95,7 @@ def test_joined_lists(joined: str, items: str) -> None:
 
 @pytest.mark.parametrize(
     ("joined", "items"),
-    [
-        ("A=1,B=2", "A=1\nB=2"),
-        ("A=1,2,3,B=x, y", "A=1,2,3\nB=x, y"),
-        ("A=1\\,B=2", "A=1,B=2"),
-        ("A=[1,B=2]", "A=[1\nB=2]"),
-        ("# A=1,B=2\nC=3", "# A=1,B=2\nC=3"),
-    ],
+    [("A=1,2,3,B=x, y", "A=1,2,3\nB=x, y"), ("# A=1,B=2\nC=3", "# A=1,B=2\nC=3")],
 )
 def test_joined_variables(joined: str, items: str) -> None:
     """A value may have commas: only one before another `NAME=` separates."""
@@ -171,20 +108,7 @@ def test_domains() -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
-    [
-        "https://www.example.com",
-        "a.b/c",
-        "a.b c.d",
-        "a.b,c.d",
-        "a.b:443",
-        "a@b.c",
-        "a\x07.b",
-        ".",
-        "..",
-        "a..b",
-        ".a",
-    ],
+    "text", ["https://www.example.com", "a.b/c", "a.b c.d", "a.b.c,d.e.f", "a.b.c:443", "a@b.c", ".", "a..b"]
 )
 def test_no_domains(text: str) -> None:
     """A URL, or several names in a line, are refused."""
@@ -193,13 +117,13 @@ def test_no_domains(text: str) -> None:
     )
 
 
-def test_apex_domains() -> None:
-    """The platform can't serve them; it can forget one that it has."""
-    assert refusal(formats.parse_new_domains, "www.example.com\nExample.com.") == (
-        "'example.com' is an apex domain, which the platform does not support; "
-        "attach for example 'www.example.com'"
+@pytest.mark.parametrize("text", ["example.com", "Example.com.", "localhost"])
+def test_domains_that_the_platform_does_not_serve(text: str) -> None:
+    """An apex domain, or a name without any domain."""
+    assert refusal(formats.parse_domains, f"www.example.com\n{text}") == (
+        f"{text!r} can't be a custom domain: the platform serves names with at least three labels, "
+        "such as www.example.com"
     )
-    assert formats.parse_domains("example.com") == ("example.com",)
 
 
 def test_variables() -> None:
@@ -214,16 +138,11 @@ def test_variables() -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("hunter2", "item 1 is not KEY=VALUE; write one per line, with a key of letters, digits, _ . and -"),
         (
             "A=1\nhunter2\n=hunter2\n1A=hunter2",
             "items 2, 3, 4 are not KEY=VALUE; write one per line, with a key of letters, digits, _ . and -",
         ),
-        (
-            '{"A": "hunter2"}',
-            "item 1 is not KEY=VALUE; write one per line, with a key of letters, digits, _ . and -",
-        ),
-        ("B=hunter2\nA=1\nB=hunter3\nA=2", "A, B is given more than once; keep one line for each key"),
+        ("B=hunter2\nA=1\nB=hunter3\nA=2", "A, B: given more than once; keep one line for each key"),
     ],
 )
 def test_wrong_variables_are_counted_not_quoted(text: str, sentence: str) -> None:
@@ -234,38 +153,56 @@ def test_wrong_variables_are_counted_not_quoted(text: str, sentence: str) -> Non
 # --- names of apps and images
 
 
-@pytest.mark.parametrize("name", ["my-app", "a", "Ünïcode", "a.b_c", "...", "100%"])
+@pytest.mark.parametrize("name", ["my-app", "a", "Ünïcode", "a.b_c", "My_Site"])
 def test_app_names(name: str) -> None:
     """What a name may look like is the platform's to say."""
     assert formats.check_app(name) == name
 
 
 @pytest.mark.parametrize(
-    "name", ["${{ github.ref }}", "$[[ formats.app ]]", "site-$CI_COMMIT_REF_SLUG", "${APP}", "$(App)"]
+    ("name", "better"),
+    [
+        ("My_Site", "my-site"),
+        ("  Größe & Preis! ", "gr-e-preis"),
+        ("-" * 70 + "x" * 70, "x" * 62),
+        ("日本", "my-site"),
+        ("..", "my-site"),
+    ],
 )
+def test_a_better_name(name: str, better: str) -> None:
+    """What to write in place of a name that the platform refuses, or that no request can be made of."""
+    assert formats.better_app(name) == f"write for example {better!r}: {HOST}"
+    assert formats.better_app(better) == ""
+
+
+@pytest.mark.parametrize("name", ["${{ github.ref }}", "$[[ inputs.app ]]", "site-$CI_COMMIT_REF_SLUG"])
 def test_unexpanded_variables_are_no_names(name: str) -> None:
     """A destroy of `site-$CI_…` must not reach the platform."""
     sentence = f"{name!r} looks like a variable that was not expanded; check how the workflow sets it"
     assert refusal(formats.check_app, name) == sentence
-    assert refusal(formats.check_image, f"nginx:{name}") == sentence.replace(
-        repr(name), repr(f"nginx:{name}")
-    )
+    assert refusal(formats.check_image, name) == sentence
+
+
+@pytest.mark.parametrize("name", [".", "..", "a/b", "a\\b", "a b", "a\nb", "a\x7f", "\udc80", "a\u202eb"])
+def test_names_that_no_request_can_be_made_of(name: str) -> None:
+    """A name must be one path segment, and printable."""
+    assert refusal(formats.check_app, name) == f"{name!r} can't be an app's name; {formats.better_app(name)}"
 
 
 @pytest.mark.parametrize(
-    "name",
-    [".", "..", "a/b", "a\\b", "a b", "a\tb", "a\nb", "a\x00b", "a\x7f", "\udc80", "a\u202eb", "a\u2003b"],
+    "image",
+    [
+        "nginx",
+        "nginx:1",
+        "localhost:5000/a/b:c",
+        "[::1]:5000/a",
+        "ghcr.io/owner/my_app.x--y:V1.2-rc_3",
+        "GHCR.io/o/n",
+        f"ghcr.io/o/n:1@sha256:{'0f' * 32}",
+    ],
 )
-def test_names_that_no_request_can_be_made_of(name: str) -> None:
-    """A name must be one path segment, and printable."""
-    assert refusal(formats.check_app, name) == (
-        f"{name!r} can't be an app's name: no white space, slashes or control characters"
-    )
-
-
-@pytest.mark.parametrize("image", ["nginx", "nginx:1", "localhost:5000/a/b:c", "ghcr.io/o/n@sha256:00ff"])
 def test_images(image: str) -> None:
-    """What an image may be called is the registry's to say."""
+    """Host and port, path, tag, digest."""
     assert formats.check_image(image) == image
 
 
@@ -273,11 +210,20 @@ def test_images(image: str) -> None:
     ("image", "sentence"),
     [
         ("ghcr.io/o/n:", "'ghcr.io/o/n:' ends in ':'; is the variable for what should follow empty?"),
-        ("n@", "'n@' ends in '@'; is the variable for what should follow empty?"),
         ("ghcr.io/", "'ghcr.io/' ends in '/'; is the variable for what should follow empty?"),
-        ("nginx latest", "'nginx latest' is not an image; write for example ghcr.io/owner/name:1.2"),
-        ("https://a/b", "'https://a/b' is not an image; write for example ghcr.io/owner/name:1.2"),
-        ("n\udc80", "'n\\udc80' is not an image; write for example ghcr.io/owner/name:1.2"),
+        ("Nginx:1", "'Nginx:1' is not an image reference; write for example 'nginx:1'"),
+        *(
+            (image, f"{image!r} is not an image reference; write for example 'ghcr.io/owner/name:1.2'")
+            for image in (
+                "@sha256:abc",
+                "n@sha256:abc",
+                "nginx latest",
+                "https://a/b",
+                "a//b",
+                ":1",
+                "n\udc80",
+            )
+        ),
     ],
 )
 def test_no_images(image: str, sentence: str) -> None:
@@ -298,38 +244,27 @@ def test_an_api_key_that_is_a_files_path(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("token", ["a", "zk_1.2-3~+/=", "!~"])
-def test_tokens(token: str) -> None:
-    """Any visible ASCII text can be a token."""
-    assert formats.check_token(token) == token
-
-
 @given(st.text(min_size=1).filter(lambda text: not re.fullmatch(r"[!-~]+", text)))
 def test_no_tokens(text: str) -> None:
     """What no header can carry is refused; the value is not quoted."""
     assert refusal(formats.check_token, text).startswith("the value ")
-    assert refusal(formats.check_token, "Bearer hunter2") == (
-        "the value holds white space or characters that no token has; pass the token and nothing else"
-    )
-    assert refusal(formats.check_token, "$ZEROKIE_API_KEY") == (
-        "the value is a variable that was not expanded; check that the secret exists for this run"
-    )
+    assert "hunter2" not in refusal(formats.check_token, "Bearer hunter2")
+    assert "was not expanded" in refusal(formats.check_token, "$ZEROKIE_API_KEY")
+    assert formats.check_token("!zk_1.2-3~+/=") == "!zk_1.2-3~+/="
 
 
 @pytest.mark.parametrize(
     ("text", "base"),
     [
-        ("https://api.example.com", "https://api.example.com"),
         ("https://api.example.com/", "https://api.example.com"),
-        ("https://api.example.com/v1/", "https://api.example.com"),
-        ("https://example.com:8443/zerokie/v1", "https://example.com:8443/zerokie"),
+        ("https://example.com:8443/zerokie/v1/", "https://example.com:8443/zerokie"),
         ("HTTPS://API.example.com", "HTTPS://API.example.com"),
         ("http://localhost:8080", "http://localhost:8080"),
         ("http://127.1.2.3", "http://127.1.2.3"),
         ("http://[::1]:80", "http://[::1]:80"),
         ("http://zerokie.localhost", "http://zerokie.localhost"),
-        ("https://api.example.com//", "https://api.example.com"),
-        ("https://api.example.com/a%20%C3%a9/..c/v1//", "https://api.example.com/a%20%C3%a9/..c"),
+        ("http://host.docker.internal:8080", "http://host.docker.internal:8080"),
+        ("http://host.containers.internal", "http://host.containers.internal"),
     ],
 )
 def test_api_urls(text: str, base: str) -> None:
@@ -342,35 +277,23 @@ def test_api_urls(text: str, base: str) -> None:
     [
         "api.example.com",
         "ftp://api.example.com",
-        "https://",
         "https:///v1",
         "https://a:b",
-        "https://a:99999",
         "https://[::1",
         "https://a b",
         "https://a\\b",
-        "https://a\n",
         "user:hunter2@api.example.com",
         "https://ä.example.com",
-        "file:///etc/passwd",
     ],
 )
 def test_no_api_urls(text: str) -> None:
     """What programs read differently is no URL either; it is not quoted, as it may hold a password."""
-    assert (
-        refusal(formats.check_api_url, text)
-        == "the value is not a URL; write for example https://api.example.com"
-    )
+    sentence = "the value is not a URL; write for example https://api.example.com"
+    assert refusal(formats.check_api_url, text) == sentence
 
 
 @pytest.mark.parametrize(
-    "text",
-    [
-        "https://u:hunter2@a.example.com",
-        "http://u@localhost",
-        "https://a.example.com?key=hunter2",
-        "https://a/#b",
-    ],
+    "text", ["https://u:hunter2@a.example.com", "https://a.example.com?key=hunter2", "https://a/#b"]
 )
 def test_api_urls_have_no_extras(text: str) -> None:
     """User, query and fragment are refused, and not quoted."""
@@ -380,50 +303,28 @@ def test_api_urls_have_no_extras(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/..", "/a/../b", "/./a", "/%2e%2E/v1", "/.%2e", "//v1", "/a//b", "/v1/.", "/%zz/../a"]
-)
-def test_api_urls_lead_to_one_place(path: str) -> None:
-    """Segments that vanish on the way, or take others along, are refused."""
-    assert refusal(formats.check_api_url, f"https://api.example.com{path}") == (
-        "the value's path has an empty, `.` or `..` segment; write the path without it"
-    )
-
-
-@pytest.mark.parametrize("path", ["/%", "/%2", "/%zz/v1", "/a%2gb"])
-def test_api_urls_are_escaped(path: str) -> None:
-    """A percent sign begins an escape, or is one."""
-    assert refusal(formats.check_api_url, f"https://api.example.com{path}") == (
-        "the value's path has a % without two hex digits; write %25 for the sign itself"
-    )
-
-
-@pytest.mark.parametrize(
-    "text",
+    "host",
     [
-        "http://api.example.com",
-        "http://10.0.0.1",
-        "http://localhost.example.com",
-        "http://127.0.0.1.example.com",
-        "http://0.0.0.0",
+        "api.example.com",
+        "10.0.0.1",
+        "localhost.example.com",
+        "a.host.docker.internal",
+        "127.0.0.1.example.com",
     ],
 )
-def test_the_key_never_travels_in_the_clear(text: str) -> None:
+def test_the_key_never_travels_in_the_clear(host: str) -> None:
     """http is refused for every host that is not this machine for certain."""
-    assert refusal(formats.check_api_url, text) == (
-        f"{text!r} would send the API key unencrypted; use https (http is for loopback hosts)"
-    )
+    assert "would send the API key unencrypted" in refusal(formats.check_api_url, f"http://{host}")
 
 
-@pytest.mark.parametrize(
-    "text", ["/", "/healthz?token=$x", "https://www.example.com/a?b=c", "http://a.example.com"]
-)
+@pytest.mark.parametrize("text", ["/", "/healthz?token=$x", "https://www.example.com/a?b=c"])
 def test_health_checks(text: str) -> None:
     """A path or a whole URL."""
     assert formats.check_health_check(text) == text
 
 
 @pytest.mark.parametrize(
-    "text", ["healthz", "example.com/health?token=hunter2", "ftp://a/b", "https://", "/a b", "/a\x07"]
+    "text", ["healthz", "example.com/health?token=hunter2", "ftp://a/b", "https://", "/a b"]
 )
 def test_no_health_checks(text: str) -> None:
     """Anything else would fail only after the deploy; its query may hold a token."""
@@ -435,8 +336,16 @@ def test_no_health_checks(text: str) -> None:
 @given(st.text())
 def test_checks_accept_or_refuse(text: str) -> None:
     """No text brings a check down."""
-    for check in (formats.check_app, formats.check_image, formats.check_api_url, formats.check_health_check):
+    for check in (
+        formats.parse_duration,
+        formats.check_app,
+        formats.check_image,
+        formats.check_api_url,
+        formats.check_health_check,
+        formats.parse_domains,
+        formats.parse_variables,
+    ):
         try:
-            assert isinstance(check(text), str)
+            check(text)
         except ValueError as error:
             assert str(error)  # noqa: PT017 - any sentence will do

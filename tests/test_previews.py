@@ -25,13 +25,16 @@ EXAMPLES = ROOT / "examples"
 API = "https://api.platform-dev.zerokie.com"
 KEY = "key-93b1"
 TOKEN = "token-4f77"  # noqa: S105 - of a forge that is a file
-FORKS = ("preview.yml", "preview-fork.yml")
 needs_jq = pytest.mark.skipif(not shutil.which("jq"), reason="jq is not on the PATH")
 
 
 def workflow(name: str) -> dict[str, Any]:
     found: dict[str, Any] = yaml.safe_load((EXAMPLES / "github" / name).read_text("utf-8"))
     return found
+
+
+def secrets(name: str) -> set[str]:
+    return set(re.findall(r"secrets\.(\w+)", json.dumps(workflow(name))))
 
 
 def apps(*names: str) -> list[dict[str, str]]:
@@ -45,7 +48,9 @@ class Step:
     """A step with a script, run as GitHub's runner runs it, beside a forge and a platform that are files."""
 
     def __init__(self, folder: Path, name: str, job: str, step: str) -> None:
-        (self._step,) = [found for found in workflow(name)["jobs"][job]["steps"] if found.get("id") == step]
+        document = workflow(name)
+        (self._step,) = [found for found in document["jobs"][job]["steps"] if found.get("id") == step]
+        self._env = document.get("env", {}) | self._step["env"]
         self._folder = folder
         programs = folder / "programs"
         programs.mkdir()
@@ -63,7 +68,8 @@ class Step:
 
     def run(self, **env: str) -> subprocess.CompletedProcess[str]:
         """Run it; `env` stands for the expressions in its own."""
-        assert {*env, "GH_TOKEN"} == set(self._step["env"])
+        expressions = {name for name, value in self._env.items() if "${{" in value}
+        assert expressions <= {*env, "GH_TOKEN"} <= self._env.keys()
         assert "${{" not in self._step["run"]
         script = self._folder / "script.sh"
         script.write_text(self._step["run"], "utf-8")
@@ -74,9 +80,10 @@ class Step:
             env={
                 "PATH": f"{self._folder}/programs:/usr/bin:/bin",
                 "FORGE": str(self._folder),
-                "GH_TOKEN": TOKEN,
                 "GITHUB_REPOSITORY": "owner/site",
                 "GITHUB_OUTPUT": str(self._folder / "output"),
+                **self._env,
+                "GH_TOKEN": TOKEN,
                 **env,
             },
             capture_output=True,
@@ -96,58 +103,66 @@ class Step:
 
 @needs_jq
 class TestSweepOnGitHub:
-    """Apps that are exactly `<repository>-pr-<number>`, and whose pull request is not open."""
+    """Apps that are exactly `<site>-pr-<number>`, and whose pull request is not open."""
 
     @pytest.fixture
     def step(self, tmp_path: Path) -> Step:
         return Step(tmp_path, "preview-sweep.yml", "find", "find")
 
-    def numbers(self, step: Step, names: list[str], still_open: list[int]) -> object:
+    def found(self, step: Step, names: list[str], still_open: list[int], sites: str = "si.te") -> list[str]:
         step.answer(apps=apps(*names), pulls=[{"number": number} for number in still_open])
-        run = step.run(ZEROKIE_API_KEY=KEY)
+        run = step.run(ZEROKIE_API_KEY=KEY, SITES=sites)
         assert run.returncode == 0, run.stderr
-        assert step.outputs()["prefix"] == "site-pr-"
-        return json.loads(step.outputs()["numbers"])
+        previews = json.loads(step.outputs()["previews"])
+        assert all(preview["app"].endswith(f"-pr-{preview['number']}") for preview in previews)
+        return [preview["app"] for preview in previews]
 
     def test_what_is_not_open_is_found(self, step: Step) -> None:
         """Whatever else the account has stays."""
-        others = ["site", "site-pr-", "site-pr-07", "site-pr-0", "site-pr-1-old", "site-pr-x", "my-site-pr-5"]
-        others += ["site-pr-8\n9", "SITE-pr-5", "site_pr_5", "sites-pr-5", "site-pr-5.1", "site-pr-٣"]
-        names = ["site-pr-3", *others, "site-pr-40", "site-pr-4"]
-        assert self.numbers(step, names, [4, 5, 100]) == ["3", "40"]
+        others = ["si.te", "si.te-pr-", "si.te-pr-07", "si.te-pr-0", "si.te-pr-1-old", "si.te-pr-x"]
+        others += ["my-si.te-pr-5", "site-pr-5", "si.te-pr-8\n9", "SI.TE-pr-5", "si.te_pr_5", "si.te-pr-5.1"]
+        others += ["si.te-pr-٣", "si.te-pr-5-pr-6", "-pr-5"]
+        names = ["si.te-pr-3", *others, "si.te-pr-40", "si.te-pr-4"]
+        assert self.found(step, names, [4, 5, 100]) == ["si.te-pr-3", "si.te-pr-40"]
+
+    def test_sites_of_a_monorepo(self, step: Step) -> None:
+        """Each by its name."""
+        names = ["web-pr-1", "docs-pr-1", "docs-pr-2", "status-pr-1", "b-pr-1"]
+        assert self.found(step, names, [2], "web docs") == ["web-pr-1", "docs-pr-1"]
 
     def test_nothing_is_open(self, step: Step) -> None:
         """A list that is empty is an answer: all are removed."""
-        assert self.numbers(step, ["site-pr-1", "other"], []) == ["1"]
+        assert self.found(step, ["si.te-pr-1", "other"], []) == ["si.te-pr-1"]
 
     def test_nothing_is_left_to_do(self, step: Step) -> None:
         """The word that the next job is skipped for."""
-        assert self.numbers(step, ["site-pr-1"], [1]) == []
-        assert step.outputs()["numbers"] == "[]"
-        assert "numbers != '[]'" in workflow("preview-sweep.yml")["jobs"]["destroy"]["if"]
+        assert self.found(step, ["si.te-pr-1"], [1]) == []
+        assert step.outputs()["previews"] == "[]"
+        assert "previews != '[]'" in workflow("preview-sweep.yml")["jobs"]["destroy"]["if"]
 
     def test_more_than_a_matrix_takes(self, step: Step) -> None:
         """GitHub takes 256 jobs; the next night does the rest."""
-        found = self.numbers(step, [f"site-pr-{number}" for number in range(1, 400)], [])
-        assert isinstance(found, list)
+        found = self.found(step, [f"si.te-pr-{number}" for number in range(1, 400)], [])
         assert 200 < len(found) <= 256
 
     @pytest.mark.parametrize("missing", ["apps", "pulls"])
     def test_no_answer_removes_nothing(self, step: Step, missing: str) -> None:
         """Without the list of what is open everything would seem closed: the job fails, without an output."""
-        answers: dict[str, object] = {"apps": apps("site-pr-1"), "pulls": []}
+        answers: dict[str, object] = {"apps": apps("my-site-pr-1"), "pulls": []}
         del answers[missing]
         step.answer(**answers)
         assert step.run(ZEROKIE_API_KEY=KEY).returncode != 0
         assert step.outputs() == {}
 
     def test_the_key_is_in_no_command_line(self, step: Step, tmp_path: Path) -> None:
-        """Other processes can read those."""
-        self.numbers(step, [], [])
+        """Other processes can read those. It goes to the platform, and curl follows no redirect."""
+        self.found(step, [], [])
         assert (tmp_path / "sent").read_text("utf-8") == f"authorization: Bearer {KEY}\n"
         assert len(step.calls()) == 2
         assert KEY not in "".join(step.calls())
         assert TOKEN not in "".join(step.calls())
+        assert f"{API}/v1/apps" in step.calls()[0]
+        assert not {"-L", "--location"} & set(step.calls()[0].split())
 
 
 @needs_jq
@@ -222,9 +237,23 @@ def test_what_a_fork_built_is_not_run() -> None:
     assert used == ["actions/download-artifact", "zerokie/zerokie-action"]
     assert [step["id"] for step in job["steps"] if "run" in step] == ["pull-request"]
     assert job["environment"] == "fork-previews"
-    keys = {name: set(re.findall(r"secrets\.(\w+)", json.dumps(workflow(name)))) for name in FORKS}
-    assert keys == {"preview.yml": {"ZEROKIE_API_KEY"}, "preview-fork.yml": {"FORK_PREVIEWS_API_KEY"}}
+    assert secrets("preview-fork.yml") == {"FORK_PREVIEWS_API_KEY"}
+    assert secrets("preview.yml") == {"PREVIEWS_API_KEY"}
     assert all("pull-request.outputs.number" in step["if"] for step in job["steps"] if "uses" in step)
+
+
+@pytest.mark.parametrize("path", sorted((EXAMPLES / "github").glob("*.yml")), ids=lambda path: path.name)
+def test_pull_requests_do_not_get_the_key_for_production(path: Path) -> None:
+    """Whoever opens one can change the workflow and print its secrets."""
+    events = set(workflow(path.name)[True])  # YAML's reading of `on`
+    if events & {"pull_request", "pull_request_target", "workflow_run"}:
+        assert "ZEROKIE_API_KEY" not in secrets(path.name)
+
+
+def test_a_plan_waits_for_an_approval() -> None:
+    """Its key is a secret of an environment with reviewers, and of nothing else."""
+    assert secrets("plan.yml") == {"PLAN_API_KEY"}
+    assert workflow("plan.yml")["jobs"]["plan"]["environment"] == "plan"
 
 
 def test_a_closed_pull_request_is_not_checked_out() -> None:
@@ -232,8 +261,8 @@ def test_a_closed_pull_request_is_not_checked_out() -> None:
     (step,) = workflow("preview-closed.yml")["jobs"]["destroy"]["steps"]
     given = set(re.findall(r"\$\{\{ (.*?) \}\}", json.dumps(step)))
     assert given == {
-        "secrets.ZEROKIE_API_KEY",
-        "github.event.repository.name",
+        "secrets.PREVIEWS_API_KEY",
+        "matrix.site",
         "github.event.number",
         "github.token",
     }
@@ -254,7 +283,7 @@ def api() -> Iterator[Rest]:
 
 
 class TestSweepOnGitLab:
-    """Apps that are exactly `<project>-mr-<number>`, and whose merge request is not open."""
+    """Apps that are exactly `<site>-mr-<number>`, and whose merge request is not open."""
 
     def run(self, folder: Path, api: Rest, *, code: int = 0, **env: str) -> subprocess.CompletedProcess[str]:
         job = yaml.safe_load((EXAMPLES / "gitlab" / "sweep.yml").read_text("utf-8"))["sweep-review-apps"]
@@ -267,16 +296,17 @@ class TestSweepOnGitLab:
         deploy.write_text(f'#!/bin/sh\necho {told} >> "{folder}/calls"\nexit {code}\n')
         deploy.chmod(0o755)
         return subprocess.run(
-            ["bash", "-eo", "pipefail", "-c", script.replace(API, api.url)],
+            ["bash", "-eo", "pipefail", "-c", script],
             cwd=folder,
             env={
                 "PATH": f"{programs}:/usr/bin:/bin",
                 "CI_API_V4_URL": api.url,
                 "CI_PROJECT_ID": "7",
-                "CI_PROJECT_NAME": "si.te",
                 "ZEROKIE_API_KEY": KEY,
                 "ZEROKIE_GITLAB_TOKEN": TOKEN,
                 **job["variables"],
+                "ZEROKIE_API_URL": api.url,
+                "SITES": "si.te",
                 **env,
             },
             capture_output=True,
@@ -334,6 +364,24 @@ class TestSweepOnGitLab:
         del api.answers[missing]
         assert self.run(tmp_path, api).returncode != 0
         assert self.calls(tmp_path) == []
+
+    def test_sites_of_a_monorepo(self, api: Rest, tmp_path: Path) -> None:
+        """Each by its name."""
+        self.fill(api, "web-mr-1", "docs-mr-1", "docs-mr-4", "status-mr-1")
+        assert self.run(tmp_path, api, SITES="web docs").returncode == 0
+        assert self.calls(tmp_path) == ["destroy web-mr-1 true 1", "destroy docs-mr-1 true 1"]
+
+    def test_the_key_is_not_sent_on(self, api: Rest, tmp_path: Path) -> None:
+        """A redirect ends the job."""
+        api.answers = {"GET /v1/apps": ({}, {"Location": f"{api.url}/elsewhere"})}
+        assert self.run(tmp_path, api).returncode != 0
+        assert api.requests == ["GET /v1/apps"]
+
+    def test_modules_of_a_checkout_are_not_run(self, api: Rest, tmp_path: Path) -> None:
+        """Such as one that a runner has left, while both secrets are in the environment."""
+        (tmp_path / "json.py").write_text("raise SystemExit(9)", "utf-8")
+        self.fill(api)
+        assert self.run(tmp_path, api).returncode == 0
 
     def test_one_that_fails(self, api: Rest, tmp_path: Path) -> None:
         """The others are removed all the same; the job fails."""

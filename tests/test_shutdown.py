@@ -8,14 +8,14 @@ from contextlib import closing
 import anyio
 import pytest
 
-from zerokie_action.shutdown import Shutdown, cancel_on_signal
+from zerokie_action.shutdown import ANSWERS, Allowance, Shutdown, cancel_on_signal
 from zerokie_action.signals import Signals
 
 
-async def seconds_of(shutdown: Shutdown, seconds: float, *, grace: float) -> float:
+async def seconds_of(shutdown: Shutdown, seconds: float, grace: float = 4) -> float:
     """How long a block in a shielded scope lasts that would never end by itself."""
     began = anyio.current_time()
-    with shutdown.shielded_scope(seconds, grace=grace) as scope:
+    with shutdown.shielded_scope(Allowance(seconds, grace)) as scope:
         await anyio.sleep_forever()
     assert scope.cancelled_caught
     return anyio.current_time() - began
@@ -23,16 +23,24 @@ async def seconds_of(shutdown: Shutdown, seconds: float, *, grace: float) -> flo
 
 async def test_a_scope_ends_at_its_deadline() -> None:
     """Without a signal, the grace period does not count."""
-    assert await seconds_of(Shutdown(), 50, grace=4) == pytest.approx(50)
+    assert await seconds_of(Shutdown(), 50) == pytest.approx(50)
 
 
 async def test_a_cancellation_does_not_reach_into_a_scope() -> None:
     """It takes effect after it."""
     began = anyio.current_time()
-    with anyio.move_on_after(1) as around, Shutdown().shielded_scope(50, grace=4):
+    with anyio.move_on_after(1) as around, Shutdown().shielded_scope(Allowance(50, 4)):
         await anyio.sleep(10)
     assert anyio.current_time() - began == pytest.approx(10)
     assert not around.cancelled_caught
+
+
+async def test_a_request_that_is_not_answered() -> None:
+    """It has its time from the end of what is around it."""
+    began = anyio.current_time()
+    with anyio.move_on_after(100), Shutdown().shielded_request():
+        await anyio.sleep_forever()
+    assert anyio.current_time() - began == pytest.approx(100 + ANSWERS.seconds)
 
 
 @pytest.mark.parametrize(("seconds", "lasts"), [(50, 14), (12, 12)])
@@ -48,7 +56,7 @@ async def test_a_shutdown_shortens_an_open_scope(seconds: float, lasts: float) -
             shutdown.begin()
 
         tasks.start_soon(begin_twice)
-        assert await seconds_of(shutdown, seconds, grace=4) == pytest.approx(lasts)
+        assert await seconds_of(shutdown, seconds) == pytest.approx(lasts)
 
 
 async def test_a_scope_that_opens_after_the_beginning_of_a_shutdown() -> None:
@@ -56,7 +64,7 @@ async def test_a_scope_that_opens_after_the_beginning_of_a_shutdown() -> None:
     shutdown = Shutdown()
     shutdown.begin()
     await anyio.sleep(1)
-    assert await seconds_of(shutdown, 50, grace=4) == pytest.approx(3)
+    assert await seconds_of(shutdown, 50) == pytest.approx(3)
 
 
 @pytest.mark.usefixtures("handlers")
@@ -70,7 +78,7 @@ async def test_a_signal_cancels_the_block() -> None:
                 signal.raise_signal(signal.SIGTERM)
                 await anyio.sleep_forever()
             finally:
-                lasted = await seconds_of(shutdown, 50, grace=4)
+                lasted = await seconds_of(shutdown, 50)
         assert signals.first == signal.SIGTERM
     assert lasted == pytest.approx(4)
 

@@ -18,8 +18,6 @@ from zerokie_action.text import (
     dotenv_json,
     dotenv_value,
     human_bytes,
-    human_files,
-    human_progress,
     human_seconds,
     is_web_url,
     log_line,
@@ -42,22 +40,16 @@ ZERO_WIDTH = re.compile("&#(8203|8204|8205|8288|65279);|[\u200b-\u200d\u2060\ufe
     ("text", "line"),
     [
         ("Scanned 214 files, 8.1 MB; 12 ignored", "Scanned 214 files, 8.1 MB; 12 ignored"),
-        ("a: b::c, C#, x#y", "a: b::c, C#, x#y"),
         ("::error::x", r"\::error::x"),
-        ("  ::error::x", r"\  ::error::x"),
         (" \t\u3000::error::x", r" \t\u3000::error::x"),
         ("\ufe0f::error::x", "\\\ufe0f::error::x"),
         (":\ufe0f:error::x", "\\:\ufe0f:error::x"),
         ("see ##[error]x", r"see #\#[error]x"),
-        ("###[error]x", r"#\#\#[error]x"),
         ("#\u200b#[error]x", r"#\u200b#[error]x"),
         ("#\ufe0f#[error]x", "#\\\ufe0f#[error]x"),
-        ("##vso[task.setvariable]", r"#\#vso[task.setvariable]"),
         ("a\rb\nc\x85d\u2028e", r"a\rb\nc\x85d\u2028e"),
         ("\x1b[31mred\x07\x9b", r"\x1b[31mred\x07\x9b"),
-        ("exe\u202efdp", r"exe\u202efdp"),
         ("latin-1 name \udce9", r"latin-1 name \udce9"),
-        ("日本 é 🎉", "日本 é 🎉"),
     ],
 )
 def test_log_line(text, line):
@@ -72,13 +64,7 @@ def test_log_line_is_short_and_printable(text, limit):
     line = log_line(text, limit)
     assert line.isprintable()
     assert len(line) - line.count("\\") <= limit
-
-
-def test_long_lines_end_in_an_ellipsis():
-    """What was cut is seen to be cut."""
-    assert log_line("abcdef", 6) == "abcdef"
     assert log_line("abcdefg", 6) == "abcde…"
-    assert len(log_line("x" * 100_000)) == 2_000
 
 
 def test_one_line():
@@ -163,35 +149,13 @@ def test_markdown_in_a_table(text, code):
     }
 
 
-@pytest.mark.parametrize(
-    ("text", "code"),
-    [
-        ("assets/style.css", "`assets/style.css`"),
-        ("a|b", "<code>a&#124;b</code>"),
-        ("a`b", "<code>a&#96;b</code>"),
-        ("##[error]", "<code>&#35;&#35;&#91;error&#93;</code>"),
-        ("@all `x`", "<code>&#64;all &#96;x&#96;</code>"),
-        ("", ""),
-    ],
-)
-def test_markdown_code(text, code):
-    """Usual names stay readable in the source; only unusual ones need references."""
-    assert markdown_code(text) == code
-
-
-@pytest.mark.parametrize(
-    ("text", "markdown"),
-    [
-        ("Uploading '@all/a.css' was refused", "Uploading '`@all/a.css`' was refused"),
-        ("https://a.b/c is not well (see https://a.b)", "`https://a.b/c` is not well (see `https://a.b`)"),
-        ("#1, GH-2 and !3.", "`#1`, `GH-2` and `!3`."),
-        ("@a|b", "<code>&#64;a&#124;b</code>"),
-        ("a_b", "a&#95;b"),
-    ],
-)
-def test_markdown_text(text, markdown):
-    """Addresses and names that a forge would link are shown as code, and can be copied."""
-    assert markdown_text(text) == markdown
+def test_markdown_reads_well():
+    """Usual names stay readable in the source; addresses and names that a forge would link become code."""
+    assert markdown_code("assets/style.css") == "`assets/style.css`"
+    assert markdown_code("##[a`b|c") == "<code>&#35;&#35;&#91;a&#96;b&#124;c</code>"
+    assert markdown_text("a_b, #1, GH-2 and !3.") == "a&#95;b, `#1`, `GH-2` and `!3`."
+    assert markdown_text("Uploading '@all/a.css' (https://a.b)") == "Uploading '`@all/a.css`' (`https://a.b`)"
+    assert markdown_text("@a|b") == "<code>&#64;a&#124;b</code>"
 
 
 def test_markdown_link():
@@ -224,19 +188,6 @@ def test_is_web_url(url, web):
     assert is_web_url(url) is web
 
 
-def test_cut_markdown_keeps_the_document_valid():
-    """A document is cut after a line, what is folded is closed, and a note says so."""
-    document = "# Title\n\n<details><summary>All</summary>\n\n" + "- a line\n" * 100 + "\n</details>\n"
-    cut = cut_markdown(document, 200)
-    assert len(cut.encode()) <= 200
-    assert cut == (
-        "# Title\n\n<details><summary>All</summary>\n\n"
-        + "- a line\n" * 10
-        + "\n</details>\n\n_The rest is cut: it is too long for this place._\n"
-    )
-    assert cut_markdown(document, len(document)) == document
-
-
 @whatever_happens
 @given(
     st.lists(st.sampled_from(["<details>\n- é\n\n</details>\n", "\n", "- é\n", "- `<details>`\n"])),
@@ -267,12 +218,7 @@ def test_dotenv_value(text):
     assert parse_dotenv(f"A={value}\nB=1\n") == {"A": value, "B": "1"}
     assert re.fullmatch(r"[A-Za-z0-9._:/@%+,=-]*", value)
     assert unquote(value) == unquote(text.encode(errors="backslashreplace").decode())
-
-
-def test_dotenv_value_leaves_usual_values_alone():
-    """URLs, image references and IDs are written as they are."""
-    for value in ("https://my-site.dev:8443/a", "ghcr.io/o/r@sha256:0a1b", "d-20260307-170000", "2.345"):
-        assert dotenv_value(value) == value
+    assert dotenv_value("ghcr.io/o/r:1@sha256:0a") == "ghcr.io/o/r:1@sha256:0a"
 
 
 @whatever_happens
@@ -284,21 +230,13 @@ def test_dotenv_json(domains):
     assert re.fullmatch(r'[A-Za-z0-9\[\]{}",:\\._/+-]*', value)
 
 
-@pytest.mark.parametrize(("count", "text"), [(0, "0 files"), (1, "1 file"), (12_000, "12,000 files")])
-def test_human_files(count, text):
-    """One is not many."""
-    assert human_files(count) == text
-
-
 @pytest.mark.parametrize(
     ("count", "text"),
     [
         (0, "0 B"),
-        (999, "999 B"),
         (1_000, "1.0 kB"),
         (999_499, "999 kB"),
         (999_500, "1.0 MB"),
-        (8_123_000, "8.1 MB"),
         (99_960_000, "100 MB"),
         (5e15, "5000 TB"),
     ],
@@ -308,13 +246,6 @@ def test_human_bytes(count, text):
     assert human_bytes(count) == text
 
 
-def test_human_progress():
-    """Both sizes have one unit, so that they can be compared at a glance."""
-    assert human_progress(12_100_000, 50_300_000) == "12.1 of 50.3 MB"
-    assert human_progress(900, 50_300_000) == "0.0 of 50.3 MB"
-    assert human_progress(0, 0) == "0 of 0 B"
-
-
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
@@ -322,12 +253,9 @@ def test_human_progress():
         (0.044, "0.04 s"),
         (0.096, "0.1 s"),
         (1.44, "1.4 s"),
-        (5, "5 s"),
         (9.96, "10 s"),
         (59.6, "1 m 00 s"),
-        (125, "2 m 05 s"),
         (3_725, "1 h 02 m"),
-        (172_800, "48 h 00 m"),
     ],
 )
 def test_human_seconds(seconds, text):

@@ -3,9 +3,6 @@
 Runs as GitHub's post step, in GitLab's `after_script`, or by hand. It finds the session in the
 state, asks the platform by a heartbeat whether that session still holds the lock, and only then
 finalizes. It warns, and fails no pipeline: the exit code is 0 in every case.
-
-Nearly always the deploy has released its lock itself. So what talks to the platform, and the table of all
-inputs, which take most of the time, are imported only where there is a lock to release.
 """
 
 from __future__ import annotations
@@ -13,16 +10,31 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+import anyio
+
 from zerokie_action.ci import Level, detect
 from zerokie_action.environment import Environment
-from zerokie_action.errors import unwrap
-from zerokie_action.lock.state import StateRecord, default_file, held_locks
+from zerokie_action.errors import DeployError, LockLost, unwrap
+from zerokie_action.formats import DEFAULT_API_URL, check_api_url
+from zerokie_action.http.network import Network
+from zerokie_action.http.retry import RetryingClient
+from zerokie_action.http.transport import Transport
+from zerokie_action.lock.lock import DeployLock
+from zerokie_action.lock.record import LockRecords, default_file, recorded_locks
+from zerokie_action.platform.client import Client
+from zerokie_action.platform.models import Counts
+from zerokie_action.platform.requests import Requests
+from zerokie_action.shutdown import cancel_on_signal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import TextIO
 
+    from zerokie_action.ci import CI
+    from zerokie_action.lock.record import LockRecord
     from zerokie_action.signals import Signals
+
+_TIME = 120.0
 
 
 def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> int:
@@ -35,7 +47,7 @@ def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> int:
     try:
         state_file = environment.text("state_file")
         file = Path(state_file) if state_file else default_file(env)
-        locks = held_locks(env, file)
+        locks = recorded_locks(env, file)
         held = [lock for lock in locks if not lock.released]
         if not locks:
             ci.info("Cleanup: no deploy recorded a lock here; nothing to release")
@@ -49,13 +61,53 @@ def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> int:
                     f"`api-key` to release it with{why}; it expires {lock.expiry}"
                 )
         else:
-            from zerokie_action.lock.release import release_locks  # noqa: PLC0415
-
-            state = StateRecord(ci.save_state, file)
-            release_locks(held, environment, state=state, ci=ci, signals=signals)
+            anyio.run(_release_all, held, environment, LockRecords(ci.save_state, file), ci, signals)
     except Exception as error:  # noqa: BLE001 - a cleanup that fails the pipeline helps nobody
         ci.warning(f"Cleanup: {unwrap(error)}")
     return 0
+
+
+async def _release_all(
+    held: Sequence[LockRecord], environment: Environment, records: LockRecords, ci: CI, signals: Signals
+) -> None:
+    """Release each lock that its session still holds; warn of those that stay."""
+    ended = False
+    api_url = check_api_url(environment.text("api_url") or DEFAULT_API_URL)
+    network, trace = Network(environment.env), ci.debug if ci.shows("debug") else None
+    async with cancel_on_signal(signals) as shutdown, Transport(network, trace=trace) as transport:
+        http = RetryingClient(transport, retries=0, log=ci.info, redact=ci.redact)
+        client = Client(Requests(api_url, environment.text("api_key")), http)
+        async with anyio.create_task_group() as tasks:
+            for record in held:
+                lock = DeployLock(
+                    client, record.app, record.session, records=records, shutdown=shutdown, ci=ci
+                )
+                tasks.start_soon(_release, lock, record, ci)
+        ended = True
+    if not ended:
+        ci.warning("Cleanup: it was interrupted; a lock that was not released expires by itself")
+
+
+async def _release(lock: DeployLock, record: LockRecord, ci: CI) -> None:
+    try:
+        # Nobody knows the counts of a killed deploy.
+        was_held = await lock.release(Counts(), within=_TIME)
+    except LockLost:  # meanwhile
+        was_held = False
+    except DeployError as error:
+        ci.warning(
+            f"Cleanup: the lock on {record.app!r} could not be released: {error}. It expires {record.expiry}"
+        )
+        return
+    if was_held:
+        recorded = (lock.finalized and lock.finalized.deploy_id) or "a deploy of unknown ID"
+        ci.warning(
+            f"Cleanup: the deploy of {record.app!r} was killed and left its lock; it is released "
+            f"now. The platform recorded it as {recorded} with counts of zero: what really "
+            "changed is not known. Run the deploy again."
+        )
+    else:
+        ci.info(f"Cleanup: that deploy holds no lock on {record.app!r} any more; nothing to do")
 
 
 if __name__ == "__main__":  # `python -m zerokie_action.cleanup`

@@ -27,7 +27,7 @@ _WIDTH = 100
 _COLUMN = 27
 _SPELLINGS = """\
 An input such as `api-key` is read from INPUT_API-KEY, INPUT_API_KEY, PLUGIN_API-KEY, PLUGIN_API_KEY
-or ZEROKIE_API_KEY."""
+or ZEROKIE_API_KEY: the first that is not empty counts."""
 
 
 def deploy() -> int:

@@ -13,7 +13,7 @@ import ipaddress
 import os.path
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,19 @@ _SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 _SEPARATOR = re.compile(r"(\\.|\[[!^]?\]?[^\]\n]*\])|,")
 """A comma, but one after a backslash or in brackets."""
-_BEFORE_VARIABLE = re.compile(r"(\\?),(?=\s*[A-Za-z_][A-Za-z0-9_.-]*=)")
+_BEFORE_VARIABLE = re.compile(r",(?=\s*[A-Za-z_][A-Za-z0-9_.-]*=)")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_LABELS_OF_A_DOMAIN = 3
+_IMAGE = re.compile(
+    r"(?:(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?/)?"  # the registry's host
+    r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?"
+    r"(?:@[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9A-Fa-f]{32,})?"
+)
+"""As the registries' own grammar has it (distribution's `reference`)."""
+_HOST_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_CONTAINERS_HOST = {"host.docker.internal", "host.containers.internal"}
+"""The machine that a container runs on, as Docker and Podman name it."""
 
 
 def parse_duration(text: str) -> float:
@@ -60,10 +72,15 @@ def split_at_commas(text: str, *, only_variables: bool = False) -> str:
         if line.lstrip().startswith("#"):
             return line
         if only_variables:
-            return _BEFORE_VARIABLE.sub(lambda found: "," if found[1] else "\n", line)
+            return _BEFORE_VARIABLE.sub("\n", line)
         return _SEPARATOR.sub(lambda found: found[1] or "\n", line)
 
     return "\n".join(map(split, split_lines(text)))
+
+
+def has_comma(pattern: str) -> bool:
+    r"""Whether a pattern has a comma that is neither `\,` nor in brackets."""
+    return any(not found[1] for found in _SEPARATOR.finditer(pattern))
 
 
 def split_lines(text: str) -> list[str]:
@@ -76,37 +93,17 @@ def parse_lines(text: str) -> tuple[str, ...]:
     return tuple(line for line in map(str.strip, split_lines(text)) if line and not line.startswith("#"))
 
 
-def parse_patterns(text: str) -> tuple[str, ...]:
-    r"""Like `parse_lines`, but keeps what gitignore gives a meaning, a trailing `\ `, and the lines' numbers.
-
-    A line that is skipped is an empty one.
-    """
-    lines = [line.lstrip() for line in split_lines(text)]
-    patterns = tuple("" if line.startswith("#") else line for line in lines)
-    for pattern in patterns:
-        if any(not found[1] for found in _SEPARATOR.finditer(pattern)):
-            raise ValueError(f"{pattern!r} has a comma; write one pattern a line, and \\, for a comma itself")
-    return patterns
-
-
 def parse_domains(text: str) -> tuple[str, ...]:
-    """One host name a line."""
+    """One host name a line, of at least three labels: the platform serves no apex domains."""
     domains = parse_lines(text)
     for domain in domains:
-        labels = domain.removesuffix(".").split(".")
+        labels = host_name(domain).split(".")
         if not all(labels) or not domain.isprintable() or re.search(r"[\s,:/\\?#@]", domain):
             raise ValueError(f"{domain!r} is not a domain; write one name per line, such as www.example.com")
-    return domains
-
-
-def parse_new_domains(text: str) -> tuple[str, ...]:
-    """Host names that the platform can serve."""
-    domains = parse_domains(text)
-    for domain in map(host_name, domains):
-        if domain.count(".") == 1:
+        if len(labels) < _LABELS_OF_A_DOMAIN:
             raise ValueError(
-                f"{domain!r} is an apex domain, which the platform does not support; "
-                f"attach for example 'www.{domain}'"
+                f"{domain!r} can't be a custom domain: the platform serves names with at least three labels, "
+                "such as www.example.com"
             )
     return domains
 
@@ -120,14 +117,13 @@ def parse_variables(text: str) -> dict[str, str]:
     """Environment variables from `KEY=VALUE` lines. The values may be secrets: they are never quoted."""
     pairs = [line.partition("=") for line in parse_lines(text)]
     keys = [key.strip() if equals else "" for key, equals, _ in pairs]
-    right = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-    if wrong := [str(number) for number, key in enumerate(keys, 1) if not right.fullmatch(key)]:
+    if wrong := [str(number) for number, key in enumerate(keys, 1) if not _VARIABLE.fullmatch(key)]:
         which = f"item {wrong[0]} is" if len(wrong) == 1 else f"items {', '.join(wrong)} are"
         raise ValueError(
             f"{which} not KEY=VALUE; write one per line, with a key of letters, digits, _ . and -"
         )
     if twice := sorted({key for key in keys if keys.count(key) > 1}):
-        raise ValueError(f"{', '.join(twice)} is given more than once; keep one line for each key")
+        raise ValueError(f"{', '.join(twice)}: given more than once; keep one line for each key")
     return {key: value for key, (_, _, value) in zip(keys, pairs, strict=True)}
 
 
@@ -135,18 +131,27 @@ def check_app(text: str) -> str:
     """An app's name that a request can be made of; what else it may look like is the platform's to say."""
     _refuse_unexpanded(text)
     if text in {".", ".."} or not text.isprintable() or re.search(r"[\s/\\]", text):
-        raise ValueError(f"{text!r} can't be an app's name: no white space, slashes or control characters")
+        raise ValueError(f"{text!r} can't be an app's name; {better_app(text)}")
     return text
+
+
+def better_app(name: str) -> str:
+    """What to write in place of an app's name that can't be part of a host name; empty when it can be."""
+    if _HOST_LABEL.fullmatch(name):
+        return ""
+    better = re.sub(r"[^a-z0-9]+", "-", name.lower())[:63].strip("-") or "my-site"
+    return f"write for example {better!r}: the name is part of a host name (a to z, 0 to 9 and dashes)"
 
 
 def check_image(text: str) -> str:
-    """An image reference without the usual slips; what else it may look like is the registry's to say."""
+    """An image reference: host, path, tag and digest as registries take them."""
     _refuse_unexpanded(text)
+    if _IMAGE.fullmatch(text):
+        return text
     if text.endswith((":", "@", "/")):
         raise ValueError(f"{text!r} ends in {text[-1]!r}; is the variable for what should follow empty?")
-    if not text.isprintable() or re.search(r"\s", text) or "://" in text:
-        raise ValueError(f"{text!r} is not an image; write for example ghcr.io/owner/name:1.2")
-    return text
+    example = text.lower() if _IMAGE.fullmatch(text.lower()) else "ghcr.io/owner/name:1.2"
+    raise ValueError(f"{text!r} is not an image reference; write for example {example!r}")
 
 
 def check_api_key(text: str) -> str:
@@ -187,11 +192,11 @@ def check_api_url(text: str) -> str:
         raise ValueError("the value is not a URL; write for example https://api.example.com")
     if parts.username is not None or parts.query or parts.fragment:
         raise ValueError("the value has more than scheme, host and path; leave user, query and fragment out")
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
+    if parts.scheme == "http" and not (is_loopback(parts.hostname) or parts.hostname in _CONTAINERS_HOST):
         raise ValueError(
-            f"{text!r} would send the API key unencrypted; use https (http is for loopback hosts)"
+            f"{text!r} would send the API key unencrypted; use https (http is for this machine only: "
+            "a loopback host, host.docker.internal or host.containers.internal)"
         )
-    _refuse_ambiguous(parts.path.rstrip("/"))
     return text.rstrip("/").removesuffix("/v1")
 
 
@@ -220,14 +225,6 @@ def check_report_file(path: Path) -> Path:
     if not any(os.access(place, os.W_OK, effective_ids=True) for place in (path, parent)):
         raise ValueError(f"{str(path)!r} can't be written (Permission denied); choose another path")
     return path
-
-
-def _refuse_ambiguous(path: str) -> None:
-    # Each program on the way may read these in its own way; what comes back is a 404 that blames the app.
-    if any(unquote(segment) in {"", ".", ".."} for segment in path.split("/")[1:]):
-        raise ValueError("the value's path has an empty, `.` or `..` segment; write the path without it")
-    if re.search(r"%(?![0-9A-Fa-f]{2})", path):
-        raise ValueError("the value's path has a % without two hex digits; write %25 for the sign itself")
 
 
 def _refuse_unexpanded(text: str) -> None:

@@ -2,38 +2,53 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import NamedTuple
+
+_UNKNOWN = "0"
+_DIGITS = 16
+
+
+class Marks(NamedTuple):
+    """An `Owner` in a manifest's name: a hash of its ID and one of its full name, `0` for what is unknown."""
+
+    id: str = _UNKNOWN
+    name: str = _UNKNOWN
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there is anything to compare."""
+        return self != Marks()
+
+    def agree_with(self, other: Marks) -> bool:
+        """Whether both are the same repository: the same ID on the same forge, or the same full name."""
+        return any(one == another != _UNKNOWN for one, another in zip(self, other, strict=True))
 
 
 class Owner(NamedTuple):
-    """A repository and one of its runs, as far as the run knows them; what it does not know is empty.
+    """A repository, as far as a run knows it; what it does not know is empty.
 
     Attributes:
         forge: the server that the repository is on, for example `github.com`.
         id: the repository's ID there, which survives a new name.
         name: the repository's full name, for example `acme/site`.
-        run: the URL of the run.
     """
 
     forge: str = ""
     id: str = ""
     name: str = ""
-    run: str = ""
 
     @property
-    def is_known(self) -> bool:
-        """Whether there is anything to compare."""
-        return bool(self.id or self.name)
+    def marks(self) -> Marks:
+        """What a manifest's name says of it."""
+        return Marks(self._mark(self.id), self._mark(self.name))
 
-    @property
-    def repository(self) -> tuple[str, str, str]:
-        """What does not change from run to run."""
-        return self.forge, self.id, self.name
+    def _mark(self, what: str) -> str:
+        return hashlib.sha256(f"{self.forge}/{what}".encode()).hexdigest()[:_DIGITS] if what else _UNKNOWN
 
-    def agrees_with(self, other: Owner) -> bool:
-        """Whether both are the same repository: the same ID on the same forge, or the same full name."""
-        same_id = bool(self.id) and (self.forge, self.id) == (other.forge, other.id)
-        return same_id or (bool(self.name) and self.name == other.name)
+    def __str__(self) -> str:
+        """As a person would name it."""
+        return f"{self.forge}/{self.name or f'repository {self.id}'}"
 
 
 def forge_of(server_url: str) -> str:

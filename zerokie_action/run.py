@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import traceback
 import uuid
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
@@ -18,7 +18,7 @@ from zerokie_action.http.limiter import affordable
 from zerokie_action.http.network import Network
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
-from zerokie_action.lock.state import StateRecord, default_file, state_files_beside
+from zerokie_action.lock.record import LockRecords, default_file, state_files_beside
 from zerokie_action.operations.comment import keep_comment
 from zerokie_action.operations.destroy import destroy
 from zerokie_action.operations.image import deploy_image
@@ -27,18 +27,19 @@ from zerokie_action.operations.restart import restart
 from zerokie_action.operations.static import deploy_directory
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.requests import Requests
+from zerokie_action.redact import Redactor
 from zerokie_action.report.reporter import Reporter
 from zerokie_action.report.result import Result
-from zerokie_action.settings import INPUTS, load, load_reports, name_warnings, operation, secrets
+from zerokie_action.settings import load, secrets
 from zerokie_action.shutdown import cancel_on_signal
-from zerokie_action.validation import skips, wrong_argument
+from zerokie_action.validation import check, unknown_names, wrong_argument
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import TextIO
 
     from zerokie_action.ci import CI
-    from zerokie_action.settings import ReportSettings, Settings
+    from zerokie_action.settings import Settings
     from zerokie_action.shutdown import Shutdown
     from zerokie_action.signals import Signals
 
@@ -68,64 +69,54 @@ async def run_async(
     began = anyio.current_time()
     anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
     environment = Environment(env)
-    report_settings, problems = load_reports(environment)
-    ci = detect(env, stream, report_settings.log_level)
+    settings, problems = load(environment)
+    ci = detect(env, stream, settings.log_level)
     for secret in secrets(environment):
-        ci.mask(secret)
-    result = Result(operation=operation(environment), app=environment.text("app"))
+        ci.mask(secret, user=environment.text("registry_username"))
+    result = Result(operation=settings.operation, app=environment.text("app"))
 
     def warn(*texts: str) -> None:
         for text in texts:
             ci.warning(text)
             result.warnings.append(text)
 
-    warn(*name_warnings(environment))
+    warn(*unknown_names(environment))
     error: BaseException | None = None
-    settings: Settings | None = None
+    accepted = False
     try:
         if argument is not None:
-            _refuse(argument)
-        if skips(environment) and not problems:
+            raise ConfigurationError(wrong_argument(argument), hint="`--help` lists all inputs.")  # noqa: TRY301
+        if settings.skip_without_key and not (environment.text("api_key") or problems):
             result.status = "skipped"
             warn("`api-key` is empty (a pull request from a fork has no secrets): nothing was done")
         else:
-            settings = load(environment, report_settings, problems)
-            warn(*settings.useless_inputs(environment))
+            check(settings, environment, problems)
+            accepted = True
             async with cancel_on_signal(signals) as shutdown:
-                await _work(settings, report_settings, env, ci=ci, result=result, shutdown=shutdown)
+                await _work(settings, env, ci=ci, result=result, shutdown=shutdown)
     except Exception as caught:  # noqa: BLE001 - everything is reported, by its kind
         error = unwrap(caught)
     _conclude(result, error, signals)
     result.duration_seconds = anyio.current_time() - began
     if error is not None and not isinstance(error, DeployError):
         ci.debug(*"".join(traceback.format_exception(error)).splitlines())
-    reporter = Reporter(ci, report_settings.files)
+    reporter = Reporter(ci, settings.own_files)
     code = reporter.write(result)
-    if settings is not None and settings.comment and signals.first is None:
+    if accepted and settings.comment and signals.first is None:
         async with cancel_on_signal(signals):
             await keep_comment(settings, env, ci, reporter.comment(result))
     return code
 
 
-def _refuse(argument: str) -> NoReturn:
-    raise ConfigurationError(wrong_argument(argument, INPUTS), hint="`--help` lists all inputs.")
-
-
 async def _work(
     settings: Settings,
-    report_settings: ReportSettings,
     env: Mapping[str, str],
     *,
     ci: CI,
     result: Result,
     shutdown: Shutdown,
 ) -> None:
-    state_file = report_settings.state_file or default_file(env)
-
-    def log_event(event: str) -> None:
-        ci.info(event)
-        result.events.append(event)
-
+    state_file = settings.state_file or default_file(env)
     _announce(settings, ci)
     ends_at = anyio.current_time() + settings.timeout
     async with Transport(Network(env), trace=ci.debug if ci.shows("debug") else None) as transport:
@@ -133,8 +124,8 @@ async def _work(
             transport,
             retries=settings.retries,
             concurrency=affordable(settings.concurrency),
-            log=log_event,
-            redact=ci.redact,
+            log=ci.info,
+            redact=_redact(settings, ci),
         )
         job = Job(
             settings=settings,
@@ -142,11 +133,10 @@ async def _work(
             ci=ci,
             result=result,
             shutdown=shutdown,
-            state=StateRecord(ci.save_state, state_file),
+            records=LockRecords(ci.save_state, state_file),
             session=str(uuid.uuid4()),
             own_files=(
-                *report_settings.files.values(),
-                *settings.key_files,
+                *settings.own_files.values(),
                 *state_files_beside(state_file),
             ),
             ends_at=ends_at,
@@ -157,6 +147,12 @@ async def _work(
         finally:
             http.log_counts()
             result.retries_used = http.used
+
+
+def _redact(settings: Settings, ci: CI) -> Callable[[str], str]:
+    """Takes secrets out of what the platform says, which may quote a value of `env` as well."""
+    values = Redactor(*(settings.env or {}).values())
+    return lambda text: values.redact(ci.redact(text))
 
 
 async def _operate(job: Job) -> None:

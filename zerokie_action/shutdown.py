@@ -1,15 +1,14 @@
-"""The shutdown after a signal: what is cancelled, and what may still finish within a grace period.
+"""The end of the work, by a failure or a signal: what may still finish, and until when.
 
-Acquiring and releasing the lock are shielded from cancellation. Each shielded scope has a deadline.
-Once a signal has begun the shutdown, the grace period of each scope applies as well, to open scopes and to
-later ones.
+A run ends within a minute after a failure, and within 5 s after a signal: CI systems kill it after 10 s. In
+that time come the answers to what was sent, then what has to be stored, then the lock's release.
 """
 
 from __future__ import annotations
 
 import math
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
@@ -19,36 +18,57 @@ if TYPE_CHECKING:
     from zerokie_action.signals import Signals
 
 
+class Allowance(NamedTuple):
+    """How long something may take when the work has ended.
+
+    Attributes:
+        seconds: from its begin.
+        grace: from the signal, if one has come or comes meanwhile.
+    """
+
+    seconds: float
+    grace: float
+
+
+ANSWERS = Allowance(10.0, 1.0)
+"""For the answers to what was sent: it may take effect, whatever becomes of its connection."""
+RELEASE = Allowance(49.0, 4.3)
+"""For the lock's release and what comes before it, after those answers."""
+FINALIZE = Allowance(40.0, 3.0)
+"""What finalize has of that at least."""
+
+
 class Shutdown:
-    """Opens shielded scopes, and shortens their deadlines when the process must end."""
+    """Opens shielded scopes, and shortens their deadlines when a signal has come."""
 
     def __init__(self) -> None:
         self._began_at = math.inf
         self._open: dict[anyio.CancelScope, float] = {}
 
     @contextmanager
-    def shielded_scope(self, seconds: float, *, grace: float) -> Iterator[anyio.CancelScope]:
-        """A scope that is shielded from cancellation.
-
-        Args:
-            seconds: how long the block may take.
-            grace: how many seconds after the beginning of a shutdown it is cancelled at the latest.
-
-        The scope's `cancelled_caught` says afterwards that it ran out of time.
-        """
-        with anyio.CancelScope(shield=True, deadline=self.deadline(seconds, grace=grace)) as scope:
-            self._open[scope] = grace
+    def shielded_scope(self, allowance: Allowance) -> Iterator[anyio.CancelScope]:
+        """A scope that is shielded from cancellation, for so long."""
+        with anyio.CancelScope(shield=True) as scope:
+            self.limit(scope, allowance)
             try:
                 yield scope
             finally:
                 del self._open[scope]
 
-    def deadline(self, seconds: float, *, grace: float) -> float:
-        """When what may take so many seconds from now has to end."""
-        return min(anyio.current_time() + seconds, self._began_at + grace)
+    @contextmanager
+    def shielded_request(self) -> Iterator[None]:
+        """A shielded scope for one request, which is answered before what cancels it takes effect."""
+        left = max(0.0, anyio.current_effective_deadline() - anyio.current_time())
+        with self.shielded_scope(Allowance(left + ANSWERS.seconds, ANSWERS.grace)):
+            yield
+
+    def limit(self, scope: anyio.CancelScope, allowance: Allowance) -> None:
+        """Give a scope its deadline."""
+        self._open[scope] = allowance.grace
+        scope.deadline = min(anyio.current_time() + allowance.seconds, self._began_at + allowance.grace)
 
     def begin(self) -> None:
-        """The process must end: grace periods begin now. Later calls change nothing."""
+        """A signal has come: grace periods begin now. Later calls change nothing."""
         self._began_at = min(self._began_at, anyio.current_time())
         for scope, grace in self._open.items():
             scope.deadline = min(scope.deadline, self._began_at + grace)

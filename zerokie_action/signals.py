@@ -12,8 +12,7 @@ import os
 import select
 import signal
 import socket
-import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,6 +86,10 @@ def _discard_stalled_log() -> None:
 
 def _force_exit_at_deadline(signum: int) -> None:
     """End the process even if something blocks it: a name look-up in a thread, a file system that hangs."""
-    timer = threading.Timer(EXIT_DEADLINE, os._exit, [128 + signum])
-    timer.daemon = True
-    timer.start()
+
+    def force_exit(_signum: int, _frame: FrameType | None) -> NoReturn:
+        os._exit(128 + signum)
+
+    # No thread: where a limit on processes is reached, none can start.
+    signal.signal(signal.SIGALRM, force_exit)
+    signal.setitimer(signal.ITIMER_REAL, EXIT_DEADLINE)

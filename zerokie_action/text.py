@@ -14,8 +14,7 @@ prints or writes such text passes it through the function of that sink, once, ri
 All of them show what cannot be printed as a backslash escape (`\x1b`, `\u202e`, `\udc80`): control
 characters, line and paragraph separators, bidirectional and zero-width marks, exotic spaces, lone surrogates.
 
-`human_files`, `human_bytes`, `human_progress` and `human_seconds` are the one way to write numbers, sizes and
-durations.
+`human_files`, `human_bytes` and `human_seconds` are the one way to write numbers, sizes and durations.
 Secrets are the business of `redact`, which works on raw text, before these functions.
 """
 
@@ -179,27 +178,13 @@ def human_paths(paths: Sequence[str], shown: int = 3) -> str:
 
 def human_bytes(count: float) -> str:
     """Return a size in decimal units: `0 B`, `812 B`, `8.1 MB`, `120 GB`."""
-    number, unit = _scaled(count)
-    return f"{number} {unit}"
-
-
-def human_progress(done: float, total: float) -> str:
-    """Return a size out of another one, in the unit of the second: `12.1 of 50.3 MB`."""
-    number, unit = _scaled(total)
-    return f"{_rounded(done / _UNITS[unit], unit)} of {number} {unit}"
+    unit = next((u for u, size in _UNITS.items() if count / size < _ROUNDS_UP_TO_THE_NEXT_UNIT), "TB")
+    number = count / _UNITS[unit]
+    return f"{number:.1f} {unit}" if unit != "B" and number < 99.95 else f"{number:.0f} {unit}"  # noqa: PLR2004 three digits
 
 
 _UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _ROUNDS_UP_TO_THE_NEXT_UNIT = 999.5
-
-
-def _scaled(count: float) -> tuple[str, str]:
-    unit = next((u for u, size in _UNITS.items() if count / size < _ROUNDS_UP_TO_THE_NEXT_UNIT), "TB")
-    return _rounded(count / _UNITS[unit], unit), unit
-
-
-def _rounded(number: float, unit: str) -> str:
-    return f"{number:.1f}" if unit != "B" and number < 99.95 else f"{number:.0f}"  # noqa: PLR2004 three digits
 
 
 def human_seconds(seconds: float) -> str:

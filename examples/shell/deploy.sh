@@ -1,16 +1,16 @@
 #!/bin/sh
-# Wherever docker runs. ZEROKIE_API_KEY comes from the environment, and ZEROKIE_DRY_RUN if it is there. What else comes
-# from there has to be named here as well: nothing else reaches the container.
+# Deploys with Docker from any machine. The container gets ZEROKIE_API_KEY and ZEROKIE_DRY_RUN from the environment; to pass
+# other variables on, name them here. Remove ZEROKIE_CREATE after the first deploy.
 set -- --rm --volume "$PWD:/workspace" --workdir /workspace -e ZEROKIE_API_KEY -e ZEROKIE_DRY_RUN -e ZEROKIE_APP=my-site \
   -e ZEROKIE_DIRECTORY=dist -e ZEROKIE_CREATE=true -e ZEROKIE_STATE_FILE=.zerokie-state.json
-cancel() { [ "$!" ] || exit 1; kill -s "$1" "$!"; } # passed on to the container, which then releases the lock
+cancel() { [ "$!" ] || exit 1; kill -s "$1" "$!"; } # the container gets the signal, and releases the lock
 for signal in HUP INT TERM; do trap "cancel $signal" "$signal"; done
 docker run "$@" ghcr.io/zerokie/zerokie-action:1 &
 while
   wait "$!"
   code=$?
-  kill -0 "$!" 2>/dev/null # a signal ends the wait, not the deploy
+  kill -0 "$!" 2>/dev/null # a signal ends the wait, not the container
 do :; done
 [ "$code" = 0 ] && exit
-docker run "$@" --entrypoint zerokie-cleanup ghcr.io/zerokie/zerokie-action:1 # if it was killed
+docker run "$@" --entrypoint zerokie-cleanup ghcr.io/zerokie/zerokie-action:1 # releases the lock if the deploy was killed
 exit "$code"

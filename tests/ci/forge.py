@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.http.servers import Peer
 
 TOKEN = "good-token"  # noqa: S105 - of a forge in memory
@@ -18,9 +16,9 @@ GITHUB = {
     "GITHUB_ACTIONS": "true",
     "GITHUB_SERVER_URL": "https://github.example.com",
     "GITHUB_REPOSITORY": "o/r",
-    "GITHUB_REF": "refs/pull/12/merge",
     "GITHUB_SHA": "0123456789abcdef",
 }
+EVENT = '{"pull_request": {"number": 12}}'
 GITLAB = {
     "GITLAB_CI": "true",
     "CI_PROJECT_ID": "7",
@@ -40,34 +38,25 @@ class Forge:
         comments: texts by their IDs, in order.
         locked: IDs that may not be edited with our token.
         refuse: method -> status and body; all requests of that method get it.
-        retry_after: what such an answer says of the next attempt.
         requests: method and target of each request.
-        on_request: called before each.
     """
 
     comments: dict[int, str] = field(default_factory=dict)
     locked: set[int] = field(default_factory=set)
     refuse: dict[str, tuple[int, bytes]] = field(default_factory=dict)
-    retry_after: str | None = None
     requests: list[str] = field(default_factory=list)
-    on_request: Callable[[str], None] | None = None
 
     def respond(
         self, method: str, target: str, body: bytes, headers: dict[str, str]
     ) -> tuple[int, dict[str, str], bytes]:
         """Status, headers under lower-case names, and body."""
         self.requests.append(f"{method} {target}")
-        if self.on_request:
-            self.on_request(method)
         parts = urlsplit(target)
-        if TOKEN not in (
-            headers.get("authorization", "").removeprefix("Bearer "),
-            headers.get("private-token"),
-        ):
+        if headers.get("authorization") != f"Bearer {TOKEN}":
             return 401, {}, b'{"message": "Bad credentials"}'
         if method in self.refuse:
             status, answer = self.refuse[method]
-            return status, {"retry-after": self.retry_after} if self.retry_after else {}, answer
+            return status, {}, answer
         if _ALL.fullmatch(parts.path):
             return self._all(method, parse_qs(parts.query), body)
         if (one := _ONE.fullmatch(parts.path)) and method == _EDIT[parts.path[:6]]:

@@ -23,8 +23,8 @@ def test_a_log(monkeypatch):
     ci.info("Deploy lock acquired")
     with ci.group("12 files"):
         ci.info("a.html")
-    ci.warning("careful", "a reason", title="Title")
-    ci.error("failed with s3cr3t")
+    ci.warning("careful")
+    ci.error("failed with s3cr3t", "a reason", title="Title")
     ci.debug("not shown")
     assert log.getvalue() == (
         "Deploy lock acquired\n"
@@ -32,8 +32,8 @@ def test_a_log(monkeypatch):
         "a.html\n"
         "\x1b[0Ksection_end:1700000002:zerokie_1700000000_1\r\x1b[0K\n"
         "\x1b[0;33mWarning: careful\x1b[0;m\n"
-        "\x1b[0;33m  a reason\x1b[0;m\n"
         "\x1b[31;1mError: failed with ***\x1b[0;m\n"
+        "\x1b[31;1m  a reason\x1b[0;m\n"
     )
 
 
@@ -70,22 +70,12 @@ def test_no_text_is_a_marker(text):
     with ci.group(text):
         ci.debug(text)
         ci.info(text)
-        ci.warning(text, text, title=text)
-        ci.error(text)
+        ci.warning(text)
+        ci.error(text, text, title=text)
     assert len(gitlab_sections(log.getvalue())) == 2
     assert log.getvalue().count("\x1b") == 2 + 2 + 2 * 3
-    assert log.getvalue().count("\n") == 1 + 2 + 2 + 1 + 1
+    assert log.getvalue().count("\n") == 1 + 2 + 1 + 2 + 1
     assert workflow_commands(log.getvalue()) == []
-
-
-def test_nothing_is_handed_on():
-    """GitLab takes outputs and summaries from report files, which are not the adapter's business."""
-    log = io.StringIO()
-    ci = detect(ENV, log)
-    ci.write_outputs({"url": "u"})
-    ci.write_summary("## Done\n")
-    ci.save_state({"a": "b"})
-    assert log.getvalue() == ""
 
 
 def test_addresses():
@@ -115,3 +105,16 @@ def test_the_owner():
     assert owner == ("gitlab.example.com", "7", "g/s/r", "https://gitlab.example.com/j/1")
     assert detect(ENV | {"CI_PROJECT_ID": "7"}, io.StringIO()).owner == ("gitlab", "7", "", "")
     assert not detect(ENV, io.StringIO()).owner.is_known
+
+
+def test_the_merge_request():
+    """The one of the pipeline, or the one that is given. A relative URL root is part of the API's address."""
+    env = {"CI_API_V4_URL": "https://example.com/gitlab/api/v4", "CI_PROJECT_ID": "7"}
+    ci = detect(ENV | env | {"CI_MERGE_REQUEST_IID": "3"}, io.StringIO())
+    found, given = ci.pull_request(None), ci.pull_request(5)
+    assert found is not None
+    assert given is not None
+    assert (found.name, given.name) == ("merge request !3", "merge request !5")
+    assert found.comments == "https://example.com/gitlab/api/v4/projects/7/merge_requests/3/notes"
+    assert found.comment == f"{found.comments}/"
+    assert detect(ENV | env, io.StringIO()).pull_request(None) is None

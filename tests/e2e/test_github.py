@@ -98,7 +98,7 @@ def run_workflow(
         "--rebuild=false",
         "--network=host",
         "--container-options=--stop-signal=KILL",
-        f"--secret=ZEROKIE_API_KEY={key}",
+        *(f"--secret={name}={key}" for name in ("ZEROKIE_API_KEY", "PREVIEWS_API_KEY", "PLAN_API_KEY")),
         f"--local-repository=zerokie/zerokie-action@v1={action}",
         *options,
         folder=folder,
@@ -212,42 +212,77 @@ def stand_ins(folder: Path, *workflows: Path) -> list[str]:
 
 
 def test_monorepo(act: str, action: Path, platform: Platform, workspace: Path, tmp_path: Path) -> None:
-    """A pull request says what would change; main deploys three sites and a container app."""
+    """Three sites and a container app are deployed by a workflow of the team's."""
     team = tmp_path / "team" / ".github" / "workflows"
     team.mkdir(parents=True)
-    (team / "zerokie.yml").write_text(of_this_platform("reusable.yml", platform), "utf-8")
+    shutil.copy(ROOT / "examples" / "github" / "reusable.yml", team / "zerokie.yml")
     workflows = workspace / ".github" / "workflows"
     workflows.mkdir(parents=True)
     text = (ROOT / "examples" / "github" / "monorepo.yml").read_text("utf-8")
+    text = re.sub(r"^    with:$", rf"\g<0>\n      api-url: {platform.url}", text, flags=re.MULTILINE)
     (workflows / "deploy.yml").write_text(text, "utf-8")
     (pin,) = set(re.findall(r"uses: (example/ci)/\S+?(@\w+)", text))
-    sites = ("web", "docs", "status")
-    for site in sites:
-        folder = shutil.copytree(workspace / "dist", workspace / "sites" / site)
-        (folder / "index.html").write_text(f"<h1>{site}</h1>", "utf-8")
+    make_sites(workspace)
+    for site in SITES:
         platform.create(f"shop-{site}")
-    platform.client.put("/v1/apps/shop-web/files/uploads/a.png", content=b"a user's").raise_for_status()
+    uploads = "/v1/apps/shop-web/files/uploads/a.png"
+    platform.client.put(uploads, content=b"a user's").raise_for_status()
     platform.client.post("/v1/apps", json={"name": "shop-api", "image": "nginx:1"}).raise_for_status()
     commit(workspace)
 
     options = stand_ins(tmp_path / "forge", team / "zerokie.yml")
     options.append(f"--local-repository={''.join(pin)}={tmp_path / 'team'}")
+    run = run_workflow(act, action, workspace, *options)
 
-    def run(event: str, *jobs: str) -> str:
-        done = run_workflow(act, action, workspace, *options, *jobs, event=event)
-        assert done.code == 0, done.log
-        return done.log
-
-    before = len(platform.state()["requests"])
-    log = run("pull_request", "--job=sites", "--matrix=app:shop-web")  # one of them will do
-    assert f"Plan: {len(contents(workspace / 'dist'))} to upload" in log
-    assert {seen["method"] for seen in platform.state()["requests"][before:]} == {"GET"}
-
-    run("push")
+    assert run.code == 0, run.log
     assert platform.site("shop-web") == contents(workspace / "sites/web") | {"uploads/a.png": b"a user's"}
     assert platform.site("shop-docs") == contents(workspace / "sites/docs")
     assert platform.site("shop-status") == contents(workspace / "sites/status")
     assert platform.app("shop-api")["image"].startswith("ghcr.io/example/shop-api:")
+
+
+SITES = ("web", "docs", "status")
+
+
+def make_sites(workspace: Path) -> None:
+    """Three folders, each with a page of its own."""
+    for site in SITES:
+        folder = shutil.copytree(workspace / "dist", workspace / "sites" / site)
+        (folder / "index.html").write_text(f"<h1>{site}</h1>", "utf-8")
+
+
+def test_matrix(act: str, action: Path, platform: Platform, workspace: Path) -> None:
+    """Two folders become two sites."""
+    use_example(workspace, "matrix.yml", platform)
+    for app, folder in (("my-docs", "docs/build"), ("my-blog", "blog/public")):
+        shutil.copytree(workspace / "dist", workspace / folder)
+        platform.create(app)
+    commit(workspace)
+
+    run = run_workflow(act, action, workspace)
+
+    assert run.code == 0, run.log
+    dist = contents(workspace / "dist")
+    assert (platform.site("my-docs"), platform.site("my-blog")) == (dist, dist)
+
+
+def test_image(act: str, action: Path, platform: Platform, tmp_path: Path) -> None:
+    """A tag is deployed; the last step knows what ran before."""
+    use_example(tmp_path, "image.yml", platform)
+    commit(tmp_path)
+    call("git", "tag", "v1.5.0", folder=tmp_path)
+    old = {"name": "my-api", "image": "ghcr.io/example/my-api:v1.4.0", "port": 80}
+    platform.client.post("/v1/apps", json=old).raise_for_status()
+    event = tmp_path.parent / "event.json"
+    event.write_text(json.dumps({"ref": "refs/tags/v1.5.0"}), "utf-8")
+
+    run = run_workflow(
+        act, action, tmp_path, f"--eventpath={event}", "--secret=REGISTRY_TOKEN=token", "--actor=octocat"
+    )
+
+    assert run.code == 0, run.log
+    assert platform.app("my-api")["image"] == "ghcr.io/example/my-api:v1.5.0"
+    assert "my-api is deployed; before it was ghcr.io/example/my-api:v1.4.0" in run.log
 
 
 # --- the examples of previews
@@ -269,7 +304,6 @@ class Previews:
         workflows.mkdir(parents=True)
         for example in (ROOT / "examples" / "github").glob("p*.yml"):
             (workflows / example.name).write_text(of_this_platform(example.name, platform), "utf-8")
-
         self._options = stand_ins(self._forge, *workflows.iterdir())
 
     def run(self, workflow: str, event: str, on: str = RUNNER, key: str = API_KEY, **payload: Any) -> Outcome:
@@ -294,12 +328,27 @@ class Previews:
             PATH=f"{self._forge}/programs:{os.environ['PATH']}",
         )
 
+    def edit(self, workflow: str, old: str, new: str) -> None:
+        """Change a line of a workflow, as its users do."""
+        file = self._folder / ".github" / "workflows" / workflow
+        text = file.read_text("utf-8")
+        assert old in text
+        file.write_text(text.replace(old, new), "utf-8")
+
     def comment(self, number: int) -> str:
         """What was written last on a pull request; it has no comment of ours before."""
+        return self._comments(number)[-1]
+
+    def comments(self, number: int) -> set[str]:
+        """The headings of all that was written on a pull request."""
+        headings = (re.search(r"`\S+` is \w+", comment) for comment in self._comments(number))
+        return {heading[0] for heading in headings if heading}
+
+    def _comments(self, number: int) -> list[str]:
         asked = [
             at for at, request in enumerate(self._api.requests) if request == f"POST {_comments(number)}"
         ]
-        return str(json.loads(self._api.bodies[asked[-1]])["body"])
+        return [json.loads(self._api.bodies[at])["body"] for at in asked]
 
     def pulls(self, *pulls: dict[str, Any]) -> None:
         """The open pull requests that the forge knows."""
@@ -320,7 +369,6 @@ def previews(act: str, action: Path, platform: Platform, workspace: Path) -> Ite
             api.answers |= {
                 f"GET {_comments(number)}?per_page=100&page=1&sort=asc&order_by=created_at": ([], {}),
                 f"POST {_comments(number)}": ({"id": number}, {}),
-                f"PATCH /repos/example/site/issues/comments/{number}": ({}, {}),
             }
         previews = Previews(act, action, platform, workspace, api)
         commit(workspace)
@@ -337,24 +385,47 @@ def test_preview_of_a_pull_request(previews: Previews, platform: Platform, works
     """Created when it is opened, removed when it is closed; a plan changes nothing."""
     opened = previews.run("preview.yml", "pull_request", action="opened", **pull_request(12))
     assert opened.code == 0, opened.log
-    assert platform.site("site-pr-12") == contents(workspace / "dist")
-    assert "`site-pr-12` is deployed" in previews.comment(12)
+    assert platform.site("my-site-pr-12") == contents(workspace / "dist")
+    assert "`my-site-pr-12` is deployed" in previews.comment(12)
 
     platform.create("my-site")
     plan = previews.run("plan.yml", "pull_request", action="opened", **pull_request(12))
     assert plan.code == 0, plan.log
-    assert f"`my-site`: {len(contents(workspace / 'dist'))} to upload, 0 to delete" in previews.comment(12)
+    assert f"A deploy would upload {len(contents(workspace / 'dist'))} files" in previews.comment(12)
     assert platform.site("my-site") == {}
 
     closed = previews.run("preview-closed.yml", "pull_request_target", action="closed", **pull_request(12))
     assert closed.code == 0, closed.log
     assert list(platform.state()["apps"]) == ["my-site"]
-    assert "`site-pr-12` is deleted" in previews.comment(12)
+    assert "`my-site-pr-12` is deleted" in previews.comment(12)
+
+
+def test_previews_of_a_monorepo(previews: Previews, platform: Platform, workspace: Path) -> None:
+    """Three for each pull request, with a comment each; closing it removes them, and the sweep the rest."""
+    make_sites(workspace)
+    apps = [f"shop-{site}" for site in SITES]
+    previews.edit("preview-closed.yml", "site: [my-site]", f"site: {json.dumps(apps)}")
+    previews.edit("preview-sweep.yml", "SITES: my-site", f"SITES: {' '.join(apps)}")
+    for number in (12, 30):
+        opened = previews.run("preview-monorepo.yml", "pull_request", action="opened", **pull_request(number))
+        assert opened.code == 0, opened.log
+        assert previews.comments(number) == {f"`{app}-pr-{number}` is deployed" for app in apps}
+    for site in SITES:
+        assert platform.site(f"shop-{site}-pr-12") == contents(workspace / "sites" / site)
+
+    closed = previews.run("preview-closed.yml", "pull_request_target", action="closed", **pull_request(12))
+    assert closed.code == 0, closed.log
+    assert set(platform.state()["apps"]) == {f"{app}-pr-30" for app in apps}
+
+    previews.pulls()
+    night = previews.run("preview-sweep.yml", "schedule", ON_THIS_MACHINE)
+    assert night.code == 0, night.log
+    assert platform.state()["apps"] == {}
 
 
 def test_sweep(previews: Previews, platform: Platform) -> None:
     """By hand a dry run; at night what is not open goes, and nothing else."""
-    for app in ("site-pr-1", "site-pr-2", "site-pr-30", "site-pr-3-old", "site"):
+    for app in ("my-site-pr-1", "my-site-pr-2", "my-site-pr-30", "my-site-pr-3-old", "my-site"):
         platform.create(app)
     previews.pulls({"number": 2})
 
@@ -362,13 +433,13 @@ def test_sweep(previews: Previews, platform: Platform) -> None:
         "preview-sweep.yml", "workflow_dispatch", ON_THIS_MACHINE, inputs={"dry-run": "true"}
     )
     assert trial.code == 0, trial.log
-    assert "would destroy app 'site-pr-30'" in trial.log
+    assert "would destroy app 'my-site-pr-30'" in trial.log
     assert len(platform.state()["apps"]) == 5
 
     night = previews.run("preview-sweep.yml", "schedule", ON_THIS_MACHINE)
     assert night.code == 0, night.log
-    assert set(platform.state()["apps"]) == {"site-pr-2", "site-pr-3-old", "site"}
-    assert "`site-pr-30` is deleted" in previews.comment(30)
+    assert set(platform.state()["apps"]) == {"my-site-pr-2", "my-site-pr-3-old", "my-site"}
+    assert "`my-site-pr-30` is deleted" in previews.comment(30)
 
 
 def test_preview_of_a_fork(previews: Previews, platform: Platform, workspace: Path) -> None:
@@ -406,5 +477,5 @@ def test_preview_of_a_fork(previews: Previews, platform: Platform, workspace: Pa
 
     fork = deploy("fork/site")
     assert fork.code == 0, fork.log
-    assert platform.site("site-pr-7") == dist
-    assert "`site-pr-7` is deployed" in previews.comment(7)
+    assert platform.site("my-site-pr-7") == dist
+    assert "`my-site-pr-7` is deployed" in previews.comment(7)

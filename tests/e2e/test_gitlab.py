@@ -46,7 +46,7 @@ check:
   image: %(image)s
   needs: [zerokie-deploy]
   script:
-    - echo "$ZEROKIE_APP is $ZEROKIE_STATUS at $ZEROKIE_URL"
+    - echo "$ZEROKIE_RESULT_APP is $ZEROKIE_RESULT_STATUS at $ZEROKIE_RESULT_URL"
 """
 
 
@@ -167,7 +167,7 @@ def test_project(platform: Platform, repository: Path, image: Image) -> None:
     fork = run_jobs(
         repository,
         "build",
-        "zerokie-review",
+        "deploy-review",
         ZEROKIE_API_KEY="",
         CI_PIPELINE_SOURCE="merge_request_event",
         CI_MERGE_REQUEST_IID=3,
@@ -197,19 +197,64 @@ def test_review_app_of_a_merge_request(platform: Platform, repository: Path, ima
 
         deploy = run_jobs(repository, "zerokie-deploy", **merge_request)
         assert deploy.code == 0, deploy.log
-        assert platform.site("site-mr-3") == contents(repository / "dist")
-        assert "`site-mr-3` is deployed" in api.bodies[-1].decode()
+        assert platform.site("my-site-mr-3") == contents(repository / "dist")
+        assert "`my-site-mr-3` is deployed" in api.bodies[-1].decode()
 
         stop = run_jobs(repository, "zerokie-deploy-stop", **merge_request)
         assert stop.code == 0, stop.log
         assert platform.state()["apps"] == {}
-        assert "`site-mr-3` is deleted" in api.bodies[-1].decode()
+        assert "`my-site-mr-3` is deleted" in api.bodies[-1].decode()
+
+
+def test_monorepo(platform: Platform, repository: Path, image: Image) -> None:
+    """Three sites from main; a merge request has three review apps, which their stop jobs remove."""
+    use_example(repository, "monorepo.yml", platform, image)
+    sites = ("web", "docs", "status")
+    for site in sites:
+        folder = shutil.copytree(repository / "dist", repository / "sites" / site)
+        (folder / "index.html").write_text(f"<h1>{site}</h1>", "utf-8")
+        platform.create(f"shop-{site}")
+    call("git", "add", "--all", folder=repository)
+
+    main = run_jobs(repository)
+    assert main.code == 0, main.log
+    for site in sites:
+        assert platform.site(f"shop-{site}") == contents(repository / "sites" / site)
+        assert f"environment: {{ name: production/shop-{site}" in main.log
+
+    merge_request: dict[str, str | int] = {
+        "CI_PIPELINE_SOURCE": "merge_request_event",
+        "CI_MERGE_REQUEST_IID": 3,
+    }
+    review = run_jobs(repository, *(f"review-{site}" for site in sites), **merge_request)
+    assert review.code == 0, review.log
+    for site in sites:
+        assert platform.site(f"shop-{site}-mr-3") == contents(repository / "sites" / site)
+
+    stop = run_jobs(repository, *(f"review-{site}-stop" for site in sites), **merge_request)
+    assert stop.code == 0, stop.log
+    assert set(platform.state()["apps"]) == {f"shop-{site}" for site in sites}
+
+
+def test_image(platform: Platform, repository: Path, image: Image) -> None:
+    """A tag is deployed, without the component."""
+    use_example(repository, "image.yml", platform, image)
+    call("git", "add", "--all", folder=repository)
+    old = {"name": "my-api", "image": "nginx:1", "port": 80}
+    platform.client.post("/v1/apps", json=old).raise_for_status()
+    registry = {"CI_REGISTRY": "registry.example", "CI_REGISTRY_IMAGE": "registry.example/my-api"}
+    user = {"CI_DEPLOY_USER": "gitlab+deploy-token-1", "CI_DEPLOY_PASSWORD": "token"}
+
+    run = run_jobs(repository, "deploy", CI_COMMIT_TAG="v1.5.0", **registry, **user)
+
+    assert run.code == 0, run.log
+    assert platform.app("my-api")["image"] == "registry.example/my-api:v1.5.0"
 
 
 def test_sweep(platform: Platform, repository: Path, image: Image) -> None:
     """With the variable for it a dry run; at night what is not open goes, and nothing else."""
     use_example(repository, "sweep.yml", platform, image)
-    for app in ("site-mr-2", "site-mr-30", "site-mr-3-old", "site"):
+    for app in ("my-site-mr-2", "my-site-mr-30", "my-site-mr-3-old", "my-site"):
         platform.create(app)
     environments = "DELETE /projects/7/environments/review_apps?limit=1000&dry_run="
     with rest() as api:
@@ -226,9 +271,9 @@ def test_sweep(platform: Platform, repository: Path, image: Image) -> None:
 
         trial = run_jobs(repository, SWEEP_REVIEW_APPS="yes", ZEROKIE_DRY_RUN="true", **given)
         assert trial.code == 0, trial.log
-        assert "would destroy app 'site-mr-30'" in trial.log
+        assert "would destroy app 'my-site-mr-30'" in trial.log
         assert len(platform.state()["apps"]) == 4
 
         night = run_jobs(repository, SWEEP_REVIEW_APPS="yes", **given)
         assert night.code == 0, night.log
-        assert set(platform.state()["apps"]) == {"site-mr-2", "site-mr-3-old", "site"}
+        assert set(platform.state()["apps"]) == {"my-site-mr-2", "my-site-mr-3-old", "my-site"}

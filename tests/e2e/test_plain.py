@@ -41,7 +41,7 @@ def test_deploys_a_folder(image: Image, platform: Platform, workspace: Path, spe
     assert result["created"] is True
     assert result["deploy_id"] == app["deployments"][-1]["deploy_id"]
     assert result["files_uploaded"] == len(contents(workspace / "dist"))
-    assert dotenv(workspace / "deploy.env")["ZEROKIE_URL"] == app["url"]
+    assert dotenv(workspace / "deploy.env")["ZEROKIE_RESULT_URL"] == app["url"]
     assert app["url"] in (workspace / "summary.md").read_text("utf-8")
     assert app["url"] in deploy.log
     assert API_KEY not in deploy.log
@@ -89,7 +89,7 @@ def test_deploys_an_image(image: Image, platform: Platform, workspace: Path) -> 
     assert (app["image"], app["status"]) == ("nginx:2", "running")
     result = json.loads((workspace / "result.json").read_text("utf-8"))
     assert (result["kind"], result["image"], result["previous_image"]) == ("container", "nginx:2", "nginx:1")
-    assert dotenv(workspace / "deploy.env")["ZEROKIE_STATUS"] == "deployed"
+    assert dotenv(workspace / "deploy.env")["ZEROKIE_RESULT_STATUS"] == "deployed"
 
 
 def test_any_user_without_home_on_a_read_only_file_system(

@@ -1,8 +1,15 @@
-"""Random histories of one app: deploys, edits, edits behind our back, faults, signals, kills, expiry, rivals.
+"""Random histories of one app, and what must hold after each step.
 
-The model is a dictionary: after every deploy that says it succeeded, the storage is the folder, and a second
-deploy of the same folder uploads nothing. All contents have one length, and all happens within one second of
-the platform as long as no step lets time pass: what a listing shows tells nothing then.
+Deploys of changing folders, with all options; faults, signals, kills; gateways that say 200 in the platform's
+place; strangers who write by hand; another repository; a rival's lock; time. The model is a dictionary. All
+contents have one length, and all happens within one second of the platform as long as no step lets time pass:
+what a listing shows tells nothing then.
+
+equal   a deploy that succeeds leaves the folder, and what it may not delete, byte for byte
+ours    a deploy is never refused for what only its own repository's deploys put there
+theirs  nothing that a stranger put there is deleted unasked; another repository changes nothing
+again   the same folder once more uploads nothing
+lock    it is free at the end, or the log says when it expires; every write was under it
 """
 
 from __future__ import annotations
@@ -19,8 +26,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from tests.operations.test_intent import OURS, THEIRS
 from tests.support.timewarp import wall_clock, warped
 from tests.support.world import API_KEY, World
+from zerokie_action.files.manifest import find_manifests
 from zerokie_action.sandbox.faults import Fault, Kind
 from zerokie_action.sandbox.platform import Platform
 
@@ -31,8 +40,11 @@ if TYPE_CHECKING:
 
 EXHAUSTIVE = os.environ.get("ZEROKIE_EXHAUSTIVE") == "1"
 NAMES = ("index.html", "a.css", "b/c.js", "ü %41#?.txt", ".well-known/x")
+HASHED = ("a.1.js", "a.2.js", "a.3.js")
+THEIR_NAMES = (*NAMES, "theirs.txt", "a.1.js")
 # One length only: a listing can't tell these apart.
 CONTENTS = (b"aaaa", b"bbbb", b"cccc")
+STRANGE = b"ssss"
 KINDS = (
     {"kind": Kind.STATUS, "status": 500},
     {"kind": Kind.STATUS, "status": 503, "after": True},
@@ -46,11 +58,23 @@ KINDS = (
 # An empty 200 is what a heartbeat's answer may be: two such lies in a row would pass for a lock.
 ONCE = ({"kind": Kind.EMPTY}, {"kind": Kind.EMPTY, "after": True})
 
-KEYS = (API_KEY, "another-key")
-
 paths = st.sampled_from(NAMES)
-keys = st.sampled_from(KEYS)
 contents = st.sampled_from(CONTENTS)
+skips = st.integers(0, 16)
+
+
+def rarely(value: object, usual: object) -> st.SearchStrategy[object]:
+    return st.sampled_from([usual, usual, usual, value])
+
+
+options = st.fixed_dictionaries(
+    {
+        "keep": rarely("a.*.js\ntheirs.txt", ""),
+        "delete_stale": rarely(False, True),  # noqa: FBT003
+        "incremental": rarely(False, True),  # noqa: FBT003
+        "take_over": rarely(True, False),  # noqa: FBT003
+    }
+)
 
 
 class History(RuleBasedStateMachine):
@@ -65,14 +89,15 @@ class History(RuleBasedStateMachine):
         base = Path(self._folder.name)
         self.skipped = 0.0
         platform = Platform(
-            base / "platform", clock=lambda: wall_clock(loop) - self.skipped, api_keys=set(KEYS)
+            base / "platform", clock=lambda: wall_clock(loop) - self.skipped, api_keys={API_KEY}
         )
         platform.apps.create_static("site")
         _ignore_queries(platform)
         (base / "site").mkdir()
-        self.world = World(base / "site", platform, loop)
+        self.world = World(base / "site", platform, loop, env=dict(OURS))
         self.world.signals.install()
         self.files: dict[str, bytes] = {}
+        self.ours: set[str] = set()
         self.last: Outcome | None = None
         self.last_request = platform.clock()
         self.abandoned: set[str | None] = set()
@@ -84,6 +109,8 @@ class History(RuleBasedStateMachine):
         self._patches.undo()
         self._folder.cleanup()
 
+    # The folder
+
     @initialize(path=paths, content=contents)
     def begin(self, path: str, content: bytes) -> None:
         self.edit(path, content)
@@ -93,20 +120,29 @@ class History(RuleBasedStateMachine):
         self.files[path] = content
         self.world.write(self.files)
 
+    @rule(name=st.sampled_from(HASHED), content=contents)
+    def build(self, name: str, content: bytes) -> None:
+        """The same assets under another hashed name."""
+        self.files = {path: body for path, body in self.files.items() if path not in HASHED}
+        self.edit(name, content)
+
     @precondition(lambda self: len(self.files) > 1)
     @rule(data=st.data())
     def remove(self, data: st.DataObject) -> None:
         del self.files[data.draw(st.sampled_from(sorted(self.files)))]
         self.world.write(self.files)
 
-    @rule(path=paths, content=contents)
-    def edit_behind_our_back(self, path: str, content: bytes) -> None:
+    # Others
+
+    @rule(path=st.sampled_from(THEIR_NAMES))
+    def a_stranger_writes(self, path: str) -> None:
         """Without the lock, so not within the second of a deploy: nobody could see that."""
         self.world.loop.jump(1.0)
-        self.world.platform.put_file("site", path, content)
+        self.world.platform.put_file("site", path, STRANGE)
+        self.world.loop.jump(1.0)
 
-    @rule(path=paths)
-    def delete_behind_our_back(self, path: str) -> None:
+    @rule(path=st.sampled_from(THEIR_NAMES))
+    def a_stranger_deletes(self, path: str) -> None:
         if path in self.world.platform.files("site"):
             self.world.platform.delete_file("site", path)
 
@@ -128,72 +164,104 @@ class History(RuleBasedStateMachine):
         if self.world.platform.lock("site"):
             self.world.platform.expire_lock("site")
 
-    @rule(kind=st.sampled_from(KINDS), skip=st.integers(0, 14), times=st.sampled_from([1, 2, None]), key=keys)
-    def deploy_with_a_fault(self, kind: dict[str, object], skip: int, times: int | None, key: str) -> None:
+    @precondition(lambda self: bool(find_manifests(self.world.platform.files("site"))))
+    @rule(inputs=options)
+    def another_repository_deploys(self, inputs: dict[str, object]) -> None:
+        before = self.world.platform.files("site")
+        self.world.env = dict(THEIRS)
+        outcome = self.world.run(lock_timeout="30s", **inputs | {"take_over": False})
+        self.world.env = dict(OURS)
+        assert outcome.exit_code in {2, 6}, f"theirs: another repository got in: {outcome.log}"
+        assert self.world.platform.files("site") == before, "theirs: changed before it was refused"
+
+    # Deploys
+
+    @rule(kind=st.sampled_from(KINDS), skip=skips, times=st.sampled_from([1, 2, None]), inputs=options)
+    def deploy_with_a_fault(
+        self, kind: dict[str, object], skip: int, times: int | None, inputs: dict[str, object]
+    ) -> None:
         index = len(self.world.platform.requests) + skip
         self.world.platform.faults.add(Fault(index=index, times=times, **kind))  # type: ignore[arg-type]
-        self._deploy(may_fail=True, api_key=key)
+        self._deploy(inputs, may_fail=True)
         self.world.platform.faults.clear()
 
-    @rule(kind=st.sampled_from(ONCE), skip=st.integers(0, 14), key=keys)
-    def deploy_with_an_empty_answer(self, kind: dict[str, object], skip: int, key: str) -> None:
-        self.deploy_with_a_fault(kind, skip, 1, key)
+    @rule(
+        kind=st.sampled_from(ONCE), method=st.sampled_from(["GET", "PUT", "POST"]), skip=skips, inputs=options
+    )
+    def deploy_with_an_empty_answer(
+        self, kind: dict[str, object], method: str, skip: int, inputs: dict[str, object]
+    ) -> None:
+        fault = Fault(method=method, path="/v1/", skip=skip % 6, **kind)  # type: ignore[arg-type]
+        self.world.platform.faults.add(fault)
+        self._deploy(inputs, may_fail=True)
+        self.world.platform.faults.clear()
 
-    @rule(skip=st.integers(0, 14), number=st.sampled_from([signal.SIGINT, signal.SIGTERM]), key=keys)
-    def deploy_and_cancel(self, skip: int, number: signal.Signals, key: str) -> None:
+    @rule(path=paths, times=st.sampled_from([1, 2, None]), inputs=options)
+    def deploy_through_a_lying_gateway(self, path: str, times: int | None, inputs: dict[str, object]) -> None:
+        """It answers the PUT of one path with 200 in the platform's place."""
+        fault = Fault(Kind.STATUS, "PUT", f"/files/{quote(path)}$", status=200, body=b"", times=times)
+        self.world.platform.faults.add(fault)
+        self._deploy(inputs, may_fail=True, may_be_unknown=path)
+        self.world.platform.faults.clear()
+
+    @rule(skip=skips, number=st.sampled_from([signal.SIGINT, signal.SIGTERM]), inputs=options)
+    def deploy_and_cancel(self, skip: int, number: signal.Signals, inputs: dict[str, object]) -> None:
         index = len(self.world.platform.requests) + skip
-        self._deploy(may_fail=True, at=(index, number), api_key=key)
+        self._deploy(inputs, may_fail=True, at=(index, number))
         self.world.reset_signals()
 
-    @rule(skip=st.integers(0, 14), key=keys)
-    def deploy_and_kill(self, skip: int, key: str) -> None:
+    @rule(skip=skips, inputs=options)
+    def deploy_and_kill(self, skip: int, inputs: dict[str, object]) -> None:
         """What a killed process would still have sent has no effect, and takes no time."""
         index = len(self.world.platform.requests) + skip
         self.world.platform.faults.add(Fault(Kind.RESET, index=index, times=None))
-        self._deploy(may_fail=True, at=(index, signal.SIGTERM), until=index, api_key=key)
+        self._deploy(inputs, may_fail=True, at=(index, signal.SIGTERM), until=index)
         self.world.platform.faults.clear()
         self.world.reset_signals()
         if (holder := self.world.platform.lock("site")) != "rival":
             self.abandoned.add(holder)
             self.world.platform.expire_lock("site")  # as the cleanup does
 
-    @rule(path=paths, content=contents, skip=st.integers(4, 10), killed=st.booleans(), key=keys)
+    @rule(path=paths, content=contents, skip=st.integers(4, 10), killed=st.booleans())
     def an_edit_that_is_deployed_halfway_and_taken_back(
-        self, path: str, content: bytes, skip: int, key: str, *, killed: bool
+        self, path: str, content: bytes, skip: int, *, killed: bool
     ) -> None:
         """The first manifest must not vouch for what the second deploy has replaced."""
         before = dict(self.files)
-        self.deploy(incremental=True, key=key)
+        self.deploy(inputs={})
         self.edit(path, content)
         if killed:
-            self.deploy_and_kill(skip, key)
+            self.deploy_and_kill(skip, {})
         else:
-            self.deploy_and_cancel(skip, signal.SIGTERM, key)
+            self.deploy_and_cancel(skip, signal.SIGTERM, {})
         self.files = before
         self.world.write(self.files)
-        self.deploy(incremental=True, key=key)
+        self.deploy(inputs={})
 
-    @rule(incremental=st.booleans(), key=keys)
-    def deploy(self, *, incremental: bool, key: str) -> None:
+    @rule(inputs=options)
+    def deploy(self, inputs: dict[str, object]) -> None:
         rival = self.world.platform.lock("site")
-        self._deploy(may_fail=rival is not None, incremental=incremental, api_key=key)
+        self._deploy(inputs, may_fail=rival is not None)
         if self.last and self.last.exit_code == 0:
-            self._deploy(may_fail=False, api_key=key)
+            self._deploy(inputs | {"incremental": True}, may_fail=False)
             uploaded = self.last.outputs["files_uploaded"]
-            assert uploaded == 0, f"an unchanged folder, but {uploaded} uploads: {self.last.log}"
+            assert uploaded == 0, f"again: {uploaded} uploads: {self.last.log}"
 
     def _deploy(
         self,
+        inputs: dict[str, object],
         *,
         may_fail: bool,
         at: tuple[int, signal.Signals] | None = None,
         until: int | None = None,
-        **inputs: object,
+        may_be_unknown: str = "",
     ) -> None:
         """Run a deploy. Its time ends with its last request, or with that before `until`.
 
         Args:
             at: the request at which this process gets a signal.
+            may_be_unknown: what a gateway lies about. If nobody knows what is there, and it lies twice, the
+                next deploy has to mend it.
         """
 
         def note(record: Record) -> None:
@@ -202,18 +270,38 @@ class History(RuleBasedStateMachine):
             if at is not None and record.index == at[0]:
                 os.kill(os.getpid(), at[1])
 
+        before = self.world.stored()
+        strange = [path for path, content in before.items() if content == STRANGE]
         self.last_request = self.world.platform.clock()
         self.world.platform.on_request = note
         self.last = self.world.run(lock_timeout="30s", **inputs)
         self.world.platform.on_request = None
         self.skipped += self.world.platform.clock() - self.last_request
-        if self.last.exit_code == 0:
-            assert self.world.stored() == self.files, self.last.log
-        else:
-            assert may_fail, self.last.log
-            assert self.last.outputs["error"]
-        if "expires" in self.last.log:
+        after, log = self.world.stored(), self.last.log
+        if "expires" in log:
             self.abandoned |= {record.session for record in self.last.requests}
+        if self.last.exit_code == 2:
+            assert after == before, f"theirs: changed before it was refused: {log}"
+            assert strange or "can't be read" in log, f"ours: {log}"
+            return
+        self.ours |= self.files.keys()
+        gone = [path for path in strange if path not in after and path not in self.ours]
+        assert not gone or inputs.get("take_over"), f"theirs: {gone} deleted unasked: {log}"
+        if self.last.exit_code:
+            assert may_fail, log
+            assert self.last.outputs["error"]
+            return
+        wanted = self.files | {path: body for path, body in before.items() if self._stays(path, inputs)}
+        if may_be_unknown and after != wanted and may_be_unknown in strange:
+            self.world.platform.faults.clear()
+            self.world.loop.jump(60)
+            self._deploy(inputs, may_fail=False)
+        else:
+            assert after == wanted, f"equal: {log}"
+
+    def _stays(self, path: str, inputs: dict[str, object]) -> bool:
+        is_kept = bool(inputs.get("keep")) and path in {*HASHED, "theirs.txt"}
+        return path not in self.files and (is_kept or not inputs.get("delete_stale", True))
 
     @invariant()
     def the_lock_is_free_or_accounted_for(self) -> None:
@@ -229,6 +317,7 @@ class History(RuleBasedStateMachine):
                     record.method in {"PUT", "DELETE"}
                     and "/files/" in record.path
                     and record.status in {200, 204}
+                    and record.fault is None
                 ):
                     assert record.lock_holder in ours
 

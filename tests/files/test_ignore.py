@@ -13,9 +13,11 @@ from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.ignore import (
     DEFAULT_IGNORE,
     Patterns,
+    input_problem,
+    keep_patterns,
+    names_directory,
     parse_patterns,
 )
-from zerokie_action.files.plan import keep_patterns
 
 ORDINARY = Path(__file__).with_name("ordinary_patterns.txt")
 cases = st.lists(
@@ -132,53 +134,72 @@ class TestAccepted:
 
 class TestRefused:
     @pytest.mark.parametrize(
-        ("pattern", "words"),
+        ("words", "patterns"),
         [
-            ("a\\", r"write `\\`"),
-            ("a\\/b", r"write `\\`"),
-            ("[a", "its '[' has no ']' in the same segment"),
-            ("[a/b]", "its '[' has no ']' in the same segment"),
-            ("[", r"write `\[`"),
-            ("[!", r"write `\[`"),
-            ("[]", r"write `\[`"),
-            ("[a-", r"write `\[`"),
-            ("[[:alpha:]]", "write ranges and characters, such as [0-9A-Za-z_]"),
-            ("[![:alpha:]]", "write ranges and characters"),
-            ("a[!b]c", "a negated set, '[!b]'"),
-            ("[^a]", "a negated set, '[^a]'"),
-            ("[\\]a]", "in brackets write ASCII characters other than"),
-            ("[]a]", "or write a pattern for each"),
-            ("[z-a]", "ranges that go up"),
-            ("[+-9]", "ranges that go up"),
-            ("[a-c-e]", "ranges that go up"),
-            ("[a--]", "ranges that go up"),
-            ("[äöü]", "write ASCII characters"),
-            ("a**", "write `*`"),
-            ("a/**b/c", "write `*`"),
-            ("***", "write `*`"),
-            ("a//b", "write '/'"),
-            ("/", "it names nothing; remove it"),
-            ("!", "it names nothing; remove it"),
-            ("./a", "without './'"),
-            ("!a/../b", "without './'"),
-            ("a\t", r"write `\ `"),
-            ("a\\\t", r"write `\ `"),
-            ("a\u00a0", r"write `\ `"),
-            ("a /", r"write `\ `"),
-            ("a\0b", "has a NUL; remove it"),
+            ("write `\\\\`", ["a\\", "a\\/b"]),
+            ("`**` between slashes", ["a**", "a/**b/c", "***"]),
+            (
+                "no class and no negation",
+                ["[[:alpha:]]", "[![:alpha:]]", "a[!b]c", "[^a]", "[äöü]", "[\\]a]", "[]a]"],
+            ),
+            ("ranges of them that go up", ["[z-a]", "[+-9]", "[a-c-e]", "[a--]"]),
+            ("or `\\[` for the character", ["[a", "[a/b]", "[", "[!", "[]", "[a-"]),
+            ("write it from the directory", ["a//b", "/", "!", "./a", "!a/../b"]),
+            ("write `\\ `", ["a\t", "a\\\t", "a\u00a0", "a /"]),
         ],
     )
-    def test_with_what_to_write_instead(self, pattern, words):
+    def test_with_what_to_write_instead(self, words, patterns):
         """A slip of the pen, or what pathspec reads in another way than git."""
-        assert words in reason(pattern)
+        assert {pattern: words in reason(pattern) for pattern in patterns} == dict.fromkeys(patterns, True)
 
     def test_by_line(self):
         """The problem says where it is; the other lines count."""
         accepted, problems = parse_patterns(["# first", "a//b", "b"], "'file'")
         assert accepted == ["b"]
-        assert problems == [
-            "'file' line 2: the pattern 'a//b' can never match: no path has '//' in it; write '/'"
-        ]
+        (problem,) = problems
+        assert problem.startswith("'file' line 2: the pattern 'a//b' can never match")
+
+    @pytest.mark.parametrize(
+        ("pattern", "words"),
+        [
+            ("- uploads/", "one a line"),
+            ('"uploads/"', "quotes"),
+            ("'uploads/'", "quotes"),
+            (r"a\nb", "break the line"),
+            ("a\u2028b", "line break"),
+            ("a\x85b", "line break"),
+            ("\ufeffuploads/", "invisible"),
+            ("\u200buploads/", "invisible"),
+            ("\u00a0uploads/", "invisible"),
+            ("a,b", "comma"),
+            ("[ab],c", "comma"),
+        ],
+    )
+    def test_in_an_input(self, pattern, words):
+        """How people write lists elsewhere: each of these was seen to delete what it should have kept."""
+        assert words in input_problem(pattern)
+
+    @pytest.mark.parametrize("pattern", ["-a", "a'", "don't", r"a\,b", "[a,b]", "a b", "!a", "#a"])
+    def test_in_an_input_is_fine(self, pattern):
+        """Only what looks like another kind of list is refused."""
+        assert input_problem(pattern) == ""
+
+
+def test_the_name_of_the_directory(tmp_path):
+    """`dist/a` in `dist` means `dist/dist/a`, which is a mistake unless there is a `dist/dist`."""
+    directory = tmp_path / "dist"
+    directory.mkdir()
+    assert [
+        names_directory(pattern, directory) for pattern in ("dist/a", "/dist/a", "!dist/", "dist", "a")
+    ] == [
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
+    (directory / "dist").mkdir()
+    assert not names_directory("dist/a", directory)
 
 
 class TestCommas:

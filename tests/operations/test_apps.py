@@ -86,6 +86,17 @@ def test_without_create(world: World, inputs: dict[str, object]) -> None:
     assert nothing_changed(outcome)
 
 
+@pytest.mark.parametrize("inputs", [{"image": NEW}, {}], ids=["image", "folder"])
+@pytest.mark.parametrize("create", [True, False])
+def test_a_name_that_the_platform_refuses(world: World, inputs: dict[str, object], *, create: bool) -> None:
+    """The error names the input and what to write, also to who has not come as far as creating it."""
+    outcome = world.run(app="My_Site", create=create, **inputs)
+    assert outcome.exit_code == 4
+    assert outcome.outputs["hint"] == (
+        "`app`: write for example 'my-site': the name is part of a host name (a to z, 0 to 9 and dashes)."
+    )
+
+
 def test_an_image_for_a_static_app(world: World) -> None:
     """Refused before anything changes, although the platform does not tell the app's type."""
     outcome = world.run(image=NEW, create=True)
@@ -106,24 +117,15 @@ def test_a_directory_for_a_container_app(world: World) -> None:
 
 @pytest.mark.parametrize("kind", ["static", "container"])
 def test_a_type_that_the_platform_shows_is_believed(world: World, kind: str) -> None:
-    """Then no second question is needed."""
+    """Whatever else it shows; without one, an image tells a container app."""
     body = f'{{"name": "web", "type": "{kind}", "image": "{OLD}", "status": "running"}}'.encode()
     world.platform.faults.add(Fault(Kind.STATUS, "GET", "/v1/apps/web$", status=200, body=body))
-    outcome = deploy(world)
-    assert outcome.exit_code == (2 if kind == "static" else 0)
-    assert not [record for record in outcome.requests if record.path.endswith("/files")]
-
-
-def test_an_app_that_shows_nothing(world: World) -> None:
-    """No type, no image, and no storage zone: a container app, as far as anybody can know."""
-    body = b'{"name": "web", "status": "running"}'
-    world.platform.faults.add(Fault(Kind.STATUS, "GET", "/v1/apps/web$", status=200, body=body))
-    assert deploy(world).exit_code == 0
+    assert deploy(world).exit_code == (2 if kind == "static" else 0)
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
 def test_inputs_that_only_count_at_creation(world: World, *, dry_run: bool) -> None:
-    """One warning has both values of those that differ; a line names `env`, which the API does not show."""
+    """One warning has both values of those that differ; a note names `env`, which the API does not show."""
     outcome = deploy(world, NEW, dry_run=dry_run, **MACHINE)
     assert outcome.exit_code == 0
     (warning,) = outcome.outputs["warnings"]
@@ -131,10 +133,10 @@ def test_inputs_that_only_count_at_creation(world: World, *, dry_run: bool) -> N
         "`port` 8080 (the app has 80), `cpu` 512 (the app has 256), `memory` 1024 (the app has 512) have no "
         "effect: used only when a container app is created; the API can't change it later"
     )
-    assert (
-        "`env` has no effect: used only when a container app is created; the API does not show what this app "
-        "has" in lines(outcome)
-    )
+    used = "`env` has no effect: used only when a container app is created"
+    note = f"{used}; the API does not show what this app has"
+    assert note in lines(outcome)
+    assert f"{note}." in outcome.outputs["notes"]
 
 
 def test_inputs_that_are_what_the_app_has(world: World) -> None:
@@ -160,16 +162,6 @@ def test_what_the_platform_does_not_show(world: World, port: str) -> None:
     assert outcome.exit_code == 0
     assert outcome.outputs["warnings"] == []
     assert "`port` has no effect: used only when a container app is created; the API does not" in outcome.log
-
-
-@pytest.mark.parametrize("app", ["site", "new"])
-def test_container_inputs_for_a_static_app(world: World, app: str) -> None:
-    """They count neither for one that exists nor for a new one."""
-    outcome = world.run(app=app, create=True, port=80)
-    assert outcome.exit_code == 0
-    assert outcome.outputs["warnings"] == [
-        "`port` (ZEROKIE_PORT) has no effect: used only when a container app is created; this app is static"
-    ]
 
 
 @pytest.mark.parametrize("inputs", [{"image": NEW}, {}], ids=["image", "folder"])

@@ -107,7 +107,6 @@ def hostile() -> st.SearchStrategy[Result]:
         notes=st.lists(HOSTILE, max_size=1),
         warnings=st.lists(HOSTILE, max_size=1),
         problems=st.lists(HOSTILE, max_size=2),
-        events=st.lists(HOSTILE, max_size=1),
         seen_running=st.booleans(),
         seen_live=st.booleans(),
         phases=st.lists(st.tuples(HOSTILE, st.floats(0, 1e4)), max_size=2),

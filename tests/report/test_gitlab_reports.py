@@ -18,24 +18,24 @@ def test_dotenv():
     """Known values, a line each; no error, no empty value."""
     text, left_out = render_dotenv(outputs(results.static()))
     assert text == (
-        "ZEROKIE_DEPLOY_ID=d-20260307-170000\n"
-        "ZEROKIE_URL=https://my-site.platform-dev.zerokie.com\n"
-        "ZEROKIE_APP=my-site\n"
-        "ZEROKIE_KIND=static\n"
-        "ZEROKIE_STATUS=deployed\n"
-        "ZEROKIE_CREATED=true\n"
-        "ZEROKIE_FILES_UPLOADED=2\n"
-        "ZEROKIE_FILES_DELETED=1\n"
-        "ZEROKIE_FILES_UNCHANGED=199\n"
-        "ZEROKIE_BYTES_UPLOADED=8001200\n"
-        "ZEROKIE_CACHE_PURGED=true\n"
-        'ZEROKIE_DOMAINS=[{"domain":"www.example.com","cname_target":"my-site.zerokie.com","tls_status":"pending"}]\n'
-        "ZEROKIE_DURATION_SECONDS=2.346\n"
-        "ZEROKIE_LOCK_WAIT_SECONDS=12\n"
-        "ZEROKIE_RETRIES_USED=3\n"
+        "ZEROKIE_RESULT_DEPLOY_ID=d-20260307-170000\n"
+        "ZEROKIE_RESULT_URL=https://my-site.platform-dev.zerokie.com\n"
+        "ZEROKIE_RESULT_APP=my-site\n"
+        "ZEROKIE_RESULT_KIND=static\n"
+        "ZEROKIE_RESULT_STATUS=deployed\n"
+        "ZEROKIE_RESULT_CREATED=true\n"
+        "ZEROKIE_RESULT_FILES_UPLOADED=2\n"
+        "ZEROKIE_RESULT_FILES_DELETED=1\n"
+        "ZEROKIE_RESULT_FILES_UNCHANGED=199\n"
+        "ZEROKIE_RESULT_BYTES_UPLOADED=8001200\n"
+        "ZEROKIE_RESULT_CACHE_PURGED=true\n"
+        'ZEROKIE_RESULT_DOMAINS=[{"domain":"www.example.com","cname_target":"my-site.zerokie.com","tls_status":"pending"}]\n'
+        "ZEROKIE_RESULT_DURATION_SECONDS=2.346\n"
+        "ZEROKIE_RESULT_LOCK_WAIT_SECONDS=12\n"
+        "ZEROKIE_RESULT_RETRIES_USED=3\n"
     )
     assert left_out == []
-    assert "ZEROKIE_ERROR" not in render_dotenv(outputs(results.image()))[0]
+    assert "ZEROKIE_RESULT_ERROR" not in render_dotenv(outputs(results.image()))[0]
 
 
 @whatever_happens
@@ -46,19 +46,24 @@ def test_dotenv_of_anything(result):
     text, left_out = render_dotenv(known)
     lines = text.split("\n")
     assert lines.pop() == ""
-    assert all(re.fullmatch(r"ZEROKIE_[A-Z_]+=[!-~]+", line) for line in lines)
+    assert all(re.fullmatch(r"ZEROKIE_RESULT_[A-Z_]+=[!-~]+", line) for line in lines)
     assert "$" not in text
     assert "`" not in text
     assert len(lines) <= 20
     assert len(text) < 5_000
-    written = [line.partition("=")[0].removeprefix("ZEROKIE_").lower().replace("_", "-") for line in lines]
+    written = [
+        line.partition("=")[0].removeprefix("ZEROKIE_RESULT_").lower().replace("_", "-") for line in lines
+    ]
     assert written == [name for name, value in known.items() if value and name not in {"error", *left_out}]
 
 
 def test_dotenv_leaves_out_what_does_not_fit():
     """A huge value does not cost the others, and is named."""
     known = {"url": "https://a.b", "domains": "x" * 5_000, "error": "x", "status": "deployed"}
-    assert render_dotenv(known) == ("ZEROKIE_URL=https://a.b\nZEROKIE_STATUS=deployed\n", ["domains"])
+    assert render_dotenv(known) == (
+        "ZEROKIE_RESULT_URL=https://a.b\nZEROKIE_RESULT_STATUS=deployed\n",
+        ["domains"],
+    )
 
 
 def test_annotations():

@@ -51,12 +51,10 @@ in 2.3&nbsp;s, 12&nbsp;s of it waiting for the deploy lock.
 
 <details><summary>Details</summary>
 
-- **Kind:** static
 - **Deploy ID:** `d-20260307-170000`
 - **CDN cache:** purged
-- **Waited for the lock:** 12 s
-- **Requests:** 3 repeated
-- **Duration:** 2.3 s
+- **Sent again:** 3 requests
+- **Phases:** Scan 0.5 s, Upload 1.5 s, Finalize 0 s
 
 </details>
 """
@@ -79,11 +77,9 @@ Went back to `ghcr.io/o/my-api:v1` in 1&nbsp;m&nbsp;01&nbsp;s.
 
 <details><summary>Details</summary>
 
-- **Kind:** container
 - **Deploy ID:** `550e8400-e29b-41d4-a716-446655440000`
 - **Image:** `ghcr.io/o/my-api:v1`
 - **Previous image:** `ghcr.io/o/my-api:v1`
-- **Duration:** 1 m 01 s
 
 </details>
 """
@@ -92,7 +88,7 @@ Went back to `ghcr.io/o/my-api:v1` in 1&nbsp;m&nbsp;01&nbsp;s.
 
 def paragraph(number: int, result: Result) -> str:
     """One of those at the beginning; the headline is the first."""
-    return render_summary(result, Origin()).split("\n\n")[number]
+    return render_summary(result, Origin()).rstrip("\n").split("\n\n")[number]
 
 
 @pytest.mark.parametrize(
@@ -107,16 +103,9 @@ def paragraph(number: int, result: Result) -> str:
             "Created the app with `a:2` in 0&nbsp;s.",
         ),
         (
-            Result("deploy", status="deployed", image="a:2", previous_image="a:2"),
-            "Deployed `a:2` in 0&nbsp;s.",
-        ),
-        (
             Result("deploy", status="deployed", changes=Changes(unchanged=203)),
             "Found 203 files unchanged in 0&nbsp;s.",
         ),
-        (Result("restart", status="restarted", image="a:1"), "Restarted the app in 0&nbsp;s."),
-        (Result("destroy", status="destroyed", image="a:1"), "Deleted the app in 0&nbsp;s."),
-        (Result("deploy", status="deployed", changes=Changes(), duration_seconds=2), "Ended after 2&nbsp;s."),
         (
             Result("deploy", flaw="a domain was refused", changes=Changes([Uploaded("a", 1)])),
             "Uploaded 1 file (1&nbsp;B) in 0&nbsp;s.",
@@ -127,20 +116,20 @@ def paragraph(number: int, result: Result) -> str:
             "Ended after 0&nbsp;s: uploaded 1 file (1&nbsp;B).",
         ),
         (
-            Result("deploy", status="planned", planned=Changes(unchanged=2)),
-            "A deploy would leave 2 files unchanged.",
+            Result("deploy", status="planned", planned=Changes([Uploaded("a", 1)], [], 2)),
+            "A deploy would upload 1 file (1&nbsp;B) and leave 2 files unchanged.",
         ),
     ],
 )
 def test_the_sentence(result, sentence):
-    """What was done, and how long it took."""
+    """What was done, or would be, and how long it took."""
     assert paragraph(1, result) == sentence
 
 
 def test_nothing_to_say_in_a_sentence():
     """What was skipped, or failed at once, has done nothing."""
-    for result in (Result("deploy", status="skipped"), Result("deploy"), Result("destroy", status="planned")):
-        assert paragraph(1, result).startswith("<details>")
+    for status in ("skipped", "failed", "planned"):
+        assert render_summary(Result("deploy", status=status), Origin()).count("\n") == 1
 
 
 def test_live():
@@ -149,120 +138,45 @@ def test_live():
     assert paragraph(0, Result("deploy", app="a", seen_live=True)) == "## ❌ `a`: deploy failed"
     running = Result("restart", app="a", status="restarted", seen_running=True)
     assert paragraph(0, running) == "## ✅ `a` is restarted and runs"
-
-
-def test_many_problems():
-    """Wrong inputs are a list."""
-    result = Result("deploy", error="a is wrong; b is missing", problems=["a is wrong", "b is missing"])
-    assert "**Errors:**\n\n- a is wrong\n- b is missing\n" in render_summary(result, Origin())
-
-
-def test_dry_run():
-    """A dry run says what would change, in its headline too."""
-    summary = render_summary(results.planned(), Origin())
-    assert summary.startswith(
-        "## 🔍 Dry run for `my-site`: 1 to upload, 0 to delete\n\n"
-        "A deploy would upload 1 file (10&nbsp;B) and leave 3 files unchanged.\n\n"
-        "### What would change\n\n| Change | File | Size |\n| :--- | :--- | ---: |\n"
-        "| `+` new | `index.html` | 10&nbsp;B |\n"
+    assert paragraph(0, Result("deploy", app="a", flaw="a domain was refused", seen_live=True)) == (
+        "## ⚠️ `a` is deployed, but a domain was refused"
     )
 
 
-def test_dry_run_without_files():
-    """What is not a static deploy has no files to count."""
-    summary = render_summary(Result("destroy", app="my-site", status="planned"), Origin())
-    assert summary.startswith("## 🔍 Dry run for `my-site`: nothing was changed\n")
-
-
-def test_nothing_is_known():
-    """Wrong inputs give a summary, too."""
-    assert render_summary(Result("restart", error="Input app is missing", hint="Set it."), Origin()) == (
-        "## ❌ Zerokie: restart failed\n\n**Error:** Input app is missing\n\n**What to do:** Set it.\n\n"
-        "<details><summary>Details</summary>\n\n- **Duration:** 0 s\n\n</details>\n"
+def test_wrong_inputs():
+    """All that is wrong is a list; not even the app need be known."""
+    result = Result(
+        "restart", error="a is wrong; b is missing", problems=["a is wrong", "b is missing"], hint="Set it."
+    )
+    assert render_summary(result, Origin()) == (
+        "## ❌ Zerokie: restart failed\n\n**Errors:**\n\n- a is wrong\n- b is missing\n\n"
+        "**What to do:** Set it.\n"
     )
 
 
-PHASES = [("Scan", 0.5), ("Upload", 1.5), ("Finalize", 0.001)]
-
-
-def test_timeline():
-    """Each phase as a bar; then what went wrong on the way."""
-    result = Result("deploy", status="deployed", phases=PHASES, events=["Uploads: 503"])
-    assert """
-
-### Timeline
-
-| Phase | Duration | When |
-| :--- | ---: | :--- |
-| Scan | 0.5&nbsp;s | `███─────────` |
-| Upload | 1.5&nbsp;s | `───█████████` |
-| Finalize | 0&nbsp;s | `───────────█` |
-
-- Uploads: 503
-
-""" in render_summary(result, Origin())
-
-
-def test_timeline_only_where_something_took_long():
-    """Nobody asks what took the seconds of a deploy without trouble."""
-    assert "Timeline" not in render_summary(Result("deploy", phases=PHASES), Origin())
-    slow = [*PHASES, ("Wait for the lock", 30.0)]
-    assert "Timeline" in render_summary(Result("deploy", phases=slow), Origin())
-
-
-def many(count: int, size: int = 1) -> Result:
-    files = [Uploaded(f"{number}.bin", number * size) for number in range(1, count + 1)]
-    return Result("deploy", status="deployed", changes=Changes(files))
+def many(count: int, deleted: int = 0, *, status: str = "deployed") -> Result:
+    files = [Uploaded(f"{number:05}.bin", 0) for number in range(count)]
+    changes = Changes(files, [f"{number}.css" for number in range(deleted)])
+    return Result("deploy", status=status, changes=changes, planned=changes)
 
 
 def test_many_files_are_folded():
-    """Ten changes are shown; more are in a folded list: each once, what is deleted first, sorted by path."""
-    assert "<summary>What" not in render_summary(many(10), Origin())
-    files = [Uploaded(f"{number}.bin", number * 1_000) for number in range(1, 13)]
-    result = Result("deploy", status="deployed", changes=Changes(files, ["b", "a"]))
-    summary = render_summary(result, Origin())
-    assert "### What changed" not in summary
-    assert summary.endswith(
-        "<details><summary>What changed (14)</summary>\n\n- `-` `a`\n- `-` `b`\n"
-        "- `+` `1.bin` (1.0&nbsp;kB)\n- `+` `10.bin` (10.0&nbsp;kB)\n- `+` `11.bin` (11.0&nbsp;kB)\n"
-        "- `+` `12.bin` (12.0&nbsp;kB)\n"
-        + "".join(f"- `+` `{number}.bin` ({number}.0&nbsp;kB)\n" for number in range(2, 10))
-        + "\n</details>\n"
-    )
-
-
-def test_deletions_of_a_dry_run_are_in_sight():
-    """The first twenty; the rest, and all that would be uploaded, is folded."""
-    planned = Changes([Uploaded("index.html", 1)], [f"{number:02}.css" for number in range(33)])
-    summary = render_summary(Result("deploy", status="planned", planned=planned), Origin())
-    heading, folded = summary.index("### What would be deleted (33)"), summary.index("<details>")
-    assert heading < folded
-    assert summary[heading:folded].count("\n- `-` ") == 20
-    assert summary.endswith(
-        "<details><summary>What else would change (14)</summary>\n\n"
-        + "".join(f"- `-` `{number}.css`\n" for number in range(20, 33))
-        + "- `+` `index.html` (1&nbsp;B)\n\n</details>\n"
-    )
-
-
-def test_a_dry_run_that_deletes_much():
-    """Nothing is folded where all is in sight; without deletions all is folded."""
-    deletions = Changes([], [f"{number}.css" for number in range(20)])
-    summary = render_summary(Result("deploy", status="planned", planned=deletions), Origin())
-    assert "would change" not in summary
-    uploads = Result("deploy", status="planned", planned=many(11).changes)
-    assert "<details><summary>What would change (11)</summary>" in render_summary(uploads, Origin())
+    """Ten changes are shown; more are in a folded list: what is deleted first, sorted by path."""
+    assert "<summary>" not in render_summary(many(8, 2), Origin())
+    assert (
+        "<details><summary>What changed (11)</summary>\n\n- `-` `0.css`\n- `-` `1.css`\n"
+        "- `+` `00000.bin` (0&nbsp;B)\n- `+` `00001.bin` (0&nbsp;B)\n"
+    ) in render_summary(many(9, 2), Origin())
+    assert "<summary>What would change (11)</summary>" in render_summary(many(11, status="planned"), Origin())
 
 
 def test_thousands_of_files():
-    """The list ends after ten thousand files; the sentence has the true counts."""
-    summary = render_summary(many(12_345, 0), Origin())
+    """The list ends after a thousand; the sentence has the true counts."""
+    summary = render_summary(many(12_345), Origin())
     assert "Uploaded 12,345 files (0&nbsp;B) in" in summary
     assert "<details><summary>What changed (12,345)</summary>" in summary
-    assert summary.count("\n- `+`") == 10_000
-    assert summary.endswith(
-        "\n\n… and 2,345 more; the JSON result (`output-file`) has them all.\n\n</details>\n"
-    )
+    assert summary.count("\n- `+`") == 1_000
+    assert "\n- and 11,345 more, which the JSON result (`output-file`) names\n\n</details>\n" in summary
 
 
 def test_limit():
@@ -288,7 +202,7 @@ def test_hostile_results(result, commit, commit_url, run_url):
     assert kinds.count("heading_open") <= 4
     assert {token.content for token in inline if token.type == "html_inline"} <= {"<code>", "</code>"}
     html = [token.content.strip() for token in tokens if token.type == "html_block"]
-    assert html == ["<details><summary>Details</summary>", "</details>"]
+    assert html in ([], ["<details><summary>Details</summary>", "</details>"])
     assert not {"image", "s_open", "em_open", "softbreak", "hardbreak"} & {token.type for token in inline}
     assert not {"fence", "code_block", "blockquote_open", "hr", "ordered_list_open"} & set(kinds)
     links = [token.attrGet("href") for token in inline if token.type == "link_open"]
@@ -326,38 +240,17 @@ def test_hostile_names_keep_the_tables(name, target):
         image=target,
         changes=Changes([Uploaded(name, 1)], [name]),
         domains=[{"domain": name, "cname_target": target, "tls_status": target}],
-        phases=[(name, 30.0)],
     )
-    assert cells(render_summary(result, Origin())) == [(3, 6), (3, 3), (3, 3)]
-    result.changes = Changes([Uploaded(name, 1)] * 11)
-    assert cells(render_summary(result, Origin())) == [(3, 3), (3, 3)]
+    assert cells(render_summary(result, Origin())) == [(3, 6), (3, 3)]
 
 
-def test_source_of_a_table_has_no_stray_pipes():
-    """Renderers disagree about a backslash before a pipe, so there is none."""
-    result = Result("deploy", status="deployed", changes=Changes([Uploaded("a\\|b", 1)]))
-    assert "| <code>a&#92;&#124;b</code> |" in render_summary(result, Origin())
-
-
-@pytest.mark.parametrize(
-    ("text", "markdown"),
-    [
-        (
-            "Set `create: true`, or correct `app`.",
-            "Set <code>create: true</code>, or correct <code>app</code>.",
-        ),
-        ("'example.org': try 'www.example.org'", "&#39;example.org': try '`www.example.org`'"),
-        ("https://h/?a='b'&c", "`https://h/?a='b'&c`"),
-        ("it can't be 'my site'; don't", "it can't be 'my site'; don't"),
-        ("`a``b`", "<code>a</code><code>b</code>"),
-        ("``a`", "&#96;<code>a</code>"),
-        ("`<b>`", "&#96;&#60;b&#62;&#96;"),
-        ("`@all` `a b`", "<code>&#96;&#64;all&#96;</code> &#96;a b&#96;"),
-    ],
-)
-def test_inputs_are_code(text, markdown):
+def test_inputs_are_code():
     """The words that messages have in backticks; whatever else is in backticks stays text."""
-    assert paragraph(1, Result("deploy", error=text)) == f"**Error:** {markdown}"
+    text = "Set `create: true` in `app`, `<b>` or `@all`: 'example.org' can't"
+    assert paragraph(1, Result("deploy", error=text)) == (
+        "**Error:** Set <code>create: true</code> in <code>app</code>, &#96;&#60;b&#62;&#96; or "
+        "<code>&#96;&#64;all&#96;</code>: 'example.org' can't"
+    )
 
 
 BACKTICKS = [

@@ -26,12 +26,14 @@ def test_it_serves_and_ends_on_a_signal(tmp_path, end):
 
 
 def test_options(tmp_path):
-    """Deploy time and faults are what the command line says."""
+    """Deploy time, faults and the apps' address are what the command line says."""
     options = ["--deploy-seconds", "0", "--fault", "GET /v1 503", "--fault", "GET /v1 418", "--latency", "1"]
+    options += ["--public-url", "http://host.docker.internal:8080"]
     with sandbox("--data", str(tmp_path), *options) as client:
         client.post("/v1/apps", json={"name": "api", "image": "nginx"})
         assert [client.get("/v1/apps/api").status_code for _ in range(3)] == [503, 418, 200]
-        assert client.get("/v1/apps/api").json()["status"] == "running"
+        app = client.get("/v1/apps/api").json()
+        assert (app["status"], app["url"]) == ("running", "http://host.docker.internal:8080/_apps/api")
 
 
 def test_wrong_options(capsys):

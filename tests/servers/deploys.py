@@ -131,8 +131,8 @@ def require_deployed(outcome: Outcome, platform: Platform, folder: Path) -> None
     }
     assert {name: outcome.result[name] for name in expected} == expected
     assert deployment["files_uploaded"] == len(files)
-    assert outcome.dotenv["ZEROKIE_STATUS"] == "deployed"
-    assert outcome.dotenv["ZEROKIE_FILES_UPLOADED"] == str(len(files))
+    assert outcome.dotenv["ZEROKIE_RESULT_STATUS"] == "deployed"
+    assert outcome.dotenv["ZEROKIE_RESULT_FILES_UPLOADED"] == str(len(files))
     assert API_KEY not in outcome.log
 
 
@@ -141,7 +141,7 @@ def require_failed(outcome: Outcome, platform: Platform, code: int, *says: str) 
     assert outcome.code == code, outcome.log
     require_free_lock(platform)
     assert (outcome.result["status"], outcome.result["exit_code"]) == ("failed", code)
-    assert outcome.dotenv["ZEROKIE_STATUS"] == "failed"
+    assert outcome.dotenv["ZEROKIE_RESULT_STATUS"] == "failed"
     told = f"{outcome.result['error']} {outcome.result['hint']}"
     assert [part for part in says if part not in told] == [], told
     assert API_KEY not in outcome.log

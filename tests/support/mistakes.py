@@ -1,11 +1,7 @@
-"""The ten most likely mistakes of a first run, as steps of a GitHub workflow.
-
-`docs/troubleshooting.md` shows what each prints; `tests/e2e/test_mistakes.py` makes each in a container.
-"""
+"""The ten most likely mistakes of a first run, as steps of a GitHub workflow."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -59,15 +55,3 @@ MISTAKES = {
     "image and directory": Mistake(2, {"image": "nginx:1"}),
     "lock held": Mistake(6, {"lock_timeout": "0"}, held=True),
 }
-
-
-def shown(log: str) -> str:
-    """A step's log as GitHub shows it: commands are done, and annotations are lines."""
-    log = re.sub(r"^::(?:add-mask|endgroup)::.*\n", "", log, flags=re.MULTILINE)
-    log = re.sub(r"^::group::", "", log, flags=re.MULTILINE)
-    return re.sub(r"^::(error|warning)[^:]*::(.*)$", _annotation, log, flags=re.MULTILINE)
-
-
-def _annotation(found: re.Match[str]) -> str:
-    message = found[2].replace("%0A", "\n").replace("%0D", "\r").replace("%25", "%")
-    return f"{found[1].capitalize()}: {message}"

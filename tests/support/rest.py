@@ -19,7 +19,8 @@ class Rest:
 
     Attributes:
         url: its address.
-        answers: `METHOD /target` -> what is answered as JSON, and headers. Anything else is answered 404.
+        answers: `METHOD /target` -> what is answered as JSON, and headers (with a `Location`: 302). Anything
+            else is answered 404.
         requests: what it was asked for, in order, as `METHOD /target`.
         headers: of those requests.
         bodies: of those requests.
@@ -45,7 +46,7 @@ def rest() -> Iterator[Rest]:
             api.bodies.append(self.rfile.read(int(self.headers.get("content-length", 0))))
             found, headers = api.answers.get(asked, ({"message": "404 Not Found"}, {}))
             body = json.dumps(found).encode()
-            self.send_response(200 if asked in api.answers else 404)
+            self.send_response(404 if asked not in api.answers else 302 if "Location" in headers else 200)
             for name, value in {**headers, "Content-Length": str(len(body))}.items():
                 self.send_header(name, value)
             self.end_headers()

@@ -5,27 +5,23 @@ from __future__ import annotations
 import io
 import random
 import re
-from contextlib import chdir
 from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
 
 from tests.support import timewarp
-from tests.support.mistakes import APP, MISTAKES, SOMEBODY, shown
-from tests.support.world import API_KEY
 from zerokie_action.cleanup import cleanup
 from zerokie_action.sandbox.apps import Rollout
-from zerokie_action.sandbox.faults import Fault, Kind
 from zerokie_action.sandbox.server import serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.mistakes import Mistake
     from tests.support.world import Outcome, World
     from zerokie_action.sandbox.records import Record
 
+APP = "my-site"
 SITE = {"index.html": b"<h1>hello</h1>", "about.html": b"<h1>us</h1>", "style.css": b"body {}" * 200}
 
 
@@ -42,13 +38,16 @@ def deploy(world: World, **inputs: object) -> Outcome:
     return world.run(app=APP, directory="dist", **inputs)
 
 
-def first(world: World) -> str:
-    return deploy(world).log
-
-
 def second(world: World) -> str:
     deploy(world)
     world.write({**SITE, "index.html": b"<h1>hello again</h1>"})
+    return deploy(world).log
+
+
+def somebody_elses(world: World) -> str:
+    """Of a site that was there before this action."""
+    for path, content in {**SITE, "old.html": b"<h1>old</h1>"}.items():
+        world.platform.put_file(APP, path, content)
     return deploy(world).log
 
 
@@ -64,22 +63,6 @@ def waiting(world: World) -> str:
     return deploy(world).log
 
 
-def held(world: World) -> str:
-    world.platform.take_lock(APP, "somebody else")
-    return deploy(world, lock_timeout="1m").log
-
-
-def lost(world: World) -> str:
-    world.platform.faults.add(Fault(Kind.DELAY, "PUT", "/files/index", seconds=40))
-    world.loop.call_later(5, world.platform.take_lock, APP, "somebody else")
-    return deploy(world, lock_heartbeat="10s").log
-
-
-def abandoned(world: World) -> str:
-    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/finalize", times=None))
-    return deploy(world, retries=1).log
-
-
 def outage(world: World) -> str:
     def go_away(record: Record) -> None:
         if "/files/" in record.path and world.server is not None:
@@ -87,11 +70,6 @@ def outage(world: World) -> str:
             world.server.go_away(30)
 
     world.platform.on_request = go_away
-    return deploy(world).log
-
-
-def failed_upload(world: World) -> str:
-    world.platform.faults.add(Fault(Kind.STATUS, "PUT", "/files/index", status=400, times=None))
     return deploy(world).log
 
 
@@ -118,38 +96,14 @@ def rolled_back(world: World) -> str:
     return world.run(app="my-api", image="ghcr.io/example/my-api:1.5.0", rollback=True).log
 
 
-def make(mistake: Mistake) -> Callable[[World], str]:
-    """The story of a mistake."""
-
-    def story(world: World) -> str:
-        if mistake.held:
-            world.platform.take_lock(APP, SOMEBODY)
-        checkout = world.folder.with_name("checkout")
-        mistake.check_out(checkout)
-        inputs = {"api_key": API_KEY, "app": APP, "directory": "dist", **mistake.inputs}
-        world.env |= {f"INPUT_{name.upper().replace('_', '-')}": text for name, text in inputs.items()}
-        world.env |= {"GITHUB_ACTIONS": "true", **mistake.env}
-        for name in ("OUTPUT", "STATE", "STEP_SUMMARY"):
-            world.env[f"GITHUB_{name}"] = str(world.folder.with_name(name))
-        with chdir(checkout):
-            return shown(world.run(api_key=None, app=None, directory=None).log)
-
-    return story
-
-
 STORIES: dict[str, Callable[[World], str]] = {
-    "first deploy": first,
     "second deploy": second,
     "dry run": dry_run,
+    "somebody else's app": somebody_elses,
     "waiting": waiting,
-    "held": held,
-    "lost": lost,
-    "abandoned": abandoned,
     "outage": outage,
-    "failed upload": failed_upload,
     "killed": killed,
     "rolled back": rolled_back,
-    **{name: make(mistake) for name, mistake in MISTAKES.items()},
 }
 
 

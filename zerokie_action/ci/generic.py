@@ -16,24 +16,24 @@ Level = Literal["debug", "info", "warning", "error"]
 _LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
 
 
-class Vendor(NamedTuple):
-    """The variables in which a CI vendor tells about a run; empty where there is none."""
+class PullRequest(NamedTuple):
+    """A pull or merge request, and where the API of its forge has the comments on it.
 
-    commit: str
-    commit_url: str = ""
-    run_url: str = ""
+    Attributes:
+        name: for people: `pull request #12`.
+        comments: URL of all comments; GET lists them, POST adds one.
+        comment: URL of one comment, without its ID at the end.
+        edit: the method that replaces a comment's text.
+        token_input: the one with the token for the API.
+        permission: which token may comment, for a message.
+    """
 
-
-VENDORS = {
-    "Woodpecker": Vendor("CI_COMMIT_SHA", "CI_PIPELINE_FORGE_URL", "CI_PIPELINE_URL"),
-    "Drone": Vendor("DRONE_COMMIT_SHA", "DRONE_COMMIT_LINK", "DRONE_BUILD_LINK"),
-    "Jenkins": Vendor("GIT_COMMIT", run_url="BUILD_URL"),
-    "CircleCI": Vendor("CIRCLE_SHA1", run_url="CIRCLE_BUILD_URL"),
-    "Bitbucket": Vendor("BITBUCKET_COMMIT"),
-    "Azure Pipelines, pull request": Vendor("SYSTEM_PULLREQUEST_SOURCECOMMITID"),
-    "Azure Pipelines": Vendor("BUILD_SOURCEVERSION"),
-}
-"""In the order in which they are looked for; any of a vendor's variables tells it."""
+    name: str
+    comments: str
+    comment: str
+    edit: str
+    token_input: Literal["github-token", "gitlab-token"]
+    permission: str
 
 
 class CI:
@@ -50,22 +50,24 @@ class CI:
 
     Attributes:
         folds: whether the lines of a group are hidden until somebody unfolds it.
+        terminal: the log's stream, if a person watches it on a terminal.
+        commit: the hash of the commit that the run is for, empty if it is not known; so are the others.
+        commit_url: its page.
+        run_url: the page of this run.
+        owner: the repository that this run belongs to, as far as the system says so.
     """
 
     folds = False
     _colours: ClassVar[dict[Level, tuple[str, str]]] = {}
 
     def __init__(self, env: Mapping[str, str], stream: TextIO, level: Level = "info") -> None:
+        self.terminal = stream if stream.isatty() and env.get("TERM") != "dumb" else None
+        self.commit = self.commit_url = self.run_url = ""
+        self.owner = Owner()
         self._env = env
         self._stream = stream
         self._threshold = _LEVELS.index(level)
         self._redactor = Redactor()
-        self._vendor = next((row for row in VENDORS.values() if any(map(env.get, row))), Vendor(""))
-
-    @classmethod
-    def detects(cls, env: Mapping[str, str]) -> bool:  # noqa: ARG003 the plain way works everywhere
-        """Tell whether `env` is the environment of this system."""
-        return True
 
     # --- the log
 
@@ -83,14 +85,17 @@ class CI:
         if self.shows("info"):
             self._print_lines(lines)
 
-    def warning(self, text: str, *more: str, title: str = "") -> None:
-        """Log a problem that the run survives. `title` heads the annotation where there is one."""
+    def warning(self, text: str) -> None:
+        """Log a problem that the run survives."""
         if self.shows("warning"):
-            self._problem("warning", (text, *more), title)
+            self._problem("warning", (text,))
 
-    def error(self, text: str, *more: str, title: str = "") -> None:
-        """Log the problem that ends the run: what happened, why, what to do, a line each."""
-        self._problem("error", (text, *more), title)
+    def error(self, *lines: str, title: str = "") -> None:
+        """Log the problem that ends the run: what happened, why, what to do, a line each.
+
+        `title` heads the annotation where there is one.
+        """
+        self._problem("error", lines, title)
 
     @contextmanager
     def group(self, title: str) -> Iterator[None]:
@@ -98,9 +103,9 @@ class CI:
         self.info(title)
         yield
 
-    def mask(self, secret: str) -> None:
-        """Never show `secret`, nor any encoding of it."""
-        self._redactor.add(secret)
+    def mask(self, secret: str, user: str = "") -> None:
+        """Never show `secret`, nor any encoding of it, also as the password of `user`."""
+        self._redactor.add(secret, user)
 
     def redact(self, text: str) -> str:
         """The text without what is masked, for those who cut text before they log it."""
@@ -119,37 +124,16 @@ class CI:
 
     # --- what is known about the run
 
-    @property
-    def terminal(self) -> TextIO | None:
-        """The log's stream, if a person watches it on a terminal."""
-        return self._stream if self._stream.isatty() and self._env.get("TERM") != "dumb" else None
-
-    @property
-    def commit(self) -> str:
-        """The commit's hash, or an empty string."""
-        return self._env.get(self._vendor.commit, "")
-
-    @property
-    def commit_url(self) -> str:
-        """The commit's page, or an empty string."""
-        return self._env.get(self._vendor.commit_url, "")
-
-    @property
-    def run_url(self) -> str:
-        """The page of this run, or an empty string."""
-        return self._env.get(self._vendor.run_url, "")
-
-    @property
-    def owner(self) -> Owner:
-        """The repository that this run belongs to, as far as the system says so."""
-        return Owner()
+    def pull_request(self, number: int | None) -> PullRequest | None:  # noqa: ARG002 nobody knows of one here
+        """The pull or merge request of this number, or else the one that the run is about, if any."""
+        return None
 
     # --- for subclasses
 
     def _safe(self, text: str) -> str:
         return log_line(self.redact(text))
 
-    def _problem(self, level: Level, lines: tuple[str, ...], title: str) -> None:  # noqa: ARG002 no heading here
+    def _problem(self, level: Level, lines: tuple[str, ...], title: str = "") -> None:  # noqa: ARG002 no heading here
         first, *rest = lines
         before, after = self._colours.get(level, ("", ""))
         self._print(f"{before}{level.capitalize()}: {self._safe(first)}{after}")

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from zerokie_action.ci.generic import CI, Level
+from zerokie_action.ci.generic import CI, Level, PullRequest
 from zerokie_action.owner import Owner, forge_of
 from zerokie_action.redact import secret_forms
 
@@ -26,20 +26,24 @@ class GitHub(CI):
 
     def __init__(self, env: Mapping[str, str], stream: TextIO, level: Level = "info") -> None:
         super().__init__(env, stream, level)
+        self._event = _read_event(env)
         self._unwritable: set[str] = set()
-
-    @classmethod
-    def detects(cls, env: Mapping[str, str]) -> bool:
-        """Tell whether `env` is the environment of a step of GitHub Actions."""
-        return env.get("GITHUB_ACTIONS") == "true"
-
-    def debug(self, *lines: str) -> None:
-        """Log as `::debug::` if the runner shows that (`RUNNER_DEBUG`), else as plain lines."""
-        if self._env.get("RUNNER_DEBUG") != "1":
-            super().debug(*lines)
-        elif self.shows("debug"):
-            for line in lines:
-                self._command("debug", self._safe(line))
+        server, repository = env.get("GITHUB_SERVER_URL", ""), env.get("GITHUB_REPOSITORY", "")
+        # `GITHUB_SHA` of a pull request is a trial merge that nobody knows.
+        heads = (self._at("pull_request", "head", "sha"), self._at("workflow_run", "head_sha"))
+        self.commit = next((head for head in heads if isinstance(head, str)), env.get("GITHUB_SHA", ""))
+        # Gitea and Forgejo number the runs of a repository, and address them by that.
+        is_gitea = env.get("GITEA_ACTIONS") or env.get("FORGEJO_ACTIONS")
+        run = env.get("GITHUB_RUN_NUMBER" if is_gitea else "GITHUB_RUN_ID", "")
+        if server and repository:
+            self.commit_url = f"{server}/{repository}/commit/{self.commit}" if self.commit else ""
+            self.run_url = f"{server}/{repository}/actions/runs/{run}" if run else ""
+        # For a pull request from a fork, this is the repository that it is for.
+        self.owner = Owner(
+            forge=forge_of(server) or "github",
+            id=env.get("GITHUB_REPOSITORY_ID", ""),
+            name=repository,
+        )
 
     @contextmanager
     def group(self, title: str) -> Iterator[None]:
@@ -53,10 +57,10 @@ class GitHub(CI):
         finally:
             self._command("endgroup", "")
 
-    def mask(self, secret: str) -> None:
-        """Have the runner mask every spelling of `secret` in the logs of the whole job."""
-        super().mask(secret)
-        for form in secret_forms(secret):
+    def mask(self, secret: str, user: str = "") -> None:
+        """Have the runner mask every form of `secret` in the logs of the whole job."""
+        super().mask(secret, user)
+        for form in sorted(secret_forms(secret, user)):
             if "\n" not in form and "\r" not in form:
                 self._command("add-mask", form)
 
@@ -76,43 +80,41 @@ class GitHub(CI):
         ]
         self._append("GITHUB_STATE", "".join(lines))
 
-    @property
-    def commit(self) -> str:
-        """The commit's hash, or an empty string. A pull request's is its head, not a trial merge."""
-        event = read_event(self._env)
-        heads = (at(event, "pull_request", "head", "sha"), at(event, "workflow_run", "head_sha"))
-        return next((head for head in heads if isinstance(head, str)), self._env.get("GITHUB_SHA", ""))
-
-    @property
-    def commit_url(self) -> str:
-        """The commit's page, or an empty string."""
-        return f"{self._repository}/commit/{self.commit}" if self._repository and self.commit else ""
-
-    @property
-    def run_url(self) -> str:
-        """The page of this run, or an empty string."""
-        # Gitea and Forgejo number the runs of a repository, and address them by that.
-        forge = self._env.get("GITEA_ACTIONS") or self._env.get("FORGEJO_ACTIONS")
-        run = self._env.get("GITHUB_RUN_NUMBER" if forge else "GITHUB_RUN_ID", "")
-        known = self._repository and run and not self._env.get("ACT")
-        return f"{self._repository}/actions/runs/{run}" if known else ""
-
-    @property
-    def owner(self) -> Owner:
-        """The repository that this run belongs to: for a pull request from a fork, the one that it is for."""
-        return Owner(
-            forge=forge_of(self._env.get("GITHUB_SERVER_URL", "")) or "github",
-            id=self._env.get("GITHUB_REPOSITORY_ID", ""),
-            name=self._env.get("GITHUB_REPOSITORY", ""),
-            run=self.run_url,
+    def pull_request(self, number: int | None) -> PullRequest | None:
+        """GitHub Enterprise, Gitea and Forgejo have the same API."""
+        number = number or self._pull_request()
+        if number is None:
+            return None
+        api = self._env.get("GITHUB_API_URL") or "https://api.github.com"
+        issues = f"{api}/repos/{self._env.get('GITHUB_REPOSITORY', '')}/issues"
+        return PullRequest(
+            name=f"pull request #{number}",
+            comments=f"{issues}/{number}/comments",
+            comment=f"{issues}/comments/",
+            edit="PATCH",
+            token_input="github-token",  # noqa: S106 its name
+            permission="`github-token: ${{ github.token }}` may comment in a job with "
+            "`permissions: pull-requests: write`, which runs for forks don't get",
         )
 
-    @property
-    def _repository(self) -> str:
-        server, repository = self._env.get("GITHUB_SERVER_URL", ""), self._env.get("GITHUB_REPOSITORY", "")
-        return f"{server}/{repository}" if server and repository else ""
+    def _pull_request(self) -> int | None:
+        """The number of the pull request that the event is about."""
+        runs = self._at("workflow_run", "pull_requests")
+        found = (
+            self._at("pull_request", "number"),
+            self._at("issue", "number") if self._at("issue", "pull_request") else None,
+            runs[0].get("number") if isinstance(runs, list) and len(runs) == 1 else None,
+        )
+        return next((number for number in found if isinstance(number, int)), None)
 
-    def _problem(self, level: Level, lines: tuple[str, ...], title: str) -> None:
+    def _at(self, *keys: str) -> object:
+        """What is in the event under one key after the other; `None` if there is no such thing."""
+        found: object = self._event
+        for key in keys:
+            found = found.get(key) if isinstance(found, dict) else None
+        return found
+
+    def _problem(self, level: Level, lines: tuple[str, ...], title: str = "") -> None:
         # The runner shows ten annotations of a level, and the others as lines of the log.
         properties = f" title={_property(self._safe(title))}" if title else ""
         self._command(level, "\n".join(map(self._safe, lines)), properties)
@@ -123,35 +125,22 @@ class GitHub(CI):
     def _append(self, variable: str, text: str) -> None:
         if variable in self._unwritable:
             return
-        path = self._env.get(variable, "")
-        if not path:
-            self._give_up(variable, "is not set")
-            return
         try:
-            with Path(path).open("ab") as file:
+            with Path(self._env[variable]).open("ab") as file:
                 file.write(text.encode(errors="backslashreplace"))
-        except OSError as error:
-            self._give_up(variable, f"cannot be written: {error.strerror}")
-
-    def _give_up(self, variable: str, reason: str) -> None:
-        self._unwritable.add(variable)
-        self.warning(f"{variable} {reason}; this step goes without it")
+        except (KeyError, OSError) as error:
+            self._unwritable.add(variable)
+            reason = error.strerror if isinstance(error, OSError) else "it is not set"
+            self.warning(f"{variable} can't be written ({reason}); this step goes without it")
 
 
-def read_event(env: Mapping[str, str]) -> dict[str, Any]:
+def _read_event(env: Mapping[str, str]) -> dict[str, Any]:
     """The event that the run is for, as GitHub's webhooks describe it; empty if it is not known."""
     try:
         event = json.loads(Path(env.get("GITHUB_EVENT_PATH", "")).read_bytes())
     except (OSError, ValueError, RecursionError):
         return {}
     return event if isinstance(event, dict) else {}
-
-
-def at(found: object, *keys: str) -> object:
-    """What is in a document of JSON under one key after the other; `None` if there is no such thing."""
-    for key in keys:
-        found = found.get(key) if isinstance(found, dict) else None
-    return found
 
 
 def _entry(key: str, value: str) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TextIO
 
-from zerokie_action.ci.generic import CI
+from zerokie_action.ci.generic import CI, PullRequest
 from zerokie_action.owner import Owner, forge_of
 
 if TYPE_CHECKING:
@@ -25,12 +25,20 @@ class GitLab(CI):
         "warning": ("\x1b[0;33m", "\x1b[0;m"),
         "error": ("\x1b[31;1m", "\x1b[0;m"),
     }
-    _sections = 0
 
-    @classmethod
-    def detects(cls, env: Mapping[str, str]) -> bool:
-        """Tell whether `env` is the environment of a GitLab job."""
-        return bool(env.get("GITLAB_CI"))
+    def __init__(self, env: Mapping[str, str], stream: TextIO, level: Level = "info") -> None:
+        super().__init__(env, stream, level)
+        self._sections = 0
+        project, commit = env.get("CI_PROJECT_URL", ""), env.get("CI_COMMIT_SHA", "")
+        # `CI_COMMIT_SHA` of a pipeline for merged results is a trial merge that nobody knows.
+        self.commit = env.get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA") or commit
+        self.commit_url = f"{project}/-/commit/{self.commit}" if project and self.commit else ""
+        self.run_url = env.get("CI_JOB_URL", "")
+        self.owner = Owner(
+            forge=forge_of(env.get("CI_SERVER_URL", "")) or "gitlab",
+            id=env.get("CI_PROJECT_ID", ""),
+            name=env.get("CI_PROJECT_PATH", ""),
+        )
 
     @contextmanager
     def group(self, title: str) -> Iterator[None]:
@@ -48,28 +56,19 @@ class GitLab(CI):
         finally:
             self._print(f"{_ERASE}section_end:{int(time.time())}:{name}\r{_ERASE}")
 
-    @property
-    def commit(self) -> str:
-        """The commit's hash, or an empty string. A merge request's is its head, not a trial merge."""
-        return self._env.get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA") or self._env.get("CI_COMMIT_SHA", "")
-
-    @property
-    def commit_url(self) -> str:
-        """The commit's page, or an empty string."""
-        project = self._env.get("CI_PROJECT_URL", "")
-        return f"{project}/-/commit/{self.commit}" if project and self.commit else ""
-
-    @property
-    def run_url(self) -> str:
-        """The page of this job, or an empty string."""
-        return self._env.get("CI_JOB_URL", "")
-
-    @property
-    def owner(self) -> Owner:
-        """The project that this job belongs to."""
-        return Owner(
-            forge=forge_of(self._env.get("CI_SERVER_URL", "")) or "gitlab",
-            id=self._env.get("CI_PROJECT_ID", ""),
-            name=self._env.get("CI_PROJECT_PATH", ""),
-            run=self.run_url,
+    def pull_request(self, number: int | None) -> PullRequest | None:
+        """Of a merge request pipeline, its merge request."""
+        iid = number or self._env.get("CI_MERGE_REQUEST_IID")
+        if not iid:
+            return None
+        project = f"{self._env.get('CI_API_V4_URL', '')}/projects/{self._env.get('CI_PROJECT_ID', '')}"
+        notes = f"{project}/merge_requests/{iid}/notes"
+        return PullRequest(
+            name=f"merge request !{iid}",
+            comments=notes,
+            comment=f"{notes}/",
+            edit="PUT",
+            token_input="gitlab-token",  # noqa: S106 its name
+            permission="`gitlab-token` needs the scope `api` and at least the role Reporter; "
+            "the job's own token may not comment",
         )

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pathspec import GitIgnoreSpec
-from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
+
+from zerokie_action.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
 IGNORE_FILE = Path(".zerokieignore")
 """The ignore file, unless the input `ignore-file` names another one."""
@@ -55,22 +56,25 @@ _SECRETS = (
 DEFAULT_IGNORE = (*_UNWANTED, *_SECRETS)
 """Patterns that come before all others; `!pattern` brings one back."""
 
+# In brackets, what means the same to git and to Python's `re`: ASCII characters that are special to neither,
+# ranges of letters or digits, and a `-` at either end.
 _TOKEN = re.compile(
-    r"(?P<escape>\\.?) | (?P<stars>\*\*+) | (?P<bracket>\[[!^]?\]?[^]]*\]?) | .",
+    r"""\\. | \*(?!\*) | [^\\*\[]
+    | \[ (?![]!^]) (?P<set> -? (?:[0-9A-Za-z]-[0-9A-Za-z] | [\t\r\ !-%'-,.0-Z^-{}])* -? ) \]""",
     re.DOTALL | re.VERBOSE,
 )
-# What means the same to git and to Python's `re`: ASCII characters that are special to neither, ranges of
-# letters or digits, and a `-` at either end.
-_PORTABLE_BRACKET = re.compile(
-    r"\[(?![!^]) -? (?:[0-9A-Za-z]-[0-9A-Za-z] | [\t\r\ !-%'-,.0-Z^-{}])* -? \]", re.VERBOSE
-)
-_RANGE = re.compile("([0-9A-Za-z])-([0-9A-Za-z])")
+_RANGE = re.compile("(.)-(.)")
+_ADVICE = {
+    "\\": r"has a backslash that escapes nothing; remove it, or write `\\` for the character",
+    "*": "has `**` beside other characters; write `*`, or `**` between slashes for any directories",
+    "[": "has brackets that git and others read differently; in brackets write ASCII letters and digits, "
+    r"ranges of them that go up, such as [0-9A-Za-z_], no class and no negation; or `\[` for the character",
+}
+_COMMA = re.compile(r"(?<!\\),(?![^\[]*\])")
 
 
 class Patterns:
     """Compiled patterns, in the order in which they were given: a later one overrides an earlier one."""
-
-    __slots__ = ("_directories", "_directory_spec", "_file_spec")
 
     def __init__(self, patterns: Iterable[str]) -> None:
         """Compile patterns that `parse_patterns` returned."""
@@ -83,37 +87,40 @@ class Patterns:
         self._file_spec = _Spec(
             pattern for pattern in patterns if pattern.startswith("!") or not pattern.endswith("/")
         )
-        self._directories: dict[str, bool] = {}
+        self._directories: dict[str, bool] = {"": False}
 
     def match_entry(self, path: str, *, is_directory: bool) -> bool:
         """Whether the entry itself is matched, when none of the directories that it is in is.
 
         `path` is relative, `/` between its segments and none at its end.
         """
-        spec = self._directory_spec if is_directory else self._file_spec
-        return spec.match(_in_one_line(path))
-
-    def brings_back(self, path: str) -> bool:
-        """Whether the last pattern that matches the file at `path` is one with `!` that names the file.
-
-        One for everything, or for a directory that the file is in, does not.
-        """
-        return self._file_spec.brings_back(_in_one_line(path))
+        return (self._directory_spec if is_directory else self._file_spec).match(path)
 
     def match_file(self, path: str) -> bool:
         """Whether the file at `path` is matched, or one of the directories that it is in."""
-        directory, _, _ = path.rpartition("/")
-        return self._match_directory(directory) or self.match_entry(path, is_directory=False)
+        return self._match_directory(path.rpartition("/")[0]) or self._file_spec.match(path)
 
     def _match_directory(self, path: str) -> bool:
-        if not path:
-            return False
-        known = self._directories.get(path)
-        if known is None:
-            parent, _, _ = path.rpartition("/")
-            known = self._match_directory(parent) or self.match_entry(path, is_directory=True)
-            self._directories[path] = known
-        return known
+        if path not in self._directories:
+            parent = path.rpartition("/")[0]
+            self._directories[path] = self._match_directory(parent) or self._directory_spec.match(path)
+        return self._directories[path]
+
+
+class _Spec:
+    """Judges single entries."""
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        # The default takes another engine where re2 or hyperscan is installed.
+        self._spec = GitIgnoreSpec.from_lines(patterns, backend="simple")
+        # Nearly no entry matches any pattern. One expression tells that in a third of the time.
+        expressions = [each.regex.pattern for each in self._spec.patterns if each.include and each.regex]
+        self._any = re.compile("|".join(expressions).replace("(?P<ps_d>", "(?:") or "(?!)")
+
+    def match(self, path: str) -> bool:
+        # pathspec's expressions take a line break for an end.
+        path = path.replace("\n", "\0")
+        return self._any.search(path) is not None and self._spec.match_file(path)
 
 
 class IgnoreRules(NamedTuple):
@@ -133,7 +140,7 @@ class IgnoreRules(NamedTuple):
 def ignore_rules(
     directory: Path, *, ignore_file: Path, ignore: Sequence[str]
 ) -> tuple[IgnoreRules, list[str]]:
-    """Combine all that says what is ignored. The ignore file itself is, in each place where it may be.
+    """Combine all that says what is ignored.
 
     Returns the rules, of the patterns that are right, and a sentence for each thing that is wrong.
     """
@@ -142,14 +149,23 @@ def ignore_rules(
     if location is not None:
         lines, problem = _read_lines(location)
     problems = [f"`ignore-file`: {problem}"] if problem else []
-    own = [*_own_patterns(directory, ignore_file)]
-    for more_patterns, more_problems in (
-        parse_patterns(lines, repr(str(location))),
-        parse_patterns(ignore, "`ignore`"),
-    ):
-        own += more_patterns
-        problems += more_problems
-    return IgnoreRules(location, Patterns((*DEFAULT_IGNORE, *own)), Patterns((*_UNWANTED, *own))), problems
+    from_file, wrong_in_file = parse_patterns(lines, repr(str(location)))
+    from_input, wrong_in_input = parse_patterns(ignore, "`ignore`")
+    own = (*from_file, *from_input)
+    rules = IgnoreRules(location, Patterns((*DEFAULT_IGNORE, *own)), Patterns((*_UNWANTED, *own)))
+    return rules, problems + wrong_in_file + wrong_in_input
+
+
+def keep_patterns(keep: Sequence[str]) -> Patterns:
+    """Compile the `keep` input.
+
+    Raises:
+        ConfigurationError: a pattern is refused: it would protect nothing, or something else.
+    """
+    patterns, problems = parse_patterns(keep, "`keep`")
+    if problems:
+        raise ConfigurationError(*problems)
+    return Patterns(patterns)
 
 
 def ignore_file_places(
@@ -172,12 +188,6 @@ def find_ignore_file(
     return None, f"{str(ignore_file)!r} is {where}; correct the path, or leave it out"
 
 
-def literal_pattern(path: str) -> str:
-    """The pattern that matches nothing but `path`, as the ignore file and the inputs take it."""
-    pattern = "/" + GitIgnoreSpecPattern.escape(_in_one_line(path)).replace(",", r"\,")
-    return pattern[:-1] + r"\ " if pattern.endswith(" ") else pattern
-
-
 def parse_patterns(lines: Iterable[str], origin: str) -> tuple[list[str], list[str]]:
     """Read the lines of an input or of an ignore file, without their line ends.
 
@@ -197,51 +207,6 @@ def parse_patterns(lines: Iterable[str], origin: str) -> tuple[list[str], list[s
     return patterns, problems
 
 
-_IN_DIRECTORY = "ps_d"
-"""The group of pathspec's expressions that matches when a file is in a directory that a pattern matches."""
-
-
-class _Spec:
-    """Judges single entries."""
-
-    __slots__ = ("_any", "_patterns", "_spec")
-
-    def __init__(self, patterns: Iterable[str]) -> None:
-        self._patterns = tuple(patterns)
-        # The default takes another engine where re2 or hyperscan is installed.
-        self._spec = GitIgnoreSpec.from_lines(self._patterns, backend="simple")
-        # Nearly no entry matches any pattern. One expression tells that in a third of the time.
-        expressions = [
-            pattern.regex.pattern for pattern in self._spec.patterns if pattern.include and pattern.regex
-        ]
-        self._any = re.compile("|".join(expressions).replace(f"(?P<{_IN_DIRECTORY}>", "(?:") or "(?!)")
-
-    def match(self, path: str) -> bool:
-        return self._any.search(path) is not None and self._spec.match_file(path)
-
-    def brings_back(self, path: str) -> bool:
-        found = self._spec.check_file(path)
-        if found.include is not False or found.index is None:
-            return False
-        name = self._patterns[found.index].rpartition("/")[2].removeprefix("!")
-        matched = self._spec.patterns[found.index].match_file(path)
-        return bool(name.strip("*?")) and not matched.match.groupdict().get(_IN_DIRECTORY)
-
-
-def _in_one_line(path: str) -> str:
-    # pathspec's expressions take a line break for an end. No pattern has a NUL, so wildcards match it alone.
-    return path.replace("\n", "\0")
-
-
-def _own_patterns(directory: Path, ignore_file: Path) -> Iterator[str]:
-    """What leaves out the ignore file, wherever in the directory it may be."""
-    root = os.path.realpath(directory)
-    for place in ignore_file_places(directory, ignore_file):
-        path = Path(os.path.realpath(place.parent), place.name)
-        if path.is_relative_to(root) and place.name:
-            yield literal_pattern(path.relative_to(root).as_posix())
-
-
 def _without_trailing_spaces(line: str) -> str:
     """Drop what git drops: spaces only, and none that a backslash escapes."""
     kept = line.rstrip(" ")
@@ -252,53 +217,45 @@ def _without_trailing_spaces(line: str) -> str:
 def _problem(pattern: str) -> str:
     """Say why a pattern is refused and what to write instead; empty when git and pathspec agree on it."""
     path = pattern.removeprefix("!").removesuffix("/")
-    if "\0" in pattern:
-        return "has a NUL; remove it"
     # pathspec drops white space of any kind, and does so after the slash is gone.
     if path != path.rstrip() and not path.endswith("\\ "):
         return (
             r"ends in white space; write `\ ` for a space at the end of a name and `?` for another character"
         )
-    if path in {"", "/"}:
-        return "can never match: it names nothing; remove it"
-    problems = map(_segment_problem, path.removeprefix("/").split("/"))
-    return next(filter(None, problems), "")
-
-
-def _segment_problem(segment: str) -> str:
-    if not segment:
-        return "can never match: no path has '//' in it; write '/'"
-    if segment in {".", ".."}:
-        return "can never match: no path has '.' or '..' in it; paths start at the directory, without './'"
-    if segment == "**":
-        return ""
-    return next(filter(None, map(_token_problem, _TOKEN.finditer(segment))), "")
-
-
-def _token_problem(token: re.Match[str]) -> str:
-    if token[0] == "\\":
-        return r"has a backslash that escapes nothing; remove it, or write `\\` for the character"
-    if token.lastgroup == "stars":
-        return "has `**` beside other characters; write `*`, or `**` between slashes for any directories"
-    return _bracket_problem(token[0]) if token.lastgroup == "bracket" else ""
-
-
-def _bracket_problem(bracket: str) -> str:
-    if not bracket.endswith("]") or bracket in {"[]", "[!]", "[^]"}:
-        return r"can never match: its '[' has no ']' in the same segment; write `\[` for the character"
-    if "[:" in bracket:
-        return f"has a character class, {bracket!r}; write ranges and characters, such as [0-9A-Za-z_]"
-    if bracket.startswith(("[!", "[^")):
-        return (
-            f"has a negated set, {bracket!r}; write the characters that should match, "
-            "or `?` in its place and after it a pattern with `!` for each exception"
-        )
-    if not _PORTABLE_BRACKET.fullmatch(bracket) or any(low > high for low, high in _RANGE.findall(bracket)):
-        return (
-            f"has {bracket!r}; in brackets write ASCII characters other than [ ] \\ / & | ~, and ranges "
-            "that go up from letter to letter or digit to digit, or write a pattern for each"
-        )
+    for segment in path.removeprefix("/").split("/"):
+        if segment in {"", ".", ".."}:
+            return "can never match: no path has an empty segment, '.' or '..'; write it from the directory"
+        position = 0
+        while segment != "**" and position < len(segment):
+            token = _TOKEN.match(segment, position)
+            if token is None or any(low > high for low, high in _RANGE.findall(token["set"] or "")):
+                return _ADVICE[segment[position]]
+            position = token.end()
     return ""
+
+
+def input_problem(pattern: str) -> str:
+    r"""Say what is wrong with a pattern that comes from an input, where people write lists in other ways.
+
+    Each of these was seen to delete what it should have kept.
+    """
+    first, last = pattern[0], pattern[-1]
+    problems = {
+        f"begins with the invisible character {first!a}; remove it": first.isspace()
+        or not first.isprintable(),
+        "begins with a dash, as in a YAML list; write the pattern alone, one a line": pattern[:2] == "- ",
+        "has quotes around it; remove them": first == last and first in "\"'",
+        r"has `\n` in it; break the line there, one pattern a line": r"\n" in pattern,
+        "has a line break that is none to git; write one pattern a line": len(pattern.splitlines()) > 1,
+        r"has a comma; write one pattern a line, and `\,` for a comma itself": bool(_COMMA.search(pattern)),
+    }
+    return next((problem for problem, applies in problems.items() if applies), "")
+
+
+def names_directory(pattern: str, directory: Path) -> bool:
+    """Whether a pattern begins with the directory's name, and so means another one of this name in it."""
+    first, slash, _ = pattern.removeprefix("!").removeprefix("/").partition("/")
+    return bool(slash) and first == directory.resolve().name and not (directory / first).is_dir()
 
 
 def _read_lines(location: Path) -> tuple[list[str], str]:

@@ -22,19 +22,9 @@ if TYPE_CHECKING:
 CHUNK_SIZE = 256 * 1024
 
 _RESOLVED_SEGMENTS = frozenset(("", ".", ".."))
-
-_LARGEST_PRIVATE_KEY = 32 * 1024
-_PRIVATE_KEY = re.compile(
-    rb"""(?:\xef\xbb\xbf)?
-    (?:
-        \s
-        | (?:Bag|Key)\ Attributes [^\n]*\n (?:[\ \t]+[^\n]*\n)*+
-        | -----BEGIN\ EC\ PARAMETERS----- [\sA-Za-z0-9+/=]*+ -----END\ EC\ PARAMETERS-----
-    )*+
-    -----BEGIN\ (?:[^\n-]+\ )?PRIVATE\ KEY(?:\ BLOCK)?-----""",
-    re.VERBOSE,
-)
-"""How PEM, and PGP's armor, begin; with what may come before, and what OpenSSL writes before a key."""
+_KEY_NAME = re.compile(r"(.*/)?id_[^/]*|.*\.(pem|key|p8)", re.IGNORECASE | re.DOTALL)
+_PRIVATE_KEY = re.compile(rb"-----BEGIN ([^\n-]+ )?PRIVATE KEY")
+_LARGEST_PRIVATE_KEY = 64 * 1024
 
 # A FIFO that took the file's place would block the open; a regular file takes no notice of the flag.
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
@@ -47,19 +37,26 @@ class LocalFile(NamedTuple):
         path: where it goes on the platform: relative, `/` between the segments, not encoded.
         directory: the one that was scanned.
         size: in bytes.
-        stamp: another one says that the file may have changed (see `stamp`).
+        modified: when it was written last, in nanoseconds (`st_mtime_ns`).
+        identity: which file of the machine it is (see `identity`).
     """
 
     path: str
     directory: str
     size: int
-    stamp: int
+    modified: int
+    identity: int
 
     @property
     def source(self) -> bytes:
         """The path to open; it may lead through links inside the directory."""
         # Not as text: the locale's encoding need not be that of the file's name, which is UTF-8.
         return b"%b/%b" % (os.fsencode(self.directory), self.path.encode())
+
+
+def identity(status: os.stat_result) -> int:
+    """Return device and inode as one number: a hundred thousand of them are in memory."""
+    return hash((status.st_dev, status.st_ino))
 
 
 def is_addressable(path: str) -> bool:
@@ -76,48 +73,38 @@ def is_addressable(path: str) -> bool:
     return _RESOLVED_SEGMENTS.isdisjoint(path.split("/"))
 
 
-def stamp(status: os.stat_result) -> int:
-    """Return one number (a hundred thousand of them are in memory) for mtime, ctime and inode."""
-    return hash((status.st_mtime_ns, status.st_ctime_ns, status.st_ino))
-
-
-def is_private_key(file: LocalFile) -> bool:
-    """Whether the file begins as a private key; one that is too large for a key is not looked at.
+def holds_private_key(file: LocalFile) -> bool:
+    """Whether the file is named like a private key, and there is one at its beginning.
 
     Raises:
         OSError: it cannot be read.
     """
-    if file.size > _LARGEST_PRIVATE_KEY:
+    if not _KEY_NAME.fullmatch(file.path):
         return False
-    descriptor = os.open(file.source, _FLAGS)
-    try:
-        return _PRIVATE_KEY.match(os.read(descriptor, _LARGEST_PRIVATE_KEY)) is not None
-    finally:
-        os.close(descriptor)
+    with open(file.source, "rb", opener=_open) as content:
+        return _PRIVATE_KEY.search(content.read(_LARGEST_PRIVATE_KEY)) is not None
 
 
 def read_chunks(file: LocalFile) -> Generator[bytes, None, None]:
     """Yield the content in pieces of at most `CHUNK_SIZE` bytes, `file.size` bytes in all.
 
-    The last piece is handed out only after the file was found to have still the size that was scanned, so
-    that a body with a Content-Length is never completed from a longer one. What keeps its size is judged at
-    the end of the deploy, by its hash (`find_changes`): a time alone says nothing.
-
     Raises:
-        DeployFailed: the file has another size than at the scan, vanished, or cannot be read.
+        DeployFailed: the file is not the one that was scanned, or cannot be read.
         OSError: no file can be opened now, as this process or the machine has too many open (EMFILE, ENFILE).
     """
     try:
-        with open(file.source, "rb", buffering=0, opener=lambda path, _: os.open(path, _FLAGS)) as content:
-            left = file.size
-            while chunk := content.read(min(left, CHUNK_SIZE)):
-                left -= len(chunk)
-                if not left:
-                    break
-                yield chunk
-            if left or os.fstat(content.fileno()).st_size != file.size:
+        with open(file.source, "rb", buffering=0, opener=_open) as content:
+            # A directory on the way may be a link by now, to another file of this name.
+            status = os.fstat(content.fileno())
+            found = (status.st_size, status.st_mtime_ns, identity(status))
+            if found != (file.size, file.modified, file.identity):
                 raise _changed(file)
-            if chunk:
+            left = file.size
+            while left:
+                chunk = content.read(min(left, CHUNK_SIZE))
+                if not chunk:
+                    raise _changed(file)
+                left -= len(chunk)
                 yield chunk
     except OSError as error:
         if too_many_open_files(error):
@@ -134,15 +121,13 @@ def hash_file(file: LocalFile, *, check_cancelled: Callable[[], None] = lambda: 
         DeployFailed: the file changed or vanished since the scan, or cannot be read.
         ConfigurationError: no file can be opened now, as too many are.
     """
-    check_cancelled()
     digest = hashlib.sha256()
+    check_cancelled()
     try:
         for chunk in read_chunks(file):
             digest.update(chunk)
             check_cancelled()
     except OSError as error:
-        if not too_many_open_files(error):
-            raise
         raise ConfigurationError(
             f"{file.path!r} cannot be read: too many open files",
             hint="Raise the limit on open files (`ulimit -n`).",
@@ -162,16 +147,12 @@ async def hash_files(files: Iterable[LocalFile]) -> dict[str, str]:
             with suppress(DeployFailed, ConfigurationError):
                 hashes[file.path] = hash_file(file, check_cancelled=anyio.from_thread.check_cancelled)
 
-    try:
-        await anyio.to_thread.run_sync(hash_all)
-    except BaseException:
-        hashes.clear()  # the error refers to them for as long as somebody keeps it
-        raise
+    await anyio.to_thread.run_sync(hash_all)
     return hashes
 
 
 class FileContent:
-    """The bytes of one file.
+    """The bytes of one file, as they are sent.
 
     Attributes:
         sha256: hex digest of what was read by the last complete pass; empty before.
@@ -207,47 +188,24 @@ class FileContent:
         self.sha256 = digest.hexdigest()
 
 
-def find_changes(
-    before: Iterable[LocalFile],
-    after: Iterable[LocalFile],
-    hashes: Callable[[str], set[str]],
-    *,
-    check_cancelled: Callable[[], None] = lambda: None,
-) -> list[str]:
-    """Compare two scans of a directory: by names and sizes; where only stamps differ, by content.
-
-    Args:
-        before: the first scan.
-        after: the second.
-        hashes: gives all that a path of the first scan has to be equal to: SHA-256 in hex.
-        check_cancelled: as for `hash_file`.
+def find_changes(before: Iterable[LocalFile], after: Iterable[LocalFile]) -> list[str]:
+    """Compare two scans of a directory by names, sizes and times.
 
     Returns:
         What changed, sorted by path: `'index.html' was edited`.
-
-    Raises:
-        DeployFailed: a file changed or vanished since the second scan, or cannot be read.
-        ConfigurationError: as `hash_file`.
     """
-    left = {file.path: file for file in before}
-    changes: list[tuple[str, str]] = []
-    same_size: list[LocalFile] = []
+    left = {file.path: (file.size, file.modified) for file in before}
+    changes = []
     for file in after:
-        old = left.pop(file.path, None)
-        if old is None:
-            changes.append((file.path, "added"))
-        elif old.size != file.size:
-            changes.append((file.path, "edited"))
-        elif old != file:
-            same_size.append(file)
+        known = left.pop(file.path, None)
+        if known != (file.size, file.modified):
+            changes.append((file.path, "edited" if known else "added"))
     changes += [(path, "removed") for path in left]
-    if not changes:
-        changes = [
-            (file.path, "edited")
-            for file in same_size
-            if hashes(file.path) != {hash_file(file, check_cancelled=check_cancelled)}
-        ]
     return [f"{path!r} was {what}" for path, what in sorted(changes)]
+
+
+def _open(path: str | bytes, _flags: int) -> int:
+    return os.open(path, _FLAGS)
 
 
 def _changed(file: LocalFile, why: str = "") -> DeployFailed:

@@ -1,32 +1,32 @@
-"""What a deploy has to change: a pure function from directory, listing and manifest to a plan."""
+"""What a deploy has to change, and whether it is meant: pure functions of directory, listing and manifest."""
 
 from __future__ import annotations
 
-import heapq
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.files.content_type import is_page
-from zerokie_action.files.ignore import Patterns, parse_patterns
-from zerokie_action.files.local import is_addressable
-from zerokie_action.files.manifest import MANIFEST_FOLDER, proved_sha256, still_proves
+from zerokie_action.files.manifest import Manifest
+from zerokie_action.text import human_files, human_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from zerokie_action.files.ignore import Patterns
     from zerokie_action.files.local import LocalFile
-    from zerokie_action.files.manifest import Manifest, RemoteFile
-    from zerokie_action.files.scan import Scan
-
+    from zerokie_action.files.manifest import Proof, RemoteFile
 
 NEW = "not on the platform"
-HASH_DIFFERS = "hash differs"
-SIZE_DIFFERS = "size differs"
-NOT_IN_THE_MANIFEST = "not in the manifest"
+NOT_PROVED = "not proved by the manifest"
 CHANGED_SINCE = "changed on the platform since"
+SIZE_DIFFERS = "size differs"
+HASH_DIFFERS = "hash differs"
 NOT_COMPARED = "not compared"
 NOT_IN_THE_DIRECTORY = "not in the directory, or ignored"
 """Why something is uploaded or deleted, as the debug log says it."""
+
+_MANY = 20
+"""More deletions than this have to leave half of the site, unless `max-deletes` says something else."""
 
 
 class Change(NamedTuple):
@@ -42,48 +42,41 @@ class Change(NamedTuple):
     reason: str
 
 
-class Plan(NamedTuple):
-    """What to upload (assets first, then pages) and to delete (last), and what stays as it is.
-
-    Every group is sorted by path.
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to upload and to delete, and what stays as it is. Every group is sorted by path.
 
     Attributes:
-        upload_assets: everything to upload that is not a page.
-        upload_pages: the HTML, which goes live after what it refers to.
-        delete: remote paths that the directory no longer has.
-        unchanged: of each file that is proven to be there already, byte for byte, its `proof` by its path.
-        replaced: what the listing shows where something is uploaded to, by path.
-        reasons: why each file is uploaded, by path.
-        kept: remote paths that the directory does not have and that stay, as `keep` or `delete_stale` says.
-        foreign: those to delete that are known not to be from a deploy of ours.
-        unaddressable: remote paths that no URL can name safely; they are never touched.
+        uploads: the files to upload.
+        reasons: why each of them is uploaded, by path.
+        delete: remote paths that the directory does not have.
+        foreign: those of them that no manifest of ours names; empty where the manifest can't be read.
+        kept: remote paths that the directory does not have and that stay, as `keep` or `delete-stale` says.
+        unchanged: what proves of each file that it is there already, byte for byte, by path.
     """
 
-    upload_assets: tuple[LocalFile, ...]
-    upload_pages: tuple[LocalFile, ...]
-    delete: tuple[str, ...]
-    unchanged: Manifest
-    replaced: Mapping[str, RemoteFile]
+    uploads: tuple[LocalFile, ...]
     reasons: Mapping[str, str]
-    kept: tuple[str, ...]
+    delete: tuple[str, ...]
     foreign: tuple[str, ...]
-    unaddressable: tuple[str, ...]
-
-    @property
-    def uploads(self) -> tuple[LocalFile, ...]:
-        """All files to upload, in the order of the upload."""
-        return self.upload_assets + self.upload_pages
+    kept: tuple[str, ...]
+    unchanged: Mapping[str, Proof]
 
     @property
     def upload_bytes(self) -> int:
         """Sum of the sizes of the files to upload, in bytes."""
         return sum(file.size for file in self.uploads)
 
+    @property
+    def count(self) -> int:
+        """How many files the zone has afterwards."""
+        return len(self.uploads) + len(self.unchanged) + len(self.kept)
+
     def changes(self) -> Iterator[Change]:
         """All changes, what is deleted first: that is what nobody wants to overlook."""
         for path in self.delete:
             yield Change("-", path, NOT_IN_THE_DIRECTORY)
-        for file in heapq.merge(self.upload_assets, self.upload_pages):
+        for file in self.uploads:
             yield Change(self.sign(file.path), file.path, self.reasons[file.path])
 
     def sign(self, path: str) -> str:
@@ -91,18 +84,11 @@ class Plan(NamedTuple):
         return "+" if self.reasons.get(path) == NEW else "~"
 
 
-class Extra(NamedTuple):
-    """The remote paths that the directory does not have: those to delete, and those to leave."""
-
-    stale: set[str]
-    kept: set[str]
-
-
 def make_plan(
-    scan: Scan,
-    listing: Iterable[RemoteFile],
+    files: Iterable[LocalFile],
+    listed: Mapping[str, RemoteFile],
     *,
-    hashes: Mapping[str, str] | None,
+    hashes: Mapping[str, str],
     manifest: Manifest | None,
     keep: Patterns,
     delete_stale: bool,
@@ -110,104 +96,109 @@ def make_plan(
     """Compare the directory with the storage zone.
 
     Args:
-        scan: the directory.
-        listing: the platform's, taken under the deploy lock.
-        hashes: SHA-256 of local files by path, in hex; a file without one is uploaded. `None`: all are.
-        manifest: what earlier deploys proved; empty if there was none, `None` if that is not known.
+        files: what the directory has, sorted by path.
+        listed: what the zone has, by path; without manifests and what can't be addressed.
+        hashes: SHA-256 of local files by path, in hex; a file without one is uploaded.
+        manifest: the newest one; an empty one if there is none, `None` if it can't be read.
         keep: match the remote paths that are never deleted.
         delete_stale: whether remote files that the directory does not have are deleted at all.
     """
-    listed, unaddressable = by_path(listing)
-    proved = manifest or {}
-    unchanged: Manifest = {}
-    replaced: dict[str, RemoteFile] = {}
+    named = (manifest or Manifest()).files
+    unchanged: dict[str, Proof] = {}
     reasons: dict[str, str] = {}
-    assets: list[LocalFile] = []
-    pages: list[LocalFile] = []
-    for file in scan.files:
+    uploads: list[LocalFile] = []
+    extra = set(listed)
+    for file in files:
         path = file.path
-        remote = listed.get(path)
-        reason = _reason(file, hashes, proved.get(path), remote) if path in listed else NEW
-        if not reason:
-            unchanged[path] = proved[path]
-            continue
-        reasons[path] = reason
-        (pages if is_page(path) else assets).append(file)
-        if remote is not None:
-            replaced[path] = remote
-    extra = extra_paths(scan, listed, keep=keep, delete_stale=delete_stale)
+        extra.discard(path)
+        proof = named.get(path)
+        reason = _reason(file, listed.get(path), proof, hashes)
+        if proof and not reason:
+            unchanged[path] = proof
+        else:
+            reasons[path] = reason
+            uploads.append(file)
+    kept = set(filter(keep.match_file, extra)) if delete_stale else extra
+    stale = extra - kept
     return Plan(
-        upload_assets=tuple(assets),
-        upload_pages=tuple(pages),
-        delete=tuple(sorted(extra.stale)),
-        unchanged=unchanged,
-        replaced=replaced,
+        uploads=tuple(uploads),
         reasons=reasons,
-        kept=tuple(sorted(extra.kept)),
-        foreign=() if manifest is None else tuple(sorted(extra.stale - manifest.keys())),
-        unaddressable=tuple(sorted(unaddressable)),
+        delete=tuple(sorted(stale)),
+        foreign=() if manifest is None else tuple(sorted(stale - named.keys())),
+        kept=tuple(sorted(kept)),
+        unchanged=unchanged,
     )
 
 
-def extra_paths(scan: Scan, listed: Iterable[str], *, keep: Patterns, delete_stale: bool) -> Extra:
-    """Judge the users' paths among those listed that the directory does not have."""
-    extra = {path for path in listed if not path.startswith(MANIFEST_FOLDER)}
-    extra.difference_update(file.path for file in scan.files)
-    kept = set(filter(keep.match_file, extra)) if delete_stale else extra
-    return Extra(stale=extra - kept, kept=kept)
+def _reason(
+    file: LocalFile, remote: RemoteFile | None, proof: Proof | None, hashes: Mapping[str, str]
+) -> str:
+    """Why a file is uploaded; empty if it is proved that the zone has its content."""
+    if remote is None:
+        return NEW
+    if proof is None:
+        return NOT_PROVED
+    sha256, length, last_modified = proof
+    if (length, last_modified) != (remote.length, remote.last_modified):
+        return CHANGED_SINCE
+    if length != file.size:
+        return SIZE_DIFFERS
+    if file.path not in hashes:
+        return NOT_COMPARED
+    return "" if sha256 == hashes[file.path] else HASH_DIFFERS
 
 
-def keep_patterns(keep: Sequence[str]) -> Patterns:
-    """Compile the `keep` input.
+def require_known_deletions(plan: Plan, manifest: Manifest | None) -> None:
+    """Stop before something is deleted that may not be ours. `take-over` goes on without this check.
 
     Raises:
-        ConfigurationError: a pattern is refused: it would protect nothing, or something else.
+        ConfigurationError: then.
     """
-    patterns, problems = parse_patterns(keep, "`keep`")
-    if problems:
-        raise ConfigurationError(*problems)
-    return Patterns(patterns)
+    if manifest is None and plan.delete:
+        raise ConfigurationError(
+            "The manifest of the last deploy can't be read, so it is not known whose files this deploy would "
+            f"delete: {_files(plan.delete)}",
+            hint="No file was written or deleted. Run the deploy again; if it stays like this, find out why "
+            "the app's URL does not answer. `delete-stale: false` goes on and deletes nothing; "
+            "`take-over: true`, set once, by hand, goes on and deletes.",
+        )
+    if plan.foreign:
+        raise ConfigurationError(
+            f"This deploy would delete {human_files(len(plan.foreign))} that no deploy of this action put "
+            f"there: {human_paths(plan.foreign)}",
+            hint="No file was written or deleted. Name in `keep` what has to stay, or set "
+            "`delete-stale: false`. If all of them may go, set `take-over: true` once, by hand.",
+        )
 
 
-def unmatched_patterns(keep: Sequence[str], listing: Sequence[RemoteFile]) -> list[str]:
-    """Return the patterns of the `keep` input that match no remote file of the users', one by one."""
-    patterns, _ = parse_patterns(keep, "`keep`")
-    if not patterns:
-        return []
-    paths = [file.path for file in listing if not file.path.startswith(MANIFEST_FOLDER)]
-    return [
-        pattern
-        for pattern in patterns
-        if not any(map(Patterns([pattern.removeprefix("!")]).match_file, paths))
-    ]
+def require_few_deletions(plan: Plan, *, count: int, max_deletes: int | None) -> None:
+    """Stop before more is deleted than `max-deletes` allows, or else than a mistake would.
 
+    Args:
+        plan: what the deploy would do.
+        count: how many files the last deploy that finished has left.
+        max_deletes: the input. Where it is set, it decides alone.
 
-def by_path(listing: Iterable[RemoteFile]) -> tuple[dict[str, RemoteFile | None], set[str]]:
-    """Index the listing; a path that it shows twice, in two ways, proves nothing (`None`).
-
-    Returns:
-        The files by path, and the paths that no URL can name safely.
+    Raises:
+        ConfigurationError: then.
     """
-    listed: dict[str, RemoteFile | None] = {}
-    unaddressable: set[str] = set()
-    for file in listing:
-        if is_addressable(file.path):
-            listed[file.path] = file if listed.get(file.path, file) == file else None
-        else:
-            unaddressable.add(file.path)
-    return listed, unaddressable
+    deletions = len(plan.delete)
+    if max_deletes is not None:
+        if deletions > max_deletes:
+            raise ConfigurationError(
+                f"`max-deletes` is {max_deletes:,}, and this deploy would delete {_files(plan.delete)}",
+                hint="No file was written or deleted. If that is what you want, raise `max-deletes`; "
+                "if not, check what is in the directory, or add patterns to `keep`.",
+            )
+    elif deletions > _MANY and 2 * plan.count < count:
+        raise ConfigurationError(
+            f"This deploy would leave less than half of the site, {plan.count:,} of {human_files(count)}, "
+            f"and delete {_files(plan.delete)}",
+            hint="No file was written or deleted. Check that `directory` is the right one and the build "
+            f"complete. If that is what you want, set `max-deletes: {deletions}` for one run.",
+        )
 
 
-def _reason(
-    local: LocalFile, hashes: Mapping[str, str] | None, known: str | None, remote: RemoteFile | None
-) -> str:
-    """Why a file that the listing shows is uploaded; empty if it is proved that the zone has its content."""
-    if hashes is None:
-        return NOT_COMPARED
-    if known is None or local.path not in hashes:
-        return NOT_IN_THE_MANIFEST if known is None else NOT_COMPARED
-    if remote is None or not remote.last_modified or not still_proves(known, remote):
-        return CHANGED_SINCE
-    if remote.length != local.size:
-        return SIZE_DIFFERS
-    return "" if proved_sha256(known) == hashes[local.path] else HASH_DIFFERS
+def _files(paths: tuple[str, ...]) -> str:
+    """`12 files ('a', 'b', 'c' and 9 more)`."""
+    return f"{human_files(len(paths))} ({human_paths(paths)})"

@@ -1,6 +1,6 @@
 """Walk the directory that is to be deployed: which files, how big, and may they be deployed at all?
 
-The scan reads names and metadata, the ignore file, and the start of small files, which may be private keys.
+The scan reads names and metadata, the ignore file, and files that are named like private keys.
 What cannot be deployed as it is (a link that leaves the directory, a FIFO, an unreadable file, …) is refused
 before anything changes on the platform, all of it in one error. What is ignored is not looked at.
 """
@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.files.ignore import IGNORE_FILE, ignore_rules, literal_pattern
-from zerokie_action.files.local import LocalFile, is_addressable, is_private_key, stamp
+from zerokie_action.files.ignore import IGNORE_FILE, ignore_file_places, ignore_rules
+from zerokie_action.files.local import LocalFile, holds_private_key, identity, is_addressable
 from zerokie_action.files.manifest import MANIFEST_FOLDER
 
 if TYPE_CHECKING:
@@ -99,7 +99,6 @@ def scan(
     ignore: Sequence[str] = (),
     ignore_file: Path = IGNORE_FILE,
     exclude: Collection[Path] = (),
-    known: Collection[str] = frozenset(),
     check_cancelled: Callable[[], None] = lambda: None,
 ) -> Scan:
     """Walk `directory`; runs in the calling thread and may take seconds.
@@ -109,8 +108,6 @@ def scan(
         ignore: gitignore patterns, added after the defaults and the ignore file's own.
         ignore_file: in `directory`, else in the working directory; only the default may be missing.
         exclude: files that this run writes itself; they are not deployed, wherever they lie.
-        known: paths of the files of an earlier scan, which are not judged by the patterns again, nor as keys:
-            that takes most of the time.
         check_cancelled: called every now and then; what it raises ends the scan.
 
     Raises:
@@ -122,18 +119,19 @@ def scan(
         raise ConfigurationError(f"`directory`: {str(directory)!r} {problem}")
     root = directory.resolve()
     rules, problems = ignore_rules(directory, ignore_file=ignore_file, ignore=ignore)
-    walk = _Walk(root, rules, exclude, known, check_cancelled)
+    walk = _Walk(root, rules, [*exclude, *ignore_file_places(directory, ignore_file)], check_cancelled)
     walk.run()
     problems += sorted(walk.problems)
     if not (problems or walk.files):
         problems.append(_nothing_to_deploy(directory, walk.ignored))
+    if (more := len(problems) - _LISTED_PROBLEMS) > 0:
+        problems[_LISTED_PROBLEMS:] = [f"and {more} more"]
     if problems:
-        raise ConfigurationError(*_first(problems))
+        raise ConfigurationError(*problems)
     if rules.file is None and (root / ".git").exists():
         walk.warnings.append(_WHOLE_REPOSITORY)
-    walk.files.sort(key=attrgetter("path"))
     return Scan(
-        files=tuple(walk.files),
+        files=tuple(sorted(walk.files, key=attrgetter("path"))),
         ignored=walk.ignored,
         warnings=tuple(walk.warnings),
         secrets=tuple(sorted(walk.secrets)),
@@ -142,14 +140,10 @@ def scan(
 
 
 def _nothing_to_deploy(directory: Path, ignored: int) -> str:
-    why = f"all that is in it is ignored ({ignored} entries)" if ignored else "there is no file in it"
+    entries = "1 entry" if ignored == 1 else f"{ignored:,} entries"
+    why = f"all that is in it is ignored ({entries})" if ignored else "there is no file in it"
     hint = "is it the right directory, and is it built before this step?"
     return f"`directory`: {str(directory)!r} has nothing to deploy: {why}; {hint}"
-
-
-def _first(problems: list[str]) -> Iterable[str]:
-    more = len(problems) - _LISTED_PROBLEMS
-    return [*problems[:_LISTED_PROBLEMS], f"and {more} more"] if more > 0 else problems
 
 
 class _Walk:
@@ -160,7 +154,6 @@ class _Walk:
         root: Path,
         rules: IgnoreRules,
         exclude: Collection[Path],
-        known: Collection[str],
         check_cancelled: Callable[[], None],
     ) -> None:
         self.files: list[LocalFile] = []
@@ -172,7 +165,6 @@ class _Walk:
         self._rules = rules
         self._excluded = {os.path.realpath(path) for path in exclude}
         self._excluded_names = {Path(path).name for path in self._excluded}
-        self._known = known
         self._check_cancelled = check_cancelled
         self._pending: list[tuple[str, str]] = []
 
@@ -191,8 +183,8 @@ class _Walk:
         for count, entry in enumerate(entries):
             if count % _ENTRIES_BETWEEN_CHECKS == 0:
                 self._check_cancelled()
-            name = entry.name if entry.name.isascii() else _as_utf8(entry.name)
-            path = prefix + name
+            # As UTF-8, whatever the locale's encoding; bytes that are not become surrogates.
+            path = prefix + os.fsencode(entry.name).decode("utf-8", "surrogateescape")
             try:
                 self._judge(entry, path)
             except OSError as error:
@@ -209,10 +201,12 @@ class _Walk:
             return
         if not is_addressable(path):
             self._refuse(path, "has a name that is not UTF-8", fix="rename it")
-        elif is_directory:
-            self._add_directory(entry.path, path)
+        elif not is_directory:
+            self._add_file(entry, path)
+        elif path + "/" == MANIFEST_FOLDER:
+            self.warnings.append(f"{path!r} is not deployed: the platform's folder of that name is ours")
         else:
-            self._add_file(entry.path, path, entry.stat())
+            self._pending.append((entry.path, path + "/"))
 
     def _link_problem(self, entry: os.DirEntry[str]) -> str:
         """Return what is wrong with a symbolic link, if anything is."""
@@ -228,56 +222,32 @@ class _Walk:
         return ""
 
     def _is_left_out(self, entry: os.DirEntry[str], path: str, *, is_directory: bool) -> bool:
-        if path in self._known and not is_directory:
-            return False
         ignored = self._rules.patterns.match_entry(path, is_directory=is_directory)
         if ignored and not self._rules.without_secrets.match_entry(path, is_directory=is_directory):
             self.secrets.append(f"{path}/" if is_directory else path)
-        left_out = ignored or self._is_excluded(entry)
+        may_be_excluded = entry.name in self._excluded_names or entry.is_symlink()
+        left_out = ignored or (may_be_excluded and os.path.realpath(entry.path) in self._excluded)
         self.ignored += left_out
         return left_out
 
-    def _is_excluded(self, entry: os.DirEntry[str]) -> bool:
-        if not self._excluded:
-            return False
-        may_be = entry.name in self._excluded_names or entry.is_symlink()
-        return may_be and os.path.realpath(entry.path) in self._excluded
-
-    def _add_directory(self, source: str, path: str) -> None:
-        if path + "/" == MANIFEST_FOLDER:
-            self.warnings.append(
-                f"{path!r} is not deployed: the platform's folder of that name holds the manifest"
-            )
-        else:
-            self._pending.append((source, path + "/"))
-
-    def _add_file(self, source: str, path: str, status: os.stat_result) -> None:
+    def _add_file(self, entry: os.DirEntry[str], path: str) -> None:
+        status = entry.stat()
+        file = LocalFile(path, self._root, status.st_size, status.st_mtime_ns, identity(status))
         if not stat.S_ISREG(status.st_mode):
             self._refuse(path, f"is {_kind(status.st_mode)}, not a file")
-        elif not _is_readable(source, status.st_mode):
+        elif not _is_readable(entry.path, status.st_mode):
             self._unreadable(path, os.strerror(errno.EACCES))
+        elif holds_private_key(file):
+            self._refuse(path, "holds a private key")
         else:
-            file = LocalFile(path, self._root, status.st_size, stamp(status))
             self.files.append(file)
-            if (
-                path not in self._known
-                and is_private_key(file)
-                and not self._rules.patterns.brings_back(path)
-            ):
-                publish = f", or add `!{literal_pattern(path)}` to publish it"
-                self._refuse(path, "begins as a private key", more=publish)
 
     def _unreadable(self, path: str, why: str | None) -> None:
         self._refuse(path, f"cannot be read ({why})", fix="make it readable")
 
-    def _refuse(self, path: str, what: str, *, fix: str = "remove it", more: str = "") -> None:
-        name = path.encode("utf-8", "surrogateescape") if not is_addressable(path) else path
-        self.problems.append(f"{name!r} {what}; {fix} or add it to `ignore`{more}")
-
-
-def _as_utf8(name: str) -> str:
-    """Return the name as UTF-8, whatever the locale's encoding; bytes that are not become surrogates."""
-    return os.fsencode(name).decode("utf-8", "surrogateescape")
+    def _refuse(self, path: str, what: str, *, fix: str = "remove it") -> None:
+        name = path if is_addressable(path) else path.encode("utf-8", "surrogateescape")
+        self.problems.append(f"{name!r} {what}; {fix} or add it to `ignore`")
 
 
 def _is_readable(source: str, mode: int) -> bool:
@@ -288,6 +258,4 @@ def _is_readable(source: str, mode: int) -> bool:
 def _kind(mode: int) -> str:
     if stat.S_ISFIFO(mode):
         return "a FIFO"
-    if stat.S_ISSOCK(mode):
-        return "a socket"
-    return "a device"
+    return "a socket" if stat.S_ISSOCK(mode) else "a device"

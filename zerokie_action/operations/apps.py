@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from zerokie_action.errors import ConfigurationError, DeployError, RequestRejected
+from zerokie_action.formats import better_app
 from zerokie_action.platform.client import NOT_FOUND
 from zerokie_action.settings import ONLY_AT_CREATION
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from zerokie_action.operations.job import Job
     from zerokie_action.platform.models import App
 
+_BAD_REQUEST = 400
 _OTHER_KIND = "The kind of an app can't be changed. Name another app in `app`, or destroy this one first."
 
 
@@ -33,15 +35,14 @@ async def look_up(job: Job, kind: str) -> App | None:
     except RequestRejected as error:
         if error.status == NOT_FOUND:
             error.hint = "Correct `app`, or set `create: true` to create it."
+        _say_what_to_write(job, error)
         raise
     if app is None:
         return None
     record_url(job, app)
+    require_kind(job, app, kind, "`image`" if kind == "container" else "`directory`")
     if kind == "container":
-        await require_container(job, app, "`image`")
         _compare_with_inputs(job, app)
-    elif app.kind == "container":
-        raise _wrong_kind(job, "container", "`directory`", "static")
     return app
 
 
@@ -52,6 +53,8 @@ async def create(job: Job, request: Awaitable[App]) -> App:
         app = await request
     except DeployError as error:
         job.result.created = None if error.ambiguous else False
+        if isinstance(error, RequestRejected):
+            _say_what_to_write(job, error)
         raise
     job.result.created = True
     record_url(job, app)
@@ -61,31 +64,25 @@ async def create(job: Job, request: Awaitable[App]) -> App:
     return app
 
 
+def _say_what_to_write(job: Job, error: RequestRejected) -> None:
+    """Where the platform refuses a name that can't be right, say which one is."""
+    if error.status in {_BAD_REQUEST, NOT_FOUND} and (better := better_app(job.app)):
+        error.hint = f"`app`: {better}."
+
+
 def record_url(job: Job, app: App) -> None:
     """Take over what the platform says of an app into the result."""
     job.result.url = app.url or job.result.url
 
 
-async def require_container(job: Job, app: App, what: str, *, hint: str = _OTHER_KIND) -> None:
-    """Make sure that it is a container app; `what` is for those only, and `hint` says what to do instead.
+def require_kind(job: Job, app: App, kind: str, what: str, *, hint: str = _OTHER_KIND) -> None:
+    """Make sure that the app is of this kind; `what` is for those only, and `hint` says what to do instead.
 
     Raises:
-        ConfigurationError: when it is static.
+        ConfigurationError: when it is not.
     """
-    if app.kind == "static" or (app.kind is None and await _has_files(job)):
-        raise _wrong_kind(job, "static", what, "container", hint)
-
-
-async def _has_files(job: Job) -> bool:
-    """Whether the app has a storage zone: the reference does not say that an app's record tells its kind."""
-    with suppress(RequestRejected):
-        await job.client.list_files(job.app)
-        return True
-    return False
-
-
-def _wrong_kind(job: Job, kind: str, what: str, wanted: str, hint: str = _OTHER_KIND) -> ConfigurationError:
-    return ConfigurationError(f"App {job.app!r} is a {kind} app; {what} is for {wanted} apps", hint=hint)
+    if app.kind != kind:
+        raise ConfigurationError(f"App {job.app!r} is a {app.kind} app; {what} is for {kind} apps", hint=hint)
 
 
 def _compare_with_inputs(job: Job, app: App) -> None:
@@ -100,7 +97,7 @@ def _compare_with_inputs(job: Job, app: App) -> None:
     if different:
         job.warn(_no_effect(different, "the API can't change it later"))
     if unknown:
-        job.ci.info(_no_effect(unknown, "the API does not show what this app has"))
+        job.note(_no_effect(unknown, "the API does not show what this app has"))
 
 
 def _no_effect(inputs: Sequence[str], reason: str) -> str:

@@ -1,143 +1,140 @@
-"""Keeping one comment on the pull or merge request up to date. A courtesy: it never fails a run."""
+"""Keeping one comment on the pull or merge request up to date. A courtesy: it never fails a run.
+
+The comment is found again by its first line, which is hidden: a MAC of the place and the app's name, made
+with the API key. Everybody may comment, and a forge lets our token edit what others wrote; a report in
+somebody else's comment would be theirs to change. Nobody else can write that line before we do, and who
+copies it has the younger comment: the oldest one counts.
+"""
 
 from __future__ import annotations
 
+import hmac
+import json
 from typing import TYPE_CHECKING
 
 import anyio
 
-from zerokie_action.ci.comments import (
-    CannotComment,
-    NoDiscussion,
-    created_comment,
-    find_discussion,
-    marker,
-    own_comments,
-)
 from zerokie_action.errors import DeployError, RequestRejected
-from zerokie_action.http import Request, Response
+from zerokie_action.http import URL, Request
 from zerokie_action.http.network import Network
 from zerokie_action.http.request import HEADERS, MEGABYTE, extensions
-from zerokie_action.http.retry import UNTIL_DEADLINE, RetryingClient
+from zerokie_action.http.retry import UNTIL_DEADLINE, Policy, RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from zerokie_action.ci import CI
-    from zerokie_action.ci.comments import Discussion
+    from zerokie_action.ci import CI, PullRequest
+    from zerokie_action.http import Response
     from zerokie_action.settings import Settings
 
 _TIME = 20.0
+_ONCE = Policy(pauses=(_TIME, _TIME))
+"""Leaves no time for a second attempt: when only the answer was lost, there would be two comments."""
 _LARGEST_RESPONSE = 32 * MEGABYTE
-_PAGE = 100
 _MOST_PAGES = 50
-_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 401, 403, 404
+_NOT_ALLOWED = {401, 403, 404}
 
 
-class _Refused(CannotComment):
-    """The API said no, in its own words, if there are any."""
-
-    def __init__(self, status: int, answer: str) -> None:
-        self.status = status
-        super().__init__(f"the API answered {answer}")
-
-
-async def keep_comment(settings: Settings, env: Mapping[str, str], ci: CI, body: str) -> None:
-    """Make `body` what the app's comment says, within 20 seconds. What goes wrong is one warning.
+async def keep_comment(settings: Settings, env: Mapping[str, str], ci: CI, text: str) -> None:
+    """Make `text` what the app's comment says, within 20 seconds. What goes wrong is one warning.
 
     A run that is about no pull or merge request, such as one for a push, is nothing wrong.
     """
-    try:
-        discussion = find_discussion(
-            env,
-            github_token=settings.github_token.get_secret_value(),
-            gitlab_token=settings.gitlab_token.get_secret_value(),
-            pull_request=settings.pull_request,
+    where = ci.pull_request(settings.pull_request)
+    if where is None:
+        ci.info(
+            "Not commenting: this run is about no pull or merge request on GitHub or GitLab; "
+            "`pull-request` names one"
         )
-        key = settings.api_key.get_secret_value()
+        return
+    tokens = {"github-token": settings.github_token, "gitlab-token": settings.gitlab_token}
+    token = tokens[where.token_input].get_secret_value()
+    if not token:
+        ci.warning(f"Not commenting: `{where.token_input}` is not set; {where.permission}")
+        return
+    try:
         with anyio.fail_after(_TIME):
             async with Transport(Network(env)) as transport:
                 http = RetryingClient(transport, retries=0, log=ci.debug, redact=ci.redact)
-                is_new = await Comments(http, discussion, key, settings.app).put(body)
+                comments = _Comments(http, where, token)
+                is_new = await comments.put(_marker(settings, where), text)
     except TimeoutError:
         ci.warning(f"Commenting failed: it took longer than {human_seconds(_TIME)}")
-    except NoDiscussion as reason:
-        ci.info(f"Not commenting: {reason}")
+    except DeployError as error:
+        lacks_permission = isinstance(error, RequestRejected) and error.status in _NOT_ALLOWED
+        ci.warning(f"{error}; {where.permission}" if lacks_permission else str(error))
     except Exception as error:  # noqa: BLE001 - whatever it is, the deploy is not to blame
         ci.warning(f"Commenting failed: {error}")
     else:
-        ci.info(f"{'Commented on' if is_new else 'Updated the comment on'} {discussion.name}")
+        ci.info(f"{'Commented on' if is_new else 'Updated the comment on'} {where.name}")
 
 
-class Comments:
-    """An app's comments on one pull or merge request: the first that can be edited is kept up to date."""
+def _marker(settings: Settings, where: PullRequest) -> str:
+    """The hidden line that the app's comment begins with; it tells nothing about the API key."""
+    # Not of the API's host: runners may reach it by several names.
+    key, label = settings.api_key.get_secret_value(), f"{URL(where.comments).path}\0{settings.app}"
+    return f"<!-- zerokie-action: {hmac.digest(key.encode(), label.encode(), 'sha256').hex()} -->"
 
-    def __init__(self, http: RetryingClient, discussion: Discussion, api_key: str, app: str) -> None:
-        """Send nothing yet. `api_key` signs the markers."""
+
+class _Comments:
+    """The comments on one pull or merge request."""
+
+    def __init__(self, http: RetryingClient, where: PullRequest, token: str) -> None:
         self._http = http
-        self._discussion = discussion
-        self._api_key = api_key
-        self._app = app
+        self._where = where
+        self._headers = {
+            **HEADERS,
+            "Accept": "application/json",
+            "Authorization": f"Bearer {token}",
+            "X-GitHub-Api-Version": "2022-11-28",
+        }
 
-    async def put(self, text: str) -> bool:
-        """Make `text` what the comment says, behind the marker.
+    async def put(self, marker: str, text: str) -> bool:
+        """Make `text` what the comment says, behind the marker. Returns whether it is a new one.
 
-        One of ours that can't be edited, because another token wrote it, is passed over.
-
-        Returns:
-            Whether the comment is new.
+        One that can't be edited, because another token wrote it, is passed over.
 
         Raises:
-            CannotComment: when it did not work.
+            DeployError, ValueError: when it did not work.
         """
-        try:
-            for number in await self._find():
-                try:
-                    await self._edit(number, text)
-                except _Refused as refused:
-                    if refused.status not in {_FORBIDDEN, _NOT_FOUND}:
-                        raise
-                else:
-                    return False
-            # The marker needs the ID, which the forge gives. Without the marker it is a good comment already.
-            created = await self._request("POST", self._discussion.all, text)
-            await self._edit(created_comment(created.content), text)
-        except _Refused as refused:
-            if refused.status in {_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND}:
-                raise CannotComment(f"{refused}; {self._discussion.permission}") from refused
-            raise
+        body = f"{marker}\n\n{text}"
+        for number in await self._find(marker):
+            try:
+                await self._send(self._where.edit, f"{self._where.comment}{number}", body)
+            except RequestRejected as refused:
+                if refused.status not in _NOT_ALLOWED:
+                    raise
+            else:
+                return False
+        await self._send("POST", self._where.comments, body, _ONCE)
         return True
 
-    async def _edit(self, number: int, text: str) -> None:
-        body = f"{marker(self._discussion, number, self._api_key, self._app)}\n\n{text}"
-        await self._request(self._discussion.edit, f"{self._discussion.one}{number}", body)
-
-    async def _find(self) -> list[int]:
-        """The IDs of the app's comments that we wrote, oldest first."""
+    async def _find(self, marker: str) -> list[int]:
+        """The IDs of the comments that begin with the marker, oldest first."""
         found: list[int] = []
         for page in range(1, _MOST_PAGES + 1):
             # GitHub lists the oldest first anyway; GitLab has to be told.
-            query = f"?per_page={_PAGE}&page={page}&sort=asc&order_by=created_at"
-            response = await self._request("GET", self._discussion.all + query)
-            found += own_comments(self._discussion, response.content, self._api_key, self._app)
+            query = f"?per_page=100&page={page}&sort=asc&order_by=created_at"
+            response = await self._send("GET", f"{self._where.comments}{query}")
+            try:
+                comments = json.loads(response.content)
+                found += [int(comment["id"]) for comment in comments if comment["body"].startswith(marker)]
+            except (ValueError, TypeError, LookupError, AttributeError):
+                raise ValueError("what the API answered is no list of comments") from None
             if 'rel="next"' not in response.headers.get("link", ""):
                 break
         return found
 
-    async def _request(self, method: str, target: str, body: str | None = None) -> Response:
-        """The response, if it is a success."""
+    async def _send(
+        self, method: str, url: str, body: str | None = None, policy: Policy = UNTIL_DEADLINE
+    ) -> Response:
         request = Request(
             method,
-            self._discussion.api + target,
-            headers={**HEADERS, **self._discussion.headers},
+            url,
+            headers=self._headers,
             json=None if body is None else {"body": body},
             extensions=extensions("Commenting", timeout=_TIME, max_body=_LARGEST_RESPONSE, public=True),
         )
-        try:
-            return await self._http.send(request, lambda response: response, UNTIL_DEADLINE)
-        except RequestRejected as error:
-            raise _Refused(error.status, error.answer) from error
-        except DeployError as error:
-            raise CannotComment(str(error)) from error
+        return await self._http.send(request, lambda response: response, policy)

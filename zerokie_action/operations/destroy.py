@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import anyio
 
 from zerokie_action.errors import ConfigurationError, DeployError, RequestRejected
-from zerokie_action.operations.manifests import read_manifests
+from zerokie_action.files.manifest import find_manifests
+from zerokie_action.operations.zone import require_ownership
 from zerokie_action.platform.client import NOT_FOUND
-from zerokie_action.platform.upload import ANSWER_GRACE, ANSWER_TIME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from zerokie_action.http.retry import Guard
     from zerokie_action.lock.lock import DeployLock
     from zerokie_action.operations.job import Job
     from zerokie_action.platform.client import Client
@@ -36,19 +33,17 @@ async def destroy(job: Job) -> None:
         app = await job.client.find_app(job.app)
     if app is None:
         await job.client.list_apps()  # what can't list any is not the platform, and a 404 of it says nothing
-        job.ci.info(f"App {job.app!r} does not exist; nothing to destroy")
-        job.result.notes.append(f"App {job.app!r} did not exist (any more).")
+        job.note(f"App {job.app!r} does not exist (any more): nothing to destroy")
         return
-    kind = app.kind or "static"  # the reference shows the image of each container app
-    job.result.kind = kind
+    job.result.kind = app.kind
     job.result.previous_image = app.image
     job.result.url = app.url
     if job.settings.dry_run:
-        if kind == "static":
+        if app.kind == "static":
             await _require_ownership(job)
         job.preview(f"would destroy app {job.app!r}")
         return
-    if kind == "static":
+    if app.kind == "static":
         found = await _destroy_static(job)
     else:
         with job.phase("Destroy"):
@@ -67,14 +62,20 @@ async def _destroy_static(job: Job) -> bool:
                 await _require_ownership(job)
                 found = await _delete(job, lock)
             lock.end()
+            job.result.final_state = f"app {job.app!r} was deleted"
     except Exception:
-        if not await _is_gone_after_all(job):
-            raise
+        # Whatever went wrong: a heartbeat may have found no app, or the answer was lost.
+        with anyio.move_on_after(_RECHECK_TIME), suppress(DeployError):
+            if await _is_gone(job.client.urgent, job.app):
+                return found
+            job.result.final_state = f"app {job.app!r} was not deleted"
+        raise
     return found
 
 
 async def _delete(job: Job, lock: DeployLock) -> bool:
-    found = await job.client.guarded(_one_attempt(job, lock)).delete_app(job.app)
+    job.result.final_state = f"it is not known whether app {job.app!r} was deleted"
+    found = await job.client.guarded(lock.write).delete_app(job.app)
     if not found and not await _is_gone(job.client, job.app):
         raise RequestRejected(
             f"Deleting app {job.app!r} was answered with 404, but the app is still there",
@@ -89,30 +90,9 @@ async def _is_gone(client: Client, name: str) -> bool:
     return all(app.name != name for app in await client.list_apps())
 
 
-async def _is_gone_after_all(job: Job) -> bool:
-    """Whether the platform says so now, whatever went wrong before."""
-    with anyio.move_on_after(_RECHECK_TIME), suppress(DeployError):
-        return await _is_gone(job.client.urgent, job.app)
-    return False
-
-
 async def _require_ownership(job: Job) -> None:
-    await read_manifests(job, await job.client.list_files(job.app))  # raises
-
-
-def _one_attempt(job: Job, lock: DeployLock) -> Guard:
-    """Shield one request to delete the app: interrupted, it might take effect after the lock's release."""
-
-    @contextmanager
-    def guard() -> Iterator[None]:
-        lock.check()
-        left = anyio.current_effective_deadline() - anyio.current_time()
-        with job.shutdown.shielded_scope(left + ANSWER_TIME, grace=ANSWER_GRACE) as scope:
-            yield
-        if scope.cancelled_caught:
-            job.result.final_state = f"the platform did not answer whether it deleted app {job.app!r}"
-
-    return guard
+    listing = await job.client.list_files(job.app)
+    require_ownership(job, find_manifests(file.path for file in listing))
 
 
 def _refuse_cut_off_name(app: str) -> None:

@@ -25,19 +25,22 @@ async def update_domains(job: Job) -> None:
     settings = job.settings
     if not settings.domains and not settings.remove_domains:
         return
-    refused: list[tuple[str, RequestRejected]] = []
+    refused: list[RequestRejected] = []
     with job.phase("Domains"):
         for change, domains in ((_attach, settings.domains), (_remove, settings.remove_domains)):
             for domain in _distinct(domains):
                 try:
                     await change(job, domain)
                 except RequestRejected as error:
-                    refused.append((domain, error))
+                    refused.append(error)
     if refused:
         job.result.flaw = (
             "a domain was refused" if len(refused) == 1 else f"{len(refused)} domains were refused"
         )
-        raise _summary(refused, f"Deployed, but {job.result.flaw}")
+        reasons = "; ".join(map(str, refused))
+        raise RequestRejected(
+            f"Deployed, but {job.result.flaw}: {reasons}", status=refused[0].status, hint=refused[0].hint
+        )
 
 
 def preview_domains(job: Job) -> None:
@@ -74,16 +77,4 @@ async def _attach(job: Job, domain: str) -> None:
 
 async def _remove(job: Job, domain: str) -> None:
     removed = await job.client.remove_domain(job.app, domain)
-    outcome = f"Removed {domain!r}" if removed else f"{domain!r} was not attached"
-    job.ci.info(outcome)
-    job.result.notes.append(f"{outcome}.")
-
-
-def _summary(refused: list[tuple[str, RequestRejected]], what: str) -> RequestRejected:
-    """One error for all of them, with the status of the first; `what` happened, briefly."""
-    domain, error = refused[0]
-    reasons = "; ".join(str(each) for _, each in refused)
-    hint = error.hint
-    if "apex" in str(error).lower():
-        hint = f"The platform does not support apex domains; attach for example 'www.{domain}'."
-    return RequestRejected(f"{what}: {reasons}", status=error.status, hint=hint)
+    job.note(f"Removed {domain!r}" if removed else f"{domain!r} was not attached")

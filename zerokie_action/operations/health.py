@@ -1,14 +1,13 @@
 """The health check: does the deployed app answer, and is it what was deployed?
 
-Any 2xx or 3xx will do. When the path names a file of a static deploy, what is served must be that file, byte
-for byte, past the CDN's cache: then green means that the new version is live.
+Any 2xx or 3xx will do; no redirect is followed. When the URL is that of a file of a static deploy, what is
+served must be that file, byte for byte, past the CDN's cache: then green means that the new version is live.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import anyio
@@ -18,8 +17,8 @@ from zerokie_action.errors import HealthCheckFailed
 from zerokie_action.files.local import hash_file
 from zerokie_action.http.failure import error_detail, retry_after
 from zerokie_action.http.request import MEGABYTE
+from zerokie_action.operations.poll import NotYet, poll
 from zerokie_action.platform.pages import PageError, read_page, shown_url
-from zerokie_action.polling import Polling
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
@@ -37,43 +36,24 @@ _HINT = (
     "Look at the app's own log. New host names and certificates may take a while: "
     "raise `health-check-timeout` for those."
 )
-_HINT_STATIC = (
-    "New host names and certificates, and the CDN, may take a while: raise `health-check-timeout` for those."
-)
-_HINT_VERSION = (
-    "If something on the way rewrites files, name one in `health-check` that it leaves alone, or a full URL."
+_HINT_FILE = (
+    "New host names, certificates and the CDN may take a while: raise `health-check-timeout` for those. "
+    "If something on the way rewrites files, name one that it leaves alone."
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Check:
+class _Check(NamedTuple):
     """What to ask, and what must be served there.
 
     Attributes:
         path: of the deployed file that is named; empty when any good answer will do.
         sha256: of that file, in hex.
-        hint: what to do when there is no good answer.
     """
 
     url: str
     path: str = ""
     sha256: str = ""
     hint: str = _HINT
-
-
-@dataclass(frozen=True, slots=True)
-class _CheckFailure:
-    """Why one attempt did not find the app healthy.
-
-    Attributes:
-        reason: the end of a sentence.
-        hint: what to do, if that is not the check's own.
-        retry_after: seconds that the app asks to wait.
-    """
-
-    reason: str
-    hint: str = ""
-    retry_after: float = 0.0
 
 
 async def check_health(job: Job, files: Sequence[LocalFile] = ()) -> None:
@@ -90,14 +70,31 @@ async def check_health(job: Job, files: Sequence[LocalFile] = ()) -> None:
         return
     with job.phase("Health check"):
         check = await _prepare(job, job.settings.health_check, files)
-        began = anyio.current_time()
-        failure = await _poll_until_healthy(job, check)
-        duration = human_seconds(anyio.current_time() - began)
         shown = shown_url(check.url)
-        if failure is not None:
-            raise HealthCheckFailed(
-                f"{shown} is not healthy after {duration}: {failure.reason}", hint=failure.hint or check.hint
-            )
+        began = anyio.current_time()
+        seconds = job.settings.health_check_timeout
+        last = ""
+        attempt = 0
+
+        async def ask() -> NotYet | None:
+            nonlocal attempt, last
+            attempt += 1
+            left = max(_SHORTEST_TIME, min(_ANSWER_TIME, began + seconds - anyio.current_time()))
+            url = _uncached(check.url, f"{job.session}-{attempt}") if check.path else check.url
+            wait = 0.0
+            try:
+                response = await read_page(url, job.client.http, max_body=_LARGEST_ANSWER, seconds=left)
+            except PageError as error:
+                last = str(error)
+            else:
+                last = _flaw(job, check, response)
+                wait = retry_after(response.headers)
+            return NotYet(f"Waiting for {shown}: {last}", wait) if last else None
+
+        await poll(ask, seconds=seconds, log=job.ci.info)
+        duration = human_seconds(anyio.current_time() - began)
+        if last:
+            raise HealthCheckFailed(f"{shown} is not healthy after {duration}: {last}", hint=check.hint)
         job.result.seen_live = True
         state = f"serves {check.path!r} as deployed" if check.path else "is healthy"
         job.ci.info(f"{shown} {state} after {duration}")
@@ -113,45 +110,15 @@ def preview_health_check(job: Job) -> None:
         )
 
 
-async def _poll_until_healthy(job: Job, check: _Check) -> _CheckFailure | None:
-    """Ask until the answer is right or the time is over. Returns the failure of the last attempt, if any."""
-    ends_at = anyio.current_time() + job.settings.health_check_timeout
-    polling = Polling(job.ci.info)
-    attempt = 0
-    while True:
-        attempt += 1
-        left = ends_at - anyio.current_time()
-        failure = await _ask(job, check, attempt, max(_SHORTEST_TIME, min(_ANSWER_TIME, left)))
-        left = ends_at - anyio.current_time()
-        if failure is None or left <= 0:
-            return failure
-        until = human_seconds(left)
-        if attempt == 1:
-            job.ci.info(f"{shown_url(check.url)} is not healthy yet: {failure.reason}; trying for {until}")
-        line = f"Still not healthy: {failure.reason}; {until} left"
-        await polling.pause(line, at_least=failure.retry_after, at_most=left)
-
-
-async def _ask(job: Job, check: _Check, attempt: int, seconds: float) -> _CheckFailure | None:
-    url = _uncached(check.url, f"{job.session}-{attempt}") if check.path else check.url
-    try:
-        response = await read_page(url, job.client.http, max_body=_LARGEST_ANSWER, seconds=seconds)
-    except PageError as error:
-        return _CheckFailure(str(error))
-    return _judge(job, check, response)
-
-
-def _judge(job: Job, check: _Check, response: Response) -> _CheckFailure | None:
-    """What is wrong about the answer."""
-    if not 200 <= response.status_code < 400:  # noqa: PLR2004 - HTTP's own numbers
-        quote = error_detail(response.content, _SHOWN, job.ci.redact)
-        return _CheckFailure(
-            f"answered {response.status_code}" + (f" ({quote})" if quote else ""),
-            retry_after=retry_after(response.headers),
-        )
+def _flaw(job: Job, check: _Check, response: Response) -> str:
+    """What is wrong about an answer; empty when it is right."""
+    status = response.status_code
+    if not 200 <= status < 400:  # noqa: PLR2004 - HTTP's own numbers
+        quote = error_detail(response.content, _SHOWN, job.client.http.redact)
+        return f"it answered {status}" + (f" ({quote})" if quote else "")
     if check.path and hashlib.sha256(response.content).hexdigest() != check.sha256:
-        return _CheckFailure(f"serves another version of {check.path!r}", _HINT_VERSION)
-    return None
+        return f"it answered {status}, but not with {check.path!r} as it was deployed"
+    return ""
 
 
 async def _prepare(job: Job, wanted: str, files: Sequence[LocalFile]) -> _Check:
@@ -159,10 +126,10 @@ async def _prepare(job: Job, wanted: str, files: Sequence[LocalFile]) -> _Check:
     path = _file_path(job, url)
     file = next((file for file in files if file.path == path), None)
     if file is not None:
-        return _Check(url, file.path, await anyio.to_thread.run_sync(hash_file, file), _HINT_STATIC)
+        return _Check(url, file.path, await anyio.to_thread.run_sync(hash_file, file), _HINT_FILE)
     if path and files:
         return _Check(url, hint=f"No file {path!r} was deployed: correct `health-check`, or add that file.")
-    return _Check(url, hint=_HINT_STATIC if files else _HINT)
+    return _Check(url)
 
 
 def _url(job: Job, wanted: str) -> str:
@@ -181,16 +148,16 @@ def _file_path(job: Job, url: str) -> str:
     """The path of the file that the URL names, deployed or not; empty when it is no URL of this app."""
     url = url.partition("#")[0].partition("?")[0]
     base = (job.result.url or "").rstrip("/")
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return ""
     if base and (url + "/").startswith(base + "/"):
         path = url.removeprefix(base)
-    elif (parts.hostname or "") in {domain.lower() for domain in job.settings.domains}:
-        path = parts.path
     else:
-        return ""
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return ""
+        if (parts.hostname or "") not in {domain.lower() for domain in job.settings.domains}:
+            return ""
+        path = parts.path
     path = unquote(path).removeprefix("/")
     return path + "index.html" if not path or path.endswith("/") else path
 

@@ -10,7 +10,7 @@ from zerokie_action.operations.health import preview_health_check
 from zerokie_action.operations.rollback import roll_back
 from zerokie_action.operations.rollout import (
     Rollout,
-    recording_final_state,
+    looking_what_is_left,
     registry,
     request_deploy,
     wait_and_check,
@@ -36,10 +36,10 @@ async def deploy_image(job: Job, image: str) -> None:
     rollout = Rollout(image, before)
     try:
         with job.time_limit():
-            async with recording_final_state(job, rollout):
+            async with looking_what_is_left(job, rollout):
                 await _roll_out(job, rollout)
     except (DeployFailed, DeployTimedOut, HealthCheckFailed) as failure:
-        if job.settings.rollback and not rollout.is_replaced:
+        if job.settings.rollback:
             await roll_back(job, rollout, failure)
         raise
 
@@ -69,7 +69,7 @@ async def _create(job: Job, rollout: Rollout) -> None:
         env=settings.env,
         registry=registry(job),
     )
-    rollout.accepted = rollout.seen = await apps.create(job, request)
+    rollout.accepted = await apps.create(job, request)
     job.ci.info(f"Created container app {job.app!r} with {rollout.image!r}")
 
 

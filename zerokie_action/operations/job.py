@@ -4,29 +4,31 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 import anyio
 
-from zerokie_action.errors import DeployTimedOut
-from zerokie_action.lock.lock import LockWait, deploy_lock
-from zerokie_action.lock.session import Session
+from zerokie_action.errors import DeployTimedOut, LockHeld, RequestRejected
+from zerokie_action.lock.lock import DeployLock
+from zerokie_action.operations.poll import NotYet, poll
+from zerokie_action.platform.client import CONFLICT
 from zerokie_action.platform.models import Counts
 from zerokie_action.platform.pages import read_public
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from pathlib import Path
 
     from zerokie_action.ci import CI
-    from zerokie_action.lock.lock import DeployLock
-    from zerokie_action.lock.state import StateRecord
+    from zerokie_action.lock.record import LockRecords
     from zerokie_action.platform.client import Client
     from zerokie_action.report.result import Result
     from zerokie_action.settings import Settings
     from zerokie_action.shutdown import Shutdown
+
+T = TypeVar("T")
 
 _SLOW = "Raise `timeout`, or find out what is slow with `log-level: debug`."
 _AWAY = "Run it again when the platform works again; with a longer `timeout` a run waits longer for that."
@@ -37,6 +39,8 @@ class Job:
     """One run: what it was asked for, what it may use, and the record of what it did.
 
     Attributes:
+        client: the REST API.
+        records: where the cleanup finds a lock that was not released.
         session: this run's deploy session ID, a random UUID.
         own_files: files that this run writes; they are never deployed.
         ends_at: when `timeout` has passed, by the event loop's time.
@@ -47,7 +51,7 @@ class Job:
     ci: CI
     result: Result
     shutdown: Shutdown
-    state: StateRecord
+    records: LockRecords
     session: str
     own_files: tuple[Path, ...]
     ends_at: float
@@ -68,6 +72,11 @@ class Job:
         self.ci.warning(text)
         self.result.warnings.append(text)
 
+    def note(self, text: str) -> None:
+        """A line in the log, and a sentence in the reports."""
+        self.ci.info(text)
+        self.result.notes.append(f"{text}.")
+
     def preview(self, text: str) -> None:
         """What a dry run does not do, in the log and in the reports."""
         self.ci.info(f"Plan: {text}")
@@ -76,22 +85,49 @@ class Job:
     @asynccontextmanager
     async def deploy_lock(self, counts: Callable[[], Counts] = Counts) -> AsyncIterator[DeployLock]:
         """Hold the deploy lock of the app while the block runs; `counts` says what the block changed."""
-        wait, phases_before = LockWait(self.app, self.settings.lock_timeout, self.ci), len(self.result.phases)
-        try:
-            async with deploy_lock(
-                Session(self.client, self.app, self.session),
-                counts=counts,
-                wait=wait,
-                heartbeat=self.settings.lock_heartbeat,
-                state=self.state,
-                shutdown=self.shutdown,
-                ci=self.ci,
-            ) as lock:
+        lock = DeployLock(
+            self.client, self.app, self.session, records=self.records, shutdown=self.shutdown, ci=self.ci
+        )
+        async with lock.releasing(counts):
+            with self.phase("Wait for the lock"):
+                await self.in_turn(lock.acquire)
+            waited = self.result.lock_wait_seconds
+            self.ci.info("Deploy lock acquired" + (f" after {human_seconds(waited)}" if waited >= 1 else ""))
+            async with lock.kept(self.settings.lock_heartbeat):
                 yield lock
+
+    async def in_turn(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """What `ask` returns once no other deploy of the app is in progress (409), within `lock-timeout`.
+
+        Raises:
+            LockHeld: when one is for longer.
+        """
+        refused_at: float | None = None
+
+        async def attempt() -> T | NotYet:
+            nonlocal refused_at
+            try:
+                return await ask()
+            except RequestRejected as error:
+                if error.status != CONFLICT:
+                    raise
+                if refused_at is None:
+                    refused_at = anyio.current_time()
+                return NotYet(f"Waiting for another deploy of {self.app!r} to end", error.retry_after)
+
+        try:
+            answer = await poll(attempt, seconds=self.settings.lock_timeout, log=self.ci.info)
         finally:
-            self.result.lock_wait_seconds = wait.waited
-            if wait.waited:
-                self.result.phases.insert(phases_before, ("Wait for the lock", wait.waited))
+            waited = 0.0 if refused_at is None else anyio.current_time() - refused_at
+            self.result.lock_wait_seconds += waited
+        if isinstance(answer, NotYet):
+            after = f" after {human_seconds(waited)}" if waited >= 1 else ""
+            raise LockHeld(
+                f"Another deploy of {self.app!r} is still in progress{after}",
+                hint="Wait for that deploy to end, or raise `lock-timeout`. "
+                "A lock without heartbeat expires after 30 minutes.",
+            )
+        return answer
 
     @contextmanager
     def time_limit(self) -> Iterator[None]:

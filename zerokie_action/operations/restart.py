@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from zerokie_action.operations import apps
 from zerokie_action.operations.health import preview_health_check
-from zerokie_action.operations.rollout import Rollout, recording_final_state, request_deploy, wait_and_check
+from zerokie_action.operations.rollout import Rollout, looking_what_is_left, request_deploy, wait_and_check
 
 if TYPE_CHECKING:
     from zerokie_action.operations.job import Job
@@ -21,7 +21,7 @@ async def restart(job: Job) -> None:
     with job.phase("Look up"):
         before = await job.client.get_app(job.app)
         apps.record_url(job, before)
-        await apps.require_container(job, before, "`operation: restart`", hint=_STATIC)
+        apps.require_kind(job, before, "container", "`operation: restart`", hint=_STATIC)
     job.result.kind = "container"
     job.result.image = job.result.previous_image = before.image
     if job.settings.dry_run:
@@ -29,7 +29,7 @@ async def restart(job: Job) -> None:
         preview_health_check(job)
         return
     rollout = Rollout(None, before)
-    async with recording_final_state(job, rollout):
+    async with looking_what_is_left(job, rollout):
         with job.phase("Restart"):
             await request_deploy(job, rollout, before)
         job.result.deploy_id = job.session

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import anyio
@@ -11,39 +10,31 @@ import anyio.to_thread
 from anyio.from_thread import check_cancelled
 
 from zerokie_action.errors import ConfigurationError, DeployFailed
+from zerokie_action.files.ignore import keep_patterns
 from zerokie_action.files.local import find_changes, hash_files
-from zerokie_action.files.manifest import proved_sha256
+from zerokie_action.files.plan import make_plan, require_few_deletions, require_known_deletions
 from zerokie_action.files.scan import Scan, scan
 from zerokie_action.operations import apps
-from zerokie_action.operations.compare import compare
 from zerokie_action.operations.domains import preview_domains, update_domains
 from zerokie_action.operations.health import check_health, preview_health_check
-from zerokie_action.operations.verify import require_match
-from zerokie_action.operations.zone import Zone
+from zerokie_action.operations.static_log import log_plan, log_scan
+from zerokie_action.operations.zone import NOTHING, Update, is_trusted, read_zone
 from zerokie_action.platform.models import Counts
 from zerokie_action.report.result import Changes, Uploaded
-from zerokie_action.text import human_bytes, human_files, human_paths, human_seconds
+from zerokie_action.text import human_bytes, human_files, human_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
     from pathlib import Path
 
     from anyio import TaskHandle
     from anyio.abc import TaskGroup
 
+    from zerokie_action.files.plan import Plan
     from zerokie_action.lock.lock import DeployLock
     from zerokie_action.operations.job import Job
+    from zerokie_action.operations.zone import Zone
     from zerokie_action.platform.models import App
 
-_FOREIGN = (
-    "_headers",
-    "_redirects",
-    "netlify.toml",
-    "vercel.json",
-    "firebase.json",
-    "staticwebapp.config.json",
-)
-"""Files that configure other platforms."""
 _RELEASED = "The deploy lock is released. Run the deploy again: it uploads what is missing."
 _MAYBE_HELD = (
     "The deploy lock may still be held; the log says when it expires. Run the deploy again after that: "
@@ -77,7 +68,6 @@ async def deploy_directory(job: Job, directory: Path) -> None:
         source, app = await _scan_and_look_up(job, directory, tasks)
         if job.settings.dry_run:
             await _preview(job, source, app)
-            source.hashing.cancel()
             return
         if app is None:
             await apps.create(job, job.client.create_static(job.app))
@@ -96,7 +86,7 @@ async def _scan_and_look_up(job: Job, directory: Path, tasks: TaskGroup) -> tupl
         hashing = tasks.start_soon(hash_files, found.files)
         with job.phase("Look up"):  # the rest of it
             await look_up.wait()
-    _log_scan(job, found)
+    log_scan(job, directory, found)
     return _Source(directory, found, hashing), look_up.return_value
 
 
@@ -104,7 +94,9 @@ async def _preview(job: Job, source: _Source, app: App | None) -> None:
     """Report what a deploy would change now, without the lock and without a write."""
     if app is None:
         job.preview(f"would create static app {job.app!r}")
-    plan = (await compare(job, source.scan, source.hashing, exists=app is not None)).plan
+    with job.phase("Compare"):
+        zone = await read_zone(job) if app else NOTHING
+        plan = await _compare(job, source, zone)
     job.result.planned = Changes(
         uploaded=[Uploaded(file.path, file.size, plan.sign(file.path)) for file in plan.uploads],
         deleted=list(plan.delete),
@@ -140,94 +132,92 @@ async def _update(job: Job, source: _Source) -> None:
 
 async def _make_equal(job: Job, source: _Source, lock: DeployLock, changes: Changes) -> None:
     """Change what has to be changed in the storage zone, and leave a manifest that says so."""
-    comparison = await compare(job, source.scan, source.hashing, exists=True)
-    plan = comparison.plan
+    with job.phase("Compare"):
+        zone = await read_zone(job)
+        plan = await _compare(job, source, zone)
     changes.unchanged = len(plan.unchanged)
     changes.to_upload, changes.to_delete = len(plan.uploads), len(plan.delete)
-    zone = Zone(job, lock, comparison, changes)
-    lock.on_failure = zone.record_after_failure
-    if plan.uploads:
-        await _upload(job, zone)
-    await _require_same_directory(job, source, zone)
-    if plan.delete:
-        with job.phase("Delete"):
-            await zone.delete(plan.delete)
-        job.ci.info(f"Deleted {human_files(len(plan.delete), 'stale file')}")
-    if plan.uploads or plan.delete or zone.has_another_owner:
-        with job.phase("Verify and record"):
-            await zone.record(await require_match(job, source.scan, zone))
-
-
-async def _upload(job: Job, zone: Zone) -> None:
-    """Assets first, HTML last: no page goes live before what it refers to.
-
-    The biggest assets come first: one that begins last would keep all others waiting.
-    """
-    plan, ci = zone.plan, job.ci
-    began = anyio.current_time()
-    assets = sorted(plan.upload_assets, key=attrgetter("size"), reverse=True)
+    update = Update(job, lock, zone, plan, source.scan.files)
+    if not update.is_needed:
+        await _require_same_directory(job, source)
+        return
+    lock.on_failure = update.record_failure
     with job.phase("Upload"):
-        await zone.upload(assets, plan.upload_pages)
-    duration = human_seconds(anyio.current_time() - began)
-    ci.info(f"Uploaded {human_files(len(plan.uploads))}, {human_bytes(plan.upload_bytes)} in {duration}")
+        await update.store_next_manifest()
+        await _upload(job, update, plan)
+    with job.phase("Verify"):
+        async with anyio.create_task_group() as both:
+            both.start_soon(_require_same_directory, job, source)
+            both.start_soon(update.require_listed)
+    with job.phase("Delete and record"):
+        async with anyio.create_task_group() as both:
+            both.start_soon(update.delete_stale)
+            both.start_soon(update.store_last_manifest)
+    if plan.delete:
+        job.ci.info(f"Deleted {human_files(len(plan.delete), 'stale file')}")
 
 
-async def _require_same_directory(job: Job, source: _Source, zone: Zone) -> None:
+async def _compare(job: Job, source: _Source, zone: Zone) -> Plan:
+    """Make the plan and log it.
+
+    Raises:
+        ConfigurationError: when it would delete what may not be meant (promise 4).
+    """
+    hashes: dict[str, str] = {}
+    if job.settings.incremental and zone.manifest and zone.manifest.files:
+        hashes = await source.hashing
+    source.hashing.cancel()
+    plan = make_plan(
+        source.scan.files,
+        zone.files,
+        hashes=hashes,
+        manifest=zone.manifest,
+        keep=keep_patterns(job.settings.keep),
+        delete_stale=job.settings.delete_stale,
+    )
+    log_plan(job, plan, zone)
+    if not is_trusted(job):
+        require_known_deletions(plan, zone.manifest)
+    count = zone.manifest.count if zone.manifest else 0
+    require_few_deletions(plan, count=count, max_deletes=job.settings.max_deletes)
+    return plan
+
+
+async def _upload(job: Job, update: Update, plan: Plan) -> None:
+    if plan.uploads:
+        began = anyio.current_time()
+        await update.upload(plan.uploads)
+        duration = human_seconds(anyio.current_time() - began)
+        files = f"{human_files(len(plan.uploads))}, {human_bytes(plan.upload_bytes)}"
+        job.ci.info(f"Uploaded {files} in {duration}")
+
+
+async def _require_same_directory(job: Job, source: _Source) -> None:
     """Scan the directory again: what was deployed must still be what is there.
 
     Raises:
-        DeployFailed: when files were added, removed, replaced or edited meanwhile.
+        DeployFailed: when files were added, removed or edited meanwhile.
     """
     hint = "Let the build finish before the deploy starts, then run the deploy again."
-    scanned = await source.hashing
-
-    def hashes(path: str) -> set[str]:
-        """What the zone has, and what the file was when the directory was scanned."""
-        record = zone.uploaded.get(path)
-        sent = record.sha256 if record is not None else proved_sha256(zone.plan.unchanged[path])
-        return {sent, scanned.get(path, sent)}
-
-    def scan_again() -> list[str]:
-        try:
-            now = _scan(job, source.directory, frozenset(file.path for file in source.scan.files))
-        except ConfigurationError as error:
-            raise DeployFailed(f"The directory changed while it was deployed: {error}", hint=hint) from error
-        return find_changes(source.scan.files, now.files, hashes, check_cancelled=check_cancelled)
-
-    changed = await anyio.to_thread.run_sync(scan_again)
-    if changed:
+    try:
+        now = await anyio.to_thread.run_sync(_scan, job, source.directory)
+    except ConfigurationError as error:
+        raise DeployFailed(f"The directory changed while it was deployed: {error}", hint=hint) from error
+    if changed := find_changes(source.scan.files, now.files):
         job.ci.debug(*changed)
         more = f" and {len(changed) - _NAMED:,} more" if len(changed) > _NAMED else ""
         what = ", ".join(changed[:_NAMED]) + more
         raise DeployFailed(f"The directory changed while it was deployed: {what}", hint=hint)
 
 
-def _scan(job: Job, directory: Path, known: Collection[str] = frozenset()) -> Scan:
+def _scan(job: Job, directory: Path) -> Scan:
     return scan(
         directory,
         ignore=job.settings.ignore,
         ignore_file=job.settings.ignore_file,
         exclude=job.own_files,
-        known=known,
         check_cancelled=check_cancelled,
     )
-
-
-def _log_scan(job: Job, found: Scan) -> None:
-    if found.ignore_file is not None:
-        job.ci.info(f"Ignore file: {found.ignore_file}")
-    ignored = f"; {found.ignored:,} ignored" if found.ignored else ""
-    job.ci.info(f"Scanned {human_files(len(found.files))}, {human_bytes(found.total_bytes)}{ignored}")
-    if found.secrets:
-        secrets = human_paths(found.secrets, _NAMED)
-        job.ci.info(f"Ignored as possible secrets: {secrets}; `!pattern` in `ignore` brings one back")
-    for warning in found.warnings:
-        job.warn(warning)
-    if foreign := [file.path for file in found.files if file.path in _FOREIGN]:
-        job.warn(
-            "Files for other platforms, which this one does not read and serves as they are: "
-            f"{human_paths(foreign, len(_FOREIGN))}"
-        )
 
 
 def _log_finalized(job: Job, lock: DeployLock) -> None:

@@ -1,68 +1,183 @@
-"""An app's storage zone while we hold its lock: all writes to it, and the manifest that vouches for it.
+"""An app's storage zone: what it holds, whose it is, and all writes to it while we hold its lock.
 
-The listing's times have whole seconds, so what is replaced within the second of its last upload, by something
-of the same length, looks untouched. Therefore no manifest that is listed vouches for a path that is about to
-be written: before the first write a new one without these paths is stored, and the listed ones are deleted.
-Whenever a deploy is killed, what its manifest says is true.
+The manifests are what makes this safe. One is stored before the first write: it names what is about to be
+written, and proves only what stays. So whatever ends the deploy, the next one knows which files are ours, and
+nothing vouches for what may have been replaced.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
-from zerokie_action.errors import DeployError, DeployTimedOut, LockLost, PlatformUnavailable, RequestRejected
-from zerokie_action.files.content_type import content_type
-from zerokie_action.files.local import FileContent
-from zerokie_action.files.manifest import entries, is_shown, new_manifest_path, render, without
-from zerokie_action.files.plan import by_path
-from zerokie_action.http.request import Bytes
+from zerokie_action.errors import ConfigurationError, PlatformUnavailable
+from zerokie_action.files.content_type import content_type, is_page
+from zerokie_action.files.local import FileContent, is_addressable
+from zerokie_action.files.manifest import (
+    LENGTH_NOT_GIVEN,
+    MANIFEST_FOLDER,
+    Manifest,
+    find_manifests,
+    is_anothers,
+    new_manifest_path,
+    parse,
+)
+from zerokie_action.http.request import MEGABYTE, Bytes
+from zerokie_action.owner import Marks
 from zerokie_action.platform.requests import MANIFESTS
 from zerokie_action.platform.upload import Upload, Writes
 from zerokie_action.report.progress import start_progress
-from zerokie_action.report.result import Uploaded
-from zerokie_action.text import human_files
+from zerokie_action.report.result import Changes, Uploaded
+from zerokie_action.text import human_files, human_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from zerokie_action.files.local import LocalFile
-    from zerokie_action.files.manifest import RemoteFile
+    from zerokie_action.files.manifest import ManifestName, Proof, RemoteFile
+    from zerokie_action.files.plan import Plan
     from zerokie_action.lock.lock import DeployLock
-    from zerokie_action.operations.compare import Comparison
     from zerokie_action.operations.job import Job
-    from zerokie_action.report.result import Changes
 
-Listing = dict[str, "RemoteFile | None"]
+_LARGEST_MANIFEST = 192 * MEGABYTE
+_LAG = 4.0
+"""Seconds that a listing may be behind."""
+_LOOK_AGAIN = 0.5
+_NEXT_SECOND = 1.1
+"""The listing's times have whole seconds."""
 
-_RECORD_EVERY = 30.0
-"""Seconds between two manifests while files are uploaded, or ten times as long as storing one takes."""
-_ANSWER_TIME = 1.0
-"""Seconds that the answer to a write of a manifest may take."""
 
-
+@dataclass(frozen=True, slots=True)
 class Zone:
-    """Writes to the zone under the lock, and keeps its manifest true.
+    """What a storage zone holds.
 
     Attributes:
-        plan: what the zone was to become, when the lock was taken.
-        keep: which remote paths stay, although the directory does not have them.
-        uploaded: each file that the platform confirmed, by path.
+        files: what is listed, by path; without manifests and what no URL can name safely.
+        unaddressable: paths of the latter.
+        manifests: paths of all that is in our own folder.
+        newest: the newest of them that is a manifest.
+        manifest: its content; an empty one if there is none, None if it can't be read.
+        owner: whose app it is, as the next manifest's name says it.
     """
 
-    def __init__(self, job: Job, lock: DeployLock, comparison: Comparison, changes: Changes) -> None:
-        """Write nothing yet. `changes` are what the platform confirmed; finalize sends these counts."""
-        self.plan = comparison.plan
-        self.keep = comparison.keep
-        self.uploaded: dict[str, Uploaded] = {}
+    files: Mapping[str, RemoteFile]
+    unaddressable: Sequence[str]
+    manifests: Sequence[str]
+    newest: ManifestName | None
+    manifest: Manifest | None
+    owner: Marks
+
+
+NOTHING = Zone({}, (), (), None, Manifest(), Marks())
+"""The zone of an app that does not exist yet."""
+
+
+async def read_zone(job: Job) -> Zone:
+    """List the zone, and read its newest manifest.
+
+    Raises:
+        ConfigurationError: when the app is somebody else's, and this run may not go on with it.
+    """
+    found = _by_path(await job.client.list_files(job.app))
+    manifests = find_manifests(found)
+    files = {path: file for path, file in found.items() if not path.startswith(MANIFEST_FOLDER)}
+    require_ownership(job, manifests)
+    if files and not manifests and not is_trusted(job):
+        raise ConfigurationError(
+            f"App {job.app!r} has {human_files(len(files))} that no deploy of this action put there: "
+            f"{human_paths(sorted(files))}",
+            hint="Nothing was changed. If `app` names the wrong app, correct it. If it was filled by hand, "
+            "with another tool or with an earlier version of this action, set `take-over: true` once, by "
+            "hand: that deletes what the directory does not have, unless `keep` matches it.",
+        )
+    newest = manifests[-1] if manifests else None
+    ours = job.ci.owner.marks
+    return Zone(
+        files={path: file for path, file in files.items() if is_addressable(path)},
+        unaddressable=[path for path in files if not is_addressable(path)],
+        manifests=[path for path in found if path.startswith(MANIFEST_FOLDER) and is_addressable(path)],
+        newest=newest,
+        manifest=await _read_manifest(job, newest.path) if newest else Manifest(),
+        owner=newest.owner if newest and not ours.is_known else ours,
+    )
+
+
+def is_trusted(job: Job) -> bool:
+    """Whether this run may do with the app what it likes: it was told so, or has created it."""
+    return job.settings.take_over or bool(job.result.created)
+
+
+def require_ownership(job: Job, manifests: Sequence[ManifestName]) -> None:
+    """Stop where all manifests are another repository's; `take-over` goes on.
+
+    Raises:
+        ConfigurationError: then.
+    """
+    if not is_anothers(manifests, job.ci.owner.marks):
+        return
+    what = f"App {job.app!r} was last deployed from another repository than {str(job.ci.owner)!r}"
+    if not is_trusted(job):
+        raise ConfigurationError(
+            what,
+            hint="Nothing was changed. If `app` names that repository's app by mistake, correct it. If this "
+            "repository has to go on with it, set `take-over: true` once, by hand.",
+        )
+    job.ci.info(f"{what}; taking it over")
+
+
+async def _read_manifest(job: Job, path: str) -> Manifest | None:
+    """Read it through the app's own URL: the API can't read a file."""
+    data = await job.read_deployed(path, max_body=_LARGEST_MANIFEST)
+    if data is None:
+        await job.client.list_files(job.app)  # answered after an outage, if that was why
+        data = await job.read_deployed(path, max_body=_LARGEST_MANIFEST)
+    manifest = None if data is None else parse(data)
+    if manifest is None:
+        job.ci.info("The manifest of the last deploy can't be read: nothing is skipped")
+    return manifest
+
+
+def _by_path(listing: Iterable[RemoteFile]) -> dict[str, RemoteFile]:
+    return {file.path: file for file in listing}
+
+
+class _Look(NamedTuple):
+    """A listing after the uploads, and what it does not show as it should be.
+
+    Attributes:
+        shown: the listing, by path.
+        missing: files that it does not show, or with another length.
+        untouched: uploads that it shows as before, so that they may not have arrived.
+        has_manifest: whether it shows the manifest that was stored before them.
+    """
+
+    shown: Mapping[str, RemoteFile]
+    missing: Sequence[LocalFile]
+    untouched: Sequence[LocalFile]
+    has_manifest: bool
+
+
+class Update:
+    """Carries a plan out, under the lock."""
+
+    def __init__(
+        self, job: Job, lock: DeployLock, zone: Zone, plan: Plan, files: Sequence[LocalFile]
+    ) -> None:
+        """Write nothing yet. `files` is all that the directory has."""
         self._job = job
-        self._lock = lock
-        self._changes = changes
-        self._repeated: set[str] = set()
-        self._listed = comparison.manifests.listed
-        self._owner = comparison.manifests.owner
-        self._proved = comparison.manifests.proved or {}
+        self._zone = zone
+        self._plan = plan
+        self._files = files
+        self._before = zone.manifest or Manifest()
+        self._changes = job.result.changes or Changes()
+        self._uploaded: dict[str, Uploaded] = {}
+        self._number = zone.newest.number if zone.newest else 0
+        self._next = ""
+        self._shown: Mapping[str, RemoteFile] = {}
+        self._is_recorded = False
         self._writes = Writes(
             job.client,
             job.app,
@@ -71,21 +186,27 @@ class Zone:
             concurrency=job.settings.concurrency,
         )
 
-    async def listing(self) -> Listing:
-        """What the platform lists now, by path."""
-        return by_path(await self._job.client.list_files(self._job.app))[0]
+    @property
+    def is_needed(self) -> bool:
+        """Whether anything has to be written: a file, or a manifest that says something new."""
+        zone, plan = self._zone, self._plan
+        is_recorded = zone.newest and zone.newest.owner == zone.owner and self._before.count == plan.count
+        return bool(plan.uploads or plan.delete or not is_recorded)
 
-    async def upload(self, *groups: Sequence[LocalFile]) -> None:
-        """Store files, one group after the other, each in its order. One that is stored again counts once."""
-        paths = {file.path for group in groups for file in group}
-        if not paths:
-            return
-        self._repeated |= paths & self.uploaded.keys()
-        for path in self._repeated & paths:  # not proved until it is confirmed again
-            self.uploaded.pop(path, None)
-        await self._stop_vouching(paths)
-        total_bytes = sum(file.size for group in groups for file in group)
-        progress = start_progress(len(paths), total_bytes, self._job.ci)
+    # In the order in which they are called
+
+    async def store_next_manifest(self) -> None:
+        """Name what is about to be written, and prove only what stays."""
+        self._next = self._new_path()
+        await self._put_next_manifest()
+
+    async def upload(self, files: Iterable[LocalFile]) -> None:
+        """Store files: assets first, then the pages that refer to them.
+
+        The biggest assets come first: one that begins last would keep all others waiting.
+        """
+        files = sorted(files, key=lambda file: (is_page(file.path), -file.size, file.path))
+        progress = start_progress(len(files), sum(file.size for file in files), self._job.ci)
 
         def begin(file: LocalFile) -> Upload:
             content = FileContent(file)
@@ -93,151 +214,137 @@ class Zone:
             return Upload(file.path, content, content_type(file.path))
 
         def end(upload: Upload) -> None:
-            self._confirmed(upload)
+            self._note(upload)
             progress.end(upload.path)
 
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._record_regularly)
             tasks.start_soon(progress.log_regularly)
-            for group in groups:
+            for _, group in groupby(files, lambda file: is_page(file.path)):
                 await self._writes.upload(map(begin, group), end)
             tasks.cancel_scope.cancel()
 
-    def _confirmed(self, upload: Upload) -> None:
-        """Note that the platform confirmed an upload."""
-        assert isinstance(upload.content, FileContent)  # noqa: S101 - for the type checker
-        path = upload.path
-        file = Uploaded(path, upload.content.size, self.plan.sign(path), upload.content.sha256)
-        if path not in self._repeated:
-            self._changes.uploaded.append(file)
-            if path in self.plan.unchanged:  # it was, until somebody wrote to it
-                self._changes.unchanged -= 1
-        self.uploaded[path] = file
-
-    async def delete(self, paths: Iterable[str]) -> None:
-        """Delete remote paths. One that is deleted again counts once."""
-        before = self.deleted
-
-        def confirmed(path: str) -> None:
-            if path not in before:
-                self._changes.deleted.append(path)
-
-        await self._writes.delete(paths, confirmed)
-
-    @property
-    def deleted(self) -> set[str]:
-        """The paths whose deletion the platform confirmed."""
-        return set(self._changes.deleted)
-
-    # The manifest
-
-    def drop_records(self, paths: Iterable[str]) -> None:
-        """Let the manifest vouch for none of these uploads: the next deploy sends them again."""
-        for path in paths:
-            del self.uploaded[path]
-
-    @property
-    def has_another_owner(self) -> bool:
-        """Whether a manifest that is listed does not name whom it should."""
-        return any(
-            document is not None and document.owner.repository != self._owner.repository
-            for document in self._listed.values()
-        )
-
-    async def record(self, listing: Listing) -> None:
-        """Store a manifest for the next deploy: what the listing proves after all changes."""
-        count = len(self.uploaded)
-        shown = sum(
-            remote is not None and path in self.uploaded and is_shown(self.uploaded[path], remote)
-            for path, remote in listing.items()
-        )
-        if shown < count:
-            self._job.ci.info(
-                f"The listing has no length or time of {count - shown:,} of {count:,} uploads, "
-                "so the next deploy uploads those again"
-            )
-        try:
-            await self._replace(entries(listing, proved=self._proved, uploaded=self.uploaded))
-        except (RequestRejected, PlatformUnavailable) as error:
-            self._job.warn(
-                f"The manifest could not be stored, so the next deploy uploads more than it has to: {error}"
-            )
-
-    async def record_after_failure(self, failure: BaseException) -> None:
-        """Keep what was achieved, so that the next deploy sends the rest only."""
-        if isinstance(failure, (LockLost, PlatformUnavailable)) or not self.uploaded:
-            return
-        if isinstance(failure, RequestRejected):  # maybe because the lock is lost
-            await self._lock.confirm()
-        if count := await self._record_progress():
-            self._job.ci.info(f"The manifest has {human_files(count)}; the next deploy uploads the rest")
-
-    async def _record_regularly(self) -> None:
-        pause = _RECORD_EVERY
-        while True:
-            await anyio.sleep(pause)
-            began = anyio.current_time()
-            try:
-                await self._record_progress()
-            except LockLost:
-                raise
-            except DeployError as error:
-                self._job.ci.debug(f"The manifest could not be stored in the middle of the upload: {error}")
-            pause = max(_RECORD_EVERY, 10 * (anyio.current_time() - began))
-
-    async def _record_progress(self) -> int:
-        """Store what is proved so far. Returns how many files that are."""
-        uploaded = dict(self.uploaded)  # before the listing: what is confirmed later may not be in it
-        found = dict(
-            entries(await self.listing(), proved=self._proved, uploaded=uploaded, before=self.plan.replaced)
-        )
-        await self._replace(found.items())
-        return len(found)
-
-    async def _stop_vouching(self, paths: set[str]) -> None:
-        """See to it that no manifest vouches for these paths any more.
+    async def require_listed(self) -> None:
+        """Make sure that the platform lists what it confirmed; what it does not list is sent once more.
 
         Raises:
-            DeployError: when one may still do so: then nothing may be written.
+            PlatformUnavailable: when it does not list that either. Nothing was deleted.
         """
-        self._proved = without(self._proved, paths)
-        if any(
-            document is None or not document.files.keys().isdisjoint(paths)
-            for document in self._listed.values()
-        ):
-            try:
-                await self._replace(self._proved.items())
-            except (RequestRejected, PlatformUnavailable) as error:  # without one, all is uploaded next time
-                self._job.ci.debug(f"The manifest could not be stored: {error}")
-                await self._delete(self._listed)
+        look = await self._look()
+        if look.missing or look.untouched or not look.has_manifest:
+            again = {file.path: file for file in (*look.missing, *look.untouched)}
+            self._job.ci.info(f"The listing does not show {human_paths([*again])} yet: sending it once more")
+            await anyio.sleep(_NEXT_SECOND)
+            if not look.has_manifest:
+                await self._put_next_manifest()
+            await self.upload(again.values())
+            look = await self._look(again=True)
+        # The same content may keep its time. What is known to have been another one did not arrive.
+        wrong = [file.path for file in look.missing]
+        wrong += [file.path for file in look.untouched if self._was_another(file, look.shown)]
+        if wrong or not look.has_manifest:
+            raise PlatformUnavailable(
+                "The platform confirmed the uploads twice, but does not list them: "
+                f"{human_paths(wrong or [self._next])}",
+                hint="Nothing was deleted. Check whether a proxy answers in the platform's place; else "
+                "report it to the platform. Then run the deploy again.",
+            )
+        self._shown = look.shown
 
-    async def _replace(self, files: Iterable[tuple[str, str]]) -> None:
-        """Store a new manifest, and delete all others. `files` are the items of a `Manifest`."""
-        others = tuple(self._listed)
-        _require_time()
-        path = new_manifest_path()
-        # Even if the answer is lost. What it says is not kept, so it may vouch for anything.
-        self._listed[path] = None
-        content = Bytes(render(files, self._owner, app=self._job.app))
-        await self._writes.upload(
-            [Upload(path, content, "application/json")], lambda _upload: None, kind=MANIFESTS
+    async def delete_stale(self) -> None:
+        """Delete what the directory does not have, and the older manifests."""
+        await self._writes.delete((*self._plan.delete, *self._zone.manifests), self._note_deleted)
+
+    async def store_last_manifest(self) -> None:
+        """Prove everything that is listed as it was uploaded."""
+        await self._put(self._new_path(), self._manifest(self._proofs(self._shown), self._plan.count))
+        self._is_recorded = True
+
+    async def record_failure(self, _failure: BaseException) -> None:
+        """Keep what was achieved, so that the next deploy sends the rest only."""
+        if not self._uploaded or self._is_recorded:
+            return
+        shown = _by_path(await self._job.client.urgent.list_files(self._job.app))
+        proofs = self._proofs(shown)
+        await self._put(self._new_path(), self._manifest(proofs, self._before.count))
+        self._job.ci.info(f"The manifest proves {human_files(len(proofs))}; the next deploy uploads the rest")
+
+    # What they are made of
+
+    async def _look(self, *, again: bool = False) -> _Look:
+        """List the zone, for some seconds as long as it may be behind.
+
+        What is listed as before is waited for only `again`: it is more likely to be of the same second.
+        """
+        ends_at = anyio.current_time() + _LAG
+        while True:
+            shown = _by_path(await self._job.client.list_files(self._job.app))
+            look = _Look(
+                shown=shown,
+                missing=[
+                    file
+                    for file in self._files
+                    if (remote := shown.get(file.path)) is None
+                    or remote.length not in {file.size, LENGTH_NOT_GIVEN}
+                ],
+                untouched=[
+                    file
+                    for file in self._files
+                    if file.path in self._uploaded
+                    and file.path in shown
+                    and shown[file.path] == self._zone.files.get(file.path)
+                ],
+                has_manifest=self._next in shown,
+            )
+            is_complete = look.has_manifest and not look.missing and not (again and look.untouched)
+            if is_complete or anyio.current_time() >= ends_at:
+                return look
+            await anyio.sleep(_LOOK_AGAIN)
+
+    def _was_another(self, file: LocalFile, shown: Mapping[str, RemoteFile]) -> bool:
+        """Whether the last manifest proves other bytes of an upload than those that were sent."""
+        proof, remote = self._before.files.get(file.path), shown[file.path]
+        sent = (self._uploaded[file.path].sha256, remote.length, remote.last_modified)
+        return proof is not None and proof != sent
+
+    def _proofs(self, shown: Mapping[str, RemoteFile]) -> dict[str, Proof]:
+        """What stays, and each upload that is listed otherwise than before."""
+        proofs = dict(self._plan.unchanged)
+        for path, file in self._uploaded.items():
+            remote = shown.get(path)
+            is_new = remote and remote != self._zone.files.get(path)
+            if remote and is_new and remote.length == file.size and remote.last_modified:
+                proofs[path] = (file.sha256, remote.length, remote.last_modified)
+        return proofs
+
+    def _manifest(self, proofs: Mapping[str, Proof], count: int) -> Manifest:
+        """It names what is ours: the directory, and what the last one named and is still listed."""
+        names: dict[str, Proof | None] = dict.fromkeys(
+            path for path in self._before.files if path in self._zone.files
         )
-        if others:
-            _require_time()
-            await self._delete(others)
+        names |= dict.fromkeys(file.path for file in self._files)
+        return Manifest(files=names | dict(proofs), count=count)
 
-    async def _delete(self, paths: Iterable[str]) -> None:
-        def gone(path: str) -> None:
-            del self._listed[path]
+    async def _put_next_manifest(self) -> None:
+        await self._put(self._next, self._manifest(self._plan.unchanged, self._before.count))
 
-        await self._writes.delete(tuple(paths), gone)
+    def _new_path(self) -> str:
+        self._number += 1
+        return new_manifest_path(self._number, self._zone.owner)
 
+    async def _put(self, path: str, manifest: Manifest) -> None:
+        upload = Upload(path, Bytes(manifest.render()), "application/json")
+        await self._writes.upload([upload], lambda _upload: None, kind=MANIFESTS)
 
-def _require_time() -> None:
-    """Begin nothing whose answer can't be waited for: it might take effect when the lock is released.
+    def _note(self, upload: Upload) -> None:
+        """The platform confirmed an upload. One that was sent again counts once."""
+        assert isinstance(upload.content, FileContent)  # noqa: S101 - for the type checker
+        path, plan = upload.path, self._plan
+        file = Uploaded(path, upload.content.size, plan.sign(path), upload.content.sha256)
+        if path not in self._uploaded:
+            self._changes.uploaded.append(file)
+            self._changes.unchanged -= path in plan.unchanged
+        self._uploaded[path] = file
 
-    Raises:
-        DeployTimedOut: when the time is almost over.
-    """
-    if anyio.current_effective_deadline() - anyio.current_time() < _ANSWER_TIME:
-        raise DeployTimedOut("there is no time left to store the manifest")
+    def _note_deleted(self, path: str) -> None:
+        if not path.startswith(MANIFEST_FOLDER):
+            self._changes.deleted.append(path)

@@ -46,10 +46,11 @@ from zerokie_action.text import human_bytes
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from zerokie_action.files.manifest import RemoteFile
     from zerokie_action.http import Request, Response
     from zerokie_action.http.request import Content
     from zerokie_action.http.retry import Guard, Policy, RetryingClient
-    from zerokie_action.platform.models import Registry, RemoteFile
+    from zerokie_action.platform.models import Registry
 
 T = TypeVar("T")
 

@@ -11,12 +11,13 @@ from __future__ import annotations
 import json
 import sys
 from codecs import BOM_UTF8
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, FailFast, TypeAdapter, ValidationError
 from pydantic_core import core_schema
 
+from zerokie_action.files.manifest import LENGTH_NOT_GIVEN, RemoteFile
 from zerokie_action.http.failure import is_web_page
 from zerokie_action.http.retry import Malformed
 
@@ -77,11 +78,11 @@ class App(Record):
     message: Text = ""
 
     @property
-    def kind(self) -> str | None:
-        """`container` or `static` where the platform lets us know, else None."""
+    def kind(self) -> str:
+        """`container` or `static`. The reference shows no type, but the image of each container app."""
         if self.type in {"container", "static"}:
             return self.type
-        return "container" if self.image else None
+        return "container" if self.image else "static"
 
 
 class Locked(Record):
@@ -111,21 +112,6 @@ class Domain(Record):
     domain: str
     cname_target: Text = ""
     tls_status: Text = ""
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteFile:
-    """One file of the listing ("GET /v1/apps/:name/files").
-
-    Attributes:
-        path: relative, `/` between the segments, not encoded.
-        length: in bytes; -1 when not given.
-        last_modified: the listing's own text, for instance `2026-03-07T17:00:00Z`; empty when not given.
-    """
-
-    path: str
-    length: int = -1
-    last_modified: str = ""
 
 
 class Counts(NamedTuple):
@@ -241,7 +227,7 @@ def _number(value: Any) -> int:  # noqa: ANN401 - of any JSON
     try:
         return int(value)
     except (TypeError, ValueError, OverflowError):
-        return -1
+        return LENGTH_NOT_GIVEN
 
 
 def _is_empty(response: Response) -> bool:

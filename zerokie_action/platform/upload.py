@@ -8,6 +8,7 @@ import anyio
 
 from zerokie_action.errors import unwrap
 from zerokie_action.platform.requests import UPLOADS
+from zerokie_action.shutdown import ANSWERS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -17,10 +18,6 @@ if TYPE_CHECKING:
     from zerokie_action.shutdown import Shutdown
 
 _T = TypeVar("_T")
-
-ANSWER_TIME = 10.0
-ANSWER_GRACE = 1.5
-"""Seconds for the answers to what was sent when the work ends early; the lock's release comes after that."""
 
 
 class Upload(NamedTuple):
@@ -120,9 +117,8 @@ class Writes:
 
     def _end_early(self) -> None:
         """Give up what is not sent completely, and give the answers to the rest a deadline."""
-        deadline = self._shutdown.deadline(ANSWER_TIME, grace=ANSWER_GRACE)
         for write in tuple(self._in_flight):
-            write.end_at(deadline)
+            write.end(self._shutdown)
 
 
 class _Write:
@@ -153,9 +149,12 @@ class _Write:
             self._left -= len(chunk)
             yield chunk
 
-    def end_at(self, deadline: float) -> None:
-        """The work has ended: wait for an answer until then, if one can come."""
-        self._scope.deadline = deadline if self._left <= 0 else -1.0
+    def end(self, shutdown: Shutdown) -> None:
+        """The work has ended: wait for the answer if one can come, as long as the shutdown allows."""
+        if self._left <= 0:
+            shutdown.limit(self._scope, ANSWERS)
+        else:
+            self._scope.cancel()
 
     # Around each attempt; of a generator, each of thousands would take longer.
 

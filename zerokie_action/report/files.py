@@ -28,7 +28,7 @@ _OPEN_FILE = re.compile(r"//?dev/std(out|err)|//?(dev|proc/.+)/fd/[0-9]+")
 
 
 def render_dotenv(outputs: Mapping[str, str]) -> tuple[str, list[str]]:
-    """Return outputs as lines `ZEROKIE_NAME=value`, within what GitLab accepts of such a file.
+    """Return outputs as lines `ZEROKIE_RESULT_NAME=value`, within what GitLab accepts of such a file.
 
     That is: at most 20 variables, less than 5 KB, no blank line, no empty value. `error` stays out: prose
     does not survive there. A value that does not fit any more is left out: those are the names that are
@@ -41,7 +41,7 @@ def render_dotenv(outputs: Mapping[str, str]) -> tuple[str, list[str]]:
         if name == "error" or not value:
             continue
         safe = dotenv_json(value) if name == "domains" else dotenv_value(value)
-        line = f"ZEROKIE_{name.upper().replace('-', '_')}={safe}\n"
+        line = f"ZEROKIE_RESULT_{name.upper().replace('-', '_')}={safe}\n"
         if len(line) <= room:
             lines.append(line)
             room -= len(line)

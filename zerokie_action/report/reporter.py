@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.report.files import render_annotations, render_dotenv, render_json, write_report_file
-from zerokie_action.report.result import outputs, redact_result
+from zerokie_action.report.result import OUTCOMES, outputs, redact_result
 from zerokie_action.report.summary import Origin, render_comment, render_summary
 from zerokie_action.text import human_seconds
 
@@ -16,17 +16,6 @@ if TYPE_CHECKING:
 
     from zerokie_action.ci import CI
     from zerokie_action.report.result import Result
-
-_LAST_LINES = {
-    "live": "{url} is live after {time}",
-    "deployed": "Deployed in {time}: {url}",
-    "deployed, running": "Deployed and running after {time}: {url}",
-    "restarted": "Restarted in {time}: {url}",
-    "restarted, running": "Restarted and running after {time}: {url}",
-    "destroyed": "Done after {time}",
-    "planned": "Dry run: nothing was changed",
-    "skipped": "Skipped",
-}
 
 
 class Reporter:
@@ -48,7 +37,7 @@ class Reporter:
         documents: dict[str, Callable[[Result], str]] = {
             "dotenv_file": self._dotenv,
             "annotations_file": render_annotations,
-            "summary_file": self._summary,
+            "summary_file": lambda result: render_summary(result, self._origin),
             "output_file": render_json,  # the last one: it says what the process exits with
         }
         for field, render in documents.items():
@@ -64,11 +53,8 @@ class Reporter:
                         result.error = self._ci.redact(problem)
         # After the files: what could not be written is an error like any other.
         self._ci.write_outputs(outputs(result))
-        self._ci.write_summary(self._summary(result))
+        self._ci.write_summary(render_summary(result, self._origin))
         return result.exit_code
-
-    def _summary(self, result: Result) -> str:
-        return render_summary(result, self._origin)
 
     def _dotenv(self, result: Result) -> str:
         text, left_out = render_dotenv(outputs(result))
@@ -81,16 +67,16 @@ class Reporter:
         return text
 
     def _log_end(self, result: Result) -> None:
-        if result.error:
-            title = (
-                f"Deployed, but {result.flaw}" if result.flaw else f"{result.operation.capitalize()} failed"
-            )
-            if result.status == "cancelled":
-                title = "Cancelled"
-            *others, last = result.problems if len(result.problems) > 1 else [result.error]
-            for problem in others:
-                self._ci.error(problem, title=title)
-            self._ci.error(last, *([result.hint] if result.hint else []), title=title)
+        line = OUTCOMES[result.outcome].line.format(
+            url=result.url or result.app,
+            time=human_seconds(result.duration_seconds),
+            flaw=result.flaw,
+            Operation=result.operation.capitalize(),
+        )
+        if not result.error:
+            self._ci.info(line)
             return
-        time = human_seconds(result.duration_seconds)
-        self._ci.info(_LAST_LINES[result.outcome].format(url=result.url or result.app, time=time))
+        *others, last = result.problems if len(result.problems) > 1 else [result.error]
+        for problem in others:
+            self._ci.error(problem, title=line)
+        self._ci.error(last, *filter(None, [result.hint]), title=line)

@@ -36,6 +36,37 @@ OUTPUTS = {
 """The outputs, in the contract's order, with what they mean: for `action.yml` and the README."""
 
 
+class Words(NamedTuple):
+    """What is said of an outcome.
+
+    Attributes:
+        headline: of the summary and the comment.
+        line: the last one of the log; of an error, the title of its annotation.
+    """
+
+    headline: str
+    line: str
+
+
+OUTCOMES = {
+    "live": Words("✅ {app} is live", "{url} is live after {time}"),
+    "deployed": Words("✅ {app} is deployed", "Deployed in {time}: {url}"),
+    "deployed, running": Words("✅ {app} is deployed and runs", "Deployed and running after {time}: {url}"),
+    "deployed, but": Words("⚠️ {app} is deployed, but {flaw}", "Deployed, but {flaw}"),
+    "restarted": Words("✅ {app} is restarted", "Restarted in {time}: {url}"),
+    "restarted, running": Words(
+        "✅ {app} is restarted and runs", "Restarted and running after {time}: {url}"
+    ),
+    "destroyed": Words("✅ {app} is deleted", "Done after {time}"),
+    "planned": Words("🔍 Dry run for {app}: nothing was changed", "Dry run: nothing was changed"),
+    "skipped": Words("⏭️ {app}: skipped", "Skipped"),
+    "rolled-back": Words("⚠️ {app} runs its previous image again", "Rolled back"),
+    "failed": Words("❌ {app}: {operation} failed", "{Operation} failed"),
+    "cancelled": Words("🚫 {app}: {operation} cancelled", "Cancelled"),
+}
+"""What is said of each `Result.outcome`."""
+
+
 class Uploaded(NamedTuple):
     """One file that was uploaded, or would be.
 
@@ -104,8 +135,8 @@ class Result:
 
     `None` means not known (yet): the output stays out. `status` is one of the contract's words.
     `planned` holds what a dry run would change, in the same shape as `changes`; `seen_running` is true when
-    the platform said so of what was deployed, `seen_live` when the health check had its answer; `events` are
-    the lines about outages and retries; `problems` is all that is wrong with the inputs, one sentence each;
+    the platform said so of what was deployed, `seen_live` when the health check had its answer; `problems` is
+    all that is wrong with the inputs, one sentence each;
     `flaw` is what was not done after a deploy that was, such as "a domain was refused";
     `final_state` is what a run that failed or was cancelled has left behind, as the end of `error`.
     """
@@ -129,7 +160,6 @@ class Result:
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     phases: list[tuple[str, float]] = field(default_factory=list)
-    events: list[str] = field(default_factory=list)
     duration_seconds: float = 0.0
     lock_wait_seconds: float = 0.0
     retries_used: int = 0
@@ -146,7 +176,9 @@ class Result:
 
     @property
     def outcome(self) -> str:
-        """`status`, and more than that where it is known: `live`, or `deployed, running`."""
+        """`status`, and more than that where it is known: a key of `OUTCOMES`."""
+        if self.status == "failed" and self.flaw:
+            return "deployed, but"
         if self.status not in {"deployed", "restarted"} or not (self.seen_live or self.seen_running):
             return self.status
         return "live" if self.seen_live else f"{self.status}, running"
@@ -157,7 +189,7 @@ def redact_result(result: Result, redact: Callable[[str], str]) -> Result:
 
     Every report is rendered from this copy: in a report's own escapes a secret may not be recognisable.
     """
-    ours = {"operation", "status", "kind", "phases"}
+    ours = {"operation", "status", "kind"}
     foreign = {item.name: getattr(result, item.name) for item in fields(result) if item.name not in ours}
     return replace(result, **{name: _redact(value, redact) for name, value in foreign.items()})
 
@@ -166,16 +198,15 @@ def _redact(value: Any, redact: Callable[[str], str]) -> Any:  # noqa: ANN401 th
     match value:
         case str():
             return redact(value)
-        case list() | tuple():
-            return type(value)(_redact(item, redact) for item in value)
+        case list():
+            return [_redact(item, redact) for item in value]
         case dict():
             return {redact(str(key)): _redact(item, redact) for key, item in value.items()}
+        case Uploaded():
+            return value._replace(path=redact(value.path))
         case Changes():
-            paths = "\n".join([*(file.path for file in value.uploaded), *value.deleted])
-            if redact(paths) == paths:  # all at once: there may be a hundred thousand
-                return value
-            uploaded = [file._replace(path=redact(file.path)) for file in value.uploaded]
-            return replace(value, uploaded=uploaded, deleted=_redact(value.deleted, redact))
+            deleted = _redact(value.deleted, redact)
+            return replace(value, uploaded=_redact(value.uploaded, redact), deleted=deleted)
         case _:
             return value
 

@@ -1,20 +1,18 @@
 """The summary and the comment: what a run did, for people, as Markdown documents.
 
 First the status, with the link to what is deployed; then one sentence; then what changed. The rest is folded.
-The timeline is shown only where something took long: an outage or a retry that the log tells of, or a phase
-of 30 seconds or more, the wait for the lock among them.
 
 Everything that comes from elsewhere goes through `zerokie_action.text` first; a function here that is given
-`Markdown` gets text that is safe already. The longest part, the list of all files, comes last, so that a
-summary that is too long loses nothing else. Each file is named once.
+`Markdown` gets text that is safe already.
 """
 
 from __future__ import annotations
 
 import re
-from itertools import accumulate, chain, islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple, NewType
 
+from zerokie_action.report.result import OUTCOMES
 from zerokie_action.text import (
     cut_markdown,
     human_bytes,
@@ -26,37 +24,21 @@ from zerokie_action.text import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from zerokie_action.report.result import Changes, Result
 
 Markdown = NewType("Markdown", str)
 
-_SHOWN = 10
-_SHOWN_DELETIONS = 20
-_LISTED = 10_000
-_EVENTS = 20
-_LONG = 30.0
-_BAR = 12
+SUMMARY_LIMIT = 1_000_000
+"""Bytes. A step of GitHub's has 1 MiB, for all of its summaries."""
 _COMMENT_LIMIT = 60_000
-"""GitHub takes 65,536 characters, the marker that the comment is found by among them."""
+"""Bytes. GitHub takes 65,536 characters, the marker that the comment is found by among them."""
+_SHOWN = 10
+_LISTED = 1_000
+"""Changes that are in sight; so many more are folded."""
 
-_HEADLINES = {
-    "live": "✅ {app} is live",
-    "deployed": "✅ {app} is deployed",
-    "deployed, running": "✅ {app} is deployed and runs",
-    "restarted": "✅ {app} is restarted",
-    "restarted, running": "✅ {app} is restarted and runs",
-    "destroyed": "✅ {app} is deleted",
-    "planned": "🔍 Dry run for {app}: nothing was changed",
-    "skipped": "⏭️ {app}: skipped",
-    "rolled-back": "⚠️ {app} runs its previous image again",
-    "failed": "❌ {app}: {operation} failed",
-    "cancelled": "🚫 {app}: {operation} cancelled",
-}
 _SIGNS = {"+": "new", "~": "changed", "-": "deleted"}
-_DONE = ("uploaded", "deleted", "left")
-_PLANNED = ("upload", "delete", "leave")
 
 _INPUT = re.compile(r"&#96;([a-z][a-z-]*(?:: [a-z0-9]+)?)&#96;")
 """An input in backticks, and its value: `create: true`."""
@@ -76,33 +58,21 @@ class Origin(NamedTuple):
     run_url: str = ""
 
 
-def render_summary(result: Result, origin: Origin, *, limit: int = 1_000_000) -> str:
-    """Return the summary as GitHub-flavoured Markdown, in at most `limit` bytes of UTF-8.
+def render_summary(result: Result, origin: Origin, *, limit: int = SUMMARY_LIMIT) -> str:
+    """Return the summary as GitHub-flavoured Markdown.
 
     Args:
         result: what the run did; secrets are redacted already.
         origin: what the summary links to.
-        limit: in bytes. A longer summary is cut after a line, with a note.
+        limit: in bytes of UTF-8. A longer summary is cut after a line, with a note.
     """
-    return _document(
-        limit,
-        _outcome(result, origin),
-        _shown_changes(result),
-        _domains(result),
-        _timeline(result),
-        _details(result),
-        _folded_changes(result),
-    )
+    return _document(limit, _outcome(result, origin), _changes(result), _domains(result), _details(result))
 
 
 def render_comment(result: Result, origin: Origin) -> str:
     """Return the comment as Markdown: the outcome; of a dry run the names as well."""
-    shown, folded = (
-        (_shown_changes(result), _folded_changes(result)) if result.status == "planned" else ((), ())
-    )
-    return _document(
-        _COMMENT_LIMIT, _outcome(result, origin), shown, _domains(result), _details(result), folded
-    )
+    changes = _changes(result) if result.status == "planned" else ()
+    return _document(_COMMENT_LIMIT, _outcome(result, origin), changes, _domains(result), _details(result))
 
 
 def _document(limit: int, *parts: Iterable[Markdown]) -> str:
@@ -111,7 +81,9 @@ def _document(limit: int, *parts: Iterable[Markdown]) -> str:
 
 def _outcome(result: Result, origin: Origin) -> Iterator[Markdown]:
     """Yield what everybody wants to know; some of it may be empty."""
-    yield _headline(result)
+    app = markdown_code(result.app) or "Zerokie"
+    headline = OUTCOMES[result.outcome].headline
+    yield Markdown("## " + headline.format(app=app, operation=result.operation, flaw=result.flaw))
     if len(result.problems) > 1:
         yield Markdown("**Errors:**")
         yield _bullets(map(_prose, result.problems))
@@ -122,18 +94,7 @@ def _outcome(result: Result, origin: Origin) -> Iterator[Markdown]:
     yield _links(result, origin)
     yield _sentence(result)
     yield _bullets(f"⚠️ {_prose(warning)}" for warning in result.warnings)
-    yield _bullets(_prose(note) for note in result.notes)
-
-
-def _headline(result: Result) -> Markdown:
-    app = markdown_code(result.app) or "Zerokie"
-    headline = _HEADLINES[result.outcome]
-    if result.status == "failed" and result.flaw:
-        headline = f"⚠️ {{app}} is deployed, but {result.flaw}"
-    if result.status == "planned" and result.planned is not None:
-        to_upload, to_delete = len(result.planned.uploaded), len(result.planned.deleted)
-        headline = f"🔍 Dry run for {{app}}: {to_upload:,} to upload, {to_delete:,} to delete"
-    return Markdown("## " + headline.format(app=app, operation=result.operation))
+    yield _bullets(map(_prose, result.notes))
 
 
 def _links(result: Result, origin: Origin) -> Markdown:
@@ -148,13 +109,13 @@ def _sentence(result: Result) -> Markdown:
     """What was done, or would be, and how long it took."""
     *most, last = [*_actions(result)] or [""]
     what = f"{', '.join(most)} and {last}" if most else last
-    if result.status in {"planned", "skipped"}:
+    if result.status == "planned":
         return Markdown(f"A deploy would {what}." if what else "")
     seconds = result.duration_seconds
     taken = _unbroken(human_seconds(seconds))
     if result.lock_wait_seconds >= 1:
         taken += f", {_unbroken(human_seconds(result.lock_wait_seconds))} of it waiting for the deploy lock"
-    if not what or (result.status in {"failed", "cancelled"} and not result.flaw):
+    if not what or result.outcome in {"failed", "cancelled"}:
         return Markdown(f"Ended after {taken}{what and f': {what}'}." if what or seconds >= 1 else "")
     return Markdown(f"{what[:1].upper()}{what[1:]} in {taken}.")
 
@@ -166,7 +127,7 @@ def _actions(result: Result) -> Iterator[str]:
         yield from _app_actions(result)
         return
     planned = result.status == "planned"
-    upload, delete, leave = _PLANNED if planned else _DONE
+    upload, delete, leave = ("upload", "delete", "leave") if planned else ("uploaded", "deleted", "left")
     if result.created:
         yield "created the app"
     if effect.uploaded:
@@ -194,54 +155,31 @@ def _app_actions(result: Result) -> Iterator[str]:
             yield "deleted the app"
 
 
-def _shown_changes(result: Result) -> Iterator[Markdown]:
-    """Yield what changed, if it is not much; of a dry run that changes more, what it would delete."""
-    effect, planned = result.effect, result.status == "planned"
-    if effect is None or not (total := _count(effect)):
-        return
-    if total <= _SHOWN:
-        yield Markdown(f"### {_title(result)}")
-        rows = ((f"`{sign}` {_SIGNS[sign]}", path, size) for sign, path, size in _changes(effect))
-        yield _table(("Change", "File", "Size"), rows, right=(2,))
-    elif planned and effect.deleted:
-        yield Markdown(f"### What would be deleted ({len(effect.deleted):,})")
-        yield _list(islice(_changes(effect), min(len(effect.deleted), _SHOWN_DELETIONS)))
-
-
-def _folded_changes(result: Result) -> Iterator[Markdown]:
-    """Yield the folded list of the changes that `_shown_changes` does not show."""
+def _changes(result: Result) -> Iterator[Markdown]:
+    """Yield what changed, or would: deletions first, then uploads by path, as in the log."""
     effect = result.effect
-    if effect is None or (total := _count(effect)) <= _SHOWN:
+    if effect is None or not (count := len(effect.uploaded) + len(effect.deleted)):
         return
-    shown = min(len(effect.deleted), _SHOWN_DELETIONS) if result.status == "planned" else 0
-    if left := total - shown:
-        title = "What else would change" if shown else _title(result)
-        more = f"… and {left - _LISTED:,} more; the JSON result (`output-file`) has them all."
-        yield from _folded(
-            f"{title} ({left:,})",
-            _list(islice(_changes(effect), shown, shown + _LISTED)),
-            Markdown(more if left > _LISTED else ""),
-        )
+    title = "What would change" if result.status == "planned" else "What changed"
+    if count <= _SHOWN:
+        yield Markdown(f"### {title}")
+        rows = ((f"`{sign}` {_SIGNS[sign]}", path, size) for sign, path, size in _files(effect))
+        yield _table("| Change | File | Size |\n| :--- | :--- | ---: |", rows)
+    else:
+        lines = [
+            f"`{sign}` {path}{size and f' ({size})'}" for sign, path, size in islice(_files(effect), _LISTED)
+        ]
+        if count > _LISTED:
+            lines.append(f"and {count - _LISTED:,} more, which the JSON result (`output-file`) names")
+        yield from _folded(f"{title} ({count:,})", _bullets(lines))
 
 
-def _title(result: Result) -> str:
-    return "What would change" if result.status == "planned" else "What changed"
-
-
-def _count(effect: Changes) -> int:
-    return len(effect.uploaded) + len(effect.deleted)
-
-
-def _changes(effect: Changes) -> Iterator[tuple[str, str, str]]:
-    """Yield sign, path and size of each change, in the order of the log: deletions, then uploads by path."""
+def _files(effect: Changes) -> Iterator[tuple[str, str, str]]:
+    """Yield sign, path and size of each change."""
     for path in sorted(effect.deleted):
         yield "-", markdown_code(path), ""
     for file in sorted(effect.uploaded):
         yield file.sign, markdown_code(file.path), _unbroken(human_bytes(file.size))
-
-
-def _list(changes: Iterable[tuple[str, str, str]]) -> Markdown:
-    return _bullets(f"`{sign}` {path}{size and f' ({size})'}" for sign, path, size in changes)
 
 
 def _domains(result: Result) -> Iterator[Markdown]:
@@ -253,47 +191,25 @@ def _domains(result: Result) -> Iterator[Markdown]:
         name, target, tls = (str(domain.get(key) or "") for key in ("domain", "cname_target", "tls_status"))
         outcome = markdown_text(str(domain.get("error") or domain.get("status") or ""))
         rows.append((markdown_code(name), markdown_code(target) or outcome, markdown_text(tls)))
-    yield _table(("Domain", "CNAME record to set", "TLS"), rows)
-
-
-def _timeline(result: Result) -> Iterator[Markdown]:
-    """Show each phase as a bar, one after the other, over the time that they took together; then outages."""
-    phases = result.phases
-    total = sum(seconds for _, seconds in phases)
-    if not total or not (result.events or max(seconds for _, seconds in phases) >= _LONG):
-        return
-    yield Markdown("### Timeline")
-    ends = list(accumulate(seconds for _, seconds in phases))
-    rows = []
-    for (name, seconds), end in zip(phases, ends, strict=True):
-        start = min(round((end - seconds) / total * _BAR), _BAR - 1)
-        length = max(round(end / total * _BAR) - start, 1)
-        bar = "─" * start + "█" * length + "─" * (_BAR - start - length)
-        rows.append((markdown_text(name), _unbroken(human_seconds(seconds)), f"`{bar}`"))
-    yield _table(("Phase", "Duration", "When"), rows, right=(1,))
-    yield _bullets(_prose(event) for event in result.events[:_EVENTS])
-    if more := result.events[_EVENTS:]:
-        yield Markdown(f"… and {len(more):,} more in the log.")
+    yield _table("| Domain | CNAME record to set | TLS |\n| :--- | :--- | :--- |", rows)
 
 
 def _details(result: Result) -> Iterator[Markdown]:
-    waited = human_seconds(result.lock_wait_seconds) if result.lock_wait_seconds else ""
     facts = {
-        "Kind": result.kind or "",
         "Deploy ID": markdown_code(result.deploy_id or ""),
         "Image": markdown_code(result.image or ""),
         "Previous image": markdown_code(result.previous_image or ""),
         "CDN cache": "purged" if result.cache_purged else "",
-        "Waited for the lock": waited,
-        "Requests": f"{result.retries_used:,} repeated" if result.retries_used else "",
-        "Duration": human_seconds(result.duration_seconds),
+        "Sent again": human_files(result.retries_used, "request") if result.retries_used else "",
+        "Phases": ", ".join(f"{markdown_text(name)} {human_seconds(taken)}" for name, taken in result.phases),
     }
-    yield from _folded("Details", _bullets(f"**{name}:** {value}" for name, value in facts.items() if value))
+    if details := [f"**{name}:** {value}" for name, value in facts.items() if value]:
+        yield from _folded("Details", _bullets(details))
 
 
-def _folded(title: str, *parts: Markdown) -> Iterator[Markdown]:
+def _folded(title: str, content: Markdown) -> Iterator[Markdown]:
     yield Markdown(f"<details><summary>{title}</summary>")
-    yield from parts
+    yield content
     yield Markdown("</details>")
 
 
@@ -312,7 +228,6 @@ def _unbroken(number: str) -> str:
     return number.replace(" ", "&nbsp;")
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Container[int] = ()) -> Markdown:
-    """Return a table of cells that are safe already; the columns `right` are aligned to the right."""
-    rule = ["---:" if column in right else ":---" for column in range(len(head))]
-    return Markdown("\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows)))
+def _table(head: str, rows: Iterable[Sequence[str]]) -> Markdown:
+    """Return a table of cells that are safe already."""
+    return Markdown("\n".join([head, *(f"| {' | '.join(cells)} |" for cells in rows)]))

@@ -68,6 +68,7 @@ async def _serve(options: argparse.Namespace) -> None:
         options.data,
         api_keys={options.api_key},
         rollout=Rollout(seconds=options.deploy_seconds),
+        public_url=options.public_url,
         latency=options.latency / 1000,
     )
     platform.faults.add(*options.fault)
@@ -81,7 +82,7 @@ async def _serve(options: argparse.Namespace) -> None:
         print(f"page:        {server.url}/")
         print(f"API key:     {options.api_key}")
         print(f"reference:   {server.url}/docs")
-        print(f"apps answer: {platform.url('NAME')}/", flush=True)
+        print(f"apps answer: {server.url}/_apps/NAME/", flush=True)
         await stop.wait()
 
 
@@ -91,6 +92,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=8080, help="0 means any free port (%(default)s)")
+    parser.add_argument(
+        "--public-url",
+        default="",
+        metavar="URL",
+        help="how others reach it, if not by the address that it listens on: http://host.docker.internal:8080",
+    )
     parser.add_argument(
         "--data", type=Path, default=Path(".sandbox"), help="folder for all state (%(default)s)"
     )

@@ -13,7 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.lock.state import HeldLock, StateRecord, default_file, held_locks, state_files_beside
+from zerokie_action.lock.record import (
+    LockRecord,
+    LockRecords,
+    default_file,
+    recorded_locks,
+    state_files_beside,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,80 +45,75 @@ class Kept(dict[str, str]):
 def test_a_killed_run_leaves_what_the_cleanup_needs(tmp_path: Path) -> None:
     """App, session and time, in both places, and not a thing more: no secret, no URL."""
     kept, file = Kept(), tmp_path / "state.json"
-    StateRecord(kept.save, file).acquiring("site", "s-1")
+    LockRecords(kept.save, file).add("site", "s-1")
     assert set(kept) == {"app", "session", "asked_at"}
     assert json.loads(file.read_text("utf-8")) == kept
-    (lock,) = held_locks(kept.as_environment(), file)
+    (lock,) = recorded_locks(kept.as_environment(), file)
     assert (lock.app, lock.session, lock.released) == ("site", "s-1", False)
-    assert held_locks({}, file) == held_locks(kept.as_environment(), None) == [lock]
+    assert recorded_locks({}, file) == recorded_locks(kept.as_environment(), None) == [lock]
 
 
 def test_a_released_lock_is_recorded_as_released(tmp_path: Path) -> None:
     """The CI system remembers it; the file is gone."""
     kept, file = Kept(), tmp_path / "state.json"
-    record = StateRecord(kept.save, file)
-    record.acquiring("site", "s-1")
-    record.released("s-1")
+    record = LockRecords(kept.save, file)
+    record.add("site", "s-1")
+    record.release("s-1")
     assert not file.exists()
-    (lock,) = held_locks(kept.as_environment(), file)
+    (lock,) = recorded_locks(kept.as_environment(), file)
     assert lock.released
-    record.released("s-1")
+    record.release("s-1")
 
 
 def test_the_next_session_is_not_released_by_the_last_one(tmp_path: Path) -> None:
     """Two deploys in one job: what is recorded of the first says nothing about the second."""
     kept = Kept()
-    record = StateRecord(kept.save, tmp_path / "state.json")
-    record.acquiring("site", "s-1")
-    record.released("s-1")
-    record.acquiring("site", "s-2")
-    (lock,) = held_locks(kept.as_environment(), tmp_path / "state.json")
+    record = LockRecords(kept.save, tmp_path / "state.json")
+    record.add("site", "s-1")
+    record.release("s-1")
+    record.add("site", "s-2")
+    (lock,) = recorded_locks(kept.as_environment(), tmp_path / "state.json")
     assert (lock.session, lock.released) == ("s-2", False)
 
 
 def test_two_runs_left_two_locks(tmp_path: Path) -> None:
     """The state and the file may be of different runs; both are looked at."""
     file = tmp_path / "state.json"
-    StateRecord(lambda _state: None, file).acquiring("other", "s-2")
+    LockRecords(lambda _state: None, file).add("other", "s-2")
     env = {"STATE_app": "site", "STATE_session": "s-1", "STATE_asked_at": ASKED}
-    assert [(lock.app, lock.session) for lock in held_locks(env, file)] == [("site", "s-1"), ("other", "s-2")]
+    assert [(lock.app, lock.session) for lock in recorded_locks(env, file)] == [
+        ("site", "s-1"),
+        ("other", "s-2"),
+    ]
 
 
 def test_a_run_leaves_alone_what_a_killed_one_recorded(tmp_path: Path) -> None:
     """Be it that it waits for that one's lock in vain."""
     file = tmp_path / "state.json"
-    StateRecord(lambda _state: None, file).acquiring("site", "killed")
+    LockRecords(lambda _state: None, file).add("site", "killed")
     for session in ("s-1", "s-2"):
-        record = StateRecord(lambda _state: None, file)
-        record.acquiring("other", session)
-        assert [lock.session for lock in held_locks({}, file)] == ["killed", session]
-        record.released(session)
-        assert [lock.session for lock in held_locks({}, file)] == ["killed"]
-    StateRecord(lambda _state: None, file).released("killed")
+        record = LockRecords(lambda _state: None, file)
+        record.add("other", session)
+        assert [lock.session for lock in recorded_locks({}, file)] == ["killed", session]
+        record.release(session)
+        assert [lock.session for lock in recorded_locks({}, file)] == ["killed"]
+    LockRecords(lambda _state: None, file).release("killed")
     assert not file.exists()
-
-
-def test_a_file_does_not_grow_for_ever(tmp_path: Path) -> None:
-    """The last locks are those that may still be held."""
-    file = tmp_path / "state.json"
-    for number in range(60):
-        StateRecord(lambda _state: None, file).acquiring("site", f"s-{number}")
-    assert [lock.session for lock in held_locks({}, file)] == [f"s-{number}" for number in range(10, 60)]
 
 
 def test_a_damaged_line_hides_no_other_one(tmp_path: Path) -> None:
     """Somebody's editor, or a disk that was full."""
     file = tmp_path / "state.json"
-    StateRecord(lambda _state: None, file).acquiring("site", "s-1")
+    LockRecords(lambda _state: None, file).add("site", "s-1")
     file.write_text("{\n" + file.read_text("utf-8") + '{"app": "cut off')
-    assert [lock.session for lock in held_locks({}, file)] == ["s-1"]
+    assert [lock.session for lock in recorded_locks({}, file)] == ["s-1"]
 
 
 def test_without_any_state() -> None:
     """Nothing was recorded: nothing is held."""
-    assert held_locks({}, None) == []
-    assert held_locks({}, Path("/nowhere/state.json")) == []
-    assert held_locks({"STATE_session": "s-1"}, None) == []
+    assert recorded_locks({}, None) == []
+    assert recorded_locks({}, Path("/nowhere/state.json")) == []
+    assert recorded_locks({"STATE_session": "s-1"}, None) == []
 
 
 @given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
@@ -120,14 +121,14 @@ def test_a_damaged_file_counts_as_nothing(tmp_path_factory: pytest.TempPathFacto
     """Whatever is in it: the cleanup must not fail."""
     file = tmp_path_factory.getbasetemp() / "damaged.json"
     file.write_bytes(content)
-    assert held_locks({}, file) == []
+    assert recorded_locks({}, file) == []
 
 
 def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
     """Then there would be no second chance, so the run ends before it asks for the lock."""
     file = tmp_path / "missing" / "state.json"
     with pytest.raises(ConfigurationError) as caught:
-        StateRecord(lambda _state: None, file).acquiring("site", "s-1")
+        LockRecords(lambda _state: None, file).add("site", "s-1")
     assert str(caught.value) == f"`state-file`: {str(file)!r} can't be written (No such file or directory)"
     assert caught.value.hint == "Choose a path that the job may write; the cleanup needs the file."
 
@@ -135,21 +136,21 @@ def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_removed(tmp_path: Path) -> None:
     """A deploy that succeeded does not fail over that: the cleanup asks the platform first."""
     kept = Kept()
-    StateRecord(kept.save, tmp_path).released("s-1")
+    LockRecords(kept.save, tmp_path).release("s-1")
     assert kept == {"released": "s-1"}
 
 
 def test_a_file_system_without_durability() -> None:
     """Not everything can be flushed to a disk."""
-    StateRecord(lambda _state: None, Path(os.devnull)).acquiring("site", "s-1")
+    LockRecords(lambda _state: None, Path(os.devnull)).add("site", "s-1")
 
 
 def test_a_longer_record_leaves_nothing_behind(tmp_path: Path) -> None:
     """A file that exists already is overwritten as a whole, and others may read it."""
     file = tmp_path / "state.json"
     file.write_text("x" * 1000)
-    StateRecord(lambda _state: None, file).acquiring("site", "s-1")
-    assert held_locks({}, file)[0].session == "s-1"
+    LockRecords(lambda _state: None, file).add("site", "s-1")
+    assert recorded_locks({}, file)[0].session == "s-1"
     assert stat.S_IMODE(file.stat().st_mode) & stat.S_IRUSR
 
 
@@ -158,30 +159,30 @@ def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
     precious, file = tmp_path / "precious", tmp_path / "state.json"
     precious.write_text("precious")
     file.symlink_to("precious")
-    record = StateRecord(lambda _state: None, file)
-    record.acquiring("site", "s-1")
-    assert held_locks({}, file)[0].session == "s-1"
-    record.released("s-1")
+    record = LockRecords(lambda _state: None, file)
+    record.add("site", "s-1")
+    assert recorded_locks({}, file)[0].session == "s-1"
+    record.release("s-1")
     assert precious.read_text() == "precious"
     assert [path.name for path in tmp_path.iterdir()] == ["precious"]
 
 
 def test_a_link_is_not_read(tmp_path: Path) -> None:
     """We never leave one, so it is not our record that it leads to."""
-    StateRecord(lambda _state: None, tmp_path / "real.json").acquiring("site", "s-1")
+    LockRecords(lambda _state: None, tmp_path / "real.json").add("site", "s-1")
     (tmp_path / "state.json").symlink_to("real.json")
-    assert held_locks({}, tmp_path / "state.json") == []
+    assert recorded_locks({}, tmp_path / "state.json") == []
 
 
 def test_a_pipe(tmp_path: Path) -> None:
     """Nobody waits for its other end: there is no lock without the record, and nothing to read. It stays."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    record = StateRecord(lambda _state: None, pipe)
+    record = LockRecords(lambda _state: None, pipe)
     with pytest.raises(ConfigurationError, match=r"can't be written \(No such device or address\)"):
-        record.acquiring("site", "s-1")
-    assert held_locks({}, pipe) == []
-    record.released("s-1")
+        record.add("site", "s-1")
+    assert recorded_locks({}, pipe) == []
+    record.release("s-1")
     assert pipe.is_fifo()
 
 
@@ -206,7 +207,7 @@ def test_the_state_counts_whatever_the_file_is(tmp_path: Path, content: bytes | 
     else:
         file.write_bytes(content)
     env = {"STATE_app": "site", "STATE_session": "s-1", "STATE_asked_at": ASKED}
-    assert held_locks(env, file) == [HeldLock("site", "s-1", asked_at=ASKED)]
+    assert recorded_locks(env, file) == [LockRecord("site", "s-1", asked_at=ASKED)]
 
 
 @pytest.mark.parametrize(
@@ -220,7 +221,7 @@ def test_the_state_counts_whatever_the_file_is(tmp_path: Path, content: bytes | 
 )
 def test_when_a_lock_expires(asked_at: str, expiry: str) -> None:
     """As exactly as it is known."""
-    assert HeldLock("site", "s-1", asked_at=asked_at).expiry == expiry
+    assert LockRecord("site", "s-1", asked_at=asked_at).expiry == expiry
 
 
 def test_gitlab_keeps_files_below_the_project_only() -> None:

@@ -1,0 +1,181 @@
+"""Processes of their own, in real time: a limit on threads, what hangs, several at once, one that sleeps."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from tests.faults.test_kill import EDITED, ROOT, SITE, Runner, _files_of, _finish, _platform, _stored
+from zerokie_action.sandbox.faults import Fault, Kind
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from zerokie_action.sandbox.platform import Platform
+    from zerokie_action.sandbox.records import Record
+
+LONGEST_RELEASE = 5.0
+NO_THREADS = """
+import os, sys, threading
+
+start = threading.Thread.start
+
+def limited(thread):
+    if os.path.exists(os.environ["NO_THREADS"]):
+        raise RuntimeError("can't start new thread")
+    start(thread)
+
+threading.Thread.start = limited
+from zerokie_action.cli import deploy
+sys.exit(deploy())
+"""
+"""A deploy that meets a limit on processes as soon as there is the file NO_THREADS."""
+SLOW_NAMES = """
+import socket, sys, time
+
+def look_up(*_args, **_more):
+    print("looking up", flush=True)
+    time.sleep(60)
+
+socket.getaddrinfo = look_up
+from zerokie_action.cli import deploy
+sys.exit(deploy())
+"""
+"""A deploy that waits for a name in a thread, which nothing can end."""
+
+LOCK_LOST = 7
+SUSPENDED = """
+import os, sys, time
+
+now = time.clock_gettime
+time.clock_gettime = lambda clock: now(clock) + 31 * 60 * os.path.exists(os.environ["ASLEEP"])
+from zerokie_action.cli import deploy
+sys.exit(deploy())
+"""
+"""A deploy for which half an hour has passed as soon as there is the file ASLEEP."""
+
+
+async def start(runner: Runner, code: str, **env: str) -> asyncio.subprocess.Process:
+    """A deploy that something special happens to."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        code,
+        cwd=ROOT,
+        env=runner._env | env,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+
+
+def test_a_signal_where_no_thread_can_start(tmp_path: Path) -> None:
+    """The handler needs none; the lock is released."""
+
+    async def scenario() -> None:
+        async with _platform(tmp_path) as (platform, runner):
+            runner.write({"a.css": "a {}", "index.html": "<h1>"})
+            platform.faults.add(Fault(Kind.HANG, "PUT", "/files/index.html", times=None))
+            uploading = asyncio.Event()
+            platform.on_request = lambda record: uploading.set() if "index.html" in record.path else None
+            process = await start(runner, NO_THREADS, NO_THREADS=str(tmp_path / "limit"))
+            await uploading.wait()
+            (tmp_path / "limit").touch()
+            process.send_signal(signal.SIGTERM)
+            output, _ = await process.communicate()
+            assert process.returncode == 128 + signal.SIGTERM, output.decode()
+            assert b"can't start new thread" not in output
+            assert platform.lock("site") is None
+            assert [deployment.files_uploaded for deployment in platform.deployments("site")] == [1]
+
+    asyncio.run(scenario())
+
+
+def test_a_signal_while_something_blocks_the_end(tmp_path: Path) -> None:
+    """The process ends in time all the same."""
+
+    async def scenario() -> None:
+        async with _platform(tmp_path) as (_, runner):
+            runner.write({"index.html": "<h1>"})
+            process = await start(runner, SLOW_NAMES, ZEROKIE_API_URL="https://api.example.com")
+            assert process.stdout is not None
+            while b"looking up" not in await process.stdout.readline():
+                pass
+            began = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            assert await process.wait() == 128 + signal.SIGINT
+            assert time.monotonic() - began < LONGEST_RELEASE
+
+    asyncio.run(scenario())
+
+
+def _writes(platform: Platform) -> list[Record]:
+    return [
+        record
+        for record in platform.requests
+        if record.method in {"PUT", "DELETE"} and "/files/" in record.path
+    ]
+
+
+def test_four_deploys_at_once(tmp_path: Path) -> None:
+    """They take turns; no write of one lies between another's, and the site is that of the last."""
+
+    async def run() -> None:
+        async with _platform(tmp_path) as (platform, first):
+            runners = [first]
+            for number in range(3):
+                other = Runner(tmp_path / f"other-{number}", platform.base_url)
+                other.site.mkdir(parents=True)
+                runners.append(other)
+            for number, runner in enumerate(runners):
+                runner.write(SITE | {f"{number}.txt": "x", "index.html": f"<h1>{number}</h1>"})
+            results = await asyncio.gather(*(runner.deploy() for runner in runners))
+            assert [code for code, _ in results] == [0, 0, 0, 0], results
+            assert len(platform.deployments("site")) == 4
+            holders = [record.lock_holder for record in _writes(platform)]
+            changes = sum(before != after for before, after in pairwise(holders))
+            assert None not in holders
+            assert changes == 3
+            last = platform.deployments("site")[-1]
+            finalized = [f"Finalized {last.deploy_id}," in log for _, log in results]
+            assert sorted(finalized) == [False, False, False, True], results
+            assert _stored(platform) == _files_of(runners[finalized.index(True)])
+
+    asyncio.run(run())
+
+
+def test_a_deploy_that_is_stopped_beyond_its_lease(tmp_path: Path) -> None:
+    """Another one has the lock meanwhile; when the first one goes on, it writes and releases nothing."""
+
+    async def run() -> None:
+        async with _platform(tmp_path) as (platform, runner):
+            runner.write(SITE)
+            other = Runner(tmp_path / "other", platform.base_url)
+            other.site.mkdir(parents=True)
+            other.write(EDITED)
+            stopped = asyncio.Event()
+
+            def stop(record: Record) -> None:
+                if record.method == "PUT" and "/files/a.css" in record.path and not stopped.is_set():
+                    process.send_signal(signal.SIGSTOP)
+                    stopped.set()
+
+            platform.on_response = stop
+            asleep = tmp_path / "asleep"
+            process = await start(runner, SUSPENDED, ASLEEP=str(asleep), ZEROKIE_CONCURRENCY="1")
+            await stopped.wait()
+            platform.expire_lock("site")
+            code, log = await other.deploy()
+            assert code == 0, log
+            seen = len(platform.requests)
+            asleep.touch()
+            process.send_signal(signal.SIGCONT)
+            code, log = await _finish(process)
+            assert code == LOCK_LOST, log
+            assert platform.requests[seen:] == []
+            assert _stored(platform) == _files_of(other)
+
+    asyncio.run(run())

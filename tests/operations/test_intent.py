@@ -1,0 +1,425 @@
+"""Where the intent is unclear, nothing is changed: exit 2, in a dry run as well, and a lock with zeros."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.operations.containers import running_web
+from tests.support.schema import check_result
+from tests.support.world import SITE
+from zerokie_action.sandbox.faults import Fault, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tests.support.world import Outcome, World
+    from zerokie_action.sandbox.records import Record
+
+OURS = {
+    "GITHUB_ACTIONS": "true",
+    "GITHUB_SERVER_URL": "https://github.com",
+    "GITHUB_REPOSITORY": "acme/shop",
+    "GITHUB_REPOSITORY_ID": "7",
+}
+THEIRS = OURS | {"GITHUB_REPOSITORY": "acme/docs", "GITHUB_REPOSITORY_ID": "8"}
+GITLAB = {
+    "GITLAB_CI": "true",
+    "CI_SERVER_URL": "https://gitlab.com",
+    "CI_PROJECT_PATH": "acme/docs",
+    "CI_PROJECT_ID": "7",
+}
+SHELL: dict[str, str] = {}
+TAKE_OVER = "`take-over: true` once, by hand"
+
+
+def run(world: World, env: dict[str, str], **inputs: object) -> Outcome:
+    world.env = dict(env)
+    return world.run(**inputs)
+
+
+def put(world: World, paths: Iterable[str]) -> None:
+    """Somebody puts files there by hand."""
+    for path in paths:
+        world.platform.put_file("site", path, b"by hand")
+
+
+def bundle(build: int, count: int = 30) -> dict[str, bytes]:
+    """A site whose assets have new names in each build."""
+    return SITE | {f"assets/{number}.{build:x}.js": b"%d" % build for number in range(count)}
+
+
+def require_refused(world: World, words: Iterable[str], **inputs: object) -> None:
+    """Both a deploy and its dry run change nothing, and say so in these words."""
+    before = world.platform.files("site")
+    for dry_run in (True, False):
+        outcome = world.run(dry_run=dry_run, **inputs)
+        assert outcome.exit_code == 2, outcome.log
+        said = f"{outcome.outputs['error']} {outcome.outputs['hint']}"
+        assert [word for word in words if word not in said] == []
+        assert world.platform.files("site") == before
+        check_result(outcome.outputs)
+        if dry_run:
+            assert {record.method for record in outcome.requests} == {"GET"}
+        else:
+            assert [record.path.rpartition("/")[2] for record in outcome.writes] == ["finalize"]
+            finalized = world.platform.deployments("site")[-1]
+            assert (finalized.files_uploaded, finalized.files_deleted, finalized.total_bytes) == (0, 0, 0)
+        assert world.platform.lock("site") is None
+
+
+def require_done(world: World, **inputs: object) -> Outcome:
+    outcome = world.run(**inputs)
+    assert outcome.exit_code == 0, outcome.log
+    assert world.stored() == world.read()
+    return outcome
+
+
+class TestFiles:
+    """An app that was filled by hand, or with another tool."""
+
+    words = ("App 'site' has 14 files that no deploy of this action put there", "'old.html'", TAKE_OVER)
+
+    @pytest.fixture(autouse=True)
+    def filled(self, world: World) -> None:
+        put(world, ["index.html", "old.html", *(f"uploads/{number}.jpg" for number in range(12))])
+
+    @pytest.mark.parametrize(
+        "inputs",
+        [{}, {"incremental": False}, {"delete_stale": False}, {"keep": "uploads/"}, {"max_deletes": 100}],
+    )
+    def test_no_manifest(self, world: World, inputs: dict[str, object]) -> None:
+        """It may be somebody else's app, whatever would be deleted."""
+        require_refused(world, self.words, **inputs)
+
+    def test_taken_over(self, world: World) -> None:
+        """Once; then the app is ours."""
+        require_done(world, take_over=True)
+        require_done(world)
+
+    def test_taken_over_with_keep(self, world: World) -> None:
+        """What was kept stays somebody else's: it is not deleted unasked later."""
+        assert world.run(take_over=True, keep="uploads/").exit_code == 0
+        require_refused(world, ["12 files", "'uploads/0.jpg'", "`keep`", "`delete-stale: false`", TAKE_OVER])
+        assert world.run(keep="uploads/").exit_code == 0
+        assert world.run(delete_stale=False).exit_code == 0
+        require_done(world, take_over=True)
+
+    def test_an_earlier_version_of_this_action(self, world: World) -> None:
+        """Its manifest says nothing any more."""
+        put(world, [f".zerokie/{'0' * 64}.json"])
+        require_refused(world, [*self.words, "an earlier version"])
+        require_done(world, take_over=True)
+
+
+class TestForeignFiles:
+    """Files that appear in an app of ours."""
+
+    def test_they_stop_the_deploy(self, world: World) -> None:
+        """The message names and counts them; each input that it names goes on."""
+        world.run()
+        put(world, ["a", "b", "c", "d"])
+        require_refused(
+            world, ["4 files that", "'a', 'b', 'c' and 1 more", "`keep`", "`delete-stale: false`", TAKE_OVER]
+        )
+        assert world.run(keep=["/a", "/b", "/c", "/d"]).exit_code == 0
+        assert world.run(delete_stale=False).exit_code == 0
+        require_done(world, take_over=True)
+        require_done(world)
+
+    def test_what_ours_replace(self, world: World) -> None:
+        """A path that the directory has is ours."""
+        world.run()
+        put(world, ["index.html", "new"])
+        world.write(SITE | {"new": b"ours"})
+        require_done(world)
+
+
+class TestUnreadable:
+    """A manifest that can't be read."""
+
+    words = (
+        "1 file ('empty')",
+        "can't be read",
+        "`delete-stale: false`",
+        "`take-over: true`, set once, by hand",
+    )
+
+    def test_it_stops_what_would_delete(self, world: World) -> None:
+        """`delete-stale: false` and `take-over` go on."""
+        world.run()
+        world.write({path: body for path, body in SITE.items() if path != "empty"})
+        fault = Fault(Kind.STATUS, "GET", r"\.zerokie", status=404, times=None)
+        world.platform.faults.add(fault)
+        require_refused(world, self.words)
+        assert world.run(delete_stale=False).exit_code == 0
+        require_refused(world, self.words)
+        require_done(world, take_over=True)
+
+    def test_it_does_not_stop_what_deletes_nothing(self, world: World) -> None:
+        """All is uploaded then."""
+        world.run()
+        world.platform.faults.add(Fault(Kind.STATUS, "GET", r"\.zerokie", status=404, times=None))
+        assert require_done(world).outputs["files_uploaded"] == len(SITE)
+
+    @pytest.mark.parametrize("kind", [Kind.STATUS, Kind.RESET])
+    def test_an_outage_is_waited_for(self, world: World, kind: Kind) -> None:
+        """It is read when the platform is back."""
+        world.run()
+        world.write({"index.html": b"new"})
+        world.loop.call_later(60, world.platform.faults.clear)
+        world.platform.faults.add(Fault(kind, "GET", "/files$|zerokie", status=503, skip=1, times=None))
+        require_done(world)
+
+
+class TestManyDeletions:
+    """What a wrong directory does."""
+
+    def test_less_than_half(self, world: World) -> None:
+        """The message says how many of how many; `max-deletes` goes on."""
+        world.write(bundle(1))
+        world.run()
+        world.write({"index.html": b"the wrong one"})
+        require_refused(
+            world, ["1 of 34 files", "33 files ('about/index.html', ", "and 30 more", "`max-deletes: 33`"]
+        )
+        require_refused(world, ["`max-deletes` is 32", "33 files ("], max_deletes=32)
+        require_done(world, max_deletes=33)
+
+    def test_take_over_is_about_something_else(self, world: World) -> None:
+        """A manifest that names the files says that they are ours: that is no reason to lose them."""
+        world.write(bundle(1))
+        world.run()
+        world.write({"index.html": b"the wrong one"})
+        require_refused(world, ["1 of 34 files"], take_over=True)
+
+    @pytest.mark.parametrize("incremental", [True, False])
+    def test_max_deletes(self, world: World, *, incremental: bool) -> None:
+        """It decides alone, and what is kept does not count."""
+        world.run()
+        world.write({"index.html": b"new"})
+        require_refused(
+            world,
+            ["`max-deletes` is 2, and this deploy would delete 3 files ('about/index.html', "],
+            max_deletes=2,
+            incremental=incremental,
+        )
+        assert world.run(max_deletes=0, keep=["assets/", "about/", "empty"]).exit_code == 0
+        assert world.run(max_deletes=0, delete_stale=False).exit_code == 0
+        require_done(world, max_deletes=3)
+
+    def test_it_is_half_of_what_was_finished(self, world: World) -> None:
+        """A deploy that only finishes what another one began counts as well."""
+        world.run()
+        world.write(bundle(1, 60))
+        world.platform.faults.add(Fault(Kind.STATUS, "POST", "/finalize", status=400, times=None))
+        assert world.run().exit_code == 4
+        world.platform.faults.clear()
+        world.platform.expire_lock("site")
+        assert require_done(world).outputs["files_uploaded"] == 0
+        world.write(bundle(2, 30))
+        require_done(world, max_deletes=60)
+        world.write(SITE)
+        require_refused(world, ["4 of 34 files"])
+
+
+class TestAnotherRepository:
+    words = ("App 'site' was last deployed from another repository than 'github.com/acme/docs'", TAKE_OVER)
+
+    @pytest.mark.parametrize("inputs", [{}, {"incremental": False}, {"operation": "destroy"}])
+    def test_it_is_refused(self, world: World, inputs: dict[str, object]) -> None:
+        """Whatever it wants to do, and even if the app's URL can't be read."""
+        run(world, OURS)
+        world.env = dict(THEIRS)
+        require_refused(world, self.words, **inputs)
+        world.platform.faults.add(Fault(Kind.STATUS, "GET", r"\.zerokie", status=404, times=None))
+        require_refused(world, self.words, **inputs)
+
+    def test_it_takes_over(self, world: World) -> None:
+        """Once and for all, even if not a single file differs; then the former owner is the other one."""
+        run(world, OURS)
+        assert run(world, THEIRS, take_over=True).outputs["files_uploaded"] == 0
+        assert run(world, THEIRS).exit_code == 0
+        assert run(world, OURS).exit_code == 2
+
+    def test_it_destroys(self, world: World) -> None:
+        """If it is told to; files without a manifest are no reason against that."""
+        run(world, OURS)
+        assert run(world, THEIRS, take_over=True, operation="destroy").exit_code == 0
+        world.platform.apps.create_static("site")
+        put(world, ["by hand"])
+        assert run(world, THEIRS, operation="destroy").exit_code == 0
+
+    @pytest.mark.parametrize(
+        ("env", "code"),
+        [
+            pytest.param(OURS | {"GITHUB_REPOSITORY": "acme/store"}, 0, id="renamed"),
+            pytest.param(OURS | {"GITHUB_REPOSITORY_ID": ""}, 0, id="the name alone"),
+            pytest.param(OURS | {"GITHUB_REPOSITORY_ID": "9"}, 0, id="created anew"),
+            pytest.param(OURS | {"GITHUB_SERVER_URL": "https://git.example.com"}, 2, id="moved elsewhere"),
+            pytest.param(GITLAB, 2, id="the same ID on another forge"),
+            pytest.param(THEIRS | {"GITHUB_REPOSITORY_ID": ""}, 2, id="another name alone"),
+            pytest.param(SHELL, 0, id="not asked"),
+            pytest.param({"GITHUB_ACTIONS": "true"}, 0, id="a run that does not know"),
+        ],
+    )
+    def test_which_is_the_same(self, world: World, env: dict[str, str], code: int) -> None:
+        """One that has the same ID, or the same full name, on the same forge."""
+        run(world, OURS)
+        for operation in ({}, {"operation": "destroy"}):
+            assert run(world, env, **operation).exit_code == code
+
+    def test_a_renamed_one_is_recorded(self, world: World) -> None:
+        """Its old name may become that of another one."""
+        run(world, OURS)
+        run(world, OURS | {"GITHUB_REPOSITORY": "acme/store"})
+        assert run(world, THEIRS | {"GITHUB_REPOSITORY": "acme/shop"}).exit_code == 2
+
+    @pytest.mark.parametrize("files", [SITE, {"index.html": b"all of it is new"}])
+    def test_a_shell_after_a_repository(self, world: World, files: dict[str, bytes]) -> None:
+        """It is not asked, and the app stays that repository's."""
+        run(world, OURS)
+        world.write(files)
+        assert run(world, SHELL).exit_code == 0
+        assert run(world, OURS).exit_code == 0
+        assert run(world, THEIRS).exit_code == 2
+
+    def test_a_repository_after_a_shell(self, world: World) -> None:
+        """The app is its own from then on, even if nothing was to be done."""
+        run(world, SHELL)
+        assert run(world, OURS).outputs["files_unchanged"] == len(SITE)
+        assert run(world, THEIRS).exit_code == 2
+
+    @pytest.mark.parametrize("path", ["/files/[a-z]", "/files/index.html"])
+    def test_after_a_deploy_that_failed(self, world: World, path: str) -> None:
+        """The first one even: whose app it is was said before anything was written."""
+        world.platform.faults.add(Fault(Kind.STATUS, "PUT", path, times=None, status=400))
+        assert run(world, OURS).exit_code == 4
+        world.platform.faults.clear()
+        assert run(world, THEIRS).exit_code == 2
+        assert run(world, OURS).exit_code == 0
+
+    def test_while_another_deploy_goes_on(self, world: World) -> None:
+        """The question is asked under the lock."""
+        run(world, OURS)
+        world.platform.take_lock("site", "somebody else")
+        newest = ".zerokie/9-" + "1" * 16 + "-" + "2" * 16 + "-" + "3" * 32 + ".json"
+
+        def end() -> None:
+            for path in world.platform.files("site"):
+                if path.startswith(".zerokie/"):
+                    world.platform.delete_file("site", path)
+            world.platform.put_file("site", newest, b"{}")
+            world.platform.expire_lock("site")
+
+        world.loop.call_later(20, end)
+        assert run(world, OURS).exit_code == 2
+        assert world.stored() == SITE
+
+    def test_container_apps_have_no_owner(self, world: World) -> None:
+        """They have no storage that could say so."""
+        running_web(world)
+        for env in (OURS, THEIRS):
+            assert run(world, env, app="web", image="nginx:2").exit_code == 0
+        assert run(world, OURS, app="web", operation="destroy").exit_code == 0
+
+    def test_no_state_is_left(self, world: World) -> None:
+        """There is no lock for the cleanup to release."""
+        run(world, OURS)
+        state = world.folder.parent / "state.json"
+        for operation in ({}, {"operation": "destroy"}):
+            run(world, THEIRS, state_file=state, **operation)
+            assert not state.exists()
+
+
+class TestHistories:
+    """What ends green without `take-over`, as all that is there is ours."""
+
+    @staticmethod
+    def after(world: World, uploads: int) -> None:
+        """Let this many uploads pass, then kill the run: nothing of it has an effect any more."""
+
+        def die(record: Record) -> None:
+            if len(world.stored()) >= uploads and record.method == "PUT":
+                world.platform.faults.add(Fault(Kind.RESET, index=record.index + 1, times=None))
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        world.platform.on_request = die
+
+    @staticmethod
+    def revive(world: World) -> None:
+        world.platform.on_request = None
+        world.platform.faults.clear()
+        world.reset_signals()
+        world.platform.expire_lock("site")
+
+    @pytest.mark.usefixtures("handlers")
+    @pytest.mark.parametrize("count", [1, 15, 30])
+    def test_a_first_deploy_is_killed(self, world: World, count: int) -> None:
+        """Then another folder, with other hashed names; another repository is refused at once."""
+        world.signals.install()
+        world.write(bundle(1))
+        self.after(world, count)
+        run(world, OURS, concurrency=4)
+        self.revive(world)
+        assert len(world.stored()) >= count
+        world.write(bundle(2))
+        assert run(world, THEIRS).exit_code == 2
+        world.env = dict(OURS)
+        require_done(world)
+
+    @pytest.mark.usefixtures("handlers")
+    def test_a_deploy_is_cancelled(self, world: World) -> None:
+        world.signals.install()
+        world.write(bundle(1))
+        world.platform.faults.add(Fault(Kind.DELAY, "PUT", "/files/about", seconds=60))
+        world.loop.call_later(5, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        assert world.run().exit_code == 143
+        self.revive(world)
+        world.write(bundle(2))
+        require_done(world)
+
+    @pytest.mark.parametrize(("kind", "code"), [(Kind.HANG, 9), (Kind.RESET, 5)])
+    def test_it_runs_out_of_time_or_into_an_outage(self, world: World, kind: Kind, code: int) -> None:
+        world.write(bundle(1))
+        world.platform.faults.add(Fault(kind, None, "/files", skip=18, times=None))
+        assert world.run(timeout="1m" if code == 9 else "30m").exit_code == code
+        world.platform.faults.clear()
+        world.write(bundle(2))
+        require_done(world)
+
+    @pytest.mark.usefixtures("handlers")
+    def test_two_cancelled_deploys_of_a_bundle(self, world: World) -> None:
+        """200 of 300 names are new each time: the leftovers do not count for the half."""
+        world.signals.install()
+        rest = {f"img/{number}.svg": b"x" for number in range(100)}
+        world.write(bundle(1, 200) | rest)
+        require_done(world)
+        for build in (2, 3):
+            world.write(bundle(build, 200) | rest)
+            world.platform.faults.add(Fault(Kind.DELAY, "PUT", "/files/index.html", seconds=60))
+            world.platform.faults.add(Fault(Kind.DELAY, "PUT", f"/files/assets/0.{build}", seconds=60))
+            world.loop.call_later(5, lambda: os.kill(os.getpid(), signal.SIGTERM))
+            assert world.run().exit_code == 143
+            self.revive(world)
+        assert len(world.stored()) > 600
+        world.write(bundle(4, 200) | rest)
+        require_done(world)
+
+    def test_a_preview_that_this_run_creates(self, world: World) -> None:
+        """Whatever a new app has in it."""
+        create = world.platform.apps.create_static
+
+        def with_a_welcome_page(name: str, **options: Any) -> object:
+            app = create(name, **options)
+            world.platform.put_file(name, "welcome.html", b"hello")
+            return app
+
+        world.platform.apps.create_static = with_a_welcome_page  # type: ignore[method-assign, assignment]
+        outcome = world.run(app="preview-7", create=True)
+        assert outcome.exit_code == 0, outcome.log
+        assert world.stored("preview-7") == SITE
+        assert world.run(app="preview-7", create=True).exit_code == 0

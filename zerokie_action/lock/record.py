@@ -1,0 +1,150 @@
+"""What the cleanup reads after a run was killed: which session may hold the lock on which app.
+
+It is written before the lock is asked for, to the CI system's own state (GitHub) and to the `state-file`.
+There is no secret in it, and no URL: the cleanup sends the API key only where its own inputs say.
+
+The file has a line of JSON for each lock: a run leaves alone what a killed one before it has recorded.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from zerokie_action.errors import ConfigurationError
+from zerokie_action.report.files import write_report_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+EXPIRY = 30 * 60.0
+"""Seconds without a heartbeat after which the platform lets a lock expire ("PUT …/deploy/lock")."""
+_LARGEST_FILE = 64 * 1024
+
+
+class LockRecord(NamedTuple):
+    """A lock that a run asked for. `asked_at` is an ISO 8601 time; empty when not known."""
+
+    app: str
+    session: str
+    asked_at: str = ""
+    released: bool = False
+
+    @property
+    def state(self) -> dict[str, str]:
+        """As it is written down."""
+        return {"app": self.app, "session": self.session, "asked_at": self.asked_at}
+
+    @property
+    def expiry(self) -> str:
+        """When the lock expires, as the end of a sentence; a heartbeat may have come later."""
+        try:
+            at = datetime.fromisoformat(self.asked_at) + timedelta(seconds=EXPIRY)
+        except (ValueError, OverflowError):
+            return "30 minutes after its last heartbeat"
+        return f"30 minutes after its last heartbeat ({at:%Y-%m-%d %H:%M:%S} UTC if there was none)"
+
+
+class LockRecords:
+    """Where locks are recorded: the CI system's own state, and a file."""
+
+    def __init__(self, save: Callable[[Mapping[str, str]], None], file: Path | None) -> None:
+        """Record nothing yet.
+
+        Args:
+            save: keeps keys and values in the CI system's own state.
+            file: the state file; it is removed once no lock in it is held.
+        """
+        self._save = save
+        self._file = file
+
+    def add(self, app: str, session: str) -> None:
+        """Record that the session may hold the lock from now on; the file is on disk when this returns.
+
+        Raises:
+            ConfigurationError: when the state file can't be written.
+        """
+        lock = LockRecord(app, session, datetime.now(UTC).isoformat(timespec="seconds"))
+        self._save(lock.state)
+        if self._file is None:
+            return
+        try:
+            _write(self._file, [*_read(self._file), lock])
+        except OSError as error:
+            raise ConfigurationError(
+                f"`state-file`: {str(self._file)!r} can't be written ({error.strerror})",
+                hint="Choose a path that the job may write; the cleanup needs the file.",
+            ) from error
+
+    def release(self, session: str) -> None:
+        """Record that the session holds no lock.
+
+        A state file that can't be removed does no harm: the cleanup asks the platform first. What is no file
+        (`/dev/null`) stays.
+        """
+        self._save({"released": session})
+        if self._file is None:
+            return
+        with suppress(OSError):
+            if others := [lock for lock in _read(self._file) if lock.session != session]:
+                _write(self._file, others)
+            elif _is_file(self._file):
+                self._file.unlink()
+
+
+def recorded_locks(env: Mapping[str, str], file: Path | None) -> list[LockRecord]:
+    """What earlier steps recorded, in GitHub's `STATE_*` and the file; unreadable counts as nothing."""
+    found = []
+    if (session := env.get("STATE_session")) and (app := env.get("STATE_app")):
+        is_released = env.get("STATE_released") == session
+        found.append(LockRecord(app, session, env.get("STATE_asked_at", ""), is_released))
+    return found + [lock for lock in (_read(file) if file else []) if lock.session != session]
+
+
+def default_file(env: Mapping[str, str]) -> Path | None:
+    """Where the state goes without `state-file`: only GitLab needs a file, and keeps those below the project.
+
+    The job's ID is in the name: jobs may share a project directory.
+    """
+    if env.get("GITLAB_CI") and (project := env.get("CI_PROJECT_DIR")):
+        return Path(project) / f".zerokie-state-{env.get('CI_JOB_ID', 'job')}.json"
+    return None
+
+
+def state_files_beside(file: Path | None) -> list[Path]:
+    """State files of other jobs next to ours: left over by a killed job, never to be deployed."""
+    return sorted(file.parent.glob(".zerokie-state-*.json")) if file else []
+
+
+def _write(file: Path, locks: list[LockRecord]) -> None:
+    write_report_file(file, "".join(json.dumps(lock.state) + "\n" for lock in locks))
+    with suppress(OSError):  # not every file system can do that
+        if _is_file(file):
+            with file.open("rb") as written:
+                os.fsync(written.fileno())
+
+
+def _read(file: Path) -> list[LockRecord]:
+    """The locks in a file; whatever else is in it, or is not a file, counts as nothing."""
+    found = []
+    with suppress(OSError):
+        if not _is_file(file):
+            return []
+        with file.open("rb") as content:
+            lines = content.read(_LARGEST_FILE).splitlines()
+        for line in lines:
+            with suppress(ValueError, KeyError, TypeError, RecursionError):
+                state = json.loads(line)
+                app, session, asked_at = (str(state[name]) for name in ("app", "session", "asked_at"))
+                found.append(LockRecord(app, session, asked_at))
+    return [lock for lock in found if lock.app and lock.session]
+
+
+def _is_file(file: Path) -> bool:
+    """Whether it is a file: no pipe, whose other end one would wait for, and no link, as we leave none."""
+    return stat.S_ISREG(file.lstat().st_mode)
