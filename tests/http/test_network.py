@@ -124,19 +124,6 @@ class TestAuthorities:
         async with serve(fine, tls=tls) as server, transport(**{variable: str(tmp_path)}) as http:
             assert await outcome(http, put(server.url)) == (200, b"fine")
 
-    async def test_built_once(self, bundle: Path) -> None:
-        """However many connections ask for it at the same time."""
-        network = Network({"SSL_CERT_FILE": str(bundle)})
-        contexts = set()
-
-        async def ask() -> None:
-            contexts.add(await network.tls())
-
-        async with anyio.create_task_group() as tasks:
-            for _ in range(10):
-                tasks.start_soon(ask)
-        assert len(contexts) == 1
-
     async def test_files_that_do_not_come(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The event loop goes on, and whoever waits can be told to stop."""
         began, goes_on, ended = threading.Event(), threading.Event(), threading.Event()

@@ -221,15 +221,17 @@ class TestAmbiguous:
         assert (await gives_up(Script(step, UNTRUSTED))).ambiguous is ambiguous
 
     async def test_recovery(self) -> None:
-        """After an ambiguous attempt, and only then, it is asked whether it took effect."""
+        """After an ambiguous attempt, and only then, it is asked whether it took effect: then all is well."""
         found: list[bytes | None] = [None, b"there"]
         script = Script(REFUSED, LOST, status(429), LOST, FINE)
+        client = client_of(script)
 
         async def recover() -> bytes | None:
             return found.pop(0)
 
-        assert await send(script, recover=recover) == b"there"
+        assert await client.send(request(), read, recover=recover) == b"there"
         assert len(script.attempts) == 3
+        assert client.outage == ""
 
 
 class TestAlone:
@@ -266,22 +268,6 @@ class TestAlone:
 
 
 class TestOutage:
-    @pytest.mark.parametrize("retries", [0, 5])
-    async def test_however_few_retries(self, retries: int) -> None:
-        """What fails altogether is waited for: half a second, one, two, then five."""
-        script = Script(*[REFUSED] * 12, FINE)
-        assert await send(script, retries=retries) == b"fine"
-        assert script.gaps[1:] == pytest.approx([1, 2] + [5] * 9, rel=0.21)
-
-    async def test_given_up(self) -> None:
-        """After two minutes without any success; and it says so."""
-        began = anyio.current_time()
-        error = await gives_up(Script(REFUSED), retries=1000)
-        assert 120 <= anyio.current_time() - began <= 127
-        assert re.search(
-            r"after \d+ attempts, and 2 m 0\d s without any success: connection refused", str(error)
-        )
-
     async def test_patience(self) -> None:
         """Where something else ends the wait, nothing is given up."""
         script = Script(REFUSED)

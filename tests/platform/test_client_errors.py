@@ -332,11 +332,11 @@ class TestOddAnswers:
             (App(type="static"), "static"),
             (App(image="nginx"), "container"),
             (App(type="something new", image="nginx"), "container"),
-            (App(type="something new"), None),
+            (App(type="something new"), "static"),
         ],
     )
-    def test_the_kind_of_an_app(self, app: App, kind: str | None) -> None:
-        """Told by the type, else by the image; otherwise not known."""
+    def test_the_kind_of_an_app(self, app: App, kind: str) -> None:
+        """Told by the type, else by the image."""
         assert app.kind == kind
 
 

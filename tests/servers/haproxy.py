@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -21,6 +22,7 @@ defaults
   {timeouts}
 frontend gateway
   bind 127.0.0.1:{port}
+  {rules}
   default_backend platform
 backend platform
   server platform {upstream}
@@ -32,14 +34,18 @@ class HAProxy(Server):
 
     Args:
         upstream: the platform's URL.
+        rules: what is special about the frontend.
         timeouts: seconds by the names that they have there, for example `http-request`.
     """
 
     program = "haproxy"
     arguments = ("-db", "-f", "haproxy.cfg")
 
-    def __init__(self, upstream: str, timeouts: Mapping[str, float]) -> None:
+    def __init__(
+        self, upstream: str, rules: str = "", *, timeouts: Mapping[str, float] = MappingProxyType({})
+    ) -> None:
         super().__init__()
+        self._rules = rules
         self._upstream = urlsplit(upstream).netloc
         self._timeouts = timeouts
 
@@ -47,7 +53,9 @@ class HAProxy(Server):
         timeouts = "\n  ".join(
             f"timeout {name} {seconds * 1000:.0f}ms" for name, seconds in self._timeouts.items()
         )
-        text = _CONFIGURATION.format(upstream=self._upstream, port=self.port, timeouts=timeouts)
+        text = _CONFIGURATION.format(
+            upstream=self._upstream, port=self.port, rules=self._rules, timeouts=timeouts
+        )
         self.write("haproxy.cfg", text)
 
     def seen(self, part: str = "") -> list[str]:

@@ -77,7 +77,7 @@ class Nginx(Server):
     def configure(self) -> None:
         listen, directives = f"{self._address}:{self.port}", self._directives
         if self._authority:
-            certificate = self._authority.issue_cert(self._host)
+            certificate = self._authority.issue_cert(self._host.strip("[]"))
             certificate.private_key_and_cert_chain_pem.write_to_path(str(self.folder / "server.pem"))
             listen += " ssl"
             directives += " ssl_certificate server.pem; ssl_certificate_key server.pem;"

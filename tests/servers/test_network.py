@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 from typing import TYPE_CHECKING
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from tests.servers.conftest import Start, Timed
     from tests.servers.deploys import Outcome
     from tests.support.platform import Platform
+
+
+EXHAUSTIVE = bool(os.environ.get("ZEROKIE_EXHAUSTIVE"))
 
 
 def has_ipv6() -> bool:
@@ -51,6 +55,18 @@ def test_few_file_descriptors(
 
     timed(outcome, undisturbed.seconds)
     require_deployed(outcome, platform, large)
+
+
+@pytest.mark.skipif(not EXHAUSTIVE, reason="takes three minutes")
+def test_a_very_slow_line(platform: Platform, tmp_path: Path, start: Start, timed: Timed) -> None:
+    """8 MB at 50 kB/s are no outage either, although the kernel takes half of it at once."""
+    folder = make_folder(tmp_path / "folder", [8_000_000])
+    with Nginx(platform.url, "client_max_body_size 10m;") as nginx, Line(nginx.port, rate=50_000) as line:
+        outcome = start(inputs(line.url, folder)).wait(300)
+
+    timed(outcome, 160)
+    require_deployed(outcome, platform, folder)
+    assert outcome.result["retries_used"] == 0
 
 
 def test_a_slow_line(platform: Platform, tmp_path: Path, start: Start, timed: Timed) -> None:

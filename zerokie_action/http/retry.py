@@ -33,6 +33,11 @@ _LONGEST_PAUSE = 20.0
 _LARGE = 4 * MEGABYTE
 """Bytes of a body that can't all be on their way: some have arrived."""
 _LONGEST_QUOTE = 500
+_CUT = (
+    "It was cut off each time while it was sent. Something on the way may limit how large a request is "
+    "(nginx: `client_max_body_size`), or how long it takes."
+)
+"""A gateway's 413 can't be read from a connection that it has reset."""
 
 _GIVEN_UP = Failure(Meaning.DOWN, "no answer in time")
 
@@ -140,12 +145,14 @@ class RetryingClient:
         ambiguous = False
         while True:
             async with limiter:
-                if ambiguous and recover is not None and (value := await recover()) is not None:
-                    return value
-                self.used += attempts > 0
-                attempts += 1
+                outcome: T | DeployError | Failure | None = None
+                if ambiguous and recover is not None:
+                    outcome = await recover()
                 began = anyio.current_time()
-                outcome = await self._attempt(request, parse, policy.guard)
+                if outcome is None:
+                    self.used += attempts > 0
+                    attempts += 1
+                    outcome = await self._attempt(request, parse, policy.guard)
                 if not isinstance(outcome, Failure):
                     limiter.succeeded()
             if not isinstance(outcome, Failure):
@@ -314,7 +321,7 @@ def _meanwhile(limiter: AdaptiveLimiter, worked: int) -> str:
     """What the others did while a request failed: so many worked, or wait as it did."""
     if worked and not limiter.has_waiting:
         return f", while {worked:,} other{'' if worked == 1 else 's'} worked"
-    return f", and {human_seconds(limiter.outage)} without any success" if limiter.outage else ""
+    return f", and {human_seconds(limiter.outage)} without any success" if limiter.is_failing else ""
 
 
 def _refusal(request: httpx.Request, response: httpx.Response, detail: str) -> DeployError:
@@ -338,7 +345,8 @@ def _gave_up(
     if failed.hint == failure.PROXY_LOGIN_HINT:
         message = f"{purpose} was refused: {failed.reason}"
         return RequestRejected(message, status=failure.PROXY_LOGIN, hint=failed.hint)
-    message, hint = f"{purpose} failed after {after}: {failed.reason}", failed.hint
+    message = f"{purpose} failed after {after}: {failed.reason}"
+    hint = _CUT if failed.broke and _sent(request) > _LARGE else failed.hint
     if _is_too_long(failed.retry_after):
         until = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() + failed.retry_after))
         message = f"{purpose} failed: {failed.reason}, and asks to wait until {until} UTC"
