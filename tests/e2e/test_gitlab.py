@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.conftest import ROOT, need
+from tests.e2e.conftest import ROOT
 from tests.e2e.engine import Image, Outcome, call
 from tests.e2e.repository import commit, copy_checkout
 from tests.support.platform import API_KEY, contents
+from tests.support.required import find_program
 from tests.support.rest import rest
 
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ def repository(image: Image, platform: Platform, workspace: Path) -> Path:
 
 def run_jobs(repository: Path, *jobs: str, **variables: str | int) -> Outcome:
     """Run the pipeline, or some of its jobs, in the host's network."""
-    runner = need("gitlab-ci-local", from_="install the tools in .ci/package.json")
-    need("rsync", from_="gitlab-ci-local copies the repository with it")
+    runner = find_program("gitlab-ci-local", from_="install the tools in .ci/package.json")
+    find_program("rsync", from_="gitlab-ci-local copies the repository with it")
     given = [option for name, value in variables.items() for option in ("--variable", f"{name}={value}")]
     options = [f"--container-executable={DOCKER}", "--pull-policy=if-not-present", "--network=host"]
     return call(runner, *options, *given, *jobs, folder=repository)
