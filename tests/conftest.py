@@ -23,6 +23,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def pytest_configure() -> None:
+    """Start every process of a test with the usual signals, also under `nohup` and in the background.
+
+    What is ignored here would be ignored there as well; a handler is not inherited.
+    """
+    for number in WATCHED:
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+
+
 @pytest.fixture(autouse=True)
 def _jitter() -> None:
     """The jitter of delays is the same in every run: what fails once fails always."""
