@@ -19,7 +19,7 @@ from zerokie_action.signals import WATCHED
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
 
@@ -37,6 +37,20 @@ def pytest_configure() -> None:
 def _jitter() -> None:
     """The jitter of delays is the same in every run: what fails once fails always."""
     random.seed(1)
+
+
+@pytest.fixture(autouse=True)
+def _count_deploys(record_property: Callable[[str, object], None]) -> Iterator[None]:
+    before = World.runs
+    yield
+    record_property("whole deploys", World.runs - before)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many whole deploys there were."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    runs = [dict(getattr(report, "user_properties", ())).get("whole deploys", 0) for report in reports]
+    terminalreporter.write_line(f"{sum(runs)} whole deploys in virtual time")
 
 
 @pytest.fixture(name="world")
