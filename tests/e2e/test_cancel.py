@@ -79,39 +79,6 @@ def test_cancel_in_mid_upload(
     assert len(platform.app("site")["deployments"]) == 1
 
 
-def test_cancel_while_the_platform_hangs(image: Image, platform: Platform, workspace: Path) -> None:
-    """The release gives up in time and says until when the lock stays; the post step then releases it."""
-    platform.fault("hang", method="POST", path="/deploy/finalize", times=None)
-    env = github.step(platform, workspace, app="site", directory="dist", create="true")
-    with deploying(image, platform, workspace, env) as container:
-        started = time.monotonic()
-        container.signal(signal.SIGINT)
-        deploy = container.wait()
-        seconds = time.monotonic() - started
-
-    assert deploy.code == 128 + signal.SIGINT, deploy.log
-    assert seconds < LONGEST_RELEASE + ENGINE
-    assert "expires" in deploy.log
-    assert platform.app("site")["lock"]
-
-    platform.clear_faults()
-    post = clean_up(image, env, workspace)
-    assert post.code == 0, post.log
-    assert platform.app("site")["lock"] is None
-
-
-def test_cancel_while_one_answer_does_not_come(image: Image, platform: Platform, workspace: Path) -> None:
-    """Finalize is sent again in the time that is left."""
-    platform.fault("hang", method="POST", path="/deploy/finalize", times=1)
-    env = github.step(platform, workspace, app="site", directory="dist", create="true")
-    with deploying(image, platform, workspace, env) as container:
-        container.signal(signal.SIGINT)
-        deploy = container.wait()
-
-    assert deploy.code == 128 + signal.SIGINT, deploy.log
-    assert platform.app("site")["lock"] is None
-
-
 def test_kill_then_post(image: Image, platform: Platform, workspace: Path) -> None:
     """After a SIGKILL the post step releases the lock with what GitHub kept of the state, and says so."""
     env = github.step(platform, workspace, app="site", directory="dist", create="true")
@@ -141,15 +108,6 @@ def test_kill_then_cleanup_with_the_state_file(image: Image, platform: Platform,
 
     assert cleanup.code == 0, cleanup.log
     assert platform.app("site")["lock"] is None
-
-
-def test_cleanup_without_state(image: Image, platform: Platform, workspace: Path) -> None:
-    """act, Gitea and Forgejo pass less to the post step: it says so, and fails no job."""
-    for env in ({}, github.step(platform, workspace, app="site")):
-        post = image.run(env=env, workspace=workspace, options=CLEANUP)
-        assert post.code == 0, post.log
-        assert post.log
-    assert platform.state()["requests"] == []
 
 
 SCRIPT = ROOT / "examples" / "shell" / "deploy.sh"

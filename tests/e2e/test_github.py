@@ -135,29 +135,6 @@ def test_first_workflow(act: str, action: Path, platform: Platform, tmp_path: Pa
     assert platform.site("my-site") == {"index.html": f"<h1>This is commit {head}</h1>\n".encode()}
 
 
-def test_workflow_with_npm(act: str, action: Path, platform: Platform, tmp_path: Path) -> None:
-    """What `npm run build` leaves in `dist` is deployed. The machine has Node: no action installs it."""
-    find_program("npm", from_="install Node")
-    use_example(tmp_path, "npm.yml", platform)
-    package = {
-        "name": "site",
-        "version": "1.0.0",
-        "scripts": {"build": "mkdir dist && echo hello > dist/index.html"},
-    }
-    (tmp_path / "package.json").write_text(json.dumps(package), "utf-8")
-    lock = {"name": "site", "version": "1.0.0", "lockfileVersion": 3, "packages": {"": package}}
-    (tmp_path / "package-lock.json").write_text(json.dumps(lock), "utf-8")
-    commit(tmp_path)
-    workflow = tmp_path / ".github" / "workflows" / "npm.yml"
-
-    run = run_workflow(
-        act, action, tmp_path, *stand_ins(tmp_path.parent / "forge", workflow), on=ON_THIS_MACHINE
-    )
-
-    assert run.code == 0, run.log
-    assert platform.site("my-site") == {"index.html": b"hello\n"}
-
-
 def test_workflow(act: str, action: Path, platform: Platform, workspace: Path) -> None:
     """Outputs reach later steps and jobs, also of a step that failed; the post step is content."""
     workflow = workspace / ".github/workflows/deploy.yml"

@@ -85,30 +85,6 @@ def test_pipeline(platform: Platform, repository: Path) -> None:
     assert API_KEY not in run.log
 
 
-def test_stop_job_destroys_the_review_app(platform: Platform, repository: Path) -> None:
-    """The job that `on_stop` names removes the app."""
-    call("git", "checkout", "--quiet", "-b", "feature", folder=repository)
-    assert run_jobs(repository, "zerokie-deploy").code == 0
-    assert list(platform.state()["apps"]) == ["site-feature"]
-
-    stop = run_jobs(repository, "zerokie-deploy-stop")
-
-    assert stop.code == 0, stop.log
-    assert platform.state()["apps"] == {}
-
-
-def test_failing_deploy(platform: Platform, repository: Path) -> None:
-    """The job fails with the contract's exit code, and after_script still runs."""
-    shutil.rmtree(repository / "dist")
-
-    run = run_jobs(repository, "zerokie-deploy")
-
-    assert run.code != 0
-    assert "Error: `directory` (INPUT_DIRECTORY): 'dist' does not exist; build it before this step" in run.log
-    assert "$ zerokie-cleanup" in run.log
-    assert platform.state()["apps"] == {}
-
-
 def test_pipeline_of_this_repository(image: Image, tmp_path: Path) -> None:
     """The pipeline that tests the component on GitLab, from the image on."""
     copy_checkout(ROOT, tmp_path)
