@@ -21,6 +21,8 @@ PIPE = 4096
 LINE = 200
 PATIENCE = 20.0
 LONGEST_RELEASE = 5.0
+MARGIN = 10.0
+"""Seconds that a busy machine may take for the rest."""
 
 
 def unread(pipe: int) -> int:
@@ -54,7 +56,7 @@ def test_a_signal_while_the_log_is_stalled(tmp_path: Path) -> None:
             began = time.monotonic()
             process.terminate()
             assert await process.wait() == 128 + signal.SIGTERM
-            assert time.monotonic() - began < LONGEST_RELEASE
+            assert time.monotonic() - began < LONGEST_RELEASE + MARGIN
             assert len(os.read(reader, PIPE)) == logged
             os.close(reader)
             assert platform.lock("site") is None
