@@ -6,7 +6,6 @@ import asyncio
 import os
 import sys
 from contextlib import asynccontextmanager
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -193,33 +192,3 @@ def test_killed_at_a_request(tmp_path: Path, *, update: bool, github: bool, ever
         return problems
 
     assert asyncio.run(run()) == []
-
-
-def test_two_deploys_at_once(tmp_path: Path) -> None:
-    """One waits for the other; no write of one lies between the other's, and the site is that of the last."""
-
-    async def run() -> None:
-        async with _platform(tmp_path) as (platform, runner):
-            runner.write(SITE)
-            other = Runner(tmp_path / "other", platform.base_url)
-            other.site.mkdir(parents=True)
-            other.write(EDITED)
-            results = await asyncio.gather(runner.deploy(), other.deploy())
-            assert [code for code, _ in results] == [0, 0], results
-            assert len(platform.deployments("site")) == 2
-            writes = [
-                record
-                for record in platform.requests
-                if record.method in {"PUT", "DELETE"} and "/files/" in record.path
-            ]
-            holders = [record.lock_holder for record in writes]
-            changes = sum(before != after for before, after in pairwise(holders))
-            assert None not in holders
-            assert changes == 1
-            last = platform.deployments("site")[-1]
-            assert last.session == holders[-1]
-            finalized = [f"Finalized {last.deploy_id}," in log for _, log in results]
-            assert sorted(finalized) == [False, True], results
-            assert _stored(platform) == _files_of((runner, other)[finalized.index(True)])
-
-    asyncio.run(run())

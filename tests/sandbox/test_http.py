@@ -63,7 +63,7 @@ async def test_a_defect_is_a_500(client, platform, monkeypatch, caplog):
     def explode(_name: str) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(platform.apps, "poll", explode)
+    monkeypatch.setattr(platform.apps, "get", explode)
     answer = await client.get("/v1/apps/site")
     assert (answer.status_code, answer.json()) == (500, {"error": "internal server error"})
     assert "ZeroDivisionError" in caplog.text
