@@ -45,14 +45,7 @@ def run(*command: str, stdin: str = "", **inputs: str) -> subprocess.CompletedPr
         capture_output=True,
         text=True,
         check=False,
-        preexec_fn=_usual_signals,
     )
-
-
-def _usual_signals() -> None:
-    """The tests themselves may run under `nohup`, or in the background."""
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 # --- shells in the entrypoint's place
