@@ -33,7 +33,7 @@ GITLAB = {
     "CI_PROJECT_ID": "7",
 }
 SHELL: dict[str, str] = {}
-TAKE_OVER = "`take-over: true` once, by hand"
+TAKE_OVER = "`take-over: true` for one run by hand"
 
 
 def run(world: World, env: dict[str, str], **inputs: object) -> Outcome:
@@ -145,7 +145,7 @@ class TestUnreadable:
         "1 file ('empty')",
         "can't be read",
         "`delete-stale: false`",
-        "`take-over: true`, set once, by hand",
+        "`take-over: true` for one run by hand",
     )
 
     def test_it_stops_what_would_delete(self, world: World) -> None:
