@@ -217,7 +217,9 @@ class RetryingClient:
         while True:
             attempts += 1
             began = anyio.current_time()
-            outcome = await self._attempt(_with_timeout(request, (ends_at - began) / 2), parse, guard)
+            timeouts, half = request.extensions["timeout"], (ends_at - began) / 2
+            request.extensions["timeout"] = {phase: min(seconds, half) for phase, seconds in timeouts.items()}
+            outcome = await self._attempt(request, parse, guard)
             if not isinstance(outcome, Failure):
                 log.succeeded()
                 return _value(outcome, ambiguous=ambiguous)
@@ -293,18 +295,6 @@ def _value(outcome: T | DeployError, *, ambiguous: bool) -> T:
 
 def _sent(request: httpx.Request) -> int:
     return request.stream.sent if isinstance(request.stream, ContentStream) else 0
-
-
-def _with_timeout(request: httpx.Request, seconds: float) -> httpx.Request:
-    """The request, given up after so many seconds if not before."""
-    timeouts = {name: min(value, seconds) for name, value in request.extensions["timeout"].items()}
-    return httpx.Request(
-        request.method,
-        request.url,
-        headers=request.headers,
-        stream=request.stream,
-        extensions=request.extensions | {"timeout": timeouts},
-    )
 
 
 def _is_too_long(seconds: float) -> bool:
