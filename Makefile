@@ -13,18 +13,14 @@ EXPORT := $(UV) export --quiet --frozen --no-emit-project --no-annotate --no-hea
 # Tools that come from npm live outside the checkout, one folder for each lock.
 NODE_TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/zerokie-action/node-$(shell cksum < .ci/package-lock.json | cut -d ' ' -f 1)
 
-# Tests that take seconds: no whole deploys but those of a folder, no other processes, no random histories.
-QUICK := $(addprefix tests/,ci files lock platform report) tests/operations/test_static.py \
-	$(patsubst %,tests/test_%.py,docs documents environment errors examples formats package settings text)
-
 export PATH := $(CURDIR)/.venv/bin:$(NODE_TOOLS)/node_modules/.bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup demo check test servers browser e2e lint lint-ci audit lowest format docs pictures bench requirements clean
+.PHONY: help setup tools demo check test test-exhaustive servers browser e2e lint lint-ci audit lowest format docs pictures bench requirements clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .venv/.synced: uv.lock pyproject.toml .ci/requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
@@ -52,20 +48,24 @@ setup: .venv/.synced ## Make .venv from uv.lock, as the other commands do when i
 demo: .venv/.synced ## Deploy a site and an image to a local platform (KEEP=1 leaves it running)
 	@$(BIN)/python examples/demo.py $(if $(KEEP),--keep)
 
-check: lint ## Lint, and run the quick tests (a minute): not http, sandbox, faults, servers, browser, e2e, most operations
-	@$(BIN)/pytest -q -n auto --dist worksteal $(QUICK) $(ARGS)
+tools: .venv/.synced-ci .venv/.synced-browser $(NODE_TOOLS)/.installed ## Install all that the other commands need from PyPI and npm
 
-test: .venv/.synced ## Run the tests; those in containers, behind real servers or in a browser only where there are such
+check: lint test ## Lint and test
+
+test: .venv/.synced ## Run all tests that need nothing but Python (about two minutes on two cores)
 	@$(BIN)/pytest -n auto --dist worksteal $(ARGS)
 
+test-exhaustive: .venv/.synced ## Run all cases of which `make test` runs a sample
+	@$(BIN)/pytest -n auto --dist worksteal -m exhaustive $(ARGS)
+
 servers: .venv/.synced ## Run the tests behind real servers (nginx, haproxy, squid)
-	@ZEROKIE_SERVERS=required $(BIN)/pytest tests/servers $(ARGS)
+	@$(BIN)/pytest -m "servers and not exhaustive" tests/servers $(ARGS)
 
 browser: .venv/.synced-browser $(NODE_TOOLS)/.installed ## Look at the sandbox's page, and make the pictures, in a real browser (chromium)
-	@ZEROKIE_BROWSER=required $(BIN)/pytest tests/browser tests/test_pictures.py $(ARGS)
+	@$(BIN)/pytest -m browser tests/browser tests/test_pictures.py $(ARGS)
 
 e2e: .venv/.synced-ci $(NODE_TOOLS)/.installed ## Run the tests in real containers, with act and gitlab-ci-local
-	@ZEROKIE_E2E=required $(BIN)/pytest tests/e2e $(ARGS)
+	@$(BIN)/pytest -m e2e tests/e2e $(ARGS)
 
 lint: .venv/.synced-browser ## Check style, types and the direction of imports
 	@$(BIN)/ruff check

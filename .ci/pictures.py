@@ -233,22 +233,8 @@ body { margin: 0; padding: 16px; font-family: "DejaVu Sans", sans-serif;
 
 def page(body: str) -> str:
     """A whole document, with GitHub's style sheet."""
-    file = style_sheet()
-    sheet = file.read_text("utf-8") if file else ""
+    sheet = npm_file("github-markdown-css/github-markdown.css").read_text("utf-8")
     return f"<!doctype html><meta charset=utf-8><style>{sheet}{STYLE}</style>{body}"
-
-
-def style_sheet() -> Path | None:
-    """GitHub's, from npm."""
-    return npm_file("github-markdown-css/github-markdown.css")
-
-
-def missing() -> str:
-    """What pictures can't be made without, and who installs it; empty when all is there."""
-    reason = chromium.missing()
-    if not reason and not style_sheet():
-        reason = "the npm package github-markdown-css is not installed; `make pictures` does it"
-    return reason
 
 
 def take(program: Browser, shown: str, file: Path, *, scheme: str, width: int = 852) -> None:
@@ -285,8 +271,6 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("names", nargs="*", help=f"{', '.join(PICTURES)} (all)")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where to (%(default)s)")
     options = parser.parse_args(arguments)
-    if reason := missing():
-        raise SystemExit(f"No pictures: {reason}")
     options.folder.mkdir(parents=True, exist_ok=True)
     with chromium.browser() as program:
         for name in options.names or PICTURES:

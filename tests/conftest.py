@@ -19,14 +19,38 @@ from zerokie_action.signals import WATCHED
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
+
+
+def pytest_configure() -> None:
+    """Start every process of a test with the usual signals, also under `nohup` and in the background.
+
+    What is ignored here would be ignored there as well; a handler is not inherited.
+    """
+    for number in WATCHED:
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 @pytest.fixture(autouse=True)
 def _jitter() -> None:
     """The jitter of delays is the same in every run: what fails once fails always."""
     random.seed(1)
+
+
+@pytest.fixture(autouse=True)
+def _count_deploys(record_property: Callable[[str, object], None]) -> Iterator[None]:
+    before = World.runs
+    yield
+    record_property("whole deploys", World.runs - before)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many whole deploys there were."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    runs = [dict(getattr(report, "user_properties", ())).get("whole deploys", 0) for report in reports]
+    terminalreporter.write_line(f"{sum(runs)} whole deploys in virtual time")
 
 
 @pytest.fixture(name="world")

@@ -80,31 +80,31 @@ BAD = [
     # --- missing, too much, contradicting
     Bad("no app", "`app` is required: name the app", {"app": None}),
     Bad("no key", "`api-key` is required: write `api-key: ${{ secrets.ZEROKIE_API_KEY }}`, and store", {"api_key": None}),
-    Bad("neither", "one of `image` and `directory` is required", {"directory": None}),
+    Bad("neither", "`image` or `directory` is required", {"directory": None}),
     # --- values
     Bad("operation", "`operation` (ZEROKIE_OPERATION): '::error::x' is not 'deploy', 'restart' or 'destroy'", {"operation": "::error::x"}),
-    Bad("key with a prefix", "`api-key` (ZEROKIE_API_KEY): the value holds white space", {"api_key": f"Bearer {SECRET}"}),
+    Bad("key with a prefix", "`api-key` (ZEROKIE_API_KEY): the value has white space", {"api_key": f"Bearer {SECRET}"}),
     Bad("unexpanded app to destroy", "looks like a variable that was not expanded; check how the workflow sets it", {"app": "site-$CI_COMMIT_REF_SLUG", "operation": "destroy"}),
     Bad("app that leads elsewhere", "'..' can't be an app's name", {"app": "..", "operation": "destroy"}),
     Bad("env", "`env` (ZEROKIE_ENV): item 1 is not KEY=VALUE; write one per line", IMAGE | {"env": SECRET}),
     # --- key files
-    Bad("key with a prefix in a file", "`api-key` (ZEROKIE_API_KEY_FILE): the value holds white space", {"api_key": None, "api_key_file": "key.txt"}, prepare=lambda _world: Path("key.txt").write_text(f"Bearer {SECRET}")),
+    Bad("key with a prefix in a file", "`api-key` (ZEROKIE_API_KEY_FILE): the value has white space", {"api_key": None, "api_key_file": "key.txt"}, prepare=lambda _world: Path("key.txt").write_text(f"Bearer {SECRET}")),
     # --- places
     Bad("report in a missing folder", "the folder 'no/such' does not exist; create it first", {"summary_file": "no/such/s.md"}),
     # --- the folder
     Bad("no folder", "`directory` (ZEROKIE_DIRECTORY): 'dist' does not exist; the working directory is empty: check out the repository", {"directory": "dist"}),
     Bad("the host's folder", "the action's container has the workspace at '/github/workspace': give the path relative to it", {"directory": "/home/runner/work/repo/repo/dist"}),
     Bad("a file", "is not a directory; name the one that holds the files", prepare=a_file_instead_of_the_folder),
-    Bad("empty folder", "has nothing to deploy: there is no file in it", prepare=lambda world: world.write({})),
-    Bad("all ignored", "has nothing to deploy: all that is in it is ignored", {"ignore": ["*"]}),
+    Bad("empty folder", "has nothing to deploy: it has no files", prepare=lambda world: world.write({})),
+    Bad("all ignored", "has nothing to deploy: everything in it is ignored", {"ignore": ["*"]}),
     Bad("unreadable file", "'secret.txt' cannot be read (Permission denied); make it readable or add it to `ignore`", prepare=a_closed_file),
     Bad("FIFO", "'fifo' is a FIFO, not a file; remove it or add it to `ignore`", prepare=lambda world: os.mkfifo(world.folder / "fifo")),
     Bad("socket", "'sock' is a socket, not a file; remove it or add it to `ignore`", prepare=a_socket),
     Bad("link that leaves", "is a symbolic link that leaves the directory (to '/etc/passwd')", prepare=link("p", "/etc/passwd")),
-    Bad("link to a parent", "is a symbolic link to a directory that it is itself in", prepare=link("assets/up", "..")),
+    Bad("link to a parent", "is a symbolic link to a directory that contains it", prepare=link("assets/up", "..")),
     Bad("link to itself", "'me' is a symbolic link that leads nowhere", prepare=link("me", "me")),
     Bad("dangling link", "'gone' is a symbolic link that leads nowhere", prepare=link("gone", "nowhere")),
-    Bad("private key", "'assets/a.pem' begins as a private key; remove it or add it to `ignore`, or add `!/assets/a.pem` to publish it", prepare=key("assets/a.pem")),
+    Bad("private key", "'assets/a.pem' holds a private key; remove it or add it to `ignore`", prepare=key("assets/a.pem")),
     Bad("name that is not UTF-8", "has a name that is not UTF-8; rename it or add it to `ignore`", prepare=lambda world: Path(os.fsdecode(os.fsencode(world.folder) + b"/caf\xe9")).touch()),
     # --- the platform
     Bad("wrong key", "Check that the secret behind `api-key` holds a current key", {"api_key": SECRET}, code=3),
@@ -263,5 +263,5 @@ def test_what_the_dotenv_file_has_no_room_for_is_named(world: World) -> None:
     outcome = world.run(dotenv_file="deploy.env", domains=domains)
     assert outcome.exit_code == 0, outcome.log
     assert len(outcome.outputs["domains"]) == len(domains)
-    assert "`dotenv-file`: `domains` left out, as GitLab takes no file of 5 KB or more" in outcome.log
+    assert "`dotenv-file`: `domains` left out, as GitLab rejects files of 5 KB or more" in outcome.log
     assert "ZEROKIE_RESULT_DOMAINS" not in Path("deploy.env").read_text("utf-8")

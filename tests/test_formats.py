@@ -209,8 +209,8 @@ def test_images(image: str) -> None:
 @pytest.mark.parametrize(
     ("image", "sentence"),
     [
-        ("ghcr.io/o/n:", "'ghcr.io/o/n:' ends in ':'; is the variable for what should follow empty?"),
-        ("ghcr.io/", "'ghcr.io/' ends in '/'; is the variable for what should follow empty?"),
+        ("ghcr.io/o/n:", "'ghcr.io/o/n:' ends in ':'; is a variable in it empty?"),
+        ("ghcr.io/", "'ghcr.io/' ends in '/'; is a variable in it empty?"),
         ("Nginx:1", "'Nginx:1' is not an image reference; write for example 'nginx:1'"),
         *(
             (image, f"{image!r} is not an image reference; write for example 'ghcr.io/owner/name:1.2'")

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.required import unavailable
 from tests.support.scripts import SCRIPTS, pictures
 
 if TYPE_CHECKING:
@@ -34,8 +33,6 @@ def require_picture(path: Path) -> None:
 @pytest.mark.parametrize("name", pictures.PICTURES)
 def test_a_picture_can_be_made(name: str, tmp_path: Path) -> None:
     """By a real run, for light and for dark pages."""
-    if reason := pictures.missing():
-        unavailable("browser", reason)
     subprocess.run([sys.executable, SCRIPTS / "pictures.py", "--folder", tmp_path, name], check=True)
     light, dark = (tmp_path / f"{name}-{scheme}.png" for scheme in ("light", "dark"))
     assert sorted(tmp_path.iterdir()) == [dark, light]

@@ -196,7 +196,7 @@ def test_nothing_set() -> None:
     assert problems({}) == (
         "`app` is required: name the app",
         "`api-key` is required: pass the platform's API key as a secret, in ZEROKIE_API_KEY (or set `skip-without-key: true` for runs that have none)",
-        "one of `image` and `directory` is required: what should be deployed?",
+        "`image` or `directory` is required: what should be deployed?",
     )
 
 
@@ -217,7 +217,7 @@ def test_a_missing_key_is_explained_where_it_is_missing(variable: str, advice: s
 # Every kind of mistake, in the order of the inputs.
 WRONG = {
     "operation": ("Deploy", "'Deploy' is not 'deploy', 'restart' or 'destroy'"),
-    "api_key": ("hunter2 hunter2", "the value holds white space or characters that no token has; pass the token and nothing else"),
+    "api_key": ("hunter2 hunter2", "the value has white space or other characters that no token has; pass the token and nothing else"),
     "api_url": ("http://api.example.com", "'http://api.example.com' would send the API key unencrypted; use https (http is for this machine only: a loopback host, host.docker.internal or host.containers.internal)"),
     "app": ("a b", "'a b' can't be an app's name; write for example 'a-b': the name is part of a host name (a to z, 0 to 9 and dashes)"),
     "skip_without_key": ("maybe", "'maybe' is neither true nor false; write true or false"),
@@ -282,15 +282,15 @@ def test_booleans_in_any_case(word: str, random: Random) -> None:
     [
         (
             MINIMAL | {"ZEROKIE_IMAGE": "nginx"},
-            "`image` (ZEROKIE_IMAGE) and `directory` (ZEROKIE_DIRECTORY) are both set: deploy one of them, the other in a step of its own",
+            "`image` (ZEROKIE_IMAGE) and `directory` (ZEROKIE_DIRECTORY) are both set: deploy one of them here, and the other in a step of its own",
         ),
         (
             MINIMAL | {"ZEROKIE_DIRECTORY": " "},
-            "one of `image` and `directory` is required: what should be deployed?",
+            "`image` or `directory` is required: what should be deployed?",
         ),
         (
             MINIMAL | {"ZEROKIE_OPERATION": "restart", "ZEROKIE_IMAGE": "nginx"},
-            "`image` (ZEROKIE_IMAGE), `directory` (ZEROKIE_DIRECTORY): only `operation: deploy` takes that; leave it out",
+            "`image` (ZEROKIE_IMAGE), `directory` (ZEROKIE_DIRECTORY): only `operation: deploy` uses it; remove it",
         ),
         (
             IMAGE | {"ZEROKIE_DOMAINS": "a.example.com", "ZEROKIE_REMOVE_DOMAINS": "b.example.com"},
@@ -430,7 +430,7 @@ def test_own_files() -> None:
         ),
         (
             {"api_key": "", "api_key_file": "two.txt"},
-            "`api-key` (ZEROKIE_API_KEY_FILE): the value holds white space or characters that no token has; pass the token and nothing else",
+            "`api-key` (ZEROKIE_API_KEY_FILE): the value has white space or other characters that no token has; pass the token and nothing else",
         ),
         (
             {"api_key": "key.txt"},

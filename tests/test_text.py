@@ -199,7 +199,7 @@ def test_cut_markdown_never_exceeds_its_limit(lines, limit):
     cut = cut_markdown(document, limit)
     assert len(cut.encode()) <= limit
     assert cut.count("\n<details>") == cut.count("\n</details>")
-    assert cut == document or cut.endswith("_The rest is cut: it is too long for this place._\n")
+    assert cut == document or cut.endswith("_The rest was cut off: it was too long._\n")
 
 
 def parse_dotenv(text: str) -> dict[str, str]:

@@ -102,7 +102,7 @@ async def _release(lock: DeployLock, record: LockRecord, ci: CI) -> None:
     if was_held:
         recorded = (lock.finalized and lock.finalized.deploy_id) or "a deploy of unknown ID"
         ci.warning(
-            f"Cleanup: the deploy of {record.app!r} was killed and left its lock; it is released "
+            f"Cleanup: the deploy of {record.app!r} left its lock behind; it is released "
             f"now. The platform recorded it as {recorded} with counts of zero: what really "
             "changed is not known. Run the deploy again."
         )

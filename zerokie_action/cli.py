@@ -67,7 +67,7 @@ def cleanup() -> int:
         return _end(0)
     if arguments:
         # A mistake here must not cost a lock.
-        print("zerokie-cleanup takes no arguments and ignores these; --help says more", file=sys.stderr)  # noqa: T201
+        print("zerokie-cleanup takes no arguments; these are ignored", file=sys.stderr)  # noqa: T201
     from zerokie_action.cleanup import cleanup as clean_up  # noqa: PLC0415
 
     return _end(clean_up(os.environ, signals, sys.stdout))
@@ -159,10 +159,9 @@ Releases a deploy lock that a killed run of zerokie-deploy left behind.
 
 Usage: zerokie-cleanup    (no arguments: inputs come from the environment)
 
-Give it the inputs `api-key`, `api-url` and `state-file` of that run, and call it after that
-run in the same job; `api-key-file` does as well. A lock that was released already, or that
-somebody else holds, is left alone. The exit code is 0 in every case; what could not be done
-is a warning.
+Call it after that run, in the same job, with the run's inputs `api-key` (or `api-key-file`),
+`api-url` and `state-file`. It does nothing to a lock that was released already, or that
+somebody else holds. The exit code is always 0; a cleanup that failed is a warning.
 
 {_SPELLINGS}"""
 

@@ -38,10 +38,10 @@ class DeployError(Exception):
 
 
 class ConfigurationError(DeployError):
-    """Inputs or the folder are wrong. `problems` lists everything that is, one sentence each."""
+    """Inputs or the folder are wrong. `problems` has a sentence for each problem."""
 
     exit_code = 2
-    meaning = "wrong or missing inputs, unreadable folder, unsafe file"
+    meaning = "wrong or missing inputs, a folder that cannot be deployed, or a check that stopped the deploy"
 
     def __init__(self, *problems: str, hint: str = "") -> None:
         super().__init__("; ".join(problems), hint=hint)
@@ -64,7 +64,7 @@ class RequestRejected(DeployError):
     """
 
     exit_code = 4
-    meaning = "400, 404, any other 4xx"
+    meaning = "the platform refused a request: 400, 404 or another 4xx"
 
     def __init__(self, message: str, *, status: int, answer: str = "", hint: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -73,38 +73,38 @@ class RequestRejected(DeployError):
 
 
 class PlatformUnavailable(DeployError):
-    """The platform could not be reached or did not answer, and it is no use to try on."""
+    """The platform could not be reached or did not answer for too long."""
 
     exit_code = 5
-    meaning = "no connection, 5xx or 429 for too long; an answer that makes no sense"
+    meaning = "no connection, 5xx or 429 for too long, or answers that make no sense"
 
 
 class LockHeld(DeployError):
-    """Somebody else holds the deploy lock, and did so for longer than `lock-timeout`."""
+    """Another deploy held the lock for longer than `lock-timeout`."""
 
     exit_code = 6
-    meaning = "somebody else's lock outlasted `lock-timeout`"
+    meaning = "another deploy held the lock for longer than `lock-timeout`"
 
 
 class LockLost(DeployError):
-    """The deploy lock was ours and is not any more; nothing was written after that was known."""
+    """The deploy lock is no longer ours. Nothing was written after that was known."""
 
     exit_code = 7
-    meaning = "our lock was lost in the middle of the deploy"
+    meaning = "the deploy lock was lost during the deploy"
 
 
 class DeployFailed(DeployError):
-    """The app failed, says the platform; or directory or image were changed by somebody else meanwhile."""
+    """The platform reports that the app failed, or the folder changed during the deploy."""
 
     exit_code = 8
-    meaning = "the app failed; the directory or the image was changed meanwhile"
+    meaning = "the app failed, or the folder changed during the deploy"
 
 
 class DeployTimedOut(DeployError):
-    """`wait-timeout` or `timeout` passed before the deploy was done."""
+    """`wait-timeout` or `timeout` was over before the deploy was done."""
 
     exit_code = 9
-    meaning = "`wait-timeout` or `timeout` passed"
+    meaning = "`wait-timeout` or `timeout` is over"
 
 
 class HealthCheckFailed(DeployError):

@@ -149,7 +149,7 @@ def check_image(text: str) -> str:
     if _IMAGE.fullmatch(text):
         return text
     if text.endswith((":", "@", "/")):
-        raise ValueError(f"{text!r} ends in {text[-1]!r}; is the variable for what should follow empty?")
+        raise ValueError(f"{text!r} ends in {text[-1]!r}; is a variable in it empty?")
     example = text.lower() if _IMAGE.fullmatch(text.lower()) else "ghcr.io/owner/name:1.2"
     raise ValueError(f"{text!r} is not an image reference; write for example {example!r}")
 
@@ -169,7 +169,7 @@ def check_token(text: str) -> str:
         )
     if not re.fullmatch(r"[!-~]+", text):
         raise ValueError(
-            "the value holds white space or characters that no token has; pass the token and nothing else"
+            "the value has white space or other characters that no token has; pass the token and nothing else"
         )
     return text
 

@@ -1,6 +1,6 @@
-"""Every input, typed and frozen: the one table that settings, `action.yml`, the README and `--help` share.
+"""Every input: the one table that settings, `action.yml`, the README and `--help` share.
 
-A field's name with `-` for `_` is the input's name. Its default and the text below it are documented.
+The input's name is the field's, with `-` for `_`. `make docs` documents the default and the text below it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from pydantic_settings import (
 from zerokie_action import formats
 from zerokie_action.ci import Level
 from zerokie_action.environment import input_name, spellings
-from zerokie_action.files.ignore import IGNORE_FILE, parse_patterns
+from zerokie_action.files.ignore import IGNORE_FILE, input_problem, parse_patterns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,13 +46,11 @@ ONLY_AT_CREATION: tuple[str, ...] = ("port", "cpu", "memory", "env")
 
 
 def _parse_patterns(text: str) -> tuple[str, ...]:
-    """Gitignore patterns; all that is wrong with them, a line for each problem."""
+    """Gitignore patterns. An error has a line for each problem."""
     lines = [line.lstrip(" \t") for line in formats.split_lines(text)]
     patterns, problems = parse_patterns(lines, "in")
     problems += [
-        f"the pattern {pattern!r} has a comma; write one pattern a line, and `\\,` for a comma itself"
-        for pattern in patterns
-        if formats.has_comma(pattern)
+        f"the pattern {pattern!r} {problem}" for pattern in patterns if (problem := input_problem(pattern))
     ]
     if problems:
         raise ValueError("\n".join(problems))
@@ -84,18 +82,16 @@ class Settings(BaseSettings):
     """What to do: `deploy`, `restart` (re-pull and restart the current image) or `destroy` (delete the
     app)."""
     api_key: ApiKey = SecretStr("")
-    """The platform's API key, sent as bearer token; never printed. Required, unless `api-key-file` is
-    given."""
+    """The platform's API key; never printed. Required unless `api-key-file` is set."""
     api_key_file: Path | None = None
-    """File that holds the API key instead; white space around it is cut off. It is never deployed."""
+    """File with the API key, in place of `api-key`; never deployed."""
     api_url: Annotated[str, BeforeValidator(formats.check_api_url)] = formats.DEFAULT_API_URL
     """The platform's API: https, or http for a loopback host, `host.docker.internal` or
     `host.containers.internal`."""
     app: Annotated[str, BeforeValidator(formats.check_app)] = ""
     """The app's name, which is part of its host name: `my-site`, not `My_Site`."""
     skip_without_key: bool = False
-    """When `api-key` is empty (a pull request from a fork has no secrets): warn, status `skipped`, exit
-    0."""
+    """Without an API key, as in pull requests from forks: warn, set the status `skipped` and exit with 0."""
     image: Annotated[str | None, BeforeValidator(formats.check_image)] = None
     """Container image to deploy. `deploy` needs exactly one of `image` and `directory`."""
     directory: Path | None = None
@@ -103,74 +99,72 @@ class Settings(BaseSettings):
     create: bool = False
     """Create the app when it does not exist."""
     port: int | None = Field(None, ge=1, le=65535)
-    """Port that the container listens on; used when a container app is created."""
+    """Port that the container listens on. Used when the app is created."""
     cpu: int | None = Field(None, ge=1)
-    """CPU units, for example 256; used when a container app is created."""
+    """CPU units, such as 256. Used when a container app is created."""
     memory: int | None = Field(None, ge=1)
-    """Memory in MB, for example 512; used when a container app is created."""
+    """Memory in MB, such as 512. Used when a container app is created."""
     env: Annotated[dict[str, str] | None, NoDecode, BeforeValidator(formats.parse_variables)] = None
-    """Environment variables, one `KEY=VALUE` per line; used when a container app is created."""
+    """Environment variables, one `KEY=VALUE` per line. Used when a container app is created."""
     registry_server: str | None = None
-    """Private registry, for example registry.gitlab.com. All three registry inputs or none."""
+    """Private registry, such as registry.gitlab.com. Needs a username and a password too."""
     registry_username: str | None = None
-    """User or deploy token name for the private registry."""
+    """Username, or name of a deploy token, for the private registry."""
     registry_password: SecretStr | None = None
-    """Password or deploy token for the private registry; never printed."""
+    """Password, or deploy token, for the private registry; never printed."""
     registry_password_file: Path | None = None
-    """File that holds the registry password instead; white space around it is cut off. It is never
-    deployed."""
+    """File with the registry password, in place of `registry-password`; never deployed."""
     ignore: Patterns = ()
-    """Gitignore patterns, one per line, added to the defaults and to the ignore file."""
+    """Gitignore patterns of files that are not deployed, in addition to the defaults and the ignore file."""
     ignore_file: Path = IGNORE_FILE
-    """File of gitignore patterns, which are relative to `directory`. Looked for in `directory`, then in
-    the working directory; one that is named here has to exist."""
+    """File of gitignore patterns, in `directory` or else in the working directory. A file that is named
+    here has to exist."""
     keep: Patterns = ()
     """Gitignore patterns of remote paths that are never deleted."""
     delete_stale: bool = True
     """Delete remote files that the folder no longer has."""
     take_over: bool = False
-    """Go on although the app is not this repository's, or has files that it never deployed. For one run
-    by hand."""
+    """Continue although the app is another repository's, or has files that no deploy of this action has
+    uploaded. Meant for one run by hand."""
     max_deletes: int | None = Field(None, ge=0)
-    """The most files that a deploy may delete. Where it is not set, a deploy may delete 20, or more if
-    at least half of the site stays."""
+    """The most files that a deploy may delete. Unless set: 20, or more if at least half of the site
+    stays."""
     incremental: bool = True
     """Skip unchanged files."""
     concurrency: int = Field(64, ge=1, le=256)
     """Upper bound on parallel uploads, 1 to 256."""
     dry_run: bool = False
-    """Print and report what would change; takes no lock and writes nothing."""
+    """Report what would change, without taking the lock or writing anything."""
     domains: Domains = ()
-    """Custom domains, one per line, to attach to a static app after the deploy; such as
-    www.example.com, with at least three labels."""
+    """Custom domains such as www.example.com, one per line, to attach to a static app after the deploy."""
     remove_domains: Domains = ()
     """Custom domains, one per line, to remove from a static app after the deploy."""
     wait: bool = True
     """Container apps: wait until the app runs."""
     wait_timeout: Seconds = 300.0
-    """How long `wait` waits."""
+    """Time limit of `wait`."""
     health_check: Annotated[str | None, BeforeValidator(formats.check_health_check)] = None
-    """Path or URL that must answer 2xx or 3xx after the deploy; of a file that was deployed, with its
-    bytes."""
+    """Path or URL that must answer 2xx or 3xx after the deploy. If it is a file that was deployed, the
+    answer must be that file."""
     health_check_timeout: Seconds = 120.0
-    """How long the health check is retried."""
+    """Time limit of `health-check`."""
     rollback: bool = False
-    """Container apps: when the wait, the health check or `timeout` fails, deploy the previous image
-    again, if that one was running."""
+    """Container apps: if `wait`, `health-check` or `timeout` fails, deploy the previous image again,
+    provided that it was running."""
     lock_timeout: Seconds = 600.0
-    """How long to wait for somebody else's deploy lock; `0` fails at once."""
+    """Time limit for waiting for another deploy's lock; `0` fails at once."""
     lock_heartbeat: Seconds = Field(180.0, ge=1, le=900)
     """Interval of the heartbeat that keeps the deploy lock alive."""
     timeout: Seconds = Field(1800.0, ge=1)
-    """How long the whole operation may take."""
+    """Time limit of the whole operation."""
     retries: int = Field(5, ge=0, le=100)
-    """Attempts after the first for a request that fails while others like it succeed. Outages are
-    waited out whatever it says."""
+    """Retries of a request that fails while others like it succeed. Outages of the platform do not
+    count."""
     comment: bool = False
-    """GitHub, GitLab: keep one comment on the pull or merge request up to date; needs `github-token` or
+    """GitHub, GitLab: keep one comment on the pull or merge request up to date. Needs `github-token` or
     `gitlab-token`."""
     pull_request: int | None = Field(None, ge=1)
-    """Number of the pull or merge request to comment on, where the run does not know it."""
+    """Number of the pull or merge request to comment on, if the run does not know it."""
     github_token: Token = SecretStr("")
     """Token for `comment` on GitHub (needs `pull-requests: write`); never printed."""
     gitlab_token: Token = SecretStr("")
@@ -182,9 +176,9 @@ class Settings(BaseSettings):
     annotations_file: ReportFile | None = None
     """Write GitLab's `artifacts:reports:annotations` JSON here."""
     summary_file: ReportFile | None = None
-    """Write the Markdown summary here (on GitHub it also goes to the job summary)."""
+    """Write the Markdown summary here. On GitHub it is also the job summary."""
     state_file: ReportFile | None = None
-    """File in which the run records its lock, for the cleanup (GitHub uses its own state as well)."""
+    """File in which the run records its lock for the cleanup. GitHub and GitLab need none."""
     log_level: Level = "info"
     """`debug`, `info`, `warning` or `error`; `RUNNER_DEBUG=1` means `debug`."""
 

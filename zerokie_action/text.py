@@ -141,7 +141,7 @@ def cut_markdown(markdown: str, limit: int) -> str:
     """
     if len(markdown.encode()) <= limit:
         return markdown
-    closing, note = "\n</details>\n", "\n_The rest is cut: it is too long for this place._\n"
+    closing, note = "\n</details>\n", "\n_The rest was cut off: it was too long._\n"
     room = limit - len((closing + note).encode())
     kept = markdown.encode()[:room].decode(errors="ignore").rpartition("\n")[0] + "\n"
     is_open = kept.count("\n<details>") > kept.count("\n</details>")

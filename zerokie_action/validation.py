@@ -76,7 +76,7 @@ def _problems(settings: Settings, environment: Environment) -> Iterator[str]:
     if settings.operation == "deploy":
         yield from _problems_of_a_deploy(environment)
     elif given := _given(environment, "image", "directory"):
-        yield f"{given}: only `operation: deploy` takes that; leave it out"
+        yield f"{given}: only `operation: deploy` uses it; remove it"
     missing = [f"`{input_name(field)}`" for field in _REGISTRY if not environment.text(field)]
     if 0 < len(missing) < len(_REGISTRY):
         yield f"{', '.join(missing)} missing: give all three registry inputs or none"
@@ -91,13 +91,13 @@ def _problems_of_a_deploy(environment: Environment) -> Iterator[str]:
     if environment.text("image"):
         if directory:
             yield (
-                f"{label('image')} and {label('directory')} are both set: deploy one of them, "
-                "the other in a step of its own"
+                f"{label('image')} and {label('directory')} are both set: deploy one of them here, "
+                "and the other in a step of its own"
             )
         elif given := _given(environment, "domains", "remove_domains"):
             yield f"{given}: the platform has custom domains for static apps only"
     elif not directory:
-        yield "one of `image` and `directory` is required: what should be deployed?"
+        yield "`image` or `directory` is required: what should be deployed?"
     elif problem := problem_with_directory(directory):
         yield f"{label('directory')}: {directory!r} {_in_a_container(directory, environment.env) or problem}"
     elif ignore_file := environment.text("ignore_file"):

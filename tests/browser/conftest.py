@@ -11,7 +11,7 @@ import pytest
 from tests.servers.deploys import Deploy, inputs
 from tests.support import chromium
 from tests.support.platform import Platform
-from tests.support.required import mark, npm_file, unavailable
+from tests.support.required import mark, npm_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,8 +30,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """It ends with this package: Playwright keeps an event loop running."""
-    if reason := chromium.missing():
-        unavailable("browser", reason)
     with chromium.browser() as program:
         yield program
 
@@ -39,10 +37,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="package")
 def axe() -> str:
     """The script of axe-core."""
-    script = npm_file("axe-core/axe.min.js")
-    if script is None:
-        unavailable("browser", "the npm package axe-core is not installed; `make browser` does it")
-    return script.read_text("utf-8")
+    return npm_file("axe-core/axe.min.js").read_text("utf-8")
 
 
 @pytest.fixture

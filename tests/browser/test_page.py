@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,70 +119,11 @@ def marked(page: Page) -> list[str]:
     return names
 
 
-@pytest.mark.parametrize("scripts", [True, False], ids=["", "without scripts"])
-def test_what_came_of_a_button_is_seen_beside_it(look: Look, platform: Platform, *, scripts: bool) -> None:
-    """On a small screen, which shows a part of the page; scripts or not."""
-    fill(platform)
-    small = {"width": 400, "height": 700}
-    with look(expected="403", viewport=small, java_script_enabled=scripts) as page:
-        for key, message in (("wrong", "#problem"), (API_KEY, "#message"), ("wrong", "#problem")):
-            button = page.get_by_role("button", name="Clear all trouble")
-            page.get_by_label("API key").fill(key)
-            button.click()
-            if key == "wrong" or scripts:
-                page.locator(f"{message}:not(:empty)").wait_for()
-                assert 0 <= top(page, message) < top(page, message, "bottom") <= 700
-                assert 0 <= top(page, message) - top(page, ".buttons", "bottom") < 40
-
-
-def top(page: Page, selector: str, side: str = "top") -> float:
-    """Where an element is on the screen, in pixels below its upper edge."""
-    place: float = page.locator(selector).evaluate(f"element => element.getBoundingClientRect().{side}")
-    return place
-
-
-def test_a_wrong_amount_of_another_trouble(look: Look, platform: Platform) -> None:
-    """It stops neither what is chosen, nor the end of all trouble; one of the chosen trouble does."""
-    platform.create("site")
-    with look() as page:
-        page.get_by_label("Seconds of outage").fill("5000")
-        press(page, "Start")
-        assert focused(page) == "outage_seconds"
-        press(page, "Clear all trouble")
-        shows(page, "#message", "All trouble is over.")
-        page.get_by_role("radio", name="Latency").check()
-        press(page, "Start")
-        shows(page, ".now li", "Latency of 500")
-
-
 def test_the_sandbox_is_gone(look: Look, platform: Platform) -> None:
     """The page says so wherever one looks at it."""
     with look(expected="ERR_") as page:
         platform.stop()
         shows(page, "#gone", "The sandbox does not answer.")
-
-
-def test_a_long_path_takes_one_line(look: Look, platform: Platform) -> None:
-    """On small screens too; it is cut in the middle."""
-    platform.client.get("/v1/apps/short")
-    platform.client.get(f"/v1/apps/site/files/.zerokie/manifest-{'0' * 64}.json?cache=no")
-    with look(viewport={"width": 400, "height": 800}) as page:
-        long, short = page.locator(".requests tbody tr").evaluate_all(
-            "rows => rows.map(row => row.getBoundingClientRect().height)"
-        )
-        assert abs(long - short) < 2
-        start, end = page.locator(".path span").all()
-        assert start.evaluate("element => element.scrollWidth > element.clientWidth")
-        assert end.evaluate("element => element.scrollWidth <= element.clientWidth + 1")
-
-
-def test_an_address_that_there_is_not(look: Look) -> None:
-    """It leads back to the page; the browser misses nothing else, its icon included."""
-    with look("/nope", expected="404 (Not Found)") as page:
-        page.get_by_role("link", name="The overview").click()
-        shows(page, ".empty", "There are no apps yet.")
-    with look("/openapi.json") as page:
-        page.get_by_text('"openapi"').wait_for()
 
 
 def test_keyboard_only(look: Look, platform: Platform) -> None:
@@ -356,16 +296,3 @@ def test_accessible(
         assert page.evaluate("document.documentElement.scrollWidth") == width
         ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (int(re.findall(r"\d+", ground)[0]) < 128) is (scheme == "dark")
-
-
-def test_a_thousand_requests_are_kept_fresh(look: Look, platform: Platform) -> None:
-    """New ones appear within two seconds, on top; the list has a thousand at most."""
-    platform.create("site")
-    for _ in range(1000):
-        platform.client.get("/v1/apps/site")
-    with look() as page:
-        platform.client.get("/v1/apps/newest")
-        began = time.monotonic()
-        shows(page, ".requests tbody tr:first-child", "/v1/apps/newest")
-        assert time.monotonic() - began < 2
-        assert page.locator(".requests tbody tr").count() == 1000

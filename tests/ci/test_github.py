@@ -127,10 +127,11 @@ def test_missing_and_unwritable_files(tmp_path):
         step.ci.write_summary("text")
         step.ci.save_state({"a": "b"})
     assert step.log == (
-        "::warning::GITHUB_OUTPUT can't be written (No such file or directory); this step goes without it\n"
+        "::warning::GITHUB_OUTPUT can't be written (No such file or directory); this step continues "
+        "without it\n"
         "::warning::GITHUB_STEP_SUMMARY can't be written "
-        "(No space left on device); this step goes without it\n"
-        "::warning::GITHUB_STATE can't be written (it is not set); this step goes without it\n"
+        "(No space left on device); this step continues without it\n"
+        "::warning::GITHUB_STATE can't be written (it is not set); this step continues without it\n"
     )
 
 

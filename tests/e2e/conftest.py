@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.engine import Image, call
 from tests.support.platform import Platform
-from tests.support.required import mark, unavailable
+from tests.support.required import find_program, mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,18 +24,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     mark(items, Path(__file__).parent, pytest.mark.e2e)
 
 
-def need(program: str, *, from_: str) -> str:
-    """The path of a program that these tests run."""
-    return shutil.which(program) or unavailable("e2e", f"{program} is not on the PATH; {from_}")
-
-
 @pytest.fixture(scope="session")
 def engine() -> None:
     """A container engine that answers."""
-    need("docker", from_="install docker or podman")
+    find_program("docker", from_="install docker or podman")
     answer = call("docker", "info")
-    if answer.code:
-        unavailable("e2e", f"no container engine answers: {answer.log.strip()[-200:]}")
+    assert answer.code == 0, f"no container engine answers: {answer.log}"
 
 
 @pytest.fixture(scope="session")

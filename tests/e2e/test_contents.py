@@ -79,9 +79,3 @@ def test_has_only_what_runs(ours: Contents) -> None:
     """No sandbox, and nothing that the image was built with."""
     unwanted = re.compile(r"/(zerokie_action/sandbox|pip|setuptools|hatchling)/")
     assert [path for path in ours if _PACKAGES.match(path) and unwanted.search(path)] == []
-
-
-def test_has_one_time(base: Contents, ours: Contents) -> None:
-    """Everything that is added says the same time, however often it is built."""
-    times = {time for path, (_, time) in ours.items() if path not in base and path.startswith("/opt/")}
-    assert len(times) == 1

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.conftest import ROOT, need
+from tests.e2e.conftest import ROOT
 from tests.e2e.engine import Outcome, call
 from tests.e2e.repository import commit, copy_checkout
 from tests.support.platform import API_KEY, contents
+from tests.support.required import find_program
 from tests.support.rest import rest
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ jobs:
 @pytest.fixture
 def act(image: Image) -> str:
     """The runner. It finds the action's image under the name that it would give it, and does not build it."""
-    runner = need("act", from_="install the dependency group `ci`")
+    runner = find_program("act", from_="install the dependency group `ci`")
     call("docker", "tag", image.tag, f"docker.io/library/{ACTIONS_IMAGE}")
     return runner
 
@@ -132,29 +133,6 @@ def test_first_workflow(act: str, action: Path, platform: Platform, tmp_path: Pa
     assert run.code == 0, run.log
     head = call("git", "rev-parse", "HEAD", folder=tmp_path).log.strip()
     assert platform.site("my-site") == {"index.html": f"<h1>This is commit {head}</h1>\n".encode()}
-
-
-def test_workflow_with_npm(act: str, action: Path, platform: Platform, tmp_path: Path) -> None:
-    """What `npm run build` leaves in `dist` is deployed. The machine has Node: no action installs it."""
-    need("npm", from_="install Node")
-    use_example(tmp_path, "npm.yml", platform)
-    package = {
-        "name": "site",
-        "version": "1.0.0",
-        "scripts": {"build": "mkdir dist && echo hello > dist/index.html"},
-    }
-    (tmp_path / "package.json").write_text(json.dumps(package), "utf-8")
-    lock = {"name": "site", "version": "1.0.0", "lockfileVersion": 3, "packages": {"": package}}
-    (tmp_path / "package-lock.json").write_text(json.dumps(lock), "utf-8")
-    commit(tmp_path)
-    workflow = tmp_path / ".github" / "workflows" / "npm.yml"
-
-    run = run_workflow(
-        act, action, tmp_path, *stand_ins(tmp_path.parent / "forge", workflow), on=ON_THIS_MACHINE
-    )
-
-    assert run.code == 0, run.log
-    assert platform.site("my-site") == {"index.html": b"hello\n"}
 
 
 def test_workflow(act: str, action: Path, platform: Platform, workspace: Path) -> None:
@@ -363,7 +341,7 @@ def _comments(number: int) -> str:
 def previews(act: str, action: Path, platform: Platform, workspace: Path) -> Iterator[Previews]:
     """Needs `jq` and `curl`, as GitHub's machines have them."""
     for program in ("jq", "curl"):
-        need(program, from_="install the system's package")
+        find_program(program, from_="install the system's package")
     with rest() as api:
         for number in (7, 12, 30):
             api.answers |= {

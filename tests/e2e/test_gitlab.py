@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.conftest import ROOT, need
+from tests.e2e.conftest import ROOT
 from tests.e2e.engine import Image, Outcome, call
 from tests.e2e.repository import commit, copy_checkout
 from tests.support.platform import API_KEY, contents
+from tests.support.required import find_program
 from tests.support.rest import rest
 
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ def repository(image: Image, platform: Platform, workspace: Path) -> Path:
 
 def run_jobs(repository: Path, *jobs: str, **variables: str | int) -> Outcome:
     """Run the pipeline, or some of its jobs, in the host's network."""
-    runner = need("gitlab-ci-local", from_="install the tools in .ci/package.json")
-    need("rsync", from_="gitlab-ci-local copies the repository with it")
+    runner = find_program("gitlab-ci-local", from_="install the tools in .ci/package.json")
+    find_program("rsync", from_="gitlab-ci-local copies the repository with it")
     given = [option for name, value in variables.items() for option in ("--variable", f"{name}={value}")]
     options = [f"--container-executable={DOCKER}", "--pull-policy=if-not-present", "--network=host"]
     return call(runner, *options, *given, *jobs, folder=repository)
@@ -82,30 +83,6 @@ def test_pipeline(platform: Platform, repository: Path) -> None:
     assert platform.app("api")["image"] == "nginx:1"
     assert run.log.count("$ zerokie-cleanup") == 2
     assert API_KEY not in run.log
-
-
-def test_stop_job_destroys_the_review_app(platform: Platform, repository: Path) -> None:
-    """The job that `on_stop` names removes the app."""
-    call("git", "checkout", "--quiet", "-b", "feature", folder=repository)
-    assert run_jobs(repository, "zerokie-deploy").code == 0
-    assert list(platform.state()["apps"]) == ["site-feature"]
-
-    stop = run_jobs(repository, "zerokie-deploy-stop")
-
-    assert stop.code == 0, stop.log
-    assert platform.state()["apps"] == {}
-
-
-def test_failing_deploy(platform: Platform, repository: Path) -> None:
-    """The job fails with the contract's exit code, and after_script still runs."""
-    shutil.rmtree(repository / "dist")
-
-    run = run_jobs(repository, "zerokie-deploy")
-
-    assert run.code != 0
-    assert "Error: `directory` (INPUT_DIRECTORY): 'dist' does not exist; build it before this step" in run.log
-    assert "$ zerokie-cleanup" in run.log
-    assert platform.state()["apps"] == {}
 
 
 def test_pipeline_of_this_repository(image: Image, tmp_path: Path) -> None:

@@ -6,8 +6,6 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.e2e.conftest import ROOT
 from tests.e2e.engine import call
 
@@ -27,10 +25,9 @@ def shell(image: Image, workspace: Path, script: str) -> str:
     return seen.log
 
 
-@pytest.mark.parametrize("tool", ["sh", "bash", "grep", "cat", "sed", "awk", "env", "tail"])
-def test_has_what_runners_need(image: Image, workspace: Path, tool: str) -> None:
+def test_has_what_runners_need(image: Image, workspace: Path) -> None:
     """GitLab's and GitHub's runners bring their own scripts, and expect these."""
-    assert shell(image, workspace, f"command -v {tool}")
+    assert shell(image, workspace, "command -v sh && command -v bash grep cat sed awk env tail")
 
 
 def test_has_the_locked_packages_and_no_others(image: Image, workspace: Path) -> None:
@@ -61,11 +58,3 @@ def test_same_input_gives_the_same_layers(image: Image) -> None:
         for tag in (image.tag, again)
     ]
     assert json.loads(layers[0].log) == json.loads(layers[1].log)
-
-
-def test_labels(image: Image) -> None:
-    """Registries show where the image comes from."""
-    seen = call("docker", "image", "inspect", image.tag, "--format", "{{json .Config.Labels}}")
-    labels = json.loads(seen.log)
-    assert labels["org.opencontainers.image.licenses"] == "MIT"
-    assert labels["org.opencontainers.image.title"] == "zerokie-action"

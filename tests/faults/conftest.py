@@ -1,20 +1,64 @@
-"""Counts the cases, over all tests and workers, and says how many there were at the end."""
+"""Something happens to a reference deploy, at each of its requests."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+import random
 from typing import TYPE_CHECKING
 
+import pytest
+
+from tests.support.timewarp import warped
+
 if TYPE_CHECKING:
-    from _pytest.terminal import TerminalReporter
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from tests.faults.scenarios import Scenario
+    from tests.support.world import World
+    from zerokie_action.sandbox.records import Record
+
+    Attempt = Callable[[World, Record], Iterator[str]]
+    """Lets something happen at this request of a run, and yields what is wrong afterwards."""
+    AtEachRequest = Callable[..., None]
 
 
-def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
-    figures: defaultdict[str, list[float]] = defaultdict(list)
-    for reports in terminalreporter.stats.values():
-        for report in reports:
-            for name, value in getattr(report, "user_properties", ()):
-                figures[name].append(float(value))
-    for name, values in sorted(figures.items()):
-        figure = f"{max(values):.2f}" if name.startswith("slowest") else f"{sum(values):.0f}"
-        terminalreporter.write_line(f"{name}: {figure}")
+@pytest.fixture(
+    params=[
+        pytest.param(False, id="a sample"),
+        pytest.param(True, id="everything", marks=pytest.mark.exhaustive),
+    ]
+)
+def at_each_request(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AtEachRequest:
+    """Makes all attempts at every request of a scenario.
+
+    The sample are its own requests. With `of_each`, each of them gets so many attempts, always the same.
+    """
+
+    def try_all(scenario: Scenario, attempts: Mapping[str, Attempt], *, of_each: int | None = None) -> None:
+        problems: list[str] = []
+        with warped(monkeypatch) as loop:
+            for record in scenario.rehearse(loop, tmp_path):
+                for name in chosen(scenario, record, list(attempts), of_each):
+                    with scenario.world(loop, tmp_path) as world:
+                        found = list(attempts[name](world, record))
+                        if found:
+                            problems += [f"{name} at {record}:", *found, *end_of(world)]
+        assert not problems, "\n".join(problems)
+
+    def chosen(scenario: Scenario, record: Record, names: list[str], of_each: int | None) -> list[str]:
+        if request.param:
+            return names
+        if not scenario.is_own(record):
+            return []
+        return random.Random(f"{scenario} {record.index}").sample(names, of_each or len(names))  # noqa: S311
+
+    return try_all
+
+
+def end_of(world: World) -> list[str]:
+    """What helps to find out why."""
+    if world.outcome is None:
+        return []
+    return [world.outcome.log, *map(str, world.outcome.requests[-12:])]

@@ -1,9 +1,12 @@
-"""The reference deploys that every fault and every signal is tried on, at every request."""
+"""The reference deploys: whatever can happen happens to each, at every request."""
 
 from __future__ import annotations
 
+import re
+import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING
 
 from tests.support.timewarp import TimeWarpLoop, wall_clock
@@ -21,6 +24,9 @@ FIRST = {"index.html": b"<h1>one</h1>", "a.css": b"body{}", "b/c.js": b"c()"}
 SECOND = {"index.html": b"<h1>two</h1>", "a.css": b"body{}", "new.txt": b"new"}
 
 
+_numbers = count()
+
+
 @dataclass(frozen=True)
 class Scenario:
     """A deploy, and how to tell whether it is right.
@@ -29,6 +35,7 @@ class Scenario:
         inputs: what the run is asked for.
         prepare: makes the world before it.
         is_right: whether the platform is as a successful run must leave it.
+        own: a regular expression for the requests that no scenario before this one makes, by method and path.
         usual: the exit code when nothing goes wrong but what the scenario is about.
         more: exit codes that a fault that lasts may bring, besides the fault's own.
     """
@@ -37,6 +44,7 @@ class Scenario:
     inputs: dict[str, object]
     prepare: Callable[[World], None]
     is_right: Callable[[World], bool]
+    own: str = ""
     usual: int = 0
     more: frozenset[int] = frozenset()
 
@@ -44,42 +52,59 @@ class Scenario:
         return self.name
 
     @contextmanager
-    def world(self, loop: TimeWarpLoop, folder: Path) -> Iterator[World]:
-        """A new world, ready for the run."""
-        platform = Platform(folder / "platform", clock=lambda: wall_clock(loop), api_keys={API_KEY})
-        (folder / "site").mkdir()
-        world = World(folder / "site", platform, loop)
-        self.prepare(world)
-        try:
+    def world(self, loop: TimeWarpLoop, tmp_path: Path) -> Iterator[World]:
+        """A new world, ready for the run: the copy of one that is prepared once."""
+        prepared = tmp_path / self.name
+        if not prepared.exists():
+            with _world(loop, prepared) as world:
+                self.prepare(world)
+        folder = tmp_path / str(next(_numbers))
+        shutil.copytree(prepared, folder)
+        with _world(loop, folder) as world:
             yield world
-        finally:
-            world.signals.close()
-            world.platform.store.close()
 
-    def rehearse(self, loop: TimeWarpLoop, folder: Path) -> list[Record]:
+    def rehearse(self, loop: TimeWarpLoop, tmp_path: Path) -> list[Record]:
         """The requests of an undisturbed run; each one's index is where the same request comes again."""
-        with self.world(loop, folder) as world:
+        with self.world(loop, tmp_path) as world:
             return self.run(world).requests
+
+    def is_own(self, record: Record) -> bool:
+        """Whether no scenario before this one makes such a request."""
+        return re.search(self.own, f"{record.method} {record.path}") is not None
 
     def run(self, world: World, **more: object) -> Outcome:
         """The run under test."""
         return world.run(**self.inputs | more)
 
 
-def _empty_app(world: World) -> None:
-    world.platform.apps.create_static("site")
-    world.write(FIRST)
-
-
-def _deployed_app(world: World) -> None:
-    _empty_app(world)
-    world.env |= {"GITLAB_CI": "true", "CI_PROJECT_PATH": "acme/site"}  # the manifest has an owner
-    assert world.run().exit_code == 0
-    world.write(SECOND)
+@contextmanager
+def _world(loop: TimeWarpLoop, folder: Path) -> Iterator[World]:
+    site = folder / "site"
+    site.mkdir(parents=True, exist_ok=True)
+    platform = Platform(folder / "platform", clock=lambda: wall_clock(loop), api_keys={API_KEY})
+    owner = {"GITLAB_CI": "true", "CI_PROJECT_PATH": "acme/site"}
+    world = World(site, platform, loop, env=owner)
+    try:
+        yield world
+    finally:
+        world.signals.close()
+        platform.store.close()
 
 
 def _no_app(world: World) -> None:
     world.write(FIRST)
+
+
+def _deployed_app(world: World) -> None:
+    world.platform.apps.create_static("site")
+    world.write(FIRST)
+    assert world.run().exit_code == 0
+    world.write(SECOND)
+
+
+def _deployed_app_with_a_domain(world: World) -> None:
+    _deployed_app(world)
+    world.platform.domains.add("site", "old.example.com")
 
 
 def _running_image(world: World) -> None:
@@ -95,23 +120,17 @@ def _equals_the_folder(world: World) -> bool:
     return world.stored() == world.read()
 
 
-def _runs(world: World) -> bool:
+def _has_the_new_domain(world: World) -> bool:
+    return _equals_the_folder(world) and world.platform.domains.list("site") == ["www.example.com"]
+
+
+def _runs(world: World, image: str = "nginx:2") -> bool:
     app = world.platform.apps.get("site")
-    return app.image == "nginx:2" and world.platform.apps.status(app) == "running"
+    return app.image == image and world.platform.apps.status(app) == "running"
 
 
 def _still_runs(world: World) -> bool:
-    app = world.platform.apps.get("site")
-    return app.image == "nginx:1" and world.platform.apps.status(app) == "running"
-
-
-def _domains_before(world: World) -> None:
-    _deployed_app(world)
-    world.platform.domains.add("site", "old.example.com")
-
-
-def _domains_after(world: World) -> bool:
-    return _equals_the_folder(world) and world.platform.domains.list("site") == ["www.example.com"]
+    return _runs(world, "nginx:1")
 
 
 def _is_gone(world: World) -> bool:
@@ -121,16 +140,30 @@ def _is_gone(world: World) -> bool:
 IMAGE: dict[str, object] = {"image": "nginx:2"}
 DOMAINS: dict[str, object] = {"domains": "www.example.com", "remove_domains": "old.example.com"}
 UNHEALTHY = frozenset({10})
+
+UPDATE = Scenario("update", {}, _deployed_app, _equals_the_folder)
+FIRST_DEPLOY = Scenario("first deploy", {"create": True}, _no_app, _equals_the_folder, own="POST /v1/apps$")
 SCENARIOS = (
-    Scenario("first static deploy", {}, _empty_app, _equals_the_folder),
-    Scenario("static update with deletes", {}, _deployed_app, _equals_the_folder),
-    Scenario("create and deploy a folder", {"create": True}, _no_app, _equals_the_folder),
-    Scenario("image deploy", IMAGE, _running_image, _runs),
-    Scenario("create and deploy an image", IMAGE | {"create": True}, _nothing, _runs),
-    Scenario("restart", {"operation": "restart"}, _running_image, _still_runs),
-    Scenario("checked folder", {"health_check": "/"}, _deployed_app, _equals_the_folder, more=UNHEALTHY),
-    Scenario("checked image", IMAGE | {"health_check": "/h"}, _running_image, _runs, more=UNHEALTHY),
-    Scenario("domains", DOMAINS, _domains_before, _domains_after),
-    Scenario("rollback", {"image": "nginx:broken", "rollback": True}, _running_image, _still_runs, usual=8),
-    Scenario("destroy", {"operation": "destroy"}, _deployed_app, _is_gone),
+    UPDATE,
+    FIRST_DEPLOY,
+    Scenario(
+        "domains",
+        DOMAINS | {"health_check": "/"},
+        _deployed_app_with_a_domain,
+        _has_the_new_domain,
+        own="/domains|/_apps/site/$",
+        more=UNHEALTHY,
+    ),
+    Scenario("image", IMAGE | {"health_check": "/h"}, _running_image, _runs, more=UNHEALTHY),
+    Scenario("first image", IMAGE | {"create": True}, _nothing, _runs, own="POST /v1/apps$"),
+    Scenario("restart", {"operation": "restart"}, _running_image, _still_runs, own="/deploy$"),
+    Scenario(
+        "rollback",
+        {"image": "nginx:broken", "rollback": True},
+        _running_image,
+        _still_runs,
+        own="/deploy$",
+        usual=8,
+    ),
+    Scenario("destroy", {"operation": "destroy"}, _deployed_app, _is_gone, own="DELETE /v1/apps/site$"),
 )

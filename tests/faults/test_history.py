@@ -24,7 +24,14 @@ from urllib.parse import quote
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from tests.operations.test_intent import OURS, THEIRS
 from tests.support.timewarp import wall_clock, warped
@@ -38,7 +45,6 @@ if TYPE_CHECKING:
     from zerokie_action.sandbox.cdn import Page
     from zerokie_action.sandbox.records import Record
 
-EXHAUSTIVE = os.environ.get("ZEROKIE_EXHAUSTIVE") == "1"
 NAMES = ("index.html", "a.css", "b/c.js", "ü %41#?.txt", ".well-known/x")
 HASHED = ("a.1.js", "a.2.js", "a.3.js")
 THEIR_NAMES = (*NAMES, "theirs.txt", "a.1.js")
@@ -332,11 +338,19 @@ def _ignore_queries(platform: Platform) -> None:
     platform.cdn.get = cached  # type: ignore[method-assign]
 
 
-TestHistory = pytest.mark.usefixtures("handlers")(History.TestCase)
-TestHistory.settings = settings(
-    max_examples=300 if EXHAUSTIVE else 40,
-    stateful_step_count=20,
-    deadline=None,
-    derandomize=not EXHAUSTIVE,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+@pytest.mark.usefixtures("handlers")
+@pytest.mark.parametrize(
+    "limits",
+    [
+        pytest.param(settings(max_examples=20, stateful_step_count=20, derandomize=True), id="a sample"),
+        pytest.param(
+            settings(max_examples=300, stateful_step_count=50), id="many", marks=pytest.mark.exhaustive
+        ),
+    ],
 )
+def test_history(limits: settings) -> None:
+    """The invariants hold, and every deploy that says so has succeeded."""
+    unhurried = [HealthCheck.too_slow, HealthCheck.data_too_large]
+    run_state_machine_as_test(
+        History, settings=settings(limits, deadline=None, suppress_health_check=unhurried)
+    )

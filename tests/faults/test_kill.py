@@ -1,8 +1,4 @@
-"""SIGKILL in the middle of real processes, followed by the cleanup, and two deploys at once.
-
-Every request of a deploy is a moment to be killed at. `make test` tries the moments that matter
-most; with ZEROKIE_EXHAUSTIVE=1 (as in CI) all of them.
-"""
+"""SIGKILL in the middle of real processes, followed by the cleanup, and two deploys at once."""
 
 from __future__ import annotations
 
@@ -10,7 +6,6 @@ import asyncio
 import os
 import sys
 from contextlib import asynccontextmanager
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,15 +16,13 @@ from zerokie_action.sandbox.platform import Platform
 from zerokie_action.sandbox.server import serve
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Mapping
 
     from zerokie_action.sandbox.records import Record
 
 ROOT = Path(__file__).parents[2]
 SITE = {"index.html": "<h1>one</h1>", "a.css": "body{}", "b/c.js": "c()"}
 EDITED = {"index.html": "<h1>second</h1>", "a.css": "body{}", "new.txt": "new"}
-EXHAUSTIVE = os.environ.get("ZEROKIE_EXHAUSTIVE") == "1"
-MOMENTS = ("before", "after")
 IMPORTANT = (1, 3, -1)
 """Asking for the lock, the first upload, finalize."""
 
@@ -169,22 +162,29 @@ def _files_of(runner: Runner) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("github", [True, False], ids=["GitHub's state", "the state file"])
-@pytest.mark.parametrize("update", [False, True], ids=["first deploy", "update"])
-def test_killed_at_every_request(
-    tmp_path: Path, record_property: Callable[[str, object], None], *, update: bool, github: bool
-) -> None:
+@pytest.mark.parametrize(
+    "everything",
+    [
+        pytest.param(False, id="important requests"),
+        pytest.param(True, id="every request", marks=pytest.mark.exhaustive),
+    ],
+)
+@pytest.mark.parametrize(
+    ("update", "github"),
+    [
+        pytest.param(False, True, id="first deploy, GitHub's state"),
+        pytest.param(True, False, id="update, state file"),
+    ],
+)
+def test_killed_at_a_request(tmp_path: Path, *, update: bool, github: bool, everything: bool) -> None:
     """The cleanup frees the lock of a killed deploy, and the next deploy is right."""
 
     async def run() -> list[str]:
         (tmp_path / "count").mkdir()
-        requests = await _count_requests(tmp_path / "count", update=update)
-        indices = range(requests) if EXHAUSTIVE else [index % requests for index in IMPORTANT]
+        requests = range(await _count_requests(tmp_path / "count", update=update))
         problems = []
-        moments = MOMENTS if EXHAUSTIVE else ("after",)
-        record_property("request x kill cases", len(indices) * len(moments))
-        for index in indices:
-            for moment in moments:
+        for index in requests if everything else [requests[index] for index in IMPORTANT]:
+            for moment in ("before", "after") if everything else ("after",):
                 folder = tmp_path / f"{index}-{moment}"
                 folder.mkdir()
                 found = await _kill_at(folder, index, moment, update=update, github=github)
@@ -192,33 +192,3 @@ def test_killed_at_every_request(
         return problems
 
     assert asyncio.run(run()) == []
-
-
-def test_two_deploys_at_once(tmp_path: Path) -> None:
-    """One waits for the other; no write of one lies between the other's, and the site is that of the last."""
-
-    async def run() -> None:
-        async with _platform(tmp_path) as (platform, runner):
-            runner.write(SITE)
-            other = Runner(tmp_path / "other", platform.base_url)
-            other.site.mkdir(parents=True)
-            other.write(EDITED)
-            results = await asyncio.gather(runner.deploy(), other.deploy())
-            assert [code for code, _ in results] == [0, 0], results
-            assert len(platform.deployments("site")) == 2
-            writes = [
-                record
-                for record in platform.requests
-                if record.method in {"PUT", "DELETE"} and "/files/" in record.path
-            ]
-            holders = [record.lock_holder for record in writes]
-            changes = sum(before != after for before, after in pairwise(holders))
-            assert None not in holders
-            assert changes == 1
-            last = platform.deployments("site")[-1]
-            assert last.session == holders[-1]
-            finalized = [f"Finalized {last.deploy_id}," in log for _, log in results]
-            assert sorted(finalized) == [False, True], results
-            assert _stored(platform) == _files_of((runner, other)[finalized.index(True)])
-
-    asyncio.run(run())

@@ -141,7 +141,7 @@ def test_a_file_that_is_not_the_one_that_was_scanned(local, change, size):
     """It is noticed, whatever happened to it, and named."""
     file = local(pattern(size))
     change(source(file))
-    with pytest.raises(DeployFailed, match=r"^'a\.bin' changed while it was deployed") as caught:
+    with pytest.raises(DeployFailed, match=r"^'a\.bin' changed during the deploy") as caught:
         hash_file(file)
     assert caught.value.hint == "Let the build finish before the deploy starts, then run the deploy again."
 
@@ -152,7 +152,7 @@ def test_a_file_that_vanished(local):
     source(file).unlink()
     with pytest.raises(DeployFailed) as caught:
         hash_file(file)
-    assert str(caught.value) == "'a.bin' changed while it was deployed (No such file or directory)"
+    assert str(caught.value) == "'a.bin' changed during the deploy (No such file or directory)"
 
 
 def test_a_file_that_gets_shorter_while_it_is_read(local):
@@ -172,7 +172,7 @@ def test_another_file_of_the_same_size_and_time(local, tmp_path):
     (tmp_path / "outside").mkdir()
     other = local(b"2", "outside/a")
     os.utime(source(other), ns=(file.modified, file.modified))
-    with pytest.raises(DeployFailed, match="'a' changed while it was deployed"):
+    with pytest.raises(DeployFailed, match="'a' changed during the deploy"):
         hash_file(file._replace(directory=str(tmp_path / "outside")))
 
 

@@ -143,7 +143,7 @@ class TestIntent:
         remote = site(5)
         found = plan({"000": b"1"}, remote, proofs=ours(remote[:3]))
         with pytest.raises(
-            ConfigurationError, match="2 files that no deploy of this action put there: '003', '004'"
+            ConfigurationError, match="2 files that no deploy of this action has uploaded: '003', '004'"
         ) as caught:
             require_known_deletions(found, Manifest())
         for words in ("`keep`", "`delete-stale: false`", "`take-over: true` once, by hand"):

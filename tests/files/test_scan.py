@@ -289,7 +289,9 @@ class TestOwnFiles:
         write_tree(site, [".zerokie/x", "a", "x/.zerokie/y"])
         result = scan(site)
         assert [file.path for file in result.files] == ["a", "x/.zerokie/y"]
-        assert result.warnings == ("'.zerokie' is not deployed: the platform's folder of that name is ours",)
+        assert result.warnings == (
+            "'.zerokie' is not deployed: the platform has this action's manifest in a folder of that name",
+        )
 
     def test_no_warning_about_what_is_ignored_anyway(self, site):
         """Whoever ignores `.zerokie/` knows; a file of that name is a file."""
@@ -356,8 +358,8 @@ class TestLinks:
         (site / "a" / "to-b").symlink_to("../b")
         (site / "b" / "to-a").symlink_to("../a")
         assert [problem.split(";")[0] for problem in problems(site)] == [
-            "'a/to-b/to-a' is a symbolic link to a directory that it is itself in",
-            "'b/to-a/to-b' is a symbolic link to a directory that it is itself in",
+            "'a/to-b/to-a' is a symbolic link to a directory that contains it",
+            "'b/to-a/to-b' is a symbolic link to a directory that contains it",
         ]
 
 
@@ -381,10 +383,10 @@ class TestRefusals:
             ("missing", "does not exist; build it before this step, in the same job, or correct the path"),
             ("file", "is not a directory; name the one that holds the files"),
             ("loop", "is not a directory; name the one that holds the files"),
-            ("empty", f"has nothing to deploy: there is no file in it; {RIGHT_DIRECTORY}"),
+            ("empty", f"has nothing to deploy: it has no files; {RIGHT_DIRECTORY}"),
             (
                 "ignored",
-                f"has nothing to deploy: all that is in it is ignored (2 entries); {RIGHT_DIRECTORY}",
+                f"has nothing to deploy: everything in it is ignored (2 entries); {RIGHT_DIRECTORY}",
             ),
         ],
     )
@@ -554,7 +556,7 @@ class TestPermissions:
         write_tree(shared, ["a", "closed/b"])
         (shared / "link").symlink_to("closed/b")
         (shared / "closed").chmod(0)
-        why = "is a symbolic link that leads nowhere (to 'closed/b': Permission denied)"
+        why = "is a broken symbolic link (to 'closed/b': Permission denied)"
         assert self.problems(shared, "closed") == [f"'link' {why}; remove it or add it to `ignore`"]
 
     def test_the_directory_itself(self, shared):

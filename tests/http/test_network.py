@@ -92,6 +92,16 @@ class TestAuthorities:
         env = {"CURL_CA_BUNDLE": str(tmp_path / "absent"), "SSL_CERT_FILE": str(bundle)}
         assert (await Network(env).tls()).cert_store_stats()["x509_ca"] == 1
 
+    async def test_a_file_for_keys_that_cannot_be_written(
+        self, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Python opens it for every context: then it, and not the bundle, is what is wrong."""
+        file = tmp_path / "absent" / "keys"
+        monkeypatch.setenv("SSLKEYLOGFILE", str(file))
+        for env in ({}, {"SSL_CERT_FILE": str(bundle)}):
+            with pytest.raises(ConfigurationError, match=f"^SSLKEYLOGFILE={file} can't be written"):
+                await Network(env).tls()
+
     @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
     @pytest.mark.parametrize("content", [None, b"", b"no certificate"])
     async def test_no_bundle(self, variable: str, content: bytes | None, tmp_path: Path) -> None:

@@ -311,9 +311,7 @@ class TestOutage:
             r"Uploads: nothing has worked since [\d:]+ UTC \(connection refused\); .+", lines[0]
         )
         assert lines[1].startswith("Uploads: still nothing works after 1")
-        assert re.fullmatch(
-            r"Uploads: the platform is back after 4\d s; 12 requests are sent again", lines[-1]
-        )
+        assert re.fullmatch(r"Uploads: the platform is back after 4\d s; 12 requests are retried", lines[-1])
         assert client.outage == ""
 
         lines.clear()
@@ -322,8 +320,8 @@ class TestOutage:
             await client.send(request(), read)
         client.log_counts()
         assert lines == [
-            "Uploads: the connection was reset; 1 request is sent again",
-            "Uploads: the connection was reset; 2 requests are sent again",
+            "Uploads: the connection was reset; 1 request is retried",
+            "Uploads: the connection was reset; 2 requests are retried",
         ]
 
     async def test_what_does_not_work_now(self) -> None:

@@ -7,7 +7,6 @@ of a simulation of its rules, without any of this code.
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import selectors
 from collections import Counter
@@ -26,8 +25,8 @@ from zerokie_action.http.retry import RetryingClient
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-EXHAUSTIVE = bool(os.environ.get("ZEROKIE_EXHAUSTIVE"))
-SEEDS = 10 if EXHAUSTIVE else 1
+TEN = 10
+pytestmark = pytest.mark.parametrize("seeds", [1, pytest.param(TEN, marks=pytest.mark.exhaustive)])
 REFUSED, SILENT = httpx.ConnectError("connection refused"), httpx.ReadTimeout("no answer within 30 s")
 RESET = httpx.ReadError("the connection was reset")
 UNAVAILABLE = httpx.Response(503, json={"error": "Service Unavailable"})
@@ -150,10 +149,10 @@ class Day(httpx.AsyncBaseTransport):
         return self
 
 
-async def days(make: Callable[[], Day]) -> list[Day]:
+async def days(seeds: int, make: Callable[[], Day]) -> list[Day]:
     """The same day with other seeds."""
     found = []
-    for seed in range(SEEDS):
+    for seed in range(seeds):
         random.seed(seed)
         found.append(await make().run())
     return found
@@ -190,9 +189,9 @@ NAMES = {
     OUTAGES,
     ids=[f"{NAMES[id(how)]} for {length} s" for how, length, *_ in OUTAGES],
 )
-async def test_an_outage(how: Trouble, length: float, seconds: float, too_many: int) -> None:
+async def test_an_outage(seeds: int, how: Trouble, length: float, seconds: float, too_many: int) -> None:
     """All is done soon after it, with hardly more requests too many than were under way."""
-    found = await days(lambda: Day(away(length, how)))
+    found = await days(seeds, lambda: Day(away(length, how)))
     assert all(day.failed is None and len(day.sent) == 3000 for day in found)
     assert median(day.seconds for day in found) == pytest.approx(seconds, rel=0.1, abs=0.3)
     assert median(day.too_many for day in found) == pytest.approx(too_many, rel=0.1, abs=3)
@@ -200,25 +199,25 @@ async def test_an_outage(how: Trouble, length: float, seconds: float, too_many: 
 
 
 @pytest.mark.parametrize(("length", "seconds"), [(1, 2.4), (60, 64.4)])
-async def test_an_outage_without_retries(length: float, seconds: float) -> None:
+async def test_an_outage_without_retries(seeds: int, length: float, seconds: float) -> None:
     """`retries` are for a request that fails alone: an outage is waited for whatever they are."""
-    found = await days(lambda: Day(away(length, REFUSED), retries=0))
+    found = await days(seeds, lambda: Day(away(length, REFUSED), retries=0))
     assert all(day.failed is None for day in found)
     assert median(day.seconds for day in found) == pytest.approx(seconds, rel=0.1, abs=0.3)
 
 
 @pytest.mark.parametrize("how", [REFUSED, UNAVAILABLE, PAGE, TOO_MANY], ids=lambda how: NAMES[id(how)])
-async def test_an_outage_that_is_too_long(how: Trouble) -> None:
+async def test_an_outage_that_is_too_long(seeds: int, how: Trouble) -> None:
     """It is given up after two minutes."""
-    for day in await days(lambda: Day(away(160, how))):
+    for day in await days(seeds, lambda: Day(away(160, how))):
         assert day.failed is not None
         assert 119 < day.seconds < (152 if how is TOO_MANY else 130)
         assert "without any success" in str(day.failed)
 
 
-async def test_pages_before_the_first_answer() -> None:
+async def test_pages_before_the_first_answer(seeds: int) -> None:
     """Then `api-url` may be wrong: `retries` attempts decide, in seconds."""
-    for day in await days(lambda: Day(away(1e9, PAGE, since=0), has_answered=False, files=1)):
+    for day in await days(seeds, lambda: Day(away(1e9, PAGE, since=0), has_answered=False, files=1)):
         assert day.failed is not None
         assert day.sent[0] == 6
         assert day.seconds < 32
@@ -227,20 +226,20 @@ async def test_pages_before_the_first_answer() -> None:
 @pytest.mark.parametrize(
     ("share", "seconds", "too_many"), [(0.01, 1.4, 30), (0.08, 3.9, 266), (0.3, 15.8, 1290)]
 )
-async def test_scattered_failures(share: float, seconds: float, too_many: int) -> None:
+async def test_scattered_failures(seeds: int, share: float, seconds: float, too_many: int) -> None:
     """They cost their retries and little time; 1 % costs half a second."""
-    found = await days(lambda: Day(lambda *_: UNAVAILABLE if random.random() < share else None))  # noqa: S311
-    assert sum(day.failed is None for day in found) >= SEEDS - 1
-    if EXHAUSTIVE:
+    found = await days(seeds, lambda: Day(lambda *_: UNAVAILABLE if random.random() < share else None))  # noqa: S311
+    assert sum(day.failed is None for day in found) >= seeds - 1
+    if seeds == TEN:
         assert median(day.seconds for day in found) == pytest.approx(seconds, rel=0.15, abs=0.3)
         assert median(day.too_many for day in found) == pytest.approx(too_many, rel=0.1, abs=3)
     assert all(day.seconds < 2 * seconds and day.too_many < 2 * too_many for day in found)
 
 
 @pytest.mark.parametrize("which", [1500, 2999])
-async def test_one_file_that_always_fails(which: int) -> None:
+async def test_one_file_that_always_fails(seeds: int, which: int) -> None:
     """It takes two minutes to be sure, and few requests; the error says that the others worked."""
-    for day in await days(lambda: Day(lambda _now, number: UNAVAILABLE if number == which else None)):
+    for day in await days(seeds, lambda: Day(lambda _now, number: UNAVAILABLE if number == which else None)):
         assert day.failed is not None
         assert len(day.sent) == 3000
         assert 119 < day.seconds < 130
@@ -276,27 +275,27 @@ class Bucket:
     ],
     ids=["200 a second", "200 a second, without Retry-After", "10 a second", "10 without Retry-After"],
 )
-async def test_a_rate_limit(bucket: Callable[[], Bucket], files: int, seconds: float) -> None:
+async def test_a_rate_limit(seeds: int, bucket: Callable[[], Bucket], files: int, seconds: float) -> None:
     """A busy gateway makes a deploy slower, never fail."""
-    found = await days(lambda: Day(bucket(), files))
+    found = await days(seeds, lambda: Day(bucket(), files))
     assert all(day.failed is None for day in found)
     assert median(day.seconds for day in found) < seconds * 1.1
 
 
-async def test_a_platform_that_comes_and_goes() -> None:
+async def test_a_platform_that_comes_and_goes(seeds: int) -> None:
     """Outages after one another are outages each, and use up nobody's retries."""
-    found = await days(lambda: Day(lambda now, _: UNAVAILABLE if now % 4 < 2 else None))
+    found = await days(seeds, lambda: Day(lambda now, _: UNAVAILABLE if now % 4 < 2 else None))
     assert all(day.failed is None for day in found)
-    assert median(day.seconds for day in found) == pytest.approx(9.7, rel=0.1 if EXHAUSTIVE else 1)
+    assert median(day.seconds for day in found) == pytest.approx(9.7, rel=0.1 if seeds == TEN else 1)
 
 
-async def test_large_uploads_that_an_outage_cuts() -> None:
+async def test_large_uploads_that_an_outage_cuts(seeds: int) -> None:
     """128 uploads of 30 s, cut after 45 s by an outage of one second: only those are sent again."""
 
     def make() -> Day:
         return Day(away(1, REFUSED, since=45), files=128, takes=lambda _: 30.0, cut=45)
 
-    found = await days(make)
+    found = await days(seeds, make)
     assert all(day.failed is None for day in found)
     assert median(day.seconds for day in found) == pytest.approx(106.7, rel=0.1)
-    assert median(day.too_many for day in found) == pytest.approx(78, rel=0.1 if EXHAUSTIVE else 0.2)
+    assert median(day.too_many for day in found) == pytest.approx(78, rel=0.1 if seeds == TEN else 0.2)

@@ -128,8 +128,8 @@ def test_a_run_about_no_pull_request(world: World, ci: str, monkeypatch: pytest.
     forge = Forge()
     outcome = run(world, forge, ci)
     assert outcome.log.splitlines()[-1] == (
-        "Not commenting: this run is about no pull or merge request on GitHub or GitLab; "
-        "`pull-request` names one"
+        "Not commenting: this run is not for a pull or merge request on GitHub or GitLab; "
+        "to name one, set `pull-request`"
     )
     assert forge.requests == []
     run(world, forge, ci, pull_request=12 if ci == "github" else 3)
@@ -182,7 +182,7 @@ def test_a_dry_run_of_many_files(world: World) -> None:
     run(world, forge, dry_run=True)
     assert "A deploy would upload 400 files" in comment(forge)
     assert 50_000 < len(comment(forge)) < 65_536
-    assert comment(forge).endswith("\n</details>\n\n_The rest is cut: it is too long for this place._\n")
+    assert comment(forge).endswith("\n</details>\n\n_The rest was cut off: it was too long._\n")
 
 
 def test_two_apps_of_one_pull_request(world: World) -> None:

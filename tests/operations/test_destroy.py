@@ -46,7 +46,7 @@ def test_what_is_gone_already(world: World) -> None:
     outcome = destroy(world)
     assert outcome.exit_code == 0
     assert outcome.outputs["status"] == "destroyed"
-    assert outcome.outputs["notes"] == ["App 'site' does not exist (any more): nothing to destroy."]
+    assert outcome.outputs["notes"] == ["App 'site' does not exist: nothing to destroy."]
     assert [record.path for record in outcome.requests] == ["/v1/apps/site", "/v1/apps"]
 
 
@@ -227,7 +227,7 @@ def test_a_deletion_that_finds_nothing(world: World) -> None:
     world.platform.faults.add(Fault(Kind.STATUS, "DELETE", status=404))
     outcome = destroy(world)
     assert outcome.exit_code == 4
-    assert outcome.outputs["error"].endswith("but the app is still there; app 'site' was not deleted")
+    assert outcome.outputs["error"].endswith("but the app is still there")
     assert world.platform.lock("site") is None
 
 

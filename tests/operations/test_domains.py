@@ -62,7 +62,7 @@ def test_apex_domains(world: World) -> None:
     """The platform has none: nothing is sent, and the error names what works."""
     outcome = world.run(domains=["example.com", WWW])
     assert (outcome.exit_code, outcome.requests) == (2, [])
-    assert "attach for example 'www.example.com'" in outcome.log
+    assert "such as www.example.com" in outcome.log
 
 
 def test_apex_domains_that_only_the_platform_knows(world: World, tmp_path: Path) -> None:

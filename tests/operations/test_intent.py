@@ -81,7 +81,7 @@ def require_done(world: World, **inputs: object) -> Outcome:
 class TestFiles:
     """An app that was filled by hand, or with another tool."""
 
-    words = ("App 'site' has 14 files that no deploy of this action put there", "'old.html'", TAKE_OVER)
+    words = ("App 'site' has 14 files that no deploy of this action has uploaded", "'old.html'", TAKE_OVER)
 
     @pytest.fixture(autouse=True)
     def filled(self, world: World) -> None:

@@ -124,6 +124,8 @@ def test_the_wait_for_somebody_elses_lock(world: World) -> None:
     assert 3 <= outcome.log.count("Waiting for another deploy") <= 5
     assert re.search(r"Deploy lock acquired after 1 m \d\d s\n", outcome.log)
     assert 100 <= outcome.outputs["lock_wait_seconds"] < 120
+    phase = {"name": "Wait for the lock", "seconds": outcome.outputs["lock_wait_seconds"]}
+    assert phase in outcome.outputs["phases"]
 
 
 @pytest.mark.parametrize("timeout", ["0", "45s"])

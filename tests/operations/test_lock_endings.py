@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from zerokie_action.sandbox.records import Record
 
 EXPIRES = "The lock expires by itself at TIME UTC, if it was not released."
-LOST = "The deploy lock was lost in the middle of the deploy"
+LOST = "The deploy lock was lost during the deploy"
 GONE = "The deploy lock was lost before finalize"
 LOCK, FINALIZE, HEARTBEAT = ("POST", "/lock$"), ("POST", "/finalize$"), ("PUT", "/lock$")
 UPLOAD = ("PUT", "/files/")

@@ -43,8 +43,9 @@ def phases(outcome: Outcome) -> list[str]:
 
 def test_only_phases_that_ran_are_recorded(world: World) -> None:
     """A deploy without changes has no upload of 0 seconds."""
-    assert phases(world.run()) == ["Scan", "Look up", "Compare", "Upload", "Verify", "Delete and record"]
-    assert phases(world.run()) == ["Scan", "Look up", "Compare"]
+    before = ["Scan", "Look up", "Wait for the lock", "Compare"]
+    assert phases(world.run()) == [*before, "Upload", "Verify", "Delete and record"]
+    assert phases(world.run()) == before
 
 
 def test_a_slow_look_up_is_no_slow_scan(world: World) -> None:
@@ -96,6 +97,15 @@ def test_an_empty_front_page(world: World) -> None:
     world.write(SITE | {"index.html": b""})
     assert world.run().outputs["warnings"] == [
         "index.html is empty, so the site's address shows an empty page"
+    ]
+
+
+def test_patterns_that_name_the_directory(world: World) -> None:
+    """They start inside of it."""
+    outcome = world.run(keep="folder/uploads/", ignore="/folder/*.map")
+    assert outcome.outputs["warnings"] == [
+        "`ignore`: '/folder/*.map' begins with the name of `directory`; patterns start inside of it",
+        "`keep`: 'folder/uploads/' begins with the name of `directory`; patterns start inside of it",
     ]
 
 

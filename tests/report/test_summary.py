@@ -53,7 +53,7 @@ in 2.3&nbsp;s, 12&nbsp;s of it waiting for the deploy lock.
 
 - **Deploy ID:** `d-20260307-170000`
 - **CDN cache:** purged
-- **Sent again:** 3 requests
+- **Retries:** 3 requests
 - **Phases:** Scan 0.5 s, Upload 1.5 s, Finalize 0 s
 
 </details>
@@ -186,9 +186,7 @@ def test_limit():
         Result("deploy", status="deployed", changes=Changes(files)), Origin(), limit=10_000
     )
     assert 9_000 < len(summary.encode()) <= 10_000
-    assert summary.endswith(
-        " (1&nbsp;B)\n\n</details>\n\n_The rest is cut: it is too long for this place._\n"
-    )
+    assert summary.endswith(" (1&nbsp;B)\n\n</details>\n\n_The rest was cut off: it was too long._\n")
 
 
 @whatever_happens

@@ -4,8 +4,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from zerokie_action.sandbox.server import serve
-
 if TYPE_CHECKING:
     from zerokie_action.sandbox.platform import Platform
 
@@ -58,11 +56,6 @@ async def test_head(client, platform):
     assert (answer.status_code, answer.content, answer.headers["content-length"]) == (200, b"", "6")
 
 
-async def test_only_get_and_head(client):
-    answer = await client.put("/_apps/site/a.css", content=b"x")
-    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
-
-
 async def test_missing_pages(client, platform):
     """404, with the site's own 404.html when it has one."""
     answer = await client.get("/_apps/site/nope")
@@ -109,20 +102,6 @@ async def test_a_query_string_is_part_of_the_key(client, platform):
     assert (await client.get("/_apps/site/a?1")).content == b"new"
 
 
-def test_what_is_purged_takes_no_room(platform):
-    """Old contents stay on disk while the CDN may serve them, not longer."""
-    for content in (b"1", b"2", b"3"):
-        platform.put_file("site", "a", content)
-    purge(platform)
-    assert [blob.read_bytes() for blob in platform.store.blob_path(0).parent.iterdir()] == [b"3"]
-
-
-async def test_a_large_file(client, platform):
-    content = bytes(range(256)) * 4096
-    platform.put_file("site", "a", content)
-    assert (await client.get("/_apps/site/a")).content == content
-
-
 async def test_the_app_has_a_host_name_too(client, platform):
     platform.put_file("site", "index.html", b"home")
     for host in ("site.localhost", "site.localhost:8080"):
@@ -138,12 +117,6 @@ async def test_a_browser_is_sent_to_the_apps_own_origin(client, server, path, th
     answer = await client.get(f"/_apps/site{path}", headers={"sec-fetch-mode": "navigate"})
     port = server.url.rpartition(":")[2]
     assert (answer.status_code, answer.headers["location"]) == (307, f"http://site.localhost:{port}{there}")
-
-
-@pytest.mark.parametrize("name", ["nope", "evil.test%5C", "site@evil"])
-async def test_no_browser_is_sent_to_an_app_that_does_not_exist(client, name):
-    answer = await client.get(f"/_apps/{name}/", headers={"sec-fetch-mode": "navigate"})
-    assert answer.status_code == 404
 
 
 async def test_what_a_browser_gets_below_apps_all_the_same_is_in_a_sandbox(client, platform):
@@ -163,23 +136,3 @@ async def test_a_container_app_names_its_image(client, platform, clock):
     assert (answer.status_code, "api is deploying" in answer.text) == (503, True)
     clock.now += 1
     assert "api runs nginx:&lt;2&gt;" in (await client.get("/_apps/api/")).text
-
-
-async def test_a_container_apps_answer_can_be_set(client, platform):
-    platform.set_page("api", 418, b"teapot", {"content-type": "text/plain", "retry-after": "5"})
-    answer = await client.get("/_apps/api/")
-    assert (answer.status_code, answer.content, answer.headers["retry-after"]) == (418, b"teapot", "5")
-
-
-async def test_a_bad_path_is_a_400(client):
-    answer = await client.get("/_apps/site/%FF")
-    assert (answer.status_code, answer.json()) == (400, {"error": "invalid path: not UTF-8"})
-
-
-async def test_the_cache_belongs_to_the_platform_not_to_the_server(platform):
-    platform.put_file("site", "a", b"old")
-    for _ in range(2):
-        async with serve(platform):
-            page, _ = platform.cdn.get("site", "a", "")
-            assert page.status == 200
-    assert platform.cdn.get("site", "a", "")[1]

@@ -47,20 +47,6 @@ def test_wrong_options(capsys):
     )
 
 
-def test_help(capsys):
-    with pytest.raises(SystemExit) as caught:
-        main(["--help"])
-    assert caught.value.code == 0
-    assert "--fault 'METHOD PATH WHAT" in capsys.readouterr().out
-
-
-def test_a_folder_that_cannot_be(tmp_path, capsys):
-    """One line, exit code 1."""
-    (tmp_path / "file").touch()
-    assert main(["--port", "0", "--data", str(tmp_path / "file")]) == 1
-    assert capsys.readouterr().err.startswith("The sandbox cannot start: ")
-
-
 def test_a_folder_that_another_sandbox_uses(tmp_path, capsys):
     """It is refused while that one runs, and free once it has ended."""
     options = ["--port", "0", "--data", str(tmp_path)]

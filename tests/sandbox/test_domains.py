@@ -27,13 +27,6 @@ async def test_a_domain_is_attached_once(client, platform, app):
     assert (answer.status_code, answer.json()) == (409, {"error": "domain already exists"})
 
 
-async def test_another_apps_domain_is_not_found(client, platform):
-    platform.apps.create_static("other")
-    platform.domains.add("other", "www.example.com")
-    assert (await client.delete(f"{DOMAINS}/www.example.com")).status_code == 404
-    assert platform.domains.list("other") == ["www.example.com"]
-
-
 @pytest.mark.parametrize(
     ("domain", "error"),
     [

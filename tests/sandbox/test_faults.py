@@ -9,7 +9,6 @@ import pytest
 from tests.sandbox.wire import Wire, until
 from zerokie_action.sandbox.faults import Fault, Faults, Kind, parse_fault
 from zerokie_action.sandbox.records import Record
-from zerokie_action.sandbox.server import serve
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -37,19 +36,6 @@ async def test_a_status(client, platform, after):
     assert (record.status, record.fault) == (429, "status 429" + " after the effect" * after)
 
 
-async def test_a_status_with_a_body_of_its_own(client, platform):
-    """A proxy's page, for example."""
-    platform.faults.add(
-        Fault(Kind.STATUS, status=502, body=b"<h1>Bad", headers={"content-type": "text/html"})
-    )
-    answer = await client.get("/v1/apps")
-    assert (answer.status_code, answer.content, answer.headers["content-type"]) == (
-        502,
-        b"<h1>Bad",
-        "text/html",
-    )
-
-
 @BOTH
 @pytest.mark.parametrize(("kind", "content_type"), [(Kind.HTML, "text/html"), (Kind.EMPTY, None)])
 async def test_a_success_that_is_none(client, platform, kind, content_type, after):
@@ -70,17 +56,6 @@ async def test_a_truncated_body(dial, platform, after):
     assert len(body) <= length - 100
     assert body == (b'{"locked":true,"deplo' if after else b"")
     assert platform.lock("site") == ("mine" if after else None)
-
-
-async def test_a_truncated_answer_that_would_have_no_body(dial, platform):
-    """A 204 becomes a 200, or there would be nothing to cut."""
-    platform.put_file("site", "a", b"x")
-    platform.faults.add(Fault(Kind.TRUNCATED, after=True))
-    wire = await dial()
-    wire.send("DELETE", FILE)
-    head, body = await wire.answer()
-    assert (head[:13], body) == (b"HTTP/1.1 200 ", b"")
-    assert platform.files("site") == {}
 
 
 @BOTH
@@ -123,45 +98,26 @@ async def test_a_hang(dial, platform, after):
     assert platform.requests[0].status is None
 
 
-async def test_a_hang_ends_with_the_server(platform):
-    """Serving ends although requests hang or wait, and the connections are cut."""
-    platform.faults.add(Fault(Kind.HANG), Fault(Kind.DELAY, seconds=1000))
-    async with serve(platform) as server:
-        wires = [await acquire(lambda: Wire.open(server)) for _ in range(2)]
-        await until(lambda: [record.fault for record in platform.requests] == ["hang", "delay"])
-    for wire in wires:
-        assert await wire.reader.read() == b""
-        await wire.close()
-    assert platform.lock("site") is None
-
-
-@pytest.mark.parametrize("patient", [False, True])
-async def test_a_delay(dial, platform, patient):
+async def test_a_delay(dial, platform):
     """The request takes effect late, even when the client is gone by then."""
-    platform.faults.add(Fault(Kind.DELAY, seconds=0.2))
+    platform.faults.add(Fault(Kind.DELAY, seconds=1))
     wire = await acquire(dial)
     await until(lambda: platform.requests and platform.requests[0].fault)
     assert platform.lock("site") is None
-    if patient:
-        assert await wire.status() == 200
-    else:
-        await until(lambda: platform.lock("site"))
-    assert platform.lock("site") == "mine"
+    await wire.close()
+    await until(lambda: platform.lock("site"))
 
 
 async def test_a_slow_body(dial, platform):
     """The head comes at once, the body piece by piece, in the end all of it."""
     platform.put_file("site", "a", b"0123456789" * 3)
-    platform.faults.add(Fault(Kind.SLOW, path="/_apps/", seconds=0.05))
+    platform.faults.add(Fault(Kind.SLOW, path="/_apps/", seconds=1))
     wire = await dial()
     wire.send("GET", "/_apps/site/a")
     assert await wire.status() == 200
-    pieces = b""
-    while len(pieces) < 30:
-        piece = await wire.reader.read(1000)
-        assert len(piece) < 30
-        pieces += piece
-    assert pieces == b"0123456789" * 3
+    first = await wire.reader.read(1000)
+    assert len(first) < 30
+    assert first + await wire.reader.readexactly(30 - len(first)) == b"0123456789" * 3
 
 
 @pytest.mark.parametrize("kind", list(Kind))
@@ -175,13 +131,6 @@ async def test_the_platform_survives_every_fault(dial, platform, kind, after):
     other = await dial()
     other.send("GET", "/v1/apps")
     assert await other.status() == 200
-
-
-async def test_faults_hit_the_apps_urls_too(client, platform):
-    platform.faults.add(Fault(Kind.STATUS, path="^/_apps/", status=503))
-    assert (await client.get("/v1/apps")).status_code == 200
-    assert (await client.get("/_apps/api/")).status_code == 503
-    assert (await client.get("/_apps/api/")).status_code == 200
 
 
 def hits(fault: Fault, *requests: tuple[str, str]) -> list[int]:
@@ -209,28 +158,6 @@ def test_which_requests_are_hit():
     assert hits(Fault(Kind.RESET, method="PUT", times=None), *mixed) == [1, 2]
     assert hits(Fault(Kind.RESET, path=r"/files(/|$)", times=None), *mixed) == [0, 1]
     assert hits(Fault(Kind.RESET, method="PUT", path="lock$", index=1), *mixed) == [2]
-
-
-def test_the_first_fault_whose_turn_it_is_hits():
-    """A fault that is spent or not yet due makes way for the next one; a fault itself never changes."""
-    faults = Faults()
-    first, second = Fault(Kind.RESET, skip=1), Fault(Kind.HANG, times=2)
-    faults.add(first, second)
-    assert [faults.take(Record(index, *GETS[0])) for index in range(4)] == [second, first, second, None]
-    faults.add(first)
-    faults.clear()
-    assert faults.take(Record(9, *GETS[0])) is None
-
-
-def test_a_fault_ends_by_itself():
-    """By the platform's clock; it is not listed any more then."""
-    now = 100.0
-    faults = Faults(lambda: now)
-    fault = Fault(Kind.RESET, times=None, lasts=5)
-    faults.add(fault)
-    assert (faults.take(Record(0, *GETS[0])), faults.list()[0].ends) == (fault, 105)
-    now = 105
-    assert (faults.take(Record(1, *GETS[0])), faults.list()) == (None, [])
 
 
 @pytest.mark.parametrize(
@@ -275,18 +202,6 @@ def test_faults_in_wrong_words(text, error):
     assert str(caught.value).startswith(error)
 
 
-async def test_faults_of_other_processes(client):
-    """`POST /_sandbox/faults` takes the fields of a fault; what is none is a 400."""
-    answer = await client.post(
-        "/_sandbox/faults", json={"kind": "status", "status": 500, "path": "/v1", "times": 2}
-    )
-    assert (answer.status_code, answer.json()) == (201, {"id": 1})
-    assert [(await client.get("/v1/apps")).status_code for _ in range(3)] == [500, 500, 200]
-    for wrong in ({}, {"kind": "nope"}, {"kind": "reset", "path": "("}):
-        answer = await client.post("/_sandbox/faults", json=wrong)
-        assert (answer.status_code, answer.json().keys()) == (400, {"error"})
-
-
 async def test_faults_while_it_runs(client, platform):
     """Each has a number, under which it is listed and removed; those of the command line as well."""
     platform.faults.add(Fault(Kind.STATUS, method="GET", path="/v1/apps$", times=None, body=b"\xff"))
@@ -307,11 +222,3 @@ async def test_faults_while_it_runs(client, platform):
     assert (await client.post("/_sandbox/faults", json={"kind": "reset"})).json() == {"id": 3}
     assert (await client.delete("/_sandbox/faults")).status_code == 204
     assert (await client.get("/_sandbox/faults")).json() == []
-
-
-async def test_a_fault_that_does_not_hit_counts_no_hit(client, platform):
-    """What `skip` lets through, and what comes after `times`."""
-    platform.faults.add(Fault(Kind.STATUS, path="/v1", skip=1, times=1))
-    assert [(await client.get("/v1/apps")).status_code for _ in range(3)] == [200, 503, 200]
-    (fault,) = (await client.get("/_sandbox/faults")).json()
-    assert fault["hits"] == 1

@@ -16,15 +16,6 @@ async def test_a_key_is_needed(client, header, path):
     assert answer.headers["www-authenticate"] == "Bearer"
 
 
-async def test_the_scheme_is_case_insensitive(client):
-    assert (await client.get("/v1/apps", headers={"authorization": "bearer sandbox-key"})).status_code == 200
-
-
-async def test_an_unknown_endpoint(client):
-    answer = await client.get("/v1/nope")
-    assert (answer.status_code, answer.json()) == (404, {"error": "not found"})
-
-
 @pytest.mark.parametrize(
     ("path", "allowed"),
     [
@@ -66,34 +57,13 @@ async def test_a_body_that_is_no_valid_json_object(client, body):
     assert (await client.get("/_sandbox/state")).json()["requests"][0]["body_size"] == len(body)
 
 
-async def test_what_is_no_http(dial):
-    """400 in the same format."""
-    wire = await dial()
-    wire.writer.write(b"GET /\xff HTTP/1.1\r\n\r\n")
-    head, body = await wire.answer()
-    assert head.startswith(b"HTTP/1.1 400 ")
-    assert body == b'{"error": "Invalid HTTP request received."}'
-
-
 async def test_a_defect_is_a_500(client, platform, monkeypatch, caplog):
     """The reference's format, and a traceback in the log."""
 
     def explode(_name: str) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(platform.apps, "poll", explode)
-    answer = await client.get("/v1/apps/site")
-    assert (answer.status_code, answer.json()) == (500, {"error": "internal server error"})
-    assert "ZeroDivisionError" in caplog.text
-
-
-async def test_a_defect_outside_the_endpoints_is_a_500(client, platform, caplog):
-    """A hook that fails, for example."""
-
-    def explode(_record: object) -> None:
-        raise ZeroDivisionError
-
-    platform.on_request = explode
+    monkeypatch.setattr(platform.apps, "get", explode)
     answer = await client.get("/v1/apps/site")
     assert (answer.status_code, answer.json()) == (500, {"error": "internal server error"})
     assert "ZeroDivisionError" in caplog.text
@@ -109,15 +79,3 @@ async def test_connections_are_kept(dial, platform):
         await wire.reader.readexactly(length)
     assert [record.status for record in platform.requests] == [200, 404, 200]
     assert sorted(platform.files("site")) == ["a", "b"]
-
-
-async def test_pipelined_requests_are_answered_in_order(dial):
-    wire = await dial()
-    for name in ("nope", "site", "nope"):
-        wire.send("GET", f"/v1/apps/{name}")
-    statuses = []
-    for _ in range(3):
-        head = await wire.head()
-        statuses.append(int(head.split()[1]))
-        await wire.reader.readuntil(b"}")
-    assert statuses == [404, 200, 404]

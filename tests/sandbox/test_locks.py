@@ -109,17 +109,3 @@ async def test_finalize_needs_its_counts(client, platform, field, value):
     assert answer.status_code == 400
     assert answer.json()["error"].startswith(f"invalid request: {field}: ")
     assert platform.lock("site") == "mine"
-
-
-async def test_locks_of_apps_are_independent(client, platform):
-    platform.apps.create_static("other")
-    assert (await client.post(f"{SITE}/deploy/lock", json=MINE)).status_code == 200
-    assert (await client.post("/v1/apps/other/deploy/lock", json=MINE)).status_code == 200
-
-
-async def test_the_lock_can_be_taken_and_expired_behind_the_clients_back(client, platform):
-    await client.post(f"{SITE}/deploy/lock", json=MINE)
-    platform.take_lock("site", "yours")
-    assert (await client.put(f"{SITE}/deploy/lock", json=MINE)).status_code == 409
-    platform.expire_lock("site")
-    assert (await client.put(f"{SITE}/deploy/lock", json=MINE)).status_code == 404

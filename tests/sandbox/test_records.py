@@ -1,12 +1,5 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import pytest
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
 LOCK = {"deploy_session_id": "mine"}
 COUNTS = {"files_uploaded": 1, "files_deleted": 0, "total_bytes": 5}
 SITE = "/v1/apps/site"
@@ -37,58 +30,6 @@ async def test_what_is_remembered_of_a_deploy(client, platform):
     assert [platform.requests[i].body_size for i in (0, 2, 3)] == [1, 5, 0]
     assert platform.requests[2].headers["content-length"] == "5"
     assert str(platform.requests[2]) == "2 PUT /v1/apps/site/files/a%20b -> 200"
-
-
-async def test_what_is_no_request_to_the_platform_is_not_remembered(client, platform):
-    for path in ("/docs", "/openapi.json", "/_sandbox/state", "/favicon.ico"):
-        await client.get(path)
-    assert platform.requests == []
-
-
-@pytest.mark.parametrize("asynchronous", [False, True])
-async def test_the_request_hook_comes_before_the_effect(client, platform, asynchronous):
-    """It sees the session, and what it changes counts."""
-    seen = []
-
-    def hook(record) -> None:
-        seen.append((record.method, record.session, record.status, platform.lock("site")))
-        platform.take_lock("site", "yours")
-
-    async def async_hook(record) -> None:
-        hook(record)
-
-    platform.on_request = async_hook if asynchronous else hook
-    answer = await client.post(f"{SITE}/deploy/lock", json=LOCK)
-    assert answer.status_code == 409
-    assert seen == [("POST", "mine", None, None)]
-    assert platform.requests[0].lock_holder == "yours"
-
-
-async def test_the_response_hook_comes_after_the_effect(client, platform):
-    seen = []
-    platform.on_response = lambda record: seen.append((record.status, platform.lock("site")))
-    await client.post(f"{SITE}/deploy/lock", json=LOCK)
-    assert seen == [(None, "mine")]
-
-
-async def test_the_lock_holder_of_an_upload_is_the_one_at_its_end(client, platform):
-    """A lock that is lost in the middle of an upload shows."""
-    platform.take_lock("site", "mine")
-
-    async def body() -> AsyncIterator[bytes]:
-        yield b"x"
-        platform.take_lock("site", "yours")
-        yield b"y"
-
-    await client.put(f"{SITE}/files/a", content=body())
-    assert platform.requests[0].lock_holder == "yours"
-
-
-async def test_records_may_be_cleared(client, platform):
-    await client.get("/v1/apps")
-    platform.requests.clear()
-    await client.get("/v1/apps")
-    assert [record.index for record in platform.requests] == [0]
 
 
 async def test_state_for_other_processes(client, platform):

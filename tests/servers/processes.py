@@ -14,23 +14,21 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Self
 
-from tests.support.required import unavailable
+from tests.support.required import find_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin"])
 _PATIENCE = 30.0
 _TIME_TO_TIDY_UP = 5.0
 _NOBODY = 65534
 _LISTENS = "0A"
 
 
-def need(program: str) -> str:
+def need(name: str) -> str:
     """The path of a program that these tests run."""
-    reason = f"{program} is not installed; run ./.ci/servers"
-    return shutil.which(program, path=_PATH) or unavailable("servers", reason)
+    return find_program(name, from_="run ./.ci/servers")
 
 
 def free_port() -> int:

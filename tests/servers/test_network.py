@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 from typing import TYPE_CHECKING
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
     from tests.servers.conftest import Start, Timed
     from tests.servers.deploys import Outcome
     from tests.support.platform import Platform
-
-
-EXHAUSTIVE = bool(os.environ.get("ZEROKIE_EXHAUSTIVE"))
 
 
 def has_ipv6() -> bool:
@@ -57,7 +53,7 @@ def test_few_file_descriptors(
     require_deployed(outcome, platform, large)
 
 
-@pytest.mark.skipif(not EXHAUSTIVE, reason="takes three minutes")
+@pytest.mark.exhaustive  # takes three minutes
 def test_a_very_slow_line(platform: Platform, tmp_path: Path, start: Start, timed: Timed) -> None:
     """8 MB at 50 kB/s are no outage either, although the kernel takes half of it at once."""
     folder = make_folder(tmp_path / "folder", [8_000_000])
@@ -86,5 +82,5 @@ def test_a_slow_line(platform: Platform, tmp_path: Path, start: Start, timed: Ti
         float(done) for done in re.findall(r"^Uploading .*, ([\d.]+) of 2\.4 MB", outcome.log, re.MULTILINE)
     ]
     assert len(told) >= 2
-    assert told == sorted(set(told))
+    assert told == sorted(told)
     assert outcome.result["retries_used"] == 0

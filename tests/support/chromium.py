@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
+
+from tests.support.required import find_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,27 +24,19 @@ FLAGS = (
 )
 
 
-def missing() -> str:
-    """What a browser can't be started without, and who installs it; empty when all is there."""
-    if not _program():
-        return "no chromium on the PATH; ./.ci/browser installs it"
-    if not find_spec("playwright"):
-        return "Playwright is not installed; `make browser` does it"
-    return ""
-
-
 @contextmanager
 def browser() -> Iterator[Browser]:
-    """A Chromium without windows."""
+    """A Chromium without windows.
+
+    Raises:
+        FileNotFoundError: it is not installed.
+    """
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - of a group that few need
 
     with sync_playwright() as playwright:
-        program = playwright.chromium.launch(executable_path=_program(), args=FLAGS)
+        path = find_program("chromium", "google-chrome", from_="run ./.ci/browser")
+        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
         try:
-            yield program
+            yield chromium
         finally:
-            program.close()
-
-
-def _program() -> str | None:
-    return shutil.which("chromium") or shutil.which("google-chrome")
+            chromium.close()

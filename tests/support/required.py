@@ -1,22 +1,18 @@
-"""What tests need that not every machine has: they skip without it, and fail where they must not skip."""
+"""What some tests need of the machine. They are marked, and fail where it is missing."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
-
-import pytest
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import pytest
 
-def unavailable(kind: str, reason: str) -> NoReturn:
-    """Skip; fail where `ZEROKIE_KIND` says that tests of this kind are required."""
-    if os.environ.get(f"ZEROKIE_{kind.upper()}") == "required":
-        pytest.fail(reason)
-    pytest.skip(reason)
+_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin"])
 
 
 def mark(items: Iterable[pytest.Item], folder: Path, marker: pytest.MarkDecorator) -> None:
@@ -26,7 +22,25 @@ def mark(items: Iterable[pytest.Item], folder: Path, marker: pytest.MarkDecorato
             item.add_marker(marker)
 
 
-def npm_file(name: str) -> Path | None:
-    """A file of an npm package, which make has installed beside the programs on the PATH."""
-    files = (Path(programs).parent / name for programs in os.get_exec_path())
-    return next((file for file in files if file.is_file()), None)
+def find_program(*names: str, from_: str) -> str:
+    """The path of the first of these programs that is installed.
+
+    Raises:
+        FileNotFoundError: none is.
+    """
+    for name in names:
+        if path := shutil.which(name, path=_PATH):
+            return path
+    raise FileNotFoundError(f"{' or '.join(names)} is not installed; {from_}")
+
+
+def npm_file(name: str) -> Path:
+    """A file of an npm package, which make has installed beside the programs on the PATH.
+
+    Raises:
+        FileNotFoundError: no package has it.
+    """
+    for programs in os.get_exec_path():
+        if (file := Path(programs).parent / name).is_file():
+            return file
+    raise FileNotFoundError(f"no npm package has {name}; `make browser` and `make e2e` install them")

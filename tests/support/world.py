@@ -7,7 +7,7 @@ import json
 import os
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import anyio
 
@@ -71,7 +71,11 @@ class World:
     Attributes:
         env: what every run gets besides its own inputs.
         server: what serves the platform to the run that goes on.
+        outcome: of the last run.
+        runs: how many there were in this process.
     """
+
+    runs: ClassVar[int] = 0
 
     folder: Path
     platform: Platform
@@ -79,6 +83,7 @@ class World:
     signals: Signals = field(default_factory=Signals)
     env: dict[str, str] = field(default_factory=dict)
     server: Server | None = None
+    outcome: Outcome | None = None
 
     def write(self, files: Mapping[str, bytes]) -> None:
         """Make the folder hold exactly these files."""
@@ -134,7 +139,8 @@ class World:
             code = await run_async(env, self.signals, log)
             ended = self.loop.now
             await anyio.sleep(_LIVES_ON)
-        return Outcome(
+        World.runs += 1
+        self.outcome = Outcome(
             exit_code=code,
             log=log.getvalue(),
             outputs=json.loads(output.read_text()) if output.exists() else {},
@@ -142,6 +148,7 @@ class World:
             seconds=ended - began,
             ended=ended,
         )
+        return self.outcome
 
     def environment(self, url: str, **inputs: object) -> dict[str, str]:
         """The environment for a run with these inputs; None takes a default away."""

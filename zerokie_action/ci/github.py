@@ -131,7 +131,7 @@ class GitHub(CI):
         except (KeyError, OSError) as error:
             self._unwritable.add(variable)
             reason = error.strerror if isinstance(error, OSError) else "it is not set"
-            self.warning(f"{variable} can't be written ({reason}); this step goes without it")
+            self.warning(f"{variable} can't be written ({reason}); this step continues without it")
 
 
 def _read_event(env: Mapping[str, str]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pathspec import GitIgnoreSpec
 
 from zerokie_action.errors import ConfigurationError
+from zerokie_action.formats import has_comma
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -67,10 +68,9 @@ _RANGE = re.compile("(.)-(.)")
 _ADVICE = {
     "\\": r"has a backslash that escapes nothing; remove it, or write `\\` for the character",
     "*": "has `**` beside other characters; write `*`, or `**` between slashes for any directories",
-    "[": "has brackets that git and others read differently; in brackets write ASCII letters and digits, "
-    r"ranges of them that go up, such as [0-9A-Za-z_], no class and no negation; or `\[` for the character",
+    "[": "has brackets that git reads in a way of its own; write ASCII letters, digits and ascending ranges "
+    r"of them, as in [0-9A-Za-z_], without classes or negation, or `\[` for the character itself",
 }
-_COMMA = re.compile(r"(?<!\\),(?![^\[]*\])")
 
 
 class Patterns:
@@ -246,8 +246,8 @@ def input_problem(pattern: str) -> str:
         "begins with a dash, as in a YAML list; write the pattern alone, one a line": pattern[:2] == "- ",
         "has quotes around it; remove them": first == last and first in "\"'",
         r"has `\n` in it; break the line there, one pattern a line": r"\n" in pattern,
-        "has a line break that is none to git; write one pattern a line": len(pattern.splitlines()) > 1,
-        r"has a comma; write one pattern a line, and `\,` for a comma itself": bool(_COMMA.search(pattern)),
+        "has a line break that git does not know; write one pattern a line": len(pattern.splitlines()) > 1,
+        r"has a comma; write one pattern a line, and `\,` for a comma itself": has_comma(pattern),
     }
     return next((problem for problem, applies in problems.items() if applies), "")
 

@@ -210,6 +210,6 @@ def _open(path: str | bytes, _flags: int) -> int:
 
 def _changed(file: LocalFile, why: str = "") -> DeployFailed:
     return DeployFailed(
-        f"{file.path!r} changed while it was deployed{why}",
+        f"{file.path!r} changed during the deploy{why}",
         hint="Let the build finish before the deploy starts, then run the deploy again.",
     )

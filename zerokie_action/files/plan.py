@@ -158,16 +158,16 @@ def require_known_deletions(plan: Plan, manifest: Manifest | None) -> None:
         raise ConfigurationError(
             "The manifest of the last deploy can't be read, so it is not known whose files this deploy would "
             f"delete: {_files(plan.delete)}",
-            hint="No file was written or deleted. Run the deploy again; if it stays like this, find out why "
-            "the app's URL does not answer. `delete-stale: false` goes on and deletes nothing; "
-            "`take-over: true`, set once, by hand, goes on and deletes.",
+            hint="No file was written or deleted. Run the deploy again. If that does not help, find out "
+            "why the app's URL does not answer. To continue without the manifest, set `delete-stale: false`, "
+            "which deletes nothing, or `take-over: true` for one run by hand.",
         )
     if plan.foreign:
         raise ConfigurationError(
-            f"This deploy would delete {human_files(len(plan.foreign))} that no deploy of this action put "
-            f"there: {human_paths(plan.foreign)}",
+            f"This deploy would delete {human_files(len(plan.foreign))} that no deploy of "
+            f"this action has uploaded: {human_paths(plan.foreign)}",
             hint="No file was written or deleted. Name in `keep` what has to stay, or set "
-            "`delete-stale: false`. If all of them may go, set `take-over: true` once, by hand.",
+            "`delete-stale: false`. If all of them may go, set `take-over: true` for one run by hand.",
         )
 
 

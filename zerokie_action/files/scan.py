@@ -31,8 +31,8 @@ _LISTED_PROBLEMS = 20
 _BUILT = ("dist", "build", "public", "out", "_site", "site", "www")
 """What build tools call the directory that they write."""
 _WHOLE_REPOSITORY = (
-    "`directory` is the root of a repository, and all of it but what is ignored gets published. "
-    f"Name the directory that holds the site, or list what does not belong to it in {IGNORE_FILE}"
+    "`directory` is the root of a repository, and everything in it that is not ignored is published. Name "
+    f"the folder that has the site, or list the rest in {IGNORE_FILE}"
 )
 _READABLE_BY_ALL = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 _ENTRIES_BETWEEN_CHECKS = 512
@@ -141,7 +141,7 @@ def scan(
 
 def _nothing_to_deploy(directory: Path, ignored: int) -> str:
     entries = "1 entry" if ignored == 1 else f"{ignored:,} entries"
-    why = f"all that is in it is ignored ({entries})" if ignored else "there is no file in it"
+    why = f"everything in it is ignored ({entries})" if ignored else "it has no files"
     hint = "is it the right directory, and is it built before this step?"
     return f"`directory`: {str(directory)!r} has nothing to deploy: {why}; {hint}"
 
@@ -204,7 +204,9 @@ class _Walk:
         elif not is_directory:
             self._add_file(entry, path)
         elif path + "/" == MANIFEST_FOLDER:
-            self.warnings.append(f"{path!r} is not deployed: the platform's folder of that name is ours")
+            self.warnings.append(
+                f"{path!r} is not deployed: the platform has this action's manifest in a folder of that name"
+            )
         else:
             self._pending.append((entry.path, path + "/"))
 
@@ -214,11 +216,11 @@ class _Walk:
             target = Path(os.path.realpath(entry.path, strict=True))
         except OSError as error:
             target = Path(entry.path).readlink()
-            return f"is a symbolic link that leads nowhere (to {str(target)!r}: {error.strerror})"
+            return f"is a broken symbolic link (to {str(target)!r}: {error.strerror})"
         if not target.is_relative_to(self._root):
             return f"is a symbolic link that leaves the directory (to {str(target)!r})"
         if any(directory.resolve() == target for directory in Path(entry.path).parents):
-            return "is a symbolic link to a directory that it is itself in"
+            return "is a symbolic link to a directory that contains it"
         return ""
 
     def _is_left_out(self, entry: os.DirEntry[str], path: str, *, is_directory: bool) -> bool:

@@ -47,14 +47,12 @@ _CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")
 
 TRY_LATER = (
     "Run the job again in a few minutes. "
-    "If it stays like this, check `api-url`, proxies and the platform's status."
+    "If it fails again, check `api-url`, proxies and the platform's status."
 )
 _CERTIFICATE = (
     "Check `api-url`. If the certificate is your own, name its authority's bundle in SSL_CERT_FILE."
 )
-_VERSION = (
-    "Check `api-url` and its port: what answers there does not speak a TLS version that is still in use."
-)
+_VERSION = "Check `api-url` and its port: what answers there does not support a current TLS version."
 _OWN_CONTAINER = (
     "Inside a container, this address is the container itself. Start it with `--network host`, or write "
     "`host.docker.internal` in `api-url`, over http too."

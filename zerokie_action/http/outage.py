@@ -99,4 +99,4 @@ class OutageLog:
 
 
 def _sent_again(count: int) -> str:
-    return "1 request is sent again" if count == 1 else f"{count:,} requests are sent again"
+    return "1 request is retried" if count == 1 else f"{count:,} requests are retried"

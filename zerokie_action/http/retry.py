@@ -320,7 +320,9 @@ def _refusal(request: httpx.Request, response: httpx.Response, detail: str) -> D
     answer = f"{status}: {detail}" if detail else f"{status}"
     message = f"{request.extensions[PURPOSE]} was refused ({answer})"
     if status >= 500:  # noqa: PLR2004 - HTTP's own number
-        return PlatformUnavailable(message, hint="Check `api-url`: something there can't do this at all.")
+        return PlatformUnavailable(
+            message, hint="Check `api-url`: what answers there does not support this request."
+        )
     rejected = RequestRejected(message, status=status, answer=answer)
     rejected.retry_after = failure.retry_after(response.headers)
     return rejected

@@ -195,7 +195,7 @@ class DeployLock:
 
     def _lose(self, why: str) -> None:
         self._lost = LockLost(
-            f"The deploy lock was lost in the middle of the deploy: {why}",
+            f"The deploy lock was lost during the deploy: {why}",
             hint="Nothing was written after that. Run the deploy again.",
         )
 
@@ -283,13 +283,13 @@ class DeployLock:
                     return
                 raise LockLost(
                     f"The deploy lock was lost before finalize: {_NOT_OURS}",
-                    hint="Run the deploy again: another deploy may have taken over in between.",
+                    hint="Run the deploy again: another deploy may have taken over meanwhile.",
                 ) from error
             if self.finalized.deploy_id or not await self._confirm(client):
                 return
         raise PlatformUnavailable(
             "Finalizing the deploy had no effect: the answer has no deploy ID, and the lock is still ours",
-            hint="Check `api-url`: something in between may answer in the platform's place.",
+            hint="Check `api-url`: something else may be answering in the platform's place.",
         )
 
     async def _release_after(self, failure: BaseException, counts: Callable[[], Counts]) -> None:

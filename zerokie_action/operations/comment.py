@@ -45,8 +45,8 @@ async def keep_comment(settings: Settings, env: Mapping[str, str], ci: CI, text:
     where = ci.pull_request(settings.pull_request)
     if where is None:
         ci.info(
-            "Not commenting: this run is about no pull or merge request on GitHub or GitLab; "
-            "`pull-request` names one"
+            "Not commenting: this run is not for a pull or merge request on GitHub or GitLab; "
+            "to name one, set `pull-request`"
         )
         return
     tokens = {"github-token": settings.github_token, "gitlab-token": settings.gitlab_token}

@@ -33,7 +33,7 @@ async def destroy(job: Job) -> None:
         app = await job.client.find_app(job.app)
     if app is None:
         await job.client.list_apps()  # what can't list any is not the platform, and a 404 of it says nothing
-        job.note(f"App {job.app!r} does not exist (any more): nothing to destroy")
+        job.note(f"App {job.app!r} does not exist: nothing to destroy")
         return
     job.result.kind = app.kind
     job.result.previous_image = app.image
@@ -68,7 +68,7 @@ async def _destroy_static(job: Job) -> bool:
         with anyio.move_on_after(_RECHECK_TIME), suppress(DeployError):
             if await _is_gone(job.client.urgent, job.app):
                 return found
-            job.result.final_state = f"app {job.app!r} was not deleted"
+            job.result.final_state = ""  # it was not deleted
         raise
     return found
 
@@ -80,7 +80,7 @@ async def _delete(job: Job, lock: DeployLock) -> bool:
         raise RequestRejected(
             f"Deleting app {job.app!r} was answered with 404, but the app is still there",
             status=NOT_FOUND,
-            hint="Run it again. If it stays like this, check `api-url` and proxies.",
+            hint="Run it again. If it fails again, check `api-url` and proxies.",
         )
     return found
 

@@ -10,7 +10,7 @@ from zerokie_action.operations.health import preview_health_check
 from zerokie_action.operations.rollback import roll_back
 from zerokie_action.operations.rollout import (
     Rollout,
-    looking_what_is_left,
+    recording_final_state,
     registry,
     request_deploy,
     wait_and_check,
@@ -36,7 +36,7 @@ async def deploy_image(job: Job, image: str) -> None:
     rollout = Rollout(image, before)
     try:
         with job.time_limit():
-            async with looking_what_is_left(job, rollout):
+            async with recording_final_state(job, rollout):
                 await _roll_out(job, rollout)
     except (DeployFailed, DeployTimedOut, HealthCheckFailed) as failure:
         if job.settings.rollback:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _SLOW = "Raise `timeout`, or find out what is slow with `log-level: debug`."
-_AWAY = "Run it again when the platform works again; with a longer `timeout` a run waits longer for that."
+_AWAY = "Run it again when the platform works again, or raise `timeout`."
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -89,9 +89,11 @@ class Job:
             self.client, self.app, self.session, records=self.records, shutdown=self.shutdown, ci=self.ci
         )
         async with lock.releasing(counts):
-            with self.phase("Wait for the lock"):
+            try:
                 await self.in_turn(lock.acquire)
-            waited = self.result.lock_wait_seconds
+            finally:
+                if waited := self.result.lock_wait_seconds:
+                    self.result.phases.append(("Wait for the lock", waited))
             self.ci.info("Deploy lock acquired" + (f" after {human_seconds(waited)}" if waited >= 1 else ""))
             async with lock.kept(self.settings.lock_heartbeat):
                 yield lock

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from zerokie_action.operations import apps
 from zerokie_action.operations.health import preview_health_check
-from zerokie_action.operations.rollout import Rollout, looking_what_is_left, request_deploy, wait_and_check
+from zerokie_action.operations.rollout import Rollout, recording_final_state, request_deploy, wait_and_check
 
 if TYPE_CHECKING:
     from zerokie_action.operations.job import Job
 
 _STATIC = (
-    "A static app needs no restart: what was deployed last is served. Deploy the directory again to renew it."
+    "A static app cannot be restarted: the platform serves what was deployed last. To update it, "
+    "deploy the directory again."
 )
 
 
@@ -29,7 +30,7 @@ async def restart(job: Job) -> None:
         preview_health_check(job)
         return
     rollout = Rollout(None, before)
-    async with looking_what_is_left(job, rollout):
+    async with recording_final_state(job, rollout):
         with job.phase("Restart"):
             await request_deploy(job, rollout, before)
         job.result.deploy_id = job.session

@@ -10,7 +10,7 @@ from zerokie_action.errors import DeployError
 from zerokie_action.operations.rollout import (
     RUNNING,
     Rollout,
-    looking_what_is_left,
+    recording_final_state,
     registry,
     wait_until_running,
 )
@@ -68,7 +68,7 @@ def _why_not(rollout: Rollout) -> str:
 async def _deploy_again(job: Job, image: str, now: App) -> None:
     """Not in turn with others: a deploy that is in progress is newer than what would be gone back to."""
     back = Rollout(image, now)
-    async with looking_what_is_left(job, back):
+    async with recording_final_state(job, back):
         with job.phase("Roll back"):
             back.accepted = await job.client.deploy(now, job.app, image, registry(job))
         await wait_until_running(job, back)

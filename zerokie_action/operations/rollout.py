@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,8 @@ _FAILURES = frozenset({"failed", "error", "crashed", "stopped"})
 """The reference lists no status words but "deploying" and "running"; any other means "not yet"."""
 _HINT = "Look at the app's own log on the platform, or raise `wait-timeout`."
 _HINT_OTHER_IMAGE = (
-    "Another deploy, or the platform itself, has put that image there. Run this deploy again if it is to win."
+    "Another deploy, or the platform itself, has changed the image. If yours should win, "
+    "run this deploy again."
 )
 _LOOK = Allowance(2.0, 2.0)
 """For finding out which image the app has."""
@@ -40,7 +41,7 @@ class Rollout:
         requested: the image; None restarts the one that the app has.
         before: the app right before; None when this run creates it.
         accepted: the app as the platform's answer showed it; None as long as there was none.
-        left: the app that a rollout which failed has left; None when that is not known, or there is none.
+        left: the app after a failure; None when there is none, and without an image when it did not answer.
     """
 
     requested: str | None
@@ -102,27 +103,22 @@ def registry(job: Job) -> Registry | None:
 
 
 @asynccontextmanager
-async def looking_what_is_left(job: Job, rollout: Rollout) -> AsyncIterator[None]:
+async def recording_final_state(job: Job, rollout: Rollout) -> AsyncIterator[None]:
     """When the block fails or is cancelled, one look tells the result which image the app was left with."""
     try:
         yield
     except BaseException:
-        job.result.final_state = f"it is not known which image {job.app!r} was left with"
-        with job.shutdown.shielded_scope(_LOOK):
-            try:
-                rollout.left = await job.client.urgent.find_app(job.app)
-            except DeployError:
-                pass
-            else:
-                job.result.final_state = _state(job, rollout.left)
+        left: App | None = App()
+        with job.shutdown.shielded_scope(_LOOK), suppress(DeployError):
+            left = await job.client.urgent.find_app(job.app)
+        rollout.left = left
+        if left is None:
+            job.result.final_state = f"app {job.app!r} does not exist"
+        elif left.image:
+            job.result.final_state = f"{job.app!r} was left with {left.image!r}"
+        else:
+            job.result.final_state = f"it is not known which image {job.app!r} was left with"
         raise
-
-
-def _state(job: Job, app: App | None) -> str:
-    """Which image the app has, as the end of a sentence."""
-    if app is None:
-        return f"app {job.app!r} does not exist"
-    return f"{job.app!r} was left with {app.image!r}"
 
 
 async def wait_and_check(job: Job, rollout: Rollout) -> None:

@@ -202,12 +202,12 @@ async def _require_same_directory(job: Job, source: _Source) -> None:
     try:
         now = await anyio.to_thread.run_sync(_scan, job, source.directory)
     except ConfigurationError as error:
-        raise DeployFailed(f"The directory changed while it was deployed: {error}", hint=hint) from error
+        raise DeployFailed(f"The directory changed during the deploy: {error}", hint=hint) from error
     if changed := find_changes(source.scan.files, now.files):
         job.ci.debug(*changed)
         more = f" and {len(changed) - _NAMED:,} more" if len(changed) > _NAMED else ""
         what = ", ".join(changed[:_NAMED]) + more
-        raise DeployFailed(f"The directory changed while it was deployed: {what}", hint=hint)
+        raise DeployFailed(f"The directory changed during the deploy: {what}", hint=hint)
 
 
 def _scan(job: Job, directory: Path) -> Scan:

@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 
 _LARGEST_MANIFEST = 192 * MEGABYTE
 _LAG = 4.0
-"""Seconds that a listing may be behind."""
 _LOOK_AGAIN = 0.5
+"""Seconds that a listing may be behind, and after which it is read again."""
 _NEXT_SECOND = 1.1
 """The listing's times have whole seconds."""
 
@@ -87,11 +87,12 @@ async def read_zone(job: Job) -> Zone:
     require_ownership(job, manifests)
     if files and not manifests and not is_trusted(job):
         raise ConfigurationError(
-            f"App {job.app!r} has {human_files(len(files))} that no deploy of this action put there: "
+            f"App {job.app!r} has {human_files(len(files))} that no deploy of this action has uploaded: "
             f"{human_paths(sorted(files))}",
-            hint="Nothing was changed. If `app` names the wrong app, correct it. If it was filled by hand, "
-            "with another tool or with an earlier version of this action, set `take-over: true` once, by "
-            "hand: that deletes what the directory does not have, unless `keep` matches it.",
+            hint="Nothing was changed. If `app` names the wrong app, correct it. If the files were "
+            "uploaded by hand, by another tool or by an earlier version of this action, set "
+            "`take-over: true` for one run by hand: it deletes what the directory does not have, unless "
+            "`keep` matches it.",
         )
     newest = manifests[-1] if manifests else None
     ours = job.ci.owner.marks
@@ -122,8 +123,8 @@ def require_ownership(job: Job, manifests: Sequence[ManifestName]) -> None:
     if not is_trusted(job):
         raise ConfigurationError(
             what,
-            hint="Nothing was changed. If `app` names that repository's app by mistake, correct it. If this "
-            "repository has to go on with it, set `take-over: true` once, by hand.",
+            hint="Nothing was changed. If `app` names that repository's app by mistake, correct it. If "
+            "this repository should take it over, set `take-over: true` for one run by hand.",
         )
     job.ci.info(f"{what}; taking it over")
 
@@ -158,6 +159,11 @@ class _Look(NamedTuple):
     missing: Sequence[LocalFile]
     untouched: Sequence[LocalFile]
     has_manifest: bool
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it shows everything."""
+        return self.has_manifest and not self.missing and not self.untouched
 
 
 class Update:
@@ -198,7 +204,7 @@ class Update:
     async def store_next_manifest(self) -> None:
         """Name what is about to be written, and prove only what stays."""
         self._next = self._new_path()
-        await self._put_next_manifest()
+        await self._put(self._next, self._manifest(self._plan.unchanged, self._before.count))
 
     async def upload(self, files: Iterable[LocalFile]) -> None:
         """Store files: assets first, then the pages that refer to them.
@@ -230,14 +236,13 @@ class Update:
             PlatformUnavailable: when it does not list that either. Nothing was deleted.
         """
         look = await self._look()
-        if look.missing or look.untouched or not look.has_manifest:
+        if not look.is_complete:
             again = {file.path: file for file in (*look.missing, *look.untouched)}
-            self._job.ci.info(f"The listing does not show {human_paths([*again])} yet: sending it once more")
+            what = human_paths([*again] or [self._next])
+            self._job.ci.info(f"The listing does not show {what} as it was sent; sending it once more")
             await anyio.sleep(_NEXT_SECOND)
-            if not look.has_manifest:
-                await self._put_next_manifest()
             await self.upload(again.values())
-            look = await self._look(again=True)
+            look = await self._look()
         # The same content may keep its time. What is known to have been another one did not arrive.
         wrong = [file.path for file in look.missing]
         wrong += [file.path for file in look.untouched if self._was_another(file, look.shown)]
@@ -245,8 +250,8 @@ class Update:
             raise PlatformUnavailable(
                 "The platform confirmed the uploads twice, but does not list them: "
                 f"{human_paths(wrong or [self._next])}",
-                hint="Nothing was deleted. Check whether a proxy answers in the platform's place; else "
-                "report it to the platform. Then run the deploy again.",
+                hint="Nothing was deleted. Check whether a proxy answers in the platform's place, "
+                "or report it to the platform. Then run the deploy again.",
             )
         self._shown = look.shown
 
@@ -270,11 +275,8 @@ class Update:
 
     # What they are made of
 
-    async def _look(self, *, again: bool = False) -> _Look:
-        """List the zone, for some seconds as long as it may be behind.
-
-        What is listed as before is waited for only `again`: it is more likely to be of the same second.
-        """
+    async def _look(self) -> _Look:
+        """List the zone until it shows everything as it was sent, for four seconds: it may be behind."""
         ends_at = anyio.current_time() + _LAG
         while True:
             shown = _by_path(await self._job.client.list_files(self._job.app))
@@ -295,8 +297,7 @@ class Update:
                 ],
                 has_manifest=self._next in shown,
             )
-            is_complete = look.has_manifest and not look.missing and not (again and look.untouched)
-            if is_complete or anyio.current_time() >= ends_at:
+            if look.is_complete or anyio.current_time() >= ends_at:
                 return look
             await anyio.sleep(_LOOK_AGAIN)
 
@@ -323,9 +324,6 @@ class Update:
         )
         names |= dict.fromkeys(file.path for file in self._files)
         return Manifest(files=names | dict(proofs), count=count)
-
-    async def _put_next_manifest(self) -> None:
-        await self._put(self._next, self._manifest(self._plan.unchanged, self._before.count))
 
     def _new_path(self) -> str:
         self._number += 1

@@ -62,15 +62,15 @@ TOO_LARGE = 413
 _HINT = "The platform's own words say why; correct that, then run the job again."
 _HINTS = {
     400: "Check the inputs that went into this request.",
-    403: "The key is known but may not do this; check its permissions.",
+    403: "The key is valid but may not do this; check its permissions.",
     PROXY_LOGIN: PROXY_LOGIN_HINT,
     CONFLICT: "Something else is changing the app, or has taken its name; "
     "run the job again when that has ended.",
-    TOO_LARGE: "Something on the way to the platform limits the size of a request: raise that limit "
+    TOO_LARGE: "A gateway or proxy limits the size of requests: raise that limit "
     "(nginx: `client_max_body_size`), or leave the file out with `ignore`.",
-    414: "Something on the way to the platform takes no path of that length: raise the limit or shorten it.",
-    415: "Something on the way to the platform does not take this content type; its settings say which.",
-    431: "Something on the way to the platform limits the size of headers; check that `api-key` holds a key.",
+    414: "A gateway or proxy does not accept a path of that length: raise its limit or shorten the path.",
+    415: "A gateway or proxy does not accept this content type; check its settings.",
+    431: "A gateway or proxy limits the size of headers; check that `api-key` is a key.",
 }
 _SUGGESTIONS_TIMEOUT = 5.0
 """Seconds for the names that may have been meant."""

@@ -61,7 +61,7 @@ class Reporter:
         if left_out:
             names = ", ".join(f"`{name}`" for name in left_out)
             self._ci.warning(
-                f"`dotenv-file`: {names} left out, as GitLab takes no file of 5 KB or more; "
+                f"`dotenv-file`: {names} left out, as GitLab rejects files of 5 KB or more; "
                 "`output-file` has everything"
             )
         return text

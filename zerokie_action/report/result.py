@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 OUTPUTS = {
-    "deploy-id": "The platform's deploy ID (static apps). The platform returns none for an image: then it is "
-    "this run's own deploy session ID. Kept when something fails after the deploy; empty for `destroy`.",
+    "deploy-id": "Static apps: the platform's deploy ID. Images: this run's session ID, as the platform has "
+    "none. Also set when something fails after the deploy.",
     "url": "Where the app answers.",
     "app": "The app's name.",
     "kind": "`container` or `static`.",
@@ -22,15 +22,15 @@ OUTPUTS = {
     "image": "Container apps: the image that was deployed.",
     "previous-image": "Container apps: the image that ran before.",
     "created": "`true` when this run created the app.",
-    "files-uploaded": "Static apps: how many files were uploaded; in a dry run, how many would be.",
+    "files-uploaded": "Static apps: how many files were uploaded, or would be in a dry run.",
     "files-deleted": "Static apps: how many stale files were deleted.",
-    "files-unchanged": "Static apps: how many files were proven to be unchanged.",
+    "files-unchanged": "Static apps: how many files were skipped as unchanged.",
     "bytes-uploaded": "Static apps: the size of the uploaded files.",
     "cache-purged": "Static apps: `true` when the CDN's cache was purged.",
-    "domains": "JSON list of what attaching each custom domain returned.",
+    "domains": "JSON list of the custom domains, each with its CNAME target and TLS status.",
     "duration-seconds": "How long the run took.",
     "lock-wait-seconds": "How long the run waited for another deploy's lock.",
-    "retries-used": "How many requests were sent again.",
+    "retries-used": "How many requests were retried.",
     "error": "What went wrong, in one line; empty on success.",
 }
 """The outputs, in the contract's order, with what they mean: for `action.yml` and the README."""
@@ -90,7 +90,7 @@ class Changes:
     Attributes:
         uploaded: every file that the platform confirmed.
         deleted: paths that the platform confirmed as deleted.
-        unchanged: how many files were proven to be unchanged.
+        unchanged: how many files were skipped as unchanged.
         to_upload: how many files the plan uploads.
         to_delete: how many files the plan deletes.
     """

@@ -26,15 +26,11 @@ class Rollout:
 
     Attributes:
         seconds: how long a deploy takes by the platform's clock.
-        polls: when set, not the clock counts but this many `GET /v1/apps/:name` that say `deploying`.
         fail_images: shell patterns of the images whose deploys end in `failed`.
-        conflicts: whether `POST deploy` answers 409 while the app is still deploying.
     """
 
     seconds: float = 1.0
-    polls: int | None = None
     fail_images: Sequence[str] = ("*:*broken*",)
-    conflicts: bool = False
 
 
 class Apps:
@@ -66,13 +62,6 @@ class Apps:
             raise ApiError(400, "not a static app")
         return app
 
-    def poll(self, name: str) -> App:
-        """Return the app and count the look at it, see `Rollout.polls`."""
-        app = self.get(name)
-        if app.status == DEPLOYING and self._rollout.polls is not None:
-            self._store.save_app(replace(app, polls=app.polls + 1))
-        return app
-
     def create_container(
         self,
         name: str,
@@ -97,7 +86,6 @@ class Apps:
                 env=env or {},
                 private=private,
                 status=DEPLOYING,
-                polls=0,
                 deployed_at=now,
                 created_at=now,
                 updated_at=now,
@@ -118,7 +106,6 @@ class Apps:
                 env=env or {},
                 private=False,
                 status=RUNNING,
-                polls=0,
                 deployed_at=now,
                 created_at=now,
                 updated_at=now,
@@ -139,7 +126,7 @@ class Apps:
         app = self.get(name)
         if app.type != "container":
             raise ApiError(400, "not a container app")
-        if name in self.held or (self._rollout.conflicts and self.status(app) == DEPLOYING):
+        if name in self.held:
             raise ApiError(409, "another deploy is in progress")
         now = self._clock()
         app = replace(
@@ -147,7 +134,6 @@ class Apps:
             image=image or app.image,
             private=private,
             status=DEPLOYING,
-            polls=0,
             deployed_at=now,
             updated_at=max(now, math.floor(app.updated_at) + 1),
         )
@@ -158,11 +144,7 @@ class Apps:
         """Say what the app's status is by now."""
         if app.status != DEPLOYING:
             return app.status
-        if self._rollout.polls is None:
-            finished = self._clock() - app.deployed_at >= self._rollout.seconds
-        else:
-            finished = app.polls >= self._rollout.polls
-        if not finished:
+        if self._clock() - app.deployed_at < self._rollout.seconds:
             return DEPLOYING
         return FAILED if any(fnmatchcase(app.image or "", p) for p in self._rollout.fail_images) else RUNNING
 

@@ -72,7 +72,7 @@ async def list_apps(request: Request) -> Response:
 async def get_app(request: Request, name: str) -> Response:
     """Get an app."""
     platform = Exchange.of(request).platform
-    return JSONResponse(_detail(platform, platform.apps.poll(decode_segment(name))))
+    return JSONResponse(_detail(platform, platform.apps.get(decode_segment(name))))
 
 
 @apps.delete("/{name}", status_code=204, response_class=Response, responses=_errors(404))

@@ -28,7 +28,7 @@ PRAGMA foreign_keys = ON;
 BEGIN;
 CREATE TABLE IF NOT EXISTS app (
     name TEXT PRIMARY KEY, type TEXT NOT NULL, image TEXT, port INTEGER, cpu INTEGER, memory INTEGER,
-    env TEXT NOT NULL, private INTEGER NOT NULL, status TEXT NOT NULL, polls INTEGER NOT NULL,
+    env TEXT NOT NULL, private INTEGER NOT NULL, status TEXT NOT NULL,
     deployed_at REAL NOT NULL, created_at REAL NOT NULL, updated_at REAL NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS file (
@@ -64,8 +64,6 @@ class App:
     private: bool
     """Whether the last create or deploy came with registry credentials; they are never kept."""
     status: str
-    polls: int
-    """How often the app was asked for since its last deploy."""
     deployed_at: float
     created_at: float
     updated_at: float
@@ -138,12 +136,12 @@ class Store:
         """Insert the app, or update what may change of it."""
         values = (
             app.name, app.type, app.image, app.port, app.cpu, app.memory, json.dumps(app.env), app.private,
-            app.status, app.polls, app.deployed_at, app.created_at, app.updated_at,
+            app.status, app.deployed_at, app.created_at, app.updated_at,
         )  # fmt: skip
         self._db.execute(
-            "INSERT INTO app VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+            "INSERT INTO app VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
             " image = excluded.image, private = excluded.private, status = excluded.status,"
-            " polls = excluded.polls, deployed_at = excluded.deployed_at, updated_at = excluded.updated_at",
+            " deployed_at = excluded.deployed_at, updated_at = excluded.updated_at",
             values,
         )
 
