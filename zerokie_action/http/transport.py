@@ -19,7 +19,7 @@ import httpcore
 import httpx
 
 from zerokie_action.http.failure import ResponseTooLarge, explain
-from zerokie_action.http.request import CONNECT_TIMEOUT, MAX_BODY
+from zerokie_action.http.request import MAX_BODY
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Transport(httpx.AsyncBaseTransport):
         proxy = self._network.proxy_for(origin)
         connection: _Connection | None = None
         try:
-            connection = await self._take(origin) or await self._open(request.url, proxy)
+            connection = await self._take(origin) or await self._open(request, proxy)
             response = await _send(connection, request, proxy)
         except _ERRORS as error:
             await self.aclose()  # what was idle meanwhile is likely to be dead as well
@@ -113,13 +113,13 @@ class Transport(httpx.AsyncBaseTransport):
             await _close(connection)
         return None
 
-    async def _open(self, url: httpx.URL, proxy: Proxy | None) -> _Connection:
+    async def _open(self, request: httpx.Request, proxy: Proxy | None) -> _Connection:
         if proxy is None:
-            return await self._connection_to(url)
+            return await self._connection_to(request.url)
         to_proxy = await self._connection_to(httpx.URL(proxy.url))
-        if url.scheme == "http":  # the proxy is asked for the whole URL
+        if request.url.scheme == "http":  # the proxy is asked for the whole URL
             return to_proxy
-        return await _tunnel(to_proxy, proxy, url, await self._network.tls())
+        return await _tunnel(to_proxy, proxy, request, await self._network.tls())
 
     async def _connection_to(self, url: httpx.URL) -> _Connection:
         context = await self._network.tls() if url.scheme == "https" else None
@@ -129,29 +129,30 @@ class Transport(httpx.AsyncBaseTransport):
 
 
 async def _tunnel(
-    connection: _Connection, proxy: Proxy, url: httpx.URL, context: ssl.SSLContext
+    connection: _Connection, proxy: Proxy, request: httpx.Request, context: ssl.SSLContext
 ) -> _Connection:
-    """A connection to the URL's origin, through a tunnel of the proxy.
+    """A connection to the request's origin, through a tunnel of the proxy.
 
     httpcore's own waits for the proxy as long as for an answer, and asks for IPv6 hosts without brackets.
 
     Raises:
         httpx.ProxyError: there is no tunnel.
     """
+    url, timeout = request.url, request.extensions["timeout"]["connect"]
     origin = _core_url(url).origin
     target = url.netloc.decode() if url.port else f"{url.netloc.decode()}:{origin.port}"
-    request = httpcore.Request(
+    asks = httpcore.Request(
         "CONNECT",
         _core_url(httpx.URL(proxy.url), target),
         headers=[(b"Host", target.encode()), (b"Accept", b"*/*"), *proxy.authorization],
-        extensions={"timeout": {"connect": CONNECT_TIMEOUT}},
+        extensions={"timeout": {"connect": timeout}},
     )
     try:
-        with anyio.fail_after(2 * CONNECT_TIMEOUT):
-            response = await connection.handle_async_request(request)
+        with anyio.fail_after(2 * timeout):
+            response = await connection.handle_async_request(asks)
             _require_tunnel(response)
             stream = await response.extensions["network_stream"].start_tls(
-                context, server_hostname=origin.host.decode(), timeout=CONNECT_TIMEOUT
+                context, server_hostname=origin.host.decode(), timeout=timeout
             )
     except (*_ERRORS, httpx.ProxyError, TimeoutError) as error:
         await _close(connection)
