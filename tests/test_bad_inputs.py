@@ -102,8 +102,8 @@ BAD = [
     Bad("socket", "'sock' is a socket, not a file; remove it or add it to `ignore`", prepare=a_socket),
     Bad("link that leaves", "is a symbolic link that leaves the directory (to '/etc/passwd')", prepare=link("p", "/etc/passwd")),
     Bad("link to a parent", "is a symbolic link to a directory that contains it", prepare=link("assets/up", "..")),
-    Bad("link to itself", "'me' is a symbolic link that leads nowhere", prepare=link("me", "me")),
-    Bad("dangling link", "'gone' is a symbolic link that leads nowhere", prepare=link("gone", "nowhere")),
+    Bad("link to itself", "'me' is a broken symbolic link", prepare=link("me", "me")),
+    Bad("dangling link", "'gone' is a broken symbolic link", prepare=link("gone", "nowhere")),
     Bad("private key", "'assets/a.pem' holds a private key; remove it or add it to `ignore`", prepare=key("assets/a.pem")),
     Bad("name that is not UTF-8", "has a name that is not UTF-8; rename it or add it to `ignore`", prepare=lambda world: Path(os.fsdecode(os.fsencode(world.folder) + b"/caf\xe9")).touch()),
     # --- the platform

@@ -11,6 +11,7 @@ import resource
 import sys
 import textwrap
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import zerokie_action
@@ -62,7 +63,7 @@ def _deploy(arguments: list[str]) -> int:
 def cleanup() -> int:
     """`zerokie-cleanup`. Returns 0 in every case."""
     arguments = sys.argv[1:]
-    signals = _start()
+    signals = _start(fails=False)
     if _print_answer(arguments, cleanup_help):
         return _end(0)
     if arguments:
@@ -73,10 +74,10 @@ def cleanup() -> int:
     return _end(clean_up(os.environ, signals, sys.stdout))
 
 
-def _start() -> Signals:
+def _start(*, fails: bool = True) -> Signals:
     """Streams, then the handlers (no socket of theirs may become stdout), then the heavy imports."""
     _replace_missing_streams()
-    signals = Signals(on_first_signal)
+    signals = Signals(partial(on_first_signal, fails=fails))
     signals.install()
     # A core dump would hold the API key.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

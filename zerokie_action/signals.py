@@ -66,9 +66,12 @@ def ignore_signals() -> None:
         signal.signal(watched, signal.SIG_IGN)
 
 
-def on_first_signal(signum: int) -> None:
-    """What has to happen at the first signal, whatever the process is doing."""
-    _force_exit_at_deadline(signum)
+def on_first_signal(signum: int, *, fails: bool = True) -> None:
+    """What has to happen at the first signal, whatever the process is doing.
+
+    `fails` says whether a process that is ended by it has failed; a cleanup never has.
+    """
+    _force_exit_at_deadline(128 + signum if fails else 0)
     _discard_stalled_log()
 
 
@@ -84,11 +87,11 @@ def _discard_stalled_log() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), _STDOUT)
 
 
-def _force_exit_at_deadline(signum: int) -> None:
+def _force_exit_at_deadline(code: int) -> None:
     """End the process even if something blocks it: a name look-up in a thread, a file system that hangs."""
 
     def force_exit(_signum: int, _frame: FrameType | None) -> NoReturn:
-        os._exit(128 + signum)
+        os._exit(code)
 
     # No thread: where a limit on processes is reached, none can start.
     signal.signal(signal.SIGALRM, force_exit)

@@ -140,7 +140,7 @@ def test_nothing_is_known_and_nothing_is_handed_on():
     """What a run belongs to is asked of GitHub and GitLab only."""
     log = io.StringIO()
     ci = detect({"CI_COMMIT_SHA": "a", "CI_REPO": "o/r"}, log)
-    assert (ci.commit, ci.commit_url, ci.run_url, ci.owner.is_known) == ("", "", "", False)
+    assert (ci.commit, ci.commit_url, ci.run_url, ci.owner.marks.is_known) == ("", "", "", False)
     ci.write_outputs({"url": "u"})
     ci.write_summary("## Done\n")
     ci.save_state({"a": "b"})
@@ -153,4 +153,4 @@ def test_imports_are_light():
     code = f"import sys, {modules}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
-    assert not loaded & {"rich", "pydantic", "httpx", "anyio", "asyncio", "ssl", "hashlib", "shutil"}
+    assert not loaded & {"rich", "pydantic", "httpx", "anyio", "asyncio", "ssl", "shutil"}

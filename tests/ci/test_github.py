@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.ci.grammar import HOSTILE, file_command, whatever_happens, workflow_commands
 from zerokie_action.ci import CI, detect
+from zerokie_action.owner import Owner
 
 ENV = {"GITHUB_ACTIONS": "true"}
 
@@ -185,18 +186,14 @@ def test_addresses():
 
 
 def test_the_owner():
-    """Its server, ID and name, and the run; what the runner does not say is not known."""
+    """Its server, ID and name; what the runner does not say is not known."""
     env = {
         "GITHUB_SERVER_URL": "https://github.example.com:8443/",
         "GITHUB_REPOSITORY": "o/r",
         "GITHUB_REPOSITORY_ID": "7",
-        "GITHUB_RUN_ID": "123",
     }
-    owner = Step(env).ci.owner
-    assert owner[:3] == ("github.example.com:8443", "7", "o/r")
-    assert owner.run == Step(env).ci.run_url
-    assert Step({"GITHUB_REPOSITORY": "o/r"}).ci.owner == ("github", "", "o/r", "")
-    assert not Step({}).ci.owner.is_known
+    assert Step(env).ci.owner == Owner("github.example.com:8443", "7", "o/r")
+    assert not Step({}).ci.owner.marks.is_known
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from hypothesis import given
 from tests.ci.grammar import HOSTILE, gitlab_sections, whatever_happens, workflow_commands
 from zerokie_action.ci import detect
 from zerokie_action.ci.gitlab import GitLab
+from zerokie_action.owner import Owner
 
 ENV = {"GITLAB_CI": "true"}
 
@@ -94,17 +95,14 @@ def test_addresses():
 
 
 def test_the_owner():
-    """Its server, ID and path, and the job; a job outside of a project has none."""
+    """Its server, ID and path; a job outside of a project has none."""
     env = {
         "CI_SERVER_URL": "https://gitlab.example.com",
         "CI_PROJECT_ID": "7",
         "CI_PROJECT_PATH": "g/s/r",
-        "CI_JOB_URL": "https://gitlab.example.com/j/1",
     }
-    owner = detect(ENV | env, io.StringIO()).owner
-    assert owner == ("gitlab.example.com", "7", "g/s/r", "https://gitlab.example.com/j/1")
-    assert detect(ENV | {"CI_PROJECT_ID": "7"}, io.StringIO()).owner == ("gitlab", "7", "", "")
-    assert not detect(ENV, io.StringIO()).owner.is_known
+    assert detect(ENV | env, io.StringIO()).owner == Owner("gitlab.example.com", "7", "g/s/r")
+    assert not detect(ENV, io.StringIO()).owner.marks.is_known
 
 
 def test_the_merge_request():

@@ -14,6 +14,7 @@ from tests.http.servers import Peer, always, serve
 from tests.operations.containers import BROKEN, running_web, tell
 from tests.support import timewarp
 from tests.support.world import API_KEY
+from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -195,12 +196,13 @@ def test_two_apps_of_one_pull_request(world: World) -> None:
 
 
 def test_hostile_texts_and_secrets(world: World) -> None:
-    """Names mean nothing in Markdown, and no secret is in the comment."""
+    """What the platform says means nothing in Markdown, and no secret is in the comment."""
     forge = Forge()
-    running_web(world)
-    run(world, forge, app="web", image=f"nginx:<b>@octocat-#1-{API_KEY}-{TOKEN}")
+    said = json.dumps({"error": f"<b>@octocat #1 {API_KEY} {TOKEN}"}).encode()
+    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/lock$", status=400, body=said))
+    run(world, forge)
     text = comment(forge)
-    assert "`nginx:<b>@octocat-#1-***-***`" in text
+    assert "(400: \"`<b>@octocat` `#1` &#42;&#42;&#42; &#42;&#42;&#42;\")" in text
     assert API_KEY not in text
     assert TOKEN not in text
 

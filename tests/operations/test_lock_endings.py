@@ -279,7 +279,7 @@ def test_a_write_that_is_refused_by_a_conflict(world: World, state: Path, *, los
 
     world.platform.on_request = take
     world.platform.faults.add(Fault(Kind.STATUS, "PUT", "/files/index.html", status=409))
-    outcome = world.run()
+    outcome = world.run(concurrency=1)
     assert outcome.exit_code == (7 if lost else 4)
     assert world.platform.lock("site") == ("other" if lost else None)
     assert not state.exists()

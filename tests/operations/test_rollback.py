@@ -56,15 +56,15 @@ def test_after_any_other_failure(world: World, why: str) -> None:
     """`wait-timeout`, the health check, `timeout`: the rollback has time of its own."""
     if why == "health":
         world.platform.set_page("web", 500)
-        inputs = {"health_check": "/", "health_check_timeout": 5}
+        outcome = deploy(world, rollback=True, health_check="/", health_check_timeout=5)
+    elif why == "wait":
+        takes(world, 25)
+        world.platform.faults.add(says(image=NEW, status="deploying", times=9))
+        world.loop.call_later(20, takes, world, 0)
+        outcome = deploy(world, rollback=True, wait_timeout=20)
     else:
         takes(world, 25)
-        inputs = {"wait_timeout": 60, "timeout": 10}
-    if why == "wait":
-        world.platform.faults.add(says(image=NEW, status="deploying", times=9))
-        inputs = {"wait_timeout": 20}
-        world.loop.call_later(20, takes, world, 0)
-    outcome = deploy(world, rollback=True, **inputs)
+        outcome = deploy(world, rollback=True, wait_timeout=60, timeout=10)
     assert outcome.exit_code == {"wait": 9, "health": 10, "timeout": 9}[why]
     assert outcome.outputs["status"] == "rolled-back", outcome.log
     assert runs(world) == (OLD, "running")
@@ -87,7 +87,8 @@ def test_what_is_no_reason_to_go_back(world: World) -> None:
 @pytest.mark.parametrize("case", ["first", "same name", "did not run", "not accepted", "unknown"])
 def test_nothing_to_go_back_to(world: World, case: str) -> None:
     """It is said why, and which image the app has."""
-    app, inputs, left = "web", {}, f"'web' was left with {BROKEN!r}"
+    inputs: dict[str, object] = {}
+    app, left = "web", f"'web' was left with {BROKEN!r}"
     if case == "first":
         app, why, left = "new", "this was the app's first deploy", f"'new' was left with {BROKEN!r}"
         inputs = {"create": True}

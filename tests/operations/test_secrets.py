@@ -84,8 +84,8 @@ def test_what_is_said_of_a_rollout_of_a_value_of_env(world: World, where: str) -
     else:
         world.platform.set_page("web", 500, said)
     summary = world.folder.parent / "summary.md"
-    check = {"health_check": "/", "health_check_timeout": 1}
-    outcome = deploy(world, env="DB=user:hunter22@db", summary_file=summary, **check)
+    env = "DB=user:hunter22@db"
+    outcome = deploy(world, env=env, health_check="/", health_check_timeout=1, summary_file=summary)
     assert outcome.exit_code != 0
     assert "can't reach ***" in outcome.outputs["error"]
     assert "hunter22" not in seen(world, outcome)
