@@ -192,7 +192,7 @@ def check_api_url(text: str) -> str:
         raise ValueError("the value is not a URL; write for example https://api.example.com")
     if parts.username is not None or parts.query or parts.fragment:
         raise ValueError("the value has more than scheme, host and path; leave user, query and fragment out")
-    if parts.scheme == "http" and not (is_loopback(parts.hostname) or parts.hostname in _CONTAINERS_HOST):
+    if parts.scheme == "http" and not is_this_machine(parts.hostname):
         raise ValueError(
             f"{text!r} would send the API key unencrypted; use https (http is for this machine only: "
             "a loopback host, host.docker.internal or host.containers.internal)"
@@ -212,7 +212,7 @@ def is_loopback(host: str) -> bool:
 
 def is_this_machine(host: str) -> bool:
     """Whether a host name or address means this machine, or the one that a container runs on."""
-    return is_loopback(host) or host in {"host.docker.internal", "host.containers.internal"}
+    return is_loopback(host) or host in _CONTAINERS_HOST
 
 
 def check_report_file(path: Path) -> Path:

@@ -134,6 +134,13 @@ def test_no_response(name: str) -> None:
     assert (failed.hint == failure.TRY_LATER) is waits
 
 
+def test_what_was_handled_meanwhile() -> None:
+    """A lock that is released because of a certificate may meet another trouble, which passes."""
+    silence = because(httpx.ReadTimeout(""), TimeoutError())
+    silence.__context__ = ERRORS["certificate"][0]
+    assert failure.of_error(silence).meaning is DOWN
+
+
 class TestDetail:
     @pytest.mark.parametrize(
         ("body", "expected"),

@@ -438,6 +438,17 @@ class TestUntilDeadline:
             "write": half,
         }
 
+    async def test_a_signal_meanwhile(self) -> None:
+        """It leaves less time, of which the next attempt gets half."""
+        script = Script(REFUSED)
+        with anyio.fail_after(50) as scope:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(gives_up, script, UNTIL_DEADLINE)
+                await anyio.sleep(5)
+                scope.deadline = anyio.current_time() + 4
+        assert script.attempts[-1] < scope.deadline
+        assert script.requests[-1].extensions["timeout"]["read"] < 2
+
     async def test_heartbeats(self) -> None:
         """They have a calm rhythm, as long as the scope lasts."""
         script = Script(REFUSED)

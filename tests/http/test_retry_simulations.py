@@ -232,8 +232,9 @@ async def test_scattered_failures(seeds: int, share: float, seconds: float, too_
     assert sum(day.failed is None for day in found) >= seeds - 1
     if seeds == TEN:
         assert median(day.seconds for day in found) == pytest.approx(seconds, rel=0.15, abs=0.3)
-        assert median(day.too_many for day in found) == pytest.approx(too_many, rel=0.1, abs=3)
-    assert all(day.seconds < 2 * seconds and day.too_many < 2 * too_many for day in found)
+        assert median(day.too_many for day in found) == pytest.approx(too_many, rel=0.1, abs=5)
+    else:
+        assert all(day.seconds < 2 * seconds and day.too_many < 2 * too_many for day in found)
 
 
 @pytest.mark.parametrize("which", [1500, 2999])

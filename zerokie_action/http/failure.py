@@ -25,7 +25,7 @@ from zerokie_action.http.request import MEGABYTE, PUBLIC
 from zerokie_action.text import shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 PROXY_LOGIN = 407
 """Proxy Authentication Required."""
@@ -152,19 +152,13 @@ def _cause(error: BaseException, host: str = "") -> tuple[Meaning, str, str]:  #
     return Meaning.DOWN, description, TRY_LATER
 
 
-def _causes(error: BaseException) -> list[BaseException]:
-    """The error, what led to it, and so on; the members of groups included."""
-    found: list[BaseException] = []
-    waiting: list[BaseException | None] = [error]
-    while waiting:
-        current = waiting.pop()
-        if current is None or current in found:
-            continue
-        found.append(current)
-        waiting += [current.__context__, current.__cause__]
-        if isinstance(current, BaseExceptionGroup):
-            waiting += current.exceptions
-    return found
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error, what led to it, and so on: members of groups, but not what was handled meanwhile."""
+    yield error
+    members = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+    for cause in (*members, error.__cause__):
+        if cause is not None:
+            yield from _causes(cause)
 
 
 def _is_own_container(host: str) -> bool:

@@ -211,19 +211,20 @@ class RetryingClient:
         An attempt gets half of the time that is left, at most.
         """
         _, log = self._kind(request)
-        ends_at = anyio.current_effective_deadline()
         attempts = 0
         ambiguous = False
         while True:
             attempts += 1
             began = anyio.current_time()
-            outcome = await self._attempt(_with_timeout(request, (ends_at - began) / 2), parse, guard)
+            timeouts, half = request.extensions["timeout"], _time_left() / 2
+            request.extensions["timeout"] = {phase: min(seconds, half) for phase, seconds in timeouts.items()}
+            outcome = await self._attempt(request, parse, guard)
             if not isinstance(outcome, Failure):
                 log.succeeded()
                 return _value(outcome, ambiguous=ambiguous)
             ambiguous = ambiguous or outcome.ambiguous
             pause = random.uniform(*pauses)  # noqa: S311 - no secret
-            if outcome.meaning is Meaning.FINAL or anyio.current_time() + pause >= ends_at:
+            if outcome.meaning is Meaning.FINAL or pause >= _time_left():
                 raise _gave_up(request, outcome, _times(attempts), ambiguous=ambiguous)
             log.failed(outcome.reason, since=began, is_outage=True)
             self.used += 1
@@ -295,22 +296,14 @@ def _sent(request: httpx.Request) -> int:
     return request.stream.sent if isinstance(request.stream, ContentStream) else 0
 
 
-def _with_timeout(request: httpx.Request, seconds: float) -> httpx.Request:
-    """The request, given up after so many seconds if not before."""
-    timeouts = {name: min(value, seconds) for name, value in request.extensions["timeout"].items()}
-    return httpx.Request(
-        request.method,
-        request.url,
-        headers=request.headers,
-        stream=request.stream,
-        extensions=request.extensions | {"timeout": timeouts},
-    )
+def _time_left() -> float:
+    """Seconds until the scope around this ends; a signal may have moved its deadline."""
+    return anyio.current_effective_deadline() - anyio.current_time()
 
 
 def _is_too_long(seconds: float) -> bool:
     """Whether a wait that the platform asks for ends after the operation, or is longer than allowed."""
-    left = anyio.current_effective_deadline() - anyio.current_time()
-    return seconds > max(0.0, min(left, MOST_WAITED))
+    return seconds > max(0.0, min(_time_left(), MOST_WAITED))
 
 
 def _times(attempts: int) -> str:

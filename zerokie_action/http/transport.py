@@ -12,14 +12,14 @@ import ssl
 from collections import defaultdict
 from contextlib import suppress
 from io import BytesIO
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 
 import anyio
 import httpcore
 import httpx
 
 from zerokie_action.http.failure import ResponseTooLarge, explain
-from zerokie_action.http.request import CONNECT_TIMEOUT, MAX_BODY
+from zerokie_action.http.request import MAX_BODY
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
@@ -38,13 +38,7 @@ _ERRORS = (
     anyio.EndOfStream,
 )
 _BACKEND = httpcore.AnyIOBackend()
-
-
-class _Connection(NamedTuple):
-    """A connection to an origin, or to the proxy that plain http is asked for by its whole URL."""
-
-    core: httpcore.AsyncConnectionInterface
-    proxy: Proxy | None = None
+_Connection = httpcore.AsyncConnectionInterface
 
 
 class Transport(httpx.AsyncBaseTransport):
@@ -88,15 +82,15 @@ class Transport(httpx.AsyncBaseTransport):
         """Close the idle connections. Those in use are closed or kept when their request ends."""
         for idle in list(self._idle.values()):  # other requests go on meanwhile
             while idle:
-                await _close(idle.pop()[1].core)
+                await _close(idle.pop()[1])
 
     async def _exchange(self, request: httpx.Request) -> httpx.Response:
         origin = f"{request.url.scheme}://{request.url.netloc.decode()}"
         proxy = self._network.proxy_for(origin)
         connection: _Connection | None = None
         try:
-            connection = await self._take(origin) or await self._open(request.url, proxy)
-            response = await _send(connection, request)
+            connection = await self._take(origin) or await self._open(request, proxy)
+            response = await _send(connection, request, proxy)
         except _ERRORS as error:
             await self.aclose()  # what was idle meanwhile is likely to be dead as well
             raise _translated(error, request, proxy) from error
@@ -104,61 +98,61 @@ class Transport(httpx.AsyncBaseTransport):
             error.request = request
             raise
         finally:
-            if connection is not None:
-                if connection.core.is_available():
-                    self._idle[origin].append((anyio.current_time() + _IDLE_TIME, connection))
-                else:
-                    await _close(connection.core)
+            if connection is not None and connection.is_available():
+                self._idle[origin].append((anyio.current_time() + _IDLE_TIME, connection))
+            elif connection is not None:
+                await _close(connection)
         return response
 
     async def _take(self, origin: str) -> _Connection | None:
         idle = self._idle[origin]
         while idle:
             expires_at, connection = idle.pop()  # used last, so the least likely to be closed
-            if anyio.current_time() < expires_at and not connection.core.has_expired():
+            if anyio.current_time() < expires_at and not connection.has_expired():
                 return connection
-            await _close(connection.core)
+            await _close(connection)
         return None
 
-    async def _open(self, url: httpx.URL, proxy: Proxy | None) -> _Connection:
-        context = await self._network.tls() if url.scheme == "https" else None
+    async def _open(self, request: httpx.Request, proxy: Proxy | None) -> _Connection:
         if proxy is None:
-            return _Connection(_connection_to(url, context))
-        where = httpx.URL(proxy.url)
-        to_proxy = _connection_to(where, await self._network.tls() if where.scheme == "https" else None)
-        if context is None:
-            return _Connection(to_proxy, proxy)
-        return _Connection(await _tunnel(to_proxy, proxy, url, context))
+            return await self._connection_to(request.url)
+        to_proxy = await self._connection_to(httpx.URL(proxy.url))
+        if request.url.scheme == "http":  # the proxy is asked for the whole URL
+            return to_proxy
+        return await _tunnel(to_proxy, proxy, request, await self._network.tls())
 
-
-def _connection_to(url: httpx.URL, context: ssl.SSLContext | None) -> httpcore.AsyncHTTPConnection:
-    return httpcore.AsyncHTTPConnection(_core_url(url).origin, ssl_context=context, network_backend=_BACKEND)
+    async def _connection_to(self, url: httpx.URL) -> _Connection:
+        context = await self._network.tls() if url.scheme == "https" else None
+        return httpcore.AsyncHTTPConnection(
+            _core_url(url).origin, ssl_context=context, network_backend=_BACKEND
+        )
 
 
 async def _tunnel(
-    connection: httpcore.AsyncHTTPConnection, proxy: Proxy, url: httpx.URL, context: ssl.SSLContext
-) -> httpcore.AsyncConnectionInterface:
-    """A connection to the URL's origin, through a tunnel of the proxy.
+    connection: _Connection, proxy: Proxy, request: httpx.Request, context: ssl.SSLContext
+) -> _Connection:
+    """A connection to the request's origin, through a tunnel of the proxy.
 
     httpcore's own waits for the proxy as long as for an answer, and asks for IPv6 hosts without brackets.
 
     Raises:
         httpx.ProxyError: there is no tunnel.
     """
+    url, timeout = request.url, request.extensions["timeout"]["connect"]
     origin = _core_url(url).origin
     target = url.netloc.decode() if url.port else f"{url.netloc.decode()}:{origin.port}"
-    request = httpcore.Request(
+    asks = httpcore.Request(
         "CONNECT",
         _core_url(httpx.URL(proxy.url), target),
         headers=[(b"Host", target.encode()), (b"Accept", b"*/*"), *proxy.authorization],
-        extensions={"timeout": {"connect": CONNECT_TIMEOUT}},
+        extensions={"timeout": {"connect": timeout}},
     )
     try:
-        with anyio.fail_after(2 * CONNECT_TIMEOUT):
-            response = await connection.handle_async_request(request)
+        with anyio.fail_after(2 * timeout):
+            response = await connection.handle_async_request(asks)
             _require_tunnel(response)
             stream = await response.extensions["network_stream"].start_tls(
-                context, server_hostname=origin.host.decode(), timeout=CONNECT_TIMEOUT
+                context, server_hostname=origin.host.decode(), timeout=timeout
             )
     except (*_ERRORS, httpx.ProxyError, TimeoutError) as error:
         await _close(connection)
@@ -176,12 +170,12 @@ def _require_tunnel(response: httpcore.Response) -> None:
         raise httpx.ProxyError(f"tunnel refused ({response.status} {phrase})")
 
 
-async def _send(connection: _Connection, request: httpx.Request) -> httpx.Response:
+async def _send(connection: _Connection, request: httpx.Request, proxy: Proxy | None) -> httpx.Response:
     """Send the request, and read the response."""
     url, headers = _core_url(request.url), request.headers.raw
-    if connection.proxy is not None:
-        url = _core_url(httpx.URL(connection.proxy.url), str(request.url))
-        headers = [*connection.proxy.authorization, *headers]
+    if proxy is not None and request.url.scheme == "http":
+        url = _core_url(httpx.URL(proxy.url), str(request.url))
+        headers = [*proxy.authorization, *headers]
     outgoing = httpcore.Request(
         request.method,
         url,
@@ -189,7 +183,7 @@ async def _send(connection: _Connection, request: httpx.Request) -> httpx.Respon
         content=cast("AsyncIterable[bytes]", request.stream),
         extensions=request.extensions,
     )
-    response = await connection.core.handle_async_request(outgoing)
+    response = await connection.handle_async_request(outgoing)
     try:
         content = await _read(response, request.extensions.get(MAX_BODY, math.inf))
     finally:
@@ -211,7 +205,7 @@ async def _read(response: httpcore.Response, most: float) -> bytes:
     return body.getvalue()
 
 
-async def _close(connection: httpcore.AsyncConnectionInterface) -> None:
+async def _close(connection: _Connection) -> None:
     """Drop a connection, whatever it is doing."""
     with anyio.move_on_after(_CLOSE_TIMEOUT, shield=True), suppress(OSError, httpcore.NetworkError):
         await connection.aclose()
