@@ -107,7 +107,7 @@ async def read_zone(job: Job) -> Zone:
 
 
 def is_trusted(job: Job) -> bool:
-    """Whether this run may do with the app what it likes: it was told so, or has created it."""
+    """Whether this run may change anything in the app: `take-over` says so, or the run created it."""
     return job.settings.take_over or bool(job.result.created)
 
 
