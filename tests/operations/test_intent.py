@@ -225,7 +225,7 @@ class TestManyDeletions:
 
 
 class TestAnotherRepository:
-    words = ("App 'site' was last deployed from another repository than 'github.com/acme/docs'", TAKE_OVER)
+    words = ("App 'site' was last deployed from a repository other than 'github.com/acme/docs'", TAKE_OVER)
 
     @pytest.mark.parametrize("inputs", [{}, {"incremental": False}, {"operation": "destroy"}])
     def test_it_is_refused(self, world: World, inputs: dict[str, object]) -> None:

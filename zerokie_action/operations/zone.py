@@ -119,7 +119,7 @@ def require_ownership(job: Job, manifests: Sequence[ManifestName]) -> None:
     """
     if not is_anothers(manifests, job.ci.owner.marks):
         return
-    what = f"App {job.app!r} was last deployed from another repository than {str(job.ci.owner)!r}"
+    what = f"App {job.app!r} was last deployed from a repository other than {str(job.ci.owner)!r}"
     if not is_trusted(job):
         raise ConfigurationError(
             what,
