@@ -282,8 +282,8 @@ class TestAnotherRepository:
         run(world, OURS)
         world.write(files)
         assert run(world, SHELL).exit_code == 0
-        assert run(world, OURS).exit_code == 0
         assert run(world, THEIRS).exit_code == 2
+        assert run(world, OURS).exit_code == 0
 
     def test_a_repository_after_a_shell(self, world: World) -> None:
         """The app is its own from then on, even if nothing was to be done."""
