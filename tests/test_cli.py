@@ -310,10 +310,10 @@ def test_a_signal_while_importing(
 
 @pytest.mark.parametrize(
     ("module", "says"),
-    [("zerokie_action.cleanup", "nothing to do"), ("anyio", "it was interrupted")],
+    [("zerokie_action.cleanup", "nothing to do"), ("anyio", "")],  # five seconds may be over before it speaks
 )
 def test_a_signal_while_the_cleanup_imports(module: str, says: str) -> None:
-    """The cleanup still ends with 0; while it imports what releases a lock, it says what may remain."""
+    """The cleanup still ends with 0, also while it imports what releases a lock."""
     env = {"STATE_session": "s", "STATE_app": "site", "ZEROKIE_API_KEY": "k", "ZEROKIE_API_URL": NOWHERE}
     released = {"STATE_released": "s"} if module != "anyio" else {}
     program = SIGNAL_WHILE_IMPORTING.format(
@@ -328,7 +328,7 @@ def test_a_signal_while_the_cleanup_imports(module: str, says: str) -> None:
         check=False,
     )
     assert (seen.returncode, seen.stderr) == (0, "")
-    assert says in seen.stdout or module == "anyio"  # on a busy machine, five seconds are over before that
+    assert says in seen.stdout
 
 
 SIGNAL_AT_THE_VERY_END = """

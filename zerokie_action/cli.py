@@ -52,12 +52,12 @@ def deploy() -> int:
 def _deploy(arguments: list[str]) -> int:
     signals = _start()
     if _print_answer(arguments, deploy_help):
-        return _end(0)
+        return _end(0, signals)
     from zerokie_action.run import run  # noqa: PLC0415 - the handlers come first
 
     if arguments:
-        return _end(run(os.environ, signals, sys.stderr, arguments[0]))
-    return _end(run(os.environ, signals, sys.stdout))
+        return _end(run(os.environ, signals, sys.stderr, arguments[0]), signals)
+    return _end(run(os.environ, signals, sys.stdout), signals)
 
 
 def cleanup() -> int:
@@ -65,13 +65,13 @@ def cleanup() -> int:
     arguments = sys.argv[1:]
     signals = _start(fails=False)
     if _print_answer(arguments, cleanup_help):
-        return _end(0)
+        return _end(0, signals)
     if arguments:
         # A mistake here must not cost a lock.
         print("zerokie-cleanup takes no arguments; these are ignored", file=sys.stderr)  # noqa: T201
     from zerokie_action.cleanup import cleanup as clean_up  # noqa: PLC0415
 
-    return _end(clean_up(os.environ, signals, sys.stdout))
+    return _end(clean_up(os.environ, signals, sys.stdout), signals)
 
 
 def _start(*, fails: bool = True) -> Signals:
@@ -92,7 +92,7 @@ def _replace_missing_streams() -> None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123 - until the process ends
 
 
-def _end(code: int) -> int:
+def _end(code: int, signals: Signals) -> int:
     """Let nothing change the exit code any more."""
     # Python gives the signals back before the process ends, and they would kill it.
     ignore_signals()
@@ -102,6 +102,8 @@ def _end(code: int) -> int:
         # Nobody reads the log (`| head`), or it has no room. Python would try again, and exit with 120.
         with suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if signals.first is not None:
+        os._exit(code)  # the last resort would kill a process that waits for its threads
     return code
 
 

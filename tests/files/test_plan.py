@@ -146,7 +146,7 @@ class TestIntent:
             ConfigurationError, match="2 files that no deploy of this action has uploaded: '003', '004'"
         ) as caught:
             require_known_deletions(found, Manifest())
-        for words in ("`keep`", "`delete-stale: false`", "`take-over: true` once, by hand"):
+        for words in ("`keep`", "`delete-stale: false`", "`take-over: true` for one run by hand"):
             assert words in caught.value.hint
         for inputs in ({"keep": ("003", "004")}, {"delete_stale": False}):
             require_known_deletions(
@@ -158,7 +158,7 @@ class TestIntent:
         found = plan({"000": b"1"}, site(2))
         with pytest.raises(ConfigurationError, match=r"1 file \('001'\)") as caught:
             require_known_deletions(found, None)
-        for words in ("`delete-stale: false`", "`take-over: true`, set once, by hand"):
+        for words in ("`delete-stale: false`", "`take-over: true` for one run by hand"):
             assert words in caught.value.hint
         require_known_deletions(plan({"000": b"1"}, site(2), delete_stale=False), None)
 

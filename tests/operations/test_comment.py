@@ -202,7 +202,7 @@ def test_hostile_texts_and_secrets(world: World) -> None:
     world.platform.faults.add(Fault(Kind.STATUS, "POST", "/lock$", status=400, body=said))
     run(world, forge)
     text = comment(forge)
-    assert "(400: \"`<b>@octocat` `#1` &#42;&#42;&#42; &#42;&#42;&#42;\")" in text
+    assert '(400: "`<b>@octocat` `#1` &#42;&#42;&#42; &#42;&#42;&#42;")' in text
     assert API_KEY not in text
     assert TOKEN not in text
 

@@ -65,7 +65,7 @@ def waiting(world: World) -> str:
 
 def outage(world: World) -> str:
     def go_away(record: Record) -> None:
-        if "/files/" in record.path and world.server is not None:
+        if "/files/style.css" in record.path and world.server is not None:
             world.platform.on_request = None
             world.server.go_away(30)
 
