@@ -214,7 +214,7 @@ class TestTunnel:
             request.extensions["timeout"]["connect"] = 1
             began = anyio.current_time()
             assert await outcome(http, request) == none(sent=False)
-            assert anyio.current_time() - began == pytest.approx(2, abs=0.1)
+            assert anyio.current_time() - began == pytest.approx(1, abs=0.1)
 
     async def test_certificates(self, tls: ssl.SSLContext, authority: trustme.CA, bundle: Path) -> None:
         """The origin's has to show the origin's name, and the proxy's to be trusted as well."""

@@ -78,9 +78,8 @@ def test_a_slow_line(platform: Platform, tmp_path: Path, start: Start, timed: Ti
     round_trips = 9  # app, lock, assets, index, look, listing, manifest, finalize, and to connect
     timed(outcome, 2_400_000 / rate + 10 + round_trips * 2 * delay)
     require_deployed(outcome, platform, folder)
-    told = [
-        float(done) for done in re.findall(r"^Uploading .*, ([\d.]+) of 2\.4 MB", outcome.log, re.MULTILINE)
-    ]
+    lines = re.findall(r"^Uploading .*, ([\d.]+) ([kM])B of 2\.4 MB", outcome.log, re.MULTILINE)
+    told = [float(number) * {"k": 1, "M": 1000}[unit] for number, unit in lines]
     assert len(told) >= 2
     assert told == sorted(told)
     assert outcome.result["retries_used"] == 0

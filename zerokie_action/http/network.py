@@ -158,7 +158,8 @@ def _ssl_context(cafile: str | None, capath: str | None, where: str) -> ssl.SSLC
     if cafile and os.path.isdir(cafile):  # noqa: PTH112 - no pathlib needed for this
         cafile, capath = None, cafile
     try:
-        return ssl.create_default_context(cafile=cafile, capath=capath)
+        context = ssl.create_default_context(cafile=cafile, capath=capath)
+        context.set_alpn_protocols(["http/1.1"])
     except (OSError, ssl.SSLError) as error:
         # Python opens this one for every context.
         if (key_log := os.environ.get("SSLKEYLOGFILE")) and getattr(error, "filename", None) == key_log:
@@ -167,3 +168,4 @@ def _ssl_context(cafile: str | None, capath: str | None, where: str) -> ssl.SSLC
                 hint="Unset SSLKEYLOGFILE, or name a file that this user may write.",
             ) from error
         raise ConfigurationError(f"{where} can't be used as certificate authorities: {error}") from error
+    return context

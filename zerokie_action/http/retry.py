@@ -250,18 +250,16 @@ class RetryingClient:
         if failed is not None:
             return failed
         if not response.is_success:
-            self._has_answered = self._has_answered or not request.extensions[PUBLIC]
-            return _refusal(request, response, detail)
-        try:
-            value = parse(response)
-        except Malformed as malformed:
-            said = self.error_detail(response.content)
-            what = f" ({said})" if said else ""
-            return failure.not_the_platform(
-                request, f"answered {response.status_code}, but {malformed}{what}"
-            )
+            outcome: T | DeployError = _refusal(request, response, detail)
+        else:
+            try:
+                outcome = parse(response)
+            except Malformed as malformed:
+                said = self.error_detail(response.content)
+                what = f"{malformed} ({said})" if said else f"{malformed}"
+                return failure.not_the_platform(request, f"answered {response.status_code}, but {what}")
         self._has_answered = self._has_answered or not request.extensions[PUBLIC]
-        return value
+        return outcome
 
     def error_detail(self, body: bytes) -> str:
         """What a response says of itself (`failure.error_detail`), without secrets."""

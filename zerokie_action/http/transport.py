@@ -114,53 +114,60 @@ class Transport(httpx.AsyncBaseTransport):
         return None
 
     async def _open(self, request: httpx.Request, proxy: Proxy | None) -> _Connection:
+        url, seconds = request.url, request.extensions["timeout"]["connect"]
         if proxy is None:
-            return await self._connection_to(request.url)
-        to_proxy = await self._connection_to(httpx.URL(proxy.url))
-        if request.url.scheme == "http":  # the proxy is asked for the whole URL
-            return to_proxy
-        return await _tunnel(to_proxy, proxy, request, await self._network.tls())
+            return await self._connection_to(url, seconds)
+        if url.scheme == "http":  # the proxy is asked for the whole URL
+            return await self._connection_to(httpx.URL(proxy.url), seconds)
+        context = await self._network.tls()
+        to_proxy = await self._connection_to(httpx.URL(proxy.url), seconds)
+        return await _tunnel(to_proxy, proxy, url, context, seconds)
 
-    async def _connection_to(self, url: httpx.URL) -> _Connection:
+    async def _connection_to(self, url: httpx.URL, seconds: float) -> _Connection:
         context = await self._network.tls() if url.scheme == "https" else None
-        return httpcore.AsyncHTTPConnection(
-            _core_url(url).origin, ssl_context=context, network_backend=_BACKEND
-        )
+        origin = _core_url(url).origin
+        stream = await _BACKEND.connect_tcp(origin.host.decode(), origin.port, seconds)
+        if context is not None:
+            stream = await _start_tls(stream, context, origin, seconds)
+        return httpcore.AsyncHTTP11Connection(origin, stream)
+
+
+async def _start_tls(
+    stream: httpcore.AsyncNetworkStream, context: ssl.SSLContext, origin: httpcore.Origin, seconds: float
+) -> httpcore.AsyncNetworkStream:
+    try:
+        return await stream.start_tls(context, origin.host.decode(), seconds)
+    except BaseException:  # a cancellation, too
+        await _close(stream)
+        raise
 
 
 async def _tunnel(
-    connection: _Connection, proxy: Proxy, request: httpx.Request, context: ssl.SSLContext
+    connection: _Connection, proxy: Proxy, url: httpx.URL, context: ssl.SSLContext, seconds: float
 ) -> _Connection:
-    """A connection to the request's origin, through a tunnel of the proxy.
+    """A connection to the URL's origin, through a tunnel of the proxy.
 
     httpcore's own waits for the proxy as long as for an answer, and asks for IPv6 hosts without brackets.
 
     Raises:
         httpx.ProxyError: there is no tunnel.
     """
-    url, timeout = request.url, request.extensions["timeout"]["connect"]
     origin = _core_url(url).origin
     target = url.netloc.decode() if url.port else f"{url.netloc.decode()}:{origin.port}"
-    asks = httpcore.Request(
+    request = httpcore.Request(
         "CONNECT",
         _core_url(httpx.URL(proxy.url), target),
         headers=[(b"Host", target.encode()), (b"Accept", b"*/*"), *proxy.authorization],
-        extensions={"timeout": {"connect": timeout}},
     )
     try:
-        with anyio.fail_after(2 * timeout):
-            response = await connection.handle_async_request(asks)
-            _require_tunnel(response)
-            stream = await response.extensions["network_stream"].start_tls(
-                context, server_hostname=origin.host.decode(), timeout=timeout
-            )
+        with anyio.fail_after(seconds):
+            response = await connection.handle_async_request(request)
+        _require_tunnel(response)
+        stream = await _start_tls(response.extensions["network_stream"], context, origin, seconds)
     except (*_ERRORS, httpx.ProxyError, TimeoutError) as error:
         await _close(connection)
         why = "no answer in time" if isinstance(error, TimeoutError) else explain(error)
         raise httpx.ProxyError(f"{why} through {proxy}") from error
-    except BaseException:
-        await _close(connection)
-        raise
     return httpcore.AsyncHTTP11Connection(origin, stream)
 
 
@@ -205,7 +212,7 @@ async def _read(response: httpcore.Response, most: float) -> bytes:
     return body.getvalue()
 
 
-async def _close(connection: _Connection) -> None:
+async def _close(connection: _Connection | httpcore.AsyncNetworkStream) -> None:
     """Drop a connection, whatever it is doing."""
     with anyio.move_on_after(_CLOSE_TIMEOUT, shield=True), suppress(OSError, httpcore.NetworkError):
         await connection.aclose()
