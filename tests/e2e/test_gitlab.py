@@ -128,7 +128,7 @@ def test_first_pipeline(platform: Platform, repository: Path, image: Image) -> N
 
 
 def test_project(platform: Platform, repository: Path, image: Image) -> None:
-    """A site that was there before, and what its inputs protect and attach; a fork without a key ends well."""
+    """A site that was there before, what its inputs protect and attach, and a fork, which has no key."""
     use_example(repository, "project.yml", platform, image)
     call("git", "add", "--all", folder=repository)
     platform.create("my-site")
