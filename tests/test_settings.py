@@ -418,11 +418,11 @@ def test_own_files() -> None:
         ),
         (
             {"api_key": "", "api_key_file": "no.txt"},
-            "`api-key-file` (ZEROKIE_API_KEY_FILE): 'no.txt' can't be read (No such file or directory); name a text file that holds the secret and nothing else",
+            "`api-key-file` (ZEROKIE_API_KEY_FILE): the file can't be read (No such file or directory); give the path of a text file that holds the secret and nothing else",
         ),
         (
             {"api_key": "", "api_key_file": "bytes.txt"},
-            "`api-key-file` (ZEROKIE_API_KEY_FILE): 'bytes.txt' can't be read (not UTF-8 text); name a text file that holds the secret and nothing else",
+            "`api-key-file` (ZEROKIE_API_KEY_FILE): the file can't be read (not UTF-8 text); give the path of a text file that holds the secret and nothing else",
         ),
         (
             {"api_key": "", "api_key_file": "empty.txt"},

@@ -76,8 +76,9 @@ class Environment:
         except (OSError, ValueError) as error:
             why = (error.strerror if isinstance(error, OSError) else None) or "not UTF-8 text"
             self.problems.append(
-                f"{self.label(name)}: {self.text(name)!r} can't be read ({why}); "
-                "name a text file that holds the secret and nothing else"
+                # The path is not quoted: it may be the secret itself.
+                f"{self.label(name)}: the file can't be read ({why}); "
+                "give the path of a text file that holds the secret and nothing else"
             )
             return
         self.key_file_contents.append(content)

@@ -28,6 +28,8 @@ _SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 _SEPARATOR = re.compile(r"(\\.|\[[!^]?\]?[^\]\n]*\])|,")
 """A comma, but one after a backslash or in brackets."""
+_API_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~!&'()*+,;=:@-]*)*")
+_HOST = re.compile(r"[^\s${}\\]+")
 _BEFORE_VARIABLE = re.compile(r",(?=\s*[A-Za-z_][A-Za-z0-9_.-]*=)")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _LABELS_OF_A_DOMAIN = 3
@@ -190,6 +192,10 @@ def check_api_url(text: str) -> str:
     parts = _split_url(text)
     if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("the value is not a URL; write for example https://api.example.com")
+    if not _API_PATH.fullmatch(parts.path) or not _HOST.fullmatch(parts.hostname):
+        raise ValueError(
+            "the value has characters or dots that the URL of an API does not have; check the variables in it"
+        )
     if parts.username is not None or parts.query or parts.fragment:
         raise ValueError("the value has more than scheme, host and path; leave user, query and fragment out")
     if parts.scheme == "http" and not is_this_machine(parts.hostname):

@@ -137,6 +137,7 @@ async def _work(
             session=str(uuid.uuid4()),
             own_files=(
                 *settings.own_files.values(),
+                *([state_file] if state_file else ()),
                 *state_files_beside(state_file),
             ),
             ends_at=ends_at,

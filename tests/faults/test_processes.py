@@ -112,6 +112,46 @@ def test_a_signal_while_something_blocks_the_end(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+BLOCKED_SCAN = """
+import sys, time
+from zerokie_action.operations import static
+
+scans = []
+scan = static.scan
+
+def blocked(*args, **more):
+    scans.append(1)
+    if len(scans) > 1:
+        print("scanning again", flush=True)
+        time.sleep(30)
+    return scan(*args, **more)
+
+static.scan = blocked
+from zerokie_action.cli import deploy
+sys.exit(deploy())
+"""
+"""A deploy whose second scan hangs, as on a file system that is gone."""
+
+
+def test_a_signal_while_the_directory_hangs(tmp_path: Path) -> None:
+    """A thread that nothing can end keeps no lock."""
+
+    async def scenario() -> None:
+        async with _platform(tmp_path) as (platform, runner):
+            runner.write({"index.html": "<h1>"})
+            process = await start(runner, BLOCKED_SCAN)
+            assert process.stdout is not None
+            while b"scanning again" not in await process.stdout.readline():
+                pass
+            began = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            assert await process.wait() == 128 + signal.SIGTERM
+            assert time.monotonic() - began < LONGEST_RELEASE
+            assert platform.lock("site") is None
+
+    asyncio.run(scenario())
+
+
 def _writes(platform: Platform) -> list[Record]:
     return [
         record

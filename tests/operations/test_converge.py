@@ -493,7 +493,7 @@ def test_a_gateway_lies_once(world: World) -> None:
     lie(world, PAGE, 1)
     outcome = world.run()
     assert outcome.exit_code == 0, outcome.log
-    assert "does not show 'index.html' as it was sent; sending it once more" in outcome.log
+    assert "does not show 'index.html' as sent; sending it again" in outcome.log
     assert (outcome.outputs["files_uploaded"], uploads(outcome)) == (1, [PAGE, PAGE])
     assert world.stored() == world.read()
     assert uploads(world.run()) == []
@@ -507,7 +507,7 @@ def test_a_gateway_lies_twice(world: World) -> None:
     lie(world, PAGE, 2)
     outcome = world.run()
     assert outcome.exit_code == 5, outcome.log
-    assert "does not list them: 'index.html'" in outcome.outputs["error"]
+    assert "does not list it: 'index.html'" in outcome.outputs["error"]
     assert "Nothing was deleted." in outcome.outputs["hint"]
     assert world.stored() == SITE | {"old.css": b"x", "new.css": b"x"}
     again = world.run()

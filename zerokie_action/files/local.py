@@ -147,7 +147,7 @@ async def hash_files(files: Iterable[LocalFile]) -> dict[str, str]:
             with suppress(DeployFailed, ConfigurationError):
                 hashes[file.path] = hash_file(file, check_cancelled=anyio.from_thread.check_cancelled)
 
-    await anyio.to_thread.run_sync(hash_all)
+    await anyio.to_thread.run_sync(hash_all, abandon_on_cancel=True)
     return hashes
 
 

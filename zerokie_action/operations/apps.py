@@ -46,8 +46,11 @@ async def look_up(job: Job, kind: str) -> App | None:
     return app
 
 
-async def create(job: Job, request: Awaitable[App]) -> App:
-    """Create the app with this request, and take over into the result what is known of it then."""
+async def create(job: Job, request: Awaitable[App | None]) -> App:
+    """Create the app with this request, and take over into the result what is known of it then.
+
+    An app that is there after a request without an answer need not be ours: then `created` stays unknown.
+    """
     job.result.created = None
     try:
         app = await request
@@ -56,7 +59,10 @@ async def create(job: Job, request: Awaitable[App]) -> App:
         if isinstance(error, RequestRejected):
             _say_what_to_write(job, error)
         raise
-    job.result.created = True
+    if app is None:
+        app = await job.client.get_app(job.app)
+    else:
+        job.result.created = True
     record_url(job, app)
     if not app.url:
         with suppress(DeployError):  # it is there, and that is what counts

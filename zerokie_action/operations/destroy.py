@@ -47,7 +47,9 @@ async def destroy(job: Job) -> None:
         found = await _destroy_static(job)
     else:
         with job.phase("Destroy"):
-            found = await job.client.delete_app(job.app)
+            job.result.final_state = f"it is not known whether app {job.app!r} was deleted"
+            found = await job.client.guarded(job.shutdown.shielded_request).delete_app(job.app)
+            job.result.final_state = f"app {job.app!r} was deleted"
     by = "" if found else " (it was already being deleted)"
     job.ci.info(f"Destroyed app {job.app!r}{by}")
     job.result.url = None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 async def update_domains(job: Job) -> None:
     """Attach `domains` ("POST /v1/apps/:name/domains"), remove `remove-domains`.
 
-    Every one is tried; the result has the outcomes.
+    One that the platform refuses stops no other; the result has the outcomes.
 
     Raises:
         RequestRejected: afterwards, when the platform refused any.
@@ -64,10 +64,12 @@ async def _attach(job: Job, domain: str) -> None:
             job.result.domains.append({"domain": domain, "error": str(error)})
             raise
         # Nothing in the API tells whose it is; but every deploy brings its domains again.
-        job.ci.info(f"{domain!r} is attached already, here or to another app: the platform does not say")
+        job.ci.info(
+            f"{domain!r} is already attached, to this app or another (the platform does not say which)"
+        )
         job.result.domains.append({"domain": domain, "status": "attached already"})
         return
-    target, tls = (attached.cname_target, attached.tls_status) if attached else ("", "")
+    target, tls = attached.cname_target, attached.tls_status
     record = f"{domain} CNAME {target}" if target else ""
     details = {"cname_target": target, "tls_status": tls, "dns_record": record}
     job.result.domains.append({"domain": domain, **{name: text for name, text in details.items() if text}})

@@ -95,7 +95,10 @@ async def check_health(job: Job, files: Sequence[LocalFile] = ()) -> None:
         duration = human_seconds(anyio.current_time() - began)
         if last:
             raise HealthCheckFailed(f"{shown} is not healthy after {duration}: {last}", hint=check.hint)
-        job.result.seen_live = True
+        # An answer of a site that is no deployed file may be an old page, and any URL may be somebody else's.
+        base = (job.result.url or check.url).rstrip("/")
+        is_app = bool(job.result.url) and f"{check.url}/".startswith(f"{base}/")
+        job.result.seen_live = bool(check.path) or (is_app and job.result.kind == "container")
         state = f"serves {check.path!r} as deployed" if check.path else "is healthy"
         job.ci.info(f"{shown} {state} after {duration}")
 
@@ -126,7 +129,8 @@ async def _prepare(job: Job, wanted: str, files: Sequence[LocalFile]) -> _Check:
     path = _file_path(job, url)
     file = next((file for file in files if file.path == path), None)
     if file is not None:
-        return _Check(url, file.path, await anyio.to_thread.run_sync(hash_file, file), _HINT_FILE)
+        sha256 = await anyio.to_thread.run_sync(hash_file, file, abandon_on_cancel=True)
+        return _Check(url, file.path, sha256, _HINT_FILE)
     if path and files:
         return _Check(url, hint=f"No file {path!r} was deployed: correct `health-check`, or add that file.")
     return _Check(url)

@@ -60,7 +60,7 @@ async def _roll_out(job: Job, rollout: Rollout) -> None:
 
 async def _create(job: Job, rollout: Rollout) -> None:
     settings = job.settings
-    request = job.client.create_container(
+    request = job.client.guarded(job.shutdown.shielded_request).create_container(
         job.app,
         rollout.image,
         port=settings.port,
@@ -69,7 +69,8 @@ async def _create(job: Job, rollout: Rollout) -> None:
         env=settings.env,
         registry=registry(job),
     )
-    rollout.accepted = await apps.create(job, request)
+    with rollout.asking():
+        rollout.accepted = await apps.create(job, request)
     job.ci.info(f"Created container app {job.app!r} with {rollout.image!r}")
 
 

@@ -69,6 +69,7 @@ async def _deploy_again(job: Job, image: str, now: App) -> None:
     """Not in turn with others: a deploy that is in progress is newer than what would be gone back to."""
     back = Rollout(image, now)
     async with recording_final_state(job, back):
-        with job.phase("Roll back"):
-            back.accepted = await job.client.deploy(now, job.app, image, registry(job))
+        with job.phase("Roll back"), back.asking():
+            client = job.client.guarded(job.shutdown.shielded_request)
+            back.accepted = await client.deploy(now, job.app, image, registry(job))
         await wait_until_running(job, back)

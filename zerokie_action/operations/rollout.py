@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from zerokie_action.shutdown import Allowance
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from zerokie_action.operations.job import Job
 
@@ -42,12 +42,14 @@ class Rollout:
         before: the app right before; None when this run creates it.
         accepted: the app as the platform's answer showed it; None as long as there was none.
         left: the app after a failure; None when there is none, and without an image when it did not answer.
+        may_come: whether a request for it may still be carried out: there was no answer.
     """
 
     requested: str | None
     before: App | None
     accepted: App | None = None
     left: App | None = None
+    may_come: bool = False
 
     @property
     def image(self) -> str:
@@ -58,6 +60,17 @@ class Rollout:
     def previous(self) -> str:
         """The image from before; empty when there was none, or the platform did not say."""
         return self.before.image if self.before else ""
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Around the request for it, which may be carried out without an answer."""
+        self.may_come = True
+        try:
+            yield
+        except DeployError as error:
+            self.may_come = error.ambiguous
+            raise
+        self.may_come = False
 
     def has_our_image(self, app: App) -> bool:
         """Whether the app has the image that was asked for, or what the platform called it then.
@@ -87,7 +100,9 @@ async def request_deploy(job: Job, rollout: Rollout, before: App) -> None:
         if not is_first:  # another deploy has changed it
             before = rollout.before = await job.client.get_app(job.app)
         is_first = False
-        return await job.client.deploy(before, job.app, rollout.requested, registry(job))
+        with rollout.asking():
+            client = job.client.guarded(job.shutdown.shielded_request)
+            return await client.deploy(before, job.app, rollout.requested, registry(job))
 
     rollout.accepted = await job.in_turn(ask)
     apps.record_url(job, rollout.accepted)
@@ -112,6 +127,8 @@ async def recording_final_state(job: Job, rollout: Rollout) -> AsyncIterator[Non
         with job.shutdown.shielded_scope(_LOOK), suppress(DeployError):
             left = await job.client.urgent.find_app(job.app)
         rollout.left = left
+        if rollout.may_come and (left is None or not rollout.has_our_image(left)):
+            left = App()
         if left is None:
             job.result.final_state = f"app {job.app!r} does not exist"
         elif left.image:

@@ -82,7 +82,7 @@ async def _scan_and_look_up(job: Job, directory: Path, tasks: TaskGroup) -> tupl
     async with anyio.create_task_group() as both:
         look_up = both.start_soon(apps.look_up, job, "static")
         with job.phase("Scan"):
-            found = await anyio.to_thread.run_sync(_scan, job, directory)
+            found = await anyio.to_thread.run_sync(_scan, job, directory, abandon_on_cancel=True)
         hashing = tasks.start_soon(hash_files, found.files)
         with job.phase("Look up"):  # the rest of it
             await look_up.wait()
@@ -200,7 +200,7 @@ async def _require_same_directory(job: Job, source: _Source) -> None:
     """
     hint = "Let the build finish before the deploy starts, then run the deploy again."
     try:
-        now = await anyio.to_thread.run_sync(_scan, job, source.directory)
+        now = await anyio.to_thread.run_sync(_scan, job, source.directory, abandon_on_cancel=True)
     except ConfigurationError as error:
         raise DeployFailed(f"The directory changed during the deploy: {error}", hint=hint) from error
     if changed := find_changes(source.scan.files, now.files):

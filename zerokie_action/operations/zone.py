@@ -238,8 +238,10 @@ class Update:
         look = await self._look()
         if not look.is_complete:
             again = {file.path: file for file in (*look.missing, *look.untouched)}
-            what = human_paths([*again] or [self._next])
-            self._job.ci.info(f"The listing does not show {what} as it was sent; sending it once more")
+            if again:
+                self._job.ci.info(
+                    f"The listing does not show {human_paths([*again])} as sent; sending it again"
+                )
             await anyio.sleep(_NEXT_SECOND)
             await self.upload(again.values())
             look = await self._look()
@@ -248,7 +250,7 @@ class Update:
         wrong += [file.path for file in look.untouched if self._was_another(file, look.shown)]
         if wrong or not look.has_manifest:
             raise PlatformUnavailable(
-                "The platform confirmed the uploads twice, but does not list them: "
+                "The platform confirmed what was sent, but does not list it: "
                 f"{human_paths(wrong or [self._next])}",
                 hint="Nothing was deleted. Check whether a proxy answers in the platform's place, "
                 "or report it to the platform. Then run the deploy again.",

@@ -113,8 +113,12 @@ class Client:
 
     # Apps
 
-    async def create_static(self, name: str) -> App:
-        """Create a static app ("POST /v1/apps", static)."""
+    async def create_static(self, name: str) -> App | None:
+        """Create a static app ("POST /v1/apps", static).
+
+        Returns:
+            The app; None when an attempt whose answer was lost, or somebody else, has created it.
+        """
         body = {"name": name, "type": "static"}
         return await self._create(name, body, is_ours=lambda app: app.kind != "container")
 
@@ -128,8 +132,12 @@ class Client:
         memory: int | None = None,
         env: Mapping[str, str] | None = None,
         registry: Registry | None = None,
-    ) -> App:
-        """Create a container app ("POST /v1/apps", container). `cpu` in units, `memory` in MB."""
+    ) -> App | None:
+        """Create a container app ("POST /v1/apps", container). `cpu` in units, `memory` in MB.
+
+        Returns:
+            As `create_static`.
+        """
         body = {
             "name": name,
             "type": "container",
@@ -142,7 +150,9 @@ class Client:
         }
         return await self._create(name, body, is_ours=lambda app: app.image == image)
 
-    async def _create(self, name: str, body: Mapping[str, object], is_ours: Callable[[App], bool]) -> App:
+    async def _create(
+        self, name: str, body: Mapping[str, object], is_ours: Callable[[App], bool]
+    ) -> App | None:
         request = self._requests(f"Creating app {name!r}", "POST", "/v1/apps", body)
         try:
             return await self._send(request, parse_record(App))
@@ -150,7 +160,7 @@ class Client:
             if error.status == CONFLICT and error.ambiguous:
                 app = await self.find_app(name)
                 if app is not None and is_ours(app):
-                    return app
+                    return None
             raise
 
     async def list_apps(self) -> list[App]:
@@ -283,20 +293,15 @@ class Client:
 
     # Custom domains of static apps
 
-    async def add_domain(self, name: str, domain: str) -> Domain | None:
-        """Attach a domain ("POST /v1/apps/:name/domains"); None when an ambiguous attempt had attached it.
+    async def add_domain(self, name: str, domain: str) -> Domain:
+        """Attach a domain ("POST /v1/apps/:name/domains").
 
         Raises:
             RequestRejected: with status 409 when it is attached already, here or elsewhere.
         """
         target = app_target(name, "/domains")
         request = self._requests(f"Attaching {domain!r}", "POST", target, {"domain": domain})
-        try:
-            return await self._send(request, parse_record(Domain), app=name)
-        except RequestRejected as error:
-            if error.status == CONFLICT and error.ambiguous:
-                return None
-            raise
+        return await self._send(request, parse_record(Domain), app=name)
 
     async def remove_domain(self, name: str, domain: str) -> bool:
         """Remove a domain ("DELETE /v1/apps/:name/domains/:domain"); False when it was not attached."""

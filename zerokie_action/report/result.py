@@ -58,6 +58,7 @@ OUTCOMES = {
         "✅ {app} is restarted and runs", "Restarted and running after {time}: {url}"
     ),
     "destroyed": Words("✅ {app} is deleted", "Done after {time}"),
+    "destroyed, nothing": Words("✅ {app} did not exist", "Done after {time}"),
     "planned": Words("🔍 Dry run for {app}: nothing was changed", "Dry run: nothing was changed"),
     "skipped": Words("⏭️ {app}: skipped", "Skipped"),
     "rolled-back": Words("⚠️ {app} runs its previous image again", "Rolled back"),
@@ -179,6 +180,8 @@ class Result:
         """`status`, and more than that where it is known: a key of `OUTCOMES`."""
         if self.status == "failed" and self.flaw:
             return "deployed, but"
+        if self.status == "destroyed" and not self.kind:
+            return "destroyed, nothing"
         if self.status not in {"deployed", "restarted"} or not (self.seen_live or self.seen_running):
             return self.status
         return "live" if self.seen_live else f"{self.status}, running"

@@ -151,7 +151,7 @@ def _app_actions(result: Result) -> Iterator[str]:
             yield f"went back to {previous}"
         case "restarted":
             yield "restarted the app"
-        case "destroyed":
+        case "destroyed" if result.kind:
             yield "deleted the app"
 
 
