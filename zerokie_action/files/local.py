@@ -194,12 +194,14 @@ def find_changes(before: Iterable[LocalFile], after: Iterable[LocalFile]) -> lis
     Returns:
         What changed, sorted by path: `'index.html' was edited`.
     """
-    left = {file.path: (file.size, file.modified) for file in before}
+    left = {file.path: file for file in before}
     changes = []
     for file in after:
         known = left.pop(file.path, None)
-        if known != (file.size, file.modified):
-            changes.append((file.path, "edited" if known else "added"))
+        if known is None:
+            changes.append((file.path, "added"))
+        elif (known.size, known.modified) != (file.size, file.modified):
+            changes.append((file.path, "edited"))
     changes += [(path, "removed") for path in left]
     return [f"{path!r} was {what}" for path, what in sorted(changes)]
 

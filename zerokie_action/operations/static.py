@@ -133,14 +133,11 @@ async def _update(job: Job, source: _Source) -> None:
 async def _make_equal(job: Job, source: _Source, lock: DeployLock, changes: Changes) -> None:
     """Change what has to be changed in the storage zone, and leave a manifest that says so."""
     with job.phase("Compare"):
-        zone = await read_zone(job)
-        plan = await _compare(job, source, zone)
-    changes.unchanged = len(plan.unchanged)
-    changes.to_upload, changes.to_delete = len(plan.uploads), len(plan.delete)
-    update = Update(job, lock, zone, plan, source.scan.files)
-    if not update.is_needed:
+        update = await _plan_update(job, source, lock, changes)
+    if update is None:
         await _require_same_directory(job, source)
         return
+    plan = update.plan
     lock.on_failure = update.record_failure
     with job.phase("Upload"):
         await update.store_next_manifest()
@@ -155,6 +152,16 @@ async def _make_equal(job: Job, source: _Source, lock: DeployLock, changes: Chan
             both.start_soon(update.store_last_manifest)
     if plan.delete:
         job.ci.info(f"Deleted {human_files(len(plan.delete), 'stale file')}")
+
+
+async def _plan_update(job: Job, source: _Source, lock: DeployLock, changes: Changes) -> Update | None:
+    """What to change; None if there is nothing, and then what the zone has is forgotten."""
+    zone = await read_zone(job)
+    plan = await _compare(job, source, zone)
+    changes.unchanged = len(plan.unchanged)
+    changes.to_upload, changes.to_delete = len(plan.uploads), len(plan.delete)
+    update = Update(job, lock, zone, plan, source.scan.files)
+    return update if update.is_needed else None
 
 
 async def _compare(job: Job, source: _Source, zone: Zone) -> Plan:
@@ -175,6 +182,7 @@ async def _compare(job: Job, source: _Source, zone: Zone) -> Plan:
         keep=keep_patterns(job.settings.keep),
         delete_stale=job.settings.delete_stale,
     )
+    hashes.clear()  # there may be a hundred thousand
     log_plan(job, plan, zone)
     if not is_trusted(job):
         require_known_deletions(plan, zone.manifest)

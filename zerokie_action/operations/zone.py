@@ -167,7 +167,11 @@ class _Look(NamedTuple):
 
 
 class Update:
-    """Carries a plan out, under the lock."""
+    """Carries a plan out, under the lock.
+
+    Attributes:
+        plan: what to change.
+    """
 
     def __init__(
         self, job: Job, lock: DeployLock, zone: Zone, plan: Plan, files: Sequence[LocalFile]
@@ -175,14 +179,14 @@ class Update:
         """Write nothing yet. `files` is all that the directory has."""
         self._job = job
         self._zone = zone
-        self._plan = plan
+        self.plan = plan
         self._files = files
         self._before = zone.manifest or Manifest()
         self._changes = job.result.changes or Changes()
         self._uploaded: dict[str, Uploaded] = {}
         self._number = zone.newest.number if zone.newest else 0
         self._next = ""
-        self._shown: Mapping[str, RemoteFile] = {}
+        self._proved: Mapping[str, Proof] = {}
         self._is_recorded = False
         self._writes = Writes(
             job.client,
@@ -195,7 +199,7 @@ class Update:
     @property
     def is_needed(self) -> bool:
         """Whether anything has to be written: a file, or a manifest that says something new."""
-        zone, plan = self._zone, self._plan
+        zone, plan = self._zone, self.plan
         is_recorded = zone.newest and zone.newest.owner == zone.owner and self._before.count == plan.count
         return bool(plan.uploads or plan.delete or not is_recorded)
 
@@ -204,7 +208,7 @@ class Update:
     async def store_next_manifest(self) -> None:
         """Name what is about to be written, and prove only what stays."""
         self._next = self._new_path()
-        await self._put(self._next, self._manifest(self._plan.unchanged, self._before.count))
+        await self._put(self._next, self._manifest(self.plan.unchanged, self._before.count))
 
     async def upload(self, files: Iterable[LocalFile]) -> None:
         """Store files: assets first, then the pages that refer to them.
@@ -255,15 +259,15 @@ class Update:
                 hint="Nothing was deleted. Check whether a proxy answers in the platform's place, "
                 "or report it to the platform. Then run the deploy again.",
             )
-        self._shown = look.shown
+        self._proved = self._proofs(look.shown)
 
     async def delete_stale(self) -> None:
         """Delete what the directory does not have, and the older manifests."""
-        await self._writes.delete((*self._plan.delete, *self._zone.manifests), self._note_deleted)
+        await self._writes.delete((*self.plan.delete, *self._zone.manifests), self._note_deleted)
 
     async def store_last_manifest(self) -> None:
         """Prove everything that is listed as it was uploaded."""
-        await self._put(self._new_path(), self._manifest(self._proofs(self._shown), self._plan.count))
+        await self._put(self._new_path(), self._manifest(self._proved, self.plan.count))
         self._is_recorded = True
 
     async def record_failure(self, _failure: BaseException) -> None:
@@ -311,7 +315,7 @@ class Update:
 
     def _proofs(self, shown: Mapping[str, RemoteFile]) -> dict[str, Proof]:
         """What stays, and each upload that is listed otherwise than before."""
-        proofs = dict(self._plan.unchanged)
+        proofs = dict(self.plan.unchanged)
         for path, file in self._uploaded.items():
             remote = shown.get(path)
             is_new = remote and remote != self._zone.files.get(path)
@@ -321,11 +325,12 @@ class Update:
 
     def _manifest(self, proofs: Mapping[str, Proof], count: int) -> Manifest:
         """It names what is ours: the directory, and what the last one named and is still listed."""
-        names: dict[str, Proof | None] = dict.fromkeys(
-            path for path in self._before.files if path in self._zone.files
-        )
-        names |= dict.fromkeys(file.path for file in self._files)
-        return Manifest(files=names | dict(proofs), count=count)
+        files: dict[str, Proof | None] = {
+            path: None for path in self._before.files if path in self._zone.files
+        }
+        files.update((file.path, None) for file in self._files)
+        files.update(proofs)
+        return Manifest.model_construct(files=files, count=count)  # there may be a hundred thousand: no copy
 
     def _new_path(self) -> str:
         self._number += 1
@@ -338,7 +343,7 @@ class Update:
     def _note(self, upload: Upload) -> None:
         """The platform confirmed an upload. One that was sent again counts once."""
         assert isinstance(upload.content, FileContent)  # noqa: S101 - for the type checker
-        path, plan = upload.path, self._plan
+        path, plan = upload.path, self.plan
         file = Uploaded(path, upload.content.size, plan.sign(path), upload.content.sha256)
         if path not in self._uploaded:
             self._changes.uploaded.append(file)
