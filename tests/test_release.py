@@ -202,15 +202,6 @@ def test_a_tag_that_may_not_be_set_says_what_is_needed(repository: Repository) -
     assert repository.github["tags"] == {"v1.2.0": "made", "v1": "made"}
 
 
-def test_a_name_that_leads_elsewhere_is_noticed(repository: Repository) -> None:
-    """A version whose tag is not the image that its commit pins is not released."""
-    repository.set(digests={f"{NAME}:1.2.0": REBUILT.partition("@")[2]})
-    done = repository.run("publish", "1.2.0", IMAGE)
-    assert done.returncode == 1
-    assert f"{NAME}:1.2.0 leads to sha256:666" in done.stderr
-    assert repository.github["releases"] == {}
-
-
 def manifest(system: str, architecture: str, digit: str) -> dict[str, Any]:
     """One entry of an image's index."""
     return {"digest": f"sha256:{digit * 64}", "platform": {"os": system, "architecture": architecture}}
@@ -228,25 +219,6 @@ def test_the_image_is_tried_on_each_architecture(repository: Repository) -> None
         "linux/amd64": f"{NAME}@sha256:{'1' * 64}",
         "linux/arm64": f"{NAME}@sha256:{'3' * 64}",
     }
-
-
-@pytest.mark.parametrize(
-    ("state", "problem"),
-    [
-        ({"index": BOTH[:2]}, f"{IMAGE} is not built for arm64"),
-        (
-            {"index": BOTH, "says": {"linux/arm64": "zerokie-action 1.1.0"}},
-            "the image for arm64 says that it is 'zerokie-action 1.1.0', not 1.2.0",
-        ),
-    ],
-)
-def test_an_image_that_is_not_right_everywhere(
-    repository: Repository, state: dict[str, Any], problem: str
-) -> None:
-    """It is built for both, and both are this version."""
-    repository.set(**state)
-    done = repository.run("try", "1.2.0", IMAGE)
-    assert (done.returncode, done.stderr) == (1, f"Not released: {problem}\n")
 
 
 def test_moving_tags_move(repository: Repository) -> None:
@@ -289,22 +261,6 @@ def test_a_version_is_released_once(repository: Repository) -> None:
     assert "v1.2.0 exists already" in done.stderr
     assert repository.github["tags"] == tags
     assert repository.github["releases"] == {}
-
-
-@pytest.mark.parametrize("image", [REBUILT, IMAGE[:-1]])
-def test_a_version_keeps_its_image(repository: Repository, image: str) -> None:
-    """When everything is built again, no name of the version goes to the other image."""
-    repository.run("publish", "1.2.0", IMAGE)
-    before = repository.github
-
-    done = repository.run("publish", "1.2.0", image)
-
-    assert done.returncode == 1
-    assert f"does not pin {image}" in done.stderr
-    assert "run the job `Publish`" in done.stderr
-    assert [repository.github[key] for key in ("tags", "images", "releases")] == [
-        before[key] for key in ("tags", "images", "releases")
-    ]
 
 
 def test_a_failed_release_can_be_continued(repository: Repository) -> None:

@@ -86,14 +86,14 @@ def _start(*, fails: bool = True) -> Signals:
 
 
 def _replace_missing_streams() -> None:
-    """A deploy is not about its log: without a stdout (`>&-`) there is none. Nor may a socket become it."""
+    """Run without a log if stdout is closed (`>&-`), and keep sockets from taking its descriptor."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123 - until the process ends
 
 
 def _end(code: int, signals: Signals) -> int:
-    """Let nothing change the exit code any more."""
+    """Keep anything that follows from changing the exit code."""
     # Python gives the signals back before the process ends, and they would kill it.
     ignore_signals()
     try:

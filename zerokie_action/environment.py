@@ -1,4 +1,4 @@
-"""The inputs as the environment has them: texts, by variable.
+"""The inputs as texts, by the environment variable that has them.
 
 This needs the standard library only, so that the cleanup, which nearly always has nothing to do, starts fast.
 `zerokie_action.settings` makes values of the texts.

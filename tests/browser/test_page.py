@@ -59,21 +59,6 @@ def fill(platform: Platform) -> None:
     platform.client.get("/v1/apps/nope")
 
 
-def test_a_deploy_appears(look: Look, start: Start) -> None:
-    """App, deploy and requests show up by themselves, and the link leads to the live site."""
-    with look() as page:
-        shows(page, ".empty", "There are no apps yet.")
-        outcome = start(SITE).wait()
-        assert outcome.code == 0, outcome.log
-        shows(page, "article", "site static")
-        shows(page, ".deploys tr", outcome.result["deploy_id"])
-        shows(page, ".requests tr", "/v1/apps/site/deploy/finalize")
-        assert page.locator(".empty").count() == 0
-        page.get_by_role("link", name="site", exact=True).click()
-        page.get_by_role("heading", name="It is live.").wait_for()
-        assert re.fullmatch(r"http://site\.localhost:\d+/", page.url)
-
-
 def test_a_deploy_waits_for_the_end_of_an_outage(
     look: Look, start: Start, platform: Platform, tmp_path: Path
 ) -> None:
@@ -93,24 +78,6 @@ def test_a_deploy_waits_for_the_end_of_an_outage(
         assert page.locator(".now li").filter(has_text="Outage").count() == 0
     assert (outcome.code, outcome.result["files_uploaded"]) == (0, 101), outcome.log
     assert "the platform is back after" in outcome.log
-
-
-def test_a_wrong_key(look: Look, platform: Platform) -> None:
-    """The page says so, the rest of the form stays as it was, and nothing happens."""
-    with look(expected="403") as page:
-        page.get_by_label("Percent of requests").fill("70")
-        press(page, "Start", key="wrong")
-        shows(page, "#problem", "That is not the API key.")
-        assert page.get_by_role("radio", name="Errors").is_checked()
-        assert page.get_by_label("Percent of requests").input_value() == "70"
-        assert focused(page) == "key"
-        platform.create("site")
-        shows(page, "article", "site")
-        assert marked(page) == ["key"], "what keeps the page fresh leaves the mark"
-        press(page, "Start")
-        shows(page, "#message", "Started.")
-        assert marked(page) == []
-        assert page.locator("#problem").inner_text() == ""
 
 
 def marked(page: Page) -> list[str]:
@@ -166,17 +133,6 @@ def reach(page: Page, name: str) -> None:
         if focused(page) == name:
             return
     pytest.fail(f"{name} cannot be reached")
-
-
-def test_open_details_stay_open(look: Look, platform: Platform) -> None:
-    """The page is kept fresh around them."""
-    platform.create("site")
-    platform.client.put("/v1/apps/site/files/first.txt", content=b"x")
-    with look() as page:
-        page.locator("summary").click()
-        platform.client.put("/v1/apps/site/files/second.txt", content=b"x")
-        page.get_by_text("second.txt").first.wait_for()
-        assert page.locator(".files code").all_inner_texts() == ["first.txt", "second.txt"]
 
 
 def test_without_scripts(look: Look, start: Start) -> None:

@@ -128,14 +128,14 @@ def test_first_pipeline(platform: Platform, repository: Path, image: Image) -> N
 
 
 def test_project(platform: Platform, repository: Path, image: Image) -> None:
-    """The site, with what its inputs protect and attach; a fork's merge request has no key, and ends well."""
+    """A site that was there before, what its inputs protect and attach, and a fork, which has no key."""
     use_example(repository, "project.yml", platform, image)
     call("git", "add", "--all", folder=repository)
     platform.create("my-site")
     for path in ("uploads/a.png", "old.html"):
         platform.client.put(f"/v1/apps/my-site/files/{path}", content=b"x").raise_for_status()
 
-    main = run_jobs(repository)
+    main = run_jobs(repository, ZEROKIE_TAKE_OVER="true")  # as in a pipeline that somebody starts
     assert main.code == 0, main.log
     assert platform.site("my-site") == contents(repository / "dist") | {"uploads/a.png": b"x"}
     assert platform.app("my-site")["domains"] == ["www.example.com"]

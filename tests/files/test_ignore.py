@@ -139,10 +139,10 @@ class TestRefused:
             ("write `\\\\`", ["a\\", "a\\/b"]),
             ("`**` between slashes", ["a**", "a/**b/c", "***"]),
             (
-                "no class and no negation",
+                "without classes or negation",
                 ["[[:alpha:]]", "[![:alpha:]]", "a[!b]c", "[^a]", "[äöü]", "[\\]a]", "[]a]"],
             ),
-            ("ranges of them that go up", ["[z-a]", "[+-9]", "[a-c-e]", "[a--]"]),
+            ("ascending ranges of them", ["[z-a]", "[+-9]", "[a-c-e]", "[a--]"]),
             ("or `\\[` for the character", ["[a", "[a/b]", "[", "[!", "[]", "[a-"]),
             ("write it from the directory", ["a//b", "/", "!", "./a", "!a/../b"]),
             ("write `\\ `", ["a\t", "a\\\t", "a\u00a0", "a /"]),

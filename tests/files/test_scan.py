@@ -333,15 +333,15 @@ class TestLinks:
     @pytest.mark.parametrize(
         ("link", "target", "problem"),
         [
-            ("x/up", "..", "to a directory that it is itself in"),
-            ("here", ".", "to a directory that it is itself in"),
-            ("x/out", "../..", "that leaves the directory (to '{parent}')"),
-            ("sibling", "../site-2", "that leaves the directory (to '{parent}/site-2')"),
-            ("passwd", "/etc/passwd", "that leaves the directory (to '/etc/passwd')"),
-            ("null", "/dev/null", "that leaves the directory (to '/dev/null')"),
-            ("gone", "nowhere", "that leads nowhere (to 'nowhere': No such file or directory)"),
-            ("odd", "a/b", "that leads nowhere (to 'a/b': Not a directory)"),
-            ("me", "me", "that leads nowhere (to 'me': Too many levels of symbolic links)"),
+            ("x/up", "..", "symbolic link to a directory that contains it"),
+            ("here", ".", "symbolic link to a directory that contains it"),
+            ("x/out", "../..", "symbolic link that leaves the directory (to '{parent}')"),
+            ("sibling", "../site-2", "symbolic link that leaves the directory (to '{parent}/site-2')"),
+            ("passwd", "/etc/passwd", "symbolic link that leaves the directory (to '/etc/passwd')"),
+            ("null", "/dev/null", "symbolic link that leaves the directory (to '/dev/null')"),
+            ("gone", "nowhere", "broken symbolic link (to 'nowhere': No such file or directory)"),
+            ("odd", "a/b", "broken symbolic link (to 'a/b': Not a directory)"),
+            ("me", "me", "broken symbolic link (to 'me': Too many levels of symbolic links)"),
         ],
     )
     def test_links_that_are_refused(self, site, link, target, problem):
@@ -350,7 +350,7 @@ class TestLinks:
         (site.parent / "site-2").mkdir()
         (site / link).symlink_to(target)
         text = problem.format(parent=site.parent)
-        assert problems(site) == (f"{link!r} is a symbolic link {text}; remove it or add it to `ignore`",)
+        assert problems(site) == (f"{link!r} is a {text}; remove it or add it to `ignore`",)
 
     def test_links_that_lead_to_each_other(self, site):
         """A loop through two links is found where it closes."""
@@ -369,7 +369,7 @@ class TestWholeRepositories:
         write_tree(site, ["index.html", "package.json", ".git/config", ".github/workflows/deploy.yml"])
         (warning,) = scan(site).warnings
         assert warning.startswith(
-            "`directory` is the root of a repository, and all of it but what is ignored gets published. "
+            "`directory` is the root of a repository, and everything in it that is not ignored is published. "
         )
         assert scan(site, ignore=["*.css"]).warnings == (warning,)
         (site / ".zerokieignore").write_text("package.json")

@@ -100,7 +100,7 @@ def test_what_can_not_be_restarted(world: World, app: str) -> None:
     if app == "site":
         said = "App 'site' is a static app; `operation: restart` is for container apps"
         assert outcome.outputs["error"] == said
-        assert "needs no restart" in outcome.outputs["hint"]
+        assert "cannot be restarted" in outcome.outputs["hint"]
     else:
         assert outcome.outputs["hint"] == "Correct `app`. Only a deploy creates an app."
 

@@ -105,9 +105,7 @@ def test_another_deploy_comes_in_between(world: World, *, rollback: bool) -> Non
         "'web' does not run 'nginx:2' after 1 m 30 s: its status is 'running', its image 'nginx:9'" in error
     )
     assert error.endswith("; 'web' was left with 'nginx:9'")
-    assert outcome.outputs["hint"].startswith(
-        "Another deploy, or the platform itself, has put that image there"
-    )
+    assert outcome.outputs["hint"].startswith("Another deploy, or the platform itself, has changed the image")
 
 
 def test_the_platform_may_write_the_name_in_another_way(world: World) -> None:

@@ -32,14 +32,7 @@ async def test_a_domain_is_attached_once(client, platform, app):
     [
         ("example.com", "apex domains are not supported"),
         ("localhost", "invalid domain"),
-        ("", "invalid domain"),
-        ("a..example.com", "invalid domain"),
-        ("-a.example.com", "invalid domain"),
-        ("a b.example.com", "invalid domain"),
         ("www.example.com\n", "invalid domain"),
-        ("https://www.example.com", "invalid domain"),
-        (f"{'a' * 64}.example.com", "invalid domain"),
-        (".".join(["abc"] * 64), "invalid domain"),
     ],
 )
 async def test_invalid_domains(client, platform, domain, error):

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
@@ -8,9 +7,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.sandbox.wire import until
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 FILES = "/v1/apps/site/files"
 
@@ -47,17 +43,6 @@ async def test_delete(client, platform):
     answer = await client.delete(f"{FILES}/a")
     assert (answer.status_code, answer.json()) == (404, {"error": "file not found"})
     assert platform.files("site") == {}
-
-
-async def test_an_upload_without_a_length(client, platform):
-    """Chunked transfer works."""
-
-    async def chunks() -> AsyncIterator[bytes]:
-        for _ in range(3):
-            yield b"x" * 100_000
-
-    assert (await client.put(f"{FILES}/a", content=chunks())).status_code == 200
-    assert platform.files("site") == {"a": b"x" * 300_000}
 
 
 async def test_a_broken_upload_leaves_the_old_content(dial, platform):

@@ -10,7 +10,6 @@ import httpx
 import pytest
 
 from tests.sandbox.process import sandbox
-from zerokie_action.sandbox.faults import Fault, Kind
 from zerokie_action.sandbox.server import serve
 
 if TYPE_CHECKING:
@@ -86,25 +85,6 @@ async def test_names_are_escaped(client, platform):
     assert "alert('" not in text
 
 
-async def test_programs_get_json(client):
-    """They learn where things are; each is there."""
-    answer = (await client.get("/")).json()
-    assert set(answer) == {"api", "reference", "openapi", "state", "faults"}
-    for path in answer.values():
-        assert (await client.get(path)).status_code == 200
-
-
-async def test_an_address_that_there_is_not(client):
-    """A person is told where to go, a program gets the reference's error; so does who asks the API."""
-    answer = await client.get("/nope<b>", headers=BROWSER)
-    assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
-    assert '<a href="/">' in answer.text
-    assert "<b>" not in answer.text
-    for path, headers in (("/nope", {}), ("/v1/nope", {"accept": "text/html"})):
-        answer = await client.get(path, headers=headers)
-        assert (answer.status_code, answer.json()) == (404, {"error": "not found"})
-
-
 async def test_nothing_is_loaded_from_elsewhere(client):
     """Page and reference name no other host, and all they refer to is there, as the policy wants it."""
     for path in ("/", "/docs"):
@@ -136,36 +116,6 @@ async def test_an_outage(client, press, clock):
     clock.now += 1
     assert (await client.get("/v1/apps")).status_code == 200
     assert "None now." in await shown(client)
-
-
-async def test_an_outage_wins_over_every_other_fault(client, press, platform):
-    """Those that were there before, and those that come later."""
-    platform.faults.add(Fault(Kind.DELAY, method="PUT", path="/files/", times=None))
-    await press(**OUTAGE)
-    await press(trouble="rate-limit")
-    for request in (client.put("/v1/apps/site/files/a", content=b"x"), client.get("/v1/apps")):
-        with pytest.raises(httpx.ReadError):
-            await request
-    assert platform.files("site") == {}
-
-
-async def test_a_rate_limit(client, press, clock):
-    """429 with `Retry-After`, for as long as that says; sites are not limited."""
-    await press(trouble="rate-limit", retry_after="7")
-    answer = await client.get("/v1/apps")
-    assert (answer.status_code, answer.headers["retry-after"]) == (429, "7")
-    assert "Rate limit of 7 s: 1 request hit so far, 7 s left" in await shown(client)
-    assert (await client.get("/_apps/api/")).status_code == 200
-    clock.now += 7
-    assert (await client.get("/v1/apps")).status_code == 200
-
-
-async def test_errors(client, press):
-    """So many of a hundred, evenly spread."""
-    await press(trouble="errors", percent="30", status="502")
-    statuses = [(await client.get("/v1/apps")).status_code for _ in range(10)]
-    assert statuses == [200, 200, 200, 502, 200, 200, 502, 200, 200, 502]
-    assert "Errors 502, 30 %: 3 requests hit so far" in await shown(client)
 
 
 async def test_a_lock_of_somebody_else(client, press, platform, clock):

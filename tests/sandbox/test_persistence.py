@@ -21,15 +21,3 @@ def test_everything_survives_a_restart(platform, tmp_path, clock):
     assert again.domains.list("site") == ["www.example.com"]
     clock.now += 1800
     assert again.lock("site") is None
-
-
-def test_a_restart_removes_what_nothing_refers_to(platform, tmp_path):
-    """Contents that were replaced before the last purge, and halves of uploads."""
-    platform.put_file("site", "a", b"1")
-    platform.put_file("site", "a", b"2")
-    blobs = tmp_path / "data" / "blobs"
-    (blobs / "99").write_bytes(b"half")
-    again = Platform(tmp_path / "data")
-    assert [blob.read_bytes() for blob in blobs.iterdir()] == [b"2"]
-    again.put_file("site", "b", b"3")
-    assert again.files("site") == {"a": b"2", "b": b"3"}

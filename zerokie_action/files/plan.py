@@ -149,7 +149,7 @@ def _reason(
 
 
 def require_known_deletions(plan: Plan, manifest: Manifest | None) -> None:
-    """Stop before something is deleted that may not be ours. `take-over` goes on without this check.
+    """Stop before something is deleted that may not be ours. `take-over` skips this check.
 
     Raises:
         ConfigurationError: then.

@@ -1,7 +1,7 @@
 """What the requests of one kind share: how many run at once, and when none may be sent.
 
-A failure that hits everybody (an outage, a 429) takes the limit down to one request and sets a time before
-which none is sent. So the next request is the probe that tells whether the platform is back.
+A failure that all requests share (an outage, a 429) takes the limit down to one request, and sets a time
+before which none is sent. So the next request is the probe that tells whether the platform is back.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class AdaptiveLimiter:
 
     @property
     def is_failing(self) -> bool:
-        """Whether nothing has worked since everybody failed."""
+        """Whether nothing has worked since the last shared failure."""
         return self._failures > 0
 
     @property
@@ -129,7 +129,7 @@ class AdaptiveLimiter:
         self.failing_since = anyio.current_time()
 
     def failed(self, began: float, *, retry_after: float = 0.0, is_busy: bool = False) -> None:
-        """Everybody has failed. It counts once for all that were under way.
+        """Record a shared failure. It counts once for all requests in flight.
 
         Args:
             began: when the request was sent; one from before the last such event says nothing new.

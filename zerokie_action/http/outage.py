@@ -42,12 +42,12 @@ class OutageLog:
         self._next_scattered_line = 0.0
 
     def scattered(self, reason: str) -> None:
-        """A request failed while others worked, and is sent again."""
+        """A request failed while others worked, and is retried."""
         self.last_failure = reason
         self._count(1, reason)
 
     def failed(self, reason: str, *, since: float, is_outage: bool) -> None:
-        """A request failed as everybody's do, and is sent again. The second one begins the story.
+        """A request failed as all of its kind do, and is retried. The second one begins the story.
 
         Args:
             reason: why, as the end of a sentence.

@@ -52,7 +52,7 @@ Guard = Callable[[], AbstractContextManager[object]]
 
 
 class Policy(NamedTuple):
-    """How a request is sent again.
+    """How a request is retried.
 
     Attributes:
         patience: seconds in which nothing of its kind works, after which it is given up.
@@ -77,7 +77,7 @@ class RetryingClient:
 
     Attributes:
         redact: takes the secrets out of what the other side says.
-        used: requests that were sent again, so far.
+        used: requests that were retried, so far.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class RetryingClient:
         self._kinds: dict[str, tuple[AdaptiveLimiter, OutageLog]] = {}
 
     async def fetch(self, request: httpx.Request) -> httpx.Response:
-        """Whatever one attempt brings.
+        """Return the response of one attempt.
 
         Raises:
             httpx.TransportError: when there is no complete response.
@@ -135,7 +135,7 @@ class RetryingClient:
         Raises:
             RequestRejected: the answer is a 4xx. `ambiguous` says whether an earlier attempt may have taken
                 effect all the same.
-            PlatformUnavailable: it is no use to try on.
+            PlatformUnavailable: further attempts are useless.
         """
         if policy.pauses is not None:
             return await self._send_until_deadline(request, parse, policy.pauses, policy.guard)

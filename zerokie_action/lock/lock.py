@@ -326,7 +326,7 @@ class DeployLock:
                 self._ci.info(f"Before releasing the lock: {unwrap(error)}")
 
     def _leave(self) -> None:
-        """The lock is not ours any more, nor will it be, unless a request for it is still carried out."""
+        """The lock is no longer ours, nor will it be, unless a request for it is still carried out."""
         self._is_over = True
         if not self._may_come:
             self._records.release(self._session)

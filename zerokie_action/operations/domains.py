@@ -52,7 +52,7 @@ def preview_domains(job: Job) -> None:
 
 
 def _distinct(domains: Iterable[str]) -> Iterable[str]:
-    """Each host name once."""
+    """Host names without duplicates."""
     return dict.fromkeys(map(host_name, domains))
 
 

@@ -1,4 +1,4 @@
-"""Asking again: for the lock, until an app runs, until it is healthy."""
+"""Polling: for the lock, until an app runs, until it is healthy."""
 
 from __future__ import annotations
 

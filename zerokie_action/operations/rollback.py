@@ -51,7 +51,7 @@ async def roll_back(job: Job, rollout: Rollout, failure: DeployError) -> None:
 
 
 def _why_not(rollout: Rollout) -> str:
-    """Why there is no going back; empty when there is."""
+    """Why nothing is rolled back; empty when it can be."""
     before, now, previous = rollout.before, rollout.left, rollout.previous
     reason = ""
     if before is None:

@@ -107,7 +107,7 @@ async def read_zone(job: Job) -> Zone:
 
 
 def is_trusted(job: Job) -> bool:
-    """Whether this run may do with the app what it likes: it was told so, or has created it."""
+    """Whether this run may change anything in the app: `take-over` says so, or the run created it."""
     return job.settings.take_over or bool(job.result.created)
 
 
@@ -119,7 +119,7 @@ def require_ownership(job: Job, manifests: Sequence[ManifestName]) -> None:
     """
     if not is_anothers(manifests, job.ci.owner.marks):
         return
-    what = f"App {job.app!r} was last deployed from another repository than {str(job.ci.owner)!r}"
+    what = f"App {job.app!r} was last deployed from a repository other than {str(job.ci.owner)!r}"
     if not is_trusted(job):
         raise ConfigurationError(
             what,

@@ -1,4 +1,4 @@
-"""The platform's REST API: one method of `Client` for each endpoint of `zerokie-api.txt`.
+"""The platform's REST API: a method of `Client` for each endpoint.
 
 Names in the docstrings are the headings of the reference. Every method sends its request until it is answered
 (`http.retry`), knows what an ambiguous outcome means for its endpoint, and raises only errors of
@@ -96,12 +96,12 @@ class Client:
 
     @property
     def heartbeats(self) -> Client:
-        """The same, asking at a calm rhythm for as long as the scope around it lasts."""
+        """The same, retried slowly for as long as the scope around it lasts."""
         return self._with(HEARTBEAT)
 
     @property
     def patient(self) -> Client:
-        """The same, asking through outages of any length."""
+        """The same, retried through outages of any length."""
         return self._with(PATIENT)
 
     def guarded(self, guard: Guard) -> Client:
