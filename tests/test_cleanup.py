@@ -78,7 +78,7 @@ def test_a_key_file_that_is_gone(world: World, monkeypatch: pytest.MonkeyPatch) 
     world.env["ZEROKIE_API_KEY_FILE"] = "gone.txt"
     said = clean_up(world, monkeypatch, api_key=None)
     assert (
-        "there is no `api-key` to release it with (`api-key-file` (ZEROKIE_API_KEY_FILE): 'gone.txt' can't"
+        "there is no `api-key` to release it with (`api-key-file` (ZEROKIE_API_KEY_FILE): the file can't"
         in said
     )
 

@@ -245,6 +245,7 @@ def input_problem(pattern: str) -> str:
         or not first.isprintable(),
         "begins with a dash, as in a YAML list; write the pattern alone, one a line": pattern[:2] == "- ",
         "has quotes around it; remove them": first == last and first in "\"'",
+        "is written as a list; write one pattern a line": pattern[:2] in {'["', "['"},
         r"has `\n` in it; break the line there, one pattern a line": r"\n" in pattern,
         "has a line break that git does not know; write one pattern a line": len(pattern.splitlines()) > 1,
         r"has a comma; write one pattern a line, and `\,` for a comma itself": has_comma(pattern),

@@ -49,6 +49,7 @@ class DeployLock:
 
     Attributes:
         finalized: what finalize returned; None before, and when its answer was lost.
+        unreleased: what a report says of a lock that could not be released after a failure; usually empty.
         on_failure: called with the failure when the work fails, before the release. It has 9 seconds, or what
             is left of 1.3 seconds after a signal. What it raises is logged.
     """
@@ -67,6 +68,7 @@ class DeployLock:
             ci: for the log.
         """
         self.finalized: Finalized | None = None
+        self.unreleased = ""
         self.on_failure: Callable[[BaseException], Awaitable[None]] | None = None
         self._client = client
         self._app = app
@@ -311,6 +313,7 @@ class DeployLock:
             was_held = await self.release(counts(), within=ends_at - anyio.current_time())
         except DeployError as error:
             self._ci.warning(f"{error}. {error.hint}")
+            self.unreleased = f"The deploy lock could not be released. {self._expiry}"
         else:
             self._ci.info("Deploy lock released" if was_held else f"Deploy lock: {_NOT_OURS}")
 

@@ -88,15 +88,20 @@ class Job:
         lock = DeployLock(
             self.client, self.app, self.session, records=self.records, shutdown=self.shutdown, ci=self.ci
         )
-        async with lock.releasing(counts):
-            try:
-                await self.in_turn(lock.acquire)
-            finally:
-                if waited := self.result.lock_wait_seconds:
-                    self.result.phases.append(("Wait for the lock", waited))
-            self.ci.info("Deploy lock acquired" + (f" after {human_seconds(waited)}" if waited >= 1 else ""))
-            async with lock.kept(self.settings.lock_heartbeat):
-                yield lock
+        try:
+            async with lock.releasing(counts):
+                try:
+                    await self.in_turn(lock.acquire)
+                finally:
+                    if waited := self.result.lock_wait_seconds:
+                        self.result.phases.append(("Wait for the lock", waited))
+                after = f" after {human_seconds(waited)}" if waited >= 1 else ""
+                self.ci.info(f"Deploy lock acquired{after}")
+                async with lock.kept(self.settings.lock_heartbeat):
+                    yield lock
+        finally:
+            if lock.unreleased:  # the log has it already
+                self.result.warnings.append(lock.unreleased)
 
     async def in_turn(self, ask: Callable[[], Awaitable[T]]) -> T:
         """What `ask` returns once no other deploy of the app is in progress (409), within `lock-timeout`.

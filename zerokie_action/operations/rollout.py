@@ -29,6 +29,10 @@ _HINT_OTHER_IMAGE = (
     "Another deploy, or the platform itself, has changed the image. If yours should win, "
     "run this deploy again."
 )
+_HINT_PREVIOUS_IMAGE = (
+    "The platform kept the previous image, or went back to it; the app's own log may say why. "
+    "A longer `wait-timeout` helps if it is only slow."
+)
 _LOOK = Allowance(2.0, 2.0)
 """For finding out which image the app has."""
 
@@ -181,7 +185,9 @@ async def wait_until_running(job: Job, rollout: Rollout) -> None:
                 return app
         last, hint = f"its status is {app.status!r}", _HINT
         if app.image and not rollout.has_our_image(app):
-            last, hint = f"{last}, its image {app.image!r}", _HINT_OTHER_IMAGE
+            is_previous = app.image == rollout.previous
+            last = f"{last}, its image {app.image!r}"
+            hint = _HINT_PREVIOUS_IMAGE if is_previous else _HINT_OTHER_IMAGE
         return NotYet(f"Waiting for {job.app!r} to run: {last}")
 
     with job.phase("Wait"), anyio.move_on_after(seconds):

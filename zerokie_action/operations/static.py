@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from zerokie_action.operations.zone import Zone
     from zerokie_action.platform.models import App
 
-_RELEASED = "The deploy lock is released. Run the deploy again: it uploads what is missing."
+_RELEASED = "The deploy lock is released. Run the deploy again: it completes the site."
 _MAYBE_HELD = (
     "The deploy lock may still be held; the log says when it expires. Run the deploy again after that: "
-    "it uploads what is missing."
+    "it completes the site."
 )
 """What to do after an early end that has no hint of its own."""
 _NAMED = 10
@@ -122,7 +122,8 @@ async def _update(job: Job, source: _Source) -> None:
             job.result.hint = _RELEASED if lock.finalized is not None else _MAYBE_HELD
         raise
     finally:
-        job.result.final_state = changes.state
+        created = "the app was created; " if job.result.created else ""
+        job.result.final_state = f"{created}{changes.state}"
         if lock is not None and lock.finalized is not None:  # a failed deploy is finalized as well
             job.result.deploy_id = lock.finalized.deploy_id
             job.result.cache_purged = lock.finalized.cache_purged

@@ -277,7 +277,7 @@ class Update:
         shown = _by_path(await self._job.client.urgent.list_files(self._job.app))
         proofs = self._proofs(shown)
         await self._put(self._new_path(), self._manifest(proofs, self._before.count))
-        self._job.ci.info(f"The manifest proves {human_files(len(proofs))}; the next deploy uploads the rest")
+        self._job.ci.info(f"Recorded {human_files(len(proofs))}: the next deploy can skip them")
 
     # What they are made of
 
