@@ -160,14 +160,14 @@ class History(RuleBasedStateMachine):
     def time_passes(self, seconds: float) -> None:
         self.world.loop.jump(seconds)
 
-    @rule()
-    def a_rival_takes_the_lock(self) -> None:
+    @rule(seconds=st.sampled_from([10, 20, 1801]))
+    def a_rival_takes_the_lock(self, seconds: int) -> None:
         if self.world.platform.lock("site") is None:
             self.world.platform.take_lock("site", "rival")
+            self.world.loop.call_later(seconds, self.the_rival_is_done)
 
-    @rule()
     def the_rival_is_done(self) -> None:
-        if self.world.platform.lock("site"):
+        if self.world.platform.lock("site") == "rival":
             self.world.platform.expire_lock("site")
 
     @precondition(lambda self: bool(find_manifests(self.world.platform.files("site"))))
