@@ -50,9 +50,7 @@ def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> int:
         locks = recorded_locks(env, file)
         held = [lock for lock in locks if not lock.released]
         if not locks:
-            ci.info(
-                "Cleanup: no deploy recorded a lock here, in the CI's state or in `state-file`; nothing to release"
-            )
+            ci.info("Cleanup: neither the CI's state nor `state-file` has a lock; nothing to release")
         elif not held:
             ci.info("Cleanup: the deploy released its lock itself; nothing to do")
         elif not key:
