@@ -22,7 +22,7 @@ class Allowance(NamedTuple):
     """How long something may take when the work has ended.
 
     Attributes:
-        seconds: from its begin.
+        seconds: from its start.
         grace: from the signal, if one has come or comes meanwhile.
     """
 
@@ -35,7 +35,7 @@ ANSWERS = Allowance(10.0, 1.0)
 RELEASE = Allowance(49.0, 4.3)
 """For the lock's release and what comes before it, after those answers."""
 FINALIZE = Allowance(40.0, 3.0)
-"""What finalize has of that at least."""
+"""What finalize has of that, unless an answer to what was stored before it is still waited for."""
 
 
 class Shutdown:

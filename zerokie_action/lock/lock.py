@@ -51,7 +51,8 @@ class DeployLock:
         finalized: what finalize returned; None before, and when its answer was lost.
         unreleased: what a report says of a lock that could not be released after a failure; usually empty.
         on_failure: called with the failure when the work fails, before the release. It has 9 seconds, or what
-            is left of 1.3 seconds after a signal. What it raises is logged.
+            is left of 1.3 seconds after a signal, and some more for an answer to what it has sent. What it
+            raises is logged.
     """
 
     def __init__(
