@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-DEADLINE = 120.0
+DEADLINE = 600.0
 _QUIET = {"PODMAN_IGNORE_CGROUPSV1_WARNING": "1"}
 
 

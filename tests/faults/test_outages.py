@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from zerokie_action.sandbox.records import Record
 
 SECONDS = (1, 3, 10, 30, 60, 100)
-TOO_LONG = 130
+TOO_LONG = 160
+"""Two minutes, the longest pause between two attempts (30 s, after a 429), and some more."""
 
 each_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
 each_static_deploy = pytest.mark.parametrize("scenario", [UPDATE, FIRST_DEPLOY], ids=str)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from zerokie_action.sandbox.records import Record
 
 LONGEST_RELEASE = 5.0
+MARGIN = 15.0
+"""Seconds that a busy machine may take for the rest."""
 NO_THREADS = """
 import os, sys, threading
 
@@ -107,7 +109,7 @@ def test_a_signal_while_something_blocks_the_end(tmp_path: Path) -> None:
             began = time.monotonic()
             process.send_signal(signal.SIGINT)
             assert await process.wait() == 128 + signal.SIGINT
-            assert time.monotonic() - began < LONGEST_RELEASE
+            assert time.monotonic() - began < LONGEST_RELEASE + MARGIN
 
     asyncio.run(scenario())
 
@@ -146,7 +148,7 @@ def test_a_signal_while_the_directory_hangs(tmp_path: Path) -> None:
             began = time.monotonic()
             process.send_signal(signal.SIGTERM)
             assert await process.wait() == 128 + signal.SIGTERM
-            assert time.monotonic() - began < LONGEST_RELEASE
+            assert time.monotonic() - began < LONGEST_RELEASE + MARGIN
             assert platform.lock("site") is None
 
     asyncio.run(scenario())
