@@ -343,11 +343,12 @@ class Update:
     def _note(self, upload: Upload) -> None:
         """The platform confirmed an upload. One that was sent again counts once."""
         assert isinstance(upload.content, FileContent)  # noqa: S101 - for the type checker
-        path, plan = upload.path, self.plan
-        file = Uploaded(path, upload.content.size, plan.sign(path), upload.content.sha256)
+        path = upload.path
+        sign = "~" if path in self._zone.files else "+"
+        file = Uploaded(path, upload.content.size, sign, upload.content.sha256)
         if path not in self._uploaded:
             self._changes.uploaded.append(file)
-            self._changes.unchanged -= path in plan.unchanged
+            self._changes.unchanged -= path in self.plan.unchanged
         self._uploaded[path] = file
 
     def _note_deleted(self, path: str) -> None:
