@@ -81,9 +81,11 @@ async def read_zone(job: Job) -> Zone:
     Raises:
         ConfigurationError: when the app is somebody else's, and this run may not go on with it.
     """
-    found = _by_path(await job.client.list_files(job.app))
-    manifests = find_manifests(found)
-    files = {path: file for path, file in found.items() if not path.startswith(MANIFEST_FOLDER)}
+    files = _by_path(await job.client.list_files(job.app))
+    own = [path for path in files if path.startswith(MANIFEST_FOLDER)]
+    for path in own:
+        del files[path]
+    manifests = find_manifests(own)
     require_ownership(job, manifests)
     if files and not manifests and not is_trusted(job):
         raise ConfigurationError(
@@ -94,12 +96,15 @@ async def read_zone(job: Job) -> Zone:
             "`take-over: true` for one run by hand: it deletes what the directory does not have, unless "
             "`keep` matches it.",
         )
+    unaddressable = [path for path in files if not is_addressable(path)]
+    for path in unaddressable:
+        del files[path]
     newest = manifests[-1] if manifests else None
     ours = job.ci.owner.marks
     return Zone(
-        files={path: file for path, file in files.items() if is_addressable(path)},
-        unaddressable=[path for path in files if not is_addressable(path)],
-        manifests=[path for path in found if path.startswith(MANIFEST_FOLDER) and is_addressable(path)],
+        files=files,
+        unaddressable=unaddressable,
+        manifests=[path for path in own if is_addressable(path)],
         newest=newest,
         manifest=await _read_manifest(job, newest.path) if newest else Manifest(),
         owner=newest.owner if newest and not ours.is_known else ours,
