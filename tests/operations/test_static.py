@@ -37,6 +37,20 @@ def test_nothing_changed_uploads_nothing(world: World) -> None:
     assert [record.method for record in outcome.writes] == ["POST"]
 
 
+def test_pages_come_last(world: World) -> None:
+    """No page goes live before what it refers to; the biggest asset begins first."""
+    world.platform.latency = 0.1
+    world.write({"a.html": b"x", "b/index.html": b"x", "m.js": b"xx", "z.css": b"xxx", "y.css": b"x"})
+    outcome = world.run(concurrency=2)
+    sent = [record.path.partition("/files/")[2] for record in outcome.requests if record.method == "PUT"]
+    order = [path for path in sent if not path.startswith(".zerokie/")]
+    assert [sorted(order[:2]), order[2], sorted(order[3:])] == [
+        ["m.js", "z.css"],
+        "y.css",
+        ["a.html", "b/index.html"],
+    ]
+
+
 def phases(outcome: Outcome) -> list[str]:
     return [phase["name"] for phase in outcome.outputs["phases"]]
 

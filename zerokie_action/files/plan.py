@@ -48,7 +48,7 @@ class Plan:
 
     Attributes:
         uploads: the files to upload.
-        reasons: why each of them is uploaded, by path.
+        reasons: why, of each of them.
         delete: remote paths that the directory does not have.
         foreign: those of them that no manifest of ours names; empty where the manifest can't be read.
         kept: remote paths that the directory does not have and that stay, as `keep` or `delete-stale` says.
@@ -56,7 +56,7 @@ class Plan:
     """
 
     uploads: tuple[LocalFile, ...]
-    reasons: Mapping[str, str]
+    reasons: tuple[str, ...]
     delete: tuple[str, ...]
     foreign: tuple[str, ...]
     kept: tuple[str, ...]
@@ -76,12 +76,8 @@ class Plan:
         """All changes, what is deleted first: that is what nobody wants to overlook."""
         for path in self.delete:
             yield Change("-", path, NOT_IN_THE_DIRECTORY)
-        for file in self.uploads:
-            yield Change(self.sign(file.path), file.path, self.reasons[file.path])
-
-    def sign(self, path: str) -> str:
-        """`+` if an upload to this path is new on the platform, `~` if it replaces something."""
-        return "+" if self.reasons.get(path) == NEW else "~"
+        for file, reason in zip(self.uploads, self.reasons, strict=True):
+            yield Change("+" if reason == NEW else "~", file.path, reason)
 
 
 def make_plan(
@@ -105,7 +101,7 @@ def make_plan(
     """
     named = (manifest or Manifest()).files
     unchanged: dict[str, Proof] = {}
-    reasons: dict[str, str] = {}
+    reasons: list[str] = []
     uploads: list[LocalFile] = []
     extra = set(listed)
     for file in files:
@@ -116,13 +112,13 @@ def make_plan(
         if proof and not reason:
             unchanged[path] = proof
         else:
-            reasons[path] = reason
+            reasons.append(reason)
             uploads.append(file)
     kept = set(filter(keep.match_file, extra)) if delete_stale else extra
     stale = extra - kept
     return Plan(
         uploads=tuple(uploads),
-        reasons=reasons,
+        reasons=tuple(reasons),
         delete=tuple(sorted(stale)),
         foreign=() if manifest is None else tuple(sorted(stale - named.keys())),
         kept=tuple(sorted(kept)),

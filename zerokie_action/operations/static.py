@@ -98,7 +98,9 @@ async def _preview(job: Job, source: _Source, app: App | None) -> None:
         zone = await read_zone(job) if app else NOTHING
         plan = await _compare(job, source, zone)
     job.result.planned = Changes(
-        uploaded=[Uploaded(file.path, file.size, plan.sign(file.path)) for file in plan.uploads],
+        uploaded=[
+            Uploaded(file.path, file.size, "~" if file.path in zone.files else "+") for file in plan.uploads
+        ],
         deleted=list(plan.delete),
         unchanged=len(plan.unchanged),
     )
@@ -144,9 +146,8 @@ async def _make_equal(job: Job, source: _Source, lock: DeployLock, changes: Chan
         await update.store_next_manifest()
         await _upload(job, update, plan)
     with job.phase("Verify"):
-        async with anyio.create_task_group() as both:
-            both.start_soon(_require_same_directory, job, source)
-            both.start_soon(update.require_listed)
+        await _require_same_directory(job, source)  # before the listing: both are long
+        await update.require_listed()
     with job.phase("Delete and record"):
         async with anyio.create_task_group() as both:
             both.start_soon(update.delete_stale)

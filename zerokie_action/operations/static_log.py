@@ -79,5 +79,7 @@ def log_plan(job: Job, plan: Plan, zone: Zone) -> None:
                 ci.info(f"  and {count - shown:,} more (`log-level: debug` names them)")
     for path in zone.unaddressable:
         job.warn(f"The remote path {path!r} can't be addressed safely; it is left alone")
-    if _FRONT_PAGE in plan.delete or not (zone.files or _FRONT_PAGE in plan.reasons):
+    if _FRONT_PAGE in plan.delete or not (
+        zone.files or any(file.path == _FRONT_PAGE for file in plan.uploads)
+    ):
         job.warn(f"The directory has no {_FRONT_PAGE} at its root, so the site's address may show no page")

@@ -81,9 +81,11 @@ async def read_zone(job: Job) -> Zone:
     Raises:
         ConfigurationError: when the app is somebody else's, and this run may not go on with it.
     """
-    found = _by_path(await job.client.list_files(job.app))
-    manifests = find_manifests(found)
-    files = {path: file for path, file in found.items() if not path.startswith(MANIFEST_FOLDER)}
+    files = _by_path(await job.client.list_files(job.app))
+    own = [path for path in files if path.startswith(MANIFEST_FOLDER)]
+    for path in own:
+        del files[path]
+    manifests = find_manifests(own)
     require_ownership(job, manifests)
     if files and not manifests and not is_trusted(job):
         raise ConfigurationError(
@@ -94,12 +96,15 @@ async def read_zone(job: Job) -> Zone:
             "`take-over: true` for one run by hand: it deletes what the directory does not have, unless "
             "`keep` matches it.",
         )
+    unaddressable = [path for path in files if not is_addressable(path)]
+    for path in unaddressable:
+        del files[path]
     newest = manifests[-1] if manifests else None
     ours = job.ci.owner.marks
     return Zone(
-        files={path: file for path, file in files.items() if is_addressable(path)},
-        unaddressable=[path for path in files if not is_addressable(path)],
-        manifests=[path for path in found if path.startswith(MANIFEST_FOLDER) and is_addressable(path)],
+        files=files,
+        unaddressable=unaddressable,
+        manifests=[path for path in own if is_addressable(path)],
         newest=newest,
         manifest=await _read_manifest(job, newest.path) if newest else Manifest(),
         owner=newest.owner if newest and not ours.is_known else ours,
@@ -343,11 +348,12 @@ class Update:
     def _note(self, upload: Upload) -> None:
         """The platform confirmed an upload. One that was sent again counts once."""
         assert isinstance(upload.content, FileContent)  # noqa: S101 - for the type checker
-        path, plan = upload.path, self.plan
-        file = Uploaded(path, upload.content.size, plan.sign(path), upload.content.sha256)
+        path = upload.path
+        sign = "~" if path in self._zone.files else "+"
+        file = Uploaded(path, upload.content.size, sign, upload.content.sha256)
         if path not in self._uploaded:
             self._changes.uploaded.append(file)
-            self._changes.unchanged -= path in plan.unchanged
+            self._changes.unchanged -= path in self.plan.unchanged
         self._uploaded[path] = file
 
     def _note_deleted(self, path: str) -> None:
