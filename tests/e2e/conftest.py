@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +31,11 @@ def engine() -> None:
     find_program("docker", from_="install docker or podman")
     answer = call("docker", "info")
     assert answer.code == 0, f"no container engine answers: {answer.log}"
+    # act names its containers after workflow and job: one that a killed run has left is in the way.
+    listed = call("docker", "ps", "--all", "--quiet", "--filter", "name=^act-").log
+    left = re.findall(r"^[0-9a-f]{12,}$", listed, re.MULTILINE)
+    if left:
+        call("docker", "rm", "--force", "--volumes", *left)
 
 
 @pytest.fixture(scope="session")

@@ -77,13 +77,6 @@ class Line:
         self._loop.call_soon_threadsafe(self._end.set)
         self._thread.join()
 
-    def hold(self, seconds: float) -> None:
-        """Let nothing through to the server for a while, but new connections."""
-        self._loop.call_soon_threadsafe(self._hold, seconds)
-
-    def _hold(self, seconds: float) -> None:
-        self._there.free = max(self._there.free, self._loop.time() + seconds)
-
     def _run(self) -> None:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             runner.run(self._serve())
