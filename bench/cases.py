@@ -65,9 +65,7 @@ def _later(lab: Lab, count: int) -> list[Table]:
         rows = lab.compare(
             _syncs(lab, trial, dict)
             | {
-                SHA256SUM: lambda _run: (
-                    measure(contestants.sha256sum(site.folder, site.sizes, trial.list_file)).usage
-                ),
+                SHA256SUM: lambda _run: trial.sha256sum(site.sizes),
                 IMPORTS: lambda _run: measure(contestants.bare_imports()).usage,
             }
         )

@@ -146,8 +146,9 @@ async def _make_equal(job: Job, source: _Source, lock: DeployLock, changes: Chan
         await update.store_next_manifest()
         await _upload(job, update, plan)
     with job.phase("Verify"):
-        await _require_same_directory(job, source)  # before the listing: both are long
-        await update.require_listed()
+        async with anyio.create_task_group() as both:
+            both.start_soon(_require_same_directory, job, source)
+            both.start_soon(update.require_listed)
     with job.phase("Delete and record"):
         async with anyio.create_task_group() as both:
             both.start_soon(update.delete_stale)
