@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import anyio
@@ -10,18 +11,17 @@ import anyio.to_thread
 from anyio.from_thread import check_cancelled
 
 from zerokie_action.errors import ConfigurationError, DeployFailed
-from zerokie_action.files.ignore import keep_patterns
+from zerokie_action.files.ignore import keep_patterns, names_directory
 from zerokie_action.files.local import find_changes, hash_files
 from zerokie_action.files.plan import make_plan, require_few_deletions, require_known_deletions
 from zerokie_action.files.scan import Scan, scan
 from zerokie_action.operations import apps
 from zerokie_action.operations.domains import preview_domains, update_domains
 from zerokie_action.operations.health import check_health, preview_health_check
-from zerokie_action.operations.static_log import log_plan, log_scan
 from zerokie_action.operations.zone import NOTHING, Update, is_trusted, read_zone
 from zerokie_action.platform.models import Counts
 from zerokie_action.report.result import Changes, Uploaded
-from zerokie_action.text import human_bytes, human_files, human_seconds
+from zerokie_action.text import human_bytes, human_files, human_paths, human_seconds
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +43,11 @@ _MAYBE_HELD = (
 """What to do after an early end that has no hint of its own."""
 _NAMED = 10
 """How many files a line names."""
+_SHOWN_PLAIN = 20
+_SHOWN_FOLDED = 50
+"""How many changes a plain log and a folded group name."""
+_FRONT_PAGE = "index.html"
+_FOR_OTHER_PLATFORMS = {"_headers", "_redirects", "netlify.toml", "vercel.json", "firebase.json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,7 @@ async def _scan_and_look_up(job: Job, directory: Path, tasks: TaskGroup) -> tupl
         hashing = tasks.start_soon(hash_files, found.files)
         with job.phase("Look up"):  # the rest of it
             await look_up.wait()
-    log_scan(job, directory, found)
+    _log_scan(job, directory, found)
     return _Source(directory, found, hashing), look_up.return_value
 
 
@@ -186,9 +191,12 @@ async def _compare(job: Job, source: _Source, zone: Zone) -> Plan:
         delete_stale=job.settings.delete_stale,
     )
     hashes.clear()  # there may be a hundred thousand
-    log_plan(job, plan, zone)
+    _log_plan(job, plan, zone)
     if not is_trusted(job):
         require_known_deletions(plan, zone.manifest)
+    elif plan.foreign:
+        files = f"{human_files(len(plan.foreign))} that no deploy of this action has uploaded"
+        job.note(f"Taking over {files}: {human_paths(plan.foreign)}")
     count = zone.manifest.count if zone.manifest else 0
     require_few_deletions(plan, count=count, max_deletes=job.settings.max_deletes)
     return plan
@@ -229,6 +237,58 @@ def _scan(job: Job, directory: Path) -> Scan:
         exclude=job.own_files,
         check_cancelled=check_cancelled,
     )
+
+
+def _log_scan(job: Job, directory: Path, scan: Scan) -> None:
+    """What there is to deploy, and what looks like a mistake about it."""
+    if scan.ignore_file is not None:
+        job.ci.info(f"Ignore file: {scan.ignore_file}")
+    ignored = f"; {scan.ignored:,} ignored" if scan.ignored else ""
+    job.ci.info(f"Scanned {human_files(len(scan.files))}, {human_bytes(scan.total_bytes)}{ignored}")
+    if scan.secrets:
+        secrets = human_paths(scan.secrets, _NAMED)
+        job.ci.info(f"Ignored as possible secrets: {secrets}; `!pattern` in `ignore` brings one back")
+    for warning in scan.warnings:
+        job.warn(warning)
+    if any((file.path, file.size) == (_FRONT_PAGE, 0) for file in scan.files):
+        job.warn(f"{_FRONT_PAGE} is empty, so the site's address shows an empty page")
+    for name, patterns in (("ignore", job.settings.ignore), ("keep", job.settings.keep)):
+        for pattern in patterns:
+            if names_directory(pattern, directory):
+                job.warn(
+                    f"`{name}`: {pattern!r} begins with the name of `directory`; patterns start inside of it"
+                )
+    if others := [file.path for file in scan.files if file.path in _FOR_OTHER_PLATFORMS]:
+        what = "Files for other platforms, which this one does not read and serves as they are"
+        job.warn(f"{what}: {human_paths(others)}")
+
+
+def _log_plan(job: Job, plan: Plan, zone: Zone) -> None:
+    """Name the changes, folded where the log can: all of them, with the reasons, at `log-level: debug`."""
+    ci = job.ci
+    kept = f", {len(plan.kept):,} kept" if plan.kept else ""
+    line = (
+        f"Plan: {len(plan.uploads):,} to upload ({human_bytes(plan.upload_bytes)}), "
+        f"{len(plan.delete):,} to delete, {len(plan.unchanged):,} unchanged{kept}"
+    )
+    count = len(plan.uploads) + len(plan.delete)
+    shown = _SHOWN_FOLDED if ci.folds else _SHOWN_PLAIN
+    if not count:
+        ci.info(line)
+    elif ci.shows("debug"):
+        with ci.group(line):
+            ci.info(*(f"  {sign} {path} ({reason})" for sign, path, reason in plan.changes()))
+    else:
+        with ci.group(line):
+            ci.info(*(f"  {sign} {path}" for sign, path, _ in islice(plan.changes(), shown)))
+            if count > shown:
+                ci.info(f"  and {count - shown:,} more (`log-level: debug` names them)")
+    for path in zone.unaddressable:
+        job.warn(f"The remote path {path!r} can't be addressed safely; it is left alone")
+    if _FRONT_PAGE in plan.delete or not (
+        zone.files or any(file.path == _FRONT_PAGE for file in plan.uploads)
+    ):
+        job.warn(f"The directory has no {_FRONT_PAGE} at its root, so the site's address may show no page")
 
 
 def _log_finalized(job: Job, lock: DeployLock) -> None:
