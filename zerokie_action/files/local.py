@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import anyio.from_thread
 import anyio.to_thread
 
-from zerokie_action.errors import ConfigurationError, DeployFailed, too_many_open_files
+from zerokie_action.errors import DeployFailed, too_many_open_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -112,45 +112,6 @@ def read_chunks(file: LocalFile) -> Generator[bytes, None, None]:
         raise _changed(file, f" ({error.strerror})") from error
 
 
-def hash_file(file: LocalFile, *, check_cancelled: Callable[[], None] = lambda: None) -> str:
-    """Return the SHA-256 of the file, in hex.
-
-    `check_cancelled` is called before every chunk; what it raises ends the hashing.
-
-    Raises:
-        DeployFailed: the file changed or vanished since the scan, or cannot be read.
-        ConfigurationError: no file can be opened now, as too many are.
-    """
-    digest = hashlib.sha256()
-    check_cancelled()
-    try:
-        for chunk in read_chunks(file):
-            digest.update(chunk)
-            check_cancelled()
-    except OSError as error:
-        raise ConfigurationError(
-            f"{file.path!r} cannot be read: too many open files",
-            hint="Raise the limit on open files (`ulimit -n`).",
-        ) from error
-    return digest.hexdigest()
-
-
-async def hash_files(files: Iterable[LocalFile]) -> dict[str, str]:
-    """Return the SHA-256 of each file by its path, in hex. One that can't be read as it was scanned has none.
-
-    They are hashed in one thread: from a warm cache a second one is no faster.
-    """
-    hashes: dict[str, str] = {}
-
-    def hash_all() -> None:
-        for file in files:
-            with suppress(DeployFailed, ConfigurationError):
-                hashes[file.path] = hash_file(file, check_cancelled=anyio.from_thread.check_cancelled)
-
-    await anyio.to_thread.run_sync(hash_all, abandon_on_cancel=True)
-    return hashes
-
-
 class FileContent:
     """The bytes of one file, as they are sent.
 
@@ -186,6 +147,38 @@ class FileContent:
             yield chunk
             taken += len(chunk)
         self.sha256 = digest.hexdigest()
+
+
+def hash_file(file: LocalFile, *, check_cancelled: Callable[[], None] = lambda: None) -> str:
+    """Return the SHA-256 of the file, in hex.
+
+    `check_cancelled` is called before every chunk; what it raises ends the hashing.
+
+    Raises:
+        DeployFailed: the file changed or vanished since the scan, or cannot be read.
+        OSError: as `read_chunks`.
+    """
+    content = FileContent(file)
+    check_cancelled()
+    for _ in content.chunks():
+        check_cancelled()
+    return content.sha256
+
+
+async def hash_files(files: Iterable[LocalFile]) -> dict[str, str]:
+    """Return the SHA-256 of each file by its path, in hex. One that can't be read as it was scanned has none.
+
+    They are hashed in one thread: from a warm cache a second one is no faster.
+    """
+    hashes: dict[str, str] = {}
+
+    def hash_all() -> None:
+        for file in files:
+            with suppress(DeployFailed, OSError):
+                hashes[file.path] = hash_file(file, check_cancelled=anyio.from_thread.check_cancelled)
+
+    await anyio.to_thread.run_sync(hash_all, abandon_on_cancel=True)
+    return hashes
 
 
 def find_changes(before: Iterable[LocalFile], after: Iterable[LocalFile]) -> list[str]:
