@@ -47,7 +47,14 @@ _SHOWN_PLAIN = 20
 _SHOWN_FOLDED = 50
 """How many changes a plain log and a folded group name."""
 _FRONT_PAGE = "index.html"
-_FOR_OTHER_PLATFORMS = {"_headers", "_redirects", "netlify.toml", "vercel.json", "firebase.json"}
+_FOR_OTHER_PLATFORMS = {
+    "_headers",
+    "_redirects",
+    "firebase.json",
+    "netlify.toml",
+    "staticwebapp.config.json",
+    "vercel.json",
+}
 
 
 @dataclass(frozen=True, slots=True)
