@@ -23,22 +23,8 @@ _GIT_ENVIRONMENT = {
 
 # What people write, what a glob is made of, whole and broken, and any characters; and the names to use it on.
 _ORDINARY = (
-    "a",
-    "b",
-    "ab",
-    "foo",
-    "keep.d",
-    ".d",
-    "*",
-    "*",
-    "**",
-    "?",
-    "*.d",
-    "[ab]",
-    "[a-f]",
-    "f*",
-    "*b",
-    "a?",
+    *("a", "b", "ab", "foo", "keep.d", ".d"),
+    *("*", "*", "**", "?", "*.d", "[ab]", "[a-f]", "f*", "*b", "a?"),
 )
 _PIECES = (
     *("a", "b", "ab", "foo", "keep.d", ".d", "a b", "A"),

@@ -60,29 +60,6 @@ class TestNames:
         assert len(one.rpartition("-")[2].removesuffix(".json")) == 32
         assert "acme" not in one
 
-    @pytest.mark.parametrize(
-        ("other", "refused"),
-        [
-            (owner, False),
-            (Owner("github.com", "7", "acme/renamed"), False),
-            (Owner("github.com", "8", "acme/site"), False),
-            (Owner("github.com", "", "acme/site"), False),
-            (Owner("github.com", "8", "acme/docs"), True),
-            (Owner("gitlab.com", "7", "acme/site"), True),
-            (Owner("github.com", "", "acme/docs"), True),
-            (Owner(), False),
-        ],
-    )
-    def test_whose_app_it_is(self, other, refused):
-        """The same ID or the same full name on the same forge; what is not known agrees with nothing."""
-        manifests = find_manifests([new_manifest_path(1, self.owner.marks)])
-        assert is_anothers(manifests, other.marks) is refused
-
-    def test_nobodys(self):
-        """No manifest, and one of a run that knew no repository, are nobody's."""
-        assert not is_anothers([], self.owner.marks)
-        assert not is_anothers(find_manifests([new_manifest_path(1, Marks())]), self.owner.marks)
-
     def test_one_of_several(self):
         """After a deploy that was killed there are more: one that agrees is enough."""
         theirs = Owner("github.com", "8", "acme/docs").marks
