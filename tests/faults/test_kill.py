@@ -1,4 +1,4 @@
-"""SIGKILL in the middle of real processes, followed by the cleanup, and two deploys at once."""
+"""SIGKILL in the middle of real processes, followed by the cleanup and another deploy."""
 
 from __future__ import annotations
 
@@ -16,15 +16,13 @@ from zerokie_action.sandbox.platform import Platform
 from zerokie_action.sandbox.server import serve
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from zerokie_action.sandbox.records import Record
 
 ROOT = Path(__file__).parents[2]
 SITE = {"index.html": "<h1>one</h1>", "a.css": "body{}", "b/c.js": "c()"}
 EDITED = {"index.html": "<h1>second</h1>", "a.css": "body{}", "new.txt": "new"}
-IMPORTANT = (1, 3, -1)
-"""Asking for the lock, the first upload, finalize."""
 
 
 class Runner:
@@ -49,10 +47,17 @@ class Runner:
             (self.site / path).parent.mkdir(parents=True, exist_ok=True)
             (self.site / path).write_text(text)
 
-    async def start(self, stdout: int = asyncio.subprocess.PIPE, /, **env: str) -> asyncio.subprocess.Process:
+    async def start(
+        self,
+        command: Sequence[str] = ("entrypoint.py",),
+        stdout: int = asyncio.subprocess.PIPE,
+        /,
+        **env: str,
+    ) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
             sys.executable,
-            str(ROOT / "entrypoint.py"),
+            *command,
+            cwd=ROOT,
             env=self._env | env,
             stdout=stdout,
             stderr=asyncio.subprocess.STDOUT,
@@ -62,17 +67,7 @@ class Runner:
         return await _finish(await self.start(**env))
 
     async def clean_up(self, **env: str) -> tuple[int, str]:
-        code = "import sys; from zerokie_action.cli import cleanup; sys.exit(cleanup())"
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-c",
-            code,
-            cwd=ROOT,
-            env=self._env | env,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        return await _finish(process)
+        return await _finish(await self.start(("-m", "zerokie_action.cleanup"), **env))
 
     def github_state(self) -> dict[str, str]:
         """What the runner hands to the post step."""
@@ -163,28 +158,25 @@ def _files_of(runner: Runner) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize(
-    "everything",
+    ("update", "github", "important"),
     [
-        pytest.param(False, id="important requests"),
-        pytest.param(True, id="every request", marks=pytest.mark.exhaustive),
+        pytest.param(False, True, [1], id="first deploy, GitHub's state, asking for the lock"),
+        pytest.param(True, False, [3, -1], id="update, state file, the first upload and finalize"),
+        pytest.param(False, True, None, id="first deploy, GitHub's state", marks=pytest.mark.exhaustive),
+        pytest.param(True, False, None, id="update, state file", marks=pytest.mark.exhaustive),
     ],
 )
-@pytest.mark.parametrize(
-    ("update", "github"),
-    [
-        pytest.param(False, True, id="first deploy, GitHub's state"),
-        pytest.param(True, False, id="update, state file"),
-    ],
-)
-def test_killed_at_a_request(tmp_path: Path, *, update: bool, github: bool, everything: bool) -> None:
+def test_killed_at_a_request(
+    tmp_path: Path, *, update: bool, github: bool, important: list[int] | None
+) -> None:
     """The cleanup frees the lock of a killed deploy, and the next deploy is right."""
 
     async def run() -> list[str]:
         (tmp_path / "count").mkdir()
         requests = range(await _count_requests(tmp_path / "count", update=update))
         problems = []
-        for index in requests if everything else [requests[index] for index in IMPORTANT]:
-            for moment in ("before", "after") if everything else ("after",):
+        for index in [requests[index] for index in important] if important else requests:
+            for moment in ("after",) if important else ("before", "after"):
                 folder = tmp_path / f"{index}-{moment}"
                 folder.mkdir()
                 found = await _kill_at(folder, index, moment, update=update, github=github)

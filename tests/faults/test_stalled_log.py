@@ -36,7 +36,9 @@ async def write_until_nobody_reads(runner: Runner) -> tuple[asyncio.subprocess.P
     """A deploy that has filled the pipe of its log, and waits for somebody to read it."""
     reader, writer = os.pipe()
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE)
-    process = await runner.start(writer, ZEROKIE_LOG_LEVEL="debug")  # a line for each attempt
+    process = await runner.start(
+        ("entrypoint.py",), writer, ZEROKIE_LOG_LEVEL="debug"
+    )  # a line for each attempt
     os.close(writer)
     deadline = time.monotonic() + PATIENCE
     while unread(reader) < PIPE - LINE:
