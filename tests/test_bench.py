@@ -11,18 +11,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bench import document
-from bench.cases import BOTH
 from bench.contestants import Tool, Trial
-from bench.goals import Goal, goals
-from bench.lab import ACTION, CURL, HTTPX, QUICK, RCLONE_CHECKSUM, Table
-from bench.measure import Usage
+from bench.lab import ACTION
 from bench.served import ServedPlatform
 from bench.sites import PAGE, Site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.exhaustive
 ROOT = Path(__file__).resolve().parent.parent
 GOALS = {"start-up": 2, "first": 5, "later": 4, "resume": 0, "large": 2, "many": 3}
 
@@ -33,7 +30,6 @@ def platform() -> Iterator[ServedPlatform]:
         yield served
 
 
-@pytest.mark.exhaustive
 @pytest.mark.parametrize("case", GOALS)
 def test_every_case_runs(case: str) -> None:
     """The command measures a small version of it, prints its tables, and judges its goals."""
@@ -47,13 +43,6 @@ def test_every_case_runs(case: str) -> None:
     assert len(verdicts) == GOALS[case]
 
 
-# --- what is measured
-
-
-# --- against what
-
-
-@pytest.mark.exhaustive
 def test_a_run_that_stored_something_else_is_an_error(platform: ServedPlatform, tmp_path: Path) -> None:
     """Too much, too little or the wrong length: a tool that does not do the work is not compared."""
     site = Site(tmp_path / "site").fill(3, PAGE)
@@ -66,7 +55,6 @@ def test_a_run_that_stored_something_else_is_an_error(platform: ServedPlatform, 
         trial.httpx_loop("other", {path: size + 1 for path, size in site.sizes.items()})
 
 
-@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("tool", "program"), [(Trial.action, "python"), (Trial.rclone, "rclone"), (Trial.aws, "aws")]
 )
@@ -78,59 +66,3 @@ def test_half_a_deploy_is_resumed(platform: ServedPlatform, tmp_path: Path, tool
     trial = Trial(platform, site.folder, 4, tmp_path / "list")
     trial.resume(tool, "app", site.sizes)
     assert platform.sizes("app") == site.sizes
-
-
-# --- what is made of it
-
-
-def test_goals_are_judged() -> None:
-    """Met, between what should be and what must be, missed, or not measured."""
-    assert Goal("", 1.3, 1.3, most=1.4).verdict == "met"
-    assert Goal("", 1.3, 1.4, most=1.4).verdict == "within the most"
-    assert Goal("", 1.3, 1.41, most=1.4).verdict == "missed"
-    assert Goal("", 1.3, 1.31).verdict == "missed"
-    assert Goal("", 1.3, None).verdict == "not measured"
-
-
-def test_goals_compare_what_they_say() -> None:
-    """Ratios of the right rows the right way round; twice the files is measured step by step."""
-    plain, secure, far = (
-        Table("", {ACTION: Usage(2.4, cpu=cpu), CURL: Usage(2), HTTPX: Usage(3)}, CURL)
-        for cpu in (0.01, 0.02, 0.03)
-    )
-    unchanged = Table("", {ACTION: Usage(3), RCLONE_CHECKSUM: Usage(2)}, BOTH)
-    changed = Table("", {ACTION: Usage(5), RCLONE_CHECKSUM: Usage(4)}, BOTH)
-    again = "this action once more, nothing changed"
-    many = [
-        Table("", {ACTION: Usage(wall, rss=rss), again: Usage(1, rss=rss / 2)}, CURL)
-        for wall, rss in ((1, 1e6), (2.1, 2e6))
-    ]
-    later = [unchanged, changed, unchanged, changed]
-    found = goals(QUICK, {"first": [plain, secure, far], "later": later, "many": many})
-    assert [(goal.value, goal.verdict) for goal in found] == [
-        (pytest.approx(1.2), "met"),
-        (pytest.approx(1.2), "met"),
-        (pytest.approx(1.2), "missed"),
-        (pytest.approx(0.8), "met"),
-        (pytest.approx(0.5), "met"),
-        (pytest.approx(1.5), "missed"),
-        (pytest.approx(1.5), "missed"),
-        (pytest.approx(1.25), "met"),
-        (pytest.approx(1.25), "met"),
-        (pytest.approx(2.1), "missed"),
-        (2, "met"),
-        (1, "met"),
-    ]
-
-
-def test_figures_replace_the_last_ones(tmp_path: Path) -> None:
-    """Between the markers of the document, and nowhere else."""
-    copy = tmp_path / "performance.md"
-    copy.write_text(document.DOCUMENT.read_text("utf-8"), "utf-8")
-    for figures in ("old\n", "new\n"):
-        document.write(figures, copy)
-    before, _, after = copy.read_text("utf-8").partition(
-        "\n<!-- begin figures -->\n\nnew\n\n<!-- end figures -->\n"
-    )
-    assert after == ""
-    assert document.DOCUMENT.read_text("utf-8").startswith(f"{before}\n<!-- begin figures -->\n")

@@ -26,19 +26,8 @@ NOT_INPUTS = {
 }
 FIELDS = [field for field in VALUES if field not in NOT_INPUTS]
 OF_THE_STOP_JOB = {
-    "api_key_file",
-    "api_url",
-    "app",
-    "comment",
-    "dry_run",
-    "lock_heartbeat",
-    "lock_timeout",
-    "log_level",
-    "pull_request",
-    "retries",
-    "skip_without_key",
-    "take_over",
-    "timeout",
+    *("api_key_file", "api_url", "app", "comment", "dry_run", "lock_heartbeat", "lock_timeout"),
+    *("log_level", "pull_request", "retries", "skip_without_key", "take_over", "timeout"),
 }
 
 
@@ -92,14 +81,20 @@ def test_what_is_set_is_passed_on(field: str, tmp_path: Path) -> None:
     assert value_of(field, env) == VALUES[field][1]
 
 
+def own_inputs(job: str, folder: Path) -> dict[str, str]:
+    """What a job passes on where nothing is set but the app."""
+    env = passed_on(component(app="007")[job], folder)
+    return {name: text for name, text in env.items() if name.startswith("INPUT_") and text}
+
+
 def test_only_its_own_are_passed_on(tmp_path: Path) -> None:
     """Nothing but the app and the files of the reports: a `ZEROKIE_` variable counts for everything else."""
-    env = passed_on(component(app="007")["zerokie-deploy"], tmp_path)
-    assert {name: text for name, text in env.items() if name.startswith("INPUT_") and text} == {
+    assert own_inputs("zerokie-deploy", tmp_path) == {
         "INPUT_APP": "007",
         "INPUT_DOTENV_FILE": "zerokie.env",
         "INPUT_ANNOTATIONS_FILE": "zerokie-annotations.json",
     }
+    assert own_inputs("zerokie-deploy-stop", tmp_path) == {"INPUT_OPERATION": "destroy", "INPUT_APP": "007"}
 
 
 def test_lists(tmp_path: Path) -> None:
@@ -131,12 +126,3 @@ def test_the_stop_job(tmp_path: Path) -> None:
     assert load(env).directory is None
     for field in OF_THE_STOP_JOB:
         assert value_of(field, env) == VALUES[field][1]
-
-
-def test_the_stop_job_passes_nothing_else_on(tmp_path: Path) -> None:
-    """Where nothing is set, there is the app and what to do."""
-    env = passed_on(component(app="site")["zerokie-deploy-stop"], tmp_path)
-    assert {name: text for name, text in env.items() if name.startswith("INPUT_") and text} == {
-        "INPUT_OPERATION": "destroy",
-        "INPUT_APP": "site",
-    }

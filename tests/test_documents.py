@@ -11,9 +11,8 @@ import yaml
 
 from tests.support.scripts import documents
 from tests.support.settings import load
-from zerokie_action.errors import exit_codes
 from zerokie_action.report.result import OUTPUTS, Changes, Result, outputs
-from zerokie_action.settings import INPUTS, documented_inputs
+from zerokie_action.settings import INPUTS
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIRED = {"api-key": "key", "app": "site", "directory": "dist"}
@@ -30,27 +29,6 @@ def test_generated_parts_are_current(name: str) -> None:
     """`make docs` would change nothing."""
     text = (ROOT / name).read_text("utf-8")
     assert text == documents.updated(name, text)
-
-
-def test_the_generator_rewrites_the_documents(tmp_path: Path) -> None:
-    """What was edited by hand, or is out of date, is put right; what stands around it stays."""
-    (tmp_path / "docs").mkdir()
-    for name in documents.DOCUMENTS:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        text = (ROOT / name).read_text("utf-8")
-        line = r"^(\| `app`.*|  url:| +rollback:)$"
-        stale = re.sub(line, "old", text, flags=re.MULTILINE)
-        assert stale != text
-        (tmp_path / name).write_text(stale, "utf-8")
-    documents.main(tmp_path)
-    for name in documents.DOCUMENTS:
-        assert (tmp_path / name).read_text("utf-8") == (ROOT / name).read_text("utf-8")
-
-
-def test_a_missing_part_is_an_error() -> None:
-    """A marker that somebody removed does not go unnoticed."""
-    with pytest.raises(ValueError, match="there are 0 parts 'outputs', not one"):
-        documents.updated("action.yml", "# begin inputs\n# end inputs\n")
 
 
 def test_the_shown_defaults_are_the_real_ones(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -95,15 +73,3 @@ def test_every_output_is_described() -> None:
         cache_purged=True,
     )
     assert list(outputs(everything)) == list(OUTPUTS)
-
-
-def test_exit_codes() -> None:
-    """0 and 1, then every error class with its code."""
-    assert [code for code, _, _ in exit_codes()] == [*map(str, range(11)), "128 + n"]
-
-
-def test_table_cells_do_not_break_the_table() -> None:
-    """No name, default or description has a character that ends a cell."""
-    texts = [text for row in documented_inputs() for text in (row.name, row.default, row.description)]
-    texts += [*OUTPUTS, *OUTPUTS.values(), *(text for row in exit_codes() for text in row)]
-    assert [text for text in texts if re.search(r"[|\n]", text)] == []

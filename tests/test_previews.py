@@ -109,41 +109,18 @@ class TestSweepOnGitHub:
     def step(self, tmp_path: Path) -> Step:
         return Step(tmp_path, "preview-sweep.yml", "find", "find")
 
-    def found(self, step: Step, names: list[str], still_open: list[int], sites: str = "si.te") -> list[str]:
-        step.answer(apps=apps(*names), pulls=[{"number": number} for number in still_open])
-        run = step.run(ZEROKIE_API_KEY=KEY, SITES=sites)
-        assert run.returncode == 0, run.stderr
-        previews = json.loads(step.outputs()["previews"])
-        assert all(preview["app"].endswith(f"-pr-{preview['number']}") for preview in previews)
-        return [preview["app"] for preview in previews]
-
     def test_what_is_not_open_is_found(self, step: Step) -> None:
-        """Whatever else the account has stays."""
+        """For each site by its name; whatever else the account has stays."""
         others = ["si.te", "si.te-pr-", "si.te-pr-07", "si.te-pr-0", "si.te-pr-1-old", "si.te-pr-x"]
         others += ["my-si.te-pr-5", "site-pr-5", "si.te-pr-8\n9", "SI.TE-pr-5", "si.te_pr_5", "si.te-pr-5.1"]
         others += ["si.te-pr-٣", "si.te-pr-5-pr-6", "-pr-5"]
-        names = ["si.te-pr-3", *others, "si.te-pr-40", "si.te-pr-4"]
-        assert self.found(step, names, [4, 5, 100]) == ["si.te-pr-3", "si.te-pr-40"]
-
-    def test_sites_of_a_monorepo(self, step: Step) -> None:
-        """Each by its name."""
-        names = ["web-pr-1", "docs-pr-1", "docs-pr-2", "status-pr-1", "b-pr-1"]
-        assert self.found(step, names, [2], "web docs") == ["web-pr-1", "docs-pr-1"]
-
-    def test_nothing_is_open(self, step: Step) -> None:
-        """A list that is empty is an answer: all are removed."""
-        assert self.found(step, ["si.te-pr-1", "other"], []) == ["si.te-pr-1"]
-
-    def test_nothing_is_left_to_do(self, step: Step) -> None:
-        """The word that the next job is skipped for."""
-        assert self.found(step, ["si.te-pr-1"], [1]) == []
-        assert step.outputs()["previews"] == "[]"
-        assert "previews != '[]'" in workflow("preview-sweep.yml")["jobs"]["destroy"]["if"]
-
-    def test_more_than_a_matrix_takes(self, step: Step) -> None:
-        """GitHub takes 256 jobs; the next night does the rest."""
-        found = self.found(step, [f"si.te-pr-{number}" for number in range(1, 400)], [])
-        assert 200 < len(found) <= 256
+        names = ["si.te-pr-3", *others, "si.te-pr-40", "si.te-pr-4", "docs-pr-1", "docs-pr-4"]
+        step.answer(apps=apps(*names), pulls=[{"number": 4}, {"number": 5}, {"number": 100}])
+        run = step.run(ZEROKIE_API_KEY=KEY, SITES="docs si.te")
+        assert run.returncode == 0, run.stderr
+        previews = json.loads(step.outputs()["previews"])
+        found = {preview["app"]: str(preview["number"]) for preview in previews}
+        assert found == {"docs-pr-1": "1", "si.te-pr-3": "3", "si.te-pr-40": "40"}
 
     @pytest.mark.parametrize("missing", ["apps", "pulls"])
     def test_no_answer_removes_nothing(self, step: Step, missing: str) -> None:
@@ -156,7 +133,9 @@ class TestSweepOnGitHub:
 
     def test_the_key_is_in_no_command_line(self, step: Step, tmp_path: Path) -> None:
         """Other processes can read those. It goes to the platform, and curl follows no redirect."""
-        self.found(step, [], [])
+        step.answer(apps=[], pulls=[])
+        assert step.run(ZEROKIE_API_KEY=KEY).returncode == 0
+        assert step.outputs()["previews"] == "[]"
         assert (tmp_path / "sent").read_text("utf-8") == f"authorization: Bearer {KEY}\n"
         assert len(step.calls()) == 2
         assert KEY not in "".join(step.calls())
@@ -187,17 +166,11 @@ class TestForkOnGitHub:
         return step.outputs()["number"]
 
     def test_found(self, step: Step) -> None:
-        """Asked for by the fork's owner and branch."""
-        assert self.number(step, (7, "fork/site", "c0ffee")) == "7"
+        """Asked for by the fork's owner and branch, beside another fork of that owner and a gone one."""
+        pulls = ((6, "fork/site-2", "c0ffee"), (7, "fork/site", "c0ffee"), (8, None, "c0ffee"))
+        assert self.number(step, *pulls) == "7"
         assert "head=fork:topic" in step.calls()[0]
         assert "state=open" in step.calls()[0]
-
-    def test_others_of_the_same_branch(self, step: Step) -> None:
-        """Another fork of that owner, and a fork that is gone."""
-        assert (
-            self.number(step, (6, "fork/site-2", "c0ffee"), (7, "fork/site", "c0ffee"), (8, None, "c0ffee"))
-            == "7"
-        )
 
     @pytest.mark.parametrize(
         "pulls",
@@ -212,9 +185,7 @@ class TestForkOnGitHub:
         """What was closed or updated before the approval is not deployed; nor is what is unclear."""
         assert self.number(step, *pulls) == ""
 
-    @pytest.mark.parametrize(
-        "branch", ["$(touch pwned)", "`touch pwned`", '"; touch pwned; "', "a&state=all", "'|@x"]
-    )
+    @pytest.mark.parametrize("branch", ["$(touch pwned)", '"; touch pwned; "', "a&state=all"])
     def test_a_branch_is_only_text(self, step: Step, branch: str, tmp_path: Path) -> None:
         """A stranger chooses its name."""
         assert self.number(step, (7, "fork/site", "c0ffee"), BRANCH=branch) == "7"
@@ -285,7 +256,7 @@ def api() -> Iterator[Rest]:
 class TestSweepOnGitLab:
     """Apps that are exactly `<site>-mr-<number>`, and whose merge request is not open."""
 
-    def run(self, folder: Path, api: Rest, *, code: int = 0, **env: str) -> subprocess.CompletedProcess[str]:
+    def run(self, folder: Path, api: Rest, **env: str) -> subprocess.CompletedProcess[str]:
         job = yaml.safe_load((EXAMPLES / "gitlab" / "sweep.yml").read_text("utf-8"))["sweep-review-apps"]
         (script,) = job["script"]
         programs = folder / "programs"
@@ -293,7 +264,7 @@ class TestSweepOnGitLab:
         (programs / "python").symlink_to(sys.executable)
         deploy = programs / "zerokie-deploy"
         told = "$ZEROKIE_OPERATION $ZEROKIE_APP $ZEROKIE_COMMENT $ZEROKIE_PULL_REQUEST $ZEROKIE_DRY_RUN"
-        deploy.write_text(f'#!/bin/sh\necho {told} >> "{folder}/calls"\nexit {code}\n')
+        deploy.write_text(f'#!/bin/sh\necho {told} >> "{folder}/calls"\n')
         deploy.chmod(0o755)
         return subprocess.run(
             ["bash", "-eo", "pipefail", "-c", script],
@@ -329,20 +300,14 @@ class TestSweepOnGitLab:
         }
 
     def test_what_is_not_open_is_removed(self, api: Rest, tmp_path: Path) -> None:
-        """Whatever else the account has stays; each comment is updated; old environments go."""
-        others = [
-            "si.te",
-            "site-mr-1",
-            "si.te-mr-",
-            "si.te-mr-07",
-            "si.te-mr-1-old",
-            "a-si.te-mr-1",
-            "si.te-mr-1\n",
-        ]
-        self.fill(api, "si.te-mr-3", *others, "si.te-mr-4", "si.te-mr-5", "si.te-mr-40")
-        run = self.run(tmp_path, api)
+        """For each site by its name, with comment and environment; whatever else there is stays."""
+        others = ["si.te", "site-mr-1", "si.te-mr-", "si.te-mr-07", "si.te-mr-1-old", "a-si.te-mr-1"]
+        self.fill(
+            api, "si.te-mr-3", *others, "si.te-mr-1\n", "si.te-mr-4", "si.te-mr-5", "docs-mr-1", "docs-mr-4"
+        )
+        run = self.run(tmp_path, api, SITES="si.te docs")
         assert run.returncode == 0, run.stderr
-        assert self.calls(tmp_path) == ["destroy si.te-mr-3 true 3", "destroy si.te-mr-40 true 40"]
+        assert self.calls(tmp_path) == ["destroy si.te-mr-3 true 3", "destroy docs-mr-1 true 1"]
         assert api.requests[0] == "GET /v1/apps"
         assert api.requests[-1] == f"{ENVIRONMENTS}false"
         assert [("authorization" in sent, "private-token" in sent) for sent in api.headers] == [
@@ -365,12 +330,6 @@ class TestSweepOnGitLab:
         assert self.run(tmp_path, api).returncode != 0
         assert self.calls(tmp_path) == []
 
-    def test_sites_of_a_monorepo(self, api: Rest, tmp_path: Path) -> None:
-        """Each by its name."""
-        self.fill(api, "web-mr-1", "docs-mr-1", "docs-mr-4", "status-mr-1")
-        assert self.run(tmp_path, api, SITES="web docs").returncode == 0
-        assert self.calls(tmp_path) == ["destroy web-mr-1 true 1", "destroy docs-mr-1 true 1"]
-
     def test_the_key_is_not_sent_on(self, api: Rest, tmp_path: Path) -> None:
         """A redirect ends the job."""
         api.answers = {"GET /v1/apps": ({}, {"Location": f"{api.url}/elsewhere"})}
@@ -382,9 +341,3 @@ class TestSweepOnGitLab:
         (tmp_path / "json.py").write_text("raise SystemExit(9)", "utf-8")
         self.fill(api)
         assert self.run(tmp_path, api).returncode == 0
-
-    def test_one_that_fails(self, api: Rest, tmp_path: Path) -> None:
-        """The others are removed all the same; the job fails."""
-        self.fill(api, "si.te-mr-1", "si.te-mr-2")
-        assert self.run(tmp_path, api, code=5).returncode == 1
-        assert len(self.calls(tmp_path)) == 2
