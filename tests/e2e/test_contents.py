@@ -73,9 +73,3 @@ def test_leaves_its_base_alone(base: Contents, ours: Contents) -> None:
     """Nothing is removed and nothing replaced, bytecode aside: updates of the base reach us."""
     changed = (path for path in base if ours.get(path) != base[path])
     assert [path for path in changed if "/__pycache__/" not in path] == []
-
-
-def test_has_only_what_runs(ours: Contents) -> None:
-    """No sandbox, and nothing that the image was built with."""
-    unwanted = re.compile(r"/(zerokie_action/sandbox|pip|setuptools|hatchling)/")
-    assert [path for path in ours if _PACKAGES.match(path) and unwanted.search(path)] == []

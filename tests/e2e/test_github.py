@@ -200,8 +200,10 @@ def test_monorepo(act: str, action: Path, platform: Platform, workspace: Path, t
     text = re.sub(r"^    with:$", rf"\g<0>\n      api-url: {platform.url}", text, flags=re.MULTILINE)
     (workflows / "deploy.yml").write_text(text, "utf-8")
     (pin,) = set(re.findall(r"uses: (example/ci)/\S+?(@\w+)", text))
-    make_sites(workspace)
-    for site in SITES:
+    sites = ("web", "docs", "status")
+    for site in sites:
+        folder = shutil.copytree(workspace / "dist", workspace / "sites" / site)
+        (folder / "index.html").write_text(f"<h1>{site}</h1>", "utf-8")
         platform.create(f"shop-{site}")
     platform.client.post("/v1/apps", json={"name": "shop-api", "image": "nginx:1"}).raise_for_status()
     commit(workspace)
@@ -211,35 +213,9 @@ def test_monorepo(act: str, action: Path, platform: Platform, workspace: Path, t
     run = run_workflow(act, action, workspace, *options)
 
     assert run.code == 0, run.log
-    assert platform.site("shop-web") == contents(workspace / "sites/web")
-    assert platform.site("shop-docs") == contents(workspace / "sites/docs")
-    assert platform.site("shop-status") == contents(workspace / "sites/status")
+    for site in sites:
+        assert platform.site(f"shop-{site}") == contents(workspace / "sites" / site)
     assert platform.app("shop-api")["image"].startswith("ghcr.io/example/shop-api:")
-
-
-SITES = ("web", "docs", "status")
-
-
-def make_sites(workspace: Path) -> None:
-    """Three folders, each with a page of its own."""
-    for site in SITES:
-        folder = shutil.copytree(workspace / "dist", workspace / "sites" / site)
-        (folder / "index.html").write_text(f"<h1>{site}</h1>", "utf-8")
-
-
-def test_matrix(act: str, action: Path, platform: Platform, workspace: Path) -> None:
-    """Two folders become two sites."""
-    use_example(workspace, "matrix.yml", platform)
-    for app, folder in (("my-docs", "docs/build"), ("my-blog", "blog/public")):
-        shutil.copytree(workspace / "dist", workspace / folder)
-        platform.create(app)
-    commit(workspace)
-
-    run = run_workflow(act, action, workspace)
-
-    assert run.code == 0, run.log
-    dist = contents(workspace / "dist")
-    assert (platform.site("my-docs"), platform.site("my-blog")) == (dist, dist)
 
 
 def test_image(act: str, action: Path, platform: Platform, tmp_path: Path) -> None:
@@ -304,27 +280,15 @@ class Previews:
             PATH=f"{self._forge}/programs:{os.environ['PATH']}",
         )
 
-    def edit(self, workflow: str, old: str, new: str) -> None:
-        """Change a line of a workflow, as its users do."""
-        file = self._folder / ".github" / "workflows" / workflow
-        text = file.read_text("utf-8")
-        assert old in text
-        file.write_text(text.replace(old, new), "utf-8")
-
     def comment(self, number: int) -> str:
         """What was written last on a pull request; it has no comment of ours before."""
-        return self._comments(number)[-1]
-
-    def comments(self, number: int) -> set[str]:
-        """The headings of all that was written on a pull request."""
-        headings = (re.search(r"`\S+` is \w+", comment) for comment in self._comments(number))
-        return {heading[0] for heading in headings if heading}
-
-    def _comments(self, number: int) -> list[str]:
-        asked = [
-            at for at, request in enumerate(self._api.requests) if request == f"POST {_comments(number)}"
+        asked = f"POST {_comments(number)}"
+        bodies = [
+            body
+            for request, body in zip(self._api.requests, self._api.bodies, strict=True)
+            if request == asked
         ]
-        return [json.loads(self._api.bodies[at])["body"] for at in asked]
+        return str(json.loads(bodies[-1])["body"])
 
     def pulls(self, *pulls: dict[str, Any]) -> None:
         """The open pull requests that the forge knows."""
@@ -374,29 +338,6 @@ def test_preview_of_a_pull_request(previews: Previews, platform: Platform, works
     assert closed.code == 0, closed.log
     assert list(platform.state()["apps"]) == ["my-site"]
     assert "`my-site-pr-12` is deleted" in previews.comment(12)
-
-
-def test_previews_of_a_monorepo(previews: Previews, platform: Platform, workspace: Path) -> None:
-    """Three for each pull request, with a comment each; closing it removes them, and the sweep the rest."""
-    make_sites(workspace)
-    apps = [f"shop-{site}" for site in SITES]
-    previews.edit("preview-closed.yml", "site: [my-site]", f"site: {json.dumps(apps)}")
-    previews.edit("preview-sweep.yml", "SITES: my-site", f"SITES: {' '.join(apps)}")
-    for number in (12, 30):
-        opened = previews.run("preview-monorepo.yml", "pull_request", action="opened", **pull_request(number))
-        assert opened.code == 0, opened.log
-        assert previews.comments(number) == {f"`{app}-pr-{number}` is deployed" for app in apps}
-    for site in SITES:
-        assert platform.site(f"shop-{site}-pr-12") == contents(workspace / "sites" / site)
-
-    closed = previews.run("preview-closed.yml", "pull_request_target", action="closed", **pull_request(12))
-    assert closed.code == 0, closed.log
-    assert set(platform.state()["apps"]) == {f"{app}-pr-30" for app in apps}
-
-    previews.pulls()
-    night = previews.run("preview-sweep.yml", "schedule", ON_THIS_MACHINE)
-    assert night.code == 0, night.log
-    assert platform.state()["apps"] == {}
 
 
 def test_sweep(previews: Previews, platform: Platform) -> None:

@@ -226,31 +226,3 @@ def test_image(platform: Platform, repository: Path, image: Image) -> None:
 
     assert run.code == 0, run.log
     assert platform.app("my-api")["image"] == "registry.example/my-api:v1.5.0"
-
-
-def test_sweep(platform: Platform, repository: Path, image: Image) -> None:
-    """With the variable for it a dry run; at night what is not open goes, and nothing else."""
-    use_example(repository, "sweep.yml", platform, image)
-    for app in ("my-site-mr-2", "my-site-mr-30", "my-site-mr-3-old", "my-site"):
-        platform.create(app)
-    environments = "DELETE /projects/7/environments/review_apps?limit=1000&dry_run="
-    with rest() as api:
-        api.answers = {
-            "GET /projects/7/merge_requests?state=opened&per_page=100&page=1": ([{"iid": 2}], {}),
-            f"{environments}true": ({}, {}),
-            f"{environments}false": ({}, {}),
-        }
-        given: dict[str, str | int] = {
-            "CI_PROJECT_ID": 7,
-            "CI_API_V4_URL": api.url,
-            "ZEROKIE_GITLAB_TOKEN": "token",
-        }
-
-        trial = run_jobs(repository, SWEEP_REVIEW_APPS="yes", ZEROKIE_DRY_RUN="true", **given)
-        assert trial.code == 0, trial.log
-        assert "would destroy app 'my-site-mr-30'" in trial.log
-        assert len(platform.state()["apps"]) == 4
-
-        night = run_jobs(repository, SWEEP_REVIEW_APPS="yes", **given)
-        assert night.code == 0, night.log
-        assert set(platform.state()["apps"]) == {"my-site-mr-2", "my-site-mr-3-old", "my-site"}

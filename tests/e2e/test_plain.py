@@ -98,18 +98,3 @@ def test_jenkins_runs_commands_beside_cat(image: Image, platform: Platform, work
     assert deploy.code == 0, deploy.log
     assert cleanup.code == 0, cleanup.log
     assert platform.site("site") == contents(workspace / "dist")
-
-
-def test_shells_take_the_entrypoints_place(image: Image, workspace: Path) -> None:
-    """GitLab starts the image with a shell, also where `entrypoint: [""]` was forgotten."""
-    seen = image.run("sh", "-c", "echo $((20 + 3)); exit 7", env={}, workspace=workspace)
-    assert (seen.code, seen.log) == (7, "23\n")
-
-
-def test_help_and_version(image: Image, workspace: Path) -> None:
-    """Both work without any input."""
-    version = image.run("--version", env={}, workspace=workspace)
-    assert (version.code, version.log.count("\n")) == (0, 1)
-    help_ = image.run("--help", env={}, workspace=workspace)
-    assert help_.code == 0
-    assert "api-key" in help_.log

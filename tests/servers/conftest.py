@@ -1,4 +1,4 @@
-"""What the tests behind real servers share: a platform, folders to deploy, and a table of the wall times."""
+"""What the tests behind real servers share: a platform, and folders to deploy."""
 
 from __future__ import annotations
 
@@ -18,38 +18,10 @@ if TYPE_CHECKING:
     from tests.servers.deploys import Outcome
 
     Start = Callable[..., Deploy]
-    Timed = Callable[[Outcome, float], None]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     mark(items, Path(__file__).parent, pytest.mark.servers)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.getreports(outcome)]
-    timed = [
-        report
-        for report in reports
-        if isinstance(report, pytest.TestReport) and "wall" in dict(report.user_properties)
-    ]
-    if timed:
-        terminalreporter.section("seconds by the wall clock")
-        terminalreporter.line(f"{'wall':>7} {'ideal':>7} {'retries':>8}  case")
-    for report in sorted(timed, key=lambda report: report.start):
-        case, times = report.nodeid.partition("::")[2], dict(report.user_properties)
-        terminalreporter.line(f"{times['wall']:7.1f} {times['ideal']:7.1f} {times['retries']:8}  {case}")
-
-
-@pytest.fixture
-def timed(record_property: Callable[[str, object], None]) -> Timed:
-    """Takes how a deploy ended, and its ideal seconds, for the table at the end."""
-
-    def take(outcome: Outcome, ideal: float) -> None:
-        record_property("wall", outcome.seconds)
-        record_property("ideal", ideal)
-        record_property("retries", outcome.result["retries_used"])
-
-    return take
 
 
 @pytest.fixture
