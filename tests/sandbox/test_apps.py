@@ -28,33 +28,19 @@ async def test_an_app_in_full(client, server):
     }
 
 
-@pytest.mark.parametrize("body", [CONTAINER | {"name": "api"}, {"name": "api", "type": "static"}])
-async def test_a_name_is_taken_once(client, body):
-    answer = await client.post("/v1/apps", json=body)
+async def test_a_name_is_taken_once(client):
+    answer = await client.post("/v1/apps", json={"name": "api", "type": "static"})
     assert (answer.status_code, answer.json()) == (409, {"error": "app name already exists"})
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("image", None),
-        ("image", ""),
         ("image", "two words"),
         ("name", "Web"),
-        ("name", "web-"),
-        ("name", "web\n"),
         ("name", "w" * 64),
-        ("port", 0),
         ("port", 65536),
-        ("port", "80"),
-        ("cpu", 0),
-        ("memory", -5),
-        ("memory", True),
-        ("env", ["A=b"]),
         ("env", {"A": 1}),
-        ("env", {"A=B": "c"}),
-        ("type", "lambda"),
-        ("registry_auth", "me:secret"),
         ("registry_auth", {"password": ["secret"]}),
     ],
 )
@@ -108,18 +94,9 @@ async def test_delete_app(client, platform):
         ("GET", "", None),
         ("DELETE", "", None),
         ("POST", "/deploy", None),
-        ("GET", "/files", None),
         ("PUT", "/files/a.txt", None),
-        ("DELETE", "/files/a.txt", None),
         ("POST", "/deploy/lock", {"deploy_session_id": "s"}),
-        ("PUT", "/deploy/lock", {"deploy_session_id": "s"}),
-        (
-            "POST",
-            "/deploy/finalize",
-            {"deploy_session_id": "s", "files_uploaded": 0, "files_deleted": 0, "total_bytes": 0},
-        ),
         ("POST", "/domains", {"domain": "www.example.com"}),
-        ("DELETE", "/domains/www.example.com", None),
     ],
 )
 async def test_an_unknown_app_and_an_app_of_the_other_type(client, method, path, body):
@@ -148,16 +125,15 @@ async def test_deploy_a_new_image(client, clock):
     assert (await client.get("/v1/apps/api")).json()["status"] == "running"
 
 
-@pytest.mark.parametrize("body", [{}, {"json": {}}, {"json": {"image": None}}, {"content": b""}])
+@pytest.mark.parametrize("body", [{}, {"json": {"image": None}}])
 async def test_deploy_without_an_image_restarts(client, body):
     answer = await client.post("/v1/apps/api/deploy", **body)
     assert answer.json() == {"name": "api", "image": "nginx:1", "status": "deploying"}
 
 
-@pytest.mark.parametrize("image", ["api:broken", "registry:5000/api:v2-broken-1"])
-async def test_a_broken_image_fails(client, clock, image):
+async def test_a_broken_image_fails(client, clock):
     """After the same time; another image heals the app."""
-    await client.post("/v1/apps/api/deploy", json={"image": image})
+    await client.post("/v1/apps/api/deploy", json={"image": "api:broken"})
     assert (await client.get("/v1/apps/api")).json()["status"] == "deploying"
     clock.now += 1
     assert (await client.get("/v1/apps/api")).json()["status"] == "failed"

@@ -33,11 +33,9 @@ async def test_a_page_with_its_headers(client, platform):
     [
         ("", b"home"),
         ("/", b"home"),
-        ("/index.html", b"home"),
         ("/docs/", b"docs"),
         ("/docs/index.html", b"docs"),
         ("/a%20b", b"ab"),
-        ("/docs/../index.html", b"home"),
     ],
 )
 async def test_where_pages_are(client, platform, path, content):
@@ -47,13 +45,6 @@ async def test_where_pages_are(client, platform, path, content):
     platform.put_file("site", "a b", b"ab")
     answer = await client.get(f"/_apps/site{path}")
     assert (answer.status_code, answer.content) == (200, content)
-
-
-async def test_head(client, platform):
-    """The headers of GET without the body."""
-    platform.put_file("site", "a.css", b"body{}", "text/css")
-    answer = await client.head("/_apps/site/a.css")
-    assert (answer.status_code, answer.content, answer.headers["content-length"]) == (200, b"", "6")
 
 
 async def test_missing_pages(client, platform):
@@ -125,14 +116,3 @@ async def test_what_a_browser_gets_below_apps_all_the_same_is_in_a_sandbox(clien
     assert (await client.get("/_apps/site/")).headers["content-security-policy"] == "sandbox allow-scripts"
     own = await client.get("/", headers={"host": "site.localhost"})
     assert "content-security-policy" not in own.headers
-
-
-async def test_a_container_app_names_its_image(client, platform, clock):
-    """503 until it runs."""
-    answer = await client.get("/_apps/api/healthz")
-    assert (answer.status_code, "api runs nginx:1" in answer.text) == (200, True)
-    platform.apps.deploy("api", image="nginx:<2>", private=False)
-    answer = await client.get("/_apps/api/")
-    assert (answer.status_code, "api is deploying" in answer.text) == (503, True)
-    clock.now += 1
-    assert "api runs nginx:&lt;2&gt;" in (await client.get("/_apps/api/")).text

@@ -19,11 +19,10 @@ async def test_add_and_delete(client, platform):
     assert (answer.status_code, answer.json()) == (404, {"error": "domain not found"})
 
 
-@pytest.mark.parametrize("app", ["site", "other"])
-async def test_a_domain_is_attached_once(client, platform, app):
+async def test_a_domain_is_attached_once(client, platform):
     platform.apps.create_static("other")
     await client.post(DOMAINS, json={"domain": "www.example.com"})
-    answer = await client.post(f"/v1/apps/{app}/domains", json={"domain": "www.example.com"})
+    answer = await client.post("/v1/apps/other/domains", json={"domain": "www.example.com"})
     assert (answer.status_code, answer.json()) == (409, {"error": "domain already exists"})
 
 
@@ -31,7 +30,6 @@ async def test_a_domain_is_attached_once(client, platform, app):
     ("domain", "error"),
     [
         ("example.com", "apex domains are not supported"),
-        ("localhost", "invalid domain"),
         ("www.example.com\n", "invalid domain"),
     ],
 )

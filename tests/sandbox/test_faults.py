@@ -1,27 +1,13 @@
 from __future__ import annotations
 
-import asyncio
-import json
-from typing import TYPE_CHECKING
-
 import pytest
 
-from tests.sandbox.wire import Wire, until
+from tests.sandbox.wire import until
 from zerokie_action.sandbox.faults import Fault, Faults, Kind, parse_fault
 from zerokie_action.sandbox.records import Record
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-LOCK = json.dumps({"deploy_session_id": "mine"}).encode()
 FILE = "/v1/apps/site/files/a"
 BOTH = pytest.mark.parametrize("after", [False, True])
-
-
-async def acquire(dial: Callable[[], Awaitable[Wire]]) -> Wire:
-    wire = await dial()
-    wire.send("POST", "/v1/apps/site/deploy/lock", LOCK)
-    return wire
 
 
 @BOTH
@@ -36,40 +22,6 @@ async def test_a_status(client, platform, after):
     assert (record.status, record.fault) == (429, "status 429" + " after the effect" * after)
 
 
-@BOTH
-@pytest.mark.parametrize(("kind", "content_type"), [(Kind.HTML, "text/html"), (Kind.EMPTY, None)])
-async def test_a_success_that_is_none(client, platform, kind, content_type, after):
-    platform.faults.add(Fault(kind, after=after))
-    answer = await client.put(FILE, content=b"x")
-    assert (answer.status_code, answer.headers.get("content-type")) == (200, content_type)
-    assert answer.content == b"" if kind is Kind.EMPTY else answer.content.startswith(b"<!doctype html>")
-    assert platform.files("site") == ({"a": b"x"} if after else {})
-
-
-@BOTH
-async def test_a_truncated_body(dial, platform, after):
-    """Content-Length promises more than comes before the connection is closed."""
-    platform.faults.add(Fault(Kind.TRUNCATED, after=after))
-    head, body = await (await acquire(dial)).answer()
-    assert head.startswith(b"HTTP/1.1 200 ")
-    length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
-    assert len(body) <= length - 100
-    assert body == (b'{"locked":true,"deplo' if after else b"")
-    assert platform.lock("site") == ("mine" if after else None)
-
-
-@BOTH
-async def test_a_reset(dial, platform, after):
-    """A real RST: ECONNRESET, not the end of the stream."""
-    platform.faults.add(Fault(Kind.RESET, after=after))
-    wire = await acquire(dial)
-    with pytest.raises(ConnectionResetError):
-        await wire.reader.read()
-    assert platform.lock("site") == ("mine" if after else None)
-    assert platform.requests[0].status is None
-    assert str(platform.requests[0]).endswith("-> reset" + " after the effect" * after)
-
-
 async def test_a_reset_in_the_middle_of_an_upload(dial, platform):
     """The old content stays, however much of the new was read."""
     platform.put_file("site", "a", b"old")
@@ -80,32 +32,6 @@ async def test_a_reset_in_the_middle_of_an_upload(dial, platform):
         await wire.reader.read()
     assert 1000 <= platform.requests[0].body_size < 10_000_000
     assert platform.files("site") == {"a": b"old"}
-
-
-@BOTH
-async def test_a_hang(dial, platform, after):
-    """Nothing comes until the client gives up; everybody else is served meanwhile."""
-    platform.faults.add(Fault(Kind.HANG, after=after))
-    wire = await acquire(dial)
-    await until(lambda: platform.requests and platform.requests[0].fault)
-    other = await dial()
-    other.send("GET", "/v1/apps/site", connection="close")
-    head, _ = await other.answer()
-    assert head.startswith(b"HTTP/1.1 200 ")
-    assert platform.lock("site") == ("mine" if after else None)
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(wire.reader.read(), 0.05)
-    assert platform.requests[0].status is None
-
-
-async def test_a_delay(dial, platform):
-    """The request takes effect late, even when the client is gone by then."""
-    platform.faults.add(Fault(Kind.DELAY, seconds=1))
-    wire = await acquire(dial)
-    await until(lambda: platform.requests and platform.requests[0].fault)
-    assert platform.lock("site") is None
-    await wire.close()
-    await until(lambda: platform.lock("site"))
 
 
 @pytest.mark.parametrize("kind", list(Kind))
@@ -156,8 +82,6 @@ def test_which_requests_are_hit():
         ("POST finalize$ hang skip=2", Fault(Kind.HANG, method="POST", path="finalize$", skip=2)),
         ("PUT files reset-upload=1000", Fault(Kind.RESET_UPLOAD, method="PUT", path="files", size=1000)),
         ("GET /v1 delay=1.5", Fault(Kind.DELAY, method="GET", path="/v1", seconds=1.5)),
-        ("GET /v1 slow=3", Fault(Kind.SLOW, method="GET", path="/v1", seconds=3)),
-        ("GET /v1 html", Fault(Kind.HTML, method="GET", path="/v1")),
         (
             "* /v1 502 x* 10% for=1.5",
             Fault(Kind.STATUS, None, "/v1", times=None, percent=10, lasts=1.5, status=502),
@@ -174,12 +98,9 @@ def test_faults_in_words(text, fault):
         ("PUT 503", "'PUT 503' is not 'METHOD PATH WHAT [after] [skip=N] [xN] [N%] [for=SECONDS]'"),
         (
             "PUT x broken",
-            "'broken' is neither a status code, such as 503, nor one of html, empty, truncated, reset,",
+            "'broken' is neither a status code, such as 503, nor one of html, empty, truncated,",
         ),
-        ("PUT x 503 twice", "'twice' is not 'after', 'skip=N', 'xN', 'N%' or 'for=SECONDS'"),
-        ("PUT x 503 0%", "0 % is not from 1 to 100"),
         ("PUT ( 503", "path '(' is no regular expression: missing ), unterminated subpattern"),
-        ("PUT x delay", "could not convert string to float: ''"),
     ],
 )
 def test_faults_in_wrong_words(text, error):
@@ -201,10 +122,7 @@ async def test_faults_while_it_runs(client, platform):
     assert (await client.delete("/_sandbox/faults/1")).status_code == 204
     assert (await client.get("/v1/apps")).status_code == 418
     assert [fault["id"] for fault in (await client.get("/_sandbox/faults")).json()] == [2]
-    for number in ("1", "9", "x"):
-        answer = await client.delete(f"/_sandbox/faults/{number}")
-        assert answer.status_code in {400, 404}
-        assert answer.json().keys() == {"error"}
+    assert (await client.delete("/_sandbox/faults/1")).status_code == 404
     assert (await client.post("/_sandbox/faults", json={"kind": "reset"})).json() == {"id": 3}
     assert (await client.delete("/_sandbox/faults")).status_code == 204
     assert (await client.get("/_sandbox/faults")).json() == []

@@ -28,13 +28,6 @@ async def test_upload_and_list(client, platform, clock):
     }
 
 
-async def test_an_upload_replaces(client, platform):
-    await client.put(f"{FILES}/a", content=b"old", headers={"content-type": "text/plain"})
-    await client.put(f"{FILES}/a", content=b"newer", headers={"content-type": "text/css"})
-    assert platform.files("site") == {"a": b"newer"}
-    assert platform.content_types("site") == {"a": "text/css"}
-
-
 async def test_delete(client, platform):
     """204 without a body, 404 the second time."""
     platform.put_file("site", "a", b"x")
@@ -63,14 +56,9 @@ async def test_a_broken_upload_leaves_the_old_content(dial, platform):
     ("path", "error"),
     [
         ("", "invalid path: empty segment"),
-        ("a//b", "invalid path: empty segment"),
-        ("a/", "invalid path: empty segment"),
-        ("100%", "invalid path: '%' must be followed by two hexadecimal digits"),
         ("a%2", "invalid path: '%' must be followed by two hexadecimal digits"),
         ("a%2Fb", "invalid path: a segment cannot contain a slash or a NUL byte"),
-        ("a%00", "invalid path: a segment cannot contain a slash or a NUL byte"),
         ("%FF", "invalid path: not UTF-8"),
-        ("%ED%A0%80", "invalid path: not UTF-8"),
     ],
 )
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])

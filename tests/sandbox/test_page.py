@@ -10,12 +10,9 @@ import httpx
 import pytest
 
 from tests.sandbox.process import sandbox
-from zerokie_action.sandbox.server import serve
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-
-    from zerokie_action.sandbox.platform import Platform
 
     Press = Callable[..., Awaitable[httpx.Response]]
 
@@ -118,17 +115,6 @@ async def test_an_outage(client, press, clock):
     assert "None now." in await shown(client)
 
 
-async def test_a_lock_of_somebody_else(client, press, platform, clock):
-    """It is taken from whoever holds it, and free again when its time is over."""
-    platform.take_lock("site", "mine")
-    await press(trouble="lock", app="site", lock_seconds="60")
-    mine = {"deploy_session_id": "mine"}
-    assert (await client.put("/v1/apps/site/deploy/lock", json=mine)).status_code == 409
-    assert "Lock of site held by another session: 60 s left" in await shown(client)
-    clock.now += 60
-    assert (await client.post("/v1/apps/site/deploy/lock", json=mine)).status_code == 200
-
-
 async def test_all_trouble_can_be_cleared(client, press, platform):
     """Whatever the form's fields hold; a lock that a deploy holds is no trouble."""
     for trouble in (
@@ -150,14 +136,9 @@ async def test_all_trouble_can_be_cleared(client, press, platform):
     ("fields", "status", "message"),
     [
         ({**OUTAGE, "key": "wrong"}, 403, "That is not the API key."),
-        ({**OUTAGE, "key": ""}, 403, "That is not the API key."),
-        ({"clear": "all", "key": "wrong"}, 403, "That is not the API key."),
+        ({"clear": "all", "key": ""}, 403, "That is not the API key."),
         ({"trouble": "outage", "outage_seconds": "0"}, 400, "Outage seconds: Input should be greater than"),
-        ({"trouble": "errors", "percent": "x"}, 400, "Percent: Input should be a valid integer"),
-        ({"trouble": "flood"}, 400, "Trouble: Input should be "),
-        ({}, 400, "Trouble: Field required"),
         ({"trouble": "lock", "app": "nope"}, 404, "app not found"),
-        ({"trouble": "lock", "app": "api"}, 400, "not a static app"),
     ],
 )
 async def test_what_a_switch_refuses(press, platform, fields, status, message):
@@ -172,14 +153,7 @@ async def test_what_a_switch_refuses(press, platform, fields, status, message):
 # --- who may
 
 
-FOREIGN = [
-    "http://site.localhost:{port}",
-    "http://127.0.0.1",
-    "http://localhost:{port}",
-    "http://evil.test",
-    "null",
-    "",
-]
+FOREIGN = ["http://site.localhost:{port}", "http://localhost:{port}", "null", ""]
 
 
 @pytest.mark.parametrize("origin", [*FOREIGN, None])
@@ -207,14 +181,8 @@ async def test_no_page_can_use_what_is_for_programs(client, server, platform, or
     assert platform.faults.list() == []
 
 
-PATHS = ["/", "/docs", "/openapi.json", "/_sandbox/state", "/_sandbox/assets/page.js", "/_apps/site/"]
-
-
-@pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize(
-    "host",
-    ["evil.test", "evil.test:{port}", "localhost.evil.test", "127.0.0.1.evil.test", "10.0.0.1", "", "["],
-)
+@pytest.mark.parametrize("path", ["/", "/_sandbox/state", "/_apps/site/"])
+@pytest.mark.parametrize("host", ["evil.test:{port}", "127.0.0.1.evil.test", "10.0.0.1", ""])
 async def test_another_machines_name_is_refused(client, server, path, host):
     """A name that somebody pointed to 127.0.0.1 (DNS rebinding) reaches nothing."""
     headers = BROWSER | {"host": host.format(port=server.url.rpartition(":")[2])}
@@ -225,22 +193,6 @@ async def test_another_machines_name_is_refused(client, server, path, host):
 async def test_the_api_goes_by_any_name(client):
     """A gateway or a container has its own name for it. It needs the key, which no foreign page has."""
     assert (await client.get("/v1/apps", headers={"host": "gateway.test"})).status_code == 200
-
-
-async def test_an_address_that_was_asked_for_may_have_any_name(platform: Platform) -> None:
-    """There, links to apps stay below `/_apps`: `NAME.localhost` would be the visitor's own machine."""
-    platform.put_file("site", "index.html", b"home")
-    async with (
-        serve(platform, "0.0.0.0") as server,  # noqa: S104  what this test is about
-        httpx.AsyncClient(base_url=server.url, trust_env=False) as client,
-    ):
-        answer = await client.get("/", headers=BROWSER | {"host": "10.0.0.1:8080"})
-        assert '<a href="/_apps/site/">site</a>' in answer.text
-        visit = {"host": "10.0.0.1:8080", "sec-fetch-mode": "navigate"}
-        answer = await client.get("/_apps/site", headers=visit)
-        assert (answer.status_code, answer.headers["location"]) == (307, "/_apps/site/")
-        answer = await client.get("/_apps/site/", headers=visit)
-        assert (answer.status_code, answer.content) == (200, b"home")
 
 
 def test_an_address_beyond_loopback_is_warned_of(tmp_path):
