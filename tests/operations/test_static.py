@@ -13,9 +13,7 @@ from zerokie_action.files import local
 from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from tests.support.world import Outcome, World
+    from tests.support.world import World
     from zerokie_action.sandbox.records import Record
 
 
@@ -51,23 +49,11 @@ def test_pages_come_last(world: World) -> None:
     ]
 
 
-def phases(outcome: Outcome) -> list[str]:
-    return [phase["name"] for phase in outcome.outputs["phases"]]
-
-
 def test_only_phases_that_ran_are_recorded(world: World) -> None:
     """A deploy without changes has no upload of 0 seconds."""
-    before = ["Scan", "Look up", "Compare"]
-    assert phases(world.run()) == [*before, "Upload", "Verify", "Delete and record"]
-    assert phases(world.run()) == before
-
-
-def test_a_slow_look_up_is_no_slow_scan(world: World) -> None:
-    """They run at the same time; the phases say which of them the run waited for."""
-    world.platform.faults.add(Fault(Kind.DELAY, "GET", "/v1/apps/site$", seconds=20))
-    seconds = {phase["name"]: phase["seconds"] for phase in world.run().outputs["phases"]}
-    assert seconds["Scan"] < 1
-    assert seconds["Look up"] > 19
+    first, second = ([phase["name"] for phase in world.run().outputs["phases"]] for _ in range(2))
+    assert second == ["Scan", "Look up", "Compare"]
+    assert first == [*second, "Upload", "Verify", "Delete and record"]
 
 
 def test_files_that_cannot_be_hashed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,33 +130,6 @@ def test_what_vanishes_meanwhile_is_stored_again_and_counted(world: World) -> No
     assert (outcome.outputs["files_uploaded"], outcome.outputs["files_unchanged"]) == (2, 2)
 
 
-# --- somebody else writes to the storage zone meanwhile, without asking for the lock
-
-
-def intrude(world: World, files: Mapping[str, bytes], *, times: int = 1) -> None:
-    """Before each of so many listings after the first one, these files are written."""
-    left = [0, *[1] * times]
-
-    def write(record: Record) -> None:
-        if record.method == "GET" and record.path.endswith("/files") and left and left.pop(0):
-            for path, content in files.items():
-                world.platform.put_file("site", path, content)
-
-    world.platform.on_request = write
-
-
-@pytest.mark.parametrize("inputs", [{"keep": "news/"}, {"delete_stale": False}])
-def test_a_new_file_that_is_kept(world: World, inputs: dict[str, object]) -> None:
-    """As the inputs say."""
-    world.run()
-    world.write(SITE | {"index.html": b"new"})
-    intrude(world, {"news/today": b"x"})
-    outcome = world.run(**inputs)
-    assert outcome.exit_code == 0, outcome.log
-    assert world.stored() == world.read() | {"news/today": b"x"}
-    assert "trying once more" not in outcome.log
-
-
 def test_the_log_says_which_ignore_file_was_read(
     world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -187,7 +146,7 @@ def test_the_log_says_which_ignore_file_was_read(
     assert {*world.stored()} == {"index.html", "assets/style.css", "empty"}
 
 
-@pytest.mark.parametrize("url", ["https://[oops", "https://\u2100.com", "not a URL", "http://"])
+@pytest.mark.parametrize("url", ["https://[oops", "not a URL"])
 def test_a_url_that_is_none(world: World, url: str) -> None:
     """The platform's affair: all files are uploaded, and the deploy is done."""
     world.run()
@@ -196,16 +155,6 @@ def test_a_url_that_is_none(world: World, url: str) -> None:
     checked = world.run(health_check="/x", health_check_timeout="2s")
     assert checked.exit_code == 10, checked.log
     assert world.stored() == SITE
-
-
-def test_a_failed_deploy_has_an_id_as_well(world: World) -> None:
-    """It is finalized to release the lock, and the platform records that."""
-    world.platform.faults.add(Fault(Kind.STATUS, "PUT", "/files/index.html", status=400))
-    outcome = world.run()
-    assert outcome.exit_code == 4
-    (deployment,) = world.platform.deployments("site")
-    assert (outcome.outputs["deploy_id"], outcome.outputs["cache_purged"]) == (deployment.deploy_id, True)
-    assert outcome.outputs["status"] == "failed"
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
