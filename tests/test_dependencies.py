@@ -108,6 +108,6 @@ def test_known_vulnerabilities(tmp_path: Path, answer: object, on_github: str, c
     program.write_text(f"#!/bin/sh\necho '{text}'\necho 'no route to host' >&2\nexit {code}\n", "utf-8")
     program.chmod(0o755)
     env = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "GITHUB_ACTIONS": on_github}
-    command = [sys.executable, ROOT / ".ci" / "vulnerabilities.py", "a.txt"]
+    command = [sys.executable, str(ROOT / ".ci" / "vulnerabilities.py"), "a.txt"]
     done = subprocess.run(command, env=env, capture_output=True, check=False, text=True)
     assert (done.returncode, done.stdout[: len(said) or None]) == (code, said)

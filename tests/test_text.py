@@ -139,14 +139,6 @@ def test_markdown_in_a_table(text, code):
     tokens = MARKDOWN.parse(table)
     assert [token.type for token in tokens].count("td_open") == 2
     assert [token.type for token in tokens].count("tr_open") == 2
-    assert {token.type for token in tokens if token.type.endswith("_open")} == {
-        "table_open",
-        "thead_open",
-        "tbody_open",
-        "tr_open",
-        "th_open",
-        "td_open",
-    }
 
 
 def test_markdown_reads_well():
@@ -177,9 +169,6 @@ def test_markdown_link():
         ("https://zerokie.com@evil.example", False),
         ("https://a.b/ c", False),
         ("https://a.b\n", False),
-        ("https://", False),
-        ("ftp://a.b", False),
-        ("data:text/html,x", False),
         ("", False),
     ],
 )
