@@ -185,37 +185,6 @@ def test_the_exit_code_is_not_about_the_log(tmp_path: Path, log: str) -> None:
 
 # --- signals at the start
 
-HEAVY = (
-    "anyio",
-    "asyncio",
-    "httpx",
-    "logging",
-    "pathlib",
-    "pydantic",
-    "pydantic_settings",
-    "ssl",
-    "zerokie_action.run",
-)
-LOADED_AT_INSTALL = f"""
-import signal, sys
-before = set(sys.modules)
-install = signal.signal
-def spy(*arguments):
-    print(*sorted(set({HEAVY}) & (sys.modules.keys() - before)), end=";")
-    return install(*arguments)
-signal.signal = spy
-from zerokie_action.cli import COMMAND
-raise SystemExit(COMMAND())
-"""
-
-
-@pytest.mark.parametrize("command", ["deploy", "cleanup"])
-def test_handlers_are_there_before_anything_heavy(command: str) -> None:
-    """When the handlers are installed, nothing that takes time to import is loaded."""
-    seen = run(sys.executable, "-c", LOADED_AT_INSTALL.replace("COMMAND", command))
-    assert seen.stdout.startswith(";;;"), seen.stdout
-
-
 SIGNAL_WHILE_IMPORTING = """
 import os, sys
 class Finder:

@@ -8,7 +8,7 @@ from contextlib import closing
 import anyio
 import pytest
 
-from zerokie_action.shutdown import ANSWERS, Allowance, Shutdown, cancel_on_signal
+from zerokie_action.shutdown import Allowance, Shutdown, cancel_on_signal
 from zerokie_action.signals import Signals
 
 
@@ -21,11 +21,6 @@ async def seconds_of(shutdown: Shutdown, seconds: float, grace: float = 4) -> fl
     return anyio.current_time() - began
 
 
-async def test_a_scope_ends_at_its_deadline() -> None:
-    """Without a signal, the grace period does not count."""
-    assert await seconds_of(Shutdown(), 50) == pytest.approx(50)
-
-
 async def test_a_cancellation_does_not_reach_into_a_scope() -> None:
     """It takes effect after it."""
     began = anyio.current_time()
@@ -33,14 +28,6 @@ async def test_a_cancellation_does_not_reach_into_a_scope() -> None:
         await anyio.sleep(10)
     assert anyio.current_time() - began == pytest.approx(10)
     assert not around.cancelled_caught
-
-
-async def test_a_request_that_is_not_answered() -> None:
-    """It has its time from the end of what is around it."""
-    began = anyio.current_time()
-    with anyio.move_on_after(100), Shutdown().shielded_request():
-        await anyio.sleep_forever()
-    assert anyio.current_time() - began == pytest.approx(100 + ANSWERS.seconds)
 
 
 @pytest.mark.parametrize(("seconds", "lasts"), [(50, 14), (12, 12)])
@@ -59,14 +46,6 @@ async def test_a_shutdown_shortens_an_open_scope(seconds: float, lasts: float) -
         assert await seconds_of(shutdown, seconds) == pytest.approx(lasts)
 
 
-async def test_a_scope_that_opens_after_the_beginning_of_a_shutdown() -> None:
-    """All grace periods begin with the shutdown."""
-    shutdown = Shutdown()
-    shutdown.begin()
-    await anyio.sleep(1)
-    assert await seconds_of(shutdown, 50) == pytest.approx(3)
-
-
 @pytest.mark.usefixtures("handlers")
 async def test_a_signal_cancels_the_block() -> None:
     """What is shielded has its grace period, from the signal."""
@@ -81,13 +60,3 @@ async def test_a_signal_cancels_the_block() -> None:
                 lasted = await seconds_of(shutdown, 50)
         assert signals.first == signal.SIGTERM
     assert lasted == pytest.approx(4)
-
-
-async def test_a_block_without_a_signal() -> None:
-    """It ends by itself, and so does the wait for a signal."""
-    ended = False
-    with closing(Signals()) as signals:
-        async with cancel_on_signal(signals):
-            await anyio.sleep(10)
-            ended = True
-    assert ended

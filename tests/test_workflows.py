@@ -41,11 +41,3 @@ def test_people_run_what_the_ci_runs() -> None:
     by_ci = [step["run"] for job in steps("ci.yml").values() for step in job if "run" in step]
     assert sorted(by_people) == sorted(by_ci)
     assert len(by_people) > 5
-
-
-def test_every_version_in_the_changelog_has_its_link() -> None:
-    """Headings in brackets are links, in the form of Keep a Changelog."""
-    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
-    headings = re.findall(r"^## \[(.+?)\]", text, re.MULTILINE)
-    assert headings
-    assert re.findall(r"^\[(.+?)\]: https://\S+$", text, re.MULTILINE) == headings

@@ -102,20 +102,6 @@ def test_kill_then_post(image: Image, platform: Platform, workspace: Path) -> No
     assert "released" in post.log.lower()
 
 
-def test_kill_then_cleanup_with_the_state_file(image: Image, platform: Platform, workspace: Path) -> None:
-    """Everywhere else the cleanup needs nothing but the key and `state-file`."""
-    env = platform.inputs(app="site", directory="dist", create="true", state_file="state.json")
-    with deploying(image, platform, workspace, env) as container:
-        container.kill()
-        container.wait()
-
-    env = platform.inputs(state_file="state.json")
-    cleanup = image.run(env=env, workspace=workspace, options=CLEANUP)
-
-    assert cleanup.code == 0, cleanup.log
-    assert platform.app("site")["lock"] is None
-
-
 SCRIPT = ROOT / "examples" / "shell" / "deploy.sh"
 
 

@@ -218,25 +218,6 @@ def test_monorepo(act: str, action: Path, platform: Platform, workspace: Path, t
     assert platform.app("shop-api")["image"].startswith("ghcr.io/example/shop-api:")
 
 
-def test_image(act: str, action: Path, platform: Platform, tmp_path: Path) -> None:
-    """A tag is deployed; the last step knows what ran before."""
-    use_example(tmp_path, "image.yml", platform)
-    commit(tmp_path)
-    call("git", "tag", "v1.5.0", folder=tmp_path)
-    old = {"name": "my-api", "image": "ghcr.io/example/my-api:v1.4.0", "port": 80}
-    platform.client.post("/v1/apps", json=old).raise_for_status()
-    event = tmp_path.parent / "event.json"
-    event.write_text(json.dumps({"ref": "refs/tags/v1.5.0"}), "utf-8")
-
-    run = run_workflow(
-        act, action, tmp_path, f"--eventpath={event}", "--secret=REGISTRY_TOKEN=token", "--actor=octocat"
-    )
-
-    assert run.code == 0, run.log
-    assert platform.app("my-api")["image"] == "ghcr.io/example/my-api:v1.5.0"
-    assert "my-api is deployed; before it was ghcr.io/example/my-api:v1.4.0" in run.log
-
-
 # --- the examples of previews
 
 

@@ -58,20 +58,6 @@ def test_command_of_the_readme(image: Image, platform: Platform, workspace: Path
     assert platform.site("my-site") == contents(workspace / "dist")
 
 
-def test_deploys_an_image(image: Image, platform: Platform, workspace: Path) -> None:
-    """A container app is created, then given another image; the earlier one is reported."""
-    for number in (1, 2):
-        env = platform.inputs(app="api", image=f"nginx:{number}", create="true", **REPORTS)
-        deploy = image.run(env=env, workspace=workspace)
-        assert deploy.code == 0, deploy.log
-
-    app = platform.app("api")
-    assert (app["image"], app["status"]) == ("nginx:2", "running")
-    result = json.loads((workspace / "result.json").read_text("utf-8"))
-    assert (result["kind"], result["image"], result["previous_image"]) == ("container", "nginx:2", "nginx:1")
-    assert dotenv(workspace / "deploy.env")["ZEROKIE_RESULT_STATUS"] == "deployed"
-
-
 def test_any_user_without_home_on_a_read_only_file_system(
     image: Image, platform: Platform, workspace: Path
 ) -> None:

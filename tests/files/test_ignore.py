@@ -10,10 +10,8 @@ from hypothesis import strategies as st
 
 from tests.files.gitoracle import paths, patterns
 from zerokie_action.files.ignore import (
-    DEFAULT_IGNORE,
     Patterns,
     input_problem,
-    names_directory,
     parse_patterns,
 )
 
@@ -54,10 +52,6 @@ class TestAccepted:
         """Hundreds of lines of the templates at github.com/github/gitignore are taken."""
         lines = [*ORDINARY.read_text("utf-8").splitlines(), "Icon[\r]"]
         assert [line for line in lines if reason(line)] == []
-
-    def test_the_defaults(self):
-        """They obey the rules that they come before."""
-        assert parse_patterns(DEFAULT_IGNORE, "test") == (list(DEFAULT_IGNORE), [])
 
     def test_everything_but_one_kind_of_file(self):
         """`!*/` opens the directories again."""
@@ -116,20 +110,3 @@ class TestRefused:
     def test_in_an_input_is_fine(self, pattern):
         """Only what looks like another kind of list is refused."""
         assert input_problem(pattern) == ""
-
-
-def test_the_name_of_the_directory(tmp_path):
-    """`dist/a` in `dist` means `dist/dist/a`, which is a mistake unless there is a `dist/dist`."""
-    directory = tmp_path / "dist"
-    directory.mkdir()
-    assert [
-        names_directory(pattern, directory) for pattern in ("dist/a", "/dist/a", "!dist/", "dist", "a")
-    ] == [
-        True,
-        True,
-        True,
-        False,
-        False,
-    ]
-    (directory / "dist").mkdir()
-    assert not names_directory("dist/a", directory)

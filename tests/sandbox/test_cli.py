@@ -4,8 +4,6 @@ import signal
 import subprocess
 import sys
 
-import pytest
-
 from tests.sandbox.process import sandbox
 from zerokie_action.sandbox.cli import main
 
@@ -33,17 +31,6 @@ def test_options(tmp_path):
         assert [client.get("/v1/apps/api").status_code for _ in range(3)] == [503, 418, 200]
         app = client.get("/v1/apps/api").json()
         assert (app["status"], app["url"]) == ("running", "http://host.docker.internal:8080/_apps/api")
-
-
-def test_wrong_options(capsys):
-    """One line that says what is wrong."""
-    with pytest.raises(SystemExit) as caught:
-        main(["--fault", "PUT files"])
-    assert caught.value.code == 2
-    assert capsys.readouterr().err.endswith(
-        "error: argument --fault: 'PUT files' is not "
-        "'METHOD PATH WHAT [after] [skip=N] [xN] [N%] [for=SECONDS]'\n"
-    )
 
 
 def test_a_folder_that_another_sandbox_uses(tmp_path, capsys):

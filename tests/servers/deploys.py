@@ -25,12 +25,11 @@ APP = "site"
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a deploy ended, with its JSON result, its dotenv report, and its seconds by the wall clock."""
+    """How a deploy ended, with its JSON result, and its seconds by the wall clock."""
 
     code: int
     log: str
     result: dict[str, Any]
-    dotenv: dict[str, str]
     seconds: float
 
 
@@ -38,20 +37,24 @@ class Deploy:
     """A deploy that has been started. `wait` has to be called, or `close`.
 
     Args:
-        workspace: where it runs and writes its reports.
+        workspace: where it runs and writes its result.
         env: its environment, beside what every process has.
         prefix: a command that runs it.
     """
 
     def __init__(self, workspace: Path, env: Mapping[str, str], prefix: Sequence[str] = ()) -> None:
         self._workspace = workspace
-        reports = {"ZEROKIE_OUTPUT_FILE": "result.json", "ZEROKIE_DOTENV_FILE": "deploy.env"}
         with (workspace / "deploy.log").open("wb") as log:
             self._began = time.monotonic()
             self._process = subprocess.Popen(
                 [*prefix, sys.executable, "-W", "error", str(ROOT / "entrypoint.py")],
                 cwd=workspace,
-                env={"PATH": os.environ["PATH"], "HOME": str(workspace), **reports, **env},
+                env={
+                    "PATH": os.environ["PATH"],
+                    "HOME": str(workspace),
+                    "ZEROKIE_OUTPUT_FILE": "result.json",
+                    **env,
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -85,8 +88,7 @@ class Deploy:
             self.close()
         seconds = time.monotonic() - self._began
         result = json.loads((self._workspace / "result.json").read_text("utf-8"))
-        lines = (self._workspace / "deploy.env").read_text("utf-8").splitlines()
-        return Outcome(code, self.log(), result, dict(line.split("=", 1) for line in lines), seconds)
+        return Outcome(code, self.log(), result, seconds)
 
     def close(self) -> None:
         """Kill it, if it still runs."""
@@ -131,8 +133,6 @@ def require_deployed(outcome: Outcome, platform: Platform, folder: Path) -> None
     }
     assert {name: outcome.result[name] for name in expected} == expected
     assert deployment["files_uploaded"] == len(files)
-    assert outcome.dotenv["ZEROKIE_RESULT_STATUS"] == "deployed"
-    assert outcome.dotenv["ZEROKIE_RESULT_FILES_UPLOADED"] == str(len(files))
     assert API_KEY not in outcome.log
 
 
@@ -141,7 +141,6 @@ def require_failed(outcome: Outcome, platform: Platform, code: int, *says: str) 
     assert outcome.code == code, outcome.log
     require_free_lock(platform)
     assert (outcome.result["status"], outcome.result["exit_code"]) == ("failed", code)
-    assert outcome.dotenv["ZEROKIE_RESULT_STATUS"] == "failed"
     told = f"{outcome.result['error']} {outcome.result['hint']}"
     assert [part for part in says if part not in told] == [], told
     assert API_KEY not in outcome.log

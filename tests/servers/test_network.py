@@ -49,7 +49,7 @@ def test_a_very_slow_line(platform: Platform, tmp_path: Path, start: Start) -> N
 def test_a_slow_line(platform: Platform, tmp_path: Path, start: Start) -> None:
     """A slow line is no outage, and the log says how far it is."""
     folder = make_folder(tmp_path / "folder", [8_000] * 150 + [1_200_000])
-    with Nginx(platform.url, "client_max_body_size 10m;") as nginx, Line(nginx.port, rate=100_000) as line:
+    with Nginx(platform.url, "client_max_body_size 10m;") as nginx, Line(nginx.port, rate=110_000) as line:
         outcome = start(inputs(line.url, folder)).wait()
 
     require_deployed(outcome, platform, folder)
