@@ -251,13 +251,3 @@ def test_a_report_that_has_no_room(world: World) -> None:
     told = file_command(Path("output").read_text("utf-8"))
     assert (told["status"], told["error"]) == ("deployed", problem)
     assert "'/dev/full' can't be written" in Path("summary").read_text("utf-8")
-
-
-def test_what_the_dotenv_file_has_no_room_for_is_named(world: World) -> None:
-    """GitLab would refuse the whole file; the job goes on without the output, and says so."""
-    domains = [f"{number}.{'a' * 60}.{'b' * 60}.example.com" for number in range(30)]
-    outcome = world.run(dotenv_file="deploy.env", domains=domains)
-    assert outcome.exit_code == 0, outcome.log
-    assert len(outcome.outputs["domains"]) == len(domains)
-    assert "`dotenv-file`: `domains` left out, as GitLab rejects files of 5 KB or more" in outcome.log
-    assert "ZEROKIE_RESULT_DOMAINS" not in Path("deploy.env").read_text("utf-8")

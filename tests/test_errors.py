@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zerokie_action.errors import DeployError, Interrupted, exit_codes
+from zerokie_action.errors import DeployError, exit_codes
 
 
 def test_every_error_is_documented_with_its_exit_code() -> None:
@@ -11,8 +11,3 @@ def test_every_error_is_documented_with_its_exit_code() -> None:
     assert len({code for code, _ in documented.values()}) == len(documented)
     assert all(meaning for _, meaning in documented.values())
     assert not any(error.__subclasses__() for error in DeployError.__subclasses__())
-
-
-def test_interruptions_have_the_shells_exit_codes() -> None:
-    """128 plus the signal's number."""
-    assert [Interrupted(signum).exit_code for signum in (1, 2, 3, 15)] == [129, 130, 131, 143]

@@ -221,12 +221,6 @@ def test_pull_requests_do_not_get_the_key_for_production(path: Path) -> None:
         assert "ZEROKIE_API_KEY" not in secrets(path.name)
 
 
-def test_a_plan_waits_for_an_approval() -> None:
-    """Its key is a secret of an environment with reviewers, and of nothing else."""
-    assert secrets("plan.yml") == {"PLAN_API_KEY"}
-    assert workflow("plan.yml")["jobs"]["plan"]["environment"] == "plan"
-
-
 def test_a_closed_pull_request_is_not_checked_out() -> None:
     """The trigger that strangers can pull has one step, which gets the number and no other text."""
     (step,) = workflow("preview-closed.yml")["jobs"]["destroy"]["steps"]
@@ -296,7 +290,6 @@ class TestSweepOnGitLab:
             f"GET {MERGE_REQUESTS}1": ([{"iid": 4}], {"X-Next-Page": "2"}),
             f"GET {MERGE_REQUESTS}2": ([{"iid": 5}], {"X-Next-Page": ""}),
             f"{ENVIRONMENTS}false": ({}, {}),
-            f"{ENVIRONMENTS}true": ({}, {}),
         }
 
     def test_what_is_not_open_is_removed(self, api: Rest, tmp_path: Path) -> None:
@@ -314,13 +307,6 @@ class TestSweepOnGitLab:
             (True, False),
             *[(False, True)] * 3,
         ]
-
-    def test_dry_run(self, api: Rest, tmp_path: Path) -> None:
-        """Says so to the action and to GitLab; comments stay as they are."""
-        self.fill(api, "si.te-mr-3")
-        assert self.run(tmp_path, api, ZEROKIE_DRY_RUN="true").returncode == 0
-        assert self.calls(tmp_path) == ["destroy si.te-mr-3 true"]
-        assert api.requests[-1] == f"{ENVIRONMENTS}true"
 
     @pytest.mark.parametrize("missing", ["GET /v1/apps", f"GET {MERGE_REQUESTS}1", f"GET {MERGE_REQUESTS}2"])
     def test_no_answer_removes_nothing(self, api: Rest, tmp_path: Path, missing: str) -> None:

@@ -356,20 +356,20 @@ class TestHistories:
 
     @pytest.mark.usefixtures("handlers")
     def test_two_cancelled_deploys_of_a_bundle(self, world: World) -> None:
-        """200 of 300 names are new each time: the leftovers do not count for the half."""
+        """60 of 90 names are new each time: the leftovers do not count for the half."""
         world.signals.install()
-        rest = {f"img/{number}.svg": b"x" for number in range(100)}
-        world.write(bundle(1, 200) | rest)
+        rest = {f"img/{number}.svg": b"x" for number in range(26)}
+        world.write(bundle(1, 60) | rest)
         require_done(world)
         for build in (2, 3):
-            world.write(bundle(build, 200) | rest)
+            world.write(bundle(build, 60) | rest)
             world.platform.faults.add(Fault(Kind.DELAY, "PUT", "/files/index.html", seconds=60))
             world.platform.faults.add(Fault(Kind.DELAY, "PUT", f"/files/assets/0.{build}", seconds=60))
             world.loop.call_later(5, lambda: os.kill(os.getpid(), signal.SIGTERM))
             assert world.run().exit_code == 143
             self.revive(world)
-        assert len(world.stored()) > 600
-        world.write(bundle(4, 200) | rest)
+        assert len(world.stored()) > 180
+        world.write(bundle(4, 60) | rest)
         require_done(world)
 
     def test_a_preview_that_this_run_creates(self, world: World) -> None:

@@ -88,27 +88,25 @@ async def test_delete_app(client, platform):
     assert (await client.get("/_apps/site/")).status_code == 404
 
 
+@pytest.mark.parametrize("path", ["", "/deploy", "/deploy/lock", "/domains"])
+async def test_an_unknown_app(client, path):
+    """404, whatever is asked of it."""
+    body = {"deploy_session_id": "s", "domain": "www.example.com"}
+    answer = await client.request("POST" if path else "DELETE", f"/v1/apps/nope{path}", json=body)
+    assert (answer.status_code, answer.json()) == (404, {"error": "app not found"})
+
+
 @pytest.mark.parametrize(
-    ("method", "path", "body"),
+    ("method", "path", "error"),
     [
-        ("GET", "", None),
-        ("DELETE", "", None),
-        ("POST", "/deploy", None),
-        ("PUT", "/files/a.txt", None),
-        ("POST", "/deploy/lock", {"deploy_session_id": "s"}),
-        ("POST", "/domains", {"domain": "www.example.com"}),
+        ("POST", "site/deploy", "not a container app"),
+        ("PUT", "api/files/a.txt", "not a static app"),
+        ("GET", "api/files", "not a static app"),
     ],
 )
-async def test_an_unknown_app_and_an_app_of_the_other_type(client, method, path, body):
-    """404 for no app, 400 for the wrong type, on every endpoint that has a name in its path."""
-    answer = await client.request(method, f"/v1/apps/nope{path}", json=body)
-    assert (answer.status_code, answer.json()) == (404, {"error": "app not found"})
-    if path == "/deploy":
-        answer = await client.request(method, f"/v1/apps/site{path}", json=body)
-        assert (answer.status_code, answer.json()) == (400, {"error": "not a container app"})
-    elif path:
-        answer = await client.request(method, f"/v1/apps/api{path}", json=body)
-        assert (answer.status_code, answer.json()) == (400, {"error": "not a static app"})
+async def test_an_app_of_the_other_type(client, method, path, error):
+    answer = await client.request(method, f"/v1/apps/{path}")
+    assert (answer.status_code, answer.json()) == (400, {"error": error})
 
 
 async def test_deploy_a_new_image(client, clock):
