@@ -54,10 +54,6 @@ def a_file_instead_of_the_folder(world: World) -> None:
     world.folder.write_text("x")
 
 
-def a_closed_file(world: World) -> None:
-    (world.folder / "secret.txt").touch(0)
-
-
 def a_socket(world: World) -> None:
     here = Path.cwd()
     os.chdir(world.folder)  # a socket's path has to be short
@@ -93,7 +89,6 @@ BAD = [
     Bad("a file", "is not a directory; name the one that holds the files", prepare=a_file_instead_of_the_folder),
     Bad("empty folder", "has nothing to deploy: it has no files", prepare=lambda world: world.write({})),
     Bad("all ignored", "has nothing to deploy: everything in it is ignored", {"ignore": ["*"]}),
-    Bad("unreadable file", "'secret.txt' cannot be read (Permission denied); make it readable or add it to `ignore`", prepare=a_closed_file),
     Bad("FIFO", "'fifo' is a FIFO, not a file; remove it or add it to `ignore`", prepare=lambda world: os.mkfifo(world.folder / "fifo")),
     Bad("socket", "'sock' is a socket, not a file; remove it or add it to `ignore`", prepare=a_socket),
     Bad("link that leaves", "is a symbolic link that leaves the directory (to '/etc/passwd')", prepare=link("p", "/etc/passwd")),
@@ -120,17 +115,6 @@ def _on_github(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     world.platform.apps.create_container("web", image="nginx:1", port=80)
     world.env |= {name: str(tmp_path / "job" / file) for name, file in REPORTS.items()}
     world.env |= {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": "/github/workspace"}
-
-
-@pytest.fixture(autouse=True)
-def _nobody_is_root(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Root may read every file, so the question whether `secret.txt` can be read is answered for it."""
-    access = os.access
-    monkeypatch.setattr(
-        os,
-        "access",
-        lambda path, *mode, **options: "secret.txt" not in str(path) and access(path, *mode, **options),
-    )
 
 
 def everything_written(outcome: Outcome) -> str:

@@ -119,14 +119,6 @@ def test_every_exit_code_has_its_chapter() -> None:
     assert chapters == [f"{code}: {name or unnamed[code]}" for code, name, _ in exit_codes()]
 
 
-def test_the_index_is_complete() -> None:
-    """Every page is listed once, and nothing that does not exist."""
-    text = (DOCS / "README.md").read_text("utf-8")
-    assert sorted(set(re.findall(r"\]\(([\w.-]+)\)", text))) == sorted(
-        path.name for path in DOCS.iterdir() if path.is_file() and path.name != "README.md"
-    )
-
-
 @pages(DOCUMENTS)
 def test_links_lead_somewhere(path: Path) -> None:
     """Every relative link leads to a file of the repository, and so does every picture."""

@@ -222,11 +222,9 @@ def test_dotenv_json(domains):
 @pytest.mark.parametrize(
     ("count", "text"),
     [
-        (0, "0 B"),
         (1_000, "1.0 kB"),
         (999_499, "999 kB"),
         (999_500, "1.0 MB"),
-        (99_960_000, "100 MB"),
         (5e15, "5000 TB"),
     ],
 )
@@ -238,9 +236,7 @@ def test_human_bytes(count, text):
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (0, "0 s"),
         (0.044, "0.04 s"),
-        (0.096, "0.1 s"),
         (1.44, "1.4 s"),
         (9.96, "10 s"),
         (59.6, "1 m 00 s"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ import pytest
 
 from tests.e2e.conftest import ROOT
 from tests.e2e.engine import Image, Outcome, call
-from tests.e2e.repository import commit, copy_checkout
+from tests.e2e.repository import commit
 from tests.support.platform import API_KEY, contents
 from tests.support.required import find_program
 from tests.support.rest import rest
@@ -83,19 +82,6 @@ def test_pipeline(platform: Platform, repository: Path) -> None:
     assert platform.app("api")["image"] == "nginx:1"
     assert run.log.count("$ zerokie-cleanup") == 2
     assert API_KEY not in run.log
-
-
-def test_pipeline_of_this_repository(image: Image, tmp_path: Path) -> None:
-    """The pipeline that tests the component on GitLab, from the image on."""
-    copy_checkout(ROOT, tmp_path)
-    commit(tmp_path)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-
-    run = run_jobs(tmp_path, "zerokie-deploy", "check", ACTION_IMAGE=image.tag, PLATFORM_PORT=port)
-
-    assert run.code == 0, run.log
-    assert "Deployed in " in run.log
 
 
 # --- the examples of previews

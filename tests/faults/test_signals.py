@@ -84,16 +84,6 @@ def next_deploy(scenario: Scenario, world: World) -> Iterator[str]:
     yield from (f"the next deploy: {problem}" for problem in again)
 
 
-def test_before_the_first_request(world: World) -> None:
-    """A signal during start-up, before there is an event loop, asks the platform for nothing."""
-    world.signals.install()
-    os.kill(os.getpid(), signal.SIGTERM)
-    outcome = world.run()
-    assert outcome.exit_code == 143
-    assert outcome.requests == []
-    assert outcome.outputs["status"] == "cancelled"
-
-
 def test_while_waiting_for_somebody_elses_lock(world: World) -> None:
     """The wait ends at once, and the other deploy keeps its lock."""
     world.platform.take_lock("site", "somebody else")

@@ -4,10 +4,8 @@ import errno
 import hashlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import anyio
-import anyio.from_thread
 import pytest
 
 from zerokie_action.errors import DeployFailed
@@ -21,9 +19,6 @@ from zerokie_action.files.local import (
     is_addressable,
     read_chunks,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @pytest.fixture
@@ -67,23 +62,6 @@ async def test_many_hashes(local):
     source(files[-1]).unlink()
     hashes = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("a", "b")}
     assert await hash_files(files) == hashes
-
-
-async def test_hashing_that_is_cancelled(local):
-    """Once it is cancelled, no other file is read."""
-    read: list[str] = []
-    with anyio.CancelScope() as scope:
-
-        def files() -> Iterator[LocalFile]:
-            for name in "abc":
-                read.append(name)
-                if name == "b":
-                    anyio.from_thread.run_sync(scope.cancel)
-                yield local(name.encode(), name)
-
-        await hash_files(files())
-    assert scope.cancelled_caught
-    assert read == ["a", "b"]
 
 
 def replace_by_a_fifo(path: Path) -> None:

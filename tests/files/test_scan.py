@@ -377,17 +377,3 @@ class TestPermissions:
         Path(f"{shared}{name}").chmod(0)
         (found,) = self.problems(shared)
         assert found.endswith(f"'{shared}{name}' cannot be read (Permission denied); make it readable {fix}")
-
-
-def test_the_scan_ends_where_it_is_cancelled(site):
-    """What `check_cancelled` raises comes out, also in the middle of one big directory."""
-    for number in range(1100):
-        (site / str(number)).touch()
-    calls = iter((False, False, True))
-
-    def check_cancelled() -> None:
-        if next(calls):
-            raise LookupError
-
-    with pytest.raises(LookupError):
-        scan(site, check_cancelled=check_cancelled)
