@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
+from hypothesis import HealthCheck, settings
 
 from tests.http.servers import closed_port, context_for, deaf_address
 from tests.support.timewarp import TimeWarpLoop, count_threads, wall_clock
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
+
+
+# That a machine is busy is no failure.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 def pytest_configure() -> None:

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from tests.ci.grammar import HOSTILE, whatever_happens
+from tests.ci.grammar import HOSTILE
 from zerokie_action.text import (
     cut_markdown,
     dotenv_json,
@@ -57,7 +57,6 @@ def test_log_line(text, line):
     assert log_line(text) == line
 
 
-@whatever_happens
 @given(HOSTILE, st.integers(1, 50))
 def test_log_line_is_short_and_printable(text, limit):
     """A line has its limit (but for the backslashes that break a command) and no invisible character."""
@@ -77,7 +76,6 @@ def visible(text: str) -> str:
     return one_line(text, 100_000)
 
 
-@whatever_happens
 @given(HOSTILE)
 @example("- a")
 @example("1. a")
@@ -115,7 +113,6 @@ def outside_code(children: Sequence[Token]) -> Iterator[str]:
     yield text
 
 
-@whatever_happens
 @given(HOSTILE)
 def test_markdown_code_is_only_code(text):
     """Foreign text stays within its code, and reads as it is."""
@@ -131,7 +128,6 @@ def test_markdown_code_is_only_code(text):
     assert "##" not in code
 
 
-@whatever_happens
 @given(HOSTILE, HOSTILE)
 def test_markdown_in_a_table(text, code):
     """A table keeps its cells, whatever is in them."""
@@ -177,7 +173,6 @@ def test_is_web_url(url, web):
     assert is_web_url(url) is web
 
 
-@whatever_happens
 @given(
     st.lists(st.sampled_from(["<details>\n- é\n\n</details>\n", "\n", "- é\n", "- `<details>`\n"])),
     st.integers(100, 200),
@@ -198,7 +193,6 @@ def parse_dotenv(text: str) -> dict[str, str]:
     return {pair[1]: pair[2] for pair in pairs if pair}
 
 
-@whatever_happens
 @given(HOSTILE)
 @example("~/a b;`c` $(d) 'e' \"f\" &")
 def test_dotenv_value(text):
@@ -210,7 +204,6 @@ def test_dotenv_value(text):
     assert dotenv_value("ghcr.io/o/r:1@sha256:0a") == "ghcr.io/o/r:1@sha256:0a"
 
 
-@whatever_happens
 @given(st.lists(st.dictionaries(HOSTILE, HOSTILE, max_size=3), max_size=3))
 def test_dotenv_json(domains):
     """A list is still the same JSON, without anything that would be expanded."""

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 UPLOADED = 2
 SITES_OWN = "/files/(?!.zerokie/)"
 LONGEST_RELEASE = 5.0
-ENGINE = 4.0
-"""Seconds that the engine and its client may take to tidy up; GitHub waits for 10 in all."""
+ENGINE = 15.0
+"""Seconds that the engine and its client may take to tidy up on a busy machine."""
 CLEANUP = ("--entrypoint=zerokie-cleanup",)
 
 

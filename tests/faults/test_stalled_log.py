@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PIPE = 4096
 LINE = 200
-PATIENCE = 20.0
+PATIENCE = 60.0
 LONGEST_RELEASE = 5.0
 MARGIN = 10.0
 """Seconds that a busy machine may take for the rest."""

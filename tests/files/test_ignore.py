@@ -35,7 +35,7 @@ def reason(pattern: str) -> str:
 
 
 class TestGit:
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(cases=cases)
     def test_equal_or_refused(self, git, cases):
         """Thousands of ignore files: a line is refused, or ignores what it ignores for git."""

@@ -92,7 +92,7 @@ class TestFiles:
 
 
 class TestIgnoring:
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=50)
     @given(file_lines=usable, input_lines=usable, files=trees)
     def test_git_agrees(self, git, file_lines, input_lines, files):
         """Defaults, ignore file and `ignore`, in this order, decide as git would."""

@@ -86,7 +86,7 @@ SEGMENT = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_si
 PATH = st.lists(SEGMENT, min_size=1, max_size=3).map("/".join)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(files=st.dictionaries(PATH, st.binary(max_size=20), min_size=1, max_size=5))
 async def test_every_name_comes_back(client, platform, files):
     """Whatever the names are: uploaded, listed, served and deleted under exactly these names."""

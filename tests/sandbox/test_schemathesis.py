@@ -9,7 +9,7 @@ from zerokie_action.sandbox.api import API
 
 KEY = {"Authorization": "Bearer k"}
 reference = schemathesis.openapi.from_dict(API.openapi())
-bounded = settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+bounded = settings(max_examples=10, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope="module")
