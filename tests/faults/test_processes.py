@@ -8,7 +8,7 @@ import time
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from tests.faults.test_kill import EDITED, SITE, Runner, _files_of, _finish, _platform, _stored
+from tests.faults.test_kill import SITE, Runner, _files_of, _finish, _platform, _stored
 from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def test_a_deploy_that_is_stopped_beyond_its_lease(tmp_path: Path) -> None:
         async with _platform(tmp_path) as (platform, runner):
             runner.write(SITE)
             other = Runner(tmp_path / "other", platform.base_url)
-            other.write(EDITED)
+            other.write({"index.html": "<h1>the other one</h1>", "a.css": "another length"})
             stopped = asyncio.Event()
 
             def stop(record: Record) -> None:
