@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 from contextlib import asynccontextmanager
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,40 +95,30 @@ async def _platform(tmp_path: Path) -> AsyncIterator[tuple[Platform, Runner]]:
         platform.store.close()
 
 
-async def _count_requests(tmp_path: Path, *, update: bool) -> int:
+async def _kill_at(
+    tmp_path: Path, where: str, moment: str, *, update: bool, github: bool
+) -> list[str] | None:
+    """Kill a deploy at its first request with this in number, method and path; None where there is none."""
     async with _platform(tmp_path) as (platform, runner):
-        await _prepare(runner, update=update)
-        first = len(platform.requests)
-        assert (await runner.deploy())[0] == 0
-        return len(platform.requests) - first
-
-
-async def _prepare(runner: Runner, *, update: bool) -> None:
-    runner.write(SITE)
-    if update:
-        assert (await runner.deploy())[0] == 0
-        runner.write(EDITED)
-
-
-async def _kill_at(tmp_path: Path, index: int, moment: str, *, update: bool, github: bool) -> list[str]:
-    async with _platform(tmp_path) as (platform, runner):
-        await _prepare(runner, update=update)
+        runner.write(SITE)
+        if update:
+            assert (await runner.deploy())[0] == 0
+            runner.write(EDITED)
         first = len(platform.requests)
         keeps = {"GITHUB_ACTIONS": "true", "GITHUB_STATE": str(runner.state)} if github else {}
         state_file = {} if github else {"ZEROKIE_STATE_FILE": str(runner.state_file)}
         process = await runner.start(**keeps, **state_file)
 
         async def kill(record: Record) -> None:
-            if record.index == first + index:
+            if re.search(where, f"{record.index - first} {record.method} {record.path}"):
                 process.kill()
                 await process.wait()
 
-        if moment == "before":
-            platform.on_request = kill
-        else:
-            platform.on_response = kill
+        setattr(platform, moment, kill)
         killed, log = await _finish(process)
-        platform.on_request = platform.on_response = None
+        setattr(platform, moment, None)
+        if killed == 0:
+            return None
         code, said = await runner.clean_up(**(runner.github_state() if github else {}), **state_file)
         # Not before: what the killed process had sent may still take effect.
         held = platform.lock("site")
@@ -157,30 +149,33 @@ def _files_of(runner: Runner) -> dict[str, bytes]:
     }
 
 
+LOCK, UPLOAD, FINALIZE = "POST .*/deploy/lock$", "PUT .*/files/[a-z]", "POST .*/finalize$"
+EVERY = [f"^{number} " for number in range(20)]
+
+
 @pytest.mark.parametrize(
-    ("update", "github", "important"),
+    ("update", "github", "where"),
     [
-        pytest.param(False, True, [1], id="first deploy, GitHub's state, asking for the lock"),
-        pytest.param(True, False, [3, -1], id="update, state file, the first upload and finalize"),
-        pytest.param(False, True, None, id="first deploy, GitHub's state", marks=pytest.mark.exhaustive),
-        pytest.param(True, False, None, id="update, state file", marks=pytest.mark.exhaustive),
+        pytest.param(False, True, [LOCK], id="first deploy, GitHub's state"),
+        pytest.param(True, False, [UPLOAD, FINALIZE], id="update, state file"),
+        pytest.param(False, True, EVERY, id="first deploy, everywhere", marks=pytest.mark.exhaustive),
+        pytest.param(True, False, EVERY, id="update, everywhere", marks=pytest.mark.exhaustive),
     ],
 )
-def test_killed_at_a_request(
-    tmp_path: Path, *, update: bool, github: bool, important: list[int] | None
-) -> None:
+def test_killed_at_a_request(tmp_path: Path, *, update: bool, github: bool, where: list[str]) -> None:
     """The cleanup frees the lock of a killed deploy, and the next deploy is right."""
 
     async def run() -> list[str]:
-        (tmp_path / "count").mkdir()
-        requests = range(await _count_requests(tmp_path / "count", update=update))
         problems = []
-        for index in [requests[index] for index in important] if important else requests:
-            for moment in ("after",) if important else ("before", "after"):
-                folder = tmp_path / f"{index}-{moment}"
-                folder.mkdir()
-                found = await _kill_at(folder, index, moment, update=update, github=github)
-                problems += [f"killed {moment} request {index}: {problem}" for problem in found]
+        moments = ("on_request", "on_response") if where is EVERY else ("on_response",)
+        for number, (place, moment) in enumerate(product(where, moments)):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            found = await _kill_at(folder, place, moment, update=update, github=github)
+            if found is None:
+                assert where is EVERY
+                break
+            problems += [f"killed {moment} {place!r}: {problem}" for problem in found]
         return problems
 
     assert asyncio.run(run()) == []
