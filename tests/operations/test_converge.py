@@ -308,16 +308,6 @@ def test_after_the_time_is_over(world: World) -> None:
     assert len(uploads(world.run())) <= COUNT / 2 + IN_FLIGHT
 
 
-def test_not_after_a_lost_lock(world: World) -> None:
-    """Nothing more is written without it."""
-    world.write(many(COUNT))
-    world.platform.faults.add(Fault(Kind.DELAY, "PUT", "/files/", skip=100, times=None, seconds=40))
-    world.loop.call_later(5, world.platform.take_lock, "site", "somebody else")
-    outcome = world.run(lock_heartbeat="10s")
-    assert outcome.exit_code == 7
-    assert len(manifests(world)) == 1
-
-
 def test_a_platform_that_does_not_take_it(world: World) -> None:
     """The lock is worth more: a minute after the failure it is released all the same."""
     world.write(many(COUNT))

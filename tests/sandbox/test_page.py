@@ -9,8 +9,6 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
-from tests.sandbox.process import sandbox
-
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -193,14 +191,3 @@ async def test_another_machines_name_is_refused(client, server, path, host):
 async def test_the_api_goes_by_any_name(client):
     """A gateway or a container has its own name for it. It needs the key, which no foreign page has."""
     assert (await client.get("/v1/apps", headers={"host": "gateway.test"})).status_code == 200
-
-
-def test_an_address_beyond_loopback_is_warned_of(tmp_path):
-    """On stderr, because scripts read the rest."""
-    warning = (
-        "Warning: the sandbox listens on 0.0.0.0. Whoever reaches this machine can see its apps and requests,"
-        " and make it fail. Without --host it is for this machine only.\n"
-    )
-    options = ["--data", str(tmp_path), "--host", "0.0.0.0"]  # noqa: S104  what this test is about
-    with sandbox(*options, warning=warning) as client:
-        assert client.get("/", headers={"host": "10.0.0.1"}).status_code == 200
