@@ -20,10 +20,9 @@ from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.lock.record import LockRecords, default_file, state_files_beside
 from zerokie_action.operations.comment import keep_comment
+from zerokie_action.operations.container import deploy_image, restart
 from zerokie_action.operations.destroy import destroy
-from zerokie_action.operations.image import deploy_image
 from zerokie_action.operations.job import Job
-from zerokie_action.operations.restart import restart
 from zerokie_action.operations.static import deploy_directory
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.requests import Requests
