@@ -9,7 +9,7 @@ import anyio
 
 from zerokie_action.errors import DeployError, DeployFailed, DeployTimedOut, PlatformUnavailable
 from zerokie_action.operations import apps
-from zerokie_action.operations.poll import NotYet, poll
+from zerokie_action.operations.job import NotYet
 from zerokie_action.platform.models import App, Registry
 from zerokie_action.shutdown import Allowance
 from zerokie_action.text import human_seconds
@@ -148,7 +148,7 @@ class Rollout:
                 app = await job.client.patient.get_app(job.app)
             except PlatformUnavailable as error:
                 last = str(error)
-                return NotYet(f"Waiting for {job.app!r} to run: {last}", error.retry_after)
+                return NotYet(last, error.retry_after)
             status = app.status.lower()
             if self._is_about_us(app) and status in _FAILURES:
                 reason = job.client.http.redact(app.error or app.message)
@@ -163,10 +163,10 @@ class Rollout:
             if app.image and not self.has_our_image(app):
                 last = f"{last}, its image {app.image!r}"
                 hint = _HINT if app.image == self.previous else _HINT_OTHER_IMAGE
-            return NotYet(f"Waiting for {job.app!r} to run: {last}")
+            return NotYet(last)
 
         with job.phase("Wait"), anyio.move_on_after(seconds):
-            app = await poll(look, seconds=seconds, log=job.ci.info)
+            app = await job.poll(look, f"{job.app!r} to run", seconds)
             if not isinstance(app, NotYet):
                 apps.record_url(job, app)
                 job.result.seen_running = True
