@@ -251,6 +251,7 @@ def test_a_report_that_has_no_room(world: World) -> None:
     problem = "`dotenv-file`: '/dev/full' can't be written (No space left on device)"
     assert outcome.exit_code == outcome.outputs["exit_code"] == 2
     assert (outcome.outputs["status"], outcome.outputs["error"]) == ("deployed", problem)
+    assert outcome.outputs["hint"].startswith("Everything else is done: only this report is missing.")
     assert problem in outcome.log
     told = file_command(Path("output").read_text("utf-8"))
     assert (told["status"], told["error"]) == ("deployed", problem)

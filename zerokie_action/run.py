@@ -27,10 +27,12 @@ from zerokie_action.operations.static import deploy_directory
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.requests import Requests
 from zerokie_action.redact import Redactor
-from zerokie_action.report.reporter import Reporter
-from zerokie_action.report.result import Result
+from zerokie_action.report.files import write_reports
+from zerokie_action.report.result import OUTCOMES, Result, redact_result
+from zerokie_action.report.summary import render_comment
 from zerokie_action.settings import load, secrets
 from zerokie_action.shutdown import cancel_on_signal
+from zerokie_action.text import human_seconds
 from zerokie_action.validation import check, unknown_names, wrong_argument
 
 if TYPE_CHECKING:
@@ -99,12 +101,13 @@ async def run_async(
     result.duration_seconds = anyio.current_time() - began
     if error is not None and not isinstance(error, DeployError):
         ci.debug(*"".join(traceback.format_exception(error)).splitlines())
-    reporter = Reporter(ci, settings.own_files)
-    code = reporter.write(result)
+    _log_end(result, ci)
+    result = redact_result(result, ci.redact)
+    write_reports(result, ci, settings.own_files)
     if accepted and settings.comment and signals.first is None:
         async with cancel_on_signal(signals):
-            await keep_comment(settings, env, ci, reporter.comment(result))
-    return code
+            await keep_comment(settings, env, ci, render_comment(result, ci))
+    return result.exit_code
 
 
 async def _work(
@@ -199,3 +202,20 @@ def _conclude(result: Result, error: BaseException | None, signals: Signals) -> 
         result.exit_code = 0
     if result.error and result.final_state and not result.flaw:
         result.error = f"{result.error}; {result.final_state}"
+
+
+def _log_end(result: Result, ci: CI) -> None:
+    """The last line of the log, or what went wrong."""
+    line = OUTCOMES[result.outcome].line.format(
+        url=result.url or result.app,
+        time=human_seconds(result.duration_seconds),
+        flaw=result.flaw,
+        Operation=result.operation.capitalize(),
+    )
+    if not result.error:
+        ci.info(line)
+        return
+    *others, last = result.problems if len(result.problems) > 1 else [result.error]
+    for problem in others:
+        ci.error(problem, title=line)
+    ci.error(last, *filter(None, [result.hint]), title=line)
