@@ -57,19 +57,6 @@ def image() -> Result:
     )
 
 
-def planned() -> Result:
-    """A dry run."""
-    return Result(
-        operation="deploy",
-        app="my-site",
-        status="planned",
-        exit_code=0,
-        kind="static",
-        created=False,
-        planned=Changes([Uploaded("index.html", 10)], [], 3),
-    )
-
-
 def hostile() -> st.SearchStrategy[Result]:
     """Whatever a platform, a file system and a user could put into a result."""
     optional = st.none() | HOSTILE
