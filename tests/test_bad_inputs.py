@@ -93,7 +93,7 @@ BAD = [
     Bad("report in a missing folder", "the folder 'no/such' does not exist; create it first", {"summary_file": "no/such/s.md"}),
     # --- the folder
     Bad("no folder", "`directory` (ZEROKIE_DIRECTORY): 'dist' does not exist; the working directory is empty: check out the repository", {"directory": "dist"}),
-    Bad("the host's folder", "the action's container has the workspace at '/github/workspace': give the path relative to it", {"directory": "/home/runner/work/repo/repo/dist"}),
+    Bad("no folder beside an image", "`directory` (ZEROKIE_DIRECTORY): 'nope' does not exist", IMAGE | {"directory": "nope"}),
     Bad("a file", "is not a directory; name the one that holds the files", prepare=a_file_instead_of_the_folder),
     Bad("empty folder", "has nothing to deploy: it has no files", prepare=lambda world: world.write({})),
     Bad("all ignored", "has nothing to deploy: everything in it is ignored", {"ignore": ["*"]}),
@@ -123,7 +123,7 @@ def _on_github(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.chdir(tmp_path / "job")
     world.platform.apps.create_container("web", image="nginx:1", port=80)
     world.env |= {name: str(tmp_path / "job" / file) for name, file in REPORTS.items()}
-    world.env |= {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": "/github/workspace"}
+    world.env["GITHUB_ACTIONS"] = "true"
 
 
 @pytest.fixture(autouse=True)
@@ -196,7 +196,7 @@ def test_ten_mistakes_at_once(world: World) -> None:
     outcome = world.run(**TEN)
     errors = [command.data for command in workflow_commands(outcome.log) if command.name == "error"]
     assert len(errors) == len(TEN)
-    assert errors[-1].endswith("\nNothing was sent to the platform. Correct the inputs and run again.")
+    assert errors[-1].endswith("\nNothing was changed. Correct the inputs and run again.")
     told = file_command(Path("output").read_text("utf-8"))["error"]
     summary = html.unescape(Path("summary").read_text("utf-8"))
     for name in TEN:

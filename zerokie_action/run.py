@@ -183,7 +183,8 @@ def _announce(settings: Settings, ci: CI) -> None:
 
 
 def _conclude(result: Result, error: BaseException | None, signals: Signals) -> None:
-    """Status, exit code and error of the result."""
+    """Status, exit code, error and hint of the result."""
+    has_changed = result.status != "failed" or bool(result.final_state or result.flaw)
     if signals.first is not None:
         interrupted = Interrupted(signals.first)
         why = f" ({error})" if error is not None else ""
@@ -202,6 +203,8 @@ def _conclude(result: Result, error: BaseException | None, signals: Signals) -> 
         result.exit_code = 0
     if result.error and result.final_state and not result.flaw:
         result.error = f"{result.error}; {result.final_state}"
+    if result.error and not has_changed:
+        result.hint = f"Nothing was changed. {result.hint}"
 
 
 def _log_end(result: Result, ci: CI) -> None:

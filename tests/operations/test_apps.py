@@ -12,7 +12,10 @@ from zerokie_action.sandbox.faults import Fault, Kind
 if TYPE_CHECKING:
     from tests.support.world import Outcome, World
 
-HINT = "The kind of an app can't be changed. Name another app in `app`, or destroy this one first."
+HINT = (
+    "Nothing was changed. The kind of an app can't be changed. "
+    "Name another app in `app`, or destroy this one first."
+)
 MACHINE: dict[str, object] = {"port": 8080, "cpu": 512, "memory": 1024, "env": "A=1"}
 
 
@@ -82,7 +85,7 @@ def test_without_create(world: World, inputs: dict[str, object]) -> None:
     outcome = world.run(app="wev", **inputs)
     assert outcome.exit_code == 4
     assert outcome.outputs["error"] == "App 'wev' was not found (404: \"app not found\"). Did you mean 'web'?"
-    assert outcome.outputs["hint"] == "Correct `app`, or set `create: true` to create it."
+    assert outcome.outputs["hint"].endswith(" Correct `app`, or set `create: true` to create it.")
     assert nothing_changed(outcome)
 
 
@@ -92,7 +95,7 @@ def test_a_name_that_the_platform_refuses(world: World, inputs: dict[str, object
     """The error names the input and what to write, also to who has not come as far as creating it."""
     outcome = world.run(app="My_Site", create=create, **inputs)
     assert outcome.exit_code == 4
-    assert outcome.outputs["hint"] == (
+    assert outcome.outputs["hint"].endswith(
         "`app`: write for example 'my-site': the name is part of a host name (a to z, 0 to 9 and dashes)."
     )
 
@@ -170,5 +173,5 @@ def test_an_app_that_appears_a_moment_later(world: World, inputs: dict[str, obje
     world.platform.faults.add(Fault(Kind.STATUS, "GET", "/v1/apps/(web|site)$", status=404))
     outcome = world.run(app="web" if inputs else "site", **inputs)
     assert outcome.exit_code == 4
-    assert outcome.outputs["hint"] == "Correct `app`, or set `create: true` to create it."
+    assert outcome.outputs["hint"].endswith(" Correct `app`, or set `create: true` to create it.")
     assert [record.path for record in outcome.requests][1:] == ["/v1/apps"]

@@ -260,7 +260,9 @@ def test_a_variable_that_was_empty(world: World, name: str) -> None:
     outcome = destroy(world, name)
     assert outcome.exit_code == 2
     assert outcome.outputs["error"] == f"`app`: {name!r} looks cut off, so it is not destroyed"
-    assert outcome.outputs["hint"].startswith("A variable in the name may be empty in this run")
+    assert outcome.outputs["hint"].startswith(
+        "Nothing was changed. A variable in the name may be empty in this run"
+    )
     assert outcome.requests == []
 
 

@@ -47,6 +47,7 @@ def test_attached_already(world: World, tmp_path: Path) -> None:
     check_result(outcome.outputs)
     assert outcome.outputs["warnings"] == []
     assert outcome.outputs["domains"] == [{"domain": WWW, "status": "attached already"}]
+    assert lines(outcome)[-2].startswith(f"'{WWW}' is already attached, to this app or another")
     assert f"| `{WWW}` | attached already |  |" in summary.read_text()
 
 

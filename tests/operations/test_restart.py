@@ -102,7 +102,7 @@ def test_what_can_not_be_restarted(world: World, app: str) -> None:
         assert outcome.outputs["error"] == said
         assert "cannot be restarted" in outcome.outputs["hint"]
     else:
-        assert outcome.outputs["hint"] == "Correct `app`. Only a deploy creates an app."
+        assert outcome.outputs["hint"] == "Nothing was changed. Correct `app`. Only a deploy creates an app."
 
 
 def test_an_answer_that_was_lost(world: World) -> None:

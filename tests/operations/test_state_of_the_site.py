@@ -70,7 +70,7 @@ def test_after_a_signal_before_the_lock(world: World) -> None:
     tell(world, after=5)
     outcome = world.run()
     assert outcome.exit_code == 143
-    assert outcome.outputs["hint"] == "Run the deploy again."
+    assert outcome.outputs["hint"] == "Nothing was changed. Run the deploy again."
 
 
 def test_after_a_timeout(world: World) -> None:

@@ -172,10 +172,12 @@ def test_a_key_that_stops_working(world: World) -> None:
 
 def test_nothing_was_checked(world: World) -> None:
     """`wait: false` asks nothing after the deploy, and claims nothing: not in the log, not in the reports."""
-    outcome = deploy(world, BROKEN, wait=False)
+    outcome = deploy(world, BROKEN, wait=False, rollback=True)
     assert outcome.exit_code == 0
+    (warning,) = outcome.outputs["warnings"]
+    assert warning == "`rollback` has no effect without `wait` or `health-check`: nothing is checked"
     assert [record.method for record in outcome.requests] == ["GET", "POST"]
-    assert lines(outcome) == [
+    assert lines(outcome)[1:] == [
         "Deploying 'nginx:broken' (was 'nginx:1')",
         "Not waiting for the app to run (wait: false)",
         "Deployed in 0 s: http://platform/_apps/web",

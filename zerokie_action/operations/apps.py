@@ -52,10 +52,13 @@ async def create(job: Job, request: Awaitable[App | None]) -> App:
     An app that is there after a request without an answer need not be ours: then `created` stays unknown.
     """
     job.result.created = None
+    job.result.final_state = f"it is not known whether this run created app {job.app!r}"
     try:
         app = await request
     except DeployError as error:
-        job.result.created = None if error.ambiguous else False
+        if not error.ambiguous:
+            job.result.created = False
+            job.result.final_state = ""
         if isinstance(error, RequestRejected):
             _say_what_to_write(job, error)
         raise
@@ -63,6 +66,7 @@ async def create(job: Job, request: Awaitable[App | None]) -> App:
         app = await job.client.get_app(job.app)
     else:
         job.result.created = True
+        job.result.final_state = "the app was created"
     record_url(job, app)
     if not app.url:
         with suppress(DeployError):  # it is there, and that is what counts

@@ -34,6 +34,8 @@ async def deploy_image(job: Job, image: str) -> None:
             job.preview(f"would deploy {image!r} in place of {before.image!r}")
         preview_health_check(job)
         return
+    if job.settings.rollback and not job.settings.wait and job.settings.health_check is None:
+        job.warn("`rollback` has no effect without `wait` or `health-check`: nothing is checked")
     rollout = Rollout(job, image, before)
     try:
         with job.time_limit():

@@ -124,8 +124,7 @@ async def _update(job: Job, source: _Source) -> None:
             job.result.hint = _RELEASED if lock.finalized is not None else _MAYBE_HELD
         raise
     finally:
-        created = "the app was created; " if job.result.created else ""
-        job.result.final_state = f"{created}{changes.state}"
+        job.result.final_state = "; ".join(filter(None, (job.result.final_state, changes.state)))
         if lock is not None and lock.finalized is not None:  # a failed deploy is finalized as well
             job.result.deploy_id = lock.finalized.deploy_id
             job.result.cache_purged = lock.finalized.cache_purged

@@ -91,7 +91,7 @@ async def read_zone(job: Job) -> Zone:
         raise ConfigurationError(
             f"App {job.app!r} has {human_files(len(files))} that no deploy of this action has uploaded: "
             f"{human_paths(sorted(files))}",
-            hint="Nothing was changed. If `app` names the wrong app, correct it. If the files were "
+            hint="If `app` names the wrong app, correct it. If the files were "
             "uploaded by hand, by another tool or by an earlier version of this action, set "
             "`take-over: true` for one run by hand: it deletes what the directory does not have, unless "
             "`keep` matches it.",
@@ -128,10 +128,10 @@ def require_ownership(job: Job, manifests: Sequence[ManifestName]) -> None:
     if not is_trusted(job):
         raise ConfigurationError(
             what,
-            hint="Nothing was changed. If `app` names that repository's app by mistake, correct it. If "
-            "this repository should take it over, set `take-over: true` for one run by hand.",
+            hint="If `app` names that repository's app by mistake, correct it. To go on all the same, set "
+            "`take-over: true` for one run by hand.",
         )
-    job.ci.info(f"{what}; taking it over")
+    job.ci.info(f"{what}; `take-over` goes on all the same")
 
 
 async def _read_manifest(job: Job, path: str) -> Manifest | None:
