@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -193,3 +195,14 @@ def test_the_debug_log(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     said = clean_up(world, monkeypatch)
     assert "PUT /v1/apps/site/deploy/lock: 200 in 0 s" in said
     assert "POST /v1/apps/site/deploy/finalize: 200 in " in said
+
+
+def test_nothing_to_release() -> None:
+    """As nearly always: then nothing is imported that takes its time."""
+    program = "import sys; from zerokie_action.cli import cleanup; cleanup(); print(*sys.modules)"
+    command = [sys.executable, "-c", program]
+    said = subprocess.run(command, env={}, capture_output=True, text=True, check=True).stdout
+    assert said.startswith(
+        "Cleanup: neither the CI's state nor `state-file` has a lock; nothing to release\n"
+    )
+    assert not {"anyio", "asyncio", "httpx", "pydantic", "ssl"} & set(said.split())

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.ci.grammar import whatever_happens
-from zerokie_action.redact import Redactor, secret_forms
+from zerokie_action.text import Redactor, secret_forms
 
 SECRETS = st.text(min_size=4, max_size=40).map(str.strip).filter(lambda secret: len(secret) >= 4)
 FORMS = [

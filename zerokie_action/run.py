@@ -26,13 +26,12 @@ from zerokie_action.operations.job import Job
 from zerokie_action.operations.static import deploy_directory
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.requests import Requests
-from zerokie_action.redact import Redactor
 from zerokie_action.report.files import write_reports
 from zerokie_action.report.result import OUTCOMES, Result, redact_result
 from zerokie_action.report.summary import render_comment
 from zerokie_action.settings import load, secrets
 from zerokie_action.shutdown import cancel_on_signal
-from zerokie_action.text import human_seconds
+from zerokie_action.text import Redactor, human_seconds
 from zerokie_action.validation import check, unknown_names, wrong_argument
 
 if TYPE_CHECKING:

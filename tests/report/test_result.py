@@ -11,9 +11,9 @@ from hypothesis import given
 from tests.ci.grammar import whatever_happens, workflow_commands
 from tests.report import results
 from tests.support.schema import SCHEMA, check_result
-from zerokie_action.redact import Redactor
 from zerokie_action.report.files import render_json
 from zerokie_action.report.result import Changes, Result, Uploaded, outputs, redact_result
+from zerokie_action.text import Redactor
 
 CONTRACT = """
 deploy-id url app kind status image previous-image created files-uploaded files-deleted files-unchanged

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from zerokie_action.ci.generic import CI, Level, PullRequest
 from zerokie_action.owner import Owner, forge_of
-from zerokie_action.redact import secret_forms
+from zerokie_action.text import secret_forms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

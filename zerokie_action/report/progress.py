@@ -76,16 +76,15 @@ class TerminalProgress(Progress):
     """The same as a bar on a terminal, with rich (extra `terminal`)."""
 
     def __init__(self, total_files: int, total_bytes: int, stream: TextIO) -> None:
-        from rich import progress as rich  # noqa: PLC0415 optional, and it takes its time
-        from rich.console import Console  # noqa: PLC0415
+        from rich import console, progress  # noqa: PLC0415 optional, and it takes its time
 
         super().__init__(total_files, total_bytes, lambda _line: None)
-        self._bar = rich.Progress(
-            rich.TextColumn("Uploading {task.description}"),
-            rich.BarColumn(complete_style="green"),
-            rich.DownloadColumn(),
-            rich.TextColumn("{task.fields[rate]}"),
-            console=Console(file=stream),
+        self._bar = progress.Progress(
+            progress.TextColumn("Uploading {task.description}"),
+            progress.BarColumn(complete_style="green"),
+            progress.DownloadColumn(),
+            progress.TextColumn("{task.fields[rate]}"),
+            console=console.Console(file=stream),
             transient=True,
         )
         self._task = self._bar.add_task(self.counted, total=total_bytes, rate="")
