@@ -15,7 +15,6 @@ from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
     from tests.support.world import Outcome, World
-    from zerokie_action.sandbox.records import Record
 
 PASSWORD = "a  password of\twords"  # noqa: S105 - of nothing
 LOGIN = {"registry_server": "r.example.com", "registry_username": "u"}
@@ -186,15 +185,3 @@ class TestWhatMustNotBePublic:
         assert "'certs/site.pem' holds a private key" in outcome.outputs["error"]
         assert "hunter2" not in outcome.log
         assert world.run(ignore="certs/").exit_code == 0
-
-    def test_a_key_that_comes_while_the_deploy_runs(self, world: World) -> None:
-        """The directory has changed, and nothing is deleted."""
-
-        def add(record: Record) -> None:
-            if record.method == "PUT" and "/files/" in record.path:
-                (world.folder / "id_key").write_text("-----BEGIN PRIVATE KEY-----\n")
-
-        world.platform.on_request = add
-        outcome = world.run()
-        assert outcome.exit_code == 8
-        assert "'id_key' holds a private key" in outcome.log

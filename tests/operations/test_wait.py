@@ -131,7 +131,7 @@ def test_an_app_that_is_destroyed_meanwhile(world: World) -> None:
     assert outcome.outputs["error"].endswith("; app 'web' does not exist")
 
 
-@pytest.mark.parametrize("kind", [Kind.RESET, Kind.HANG, Kind.STATUS, Kind.HTML])
+@pytest.mark.parametrize("kind", [Kind.HANG, Kind.HTML])
 def test_a_platform_that_stops_answering(world: World, kind: Kind) -> None:
     """The deploy goes on without us: ask until `wait-timeout`, then tell what does not work."""
     takes(world, 1000)
