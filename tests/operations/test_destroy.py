@@ -207,15 +207,3 @@ def test_a_variable_that_was_not_expanded(world: World, name: str) -> None:
     assert outcome.exit_code == 2
     assert "looks like a variable that was not expanded" in outcome.outputs["error"]
     assert outcome.requests == []
-
-
-@pytest.mark.parametrize("name", ["site-pr-", "-site", "site.", "_site"])
-def test_a_variable_that_was_empty(world: World, name: str) -> None:
-    """`site-pr-` outside of a pull request: what is meant is not known, so nothing is destroyed."""
-    outcome = destroy(world, name)
-    assert outcome.exit_code == 2
-    assert outcome.outputs["error"] == f"`app`: {name!r} looks cut off, so it is not destroyed"
-    assert outcome.outputs["hint"].startswith(
-        "Nothing was changed. A variable in the name may be empty in this run"
-    )
-    assert outcome.requests == []

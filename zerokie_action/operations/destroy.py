@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from zerokie_action.errors import ConfigurationError, DeployError, RequestRejected
+from zerokie_action.errors import DeployError, RequestRejected
 from zerokie_action.files.manifest import find_manifests
 from zerokie_action.operations.zone import require_ownership
 from zerokie_action.platform.client import NOT_FOUND
@@ -25,10 +25,8 @@ async def destroy(job: Job) -> None:
     """Delete the app, a static one under its deploy lock. Needs no checkout.
 
     Raises:
-        ConfigurationError: when the name looks cut off, and nothing is asked of the platform; or when the app
-            is another repository's.
+        ConfigurationError: when the app is another repository's.
     """
-    _refuse_cut_off_name(job.app)
     with job.phase("Look up"):
         app = await job.client.find_app(job.app)
     if app is None:
@@ -95,12 +93,3 @@ async def _is_gone(client: Client, name: str) -> bool:
 async def _require_ownership(job: Job) -> None:
     listing = await job.client.list_files(job.app)
     require_ownership(job, find_manifests(file.path for file in listing))
-
-
-def _refuse_cut_off_name(app: str) -> None:
-    # `site-pr-${{ github.event.number }}` outside of a pull request; host names can't end like this anyway.
-    if app != app.strip("-_."):
-        raise ConfigurationError(
-            f"`app`: {app!r} looks cut off, so it is not destroyed",
-            hint="A variable in the name may be empty in this run; check how the workflow sets it.",
-        )

@@ -110,24 +110,16 @@ class Changes:
     @property
     def state(self) -> str:
         """What state an early end leaves the site in, for a sentence; empty when there was nothing to do."""
-        parts = []
-        if self.to_upload:
-            parts.append(_share(len(self.uploaded), self.to_upload, "uploaded"))
-        if parts or self.to_delete:
-            parts.append(
-                _share(len(self.deleted), self.to_delete, "deleted") if self.deleted else _NO_DELETION
-            )
-        return ", ".join(parts)
-
-
-_NO_DELETION = "nothing was deleted"
-
-
-def _share(done: int, planned: int, verb: str) -> str:
-    """`36 of 38 files were uploaded`; more than was planned when some of it had to be done again."""
-    some = f"{done:,} of " if done < planned else ""
-    be = "was" if 1 in {done, max(done, planned)} else "were"
-    return f"{some}{human_files(max(done, planned))} {be} {verb}"
+        shares = (
+            (len(self.uploaded), self.to_upload, "uploaded"),
+            (len(self.deleted), self.to_delete, "deleted"),
+        )
+        # More than was planned, when some of it had to be done again.
+        return ", ".join(
+            f"{done:,} of {human_files(max(done, planned))} {verb}"
+            for done, planned, verb in shares
+            if planned
+        )
 
 
 @dataclass(slots=True)
