@@ -145,9 +145,8 @@ class Job:
             waited = 0.0 if refused_at is None else anyio.current_time() - refused_at
             self.result.lock_wait_seconds += waited
         if isinstance(answer, NotYet):
-            after = f" after {human_seconds(waited)}" if waited >= 1 else ""
             raise LockHeld(
-                f"Another deploy of {self.app!r} is still in progress{after}",
+                f"Another deploy of {self.app!r} is still in progress after {human_seconds(waited)}",
                 hint="Wait for that deploy to end, or raise `lock-timeout`. "
                 "A lock without heartbeat expires after 30 minutes.",
             )
