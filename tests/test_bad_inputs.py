@@ -79,7 +79,7 @@ def key(name: str) -> Callable[[World], object]:
 BAD = [
     # --- missing, too much, contradicting
     Bad("no app", "`app` is required: name the app", {"app": None}),
-    Bad("no key", "`api-key` is required: write `api-key: ${{ secrets.ZEROKIE_API_KEY }}`, and store", {"api_key": None}),
+    Bad("no key", "`api-key` is required: pass the platform's API key as a secret, on GitHub as `api-key: ${{ secrets.ZEROKIE", {"api_key": None}),
     Bad("neither", "`image` or `directory` is required", {"directory": None}),
     # --- values
     Bad("operation", "`operation` (ZEROKIE_OPERATION): '::error::x' is not 'deploy', 'restart' or 'destroy'", {"operation": "::error::x"}),

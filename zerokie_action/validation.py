@@ -24,16 +24,6 @@ _REGISTRY = ("registry_server", "registry_username", "registry_password")
 _REPORTED = "ZEROKIE_RESULT_"
 """How the names of a dotenv report begin, which a later job has in its environment."""
 _CLOSE = 0.88
-_HOW_TO_PASS_A_KEY = {
-    "GITHUB_ACTIONS": "write `api-key: ${{ secrets.ZEROKIE_API_KEY }}`, and store the platform's API key as "
-    "a secret of that name. Pull requests from forks and by Dependabot get no secrets: set "
-    "`skip-without-key: true` for those",
-    "GITLAB_CI": "store the platform's API key as the masked CI/CD variable ZEROKIE_API_KEY. One that is "
-    "protected reaches protected branches only: set `skip-without-key: true` for the others",
-    "": "pass the platform's API key as a secret, in ZEROKIE_API_KEY (or set `skip-without-key: true` for "
-    "runs that have none)",
-}
-"""By a variable of the CI at hand."""
 
 
 def check(settings: Settings, environment: Environment, problems: Iterable[str]) -> None:
@@ -66,8 +56,11 @@ def _problems(settings: Settings, environment: Environment) -> Iterator[str]:
         yield "`app` is required: name the app"
     if not (environment.text("api_key") or environment.problems or settings.skip_without_key):
         why = f"{environment.label('api_key_file')} is empty, and " * bool(environment.text("api_key_file"))
-        advice = (text for ci, text in _HOW_TO_PASS_A_KEY.items() if not ci or environment.env.get(ci))
-        yield f"{why}`api-key` is required: {next(advice)}"
+        yield (
+            f"{why}`api-key` is required: pass the platform's API key as a secret, on GitHub as "
+            "`api-key: ${{ secrets.ZEROKIE_API_KEY }}`, elsewhere in ZEROKIE_API_KEY. Runs that get none "
+            "(pull requests from forks, branches that are not protected) need `skip-without-key: true`"
+        )
     if settings.operation == "deploy":
         yield from _problems_of_a_deploy(environment)
     elif given := _given(environment, "image", "directory"):

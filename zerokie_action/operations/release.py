@@ -38,7 +38,6 @@ def release_all(
 async def _release_all(
     held: Sequence[LockRecord], environment: Environment, records: LockRecords, ci: CI, signals: Signals
 ) -> None:
-    ended = False
     api_url = check_api_url(environment.text("api_url") or DEFAULT_API_URL)
     network, trace = Network(environment.env), ci.debug if ci.shows("debug") else None
     async with cancel_on_signal(signals) as shutdown, Transport(network, trace=trace) as transport:
@@ -50,9 +49,6 @@ async def _release_all(
                     client, record.app, record.session, records=records, shutdown=shutdown, ci=ci
                 )
                 tasks.start_soon(_release, lock, record, ci)
-        ended = True
-    if not ended:
-        ci.warning("Cleanup: it was interrupted; a lock that was not released expires by itself")
 
 
 async def _release(lock: DeployLock, record: LockRecord, ci: CI) -> None:
