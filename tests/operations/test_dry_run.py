@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -158,44 +157,15 @@ def test_the_reports_have_the_signs(world: World, tmp_path: Path) -> None:
         assert sorted(told[-2:]) == [["| `+` new", "`new`"], ["| `~` changed", "`index.html`"]]
 
 
-MARKUP = {
-    "GITHUB_ACTIONS": """\
-::group::PLAN
-  - old.txt
-  + ::error::x
-  + a.html
-::endgroup::
-""",
-    "GITLAB_CI": """\
-\x1b[0Ksection_start:T:zerokie_T_1[collapsed=true]\r\x1b[0KPLAN
-  - old.txt
-  + ::error::x
-  + a.html
-\x1b[0Ksection_end:T:zerokie_T_1\r\x1b[0K
-""",
-    "CI": """\
-PLAN
-  - old.txt
-  + ::error::x
-  + a.html
-""",
-}
-
-
-@pytest.mark.parametrize("system", MARKUP)
-def test_the_changes_are_folded(world: World, system: str) -> None:
+def test_the_changes_are_folded(world: World) -> None:
     """Where the CI can do that; a path is no command there either. Without changes there is no group."""
     world.write({"old.txt": b""})
     world.run()
-    world.env[system] = "true"
+    world.env["GITHUB_ACTIONS"] = "true"
+    assert "::group::" not in world.run(dry_run=True).log
     world.write({"a.html": b"x", "::error::x": b"x"})
-    log = world.run(dry_run=True).log
-    plan = "Plan: 2 to upload (2 B), 1 to delete, 0 unchanged"
-    group, _, _ = log.partition("Dry run: nothing was changed\n")
-    group = re.sub(r"\d{9,}", "T", group).replace(plan, "PLAN")
-    assert group.endswith("\n" + MARKUP[system])
-    world.write({"old.txt": b""})
-    assert world.run(dry_run=True).log.count("group") == world.run(dry_run=True).log.count("section") == 0
+    plan = "::group::Plan: 2 to upload (2 B), 1 to delete, 0 unchanged\n"
+    assert f"\n{plan}  - old.txt\n  + ::error::x\n  + a.html\n::endgroup::\n" in world.run(dry_run=True).log
 
 
 def test_where_lines_are_folded_there_are_more(world: World) -> None:

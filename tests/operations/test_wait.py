@@ -164,12 +164,6 @@ def test_the_platform_asks_for_time(world: World, timeout: str) -> None:
     assert outcome.seconds == pytest.approx(0 if timeout == "15s" else 20, abs=2)
 
 
-def test_a_key_that_stops_working(world: World) -> None:
-    """That is no matter of waiting."""
-    world.platform.faults.add(Fault(Kind.STATUS, "GET", LOOK, skip=1, times=None, status=401))
-    assert deploy(world).exit_code == 3
-
-
 def test_nothing_was_checked(world: World) -> None:
     """`wait: false` asks nothing after the deploy, and claims nothing: not in the log, not in the reports."""
     outcome = deploy(world, BROKEN, wait=False, rollback=True)

@@ -132,17 +132,6 @@ def test_the_sentence(result, sentence):
     assert paragraph(1, result) == sentence
 
 
-def test_live():
-    """Said of what the health check has seen; the platform knows only what runs."""
-    assert paragraph(0, Result("deploy", app="a", status="deployed", seen_live=True)) == "## ✅ `a` is live"
-    assert paragraph(0, Result("deploy", app="a", seen_live=True)) == "## ❌ `a`: deploy failed"
-    running = Result("restart", app="a", status="restarted", seen_running=True)
-    assert paragraph(0, running) == "## ✅ `a` is restarted and runs"
-    assert paragraph(0, Result("deploy", app="a", flaw="a domain was refused", seen_live=True)) == (
-        "## ⚠️ `a` is deployed, but a domain was refused"
-    )
-
-
 def many(count: int, deleted: int = 0, *, status: str = "deployed") -> Result:
     files = [Uploaded(f"{number:05}.bin", 0) for number in range(count)]
     changes = Changes(files, [f"{number}.css" for number in range(deleted)])
@@ -212,12 +201,3 @@ def test_hostile_names_keep_the_tables(name, target):
         domains=[{"domain": name, "cname_target": target, "tls_status": target}],
     )
     assert cells(summary_of(result)) == [(3, 6), (3, 3)]
-
-
-def test_inputs_are_code():
-    """The words that messages have in backticks; whatever else is in backticks stays text."""
-    text = "Set `create: true` in `app`, `<b>` or `@all`: 'example.org' can't"
-    assert paragraph(1, Result("deploy", error=text)) == (
-        "**Error:** Set <code>create: true</code> in <code>app</code>, &#96;&#60;b&#62;&#96; or "
-        "<code>&#96;&#64;all&#96;</code>: 'example.org' can't"
-    )
