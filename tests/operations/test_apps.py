@@ -10,23 +10,14 @@ from tests.operations.containers import NEW, OLD, deploy, lines, running_web
 from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
-    from tests.support.world import Outcome, World
+    from tests.support.world import World
 
-HINT = (
-    "Nothing was changed. The kind of an app can't be changed. "
-    "Name another app in `app`, or destroy this one first."
-)
 MACHINE: dict[str, object] = {"port": 8080, "cpu": 512, "memory": 1024, "env": "A=1"}
 
 
 @pytest.fixture(autouse=True)
 def _web(world: World) -> None:
     running_web(world)
-
-
-def nothing_changed(outcome: Outcome) -> bool:
-    """Whether only questions were asked."""
-    return {record.method for record in outcome.requests} == {"GET"}
 
 
 def test_a_container_app_is_created_as_asked(world: World) -> None:
@@ -80,16 +71,6 @@ def test_the_platform_says_later_where_a_new_app_answers(world: World, inputs: d
 
 
 @pytest.mark.parametrize("inputs", [{"image": NEW}, {}], ids=["image", "folder"])
-def test_without_create(world: World, inputs: dict[str, object]) -> None:
-    """The error names what is close, and `create`."""
-    outcome = world.run(app="wev", **inputs)
-    assert outcome.exit_code == 4
-    assert outcome.outputs["error"] == "App 'wev' was not found (404: \"app not found\"). Did you mean 'web'?"
-    assert outcome.outputs["hint"].endswith(" Correct `app`, or set `create: true` to create it.")
-    assert nothing_changed(outcome)
-
-
-@pytest.mark.parametrize("inputs", [{"image": NEW}, {}], ids=["image", "folder"])
 @pytest.mark.parametrize("create", [True, False])
 def test_a_name_that_the_platform_refuses(world: World, inputs: dict[str, object], *, create: bool) -> None:
     """The error names the input and what to write, also to who has not come as far as creating it."""
@@ -98,24 +79,6 @@ def test_a_name_that_the_platform_refuses(world: World, inputs: dict[str, object
     assert outcome.outputs["hint"].endswith(
         "`app`: write for example 'my-site': the name is part of a host name (a to z, 0 to 9 and dashes)."
     )
-
-
-def test_an_image_for_a_static_app(world: World) -> None:
-    """Refused before anything changes, although the platform does not tell the app's type."""
-    outcome = world.run(image=NEW, create=True)
-    assert outcome.exit_code == 2
-    assert outcome.outputs["error"] == "App 'site' is a static app; `image` is for container apps"
-    assert outcome.outputs["hint"] == HINT
-    assert nothing_changed(outcome)
-
-
-def test_a_directory_for_a_container_app(world: World) -> None:
-    """Refused before anything changes; the directory is not even asked for the lock."""
-    outcome = world.run(app="web", create=True)
-    assert outcome.exit_code == 2
-    assert outcome.outputs["error"] == "App 'web' is a container app; `directory` is for static apps"
-    assert outcome.outputs["hint"] == HINT
-    assert nothing_changed(outcome)
 
 
 @pytest.mark.parametrize("kind", ["static", "container"])

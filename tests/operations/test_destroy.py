@@ -188,22 +188,3 @@ def test_a_platform_that_finds_nothing(world: World, request_: tuple[str, str]) 
     assert outcome.exit_code == 4
     assert [app.name for app in world.platform.apps.list()] == ["site"]
     assert world.platform.lock("site") is None
-
-
-# --- what looks wrong
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "site-pr-${{ github.event.number }}",
-        "site-$[[ inputs.name ]]",
-        "$APP",
-    ],
-)
-def test_a_variable_that_was_not_expanded(world: World, name: str) -> None:
-    """Not one request."""
-    outcome = destroy(world, name)
-    assert outcome.exit_code == 2
-    assert "looks like a variable that was not expanded" in outcome.outputs["error"]
-    assert outcome.requests == []

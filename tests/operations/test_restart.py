@@ -11,8 +11,6 @@ from tests.operations.containers import OLD, lines, running_web, takes
 if TYPE_CHECKING:
     from tests.support.world import Outcome, World
 
-LOGIN = {"registry_server": "r.example.com", "registry_username": "u", "registry_password": "pass-word"}
-
 
 @pytest.fixture(autouse=True)
 def _web(world: World) -> None:
@@ -85,11 +83,3 @@ def test_what_can_not_be_restarted(world: World, app: str) -> None:
         assert "cannot be restarted" in outcome.outputs["hint"]
     else:
         assert outcome.outputs["hint"] == "Nothing was changed. Correct `app`. Only a deploy creates an app."
-
-
-def test_with_the_registry_credentials(world: World) -> None:
-    """The image is pulled again, maybe with a token that the platform does not know yet."""
-    outcome = restart(world, **LOGIN)
-    assert outcome.exit_code == 0, outcome.log
-    assert outcome.outputs["warnings"] == []
-    assert world.platform.apps.get("web").private

@@ -46,20 +46,6 @@ def test_the_key_wherever_a_text_is_cut(world: World, status: int, form: str) ->
         assert API_KEY[:4] not in seen(world, outcome), length
 
 
-def test_the_password_wherever_a_text_is_cut(world: World) -> None:
-    """The same; its white space may be any."""
-    running_web(world)
-    summary = world.folder.parent / "summary.md"
-    for length in LENGTHS:
-        world.platform.faults.clear()
-        text = json.dumps({"error": "A" * length + PASSWORD})
-        world.platform.faults.add(answers(text, 400, "/deploy$"))
-        outcome = deploy(world, **LOGIN, registry_password=PASSWORD, summary_file=summary)
-        assert outcome.exit_code == 4
-        assert "a  pass" not in seen(world, outcome), length
-        assert "a pass" not in seen(world, outcome), length
-
-
 def test_what_the_platform_says_of_a_value_of_env(world: World) -> None:
     """It is hidden there, and nowhere else: `production` may be a word of anybody's."""
     text = json.dumps({"error": "production: 'hunter2' has no effect in production"})
@@ -116,17 +102,6 @@ def test_no_spelling_of_a_secret_is_shown(world: World) -> None:
     outcome = world.run(api_key="hunter2", app="hunter2", summary_file=summary)
     assert outcome.exit_code == 4
     assert "hunter2" not in seen(world, outcome)
-
-
-def test_the_key_on_an_unhealthy_page(world: World) -> None:
-    """What the app itself answers is cut, too."""
-    running_web(world)
-    summary = world.folder.parent / "summary.md"
-    for length in LENGTHS:
-        world.platform.set_page("web", 500, body=f"{'A' * length}{API_KEY}".encode())
-        outcome = deploy(world, health_check="/", health_check_timeout=1, summary_file=summary)
-        assert outcome.exit_code == 10
-        assert API_KEY[:4] not in seen(world, outcome), length
 
 
 class TestNobodyElseSeesTheKey:

@@ -90,13 +90,6 @@ def test_one_kind_of_request(world: World, request_: str, answer: str) -> None:
     assert world.platform.lock("site") is None
 
 
-def test_the_api_key_is_not_shown(world: World) -> None:
-    """What it echoes is redacted."""
-    answers(world, 404, b"no route for Bearer sandbox-key")
-    outcome = world.run()
-    is_told(outcome, world, '404 ("no route for Bearer ***")')
-
-
 @pytest.mark.parametrize(
     ("status", "body", "seconds"),
     [(404, PAGE, 60), (302, b"", 10), (200, PAGE, 1)],
