@@ -12,7 +12,7 @@ import yaml
 from tests.support.scripts import documents
 from tests.support.settings import load
 from zerokie_action.errors import exit_codes
-from zerokie_action.report.result import OUTPUTS, Changes, Result, outputs
+from zerokie_action.report.result import Changes, Result, outputs
 from zerokie_action.settings import INPUTS, documented_inputs
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -76,7 +76,7 @@ def test_action_describes_every_input_and_output() -> None:
     """All of them, in the documented order."""
     given, described = action()["inputs"], action()["outputs"]
     assert list(given) == [name.replace("_", "-") for name in INPUTS]
-    assert list(described) == list(OUTPUTS)
+    assert list(described) == list(documents.OUTPUTS)
     assert [name for name, row in given.items() if row.get("required")] == ["app"]
 
 
@@ -94,7 +94,7 @@ def test_every_output_is_described() -> None:
         changes=Changes(),
         cache_purged=True,
     )
-    assert list(outputs(everything)) == list(OUTPUTS)
+    assert list(outputs(everything)) == list(documents.OUTPUTS)
 
 
 def test_exit_codes() -> None:
@@ -105,5 +105,9 @@ def test_exit_codes() -> None:
 def test_table_cells_do_not_break_the_table() -> None:
     """No name, default or description has a character that ends a cell."""
     texts = [text for row in documented_inputs() for text in (row.name, row.default, row.description)]
-    texts += [*OUTPUTS, *OUTPUTS.values(), *(text for row in exit_codes() for text in row)]
+    texts += [
+        *documents.OUTPUTS,
+        *documents.OUTPUTS.values(),
+        *(text for row in exit_codes() for text in row),
+    ]
     assert [text for text in texts if re.search(r"[|\n]", text)] == []

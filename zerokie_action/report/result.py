@@ -11,30 +11,6 @@ from zerokie_action.text import human_files, one_line
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-OUTPUTS = {
-    "deploy-id": "Static apps: the platform's deploy ID. Images: this run's session ID, as the platform has "
-    "none. Also set when something fails after the deploy.",
-    "url": "Where the app answers.",
-    "app": "The app's name.",
-    "kind": "`container` or `static`.",
-    "status": "`deployed`, `restarted`, `destroyed`, `planned`, `skipped`, `rolled-back`, `failed` or "
-    "`cancelled`.",
-    "image": "Container apps: the image that was deployed.",
-    "previous-image": "Container apps: the image that ran before.",
-    "created": "`true` when this run created the app.",
-    "files-uploaded": "Static apps: how many files were uploaded, or would be in a dry run.",
-    "files-deleted": "Static apps: how many stale files were deleted.",
-    "files-unchanged": "Static apps: how many files were skipped as unchanged.",
-    "bytes-uploaded": "Static apps: the size of the uploaded files.",
-    "cache-purged": "Static apps: `true` when the CDN's cache was purged.",
-    "domains": "JSON list of the custom domains, each with its CNAME target and TLS status.",
-    "duration-seconds": "How long the run took.",
-    "lock-wait-seconds": "How long the run waited for another deploy's lock.",
-    "retries-used": "How many requests were retried.",
-    "error": "What went wrong, in one line; empty on success.",
-}
-"""The outputs, in the contract's order, with what they mean: for `action.yml` and the README."""
-
 
 class Words(NamedTuple):
     """What is said of an outcome.
