@@ -29,7 +29,7 @@ from zerokie_action.http.request import MEGABYTE, Bytes
 from zerokie_action.owner import Marks
 from zerokie_action.platform.requests import MANIFESTS
 from zerokie_action.platform.upload import Upload, Writes
-from zerokie_action.report.progress import start_progress
+from zerokie_action.report.progress import Progress
 from zerokie_action.report.result import Changes, Uploaded
 from zerokie_action.text import human_files, human_paths
 
@@ -221,7 +221,7 @@ class Update:
         The biggest assets come first: one that begins last would keep all others waiting.
         """
         files = sorted(files, key=lambda file: (is_page(file.path), -file.size, file.path))
-        progress = start_progress(len(files), sum(file.size for file in files), self._job.ci)
+        progress = Progress(len(files), sum(file.size for file in files), self._job.ci)
 
         def begin(file: LocalFile) -> Upload:
             content = FileContent(file)
@@ -233,7 +233,7 @@ class Update:
             progress.end(upload.path)
 
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(progress.log_regularly)
+            tasks.start_soon(progress.show)
             for _, group in groupby(files, lambda file: is_page(file.path)):
                 await self._writes.upload(map(begin, group), end)
             tasks.cancel_scope.cancel()
