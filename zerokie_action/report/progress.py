@@ -46,10 +46,7 @@ class Progress:
     async def show(self) -> None:
         """Show it until this is cancelled: as a bar if a person watches a terminal and rich is installed."""
         bar = _bar(self._ci.terminal)
-        if bar is None:
-            await self._log_regularly()
-        else:
-            await self._draw(bar)
+        await (self._draw(bar) if bar else self._log_regularly())
 
     async def _log_regularly(self) -> None:
         """Log a line every ten seconds, unless nothing has moved."""
