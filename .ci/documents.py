@@ -19,13 +19,20 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from zerokie_action.errors import exit_codes  # noqa: E402 - found by the line above
-from zerokie_action.report.result import OUTPUTS  # noqa: E402
+from zerokie_action.report.result import Result, output_values  # noqa: E402
 from zerokie_action.settings import documented_inputs  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from zerokie_action.settings import Input
+
+_SCHEMA = json.loads((ROOT / "docs" / "result.schema.json").read_text("utf-8"))
+OUTPUTS: dict[str, str] = {
+    name: _SCHEMA["properties"][name.replace("-", "_")]["description"]
+    for name in output_values(Result("deploy"))
+}
+"""What each output means, as the schema of the JSON result says it."""
 
 _NOT_OF_THE_COMPONENT = {
     "operation",  # each of its jobs has its own

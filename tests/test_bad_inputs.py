@@ -75,7 +75,7 @@ def key(name: str) -> Callable[[World], object]:
 BAD = [
     # --- missing, too much, contradicting
     Bad("no app", "`app` is required: name the app", {"app": None}),
-    Bad("no key", "`api-key` is required: write `api-key: ${{ secrets.ZEROKIE_API_KEY }}`, and store", {"api_key": None}),
+    Bad("no key", "`api-key` is required: pass the platform's API key as a secret, on GitHub as `api-key: ${{ secrets.ZEROKIE", {"api_key": None}),
     # --- values
     Bad("operation", "`operation` (ZEROKIE_OPERATION): '::error::x' is not 'deploy', 'restart' or 'destroy'", {"operation": "::error::x"}),
     Bad("unexpanded app to destroy", "looks like a variable that was not expanded; check how the workflow sets it", {"app": "site-$CI_COMMIT_REF_SLUG", "operation": "destroy"}),
@@ -85,7 +85,7 @@ BAD = [
     # --- places
     # --- the folder
     Bad("no folder", "`directory` (ZEROKIE_DIRECTORY): 'dist' does not exist; the working directory is empty: check out the repository", {"directory": "dist"}),
-    Bad("the host's folder", "the action's container has the workspace at '/github/workspace': give the path relative to it", {"directory": "/home/runner/work/repo/repo/dist"}),
+    Bad("no folder beside an image", "`directory` (ZEROKIE_DIRECTORY): 'nope' does not exist", IMAGE | {"directory": "nope"}),
     Bad("a file", "is not a directory; name the one that holds the files", prepare=a_file_instead_of_the_folder),
     Bad("empty folder", "has nothing to deploy: it has no files", prepare=lambda world: world.write({})),
     Bad("all ignored", "has nothing to deploy: everything in it is ignored", {"ignore": ["*"]}),
@@ -114,7 +114,7 @@ def _on_github(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.chdir(tmp_path / "job")
     world.platform.apps.create_container("web", image="nginx:1", port=80)
     world.env |= {name: str(tmp_path / "job" / file) for name, file in REPORTS.items()}
-    world.env |= {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": "/github/workspace"}
+    world.env["GITHUB_ACTIONS"] = "true"
 
 
 def everything_written(outcome: Outcome) -> str:
@@ -176,7 +176,7 @@ def test_ten_mistakes_at_once(world: World) -> None:
     outcome = world.run(**TEN)
     errors = [command.data for command in workflow_commands(outcome.log) if command.name == "error"]
     assert len(errors) == len(TEN)
-    assert errors[-1].endswith("\nNothing was sent to the platform. Correct the inputs and run again.")
+    assert errors[-1].endswith("\nNothing was changed. Correct the inputs and run again.")
     told = file_command(Path("output").read_text("utf-8"))["error"]
     summary = html.unescape(Path("summary").read_text("utf-8"))
     for name in TEN:
@@ -231,6 +231,7 @@ def test_a_report_that_has_no_room(world: World) -> None:
     problem = "`dotenv-file`: '/dev/full' can't be written (No space left on device)"
     assert outcome.exit_code == outcome.outputs["exit_code"] == 2
     assert (outcome.outputs["status"], outcome.outputs["error"]) == ("deployed", problem)
+    assert outcome.outputs["hint"].startswith("Everything else is done: only this report is missing.")
     assert problem in outcome.log
     told = file_command(Path("output").read_text("utf-8"))
     assert (told["status"], told["error"]) == ("deployed", problem)

@@ -149,7 +149,7 @@ def test_an_argument_is_a_wrong_input(tmp_path: Path) -> None:
     assert seen.stderr == (
         "Error: '--api-key=…': there are no arguments; "
         "set the input `api-key` (ZEROKIE_API_KEY) in the environment\n"
-        "  `--help` lists all inputs.\n"
+        "  Nothing was changed. `--help` lists all inputs.\n"
     )
     document = json.loads(result.read_text("utf-8"))
     assert (document["status"], document["exit_code"], document["app"]) == ("failed", 2, "site")

@@ -11,9 +11,9 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
+from tests.support.scripts import documents
 from tests.support.stories import STORIES, tell, timeless
 from zerokie_action.errors import exit_codes
-from zerokie_action.report.result import OUTPUTS
 from zerokie_action.sandbox.faults import Kind
 from zerokie_action.settings import INPUTS as FIELDS
 
@@ -144,7 +144,7 @@ NAMES = re.compile(r"`([a-z]+(?:-[a-z]+)+)(?:: [^`]*)?`")
 OTHER_NAMES = {
     "zerokie-deploy", "zerokie-cleanup", "gitlab-ci-local", "rolled-back", "pull-requests",
     "fork-previews", "include-hidden-files", "package-ecosystem", "my-site", *Kind,
-    *OUTPUTS,
+    *documents.OUTPUTS,
     *next(yaml.safe_load_all((ROOT / "templates" / "deploy.yml").read_text("utf-8")))["spec"]["inputs"],
 }  # fmt: skip
 

@@ -11,7 +11,7 @@ import yaml
 
 from tests.support.scripts import documents
 from tests.support.settings import load
-from zerokie_action.report.result import OUTPUTS, Changes, Result, outputs
+from zerokie_action.report.result import Changes, Result, outputs
 from zerokie_action.settings import INPUTS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -54,7 +54,7 @@ def test_action_describes_every_input_and_output() -> None:
     """All of them, in the documented order."""
     given, described = action()["inputs"], action()["outputs"]
     assert list(given) == [name.replace("_", "-") for name in INPUTS]
-    assert list(described) == list(OUTPUTS)
+    assert list(described) == list(documents.OUTPUTS)
     assert [name for name, row in given.items() if row.get("required")] == ["app"]
 
 
@@ -72,4 +72,4 @@ def test_every_output_is_described() -> None:
         changes=Changes(),
         cache_purged=True,
     )
-    assert list(outputs(everything)) == list(OUTPUTS)
+    assert list(outputs(everything)) == list(documents.OUTPUTS)

@@ -10,7 +10,7 @@ from urllib.parse import quote, quote_plus
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zerokie_action.redact import Redactor, secret_forms
+from zerokie_action.text import Redactor, secret_forms
 
 SECRETS = st.text(min_size=4, max_size=40).map(str.strip).filter(lambda secret: len(secret) >= 4)
 FORMS = [

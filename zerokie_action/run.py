@@ -20,18 +20,18 @@ from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.lock.record import LockRecords, default_file, state_files_beside
 from zerokie_action.operations.comment import keep_comment
+from zerokie_action.operations.container import deploy_image, restart
 from zerokie_action.operations.destroy import destroy
-from zerokie_action.operations.image import deploy_image
 from zerokie_action.operations.job import Job
-from zerokie_action.operations.restart import restart
 from zerokie_action.operations.static import deploy_directory
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.requests import Requests
-from zerokie_action.redact import Redactor
-from zerokie_action.report.reporter import Reporter
-from zerokie_action.report.result import Result
+from zerokie_action.report.files import write_reports
+from zerokie_action.report.result import OUTCOMES, Result, redact_result
+from zerokie_action.report.summary import render_comment
 from zerokie_action.settings import load, secrets
 from zerokie_action.shutdown import cancel_on_signal
+from zerokie_action.text import Redactor, human_seconds
 from zerokie_action.validation import check, unknown_names, wrong_argument
 
 if TYPE_CHECKING:
@@ -100,12 +100,13 @@ async def run_async(
     result.duration_seconds = anyio.current_time() - began
     if error is not None and not isinstance(error, DeployError):
         ci.debug(*"".join(traceback.format_exception(error)).splitlines())
-    reporter = Reporter(ci, settings.own_files)
-    code = reporter.write(result)
+    _log_end(result, ci)
+    result = redact_result(result, ci.redact)
+    write_reports(result, ci, settings.own_files)
     if accepted and settings.comment and signals.first is None:
         async with cancel_on_signal(signals):
-            await keep_comment(settings, env, ci, reporter.comment(result))
-    return code
+            await keep_comment(settings, env, ci, render_comment(result, ci))
+    return result.exit_code
 
 
 async def _work(
@@ -181,7 +182,8 @@ def _announce(settings: Settings, ci: CI) -> None:
 
 
 def _conclude(result: Result, error: BaseException | None, signals: Signals) -> None:
-    """Status, exit code and error of the result."""
+    """Status, exit code, error and hint of the result."""
+    has_changed = result.status != "failed" or bool(result.final_state or result.flaw)
     if signals.first is not None:
         interrupted = Interrupted(signals.first)
         why = f" ({error})" if error is not None else ""
@@ -200,3 +202,22 @@ def _conclude(result: Result, error: BaseException | None, signals: Signals) -> 
         result.exit_code = 0
     if result.error and result.final_state and not result.flaw:
         result.error = f"{result.error}; {result.final_state}"
+    if result.error and not has_changed:
+        result.hint = f"Nothing was changed. {result.hint}"
+
+
+def _log_end(result: Result, ci: CI) -> None:
+    """The last line of the log, or what went wrong."""
+    line = OUTCOMES[result.outcome].line.format(
+        url=result.url or result.app,
+        time=human_seconds(result.duration_seconds),
+        flaw=result.flaw,
+        Operation=result.operation.capitalize(),
+    )
+    if not result.error:
+        ci.info(line)
+        return
+    *others, last = result.problems if len(result.problems) > 1 else [result.error]
+    for problem in others:
+        ci.error(problem, title=line)
+    ci.error(last, *filter(None, [result.hint]), title=line)

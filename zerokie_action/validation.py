@@ -2,13 +2,10 @@
 
 Everything works on the texts of the inputs, so that it is told beside inputs that are wrong by themselves.
 """
-# os.path says no where pathlib raises: a name that is too long, a folder that can't be entered.
-# ruff: noqa: PTH117
 
 from __future__ import annotations
 
 import difflib
-import os.path
 from typing import TYPE_CHECKING
 
 from zerokie_action.environment import PREFIXES, input_name, spellings
@@ -18,7 +15,7 @@ from zerokie_action.files.scan import problem_with_directory
 from zerokie_action.settings import INPUTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from zerokie_action.environment import Environment
     from zerokie_action.settings import Settings
@@ -27,24 +24,12 @@ _REGISTRY = ("registry_server", "registry_username", "registry_password")
 _REPORTED = "ZEROKIE_RESULT_"
 """How the names of a dotenv report begin, which a later job has in its environment."""
 _CLOSE = 0.88
-_HOW_TO_PASS_A_KEY = {
-    "GITHUB_ACTIONS": "write `api-key: ${{ secrets.ZEROKIE_API_KEY }}`, and store the platform's API key as "
-    "a secret of that name. Pull requests from forks and by Dependabot get no secrets: set "
-    "`skip-without-key: true` for those",
-    "GITLAB_CI": "store the platform's API key as the masked CI/CD variable ZEROKIE_API_KEY. One that is "
-    "protected reaches protected branches only: set `skip-without-key: true` for the others",
-    "": "pass the platform's API key as a secret, in ZEROKIE_API_KEY (or set `skip-without-key: true` for "
-    "runs that have none)",
-}
-"""By a variable of the CI at hand."""
 
 
 def check(settings: Settings, environment: Environment, problems: Iterable[str]) -> None:
     """Raise a `ConfigurationError` with these problems of single inputs, and all others, if there are any."""
     if found := [*problems, *_problems(settings, environment)]:
-        raise ConfigurationError(
-            *found, hint="Nothing was sent to the platform. Correct the inputs and run again."
-        )
+        raise ConfigurationError(*found, hint="Correct the inputs and run again.")
 
 
 def unknown_names(environment: Environment) -> list[str]:
@@ -71,15 +56,18 @@ def _problems(settings: Settings, environment: Environment) -> Iterator[str]:
         yield "`app` is required: name the app"
     if not (environment.text("api_key") or environment.problems or settings.skip_without_key):
         why = f"{environment.label('api_key_file')} is empty, and " * bool(environment.text("api_key_file"))
-        advice = (text for ci, text in _HOW_TO_PASS_A_KEY.items() if not ci or environment.env.get(ci))
-        yield f"{why}`api-key` is required: {next(advice)}"
+        yield (
+            f"{why}`api-key` is required: pass the platform's API key as a secret, on GitHub as "
+            "`api-key: ${{ secrets.ZEROKIE_API_KEY }}`, elsewhere in ZEROKIE_API_KEY. Runs that get none "
+            "(pull requests from forks, branches that are not protected) need `skip-without-key: true`"
+        )
     if settings.operation == "deploy":
         yield from _problems_of_a_deploy(environment)
     elif given := _given(environment, "image", "directory"):
         yield f"{given}: only `operation: deploy` uses it; remove it"
-    missing = [f"`{input_name(field)}`" for field in _REGISTRY if not environment.text(field)]
-    if 0 < len(missing) < len(_REGISTRY):
-        yield f"{', '.join(missing)} missing: give all three registry inputs or none"
+    missing = [environment.label(field) for field in _REGISTRY if not environment.text(field)]
+    if missing and (given := _given(environment, *_REGISTRY)):
+        yield f"{given} without {', '.join(missing)}: set all three registry inputs or none"
     for variable, field in _unknown(environment):
         if field:
             right = f"{variable.partition('_')[0].upper()}_{field.upper()}"
@@ -87,20 +75,19 @@ def _problems(settings: Settings, environment: Environment) -> Iterator[str]:
 
 
 def _problems_of_a_deploy(environment: Environment) -> Iterator[str]:
-    label, directory = environment.label, environment.text("directory")
-    if environment.text("image"):
-        if directory:
-            yield (
-                f"{label('image')} and {label('directory')} are both set: deploy one of them here, "
-                "and the other in a step of its own"
-            )
-        elif given := _given(environment, "domains", "remove_domains"):
-            yield f"{given}: the platform has custom domains for static apps only"
-    elif not directory:
+    label, image, directory = environment.label, environment.text("image"), environment.text("directory")
+    if image and directory:
+        yield (
+            f"{label('image')} and {label('directory')} are both set: deploy one of them here, "
+            "and the other in a step of its own"
+        )
+    elif not (image or directory):
         yield "`image` or `directory` is required: what should be deployed?"
-    elif problem := problem_with_directory(directory):
-        yield f"{label('directory')}: {directory!r} {_in_a_container(directory, environment.env) or problem}"
-    elif ignore_file := environment.text("ignore_file"):
+    elif image and (given := _given(environment, "domains", "remove_domains")):
+        yield f"{given}: the platform has custom domains for static apps only"
+    if directory and (problem := problem_with_directory(directory)):
+        yield f"{label('directory')}: {directory!r} {problem}"
+    elif directory and (ignore_file := environment.text("ignore_file")):
         _, problem = find_ignore_file(directory, ignore_file)
         if problem:
             yield f"{label('ignore_file')}: {problem}"
@@ -108,19 +95,6 @@ def _problems_of_a_deploy(environment: Environment) -> Iterator[str]:
 
 def _given(environment: Environment, *fields: str) -> str:
     return ", ".join(environment.label(field) for field in fields if environment.text(field))
-
-
-def _in_a_container(path: str, env: Mapping[str, str]) -> str:
-    """What to say of a path that only the runner has, around its container; empty for any other."""
-    # `${{ github.workspace }}` becomes the runner's own path, which the action's container does not have.
-    workspace = env.get("GITHUB_WORKSPACE", "")
-    is_there = os.path.lexists(path) or not os.path.isabs(path) or path.startswith(workspace)
-    if is_there or env.get("GITHUB_ACTIONS") != "true":
-        return ""
-    return (
-        f"does not exist; the action's container has the workspace at {workspace!r}: "
-        "give the path relative to it"
-    )
 
 
 def _unknown(environment: Environment) -> Iterator[tuple[str, str]]:

@@ -89,16 +89,17 @@ def read(path: str) -> str:
     return Path(path).read_bytes().decode()
 
 
-def test_outputs(files):
-    """Outputs have their names with dashes and a delimiter that nobody can foresee."""
+def test_outputs_and_summary(files):
+    """Outputs have a delimiter that nobody can foresee; the summary is appended to what the step has."""
     step = Step(files)
-    step.ci.write_outputs({"deploy-id": "d-1", "error": ""})
-    step.ci.write_outputs({"url": "https://a.b"})
+    for name in ("deploy-id", "url"):
+        step.ci.write_outputs({name: "d-1", "error": ""})
+        step.ci.write_summary(f"## {name} ✅\n")
     written = read(files["GITHUB_OUTPUT"])
-    assert file_command(written) == {"deploy-id": "d-1", "error": "", "url": "https://a.b"}
-    delimiters = [line.partition("<<")[2] for line in written.splitlines() if "<<" in line]
-    assert len(set(delimiters)) == 3
-    assert all(len(delimiter) > 32 for delimiter in delimiters)
+    assert file_command(written) == {"deploy-id": "d-1", "error": "", "url": "d-1"}
+    delimiters = {line.partition("<<")[2] for line in written.splitlines() if "<<" in line}
+    assert [len(delimiter) > 32 for delimiter in delimiters] == [True] * 4
+    assert read(files["GITHUB_STEP_SUMMARY"]) == "## deploy-id ✅\n## url ✅\n"
     assert step.log == ""
 
 
@@ -109,15 +110,6 @@ def test_state(files):
     assert read(files["GITHUB_STATE"]) == "session=s-1\napp=a=b<<c\n"
     step.ci.save_state({"session": "s-2", "odd": "a\nb"})
     assert file_command(read(files["GITHUB_STATE"])) == {"session": "s-2", "app": "a=b<<c", "odd": "a\nb"}
-
-
-def test_summary(files):
-    """The summary is appended to what the step has written already."""
-    Path(files["GITHUB_STEP_SUMMARY"]).write_text("before\n")
-    step = Step(files)
-    step.ci.mask("s3cr3t")
-    step.ci.write_summary("## Done with s3cr3t ✅\n")
-    assert read(files["GITHUB_STEP_SUMMARY"]) == "before\n## Done with *** ✅\n"
 
 
 def test_missing_and_unwritable_files(tmp_path):
@@ -168,50 +160,41 @@ def test_no_value_forges_another(values):
         assert file_command(read(state)) == written
 
 
-def test_addresses():
-    """The summary links to the commit and to the run, as far as the runner says where they are."""
-    env = {
-        "GITHUB_SERVER_URL": "https://github.com",
-        "GITHUB_REPOSITORY": "o/r",
-        "GITHUB_SHA": "abc",
-        "GITHUB_RUN_ID": "123",
-        "GITHUB_RUN_NUMBER": "7",
-    }
-    ci = Step(env).ci
-    assert (ci.commit, ci.commit_url) == ("abc", "https://github.com/o/r/commit/abc")
-    assert ci.run_url == "https://github.com/o/r/actions/runs/123"
-    assert Step(env | {"GITEA_ACTIONS": "true"}).ci.run_url == "https://github.com/o/r/actions/runs/7"
-    ci = Step({"GITHUB_SHA": "abc"}).ci
-    assert (ci.commit, ci.commit_url, ci.run_url) == ("abc", "", "")
-
-
-def test_the_owner():
-    """Its server, ID and name; what the runner does not say is not known."""
-    env = {
-        "GITHUB_SERVER_URL": "https://github.example.com:8443/",
-        "GITHUB_REPOSITORY": "o/r",
-        "GITHUB_REPOSITORY_ID": "7",
-    }
-    assert Step(env).ci.owner == Owner("github.example.com:8443", "7", "o/r")
-    assert not Step({}).ci.owner.marks.is_known
-
-
 @pytest.mark.parametrize(
     ("event", "commit"),
     [
+        ("", "abc"),
         ('{"pull_request": {"number": 12, "head": {"sha": "def"}}}', "def"),
         ('{"workflow_run": {"head_sha": "def"}}', "def"),
         ('{"pull_request": []}', "abc"),
         ("no JSON", "abc"),
     ],
 )
-def test_the_commit_of_a_pull_request(tmp_path, event, commit):
-    """Its head: nobody knows the temporary merge that `GITHUB_SHA` is then."""
-    file = tmp_path / "event.json"
-    file.write_text(event)
-    env = {"GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "o/r", "GITHUB_SHA": "abc"}
-    ci = Step(env | {"GITHUB_EVENT_PATH": str(file)}).ci
-    assert (ci.commit, ci.commit_url) == (commit, f"https://github.com/o/r/commit/{commit}")
+def test_what_is_known(tmp_path, event, commit):
+    """Whose the run is, and its commit: of a pull request its head, as nobody knows the temporary merge."""
+    (tmp_path / "event.json").write_text(event)
+    env = {
+        "GITHUB_EVENT_PATH": str(tmp_path / "event.json"),
+        "GITHUB_SERVER_URL": "https://github.example.com:8443",
+        "GITHUB_REPOSITORY": "o/r",
+        "GITHUB_REPOSITORY_ID": "7",
+        "GITHUB_SHA": "abc",
+        "GITHUB_RUN_ID": "123",
+        "GITHUB_RUN_NUMBER": "7",
+    }
+    repository = "https://github.example.com:8443/o/r"
+    ci = Step(env).ci
+    assert (ci.commit, ci.commit_url) == (commit, f"{repository}/commit/{commit}")
+    assert ci.run_url == f"{repository}/actions/runs/123"
+    assert ci.owner == Owner("github.example.com:8443", "7", "o/r")
+    assert Step(env | {"GITEA_ACTIONS": "true"}).ci.run_url == f"{repository}/actions/runs/7"
+
+
+def test_what_is_not_known():
+    """The summary links to nothing then."""
+    ci = Step({"GITHUB_SHA": "abc"}).ci
+    assert (ci.commit, ci.commit_url, ci.run_url) == ("abc", "", "")
+    assert not ci.owner.marks.is_known
 
 
 @pytest.mark.parametrize(

@@ -38,28 +38,20 @@ def test_a_log(monkeypatch):
     )
 
 
-def test_sections_nest_and_have_names_of_their_own(monkeypatch):
-    """GitLab can nest sections; every one ends, also with an exception."""
+def test_sections_have_names_of_their_own(monkeypatch):
+    """Every one ends, also with an exception; below its level one would be empty."""
     monkeypatch.setattr("time.time", lambda: 5)
     log = io.StringIO()
-    ci = GitLab(ENV, log)
-    with pytest.raises(ZeroDivisionError), ci.group("outer"), ci.group("inner"):
-        raise ZeroDivisionError
+    for level in ("warning", "info"):
+        ci = GitLab(ENV, log, level)
+        with pytest.raises(ZeroDivisionError), ci.group("outer"), ci.group("inner"):
+            raise ZeroDivisionError
     assert gitlab_sections(log.getvalue()) == [
         ("start", "zerokie_5_1"),
         ("start", "zerokie_5_2"),
         ("end", "zerokie_5_2"),
         ("end", "zerokie_5_1"),
     ]
-
-
-def test_a_quiet_log_has_no_sections():
-    """Below its level a section would be empty."""
-    log = io.StringIO()
-    ci = GitLab(ENV, log, "warning")
-    with ci.group("files"):
-        ci.info("a")
-    assert log.getvalue() == ""
 
 
 @whatever_happens
@@ -70,18 +62,20 @@ def test_no_text_is_a_marker(text):
     ci = GitLab(ENV, log, "debug")
     with ci.group(text):
         ci.debug(text)
-        ci.info(text)
         ci.warning(text)
         ci.error(text, text, title=text)
     assert len(gitlab_sections(log.getvalue())) == 2
     assert log.getvalue().count("\x1b") == 2 + 2 + 2 * 3
-    assert log.getvalue().count("\n") == 1 + 2 + 1 + 2 + 1
+    assert log.getvalue().count("\n") == 1 + 1 + 1 + 2 + 1
     assert workflow_commands(log.getvalue()) == []
 
 
-def test_addresses():
-    """The summary links to the commit and to the job."""
+def test_what_is_known():
+    """The commit, the job, and whose they are; a job outside of a project knows nothing."""
     env = {
+        "CI_SERVER_URL": "https://gitlab.example.com",
+        "CI_PROJECT_ID": "7",
+        "CI_PROJECT_PATH": "g/s/r",
         "CI_PROJECT_URL": "https://gitlab.com/o/r",
         "CI_COMMIT_SHA": "abc",
         "CI_JOB_URL": "https://gitlab.com/j/1",
@@ -89,30 +83,20 @@ def test_addresses():
     ci = detect(ENV | env, io.StringIO())
     assert (ci.commit, ci.run_url) == ("abc", "https://gitlab.com/j/1")
     assert ci.commit_url == "https://gitlab.com/o/r/-/commit/abc"
-    assert detect(ENV, io.StringIO()).commit_url == ""
+    assert ci.owner == Owner("gitlab.example.com", "7", "g/s/r")
+    nothing = detect(ENV, io.StringIO())
+    assert (nothing.commit_url, nothing.owner.marks.is_known) == ("", False)
     merge = env | {"CI_MERGE_REQUEST_SOURCE_BRANCH_SHA": "def"}  # of a pipeline for merged results
     assert detect(ENV | merge, io.StringIO()).commit == "def"
-
-
-def test_the_owner():
-    """Its server, ID and path; a job outside of a project has none."""
-    env = {
-        "CI_SERVER_URL": "https://gitlab.example.com",
-        "CI_PROJECT_ID": "7",
-        "CI_PROJECT_PATH": "g/s/r",
-    }
-    assert detect(ENV | env, io.StringIO()).owner == Owner("gitlab.example.com", "7", "g/s/r")
-    assert not detect(ENV, io.StringIO()).owner.marks.is_known
 
 
 def test_the_merge_request():
     """The one of the pipeline, or the one that is given. A relative URL root is part of the API's address."""
     env = {"CI_API_V4_URL": "https://example.com/gitlab/api/v4", "CI_PROJECT_ID": "7"}
     ci = detect(ENV | env | {"CI_MERGE_REQUEST_IID": "3"}, io.StringIO())
-    found, given = ci.pull_request(None), ci.pull_request(5)
-    assert found is not None
-    assert given is not None
-    assert (found.name, given.name) == ("merge request !3", "merge request !5")
-    assert found.comments == "https://example.com/gitlab/api/v4/projects/7/merge_requests/3/notes"
-    assert found.comment == f"{found.comments}/"
+    for number, iid in ((None, 3), (5, 5)):
+        found = ci.pull_request(number)
+        assert found is not None
+        assert found.name == f"merge request !{iid}"
+        assert found.comments == f"https://example.com/gitlab/api/v4/projects/7/merge_requests/{iid}/notes"
     assert detect(ENV | env, io.StringIO()).pull_request(None) is None

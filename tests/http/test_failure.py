@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from zerokie_action.http import failure
 from zerokie_action.http.failure import Meaning, ResponseTooLarge, error_detail, is_web_page, retry_after
 from zerokie_action.http.request import extensions
-from zerokie_action.redact import Redactor
+from zerokie_action.text import Redactor
 
 ERROR = b'{"error": "words"}'
 PAGE = b"<html><title>words</title></html>"

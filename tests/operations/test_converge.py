@@ -374,7 +374,7 @@ def test_a_directory_that_moves(world: World, change: Callable[[World], object],
     outcome = world.run()
     assert outcome.exit_code == 8, outcome.log
     assert words in outcome.outputs["error"]
-    assert outcome.outputs["error"].endswith(", nothing was deleted")
+    assert outcome.outputs["error"].endswith(", 0 of 1 file deleted")
     assert "stale" in world.stored()
     world.platform.on_request = None
     if world.folder.exists():

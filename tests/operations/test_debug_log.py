@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.operations.containers import tell
 from tests.support.world import API_KEY
 from zerokie_action.sandbox.faults import Fault, Kind
@@ -32,17 +30,6 @@ def test_every_request_is_shown(world: World) -> None:
     assert API_KEY not in outcome.log
 
 
-@pytest.mark.parametrize("level", [None, "info", "warning"])
-def test_nobody_else_is_bothered(world: World, level: str | None) -> None:
-    assert traced(world.run(log_level=level)) == []
-
-
-def test_what_is_slow(world: World) -> None:
-    world.platform.faults.add(Fault(Kind.DELAY, "PUT", "/files/index.html$", seconds=7))
-    outcome = world.run(log_level="debug")
-    assert "PUT /v1/apps/site/files/index.html: 200 in 7 s" in traced(outcome)
-
-
 def test_every_attempt_is_shown(world: World) -> None:
     """Why there was no answer, too."""
     world.platform.faults.add(
@@ -61,11 +48,3 @@ def test_what_was_under_way_at_the_end(world: World) -> None:
     outcome = world.run(log_level="debug")
     assert outcome.exit_code == 143
     assert "GET /v1/apps/site/files: given up after 3 s" in traced(outcome)
-
-
-def test_a_secret_in_a_path(world: World) -> None:
-    """It is replaced, as everywhere in the log."""
-    world.write({f"{API_KEY}.txt": b"x"})
-    outcome = world.run(log_level="debug")
-    assert "PUT /v1/apps/site/files/***.txt: 200 in 0 s" in traced(outcome)
-    assert API_KEY not in outcome.log

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.http.servers import always, serve
-from tests.operations.containers import NEW, deploy, lines, running_web, tell
+from tests.operations.containers import NEW, deploy, lines, running_web
 from tests.support import timewarp
 from tests.support.world import API_KEY, SITE
 from zerokie_action.sandbox.faults import Fault, Kind
@@ -15,11 +15,6 @@ from zerokie_action.sandbox.faults import Fault, Kind
 if TYPE_CHECKING:
     from tests.support.world import Outcome, World
     from zerokie_action.sandbox.records import Record
-
-HINT = (
-    "Look at the app's own log. New host names and certificates may take a while: "
-    "raise `health-check-timeout` for those."
-)
 
 
 @pytest.fixture(autouse=True)
@@ -77,16 +72,9 @@ class TestContainers:
         assert 45 <= outcome.seconds < 48
         said = 'http://platform/_apps/web/h is not healthy after 45 s: it answered 503 ("no database")'
         assert error(outcome) == f"{said}; 'web' was left with 'nginx:2'"
-        assert outcome.outputs["hint"] == HINT
+        assert outcome.outputs["hint"] == "Look at the app's own log, or raise `health-check-timeout`."
         assert outcome.outputs["status"] == "failed"
         assert outcome.outputs["deploy_id"]
-
-    def test_the_last_answer_is_the_one_that_is_told(self, world: World) -> None:
-        """Not the first."""
-        world.platform.set_page("web", 500)
-        world.loop.call_later(20, world.platform.set_page, "web", 404, b"no such page")
-        outcome = deploy(world, health_check="/h", health_check_timeout="30s")
-        assert 'answered 404 ("no such page")' in error(outcome)
 
     def test_no_time_at_all(self, world: World) -> None:
         """One attempt is made all the same."""
@@ -96,20 +84,16 @@ class TestContainers:
         assert len(asked(outcome)) == 1
 
     @pytest.mark.parametrize(
-        ("fault", "words"),
-        [
-            (Fault(Kind.RESET, path="/_apps/", times=None), "the connection was reset"),
-            (Fault(Kind.HANG, path="/_apps/", times=None), "no answer within 18 s"),
-            (Fault(Kind.DELAY, path="/_apps/", times=None, seconds=30), "no answer within 18 s"),
-        ],
-        ids=str,
+        ("kind", "words"),
+        [(Kind.RESET, "the connection was reset"), (Kind.HANG, "no answer within 18 s")],
     )
-    def test_no_answer(self, world: World, fault: Fault, words: str) -> None:
+    def test_no_answer(self, world: World, kind: Kind, words: str) -> None:
         """What came instead of an answer."""
-        world.platform.faults.add(fault)
+        world.platform.faults.add(Fault(kind, path="/_apps/", times=None))
         outcome = deploy(world, health_check="/", health_check_timeout="60s")
         assert outcome.exit_code == 10
         assert f": {words}; " in error(outcome)
+        assert outcome.outputs["hint"].startswith("New host names and certificates may take a while")
         assert outcome.seconds < 63
 
     def test_the_app_asks_for_time(self, world: World) -> None:
@@ -122,11 +106,6 @@ class TestContainers:
         assert outcome.exit_code == 0
         assert len(asked(outcome)) == 3
         assert 50 < outcome.seconds < 55
-
-    def test_a_slow_start(self, world: World) -> None:
-        """An answer that takes 15 seconds is one."""
-        world.platform.faults.add(Fault(Kind.DELAY, path="/_apps/", times=None, seconds=15))
-        assert deploy(world, health_check="/").exit_code == 0
 
     def test_no_redirect_is_followed(self, world: World) -> None:
         """It is a good answer. One led a check to a cloud's metadata address."""
@@ -144,14 +123,10 @@ class TestContainers:
         ("path", "sent"),
         [
             ("/a/../b", "/b"),
-            ("/./", "/"),
-            ("//", "//"),
             ("//host/x", "//host/x"),
             ("/%zz", "/%zz"),
-            ("/%", "/%"),
-            ("/a|b[", "/a|b["),
-            ("/#x", "/"),
-            ("/\u00fc", "/%C3%BC"),
+            ("/a|b[#x", "/a|b["),
+            ("/ü", "/%C3%BC"),
         ],
     )
     def test_odd_paths(self, world: World, path: str, sent: str) -> None:
@@ -161,14 +136,6 @@ class TestContainers:
         assert outcome.exit_code == 0, outcome.log
         (record,) = asked(outcome)
         assert record.path == f"/_apps/web{sent}"
-
-    def test_hostile_answers(self, world: World) -> None:
-        """They issue no command."""
-        world.platform.set_page("web", 500, b"::error::owned\n\x1b[31m##[error]owned")
-        outcome = deploy(world, health_check="/", health_check_timeout=1)
-        assert "\n::error" not in outcome.log
-        assert "##[" not in outcome.log
-        assert "\x1b" not in outcome.log
 
     def test_a_full_url_and_its_secrets(self, world: World) -> None:
         """It is asked as it is; user, password and query stay out of the log."""
@@ -205,7 +172,6 @@ class TestStatic:
         ("path", "file"),
         [
             ("/", "index.html"),
-            ("/index.html", "index.html"),
             ("/about/", "about/index.html"),
             ("/assets/style.css?v=2", "assets/style.css"),
             ("/assets/style%2Ecss", "assets/style.css"),
@@ -235,7 +201,7 @@ class TestStatic:
         assert "it answered 200, but not with 'index.html' as it was deployed; " in outcome.log
 
     @pytest.mark.parametrize(
-        ("path", "words"), [("/nothing", "No file 'nothing'"), ("/empty", "New host names")]
+        ("path", "words"), [("/nothing", "No file 'nothing'"), ("/empty", "The CDN may take")]
     )
     def test_the_hint_fits_a_static_site(self, world: World, path: str, words: str) -> None:
         """It has no log of its own; a path that names no file of the deploy is what is wrong then."""
@@ -258,19 +224,6 @@ class TestStatic:
         assert "If something on the way rewrites files" in outcome.outputs["hint"]
         assert outcome.outputs["deploy_id"] == world.platform.deployments("site")[0].deploy_id
         assert world.platform.lock("site") is None
-
-    def test_an_edit_behind_our_back(self, world: World) -> None:
-        """The unchanged files count as well: only the served bytes prove anything."""
-        world.run()
-
-        def edit(record: Record) -> None:
-            if record.path.endswith("/finalize"):
-                world.platform.put_file("site", "index.html", b"somebody's")
-
-        world.platform.on_request = edit
-        outcome = world.run(health_check="/", health_check_timeout=5)
-        assert outcome.outputs["files_unchanged"] == len(SITE)
-        assert outcome.exit_code == 10
 
     def test_a_path_that_is_no_file(self, world: World) -> None:
         """Any good answer will do, and the query is left alone."""
@@ -298,17 +251,6 @@ class TestStatic:
         outcome, _ = timewarp.run(world.loop, run(b"something else"))
         assert "not with 'index.html' as it was deployed" in outcome.outputs["error"]
 
-    def test_a_full_url_of_something_else(self, world: World) -> None:
-        """Any good answer will do there."""
-
-        async def run() -> tuple[Outcome, str]:
-            async with serve(always(200, b"all systems go")) as server:
-                return await world.arun(health_check=f"{server.url}/index.html"), server.requests[-1].target
-
-        outcome, target = timewarp.run(world.loop, run())
-        assert outcome.exit_code == 0
-        assert target == "/index.html"
-
     def test_a_file_that_changes_after_the_deploy(self, world: World) -> None:
         """What should be served is not known any more."""
 
@@ -320,13 +262,3 @@ class TestStatic:
         outcome = world.run(health_check="/")
         assert outcome.exit_code == 8
         assert outcome.outputs["error"].startswith("'index.html' changed during the deploy")
-
-
-def test_a_signal_during_the_check_ends_the_run(world: World) -> None:
-    """There is nothing to finish."""
-    world.platform.set_page("web", 500)
-    tell(world, after=10)
-    outcome = deploy(world, health_check="/")
-    assert outcome.exit_code == 143
-    assert outcome.seconds == pytest.approx(10)
-    assert outcome.outputs["status"] == "cancelled"

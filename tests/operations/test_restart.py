@@ -6,13 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.operations.containers import OLD, lines, running_web, takes, tell
-from zerokie_action.sandbox.faults import Fault, Kind
+from tests.operations.containers import OLD, lines, running_web, takes
 
 if TYPE_CHECKING:
     from tests.support.world import Outcome, World
-
-LOGIN = {"registry_server": "r.example.com", "registry_username": "u", "registry_password": "pass-word"}
 
 
 @pytest.fixture(autouse=True)
@@ -49,15 +46,6 @@ def test_it_is_checked_as_well(world: World) -> None:
     assert sum(record.method == "POST" for record in outcome.requests) == 1
 
 
-def test_a_signal_while_it_restarts(world: World) -> None:
-    """The log says what is left."""
-    takes(world, 100)
-    tell(world, after=20)
-    outcome = restart(world)
-    assert outcome.exit_code == 143
-    assert outcome.outputs["error"] == "Cancelled by SIGTERM; 'web' was left with 'nginx:1'"
-
-
 def test_without_waiting(world: World) -> None:
     """Nobody looked, and nobody says that anybody did."""
     outcome = restart(world, wait=False)
@@ -83,14 +71,6 @@ def test_another_deploy_is_waited_for(world: World) -> None:
     assert outcome.outputs["lock_wait_seconds"] >= 10
 
 
-def test_another_deploy_lasts_too_long(world: World) -> None:
-    """Exit 6; `0` does not wait at all."""
-    world.platform.hold_deploy("web")
-    outcome = restart(world, lock_timeout=0)
-    assert outcome.exit_code == 6
-    assert outcome.seconds == 0
-
-
 @pytest.mark.parametrize("app", ["site", "nothing"])
 def test_what_can_not_be_restarted(world: World, app: str) -> None:
     """A static app (2), and none at all (4)."""
@@ -102,20 +82,4 @@ def test_what_can_not_be_restarted(world: World, app: str) -> None:
         assert outcome.outputs["error"] == said
         assert "cannot be restarted" in outcome.outputs["hint"]
     else:
-        assert outcome.outputs["hint"] == "Correct `app`. Only a deploy creates an app."
-
-
-def test_an_answer_that_was_lost(world: World) -> None:
-    """The app tells that it was restarted, so it is not restarted twice."""
-    world.platform.faults.add(Fault(Kind.RESET, "POST", "/deploy$", after=True))
-    outcome = restart(world)
-    assert outcome.exit_code == 0
-    assert sum(record.method == "POST" for record in outcome.requests) == 1
-
-
-def test_with_the_registry_credentials(world: World) -> None:
-    """The image is pulled again, maybe with a token that the platform does not know yet."""
-    outcome = restart(world, **LOGIN)
-    assert outcome.exit_code == 0, outcome.log
-    assert outcome.outputs["warnings"] == []
-    assert world.platform.apps.get("web").private
+        assert outcome.outputs["hint"] == "Nothing was changed. Correct `app`. Only a deploy creates an app."

@@ -15,7 +15,6 @@ from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
     from tests.support.world import Outcome, World
-    from zerokie_action.sandbox.records import Record
 
 PASSWORD = "a  password of\twords"  # noqa: S105 - of nothing
 LOGIN = {"registry_server": "r.example.com", "registry_username": "u"}
@@ -45,20 +44,6 @@ def test_the_key_wherever_a_text_is_cut(world: World, status: int, form: str) ->
         outcome = world.run(retries=0, summary_file=summary, log_level="debug")
         assert outcome.exit_code != 0
         assert API_KEY[:4] not in seen(world, outcome), length
-
-
-def test_the_password_wherever_a_text_is_cut(world: World) -> None:
-    """The same; its white space may be any."""
-    running_web(world)
-    summary = world.folder.parent / "summary.md"
-    for length in LENGTHS:
-        world.platform.faults.clear()
-        text = json.dumps({"error": "A" * length + PASSWORD})
-        world.platform.faults.add(answers(text, 400, "/deploy$"))
-        outcome = deploy(world, **LOGIN, registry_password=PASSWORD, summary_file=summary)
-        assert outcome.exit_code == 4
-        assert "a  pass" not in seen(world, outcome), length
-        assert "a pass" not in seen(world, outcome), length
 
 
 def test_what_the_platform_says_of_a_value_of_env(world: World) -> None:
@@ -119,17 +104,6 @@ def test_no_spelling_of_a_secret_is_shown(world: World) -> None:
     assert "hunter2" not in seen(world, outcome)
 
 
-def test_the_key_on_an_unhealthy_page(world: World) -> None:
-    """What the app itself answers is cut, too."""
-    running_web(world)
-    summary = world.folder.parent / "summary.md"
-    for length in LENGTHS:
-        world.platform.set_page("web", 500, body=f"{'A' * length}{API_KEY}".encode())
-        outcome = deploy(world, health_check="/", health_check_timeout=1, summary_file=summary)
-        assert outcome.exit_code == 10
-        assert API_KEY[:4] not in seen(world, outcome), length
-
-
 class TestNobodyElseSeesTheKey:
     """It goes to the API's origin, and only with requests to the API."""
 
@@ -186,15 +160,3 @@ class TestWhatMustNotBePublic:
         assert "'certs/site.pem' holds a private key" in outcome.outputs["error"]
         assert "hunter2" not in outcome.log
         assert world.run(ignore="certs/").exit_code == 0
-
-    def test_a_key_that_comes_while_the_deploy_runs(self, world: World) -> None:
-        """The directory has changed, and nothing is deleted."""
-
-        def add(record: Record) -> None:
-            if record.method == "PUT" and "/files/" in record.path:
-                (world.folder / "id_key").write_text("-----BEGIN PRIVATE KEY-----\n")
-
-        world.platform.on_request = add
-        outcome = world.run()
-        assert outcome.exit_code == 8
-        assert "'id_key' holds a private key" in outcome.log

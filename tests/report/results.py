@@ -57,19 +57,6 @@ def image() -> Result:
     )
 
 
-def planned() -> Result:
-    """A dry run."""
-    return Result(
-        operation="deploy",
-        app="my-site",
-        status="planned",
-        exit_code=0,
-        kind="static",
-        created=False,
-        planned=Changes([Uploaded("index.html", 10)], [], 3),
-    )
-
-
 def hostile() -> st.SearchStrategy[Result]:
     """Whatever a platform, a file system and a user could put into a result."""
     optional = st.none() | HOSTILE
@@ -89,28 +76,19 @@ def hostile() -> st.SearchStrategy[Result]:
         st.lists(HOSTILE, max_size=1),
         st.integers(0),
     )
+    some = st.lists(HOSTILE, max_size=2)
     return st.builds(
         Result,
         operation=st.sampled_from(["deploy", "restart", "destroy"]),
-        app=HOSTILE,
         status=st.sampled_from(["deployed", "planned", "rolled-back", "failed", "cancelled"]),
         exit_code=st.integers(0, 255),
         kind=st.sampled_from([None, "static", "container"]),
-        deploy_id=optional,
-        url=optional,
-        image=optional,
-        previous_image=optional,
-        created=st.none() | st.booleans(),
-        changes=changes,
-        planned=changes,
+        **dict.fromkeys(("app", "error", "hint"), HOSTILE),
+        **dict.fromkeys(("deploy_id", "url", "image", "previous_image"), optional),
+        **dict.fromkeys(("changes", "planned"), changes),
+        **dict.fromkeys(("notes", "warnings", "problems"), some),
+        **dict.fromkeys(("created", "seen_running", "seen_live"), st.booleans()),
         domains=st.lists(domain, max_size=1),
-        notes=st.lists(HOSTILE, max_size=1),
-        warnings=st.lists(HOSTILE, max_size=1),
-        problems=st.lists(HOSTILE, max_size=2),
-        seen_running=st.booleans(),
-        seen_live=st.booleans(),
         phases=st.lists(st.tuples(HOSTILE, st.floats(0, 1e4)), max_size=2),
         duration_seconds=st.floats(0, 1e6),
-        error=HOSTILE,
-        hint=HOSTILE,
     )

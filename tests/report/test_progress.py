@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from zerokie_action.ci import detect
-from zerokie_action.report.progress import Progress, TerminalProgress, start_progress
+from zerokie_action.report.progress import Progress
 
 pytestmark = pytest.mark.anyio
 MB = 10**6
@@ -20,10 +20,12 @@ class Terminal(io.StringIO):
         return True
 
 
-async def upload(progress: Progress, sizes: list[int], seconds: float) -> None:
-    """Upload files of these sizes one after the other, each in so many seconds, and wait for nothing more."""
+async def upload(sizes: list[int], seconds: float, total: tuple[int, int], log: io.StringIO) -> str:
+    """Upload files of these sizes one after the other, each in so many seconds; returns what is shown."""
+    progress = Progress(*total, detect({}, log))
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(progress.log_regularly)
+        tasks.start_soon(progress.show)
+        await anyio.lowlevel.checkpoint()
         for number, size in enumerate(sizes):
             began = anyio.current_time()
 
@@ -34,55 +36,41 @@ async def upload(progress: Progress, sizes: list[int], seconds: float) -> None:
             await anyio.sleep(seconds)
             progress.end(str(number))
         tasks.cancel_scope.cancel()
+    return log.getvalue()
 
 
-async def test_a_line_every_ten_seconds() -> None:
-    """Files, bytes, rate, and the time left at that rate; what takes less than that needs no progress."""
-    lines: list[str] = []
-    await upload(Progress(30, 90 * MB, lines.append), [3 * MB] * 30, 0.75)
-    assert lines == [
-        "Uploading 13 of 30 files, 40.0 MB of 90.0 MB, 4.0 MB/s, 12 s left",
-        "Uploading 26 of 30 files, 80.0 MB of 90.0 MB, 4.0 MB/s, 2 s left",
-    ]
-    await upload(Progress(1, MB, lines.append), [MB], 9)
-    assert len(lines) == 2
+@pytest.mark.parametrize("has_rich", [True, False])
+async def test_a_line_every_ten_seconds(monkeypatch: pytest.MonkeyPatch, *, has_rich: bool) -> None:
+    """Files, bytes, rate, and the time left at that rate; also on a terminal without the optional rich."""
+    if not has_rich:
+        monkeypatch.setitem(sys.modules, "rich", None)
+    log = io.StringIO() if has_rich else Terminal()
+    assert await upload([3 * MB] * 30, 0.75, (30, 90 * MB), log) == (
+        "Uploading 13 of 30 files, 40.0 MB of 90.0 MB, 4.0 MB/s, 12 s left\n"
+        "Uploading 26 of 30 files, 80.0 MB of 90.0 MB, 4.0 MB/s, 2 s left\n"
+    )
 
 
-async def test_a_large_file() -> None:
-    """What has gone out of it counts."""
-    lines: list[str] = []
-    await upload(Progress(1, 900 * MB, lines.append), [900 * MB], 15)
-    assert lines == ["Uploading 0 of 1 file, 600 MB of 900 MB, 60.0 MB/s, 5 s left"]
+async def test_what_is_short_and_what_is_large() -> None:
+    """What takes less than ten seconds needs no progress. What has gone out of a large file counts."""
+    assert await upload([MB], 9, (1, MB), io.StringIO()) == ""
+    assert await upload([900 * MB], 15, (1, 900 * MB), io.StringIO()) == (
+        "Uploading 0 of 1 file, 600 MB of 900 MB, 60.0 MB/s, 5 s left\n"
+    )
 
 
 async def test_nothing_moves() -> None:
     """Then there is nothing to say, and nobody knows how long it will take. Empty files are files, too."""
-    lines: list[str] = []
-    progress = Progress(2, 0, lines.append)
-    with anyio.move_on_after(60):
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(progress.log_regularly)
-            await anyio.sleep(15)
-            progress.begin("a", 0, lambda: 0)
-            progress.end("a")
-    assert lines == ["Uploading 1 of 2 files, 0 B of 0 B, 0 B/s"]
+    assert await upload([0], 55, (1, 0), io.StringIO()) == ""
+    assert await upload([0, 0], 6, (2, 0), io.StringIO()) == "Uploading 1 of 2 files, 0 B of 0 B, 0 B/s\n"
 
 
 async def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """With rich a person sees a bar, which is gone afterwards; no lines are written."""
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "120")
-    terminal = Terminal()
-    progress = start_progress(4, 4_000, detect({}, terminal))
-    assert isinstance(progress, TerminalProgress)
-    await upload(progress, [1_000] * 2, 5)
-    assert "Uploading 2 of 4 files \x1b[" in terminal.getvalue()
-    assert "2.0/4.0 kB" in terminal.getvalue()
-    assert "200 B/s, 10 s left" in terminal.getvalue()
-
-
-async def test_lines_where_there_is_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nobody watches, and on a terminal without the optional rich."""
-    assert type(start_progress(1, 1, detect({}, io.StringIO()))) is Progress
-    monkeypatch.setitem(sys.modules, "rich", None)
-    assert type(start_progress(1, 1, detect({}, Terminal()))) is Progress
+    shown = await upload([1_000] * 2, 5, (4, 4_000), Terminal())
+    assert "Uploading 2 of 4 files \x1b[" in shown
+    assert "2.0/4.0 kB" in shown
+    assert "200 B/s, 10 s left" in shown
+    assert "left\nUploading" not in shown

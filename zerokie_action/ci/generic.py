@@ -6,8 +6,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, TextIO
 
 from zerokie_action.owner import Owner
-from zerokie_action.redact import Redactor
-from zerokie_action.text import log_line
+from zerokie_action.text import Redactor, log_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from zerokie_action.ci.generic import CI, Level, PullRequest
 from zerokie_action.owner import Owner, forge_of
-from zerokie_action.redact import secret_forms
+from zerokie_action.text import secret_forms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -66,12 +66,12 @@ class GitHub(CI):
 
     def write_outputs(self, outputs: Mapping[str, str]) -> None:
         """Append to `GITHUB_OUTPUT`."""
-        entries = [_entry(key, self.redact(value)) for key, value in outputs.items()]
+        entries = [_entry(key, value) for key, value in outputs.items()]
         self._append("GITHUB_OUTPUT", "".join(entries))
 
     def write_summary(self, text: str) -> None:
         """Append to the job's summary. A step has 1 MiB for it."""
-        self._append("GITHUB_STEP_SUMMARY", self.redact(text))
+        self._append("GITHUB_STEP_SUMMARY", text)
 
     def save_state(self, state: Mapping[str, str]) -> None:
         """Append to `GITHUB_STATE`: the post step gets it back as `STATE_key`, even after a SIGKILL."""

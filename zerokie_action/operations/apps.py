@@ -1,4 +1,4 @@
-"""Finding the app that is deployed to, and judging whether it is the right kind."""
+"""The app that is deployed to: found or created, of the right kind, and with its domains."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from zerokie_action.errors import ConfigurationError, DeployError, RequestRejected
-from zerokie_action.formats import better_app
-from zerokie_action.platform.client import NOT_FOUND
+from zerokie_action.formats import better_app, host_name
+from zerokie_action.platform.client import CONFLICT, NOT_FOUND
 from zerokie_action.settings import ONLY_AT_CREATION
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Awaitable, Iterable, Sequence
 
     from zerokie_action.operations.job import Job
     from zerokie_action.platform.models import App
@@ -52,10 +52,13 @@ async def create(job: Job, request: Awaitable[App | None]) -> App:
     An app that is there after a request without an answer need not be ours: then `created` stays unknown.
     """
     job.result.created = None
+    job.result.final_state = f"it is not known whether this run created app {job.app!r}"
     try:
         app = await request
     except DeployError as error:
-        job.result.created = None if error.ambiguous else False
+        if not error.ambiguous:
+            job.result.created = False
+            job.result.final_state = ""
         if isinstance(error, RequestRejected):
             _say_what_to_write(job, error)
         raise
@@ -63,6 +66,7 @@ async def create(job: Job, request: Awaitable[App | None]) -> App:
         app = await job.client.get_app(job.app)
     else:
         job.result.created = True
+        job.result.final_state = "the app was created"
     record_url(job, app)
     if not app.url:
         with suppress(DeployError):  # it is there, and that is what counts
@@ -109,3 +113,74 @@ def _compare_with_inputs(job: Job, app: App) -> None:
 def _no_effect(inputs: Sequence[str], reason: str) -> str:
     have = "has" if len(inputs) == 1 else "have"
     return f"{', '.join(inputs)} {have} no effect: used only when a container app is created; {reason}"
+
+
+# --- custom domains of a static app
+
+
+async def update_domains(job: Job) -> None:
+    """Attach `domains` ("POST /v1/apps/:name/domains"), remove `remove-domains`.
+
+    One that the platform refuses stops no other; the result has the outcomes.
+
+    Raises:
+        RequestRejected: afterwards, when the platform refused any.
+    """
+    settings = job.settings
+    if not settings.domains and not settings.remove_domains:
+        return
+    refused: list[RequestRejected] = []
+    with job.phase("Domains"):
+        for change, domains in ((_attach, settings.domains), (_remove, settings.remove_domains)):
+            for domain in _distinct(domains):
+                try:
+                    await change(job, domain)
+                except RequestRejected as error:
+                    refused.append(error)
+    if refused:
+        job.result.flaw = (
+            "a domain was refused" if len(refused) == 1 else f"{len(refused)} domains were refused"
+        )
+        reasons = "; ".join(map(str, refused))
+        raise RequestRejected(
+            f"Deployed, but {job.result.flaw}: {reasons}", status=refused[0].status, hint=refused[0].hint
+        )
+
+
+def preview_domains(job: Job) -> None:
+    """Say what would be done."""
+    for domain in _distinct(job.settings.domains):
+        job.preview(f"would attach {domain!r}")
+    for domain in _distinct(job.settings.remove_domains):
+        job.preview(f"would remove {domain!r}")
+
+
+def _distinct(domains: Iterable[str]) -> Iterable[str]:
+    """Host names without duplicates."""
+    return dict.fromkeys(map(host_name, domains))
+
+
+async def _attach(job: Job, domain: str) -> None:
+    try:
+        attached = await job.client.add_domain(job.app, domain)
+    except RequestRejected as error:
+        if error.status != CONFLICT:
+            job.result.domains.append({"domain": domain, "error": str(error)})
+            raise
+        # Nothing in the API tells whose it is; but every deploy brings its domains again.
+        job.ci.info(
+            f"{domain!r} is already attached, to this app or another (the platform does not say which)"
+        )
+        job.result.domains.append({"domain": domain, "status": "attached already"})
+        return
+    target, tls = attached.cname_target, attached.tls_status
+    record = f"{domain} CNAME {target}" if target else ""
+    details = {"cname_target": target, "tls_status": tls, "dns_record": record}
+    job.result.domains.append({"domain": domain, **{name: text for name, text in details.items() if text}})
+    to_do = f"; set the DNS record: {record}" if record else ""
+    job.ci.info(f"Attached {domain!r} (TLS {tls or 'unknown'}){to_do}")
+
+
+async def _remove(job: Job, domain: str) -> None:
+    removed = await job.client.remove_domain(job.app, domain)
+    job.note(f"Removed {domain!r}" if removed else f"{domain!r} was not attached")

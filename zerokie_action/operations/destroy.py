@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from zerokie_action.errors import ConfigurationError, DeployError, RequestRejected
+from zerokie_action.errors import DeployError, RequestRejected
 from zerokie_action.files.manifest import find_manifests
 from zerokie_action.operations.zone import require_ownership
 from zerokie_action.platform.client import NOT_FOUND
 
 if TYPE_CHECKING:
-    from zerokie_action.lock.lock import DeployLock
+    from zerokie_action.http.retry import Guard
     from zerokie_action.operations.job import Job
     from zerokie_action.platform.client import Client
 
@@ -25,10 +25,8 @@ async def destroy(job: Job) -> None:
     """Delete the app, a static one under its deploy lock. Needs no checkout.
 
     Raises:
-        ConfigurationError: when the name looks cut off, and nothing is asked of the platform; or when the app
-            is another repository's.
+        ConfigurationError: when the app is another repository's.
     """
-    _refuse_cut_off_name(job.app)
     with job.phase("Look up"):
         app = await job.client.find_app(job.app)
     if app is None:
@@ -44,47 +42,41 @@ async def destroy(job: Job) -> None:
         job.preview(f"would destroy app {job.app!r}")
         return
     if app.kind == "static":
-        found = await _destroy_static(job)
+        await _destroy_static(job)
     else:
         with job.phase("Destroy"):
-            job.result.final_state = f"it is not known whether app {job.app!r} was deleted"
-            found = await job.client.guarded(job.shutdown.shielded_request).delete_app(job.app)
-            job.result.final_state = f"app {job.app!r} was deleted"
-    by = "" if found else " (it was already being deleted)"
-    job.ci.info(f"Destroyed app {job.app!r}{by}")
+            await _delete(job, job.shutdown.shielded_request)
+    job.ci.info(f"Destroyed app {job.app!r}")
     job.result.url = None
 
 
-async def _destroy_static(job: Job) -> bool:
-    """Delete the app under its lock, which ends with it. Returns whether it was there."""
-    found = False
+async def _destroy_static(job: Job) -> None:
+    """Delete the app under its lock, which ends with it."""
     try:
         async with job.deploy_lock() as lock:
             with job.phase("Destroy"):
                 await _require_ownership(job)
-                found = await _delete(job, lock)
+                await _delete(job, lock.write)
             lock.end()
-            job.result.final_state = f"app {job.app!r} was deleted"
     except Exception:
         # Whatever went wrong: a heartbeat may have found no app, or the answer was lost.
         with anyio.move_on_after(_RECHECK_TIME), suppress(DeployError):
             if await _is_gone(job.client.urgent, job.app):
-                return found
+                return
             job.result.final_state = ""  # it was not deleted
         raise
-    return found
 
 
-async def _delete(job: Job, lock: DeployLock) -> bool:
+async def _delete(job: Job, guard: Guard) -> None:
     job.result.final_state = f"it is not known whether app {job.app!r} was deleted"
-    found = await job.client.guarded(lock.write).delete_app(job.app)
+    found = await job.client.guarded(guard).delete_app(job.app)
     if not found and not await _is_gone(job.client, job.app):
         raise RequestRejected(
             f"Deleting app {job.app!r} was answered with 404, but the app is still there",
             status=NOT_FOUND,
             hint="Run it again. If it fails again, check `api-url` and proxies.",
         )
-    return found
+    job.result.final_state = f"app {job.app!r} was deleted"
 
 
 async def _is_gone(client: Client, name: str) -> bool:
@@ -95,12 +87,3 @@ async def _is_gone(client: Client, name: str) -> bool:
 async def _require_ownership(job: Job) -> None:
     listing = await job.client.list_files(job.app)
     require_ownership(job, find_manifests(file.path for file in listing))
-
-
-def _refuse_cut_off_name(app: str) -> None:
-    # `site-pr-${{ github.event.number }}` outside of a pull request; host names can't end like this anyway.
-    if app != app.strip("-_."):
-        raise ConfigurationError(
-            f"`app`: {app!r} looks cut off, so it is not destroyed",
-            hint="A variable in the name may be empty in this run; check how the workflow sets it.",
-        )

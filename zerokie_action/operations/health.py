@@ -7,6 +7,7 @@ served must be that file, byte for byte, past the CDN's cache: then green means 
 from __future__ import annotations
 
 import hashlib
+import uuid
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -17,7 +18,7 @@ from zerokie_action.errors import HealthCheckFailed
 from zerokie_action.files.local import hash_file
 from zerokie_action.http.failure import error_detail, retry_after
 from zerokie_action.http.request import MEGABYTE
-from zerokie_action.operations.poll import NotYet, poll
+from zerokie_action.operations.job import NotYet
 from zerokie_action.platform.pages import PageError, read_page, shown_url
 from zerokie_action.text import human_seconds
 
@@ -32,13 +33,11 @@ _ANSWER_TIME = 20.0
 _SHORTEST_TIME = 1.0
 _LARGEST_ANSWER = 64 * MEGABYTE
 _SHOWN = 200
-_HINT = (
-    "Look at the app's own log. New host names and certificates may take a while: "
-    "raise `health-check-timeout` for those."
-)
+_HINT = "Look at the app's own log, or raise `health-check-timeout`."
+_HINT_NO_ANSWER = "New host names and certificates may take a while: raise `health-check-timeout` for those."
 _HINT_FILE = (
-    "New host names, certificates and the CDN may take a while: raise `health-check-timeout` for those. "
-    "If something on the way rewrites files, name one that it leaves alone."
+    "The CDN may take a while: raise `health-check-timeout`. If something on the way rewrites files, "
+    "name one that it leaves alone."
 )
 
 
@@ -73,28 +72,25 @@ async def check_health(job: Job, files: Sequence[LocalFile] = ()) -> None:
         shown = shown_url(check.url)
         began = anyio.current_time()
         seconds = job.settings.health_check_timeout
-        last = ""
-        attempt = 0
+        hint = check.hint
 
         async def ask() -> NotYet | None:
-            nonlocal attempt, last
-            attempt += 1
+            nonlocal hint
             left = max(_SHORTEST_TIME, min(_ANSWER_TIME, began + seconds - anyio.current_time()))
-            url = _uncached(check.url, f"{job.session}-{attempt}") if check.path else check.url
-            wait = 0.0
+            url = _uncached(check.url) if check.path else check.url
             try:
                 response = await read_page(url, job.client.http, max_body=_LARGEST_ANSWER, seconds=left)
             except PageError as error:
-                last = str(error)
-            else:
-                last = _flaw(job, check, response)
-                wait = retry_after(response.headers)
-            return NotYet(f"Waiting for {shown}: {last}", wait) if last else None
+                hint = _HINT_NO_ANSWER
+                return NotYet(str(error))
+            hint = check.hint
+            flaw = _flaw(job, check, response)
+            return NotYet(flaw, retry_after(response.headers)) if flaw else None
 
-        await poll(ask, seconds=seconds, log=job.ci.info)
+        answer = await job.poll(ask, shown, seconds)
         duration = human_seconds(anyio.current_time() - began)
-        if last:
-            raise HealthCheckFailed(f"{shown} is not healthy after {duration}: {last}", hint=check.hint)
+        if answer is not None:
+            raise HealthCheckFailed(f"{shown} is not healthy after {duration}: {answer.why}", hint=hint)
         # An answer of a site that is no deployed file may be an old page, and any URL may be somebody else's.
         base = (job.result.url or check.url).rstrip("/")
         is_app = bool(job.result.url) and f"{check.url}/".startswith(f"{base}/")
@@ -166,7 +162,7 @@ def _file_path(job: Job, url: str) -> str:
     return path + "index.html" if not path or path.endswith("/") else path
 
 
-def _uncached(url: str, unique: str) -> str:
+def _uncached(url: str) -> str:
     """The URL with a query that no cache has seen."""
     url = url.partition("#")[0]
-    return f"{url}{'&' if '?' in url else '?'}zerokie={unique}"
+    return f"{url}{'&' if '?' in url else '?'}zerokie={uuid.uuid4()}"

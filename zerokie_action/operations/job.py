@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import random
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import quote
 
 import anyio
 
 from zerokie_action.errors import DeployTimedOut, LockHeld, RequestRejected
 from zerokie_action.lock.lock import DeployLock
-from zerokie_action.operations.poll import NotYet, poll
 from zerokie_action.platform.client import CONFLICT
 from zerokie_action.platform.models import Counts
 from zerokie_action.platform.pages import read_public
@@ -32,6 +32,22 @@ T = TypeVar("T")
 
 _SLOW = "Raise `timeout`, or find out what is slow with `log-level: debug`."
 _AWAY = "Run it again when the platform works again, or raise `timeout`."
+_FIRST_PAUSE = 1.0
+_LONGEST_PAUSE = 10.0
+_GROWTH = 1.5
+_LINE_EVERY = 30.0
+
+
+class NotYet(NamedTuple):
+    """An answer after which to ask again.
+
+    Attributes:
+        why: what is missing; may be empty.
+        retry_after: seconds for which the other side asked not to be asked again.
+    """
+
+    why: str = ""
+    retry_after: float = 0.0
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -120,20 +136,49 @@ class Job:
                     raise
                 if refused_at is None:
                     refused_at = anyio.current_time()
-                return NotYet(f"Waiting for another deploy of {self.app!r} to end", error.retry_after)
+                return NotYet(retry_after=error.retry_after)
 
         try:
-            answer = await poll(attempt, seconds=self.settings.lock_timeout, log=self.ci.info)
+            what = f"another deploy of {self.app!r} to end"
+            answer = await self.poll(attempt, what, self.settings.lock_timeout)
         finally:
             waited = 0.0 if refused_at is None else anyio.current_time() - refused_at
             self.result.lock_wait_seconds += waited
         if isinstance(answer, NotYet):
-            after = f" after {human_seconds(waited)}" if waited >= 1 else ""
             raise LockHeld(
-                f"Another deploy of {self.app!r} is still in progress{after}",
+                f"Another deploy of {self.app!r} is still in progress after {human_seconds(waited)}",
                 hint="Wait for that deploy to end, or raise `lock-timeout`. "
                 "A lock without heartbeat expires after 30 minutes.",
             )
+        return answer
+
+    async def poll(self, ask: Callable[[], Awaitable[T | NotYet]], what: str, seconds: float) -> T | NotYet:
+        """What `ask` returns; it is called until that is no `NotYet`, the last time when the time is over.
+
+        The pauses grow. A line is logged at once, and then every half a minute: a long wait does not look
+        like a hang. `NotYet` is returned at the end, or when the other side is not to be asked before that.
+
+        Args:
+            ask: looks once.
+            what: what is waited for, for the log.
+            seconds: how long.
+        """
+        ends_at = anyio.current_time() + seconds
+        pause = _FIRST_PAUSE
+        next_line = 0.0
+        while isinstance(answer := await ask(), NotYet):
+            now = anyio.current_time()
+            left = ends_at - now
+            if left <= 0 or answer.retry_after > left:
+                break
+            if now >= next_line:
+                shown = human_seconds(min(left, anyio.current_effective_deadline() - now))
+                why = f": {answer.why}" if answer.why else ""
+                self.ci.info(f"Waiting for {what}{why}; {shown} left")
+                next_line = now + _LINE_EVERY
+            jittered = pause * random.uniform(0.5, 1)  # noqa: S311 - no secret; two that begin together come apart
+            await anyio.sleep(min(left, max(jittered, answer.retry_after)))
+            pause = min(_LONGEST_PAUSE, pause * _GROWTH)
         return answer
 
     @contextmanager

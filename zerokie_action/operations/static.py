@@ -16,7 +16,6 @@ from zerokie_action.files.local import find_changes, hash_files
 from zerokie_action.files.plan import make_plan, require_few_deletions, require_known_deletions
 from zerokie_action.files.scan import Scan, scan
 from zerokie_action.operations import apps
-from zerokie_action.operations.domains import preview_domains, update_domains
 from zerokie_action.operations.health import check_health, preview_health_check
 from zerokie_action.operations.zone import NOTHING, Update, is_trusted, read_zone
 from zerokie_action.platform.models import Counts
@@ -85,7 +84,7 @@ async def deploy_directory(job: Job, directory: Path) -> None:
             await apps.create(job, job.client.create_static(job.app))
             job.ci.info(f"Created static app {job.app!r}")
         await _update(job, source)
-    await update_domains(job)
+    await apps.update_domains(job)
     await check_health(job, source.scan.files)
 
 
@@ -116,7 +115,7 @@ async def _preview(job: Job, source: _Source, app: App | None) -> None:
         deleted=list(plan.delete),
         unchanged=len(plan.unchanged),
     )
-    preview_domains(job)
+    apps.preview_domains(job)
     preview_health_check(job)
 
 
@@ -136,8 +135,7 @@ async def _update(job: Job, source: _Source) -> None:
             job.result.hint = _RELEASED if lock.finalized is not None else _MAYBE_HELD
         raise
     finally:
-        created = "the app was created; " if job.result.created else ""
-        job.result.final_state = f"{created}{changes.state}"
+        job.result.final_state = "; ".join(filter(None, (job.result.final_state, changes.state)))
         if lock is not None and lock.finalized is not None:  # a failed deploy is finalized as well
             job.result.deploy_id = lock.finalized.deploy_id
             job.result.cache_purged = lock.finalized.cache_purged

@@ -29,7 +29,7 @@ from zerokie_action.http.request import MEGABYTE, Bytes
 from zerokie_action.owner import Marks
 from zerokie_action.platform.requests import MANIFESTS
 from zerokie_action.platform.upload import Upload, Writes
-from zerokie_action.report.progress import start_progress
+from zerokie_action.report.progress import Progress
 from zerokie_action.report.result import Changes, Uploaded
 from zerokie_action.text import human_files, human_paths
 
@@ -91,7 +91,7 @@ async def read_zone(job: Job) -> Zone:
         raise ConfigurationError(
             f"App {job.app!r} has {human_files(len(files))} that no deploy of this action has uploaded: "
             f"{human_paths(sorted(files))}",
-            hint="Nothing was changed. If `app` names the wrong app, correct it. If the files were "
+            hint="If `app` names the wrong app, correct it. If the files were "
             "uploaded by hand, by another tool or by an earlier version of this action, set "
             "`take-over: true` for one run by hand: it deletes what the directory does not have, unless "
             "`keep` matches it.",
@@ -128,10 +128,10 @@ def require_ownership(job: Job, manifests: Sequence[ManifestName]) -> None:
     if not is_trusted(job):
         raise ConfigurationError(
             what,
-            hint="Nothing was changed. If `app` names that repository's app by mistake, correct it. If "
-            "this repository should take it over, set `take-over: true` for one run by hand.",
+            hint="If `app` names that repository's app by mistake, correct it. To go on all the same, set "
+            "`take-over: true` for one run by hand.",
         )
-    job.ci.info(f"{what}; taking it over")
+    job.ci.info(f"{what}; `take-over` goes on all the same")
 
 
 async def _read_manifest(job: Job, path: str) -> Manifest | None:
@@ -221,7 +221,7 @@ class Update:
         The biggest assets come first: one that begins last would keep all others waiting.
         """
         files = sorted(files, key=lambda file: (is_page(file.path), -file.size, file.path))
-        progress = start_progress(len(files), sum(file.size for file in files), self._job.ci)
+        progress = Progress(len(files), sum(file.size for file in files), self._job.ci)
 
         def begin(file: LocalFile) -> Upload:
             content = FileContent(file)
@@ -233,7 +233,7 @@ class Update:
             progress.end(upload.path)
 
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(progress.log_regularly)
+            tasks.start_soon(progress.show)
             for _, group in groupby(files, lambda file: is_page(file.path)):
                 await self._writes.upload(map(begin, group), end)
             tasks.cancel_scope.cancel()

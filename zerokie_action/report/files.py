@@ -1,4 +1,4 @@
-"""The files that a user asks for: dotenv, GitLab's annotations, the JSON result; and how one is written."""
+"""The files that a user asks for: dotenv, GitLab's annotations, summary, JSON; and how one is written."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from zerokie_action.report.result import output_values, rounded
+from zerokie_action.errors import ConfigurationError
+from zerokie_action.report.result import output_values, outputs, rounded
+from zerokie_action.report.summary import render_summary
 from zerokie_action.text import dotenv_json, dotenv_value, is_web_url, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from zerokie_action.ci import CI
     from zerokie_action.report.result import Result
 
 SCHEMA_VERSION = 1
@@ -23,14 +26,53 @@ SCHEMA_VERSION = 1
 _DOTENV_LIMIT = 5_000
 """GitLab refuses a dotenv file of 5 KB or more, as a whole."""
 _LABEL_LIMIT = 100
+_ONLY_THE_REPORT = "Everything else is done: only this report is missing. Choose a path that can be written."
 _MODE = 0o644
 _OPEN_FILE = re.compile(r"//?dev/std(out|err)|//?(dev|proc/.+)/fd/[0-9]+")
+
+
+def write_reports(result: Result, ci: CI, files: Mapping[str, Path]) -> None:
+    """Write `files` (by the field names of the settings), then what the CI system shows.
+
+    The result has no secrets any more. When it is a success that can't be reported, it becomes exit code 2.
+    """
+    documents: dict[str, Callable[[], str]] = {
+        "dotenv_file": lambda: _dotenv(result, ci),
+        "annotations_file": lambda: render_annotations(result),
+        "summary_file": lambda: render_summary(result, ci),
+        "output_file": lambda: render_json(result),  # the last one: it says what the process exits with
+    }
+    for field, render in documents.items():
+        if field in files:
+            try:
+                write_report_file(files[field], render())
+            except OSError as error:
+                name, path = field.replace("_", "-"), str(files[field])
+                problem = f"`{name}`: {path!r} can't be written ({error.strerror or error})"
+                ci.error(problem, _ONLY_THE_REPORT)
+                if not result.exit_code:
+                    result.exit_code = ConfigurationError.exit_code
+                    result.error, result.hint = ci.redact(problem), _ONLY_THE_REPORT
+    # After the files: what could not be written is an error like any other.
+    ci.write_outputs(outputs(result))
+    ci.write_summary(render_summary(result, ci))
+
+
+def _dotenv(result: Result, ci: CI) -> str:
+    text, left_out = render_dotenv(outputs(result))
+    if left_out:
+        names = ", ".join(f"`{name}`" for name in left_out)
+        ci.warning(
+            f"`dotenv-file`: {names} left out, as GitLab rejects files of 5 KB or more; "
+            "`output-file` has everything"
+        )
+    return text
 
 
 def render_dotenv(outputs: Mapping[str, str]) -> tuple[str, list[str]]:
     """Return outputs as lines `ZEROKIE_RESULT_NAME=value`, within what GitLab accepts of such a file.
 
-    That is: at most 20 variables, less than 5 KB, no blank line, no empty value. `error` stays out: prose
+    That is: at most 20 variables, less than 5 KB, no blank line. `error` stays out: prose
     does not survive there. A value that does not fit any more is left out: those are the names that are
     returned beside the text.
     """
@@ -38,7 +80,7 @@ def render_dotenv(outputs: Mapping[str, str]) -> tuple[str, list[str]]:
     left_out = []
     room = _DOTENV_LIMIT - 1
     for name, value in outputs.items():
-        if name == "error" or not value:
+        if name == "error":
             continue
         safe = dotenv_json(value) if name == "domains" else dotenv_value(value)
         line = f"ZEROKIE_RESULT_{name.upper().replace('-', '_')}={safe}\n"
@@ -84,13 +126,13 @@ def write_report_file(path: Path, text: str) -> None:
 
     A reader sees the old file or the new one, never a half. A symbolic link at `path` is replaced, not
     followed. Where a file cannot be replaced (its folder is read-only, it is a mount) it is overwritten, and
-    a stream (`is_stream`) is appended to.
+    a stream such as `/dev/stdout` is appended to.
 
     Raises:
         OSError: nothing could be written.
     """
     data = text.encode(errors="backslashreplace")
-    if is_stream(path):
+    if _is_stream(path):
         _write(path, data, os.O_APPEND)
         return
     try:
@@ -101,7 +143,7 @@ def write_report_file(path: Path, text: str) -> None:
         _write(path, data, os.O_TRUNC | os.O_NOFOLLOW)
 
 
-def is_stream(path: Path) -> bool:
+def _is_stream(path: Path) -> bool:
     """Whether `path` is a device, a pipe, or an open file of a process: what several may write to in turn."""
     # By name: /dev/stdout leads to a regular file when the log goes to one, and must not be truncated.
     if _OPEN_FILE.fullmatch(f"{os.path.realpath(path.parent)}/{path.name}"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
 import anyio
@@ -12,6 +11,8 @@ from zerokie_action.text import human_bytes, human_files, human_seconds
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rich.progress import Progress as Bar
+
     from zerokie_action.ci import CI
 
 _EVERY = 10.0
@@ -20,13 +21,13 @@ _REFRESH = 0.5
 
 
 class Progress:
-    """Knows what is uploaded, and logs how far that is. What is done before the first line is silent."""
+    """Knows what is uploaded, and shows how far that is. What is done before the first line is silent."""
 
-    def __init__(self, total_files: int, total_bytes: int, log: Callable[[str], None]) -> None:
-        """Begin now. `log` takes a line."""
+    def __init__(self, total_files: int, total_bytes: int, ci: CI) -> None:
+        """Begin now."""
         self._total_files = total_files
         self._total_bytes = total_bytes
-        self._log = log
+        self._ci = ci
         self._began = anyio.current_time()
         self._files = 0
         self._bytes = 0
@@ -42,65 +43,61 @@ class Progress:
         self._files += 1
         self._bytes += size
 
-    async def log_regularly(self) -> None:
-        """Log a line every ten seconds, for ever, unless nothing has moved."""
+    async def show(self) -> None:
+        """Show it until this is cancelled: as a bar if a person watches a terminal and rich is installed."""
+        bar = _bar(self._ci.terminal)
+        await (self._draw(bar) if bar else self._log_regularly())
+
+    async def _log_regularly(self) -> None:
+        """Log a line every ten seconds, unless nothing has moved."""
         before = (0, 0)
         while True:
             await anyio.sleep(_EVERY)
-            if (now := (self._files, self.moved)) > before:
-                sizes = f"{human_bytes(self.moved)} of {human_bytes(self._total_bytes)}"
-                self._log(f"Uploading {self.counted}, {sizes}, {self.rate}")
+            if (now := (self._files, self._moved)) > before:
+                sizes = f"{human_bytes(self._moved)} of {human_bytes(self._total_bytes)}"
+                self._ci.info(f"Uploading {self._counted}, {sizes}, {self._rate}")
                 before = now
 
+    async def _draw(self, bar: Bar) -> None:
+        """Keep the bar up to date; in the end it goes away."""
+        task = bar.add_task(self._counted, total=self._total_bytes, rate="")
+        with bar:
+            while True:
+                bar.update(task, completed=self._moved, description=self._counted, rate=self._rate)
+                await anyio.sleep(_REFRESH)
+
     @property
-    def counted(self) -> str:
+    def _counted(self) -> str:
         """How many files are uploaded: `500 of 2,000 files`."""
         return f"{self._files:,} of {human_files(self._total_files)}"
 
     @property
-    def moved(self) -> int:
+    def _moved(self) -> int:
         """How many bytes have gone out."""
         return self._bytes + sum(moved() for _, moved in self._under_way.values())
 
     @property
-    def rate(self) -> str:
+    def _rate(self) -> str:
         """Bytes in a second since the beginning, and the time left at that rate: `1.0 MB/s, 15 s left`."""
-        moved, seconds = self.moved, anyio.current_time() - self._began
+        moved, seconds = self._moved, anyio.current_time() - self._began
         if not moved or not seconds:
             return "0 B/s"
         left = seconds * (self._total_bytes - moved) / moved
         return f"{human_bytes(moved / seconds)}/s, {human_seconds(round(left))} left"
 
 
-class TerminalProgress(Progress):
-    """The same as a bar on a terminal, with rich (extra `terminal`)."""
-
-    def __init__(self, total_files: int, total_bytes: int, stream: TextIO) -> None:
-        from rich import progress as rich  # noqa: PLC0415 optional, and it takes its time
-        from rich.console import Console  # noqa: PLC0415
-
-        super().__init__(total_files, total_bytes, lambda _line: None)
-        self._bar = rich.Progress(
-            rich.TextColumn("Uploading {task.description}"),
-            rich.BarColumn(complete_style="green"),
-            rich.DownloadColumn(),
-            rich.TextColumn("{task.fields[rate]}"),
-            console=Console(file=stream),
-            transient=True,
-        )
-        self._task = self._bar.add_task(self.counted, total=total_bytes, rate="")
-
-    async def log_regularly(self) -> None:
-        """Keep the bar up to date until it is cancelled, which takes it away."""
-        with self._bar:
-            while True:
-                self._bar.update(self._task, completed=self.moved, description=self.counted, rate=self.rate)
-                await anyio.sleep(_REFRESH)
-
-
-def start_progress(total_files: int, total_bytes: int, ci: CI) -> Progress:
-    """Return a bar if a person watches a terminal and rich is installed, else calm lines in the log."""
-    if ci.terminal:
-        with suppress(ImportError):
-            return TerminalProgress(total_files, total_bytes, ci.terminal)
-    return Progress(total_files, total_bytes, ci.info)
+def _bar(terminal: TextIO | None) -> Bar | None:
+    if terminal is None:
+        return None
+    try:
+        from rich import console, progress  # noqa: PLC0415 optional, and it takes its time
+    except ImportError:
+        return None
+    return progress.Progress(
+        progress.TextColumn("Uploading {task.description}"),
+        progress.BarColumn(complete_style="green"),
+        progress.DownloadColumn(),
+        progress.TextColumn("{task.fields[rate]}"),
+        console=console.Console(file=terminal),
+        transient=True,
+    )

@@ -11,30 +11,6 @@ from zerokie_action.text import human_files, one_line
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-OUTPUTS = {
-    "deploy-id": "Static apps: the platform's deploy ID. Images: this run's session ID, as the platform has "
-    "none. Also set when something fails after the deploy.",
-    "url": "Where the app answers.",
-    "app": "The app's name.",
-    "kind": "`container` or `static`.",
-    "status": "`deployed`, `restarted`, `destroyed`, `planned`, `skipped`, `rolled-back`, `failed` or "
-    "`cancelled`.",
-    "image": "Container apps: the image that was deployed.",
-    "previous-image": "Container apps: the image that ran before.",
-    "created": "`true` when this run created the app.",
-    "files-uploaded": "Static apps: how many files were uploaded, or would be in a dry run.",
-    "files-deleted": "Static apps: how many stale files were deleted.",
-    "files-unchanged": "Static apps: how many files were skipped as unchanged.",
-    "bytes-uploaded": "Static apps: the size of the uploaded files.",
-    "cache-purged": "Static apps: `true` when the CDN's cache was purged.",
-    "domains": "JSON list of the custom domains, each with its CNAME target and TLS status.",
-    "duration-seconds": "How long the run took.",
-    "lock-wait-seconds": "How long the run waited for another deploy's lock.",
-    "retries-used": "How many requests were retried.",
-    "error": "What went wrong, in one line; empty on success.",
-}
-"""The outputs, in the contract's order, with what they mean: for `action.yml` and the README."""
-
 
 class Words(NamedTuple):
     """What is said of an outcome.
@@ -110,24 +86,16 @@ class Changes:
     @property
     def state(self) -> str:
         """What state an early end leaves the site in, for a sentence; empty when there was nothing to do."""
-        parts = []
-        if self.to_upload:
-            parts.append(_share(len(self.uploaded), self.to_upload, "uploaded"))
-        if parts or self.to_delete:
-            parts.append(
-                _share(len(self.deleted), self.to_delete, "deleted") if self.deleted else _NO_DELETION
-            )
-        return ", ".join(parts)
-
-
-_NO_DELETION = "nothing was deleted"
-
-
-def _share(done: int, planned: int, verb: str) -> str:
-    """`36 of 38 files were uploaded`; more than was planned when some of it had to be done again."""
-    some = f"{done:,} of " if done < planned else ""
-    be = "was" if 1 in {done, max(done, planned)} else "were"
-    return f"{some}{human_files(max(done, planned))} {be} {verb}"
+        shares = (
+            (len(self.uploaded), self.to_upload, "uploaded"),
+            (len(self.deleted), self.to_delete, "deleted"),
+        )
+        # More than was planned, when some of it had to be done again.
+        return ", ".join(
+            f"{done:,} of {human_files(max(done, planned))} {verb}"
+            for done, planned, verb in shares
+            if planned
+        )
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from itertools import chain, islice
-from typing import TYPE_CHECKING, NamedTuple, NewType
+from typing import TYPE_CHECKING, NewType
 
 from zerokie_action.report.result import OUTCOMES
 from zerokie_action.text import (
@@ -26,11 +26,12 @@ from zerokie_action.text import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from zerokie_action.ci import CI
     from zerokie_action.report.result import Changes, Result
 
 Markdown = NewType("Markdown", str)
 
-SUMMARY_LIMIT = 1_000_000
+_SUMMARY_LIMIT = 1_000_000
 """Bytes. A step of GitHub's has 1 MiB, for all of its summaries."""
 _COMMENT_LIMIT = 60_000
 """Bytes. GitHub takes 65,536 characters, the marker that the comment is found by among them."""
@@ -44,42 +45,24 @@ _INPUT = re.compile(r"&#96;([a-z][a-z-]*(?:: [a-z0-9]+)?)&#96;")
 """An input in backticks, and its value: `create: true`."""
 
 
-class Origin(NamedTuple):
-    """Where a deploy comes from; what is not known is empty.
-
-    Attributes:
-        commit: the hash of the commit that was deployed.
-        commit_url: its page.
-        run_url: the page of this run.
-    """
-
-    commit: str = ""
-    commit_url: str = ""
-    run_url: str = ""
+def render_summary(result: Result, ci: CI) -> str:
+    """Return the summary as GitHub-flavoured Markdown; `ci` knows the commit and the log, to link to."""
+    return _document(
+        _SUMMARY_LIMIT, _outcome(result, ci), _changes(result), _domains(result), _details(result)
+    )
 
 
-def render_summary(result: Result, origin: Origin, *, limit: int = SUMMARY_LIMIT) -> str:
-    """Return the summary as GitHub-flavoured Markdown.
-
-    Args:
-        result: what the run did; secrets are redacted already.
-        origin: what the summary links to.
-        limit: in bytes of UTF-8. A longer summary is cut after a line, with a note.
-    """
-    return _document(limit, _outcome(result, origin), _changes(result), _domains(result), _details(result))
-
-
-def render_comment(result: Result, origin: Origin) -> str:
+def render_comment(result: Result, ci: CI) -> str:
     """Return the comment as Markdown: the outcome; of a dry run the names as well."""
     changes = _changes(result) if result.status == "planned" else ()
-    return _document(_COMMENT_LIMIT, _outcome(result, origin), changes, _domains(result), _details(result))
+    return _document(_COMMENT_LIMIT, _outcome(result, ci), changes, _domains(result), _details(result))
 
 
 def _document(limit: int, *parts: Iterable[Markdown]) -> str:
     return cut_markdown("\n\n".join(filter(None, chain(*parts))) + "\n", limit)
 
 
-def _outcome(result: Result, origin: Origin) -> Iterator[Markdown]:
+def _outcome(result: Result, ci: CI) -> Iterator[Markdown]:
     """Yield what everybody wants to know; some of it may be empty."""
     app = markdown_code(result.app) or "Zerokie"
     headline = OUTCOMES[result.outcome].headline
@@ -91,17 +74,17 @@ def _outcome(result: Result, origin: Origin) -> Iterator[Markdown]:
         yield Markdown(f"**Error:** {_prose(result.error)}")
     if result.hint:
         yield Markdown(f"**What to do:** {_prose(result.hint)}")
-    yield _links(result, origin)
+    yield _links(result, ci)
     yield _sentence(result)
     yield _bullets(f"⚠️ {_prose(warning)}" for warning in result.warnings)
     yield _bullets(map(_prose, result.notes))
 
 
-def _links(result: Result, origin: Origin) -> Markdown:
+def _links(result: Result, ci: CI) -> Markdown:
     url = result.url or ""
     app = markdown_link(url, url.partition("://")[2].rstrip("/"))
-    commit = markdown_link(origin.commit_url, origin.commit[:12])
-    log = markdown_link(origin.run_url, "Log") if origin.run_url else ""
+    commit = markdown_link(ci.commit_url, ci.commit[:12])
+    log = markdown_link(ci.run_url, "Log") if ci.run_url else ""
     return Markdown(" · ".join(filter(None, (app and f"**{app}**", commit and f"Commit&nbsp;{commit}", log))))
 
 
