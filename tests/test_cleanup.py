@@ -191,5 +191,5 @@ def test_the_debug_log(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """It shows the requests, as that of a deploy."""
     world.env["ZEROKIE_LOG_LEVEL"] = "debug"
     said = clean_up(world, monkeypatch)
-    assert "PUT /v1/apps/site/deploy/lock: 200 in 0 s" in said
-    assert "POST /v1/apps/site/deploy/finalize: 200 in " in said
+    assert "PUT /v1/apps/site/deploy/lock: 200 after 0 s" in said
+    assert "POST /v1/apps/site/deploy/finalize: 200 after " in said

@@ -24,7 +24,7 @@ def test_every_request_is_shown(world: World) -> None:
     """With its status, in the order of the answers; the key is nowhere."""
     outcome = world.run(log_level="debug", concurrency=1)
     assert outcome.exit_code == 0, outcome.log
-    shown = [re.sub(r" in [\d.]+ s$", "", line) for line in traced(outcome)]
+    shown = [re.sub(r" after [\d.]+ s$", "", line) for line in traced(outcome)]
     assert sorted(shown) == sorted(
         f"{record.method} {record.path}: {record.status}" for record in outcome.requests
     )
@@ -40,7 +40,7 @@ def test_nobody_else_is_bothered(world: World, level: str | None) -> None:
 def test_what_is_slow(world: World) -> None:
     world.platform.faults.add(Fault(Kind.DELAY, "PUT", "/files/index.html$", seconds=7))
     outcome = world.run(log_level="debug")
-    assert "PUT /v1/apps/site/files/index.html: 200 in 7 s" in traced(outcome)
+    assert "PUT /v1/apps/site/files/index.html: 200 after 7 s" in traced(outcome)
 
 
 def test_every_attempt_is_shown(world: World) -> None:
@@ -51,7 +51,7 @@ def test_every_attempt_is_shown(world: World) -> None:
     )
     outcome = world.run(log_level="debug")
     about_it = [line.partition("index.html: ")[2] for line in traced(outcome) if "files/index.html" in line]
-    assert about_it == ["503 in 0 s", "the connection was reset, after 0 s", "200 in 0 s"]
+    assert about_it == ["503 after 0 s", "the connection was reset after 0 s", "200 after 0 s"]
 
 
 def test_what_was_under_way_at_the_end(world: World) -> None:
@@ -67,5 +67,5 @@ def test_a_secret_in_a_path(world: World) -> None:
     """It is replaced, as everywhere in the log."""
     world.write({f"{API_KEY}.txt": b"x"})
     outcome = world.run(log_level="debug")
-    assert "PUT /v1/apps/site/files/***.txt: 200 in 0 s" in traced(outcome)
+    assert "PUT /v1/apps/site/files/***.txt: 200 after 0 s" in traced(outcome)
     assert API_KEY not in outcome.log

@@ -61,14 +61,9 @@ def test_heartbeats_survive_a_platform_that_is_down_for_a_while(world: World) ->
         world.platform.faults.add(slow)
 
     world.loop.call_later(10 * MINUTE, recover)
-    began = time.time()
     outcome = world.run(concurrency=1, timeout="5h", lock_heartbeat="1m")
     assert outcome.exit_code == 0, outcome.log
-    said = re.search(r"Confirming the deploy lock: nothing has worked since ([0-9:]+) UTC", outcome.log)
-    assert said
-    # The first heartbeat is refused after a minute.
-    around = [time.strftime("%H:%M:%S", time.gmtime(began + MINUTE + more)) for more in range(-2, 10)]
-    assert said[1] in around
+    assert "Confirming the deploy lock: nothing has worked for 15 s (the platform answered 503" in outcome.log
     statuses = [record.status for record in heartbeats(outcome)]
     refused = statuses.count(503)
     assert refused > 10

@@ -132,7 +132,8 @@ def test_the_rollback_fails_as_well(world: World) -> None:
         "Deploying 'nginx:1' was refused (400: \"no\"); 'web' was left with 'nginx:broken'"
     )
     assert outcome.outputs["hint"] == (
-        "Look at the app's own log on the platform. Check the inputs that went into this request."
+        "Look at the app's own log on the platform. "
+        "The platform's own words say why; correct that, then run the job again."
     )
 
 

@@ -299,7 +299,7 @@ async def test_a_large_upload_that_is_always_cut(sandbox: Platform) -> None:
         began = anyio.current_time()
         error = await fails(writes.upload([Upload("a", Zeros(20_000_000), "")], lambda _upload: None))
         assert anyio.current_time() - began < 10
-    assert str(error) == "Uploading 'a' failed after 3 attempts: the connection was reset"
+    assert str(error).startswith("Uploading 'a' failed after 3 attempts in ")
     assert "`client_max_body_size`" in error.hint
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, RequestRejected, unwrap
+from zerokie_action.http.retry import HEARTBEAT, UNTIL_DEADLINE
 from zerokie_action.lock.record import EXPIRY
 from zerokie_action.platform.client import CONFLICT, NOT_FOUND
 from zerokie_action.shutdown import FINALIZE, RELEASE, Allowance
@@ -175,7 +176,7 @@ class DeployLock:
                 pause = heartbeat
                 with anyio.move_on_after(self._seconds_left):
                     try:
-                        if not await self._confirm(self._client.heartbeats):
+                        if not await self._confirm(self._client.retrying(HEARTBEAT)):
                             self._lose(_NOT_OURS)
                     except DeployError as error:
                         self._ci.warning(f"Heartbeat: {error}")
@@ -259,7 +260,7 @@ class DeployLock:
         with self._shutdown.shielded_scope(RELEASE._replace(seconds=seconds)):
             if not self._is_held and not await self._came_late():
                 return False
-            await self._finalize(self._client.urgent, counts)
+            await self._finalize(self._client.retrying(UNTIL_DEADLINE), counts)
             return True
         raise PlatformUnavailable("The deploy lock could not be released in time")
 
@@ -267,14 +268,14 @@ class DeployLock:
         """Whether the session holds the lock, or gets it within moments: the answer to a request was lost."""
         now = anyio.current_time()
         until = now + min(_LATE, (anyio.current_effective_deadline() - now) / 2)
-        while not await self._confirm(self._client.urgent):
+        while not await self._confirm(self._client.retrying(UNTIL_DEADLINE)):
             if anyio.current_time() + _LATE_PAUSE > until:
                 return False
             await anyio.sleep(_LATE_PAUSE)
         return True
 
     async def _finalize(self, client: Client, counts: Counts) -> None:
-        # An answer without an ID may come from something in between: then the lock is still ours.
+        # An answer without an ID may be a gateway's: then the lock is still ours.
         for _ in range(2):
             may_have_worked, self._was_finalized = self._was_finalized, True
             try:
@@ -292,7 +293,7 @@ class DeployLock:
                 return
         raise PlatformUnavailable(
             "Finalizing the deploy had no effect: the answer has no deploy ID, and the lock is still ours",
-            hint="Check `api-url`: something else may be answering in the platform's place.",
+            hint="Check `api-url`: a gateway or proxy may answer in the platform's place.",
         )
 
     async def _release_after(self, failure: BaseException, counts: Callable[[], Counts]) -> None:
@@ -316,13 +317,13 @@ class DeployLock:
             self._ci.warning(f"{error}. {error.hint}")
             self.unreleased = f"The deploy lock could not be released. {self._expiry}"
         else:
-            self._ci.info("Deploy lock released" if was_held else f"Deploy lock: {_NOT_OURS}")
+            self._ci.info("Deploy lock released" if was_held else f"No deploy lock to release: {_NOT_OURS}")
 
     async def _prepare_release(self, failure: BaseException, *, is_conflict: bool) -> None:
         before_finalize = Allowance(RELEASE.seconds - FINALIZE.seconds, RELEASE.grace - FINALIZE.grace)
         with self._shutdown.shielded_scope(before_finalize):
             try:
-                if is_conflict and not await self._confirm(self._client.urgent):
+                if is_conflict and not await self._confirm(self._client.retrying(UNTIL_DEADLINE)):
                     self._lose(_NOT_OURS)
                 elif self.on_failure is not None:
                     await self.on_failure(failure)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from zerokie_action.errors import DeployError, DeployFailed, DeployTimedOut, PlatformUnavailable
+from zerokie_action.http.retry import PATIENT, UNTIL_DEADLINE
 from zerokie_action.operations import apps
 from zerokie_action.operations.health import check_health
 from zerokie_action.operations.poll import NotYet, poll
@@ -129,7 +130,7 @@ async def recording_final_state(job: Job, rollout: Rollout) -> AsyncIterator[Non
     except BaseException:
         left: App | None = App()
         with job.shutdown.shielded_scope(_LOOK), suppress(DeployError):
-            left = await job.client.urgent.find_app(job.app)
+            left = await job.client.retrying(UNTIL_DEADLINE).find_app(job.app)
         rollout.left = left
         if rollout.may_come and (left is None or not rollout.has_our_image(left)):
             left = App()
@@ -174,7 +175,7 @@ async def wait_until_running(job: Job, rollout: Rollout) -> None:
     async def look() -> App | NotYet:
         nonlocal last, hint
         try:
-            app = await job.client.patient.get_app(job.app)
+            app = await job.client.retrying(PATIENT).get_app(job.app)
         except PlatformUnavailable as error:
             last = str(error)
             return NotYet(f"Waiting for {job.app!r} to run: {last}", error.retry_after)

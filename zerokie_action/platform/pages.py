@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import anyio
 
 from zerokie_action.errors import DeployError
-from zerokie_action.http import URL, InvalidURL, Request, Response, TransportError
+from zerokie_action.http import URL, InvalidURL, Request, Response
+from zerokie_action.http.failure import Failure
 from zerokie_action.http.request import HEADERS, extensions
 from zerokie_action.http.retry import UNTIL_DEADLINE
 from zerokie_action.text import human_seconds
@@ -40,13 +41,12 @@ async def read_page(url: str, http: RetryingClient, *, max_body: int, seconds: f
         ConfigurationError: when the proxy or the certificate authorities can't be used.
     """
     request = _request(_parse(url), max_body, seconds)
-    try:
-        with anyio.fail_after(seconds):
-            return await http.fetch(request)
-    except TransportError as error:
-        raise PageError(str(error)) from error
-    except TimeoutError:
-        raise PageError(f"no answer within {human_seconds(seconds)}") from None
+    with anyio.move_on_after(seconds):
+        response = await http.fetch(request)
+        if isinstance(response, Failure):
+            raise PageError(response.reason)
+        return response
+    raise PageError(f"no answer within {human_seconds(seconds)}")
 
 
 async def read_public(url: str, http: RetryingClient, *, max_body: int) -> bytes | None:
