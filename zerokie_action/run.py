@@ -147,7 +147,6 @@ async def _work(
             await _operate(job)
             result.status = "planned" if settings.dry_run else _DONE[settings.operation]
         finally:
-            http.log_counts()
             result.retries_used = http.used
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.operations.containers import tell
 from zerokie_action.files import local
 from zerokie_action.files.local import read_chunks
 from zerokie_action.sandbox.faults import Fault, Kind
@@ -94,21 +93,6 @@ def test_a_lost_lock_stops_all_writes(world: World, successor: str | None) -> No
     assert world.platform.lock("site") == successor
 
 
-def test_a_suspended_machine_writes_nothing_after_it_wakes(world: World) -> None:
-    """More than half an hour passed in a moment: the lock may be somebody else's by now."""
-    world.write(MANY)
-
-    def suspend(record: Record) -> None:
-        if record.path.endswith("05.txt"):
-            world.loop.jump(31 * MINUTE)
-
-    world.platform.on_response = suspend
-    outcome = world.run(concurrency=1, timeout="2h", lock_heartbeat="15m")
-    assert outcome.exit_code == 7, outcome.log
-    assert uploads(outcome)[-1].path.endswith("05.txt")
-    assert finalizes(outcome) == []
-
-
 def test_the_wait_for_somebody_elses_lock(world: World) -> None:
     """It says what it waits for and how long is left, at a calm rhythm, and deploys in the end."""
     world.platform.take_lock("site", "other")
@@ -134,15 +118,6 @@ def test_a_lock_that_outlasts_the_timeout(world: World, timeout: str) -> None:
     assert "lock-timeout" in outcome.outputs["hint"]
     assert world.platform.lock("site") == "other"
     assert finalizes(outcome) == []
-
-
-def test_a_wait_that_is_cancelled(world: World) -> None:
-    """The outputs say how long it was waited for."""
-    world.platform.take_lock("site", "other")
-    tell(world, after=20)
-    outcome = world.run()
-    assert outcome.exit_code == 143
-    assert outcome.outputs["lock_wait_seconds"] == pytest.approx(20, abs=0.1)
 
 
 def test_the_platform_says_when_to_ask_again(world: World) -> None:

@@ -16,7 +16,7 @@ from tests.support import timewarp
 from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.support.world import Outcome, World
@@ -108,10 +108,9 @@ def test_a_cancel_while_finalize_is_not_answered(world: World, state: Path) -> N
     "fault",
     [
         Fault(Kind.HANG, *FINALIZE, times=None),
-        Fault(Kind.STATUS, *FINALIZE, times=None),
         Fault(Kind.STATUS, *FINALIZE, status=404, body=PAGE, times=None),
     ],
-    ids=["hangs", "is down", "pages"],
+    ids=["hangs", "pages"],
 )
 def test_a_platform_that_does_not_finalize(world: World, state: Path, fault: Fault) -> None:
     """It is tried as long as any request is, two minutes; then it is said when the lock expires."""
@@ -123,12 +122,9 @@ def test_a_platform_that_does_not_finalize(world: World, state: Path, fault: Fau
     assert is_recorded(world, state)
 
 
-@pytest.mark.parametrize(
-    "arguments", [{"status": 503}, {"status": 404, "body": PAGE}], ids=["is down", "pages"]
-)
-def test_a_platform_that_is_away_for_a_while(world: World, state: Path, arguments: dict[str, object]) -> None:
+def test_a_platform_that_is_away_for_a_while(world: World, state: Path) -> None:
     """The release waits for it."""
-    world.platform.faults.add(Fault(Kind.STATUS, *FINALIZE, times=None, lasts=60, **arguments))  # type: ignore[arg-type]
+    world.platform.faults.add(Fault(Kind.STATUS, *FINALIZE, times=None, lasts=60, status=404, body=PAGE))
     outcome = world.run()
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "deployed"), outcome.log
     assert world.platform.lock("site") is None
@@ -169,17 +165,6 @@ def test_a_finalize_without_an_effect(world: World, state: Path) -> None:
     assert is_recorded(world, state)
 
 
-@pytest.fixture
-def tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A machine whose time is not UTC."""
-    with monkeypatch.context() as patch:
-        patch.setenv("TZ", "Asia/Tokyo")
-        time.tzset()
-        yield
-    time.tzset()
-
-
-@pytest.mark.usefixtures("tokyo")
 def test_when_it_expires(world: World) -> None:
     """Half an hour after the last answer that the lock is ours."""
     world.platform.faults.add(Fault(Kind.STATUS, *FINALIZE, status=403, times=None))
@@ -202,11 +187,19 @@ def test_when_it_expires(world: World) -> None:
 # --- after a failure
 
 
-def test_a_failure_releases_the_lock(world: World, state: Path) -> None:
+@pytest.mark.parametrize(
+    ("fault", "exit_code"),
+    [
+        (Fault(Kind.STATUS, "PUT", "index.html", status=400), 4),
+        (Fault(Kind.HANG, "PUT", "index.html", times=None), 9),
+    ],
+    ids=["failure", "timeout"],
+)
+def test_the_lock_is_released(world: World, state: Path, fault: Fault, exit_code: int) -> None:
     """With the true counts; the error is the failure's."""
-    world.platform.faults.add(Fault(Kind.STATUS, "PUT", "index.html", status=400))
-    outcome = world.run()
-    assert outcome.exit_code == 4
+    world.platform.faults.add(fault)
+    outcome = world.run(timeout="20s")
+    assert outcome.exit_code == exit_code
     assert "Deploy lock released" in outcome.log
     (deployment,) = world.platform.deployments("site")
     assert deployment.files_uploaded == len(outcome.outputs["uploaded"])
@@ -214,26 +207,13 @@ def test_a_failure_releases_the_lock(world: World, state: Path) -> None:
     assert not state.exists()
 
 
-def test_the_timeout_releases_the_lock(world: World, state: Path) -> None:
-    """`timeout` ends a deploy that hangs with exit 9, and finalizes what was done."""
-    world.platform.faults.add(Fault(Kind.HANG, "PUT", "index.html", times=None))
-    outcome = world.run(timeout="20s")
-    assert outcome.exit_code == 9, outcome.log
-    assert world.platform.lock("site") is None
-    (deployment,) = world.platform.deployments("site")
-    assert deployment.files_uploaded == len(outcome.outputs["uploaded"])
-    assert not state.exists()
-
-
 @pytest.mark.parametrize(
     "away",
     [
         {"kind": Kind.HANG},
-        {"kind": Kind.STATUS},
-        {"kind": Kind.RESET},
         {"kind": Kind.STATUS, "status": 404, "body": PAGE},
     ],
-    ids=["hangs", "is down", "refuses", "pages"],
+    ids=["hangs", "pages"],
 )
 @pytest.mark.parametrize("end", ["failure", "timeout", "signal"])
 def test_the_end_has_a_deadline(world: World, state: Path, end: str, away: dict[str, object]) -> None:
@@ -256,17 +236,6 @@ def test_the_end_has_a_deadline(world: World, state: Path, end: str, away: dict[
     assert outcome.ended - ended_at[0] <= (5 if end == "signal" else 60)
     assert EXPIRES in untimed(outcome.log)
     assert is_recorded(world, state)
-
-
-def test_a_failure_after_which_the_lock_is_lost(world: World, state: Path) -> None:
-    """Nothing is left to expire: a warning says what happened and what to do."""
-    world.platform.faults.add(Fault(Kind.STATUS, *UPLOAD, status=400))
-    world.platform.on_request = lose_before_finalize(world)
-    outcome = world.run()
-    assert outcome.exit_code == 4
-    assert f"Warning: {GONE}" in outcome.log
-    assert world.platform.lock("site") == "other"
-    assert not state.exists()
 
 
 @pytest.mark.parametrize("lost", [True, False])
@@ -308,18 +277,6 @@ def test_what_is_on_its_way_at_the_end(world: World, why: str) -> None:
     assert deployment.files_uploaded == len(world.stored()) >= 8
 
 
-def test_a_signal_while_answers_are_waited_for(world: World) -> None:
-    """After a failure they have ten seconds; a signal then leaves a second."""
-    world.write({f"{number:02}.txt": b"x" for number in range(8)})
-    world.platform.faults.add(Fault(Kind.STATUS, path="/05.txt$", status=400))
-    world.platform.faults.add(Fault(Kind.DELAY, *UPLOAD, times=None, seconds=30))
-    tell(world, after=3)
-    outcome = world.run()
-    assert outcome.exit_code == 143
-    assert outcome.seconds < 3 + 5
-    assert world.platform.lock("site") is None
-
-
 # --- while it is asked for
 
 
@@ -347,10 +304,9 @@ def granted_late(world: World, seconds: float) -> None:
     world.platform.on_request = grant
 
 
-@pytest.mark.parametrize("seconds", [0.5, 2.0, 3.0])
-def test_a_lock_that_a_cancelled_run_gets_late(world: World, seconds: float) -> None:
+def test_a_lock_that_a_cancelled_run_gets_late(world: World) -> None:
     """It is looked for again, and given back."""
-    granted_late(world, seconds)
+    granted_late(world, 2)
     tell(world, after=1)
     outcome = world.run()
     assert outcome.exit_code == 143
@@ -414,16 +370,6 @@ def test_whose_lock_it_is_may_remain_unknown(world: World, state: Path, fault: F
     assert is_recorded(world, state)
 
 
-def test_a_cancelled_wait_asks_nothing_more(world: World, state: Path) -> None:
-    """The platform said that the lock is somebody else's."""
-    world.platform.take_lock("site", "other")
-    tell(world, after=10)
-    outcome = world.run()
-    assert outcome.exit_code == 143
-    assert set(requests(outcome)) == {("POST lock", 409)}
-    assert not state.exists()
-
-
 def test_a_refusal_to_give_the_lock(world: World, state: Path) -> None:
     """It is not ours for certain: nobody is asked, nothing is finalized or left to clean up."""
     world.platform.faults.add(Fault(Kind.STATUS, *LOCK, status=403))
@@ -447,7 +393,7 @@ def test_a_lock_that_somebody_else_got(world: World, state: Path) -> None:
     assert not state.exists()
 
 
-@pytest.mark.parametrize("interval", ["1s", "3m", "15m"])
+@pytest.mark.parametrize("interval", ["1s", "15m"])
 @pytest.mark.parametrize("kind", [Kind.STATUS, Kind.HANG])
 def test_a_lock_that_is_not_confirmed(world: World, state: Path, kind: Kind, interval: str) -> None:
     """The work ends a minute before the lock may expire, though a large body is still being sent."""

@@ -38,7 +38,6 @@ class OutageLog:
         self._retried = 0
         self._next_outage_line = 0.0
         self._scattered = 0
-        self._scattered_reason = ""
         self._next_scattered_line = 0.0
 
     def failed(self, reason: str, *, since: float) -> None:
@@ -72,16 +71,11 @@ class OutageLog:
     def scattered(self, reason: str) -> None:
         """A request failed while others worked, and is sent again."""
         self._scattered += 1
-        self._scattered_reason = reason
-        if anyio.current_time() >= self._next_scattered_line:
-            self.log_count()
-
-    def log_count(self) -> None:
-        """Log how many requests failed for themselves since the last line, if any did."""
-        if self._scattered:
-            self._log(f"{self._kind}: {self._scattered_reason}; {_retrying(self._scattered)}")
+        now = anyio.current_time()
+        if now >= self._next_scattered_line:
+            self._log(f"{self._kind}: {reason}; {_retrying(self._scattered)}")
             self._scattered = 0
-            self._next_scattered_line = anyio.current_time() + _SCATTERED_LINE_EVERY
+            self._next_scattered_line = now + _SCATTERED_LINE_EVERY
 
 
 def _retrying(count: int) -> str:

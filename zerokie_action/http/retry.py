@@ -251,11 +251,6 @@ class RetryingClient:
             if log.last_failure and log.failed_at > since
         )
 
-    def log_counts(self) -> None:
-        """Log failures that were counted since the last line."""
-        for _, log in self._kinds.values():
-            log.log_count()
-
 
 def _value(outcome: T | RequestRejected, *, ambiguous: bool) -> T:
     if isinstance(outcome, RequestRejected):
