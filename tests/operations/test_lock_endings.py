@@ -101,6 +101,7 @@ def test_a_cancel_while_finalize_is_not_answered(world: World, state: Path) -> N
     outcome = world.run()
     assert ending(outcome) == [("POST finalize", None), ("POST finalize", 409)]
     assert (outcome.exit_code, world.platform.lock("site")) == (143, None)
+    assert "Deploy lock released" in outcome.log
     assert not state.exists()
 
 

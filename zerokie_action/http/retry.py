@@ -6,7 +6,6 @@ of a kind fail, they share one `AdaptiveLimiter`, whatever the number of retries
 
 from __future__ import annotations
 
-import math
 import random
 import time
 from collections.abc import Callable
@@ -48,19 +47,16 @@ class Policy(NamedTuple):
     """How a request is retried.
 
     Attributes:
-        patience: seconds in which nothing of its kind works, after which it is given up.
         pauses: the shortest and longest pause in seconds, for a request that takes no part in what its kind
-            shares: no limit, no `Retry-After`, no patience but the deadline of the scope around it.
+            shares: no limit, no `Retry-After`, and no end but the deadline of the scope around it.
         guard: entered around each attempt, and not around the pauses.
     """
 
-    patience: float = PATIENCE
     pauses: tuple[float, float] | None = None
     guard: Guard = nullcontext
 
 
 NORMAL = Policy()
-PATIENT = Policy(patience=math.inf)
 UNTIL_DEADLINE = Policy(pauses=(0.2, 1.0))
 HEARTBEAT = Policy(pauses=(15.0, 15.0))
 
@@ -179,7 +175,7 @@ class RetryingClient:
             else:
                 is_busy = outcome.meaning is Meaning.BUSY
                 limiter.failed(began, retry_after=outcome.retry_after, is_busy=is_busy)
-                gives_up = limiter.outage > policy.patience
+                gives_up = limiter.outage > PATIENCE
                 if limiter.is_failing:
                     log.failed(outcome.reason, since=since)
                 else:  # it was sent in an outage that is over

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from zerokie_action.errors import DeployError, DeployFailed, DeployTimedOut, PlatformUnavailable
-from zerokie_action.http.retry import PATIENT, UNTIL_DEADLINE
+from zerokie_action.http.retry import UNTIL_DEADLINE
 from zerokie_action.operations import apps
 from zerokie_action.operations.health import check_health
 from zerokie_action.operations.poll import NotYet, poll
@@ -175,7 +175,7 @@ async def wait_until_running(job: Job, rollout: Rollout) -> None:
     async def look() -> App | NotYet:
         nonlocal last, hint
         try:
-            app = await job.client.retrying(PATIENT).get_app(job.app)
+            app = await job.client.get_app(job.app)
         except PlatformUnavailable as error:
             last = str(error)
             return NotYet(f"Waiting for {job.app!r} to run: {last}", error.retry_after)
