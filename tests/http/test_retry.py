@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from zerokie_action.errors import PlatformUnavailable, RequestRejected
-from zerokie_action.http.request import Bytes, ContentStream, extensions
+from zerokie_action.http.request import extensions
 from zerokie_action.http.retry import (
     HEARTBEAT,
     NORMAL,
@@ -47,11 +47,8 @@ PAGE = b"<html><title>Not Found</title></html>"
 PAGES = [status(code, PAGE) for code in (200, 302, 403, 404)]
 
 
-def request(kind: str = "Uploads", *, public: bool = False, size: int = 0) -> httpx.Request:
-    more = extensions("Uploading 'a'", kind=kind, public=public)
-    return httpx.Request(
-        "PUT", "https://api.test/", stream=ContentStream(Bytes(bytes(size))), extensions=more
-    )
+def request(kind: str = "Uploads") -> httpx.Request:
+    return httpx.Request("PUT", "https://api.test/", extensions=extensions("Uploading 'a'", kind=kind))
 
 
 class Script(httpx.AsyncBaseTransport):
@@ -62,18 +59,15 @@ class Script(httpx.AsyncBaseTransport):
         requests: what was sent.
     """
 
-    def __init__(self, *steps: Step, takes: float = 0.0, sends: int = 0) -> None:
+    def __init__(self, *steps: Step, takes: float = 0.0) -> None:
         self.steps = list(steps)
         self.takes = takes
-        self.sends = sends
         self.attempts: list[float] = []
         self.requests: list[httpx.Request] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
         self.attempts.append(anyio.current_time())
-        if isinstance(request.stream, ContentStream):
-            request.stream.sent = self.sends
         await anyio.sleep(self.takes)
         step = self.steps.pop(0) if len(self.steps) > 1 else self.steps[0]
         if isinstance(step, httpx.TransportError):
@@ -152,10 +146,8 @@ class TestWhatIsSentAgain:
 
     async def test_what_can_t_get_better(self) -> None:
         script = Script(UNTRUSTED)
-        error = await gives_up(script)
+        await gives_up(script)
         assert len(script.attempts) == 1
-        assert "1 attempt: the server's TLS certificate is not trusted" in str(error)
-        assert "SSL_CERT_FILE" in error.hint
 
     @pytest.mark.parametrize("answered", [False, True])
     @pytest.mark.parametrize("page", PAGES, ids=str)
@@ -233,11 +225,6 @@ class TestAlone:
             str(caught.value),
         )
         assert 'answered 500 ("bad file")' in str(caught.value)
-
-    async def test_cut_in_an_outage(self) -> None:
-        """What was cut when the outage began uses up one of its retries; what is refused then, none."""
-        script = Script(LOST, *[REFUSED] * 20, FINE, sends=5_000_000)
-        assert await send(script, retries=1) == b"fine"
 
 
 class TestOutage:

@@ -230,7 +230,7 @@ async def test_pages_before_the_first_answer(seeds: int) -> None:
 async def test_scattered_failures(seeds: int, share: float, seconds: float, too_many: int) -> None:
     """They cost their retries and little time; 1 % costs half a second."""
     found = await days(seeds, lambda: Day(lambda *_: UNAVAILABLE if random.random() < share else None))  # noqa: S311
-    assert sum(day.failed is None for day in found) >= 0.8 * seeds
+    assert sum(day.failed is None for day in found) >= seeds - 2
     if seeds == TEN:
         assert median(day.seconds for day in found) == pytest.approx(seconds, rel=0.15, abs=0.3)
         assert median(day.too_many for day in found) == pytest.approx(too_many, rel=0.1, abs=5)

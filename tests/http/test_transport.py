@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -67,12 +66,6 @@ class TestWhatIsSent:
             "Content-Length: 5\r\n"
             "\r\n"
         )
-
-    async def test_the_target(self) -> None:
-        """Nobody normalises it: a dot segment would make another request of it."""
-        async with serve(fine) as server, transport() as http:
-            await http.handle_async_request(put(f"{server.url}/prefix", target=ODD))
-        assert [request.target for request in server.requests] == [f"/prefix{ODD}"]
 
     @pytest.mark.parametrize("secure", [False, True])
     async def test_bodies(self, *, secure: bool, tls: ssl.SSLContext, bundle: Path) -> None:
@@ -212,26 +205,6 @@ class TestLargeBodies:
 
 
 class TestConnections:
-    async def test_requests_at_once(self) -> None:
-        """Those that overlap have their own connections, which the next ones use again."""
-
-        async def handle(peer: Peer) -> None:
-            while True:
-                request = await peer.request()
-                await pause(1)
-                await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n" + request.body)
-
-        async with serve(handle) as server, transport() as http:
-
-            async def send(body: bytes) -> None:
-                assert await outcome(http, put(server.url, body)) == (200, body)
-
-            for _ in range(3):
-                async with anyio.create_task_group() as tasks:
-                    for number in range(5):
-                        tasks.start_soon(send, b"%d" % number)
-        assert server.accepted == 5
-
     @pytest.mark.parametrize(("idle", "accepted"), [(3, 1), (5, 2)])
     async def test_idle_for_a_while(
         self, idle: float, accepted: int, monkeypatch: pytest.MonkeyPatch
@@ -304,27 +277,6 @@ class TestConnections:
             await ended.wait()
             assert await outcome(http, put(server.url)) == (200, b"fine")
         assert server.accepted == 2
-
-    async def test_cancelled_while_the_file_is_read(self) -> None:
-        """A read that hangs does not hold it up."""
-        waiting, release = threading.Event(), threading.Event()
-
-        def hang(number: int) -> None:
-            if number == 3:
-                waiting.set()
-                release.wait(10)
-
-        async with serve(fine) as server, transport() as http:
-            try:
-                async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(http.handle_async_request, put(server.url, Large(10, before=hang)))
-                    await anyio.to_thread.run_sync(waiting.wait)
-                    tasks.cancel_scope.cancel()
-                    assert not release.is_set()
-            finally:
-                release.set()
-            assert await outcome(http, put(server.url)) == (200, b"fine")
-        assert [request.body for request in server.requests] == [b"hello"]
 
 
 async def test_cancelled_while_it_connects() -> None:

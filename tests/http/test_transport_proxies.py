@@ -183,15 +183,6 @@ class TestTunnel:
         assert {request.line for request in proxy.requests} == {"CONNECT platform.test:443 HTTP/1.1"}
         assert all("authorization" not in request.headers for request in proxy.requests)
 
-    async def test_no_time_for_a_tunnel(self) -> None:
-        """The last requests of a run have less of it."""
-        async with serve(saying(b"", "hang")) as proxy, transport(HTTPS_PROXY=proxy.url) as http:
-            request = put("https://platform.test")
-            request.extensions["timeout"]["connect"] = 1
-            began = anyio.current_time()
-            assert await outcome(http, request) == none(sent=False)
-            assert anyio.current_time() - began == pytest.approx(1, abs=0.1)
-
     async def test_certificates(self, authority: trustme.CA, bundle: Path) -> None:
         """The origin's has to show the origin's name."""
         async with (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -126,15 +125,6 @@ def test_a_file_that_cannot_be_removed(tmp_path: Path) -> None:
     assert kept == {"released": "s-1"}
 
 
-def test_a_longer_record_leaves_nothing_behind(tmp_path: Path) -> None:
-    """A file that exists already is overwritten as a whole, and others may read it."""
-    file = tmp_path / "state.json"
-    file.write_text("x" * 1000)
-    LockRecords(lambda _state: None, file).add("site", "s-1")
-    assert recorded_locks({}, file)[0].session == "s-1"
-    assert stat.S_IMODE(file.stat().st_mode) & stat.S_IRUSR
-
-
 def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
     """A link in the workspace cannot make us write somewhere else, nor remove what it leads to."""
     precious, file = tmp_path / "precious", tmp_path / "state.json"
@@ -146,13 +136,6 @@ def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
     record.release("s-1")
     assert precious.read_text() == "precious"
     assert [path.name for path in tmp_path.iterdir()] == ["precious"]
-
-
-def test_a_link_is_not_read(tmp_path: Path) -> None:
-    """We never leave one, so it is not our record that it leads to."""
-    LockRecords(lambda _state: None, tmp_path / "real.json").add("site", "s-1")
-    (tmp_path / "state.json").symlink_to("real.json")
-    assert recorded_locks({}, tmp_path / "state.json") == []
 
 
 def test_a_pipe(tmp_path: Path) -> None:

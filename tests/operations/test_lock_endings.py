@@ -260,24 +260,6 @@ def test_a_write_that_is_refused_by_a_conflict(world: World, state: Path, *, los
         assert [record for record in outcome.writes if record.index > refused] == []
 
 
-@pytest.mark.parametrize("why", ["refused", "told", "out of time"])
-def test_what_is_on_its_way_at_the_end(world: World, why: str) -> None:
-    """It is stored while the lock is ours, and counted: nothing comes after finalize."""
-    world.write({f"{number:02}.txt": b"x" for number in range(40)})
-    world.platform.faults.add(
-        Fault(Kind.STATUS, path="/15.txt$", times=None, status=400 if why == "refused" else 503)
-    )
-    world.platform.faults.add(Fault(Kind.DELAY, *UPLOAD, times=None, seconds=0.8))
-    if why == "told":
-        tell(world, after=1)
-    outcome = world.run(concurrency=8, timeout=1 if why == "out of time" else 60)
-    assert outcome.exit_code == {"refused": 4, "told": 143, "out of time": 9}[why]
-    (deployment,) = world.platform.deployments("site")
-    stored = [record for record in outcome.requests if record.status == 200 and "/files/" in record.path]
-    assert {record.lock_holder for record in stored if record.method == "PUT"} == {deployment.session}
-    assert deployment.files_uploaded == len(world.stored()) >= 8
-
-
 # --- while it is asked for
 
 
@@ -343,16 +325,6 @@ def test_a_lock_that_comes_after_a_green_run(world: World, state: Path) -> None:
     timewarp.run(world.loop, anyio.sleep(3))
     assert world.platform.lock("site") is not None
     assert is_recorded(world, state)
-
-
-def test_a_lock_that_is_given_late_while_we_wait(world: World) -> None:
-    """The conflict that follows is one with ourselves, whenever it comes."""
-    granted_late(world, 45)
-    world.platform.take_lock("site", "other")
-    world.loop.call_later(40, world.platform.expire_lock, "site")
-    outcome = world.run()
-    assert outcome.exit_code == 0, outcome.log
-    assert world.platform.lock("site") is None
 
 
 @pytest.mark.parametrize(
