@@ -62,6 +62,11 @@ def test_a_released_lock_is_recorded_as_released(tmp_path: Path) -> None:
     (lock,) = recorded_locks(kept.as_environment(), file)
     assert lock.released
     record.release("s-1")
+    record.add("site", "s-2")
+    (lock,) = recorded_locks(kept.as_environment(), file)
+    assert (lock.session, lock.released) == ("s-2", False), (
+        "what is said of the first says nothing of the next"
+    )
 
 
 def test_two_runs_left_two_locks(tmp_path: Path) -> None:

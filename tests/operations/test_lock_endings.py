@@ -289,7 +289,7 @@ def granted_late(world: World, seconds: float) -> None:
 
 def test_a_lock_that_a_cancelled_run_gets_late(world: World) -> None:
     """It is looked for again, and given back."""
-    granted_late(world, 2)
+    granted_late(world, 3)
     tell(world, after=1)
     outcome = world.run()
     assert outcome.exit_code == 143

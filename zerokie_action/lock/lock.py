@@ -10,7 +10,6 @@ before it could have answered, and stop a minute early, so that the last write s
 
 from __future__ import annotations
 
-import math
 import time
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
@@ -86,8 +85,8 @@ class DeployLock:
         """Whether a request to finalize was sent, be it without an answer."""
         self._is_over = False
         """Whether there is nothing left to try."""
-        self._confirmed_at = -math.inf
-        self._expires_at = time.time() + EXPIRY
+        self._confirmed_at = _boot_time()
+        """When the request was sent that confirmed the lock last, or may still do so."""
 
     # Acquire
 
@@ -107,7 +106,7 @@ class DeployLock:
             nonlocal attempts
             attempts += 1
             self._may_come = True
-            self._expires_at = time.time() + EXPIRY
+            self._confirmed_at = _boot_time()
             with self._shutdown.shielded_request():
                 yield
 
@@ -121,7 +120,7 @@ class DeployLock:
                 raise
         else:
             self._may_come = may_come or attempts > 1
-            self._confirmed(asked_at)
+            self._confirmed_at = asked_at
         self._is_held = True
 
     # Keep
@@ -190,12 +189,8 @@ class DeployLock:
         asked_at = _boot_time()
         is_ours = await client.heartbeat(self._app, self._session)
         if is_ours:
-            self._confirmed(asked_at)
+            self._confirmed_at = asked_at
         return is_ours
-
-    def _confirmed(self, asked_at: float) -> None:
-        self._confirmed_at = asked_at
-        self._expires_at = time.time() + EXPIRY
 
     def _lose(self, why: str) -> None:
         self._lost = LockLost(
@@ -338,7 +333,7 @@ class DeployLock:
 
     @property
     def _expiry(self) -> str:
-        until = datetime.fromtimestamp(self._expires_at, UTC)
+        until = datetime.fromtimestamp(time.time() + self._confirmed_at + EXPIRY - _boot_time(), UTC)
         return f"The lock expires by itself at {until:%Y-%m-%d %H:%M:%S} UTC, if it was not released."
 
 
