@@ -81,7 +81,7 @@ def test_without_create(world: World, inputs: dict[str, object]) -> None:
     """The error names `app` and `create`."""
     outcome = world.run(app="wev", **inputs)
     assert outcome.exit_code == 4
-    assert outcome.outputs["error"] == "App 'wev' was not found (404: \"app not found\")"
+    assert outcome.outputs["error"] == "Looking up app 'wev' was refused (404: \"app not found\")"
     assert outcome.outputs["hint"] == "Correct `app`, or set `create: true` to create it."
     assert nothing_changed(outcome)
 

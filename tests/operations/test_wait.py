@@ -127,7 +127,7 @@ def test_an_app_that_is_destroyed_meanwhile(world: World) -> None:
     world.loop.call_later(20, world.platform.delete_app, "web")
     outcome = deploy(world, rollback=True)
     assert outcome.exit_code == 4
-    assert outcome.outputs["error"].startswith("App 'web' was not found")
+    assert outcome.outputs["error"].startswith("Looking up app 'web' was refused (404")
     assert outcome.outputs["error"].endswith("; app 'web' does not exist")
 
 

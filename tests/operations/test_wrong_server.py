@@ -104,7 +104,7 @@ def test_the_platform_s_own_words(world: World) -> None:
     answers(world, 404, b'{"error": "nothing by that name"}', "GET", "/v1/apps/site$")
     outcome = world.run()
     assert outcome.exit_code == 4
-    assert outcome.outputs["error"] == "App 'site' was not found (404: \"nothing by that name\")"
+    assert outcome.outputs["error"] == "Looking up app 'site' was refused (404: \"nothing by that name\")"
 
 
 def test_no_words_at_all(world: World) -> None:

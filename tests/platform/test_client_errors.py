@@ -146,7 +146,7 @@ class TestErrors:
 
     async def test_unknown_app(self) -> None:
         error = await error_of(client_over(Constant(404, b'{"error":"app not found"}')).get_app("sho"))
-        assert str(error) == "App 'sho' was not found (404: \"app not found\")"
+        assert str(error) == "Looking up app 'sho' was refused (404: \"app not found\")"
         assert error.hint == "Correct `app`. Only a deploy creates an app."
 
 

@@ -57,6 +57,7 @@ _HINT = "The platform's own words say why; correct that, then run the job again.
 _GATEWAY = "A gateway or proxy refuses such a request: check what it allows."
 _HINTS = {
     403: "The key is valid but may not do this; check its permissions.",
+    NOT_FOUND: "Correct `app`. Only a deploy creates an app.",
     PROXY_LOGIN: PROXY_LOGIN_HINT,
     CONFLICT: "Something else is changing the app, or has taken its name; "
     "run the job again when that has ended.",
@@ -162,7 +163,7 @@ class Client:
             RequestRejected: with status 404 when there is none.
         """
         request = self._requests(f"Looking up app {name!r}", "GET", app_target(name))
-        return await self._send(request, parse_record(App), app=name)
+        return await self._send(request, parse_record(App))
 
     async def delete_app(self, name: str) -> bool:
         """Delete an app ("DELETE /v1/apps/:name"); False when there was none."""
@@ -188,7 +189,7 @@ class Client:
 
         request = self._requests(purpose, "POST", app_target(name, "/deploy"), body)
         try:
-            return await self._send(request, parse_record(App), app=name, recover=took_effect)
+            return await self._send(request, parse_record(App), recover=took_effect)
         except RequestRejected as error:
             if error.status == CONFLICT and error.ambiguous and (app := await took_effect()):
                 return app
@@ -205,7 +206,7 @@ class Client:
             max_body=LARGEST_LISTING,
             timeout=LISTING_TIMEOUT,
         )
-        return await self._send(request, parse_files, app=name)
+        return await self._send(request, parse_files)
 
     async def put_file(
         self, name: str, path: str, content: Content, content_type: str, *, kind: str = UPLOADS
@@ -213,7 +214,7 @@ class Client:
         """Store one file ("PUT /v1/apps/:name/files/{path}")."""
         request = self._requests.upload(name, path, content, content_type, kind)
         try:
-            await self._send(request, parse_any, app=name)
+            await self._send(request, parse_any)
         except RequestRejected as error:
             if error.status == TOO_LARGE:
                 error.hint = f"The file has {human_bytes(content.size)}. {error.hint}"
@@ -232,7 +233,7 @@ class Client:
             RequestRejected: with status 409 when a session holds it: ours, maybe, if it is `ambiguous`.
         """
         request = self._requests.lock("Asking for the deploy lock", "POST", name, session)
-        lock = await self._send(request, parse_record(Locked), app=name)
+        lock = await self._send(request, parse_record(Locked))
         if not (lock.locked and is_session(lock.deploy_session_id, session)):
             raise RequestRejected("The platform granted no lock to this session", status=CONFLICT)
 
@@ -268,7 +269,7 @@ class Client:
         """
         target = app_target(name, "/domains")
         request = self._requests(f"Attaching {domain!r}", "POST", target, {"domain": domain})
-        return await self._send(request, parse_record(Domain), app=name)
+        return await self._send(request, parse_record(Domain))
 
     async def remove_domain(self, name: str, domain: str) -> bool:
         """Remove a domain ("DELETE /v1/apps/:name/domains/:domain"); False when it was not attached."""
@@ -293,10 +294,9 @@ class Client:
         request: Request,
         parse: Callable[[Response], T],
         *,
-        app: str | None = None,
         recover: Callable[[], Awaitable[T | None]] | None = None,
     ) -> T:
-        """The answer to a request. A 404 is about `app`, if that is given.
+        """The answer to a request.
 
         Raises:
             DeployError: what an answer other than 2xx stands for.
@@ -309,13 +309,5 @@ class Client:
                     f"The platform does not accept the API key ({error.answer})",
                     hint="Check that the secret behind `api-key` holds a current key for this `api-url`.",
                 ) from error
-            if error.status == NOT_FOUND and app is not None:
-                unknown = RequestRejected(
-                    f"App {app!r} was not found ({error.answer})",
-                    status=NOT_FOUND,
-                    hint="Correct `app`. Only a deploy creates an app.",
-                )
-                unknown.ambiguous = error.ambiguous
-                raise unknown from error
             error.hint = error.hint or _HINTS.get(error.status, _HINT)
             raise
