@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import ssl
 import time
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ from zerokie_action.http.retry import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
 LOST = httpx.ReadError("the connection was reset")
 REFUSED = httpx.ConnectError("connection refused")
@@ -253,16 +253,6 @@ class TestOutage:
         with anyio.fail_after(10):
             assert await client.send(request(), read) == b"fine"
 
-    async def test_a_new_request_waits_as_well(self) -> None:
-        """Who comes in the middle of an outage is not sent into it."""
-        script = Script(*[REFUSED] * 4, FINE)
-        client = client_of(script)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(client.send, request(), read)
-            await anyio.sleep(1)
-            await client.send(request(), read)
-        assert len(script.attempts) == 6
-
     async def test_its_story(self) -> None:
         """A line when it begins, one every 15 s, one at the end; what fails alone is a count."""
         lines: list[str] = []
@@ -322,29 +312,6 @@ class TestAskedToWait:
 
 
 class TestGuard:
-    async def test_around_each_attempt(self) -> None:
-        """No pause and no recovery is inside."""
-        inside = False
-        entered = 0
-
-        @contextmanager
-        def guard() -> Iterator[None]:
-            nonlocal inside, entered
-            entered, inside = entered + 1, True
-            yield
-            inside = False
-
-        class Attempt(Script):
-            async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-                assert inside
-                return await super().handle_async_request(request)
-
-        async def recover() -> None:
-            assert not inside
-
-        await send(Attempt(LOST, LOST, FINE), NORMAL._replace(guard=guard), recover=recover)
-        assert entered == 3
-
     async def test_an_end_meanwhile(self) -> None:
         """What fails in its shield after the end is neither sent again nor the reason of the end."""
         script = Script(REFUSED, takes=2)

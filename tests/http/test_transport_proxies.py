@@ -206,12 +206,6 @@ class TestTunnel:
 
 
 class TestReasons:
-    async def test_a_login_is_missing(self) -> None:
-        answer = b"HTTP/1.1 407 Login\r\nContent-Length: 0\r\n\r\n"
-        async with serve(saying(answer, "hang")) as proxy, transport(HTTPS_PROXY=proxy.url) as http:
-            said = f"tunnel refused (407 Login) through the proxy {proxy.url} (HTTPS_PROXY)"
-            assert await reason(http, put("https://platform.test")) == said
-
     @pytest.mark.parametrize(
         ("base", "variable"),
         [

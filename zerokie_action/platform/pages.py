@@ -50,12 +50,10 @@ async def read_page(url: str, http: RetryingClient, *, max_body: int, seconds: f
 
 
 async def read_public(url: str, http: RetryingClient, *, max_body: int) -> bytes | None:
-    """What an app serves under its public URL, asked for 20 seconds; None for anything but a plain 200."""
-    with suppress(DeployError, PageError):
+    """What an app serves under its public URL, asked for 20 seconds; None for anything but a 2xx."""
+    with suppress(DeployError, PageError), anyio.move_on_after(_TIME):
         request = _request(_parse(url).copy_with(userinfo=b""), max_body, _TIME)
-        with anyio.move_on_after(_TIME):
-            response = await http.send(request, lambda response: response, UNTIL_DEADLINE)
-            return response.content if response.status_code == 200 else None  # noqa: PLR2004 - HTTP's own
+        return await http.send(request, lambda response: response.content, UNTIL_DEADLINE)
     return None
 
 
