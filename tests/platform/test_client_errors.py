@@ -219,13 +219,14 @@ class TestOddAnswers:
         [
             b"[" * 100_000,
             b'{"path":"a"}',
+            b"{}",
             b'[{"path":"a"},{"length":1}]',
             b'[{"path":"a"},[{"path":"b"}]]',
             b'[{"path":{"path":"a"}}]',
             b'["\xff"]',
             b'[{"path":"a","length":' + b"9" * 10_000 + b"}]",
         ],
-        ids=["nested", "one", "no path", "a list", "a path of objects", "not UTF-8", "digits"],
+        ids=["nested", "one", "an object", "no path", "a list", "a path of objects", "not UTF-8", "digits"],
     )
     async def test_a_listing_that_is_none(self, listing: bytes) -> None:
         """Whatever the answer is, it is either a list of files or refused."""
