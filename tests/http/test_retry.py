@@ -312,9 +312,10 @@ class TestAskedToWait:
 
 
 class TestGuard:
-    async def test_an_end_meanwhile(self) -> None:
+    @pytest.mark.parametrize("step", [REFUSED, UNTRUSTED])
+    async def test_an_end_meanwhile(self, step: Step) -> None:
         """What fails in its shield after the end is neither sent again nor the reason of the end."""
-        script = Script(REFUSED, takes=2)
+        script = Script(step, takes=2)
         with anyio.move_on_after(1) as scope:
             await send(script, NORMAL._replace(guard=lambda: anyio.CancelScope(shield=True)))
         assert scope.cancelled_caught
