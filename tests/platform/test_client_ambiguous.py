@@ -51,12 +51,13 @@ class TestOneLostAnswer:
         assert (app is None) is fault.after
         assert sandbox.apps.get("new").port == 8080
 
-    async def test_deploy(self, fault: Fault, sandbox: Platform) -> None:
+    @pytest.mark.parametrize("image", ["nginx:2", None])
+    async def test_deploy(self, fault: Fault, sandbox: Platform, image: str | None) -> None:
         async with client_of(sandbox.base_url, retries=3) as client:
             before = await client.get_app("web")
             sandbox.faults.add(fault)
-            app = await client.deploy(before, "web", "nginx:2")
-        assert app.image == sandbox.apps.get("web").image == "nginx:2"
+            app = await client.deploy(before, "web", image)
+        assert app.image == sandbox.apps.get("web").image == (image or "nginx:1")
         deploys = [record for record in sandbox.requests if record.path.endswith("/deploy")]
         assert len(deploys) == (1 if fault.after else 2), "accepted once"
 
