@@ -221,7 +221,7 @@ class TestAlone:
         assert (len(script.attempts), client.used) == (retries + 1, retries)
         assert anyio.current_time() - began < 20
         assert re.search(
-            rf"failed after {retries + 1} attempts?( in [\d.]+ s)?, while \d+ other requests? worked",
+            rf"failed after {retries + 1} attempts?( in [\d.]+ s)?, while \d+ others? worked",
             str(caught.value),
         )
         assert 'answered 500 ("bad file")' in str(caught.value)

@@ -268,7 +268,7 @@ def _is_too_long(seconds: float) -> bool:
 def _tried(attempts: int, seconds: float, worked: int) -> str:
     """How often and how long a request was tried, and how many others of its kind worked meanwhile."""
     tried = "1 attempt" if attempts == 1 else f"{attempts} attempts in {human_seconds(seconds)}"
-    return f"{tried}, while {human_files(worked, 'other request')} worked" if worked else tried
+    return f"{tried}, while {human_files(worked, 'other')} worked" if worked else tried
 
 
 def _refusal(request: httpx.Request, response: httpx.Response, detail: str) -> RequestRejected:
