@@ -53,7 +53,10 @@ class AdaptiveLimiter:
 
     async def __aenter__(self) -> None:
         """Wait for a slot, and until a request may be sent."""
-        await self._slots.acquire()
+        try:
+            self._slots.acquire_nowait()  # half the time of `acquire`, which lets others run in between
+        except anyio.WouldBlock:
+            await self._slots.acquire()
         try:
             while anyio.current_time() < self._not_before:  # noqa: ASYNC110 - it moves on meanwhile
                 await anyio.sleep_until(self._not_before)
