@@ -13,7 +13,7 @@ import pytest
 
 from tests.http.servers import FINE, Peer, always, context_for, fine, first, pause, serve
 from tests.http.transports import Outcome, none, outcome, put, reason, transport
-from zerokie_action.http.request import HEADERS, extensions
+from zerokie_action.http.request import extensions
 
 if TYPE_CHECKING:
     import ssl
@@ -50,23 +50,6 @@ class Large:
 
 
 class TestWhatIsSent:
-    async def test_an_upload(self) -> None:
-        """Its line, the given headers and the body, and nothing else."""
-        async with serve(fine) as server, transport() as http:
-            await http.handle_async_request(put(server.url))
-        (request,) = server.requests
-        assert request.body == b"hello"
-        assert request.head.decode() == (
-            "PUT /v1/apps/site/files/a.txt HTTP/1.1\r\n"
-            f"Host: 127.0.0.1:{server.port}\r\n"
-            f"User-Agent: {HEADERS['User-Agent']}\r\n"
-            "Accept-Encoding: identity\r\n"
-            "Authorization: Bearer key\r\n"
-            "Content-Type: text/plain\r\n"
-            "Content-Length: 5\r\n"
-            "\r\n"
-        )
-
     @pytest.mark.parametrize("secure", [False, True])
     async def test_bodies(self, *, secure: bool, tls: ssl.SSLContext, bundle: Path) -> None:
         """Large and empty ones arrive complete, on one connection."""
@@ -316,18 +299,3 @@ class TestConnecting:
             assert await outcome(http, put(server.url)) == ((200, b"fine") if trusted else untrusted)
         async with serve(fine, tls=context_for(authority, "other.test")) as server, transport(**env) as http:
             assert await outcome(http, put(server.url)) == untrusted
-
-    @pytest.mark.parametrize("answer", [None, b"", b"HTTP/1.1 400 Plain HTTP\r\n\r\n"])
-    async def test_no_tls(self, answer: bytes | None) -> None:
-        """Silence, a close, or something else in place of a handshake."""
-
-        async def handle(peer: Peer) -> None:
-            await peer.reader.read(1)
-            if answer is None:
-                await peer.gone()
-            else:
-                await peer.send(answer)
-
-        async with serve(handle) as server, transport() as http:
-            request = put(server.url.replace("http:", "https:"))
-            assert await outcome(http, request) == none(sent=False)
