@@ -24,7 +24,7 @@ class DeployError(Exception):
         meaning: when it is raised, as the documented table of exit codes says it.
         hint: one or two sentences that name the fix; may be empty.
         ambiguous: whether a request whose answer was lost may have taken effect all the same.
-        retry_after: seconds for which the platform asked not to be asked again; 0 when it did not.
+        retry_after: seconds until the platform wants the next request; 0 when it did not say.
     """
 
     exit_code = 1

@@ -14,7 +14,7 @@ import zerokie_action
 from zerokie_action.ci import detect
 from zerokie_action.environment import Environment
 from zerokie_action.errors import ConfigurationError, DeployError, Interrupted, unwrap
-from zerokie_action.http.limiter import affordable
+from zerokie_action.http.limiter import fit_open_files
 from zerokie_action.http.network import Network
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
@@ -120,12 +120,13 @@ async def _work(
     state_file = settings.state_file or default_file(env)
     _announce(settings, ci)
     ends_at = anyio.current_time() + settings.timeout
-    async with Transport(Network(env), trace=ci.debug if ci.shows("debug") else None) as transport:
+    async with Transport(Network(env)) as transport:
         http = RetryingClient(
             transport,
             retries=settings.retries,
-            concurrency=affordable(settings.concurrency),
+            concurrency=fit_open_files(settings.concurrency),
             log=ci.info,
+            trace=ci.debug if ci.shows("debug") else None,
             redact=_redact(settings, ci),
         )
         job = Job(
@@ -147,7 +148,6 @@ async def _work(
             await _operate(job)
             result.status = "planned" if settings.dry_run else _DONE[settings.operation]
         finally:
-            http.log_counts()
             result.retries_used = http.used
 
 

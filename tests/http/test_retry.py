@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import ssl
 import time
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +15,10 @@ import httpx
 import pytest
 
 from zerokie_action.errors import PlatformUnavailable, RequestRejected
-from zerokie_action.http.request import Bytes, ContentStream, extensions
+from zerokie_action.http.request import extensions
 from zerokie_action.http.retry import (
     HEARTBEAT,
     NORMAL,
-    PATIENT,
     UNTIL_DEADLINE,
     Malformed,
     Policy,
@@ -27,7 +26,7 @@ from zerokie_action.http.retry import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
 LOST = httpx.ReadError("the connection was reset")
 REFUSED = httpx.ConnectError("connection refused")
@@ -48,11 +47,8 @@ PAGE = b"<html><title>Not Found</title></html>"
 PAGES = [status(code, PAGE) for code in (200, 302, 403, 404)]
 
 
-def request(kind: str = "Uploads", *, public: bool = False, size: int = 0) -> httpx.Request:
-    more = extensions("Uploading 'a'", kind=kind, public=public)
-    return httpx.Request(
-        "PUT", "https://api.test/", stream=ContentStream(Bytes(bytes(size))), extensions=more
-    )
+def request(kind: str = "Uploads") -> httpx.Request:
+    return httpx.Request("PUT", "https://api.test/", extensions=extensions("Uploading 'a'", kind=kind))
 
 
 class Script(httpx.AsyncBaseTransport):
@@ -63,18 +59,15 @@ class Script(httpx.AsyncBaseTransport):
         requests: what was sent.
     """
 
-    def __init__(self, *steps: Step, takes: float = 0.0, sends: int = 0) -> None:
+    def __init__(self, *steps: Step, takes: float = 0.0) -> None:
         self.steps = list(steps)
         self.takes = takes
-        self.sends = sends
         self.attempts: list[float] = []
         self.requests: list[httpx.Request] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
         self.attempts.append(anyio.current_time())
-        if isinstance(request.stream, ContentStream):
-            request.stream.sent = self.sends
         await anyio.sleep(self.takes)
         step = self.steps.pop(0) if len(self.steps) > 1 else self.steps[0]
         if isinstance(step, httpx.TransportError):
@@ -143,29 +136,18 @@ class TestWhatIsSentAgain:
         assert await send(script) == b"fine"
         assert len(script.attempts) == 2
 
-    @pytest.mark.parametrize(("code", "kind"), [(401, 4), (404, 4), (407, 4), (413, 4), (501, 5), (505, 5)])
-    async def test_answers(self, code: int, kind: int) -> None:
+    @pytest.mark.parametrize("code", [401, 404, 407, 413])
+    async def test_answers(self, code: int) -> None:
         script = Script(status(code, b'{"error": "no"}'))
-        with pytest.raises((RequestRejected, PlatformUnavailable)) as caught:
+        with pytest.raises(RequestRejected) as caught:
             await send(script)
-        assert caught.value.exit_code == kind
         assert str(caught.value) == f"Uploading 'a' was refused ({code}: \"no\")"
         assert len(script.attempts) == 1
 
     async def test_what_can_t_get_better(self) -> None:
         script = Script(UNTRUSTED)
-        error = await gives_up(script)
+        await gives_up(script)
         assert len(script.attempts) == 1
-        assert "1 attempt: the server's TLS certificate is not trusted" in str(error)
-        assert "SSL_CERT_FILE" in error.hint
-
-    async def test_a_proxy_that_wants_a_login(self) -> None:
-        """It is a refusal, like any other 407."""
-        script = Script(httpx.ProxyError("tunnel refused (407 Login)"))
-        with pytest.raises(RequestRejected, match="407 Login") as caught:
-            await send(script)
-        assert (caught.value.status, len(script.attempts)) == (407, 1)
-        assert "user:password" in caught.value.hint
 
     @pytest.mark.parametrize("answered", [False, True])
     @pytest.mark.parametrize("page", PAGES, ids=str)
@@ -183,16 +165,6 @@ class TestWhatIsSentAgain:
         else:
             assert len(script.attempts) == 6
             assert anyio.current_time() - began < 32
-
-    async def test_a_public_page_is_no_answer_of_the_platform(self) -> None:
-        """It says nothing of `api-url`."""
-        script = Script(status(404, PAGE), PAGES[0])
-        client = client_of(script, retries=0)
-        with pytest.raises(RequestRejected):
-            await client.send(request(public=True), read)
-        with pytest.raises(PlatformUnavailable):
-            await client.send(request(), read)
-        assert len(script.attempts) == 2
 
     async def test_secrets(self) -> None:
         """What the other side says is told without them, whole or not."""
@@ -249,32 +221,13 @@ class TestAlone:
         assert (len(script.attempts), client.used) == (retries + 1, retries)
         assert anyio.current_time() - began < 20
         assert re.search(
-            rf"failed after {retries + 1} attempts?, while \d+ others? worked", str(caught.value)
+            rf"failed after {retries + 1} attempts?( in [\d.]+ s)?, while \d+ others? worked",
+            str(caught.value),
         )
         assert 'answered 500 ("bad file")' in str(caught.value)
 
-    @pytest.mark.parametrize("sends", [3_000_000, 5_000_000])
-    async def test_a_large_upload_that_is_cut(self, sends: int) -> None:
-        """After 4 MB something was there: it counts as its own, also when nobody else is there to tell."""
-        script = Script(LOST, takes=30, sends=sends)
-        error = await gives_up(script, retries=3)
-        assert (len(script.attempts) == 4) is (sends > 4_000_000)
-        assert (("without any success" in str(error)) and len(script.attempts) == 5) is (sends < 4_000_000)
-
-    async def test_cut_in_an_outage(self) -> None:
-        """What was cut when the outage began uses up one of its retries; what is refused then, none."""
-        script = Script(LOST, *[REFUSED] * 20, FINE, sends=5_000_000)
-        assert await send(script, retries=1) == b"fine"
-
 
 class TestOutage:
-    async def test_patience(self) -> None:
-        """Where something else ends the wait, nothing is given up."""
-        script = Script(REFUSED)
-        with anyio.move_on_after(1000):
-            await send(script, PATIENT)
-        assert script.attempts[-1] - script.attempts[0] > 990
-
     async def test_it_is_shared(self) -> None:
         """A kind that is given up does not get two minutes for each request; another kind has its own."""
         script = Script(REFUSED)
@@ -290,15 +243,15 @@ class TestOutage:
         await client.send(request("Deletions"), read)
         assert anyio.current_time() == began
 
-    async def test_a_new_request_waits_as_well(self) -> None:
-        """Who comes in the middle of an outage is not sent into it."""
-        script = Script(*[REFUSED] * 4, FINE)
-        client = client_of(script)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(client.send, request(), read)
-            await anyio.sleep(1)
+    async def test_an_end_while_it_waits(self) -> None:
+        """Its slot is for the next one."""
+        script = Script(REFUSED)
+        client = client_of(script, concurrency=1)
+        with anyio.move_on_after(10):
             await client.send(request(), read)
-        assert len(script.attempts) == 6
+        script.steps = [FINE]
+        with anyio.fail_after(10):
+            assert await client.send(request(), read) == b"fine"
 
     async def test_its_story(self) -> None:
         """A line when it begins, one every 15 s, one at the end; what fails alone is a count."""
@@ -307,29 +260,26 @@ class TestOutage:
         client = client_of(script, lines=lines)
         await client.send(request(), read)
         assert 4 <= len(lines) <= 2 + 50 // 15
-        assert re.fullmatch(
-            r"Uploads: nothing has worked since [\d:]+ UTC \(connection refused\); .+", lines[0]
-        )
-        assert lines[1].startswith("Uploads: still nothing works after 1")
-        assert re.fullmatch(r"Uploads: the platform is back after 4\d s; 12 requests are retried", lines[-1])
+        for line in lines[:-1]:
+            assert re.fullmatch(r"Uploads: nothing has worked for .+ s \(connection refused\); .+", line)
+        assert re.fullmatch(r"Uploads: the platform is back after 4\d s; retrying 12 requests", lines[-1])
         assert client.outage == ""
 
         lines.clear()
         async with others_that_work(client, script):
             script.steps = [LOST, LOST, LOST, FINE]
             await client.send(request(), read)
-        client.log_counts()
-        assert lines == [
-            "Uploads: the connection was reset; 1 request is retried",
-            "Uploads: the connection was reset; 2 requests are retried",
-        ]
+        assert lines == ["Uploads: the connection was reset; retrying 1 request"]
 
     async def test_what_does_not_work_now(self) -> None:
-        """It is told where a time-out ends the wait."""
+        """It is told where a time-out ends the wait; what was given up before that is not."""
         client = client_of(Script(REFUSED))
+        with anyio.fail_after(5), pytest.raises(PlatformUnavailable):
+            await client.send(request("Reading a page"), read, UNTIL_DEADLINE)
+        await anyio.sleep(200)
         with anyio.move_on_after(10):
             await client.send(request(), read)
-        assert client.outage == "uploads failed last: connection refused"
+        assert client.outage == "uploads failed (connection refused)"
 
 
 class TestAskedToWait:
@@ -348,7 +298,7 @@ class TestAskedToWait:
         with anyio.fail_after(limit):
             error = await gives_up(script)
         assert anyio.current_time() == began
-        told = re.search(r'answered 503 \("maintenance"\), and asks to wait until (.+) UTC', str(error))
+        told = re.search(r'answered 503 \("maintenance"\); it asks to wait until (.+) UTC', str(error))
         assert told
         until = datetime.strptime(f"{told[1]} +0000", "%Y-%m-%d %H:%M:%S %z")
         assert int(asked) - 10 < until.timestamp() - time.time() < int(asked) + 1
@@ -360,39 +310,9 @@ class TestAskedToWait:
         await gives_up(Script(status(503, retry_after="10")))
         assert anyio.current_time() - began == pytest.approx(725, abs=10)
 
-    async def test_while_others_work(self) -> None:
-        """Not even then does a 429 count against anybody."""
-        script = Script(*[status(429, retry_after="1")] * 50, FINE)
-        client = client_of(script, retries=0)
-        async with others_that_work(client, script):
-            assert await client.send(request(), read) == b"fine"
-
 
 class TestGuard:
-    async def test_around_each_attempt(self) -> None:
-        """No pause and no recovery is inside."""
-        inside = False
-        entered = 0
-
-        @contextmanager
-        def guard() -> Iterator[None]:
-            nonlocal inside, entered
-            entered, inside = entered + 1, True
-            yield
-            inside = False
-
-        class Attempt(Script):
-            async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-                assert inside
-                return await super().handle_async_request(request)
-
-        async def recover() -> None:
-            assert not inside
-
-        await send(Attempt(LOST, LOST, FINE), NORMAL._replace(guard=guard), recover=recover)
-        assert entered == 3
-
-    @pytest.mark.parametrize("step", [REFUSED, UNTRUSTED, status(503, retry_after="5"), PAGES[0]])
+    @pytest.mark.parametrize("step", [REFUSED, UNTRUSTED])
     async def test_an_end_meanwhile(self, step: Step) -> None:
         """What fails in its shield after the end is neither sent again nor the reason of the end."""
         script = Script(step, takes=2)
@@ -405,15 +325,15 @@ class TestGuard:
 class TestUntilDeadline:
     """What has to be done in the time that is left."""
 
-    @pytest.mark.parametrize("step", [REFUSED, LOST, status(503), status(404), *PAGES])
-    async def test_to_the_end(self, step: Step) -> None:
-        """Attempts are 0.2 to 1 s apart, whatever the number of retries."""
-        script = Script(step)
+    async def test_to_the_end(self) -> None:
+        """Attempts are 0.2 to 1 s apart, whatever the number of retries, each with half of the time left."""
+        script = Script(REFUSED)
         began = anyio.current_time()
         with anyio.fail_after(50):
             await gives_up(script, UNTIL_DEADLINE, retries=0)
         assert 49 <= anyio.current_time() - began < 50
         assert all(0.2 <= gap <= 1 for gap in script.gaps)
+        assert script.requests[-1].extensions["timeout"]["read"] < 2
 
     async def test_past_any_wait(self) -> None:
         """What its kind waits for does not hold it up."""
@@ -425,29 +345,6 @@ class TestUntilDeadline:
             with anyio.fail_after(4):
                 await client.send(request(), read, UNTIL_DEADLINE)
             tasks.cancel_scope.cancel()
-
-    @pytest.mark.parametrize(("left", "half"), [(50, 25), (4, 2)])
-    async def test_silence(self, left: float, half: float) -> None:
-        """An attempt gets half of the time that is left, so that there is always another one."""
-        script = Script(FINE)
-        with anyio.fail_after(left):
-            await send(script, UNTIL_DEADLINE)
-        assert script.requests[0].extensions["timeout"] == {
-            "connect": min(10, half),
-            "read": half,
-            "write": half,
-        }
-
-    async def test_a_signal_meanwhile(self) -> None:
-        """It leaves less time, of which the next attempt gets half."""
-        script = Script(REFUSED)
-        with anyio.fail_after(50) as scope:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(gives_up, script, UNTIL_DEADLINE)
-                await anyio.sleep(5)
-                scope.deadline = anyio.current_time() + 4
-        assert script.attempts[-1] < scope.deadline
-        assert script.requests[-1].extensions["timeout"]["read"] < 2
 
     async def test_heartbeats(self) -> None:
         """They have a calm rhythm, as long as the scope lasts."""

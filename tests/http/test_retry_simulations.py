@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import selectors
 from collections import Counter
 from dataclasses import dataclass, field
@@ -212,7 +213,7 @@ async def test_an_outage_that_is_too_long(seeds: int, how: Trouble) -> None:
     for day in await days(seeds, lambda: Day(away(160, how))):
         assert day.failed is not None
         assert 119 < day.seconds < (152 if how is TOO_MANY else 130)
-        assert "without any success" in str(day.failed)
+        assert re.search(r"failed after \d+ attempts in 2 m \d\d s: ", str(day.failed))
 
 
 async def test_pages_before_the_first_answer(seeds: int) -> None:
@@ -229,7 +230,7 @@ async def test_pages_before_the_first_answer(seeds: int) -> None:
 async def test_scattered_failures(seeds: int, share: float, seconds: float, too_many: int) -> None:
     """They cost their retries and little time; 1 % costs half a second."""
     found = await days(seeds, lambda: Day(lambda *_: UNAVAILABLE if random.random() < share else None))  # noqa: S311
-    assert sum(day.failed is None for day in found) >= seeds - 1
+    assert sum(day.failed is None for day in found) >= seeds - 2
     if seeds == TEN:
         assert median(day.seconds for day in found) == pytest.approx(seconds, rel=0.15, abs=0.3)
         assert median(day.too_many for day in found) == pytest.approx(too_many, rel=0.1, abs=5)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import gzip
-import socket
-import threading
+import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
@@ -15,7 +13,7 @@ import pytest
 
 from tests.http.servers import FINE, Peer, always, context_for, fine, first, pause, serve
 from tests.http.transports import Outcome, none, outcome, put, reason, transport
-from zerokie_action.http.request import HEADERS, extensions
+from zerokie_action.http.request import extensions
 
 if TYPE_CHECKING:
     import ssl
@@ -52,29 +50,6 @@ class Large:
 
 
 class TestWhatIsSent:
-    async def test_an_upload(self) -> None:
-        """Its line, the given headers and the body, and nothing else."""
-        async with serve(fine) as server, transport() as http:
-            await http.handle_async_request(put(server.url))
-        (request,) = server.requests
-        assert request.body == b"hello"
-        assert request.head.decode() == (
-            "PUT /v1/apps/site/files/a.txt HTTP/1.1\r\n"
-            f"Host: 127.0.0.1:{server.port}\r\n"
-            f"User-Agent: {HEADERS['User-Agent']}\r\n"
-            "Accept-Encoding: identity\r\n"
-            "Authorization: Bearer key\r\n"
-            "Content-Type: text/plain\r\n"
-            "Content-Length: 5\r\n"
-            "\r\n"
-        )
-
-    async def test_the_target(self) -> None:
-        """Nobody normalises it: a dot segment would make another request of it."""
-        async with serve(fine) as server, transport() as http:
-            await http.handle_async_request(put(f"{server.url}/prefix", target=ODD))
-        assert [request.target for request in server.requests] == [f"/prefix{ODD}"]
-
     @pytest.mark.parametrize("secure", [False, True])
     async def test_bodies(self, *, secure: bool, tls: ssl.SSLContext, bundle: Path) -> None:
         """Large and empty ones arrive complete, on one connection."""
@@ -91,27 +66,20 @@ class TestWhatIsSent:
 
 ANSWERS: dict[str, tuple[bytes, str, Outcome]] = {
     # name: what comes, what the server does then, what is made of it
-    "a length": (OK + b"Content-Length: 5\r\n\r\nhello", "keep", (200, b"hello")),
     "no body": (b"HTTP/1.1 204 No Content\r\n\r\n", "keep", (204, b"")),
     "until the close": (OK + b"\r\nhello", "close", (200, b"hello")),
     "announced close": (OK + b"Content-Length: 2\r\nConnection: close\r\n\r\nok", "hang", (200, b"ok")),
-    "interim answer": (b"HTTP/1.1 100 Continue\r\n\r\n" + FINE, "keep", (200, b"fine")),
     "a redirect": (
         b"HTTP/1.1 302 Go\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
         "keep",
         (302, b""),
     ),
-    "as large as allowed": (OK + b"Content-Length: 1000\r\n\r\n" + b"x" * MOST, "keep", (200, b"x" * MOST)),
     "too large": (OK + b"Content-Length: 50000\r\n\r\n" + b"x" * 50_000, "hang", none(sent=True, final=True)),
-    "too large, without a length": (OK + b"\r\n" + b"x" * 50_000, "hang", none(sent=True, final=True)),
-    "headers without an end": (OK + b"X-More: of the same\r\n" * 10_000, "hang", none(sent=True)),
     "another protocol": (b"SSH-2.0-OpenSSH_9.9\r\n", "hang", none(sent=True)),
     "nothing": (b"", "close", none(sent=True)),
     "a reset": (b"", "reset", none(sent=True)),
     "silence": (b"", "hang", none(sent=True)),
-    "half a head": (OK + b"Content-Le", "close", none(sent=True)),
     "half a body": (OK + b"Content-Length: 10\r\n\r\nhello", "close", none(sent=True)),
-    "half a body, and silence": (OK + b"Content-Length: 10\r\n\r\nhello", "hang", none(sent=True)),
 }
 
 
@@ -152,20 +120,14 @@ class TestAnswers:
         ("answer", "then", "expected"),
         [
             (b"", "close", "server disconnected without sending a response"),
-            (b"", "reset", "the connection was reset"),
             (b"", "hang", "no answer within 1 m 00 s"),
-            (OK + b"\r\n" + b"x" * 11, "hang", "the response is larger than 10 bytes"),
-            (
-                b"SSH-2.0 " + b"x" * 50_000 + b"\r\n\r\n",
-                "hang",
-                "illegal status line: bytearray(b'SSH-2.0 xxx",
-            ),
+            (b"SSH-2.0 " + b"x" * 50_000 + b"\r\n\r\n", "hang", "illegal status line: bytearray(b'SSH"),
         ],
     )
     async def test_reasons(self, answer: bytes, then: str, expected: str) -> None:
         """What an error says, in a bounded line."""
         async with serve(answering(answer, then)) as server, transport() as http:
-            said = await reason(http, put(server.url, max_body=10))
+            said = await reason(http, put(server.url))
         assert said.startswith(expected)
         assert len(said) < 300
 
@@ -184,22 +146,6 @@ class TestLargeBodies:
             assert await reason(http, put(server.url, body, timeout=30)) == "no answer within 30 s"
             assert anyio.current_time() - began == pytest.approx(30, abs=1)
         assert body.drawn < 20_000_000
-
-    async def test_a_slow_line(self) -> None:
-        """What counts is that something moves."""
-
-        async def sip(peer: Peer) -> None:
-            left = int((await peer.head()).headers["content-length"])
-            while left:
-                left -= len(await peer.reader.read(200_000))
-                await pause(1)
-            await peer.send(FINE)
-            await peer.gone()
-
-        async with serve(sip) as server, transport() as http:
-            began = anyio.current_time()
-            assert await outcome(http, put(server.url, Large(300), timeout=60)) == (200, b"fine")
-            assert anyio.current_time() - began > 100
 
     @pytest.mark.parametrize(("size", "seconds"), [(0, 30), (50_000, 31), (4_000_000, 110), (10**9, 110)])
     async def test_the_time_for_a_body(self, size: int, seconds: float) -> None:
@@ -227,20 +173,6 @@ class TestLargeBodies:
             assert await outcome(http, put(server.url, Large(200))) == (413, b"big")
             assert await outcome(http, put(server.url)) == (200, b"fine")
 
-    @pytest.mark.parametrize("secure", [False, True])
-    async def test_a_reset(self, *, secure: bool, tls: ssl.SSLContext, bundle: Path) -> None:
-        async def handle(peer: Peer) -> None:
-            await peer.head()
-            peer.reset()
-
-        async with (
-            serve(first(handle), tls=tls if secure else None) as server,
-            transport(SSL_CERT_FILE=str(bundle)) as http,
-        ):
-            said = await reason(http, put(server.url, Large()))
-            assert said == ("the connection broke" if secure else "the connection was reset")
-            assert await outcome(http, put(server.url)) == (200, b"fine")
-
     async def test_a_body_that_is_not_what_it_was_to_be(self) -> None:
         """An error of the content is raised as it is; the server never sees a complete request."""
 
@@ -254,57 +186,28 @@ class TestLargeBodies:
             assert await outcome(http, put(server.url)) == (200, b"fine")
         assert [request.body for request in server.requests] == [b"hello"]
 
-    async def test_a_file_that_can_t_be_opened_now(self) -> None:
-        """Then nothing was sent, and the reason is this machine's limit."""
-
-        def fail(_: int) -> None:
-            raise OSError(errno.EMFILE, "Too many open files")
-
-        async with serve(fine) as server, transport() as http:
-            assert await outcome(http, put(server.url, Large(before=fail))) == none(sent=False)
-            assert await reason(http, put(server.url, Large(before=fail))) == "too many open files"
-        assert server.requests == []
-
 
 class TestConnections:
-    async def test_requests_at_once(self) -> None:
-        """Those that overlap have their own connections, which the next ones use again."""
-
-        async def handle(peer: Peer) -> None:
-            while True:
-                request = await peer.request()
-                await pause(1)
-                await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n" + request.body)
-
-        async with serve(handle) as server, transport() as http:
-
-            async def send(body: bytes) -> None:
-                assert await outcome(http, put(server.url, body)) == (200, body)
-
-            for _ in range(3):
-                async with anyio.create_task_group() as tasks:
-                    for number in range(5):
-                        tasks.start_soon(send, b"%d" % number)
-        assert server.accepted == 5
-
     @pytest.mark.parametrize(("idle", "accepted"), [(3, 1), (5, 2)])
-    async def test_idle_for_a_while(self, idle: float, accepted: int) -> None:
+    async def test_idle_for_a_while(
+        self, idle: float, accepted: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """After four seconds it is not used again: the other side may be about to close it."""
         async with serve(fine) as server, transport() as http:
-            for _ in range(2):
-                assert await outcome(http, put(server.url)) == (200, b"fine")
-                await pause(idle)
+            assert await outcome(http, put(server.url)) == (200, b"fine")
+            later = time.monotonic() + idle
+            monkeypatch.setattr(time, "monotonic", lambda: later)
+            assert await outcome(http, put(server.url)) == (200, b"fine")
         assert server.accepted == accepted
 
-    @pytest.mark.parametrize("told", [b"", b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"])
-    async def test_closed_while_idle(self, told: bytes) -> None:
+    async def test_closed_while_idle(self) -> None:
         """It is replaced, and what it said unasked is nobody's answer."""
 
         async def handle(peer: Peer) -> None:
             await peer.request()
             await peer.send(FINE)
             await pause(1)
-            await peer.send(told)
+            await peer.send(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
 
         async with serve(handle) as server, transport() as http:
             for _ in range(3):
@@ -358,27 +261,6 @@ class TestConnections:
             assert await outcome(http, put(server.url)) == (200, b"fine")
         assert server.accepted == 2
 
-    async def test_cancelled_while_the_file_is_read(self) -> None:
-        """A read that hangs does not hold it up."""
-        waiting, release = threading.Event(), threading.Event()
-
-        def hang(number: int) -> None:
-            if number == 3:
-                waiting.set()
-                release.wait(10)
-
-        async with serve(fine) as server, transport() as http:
-            try:
-                async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(http.handle_async_request, put(server.url, Large(10, before=hang)))
-                    await anyio.to_thread.run_sync(waiting.wait)
-                    tasks.cancel_scope.cancel()
-                    assert not release.is_set()
-            finally:
-                release.set()
-            assert await outcome(http, put(server.url)) == (200, b"fine")
-        assert [request.body for request in server.requests] == [b"hello"]
-
 
 async def test_cancelled_while_it_connects() -> None:
     """Nothing remains of a connection whose handshake was not over."""
@@ -398,12 +280,6 @@ async def test_cancelled_while_it_connects() -> None:
 class TestConnecting:
     """What fails before the request was sent is known not to have reached the platform."""
 
-    async def test_refused(self, refused: int) -> None:
-        async with transport() as http:
-            request = put(f"http://127.0.0.1:{refused}")
-            assert await outcome(http, request) == none(sent=False)
-            assert await reason(http, request) == "connection refused"
-
     async def test_deaf(self, deaf: int) -> None:
         """Connecting has its own, shorter time."""
         async with transport() as http:
@@ -411,14 +287,6 @@ class TestConnecting:
             assert await reason(http, put(f"http://127.0.0.1:{deaf}")) == "no connection within 10 s"
             assert anyio.current_time() - began == pytest.approx(10, abs=0.1)
             assert await outcome(http, put(f"http://127.0.0.1:{deaf}")) == none(sent=False)
-
-    async def test_unknown_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def unknown(*_: Any, **__: Any) -> Any:
-            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-        monkeypatch.setattr(socket, "getaddrinfo", unknown)
-        async with transport() as http:
-            assert await outcome(http, put("http://platform.test")) == none(sent=False)
 
     @pytest.mark.parametrize("trusted", [False, True])
     async def test_a_certificate(
@@ -431,20 +299,3 @@ class TestConnecting:
             assert await outcome(http, put(server.url)) == ((200, b"fine") if trusted else untrusted)
         async with serve(fine, tls=context_for(authority, "other.test")) as server, transport(**env) as http:
             assert await outcome(http, put(server.url)) == untrusted
-
-    @pytest.mark.parametrize(
-        ("answer", "final"), [(None, False), (b"", False), (b"HTTP/1.1 400 Plain HTTP\r\n\r\n", True)]
-    )
-    async def test_no_tls(self, answer: bytes | None, *, final: bool) -> None:
-        """Silence, a close, or something else in place of a handshake."""
-
-        async def handle(peer: Peer) -> None:
-            await peer.reader.read(1)
-            if answer is None:
-                await peer.gone()
-            else:
-                await peer.send(answer)
-
-        async with serve(handle) as server, transport() as http:
-            request = put(server.url.replace("http:", "https:"))
-            assert await outcome(http, request) == none(sent=False, final=final)

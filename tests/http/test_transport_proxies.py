@@ -12,7 +12,6 @@ import pytest
 
 from tests.http.servers import Peer, Server, context_for, fine, serve
 from tests.http.transports import TARGET, none, outcome, put, reason, transport
-from zerokie_action.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import ssl
@@ -94,23 +93,6 @@ class TestPlainHttp:
         assert request.headers["proxy-authorization"] == LOGIN
         assert proxy.accepted == 1
 
-    async def test_over_tls_to_the_proxy(self, tls: ssl.SSLContext, bundle: Path) -> None:
-        async with (
-            serve(fine, tls=tls) as proxy,
-            transport(ALL_PROXY=proxy.url, SSL_CERT_FILE=str(bundle)) as http,
-        ):
-            assert await outcome(http, put("http://platform.test")) == (200, b"fine")
-        assert proxy.requests[0].target == f"http://platform.test{TARGET}"
-        assert "proxy-authorization" not in proxy.requests[0].headers
-
-    async def test_this_machine(self) -> None:
-        """It is reached directly, whatever NO_PROXY says."""
-        async with (
-            serve(fine) as server,
-            transport(HTTP_PROXY="http://127.0.0.1:1", NO_PROXY="other.test") as http,
-        ):
-            assert await outcome(http, put(server.url)) == (200, b"fine")
-
     async def test_the_origin_goes_away(self) -> None:
         """A request that has reached the other side says nothing about the proxy."""
 
@@ -144,8 +126,6 @@ class TestTunnel:
         "granted",
         [
             b"HTTP/1.0 200 Connection established\r\n\r\n",
-            b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
-            b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n",
             GRANTED + b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
         ],
     )
@@ -184,14 +164,10 @@ class TestTunnel:
         [
             (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno", "hang"),
             (b"HTTP/1.1 407 Login\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n", "hang"),
-            (b"HTTP/1.1 302 Elsewhere\r\nLocation: http://login.test/\r\nContent-Length: 0\r\n\r\n", "hang"),
             (b"", "close"),
-            (b"", "reset"),
             (b"", "hang"),
-            (b"HTTP/1.1 200 Conn", "hang"),
             (b"SSH-2.0-OpenSSH\r\n", "hang"),
             (GRANTED, "close"),
-            (GRANTED, "reset"),
             (GRANTED, "hang"),
         ],
     )
@@ -207,25 +183,13 @@ class TestTunnel:
         assert {request.line for request in proxy.requests} == {"CONNECT platform.test:443 HTTP/1.1"}
         assert all("authorization" not in request.headers for request in proxy.requests)
 
-    async def test_no_time_for_a_tunnel(self) -> None:
-        """The last requests of a run have less of it."""
-        async with serve(saying(b"", "hang")) as proxy, transport(HTTPS_PROXY=proxy.url) as http:
-            request = put("https://platform.test")
-            request.extensions["timeout"]["connect"] = 1
-            began = anyio.current_time()
-            assert await outcome(http, request) == none(sent=False)
-            assert anyio.current_time() - began == pytest.approx(1, abs=0.1)
-
-    async def test_certificates(self, tls: ssl.SSLContext, authority: trustme.CA, bundle: Path) -> None:
-        """The origin's has to show the origin's name, and the proxy's to be trusted as well."""
-        untrusted = none(sent=False, final=True)
+    async def test_certificates(self, authority: trustme.CA, bundle: Path) -> None:
+        """The origin's has to show the origin's name."""
         async with (
             tunnelled(context_for(authority, "127.0.0.1")) as (_, proxy),
             transport(HTTPS_PROXY=proxy.url, SSL_CERT_FILE=str(bundle)) as http,
         ):
-            assert await outcome(http, put("https://platform.test")) == untrusted
-        async with tunnelled(tls, proxy_tls=tls) as (_, proxy), transport(HTTPS_PROXY=proxy.url) as http:
-            assert await outcome(http, put("https://platform.test")) == untrusted
+            assert await outcome(http, put("https://platform.test")) == none(sent=False, final=True)
 
     async def test_the_origin_goes_away(self, tls: ssl.SSLContext, bundle: Path) -> None:
         """Once the request is through the tunnel, its loss is ambiguous."""
@@ -242,12 +206,6 @@ class TestTunnel:
 
 
 class TestReasons:
-    async def test_a_login_is_missing(self) -> None:
-        answer = b"HTTP/1.1 407 Login\r\nContent-Length: 0\r\n\r\n"
-        async with serve(saying(answer, "hang")) as proxy, transport(HTTPS_PROXY=proxy.url) as http:
-            said = f"tunnel refused (407 Login) through the proxy {proxy.url} (HTTPS_PROXY)"
-            assert await reason(http, put("https://platform.test")) == said
-
     @pytest.mark.parametrize(
         ("base", "variable"),
         [
@@ -262,13 +220,3 @@ class TestReasons:
             assert await outcome(http, put(base)) == none(sent=False)
             said = f"connection refused through the proxy http://127.0.0.1:{refused} ({variable})"
             assert await reason(http, put(base)) == said
-
-
-@pytest.mark.parametrize("scheme", ["socks5", "socks5h", "ftp"])
-async def test_no_socks(scheme: str) -> None:
-    """A proxy that is no HTTP proxy is an error in the configuration that names the variable and the fix."""
-    async with transport(ALL_PROXY=f"{scheme}://user:secret@127.0.0.1:1080") as http:
-        with pytest.raises(ConfigurationError) as caught:
-            await http.handle_async_request(put("https://platform.test"))
-    assert str(caught.value) == f"ALL_PROXY names a {scheme!r} proxy, and only HTTP proxies are supported"
-    assert "NO_PROXY" in caught.value.hint

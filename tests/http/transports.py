@@ -58,7 +58,7 @@ async def outcome(transport: Transport, request: httpx.Request) -> Outcome:
     try:
         response = await transport.handle_async_request(request)
     except httpx.TransportError as error:
-        failed = failure.of_error(error)
+        failed = failure.of_error(request, error)
         return none(sent=failed.ambiguous, final=failed.meaning is failure.Meaning.FINAL)
     return response.status_code, response.content
 
@@ -67,4 +67,4 @@ async def reason(transport: Transport, request: httpx.Request) -> str:
     """Why there was no response."""
     with pytest.raises(httpx.TransportError) as caught:
         await transport.handle_async_request(request)
-    return str(caught.value)
+    return failure.of_error(request, caught.value).reason

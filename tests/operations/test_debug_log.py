@@ -22,7 +22,7 @@ def test_every_request_is_shown(world: World) -> None:
     """With its status, in the order of the answers; the key is nowhere."""
     outcome = world.run(log_level="debug", concurrency=1)
     assert outcome.exit_code == 0, outcome.log
-    shown = [re.sub(r" in [\d.]+ s$", "", line) for line in traced(outcome)]
+    shown = [re.sub(r" after [\d.]+ s$", "", line) for line in traced(outcome)]
     assert sorted(shown) == sorted(
         f"{record.method} {record.path}: {record.status}" for record in outcome.requests
     )
@@ -38,7 +38,7 @@ def test_every_attempt_is_shown(world: World) -> None:
     )
     outcome = world.run(log_level="debug")
     about_it = [line.partition("index.html: ")[2] for line in traced(outcome) if "files/index.html" in line]
-    assert about_it == ["503 in 0 s", "the connection was reset, after 0 s", "200 in 0 s"]
+    assert about_it == ["503 after 0 s", "the connection was reset after 0 s", "200 after 0 s"]
 
 
 def test_what_was_under_way_at_the_end(world: World) -> None:

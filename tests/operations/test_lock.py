@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.operations.containers import tell
 from zerokie_action.files import local
 from zerokie_action.files.local import read_chunks
 from zerokie_action.sandbox.faults import Fault, Kind
@@ -61,14 +60,9 @@ def test_heartbeats_survive_a_platform_that_is_down_for_a_while(world: World) ->
         world.platform.faults.add(slow)
 
     world.loop.call_later(10 * MINUTE, recover)
-    began = time.time()
     outcome = world.run(concurrency=1, timeout="5h", lock_heartbeat="1m")
     assert outcome.exit_code == 0, outcome.log
-    said = re.search(r"Confirming the deploy lock: nothing has worked since ([0-9:]+) UTC", outcome.log)
-    assert said
-    # The first heartbeat is refused after a minute.
-    around = [time.strftime("%H:%M:%S", time.gmtime(began + MINUTE + more)) for more in range(-2, 10)]
-    assert said[1] in around
+    assert "Confirming the deploy lock: nothing has worked for 15 s (the platform answered 503" in outcome.log
     statuses = [record.status for record in heartbeats(outcome)]
     refused = statuses.count(503)
     assert refused > 10
@@ -99,21 +93,6 @@ def test_a_lost_lock_stops_all_writes(world: World, successor: str | None) -> No
     assert world.platform.lock("site") == successor
 
 
-def test_a_suspended_machine_writes_nothing_after_it_wakes(world: World) -> None:
-    """More than half an hour passed in a moment: the lock may be somebody else's by now."""
-    world.write(MANY)
-
-    def suspend(record: Record) -> None:
-        if record.path.endswith("05.txt"):
-            world.loop.jump(31 * MINUTE)
-
-    world.platform.on_response = suspend
-    outcome = world.run(concurrency=1, timeout="2h", lock_heartbeat="15m")
-    assert outcome.exit_code == 7, outcome.log
-    assert uploads(outcome)[-1].path.endswith("05.txt")
-    assert finalizes(outcome) == []
-
-
 def test_the_wait_for_somebody_elses_lock(world: World) -> None:
     """It says what it waits for and how long is left, at a calm rhythm, and deploys in the end."""
     world.platform.take_lock("site", "other")
@@ -139,15 +118,6 @@ def test_a_lock_that_outlasts_the_timeout(world: World, timeout: str) -> None:
     assert "lock-timeout" in outcome.outputs["hint"]
     assert world.platform.lock("site") == "other"
     assert finalizes(outcome) == []
-
-
-def test_a_wait_that_is_cancelled(world: World) -> None:
-    """The outputs say how long it was waited for."""
-    world.platform.take_lock("site", "other")
-    tell(world, after=20)
-    outcome = world.run()
-    assert outcome.exit_code == 143
-    assert outcome.outputs["lock_wait_seconds"] == pytest.approx(20, abs=0.1)
 
 
 def test_the_platform_says_when_to_ask_again(world: World) -> None:

@@ -16,7 +16,7 @@ from tests.support import timewarp
 from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.support.world import Outcome, World
@@ -101,6 +101,7 @@ def test_a_cancel_while_finalize_is_not_answered(world: World, state: Path) -> N
     outcome = world.run()
     assert ending(outcome) == [("POST finalize", None), ("POST finalize", 409)]
     assert (outcome.exit_code, world.platform.lock("site")) == (143, None)
+    assert "Deploy lock released" in outcome.log
     assert not state.exists()
 
 
@@ -108,10 +109,9 @@ def test_a_cancel_while_finalize_is_not_answered(world: World, state: Path) -> N
     "fault",
     [
         Fault(Kind.HANG, *FINALIZE, times=None),
-        Fault(Kind.STATUS, *FINALIZE, times=None),
         Fault(Kind.STATUS, *FINALIZE, status=404, body=PAGE, times=None),
     ],
-    ids=["hangs", "is down", "pages"],
+    ids=["hangs", "pages"],
 )
 def test_a_platform_that_does_not_finalize(world: World, state: Path, fault: Fault) -> None:
     """It is tried as long as any request is, two minutes; then it is said when the lock expires."""
@@ -123,12 +123,9 @@ def test_a_platform_that_does_not_finalize(world: World, state: Path, fault: Fau
     assert is_recorded(world, state)
 
 
-@pytest.mark.parametrize(
-    "arguments", [{"status": 503}, {"status": 404, "body": PAGE}], ids=["is down", "pages"]
-)
-def test_a_platform_that_is_away_for_a_while(world: World, state: Path, arguments: dict[str, object]) -> None:
+def test_a_platform_that_is_away_for_a_while(world: World, state: Path) -> None:
     """The release waits for it."""
-    world.platform.faults.add(Fault(Kind.STATUS, *FINALIZE, times=None, lasts=60, **arguments))  # type: ignore[arg-type]
+    world.platform.faults.add(Fault(Kind.STATUS, *FINALIZE, times=None, lasts=60, status=404, body=PAGE))
     outcome = world.run()
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "deployed"), outcome.log
     assert world.platform.lock("site") is None
@@ -169,17 +166,6 @@ def test_a_finalize_without_an_effect(world: World, state: Path) -> None:
     assert is_recorded(world, state)
 
 
-@pytest.fixture
-def tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A machine whose time is not UTC."""
-    with monkeypatch.context() as patch:
-        patch.setenv("TZ", "Asia/Tokyo")
-        time.tzset()
-        yield
-    time.tzset()
-
-
-@pytest.mark.usefixtures("tokyo")
 def test_when_it_expires(world: World) -> None:
     """Half an hour after the last answer that the lock is ours."""
     world.platform.faults.add(Fault(Kind.STATUS, *FINALIZE, status=403, times=None))
@@ -202,11 +188,19 @@ def test_when_it_expires(world: World) -> None:
 # --- after a failure
 
 
-def test_a_failure_releases_the_lock(world: World, state: Path) -> None:
+@pytest.mark.parametrize(
+    ("fault", "exit_code"),
+    [
+        (Fault(Kind.STATUS, "PUT", "index.html", status=400), 4),
+        (Fault(Kind.HANG, "PUT", "index.html", times=None), 9),
+    ],
+    ids=["failure", "timeout"],
+)
+def test_the_lock_is_released(world: World, state: Path, fault: Fault, exit_code: int) -> None:
     """With the true counts; the error is the failure's."""
-    world.platform.faults.add(Fault(Kind.STATUS, "PUT", "index.html", status=400))
-    outcome = world.run()
-    assert outcome.exit_code == 4
+    world.platform.faults.add(fault)
+    outcome = world.run(timeout="20s")
+    assert outcome.exit_code == exit_code
     assert "Deploy lock released" in outcome.log
     (deployment,) = world.platform.deployments("site")
     assert deployment.files_uploaded == len(outcome.outputs["uploaded"])
@@ -214,26 +208,13 @@ def test_a_failure_releases_the_lock(world: World, state: Path) -> None:
     assert not state.exists()
 
 
-def test_the_timeout_releases_the_lock(world: World, state: Path) -> None:
-    """`timeout` ends a deploy that hangs with exit 9, and finalizes what was done."""
-    world.platform.faults.add(Fault(Kind.HANG, "PUT", "index.html", times=None))
-    outcome = world.run(timeout="20s")
-    assert outcome.exit_code == 9, outcome.log
-    assert world.platform.lock("site") is None
-    (deployment,) = world.platform.deployments("site")
-    assert deployment.files_uploaded == len(outcome.outputs["uploaded"])
-    assert not state.exists()
-
-
 @pytest.mark.parametrize(
     "away",
     [
         {"kind": Kind.HANG},
-        {"kind": Kind.STATUS},
-        {"kind": Kind.RESET},
         {"kind": Kind.STATUS, "status": 404, "body": PAGE},
     ],
-    ids=["hangs", "is down", "refuses", "pages"],
+    ids=["hangs", "pages"],
 )
 @pytest.mark.parametrize("end", ["failure", "timeout", "signal"])
 def test_the_end_has_a_deadline(world: World, state: Path, end: str, away: dict[str, object]) -> None:
@@ -258,17 +239,6 @@ def test_the_end_has_a_deadline(world: World, state: Path, end: str, away: dict[
     assert is_recorded(world, state)
 
 
-def test_a_failure_after_which_the_lock_is_lost(world: World, state: Path) -> None:
-    """Nothing is left to expire: a warning says what happened and what to do."""
-    world.platform.faults.add(Fault(Kind.STATUS, *UPLOAD, status=400))
-    world.platform.on_request = lose_before_finalize(world)
-    outcome = world.run()
-    assert outcome.exit_code == 4
-    assert f"Warning: {GONE}" in outcome.log
-    assert world.platform.lock("site") == "other"
-    assert not state.exists()
-
-
 @pytest.mark.parametrize("lost", [True, False])
 def test_a_write_that_is_refused_by_a_conflict(world: World, state: Path, *, lost: bool) -> None:
     """409 means a conflict of deploy locks; whether it is one, the heartbeat tells before any other write."""
@@ -288,36 +258,6 @@ def test_a_write_that_is_refused_by_a_conflict(world: World, state: Path, *, los
             record.index for record in outcome.requests if record.path.endswith("/files/index.html")
         ]
         assert [record for record in outcome.writes if record.index > refused] == []
-
-
-@pytest.mark.parametrize("why", ["refused", "told", "out of time"])
-def test_what_is_on_its_way_at_the_end(world: World, why: str) -> None:
-    """It is stored while the lock is ours, and counted: nothing comes after finalize."""
-    world.write({f"{number:02}.txt": b"x" for number in range(40)})
-    world.platform.faults.add(
-        Fault(Kind.STATUS, path="/15.txt$", times=None, status=400 if why == "refused" else 503)
-    )
-    world.platform.faults.add(Fault(Kind.DELAY, *UPLOAD, times=None, seconds=0.8))
-    if why == "told":
-        tell(world, after=1)
-    outcome = world.run(concurrency=8, timeout=1 if why == "out of time" else 60)
-    assert outcome.exit_code == {"refused": 4, "told": 143, "out of time": 9}[why]
-    (deployment,) = world.platform.deployments("site")
-    stored = [record for record in outcome.requests if record.status == 200 and "/files/" in record.path]
-    assert {record.lock_holder for record in stored if record.method == "PUT"} == {deployment.session}
-    assert deployment.files_uploaded == len(world.stored()) >= 8
-
-
-def test_a_signal_while_answers_are_waited_for(world: World) -> None:
-    """After a failure they have ten seconds; a signal then leaves a second."""
-    world.write({f"{number:02}.txt": b"x" for number in range(8)})
-    world.platform.faults.add(Fault(Kind.STATUS, path="/05.txt$", status=400))
-    world.platform.faults.add(Fault(Kind.DELAY, *UPLOAD, times=None, seconds=30))
-    tell(world, after=3)
-    outcome = world.run()
-    assert outcome.exit_code == 143
-    assert outcome.seconds < 3 + 5
-    assert world.platform.lock("site") is None
 
 
 # --- while it is asked for
@@ -347,10 +287,9 @@ def granted_late(world: World, seconds: float) -> None:
     world.platform.on_request = grant
 
 
-@pytest.mark.parametrize("seconds", [0.5, 2.0, 3.0])
-def test_a_lock_that_a_cancelled_run_gets_late(world: World, seconds: float) -> None:
+def test_a_lock_that_a_cancelled_run_gets_late(world: World) -> None:
     """It is looked for again, and given back."""
-    granted_late(world, seconds)
+    granted_late(world, 3)
     tell(world, after=1)
     outcome = world.run()
     assert outcome.exit_code == 143
@@ -388,16 +327,6 @@ def test_a_lock_that_comes_after_a_green_run(world: World, state: Path) -> None:
     assert is_recorded(world, state)
 
 
-def test_a_lock_that_is_given_late_while_we_wait(world: World) -> None:
-    """The conflict that follows is one with ourselves, whenever it comes."""
-    granted_late(world, 45)
-    world.platform.take_lock("site", "other")
-    world.loop.call_later(40, world.platform.expire_lock, "site")
-    outcome = world.run()
-    assert outcome.exit_code == 0, outcome.log
-    assert world.platform.lock("site") is None
-
-
 @pytest.mark.parametrize(
     "fault",
     [Fault(Kind.STATUS, *HEARTBEAT, status=403), Fault(Kind.HANG, *HEARTBEAT, times=None)],
@@ -412,16 +341,6 @@ def test_whose_lock_it_is_may_remain_unknown(world: World, state: Path, fault: F
     assert EXPIRES in untimed(outcome.log)
     assert outcome.seconds < 8
     assert is_recorded(world, state)
-
-
-def test_a_cancelled_wait_asks_nothing_more(world: World, state: Path) -> None:
-    """The platform said that the lock is somebody else's."""
-    world.platform.take_lock("site", "other")
-    tell(world, after=10)
-    outcome = world.run()
-    assert outcome.exit_code == 143
-    assert set(requests(outcome)) == {("POST lock", 409)}
-    assert not state.exists()
 
 
 def test_a_refusal_to_give_the_lock(world: World, state: Path) -> None:
@@ -447,7 +366,7 @@ def test_a_lock_that_somebody_else_got(world: World, state: Path) -> None:
     assert not state.exists()
 
 
-@pytest.mark.parametrize("interval", ["1s", "3m", "15m"])
+@pytest.mark.parametrize("interval", ["1s", "15m"])
 @pytest.mark.parametrize("kind", [Kind.STATUS, Kind.HANG])
 def test_a_lock_that_is_not_confirmed(world: World, state: Path, kind: Kind, interval: str) -> None:
     """The work ends a minute before the lock may expire, though a large body is still being sent."""

@@ -27,7 +27,7 @@ OPERATIONS: dict[str, dict[str, object]] = {
 }
 ANSWERS = {
     "a page": (404, PAGE, '404 (an HTML page, "Not Found")'),
-    "an object": (404, b'{"error": {"message": "no route"}}', '404 ("no route")'),
+    "an object": (404, b'{"error": {"message": "no route"}}', '404 ("{"error": {"message": "no route"}}")'),
     "forbidden": (403, PAGE.replace(b"Not Found", b"Forbidden"), '403 (an HTML page, "Forbidden")'),
 }
 SINGLE_REQUESTS: dict[str, tuple[str, str, dict[str, object]]] = {

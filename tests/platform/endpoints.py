@@ -80,13 +80,6 @@ ENDPOINTS = {
         (201, {"name": "my-site", "status": "running", "url": "https://my-site.test"}),
         App(name="my-site", status="running", url="https://my-site.test"),
     ),
-    "create container": Endpoint(
-        lambda client: client.create_container("my-app", "nginx:alpine"),
-        "POST /v1/apps",
-        {"name": "my-app", "type": "container", "image": "nginx:alpine"},
-        (201, APP | {"status": "deploying"}),
-        seen(status="deploying"),
-    ),
     "create container in full": Endpoint(
         lambda client: client.create_container(
             "my-app",
@@ -118,9 +111,6 @@ ENDPOINTS = {
         None,
         (200, APP | {"instances": 1, "cpu": 256, "memory": 512, "updated_at": "2026-01-15T10:30:00Z"}),
         seen(cpu=256, memory=512, updated_at="2026-01-15T10:30:00Z"),
-    ),
-    "get app": Endpoint(
-        lambda client: client.get_app("my-app"), "GET /v1/apps/my-app", None, (200, APP), seen()
     ),
     "delete app": Endpoint(
         lambda client: client.delete_app("my-app"), "DELETE /v1/apps/my-app", None, (204, None), value=True

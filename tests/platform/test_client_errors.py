@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.http.servers import always, serve
-from tests.platform.clients import API, Constant, client_of, client_over
+from tests.platform.clients import API, KEY, Constant, client_of, client_over
 from tests.platform.endpoints import (
     APP,
     DOMAIN,
@@ -27,13 +27,10 @@ from tests.platform.endpoints import (
 from tests.support.timewarp import TimeWarpLoop
 from zerokie_action.errors import AuthenticationError, DeployError, PlatformUnavailable, RequestRejected
 from zerokie_action.http.request import Bytes
-from zerokie_action.platform.models import App, Finalized, Registry
-from zerokie_action.sandbox.faults import Fault, Kind
+from zerokie_action.platform.models import Finalized, Registry
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
-
-    from zerokie_action.sandbox.platform import Platform
 
 
 async def error_of(call: Awaitable[object]) -> DeployError:
@@ -49,9 +46,7 @@ class TestErrors:
             (308, PlatformUnavailable, 5),
             (400, RequestRejected, 4),
             (401, AuthenticationError, 3),
-            (403, RequestRejected, 4),
             (429, PlatformUnavailable, 5),
-            (501, PlatformUnavailable, 5),
             (503, PlatformUnavailable, 5),
         ],
     )
@@ -67,8 +62,7 @@ class TestErrors:
         assert error.hint
 
     @pytest.mark.parametrize(
-        ("status", "fix"),
-        [(407, "user:password@"), (413, "limit"), (414, "limit"), (415, "content type"), (431, "limit")],
+        ("status", "fix"), [(407, "user:password@"), (413, "limit"), (414, "allows"), (415, "allows")]
     )
     async def test_what_is_final_whoever_says_it(self, status: int, fix: str) -> None:
         """A gateway's or proxy's page will do, of any length. It is quoted; the hint says what to change."""
@@ -144,43 +138,16 @@ class TestErrors:
         assert str(error) == f"Listing the apps failed after 1 attempt: {answer}"
         assert error.hint == "Redirects are not followed with the API key; correct `api-url`."
 
-    @pytest.mark.parametrize(("key", "owner"), [("sandbox-key", ""), ("ghs_1a2b", "GitHub")])
-    async def test_wrong_key(self, key: str, owner: str) -> None:
-        """A key of something else is named by what it begins with, and not shown."""
-        error = await error_of(client_over(Constant(401, b'{"error":"no"}'), key=key).get_app("site"))
+    async def test_wrong_key(self) -> None:
+        error = await error_of(client_over(Constant(401, b'{"error":"no"}')).get_app("site"))
         assert str(error) == 'The platform does not accept the API key (401: "no")'
         assert "`api-key`" in error.hint
-        assert error.hint.endswith(f"a token of {owner}." if owner else "for this `api-url`.")
-        assert key not in str(error) + error.hint
+        assert KEY not in str(error) + error.hint
 
-
-class TestUnknownApp:
-    async def test_names_that_are_close(self, sandbox: Platform) -> None:
-        """An unknown app comes with those that may have been meant."""
-        for name in ("online-shop", "online-shop2"):
-            sandbox.apps.create_static(name)
-        async with client_of(sandbox.base_url) as client:
-            error = await error_of(client.get_app("online-sho"))
-        said = "App 'online-sho' was not found (404: \"app not found\"). "
-        assert str(error) == f"{said}Did you mean 'online-shop' or 'online-shop2'?"
+    async def test_unknown_app(self) -> None:
+        error = await error_of(client_over(Constant(404, b'{"error":"app not found"}')).get_app("sho"))
+        assert str(error) == "Looking up app 'sho' was refused (404: \"app not found\")"
         assert error.hint == "Correct `app`. Only a deploy creates an app."
-
-    async def test_the_very_name_is_no_other_one(self, sandbox: Platform) -> None:
-        """A 404 about something else of an app that is there."""
-        sandbox.faults.add(Fault(Kind.STATUS, status=404, path="files$", body=b'{"error": "no zone"}'))
-        async with client_of(sandbox.base_url) as client:
-            error = await error_of(client.list_files("site"))
-        assert str(error) == "App 'site' was not found (404: \"no zone\")."
-
-    @pytest.mark.parametrize("status", [401, 500])
-    async def test_the_list_can_t_be_had(self, status: int, sandbox: Platform) -> None:
-        """The matches are a courtesy: nobody waits for them, and without them the error is the same."""
-        sandbox.faults.add(Fault(Kind.STATUS, status=status, path="apps$", times=None))
-        async with client_of(sandbox.base_url) as client:
-            began = anyio.current_time()
-            error = await error_of(client.put_file("sit", "a", Bytes(b""), "text/plain"))
-            assert anyio.current_time() - began < 10
-        assert str(error) == "App 'sit' was not found (404: \"app not found\")."
 
 
 class TestOddAnswers:
@@ -215,19 +182,7 @@ class TestOddAnswers:
         assert type(error) is PlatformUnavailable
         assert error.ambiguous
 
-    async def test_a_listing_without_an_end(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """It is read up to its bound, once, and what that means is said."""
-        monkeypatch.setattr("zerokie_action.platform.client.LARGEST_LISTING", 200_000)
-        async with (
-            serve(always(200, b"[" + b'{"path":"a"},' * 100_000)) as server,
-            client_of(server.url, retries=3) as client,
-        ):
-            error = await error_of(client.list_files("site"))
-        assert (error.exit_code, len(server.requests)) == (5, 1)
-        assert "the response is larger than 200000 bytes" in str(error)
-        assert "`api-url`" in error.hint
-
-    @pytest.mark.parametrize("value", [None, 7, True, [], {"a": 1}])
+    @pytest.mark.parametrize("value", [None, [], {"a": 1}])
     @pytest.mark.parametrize("name", [name for name in WITH_RECORDS if name != "lock"])
     async def test_optional_fields(self, name: str, value: Any) -> None:
         """Unknown fields are ignored; those that we can do without may be missing, null or anything else."""
@@ -246,28 +201,11 @@ class TestOddAnswers:
             result = await endpoint.call(client_over(Constant(status, encoded(changed))))
             assert isinstance(result, type(endpoint.value))
 
-    @pytest.mark.parametrize(("status", "body"), [(200, b"[]"), (200, b" null\n"), (204, b"")])
-    async def test_nothing_there_yet(self, status: int, body: bytes) -> None:
+    @pytest.mark.parametrize("body", [b"[]", b" null\n"])
+    async def test_nothing_there_yet(self, body: bytes) -> None:
         """An empty list, in the ways in which platforms write it."""
-        client = client_over(Constant(status, body))
+        client = client_over(Constant(200, body))
         assert (await client.list_files("site"), await client.list_apps()) == ([], [])
-
-    @EVERY_ENDPOINT
-    async def test_a_byte_order_mark(self, name: str) -> None:
-        """It says nothing."""
-        status, content = ENDPOINTS[name].answer
-        transport = Constant(status, b"\xef\xbb\xbf" + encoded(content))
-        assert await ENDPOINTS[name].call(client_over(transport)) == ENDPOINTS[name].value
-
-    @pytest.mark.parametrize(
-        ("shown", "paths"),
-        [(["/a", "/b/c"], ["a", "b/c"]), (["/a", "b"], ["/a", "b"]), (["//a", "/b"], ["/a", "b"])],
-    )
-    async def test_a_slash_before_all_paths(self, shown: list[str], paths: list[str]) -> None:
-        """That is how this platform writes them; before one of them it is a part of the name."""
-        listing = encoded([{"path": path, "length": 1} for path in shown])
-        files = await client_over(Constant(200, listing)).list_files("site")
-        assert [file.path for file in files] == paths
 
     async def test_objects_inside_a_listed_file(self) -> None:
         """Unknown fields may hold objects, even such that look like a file."""
@@ -281,36 +219,33 @@ class TestOddAnswers:
         [
             b"[" * 100_000,
             b'{"path":"a"}',
+            b"{}",
             b'[{"path":"a"},{"length":1}]',
             b'[{"path":"a"},[{"path":"b"}]]',
             b'[{"path":{"path":"a"}}]',
             b'["\xff"]',
             b'[{"path":"a","length":' + b"9" * 10_000 + b"}]",
         ],
-        ids=["nested", "one", "no path", "a list", "a path of objects", "not UTF-8", "digits"],
+        ids=["nested", "one", "an object", "no path", "a list", "a path of objects", "not UTF-8", "digits"],
     )
     async def test_a_listing_that_is_none(self, listing: bytes) -> None:
         """Whatever the answer is, it is either a list of files or refused."""
         error = await error_of(client_over(Constant(200, listing)).list_files("site"))
         assert (error.exit_code, error.ambiguous) == (5, True)
 
-    @pytest.mark.parametrize(
-        ("name", "status", "body", "value"),
-        [
-            ("delete app", 200, b"{}", True),
-            ("remove domain", 202, b'{"deleted": true}', True),
-            ("finalize", 200, b"{}", Finalized()),
-            ("finalize", 204, b"", Finalized()),
-            ("finalize", 200, b'{"deploy_id": 42}', Finalized(deploy_id="42")),
-        ],
-    )
-    async def test_other_ways_to_say_so(self, name: str, status: int, body: bytes, value: object) -> None:
-        assert await ENDPOINTS[name].call(client_over(Constant(status, body))) == value
+    @pytest.mark.parametrize("body", [b"{}", b'{"deploy_id": 42}'])
+    async def test_other_ways_to_say_so(self, body: bytes) -> None:
+        """A finalize without a deploy ID, or with a number."""
+        value = Finalized(deploy_id="42" if body != b"{}" else "")
+        assert await ENDPOINTS["finalize"].call(client_over(Constant(200, body))) == value
+
+    async def test_a_needed_field_of_a_wrong_type(self) -> None:
+        error = await error_of(ENDPOINTS["lock"].call(client_over(Constant(200, b'{"locked": []}'))))
+        assert (error.exit_code, error.ambiguous) == (5, True)
 
     @pytest.mark.parametrize(
         ("lock", "ours"),
         [
-            (LOCKED | {"deploy_session_id": SESSION.upper()}, True),
             ({"locked": True}, True),
             ({"locked": False}, False),
             (LOCKED | {"deploy_session_id": "another"}, False),
@@ -326,29 +261,18 @@ class TestOddAnswers:
             error = await error_of(client.acquire_lock("site", SESSION))
             assert (error.exit_code, getattr(error, "status", None)) == (4, 409)
 
-    @pytest.mark.parametrize(
-        ("app", "kind"),
-        [
-            (App(type="static"), "static"),
-            (App(image="nginx"), "container"),
-            (App(type="something new", image="nginx"), "container"),
-            (App(type="something new"), "static"),
-        ],
-    )
-    def test_the_kind_of_an_app(self, app: App, kind: str) -> None:
-        """Told by the type, else by the image."""
-        assert app.kind == kind
-
 
 def test_no_password_in_a_repr() -> None:
     """What ends up in a traceback shows neither the password nor the user."""
     assert f"{Registry('registry.test', 'user', 'secret')}" == "Registry('registry.test')"
 
 
-FIELDS = [*APP, *FINALIZED, *DOMAIN, *FILES[0], "locked", "deploy_session_id", "error", "type", "message"]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(FIELDS), inner, max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from([*APP, *FINALIZED, *DOMAIN, *FILES[0], "locked", "error"]), inner)
+    ),
     max_leaves=10,
 )
 

@@ -4,6 +4,6 @@ Only this package imports httpx and httpcore; everybody else takes their names f
 quiet since 2024, and Pydantic keeps a successor, httpx2: moving there is one commit in this package.
 """
 
-from httpx import URL, InvalidURL, Request, Response, TransportError
+from httpx import URL, InvalidURL, Request, Response
 
-__all__ = ["URL", "InvalidURL", "Request", "Response", "TransportError"]
+__all__ = ["URL", "InvalidURL", "Request", "Response"]

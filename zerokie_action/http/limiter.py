@@ -8,15 +8,10 @@ from __future__ import annotations
 
 import random
 import resource
-from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
-
-if TYPE_CHECKING:
-    from typing import Self
 
 PATIENCE = 120.0
 """Seconds in which nothing of a kind has worked, after which it is given up."""
@@ -50,55 +45,29 @@ class AdaptiveLimiter:
         self.successes = 0
         self.failing_since: float | None = None
         self._most = most
-        self._running = 0
+        self._slots = anyio.CapacityLimiter(most)
         self._not_before = 0.0
         self._failures = 0
         self._requested_wait = 0.0
         self._is_throttled = False
-        self._queue: deque[anyio.Event] = deque()
 
-    async def __aenter__(self) -> Self:
+    async def __aenter__(self) -> None:
         """Wait for a slot, and until a request may be sent."""
-        while True:
-            await self._take_slot()
-            try:
-                while anyio.current_time() < self._not_before:  # noqa: ASYNC110 - it moves on meanwhile
-                    await anyio.sleep_until(self._not_before)
-                await anyio.lowlevel.checkpoint_if_cancelled()  # in the moment in which the wait was over
-            except BaseException:
-                self._give_slot_back()
-                raise
-            if self._running <= int(self.limit):
-                return self
-            self._give_slot_back()  # the limit went down meanwhile
+        try:
+            self._slots.acquire_nowait()  # half the time of `acquire`, which lets others run in between
+        except anyio.WouldBlock:
+            await self._slots.acquire()
+        try:
+            while anyio.current_time() < self._not_before:  # noqa: ASYNC110 - it moves on meanwhile
+                await anyio.sleep_until(self._not_before)
+            await anyio.lowlevel.checkpoint_if_cancelled()  # in the moment in which the wait was over
+        except BaseException:
+            self._slots.release()
+            raise
 
     async def __aexit__(self, *_: object) -> None:
         """Give the slot back."""
-        self._give_slot_back()
-
-    async def _take_slot(self) -> None:
-        if not self._queue and self._running < int(self.limit):
-            self._running += 1
-            return
-        slot = anyio.Event()
-        self._queue.append(slot)
-        try:
-            await slot.wait()
-        except BaseException:
-            if slot.is_set():
-                self._give_slot_back()
-            else:
-                self._queue.remove(slot)
-            raise
-
-    def _give_slot_back(self) -> None:
-        self._running -= 1
-        self._let_in()
-
-    def _let_in(self) -> None:
-        while self._queue and self._running < int(self.limit):
-            self._running += 1
-            self._queue.popleft().set()
+        self._slots.release()
 
     @property
     def is_failing(self) -> bool:
@@ -108,7 +77,7 @@ class AdaptiveLimiter:
     @property
     def has_waiting(self) -> bool:
         """Whether other requests wait for a slot."""
-        return bool(self._queue)
+        return self._slots.statistics().tasks_waiting > 0
 
     def succeeded(self) -> None:
         """A request was answered."""
@@ -117,12 +86,12 @@ class AdaptiveLimiter:
         self.failing_since = None
         self._failures = 0
         self._requested_wait = 0.0
-        if not self._is_throttled:
-            self.limit = float(self._most)
-        elif self.limit < self._most:
+        if self._is_throttled:
             self.limit = min(float(self._most), self.limit + 1 / self.limit)
             self._is_throttled = self.limit < self._most
-        self._let_in()
+        else:
+            self.limit = float(self._most)
+        self._slots.total_tokens = int(self.limit)
 
     def moved(self) -> None:
         """A large body was moving until its connection broke: something was there."""
@@ -133,8 +102,8 @@ class AdaptiveLimiter:
 
         Args:
             began: when the request was sent; one from before the last such event says nothing new.
-            retry_after: seconds for which the platform asked not to be asked; 0 when it did not.
-            is_busy: whether it asked for fewer requests (429).
+            retry_after: seconds until the platform wants the next request; 0 when it did not say.
+            is_busy: whether it wants fewer requests (429).
         """
         now = anyio.current_time()
         if self.failing_since is None:
@@ -144,6 +113,7 @@ class AdaptiveLimiter:
         self.event_at = now
         self._is_throttled = self._is_throttled or is_busy
         self.limit = max(1.0, self.limit / 2) if is_busy else 1.0
+        self._slots.total_tokens = int(self.limit)
         if is_busy:
             pause = min(_LONGEST_BUSY_PAUSE, 2.0**self._failures)
         else:
@@ -160,17 +130,15 @@ class AdaptiveLimiter:
         return anyio.current_time() - self.failing_since - self._requested_wait
 
 
-def affordable(wanted: int) -> int:
-    """How many uploads at once, at least 1 and at most `wanted`, the limit on open files allows.
+def fit_open_files(wanted: int) -> int:
+    """How many of `wanted` uploads at once the limit on open files allows, at least 1.
 
-    The limit is raised first, as far as the process may and needs to.
+    The limit is raised first, as far as the process may.
     """
-    needed = _RESERVED + _EACH * wanted
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < needed:
-        target = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-        with suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
-        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    allowed = wanted if soft == resource.RLIM_INFINITY else (soft - _RESERVED) // _EACH
-    return max(1, min(wanted, allowed))
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):  # macOS allows less than it says
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return wanted
+    return max(1, min(wanted, (soft - _RESERVED) // _EACH))

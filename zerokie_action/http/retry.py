@@ -6,7 +6,6 @@ of a kind fail, they share one `AdaptiveLimiter`, whatever the number of retries
 
 from __future__ import annotations
 
-import math
 import random
 import time
 from collections.abc import Callable
@@ -17,27 +16,20 @@ import anyio
 import anyio.lowlevel
 import httpx
 
-from zerokie_action.errors import DeployError, PlatformUnavailable, RequestRejected
+from zerokie_action.errors import PlatformUnavailable, RequestRejected
 from zerokie_action.http import failure
 from zerokie_action.http.failure import Failure, Meaning
 from zerokie_action.http.limiter import MOST_WAITED, PATIENCE, AdaptiveLimiter
 from zerokie_action.http.outage import OutageLog
-from zerokie_action.http.request import KIND, MEGABYTE, PUBLIC, PURPOSE, ContentStream
-from zerokie_action.text import human_seconds
+from zerokie_action.http.request import KIND, PUBLIC, PURPOSE
+from zerokie_action.text import human_files, human_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 20.0
-_LARGE = 4 * MEGABYTE
-"""Bytes of a body that can't all be on their way: some have arrived."""
 _LONGEST_QUOTE = 500
-_CUT = (
-    "It was cut off each time while it was sent. Something on the way may limit how large a request is "
-    "(nginx: `client_max_body_size`), or how long it takes."
-)
-"""A gateway's 413 can't be read from a connection that it has reset."""
 
 _GIVEN_UP = Failure(Meaning.DOWN, "no answer in time")
 
@@ -45,7 +37,7 @@ T = TypeVar("T")
 
 
 class Malformed(ValueError):  # noqa: N818 - says what a response is, and is always caught
-    """A 2xx response is not what the reference describes, so it may come from something in between."""
+    """A 2xx response is not what the reference describes: a gateway may have sent it."""
 
 
 Guard = Callable[[], AbstractContextManager[object]]
@@ -55,19 +47,16 @@ class Policy(NamedTuple):
     """How a request is retried.
 
     Attributes:
-        patience: seconds in which nothing of its kind works, after which it is given up.
         pauses: the shortest and longest pause in seconds, for a request that takes no part in what its kind
-            shares: no limit, no `Retry-After`, no patience but the deadline of the scope around it.
+            shares: no limit, no `Retry-After`, and no end but the deadline of the scope around it.
         guard: entered around each attempt, and not around the pauses.
     """
 
-    patience: float = PATIENCE
     pauses: tuple[float, float] | None = None
     guard: Guard = nullcontext
 
 
 NORMAL = Policy()
-PATIENT = Policy(patience=math.inf)
 UNTIL_DEADLINE = Policy(pauses=(0.2, 1.0))
 HEARTBEAT = Policy(pauses=(15.0, 15.0))
 
@@ -87,6 +76,7 @@ class RetryingClient:
         retries: int,
         concurrency: int = 64,
         log: Callable[[str], None],
+        trace: Callable[[str], None] | None = None,
         redact: Callable[[str], str] = str,
     ) -> None:
         """Send nothing yet.
@@ -96,6 +86,7 @@ class RetryingClient:
             retries: attempts after the first of a request that fails while others of its kind succeed.
             concurrency: requests of a kind at the same time, at most.
             log: gets the lines about what fails.
+            trace: gets one line for every attempt, which may hold secrets.
             redact: see above.
         """
         self.redact = redact
@@ -104,16 +95,27 @@ class RetryingClient:
         self._retries = retries
         self._concurrency = concurrency
         self._log = log
+        self._trace = trace
         self._has_answered = False
         self._kinds: dict[str, tuple[AdaptiveLimiter, OutageLog]] = {}
 
-    async def fetch(self, request: httpx.Request) -> httpx.Response:
-        """Return the response of one attempt.
-
-        Raises:
-            httpx.TransportError: when there is no complete response.
-        """
-        return await self._transport.handle_async_request(request)
+    async def fetch(self, request: httpx.Request) -> httpx.Response | Failure:
+        """One attempt: the response, or why there is none."""
+        began = anyio.current_time()
+        outcome = "given up"  # cancelled, or the content could not be read
+        try:
+            response = await self._transport.handle_async_request(request)
+            outcome = f"{response.status_code}"
+        except httpx.TransportError as error:
+            failed = failure.of_error(request, error)
+            outcome = failed.reason
+            return failed
+        finally:
+            if self._trace:
+                path = request.url.raw_path.decode().partition("?")[0]
+                taken = human_seconds(anyio.current_time() - began)
+                self._trace(f"{request.method} {path}: {outcome} after {taken}")
+        return response
 
     async def send(
         self,
@@ -137,112 +139,76 @@ class RetryingClient:
                 effect all the same.
             PlatformUnavailable: further attempts are useless.
         """
-        if policy.pauses is not None:
-            return await self._send_until_deadline(request, parse, policy.pauses, policy.guard)
         limiter, log = self._kind(request)
-        worked_before = limiter.successes
+        began_at, worked_before = anyio.current_time(), limiter.successes
         attempts = alone = 0
         ambiguous = False
         while True:
-            async with limiter:
-                outcome: T | DeployError | Failure | None = None
-                if ambiguous and recover is not None:
-                    outcome = await recover()
+            async with limiter if policy.pauses is None else nullcontext():
                 began = anyio.current_time()
-                if outcome is None:
+                if ambiguous and recover is not None and (found := await recover()) is not None:
+                    outcome: T | RequestRejected | Failure = found
+                else:
                     self.used += attempts > 0
                     attempts += 1
-                    outcome = await self._attempt(request, parse, policy.guard)
+                    outcome = await self._attempt(request, parse, policy)
                 if not isinstance(outcome, Failure):
                     limiter.succeeded()
-            if not isinstance(outcome, Failure):
-                log.succeeded()
-                return _value(outcome, ambiguous=ambiguous)
+                    log.succeeded()
+                    return _value(outcome, ambiguous=ambiguous)
             ambiguous = ambiguous or outcome.ambiguous
             await anyio.lowlevel.checkpoint_if_cancelled()  # the guard may have shielded the attempt
-            if outcome.meaning is Meaning.FINAL or _is_too_long(outcome.retry_after):
-                raise _gave_up(request, outcome, _times(attempts), ambiguous=ambiguous)
-            if await self._fails_alone(request, outcome, limiter, began, alone):
+            since = max(began, limiter.last_success)
+            waits = policy.pauses is None
+            if outcome.meaning is Meaning.FINAL or (waits and _is_too_long(outcome.retry_after)):
+                gives_up = True
+            elif policy.pauses is not None:
+                pause = random.uniform(*policy.pauses)  # noqa: S311 - no secret
+                gives_up = pause >= _time_left()
+                if not gives_up:
+                    log.failed(outcome.reason, since=since)
+                    await anyio.sleep(pause)
+            elif await self._fails_alone(outcome, limiter, began, alone):
                 alone += 1
-                log.scattered(outcome.reason)
                 gives_up = alone > self._retries
+                log.scattered(outcome.reason)
             else:
-                limiter.failed(
-                    began, retry_after=outcome.retry_after, is_busy=outcome.meaning is Meaning.BUSY
-                )
-                since = max(began, limiter.last_success)
-                log.failed(outcome.reason, since=since, is_outage=limiter.is_failing)
-                gives_up = limiter.outage > policy.patience
+                is_busy = outcome.meaning is Meaning.BUSY
+                limiter.failed(began, retry_after=outcome.retry_after, is_busy=is_busy)
+                gives_up = limiter.outage > PATIENCE
+                if limiter.is_failing:
+                    log.failed(outcome.reason, since=since)
+                else:  # it was sent in an outage that is over
+                    log.scattered(outcome.reason)
             if gives_up:
-                after = f"{_times(attempts)}{_meanwhile(limiter, limiter.successes - worked_before)}"
+                worked = 0 if limiter.has_waiting else limiter.successes - worked_before
+                after = _tried(attempts, anyio.current_time() - began_at, worked)
                 raise _gave_up(request, outcome, after, ambiguous=ambiguous)
 
-    async def _fails_alone(
-        self,
-        request: httpx.Request,
-        failed: Failure,
-        limiter: AdaptiveLimiter,
-        began: float,
-        alone: int,
-    ) -> bool:
+    async def _fails_alone(self, failed: Failure, limiter: AdaptiveLimiter, began: float, alone: int) -> bool:
         """Whether others of its kind work while a request fails. A pause tells; none of its slots is held."""
         if failed.meaning is Meaning.BUSY or failed.retry_after:
             return False
         is_wrong_url = failed.meaning is Meaning.UNEXPECTED and not self._has_answered
-        was_moving = failed.broke and _sent(request) > _LARGE
-        if was_moving:
+        its_own = is_wrong_url or failed.meaning is Meaning.CUT
+        if failed.meaning is Meaning.CUT:
             limiter.moved()
-        elif limiter.is_failing and not is_wrong_url:
+        if limiter.is_failing and not its_own:
             return False
         failed_at = anyio.current_time()
         await anyio.sleep(random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0**alone)))  # noqa: S311 - no secret
-        others_work = limiter.last_success > failed_at and limiter.event_at <= began
-        return others_work or was_moving or is_wrong_url
-
-    async def _send_until_deadline(
-        self,
-        request: httpx.Request,
-        parse: Callable[[httpx.Response], T],
-        pauses: tuple[float, float],
-        guard: Guard,
-    ) -> T:
-        """The answer, or the last failure when no time is left for another attempt.
-
-        An attempt gets half of the time that is left, at most.
-        """
-        _, log = self._kind(request)
-        attempts = 0
-        ambiguous = False
-        while True:
-            attempts += 1
-            began = anyio.current_time()
-            timeouts, half = request.extensions["timeout"], _time_left() / 2
-            request.extensions["timeout"] = {phase: min(seconds, half) for phase, seconds in timeouts.items()}
-            outcome = await self._attempt(request, parse, guard)
-            if not isinstance(outcome, Failure):
-                log.succeeded()
-                return _value(outcome, ambiguous=ambiguous)
-            ambiguous = ambiguous or outcome.ambiguous
-            pause = random.uniform(*pauses)  # noqa: S311 - no secret
-            if outcome.meaning is Meaning.FINAL or pause >= _time_left():
-                raise _gave_up(request, outcome, _times(attempts), ambiguous=ambiguous)
-            log.failed(outcome.reason, since=began, is_outage=True)
-            self.used += 1
-            await anyio.sleep(pause)
+        return its_own or (limiter.last_success > failed_at and limiter.event_at <= began)
 
     async def _attempt(
-        self,
-        request: httpx.Request,
-        parse: Callable[[httpx.Response], T],
-        guard: Guard,
-    ) -> T | DeployError | Failure:
+        self, request: httpx.Request, parse: Callable[[httpx.Response], T], policy: Policy
+    ) -> T | RequestRejected | Failure:
         """What one attempt brings: a value, a refusal, or neither."""
+        if policy.pauses is not None:  # half of the time that is left: another one must fit
+            timeouts, half = request.extensions["timeout"], _time_left() / 2
+            request.extensions["timeout"] = {phase: min(seconds, half) for phase, seconds in timeouts.items()}
         response: httpx.Response | Failure = _GIVEN_UP  # where the guard ends the attempt
-        with guard():
-            try:
-                response = await self._transport.handle_async_request(request)
-            except httpx.TransportError as error:
-                response = failure.of_error(error)
+        with policy.guard():
+            response = await self.fetch(request)
         if isinstance(response, Failure):
             return response
         detail = "" if response.is_success else self.error_detail(response.content)
@@ -250,7 +216,7 @@ class RetryingClient:
         if failed is not None:
             return failed
         if not response.is_success:
-            outcome: T | DeployError = _refusal(request, response, detail)
+            outcome: T | RequestRejected = _refusal(request, response, detail)
         else:
             try:
                 outcome = parse(response)
@@ -273,25 +239,20 @@ class RetryingClient:
 
     @property
     def outage(self) -> str:
-        """What does not work now, and why: `uploads failed last: ...`; empty if all does."""
-        failing = ((kind, log.last_failure) for kind, (_, log) in self._kinds.items() if log.last_failure)
-        return "; ".join(f"{kind[:1].lower()}{kind[1:]} failed last: {reason}" for kind, reason in failing)
+        """What does not work now, and why: `uploads failed (connection refused)`; empty if all does."""
+        since = anyio.current_time() - PATIENCE
+        return "; ".join(
+            f"{kind[:1].lower()}{kind[1:]} failed ({log.last_failure})"
+            for kind, (_, log) in self._kinds.items()
+            if log.last_failure and log.failed_at > since
+        )
 
-    def log_counts(self) -> None:
-        """Log failures that were counted since the last line."""
-        for _, log in self._kinds.values():
-            log.log_count()
 
-
-def _value(outcome: T | DeployError, *, ambiguous: bool) -> T:
-    if isinstance(outcome, DeployError):
+def _value(outcome: T | RequestRejected, *, ambiguous: bool) -> T:
+    if isinstance(outcome, RequestRejected):
         outcome.ambiguous = ambiguous
         raise outcome
     return outcome
-
-
-def _sent(request: httpx.Request) -> int:
-    return request.stream.sent if isinstance(request.stream, ContentStream) else 0
 
 
 def _time_left() -> float:
@@ -304,27 +265,19 @@ def _is_too_long(seconds: float) -> bool:
     return seconds > max(0.0, min(_time_left(), MOST_WAITED))
 
 
-def _times(attempts: int) -> str:
-    return "1 attempt" if attempts == 1 else f"{attempts} attempts"
+def _tried(attempts: int, seconds: float, worked: int) -> str:
+    """How often and how long a request was tried, and how many others of its kind worked meanwhile."""
+    tried = "1 attempt" if attempts == 1 else f"{attempts} attempts in {human_seconds(seconds)}"
+    return f"{tried}, while {human_files(worked, 'other')} worked" if worked else tried
 
 
-def _meanwhile(limiter: AdaptiveLimiter, worked: int) -> str:
-    """What the others did while a request failed: so many worked, or wait as it did."""
-    if worked and not limiter.has_waiting:
-        return f", while {worked:,} other{'' if worked == 1 else 's'} worked"
-    return f", and {human_seconds(limiter.outage)} without any success" if limiter.is_failing else ""
-
-
-def _refusal(request: httpx.Request, response: httpx.Response, detail: str) -> DeployError:
+def _refusal(request: httpx.Request, response: httpx.Response, detail: str) -> RequestRejected:
     """The error that an answer other than 2xx stands for; `detail` is what it says of itself."""
     status = response.status_code
     answer = f"{status}: {detail}" if detail else f"{status}"
-    message = f"{request.extensions[PURPOSE]} was refused ({answer})"
-    if status >= 500:  # noqa: PLR2004 - HTTP's own number
-        return PlatformUnavailable(
-            message, hint="Check `api-url`: what answers there does not support this request."
-        )
-    rejected = RequestRejected(message, status=status, answer=answer)
+    rejected = RequestRejected(
+        f"{request.extensions[PURPOSE]} was refused ({answer})", status=status, answer=answer
+    )
     rejected.retry_after = failure.retry_after(response.headers)
     return rejected
 
@@ -337,10 +290,10 @@ def _gave_up(
         message = f"{purpose} was refused: {failed.reason}"
         return RequestRejected(message, status=failure.PROXY_LOGIN, hint=failed.hint)
     message = f"{purpose} failed after {after}: {failed.reason}"
-    hint = _CUT if failed.broke and _sent(request) > _LARGE else failed.hint
+    hint = failed.hint
     if _is_too_long(failed.retry_after):
         until = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() + failed.retry_after))
-        message = f"{purpose} failed: {failed.reason}, and asks to wait until {until} UTC"
+        message = f"{purpose} failed: {failed.reason}; it asks to wait until {until} UTC"
         hint = "Run the job again after that time. A longer `timeout` helps with waits of up to 10 minutes."
     error = PlatformUnavailable(message, hint=hint)
     error.ambiguous, error.retry_after = ambiguous, failed.retry_after

@@ -10,7 +10,6 @@ before it could have answered, and stop a minute early, so that the last write s
 
 from __future__ import annotations
 
-import math
 import time
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, RequestRejected, unwrap
+from zerokie_action.http.retry import HEARTBEAT, UNTIL_DEADLINE
 from zerokie_action.lock.record import EXPIRY
 from zerokie_action.platform.client import CONFLICT, NOT_FOUND
 from zerokie_action.shutdown import FINALIZE, RELEASE, Allowance
@@ -85,8 +85,8 @@ class DeployLock:
         """Whether a request to finalize was sent, be it without an answer."""
         self._is_over = False
         """Whether there is nothing left to try."""
-        self._confirmed_at = -math.inf
-        self._expires_at = time.time() + EXPIRY
+        self._confirmed_at = _boot_time()
+        """When the request was sent that confirmed the lock last, or may still do so."""
 
     # Acquire
 
@@ -106,7 +106,7 @@ class DeployLock:
             nonlocal attempts
             attempts += 1
             self._may_come = True
-            self._expires_at = time.time() + EXPIRY
+            self._confirmed_at = _boot_time()
             with self._shutdown.shielded_request():
                 yield
 
@@ -120,7 +120,7 @@ class DeployLock:
                 raise
         else:
             self._may_come = may_come or attempts > 1
-            self._confirmed(asked_at)
+            self._confirmed_at = asked_at
         self._is_held = True
 
     # Keep
@@ -175,7 +175,7 @@ class DeployLock:
                 pause = heartbeat
                 with anyio.move_on_after(self._seconds_left):
                     try:
-                        if not await self._confirm(self._client.heartbeats):
+                        if not await self._confirm(self._client.retrying(HEARTBEAT)):
                             self._lose(_NOT_OURS)
                     except DeployError as error:
                         self._ci.warning(f"Heartbeat: {error}")
@@ -189,12 +189,8 @@ class DeployLock:
         asked_at = _boot_time()
         is_ours = await client.heartbeat(self._app, self._session)
         if is_ours:
-            self._confirmed(asked_at)
+            self._confirmed_at = asked_at
         return is_ours
-
-    def _confirmed(self, asked_at: float) -> None:
-        self._confirmed_at = asked_at
-        self._expires_at = time.time() + EXPIRY
 
     def _lose(self, why: str) -> None:
         self._lost = LockLost(
@@ -259,7 +255,7 @@ class DeployLock:
         with self._shutdown.shielded_scope(RELEASE._replace(seconds=seconds)):
             if not self._is_held and not await self._came_late():
                 return False
-            await self._finalize(self._client.urgent, counts)
+            await self._finalize(self._client.retrying(UNTIL_DEADLINE), counts)
             return True
         raise PlatformUnavailable("The deploy lock could not be released in time")
 
@@ -267,14 +263,14 @@ class DeployLock:
         """Whether the session holds the lock, or gets it within moments: the answer to a request was lost."""
         now = anyio.current_time()
         until = now + min(_LATE, (anyio.current_effective_deadline() - now) / 2)
-        while not await self._confirm(self._client.urgent):
+        while not await self._confirm(self._client.retrying(UNTIL_DEADLINE)):
             if anyio.current_time() + _LATE_PAUSE > until:
                 return False
             await anyio.sleep(_LATE_PAUSE)
         return True
 
     async def _finalize(self, client: Client, counts: Counts) -> None:
-        # An answer without an ID may come from something in between: then the lock is still ours.
+        # An answer without an ID may be a gateway's: then the lock is still ours.
         for _ in range(2):
             may_have_worked, self._was_finalized = self._was_finalized, True
             try:
@@ -292,7 +288,7 @@ class DeployLock:
                 return
         raise PlatformUnavailable(
             "Finalizing the deploy had no effect: the answer has no deploy ID, and the lock is still ours",
-            hint="Check `api-url`: something else may be answering in the platform's place.",
+            hint="Check `api-url`: a gateway or proxy may answer in the platform's place.",
         )
 
     async def _release_after(self, failure: BaseException, counts: Callable[[], Counts]) -> None:
@@ -316,13 +312,13 @@ class DeployLock:
             self._ci.warning(f"{error}. {error.hint}")
             self.unreleased = f"The deploy lock could not be released. {self._expiry}"
         else:
-            self._ci.info("Deploy lock released" if was_held else f"Deploy lock: {_NOT_OURS}")
+            self._ci.info("Deploy lock released" if was_held else f"No deploy lock to release: {_NOT_OURS}")
 
     async def _prepare_release(self, failure: BaseException, *, is_conflict: bool) -> None:
         before_finalize = Allowance(RELEASE.seconds - FINALIZE.seconds, RELEASE.grace - FINALIZE.grace)
         with self._shutdown.shielded_scope(before_finalize):
             try:
-                if is_conflict and not await self._confirm(self._client.urgent):
+                if is_conflict and not await self._confirm(self._client.retrying(UNTIL_DEADLINE)):
                     self._lose(_NOT_OURS)
                 elif self.on_failure is not None:
                     await self.on_failure(failure)
@@ -337,7 +333,7 @@ class DeployLock:
 
     @property
     def _expiry(self) -> str:
-        until = datetime.fromtimestamp(self._expires_at, UTC)
+        until = datetime.fromtimestamp(time.time() + self._confirmed_at + EXPIRY - _boot_time(), UTC)
         return f"The lock expires by itself at {until:%Y-%m-%d %H:%M:%S} UTC, if it was not released."
 
 

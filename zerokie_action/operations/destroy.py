@@ -9,6 +9,7 @@ import anyio
 
 from zerokie_action.errors import DeployError, RequestRejected
 from zerokie_action.files.manifest import find_manifests
+from zerokie_action.http.retry import UNTIL_DEADLINE
 from zerokie_action.operations.zone import require_ownership
 from zerokie_action.platform.client import NOT_FOUND
 
@@ -61,7 +62,7 @@ async def _destroy_static(job: Job) -> None:
     except Exception:
         # Whatever went wrong: a heartbeat may have found no app, or the answer was lost.
         with anyio.move_on_after(_RECHECK_TIME), suppress(DeployError):
-            if await _is_gone(job.client.urgent, job.app):
+            if await _is_gone(job.client.retrying(UNTIL_DEADLINE), job.app):
                 return
             job.result.final_state = ""  # it was not deleted
         raise

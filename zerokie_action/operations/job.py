@@ -200,10 +200,9 @@ class Job:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Record how long the block takes, for the summary. Failures that were counted in it are logged."""
+        """Record how long the block takes, for the summary."""
         began = anyio.current_time()
         try:
             yield
         finally:
             self.result.phases.append((name, anyio.current_time() - began))
-            self.client.http.log_counts()

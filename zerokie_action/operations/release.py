@@ -39,9 +39,9 @@ async def _release_all(
     held: Sequence[LockRecord], environment: Environment, records: LockRecords, ci: CI, signals: Signals
 ) -> None:
     api_url = check_api_url(environment.text("api_url") or DEFAULT_API_URL)
-    network, trace = Network(environment.env), ci.debug if ci.shows("debug") else None
-    async with cancel_on_signal(signals) as shutdown, Transport(network, trace=trace) as transport:
-        http = RetryingClient(transport, retries=0, log=ci.info, redact=ci.redact)
+    trace = ci.debug if ci.shows("debug") else None
+    async with cancel_on_signal(signals) as shutdown, Transport(Network(environment.env)) as transport:
+        http = RetryingClient(transport, retries=0, log=ci.info, trace=trace, redact=ci.redact)
         client = Client(Requests(api_url, environment.text("api_key")), http)
         async with anyio.create_task_group() as tasks:
             for record in held:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from zerokie_action.errors import DeployError, DeployFailed, DeployTimedOut, PlatformUnavailable
+from zerokie_action.http.retry import UNTIL_DEADLINE
 from zerokie_action.operations import apps
 from zerokie_action.operations.job import NotYet
 from zerokie_action.platform.models import App, Registry
@@ -145,7 +146,7 @@ class Rollout:
         async def look() -> App | NotYet:
             nonlocal last, hint
             try:
-                app = await job.client.patient.get_app(job.app)
+                app = await job.client.get_app(job.app)
             except PlatformUnavailable as error:
                 last = str(error)
                 return NotYet(last, error.retry_after)
@@ -188,7 +189,7 @@ class Rollout:
         except BaseException:
             self.after = App()
             with job.shutdown.shielded_scope(_LOOK), suppress(DeployError):
-                self.after = await job.client.urgent.find_app(job.app)
+                self.after = await job.client.retrying(UNTIL_DEADLINE).find_app(job.app)
             if self._may_come and (self.after is None or not self.has_our_image(self.after)):
                 self.after = App()
             if self.after is None:

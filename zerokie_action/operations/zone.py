@@ -26,6 +26,7 @@ from zerokie_action.files.manifest import (
     parse,
 )
 from zerokie_action.http.request import MEGABYTE, Bytes
+from zerokie_action.http.retry import UNTIL_DEADLINE
 from zerokie_action.owner import Marks
 from zerokie_action.platform.requests import MANIFESTS
 from zerokie_action.platform.upload import Upload, Writes
@@ -279,7 +280,7 @@ class Update:
         """Keep what was achieved, so that the next deploy sends the rest only."""
         if not self._uploaded or self._is_recorded:
             return
-        shown = _by_path(await self._job.client.urgent.list_files(self._job.app))
+        shown = _by_path(await self._job.client.retrying(UNTIL_DEADLINE).list_files(self._job.app))
         proofs = self._proofs(shown)
         await self._put(self._new_path(), self._manifest(proofs, self._before.count))
         self._job.ci.info(f"Recorded {human_files(len(proofs))}: the next deploy can skip them")

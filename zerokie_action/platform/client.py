@@ -7,16 +7,12 @@ Names in the docstrings are the headings of the reference. Every method sends it
 
 from __future__ import annotations
 
-import difflib
-from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
-
-import anyio
 
 from zerokie_action.errors import AuthenticationError, RequestRejected
 from zerokie_action.http.failure import PROXY_LOGIN, PROXY_LOGIN_HINT
 from zerokie_action.http.request import MEGABYTE
-from zerokie_action.http.retry import HEARTBEAT, NORMAL, PATIENT, UNTIL_DEADLINE
+from zerokie_action.http.retry import NORMAL
 from zerokie_action.platform.models import (
     App,
     Counts,
@@ -27,9 +23,7 @@ from zerokie_action.platform.models import (
     parse_any,
     parse_apps,
     parse_files,
-    parse_finalized,
     parse_heartbeat,
-    parse_no_content,
     parse_record,
 )
 from zerokie_action.platform.requests import (
@@ -60,20 +54,19 @@ CONFLICT = 409
 TOO_LARGE = 413
 
 _HINT = "The platform's own words say why; correct that, then run the job again."
+_GATEWAY = "A gateway or proxy refuses such a request: check what it allows."
 _HINTS = {
-    400: "Check the inputs that went into this request.",
     403: "The key is valid but may not do this; check its permissions.",
+    NOT_FOUND: "Correct `app`. Only a deploy creates an app.",
     PROXY_LOGIN: PROXY_LOGIN_HINT,
     CONFLICT: "Something else is changing the app, or has taken its name; "
     "run the job again when that has ended.",
     TOO_LARGE: "A gateway or proxy limits the size of requests: raise that limit "
     "(nginx: `client_max_body_size`), or leave the file out with `ignore`.",
-    414: "A gateway or proxy does not accept a path of that length: raise its limit or shorten the path.",
-    415: "A gateway or proxy does not accept this content type; check its settings.",
-    431: "A gateway or proxy limits the size of headers; check that `api-key` is a key.",
+    414: _GATEWAY,
+    415: _GATEWAY,
+    431: _GATEWAY,
 }
-_SUGGESTIONS_TIMEOUT = 5.0
-"""Seconds for the names that may have been meant."""
 
 
 class Client:
@@ -89,27 +82,13 @@ class Client:
         self._requests = requests
         self._policy = policy
 
-    @property
-    def urgent(self) -> Client:
-        """The same, for what must be done in the time that is left."""
-        return self._with(UNTIL_DEADLINE)
-
-    @property
-    def heartbeats(self) -> Client:
-        """The same, retried slowly for as long as the scope around it lasts."""
-        return self._with(HEARTBEAT)
-
-    @property
-    def patient(self) -> Client:
-        """The same, retried through outages of any length."""
-        return self._with(PATIENT)
+    def retrying(self, policy: Policy) -> Client:
+        """The same, with requests that are sent again as `policy` says."""
+        return Client(self._requests, self.http, policy._replace(guard=self._policy.guard))
 
     def guarded(self, guard: Guard) -> Client:
         """The same, with `guard` entered around each attempt: it may refuse, shield, or watch it."""
         return Client(self._requests, self.http, self._policy._replace(guard=guard))
-
-    def _with(self, policy: Policy) -> Client:
-        return Client(self._requests, self.http, policy._replace(guard=self._policy.guard))
 
     # Apps
 
@@ -170,9 +149,8 @@ class Client:
 
     async def find_app(self, name: str) -> App | None:
         """One app ("GET /v1/apps/:name"); None when there is none of that name."""
-        request = self._requests(f"Looking up app {name!r}", "GET", app_target(name))
         try:
-            return await self._send(request, parse_record(App))
+            return await self.get_app(name)
         except RequestRejected as error:
             if error.status == NOT_FOUND:
                 return None
@@ -182,20 +160,14 @@ class Client:
         """One app ("GET /v1/apps/:name").
 
         Raises:
-            RequestRejected: when there is none; the message names close matches.
+            RequestRejected: with status 404 when there is none.
         """
         request = self._requests(f"Looking up app {name!r}", "GET", app_target(name))
-        return await self._send(request, parse_record(App), app=name)
+        return await self._send(request, parse_record(App))
 
     async def delete_app(self, name: str) -> bool:
         """Delete an app ("DELETE /v1/apps/:name"); False when there was none."""
-        request = self._requests(f"Deleting app {name!r}", "DELETE", app_target(name))
-        try:
-            return await self._send(request, parse_no_content)
-        except RequestRejected as error:
-            if error.status == NOT_FOUND:
-                return error.ambiguous  # then an earlier attempt has deleted it
-            raise
+        return await self._delete(self._requests(f"Deleting app {name!r}", "DELETE", app_target(name)))
 
     async def deploy(
         self, before: App, name: str, image: str | None, registry: Registry | None = None
@@ -217,7 +189,7 @@ class Client:
 
         request = self._requests(purpose, "POST", app_target(name, "/deploy"), body)
         try:
-            return await self._send(request, parse_record(App), app=name, recover=took_effect)
+            return await self._send(request, parse_record(App), recover=took_effect)
         except RequestRejected as error:
             if error.status == CONFLICT and error.ambiguous and (app := await took_effect()):
                 return app
@@ -234,7 +206,7 @@ class Client:
             max_body=LARGEST_LISTING,
             timeout=LISTING_TIMEOUT,
         )
-        return await self._send(request, parse_files, app=name)
+        return await self._send(request, parse_files)
 
     async def put_file(
         self, name: str, path: str, content: Content, content_type: str, *, kind: str = UPLOADS
@@ -242,7 +214,7 @@ class Client:
         """Store one file ("PUT /v1/apps/:name/files/{path}")."""
         request = self._requests.upload(name, path, content, content_type, kind)
         try:
-            await self._send(request, parse_any, app=name)
+            await self._send(request, parse_any)
         except RequestRejected as error:
             if error.status == TOO_LARGE:
                 error.hint = f"The file has {human_bytes(content.size)}. {error.hint}"
@@ -250,11 +222,7 @@ class Client:
 
     async def delete_file(self, name: str, path: str) -> None:
         """Delete one file ("DELETE /v1/apps/:name/files/{path}"). One that is gone already is done."""
-        try:
-            await self._send(self._requests.delete_file(name, path), parse_any)
-        except RequestRejected as error:
-            if error.status != NOT_FOUND:
-                raise
+        await self._delete(self._requests.delete_file(name, path))
 
     # The deploy lock
 
@@ -265,7 +233,7 @@ class Client:
             RequestRejected: with status 409 when a session holds it: ours, maybe, if it is `ambiguous`.
         """
         request = self._requests.lock("Asking for the deploy lock", "POST", name, session)
-        lock = await self._send(request, parse_record(Locked), app=name)
+        lock = await self._send(request, parse_record(Locked))
         if not (lock.locked and is_session(lock.deploy_session_id, session)):
             raise RequestRejected("The platform granted no lock to this session", status=CONFLICT)
 
@@ -289,7 +257,7 @@ class Client:
         body = {"deploy_session_id": session, **counts._asdict()}
         target = app_target(name, "/deploy/finalize")
         request = self._requests("Finalizing the deploy", "POST", target, body, timeout=FINALIZE_TIMEOUT)
-        return await self._send(request, parse_finalized)
+        return await self._send(request, parse_record(Finalized))
 
     # Custom domains of static apps
 
@@ -301,29 +269,34 @@ class Client:
         """
         target = app_target(name, "/domains")
         request = self._requests(f"Attaching {domain!r}", "POST", target, {"domain": domain})
-        return await self._send(request, parse_record(Domain), app=name)
+        return await self._send(request, parse_record(Domain))
 
     async def remove_domain(self, name: str, domain: str) -> bool:
         """Remove a domain ("DELETE /v1/apps/:name/domains/:domain"); False when it was not attached."""
-        request = self._requests(f"Removing {domain!r}", "DELETE", domain_target(name, domain))
-        try:
-            return await self._send(request, parse_no_content)
-        except RequestRejected as error:
-            if error.status == NOT_FOUND:
-                return error.ambiguous
-            raise
+        return await self._delete(
+            self._requests(f"Removing {domain!r}", "DELETE", domain_target(name, domain))
+        )
 
     # What all endpoints share
+
+    async def _delete(self, request: Request) -> bool:
+        """Send a DELETE; False when there was nothing to delete, for an earlier attempt neither."""
+        try:
+            await self._send(request, parse_any)
+        except RequestRejected as error:
+            if error.status != NOT_FOUND:
+                raise
+            return error.ambiguous
+        return True
 
     async def _send(
         self,
         request: Request,
         parse: Callable[[Response], T],
         *,
-        app: str | None = None,
         recover: Callable[[], Awaitable[T | None]] | None = None,
     ) -> T:
-        """The answer to a request. A 404 is about `app`, if that is given.
+        """The answer to a request.
 
         Raises:
             DeployError: what an answer other than 2xx stands for.
@@ -332,28 +305,9 @@ class Client:
             return await self.http.send(request, parse, self._policy, recover=recover)
         except RequestRejected as error:
             if error.status == UNAUTHORIZED:
-                hint = "Check that the secret behind `api-key` holds a current key for this `api-url`."
-                if self._requests.key_of:
-                    hint += f" It begins like a token of {self._requests.key_of}."
-                message = f"The platform does not accept the API key ({error.answer})"
-                raise AuthenticationError(message, hint=hint) from error
-            if error.status == NOT_FOUND and app is not None:
-                raise await self._unknown_app(app, error) from error
+                raise AuthenticationError(
+                    f"The platform does not accept the API key ({error.answer})",
+                    hint="Check that the secret behind `api-key` holds a current key for this `api-url`.",
+                ) from error
             error.hint = error.hint or _HINTS.get(error.status, _HINT)
             raise
-
-    async def _unknown_app(self, name: str, error: RequestRejected) -> RequestRejected:
-        """The error for a 404 about an app, with those of the other apps that may have been meant."""
-        others: list[App] = []
-        # The names are a help; the 404 is the error.
-        with suppress(Exception), anyio.move_on_after(_SUGGESTIONS_TIMEOUT):
-            others = await self.list_apps()
-        close = difflib.get_close_matches(name, [app.name for app in others if app.name != name], n=3)
-        meant = f" Did you mean {' or '.join(repr(match) for match in close)}?" if close else ""
-        unknown = RequestRejected(
-            f"App {name!r} was not found ({error.answer}).{meant}",
-            status=NOT_FOUND,
-            hint="Correct `app`. Only a deploy creates an app.",
-        )
-        unknown.ambiguous = error.ambiguous
-        return unknown

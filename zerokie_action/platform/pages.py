@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import anyio
 
 from zerokie_action.errors import DeployError
-from zerokie_action.http import URL, InvalidURL, Request, Response, TransportError
+from zerokie_action.http import URL, InvalidURL, Request, Response
+from zerokie_action.http.failure import Failure
 from zerokie_action.http.request import HEADERS, extensions
 from zerokie_action.http.retry import UNTIL_DEADLINE
 from zerokie_action.text import human_seconds
@@ -40,22 +41,19 @@ async def read_page(url: str, http: RetryingClient, *, max_body: int, seconds: f
         ConfigurationError: when the proxy or the certificate authorities can't be used.
     """
     request = _request(_parse(url), max_body, seconds)
-    try:
-        with anyio.fail_after(seconds):
-            return await http.fetch(request)
-    except TransportError as error:
-        raise PageError(str(error)) from error
-    except TimeoutError:
-        raise PageError(f"no answer within {human_seconds(seconds)}") from None
+    with anyio.move_on_after(seconds):
+        response = await http.fetch(request)
+        if isinstance(response, Failure):
+            raise PageError(response.reason)
+        return response
+    raise PageError(f"no answer within {human_seconds(seconds)}")
 
 
 async def read_public(url: str, http: RetryingClient, *, max_body: int) -> bytes | None:
-    """What an app serves under its public URL, asked for 20 seconds; None for anything but a plain 200."""
-    with suppress(DeployError, PageError):
+    """What an app serves under its public URL, asked for 20 seconds; None for anything but a 2xx."""
+    with suppress(DeployError, PageError), anyio.move_on_after(_TIME):
         request = _request(_parse(url).copy_with(userinfo=b""), max_body, _TIME)
-        with anyio.move_on_after(_TIME):
-            response = await http.send(request, lambda response: response, UNTIL_DEADLINE)
-            return response.content if response.status_code == 200 else None  # noqa: PLR2004 - HTTP's own
+        return await http.send(request, lambda response: response.content, UNTIL_DEADLINE)
     return None
 
 

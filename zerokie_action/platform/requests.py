@@ -18,16 +18,6 @@ if TYPE_CHECKING:
 UPLOADS, DELETIONS, MANIFESTS = "Uploads", "Deletions", "Manifests"
 """Kinds of requests: each of the others is one by itself."""
 
-_KEYS_OF_OTHERS = {
-    "AKIA": "AWS",
-    "ghp_": "GitHub",
-    "ghs_": "GitHub",
-    "github_pat_": "GitHub",
-    "glpat-": "GitLab",
-    "glcbt-": "GitLab",
-    "nfp_": "Netlify",
-}
-"""How the tokens of other services begin, which are passed by mistake."""
 REQUEST_TIMEOUT = 30.0
 LISTING_TIMEOUT = 120.0
 LARGEST_LISTING = 128 * MEGABYTE
@@ -37,11 +27,7 @@ FINALIZE_TIMEOUT = 25.0
 
 
 class Requests:
-    """Makes the requests to one API, with its key. Nothing else is ever sent with that key.
-
-    Attributes:
-        key_of: the other service that the key looks like one of; usually empty.
-    """
+    """Makes the requests to one API, with its key. Nothing else is ever sent with that key."""
 
     def __init__(self, base_url: str, api_key: str) -> None:
         """Make nothing yet.
@@ -55,8 +41,6 @@ class Requests:
         self._prefix = parts.path
         self._headers = {"Host": parts.netloc, **HEADERS, "Accept": "application/json"}
         self._headers["Authorization"] = f"Bearer {api_key}"
-        begins = (owner for prefix, owner in _KEYS_OF_OTHERS.items() if api_key.startswith(prefix))
-        self.key_of = next(begins, "")
 
     def __call__(
         self,
