@@ -8,27 +8,45 @@ finalizes. It warns, and fails no pipeline: the exit code is 0 in every case.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
-from zerokie_action.ci import Level, detect
+import anyio
+
+from zerokie_action.ci import detect
 from zerokie_action.environment import Environment
-from zerokie_action.errors import unwrap
+from zerokie_action.errors import DeployError, LockLost, unwrap
+from zerokie_action.formats import DEFAULT_API_URL, check_api_url
+from zerokie_action.http.network import Network
+from zerokie_action.http.retry import RetryingClient
+from zerokie_action.http.transport import Transport
+from zerokie_action.lock.lock import DeployLock
 from zerokie_action.lock.record import LockRecords, default_file, recorded_locks
+from zerokie_action.platform.client import Client
+from zerokie_action.platform.models import Counts
+from zerokie_action.platform.requests import Requests
+from zerokie_action.settings import load, secrets
+from zerokie_action.shutdown import cancel_on_signal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import TextIO
 
+    from zerokie_action.ci import CI
+    from zerokie_action.lock.record import LockRecord
     from zerokie_action.signals import Signals
+
+_TIME = 120.0
+"""Seconds in which the platform is asked again and again."""
 
 
 def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> int:
     """Release what `env` and the state file say may still be held. Always returns 0."""
     environment = Environment(env)
-    level, key = environment.text("log_level"), environment.text("api_key")
-    ci = detect(env, stream, level if level in get_args(Level) else "info")  # type: ignore[arg-type]  # it is one
-    for secret in (key, *environment.key_file_contents):
+    settings, _ = load(environment)  # inputs that are wrong stop no cleanup
+    ci = detect(env, stream, settings.log_level)
+    for secret in secrets(environment):
         ci.mask(secret)
+    key = environment.text("api_key")
     try:
         state_file = environment.text("state_file")
         file = Path(state_file) if state_file else default_file(env)
@@ -46,15 +64,46 @@ def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> int:
                     f"`api-key` to release it with{why}; it expires {lock.expiry}"
                 )
         else:
-            from zerokie_action.operations.release import release_all  # noqa: PLC0415 - what it needs is heavy
-
-            release_all(held, environment, LockRecords(ci.save_state, file), ci, signals)
+            anyio.run(_release_all, held, environment, LockRecords(ci.save_state, file), ci, signals)
     except Exception as error:  # noqa: BLE001 - a cleanup that fails the pipeline helps nobody
         ci.warning(f"Cleanup: {unwrap(error)}")
     return 0
 
 
-if __name__ == "__main__":  # `python -m zerokie_action.cleanup`
-    from zerokie_action import cli
+async def _release_all(
+    held: Sequence[LockRecord], environment: Environment, records: LockRecords, ci: CI, signals: Signals
+) -> None:
+    """Release each lock that its session still holds; warn of those that stay."""
+    api_url = check_api_url(environment.text("api_url") or DEFAULT_API_URL)
+    trace = ci.debug if ci.shows("debug") else None
+    async with cancel_on_signal(signals) as shutdown, Transport(Network(environment.env)) as transport:
+        http = RetryingClient(transport, retries=0, log=ci.info, trace=trace, redact=ci.redact)
+        client = Client(Requests(api_url, environment.text("api_key")), http)
+        async with anyio.create_task_group() as tasks:
+            for record in held:
+                lock = DeployLock(
+                    client, record.app, record.session, records=records, shutdown=shutdown, ci=ci
+                )
+                tasks.start_soon(_release, lock, record, ci)
 
-    raise SystemExit(cli.cleanup())
+
+async def _release(lock: DeployLock, record: LockRecord, ci: CI) -> None:
+    try:
+        # Nobody knows the counts of a killed deploy.
+        was_held = await lock.release(Counts(), within=_TIME)
+    except LockLost:  # meanwhile
+        was_held = False
+    except DeployError as error:
+        ci.warning(
+            f"Cleanup: the lock on {record.app!r} could not be released: {error}. It expires {record.expiry}"
+        )
+        return
+    if was_held:
+        recorded = (lock.finalized and lock.finalized.deploy_id) or "a deploy of unknown ID"
+        ci.warning(
+            f"Cleanup: the deploy of {record.app!r} left its lock behind; it is released "
+            f"now. The platform recorded it as {recorded} with counts of zero: what really "
+            "changed is not known. Run the deploy again."
+        )
+    else:
+        ci.info(f"Cleanup: that deploy holds no lock on {record.app!r} any more; nothing to do")

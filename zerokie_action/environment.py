@@ -1,7 +1,6 @@
 """The inputs as texts, by the environment variable that has them.
 
-This needs the standard library only, so that the cleanup, which nearly always has nothing to do, starts fast.
-`zerokie_action.settings` makes values of the texts.
+The cleanup needs no more than these; `zerokie_action.settings` makes values of them.
 """
 
 from __future__ import annotations

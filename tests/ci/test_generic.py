@@ -87,12 +87,11 @@ ci = detect({}, sys.stdout)
 ci.info("café")
 os.close(1)
 ci.info("lost")
-print(*sys.modules, file=sys.stderr)
 """
 
 
 def test_losing_the_log_does_not_end_the_run():
-    """Nor does a stream that can't take a character. And adapters import the small standard modules only."""
+    """Nor does a stream that can't take a character."""
     done = subprocess.run(
         [sys.executable, "-c", LOST_LOG],
         env=os.environ | {"PYTHONIOENCODING": "ascii"},
@@ -100,7 +99,4 @@ def test_losing_the_log_does_not_end_the_run():
         text=True,
         check=False,
     )
-    assert done.stdout == "caf\\xe9\n"
-    loaded = {name.partition(".")[0] for name in done.stderr.split()}
-    assert "zerokie_action" in loaded
-    assert not loaded & {"rich", "pydantic", "httpx", "anyio", "asyncio", "ssl", "shutil"}
+    assert (done.returncode, done.stdout, done.stderr) == (0, "caf\\xe9\n", "")

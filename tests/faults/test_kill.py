@@ -69,7 +69,8 @@ class Runner:
         return await _finish(await self.start(**env))
 
     async def clean_up(self, **env: str) -> tuple[int, str]:
-        return await _finish(await self.start(("-m", "zerokie_action.cleanup"), **env))
+        command = "from zerokie_action.cli import cleanup; raise SystemExit(cleanup())"
+        return await _finish(await self.start(("-c", command), **env))
 
     def github_state(self) -> dict[str, str]:
         """What the runner hands to the post step."""
