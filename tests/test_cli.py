@@ -17,8 +17,7 @@ import pytest
 
 import zerokie_action
 from zerokie_action.cli import cleanup_help, deploy_help
-from zerokie_action.environment import spellings
-from zerokie_action.settings import INPUTS
+from zerokie_action.settings import INPUTS, spellings
 from zerokie_action.validation import wrong_argument
 
 ROOT = Path(__file__).resolve().parent.parent

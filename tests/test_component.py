@@ -9,7 +9,7 @@ import pytest
 from tests.support.component import component, component_inputs, passed_on
 from tests.support.settings import load
 from tests.test_settings import COMPANY, VALUES
-from zerokie_action.environment import input_name
+from zerokie_action.settings import input_name
 
 if TYPE_CHECKING:
     from pathlib import Path

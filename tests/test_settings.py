@@ -15,9 +15,8 @@ from pydantic import SecretStr
 from tests.ci.grammar import HOSTILE
 from tests.support.settings import load
 from zerokie_action import settings as inputs
-from zerokie_action.environment import Environment, spellings
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.settings import INPUTS, secrets
+from zerokie_action.settings import INPUTS, Environment, secrets, spellings
 from zerokie_action.validation import unknown_names
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import anyio
 
 from zerokie_action.ci import detect
-from zerokie_action.environment import Environment
 from zerokie_action.errors import DeployError, LockLost, unwrap
 from zerokie_action.formats import DEFAULT_API_URL, check_api_url
 from zerokie_action.http.network import Network
@@ -24,7 +23,7 @@ from zerokie_action.lock.record import LockRecords, default_file, recorded_locks
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts
 from zerokie_action.platform.requests import Requests
-from zerokie_action.settings import load, secrets
+from zerokie_action.settings import Environment, load, secrets
 from zerokie_action.shutdown import cancel_on_signal
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ import anyio.to_thread
 
 import zerokie_action
 from zerokie_action.ci import detect
-from zerokie_action.environment import Environment
 from zerokie_action.errors import ConfigurationError, DeployError, Interrupted, unwrap
 from zerokie_action.http.limiter import fit_open_files
 from zerokie_action.http.network import Network
@@ -29,7 +28,7 @@ from zerokie_action.platform.requests import Requests
 from zerokie_action.report.files import write_reports
 from zerokie_action.report.result import OUTCOMES, Result, redact_result
 from zerokie_action.report.summary import render_comment
-from zerokie_action.settings import load, secrets
+from zerokie_action.settings import Environment, load, secrets
 from zerokie_action.shutdown import cancel_on_signal
 from zerokie_action.text import Redactor, human_seconds
 from zerokie_action.validation import check, unknown_names, wrong_argument

@@ -8,17 +8,15 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
-from zerokie_action.environment import PREFIXES, input_name, spellings
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.ignore import find_ignore_file
 from zerokie_action.files.scan import problem_with_directory
-from zerokie_action.settings import INPUTS
+from zerokie_action.settings import INPUTS, PREFIXES, input_name, spellings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from zerokie_action.environment import Environment
-    from zerokie_action.settings import Settings
+    from zerokie_action.settings import Environment, Settings
 
 _REGISTRY = ("registry_server", "registry_username", "registry_password")
 _REPORTED = "ZEROKIE_RESULT_"

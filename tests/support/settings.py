@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zerokie_action import settings
-from zerokie_action.environment import Environment
 from zerokie_action.validation import check
 
 if TYPE_CHECKING:
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 
 def load(env: Mapping[str, str]) -> settings.Settings:
     """What the run that has this environment has to do; a `ConfigurationError` where that is not clear."""
-    environment = Environment(env)
+    environment = settings.Environment(env)
     found, problems = settings.load(environment)
     check(found, environment, problems)
     return found
