@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.ci.grammar import HOSTILE, file_command, whatever_happens, workflow_commands
 from zerokie_action.ci import CI, detect
-from zerokie_action.owner import Owner
+from zerokie_action.ci.generic import Owner
 
 ENV = {"GITHUB_ACTIONS": "true"}
 
@@ -194,7 +194,7 @@ def test_what_is_not_known():
     """The summary links to nothing then."""
     ci = Step({"GITHUB_SHA": "abc"}).ci
     assert (ci.commit, ci.commit_url, ci.run_url) == ("abc", "", "")
-    assert not ci.owner.marks.is_known
+    assert ci.owner == Owner("github")
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,12 @@ import pytest
 
 from zerokie_action.files.manifest import (
     Manifest,
+    Marks,
     find_manifests,
     is_anothers,
     new_manifest_path,
     parse,
 )
-from zerokie_action.owner import Marks, Owner
 
 PROOF = ("0" * 64, 12, "2026-03-07T17:00:00Z")
 
@@ -45,7 +45,7 @@ class TestContent:
 
 
 class TestNames:
-    owner = Owner("github.com", "7", "acme/site")
+    owner = Marks.of("github.com", "7", "acme/site")
 
     def test_the_newest_is_last(self):
         """By number; other names are none of ours."""
@@ -55,14 +55,14 @@ class TestNames:
 
     def test_nobody_guesses_it(self):
         """It has a random part of 128 bits, and names nobody."""
-        one, other = (new_manifest_path(1, self.owner.marks) for _ in range(2))
+        one, other = (new_manifest_path(1, self.owner) for _ in range(2))
         assert one != other
         assert len(one.rpartition("-")[2].removesuffix(".json")) == 32
         assert "acme" not in one
 
     def test_one_of_several(self):
         """After a deploy that was killed there are more: one that agrees is enough."""
-        theirs = Owner("github.com", "8", "acme/docs").marks
-        paths = [new_manifest_path(1, self.owner.marks), new_manifest_path(2, theirs)]
-        assert not is_anothers(find_manifests(paths), self.owner.marks)
-        assert is_anothers(find_manifests(paths), Owner("github.com", "9", "acme/x").marks)
+        theirs = Marks.of("github.com", "8", "acme/docs")
+        paths = [new_manifest_path(1, self.owner), new_manifest_path(2, theirs)]
+        assert not is_anothers(find_manifests(paths), self.owner)
+        assert is_anothers(find_manifests(paths), Marks.of("github.com", "9", "acme/x"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, TextIO
 
-from zerokie_action.owner import Owner
 from zerokie_action.text import Redactor, log_line
 
 if TYPE_CHECKING:
@@ -13,6 +12,24 @@ if TYPE_CHECKING:
 
 Level = Literal["debug", "info", "warning", "error"]
 _LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
+
+
+class Owner(NamedTuple):
+    """A repository, as far as a run knows it; what it does not know is empty.
+
+    Attributes:
+        forge: the server that the repository is on, for example `github.com`.
+        id: the repository's ID there, which survives a new name.
+        name: the repository's full name, for example `acme/site`.
+    """
+
+    forge: str = ""
+    id: str = ""
+    name: str = ""
+
+    def __str__(self) -> str:
+        """As a person would name it."""
+        return f"{self.forge}/{self.name or f'repository {self.id}'}"
 
 
 class PullRequest(NamedTuple):

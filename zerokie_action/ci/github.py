@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from zerokie_action.ci.generic import CI, Level, PullRequest
-from zerokie_action.owner import Owner, forge_of
+from zerokie_action.ci.generic import CI, Level, Owner, PullRequest
 from zerokie_action.text import secret_forms
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ class GitHub(CI):
             self.run_url = f"{server}/{repository}/actions/runs/{run}" if run else ""
         # For a pull request from a fork, this is the repository that it is for.
         self.owner = Owner(
-            forge=forge_of(server) or "github",
+            forge=server.partition("://")[2] or "github",
             id=env.get("GITHUB_REPOSITORY_ID", ""),
             name=repository,
         )

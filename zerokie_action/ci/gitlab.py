@@ -6,8 +6,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar, TextIO
 
-from zerokie_action.ci.generic import CI, PullRequest
-from zerokie_action.owner import Owner, forge_of
+from zerokie_action.ci.generic import CI, Owner, PullRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -35,7 +34,7 @@ class GitLab(CI):
         self.commit_url = f"{project}/-/commit/{self.commit}" if project and self.commit else ""
         self.run_url = env.get("CI_JOB_URL", "")
         self.owner = Owner(
-            forge=forge_of(env.get("CI_SERVER_URL", "")) or "gitlab",
+            forge=env.get("CI_SERVER_URL", "").partition("://")[2] or "gitlab",
             id=env.get("CI_PROJECT_ID", ""),
             name=env.get("CI_PROJECT_PATH", ""),
         )

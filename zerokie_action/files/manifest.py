@@ -10,14 +10,13 @@ enough to know whose app it is. The name ends in a random part, so nobody guesse
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-
-from zerokie_action.owner import Marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,6 +27,9 @@ LENGTH_NOT_GIVEN = -1
 _NAME = re.compile(
     re.escape(MANIFEST_FOLDER) + r"([0-9]{1,15})-(0|[0-9a-f]{16})-(0|[0-9a-f]{16})-[0-9a-f]{32}\.json"
 )
+
+_UNKNOWN = "0"
+_DIGITS = 16
 
 Proof = tuple[str, int, str]
 """SHA-256 of a content in hex, its length in bytes, and the listing's own `lastModified`."""
@@ -46,6 +48,28 @@ class RemoteFile:
     path: str
     length: int = LENGTH_NOT_GIVEN
     last_modified: str = ""
+
+
+class Marks(NamedTuple):
+    """A repository in a manifest's name: a hash of its ID and one of its full name; `0` is unknown."""
+
+    id: str = _UNKNOWN
+    name: str = _UNKNOWN
+
+    @classmethod
+    def of(cls, forge: str, number: str, name: str) -> Marks:
+        """Those of a repository on a forge, by its ID there and its full name; what is empty is unknown."""
+        known = (what and hashlib.sha256(f"{forge}/{what}".encode()).hexdigest() for what in (number, name))
+        return cls(*(mark[:_DIGITS] or _UNKNOWN for mark in known))
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there is anything to compare."""
+        return self != Marks()
+
+    def agree_with(self, other: Marks) -> bool:
+        """Whether both are the same repository: the same ID on the same forge, or the same full name."""
+        return any(one == another != _UNKNOWN for one, another in zip(self, other, strict=True))
 
 
 class ManifestName(NamedTuple):

@@ -20,6 +20,7 @@ from zerokie_action.files.manifest import (
     LENGTH_NOT_GIVEN,
     MANIFEST_FOLDER,
     Manifest,
+    Marks,
     find_manifests,
     is_anothers,
     new_manifest_path,
@@ -27,7 +28,6 @@ from zerokie_action.files.manifest import (
 )
 from zerokie_action.http.request import MEGABYTE, Bytes
 from zerokie_action.http.retry import UNTIL_DEADLINE
-from zerokie_action.owner import Marks
 from zerokie_action.platform.requests import MANIFESTS
 from zerokie_action.platform.upload import Upload, Writes
 from zerokie_action.report.progress import Progress
@@ -101,7 +101,7 @@ async def read_zone(job: Job) -> Zone:
     for path in unaddressable:
         del files[path]
     newest = manifests[-1] if manifests else None
-    ours = job.ci.owner.marks
+    ours = Marks.of(*job.ci.owner)
     return Zone(
         files=files,
         unaddressable=unaddressable,
@@ -123,7 +123,7 @@ def require_ownership(job: Job, manifests: Sequence[ManifestName]) -> None:
     Raises:
         ConfigurationError: then.
     """
-    if not is_anothers(manifests, job.ci.owner.marks):
+    if not is_anothers(manifests, Marks.of(*job.ci.owner)):
         return
     what = f"App {job.app!r} was last deployed from a repository other than {str(job.ci.owner)!r}"
     if not is_trusted(job):
