@@ -17,7 +17,8 @@ ENV = {"GITLAB_CI": "true"}
 
 def test_a_log(monkeypatch):
     """Details are a collapsed section with its times, problems are coloured, a secret is never printed."""
-    monkeypatch.setattr("time.time", iter([1_700_000_000.9, 1_700_000_002.1]).__next__)
+    monkeypatch.setattr("time.time", lambda: 1_700_000_000.9)
+    monkeypatch.setattr("os.urandom", lambda _size: b"\x01\x02")
     log = io.StringIO()
     ci = GitLab(ENV, log)
     ci.mask("s3cr3t")
@@ -29,29 +30,27 @@ def test_a_log(monkeypatch):
     ci.debug("not shown")
     assert log.getvalue() == (
         "Deploy lock acquired\n"
-        "\x1b[0Ksection_start:1700000000:zerokie_1700000000_1[collapsed=true]\r\x1b[0K12 files\n"
+        "\x1b[0Ksection_start:1700000000:zerokie_0102[collapsed=true]\r\x1b[0K12 files\n"
         "a.html\n"
-        "\x1b[0Ksection_end:1700000002:zerokie_1700000000_1\r\x1b[0K\n"
+        "\x1b[0Ksection_end:1700000000:zerokie_0102\r\x1b[0K\n"
         "\x1b[0;33mWarning: careful\x1b[0;m\n"
         "\x1b[31;1mError: failed with ***\x1b[0;m\n"
         "\x1b[31;1m  a reason\x1b[0;m\n"
     )
 
 
-def test_sections_have_names_of_their_own(monkeypatch):
+def test_sections_have_names_of_their_own():
     """Every one ends, also with an exception; below its level one would be empty."""
-    monkeypatch.setattr("time.time", lambda: 5)
     log = io.StringIO()
     for level in ("warning", "info"):
         ci = GitLab(ENV, log, level)
         with pytest.raises(ZeroDivisionError), ci.group("outer"), ci.group("inner"):
             raise ZeroDivisionError
-    assert gitlab_sections(log.getvalue()) == [
-        ("start", "zerokie_5_1"),
-        ("start", "zerokie_5_2"),
-        ("end", "zerokie_5_2"),
-        ("end", "zerokie_5_1"),
-    ]
+    sections = gitlab_sections(log.getvalue())
+    assert [kind for kind, _ in sections] == ["start", "start", "end", "end"]
+    (_, outer), (_, inner) = sections[:2]
+    assert [name for _, name in sections[2:]] == [inner, outer]
+    assert outer != inner
 
 
 @whatever_happens

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, TextIO
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, TextIO, get_args
 
 from zerokie_action.text import Redactor, log_line
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 Level = Literal["debug", "info", "warning", "error"]
-_LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
+_LEVELS: tuple[Level, ...] = get_args(Level)
 
 
 class Owner(NamedTuple):
@@ -116,8 +116,16 @@ class CI:
     @contextmanager
     def group(self, title: str) -> Iterator[None]:
         """Fold the lines that are logged inside under `title`, where the system can."""
-        self.info(title)
-        yield
+        if not self.shows("info"):
+            yield
+            return
+        before, after = self._fold(self._safe(title))
+        self._print(before)
+        try:
+            yield
+        finally:
+            if after:
+                self._print(after)
 
     def mask(self, secret: str, user: str = "") -> None:
         """Never show `secret`, nor any encoding of it, also as the password of `user`."""
@@ -145,6 +153,10 @@ class CI:
         return None
 
     # --- for subclasses
+
+    def _fold(self, title: str) -> tuple[str, str]:
+        """The lines before and after a group, of a title that is safe already; an empty one is left out."""
+        return title, ""
 
     def _safe(self, text: str) -> str:
         return log_line(self.redact(text))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -12,13 +11,13 @@ from zerokie_action.ci.generic import CI, Level, Owner, PullRequest
 from zerokie_action.text import secret_forms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 
 class GitHub(CI):
     """Workflow commands on the log's stream, and the files that `GITHUB_*` variables name.
 
-    A file that is missing or cannot be written gets one warning and never fails the run.
+    A file that is missing or cannot be written gets a warning and never fails the run.
     """
 
     folds = True
@@ -26,7 +25,6 @@ class GitHub(CI):
     def __init__(self, env: Mapping[str, str], stream: TextIO, level: Level = "info") -> None:
         super().__init__(env, stream, level)
         self._event = _read_event(env)
-        self._unwritable: set[str] = set()
         server, repository = env.get("GITHUB_SERVER_URL", ""), env.get("GITHUB_REPOSITORY", "")
         # `GITHUB_SHA` of a pull request is a trial merge that nobody knows.
         heads = (self._at("pull_request", "head", "sha"), self._at("workflow_run", "head_sha"))
@@ -44,18 +42,6 @@ class GitHub(CI):
             name=repository,
         )
 
-    @contextmanager
-    def group(self, title: str) -> Iterator[None]:
-        """Fold the lines that are logged inside under `title`. GitHub's groups do not nest."""
-        if not self.shows("info"):
-            yield
-            return
-        self._command("group", self._safe(title))
-        try:
-            yield
-        finally:
-            self._command("endgroup", "")
-
     def mask(self, secret: str, user: str = "") -> None:
         """Have the runner mask every form of `secret` in the logs of the whole job."""
         super().mask(secret, user)
@@ -65,8 +51,7 @@ class GitHub(CI):
 
     def write_outputs(self, outputs: Mapping[str, str]) -> None:
         """Append to `GITHUB_OUTPUT`."""
-        entries = [_entry(key, value) for key, value in outputs.items()]
-        self._append("GITHUB_OUTPUT", "".join(entries))
+        self._append("GITHUB_OUTPUT", _entries(outputs))
 
     def write_summary(self, text: str) -> None:
         """Append to the job's summary. A step has 1 MiB for it."""
@@ -74,21 +59,18 @@ class GitHub(CI):
 
     def save_state(self, state: Mapping[str, str]) -> None:
         """Append to `GITHUB_STATE`: the post step gets it back as `STATE_key`, even after a SIGKILL."""
-        lines = [
-            f"{key}={value}\n" if value.isprintable() else _entry(key, value) for key, value in state.items()
-        ]
-        self._append("GITHUB_STATE", "".join(lines))
+        self._append("GITHUB_STATE", _entries(state))
 
     def pull_request(self, number: int | None) -> PullRequest | None:
         """GitHub Enterprise, Gitea and Forgejo have the same API."""
-        number = number or self._pull_request()
-        if number is None:
+        found = number or self._at("pull_request", "number")
+        if not isinstance(found, int):
             return None
         api = self._env.get("GITHUB_API_URL") or "https://api.github.com"
         issues = f"{api}/repos/{self._env.get('GITHUB_REPOSITORY', '')}/issues"
         return PullRequest(
-            name=f"pull request #{number}",
-            comments=f"{issues}/{number}/comments",
+            name=f"pull request #{found}",
+            comments=f"{issues}/{found}/comments",
             comment=f"{issues}/comments/",
             edit="PATCH",
             token_input="github-token",  # noqa: S106 its name
@@ -96,22 +78,15 @@ class GitHub(CI):
             "`permissions: pull-requests: write`, which runs for forks don't get",
         )
 
-    def _pull_request(self) -> int | None:
-        """The number of the pull request that the event is about."""
-        runs = self._at("workflow_run", "pull_requests")
-        found = (
-            self._at("pull_request", "number"),
-            self._at("issue", "number") if self._at("issue", "pull_request") else None,
-            runs[0].get("number") if isinstance(runs, list) and len(runs) == 1 else None,
-        )
-        return next((number for number in found if isinstance(number, int)), None)
-
     def _at(self, *keys: str) -> object:
         """What is in the event under one key after the other; `None` if there is no such thing."""
         found: object = self._event
         for key in keys:
             found = found.get(key) if isinstance(found, dict) else None
         return found
+
+    def _fold(self, title: str) -> tuple[str, str]:
+        return f"::group::{_data(title)}", "::endgroup::"
 
     def _problem(self, level: Level, lines: tuple[str, ...], title: str = "") -> None:
         # The runner shows ten annotations of a level, and the others as lines of the log.
@@ -122,13 +97,10 @@ class GitHub(CI):
         self._print(f"::{name}{properties}::{_data(data)}")
 
     def _append(self, variable: str, text: str) -> None:
-        if variable in self._unwritable:
-            return
         try:
             with Path(self._env[variable]).open("ab") as file:
                 file.write(text.encode(errors="backslashreplace"))
         except (KeyError, OSError) as error:
-            self._unwritable.add(variable)
             reason = error.strerror if isinstance(error, OSError) else "it is not set"
             self.warning(f"{variable} can't be written ({reason}); this step continues without it")
 
@@ -142,10 +114,10 @@ def _read_event(env: Mapping[str, str]) -> dict[str, Any]:
     return event if isinstance(event, dict) else {}
 
 
-def _entry(key: str, value: str) -> str:
-    """One entry of a file command. The random delimiter cannot be foreseen, nor be a line of the value."""
+def _entries(values: Mapping[str, str]) -> str:
+    """The entries of a file command. The random delimiter cannot be foreseen, nor be a line of a value."""
     delimiter = f"zerokie_{os.urandom(16).hex()}"  # as by `secrets`, without its import of OpenSSL
-    return f"{key}<<{delimiter}\n{value}\n{delimiter}\n"
+    return "".join(f"{key}<<{delimiter}\n{value}\n{delimiter}\n" for key, value in values.items())
 
 
 def _data(text: str) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar, TextIO
 
 from zerokie_action.ci.generic import CI, Owner, PullRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from zerokie_action.ci.generic import Level
 
@@ -27,7 +27,6 @@ class GitLab(CI):
 
     def __init__(self, env: Mapping[str, str], stream: TextIO, level: Level = "info") -> None:
         super().__init__(env, stream, level)
-        self._sections = 0
         project, commit = env.get("CI_PROJECT_URL", ""), env.get("CI_COMMIT_SHA", "")
         # `CI_COMMIT_SHA` of a pipeline for merged results is a trial merge that nobody knows.
         self.commit = env.get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA") or commit
@@ -38,22 +37,6 @@ class GitLab(CI):
             id=env.get("CI_PROJECT_ID", ""),
             name=env.get("CI_PROJECT_PATH", ""),
         )
-
-    @contextmanager
-    def group(self, title: str) -> Iterator[None]:
-        """Fold the lines that are logged inside into a collapsed section."""
-        if not self.shows("info"):
-            yield
-            return
-        self._sections += 1
-        start = int(time.time())
-        name = f"zerokie_{start}_{self._sections}"  # unique in the job, which may deploy several times
-        header = f"section_start:{start}:{name}[collapsed=true]\r{_ERASE}{self._safe(title)}"
-        self._print(_ERASE + header)
-        try:
-            yield
-        finally:
-            self._print(f"{_ERASE}section_end:{int(time.time())}:{name}\r{_ERASE}")
 
     def pull_request(self, number: int | None) -> PullRequest | None:
         """Of a merge request pipeline, its merge request."""
@@ -70,4 +53,12 @@ class GitLab(CI):
             token_input="gitlab-token",  # noqa: S106 its name
             permission="`gitlab-token` needs the scope `api` and at least the role Reporter; "
             "the job's own token may not comment",
+        )
+
+    def _fold(self, title: str) -> tuple[str, str]:
+        now = int(time.time())
+        name = f"zerokie_{os.urandom(8).hex()}"  # unique in the job, which may deploy several times
+        return (
+            f"{_ERASE}section_start:{now}:{name}[collapsed=true]\r{_ERASE}{title}",
+            f"{_ERASE}section_end:{now}:{name}\r{_ERASE}",
         )
