@@ -94,38 +94,31 @@ class _Comments:
     async def put(self, marker: str, text: str) -> bool:
         """Make `text` what the comment says, behind the marker. Returns whether it is a new one.
 
-        One that can't be edited, because another token wrote it, is passed over.
-
         Raises:
             DeployError, ValueError: when it did not work.
         """
         body = f"{marker}\n\n{text}"
-        for number in await self._find(marker):
-            try:
-                await self._send(self._where.edit, f"{self._where.comment}{number}", body)
-            except RequestRejected as refused:
-                if refused.status not in _NOT_ALLOWED:
-                    raise
-            else:
-                return False
-        await self._send("POST", self._where.comments, body, _ONCE)
-        return True
+        number = await self._find(marker)
+        if number is None:
+            await self._send("POST", self._where.comments, body, _ONCE)
+        else:
+            await self._send(self._where.edit, f"{self._where.comment}{number}", body)
+        return number is None
 
-    async def _find(self, marker: str) -> list[int]:
-        """The IDs of the comments that begin with the marker, oldest first."""
-        found: list[int] = []
+    async def _find(self, marker: str) -> int | None:
+        """The ID of the oldest comment that begins with the marker."""
         for page in range(1, _MOST_PAGES + 1):
             # GitHub lists the oldest first anyway; GitLab has to be told.
             query = f"?per_page=100&page={page}&sort=asc&order_by=created_at"
             response = await self._send("GET", f"{self._where.comments}{query}")
             try:
                 comments = json.loads(response.content)
-                found += [int(comment["id"]) for comment in comments if comment["body"].startswith(marker)]
+                ours = [int(comment["id"]) for comment in comments if comment["body"].startswith(marker)]
             except (ValueError, TypeError, LookupError, AttributeError):
                 raise ValueError("what the API answered is no list of comments") from None
-            if 'rel="next"' not in response.headers.get("link", ""):
-                break
-        return found
+            if ours or 'rel="next"' not in response.headers.get("link", ""):
+                return next(iter(ours), None)
+        return None
 
     async def _send(
         self, method: str, url: str, body: str | None = None, policy: Policy = UNTIL_DEADLINE
