@@ -6,7 +6,6 @@ import json
 import os
 import re
 import stat
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from zerokie_action.errors import ConfigurationError
@@ -122,25 +121,19 @@ def render_json(result: Result) -> str:
 
 
 def write_report_file(path: Path, text: str) -> None:
-    """Write `text` as UTF-8 to `path`, readable for everybody (0644), in a folder that exists.
+    """Write `text` as UTF-8 to `path`, in a folder that exists.
 
-    A reader sees the old file or the new one, never a half. A symbolic link at `path` is replaced, not
-    followed. Where a file cannot be replaced (its folder is read-only, it is a mount) it is overwritten, and
-    a stream such as `/dev/stdout` is appended to.
+    A stream such as `/dev/stdout` is appended to. Any other link is not followed: it may be a stranger's.
 
     Raises:
-        OSError: nothing could be written.
+        OSError: it can't be written.
     """
-    data = text.encode(errors="backslashreplace")
-    if _is_stream(path):
-        _write(path, data, os.O_APPEND)
-        return
-    try:
-        _replace(path, data)
-    except OSError:
-        if not path.is_file():
-            raise
-        _write(path, data, os.O_TRUNC | os.O_NOFOLLOW)
+    flags = os.O_APPEND if _is_stream(path) else os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+    # Not blocking at open: a pipe that nobody reads is an error, not a reason to wait for ever.
+    descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | flags, _MODE)
+    os.set_blocking(descriptor, True)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(text.encode(errors="backslashreplace"))
 
 
 def _is_stream(path: Path) -> bool:
@@ -153,26 +146,3 @@ def _is_stream(path: Path) -> bool:
     except OSError:
         return False
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
-
-
-def _replace(path: Path, data: bytes) -> None:
-    # Not with `tempfile`: its import takes longer than everything here.
-    beside = path.parent / f".zerokie-{os.urandom(8).hex()}"
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, _MODE)  # whatever the umask
-            file.write(data)
-        beside.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            beside.unlink()
-        raise
-
-
-def _write(path: Path, data: bytes, flags: int) -> None:
-    # Not blocking at open: a pipe that nobody reads is an error, not a reason to wait for ever.
-    descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | flags)
-    os.set_blocking(descriptor, True)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
