@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.ci.grammar import file_command
 from tests.support.world import API_KEY
 from zerokie_action.sandbox.platform import Platform
 from zerokie_action.sandbox.server import serve
@@ -74,8 +75,8 @@ class Runner:
 
     def github_state(self) -> dict[str, str]:
         """What the runner hands to the post step."""
-        lines = self.state.read_text().splitlines() if self.state.exists() else []
-        return {f"STATE_{name}": value for name, _, value in (line.partition("=") for line in lines)}
+        text = self.state.read_text() if self.state.exists() else "\n"
+        return {f"STATE_{name}": value for name, value in file_command(text).items()}
 
 
 async def _finish(process: asyncio.subprocess.Process) -> tuple[int, str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.ci.grammar import file_command
 from zerokie_action.files import local
 from zerokie_action.files.local import read_chunks
 from zerokie_action.sandbox.faults import Fault, Kind
@@ -174,6 +175,6 @@ def test_the_record_is_there_before_the_lock_is_asked_for(world: World, tmp_path
     assert session is not None
     ((in_file, in_github),) = seen
     assert json.loads(in_file)["session"] == session
-    assert f"session={session}\n" in in_github
+    assert file_command(in_github)["session"] == session
     assert not state.exists()
-    assert github.read_text().endswith(f"released={session}\n")
+    assert file_command(github.read_text())["released"] == session

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
+from tests.ci.grammar import file_command
 from tests.operations.containers import tell
 from tests.support import timewarp
 from zerokie_action.sandbox.faults import Fault, Kind
@@ -396,5 +397,5 @@ def test_what_github_s_cleanup_is_told(world: World, tmp_path: Path, end: str) -
     elif end != "success":
         world.platform.faults.add(Fault(Kind.STATUS, *(UPLOAD if end == "failure" else LOCK), status=403))
     world.run()
-    told = dict(re.findall(r"^(\w+)=(.*)$", file.read_text("utf-8"), re.MULTILINE))
+    told = file_command(file.read_text("utf-8"))
     assert told["released"] == told["session"]
