@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gc
 import os
-import resource
 import sys
 import textwrap
 from contextlib import suppress
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _PASSED_THROUGH = {"sh", "bash", "cat"}
-_CANNOT_EXECUTE = 126
-_NOT_FOUND = 127
 _WIDTH = 100
 _COLUMN = 27
 _SPELLINGS = """\
@@ -35,7 +32,8 @@ def deploy() -> int:
     """`zerokie-deploy`, `python -m zerokie_action` and `entrypoint.py`. Returns the exit code."""
     arguments = sys.argv[1:]
     if arguments and os.path.basename(arguments[0]) in _PASSED_THROUGH:  # noqa: PTH119 - pathlib is heavy here
-        return _become(arguments)
+        # In this process' place: GitLab and Jenkins start an image with a shell of their own.
+        os.execvp(arguments[0], arguments)  # noqa: S606 - that is what they ask for
     try:
         return _deploy(arguments)
     except ModuleNotFoundError as error:
@@ -79,8 +77,6 @@ def _start(*, fails: bool = True) -> Signals:
     _replace_missing_streams()
     signals = Signals(partial(on_first_signal, fails=fails))
     signals.install()
-    # A core dump would hold the API key.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     gc.disable()  # what is imported stays; there is nothing to collect before the run
     return signals
 
@@ -105,16 +101,6 @@ def _end(code: int, signals: Signals) -> int:
     if signals.first is not None:
         os._exit(code)  # the last resort would kill a process that waits for its threads
     return code
-
-
-def _become(command: list[str]) -> int:
-    """Run a command in this process' place: GitLab and Jenkins start an image with a shell of their own."""
-    try:
-        os.execvp(command[0], command)  # noqa: S606 - that is what they ask for
-    except OSError as error:
-        print(f"{command[0]!r} can't be run: {error.strerror}", file=sys.stderr)  # noqa: T201
-        # As a shell does it. A folder in the PATH, or in the command's own, may be no folder.
-        return _NOT_FOUND if isinstance(error, FileNotFoundError | NotADirectoryError) else _CANNOT_EXECUTE
 
 
 # --- what is said of arguments

@@ -69,6 +69,8 @@ async def run_async(
     anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
     environment = Environment(env)
     settings, problems = load(environment)
+    if argument is not None:
+        problems.insert(0, wrong_argument(argument))
     ci = detect(env, stream, settings.log_level)
     for secret in secrets(environment):
         ci.mask(secret, user=environment.text("registry_username"))
@@ -83,8 +85,6 @@ async def run_async(
     error: BaseException | None = None
     accepted = False
     try:
-        if argument is not None:
-            raise ConfigurationError(wrong_argument(argument), hint="`--help` lists all inputs.")  # noqa: TRY301
         if settings.skip_without_key and not (environment.text("api_key") or problems):
             result.status = "skipped"
             warn("`api-key` is empty (a pull request from a fork has no secrets): nothing was done")

@@ -56,7 +56,7 @@ def _visible(text: str, limit: int) -> str:
 _COMMAND = re.compile(r"^(?=[^!-~]*:[^ -~]*:)|(?<=#)(?=[^ -~]*#)")
 
 
-def log_line(text: str, limit: int = LINE_LIMIT) -> str:
+def log_line(text: str) -> str:
     r"""Return `text` as one line of a log that no CI system takes for a command.
 
     The grammar: a runner splits both stdout and stderr into lines at LF, CR LF *and a lone CR*. It obeys
@@ -65,7 +65,7 @@ def log_line(text: str, limit: int = LINE_LIMIT) -> str:
     sequences; a terminal obeys those as well. So nothing that is not printable remains, a leading `::` gets
     a backslash before it, and `##` one inside: `\::error::`, `#\#[error]`.
     """
-    return _COMMAND.sub(r"\\", _visible(text, limit))
+    return _COMMAND.sub(r"\\", _visible(text, LINE_LIMIT))
 
 
 def one_line(text: str, limit: int = LINE_LIMIT) -> str:

@@ -46,7 +46,8 @@ def wrong_argument(argument: str) -> str:
     close = difflib.get_close_matches(name.lstrip("-").replace("-", "_").lower(), INPUTS, n=1)
     field = close[0] if close else "app"
     fix = f"set the input `{input_name(field)}`" if close else f"set inputs, such as `{field}`"
-    return f"{shown!r}: there are no arguments; {fix} ({spellings(field)[-1]}) in the environment"
+    where = f"({spellings(field)[-1]}) in the environment; `--help` lists all inputs"
+    return f"{shown!r}: there are no arguments; {fix} {where}"
 
 
 def _problems(settings: Settings, environment: Environment) -> Iterator[str]:

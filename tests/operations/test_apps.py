@@ -61,16 +61,6 @@ def test_whether_it_was_created(
 
 
 @pytest.mark.parametrize("inputs", [{"image": NEW}, {}], ids=["image", "folder"])
-def test_the_platform_says_later_where_a_new_app_answers(world: World, inputs: dict[str, object]) -> None:
-    """Then it is asked."""
-    body = b'{"name": "new", "status": "deploying"}'
-    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/v1/apps$", status=201, body=body, after=True))
-    outcome = world.run(app="new", create=True, wait=False, **inputs)
-    assert outcome.exit_code == 0, outcome.log
-    assert outcome.outputs["url"].endswith("/_apps/new")
-
-
-@pytest.mark.parametrize("inputs", [{"image": NEW}, {}], ids=["image", "folder"])
 @pytest.mark.parametrize("create", [True, False])
 def test_a_name_that_the_platform_refuses(world: World, inputs: dict[str, object], *, create: bool) -> None:
     """The error names the input and what to write, also to who has not come as far as creating it."""

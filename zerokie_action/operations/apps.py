@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from zerokie_action.errors import ConfigurationError, DeployError, RequestRejected
@@ -68,9 +67,6 @@ async def create(job: Job, request: Awaitable[App | None]) -> App:
         job.result.created = True
         job.result.final_state = "the app was created"
     record_url(job, app)
-    if not app.url:
-        with suppress(DeployError):  # it is there, and that is what counts
-            record_url(job, await job.client.get_app(job.app))
     return app
 
 

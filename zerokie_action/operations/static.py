@@ -301,8 +301,6 @@ def _log_finalized(job: Job, lock: DeployLock) -> None:
     if finalized is None:
         job.warn("The deploy was finalized, but the platform's answer was lost: the deploy ID is not known")
         return
-    if not finalized.deploy_id:
-        job.warn("The platform named no deploy ID when it finalized the deploy")
     purged = ", CDN cache purged" if finalized.cache_purged else ""
     job.ci.info(f"Finalized {finalized.deploy_id or 'the deploy'}{purged}")
     if finalized.cache_purged is False:
