@@ -152,15 +152,6 @@ def test_a_release_that_is_refused(world: World, monkeypatch: pytest.MonkeyPatch
     assert world.platform.lock("site") == SESSION
 
 
-def test_an_answer_from_something_in_between(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The heartbeat says that the lock is still held, so finalize is sent again."""
-    world.platform.faults.add(Fault(Kind.STATUS, *FINALIZE, status=200, body=b'{"ok": true}'))
-    said = clean_up(world, monkeypatch)
-    assert world.platform.lock("site") is None
-    (deployment,) = world.platform.deployments("site")
-    assert f"released now. The platform recorded it as {deployment.deploy_id}" in said
-
-
 def test_a_lock_that_is_lost_meanwhile(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the heartbeat and finalize somebody else got it: there is nothing to release."""
 

@@ -10,7 +10,7 @@ from urllib.parse import quote, quote_plus
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zerokie_action.text import Redactor, secret_forms
+from zerokie_action.text import Redactor
 
 SECRETS = st.text(min_size=4, max_size=40).map(str.strip).filter(lambda secret: len(secret) >= 4)
 FORMS = [
@@ -50,14 +50,9 @@ def test_redaction_reads_well():
     assert redactor.redact("?key=s3cr3t%2Fkey&a=b") == "?key=***&a=b"
     assert redactor.redact("nothing to hide, abc") == "nothing to hide, abc"
     assert Redactor().redact("nothing") == "nothing"
+    assert Redactor("key?>~key").redact("a2V5Pz5-a2V5 a2V5Pz5+a2V5") == "*** ***"
 
 
 def test_the_longer_secret_counts():
     """The rest of a long one would be shown if a short one inside it was replaced first."""
     assert Redactor("pass", "password").redact("password, pass") == "***, ***"
-
-
-def test_secret_forms():
-    """What a runner is told to mask."""
-    assert secret_forms("ab/c", "me") == {"ab/c", "ab%2Fc", "ab%2fc", "YWIvYw", "bWU6YWIvYw"}
-    assert secret_forms("abc\n") == secret_forms("") == set()

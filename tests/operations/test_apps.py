@@ -101,13 +101,3 @@ def test_inputs_that_are_what_the_app_has(world: World) -> None:
     assert outcome.exit_code == 0
     assert outcome.outputs["warnings"] == []
     assert "no effect" not in outcome.log
-
-
-def test_what_the_platform_does_not_show(world: World) -> None:
-    """Nobody can say whether it differs."""
-    body = f'{{"name": "web", "image": "{OLD}", "status": "running", "port": null}}'.encode()
-    world.platform.faults.add(Fault(Kind.STATUS, "GET", "/v1/apps/web$", status=200, body=body))
-    outcome = deploy(world, port=8080)
-    assert outcome.exit_code == 0
-    assert outcome.outputs["warnings"] == []
-    assert "`port` has no effect: used only when a container app is created; the API does not" in outcome.log

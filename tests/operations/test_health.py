@@ -76,13 +76,6 @@ class TestContainers:
         assert outcome.outputs["status"] == "failed"
         assert outcome.outputs["deploy_id"]
 
-    def test_no_time_at_all(self, world: World) -> None:
-        """One attempt is made all the same."""
-        world.platform.set_page("web", 500)
-        outcome = deploy(world, health_check="/", health_check_timeout=0)
-        assert outcome.exit_code == 10
-        assert len(asked(outcome)) == 1
-
     @pytest.mark.parametrize(
         ("kind", "words"),
         [(Kind.RESET, "the connection was reset"), (Kind.HANG, "no answer within 18 s")],
@@ -118,24 +111,6 @@ class TestContainers:
                 assert metadata.requests == []
 
         timewarp.run(world.loop, check())
-
-    @pytest.mark.parametrize(
-        ("path", "sent"),
-        [
-            ("/a/../b", "/b"),
-            ("//host/x", "//host/x"),
-            ("/%zz", "/%zz"),
-            ("/a|b[#x", "/a|b["),
-            ("/ü", "/%C3%BC"),
-        ],
-    )
-    def test_odd_paths(self, world: World, path: str, sent: str) -> None:
-        """The app is asked for what a browser would make of them, and its answer counts."""
-        world.platform.faults.add(Fault(Kind.STATUS, path="/_apps/", status=200, times=None))
-        outcome = deploy(world, health_check=path)
-        assert outcome.exit_code == 0, outcome.log
-        (record,) = asked(outcome)
-        assert record.path == f"/_apps/web{sent}"
 
     def test_a_full_url_and_its_secrets(self, world: World) -> None:
         """It is asked as it is; user, password and query stay out of the log."""
