@@ -96,10 +96,13 @@ def parse_lines(text: str) -> tuple[str, ...]:
 
 
 def parse_domains(text: str) -> tuple[str, ...]:
-    """One host name a line, of at least three labels: the platform serves no apex domains."""
-    domains = parse_lines(text)
+    """One host name a line, of at least three labels: the platform serves no apex domains.
+
+    Each is there once: neither case nor the root's dot make another name (RFC 4343).
+    """
+    domains = tuple(dict.fromkeys(domain.lower().removesuffix(".") for domain in parse_lines(text)))
     for domain in domains:
-        labels = host_name(domain).split(".")
+        labels = domain.split(".")
         if not all(labels) or not domain.isprintable() or re.search(r"[\s,:/\\?#@]", domain):
             raise ValueError(f"{domain!r} is not a domain; write one name per line, such as www.example.com")
         if len(labels) < _LABELS_OF_A_DOMAIN:
@@ -108,11 +111,6 @@ def parse_domains(text: str) -> tuple[str, ...]:
                 "such as www.example.com"
             )
     return domains
-
-
-def host_name(domain: str) -> str:
-    """A domain as it is compared: neither case nor the root's dot make another name (RFC 4343)."""
-    return domain.lower().removesuffix(".")
 
 
 def parse_variables(text: str) -> dict[str, str]:

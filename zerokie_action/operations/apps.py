@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zerokie_action.errors import ConfigurationError, DeployError, RequestRejected
-from zerokie_action.formats import better_app, host_name
+from zerokie_action.formats import better_app
 from zerokie_action.platform.client import CONFLICT, NOT_FOUND
 from zerokie_action.settings import ONLY_AT_CREATION
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable, Sequence
+    from collections.abc import Awaitable, Sequence
 
     from zerokie_action.operations.job import Job
     from zerokie_action.platform.models import App
@@ -128,7 +128,7 @@ async def update_domains(job: Job) -> None:
     refused: list[RequestRejected] = []
     with job.phase("Domains"):
         for change, domains in ((_attach, settings.domains), (_remove, settings.remove_domains)):
-            for domain in _distinct(domains):
+            for domain in domains:
                 try:
                     await change(job, domain)
                 except RequestRejected as error:
@@ -145,15 +145,10 @@ async def update_domains(job: Job) -> None:
 
 def preview_domains(job: Job) -> None:
     """Say what would be done."""
-    for domain in _distinct(job.settings.domains):
+    for domain in job.settings.domains:
         job.preview(f"would attach {domain!r}")
-    for domain in _distinct(job.settings.remove_domains):
+    for domain in job.settings.remove_domains:
         job.preview(f"would remove {domain!r}")
-
-
-def _distinct(domains: Iterable[str]) -> Iterable[str]:
-    """Host names without duplicates."""
-    return dict.fromkeys(map(host_name, domains))
 
 
 async def _attach(job: Job, domain: str) -> None:

@@ -155,7 +155,7 @@ def _file_path(job: Job, url: str) -> str:
             parts = urlsplit(url)
         except ValueError:
             return ""
-        if (parts.hostname or "") not in {domain.lower() for domain in job.settings.domains}:
+        if (parts.hostname or "") not in job.settings.domains:
             return ""
         path = parts.path
     path = unquote(path).removeprefix("/")
