@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 BOUND = "files x latency / connections"
 SHA256SUM = "`sha256sum` of the same files"
-IMPORTS = "Python importing httpx, pydantic, anyio, pathspec"
+IMPORTS = "Python importing httpx, pydantic-settings, anyio, pathspec"
 NOTHING = "Python and nothing else"
 BOTH = "the two together"
 UNCHANGED = "this action once more, nothing changed"

@@ -24,7 +24,7 @@ _HERE = Path(__file__).resolve().parent
 _ROOT = _HERE.parent
 _BLOCK = 1024 * 1024
 _LIKE_THE_IMAGE = {"PYTHONPATH": str(_HERE / "absent")}
-IMPORTS = "import anyio, httpx, pathspec, time; from pydantic import BaseModel; print(time.monotonic())"
+IMPORTS = "import anyio, httpx, pathspec, pydantic_settings, time; print(time.monotonic())"
 
 
 @dataclass(frozen=True, slots=True)

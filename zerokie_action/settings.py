@@ -12,12 +12,17 @@ from pydantic import (
     AfterValidator,
     AliasChoices,
     AliasGenerator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
+)
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
 )
 
 from zerokie_action import formats
@@ -124,24 +129,23 @@ def _parse_patterns(text: str) -> tuple[str, ...]:
     return tuple(patterns)
 
 
-_LIST = "one item a line"
-"""Marks the inputs that are lists."""
-
 Operation = Literal["deploy", "restart", "destroy"]
 Seconds = Annotated[float, BeforeValidator(formats.parse_duration)]
-Patterns = Annotated[tuple[str, ...], _LIST, BeforeValidator(_parse_patterns)]
-Domains = Annotated[tuple[str, ...], _LIST, BeforeValidator(formats.parse_domains)]
+Patterns = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parse_patterns)]
+Domains = Annotated[tuple[str, ...], NoDecode, BeforeValidator(formats.parse_domains)]
 Token = Annotated[SecretStr, BeforeValidator(formats.check_token)]
 ApiKey = Annotated[SecretStr, BeforeValidator(formats.check_api_key)]
 ReportFile = Annotated[Path, AfterValidator(formats.check_report_file)]
 
 
-class Settings(BaseModel):
+class Settings(BaseSettings):
     """What a run has to do, and what it tells. Durations are seconds; `None` means not set."""
 
-    model_config = ConfigDict(
+    model_config = SettingsConfigDict(
         frozen=True,
         use_attribute_docstrings=True,
+        validate_default=False,
+        case_sensitive=True,
         hide_input_in_errors=True,
         loc_by_alias=False,
         alias_generator=AliasGenerator(validation_alias=lambda field: AliasChoices(*spellings(field))),
@@ -173,7 +177,7 @@ class Settings(BaseModel):
     """CPU units, such as 256. Used when a container app is created."""
     memory: int | None = Field(None, ge=1)
     """Memory in MB, such as 512. Used when a container app is created."""
-    env: Annotated[dict[str, str] | None, _LIST, BeforeValidator(formats.parse_variables)] = None
+    env: Annotated[dict[str, str] | None, NoDecode, BeforeValidator(formats.parse_variables)] = None
     """Environment variables, one `KEY=VALUE` per line. Used when a container app is created."""
     registry_server: str | None = None
     """Private registry, such as registry.gitlab.com. Needs a username and a password too."""
@@ -251,6 +255,19 @@ class Settings(BaseModel):
     log_level: Level = "info"
     """`debug`, `info`, `warning` or `error`; `RUNNER_DEBUG=1` means `debug`."""
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What `load` has found in an environment, and nothing else."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
     @property
     def own_files(self) -> dict[str, Path]:
         """Files that are never deployed, by field name: what the run writes, and what holds its secrets."""
@@ -260,7 +277,7 @@ class Settings(BaseModel):
 
 INPUTS: dict[str, FieldInfo] = Settings.model_fields
 """The whole table, by field name, in the documented order."""
-_LISTS = [field for field, info in INPUTS.items() if _LIST in info.metadata]
+_LISTS = [field for field, info in INPUTS.items() if NoDecode in info.metadata]
 _SECRETS = [
     field for field, info in INPUTS.items() if SecretStr in (info.annotation, *get_args(info.annotation))
 ]
@@ -312,17 +329,17 @@ def load(environment: Environment) -> tuple[Settings, list[str]]:
         for name in spellings(field):
             if name.startswith("PLUGIN_") and name in variables:
                 variables[name] = formats.split_at_commas(variables[name], only_variables=field == "env")
-    problems = [*environment.problems]
+    source = EnvSettingsSource(Settings)
+    source.env_vars = variables  # in place of the process' own
+    values = source()
     try:
-        return Settings.model_validate(variables), problems
+        return Settings(**values), [*environment.problems]
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-    wrong = {name for detail in details for name in spellings(str(detail["loc"][0]))}
-    right = {name: text for name, text in variables.items() if name not in wrong}
-    return Settings.model_validate(right), [
-        *(problem for detail in details for problem in _problems(detail, environment)),
-        *problems,
-    ]
+    for detail in details:
+        del values[spellings(str(detail["loc"][0]))[0]]
+    problems = [problem for detail in details for problem in _problems(detail, environment)]
+    return Settings(**values), [*problems, *environment.problems]
 
 
 def _problems(detail: ErrorDetails, environment: Environment) -> list[str]:
