@@ -55,6 +55,9 @@ _NOT_THE_API = (
     "answered in the platform's place: run the job again in a few minutes."
 )
 _REDIRECT = "Redirects are not followed with the API key; correct `api-url`."
+_NO_TLS = (
+    "What answers may not speak TLS: check `api-url` and its port. If both are right, run the job again."
+)
 _NO_SUCH_HOST = "Check the host name in `api-url` or of the proxy, and the name server that this job uses."
 _CUT = (
     "The connection broke each time in the middle of the upload. A gateway or proxy may limit the size of a "
@@ -136,7 +139,8 @@ def _cause(request: httpx.Request, error: httpx.TransportError) -> tuple[Meaning
                 reason = f"the server's TLS certificate is not trusted ({cause.verify_message})"
                 return Meaning.FINAL, reason, _CERTIFICATE
             case ssl.SSLError():
-                return Meaning.DOWN, f"TLS failed ({cause.reason or cause})", _TRY_LATER
+                meaning = Meaning.UNEXPECTED if cause.reason == "WRONG_VERSION_NUMBER" else Meaning.DOWN
+                return meaning, f"TLS failed ({cause.reason or cause})", _NO_TLS
             case socket.gaierror():
                 is_unknown = cause.errno == socket.EAI_NONAME
                 meaning = Meaning.UNEXPECTED if is_unknown else Meaning.DOWN
