@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from zerokie_action.errors import PlatformUnavailable, unwrap
-from zerokie_action.http.request import Bytes, ContentStream, extensions
+from zerokie_action.http.request import extensions
 from zerokie_action.http.retry import RetryingClient
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Day(httpx.AsyncBaseTransport):
 
     Attributes:
         trouble: asked at each request, with the seconds since the beginning and the file's number.
-        takes: seconds for an upload, by the file's number; one that takes longer than a second has 8 MB.
+        takes: seconds for an upload, by the file's number.
         cut: when connections in use are reset.
         seconds: until the last one was done, or the first gave up.
         failed: how that one ended.
@@ -110,8 +110,6 @@ class Day(httpx.AsyncBaseTransport):
         if trouble is not None:
             await anyio.sleep(TAKES.get(id(trouble), 0.02))
         elif now < self.cut < now + self.takes(number):
-            assert isinstance(request.stream, ContentStream)
-            request.stream.sent = 8_000_000 if self.takes(number) > 1 else 0
             await anyio.sleep(self.cut - now)
             trouble = RESET
         else:
@@ -122,9 +120,8 @@ class Day(httpx.AsyncBaseTransport):
         return trouble or httpx.Response(200)
 
     def request(self, number: int) -> httpx.Request:
-        body = ContentStream(Bytes(b""))
         more = extensions("Uploading", kind="Uploads") | {"number": number}
-        return httpx.Request("PUT", "https://api.test/file", stream=body, extensions=more)
+        return httpx.Request("PUT", "https://api.test/file", extensions=more)
 
     async def run(self) -> Day:
         client = RetryingClient(self, retries=self.retries, log=self.lines.append)

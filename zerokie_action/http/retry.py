@@ -190,14 +190,11 @@ class RetryingClient:
         if failed.meaning is Meaning.BUSY or failed.retry_after:
             return False
         is_wrong_url = failed.meaning is Meaning.UNEXPECTED and not self._has_answered
-        its_own = is_wrong_url or failed.meaning is Meaning.CUT
-        if failed.meaning is Meaning.CUT:
-            limiter.moved()
-        if limiter.is_failing and not its_own:
+        if limiter.is_failing and not is_wrong_url:
             return False
         failed_at = anyio.current_time()
         await anyio.sleep(random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0**alone)))  # noqa: S311 - no secret
-        return its_own or (limiter.last_success > failed_at and limiter.event_at <= began)
+        return is_wrong_url or (limiter.last_success > failed_at and limiter.event_at <= began)
 
     async def _attempt(
         self, request: httpx.Request, parse: Callable[[httpx.Response], T], policy: Policy
