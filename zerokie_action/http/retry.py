@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -23,9 +23,6 @@ from zerokie_action.http.limiter import MOST_WAITED, PATIENCE, AdaptiveLimiter
 from zerokie_action.http.outage import OutageLog
 from zerokie_action.http.request import KIND, PUBLIC, PURPOSE
 from zerokie_action.text import human_files, human_seconds
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable
 
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 20.0
@@ -122,8 +119,6 @@ class RetryingClient:
         request: httpx.Request,
         parse: Callable[[httpx.Response], T],
         policy: Policy = NORMAL,
-        *,
-        recover: Callable[[], Awaitable[T | None]] | None = None,
     ) -> T:
         """The answer to a request.
 
@@ -131,8 +126,6 @@ class RetryingClient:
             request: what to send, anew for each attempt.
             parse: makes the value of a 2xx response; `Malformed` counts as no answer.
             policy: how it is sent again.
-            recover: asked before another attempt when the last one is ambiguous; a value says that it took
-                effect.
 
         Raises:
             RequestRejected: the answer is a 4xx. `ambiguous` says whether an earlier attempt may have taken
@@ -146,16 +139,16 @@ class RetryingClient:
         while True:
             async with limiter if policy.pauses is None else nullcontext():
                 began = anyio.current_time()
-                if ambiguous and recover is not None and (found := await recover()) is not None:
-                    outcome: T | RequestRejected | Failure = found
-                else:
-                    self.used += attempts > 0
-                    attempts += 1
-                    outcome = await self._attempt(request, parse, policy)
+                self.used += attempts > 0
+                attempts += 1
+                outcome = await self._attempt(request, parse, policy)
                 if not isinstance(outcome, Failure):
                     limiter.succeeded()
                     log.succeeded()
-                    return _value(outcome, ambiguous=ambiguous)
+                    if isinstance(outcome, RequestRejected):
+                        outcome.ambiguous = ambiguous
+                        raise outcome
+                    return outcome
             ambiguous = ambiguous or outcome.ambiguous
             await anyio.lowlevel.checkpoint_if_cancelled()  # the guard may have shielded the attempt
             since = max(began, limiter.last_success)
@@ -243,13 +236,6 @@ class RetryingClient:
             for kind, (_, log) in self._kinds.items()
             if log.last_failure and log.failed_at > since
         )
-
-
-def _value(outcome: T | RequestRejected, *, ambiguous: bool) -> T:
-    if isinstance(outcome, RequestRejected):
-        outcome.ambiguous = ambiguous
-        raise outcome
-    return outcome
 
 
 def _time_left() -> float:
