@@ -27,13 +27,13 @@ from zerokie_action.platform.models import (
     parse_record,
 )
 from zerokie_action.platform.requests import (
+    DELETIONS,
     FINALIZE_TIMEOUT,
     LARGEST_LISTING,
     LISTING_TIMEOUT,
     UPLOADS,
     Requests,
     app_target,
-    domain_target,
 )
 from zerokie_action.text import human_bytes
 
@@ -181,7 +181,7 @@ class Client:
         """
         body = {"image": image, "registry_auth": registry and registry._asdict()}
         purpose = f"Deploying {image!r}" if image else f"Restarting {name!r}"
-        request = self._requests(purpose, "POST", app_target(name, "/deploy"), body)
+        request = self._requests(purpose, "POST", app_target(name, "deploy"), body)
         try:
             return await self._send(request, parse_record(App))
         except RequestRejected as error:
@@ -198,7 +198,7 @@ class Client:
         request = self._requests(
             f"Listing the files of {name!r}",
             "GET",
-            app_target(name, "/files"),
+            app_target(name, "files"),
             max_body=LARGEST_LISTING,
             timeout=LISTING_TIMEOUT,
         )
@@ -218,7 +218,8 @@ class Client:
 
     async def delete_file(self, name: str, path: str) -> None:
         """Delete one file ("DELETE /v1/apps/:name/files/{path}"). One that is gone already is done."""
-        await self._delete(self._requests.delete_file(name, path))
+        target = app_target(name, "files", *path.split("/"))
+        await self._delete(self._requests(f"Deleting {path!r}", "DELETE", target, kind=DELETIONS))
 
     # The deploy lock
 
@@ -228,14 +229,16 @@ class Client:
         Raises:
             RequestRejected: with status 409 when a session holds it: ours, maybe, if it is `ambiguous`.
         """
-        request = self._requests.lock("Asking for the deploy lock", "POST", name, session)
+        target, body = app_target(name, "deploy", "lock"), {"deploy_session_id": session}
+        request = self._requests("Asking for the deploy lock", "POST", target, body)
         lock = await self._send(request, parse_record(Locked))
         if not (lock.locked and is_session(lock.deploy_session_id, session)):
             raise RequestRejected("The platform granted no lock to this session", status=CONFLICT)
 
     async def heartbeat(self, name: str, session: str) -> bool:
         """Keep the lock alive ("PUT /v1/apps/:name/deploy/lock"); False when it is not ours (404, 409)."""
-        request = self._requests.lock("Confirming the deploy lock", "PUT", name, session)
+        target, body = app_target(name, "deploy", "lock"), {"deploy_session_id": session}
+        request = self._requests("Confirming the deploy lock", "PUT", target, body)
         try:
             return await self._send(request, parse_heartbeat(session))
         except RequestRejected as error:
@@ -251,7 +254,7 @@ class Client:
                 earlier attempt may have released it.
         """
         body = {"deploy_session_id": session, **counts._asdict()}
-        target = app_target(name, "/deploy/finalize")
+        target = app_target(name, "deploy", "finalize")
         request = self._requests("Finalizing the deploy", "POST", target, body, timeout=FINALIZE_TIMEOUT)
         return await self._send(request, parse_record(Finalized))
 
@@ -263,14 +266,14 @@ class Client:
         Raises:
             RequestRejected: with status 409 when it is attached already, here or elsewhere.
         """
-        target = app_target(name, "/domains")
+        target = app_target(name, "domains")
         request = self._requests(f"Attaching {domain!r}", "POST", target, {"domain": domain})
         return await self._send(request, parse_record(Domain))
 
     async def remove_domain(self, name: str, domain: str) -> bool:
         """Remove a domain ("DELETE /v1/apps/:name/domains/:domain"); False when it was not attached."""
         return await self._delete(
-            self._requests(f"Removing {domain!r}", "DELETE", domain_target(name, domain))
+            self._requests(f"Removing {domain!r}", "DELETE", app_target(name, "domains", domain))
         )
 
     # What all endpoints share

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from zerokie_action.http import Request
-from zerokie_action.http.request import HEADERS, KIND, MEGABYTE, ContentStream, extensions
+from zerokie_action.http.request import HEADERS, MEGABYTE, ContentStream, extensions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 UPLOADS, DELETIONS, MANIFESTS = "Uploads", "Deletions", "Manifests"
 """Kinds of requests: each of the others is one by itself."""
 
-REQUEST_TIMEOUT = 30.0
 LISTING_TIMEOUT = 120.0
 LARGEST_LISTING = 128 * MEGABYTE
 """Seconds and bytes for a listing: more than a million files. Parsing it takes four times as much memory."""
@@ -49,8 +48,9 @@ class Requests:
         target: str,
         body: Mapping[str, object] | None = None,
         *,
+        kind: str = "",
         max_body: int = MEGABYTE,
-        timeout: float = REQUEST_TIMEOUT,
+        timeout: float = 30.0,
     ) -> Request:
         """A request with a body of JSON, or none.
 
@@ -59,6 +59,7 @@ class Requests:
             method: HTTP's.
             target: below the API's URL, percent-encoded.
             body: what is sent as JSON, without what is None.
+            kind: of requests; without one, the purpose is one by itself.
             max_body: bytes of body that the response may have.
             timeout: seconds in which nothing moves, after which it is given up.
         """
@@ -69,17 +70,13 @@ class Requests:
             self._base_url + target,
             headers=self._headers | json_type,
             content=None if body is None else json.dumps(given),
-            extensions=extensions(purpose, timeout=timeout, max_body=max_body),
+            extensions=extensions(purpose, kind=kind, timeout=timeout, max_body=max_body),
         )
         return self._checked(request, target)
 
-    def lock(self, purpose: str, method: str, app: str, session: str) -> Request:
-        """A request about the deploy lock ("POST" and "PUT /v1/apps/:name/deploy/lock")."""
-        return self(purpose, method, app_target(app, "/deploy/lock"), {"deploy_session_id": session})
-
     def upload(self, app: str, path: str, content: Content, content_type: str, kind: str) -> Request:
         """A request that stores a file ("PUT /v1/apps/:name/files/{path}"), read when it is sent."""
-        target = file_target(app, path)
+        target = app_target(app, "files", *path.split("/"))
         length = {"Content-Type": content_type, "Content-Length": str(content.size)}
         request = Request(
             "PUT",
@@ -90,12 +87,6 @@ class Requests:
         )
         return self._checked(request, target)
 
-    def delete_file(self, app: str, path: str) -> Request:
-        """A request that deletes a file ("DELETE /v1/apps/:name/files/{path}")."""
-        request = self(f"Deleting {path!r}", "DELETE", file_target(app, path))
-        request.extensions[KIND] = DELETIONS
-        return request
-
     def _checked(self, request: Request, target: str) -> Request:
         # httpx normalises: a dot segment would turn the deletion of a file into that of its app.
         if request.url.raw_path.decode() != (wanted := self._prefix + target):
@@ -105,31 +96,13 @@ class Requests:
         return request
 
 
-def app_target(app: str, rest: str = "") -> str:
-    """The request target for an app (`/v1/apps/:name`), or for what is below it.
-
-    Raises:
-        ValueError: when the name is empty, `.` or `..`: it would reach something else.
-    """
-    return f"/v1/apps/{_segment(app)}{rest}"
-
-
-def file_target(app: str, path: str) -> str:
-    """The request target for a file of a static app.
+def app_target(app: str, *rest: str) -> str:
+    """The request target for an app (`/v1/apps/:name`), or for what the segments in `rest` name below it.
 
     Raises:
         ValueError: when a segment is empty, `.` or `..`: it would reach something else.
     """
-    return app_target(app, f"/files/{'/'.join(_segment(part) for part in path.split('/'))}")
-
-
-def domain_target(app: str, domain: str) -> str:
-    """The request target for a custom domain of a static app.
-
-    Raises:
-        ValueError: as `file_target`.
-    """
-    return app_target(app, f"/domains/{_segment(domain)}")
+    return f"/v1/apps/{'/'.join(map(_segment, (app, *rest)))}"
 
 
 @lru_cache(maxsize=1024)  # the app and its directories come again and again
