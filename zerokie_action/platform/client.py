@@ -208,7 +208,10 @@ class Client:
         self, name: str, path: str, content: Content, content_type: str, *, kind: str = UPLOADS
     ) -> None:
         """Store one file ("PUT /v1/apps/:name/files/{path}")."""
-        request = self._requests.upload(name, path, content, content_type, kind)
+        target = app_target(name, "files", *path.split("/"))
+        request = self._requests(
+            f"Uploading {path!r}", "PUT", target, content, content_type=content_type, kind=kind
+        )
         try:
             await self._send(request, parse_any)
         except RequestRejected as error:
