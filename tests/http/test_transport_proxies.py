@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from tests.http.servers import Peer, Server, context_for, fine, serve
-from tests.http.transports import TARGET, none, outcome, put, reason, transport
+from tests.http.transports import TARGET, Outcome, none, outcome, put, reason, transport
 
 if TYPE_CHECKING:
     import ssl
@@ -174,9 +174,11 @@ class TestTunnel:
     async def test_no_tunnel(self, answer: bytes, then: str) -> None:
         """However a tunnel fails, the request was not sent, and the key never reaches the proxy."""
         async with serve(saying(answer, then)) as proxy, transport(HTTPS_PROXY=proxy.url) as http:
+            expected: Outcome = none(sent=False)
+            if b" 407 " in answer:  # an answer, which names the proxy
+                expected = 407, f"the proxy {proxy.url} (HTTPS_PROXY)".encode()
             for attempt in range(1, 3):
                 began = anyio.current_time()
-                expected = none(sent=False, final=b" 407 " in answer)
                 assert await outcome(http, put("https://platform.test")) == expected
                 assert proxy.accepted == attempt
                 assert anyio.current_time() - began <= 20

@@ -27,12 +27,10 @@ from zerokie_action.text import human_seconds, shorten
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-PROXY_LOGIN = 407
-"""Proxy Authentication Required."""
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 _UNAVAILABLE = {408, 425}
-_ANSWER_WITH_ANY_BODY = {401, PROXY_LOGIN, 413, 414, 415, 431}
+_ANSWER_WITH_ANY_BODY = {401, 407, 413, 414, 415, 431}
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
 """The only errors after which the other side can't have seen the request."""
 _CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")
@@ -48,7 +46,6 @@ _OWN_CONTAINER = (
     "Inside a container, this address is the container itself. Start it with `--network host`, or write "
     "`host.docker.internal` in `api-url`, over http too."
 )
-PROXY_LOGIN_HINT = "Put user and password into the proxy's URL: http://user:password@host:port."
 _NO_DESCRIPTOR = "Raise the limit on open files (`ulimit -n`), or lower `concurrency`."
 _NOT_THE_API = (
     "Check `api-url`: what answers there may not be the platform's API. If it is right, a gateway may have "
@@ -127,8 +124,6 @@ def _cause(request: httpx.Request, error: httpx.TransportError) -> tuple[Meaning
         match cause:
             case ResponseTooLarge():
                 return Meaning.FINAL, description, _NOT_THE_API
-            case httpcore.ProxyError() if f"({PROXY_LOGIN}" in description:
-                return Meaning.FINAL, description, PROXY_LOGIN_HINT
             case httpcore.ConnectTimeout():
                 return Meaning.DOWN, f"no connection within {human_seconds(timeouts['connect'])}", _TRY_LATER
             case httpcore.TimeoutException():

@@ -257,13 +257,8 @@ def _refusal(request: httpx.Request, response: httpx.Response, detail: str) -> R
     return rejected
 
 
-def _gave_up(
-    request: httpx.Request, failed: Failure, after: str, *, ambiguous: bool
-) -> PlatformUnavailable | RequestRejected:
+def _gave_up(request: httpx.Request, failed: Failure, after: str, *, ambiguous: bool) -> PlatformUnavailable:
     purpose = request.extensions[PURPOSE]
-    if failed.hint == failure.PROXY_LOGIN_HINT:
-        message = f"{purpose} was refused: {failed.reason}"
-        return RequestRejected(message, status=failure.PROXY_LOGIN, hint=failed.hint)
     message = f"{purpose} failed after {after}: {failed.reason}"
     hint = failed.hint
     if _is_too_long(failed):

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from zerokie_action.errors import AuthenticationError, RequestRejected
-from zerokie_action.http.failure import PROXY_LOGIN, PROXY_LOGIN_HINT
 from zerokie_action.http.request import MEGABYTE
 from zerokie_action.http.retry import NORMAL
 from zerokie_action.platform.models import (
@@ -58,7 +57,7 @@ _GATEWAY = "A gateway or proxy refuses such a request: check what it allows."
 _HINTS = {
     403: "The key is valid but may not do this; check its permissions.",
     NOT_FOUND: "Correct `app`. Only a deploy creates an app.",
-    PROXY_LOGIN: PROXY_LOGIN_HINT,
+    407: "Put user and password into the proxy's URL: http://user:password@host:port.",
     CONFLICT: "Something else is changing the app, or has taken its name; "
     "run the job again when that has ended.",
     TOO_LARGE: "A gateway or proxy limits the size of requests: raise that limit "
