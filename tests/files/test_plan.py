@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.files.ignore import keep_patterns
+from zerokie_action.files.ignore import Patterns
 from zerokie_action.files.local import LocalFile
 from zerokie_action.files.manifest import Manifest, Proof, RemoteFile
 from zerokie_action.files.plan import Plan, make_plan, require_few_deletions
@@ -35,7 +35,7 @@ def plan(
         {file.path: file for file in remote},
         hashes={path: sha256(content) for path, content in local.items()} if hashes is None else hashes,
         manifest=None if proofs is None else Manifest(files=proofs),
-        keep=keep_patterns(keep),
+        keep=Patterns(keep),
         delete_stale=delete_stale,
     )
 
@@ -146,7 +146,7 @@ def test_the_zone_equals_the_directory(situation, keep, delete_stale):
     assert after == local | {path: zone[path][0] for path in found.kept}
     assert found.count == len(after)
     extra = zone.keys() - local.keys()
-    assert set(found.kept) == (set(filter(keep_patterns(keep).match_file, extra)) if delete_stale else extra)
+    assert set(found.kept) == (set(filter(Patterns(keep).match_file, extra)) if delete_stale else extra)
     assert sorted([*(file.path for file in found.uploads), *found.unchanged]) == sorted(local)
     assert set(found.unchanged) == {
         path

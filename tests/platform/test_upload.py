@@ -199,6 +199,15 @@ async def test_an_end_when_a_slot_becomes_free(sandbox: Platform) -> None:
     assert len(sandbox.requests) == 2
 
 
+@pytest.mark.parametrize(("size", "sent"), [(5_000_000, 1), (250_000, 2)])
+async def test_silence(sandbox: Platform, size: int, sent: int) -> None:
+    """It is a failure after 30 s; a large body may still be on its way then."""
+    sandbox.faults.add(Fault(Kind.DELAY, seconds=100))
+    async with writes_to(sandbox) as writes:
+        await writes.upload([Upload("a", Zeros(size), "")], lambda _upload: None)
+    assert len(sandbox.requests) == sent
+
+
 @pytest.mark.parametrize("times", [9, None])
 async def test_a_large_upload_that_is_cut(sandbox: Platform, times: int | None) -> None:
     """It is an outage like any other, whatever `retries` says; at the end, the hint names a likely limit."""
