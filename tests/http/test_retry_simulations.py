@@ -88,7 +88,6 @@ class Day(httpx.AsyncBaseTransport):
     takes: Callable[[int], float] = lambda _number: 0.02
     cut: float = 1e9
     retries: int = 5
-    has_answered: bool = True
     seconds: float = 0.0
     failed: PlatformUnavailable | None = None
     sent: Counter[int] = field(default_factory=Counter)
@@ -125,9 +124,8 @@ class Day(httpx.AsyncBaseTransport):
 
     async def run(self) -> Day:
         client = RetryingClient(self, retries=self.retries, log=self.lines.append)
-        if self.has_answered:
-            first = httpx.Request("GET", "https://api.test/", extensions=extensions("Looking"))
-            await client.send(first, lambda _response: True)
+        first = httpx.Request("GET", "https://api.test/", extensions=extensions("Looking"))
+        await client.send(first, lambda _response: True)
         self.began = anyio.current_time()
         waiting = iter(range(self.files))
 
@@ -211,14 +209,6 @@ async def test_an_outage_that_is_too_long(seeds: int, how: Trouble) -> None:
         assert day.failed is not None
         assert 119 < day.seconds < (152 if how is TOO_MANY else 130)
         assert re.search(r"failed after \d+ attempts in 2 m \d\d s: ", str(day.failed))
-
-
-async def test_pages_before_the_first_answer(seeds: int) -> None:
-    """Then `api-url` may be wrong: `retries` attempts decide, in seconds."""
-    for day in await days(seeds, lambda: Day(away(1e9, PAGE, since=0), has_answered=False, files=1)):
-        assert day.failed is not None
-        assert day.sent[0] == 6
-        assert day.seconds < 32
 
 
 @pytest.mark.parametrize(

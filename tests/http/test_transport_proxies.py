@@ -122,22 +122,6 @@ class TestTunnel:
         assert "proxy-authorization" not in origin.requests[0].headers
         assert origin.accepted == 1
 
-    @pytest.mark.parametrize(
-        "granted",
-        [
-            b"HTTP/1.0 200 Connection established\r\n\r\n",
-            GRANTED + b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
-        ],
-    )
-    async def test_ways_to_grant(self, granted: bytes, tls: ssl.SSLContext, bundle: Path) -> None:
-        """Whatever its headers say of a body or a connection; what comes after them is nobody's answer."""
-        async with (
-            tunnelled(tls, granted) as (_, proxy),
-            transport(HTTPS_PROXY=proxy.url, SSL_CERT_FILE=str(bundle)) as http,
-        ):
-            for _ in range(2):
-                assert await outcome(http, put("https://platform.test")) == (200, b"fine")
-
     async def test_tls_in_tls(self, tls: ssl.SSLContext, bundle: Path) -> None:
         """A proxy that is reached over TLS tunnels TLS."""
         async with (
