@@ -153,17 +153,17 @@ class RetryingClient:
                 worked_before = limiter.successes
             if outcome.meaning is Meaning.FINAL or (policy.pauses is None and _is_too_long(outcome)):
                 gives_up = True
-            elif policy.pauses is not None:
+            elif policy.pauses is not None:  # it takes no part in what its kind shares
                 limiter.story.failed(outcome.reason, since=max(began, limiter.last_success))
                 pause = random.uniform(*policy.pauses)  # noqa: S311 - no secret
                 gives_up = pause >= _time_left()
                 if not gives_up:
                     await anyio.sleep(pause)
-            elif await self._fails_alone(outcome, limiter, began, alone):
+            elif await self._fails_alone(outcome, limiter, began, alone):  # attempts count
                 limiter.story.failed_alone(outcome.reason)
                 alone += 1
                 gives_up = alone > self._retries
-            else:
+            else:  # time counts
                 limiter.failed(outcome, began)
                 gives_up = limiter.outage > PATIENCE
             if gives_up:
