@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, get_args
 from zerokie_action.ci import Level, detect
 from zerokie_action.environment import Environment
 from zerokie_action.errors import unwrap
-from zerokie_action.lock.record import LockRecords, default_file, recorded_locks
+from zerokie_action.lock.record import LockRecords, default_file, expiry, recorded_locks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +43,7 @@ def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> int:
             for lock in held:
                 ci.warning(
                     f"Cleanup: the deploy lock on {lock.app!r} may still be held, but there is no "
-                    f"`api-key` to release it with{why}; it expires {lock.expiry}"
+                    f"`api-key` to release it with{why}; it expires {expiry()}"
                 )
         else:
             from zerokie_action.operations.release import release_all  # noqa: PLC0415 - what it needs is heavy

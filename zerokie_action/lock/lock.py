@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import time
 from contextlib import asynccontextmanager, contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import anyio
 
 from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, RequestRejected, unwrap
 from zerokie_action.http.retry import HEARTBEAT, UNTIL_DEADLINE
-from zerokie_action.lock.record import EXPIRY
+from zerokie_action.lock.record import EXPIRY, expiry
 from zerokie_action.platform.client import CONFLICT, NOT_FOUND
 from zerokie_action.shutdown import FINALIZE, RELEASE, Allowance
 
@@ -328,9 +327,7 @@ class DeployLock:
 
     @property
     def _expiry(self) -> str:
-        # A heartbeat counts for the platform also when its answer was lost.
-        latest = datetime.fromtimestamp(time.time() + EXPIRY, UTC)
-        return f"The lock expires by itself by {latest:%Y-%m-%d %H:%M:%S} UTC, if it was not released."
+        return f"The lock expires by itself {expiry()}, if it was not released."
 
 
 def _boot_time() -> float:

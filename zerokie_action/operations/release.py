@@ -12,6 +12,7 @@ from zerokie_action.http.network import Network
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.lock.lock import DeployLock
+from zerokie_action.lock.record import expiry
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts
 from zerokie_action.platform.requests import Requests
@@ -59,7 +60,7 @@ async def _release(lock: DeployLock, record: LockRecord, ci: CI) -> None:
         was_held = False
     except DeployError as error:
         ci.warning(
-            f"Cleanup: the lock on {record.app!r} could not be released: {error}. It expires {record.expiry}"
+            f"Cleanup: the lock on {record.app!r} could not be released: {error}. It expires {expiry()}"
         )
         return
     if was_held:
