@@ -19,7 +19,7 @@ from zerokie_action.http.network import Network
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.lock.lock import DeployLock
-from zerokie_action.lock.record import LockRecords, default_file, recorded_locks
+from zerokie_action.lock.record import LockRecords, default_file, expiry, recorded_locks
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts
 from zerokie_action.platform.requests import Requests
@@ -60,7 +60,7 @@ def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> int:
             for lock in held:
                 ci.warning(
                     f"Cleanup: the deploy lock on {lock.app!r} may still be held, but there is no "
-                    f"`api-key` to release it with{why}; it expires {lock.expiry}"
+                    f"`api-key` to release it with{why}; it expires {expiry()}"
                 )
         else:
             anyio.run(_release_all, held, environment, LockRecords(ci.save_state, file), ci, signals)
@@ -94,7 +94,7 @@ async def _release(lock: DeployLock, record: LockRecord, ci: CI) -> None:
         was_held = False
     except DeployError as error:
         ci.warning(
-            f"Cleanup: the lock on {record.app!r} could not be released: {error}. It expires {record.expiry}"
+            f"Cleanup: the lock on {record.app!r} could not be released: {error}. It expires {expiry()}"
         )
         return
     if was_held:

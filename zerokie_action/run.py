@@ -13,7 +13,6 @@ import anyio.to_thread
 import zerokie_action
 from zerokie_action.ci import detect
 from zerokie_action.errors import ConfigurationError, DeployError, Interrupted, unwrap
-from zerokie_action.http.limiter import fit_open_files
 from zerokie_action.http.network import Network
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
@@ -123,7 +122,7 @@ async def _work(
         http = RetryingClient(
             transport,
             retries=settings.retries,
-            concurrency=fit_open_files(settings.concurrency),
+            concurrency=settings.concurrency,
             log=ci.info,
             trace=ci.debug if ci.shows("debug") else None,
             redact=_redact(settings, ci),

@@ -120,9 +120,3 @@ def test_too_many_open_files(local, monkeypatch, number):
 def test_paths_that_no_url_can_name(path):
     """They would lead somewhere else."""
     assert not is_addressable(path)
-
-
-@pytest.mark.parametrize("path", ["...", ".a", "a/...", "%2e%2e", "a\\..\\b", " ", "a\n", "é", "🎈"])
-def test_paths_that_only_look_like_it(path):
-    """Percent-encoded, they are names like any other."""
-    assert is_addressable(path)

@@ -4,11 +4,9 @@ import hashlib
 from contextlib import nullcontext
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.files.ignore import keep_patterns
+from zerokie_action.files.ignore import Patterns
 from zerokie_action.files.local import LocalFile
 from zerokie_action.files.manifest import Manifest, Proof, RemoteFile
 from zerokie_action.files.plan import Plan, make_plan, require_few_deletions
@@ -35,7 +33,7 @@ def plan(
         {file.path: file for file in remote},
         hashes={path: sha256(content) for path, content in local.items()} if hashes is None else hashes,
         manifest=None if proofs is None else Manifest(files=proofs),
-        keep=keep_patterns(keep),
+        keep=Patterns(keep),
         delete_stale=delete_stale,
     )
 
@@ -102,56 +100,3 @@ def test_what_is_kept_counts_for_the_half():
     require_few_deletions(found, count=30, max_deletes=None)
     with pytest.raises(ConfigurationError):
         require_few_deletions(found, count=31, max_deletes=None)
-
-
-segments = st.sampled_from(("a", "b", "c.html", "d.css", "é"))
-any_path = st.lists(segments, min_size=1, max_size=3).map("/".join)
-contents = st.sampled_from((b"", b"1", b"2", b"12", b"21"))
-times = st.sampled_from(("T0", "T1", "T2"))
-zones = st.dictionaries(any_path, st.tuples(contents, times), max_size=12)
-
-
-@st.composite
-def situations(draw):
-    """A directory, a zone, and a manifest that holds truths about the zone, and what was true once."""
-    zone = draw(zones)
-    local = draw(st.dictionaries(any_path, contents, max_size=8))
-    local |= {path: zone[path][0] for path in zone if path in local and draw(st.booleans())}
-    once = draw(st.dictionaries(any_path, st.tuples(contents, st.just("long ago")), max_size=8))
-    facts = [*once.items(), *zone.items()]
-    proofs = {
-        path: (sha256(content), len(content), time)
-        for path, (content, time) in draw(st.permutations(facts))
-        if draw(st.booleans())
-    }
-    return local, zone, draw(st.none() | st.just(proofs))
-
-
-@given(
-    situation=situations(),
-    keep=st.lists(st.sampled_from(("a/", "*.html", "!a/b", "/b", "é")), max_size=3),
-    delete_stale=st.booleans(),
-)
-def test_the_zone_equals_the_directory(situation, keep, delete_stale):
-    """Whatever was there: after the plan it is the directory and what is kept; no proof is left unused."""
-    local, zone, proofs = situation
-    remote = [RemoteFile(path, len(content), time) for path, (content, time) in zone.items()]
-    found = plan(local, remote, proofs=proofs, keep=tuple(keep), delete_stale=delete_stale)
-
-    after = {path: content for path, (content, _) in zone.items()}
-    after |= {file.path: local[file.path] for file in found.uploads}
-    for path in found.delete:
-        del after[path]
-
-    assert after == local | {path: zone[path][0] for path in found.kept}
-    assert found.count == len(after)
-    extra = zone.keys() - local.keys()
-    assert set(found.kept) == (set(filter(keep_patterns(keep).match_file, extra)) if delete_stale else extra)
-    assert sorted([*(file.path for file in found.uploads), *found.unchanged]) == sorted(local)
-    assert set(found.unchanged) == {
-        path
-        for path, content in local.items()
-        if path in zone
-        and (proofs or {}).get(path) == (sha256(content), len(content), zone[path][1])
-        and content == zone[path][0]
-    }

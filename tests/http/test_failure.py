@@ -32,8 +32,8 @@ def because(error: httpx.TransportError, cause: BaseException) -> httpx.Transpor
 
 EXPIRED = ssl.SSLCertVerificationError(1, "expired")
 EXPIRED.verify_message = "expired"
-NO_TLS = ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER]")
-NO_TLS.reason = "WRONG_VERSION_NUMBER"
+NO_TLS, ALERT = ssl.SSLError(), ssl.SSLError()
+NO_TLS.reason, ALERT.reason = "WRONG_VERSION_NUMBER", "TLSV1_ALERT_INTERNAL_ERROR"
 GROUP = because(httpx.ConnectError(""), ExceptionGroup("", [OSError(), EXPIRED]))
 ERRORS: list[tuple[httpx.TransportError, Meaning, bool, str, str]] = [
     # what happened, what it means, whether the request may have been sent, and words of reason and hint
@@ -47,7 +47,8 @@ ERRORS: list[tuple[httpx.TransportError, Meaning, bool, str, str]] = [
     ),
     (because(httpx.ConnectError(""), socket.gaierror(socket.EAI_NONAME, "")), UNEXPECTED, False, "", "name"),
     (GROUP, FINAL, False, "certificate is not trusted (expired)", "SSL_CERT_FILE"),
-    (because(httpx.ConnectError(""), NO_TLS), DOWN, False, "TLS failed", "api-url"),
+    (because(httpx.ConnectError(""), NO_TLS), UNEXPECTED, False, "TLS failed", "port"),
+    (because(httpx.ConnectError(""), ALERT), DOWN, False, "TLS failed", "again"),
     (httpx.ReadError(""), DOWN, True, "the connection broke", "again"),
     (because(httpx.WriteError(""), BrokenPipeError()), DOWN, True, "the connection was reset", "again"),
     (because(httpx.ReadTimeout(""), httpcore.ReadTimeout()), DOWN, True, "no answer within 30 s", "again"),

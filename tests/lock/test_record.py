@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.lock.record import (
-    LockRecord,
     LockRecords,
     default_file,
     recorded_locks,
@@ -23,7 +22,6 @@ from zerokie_action.lock.record import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ASKED = "2026-03-07T17:00:00+00:00"
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
@@ -42,10 +40,10 @@ class Kept(dict[str, str]):
 
 
 def test_a_killed_run_leaves_what_the_cleanup_needs(tmp_path: Path) -> None:
-    """App, session and time, in both places, and not a thing more: no secret, no URL."""
+    """App and session, in both places, and not a thing more: no secret, no URL."""
     kept, file = Kept(), tmp_path / "state.json"
     LockRecords(kept.save, file).add("site", "s-1")
-    assert set(kept) == {"app", "session", "asked_at"}
+    assert set(kept) == {"app", "session"}
     assert json.loads(file.read_text("utf-8")) == kept
     (lock,) = recorded_locks(kept.as_environment(), file)
     assert (lock.app, lock.session, lock.released) == ("site", "s-1", False)
@@ -73,7 +71,7 @@ def test_two_runs_left_two_locks(tmp_path: Path) -> None:
     """The state and the file may be of different runs; both are looked at."""
     file = tmp_path / "state.json"
     LockRecords(lambda _state: None, file).add("other", "s-2")
-    env = {"STATE_app": "site", "STATE_session": "s-1", "STATE_asked_at": ASKED}
+    env = {"STATE_app": "site", "STATE_session": "s-1"}
     assert [(lock.app, lock.session) for lock in recorded_locks(env, file)] == [
         ("site", "s-1"),
         ("other", "s-2"),
@@ -112,7 +110,6 @@ def test_a_damaged_line_hides_no_other_one(tmp_path: Path) -> None:
 @settings(deadline=None)
 @given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 @example(b"[" * 200_000)
-@example(b'{"app": "a", "session": "s", "asked_at": ' + b"[" * 50_000)
 @example(b"\xff\xfe")
 def test_a_damaged_file_counts_as_nothing(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     """Whatever is in it: the cleanup must not fail."""
@@ -159,20 +156,6 @@ def test_a_pipe(tmp_path: Path) -> None:
     assert recorded_locks({}, pipe) == []
     record.release("s-1")
     assert pipe.is_fifo()
-
-
-@pytest.mark.parametrize(
-    ("asked_at", "expiry"),
-    [
-        (ASKED, "30 minutes after its last heartbeat (2026-03-07 17:30:00 UTC if there was none)"),
-        ("", "30 minutes after its last heartbeat"),
-        ("yesterday", "30 minutes after its last heartbeat"),
-        ("9999-12-31T23:59:59+00:00", "30 minutes after its last heartbeat"),
-    ],
-)
-def test_when_a_lock_expires(asked_at: str, expiry: str) -> None:
-    """As exactly as it is known."""
-    assert LockRecord("site", "s-1", asked_at=asked_at).expiry == expiry
 
 
 def test_gitlab_keeps_files_below_the_project_only() -> None:

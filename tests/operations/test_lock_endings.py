@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from tests.support.world import Outcome, World
     from zerokie_action.sandbox.records import Record
 
-EXPIRES = "The lock expires by itself at TIME UTC, if it was not released."
+EXPIRES = "The lock expires by itself by TIME UTC, if it was not released."
 LOST = "The deploy lock was lost during the deploy"
 GONE = "The deploy lock was lost before finalize"
 LOCK, FINALIZE, HEARTBEAT = ("POST", "/lock$"), ("POST", "/finalize$"), ("PUT", "/lock$")
@@ -168,22 +167,19 @@ def test_a_finalize_without_an_effect(world: World, state: Path) -> None:
 
 
 def test_when_it_expires(world: World) -> None:
-    """Half an hour after the last answer that the lock is ours."""
-    world.platform.faults.add(Fault(Kind.STATUS, *FINALIZE, status=403, times=None))
-    answers: list[float] = []
-
-    def wait(record: Record) -> None:
-        if record.path.endswith("/finalize"):
-            world.loop.jump(20)
-
-    def note(record: Record) -> None:
-        if record.path.endswith("/lock"):
-            answers.append(time.time())
-
-    world.platform.on_request, world.platform.on_response = wait, note
-    hint = world.run().outputs["hint"]
-    told = datetime.fromisoformat(hint.partition(" at ")[2].partition(" UTC")[0]).replace(tzinfo=UTC)
-    assert told.timestamp() == pytest.approx(answers[-1] + 30 * 60, abs=1)
+    """Not before the half hour is over that a heartbeat began whose answer was lost."""
+    world.platform.faults.add(
+        Fault(Kind.STATUS, *FINALIZE, status=403, times=None),
+        Fault(Kind.RESET, *HEARTBEAT, times=None, after=True),
+        Fault(Kind.DELAY, *UPLOAD, seconds=25),
+    )
+    outcome = world.run(lock_heartbeat="10s")
+    told = datetime.fromisoformat(outcome.outputs["hint"].partition("itself by ")[2][:19]).replace(tzinfo=UTC)
+    last = max(
+        record.received for record in outcome.requests if record.method == "PUT" and "lock" in record.path
+    )
+    assert told.timestamp() == pytest.approx(last + 30 * 60, abs=30)
+    assert told.timestamp() > last + 30 * 60 - 1
 
 
 # --- after a failure

@@ -83,4 +83,4 @@ class TestRequests:
 
     def test_a_name_with_a_slash(self) -> None:
         """It stays one segment."""
-        assert app_target("a/b", "/files") == "/v1/apps/a%2Fb/files"
+        assert app_target("a/b", "files") == "/v1/apps/a%2Fb/files"

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.http.servers import always, serve
-from tests.platform.clients import API, KEY, Constant, client_of, client_over
+from tests.platform.clients import API, Constant, client_of, client_over
 from tests.platform.endpoints import (
     APP,
     DOMAIN,
@@ -137,17 +137,6 @@ class TestErrors:
         answer = f"{server.url} answered 302, but not as the API does"
         assert str(error) == f"Listing the apps failed after 1 attempt: {answer}"
         assert error.hint == "Redirects are not followed with the API key; correct `api-url`."
-
-    async def test_wrong_key(self) -> None:
-        error = await error_of(client_over(Constant(401, b'{"error":"no"}')).get_app("site"))
-        assert str(error) == 'The platform does not accept the API key (401: "no")'
-        assert "`api-key`" in error.hint
-        assert KEY not in str(error) + error.hint
-
-    async def test_unknown_app(self) -> None:
-        error = await error_of(client_over(Constant(404, b'{"error":"app not found"}')).get_app("sho"))
-        assert str(error) == "Looking up app 'sho' was refused (404: \"app not found\")"
-        assert error.hint == "Correct `app`. Only a deploy creates an app."
 
 
 class TestOddAnswers:

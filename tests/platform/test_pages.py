@@ -45,22 +45,6 @@ async def test_what_is_sent() -> None:
     assert without.headers["cache-control"] == "no-cache"
 
 
-@pytest.mark.parametrize(
-    ("url", "target"),
-    [
-        ("", "/"),
-        ("/a/../b", "/b"),
-        ("/a b/\u00fc?q=\u00fc#f", "/a%20b/%C3%BC?q=%C3%BC"),
-        ("/a%2Fb?x=%26", "/a%2Fb?x=%26"),
-    ],
-)
-async def test_targets(url: str, target: str) -> None:
-    """What a browser would make of the URL is asked for."""
-    async with serve(fine) as server:
-        await page(server.url + url)
-    assert server.requests[0].target == target
-
-
 async def test_a_redirect_is_an_answer() -> None:
     """It is not followed."""
     async with serve(fine) as elsewhere, serve(always(302, b"", f"Location: {elsewhere.url}")) as server:

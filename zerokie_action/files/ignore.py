@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pathspec import GitIgnoreSpec
 
-from zerokie_action.errors import ConfigurationError
 from zerokie_action.formats import has_comma
 
 if TYPE_CHECKING:
@@ -140,7 +139,7 @@ class IgnoreRules(NamedTuple):
 def ignore_rules(
     directory: Path, *, ignore_file: Path, ignore: Sequence[str]
 ) -> tuple[IgnoreRules, list[str]]:
-    """Combine all that says what is ignored.
+    """Combine all that says what is ignored; the patterns of the input are those that the settings accepted.
 
     Returns the rules, of the patterns that are right, and a sentence for each thing that is wrong.
     """
@@ -149,23 +148,10 @@ def ignore_rules(
     if location is not None:
         lines, problem = _read_lines(location)
     problems = [f"`ignore-file`: {problem}"] if problem else []
-    from_file, wrong_in_file = parse_patterns(lines, repr(str(location)))
-    from_input, wrong_in_input = parse_patterns(ignore, "`ignore`")
-    own = (*from_file, *from_input)
+    from_file, wrong = parse_patterns(lines, repr(str(location)))
+    own = (*from_file, *ignore)
     rules = IgnoreRules(location, Patterns((*DEFAULT_IGNORE, *own)), Patterns((*_UNWANTED, *own)))
-    return rules, problems + wrong_in_file + wrong_in_input
-
-
-def keep_patterns(keep: Sequence[str]) -> Patterns:
-    """Compile the `keep` input.
-
-    Raises:
-        ConfigurationError: a pattern is refused: it would protect nothing, or something else.
-    """
-    patterns, problems = parse_patterns(keep, "`keep`")
-    if problems:
-        raise ConfigurationError(*problems)
-    return Patterns(patterns)
+    return rules, problems + wrong
 
 
 def ignore_file_places(

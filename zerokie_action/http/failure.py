@@ -27,12 +27,10 @@ from zerokie_action.text import human_seconds, shorten
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-PROXY_LOGIN = 407
-"""Proxy Authentication Required."""
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 _UNAVAILABLE = {408, 425}
-_ANSWER_WITH_ANY_BODY = {401, PROXY_LOGIN, 413, 414, 415, 431}
+_ANSWER_WITH_ANY_BODY = {401, 407, 413, 414, 415, 431}
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
 """The only errors after which the other side can't have seen the request."""
 _CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")
@@ -48,13 +46,15 @@ _OWN_CONTAINER = (
     "Inside a container, this address is the container itself. Start it with `--network host`, or write "
     "`host.docker.internal` in `api-url`, over http too."
 )
-PROXY_LOGIN_HINT = "Put user and password into the proxy's URL: http://user:password@host:port."
 _NO_DESCRIPTOR = "Raise the limit on open files (`ulimit -n`), or lower `concurrency`."
 _NOT_THE_API = (
     "Check `api-url`: what answers there may not be the platform's API. If it is right, a gateway may have "
     "answered in the platform's place: run the job again in a few minutes."
 )
 _REDIRECT = "Redirects are not followed with the API key; correct `api-url`."
+_NO_TLS = (
+    "What answers may not speak TLS: check `api-url` and its port. If both are right, run the job again."
+)
 _NO_SUCH_HOST = "Check the host name in `api-url` or of the proxy, and the name server that this job uses."
 _CUT = (
     "The connection broke each time in the middle of the upload. A gateway or proxy may limit the size of a "
@@ -77,8 +77,6 @@ class Meaning(Enum):
 
     DOWN = auto()
     """The other side, or the network between, does not work now."""
-    CUT = auto()
-    """The connection broke in the middle of a large body: until then, the other side worked."""
     BUSY = auto()
     """The platform works, and wants fewer requests (429)."""
     UNEXPECTED = auto()
@@ -113,7 +111,7 @@ def of_error(request: httpx.Request, error: httpx.TransportError) -> Failure:
         return Failure(meaning, reason, hint, ambiguous=False)
     sent = request.stream.sent if isinstance(request.stream, ContentStream) else 0
     if sent > _LARGE and not isinstance(error, httpx.TimeoutException):
-        meaning, hint = Meaning.CUT, _CUT
+        hint = _CUT
     return Failure(meaning, reason, hint)
 
 
@@ -126,8 +124,6 @@ def _cause(request: httpx.Request, error: httpx.TransportError) -> tuple[Meaning
         match cause:
             case ResponseTooLarge():
                 return Meaning.FINAL, description, _NOT_THE_API
-            case httpcore.ProxyError() if f"({PROXY_LOGIN}" in description:
-                return Meaning.FINAL, description, PROXY_LOGIN_HINT
             case httpcore.ConnectTimeout():
                 return Meaning.DOWN, f"no connection within {human_seconds(timeouts['connect'])}", _TRY_LATER
             case httpcore.TimeoutException():
@@ -136,7 +132,8 @@ def _cause(request: httpx.Request, error: httpx.TransportError) -> tuple[Meaning
                 reason = f"the server's TLS certificate is not trusted ({cause.verify_message})"
                 return Meaning.FINAL, reason, _CERTIFICATE
             case ssl.SSLError():
-                return Meaning.DOWN, f"TLS failed ({cause.reason or cause})", _TRY_LATER
+                meaning = Meaning.UNEXPECTED if cause.reason == "WRONG_VERSION_NUMBER" else Meaning.DOWN
+                return meaning, f"TLS failed ({cause.reason or cause})", _NO_TLS
             case socket.gaierror():
                 is_unknown = cause.errno == socket.EAI_NONAME
                 meaning = Meaning.UNEXPECTED if is_unknown else Meaning.DOWN

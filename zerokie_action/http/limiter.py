@@ -1,4 +1,4 @@
-"""What the requests of one kind share: how many run at once, and when none may be sent.
+"""What the requests of one kind share: how many run at once, when none may be sent, what users read of it.
 
 A failure that all requests share (an outage, a 429) takes the limit down to one request, and sets a time
 before which none is sent. So the next request is the probe that tells whether the platform is back.
@@ -7,11 +7,16 @@ before which none is sent. So the next request is the probe that tells whether t
 from __future__ import annotations
 
 import random
-import resource
-from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
+
+from zerokie_action.http.failure import Failure, Meaning
+from zerokie_action.text import human_files, human_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PATIENCE = 120.0
 """Seconds in which nothing of a kind has worked, after which it is given up."""
@@ -20,11 +25,8 @@ MOST_WAITED = 600.0
 
 _PAUSES = (0.5, 1.0, 2.0, 5.0)
 _LONGEST_BUSY_PAUSE = 30.0
-
-_RESERVED = 32
-"""Open files that are no upload's: a dozen that any run has, the heartbeat, pages, a report, the hashing."""
-_EACH = 2
-"""Open files of an upload: its connection, and the file that it reads."""
+_OUTAGE_LINE_EVERY = 15.0
+_SCATTERED_LINE_EVERY = 5.0
 
 
 class AdaptiveLimiter:
@@ -34,19 +36,20 @@ class AdaptiveLimiter:
         limit: how many may run at once now; a fraction grows to the next number.
         last_success: when a request last succeeded, by the event loop's time.
         successes: how many have.
-        failing_since: since when everybody has failed; None when they do not.
         event_at: when everybody failed last.
+        story: what users read of the failures.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, story: Story) -> None:
         """`most` requests run at once, until something fails."""
         self.limit = float(most)
         self.last_success = self.event_at = -1.0
         self.successes = 0
-        self.failing_since: float | None = None
+        self.story = story
         self._most = most
         self._slots = anyio.CapacityLimiter(most)
         self._not_before = 0.0
+        self._failing_since: float | None = None
         self._failures = 0
         self._requested_wait = 0.0
         self._is_throttled = False
@@ -72,18 +75,21 @@ class AdaptiveLimiter:
     @property
     def is_failing(self) -> bool:
         """Whether nothing has worked since the last shared failure."""
-        return self._failures > 0
+        return self._failing_since is not None
 
     @property
-    def has_waiting(self) -> bool:
-        """Whether other requests wait for a slot."""
-        return self._slots.statistics().tasks_waiting > 0
+    def outage(self) -> float:
+        """Seconds in which nothing has worked, without what the platform asked to wait; 0 when all does."""
+        if self._failing_since is None:
+            return 0.0
+        return anyio.current_time() - self._failing_since - self._requested_wait
 
     def succeeded(self) -> None:
         """A request was answered."""
+        self.story.worked()
         self.last_success = anyio.current_time()
         self.successes += 1
-        self.failing_since = None
+        self._failing_since = None
         self._failures = 0
         self._requested_wait = 0.0
         if self._is_throttled:
@@ -93,24 +99,26 @@ class AdaptiveLimiter:
             self.limit = float(self._most)
         self._slots.total_tokens = int(self.limit)
 
-    def moved(self) -> None:
-        """A large body was moving until its connection broke: something was there."""
-        self.failing_since = anyio.current_time()
-
-    def failed(self, began: float, *, retry_after: float = 0.0, is_busy: bool = False) -> None:
+    def failed(self, failure: Failure, began: float) -> None:
         """Record a shared failure. It counts once for all requests in flight.
 
         Args:
+            failure: what it was.
             began: when the request was sent; one from before the last such event says nothing new.
-            retry_after: seconds until the platform wants the next request; 0 when it did not say.
-            is_busy: whether it wants fewer requests (429).
         """
         now = anyio.current_time()
-        if self.failing_since is None:
-            self.failing_since = now
-        if began < self.event_at:
-            return
-        self.event_at = now
+        if began >= self.event_at:
+            self.event_at = now
+            if self._failing_since is None:
+                self._failing_since = now
+            self._slow_down(failure, now)
+        if self.is_failing:
+            self.story.failed(failure.reason, since=max(began, self.last_success))
+        else:  # it was sent in an outage that is over
+            self.story.failed_alone(failure.reason)
+
+    def _slow_down(self, failure: Failure, now: float) -> None:
+        is_busy = failure.meaning is Meaning.BUSY
         self._is_throttled = self._is_throttled or is_busy
         self.limit = max(1.0, self.limit / 2) if is_busy else 1.0
         self._slots.total_tokens = int(self.limit)
@@ -119,26 +127,72 @@ class AdaptiveLimiter:
         else:
             pause = _PAUSES[min(self._failures, len(_PAUSES) - 1)] * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
         self._failures += 1
-        self._not_before = max(self._not_before, now + (retry_after or pause))
-        self._requested_wait = min(MOST_WAITED, self._requested_wait + retry_after)
-
-    @property
-    def outage(self) -> float:
-        """Seconds in which nothing has worked, without what the platform asked to wait; 0 when all does."""
-        if self.failing_since is None:
-            return 0.0
-        return anyio.current_time() - self.failing_since - self._requested_wait
+        self._not_before = max(self._not_before, now + (failure.retry_after or pause))
+        self._requested_wait = min(MOST_WAITED, self._requested_wait + failure.retry_after)
 
 
-def fit_open_files(wanted: int) -> int:
-    """How many of `wanted` uploads at once the limit on open files allows, at least 1.
+class Story:
+    """What users read about the failures of one kind of request: an outage is a short story, others a count.
 
-    The limit is raised first, as far as the process may.
+    Attributes:
+        last_failure: why the last request failed; empty if it succeeded.
+        failed_at: when that was, by the event loop's time.
     """
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(OSError, ValueError):  # macOS allows less than it says
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY:
-        return wanted
-    return max(1, min(wanted, (soft - _RESERVED) // _EACH))
+
+    def __init__(self, kind: str, log: Callable[[str], None]) -> None:
+        """Nothing has happened yet.
+
+        Args:
+            kind: what the requests are for, as a line begins: `Uploads`, `Listing the apps`.
+            log: gets the lines.
+        """
+        self.last_failure = ""
+        self.failed_at = 0.0
+        self._kind = kind
+        self._log = log
+        self._began_at = 0.0
+        self._retried = 0
+        self._next_outage_line = 0.0
+        self._alone = 0
+        self._next_line = 0.0
+
+    def failed(self, reason: str, *, since: float) -> None:
+        """A request failed as all of its kind do. The second one begins the story.
+
+        Args:
+            reason: why, as the end of a sentence.
+            since: when it was sent, or another one last succeeded.
+        """
+        now = anyio.current_time()
+        self.last_failure, self.failed_at = reason, now
+        self._retried += 1
+        if self._retried == 1:
+            self._began_at = since
+        elif now >= self._next_outage_line:
+            self._next_outage_line = now + _OUTAGE_LINE_EVERY
+            seconds = human_seconds(now - self._began_at)
+            self._log(f"{self._kind}: nothing has worked for {seconds} ({reason}); waiting for the platform")
+
+    def worked(self) -> None:
+        """A request was answered."""
+        if self._retried > 1:
+            taken = human_seconds(anyio.current_time() - self._began_at)
+            self._log(f"{self._kind}: the platform is back after {taken}; {_retrying(self._retried)}")
+        elif self._retried == 1:
+            self.failed_alone(self.last_failure)
+        self.last_failure = ""
+        self._retried = 0
+        self._next_outage_line = 0.0
+
+    def failed_alone(self, reason: str) -> None:
+        """A request failed while others worked, and is sent again."""
+        self._alone += 1
+        now = anyio.current_time()
+        if now >= self._next_line:
+            self._log(f"{self._kind}: {reason}; {_retrying(self._alone)}")
+            self._alone = 0
+            self._next_line = now + _SCATTERED_LINE_EVERY
+
+
+def _retrying(count: int) -> str:
+    return f"retrying {human_files(count, 'request')}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import ssl
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -42,7 +41,7 @@ class Network:
     """What the usual environment variables say about reaching other hosts.
 
     Honoured are `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` in either case (lower case
-    wins), and `SSL_CERT_FILE`, `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE`, `SSL_CERT_DIR`.
+    wins), and `SSL_CERT_FILE`, `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE`.
     """
 
     def __init__(self, env: Mapping[str, str]) -> None:
@@ -77,24 +76,24 @@ class Network:
 
     @cached_property
     def tls(self) -> ssl.SSLContext:
-        """Trusts the named bundle or directory, else the system's store, else certifi's.
+        """Trusts the named bundle, else the system's store, else certifi's.
 
         Raises:
             ConfigurationError: when the named bundle can't be read.
         """
-        name = next((name for name in _CA_FILES if self._env.get(name)), "SSL_CERT_DIR")
-        file = self._env.get(name) if name in _CA_FILES else None
-        directory = self._env.get("SSL_CERT_DIR") or None
-        system = ssl.get_default_verify_paths().cafile
-        if not (file or directory or (system and os.path.exists(system))):  # noqa: PTH110 - no pathlib needed for this
+        name = next((name for name in _CA_FILES if self._env.get(name)), "")
+        file = self._env.get(name)
+        system = ssl.get_default_verify_paths()  # None for what does not exist
+        if not (file or system.cafile or self._env.get("SSL_CERT_DIR")):
             import certifi  # noqa: PLC0415 - only where the system has no certificates
 
             file = certifi.where()
         try:
-            context = ssl.create_default_context(cafile=file, capath=directory)
+            context = ssl.create_default_context(cafile=file)
         except OSError as error:  # OpenSSL's own are such, too
-            where = f"{name}={file or directory}"
-            raise ConfigurationError(f"{where} can't be used as certificate authorities: {error}") from error
+            raise ConfigurationError(
+                f"{name}={file} can't be used as certificate authorities: {error}"
+            ) from error
         context.set_alpn_protocols(["http/1.1"])
         return context
 

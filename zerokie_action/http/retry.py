@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -19,13 +19,9 @@ import httpx
 from zerokie_action.errors import PlatformUnavailable, RequestRejected
 from zerokie_action.http import failure
 from zerokie_action.http.failure import Failure, Meaning
-from zerokie_action.http.limiter import MOST_WAITED, PATIENCE, AdaptiveLimiter
-from zerokie_action.http.outage import OutageLog
+from zerokie_action.http.limiter import MOST_WAITED, PATIENCE, AdaptiveLimiter, Story
 from zerokie_action.http.request import KIND, PUBLIC, PURPOSE
 from zerokie_action.text import human_files, human_seconds
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable
 
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 20.0
@@ -97,7 +93,7 @@ class RetryingClient:
         self._log = log
         self._trace = trace
         self._has_answered = False
-        self._kinds: dict[str, tuple[AdaptiveLimiter, OutageLog]] = {}
+        self._limiters: dict[str, AdaptiveLimiter] = {}
 
     async def fetch(self, request: httpx.Request) -> httpx.Response | Failure:
         """One attempt: the response, or why there is none."""
@@ -122,8 +118,6 @@ class RetryingClient:
         request: httpx.Request,
         parse: Callable[[httpx.Response], T],
         policy: Policy = NORMAL,
-        *,
-        recover: Callable[[], Awaitable[T | None]] | None = None,
     ) -> T:
         """The answer to a request.
 
@@ -131,58 +125,49 @@ class RetryingClient:
             request: what to send, anew for each attempt.
             parse: makes the value of a 2xx response; `Malformed` counts as no answer.
             policy: how it is sent again.
-            recover: asked before another attempt when the last one is ambiguous; a value says that it took
-                effect.
 
         Raises:
             RequestRejected: the answer is a 4xx. `ambiguous` says whether an earlier attempt may have taken
                 effect all the same.
             PlatformUnavailable: further attempts are useless.
         """
-        limiter, log = self._kind(request)
-        began_at, worked_before = anyio.current_time(), limiter.successes
+        limiter = self._limiter(request)
+        began_at, worked_before = anyio.current_time(), 0
         attempts = alone = 0
         ambiguous = False
         while True:
             async with limiter if policy.pauses is None else nullcontext():
                 began = anyio.current_time()
-                if ambiguous and recover is not None and (found := await recover()) is not None:
-                    outcome: T | RequestRejected | Failure = found
-                else:
-                    self.used += attempts > 0
-                    attempts += 1
-                    outcome = await self._attempt(request, parse, policy)
+                self.used += attempts > 0
+                attempts += 1
+                outcome = await self._attempt(request, parse, policy)
                 if not isinstance(outcome, Failure):
                     limiter.succeeded()
-                    log.succeeded()
-                    return _value(outcome, ambiguous=ambiguous)
+                    if isinstance(outcome, RequestRejected):
+                        outcome.ambiguous = ambiguous
+                        raise outcome
+                    return outcome
             ambiguous = ambiguous or outcome.ambiguous
             await anyio.lowlevel.checkpoint_if_cancelled()  # the guard may have shielded the attempt
-            since = max(began, limiter.last_success)
-            waits = policy.pauses is None
-            if outcome.meaning is Meaning.FINAL or (waits and _is_too_long(outcome.retry_after)):
+            if attempts == 1:
+                worked_before = limiter.successes
+            if outcome.meaning is Meaning.FINAL or (policy.pauses is None and _is_too_long(outcome)):
                 gives_up = True
-            elif policy.pauses is not None:
+            elif policy.pauses is not None:  # it takes no part in what its kind shares
+                limiter.story.failed(outcome.reason, since=max(began, limiter.last_success))
                 pause = random.uniform(*policy.pauses)  # noqa: S311 - no secret
                 gives_up = pause >= _time_left()
                 if not gives_up:
-                    log.failed(outcome.reason, since=since)
                     await anyio.sleep(pause)
-            elif await self._fails_alone(outcome, limiter, began, alone):
+            elif await self._fails_alone(outcome, limiter, began, alone):  # attempts count
+                limiter.story.failed_alone(outcome.reason)
                 alone += 1
                 gives_up = alone > self._retries
-                log.scattered(outcome.reason)
-            else:
-                is_busy = outcome.meaning is Meaning.BUSY
-                limiter.failed(began, retry_after=outcome.retry_after, is_busy=is_busy)
+            else:  # time counts
+                limiter.failed(outcome, began)
                 gives_up = limiter.outage > PATIENCE
-                if limiter.is_failing:
-                    log.failed(outcome.reason, since=since)
-                else:  # it was sent in an outage that is over
-                    log.scattered(outcome.reason)
             if gives_up:
-                worked = 0 if limiter.has_waiting else limiter.successes - worked_before
-                after = _tried(attempts, anyio.current_time() - began_at, worked)
+                after = _tried(attempts, anyio.current_time() - began_at, limiter.successes - worked_before)
                 raise _gave_up(request, outcome, after, ambiguous=ambiguous)
 
     async def _fails_alone(self, failed: Failure, limiter: AdaptiveLimiter, began: float, alone: int) -> bool:
@@ -190,14 +175,11 @@ class RetryingClient:
         if failed.meaning is Meaning.BUSY or failed.retry_after:
             return False
         is_wrong_url = failed.meaning is Meaning.UNEXPECTED and not self._has_answered
-        its_own = is_wrong_url or failed.meaning is Meaning.CUT
-        if failed.meaning is Meaning.CUT:
-            limiter.moved()
-        if limiter.is_failing and not its_own:
+        if limiter.is_failing and not is_wrong_url:
             return False
         failed_at = anyio.current_time()
         await anyio.sleep(random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0**alone)))  # noqa: S311 - no secret
-        return its_own or (limiter.last_success > failed_at and limiter.event_at <= began)
+        return is_wrong_url or (limiter.last_success > failed_at and limiter.event_at <= began)
 
     async def _attempt(
         self, request: httpx.Request, parse: Callable[[httpx.Response], T], policy: Policy
@@ -231,28 +213,21 @@ class RetryingClient:
         """What a response says of itself (`failure.error_detail`), without secrets."""
         return failure.error_detail(body, _LONGEST_QUOTE, self.redact)
 
-    def _kind(self, request: httpx.Request) -> tuple[AdaptiveLimiter, OutageLog]:
-        name: str = request.extensions[KIND]
-        if name not in self._kinds:
-            self._kinds[name] = AdaptiveLimiter(self._concurrency), OutageLog(name, self._log)
-        return self._kinds[name]
+    def _limiter(self, request: httpx.Request) -> AdaptiveLimiter:
+        kind: str = request.extensions[KIND]
+        if kind not in self._limiters:
+            self._limiters[kind] = AdaptiveLimiter(self._concurrency, Story(kind, self._log))
+        return self._limiters[kind]
 
     @property
     def outage(self) -> str:
         """What does not work now, and why: `uploads failed (connection refused)`; empty if all does."""
         since = anyio.current_time() - PATIENCE
         return "; ".join(
-            f"{kind[:1].lower()}{kind[1:]} failed ({log.last_failure})"
-            for kind, (_, log) in self._kinds.items()
-            if log.last_failure and log.failed_at > since
+            f"{kind[:1].lower()}{kind[1:]} failed ({limiter.story.last_failure})"
+            for kind, limiter in self._limiters.items()
+            if limiter.story.last_failure and limiter.story.failed_at > since
         )
-
-
-def _value(outcome: T | RequestRejected, *, ambiguous: bool) -> T:
-    if isinstance(outcome, RequestRejected):
-        outcome.ambiguous = ambiguous
-        raise outcome
-    return outcome
 
 
 def _time_left() -> float:
@@ -260,9 +235,9 @@ def _time_left() -> float:
     return anyio.current_effective_deadline() - anyio.current_time()
 
 
-def _is_too_long(seconds: float) -> bool:
+def _is_too_long(failed: Failure) -> bool:
     """Whether a wait that the platform asks for ends after the operation, or is longer than allowed."""
-    return seconds > max(0.0, min(_time_left(), MOST_WAITED))
+    return failed.retry_after > max(0.0, min(_time_left(), MOST_WAITED))
 
 
 def _tried(attempts: int, seconds: float, worked: int) -> str:
@@ -282,16 +257,11 @@ def _refusal(request: httpx.Request, response: httpx.Response, detail: str) -> R
     return rejected
 
 
-def _gave_up(
-    request: httpx.Request, failed: Failure, after: str, *, ambiguous: bool
-) -> PlatformUnavailable | RequestRejected:
+def _gave_up(request: httpx.Request, failed: Failure, after: str, *, ambiguous: bool) -> PlatformUnavailable:
     purpose = request.extensions[PURPOSE]
-    if failed.hint == failure.PROXY_LOGIN_HINT:
-        message = f"{purpose} was refused: {failed.reason}"
-        return RequestRejected(message, status=failure.PROXY_LOGIN, hint=failed.hint)
     message = f"{purpose} failed after {after}: {failed.reason}"
     hint = failed.hint
-    if _is_too_long(failed.retry_after):
+    if _is_too_long(failed):
         until = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() + failed.retry_after))
         message = f"{purpose} failed: {failed.reason}; it asks to wait until {until} UTC"
         hint = "Run the job again after that time. A longer `timeout` helps with waits of up to 10 minutes."

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _IDLE_TIME = 4.0
 """Seconds that a connection is kept: the shortest that servers keep theirs is 5 (Node)."""
 _CLOSE_TIMEOUT = 1.0
+_PROXY_LOGIN = 407
+"""Proxy Authentication Required."""
 _ERRORS = (
     httpcore.NetworkError,
     httpcore.ProtocolError,
@@ -41,6 +43,10 @@ _BACKEND = httpcore.AnyIOBackend()
 _Connection = httpcore.AsyncConnectionInterface
 
 
+class _LoginWanted(Exception):  # noqa: N818 - it becomes a response
+    """The proxy lets nobody through without a login."""
+
+
 class Transport(httpx.AsyncBaseTransport):
     """Carries requests to any origin, directly or through the proxy that the environment names."""
 
@@ -50,7 +56,7 @@ class Transport(httpx.AsyncBaseTransport):
         self._idle: defaultdict[str, list[_Connection]] = defaultdict(list)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request once, and read the whole response.
+        """Send a request once, and read the whole response; a proxy's, where it wants a login.
 
         Raises:
             httpx.TransportError: when there is no complete response. Only `ConnectError`, `ConnectTimeout`
@@ -63,6 +69,8 @@ class Transport(httpx.AsyncBaseTransport):
         try:
             connection = await self._take(origin) or await self._open(request, proxy)
             return await _send(connection, request, proxy)
+        except _LoginWanted:
+            return httpx.Response(_PROXY_LOGIN, text=str(proxy))
         except _ERRORS as error:
             await self.aclose()  # what was idle meanwhile is likely to be dead as well
             kind: type[httpx.TransportError] = getattr(httpx, type(error).__name__, httpx.ReadError)
@@ -125,6 +133,8 @@ class Transport(httpx.AsyncBaseTransport):
         response = await connection.handle_async_request(request)
         if not 200 <= response.status < 300:  # noqa: PLR2004 - HTTP's own numbers
             await _close(connection)
+            if response.status == _PROXY_LOGIN:
+                raise _LoginWanted
             phrase = response.extensions["reason_phrase"].decode("ascii", "replace")
             raise httpcore.ProxyError(f"tunnel refused ({response.status} {phrase})")
         return await _secured(response.extensions["network_stream"], context, origin, seconds)

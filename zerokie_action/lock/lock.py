@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import time
 from contextlib import asynccontextmanager, contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import anyio
 
 from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, RequestRejected, unwrap
 from zerokie_action.http.retry import HEARTBEAT, UNTIL_DEADLINE
-from zerokie_action.lock.record import EXPIRY
+from zerokie_action.lock.record import EXPIRY, expiry
 from zerokie_action.platform.client import CONFLICT, NOT_FOUND
 from zerokie_action.shutdown import FINALIZE, RELEASE, Allowance
 
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from zerokie_action.shutdown import Shutdown
 
 _MARGIN = 60.0
-_ASK_AGAIN = 15.0
 _LATE = 5.0
 _LATE_PAUSE = 0.7
 """Seconds in which a request whose answer was lost may still be carried out, and between two looks."""
@@ -86,7 +84,7 @@ class DeployLock:
         self._is_over = False
         """Whether there is nothing left to try."""
         self._confirmed_at = _boot_time()
-        """When the request was sent that confirmed the lock last, or may still do so."""
+        """When the request was sent that confirmed the lock last."""
 
     # Acquire
 
@@ -106,7 +104,6 @@ class DeployLock:
             nonlocal attempts
             attempts += 1
             self._may_come = True
-            self._confirmed_at = _boot_time()
             with self._shutdown.shielded_request():
                 yield
 
@@ -168,18 +165,15 @@ class DeployLock:
         return self._confirmed_at + EXPIRY - _MARGIN - _boot_time()
 
     async def _keep(self, heartbeat: float, work: anyio.CancelScope) -> None:
-        pause = heartbeat
         try:
             while True:
-                await anyio.sleep(pause)
-                pause = heartbeat
+                await anyio.sleep(heartbeat)
                 with anyio.move_on_after(self._seconds_left):
                     try:
                         if not await self._confirm(self._client.retrying(HEARTBEAT)):
                             self._lose(_NOT_OURS)
                     except DeployError as error:
                         self._ci.warning(f"Heartbeat: {error}")
-                        pause = min(_ASK_AGAIN, heartbeat)
                 self.check()
         except LockLost:
             work.cancel()
@@ -333,8 +327,7 @@ class DeployLock:
 
     @property
     def _expiry(self) -> str:
-        until = datetime.fromtimestamp(time.time() + self._confirmed_at + EXPIRY - _boot_time(), UTC)
-        return f"The lock expires by itself at {until:%Y-%m-%d %H:%M:%S} UTC, if it was not released."
+        return f"The lock expires by itself {expiry()}, if it was not released."
 
 
 def _boot_time() -> float:

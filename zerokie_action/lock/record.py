@@ -11,8 +11,9 @@ from __future__ import annotations
 import json
 import os
 import stat
+import time
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,26 +29,21 @@ _LARGEST_FILE = 64 * 1024
 
 
 class LockRecord(NamedTuple):
-    """A lock that a run asked for. `asked_at` is an ISO 8601 time; empty when not known."""
+    """A lock that a run asked for."""
 
     app: str
     session: str
-    asked_at: str = ""
     released: bool = False
 
     @property
     def state(self) -> dict[str, str]:
         """As it is written down."""
-        return {"app": self.app, "session": self.session, "asked_at": self.asked_at}
+        return {"app": self.app, "session": self.session}
 
-    @property
-    def expiry(self) -> str:
-        """When the lock expires, as the end of a sentence; a heartbeat may have come later."""
-        try:
-            at = datetime.fromisoformat(self.asked_at) + timedelta(seconds=EXPIRY)
-        except (ValueError, OverflowError):
-            return "30 minutes after its last heartbeat"
-        return f"30 minutes after its last heartbeat ({at:%Y-%m-%d %H:%M:%S} UTC if there was none)"
+
+def expiry() -> str:
+    """When a lock expires that is not confirmed any more, at the latest: a lost answer may have been one."""
+    return f"by {datetime.fromtimestamp(time.time() + EXPIRY, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 class LockRecords:
@@ -69,7 +65,7 @@ class LockRecords:
         Raises:
             ConfigurationError: when the state file can't be written.
         """
-        lock = LockRecord(app, session, datetime.now(UTC).isoformat(timespec="seconds"))
+        lock = LockRecord(app, session)
         self._save(lock.state)
         if self._file is None:
             return
@@ -101,8 +97,7 @@ def recorded_locks(env: Mapping[str, str], file: Path | None) -> list[LockRecord
     """What earlier steps recorded, in GitHub's `STATE_*` and the file; unreadable counts as nothing."""
     found = []
     if (session := env.get("STATE_session")) and (app := env.get("STATE_app")):
-        is_released = env.get("STATE_released") == session
-        found.append(LockRecord(app, session, env.get("STATE_asked_at", ""), is_released))
+        found.append(LockRecord(app, session, released=env.get("STATE_released") == session))
     return found + [lock for lock in (_read(file) if file else []) if lock.session != session]
 
 
@@ -140,8 +135,7 @@ def _read(file: Path) -> list[LockRecord]:
         for line in lines:
             with suppress(ValueError, KeyError, TypeError, RecursionError):
                 state = json.loads(line)
-                app, session, asked_at = (str(state[name]) for name in ("app", "session", "asked_at"))
-                found.append(LockRecord(app, session, asked_at))
+                found.append(LockRecord(str(state["app"]), str(state["session"])))
     return [lock for lock in found if lock.app and lock.session]
 
 

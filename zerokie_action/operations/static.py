@@ -11,7 +11,7 @@ import anyio.to_thread
 from anyio.from_thread import check_cancelled
 
 from zerokie_action.errors import ConfigurationError, DeployFailed
-from zerokie_action.files.ignore import keep_patterns, names_directory
+from zerokie_action.files.ignore import Patterns, names_directory
 from zerokie_action.files.local import find_changes, hash_files
 from zerokie_action.files.plan import make_plan, require_few_deletions, require_known_deletions
 from zerokie_action.files.scan import Scan, scan
@@ -192,7 +192,7 @@ async def _compare(job: Job, source: _Source, zone: Zone) -> Plan:
         zone.files,
         hashes=hashes,
         manifest=zone.manifest,
-        keep=keep_patterns(job.settings.keep),
+        keep=Patterns(job.settings.keep),
         delete_stale=job.settings.delete_stale,
     )
     hashes.clear()  # there may be a hundred thousand

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from zerokie_action.errors import AuthenticationError, RequestRejected
-from zerokie_action.http.failure import PROXY_LOGIN, PROXY_LOGIN_HINT
 from zerokie_action.http.request import MEGABYTE
 from zerokie_action.http.retry import NORMAL
 from zerokie_action.platform.models import (
@@ -27,18 +26,18 @@ from zerokie_action.platform.models import (
     parse_record,
 )
 from zerokie_action.platform.requests import (
+    DELETIONS,
     FINALIZE_TIMEOUT,
     LARGEST_LISTING,
     LISTING_TIMEOUT,
     UPLOADS,
     Requests,
     app_target,
-    domain_target,
 )
 from zerokie_action.text import human_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable, Mapping
 
     from zerokie_action.files.manifest import RemoteFile
     from zerokie_action.http import Request, Response
@@ -58,7 +57,7 @@ _GATEWAY = "A gateway or proxy refuses such a request: check what it allows."
 _HINTS = {
     403: "The key is valid but may not do this; check its permissions.",
     NOT_FOUND: "Correct `app`. Only a deploy creates an app.",
-    PROXY_LOGIN: PROXY_LOGIN_HINT,
+    407: "Put user and password into the proxy's URL: http://user:password@host:port.",
     CONFLICT: "Something else is changing the app, or has taken its name; "
     "run the job again when that has ended.",
     TOO_LARGE: "A gateway or proxy limits the size of requests: raise that limit "
@@ -181,18 +180,14 @@ class Client:
         """
         body = {"image": image, "registry_auth": registry and registry._asdict()}
         purpose = f"Deploying {image!r}" if image else f"Restarting {name!r}"
-
-        async def took_effect() -> App | None:
-            app = await self.find_app(name)
-            expected = app is not None and app.image == (image or before.image)
-            return app if app is not None and expected and app.updated_at > before.updated_at else None
-
-        request = self._requests(purpose, "POST", app_target(name, "/deploy"), body)
+        request = self._requests(purpose, "POST", app_target(name, "deploy"), body)
         try:
-            return await self._send(request, parse_record(App), recover=took_effect)
+            return await self._send(request, parse_record(App))
         except RequestRejected as error:
-            if error.status == CONFLICT and error.ambiguous and (app := await took_effect()):
-                return app
+            if error.status == CONFLICT and error.ambiguous:
+                app = await self.find_app(name)
+                if app and app.image == (image or before.image) and app.updated_at > before.updated_at:
+                    return app
             raise
 
     # Files of static apps
@@ -202,7 +197,7 @@ class Client:
         request = self._requests(
             f"Listing the files of {name!r}",
             "GET",
-            app_target(name, "/files"),
+            app_target(name, "files"),
             max_body=LARGEST_LISTING,
             timeout=LISTING_TIMEOUT,
         )
@@ -212,7 +207,10 @@ class Client:
         self, name: str, path: str, content: Content, content_type: str, *, kind: str = UPLOADS
     ) -> None:
         """Store one file ("PUT /v1/apps/:name/files/{path}")."""
-        request = self._requests.upload(name, path, content, content_type, kind)
+        target = app_target(name, "files", *path.split("/"))
+        request = self._requests(
+            f"Uploading {path!r}", "PUT", target, content, content_type=content_type, kind=kind
+        )
         try:
             await self._send(request, parse_any)
         except RequestRejected as error:
@@ -222,7 +220,8 @@ class Client:
 
     async def delete_file(self, name: str, path: str) -> None:
         """Delete one file ("DELETE /v1/apps/:name/files/{path}"). One that is gone already is done."""
-        await self._delete(self._requests.delete_file(name, path))
+        target = app_target(name, "files", *path.split("/"))
+        await self._delete(self._requests(f"Deleting {path!r}", "DELETE", target, kind=DELETIONS))
 
     # The deploy lock
 
@@ -232,14 +231,16 @@ class Client:
         Raises:
             RequestRejected: with status 409 when a session holds it: ours, maybe, if it is `ambiguous`.
         """
-        request = self._requests.lock("Asking for the deploy lock", "POST", name, session)
+        target, body = app_target(name, "deploy", "lock"), {"deploy_session_id": session}
+        request = self._requests("Asking for the deploy lock", "POST", target, body)
         lock = await self._send(request, parse_record(Locked))
         if not (lock.locked and is_session(lock.deploy_session_id, session)):
             raise RequestRejected("The platform granted no lock to this session", status=CONFLICT)
 
     async def heartbeat(self, name: str, session: str) -> bool:
         """Keep the lock alive ("PUT /v1/apps/:name/deploy/lock"); False when it is not ours (404, 409)."""
-        request = self._requests.lock("Confirming the deploy lock", "PUT", name, session)
+        target, body = app_target(name, "deploy", "lock"), {"deploy_session_id": session}
+        request = self._requests("Confirming the deploy lock", "PUT", target, body)
         try:
             return await self._send(request, parse_heartbeat(session))
         except RequestRejected as error:
@@ -255,7 +256,7 @@ class Client:
                 earlier attempt may have released it.
         """
         body = {"deploy_session_id": session, **counts._asdict()}
-        target = app_target(name, "/deploy/finalize")
+        target = app_target(name, "deploy", "finalize")
         request = self._requests("Finalizing the deploy", "POST", target, body, timeout=FINALIZE_TIMEOUT)
         return await self._send(request, parse_record(Finalized))
 
@@ -267,14 +268,14 @@ class Client:
         Raises:
             RequestRejected: with status 409 when it is attached already, here or elsewhere.
         """
-        target = app_target(name, "/domains")
+        target = app_target(name, "domains")
         request = self._requests(f"Attaching {domain!r}", "POST", target, {"domain": domain})
         return await self._send(request, parse_record(Domain))
 
     async def remove_domain(self, name: str, domain: str) -> bool:
         """Remove a domain ("DELETE /v1/apps/:name/domains/:domain"); False when it was not attached."""
         return await self._delete(
-            self._requests(f"Removing {domain!r}", "DELETE", domain_target(name, domain))
+            self._requests(f"Removing {domain!r}", "DELETE", app_target(name, "domains", domain))
         )
 
     # What all endpoints share
@@ -293,8 +294,6 @@ class Client:
         self,
         request: Request,
         parse: Callable[[Response], T],
-        *,
-        recover: Callable[[], Awaitable[T | None]] | None = None,
     ) -> T:
         """The answer to a request.
 
@@ -302,7 +301,7 @@ class Client:
             DeployError: what an answer other than 2xx stands for.
         """
         try:
-            return await self.http.send(request, parse, self._policy, recover=recover)
+            return await self.http.send(request, parse, self._policy)
         except RequestRejected as error:
             if error.status == UNAUTHORIZED:
                 raise AuthenticationError(
