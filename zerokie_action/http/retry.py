@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -22,6 +22,9 @@ from zerokie_action.http.failure import Failure, Meaning
 from zerokie_action.http.limiter import MOST_WAITED, PATIENCE, AdaptiveLimiter, Story
 from zerokie_action.http.request import KIND, PUBLIC, PURPOSE
 from zerokie_action.text import human_files, human_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
 
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 20.0
@@ -118,6 +121,8 @@ class RetryingClient:
         request: httpx.Request,
         parse: Callable[[httpx.Response], T],
         policy: Policy = NORMAL,
+        *,
+        recover: Callable[[], Awaitable[T | None]] | None = None,
     ) -> T:
         """The answer to a request.
 
@@ -125,6 +130,8 @@ class RetryingClient:
             request: what to send, anew for each attempt.
             parse: makes the value of a 2xx response; `Malformed` counts as no answer.
             policy: how it is sent again.
+            recover: asked before another attempt when the last one is ambiguous; a value says that it took
+                effect.
 
         Raises:
             RequestRejected: the answer is a 4xx. `ambiguous` says whether an earlier attempt may have taken
@@ -138,9 +145,12 @@ class RetryingClient:
         while True:
             async with limiter if policy.pauses is None else nullcontext():
                 began = anyio.current_time()
-                self.used += attempts > 0
-                attempts += 1
-                outcome = await self._attempt(request, parse, policy)
+                if ambiguous and recover is not None and (found := await recover()) is not None:
+                    outcome: T | RequestRejected | Failure = found
+                else:
+                    self.used += attempts > 0
+                    attempts += 1
+                    outcome = await self._attempt(request, parse, policy)
                 if not isinstance(outcome, Failure):
                     limiter.succeeded()
                     if isinstance(outcome, RequestRejected):

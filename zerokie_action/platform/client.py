@@ -37,7 +37,7 @@ from zerokie_action.platform.requests import (
 from zerokie_action.text import human_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from zerokie_action.files.manifest import RemoteFile
     from zerokie_action.http import Request, Response
@@ -180,14 +180,18 @@ class Client:
         """
         body = {"image": image, "registry_auth": registry and registry._asdict()}
         purpose = f"Deploying {image!r}" if image else f"Restarting {name!r}"
+
+        async def took_effect() -> App | None:
+            app = await self.find_app(name)
+            expected = app is not None and app.image == (image or before.image)
+            return app if app is not None and expected and app.updated_at > before.updated_at else None
+
         request = self._requests(purpose, "POST", app_target(name, "deploy"), body)
         try:
-            return await self._send(request, parse_record(App))
+            return await self._send(request, parse_record(App), recover=took_effect)
         except RequestRejected as error:
-            if error.status == CONFLICT and error.ambiguous:
-                app = await self.find_app(name)
-                if app and app.image == (image or before.image) and app.updated_at > before.updated_at:
-                    return app
+            if error.status == CONFLICT and error.ambiguous and (app := await took_effect()):
+                return app
             raise
 
     # Files of static apps
@@ -294,6 +298,8 @@ class Client:
         self,
         request: Request,
         parse: Callable[[Response], T],
+        *,
+        recover: Callable[[], Awaitable[T | None]] | None = None,
     ) -> T:
         """The answer to a request.
 
@@ -301,7 +307,7 @@ class Client:
             DeployError: what an answer other than 2xx stands for.
         """
         try:
-            return await self.http.send(request, parse, self._policy)
+            return await self.http.send(request, parse, self._policy, recover=recover)
         except RequestRejected as error:
             if error.status == UNAUTHORIZED:
                 raise AuthenticationError(
