@@ -210,19 +210,29 @@ async def test_silence(sandbox: Platform, size: int, seconds: float, sent: int) 
     assert len(sandbox.requests) == sent
 
 
-@pytest.mark.parametrize("times", [9, None])
-async def test_a_large_upload_that_is_cut(sandbox: Platform, times: int | None) -> None:
-    """It is an outage like any other, whatever `retries` says; at the end, the hint names a likely limit."""
-    sandbox.faults.add(Fault(Kind.RESET_UPLOAD, size=10_000_000, times=times))
-    film = Upload("film.mp4", Zeros(20_000_000), "video/mp4")
-    async with writes_to(sandbox, retries=0) as writes:
-        if times:
-            await writes.upload([film], lambda _upload: None)
-            assert len(sandbox.files("site")["film.mp4"]) == film.content.size
-            assert len(sandbox.requests) == times + 1
-        else:
-            error = await fails(writes.upload([film], lambda _upload: None))
-            assert "`client_max_body_size`" in error.hint
+@pytest.mark.parametrize(
+    ("size", "cuts", "outage"), [(20_000_000, 2, 0), (20_000_000, 2, 10), (3_000_000, 9, 0)]
+)
+async def test_a_large_upload_that_is_cut(sandbox: Platform, size: int, cuts: int, outage: int) -> None:
+    """After more than 4 MB it costs one of the retries; before that, and in the outage after it, none."""
+    sandbox.faults.add(
+        Fault(Kind.RESET_UPLOAD, size=size // 2, times=cuts),
+        Fault(Kind.RESET_UPLOAD, size=1000, times=outage),
+    )
+    async with writes_to(sandbox, retries=2) as writes:
+        await writes.upload([Upload("film.mp4", Zeros(size), "video/mp4")], lambda _upload: None)
+    assert len(sandbox.files("site")["film.mp4"]) == size
+    assert len(sandbox.requests) == cuts + outage + 1
+
+
+async def test_a_large_upload_that_is_always_cut(sandbox: Platform) -> None:
+    sandbox.faults.add(Fault(Kind.RESET_UPLOAD, size=10_000_000, times=None))
+    async with writes_to(sandbox, retries=2) as writes:
+        began = anyio.current_time()
+        error = await fails(writes.upload([Upload("a", Zeros(20_000_000), "")], lambda _upload: None))
+        assert anyio.current_time() - began < 10
+    assert str(error).startswith("Uploading 'a' failed after 3 attempts in ")
+    assert "`client_max_body_size`" in error.hint
 
 
 async def test_what_was_not_sent_completely() -> None:

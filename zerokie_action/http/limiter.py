@@ -99,6 +99,10 @@ class AdaptiveLimiter:
             self.limit = float(self._most)
         self._slots.total_tokens = int(self.limit)
 
+    def moved(self) -> None:
+        """A large body was moving until its connection broke: something was there."""
+        self.failing_since = anyio.current_time()
+
     def failed(self, failure: Failure, began: float) -> None:
         """Record a shared failure. It counts once for all requests in flight.
 

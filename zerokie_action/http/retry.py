@@ -153,10 +153,7 @@ class RetryingClient:
                     outcome = await self._attempt(request, parse, policy)
                 if not isinstance(outcome, Failure):
                     limiter.succeeded()
-                    if isinstance(outcome, RequestRejected):
-                        outcome.ambiguous = ambiguous
-                        raise outcome
-                    return outcome
+                    return _value(outcome, ambiguous=ambiguous)
             ambiguous = ambiguous or outcome.ambiguous
             await anyio.lowlevel.checkpoint_if_cancelled()  # the guard may have shielded the attempt
             if attempts == 1:
@@ -185,11 +182,14 @@ class RetryingClient:
         if failed.meaning is Meaning.BUSY or failed.retry_after:
             return False
         is_wrong_url = failed.meaning is Meaning.UNEXPECTED and not self._has_answered
-        if limiter.is_failing and not is_wrong_url:
+        was_moving = failed.meaning is Meaning.CUT
+        if was_moving:
+            limiter.moved()
+        elif limiter.is_failing and not is_wrong_url:
             return False
         failed_at = anyio.current_time()
         await anyio.sleep(random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0**alone)))  # noqa: S311 - no secret
-        return is_wrong_url or (limiter.last_success > failed_at and limiter.event_at <= began)
+        return was_moving or is_wrong_url or (limiter.last_success > failed_at and limiter.event_at <= began)
 
     async def _attempt(
         self, request: httpx.Request, parse: Callable[[httpx.Response], T], policy: Policy
@@ -238,6 +238,13 @@ class RetryingClient:
             for kind, limiter in self._limiters.items()
             if limiter.story.last_failure and limiter.story.failed_at > since
         )
+
+
+def _value(outcome: T | RequestRejected, *, ambiguous: bool) -> T:
+    if isinstance(outcome, RequestRejected):
+        outcome.ambiguous = ambiguous
+        raise outcome
+    return outcome
 
 
 def _time_left() -> float:
