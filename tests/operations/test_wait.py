@@ -193,6 +193,14 @@ def test_the_run_ends_before_the_wait(world: World) -> None:
     assert "find out what is slow" not in outcome.log
 
 
+def test_an_answer_that_takes_longer_than_the_timeout(world: World) -> None:
+    """Ten seconds more are left for it, as it may take effect; not as long as a request may take."""
+    world.platform.faults.add(Fault(Kind.DELAY, "POST", "/deploy$", seconds=25))
+    outcome = deploy(world, timeout="5s")
+    assert outcome.exit_code == 9
+    assert outcome.seconds == pytest.approx(15, abs=3)
+
+
 def test_another_deploy_is_waited_for(world: World) -> None:
     """409 waits under `lock-timeout`; the previous image is then the one that the other deploy left."""
     world.platform.hold_deploy("web")
