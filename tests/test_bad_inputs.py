@@ -222,6 +222,7 @@ def test_runs_without_a_key_are_skipped(world: World, inputs: dict[str, object],
     assert (outcome.exit_code, outcome.requests) == (code, [])
     assert outcome.outputs["status"] == ("failed" if code else "skipped")
     assert bool(outcome.outputs["warnings"]) is not bool(code)
+    assert ("::warning::`api-key` is empty" in outcome.log) is not bool(code)
 
 
 def test_a_report_that_has_no_room(world: World) -> None:

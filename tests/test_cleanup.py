@@ -129,7 +129,7 @@ def test_a_platform_that_is_away(
         assert world.platform.lock("site") is None
     else:
         assert "Warning: Cleanup: the lock on 'site' could not be released: " in said
-        assert "It expires by " in said
+        assert "It expires at " in said
         assert world.platform.lock("site") == SESSION
 
 
@@ -148,7 +148,7 @@ def test_a_release_that_is_refused(world: World, monkeypatch: pytest.MonkeyPatch
     world.platform.faults.add(Fault(Kind.STATUS, *FINALIZE, status=403, times=None))
     said = clean_up(world, monkeypatch)
     assert "Cleanup: the lock on 'site' could not be released: Finalizing the deploy was refused" in said
-    assert "It expires by " in said
+    assert "It expires at " in said
     assert world.platform.lock("site") == SESSION
 
 

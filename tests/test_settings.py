@@ -234,7 +234,10 @@ def test_every_wrong_pattern_is_told() -> None:
         ({"image": "nginx"}, "`image` (ZEROKIE_IMAGE) and `directory` (ZEROKIE_DIRECTORY) are both set: deploy one of them here, and the other in a step of its own"),
         ({"operation": "restart", "image": "nginx"}, "`image` (ZEROKIE_IMAGE), `directory` (ZEROKIE_DIRECTORY): only `operation: deploy` uses it; remove it"),
         ({"directory": " ", "image": "nginx", "domains": "a.example.com", "remove_domains": "b.example.com"}, "`domains` (ZEROKIE_DOMAINS), `remove-domains` (ZEROKIE_REMOVE_DOMAINS): the platform has custom domains for static apps only"),
+        ({"domains": "a.example.com\nb.example.com", "remove_domains": "b.example.com"}, "`domains` (ZEROKIE_DOMAINS), `remove-domains` (ZEROKIE_REMOVE_DOMAINS): both name b.example.com"),
+        ({"output_file": "report", "summary_file": "report"}, "`output-file` (ZEROKIE_OUTPUT_FILE), `summary-file` (ZEROKIE_SUMMARY_FILE): each needs a file of its own"),
         ({"registry_username": "me", "registry_server": "ghcr.io"}, "`registry-server` (ZEROKIE_REGISTRY_SERVER), `registry-username` (ZEROKIE_REGISTRY_USERNAME) without `registry-password`: set all three registry inputs or none"),
+        ({"keep": '["/up/", "/down/"]'}, "`keep` (ZEROKIE_KEEP): the pattern '[\"/up/\", \"/down/\"]' is written as a list; write one pattern a line"),
         ({"ignore_file": ".noignore"}, "`ignore-file` (ZEROKIE_IGNORE_FILE): '.noignore' is neither in `directory` nor in the working directory; correct the path, or leave it out"),
         # key files
         ({"api_key_file": "key.txt"}, "`api-key` (ZEROKIE_API_KEY) and `api-key-file` (ZEROKIE_API_KEY_FILE) are both set; keep one of them"),
@@ -292,6 +295,11 @@ def test_report_files_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest
     )
     settings, _ = inputs.load(Environment(env | {"ZEROKIE_LOG_LEVEL": "loud"}))
     assert (settings.own_files, settings.log_level) == ({"output_file": Path(good)}, "info")
+
+    link = tmp_path / "link"
+    link.symlink_to(good)
+    (problem,) = problems(IMAGE | {"ZEROKIE_OUTPUT_FILE": str(link)})
+    assert problem.endswith("is a symbolic link; give the path of the file itself")
 
     # Root may write everywhere, so the question is answered for it.
     monkeypatch.setattr(os, "access", lambda *_args, **_options: False)

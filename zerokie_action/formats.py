@@ -226,7 +226,9 @@ def check_report_file(path: Path) -> Path:
         raise ValueError(f"{str(path)!r} is a folder; give the path of a file")
     if not os.path.isdir(parent):
         raise ValueError(f"the folder {parent!r} does not exist; create it first or choose another path")
-    if not any(os.access(place, os.W_OK, effective_ids=True) for place in (path, parent)):
+    if path.is_symlink() and not os.path.realpath(parent).startswith(("/dev", "/proc")):
+        raise ValueError(f"{str(path)!r} is a symbolic link; give the path of the file itself")
+    if not os.access(path if os.path.lexists(path) else parent, os.W_OK, effective_ids=True):
         raise ValueError(f"{str(path)!r} can't be written (Permission denied); choose another path")
     return path
 

@@ -201,7 +201,7 @@ def _conclude(result: Result, error: BaseException | None, signals: Signals) -> 
     if result.error and result.final_state and not result.flaw:
         result.error = f"{result.error}; {result.final_state}"
     if result.error and not has_changed:
-        result.hint = f"Nothing was changed. {result.hint}"
+        result.hint = f"Nothing was changed. {result.hint}".strip()
 
 
 def _log_end(result: Result, ci: CI) -> None:

@@ -120,11 +120,10 @@ ONLY_AT_CREATION: tuple[str, ...] = ("port", "cpu", "memory", "env")
 def _parse_patterns(text: str) -> tuple[str, ...]:
     """Gitignore patterns. An error has a line for each problem."""
     lines = [line.lstrip(" \t") for line in formats.split_lines(text)]
-    patterns, problems = parse_patterns(lines, "in")
-    problems += [
-        f"the pattern {pattern!r} {problem}" for pattern in patterns if (problem := input_problem(pattern))
-    ]
-    if problems:
+    written = [line.rstrip(" ") for line in lines if line.strip() and not line.startswith("#")]
+    problems = [f"the pattern {line!r} {problem}" for line in written if (problem := input_problem(line))]
+    patterns, refused = parse_patterns(lines, "in")
+    if problems := problems or refused:
         raise ValueError("\n".join(problems))
     return tuple(patterns)
 

@@ -15,6 +15,7 @@ from zerokie_action.settings import INPUTS, PREFIXES, input_name, spellings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from zerokie_action.settings import Environment, Settings
 
@@ -64,6 +65,7 @@ def _problems(settings: Settings, environment: Environment) -> Iterator[str]:
         yield from _problems_of_a_deploy(environment)
     elif given := _given(environment, "image", "directory"):
         yield f"{given}: only `operation: deploy` uses it; remove it"
+    yield from _twice(settings, environment)
     missing = [environment.label(field) for field in _REGISTRY if not environment.text(field)]
     if missing and (given := _given(environment, *_REGISTRY)):
         yield f"{given} without {', '.join(missing)}: set all three registry inputs or none"
@@ -71,6 +73,17 @@ def _problems(settings: Settings, environment: Environment) -> Iterator[str]:
         if field:
             right = f"{variable.partition('_')[0].upper()}_{field.upper()}"
             yield f"{variable} is not an input; did you mean `{input_name(field)}` ({right})?"
+
+
+def _twice(settings: Settings, environment: Environment) -> Iterator[str]:
+    """What is asked for in two inputs that can't both have it."""
+    if both := set(settings.domains) & set(settings.remove_domains):
+        yield f"{_given(environment, 'domains', 'remove_domains')}: both name {', '.join(sorted(both))}"
+    files: dict[Path, str] = {}
+    for field, path in settings.own_files.items():
+        other = files.setdefault(path, field)
+        if other != field and not path.is_relative_to("/dev"):  # such as standard output
+            yield f"{_given(environment, other, field)}: each needs a file of its own"
 
 
 def _problems_of_a_deploy(environment: Environment) -> Iterator[str]:

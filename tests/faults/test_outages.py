@@ -151,3 +151,21 @@ class TestOneFileAlone:
     def test_as_the_last_one(self, world: World) -> None:
         """Nobody is left who shows that the platform works: then it takes two minutes."""
         assert 120 < self.run(world, others=0).seconds < 150
+
+
+def test_a_large_upload_that_is_cut_between_two_outages(world: World) -> None:
+    """Until it was cut it was moving: the two minutes in which nothing works begin anew."""
+    faults, film = world.platform.faults, ("PUT", "/files/film")
+    down = Fault(Kind.STATUS, *film, status=503, times=None)
+
+    def cut_one() -> None:
+        faults.clear()
+        faults.add(Fault(Kind.RESET_UPLOAD, *film, size=6_000_000), down)
+
+    world.write({"index.html": b"x", "film.mp4": bytes(8_000_000)})
+    faults.add(down)
+    world.loop.call_later(70, cut_one)
+    world.loop.call_later(140, faults.clear)
+    outcome = world.run()
+    assert outcome.exit_code == 0, outcome.log
+    assert outcome.seconds > 140

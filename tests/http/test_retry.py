@@ -262,7 +262,7 @@ class TestOutage:
         assert 4 <= len(lines) <= 2 + 50 // 15
         for line in lines[:-1]:
             assert re.fullmatch(r"Uploads: nothing has worked for .+ s \(connection refused\); .+", line)
-        assert re.fullmatch(r"Uploads: the platform is back after 4\d s; retrying 12 requests", lines[-1])
+        assert re.fullmatch(r"Uploads: the platform is back after 4\d s; 12 attempts failed", lines[-1])
         assert client.outage == ""
 
         lines.clear()

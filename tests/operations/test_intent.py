@@ -98,7 +98,10 @@ class TestFiles:
     def test_taken_over(self, world: World) -> None:
         """Once, and the log names what goes; then the app is ours."""
         outcome = require_done(world, take_over=True)
-        assert "Taking over 13 files that no deploy of this action has uploaded: 'old.html'" in outcome.log
+        assert (
+            "`take-over` deletes 13 files that no deploy of this action has uploaded: 'old.html'"
+            in outcome.log
+        )
         require_done(world)
 
     def test_taken_over_with_keep(self, world: World) -> None:

@@ -129,6 +129,34 @@ def test_the_platform_says_when_to_ask_again(world: World) -> None:
     assert outcome.outputs["lock_wait_seconds"] == 25
 
 
+def test_a_heartbeat_that_is_refused_once(world: World) -> None:
+    """It is asked again after 15 s, not after another `lock-heartbeat`."""
+    world.platform.faults.add(
+        Fault(Kind.STATUS, "PUT", "/lock$", status=401),
+        Fault(Kind.DELAY, "PUT", "/files/", seconds=25, times=None),
+    )
+    world.write({f"{number:03}.html": b"x" for number in range(90)})
+    outcome = world.run(concurrency=1, lock_heartbeat="15m", timeout="2h")
+    assert outcome.exit_code == 0, outcome.log
+
+
+def test_a_heartbeat_that_is_answered_late(world: World) -> None:
+    """The half hour begins with the attempt that was answered, not with the first."""
+    down = Fault(Kind.STATUS, "PUT", "/lock$", status=503, times=None)
+    slow = Fault(Kind.DELAY, "PUT", "/files/", seconds=25, times=None)
+
+    def answer_once() -> None:
+        world.platform.faults.clear()
+        world.platform.faults.add(slow)
+        world.loop.call_later(20, world.platform.faults.add, down)
+
+    world.platform.faults.add(down, slow)
+    world.loop.call_later(27 * 60, answer_once)
+    world.write({f"{number:03}.html": b"x" for number in range(120)})
+    outcome = world.run(concurrency=1, lock_heartbeat="15m", timeout="2h")
+    assert outcome.exit_code == 0, outcome.log
+
+
 def test_a_lock_that_we_got_without_knowing(world: World) -> None:
     """The answer was lost, the next attempt meets our own lock, and the heartbeat tells whose it is."""
     world.platform.faults.add(Fault(Kind.RESET, method="POST", path="/lock$", after=True))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.support.world import Outcome, World
     from zerokie_action.sandbox.records import Record
 
-EXPIRES = "The lock expires by itself by TIME UTC, if it was not released."
+EXPIRES = "The lock expires by itself at TIME UTC at the latest, if it was not released."
 LOST = "The deploy lock was lost during the deploy"
 GONE = "The deploy lock was lost before finalize"
 LOCK, FINALIZE, HEARTBEAT = ("POST", "/lock$"), ("POST", "/finalize$"), ("PUT", "/lock$")
@@ -174,7 +174,7 @@ def test_when_it_expires(world: World) -> None:
         Fault(Kind.DELAY, *UPLOAD, seconds=25),
     )
     outcome = world.run(lock_heartbeat="10s")
-    told = datetime.fromisoformat(outcome.outputs["hint"].partition("itself by ")[2][:19]).replace(tzinfo=UTC)
+    told = datetime.fromisoformat(outcome.outputs["hint"].partition("itself at ")[2][:19]).replace(tzinfo=UTC)
     last = max(
         record.received for record in outcome.requests if record.method == "PUT" and "lock" in record.path
     )
@@ -183,6 +183,38 @@ def test_when_it_expires(world: World) -> None:
 
 
 # --- after a failure
+
+
+@pytest.mark.parametrize(
+    ("fault", "hint"),
+    [
+        (
+            Fault(Kind.STATUS, *FINALIZE, status=200, body=b"{}", times=None),
+            "The deploy lock may still be held",
+        ),
+        (Fault(Kind.RESET, *FINALIZE, after=True), "The deploy lock is released"),
+    ],
+    ids=["no effect", "answer lost"],
+)
+def test_the_hint_says_what_the_log_says(world: World, fault: Fault, hint: str) -> None:
+    """Whether the lock is still held, after a signal."""
+    world.platform.faults.add(fault, Fault(Kind.HANG, "PUT", "/files/about", times=None))
+    tell(world, after=5)
+    outcome = world.run()
+    assert outcome.exit_code == 143
+    assert (world.platform.lock("site") is None) == ("is released" in hint)
+    assert outcome.outputs["hint"].startswith(hint)
+
+
+def test_a_failure_that_leaves_the_lock(world: World) -> None:
+    """The error says so, whatever its own hint is."""
+    world.platform.faults.add(
+        Fault(Kind.STATUS, *FINALIZE, status=500, times=None),
+        Fault(Kind.HANG, "PUT", "index.html", times=None),
+    )
+    outcome = world.run(timeout="12s")
+    assert outcome.exit_code == 9
+    assert outcome.outputs["error"].endswith("; the deploy lock may still be held")
 
 
 @pytest.mark.parametrize(
@@ -359,7 +391,7 @@ def test_a_lock_that_somebody_else_got(world: World, state: Path) -> None:
     outcome = world.run(lock_heartbeat="10s")
     assert outcome.exit_code == 7
     assert outcome.outputs["error"].startswith(f"{LOST}: the platform says that this deploy does not hold it")
-    assert outcome.outputs["hint"] == "Nothing was written after that. Run the deploy again."
+    assert outcome.outputs["hint"] == "Nothing more was sent after that. Run the deploy again."
     assert not state.exists()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.http.servers import fine, serve
-from tests.operations.containers import LOOK, NEW, deploy, running_web
+from tests.operations.containers import LOOK, NEW, deploy, running_web, says
 from tests.support import timewarp
 from tests.support.world import API_KEY
 from zerokie_action.sandbox.faults import Fault, Kind
@@ -160,3 +160,13 @@ class TestWhatMustNotBePublic:
         assert "'certs/site.pem' holds a private key" in outcome.outputs["error"]
         assert "hunter2" not in outcome.log
         assert world.run(ignore="certs/").exit_code == 0
+
+
+def test_a_value_of_env_in_a_status(world: World) -> None:
+    """The platform may quote it anywhere."""
+    running_web(world)
+    world.platform.faults.add(says(image=NEW, status="no hunter2secret", times=None))
+    outcome = deploy(world, env="PASSWORD=hunter2secret", wait_timeout="10s")
+    assert outcome.exit_code == 9
+    assert "no ***" in outcome.outputs["error"]
+    assert "hunter2secret" not in outcome.log + str(outcome.outputs)

@@ -193,6 +193,17 @@ def test_the_run_ends_before_the_wait(world: World) -> None:
     assert "find out what is slow" not in outcome.log
 
 
+def test_a_lost_answer_and_a_look_that_is_refused(world: World) -> None:
+    """The deploy may still be carried out: nobody knows which image the app has."""
+    world.platform.faults.add(
+        Fault(Kind.DELAY, "POST", "/deploy$", seconds=31.5),
+        Fault(Kind.STATUS, "GET", LOOK, skip=1, status=403, body=b'{"error": "no"}'),
+    )
+    outcome = deploy(world)
+    assert outcome.exit_code == 4
+    assert outcome.outputs["error"].endswith("it is not known which image 'web' was left with")
+
+
 def test_an_answer_that_takes_longer_than_the_timeout(world: World) -> None:
     """Ten seconds more are left for it, as it may take effect; not as long as a request may take."""
     world.platform.faults.add(Fault(Kind.DELAY, "POST", "/deploy$", seconds=25))

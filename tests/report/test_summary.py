@@ -59,7 +59,7 @@ in 2.3&nbsp;s, 12&nbsp;s of it waiting for the deploy lock.
 
 - **Deploy ID:** `d-20260307-170000`
 - **CDN cache:** purged
-- **Retries:** 3 requests
+- **Retries:** 3
 - **Phases:** Scan 0.5 s, Upload 1.5 s, Finalize 0 s
 
 </details>

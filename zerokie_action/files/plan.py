@@ -154,7 +154,7 @@ def require_known_deletions(plan: Plan, manifest: Manifest | None) -> None:
         raise ConfigurationError(
             "The manifest of the last deploy can't be read, so it is not known whose files this deploy would "
             f"delete: {_files(plan.delete)}",
-            hint="No file was written or deleted. Run the deploy again. If that does not help, find out "
+            hint="Run the deploy again. If that does not help, find out "
             "why the app's URL does not answer. To continue without the manifest, set `delete-stale: false`, "
             "which deletes nothing, or `take-over: true` for one run by hand.",
         )
@@ -162,7 +162,7 @@ def require_known_deletions(plan: Plan, manifest: Manifest | None) -> None:
         raise ConfigurationError(
             f"This deploy would delete {human_files(len(plan.foreign))} that no deploy of "
             f"this action has uploaded: {human_paths(plan.foreign)}",
-            hint="No file was written or deleted. Name in `keep` what has to stay, or set "
+            hint="Name in `keep` what has to stay, or set "
             "`delete-stale: false`. If all of them may go, set `take-over: true` for one run by hand.",
         )
 
@@ -183,14 +183,14 @@ def require_few_deletions(plan: Plan, *, count: int, max_deletes: int | None) ->
         if deletions > max_deletes:
             raise ConfigurationError(
                 f"`max-deletes` is {max_deletes:,}, and this deploy would delete {_files(plan.delete)}",
-                hint="No file was written or deleted. If that is what you want, raise `max-deletes`; "
+                hint="If that is what you want, raise `max-deletes`; "
                 "if not, check what is in the directory, or add patterns to `keep`.",
             )
     elif deletions > _MANY and 2 * plan.count < count:
         raise ConfigurationError(
             f"This deploy would leave less than half of the site, {plan.count:,} of {human_files(count)}, "
             f"and delete {_files(plan.delete)}",
-            hint="No file was written or deleted. Check that `directory` is the right one and the build "
+            hint="Check that `directory` is the right one and the build "
             f"complete. If that is what you want, set `max-deletes: {deletions}` for one run.",
         )
 

@@ -30,7 +30,7 @@ _SCATTERED_LINE_EVERY = 5.0
 
 
 class AdaptiveLimiter:
-    """A slot for each request of a kind; `async with` it, a request is sent. Slots go out in order.
+    """A slot for each request of a kind, which is sent inside `async with`. Slots go out in order.
 
     Attributes:
         limit: how many may run at once now; a fraction grows to the next number.
@@ -101,7 +101,8 @@ class AdaptiveLimiter:
 
     def moved(self) -> None:
         """A large body was moving until its connection broke: something was there."""
-        self.failing_since = anyio.current_time()
+        if self._failing_since is not None:
+            self._failing_since = anyio.current_time()
 
     def failed(self, failure: Failure, began: float) -> None:
         """Record a shared failure. It counts once for all requests in flight.
@@ -181,7 +182,7 @@ class Story:
         """A request was answered."""
         if self._retried > 1:
             taken = human_seconds(anyio.current_time() - self._began_at)
-            self._log(f"{self._kind}: the platform is back after {taken}; {_retrying(self._retried)}")
+            self._log(f"{self._kind}: the platform is back after {taken}; {self._retried:,} attempts failed")
         elif self._retried == 1:
             self.failed_alone(self.last_failure)
         self.last_failure = ""
@@ -190,13 +191,10 @@ class Story:
 
     def failed_alone(self, reason: str) -> None:
         """A request failed while others worked, and is sent again."""
+        self.last_failure, self.failed_at = reason, anyio.current_time()
         self._alone += 1
         now = anyio.current_time()
         if now >= self._next_line:
-            self._log(f"{self._kind}: {reason}; {_retrying(self._alone)}")
+            self._log(f"{self._kind}: {reason}; retrying {human_files(self._alone, 'request')}")
             self._alone = 0
             self._next_line = now + _SCATTERED_LINE_EVERY
-
-
-def _retrying(count: int) -> str:
-    return f"retrying {human_files(count, 'request')}"

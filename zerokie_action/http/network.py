@@ -91,9 +91,8 @@ class Network:
         try:
             context = ssl.create_default_context(cafile=file)
         except OSError as error:  # OpenSSL's own are such, too
-            raise ConfigurationError(
-                f"{name}={file} can't be used as certificate authorities: {error}"
-            ) from error
+            where = f"{name}={file}" if name else "The system's certificates"
+            raise ConfigurationError(f"{where} can't be used as certificate authorities: {error}") from error
         context.set_alpn_protocols(["http/1.1"])
         return context
 

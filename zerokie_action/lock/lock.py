@@ -35,6 +35,8 @@ _MARGIN = 60.0
 _LATE = 5.0
 _LATE_PAUSE = 0.7
 """Seconds in which a request whose answer was lost may still be carried out, and between two looks."""
+_ASK_AGAIN = 15.0
+"""Seconds after a heartbeat that was refused, until the next."""
 
 _UNCONFIRMED = "the platform has not confirmed it for almost 30 minutes (was this machine suspended?)"
 _NOT_OURS = "the platform says that this deploy does not hold it"
@@ -48,7 +50,7 @@ class DeployLock:
     Attributes:
         finalized: what finalize returned; None before, and when its answer was lost.
         unreleased: what a report says of a lock that could not be released after a failure; usually empty.
-        on_failure: called with the failure when the work fails, before the release. It has 9 seconds, or what
+        on_failure: called when the work fails, before the release. It has 9 seconds, or what
             is left of 1.3 seconds after a signal, and some more for an answer to what it has sent. What it
             raises is logged.
     """
@@ -68,7 +70,7 @@ class DeployLock:
         """
         self.finalized: Finalized | None = None
         self.unreleased = ""
-        self.on_failure: Callable[[BaseException], Awaitable[None]] | None = None
+        self.on_failure: Callable[[], Awaitable[None]] | None = None
         self._client = client
         self._app = app
         self._session = session
@@ -165,23 +167,33 @@ class DeployLock:
         return self._confirmed_at + EXPIRY - _MARGIN - _boot_time()
 
     async def _keep(self, heartbeat: float, work: anyio.CancelScope) -> None:
+        pause = heartbeat
         try:
             while True:
-                await anyio.sleep(heartbeat)
+                await anyio.sleep(pause)
+                pause = heartbeat
                 with anyio.move_on_after(self._seconds_left):
                     try:
                         if not await self._confirm(self._client.retrying(HEARTBEAT)):
                             self._lose(_NOT_OURS)
                     except DeployError as error:
                         self._ci.warning(f"Heartbeat: {error}")
+                        pause = min(_ASK_AGAIN, heartbeat)
                 self.check()
         except LockLost:
             work.cancel()
 
     async def _confirm(self, client: Client) -> bool:
         """Ask whether the lock is ours, which also keeps it so."""
-        asked_at = _boot_time()
-        is_ours = await client.heartbeat(self._app, self._session)
+        asked_at = 0.0
+
+        @contextmanager
+        def attempt() -> Iterator[None]:
+            nonlocal asked_at
+            asked_at = _boot_time()
+            yield
+
+        is_ours = await client.guarded(attempt).heartbeat(self._app, self._session)
         if is_ours:
             self._confirmed_at = asked_at
         return is_ours
@@ -189,7 +201,7 @@ class DeployLock:
     def _lose(self, why: str) -> None:
         self._lost = LockLost(
             f"The deploy lock was lost during the deploy: {why}",
-            hint="Nothing was written after that. Run the deploy again.",
+            hint="Nothing more was sent after that. Run the deploy again.",
         )
 
     # Release
@@ -294,7 +306,7 @@ class DeployLock:
         ends_at = anyio.current_time() + RELEASE.seconds
         is_conflict = isinstance(failure, RequestRejected) and failure.status == CONFLICT
         if self._is_held and self._lost is None:
-            await self._prepare_release(failure, is_conflict=is_conflict)
+            await self._prepare_release(is_conflict=is_conflict)
         if self._lost is not None or not (self._is_held or self._may_come):
             self._leave()
             if self._lost is not None and is_conflict:
@@ -308,14 +320,14 @@ class DeployLock:
         else:
             self._ci.info("Deploy lock released" if was_held else f"No deploy lock to release: {_NOT_OURS}")
 
-    async def _prepare_release(self, failure: BaseException, *, is_conflict: bool) -> None:
+    async def _prepare_release(self, *, is_conflict: bool) -> None:
         before_finalize = Allowance(RELEASE.seconds - FINALIZE.seconds, RELEASE.grace - FINALIZE.grace)
         with self._shutdown.shielded_scope(before_finalize):
             try:
                 if is_conflict and not await self._confirm(self._client.retrying(UNTIL_DEADLINE)):
                     self._lose(_NOT_OURS)
                 elif self.on_failure is not None:
-                    await self.on_failure(failure)
+                    await self.on_failure()
             except Exception as error:  # noqa: BLE001 - whatever it is, the lock has to be released
                 self._ci.info(f"Before releasing the lock: {unwrap(error)}")
 

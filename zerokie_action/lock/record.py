@@ -43,7 +43,7 @@ class LockRecord(NamedTuple):
 
 def expiry() -> str:
     """When a lock expires that is not confirmed any more, at the latest: a lost answer may have been one."""
-    return f"by {datetime.fromtimestamp(time.time() + EXPIRY, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return f"at {datetime.fromtimestamp(time.time() + EXPIRY, UTC):%Y-%m-%d %H:%M:%S} UTC at the latest"
 
 
 class LockRecords:

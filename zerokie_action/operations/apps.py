@@ -28,7 +28,7 @@ async def look_up(job: Job, kind: str) -> App | None:
     """
     try:
         if not job.settings.create:
-            app: App | None = await job.client.get_app(job.app)  # raises, with close matches
+            app: App | None = await job.client.get_app(job.app)
         else:
             app = await job.client.find_app(job.app)
     except RequestRejected as error:

@@ -227,6 +227,7 @@ class Rollout:
         job = self._job
         began = anyio.current_time()
         seconds = job.settings.wait_timeout
+        redact = job.client.http.redact
         last, hint = "the platform did not answer", _HINT
 
         async def look() -> App | NotYet:
@@ -238,10 +239,10 @@ class Rollout:
                 return NotYet(last, error.retry_after)
             status = app.status.lower()
             if self._is_about_us(app) and status in _FAILURES:
-                reason = job.client.http.redact(app.error or app.message)
+                reason = app.error or app.message
                 quote = f': "{reason}"' if reason else ""
                 raise DeployFailed(
-                    f"The platform reports that {job.app!r} is {app.status!r}{quote}",
+                    redact(f"The platform reports that {job.app!r} is {app.status!r}{quote}"),
                     hint="Look at the app's own log on the platform.",
                 )
             if self._is_about_us(app) and status == _RUNNING:
@@ -250,6 +251,7 @@ class Rollout:
             if app.image and not self.has_our_image(app):
                 last = f"{last}, its image {app.image!r}"
                 hint = _HINT if app.image == self.previous else _HINT_OTHER_IMAGE
+            last = redact(last)
             return NotYet(last)
 
         with job.phase("Wait"), anyio.move_on_after(seconds):

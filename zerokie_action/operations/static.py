@@ -132,10 +132,12 @@ async def _update(job: Job, source: _Source) -> None:
             await _make_equal(job, source, lock, changes)
     except BaseException:
         if lock is not None:
-            job.result.hint = _RELEASED if lock.finalized is not None else _MAYBE_HELD
+            job.result.hint = _MAYBE_HELD if lock.unreleased else _RELEASED
         raise
     finally:
-        job.result.final_state = "; ".join(filter(None, (job.result.final_state, changes.state)))
+        lock_state = "the deploy lock may still be held" if lock is not None and lock.unreleased else ""
+        states = (job.result.final_state, changes.state, lock_state)
+        job.result.final_state = "; ".join(filter(None, states))
         if lock is not None and lock.finalized is not None:  # a failed deploy is finalized as well
             job.result.deploy_id = lock.finalized.deploy_id
             job.result.cache_purged = lock.finalized.cache_purged
@@ -201,7 +203,7 @@ async def _compare(job: Job, source: _Source, zone: Zone) -> Plan:
         require_known_deletions(plan, zone.manifest)
     elif plan.foreign:
         files = f"{human_files(len(plan.foreign))} that no deploy of this action has uploaded"
-        job.note(f"Taking over {files}: {human_paths(plan.foreign)}")
+        job.note(f"`take-over` deletes {files}: {human_paths(plan.foreign)}")
     count = zone.manifest.count if zone.manifest else 0
     require_few_deletions(plan, count=count, max_deletes=job.settings.max_deletes)
     return plan

@@ -276,7 +276,7 @@ class Update:
         await self._put(self._new_path(), self._manifest(self._proved, self.plan.count))
         self._is_recorded = True
 
-    async def record_failure(self, _failure: BaseException) -> None:
+    async def record_failure(self) -> None:
         """Keep what was achieved, so that the next deploy sends the rest only."""
         if not self._uploaded or self._is_recorded:
             return

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from zerokie_action.errors import AuthenticationError, RequestRejected
+from zerokie_action.errors import AuthenticationError, DeployError, RequestRejected
 from zerokie_action.http.request import MEGABYTE
 from zerokie_action.http.retry import NORMAL
 from zerokie_action.platform.models import (
@@ -23,6 +23,7 @@ from zerokie_action.platform.models import (
     parse_apps,
     parse_files,
     parse_heartbeat,
+    parse_no_content,
     parse_record,
 )
 from zerokie_action.platform.requests import (
@@ -182,7 +183,11 @@ class Client:
         purpose = f"Deploying {image!r}" if image else f"Restarting {name!r}"
 
         async def took_effect() -> App | None:
-            app = await self.find_app(name)
+            try:
+                app = await self.find_app(name)
+            except DeployError as error:
+                error.ambiguous = True  # what it says of the deploy
+                raise
             expected = app is not None and app.image == (image or before.image)
             return app if app is not None and expected and app.updated_at > before.updated_at else None
 
@@ -225,7 +230,8 @@ class Client:
     async def delete_file(self, name: str, path: str) -> None:
         """Delete one file ("DELETE /v1/apps/:name/files/{path}"). One that is gone already is done."""
         target = app_target(name, "files", *path.split("/"))
-        await self._delete(self._requests(f"Deleting {path!r}", "DELETE", target, kind=DELETIONS))
+        request = self._requests(f"Deleting {path!r}", "DELETE", target, kind=DELETIONS)
+        await self._delete(request, parse_any)  # what is still there goes with the next deploy
 
     # The deploy lock
 
@@ -284,10 +290,10 @@ class Client:
 
     # What all endpoints share
 
-    async def _delete(self, request: Request) -> bool:
-        """Send a DELETE; False when there was nothing to delete, for an earlier attempt neither."""
+    async def _delete(self, request: Request, parse: Callable[[Response], bool] = parse_no_content) -> bool:
+        """Send a DELETE; False when there was nothing to delete, not even for an earlier attempt."""
         try:
-            await self._send(request, parse_any)
+            await self._send(request, parse)
         except RequestRejected as error:
             if error.status != NOT_FOUND:
                 raise

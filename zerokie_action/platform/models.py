@@ -129,6 +129,8 @@ class Registry(NamedTuple):
 _APPS = TypeAdapter(Annotated[list[App] | None, FailFast()], config=ConfigDict(defer_build=True))
 
 
+_NO_CONTENT = 204
+
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)
 
@@ -137,6 +139,13 @@ def parse_any(response: Response) -> bool:
     """Nothing is needed; a web page is refused all the same: a gateway or proxy has sent it."""
     if is_web_page(response.content):
         raise Malformed(_NOT_AS_DESCRIBED)
+    return True
+
+
+def parse_no_content(response: Response) -> bool:
+    """204, or an object about what was done; anything else may be a gateway's."""
+    if response.status_code != _NO_CONTENT:
+        _validated(Record.model_validate_json, response)
     return True
 
 
@@ -169,16 +178,20 @@ def parse_record(model: type[R]) -> Callable[[Response], R]:
 
 
 def parse_apps(response: Response) -> list[App]:
-    """The account's apps. `null` is an empty list: servers written in Go say so."""
+    """The account's apps. `null` is an empty list: servers written in Go say so. So is 204."""
+    if response.status_code == _NO_CONTENT:
+        return []
     return _validated(_APPS.validate_json, response) or []
 
 
 def parse_files(response: Response) -> list[RemoteFile]:
-    """The files of a storage zone, of which there may be a hundred thousand; `null` is an empty list.
+    """The files of a storage zone, of which there may be a hundred thousand. Empty as for `parse_apps`.
 
     Each becomes a record as soon as it is read: a tree of the whole response would take
     three times as much memory.
     """
+    if response.status_code == _NO_CONTENT:
+        return []
     try:
         files = json.loads(response.content, object_hook=_remote_file)
     except (ValueError, RecursionError):

@@ -183,7 +183,7 @@ def _details(result: Result) -> Iterator[Markdown]:
         "Image": markdown_code(result.image or ""),
         "Previous image": markdown_code(result.previous_image or ""),
         "CDN cache": "purged" if result.cache_purged else "",
-        "Retries": human_files(result.retries_used, "request") if result.retries_used else "",
+        "Retries": f"{result.retries_used:,}" if result.retries_used else "",
         "Phases": ", ".join(f"{markdown_text(name)} {human_seconds(taken)}" for name, taken in result.phases),
     }
     if details := [f"**{name}:** {value}" for name, value in facts.items() if value]:
