@@ -389,3 +389,15 @@ class TestHistories:
         assert outcome.exit_code == 0, outcome.log
         assert world.stored("preview-7") == SITE
         assert world.run(app="preview-7", create=True).exit_code == 0
+
+
+def test_a_path_that_can_t_be_addressed(world: World) -> None:
+    """It is left alone, with a warning: its URL would name another file."""
+    require_done(world)
+    put(world, ["a/../index.html"])
+    outcome = world.run()
+    assert outcome.exit_code == 0
+    assert outcome.outputs["warnings"] == [
+        "The remote path 'a/../index.html' can't be addressed safely; it is left alone"
+    ]
+    assert {record.method for record in outcome.writes} == {"POST"}
