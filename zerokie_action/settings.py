@@ -5,6 +5,9 @@ The input's name is the field's, with `-` for `_`. `make docs` documents the def
 
 from __future__ import annotations
 
+import ast
+import inspect
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, get_args
 
@@ -142,7 +145,6 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         frozen=True,
-        use_attribute_docstrings=True,
         validate_default=False,
         case_sensitive=True,
         hide_input_in_errors=True,
@@ -295,15 +297,19 @@ class Input(NamedTuple):
 
 def documented_inputs() -> Iterator[Input]:
     """Every input, in the documented order."""
-    for field, info in INPUTS.items():
-        yield Input(
-            name=input_name(field),
-            default=_written(info.default),
-            required=info.default == "",  # which only stands in where the input is missing
-            description=" ".join((info.description or "").split()),
-            is_list=field in _LISTS,
-            is_secret=field in _SECRETS,
-        )
+    # Pydantic would read the texts below the fields at every start.
+    for pair in pairwise(ast.iter_child_nodes(ast.parse(inspect.getsource(Settings)).body[0])):
+        match pair:
+            case ast.AnnAssign(target=ast.Name(id=field)), ast.Expr(value=ast.Constant(value=str(text))):
+                default = INPUTS[field].default
+                yield Input(
+                    name=input_name(field),
+                    default=_written(default),
+                    required=default == "",  # which only stands in where the input is missing
+                    description=" ".join(text.split()),
+                    is_list=field in _LISTS,
+                    is_secret=field in _SECRETS,
+                )
 
 
 def _written(default: object) -> str:
