@@ -268,6 +268,7 @@ def test_after_a_failure(world: World) -> None:
     fail_halfway(world, Kind.STATUS)
     outcome = world.run()
     assert outcome.exit_code == 4, outcome.log
+    assert ": the next deploy can skip them" in outcome.log
     assert world.platform.lock("site") is None
     world.platform.faults.clear()
     again = world.run()
