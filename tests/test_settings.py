@@ -296,6 +296,9 @@ def test_report_files_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest
     settings, _ = inputs.load(Environment(env | {"ZEROKIE_LOG_LEVEL": "loud"}))
     assert (settings.own_files, settings.log_level) == ({"output_file": Path(good)}, "info")
 
+    # A name that is too long is told when it is written; standard output may be named twice.
+    for name in ("x" * 300, "/dev/stdout"):
+        assert load(IMAGE | {"ZEROKIE_OUTPUT_FILE": name, "ZEROKIE_STATE_FILE": "/dev/stdout"}).output_file
     link = tmp_path / "link"
     link.symlink_to(good)
     (problem,) = problems(IMAGE | {"ZEROKIE_OUTPUT_FILE": str(link)})

@@ -5,13 +5,14 @@ says what is wrong and what to write instead. What is or may hold a secret (a to
 never quoted.
 """
 # os.path says no where pathlib raises: a name that is too long, a folder that can't be entered.
-# ruff: noqa: PTH112, PTH113, PTH120
+# ruff: noqa: PTH112, PTH113, PTH114, PTH116, PTH120
 
 from __future__ import annotations
 
 import ipaddress
 import os.path
 import re
+import stat
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -41,6 +42,7 @@ _IMAGE = re.compile(
 )
 """As the registries' own grammar has it (distribution's `reference`)."""
 _HOST_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_OPEN_FILE = re.compile(r"//?dev/std(out|err)|//?(dev|proc/.+)/fd/[0-9]+")
 _CONTAINERS_HOST = {"host.docker.internal", "host.containers.internal"}
 """The machine that a container runs on, as Docker and Podman name it."""
 
@@ -226,11 +228,23 @@ def check_report_file(path: Path) -> Path:
         raise ValueError(f"{str(path)!r} is a folder; give the path of a file")
     if not os.path.isdir(parent):
         raise ValueError(f"the folder {parent!r} does not exist; create it first or choose another path")
-    if path.is_symlink() and not os.path.realpath(parent).startswith(("/dev", "/proc")):
+    if os.path.islink(path) and not is_stream(path):
         raise ValueError(f"{str(path)!r} is a symbolic link; give the path of the file itself")
     if not os.access(path if os.path.lexists(path) else parent, os.W_OK, effective_ids=True):
         raise ValueError(f"{str(path)!r} can't be written (Permission denied); choose another path")
     return path
+
+
+def is_stream(path: Path) -> bool:
+    """Whether `path` is a device, a pipe, or an open file of a process: what several may write to in turn."""
+    # By name: /dev/stdout leads to a regular file when the log goes to one, and must not be truncated.
+    if _OPEN_FILE.fullmatch(f"{os.path.realpath(path.parent)}/{path.name}"):
+        return True
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def _refuse_unexpanded(text: str) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.ignore import find_ignore_file
 from zerokie_action.files.scan import problem_with_directory
+from zerokie_action.formats import is_stream
 from zerokie_action.settings import INPUTS, PREFIXES, input_name, spellings
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def _twice(settings: Settings, environment: Environment) -> Iterator[str]:
     files: dict[Path, str] = {}
     for field, path in settings.own_files.items():
         other = files.setdefault(path, field)
-        if other != field and not path.is_relative_to("/dev"):  # such as standard output
+        if other != field and not is_stream(path):
             yield f"{_given(environment, other, field)}: each needs a file of its own"
 
 

@@ -81,6 +81,17 @@ def test_a_signal_where_no_thread_can_start(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+async def _ends_in_time(process: asyncio.subprocess.Process, number: int, *, after: bytes) -> None:
+    """A signal ends it, when it has said so much."""
+    assert process.stdout is not None
+    while after not in await process.stdout.readline():
+        pass
+    began = time.monotonic()
+    process.send_signal(number)
+    assert await process.wait() == 128 + number
+    assert time.monotonic() - began < LONGEST_RELEASE + MARGIN
+
+
 def test_a_signal_while_something_blocks_the_end(tmp_path: Path) -> None:
     """The process ends in time all the same."""
 
@@ -88,13 +99,7 @@ def test_a_signal_while_something_blocks_the_end(tmp_path: Path) -> None:
         async with _platform(tmp_path) as (_, runner):
             runner.write({"index.html": "<h1>"})
             process = await runner.start(("-c", SLOW_NAMES), ZEROKIE_API_URL="https://api.example.com")
-            assert process.stdout is not None
-            while b"looking up" not in await process.stdout.readline():
-                pass
-            began = time.monotonic()
-            process.send_signal(signal.SIGINT)
-            assert await process.wait() == 128 + signal.SIGINT
-            assert time.monotonic() - began < LONGEST_RELEASE + MARGIN
+            await _ends_in_time(process, signal.SIGINT, after=b"looking up")
 
     asyncio.run(scenario())
 
@@ -127,13 +132,7 @@ def test_a_signal_while_the_directory_hangs(tmp_path: Path) -> None:
         async with _platform(tmp_path) as (platform, runner):
             runner.write({"index.html": "<h1>"})
             process = await runner.start(("-c", BLOCKED_SCAN))
-            assert process.stdout is not None
-            while b"scanning again" not in await process.stdout.readline():
-                pass
-            began = time.monotonic()
-            process.send_signal(signal.SIGTERM)
-            assert await process.wait() == 128 + signal.SIGTERM
-            assert time.monotonic() - began < LONGEST_RELEASE + MARGIN
+            await _ends_in_time(process, signal.SIGTERM, after=b"scanning again")
             assert platform.lock("site") is None
 
     asyncio.run(scenario())

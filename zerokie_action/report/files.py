@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import stat
 from typing import TYPE_CHECKING
 
 from zerokie_action.errors import ConfigurationError
+from zerokie_action.formats import is_stream
 from zerokie_action.report.result import output_values, outputs, rounded
 from zerokie_action.report.summary import render_summary
 from zerokie_action.text import dotenv_json, dotenv_value, is_web_url, one_line
@@ -27,7 +26,6 @@ _DOTENV_LIMIT = 5_000
 _LABEL_LIMIT = 100
 _ONLY_THE_REPORT = "Everything else is done: only this report is missing. Choose a path that can be written."
 _MODE = 0o644
-_OPEN_FILE = re.compile(r"//?dev/std(out|err)|//?(dev|proc/.+)/fd/[0-9]+")
 
 
 def write_reports(result: Result, ci: CI, files: Mapping[str, Path]) -> None:
@@ -128,21 +126,9 @@ def write_report_file(path: Path, text: str) -> None:
     Raises:
         OSError: it can't be written.
     """
-    flags = os.O_APPEND if _is_stream(path) else os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+    flags = os.O_APPEND if is_stream(path) else os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
     # Not blocking at open: a pipe that nobody reads is an error, not a reason to wait for ever.
     descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | flags, _MODE)
     os.set_blocking(descriptor, True)
     with os.fdopen(descriptor, "wb") as file:
         file.write(text.encode(errors="backslashreplace"))
-
-
-def _is_stream(path: Path) -> bool:
-    """Whether `path` is a device, a pipe, or an open file of a process: what several may write to in turn."""
-    # By name: /dev/stdout leads to a regular file when the log goes to one, and must not be truncated.
-    if _OPEN_FILE.fullmatch(f"{os.path.realpath(path.parent)}/{path.name}"):
-        return True
-    try:
-        mode = path.stat().st_mode
-    except OSError:
-        return False
-    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
