@@ -17,7 +17,6 @@ import pytest
 from zerokie_action.errors import PlatformUnavailable, RequestRejected
 from zerokie_action.http.request import extensions
 from zerokie_action.http.retry import (
-    HEARTBEAT,
     NORMAL,
     UNTIL_DEADLINE,
     Malformed,
@@ -350,6 +349,6 @@ class TestUntilDeadline:
         """They have a calm rhythm, as long as the scope lasts."""
         script = Script(REFUSED)
         with anyio.fail_after(29 * 60):
-            await gives_up(script, HEARTBEAT)
+            await gives_up(script, Policy(pauses=(15.0, 15.0)))
         assert set(script.gaps) == {15}
         assert len(script.attempts) > 110

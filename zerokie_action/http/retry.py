@@ -57,7 +57,6 @@ class Policy(NamedTuple):
 
 NORMAL = Policy()
 UNTIL_DEADLINE = Policy(pauses=(0.2, 1.0))
-HEARTBEAT = Policy(pauses=(15.0, 15.0))
 
 
 class RetryingClient:
