@@ -8,7 +8,6 @@ where it has some), and what to do about it (`hint`). This module imports nothin
 
 from __future__ import annotations
 
-import errno
 import signal
 from typing import TYPE_CHECKING
 
@@ -139,8 +138,3 @@ def unwrap(error: BaseException) -> BaseException:
         return error
     members = [unwrap(member) for member in error.exceptions]
     return next((member for member in members if isinstance(member, DeployError)), members[0])
-
-
-def too_many_open_files(error: BaseException) -> bool:
-    """Whether this process, or the whole machine, has no file descriptor free at this moment."""
-    return isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}

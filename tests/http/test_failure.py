@@ -37,7 +37,13 @@ NO_TLS.reason, ALERT.reason = "WRONG_VERSION_NUMBER", "TLSV1_ALERT_INTERNAL_ERRO
 GROUP = because(httpx.ConnectError(""), ExceptionGroup("", [OSError(), EXPIRED]))
 ERRORS: list[tuple[httpx.TransportError, Meaning, bool, str, str]] = [
     # what happened, what it means, whether the request may have been sent, and words of reason and hint
-    (because(httpx.ConnectError(""), OSError(errno.EMFILE, "")), DOWN, False, "too many open", "ulimit -n"),
+    (
+        because(httpx.ConnectError(""), OSError(errno.ENETUNREACH, "Network is unreachable")),
+        DOWN,
+        False,
+        "network is unreachable",
+        "again",
+    ),
     (
         because(httpx.ConnectError(""), socket.gaierror(socket.EAI_AGAIN, "x")),
         DOWN,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.world import SITE
+from zerokie_action.errors import DeployFailed
 from zerokie_action.files import local
 from zerokie_action.sandbox.faults import Fault, Kind
 
@@ -54,7 +54,7 @@ def test_files_that_cannot_be_hashed(world: World, monkeypatch: pytest.MonkeyPat
     world.run()
 
     def fail(*_: object, **__: object) -> str:
-        raise OSError(errno.EMFILE, "Too many open files")
+        raise DeployFailed("it is another file by now")
 
     monkeypatch.setattr(local, "hash_file", fail)
     assert world.run().outputs["files_uploaded"] == len(SITE)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from contextlib import asynccontextmanager, suppress
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -100,25 +98,6 @@ async def test_connections(sandbox: Platform) -> None:
         await writes.delete([f"{n}.txt" for n in range(50)], lambda _: None)
     assert most == 4
     assert sandbox.files("site") == {}
-
-
-class Unopened:
-    """A file that can't be opened, as too many are open."""
-
-    size = 3
-
-    def chunks(self) -> Iterator[bytes]:
-        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-
-
-async def test_no_file_can_ever_be_opened(sandbox: Platform) -> None:
-    """It is given up, and the error names the limit."""
-    files = [Upload("a", Unopened(), "text/plain")]
-    async with writes_to(sandbox) as writes:
-        error = await fails(writes.upload(files, lambda _upload: None))
-    assert (error.exit_code, sandbox.files("site")) == (5, {})
-    assert "too many open files" in str(error)
-    assert "ulimit -n" in error.hint
 
 
 async def test_the_fence_within_a_large_file(sandbox: Platform) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import anyio.from_thread
 import anyio.to_thread
 
-from zerokie_action.errors import DeployFailed, too_many_open_files
+from zerokie_action.errors import DeployFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -90,7 +90,6 @@ def read_chunks(file: LocalFile) -> Generator[bytes, None, None]:
 
     Raises:
         DeployFailed: the file is not the one that was scanned, or cannot be read.
-        OSError: no file can be opened now, as this process or the machine has too many open (EMFILE, ENFILE).
     """
     try:
         with open(file.source, "rb", buffering=0, opener=_open) as content:
@@ -107,9 +106,7 @@ def read_chunks(file: LocalFile) -> Generator[bytes, None, None]:
                 left -= len(chunk)
                 yield chunk
     except OSError as error:
-        if too_many_open_files(error):
-            raise
-        raise _changed(file, f" ({error.strerror})") from error
+        raise _changed(file, f"can't be read any more ({error.strerror})") from error
 
 
 class FileContent:
@@ -137,7 +134,6 @@ class FileContent:
 
         Raises:
             DeployFailed: when the file is not what it was at the scan.
-            OSError: as `read_chunks`.
         """
         digest = hashlib.sha256()
         taken = 0
@@ -156,7 +152,6 @@ def hash_file(file: LocalFile, *, check_cancelled: Callable[[], None] = lambda: 
 
     Raises:
         DeployFailed: the file changed or vanished since the scan, or cannot be read.
-        OSError: as `read_chunks`.
     """
     content = FileContent(file)
     check_cancelled()
@@ -174,7 +169,7 @@ async def hash_files(files: Iterable[LocalFile]) -> dict[str, str]:
 
     def hash_all() -> None:
         for file in files:
-            with suppress(DeployFailed, OSError):
+            with suppress(DeployFailed):
                 hashes[file.path] = hash_file(file, check_cancelled=anyio.from_thread.check_cancelled)
 
     await anyio.to_thread.run_sync(hash_all, abandon_on_cancel=True)
@@ -203,8 +198,8 @@ def _open(path: str | bytes, _flags: int) -> int:
     return os.open(path, _FLAGS)
 
 
-def _changed(file: LocalFile, why: str = "") -> DeployFailed:
+def _changed(file: LocalFile, what: str = "changed during the deploy") -> DeployFailed:
     return DeployFailed(
-        f"{file.path!r} changed during the deploy{why}",
+        f"{file.path!r} {what}",
         hint="Let the build finish before the deploy starts, then run the deploy again.",
     )

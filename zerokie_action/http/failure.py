@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import httpcore
 import httpx
 
-from zerokie_action.errors import too_many_open_files
 from zerokie_action.formats import is_loopback
 from zerokie_action.http.request import MEGABYTE, PUBLIC, ContentStream
 from zerokie_action.text import human_seconds, shorten
@@ -46,7 +45,6 @@ _OWN_CONTAINER = (
     "Inside a container, this address is the container itself. Start it with `--network host`, or write "
     "`host.docker.internal` in `api-url`, over http too."
 )
-_NO_DESCRIPTOR = "Raise the limit on open files (`ulimit -n`), or lower `concurrency`."
 _NOT_THE_API = (
     "Check `api-url`: what answers there may not be the platform's API. If it is right, a gateway may have "
     "answered in the platform's place: run the job again in a few minutes."
@@ -145,8 +143,8 @@ def _cause(request: httpx.Request, error: httpx.TransportError) -> tuple[Meaning
                 return Meaning.DOWN, "connection refused", hint
             case ConnectionResetError() | BrokenPipeError():
                 return Meaning.DOWN, "the connection was reset", _TRY_LATER
-            case OSError() if too_many_open_files(cause):
-                return Meaning.DOWN, "too many open files", _NO_DESCRIPTOR
+            case OSError(strerror=str(text)):
+                return Meaning.DOWN, text[:1].lower() + text[1:], _TRY_LATER
     return Meaning.DOWN, description, _TRY_LATER
 
 

@@ -75,8 +75,7 @@ class Content(Protocol):
     def chunks(self) -> Iterator[bytes]:
         """The bytes from the beginning.
 
-        Blocks. Raises when there are more or fewer than `size`, or they are not what they were to be; an
-        `OSError` only before the first of them, when no file can be opened now.
+        Blocks. Raises when there are more or fewer than `size`, or they are not what they were to be.
         """
         ...
 
@@ -110,21 +109,14 @@ class ContentStream(httpx.AsyncByteStream):
         self._content = content
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """The pieces.
-
-        Raises:
-            httpx.ConnectError: no file can be opened now, so no complete request was sent.
-        """
+        """The pieces."""
         self.sent = 0
         chunks = self._content.chunks()
         is_small = self._content.size <= _SMALL
-        try:
-            while (
-                chunk := next(chunks, None)
-                if is_small
-                else await anyio.to_thread.run_sync(next, chunks, None, abandon_on_cancel=True)
-            ) is not None:
-                yield chunk
-                self.sent += len(chunk)
-        except OSError as error:
-            raise httpx.ConnectError("too many open files") from error
+        while (
+            chunk := next(chunks, None)
+            if is_small
+            else await anyio.to_thread.run_sync(next, chunks, None, abandon_on_cancel=True)
+        ) is not None:
+            yield chunk
+            self.sent += len(chunk)

@@ -7,6 +7,8 @@ of a kind fail, they share one `AdaptiveLimiter`, whatever the number of retries
 from __future__ import annotations
 
 import random
+import resource
+import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 20.0
 _LONGEST_QUOTE = 500
+_OTHER_FILES = 24
+"""Open files of a run beside its requests: streams, signals, event loop, what is scanned."""
 
 _GIVEN_UP = Failure(Meaning.DOWN, "no answer in time")
 
@@ -82,7 +86,7 @@ class RetryingClient:
         Args:
             transport: sends a request once.
             retries: attempts after the first of a request that fails while others of its kind succeed.
-            concurrency: requests of a kind at the same time, at most.
+            concurrency: requests of a kind at the same time, at most; fewer where few files may be open.
             log: gets the lines about what fails.
             trace: gets one line for every attempt, which may hold secrets.
             redact: see above.
@@ -91,7 +95,7 @@ class RetryingClient:
         self.used = 0
         self._transport = transport
         self._retries = retries
-        self._concurrency = concurrency
+        self._concurrency = min(concurrency, _most_requests())
         self._log = log
         self._trace = trace
         self._has_answered = False
@@ -237,6 +241,12 @@ class RetryingClient:
             for kind, limiter in self._limiters.items()
             if limiter.story.last_failure and limiter.story.failed_at > since
         )
+
+
+def _most_requests() -> int:
+    """For how many requests this process may have files open: the connection and the file that is sent."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(1, (soft - _OTHER_FILES) // 2) if soft != resource.RLIM_INFINITY else sys.maxsize
 
 
 def _value(outcome: T | RequestRejected, *, ambiguous: bool) -> T:
