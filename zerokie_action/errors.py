@@ -16,18 +16,16 @@ if TYPE_CHECKING:
 
 
 class DeployError(Exception):
-    """Base of every error that a run can end with.
+    """Base of every error that a run can end with; the first line of each class documents its exit code.
 
     Attributes:
         exit_code: what the process exits with.
-        meaning: when it is raised, as the documented table of exit codes says it.
         hint: one or two sentences that name the fix; may be empty.
         ambiguous: whether a request whose answer was lost may have taken effect all the same.
         retry_after: seconds until the platform wants the next request; 0 when it did not say.
     """
 
     exit_code = 1
-    meaning = ""
     ambiguous = False
     retry_after = 0.0
 
@@ -37,10 +35,12 @@ class DeployError(Exception):
 
 
 class ConfigurationError(DeployError):
-    """Inputs or the folder are wrong. `problems` has a sentence for each problem."""
+    """Inputs are wrong or missing, the folder can't be deployed, or a check stopped the deploy.
+
+    `problems` has a sentence for each problem.
+    """
 
     exit_code = 2
-    meaning = "wrong or missing inputs, a folder that cannot be deployed, or a check that stopped the deploy"
 
     def __init__(self, *problems: str, hint: str = "") -> None:
         super().__init__("; ".join(problems), hint=hint)
@@ -51,11 +51,10 @@ class AuthenticationError(DeployError):
     """The platform does not accept the API key (401)."""
 
     exit_code = 3
-    meaning = "the platform answered 401"
 
 
 class RequestRejected(DeployError):
-    """The platform understood the request and refuses it (4xx).
+    """The platform refuses a request: 400, 404 or another 4xx.
 
     Attributes:
         status: the HTTP status.
@@ -63,7 +62,6 @@ class RequestRejected(DeployError):
     """
 
     exit_code = 4
-    meaning = "the platform refused a request: 400, 404 or another 4xx"
 
     def __init__(self, message: str, *, status: int, answer: str = "", hint: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -72,51 +70,46 @@ class RequestRejected(DeployError):
 
 
 class PlatformUnavailable(DeployError):
-    """The platform could not be reached or did not answer for too long."""
+    """No connection, 5xx or 429 for too long, or answers that make no sense."""
 
     exit_code = 5
-    meaning = "no connection, 5xx or 429 for too long, or answers that make no sense"
 
 
 class LockHeld(DeployError):
     """Another deploy held the lock for longer than `lock-timeout`."""
 
     exit_code = 6
-    meaning = "another deploy held the lock for longer than `lock-timeout`"
 
 
 class LockLost(DeployError):
-    """The deploy lock is no longer ours. Nothing was written after that was known."""
+    """The deploy lock was lost during the deploy.
+
+    Nothing was written after that was known.
+    """
 
     exit_code = 7
-    meaning = "the deploy lock was lost during the deploy"
 
 
 class DeployFailed(DeployError):
-    """The platform reports that the app failed, or the folder changed during the deploy."""
+    """The app failed, or the folder changed during the deploy."""
 
     exit_code = 8
-    meaning = "the app failed, or the folder changed during the deploy"
 
 
 class DeployTimedOut(DeployError):
-    """`wait-timeout` or `timeout` was over before the deploy was done."""
+    """`wait-timeout` or `timeout` is over."""
 
     exit_code = 9
-    meaning = "`wait-timeout` or `timeout` is over"
 
 
 class HealthCheckFailed(DeployError):
     """The deployed app does not answer as it should."""
 
     exit_code = 10
-    meaning = "the deployed app does not answer as it should"
 
 
 class Interrupted(DeployError):
-    """A signal ended the run. The exit code is the shell's: 128 plus the signal's number."""
-
-    meaning = "a signal: SIGHUP 129, SIGINT 130, SIGQUIT 131, SIGTERM 143"
+    """A signal ended the run: SIGHUP 129, SIGINT 130, SIGQUIT 131, SIGTERM 143."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(f"Cancelled by {signal.Signals(signum).name}")
@@ -125,11 +118,11 @@ class Interrupted(DeployError):
 
 def exit_codes() -> Iterator[tuple[str, str, str]]:
     """Yield what is documented of each exit code: the code, its class (empty for none) and the meaning."""
-    yield "0", "", "done"
-    yield "1", "", "unexpected: a bug; `log-level: debug` shows the traceback"
+    yield "0", "", "Done."
+    yield "1", "", "A bug: `log-level: debug` shows the traceback."
     for error in DeployError.__subclasses__():
         code = "128 + n" if error is Interrupted else str(error.exit_code)
-        yield code, error.__name__, error.meaning
+        yield code, error.__name__, (error.__doc__ or "").partition("\n")[0]
 
 
 def unwrap(error: BaseException) -> BaseException:
