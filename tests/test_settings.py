@@ -193,7 +193,7 @@ WRONG = {
     "health_check": ("healthz", "the value is neither a path that starts with / nor a URL; write for example /healthz"),
     "lock_heartbeat": ("1h", "'1h' is more than the maximum of 15m"),
     "timeout": ("0.9", "'0.9' is less than the minimum of 1s"),
-    "retries": ("9" * 5000, f"'{'9' * 5000}' is not a whole number; write digits only"),
+    "retries": ("9" * 5000, f"'{'9' * 5000}' is too large"),
     "github_token": ("$TOKEN", "the value is a variable that was not expanded; check that the secret exists for this run"),
     "output_file": ("missing/result.json", "the folder 'missing' does not exist; create it first or choose another path"),
     "log_level": ("verbose", "'verbose' is not 'debug', 'info', 'warning' or 'error'"),
@@ -290,7 +290,7 @@ def test_report_files_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest
     good = str(tmp_path / "result.json")
     env = MINIMAL | variables(output_file=good, dotenv_file=str(tmp_path), summary_file="x" * 5000 + "/s.md")
     assert problems(env) == (
-        f"`dotenv-file` (ZEROKIE_DOTENV_FILE): {str(tmp_path)!r} is a folder; give the path of a file",
+        f"`dotenv-file` (ZEROKIE_DOTENV_FILE): {str(tmp_path)!r} is a folder or a symbolic link; give the path of a file",
         f"`summary-file` (ZEROKIE_SUMMARY_FILE): the folder '{'x' * 5000}' does not exist; create it first or choose another path",
     )
     settings, _ = inputs.load(Environment(env | {"ZEROKIE_LOG_LEVEL": "loud"}))
@@ -302,7 +302,7 @@ def test_report_files_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest
     link = tmp_path / "link"
     link.symlink_to(good)
     (problem,) = problems(IMAGE | {"ZEROKIE_OUTPUT_FILE": str(link)})
-    assert problem.endswith("is a symbolic link; give the path of the file itself")
+    assert problem.endswith("is a folder or a symbolic link; give the path of a file")
 
     # Root may write everywhere, so the question is answered for it.
     monkeypatch.setattr(os, "access", lambda *_args, **_options: False)

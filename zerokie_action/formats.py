@@ -5,14 +5,13 @@ says what is wrong and what to write instead. What is or may hold a secret (a to
 never quoted.
 """
 # os.path says no where pathlib raises: a name that is too long, a folder that can't be entered.
-# ruff: noqa: PTH112, PTH113, PTH114, PTH116, PTH120
+# ruff: noqa: PTH112, PTH113, PTH114, PTH120
 
 from __future__ import annotations
 
 import ipaddress
 import os.path
 import re
-import stat
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -42,7 +41,7 @@ _IMAGE = re.compile(
 )
 """As the registries' own grammar has it (distribution's `reference`)."""
 _HOST_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-_OPEN_FILE = re.compile(r"//?dev/std(out|err)|//?(dev|proc/.+)/fd/[0-9]+")
+_STREAM = re.compile(r"//?(dev/(null|std(out|err)|fd/[0-9]+)|proc/.+/fd/[0-9]+)")
 _CONTAINERS_HOST = {"host.docker.internal", "host.containers.internal"}
 """The machine that a container runs on, as Docker and Podman name it."""
 
@@ -190,15 +189,20 @@ def check_health_check(text: str) -> str:
 def check_api_url(text: str) -> str:
     """The platform's API without what is not part of its base; never quotes what may hold a password."""
     parts = _split_url(text)
-    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("the value is not a URL; write for example https://api.example.com")
-    if not _API_PATH.fullmatch(parts.path) or not _HOST.fullmatch(parts.hostname):
+    if (
+        parts is None
+        or parts.scheme not in {"http", "https"}
+        or not _HOST.fullmatch(parts.hostname or "")
+        or not _API_PATH.fullmatch(parts.path)
+        or "@" in parts.netloc
+        or parts.query
+        or parts.fragment
+    ):
         raise ValueError(
-            "the value has characters or dots that the URL of an API does not have; check the variables in it"
+            "the value is not the URL of an API: write scheme, host and path, and nothing else, "
+            "such as https://api.example.com"
         )
-    if parts.username is not None or parts.query or parts.fragment:
-        raise ValueError("the value has more than scheme, host and path; leave user, query and fragment out")
-    if parts.scheme == "http" and not is_this_machine(parts.hostname):
+    if parts.scheme == "http" and not is_this_machine(parts.hostname or ""):
         raise ValueError(
             f"{text!r} would send the API key unencrypted; use https (http is for this machine only: "
             "a loopback host, host.docker.internal or host.containers.internal)"
@@ -224,27 +228,19 @@ def is_this_machine(host: str) -> bool:
 def check_report_file(path: Path) -> Path:
     """A file that can be written."""
     parent = os.path.dirname(path) or "."
-    if os.path.isdir(path):
-        raise ValueError(f"{str(path)!r} is a folder; give the path of a file")
     if not os.path.isdir(parent):
         raise ValueError(f"the folder {parent!r} does not exist; create it first or choose another path")
-    if os.path.islink(path) and not is_stream(path):
-        raise ValueError(f"{str(path)!r} is a symbolic link; give the path of the file itself")
+    if os.path.isdir(path) or (os.path.islink(path) and not is_stream(path)):
+        raise ValueError(f"{str(path)!r} is a folder or a symbolic link; give the path of a file")
     if not os.access(path if os.path.lexists(path) else parent, os.W_OK, effective_ids=True):
         raise ValueError(f"{str(path)!r} can't be written (Permission denied); choose another path")
     return path
 
 
 def is_stream(path: Path) -> bool:
-    """Whether `path` is a device, a pipe, or an open file of a process: what several may write to in turn."""
+    """Whether `path` names an open file of a process, which others write to as well: it is appended to."""
     # By name: /dev/stdout leads to a regular file when the log goes to one, and must not be truncated.
-    if _OPEN_FILE.fullmatch(f"{os.path.realpath(path.parent)}/{path.name}"):
-        return True
-    try:
-        mode = os.stat(path).st_mode
-    except (OSError, ValueError):
-        return False
-    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+    return _STREAM.fullmatch(os.path.normpath(path)) is not None
 
 
 def _refuse_unexpanded(text: str) -> None:

@@ -257,16 +257,10 @@ class Settings(BaseSettings):
     """`debug`, `info`, `warning` or `error`; `RUNNER_DEBUG=1` means `debug`."""
 
     @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+    def settings_customise_sources(  # type: ignore[override]  # they come by keyword
+        cls, _: type[BaseSettings], *, init_settings: PydanticBaseSettingsSource, **_others: object
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """What `load` has found in an environment, and nothing else."""
-        del settings_cls, env_settings, dotenv_settings, file_secret_settings
         return (init_settings,)
 
     @property
@@ -282,6 +276,17 @@ _LISTS = [field for field, info in INPUTS.items() if NoDecode in info.metadata]
 _SECRETS = [
     field for field, info in INPUTS.items() if SecretStr in (info.annotation, *get_args(info.annotation))
 ]
+
+
+_MESSAGES = {
+    "bool_parsing": "{text!r} is neither true nor false; write true or false",
+    "int_parsing": "{text!r} is not a whole number; write digits only",
+    "int_parsing_size": "{text!r} is too large",
+    "literal_error": "{text!r} is not {expected}",
+    "greater_than_equal": "{text!r} is less than the minimum of {ge}",
+    "less_than_equal": "{text!r} is more than the maximum of {le}",
+}
+"""What is wrong with an input, by pydantic's own word for it."""
 
 
 class Input(NamedTuple):
@@ -350,22 +355,12 @@ def load(environment: Environment) -> tuple[Settings, list[str]]:
 def _problems(detail: ErrorDetails, environment: Environment) -> list[str]:
     """What is wrong with an input, in plain words."""
     field = str(detail["loc"][0])
-    text, context = environment.text(field), detail.get("ctx", {})
-    bound = context.get("ge", context.get("le"))
-    limit = formats.written_duration(bound) if isinstance(bound, float) else bound
-    match detail["type"]:
-        case "value_error":
-            problems = str(context["error"]).split("\n")
-        case "bool_parsing":
-            problems = [f"{text!r} is neither true nor false; write true or false"]
-        case "int_parsing" | "int_parsing_size":
-            problems = [f"{text!r} is not a whole number; write digits only"]
-        case "literal_error":
-            problems = [f"{text!r} is not {context['expected']}"]
-        case "greater_than_equal":
-            problems = [f"{text!r} is less than the minimum of {limit}"]
-        case "less_than_equal":
-            problems = [f"{text!r} is more than the maximum of {limit}"]
-        case _:
-            problems = [detail["msg"]]
-    return [f"{environment.label(field)}: {problem}" for problem in problems]
+    label, text, context = environment.label(field), environment.text(field), detail.get("ctx", {})
+    if detail["type"] == "value_error":  # one of this contract's own formats
+        return [f"{label}: {problem}" for problem in str(context["error"]).split("\n")]
+    bounds = {
+        name: formats.written_duration(bound) if isinstance(bound, float) else bound
+        for name, bound in context.items()
+    }
+    message = _MESSAGES.get(detail["type"], "{msg}")
+    return [f"{label}: {message.format(text=text, msg=detail['msg'], **bounds)}"]
