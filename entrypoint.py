@@ -8,4 +8,12 @@ if __name__ == "__main__":
         sys.exit(2)
     from zerokie_action.cli import deploy
 
-    sys.exit(deploy())
+    try:
+        code = deploy()
+    except ModuleNotFoundError as error:  # nor one that has installed the dependencies
+        sys.stderr.write(
+            f"Error: {error.name} is not installed: run `make setup` in the checkout, then "
+            "`.venv/bin/python entrypoint.py`, or `pip install .` into an environment of your own\n"
+        )
+        code = 2
+    sys.exit(code)

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import zerokie_action
-from zerokie_action.errors import ConfigurationError, exit_codes
+from zerokie_action.errors import exit_codes
 from zerokie_action.signals import Signals, ignore_signals, on_first_signal
 
 if TYPE_CHECKING:
@@ -34,28 +34,12 @@ def deploy() -> int:
     if arguments and os.path.basename(arguments[0]) in _PASSED_THROUGH:  # noqa: PTH119 - pathlib is heavy here
         # In this process' place: GitLab and Jenkins start an image with a shell of their own.
         os.execvp(arguments[0], arguments)  # noqa: S606 - that is what they ask for
-    try:
-        return _deploy(arguments)
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] == zerokie_action.__name__:
-            raise
-        print(  # noqa: T201 - without the dependencies there is nothing else that could say it
-            f"Error: {error.name} is not installed: run `make setup` in the checkout, then "
-            "`.venv/bin/python entrypoint.py`, or `pip install .` into an environment of your own",
-            file=sys.stderr,
-        )
-        return ConfigurationError.exit_code
-
-
-def _deploy(arguments: list[str]) -> int:
     signals = _start()
     if _print_answer(arguments, deploy_help):
         return _end(0, signals)
     from zerokie_action.run import run  # noqa: PLC0415 - the handlers come first
 
-    if arguments:
-        return _end(run(os.environ, signals, sys.stderr, arguments[0]), signals)
-    return _end(run(os.environ, signals, sys.stdout), signals)
+    return _end(run(os.environ, signals, sys.stderr if arguments else sys.stdout, *arguments[:1]), signals)
 
 
 def cleanup() -> int:
