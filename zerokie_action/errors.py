@@ -111,8 +111,11 @@ class HealthCheckFailed(DeployError):
 class Interrupted(DeployError):
     """A signal ended the run: SIGHUP 129, SIGINT 130, SIGQUIT 131, SIGTERM 143."""
 
-    def __init__(self, signum: int) -> None:
-        super().__init__(f"Cancelled by {signal.Signals(signum).name}")
+    def __init__(self, signum: int, error: DeployError | None, *, hint: str) -> None:
+        why = f" ({error})" if error else ""
+        super().__init__(
+            f"Cancelled by {signal.Signals(signum).name}{why}", hint=(error and error.hint) or hint
+        )
         self.exit_code = 128 + signum
 
 

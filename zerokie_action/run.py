@@ -33,7 +33,7 @@ from zerokie_action.text import Redactor, human_seconds
 from zerokie_action.validation import check, unknown_names, wrong_argument
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from typing import TextIO
 
     from zerokie_action.ci import CI
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 _THREADS = 8
 """That read files at the same time: disks and processors are not faster with more."""
+_BUG = "This is a bug; please report it. `log-level: debug` shows the traceback."
 _DONE = {"deploy": "deployed", "restart": "restarted", "destroy": "destroyed"}
 
 
@@ -52,9 +53,7 @@ def run(env: Mapping[str, str], signals: Signals, stream: TextIO, argument: str 
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     gc.enable()
-    code = anyio.run(run_async, env, signals, stream, argument)
-    gc.freeze()  # the end of the process need not look for garbage
-    return code
+    return anyio.run(run_async, env, signals, stream, argument)
 
 
 async def run_async(
@@ -119,13 +118,14 @@ async def _work(
     _announce(settings, ci)
     ends_at = anyio.current_time() + settings.timeout
     async with Transport(Network(env)) as transport:
+        values = Redactor(*(settings.env or {}).values())  # which the platform may quote
         http = RetryingClient(
             transport,
             retries=settings.retries,
             concurrency=settings.concurrency,
             log=ci.info,
             trace=ci.debug if ci.shows("debug") else None,
-            redact=_redact(settings, ci),
+            redact=lambda said: values.redact(ci.redact(said)),
         )
         job = Job(
             settings=settings,
@@ -147,12 +147,6 @@ async def _work(
             result.status = "planned" if settings.dry_run else _DONE[settings.operation]
         finally:
             result.retries_used = http.used
-
-
-def _redact(settings: Settings, ci: CI) -> Callable[[str], str]:
-    """Takes secrets out of what the platform says, which may quote a value of `env` as well."""
-    values = Redactor(*(settings.env or {}).values())
-    return lambda text: values.redact(ci.redact(text))
 
 
 async def _operate(job: Job) -> None:
@@ -182,26 +176,21 @@ def _announce(settings: Settings, ci: CI) -> None:
 def _conclude(result: Result, error: BaseException | None, signals: Signals) -> None:
     """Status, exit code, error and hint of the result."""
     has_changed = result.status != "failed" or bool(result.final_state or result.flaw)
+    if error is not None and not isinstance(error, DeployError):
+        error = DeployError(f"Unexpected error: {error!r}", hint=_BUG)
     if signals.first is not None:
-        interrupted = Interrupted(signals.first)
-        why = f" ({error})" if error is not None else ""
-        result.status, result.exit_code = "cancelled", interrupted.exit_code
-        result.error = f"{interrupted}{why}"
-        own = error.hint if isinstance(error, DeployError) else ""
-        result.hint = own or result.hint or f"Run the {result.operation} again."
-    elif isinstance(error, DeployError):
-        result.status = result.status if result.status == "rolled-back" else "failed"
-        result.exit_code, result.error, result.hint = error.exit_code, str(error), error.hint
-        result.problems = [*error.problems] if isinstance(error, ConfigurationError) else []
-    elif error is not None:
-        result.status, result.exit_code, result.error = "failed", 1, f"Unexpected error: {error!r}"
-        result.hint = "This is a bug; please report it. `log-level: debug` shows the traceback."
-    else:
+        error = Interrupted(signals.first, error, hint=result.hint or f"Run the {result.operation} again.")
+    if error is None:
         result.exit_code = 0
-    if result.error and result.final_state and not result.flaw:
-        result.error = f"{result.error}; {result.final_state}"
-    if result.error and not has_changed:
-        result.hint = f"Nothing was changed. {result.hint}".strip()
+        return
+    if isinstance(error, Interrupted):
+        result.status = "cancelled"
+    elif result.status != "rolled-back":
+        result.status = "failed"
+    result.problems = [*error.problems] if isinstance(error, ConfigurationError) else []
+    state = f"; {result.final_state}" if result.final_state and not result.flaw else ""
+    result.exit_code, result.error = error.exit_code, f"{error}{state}"
+    result.hint = f"{'' if has_changed else 'Nothing was changed. '}{error.hint}".strip()
 
 
 def _log_end(result: Result, ci: CI) -> None:
