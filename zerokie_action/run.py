@@ -16,7 +16,7 @@ from zerokie_action.errors import ConfigurationError, DeployError, Interrupted, 
 from zerokie_action.http.network import Network
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
-from zerokie_action.lock.record import LockRecords, default_file, state_files_beside
+from zerokie_action.lock.record import LockRecords, default_file
 from zerokie_action.operations.comment import keep_comment
 from zerokie_action.operations.container import deploy_image, restart
 from zerokie_action.operations.destroy import destroy
@@ -114,7 +114,6 @@ async def _work(
     result: Result,
     shutdown: Shutdown,
 ) -> None:
-    state_file = settings.state_file or default_file(env)
     _announce(settings, ci)
     ends_at = anyio.current_time() + settings.timeout
     async with Transport(Network(env)) as transport:
@@ -133,13 +132,8 @@ async def _work(
             ci=ci,
             result=result,
             shutdown=shutdown,
-            records=LockRecords(ci.save_state, state_file),
+            records=LockRecords(ci.save_state, settings.state_file or default_file(env)),
             session=str(uuid.uuid4()),
-            own_files=(
-                *settings.own_files.values(),
-                *([state_file] if state_file else ()),
-                *state_files_beside(state_file),
-            ),
             ends_at=ends_at,
         )
         try:

@@ -112,6 +112,7 @@ class TestIgnoring:
     def test_defaults(self, site):
         """What no site wants to publish, and what holds secrets, stays here, at any depth."""
         useless = [".git/config", ".hg/a", ".svn/a", "node_modules/a/b", ".DS_Store", "Thumbs.db"]
+        useless += [".zerokie-state.json", ".zerokie-state-42.json"]
         secret = [
             ".env", ".env.local", ".netrc", ".npmrc", ".pypirc", ".git-credentials", ".htpasswd",
             ".docker/config.json", "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519",

@@ -16,7 +16,6 @@ from zerokie_action.lock.record import (
     LockRecords,
     default_file,
     recorded_locks,
-    state_files_beside,
 )
 
 if TYPE_CHECKING:
@@ -165,12 +164,3 @@ def test_gitlab_keeps_files_below_the_project_only() -> None:
     assert default_file({"GITLAB_CI": "true", "CI_PROJECT_DIR": "/b"}) == Path("/b/.zerokie-state-job.json")
     assert default_file({"CI_PROJECT_DIR": "/builds/site", "CI_JOB_ID": "42"}) is None
     assert default_file({"GITLAB_CI": "true"}) is None
-
-
-def test_state_files_of_killed_jobs_are_known(tmp_path: Path) -> None:
-    """They lie in the project's folder, and must not be deployed with it."""
-    for name in (".zerokie-state-1.json", ".zerokie-state-2.json", "other.json"):
-        (tmp_path / name).touch()
-    beside = state_files_beside(tmp_path / ".zerokie-state-3.json")
-    assert [file.name for file in beside] == [".zerokie-state-1.json", ".zerokie-state-2.json"]
-    assert state_files_beside(None) == []

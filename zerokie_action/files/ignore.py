@@ -32,6 +32,7 @@ _UNWANTED = (
     "node_modules/",
     ".DS_Store",
     "Thumbs.db",
+    ".zerokie-state*.json",  # of other jobs as well, which were killed
 )
 _SECRETS = (
     ".env",

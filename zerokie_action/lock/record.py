@@ -111,11 +111,6 @@ def default_file(env: Mapping[str, str]) -> Path | None:
     return None
 
 
-def state_files_beside(file: Path | None) -> list[Path]:
-    """State files of other jobs next to ours: left over by a killed job, never to be deployed."""
-    return sorted(file.parent.glob(".zerokie-state-*.json")) if file else []
-
-
 def _write(file: Path, locks: list[LockRecord]) -> None:
     write_report_file(file, "".join(json.dumps(lock.state) + "\n" for lock in locks))
     with suppress(OSError):  # not every file system can do that

@@ -19,7 +19,6 @@ from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-    from pathlib import Path
 
     from zerokie_action.ci import CI
     from zerokie_action.lock.record import LockRecords
@@ -58,7 +57,6 @@ class Job:
         client: the REST API.
         records: where the cleanup finds a lock that was not released.
         session: this run's deploy session ID, a random UUID.
-        own_files: files that this run writes; they are never deployed.
         ends_at: when `timeout` has passed, by the event loop's time.
     """
 
@@ -69,7 +67,6 @@ class Job:
     shutdown: Shutdown
     records: LockRecords
     session: str
-    own_files: tuple[Path, ...]
     ends_at: float
 
     @property

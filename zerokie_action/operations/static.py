@@ -241,7 +241,7 @@ def _scan(job: Job, directory: Path) -> Scan:
         directory,
         ignore=job.settings.ignore,
         ignore_file=job.settings.ignore_file,
-        exclude=job.own_files,
+        exclude=job.settings.own_files.values(),
         check_cancelled=check_cancelled,
     )
 
