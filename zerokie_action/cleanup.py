@@ -49,12 +49,9 @@ def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> int:
     try:
         state_file = environment.text("state_file")
         file = Path(state_file) if state_file else default_file(env)
-        locks = recorded_locks(env, file)
-        held = [lock for lock in locks if not lock.released]
-        if not locks:
-            ci.info("Cleanup: neither the CI's state nor `state-file` has a lock; nothing to release")
-        elif not held:
-            ci.info("Cleanup: the deploy released its lock itself; nothing to do")
+        held = recorded_locks(env, file)
+        if not held:
+            ci.info("Cleanup: no deploy lock is recorded as held; nothing to release")
         elif not key:
             why = "".join(f" ({problem})" for problem in environment.problems)
             for lock in held:

@@ -33,7 +33,6 @@ class LockRecord(NamedTuple):
 
     app: str
     session: str
-    released: bool = False
 
     @property
     def state(self) -> dict[str, str]:
@@ -94,10 +93,12 @@ class LockRecords:
 
 
 def recorded_locks(env: Mapping[str, str], file: Path | None) -> list[LockRecord]:
-    """What earlier steps recorded, in GitHub's `STATE_*` and the file; unreadable counts as nothing."""
-    found = []
-    if (session := env.get("STATE_session")) and (app := env.get("STATE_app")):
-        found.append(LockRecord(app, session, released=env.get("STATE_released") == session))
+    """The locks that earlier steps may still hold, by GitHub's `STATE_*` and the file.
+
+    What can't be read counts as nothing.
+    """
+    app, session = env.get("STATE_app"), env.get("STATE_session")
+    found = [LockRecord(app, session)] if app and session and session != env.get("STATE_released") else []
     return found + [lock for lock in (_read(file) if file else []) if lock.session != session]
 
 
