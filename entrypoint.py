@@ -9,11 +9,10 @@ if __name__ == "__main__":
     from zerokie_action.cli import deploy
 
     try:
-        code = deploy()
+        deploy()
     except ModuleNotFoundError as error:  # nor one that has installed the dependencies
         sys.stderr.write(
             f"Error: {error.name} is not installed: run `make setup` in the checkout, then "
             "`.venv/bin/python entrypoint.py`, or `pip install .` into an environment of your own\n"
         )
-        code = 2
-    sys.exit(code)
+        sys.exit(2)

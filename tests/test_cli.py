@@ -23,7 +23,7 @@ from zerokie_action.validation import wrong_argument
 ROOT = Path(__file__).resolve().parent.parent
 ENTRYPOINT = [sys.executable, str(ROOT / "entrypoint.py")]
 MODULE = [sys.executable, "-m", "zerokie_action"]
-CLEANUP = [sys.executable, "-c", "from zerokie_action.cli import cleanup; raise SystemExit(cleanup())"]
+CLEANUP = [sys.executable, "-c", "from zerokie_action.cli import cleanup; cleanup()"]
 VERSION = f"zerokie-action {zerokie_action.__version__}\n"
 
 
@@ -194,7 +194,7 @@ class Finder:
             os.kill(os.getpid(), {second})
 sys.meta_path.insert(0, Finder())
 from zerokie_action.cli import {command}
-raise SystemExit({command}())
+{command}()
 """
 
 
@@ -251,26 +251,6 @@ def test_a_signal_while_the_cleanup_imports() -> None:
     seen = run(sys.executable, "-c", program)
     assert (seen.returncode, seen.stderr) == (0, "")
     assert "nothing to release" in seen.stdout
-
-
-SIGNAL_AT_THE_VERY_END = """
-import os, signal, sys, types
-from zerokie_action.cli import {command}
-class Last:
-    def __del__(self):
-        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
-            os.kill(os.getpid(), signum)
-sys.modules["last"] = types.ModuleType("last")
-sys.modules["last"].one = Last()
-raise SystemExit({command}())
-"""
-
-
-@pytest.mark.parametrize(("command", "code"), [("deploy", 2), ("cleanup", 0)])
-def test_signals_at_the_very_end(command: str, code: int) -> None:
-    """While Python takes itself down, which is after it has taken its handlers away."""
-    seen = run(sys.executable, "-c", SIGNAL_AT_THE_VERY_END.format(command=command))
-    assert (seen.returncode, seen.stderr) == (code, "")
 
 
 @pytest.mark.parametrize("ignored", [signal.SIGHUP, signal.SIGQUIT])

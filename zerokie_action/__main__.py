@@ -2,4 +2,4 @@
 
 from zerokie_action.cli import deploy
 
-raise SystemExit(deploy())
+deploy()

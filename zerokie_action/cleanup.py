@@ -38,8 +38,8 @@ _TIME = 120.0
 """Seconds in which the platform is asked again and again."""
 
 
-def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> int:
-    """Release what `env` and the state file say may still be held. Always returns 0."""
+def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> None:
+    """Release what `env` and the state file say may still be held. Never raises."""
     environment = Environment(env)
     settings, _ = load(environment)  # inputs that are wrong stop no cleanup
     ci = detect(env, stream, settings.log_level)
@@ -63,7 +63,6 @@ def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> int:
             anyio.run(_release_all, held, environment, LockRecords(ci.save_state, file), ci, signals)
     except Exception as error:  # noqa: BLE001 - a cleanup that fails the pipeline helps nobody
         ci.warning(f"Cleanup: {unwrap(error)}")
-    return 0
 
 
 async def _release_all(

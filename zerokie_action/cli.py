@@ -11,11 +11,11 @@ import sys
 import textwrap
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import zerokie_action
 from zerokie_action.errors import exit_codes
-from zerokie_action.signals import Signals, ignore_signals, on_first_signal
+from zerokie_action.signals import Signals, on_first_signal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,32 +28,31 @@ An input such as `api-key` is read from INPUT_API-KEY, INPUT_API_KEY, PLUGIN_API
 or ZEROKIE_API_KEY: the first that is not empty counts."""
 
 
-def deploy() -> int:
-    """`zerokie-deploy`, `python -m zerokie_action` and `entrypoint.py`. Returns the exit code."""
+def deploy() -> NoReturn:
+    """`zerokie-deploy`, `python -m zerokie_action`, `entrypoint.py`. Ends the process with the exit code."""
     arguments = sys.argv[1:]
     if arguments and os.path.basename(arguments[0]) in _PASSED_THROUGH:  # noqa: PTH119 - pathlib is heavy here
         # In this process' place: GitLab and Jenkins start an image with a shell of their own.
         os.execvp(arguments[0], arguments)  # noqa: S606 - that is what they ask for
     signals = _start()
-    if _print_answer(arguments, deploy_help):
-        return _end(0, signals)
+    _answer(arguments, deploy_help)
     from zerokie_action.run import run  # noqa: PLC0415 - the handlers come first
 
-    return _end(run(os.environ, signals, sys.stderr if arguments else sys.stdout, *arguments[:1]), signals)
+    _end(run(os.environ, signals, sys.stderr if arguments else sys.stdout, *arguments[:1]))
 
 
-def cleanup() -> int:
-    """`zerokie-cleanup`. Returns 0 in every case."""
+def cleanup() -> NoReturn:
+    """`zerokie-cleanup`. Ends the process with 0 in every case."""
     arguments = sys.argv[1:]
     signals = _start(fails=False)
-    if _print_answer(arguments, cleanup_help):
-        return _end(0, signals)
+    _answer(arguments, cleanup_help)
     if arguments:
         # A mistake here must not cost a lock.
         print("zerokie-cleanup takes no arguments; these are ignored", file=sys.stderr)  # noqa: T201
     from zerokie_action.cleanup import cleanup as clean_up  # noqa: PLC0415
 
-    return _end(clean_up(os.environ, signals, sys.stdout), signals)
+    clean_up(os.environ, signals, sys.stdout)
+    _end(0)
 
 
 def _start(*, fails: bool = True) -> Signals:
@@ -72,34 +71,28 @@ def _replace_missing_streams() -> None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123 - until the process ends
 
 
-def _end(code: int, signals: Signals) -> int:
-    """Keep anything that follows from changing the exit code."""
-    # Python gives the signals back before the process ends, and they would kill it.
-    ignore_signals()
-    try:
-        sys.stdout.flush()
-    except OSError:
-        # Nobody reads the log (`| head`), or it has no room. Python would try again, and exit with 120.
-        with suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    if signals.first is not None:
-        os._exit(code)  # the last resort would kill a process that waits for its threads
-    return code
+def _end(code: int) -> NoReturn:
+    """End the process now: nothing that would follow may change the exit code, or wait for a thread."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # nobody reads the log (`| head`), or it has no room
+            stream.flush()
+    os._exit(code)
 
 
 # --- what is said of arguments
 
 
-def _print_answer(arguments: list[str], help_text: Callable[[], str]) -> bool:
+def _answer(arguments: list[str], help_text: Callable[[], str]) -> None:
+    """End the process with the answer, if a person asks for help or the version."""
     if arguments in (["--help"], ["-h"]):
         text = help_text()
     elif arguments == ["--version"]:
         text = f"zerokie-action {zerokie_action.__version__}"
     else:
-        return False
+        return
     with suppress(OSError):  # as at the end: nobody reads it
         print(text)  # noqa: T201 - a person asked
-    return True
+    _end(0)
 
 
 def deploy_help() -> str:

@@ -60,12 +60,6 @@ class Signals:
         self._wake.close()
 
 
-def ignore_signals() -> None:
-    """Ignore all further signals: unlike a handler, this lasts to the end of the process."""
-    for watched in WATCHED:
-        signal.signal(watched, signal.SIG_IGN)
-
-
 def on_first_signal(signum: int, *, fails: bool = True) -> None:
     """What has to happen at the first signal, whatever the process is doing.
 

@@ -70,7 +70,7 @@ class Runner:
         return await _finish(await self.start(**env))
 
     async def clean_up(self, **env: str) -> tuple[int, str]:
-        command = "from zerokie_action.cli import cleanup; raise SystemExit(cleanup())"
+        command = "from zerokie_action.cli import cleanup; cleanup()"
         return await _finish(await self.start(("-c", command), **env))
 
     def github_state(self) -> dict[str, str]:

@@ -11,11 +11,9 @@ from zerokie_action.files.local import (
     CHUNK_SIZE,
     FileContent,
     LocalFile,
-    hash_file,
     hash_files,
     identity,
     is_addressable,
-    read_chunks,
 )
 
 
@@ -43,15 +41,13 @@ def pattern(size: int) -> bytes:
 @pytest.mark.parametrize("size", [0, 1, CHUNK_SIZE, 2 * CHUNK_SIZE + 7])
 def test_content(local, size):
     """All of it, in pieces of at most a chunk, and its SHA-256; an upload can send it again."""
-    file = local(pattern(size))
-    assert max(map(len, read_chunks(file)), default=0) <= CHUNK_SIZE
-    sha256 = hashlib.sha256(pattern(size)).hexdigest()
-    assert hash_file(file) == sha256
-    content = FileContent(file)
+    content = FileContent(local(pattern(size)))
     assert (content.size, content.sha256) == (size, "")
     for _ in range(2):
-        assert b"".join(content.chunks()) == pattern(size)
-        assert content.sha256 == sha256
+        pieces = [*content.chunks()]
+        assert max(map(len, pieces), default=0) <= CHUNK_SIZE
+        assert b"".join(pieces) == pattern(size)
+        assert content.sha256 == hashlib.sha256(pattern(size)).hexdigest()
 
 
 async def test_many_hashes(local):
@@ -81,7 +77,7 @@ def test_a_file_that_is_not_the_one_that_was_scanned(local, change, what):
     file = local(b"abc")
     change(source(file))
     with pytest.raises(DeployFailed) as caught:
-        hash_file(file)
+        [*FileContent(file).chunks()]
     assert str(caught.value) == f"'a.bin' {what}"
     assert caught.value.hint == "Let the build finish before the deploy starts, then run the deploy again."
 
@@ -91,7 +87,7 @@ def test_a_file_that_gets_shorter_while_it_is_read(local):
     file = local(pattern(3 * CHUNK_SIZE))
     sent = 0
     with pytest.raises(DeployFailed):  # noqa: PT012 - the pieces before the change are fine
-        for chunk in read_chunks(file):
+        for chunk in FileContent(file).chunks():
             sent += len(chunk)
             os.truncate(source(file), 1)
     assert 0 < sent < file.size

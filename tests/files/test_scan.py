@@ -103,7 +103,7 @@ class TestIgnoring:
             (site / ".zerokieignore").write_bytes("\n".join(file_lines).encode())
             expected = set(files) - git.ignored(site, lines, sorted(files)) - {".zerokieignore"}
             try:
-                found = set(deployed(site, ignore=input_lines))
+                found = set(deployed(site, ignore=parse_patterns(input_lines, "ignore")[0]))
             except ConfigurationError as error:
                 assert "has nothing to deploy" in str(error)  # noqa: PT017 - it may be raised, and only so
                 found = set()

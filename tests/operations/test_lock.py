@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.ci.grammar import file_command
-from zerokie_action.files import local
-from zerokie_action.files.local import read_chunks
+from zerokie_action.files.local import FileContent
 from zerokie_action.sandbox.faults import Fault, Kind
 from zerokie_action.sandbox.locks import EXPIRY
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.world import Outcome, World
-    from zerokie_action.files.local import LocalFile
     from zerokie_action.sandbox.records import Record
 
 MINUTE = 60.0
@@ -173,14 +171,16 @@ def test_a_machine_suspended_in_the_middle_of_a_large_file(
     monkeypatch.setattr(time, "clock_gettime", lambda _clock: world.loop.now + asleep)
     world.write({"large.bin": bytes(8_000_000)})
 
-    def suspend(file: LocalFile) -> Iterator[bytes]:
+    chunks = FileContent.chunks
+
+    def suspend(content: FileContent) -> Iterator[bytes]:
         nonlocal asleep
-        for number, chunk in enumerate(read_chunks(file)):
+        for number, chunk in enumerate(chunks(content)):
             if number > 2 and world.platform.lock("site"):
                 asleep = 31 * MINUTE
             yield chunk
 
-    monkeypatch.setattr(local, "read_chunks", suspend)
+    monkeypatch.setattr(FileContent, "chunks", suspend)
     outcome = world.run(incremental=False)  # else it is read in the background as well, to be hashed
     assert outcome.exit_code == 7, outcome.log
     assert world.stored() == {}

@@ -11,13 +11,13 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-import anyio.from_thread
 import anyio.to_thread
+from anyio.from_thread import check_cancelled
 
 from zerokie_action.errors import DeployFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
 CHUNK_SIZE = 256 * 1024
 
@@ -85,30 +85,6 @@ def holds_private_key(file: LocalFile) -> bool:
         return _PRIVATE_KEY.search(content.read(_LARGEST_PRIVATE_KEY)) is not None
 
 
-def read_chunks(file: LocalFile) -> Generator[bytes, None, None]:
-    """Yield the content in pieces of at most `CHUNK_SIZE` bytes, `file.size` bytes in all.
-
-    Raises:
-        DeployFailed: the file is not the one that was scanned, or cannot be read.
-    """
-    try:
-        with open(file.source, "rb", buffering=0, opener=_open) as content:
-            # A directory on the way may be a link by now, to another file of this name.
-            status = os.fstat(content.fileno())
-            found = (status.st_size, status.st_mtime_ns, identity(status))
-            if found != (file.size, file.modified, file.identity):
-                raise _changed(file)
-            left = file.size
-            while left:
-                chunk = content.read(min(left, CHUNK_SIZE))
-                if not chunk:
-                    raise _changed(file)
-                left -= len(chunk)
-                yield chunk
-    except OSError as error:
-        raise _changed(file, f"can't be read any more ({error.strerror})") from error
-
-
 class FileContent:
     """The bytes of one file, as they are sent.
 
@@ -130,28 +106,37 @@ class FileContent:
         return self._file.size
 
     def chunks(self) -> Iterator[bytes]:
-        """The content from the beginning.
+        """The content from the beginning, in pieces of at most `CHUNK_SIZE` bytes.
 
         Raises:
-            DeployFailed: when the file is not what it was at the scan.
+            DeployFailed: when the file is not the one that was scanned, or can't be read.
         """
-        digest = hashlib.sha256()
-        taken = 0
-        for chunk in read_chunks(self._file):
-            self.taken = taken
-            digest.update(chunk)
-            yield chunk
-            taken += len(chunk)
+        file, digest, taken = self._file, hashlib.sha256(), 0
+        try:
+            with open(file.source, "rb", buffering=0, opener=_open) as content:
+                # A directory on the way may be a link by now, to another file of this name.
+                status = os.fstat(content.fileno())
+                found = (status.st_size, status.st_mtime_ns, identity(status))
+                if found != (file.size, file.modified, file.identity):
+                    raise _changed(file)
+                while taken < file.size:
+                    chunk = content.read(min(file.size - taken, CHUNK_SIZE))
+                    if not chunk:
+                        raise _changed(file)
+                    digest.update(chunk)
+                    self.taken = taken
+                    yield chunk
+                    taken += len(chunk)
+        except OSError as error:
+            raise _changed(file, f"can't be read any more ({error.strerror})") from error
         self.sha256 = digest.hexdigest()
 
 
-def hash_file(file: LocalFile, *, check_cancelled: Callable[[], None] = lambda: None) -> str:
-    """Return the SHA-256 of the file, in hex.
-
-    `check_cancelled` is called before every chunk; what it raises ends the hashing.
+def hash_file(file: LocalFile) -> str:
+    """Return the SHA-256 of the file, in hex. Runs in a worker thread, until that is cancelled.
 
     Raises:
-        DeployFailed: the file changed or vanished since the scan, or cannot be read.
+        DeployFailed: as `FileContent.chunks`.
     """
     content = FileContent(file)
     check_cancelled()
@@ -170,7 +155,7 @@ async def hash_files(files: Iterable[LocalFile]) -> dict[str, str]:
     def hash_all() -> None:
         for file in files:
             with suppress(DeployFailed):
-                hashes[file.path] = hash_file(file, check_cancelled=anyio.from_thread.check_cancelled)
+                hashes[file.path] = hash_file(file)
 
     await anyio.to_thread.run_sync(hash_all, abandon_on_cancel=True)
     return hashes

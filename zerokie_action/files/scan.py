@@ -23,7 +23,7 @@ from zerokie_action.files.local import LocalFile, holds_private_key, identity, i
 from zerokie_action.files.manifest import MANIFEST_FOLDER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from zerokie_action.files.ignore import IgnoreRules
 
@@ -35,7 +35,6 @@ _WHOLE_REPOSITORY = (
     f"the folder that has the site, or list the rest in {IGNORE_FILE}"
 )
 _READABLE_BY_ALL = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
-_ENTRIES_BETWEEN_CHECKS = 512
 
 
 class Scan(NamedTuple):
@@ -99,7 +98,6 @@ def scan(
     ignore: Sequence[str] = (),
     ignore_file: Path = IGNORE_FILE,
     exclude: Collection[Path] = (),
-    check_cancelled: Callable[[], None] = lambda: None,
 ) -> Scan:
     """Walk `directory`; runs in the calling thread and may take seconds.
 
@@ -108,7 +106,6 @@ def scan(
         ignore: gitignore patterns, added after the defaults and the ignore file's own.
         ignore_file: in `directory`, else in the working directory; only the default may be missing.
         exclude: files that this run writes itself; they are not deployed, wherever they lie.
-        check_cancelled: called every now and then; what it raises ends the scan.
 
     Raises:
         ConfigurationError: the directory cannot be deployed; `problems` says everything that is wrong
@@ -119,7 +116,7 @@ def scan(
         raise ConfigurationError(f"`directory`: {str(directory)!r} {problem}")
     root = directory.resolve()
     rules, problems = ignore_rules(directory, ignore_file=ignore_file, ignore=ignore)
-    walk = _Walk(root, rules, [*exclude, *ignore_file_places(directory, ignore_file)], check_cancelled)
+    walk = _Walk(root, rules, [*exclude, *ignore_file_places(directory, ignore_file)])
     walk.run()
     problems += sorted(walk.problems)
     if not (problems or walk.files):
@@ -149,13 +146,7 @@ def _nothing_to_deploy(directory: Path, ignored: int) -> str:
 class _Walk:
     """One walk through the directory; it fills `files`, `problems`, `warnings`, `secrets` and `ignored`."""
 
-    def __init__(
-        self,
-        root: Path,
-        rules: IgnoreRules,
-        exclude: Collection[Path],
-        check_cancelled: Callable[[], None],
-    ) -> None:
+    def __init__(self, root: Path, rules: IgnoreRules, exclude: Collection[Path]) -> None:
         self.files: list[LocalFile] = []
         self.problems: list[str] = []
         self.warnings: list[str] = []
@@ -165,7 +156,6 @@ class _Walk:
         self._rules = rules
         self._excluded = {os.path.realpath(path) for path in exclude}
         self._excluded_names = {Path(path).name for path in self._excluded}
-        self._check_cancelled = check_cancelled
         self._pending: list[tuple[str, str]] = []
 
     def run(self) -> None:
@@ -180,9 +170,7 @@ class _Walk:
                 self._unreadable(prefix[:-1] or ".", error.strerror)
 
     def _visit(self, entries: Iterable[os.DirEntry[str]], prefix: str) -> None:
-        for count, entry in enumerate(entries):
-            if count % _ENTRIES_BETWEEN_CHECKS == 0:
-                self._check_cancelled()
+        for entry in entries:
             # As UTF-8, whatever the locale's encoding; bytes that are not become surrogates.
             path = prefix + os.fsencode(entry.name).decode("utf-8", "surrogateescape")
             try:

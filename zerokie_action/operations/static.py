@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
-from anyio.from_thread import check_cancelled
 
 from zerokie_action.errors import ConfigurationError, DeployFailed
 from zerokie_action.files.ignore import Patterns, names_directory
@@ -242,7 +241,6 @@ def _scan(job: Job, directory: Path) -> Scan:
         ignore=job.settings.ignore,
         ignore_file=job.settings.ignore_file,
         exclude=job.settings.own_files.values(),
-        check_cancelled=check_cancelled,
     )
 
 
