@@ -66,7 +66,7 @@ def test_deletions_come_first():
     found = plan(
         dict.fromkeys(("b", "a.html"), b"1"), [RemoteFile(path, 1, NOON) for path in ("x", "up.txt")]
     )
-    assert [change.sign + change.path for change in found.changes()] == ["-up.txt", "-x", "+a.html", "+b"]
+    assert [sign + path for sign, path, _ in found.changes()] == ["-up.txt", "-x", "+a.html", "+b"]
 
 
 def site(count: int) -> list[RemoteFile]:

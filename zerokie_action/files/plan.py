@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.manifest import Manifest
@@ -16,30 +16,9 @@ if TYPE_CHECKING:
     from zerokie_action.files.local import LocalFile
     from zerokie_action.files.manifest import Proof, RemoteFile
 
-NEW = "not on the platform"
-NOT_PROVED = "not proved by the manifest"
-CHANGED_SINCE = "changed on the platform since"
-SIZE_DIFFERS = "size differs"
-HASH_DIFFERS = "hash differs"
-NOT_COMPARED = "not compared"
-NOT_IN_THE_DIRECTORY = "not in the directory, or ignored"
-"""Why something is uploaded or deleted, as the debug log says it."""
-
+_NEW = "not on the platform"
 _MANY = 20
 """More deletions than this have to leave half of the site, unless `max-deletes` says something else."""
-
-
-class Change(NamedTuple):
-    """One change, as the log names it.
-
-    Attributes:
-        sign: `+` new, `~` changed, `-` deleted.
-        reason: why, in a few words.
-    """
-
-    sign: str
-    path: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +27,7 @@ class Plan:
 
     Attributes:
         uploads: the files to upload.
-        reasons: why, of each of them.
+        reasons: why, of each of them, as the debug log says it.
         delete: remote paths that the directory does not have.
         foreign: those of them that no manifest of ours names; empty where the manifest can't be read.
         kept: remote paths that the directory does not have and that stay, as `keep` or `delete-stale` says.
@@ -72,12 +51,15 @@ class Plan:
         """How many files the zone has afterwards."""
         return len(self.uploads) + len(self.unchanged) + len(self.kept)
 
-    def changes(self) -> Iterator[Change]:
-        """All changes, what is deleted first: that is what nobody wants to overlook."""
+    def changes(self) -> Iterator[tuple[str, str, str]]:
+        """Sign (`+` new, `~` changed, `-` deleted), path and reason of each change.
+
+        Deletions come first: that is what nobody wants to overlook.
+        """
         for path in self.delete:
-            yield Change("-", path, NOT_IN_THE_DIRECTORY)
+            yield "-", path, "not in the directory, or ignored"
         for file, reason in zip(self.uploads, self.reasons, strict=True):
-            yield Change("+" if reason == NEW else "~", file.path, reason)
+            yield "+" if reason == _NEW else "~", file.path, reason
 
 
 def make_plan(
@@ -131,17 +113,17 @@ def _reason(
 ) -> str:
     """Why a file is uploaded; empty if it is proved that the zone has its content."""
     if remote is None:
-        return NEW
+        return _NEW
     if proof is None:
-        return NOT_PROVED
+        return "not proved by the manifest"
     sha256, length, last_modified = proof
     if (length, last_modified) != (remote.length, remote.last_modified):
-        return CHANGED_SINCE
+        return "changed on the platform since"
     if length != file.size:
-        return SIZE_DIFFERS
+        return "size differs"
     if file.path not in hashes:
-        return NOT_COMPARED
-    return "" if sha256 == hashes[file.path] else HASH_DIFFERS
+        return "not compared"
+    return "" if sha256 == hashes[file.path] else "hash differs"
 
 
 def require_known_deletions(plan: Plan, manifest: Manifest | None) -> None:
