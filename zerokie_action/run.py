@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 _THREADS = 8
 """That read files at the same time: disks and processors are not faster with more."""
+_NO_KEY = "`api-key` is empty (a pull request from a fork has no secrets): nothing was done"
 _BUG = "This is a bug; please report it. `log-level: debug` shows the traceback."
 _DONE = {"deploy": "deployed", "restart": "restarted", "destroy": "destroyed"}
 
@@ -73,20 +74,16 @@ async def run_async(
     for secret in secrets(environment):
         ci.mask(secret, user=environment.text("registry_username"))
     result = Result(operation=settings.operation, app=environment.text("app"))
-
-    def warn(*texts: str) -> None:
-        for text in texts:
-            ci.warning(text)
-            result.warnings.append(text)
-
-    warn(*unknown_names(environment))
+    result.warnings = unknown_names(environment)
+    if settings.skip_without_key and not (environment.text("api_key") or problems):
+        result.status = "skipped"
+        result.warnings.append(_NO_KEY)
+    for warning in result.warnings:
+        ci.warning(warning)
     error: BaseException | None = None
     accepted = False
     try:
-        if settings.skip_without_key and not (environment.text("api_key") or problems):
-            result.status = "skipped"
-            warn("`api-key` is empty (a pull request from a fork has no secrets): nothing was done")
-        else:
+        if result.status != "skipped":
             check(settings, environment, problems)
             accepted = True
             async with cancel_on_signal(signals) as shutdown:
