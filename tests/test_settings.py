@@ -185,7 +185,7 @@ WRONG = {
     "cpu": ("0", "'0' is less than the minimum of 1"),
     "memory": ("10%", "'10%' is not a whole number; write digits only"),
     "env": ("hunter2", "item 1 is not KEY=VALUE; write one per line, with a key of letters, digits, _ . and -"),
-    "ignore": ("*.map\n\n# no\n!", "in line 4: the pattern '!' "),
+    "ignore": ("*.map\n\n# no\n!", "line 4: the pattern '!' "),
     "keep": ("  a/\nb/,c/", "the pattern 'b/,c/' has a comma"),
     "max_deletes": ("few", "'few' is not a whole number; write digits only"),
     "domains": ("example.com", "'example.com' can't be a custom domain: the platform serves names with at least three labels, such as www.example.com"),

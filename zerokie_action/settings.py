@@ -125,7 +125,7 @@ def _parse_patterns(text: str) -> tuple[str, ...]:
     lines = [line.lstrip(" \t") for line in formats.split_lines(text)]
     written = [line.rstrip(" ") for line in lines if line.strip() and not line.startswith("#")]
     problems = [f"the pattern {line!r} {problem}" for line in written if (problem := input_problem(line))]
-    patterns, refused = parse_patterns(lines, "in")
+    patterns, refused = parse_patterns(lines, "")
     if problems := problems or refused:
         raise ValueError("\n".join(problems))
     return tuple(patterns)

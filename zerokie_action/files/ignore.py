@@ -178,7 +178,7 @@ def find_ignore_file(
 def parse_patterns(lines: Iterable[str], origin: str) -> tuple[list[str], list[str]]:
     """Read the lines of an input or of an ignore file, without their line ends.
 
-    Returns the patterns, and a sentence for each line that is refused: in which line of `origin` it is,
+    Returns the patterns, and a sentence for each line that is refused: which line of `origin` it is,
     what is wrong with it, and what to write instead.
     """
     patterns: list[str] = []
@@ -188,7 +188,7 @@ def parse_patterns(lines: Iterable[str], origin: str) -> tuple[list[str], list[s
         if not pattern or pattern.startswith("#"):
             continue
         if problem := _problem(pattern):
-            problems.append(f"{origin} line {number}: the pattern {pattern!r} {problem}")
+            problems.append(f"{origin} line {number}: the pattern {pattern!r} {problem}".lstrip())
         else:
             patterns.append(pattern)
     return patterns, problems
