@@ -100,6 +100,7 @@ def test_faults_in_words(text, fault):
             "PUT x broken",
             "'broken' is neither a status code, such as 503, nor one of html, empty, truncated,",
         ),
+        ("PUT x slow", "'slow' needs a number, as in"),
         ("PUT ( 503", "path '(' is no regular expression: missing ), unterminated subpattern"),
     ],
 )

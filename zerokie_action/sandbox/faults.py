@@ -224,7 +224,10 @@ def _kind(what: str) -> dict[str, Any]:
     if kind not in _ARGUMENTS:
         return {"kind": kind}
     field, read = _ARGUMENTS[kind]
-    return {"kind": kind, field: read(argument)}
+    try:
+        return {"kind": kind, field: read(argument)}
+    except ValueError:
+        raise ValueError(f"{what!r} needs a number, as in {_WHAT}") from None
 
 
 def _modifier(word: str) -> dict[str, Any]:
