@@ -81,16 +81,15 @@ def test_a_type_that_the_platform_shows_is_believed(world: World, kind: str) -> 
 
 @pytest.mark.parametrize("dry_run", [False, True])
 def test_inputs_that_only_count_at_creation(world: World, *, dry_run: bool) -> None:
-    """One warning has both values of those that differ; a note names `env`, which the API does not show."""
+    """A warning for each one that differs; a note names `env`, which the API does not show."""
     outcome = deploy(world, NEW, dry_run=dry_run, **MACHINE)
     assert outcome.exit_code == 0
-    (warning,) = outcome.outputs["warnings"]
-    assert warning == (
-        "`port` 8080 (the app has 80), `cpu` 512 (the app has 256), `memory` 1024 (the app has 512) have no "
-        "effect: used only when a container app is created; the API can't change it later"
-    )
-    used = "`env` has no effect: used only when a container app is created"
-    note = f"{used}; the API does not show what this app has"
+    used = "has no effect: it is used only when a container app is created"
+    assert outcome.outputs["warnings"] == [
+        f"`{name}` {used}; this app has {actual}, and the API can't change that"
+        for name, actual in {"port": 80, "cpu": 256, "memory": 512}.items()
+    ]
+    note = f"`env` {used}; the API does not show what this app has"
     assert note in lines(outcome)
     assert f"{note}." in outcome.outputs["notes"]
 

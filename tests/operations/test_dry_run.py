@@ -34,7 +34,6 @@ CASES: dict[str, tuple[dict[str, object], list[str]]] = {
             "Plan: 2 to upload (23 B), 2 to delete, 2 unchanged",
             "Plan: would attach 'www.example.com'",
             "Plan: would remove 'old.example.com'",
-            "Plan: would check the health of http://platform/_apps/site/healthz",
         ],
     ),
     "folder, new app": (
@@ -44,28 +43,24 @@ CASES: dict[str, tuple[dict[str, object], list[str]]] = {
             "Plan: 4 to upload (29 B), 0 to delete, 0 unchanged",
             "Plan: would attach 'www.example.com'",
             "Plan: would remove 'old.example.com'",
-            "Plan: would check the health of the new app",
         ],
     ),
     "image": (
         IMAGE | {"app": "web"},
         [
             "Plan: would deploy 'nginx:2' in place of 'nginx:1'",
-            "Plan: would check the health of http://platform/_apps/web/healthz",
         ],
     ),
     "image, new app": (
         IMAGE | {"app": "new", "create": True},
         [
             "Plan: would create container app 'new' with 'nginx:2'",
-            "Plan: would check the health of the new app",
         ],
     ),
     "restart": (
         RESTART | {"app": "web"},
         [
             "Plan: would restart 'nginx:1'",
-            "Plan: would check the health of http://platform/_apps/web/healthz",
         ],
     ),
     "destroy, container app": (DESTROY | {"app": "web"}, ["Plan: would destroy app 'web'"]),

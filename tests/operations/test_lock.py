@@ -102,7 +102,7 @@ def test_the_wait_for_somebody_elses_lock(world: World) -> None:
     assert 3 <= outcome.log.count("Waiting for another deploy") <= 5
     assert re.search(r"Deploy lock acquired after 1 m \d\d s\n", outcome.log)
     assert 100 <= outcome.outputs["lock_wait_seconds"] < 120
-    phase = {"name": "Wait for the lock", "seconds": outcome.outputs["lock_wait_seconds"]}
+    phase = {"name": "Lock", "seconds": outcome.outputs["lock_wait_seconds"]}
     assert phase in outcome.outputs["phases"]
 
 
@@ -114,6 +114,8 @@ def test_a_lock_that_outlasts_the_timeout(world: World, timeout: str) -> None:
     assert outcome.exit_code == 6, outcome.log
     assert outcome.seconds <= 46
     assert outcome.outputs["lock_wait_seconds"] == {"0": 0, "45s": 45}[timeout]
+    after = {"0": "", "45s": " after 45 s"}[timeout]
+    assert outcome.outputs["error"] == f"Another deploy of 'site' is still in progress{after}"
     assert "lock-timeout" in outcome.outputs["hint"]
     assert world.platform.lock("site") == "other"
     assert finalizes(outcome) == []

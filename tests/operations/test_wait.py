@@ -105,7 +105,7 @@ def test_another_deploy_comes_in_between(world: World, *, rollback: bool) -> Non
         "'web' does not run 'nginx:2' after 1 m 30 s: its status is 'running', its image 'nginx:9'" in error
     )
     assert error.endswith("; 'web' was left with 'nginx:9'")
-    assert outcome.outputs["hint"].startswith("Another deploy, or the platform itself, has changed the image")
+    assert "If another deploy has changed the image, run this one again." in outcome.outputs["hint"]
 
 
 def test_the_platform_may_write_the_name_in_another_way(world: World) -> None:
@@ -128,7 +128,6 @@ def test_an_app_that_is_destroyed_meanwhile(world: World) -> None:
     outcome = deploy(world, rollback=True)
     assert outcome.exit_code == 4
     assert outcome.outputs["error"].startswith("Looking up app 'web' was refused (404")
-    assert outcome.outputs["error"].endswith("; app 'web' does not exist")
 
 
 @pytest.mark.parametrize("kind", [Kind.HANG, Kind.HTML])
@@ -234,5 +233,6 @@ def test_another_deploy_lasts_too_long(world: World) -> None:
     outcome = deploy(world, lock_timeout="30s")
     assert outcome.exit_code == 6
     assert outcome.outputs["lock_wait_seconds"] == pytest.approx(30)
-    assert outcome.outputs["error"].endswith("; 'web' was left with 'nginx:1'")
+    assert outcome.outputs["error"] == "Another deploy of 'web' is still in progress after 30 s"
+    assert outcome.outputs["hint"].startswith("Nothing was changed. ")
     assert world.platform.apps.get("web").image == OLD

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 from zerokie_action.errors import ConfigurationError, DeployError, RequestRejected
 from zerokie_action.formats import better_app
 from zerokie_action.platform.client import CONFLICT, NOT_FOUND
+from zerokie_action.platform.models import Registry
 from zerokie_action.settings import ONLY_AT_CREATION
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
-
     from zerokie_action.operations.job import Job
     from zerokie_action.platform.models import App
 
@@ -27,17 +26,14 @@ async def look_up(job: Job, kind: str) -> App | None:
         RequestRejected: when it does not exist and `create` is not set.
     """
     try:
-        if not job.settings.create:
-            app: App | None = await job.client.get_app(job.app)
-        else:
-            app = await job.client.find_app(job.app)
+        app = await job.client.get_app(job.app)
     except RequestRejected as error:
         if error.status == NOT_FOUND:
+            if job.settings.create:
+                return None
             error.hint = "Correct `app`, or set `create: true` to create it."
         _say_what_to_write(job, error)
         raise
-    if app is None:
-        return None
     record_url(job, app)
     require_kind(job, app, kind, "`image`" if kind == "container" else "`directory`")
     if kind == "container":
@@ -45,21 +41,31 @@ async def look_up(job: Job, kind: str) -> App | None:
     return app
 
 
-async def create(job: Job, request: Awaitable[App | None]) -> App:
-    """Create the app with this request, and take over into the result what is known of it then.
+async def create(job: Job, image: str | None = None) -> App:
+    """Create the app: a container app with the image, or a static one.
 
-    An app that is there after a request without an answer need not be ours: then `created` stays unknown.
+    One that is there after a request without an answer need not be ours: then `created` stays unknown.
     """
+    settings = job.settings
     job.result.created = None
-    job.result.final_state = f"it is not known whether this run created app {job.app!r}"
     try:
-        app = await request
+        with job.change(f"it is not known whether this run created app {job.app!r}") as client:
+            if image is None:
+                app = await client.create_static(job.app)
+            else:
+                app = await client.create_container(
+                    job.app,
+                    image,
+                    port=settings.port,
+                    cpu=settings.cpu,
+                    memory=settings.memory,
+                    env=settings.env,
+                    registry=registry(job),
+                )
     except DeployError as error:
         if not error.ambiguous:
             job.result.created = False
-            job.result.final_state = ""
-        if isinstance(error, RequestRejected):
-            _say_what_to_write(job, error)
+        _say_what_to_write(job, error)
         raise
     if app is None:
         app = await job.client.get_app(job.app)
@@ -70,9 +76,22 @@ async def create(job: Job, request: Awaitable[App | None]) -> App:
     return app
 
 
-def _say_what_to_write(job: Job, error: RequestRejected) -> None:
+def registry(job: Job) -> Registry | None:
+    """The credentials for the private registry, if the inputs have some."""
+    server, user, password = (
+        job.settings.registry_server,
+        job.settings.registry_username,
+        job.settings.registry_password,
+    )
+    if server is None or user is None or password is None:
+        return None
+    return Registry(server, user, password.get_secret_value())
+
+
+def _say_what_to_write(job: Job, error: DeployError) -> None:
     """Where the platform refuses a name that can't be right, say which one is."""
-    if error.status in {_BAD_REQUEST, NOT_FOUND} and (better := better_app(job.app)):
+    is_refused = isinstance(error, RequestRejected) and error.status in {_BAD_REQUEST, NOT_FOUND}
+    if is_refused and (better := better_app(job.app)):
         error.hint = f"`app`: {better}."
 
 
@@ -92,23 +111,14 @@ def require_kind(job: Job, app: App, kind: str, what: str, *, hint: str = _OTHER
 
 
 def _compare_with_inputs(job: Job, app: App) -> None:
-    """Warn of inputs that the app differs from. What the API does not show is no reason for a warning."""
-    different, unknown = [], []
+    """Say which inputs have no effect. What the API does not show is no reason for a warning."""
     for name in ONLY_AT_CREATION:
         wanted, actual = getattr(job.settings, name), getattr(app, name, None)
+        no_effect = f"`{name}` has no effect: it is used only when a container app is created"
         if wanted is not None and actual is None:
-            unknown.append(f"`{name}`")
+            job.note(f"{no_effect}; the API does not show what this app has")
         elif wanted is not None and wanted != actual:
-            different.append(f"`{name}` {wanted} (the app has {actual})")
-    if different:
-        job.warn(_no_effect(different, "the API can't change it later"))
-    if unknown:
-        job.note(_no_effect(unknown, "the API does not show what this app has"))
-
-
-def _no_effect(inputs: Sequence[str], reason: str) -> str:
-    have = "has" if len(inputs) == 1 else "have"
-    return f"{', '.join(inputs)} {have} no effect: used only when a container app is created; {reason}"
+            job.warn(f"{no_effect}; this app has {actual}, and the API can't change that")
 
 
 # --- custom domains of a static app

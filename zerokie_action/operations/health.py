@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import anyio
 import anyio.to_thread
 
 from zerokie_action.errors import HealthCheckFailed
 from zerokie_action.files.local import hash_file
-from zerokie_action.http.failure import error_detail, retry_after
+from zerokie_action.http.failure import retry_after
 from zerokie_action.http.request import MEGABYTE
-from zerokie_action.operations.job import NotYet
+from zerokie_action.operations.job import Polling
 from zerokie_action.platform.pages import PageError, read_page, shown_url
 from zerokie_action.text import human_seconds
 
@@ -32,27 +32,14 @@ if TYPE_CHECKING:
 _ANSWER_TIME = 20.0
 _SHORTEST_TIME = 1.0
 _LARGEST_ANSWER = 64 * MEGABYTE
-_SHOWN = 200
-_HINT = "Look at the app's own log, or raise `health-check-timeout`."
-_HINT_NO_ANSWER = "New host names and certificates may take a while: raise `health-check-timeout` for those."
-_HINT_FILE = (
-    "The CDN may take a while: raise `health-check-timeout`. If something on the way rewrites files, "
-    "name one that it leaves alone."
+_HINT = (
+    "Look at the app's own log, or raise `health-check-timeout`: new host names and certificates may take a "
+    "while."
 )
-
-
-class _Check(NamedTuple):
-    """What to ask, and what must be served there.
-
-    Attributes:
-        path: of the deployed file that is named; empty when any good answer will do.
-        sha256: of that file, in hex.
-    """
-
-    url: str
-    path: str = ""
-    sha256: str = ""
-    hint: str = _HINT
+_HINT_FILE = (
+    "The CDN, new host names and certificates may take a while: raise `health-check-timeout`. If something "
+    "on the way rewrites files, name one that it leaves alone."
+)
 
 
 async def check_health(job: Job, files: Sequence[LocalFile] = ()) -> None:
@@ -68,68 +55,44 @@ async def check_health(job: Job, files: Sequence[LocalFile] = ()) -> None:
     if job.settings.health_check is None:
         return
     with job.phase("Health check"):
-        check = await _prepare(job, job.settings.health_check, files)
-        shown = shown_url(check.url)
-        began = anyio.current_time()
+        url = _url(job, job.settings.health_check)
+        path = _path(job, url)
+        file = next((file for file in files if file.path == path), None)
+        sha256 = await anyio.to_thread.run_sync(hash_file, file, abandon_on_cancel=True) if file else ""
+        shown = shown_url(url)
         seconds = job.settings.health_check_timeout
-        hint = check.hint
-
-        async def ask() -> NotYet | None:
-            nonlocal hint
-            left = max(_SHORTEST_TIME, min(_ANSWER_TIME, began + seconds - anyio.current_time()))
-            url = _uncached(check.url) if check.path else check.url
+        polling = Polling(job.ci, shown, seconds)
+        while True:
+            left = max(_SHORTEST_TIME, min(_ANSWER_TIME, seconds - polling.waited))
+            asked = _uncached(url) if file else url
             try:
-                response = await read_page(url, job.client.http, max_body=_LARGEST_ANSWER, seconds=left)
+                response = await read_page(asked, job.client.http, max_body=_LARGEST_ANSWER, seconds=left)
             except PageError as error:
-                hint = _HINT_NO_ANSWER
-                return NotYet(str(error))
-            hint = check.hint
-            flaw = _flaw(job, check, response)
-            return NotYet(flaw, retry_after(response.headers)) if flaw else None
-
-        answer = await job.poll(ask, shown, seconds)
-        duration = human_seconds(anyio.current_time() - began)
-        if answer is not None:
-            raise HealthCheckFailed(f"{shown} is not healthy after {duration}: {answer.why}", hint=hint)
+                flaw, pause = str(error), 0.0
+            else:
+                flaw, pause = _flaw(job, response, path, sha256), retry_after(response.headers)
+            if not flaw:
+                break
+            if not await polling.again(flaw, pause):
+                raise HealthCheckFailed(
+                    f"{shown} is not healthy after {human_seconds(polling.waited)}: {flaw}",
+                    hint=_HINT_FILE if files else _HINT,
+                )
         # An answer of a site that is no deployed file may be an old page, and any URL may be somebody else's.
-        base = (job.result.url or check.url).rstrip("/")
-        is_app = bool(job.result.url) and f"{check.url}/".startswith(f"{base}/")
-        job.result.seen_live = bool(check.path) or (is_app and job.result.kind == "container")
-        state = f"serves {check.path!r} as deployed" if check.path else "is healthy"
-        job.ci.info(f"{shown} {state} after {duration}")
+        job.result.seen_live = bool(file or (path and job.result.kind == "container"))
+        state = f"serves {path!r} as deployed" if file else "is healthy"
+        job.ci.info(f"{shown} {state} after {human_seconds(polling.waited)}")
 
 
-def preview_health_check(job: Job) -> None:
-    """Say what would be asked, if `health-check` is set; nothing is deployed that could answer."""
-    wanted = job.settings.health_check
-    if wanted is not None:
-        is_known = job.result.url or not wanted.startswith("/")
-        job.preview(
-            f"would check the health of {shown_url(_url(job, wanted)) if is_known else 'the new app'}"
-        )
-
-
-def _flaw(job: Job, check: _Check, response: Response) -> str:
+def _flaw(job: Job, response: Response, path: str, sha256: str) -> str:
     """What is wrong about an answer; empty when it is right."""
     status = response.status_code
     if not 200 <= status < 400:  # noqa: PLR2004 - HTTP's own numbers
-        quote = error_detail(response.content, _SHOWN, job.client.http.redact)
-        return f"it answered {status}" + (f" ({quote})" if quote else "")
-    if check.path and hashlib.sha256(response.content).hexdigest() != check.sha256:
-        return f"it answered {status}, but not with {check.path!r} as it was deployed"
+        said = job.client.http.error_detail(response.content)
+        return f"it answered {status}" + (f" ({said})" if said else "")
+    if sha256 and hashlib.sha256(response.content).hexdigest() != sha256:
+        return f"it answered {status}, but not with {path!r} as it was deployed"
     return ""
-
-
-async def _prepare(job: Job, wanted: str, files: Sequence[LocalFile]) -> _Check:
-    url = _url(job, wanted)
-    path = _file_path(job, url)
-    file = next((file for file in files if file.path == path), None)
-    if file is not None:
-        sha256 = await anyio.to_thread.run_sync(hash_file, file, abandon_on_cancel=True)
-        return _Check(url, file.path, sha256, _HINT_FILE)
-    if path and files:
-        return _Check(url, hint=f"No file {path!r} was deployed: correct `health-check`, or add that file.")
-    return _Check(url)
 
 
 def _url(job: Job, wanted: str) -> str:
@@ -144,22 +107,15 @@ def _url(job: Job, wanted: str) -> str:
     return job.result.url.rstrip("/") + wanted
 
 
-def _file_path(job: Job, url: str) -> str:
-    """The path of the file that the URL names, deployed or not; empty when it is no URL of this app."""
-    url = url.partition("#")[0].partition("?")[0]
-    base = (job.result.url or "").rstrip("/")
-    if base and (url + "/").startswith(base + "/"):
-        path = url.removeprefix(base)
-    else:
-        try:
-            parts = urlsplit(url)
-        except ValueError:
-            return ""
-        if (parts.hostname or "") not in job.settings.domains:
-            return ""
-        path = parts.path
-    path = unquote(path).removeprefix("/")
-    return path + "index.html" if not path or path.endswith("/") else path
+def _path(job: Job, url: str) -> str:
+    """The path of the file that a URL of this app names, deployed or not; empty for any other URL."""
+    address = url.partition("#")[0].partition("?")[0]
+    domains = (f"{scheme}://{domain}" for scheme in ("https", "http") for domain in job.settings.domains)
+    for base in (job.result.url, *domains):
+        if base and f"{address}/".startswith(f"{base.rstrip('/')}/"):
+            path = unquote(address.removeprefix(base)).removeprefix("/")
+            return path + "index.html" if not path or path.endswith("/") else path
+    return ""
 
 
 def _uncached(url: str) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 import anyio
 
-from zerokie_action.errors import DeployTimedOut, LockHeld, RequestRejected
+from zerokie_action.errors import DeployTimedOut, LockHeld, PlatformUnavailable, RequestRejected
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.platform.client import CONFLICT
 from zerokie_action.platform.models import Counts
@@ -37,16 +37,45 @@ _GROWTH = 1.5
 _LINE_EVERY = 30.0
 
 
-class NotYet(NamedTuple):
-    """An answer after which to ask again.
+class Polling:
+    """Asks again and again until it is over, with pauses that grow.
 
-    Attributes:
-        why: what is missing; may be empty.
-        retry_after: seconds for which the other side asked not to be asked again.
+    A line is logged at once, and then every half a minute: a long wait does not look like a hang.
     """
 
-    why: str = ""
-    retry_after: float = 0.0
+    def __init__(self, ci: CI, what: str, seconds: float) -> None:
+        """Begin now. `what` is waited for, in the words of the log."""
+        self._ci = ci
+        self._what = what
+        self._began = anyio.current_time()
+        self._ends_at = self._began + seconds
+        self._pause = _FIRST_PAUSE
+        self._next_line = 0.0
+
+    @property
+    def waited(self) -> float:
+        """Seconds since it began."""
+        return anyio.current_time() - self._began
+
+    async def again(self, why: str = "", retry_after: float = 0.0) -> bool:
+        """Wait until it is time to ask again, the last time when it is over; False when that was.
+
+        Args:
+            why: what is missing, for the log.
+            retry_after: seconds for which the other side asked not to be asked; too many of them end it.
+        """
+        now = anyio.current_time()
+        left = self._ends_at - now
+        if left <= 0 or retry_after > left:
+            return False
+        if now >= self._next_line:
+            shown = human_seconds(min(left, anyio.current_effective_deadline() - now))
+            self._ci.info(f"Waiting for {self._what}{why and ': '}{why}; {shown} left")
+            self._next_line = now + _LINE_EVERY
+        jittered = self._pause * random.uniform(0.5, 1)  # noqa: S311 - no secret; two that begin together come apart
+        await anyio.sleep(min(left, max(jittered, retry_after)))
+        self._pause = min(_LONGEST_PAUSE, self._pause * _GROWTH)
+        return True
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -95,6 +124,20 @@ class Job:
         self.ci.info(f"Plan: {text}")
         self.result.notes.append(f"Dry run: {text}.")
 
+    @contextmanager
+    def change(self, unknown: str) -> Iterator[Client]:
+        """Around one request for a change, with the client that sends it; nothing interrupts that.
+
+        `unknown` is the final state from now on, unless the request is refused.
+        """
+        self.result.final_state = unknown
+        try:
+            yield self.client.guarded(self.shutdown.shielded_request)
+        except (RequestRejected, PlatformUnavailable) as error:
+            if not error.ambiguous:
+                self.result.final_state = ""
+            raise
+
     @asynccontextmanager
     async def deploy_lock(self, counts: Callable[[], Counts] = Counts) -> AsyncIterator[DeployLock]:
         """Hold the deploy lock of the app while the block runs; `counts` says what the block changed."""
@@ -103,11 +146,9 @@ class Job:
         )
         try:
             async with lock.releasing(counts):
-                try:
+                with self.phase("Lock"):
                     await self.in_turn(lock.acquire)
-                finally:
-                    if waited := self.result.lock_wait_seconds:
-                        self.result.phases.append(("Wait for the lock", waited))
+                waited = self.result.lock_wait_seconds
                 after = f" after {human_seconds(waited)}" if waited >= 1 else ""
                 self.ci.info(f"Deploy lock acquired{after}")
                 async with lock.kept(self.settings.lock_heartbeat):
@@ -122,61 +163,25 @@ class Job:
         Raises:
             LockHeld: when one is for longer.
         """
-        refused_at: float | None = None
-
-        async def attempt() -> T | NotYet:
-            nonlocal refused_at
+        polling = Polling(self.ci, f"another deploy of {self.app!r} to end", self.settings.lock_timeout)
+        while True:
             try:
                 return await ask()
             except RequestRejected as error:
                 if error.status != CONFLICT:
                     raise
-                if refused_at is None:
-                    refused_at = anyio.current_time()
-                return NotYet(retry_after=error.retry_after)
-
-        try:
-            what = f"another deploy of {self.app!r} to end"
-            answer = await self.poll(attempt, what, self.settings.lock_timeout)
-        finally:
-            waited = 0.0 if refused_at is None else anyio.current_time() - refused_at
-            self.result.lock_wait_seconds += waited
-        if isinstance(answer, NotYet):
-            raise LockHeld(
-                f"Another deploy of {self.app!r} is still in progress after {human_seconds(waited)}",
-                hint="Wait for that deploy to end, or raise `lock-timeout`. "
-                "A lock without heartbeat expires after 30 minutes.",
-            )
-        return answer
-
-    async def poll(self, ask: Callable[[], Awaitable[T | NotYet]], what: str, seconds: float) -> T | NotYet:
-        """What `ask` returns; it is called until that is no `NotYet`, the last time when the time is over.
-
-        The pauses grow. A line is logged at once, and then every half a minute: a long wait does not look
-        like a hang. `NotYet` is returned at the end, or when the other side is not to be asked before that.
-
-        Args:
-            ask: looks once.
-            what: what is waited for, for the log.
-            seconds: how long.
-        """
-        ends_at = anyio.current_time() + seconds
-        pause = _FIRST_PAUSE
-        next_line = 0.0
-        while isinstance(answer := await ask(), NotYet):
-            now = anyio.current_time()
-            left = ends_at - now
-            if left <= 0 or answer.retry_after > left:
-                break
-            if now >= next_line:
-                shown = human_seconds(min(left, anyio.current_effective_deadline() - now))
-                why = f": {answer.why}" if answer.why else ""
-                self.ci.info(f"Waiting for {what}{why}; {shown} left")
-                next_line = now + _LINE_EVERY
-            jittered = pause * random.uniform(0.5, 1)  # noqa: S311 - no secret; two that begin together come apart
-            await anyio.sleep(min(left, max(jittered, answer.retry_after)))
-            pause = min(_LONGEST_PAUSE, pause * _GROWTH)
-        return answer
+                retry_after = error.retry_after
+            try:
+                goes_on = await polling.again(retry_after=retry_after)
+            finally:
+                self.result.lock_wait_seconds = polling.waited
+            if not goes_on:
+                after = f" after {human_seconds(polling.waited)}" if polling.waited >= 1 else ""
+                raise LockHeld(
+                    f"Another deploy of {self.app!r} is still in progress{after}",
+                    hint="Wait for that deploy to end, or raise `lock-timeout`. "
+                    "A lock without heartbeat expires after 30 minutes.",
+                )
 
     @contextmanager
     def time_limit(self) -> Iterator[None]:

@@ -15,7 +15,7 @@ from zerokie_action.files.local import find_changes, hash_files
 from zerokie_action.files.plan import make_plan, require_few_deletions, require_known_deletions
 from zerokie_action.files.scan import Scan, scan
 from zerokie_action.operations import apps
-from zerokie_action.operations.health import check_health, preview_health_check
+from zerokie_action.operations.health import check_health
 from zerokie_action.operations.zone import NOTHING, Update, is_trusted, read_zone
 from zerokie_action.platform.models import Counts
 from zerokie_action.report.result import Changes, Uploaded
@@ -80,7 +80,7 @@ async def deploy_directory(job: Job, directory: Path) -> None:
             await _preview(job, source, app)
             return
         if app is None:
-            await apps.create(job, job.client.create_static(job.app))
+            await apps.create(job)
             job.ci.info(f"Created static app {job.app!r}")
         await _update(job, source)
     await apps.update_domains(job)
@@ -115,7 +115,6 @@ async def _preview(job: Job, source: _Source, app: App | None) -> None:
         unchanged=len(plan.unchanged),
     )
     apps.preview_domains(job)
-    preview_health_check(job)
 
 
 async def _update(job: Job, source: _Source) -> None:
