@@ -139,16 +139,15 @@ def test_the_lock_is_lost(world: World) -> None:
     world.loop.call_later(20, world.platform.take_lock, "site", "somebody")
     outcome = destroy(world, lock_heartbeat="10s")
     assert outcome.exit_code == 7, outcome.log
+    assert outcome.outputs["error"].endswith("it is not known whether app 'site' was deleted")
     assert world.platform.lock("site") == "somebody"
     assert not [record for record in outcome.requests if record.path.endswith("/finalize")]
 
 
-@pytest.mark.parametrize("heartbeat", ["1s", "3m"])
-def test_a_deletion_that_worked_all_the_same(world: World, heartbeat: str) -> None:
-    """An error in place of its answer is no failure; a heartbeat that finds no app means no lost lock."""
+def test_a_deletion_that_worked_all_the_same(world: World) -> None:
+    """An error in place of its answer is no failure."""
     world.platform.faults.add(Fault(Kind.STATUS, "DELETE", status=502, after=True, times=3))
-    world.platform.faults.add(Fault(Kind.DELAY, "GET", "/apps/site$", seconds=4, times=None))
-    outcome = destroy(world, lock_heartbeat=heartbeat)
+    outcome = destroy(world)
     assert outcome.exit_code == 0, outcome.log
     assert outcome.outputs["status"] == "destroyed"
     assert outcome.outputs["warnings"] == []
@@ -176,17 +175,6 @@ def test_a_signal(world: World, moment: str) -> None:
     else:
         assert world.platform.lock("site") is None
         assert outcome.outputs["error"].endswith("it is not known whether app 'site' was deleted")
-
-
-@pytest.mark.parametrize("at", ["/lock$", "/files$"])
-def test_an_app_that_goes_while_its_lock_is_asked_for(world: World, at: str) -> None:
-    """Gone is gone."""
-    world.platform.on_request = lambda record: (
-        world.platform.delete_app("site") if record.path.endswith(at.rstrip("$")) else None
-    )
-    outcome = destroy(world)
-    assert outcome.exit_code == 0, outcome.log
-    assert "Destroyed app 'site'" in lines(outcome)
 
 
 @pytest.mark.parametrize("request_", [("POST", "/lock$"), ("DELETE", "/site$")])
