@@ -170,7 +170,7 @@ def _conclude(result: Result, error: BaseException | None, signals: Signals) -> 
     if error is not None and not isinstance(error, DeployError):
         error = DeployError(f"Unexpected error: {error!r}", hint=_BUG)
     if signals.first is not None:
-        error = Interrupted(signals.first, error, hint=result.hint or f"Run the {result.operation} again.")
+        error = Interrupted(signals.first, error, hint=f"Run the {result.operation} again.")
     if error is None:
         result.exit_code = 0
         return

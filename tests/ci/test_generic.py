@@ -18,8 +18,7 @@ def test_a_log():
     log = io.StringIO()
     ci = detect({"CI": "woodpecker", "GITHUB_ACTIONS": "false"}, log)
     ci.info("Deploy lock acquired")
-    with ci.group("12 files"):
-        ci.info("a.html", "b.html")
+    ci.group("12 files", ["a.html", "b.html"])
     ci.warning("careful")
     ci.error("App 'my-sit' not found", "Check the input app.")
     ci.debug("not shown")
@@ -60,10 +59,9 @@ def test_no_text_is_a_command(text):
     """The log of a plain container may still be read by a runner: one line stays one harmless line."""
     log = io.StringIO()
     ci = detect({}, log, "debug")
-    with ci.group(text):
-        ci.debug(text)
-        ci.warning(text)
-        ci.error(text, text, title=text)
+    ci.group(text, [text])
+    ci.warning(text)
+    ci.error(text, text, title=text)
     assert workflow_commands(log.getvalue()) == []
     lines = log.getvalue().split("\n")
     assert len(lines) == 5 + 1

@@ -132,17 +132,6 @@ def test_files_that_are_kept_stay_known(world: World) -> None:
     assert world.stored() == world.read()
 
 
-def test_files_for_other_platforms(world: World) -> None:
-    """One warning names them, whether they are deployed or would be."""
-    world.write(SITE | {"_redirects": b"", "vercel.json": b"", "sub/_headers": b""})
-    for dry_run in (True, False):
-        (warning,) = world.run(dry_run=dry_run).outputs["warnings"]
-        assert warning == (
-            "Files for other platforms, which this one does not read and serves as they are: "
-            "'_redirects', 'vercel.json'"
-        )
-
-
 # --- what an update asks for
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, TextIO, get_args
 
 from zerokie_action.text import Redactor, log_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 Level = Literal["debug", "info", "warning", "error"]
 _LEVELS: tuple[Level, ...] = get_args(Level)
@@ -113,17 +113,14 @@ class CI:
         """
         self._problem("error", lines, title)
 
-    @contextmanager
-    def group(self, title: str) -> Iterator[None]:
-        """Fold the lines that are logged inside under `title`, where the system can."""
-        if not self.shows("info"):
-            yield
-            return
-        before, after = self._fold(self._safe(title))
-        self._print(before)
-        try:
-            yield
-        finally:
+    def group(self, title: str, lines: Sequence[str]) -> None:
+        """Log lines, folded under `title` where the system can."""
+        if not lines:
+            self.info(title)
+        elif self.shows("info"):
+            before, after = self._fold(self._safe(title))
+            self._print(before)
+            self._print_lines(lines)
             if after:
                 self._print(after)
 
@@ -168,7 +165,7 @@ class CI:
         for line in rest:
             self._print(f"{before}  {self._safe(line)}{after}")
 
-    def _print_lines(self, lines: tuple[str, ...]) -> None:
+    def _print_lines(self, lines: Iterable[str]) -> None:
         for line in lines:
             self._print(self._safe(line))
 

@@ -156,6 +156,7 @@ class Job:
         finally:
             if lock.unreleased:  # the log has it already
                 self.result.warnings.append(lock.unreleased)
+                self.result.add_final_state("the deploy lock may still be held")
 
     async def in_turn(self, ask: Callable[[], Awaitable[T]]) -> T:
         """What `ask` returns once no other deploy of the app is in progress (409), within `lock-timeout`.

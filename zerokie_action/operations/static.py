@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import anyio
@@ -19,7 +18,7 @@ from zerokie_action.operations.health import check_health
 from zerokie_action.operations.zone import NOTHING, Update, is_trusted, read_zone
 from zerokie_action.platform.models import Counts
 from zerokie_action.report.result import Changes, Uploaded
-from zerokie_action.text import human_bytes, human_files, human_paths, human_seconds
+from zerokie_action.text import human_bytes, human_files, human_paths
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,28 +30,14 @@ if TYPE_CHECKING:
     from zerokie_action.lock.lock import DeployLock
     from zerokie_action.operations.job import Job
     from zerokie_action.operations.zone import Zone
-    from zerokie_action.platform.models import App
+    from zerokie_action.platform.models import App, Finalized
 
-_RELEASED = "The deploy lock is released. Run the deploy again: it completes the site."
-_MAYBE_HELD = (
-    "The deploy lock may still be held; the log says when it expires. Run the deploy again after that: "
-    "it completes the site."
-)
-"""What to do after an early end that has no hint of its own."""
 _NAMED = 10
 """How many files a line names."""
 _SHOWN_PLAIN = 20
 _SHOWN_FOLDED = 50
 """How many changes a plain log and a folded group name."""
 _FRONT_PAGE = "index.html"
-_FOR_OTHER_PLATFORMS = {
-    "_headers",
-    "_redirects",
-    "firebase.json",
-    "netlify.toml",
-    "staticwebapp.config.json",
-    "vercel.json",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +105,6 @@ async def _preview(job: Job, source: _Source, app: App | None) -> None:
 async def _update(job: Job, source: _Source) -> None:
     """Hold the deploy lock for all changes. Leaving it finalizes it, with the counts of what was changed."""
     changes = job.result.changes = Changes()
-    lock: DeployLock | None = None
 
     def counts() -> Counts:
         return Counts(len(changes.uploaded), len(changes.deleted), changes.bytes_uploaded)
@@ -129,32 +113,27 @@ async def _update(job: Job, source: _Source) -> None:
         async with job.deploy_lock(counts) as lock:
             await _make_equal(job, source, lock, changes)
     except BaseException:
-        if lock is not None:
-            job.result.hint = _MAYBE_HELD if lock.unreleased else _RELEASED
+        job.result.add_final_state(changes.state)
         raise
-    finally:
-        lock_state = "the deploy lock may still be held" if lock is not None and lock.unreleased else ""
-        states = (job.result.final_state, changes.state, lock_state)
-        job.result.final_state = "; ".join(filter(None, states))
-        if lock is not None and lock.finalized is not None:  # a failed deploy is finalized as well
-            job.result.deploy_id = lock.finalized.deploy_id
-            job.result.cache_purged = lock.finalized.cache_purged
     job.result.final_state = "the new version is deployed"
-    _log_finalized(job, lock)
+    _report_finalized(job, lock.finalized)
 
 
 async def _make_equal(job: Job, source: _Source, lock: DeployLock, changes: Changes) -> None:
     """Change what has to be changed in the storage zone, and leave a manifest that says so."""
     with job.phase("Compare"):
-        update = await _plan_update(job, source, lock, changes)
-    if update is None:
+        zone = await read_zone(job)
+        plan = await _compare(job, source, zone)
+    changes.unchanged = len(plan.unchanged)
+    changes.to_upload, changes.to_delete = len(plan.uploads), len(plan.delete)
+    update = Update(job, lock, zone, plan, files=source.scan.files, changes=changes)
+    if not update.is_needed:
         await _require_same_directory(job, source)
         return
-    plan = update.plan
     lock.on_failure = update.record_failure
     with job.phase("Upload"):
         await update.store_next_manifest()
-        await _upload(job, update, plan)
+        await update.upload(plan.uploads)
     with job.phase("Verify"):
         async with anyio.create_task_group() as both:
             both.start_soon(_require_same_directory, job, source)
@@ -163,18 +142,6 @@ async def _make_equal(job: Job, source: _Source, lock: DeployLock, changes: Chan
         async with anyio.create_task_group() as both:
             both.start_soon(update.delete_stale)
             both.start_soon(update.store_last_manifest)
-    if plan.delete:
-        job.ci.info(f"Deleted {human_files(len(plan.delete), 'stale file')}")
-
-
-async def _plan_update(job: Job, source: _Source, lock: DeployLock, changes: Changes) -> Update | None:
-    """What to change; None if there is nothing, and then what the zone has is forgotten."""
-    zone = await read_zone(job)
-    plan = await _compare(job, source, zone)
-    changes.unchanged = len(plan.unchanged)
-    changes.to_upload, changes.to_delete = len(plan.uploads), len(plan.delete)
-    update = Update(job, lock, zone, plan, source.scan.files)
-    return update if update.is_needed else None
 
 
 async def _compare(job: Job, source: _Source, zone: Zone) -> Plan:
@@ -195,7 +162,6 @@ async def _compare(job: Job, source: _Source, zone: Zone) -> Plan:
         keep=Patterns(job.settings.keep),
         delete_stale=job.settings.delete_stale,
     )
-    hashes.clear()  # there may be a hundred thousand
     _log_plan(job, plan, zone)
     if not is_trusted(job):
         require_known_deletions(plan, zone.manifest)
@@ -205,15 +171,6 @@ async def _compare(job: Job, source: _Source, zone: Zone) -> Plan:
     count = zone.manifest.count if zone.manifest else 0
     require_few_deletions(plan, count=count, max_deletes=job.settings.max_deletes)
     return plan
-
-
-async def _upload(job: Job, update: Update, plan: Plan) -> None:
-    if plan.uploads:
-        began = anyio.current_time()
-        await update.upload(plan.uploads)
-        duration = human_seconds(anyio.current_time() - began)
-        files = f"{human_files(len(plan.uploads))}, {human_bytes(plan.upload_bytes)}"
-        job.ci.info(f"Uploaded {files} in {duration}")
 
 
 async def _require_same_directory(job: Job, source: _Source) -> None:
@@ -254,17 +211,12 @@ def _log_scan(job: Job, directory: Path, scan: Scan) -> None:
         job.ci.info(f"Ignored as possible secrets: {secrets}; `!pattern` in `ignore` brings one back")
     for warning in scan.warnings:
         job.warn(warning)
-    if any((file.path, file.size) == (_FRONT_PAGE, 0) for file in scan.files):
-        job.warn(f"{_FRONT_PAGE} is empty, so the site's address shows an empty page")
     for name, patterns in (("ignore", job.settings.ignore), ("keep", job.settings.keep)):
         for pattern in patterns:
             if names_directory(pattern, directory):
                 job.warn(
                     f"`{name}`: {pattern!r} begins with the name of `directory`; patterns start inside of it"
                 )
-    if others := [file.path for file in scan.files if file.path in _FOR_OTHER_PLATFORMS]:
-        what = "Files for other platforms, which this one does not read and serves as they are"
-        job.warn(f"{what}: {human_paths(others)}")
 
 
 def _log_plan(job: Job, plan: Plan, zone: Zone) -> None:
@@ -275,31 +227,27 @@ def _log_plan(job: Job, plan: Plan, zone: Zone) -> None:
         f"Plan: {len(plan.uploads):,} to upload ({human_bytes(plan.upload_bytes)}), "
         f"{len(plan.delete):,} to delete, {len(plan.unchanged):,} unchanged{kept}"
     )
-    count = len(plan.uploads) + len(plan.delete)
-    shown = _SHOWN_FOLDED if ci.folds else _SHOWN_PLAIN
-    if not count:
-        ci.info(line)
-    elif ci.shows("debug"):
-        with ci.group(line):
-            ci.info(*(f"  {sign} {path} ({reason})" for sign, path, reason in plan.changes()))
+    changes = [*plan.changes()]
+    if ci.shows("debug"):
+        ci.group(line, [f"  {sign} {path} ({reason})" for sign, path, reason in changes])
     else:
-        with ci.group(line):
-            ci.info(*(f"  {sign} {path}" for sign, path, _ in islice(plan.changes(), shown)))
-            if count > shown:
-                ci.info(f"  and {count - shown:,} more (`log-level: debug` names them)")
-    for path in zone.unaddressable:
-        job.warn(f"The remote path {path!r} can't be addressed safely; it is left alone")
+        shown = _SHOWN_FOLDED if ci.folds else _SHOWN_PLAIN
+        names = [f"  {sign} {path}" for sign, path, _ in changes[:shown]]
+        if len(changes) > shown:
+            names.append(f"  and {len(changes) - shown:,} more (`log-level: debug` names them)")
+        ci.group(line, names)
     if _FRONT_PAGE in plan.delete or not (
         zone.files or any(file.path == _FRONT_PAGE for file in plan.uploads)
     ):
         job.warn(f"The directory has no {_FRONT_PAGE} at its root, so the site's address may show no page")
 
 
-def _log_finalized(job: Job, lock: DeployLock) -> None:
-    finalized = lock.finalized
+def _report_finalized(job: Job, finalized: Finalized | None) -> None:
     if finalized is None:
         job.warn("The deploy was finalized, but the platform's answer was lost: the deploy ID is not known")
         return
+    job.result.deploy_id = finalized.deploy_id
+    job.result.cache_purged = finalized.cache_purged
     purged = ", CDN cache purged" if finalized.cache_purged else ""
     job.ci.info(f"Finalized {finalized.deploy_id or 'the deploy'}{purged}")
     if finalized.cache_purged is False:

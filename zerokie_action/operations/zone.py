@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -31,7 +31,7 @@ from zerokie_action.http.retry import UNTIL_DEADLINE
 from zerokie_action.platform.requests import MANIFESTS
 from zerokie_action.platform.upload import Upload, Writes
 from zerokie_action.report.progress import Progress
-from zerokie_action.report.result import Changes, Uploaded
+from zerokie_action.report.result import Uploaded
 from zerokie_action.text import human_files, human_paths
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from zerokie_action.files.plan import Plan
     from zerokie_action.lock.lock import DeployLock
     from zerokie_action.operations.job import Job
+    from zerokie_action.platform.client import Client
+    from zerokie_action.report.result import Changes
 
 _LARGEST_MANIFEST = 192 * MEGABYTE
 _LAG = 4.0
@@ -57,7 +59,6 @@ class Zone:
 
     Attributes:
         files: what is listed, by path; without manifests and what no URL can name safely.
-        unaddressable: paths of the latter.
         manifests: paths of all that is in our own folder.
         newest: the newest of them that is a manifest.
         manifest: its content; an empty one if there is none, None if it can't be read.
@@ -65,14 +66,13 @@ class Zone:
     """
 
     files: Mapping[str, RemoteFile]
-    unaddressable: Sequence[str]
     manifests: Sequence[str]
     newest: ManifestName | None
     manifest: Manifest | None
     owner: Marks
 
 
-NOTHING = Zone({}, (), (), None, Manifest(), Marks())
+NOTHING = Zone({}, (), None, Manifest(), Marks())
 """The zone of an app that does not exist yet."""
 
 
@@ -82,7 +82,7 @@ async def read_zone(job: Job) -> Zone:
     Raises:
         ConfigurationError: when the app is somebody else's, and this run may not go on with it.
     """
-    files = _by_path(await job.client.list_files(job.app))
+    files = await _list(job.client, job.app)
     own = [path for path in files if path.startswith(MANIFEST_FOLDER)]
     for path in own:
         del files[path]
@@ -97,14 +97,13 @@ async def read_zone(job: Job) -> Zone:
             "`take-over: true` for one run by hand: it deletes what the directory does not have, unless "
             "`keep` matches it.",
         )
-    unaddressable = [path for path in files if not is_addressable(path)]
-    for path in unaddressable:
+    for path in [path for path in files if not is_addressable(path)]:
+        job.warn(f"The remote path {path!r} can't be addressed safely; it is left alone")
         del files[path]
     newest = manifests[-1] if manifests else None
     ours = Marks.of(*job.ci.owner)
     return Zone(
         files=files,
-        unaddressable=unaddressable,
         manifests=[path for path in own if is_addressable(path)],
         newest=newest,
         manifest=await _read_manifest(job, newest.path) if newest else Manifest(),
@@ -147,51 +146,34 @@ async def _read_manifest(job: Job, path: str) -> Manifest | None:
     return manifest
 
 
-def _by_path(listing: Iterable[RemoteFile]) -> dict[str, RemoteFile]:
-    return {file.path: file for file in listing}
-
-
-class _Look(NamedTuple):
-    """A listing after the uploads, and what it does not show as it should be.
-
-    Attributes:
-        shown: the listing, by path.
-        missing: files that it does not show, or with another length.
-        untouched: uploads that it shows as before, so that they may not have arrived.
-        has_manifest: whether it shows the manifest that was stored before them.
-    """
-
-    shown: Mapping[str, RemoteFile]
-    missing: Sequence[LocalFile]
-    untouched: Sequence[LocalFile]
-    has_manifest: bool
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether it shows everything."""
-        return self.has_manifest and not self.missing and not self.untouched
+async def _list(client: Client, app: str) -> dict[str, RemoteFile]:
+    return {file.path: file for file in await client.list_files(app)}
 
 
 class Update:
-    """Carries a plan out, under the lock.
-
-    Attributes:
-        plan: what to change.
-    """
+    """Carries a plan out, under the lock."""
 
     def __init__(
-        self, job: Job, lock: DeployLock, zone: Zone, plan: Plan, files: Sequence[LocalFile]
+        self,
+        job: Job,
+        lock: DeployLock,
+        zone: Zone,
+        plan: Plan,
+        *,
+        files: Sequence[LocalFile],
+        changes: Changes,
     ) -> None:
-        """Write nothing yet. `files` is all that the directory has."""
+        """Write nothing yet. `files` is all that the directory has; `changes` records what was changed."""
         self._job = job
         self._zone = zone
-        self.plan = plan
+        self._plan = plan
         self._files = files
+        self._changes = changes
         self._before = zone.manifest or Manifest()
-        self._changes = job.result.changes or Changes()
+        number = zone.newest.number if zone.newest else 0
+        self._next = new_manifest_path(number + 1, zone.owner)
+        self._last = new_manifest_path(number + 2, zone.owner)
         self._uploaded: dict[str, Uploaded] = {}
-        self._number = zone.newest.number if zone.newest else 0
-        self._next = ""
         self._proved: Mapping[str, Proof] = {}
         self._is_recorded = False
         self._writes = Writes(
@@ -205,7 +187,7 @@ class Update:
     @property
     def is_needed(self) -> bool:
         """Whether anything has to be written: a file, or a manifest that says something new."""
-        zone, plan = self._zone, self.plan
+        zone, plan = self._zone, self._plan
         is_recorded = zone.newest and zone.newest.owner == zone.owner and self._before.count == plan.count
         return bool(plan.uploads or plan.delete or not is_recorded)
 
@@ -213,8 +195,7 @@ class Update:
 
     async def store_next_manifest(self) -> None:
         """Name what is about to be written, and prove only what stays."""
-        self._next = self._new_path()
-        await self._put(self._next, self._manifest(self.plan.unchanged, self._before.count))
+        await self._store(self._next, self._plan.unchanged, self._before.count)
 
     async def upload(self, files: Iterable[LocalFile]) -> None:
         """Store files: assets first, then the pages that refer to them.
@@ -238,6 +219,8 @@ class Update:
             for _, group in groupby(files, lambda file: is_page(file.path)):
                 await self._writes.upload(map(begin, group), end)
             tasks.cancel_scope.cancel()
+        if files:
+            self._job.ci.info(f"Uploaded {progress}")
 
     async def require_listed(self) -> None:
         """Make sure that the platform lists what it confirmed; what it does not list is sent once more.
@@ -245,83 +228,74 @@ class Update:
         Raises:
             PlatformUnavailable: when it does not list that either. Nothing was deleted.
         """
-        look = await self._look()
-        if not look.is_complete:
-            again = {file.path: file for file in (*look.missing, *look.untouched)}
-            if again:
-                self._job.ci.info(
-                    f"The listing does not show {human_paths([*again])} as sent; sending it again"
-                )
+        shown, doubtful = await self._look()
+        if doubtful or self._next not in shown:
+            if doubtful:
+                paths = human_paths([file.path for file in doubtful])
+                self._job.ci.info(f"The listing does not show {paths} as sent; sending it again")
             await anyio.sleep(_NEXT_SECOND)
-            await self.upload(again.values())
-            look = await self._look()
+            await self.upload(doubtful)
+            shown, doubtful = await self._look()
         # The same content may keep its time. What is known to have been another one did not arrive.
-        wrong = [file.path for file in look.missing]
-        wrong += [file.path for file in look.untouched if self._was_another(file, look.shown)]
-        if wrong or not look.has_manifest:
+        wrong = [file.path for file in doubtful if not self._may_be_the_same(file, shown.get(file.path))]
+        if wrong or self._next not in shown:
             raise PlatformUnavailable(
                 "The platform confirmed what was sent, but does not list it: "
                 f"{human_paths(wrong or [self._next])}",
                 hint="Nothing was deleted. Check whether a proxy answers in the platform's place, "
                 "or report it to the platform. Then run the deploy again.",
             )
-        self._proved = self._proofs(look.shown)
+        self._proved = self._proofs(shown)
 
     async def delete_stale(self) -> None:
         """Delete what the directory does not have, and the older manifests."""
-        await self._writes.delete((*self.plan.delete, *self._zone.manifests), self._note_deleted)
+        await self._writes.delete((*self._plan.delete, *self._zone.manifests), self._note_deleted)
+        if self._plan.delete:
+            self._job.ci.info(f"Deleted {human_files(len(self._plan.delete), 'stale file')}")
 
     async def store_last_manifest(self) -> None:
         """Prove everything that is listed as it was uploaded."""
-        await self._put(self._new_path(), self._manifest(self._proved, self.plan.count))
+        await self._store(self._last, self._proved, self._plan.count)
         self._is_recorded = True
 
     async def record_failure(self) -> None:
         """Keep what was achieved, so that the next deploy sends the rest only."""
         if not self._uploaded or self._is_recorded:
             return
-        shown = _by_path(await self._job.client.retrying(UNTIL_DEADLINE).list_files(self._job.app))
-        proofs = self._proofs(shown)
-        await self._put(self._new_path(), self._manifest(proofs, self._before.count))
+        proofs = self._proofs(await _list(self._job.client.retrying(UNTIL_DEADLINE), self._job.app))
+        await self._store(self._last, proofs, self._before.count)
         self._job.ci.info(f"Recorded {human_files(len(proofs))}: the next deploy can skip them")
 
     # What they are made of
 
-    async def _look(self) -> _Look:
-        """List the zone until it shows everything as it was sent, for four seconds: it may be behind."""
+    async def _look(self) -> tuple[Mapping[str, RemoteFile], Sequence[LocalFile]]:
+        """The listing, and the files that it does not show as they were sent.
+
+        It may be behind: it is read again for four seconds, until it shows everything.
+        """
         ends_at = anyio.current_time() + _LAG
         while True:
-            shown = _by_path(await self._job.client.list_files(self._job.app))
-            look = _Look(
-                shown=shown,
-                missing=[
-                    file
-                    for file in self._files
-                    if (remote := shown.get(file.path)) is None
-                    or remote.length not in {file.size, LENGTH_NOT_GIVEN}
-                ],
-                untouched=[
-                    file
-                    for file in self._files
-                    if file.path in self._uploaded
-                    and file.path in shown
-                    and shown[file.path] == self._zone.files.get(file.path)
-                ],
-                has_manifest=self._next in shown,
-            )
-            if look.is_complete or anyio.current_time() >= ends_at:
-                return look
+            shown = await _list(self._job.client, self._job.app)
+            doubtful = [file for file in self._files if not self._is_listed(file, shown.get(file.path))]
+            if (not doubtful and self._next in shown) or anyio.current_time() >= ends_at:
+                return shown, doubtful
             await anyio.sleep(_LOOK_AGAIN)
 
-    def _was_another(self, file: LocalFile, shown: Mapping[str, RemoteFile]) -> bool:
-        """Whether the last manifest proves other bytes of an upload than those that were sent."""
-        proof, remote = self._before.files.get(file.path), shown[file.path]
-        sent = (self._uploaded[file.path].sha256, remote.length, remote.last_modified)
-        return proof is not None and proof != sent
+    def _is_listed(self, file: LocalFile, remote: RemoteFile | None) -> bool:
+        """Whether a file is listed with its length, and otherwise than before if it was uploaded."""
+        is_as_before = file.path in self._uploaded and remote == self._zone.files.get(file.path)
+        return _has_length(file, remote) and not is_as_before
+
+    def _may_be_the_same(self, file: LocalFile, remote: RemoteFile | None) -> bool:
+        """Whether an upload that is listed as before may have arrived: no other bytes are proved there."""
+        proof = self._before.files.get(file.path)
+        if remote is None or not _has_length(file, remote):
+            return False
+        return proof in {None, (self._uploaded[file.path].sha256, remote.length, remote.last_modified)}
 
     def _proofs(self, shown: Mapping[str, RemoteFile]) -> dict[str, Proof]:
         """What stays, and each upload that is listed otherwise than before."""
-        proofs = dict(self.plan.unchanged)
+        proofs = dict(self._plan.unchanged)
         for path, file in self._uploaded.items():
             remote = shown.get(path)
             is_new = remote and remote != self._zone.files.get(path)
@@ -329,21 +303,16 @@ class Update:
                 proofs[path] = (file.sha256, remote.length, remote.last_modified)
         return proofs
 
-    def _manifest(self, proofs: Mapping[str, Proof], count: int) -> Manifest:
-        """It names what is ours: the directory, and what the last one named and is still listed."""
+    async def _store(self, path: str, proofs: Mapping[str, Proof], count: int) -> None:
+        """Store a manifest: it names the directory, and what the last one named and is still listed."""
         files: dict[str, Proof | None] = {
             path: None for path in self._before.files if path in self._zone.files
         }
         files.update((file.path, None) for file in self._files)
         files.update(proofs)
-        return Manifest.model_construct(files=files, count=count)  # there may be a hundred thousand: no copy
-
-    def _new_path(self) -> str:
-        self._number += 1
-        return new_manifest_path(self._number, self._zone.owner)
-
-    async def _put(self, path: str, manifest: Manifest) -> None:
-        upload = Upload(path, Bytes(manifest.render()), "application/json")
+        # There may be a hundred thousand: no copy.
+        content = Bytes(Manifest.model_construct(files=files, count=count).render())
+        upload = Upload(path, content, "application/json")
         await self._writes.upload([upload], lambda _upload: None, kind=MANIFESTS)
 
     def _note(self, upload: Upload) -> None:
@@ -354,9 +323,13 @@ class Update:
         file = Uploaded(path, upload.content.size, sign, upload.content.sha256)
         if path not in self._uploaded:
             self._changes.uploaded.append(file)
-            self._changes.unchanged -= path in self.plan.unchanged
+            self._changes.unchanged -= path in self._plan.unchanged
         self._uploaded[path] = file
 
     def _note_deleted(self, path: str) -> None:
         if not path.startswith(MANIFEST_FOLDER):
             self._changes.deleted.append(path)
+
+
+def _has_length(file: LocalFile, remote: RemoteFile | None) -> bool:
+    return remote is not None and remote.length in {file.size, LENGTH_NOT_GIVEN}

@@ -138,6 +138,10 @@ class Result:
     flaw: str = ""
     final_state: str = ""
 
+    def add_final_state(self, text: str) -> None:
+        """Say one thing more of it."""
+        self.final_state = "; ".join(filter(None, (self.final_state, text)))
+
     @property
     def effect(self) -> Changes | None:
         """What the reports count: what was changed, or what a dry run would change."""
