@@ -103,7 +103,7 @@ def test_found_among_hundreds(world: World, ci: str) -> None:
         "<!-- zerokie-action: site -->",
         *["hello"] * 320,
         f"{marker(ci)}\n\nold",
-        *["hello"] * 100,
+        *["hello"] * 10,
         f"{marker(ci)}\n\na copy",
     ]
     forge = Forge(dict(enumerate(others)))

@@ -94,12 +94,12 @@ class CI:
     def debug(self, *lines: str) -> None:
         """Log what only somebody who looks for a bug wants to know."""
         if self.shows("debug"):
-            self._print_lines(lines)
+            self._print(*map(self._safe, lines))
 
     def info(self, *lines: str) -> None:
         """Log a step of the story."""
         if self.shows("info"):
-            self._print_lines(lines)
+            self._print(*map(self._safe, lines))
 
     def warning(self, text: str) -> None:
         """Log a problem that the run survives."""
@@ -118,11 +118,7 @@ class CI:
         if not lines:
             self.info(title)
         elif self.shows("info"):
-            before, after = self._fold(self._safe(title))
-            self._print(before)
-            self._print_lines(lines)
-            if after:
-                self._print(after)
+            self._fold(self._safe(title), map(self._safe, lines))
 
     def mask(self, secret: str, user: str = "") -> None:
         """Never show `secret`, nor any encoding of it, also as the password of `user`."""
@@ -151,9 +147,9 @@ class CI:
 
     # --- for subclasses
 
-    def _fold(self, title: str) -> tuple[str, str]:
-        """The lines before and after a group, of a title that is safe already; an empty one is left out."""
-        return title, ""
+    def _fold(self, title: str, lines: Iterable[str]) -> None:
+        """Print a group, of lines that are safe already."""
+        self._print(title, *lines)
 
     def _safe(self, text: str) -> str:
         return log_line(self.redact(text))
@@ -161,18 +157,14 @@ class CI:
     def _problem(self, level: Level, lines: tuple[str, ...], title: str = "") -> None:  # noqa: ARG002 no heading here
         first, *rest = lines
         before, after = self._colours.get(level, ("", ""))
-        self._print(f"{before}{level.capitalize()}: {self._safe(first)}{after}")
-        for line in rest:
-            self._print(f"{before}  {self._safe(line)}{after}")
+        said = (f"{level.capitalize()}: {self._safe(first)}", *(f"  {self._safe(line)}" for line in rest))
+        self._print(*(f"{before}{line}{after}" for line in said))
 
-    def _print_lines(self, lines: Iterable[str]) -> None:
-        for line in lines:
-            self._print(self._safe(line))
-
-    def _print(self, line: str) -> None:
-        """Write one line that is safe already. All output goes through here."""
+    def _print(self, *lines: str) -> None:
+        """Write lines that are safe already. All output goes through here."""
         encoding = self._stream.encoding or "utf-8"
-        writable = line.encode(encoding, "backslashreplace").decode(encoding)
-        with suppress(OSError):
-            self._stream.write(writable + "\n")
-            self._stream.flush()
+        for line in lines:
+            writable = line.encode(encoding, "backslashreplace").decode(encoding)
+            with suppress(OSError):
+                self._stream.write(writable + "\n")
+                self._stream.flush()

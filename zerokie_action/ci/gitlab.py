@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, TextIO
 from zerokie_action.ci.generic import CI, Owner, PullRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from zerokie_action.ci.generic import Level
 
@@ -51,14 +51,14 @@ class GitLab(CI):
             comment=f"{notes}/",
             edit="PUT",
             token_input="gitlab-token",  # noqa: S106 its name
-            permission="`gitlab-token` needs the scope `api` and at least the role Reporter; "
-            "the job's own token may not comment",
+            permission="`gitlab-token` needs the scope `api`; the job's own token may not comment",
         )
 
-    def _fold(self, title: str) -> tuple[str, str]:
+    def _fold(self, title: str, lines: Iterable[str]) -> None:
         now = int(time.time())
         name = f"zerokie_{os.urandom(8).hex()}"  # unique in the job, which may deploy several times
-        return (
+        self._print(
             f"{_ERASE}section_start:{now}:{name}[collapsed=true]\r{_ERASE}{title}",
+            *lines,
             f"{_ERASE}section_end:{now}:{name}\r{_ERASE}",
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hmac
 import json
+from itertools import count
 from typing import TYPE_CHECKING
 
 import anyio
@@ -20,21 +21,17 @@ from zerokie_action.http.network import Network
 from zerokie_action.http.request import HEADERS, MEGABYTE, extensions
 from zerokie_action.http.retry import UNTIL_DEADLINE, Policy, RetryingClient
 from zerokie_action.http.transport import Transport
-from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from zerokie_action.ci import CI, PullRequest
-    from zerokie_action.http import Response
     from zerokie_action.settings import Settings
 
 _TIME = 20.0
 _ONCE = Policy(pauses=(_TIME, _TIME))
 """Leaves no time for a second attempt: when only the answer was lost, there would be two comments."""
 _LARGEST_RESPONSE = 32 * MEGABYTE
-_MOST_PAGES = 50
-_NOT_ALLOWED = {401, 403, 404}
 
 
 async def keep_comment(settings: Settings, env: Mapping[str, str], ci: CI, text: str) -> None:
@@ -58,15 +55,11 @@ async def keep_comment(settings: Settings, env: Mapping[str, str], ci: CI, text:
         with anyio.fail_after(_TIME):
             async with Transport(Network(env)) as transport:
                 http = RetryingClient(transport, retries=0, log=ci.debug, redact=ci.redact)
-                comments = _Comments(http, where, token)
-                is_new = await comments.put(_marker(settings, where), text)
-    except TimeoutError:
-        ci.warning(f"Commenting failed: it took longer than {human_seconds(_TIME)}")
-    except DeployError as error:
-        lacks_permission = isinstance(error, RequestRejected) and error.status in _NOT_ALLOWED
-        ci.warning(f"{error}; {where.permission}" if lacks_permission else str(error))
+                is_new = await _put(http, where, token, _marker(settings, where), text)
+    except RequestRejected as error:
+        ci.warning(f"{error}; {where.permission}")
     except Exception as error:  # noqa: BLE001 - whatever it is, the deploy is not to blame
-        ci.warning(f"Commenting failed: {error}")
+        ci.warning(str(error) if isinstance(error, DeployError) else f"Commenting failed: {error!r}")
     else:
         ci.info(f"{'Commented on' if is_new else 'Updated the comment on'} {where.name}")
 
@@ -78,56 +71,40 @@ def _marker(settings: Settings, where: PullRequest) -> str:
     return f"<!-- zerokie-action: {hmac.digest(key.encode(), label.encode(), 'sha256').hex()} -->"
 
 
-class _Comments:
-    """The comments on one pull or merge request."""
+async def _put(http: RetryingClient, where: PullRequest, token: str, marker: str, text: str) -> bool:
+    """Make `text` what the comment says, behind the marker. Returns whether it is a new one."""
+    body = {"body": f"{marker}\n\n{text}"}
+    number = await _find(http, where, token, marker)
+    if number is None:
+        request, policy = _request("POST", where.comments, token, body), _ONCE
+    else:
+        request, policy = _request(where.edit, f"{where.comment}{number}", token, body), UNTIL_DEADLINE
+    await http.send(request, lambda response: response, policy)
+    return number is None
 
-    def __init__(self, http: RetryingClient, where: PullRequest, token: str) -> None:
-        self._http = http
-        self._where = where
-        self._headers = {
-            **HEADERS,
-            "Accept": "application/json",
-            "Authorization": f"Bearer {token}",
-            "X-GitHub-Api-Version": "2022-11-28",
-        }
 
-    async def put(self, marker: str, text: str) -> bool:
-        """Make `text` what the comment says, behind the marker. Returns whether it is a new one.
+async def _find(http: RetryingClient, where: PullRequest, token: str, marker: str) -> int | None:
+    """The ID of the oldest comment that begins with the marker."""
+    for page in count(1):
+        # GitHub lists the oldest first anyway; GitLab has to be told.
+        query = f"?per_page=100&page={page}&sort=asc&order_by=created_at"
+        request = _request("GET", f"{where.comments}{query}", token)
+        response = await http.send(request, lambda response: response, UNTIL_DEADLINE)
+        try:
+            comments = json.loads(response.content)
+            ours = [int(comment["id"]) for comment in comments if comment["body"].startswith(marker)]
+        except (ValueError, TypeError, LookupError, AttributeError):
+            raise DeployError("Commenting failed: what the API answered is no list of comments") from None
+        if ours or 'rel="next"' not in response.headers.get("link", ""):
+            return next(iter(ours), None)
+    return None
 
-        Raises:
-            DeployError, ValueError: when it did not work.
-        """
-        body = f"{marker}\n\n{text}"
-        number = await self._find(marker)
-        if number is None:
-            await self._send("POST", self._where.comments, body, _ONCE)
-        else:
-            await self._send(self._where.edit, f"{self._where.comment}{number}", body)
-        return number is None
 
-    async def _find(self, marker: str) -> int | None:
-        """The ID of the oldest comment that begins with the marker."""
-        for page in range(1, _MOST_PAGES + 1):
-            # GitHub lists the oldest first anyway; GitLab has to be told.
-            query = f"?per_page=100&page={page}&sort=asc&order_by=created_at"
-            response = await self._send("GET", f"{self._where.comments}{query}")
-            try:
-                comments = json.loads(response.content)
-                ours = [int(comment["id"]) for comment in comments if comment["body"].startswith(marker)]
-            except (ValueError, TypeError, LookupError, AttributeError):
-                raise ValueError("what the API answered is no list of comments") from None
-            if ours or 'rel="next"' not in response.headers.get("link", ""):
-                return next(iter(ours), None)
-        return None
-
-    async def _send(
-        self, method: str, url: str, body: str | None = None, policy: Policy = UNTIL_DEADLINE
-    ) -> Response:
-        request = Request(
-            method,
-            url,
-            headers=self._headers,
-            json=None if body is None else {"body": body},
-            extensions=extensions("Commenting", timeout=_TIME, max_body=_LARGEST_RESPONSE, public=True),
-        )
-        return await self._http.send(request, lambda response: response, policy)
+def _request(method: str, url: str, token: str, body: Mapping[str, str] | None = None) -> Request:
+    return Request(
+        method,
+        url,
+        headers={**HEADERS, "Accept": "application/json", "Authorization": f"Bearer {token}"},
+        json=body,
+        extensions=extensions("Commenting", timeout=_TIME, max_body=_LARGEST_RESPONSE, public=True),
+    )
