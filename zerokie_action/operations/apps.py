@@ -78,14 +78,11 @@ async def create(job: Job, image: str | None = None) -> App:
 
 def registry(job: Job) -> Registry | None:
     """The credentials for the private registry, if the inputs have some."""
-    server, user, password = (
-        job.settings.registry_server,
-        job.settings.registry_username,
-        job.settings.registry_password,
-    )
-    if server is None or user is None or password is None:
+    settings = job.settings
+    if settings.registry_password is None:  # then the others are missing as well
         return None
-    return Registry(server, user, password.get_secret_value())
+    password = settings.registry_password.get_secret_value()
+    return Registry(settings.registry_server or "", settings.registry_username or "", password)
 
 
 def _say_what_to_write(job: Job, error: DeployError) -> None:

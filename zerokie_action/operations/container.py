@@ -45,7 +45,7 @@ _ROLLBACK_TIME = 60.0
 
 
 async def deploy_image(job: Job, image: str) -> None:
-    """Make the container app run the image. `timeout` is for all but the rollback."""
+    """Make the container app run the image."""
     job.result.kind = "container"
     job.result.image = image
     job.result.created = False
@@ -61,11 +61,31 @@ async def deploy_image(job: Job, image: str) -> None:
         return
     if job.settings.rollback and not job.settings.wait and job.settings.health_check is None:
         job.warn("`rollback` has no effect without `wait` or `health-check`: nothing is checked")
-    rollout = Rollout(job, image, before)
+    await _roll_out(job, Rollout(job, image, before))
+
+
+async def restart(job: Job) -> None:
+    """Have the platform pull the current image again, and restart it."""
+    with job.time_limit(), job.phase("Look up"):
+        before = await job.client.get_app(job.app)
+        apps.record_url(job, before)
+        apps.require_kind(job, before, "container", "`operation: restart`", hint=_STATIC)
+    job.result.kind = "container"
+    job.result.image = job.result.previous_image = before.image
+    if job.settings.dry_run:
+        job.preview(f"would restart {before.image!r}")
+        return
+    await _roll_out(job, Rollout(job, None, before))
+
+
+async def _roll_out(job: Job, rollout: Rollout) -> None:
+    """Ask for it, wait, and check. `timeout` is for all of that, and not for what a failure brings."""
     try:
         with job.time_limit():
             with job.phase("Deploy"):
-                await (rollout.create() if before is None else rollout.deploy_in_turn())
+                await (rollout.create() if rollout.before is None else rollout.deploy_in_turn())
+            # The endpoint returns no deploy ID: the run's own session names this deploy.
+            job.result.deploy_id = job.session
             await _wait_and_check(job, rollout)
     except BaseException as failure:
         if job.result.final_state:  # something was asked for, and not refused
@@ -75,33 +95,8 @@ async def deploy_image(job: Job, image: str) -> None:
         raise
 
 
-async def restart(job: Job) -> None:
-    """Have the platform pull the current image again, and restart it."""
-    with job.phase("Look up"):
-        before = await job.client.get_app(job.app)
-        apps.record_url(job, before)
-        apps.require_kind(job, before, "container", "`operation: restart`", hint=_STATIC)
-    job.result.kind = "container"
-    job.result.image = job.result.previous_image = before.image
-    if job.settings.dry_run:
-        job.preview(f"would restart {before.image!r}")
-        return
-    rollout = Rollout(job, None, before)
-    try:
-        with job.phase("Restart"):
-            await rollout.deploy_in_turn()
-        job.result.image = rollout.image
-        await _wait_and_check(job, rollout)
-    except BaseException:
-        if job.result.final_state:
-            await rollout.look_after_failure()
-        raise
-
-
 async def _wait_and_check(job: Job, rollout: Rollout) -> None:
     """What `wait` and `health-check` ask for. When both are off, the reports say that nothing was checked."""
-    # The endpoint returns no deploy ID: the run's own session names this deploy.
-    job.result.deploy_id = job.session
     if job.settings.wait:
         await rollout.wait_until_running()
     else:
@@ -198,7 +193,7 @@ class Rollout:
             await self.deploy()
 
         await job.in_turn(attempt)
-        job.result.previous_image = self.previous
+        job.result.image, job.result.previous_image = self.image, self.previous
         was = f"Deploying {self.image!r} (was {self.previous!r})"
         job.ci.info(was if self._requested else f"Restarting {self.image!r}")
 
