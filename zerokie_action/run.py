@@ -142,16 +142,16 @@ async def _work(
 
 async def _operate(job: Job) -> None:
     settings = job.settings
-    if settings.operation == "deploy" and settings.image is not None:
+    if settings.operation == "restart":
+        await restart(job)
+    elif settings.operation == "deploy" and settings.image is not None:
         await deploy_image(job, settings.image)
-        return
-    with job.time_limit():
-        if settings.operation == "destroy":
-            await destroy(job)
-        elif settings.operation == "restart":
-            await restart(job)
-        elif settings.directory is not None:
-            await deploy_directory(job, settings.directory)
+    else:
+        with job.time_limit():
+            if settings.operation == "destroy":
+                await destroy(job)
+            elif settings.directory is not None:
+                await deploy_directory(job, settings.directory)
 
 
 def _announce(settings: Settings, ci: CI) -> None:
