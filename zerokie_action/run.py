@@ -73,7 +73,7 @@ async def run_async(
     ci = detect(env, stream, settings.log_level)
     for secret in secrets(environment):
         ci.mask(secret, user=environment.text("registry_username"))
-    result = Result(operation=settings.operation, app=environment.text("app"))
+    result = Result(settings.operation, environment.text("app"), settings.dry_run)
     result.warnings = unknown_names(environment)
     if settings.skip_without_key and not (environment.text("api_key") or problems):
         result.status = "skipped"
@@ -170,7 +170,7 @@ def _conclude(result: Result, error: BaseException | None, signals: Signals) -> 
     if error is not None and not isinstance(error, DeployError):
         error = DeployError(f"Unexpected error: {error!r}", hint=_BUG)
     if signals.first is not None:
-        error = Interrupted(signals.first, error, hint=f"Run the {result.operation} again.")
+        error = Interrupted(signals.first, error, hint=f"Run the {result.what} again.")
     if error is None:
         result.exit_code = 0
         return
@@ -190,7 +190,7 @@ def _log_end(result: Result, ci: CI) -> None:
         url=result.url or result.app,
         time=human_seconds(result.duration_seconds),
         flaw=result.flaw,
-        Operation=result.operation.capitalize(),
+        What=result.what.capitalize(),
     )
     if not result.error:
         ci.info(line)

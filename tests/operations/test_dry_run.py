@@ -170,3 +170,14 @@ def test_where_lines_are_folded_there_are_more(world: World) -> None:
     log = lines(world.run(dry_run=True))
     assert "  + 049.txt" in log
     assert "  and 10 more (`log-level: debug` names them)" in log
+
+
+def test_what_a_dry_run_would_refuse(world: World, tmp_path: Path) -> None:
+    """It is the dry run that failed, and no deploy."""
+    world.platform.put_file("site", "theirs", b"")
+    world.env["GITHUB_ACTIONS"] = "true"
+    summary = tmp_path / "summary.md"
+    outcome = world.run(dry_run=True, summary_file=summary)
+    assert outcome.exit_code == 2
+    assert "\n::error title=Dry run failed::" in outcome.log
+    assert summary.read_text().startswith("## ❌ `site`: dry run failed\n")

@@ -38,8 +38,8 @@ OUTCOMES = {
     "planned": Words("🔍 Dry run for {app}: nothing was changed", "Dry run: nothing was changed"),
     "skipped": Words("⏭️ {app}: skipped", "Skipped"),
     "rolled-back": Words("⚠️ {app} runs its previous image again", "Rolled back"),
-    "failed": Words("❌ {app}: {operation} failed", "{Operation} failed"),
-    "cancelled": Words("🚫 {app}: {operation} cancelled", "Cancelled"),
+    "failed": Words("❌ {app}: {what} failed", "{What} failed"),
+    "cancelled": Words("🚫 {app}: {what} cancelled", "Cancelled"),
 }
 """What is said of each `Result.outcome`."""
 
@@ -112,6 +112,7 @@ class Result:
 
     operation: str
     app: str = ""
+    dry_run: bool = False
     status: str = "failed"
     exit_code: int = 1
     kind: str | None = None
@@ -141,6 +142,11 @@ class Result:
     def add_final_state(self, text: str) -> None:
         """Say one thing more of it."""
         self.final_state = "; ".join(filter(None, (self.final_state, text)))
+
+    @property
+    def what(self) -> str:
+        """What the run was, in words."""
+        return "dry run" if self.dry_run else self.operation
 
     @property
     def effect(self) -> Changes | None:
