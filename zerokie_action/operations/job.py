@@ -6,7 +6,6 @@ import random
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import quote
 
 import anyio
 
@@ -14,7 +13,6 @@ from zerokie_action.errors import DeployTimedOut, LockHeld, PlatformUnavailable,
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.platform.client import CONFLICT
 from zerokie_action.platform.models import Counts
-from zerokie_action.platform.pages import read_public
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
@@ -102,12 +100,6 @@ class Job:
     def app(self) -> str:
         """The app's name."""
         return self.settings.app
-
-    async def read_deployed(self, path: str, *, max_body: int) -> bytes | None:
-        """What the app serves for a remote path, past its caches; None for anything but a plain answer."""
-        # The session makes the URL one that no cache has seen.
-        url = f"{(self.result.url or '').rstrip('/')}/{quote(path)}?{self.session}"
-        return await read_public(url, self.client.http, max_body=max_body)
 
     def warn(self, text: str) -> None:
         """A warning in the log and in the reports."""

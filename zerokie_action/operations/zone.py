@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import anyio
 
@@ -28,6 +29,7 @@ from zerokie_action.files.manifest import (
 )
 from zerokie_action.http.request import MEGABYTE, Bytes
 from zerokie_action.http.retry import UNTIL_DEADLINE
+from zerokie_action.platform.pages import read_public
 from zerokie_action.platform.requests import MANIFESTS
 from zerokie_action.platform.upload import Upload, Writes
 from zerokie_action.report.progress import Progress
@@ -136,10 +138,12 @@ def require_ownership(job: Job, manifests: Sequence[ManifestName]) -> None:
 
 async def _read_manifest(job: Job, path: str) -> Manifest | None:
     """Read it through the app's own URL: the API can't read a file."""
-    data = await job.read_deployed(path, max_body=_LARGEST_MANIFEST)
+    # The session makes the URL one that no cache has seen.
+    url = f"{(job.result.url or '').rstrip('/')}/{quote(path)}?{job.session}"
+    data = await read_public(url, job.client.http, max_body=_LARGEST_MANIFEST)
     if data is None:
         await job.client.list_files(job.app)  # answered after an outage, if that was why
-        data = await job.read_deployed(path, max_body=_LARGEST_MANIFEST)
+        data = await read_public(url, job.client.http, max_body=_LARGEST_MANIFEST)
     manifest = None if data is None else parse(data)
     if manifest is None:
         job.ci.info("The manifest of the last deploy can't be read: nothing is skipped")
