@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from zerokie_action.report.result import Result
     from zerokie_action.settings import Settings
     from zerokie_action.shutdown import Shutdown
-
-T = TypeVar("T")
 
 _SLOW = "Raise `timeout`, or find out what is slow with `log-level: debug`."
 _AWAY = "Run it again when the platform works again, or raise `timeout`."
@@ -150,8 +148,8 @@ class Job:
                 self.result.warnings.append(lock.unreleased)
                 self.result.add_final_state("the deploy lock may still be held")
 
-    async def in_turn(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """What `ask` returns once no other deploy of the app is in progress (409), within `lock-timeout`.
+    async def in_turn(self, ask: Callable[[], Awaitable[None]]) -> None:
+        """Ask until no other deploy of the app is in progress (409), within `lock-timeout`.
 
         Raises:
             LockHeld: when one is for longer.
