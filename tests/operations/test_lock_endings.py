@@ -203,17 +203,6 @@ def test_the_error_says_what_the_log_says(world: World, fault: Fault, *, is_held
     assert ("; the deploy lock may still be held; " in outcome.outputs["error"]) == is_held
 
 
-def test_a_failure_that_leaves_the_lock(world: World) -> None:
-    """The error says so, whatever its own hint is."""
-    world.platform.faults.add(
-        Fault(Kind.STATUS, *FINALIZE, status=500, times=None),
-        Fault(Kind.HANG, "PUT", "index.html", times=None),
-    )
-    outcome = world.run(timeout="12s")
-    assert outcome.exit_code == 9
-    assert outcome.outputs["error"].endswith("; the deploy lock may still be held; 2 of 4 files uploaded")
-
-
 @pytest.mark.parametrize(
     ("fault", "exit_code"),
     [

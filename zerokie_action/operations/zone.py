@@ -224,7 +224,7 @@ class Update:
                 await self._writes.upload(map(begin, group), end)
             tasks.cancel_scope.cancel()
         if files:
-            self._job.ci.info(f"Uploaded {progress}")
+            self._job.ci.info(f"Uploaded {progress.so_far}")
 
     async def require_listed(self) -> None:
         """Make sure that the platform lists what it confirmed; what it does not list is sent once more.

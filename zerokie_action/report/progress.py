@@ -43,7 +43,8 @@ class Progress:
         self._files += 1
         self._bytes += size
 
-    def __str__(self) -> str:
+    @property
+    def so_far(self) -> str:
         """What is uploaded by now, and in what time: `12 files, 1.2 MB in 1.4 s`."""
         seconds = anyio.current_time() - self._began
         return f"{human_files(self._files)}, {human_bytes(self._bytes)} in {human_seconds(seconds)}"
