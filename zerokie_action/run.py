@@ -166,7 +166,7 @@ def _announce(settings: Settings, ci: CI) -> None:
 
 def _conclude(result: Result, error: BaseException | None, signals: Signals) -> None:
     """Status, exit code, error and hint of the result."""
-    has_changed = result.status != "failed" or bool(result.final_state or result.flaw)
+    has_changed = result.status != "failed" or bool(result.final_state)
     if error is not None and not isinstance(error, DeployError):
         error = DeployError(f"Unexpected error: {error!r}", hint=_BUG)
     if signals.first is not None:
@@ -179,7 +179,7 @@ def _conclude(result: Result, error: BaseException | None, signals: Signals) -> 
     elif result.status != "rolled-back":
         result.status = "failed"
     result.problems = [*error.problems] if isinstance(error, ConfigurationError) else []
-    state = f"; {result.final_state}" if result.final_state and not result.flaw else ""
+    state = f"; {result.final_state}" if result.final_state else ""
     result.exit_code, result.error = error.exit_code, f"{error}{state}"
     result.hint = f"{'' if has_changed else 'Nothing was changed. '}{error.hint}".strip()
 
@@ -189,7 +189,6 @@ def _log_end(result: Result, ci: CI) -> None:
     line = OUTCOMES[result.outcome].line.format(
         url=result.url or result.app,
         time=human_seconds(result.duration_seconds),
-        flaw=result.flaw,
         What=result.what.capitalize(),
     )
     if not result.error:

@@ -112,10 +112,6 @@ def paragraph(number: int, result: Result) -> str:
             Result("deploy", status="deployed", changes=Changes(unchanged=203)),
             "Found 203 files unchanged in 0&nbsp;s.",
         ),
-        (
-            Result("deploy", flaw="a domain was refused", changes=Changes([Uploaded("a", 1)])),
-            "Uploaded 1 file (1&nbsp;B) in 0&nbsp;s.",
-        ),
         (Result("deploy", image="a:2", duration_seconds=300), "Ended after 5&nbsp;m&nbsp;00&nbsp;s."),
         (
             Result("deploy", status="cancelled", changes=Changes([Uploaded("a", 1)], to_upload=2)),

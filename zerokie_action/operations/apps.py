@@ -141,13 +141,7 @@ async def update_domains(job: Job) -> None:
                 except RequestRejected as error:
                     refused.append(error)
     if refused:
-        job.result.flaw = (
-            "a domain was refused" if len(refused) == 1 else f"{len(refused)} domains were refused"
-        )
-        reasons = "; ".join(map(str, refused))
-        raise RequestRejected(
-            f"Deployed, but {job.result.flaw}: {reasons}", status=refused[0].status, hint=refused[0].hint
-        )
+        raise RequestRejected("; ".join(map(str, refused)), status=refused[0].status, hint=refused[0].hint)
 
 
 def preview_domains(job: Job) -> None:

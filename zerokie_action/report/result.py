@@ -28,7 +28,6 @@ OUTCOMES = {
     "live": Words("✅ {app} is live", "{url} is live after {time}"),
     "deployed": Words("✅ {app} is deployed", "Deployed in {time}: {url}"),
     "deployed, running": Words("✅ {app} is deployed and runs", "Deployed and running after {time}: {url}"),
-    "deployed, but": Words("⚠️ {app} is deployed, but {flaw}", "Deployed, but {flaw}"),
     "restarted": Words("✅ {app} is restarted", "Restarted in {time}: {url}"),
     "restarted, running": Words(
         "✅ {app} is restarted and runs", "Restarted and running after {time}: {url}"
@@ -106,7 +105,6 @@ class Result:
     `planned` holds what a dry run would change, in the same shape as `changes`; `seen_running` is true when
     the platform said so of what was deployed, `seen_live` when the health check had its answer; `problems` is
     all that is wrong with the inputs, one sentence each;
-    `flaw` is what was not done after a deploy that was, such as "a domain was refused";
     `final_state` is what a run that failed or was cancelled has left behind, as the end of `error`.
     """
 
@@ -136,7 +134,6 @@ class Result:
     error: str = ""
     problems: list[str] = field(default_factory=list)
     hint: str = ""
-    flaw: str = ""
     final_state: str = ""
 
     def add_final_state(self, text: str) -> None:
@@ -156,8 +153,6 @@ class Result:
     @property
     def outcome(self) -> str:
         """`status`, and more than that where it is known: a key of `OUTCOMES`."""
-        if self.status == "failed" and self.flaw:
-            return "deployed, but"
         if self.status == "destroyed" and not self.kind:
             return "destroyed, nothing"
         if self.status not in {"deployed", "restarted"} or not (self.seen_live or self.seen_running):

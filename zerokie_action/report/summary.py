@@ -66,7 +66,7 @@ def _outcome(result: Result, ci: CI) -> Iterator[Markdown]:
     """Yield what everybody wants to know; some of it may be empty."""
     app = markdown_code(result.app) or "Zerokie"
     headline = OUTCOMES[result.outcome].headline
-    yield Markdown("## " + headline.format(app=app, what=result.what, flaw=result.flaw))
+    yield Markdown("## " + headline.format(app=app, what=result.what))
     if len(result.problems) > 1:
         yield Markdown("**Errors:**")
         yield _bullets(map(_prose, result.problems))
