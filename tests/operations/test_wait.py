@@ -227,6 +227,15 @@ def test_another_deploy_is_waited_for(world: World) -> None:
     assert "Waiting for another deploy of 'web' to end; 10 m 00 s left" in outcome.log
 
 
+def test_another_deploy_that_may_be_our_own(world: World) -> None:
+    """An answer was lost, and all that follows is refused: nobody says that nothing was changed."""
+    world.platform.hold_deploy("web")
+    world.platform.faults.add(Fault(Kind.RESET, "POST", "/deploy$", after=True))
+    outcome = deploy(world, lock_timeout="30s")
+    assert outcome.exit_code == 6
+    assert outcome.outputs["error"].endswith("it is not known which image 'web' was left with")
+
+
 def test_another_deploy_lasts_too_long(world: World) -> None:
     """Then nothing was deployed, and the exit code says why."""
     world.platform.hold_deploy("web")

@@ -133,9 +133,9 @@ async def _roll_back(job: Job, rollout: Rollout, left_with: App | None, failure:
         problem = f"failed as well: {error}"
     finally:
         if problem:
-            if result.final_state:
+            if result.final_state != state:  # it was asked for, and not refused
                 await back.look_after_failure()
-            result.final_state = f"the rollback to {previous!r} {problem}; {result.final_state or state}"
+            result.final_state = f"the rollback to {previous!r} {problem}; {result.final_state}"
         else:
             result.status = "rolled-back"
             result.final_state = f"rolled back: {job.app!r} runs {previous!r} again"

@@ -54,7 +54,7 @@ class Polling:
         return anyio.current_time() - self._began
 
     async def again(self, why: str = "", retry_after: float = 0.0) -> bool:
-        """Wait until it is time to ask again, the last time when it is over; False when that was.
+        """Wait until it is time to ask again; False when it is over. The last time is at its very end.
 
         Args:
             why: what is missing, for the log.
@@ -118,14 +118,14 @@ class Job:
     def change(self, unknown: str) -> Iterator[Client]:
         """Around one request for a change, with the client that sends it; nothing interrupts that.
 
-        `unknown` is the final state from now on, unless the request is refused.
+        `unknown` is the final state from now on; when the request is refused, it is what it was.
         """
-        self.result.final_state = unknown
+        before, self.result.final_state = self.result.final_state, unknown
         try:
             yield self.client.guarded(self.shutdown.shielded_request)
         except (RequestRejected, PlatformUnavailable) as error:
             if not error.ambiguous:
-                self.result.final_state = ""
+                self.result.final_state = before
             raise
 
     @asynccontextmanager
