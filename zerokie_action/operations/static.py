@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from anyio import TaskHandle
-    from anyio.abc import TaskGroup
 
     from zerokie_action.files.plan import Plan
     from zerokie_action.lock.lock import DeployLock
@@ -60,7 +59,14 @@ async def deploy_directory(job: Job, directory: Path) -> None:
     job.result.kind = "static"
     job.result.created = False
     async with anyio.create_task_group() as tasks:
-        source, app = await _scan_and_look_up(job, directory, tasks)
+        look_up = tasks.start_soon(apps.look_up, job, "static")
+        with job.phase("Scan"):
+            found = await anyio.to_thread.run_sync(_scan, job, directory, abandon_on_cancel=True)
+        source = _Source(directory, found, tasks.start_soon(hash_files, found.files))
+        with job.phase("Look up"):  # the rest of it
+            await look_up.wait()
+        app = look_up.return_value
+        _log_scan(job, directory, found)
         if job.settings.dry_run:
             await _preview(job, source, app)
             return
@@ -70,19 +76,6 @@ async def deploy_directory(job: Job, directory: Path) -> None:
         await _update(job, source)
     await apps.update_domains(job)
     await check_health(job, source.scan.files)
-
-
-async def _scan_and_look_up(job: Job, directory: Path, tasks: TaskGroup) -> tuple[_Source, App | None]:
-    """The directory, whose files begin to be hashed, and the app if it exists."""
-    async with anyio.create_task_group() as both:
-        look_up = both.start_soon(apps.look_up, job, "static")
-        with job.phase("Scan"):
-            found = await anyio.to_thread.run_sync(_scan, job, directory, abandon_on_cancel=True)
-        hashing = tasks.start_soon(hash_files, found.files)
-        with job.phase("Look up"):  # the rest of it
-            await look_up.wait()
-    _log_scan(job, directory, found)
-    return _Source(directory, found, hashing), look_up.return_value
 
 
 async def _preview(job: Job, source: _Source, app: App | None) -> None:
