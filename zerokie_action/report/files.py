@@ -34,7 +34,7 @@ def write_reports(result: Result, ci: CI, files: Mapping[str, Path]) -> None:
     The result has no secrets any more. When it is a success that can't be reported, it becomes exit code 2.
     """
     documents: dict[str, Callable[[], str]] = {
-        "dotenv_file": lambda: _dotenv(result, ci),
+        "dotenv_file": lambda: render_dotenv(outputs(result)),
         "annotations_file": lambda: render_annotations(result),
         "summary_file": lambda: render_summary(result, ci),
         "output_file": lambda: render_json(result),  # the last one: it says what the process exits with
@@ -55,38 +55,19 @@ def write_reports(result: Result, ci: CI, files: Mapping[str, Path]) -> None:
     ci.write_summary(render_summary(result, ci))
 
 
-def _dotenv(result: Result, ci: CI) -> str:
-    text, left_out = render_dotenv(outputs(result))
-    if left_out:
-        names = ", ".join(f"`{name}`" for name in left_out)
-        ci.warning(
-            f"`dotenv-file`: {names} left out, as GitLab rejects files of 5 KB or more; "
-            "`output-file` has everything"
-        )
-    return text
-
-
-def render_dotenv(outputs: Mapping[str, str]) -> tuple[str, list[str]]:
+def render_dotenv(outputs: Mapping[str, str]) -> str:
     """Return outputs as lines `ZEROKIE_RESULT_NAME=value`, within what GitLab accepts of such a file.
 
-    That is: at most 20 variables, less than 5 KB, no blank line. `error` stays out: prose
-    does not survive there. A value that does not fit any more is left out: those are the names that are
-    returned beside the text.
+    That is: at most 20 variables, less than 5 KB, no blank line. `error` stays out: prose does not survive
+    there. So does a value that does not fit any more, such as `domains` if there are dozens.
     """
-    lines = []
-    left_out = []
-    room = _DOTENV_LIMIT - 1
+    text = ""
     for name, value in outputs.items():
-        if name == "error":
-            continue
         safe = dotenv_json(value) if name == "domains" else dotenv_value(value)
         line = f"ZEROKIE_RESULT_{name.upper().replace('-', '_')}={safe}\n"
-        if len(line) <= room:
-            lines.append(line)
-            room -= len(line)
-        else:
-            left_out.append(name)
-    return "".join(lines), left_out
+        if name != "error" and len(text) + len(line) < _DOTENV_LIMIT:
+            text += line
+    return text
 
 
 def render_annotations(result: Result) -> str:
