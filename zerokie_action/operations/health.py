@@ -36,7 +36,7 @@ _HINT = (
     "Look at the app's own log, or raise `health-check-timeout`: new host names and certificates may take a "
     "while."
 )
-_HINT_FILE = (
+_HINT_SITE = (
     "The CDN, new host names and certificates may take a while: raise `health-check-timeout`. If something "
     "on the way rewrites files, name one that it leaves alone."
 )
@@ -76,7 +76,7 @@ async def check_health(job: Job, files: Sequence[LocalFile] = ()) -> None:
             if not await polling.again(flaw, pause):
                 raise HealthCheckFailed(
                     f"{shown} is not healthy after {human_seconds(polling.waited)}: {flaw}",
-                    hint=_HINT_FILE if files else _HINT,
+                    hint=_HINT_SITE if files else _HINT,
                 )
         # An answer of a site that is no deployed file may be an old page, and any URL may be somebody else's.
         job.result.seen_live = bool(file or (path and job.result.kind == "container"))
