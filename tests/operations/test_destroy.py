@@ -119,12 +119,11 @@ def test_a_gateway_that_confirms_a_deletion(world: World, app: str) -> None:
 
 
 def test_a_deletion_that_is_refused(world: World, tmp_path: Path) -> None:
-    """The lock is finalized with zeros; there is no deploy ID for a destroy."""
+    """The lock is finalized with zeros."""
     state = tmp_path / "state.json"
     world.platform.faults.add(Fault(Kind.STATUS, "DELETE", status=400))
     outcome = destroy(world, state_file=state)
     assert outcome.exit_code == 4
-    assert outcome.outputs["deploy_id"] is None
     assert "not known" not in outcome.outputs["error"]
     assert outcome.outputs["hint"].startswith("Nothing was changed. ")
     assert world.platform.lock("site") is None

@@ -85,6 +85,14 @@ def test_a_deploy_that_removes_the_front_page(world: World) -> None:
     assert warning.startswith("The directory has no index.html at its root")
 
 
+def test_an_empty_front_page(world: World) -> None:
+    """A build that went wrong looks like that, too."""
+    world.write(SITE | {"index.html": b""})
+    assert world.run().outputs["warnings"] == [
+        "index.html is empty, so the site's address shows an empty page"
+    ]
+
+
 def test_patterns_that_name_the_directory(world: World) -> None:
     """They start inside of it."""
     outcome = world.run(keep="folder/uploads/", ignore="/folder/*.map")

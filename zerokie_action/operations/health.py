@@ -78,8 +78,8 @@ async def check_health(job: Job, files: Sequence[LocalFile] = ()) -> None:
                     f"{shown} is not healthy after {human_seconds(polling.waited)}: {flaw}",
                     hint=_HINT_SITE if files else _HINT,
                 )
-        # An answer of a site that is no deployed file may be an old page, and any URL may be somebody else's.
-        job.result.seen_live = bool(file or (path and job.result.kind == "container"))
+        # Any other answer may be of an old page or image, and any URL may be somebody else's.
+        job.result.seen_live = bool(file or (path and job.result.seen_running))
         state = f"serves {path!r} as deployed" if file else "is healthy"
         job.ci.info(f"{shown} {state} after {human_seconds(polling.waited)}")
 
@@ -111,8 +111,8 @@ def _path(job: Job, url: str) -> str:
     """The path of the file that a URL of this app names, deployed or not; empty for any other URL."""
     address = url.partition("#")[0].partition("?")[0]
     domains = (f"{scheme}://{domain}" for scheme in ("https", "http") for domain in job.settings.domains)
-    for base in (job.result.url, *domains):
-        if base and f"{address}/".startswith(f"{base.rstrip('/')}/"):
+    for base in ((job.result.url or "").rstrip("/"), *domains):
+        if base and f"{address}/".startswith(f"{base}/"):
             path = unquote(address.removeprefix(base)).removeprefix("/")
             return path + "index.html" if not path or path.endswith("/") else path
     return ""

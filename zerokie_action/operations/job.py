@@ -144,6 +144,9 @@ class Job:
                 async with lock.kept(self.settings.lock_heartbeat):
                     yield lock
         finally:
+            if lock.finalized:  # a deploy that failed is finalized as well
+                self.result.deploy_id = lock.finalized.deploy_id
+                self.result.cache_purged = lock.finalized.cache_purged
             if lock.unreleased:  # the log has it already
                 self.result.warnings.append(lock.unreleased)
                 self.result.add_final_state("the deploy lock may still be held")

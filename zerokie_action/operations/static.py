@@ -109,7 +109,7 @@ async def _update(job: Job, source: _Source) -> None:
         job.result.add_final_state(changes.state)
         raise
     job.result.final_state = "the new version is deployed"
-    _report_finalized(job, lock.finalized)
+    _log_finalized(job, lock.finalized)
 
 
 async def _make_equal(job: Job, source: _Source, lock: DeployLock, changes: Changes) -> None:
@@ -204,6 +204,8 @@ def _log_scan(job: Job, directory: Path, scan: Scan) -> None:
         job.ci.info(f"Ignored as possible secrets: {secrets}; `!pattern` in `ignore` brings one back")
     for warning in scan.warnings:
         job.warn(warning)
+    if any((file.path, file.size) == (_FRONT_PAGE, 0) for file in scan.files):
+        job.warn(f"{_FRONT_PAGE} is empty, so the site's address shows an empty page")
     for name, patterns in (("ignore", job.settings.ignore), ("keep", job.settings.keep)):
         for pattern in patterns:
             if names_directory(pattern, directory):
@@ -235,12 +237,10 @@ def _log_plan(job: Job, plan: Plan, zone: Zone) -> None:
         job.warn(f"The directory has no {_FRONT_PAGE} at its root, so the site's address may show no page")
 
 
-def _report_finalized(job: Job, finalized: Finalized | None) -> None:
+def _log_finalized(job: Job, finalized: Finalized | None) -> None:
     if finalized is None:
         job.warn("The deploy was finalized, but the platform's answer was lost: the deploy ID is not known")
         return
-    job.result.deploy_id = finalized.deploy_id
-    job.result.cache_purged = finalized.cache_purged
     purged = ", CDN cache purged" if finalized.cache_purged else ""
     job.ci.info(f"Finalized {finalized.deploy_id or 'the deploy'}{purged}")
     if finalized.cache_purged is False:
