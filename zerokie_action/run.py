@@ -13,7 +13,6 @@ import anyio.to_thread
 import zerokie_action
 from zerokie_action.ci import detect
 from zerokie_action.errors import ConfigurationError, DeployError, Interrupted, unwrap
-from zerokie_action.http.network import Network
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.lock.record import LockRecords, default_file, state_files_beside
@@ -118,7 +117,7 @@ async def _work(
     state_file = settings.state_file or default_file(env)
     _announce(settings, ci)
     ends_at = anyio.current_time() + settings.timeout
-    async with Transport(Network(env)) as transport:
+    async with Transport(env) as transport:
         http = RetryingClient(
             transport,
             retries=settings.retries,

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from zerokie_action.http.network import Network
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.platform.client import Client
@@ -25,7 +24,7 @@ async def client_of(
     url: str, *, retries: int = 0, log: Callable[[str], None] = print, **env: str
 ) -> AsyncIterator[Client]:
     """The client as a run has it."""
-    async with Transport(Network(env)) as transport:
+    async with Transport(env) as transport:
         yield Client(Requests(url, KEY), RetryingClient(transport, retries=retries, log=log))
 
 

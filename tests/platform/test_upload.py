@@ -13,7 +13,6 @@ from anyio.lowlevel import checkpoint
 from tests.http.servers import Peer, serve
 from tests.platform.clients import KEY
 from zerokie_action.errors import DeployError, LockLost, RequestRejected
-from zerokie_action.http.network import Network
 from zerokie_action.http.request import Bytes
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
@@ -54,7 +53,7 @@ async def writes_to(
     shutdown: Shutdown | None = None,
 ) -> AsyncIterator[Writes]:
     url = platform if isinstance(platform, str) else platform.base_url
-    async with Transport(Network({})) as transport:
+    async with Transport({}) as transport:
         http = RetryingClient(transport, retries=retries, concurrency=at_once, log=print)
         yield Writes(
             Client(Requests(url, KEY), http),

@@ -19,12 +19,13 @@ import httpcore
 import httpx
 
 from zerokie_action.http.failure import ResponseTooLarge
+from zerokie_action.http.network import Network
 from zerokie_action.http.request import MAX_BODY
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable
+    from collections.abc import AsyncIterable, Mapping
 
-    from zerokie_action.http.network import Network, Proxy
+    from zerokie_action.http.network import Proxy
 
 _IDLE_TIME = 4.0
 """Seconds that a connection is kept: the shortest that servers keep theirs is 5 (Node)."""
@@ -50,9 +51,9 @@ class _LoginWanted(Exception):  # noqa: N818 - it becomes a response
 class Transport(httpx.AsyncBaseTransport):
     """Carries requests to any origin, directly or through the proxy that the environment names."""
 
-    def __init__(self, network: Network) -> None:
-        """Connect to nothing yet; `network` knows proxies and certificate authorities."""
-        self._network = network
+    def __init__(self, env: Mapping[str, str]) -> None:
+        """Connect to nothing yet; `env` names proxies and certificate authorities (see `Network`)."""
+        self._network = Network(env)
         self._idle: defaultdict[str, list[_Connection]] = defaultdict(list)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

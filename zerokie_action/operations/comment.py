@@ -16,7 +16,6 @@ import anyio
 
 from zerokie_action.errors import DeployError, RequestRejected
 from zerokie_action.http import URL, Request
-from zerokie_action.http.network import Network
 from zerokie_action.http.request import HEADERS, MEGABYTE, extensions
 from zerokie_action.http.retry import UNTIL_DEADLINE, Policy, RetryingClient
 from zerokie_action.http.transport import Transport
@@ -56,7 +55,7 @@ async def keep_comment(settings: Settings, env: Mapping[str, str], ci: CI, text:
         return
     try:
         with anyio.fail_after(_TIME):
-            async with Transport(Network(env)) as transport:
+            async with Transport(env) as transport:
                 http = RetryingClient(transport, retries=0, log=ci.debug, redact=ci.redact)
                 comments = _Comments(http, where, token)
                 is_new = await comments.put(_marker(settings, where), text)
