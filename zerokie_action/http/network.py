@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import ssl
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed lacks it
 
+import httpcore
 import httpx
 
 from zerokie_action.errors import ConfigurationError
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 _CA_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
+_IDLE_TIME = 4.0
+"""Seconds that a connection is kept: the shortest that servers keep theirs is 5 (Node)."""
+_BACKEND = httpcore.AnyIOBackend()
+
 
 class Proxy(NamedTuple):
     """An HTTP proxy; as text, what an error calls it.
@@ -26,12 +30,12 @@ class Proxy(NamedTuple):
     Attributes:
         url: without user and password.
         variable: of the environment, which names it.
-        authorization: the headers with which it lets us in.
+        login: user and password, with which it lets us in.
     """
 
     url: str
     variable: str
-    authorization: tuple[tuple[bytes, bytes], ...] = ()
+    login: tuple[bytes, bytes] | None
 
     def __str__(self) -> str:
         return f"the proxy {self.url} ({self.variable})"
@@ -74,6 +78,23 @@ class Network:
                 self._found[origin] = _parse(url, self._variables[kind])
         return self._found[origin]
 
+    def connection_to(self, origin: str) -> httpcore.AsyncConnectionInterface:
+        """A connection to an origin, which its first request opens.
+
+        Raises:
+            ConfigurationError: when the proxy or the certificate authorities can't be used.
+        """
+        found = self.proxy_for(origin)
+        proxy = found and httpcore.Proxy(found.url, found.login, ssl_context=self._tls_for(found.url))
+        # The pool is not used as one: it knows which kind of connection leads to an origin.
+        pool = httpcore.AsyncConnectionPool(
+            self._tls_for(origin), proxy, keepalive_expiry=_IDLE_TIME, network_backend=_BACKEND
+        )
+        return pool.create_connection(httpcore.URL(origin).origin)
+
+    def _tls_for(self, url: str) -> ssl.SSLContext | None:
+        return self.tls if url.startswith("https:") else None
+
     @cached_property
     def tls(self) -> ssl.SSLContext:
         """Trusts the named bundle, else the system's store, else certifi's.
@@ -93,7 +114,6 @@ class Network:
         except OSError as error:  # OpenSSL's own are such, too
             where = f"{name}={file}" if name else "The system's certificates"
             raise ConfigurationError(f"{where} can't be used as certificate authorities: {error}") from error
-        context.set_alpn_protocols(["http/1.1"])
         return context
 
 
@@ -110,6 +130,4 @@ def _parse(url: str, variable: str) -> Proxy:
             hint="Write it as http://host:port or http://user:password@host:port, "
             "or list the host in NO_PROXY.",
         ) from None
-    login = b":".join(proxy.raw_auth) if proxy.raw_auth else b""
-    header = (b"Proxy-Authorization", b"Basic " + base64.b64encode(login))
-    return Proxy(str(proxy.url), variable, (header,) if login else ())
+    return Proxy(str(proxy.url), variable, proxy.raw_auth)
