@@ -17,12 +17,11 @@ from zerokie_action.platform.models import (
     Counts,
     Domain,
     Finalized,
-    Locked,
-    is_session,
     parse_any,
     parse_apps,
     parse_files,
     parse_heartbeat,
+    parse_lock,
     parse_no_content,
     parse_record,
 )
@@ -243,8 +242,7 @@ class Client:
         """
         target, body = app_target(name, "deploy", "lock"), {"deploy_session_id": session}
         request = self._requests("Asking for the deploy lock", "POST", target, body)
-        lock = await self._send(request, parse_record(Locked))
-        if not (lock.locked and is_session(lock.deploy_session_id, session)):
+        if not await self._send(request, parse_lock(session)):
             raise RequestRejected("The platform granted no lock to this session", status=CONFLICT)
 
     async def heartbeat(self, name: str, session: str) -> bool:
