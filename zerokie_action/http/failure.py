@@ -75,8 +75,8 @@ class Meaning(Enum):
 
     DOWN = auto()
     """The other side, or the network between, does not work now."""
-    CUT = auto()
-    """The connection broke in the middle of a large body: until then, the other side worked."""
+    ALONE = auto()
+    """The other side works, but not for this request."""
     BUSY = auto()
     """The platform works, and wants fewer requests (429)."""
     UNEXPECTED = auto()
@@ -111,7 +111,7 @@ def of_error(request: httpx.Request, error: httpx.TransportError) -> Failure:
         return Failure(meaning, reason, hint, ambiguous=False)
     sent = request.stream.sent if isinstance(request.stream, ContentStream) else 0
     if sent > _LARGE and not isinstance(error, httpx.TimeoutException):
-        meaning, hint = Meaning.CUT, _CUT
+        meaning, hint = Meaning.ALONE, _CUT
     return Failure(meaning, reason, hint)
 
 

@@ -264,7 +264,7 @@ class Rollout:
                 return
         duration = human_seconds(anyio.current_time() - began)
         raise DeployTimedOut(
-            f"{job.app!r} does not run {self.image!r} after {duration}: {job.client.http.outage or last}",
+            f"{job.app!r} does not run {self.image!r} after {duration}: {job.client.http.outages() or last}",
             hint=hint,
         )
 

@@ -37,7 +37,7 @@ from zerokie_action.platform.requests import (
 from zerokie_action.text import human_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable, Mapping
 
     from zerokie_action.files.manifest import RemoteFile
     from zerokie_action.http import Request, Response
@@ -135,10 +135,8 @@ class Client:
         try:
             return await self._send(request, parse_record(App))
         except RequestRejected as error:
-            if error.status == CONFLICT and error.ambiguous:
-                app = await self.find_app(name)
-                if app is not None and is_ours(app):
-                    return None
+            if await self._ours_after_conflict(error, name, is_ours):
+                return None
             raise
 
     async def list_apps(self) -> list[App]:
@@ -173,7 +171,7 @@ class Client:
     ) -> App:
         """Deploy an image, or restart the current one ("POST /v1/apps/:name/deploy").
 
-        `before` is the app as it was, to tell after an ambiguous outcome whether the deploy took effect.
+        `before` is the app as it was: after a lost answer it tells whose deploy is in progress.
 
         Raises:
             RequestRejected: with status 409 when another deploy of the app is in progress.
@@ -181,22 +179,30 @@ class Client:
         body = {"image": image, "registry_auth": registry and registry._asdict()}
         purpose = f"Deploying {image!r}" if image else f"Restarting {name!r}"
 
-        async def took_effect() -> App | None:
-            try:
-                app = await self.find_app(name)
-            except DeployError as error:
-                error.ambiguous = True  # what it says of the deploy
-                raise
-            expected = app is not None and app.image == (image or before.image)
-            return app if app is not None and expected and app.updated_at > before.updated_at else None
-
         request = self._requests(purpose, "POST", app_target(name, "deploy"), body)
+
+        def is_ours(app: App) -> bool:
+            return app.image == (image or before.image) and app.updated_at > before.updated_at
+
         try:
-            return await self._send(request, parse_record(App), recover=took_effect)
+            return await self._send(request, parse_record(App))
         except RequestRejected as error:
-            if error.status == CONFLICT and error.ambiguous and (app := await took_effect()):
+            if app := await self._ours_after_conflict(error, name, is_ours):
                 return app
             raise
+
+    async def _ours_after_conflict(
+        self, conflict: RequestRejected, name: str, is_ours: Callable[[App], bool]
+    ) -> App | None:
+        """The app, if the conflict is one with an earlier attempt, whose answer was lost; else None."""
+        if conflict.status != CONFLICT or not conflict.ambiguous:
+            return None
+        try:
+            app = await self.find_app(name)
+        except DeployError as error:
+            error.ambiguous = True  # what it says of the conflict
+            raise
+        return app if app is not None and is_ours(app) else None
 
     # Files of static apps
 
@@ -298,20 +304,14 @@ class Client:
             return error.ambiguous
         return True
 
-    async def _send(
-        self,
-        request: Request,
-        parse: Callable[[Response], T],
-        *,
-        recover: Callable[[], Awaitable[T | None]] | None = None,
-    ) -> T:
+    async def _send(self, request: Request, parse: Callable[[Response], T]) -> T:
         """The answer to a request.
 
         Raises:
             DeployError: what an answer other than 2xx stands for.
         """
         try:
-            return await self.http.send(request, parse, self._policy, recover=recover)
+            return await self.http.send(request, parse, self._policy)
         except RequestRejected as error:
             if error.status == UNAUTHORIZED:
                 raise AuthenticationError(
