@@ -172,7 +172,7 @@ class RetryingClient:
     async def _others_worked(
         self, failed: Failure, limiter: AdaptiveLimiter, began: float, alone: int
     ) -> bool:
-        """After a pause, in which it holds no slot: whether a request failed while others of its kind work."""
+        """After a pause without a slot: whether a request failed while others of its kind work."""
         is_known = failed.meaning is Meaning.ALONE
         if not is_known and (failed.meaning is Meaning.BUSY or failed.retry_after or limiter.outage):
             return False
