@@ -10,7 +10,6 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from tests.http.servers import Peer, serve
 from tests.platform.clients import KEY
 from zerokie_action.errors import DeployError, LockLost, RequestRejected
 from zerokie_action.http.request import Bytes
@@ -138,7 +137,7 @@ async def test_what_was_sent_before_the_end(sandbox: Platform, why: str, seconds
         assert len(done) == (8 if why == "cancelled" else 7)
         assert set(sandbox.files("site")) == stored, "nothing came afterwards"
     else:
-        assert ended - began <= 60 + 10.1
+        assert ended - began == pytest.approx(10, abs=0.2)
 
 
 @pytest.mark.parametrize("step", range(0, 40, 2))
@@ -211,18 +210,3 @@ async def test_a_large_upload_that_is_always_cut(sandbox: Platform) -> None:
         assert anyio.current_time() - began < 10
     assert str(error).startswith("Uploading 'a' failed after 3 attempts in ")
     assert "`client_max_body_size`" in error.hint
-
-
-async def test_what_was_not_sent_completely() -> None:
-    """It can't take effect any more, so nobody waits for it."""
-
-    async def stall(peer: Peer) -> None:
-        await peer.head()
-        await anyio.sleep_forever()
-
-    large = Upload("large.bin", Zeros(100_000_000), "text/plain")
-    async with serve(stall) as server, writes_to(server.url) as writes:
-        began = anyio.current_time()
-        with anyio.move_on_after(5):
-            await writes.upload([large], lambda _upload: None)
-        assert anyio.current_time() - began == pytest.approx(5, abs=0.1)
