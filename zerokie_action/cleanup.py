@@ -21,7 +21,6 @@ from zerokie_action.lock.lock import DeployLock
 from zerokie_action.lock.record import LockRecords, default_file, expiry, recorded_locks
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts
-from zerokie_action.platform.requests import Requests
 from zerokie_action.settings import Environment, load, secrets
 from zerokie_action.shutdown import cancel_on_signal
 
@@ -76,7 +75,7 @@ async def _release_all(
     trace = ci.debug if ci.shows("debug") else None
     async with cancel_on_signal(signals) as shutdown, Transport(environment.env) as transport:
         http = RetryingClient(transport, retries=0, log=ci.info, trace=trace, redact=ci.redact)
-        client = Client(Requests(api_url, environment.text("api_key")), http)
+        client = Client(api_url, environment.text("api_key"), http)
         async with anyio.create_task_group() as tasks:
             for record in held:
                 lock = DeployLock(

@@ -22,7 +22,6 @@ from zerokie_action.operations.destroy import destroy
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.static import deploy_directory
 from zerokie_action.platform.client import Client
-from zerokie_action.platform.requests import Requests
 from zerokie_action.report.files import write_reports
 from zerokie_action.report.result import OUTCOMES, Result, redact_result
 from zerokie_action.report.summary import render_comment
@@ -128,7 +127,7 @@ async def _work(
         )
         job = Job(
             settings=settings,
-            client=Client(Requests(settings.api_url, settings.api_key.get_secret_value()), http),
+            client=Client(settings.api_url, settings.api_key.get_secret_value(), http),
             ci=ci,
             result=result,
             shutdown=shutdown,

@@ -16,7 +16,6 @@ from zerokie_action.http.request import Bytes
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.platform.client import Client
-from zerokie_action.platform.requests import Requests
 from zerokie_action.platform.upload import Upload, Writes
 from zerokie_action.sandbox.faults import Fault, Kind
 from zerokie_action.shutdown import Shutdown
@@ -55,7 +54,7 @@ async def writes_to(
     async with Transport({}) as transport:
         http = RetryingClient(transport, retries=retries, concurrency=at_once, log=print)
         yield Writes(
-            Client(Requests(url, KEY), http),
+            Client(url, KEY, http),
             "site",
             fence=fence,
             shutdown=shutdown or Shutdown(),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import anyio
 
 from zerokie_action.errors import unwrap
-from zerokie_action.platform.requests import UPLOADS
+from zerokie_action.platform.client import UPLOADS
 from zerokie_action.shutdown import ANSWERS
 
 if TYPE_CHECKING:
