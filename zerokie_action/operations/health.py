@@ -16,7 +16,7 @@ import anyio.to_thread
 
 from zerokie_action.errors import HealthCheckFailed
 from zerokie_action.files.local import hash_file
-from zerokie_action.http.failure import error_detail, retry_after
+from zerokie_action.http.failure import retry_after
 from zerokie_action.http.request import MEGABYTE
 from zerokie_action.operations.job import NotYet
 from zerokie_action.platform.pages import PageError, read_page, shown_url
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 _ANSWER_TIME = 20.0
 _SHORTEST_TIME = 1.0
 _LARGEST_ANSWER = 64 * MEGABYTE
-_SHOWN = 200
 _HINT = "Look at the app's own log, or raise `health-check-timeout`."
 _HINT_NO_ANSWER = "New host names and certificates may take a while: raise `health-check-timeout` for those."
 _HINT_FILE = (
@@ -113,7 +112,7 @@ def _flaw(job: Job, check: _Check, response: Response) -> str:
     """What is wrong about an answer; empty when it is right."""
     status = response.status_code
     if not 200 <= status < 400:  # noqa: PLR2004 - HTTP's own numbers
-        quote = error_detail(response.content, _SHOWN, job.client.http.redact)
+        quote = job.client.http.error_detail(response.content)
         return f"it answered {status}" + (f" ({quote})" if quote else "")
     if check.path and hashlib.sha256(response.content).hexdigest() != check.sha256:
         return f"it answered {status}, but not with {check.path!r} as it was deployed"
