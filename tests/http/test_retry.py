@@ -17,10 +17,9 @@ import pytest
 from zerokie_action.errors import PlatformUnavailable, RequestRejected
 from zerokie_action.http.request import Bytes, ContentStream, extensions
 from zerokie_action.http.retry import (
-    NORMAL,
     UNTIL_DEADLINE,
     Malformed,
-    Policy,
+    Pauses,
     RetryingClient,
 )
 
@@ -93,13 +92,13 @@ def client_of(
     return RetryingClient(script, retries=retries, log=(lines if lines is not None else []).append, **more)
 
 
-async def send(script: Script, policy: Policy = NORMAL, *, retries: int = 5, **more: Any) -> bytes:
-    return await client_of(script, retries).send(request(), read, policy, **more)
+async def send(script: Script, pauses: Pauses | None = None, *, retries: int = 5, **more: Any) -> bytes:
+    return await client_of(script, retries).send(request(), read, pauses, **more)
 
 
-async def gives_up(script: Script, policy: Policy = NORMAL, *, retries: int = 5) -> PlatformUnavailable:
+async def gives_up(script: Script, pauses: Pauses | None = None, *, retries: int = 5) -> PlatformUnavailable:
     with pytest.raises(PlatformUnavailable) as caught:
-        await send(script, policy, retries=retries)
+        await send(script, pauses, retries=retries)
     return caught.value
 
 
@@ -313,7 +312,7 @@ class TestGuard:
         """What fails in its shield after the end is neither sent again nor the reason of the end."""
         script = Script(step, takes=2)
         with anyio.move_on_after(1) as scope:
-            await send(script, NORMAL._replace(guard=lambda: anyio.CancelScope(shield=True)))
+            await send(script, guard=lambda: anyio.CancelScope(shield=True))
         assert scope.cancelled_caught
         assert len(script.attempts) == 1
 
@@ -346,6 +345,6 @@ class TestUntilDeadline:
         """They have a calm rhythm, as long as the scope lasts."""
         script = Script(REFUSED)
         with anyio.fail_after(29 * 60):
-            await gives_up(script, Policy(pauses=(15.0, 15.0)))
+            await gives_up(script, (15.0, 15.0))
         assert set(script.gaps) == {15}
         assert len(script.attempts) > 110

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -40,23 +40,13 @@ class Malformed(ValueError):  # noqa: N818 - says what a response is, and is alw
 
 
 Guard = Callable[[], AbstractContextManager[object]]
+"""Entered around each attempt, and not around the pauses."""
+Pauses = tuple[float, float]
+"""The shortest and longest pause in seconds, for a request that is sent again whatever its kind waits for.
 
+It takes no slot, heeds no `Retry-After`, and ends with the deadline of the scope around it."""
 
-class Policy(NamedTuple):
-    """How a request is retried.
-
-    Attributes:
-        pauses: the shortest and longest pause in seconds, for a request that takes no part in what its kind
-            shares: no limit, no `Retry-After`, and no end but the deadline of the scope around it.
-        guard: entered around each attempt, and not around the pauses.
-    """
-
-    pauses: tuple[float, float] | None = None
-    guard: Guard = nullcontext
-
-
-NORMAL = Policy()
-UNTIL_DEADLINE = Policy(pauses=(0.2, 1.0))
+UNTIL_DEADLINE: Pauses = (0.2, 1.0)
 
 
 class RetryingClient:
@@ -116,14 +106,19 @@ class RetryingClient:
         return response
 
     async def send(
-        self, request: httpx.Request, parse: Callable[[httpx.Response], T], policy: Policy = NORMAL
+        self,
+        request: httpx.Request,
+        parse: Callable[[httpx.Response], T],
+        pauses: Pauses | None = None,
+        guard: Guard = nullcontext,
     ) -> T:
         """The answer to a request.
 
         Args:
             request: what to send, anew for each attempt.
             parse: makes the value of a 2xx response; `Malformed` counts as no answer.
-            policy: how it is sent again.
+            pauses: see `Pauses`; without them, what its kind shares decides when and how often it is sent.
+            guard: see `Guard`.
 
         Raises:
             RequestRejected: the answer is a 4xx. `ambiguous` says whether an earlier attempt may have taken
@@ -135,11 +130,11 @@ class RetryingClient:
         attempts = alone = others_before = 0
         ambiguous = False
         while True:
-            async with limiter if policy.pauses is None else nullcontext():
+            async with limiter if pauses is None else nullcontext():
                 began = anyio.current_time()
                 self.used += attempts > 0
                 attempts += 1
-                outcome = await self._attempt(request, parse, policy)
+                outcome = await self._attempt(request, parse, pauses, guard)
             if not isinstance(outcome, Failure):
                 limiter.succeeded()
                 return _value(outcome, ambiguous=ambiguous)
@@ -149,9 +144,9 @@ class RetryingClient:
                 others_before = limiter.successes
             if outcome.meaning is Meaning.FINAL:
                 gives_up = True
-            elif policy.pauses is not None:
+            elif pauses is not None:
                 limiter.failed(outcome, began)
-                pause = random.uniform(*policy.pauses)  # noqa: S311 - no secret
+                pause = random.uniform(*pauses)  # noqa: S311 - no secret
                 gives_up = pause >= _time_left()
                 if not gives_up:
                     await anyio.sleep(pause)
@@ -180,14 +175,18 @@ class RetryingClient:
         return is_known or limiter.others_worked(since=failed_at, began=began)
 
     async def _attempt(
-        self, request: httpx.Request, parse: Callable[[httpx.Response], T], policy: Policy
+        self,
+        request: httpx.Request,
+        parse: Callable[[httpx.Response], T],
+        pauses: Pauses | None,
+        guard: Guard,
     ) -> T | RequestRejected | Failure:
         """What one attempt brings: a value, a refusal, or neither."""
-        if policy.pauses is not None:  # half of the time that is left: another one must fit
+        if pauses is not None:  # half of the time that is left: another one must fit
             timeouts, half = request.extensions["timeout"], _time_left() / 2
             request.extensions["timeout"] = {phase: min(seconds, half) for phase, seconds in timeouts.items()}
         response: httpx.Response | Failure = _GIVEN_UP  # where the guard ends the attempt
-        with policy.guard():
+        with guard():
             response = await self.fetch(request)
         outcome = response if isinstance(response, Failure) else self._read(request, response, parse)
         if not isinstance(outcome, Failure):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, RequestRejected, unwrap
-from zerokie_action.http.retry import UNTIL_DEADLINE, Policy
+from zerokie_action.http.retry import UNTIL_DEADLINE
 from zerokie_action.lock.record import EXPIRY, expiry
 from zerokie_action.platform.client import CONFLICT, NOT_FOUND
 from zerokie_action.shutdown import FINALIZE, RELEASE, Allowance
@@ -36,7 +36,7 @@ _LATE = 5.0
 """Seconds in which a request whose answer was lost may still be carried out."""
 _ASK_AGAIN = 15.0
 """Seconds after a heartbeat that failed or was refused, until the next."""
-_HEARTBEAT = Policy(pauses=(_ASK_AGAIN, _ASK_AGAIN))
+_HEARTBEAT = (_ASK_AGAIN, _ASK_AGAIN)
 
 _UNCONFIRMED = "the platform has not confirmed it for almost 30 minutes (was this machine suspended?)"
 _NOT_OURS = "the platform says that this deploy does not hold it"

@@ -17,7 +17,7 @@ import anyio
 from zerokie_action.errors import DeployError, RequestRejected
 from zerokie_action.http import URL, Request
 from zerokie_action.http.request import HEADERS, MEGABYTE, extensions
-from zerokie_action.http.retry import UNTIL_DEADLINE, Policy, RetryingClient
+from zerokie_action.http.retry import UNTIL_DEADLINE, Pauses, RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.text import human_seconds
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from zerokie_action.settings import Settings
 
 _TIME = 20.0
-_ONCE = Policy(pauses=(_TIME, _TIME))
+_ONCE = (_TIME, _TIME)
 """Leaves no time for a second attempt: when only the answer was lost, there would be two comments."""
 _LARGEST_RESPONSE = 32 * MEGABYTE
 _MOST_PAGES = 50
@@ -120,7 +120,7 @@ class _Comments:
         return None
 
     async def _send(
-        self, method: str, url: str, body: str | None = None, policy: Policy = UNTIL_DEADLINE
+        self, method: str, url: str, body: str | None = None, pauses: Pauses = UNTIL_DEADLINE
     ) -> Response:
         request = Request(
             method,
@@ -129,4 +129,4 @@ class _Comments:
             json=None if body is None else {"body": body},
             extensions=extensions("Commenting", timeout=_TIME, max_body=_LARGEST_RESPONSE, public=True),
         )
-        return await self._http.send(request, lambda response: response, policy)
+        return await self._http.send(request, lambda response: response, pauses)

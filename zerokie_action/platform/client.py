@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from copy import copy
-from functools import lru_cache
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, urlsplit
 
 from zerokie_action.errors import AuthenticationError, DeployError, RequestRejected
 from zerokie_action.http import Request
 from zerokie_action.http.request import HEADERS, MEGABYTE, Bytes, ContentStream, extensions
-from zerokie_action.http.retry import NORMAL
 from zerokie_action.platform.models import (
     App,
     Counts,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from zerokie_action.files.manifest import RemoteFile
     from zerokie_action.http import Response
     from zerokie_action.http.request import Content
-    from zerokie_action.http.retry import Guard, Policy, RetryingClient
+    from zerokie_action.http.retry import Guard, Pauses, RetryingClient
     from zerokie_action.platform.models import Registry
 
 T = TypeVar("T")
@@ -74,39 +74,36 @@ _HINTS = {
 }
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class Client:
     """The API, on behalf of one key, with which nothing else is ever sent. Knows nothing of inputs or logs.
 
     Attributes:
+        base_url: the API's, without a trailing slash.
+        api_key: goes with every request.
         http: sends the requests.
+        pauses: see `http.retry.Pauses`.
+        guard: entered around each attempt: it may refuse, shield, or watch it.
     """
 
-    def __init__(self, base_url: str, api_key: str, http: RetryingClient) -> None:
-        """Send nothing yet.
+    base_url: str
+    api_key: str
+    http: RetryingClient
+    pauses: Pauses | None = None
+    guard: Guard = nullcontext
 
-        Args:
-            base_url: the API's, without a trailing slash.
-            api_key: goes with every request.
-            http: see above.
-        """
-        self.http = http
-        self._base_url = base_url
-        self._headers = {"Host": urlsplit(base_url).netloc, **HEADERS, "Accept": "application/json"}
-        self._headers["Authorization"] = f"Bearer {api_key}"
-        self._policy = NORMAL
-
-    def retrying(self, policy: Policy) -> Client:
-        """The same, with requests that are sent again as `policy` says."""
-        return self._with(policy._replace(guard=self._policy.guard))
+    def retrying(self, pauses: Pauses) -> Client:
+        """The same, with requests that are sent again after these pauses, until a deadline."""
+        return replace(self, pauses=pauses)
 
     def guarded(self, guard: Guard) -> Client:
-        """The same, with `guard` entered around each attempt: it may refuse, shield, or watch it."""
-        return self._with(self._policy._replace(guard=guard))
+        """The same, with this guard."""
+        return replace(self, guard=guard)
 
-    def _with(self, policy: Policy) -> Client:
-        client = copy(self)
-        client._policy = policy  # noqa: SLF001 - it is one of these
-        return client
+    @cached_property
+    def _headers(self) -> dict[str, str]:
+        host = {"Host": urlsplit(self.base_url).netloc}
+        return {**host, **HEADERS, "Accept": "application/json", "Authorization": f"Bearer {self.api_key}"}
 
     # Apps
 
@@ -356,9 +353,9 @@ class Client:
             stream, size = ContentStream(body), body.size
             headers = headers | {"Content-Type": content_type, "Content-Length": str(size)}
         more = extensions(purpose, kind=kind, timeout=read_timeout, size=size, max_body=max_body)
-        request = Request(method, self._base_url + target, headers=headers, stream=stream, extensions=more)
+        request = Request(method, self.base_url + target, headers=headers, stream=stream, extensions=more)
         try:
-            return await self.http.send(request, parse, self._policy)
+            return await self.http.send(request, parse, self.pauses, self.guard)
         except RequestRejected as error:
             if error.status == UNAUTHORIZED:
                 raise AuthenticationError(
