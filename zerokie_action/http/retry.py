@@ -137,7 +137,10 @@ class RetryingClient:
                 outcome = await self._attempt(request, parse, pauses, guard)
             if not isinstance(outcome, Failure):
                 limiter.succeeded()
-                return _value(outcome, ambiguous=ambiguous)
+                if isinstance(outcome, RequestRejected):
+                    outcome.ambiguous = ambiguous
+                    raise outcome
+                return outcome
             ambiguous = ambiguous or outcome.ambiguous
             await anyio.lowlevel.checkpoint_if_cancelled()  # the guard may have shielded the attempt
             if attempts == 1:
@@ -146,10 +149,7 @@ class RetryingClient:
                 gives_up = True
             elif pauses is not None:
                 limiter.failed(outcome, began)
-                pause = random.uniform(*pauses)  # noqa: S311 - no secret
-                gives_up = pause >= _time_left()
-                if not gives_up:
-                    await anyio.sleep(pause)
+                gives_up = not await _paused(*pauses)
             elif _is_too_long(outcome):
                 gives_up = True
             elif await self._others_worked(outcome, limiter, began, alone):  # attempts count
@@ -235,16 +235,17 @@ def _most_requests() -> int:
     return max(1, (soft - _OTHER_FILES) // 2) if soft != resource.RLIM_INFINITY else sys.maxsize
 
 
-def _value(outcome: T | RequestRejected, *, ambiguous: bool) -> T:
-    if isinstance(outcome, RequestRejected):
-        outcome.ambiguous = ambiguous
-        raise outcome
-    return outcome
-
-
 def _time_left() -> float:
     """Seconds until the scope around this ends; a signal may have moved its deadline."""
     return anyio.current_effective_deadline() - anyio.current_time()
+
+
+async def _paused(shortest: float, longest: float) -> bool:
+    """Pause, if there is time for another attempt after that."""
+    seconds = random.uniform(shortest, longest)  # noqa: S311 - no secret
+    if has_time := seconds < _time_left():
+        await anyio.sleep(seconds)
+    return has_time
 
 
 def _is_too_long(failed: Failure) -> bool:

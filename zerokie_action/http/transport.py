@@ -7,7 +7,6 @@ origin, or a new one, and puts it back. The connections are httpcore's: HTTP, TL
 
 from __future__ import annotations
 
-import math
 import ssl
 from collections import defaultdict
 from functools import cached_property
@@ -108,7 +107,7 @@ async def _send(connection: Connection, request: httpx.Request) -> httpx.Respons
         extensions=request.extensions,
     )
     response = await connection.handle_async_request(outgoing)
-    most = request.extensions.get(MAX_BODY, math.inf)
+    most = request.extensions[MAX_BODY]
     body = BytesIO()  # which hands out what it holds without a copy
     try:
         async for chunk in response.aiter_stream():
