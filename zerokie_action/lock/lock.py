@@ -49,7 +49,7 @@ class DeployLock:
 
     Attributes:
         finalized: what finalize returned; None before, and when its answer was lost.
-        unreleased: what a report says of a lock that could not be released after a failure; usually empty.
+        unreleased: why the lock could not be released after a failure, for reports; usually empty.
         on_failure: called when the work fails, before the release. It has 9 seconds, or what
             is left of 1.3 seconds after a signal, and some more for an answer to what it has sent. What it
             raises is logged.
@@ -251,7 +251,9 @@ class DeployLock:
             raise
         except DeployError as error:
             self._is_over = True
-            error.hint = f"{self._expiry} {error.hint}".strip()
+            error.hint = (
+                f"The lock expires by itself {expiry()}, if it was not released. {error.hint}".strip()
+            )
             raise
         self.end()
         return was_held
@@ -312,8 +314,8 @@ class DeployLock:
         try:
             was_held = await self.release(counts(), within=ends_at - anyio.current_time())
         except DeployError as error:
-            self._ci.warning(f"{error}. {error.hint}")
-            self.unreleased = f"The deploy lock could not be released. {self._expiry}"
+            self.unreleased = f"{error}. {error.hint}"
+            self._ci.warning(self.unreleased)
         else:
             self._ci.info("Deploy lock released" if was_held else f"No deploy lock to release: {_NOT_OURS}")
 
@@ -327,10 +329,6 @@ class DeployLock:
                     await self.on_failure()
             except Exception as error:  # noqa: BLE001 - whatever it is, the lock has to be released
                 self._ci.info(f"Before releasing the lock: {unwrap(error)}")
-
-    @property
-    def _expiry(self) -> str:
-        return f"The lock expires by itself {expiry()}, if it was not released."
 
 
 def _boot_time() -> float:

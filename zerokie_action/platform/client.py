@@ -58,8 +58,7 @@ _LARGEST_LISTING = 128 * MEGABYTE
 _FINALIZE_TIMEOUT = 25.0
 """Seconds for one attempt to finalize: a second one must fit into the minute that a release may take."""
 
-_HINT = "The platform's own words say why; correct that, then run the job again."
-_GATEWAY = "A gateway or proxy refuses such a request: check what it allows."
+_HINT = "The answer's own words say why; correct that, then run the job again."
 _HINTS = {
     403: "The key is valid but may not do this; check its permissions.",
     NOT_FOUND: "Correct `app`. Only a deploy creates an app.",
@@ -68,9 +67,6 @@ _HINTS = {
     "run the job again when that has ended.",
     TOO_LARGE: "A gateway or proxy limits the size of requests: raise that limit "
     "(nginx: `client_max_body_size`), or leave the file out with `ignore`.",
-    414: _GATEWAY,
-    415: _GATEWAY,
-    431: _GATEWAY,
 }
 
 
