@@ -217,7 +217,6 @@ class DeployLock:
         self._records.add(self._app, self._session)
         try:
             yield
-            self.on_failure = None
             if not self._is_over:
                 await self.release(counts())
         except BaseException as failure:
