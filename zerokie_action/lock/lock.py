@@ -142,10 +142,10 @@ class DeployLock:
         Raises:
             LockLost: unless the platform confirmed the lock recently enough for a write to arrive in time.
         """
-        if self._lost is None and self._seconds_left <= 0:
-            self._lose(_UNCONFIRMED)
         if self._lost is not None:
             raise self._lost
+        if self._seconds_left <= 0:
+            raise self._lose(_UNCONFIRMED)
 
     @contextmanager
     def write(self) -> Iterator[None]:
@@ -197,11 +197,12 @@ class DeployLock:
             self._confirmed_at = asked_at
         return is_ours
 
-    def _lose(self, why: str) -> None:
+    def _lose(self, why: str) -> LockLost:
         self._lost = LockLost(
             f"The deploy lock was lost during the deploy: {why}",
-            hint="Nothing more was sent after that. Run the deploy again.",
+            hint="Nothing was sent once that was known. Run the deploy again: another may have taken over.",
         )
+        return self._lost
 
     # Release
 
@@ -284,10 +285,7 @@ class DeployLock:
                     raise
                 if may_have_worked or error.ambiguous:
                     return
-                raise LockLost(
-                    f"The deploy lock was lost before finalize: {_NOT_OURS}",
-                    hint="Run the deploy again: another deploy may have taken over meanwhile.",
-                ) from error
+                raise self._lose(_NOT_OURS) from error
             if self.finalized.deploy_id or not await self._confirm(client):
                 return
         raise PlatformUnavailable(
