@@ -15,14 +15,12 @@ import anyio
 from zerokie_action.ci import detect
 from zerokie_action.errors import DeployError, LockLost, unwrap
 from zerokie_action.formats import DEFAULT_API_URL, check_api_url
-from zerokie_action.http.network import Network
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.lock.record import LockRecords, default_file, expiry, recorded_locks
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts
-from zerokie_action.platform.requests import Requests
 from zerokie_action.settings import Environment, load, secrets
 from zerokie_action.shutdown import cancel_on_signal
 
@@ -71,9 +69,9 @@ async def _release_all(
     """Release each lock that its session still holds; warn of those that stay."""
     api_url = check_api_url(environment.text("api_url") or DEFAULT_API_URL)
     trace = ci.debug if ci.shows("debug") else None
-    async with cancel_on_signal(signals) as shutdown, Transport(Network(environment.env)) as transport:
+    async with cancel_on_signal(signals) as shutdown, Transport(environment.env) as transport:
         http = RetryingClient(transport, retries=0, log=ci.info, trace=trace, redact=ci.redact)
-        client = Client(Requests(api_url, environment.text("api_key")), http)
+        client = Client(api_url, environment.text("api_key"), http)
         async with anyio.create_task_group() as tasks:
             for record in held:
                 lock = DeployLock(

@@ -13,7 +13,6 @@ import anyio.to_thread
 import zerokie_action
 from zerokie_action.ci import detect
 from zerokie_action.errors import ConfigurationError, DeployError, Interrupted, unwrap
-from zerokie_action.http.network import Network
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.lock.record import LockRecords, default_file
@@ -23,7 +22,6 @@ from zerokie_action.operations.destroy import destroy
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.static import deploy_directory
 from zerokie_action.platform.client import Client
-from zerokie_action.platform.requests import Requests
 from zerokie_action.report.files import write_reports
 from zerokie_action.report.result import OUTCOMES, Result, redact_result
 from zerokie_action.report.summary import render_comment
@@ -113,7 +111,7 @@ async def _work(
 ) -> None:
     _announce(settings, ci)
     ends_at = anyio.current_time() + settings.timeout
-    async with Transport(Network(env)) as transport:
+    async with Transport(env) as transport:
         values = Redactor(*(settings.env or {}).values())  # which the platform may quote
         http = RetryingClient(
             transport,
@@ -125,7 +123,7 @@ async def _work(
         )
         job = Job(
             settings=settings,
-            client=Client(Requests(settings.api_url, settings.api_key.get_secret_value()), http),
+            client=Client(settings.api_url, settings.api_key.get_secret_value(), http),
             ci=ci,
             result=result,
             shutdown=shutdown,

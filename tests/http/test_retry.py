@@ -15,12 +15,11 @@ import httpx
 import pytest
 
 from zerokie_action.errors import PlatformUnavailable, RequestRejected
-from zerokie_action.http.request import extensions
+from zerokie_action.http.request import Bytes, ContentStream, extensions
 from zerokie_action.http.retry import (
-    NORMAL,
     UNTIL_DEADLINE,
     Malformed,
-    Policy,
+    Pauses,
     RetryingClient,
 )
 
@@ -93,13 +92,13 @@ def client_of(
     return RetryingClient(script, retries=retries, log=(lines if lines is not None else []).append, **more)
 
 
-async def send(script: Script, policy: Policy = NORMAL, *, retries: int = 5, **more: Any) -> bytes:
-    return await client_of(script, retries).send(request(), read, policy, **more)
+async def send(script: Script, pauses: Pauses | None = None, *, retries: int = 5, **more: Any) -> bytes:
+    return await client_of(script, retries).send(request(), read, pauses, **more)
 
 
-async def gives_up(script: Script, policy: Policy = NORMAL, *, retries: int = 5) -> PlatformUnavailable:
+async def gives_up(script: Script, pauses: Pauses | None = None, *, retries: int = 5) -> PlatformUnavailable:
     with pytest.raises(PlatformUnavailable) as caught:
-        await send(script, policy, retries=retries)
+        await send(script, pauses, retries=retries)
     return caught.value
 
 
@@ -191,19 +190,6 @@ class TestAmbiguous:
         assert refused.value.ambiguous is ambiguous
         assert (await gives_up(Script(step, UNTRUSTED))).ambiguous is ambiguous
 
-    async def test_recovery(self) -> None:
-        """After an ambiguous attempt, and only then, it is asked whether it took effect: then all is well."""
-        found: list[bytes | None] = [None, b"there"]
-        script = Script(REFUSED, LOST, status(429), LOST, FINE)
-        client = client_of(script)
-
-        async def recover() -> bytes | None:
-            return found.pop(0)
-
-        assert await client.send(request(), read, recover=recover) == b"there"
-        assert len(script.attempts) == 3
-        assert client.outage == ""
-
 
 class TestAlone:
     """A request that fails while others of its kind work."""
@@ -242,6 +228,16 @@ class TestOutage:
         await client.send(request("Deletions"), read)
         assert anyio.current_time() == began
 
+    async def test_a_large_upload_that_moved(self) -> None:
+        """Something was there, so the two minutes begin anew."""
+        script = Script(*[REFUSED] * 20, LOST, *[REFUSED] * 20, FINE)
+        body = ContentStream(Bytes(b""))
+        body.sent = 5_000_000
+        upload = httpx.Request("PUT", "https://api.test/", stream=body, extensions=extensions("Uploading"))
+        began = anyio.current_time()
+        assert await client_of(script).send(upload, read) == b"fine"
+        assert anyio.current_time() - began > 140
+
     async def test_an_end_while_it_waits(self) -> None:
         """Its slot is for the next one."""
         script = Script(REFUSED)
@@ -262,7 +258,7 @@ class TestOutage:
         for line in lines[:-1]:
             assert re.fullmatch(r"Uploads: nothing has worked for .+ s \(connection refused\); .+", line)
         assert re.fullmatch(r"Uploads: the platform is back after 4\d s; 12 attempts failed", lines[-1])
-        assert client.outage == ""
+        assert client.outages() == ""
 
         lines.clear()
         async with others_that_work(client, script):
@@ -278,7 +274,7 @@ class TestOutage:
         await anyio.sleep(200)
         with anyio.move_on_after(10):
             await client.send(request(), read)
-        assert client.outage == "uploads failed (connection refused)"
+        assert client.outages() == "uploads failed (connection refused)"
 
 
 class TestAskedToWait:
@@ -316,7 +312,7 @@ class TestGuard:
         """What fails in its shield after the end is neither sent again nor the reason of the end."""
         script = Script(step, takes=2)
         with anyio.move_on_after(1) as scope:
-            await send(script, NORMAL._replace(guard=lambda: anyio.CancelScope(shield=True)))
+            await send(script, guard=lambda: anyio.CancelScope(shield=True))
         assert scope.cancelled_caught
         assert len(script.attempts) == 1
 
@@ -349,6 +345,6 @@ class TestUntilDeadline:
         """They have a calm rhythm, as long as the scope lasts."""
         script = Script(REFUSED)
         with anyio.fail_after(29 * 60):
-            await gives_up(script, Policy(pauses=(15.0, 15.0)))
+            await gives_up(script, (15.0, 15.0))
         assert set(script.gaps) == {15}
         assert len(script.attempts) > 110

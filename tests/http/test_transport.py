@@ -241,21 +241,6 @@ class TestConnections:
         assert server.accepted == 2
 
 
-async def test_cancelled_while_it_connects() -> None:
-    """Nothing remains of a connection whose handshake was not over."""
-    ended = anyio.Event()
-
-    async def handle(peer: Peer) -> None:
-        await peer.gone()
-        ended.set()
-
-    async with serve(handle) as server, transport() as http:
-        with anyio.move_on_after(3):
-            await http.handle_async_request(put(server.url.replace("http:", "https:")))
-        with anyio.fail_after(10):
-            await ended.wait()
-
-
 class TestConnecting:
     """What fails before the request was sent is known not to have reached the platform."""
 

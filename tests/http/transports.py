@@ -8,7 +8,6 @@ import httpx
 import pytest
 
 from zerokie_action.http import failure
-from zerokie_action.http.network import Network
 from zerokie_action.http.request import HEADERS, Bytes, ContentStream, extensions
 from zerokie_action.http.transport import Transport
 
@@ -20,7 +19,7 @@ TARGET = "/v1/apps/site/files/a.txt"
 
 def transport(**env: str) -> Transport:
     """The transport of a run with these variables in its environment."""
-    return Transport(Network(env))
+    return Transport(env)
 
 
 def put(

@@ -80,7 +80,7 @@ class TestContainers:
 
     @pytest.mark.parametrize(
         ("kind", "words"),
-        [(Kind.RESET, "the connection was reset"), (Kind.HANG, "no answer within 18 s")],
+        [(Kind.RESET, "connection reset by peer"), (Kind.HANG, "no answer within 18 s")],
     )
     def test_no_answer(self, world: World, kind: Kind, words: str) -> None:
         """What came instead of an answer."""

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 EXPIRES = "The lock expires by itself at TIME UTC at the latest, if it was not released."
 LOST = "The deploy lock was lost during the deploy"
-GONE = "The deploy lock was lost before finalize"
 LOCK, FINALIZE, HEARTBEAT = ("POST", "/lock$"), ("POST", "/finalize$"), ("PUT", "/lock$")
 UPLOAD = ("PUT", "/files/")
 PAGE = b"<html><title>Not Found</title>"
@@ -78,7 +77,7 @@ def test_a_lock_that_was_lost_before_finalize(world: World, state: Path) -> None
     world.platform.on_request = lose_before_finalize(world)
     outcome = world.run()
     assert outcome.exit_code == 7
-    assert outcome.outputs["error"].startswith(GONE)
+    assert outcome.outputs["error"].startswith(LOST)
     assert ending(outcome) == [("POST finalize", 409)]
     assert world.platform.lock("site") == "other"
     assert not state.exists()
@@ -377,7 +376,10 @@ def test_a_lock_that_somebody_else_got(world: World, state: Path) -> None:
     outcome = world.run(lock_heartbeat="10s")
     assert outcome.exit_code == 7
     assert outcome.outputs["error"].startswith(f"{LOST}: the platform says that this deploy does not hold it")
-    assert outcome.outputs["hint"] == "Nothing more was sent after that. Run the deploy again."
+    assert (
+        outcome.outputs["hint"]
+        == "Nothing was sent once that was known. Run the deploy again: another may have taken over."
+    )
     assert not state.exists()
 
 

@@ -128,7 +128,7 @@ class TestNobodyElseSeesTheKey:
                 world.platform.faults.add(redirect)
                 outcome = await world.arun()
                 assert outcome.exit_code == 5
-                assert "correct `api-url`" in outcome.outputs["hint"]
+                assert "Check `api-url`" in outcome.outputs["hint"]
                 assert other.requests == []
 
         timewarp.run(world.loop, deploy_once())

@@ -195,7 +195,8 @@ def test_the_run_ends_before_the_wait(world: World) -> None:
 def test_a_lost_answer_and_a_look_that_is_refused(world: World) -> None:
     """The deploy may still be carried out: nobody knows which image the app has."""
     world.platform.faults.add(
-        Fault(Kind.DELAY, "POST", "/deploy$", seconds=31.5),
+        Fault(Kind.DELAY, "POST", "/deploy$", seconds=40),
+        Fault(Kind.STATUS, "POST", "/deploy$", status=409, body=b'{"error": "in progress"}'),
         Fault(Kind.STATUS, "GET", LOOK, skip=1, status=403, body=b'{"error": "no"}'),
     )
     outcome = deploy(world)

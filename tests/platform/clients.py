@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from zerokie_action.http.network import Network
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.platform.client import Client
-from zerokie_action.platform.requests import Requests
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -25,8 +23,8 @@ async def client_of(
     url: str, *, retries: int = 0, log: Callable[[str], None] = print, **env: str
 ) -> AsyncIterator[Client]:
     """The client as a run has it."""
-    async with Transport(Network(env)) as transport:
-        yield Client(Requests(url, KEY), RetryingClient(transport, retries=retries, log=log))
+    async with Transport(env) as transport:
+        yield Client(url, KEY, RetryingClient(transport, retries=retries, log=log))
 
 
 class Constant(httpx.AsyncBaseTransport):
@@ -43,4 +41,4 @@ class Constant(httpx.AsyncBaseTransport):
 
 def client_over(transport: Constant, *, retries: int = 0, key: str = KEY) -> Client:
     """A client over a transport that gives these responses."""
-    return Client(Requests(API, key), RetryingClient(transport, retries=retries, log=print))
+    return Client(API, key, RetryingClient(transport, retries=retries, log=print))

@@ -12,7 +12,7 @@ from tests.http.servers import always, serve
 from tests.platform.clients import KEY, Constant, client_of, client_over
 from tests.platform.endpoints import BEFORE, COUNTS, ENDPOINTS, EVERY_ENDPOINT, SESSION, encoded
 from zerokie_action.http.request import Bytes
-from zerokie_action.platform.requests import app_target
+from zerokie_action.platform.client import app_target
 
 OF_AN_APP = [
     lambda client, app: client.find_app(app),

@@ -10,15 +10,12 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from tests.http.servers import Peer, serve
 from tests.platform.clients import KEY
 from zerokie_action.errors import DeployError, LockLost, RequestRejected
-from zerokie_action.http.network import Network
 from zerokie_action.http.request import Bytes
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.platform.client import Client
-from zerokie_action.platform.requests import Requests
 from zerokie_action.platform.upload import Upload, Writes
 from zerokie_action.sandbox.faults import Fault, Kind
 from zerokie_action.shutdown import Shutdown
@@ -54,10 +51,10 @@ async def writes_to(
     shutdown: Shutdown | None = None,
 ) -> AsyncIterator[Writes]:
     url = platform if isinstance(platform, str) else platform.base_url
-    async with Transport(Network({})) as transport:
+    async with Transport({}) as transport:
         http = RetryingClient(transport, retries=retries, concurrency=at_once, log=print)
         yield Writes(
-            Client(Requests(url, KEY), http),
+            Client(url, KEY, http),
             "site",
             fence=fence,
             shutdown=shutdown or Shutdown(),
@@ -139,7 +136,7 @@ async def test_what_was_sent_before_the_end(sandbox: Platform, why: str, seconds
         assert len(done) == (8 if why == "cancelled" else 7)
         assert set(sandbox.files("site")) == stored, "nothing came afterwards"
     else:
-        assert ended - began <= 60 + 10.1
+        assert ended - began == pytest.approx(10, abs=0.2)
 
 
 @pytest.mark.parametrize("step", range(0, 40, 2))
@@ -212,18 +209,3 @@ async def test_a_large_upload_that_is_always_cut(sandbox: Platform) -> None:
         assert anyio.current_time() - began < 10
     assert str(error).startswith("Uploading 'a' failed after 3 attempts in ")
     assert "`client_max_body_size`" in error.hint
-
-
-async def test_what_was_not_sent_completely() -> None:
-    """It can't take effect any more, so nobody waits for it."""
-
-    async def stall(peer: Peer) -> None:
-        await peer.head()
-        await anyio.sleep_forever()
-
-    large = Upload("large.bin", Zeros(100_000_000), "text/plain")
-    async with serve(stall) as server, writes_to(server.url) as writes:
-        began = anyio.current_time()
-        with anyio.move_on_after(5):
-            await writes.upload([large], lambda _upload: None)
-        assert anyio.current_time() - began == pytest.approx(5, abs=0.1)

@@ -32,7 +32,7 @@ _UNAVAILABLE = {408, 425}
 _ANSWER_WITH_ANY_BODY = {401, 407, 413, 414, 415, 431}
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
 """The only errors after which the other side can't have seen the request."""
-_CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")
+_CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
 
 _TRY_LATER = (
     "Run the job again in a few minutes. "
@@ -49,10 +49,6 @@ _NOT_THE_API = (
     "Check `api-url`: what answers there may not be the platform's API. If it is right, a gateway may have "
     "answered in the platform's place: run the job again in a few minutes."
 )
-_REDIRECT = "Redirects are not followed with the API key; correct `api-url`."
-_NO_TLS = (
-    "What answers may not speak TLS: check `api-url` and its port. If both are right, run the job again."
-)
 _NO_SUCH_HOST = "Check the host name in `api-url` or of the proxy, and the name server that this job uses."
 _CUT = (
     "The connection broke each time in the middle of the upload. A gateway or proxy may limit the size of a "
@@ -64,6 +60,7 @@ _LARGE = 4 * MEGABYTE
 """Bytes of a body that can't all be on their way: some have arrived."""
 _PAGE_HEAD = 1000
 _LONGEST_REASON = 200
+_LONGEST_QUOTE = 500
 
 
 class ResponseTooLarge(httpx.RemoteProtocolError):
@@ -75,8 +72,8 @@ class Meaning(Enum):
 
     DOWN = auto()
     """The other side, or the network between, does not work now."""
-    CUT = auto()
-    """The connection broke in the middle of a large body: until then, the other side worked."""
+    ALONE = auto()
+    """The other side works, but not for this request."""
     BUSY = auto()
     """The platform works, and wants fewer requests (429)."""
     UNEXPECTED = auto()
@@ -105,47 +102,45 @@ class Failure(NamedTuple):
 
 def of_error(request: httpx.Request, error: httpx.TransportError) -> Failure:
     """What it means that there was no response to this request."""
-    meaning, reason, hint = _cause(request, error)
+    failed = _cause(request, error)
+    if isinstance(error, httpx.ProxyError):
+        failed = failed._replace(reason=f"{failed.reason} {error}")
     if isinstance(error, _NOT_SENT):
-        reason = f"{reason} {error}" if isinstance(error, httpx.ProxyError) else reason
-        return Failure(meaning, reason, hint, ambiguous=False)
+        return failed._replace(ambiguous=False)
     sent = request.stream.sent if isinstance(request.stream, ContentStream) else 0
     if sent > _LARGE and not isinstance(error, httpx.TimeoutException):
-        meaning, hint = Meaning.CUT, _CUT
-    return Failure(meaning, reason, hint)
+        return failed._replace(meaning=Meaning.ALONE, hint=_CUT)
+    return failed
 
 
-def _cause(request: httpx.Request, error: httpx.TransportError) -> tuple[Meaning, str, str]:  # noqa: C901, PLR0911 - a row for each
-    """The table of what can go wrong without a response: its meaning, the reason, what to do."""
-    description = shorten(str(error.__cause__ or error).removesuffix("."), _LONGEST_REASON)
-    description = description[:1].lower() + description[1:] or "the connection broke"
+def _cause(request: httpx.Request, error: httpx.TransportError) -> Failure:  # noqa: PLR0911 - a row for each
+    """The table of what can go wrong without a response."""
     timeouts = request.extensions["timeout"]
     for cause in _causes(error):
         match cause:
             case ResponseTooLarge():
-                return Meaning.FINAL, description, _NOT_THE_API
+                return Failure(Meaning.FINAL, f"{cause}", _NOT_THE_API)
             case httpcore.ConnectTimeout():
-                return Meaning.DOWN, f"no connection within {human_seconds(timeouts['connect'])}", _TRY_LATER
+                return Failure(Meaning.DOWN, f"no connection within {human_seconds(timeouts['connect'])}")
             case httpcore.TimeoutException():
-                return Meaning.DOWN, f"no answer within {human_seconds(timeouts['read'])}", _TRY_LATER
+                return Failure(Meaning.DOWN, f"no answer within {human_seconds(timeouts['read'])}")
             case ssl.SSLCertVerificationError():
                 reason = f"the server's TLS certificate is not trusted ({cause.verify_message})"
-                return Meaning.FINAL, reason, _CERTIFICATE
+                return Failure(Meaning.FINAL, reason, _CERTIFICATE)
             case ssl.SSLError():
                 meaning = Meaning.UNEXPECTED if cause.reason == "WRONG_VERSION_NUMBER" else Meaning.DOWN
-                return meaning, f"TLS failed ({cause.reason or cause})", _NO_TLS
+                return Failure(meaning, f"TLS failed ({cause.reason or cause})", _NOT_THE_API)
             case socket.gaierror():
-                is_unknown = cause.errno == socket.EAI_NONAME
-                meaning = Meaning.UNEXPECTED if is_unknown else Meaning.DOWN
-                return meaning, f"the host name can't be resolved ({cause.strerror})", _NO_SUCH_HOST
+                meaning = Meaning.UNEXPECTED if cause.errno == socket.EAI_NONAME else Meaning.DOWN
+                reason = f"the host name can't be resolved ({cause.strerror})"
+                return Failure(meaning, reason, _NO_SUCH_HOST)
             case ConnectionRefusedError():
-                hint = _OWN_CONTAINER if _is_own_container(request.url.host) else _TRY_LATER
-                return Meaning.DOWN, "connection refused", hint
-            case ConnectionResetError() | BrokenPipeError():
-                return Meaning.DOWN, "the connection was reset", _TRY_LATER
+                is_here = is_loopback(request.url.host) and any(mark.exists() for mark in _CONTAINER_MARKS)
+                return Failure(Meaning.DOWN, "connection refused", _OWN_CONTAINER if is_here else _TRY_LATER)
             case OSError(strerror=str(text)):
-                return Meaning.DOWN, text[:1].lower() + text[1:], _TRY_LATER
-    return Meaning.DOWN, description, _TRY_LATER
+                return Failure(Meaning.DOWN, text[:1].lower() + text[1:])
+    description = shorten(str(error.__cause__ or error).removesuffix("."), _LONGEST_REASON)
+    return Failure(Meaning.DOWN, description[:1].lower() + description[1:] or "the connection broke")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -155,10 +150,6 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     for cause in (*members, error.__cause__):
         if cause is not None:
             yield from _causes(cause)
-
-
-def _is_own_container(host: str) -> bool:
-    return is_loopback(host) and any(Path(mark).exists() for mark in _CONTAINER_MARKS)
 
 
 def of_response(request: httpx.Request, response: httpx.Response, detail: str) -> Failure | None:
@@ -183,8 +174,7 @@ def of_response(request: httpx.Request, response: httpx.Response, detail: str) -
         return None
     if response.is_client_error and _platform_error(response.content):
         return None
-    failed = not_the_platform(request, f"{answer}, but not as the API does")
-    return failed._replace(hint=_REDIRECT) if response.is_redirect else failed
+    return not_the_platform(request, f"{answer}, but not as the API does")
 
 
 def not_the_platform(request: httpx.Request, answer: str) -> Failure:
@@ -214,7 +204,7 @@ def retry_after(headers: Mapping[str, str]) -> float:
         return 0.0
 
 
-def error_detail(body: bytes, limit: int, redact: Callable[[str], str]) -> str:
+def error_detail(body: bytes, redact: Callable[[str], str]) -> str:
     """What a response says of itself, in quotation marks: the platform's `{"error": "…"}`, or any other text.
 
     An HTML page, as proxies send it, is named as such, with its title. Empty when there is nothing to quote.
@@ -222,20 +212,17 @@ def error_detail(body: bytes, limit: int, redact: Callable[[str], str]) -> str:
 
     Args:
         body: the response's.
-        limit: characters that are quoted, at most.
         redact: takes the secrets out, before the text is cut: half a secret looks like none.
     """
     head = body[:MEGABYTE]
-    text = _platform_error(head)
-    is_page = not text and is_web_page(head)
+    kind, text = "", _platform_error(head)
     if not text:
         text = head.decode("utf-8", "replace")
-    if is_page:
-        title = re.search("<title>(.*?)(</?title>|$)", text, re.IGNORECASE | re.DOTALL)
-        text = title[1] if title else ""
-    text = shorten(" ".join(redact(text).split()), limit)
-    detail = f'"{text}"' if text else ""
-    return ", ".join(part for part in ("an HTML page" if is_page else "", detail) if part)
+        if is_web_page(head):
+            title = re.search("<title>(.*?)(</?title>|$)", text, re.IGNORECASE | re.DOTALL)
+            kind, text = "an HTML page", title[1] if title else ""
+    text = shorten(" ".join(redact(text).split()), _LONGEST_QUOTE)
+    return ", ".join(filter(None, (kind, text and f'"{text}"')))
 
 
 def is_web_page(body: bytes) -> bool:

@@ -1,12 +1,13 @@
 """What the requests of one kind share: how many run at once, when none may be sent, what users read of it.
 
-A failure that all requests share (an outage, a 429) takes the limit down to one request, and sets a time
-before which none is sent. So the next request is the probe that tells whether the platform is back.
+A failure that all requests share (an outage, a 429) takes the slots down to one, and sets a time before which
+none is sent. So the next request is the probe that tells whether the platform is back.
 """
 
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
@@ -23,36 +24,70 @@ PATIENCE = 120.0
 MOST_WAITED = 600.0
 """Seconds of waiting that the platform asked for, and that do not count as an outage."""
 
-_PAUSES = (0.5, 1.0, 2.0, 5.0)
-_LONGEST_BUSY_PAUSE = 30.0
+_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
+_BUSY_PAUSE, _LONGEST_BUSY_PAUSE = 1.0, 30.0
+_DOUBLED = 10
+"""Seconds of the first and the longest pause; each is twice the one before, ten times at most."""
 _OUTAGE_LINE_EVERY = 15.0
 _SCATTERED_LINE_EVERY = 5.0
+
+
+@dataclass
+class Outage:
+    """A time in which nothing of a kind works.
+
+    Attributes:
+        since: when the first failure was seen, or something last moved.
+        reason: why the last request failed.
+        attempts: that failed.
+        failures: shared ones: those that were under way together are one.
+        requested_wait: seconds that the platform asked to wait.
+        next_line: when users read of it next.
+    """
+
+    since: float
+    reason: str = ""
+    attempts: int = 0
+    failures: int = 0
+    requested_wait: float = 0.0
+    next_line: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """How long it lasts, without what the platform asked to wait."""
+        return anyio.current_time() - self.since - self.requested_wait
 
 
 class AdaptiveLimiter:
     """A slot for each request of a kind, which is sent inside `async with`. Slots go out in order.
 
     Attributes:
-        limit: how many may run at once now; a fraction grows to the next number.
-        last_success: when a request last succeeded, by the event loop's time.
-        successes: how many have.
-        event_at: when everybody failed last.
-        story: what users read of the failures.
+        successes: how many requests have been answered.
+        outage: the one that nothing has ended yet.
+        failed_at: when all requests failed last, by the event loop's time.
     """
 
-    def __init__(self, most: int, story: Story) -> None:
-        """`most` requests run at once, until something fails."""
-        self.limit = float(most)
-        self.last_success = self.event_at = -1.0
+    def __init__(self, kind: str, most: int, log: Callable[[str], None]) -> None:
+        """Nothing has failed yet.
+
+        Args:
+            kind: what the requests are for, as a line begins: `Uploads`, `Listing the apps`.
+            most: how many run at once, until something fails.
+            log: gets the lines for users.
+        """
         self.successes = 0
-        self.story = story
+        self.outage: Outage | None = None
+        self.failed_at = -1.0
+        self._kind = kind
         self._most = most
+        self._log = log
+        self._limit = float(most)
+        """How many may run at once while the platform works; a fraction grows to the next number."""
         self._slots = anyio.CapacityLimiter(most)
         self._not_before = 0.0
-        self._failing_since: float | None = None
-        self._failures = 0
-        self._requested_wait = 0.0
-        self._is_throttled = False
+        self._last_success = -1.0
+        self._scattered = 0
+        self._next_line = 0.0
 
     async def __aenter__(self) -> None:
         """Wait for a slot, and until a request may be sent."""
@@ -72,129 +107,64 @@ class AdaptiveLimiter:
         """Give the slot back."""
         self._slots.release()
 
-    @property
-    def is_failing(self) -> bool:
-        """Whether nothing has worked since the last shared failure."""
-        return self._failing_since is not None
-
-    @property
-    def outage(self) -> float:
-        """Seconds in which nothing has worked, without what the platform asked to wait; 0 when all does."""
-        if self._failing_since is None:
-            return 0.0
-        return anyio.current_time() - self._failing_since - self._requested_wait
+    def others_worked(self, *, since: float, began: float) -> bool:
+        """Whether another request succeeded since then, and all have not failed since this one began."""
+        return self._last_success > since and self.failed_at <= began
 
     def succeeded(self) -> None:
         """A request was answered."""
-        self.story.worked()
-        self.last_success = anyio.current_time()
+        if self.outage is not None and self.outage.attempts > 1:
+            taken = human_seconds(anyio.current_time() - self.outage.since)
+            attempts = f"{self.outage.attempts:,} attempts failed"
+            self._log(f"{self._kind}: the platform is back after {taken}; {attempts}")
+        elif self.outage is not None:
+            self._tell(self.outage.reason)
+        self.outage = None
         self.successes += 1
-        self._failing_since = None
-        self._failures = 0
-        self._requested_wait = 0.0
-        if self._is_throttled:
-            self.limit = min(float(self._most), self.limit + 1 / self.limit)
-            self._is_throttled = self.limit < self._most
-        else:
-            self.limit = float(self._most)
-        self._slots.total_tokens = int(self.limit)
+        self._last_success = anyio.current_time()
+        self._limit = min(float(self._most), self._limit + 1 / self._limit)
+        self._slots.total_tokens = int(self._limit)
 
-    def moved(self) -> None:
-        """A large body was moving until its connection broke: something was there."""
-        if self._failing_since is not None:
-            self._failing_since = anyio.current_time()
+    def failed_alone(self, failure: Failure) -> None:
+        """A request failed by itself, and is sent again."""
+        if self.outage is not None:  # something was there
+            self.outage.since = anyio.current_time()
+        self._tell(failure.reason)
 
     def failed(self, failure: Failure, began: float) -> None:
-        """Record a shared failure. It counts once for all requests in flight.
-
-        Args:
-            failure: what it was.
-            began: when the request was sent; one from before the last such event says nothing new.
-        """
+        """A request that was sent at `began` failed as all do; those under way together count once."""
         now = anyio.current_time()
-        if began >= self.event_at:
-            self.event_at = now
-            if self._failing_since is None:
-                self._failing_since = now
-            self._slow_down(failure, now)
-        if self.is_failing:
-            self.story.failed(failure.reason, since=max(began, self.last_success))
-        else:  # it was sent in an outage that is over
-            self.story.failed_alone(failure.reason)
+        is_news = began >= self.failed_at
+        if self.outage is None and not is_news:  # it was sent in an outage that is over
+            self._tell(failure.reason)
+            return
+        outage = self.outage = self.outage or Outage(now)
+        outage.reason = failure.reason
+        outage.attempts += 1
+        if is_news:
+            self.failed_at = now
+            self._slow_down(failure, outage)
+        if outage.attempts > 1 and now >= outage.next_line:
+            outage.next_line = now + _OUTAGE_LINE_EVERY
+            what = f"nothing has worked for {human_seconds(now - outage.since)} ({outage.reason})"
+            self._log(f"{self._kind}: {what}; waiting for the platform")
 
-    def _slow_down(self, failure: Failure, now: float) -> None:
-        is_busy = failure.meaning is Meaning.BUSY
-        self._is_throttled = self._is_throttled or is_busy
-        self.limit = max(1.0, self.limit / 2) if is_busy else 1.0
-        self._slots.total_tokens = int(self.limit)
-        if is_busy:
-            pause = min(_LONGEST_BUSY_PAUSE, 2.0**self._failures)
+    def _slow_down(self, failure: Failure, outage: Outage) -> None:
+        doubled = 2.0 ** min(outage.failures, _DOUBLED)
+        if failure.meaning is Meaning.BUSY:
+            self._limit = max(1.0, self._limit / 2)
+            slots, pause = int(self._limit), min(_LONGEST_BUSY_PAUSE, _BUSY_PAUSE * doubled)
         else:
-            pause = _PAUSES[min(self._failures, len(_PAUSES) - 1)] * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
-        self._failures += 1
-        self._not_before = max(self._not_before, now + (failure.retry_after or pause))
-        self._requested_wait = min(MOST_WAITED, self._requested_wait + failure.retry_after)
+            slots, pause = 1, min(_LONGEST_PAUSE, _PAUSE * doubled) * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
+        self._slots.total_tokens = min(self._slots.total_tokens, slots)
+        outage.failures += 1
+        self._not_before = max(self._not_before, self.failed_at + (failure.retry_after or pause))
+        outage.requested_wait = min(MOST_WAITED, outage.requested_wait + failure.retry_after)
 
-
-class Story:
-    """What users read about the failures of one kind of request: an outage is a short story, others a count.
-
-    Attributes:
-        last_failure: why the last request failed; empty if it succeeded.
-        failed_at: when that was, by the event loop's time.
-    """
-
-    def __init__(self, kind: str, log: Callable[[str], None]) -> None:
-        """Nothing has happened yet.
-
-        Args:
-            kind: what the requests are for, as a line begins: `Uploads`, `Listing the apps`.
-            log: gets the lines.
-        """
-        self.last_failure = ""
-        self.failed_at = 0.0
-        self._kind = kind
-        self._log = log
-        self._began_at = 0.0
-        self._retried = 0
-        self._next_outage_line = 0.0
-        self._alone = 0
-        self._next_line = 0.0
-
-    def failed(self, reason: str, *, since: float) -> None:
-        """A request failed as all of its kind do. The second one begins the story.
-
-        Args:
-            reason: why, as the end of a sentence.
-            since: when it was sent, or another one last succeeded.
-        """
-        now = anyio.current_time()
-        self.last_failure, self.failed_at = reason, now
-        self._retried += 1
-        if self._retried == 1:
-            self._began_at = since
-        elif now >= self._next_outage_line:
-            self._next_outage_line = now + _OUTAGE_LINE_EVERY
-            seconds = human_seconds(now - self._began_at)
-            self._log(f"{self._kind}: nothing has worked for {seconds} ({reason}); waiting for the platform")
-
-    def worked(self) -> None:
-        """A request was answered."""
-        if self._retried > 1:
-            taken = human_seconds(anyio.current_time() - self._began_at)
-            self._log(f"{self._kind}: the platform is back after {taken}; {self._retried:,} attempts failed")
-        elif self._retried == 1:
-            self.failed_alone(self.last_failure)
-        self.last_failure = ""
-        self._retried = 0
-        self._next_outage_line = 0.0
-
-    def failed_alone(self, reason: str) -> None:
-        """A request failed while others worked, and is sent again."""
-        self.last_failure, self.failed_at = reason, anyio.current_time()
-        self._alone += 1
-        now = anyio.current_time()
-        if now >= self._next_line:
-            self._log(f"{self._kind}: {reason}; retrying {human_files(self._alone, 'request')}")
-            self._alone = 0
-            self._next_line = now + _SCATTERED_LINE_EVERY
+    def _tell(self, reason: str) -> None:
+        """A line for users about failures that are no outage: their number, every few seconds."""
+        self._scattered += 1
+        if anyio.current_time() >= self._next_line:
+            self._log(f"{self._kind}: {reason}; retrying {human_files(self._scattered, 'request')}")
+            self._scattered = 0
+            self._next_line = anyio.current_time() + _SCATTERED_LINE_EVERY

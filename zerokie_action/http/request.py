@@ -17,7 +17,7 @@ HEADERS = {"User-Agent": f"zerokie-action/{zerokie_action.__version__}", "Accept
 
 MEGABYTE = 1_000_000
 CONNECT_TIMEOUT = 10.0
-"""Seconds to reach the other side, and as many again for TLS or a proxy's tunnel."""
+"""Seconds to reach the other side, and as many again for TLS."""
 
 PURPOSE = "purpose"
 """The request extension that says what a request is for, as a sentence begins: `Listing the apps`."""

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -21,16 +21,12 @@ import httpx
 from zerokie_action.errors import PlatformUnavailable, RequestRejected
 from zerokie_action.http import failure
 from zerokie_action.http.failure import Failure, Meaning
-from zerokie_action.http.limiter import MOST_WAITED, PATIENCE, AdaptiveLimiter, Story
+from zerokie_action.http.limiter import MOST_WAITED, PATIENCE, AdaptiveLimiter
 from zerokie_action.http.request import KIND, PUBLIC, PURPOSE
 from zerokie_action.text import human_files, human_seconds
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 20.0
-_LONGEST_QUOTE = 500
 _OTHER_FILES = 24
 """Open files of a run beside its requests: streams, signals, event loop, what is scanned."""
 
@@ -44,23 +40,13 @@ class Malformed(ValueError):  # noqa: N818 - says what a response is, and is alw
 
 
 Guard = Callable[[], AbstractContextManager[object]]
+"""Entered around each attempt, and not around the pauses."""
+Pauses = tuple[float, float]
+"""The shortest and longest pause in seconds, for a request that is sent again whatever its kind waits for.
 
+It takes no slot, heeds no `Retry-After`, and ends with the deadline of the scope around it."""
 
-class Policy(NamedTuple):
-    """How a request is retried.
-
-    Attributes:
-        pauses: the shortest and longest pause in seconds, for a request that takes no part in what its kind
-            shares: no limit, no `Retry-After`, and no end but the deadline of the scope around it.
-        guard: entered around each attempt, and not around the pauses.
-    """
-
-    pauses: tuple[float, float] | None = None
-    guard: Guard = nullcontext
-
-
-NORMAL = Policy()
-UNTIL_DEADLINE = Policy(pauses=(0.2, 1.0))
+UNTIL_DEADLINE: Pauses = (0.2, 1.0)
 
 
 class RetryingClient:
@@ -123,18 +109,16 @@ class RetryingClient:
         self,
         request: httpx.Request,
         parse: Callable[[httpx.Response], T],
-        policy: Policy = NORMAL,
-        *,
-        recover: Callable[[], Awaitable[T | None]] | None = None,
+        pauses: Pauses | None = None,
+        guard: Guard = nullcontext,
     ) -> T:
         """The answer to a request.
 
         Args:
             request: what to send, anew for each attempt.
             parse: makes the value of a 2xx response; `Malformed` counts as no answer.
-            policy: how it is sent again.
-            recover: asked before another attempt when the last one is ambiguous; a value says that it took
-                effect.
+            pauses: see `Pauses`; without them, what its kind shares decides when and how often it is sent.
+            guard: see `Guard`.
 
         Raises:
             RequestRejected: the answer is a 4xx. `ambiguous` says whether an earlier attempt may have taken
@@ -142,104 +126,106 @@ class RetryingClient:
             PlatformUnavailable: further attempts are useless.
         """
         limiter = self._limiter(request)
-        began_at, worked_before = anyio.current_time(), 0
-        attempts = alone = 0
+        began_at = anyio.current_time()
+        attempts = alone = others_before = 0
         ambiguous = False
         while True:
-            async with limiter if policy.pauses is None else nullcontext():
+            async with limiter if pauses is None else nullcontext():
                 began = anyio.current_time()
-                if ambiguous and recover is not None and (found := await recover()) is not None:
-                    outcome: T | RequestRejected | Failure = found
-                else:
-                    self.used += attempts > 0
-                    attempts += 1
-                    outcome = await self._attempt(request, parse, policy)
-                if not isinstance(outcome, Failure):
-                    limiter.succeeded()
-                    return _value(outcome, ambiguous=ambiguous)
+                self.used += attempts > 0
+                attempts += 1
+                outcome = await self._attempt(request, parse, pauses, guard)
+            if not isinstance(outcome, Failure):
+                limiter.succeeded()
+                if isinstance(outcome, RequestRejected):
+                    outcome.ambiguous = ambiguous
+                    raise outcome
+                return outcome
             ambiguous = ambiguous or outcome.ambiguous
             await anyio.lowlevel.checkpoint_if_cancelled()  # the guard may have shielded the attempt
             if attempts == 1:
-                worked_before = limiter.successes
-            if outcome.meaning is Meaning.FINAL or (policy.pauses is None and _is_too_long(outcome)):
+                others_before = limiter.successes
+            if outcome.meaning is Meaning.FINAL:
                 gives_up = True
-            elif policy.pauses is not None:  # it takes no part in what its kind shares
-                limiter.story.failed(outcome.reason, since=max(began, limiter.last_success))
-                pause = random.uniform(*policy.pauses)  # noqa: S311 - no secret
-                gives_up = pause >= _time_left()
-                if not gives_up:
-                    await anyio.sleep(pause)
-            elif await self._fails_alone(outcome, limiter, began, alone):  # attempts count
-                limiter.story.failed_alone(outcome.reason)
+            elif pauses is not None:
+                limiter.failed(outcome, began)
+                gives_up = not await _paused(*pauses)
+            elif _is_too_long(outcome):
+                gives_up = True
+            elif await self._others_worked(outcome, limiter, began, alone):  # attempts count
+                limiter.failed_alone(outcome)
                 alone += 1
                 gives_up = alone > self._retries
             else:  # time counts
                 limiter.failed(outcome, began)
-                gives_up = limiter.outage > PATIENCE
+                gives_up = limiter.outage is not None and limiter.outage.seconds > PATIENCE
             if gives_up:
-                after = _tried(attempts, anyio.current_time() - began_at, limiter.successes - worked_before)
-                raise _gave_up(request, outcome, after, ambiguous=ambiguous)
+                tried = _tried(attempts, anyio.current_time() - began_at, limiter.successes - others_before)
+                raise _gave_up(request, outcome, tried, ambiguous=ambiguous)
 
-    async def _fails_alone(self, failed: Failure, limiter: AdaptiveLimiter, began: float, alone: int) -> bool:
-        """Whether others of its kind work while a request fails. A pause tells; none of its slots is held."""
-        if failed.meaning is Meaning.BUSY or failed.retry_after:
-            return False
-        is_wrong_url = failed.meaning is Meaning.UNEXPECTED and not self._has_answered
-        was_moving = failed.meaning is Meaning.CUT
-        if was_moving:
-            limiter.moved()
-        elif limiter.is_failing and not is_wrong_url:
+    async def _others_worked(
+        self, failed: Failure, limiter: AdaptiveLimiter, began: float, alone: int
+    ) -> bool:
+        """After a pause without a slot: whether a request failed while others of its kind work."""
+        is_known = failed.meaning is Meaning.ALONE
+        if not is_known and (failed.meaning is Meaning.BUSY or failed.retry_after or limiter.outage):
             return False
         failed_at = anyio.current_time()
         await anyio.sleep(random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0**alone)))  # noqa: S311 - no secret
-        return was_moving or is_wrong_url or (limiter.last_success > failed_at and limiter.event_at <= began)
+        return is_known or limiter.others_worked(since=failed_at, began=began)
 
     async def _attempt(
-        self, request: httpx.Request, parse: Callable[[httpx.Response], T], policy: Policy
+        self,
+        request: httpx.Request,
+        parse: Callable[[httpx.Response], T],
+        pauses: Pauses | None,
+        guard: Guard,
     ) -> T | RequestRejected | Failure:
         """What one attempt brings: a value, a refusal, or neither."""
-        if policy.pauses is not None:  # half of the time that is left: another one must fit
+        if pauses is not None:  # half of the time that is left: another one must fit
             timeouts, half = request.extensions["timeout"], _time_left() / 2
             request.extensions["timeout"] = {phase: min(seconds, half) for phase, seconds in timeouts.items()}
         response: httpx.Response | Failure = _GIVEN_UP  # where the guard ends the attempt
-        with policy.guard():
+        with guard():
             response = await self.fetch(request)
-        if isinstance(response, Failure):
-            return response
-        detail = "" if response.is_success else self.error_detail(response.content)
-        failed = failure.of_response(request, response, detail)
-        if failed is not None:
-            return failed
-        if not response.is_success:
-            outcome: T | RequestRejected = _refusal(request, response, detail)
-        else:
+        outcome = response if isinstance(response, Failure) else self._read(request, response, parse)
+        if not isinstance(outcome, Failure):
+            self._has_answered = self._has_answered or not request.extensions[PUBLIC]
+        elif outcome.meaning is Meaning.UNEXPECTED:  # the platform is down, or `api-url` is wrong
+            return outcome._replace(meaning=Meaning.DOWN if self._has_answered else Meaning.ALONE)
+        return outcome
+
+    def _read(
+        self, request: httpx.Request, response: httpx.Response, parse: Callable[[httpx.Response], T]
+    ) -> T | RequestRejected | Failure:
+        """What a response is."""
+        if response.is_success:
             try:
-                outcome = parse(response)
+                return parse(response)
             except Malformed as malformed:
                 said = self.error_detail(response.content)
                 what = f"{malformed} ({said})" if said else f"{malformed}"
                 return failure.not_the_platform(request, f"answered {response.status_code}, but {what}")
-        self._has_answered = self._has_answered or not request.extensions[PUBLIC]
-        return outcome
+        detail = self.error_detail(response.content)
+        return failure.of_response(request, response, detail) or _refusal(request, response, detail)
 
     def error_detail(self, body: bytes) -> str:
         """What a response says of itself (`failure.error_detail`), without secrets."""
-        return failure.error_detail(body, _LONGEST_QUOTE, self.redact)
+        return failure.error_detail(body, self.redact)
 
     def _limiter(self, request: httpx.Request) -> AdaptiveLimiter:
         kind: str = request.extensions[KIND]
         if kind not in self._limiters:
-            self._limiters[kind] = AdaptiveLimiter(self._concurrency, Story(kind, self._log))
+            self._limiters[kind] = AdaptiveLimiter(kind, self._concurrency, self._log)
         return self._limiters[kind]
 
-    @property
-    def outage(self) -> str:
+    def outages(self) -> str:
         """What does not work now, and why: `uploads failed (connection refused)`; empty if all does."""
         since = anyio.current_time() - PATIENCE
         return "; ".join(
-            f"{kind[:1].lower()}{kind[1:]} failed ({limiter.story.last_failure})"
+            f"{kind[:1].lower()}{kind[1:]} failed ({limiter.outage.reason})"
             for kind, limiter in self._limiters.items()
-            if limiter.story.last_failure and limiter.story.failed_at > since
+            if limiter.outage and limiter.failed_at > since
         )
 
 
@@ -249,16 +235,17 @@ def _most_requests() -> int:
     return max(1, (soft - _OTHER_FILES) // 2) if soft != resource.RLIM_INFINITY else sys.maxsize
 
 
-def _value(outcome: T | RequestRejected, *, ambiguous: bool) -> T:
-    if isinstance(outcome, RequestRejected):
-        outcome.ambiguous = ambiguous
-        raise outcome
-    return outcome
-
-
 def _time_left() -> float:
     """Seconds until the scope around this ends; a signal may have moved its deadline."""
     return anyio.current_effective_deadline() - anyio.current_time()
+
+
+async def _paused(shortest: float, longest: float) -> bool:
+    """Pause, if there is time for another attempt after that."""
+    seconds = random.uniform(shortest, longest)  # noqa: S311 - no secret
+    if has_time := seconds < _time_left():
+        await anyio.sleep(seconds)
+    return has_time
 
 
 def _is_too_long(failed: Failure) -> bool:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, RequestRejected, unwrap
-from zerokie_action.http.retry import UNTIL_DEADLINE, Policy
+from zerokie_action.http.retry import UNTIL_DEADLINE
 from zerokie_action.lock.record import EXPIRY, expiry
 from zerokie_action.platform.client import CONFLICT, NOT_FOUND
 from zerokie_action.shutdown import FINALIZE, RELEASE, Allowance
@@ -33,11 +33,10 @@ if TYPE_CHECKING:
 
 _MARGIN = 60.0
 _LATE = 5.0
-_LATE_PAUSE = 0.7
-"""Seconds in which a request whose answer was lost may still be carried out, and between two looks."""
+"""Seconds in which a request whose answer was lost may still be carried out."""
 _ASK_AGAIN = 15.0
 """Seconds after a heartbeat that failed or was refused, until the next."""
-_HEARTBEAT = Policy(pauses=(_ASK_AGAIN, _ASK_AGAIN))
+_HEARTBEAT = (_ASK_AGAIN, _ASK_AGAIN)
 
 _UNCONFIRMED = "the platform has not confirmed it for almost 30 minutes (was this machine suspended?)"
 _NOT_OURS = "the platform says that this deploy does not hold it"
@@ -50,7 +49,7 @@ class DeployLock:
 
     Attributes:
         finalized: what finalize returned; None before, and when its answer was lost.
-        unreleased: what a report says of a lock that could not be released after a failure; usually empty.
+        unreleased: why the lock could not be released after a failure, for reports; usually empty.
         on_failure: called when the work fails, before the release. It has 9 seconds, or what
             is left of 1.3 seconds after a signal, and some more for an answer to what it has sent. What it
             raises is logged.
@@ -78,7 +77,8 @@ class DeployLock:
         self._records = records
         self._shutdown = shutdown
         self._ci = ci
-        self._is_held = False
+        self._confirmed_at: float | None = None
+        """When the request was sent that confirmed the lock last; None: it was never ours."""
         self._lost: LockLost | None = None
         self._may_come = False
         """Whether a request for the lock may still be carried out: its answer was lost."""
@@ -86,8 +86,6 @@ class DeployLock:
         """Whether a request to finalize was sent, be it without an answer."""
         self._is_over = False
         """Whether there is nothing left to try."""
-        self._confirmed_at = _boot_time()
-        """When the request was sent that confirmed the lock last."""
 
     # Acquire
 
@@ -121,7 +119,6 @@ class DeployLock:
         else:
             self._may_come = may_come or attempts > 1
             self._confirmed_at = asked_at
-        self._is_held = True
 
     # Keep
 
@@ -145,10 +142,10 @@ class DeployLock:
         Raises:
             LockLost: unless the platform confirmed the lock recently enough for a write to arrive in time.
         """
-        if self._lost is None and self._seconds_left <= 0:
-            self._lose(_UNCONFIRMED)
         if self._lost is not None:
             raise self._lost
+        if self._seconds_left <= 0:
+            raise self._lose(_UNCONFIRMED)
 
     @contextmanager
     def write(self) -> Iterator[None]:
@@ -158,14 +155,15 @@ class DeployLock:
             yield
 
     def end(self) -> None:
-        """The app was deleted, and the lock with it."""
+        """The lock is no longer ours: released, lost, or deleted with the app."""
         self._is_over = True
-        self._records.release(self._session)
+        if not self._may_come:  # else the cleanup asks
+            self._records.release(self._session)
 
     @property
     def _seconds_left(self) -> float:
         """In which a write may still begin."""
-        return self._confirmed_at + EXPIRY - _MARGIN - _boot_time()
+        return (self._confirmed_at or 0.0) + EXPIRY - _MARGIN - _boot_time()
 
     async def _keep(self, heartbeat: float, work: anyio.CancelScope) -> None:
         pause = heartbeat
@@ -199,11 +197,12 @@ class DeployLock:
             self._confirmed_at = asked_at
         return is_ours
 
-    def _lose(self, why: str) -> None:
+    def _lose(self, why: str) -> LockLost:
         self._lost = LockLost(
             f"The deploy lock was lost during the deploy: {why}",
-            hint="Nothing more was sent after that. Run the deploy again.",
+            hint="Nothing was sent once that was known. Run the deploy again: another may have taken over.",
         )
+        return self._lost
 
     # Release
 
@@ -219,7 +218,6 @@ class DeployLock:
         self._records.add(self._app, self._session)
         try:
             yield
-            self.on_failure = None
             if not self._is_over:
                 await self.release(counts())
         except BaseException as failure:
@@ -249,18 +247,20 @@ class DeployLock:
             else:
                 was_held = await self._release_in_time(counts, within)
         except LockLost:
-            self._leave()
+            self.end()
             raise
         except DeployError as error:
             self._is_over = True
-            error.hint = f"{self._expiry} {error.hint}".strip()
+            error.hint = (
+                f"The lock expires by itself {expiry()}, if it was not released. {error.hint}".strip()
+            )
             raise
-        self._leave()
+        self.end()
         return was_held
 
     async def _release_in_time(self, counts: Counts, seconds: float) -> bool:
         with self._shutdown.shielded_scope(RELEASE._replace(seconds=seconds)):
-            if not self._is_held and not await self._came_late():
+            if self._confirmed_at is None and not await self._came_late():
                 return False
             await self._finalize(self._client.retrying(UNTIL_DEADLINE), counts)
             return True
@@ -268,13 +268,11 @@ class DeployLock:
 
     async def _came_late(self) -> bool:
         """Whether the session holds the lock, or gets it within moments: the answer to a request was lost."""
-        now = anyio.current_time()
-        until = now + min(_LATE, (anyio.current_effective_deadline() - now) / 2)
-        while not await self._confirm(self._client.retrying(UNTIL_DEADLINE)):
-            if anyio.current_time() + _LATE_PAUSE > until:
-                return False
-            await anyio.sleep(_LATE_PAUSE)
-        return True
+        client = self._client.retrying(UNTIL_DEADLINE)
+        if await self._confirm(client):
+            return True
+        await anyio.sleep(min(_LATE, (anyio.current_effective_deadline() - anyio.current_time()) / 2))
+        return await self._confirm(client)
 
     async def _finalize(self, client: Client, counts: Counts) -> None:
         # An answer without an ID may be a gateway's: then the lock is still ours.
@@ -287,10 +285,7 @@ class DeployLock:
                     raise
                 if may_have_worked or error.ambiguous:
                     return
-                raise LockLost(
-                    f"The deploy lock was lost before finalize: {_NOT_OURS}",
-                    hint="Run the deploy again: another deploy may have taken over meanwhile.",
-                ) from error
+                raise self._lose(_NOT_OURS) from error
             if self.finalized.deploy_id or not await self._confirm(client):
                 return
         raise PlatformUnavailable(
@@ -306,18 +301,18 @@ class DeployLock:
         """
         ends_at = anyio.current_time() + RELEASE.seconds
         is_conflict = isinstance(failure, RequestRejected) and failure.status == CONFLICT
-        if self._is_held and self._lost is None:
+        if self._confirmed_at is not None and self._lost is None:
             await self._prepare_release(is_conflict=is_conflict)
-        if self._lost is not None or not (self._is_held or self._may_come):
-            self._leave()
+        if self._lost is not None or (self._confirmed_at is None and not self._may_come):
+            self.end()
             if self._lost is not None and is_conflict:
                 raise self._lost from failure
             return
         try:
             was_held = await self.release(counts(), within=ends_at - anyio.current_time())
         except DeployError as error:
-            self._ci.warning(f"{error}. {error.hint}")
-            self.unreleased = f"The deploy lock could not be released. {self._expiry}"
+            self.unreleased = f"{error}. {error.hint}"
+            self._ci.warning(self.unreleased)
         else:
             self._ci.info("Deploy lock released" if was_held else f"No deploy lock to release: {_NOT_OURS}")
 
@@ -331,16 +326,6 @@ class DeployLock:
                     await self.on_failure()
             except Exception as error:  # noqa: BLE001 - whatever it is, the lock has to be released
                 self._ci.info(f"Before releasing the lock: {unwrap(error)}")
-
-    def _leave(self) -> None:
-        """The lock is no longer ours, nor will it be, unless a request for it is still carried out."""
-        self._is_over = True
-        if not self._may_come:
-            self._records.release(self._session)
-
-    @property
-    def _expiry(self) -> str:
-        return f"The lock expires by itself {expiry()}, if it was not released."
 
 
 def _boot_time() -> float:

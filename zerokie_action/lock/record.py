@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -88,7 +87,7 @@ class LockRecords:
         with suppress(OSError):
             if others := [lock for lock in _read(self._file) if lock.session != session]:
                 _write(self._file, others)
-            elif _is_file(self._file):
+            elif self._file.is_file():
                 self._file.unlink()
 
 
@@ -115,7 +114,7 @@ def default_file(env: Mapping[str, str]) -> Path | None:
 def _write(file: Path, locks: list[LockRecord]) -> None:
     write_report_file(file, "".join(json.dumps(lock.state) + "\n" for lock in locks))
     with suppress(OSError):  # not every file system can do that
-        if _is_file(file):
+        if file.is_file():
             with file.open("rb") as written:
                 os.fsync(written.fileno())
 
@@ -124,7 +123,7 @@ def _read(file: Path) -> list[LockRecord]:
     """The locks in a file; whatever else is in it, or is not a file, counts as nothing."""
     found = []
     with suppress(OSError):
-        if not _is_file(file):
+        if not file.is_file():
             return []
         with file.open("rb") as content:
             lines = content.read(_LARGEST_FILE).splitlines()
@@ -133,8 +132,3 @@ def _read(file: Path) -> list[LockRecord]:
                 state = json.loads(line)
                 found.append(LockRecord(str(state["app"]), str(state["session"])))
     return [lock for lock in found if lock.app and lock.session]
-
-
-def _is_file(file: Path) -> bool:
-    """Whether it is a file: no pipe, whose other end one would wait for, and no link, as we leave none."""
-    return stat.S_ISREG(file.lstat().st_mode)

@@ -17,9 +17,8 @@ import anyio
 
 from zerokie_action.errors import DeployError, RequestRejected
 from zerokie_action.http import URL, Request
-from zerokie_action.http.network import Network
 from zerokie_action.http.request import HEADERS, MEGABYTE, extensions
-from zerokie_action.http.retry import UNTIL_DEADLINE, Policy, RetryingClient
+from zerokie_action.http.retry import UNTIL_DEADLINE, RetryingClient
 from zerokie_action.http.transport import Transport
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from zerokie_action.settings import Settings
 
 _TIME = 20.0
-_ONCE = Policy(pauses=(_TIME, _TIME))
+_ONCE = (_TIME, _TIME)
 """Leaves no time for a second attempt: when only the answer was lost, there would be two comments."""
 _LARGEST_RESPONSE = 32 * MEGABYTE
 
@@ -53,7 +52,7 @@ async def keep_comment(settings: Settings, env: Mapping[str, str], ci: CI, text:
         return
     try:
         with anyio.fail_after(_TIME):
-            async with Transport(Network(env)) as transport:
+            async with Transport(env) as transport:
                 http = RetryingClient(transport, retries=0, log=ci.debug, redact=ci.redact)
                 is_new = await _put(http, where, token, _marker(settings, where), text)
     except RequestRejected as error:
@@ -76,10 +75,10 @@ async def _put(http: RetryingClient, where: PullRequest, token: str, marker: str
     body = {"body": f"{marker}\n\n{text}"}
     number = await _find(http, where, token, marker)
     if number is None:
-        request, policy = _request("POST", where.comments, token, body), _ONCE
+        request, pauses = _request("POST", where.comments, token, body), _ONCE
     else:
-        request, policy = _request(where.edit, f"{where.comment}{number}", token, body), UNTIL_DEADLINE
-    await http.send(request, lambda response: response, policy)
+        request, pauses = _request(where.edit, f"{where.comment}{number}", token, body), UNTIL_DEADLINE
+    await http.send(request, lambda response: response, pauses)
     return number is None
 
 

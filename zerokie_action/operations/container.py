@@ -229,7 +229,7 @@ class Rollout:
                     break
         after = human_seconds(polling.waited)
         raise DeployTimedOut(
-            f"{job.app!r} does not run {self.image!r} after {after}: {job.client.http.outage or missing}",
+            f"{job.app!r} does not run {self.image!r} after {after}: {job.client.http.outages() or missing}",
             hint=_HINT_NOT_YET,
         )
 

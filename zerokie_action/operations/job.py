@@ -187,7 +187,7 @@ class Job:
         with anyio.CancelScope(deadline=self.ends_at) as limit:
             yield
         if limit.cancelled_caught:
-            outage = self.client.http.outage
+            outage = self.client.http.outages()
             duration = human_seconds(self.settings.timeout)
             raise DeployTimedOut(
                 f"The {self.settings.operation} did not end within {duration}{outage and '; '}{outage}",

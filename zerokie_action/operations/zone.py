@@ -29,8 +29,8 @@ from zerokie_action.files.manifest import (
 )
 from zerokie_action.http.request import MEGABYTE, Bytes
 from zerokie_action.http.retry import UNTIL_DEADLINE
+from zerokie_action.platform.client import MANIFESTS
 from zerokie_action.platform.pages import read_public
-from zerokie_action.platform.requests import MANIFESTS
 from zerokie_action.platform.upload import Upload, Writes
 from zerokie_action.report.progress import Progress
 from zerokie_action.report.result import Uploaded

@@ -7,43 +7,39 @@ Names in the docstrings are the headings of the reference. Every method sends it
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import quote, urlsplit
 
 from zerokie_action.errors import AuthenticationError, DeployError, RequestRejected
-from zerokie_action.http.request import MEGABYTE
-from zerokie_action.http.retry import NORMAL
+from zerokie_action.http import Request
+from zerokie_action.http.request import HEADERS, MEGABYTE, Bytes, ContentStream, extensions
 from zerokie_action.platform.models import (
     App,
     Counts,
     Domain,
     Finalized,
-    Locked,
-    is_session,
     parse_any,
     parse_apps,
     parse_files,
     parse_heartbeat,
+    parse_lock,
     parse_no_content,
     parse_record,
-)
-from zerokie_action.platform.requests import (
-    DELETIONS,
-    FINALIZE_TIMEOUT,
-    LARGEST_LISTING,
-    LISTING_TIMEOUT,
-    UPLOADS,
-    Requests,
-    app_target,
 )
 from zerokie_action.text import human_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable
 
     from zerokie_action.files.manifest import RemoteFile
-    from zerokie_action.http import Request, Response
+    from zerokie_action.http import Response
     from zerokie_action.http.request import Content
-    from zerokie_action.http.retry import Guard, Policy, RetryingClient
+    from zerokie_action.http.retry import Guard, Pauses, RetryingClient
     from zerokie_action.platform.models import Registry
 
 T = TypeVar("T")
@@ -53,8 +49,16 @@ NOT_FOUND = 404
 CONFLICT = 409
 TOO_LARGE = 413
 
-_HINT = "The platform's own words say why; correct that, then run the job again."
-_GATEWAY = "A gateway or proxy refuses such a request: check what it allows."
+UPLOADS, DELETIONS, MANIFESTS = "Uploads", "Deletions", "Manifests"
+"""Kinds of requests: each of the others is one by itself."""
+
+_LISTING_TIMEOUT = 120.0
+_LARGEST_LISTING = 128 * MEGABYTE
+"""Seconds and bytes for a listing: more than a million files. Parsing it takes four times as much memory."""
+_FINALIZE_TIMEOUT = 25.0
+"""Seconds for one attempt to finalize: a second one must fit into the minute that a release may take."""
+
+_HINT = "The answer's own words say why; correct that, then run the job again."
 _HINTS = {
     403: "The key is valid but may not do this; check its permissions.",
     NOT_FOUND: "Correct `app`. Only a deploy creates an app.",
@@ -63,32 +67,39 @@ _HINTS = {
     "run the job again when that has ended.",
     TOO_LARGE: "A gateway or proxy limits the size of requests: raise that limit "
     "(nginx: `client_max_body_size`), or leave the file out with `ignore`.",
-    414: _GATEWAY,
-    415: _GATEWAY,
-    431: _GATEWAY,
 }
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class Client:
-    """The API, on behalf of one key. Knows nothing of inputs, logs or CI systems.
+    """The API, on behalf of one key, with which nothing else is ever sent. Knows nothing of inputs or logs.
 
     Attributes:
+        base_url: the API's, without a trailing slash.
+        api_key: goes with every request.
         http: sends the requests.
+        pauses: see `http.retry.Pauses`.
+        guard: entered around each attempt: it may refuse, shield, or watch it.
     """
 
-    def __init__(self, requests: Requests, http: RetryingClient, policy: Policy = NORMAL) -> None:
-        """Make everything with `requests`, and send it through `http` as `policy` says."""
-        self.http = http
-        self._requests = requests
-        self._policy = policy
+    base_url: str
+    api_key: str
+    http: RetryingClient
+    pauses: Pauses | None = None
+    guard: Guard = nullcontext
 
-    def retrying(self, policy: Policy) -> Client:
-        """The same, with requests that are sent again as `policy` says."""
-        return Client(self._requests, self.http, policy._replace(guard=self._policy.guard))
+    def retrying(self, pauses: Pauses) -> Client:
+        """The same, with requests that are sent again after these pauses, until a deadline."""
+        return replace(self, pauses=pauses)
 
     def guarded(self, guard: Guard) -> Client:
-        """The same, with `guard` entered around each attempt: it may refuse, shield, or watch it."""
-        return Client(self._requests, self.http, self._policy._replace(guard=guard))
+        """The same, with this guard."""
+        return replace(self, guard=guard)
+
+    @cached_property
+    def _headers(self) -> dict[str, str]:
+        host = {"Host": urlsplit(self.base_url).netloc}
+        return {**host, **HEADERS, "Accept": "application/json", "Authorization": f"Bearer {self.api_key}"}
 
     # Apps
 
@@ -132,20 +143,16 @@ class Client:
     async def _create(
         self, name: str, body: Mapping[str, object], is_ours: Callable[[App], bool]
     ) -> App | None:
-        request = self._requests(f"Creating app {name!r}", "POST", "/v1/apps", body)
         try:
-            return await self._send(request, parse_record(App))
+            return await self._send(parse_record(App), f"Creating app {name!r}", "POST", "/v1/apps", body)
         except RequestRejected as error:
-            if error.status == CONFLICT and error.ambiguous:
-                app = await self.find_app(name)
-                if app is not None and is_ours(app):
-                    return None
+            if await self._ours_after_conflict(error, name, is_ours):
+                return None
             raise
 
     async def list_apps(self) -> list[App]:
         """All apps of the key ("GET /v1/apps")."""
-        request = self._requests("Listing the apps", "GET", "/v1/apps", max_body=16 * MEGABYTE)
-        return await self._send(request, parse_apps)
+        return await self._send(parse_apps, "Listing the apps", "GET", "/v1/apps", max_body=16 * MEGABYTE)
 
     async def find_app(self, name: str) -> App | None:
         """One app ("GET /v1/apps/:name"); None when there is none of that name."""
@@ -162,19 +169,18 @@ class Client:
         Raises:
             RequestRejected: with status 404 when there is none.
         """
-        request = self._requests(f"Looking up app {name!r}", "GET", app_target(name))
-        return await self._send(request, parse_record(App))
+        return await self._send(parse_record(App), f"Looking up app {name!r}", "GET", app_target(name))
 
     async def delete_app(self, name: str) -> bool:
         """Delete an app ("DELETE /v1/apps/:name"); False when there was none."""
-        return await self._delete(self._requests(f"Deleting app {name!r}", "DELETE", app_target(name)))
+        return await self._delete(f"Deleting app {name!r}", app_target(name))
 
     async def deploy(
         self, before: App, name: str, image: str | None, registry: Registry | None = None
     ) -> App:
         """Deploy an image, or restart the current one ("POST /v1/apps/:name/deploy").
 
-        `before` is the app as it was, to tell after an ambiguous outcome whether the deploy took effect.
+        `before` is the app as it was: after a lost answer it tells whose deploy is in progress.
 
         Raises:
             RequestRejected: with status 409 when another deploy of the app is in progress.
@@ -182,46 +188,49 @@ class Client:
         body = {"image": image, "registry_auth": registry and registry._asdict()}
         purpose = f"Deploying {image!r}" if image else f"Restarting {name!r}"
 
-        async def took_effect() -> App | None:
-            try:
-                app = await self.find_app(name)
-            except DeployError as error:
-                error.ambiguous = True  # what it says of the deploy
-                raise
-            expected = app is not None and app.image == (image or before.image)
-            return app if app is not None and expected and app.updated_at > before.updated_at else None
+        def is_ours(app: App) -> bool:
+            return app.image == (image or before.image) and app.updated_at > before.updated_at
 
-        request = self._requests(purpose, "POST", app_target(name, "deploy"), body)
         try:
-            return await self._send(request, parse_record(App), recover=took_effect)
+            return await self._send(parse_record(App), purpose, "POST", app_target(name, "deploy"), body)
         except RequestRejected as error:
-            if error.status == CONFLICT and error.ambiguous and (app := await took_effect()):
+            if app := await self._ours_after_conflict(error, name, is_ours):
                 return app
             raise
+
+    async def _ours_after_conflict(
+        self, conflict: RequestRejected, name: str, is_ours: Callable[[App], bool]
+    ) -> App | None:
+        """The app, if the conflict is one with an earlier attempt, whose answer was lost; else None."""
+        if conflict.status != CONFLICT or not conflict.ambiguous:
+            return None
+        try:
+            app = await self.find_app(name)
+        except DeployError as error:
+            error.ambiguous = True  # what it says of the conflict
+            raise
+        return app if app is not None and is_ours(app) else None
 
     # Files of static apps
 
     async def list_files(self, name: str) -> list[RemoteFile]:
         """All files in the app's storage zone ("GET /v1/apps/:name/files")."""
-        request = self._requests(
+        return await self._send(
+            parse_files,
             f"Listing the files of {name!r}",
             "GET",
             app_target(name, "files"),
-            max_body=LARGEST_LISTING,
-            timeout=LISTING_TIMEOUT,
+            max_body=_LARGEST_LISTING,
+            read_timeout=_LISTING_TIMEOUT,
         )
-        return await self._send(request, parse_files)
 
     async def put_file(
         self, name: str, path: str, content: Content, content_type: str, *, kind: str = UPLOADS
     ) -> None:
         """Store one file ("PUT /v1/apps/:name/files/{path}")."""
-        target = app_target(name, "files", *path.split("/"))
-        request = self._requests(
-            f"Uploading {path!r}", "PUT", target, content, content_type=content_type, kind=kind
-        )
+        purpose, target = f"Uploading {path!r}", app_target(name, "files", *path.split("/"))
         try:
-            await self._send(request, parse_any)
+            await self._send(parse_any, purpose, "PUT", target, content, content_type=content_type, kind=kind)
         except RequestRejected as error:
             if error.status == TOO_LARGE:
                 error.hint = f"The file has {human_bytes(content.size)}. {error.hint}"
@@ -230,8 +239,8 @@ class Client:
     async def delete_file(self, name: str, path: str) -> None:
         """Delete one file ("DELETE /v1/apps/:name/files/{path}"). One that is gone already is done."""
         target = app_target(name, "files", *path.split("/"))
-        request = self._requests(f"Deleting {path!r}", "DELETE", target, kind=DELETIONS)
-        await self._delete(request, parse_any)  # what is still there goes with the next deploy
+        # What is still there goes with the next deploy.
+        await self._delete(f"Deleting {path!r}", target, parse_any, kind=DELETIONS)
 
     # The deploy lock
 
@@ -242,17 +251,16 @@ class Client:
             RequestRejected: with status 409 when a session holds it: ours, maybe, if it is `ambiguous`.
         """
         target, body = app_target(name, "deploy", "lock"), {"deploy_session_id": session}
-        request = self._requests("Asking for the deploy lock", "POST", target, body)
-        lock = await self._send(request, parse_record(Locked))
-        if not (lock.locked and is_session(lock.deploy_session_id, session)):
+        if not await self._send(parse_lock(session), "Asking for the deploy lock", "POST", target, body):
             raise RequestRejected("The platform granted no lock to this session", status=CONFLICT)
 
     async def heartbeat(self, name: str, session: str) -> bool:
         """Keep the lock alive ("PUT /v1/apps/:name/deploy/lock"); False when it is not ours (404, 409)."""
         target, body = app_target(name, "deploy", "lock"), {"deploy_session_id": session}
-        request = self._requests("Confirming the deploy lock", "PUT", target, body)
         try:
-            return await self._send(request, parse_heartbeat(session))
+            return await self._send(
+                parse_heartbeat(session), "Confirming the deploy lock", "PUT", target, body
+            )
         except RequestRejected as error:
             if error.status in {NOT_FOUND, CONFLICT}:
                 return False
@@ -266,9 +274,10 @@ class Client:
                 earlier attempt may have released it.
         """
         body = {"deploy_session_id": session, **counts._asdict()}
-        target = app_target(name, "deploy", "finalize")
-        request = self._requests("Finalizing the deploy", "POST", target, body, timeout=FINALIZE_TIMEOUT)
-        return await self._send(request, parse_record(Finalized))
+        purpose, target = "Finalizing the deploy", app_target(name, "deploy", "finalize")
+        return await self._send(
+            parse_record(Finalized), purpose, "POST", target, body, read_timeout=_FINALIZE_TIMEOUT
+        )
 
     # Custom domains of static apps
 
@@ -278,42 +287,71 @@ class Client:
         Raises:
             RequestRejected: with status 409 when it is attached already, here or elsewhere.
         """
-        target = app_target(name, "domains")
-        request = self._requests(f"Attaching {domain!r}", "POST", target, {"domain": domain})
-        return await self._send(request, parse_record(Domain))
+        purpose, target = f"Attaching {domain!r}", app_target(name, "domains")
+        return await self._send(parse_record(Domain), purpose, "POST", target, {"domain": domain})
 
     async def remove_domain(self, name: str, domain: str) -> bool:
         """Remove a domain ("DELETE /v1/apps/:name/domains/:domain"); False when it was not attached."""
-        return await self._delete(
-            self._requests(f"Removing {domain!r}", "DELETE", app_target(name, "domains", domain))
-        )
+        return await self._delete(f"Removing {domain!r}", app_target(name, "domains", domain))
 
     # What all endpoints share
 
-    async def _delete(self, request: Request, parse: Callable[[Response], bool] = parse_no_content) -> bool:
+    async def _delete(
+        self,
+        purpose: str,
+        target: str,
+        parse: Callable[[Response], bool] = parse_no_content,
+        *,
+        kind: str = "",
+    ) -> bool:
         """Send a DELETE; False when there was nothing to delete, not even for an earlier attempt."""
         try:
-            await self._send(request, parse)
+            return await self._send(parse, purpose, "DELETE", target, kind=kind)
         except RequestRejected as error:
             if error.status != NOT_FOUND:
                 raise
             return error.ambiguous
-        return True
 
     async def _send(
         self,
-        request: Request,
         parse: Callable[[Response], T],
+        purpose: str,
+        method: str,
+        target: str,
+        body: Mapping[str, object] | Content | None = None,
         *,
-        recover: Callable[[], Awaitable[T | None]] | None = None,
+        content_type: str = "application/json",
+        kind: str = "",
+        max_body: int = MEGABYTE,
+        read_timeout: float = 30.0,
     ) -> T:
         """The answer to a request.
+
+        Args:
+            parse: makes the value of a 2xx response.
+            purpose: what the request is for, as the beginning of a sentence.
+            method: HTTP's.
+            target: below the API's URL, from `app_target`: httpx would resolve a dot segment.
+            body: a mapping is sent as JSON, without what is None; a content is read when it is sent.
+            content_type: of the body.
+            kind: of requests; without one, the purpose is one by itself.
+            max_body: bytes of body that the response may have.
+            read_timeout: seconds in which nothing moves, after which it is given up.
 
         Raises:
             DeployError: what an answer other than 2xx stands for.
         """
+        if isinstance(body, Mapping):
+            given = {key: value for key, value in body.items() if value is not None}
+            body = Bytes(json.dumps(given).encode())
+        headers, stream, size = self._headers, None, 0
+        if body is not None:
+            stream, size = ContentStream(body), body.size
+            headers = headers | {"Content-Type": content_type, "Content-Length": str(size)}
+        more = extensions(purpose, kind=kind, timeout=read_timeout, size=size, max_body=max_body)
+        request = Request(method, self.base_url + target, headers=headers, stream=stream, extensions=more)
         try:
-            return await self.http.send(request, parse, self._policy, recover=recover)
+            return await self.http.send(request, parse, self.pauses, self.guard)
         except RequestRejected as error:
             if error.status == UNAUTHORIZED:
                 raise AuthenticationError(
@@ -322,3 +360,19 @@ class Client:
                 ) from error
             error.hint = error.hint or _HINTS.get(error.status, _HINT)
             raise
+
+
+def app_target(app: str, *rest: str) -> str:
+    """The request target for an app (`/v1/apps/:name`), or for what the segments in `rest` name below it.
+
+    Raises:
+        ValueError: when a segment is empty, `.` or `..`: it would reach something else.
+    """
+    return f"/v1/apps/{'/'.join(map(_segment, (app, *rest)))}"
+
+
+@lru_cache(maxsize=1024)  # the app and its directories come again and again
+def _segment(text: str) -> str:
+    if text in {"", ".", ".."}:
+        raise ValueError(f"{text!r} can't be addressed as a path segment")
+    return quote(text, safe="")

@@ -1,8 +1,7 @@
 """The platform's records, as `zerokie-api.txt` shows them.
 
-The reference shows examples, not a schema: unknown fields are ignored, missing ones have
-defaults, and `null` or a value of a wrong type counts as missing. What must be there for a record
-to mean anything is required. The parsers, which `RetryingClient.send` takes, raise `Malformed` for what the
+The reference shows examples, not a schema: unknown fields are ignored; a missing one, `null` or a value of
+a wrong type is the default. The parsers, which `RetryingClient.send` takes, raise `Malformed` for what the
 reference does not describe: a gateway or proxy may have sent it.
 """
 
@@ -10,17 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
-
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    FailFast,
-    TypeAdapter,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, get_type_hints
 
 from zerokie_action.files.manifest import LENGTH_NOT_GIVEN, RemoteFile
 from zerokie_action.http.failure import is_web_page
@@ -32,28 +21,10 @@ if TYPE_CHECKING:
     from zerokie_action.http import Response
 
 _NOT_AS_DESCRIBED = "not with what the API reference describes"
+_NO_CONTENT = 204
 
 
-class Record(BaseModel):
-    """What all records have in common."""
-
-    # Validators are built by the first answer that needs them: while a run starts, nobody does.
-    model_config = ConfigDict(extra="ignore", frozen=True, coerce_numbers_to_str=True, defer_build=True)
-
-    @field_validator("*", mode="wrap")
-    @classmethod
-    def _or_default(cls, value: Any, validate: Callable[[Any], Any], info: ValidationInfo) -> Any:  # noqa: ANN401
-        """What `null` or a value of a wrong type stands for: the default, where there is one."""
-        field = cls.model_fields[info.field_name or ""]
-        try:
-            return validate(value)
-        except ValidationError:
-            if field.is_required():
-                raise
-            return field.default
-
-
-class App(Record):
+class App(NamedTuple):
     """An app ("GET /v1/apps/:name"). Static apps may lack `image` and the numbers; `type` may be missing."""
 
     name: str = ""
@@ -76,31 +47,27 @@ class App(Record):
         return "container" if self.image else "static"
 
 
-class Locked(Record):
-    """The answer to asking for the deploy lock ("POST /v1/apps/:name/deploy/lock")."""
-
-    locked: bool
-    deploy_session_id: str = ""
-
-
-class Heartbeat(Record):
-    """What the answer to a heartbeat may say ("PUT /v1/apps/:name/deploy/lock")."""
+class Lock(NamedTuple):
+    """What an answer says of the deploy lock ("POST" and "PUT /v1/apps/:name/deploy/lock")."""
 
     locked: bool | None = None
     deploy_session_id: str = ""
 
+    def is_held_by(self, session: str) -> bool:
+        """Whether it is this session's; one that names none is."""
+        return self.locked is not False and self.deploy_session_id in {"", session}
 
-class Finalized(Record):
+
+class Finalized(NamedTuple):
     """The answer to finalize ("POST /v1/apps/:name/deploy/finalize")."""
 
     deploy_id: str = ""
     cache_purged: bool | None = None
 
 
-class Domain(Record):
+class Domain(NamedTuple):
     """A custom domain ("POST /v1/apps/:name/domains")."""
 
-    domain: str
     cname_target: str = ""
     tls_status: str = ""
 
@@ -125,14 +92,7 @@ class Registry(NamedTuple):
         return f"Registry({self.server_address!r})"
 
 
-# One error is enough: a list of millions of something else would take gigabytes to complain about.
-_APPS = TypeAdapter(Annotated[list[App] | None, FailFast()], config=ConfigDict(defer_build=True))
-
-
-_NO_CONTENT = 204
-
-T = TypeVar("T")
-R = TypeVar("R", bound=Record)
+R = TypeVar("R", App, Lock, Finalized, Domain)
 
 
 def parse_any(response: Response) -> bool:
@@ -144,9 +104,26 @@ def parse_any(response: Response) -> bool:
 
 def parse_no_content(response: Response) -> bool:
     """204, or an object about what was done; anything else may be a gateway's."""
-    if response.status_code != _NO_CONTENT:
-        _validated(Record.model_validate_json, response)
+    if response.status_code != _NO_CONTENT and not isinstance(_json(response), dict):
+        raise Malformed(_NOT_AS_DESCRIBED)
     return True
+
+
+def parse_record(model: type[R]) -> Callable[[Response], R]:
+    """A parser for one record."""
+    return lambda response: _record(model, _json(response))
+
+
+def parse_lock(session: str) -> Callable[[Response], bool]:
+    """Whether an answer grants the lock to the session."""
+
+    def parse(response: Response) -> bool:
+        lock = _record(Lock, _json(response))
+        if lock.locked is None:
+            raise Malformed(_NOT_AS_DESCRIBED)
+        return lock.is_held_by(session)
+
+    return parse
 
 
 def parse_heartbeat(session: str) -> Callable[[Response], bool]:
@@ -155,50 +132,26 @@ def parse_heartbeat(session: str) -> Callable[[Response], bool]:
     def parse(response: Response) -> bool:
         parse_any(response)
         try:
-            lock = Heartbeat.model_validate_json(response.content)
-        except ValidationError:
+            return _record(Lock, _json(response)).is_held_by(session)
+        except Malformed:
             return True
-        return lock.locked is not False and is_session(lock.deploy_session_id, session)
-
-    return parse
-
-
-def is_session(named: str, session: str) -> bool:
-    """Whether an answer is about this session; one that names none is."""
-    return named in {"", session}
-
-
-def parse_record(model: type[R]) -> Callable[[Response], R]:
-    """A parser for one record."""
-
-    def parse(response: Response) -> R:
-        return _validated(model.model_validate_json, response)
 
     return parse
 
 
 def parse_apps(response: Response) -> list[App]:
-    """The account's apps. `null` is an empty list: servers written in Go say so. So is 204."""
-    if response.status_code == _NO_CONTENT:
-        return []
-    return _validated(_APPS.validate_json, response) or []
+    """The account's apps."""
+    return [_record(App, found) for found in _list(response)]
 
 
 def parse_files(response: Response) -> list[RemoteFile]:
-    """The files of a storage zone, of which there may be a hundred thousand. Empty as for `parse_apps`.
+    """The files of a storage zone, of which there may be a hundred thousand.
 
     Each becomes a record as soon as it is read: a tree of the whole response would take
     three times as much memory.
     """
-    if response.status_code == _NO_CONTENT:
-        return []
-    try:
-        files = json.loads(response.content, object_hook=_remote_file)
-    except (ValueError, RecursionError):
-        raise Malformed(_NOT_AS_DESCRIBED) from None
-    if files is None:
-        return []
-    if not isinstance(files, list) or not all(isinstance(file, RemoteFile) for file in files):
+    files = _list(response, _remote_file)
+    if not all(isinstance(file, RemoteFile) for file in files):
         raise Malformed(_NOT_AS_DESCRIBED)
     return files
 
@@ -219,8 +172,30 @@ def _number(value: Any) -> int:  # noqa: ANN401 - of any JSON
         return LENGTH_NOT_GIVEN
 
 
-def _validated(validate: Callable[[bytes], T], response: Response) -> T:
+def _record(model: type[R], found: object) -> R:
+    """The record that a JSON object is. Where a text is expected, a number is one."""
+    if not isinstance(found, dict):
+        raise Malformed(_NOT_AS_DESCRIBED)
+    fields = {}
+    for name, kind in get_type_hints(model).items():
+        value = found.get(name)
+        if kind is str and isinstance(value, int | float):
+            value = str(value)
+        if isinstance(value, kind):
+            fields[name] = value
+    return model(**fields)
+
+
+def _list(response: Response, object_hook: Callable[[dict[str, Any]], Any] | None = None) -> list[Any]:
+    """A list. `null` is an empty one: servers written in Go say so. So is 204."""
+    found = [] if response.status_code == _NO_CONTENT else _json(response, object_hook)
+    if not isinstance(found, list | None):
+        raise Malformed(_NOT_AS_DESCRIBED)
+    return found or []
+
+
+def _json(response: Response, object_hook: Callable[[dict[str, Any]], Any] | None = None) -> object:
     try:
-        return validate(response.content)
-    except ValueError:  # pydantic's errors are such
+        return json.loads(response.content, object_hook=object_hook)
+    except (ValueError, RecursionError):
         raise Malformed(_NOT_AS_DESCRIBED) from None

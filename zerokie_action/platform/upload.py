@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import anyio
 
 from zerokie_action.errors import unwrap
-from zerokie_action.platform.requests import UPLOADS
+from zerokie_action.platform.client import UPLOADS
 from zerokie_action.shutdown import ANSWERS
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ class Upload(NamedTuple):
 class Writes:
     """Writes to the storage zone of one app, in parallel, as long as the lock is ours.
 
-    A request that was sent completely takes effect, whatever becomes of its connection. So when the work ends
-    early, nothing more begins, what is not sent yet is given up, and the answers to the rest are waited for.
+    What was sent takes effect, whatever becomes of its connection. So when the work ends early, nothing more
+    begins, and the answers to what is under way are waited for.
     """
 
     def __init__(
@@ -54,12 +55,12 @@ class Writes:
             shutdown: for the time in which answers are waited for when the work ends early.
             concurrency: how many writes are begun at once; how many are sent is up to the client.
         """
-        self._client = client
+        self._client = client.guarded(self._attempt)
         self._app = app
         self._fence = fence
         self._shutdown = shutdown
         self._concurrency = concurrency
-        self._in_flight: set[_Write] = set()
+        self._in_flight: set[anyio.CancelScope] = set()
 
     async def upload(
         self, uploads: Iterable[Upload], done: Callable[[Upload], None], *, kind: str = UPLOADS
@@ -70,9 +71,8 @@ class Writes:
         """
 
         async def put(upload: Upload) -> None:
-            write = _Write(self._fence, self._in_flight, upload.content)
-            client = self._client.guarded(write)
-            await client.put_file(self._app, upload.path, write, upload.content_type, kind=kind)
+            content = _Fenced(upload.content, self._fence)
+            await self._client.put_file(self._app, upload.path, content, upload.content_type, kind=kind)
             done(upload)
 
         await self._each(uploads, put)
@@ -81,8 +81,7 @@ class Writes:
         """Delete all paths; `done` is called for each one that is gone."""
 
         async def delete(path: str) -> None:
-            client = self._client.guarded(_Write(self._fence, self._in_flight))
-            await client.delete_file(self._app, path)
+            await self._client.delete_file(self._app, path)
             done(path)
 
         await self._each(paths, delete)
@@ -110,64 +109,37 @@ class Writes:
                 try:
                     await all_ended.wait()
                 except anyio.get_cancelled_exc_class():
-                    self._end_early()
+                    for scope in self._in_flight:
+                        self._shutdown.limit(scope, ANSWERS)
                     raise
         except ExceptionGroup as group:
             raise unwrap(group) from group  # as if there was one request at a time
 
-    def _end_early(self) -> None:
-        """Give up what is not sent completely, and give the answers to the rest a deadline."""
-        for write in tuple(self._in_flight):
-            write.end(self._shutdown)
+    @contextmanager
+    def _attempt(self) -> Iterator[None]:
+        """Around each attempt of each write: behind the fence, and shielded from what ends the work."""
+        self._fence()
+        with anyio.CancelScope(shield=True) as scope:
+            self._in_flight.add(scope)
+            try:
+                yield
+            finally:
+                self._in_flight.discard(scope)
 
 
-class _Write:
-    """One write: a body that asks the fence before each piece, and a guard around each attempt.
+class _Fenced(NamedTuple):
+    """A content that is sent as long as the fence lets each piece pass."""
 
-    The guard shields the attempt from cancellation: what was sent takes effect.
-    """
-
-    def __init__(
-        self, fence: Callable[[], None], in_flight: set[_Write], content: Content | None = None
-    ) -> None:
-        self._fence = fence
-        self._in_flight = in_flight
-        self._content = content
-        self._left = 0
-        self._scope = anyio.CancelScope(shield=True)
+    content: Content
+    fence: Callable[[], None]
 
     @property
     def size(self) -> int:
         """Bytes in all."""
-        return self._content.size if self._content else 0
+        return self.content.size
 
     def chunks(self) -> Iterator[bytes]:
-        """The content, as long as the fence lets it pass."""
-        assert self._content is not None  # noqa: S101 - for the type checker
-        for chunk in self._content.chunks():
-            self._fence()
-            self._left -= len(chunk)
+        """The pieces."""
+        for chunk in self.content.chunks():
+            self.fence()
             yield chunk
-
-    def end(self, shutdown: Shutdown) -> None:
-        """The work has ended: wait for the answer if one can come, as long as the shutdown allows."""
-        if self._left <= 0:
-            shutdown.limit(self._scope, ANSWERS)
-        else:
-            self._scope.cancel()
-
-    # Around each attempt; of a generator, each of thousands would take longer.
-
-    def __call__(self) -> Self:
-        return self
-
-    def __enter__(self) -> None:
-        self._fence()
-        self._left = self.size
-        self._scope = anyio.CancelScope(shield=True)
-        self._in_flight.add(self)
-        self._scope.__enter__()
-
-    def __exit__(self, *error: object) -> bool:
-        self._in_flight.discard(self)
-        return bool(self._scope.__exit__(*error))  # type: ignore[arg-type]  # what `with` passes

@@ -9,7 +9,7 @@ import certifi
 import pytest
 
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.http.network import Network
+from zerokie_action.http.transport import Network
 
 if TYPE_CHECKING:
     from pathlib import Path
