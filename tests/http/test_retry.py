@@ -190,6 +190,19 @@ class TestAmbiguous:
         assert refused.value.ambiguous is ambiguous
         assert (await gives_up(Script(step, UNTRUSTED))).ambiguous is ambiguous
 
+    async def test_recovery(self) -> None:
+        """After an ambiguous attempt, and only then, it is asked whether it took effect: then all is well."""
+        found: list[bytes | None] = [None, b"there"]
+        script = Script(REFUSED, LOST, status(429), LOST, FINE)
+        client = client_of(script)
+
+        async def recover() -> bytes | None:
+            return found.pop(0)
+
+        assert await client.send(request(), read, recover=recover) == b"there"
+        assert len(script.attempts) == 3
+        assert client.outages() == ""
+
 
 class TestAlone:
     """A request that fails while others of its kind work."""

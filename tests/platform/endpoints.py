@@ -181,7 +181,7 @@ ENDPOINTS = {
         "POST /v1/apps/my-site/domains",
         {"domain": "www.example.com"},
         (201, DOMAIN),
-        Domain(cname_target=DOMAIN["cname_target"], tls_status="pending"),
+        Domain("www.example.com", cname_target=DOMAIN["cname_target"], tls_status="pending"),
     ),
     "remove domain": Endpoint(
         lambda client: client.remove_domain("my-site", "www.example.com"),

@@ -10,7 +10,7 @@ import random
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
@@ -111,6 +111,8 @@ class RetryingClient:
         parse: Callable[[httpx.Response], T],
         pauses: Pauses | None = None,
         guard: Guard = nullcontext,
+        *,
+        recover: Callable[[], Awaitable[T | None]] | None = None,
     ) -> T:
         """The answer to a request.
 
@@ -119,6 +121,7 @@ class RetryingClient:
             parse: makes the value of a 2xx response; `Malformed` counts as no answer.
             pauses: see `Pauses`; without them, what its kind shares decides when and how often it is sent.
             guard: see `Guard`.
+            recover: asked before another attempt where one may have taken effect; a value says that it has.
 
         Raises:
             RequestRejected: the answer is a 4xx. `ambiguous` says whether an earlier attempt may have taken
@@ -131,6 +134,9 @@ class RetryingClient:
         ambiguous = False
         while True:
             async with limiter if pauses is None else nullcontext():
+                if ambiguous and recover is not None and (found := await recover()) is not None:
+                    limiter.succeeded()
+                    return found
                 began = anyio.current_time()
                 self.used += attempts > 0
                 attempts += 1
@@ -145,13 +151,11 @@ class RetryingClient:
             await anyio.lowlevel.checkpoint_if_cancelled()  # the guard may have shielded the attempt
             if attempts == 1:
                 others_before = limiter.successes
-            if outcome.meaning is Meaning.FINAL:
+            if outcome.meaning is Meaning.FINAL or (pauses is None and _is_too_long(outcome)):
                 gives_up = True
             elif pauses is not None:
                 limiter.failed(outcome, began)
                 gives_up = not await _paused(*pauses)
-            elif _is_too_long(outcome):
-                gives_up = True
             elif await self._others_worked(outcome, limiter, began, alone):  # attempts count
                 limiter.failed_alone(outcome)
                 alone += 1

@@ -34,7 +34,7 @@ from zerokie_action.platform.models import (
 from zerokie_action.text import human_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from zerokie_action.files.manifest import RemoteFile
     from zerokie_action.http import Response
@@ -146,7 +146,8 @@ class Client:
         try:
             return await self._send(parse_record(App), f"Creating app {name!r}", "POST", "/v1/apps", body)
         except RequestRejected as error:
-            if await self._ours_after_conflict(error, name, is_ours):
+            is_conflict = error.status == CONFLICT and error.ambiguous
+            if is_conflict and await self._find_ours(name, is_ours):
                 return None
             raise
 
@@ -180,7 +181,7 @@ class Client:
     ) -> App:
         """Deploy an image, or restart the current one ("POST /v1/apps/:name/deploy").
 
-        `before` is the app as it was: after a lost answer it tells whose deploy is in progress.
+        `before` is the app as it was: after a lost answer it tells whether the deploy took effect.
 
         Raises:
             RequestRejected: with status 409 when another deploy of the app is in progress.
@@ -191,23 +192,23 @@ class Client:
         def is_ours(app: App) -> bool:
             return app.image == (image or before.image) and app.updated_at > before.updated_at
 
+        async def find_ours() -> App | None:
+            return await self._find_ours(name, is_ours)
+
+        target = app_target(name, "deploy")
         try:
-            return await self._send(parse_record(App), purpose, "POST", app_target(name, "deploy"), body)
+            return await self._send(parse_record(App), purpose, "POST", target, body, recover=find_ours)
         except RequestRejected as error:
-            if app := await self._ours_after_conflict(error, name, is_ours):
+            if error.status == CONFLICT and error.ambiguous and (app := await find_ours()):
                 return app
             raise
 
-    async def _ours_after_conflict(
-        self, conflict: RequestRejected, name: str, is_ours: Callable[[App], bool]
-    ) -> App | None:
-        """The app, if the conflict is one with an earlier attempt, whose answer was lost; else None."""
-        if conflict.status != CONFLICT or not conflict.ambiguous:
-            return None
+    async def _find_ours(self, name: str, is_ours: Callable[[App], bool]) -> App | None:
+        """The app, if an attempt whose answer was lost has taken effect; else None."""
         try:
             app = await self.find_app(name)
         except DeployError as error:
-            error.ambiguous = True  # what it says of the conflict
+            error.ambiguous = True  # what it says of that attempt
             raise
         return app if app is not None and is_ours(app) else None
 
@@ -324,6 +325,7 @@ class Client:
         kind: str = "",
         max_body: int = MEGABYTE,
         read_timeout: float = 30.0,
+        recover: Callable[[], Awaitable[T | None]] | None = None,
     ) -> T:
         """The answer to a request.
 
@@ -337,6 +339,7 @@ class Client:
             kind: of requests; without one, the purpose is one by itself.
             max_body: bytes of body that the response may have.
             read_timeout: seconds in which nothing moves, after which it is given up.
+            recover: see `RetryingClient.send`.
 
         Raises:
             DeployError: what an answer other than 2xx stands for.
@@ -351,7 +354,7 @@ class Client:
         more = extensions(purpose, kind=kind, timeout=read_timeout, size=size, max_body=max_body)
         request = Request(method, self.base_url + target, headers=headers, stream=stream, extensions=more)
         try:
-            return await self.http.send(request, parse, self.pauses, self.guard)
+            return await self.http.send(request, parse, self.pauses, self.guard, recover=recover)
         except RequestRejected as error:
             if error.status == UNAUTHORIZED:
                 raise AuthenticationError(

@@ -1,8 +1,8 @@
 """The platform's records, as `zerokie-api.txt` shows them.
 
-The reference shows examples, not a schema: unknown fields are ignored; a missing one, `null` or a value of
-a wrong type is the default. The parsers, which `RetryingClient.send` takes, raise `Malformed` for what the
-reference does not describe: a gateway or proxy may have sent it.
+The reference shows examples, not a schema: unknown fields are ignored; a missing one, `null` or a value of a
+wrong type is the default, where there is one. The parsers, which `RetryingClient.send` takes, raise
+`Malformed` for what the reference does not describe: a gateway or proxy may have sent it.
 """
 
 from __future__ import annotations
@@ -68,6 +68,7 @@ class Finalized(NamedTuple):
 class Domain(NamedTuple):
     """A custom domain ("POST /v1/apps/:name/domains")."""
 
+    domain: str
     cname_target: str = ""
     tls_status: str = ""
 
@@ -183,7 +184,10 @@ def _record(model: type[R], found: object) -> R:
             value = str(value)
         if isinstance(value, kind):
             fields[name] = value
-    return model(**fields)
+    try:
+        return model(**fields)
+    except TypeError:  # what has no default is missing
+        raise Malformed(_NOT_AS_DESCRIBED) from None
 
 
 def _list(response: Response, object_hook: Callable[[dict[str, Any]], Any] | None = None) -> list[Any]:
