@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from zerokie_action.sandbox.platform import Platform
 
-SESSION = "550e8400-e29b-41d4-a716-446655440000"
 
 CONFLICT = b'{"error": "another deploy is in progress"}'
 LOST = [
