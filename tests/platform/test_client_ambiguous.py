@@ -85,8 +85,9 @@ class TestSomebodyElse:
         async with client_of(sandbox.base_url, retries=3) as client:
             before = await client.get_app("web")
             assert (await refused(client.deploy(before, "web", "nginx:2"))).status == 409
-            sandbox.faults.add(Fault(Kind.RESET, path="/deploy"))
-            assert (await refused(client.deploy(before, "web", "nginx:2"))).status == 409
+            for image in ("nginx:2", None):
+                sandbox.faults.add(Fault(Kind.RESET, path="/deploy"))
+                assert (await refused(client.deploy(before, "web", image))).status == 409
         assert sandbox.apps.get("web").image == "nginx:1"
 
 
