@@ -8,7 +8,6 @@ import pytest
 
 from tests.platform.clients import client_of
 from zerokie_action.errors import PlatformUnavailable, RequestRejected
-from zerokie_action.platform.models import Counts
 from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 
     from zerokie_action.sandbox.platform import Platform
 
-SESSION = "550e8400-e29b-41d4-a716-446655440000"
 
 LOST = [
     Fault(Kind.RESET, after=True),
@@ -61,32 +59,6 @@ class TestOneLostAnswer:
         deploys = [record for record in sandbox.requests if record.path.endswith("/deploy")]
         assert len(deploys) == (1 if fault.after else 2), "accepted once"
 
-    async def test_lock(self, fault: Fault, sandbox: Platform) -> None:
-        """One that we hold already is a conflict, of which the heartbeat tells whose it is."""
-        sandbox.faults.add(fault)
-        async with client_of(sandbox.base_url, retries=3) as client:
-            if fault.after:
-                error = await refused(client.acquire_lock("site", SESSION))
-                assert (error.status, error.ambiguous) == (409, True)
-            else:
-                await client.acquire_lock("site", SESSION)
-            assert await client.heartbeat("site", SESSION)
-        assert sandbox.lock("site") == SESSION
-
-    async def test_finalize(self, fault: Fault, sandbox: Platform) -> None:
-        sandbox.take_lock("site", SESSION)
-        sandbox.faults.add(fault)
-        async with client_of(sandbox.base_url, retries=3) as client:
-            if fault.after:
-                error = await refused(client.finalize("site", SESSION, Counts(1, 2, 3)))
-                assert error.ambiguous, "an earlier attempt may have released it"
-            else:
-                finalized = await client.finalize("site", SESSION, Counts(1, 2, 3))
-                assert finalized.deploy_id == sandbox.deployments("site")[0].deploy_id
-        (deployment,) = sandbox.deployments("site")
-        assert (deployment.files_uploaded, deployment.files_deleted, deployment.total_bytes) == (1, 2, 3)
-        assert sandbox.lock("site") is None
-
     async def test_delete_app(self, fault: Fault, sandbox: Platform) -> None:
         sandbox.faults.add(fault)
         async with client_of(sandbox.base_url, retries=3) as client:
@@ -96,17 +68,6 @@ class TestOneLostAnswer:
 
 class TestSomebodyElse:
     """What others did is never taken for our own doing."""
-
-    @either
-    async def test_their_lock(self, fault: Fault, sandbox: Platform) -> None:
-        """It stays a conflict; where an answer was lost, it may be ours: the heartbeat tells."""
-        sandbox.take_lock("site", "another")
-        sandbox.faults.add(fault)
-        async with client_of(sandbox.base_url, retries=3) as client:
-            error = await refused(client.acquire_lock("site", SESSION))
-            assert (error.status, error.ambiguous) == (409, fault.status != 429)
-            assert not await client.heartbeat("site", SESSION)
-        assert sandbox.lock("site") == "another"
 
     async def test_their_app(self, sandbox: Platform) -> None:
         """A name that was taken by an app that is not what we asked for stays a conflict."""
@@ -123,15 +84,10 @@ class TestSomebodyElse:
         async with client_of(sandbox.base_url, retries=3) as client:
             before = await client.get_app("web")
             assert (await refused(client.deploy(before, "web", "nginx:2"))).status == 409
-            sandbox.faults.add(Fault(Kind.RESET, path="/deploy"))
-            assert (await refused(client.deploy(before, "web", "nginx:2"))).status == 409
+            for image in ("nginx:2", None):
+                sandbox.faults.add(Fault(Kind.RESET, path="/deploy"))
+                assert (await refused(client.deploy(before, "web", image))).status == 409
         assert sandbox.apps.get("web").image == "nginx:1"
-
-    async def test_a_lock_that_is_gone(self, sandbox: Platform) -> None:
-        async with client_of(sandbox.base_url) as client:
-            assert not await client.heartbeat("site", SESSION)
-            assert not (await refused(client.finalize("site", SESSION, Counts()))).ambiguous
-        assert sandbox.deployments("site") == []
 
 
 async def test_given_up(sandbox: Platform) -> None:
