@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 _SHORTEST_SECRET = 4
 _MASK = "***"
@@ -170,6 +170,13 @@ def dotenv_json(text: str) -> str:
     Whatever is not JSON's own punctuation, a letter or a digit can only be inside a string.
     """
     return re.sub(r'[^A-Za-z0-9\[\]{}",:\\._/+-]', lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def closest(name: str, names: Iterable[str], cutoff: float = 0.6) -> list[str]:
+    """Return those of the names that somebody may have meant by `name`, the closest first."""
+    import difflib  # noqa: PLC0415 - most runs make no mistake
+
+    return difflib.get_close_matches(name, names, cutoff=cutoff)
 
 
 def human_files(count: int, what: str = "file") -> str:

@@ -5,7 +5,6 @@ Everything works on the texts of the inputs, so that it is told beside inputs th
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
 from zerokie_action.errors import ConfigurationError
@@ -13,6 +12,7 @@ from zerokie_action.files.ignore import find_ignore_file
 from zerokie_action.files.scan import problem_with_directory
 from zerokie_action.formats import is_stream
 from zerokie_action.settings import INPUTS, PREFIXES, input_name, spellings
+from zerokie_action.text import closest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -45,7 +45,7 @@ def wrong_argument(argument: str) -> str:
     """A sentence that names the input to set instead of this argument: there are no arguments."""
     name, equals, _ = argument.partition("=")
     shown = f"{name}=…" if equals else name  # what follows may be a secret: `--api-key=…`
-    close = difflib.get_close_matches(name.lstrip("-").replace("-", "_").lower(), INPUTS, n=1)
+    close = closest(name.lstrip("-").replace("-", "_").lower(), INPUTS)
     field = close[0] if close else "app"
     fix = f"set the input `{input_name(field)}`" if close else f"set inputs, such as `{field}`"
     where = f"({spellings(field)[-1]}) in the environment; `--help` lists all inputs"
@@ -117,7 +117,7 @@ def _unknown(environment: Environment) -> Iterator[tuple[str, str]]:
     for variable in sorted(environment.variables.keys() - known):
         if variable.upper().startswith(PREFIXES) and not variable.startswith(_REPORTED):
             name = variable.partition("_")[2]
-            close = difflib.get_close_matches(_letters(name), unset, n=1, cutoff=_CLOSE)
+            close = closest(_letters(name), unset, _CLOSE)
             yield variable, unset[close[0]] if close else ""
 
 

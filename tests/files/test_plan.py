@@ -96,7 +96,7 @@ def test_what_is_kept_counts_for_the_half():
     keep = tuple(f"{number:03}" for number in range(15))
     local = dict.fromkeys((file.path for file in site(10)), b"1")
     found = plan(local, site(50), keep=keep)
-    assert found.count == 15
+    assert found.files_after == 15
     require_few_deletions(found, count=30, max_deletes=None)
     with pytest.raises(ConfigurationError):
         require_few_deletions(found, count=31, max_deletes=None)

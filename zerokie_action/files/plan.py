@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.manifest import Manifest
@@ -21,8 +20,7 @@ _MANY = 20
 """More deletions than this have to leave half of the site, unless `max-deletes` says something else."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What to upload and to delete, and what stays as it is. Every group is sorted by path.
 
     Attributes:
@@ -47,7 +45,7 @@ class Plan:
         return sum(file.size for file in self.uploads)
 
     @property
-    def count(self) -> int:
+    def files_after(self) -> int:
         """How many files the zone has afterwards."""
         return len(self.uploads) + len(self.unchanged) + len(self.kept)
 
@@ -168,10 +166,10 @@ def require_few_deletions(plan: Plan, *, count: int, max_deletes: int | None) ->
                 hint="If that is what you want, raise `max-deletes`; "
                 "if not, check what is in the directory, or add patterns to `keep`.",
             )
-    elif deletions > _MANY and 2 * plan.count < count:
+    elif deletions > _MANY and 2 * plan.files_after < count:
         raise ConfigurationError(
-            f"This deploy would leave less than half of the site, {plan.count:,} of {human_files(count)}, "
-            f"and delete {_files(plan.delete)}",
+            "This deploy would leave less than half of the site, "
+            f"{plan.files_after:,} of {human_files(count)}, and delete {_files(plan.delete)}",
             hint="Check that `directory` is the right one and the build "
             f"complete. If that is what you want, set `max-deletes: {deletions}` for one run.",
         )

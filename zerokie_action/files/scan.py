@@ -21,6 +21,7 @@ from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.ignore import IGNORE_FILE, ignore_file_places, ignore_rules
 from zerokie_action.files.local import LocalFile, holds_private_key, identity, is_addressable
 from zerokie_action.files.manifest import MANIFEST_FOLDER
+from zerokie_action.text import closest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -81,10 +82,8 @@ def _what_to_do_about_missing(directory: str | os.PathLike[str]) -> str:
     if others == []:
         where = repr(parent) if parent else "the working directory"
         return f"{where} is empty: check out the repository, and build, before this step"
-    import difflib  # noqa: PLC0415 - the run ends here
-
     others = [other for other in others or () if os.path.isdir(os.path.join(parent, other))]
-    close = difflib.get_close_matches(name, others) or [other for other in _BUILT if other in others]
+    close = closest(name, others) or [other for other in _BUILT if other in others]
     if close:
         return f"did you mean {' or '.join(repr(os.path.join(parent, other)) for other in close)}?"
     if in_root:  # as in a container that was given no working directory

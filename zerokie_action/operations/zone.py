@@ -7,9 +7,8 @@ nothing vouches for what may have been replaced.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
 import anyio
@@ -55,8 +54,7 @@ _NEXT_SECOND = 1.1
 """The listing's times have whole seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Zone:
+class Zone(NamedTuple):
     """What a storage zone holds.
 
     Attributes:
@@ -192,7 +190,9 @@ class Update:
     def is_needed(self) -> bool:
         """Whether anything has to be written: a file, or a manifest that says something new."""
         zone, plan = self._zone, self._plan
-        is_recorded = zone.newest and zone.newest.owner == zone.owner and self._before.count == plan.count
+        is_recorded = (
+            zone.newest and zone.newest.owner == zone.owner and self._before.count == plan.files_after
+        )
         return bool(plan.uploads or plan.delete or not is_recorded)
 
     # In the order in which they are called
@@ -259,7 +259,7 @@ class Update:
 
     async def store_last_manifest(self) -> None:
         """Prove everything that is listed as it was uploaded."""
-        await self._store(self._last, self._proved, self._plan.count)
+        await self._store(self._last, self._proved, self._plan.files_after)
         self._is_recorded = True
 
     async def record_failure(self) -> None:

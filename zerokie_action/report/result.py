@@ -59,7 +59,7 @@ class Uploaded(NamedTuple):
     sha256: str = ""
 
 
-@dataclass(slots=True)
+@dataclass
 class Changes:
     """What really changed in the storage zone so far. Finalize sends exactly these counts.
 
@@ -97,7 +97,7 @@ class Changes:
         )
 
 
-@dataclass(slots=True)
+@dataclass
 class Result:
     """Everything that outputs, summary, comment and JSON result are made of.
 
