@@ -161,6 +161,8 @@ def test_no_value_forges_another(values):
         ("", "abc"),
         ('{"pull_request": {"number": 12, "head": {"sha": "def"}}}', "def"),
         ('{"workflow_run": {"head_sha": "def"}}', "def"),
+        ('{"pull_request": []}', "abc"),
+        ("null", "abc"),
         ("no JSON", "abc"),
     ],
 )

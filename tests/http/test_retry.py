@@ -289,6 +289,13 @@ class TestOutage:
             await client.send(request(), read)
         assert client.outages() == "uploads failed (connection refused)"
 
+    async def test_silence(self) -> None:
+        """Nothing has worked since the first request was sent, which is long before it was given up."""
+        lines: list[str] = []
+        script = Script(LOST, LOST, FINE, takes=30)
+        await client_of(script, lines=lines).send(request(), read)
+        assert lines[-1].startswith("Uploads: the platform is back after 1 m 3")
+
 
 class TestAskedToWait:
     @pytest.mark.parametrize("code", [429, 503])
@@ -353,6 +360,13 @@ class TestUntilDeadline:
             with anyio.fail_after(4):
                 await client.send(request(), read, UNTIL_DEADLINE)
             tasks.cancel_scope.cancel()
+
+    async def test_what_it_was_told_to_wait(self) -> None:
+        """Nor does it hold up the others: only they wait when they are asked to."""
+        client = client_of(Script(status(503, retry_after="3600"), FINE))
+        with anyio.fail_after(10):
+            await client.send(request(), read, UNTIL_DEADLINE)
+            await client.send(request(), read)
 
     async def test_heartbeats(self) -> None:
         """They have a calm rhythm, as long as the scope lasts."""

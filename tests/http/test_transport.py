@@ -62,6 +62,12 @@ class TestWhatIsSent:
         assert [request.body for request in server.requests] == [whole, b"", b"small"]
         assert server.accepted == 1
 
+    async def test_an_ipv6_address_in_capitals(self) -> None:
+        """It is the same address."""
+        async with serve(fine) as server, transport() as http:
+            url = f"http://[::FFFF:127.0.0.1]:{server.port}"
+            assert await outcome(http, put(url, b"small")) == (200, b"fine")
+
 
 ANSWERS: dict[str, tuple[bytes, str, Outcome]] = {
     # name: what comes, what the server does then, what is made of it

@@ -47,8 +47,9 @@ def test_a_static_app_is_created(world: World) -> None:
     [
         (Fault(Kind.RESET, "POST", "/v1/apps$", times=None), None),
         (Fault(Kind.STATUS, "POST", "/v1/apps$", status=400), False),
+        (Fault(Kind.STATUS, "POST", "/v1/apps$", status=401), False),
     ],
-    ids=["ambiguous", "refused"],
+    ids=["ambiguous", "refused", "unauthorized"],
 )
 def test_whether_it_was_created(
     world: World, inputs: dict[str, object], fault: Fault, *, created: bool | None
@@ -58,6 +59,7 @@ def test_whether_it_was_created(
     outcome = world.run(app="new", create=True, retries=0, **inputs)
     assert outcome.exit_code != 0
     assert outcome.outputs["created"] is created
+    assert ("it is not known" in outcome.outputs["error"]) == (created is None)
 
 
 @pytest.mark.parametrize("inputs", [{"image": NEW}, {}], ids=["image", "folder"])

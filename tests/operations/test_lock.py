@@ -106,6 +106,16 @@ def test_the_wait_for_somebody_elses_lock(world: World) -> None:
     assert phase in outcome.outputs["phases"]
 
 
+def test_an_outage_is_no_wait_for_a_lock(world: World) -> None:
+    """It is waited out before anybody is in the way."""
+    world.platform.take_lock("site", "other")
+    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/lock$", status=503, times=None, lasts=40))
+    world.loop.call_later(50, world.platform.expire_lock, "site")
+    outcome = world.run(lock_timeout="30s")
+    assert outcome.exit_code == 0, outcome.log
+    assert 0 < outcome.outputs["lock_wait_seconds"] < 20
+
+
 @pytest.mark.parametrize("timeout", ["0", "45s"])
 def test_a_lock_that_outlasts_the_timeout(world: World, timeout: str) -> None:
     """Exit 6 in time, and the other deploy keeps its lock."""

@@ -366,7 +366,28 @@ def test_a_refusal_to_give_the_lock(world: World, state: Path) -> None:
     assert not state.exists()
 
 
+@pytest.mark.parametrize(("status", "exit_code"), [(401, 3), (403, 4)])
+def test_a_refusal_after_a_lost_answer(world: World, status: int, exit_code: int) -> None:
+    """The lock is ours all the same, and is given back."""
+    refused = Fault(Kind.STATUS, *LOCK, status=status, body=b'{"error": "no"}')
+    world.platform.faults.add(Fault(Kind.RESET, *LOCK, after=True), refused)
+    assert world.run().exit_code == exit_code
+    assert world.platform.lock("site") is None
+
+
 # --- lost
+
+
+def test_a_lock_that_is_lost_beside_a_failure(world: World) -> None:
+    """The error is the failure's; nobody is told that the lock may still be held."""
+    world.platform.on_request = lambda record: (
+        world.platform.expire_lock("site") if record.path.endswith("/index.html") else None
+    )
+    world.platform.faults.add(Fault(Kind.STATUS, "PUT", "/files/index.html", status=413, body=b"too large"))
+    outcome = world.run()
+    assert outcome.exit_code == 4, outcome.log
+    assert "Warning: The deploy lock was lost during the deploy" in outcome.log
+    assert "may still be held" not in outcome.log + outcome.outputs["error"]
 
 
 def test_a_lock_that_somebody_else_got(world: World, state: Path) -> None:

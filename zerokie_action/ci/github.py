@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from zerokie_action.ci.generic import CI, Level, Owner, PullRequest
 from zerokie_action.text import secret_forms
@@ -24,13 +24,11 @@ class GitHub(CI):
 
     def __init__(self, env: Mapping[str, str], stream: TextIO, level: Level = "info") -> None:
         super().__init__(env, stream, level)
-        event = _read_event(env)
-        pull_request, workflow_run = event.get("pull_request") or {}, event.get("workflow_run") or {}
-        self._number: int | None = pull_request.get("number")
+        self._event = _read_event(env)
         server, repository = env.get("GITHUB_SERVER_URL", ""), env.get("GITHUB_REPOSITORY", "")
         # `GITHUB_SHA` of a pull request is a trial merge that nobody knows.
-        head = pull_request.get("head", {}).get("sha") or workflow_run.get("head_sha")
-        self.commit = head or env.get("GITHUB_SHA", "")
+        heads = (self._at("pull_request", "head", "sha"), self._at("workflow_run", "head_sha"))
+        self.commit = next((head for head in heads if isinstance(head, str)), env.get("GITHUB_SHA", ""))
         # Gitea and Forgejo number the runs of a repository, and address them by that.
         is_gitea = env.get("GITEA_ACTIONS") or env.get("FORGEJO_ACTIONS")
         run = env.get("GITHUB_RUN_NUMBER" if is_gitea else "GITHUB_RUN_ID", "")
@@ -65,8 +63,8 @@ class GitHub(CI):
 
     def pull_request(self, number: int | None) -> PullRequest | None:
         """GitHub Enterprise, Gitea and Forgejo have the same API."""
-        found = number or self._number
-        if not found:
+        found = number or self._at("pull_request", "number")
+        if not isinstance(found, int):
             return None
         api = self._env.get("GITHUB_API_URL") or "https://api.github.com"
         issues = f"{api}/repos/{self._env.get('GITHUB_REPOSITORY', '')}/issues"
@@ -78,6 +76,13 @@ class GitHub(CI):
             token_input="github-token",  # noqa: S106 its name
             permission="`github-token` needs `permissions: pull-requests: write`, which forks don't get",
         )
+
+    def _at(self, *keys: str) -> object:
+        """What is in the event under one key after the other; `None` if there is no such thing."""
+        found = self._event
+        for key in keys:
+            found = found.get(key) if isinstance(found, dict) else None
+        return found
 
     def _fold(self, title: str, lines: Iterable[str]) -> None:
         self._print(f"::group::{_data(title)}", *lines, "::endgroup::")
@@ -99,13 +104,12 @@ class GitHub(CI):
             self.warning(f"{variable} can't be written ({reason}); this step continues without it")
 
 
-def _read_event(env: Mapping[str, str]) -> dict[str, Any]:
-    """The event that the run is for, as GitHub's webhooks describe it; empty if it is not known."""
+def _read_event(env: Mapping[str, str]) -> object:
+    """The event that the run is for, as GitHub's webhooks describe it; `None` if it is not known."""
     try:
-        event: dict[str, Any] = json.loads(Path(env.get("GITHUB_EVENT_PATH", "")).read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return event
+        return json.loads(Path(env.get("GITHUB_EVENT_PATH", "")).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
 
 
 def _entries(values: Mapping[str, str]) -> str:

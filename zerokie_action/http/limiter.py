@@ -1,7 +1,8 @@
 """What the requests of one kind share: how many run at once, when none may be sent, what users read of it.
 
-A failure that all requests share (an outage, a 429) takes the slots down to one, and sets a time before which
-none is sent. So the next request is the probe that tells whether the platform is back.
+A failure that all requests share takes the slots down (to one in an outage, to half of them after a 429) and
+sets a time before which none is sent. So the next request is the probe that tells whether the platform is
+back.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ MOST_WAITED = 600.0
 
 _PAUSE, _LONGEST_PAUSE = 0.5, 5.0
 _BUSY_PAUSE, _LONGEST_BUSY_PAUSE = 1.0, 30.0
-_DOUBLED = 10
-"""Seconds of the first and the longest pause; each is twice the one before, ten times at most."""
+"""Seconds of the first and the longest pause, in an outage and after a 429. Each doubles the one before."""
+_MOST_DOUBLINGS = 10
+"""After that, the longest pause is reached, and a power of two soon no float any more."""
 _OUTAGE_LINE_EVERY = 15.0
 _SCATTERED_LINE_EVERY = 5.0
 
@@ -37,7 +39,8 @@ class Outage:
     """A time in which nothing of a kind works.
 
     Attributes:
-        since: when the first failure was seen, or something last moved.
+        began: when the first of the requests that failed was sent, or another one last succeeded.
+        since: when the first failure was seen, or something last moved: patience counts from there.
         reason: why the last request failed.
         attempts: that failed.
         failures: shared ones: those that were under way together are one.
@@ -45,6 +48,7 @@ class Outage:
         next_line: when users read of it next.
     """
 
+    began: float
     since: float
     reason: str = ""
     attempts: int = 0
@@ -114,7 +118,7 @@ class AdaptiveLimiter:
     def succeeded(self) -> None:
         """A request was answered."""
         if self.outage is not None and self.outage.attempts > 1:
-            taken = human_seconds(anyio.current_time() - self.outage.since)
+            taken = human_seconds(anyio.current_time() - self.outage.began)
             attempts = f"{self.outage.attempts:,} attempts failed"
             self._log(f"{self._kind}: the platform is back after {taken}; {attempts}")
         elif self.outage is not None:
@@ -138,7 +142,7 @@ class AdaptiveLimiter:
         if self.outage is None and not is_news:  # it was sent in an outage that is over
             self._tell(failure.reason)
             return
-        outage = self.outage = self.outage or Outage(now)
+        outage = self.outage = self.outage or Outage(max(began, self._last_success), now)
         outage.reason = failure.reason
         outage.attempts += 1
         if is_news:
@@ -146,11 +150,11 @@ class AdaptiveLimiter:
             self._slow_down(failure, outage)
         if outage.attempts > 1 and now >= outage.next_line:
             outage.next_line = now + _OUTAGE_LINE_EVERY
-            what = f"nothing has worked for {human_seconds(now - outage.since)} ({outage.reason})"
+            what = f"nothing has worked for {human_seconds(now - outage.began)} ({outage.reason})"
             self._log(f"{self._kind}: {what}; waiting for the platform")
 
     def _slow_down(self, failure: Failure, outage: Outage) -> None:
-        doubled = 2.0 ** min(outage.failures, _DOUBLED)
+        doubled = 2.0 ** min(outage.failures, _MOST_DOUBLINGS)
         if failure.meaning is Meaning.BUSY:
             self._limit = max(1.0, self._limit / 2)
             slots, pause = int(self._limit), min(_LONGEST_BUSY_PAUSE, _BUSY_PAUSE * doubled)

@@ -85,7 +85,7 @@ class RetryingClient:
         self._log = log
         self._trace = trace
         self._has_answered = False
-        self._limiters: dict[str, AdaptiveLimiter] = {}
+        self._limiters: dict[tuple[str, bool], AdaptiveLimiter] = {}
 
     async def fetch(self, request: httpx.Request) -> httpx.Response | Failure:
         """One attempt: the response, or why there is none."""
@@ -128,7 +128,7 @@ class RetryingClient:
                 effect all the same.
             PlatformUnavailable: further attempts are useless.
         """
-        limiter = self._limiter(request)
+        limiter = self._limiter(request, pauses)
         began_at = anyio.current_time()
         attempts = alone = others_before = 0
         ambiguous = False
@@ -217,18 +217,20 @@ class RetryingClient:
         """What a response says of itself (`failure.error_detail`), without secrets."""
         return failure.error_detail(body, self.redact)
 
-    def _limiter(self, request: httpx.Request) -> AdaptiveLimiter:
+    def _limiter(self, request: httpx.Request, pauses: Pauses | None) -> AdaptiveLimiter:
+        """Those with pauses have one of their own: what they were told to wait for is nobody else's."""
         kind: str = request.extensions[KIND]
-        if kind not in self._limiters:
-            self._limiters[kind] = AdaptiveLimiter(kind, self._concurrency, self._log)
-        return self._limiters[kind]
+        key = kind, pauses is None
+        if key not in self._limiters:
+            self._limiters[key] = AdaptiveLimiter(kind, self._concurrency, self._log)
+        return self._limiters[key]
 
     def outages(self) -> str:
         """What does not work now, and why: `uploads failed (connection refused)`; empty if all does."""
         since = anyio.current_time() - PATIENCE
         return "; ".join(
             f"{kind[:1].lower()}{kind[1:]} failed ({limiter.outage.reason})"
-            for kind, limiter in self._limiters.items()
+            for (kind, _), limiter in self._limiters.items()
             if limiter.outage and limiter.failed_at > since
         )
 

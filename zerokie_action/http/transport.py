@@ -101,7 +101,8 @@ async def _send(connection: Connection, request: httpx.Request) -> httpx.Respons
     url = request.url
     outgoing = httpcore.Request(
         request.method,
-        httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+        # In lower case, as the connection's own: httpx leaves an IPv6 address as it was written.
+        httpcore.URL(scheme=url.raw_scheme, host=url.raw_host.lower(), port=url.port, target=url.raw_path),
         headers=request.headers.raw,
         content=cast("AsyncIterable[bytes]", request.stream),
         extensions=request.extensions,

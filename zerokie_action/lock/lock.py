@@ -111,7 +111,7 @@ class DeployLock:
         try:
             await self._client.guarded(attempt).acquire_lock(self._app, self._session)
         except DeployError as error:
-            self._may_come = may_come or error.ambiguous
+            self._may_come = may_come or error.ambiguous or attempts > 1
             is_conflict = isinstance(error, RequestRejected) and error.status == CONFLICT
             # It may be a conflict with ourselves: then the heartbeat knows this session.
             if not (is_conflict and self._may_come and await self._confirm(self._client)):
@@ -310,6 +310,8 @@ class DeployLock:
             return
         try:
             was_held = await self.release(counts(), within=ends_at - anyio.current_time())
+        except LockLost as lost:
+            self._ci.warning(str(lost))
         except DeployError as error:
             self.unreleased = f"{error}. {error.hint}"
             self._ci.warning(self.unreleased)

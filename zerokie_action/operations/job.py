@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from zerokie_action.errors import DeployTimedOut, LockHeld, PlatformUnavailable, RequestRejected
+from zerokie_action.errors import DeployError, DeployTimedOut, LockHeld, LockLost, RequestRejected
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.platform.client import CONFLICT
 from zerokie_action.platform.models import Counts
@@ -123,8 +123,8 @@ class Job:
         before, self.result.final_state = self.result.final_state, unknown
         try:
             yield self.client.guarded(self.shutdown.shielded_request)
-        except (RequestRejected, PlatformUnavailable) as error:
-            if not error.ambiguous:
+        except DeployError as error:
+            if not (error.ambiguous or isinstance(error, LockLost)):
                 self.result.final_state = before
             raise
 
@@ -157,7 +157,7 @@ class Job:
         Raises:
             LockHeld: when one is for longer.
         """
-        polling = Polling(self.ci, f"another deploy of {self.app!r} to end", self.settings.lock_timeout)
+        polling: Polling | None = None
         while True:
             try:
                 return await ask()
@@ -165,6 +165,8 @@ class Job:
                 if error.status != CONFLICT:
                     raise
                 retry_after = error.retry_after
+            what = f"another deploy of {self.app!r} to end"
+            polling = polling or Polling(self.ci, what, self.settings.lock_timeout)
             try:
                 goes_on = await polling.again(retry_after=retry_after)
             finally:

@@ -357,10 +357,12 @@ class Client:
             return await self.http.send(request, parse, self.pauses, self.guard, recover=recover)
         except RequestRejected as error:
             if error.status == UNAUTHORIZED:
-                raise AuthenticationError(
+                unauthorized = AuthenticationError(
                     f"The platform does not accept the API key ({error.answer})",
                     hint="Check that the secret behind `api-key` holds a current key for this `api-url`.",
-                ) from error
+                )
+                unauthorized.ambiguous = error.ambiguous
+                raise unauthorized from error
             error.hint = error.hint or _HINTS.get(error.status, _HINT)
             raise
 
