@@ -7,6 +7,7 @@ back.
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -40,7 +41,7 @@ class Outage:
 
     Attributes:
         began: when the first of the requests that failed was sent, or another one last succeeded.
-        since: when the first failure was seen, or something last moved: patience counts from there.
+        since: when the first shared failure was seen, or something last moved; patience counts from there.
         reason: why the last request failed.
         attempts: that failed.
         failures: shared ones: those that were under way together are one.
@@ -49,17 +50,12 @@ class Outage:
     """
 
     began: float
-    since: float
+    since: float = math.inf
     reason: str = ""
     attempts: int = 0
     failures: int = 0
     requested_wait: float = 0.0
     next_line: float = 0.0
-
-    @property
-    def seconds(self) -> float:
-        """How long it lasts, without what the platform asked to wait."""
-        return anyio.current_time() - self.since - self.requested_wait
 
 
 class AdaptiveLimiter:
@@ -129,6 +125,13 @@ class AdaptiveLimiter:
         self._limit = min(float(self._most), self._limit + 1 / self._limit)
         self._slots.total_tokens = int(self._limit)
 
+    @property
+    def failing_for(self) -> float:
+        """Seconds that the outage lasts, without what the platform asked to wait; 0 without one."""
+        if self.outage is None:
+            return 0.0
+        return max(0.0, anyio.current_time() - self.outage.since - self.outage.requested_wait)
+
     def failed_alone(self, failure: Failure) -> None:
         """A request failed by itself, and is sent again."""
         if self.outage is not None:  # something was there
@@ -137,21 +140,27 @@ class AdaptiveLimiter:
 
     def failed(self, failure: Failure, began: float) -> None:
         """A request that was sent at `began` failed as all do; those under way together count once."""
-        now = anyio.current_time()
         is_news = began >= self.failed_at
         if self.outage is None and not is_news:  # it was sent in an outage that is over
             self._tell(failure.reason)
             return
-        outage = self.outage = self.outage or Outage(max(began, self._last_success), now)
+        outage = self.noticed(failure, began)
+        if is_news:
+            self.failed_at = anyio.current_time()
+            outage.since = min(outage.since, self.failed_at)
+            self._slow_down(failure, outage)
+
+    def noticed(self, failure: Failure, began: float) -> Outage:
+        """A request failed for which nobody else waits, such as a heartbeat: users read of it, no more."""
+        now = anyio.current_time()
+        outage = self.outage = self.outage or Outage(max(began, self._last_success))
         outage.reason = failure.reason
         outage.attempts += 1
-        if is_news:
-            self.failed_at = now
-            self._slow_down(failure, outage)
         if outage.attempts > 1 and now >= outage.next_line:
             outage.next_line = now + _OUTAGE_LINE_EVERY
             what = f"nothing has worked for {human_seconds(now - outage.began)} ({outage.reason})"
             self._log(f"{self._kind}: {what}; waiting for the platform")
+        return outage
 
     def _slow_down(self, failure: Failure, outage: Outage) -> None:
         doubled = 2.0 ** min(outage.failures, _MOST_DOUBLINGS)

@@ -85,7 +85,7 @@ class RetryingClient:
         self._log = log
         self._trace = trace
         self._has_answered = False
-        self._limiters: dict[tuple[str, bool], AdaptiveLimiter] = {}
+        self._limiters: dict[str, AdaptiveLimiter] = {}
 
     async def fetch(self, request: httpx.Request) -> httpx.Response | Failure:
         """One attempt: the response, or why there is none."""
@@ -128,7 +128,7 @@ class RetryingClient:
                 effect all the same.
             PlatformUnavailable: further attempts are useless.
         """
-        limiter = self._limiter(request, pauses)
+        limiter = self._limiter(request)
         began_at = anyio.current_time()
         attempts = alone = others_before = 0
         ambiguous = False
@@ -154,7 +154,7 @@ class RetryingClient:
             if outcome.meaning is Meaning.FINAL or (pauses is None and _is_too_long(outcome)):
                 gives_up = True
             elif pauses is not None:
-                limiter.failed(outcome, began)
+                limiter.noticed(outcome, began)
                 gives_up = not await _paused(*pauses)
             elif await self._others_worked(outcome, limiter, began, alone):  # attempts count
                 limiter.failed_alone(outcome)
@@ -162,7 +162,7 @@ class RetryingClient:
                 gives_up = alone > self._retries
             else:  # time counts
                 limiter.failed(outcome, began)
-                gives_up = limiter.outage is not None and limiter.outage.seconds > PATIENCE
+                gives_up = limiter.failing_for > PATIENCE
             if gives_up:
                 tried = _tried(attempts, anyio.current_time() - began_at, limiter.successes - others_before)
                 raise _gave_up(request, outcome, tried, ambiguous=ambiguous)
@@ -217,20 +217,18 @@ class RetryingClient:
         """What a response says of itself (`failure.error_detail`), without secrets."""
         return failure.error_detail(body, self.redact)
 
-    def _limiter(self, request: httpx.Request, pauses: Pauses | None) -> AdaptiveLimiter:
-        """Those with pauses have one of their own: what they were told to wait for is nobody else's."""
+    def _limiter(self, request: httpx.Request) -> AdaptiveLimiter:
         kind: str = request.extensions[KIND]
-        key = kind, pauses is None
-        if key not in self._limiters:
-            self._limiters[key] = AdaptiveLimiter(kind, self._concurrency, self._log)
-        return self._limiters[key]
+        if kind not in self._limiters:
+            self._limiters[kind] = AdaptiveLimiter(kind, self._concurrency, self._log)
+        return self._limiters[kind]
 
     def outages(self) -> str:
         """What does not work now, and why: `uploads failed (connection refused)`; empty if all does."""
         since = anyio.current_time() - PATIENCE
         return "; ".join(
             f"{kind[:1].lower()}{kind[1:]} failed ({limiter.outage.reason})"
-            for (kind, _), limiter in self._limiters.items()
+            for kind, limiter in self._limiters.items()
             if limiter.outage and limiter.failed_at > since
         )
 
