@@ -236,3 +236,4 @@ def test_a_report_that_has_no_room(world: World) -> None:
     told = file_command(Path("output").read_text("utf-8"))
     assert (told["status"], told["error"]) == ("deployed", problem)
     assert "'/dev/full' can't be written" in Path("summary").read_text("utf-8")
+    assert "Everything else" not in world.run(app="nobody", dotenv_file="/dev/full").log

@@ -21,6 +21,7 @@ FORMS = [
     lambda secret: re.sub("%..", lambda match: match[0].lower(), quote(secret)),
     lambda secret: json.dumps(secret)[1:-1],
     lambda secret: json.dumps(secret, ensure_ascii=False)[1:-1],
+    lambda secret: json.dumps(secret)[1:-1].replace("/", "\\/"),
     lambda secret: repr(secret)[1:-1],
     lambda secret: b64encode(secret.encode()).decode(),
     lambda secret: b64encode(secret.encode()).decode().rstrip("="),

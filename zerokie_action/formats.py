@@ -102,15 +102,18 @@ def parse_domains(text: str) -> tuple[str, ...]:
     Each is there once: neither case nor the root's dot make another name (RFC 4343).
     """
     domains = tuple(dict.fromkeys(domain.lower().removesuffix(".") for domain in parse_lines(text)))
+    problems = []
     for domain in domains:
         labels = domain.split(".")
         if not all(labels) or not domain.isprintable() or re.search(r"[\s,:/\\?#@]", domain):
-            raise ValueError(f"{domain!r} is not a domain; write one name per line, such as www.example.com")
-        if len(labels) < _LABELS_OF_A_DOMAIN:
-            raise ValueError(
+            problems.append(f"{domain!r} is not a domain; write one name per line, such as www.example.com")
+        elif len(labels) < _LABELS_OF_A_DOMAIN:
+            problems.append(
                 f"{domain!r} can't be a custom domain: the platform serves names with at least three labels, "
                 "such as www.example.com"
             )
+    if problems:
+        raise ValueError("\n".join(problems))
     return domains
 
 

@@ -248,6 +248,7 @@ def _forms(value: str, user: str) -> set[str]:
     encoded = {quote(data, safe) for safe in _NOT_ENCODED} | {quote_plus(data)}
     encoded |= {re.sub("%..", lambda match: match[0].lower(), form) for form in encoded}
     in_quotes = {json.dumps(value), json.dumps(value, ensure_ascii=False), repr(value)}
+    in_quotes |= {form.replace("/", r"\/") for form in in_quotes}  # as PHP writes JSON
     in_base64 = {
         encode(credentials).decode().rstrip("=")
         for credentials in (data, f"{user}:".encode(errors="surrogatepass") + data)

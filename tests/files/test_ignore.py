@@ -97,6 +97,7 @@ class TestRefused:
             ("a\x85b", "line break"),
             ("\ufeffuploads/", "invisible"),
             ("\u200buploads/", "invisible"),
+            ("uploads/\u200b", "invisible"),
             ("\u00a0uploads/", "invisible"),
             ("a,b", "comma"),
             ("[ab],c", "comma"),

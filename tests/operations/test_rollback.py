@@ -106,15 +106,20 @@ def test_nothing_to_go_back_to(world: World, case: str) -> None:
         takes(world, 1000)
         world.platform.faults.add(Fault(Kind.STATUS, "GET", skip=3, times=None))
         inputs["wait_timeout"] = 10
-        state = (
-            "not rolled back, as the app does not show 'nginx:broken'; "
-            "it is not known which image 'web' was left with"
-        )
+        state = "not rolled back; it is not known which image 'web' was left with"
     outcome = world.run(image=BROKEN, rollback=True, **inputs)
     assert outcome.exit_code in {8, 9}
     assert outcome.outputs["status"] == "failed"
     assert outcome.outputs["error"].endswith(state)
     assert outcome.outputs["hint"].startswith("Nothing was changed.") is (case == "not accepted")
+
+
+def test_an_outage_before_it(world: World) -> None:
+    """Which image the app has is asked for as long as the rollback itself may take."""
+    world.platform.faults.add(Fault(Kind.RESET, "GET", "/web$", skip=4, times=None, lasts=15))
+    outcome = deploy(world, BROKEN, rollback=True)
+    assert outcome.outputs["status"] == "rolled-back", outcome.log
+    assert runs(world) == (OLD, "running")
 
 
 def test_the_rollback_fails_as_well(world: World) -> None:

@@ -113,7 +113,9 @@ def test_faults_in_wrong_words(text, error):
 async def test_faults_while_it_runs(client, platform):
     """Each has a number, under which it is listed and removed; those of the command line as well."""
     platform.faults.add(Fault(Kind.STATUS, method="GET", path="/v1/apps$", times=None, body=b"\xff"))
-    await client.post("/_sandbox/faults", json={"kind": "status", "status": 418, "path": "/v1"})
+    await client.post(
+        "/_sandbox/faults", json={"kind": "status", "status": 418, "path": "/v1", "method": "*"}
+    )
     assert (await client.get("/v1/apps")).status_code == 503
     first, second = (await client.get("/_sandbox/faults")).json()
     assert (first["id"], first["kind"], first["method"], first["hits"]) == (1, "status", "GET", 1)

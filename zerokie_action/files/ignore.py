@@ -230,6 +230,7 @@ def input_problem(pattern: str) -> str:
     problems = {
         f"begins with the invisible character {first!a}; remove it": first.isspace()
         or not first.isprintable(),
+        f"ends in the invisible character {last!a}; remove it": not last.isprintable(),
         "begins with a dash, as in a YAML list; write the pattern alone, one a line": pattern[:2] == "- ",
         "has quotes around it; remove them": first == last and first in "\"'",
         "is written as a list; write one pattern a line": pattern[:2] in {'["', "['"},

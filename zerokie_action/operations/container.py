@@ -37,8 +37,8 @@ _HINT_NOT_YET = (
     "Look at the app's own log on the platform, or raise `wait-timeout`. If another deploy has changed the "
     "image, run this one again."
 )
-_LOOK = Allowance(2.0, 2.0)
-"""For finding out which image the app has."""
+_LOOK = 2.0
+"""Seconds to find out which image the app has, where nothing depends on it or a signal has come."""
 _REASONS_TO_GO_BACK = (DeployFailed, DeployTimedOut, HealthCheckFailed)
 _ROLLBACK_TIME = 60.0
 """Seconds that a rollback has at least, even if `timeout` has passed."""
@@ -89,9 +89,10 @@ async def _roll_out(job: Job, rollout: Rollout) -> None:
             await _wait_and_check(job, rollout)
     except BaseException as failure:
         if job.result.final_state:  # something was asked for, and not refused
-            left_with = await rollout.look_after_failure()
             if job.settings.rollback and isinstance(failure, _REASONS_TO_GO_BACK):
-                await _roll_back(job, rollout, left_with, failure)
+                await _roll_back(job, rollout, failure)
+            else:
+                await rollout.look_after_failure()
         raise
 
 
@@ -106,19 +107,21 @@ async def _wait_and_check(job: Job, rollout: Rollout) -> None:
     await check_health(job)
 
 
-async def _roll_back(job: Job, rollout: Rollout, left_with: App | None, failure: DeployError) -> None:
+async def _roll_back(job: Job, rollout: Rollout, failure: DeployError) -> None:
     """Deploy the previous image again and wait until it runs. The result says how that ended.
 
     The health check is not repeated: it may fail for reasons that the image has nothing to do with.
     """
     result, before, previous = job.result, rollout.before, rollout.previous
+    left_with = await rollout.look_after_failure(_ROLLBACK_TIME)
     if before is None or previous in {"", rollout.image} or before.status.lower() != _RUNNING:
         result.final_state = f"not rolled back, as no other image was running; {result.final_state}"
         return
-    if left_with is None or not rollout.is_ours(left_with.image):
-        result.final_state = (
-            f"not rolled back, as the app does not show {rollout.image!r}; {result.final_state}"
-        )
+    if left_with is None:
+        result.final_state = f"not rolled back; {result.final_state}"
+        return
+    if not rollout.is_ours(left_with.image):
+        result.final_state = f"not rolled back, as that is not {rollout.image!r}; {result.final_state}"
         return
     job.ci.info(f"{failure}; rolling back to {previous!r}")
     back, state = Rollout(job, previous, left_with), result.final_state
@@ -256,11 +259,11 @@ class Rollout:
         other = f", its image {app.image!r}" if app.image and not self.is_ours(app.image) else ""
         return redact(f"its status is {app.status!r}{other}")
 
-    async def look_after_failure(self) -> App | None:
+    async def look_after_failure(self, seconds: float = _LOOK) -> App | None:
         """Find out which image the app was left with, for the final state. None when nobody knows."""
         job = self._job
         job.result.final_state = f"it is not known which image {job.app!r} was left with"
-        with job.shutdown.shielded_scope(_LOOK), suppress(DeployError):
+        with job.shutdown.shielded_scope(Allowance(seconds, _LOOK)), suppress(DeployError):
             app = await job.client.retrying(UNTIL_DEADLINE).get_app(job.app)
             # As long as the request is not answered, it may still be carried out.
             if app.image and (self._accepted is not None or self.is_ours(app.image)):

@@ -62,7 +62,7 @@ _HINT = "The answer's own words say why; correct that, then run the job again."
 _HINTS = {
     403: "The key is valid but may not do this; check its permissions.",
     NOT_FOUND: "Correct `app`. Only a deploy creates an app.",
-    407: "Put user and password into the proxy's URL: http://user:password@host:port.",
+    407: "Check user and password in the proxy's URL: http://user:password@host:port.",
     CONFLICT: "Something else is changing the app, or has taken its name; "
     "run the job again when that has ended.",
     TOO_LARGE: "A gateway or proxy limits the size of requests: raise that limit "

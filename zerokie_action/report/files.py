@@ -24,7 +24,8 @@ SCHEMA_VERSION = 1
 _DOTENV_LIMIT = 5_000
 """GitLab refuses a dotenv file of 5 KB or more, as a whole."""
 _LABEL_LIMIT = 100
-_ONLY_THE_REPORT = "Everything else is done: only this report is missing. Choose a path that can be written."
+_CHOOSE_ANOTHER = "Choose a path that can be written."
+_ONLY_THE_REPORT = f"Everything else is done: only this report is missing. {_CHOOSE_ANOTHER}"
 _MODE = 0o644
 
 
@@ -46,7 +47,7 @@ def write_reports(result: Result, ci: CI, files: Mapping[str, Path]) -> None:
             except OSError as error:
                 name, path = field.replace("_", "-"), str(files[field])
                 problem = f"`{name}`: {path!r} can't be written ({error.strerror or error})"
-                ci.error(problem, _ONLY_THE_REPORT)
+                ci.error(problem, _CHOOSE_ANOTHER if result.exit_code else _ONLY_THE_REPORT)
                 if not result.exit_code:
                     result.exit_code = ConfigurationError.exit_code
                     result.error, result.hint = ci.redact(problem), _ONLY_THE_REPORT

@@ -49,7 +49,7 @@ class Fault:
 
     Attributes:
         kind: what goes wrong.
-        method: the requests with this method, or all.
+        method: the requests with this method, or all (`*`).
         path: a regular expression that is searched for in the raw path as it was sent.
         index: no request before this one of `Platform.requests`. So `index=7` alone hits request 7,
             and with `times=None` everything from request 7 on.
@@ -96,7 +96,7 @@ class Fault:
         """Whether the fault is meant for this request, `skip` and `times` aside."""
         return (
             record.index >= self.index
-            and self.method in {None, record.method}
+            and self.method in {None, "*", record.method}
             and re.search(self.path, record.path) is not None
         )
 
