@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -34,7 +35,8 @@ Proof = tuple[str, int, str]
 """SHA-256 of a content in hex, its length in bytes, and the listing's own `lastModified`."""
 
 
-class RemoteFile(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
     """A file in the app's storage zone, as the platform lists it ("GET /v1/apps/:name/files").
 
     Attributes:

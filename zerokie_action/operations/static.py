@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
@@ -119,6 +120,7 @@ async def _make_equal(job: Job, source: _Source, lock: DeployLock, changes: Chan
     changes.to_upload, changes.to_delete = len(plan.uploads), len(plan.delete)
     update = Update(job, lock, zone, plan, files=source.scan.files, changes=changes)
     if not update.is_needed:
+        del update, plan, zone  # there may be a hundred thousand records, and as many come
         await _require_same_directory(job, source)
         return
     lock.on_failure = update.record_failure
@@ -153,6 +155,7 @@ async def _compare(job: Job, source: _Source, zone: Zone) -> Plan:
         keep=Patterns(job.settings.keep),
         delete_stale=job.settings.delete_stale,
     )
+    hashes.clear()  # there may be a hundred thousand
     _log_plan(job, plan, zone)
     if not is_trusted(job):
         require_known_deletions(plan, zone.manifest)
@@ -220,14 +223,13 @@ def _log_plan(job: Job, plan: Plan, zone: Zone) -> None:
         f"Plan: {len(plan.uploads):,} to upload ({human_bytes(plan.upload_bytes)}), "
         f"{len(plan.delete):,} to delete, {len(plan.unchanged):,} unchanged{kept}"
     )
-    changes = [*plan.changes()]
     if ci.shows("debug"):
-        ci.group(line, [f"  {sign} {path} ({reason})" for sign, path, reason in changes])
+        ci.group(line, [f"  {sign} {path} ({reason})" for sign, path, reason in plan.changes()])
     else:
         shown = _SHOWN_FOLDED if ci.folds else _SHOWN_PLAIN
-        names = [f"  {sign} {path}" for sign, path, _ in changes[:shown]]
-        if len(changes) > shown:
-            names.append(f"  and {len(changes) - shown:,} more (`log-level: debug` names them)")
+        names = [f"  {sign} {path}" for sign, path, _ in islice(plan.changes(), shown)]
+        if (more := len(plan.uploads) + len(plan.delete) - shown) > 0:
+            names.append(f"  and {more:,} more (`log-level: debug` names them)")
         ci.group(line, names)
     if _FRONT_PAGE in plan.delete or not (
         zone.files or any(file.path == _FRONT_PAGE for file in plan.uploads)
