@@ -14,6 +14,7 @@ lock    it is free at the end, or the log says when it expires; every write was 
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import tempfile
@@ -266,8 +267,8 @@ class History(RuleBasedStateMachine):
 
         Args:
             at: the request at which this process gets a signal.
-            may_be_unknown: what a gateway lies about. If nobody knows what is there, and it lies twice, the
-                next deploy has to mend it.
+            may_be_unknown: what a gateway lies about. If no manifest proves what is there, as after a kill,
+                and it lies twice, the next deploy has to mend it.
         """
 
         def note(record: Record) -> None:
@@ -276,7 +277,7 @@ class History(RuleBasedStateMachine):
             if at is not None and record.index == at[0]:
                 os.kill(os.getpid(), at[1])
 
-        before = self.world.stored()
+        before, known = self.world.stored(), self._proved()
         strange = [path for path, content in before.items() if content == STRANGE]
         self.last_request = self.world.platform.clock()
         self.world.platform.on_request = note
@@ -298,12 +299,19 @@ class History(RuleBasedStateMachine):
             assert self.last.outputs["error"]
             return
         wanted = self.files | {path: body for path, body in before.items() if self._stays(path, inputs)}
-        if may_be_unknown and after != wanted and may_be_unknown in strange:
+        if may_be_unknown and after != wanted and may_be_unknown not in known:
             self.world.platform.faults.clear()
             self.world.loop.jump(60)
             self._deploy(inputs, may_fail=False)
         else:
             assert after == wanted, f"equal: {log}"
+
+    def _proved(self) -> set[str]:
+        """What the newest manifest proves."""
+        files = self.world.platform.files("site")
+        manifests = find_manifests(files)
+        newest = json.loads(files[manifests[-1].path]) if manifests else {"files": {}}
+        return {path for path, proof in newest["files"].items() if proof}
 
     def _stays(self, path: str, inputs: dict[str, object]) -> bool:
         is_kept = bool(inputs.get("keep")) and path in {*HASHED, "theirs.txt"}
