@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import anyio.to_thread
@@ -28,6 +29,9 @@ MAX_BODY = "max_body"
 PUBLIC = "public"
 """The request extension that says whether anybody may answer: a 4xx need not look like the platform's."""
 
+NEW_UNTIL = "new_until"
+"""The request extension that says until when (event loop's time) a 404 means that a new app is not ready."""
+
 _SMALL = 64 * 1024
 """Bytes that are read faster than a thread could be asked to."""
 _IN_FLIGHT = 4 * MEGABYTE
@@ -43,6 +47,7 @@ def extensions(
     size: int = 0,
     max_body: int = MEGABYTE,
     public: bool = False,
+    new_until: float = -math.inf,
 ) -> dict[str, object]:
     """A request's extensions.
 
@@ -53,6 +58,7 @@ def extensions(
         size: bytes of the request's body, which may still be on their way when all is sent.
         max_body: see `MAX_BODY`.
         public: see `PUBLIC`.
+        new_until: see `NEW_UNTIL`.
     """
     read = timeout + min(size, _IN_FLIGHT) / _SLOWEST
     return {
@@ -60,6 +66,7 @@ def extensions(
         KIND: kind or purpose,
         MAX_BODY: max_body,
         PUBLIC: public,
+        NEW_UNTIL: new_until,
         "timeout": {"connect": CONNECT_TIMEOUT, "read": read, "write": read},
     }
 

@@ -10,7 +10,7 @@ import random
 import resource
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
@@ -112,7 +112,7 @@ class RetryingClient:
         pauses: Pauses | None = None,
         guard: Guard = nullcontext,
         *,
-        recover: Callable[[], Awaitable[T | None]] | None = None,
+        is_repeatable: bool = True,
     ) -> T:
         """The answer to a request.
 
@@ -121,22 +121,19 @@ class RetryingClient:
             parse: makes the value of a 2xx response; `Malformed` counts as no answer.
             pauses: see `Pauses`; without them, what its kind shares decides when and how often it is sent.
             guard: see `Guard`.
-            recover: asked before another attempt where one may have taken effect; a value says that it has.
+            is_repeatable: whether a request that may have taken effect is sent again.
 
         Raises:
-            RequestRejected: the answer is a 4xx. `ambiguous` says whether an earlier attempt may have taken
+            RequestRejected: the answer is a 4xx. `lost_answer` says whether an earlier attempt may have taken
                 effect all the same.
             PlatformUnavailable: further attempts are useless.
         """
         limiter = self._limiter(request)
         began_at = anyio.current_time()
         attempts = alone = others_before = 0
-        ambiguous = False
+        lost_answer = ""
         while True:
             async with limiter if pauses is None else nullcontext():
-                if ambiguous and recover is not None and (found := await recover()) is not None:
-                    limiter.succeeded()
-                    return found
                 began = anyio.current_time()
                 self.used += attempts > 0
                 attempts += 1
@@ -144,14 +141,18 @@ class RetryingClient:
             if not isinstance(outcome, Failure):
                 limiter.succeeded()
                 if isinstance(outcome, RequestRejected):
-                    outcome.ambiguous = ambiguous
+                    outcome.lost_answer = lost_answer
                     raise outcome
                 return outcome
-            ambiguous = ambiguous or outcome.ambiguous
+            lost_answer = lost_answer or (outcome.reason if outcome.ambiguous else "")
             await anyio.lowlevel.checkpoint_if_cancelled()  # the guard may have shielded the attempt
             if attempts == 1:
                 others_before = limiter.successes
-            if outcome.meaning is Meaning.FINAL or (pauses is None and _is_too_long(outcome)):
+            if (
+                outcome.meaning is Meaning.FINAL
+                or (pauses is None and _is_too_long(outcome))
+                or (lost_answer and not is_repeatable)
+            ):
                 gives_up = True
             elif pauses is not None:
                 limiter.noticed(outcome, began)
@@ -165,7 +166,7 @@ class RetryingClient:
                 gives_up = limiter.failing_for > PATIENCE
             if gives_up:
                 tried = _tried(attempts, anyio.current_time() - began_at, limiter.successes - others_before)
-                raise _gave_up(request, outcome, tried, ambiguous=ambiguous)
+                raise _gave_up(request, outcome, tried, lost_answer)
 
     async def _others_worked(
         self, failed: Failure, limiter: AdaptiveLimiter, began: float, alone: int
@@ -274,7 +275,7 @@ def _refusal(request: httpx.Request, response: httpx.Response, detail: str) -> R
     return rejected
 
 
-def _gave_up(request: httpx.Request, failed: Failure, after: str, *, ambiguous: bool) -> PlatformUnavailable:
+def _gave_up(request: httpx.Request, failed: Failure, after: str, lost_answer: str) -> PlatformUnavailable:
     purpose = request.extensions[PURPOSE]
     message = f"{purpose} failed after {after}: {failed.reason}"
     hint = failed.hint
@@ -283,5 +284,5 @@ def _gave_up(request: httpx.Request, failed: Failure, after: str, *, ambiguous: 
         message = f"{purpose} failed: {failed.reason}; it asks to wait until {until} UTC"
         hint = "Run the job again after that time. A longer `timeout` helps with waits of up to 10 minutes."
     error = PlatformUnavailable(message, hint=hint)
-    error.ambiguous, error.retry_after = ambiguous, failed.retry_after
+    error.lost_answer, error.retry_after = lost_answer, failed.retry_after
     return error

@@ -48,7 +48,8 @@ class DeployLock:
     In this order: `async with releasing(counts):`, `await acquire()`, `async with kept(heartbeat):`.
 
     Attributes:
-        finalized: what finalize returned; None before, and when its answer was lost.
+        finalized: what finalize returned; None before, and when its answer was lost or said nothing.
+        lost_answer: why finalize got no answer, though it released the lock; empty when it got one.
         unreleased: why the lock could not be released after a failure, for reports; usually empty.
         on_failure: called when the work fails, before the release. It has 9 seconds, or what
             is left of 1.3 seconds after a signal, and some more for an answer to what it has sent. What it
@@ -69,6 +70,7 @@ class DeployLock:
             ci: for the log.
         """
         self.finalized: Finalized | None = None
+        self.lost_answer = ""
         self.unreleased = ""
         self.on_failure: Callable[[], Awaitable[None]] | None = None
         self._client = client
@@ -111,7 +113,7 @@ class DeployLock:
         try:
             await self._client.guarded(attempt).acquire_lock(self._app, self._session)
         except DeployError as error:
-            self._may_come = may_come or error.ambiguous or attempts > 1
+            self._may_come = may_come or error.ambiguous
             is_conflict = isinstance(error, RequestRejected) and error.status == CONFLICT
             # It may be a conflict with ourselves: then the heartbeat knows this session.
             if not (is_conflict and self._may_come and await self._confirm(self._client)):
@@ -260,7 +262,9 @@ class DeployLock:
 
     async def _release_in_time(self, counts: Counts, seconds: float) -> bool:
         with self._shutdown.shielded_scope(RELEASE._replace(seconds=seconds)):
-            if self._confirmed_at is None and not await self._came_late():
+            # Nobody else can hold the lock of an app that this run has just created.
+            is_new = anyio.current_time() < self._client.creation.ready_by
+            if self._confirmed_at is None and not is_new and not await self._came_late():
                 return False
             await self._finalize(self._client.retrying(UNTIL_DEADLINE), counts)
             return True
@@ -275,7 +279,7 @@ class DeployLock:
         return await self._confirm(client)
 
     async def _finalize(self, client: Client, counts: Counts) -> None:
-        # An answer without an ID may be a gateway's: then the lock is still ours.
+        # Any other 2xx than an object may be a gateway's: then the lock is still ours.
         for _ in range(2):
             may_have_worked, self._was_finalized = self._was_finalized, True
             try:
@@ -284,12 +288,13 @@ class DeployLock:
                 if error.status not in {NOT_FOUND, CONFLICT}:
                     raise
                 if may_have_worked or error.ambiguous:
+                    self.lost_answer = error.lost_answer
                     return
                 raise self._lose(_NOT_OURS) from error
-            if self.finalized.deploy_id or not await self._confirm(client):
+            if self.finalized or not await self._confirm(client):
                 return
         raise PlatformUnavailable(
-            "Finalizing the deploy had no effect: the answer has no deploy ID, and the lock is still ours",
+            "Finalizing the deploy had no effect: the answer is no JSON object, and the lock is still ours",
             hint="Check `api-url`: a gateway or proxy may answer in the platform's place.",
         )
 

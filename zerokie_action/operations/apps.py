@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from zerokie_action.errors import ConfigurationError, DeployError, RequestRejected
@@ -12,9 +13,13 @@ from zerokie_action.settings import ONLY_AT_CREATION
 
 if TYPE_CHECKING:
     from zerokie_action.operations.job import Job
-    from zerokie_action.platform.models import App
+    from zerokie_action.platform.models import App, Domain
 
 _BAD_REQUEST = 400
+_MAY_BE_ATTACHED = {_BAD_REQUEST, 422}
+_IS_ATTACHED = re.compile(r"already|exists", re.IGNORECASE)
+_IS_BUSY = re.compile(r"in progress|\block\b", re.IGNORECASE)
+"""What the platform says of a domain that is attached, and of an app that another deploy changes."""
 _OTHER_KIND = "The kind of an app can't be changed. Name another app in `app`, or destroy this one first."
 
 
@@ -34,17 +39,23 @@ async def look_up(job: Job, kind: str) -> App | None:
             error.hint = "Correct `app`, or set `create: true` to create it."
         _say_what_to_write(job, error)
         raise
-    record_url(job, app)
+    record(job, app)
     require_kind(job, app, kind, "`image`" if kind == "container" else "`directory`")
     if kind == "container":
         _compare_with_inputs(job, app)
     return app
 
 
-async def create(job: Job, image: str | None = None) -> App:
+async def create(job: Job, image: str | None = None) -> App | None:
     """Create the app: a container app with the image, or a static one.
 
-    One that is there after a request without an answer need not be ours: then `created` stays unknown.
+    Returns:
+        None; or the app of this name that was there already. When an answer was lost, that may be this run's
+        own, and `created` stays unknown.
+
+    Raises:
+        ConfigurationError: when the app that is there is of the other kind.
+        RequestRejected: when the platform refuses to create it, or the name is taken.
     """
     settings = job.settings
     job.result.created = None
@@ -66,13 +77,25 @@ async def create(job: Job, image: str | None = None) -> App:
         if not error.ambiguous:
             job.result.created = False
         _say_what_to_write(job, error)
-        raise
+        if not (isinstance(error, RequestRejected) and error.status == CONFLICT):
+            raise
+        return await _find_existing(job, error, "static" if image is None else "container")
+    job.result.created = True
+    job.result.final_state = "the app was created"
+    record(job, app)
+    return None
+
+
+async def _find_existing(job: Job, conflict: RequestRejected, kind: str) -> App:
+    """The app whose name made the platform refuse to create it."""
+    app = await job.client.find_app(job.app)
     if app is None:
-        app = await job.client.get_app(job.app)
-    else:
-        job.result.created = True
-        job.result.final_state = "the app was created"
-    record_url(job, app)
+        conflict.hint = "The name is taken, by an app that this API key may not see: choose another `app`."
+        raise conflict
+    record(job, app)
+    require_kind(job, app, kind, "`image`" if kind == "container" else "`directory`")
+    if not conflict.ambiguous:
+        job.ci.info(f"App {job.app!r} was created meanwhile, by somebody else")
     return app
 
 
@@ -92,9 +115,9 @@ def _say_what_to_write(job: Job, error: DeployError) -> None:
         error.hint = f"`app`: {better}."
 
 
-def record_url(job: Job, app: App) -> None:
-    """Take over what the platform says of an app into the result."""
-    job.result.url = app.url or job.result.url
+def record(job: Job, app: App) -> None:
+    """Take over the address that the platform says the app has into the result."""
+    job.result.url = app.address or job.result.url
 
 
 def require_kind(job: Job, app: App, kind: str, what: str, *, hint: str = _OTHER_KIND) -> None:
@@ -153,12 +176,22 @@ def preview_domains(job: Job) -> None:
 
 
 async def _attach(job: Job, domain: str) -> None:
+    attached: Domain | None = None
+
+    async def attempt() -> None:
+        nonlocal attached
+        try:
+            attached = await job.client.add_domain(job.app, domain)
+        except RequestRejected as error:
+            if _is_busy(error) or not _is_attached(error):
+                raise
+
     try:
-        attached = await job.client.add_domain(job.app, domain)
-    except RequestRejected as error:
-        if error.status != CONFLICT:
-            job.result.domains.append({"domain": domain, "error": str(error)})
-            raise
+        await job.in_turn(attempt)
+    except DeployError as error:
+        job.result.domains.append({"domain": domain, "error": str(error)})
+        raise
+    if attached is None:
         # Nothing in the API tells whose it is; but every deploy brings its domains again.
         job.ci.info(
             f"{domain!r} is already attached, to this app or another (the platform does not say which)"
@@ -173,6 +206,21 @@ async def _attach(job: Job, domain: str) -> None:
     job.ci.info(f"Attached {domain!r} (TLS {tls or 'unknown'}){to_do}")
 
 
+def _is_busy(error: RequestRejected) -> bool:
+    """Whether another deploy of the app is in progress."""
+    return error.status == CONFLICT and bool(_IS_BUSY.search(error.answer))
+
+
+def _is_attached(error: RequestRejected) -> bool:
+    """Whether a domain is refused because it is attached; the reference has no word or status for it."""
+    return error.status == CONFLICT or (
+        error.status in _MAY_BE_ATTACHED and bool(_IS_ATTACHED.search(error.answer))
+    )
+
+
 async def _remove(job: Job, domain: str) -> None:
-    removed = await job.client.remove_domain(job.app, domain)
-    job.note(f"Removed {domain!r}" if removed else f"{domain!r} was not attached")
+    async def attempt() -> None:
+        removed = await job.client.remove_domain(job.app, domain)
+        job.note(f"Removed {domain!r}" if removed else f"{domain!r} was not attached")
+
+    await job.in_turn(attempt)

@@ -8,14 +8,17 @@ Names in the docstrings are the headings of the reference. Every method sends it
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, urlsplit
 
-from zerokie_action.errors import AuthenticationError, DeployError, RequestRejected
+import anyio
+
+from zerokie_action.errors import AuthenticationError, RequestRejected
 from zerokie_action.http import Request
 from zerokie_action.http.request import HEADERS, MEGABYTE, Bytes, ContentStream, extensions
 from zerokie_action.platform.models import (
@@ -26,6 +29,7 @@ from zerokie_action.platform.models import (
     parse_any,
     parse_apps,
     parse_files,
+    parse_finalized,
     parse_heartbeat,
     parse_lock,
     parse_no_content,
@@ -34,7 +38,7 @@ from zerokie_action.platform.models import (
 from zerokie_action.text import human_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from zerokie_action.files.manifest import RemoteFile
     from zerokie_action.http import Response
@@ -58,6 +62,9 @@ _LARGEST_LISTING = 128 * MEGABYTE
 _FINALIZE_TIMEOUT = 25.0
 """Seconds for one attempt to finalize: a second one must fit into the minute that a release may take."""
 
+_GETS_READY = 60.0
+"""Seconds after its creation in which an app gets ready."""
+
 _HINT = "The answer's own words say why; correct that, then run the job again."
 _HINTS = {
     403: "The key is valid but may not do this; check its permissions.",
@@ -70,6 +77,22 @@ _HINTS = {
 }
 
 
+@dataclass
+class Creation:
+    """When this run created the app: for a minute after that, a 404 of the app says that it is not ready.
+
+    Attributes:
+        at: by the event loop's time.
+    """
+
+    at: float = -math.inf
+
+    @property
+    def ready_by(self) -> float:
+        """When the app is ready at the latest."""
+        return self.at + _GETS_READY
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Client:
     """The API, on behalf of one key, with which nothing else is ever sent. Knows nothing of inputs or logs.
@@ -80,6 +103,7 @@ class Client:
         http: sends the requests.
         pauses: see `http.retry.Pauses`.
         guard: entered around each attempt: it may refuse, shield, or watch it.
+        creation: whether this run has just created the app.
     """
 
     base_url: str
@@ -87,6 +111,7 @@ class Client:
     http: RetryingClient
     pauses: Pauses | None = None
     guard: Guard = nullcontext
+    creation: Creation = field(default_factory=Creation)
 
     def retrying(self, pauses: Pauses) -> Client:
         """The same, with requests that are sent again after these pauses, until a deadline."""
@@ -103,14 +128,14 @@ class Client:
 
     # Apps
 
-    async def create_static(self, name: str) -> App | None:
+    async def create_static(self, name: str) -> App:
         """Create a static app ("POST /v1/apps", static).
 
-        Returns:
-            The app; None when an attempt whose answer was lost, or somebody else, has created it.
+        Raises:
+            RequestRejected: with status 409 when there is an app of this name, which may be this run's own if
+                it is `ambiguous`.
         """
-        body = {"name": name, "type": "static"}
-        return await self._create(name, body, is_ours=lambda app: app.kind != "container")
+        return await self._create({"name": name, "type": "static"})
 
     async def create_container(
         self,
@@ -122,11 +147,11 @@ class Client:
         memory: int | None = None,
         env: Mapping[str, str] | None = None,
         registry: Registry | None = None,
-    ) -> App | None:
-        """Create a container app ("POST /v1/apps", container). `cpu` in units, `memory` in MB.
+    ) -> App:
+        """Create a container app ("POST /v1/apps", container). `cpu` and `memory` have the platform's units.
 
-        Returns:
-            As `create_static`.
+        Raises:
+            RequestRejected: as `create_static`.
         """
         body = {
             "name": name,
@@ -136,20 +161,20 @@ class Client:
             "cpu": cpu,
             "memory": memory,
             "env": env,
-            "registry_auth": registry and registry._asdict(),
+            "registry_auth": registry and registry.body(),
         }
-        return await self._create(name, body, is_ours=lambda app: app.image == image)
+        return await self._create(body)
 
-    async def _create(
-        self, name: str, body: Mapping[str, object], is_ours: Callable[[App], bool]
-    ) -> App | None:
+    async def _create(self, body: Mapping[str, object]) -> App:
+        purpose = f"Creating app {body['name']!r}"
         try:
-            return await self._send(parse_record(App), f"Creating app {name!r}", "POST", "/v1/apps", body)
+            app = await self._send(parse_record(App), purpose, "POST", "/v1/apps", body)
         except RequestRejected as error:
-            is_conflict = error.status == CONFLICT and error.ambiguous
-            if is_conflict and await self._find_ours(name, is_ours):
-                return None
+            if error.status == CONFLICT and error.ambiguous:
+                self.creation.at = anyio.current_time()
             raise
+        self.creation.at = anyio.current_time()
+        return app
 
     async def list_apps(self) -> list[App]:
         """All apps of the key ("GET /v1/apps")."""
@@ -176,41 +201,19 @@ class Client:
         """Delete an app ("DELETE /v1/apps/:name"); False when there was none."""
         return await self._delete(f"Deleting app {name!r}", app_target(name))
 
-    async def deploy(
-        self, before: App, name: str, image: str | None, registry: Registry | None = None
-    ) -> App:
+    async def deploy(self, name: str, image: str | None, registry: Registry | None = None) -> App:
         """Deploy an image, or restart the current one ("POST /v1/apps/:name/deploy").
 
-        `before` is the app as it was: after a lost answer it tells whether the deploy took effect.
+        It is not sent again once it may have taken effect: that would restart the app once more.
 
         Raises:
             RequestRejected: with status 409 when another deploy of the app is in progress.
+            PlatformUnavailable: `ambiguous`, when the answer was lost.
         """
-        body = {"image": image, "registry_auth": registry and registry._asdict()}
+        body = {"image": image, "registry_auth": registry and registry.body()}
         purpose = f"Deploying {image!r}" if image else f"Restarting {name!r}"
-
-        def is_ours(app: App) -> bool:
-            return app.image == (image or before.image) and app.updated_at > before.updated_at
-
-        async def find_ours() -> App | None:
-            return await self._find_ours(name, is_ours)
-
         target = app_target(name, "deploy")
-        try:
-            return await self._send(parse_record(App), purpose, "POST", target, body, recover=find_ours)
-        except RequestRejected as error:
-            if error.status == CONFLICT and error.ambiguous and (app := await find_ours()):
-                return app
-            raise
-
-    async def _find_ours(self, name: str, is_ours: Callable[[App], bool]) -> App | None:
-        """The app, if an attempt whose answer was lost has taken effect; else None."""
-        try:
-            app = await self.find_app(name)
-        except DeployError as error:
-            error.ambiguous = True  # what it says of that attempt
-            raise
-        return app if app is not None and is_ours(app) else None
+        return await self._send(parse_record(App), purpose, "POST", target, body, is_repeatable=False)
 
     # Files of static apps
 
@@ -223,6 +226,7 @@ class Client:
             app_target(name, "files"),
             max_body=_LARGEST_LISTING,
             read_timeout=_LISTING_TIMEOUT,
+            ready_by=-math.inf,  # of a new app, a 404 is an empty zone's: its lock was granted before
         )
 
     async def put_file(
@@ -267,8 +271,11 @@ class Client:
                 return False
             raise
 
-    async def finalize(self, name: str, session: str, counts: Counts) -> Finalized:
+    async def finalize(self, name: str, session: str, counts: Counts) -> Finalized | None:
         """Purge the CDN cache, release the lock, record the deploy ("POST …/deploy/finalize").
+
+        Returns:
+            What the platform says of it; None where a 2xx has no JSON object, which may be a gateway's.
 
         Raises:
             RequestRejected: with status 404 or 409 when the session holds no lock. `ambiguous` is set when an
@@ -277,7 +284,7 @@ class Client:
         body = {"deploy_session_id": session, **counts._asdict()}
         purpose, target = "Finalizing the deploy", app_target(name, "deploy", "finalize")
         return await self._send(
-            parse_record(Finalized), purpose, "POST", target, body, read_timeout=_FINALIZE_TIMEOUT
+            parse_finalized, purpose, "POST", target, body, read_timeout=_FINALIZE_TIMEOUT
         )
 
     # Custom domains of static apps
@@ -325,7 +332,8 @@ class Client:
         kind: str = "",
         max_body: int = MEGABYTE,
         read_timeout: float = 30.0,
-        recover: Callable[[], Awaitable[T | None]] | None = None,
+        ready_by: float | None = None,
+        is_repeatable: bool = True,
     ) -> T:
         """The answer to a request.
 
@@ -339,7 +347,8 @@ class Client:
             kind: of requests; without one, the purpose is one by itself.
             max_body: bytes of body that the response may have.
             read_timeout: seconds in which nothing moves, after which it is given up.
-            recover: see `RetryingClient.send`.
+            ready_by: when a 404 is the platform's word; unless given, when a new app is ready.
+            is_repeatable: see `RetryingClient.send`.
 
         Raises:
             DeployError: what an answer other than 2xx stands for.
@@ -351,17 +360,24 @@ class Client:
         if body is not None:
             stream, size = ContentStream(body), body.size
             headers = headers | {"Content-Type": content_type, "Content-Length": str(size)}
-        more = extensions(purpose, kind=kind, timeout=read_timeout, size=size, max_body=max_body)
+        more = extensions(
+            purpose,
+            kind=kind,
+            timeout=read_timeout,
+            size=size,
+            max_body=max_body,
+            new_until=self.creation.ready_by if ready_by is None else ready_by,
+        )
         request = Request(method, self.base_url + target, headers=headers, stream=stream, extensions=more)
         try:
-            return await self.http.send(request, parse, self.pauses, self.guard, recover=recover)
+            return await self.http.send(request, parse, self.pauses, self.guard, is_repeatable=is_repeatable)
         except RequestRejected as error:
             if error.status == UNAUTHORIZED:
                 unauthorized = AuthenticationError(
                     f"The platform does not accept the API key ({error.answer})",
                     hint="Check that the secret behind `api-key` holds a current key for this `api-url`.",
                 )
-                unauthorized.ambiguous = error.ambiguous
+                unauthorized.lost_answer = error.lost_answer
                 raise unauthorized from error
             error.hint = error.hint or _HINTS.get(error.status, _HINT)
             raise
