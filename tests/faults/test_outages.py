@@ -73,7 +73,7 @@ def test_too_long(scenario: Scenario, at_each_request: AtEachRequest) -> None:
 def waits_longer(scenario: Scenario, record: Record) -> bool:
     """Whether a run can do without this request, or asks again until `wait-timeout`."""
     is_poll = "image" in scenario.inputs or "operation" in scenario.inputs
-    return is_poll or "/.zerokie/" in record.path or record.path.startswith("/_apps/")
+    return is_poll or "/_zerokie/" in record.path or record.path.startswith("/_apps/")
 
 
 @each_static_deploy

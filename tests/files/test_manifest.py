@@ -50,7 +50,7 @@ class TestNames:
     def test_the_newest_is_last(self):
         """By number; other names are none of ours."""
         names = [new_manifest_path(number, Marks()) for number in (2, 10, 1)]
-        others = [".zerokie/" + "0" * 64 + ".json", ".zerokie/notes.txt", names[0] + "/x", "x/" + names[0]]
+        others = ["_zerokie/" + "0" * 64 + ".json", "_zerokie/notes.txt", names[0] + "/x", "x/" + names[0]]
         assert [found.path for found in find_manifests([*others, *names])] == [names[2], names[0], names[1]]
 
     def test_nobody_guesses_it(self):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.support.world import Outcome, World
     from zerokie_action.sandbox.records import Record
 
-MANIFEST = r"/files/\.zerokie/"
+MANIFEST = r"/files/\_zerokie/"
 PAGE, ASSET = "index.html", "assets/style.css"
 
 
@@ -143,7 +143,7 @@ def test_the_requests_of_an_update(world: World) -> None:
     world.loop.jump(2)
     before = manifests(world)
     outcome = world.run()
-    names = [re.sub(r"/\.zerokie/.*", "/MANIFEST", record.path) for record in outcome.requests]
+    names = [re.sub(r"/\_zerokie/.*", "/MANIFEST", record.path) for record in outcome.requests]
     asked = [
         f"{record.method} {name.removeprefix('/v1/apps/site').removeprefix('/_apps/site')}"
         for record, name in zip(outcome.requests, names, strict=True)
@@ -209,7 +209,7 @@ def test_a_deploy_that_is_killed_within_the_second(world: World) -> None:
 def test_a_site_that_restarts_for_some_seconds(world: World, kind: Kind) -> None:
     """The manifest is read all the same."""
     world.run()
-    world.platform.faults.add(Fault(kind, "GET", r"\.zerokie", times=None, lasts=3))
+    world.platform.faults.add(Fault(kind, "GET", r"_zerokie", times=None, lasts=3))
     assert uploads(world.run()) == []
 
 
@@ -232,12 +232,12 @@ def test_a_manifest_that_the_platform_refuses(world: World, skip: int, status: i
 def test_older_manifests_go(world: World) -> None:
     """Whatever a killed deploy or an earlier version left there."""
     world.run()
-    left = [".zerokie/notes.txt", f".zerokie/{'0' * 64}.json", f".zerokie/0-0-0-{'a' * 32}.json"]
+    left = ["_zerokie/notes.txt", f"_zerokie/{'0' * 64}.json", f"_zerokie/0-0-0-{'a' * 32}.json"]
     for path in left:
         world.platform.put_file("site", path, b"x")
     world.write(upper(PAGE))
     assert world.run().exit_code == 0
-    assert len([path for path in world.platform.files("site") if path.startswith(".zerokie/")]) == 2
+    assert len([path for path in world.platform.files("site") if path.startswith("_zerokie/")]) == 2
 
 
 # --- what was achieved is kept
@@ -464,7 +464,7 @@ def test_a_gateway_lies_twice(world: World) -> None:
 
 def test_it_lies_about_a_new_file(world: World) -> None:
     """Likewise, as it is not listed at all; also about the first manifest."""
-    for path in ("new", r"\.zerokie"):
+    for path in ("new", r"_zerokie"):
         world.write(SITE | {"new": b"x"})
         lie(world, path, None)
         assert world.run().exit_code == 5

@@ -25,7 +25,7 @@ def _web(world: World) -> None:
 def asked(outcome: Outcome) -> list[Record]:
     """The health check's requests: the manifest is read from there as well."""
     return [
-        record for record in outcome.requests if "/_apps/" in record.path and ".zerokie" not in record.path
+        record for record in outcome.requests if "/_apps/" in record.path and "_zerokie" not in record.path
     ]
 
 

@@ -114,7 +114,7 @@ class TestFiles:
 
     def test_an_earlier_version_of_this_action(self, world: World) -> None:
         """Its manifest says nothing any more."""
-        put(world, [f".zerokie/{'0' * 64}.json"])
+        put(world, [f"_zerokie/{'0' * 64}.json"])
         require_refused(world, [*self.words, "an earlier version"])
         require_done(world, take_over=True)
 
@@ -156,7 +156,7 @@ class TestUnreadable:
         """`delete-stale: false` and `take-over` go on."""
         world.run()
         world.write({path: body for path, body in SITE.items() if path != "empty"})
-        fault = Fault(Kind.STATUS, "GET", r"\.zerokie", status=404, times=None)
+        fault = Fault(Kind.STATUS, "GET", r"_zerokie", status=404, times=None)
         world.platform.faults.add(fault)
         require_refused(world, self.words)
         assert world.run(delete_stale=False).exit_code == 0
@@ -166,7 +166,7 @@ class TestUnreadable:
     def test_it_does_not_stop_what_deletes_nothing(self, world: World) -> None:
         """All is uploaded then."""
         world.run()
-        world.platform.faults.add(Fault(Kind.STATUS, "GET", r"\.zerokie", status=404, times=None))
+        world.platform.faults.add(Fault(Kind.STATUS, "GET", r"_zerokie", status=404, times=None))
         assert require_done(world).outputs["files_uploaded"] == len(SITE)
 
 
@@ -204,7 +204,7 @@ class TestManyDeletions:
         """A deploy that has nothing left to do counts, one that failed at its very end does not."""
         world.run()
         world.write(bundle(1, 60))
-        last = Fault(Kind.STATUS, "PUT", r"/files/\.zerokie", status=400, skip=1)
+        last = Fault(Kind.STATUS, "PUT", r"/files/_zerokie", status=400, skip=1)
         world.platform.faults.add(last)
         assert world.run().exit_code == 4
         assert world.stored() == world.read()
@@ -222,7 +222,7 @@ class TestAnotherRepository:
         run(world, OURS)
         world.env = dict(THEIRS)
         require_refused(world, self.words, **inputs)
-        world.platform.faults.add(Fault(Kind.STATUS, "GET", r"\.zerokie", status=404, times=None))
+        world.platform.faults.add(Fault(Kind.STATUS, "GET", r"_zerokie", status=404, times=None))
         require_refused(world, self.words, **inputs)
 
     def test_it_takes_over(self, world: World) -> None:
@@ -291,11 +291,11 @@ class TestAnotherRepository:
         """The question is asked under the lock."""
         run(world, OURS)
         world.platform.take_lock("site", "somebody else")
-        newest = ".zerokie/9-" + "1" * 16 + "-" + "2" * 16 + "-" + "3" * 32 + ".json"
+        newest = "_zerokie/9-" + "1" * 16 + "-" + "2" * 16 + "-" + "3" * 32 + ".json"
 
         def end() -> None:
             for path in world.platform.files("site"):
-                if path.startswith(".zerokie/"):
+                if path.startswith("_zerokie/"):
                     world.platform.delete_file("site", path)
             world.platform.put_file("site", newest, b"{}")
             world.platform.expire_lock("site")

@@ -41,7 +41,7 @@ def test_pages_come_last(world: World) -> None:
     world.write({"a.html": b"x", "b/index.html": b"x", "m.js": b"xx", "z.css": b"xxx", "y.css": b"x"})
     outcome = world.run(concurrency=2)
     sent = [record.path.partition("/files/")[2] for record in outcome.requests if record.method == "PUT"]
-    order = [path for path in sent if not path.startswith(".zerokie/")]
+    order = [path for path in sent if not path.startswith("_zerokie/")]
     assert [sorted(order[:2]), order[2], sorted(order[3:])] == [
         ["m.js", "z.css"],
         "y.css",

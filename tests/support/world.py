@@ -106,7 +106,7 @@ class World:
     def stored(self, app: str = "site") -> dict[str, bytes]:
         """What the app's storage zone holds, our own manifest aside."""
         files = self.platform.files(app)
-        return {path: content for path, content in files.items() if not path.startswith(".zerokie/")}
+        return {path: content for path, content in files.items() if not path.startswith("_zerokie/")}
 
     def listing(self, app: str = "site") -> bytes:
         """What the platform answers now when it is asked for the app's files."""

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from zerokie_action.errors import RequestRejected
 from zerokie_action.files.manifest import find_manifests
-from zerokie_action.operations.zone import require_ownership
+from zerokie_action.files.plan import require_no_doubts
+from zerokie_action.operations.zone import list_zone, ownership_doubts
 from zerokie_action.platform.client import NOT_FOUND
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ async def destroy(job: Job) -> None:
         return
     job.result.kind = app.kind
     job.result.previous_image = app.image
-    job.result.url = app.url
+    job.result.url = app.address
     if job.settings.dry_run:
         if app.kind == "static":
             await _require_ownership(job)
@@ -59,5 +60,7 @@ async def _delete(job: Job, guard: Guard) -> None:
 
 
 async def _require_ownership(job: Job) -> None:
-    listing = await job.client.list_files(job.app)
-    require_ownership(job, find_manifests(file.path for file in listing))
+    files, _ = await list_zone(job)
+    doubts = ownership_doubts(job, find_manifests(files))
+    if not job.settings.take_over:
+        require_no_doubts(doubts)

@@ -73,8 +73,10 @@ _HINTS = {
     CONFLICT: "Something else is changing the app, or has taken its name; "
     "run the job again when that has ended.",
     TOO_LARGE: "A gateway or proxy limits the size of requests: raise that limit "
-    "(nginx: `client_max_body_size`), or leave the file out with `ignore`.",
+    "(nginx: `client_max_body_size`).",
 }
+_LEAVE_OUT = "Or leave the file out with `ignore`."
+HIDDEN = "The platform may not take files with a hidden name: leave them out with `ignore`."
 
 
 @dataclass
@@ -237,8 +239,12 @@ class Client:
         try:
             await self._send(parse_any, purpose, "PUT", target, content, content_type=content_type, kind=kind)
         except RequestRejected as error:
-            if error.status == TOO_LARGE:
-                error.hint = f"The file has {human_bytes(content.size)}. {error.hint}"
+            if kind == MANIFESTS:
+                error.hint = f"This is the action's own record of the deploy. {error.hint}"
+            elif error.status == TOO_LARGE:
+                error.hint = f"The file has {human_bytes(content.size)}. {error.hint} {_LEAVE_OUT}"
+            elif is_hidden(path):
+                error.hint = f"{HIDDEN} {error.hint}"
             raise
 
     async def delete_file(self, name: str, path: str) -> None:
@@ -381,6 +387,11 @@ class Client:
                 raise unauthorized from error
             error.hint = error.hint or _HINTS.get(error.status, _HINT)
             raise
+
+
+def is_hidden(path: str) -> bool:
+    """Whether the name of a file or of a directory that it is in begins with a dot."""
+    return path.startswith(".") or "/." in path
 
 
 def app_target(app: str, *rest: str) -> str:

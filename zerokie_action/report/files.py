@@ -94,7 +94,7 @@ def render_json(result: Result) -> str:
         "phases": [{"name": name, "seconds": rounded(seconds)} for name, seconds in result.phases],
         "uploaded": effect
         and [{"path": file.path, "bytes": file.size, "sign": file.sign} for file in effect.uploaded],
-        "deleted": effect and effect.deleted,
+        "deleted": effect and [*effect.deleted],
     }
     # Somebody will `cat` it in a GitHub step, whose runner obeys `##[command]` anywhere in a line.
     return json.dumps(document, indent=2).replace("##", r"#\u0023") + "\n"

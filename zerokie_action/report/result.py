@@ -65,14 +65,14 @@ class Changes:
 
     Attributes:
         uploaded: every file that the platform confirmed.
-        deleted: paths that the platform confirmed as deleted.
+        deleted: lengths in bytes of the paths that the platform confirmed as deleted; -1 where it said none.
         unchanged: how many files were skipped as unchanged.
         to_upload: how many files the plan uploads.
         to_delete: how many files the plan deletes.
     """
 
     uploaded: list[Uploaded] = field(default_factory=list)
-    deleted: list[str] = field(default_factory=list)
+    deleted: dict[str, int] = field(default_factory=dict)
     unchanged: int = 0
     to_upload: int = 0
     to_delete: int = 0

@@ -38,7 +38,7 @@ HEADERS: Mapping[str, str] = {
 _REQUESTS, _DEPLOYMENTS, _FILES = 1000, 10, 100
 """How many of each are shown."""
 
-_MANIFESTS = ".zerokie/"
+_MANIFESTS = "_zerokie/"
 """Where deploys keep their manifests, which they do not count among an app's files."""
 
 _TAIL, _SHORT = 16, 48
