@@ -210,7 +210,7 @@ def test_a_site_that_does_not_answer(world: World, kind: Kind) -> None:
 
 def test_a_listing_without_times(world: World) -> None:
     """Nothing is proved, nothing is sent twice, and a line says so; deletions of our own files go on."""
-    world.platform.dates = False
+    world.platform.dialect.speak("last-modified=absent")
     for files in (SITE, SITE | {"new": b"x"}, SITE):
         world.write(files)
         outcome = world.run()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from zerokie_action.errors import ConfigurationError, DeployError, RequestRejected
 from zerokie_action.formats import better_app
-from zerokie_action.platform.client import CONFLICT, NOT_FOUND
+from zerokie_action.platform.client import BAD_REQUEST, CONFLICT, NOT_FOUND
 from zerokie_action.platform.models import Registry
 from zerokie_action.settings import ONLY_AT_CREATION
 
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from zerokie_action.operations.job import Job
     from zerokie_action.platform.models import App, Domain
 
-_BAD_REQUEST = 400
-_MAY_BE_ATTACHED = {_BAD_REQUEST, 422}
+_MAY_BE_ATTACHED = {BAD_REQUEST, 422}
 _IS_ATTACHED = re.compile(r"already|exists", re.IGNORECASE)
 _IS_BUSY = re.compile(r"in progress|\block\b", re.IGNORECASE)
 """What the platform says of a domain that is attached, and of an app that another deploy changes."""
@@ -81,6 +80,7 @@ async def create(job: Job, image: str | None = None) -> App | None:
             raise
         return await _find_existing(job, error, "static" if image is None else "container")
     job.result.created = True
+    job.result.kind = "static" if image is None else "container"
     job.result.final_state = "the app was created"
     record(job, app)
     return None
@@ -110,7 +110,7 @@ def registry(job: Job) -> Registry | None:
 
 def _say_what_to_write(job: Job, error: DeployError) -> None:
     """Where the platform refuses a name that can't be right, say which one is."""
-    is_refused = isinstance(error, RequestRejected) and error.status in {_BAD_REQUEST, NOT_FOUND}
+    is_refused = isinstance(error, RequestRejected) and error.status in {BAD_REQUEST, NOT_FOUND}
     if is_refused and (better := better_app(job.app)):
         error.hint = f"`app`: {better}."
 
@@ -121,12 +121,13 @@ def record(job: Job, app: App) -> None:
 
 
 def require_kind(job: Job, app: App, kind: str, what: str, *, hint: str = _OTHER_KIND) -> None:
-    """Make sure that the app is of this kind; `what` is for those only, and `hint` says what to do instead.
+    """Make sure that the app is not of the other kind; `what` is for this one only, `hint` says what to do.
 
     Raises:
-        ConfigurationError: when it is not.
+        ConfigurationError: when it is.
     """
-    if app.kind != kind:
+    job.result.kind = app.kind or kind
+    if job.result.kind != kind:
         raise ConfigurationError(f"App {job.app!r} is a {app.kind} app; {what} is for {kind} apps", hint=hint)
 
 

@@ -8,11 +8,12 @@ from zerokie_action.errors import RequestRejected
 from zerokie_action.files.manifest import find_manifests
 from zerokie_action.files.plan import require_no_doubts
 from zerokie_action.operations.zone import list_zone, ownership_doubts
-from zerokie_action.platform.client import NOT_FOUND
+from zerokie_action.platform.client import BAD_REQUEST, NOT_FOUND
 
 if TYPE_CHECKING:
     from zerokie_action.http.retry import Guard
     from zerokie_action.operations.job import Job
+    from zerokie_action.platform.models import App
 
 
 async def destroy(job: Job) -> None:
@@ -27,23 +28,36 @@ async def destroy(job: Job) -> None:
         await job.client.list_apps()  # what can't list any is not the platform, and a 404 of it says nothing
         job.note(f"App {job.app!r} does not exist: nothing to destroy")
         return
-    job.result.kind = app.kind
+    job.result.kind = app.kind or "static"
     job.result.previous_image = app.image
     job.result.url = app.address
     if job.settings.dry_run:
-        if app.kind == "static":
+        if app.kind != "container":
             await _require_ownership(job)
         job.preview(f"would destroy app {job.app!r}")
         return
-    if app.kind == "static":
+    if app.kind == "container":
+        await _delete(job, job.shutdown.shielded_request)
+    else:
+        await _destroy_static(job, app)
+    job.ci.info(f"Destroyed app {job.app!r}")
+    job.result.url = None
+
+
+async def _destroy_static(job: Job, app: App) -> None:
+    """Delete a static app under its lock; an app of unknown kind that has no lock is a container app."""
+    is_locked = False
+    try:
         async with job.deploy_lock() as lock:
+            is_locked = True
             await _require_ownership(job)
             await _delete(job, lock.write)
             lock.end()
-    else:
+    except RequestRejected as error:
+        if app.kind or is_locked or error.status not in {BAD_REQUEST, NOT_FOUND}:
+            raise
+        job.result.kind = "container"
         await _delete(job, job.shutdown.shielded_request)
-    job.ci.info(f"Destroyed app {job.app!r}")
-    job.result.url = None
 
 
 async def _delete(job: Job, guard: Guard) -> None:

@@ -25,7 +25,7 @@ _NO_CONTENT = 204
 
 
 class App(NamedTuple):
-    """An app ("GET /v1/apps/:name"). Static apps may lack `image` and the numbers; `type` may be missing."""
+    """An app ("GET /v1/apps/:name"). The reference shows no `type` there, and a container app's `image`."""
 
     name: str = ""
     type: str = ""
@@ -40,10 +40,10 @@ class App(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """`container` or `static`. The reference shows no type, but the image of each container app."""
+        """`container` or `static`; empty where the platform shows neither the type nor an image."""
         if self.type in {"container", "static"}:
             return self.type
-        return "container" if self.image else "static"
+        return "container" if self.image else ""
 
     @property
     def address(self) -> str:
