@@ -23,7 +23,7 @@ from zerokie_action.operations.job import Job
 from zerokie_action.operations.static import deploy_directory
 from zerokie_action.platform.client import Client
 from zerokie_action.report.files import write_reports
-from zerokie_action.report.result import OUTCOMES, Result, redact_result
+from zerokie_action.report.result import NOTHING_CHANGED, OUTCOMES, Result, redact_result
 from zerokie_action.report.summary import render_comment
 from zerokie_action.settings import Environment, load, secrets
 from zerokie_action.shutdown import cancel_on_signal
@@ -164,7 +164,7 @@ def _announce(settings: Settings, ci: CI) -> None:
 
 def _conclude(result: Result, error: BaseException | None, signals: Signals) -> None:
     """Status, exit code, error and hint of the result."""
-    has_changed = result.status != "failed" or bool(result.final_state)
+    result.nothing_changed = error is not None and result.status == "failed" and not result.final_state
     if error is not None and not isinstance(error, DeployError):
         error = DeployError(f"Unexpected error: {error!r}", hint=_BUG)
     if signals.first is not None:
@@ -179,7 +179,7 @@ def _conclude(result: Result, error: BaseException | None, signals: Signals) -> 
     result.problems = [*error.problems] if isinstance(error, ConfigurationError) else []
     state = f"; {result.final_state}" if result.final_state else ""
     result.exit_code, result.error = error.exit_code, f"{error}{state}"
-    result.hint = f"{'' if has_changed else 'Nothing was changed. '}{error.hint}".strip()
+    result.hint = error.hint
 
 
 def _log_end(result: Result, ci: CI) -> None:
@@ -195,4 +195,4 @@ def _log_end(result: Result, ci: CI) -> None:
     *others, last = result.problems if len(result.problems) > 1 else [result.error]
     for problem in others:
         ci.error(problem, title=line)
-    ci.error(last, *filter(None, [result.hint]), title=line)
+    ci.error(last, *filter(None, [NOTHING_CHANGED * result.nothing_changed, result.hint]), title=line)

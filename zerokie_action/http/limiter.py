@@ -132,11 +132,12 @@ class AdaptiveLimiter:
             return 0.0
         return max(0.0, anyio.current_time() - self.outage.since - self.outage.requested_wait)
 
-    def failed_alone(self, failure: Failure) -> None:
-        """A request failed by itself, and is sent again."""
+    def failed_alone(self, failure: Failure, *, is_retried: bool) -> None:
+        """A request failed by itself; it may be sent again."""
         if self.outage is not None:  # something was there
             self.outage.since = anyio.current_time()
-        self._tell(failure.reason)
+        if is_retried:
+            self._tell(failure.reason)
 
     def failed(self, failure: Failure, began: float) -> None:
         """A request that was sent at `began` failed as all do; those under way together count once."""

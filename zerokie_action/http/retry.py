@@ -158,9 +158,9 @@ class RetryingClient:
                 limiter.noticed(outcome, began)
                 gives_up = not await _paused(*pauses)
             elif await self._others_worked(outcome, limiter, began, alone):  # attempts count
-                limiter.failed_alone(outcome)
                 alone += 1
                 gives_up = alone > self._retries
+                limiter.failed_alone(outcome, is_retried=not gives_up)
             else:  # time counts
                 limiter.failed(outcome, began)
                 gives_up = limiter.failing_for > PATIENCE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zerokie_action.errors import RequestRejected
+from zerokie_action.errors import LockLost, RequestRejected
 from zerokie_action.files.manifest import find_manifests
 from zerokie_action.files.plan import require_no_doubts
 from zerokie_action.operations.zone import list_zone, ownership_doubts
@@ -58,6 +58,11 @@ async def _destroy_static(job: Job, app: App) -> None:
             raise
         job.result.kind = "container"
         await _delete(job, job.shutdown.shielded_request)
+    except LockLost:
+        # A heartbeat within a long deletion finds no lock, as there is no app any more.
+        if not job.result.final_state or await job.client.find_app(job.app):
+            raise
+        job.result.final_state = f"app {job.app!r} was deleted"
 
 
 async def _delete(job: Job, guard: Guard) -> None:

@@ -10,6 +10,7 @@ import anyio
 
 from zerokie_action.errors import DeployError, DeployTimedOut, LockHeld, LockLost, RequestRejected
 from zerokie_action.lock.lock import DeployLock
+from zerokie_action.lock.record import expiry
 from zerokie_action.operations.polling import Polling
 from zerokie_action.platform.client import CONFLICT
 from zerokie_action.platform.models import Counts
@@ -92,7 +93,7 @@ class Job:
         try:
             async with lock.releasing(counts):
                 with self.phase("Lock"):
-                    await self.in_turn(lock.acquire)
+                    await self._acquire(lock)
                 waited = self.result.lock_wait_seconds
                 after = f" after {human_seconds(waited)}" if waited >= 1 else ""
                 self.ci.info(f"Deploy lock acquired{after}")
@@ -105,6 +106,16 @@ class Job:
             if lock.unreleased:  # the log has it already
                 self.result.warnings.append(lock.unreleased)
                 self.result.add_final_state("the deploy lock may still be held")
+
+    async def _acquire(self, lock: DeployLock) -> None:
+        try:
+            await self.in_turn(lock.acquire)
+        except LockHeld as error:
+            error.hint += (
+                f" If that run was killed, its lock ends {expiry()}: `lock-timeout: 31m` waits that long. "
+                "`zerokie-cleanup` releases it at once, but only with the `state-file` of the killed run."
+            )
+            raise
 
     async def in_turn(self, ask: Callable[[], Awaitable[None]]) -> None:
         """Ask until no other deploy of the app is in progress (409), within `lock-timeout`.
@@ -130,8 +141,7 @@ class Job:
                 after = f" after {human_seconds(polling.waited)}" if polling.waited >= 1 else ""
                 raise LockHeld(
                     f"Another deploy of {self.app!r} is still in progress{after}",
-                    hint="Wait for that deploy to end, or raise `lock-timeout`. "
-                    "A lock without heartbeat expires after 30 minutes.",
+                    hint="Wait for that deploy to end, or raise `lock-timeout`.",
                 )
 
     @contextmanager

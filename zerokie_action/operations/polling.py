@@ -62,7 +62,7 @@ class Polling:
         if left <= 0 or retry_after > left:
             return False
         if now >= self._next_line:
-            shown = human_seconds(min(left, anyio.current_effective_deadline() - now))
+            shown = human_seconds(max(1.0, min(left, anyio.current_effective_deadline() - now)))
             self._ci.info(f"Waiting for {self._what}{why and ': '}{why}; {shown} left")
             self._next_line = now + _LINE_EVERY
         jittered = self._pause * random.uniform(0.5, 1)  # noqa: S311 - no secret; keeps concurrent runs apart

@@ -88,6 +88,7 @@ def render_json(result: Result) -> str:
         "operation": result.operation,
         **{name.replace("-", "_"): value for name, value in output_values(result).items()},
         "hint": one_line(result.hint),
+        "nothing_changed": result.nothing_changed,
         "exit_code": result.exit_code,
         "warnings": [one_line(warning) for warning in result.warnings],
         "notes": [one_line(note) for note in result.notes],

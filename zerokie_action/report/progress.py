@@ -88,8 +88,8 @@ class Progress:
         moved, seconds = self._moved, anyio.current_time() - self._began
         if not moved or not seconds:
             return "0 B/s"
-        left = seconds * (self._total_bytes - moved) / moved
-        return f"{human_bytes(moved / seconds)}/s, {human_seconds(round(left))} left"
+        left = round(seconds * (self._total_bytes - moved) / moved)
+        return f"{human_bytes(moved / seconds)}/s" + (f", {human_seconds(left)} left" if left else "")
 
 
 def _bar(terminal: TextIO | None) -> Bar | None:

@@ -43,6 +43,9 @@ OUTCOMES = {
 """What is said of each `Result.outcome`."""
 
 
+NOTHING_CHANGED = "Nothing was changed."
+
+
 class Uploaded(NamedTuple):
     """One file that was uploaded, or would be.
 
@@ -104,7 +107,8 @@ class Result:
     `None` means not known (yet): the output stays out. `status` is one of the contract's words.
     `planned` holds what a dry run would change, in the same shape as `changes`; `seen_running` is true when
     the platform said so of what was deployed, `seen_live` when the health check had its answer; `problems` is
-    all that is wrong with the inputs, one sentence each;
+    all that is wrong with the inputs, one sentence each; `nothing_changed` is true when a run failed before it
+    asked for any change;
     `final_state` is what a run that failed or was cancelled has left behind, as the end of `error`.
     """
 
@@ -134,6 +138,7 @@ class Result:
     error: str = ""
     problems: list[str] = field(default_factory=list)
     hint: str = ""
+    nothing_changed: bool = False
     final_state: str = ""
 
     def add_final_state(self, text: str) -> None:
