@@ -164,7 +164,7 @@ def _announce(settings: Settings, ci: CI) -> None:
 
 def _conclude(result: Result, error: BaseException | None, signals: Signals) -> None:
     """Status, exit code, error and hint of the result."""
-    result.nothing_changed = error is not None and result.status == "failed" and not result.final_state
+    has_changed = result.status != "failed" or bool(result.final_state)
     if error is not None and not isinstance(error, DeployError):
         error = DeployError(f"Unexpected error: {error!r}", hint=_BUG)
     if signals.first is not None:
@@ -179,7 +179,7 @@ def _conclude(result: Result, error: BaseException | None, signals: Signals) -> 
     result.problems = [*error.problems] if isinstance(error, ConfigurationError) else []
     state = f"; {result.final_state}" if result.final_state else ""
     result.exit_code, result.error = error.exit_code, f"{error}{state}"
-    result.hint = error.hint
+    result.hint, result.nothing_changed = error.hint, not has_changed
 
 
 def _log_end(result: Result, ci: CI) -> None:

@@ -22,7 +22,7 @@ def static() -> Result:
         created=True,
         changes=Changes(
             [Uploaded("index.html", 1_200, "~"), Uploaded("assets/a b.png", 8_000_000)],
-            ["old/a|b.html"],
+            {"old/a|b.html": 3400},
             199,
         ),
         cache_purged=True,

@@ -126,9 +126,10 @@ def require_kind(job: Job, app: App, kind: str, what: str, *, hint: str = _OTHER
     Raises:
         ConfigurationError: when it is.
     """
-    job.result.kind = app.kind or kind
+    job.result.kind = kind if app.can_be(kind) else app.kind or "static"
     if job.result.kind != kind:
-        raise ConfigurationError(f"App {job.app!r} is a {app.kind} app; {what} is for {kind} apps", hint=hint)
+        what_is_wrong = f"App {job.app!r} is a {job.result.kind} app; {what} is for {kind} apps"
+        raise ConfigurationError(what_is_wrong, hint=hint)
 
 
 def _compare_with_inputs(job: Job, app: App) -> None:

@@ -54,7 +54,7 @@ async def _destroy_static(job: Job, app: App) -> None:
             await _delete(job, lock.write)
             lock.end()
     except RequestRejected as error:
-        if app.kind or is_locked or error.status not in {BAD_REQUEST, NOT_FOUND}:
+        if is_locked or not app.can_be("container") or error.status not in {BAD_REQUEST, NOT_FOUND}:
             raise
         job.result.kind = "container"
         await _delete(job, job.shutdown.shielded_request)

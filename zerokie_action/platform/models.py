@@ -45,6 +45,11 @@ class App(NamedTuple):
             return self.type
         return "container" if self.image else ""
 
+    def can_be(self, kind: str) -> bool:
+        """Whether it is of this kind, as far as the platform shows it. Only a container app has a machine."""
+        has_machine = bool(self.port or self.cpu or self.memory)
+        return self.kind == kind or (not self.kind and (kind == "static" or has_machine))
+
     @property
     def address(self) -> str:
         """Where the app answers: `url`, as https where it has no scheme."""

@@ -104,12 +104,16 @@ class Changes:
 class Result:
     """Everything that outputs, summary, comment and JSON result are made of.
 
-    `None` means not known (yet): the output stays out. `status` is one of the contract's words.
-    `planned` holds what a dry run would change, in the same shape as `changes`; `seen_running` is true when
-    the platform said so of what was deployed, `seen_live` when the health check had its answer; `problems` is
-    all that is wrong with the inputs, one sentence each; `nothing_changed` is true when a run failed before it
-    asked for any change;
-    `final_state` is what a run that failed or was cancelled has left behind, as the end of `error`.
+    `None` means not known (yet): the output stays out.
+
+    Attributes:
+        status: one of the contract's words.
+        planned: what a dry run would change.
+        seen_running: whether the platform said that the deployed image runs.
+        seen_live: whether the health check saw the deployed version.
+        problems: all that is wrong with the inputs, one sentence each.
+        nothing_changed: whether a run failed before it asked for any change.
+        final_state: what a run that failed or was cancelled has left behind, as the end of `error`.
     """
 
     operation: str
