@@ -222,39 +222,40 @@ class _Deploy:
     async def ask(self) -> None:
         """Ask for the deploy ("POST /v1/apps/:name/deploy").
 
-        A request that may have taken effect would restart the app once more. So after a lost answer the app is
-        looked at first, and three requests are the most.
+        Another request after one that may have taken effect restarts the app once more. So after a lost answer
+        the app is looked at first, and three requests are the most.
 
         Raises:
             RequestRejected: when the platform refuses it; with status 409 when another deploy is in progress.
             PlatformUnavailable: when it is not known whether a request took effect.
         """
         job = self._job
-        lost: PlatformUnavailable | None = None
+        lost = hint = ""
         for looks in _LOOKS:
             try:
                 with job.change(f"it is not known which image {job.app!r} was left with") as client:
                     app = await client.deploy(job.app, self._requested, registry=apps.registry(job))
             except RequestRejected as error:
-                if lost is None or error.status != CONFLICT:
+                if not lost or error.status != CONFLICT:
                     raise
                 self._accepted()  # the deploy in progress is our own
                 return
             except PlatformUnavailable as error:
                 if not error.ambiguous:
                     raise
-                lost = error
+                lost, hint, pause = error.lost_answer, error.hint, int(error.retry_after)
+                job.ci.info(f"{error}; looking whether it took effect")
             else:
                 apps.record(job, app)
                 self._accepted(app.image)
                 return
             self.rollout.asked()
-            job.ci.info(f"{lost}; looking whether it took effect")
-            if await self._shows(max(looks, int(lost.retry_after))):
+            if await self._shows(max(looks, pause)):
                 self._accepted()
                 return
         raise PlatformUnavailable(
-            f"{lost}; asked {len(_LOOKS)} times, and the app shows no sign of it", hint=_HINT_LOST
+            f"The deploy was asked for {len(_LOOKS)} times, and the app shows no sign of it: {lost}",
+            hint=f"{_HINT_LOST} {hint}",
         )
 
     async def wait_until_running(self, seconds: float) -> None:

@@ -40,10 +40,14 @@ class App(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """`container` or `static`. The reference shows no type, but the image of each container app."""
+        """`container` or `static`. The reference shows no type, but image and port of each container app."""
         if self.type in {"container", "static"}:
             return self.type
-        return "container" if self.image else "static"
+        return "container" if self.image or self.port else "static"
+
+    def can_be(self, kind: str) -> bool:
+        """Whether it is of this kind, as far as anybody knows: a static app may have a port by default."""
+        return kind == self.kind or (kind == "static" and not (self.type or self.image))
 
     @property
     def address(self) -> str:
