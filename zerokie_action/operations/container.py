@@ -131,7 +131,7 @@ async def _roll_back(job: Job, deploy: _Deploy, failure: DeployError) -> None:
     """
     result, before = job.result, deploy.before
     left_with = await deploy.look_after_failure(_ROLLBACK_TIME)
-    why_not = _why_no_rollback(deploy, left_with)
+    why_not = _why_no_rollback(job, deploy, left_with)
     if why_not or before is None or left_with is None:
         result.final_state = f"not rolled back{why_not}; {result.final_state}"
         return
@@ -157,17 +157,19 @@ async def _roll_back(job: Job, deploy: _Deploy, failure: DeployError) -> None:
             result.final_state = f"rolled back: {job.app!r} runs {previous!r} again"
 
 
-def _why_no_rollback(deploy: _Deploy, left_with: App | None) -> str:
+def _why_no_rollback(job: Job, deploy: _Deploy, left_with: App | None) -> str:
     """Why the previous image is not deployed again, as the middle of a sentence; empty when it is."""
     before = deploy.before
     if before is None or not before.image or before.status.lower() != RUNNING:
         return ", as no other image was running"
     if left_with is None:
-        return ", as that is not certain"
+        return ""  # the final state says so
     if not deploy.rollout.is_ours(left_with.image):
         return f", as that is not {deploy.rollout.image!r}"
     if left_with.image == before.image:
         return ", as the app shows the same image as before"
+    if job.settings.wait and not job.result.seen_running and deploy.rollout.runs:
+        return ", as it runs by now"
     return ""
 
 
@@ -197,7 +199,8 @@ class _Deploy:
             await self.ask_in_turn()
             return
         self._accepted(existing.image if existing else "")
-        job.ci.info(f"Created container app {job.app!r} with {image!r}")
+        lost = "; the answer to an earlier request for that was lost" if existing else ""
+        job.ci.info(f"Created container app {job.app!r} with {image!r}{lost}")
 
     async def ask_in_turn(self) -> None:
         """Ask for the deploy, once no other deploy of the app is in progress.
@@ -222,8 +225,8 @@ class _Deploy:
     async def ask(self) -> None:
         """Ask for the deploy ("POST /v1/apps/:name/deploy").
 
-        Another request after one that may have taken effect restarts the app once more. So after a lost answer
-        the app is looked at first, and three requests are the most.
+        Another request after one that may have taken effect restarts the app once more. So after a lost
+        answer the app is looked at first, and three requests are the most.
 
         Raises:
             RequestRejected: when the platform refuses it; with status 409 when another deploy is in progress.
@@ -304,6 +307,7 @@ class _Deploy:
             app = await job.client.retrying(UNTIL_DEADLINE).get_app(job.app)
             # As long as the request is not answered, it may still be carried out.
             if app.image and (self._is_accepted or self.rollout.is_ours(app.image)):
+                self.rollout.saw(app)
                 job.result.image = app.image
                 job.result.final_state = f"{job.app!r} was left with {app.image!r}"
                 return app
