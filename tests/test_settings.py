@@ -236,7 +236,8 @@ def test_every_wrong_pattern_is_told() -> None:
         ({"directory": " ", "image": "nginx", "domains": "a.example.com", "remove_domains": "b.example.com"}, "`domains` (ZEROKIE_DOMAINS), `remove-domains` (ZEROKIE_REMOVE_DOMAINS): the platform has custom domains for static apps only"),
         ({"domains": "a.example.com\nb.example.com", "remove_domains": "b.example.com"}, "`domains` (ZEROKIE_DOMAINS), `remove-domains` (ZEROKIE_REMOVE_DOMAINS): both name b.example.com"),
         ({"output_file": "report", "summary_file": "report"}, "`output-file` (ZEROKIE_OUTPUT_FILE), `summary-file` (ZEROKIE_SUMMARY_FILE): each needs a file of its own"),
-        ({"registry_username": "me", "registry_server": "ghcr.io"}, "`registry-server` (ZEROKIE_REGISTRY_SERVER), `registry-username` (ZEROKIE_REGISTRY_USERNAME) without `registry-password`: set all three registry inputs or none"),
+        ({"registry_username": "me", "registry_server": "ghcr.io"}, "`registry-server` (ZEROKIE_REGISTRY_SERVER), `registry-username` (ZEROKIE_REGISTRY_USERNAME) without `registry-password`: set username and password, or no registry input"),
+        ({"registry_server": "ghcr.io"}, "`registry-server` (ZEROKIE_REGISTRY_SERVER) without `registry-username`, `registry-password`: set username and password, or no registry input"),
         ({"keep": '["/up/", "/down/"]'}, "`keep` (ZEROKIE_KEEP): the pattern '[\"/up/\", \"/down/\"]' is written as a list; write one pattern a line"),
         ({"ignore_file": ".noignore"}, "`ignore-file` (ZEROKIE_IGNORE_FILE): '.noignore' is neither in `directory` nor in the working directory; correct the path, or leave it out"),
         # key files

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from zerokie_action.settings import Environment, Settings
 
-_REGISTRY = ("registry_server", "registry_username", "registry_password")
+_LOGIN = ("registry_username", "registry_password")
 _REPORTED = "ZEROKIE_RESULT_"
 """How the names of a dotenv report begin, which a later job has in its environment."""
 _CLOSE = 0.88
@@ -67,9 +67,9 @@ def _problems(settings: Settings, environment: Environment) -> Iterator[str]:
     elif given := _given(environment, "image", "directory"):
         yield f"{given}: only `operation: deploy` uses it; remove it"
     yield from _twice(settings, environment)
-    missing = [environment.label(field) for field in _REGISTRY if not environment.text(field)]
-    if missing and (given := _given(environment, *_REGISTRY)):
-        yield f"{given} without {', '.join(missing)}: set all three registry inputs or none"
+    missing = [environment.label(field) for field in _LOGIN if not environment.text(field)]
+    if missing and (given := _given(environment, "registry_server", *_LOGIN)):
+        yield f"{given} without {', '.join(missing)}: set username and password, or no registry input"
     for variable, field in _unknown(environment):
         if field:
             right = f"{variable.partition('_')[0].upper()}_{field.upper()}"

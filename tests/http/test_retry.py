@@ -190,18 +190,13 @@ class TestAmbiguous:
         assert refused.value.ambiguous is ambiguous
         assert (await gives_up(Script(step, UNTRUSTED))).ambiguous is ambiguous
 
-    async def test_recovery(self) -> None:
-        """After an ambiguous attempt, and only then, it is asked whether it took effect: then all is well."""
-        found: list[bytes | None] = [None, b"there"]
-        script = Script(REFUSED, LOST, status(429), LOST, FINE)
-        client = client_of(script)
-
-        async def recover() -> bytes | None:
-            return found.pop(0)
-
-        assert await client.send(request(), read, recover=recover) == b"there"
+    async def test_what_must_not_be_repeated(self) -> None:
+        """It is sent until it may have taken effect, and then no more."""
+        script = Script(REFUSED, status(429), LOST, FINE)
+        with pytest.raises(PlatformUnavailable) as caught:
+            await client_of(script).send(request(), read, is_repeatable=False)
+        assert caught.value.lost_answer
         assert len(script.attempts) == 3
-        assert client.outages() == ""
 
 
 class TestAlone:

@@ -39,9 +39,7 @@ async def look_up(job: Job, kind: str) -> App | None:
         _say_what_to_write(job, error)
         raise
     record(job, app)
-    require_kind(job, app, kind, "`image`" if kind == "container" else "`directory`")
-    if kind == "container":
-        _compare_with_inputs(job, app)
+    _require_asked(job, app, kind)
     return app
 
 
@@ -57,6 +55,7 @@ async def create(job: Job, image: str | None = None) -> App | None:
         RequestRejected: when the platform refuses to create it, or the name is taken.
     """
     settings = job.settings
+    kind = "static" if image is None else "container"
     job.result.created = None
     try:
         with job.change(f"it is not known whether this run created app {job.app!r}") as client:
@@ -78,9 +77,8 @@ async def create(job: Job, image: str | None = None) -> App | None:
         _say_what_to_write(job, error)
         if not (isinstance(error, RequestRejected) and error.status == CONFLICT):
             raise
-        return await _find_existing(job, error, "static" if image is None else "container")
-    job.result.created = True
-    job.result.kind = "static" if image is None else "container"
+        return await _find_existing(job, error, kind)
+    job.result.created, job.result.kind = True, kind
     job.result.final_state = "the app was created"
     record(job, app)
     return None
@@ -93,9 +91,9 @@ async def _find_existing(job: Job, conflict: RequestRejected, kind: str) -> App:
         conflict.hint = "The name is taken, by an app that this API key may not see: choose another `app`."
         raise conflict
     record(job, app)
-    require_kind(job, app, kind, "`image`" if kind == "container" else "`directory`")
     if not conflict.ambiguous:
         job.ci.info(f"App {job.app!r} was created meanwhile, by somebody else")
+    _require_asked(job, app, kind)
     return app
 
 
@@ -118,6 +116,17 @@ def _say_what_to_write(job: Job, error: DeployError) -> None:
 def record(job: Job, app: App) -> None:
     """Take over the address that the platform says the app has into the result."""
     job.result.url = app.address or job.result.url
+
+
+def _require_asked(job: Job, app: App, kind: str) -> None:
+    """Make sure that an app that was there is of the kind that is deployed, and compare it with the inputs.
+
+    Raises:
+        ConfigurationError: when it is of the other kind.
+    """
+    require_kind(job, app, kind, "`image`" if kind == "container" else "`directory`")
+    if kind == "container":
+        _compare_with_inputs(job, app)
 
 
 def require_kind(job: Job, app: App, kind: str, what: str, *, hint: str = _OTHER_KIND) -> None:
@@ -185,7 +194,10 @@ async def _attach(job: Job, domain: str) -> None:
         try:
             attached = await job.client.add_domain(job.app, domain)
         except RequestRejected as error:
-            if _is_busy(error) or not _is_attached(error):
+            said = error.answer.replace(domain, "")  # its own name may have the words
+            is_conflict = error.status == CONFLICT
+            is_attached = error.status in _MAY_BE_ATTACHED and _IS_ATTACHED.search(said)
+            if (is_conflict and _IS_BUSY.search(said)) or not (is_conflict or is_attached):
                 raise
 
     try:
@@ -206,18 +218,6 @@ async def _attach(job: Job, domain: str) -> None:
     job.result.domains.append({"domain": domain, **{name: text for name, text in details.items() if text}})
     to_do = f"; set the DNS record: {record}" if record else ""
     job.ci.info(f"Attached {domain!r} (TLS {tls or 'unknown'}){to_do}")
-
-
-def _is_busy(error: RequestRejected) -> bool:
-    """Whether another deploy of the app is in progress."""
-    return error.status == CONFLICT and bool(_IS_BUSY.search(error.answer))
-
-
-def _is_attached(error: RequestRejected) -> bool:
-    """Whether a domain is refused because it is attached; the reference has no word or status for it."""
-    return error.status == CONFLICT or (
-        error.status in _MAY_BE_ATTACHED and bool(_IS_ATTACHED.search(error.answer))
-    )
 
 
 async def _remove(job: Job, domain: str) -> None:

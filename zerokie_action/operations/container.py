@@ -131,7 +131,7 @@ async def _roll_back(job: Job, deploy: _Deploy, failure: DeployError) -> None:
     """
     result, before = job.result, deploy.before
     left_with = await deploy.look_after_failure(_ROLLBACK_TIME)
-    why_not = _why_no_rollback(deploy, left_with)
+    why_not = _why_no_rollback(job, deploy, left_with)
     if why_not or before is None or left_with is None:
         result.final_state = f"not rolled back{why_not}; {result.final_state}"
         return
@@ -157,17 +157,19 @@ async def _roll_back(job: Job, deploy: _Deploy, failure: DeployError) -> None:
             result.final_state = f"rolled back: {job.app!r} runs {previous!r} again"
 
 
-def _why_no_rollback(deploy: _Deploy, left_with: App | None) -> str:
+def _why_no_rollback(job: Job, deploy: _Deploy, left_with: App | None) -> str:
     """Why the previous image is not deployed again, as the middle of a sentence; empty when it is."""
     before = deploy.before
     if before is None or not before.image or before.status.lower() != RUNNING:
         return ", as no other image was running"
     if left_with is None:
-        return ", as that is not certain"
+        return ""  # the final state says so
     if not deploy.rollout.is_ours(left_with.image):
         return f", as that is not {deploy.rollout.image!r}"
     if left_with.image == before.image:
         return ", as the app shows the same image as before"
+    if job.settings.wait and not job.result.seen_running and deploy.rollout.runs:
+        return ", as it runs by now"
     return ""
 
 
@@ -197,7 +199,8 @@ class _Deploy:
             await self.ask_in_turn()
             return
         self._accepted(existing.image if existing else "")
-        job.ci.info(f"Created container app {job.app!r} with {image!r}")
+        lost = "; the answer to an earlier request for that was lost" if existing else ""
+        job.ci.info(f"Created container app {job.app!r} with {image!r}{lost}")
 
     async def ask_in_turn(self) -> None:
         """Ask for the deploy, once no other deploy of the app is in progress.
@@ -222,39 +225,40 @@ class _Deploy:
     async def ask(self) -> None:
         """Ask for the deploy ("POST /v1/apps/:name/deploy").
 
-        A request that may have taken effect would restart the app once more. So after a lost answer the app is
-        looked at first, and three requests are the most.
+        Another request after one that may have taken effect restarts the app once more. So after a lost
+        answer the app is looked at first, and three requests are the most.
 
         Raises:
             RequestRejected: when the platform refuses it; with status 409 when another deploy is in progress.
             PlatformUnavailable: when it is not known whether a request took effect.
         """
         job = self._job
-        lost: PlatformUnavailable | None = None
+        lost = hint = ""
         for looks in _LOOKS:
             try:
                 with job.change(f"it is not known which image {job.app!r} was left with") as client:
                     app = await client.deploy(job.app, self._requested, registry=apps.registry(job))
             except RequestRejected as error:
-                if lost is None or error.status != CONFLICT:
+                if not lost or error.status != CONFLICT:
                     raise
                 self._accepted()  # the deploy in progress is our own
                 return
             except PlatformUnavailable as error:
                 if not error.ambiguous:
                     raise
-                lost = error
+                lost, hint, pause = error.lost_answer, error.hint, int(error.retry_after)
+                job.ci.info(f"{error}; looking whether it took effect")
             else:
                 apps.record(job, app)
                 self._accepted(app.image)
                 return
             self.rollout.asked()
-            job.ci.info(f"{lost}; looking whether it took effect")
-            if await self._shows(max(looks, int(lost.retry_after))):
+            if await self._shows(max(looks, pause)):
                 self._accepted()
                 return
         raise PlatformUnavailable(
-            f"{lost}; asked {len(_LOOKS)} times, and the app shows no sign of it", hint=_HINT_LOST
+            f"The deploy was asked for {len(_LOOKS)} times, and the app shows no sign of it: {lost}",
+            hint=f"{_HINT_LOST} {hint}",
         )
 
     async def wait_until_running(self, seconds: float) -> None:
@@ -303,6 +307,7 @@ class _Deploy:
             app = await job.client.retrying(UNTIL_DEADLINE).get_app(job.app)
             # As long as the request is not answered, it may still be carried out.
             if app.image and (self._is_accepted or self.rollout.is_ours(app.image)):
+                self.rollout.saw(app)
                 job.result.image = app.image
                 job.result.final_state = f"{job.app!r} was left with {app.image!r}"
                 return app

@@ -1,7 +1,8 @@
 """How far a deploy of an image has come, judged by what the platform shows of the app.
 
-The reference has one example of each answer: how a platform writes an image's name, when a GET shows a deploy,
-and when `updated_at` moves, is not said. So little is believed, and time decides where nothing else does.
+The reference has one example of each answer: how a platform writes an image's name, when a GET shows a
+deploy, and when `updated_at` moves, is not said. So little is believed, and time decides where nothing else
+does.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from zerokie_action.platform.models import App
 
 SETTLES = 15.0
-"""Seconds after which the platform shows a deploy that it has accepted, and a status that lasts is believed."""
+"""Seconds after which the platform shows a deploy that it has accepted, and a status that lasts counts."""
 RUNNING = "running"
 FAILURES = frozenset({"failed", "error", "crashed", "stopped"})
 """The reference lists no status words but "deploying" and "running"; any other means "not yet"."""
@@ -75,7 +76,7 @@ class Rollout:
 
     @property
     def fails(self) -> bool:
-        """Whether the app showed a failure last. It is final once it lasts: a restart may show `stopped` first."""
+        """Whether the app showed a failure last. A restart may show `stopped` first, so it has to last."""
         return self._fails.seconds is not None
 
     @property
