@@ -217,7 +217,9 @@ def test_a_listing_without_times(world: World) -> None:
         assert outcome.exit_code == 0, outcome.log
         assert outcome.seconds < 0.1
         assert sorted(uploads(outcome)) == sorted(files)
-        assert "The listing has no times of files: the next deploy can't skip unchanged ones" in outcome.log
+        assert (
+            "The platform's listing has no times: the next deploy can't skip unchanged files" in outcome.log
+        )
         assert world.stored() == world.read()
 
 

@@ -244,7 +244,7 @@ class TestManyDeletions:
         require_refused(world, ["1 file, less than half of the 34", "33 files ("], keep="uploads/")
 
     def test_the_front_page(self, world: World) -> None:
-        """A build that lost it; one answer, and the next deploy needs none. An app of this run is not asked."""
+        """A build that lost it. The next deploy needs no answer, nor does an app that this run creates."""
         world.run()
         world.write({path: body for path, body in SITE.items() if path != "index.html"})
         require_refused(world, ["no index.html", "the site's front page", "`max-deletes: 1`"])
