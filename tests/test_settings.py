@@ -211,7 +211,7 @@ def test_all_problems_at_once() -> None:
             for name, (_, problem) in WRONG.items()
         ),
         "`domains` (ZEROKIE_DOMAINS): the platform has custom domains for static apps only",
-        "`registry-password` (ZEROKIE_REGISTRY_PASSWORD) without `registry-server`, `registry-username`: set",
+        "`registry-password` (ZEROKIE_REGISTRY_PASSWORD) without `registry-username`: set username",
         "ZEROKIE_DRYRUN is not an input; did you mean `dry-run` (ZEROKIE_DRY_RUN)?",
     ]
     found = [problem.replace("PLUGIN_PORT", "ZEROKIE_PORT") for problem in problems(env)]

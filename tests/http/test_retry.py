@@ -142,6 +142,15 @@ class TestWhatIsSentAgain:
         assert str(caught.value) == f"Uploading 'a' was refused ({code}: \"no\")"
         assert len(script.attempts) == 1
 
+    @pytest.mark.parametrize("body", [b"", b"in progress", b'{"message": "in progress"}', b"[]"])
+    async def test_conflicts(self, body: bytes) -> None:
+        """Nobody but the platform knows of those, whatever it says of them; but a web page is a gateway's."""
+        script = Script(status(409, body))
+        with pytest.raises(RequestRejected):
+            await send(script)
+        assert len(script.attempts) == 1
+        assert await send(Script(status(409, PAGE), FINE)) == b"fine"
+
     async def test_what_can_t_get_better(self) -> None:
         script = Script(UNTRUSTED)
         await gives_up(script)

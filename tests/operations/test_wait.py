@@ -161,6 +161,18 @@ def test_however_the_old_image_is_written(world: World, writes: str) -> None:
         assert asked(outcome) == 2
 
 
+def test_an_image_with_a_name_of_the_platform_s_own(world: World) -> None:
+    """What the platform called it when it accepted the deploy is our image as well."""
+    accepted = b'{"name": "web", "image": "apps/web:build-7", "status": "deploying"}'
+    world.platform.faults.add(
+        Fault(Kind.STATUS, "POST", "/deploy$", status=200, body=accepted, after=True),
+        says(image="apps/web:build-7", status="running", times=None),
+    )
+    outcome = deploy(world)
+    assert outcome.exit_code == 0
+    assert "'web' runs 'apps/web:build-7'" in outcome.log
+
+
 @pytest.mark.parametrize(
     ("image", "shown"),
     [
@@ -281,6 +293,38 @@ def test_a_conflict_that_is_not_our_own(world: World) -> None:
         "'web' does not run 'nginx:2' after 30 s: its status is 'running', its image 'nginx:1'; "
         "'web' was left with 'nginx:1'"
     )
+
+
+# --- what the outputs say of the image
+
+OUTPUTS: dict[str, tuple[dict[str, object], str | None, str | None, str]] = {
+    "new": ({"image": NEW}, NEW, OLD, "deployed"),
+    "failed": ({"image": BROKEN}, BROKEN, OLD, "failed"),
+    "rolled back": ({"image": BROKEN, "rollback": True}, OLD, OLD, "rolled-back"),
+    "planned": ({"image": NEW, "dry_run": True}, None, OLD, "planned"),
+    "created": ({"image": NEW, "app": "new", "create": True}, NEW, None, "deployed"),
+    "restarted": ({"operation": "restart"}, OLD, OLD, "restarted"),
+    "static": ({"image": NEW, "app": "site"}, None, None, "failed"),
+}
+
+
+@pytest.mark.parametrize("case", OUTPUTS)
+def test_outputs(world: World, case: str) -> None:
+    """`image` is what the app has after the run, `previous-image` what it had before."""
+    inputs, image, previous, status = OUTPUTS[case]
+    outputs = world.run(**{"app": "web"} | inputs).outputs
+    assert (outputs["image"], outputs["previous_image"], outputs["status"]) == (image, previous, status)
+    assert outputs["kind"] == ("static" if case == "static" else "container")
+    is_accepted = status in {"deployed", "restarted", "rolled-back"} or case == "failed"
+    assert bool(outputs["deploy_id"]) is is_accepted
+
+
+def test_outputs_of_a_deploy_that_is_refused(world: World) -> None:
+    """It was not accepted: no image is named."""
+    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/deploy$", status=400))
+    outputs = deploy(world).outputs
+    assert (outputs["image"], outputs["previous_image"]) == (None, OLD)
+    assert outputs["hint"].startswith("Nothing was changed. ")
 
 
 # --- what ends it

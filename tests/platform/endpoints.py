@@ -121,6 +121,13 @@ ENDPOINTS = {
         (200, {"name": "my-app", "image": "my-registry.com/my-app:v2", "status": "deploying"}),
         App(name="my-app", image="my-registry.com/my-app:v2", status="deploying"),
     ),
+    "deploy without a server": Endpoint(
+        lambda client: client.deploy("my-app", "me/my-app:v2", Registry("", "me", "glpat-xxxx")),
+        "POST /v1/apps/my-app/deploy",
+        {"image": "me/my-app:v2", "registry_auth": {"username": "me", "password": "glpat-xxxx"}},
+        (200, {"name": "my-app", "image": "me/my-app:v2", "status": "deploying"}),
+        App(name="my-app", image="me/my-app:v2", status="deploying"),
+    ),
     "restart": Endpoint(
         lambda client: client.deploy("my-app", None),
         "POST /v1/apps/my-app/deploy",
