@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, TextIO, get_args
 
+from zerokie_action.ci.repository import Owner
 from zerokie_action.text import Redactor, log_line
 
 if TYPE_CHECKING:
@@ -12,24 +13,6 @@ if TYPE_CHECKING:
 
 Level = Literal["debug", "info", "warning", "error"]
 _LEVELS: tuple[Level, ...] = get_args(Level)
-
-
-class Owner(NamedTuple):
-    """A repository, as far as a run knows it; what it does not know is empty.
-
-    Attributes:
-        forge: the server that the repository is on, for example `github.com`.
-        id: the repository's ID there, which survives a new name.
-        name: the repository's full name, for example `acme/site`.
-    """
-
-    forge: str = ""
-    id: str = ""
-    name: str = ""
-
-    def __str__(self) -> str:
-        """As a person would name it."""
-        return f"{self.forge}/{self.name or f'repository {self.id}'}"
 
 
 class PullRequest(NamedTuple):
@@ -70,7 +53,7 @@ class CI:
         commit: the hash of the commit that the run is for, empty if it is not known; so are the others.
         commit_url: its page.
         run_url: the page of this run.
-        owner: the repository that this run belongs to, as far as the system says so.
+        owner: the repository that this run belongs to, as far as the system's variables say so.
     """
 
     folds = False
