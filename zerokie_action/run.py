@@ -28,7 +28,7 @@ from zerokie_action.report.summary import render_comment
 from zerokie_action.settings import Environment, load, secrets
 from zerokie_action.shutdown import cancel_on_signal
 from zerokie_action.text import Redactor, human_seconds
-from zerokie_action.validation import check, unknown_names, wrong_argument
+from zerokie_action.validation import check, unknown_names, without_effect, wrong_argument
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,7 +72,7 @@ async def run_async(
     for secret in secrets(environment):
         ci.mask(secret, user=environment.text("registry_username"))
     result = Result(settings.operation, environment.text("app"), settings.dry_run)
-    result.warnings = unknown_names(environment)
+    result.warnings = [*unknown_names(environment), *without_effect(settings, environment)]
     if settings.skip_without_key and not (environment.text("api_key") or problems):
         result.status = "skipped"
         result.warnings.append(_NO_KEY)

@@ -133,11 +133,11 @@ def test_a_token_in_origin_is_seen_nowhere(
 ) -> None:
     """In no log, error, traceback or report."""
     reports = [tmp_path / name for name in ("dotenv", "summary")]
-    inputs = {"dotenv_file": reports[0], "summary_file": reports[1], "log_level": "debug"}
-    outcomes = [checkouts.run(SHOP), checkouts.run(origin, **inputs)]
+    inputs: dict[str, object] = {"dotenv_file": reports[0], "summary_file": reports[1], "log_level": "debug"}
+    outcomes = [checkouts.run(SHOP), checkouts.run(origin, {}, **inputs)]
     with monkeypatch.context() as broken:  # a bug, whose traceback the log shows
         broken.setattr("zerokie_action.operations.zone.find_manifests", None)
-        outcomes.append(checkouts.run(origin, **inputs))
+        outcomes.append(checkouts.run(origin, {}, **inputs))
     assert "Traceback" in outcomes[-1].log
     said = [str((outcome.log, outcome.outputs)) for outcome in outcomes]
     assert [text for text in (*said, *(report.read_text() for report in reports)) if TOKEN in text] == []
