@@ -14,7 +14,7 @@ import zerokie_action
 from zerokie_action.ci import detect
 from zerokie_action.errors import ConfigurationError, DeployError, Interrupted, unwrap
 from zerokie_action.http.retry import RetryingClient
-from zerokie_action.http.transport import Transport
+from zerokie_action.http.transport import Network, Transport
 from zerokie_action.lock.record import LockRecords, default_file
 from zerokie_action.operations.comment import keep_comment
 from zerokie_action.operations.container import deploy_image, restart
@@ -28,7 +28,7 @@ from zerokie_action.report.summary import render_comment
 from zerokie_action.settings import Environment, load, secrets
 from zerokie_action.shutdown import cancel_on_signal
 from zerokie_action.text import Redactor, human_seconds
-from zerokie_action.validation import check, unknown_names, wrong_argument
+from zerokie_action.validation import check, unknown_names, without_effect, wrong_argument
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,7 +72,11 @@ async def run_async(
     for secret in secrets(environment):
         ci.mask(secret, user=environment.text("registry_username"))
     result = Result(settings.operation, environment.text("app"), settings.dry_run)
-    result.warnings = unknown_names(environment)
+    result.warnings = [
+        *unknown_names(environment),
+        *without_effect(settings, environment),
+        *Network(env).warnings(),
+    ]
     if settings.skip_without_key and not (environment.text("api_key") or problems):
         result.status = "skipped"
         result.warnings.append(_NO_KEY)

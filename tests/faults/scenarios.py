@@ -82,7 +82,7 @@ def _world(loop: TimeWarpLoop, folder: Path) -> Iterator[World]:
     site = folder / "site"
     site.mkdir(parents=True, exist_ok=True)
     platform = Platform(folder / "platform", clock=lambda: wall_clock(loop), api_keys={API_KEY})
-    owner = {"GITLAB_CI": "true", "CI_PROJECT_PATH": "acme/site"}
+    owner = {"GITLAB_CI": "true", "CI_SERVER_URL": "https://gitlab.com", "CI_PROJECT_PATH": "acme/site"}
     world = World(site, platform, loop, env=owner)
     try:
         yield world

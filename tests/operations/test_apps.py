@@ -205,9 +205,10 @@ def test_inputs_that_only_count_at_creation(world: World, *, dry_run: bool) -> N
         f"`{name}` {used}; this app has {actual}, and the API can't change that"
         for name, actual in {"port": 80, "cpu": 256, "memory": 512}.items()
     ]
-    note = f"`env` {used}; the API does not show what this app has"
-    assert note in lines(outcome)
-    assert f"{note}." in outcome.outputs["notes"]
+    (note,) = (note for note in outcome.outputs["notes"] if note.startswith("`env` was not applied: "))
+    assert "`operation: destroy`" in note
+    assert "`create: true`" in note
+    assert note.removesuffix(".") in lines(outcome)
 
 
 def test_inputs_that_are_what_the_app_has(world: World) -> None:

@@ -167,7 +167,11 @@ def _text(value: object) -> str:
 
 @contextmanager
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """A world with a static app `site`, which is empty, and the folder `SITE`."""
+    """A world with a static app `site`, which is empty, and the folder `SITE`.
+
+    Runs belong to no repository: the working directory is `tmp_path`, which is in no checkout.
+    """
+    monkeypatch.chdir(tmp_path)
     with timewarp.warped(monkeypatch) as loop:
         platform = Platform(
             tmp_path / "platform", clock=lambda: timewarp.wall_clock(loop), api_keys={API_KEY}

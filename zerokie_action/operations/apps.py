@@ -142,14 +142,20 @@ def require_kind(job: Job, app: App, kind: str, what: str, *, hint: str = _OTHER
 
 
 def _compare_with_inputs(job: Job, app: App) -> None:
-    """Say which inputs have no effect. What the API does not show is no reason for a warning."""
+    """Say which inputs are not applied. What the API does not show is no reason for a warning."""
     for name in ONLY_AT_CREATION:
         wanted, actual = getattr(job.settings, name), getattr(app, name, None)
-        no_effect = f"`{name}` has no effect: it is used only when a container app is created"
-        if wanted is not None and actual is None:
-            job.note(f"{no_effect}; the API does not show what this app has")
-        elif wanted is not None and wanted != actual:
-            job.warn(f"{no_effect}; this app has {actual}, and the API can't change that")
+        if wanted and actual is None:
+            job.note(
+                f"`{name}` was not applied: the API takes it only when a container app is created, and does "
+                "not show what this app has. To change it, destroy the app (`operation: destroy`) and deploy "
+                "again with `create: true`"
+            )
+        elif wanted and wanted != actual:
+            job.warn(
+                f"`{name}` has no effect: it is used only when a container app is created; this app has "
+                f"{actual}, and the API can't change that"
+            )
 
 
 # --- custom domains of a static app
