@@ -44,7 +44,6 @@ def test_other_bytes(world: World) -> None:
     assert world.stored() == world.read()
 
 
-@pytest.mark.xfail(reason="operations/static.py does not yet say what was deployed", strict=True)
 @pytest.mark.parametrize("is_uploaded", [True, False], ids=["uploaded", "unchanged"])
 def test_the_same_bytes(world: World, *, is_uploaded: bool) -> None:
     """Some file systems number their files anew: the bytes decide."""

@@ -9,7 +9,6 @@ import hashlib
 import os
 import re
 from contextlib import suppress
-from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 import anyio.to_thread
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 CHUNK_SIZE = 256 * 1024
-_NONE: Mapping[str, str] = MappingProxyType({})
 
 _RESOLVED_SEGMENTS = frozenset(("", ".", ".."))
 _KEY_NAME = re.compile(r"(.*/)?id_[^/]*|.*\.(pem|key|p8)", re.IGNORECASE | re.DOTALL)
@@ -164,7 +162,7 @@ async def hash_files(files: Iterable[LocalFile]) -> dict[str, str]:
 
 
 def find_changes(
-    before: Iterable[LocalFile], after: Iterable[LocalFile], deployed: Mapping[str, str] = _NONE
+    before: Iterable[LocalFile], after: Iterable[LocalFile], deployed: Mapping[str, str]
 ) -> list[str]:
     """Compare two scans of a directory. Runs in a worker thread, until that is cancelled.
 
@@ -174,7 +172,7 @@ def find_changes(
     Args:
         before: what was deployed.
         after: what the directory has now.
-        deployed: SHA-256 of what was deployed, in hex by path; without it, another inode is another file.
+        deployed: SHA-256 of what was deployed, in hex by path.
 
     Returns:
         What changed, sorted by path: `'index.html' was edited`.

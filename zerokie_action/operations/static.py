@@ -28,7 +28,7 @@ from zerokie_action.report.result import Changes, Uploaded
 from zerokie_action.text import human_bytes, human_files, human_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from anyio import TaskHandle
@@ -127,8 +127,9 @@ async def _make_equal(job: Job, source: _Source, lock: DeployLock, changes: Chan
     keep = Patterns(job.settings.keep)
     update = Update(job, lock, zone, plan, files=source.scan.files, ours=ours, keep=keep, changes=changes)
     if not update.is_needed:
+        sent = update.sent_hashes()
         del update, plan, ours, zone  # there may be a hundred thousand records, and as many come
-        await _require_same_directory(job, source)
+        await _require_same_directory(job, source, sent)
         return
     lock.on_failure = update.record_failure
     with job.phase("Upload"):
@@ -136,7 +137,7 @@ async def _make_equal(job: Job, source: _Source, lock: DeployLock, changes: Chan
         await update.upload(plan.uploads)
     with job.phase("Verify"):
         async with anyio.create_task_group() as both:
-            both.start_soon(_require_same_directory, job, source)
+            both.start_soon(_require_same_directory, job, source, update.sent_hashes())
             both.start_soon(update.require_listed)
     with job.phase("Delete and record"):
         async with anyio.create_task_group() as both:
@@ -185,8 +186,13 @@ async def _compare(job: Job, source: _Source, zone: Zone) -> tuple[Plan, Collect
     return plan, ours
 
 
-async def _require_same_directory(job: Job, source: _Source) -> None:
-    """Scan the directory again: what was deployed must still be what is there.
+async def _require_same_directory(job: Job, source: _Source, sent: Mapping[str, str]) -> None:
+    """Scan the directory again: the files that were deployed must still be there.
+
+    Args:
+        job: the run.
+        source: the files.
+        sent: SHA-256 of the bytes that were deployed, in hex by path.
 
     Raises:
         DeployFailed: when files were added, removed or edited meanwhile.
@@ -196,7 +202,10 @@ async def _require_same_directory(job: Job, source: _Source) -> None:
         now = await anyio.to_thread.run_sync(_scan, job, source.directory, abandon_on_cancel=True)
     except ConfigurationError as error:
         raise DeployFailed(f"The directory changed during the deploy: {error}", hint=hint) from error
-    if changed := find_changes(source.scan.files, now.files):
+    changed = await anyio.to_thread.run_sync(
+        find_changes, source.scan.files, now.files, sent, abandon_on_cancel=True
+    )
+    if changed:
         job.ci.debug(*changed)
         more = f" and {len(changed) - _NAMED:,} more" if len(changed) > _NAMED else ""
         what = ", ".join(changed[:_NAMED]) + more

@@ -336,6 +336,11 @@ class Update:
         await self._store(self._number + 2, proofs, self._before.count, listed)
         self._job.ci.info(f"Recorded {human_files(len(proofs))}: the next deploy can skip them")
 
+    def sent_hashes(self) -> dict[str, str]:
+        """SHA-256 of each file as the zone has it now, in hex by path."""
+        unchanged = {path: sha256 for path, (sha256, *_) in self._plan.unchanged.items()}
+        return unchanged | {path: file.sha256 for path, file in self._uploaded.items()}
+
     # What they are made of
 
     async def _look(self) -> tuple[Mapping[str, RemoteFile], Sequence[LocalFile]]:
