@@ -1,4 +1,8 @@
-"""The FastAPI application of the reference: endpoints, errors, `/docs`."""
+"""The FastAPI application of the reference: endpoints, errors, and their document.
+
+Endpoints answer with ready `JSONResponse`s, so that FastAPI does not check and serialise each answer again:
+a listing may have 100,000 files. That the answers agree with the documented models is proven by tests.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +10,196 @@ from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
-from zerokie_action.sandbox import admin, answers, page, routes
-from zerokie_action.sandbox.exchange import Exchange
-from zerokie_action.sandbox.problems import ApiError
+from zerokie_action.sandbox import admin, bodies, page
+from zerokie_action.sandbox.addresses import decode_path, decode_segment, is_hidden
+from zerokie_action.sandbox.records import ApiError, Exchange
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fastapi import Request, Response
+
+CLIENT_CLOSED_REQUEST = 499
+
+_PAGE = b"<!doctype html><title>Welcome</title><p>Nothing is deployed here yet.</p>\n"
+
+_ERRORS: dict[int, str] = {
+    400: "Invalid request (missing required fields, invalid values)",
+    401: "Missing or invalid API key",
+    404: "App not found",
+    409: "App name already exists / deploy lock conflict",
+    500: "Internal server error",
+    502: "Upstream service error (e.g. CDN failure)",
+}
+
+
+def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    documented = sorted({400, 401, 500, 502, *statuses})
+    return {status: {"model": bodies.Error, "description": _ERRORS[status]} for status in documented}
+
+
+async def _is_ready(request: Request) -> None:
+    if name := request.path_params.get("name"):
+        Exchange.of(request).platform.apps.check_ready(decode_segment(name))
+
+
+apps = APIRouter(prefix="/v1/apps", tags=["apps"], dependencies=[Depends(_is_ready)])
+static = APIRouter(prefix="/v1/apps/{name}", tags=["static apps"], dependencies=[Depends(_is_ready)])
+
+
+@apps.post("", status_code=201, response_model=bodies.AppSummary, responses=_errors(409))
+async def create_app(request: Request, body: bodies.NewApp) -> Response:
+    """Create an app. The type is immutable after creation."""
+    platform = Exchange.of(request).platform
+    if isinstance(body, bodies.NewStaticApp):
+        app = platform.apps.create_static(body.name, env=body.env)
+        if platform.dialect["new-site"] == "page":
+            platform.put_file(app.name, "index.html", _PAGE, "text/html")
+    else:
+        app = platform.apps.create_container(
+            body.name,
+            body.image,
+            port=body.port,
+            cpu=body.cpu,
+            memory=body.memory,
+            env=body.env,
+            private=body.registry_auth is not None,
+        )
+    return JSONResponse(bodies.summary(platform, app, in_post=True), 201)
+
+
+@apps.get("", response_model=list[bodies.AppSummary], responses=_errors())
+async def list_apps(request: Request) -> Response:
+    """List all apps."""
+    platform = Exchange.of(request).platform
+    return JSONResponse([bodies.summary(platform, app) for app in platform.apps.list()])
+
+
+@apps.get("/{name}", response_model=bodies.AppDetail, responses=_errors(404))
+async def get_app(request: Request, name: str) -> Response:
+    """Get an app."""
+    platform = Exchange.of(request).platform
+    return JSONResponse(bodies.detail(platform, platform.apps.get(decode_segment(name))))
+
+
+@apps.delete("/{name}", status_code=204, response_class=Response, responses=_errors(404))
+async def delete_app(request: Request, name: str) -> Response:
+    """Delete an app with all its files, deployments and domains."""
+    platform = Exchange.of(request).platform
+    platform.delete_app(decode_segment(name))
+    return bodies.deleted(platform)
+
+
+@apps.post("/{name}/deploy", response_model=bodies.DeployAccepted, responses=_errors(404, 409))
+async def deploy(request: Request, name: str, body: bodies.DeployRequest | None = None) -> Response:
+    """Deploy an image, or re-pull and restart the current one."""
+    platform = Exchange.of(request).platform
+    body = body or bodies.DeployRequest()
+    before = platform.apps.get(decode_segment(name))
+    app = platform.apps.deploy(before.name, image=body.image, private=body.registry_auth is not None)
+    return bodies.deploying(platform, app, before)
+
+
+@static.get("/files", response_model=list[bodies.RemoteFile], responses=_errors(404))
+async def list_files(request: Request, name: str) -> Response:
+    """List all files of the app's storage zone."""
+    platform = Exchange.of(request).platform
+    return bodies.files(platform, platform.apps.static(decode_segment(name)).name)
+
+
+@static.put(
+    "/files/{path:path}",
+    response_class=Response,
+    responses=_errors(404),
+    openapi_extra={
+        "requestBody": {
+            "description": "The raw file content; set Content-Type based on the file extension",
+            "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+async def put_file(request: Request, name: str, path: str) -> Response:
+    """Upload a single file."""
+    exchange = Exchange.of(request)
+    app = exchange.platform.apps.static(decode_segment(name))
+    content_type = request.headers.get("content-type", "application/octet-stream")
+    path = decode_path(path)
+    if exchange.platform.dialect["hidden"] == "refused" and is_hidden(path):
+        raise ApiError(400, "invalid path: hidden files are not allowed")
+    try:
+        with exchange.platform.zone.upload(app.name, path, content_type) as stream:
+            async for chunk in request.stream():
+                stream.write(chunk)
+            exchange.platform.apps.static(app.name)  # may have been deleted in the meantime
+            exchange.note_lock_holder()
+    except ClientDisconnect:
+        return Response(status_code=CLIENT_CLOSED_REQUEST)
+    return Response(status_code=200)
+
+
+@static.delete("/files/{path:path}", status_code=204, response_class=Response, responses=_errors(404))
+async def delete_file(request: Request, name: str, path: str) -> Response:
+    """Delete a file."""
+    platform = Exchange.of(request).platform
+    platform.zone.delete(platform.apps.static(decode_segment(name)).name, decode_path(path))
+    return bodies.deleted(platform)
+
+
+@static.post("/deploy/lock", response_model=bodies.Locked, responses=_errors(404, 409))
+async def acquire_lock(request: Request, name: str, body: bodies.LockRequest) -> Response:
+    """Acquire the deploy lock. 409 when any session holds it, the same one included."""
+    platform = Exchange.of(request).platform
+    platform.locks.acquire(platform.apps.static(decode_segment(name)).name, body.deploy_session_id)
+    return JSONResponse({"locked": True, "deploy_session_id": body.deploy_session_id})
+
+
+@static.put("/deploy/lock", response_model=bodies.Locked, responses=_errors(404, 409))
+async def keep_lock(request: Request, name: str, body: bodies.LockRequest) -> Response:
+    """Keep the deploy lock alive; it expires after 30 minutes. 404 when nobody holds it."""
+    platform = Exchange.of(request).platform
+    platform.locks.heartbeat(platform.apps.static(decode_segment(name)).name, body.deploy_session_id)
+    return bodies.heartbeat(platform, body.deploy_session_id)
+
+
+@static.post("/deploy/finalize", response_model=bodies.Finalized, responses=_errors(404, 409))
+async def finalize(request: Request, name: str, body: bodies.FinalizeRequest) -> Response:
+    """Finalize a deployment: purge the CDN cache, release the deploy lock, record the deployment."""
+    platform = Exchange.of(request).platform
+    deployment = platform.finalize(
+        platform.apps.static(decode_segment(name)).name,
+        body.deploy_session_id,
+        uploaded=body.files_uploaded,
+        deleted=body.files_deleted,
+        total_bytes=body.total_bytes,
+    )
+    return bodies.finalized(platform, deployment)
+
+
+@static.post("/domains", status_code=201, response_model=bodies.DomainAdded, responses=_errors(404, 409))
+async def add_domain(request: Request, name: str, body: bodies.DomainRequest) -> Response:
+    """Add a custom domain. Apex domains are not supported."""
+    platform = Exchange.of(request).platform
+    app = platform.apps.static(decode_segment(name))
+    domain, status = platform.domains.add(app.name, body.domain)
+    return JSONResponse(
+        {"domain": domain, "cname_target": f"{app.name}.localhost", "tls_status": "pending"}, status
+    )
+
+
+@static.delete("/domains/{domain}", status_code=204, response_class=Response, responses=_errors(404))
+async def delete_domain(request: Request, name: str, domain: str) -> Response:
+    """Remove a custom domain."""
+    platform = Exchange.of(request).platform
+    platform.domains.delete(platform.apps.static(decode_segment(name)).name, decode_segment(domain))
+    return bodies.deleted(platform)
+
 
 _DESCRIPTION = """
 The Zerokie platform's REST API, served by a local sandbox.
@@ -34,7 +213,7 @@ _UNNAMED = {"body", "container", "static"}
 
 _ENDPOINTS = [
     route
-    for router in (routes.apps, routes.static, admin.router, page.router)
+    for router in (apps, static, admin.router, page.router)
     for route in router.routes
     if isinstance(route, APIRoute)
 ]
@@ -47,7 +226,7 @@ def error(status: int, message: str, headers: Mapping[str, str] | None = None) -
 
 async def _refused(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, ApiError)  # noqa: S101  registered for nothing else
-    return answers.refused(Exchange.of(request).platform, problem)
+    return bodies.refused(Exchange.of(request).platform, problem)
 
 
 async def _invalid(_: Request, problem: Exception) -> JSONResponse:
@@ -107,7 +286,7 @@ def _create() -> FastAPI:
             Exception: _unexpected,
         },
     )
-    for router in (routes.apps, routes.static, admin.router, page.router):
+    for router in (apps, static, admin.router, page.router):
         api.include_router(router)
     api.mount("/_sandbox/assets", page.assets)
     api.openapi = partial(_describe, api)  # type: ignore[method-assign]

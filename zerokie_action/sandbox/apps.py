@@ -1,17 +1,21 @@
-"""The rules of apps: create, deploy, and how a container comes up."""
+"""The rules of apps: containers that deploy; sites with files, a lock and domains."""
 
 from __future__ import annotations
 
+import itertools
 import math
+import re
+import time
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
-from zerokie_action.sandbox.problems import ApiError
-from zerokie_action.sandbox.store import App
+from zerokie_action.sandbox.records import ApiError
+from zerokie_action.sandbox.store import App, Deployment, File, Lock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from zerokie_action.sandbox.dialects import Dialect
     from zerokie_action.sandbox.store import Store
@@ -205,3 +209,162 @@ class Apps:
         app = replace(self.get(name), status=status)
         self._store.save_app(app)
         self._deploys.setdefault(name, [app])[-1] = app
+
+
+class Zone:
+    """The files of all static apps of one platform."""
+
+    def __init__(self, store: Store, clock: Callable[[], float]) -> None:
+        """Keep the files in `store`, with the clock's times."""
+        self._store = store
+        self._clock = clock
+
+    def list(self, app: str) -> list[File]:
+        """Return the app's files by path."""
+        return self._store.files(app)
+
+    def read(self, file: File) -> bytes:
+        """Return a file's content."""
+        return self._store.blob_path(file.blob).read_bytes()
+
+    @contextmanager
+    def upload(self, app: str, path: str, content_type: str) -> Iterator[BinaryIO]:
+        """Open a stream for a file's new content.
+
+        The file changes when the block ends, at once and as a whole; a block that raises changes nothing.
+        """
+        with self._store.new_blob() as (blob, stream):
+            yield stream
+            length = stream.tell()
+        self._store.save_file(app, File(path, blob, length, content_type, self._clock()))
+
+    def delete(self, app: str, path: str) -> None:
+        """Delete a file; 404 when there is none."""
+        if not self._store.delete_file(app, path):
+            raise ApiError(404, "file not found")
+
+
+EXPIRY = 30 * 60.0
+"""Seconds after which a lock that was not confirmed is free ("Locks expire after 30 minutes")."""
+
+
+class Locks:
+    """The deploy locks of one platform, one an app at most."""
+
+    def __init__(self, store: Store, clock: Callable[[], float], dialect: Dialect) -> None:
+        """Keep the locks in `store`; they expire by the clock."""
+        self._store = store
+        self._clock = clock
+        self._dialect = dialect
+
+    def holder(self, app: str) -> str | None:
+        """Return the session that holds the app's lock now."""
+        lock = self._store.lock(app)
+        return lock.session if lock and self._left(lock) > 0 else None
+
+    def seconds_left(self, app: str) -> float:
+        """Return how long the app's lock is held if nobody confirms it; 0 when it is free."""
+        lock = self._store.lock(app)
+        return max(0.0, self._left(lock)) if lock else 0.0
+
+    def _left(self, lock: Lock) -> float:
+        return lock.confirmed_at + EXPIRY - self._clock()
+
+    def acquire(self, app: str, session: str) -> None:
+        """Take the lock; 409 when it is held, be it by the same session."""
+        if self.holder(app) is not None:
+            raise ApiError(409, "another deploy is already in progress")
+        self.take(app, session)
+
+    def heartbeat(self, app: str, session: str) -> None:
+        """Prolong the lock; 404 when nobody holds it, 409 when somebody else does."""
+        holder = self.holder(app)
+        if holder is None:
+            raise self._lost(404, "no deploy lock")
+        if holder != session:
+            raise self._lost(409, "the deploy lock is held by another session")
+        self.take(app, session)
+
+    def finalize(
+        self, app: str, session: str, *, uploaded: int, deleted: int, total_bytes: int
+    ) -> Deployment:
+        """Release the lock and record the deployment; 409 when the session does not hold it."""
+        if self.holder(app) != session:
+            raise self._lost(409, "the session does not hold the deploy lock")
+        now = self._clock()
+        deployment = Deployment(self._deploy_id(now), session, now, uploaded, deleted, total_bytes)
+        self._store.add_deployment(app, deployment)
+        self._store.delete_lock(app)
+        return deployment
+
+    def _lost(self, status: int, message: str) -> ApiError:
+        answer = self._dialect["lock-lost"]
+        return ApiError(status if answer == "mixed" else int(answer), message)
+
+    def _deploy_id(self, now: float) -> str:
+        base = time.strftime("d-%Y%m%d-%H%M%S", time.gmtime(now))
+        candidates = itertools.chain([base], (f"{base}-{n}" for n in itertools.count(2)))
+        return next(name for name in candidates if not self._store.has_deployment(name))
+
+    def take(self, app: str, session: str, seconds: float = EXPIRY) -> None:
+        """Give the lock to the session, whoever holds it, for so long."""
+        self._store.save_lock(app, Lock(session, self._clock() - EXPIRY + seconds))
+
+    def expire(self, app: str) -> None:
+        """Drop the lock, as if its 30 minutes had passed."""
+        self._store.delete_lock(app)
+
+
+_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})+")
+MAX_LENGTH = 253
+_APEX_LABELS = 2
+DOMAIN = rf"^({_LABEL}\.){{{_APEX_LABELS},}}{_LABEL}$"
+"""What can be attached, as a pattern for the description."""
+
+
+class Domains:
+    """The custom domains of all static apps of one platform."""
+
+    def __init__(self, store: Store, dialect: Dialect) -> None:
+        """Keep the domains in `store`."""
+        self._store = store
+        self._dialect = dialect
+        self._waiting: set[str] = set()
+        """Domains whose POST was refused once, and will be carried out."""
+
+    def list(self, app: str) -> list[str]:
+        """Return the app's domains."""
+        return self._store.domains(app)
+
+    def add(self, app: str, domain: str) -> tuple[str, int]:
+        """Attach a domain; return it in lower case, and the status of the answer.
+
+        Raises:
+            ApiError: 400 when it is no host name or has only two labels, 409 when it is attached already,
+                be it to another app.
+        """
+        domain = domain.lower()
+        if len(domain) > MAX_LENGTH or not _HOST_NAME.fullmatch(domain):
+            raise ApiError(400, "invalid domain")
+        if domain.count(".") + 1 <= _APEX_LABELS:
+            raise ApiError(400, "apex domains are not supported")
+        if self._dialect["domain-busy"] == "once":
+            self._waiting ^= {domain}
+            if domain in self._waiting:
+                raise ApiError(409, "another deploy is in progress")
+        owner = self._store.domain_owner(domain)
+        if owner is None:
+            self._store.add_domain(app, domain)
+            return domain, 201
+        answer = int(self._dialect["domain-attached"]) if owner == app else 409
+        if answer >= 400:  # noqa: PLR2004  an error
+            raise ApiError(answer, "domain already exists")
+        return domain, answer
+
+    def delete(self, app: str, domain: str) -> None:
+        """Detach a domain; 404 when the app does not have it."""
+        domain = domain.lower()
+        if self._store.domain_owner(domain) != app:
+            raise ApiError(404, "domain not found")
+        self._store.delete_domain(domain)

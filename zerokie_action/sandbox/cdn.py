@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import RedirectResponse, Response
 
+from zerokie_action.sandbox.addresses import app_of, decode_segment, is_hidden, site_url
 from zerokie_action.sandbox.apps import RUNNING
-from zerokie_action.sandbox.hosts import app_of, site_url
-from zerokie_action.sandbox.paths import decode_segment, is_hidden
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,15 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from zerokie_action.sandbox.apps import Apps, Rollout
+from zerokie_action.sandbox.apps import Apps, Domains, Locks, Rollout, Zone
 from zerokie_action.sandbox.cdn import Cdn, Page
 from zerokie_action.sandbox.dialects import Dialect
-from zerokie_action.sandbox.domains import Domains
 from zerokie_action.sandbox.faults import Faults
-from zerokie_action.sandbox.locks import Locks
-from zerokie_action.sandbox.problems import ApiError
+from zerokie_action.sandbox.records import ApiError
 from zerokie_action.sandbox.store import Store
-from zerokie_action.sandbox.zone import Zone
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable
