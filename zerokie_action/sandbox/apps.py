@@ -100,42 +100,13 @@ class Apps:
     ) -> App:
         """Create a container app, which starts to deploy; 409 when the name is taken."""
         now = self._clock()
-        return self._create(
-            App(
-                name=name,
-                type="container",
-                image=image,
-                port=port,
-                cpu=cpu,
-                memory=memory,
-                env=env or {},
-                private=private,
-                status=DEPLOYING,
-                deployed_at=now,
-                created_at=now,
-                updated_at=now,
-            )
-        )
+        app = App(name, "container", DEPLOYING, now, now, now, image, port, cpu, memory, env or {}, private)
+        return self._create(app)
 
     def create_static(self, name: str, *, env: dict[str, str] | None = None) -> App:
         """Create a static app; 409 when the name is taken."""
         now = self._clock()
-        return self._create(
-            App(
-                name=name,
-                type="static",
-                image=None,
-                port=None,
-                cpu=None,
-                memory=None,
-                env=env or {},
-                private=False,
-                status=RUNNING,
-                deployed_at=now,
-                created_at=now,
-                updated_at=now,
-            )
-        )
+        return self._create(App(name, "static", RUNNING, now, now, now, env=env or {}))
 
     def _create(self, app: App) -> App:
         if self._store.app(app.name):
@@ -292,8 +263,8 @@ class Locks:
         if self.holder(app) != session:
             raise self._lost(409, "the session does not hold the deploy lock")
         now = self._clock()
-        deployment = Deployment(self._deploy_id(now), session, now, uploaded, deleted, total_bytes)
-        self._store.add_deployment(app, deployment)
+        deployment = Deployment(app, self._deploy_id(now), session, now, uploaded, deleted, total_bytes)
+        self._store.add_deployment(deployment)
         self._store.delete_lock(app)
         return deployment
 

@@ -14,7 +14,7 @@ import os
 import sqlite3
 import weakref
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -52,21 +52,24 @@ COMMIT;
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """An app's row. `status` is what was stored last; `Apps.status` says what it is now."""
+    """An app's row. `status` is what was stored last; `Apps.status` says what it is now.
+
+    Attributes:
+        private: whether the last create or deploy came with registry credentials; they are never kept.
+    """
 
     name: str
     type: str
-    image: str | None
-    port: int | None
-    cpu: int | None
-    memory: int | None
-    env: dict[str, str]
-    private: bool
-    """Whether the last create or deploy came with registry credentials; they are never kept."""
     status: str
     deployed_at: float
     created_at: float
     updated_at: float
+    image: str | None = None
+    port: int | None = None
+    cpu: int | None = None
+    memory: int | None = None
+    env: dict[str, str] = field(default_factory=dict)
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,7 @@ class Lock:
 class Deployment:
     """A finalized deployment with the counts that the client reported."""
 
+    app: str
     deploy_id: str
     session: str
     finished_at: float
@@ -123,27 +127,33 @@ class Store:
                 Path(entry).unlink()
         return max(used, default=0)
 
+    def _rows(self, kind: type[Any], rest: str = "", *values: object) -> list[Any]:
+        names = ", ".join(column.name for column in fields(kind))
+        query = f"SELECT {names} FROM {kind.__name__} {rest}"  # noqa: S608  all of it is from here
+        return [kind(*row) for row in self._db.execute(query, values)]
+
+    def _save(self, table: str, row: dict[str, Any]) -> None:
+        """Insert a row, or update the one with its key."""
+        names, values = ", ".join(row), ", ".join("?" * len(row))
+        update = ", ".join(f"{name} = excluded.{name}" for name in row)
+        into = f"{table} ({names}) VALUES ({values})"
+        self._db.execute(f"INSERT INTO {into} ON CONFLICT DO UPDATE SET {update}", tuple(row.values()))
+
+    def _apps(self, rest: str, *values: object) -> list[App]:
+        apps = self._rows(App, rest, *values)
+        return [replace(app, env=json.loads(app.env), private=bool(app.private)) for app in apps]
+
     def app(self, name: str) -> App | None:
         """Return the app's row."""
-        row = self._db.execute("SELECT * FROM app WHERE name = ?", (name,)).fetchone()
-        return _app(row) if row else None
+        return next(iter(self._apps("WHERE name = ?", name)), None)
 
     def apps(self) -> list[App]:
         """Return all apps, oldest first."""
-        return [_app(row) for row in self._db.execute("SELECT * FROM app ORDER BY created_at, name")]
+        return self._apps("ORDER BY created_at, name")
 
     def save_app(self, app: App) -> None:
-        """Insert the app, or update what may change of it."""
-        values = (
-            app.name, app.type, app.image, app.port, app.cpu, app.memory, json.dumps(app.env), app.private,
-            app.status, app.deployed_at, app.created_at, app.updated_at,
-        )  # fmt: skip
-        self._db.execute(
-            "INSERT INTO app VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
-            " image = excluded.image, private = excluded.private, status = excluded.status,"
-            " deployed_at = excluded.deployed_at, updated_at = excluded.updated_at",
-            values,
-        )
+        """Insert or update the app's row."""
+        self._save("app", asdict(app) | {"env": json.dumps(app.env)})
 
     def delete_app(self, name: str) -> None:
         """Delete the app, and all rows and blobs that belong to it."""
@@ -153,35 +163,24 @@ class Store:
 
     def files(self, app: str, limit: int = -1) -> list[File]:
         """Return the app's files by path, all or the first ones."""
-        rows = self._db.execute(
-            "SELECT path, blob, length, content_type, modified FROM file WHERE app = ? ORDER BY path LIMIT ?",
-            (app, limit),
-        )
-        return [File(*row) for row in rows]
+        return self._rows(File, "WHERE app = ? ORDER BY path LIMIT ?", app, limit)
 
     def size(self, app: str, folder: str = "") -> tuple[int, int]:
         """Return how many files the app has in a folder such as `assets/`, or in all, and how many bytes."""
-        row = self._db.execute(
+        count, size = self._db.execute(
             "SELECT count(*), total(length) FROM file WHERE app = ? AND substr(path, 1, ?) = ?",
             (app, len(folder), folder),
         ).fetchone()
-        return row[0], int(row[1])
+        return count, int(size)
 
     def file(self, app: str, path: str) -> File | None:
         """Return one file's row."""
-        row = self._db.execute(
-            "SELECT path, blob, length, content_type, modified FROM file WHERE app = ? AND path = ?",
-            (app, path),
-        ).fetchone()
-        return File(*row) if row else None
+        return next(iter(self._rows(File, "WHERE app = ? AND path = ?", app, path)), None)
 
     def save_file(self, app: str, file: File) -> None:
         """Insert or replace a file's row."""
         self._discard(app, file.path)
-        self._db.execute(
-            "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?)",
-            (app, file.path, file.blob, file.length, file.content_type, file.modified),
-        )
+        self._save("file", {"app": app} | asdict(file))
 
     def delete_file(self, app: str, path: str) -> bool:
         """Delete a file's row, and say whether there was one."""
@@ -215,14 +214,11 @@ class Store:
 
     def lock(self, app: str) -> Lock | None:
         """Return the app's lock, be it expired or not."""
-        row = self._db.execute("SELECT session, confirmed_at FROM lock WHERE app = ?", (app,)).fetchone()
-        return Lock(*row) if row else None
+        return next(iter(self._rows(Lock, "WHERE app = ?", app)), None)
 
     def save_lock(self, app: str, lock: Lock) -> None:
         """Insert or replace the app's lock."""
-        self._db.execute(
-            "INSERT OR REPLACE INTO lock VALUES (?, ?, ?)", (app, lock.session, lock.confirmed_at)
-        )
+        self._save("lock", {"app": app} | asdict(lock))
 
     def delete_lock(self, app: str) -> None:
         """Delete the app's lock."""
@@ -230,36 +226,19 @@ class Store:
 
     def deployments(self, app: str) -> list[Deployment]:
         """Return the app's deployments, oldest first."""
-        rows = self._db.execute(
-            "SELECT deploy_id, session, finished_at, files_uploaded, files_deleted, total_bytes"
-            " FROM deployment WHERE app = ? ORDER BY rowid",
-            (app,),
-        )
-        return [Deployment(*row) for row in rows]
+        return self._rows(Deployment, "WHERE app = ? ORDER BY rowid", app)
 
-    def last_deployments(self, limit: int) -> list[tuple[str, Deployment]]:
-        """Return the last deployments of all apps, newest first, each with its app."""
-        rows = self._db.execute(
-            "SELECT app, deploy_id, session, finished_at, files_uploaded, files_deleted, total_bytes"
-            " FROM deployment ORDER BY rowid DESC LIMIT ?",
-            (limit,),
-        )
-        return [(app, Deployment(*row)) for app, *row in rows]
+    def last_deployments(self, limit: int) -> list[Deployment]:
+        """Return the last deployments of all apps, newest first."""
+        return self._rows(Deployment, "ORDER BY rowid DESC LIMIT ?", limit)
 
     def has_deployment(self, deploy_id: str) -> bool:
         """Whether any app has a deployment of this ID."""
-        row = self._db.execute("SELECT 1 FROM deployment WHERE deploy_id = ?", (deploy_id,)).fetchone()
-        return row is not None
+        return bool(self._rows(Deployment, "WHERE deploy_id = ?", deploy_id))
 
-    def add_deployment(self, app: str, deployment: Deployment) -> None:
+    def add_deployment(self, deployment: Deployment) -> None:
         """Insert a deployment."""
-        self._db.execute(
-            "INSERT INTO deployment VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                deployment.deploy_id, app, deployment.session, deployment.finished_at,
-                deployment.files_uploaded, deployment.files_deleted, deployment.total_bytes,
-            ),
-        )  # fmt: skip
+        self._save("deployment", asdict(deployment))
 
     def domain_owner(self, domain: str) -> str | None:
         """Return the app that the domain is attached to."""
@@ -272,13 +251,8 @@ class Store:
 
     def add_domain(self, app: str, domain: str) -> None:
         """Insert a domain."""
-        self._db.execute("INSERT INTO domain VALUES (?, ?)", (domain, app))
+        self._save("domain", {"domain": domain, "app": app})
 
     def delete_domain(self, domain: str) -> None:
         """Delete a domain."""
         self._db.execute("DELETE FROM domain WHERE domain = ?", (domain,))
-
-
-def _app(row: tuple[Any, ...]) -> App:
-    name, kind, image, port, cpu, memory, env, private, *rest = row
-    return App(name, kind, image, port, cpu, memory, json.loads(env), bool(private), *rest)
