@@ -17,7 +17,7 @@ from zerokie_action.sandbox.faults import Fault  # noqa: TC001  FastAPI reads th
 from zerokie_action.sandbox.records import ApiError, Exchange
 
 
-def _no_page(request: Request) -> None:
+async def _no_page(request: Request) -> None:
     if "origin" in request.headers:
         raise ApiError(403, "this is for programs; in a browser, use the page at /")
 

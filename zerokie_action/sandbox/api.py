@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -20,7 +20,9 @@ from starlette.requests import ClientDisconnect
 
 from zerokie_action.sandbox import admin, bodies, page
 from zerokie_action.sandbox.addresses import decode_path, decode_segment, is_hidden
+from zerokie_action.sandbox.platform import Platform
 from zerokie_action.sandbox.records import ApiError, Exchange
+from zerokie_action.sandbox.store import App
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,73 +47,76 @@ def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": bodies.Error, "description": _ERRORS[status]} for status in documented}
 
 
-async def _is_ready(request: Request) -> None:
-    if name := request.path_params.get("name"):
-        Exchange.of(request).platform.apps.check_ready(decode_segment(name))
+async def _platform(request: Request) -> Platform:
+    return Exchange.of(request).platform
 
 
-apps = APIRouter(prefix="/v1/apps", tags=["apps"], dependencies=[Depends(_is_ready)])
-static = APIRouter(prefix="/v1/apps/{name}", tags=["static apps"], dependencies=[Depends(_is_ready)])
+Here = Annotated[Platform, Depends(_platform)]
+
+
+async def _app(platform: Here, name: str) -> App:
+    platform.apps.check_ready(decode_segment(name))
+    return platform.apps.get(decode_segment(name))
+
+
+Named = Annotated[App, Depends(_app)]
+
+
+async def _site(platform: Here, app: Named) -> str:
+    return platform.apps.static(app.name).name
+
+
+Site = Annotated[str, Depends(_site)]
+
+apps = APIRouter(prefix="/v1/apps", tags=["apps"])
+named = APIRouter(prefix="/v1/apps/{name}", tags=["apps"])
+static = APIRouter(prefix="/v1/apps/{name}", tags=["static apps"])
 
 
 @apps.post("", status_code=201, response_model=bodies.AppSummary, responses=_errors(409))
-async def create_app(request: Request, body: bodies.NewApp) -> Response:
+async def create_app(platform: Here, body: bodies.NewApp) -> Response:
     """Create an app. The type is immutable after creation."""
-    platform = Exchange.of(request).platform
     if isinstance(body, bodies.NewStaticApp):
         app = platform.apps.create_static(body.name, env=body.env)
         if platform.dialect["new-site"] == "page":
             platform.put_file(app.name, "index.html", _PAGE, "text/html")
     else:
-        app = platform.apps.create_container(
-            body.name,
-            body.image,
-            port=body.port,
-            cpu=body.cpu,
-            memory=body.memory,
-            env=body.env,
-            private=body.registry_auth is not None,
-        )
+        settings = body.model_dump(exclude={"type", "registry_auth"})
+        app = platform.apps.create_container(**settings, private=body.registry_auth is not None)
     return JSONResponse(bodies.summary(platform, app, in_post=True), 201)
 
 
 @apps.get("", response_model=list[bodies.AppSummary], responses=_errors())
-async def list_apps(request: Request) -> Response:
+async def list_apps(platform: Here) -> Response:
     """List all apps."""
-    platform = Exchange.of(request).platform
     return JSONResponse([bodies.summary(platform, app) for app in platform.apps.list()])
 
 
-@apps.get("/{name}", response_model=bodies.AppDetail, responses=_errors(404))
-async def get_app(request: Request, name: str) -> Response:
+@named.get("", response_model=bodies.AppDetail, responses=_errors(404))
+async def get_app(platform: Here, app: Named) -> Response:
     """Get an app."""
-    platform = Exchange.of(request).platform
-    return JSONResponse(bodies.detail(platform, platform.apps.get(decode_segment(name))))
+    return JSONResponse(bodies.detail(platform, app))
 
 
-@apps.delete("/{name}", status_code=204, response_class=Response, responses=_errors(404))
-async def delete_app(request: Request, name: str) -> Response:
+@named.delete("", status_code=204, response_class=Response, responses=_errors(404))
+async def delete_app(platform: Here, app: Named) -> Response:
     """Delete an app with all its files, deployments and domains."""
-    platform = Exchange.of(request).platform
-    platform.delete_app(decode_segment(name))
+    platform.delete_app(app.name)
     return bodies.deleted(platform)
 
 
-@apps.post("/{name}/deploy", response_model=bodies.DeployAccepted, responses=_errors(404, 409))
-async def deploy(request: Request, name: str, body: bodies.DeployRequest | None = None) -> Response:
+@named.post("/deploy", response_model=bodies.DeployAccepted, responses=_errors(404, 409))
+async def deploy(platform: Here, app: Named, body: bodies.DeployRequest | None = None) -> Response:
     """Deploy an image, or re-pull and restart the current one."""
-    platform = Exchange.of(request).platform
     body = body or bodies.DeployRequest()
-    before = platform.apps.get(decode_segment(name))
-    app = platform.apps.deploy(before.name, image=body.image, private=body.registry_auth is not None)
-    return bodies.deploying(platform, app, before)
+    deployed = platform.apps.deploy(app.name, image=body.image, private=body.registry_auth is not None)
+    return bodies.deploying(platform, deployed, before=app)
 
 
 @static.get("/files", response_model=list[bodies.RemoteFile], responses=_errors(404))
-async def list_files(request: Request, name: str) -> Response:
+async def list_files(platform: Here, site: Site) -> Response:
     """List all files of the app's storage zone."""
-    platform = Exchange.of(request).platform
-    return bodies.files(platform, platform.apps.static(decode_segment(name)).name)
+    return bodies.files(platform, site)
 
 
 @static.put(
@@ -125,79 +130,64 @@ async def list_files(request: Request, name: str) -> Response:
         }
     },
 )
-async def put_file(request: Request, name: str, path: str) -> Response:
+async def put_file(request: Request, platform: Here, site: Site, path: str) -> Response:
     """Upload a single file."""
-    exchange = Exchange.of(request)
-    app = exchange.platform.apps.static(decode_segment(name))
     content_type = request.headers.get("content-type", "application/octet-stream")
     path = decode_path(path)
-    if exchange.platform.dialect["hidden"] == "refused" and is_hidden(path):
+    if platform.dialect["hidden"] == "refused" and is_hidden(path):
         raise ApiError(400, "invalid path: hidden files are not allowed")
     try:
-        with exchange.platform.zone.upload(app.name, path, content_type) as stream:
+        with platform.zone.upload(site, path, content_type) as stream:
             async for chunk in request.stream():
                 stream.write(chunk)
-            exchange.platform.apps.static(app.name)  # may have been deleted in the meantime
-            exchange.note_lock_holder()
+            platform.apps.static(site)  # may have been deleted in the meantime
+            Exchange.of(request).note_lock_holder()
     except ClientDisconnect:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
     return Response(status_code=200)
 
 
 @static.delete("/files/{path:path}", status_code=204, response_class=Response, responses=_errors(404))
-async def delete_file(request: Request, name: str, path: str) -> Response:
+async def delete_file(platform: Here, site: Site, path: str) -> Response:
     """Delete a file."""
-    platform = Exchange.of(request).platform
-    platform.zone.delete(platform.apps.static(decode_segment(name)).name, decode_path(path))
+    platform.zone.delete(site, decode_path(path))
     return bodies.deleted(platform)
 
 
 @static.post("/deploy/lock", response_model=bodies.Locked, responses=_errors(404, 409))
-async def acquire_lock(request: Request, name: str, body: bodies.LockRequest) -> Response:
+async def acquire_lock(platform: Here, site: Site, body: bodies.LockRequest) -> Response:
     """Acquire the deploy lock. 409 when any session holds it, the same one included."""
-    platform = Exchange.of(request).platform
-    platform.locks.acquire(platform.apps.static(decode_segment(name)).name, body.deploy_session_id)
+    platform.locks.acquire(site, body.deploy_session_id)
     return JSONResponse({"locked": True, "deploy_session_id": body.deploy_session_id})
 
 
 @static.put("/deploy/lock", response_model=bodies.Locked, responses=_errors(404, 409))
-async def keep_lock(request: Request, name: str, body: bodies.LockRequest) -> Response:
+async def keep_lock(platform: Here, site: Site, body: bodies.LockRequest) -> Response:
     """Keep the deploy lock alive; it expires after 30 minutes. 404 when nobody holds it."""
-    platform = Exchange.of(request).platform
-    platform.locks.heartbeat(platform.apps.static(decode_segment(name)).name, body.deploy_session_id)
+    platform.locks.heartbeat(site, body.deploy_session_id)
     return bodies.heartbeat(platform, body.deploy_session_id)
 
 
 @static.post("/deploy/finalize", response_model=bodies.Finalized, responses=_errors(404, 409))
-async def finalize(request: Request, name: str, body: bodies.FinalizeRequest) -> Response:
+async def finalize(platform: Here, site: Site, body: bodies.FinalizeRequest) -> Response:
     """Finalize a deployment: purge the CDN cache, release the deploy lock, record the deployment."""
-    platform = Exchange.of(request).platform
-    deployment = platform.finalize(
-        platform.apps.static(decode_segment(name)).name,
-        body.deploy_session_id,
-        uploaded=body.files_uploaded,
-        deleted=body.files_deleted,
-        total_bytes=body.total_bytes,
-    )
+    counts = {"uploaded": body.files_uploaded, "deleted": body.files_deleted}
+    deployment = platform.finalize(site, body.deploy_session_id, **counts, total_bytes=body.total_bytes)
     return bodies.finalized(platform, deployment)
 
 
 @static.post("/domains", status_code=201, response_model=bodies.DomainAdded, responses=_errors(404, 409))
-async def add_domain(request: Request, name: str, body: bodies.DomainRequest) -> Response:
+async def add_domain(platform: Here, site: Site, body: bodies.DomainRequest) -> Response:
     """Add a custom domain. Apex domains are not supported."""
-    platform = Exchange.of(request).platform
-    app = platform.apps.static(decode_segment(name))
-    domain, status = platform.domains.add(app.name, body.domain)
-    return JSONResponse(
-        {"domain": domain, "cname_target": f"{app.name}.localhost", "tls_status": "pending"}, status
-    )
+    domain, status = platform.domains.add(site, body.domain)
+    target = f"{site}.localhost"
+    return JSONResponse({"domain": domain, "cname_target": target, "tls_status": "pending"}, status)
 
 
 @static.delete("/domains/{domain}", status_code=204, response_class=Response, responses=_errors(404))
-async def delete_domain(request: Request, name: str, domain: str) -> Response:
+async def delete_domain(platform: Here, site: Site, domain: str) -> Response:
     """Remove a custom domain."""
-    platform = Exchange.of(request).platform
-    platform.domains.delete(platform.apps.static(decode_segment(name)).name, decode_segment(domain))
+    platform.domains.delete(site, decode_segment(domain))
     return bodies.deleted(platform)
 
 
@@ -211,12 +201,7 @@ _UNNAMED = {"body", "container", "static"}
 """Parts of an error's place that are no field of the body: where it is, and which form of it was meant."""
 
 
-_ENDPOINTS = [
-    route
-    for router in (apps, static, admin.router, page.router)
-    for route in router.routes
-    if isinstance(route, APIRoute)
-]
+_ROUTERS = (apps, named, static, admin.router, page.router)
 
 
 def error(status: int, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
@@ -234,9 +219,7 @@ async def _invalid(_: Request, problem: Exception) -> JSONResponse:
     first = problem.errors()[0]
     # Neither the input nor its context: they may be credentials.
     place = ".".join(str(part) for part in first["loc"] if part not in _UNNAMED)
-    return error(
-        400, f"invalid request: {place}: {first['msg']}" if place else f"invalid request: {first['msg']}"
-    )
+    return error(400, ": ".join(filter(None, ["invalid request", place, first["msg"]])))
 
 
 async def _http_error(request: Request, problem: Exception) -> Response:
@@ -248,7 +231,8 @@ async def _http_error(request: Request, problem: Exception) -> Response:
 
 async def _wrong_method(request: Request, _: Exception) -> JSONResponse:
     path = request.scope["path"]
-    allowed = set[str]().union(*(route.methods or () for route in _ENDPOINTS if route.path_regex.match(path)))
+    routes = [route for router in _ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    allowed = set[str]().union(*(route.methods or () for route in routes if route.path_regex.match(path)))
     return error(405, "method not allowed", {"allow": ", ".join(sorted(allowed))})
 
 
@@ -286,7 +270,7 @@ def _create() -> FastAPI:
             Exception: _unexpected,
         },
     )
-    for router in (apps, static, admin.router, page.router):
+    for router in _ROUTERS:
         api.include_router(router)
     api.mount("/_sandbox/assets", page.assets)
     api.openapi = partial(_describe, api)  # type: ignore[method-assign]

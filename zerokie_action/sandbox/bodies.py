@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from zerokie_action.sandbox.platform import Platform
     from zerokie_action.sandbox.store import App, Deployment
 
-    Write = Callable[[str], str | None]
-
 AppName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", examples=["my-app"])]
 Image = Annotated[str, Field(pattern=r"^[!-~]+$", examples=["nginx:alpine"])]
 Session = Annotated[str, Field(min_length=1, examples=["550e8400-e29b-41d4-a716-446655440000"])]
@@ -213,71 +211,42 @@ _TIMES: dict[str, Callable[[float], object]] = {
 }
 
 
-def _image_parts(image: str) -> tuple[str, str, str, str]:
-    """Return host, path, tag and digest, the first two as Docker completes them; the others may be empty."""
-    name, _, digest = image.partition("@")
+_FULL = "{host}/{path}{tag}{at}"
+_IMAGES = {
+    "given": ("{image}", "{image}"),
+    "full": (_FULL, _FULL),
+    "full-in-get": ("{image}", _FULL),
+    "mirror": ("{image}", "mirror.local/hub/{path}{tag}{at}"),
+    "tag-and-digest": ("{image}", "{host}/{path}{tag}@{digest}"),
+    "digest": ("{image}", "{host}/{path}@{digest}"),
+    "bare-digest": ("{image}", "{digest}"),
+    "not-in-post": ("", "{image}"),
+    "not-in-get": ("{image}", ""),
+    "before-in-post": ("{image}", "{image}"),
+}
+"""How the answers to POST and to GET write an image; an empty form leaves it out."""
+
+
+def _image_parts(image: str) -> dict[str, str]:
+    """Return what `_IMAGES` names, as Docker completes an image. An image without a digest gets one."""
+    name, at, digest = image.partition("@")
     host, slash, path = name.partition("/")
     if not slash or not (set(".:") & set(host) or host == "localhost"):
         host, path = "docker.io", name if slash else f"library/{name}"
     path, _, tag = path.partition(":")
-    return host, path, tag or ("" if digest else "latest"), digest
-
-
-def _with(tag: str, digest: str) -> str:
-    return (tag and f":{tag}") + (digest and f"@{digest}")
-
-
-def _given(image: str) -> str:
-    return image
-
-
-def _nothing(_image: str) -> None:
-    return None
-
-
-def _in_full(image: str) -> str:
-    host, path, tag, digest = _image_parts(image)
-    return f"{host}/{path}{_with(tag, digest)}"
-
-
-def _mirrored(image: str) -> str:
-    _, path, tag, digest = _image_parts(image)
-    return f"mirror.local/hub/{path}{_with(tag, digest)}"
-
-
-def _digest(image: str) -> str:
-    return _image_parts(image)[3] or f"sha256:{hashlib.sha256(image.encode()).hexdigest()}"
-
-
-def _by_digest(image: str) -> str:
-    host, path, *_ = _image_parts(image)
-    return f"{host}/{path}@{_digest(image)}"
-
-
-def _with_digest(image: str) -> str:
-    host, path, tag, _ = _image_parts(image)
-    return f"{host}/{path}{_with(tag, _digest(image))}"
-
-
-_IMAGES: dict[str, tuple[Write, Write]] = {
-    "given": (_given, _given),
-    "full": (_in_full, _in_full),
-    "full-in-get": (_given, _in_full),
-    "mirror": (_given, _mirrored),
-    "tag-and-digest": (_given, _with_digest),
-    "digest": (_given, _by_digest),
-    "bare-digest": (_given, _digest),
-    "not-in-post": (_nothing, _given),
-    "not-in-get": (_given, _nothing),
-    "before-in-post": (_given, _given),
-}
-"""How the answers to POST and to GET write an image; None leaves it out."""
+    return {
+        "image": image,
+        "host": host,
+        "path": path,
+        "tag": f":{tag}" if tag else "" if digest else ":latest",
+        "at": at + digest,
+        "digest": digest or f"sha256:{hashlib.sha256(image.encode()).hexdigest()}",
+    }
 
 
 def _image(platform: Platform, image: str | None, *, in_post: bool) -> dict[str, Any]:
-    write = _IMAGES[platform.dialect["image"]][0 if in_post else 1]
-    written = write(image or "")
-    return {} if written is None else {"image": written}
+    form = _IMAGES[platform.dialect["image"]][0 if in_post else 1]
+    return {"image": form.format_map(_image_parts(image or ""))} if form else {}
 
 
 def _url(platform: Platform, app: str) -> dict[str, Any]:

@@ -198,7 +198,7 @@ async def page(request: Request) -> Response:
     )
 
 
-def _by_this_page(request: Request) -> None:
+async def _by_this_page(request: Request) -> None:
     if not is_same_origin(request):
         raise ApiError(403, "only the sandbox's own page can do that; programs use /_sandbox/faults")
 
