@@ -11,12 +11,12 @@ import sys
 import textwrap
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 try:
     from zerokie_action.sandbox.addresses import is_loopback
     from zerokie_action.sandbox.apps import Rollout
-    from zerokie_action.sandbox.dialects import QUESTIONS, parse_answer
+    from zerokie_action.sandbox.dialects import QUESTIONS, check
     from zerokie_action.sandbox.faults import GRAMMAR, HELP, parse_fault
     from zerokie_action.sandbox.platform import Platform
     from zerokie_action.sandbox.server import serve
@@ -30,9 +30,7 @@ except ModuleNotFoundError as error:
     ) from None
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from zerokie_action.sandbox.faults import Fault
+    from collections.abc import Callable, Iterator, Sequence
 
 _OPEN = (
     "Warning: the sandbox listens on {host}. Whoever reaches this machine can see its apps and requests, and"
@@ -105,40 +103,20 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_dialects(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
-    parser.add_argument("--port", type=int, default=8080, help="0 means any free port (%(default)s)")
-    parser.add_argument(
-        "--public-url",
-        default="",
-        metavar="URL",
-        help="how others reach it, if not by the address that it listens on: http://host.docker.internal:8080",
-    )
-    parser.add_argument(
-        "--data", type=Path, default=Path(".sandbox"), help="folder for all state (%(default)s)"
-    )
-    parser.add_argument("--api-key", default="sandbox-key", help="the key to accept (%(default)s)")
-    parser.add_argument(
-        "--deploy-seconds", type=float, default=1.0, help="how long a container app deploys (%(default)s)"
-    )
-    parser.add_argument(
-        "--latency", type=float, default=0.0, metavar="MS", help="milliseconds that every request waits"
-    )
-    parser.add_argument(
-        "--fault",
-        type=_fault,
-        action="append",
-        default=[],
-        metavar=f"{GRAMMAR!r}",
-        help=HELP.replace("%", "%%"),
-    )
-    parser.add_argument(
-        "--dialect",
-        type=_answer,
-        action="append",
-        default=[],
-        metavar="NAME=ANSWER",
-        help="how to answer what the API reference leaves open: one of the answers below",
-    )
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    add("--port", type=int, default=8080, help="0 means any free port (%(default)s)")
+    public = "how others reach it, if not by the address that it listens on: http://host.docker.internal:8080"
+    add("--public-url", default="", metavar="URL", help=public)
+    add("--data", type=Path, default=Path(".sandbox"), help="folder for all state (%(default)s)")
+    add("--api-key", default="sandbox-key", help="the key to accept (%(default)s)")
+    deploy = "how long a container app deploys (%(default)s)"
+    add("--deploy-seconds", type=float, default=1.0, help=deploy)
+    add("--latency", type=float, default=0.0, metavar="MS", help="milliseconds that every request waits")
+    each: Any = {"action": "append", "default": []}
+    add("--fault", type=_read(parse_fault), metavar=f"{GRAMMAR!r}", help=HELP.replace("%", "%%"), **each)
+    dialect = "how to answer what the API reference leaves open: one of the answers below"
+    add("--dialect", type=_read(check), metavar="NAME=ANSWER", help=dialect, **each)
     return parser
 
 
@@ -150,19 +128,14 @@ def _dialects() -> str:
     return "\n".join(lines)
 
 
-def _answer(text: str) -> str:
-    try:
-        parse_answer(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    return text
+def _read(parse: Callable[[str], object]) -> Callable[[str], object]:
+    def read(text: str) -> object:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
 
-
-def _fault(text: str) -> Fault:
-    try:
-        return parse_fault(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+    return read
 
 
 if __name__ == "__main__":

@@ -108,15 +108,15 @@ class Dialect:
         Raises:
             ValueError: there is no such dialect, or it has no such answer; the others are named.
         """
-        self._answers |= dict(map(parse_answer, answers))
+        self._answers |= dict(check(answer).split("=") for answer in answers)
 
     def answers(self) -> dict[str, str]:
         """Return all answers by the dialects' names."""
         return dict(self._answers)
 
 
-def parse_answer(text: str) -> tuple[str, str]:
-    """Split `NAME=ANSWER`.
+def check(text: str) -> str:
+    """Return `NAME=ANSWER` as it is.
 
     Raises:
         ValueError: there is no such dialect, or it has no such answer; the others are named.
@@ -126,4 +126,4 @@ def parse_answer(text: str) -> tuple[str, str]:
         raise ValueError(f"{name!r} is no dialect. The dialects are: {', '.join(QUESTIONS)}")
     if answer not in QUESTIONS[name].answers:
         raise ValueError(f"{answer!r} is no answer to {name}: {', '.join(QUESTIONS[name].answers)}")
-    return name, answer
+    return text

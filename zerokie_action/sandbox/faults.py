@@ -11,6 +11,8 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from fastapi.responses import HTMLResponse, Response
+
 from zerokie_action.sandbox.records import ApiError
 
 if TYPE_CHECKING:
@@ -198,10 +200,13 @@ HELP = (
 )
 _HEAD = 3
 _ARGUMENTS = {Kind.RESET_UPLOAD: ("size", int), Kind.DELAY: ("seconds", float), Kind.SLOW: ("seconds", float)}
-_TIMES = re.compile(r"x(\d+|\*)")
-_SKIP = re.compile(r"skip=(\d+)")
-_PERCENT = re.compile(r"(\d+)%")
-_FOR = re.compile(r"for=(\d+(?:\.\d+)?)")
+_MODIFIERS: dict[str, Callable[[str], dict[str, Any]]] = {
+    r"(after)": lambda _: {"after": True},
+    r"x(\d+|\*)": lambda number: {"times": None if number == "*" else int(number)},
+    r"skip=(\d+)": lambda number: {"skip": int(number)},
+    r"(\d+)%": lambda number: {"percent": int(number)},
+    r"for=(\d+(?:\.\d+)?)": lambda number: {"lasts": float(number)},
+}
 
 
 def parse_fault(text: str) -> Fault:
@@ -237,16 +242,9 @@ def _kind(what: str) -> dict[str, Any]:
 
 
 def _modifier(word: str) -> dict[str, Any]:
-    if word == "after":
-        return {"after": True}
-    if match := _TIMES.fullmatch(word):
-        return {"times": None if match[1] == "*" else int(match[1])}
-    if match := _SKIP.fullmatch(word):
-        return {"skip": int(match[1])}
-    if match := _PERCENT.fullmatch(word):
-        return {"percent": int(match[1])}
-    if match := _FOR.fullmatch(word):
-        return {"lasts": float(match[1])}
+    for pattern, read in _MODIFIERS.items():
+        if found := re.fullmatch(pattern, word):
+            return read(found[1])
     raise ValueError(f"{word!r} is not 'after', 'skip=N', 'xN', 'N%' or 'for=SECONDS'")
 
 
@@ -270,72 +268,53 @@ class _Answer:
             self.body += message.get("body", b"")
 
 
-async def inject(fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: C901
+async def inject(fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
     """Handle the request with `app`, but let `fault` happen."""
     connection: Connection = scope["state"]["connection"]
-    match fault.kind:
-        case Kind.DELAY:
-            await asyncio.sleep(fault.seconds)
-            await app(scope, receive, send)
-            return
-        case Kind.RESET_UPLOAD:
-            await _read(receive, fault.size)
-            await connection.reset()
-            return
-
+    if fault.kind is Kind.DELAY:
+        await asyncio.sleep(fault.seconds)
+        await app(scope, receive, send)
+        return
     answer = _Answer()
     if fault.after or fault.kind is Kind.SLOW:
         await app(scope, receive, answer.keep)
     else:
-        await _read(receive)
-
+        await _read(receive, fault.size if fault.kind is Kind.RESET_UPLOAD else float("inf"))
     match fault.kind:
         case Kind.STATUS:
-            body = (
-                json.dumps({"error": HTTPStatus(fault.status).phrase}).encode()
-                if fault.body is None
-                else fault.body
-            )
-            await _send(send, fault.status, body, {"content-type": "application/json"} | fault.headers)
+            error = json.dumps({"error": HTTPStatus(fault.status).phrase}).encode()
+            headers = {"content-type": "application/json"} | fault.headers
+            body = error if fault.body is None else fault.body
+            await Response(body, fault.status, headers)(scope, receive, send)
         case Kind.HTML:
-            await _send(send, 200, _PAGE, {"content-type": "text/html"})
+            await HTMLResponse(_PAGE)(scope, receive, send)
         case Kind.EMPTY:
-            await _send(send, 200, b"", {})
+            await Response()(scope, receive, send)
         case Kind.TRUNCATED:
             await _send_half(send, answer)
             await connection.close()
         case Kind.SLOW:
             await _send_slowly(send, answer, fault.seconds)
-        case Kind.RESET:
+        case Kind.RESET | Kind.RESET_UPLOAD:
             await connection.reset()
         case Kind.HANG:
             await connection.lost.wait()
 
 
-async def _read(receive: Receive, limit: float = float("inf")) -> None:
+async def _read(receive: Receive, limit: float) -> None:
     """Read the request's body up to its end, or at least `limit` bytes."""
-    size = 0
-    more = True
+    size, more = 0, True
     while more and size < limit:
         message = await receive()
         size += len(message.get("body", b""))
         more = message.get("more_body", False)
 
 
-async def _start(send: Send, status: int, length: int, headers: dict[str, str]) -> None:
-    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-    raw.append((b"content-length", str(length).encode()))
-    await send({"type": "http.response.start", "status": status, "headers": raw})
-
-
-async def _send(send: Send, status: int, body: bytes, headers: dict[str, str]) -> None:
-    await _start(send, status, len(body), headers)
-    await send({"type": "http.response.body", "body": body})
-
-
 async def _send_half(send: Send, answer: _Answer) -> None:
     status = answer.status if answer.body else 200  # a 204 would have no body to cut
-    await _start(send, status, len(answer.body) + _MISSING_BYTES, {"content-type": "application/json"})
+    length = str(len(answer.body) + _MISSING_BYTES).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", length)]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     body = bytes(answer.body[: len(answer.body) // 2])
     await send({"type": "http.response.body", "body": body, "more_body": True})
 

@@ -8,9 +8,8 @@ import logging
 import socket
 import struct
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import h11
 from starlette.requests import ClientDisconnect, Request
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -88,7 +87,7 @@ class Sandbox:
     async def _exchange(self, exchange: Exchange, request: Request, receive: Receive, send: Send) -> None:
         record, platform = exchange.record, self._platform
         if not _is_upload(record):
-            body = await _read(receive)
+            body = await Request(request.scope, receive).body()
             record.session = _session(body)
             receive = _replay(body, receive)
         await exchange.call(platform.on_request)
@@ -142,18 +141,6 @@ def _protecting(send: Send) -> Send:
 
 def _is_upload(record: Record) -> bool:
     return record.method == "PUT" and "/files/" in record.path
-
-
-async def _read(receive: Receive) -> bytes:
-    body = bytearray()
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-    return bytes(body)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
@@ -222,18 +209,8 @@ class Connection(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP with an error in the reference's format."""
         body = json.dumps({"error": msg}).encode()
-        headers: list[tuple[str, str]] = [
-            ("content-type", "application/json"),
-            ("content-length", str(len(body))),
-            ("connection", "close"),
-        ]
-        events: list[Any] = [
-            h11.Response(status_code=400, headers=headers, reason="Bad Request"),
-            h11.Data(data=body),
-            h11.EndOfMessage(),
-        ]
-        for event in events:
-            self.transport.write(self.conn.send(event) or b"")
+        head = "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n"
+        self.transport.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         self.transport.close()
 
 
