@@ -9,10 +9,11 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from operator import attrgetter
 from typing import TYPE_CHECKING, BinaryIO
 
 from zerokie_action.sandbox.records import ApiError
-from zerokie_action.sandbox.store import App, Deployment, File, Lock
+from zerokie_action.sandbox.store import App, Deployment, Domain, File, Lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -64,11 +65,11 @@ class Apps:
 
     def list(self) -> list[App]:
         """Return all apps, oldest first."""
-        return self._store.apps()
+        return sorted(self._store.all(App), key=attrgetter("created_at", "name"))
 
     def get(self, name: str) -> App:
         """Return the app; 404 when there is none."""
-        app = self._store.app(name)
+        app = self._store.get(App, name)
         if app is None:
             raise ApiError(404, "app not found")
         return app
@@ -76,7 +77,7 @@ class Apps:
     def check_ready(self, name: str) -> None:
         """Refuse requests for an app that was created a moment before, where the dialect does so."""
         answer = self._dialect["new-app"]
-        app = self._store.app(name)
+        app = self._store.get(App, name)
         if app and answer != "ready" and self._clock() - app.created_at < _IS_NEW:
             raise ApiError(int(answer), _NOT_YET[answer])
 
@@ -109,9 +110,9 @@ class Apps:
         return self._create(App(name, "static", RUNNING, now, now, now, env=env or {}))
 
     def _create(self, app: App) -> App:
-        if self._store.app(app.name):
+        if self._store.get(App, app.name):
             raise ApiError(409, "app name already exists")
-        self._store.save_app(app)
+        self._store.save(app)
         self._deploys[app.name] = [app]
         return app
 
@@ -140,7 +141,7 @@ class Apps:
             deployed_at=now,
             updated_at=max(now, math.floor(app.updated_at) + 1) if moves else app.updated_at,
         )
-        self._store.save_app(deployed)
+        self._store.save(deployed)
         self._deploys.setdefault(name, [app]).append(deployed)
         return deployed
 
@@ -178,7 +179,7 @@ class Apps:
     def set_status(self, name: str, status: str) -> None:
         """Force a status word, which stays until the next deploy."""
         app = replace(self.get(name), status=status)
-        self._store.save_app(app)
+        self._store.save(app)
         self._deploys.setdefault(name, [app])[-1] = app
 
 
@@ -192,7 +193,7 @@ class Zone:
 
     def list(self, app: str) -> list[File]:
         """Return the app's files by path."""
-        return self._store.files(app)
+        return sorted(self._store.all(File, app), key=attrgetter("path"))
 
     def read(self, file: File) -> bytes:
         """Return a file's content."""
@@ -207,11 +208,11 @@ class Zone:
         with self._store.new_blob() as (blob, stream):
             yield stream
             length = stream.tell()
-        self._store.save_file(app, File(path, blob, length, content_type, self._clock()))
+        self._store.save(File(app, path, blob, length, content_type, self._clock()))
 
     def delete(self, app: str, path: str) -> None:
         """Delete a file; 404 when there is none."""
-        if not self._store.delete_file(app, path):
+        if not self._store.delete(File, app, path):
             raise ApiError(404, "file not found")
 
 
@@ -230,12 +231,12 @@ class Locks:
 
     def holder(self, app: str) -> str | None:
         """Return the session that holds the app's lock now."""
-        lock = self._store.lock(app)
+        lock = self._store.get(Lock, app)
         return lock.session if lock and self._left(lock) > 0 else None
 
     def seconds_left(self, app: str) -> float:
         """Return how long the app's lock is held if nobody confirms it; 0 when it is free."""
-        lock = self._store.lock(app)
+        lock = self._store.get(Lock, app)
         return max(0.0, self._left(lock)) if lock else 0.0
 
     def _left(self, lock: Lock) -> float:
@@ -264,8 +265,8 @@ class Locks:
             raise self._lost(409, "the session does not hold the deploy lock")
         now = self._clock()
         deployment = Deployment(app, self._deploy_id(now), session, now, uploaded, deleted, total_bytes)
-        self._store.add_deployment(deployment)
-        self._store.delete_lock(app)
+        self._store.save(deployment)
+        self._store.delete(Lock, app)
         return deployment
 
     def _lost(self, status: int, message: str) -> ApiError:
@@ -275,15 +276,16 @@ class Locks:
     def _deploy_id(self, now: float) -> str:
         base = time.strftime("d-%Y%m%d-%H%M%S", time.gmtime(now))
         candidates = itertools.chain([base], (f"{base}-{n}" for n in itertools.count(2)))
-        return next(name for name in candidates if not self._store.has_deployment(name))
+        taken = {deployment.deploy_id for deployment in self._store.all(Deployment)}
+        return next(name for name in candidates if name not in taken)
 
     def take(self, app: str, session: str, seconds: float = EXPIRY) -> None:
         """Give the lock to the session, whoever holds it, for so long."""
-        self._store.save_lock(app, Lock(session, self._clock() - EXPIRY + seconds))
+        self._store.save(Lock(app, session, self._clock() - EXPIRY + seconds))
 
     def expire(self, app: str) -> None:
         """Drop the lock, as if its 30 minutes had passed."""
-        self._store.delete_lock(app)
+        self._store.delete(Lock, app)
 
 
 _LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -306,7 +308,7 @@ class Domains:
 
     def list(self, app: str) -> list[str]:
         """Return the app's domains."""
-        return self._store.domains(app)
+        return [domain.name for domain in self._store.all(Domain, app)]
 
     def add(self, app: str, domain: str) -> tuple[str, int]:
         """Attach a domain; return it in lower case, and the status of the answer.
@@ -324,9 +326,9 @@ class Domains:
             self._waiting ^= {domain}
             if domain in self._waiting:
                 raise ApiError(409, "another deploy is in progress")
-        owner = self._store.domain_owner(domain)
+        owner = next((row.app for row in self._store.all(Domain) if row.name == domain), None)
         if owner is None:
-            self._store.add_domain(app, domain)
+            self._store.save(Domain(app, domain))
             return domain, 201
         answer = int(self._dialect["domain-attached"]) if owner == app else 409
         if answer >= 400:  # noqa: PLR2004  an error
@@ -335,7 +337,5 @@ class Domains:
 
     def delete(self, app: str, domain: str) -> None:
         """Detach a domain; 404 when the app does not have it."""
-        domain = domain.lower()
-        if self._store.domain_owner(domain) != app:
+        if not self._store.delete(Domain, app, domain.lower()):
             raise ApiError(404, "domain not found")
-        self._store.delete_domain(domain)

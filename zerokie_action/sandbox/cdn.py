@@ -17,6 +17,7 @@ from starlette.responses import RedirectResponse, Response
 
 from zerokie_action.sandbox.addresses import app_of, decode_segment, is_hidden, site_url
 from zerokie_action.sandbox.apps import RUNNING
+from zerokie_action.sandbox.store import App, File, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from zerokie_action.sandbox.apps import Apps
     from zerokie_action.sandbox.dialects import Dialect
-    from zerokie_action.sandbox.store import App, File, Store
 
 PREFIX = "/_apps/"
 _CHUNK = 2**18
@@ -58,11 +58,11 @@ class Cdn:
 
     def knows(self, name: str) -> bool:
         """Whether there is such an app."""
-        return self._store.app(name) is not None
+        return self._store.get(App, name) is not None
 
     def get(self, name: str, raw_path: str, query: str) -> tuple[Page, bool]:
         """Return the answer for a percent-encoded path below the app's URL, and whether it was cached."""
-        app = self._store.app(name)
+        app = self._store.get(App, name)
         if app is None:
             return _text(404, "no such app"), False
         if page := self._barrier(app):
@@ -102,9 +102,9 @@ class Cdn:
         if not path or path.endswith("/"):
             path += "index.html"
         is_served = self._dialect["hidden"] != "unserved" or not is_hidden(path)
-        if is_served and (file := self._store.file(name, path)):
+        if is_served and (file := self._store.get(File, name, path)):
             return self._file_page(200, file)
-        if file := self._store.file(name, "404.html"):
+        if file := self._store.get(File, name, "404.html"):
             return self._file_page(404, file)
         return _text(404, "not found")
 

@@ -18,13 +18,13 @@ from starlette.staticfiles import StaticFiles
 from zerokie_action.sandbox.addresses import is_same_origin, site_url
 from zerokie_action.sandbox.faults import Fault, Kind
 from zerokie_action.sandbox.records import ApiError, Exchange
+from zerokie_action.sandbox.store import App, Deployment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from zerokie_action.sandbox.faults import ArmedFault
     from zerokie_action.sandbox.platform import Platform
-    from zerokie_action.sandbox.store import App
 
 SOMEBODY_ELSE = "somebody-else"
 """The session that takes locks."""
@@ -254,15 +254,15 @@ def _page(request: Request, error: FieldError | None = None) -> Response:
         apps=[_app(request, platform, app) for app in platform.apps.list()],
         troubles=_troubles(platform),
         defaults=Trouble(trouble="outage"),
-        deployments=platform.store.last_deployments(_DEPLOYMENTS),
+        deployments=platform.store.all(Deployment)[: -_DEPLOYMENTS - 1 : -1],
         requests=platform.requests[: -_REQUESTS - 1 : -1],
         request_count=len(platform.requests),
     )
 
 
 def _app(request: Request, platform: Platform, app: App) -> dict[str, Any]:
-    count, size = platform.store.size(app.name)
-    manifest_count, manifest_size = platform.store.size(app.name, _MANIFESTS)
+    files = platform.zone.list(app.name)
+    own = [file.length for file in files if not file.path.startswith(_MANIFESTS)]
     return {
         "name": app.name,
         "type": app.type,
@@ -270,10 +270,10 @@ def _app(request: Request, platform: Platform, app: App) -> dict[str, Any]:
         "status": platform.apps.status(app),
         "url": site_url(request, app.name),
         "updated_at": app.updated_at,
-        "file_count": count - manifest_count,
-        "size": size - manifest_size,
-        "manifest_count": manifest_count,
-        "files": platform.store.files(app.name, _FILES),
+        "file_count": len(own),
+        "size": sum(own),
+        "manifest_count": len(files) - len(own),
+        "files": files[:_FILES],
         "lock": platform.lock(app.name),
         "seconds_left": platform.locks.seconds_left(app.name),
         "domains": platform.domains.list(app.name),
