@@ -158,7 +158,7 @@ async def delete_file(platform: Here, site: Site, path: str) -> Response:
 async def acquire_lock(platform: Here, site: Site, body: bodies.LockRequest) -> Response:
     """Acquire the deploy lock. 409 when any session holds it, the same one included."""
     platform.locks.acquire(site, body.deploy_session_id)
-    return JSONResponse({"locked": True, "deploy_session_id": body.deploy_session_id})
+    return bodies.locked(body.deploy_session_id)
 
 
 @static.put("/deploy/lock", response_model=bodies.Locked, responses=_errors(404, 409))

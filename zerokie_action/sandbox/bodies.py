@@ -7,6 +7,8 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import formatdate
+from http import HTTPStatus
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
@@ -250,13 +252,8 @@ def _image(platform: Platform, image: str | None, *, in_post: bool) -> dict[str,
 
 
 def _url(platform: Platform, app: str) -> dict[str, Any]:
-    url = platform.url(app)
-    match platform.dialect["url"]:
-        case "absent":
-            return {}
-        case "bare":
-            return {"url": url.partition("://")[2]}
-    return {"url": url}
+    url, form = platform.url(app), platform.dialect["url"]
+    return {} if form == "absent" else {"url": url.partition("://")[2] if form == "bare" else url}
 
 
 def _time(platform: Platform, seconds: float) -> object:
@@ -297,60 +294,50 @@ def deploying(platform: Platform, app: App, before: App) -> Response:
 
 def files(platform: Platform, app: str) -> Response:
     """List an app's files."""
-    rows = listing(platform, app)
-    if not rows:
-        match platform.dialect["empty-zone"]:
-            case "null":
-                return JSONResponse(None)
-            case "204":
-                return Response(status_code=204)
-            case "404":
-                raise ApiError(404, "no files found")
-    return JSONResponse(rows)
+    rows, empty = listing(platform, app), platform.dialect["empty-zone"]
+    if rows or empty == "list":
+        return JSONResponse(rows)
+    if empty == "404":
+        raise ApiError(404, "no files found")
+    return JSONResponse(None) if empty == "null" else Response(status_code=204)
 
 
 def listing(platform: Platform, app: str) -> list[dict[str, Any]]:
     """Return what the listing of an app's files has."""
-    hides = platform.dialect["hidden"] == "unlisted"
     write = _TIMES.get(platform.dialect["last-modified"])
-    paths = platform.dialect["listed-paths"]
     rows: dict[str, dict[str, Any]] = {}
     for file in platform.zone.list(app):
-        if hides and is_hidden(file.path):
+        if platform.dialect["hidden"] == "unlisted" and is_hidden(file.path):
             continue
         modified = {"lastModified": write(file.modified)} if write else {}
-        if paths == "directories":
-            folders = file.path.split("/")[:-1]
-            for depth in range(len(folders)):
-                path = "/".join(folders[: depth + 1]) + "/"
-                rows.setdefault(path, {"path": path, "length": 0, **modified})
-        path = f"/{file.path}" if paths == "slash" else file.path
+        if platform.dialect["listed-paths"] == "directories":
+            for folder in list(PurePosixPath(file.path).parents)[-2::-1]:
+                rows.setdefault(f"{folder}/", {"path": f"{folder}/", "length": 0, **modified})
+        path = f"/{file.path}" if platform.dialect["listed-paths"] == "slash" else file.path
         rows[path] = {"path": path, "length": file.length, **modified}
     return list(rows.values())
 
 
 def heartbeat(platform: Platform, session: str) -> Response:
     """Answer a heartbeat of the lock's holder."""
-    match platform.dialect["heartbeat"]:
-        case "empty":
-            return Response(status_code=200)
-        case "204":
-            return Response(status_code=204)
+    bare = {"empty": 200, "204": 204}.get(platform.dialect["heartbeat"])
+    return Response(status_code=bare) if bare else locked(session)
+
+
+def locked(session: str) -> Response:
+    """Say who holds the lock."""
     return JSONResponse({"locked": True, "deploy_session_id": session})
 
 
 def finalized(platform: Platform, deployment: Deployment) -> Response:
     """Answer finalize."""
     answer = platform.dialect["finalize"]
+    counts = ("files_uploaded", "files_deleted", "total_bytes")
     body = {
         "deploy_id": deployment.deploy_id,
         "timestamp": _time(platform, deployment.finished_at),
         "cache_purged": True,
-        "summary": {
-            "files_uploaded": deployment.files_uploaded,
-            "files_deleted": deployment.files_deleted,
-            "total_bytes": deployment.total_bytes,
-        },
+        "summary": {name: getattr(deployment, name) for name in counts},
     }
     if answer == "no-deploy-id":
         del body["deploy_id"]
@@ -365,12 +352,9 @@ def deleted(platform: Platform) -> Response:
 
 def refused(platform: Platform, problem: ApiError) -> Response:
     """Answer a request that the platform refuses."""
-    if problem.status == 409:  # noqa: PLR2004  a conflict
-        match platform.dialect["conflict"]:
-            case "object":
-                return JSONResponse({"message": problem.message}, 409)
-            case "text":
-                return PlainTextResponse(problem.message, 409)
-            case "empty":
-                return Response(status_code=409)
-    return JSONResponse({"error": problem.message}, problem.status)
+    form = platform.dialect["conflict"] if problem.status == HTTPStatus.CONFLICT else "error"
+    if form == "empty":
+        return Response(status_code=problem.status)
+    if form == "text":
+        return PlainTextResponse(problem.message, problem.status)
+    return JSONResponse({"message" if form == "object" else "error": problem.message}, problem.status)

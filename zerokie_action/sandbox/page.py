@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import parse_qsl
@@ -194,6 +195,7 @@ async def page(request: Request) -> Response:
             "openapi": "/openapi.json",
             "state": "/_sandbox/state",
             "faults": "/_sandbox/faults",
+            "dialect": "/_sandbox/dialect",
         }
     )
 
@@ -263,13 +265,9 @@ def _page(request: Request, error: FieldError | None = None) -> Response:
 def _app(request: Request, platform: Platform, app: App) -> dict[str, Any]:
     files = platform.zone.list(app.name)
     own = [file.length for file in files if not file.path.startswith(_MANIFESTS)]
-    return {
-        "name": app.name,
-        "type": app.type,
-        "image": app.image,
+    return asdict(app) | {
         "status": platform.apps.status(app),
         "url": site_url(request, app.name),
-        "updated_at": app.updated_at,
         "file_count": len(own),
         "size": sum(own),
         "manifest_count": len(files) - len(own),

@@ -81,16 +81,17 @@ class Exchange:
 
     platform: Platform
     record: Record
+    scope: Scope
 
     @staticmethod
     def of(request: Request) -> Exchange:
-        """Return the exchange that `enter` put into the request's scope."""
+        """Return the exchange of this request."""
         exchange: Exchange = request.scope[_KEY]
         return exchange
 
-    def enter(self, scope: Scope) -> None:
+    def __post_init__(self) -> None:
         """Let `of` find this exchange."""
-        scope[_KEY] = self
+        self.scope[_KEY] = self
 
     def note_lock_holder(self) -> None:
         """Record who holds the lock of the request's app now."""

@@ -52,8 +52,7 @@ class Sandbox:
         request = Request(scope)
         # The routes see the path still encoded, so that no decoded slash or newline misleads them.
         scope["path"] = _routed_path(request)
-        exchange = Exchange(self._platform, self._record(request))
-        exchange.enter(scope)
+        exchange = Exchange(self._platform, self._record(request), scope)
         send = exchange.answering(send)
         try:
             if not (scope["path"].startswith("/v1/") or self._any_host or is_loopback(host_of(request))):
