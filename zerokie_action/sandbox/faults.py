@@ -199,13 +199,20 @@ HELP = (
     " (default: x1); N% lets it hit so many of a hundred; for=SECONDS ends it"
 )
 _HEAD = 3
-_ARGUMENTS = {Kind.RESET_UPLOAD: ("size", int), Kind.DELAY: ("seconds", float), Kind.SLOW: ("seconds", float)}
-_MODIFIERS: dict[str, Callable[[str], dict[str, Any]]] = {
-    r"(after)": lambda _: {"after": True},
-    r"x(\d+|\*)": lambda number: {"times": None if number == "*" else int(number)},
+_NUMBER = r"(\d+(?:\.\d+)?)"
+_KINDS: dict[str, Callable[..., dict[str, Any]]] = {
+    r"(\d+)": lambda code: {"kind": Kind.STATUS, "status": int(code)},
+    r"(html|empty|truncated|reset|hang)": lambda kind: {"kind": Kind(kind)},
+    r"reset-upload=(\d+)": lambda size: {"kind": Kind.RESET_UPLOAD, "size": int(size)},
+    rf"(delay|slow)={_NUMBER}": lambda kind, seconds: {"kind": Kind(kind), "seconds": float(seconds)},
+}
+_MODIFIERS: dict[str, Callable[..., dict[str, Any]]] = {
+    r"after": lambda: {"after": True},
+    r"x(\d+)": lambda number: {"times": int(number)},
+    r"x\*": lambda: {"times": None},
     r"skip=(\d+)": lambda number: {"skip": int(number)},
     r"(\d+)%": lambda number: {"percent": int(number)},
-    r"for=(\d+(?:\.\d+)?)": lambda number: {"lasts": float(number)},
+    rf"for={_NUMBER}": lambda seconds: {"lasts": float(seconds)},
 }
 
 
@@ -219,33 +226,19 @@ def parse_fault(text: str) -> Fault:
     if len(words) < _HEAD:
         raise ValueError(f"{text!r} is not '{GRAMMAR}'")
     method, path, what, *rest = words
-    fault = Fault(method=None if method == "*" else method, path=path, **_kind(what))
+    kind = _read_word(what, _KINDS, f"neither a status code, such as 503, nor one of {_WHAT}")
+    fault = Fault(method=None if method == "*" else method, path=path, **kind)
     for word in rest:
-        fault = replace(fault, **_modifier(word))
+        field = _read_word(word, _MODIFIERS, "not 'after', 'skip=N', 'xN', 'N%' or 'for=SECONDS'")
+        fault = replace(fault, **field)
     return fault
 
 
-def _kind(what: str) -> dict[str, Any]:
-    if what.isdecimal():
-        return {"kind": Kind.STATUS, "status": int(what)}
-    name, _, argument = what.partition("=")
-    if name not in set(Kind) - {Kind.STATUS}:
-        raise ValueError(f"{what!r} is neither a status code, such as 503, nor one of {_WHAT}")
-    kind = Kind(name)
-    if kind not in _ARGUMENTS:
-        return {"kind": kind}
-    field, read = _ARGUMENTS[kind]
-    try:
-        return {"kind": kind, field: read(argument)}
-    except ValueError:
-        raise ValueError(f"{what!r} needs a number, as in {_WHAT}") from None
-
-
-def _modifier(word: str) -> dict[str, Any]:
-    for pattern, read in _MODIFIERS.items():
-        if found := re.fullmatch(pattern, word):
-            return read(found[1])
-    raise ValueError(f"{word!r} is not 'after', 'skip=N', 'xN', 'N%' or 'for=SECONDS'")
+def _read_word(word: str, forms: dict[str, Callable[..., dict[str, Any]]], problem: str) -> dict[str, Any]:
+    for form, fields in forms.items():
+        if found := re.fullmatch(form, word):
+            return fields(*found.groups())
+    raise ValueError(f"{word!r} is {problem}")
 
 
 _PAGE = b"<!doctype html><title>Welcome</title><p>This is not the answer that you are looking for.</p>\n"

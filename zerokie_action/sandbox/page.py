@@ -6,6 +6,7 @@ import json
 import math
 import time
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import parse_qsl
@@ -298,14 +299,13 @@ def _left(seconds: float) -> str:
     return f"{minutes}:{rest:02}"
 
 
-def _clock(seconds: float) -> str:
+def _clock(seconds: float, form: str = "%H:%M:%S") -> str:
     """`17:00:05`, by this machine's clock: the browser's, too."""
-    return time.strftime("%H:%M:%S", time.localtime(seconds))
+    return time.strftime(form, time.localtime(seconds))
 
 
-def _day(seconds: float) -> str:
-    """`2026-03-07 17:00:05`."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+_day = partial(_clock, form="%Y-%m-%d %H:%M:%S")
+"""`2026-03-07 17:00:05`."""
 
 
 def _parts(path: str) -> tuple[str, str]:

@@ -144,14 +144,10 @@ def _is_upload(record: Record) -> bool:
 
 def _replay(body: bytes, receive: Receive) -> Receive:
     """Give the body once more, then whatever comes."""
-    replayed = False
+    first: list[Message] = [{"type": "http.request", "body": body}]
 
     async def replay() -> Message:
-        nonlocal replayed
-        if replayed:
-            return await receive()
-        replayed = True
-        return {"type": "http.request", "body": body, "more_body": False}
+        return first.pop() if first else await receive()
 
     return replay
 
