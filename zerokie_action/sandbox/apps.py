@@ -25,10 +25,10 @@ DEPLOYING, RUNNING, FAILED, STOPPED = "deploying", "running", "failed", "stopped
 PORT, CPU, MEMORY = 80, 256, 512
 """What a container app gets when its request says nothing."""
 
-_IS_NEW, _IS_STOPPED = 8.0, 2.0
-"""Seconds after an app's creation and after a deploy in which some platforms are different."""
+_NEW_FOR, _STOPPED_FOR = 8.0, 2.0
+"""How long an app is new after its creation, and stopped after a deploy, where the dialect says so."""
 
-_LATE = {"late": (12.0, 12.0), "image-first": (3.0, 0.0)}
+_BEHIND = {"late": (12.0, 12.0), "image-first": (3.0, 0.0)}
 """How many seconds a GET is behind with the status and with the image."""
 
 _NOT_YET = {"404": "app not found", "502": "bad gateway"}
@@ -78,7 +78,7 @@ class Apps:
         """Refuse requests for an app that was created a moment before, where the dialect does so."""
         answer = self._dialect["new-app"]
         app = self._store.get(App, name)
-        if app and answer != "ready" and self._clock() - app.created_at < _IS_NEW:
+        if app and answer != "ready" and self._clock() - app.created_at < _NEW_FOR:
             raise ApiError(int(answer), _NOT_YET[answer])
 
     def static(self, name: str) -> App:
@@ -149,9 +149,9 @@ class Apps:
         """Say what the app's status is by now, or was some seconds ago."""
         age = self._clock() - seconds_ago - app.deployed_at
         if self._dialect["before-deploying"] == "stopped" and app.deployed_at > app.created_at:
-            if app.status == DEPLOYING and 0 <= age < _IS_STOPPED:
+            if app.status == DEPLOYING and 0 <= age < _STOPPED_FOR:
                 return STOPPED
-            age -= _IS_STOPPED
+            age -= _STOPPED_FOR
         if app.status == DEPLOYING and age < self._rollout.seconds:
             return DEPLOYING
         return self._outcome(app)
@@ -164,17 +164,17 @@ class Apps:
     def shown(self, app: App) -> App:
         """Return the app with the status and the image that a GET shows now."""
         deploys = self._deploys.get(app.name, [app])
-        status_late, image_late = _LATE.get(self._dialect["deploying"], (0.0, 0.0))
+        status_age, image_age = _BEHIND.get(self._dialect["deploying"], (0.0, 0.0))
 
         def latest(seconds_ago: float) -> int:
             then = self._clock() - seconds_ago
             return max((n for n, row in enumerate(deploys) if row.deployed_at <= then), default=0)
 
-        number = latest(status_late)
-        status = self.status(deploys[number], status_late)
+        number = latest(status_age)
+        status = self.status(deploys[number], status_age)
         if status == DEPLOYING and self._dialect["deploying"] == "none":
             status = self._outcome(deploys[max(number - 1, 0)])
-        return replace(deploys[latest(image_late)], status=status)
+        return replace(deploys[latest(image_age)], status=status)
 
     def set_status(self, name: str, status: str) -> None:
         """Force a status word, which stays until the next deploy."""

@@ -107,7 +107,7 @@ class Sandbox:
         send = exchange.announcing(send)
         try:
             if scope["path"].startswith(PREFIX):
-                await serve_site(self._platform.cdn, request, receive, send)
+                await serve_site(self._platform.cdn, request)(scope, receive, send)
             elif not self._has_key(request):
                 refusal = error(401, "missing or invalid API key", {"www-authenticate": "Bearer"})
                 await refusal(scope, receive, send)
