@@ -13,7 +13,7 @@ import anyio
 
 from tests.support import timewarp
 from zerokie_action.run import run_async
-from zerokie_action.sandbox.answers import listing
+from zerokie_action.sandbox.bodies import listing
 from zerokie_action.sandbox.platform import Platform
 from zerokie_action.sandbox.server import serve
 from zerokie_action.signals import Signals
