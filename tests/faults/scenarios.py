@@ -174,7 +174,6 @@ PLAIN = (
 )
 DIALECTS = (
     (
-        "url=bare",
         "last-modified=absent",
         "listed-paths=slash",
         "empty-zone=null",
@@ -189,7 +188,6 @@ DIALECTS = (
     ),
     (
         "hidden=refused",
-        "url=login",
         "last-modified=rfc1123",
         "listed-paths=directories",
         "empty-zone=204",
@@ -203,7 +201,6 @@ DIALECTS = (
         "updated-at=image",
         "deploying=image-first",
         "before-deploying=stopped",
-        "new-site=page",
     ),
 )
 """Platforms that differ from the sandbox in many ways at once."""

@@ -177,7 +177,7 @@ def of_response(request: httpx.Request, response: httpx.Response, detail: str) -
     if response.is_success or status in _ANSWER_WITH_ANY_BODY or request.extensions[PUBLIC]:
         return None
     if status == _NOT_FOUND and anyio.current_time() < request.extensions[NEW_UNTIL]:
-        return Failure(Meaning.DOWN, f"the new app is not ready: the platform {answer}")
+        return Failure(Meaning.DOWN, f"the new app is not ready: the platform {answer}", ambiguous=False)
     # Nobody but the platform knows of conflicts, whatever it says of them; Cloudflare has a web page for 409.
     if status == _CONFLICT and not is_web_page(response.content):
         return None

@@ -113,7 +113,7 @@ class DeployLock:
         try:
             await self._client.guarded(attempt).acquire_lock(self._app, self._session)
         except DeployError as error:
-            self._may_come = may_come or error.ambiguous
+            self._may_come = may_come or error.ambiguous or self._is_app_new
             is_conflict = isinstance(error, RequestRejected) and error.status == CONFLICT
             # It may be a conflict with ourselves: then the heartbeat knows this session.
             if not (is_conflict and self._may_come and await self._confirm(self._client)):
@@ -262,13 +262,21 @@ class DeployLock:
 
     async def _release_in_time(self, counts: Counts, seconds: float) -> bool:
         with self._shutdown.shielded_scope(RELEASE._replace(seconds=seconds)):
-            # Nobody else can hold the lock of an app that this run has just created.
-            is_new = anyio.current_time() < self._client.creation.ready_by
-            if self._confirmed_at is None and not is_new and not await self._came_late():
+            # Nobody else can hold the lock of a new app, which may not answer a heartbeat yet.
+            if self._confirmed_at is None and not self._is_app_new and not await self._came_late():
                 return False
-            await self._finalize(self._client.retrying(UNTIL_DEADLINE), counts)
+            try:
+                await self._finalize(self._client.retrying(UNTIL_DEADLINE), counts)
+            except LockLost:
+                if self._confirmed_at is None:
+                    return False
+                raise
             return True
         raise PlatformUnavailable("The deploy lock could not be released in time")
+
+    @property
+    def _is_app_new(self) -> bool:
+        return anyio.current_time() < self._client.creation.ready_by
 
     async def _came_late(self) -> bool:
         """Whether the session holds the lock, or gets it within moments: the answer to a request was lost."""
