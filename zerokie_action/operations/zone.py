@@ -234,7 +234,7 @@ class Update:
         self._proved: Mapping[str, Proof] = {}
         self._is_recorded = False
         self._writes = Writes(
-            job.client,
+            job.client.guarded(lock.write),
             job.app,
             fence=lock.check,
             shutdown=job.shutdown,
