@@ -218,6 +218,20 @@ def test_another_image_for_a_moment(world: World) -> None:
     assert deploy(world).exit_code == 0
 
 
+@pytest.mark.parametrize("writes", ["given", "before-in-post"])
+def test_a_platform_that_goes_back_by_itself(world: World, writes: str) -> None:
+    """The old image runs again: that is no success, whatever POST's answer called the new one."""
+    world.platform.dialect.speak(f"image={writes}")
+    world.platform.faults.add(
+        says(image=NEW, status="deploying", times=3), says(image=OLD, status="running", times=None)
+    )
+    outcome = deploy(world, rollback=True, wait_timeout="1m")
+    assert (outcome.exit_code, asked(outcome)) == (9, 1), outcome.log
+    assert outcome.outputs["error"].endswith(
+        "; not rolled back, as that is not 'nginx:2'; 'web' was left with 'nginx:1'"
+    )
+
+
 # --- what becomes of an answer that is lost
 
 
