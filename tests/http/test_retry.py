@@ -18,8 +18,8 @@ from zerokie_action.errors import PlatformUnavailable, RequestRejected
 from zerokie_action.http.request import Bytes, ContentStream, extensions
 from zerokie_action.http.retry import (
     UNTIL_DEADLINE,
+    Backoff,
     Malformed,
-    Pauses,
     RetryingClient,
 )
 
@@ -46,7 +46,7 @@ PAGES = [status(code, PAGE) for code in (200, 302, 403, 404)]
 
 
 def request(kind: str = "Uploads") -> httpx.Request:
-    return httpx.Request("PUT", "https://api.test/", extensions=extensions("Uploading 'a'", kind=kind))
+    return httpx.Request("PUT", "https://api.test/", extensions=extensions("Uploading 'a'", group=kind))
 
 
 class Script(httpx.AsyncBaseTransport):
@@ -92,13 +92,15 @@ def client_of(
     return RetryingClient(script, retries=retries, log=(lines if lines is not None else []).append, **more)
 
 
-async def send(script: Script, pauses: Pauses | None = None, *, retries: int = 5, **more: Any) -> bytes:
-    return await client_of(script, retries).send(request(), read, pauses, **more)
+async def send(script: Script, backoff: Backoff | None = None, *, retries: int = 5, **more: Any) -> bytes:
+    return await client_of(script, retries).send(request(), read, backoff, **more)
 
 
-async def gives_up(script: Script, pauses: Pauses | None = None, *, retries: int = 5) -> PlatformUnavailable:
+async def gives_up(
+    script: Script, backoff: Backoff | None = None, *, retries: int = 5
+) -> PlatformUnavailable:
     with pytest.raises(PlatformUnavailable) as caught:
-        await send(script, pauses, retries=retries)
+        await send(script, backoff, retries=retries)
     return caught.value
 
 

@@ -22,7 +22,7 @@ import httpcore
 import httpx
 
 from zerokie_action.formats import is_loopback
-from zerokie_action.http.request import MEGABYTE, NEW_UNTIL, PUBLIC, ContentStream
+from zerokie_action.http.request import MEGABYTE, ContentStream, about
 from zerokie_action.text import human_seconds, shorten
 
 if TYPE_CHECKING:
@@ -174,9 +174,9 @@ def of_response(request: httpx.Request, response: httpx.Response, detail: str) -
             ambiguous=not is_busy,
             retry_after=retry_after(response.headers),
         )
-    if response.is_success or status in _ANSWER_WITH_ANY_BODY or request.extensions[PUBLIC]:
+    if response.is_success or status in _ANSWER_WITH_ANY_BODY or about(request).is_public:
         return None
-    if status == _NOT_FOUND and anyio.current_time() < request.extensions[NEW_UNTIL]:
+    if status == _NOT_FOUND and anyio.current_time() < about(request).ready_by:
         return Failure(Meaning.DOWN, f"the new app is not ready: the platform {answer}", ambiguous=False)
     # Nobody but the platform knows of conflicts, whatever it says of them; Cloudflare has a web page for 409.
     if status == _CONFLICT and not is_web_page(response.content):

@@ -24,7 +24,7 @@ import httpx
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.formats import is_this_machine
 from zerokie_action.http.failure import ResponseTooLarge
-from zerokie_action.http.request import MAX_BODY
+from zerokie_action.http.request import about
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Mapping
@@ -110,7 +110,7 @@ async def _send(connection: Connection, request: httpx.Request) -> httpx.Respons
         extensions=request.extensions,
     )
     response = await connection.handle_async_request(outgoing)
-    most = request.extensions[MAX_BODY]
+    most = about(request).max_body
     body = BytesIO()  # which hands out what it holds without a copy
     try:
         async for chunk in response.aiter_stream():

@@ -11,7 +11,7 @@ from zerokie_action.operations.zone import list_zone, ownership_doubts
 from zerokie_action.platform.client import BAD_REQUEST, NOT_FOUND
 
 if TYPE_CHECKING:
-    from zerokie_action.http.retry import Guard
+    from zerokie_action.http.retry import AttemptScope
     from zerokie_action.operations.job import Job
     from zerokie_action.platform.models import App
 
@@ -65,10 +65,10 @@ async def _destroy_static(job: Job, app: App) -> None:
         job.result.final_state = f"app {job.app!r} was deleted"
 
 
-async def _delete(job: Job, guard: Guard) -> None:
+async def _delete(job: Job, around_attempt: AttemptScope) -> None:
     unknown = f"it is not known whether app {job.app!r} was deleted"
     with job.phase("Destroy"), job.change(unknown) as client:
-        is_found = await client.guarded(guard).delete_app(job.app)
+        is_found = await client.guarded(around_attempt).delete_app(job.app)
         if not is_found and await job.client.find_app(job.app):
             raise RequestRejected(
                 f"Deleting app {job.app!r} was answered with 404, but the app is still there",

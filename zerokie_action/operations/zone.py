@@ -410,7 +410,7 @@ class Update:
         # There may be a hundred thousand: no copy.
         content = Bytes(Manifest.model_construct(files=files, gone=gone, count=count).render())
         upload = Upload(path, content, "application/json")
-        await self._writes.upload([upload], lambda _upload: None, kind=MANIFESTS)
+        await self._writes.upload([upload], lambda _upload: None, group=MANIFESTS)
         return path
 
     def _note(self, upload: Upload) -> None:

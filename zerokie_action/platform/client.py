@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from zerokie_action.files.manifest import RemoteFile
     from zerokie_action.http import Response
     from zerokie_action.http.request import Content
-    from zerokie_action.http.retry import Guard, Pauses, RetryingClient
+    from zerokie_action.http.retry import AttemptScope, Backoff, RetryingClient
     from zerokie_action.platform.models import Registry
 
 T = TypeVar("T")
@@ -55,7 +55,7 @@ CONFLICT = 409
 TOO_LARGE = 413
 
 UPLOADS, DELETIONS, MANIFESTS = "Uploads", "Deletions", "Manifests"
-"""Kinds of requests: each of the others is one by itself."""
+"""Groups of requests: each of the others is one by itself."""
 
 _LISTING_TIMEOUT = 120.0
 _LARGEST_LISTING = 128 * MEGABYTE
@@ -104,25 +104,25 @@ class Client:
         base_url: the API's, without a trailing slash.
         api_key: goes with every request.
         http: sends the requests.
-        pauses: see `http.retry.Pauses`.
-        guard: entered around each attempt: it may refuse, shield, or watch it.
+        backoff: see `http.retry.Backoff`.
+        around_attempt: see `http.retry.AttemptScope`.
         creation: whether this run has just created the app.
     """
 
     base_url: str
     api_key: str
     http: RetryingClient
-    pauses: Pauses | None = None
-    guard: Guard = nullcontext
+    backoff: Backoff | None = None
+    around_attempt: AttemptScope = nullcontext
     creation: Creation = field(default_factory=Creation)
 
-    def retrying(self, pauses: Pauses) -> Client:
+    def retrying(self, backoff: Backoff) -> Client:
         """The same, with requests that are sent again after these pauses, until a deadline."""
-        return replace(self, pauses=pauses)
+        return replace(self, backoff=backoff)
 
-    def guarded(self, guard: Guard) -> Client:
-        """The same, with this guard."""
-        return replace(self, guard=guard)
+    def guarded(self, scope: AttemptScope) -> Client:
+        """The same, with this scope around each attempt."""
+        return replace(self, around_attempt=scope)
 
     @cached_property
     def _headers(self) -> dict[str, str]:
@@ -233,14 +233,16 @@ class Client:
         )
 
     async def put_file(
-        self, name: str, path: str, content: Content, content_type: str, *, kind: str = UPLOADS
+        self, name: str, path: str, content: Content, content_type: str, *, group: str = UPLOADS
     ) -> None:
         """Store one file ("PUT /v1/apps/:name/files/{path}")."""
         purpose, target = f"Uploading {path!r}", app_target(name, "files", *path.split("/"))
         try:
-            await self._send(parse_any, purpose, "PUT", target, content, content_type=content_type, kind=kind)
+            await self._send(
+                parse_any, purpose, "PUT", target, content, content_type=content_type, group=group
+            )
         except RequestRejected as error:
-            if kind == MANIFESTS:
+            if group == MANIFESTS:
                 error.hint = f"This is the action's own record of the deploy. {error.hint}"
             elif error.status == TOO_LARGE:
                 error.hint = f"The file has {human_bytes(content.size)}. {error.hint} {_LEAVE_OUT}"
@@ -252,7 +254,7 @@ class Client:
         """Delete one file ("DELETE /v1/apps/:name/files/{path}"). One that is gone already is done."""
         target = app_target(name, "files", *path.split("/"))
         # What is still there goes with the next deploy.
-        await self._delete(f"Deleting {path!r}", target, parse_any, kind=DELETIONS)
+        await self._delete(f"Deleting {path!r}", target, parse_any, group=DELETIONS)
 
     # The deploy lock
 
@@ -317,11 +319,11 @@ class Client:
         target: str,
         parse: Callable[[Response], bool] = parse_no_content,
         *,
-        kind: str = "",
+        group: str = "",
     ) -> bool:
         """Send a DELETE; False when there was nothing to delete, not even for an earlier attempt."""
         try:
-            return await self._send(parse, purpose, "DELETE", target, kind=kind)
+            return await self._send(parse, purpose, "DELETE", target, group=group)
         except RequestRejected as error:
             if error.status != NOT_FOUND:
                 raise
@@ -336,7 +338,7 @@ class Client:
         body: Mapping[str, object] | Content | None = None,
         *,
         content_type: str = "application/json",
-        kind: str = "",
+        group: str = "",
         max_body: int = MEGABYTE,
         read_timeout: float = 30.0,
         ready_by: float | None = None,
@@ -351,7 +353,7 @@ class Client:
             target: below the API's URL, from `app_target`: httpx would resolve a dot segment.
             body: a mapping is sent as JSON, without what is None; a content is read when it is sent.
             content_type: of the body.
-            kind: of requests; without one, the purpose is one by itself.
+            group: see `http.request.About`.
             max_body: bytes of body that the response may have.
             read_timeout: seconds in which nothing moves, after which it is given up.
             ready_by: when a 404 is the platform's word; unless given, when a new app is ready.
@@ -369,15 +371,17 @@ class Client:
             headers = headers | {"Content-Type": content_type, "Content-Length": str(size)}
         more = extensions(
             purpose,
-            kind=kind,
+            group=group,
             timeout=read_timeout,
             size=size,
             max_body=max_body,
-            new_until=self.creation.ready_by if ready_by is None else ready_by,
+            ready_by=self.creation.ready_by if ready_by is None else ready_by,
         )
         request = Request(method, self.base_url + target, headers=headers, stream=stream, extensions=more)
         try:
-            return await self.http.send(request, parse, self.pauses, self.guard, is_repeatable=is_repeatable)
+            return await self.http.send(
+                request, parse, self.backoff, self.around_attempt, is_repeatable=is_repeatable
+            )
         except RequestRejected as error:
             if error.status == UNAUTHORIZED:
                 unauthorized = AuthenticationError(

@@ -60,7 +60,7 @@ class Writes:
         self._concurrency = concurrency
 
     async def upload(
-        self, uploads: Iterable[Upload], done: Callable[[Upload], None], *, kind: str = UPLOADS
+        self, uploads: Iterable[Upload], done: Callable[[Upload], None], *, group: str = UPLOADS
     ) -> None:
         """Store all files.
 
@@ -69,7 +69,7 @@ class Writes:
 
         async def put(upload: Upload) -> None:
             content = _Fenced(upload.content, self._fence)
-            await self._client.put_file(self._app, upload.path, content, upload.content_type, kind=kind)
+            await self._client.put_file(self._app, upload.path, content, upload.content_type, group=group)
             done(upload)
 
         await self._each(uploads, put)
