@@ -338,7 +338,7 @@ class TestGuard:
         """What fails in its shield after the end is neither sent again nor the reason of the end."""
         script = Script(step, takes=2)
         with anyio.move_on_after(1) as scope:
-            await send(script, guard=lambda: anyio.CancelScope(shield=True))
+            await send(script, around_attempt=lambda: anyio.CancelScope(shield=True))
         assert scope.cancelled_caught
         assert len(script.attempts) == 1
 
