@@ -22,7 +22,7 @@ from zerokie_action.lock.record import LockRecords, default_file, expiry, record
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts
 from zerokie_action.settings import Environment, load, secrets
-from zerokie_action.shutdown import FINALIZE, cancel_on_signal
+from zerokie_action.shutdown import RELEASE, cancel_on_signal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -86,7 +86,7 @@ async def _release_all(
 async def _release(lock: DeployLock, record: LockRecord, ci: CI) -> None:
     try:
         # Nobody knows the counts of a killed deploy.
-        was_held = await lock.release(Counts(), FINALIZE._replace(seconds=_TIME))
+        was_held = await lock.release(Counts(), RELEASE._replace(seconds=_TIME))
     except LockLost:  # meanwhile
         was_held = False
     except DeployError as error:

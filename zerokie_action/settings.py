@@ -202,8 +202,8 @@ class Settings(BaseSettings):
     """Continue although the app is another repository's, or has files that no deploy of this action has
     uploaded. Meant for one run by hand."""
     max_deletes: int | None = Field(None, ge=0)
-    """The most files that a deploy may delete. Unless set: 20, or more if at least half of the site
-    stays."""
+    """The most files that a deploy may delete. Without it, a deploy stops if it would delete more than 3
+    files and leave fewer than half, or delete the front page."""
     incremental: bool = True
     """Skip unchanged files."""
     concurrency: int = Field(64, ge=1, le=256)

@@ -34,8 +34,8 @@ ANSWERS = Allowance(10.0, 1.0)
 """For the answers to requests that were sent: they may take effect, whatever becomes of the connection."""
 RECORD = Allowance(9.0, 1.3)
 """For the record of a deploy that failed, after those answers."""
-FINALIZE = Allowance(40.0, 4.3)
-"""For the lock's release, after that."""
+RELEASE = Allowance(49.0, 4.3)
+"""For that record and the lock's release."""
 
 
 class Shutdown:

@@ -1,6 +1,6 @@
 """What is wrong about inputs that may each be right: with one another, with their names, and with the place.
 
-Everything works on the texts of the inputs, so that it is told beside inputs that are wrong by themselves.
+Everything works on the texts of the inputs, so that one run lists all problems.
 """
 
 from __future__ import annotations

@@ -193,3 +193,11 @@ def test_a_deletion_that_takes_minutes(world: World) -> None:
     outcome = destroy(world, lock_heartbeat=5)
     assert outcome.exit_code == 0, outcome.log
     assert outcome.outputs["status"] == "destroyed"
+
+
+def test_an_app_that_is_listed_and_not_found(world: World) -> None:
+    """A 404 that the list of apps contradicts is not believed."""
+    world.platform.faults.add(Fault(Kind.STATUS, "GET", "/v1/apps/site$", status=404))
+    outcome = destroy(world)
+    assert outcome.exit_code == 5
+    assert "lists app 'site', but answers 404" in outcome.outputs["error"]

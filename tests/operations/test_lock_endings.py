@@ -451,3 +451,36 @@ def test_what_github_s_cleanup_is_told(world: World, tmp_path: Path, end: str) -
     world.run()
     told = file_command(file.read_text("utf-8"))
     assert told["released"] == told["session"]
+
+
+def test_a_lock_that_is_lost_in_a_new_app(world: World) -> None:
+    """Once the lock was granted, a 404 is the platform's word: nothing more is written."""
+    world.platform.dialect.speak("lock-lost=404")
+    world.write({f"{number}.txt": b"x" for number in range(40)})
+    world.platform.faults.add(Fault(Kind.DELAY, *UPLOAD, seconds=2, times=None))
+    world.loop.call_later(5, world.platform.expire_lock, "new")
+    outcome = world.run(app="new", create=True, concurrency=1, lock_heartbeat=1)
+    assert outcome.exit_code == 7
+    assert outcome.seconds < 12
+
+
+def test_a_lock_of_a_new_app_that_may_come_late(world: World, state: Path) -> None:
+    """The platform says after a signal that it is not held; a request for it may still be carried out."""
+    world.platform.faults.add(Fault(Kind.HANG, *LOCK))
+    tell(world, after=3)
+    outcome = world.run(app="new", create=True)
+    assert outcome.exit_code == 143
+    assert state.exists()
+
+
+def test_everything_hangs_at_the_end(world: World) -> None:
+    """Answers, the record and the release share the minute."""
+    faults = [
+        Fault(Kind.STATUS, "PUT", "/files/empty", status=400),
+        Fault(Kind.HANG, "PUT", "/files/(about|_zerokie)", skip=1, times=None),
+        Fault(Kind.STATUS, *FINALIZE, status=503, times=None),
+    ]
+    world.platform.faults.add(*faults)
+    outcome = world.run()
+    assert outcome.exit_code == 4
+    assert outcome.seconds < 60

@@ -90,7 +90,7 @@ class FileContent:
 
     Attributes:
         sha256: hex digest of what was read by the last complete pass; empty before.
-        taken: bytes of the current pass that whoever reads is done with, the last piece not counted.
+        taken: bytes of the current pass that were consumed so far, the last piece not counted.
     """
 
     __slots__ = ("_file", "sha256", "taken")

@@ -35,7 +35,7 @@ _GIVEN_UP = Failure(Meaning.DOWN, "no answer in time")
 T = TypeVar("T")
 
 
-class Malformed(ValueError):  # noqa: N818 - says what a response is, and is always caught
+class Malformed(ValueError):  # noqa: N818 - internal; never reaches users
     """A 2xx response is not what the reference describes: a gateway may have sent it."""
 
 
@@ -150,7 +150,7 @@ class RetryingClient:
                 others_before = limiter.successes
             if (
                 outcome.meaning is Meaning.FINAL
-                or (backoff is None and _is_too_long(outcome))
+                or (backoff is None and is_too_long(outcome.retry_after))
                 or (lost_answer and not is_repeatable)
             ):
                 gives_up = True
@@ -251,9 +251,9 @@ async def _paused(shortest: float, longest: float) -> bool:
     return has_time
 
 
-def _is_too_long(failed: Failure) -> bool:
+def is_too_long(retry_after: float) -> bool:
     """Whether a wait that the platform asks for ends after the operation, or is longer than allowed."""
-    return failed.retry_after > max(0.0, min(_time_left(), MOST_WAITED))
+    return retry_after > max(0.0, min(_time_left(), MOST_WAITED))
 
 
 def _tried(attempts: int, seconds: float, worked: int) -> str:
@@ -277,7 +277,7 @@ def _gave_up(request: httpx.Request, failed: Failure, after: str, lost_answer: s
     purpose = about(request).purpose
     message = f"{purpose} failed after {after}: {failed.reason}"
     hint = failed.hint
-    if _is_too_long(failed):
+    if is_too_long(failed.retry_after):
         until = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() + failed.retry_after))
         message = f"{purpose} failed: {failed.reason}; it asks to wait until {until} UTC"
         hint = "Run the job again after that time. A longer `timeout` helps with waits of up to 10 minutes."

@@ -21,7 +21,7 @@ from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, Re
 from zerokie_action.http.retry import UNTIL_DEADLINE
 from zerokie_action.lock.record import EXPIRY, expiry
 from zerokie_action.platform.client import CONFLICT, NOT_FOUND
-from zerokie_action.shutdown import FINALIZE, RECORD, Allowance
+from zerokie_action.shutdown import RECORD, RELEASE, Allowance
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -105,7 +105,7 @@ class DeployLock:
         self._confirmed_at = 0.0
         """When the request was sent that confirmed the lock last."""
         self._may_come_late = False
-        """Whether an earlier request may still be carried out, after the release of the lock even."""
+        """Whether an earlier request may still be carried out, even after the lock was released."""
         self._why_lost = ""
 
     # Acquire
@@ -131,7 +131,7 @@ class DeployLock:
         try:
             await self._client.guarded(attempt).acquire_lock(self._app, self._session)
         except DeployError as error:
-            may_come = before is _State.ASKED or error.ambiguous or self._is_app_new
+            may_come = before is _State.ASKED or error.ambiguous or self._client.creation.is_pending
             self._may_come_late = may_come
             self._state = _State.ASKED if may_come else _State.FREE
             is_conflict = isinstance(error, RequestRejected) and error.status == CONFLICT
@@ -140,6 +140,7 @@ class DeployLock:
                 raise
         else:
             self._state, self._confirmed_at = _State.HELD, asked_at
+            self._client.creation.is_ready = True
 
     # Keep
 
@@ -194,9 +195,7 @@ class DeployLock:
                 with anyio.move_on_after(self._seconds_left):
                     try:
                         if not await self._confirm(self._client.retrying(_HEARTBEAT)):
-                            raise self._loss(_NOT_OURS)
-                    except LockLost:
-                        raise
+                            self._loss(_NOT_OURS)
                     except DeployError as error:
                         self._ci.warning(f"Heartbeat: {error}")
                         pause = min(_ASK_AGAIN, heartbeat)
@@ -217,7 +216,7 @@ class DeployLock:
         is_ours = await client.guarded(attempt).heartbeat(self._app, self._session)
         if is_ours:
             self._confirmed_at = asked_at
-            if self._state is not _State.ENDING:
+            if self._state is _State.ASKED:
                 self._state = _State.HELD
         return is_ours
 
@@ -287,8 +286,10 @@ class DeployLock:
     async def _release_in_time(self, counts: Counts, within: Allowance) -> bool:
         is_known = self._state in {_State.HELD, _State.ENDING}
         with self._shutdown.shielded_scope(within):
-            # Nobody else can hold the lock of a new app, which may not answer a heartbeat yet.
-            if not is_known and not self._is_app_new and not await self._came_late():
+            if not is_known and self._client.creation.is_pending:
+                # Nobody else can hold the lock of a new app, which may not answer a heartbeat yet.
+                self._may_come_late = True
+            elif not is_known and not await self._came_late():
                 return False
             try:
                 await self._finalize(self._client.retrying(UNTIL_DEADLINE), counts)
@@ -298,10 +299,6 @@ class DeployLock:
                 raise
             return True
         raise PlatformUnavailable("The deploy lock could not be released in time")
-
-    @property
-    def _is_app_new(self) -> bool:
-        return anyio.current_time() < self._client.creation.ready_by
 
     async def _came_late(self) -> bool:
         """Whether the session holds the lock, or gets it within moments: the answer to a request was lost."""
@@ -338,6 +335,7 @@ class DeployLock:
         Raises:
             LockLost: when that is why the platform refused a write (409, "deploy lock conflict").
         """
+        ends_at = anyio.current_time() + RELEASE.seconds
         is_conflict = isinstance(failure, RequestRejected) and failure.status == CONFLICT
         if self._state in {_State.HELD, _State.ENDING}:
             await self._prepare_release(is_conflict=is_conflict)
@@ -351,7 +349,8 @@ class DeployLock:
             self.end()
             return
         try:
-            was_held = await self.release(counts(), FINALIZE)
+            left = ends_at - anyio.current_time()
+            was_held = await self.release(counts(), RELEASE._replace(seconds=left))
         except LockLost as loss:
             self._ci.warning(str(loss))
         except DeployError as error:

@@ -80,6 +80,7 @@ async def create(job: Job, image: str | None = None) -> App | None:
         return await _find_existing(job, error, kind)
     job.result.created, job.result.kind = True, kind
     job.result.final_state = "the app was created"
+    job.ci.info(f"Created {kind} app {job.app!r}{(image and f' with {image!r}') or ''}")
     record(job, app)
     return None
 
@@ -107,7 +108,7 @@ def registry(job: Job) -> Registry | None:
 
 
 def _say_what_to_write(job: Job, error: DeployError) -> None:
-    """Where the platform refuses a name that can't be right, say which one is."""
+    """If the platform refuses an invalid app name, suggest a valid one."""
     is_refused = isinstance(error, RequestRejected) and error.status in {BAD_REQUEST, NOT_FOUND}
     if is_refused and (better := better_app(job.app)):
         error.hint = f"`app`: {better}."
@@ -130,7 +131,14 @@ def _require_asked(job: Job, app: App, kind: str) -> None:
 
 
 def require_kind(job: Job, app: App, kind: str, what: str, *, hint: str = _OTHER_KIND) -> None:
-    """Make sure that the app is not of the other kind; `what` is for this one only, `hint` says what to do.
+    """Make sure that the app is not of the other kind.
+
+    Args:
+        job: the run.
+        app: what the platform shows.
+        kind: the kind that is needed.
+        what: the input that works only with this kind.
+        hint: what to do.
 
     Raises:
         ConfigurationError: when it is.

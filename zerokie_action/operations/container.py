@@ -15,7 +15,7 @@ from zerokie_action.errors import (
     PlatformUnavailable,
     RequestRejected,
 )
-from zerokie_action.http.retry import UNTIL_DEADLINE
+from zerokie_action.http.retry import UNTIL_DEADLINE, is_too_long
 from zerokie_action.operations import apps
 from zerokie_action.operations.health import check_health
 from zerokie_action.operations.polling import Polling
@@ -44,7 +44,7 @@ _HINT_LOST = (
 _LOOKS = (int(SETTLES), 3 * int(SETTLES), int(SETTLES))
 """How often the app is looked at, once a second, after each request for a deploy whose answer was lost."""
 _LOOK = 2.0
-"""Seconds for a look on which nothing depends, or after a signal."""
+"""Seconds for the look that only completes the report; after a signal, for any look."""
 _LAST_LOOK = 5.0
 """Seconds for the look at the end of `wait-timeout`."""
 _REASONS_TO_GO_BACK = (DeployFailed, DeployTimedOut, HealthCheckFailed)
@@ -77,7 +77,7 @@ async def restart(job: Job) -> None:
         before = await job.client.get_app(job.app)
         apps.record(job, before)
         apps.require_kind(job, before, "container", "`operation: restart`", hint=_STATIC)
-    job.result.image = job.result.previous_image = before.image
+    job.result.previous_image = before.image
     if job.settings.dry_run:
         job.preview(f"would restart {before.image!r}")
         return
@@ -88,7 +88,9 @@ def _warn_of_rollback(job: Job, image: str, before: App | None) -> None:
     """Say where `rollback` can't do what its user expects."""
     if not job.settings.wait and job.settings.health_check is None:
         job.warn("`rollback` has no effect without `wait` or `health-check`: nothing is checked")
-    elif before and before.image and "@" not in before.image and agree(before.image, image):
+    elif before and not before.image:
+        job.warn("`rollback` can't go back: the platform does not show which image the app has")
+    elif before and "@" not in before.image + image and agree(before.image, image):
         job.warn(
             f"`rollback` can't go back: the app has {before.image!r} already, and the image that this name "
             "stood for then is not known; give each version a tag of its own"
@@ -100,7 +102,7 @@ async def _roll_out(job: Job, deploy: _Deploy) -> None:
     try:
         with job.time_limit():
             with job.phase("Deploy"):
-                await (deploy.create() if deploy.before is None else deploy.ask_in_turn())
+                await (deploy.create() if deploy.rollout.before is None else deploy.ask_in_turn())
             # The endpoint returns no deploy ID: the run's own session names this deploy.
             job.result.deploy_id = job.session
             await _wait_and_check(job, deploy)
@@ -129,13 +131,13 @@ async def _roll_back(job: Job, deploy: _Deploy, failure: DeployError) -> None:
 
     The health check is not repeated: it may fail for reasons that the image has nothing to do with.
     """
-    result, before = job.result, deploy.before
+    result, previous = job.result, deploy.rollout.previous
+    await anyio.sleep(deploy.rollout.settles_in)
     left_with = await deploy.look_after_failure(_ROLLBACK_TIME)
-    why_not = _why_no_rollback(job, deploy, left_with)
-    if why_not or before is None or left_with is None:
+    why_not = _why_no_rollback(job, deploy.rollout, left_with)
+    if why_not or left_with is None or not deploy.rollout.is_ours(left_with.image):
         result.final_state = f"not rolled back{why_not}; {result.final_state}"
         return
-    previous = before.image
     job.ci.info(f"{failure}; rolling back to {previous!r}")
     back, state = _Deploy(job, previous, left_with), result.final_state
     problem = "did not end"
@@ -157,18 +159,18 @@ async def _roll_back(job: Job, deploy: _Deploy, failure: DeployError) -> None:
             result.final_state = f"rolled back: {job.app!r} runs {previous!r} again"
 
 
-def _why_no_rollback(job: Job, deploy: _Deploy, left_with: App | None) -> str:
+def _why_no_rollback(job: Job, rollout: Rollout, left_with: App | None) -> str:
     """Why the previous image is not deployed again, as the middle of a sentence; empty when it is."""
-    before = deploy.before
-    if before is None or not before.image or before.status.lower() != RUNNING:
+    before = rollout.before
+    if before is None or before.status.lower() != RUNNING:
         return ", as no other image was running"
-    if left_with is None:
+    if not rollout.previous:
+        return ", as the platform did not show the previous image"
+    if left_with is None or not rollout.is_ours(left_with.image):
         return ""  # the final state says so
-    if not deploy.rollout.is_ours(left_with.image):
-        return f", as that is not {deploy.rollout.image!r}"
-    if left_with.image == before.image:
+    if left_with.image == rollout.previous:
         return ", as the app shows the same image as before"
-    if job.settings.wait and not job.result.seen_running and deploy.rollout.runs:
+    if job.settings.wait and not job.result.seen_running and left_with.status.lower() == RUNNING:
         return ", as it runs by now"
     return ""
 
@@ -177,30 +179,27 @@ class _Deploy:
     """A deploy of an image, or the restart of the current one.
 
     Attributes:
-        before: the app right before; None when this run creates it.
         rollout: what is known of it.
     """
 
     def __init__(self, job: Job, image: str | None, before: App | None) -> None:
         """Ask for nothing yet. No image restarts the one that the app has."""
-        self.before = before
         self.rollout = Rollout(image, before)
         self._job = job
         self._requested = image
-        self._is_accepted = False
 
     async def create(self) -> None:
         """Create the app with the image. One that somebody else has created meanwhile gets it deployed."""
-        job, image = self._job, self.rollout.image
-        existing = await apps.create(job, image)
-        may_be_ours = job.result.created is None
-        if existing is not None and not (may_be_ours and self.rollout.is_ours(existing.image)):
+        job = self._job
+        existing = await apps.create(job, self.rollout.image)
+        if existing is None:
+            self._accepted()
+        elif job.result.created is None and existing.image and self.rollout.is_ours(existing.image):
+            job.ci.info(f"App {job.app!r} exists; the answer to an earlier request to create it was lost")
+            self._accepted(existing.image)
+        else:
             self._begin_anew(existing)
             await self.ask_in_turn()
-            return
-        self._accepted(existing.image if existing else "")
-        lost = "; the answer to an earlier request for that was lost" if existing else ""
-        job.ci.info(f"Created container app {job.app!r} with {image!r}{lost}")
 
     async def ask_in_turn(self) -> None:
         """Ask for the deploy, once no other deploy of the app is in progress.
@@ -210,31 +209,36 @@ class _Deploy:
             DeployError: as `ask`.
         """
         job = self._job
+        is_first = True
 
         async def attempt() -> None:
-            if job.result.lock_wait_seconds:  # another deploy has changed it
+            nonlocal is_first
+            if not is_first:  # another deploy has changed the app
                 self._begin_anew(await job.client.get_app(job.app))
+            is_first = False
             await self.ask()
 
         await job.in_turn(attempt)
-        image, previous = self.rollout.image, self.rollout.previous
-        job.result.previous_image = previous
-        was = f"Deploying {image!r} (was {previous!r})"
-        job.ci.info(was if self._requested else f"Restarting {image!r}")
+        previous = self.rollout.previous
+        was = f" (was {previous!r})" if previous else ""
+        job.ci.info(
+            f"Deploying {self._requested!r}{was}" if self._requested else f"Restarting {self._name!r}"
+        )
 
     async def ask(self) -> None:
         """Ask for the deploy ("POST /v1/apps/:name/deploy").
 
-        Another request after one that may have taken effect restarts the app once more. So after a lost
-        answer the app is looked at first, and three requests are the most.
+        Each request restarts the app. So after a lost answer the app is looked at before the next request,
+        and there are three at most.
 
         Raises:
             RequestRejected: when the platform refuses it; with status 409 when another deploy is in progress.
             PlatformUnavailable: when it is not known whether a request took effect.
         """
         job = self._job
-        lost = hint = ""
+        lost = ""
         for looks in _LOOKS:
+            job.client.http.used += bool(lost)
             try:
                 with job.change(f"it is not known which image {job.app!r} was left with") as client:
                     app = await client.deploy(job.app, self._requested, registry=apps.registry(job))
@@ -244,9 +248,9 @@ class _Deploy:
                 self._accepted()  # the deploy in progress is our own
                 return
             except PlatformUnavailable as error:
-                if not error.ambiguous:
+                if not error.ambiguous or is_too_long(error.retry_after):
                     raise
-                lost, hint, pause = error.lost_answer, error.hint, int(error.retry_after)
+                lost, pause = error.lost_answer, int(error.retry_after)
                 job.ci.info(f"{error}; looking whether it took effect")
             else:
                 apps.record(job, app)
@@ -258,7 +262,7 @@ class _Deploy:
                 return
         raise PlatformUnavailable(
             f"The deploy was asked for {len(_LOOKS)} times, and the app shows no sign of it: {lost}",
-            hint=f"{_HINT_LOST} {hint}",
+            hint=_HINT_LOST,
         )
 
     async def wait_until_running(self, seconds: float) -> None:
@@ -292,37 +296,46 @@ class _Deploy:
                     after = human_seconds(polling.waited)
                     outage = job.client.http.outages()
                     raise DeployTimedOut(
-                        f"{job.app!r} does not run {rollout.image!r} after {after}: {outage or missing}",
+                        f"{job.app!r} does not run {self._name!r} after {after}: {outage or missing}",
                         hint=_HINT_NOT_YET,
                     )
         job.result.seen_running = True
-        shown = rollout.app.image if rollout.app else ""
-        job.ci.info(f"{job.app!r} runs {shown or rollout.image!r} after {human_seconds(polling.waited)}")
+        shown = (rollout.app and rollout.app.image) or rollout.image
+        runs = f"runs {shown!r}" if shown else "runs"
+        job.ci.info(f"{job.app!r} {runs} after {human_seconds(polling.waited)}")
 
     async def look_after_failure(self, seconds: float = _LOOK) -> App | None:
         """Find out which image the app was left with, for the final state. None when nobody knows."""
-        job = self._job
+        job, rollout = self._job, self.rollout
         job.result.final_state = f"it is not known which image {job.app!r} was left with"
         with job.shutdown.shielded_scope(Allowance(seconds, _LOOK)), suppress(DeployError):
             app = await job.client.retrying(UNTIL_DEADLINE).get_app(job.app)
             # As long as the request is not answered, it may still be carried out.
-            if app.image and (self._is_accepted or self.rollout.is_ours(app.image)):
-                self.rollout.saw(app)
-                job.result.image = app.image
-                job.result.final_state = f"{job.app!r} was left with {app.image!r}"
-                return app
+            if not app.image or not (rollout.is_accepted or rollout.is_ours(app.image)):
+                return None
+            if rollout.settles_in and app.image == rollout.previous and not agree(app.image, rollout.image):
+                job.result.final_state = f"the platform accepted {rollout.image!r}, and does not show it yet"
+                return None
+            rollout.saw(app)
+            job.result.image = app.image
+            job.result.final_state = f"{job.app!r} was left with {app.image!r}"
+            return app
         return None
+
+    @property
+    def _name(self) -> str:
+        """The image, or else the app, for the log."""
+        return self.rollout.image or self._job.app
 
     def _begin_anew(self, before: App) -> None:
         """Another deploy has changed the app before this one was asked for."""
-        self.before = before
         self.rollout = Rollout(self._requested, before)
+        self._job.result.previous_image = before.image
 
     def _accepted(self, image: str = "") -> None:
         """The platform carries the deploy out; its answer may have named the image."""
-        self._is_accepted = True
+        self.rollout.accepted(image)
         self._job.result.image = self.rollout.image
-        self.rollout.asked(image)
 
     async def _shows(self, looks: int) -> bool:
         """Look at the app once a second until it shows the deploy, so often at most."""

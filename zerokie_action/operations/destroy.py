@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zerokie_action.errors import LockLost, RequestRejected
+from zerokie_action.errors import LockLost, PlatformUnavailable, RequestRejected
 from zerokie_action.files.manifest import find_manifests
 from zerokie_action.files.plan import require_no_doubts
 from zerokie_action.operations.zone import list_zone, ownership_doubts
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from zerokie_action.platform.models import App
 
 
+_HINT = "Run it again. If it fails again, check `api-url` and proxies."
+
+
 async def destroy(job: Job) -> None:
     """Delete the app, a static one under its deploy lock, which ends with it. Needs no checkout.
 
@@ -25,7 +28,11 @@ async def destroy(job: Job) -> None:
     with job.phase("Look up"):
         app = await job.client.find_app(job.app)
     if app is None:
-        await job.client.list_apps()  # what can't list any is not the platform, and a 404 of it says nothing
+        # A 404 is believed only of a server that lists apps, and not this one.
+        if any(listed.name == job.app for listed in await job.client.list_apps()):
+            raise PlatformUnavailable(
+                f"The platform lists app {job.app!r}, but answers 404 to a look at it", hint=_HINT
+            )
         job.note(f"App {job.app!r} does not exist: nothing to destroy")
         return
     job.result.kind = app.kind or "static"
@@ -51,6 +58,7 @@ async def _destroy_static(job: Job, app: App) -> None:
         async with job.deploy_lock() as lock:
             is_locked = True
             await _require_ownership(job)
+            lock.check()
             await _delete(job, lock.write)
             lock.end()
     except RequestRejected as error:
@@ -73,7 +81,7 @@ async def _delete(job: Job, around_attempt: AttemptScope) -> None:
             raise RequestRejected(
                 f"Deleting app {job.app!r} was answered with 404, but the app is still there",
                 status=NOT_FOUND,
-                hint="Run it again. If it fails again, check `api-url` and proxies.",
+                hint=_HINT,
             )
     job.result.final_state = f"app {job.app!r} was deleted"
 

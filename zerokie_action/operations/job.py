@@ -74,7 +74,7 @@ class Job:
     def change(self, unknown: str) -> Iterator[Client]:
         """Around one request for a change, with the client that sends it; nothing interrupts that.
 
-        `unknown` is the final state from now on; when the request is refused, it is what it was.
+        Until the answer comes, the final state is `unknown`; a refusal restores the one before.
         """
         before, self.result.final_state = self.result.final_state, unknown
         try:
@@ -124,6 +124,7 @@ class Job:
             LockHeld: when one is for longer.
         """
         polling: Polling | None = None
+        waited_before = self.result.lock_wait_seconds
         while True:
             try:
                 return await ask()
@@ -136,7 +137,7 @@ class Job:
             try:
                 goes_on = await polling.again(retry_after=retry_after)
             finally:
-                self.result.lock_wait_seconds = polling.waited
+                self.result.lock_wait_seconds = waited_before + polling.waited
             if not goes_on:
                 after = f" after {human_seconds(polling.waited)}" if polling.waited >= 1 else ""
                 raise LockHeld(

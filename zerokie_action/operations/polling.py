@@ -56,10 +56,10 @@ class Polling:
 
         Args:
             why: what is missing, for the log.
-            retry_after: seconds for which the other side asked not to be asked; too many of them end it.
+            retry_after: seconds for which the other side asked not to be asked.
         """
         now, left = anyio.current_time(), self.left
-        if left <= 0 or retry_after > left:
+        if left <= 0:
             return False
         if now >= self._next_line:
             shown = human_seconds(max(1.0, min(left, anyio.current_effective_deadline() - now)))

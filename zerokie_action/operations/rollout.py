@@ -1,7 +1,7 @@
 """How far a deploy of an image has come, judged by what the platform shows of the app.
 
-The reference has one example of each answer: how a platform writes an image's name, when a GET shows a
-deploy, and when `updated_at` moves, is not said. So little is believed, and time decides where nothing else
+The reference has one example of each answer. It does not say how a platform writes an image's name, when a
+GET shows a deploy, and when `updated_at` moves. So little is believed, and time decides where nothing else
 does.
 """
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zerokie_action.platform.models import App
 
 SETTLES = 15.0
-"""Seconds after which the platform shows a deploy that it has accepted, and a status that lasts counts."""
+"""Seconds after which a GET shows an accepted deploy, and after which a status that lasts is believed."""
 RUNNING = "running"
 FAILURES = frozenset({"failed", "error", "crashed", "stopped"})
 """The reference lists no status words but "deploying" and "running"; any other means "not yet"."""
@@ -26,47 +26,65 @@ class Rollout:
     """The evidence that answers of "GET /v1/apps/:name" give of one deploy.
 
     Attributes:
-        image: the image that was asked for; empty when a restarted app does not say what it runs.
+        before: the app right before; None when this run creates it.
         previous: the image that the app showed before; empty where it showed none, or did not exist.
+        image: the image that was asked for; empty when a restarted app does not say what it runs.
+        is_accepted: whether the platform carries the deploy out, as far as anybody knows.
         app: the last answer.
-        runs: whether the last answer shows that the app runs what was asked for.
+        runs: whether the last answer shows that the app runs the image.
+        fails: whether the last answer shows a failure.
+        has_failed: whether a failure has lasted long enough: a restart may show `stopped` first.
+        was_replaced: whether the app runs for long enough an image that is neither ours nor the previous one.
     """
 
     def __init__(self, image: str | None, before: App | None) -> None:
-        """Nothing was asked for yet.
-
-        Args:
-            image: to be deployed; None restarts the one that the app has.
-            before: the app before the request; None when this run creates it.
-        """
+        """Nothing was asked for yet. No image restarts the one that the app has."""
+        self.before = before
         self.previous = before.image if before else ""
         self.image = image or self.previous
+        self.is_accepted = False
         self.app = before
-        self.runs = False
-        self._status_before = before.status.lower() if before else None
+        self.runs = self.fails = self.has_failed = self.was_replaced = False
+        # A restart pulls again: the name may stand for another digest.
+        self._wanted = image or self.previous.partition("@")[0]
         self._accepted_image = ""
         self._asked_at = anyio.current_time()
         self._has_moved = False
-        self._fails = _Lasting()
-        self._is_replaced = _Lasting()
+        self._failing_since: float | None = None
+        self._replaced_since: float | None = None
 
-    def asked(self, accepted_image: str = "") -> None:
-        """The deploy was asked for just now; `accepted_image` is how the answer called it, if one came."""
+    def asked(self) -> None:
+        """The deploy was asked for just now."""
         self._asked_at = anyio.current_time()
-        self._accepted_image = accepted_image
+
+    def accepted(self, image: str = "") -> None:
+        """The platform carries the deploy out; its answer may have named the image."""
+        self.is_accepted = True
+        self._accepted_image = image
+        self.asked()
 
     def saw(self, app: App) -> None:
         """The platform shows this."""
         self.app = app
-        status = app.status.lower()
-        # Any other status than these would have changed anyway: another deploy was under way.
-        was_settled = self._status_before in {RUNNING} | FAILURES
-        self._has_moved = self._has_moved or (was_settled and status != self._status_before)
+        now, status = anyio.current_time(), app.status.lower()
+        if self.before is not None:
+            was = self.before.status.lower()
+            # Any other status than these would have changed anyway: another deploy was under way.
+            self._has_moved = self._has_moved or (was in {RUNNING} | FAILURES and status != was)
         is_ours = self.is_ours(app.image)
-        is_about_us = is_ours and self._is_believed
+        is_about_us = is_ours and (self.before is None or self._has_moved or not self.settles_in)
         self.runs = is_about_us and status == RUNNING
-        self._fails.note(is_about_us and status in FAILURES)
-        self._is_replaced.note(not is_ours and app.image != self.previous and status == RUNNING)
+        self.fails = is_about_us and status in FAILURES
+        self._failing_since = (self._failing_since or now) if self.fails else None
+        self.has_failed = self._failing_since is not None and now >= self._failing_since + SETTLES
+        is_another = not is_ours and app.image != self.previous and status == RUNNING
+        self._replaced_since = (self._replaced_since or now) if is_another else None
+        self.was_replaced = self._replaced_since is not None and now >= self._replaced_since + SETTLES
+
+    @property
+    def settles_in(self) -> float:
+        """Seconds until a GET has to show the deploy."""
+        return max(0.0, self._asked_at + SETTLES - anyio.current_time())
 
     @property
     def has_begun(self) -> bool:
@@ -74,62 +92,18 @@ class Rollout:
         shown = self.app.image if self.app else ""
         return self._has_moved or (shown not in {"", self.previous} and self.is_ours(shown))
 
-    @property
-    def fails(self) -> bool:
-        """Whether the app showed a failure last. A restart may show `stopped` first, so it has to last."""
-        return self._fails.seconds is not None
-
-    @property
-    def has_failed(self) -> bool:
-        """Whether the failure is final."""
-        return self._fails.has_settled
-
-    @property
-    def was_replaced(self) -> bool:
-        """Whether the app runs an image that is neither ours nor the one from before, and keeps it."""
-        return self._is_replaced.has_settled
-
     def is_ours(self, image: str) -> bool:
         """Whether an image that the app shows can be the one that was asked for.
 
         An answer without an image, or with a bare digest, does not contradict that.
         """
         return (
-            not (image and self.image)
-            or image == self.image
+            not (image and self._wanted)
+            or image in {self.image, self._wanted}
             or image.startswith(_BARE_DIGEST)
             or image == self._accepted_image != self.previous
-            or agree(image, self.image)
+            or agree(image, self._wanted)
         )
-
-    @property
-    def _is_believed(self) -> bool:
-        """Whether the status that is shown can't be the one from before the request."""
-        is_late = anyio.current_time() >= self._asked_at + SETTLES
-        return self._status_before is None or self._has_moved or is_late
-
-
-class _Lasting:
-    """For how long something has been seen without a break.
-
-    Attributes:
-        seconds: from the first time until the last one; None when it was not seen last.
-    """
-
-    def __init__(self) -> None:
-        self.seconds: float | None = None
-        self._since = 0.0
-
-    def note(self, is_seen: bool) -> None:  # noqa: FBT001 - the only thing that it takes
-        """It is seen now, or it is not."""
-        if self.seconds is None:
-            self._since = anyio.current_time()
-        self.seconds = anyio.current_time() - self._since if is_seen else None
-
-    @property
-    def has_settled(self) -> bool:
-        """Whether that is long enough to be believed."""
-        return self.seconds is not None and self.seconds >= SETTLES
 
 
 def agree(one: str, other: str) -> bool:

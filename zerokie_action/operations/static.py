@@ -77,7 +77,6 @@ async def deploy_directory(job: Job, directory: Path) -> None:
             return
         if app is None:
             await apps.create(job)
-            job.ci.info(f"Created static app {job.app!r}")
         await _update(job, source)
     await apps.update_domains(job)
     await check_health(job, source.scan.files)

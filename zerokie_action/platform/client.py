@@ -86,14 +86,21 @@ class Creation:
 
     Attributes:
         at: by the event loop's time.
+        is_ready: whether the app's lock was granted. Then only its files may still be missing.
     """
 
     at: float = -math.inf
+    is_ready: bool = False
 
     @property
     def ready_by(self) -> float:
         """When the app is ready at the latest."""
         return self.at + _GETS_READY
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether the app may not be ready yet."""
+        return not self.is_ready and anyio.current_time() < self.ready_by
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -229,7 +236,6 @@ class Client:
             app_target(name, "files"),
             max_body=_LARGEST_LISTING,
             read_timeout=_LISTING_TIMEOUT,
-            ready_by=-math.inf,  # of a new app, a 404 is an empty zone's: its lock was granted before
         )
 
     async def put_file(
@@ -341,7 +347,6 @@ class Client:
         group: str = "",
         max_body: int = MEGABYTE,
         read_timeout: float = 30.0,
-        ready_by: float | None = None,
         is_repeatable: bool = True,
     ) -> T:
         """The answer to a request.
@@ -356,7 +361,6 @@ class Client:
             group: see `http.request.About`.
             max_body: bytes of body that the response may have.
             read_timeout: seconds in which nothing moves, after which it is given up.
-            ready_by: when a 404 is the platform's word; unless given, when a new app is ready.
             is_repeatable: see `RetryingClient.send`.
 
         Raises:
@@ -375,7 +379,7 @@ class Client:
             timeout=read_timeout,
             size=size,
             max_body=max_body,
-            ready_by=self.creation.ready_by if ready_by is None else ready_by,
+            ready_by=self.creation.ready_by if self.creation.is_pending or group == UPLOADS else -math.inf,
         )
         request = Request(method, self.base_url + target, headers=headers, stream=stream, extensions=more)
         try:
