@@ -91,6 +91,36 @@ def test_examples_that_take_the_lock_have_a_cleanup(path: Path) -> None:
     assert ("directory" in used) == ("state-file" in used) == ("zerokie-cleanup" in path.read_text("utf-8"))
 
 
+def example(name: str) -> Any:
+    return yaml.safe_load((ROOT / "examples" / name).read_text("utf-8"))
+
+
+def test_azure_deploys_main_only() -> None:
+    """No pull request runs it; in Azure Repos, where `pr` means nothing, a condition holds."""
+    pipeline = example("azure/azure-pipelines.yml")
+    assert (pipeline["trigger"], pipeline["pr"]) == (["main"], "none")
+    assert len(pipeline["steps"]) == 2
+    for step in pipeline["steps"]:
+        assert "eq(variables['Build.SourceBranch'], 'refs/heads/main')" in step["condition"]
+
+
+def test_drone_deploys_main_only() -> None:
+    """For a pull request the branch is its target."""
+    assert example("drone/deploy.yml")["trigger"] == {"event": ["push"], "branch": ["main"]}
+
+
+def test_jenkins_gives_the_key_to_main_only() -> None:
+    """A multibranch job runs for every branch: the stage that has the condition has the credentials too."""
+    text = (ROOT / "examples" / "jenkins" / "Jenkinsfile").read_text("utf-8")
+    before, stage = text.split("    stage('Deploy') {\n")
+    stage, after = stage.split("\n    }\n")
+    assert not {"credentials", "post"} & set(re.findall(r"\w+", before + after))
+    assert "anyOf { branch 'main'; expression { !env.BRANCH_NAME } }" in stage
+    assert re.findall(r"^      (\w+) \{", stage, re.MULTILINE) == [
+        *("when", "agent", "environment", "steps", "post")
+    ]
+
+
 def commands(folder: Path, **scripts: str) -> dict[str, str]:
     """An environment in which these commands are shell scripts; `calls` has each call of one."""
     programs = folder / "programs"
