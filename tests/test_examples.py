@@ -38,10 +38,12 @@ def mappings(node: Any) -> list[dict[str, Any]]:
 def names_used(path: Path) -> set[str]:
     """The inputs that an example gives to the action, however they are spelled there."""
     text = path.read_text("utf-8")
-    names = set(re.findall(r"(?<!\^)\b(?:ZEROKIE|INPUT)_([A-Z_]+)\b", text))
+    names = set(re.findall(r"\b(?:ZEROKIE|INPUT)_(?!RESULT_)([A-Z_]+)\b", text))
     for mapping in [found for document in yaml_documents(path, text) for found in mappings(document)]:
         if str(mapping.get("uses", "")).startswith("zerokie/"):
             names |= set(mapping.get("with", {}))
+        if "/zerokie.yml@" in str(mapping.get("uses", "")):
+            names |= set(mapping["with"]) - {"artifact", "environment"}  # of the reusable workflow alone
         if "zerokie-action" in str(mapping.get("image", "")):
             names |= set(mapping.get("settings", {}))
     return {name.lower().replace("_", "-") for name in names}
@@ -77,7 +79,7 @@ def test_examples_use_outputs_that_exist(path: Path) -> None:
     """Every output that an example reads is one of the contract's."""
     text = path.read_text("utf-8")
     read = set(re.findall(r"steps\.zerokie\.outputs\.([a-z-]+)", text))
-    of_the_dotenv_file = re.findall(r"\^ZEROKIE_RESULT_([A-Z_]+)=", text)
+    of_the_dotenv_file = re.findall(r"ZEROKIE_RESULT_([A-Z_]+)", text)
     assert read | {name.lower().replace("_", "-") for name in of_the_dotenv_file} <= OUTPUTS
 
 

@@ -159,17 +159,17 @@ def test_workflow(act: str, action: Path, platform: Platform, workspace: Path) -
     assert API_KEY not in run.log
 
 
-# --- a monorepo, through a team's reusable workflow
-
 STAND_INS = {
     "upload-artifact": 'cp -r "${{ inputs.path }}" "$FORGE/artifact"',
     "download-artifact": 'cp -r "$FORGE/artifact" "${{ inputs.path }}"',
     "setup-node": "true",
+    "login-action": "true",
+    "build-push-action": 'docker build --tag "${{ inputs.tags }}" "${{ inputs.context }}"',
 }
 STAND_IN = """\
 inputs:
   {name: {}, path: {}, run-id: {}, github-token: {}, include-hidden-files: {}, if-no-files-found: {},
-   node-version: {}}
+   node-version: {}, registry: {}, username: {}, password: {}, context: {}, push: {}, tags: {}}
 runs:
   using: composite
   steps:
@@ -179,14 +179,37 @@ runs:
 
 
 def stand_ins(folder: Path, *workflows: Path) -> list[str]:
-    """Options that make the runner take other actions for artifacts and Node than the pinned ones."""
+    """Options that make the runner take stand-ins for the pinned actions of others."""
     texts = "".join(workflow.read_text("utf-8") for workflow in workflows)
     options = []
-    for pin, name in sorted(set(re.findall(rf"(actions/({'|'.join(STAND_INS)})@\w+)", texts))):
+    for pin, name in sorted(set(re.findall(rf"((?:actions|docker)/({'|'.join(STAND_INS)})@\w+)", texts))):
         (folder / name).mkdir(parents=True)
         (folder / name / "action.yml").write_text(STAND_IN % STAND_INS[name], "utf-8")
         options.append(f"--local-repository={pin}={folder / name}")
     return options
+
+
+def test_image(act: str, action: Path, platform: Platform, workspace: Path, tmp_path: Path) -> None:
+    """Built under the commit's own name in lower case, and deployed by the job after it."""
+    use_example(workspace, "image.yml", platform)
+    (workspace / "Dockerfile").write_text("FROM scratch\nCOPY dist /\n", "utf-8")
+    commit(workspace)
+    call("git", "remote", "set-url", "origin", "git@github.com:Example/Site.git", folder=workspace)
+
+    options = stand_ins(tmp_path / "forge", workspace / ".github" / "workflows" / "image.yml")
+    secrets = ("--secret=REGISTRY_TOKEN=token", "--secret=GITHUB_TOKEN=token")
+    run = run_workflow(act, action, workspace, *options, *secrets, on=ON_THIS_MACHINE)
+
+    assert run.code == 0, run.log
+    name = platform.app("my-api")["image"]
+    head = call("git", "rev-parse", "HEAD", folder=workspace).log.strip()
+    assert name == f"ghcr.io/example/site:{head}"
+    removed = call("docker", "image", "rm", name)
+    assert removed.code == 0, removed.log
+    assert "/healthz is healthy" in run.log
+
+
+# --- a monorepo, through a team's reusable workflow
 
 
 def test_monorepo(act: str, action: Path, platform: Platform, workspace: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -200,15 +201,24 @@ def test_monorepo(platform: Platform, repository: Path, image: Image) -> None:
 
 
 def test_image(platform: Platform, repository: Path, image: Image) -> None:
-    """A tag is deployed, without the component."""
+    """Built and pushed under the commit's own name, then deployed, without the component."""
     use_example(repository, "image.yml", platform, image)
+    (repository / "Dockerfile").write_text("FROM scratch\nCOPY dist /\n", "utf-8")
+    pipeline = repository / ".gitlab-ci.yml"
+    # The machine's own engine builds, and does not push; there is no Docker in Docker.
+    text = re.sub(r"^  (image: docker|services): ?.*\n", "", pipeline.read_text("utf-8"), flags=re.MULTILINE)
+    text = text.replace('docker login --username "$CI_REGISTRY_USER" --password-stdin "$CI_REGISTRY"', "cat")
+    pipeline.write_text(text.replace("docker buildx build --push", "docker build"), "utf-8")
     call("git", "add", "--all", folder=repository)
-    old = {"name": "my-api", "image": "nginx:1", "port": 80}
-    platform.client.post("/v1/apps", json=old).raise_for_status()
     registry = {"CI_REGISTRY": "registry.example", "CI_REGISTRY_IMAGE": "registry.example/my-api"}
     user = {"CI_DEPLOY_USER": "gitlab+deploy-token-1", "CI_DEPLOY_PASSWORD": "token"}
 
-    run = run_jobs(repository, "deploy", CI_COMMIT_TAG="v1.5.0", **registry, **user)
+    run = run_jobs(repository, **registry, **user)
 
     assert run.code == 0, run.log
-    assert platform.app("my-api")["image"] == "registry.example/my-api:v1.5.0"
+    name = platform.app("my-api")["image"]
+    head = call("git", "rev-parse", "HEAD", folder=repository).log.strip()
+    assert name == f"registry.example/my-api:{head}"
+    removed = call("docker", "image", "rm", name)
+    assert removed.code == 0, removed.log
+    assert "environment: { name: production/my-api" in run.log
