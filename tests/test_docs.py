@@ -143,7 +143,7 @@ def test_links_into_pages_lead_to_a_heading(path: Path) -> None:
 NAMES = re.compile(r"`([a-z]+(?:-[a-z]+)+)(?:: [^`]*)?`")
 OTHER_NAMES = {
     "zerokie-deploy", "zerokie-cleanup", "gitlab-ci-local", "rolled-back", "pull-requests",
-    "fork-previews", "include-hidden-files", "package-ecosystem", "my-site", *Kind,
+    "fork-previews", "include-hidden-files", "merge-request", "package-ecosystem", "my-site", *Kind,
     *documents.OUTPUTS,
     *next(yaml.safe_load_all((ROOT / "templates" / "deploy.yml").read_text("utf-8")))["spec"]["inputs"],
 }  # fmt: skip

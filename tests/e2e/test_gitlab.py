@@ -69,6 +69,7 @@ def run_jobs(repository: Path, *jobs: str, **variables: str | int) -> Outcome:
     find_program("rsync", from_="gitlab-ci-local copies the repository with it")
     given = [option for name, value in variables.items() for option in ("--variable", f"{name}={value}")]
     options = [f"--container-executable={DOCKER}", "--pull-policy=if-not-present", "--network=host"]
+    options.append("--json-schema-validation=false")  # its schema lacks `hooks` and `id_tokens` in `inherit`
     return call(runner, *options, *given, *jobs, folder=repository)
 
 
@@ -83,6 +84,36 @@ def test_pipeline(platform: Platform, repository: Path) -> None:
     assert platform.app("api")["image"] == "nginx:1"
     assert run.log.count("$ zerokie-cleanup") == 2
     assert API_KEY not in run.log
+
+
+DEFAULT = """\
+default:
+  image: node:24
+  services: [postgres:17]
+  before_script: [npm ci]
+  after_script: [npm run bye]
+  cache: { key: npm, paths: [node_modules] }
+  artifacts: { paths: [build] }
+  interruptible: true
+zerokie-deploy:
+  before_script: [echo "the project's own job"]
+"""
+
+
+def test_what_a_project_has_for_all_jobs(platform: Platform, repository: Path) -> None:
+    """It is not for the component's: no `npm` is in its image. A job of the same name still adds to them."""
+    pipeline = repository / ".gitlab-ci.yml"
+    pipeline.write_text(pipeline.read_text("utf-8") + DEFAULT, "utf-8")
+
+    deploy = run_jobs(repository, "zerokie-deploy")
+    assert deploy.code == 0, deploy.log
+    assert "the project's own job\n" in deploy.log
+    assert platform.site("site-main") == contents(repository / "dist")
+
+    stop = run_jobs(repository, "zerokie-deploy-stop", CI_COMMIT_BRANCH="topic")
+    assert stop.code == 0, stop.log
+    assert "npm" not in deploy.log + stop.log
+    assert "site-main" not in platform.state()["apps"]
 
 
 # --- the examples of previews
@@ -168,6 +199,24 @@ def test_review_app_of_a_merge_request(platform: Platform, repository: Path, ima
         assert stop.code == 0, stop.log
         assert platform.state()["apps"] == {}
         assert "`my-site-mr-3` is deleted" in api.bodies[-1].decode()
+
+
+def test_review_app_of_a_branch(platform: Platform, repository: Path, image: Image) -> None:
+    """Its name fits, however long the branch's is."""
+    use_example(repository, "branch.yml", platform, image)
+    branch = "feature/A_menu-that-nobody-can-type-in-one-go-and-nobody-wants-to-read-aloud"
+    for command in (("checkout", "-q", "-b", branch), ("add", "--all")):
+        call("git", *command, folder=repository)
+
+    deploy = run_jobs(repository, "zerokie-deploy")
+    assert deploy.code == 0, deploy.log
+    (app,) = platform.state()["apps"]
+    assert re.fullmatch("my-site-review-[a-z0-9-]{1,17}", app)
+    assert platform.site(app) == contents(repository / "dist")
+
+    stop = run_jobs(repository, "zerokie-deploy-stop")
+    assert stop.code == 0, stop.log
+    assert platform.state()["apps"] == {}
 
 
 def test_monorepo(platform: Platform, repository: Path, image: Image) -> None:
