@@ -16,6 +16,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -133,10 +134,11 @@ def publish(version: str, image: str, commit: str) -> None:
         commit: the commit on main that is released.
 
     Raises:
-        NotReadyError: the version is released already from another commit or with another image, or the
-            checkout is not ready.
+        NotReadyError: the version is released already from another commit or with another image, the
+            checkout is not ready, or users can't pull the image.
     """
     _check_texts(version)
+    _check_public(image)
     refs = _api("GET", "git/matching-refs/tags/v")
     tags = {ref["ref"].removeprefix("refs/tags/"): ref["object"]["sha"] for ref in refs}
     tag = f"v{version}"
@@ -161,6 +163,20 @@ def publish(version: str, image: str, commit: str) -> None:
     if major not in newer:
         _name_image(f"{name}:{major}", image)
         _tag(f"v{major}", released, exists=f"v{major}" in tags)
+
+
+def _check_public(image: str) -> None:
+    """Look at the image as somebody who has not logged in.
+
+    Raises:
+        NotReadyError: the registry does not show it. A tag `vX.Y.Z` that pins it could not be taken back.
+    """
+    with TemporaryDirectory() as nobody:
+        if not _runs("docker", "--config", nobody, "buildx", "imagetools", "inspect", image):
+            raise NotReadyError(
+                f"{image} can't be pulled without a login. Make the package public (docs/releasing.md), "
+                "and run this job again"
+            )
 
 
 def _message(tag: str, image: str) -> str:

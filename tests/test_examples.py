@@ -40,7 +40,7 @@ def names_used(path: Path) -> set[str]:
     text = path.read_text("utf-8")
     names = set(re.findall(r"\b(?:ZEROKIE|INPUT)_(?!RESULT_)([A-Z_]+)\b", text))
     for mapping in [found for document in yaml_documents(path, text) for found in mappings(document)]:
-        if str(mapping.get("uses", "")).startswith("zerokie/"):
+        if "/zerokie-action@" in str(mapping.get("uses", "")):
             names |= set(mapping.get("with", {}))
         if "/zerokie.yml@" in str(mapping.get("uses", "")):
             names |= set(mapping["with"]) - {"artifact", "environment"}  # of the reusable workflow alone

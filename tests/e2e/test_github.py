@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from tests.support.platform import Platform
     from tests.support.rest import Rest
 
-ACTIONS_IMAGE = "act-zerokie-zerokie-action-v1-dockeraction:latest"
+ACTION = "zerokie/zerokie-action"
+ACTIONS_IMAGE = f"act-{ACTION.replace('/', '-').lower()}-v1-dockeraction:latest"
 RUNNER = "docker.io/library/python:3.13-slim-trixie"
 ON_THIS_MACHINE = "-self-hosted"
 WORKFLOW = """\
@@ -100,7 +101,7 @@ def run_workflow(
         "--network=host",
         "--container-options=--stop-signal=KILL",
         *(f"--secret={name}={key}" for name in ("ZEROKIE_API_KEY", "PREVIEWS_API_KEY", "PLAN_API_KEY")),
-        f"--local-repository=zerokie/zerokie-action@v1={action}",
+        f"--local-repository={ACTION}@v1={action}",
         *options,
         folder=folder,
         env=env,
@@ -154,7 +155,7 @@ def test_workflow(act: str, action: Path, platform: Platform, workspace: Path) -
     assert run.log.count("::error title=Deploy failed::") == 1
     assert "'nowhere' does not exist; did you mean 'dist'?" in run.log
     assert f"another job knows {url}" in run.log
-    assert "Success - Post zerokie/zerokie-action@v1" in run.log
+    assert f"Success - Post {ACTION}@v1" in run.log
     assert "Failure - Post" not in run.log
     assert API_KEY not in run.log
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.conftest import ROOT
+from tests.e2e.conftest import PUBLISHED, ROOT
 from tests.e2e.engine import Image, Outcome, call
 from tests.e2e.repository import commit
 from tests.support.platform import API_KEY, contents
@@ -119,7 +119,6 @@ def test_what_a_project_has_for_all_jobs(platform: Platform, repository: Path) -
 # --- the examples of previews
 
 API = "https://api.platform-dev.zerokie.com"
-PUBLISHED = "ghcr.io/zerokie/zerokie-action:1"
 COMPONENT = "component: $CI_SERVER_FQDN/zerokie/zerokie-action/deploy@1"
 
 
