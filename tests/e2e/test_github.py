@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.conftest import ROOT
 from tests.e2e.engine import Outcome, call
-from tests.e2e.repository import commit, copy_checkout
+from tests.e2e.repository import commit, extract_archive
 from tests.support.platform import API_KEY, contents
 from tests.support.required import find_program
 from tests.support.rest import rest
@@ -77,7 +77,7 @@ def act(image: Image) -> str:
 def action(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The action as its users get it."""
     folder = tmp_path_factory.mktemp("action")
-    copy_checkout(ROOT, folder)
+    extract_archive(ROOT, folder)
     return folder
 
 
