@@ -44,14 +44,14 @@ def changed(checkout: Path) -> dict[str, list[str]]:
 
 def test_each_name_gets_its_owner(checkout: Path) -> None:
     """As each place wants it: images in lower case, components with the group."""
-    assert rename(checkout, "Acme-Labs", "acme/platform").returncode == 0
+    assert rename(checkout, "Another-Owner", "another/group").returncode == 0
     lines = changed(checkout)
     assert lines.keys() == {*FILES[:4]}
-    assert lines["examples/github/deploy.yml"] == ["uses: Acme-Labs/zerokie-action@v1"]
+    assert lines["examples/github/deploy.yml"] == ["uses: Another-Owner/zerokie-action@v1"]
     assert lines["examples/gitlab/component.yml"] == [
-        "- component: $CI_SERVER_FQDN/acme/platform/zerokie-action/deploy@1"
+        "- component: $CI_SERVER_FQDN/another/group/zerokie-action/deploy@1"
     ]
-    assert lines["templates/deploy.yml"] == ["default: ghcr.io/acme-labs/zerokie-action:1"]
+    assert lines["templates/deploy.yml"] == ["default: ghcr.io/another-owner/zerokie-action:1"]
 
 
 def test_it_can_be_done_again(checkout: Path) -> None:

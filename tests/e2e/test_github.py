@@ -136,6 +136,25 @@ def test_first_workflow(act: str, action: Path, platform: Platform, tmp_path: Pa
     assert platform.site("my-site") == {"index.html": f"<h1>This is commit {head}</h1>\n".encode()}
 
 
+def test_command_of_the_sandbox_page(act: str, action: Path, platform: Platform, tmp_path: Path) -> None:
+    """What it says to type, in a repository with the README's workflow as it is."""
+    page = (ROOT / "docs" / "sandbox.md").read_text("utf-8")
+    (command,) = re.findall(r"^act (push (?:.*\\\n)*.*)", page, re.MULTILINE)
+    command = command.replace("http://127.0.0.1:8080", platform.url).replace("my-key", API_KEY)
+    command = command.replace("/path/to/a/checkout", str(action))
+    command = command.replace("catthehacker/ubuntu:act-latest", RUNNER)  # which is here already
+    workflow = tmp_path / ".github" / "workflows" / "deploy.yml"
+    workflow.parent.mkdir(parents=True)
+    shutil.copy(ROOT / "examples" / "github" / "deploy.yml", workflow)
+    commit(tmp_path)
+
+    here = "--pull=false --rebuild=false --container-options=--stop-signal=KILL"
+    run = call("sh", "-c", f"{act} {command} {here}", folder=tmp_path)
+
+    assert run.code == 0, run.log
+    assert platform.site("my-site").keys() == {"index.html"}
+
+
 def test_workflow(act: str, action: Path, platform: Platform, workspace: Path) -> None:
     """Outputs reach later steps and jobs, also of a step that failed; the post step is content."""
     workflow = workspace / ".github/workflows/deploy.yml"
