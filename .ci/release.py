@@ -187,8 +187,9 @@ def _message(tag: str, image: str) -> str:
 def _name_image(name: str, image: str) -> None:
     """Give the image a tag, which then leads to this very digest."""
     _run("docker", "buildx", "imagetools", "create", "--tag", name, image)
-    inspect = ("docker", "buildx", "imagetools", "inspect", "--format", "{{.Manifest.Digest}}", name)
-    if (found := _run(*inspect).strip()) != image.partition("@")[2]:
+    # Not `{{.Manifest.Digest}}`: for whatever begins with `{{.Manifest`, buildx prints a table.
+    inspect = ("docker", "buildx", "imagetools", "inspect", "--format", "{{json .Manifest}}", name)
+    if (found := json.loads(_run(*inspect))["digest"]) != image.partition("@")[2]:
         raise NotReadyError(f"{name} leads to {found}, not to {image}")
 
 

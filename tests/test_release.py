@@ -72,8 +72,8 @@ match sys.argv[1:]:
         code = github["private"]
     case ["buildx", "imagetools", "create", "--tag", moving, image]:
         github["images"][moving] = image
-    case ["buildx", "imagetools", "inspect", "--format", "{{{{.Manifest.Digest}}}}", moving]:
-        print(github["images"][moving].partition("@")[2])
+    case ["buildx", "imagetools", "inspect", "--format", "{{{{json .Manifest}}}}", moving]:
+        print(json.dumps({{"digest": github["images"][moving].partition("@")[2]}}))
         sys.exit()
     case _:
         sys.exit("unexpected: " + " ".join(sys.argv[1:]))
