@@ -229,6 +229,41 @@ def test_image(act: str, action: Path, platform: Platform, workspace: Path, tmp_
     assert "/healthz is healthy" in run.log
 
 
+def test_several_folders(act: str, action: Path, platform: Platform, workspace: Path) -> None:
+    """Each is deployed to an app of its own."""
+    use_example(workspace, "matrix.yml", platform)
+    for app, folder in (("my-docs", "docs/build"), ("my-blog", "blog/public")):
+        copied = shutil.copytree(workspace / "dist", workspace / folder)
+        (copied / "index.html").write_text(app, "utf-8")
+        platform.create(app)
+    commit(workspace)
+
+    run = run_workflow(act, action, workspace)
+
+    assert run.code == 0, run.log
+    assert platform.site("my-docs") == contents(workspace / "docs" / "build")
+    assert platform.site("my-blog") == contents(workspace / "blog" / "public")
+
+
+def test_npm(act: str, action: Path, platform: Platform, tmp_path: Path) -> None:
+    """What `npm run build` makes is live."""
+    find_program("npm", from_="install Node.js")
+    folder = tmp_path / "workspace"
+    use_example(folder, "npm.yml", platform)
+    scripts = {"build": "mkdir dist && echo built > dist/index.html"}
+    package = {"name": "site", "version": "1.0.0", "scripts": scripts}
+    lock = {"name": "site", "version": "1.0.0", "lockfileVersion": 3, "packages": {"": package}}
+    (folder / "package.json").write_text(json.dumps(package), "utf-8")
+    (folder / "package-lock.json").write_text(json.dumps(lock), "utf-8")
+    commit(folder)
+
+    options = stand_ins(tmp_path / "forge", folder / ".github" / "workflows" / "npm.yml")
+    run = run_workflow(act, action, folder, *options, on=ON_THIS_MACHINE)
+
+    assert run.code == 0, run.log
+    assert platform.site("my-site") == {"index.html": b"built\n"}
+
+
 # --- a monorepo, through a team's reusable workflow
 
 
@@ -362,6 +397,22 @@ def test_preview_of_a_pull_request(previews: Previews, platform: Platform, works
     assert closed.code == 0, closed.log
     assert list(platform.state()["apps"]) == ["my-site"]
     assert "`my-site-pr-12` is deleted" in previews.comment(12)
+
+
+def test_previews_of_a_monorepo(previews: Previews, platform: Platform, workspace: Path) -> None:
+    """A pull request has an app of each site."""
+    sites = ("web", "docs", "status")
+    for site in sites:
+        copied = shutil.copytree(workspace / "dist", workspace / "sites" / site)
+        (copied / "index.html").write_text(site, "utf-8")
+    call("git", "add", "--all", folder=workspace)
+
+    opened = previews.run("preview-monorepo.yml", "pull_request", action="opened", **pull_request(12))
+
+    assert opened.code == 0, opened.log
+    assert set(platform.state()["apps"]) == {f"shop-{site}-pr-12" for site in sites}
+    for site in sites:
+        assert platform.site(f"shop-{site}-pr-12") == contents(workspace / "sites" / site)
 
 
 def test_sweep(previews: Previews, platform: Platform) -> None:
