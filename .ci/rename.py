@@ -37,3 +37,4 @@ if __name__ == "__main__":
     if len(sys.argv) not in {2, 3} or not re.fullmatch("[A-Za-z0-9-]+", sys.argv[1]):
         sys.exit(__doc__)
     rename(sys.argv[1], sys.argv[-1])
+    print(__doc__.split("\n\n")[2].strip())

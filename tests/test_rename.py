@@ -44,7 +44,9 @@ def changed(checkout: Path) -> dict[str, list[str]]:
 
 def test_each_name_gets_its_owner(checkout: Path) -> None:
     """As each place wants it: images in lower case, components with the group."""
-    assert rename(checkout, "Another-Owner", "another/group").returncode == 0
+    done = rename(checkout, "Another-Owner", "another/group")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("It can't register the names")
     lines = changed(checkout)
     assert lines.keys() == {*FILES[:4]}
     assert lines["examples/github/deploy.yml"] == ["uses: Another-Owner/zerokie-action@v1"]
