@@ -172,11 +172,13 @@ def _check_public(image: str) -> None:
         NotReadyError: the registry does not show it. A tag `vX.Y.Z` that pins it could not be taken back.
     """
     with TemporaryDirectory() as nobody:
-        if not _runs("docker", "--config", nobody, "buildx", "imagetools", "inspect", image):
-            raise NotReadyError(
-                f"{image} can't be pulled without a login. Make the package public (docs/releasing.md), "
-                "and run this job again"
-            )
+        command = ("docker", "--config", nobody, "buildx", "imagetools", "inspect", image)
+        asked = subprocess.run(command, capture_output=True, check=False, text=True)
+    if asked.returncode != 0:
+        raise NotReadyError(
+            f"{image} can't be pulled without a login ({asked.stderr.strip()}). Make the package public "
+            "(docs/releasing.md), and run this job again"
+        )
 
 
 def _message(tag: str, image: str) -> str:
