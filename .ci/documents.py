@@ -110,6 +110,14 @@ def _component_inputs() -> str:
     return textwrap.indent("\n".join(lines) + "\n", "    ")
 
 
+def _component_table() -> str:
+    """The inputs that only the component has: its file says what they mean."""
+    text = (ROOT / "templates" / "deploy.yml").read_text("utf-8")
+    own = text[text.index("# end inputs\n") : text.index("\n---\n")]
+    found = re.findall(r"^    ([a-z-]+):\n      description: (.+)$", own, re.MULTILINE)
+    return _table(("input", "meaning"), ((f"`{name}`", meaning.strip('"')) for name, meaning in found))
+
+
 def _deploy_variables() -> str:
     return _variables(_component_rows())
 
@@ -227,6 +235,7 @@ DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
         "stop variables": _stop_variables,
     },
     "examples/github/reusable.yml": {"inputs": _workflow_inputs, "values": _workflow_values},
+    "docs/ci.md": {"inputs of the component": _component_table},
     "README.md": {
         "inputs": _input_tables,
         "outputs": _output_table,

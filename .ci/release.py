@@ -16,6 +16,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -133,10 +134,11 @@ def publish(version: str, image: str, commit: str) -> None:
         commit: the commit on main that is released.
 
     Raises:
-        NotReadyError: the version is released already from another commit or with another image, or the
-            checkout is not ready.
+        NotReadyError: the version is released already from another commit or with another image, the
+            checkout is not ready, or users can't pull the image.
     """
     _check_texts(version)
+    _check_public(image)
     refs = _api("GET", "git/matching-refs/tags/v")
     tags = {ref["ref"].removeprefix("refs/tags/"): ref["object"]["sha"] for ref in refs}
     tag = f"v{version}"
@@ -163,6 +165,22 @@ def publish(version: str, image: str, commit: str) -> None:
         _tag(f"v{major}", released, exists=f"v{major}" in tags)
 
 
+def _check_public(image: str) -> None:
+    """Look at the image as somebody who has not logged in.
+
+    Raises:
+        NotReadyError: the registry does not show it. A tag `vX.Y.Z` that pins it could not be taken back.
+    """
+    with TemporaryDirectory() as nobody:
+        command = ("docker", "--config", nobody, "buildx", "imagetools", "inspect", image)
+        asked = subprocess.run(command, capture_output=True, check=False, text=True)
+    if asked.returncode != 0:
+        raise NotReadyError(
+            f"{image} can't be pulled without a login ({asked.stderr.strip()}). Make the package public "
+            "(docs/releasing.md), and run this job again"
+        )
+
+
 def _message(tag: str, image: str) -> str:
     """What a release commit says. By it a later run knows which image the version has."""
     return f"Release {tag}\n\nThe image is {image}."
@@ -171,8 +189,9 @@ def _message(tag: str, image: str) -> str:
 def _name_image(name: str, image: str) -> None:
     """Give the image a tag, which then leads to this very digest."""
     _run("docker", "buildx", "imagetools", "create", "--tag", name, image)
-    inspect = ("docker", "buildx", "imagetools", "inspect", "--format", "{{.Manifest.Digest}}", name)
-    if (found := _run(*inspect).strip()) != image.partition("@")[2]:
+    # Not `{{.Manifest.Digest}}`: for whatever begins with `{{.Manifest`, buildx prints a table.
+    inspect = ("docker", "buildx", "imagetools", "inspect", "--format", "{{json .Manifest}}", name)
+    if (found := json.loads(_run(*inspect))["digest"]) != image.partition("@")[2]:
         raise NotReadyError(f"{name} leads to {found}, not to {image}")
 
 

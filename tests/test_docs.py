@@ -144,7 +144,7 @@ def test_links_into_pages_lead_to_a_heading(path: Path) -> None:
 NAMES = re.compile(r"`([a-z]+(?:-[a-z]+)+)(?:: [^`]*)?`")
 OTHER_NAMES = {
     "zerokie-deploy", "zerokie-cleanup", "gitlab-ci-local", "rolled-back", "pull-requests",
-    "fork-previews", "include-hidden-files", "package-ecosystem", "my-site", *Kind,
+    "fork-previews", "include-hidden-files", "merge-request", "package-ecosystem", "my-site", *Kind,
     *documents.OUTPUTS,
     *QUESTIONS,
     *(answer for question in QUESTIONS.values() for answer in question.answers),

@@ -38,10 +38,12 @@ def mappings(node: Any) -> list[dict[str, Any]]:
 def names_used(path: Path) -> set[str]:
     """The inputs that an example gives to the action, however they are spelled there."""
     text = path.read_text("utf-8")
-    names = set(re.findall(r"(?<!\^)\b(?:ZEROKIE|INPUT)_([A-Z_]+)\b", text))
+    names = set(re.findall(r"\b(?:ZEROKIE|INPUT)_(?!RESULT_)([A-Z_]+)\b", text))
     for mapping in [found for document in yaml_documents(path, text) for found in mappings(document)]:
-        if str(mapping.get("uses", "")).startswith("zerokie/"):
+        if "/zerokie-action@" in str(mapping.get("uses", "")):
             names |= set(mapping.get("with", {}))
+        if "/zerokie.yml@" in str(mapping.get("uses", "")):
+            names |= set(mapping["with"]) - {"artifact", "environment"}  # of the reusable workflow alone
         if "zerokie-action" in str(mapping.get("image", "")):
             names |= set(mapping.get("settings", {}))
     return {name.lower().replace("_", "-") for name in names}
@@ -77,7 +79,7 @@ def test_examples_use_outputs_that_exist(path: Path) -> None:
     """Every output that an example reads is one of the contract's."""
     text = path.read_text("utf-8")
     read = set(re.findall(r"steps\.zerokie\.outputs\.([a-z-]+)", text))
-    of_the_dotenv_file = re.findall(r"\^ZEROKIE_RESULT_([A-Z_]+)=", text)
+    of_the_dotenv_file = re.findall(r"ZEROKIE_RESULT_([A-Z_]+)", text)
     assert read | {name.lower().replace("_", "-") for name in of_the_dotenv_file} <= OUTPUTS
 
 
@@ -89,6 +91,36 @@ def test_examples_that_take_the_lock_have_a_cleanup(path: Path) -> None:
     """Where nothing calls the cleanup by itself, a deploy of a folder is followed by a call of it."""
     used = names_used(path)
     assert ("directory" in used) == ("state-file" in used) == ("zerokie-cleanup" in path.read_text("utf-8"))
+
+
+def example(name: str) -> Any:
+    return yaml.safe_load((ROOT / "examples" / name).read_text("utf-8"))
+
+
+def test_azure_deploys_main_only() -> None:
+    """No pull request runs it; in Azure Repos, where `pr` means nothing, a condition holds."""
+    pipeline = example("azure/azure-pipelines.yml")
+    assert (pipeline["trigger"], pipeline["pr"]) == (["main"], "none")
+    assert len(pipeline["steps"]) == 2
+    for step in pipeline["steps"]:
+        assert "eq(variables['Build.SourceBranch'], 'refs/heads/main')" in step["condition"]
+
+
+def test_drone_deploys_main_only() -> None:
+    """For a pull request the branch is its target."""
+    assert example("drone/deploy.yml")["trigger"] == {"event": ["push"], "branch": ["main"]}
+
+
+def test_jenkins_gives_the_key_to_main_only() -> None:
+    """A multibranch job runs for every branch: the stage that has the condition has the credentials too."""
+    text = (ROOT / "examples" / "jenkins" / "Jenkinsfile").read_text("utf-8")
+    before, stage = text.split("    stage('Deploy') {\n")
+    stage, after = stage.split("\n    }\n")
+    assert not {"credentials", "post"} & set(re.findall(r"\w+", before + after))
+    assert "anyOf { branch 'main'; expression { !env.BRANCH_NAME } }" in stage
+    assert re.findall(r"^      (\w+) \{", stage, re.MULTILINE) == [
+        *("when", "agent", "environment", "steps", "post")
+    ]
 
 
 def commands(folder: Path, **scripts: str) -> dict[str, str]:

@@ -36,7 +36,7 @@ def test_what_people_copy_names_the_major_version() -> None:
         (path.relative_to(ROOT).as_posix(), version)
         for path in SHOWN
         for version in re.findall(
-            r"zerokie/zerokie-action(?:/deploy)?(?:@v?|:)(?!sha256)([\w.]+)", path.read_text("utf-8")
+            r"/zerokie-action(?:/deploy)?(?:@v?|:)(?!sha256)([\w.]+)", path.read_text("utf-8")
         )
     }
     assert len(pins) > 10

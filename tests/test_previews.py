@@ -237,7 +237,10 @@ def test_a_closed_pull_request_is_not_checked_out() -> None:
 
 
 MERGE_REQUESTS = "/projects/7/merge_requests?state=opened&per_page=100&page="
-ENVIRONMENTS = "DELETE /projects/7/environments/review_apps?limit=1000&dry_run="
+BRANCHES = "/projects/7/repository/branches?&per_page=100&page=1"
+ENVIRONMENTS = "/projects/7/environments?search=review/&per_page=100&page=1"
+DELETE = "DELETE /projects/7/environments/review_apps?limit=1000&dry_run=false"
+NONE: dict[str, Any] = {"scheduled_entries": [], "unprocessable_entries": []}
 
 
 @pytest.fixture
@@ -248,7 +251,7 @@ def api() -> Iterator[Rest]:
 
 
 class TestSweepOnGitLab:
-    """Apps that are exactly `<site>-mr-<number>`, and whose merge request is not open."""
+    """Apps that are exactly `<site>-mr-<number>` or `<site>-<slug of an environment>`, and abandoned."""
 
     def run(self, folder: Path, api: Rest, **env: str) -> subprocess.CompletedProcess[str]:
         job = yaml.safe_load((EXAMPLES / "gitlab" / "sweep.yml").read_text("utf-8"))["sweep-review-apps"]
@@ -284,12 +287,25 @@ class TestSweepOnGitLab:
         return file.read_text("utf-8").splitlines() if file.exists() else []
 
     def fill(self, api: Rest, *names: str) -> None:
-        """Of the merge requests 4 and 5 are open, on two pages."""
+        """Of the merge requests 4 and 5 are open, on two pages; no environment was stopped a month ago."""
+        nothing = {"message": {**NONE, "message": "No environments found for scheduled deletion."}}
+        api.statuses = {DELETE: 400}
         api.answers = {
+            f"GET {BRANCHES}": ([{"name": "main"}, {"name": "Feature/new_Menü"}], {"X-Next-Page": ""}),
+            f"GET {ENVIRONMENTS}": (
+                [
+                    {"name": "review/feature-new-men", "slug": "review-feature-new-a1b2c3"},
+                    {"name": "review/feature-new-men-", "slug": "review-feature-new-d4e5f6"},
+                    {"name": "review/old/docs", "slug": "review-old-docs-g7h8i9"},
+                    {"name": "review/4", "slug": "review-4-j1k2l3"},
+                    {"name": "preview/old", "slug": "preview-old-m4n5o6"},
+                ],
+                {"X-Next-Page": ""},
+            ),
             "GET /v1/apps": (apps(*names), {}),
             f"GET {MERGE_REQUESTS}1": ([{"iid": 4}], {"X-Next-Page": "2"}),
             f"GET {MERGE_REQUESTS}2": ([{"iid": 5}], {"X-Next-Page": ""}),
-            f"{ENVIRONMENTS}false": ({}, {}),
+            DELETE: (nothing, {}),
         }
 
     def test_what_is_not_open_is_removed(self, api: Rest, tmp_path: Path) -> None:
@@ -302,13 +318,68 @@ class TestSweepOnGitLab:
         assert run.returncode == 0, run.stderr
         assert self.calls(tmp_path) == ["destroy si.te-mr-3 true 3", "destroy docs-mr-1 true 1"]
         assert api.requests[0] == "GET /v1/apps"
-        assert api.requests[-1] == f"{ENVIRONMENTS}false"
+        assert api.requests[-1] == DELETE
         assert [("authorization" in sent, "private-token" in sent) for sent in api.headers] == [
             (True, False),
-            *[(False, True)] * 3,
+            *[(False, True)] * 5,
         ]
 
-    @pytest.mark.parametrize("missing", ["GET /v1/apps", f"GET {MERGE_REQUESTS}1", f"GET {MERGE_REQUESTS}2"])
+    def test_what_has_no_branch_is_removed(self, api: Rest, tmp_path: Path) -> None:
+        """An app whose environment GitLab does not know is somebody else's, however it is called."""
+        kept = ["si.te-review-feature-new-a1b2c3", "si.te-review-board", "si.te-preview-old-m4n5o6"]
+        gone = ["si.te-review-feature-new-d4e5f6", "docs-review-old-docs-g7h8i9"]
+        self.fill(api, *kept, "web-review-old-docs-g7h8i9", *gone)
+        run = self.run(tmp_path, api, SITES="si.te docs")
+        assert run.returncode == 0, run.stderr
+        assert self.calls(tmp_path) == [f"destroy {app}" for app in gone]
+
+    @pytest.mark.parametrize(
+        ("status", "answer"),
+        [
+            (200, {"scheduled_entries": [{"id": 1}], "unprocessable_entries": []}),
+            (400, {"message": NONE}),
+            (400, NONE),
+        ],
+    )
+    def test_environments_that_gitlab_deletes_or_does_not_find(
+        self, api: Rest, tmp_path: Path, status: int, answer: object
+    ) -> None:
+        """Both are fine: on most nights there is none."""
+        self.fill(api)
+        api.answers[DELETE], api.statuses[DELETE] = (answer, {}), status
+        run = self.run(tmp_path, api)
+        assert run.returncode == 0, run.stderr
+
+    @pytest.mark.parametrize(
+        ("status", "answer"),
+        [
+            (400, {"message": {**NONE, "unprocessable_entries": [{"id": 1}]}}),
+            (400, {"message": "400 Bad request"}),
+            (401, {"message": {**NONE, "message": "You do not have permission"}}),
+            (404, {}),
+        ],
+    )
+    def test_environments_that_gitlab_does_not_delete(
+        self, api: Rest, tmp_path: Path, status: int, answer: object
+    ) -> None:
+        """The job fails, and says why; the apps are removed before."""
+        self.fill(api, "si.te-mr-3")
+        api.answers[DELETE], api.statuses[DELETE] = (answer, {}), status
+        run = self.run(tmp_path, api)
+        assert run.returncode == 1
+        assert f"HTTP Error {status}" in run.stderr
+        assert len(self.calls(tmp_path)) == 1
+
+    @pytest.mark.parametrize(
+        "missing",
+        [
+            "GET /v1/apps",
+            f"GET {MERGE_REQUESTS}1",
+            f"GET {MERGE_REQUESTS}2",
+            f"GET {BRANCHES}",
+            f"GET {ENVIRONMENTS}",
+        ],
+    )
     def test_no_answer_removes_nothing(self, api: Rest, tmp_path: Path, missing: str) -> None:
         """Without the list of what is open everything would seem closed."""
         self.fill(api, "si.te-mr-3")

@@ -36,7 +36,7 @@ CHANGELOG = """# Changelog
 [1.2.0]: https://example.com
 """
 GITHUB = """#!{python} -IS
-import json, sys
+import json, os, sys
 from pathlib import Path
 
 state = Path({state!r})
@@ -68,10 +68,12 @@ match sys.argv[1:]:
     case ["release", "create", tag, *_]:
         github["releases"][tag] = sys.stdin.read()
         github["latest"] += [] if "--latest=false" in sys.argv else [tag]
+    case ["--config", folder, "buildx", "imagetools", "inspect", image] if not os.listdir(folder):
+        code = github["private"]
     case ["buildx", "imagetools", "create", "--tag", moving, image]:
         github["images"][moving] = image
-    case ["buildx", "imagetools", "inspect", "--format", "{{{{.Manifest.Digest}}}}", moving]:
-        print(github["images"][moving].partition("@")[2])
+    case ["buildx", "imagetools", "inspect", "--format", "{{{{json .Manifest}}}}", moving]:
+        print(json.dumps({{"digest": github["images"][moving].partition("@")[2]}}))
         sys.exit()
     case _:
         sys.exit("unexpected: " + " ".join(sys.argv[1:]))
@@ -134,7 +136,7 @@ def repository(tmp_path: Path) -> Repository:
         repository.git(*command)
     state = tmp_path / "github.json"
     maps: dict[str, Any] = {key: {} for key in ("tags", "commits", "releases", "images")}
-    state.write_text(json.dumps(maps | {"latest": [], "calls": []}), "utf-8")
+    state.write_text(json.dumps(maps | {"latest": [], "calls": [], "private": False}), "utf-8")
     (tmp_path / "bin").mkdir()
     for name in ("gh", "docker"):
         program = tmp_path / "bin" / name
@@ -197,6 +199,21 @@ def test_a_version_is_released_once(repository: Repository) -> None:
     assert repository.github["releases"] == {}
 
 
+def test_a_private_image_is_not_released(repository: Repository) -> None:
+    """No tag is made that could not be taken back; when the package is public, the same job goes on."""
+    repository.set(private=True)
+    refused = repository.run("publish", "1.2.0", IMAGE)
+    assert refused.returncode == 1
+    assert "can't be pulled without a login" in refused.stderr
+    assert repository.github["calls"] == []
+    assert (repository.github["tags"], repository.github["images"]) == ({}, {})
+
+    repository.set(private=False)
+    done = repository.run("publish", "1.2.0", IMAGE)
+    assert done.returncode == 0, done.stderr
+    assert repository.github["tags"] == {"v1.2.0": "made", "v1": "made"}
+
+
 @pytest.mark.parametrize("version", ["v1.2.0", "1.2.0-rc1", "1.3.0", "1.1.0"])
 def test_what_the_checkout_is_not_cannot_be_released(repository: Repository, version: str) -> None:
     """The package and the changelog both have to say so."""
@@ -205,9 +222,7 @@ def test_what_the_checkout_is_not_cannot_be_released(repository: Repository, ver
     assert done.stderr.startswith("Not released: ")
 
 
-@pytest.mark.parametrize(
-    "image", ["ghcr.io/zerokie/zerokie-action:1", IMAGE[:-1], f"{IMAGE}\n  x: y", "docker.io/" + IMAGE]
-)
+@pytest.mark.parametrize("image", [f"{NAME}:1", IMAGE[:-1], f"{IMAGE}\n  x: y", "docker.io/" + IMAGE])
 def test_only_a_digest_is_pinned(repository: Repository, image: str) -> None:
     """Anything else could change later."""
     done = repository.run("publish", "1.2.0", image)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "examples" / "site"
 TAG = "localhost/zerokie-action:e2e"
+PUBLISHED = "ghcr.io/zerokie/zerokie-action:1"
+"""The image that the examples name."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import tarfile
 from typing import TYPE_CHECKING
 
 from tests.e2e.engine import call
@@ -27,12 +27,13 @@ def commit(folder: Path) -> None:
         assert done.code == 0, done.log
 
 
-def copy_checkout(checkout: Path, folder: Path) -> None:
-    """Copy what belongs to a checkout: no environment, no caches."""
-    listed = call("git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", folder=checkout)
-    assert listed.code == 0, listed.log
-    names = (name for name in listed.log.split("\0") if (checkout / name).is_file())
-    for name in names:
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(checkout / name, target)
+def extract_archive(checkout: Path, folder: Path) -> None:
+    """Extract what GitHub hands out of a commit: here of the last one, with uncommitted changes."""
+    stash = call("git", *_AUTHOR, "stash", "create", folder=checkout)
+    assert stash.code == 0, stash.log
+    archive = folder.with_suffix(".tar")
+    command = ("git", "archive", f"--output={archive}", stash.log.strip() or "HEAD")
+    made = call(*command, folder=checkout)
+    assert made.code == 0, made.log
+    with tarfile.open(archive) as members:
+        members.extractall(folder, filter="data")

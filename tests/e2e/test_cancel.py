@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e import github
-from tests.e2e.conftest import ROOT
+from tests.e2e.conftest import PUBLISHED, ROOT
 from tests.e2e.engine import DEADLINE, start
 from tests.support.platform import API_KEY
 
@@ -108,7 +108,7 @@ SCRIPT = ROOT / "examples" / "shell" / "deploy.sh"
 def test_cancel_of_the_shell_script(image: Image, platform: Platform, workspace: Path) -> None:
     """A CI signals the script alone: it passes that on, waits for the container, and then cleans up."""
     platform.fault("hang", method="PUT", path=SITES_OWN, skip=UPLOADED, times=None)
-    text = SCRIPT.read_text("utf-8").replace("ghcr.io/zerokie/zerokie-action:1", image.tag)
+    text = SCRIPT.read_text("utf-8").replace(PUBLISHED, image.tag)
     here = f"--network=host -e ZEROKIE_API_URL={platform.url} -e ZEROKIE_API_KEY"
     (workspace / "deploy.sh").write_text(text.replace("-e ZEROKIE_API_KEY", here), "utf-8")
 

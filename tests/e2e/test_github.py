@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.conftest import ROOT
 from tests.e2e.engine import Outcome, call
-from tests.e2e.repository import commit, copy_checkout
+from tests.e2e.repository import commit, extract_archive
 from tests.support.platform import API_KEY, contents
 from tests.support.required import find_program
 from tests.support.rest import rest
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from tests.support.platform import Platform
     from tests.support.rest import Rest
 
-ACTIONS_IMAGE = "act-zerokie-zerokie-action-v1-dockeraction:latest"
+ACTION = "zerokie/zerokie-action"
+ACTIONS_IMAGE = f"act-{ACTION.replace('/', '-').lower()}-v1-dockeraction:latest"
 RUNNER = "docker.io/library/python:3.13-slim-trixie"
 ON_THIS_MACHINE = "-self-hosted"
 WORKFLOW = """\
@@ -76,7 +77,7 @@ def act(image: Image) -> str:
 def action(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The action as its users get it."""
     folder = tmp_path_factory.mktemp("action")
-    copy_checkout(ROOT, folder)
+    extract_archive(ROOT, folder)
     return folder
 
 
@@ -100,7 +101,7 @@ def run_workflow(
         "--network=host",
         "--container-options=--stop-signal=KILL",
         *(f"--secret={name}={key}" for name in ("ZEROKIE_API_KEY", "PREVIEWS_API_KEY", "PLAN_API_KEY")),
-        f"--local-repository=zerokie/zerokie-action@v1={action}",
+        f"--local-repository={ACTION}@v1={action}",
         *options,
         folder=folder,
         env=env,
@@ -135,6 +136,25 @@ def test_first_workflow(act: str, action: Path, platform: Platform, tmp_path: Pa
     assert platform.site("my-site") == {"index.html": f"<h1>This is commit {head}</h1>\n".encode()}
 
 
+def test_command_of_the_sandbox_page(act: str, action: Path, platform: Platform, tmp_path: Path) -> None:
+    """What it says to type, in a repository with the README's workflow as it is."""
+    page = (ROOT / "docs" / "sandbox.md").read_text("utf-8")
+    (command,) = re.findall(r"^act (push (?:.*\\\n)*.*)", page, re.MULTILINE)
+    command = command.replace("http://127.0.0.1:8080", platform.url).replace("my-key", API_KEY)
+    command = command.replace("/path/to/a/checkout", str(action))
+    command = command.replace("catthehacker/ubuntu:act-latest", RUNNER)  # which is here already
+    workflow = tmp_path / ".github" / "workflows" / "deploy.yml"
+    workflow.parent.mkdir(parents=True)
+    shutil.copy(ROOT / "examples" / "github" / "deploy.yml", workflow)
+    commit(tmp_path)
+
+    here = "--pull=false --rebuild=false --container-options=--stop-signal=KILL"
+    run = call("sh", "-c", f"{act} {command} {here}", folder=tmp_path)
+
+    assert run.code == 0, run.log
+    assert platform.site("my-site").keys() == {"index.html"}
+
+
 def test_workflow(act: str, action: Path, platform: Platform, workspace: Path) -> None:
     """Outputs reach later steps and jobs, also of a step that failed; the post step is content."""
     workflow = workspace / ".github/workflows/deploy.yml"
@@ -154,22 +174,22 @@ def test_workflow(act: str, action: Path, platform: Platform, workspace: Path) -
     assert run.log.count("::error title=Deploy failed::") == 1
     assert "'nowhere' does not exist; did you mean 'dist'?" in run.log
     assert f"another job knows {url}" in run.log
-    assert "Success - Post zerokie/zerokie-action@v1" in run.log
+    assert f"Success - Post {ACTION}@v1" in run.log
     assert "Failure - Post" not in run.log
     assert API_KEY not in run.log
 
-
-# --- a monorepo, through a team's reusable workflow
 
 STAND_INS = {
     "upload-artifact": 'cp -r "${{ inputs.path }}" "$FORGE/artifact"',
     "download-artifact": 'cp -r "$FORGE/artifact" "${{ inputs.path }}"',
     "setup-node": "true",
+    "login-action": "true",
+    "build-push-action": 'docker build --tag "${{ inputs.tags }}" "${{ inputs.context }}"',
 }
 STAND_IN = """\
 inputs:
   {name: {}, path: {}, run-id: {}, github-token: {}, include-hidden-files: {}, if-no-files-found: {},
-   node-version: {}}
+   node-version: {}, registry: {}, username: {}, password: {}, context: {}, push: {}, tags: {}}
 runs:
   using: composite
   steps:
@@ -179,14 +199,72 @@ runs:
 
 
 def stand_ins(folder: Path, *workflows: Path) -> list[str]:
-    """Options that make the runner take other actions for artifacts and Node than the pinned ones."""
+    """Options that make the runner take stand-ins for the pinned actions of others."""
     texts = "".join(workflow.read_text("utf-8") for workflow in workflows)
     options = []
-    for pin, name in sorted(set(re.findall(rf"(actions/({'|'.join(STAND_INS)})@\w+)", texts))):
+    for pin, name in sorted(set(re.findall(rf"((?:actions|docker)/({'|'.join(STAND_INS)})@\w+)", texts))):
         (folder / name).mkdir(parents=True)
         (folder / name / "action.yml").write_text(STAND_IN % STAND_INS[name], "utf-8")
         options.append(f"--local-repository={pin}={folder / name}")
     return options
+
+
+def test_image(act: str, action: Path, platform: Platform, workspace: Path, tmp_path: Path) -> None:
+    """Built under the commit's own name in lower case, and deployed by the job after it."""
+    use_example(workspace, "image.yml", platform)
+    (workspace / "Dockerfile").write_text("FROM scratch\nCOPY dist /\n", "utf-8")
+    commit(workspace)
+    call("git", "remote", "set-url", "origin", "git@github.com:Example/Site.git", folder=workspace)
+
+    options = stand_ins(tmp_path / "forge", workspace / ".github" / "workflows" / "image.yml")
+    secrets = ("--secret=REGISTRY_TOKEN=token", "--secret=GITHUB_TOKEN=token")
+    run = run_workflow(act, action, workspace, *options, *secrets, on=ON_THIS_MACHINE)
+
+    assert run.code == 0, run.log
+    name = platform.app("my-api")["image"]
+    head = call("git", "rev-parse", "HEAD", folder=workspace).log.strip()
+    assert name == f"ghcr.io/example/site:{head}"
+    removed = call("docker", "image", "rm", name)
+    assert removed.code == 0, removed.log
+    assert "/healthz is healthy" in run.log
+
+
+def test_several_folders(act: str, action: Path, platform: Platform, workspace: Path) -> None:
+    """Each is deployed to an app of its own."""
+    use_example(workspace, "matrix.yml", platform)
+    for app, folder in (("my-docs", "docs/build"), ("my-blog", "blog/public")):
+        copied = shutil.copytree(workspace / "dist", workspace / folder)
+        (copied / "index.html").write_text(app, "utf-8")
+        platform.create(app)
+    commit(workspace)
+
+    run = run_workflow(act, action, workspace)
+
+    assert run.code == 0, run.log
+    assert platform.site("my-docs") == contents(workspace / "docs" / "build")
+    assert platform.site("my-blog") == contents(workspace / "blog" / "public")
+
+
+def test_npm(act: str, action: Path, platform: Platform, tmp_path: Path) -> None:
+    """What `npm run build` makes is live."""
+    find_program("npm", from_="install Node.js")
+    folder = tmp_path / "workspace"
+    use_example(folder, "npm.yml", platform)
+    scripts = {"build": "mkdir dist && echo built > dist/index.html"}
+    package = {"name": "site", "version": "1.0.0", "scripts": scripts}
+    lock = {"name": "site", "version": "1.0.0", "lockfileVersion": 3, "packages": {"": package}}
+    (folder / "package.json").write_text(json.dumps(package), "utf-8")
+    (folder / "package-lock.json").write_text(json.dumps(lock), "utf-8")
+    commit(folder)
+
+    options = stand_ins(tmp_path / "forge", folder / ".github" / "workflows" / "npm.yml")
+    run = run_workflow(act, action, folder, *options, on=ON_THIS_MACHINE)
+
+    assert run.code == 0, run.log
+    assert platform.site("my-site") == {"index.html": b"built\n"}
+
+
+# --- a monorepo, through a team's reusable workflow
 
 
 def test_monorepo(act: str, action: Path, platform: Platform, workspace: Path, tmp_path: Path) -> None:
@@ -319,6 +397,22 @@ def test_preview_of_a_pull_request(previews: Previews, platform: Platform, works
     assert closed.code == 0, closed.log
     assert list(platform.state()["apps"]) == ["my-site"]
     assert "`my-site-pr-12` is deleted" in previews.comment(12)
+
+
+def test_previews_of_a_monorepo(previews: Previews, platform: Platform, workspace: Path) -> None:
+    """A pull request has an app of each site."""
+    sites = ("web", "docs", "status")
+    for site in sites:
+        copied = shutil.copytree(workspace / "dist", workspace / "sites" / site)
+        (copied / "index.html").write_text(site, "utf-8")
+    call("git", "add", "--all", folder=workspace)
+
+    opened = previews.run("preview-monorepo.yml", "pull_request", action="opened", **pull_request(12))
+
+    assert opened.code == 0, opened.log
+    assert set(platform.state()["apps"]) == {f"shop-{site}-pr-12" for site in sites}
+    for site in sites:
+        assert platform.site(f"shop-{site}-pr-12") == contents(workspace / "sites" / site)
 
 
 def test_sweep(previews: Previews, platform: Platform) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.conftest import ROOT
+from tests.e2e.conftest import PUBLISHED, ROOT
 from tests.e2e.engine import Image, Outcome, call
 from tests.e2e.repository import commit
 from tests.support.platform import API_KEY, contents
@@ -68,6 +69,7 @@ def run_jobs(repository: Path, *jobs: str, **variables: str | int) -> Outcome:
     find_program("rsync", from_="gitlab-ci-local copies the repository with it")
     given = [option for name, value in variables.items() for option in ("--variable", f"{name}={value}")]
     options = [f"--container-executable={DOCKER}", "--pull-policy=if-not-present", "--network=host"]
+    options.append("--json-schema-validation=false")  # its schema lacks `hooks` and `id_tokens` in `inherit`
     return call(runner, *options, *given, *jobs, folder=repository)
 
 
@@ -84,10 +86,39 @@ def test_pipeline(platform: Platform, repository: Path) -> None:
     assert API_KEY not in run.log
 
 
+DEFAULT = """\
+default:
+  image: node:24
+  services: [postgres:17]
+  before_script: [npm ci]
+  after_script: [npm run bye]
+  cache: { key: npm, paths: [node_modules] }
+  artifacts: { paths: [build] }
+  interruptible: true
+zerokie-deploy:
+  before_script: [echo "the project's own job"]
+"""
+
+
+def test_what_a_project_has_for_all_jobs(platform: Platform, repository: Path) -> None:
+    """It is not for the component's: no `npm` is in its image. A job of the same name still adds to them."""
+    pipeline = repository / ".gitlab-ci.yml"
+    pipeline.write_text(pipeline.read_text("utf-8") + DEFAULT, "utf-8")
+
+    deploy = run_jobs(repository, "zerokie-deploy")
+    assert deploy.code == 0, deploy.log
+    assert "the project's own job\n" in deploy.log
+    assert platform.site("site-main") == contents(repository / "dist")
+
+    stop = run_jobs(repository, "zerokie-deploy-stop", CI_COMMIT_BRANCH="topic")
+    assert stop.code == 0, stop.log
+    assert "npm" not in deploy.log + stop.log
+    assert "site-main" not in platform.state()["apps"]
+
+
 # --- the examples of previews
 
 API = "https://api.platform-dev.zerokie.com"
-PUBLISHED = "ghcr.io/zerokie/zerokie-action:1"
 COMPONENT = "component: $CI_SERVER_FQDN/zerokie/zerokie-action/deploy@1"
 
 
@@ -98,6 +129,23 @@ def use_example(repository: Path, name: str, platform: Platform, image: Image) -
     text = text.replace(f"{COMPONENT}\n    inputs:", component)
     text = text.replace(API, platform.url).replace(PUBLISHED, image.tag)
     (repository / ".gitlab-ci.yml").write_text(text, "utf-8")
+
+
+def test_command_of_the_sandbox_page(platform: Platform, repository: Path, image: Image) -> None:
+    """What it says to type, with this image, this platform and what Podman needs."""
+    page = (ROOT / "docs" / "sandbox.md").read_text("utf-8")
+    (command,) = re.findall(r"^gitlab-ci-local (?:.*\\\n)*.*", page, re.MULTILINE)
+    (podman,) = re.findall(r"`(--container-executable [^`]+)`", page)
+    command = f"{command} {podman} zerokie-deploy".replace("/path/to/a/checkout", str(ROOT))
+    command = command.replace("http://127.0.0.1:8080", platform.url).replace("my-key", API_KEY)
+    (repository / ".gitlab-ci-local-variables.yml").unlink()
+    use_example(repository, "component.yml", platform, image)
+    call("git", "add", "--all", folder=repository)
+
+    run = call("sh", "-c", command, folder=repository)
+
+    assert run.code == 0, run.log
+    assert platform.site("my-site") == contents(repository / "dist")
 
 
 def test_first_pipeline(platform: Platform, repository: Path, image: Image) -> None:
@@ -169,6 +217,65 @@ def test_review_app_of_a_merge_request(platform: Platform, repository: Path, ima
         assert "`my-site-mr-3` is deleted" in api.bodies[-1].decode()
 
 
+def test_review_app_of_a_branch(platform: Platform, repository: Path, image: Image) -> None:
+    """Its name fits, however long the branch's is."""
+    use_example(repository, "branch.yml", platform, image)
+    branch = "feature/A_menu-that-nobody-can-type-in-one-go-and-nobody-wants-to-read-aloud"
+    for command in (("checkout", "-q", "-b", branch), ("add", "--all")):
+        call("git", *command, folder=repository)
+
+    deploy = run_jobs(repository, "zerokie-deploy")
+    assert deploy.code == 0, deploy.log
+    (app,) = platform.state()["apps"]
+    assert re.fullmatch("my-site-review-[a-z0-9-]{1,17}", app)
+    assert platform.site(app) == contents(repository / "dist")
+
+    stop = run_jobs(repository, "zerokie-deploy-stop")
+    assert stop.code == 0, stop.log
+    assert platform.state()["apps"] == {}
+
+
+def test_sweep(platform: Platform, repository: Path, image: Image) -> None:
+    """At night, what is not open goes, and nothing else; there is no old environment."""
+    use_example(repository, "sweep.yml", platform, image)
+    call("git", "add", "--all", folder=repository)
+    for app in (
+        "my-site",
+        "my-site-mr-1",
+        "my-site-mr-2",
+        "my-site-review-old-a1b2c3",
+        "my-site-review-board",
+    ):
+        platform.create(app)
+    notes = "/projects/7/merge_requests/1/notes"
+    last = {"X-Next-Page": ""}
+    page = "&per_page=100&page=1"
+    delete = "DELETE /projects/7/environments/review_apps?limit=1000&dry_run=false"
+    with rest() as api:
+        api.statuses = {delete: 400}
+        api.answers = {
+            f"GET /projects/7/merge_requests?state=opened{page}": ([{"iid": 2}], last),
+            f"GET /projects/7/repository/branches?{page}": ([{"name": "main"}], last),
+            f"GET /projects/7/environments?search=review/{page}": (
+                [{"name": "review/old", "slug": "review-old-a1b2c3"}],
+                last,
+            ),
+            f"GET {notes}?per_page=100&page=1&sort=asc&order_by=created_at": ([], {}),
+            f"POST {notes}": ({"id": 1}, {}),
+            delete: ({"message": {"scheduled_entries": [], "unprocessable_entries": []}}, {}),
+        }
+        night: dict[str, str | int] = {
+            "SWEEP_REVIEW_APPS": "true",
+            "CI_PROJECT_ID": 7,
+            "CI_API_V4_URL": api.url,
+            "ZEROKIE_GITLAB_TOKEN": "token",
+        }
+        run = run_jobs(repository, **night)
+
+    assert run.code == 0, run.log
+    assert set(platform.state()["apps"]) == {"my-site", "my-site-mr-2", "my-site-review-board"}
+
+
 def test_monorepo(platform: Platform, repository: Path, image: Image) -> None:
     """Three sites from main; a merge request has three review apps, which their stop jobs remove."""
     use_example(repository, "monorepo.yml", platform, image)
@@ -200,15 +307,24 @@ def test_monorepo(platform: Platform, repository: Path, image: Image) -> None:
 
 
 def test_image(platform: Platform, repository: Path, image: Image) -> None:
-    """A tag is deployed, without the component."""
+    """Built and pushed under the commit's own name, then deployed, without the component."""
     use_example(repository, "image.yml", platform, image)
+    (repository / "Dockerfile").write_text("FROM scratch\nCOPY dist /\n", "utf-8")
+    pipeline = repository / ".gitlab-ci.yml"
+    # The machine's own engine builds, and does not push; there is no Docker in Docker.
+    text = re.sub(r"^  (image: docker|services): ?.*\n", "", pipeline.read_text("utf-8"), flags=re.MULTILINE)
+    text = text.replace('docker login --username "$CI_REGISTRY_USER" --password-stdin "$CI_REGISTRY"', "cat")
+    pipeline.write_text(text.replace("docker buildx build --push", "docker build"), "utf-8")
     call("git", "add", "--all", folder=repository)
-    old = {"name": "my-api", "image": "nginx:1", "port": 80}
-    platform.client.post("/v1/apps", json=old).raise_for_status()
     registry = {"CI_REGISTRY": "registry.example", "CI_REGISTRY_IMAGE": "registry.example/my-api"}
     user = {"CI_DEPLOY_USER": "gitlab+deploy-token-1", "CI_DEPLOY_PASSWORD": "token"}
 
-    run = run_jobs(repository, "deploy", CI_COMMIT_TAG="v1.5.0", **registry, **user)
+    run = run_jobs(repository, **registry, **user)
 
     assert run.code == 0, run.log
-    assert platform.app("my-api")["image"] == "registry.example/my-api:v1.5.0"
+    name = platform.app("my-api")["image"]
+    head = call("git", "rev-parse", "HEAD", folder=repository).log.strip()
+    assert name == f"registry.example/my-api:{head}"
+    removed = call("docker", "image", "rm", name)
+    assert removed.code == 0, removed.log
+    assert "environment: { name: production/my-api" in run.log

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tests.e2e.conftest import ROOT
 from tests.e2e.engine import call
+from tests.e2e.repository import extract_archive
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,13 +38,27 @@ def test_bytecode_is_compiled(image: Image, platform: Platform, workspace: Path)
     assert any(path.startswith(PACKAGES) for path, _ in sources)
 
 
-def test_same_input_gives_the_same_layers(image: Image) -> None:
-    """A build from nothing ends in the same bytes: nobody has to trust the builder."""
+def build_again(image: Image, folder: Path, *options: str) -> None:
+    """Build the image once more. It has the same layers."""
     again = f"{image.tag}-again"
-    built = call("docker", "build", "--no-cache", "--tag", again, ROOT)
+    built = call("docker", "build", *options, "--tag", again, folder)
     assert built.code == 0, built.log
     layers = [
         call("docker", "image", "inspect", tag, "--format", "{{json .RootFS.Layers}}")
         for tag in (image.tag, again)
     ]
     assert json.loads(layers[0].log) == json.loads(layers[1].log)
+
+
+def test_same_input_gives_the_same_layers(image: Image) -> None:
+    """A build from nothing ends in the same bytes: nobody has to trust the builder."""
+    build_again(image, ROOT, "--no-cache")
+
+
+def test_an_archive_has_all_that_is_needed(image: Image, tmp_path: Path) -> None:
+    """GitHub builds the action from one, without what `.gitattributes` leaves out; people start there too."""
+    extract_archive(ROOT, tmp_path / "action")
+    assert not (tmp_path / "action" / "tests").exists()
+    build_again(image, tmp_path / "action")
+    demo = call("make", "--dry-run", "demo", folder=tmp_path / "action")
+    assert demo.code == 0, demo.log

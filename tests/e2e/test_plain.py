@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from tests.e2e.conftest import ROOT
+from tests.e2e.conftest import PUBLISHED, ROOT
 from tests.e2e.engine import call
 from tests.support.platform import API_KEY, contents
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from tests.e2e.engine import Image
     from tests.support.platform import Platform
 
-PUBLISHED = "ghcr.io/zerokie/zerokie-action:1"
 REPORTS = {"output_file": "result.json", "dotenv_file": "deploy.env", "summary_file": "summary.md"}
 
 

@@ -21,6 +21,7 @@ class Rest:
         url: its address.
         answers: `METHOD /target` -> what is answered as JSON, and headers (with a `Location`: 302). Anything
             else is answered 404.
+        statuses: `METHOD /target` -> the status of an answer that is neither 200 nor a redirect.
         requests: what it was asked for, in order, as `METHOD /target`.
         headers: of those requests.
         bodies: of those requests.
@@ -28,6 +29,7 @@ class Rest:
 
     url: str = ""
     answers: dict[str, tuple[Any, dict[str, str]]] = field(default_factory=dict)
+    statuses: dict[str, int] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
@@ -46,7 +48,8 @@ def rest() -> Iterator[Rest]:
             api.bodies.append(self.rfile.read(int(self.headers.get("content-length", 0))))
             found, headers = api.answers.get(asked, ({"message": "404 Not Found"}, {}))
             body = json.dumps(found).encode()
-            self.send_response(404 if asked not in api.answers else 302 if "Location" in headers else 200)
+            status = api.statuses.get(asked, 302 if "Location" in headers else 200)
+            self.send_response(status if asked in api.answers else 404)
             for name, value in {**headers, "Content-Length": str(len(body))}.items():
                 self.send_header(name, value)
             self.end_headers()
