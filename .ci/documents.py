@@ -1,4 +1,4 @@
-"""Rewrite what documents show and the code knows: inputs, outputs, exit codes, and examples that are files.
+"""Rewrite what documents show and the code knows: inputs, outputs, exit codes, dialects, files of examples.
 
 `make docs` runs it. In each of `DOCUMENTS` it fills what stands between a marker `begin NAME` and the next
 `end NAME`, and in the pages of `docs/` the logs below a marker `log: NAME`. Tests fail when they are not
@@ -20,6 +20,7 @@ sys.path.insert(0, str(ROOT))
 
 from zerokie_action.errors import exit_codes  # noqa: E402 - found by the line above
 from zerokie_action.report.result import Result, output_values  # noqa: E402
+from zerokie_action.sandbox.dialects import QUESTIONS  # noqa: E402
 from zerokie_action.settings import documented_inputs  # noqa: E402
 
 if TYPE_CHECKING:
@@ -194,6 +195,14 @@ def _exit_code_table() -> str:
     return _table(("code", "class", "when"), ((code, _code(name), when) for code, name, when in exit_codes()))
 
 
+def _dialect_table() -> str:
+    rows = (
+        (_code(name), question.text, ", ".join(map(_code, question.answers)))
+        for name, question in QUESTIONS.items()
+    )
+    return _table(("dialect", "question", "answers, the default first"), rows)
+
+
 def _code(text: str) -> str:
     return f"`{text}`" if text else ""
 
@@ -225,6 +234,7 @@ DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
         "GitHub": lambda: _example("github/deploy.yml"),
         "GitLab": lambda: _example("gitlab/component.yml"),
     },
+    "docs/sandbox.md": {"dialects": _dialect_table},
 }
 """The generated parts of each document, by the name in their markers."""
 

@@ -14,6 +14,7 @@ from markdown_it import MarkdownIt
 from tests.support.scripts import documents
 from tests.support.stories import STORIES, tell, timeless
 from zerokie_action.errors import exit_codes
+from zerokie_action.sandbox.dialects import QUESTIONS
 from zerokie_action.sandbox.faults import Kind
 from zerokie_action.settings import INPUTS as FIELDS
 
@@ -145,6 +146,8 @@ OTHER_NAMES = {
     "zerokie-deploy", "zerokie-cleanup", "gitlab-ci-local", "rolled-back", "pull-requests",
     "fork-previews", "include-hidden-files", "package-ecosystem", "my-site", *Kind,
     *documents.OUTPUTS,
+    *QUESTIONS,
+    *(answer for question in QUESTIONS.values() for answer in question.answers),
     *next(yaml.safe_load_all((ROOT / "templates" / "deploy.yml").read_text("utf-8")))["spec"]["inputs"],
 }  # fmt: skip
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-from datetime import UTC, datetime, timedelta, timezone
-from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 import pytest
@@ -56,30 +54,23 @@ def uploads(outcome: Outcome) -> list[str]:
 # --- whatever the platform's clock says
 
 
-def in_another_zone(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, timezone(timedelta(hours=-9, minutes=-30))).isoformat()
-
-
-CLOCKS: dict[str, dict[str, object]] = {
-    "whole seconds": {},
-    "behind": {"clock": -3600},
-    "without a date": {"dates": False},
-    "in another zone": {"last_modified": in_another_zone},
-    "milliseconds": {"last_modified": lambda seconds: datetime.fromtimestamp(seconds, UTC).isoformat()},
-    "as HTTP writes it": {"last_modified": formatdate},
+CLOCKS = {
+    "whole seconds": (0, "last-modified=seconds"),
+    "behind": (-3600, "last-modified=seconds"),
+    "without a date": (0, "date=absent"),
+    "in another zone": (0, "last-modified=offset"),
+    "fractions": (0, "last-modified=fractions"),
+    "as HTTP writes it": (0, "last-modified=rfc1123"),
 }
 
 
 def set_clock(world: World, name: str) -> None:
     """Make the platform's times what they are called."""
-    settings = dict(CLOCKS[name])
-    ahead = settings.pop("clock", 0)
-    assert isinstance(ahead, int)
+    ahead, dialect = CLOCKS[name]
     for part in (world.platform, world.platform.zone, world.platform.locks):
         clock: Callable[[], float] = lambda: wall_clock(world.loop) + ahead  # noqa: E731
         setattr(part, "clock" if part is world.platform else "_clock", clock)
-    for attribute, value in settings.items():
-        setattr(world.platform, attribute, value)
+    world.platform.dialect.speak(dialect)
 
 
 @pytest.mark.parametrize("clock", CLOCKS)
@@ -110,7 +101,7 @@ def test_a_listing_without_lengths(world: World, monkeypatch: pytest.MonkeyPatch
 
 def test_without_times(world: World) -> None:
     """A platform that shows none proves nothing: everything is uploaded again."""
-    world.platform.last_modified = lambda _seconds: ""
+    world.platform.dialect.speak("last-modified=absent")
     world.run()
     assert world.run().outputs["files_uploaded"] == len(SITE)
 

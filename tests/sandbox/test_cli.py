@@ -23,14 +23,16 @@ def test_it_serves_and_ends_on_a_signal(tmp_path):
 
 
 def test_options(tmp_path):
-    """Deploy time, faults and the apps' address are what the command line says."""
+    """Deploy time, faults, dialect and the apps' address are what the command line says."""
     options = ["--deploy-seconds", "0", "--fault", "GET /v1 503", "--fault", "GET /v1 418", "--latency", "1"]
     options += ["--public-url", "http://host.docker.internal:8080"]
+    options += ["--dialect", "image=full", "--dialect", "updated-at=absent"]
     with sandbox("--data", str(tmp_path), *options) as client:
         client.post("/v1/apps", json={"name": "api", "image": "nginx"})
         assert [client.get("/v1/apps/api").status_code for _ in range(3)] == [503, 418, 200]
         app = client.get("/v1/apps/api").json()
         assert (app["status"], app["url"]) == ("running", "http://host.docker.internal:8080/_apps/api")
+        assert (app["image"], "updated_at" in app) == ("docker.io/library/nginx:latest", False)
 
 
 def test_a_folder_that_another_sandbox_uses(tmp_path, capsys):

@@ -29,9 +29,10 @@ class Platform:
     data: Path
 
     @classmethod
-    def start(cls, data: Path) -> Platform:
+    def start(cls, data: Path, *dialect: str) -> Platform:
         """Start one on a free port; container apps run at once."""
         options = ["--port=0", f"--data={data}", f"--api-key={API_KEY}", "--deploy-seconds=0.2"]
+        options += [f"--dialect={answer}" for answer in dialect]
         command = [sys.executable, "-m", "zerokie_action.sandbox", *options]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None

@@ -13,7 +13,8 @@ import anyio
 
 from tests.support import timewarp
 from zerokie_action.run import run_async
-from zerokie_action.sandbox.platform import Platform, timestamp
+from zerokie_action.sandbox.answers import listing
+from zerokie_action.sandbox.platform import Platform
 from zerokie_action.sandbox.server import serve
 from zerokie_action.signals import Signals
 
@@ -110,11 +111,7 @@ class World:
 
     def listing(self, app: str = "site") -> bytes:
         """What the platform answers now when it is asked for the app's files."""
-        rows = [
-            {"path": file.path, "length": file.length, "lastModified": timestamp(file.modified)}
-            for file in self.platform.zone.list(app)
-        ]
-        return json.dumps(rows).encode()
+        return json.dumps(listing(self.platform, app)).encode()
 
     def reset_signals(self) -> None:
         """Forget the signals that came, as a new process would not know them."""

@@ -28,11 +28,13 @@ For tests in the same process::
 
 `Platform` holds state and rules and knows no HTTP; `serve` runs on the current event loop without threads
 and timers. See `platform.Platform` for what tests can look at and change, `faults.Fault` for what can go
-wrong and `records.Record` for what is remembered of each request.
+wrong, `dialects.QUESTIONS` for what can be answered in several ways and `records.Record` for what is
+remembered of each request.
 
-Where the reference is silent, the sandbox decides, strictly where that finds more mistakes:
+Where the reference is silent, the answers that make a difference are `dialects`. In the rest the sandbox
+decides, strictly where that finds more mistakes:
 
-* acquiring a lock that the same session already holds is a 409; a heartbeat without any lock is a 404;
+* acquiring a lock that the same session already holds is a 409;
 * files may be written without a lock (the records show who held it);
 * static apps have no `image`, `port`, `instances`, `cpu` and `memory`, and their status is `running`;
 * a file path with an empty segment, an encoded slash, a NUL byte or no UTF-8 is a 400; dot segments are

@@ -49,6 +49,23 @@ async def state(request: Request) -> Response:
     return Response(text, media_type="application/json")
 
 
+@router.get("/dialect")
+async def dialect(request: Request) -> Response:
+    """Return the platform's answer to each question that the reference leaves open."""
+    return JSONResponse(Exchange.of(request).platform.dialect.answers())
+
+
+@router.patch("/dialect")
+async def speak(request: Request, wanted: dict[str, str]) -> Response:
+    """Change some of these answers; 400 when one is unknown."""
+    platform = Exchange.of(request).platform
+    try:
+        platform.dialect.speak(*(f"{name}={answer}" for name, answer in wanted.items()))
+    except ValueError as error:
+        raise ApiError(400, str(error)) from None
+    return JSONResponse(platform.dialect.answers())
+
+
 @router.post("/faults", status_code=201)
 async def add_fault(request: Request, fault: Fault) -> Response:
     """Add a fault; the body has the fields of `Fault`. The answer has its `id`."""

@@ -13,7 +13,8 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from zerokie_action.sandbox import admin, page, routes
+from zerokie_action.sandbox import admin, answers, page, routes
+from zerokie_action.sandbox.exchange import Exchange
 from zerokie_action.sandbox.problems import ApiError
 
 if TYPE_CHECKING:
@@ -44,9 +45,9 @@ def error(status: int, message: str, headers: Mapping[str, str] | None = None) -
     return JSONResponse({"error": message}, status, headers)
 
 
-async def _refused(_: Request, problem: Exception) -> JSONResponse:
+async def _refused(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, ApiError)  # noqa: S101  registered for nothing else
-    return error(problem.status, problem.message)
+    return answers.refused(Exchange.of(request).platform, problem)
 
 
 async def _invalid(_: Request, problem: Exception) -> JSONResponse:

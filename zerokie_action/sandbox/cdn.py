@@ -17,17 +17,22 @@ from starlette.responses import RedirectResponse, Response
 
 from zerokie_action.sandbox.apps import RUNNING
 from zerokie_action.sandbox.hosts import app_of, site_url
-from zerokie_action.sandbox.paths import decode_segment
+from zerokie_action.sandbox.paths import decode_segment, is_hidden
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.requests import Request
     from starlette.types import Receive, Send
 
     from zerokie_action.sandbox.apps import Apps
+    from zerokie_action.sandbox.dialects import Dialect
     from zerokie_action.sandbox.store import App, File, Store
 
 PREFIX = "/_apps/"
 _CHUNK = 2**18
+_NOT_UP = 60.0
+"""Seconds after an app's creation in which its URL leads nowhere, where it is late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +47,12 @@ class Page:
 class Cdn:
     """Serves the apps of one platform."""
 
-    def __init__(self, store: Store, apps: Apps) -> None:
+    def __init__(self, store: Store, apps: Apps, clock: Callable[[], float], dialect: Dialect) -> None:
         """Serve what is in `store`."""
         self._store = store
         self._apps = apps
+        self._clock = clock
+        self._dialect = dialect
         self._cache: dict[str, dict[tuple[str, str], Page]] = {}
         self.pages: dict[str, Page] = {}
         """What a running container app answers, by the app's name, instead of the page with its image."""
@@ -59,6 +66,8 @@ class Cdn:
         app = self._store.app(name)
         if app is None:
             return _text(404, "no such app"), False
+        if page := self._barrier(app):
+            return page, False
         if app.type == "container":
             return self._container(app), False
         cache = self._cache.setdefault(name, {})
@@ -72,6 +81,17 @@ class Cdn:
         self._cache.pop(name, None)
         self._store.sweep(name)
 
+    def _barrier(self, app: App) -> Page | None:
+        """Return what stands before the app, if anything."""
+        match self._dialect["url"]:
+            case "late" if self._clock() - app.created_at < _NOT_UP:
+                return _text(404, "not up yet")
+            case "redirect":
+                return Page(302, b"", {"location": "https://elsewhere.invalid/", "content-length": "0"})
+            case "login":
+                return _text(401, "log in")
+        return None
+
     def _container(self, app: App) -> Page:
         status = self._apps.status(app)
         if status != RUNNING:
@@ -82,7 +102,8 @@ class Cdn:
         path = "/".join(map(decode_segment, raw_path.removeprefix("/").split("/")))
         if not path or path.endswith("/"):
             path += "index.html"
-        if file := self._store.file(name, path):
+        is_served = self._dialect["hidden"] != "unserved" or not is_hidden(path)
+        if is_served and (file := self._store.file(name, path)):
             return self._file_page(200, file)
         if file := self._store.file(name, "404.html"):
             return self._file_page(404, file)

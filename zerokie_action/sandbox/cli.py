@@ -8,11 +8,13 @@ import asyncio
 import fcntl
 import signal
 import sys
+import textwrap
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zerokie_action.sandbox.apps import Rollout
+from zerokie_action.sandbox.dialects import QUESTIONS, parse_answer
 from zerokie_action.sandbox.faults import GRAMMAR, HELP, parse_fault
 from zerokie_action.sandbox.hosts import is_loopback
 from zerokie_action.sandbox.platform import Platform
@@ -70,6 +72,7 @@ async def _serve(options: argparse.Namespace) -> None:
         rollout=Rollout(seconds=options.deploy_seconds),
         public_url=options.public_url,
         latency=options.latency / 1000,
+        dialect=options.dialect,
     )
     platform.faults.add(*options.fault)
     if not is_loopback(options.host):
@@ -88,7 +91,10 @@ async def _serve(options: argparse.Namespace) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m zerokie_action.sandbox", description="A local Zerokie platform."
+        prog="python -m zerokie_action.sandbox",
+        description="A local Zerokie platform.",
+        epilog=_dialects(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=8080, help="0 means any free port (%(default)s)")
@@ -116,7 +122,31 @@ def _parser() -> argparse.ArgumentParser:
         metavar=f"{GRAMMAR!r}",
         help=HELP.replace("%", "%%"),
     )
+    parser.add_argument(
+        "--dialect",
+        type=_answer,
+        action="append",
+        default=[],
+        metavar="NAME=ANSWER",
+        help="how to answer what the API reference leaves open: one of the answers below",
+    )
     return parser
+
+
+def _dialects() -> str:
+    lines = ["dialects, each with its answers, the default first:"]
+    for name, question in QUESTIONS.items():
+        text = textwrap.fill(question.text, 100, initial_indent=" " * 6, subsequent_indent=" " * 6)
+        lines.append(f"  {name}={'|'.join(question.answers)}\n{text}")
+    return "\n".join(lines)
+
+
+def _answer(text: str) -> str:
+    try:
+        parse_answer(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
 
 
 def _fault(text: str) -> Fault:

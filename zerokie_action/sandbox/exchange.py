@@ -55,7 +55,7 @@ class Exchange:
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
                 self.record.status = message["status"]
-                if self.platform.dates:
+                if self.platform.dialect["date"] == "sent":
                     date = formatdate(self.platform.clock(), usegmt=True).encode()
                     message["headers"] = [*message.get("headers", ()), (b"date", date)]
             await send(message)

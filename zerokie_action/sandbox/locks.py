@@ -12,6 +12,7 @@ from zerokie_action.sandbox.store import Deployment, Lock
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from zerokie_action.sandbox.dialects import Dialect
     from zerokie_action.sandbox.store import Store
 
 EXPIRY = 30 * 60.0
@@ -21,10 +22,11 @@ EXPIRY = 30 * 60.0
 class Locks:
     """The deploy locks of one platform, one an app at most."""
 
-    def __init__(self, store: Store, clock: Callable[[], float]) -> None:
+    def __init__(self, store: Store, clock: Callable[[], float], dialect: Dialect) -> None:
         """Keep the locks in `store`; they expire by the clock."""
         self._store = store
         self._clock = clock
+        self._dialect = dialect
 
     def holder(self, app: str) -> str | None:
         """Return the session that holds the app's lock now."""
@@ -49,9 +51,9 @@ class Locks:
         """Prolong the lock; 404 when nobody holds it, 409 when somebody else does."""
         holder = self.holder(app)
         if holder is None:
-            raise ApiError(404, "no deploy lock")
+            raise self._lost(404, "no deploy lock")
         if holder != session:
-            raise ApiError(409, "the deploy lock is held by another session")
+            raise self._lost(409, "the deploy lock is held by another session")
         self.take(app, session)
 
     def finalize(
@@ -59,12 +61,16 @@ class Locks:
     ) -> Deployment:
         """Release the lock and record the deployment; 409 when the session does not hold it."""
         if self.holder(app) != session:
-            raise ApiError(409, "the session does not hold the deploy lock")
+            raise self._lost(409, "the session does not hold the deploy lock")
         now = self._clock()
         deployment = Deployment(self._deploy_id(now), session, now, uploaded, deleted, total_bytes)
         self._store.add_deployment(app, deployment)
         self._store.delete_lock(app)
         return deployment
+
+    def _lost(self, status: int, message: str) -> ApiError:
+        answer = self._dialect["lock-lost"]
+        return ApiError(status if answer == "mixed" else int(answer), message)
 
     def _deploy_id(self, now: float) -> str:
         base = time.strftime("d-%Y%m%d-%H%M%S", time.gmtime(now))

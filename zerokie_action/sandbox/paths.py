@@ -46,6 +46,11 @@ def decode_segment(segment: str) -> str:
     return text
 
 
+def is_hidden(path: str) -> bool:
+    """Whether a file's name, or that of a folder above it, starts with a dot."""
+    return path.startswith(".") or "/." in path
+
+
 def decode_path(raw: str) -> str:
     """Undo the percent-encoding of a file path.
 

@@ -7,25 +7,22 @@ from typing import TYPE_CHECKING
 
 from zerokie_action.sandbox.apps import Apps, Rollout
 from zerokie_action.sandbox.cdn import Cdn, Page
+from zerokie_action.sandbox.dialects import Dialect
 from zerokie_action.sandbox.domains import Domains
 from zerokie_action.sandbox.faults import Faults
 from zerokie_action.sandbox.locks import Locks
+from zerokie_action.sandbox.problems import ApiError
 from zerokie_action.sandbox.store import Store
 from zerokie_action.sandbox.zone import Zone
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection
+    from collections.abc import Awaitable, Callable, Collection, Iterable
     from pathlib import Path
 
     from zerokie_action.sandbox.records import Record
     from zerokie_action.sandbox.store import Deployment
 
     Hook = Callable[[Record], Awaitable[None] | None]
-
-
-def timestamp(seconds: float) -> str:
-    """`2026-03-07T17:00:00Z` for seconds since the epoch, as the reference writes them."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 class Platform:
@@ -38,6 +35,7 @@ class Platform:
     Attributes:
         requests: a record of every request to `/v1` and to the apps' URLs, in order of arrival. May be
             cleared; indices then start from 0 again.
+        dialect: see `dialects.QUESTIONS`; `dialect.speak("updated-at=never")` changes it.
         faults: see `faults.Fault`.
         base_url: where the server listens, once it does: `http://127.0.0.1:8080`.
         on_request: called with the record when the request's JSON body was read (an upload's body was
@@ -54,8 +52,7 @@ class Platform:
         rollout: Rollout | None = None,
         public_url: str = "",
         latency: float = 0.0,
-        last_modified: Callable[[float], str] = timestamp,
-        dates: bool = True,
+        dialect: Iterable[str] = (),
     ) -> None:
         """Open or create the platform.
 
@@ -66,26 +63,24 @@ class Platform:
             rollout: how container apps come up.
             public_url: where the apps' URLs begin, when that is not the address that the server listens on.
             latency: seconds that every request to `/v1` and to the apps waits before anything else.
-            last_modified: how the listing writes the clock's times: zone, precision.
-            dates: whether answers have a `Date`.
+            dialect: how it answers what the reference leaves open, such as `updated-at=never`.
         """
         self.clock = clock
         self.api_keys = frozenset(api_keys)
         self.base_url = ""
         self._public_url = public_url
         self.latency = latency
-        self.last_modified = last_modified
-        self.dates = dates
+        self.dialect = Dialect(dialect)
         self.requests: list[Record] = []
         self.faults = Faults(clock)
         self.on_request: Hook | None = None
         self.on_response: Hook | None = None
         self.store = Store(data)
-        self.apps = Apps(self.store, clock, rollout or Rollout())
+        self.apps = Apps(self.store, clock, rollout or Rollout(), self.dialect)
         self.zone = Zone(self.store, clock)
-        self.locks = Locks(self.store, clock)
-        self.domains = Domains(self.store)
-        self.cdn = Cdn(self.store, self.apps)
+        self.locks = Locks(self.store, clock, self.dialect)
+        self.domains = Domains(self.store, self.dialect)
+        self.cdn = Cdn(self.store, self.apps, clock, self.dialect)
 
     def url(self, app: str) -> str:
         """Where the app answers."""
@@ -94,10 +89,12 @@ class Platform:
     def finalize(
         self, app: str, session: str, *, uploaded: int, deleted: int, total_bytes: int
     ) -> Deployment:
-        """Purge the CDN cache, release the lock, record the deployment; 409 without the lock."""
+        """Release the lock, record the deployment, purge the CDN cache; 409 without the lock."""
         deployment = self.locks.finalize(
             app, session, uploaded=uploaded, deleted=deleted, total_bytes=total_bytes
         )
+        if self.dialect["finalize"] == "502":
+            raise ApiError(502, "CDN purge failed")
         self.cdn.purge(app)
         return deployment
 

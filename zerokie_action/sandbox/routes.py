@@ -6,22 +6,20 @@ a listing may have 100,000 files. That the answers agree with the documented mod
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
-from zerokie_action.sandbox import models
+from zerokie_action.sandbox import answers, models
 from zerokie_action.sandbox.exchange import Exchange
-from zerokie_action.sandbox.paths import decode_path, decode_segment
-from zerokie_action.sandbox.platform import timestamp
-
-if TYPE_CHECKING:
-    from zerokie_action.sandbox.platform import Platform
-    from zerokie_action.sandbox.store import App
+from zerokie_action.sandbox.paths import decode_path, decode_segment, is_hidden
+from zerokie_action.sandbox.problems import ApiError
 
 CLIENT_CLOSED_REQUEST = 499
+
+_PAGE = b"<!doctype html><title>Welcome</title><p>Nothing is deployed here yet.</p>\n"
 
 _ERRORS: dict[int, str] = {
     400: "Invalid request (missing required fields, invalid values)",
@@ -38,8 +36,13 @@ def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": models.Error, "description": _ERRORS[status]} for status in documented}
 
 
-apps = APIRouter(prefix="/v1/apps", tags=["apps"])
-static = APIRouter(prefix="/v1/apps/{name}", tags=["static apps"])
+async def _is_ready(request: Request) -> None:
+    if name := request.path_params.get("name"):
+        Exchange.of(request).platform.apps.check_ready(decode_segment(name))
+
+
+apps = APIRouter(prefix="/v1/apps", tags=["apps"], dependencies=[Depends(_is_ready)])
+static = APIRouter(prefix="/v1/apps/{name}", tags=["static apps"], dependencies=[Depends(_is_ready)])
 
 
 @apps.post("", status_code=201, response_model=models.AppSummary, responses=_errors(409))
@@ -48,6 +51,8 @@ async def create_app(request: Request, body: models.NewApp) -> Response:
     platform = Exchange.of(request).platform
     if isinstance(body, models.NewStaticApp):
         app = platform.apps.create_static(body.name, env=body.env)
+        if platform.dialect["new-site"] == "page":
+            platform.put_file(app.name, "index.html", _PAGE, "text/html")
     else:
         app = platform.apps.create_container(
             body.name,
@@ -58,28 +63,29 @@ async def create_app(request: Request, body: models.NewApp) -> Response:
             env=body.env,
             private=body.registry_auth is not None,
         )
-    return JSONResponse(_summary(platform, app), 201)
+    return JSONResponse(answers.summary(platform, app, in_post=True), 201)
 
 
 @apps.get("", response_model=list[models.AppSummary], responses=_errors())
 async def list_apps(request: Request) -> Response:
     """List all apps."""
     platform = Exchange.of(request).platform
-    return JSONResponse([_summary(platform, app) for app in platform.apps.list()])
+    return JSONResponse([answers.summary(platform, app) for app in platform.apps.list()])
 
 
 @apps.get("/{name}", response_model=models.AppDetail, responses=_errors(404))
 async def get_app(request: Request, name: str) -> Response:
     """Get an app."""
     platform = Exchange.of(request).platform
-    return JSONResponse(_detail(platform, platform.apps.get(decode_segment(name))))
+    return JSONResponse(answers.detail(platform, platform.apps.get(decode_segment(name))))
 
 
 @apps.delete("/{name}", status_code=204, response_class=Response, responses=_errors(404))
 async def delete_app(request: Request, name: str) -> Response:
     """Delete an app with all its files, deployments and domains."""
-    Exchange.of(request).platform.delete_app(decode_segment(name))
-    return Response(status_code=204)
+    platform = Exchange.of(request).platform
+    platform.delete_app(decode_segment(name))
+    return answers.deleted(platform)
 
 
 @apps.post("/{name}/deploy", response_model=models.DeployAccepted, responses=_errors(404, 409))
@@ -87,25 +93,16 @@ async def deploy(request: Request, name: str, body: models.DeployRequest | None 
     """Deploy an image, or re-pull and restart the current one."""
     platform = Exchange.of(request).platform
     body = body or models.DeployRequest()
-    app = platform.apps.deploy(decode_segment(name), image=body.image, private=body.registry_auth is not None)
-    return JSONResponse({"name": app.name, "image": app.image, "status": app.status})
+    before = platform.apps.get(decode_segment(name))
+    app = platform.apps.deploy(before.name, image=body.image, private=body.registry_auth is not None)
+    return answers.deploying(platform, app, before)
 
 
 @static.get("/files", response_model=list[models.RemoteFile], responses=_errors(404))
 async def list_files(request: Request, name: str) -> Response:
     """List all files of the app's storage zone."""
     platform = Exchange.of(request).platform
-    app = platform.apps.static(decode_segment(name))
-    return JSONResponse(
-        [
-            {
-                "path": file.path,
-                "length": file.length,
-                "lastModified": platform.last_modified(file.modified),
-            }
-            for file in platform.zone.list(app.name)
-        ]
-    )
+    return answers.files(platform, platform.apps.static(decode_segment(name)).name)
 
 
 @static.put(
@@ -124,8 +121,11 @@ async def put_file(request: Request, name: str, path: str) -> Response:
     exchange = Exchange.of(request)
     app = exchange.platform.apps.static(decode_segment(name))
     content_type = request.headers.get("content-type", "application/octet-stream")
+    path = decode_path(path)
+    if exchange.platform.dialect["hidden"] == "refused" and is_hidden(path):
+        raise ApiError(400, "invalid path: hidden files are not allowed")
     try:
-        with exchange.platform.zone.upload(app.name, decode_path(path), content_type) as stream:
+        with exchange.platform.zone.upload(app.name, path, content_type) as stream:
             async for chunk in request.stream():
                 stream.write(chunk)
             exchange.platform.apps.static(app.name)  # may have been deleted in the meantime
@@ -140,7 +140,7 @@ async def delete_file(request: Request, name: str, path: str) -> Response:
     """Delete a file."""
     platform = Exchange.of(request).platform
     platform.zone.delete(platform.apps.static(decode_segment(name)).name, decode_path(path))
-    return Response(status_code=204)
+    return answers.deleted(platform)
 
 
 @static.post("/deploy/lock", response_model=models.Locked, responses=_errors(404, 409))
@@ -156,7 +156,7 @@ async def keep_lock(request: Request, name: str, body: models.LockRequest) -> Re
     """Keep the deploy lock alive; it expires after 30 minutes. 404 when nobody holds it."""
     platform = Exchange.of(request).platform
     platform.locks.heartbeat(platform.apps.static(decode_segment(name)).name, body.deploy_session_id)
-    return JSONResponse({"locked": True, "deploy_session_id": body.deploy_session_id})
+    return answers.heartbeat(platform, body.deploy_session_id)
 
 
 @static.post("/deploy/finalize", response_model=models.Finalized, responses=_errors(404, 409))
@@ -170,18 +170,7 @@ async def finalize(request: Request, name: str, body: models.FinalizeRequest) ->
         deleted=body.files_deleted,
         total_bytes=body.total_bytes,
     )
-    return JSONResponse(
-        {
-            "deploy_id": deployment.deploy_id,
-            "timestamp": timestamp(deployment.finished_at),
-            "cache_purged": True,
-            "summary": {
-                "files_uploaded": deployment.files_uploaded,
-                "files_deleted": deployment.files_deleted,
-                "total_bytes": deployment.total_bytes,
-            },
-        }
-    )
+    return answers.finalized(platform, deployment)
 
 
 @static.post("/domains", status_code=201, response_model=models.DomainAdded, responses=_errors(404, 409))
@@ -189,9 +178,9 @@ async def add_domain(request: Request, name: str, body: models.DomainRequest) ->
     """Add a custom domain. Apex domains are not supported."""
     platform = Exchange.of(request).platform
     app = platform.apps.static(decode_segment(name))
-    domain = platform.domains.add(app.name, body.domain)
+    domain, status = platform.domains.add(app.name, body.domain)
     return JSONResponse(
-        {"domain": domain, "cname_target": f"{app.name}.localhost", "tls_status": "pending"}, 201
+        {"domain": domain, "cname_target": f"{app.name}.localhost", "tls_status": "pending"}, status
     )
 
 
@@ -200,27 +189,4 @@ async def delete_domain(request: Request, name: str, domain: str) -> Response:
     """Remove a custom domain."""
     platform = Exchange.of(request).platform
     platform.domains.delete(platform.apps.static(decode_segment(name)).name, decode_segment(domain))
-    return Response(status_code=204)
-
-
-def _summary(platform: Platform, app: App) -> dict[str, Any]:
-    status = platform.apps.status(app)
-    if app.type == "static":
-        return {"name": app.name, "status": status, "url": platform.url(app.name)}
-    return {
-        "name": app.name,
-        "image": app.image,
-        "port": app.port,
-        "status": status,
-        "url": platform.url(app.name),
-    }
-
-
-def _detail(platform: Platform, app: App) -> dict[str, Any]:
-    machine = {} if app.type == "static" else {"instances": 1, "cpu": app.cpu, "memory": app.memory}
-    return {
-        **_summary(platform, app),
-        **machine,
-        "created_at": timestamp(app.created_at),
-        "updated_at": timestamp(app.updated_at),
-    }
+    return answers.deleted(platform)
