@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from acceptance.commands import Commands
-from acceptance.names import LEFT_FOR, PATTERN, leftovers, made
+from acceptance.names import PATTERN, leftovers, made
 from acceptance.platform import DEFAULT_URL, CouldNotRunError, Platform
 from acceptance.questions import questions
-from acceptance.report import BROKEN, HELD, KEY, Report
+from acceptance.report import BROKEN, HELD, KEY, Report, say
 from acceptance.story import CPU, FOLDER, IMAGES, LARGE, LAST, MEMORY, Story, promises
 
 if TYPE_CHECKING:
@@ -27,60 +27,63 @@ PATIENCE = 300.0
 LONGEST = 40 * 60.0
 """Seconds after which no step begins."""
 TEARDOWN = 120.0
-"""Seconds in which apps are deleted that the platform says are locked."""
+"""Seconds for which apps are deleted again that are still there."""
 REPORT = Path("acceptance-report.md")
 
 FAILED, COULD_NOT_RUN, INTERRUPTED = 1, 2, 130
-"""Exit codes: a promise is broken; nothing was found out; Ctrl-C."""
+"""Exit codes: a promise is broken; it could not be found out, or something is left; Ctrl-C."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Return the exit code."""
     options = _parser().parse_args(arguments)
-    url = os.environ.get("ZEROKIE_API_URL", "").strip() or DEFAULT_URL
-    key = os.environ.get("ZEROKIE_API_KEY", "").strip()
-    domain = os.environ.get("ACCEPTANCE_DOMAIN", "").strip().strip(".")
+    url, key, domain = (
+        os.environ.get(name, "").strip()
+        for name in ("ZEROKIE_API_URL", "ZEROKIE_API_KEY", "ACCEPTANCE_DOMAIN")
+    )
     try:
-        platform = Platform(url, key)
+        platform = Platform(url or DEFAULT_URL, key)
         if not options.sweep:
-            _say(_plan(platform, domain, static_only=options.static_only))
+            say(_plan(platform, domain, static_only=options.static_only))
         if options.plan:
             return 0
         if not key:
-            raise CouldNotRunError("ZEROKIE_API_KEY is missing: set it to an API key of the platform")
+            say("Could not run: ZEROKIE_API_KEY is missing; set it to an API key of the platform")
+            return COULD_NOT_RUN
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # an end like Ctrl-C
         if options.sweep:
             return _sweep(platform)
         return _accept(platform, domain, options.patience, static_only=options.static_only)
     except CouldNotRunError as error:
-        _say(f"Could not run: {error}")
+        say(f"Could not run: {error}")
+        return COULD_NOT_RUN
     except KeyboardInterrupt:
         return INTERRUPTED
-    return COULD_NOT_RUN
 
 
 def _plan(platform: Platform, domain: str, *, static_only: bool) -> str:
-    container = f", then a container ({CPU} CPU units, {MEMORY} MB)" if not static_only else "; no container"
+    container = "no container" if static_only else f"then a container ({CPU} CPU units, {MEMORY} MB)"
     return f"""\
 This tries zerokie-action on {platform.url}:
-- It creates two static apps, one after the other, of {LARGE // 10**6} MB at most{container}. At no time is
-  there more than one. Their names are {PATTERN}.
-- It takes some minutes; no step begins after {LONGEST / 60:.0f}. Then, and after Ctrl-C, it deletes these apps.
+- It creates two static apps of at most {LARGE // 10**6} MB, {container}: one after the other,
+  never two at once. Their names are {PATTERN}.
+- It takes some minutes, and begins nothing after {LONGEST / 60:.0f}. At the end, and after Ctrl-C, it deletes its apps.
 - {f"It attaches zk-<random>.{domain}, and removes it." if domain else "It attaches no domain."}
 - It sends one request with a wrong key, at the end.
-It neither deploys to, nor deletes, nor gives a domain to any other app. It lists the account's apps."""
+It lists the account's apps. It changes no other app: none is deployed to, deleted, or given a domain."""
 
 
 def _accept(platform: Platform, domain: str, patience: float, *, static_only: bool) -> int:
     before = platform.apps()
     code, ends = 0, time.monotonic() + LONGEST
     with tempfile.TemporaryDirectory(prefix="zk-acceptance-") as name:
-        commands = Commands(platform, Path(name).resolve())
-        report = Report(commands.version(), promises(), questions(), {name: "another-app" for name in before})
-        report.hidden |= {platform.key: KEY} | ({domain: "domain.example"} if domain else {})
+        folder = Path(name).resolve()
+        commands = Commands(platform, folder)
+        report = Report(commands.version(), promises(), questions())
+        report.hidden |= dict.fromkeys(before, "another-app") | {domain: "a-domain", platform.key: KEY}
         if platform.url != DEFAULT_URL:
             report.hide_host(platform.url)
-        story = Story(platform, commands, report, Path(name).resolve() / "folder", patience, domain)
+        story = Story(platform, commands, report, folder / "site", patience=patience, domain=domain)
         try:
             story.ask_a_site()
             story.tell(FOLDER, ends)
@@ -95,24 +98,25 @@ def _accept(platform: Platform, domain: str, patience: float, *, static_only: bo
             report.notes.append("It was interrupted.")
         except Exception:  # noqa: BLE001 - what was found out until then is worth a report
             code = COULD_NOT_RUN
-            report.notes.append(f"A bug of the script ended it: {traceback.format_exc()}")
+            report.notes.append(f"A bug of this script ended it: {traceback.format_exc()}")
         finally:
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_IGN)
-            left = _tear_down(platform)
-    report.notes += left
+            say("\nDeleting this run's apps")
+            commands.stop()
+            left = platform.delete(made(), TEARDOWN)
+    if left:
+        report.notes.append(
+            f"Left: {', '.join(left)}; in an hour `make acceptance ARGS=--sweep` deletes them."
+        )
     report.notes.append(_compare(before, platform))
     REPORT.write_text(report.markdown(platform.times), "utf-8")
-    _say(f"\n{report.verdict}. The report is {REPORT.resolve()}", *report.notes)
-    if not code and report.count(BROKEN):
+    say(f"\n{report.verdict}. The report is {REPORT.resolve()}", *report.notes)
+    if code:
+        return code
+    if report.count(BROKEN):
         return FAILED
-    return code or (0 if report.count(HELD) and not left else COULD_NOT_RUN)
-
-
-def _tear_down(platform: Platform) -> list[str]:
-    _say("\nDeleting what is left of this run")
-    left = platform.delete(made(), TEARDOWN)
-    return [f"Left behind: {', '.join(left)}. In an hour: make acceptance ARGS=--sweep"] if left else []
+    return COULD_NOT_RUN if left or not report.count(HELD) else 0
 
 
 def _compare(before: dict[str, object], platform: Platform) -> str:
@@ -128,10 +132,10 @@ def _compare(before: dict[str, object], platform: Platform) -> str:
 def _sweep(platform: Platform) -> int:
     names = list(platform.apps())
     found = leftovers(names)
-    _say(f"Of {len(names)} apps {len(found)} are called {PATTERN} and older than {LEFT_FOR.seconds // 60} minutes")
+    say(f"{len(found)} of {len(names)} apps are called {PATTERN}, and older than an hour")
     left = platform.delete(found, TEARDOWN)
     for name in found:
-        _say(f"{name}: {'still there' if name in left else 'deleted'}")
+        say(f"{name}: {'still there' if name in left else 'deleted'}")
     return COULD_NOT_RUN if left else 0
 
 
@@ -140,15 +144,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--plan", action="store_true", help="only say what it would do")
     parser.add_argument("--static-only", action="store_true", help="create no container")
     parser.add_argument("--sweep", action="store_true", help="only delete what killed runs have left")
-    parser.add_argument(
-        "--patience", type=float, default=PATIENCE, metavar="SECONDS",
-        help="for DNS, TLS and the CDN of a new app (%(default).0f)",
-    )  # fmt: skip
+    patience = "for DNS, TLS and the CDN of a new app (%(default).0f)"
+    parser.add_argument("--patience", type=float, default=PATIENCE, metavar="SECONDS", help=patience)
     return parser
-
-
-def _say(*lines: str) -> None:
-    print(*lines, sep="\n", flush=True)
 
 
 if __name__ == "__main__":

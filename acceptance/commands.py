@@ -16,6 +16,8 @@ from acceptance.names import own
 from acceptance.platform import BrokenError, CouldNotRunError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from acceptance.platform import Platform
 
 AT_MOST = 300.0
@@ -27,12 +29,7 @@ _MARKUP = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|section_(start|end):\S*|\r")
 
 
 class Command:
-    """A command that runs, or has run.
-
-    Attributes:
-        log: what it has printed.
-        outcome: its JSON result, once it has ended.
-    """
+    """A command that runs, or has run."""
 
     def __init__(self, program: Path, env: dict[str, str], folder: Path, log: Path) -> None:
         """Start it in `folder`."""
@@ -43,23 +40,21 @@ class Command:
             self._process = subprocess.Popen(
                 [program], cwd=folder, env=env, stdout=stream, stderr=stream, start_new_session=True
             )
-        self._started = time.monotonic()
 
     @property
     def ended(self) -> bool:
+        """Whether it has ended."""
         return self._process.poll() is not None
 
     @property
     def log(self) -> str:
+        """What it has printed, without markup."""
         return _MARKUP.sub("", self._log.read_text("utf-8", "replace"))
 
     @property
     def outcome(self) -> dict[str, Any]:
-        try:
-            found = json.loads(self._outcome.read_bytes())
-        except (OSError, ValueError):
-            return {}
-        return found if isinstance(found, dict) else {}
+        """Its JSON result; empty if there is none."""
+        return json.loads(self._outcome.read_bytes()) if self._outcome.exists() else {}
 
     def signal(self, number: int) -> None:
         """Send a signal."""
@@ -79,7 +74,7 @@ class Command:
             raise BrokenError(f"the command did not end within {AT_MOST:.0f} s") from None
 
     def stop(self) -> None:
-        """End it: it has some seconds to release its lock."""
+        """End it; it has some seconds to release its lock."""
         if not self.ended:
             self.signal(signal.SIGTERM)
             try:
@@ -112,11 +107,11 @@ class Commands:
 
     def version(self) -> str:
         """Say which version it is."""
-        command = [self._bin / "zerokie-deploy", "--version"]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+        command = [str(self._bin / "zerokie-deploy"), "--version"]
+        return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
     def start(
-        self, app: str, *, program: str = "zerokie-deploy", repository: int = 1, **inputs: str
+        self, app: str, inputs: Mapping[str, str], *, program: str = "zerokie-deploy", repository: str = "1"
     ) -> Command:
         """Start a command for an app of ours, as a GitLab job of a repository would."""
         given = {"api_url": self._platform.url, "api_key": self._platform.key, "app": own(app)}
@@ -124,9 +119,14 @@ class Commands:
         env = {name: value for name, value in os.environ.items() if _PASSED_ON.fullmatch(name)}
         env |= {f"ZEROKIE_{name.upper()}": value for name, value in given.items()}
         env |= {"GITLAB_CI": "true", "CI_SERVER_URL": "https://gitlab.example"}
-        env |= {"CI_PROJECT_ID": str(repository), "CI_PROJECT_PATH": f"acceptance/{repository}"}
+        env |= {"CI_PROJECT_ID": repository, "CI_PROJECT_PATH": f"acceptance/{repository}"}
         folder = self._folder / f"repository-{repository}"
         folder.mkdir(exist_ok=True)
         log = folder / f"{time.monotonic_ns()}.log"
         self.last.append(Command(self._bin / program, env, folder, log))
         return self.last[-1]
+
+    def stop(self) -> None:
+        """End all that still run."""
+        for command in self.last:
+            command.stop()

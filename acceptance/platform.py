@@ -15,6 +15,7 @@ import certifi
 import httpx
 
 from acceptance.names import own
+from acceptance.report import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +29,7 @@ SHOWN = 30.0
 """Seconds after which the API shows what was done."""
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _CA_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+COUNTS = {"files_uploaded": 0, "files_deleted": 0, "total_bytes": 0}
 
 Files = dict[str, int]
 """The length of each file by its path."""
@@ -76,12 +78,12 @@ class Platform:
 
     # --- requests
 
-    def once(self, method: str, app: str, tail: str = "", **content: Any) -> httpx.Response:
+    def once(self, method: str, app: str, tail: str = "", **content: Any) -> httpx.Response:  # noqa: ANN401 - as httpx has it
         """Send one request for an app of ours; whatever is answered is the answer."""
-        kind = re.sub("^/(files|domains)/.*", r"/\1/…", tail)
-        return self._timed(f"{method} /v1/apps/:name{kind}", self._api, method, f"{self.url}/v1/apps/{own(app)}{tail}", **content)
+        kind = f"{method} /v1/apps/:name" + re.sub("^/(files|domains)/.*", r"/\1/…", tail)
+        return self._timed(kind, self._api, method, f"{self.url}/v1/apps/{own(app)}{tail}", **content)
 
-    def request(self, method: str, app: str, tail: str = "", **content: Any) -> httpx.Response:
+    def request(self, method: str, app: str, tail: str = "", **content: Any) -> httpx.Response:  # noqa: ANN401 - as httpx has it
         """Send a request for an app of ours until something else than an outage is answered."""
         return _answered(lambda: self.once(method, app, tail, **content))
 
@@ -94,20 +96,16 @@ class Platform:
         """Return all apps of the account as the platform lists them, by name.
 
         Raises:
-            CouldNotRunError: there is no such list.
+            CouldNotRunError: it does not list them.
         """
         try:
             answer = _answered(lambda: self._timed("GET /v1/apps", self._api, "GET", f"{self.url}/v1/apps"))
-            found = answer.json() if answer.is_success else None
-            return {str(app["name"]): app for app in found or ()} if isinstance(found, list) else self._none(answer)
-        except NotTriedError as error:
-            raise CouldNotRunError(str(error)) from error
-        except (ValueError, TypeError, KeyError) as error:
-            raise CouldNotRunError("GET /v1/apps was not answered with a list of apps") from error
-
-    def _none(self, answer: httpx.Response) -> dict[str, Any]:
-        why = "the platform does not accept ZEROKIE_API_KEY" if answer.status_code == 401 else "no list of apps"
-        raise CouldNotRunError(f"GET /v1/apps was answered with {answer.status_code}: {why}")
+            if answer.is_success:
+                return {app["name"]: app for app in answer.json()}
+            why = f"{answer.status_code} {answer.reason_phrase}"
+        except (NotTriedError, ValueError, TypeError, KeyError) as error:
+            why = str(error)
+        raise CouldNotRunError(f"the platform did not list the account's apps: {why}")
 
     def visit(self, url: str) -> tuple[str, bytes]:
         """Get a public page, without the key: the status, or the name of the error, and the body."""
@@ -117,7 +115,14 @@ class Platform:
             return type(error).__name__, b""
         return str(answer.status_code), answer.content
 
-    def _timed(self, kind: str, client: httpx.Client, method: str, url: str, **content: Any) -> httpx.Response:
+    def _timed(
+        self,
+        kind: str,
+        client: httpx.Client,
+        method: str,
+        url: str,
+        **content: Any,  # noqa: ANN401 - as httpx has it
+    ) -> httpx.Response:
         started = time.monotonic()
         answer = client.request(method, url, **content)
         self.times[kind].append(time.monotonic() - started)
@@ -152,8 +157,7 @@ class Platform:
     def free_lock(self, app: str) -> httpx.Response | None:
         """Release the lock if it is ours, by finalize with zeros."""
         session = self.locks.pop(app, None)
-        counts = {"files_uploaded": 0, "files_deleted": 0, "total_bytes": 0}
-        content = {"deploy_session_id": session, **counts}
+        content = {"deploy_session_id": session} | COUNTS
         return self.once("POST", app, "/deploy/finalize", json=content) if session else None
 
     def lock_is_free(self, app: str) -> bool:
@@ -180,7 +184,7 @@ class Platform:
                     self.once("DELETE", name)
                 left = sorted(set(left) & set(self.apps()))
             except (httpx.HTTPError, CouldNotRunError) as error:
-                print(f"  {error}; again", flush=True)
+                say(f"  {error}; again")
             if not left or time.monotonic() > deadline:
                 break
             time.sleep(2)
@@ -211,8 +215,7 @@ def paths(answer: httpx.Response) -> dict[str, dict[str, Any]]:
     if answer.status_code == 404 or (answer.is_success and not answer.content.strip()):
         return {}
     try:
-        entries = (answer.json() or []) if answer.is_success else None
-        named = {entry["path"].removeprefix("/"): entry for entry in entries if entry["length"] >= 0}
+        named = {entry["path"].removeprefix("/"): entry for entry in answer.json() or ()}
     except (ValueError, TypeError, KeyError):
         raise BrokenError(f"the list of files was answered with {answer.status_code} and no list") from None
     return {path: entry for path, entry in named.items() if path and not path.endswith("/")}

@@ -1,7 +1,7 @@
 """What the API's reference leaves open, asked of apps of our own by plain requests.
 
-The names and answers are those of the sandbox's `--dialect`. An answer that is none of them is reported as
-it was seen, and is new to the action.
+Each question has the answers that the action knows, with the shape of each: what is seen of it. The names are
+those of the sandbox's `--dialect`. A shape that is not listed is reported as it is, and is new to the action.
 """
 
 from __future__ import annotations
@@ -9,13 +9,15 @@ from __future__ import annotations
 import re
 import time
 import uuid
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from acceptance.platform import BrokenError, as_object, paths, until
-from acceptance.report import Question
+from acceptance.platform import COUNTS, BrokenError, as_object, paths, until
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import httpx
 
     from acceptance.platform import Platform
@@ -23,162 +25,186 @@ if TYPE_CHECKING:
 READY = 60.0
 """Seconds after which a new app answers."""
 WATCHED = 20.0
-"""Seconds for which a deploy is watched at least, unless it was seen from begin to end."""
+"""Seconds for which a deploy is watched, unless it was seen from begin to end."""
 DEPLOYED = 180.0
 """Seconds after which a deploy has ended."""
 SURE = 10
-"""Seconds after which a redirect or a login is taken for the answer."""
+"""Looks, a second apart, after which a redirect or a login is taken for the answer."""
 PAGE, HIDDEN = b"a page", b"a hidden page"
-_ELSEWHERE = {
-    **dict.fromkeys(("301", "302", "303", "307", "308"), "redirect"),
-    **dict.fromkeys(("401", "403"), "login"),
-}
-_NOT_NOW = "it can't be provoked from outside"
-_NO_CONTAINER = "no container was deployed"
-_TIMES = {
-    "seconds": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ",
-    "fractions": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z",
-    "offset": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:?\d\d",
-    "rfc1123": r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT",
-}
+_DATES = {
+    "0-0-0T0:0:0Z": "seconds", "0-0-0T0:0:0.0Z": "fractions", "0-0-0T0:0:0+0:0": "offset",
+    "0-0-0T0:0:0-0:0": "offset", "Abc, 0 Abc 0 0:0:0 GMT": "rfc1123",
+}  # fmt: skip
+
+
+@dataclass
+class Question:
+    """A question, the known answers by their shapes, the shape that was seen, and why none was."""
+
+    text: str
+    known: Mapping[str, str]
+    seen: str = ""
+    why: str = "not asked"
+
+    @property
+    def answer(self) -> str:
+        """The name of what was seen; a shape that is not known is its own name."""
+        return self.known.get(self.seen, self.seen)
+
+    def __str__(self) -> str:
+        if not self.seen:
+            return f"not seen: {self.why}"
+        return f"`{self.answer}`" if self.seen in self.known else f"**new to us**: `{self.seen}`"
 
 
 def questions() -> dict[str, Question]:
     """All of them, not asked yet."""
-    return {
-        "updated-at": _q("What moves `updated_at`?", "deploy image never absent", _NO_CONTAINER),
-        "image": _q(
-            "How is an image written, by GET unless the name says POST?",
-            "given full full-in-get mirror tag-and-digest digest bare-digest not-in-post not-in-get before-in-post",
-            _NO_CONTAINER,
-        ),
-        "deploying": _q("How does GET show a deploy?", "seconds none late image-first", _NO_CONTAINER),
-        "before-deploying": _q("What shows before `deploying`?", "nothing stopped", _NO_CONTAINER),
-        "deploy-answer": _q("Does the answer to POST deploy arrive?", "sent lost empty lost-before", _NO_CONTAINER),
-        "times": _q("How are an app's times written?", "seconds fractions offset numbers"),
-        "hidden": _q("What becomes of hidden files?", "stored refused unlisted unserved"),
-        "url": _q("Where does an app answer?", "https bare absent late redirect login"),
-        "last-modified": _q(
-            "How is `lastModified` written?", "seconds fractions offset rfc1123 number absent null"
-        ),
-        "listed-paths": _q("How are paths listed?", "plain slash directories"),
-        "empty-zone": _q("What is the list of no files?", "list null 204 404"),
-        "new-app": _q("What answers at first for a new app?", "ready 404 502"),
-        "new-site": _q("What does a new site have?", "empty page"),
-        "conflict": _q("What is the body of a 409?", "error object text empty"),
-        "lock-lost": _q("What answers a heartbeat and finalize without the lock?", "mixed 404 409"),
-        "finalize": _q("What answers finalize?", "ok 201 no-deploy-id 502"),
-        "domain-attached": _q(
-            "What answers a domain that is attached?", "409 400 422 200 201", "ACCEPTANCE_DOMAIN is not set"
-        ),
-        "domain-busy": _q("Is a 409 for a domain ever \"in progress\"?", "no once", _NOT_NOW),
-        "delete": _q("What answers DELETE?", "204 200 202 body"),
-        "heartbeat": _q("What answers a heartbeat?", "object empty 204"),
-    }
+    statuses = {f"{status} error": str(status) for status in (404, 409, 502)}
+    known: dict[str, tuple[str, Mapping[str, str]]] = {
+        "updated-at": ("What moves `updated_at`?", {
+            "another image, the same image": "deploy", "another image": "image", "nothing": "never",
+            "absent": "absent"}),
+        "image": ("How do POST and GET write an image?", {
+            "IMAGE, IMAGE": "given", "REGISTRY/IMAGE, REGISTRY/IMAGE": "full",
+            "IMAGE, REGISTRY/IMAGE": "full-in-get", "IMAGE, HOST/IMAGE": "mirror",
+            "IMAGE, REGISTRY/IMAGE@DIGEST": "tag-and-digest", "IMAGE, IMAGE@DIGEST": "tag-and-digest",
+            "IMAGE, REGISTRY/NAME@DIGEST": "digest",
+            "IMAGE, NAME@DIGEST": "digest", "IMAGE, DIGEST": "bare-digest", "nothing, IMAGE": "not-in-post",
+            "IMAGE, nothing": "not-in-get", "BEFORE, IMAGE": "before-in-post"}),
+        "deploying": ("How does GET show a deploy?", _words("seconds none late image-first")),
+        "before-deploying": ("What does GET show before `deploying`?", _words("nothing stopped")),
+        "deploy-answer": ("What answers POST deploy?", {
+            "200 object": "sent", "202 object": "sent", "202 empty": "empty", "502 error": "lost"}),
+        "times": ("How are an app's times written?", _DATES | {"0": "numbers"}),
+        "date": ("Have answers a `Date`?", _words("sent absent")),
+        "new-app": ("What answers requests for a new app?", statuses | _words("ready")),
+        "new-site": ("What does a new site have?", _words("empty page")),
+        "url": ("Where does an app answer?", _words("https bare absent late redirect login")),
+        "hidden": ("What becomes of hidden files?", _words("stored refused unlisted unserved")),
+        "last-modified": ("How is `lastModified` written?", _DATES | _words("absent null") | {"0": "number"}),
+        "listed-paths": ("How are paths listed?", _words("plain slash directories")),
+        "empty-zone": ("What is the list of no files?", statuses | {
+            "200 list": "list", "200 null": "null", "204 empty": "204"}),
+        "conflict": ("What is the body of a 409?", {
+            f"409 {kind}, 409 {kind}": kind for kind in ("error", "object", "text", "empty")}),
+        "lock-lost": ("What answers a heartbeat and finalize without the lock?", {
+            "404, 409": "mixed", "404, 404": "404", "409, 409": "409"}),
+        "heartbeat": ("What answers a heartbeat?", {
+            "200 object": "object", "200 empty": "empty", "204 empty": "204"}),
+        "finalize": ("What answers finalize?", {
+            "200 object": "no-deploy-id", "200 deploy ID": "ok", "201 deploy ID": "201", "502 error": "502"}),
+        "delete": ("What answers DELETE?", {
+            "204 empty": "204", "200 empty": "200", "202 empty": "202", "200 object": "body"}),
+        "domain-attached": ("What answers a domain that is attached?", _words("409 400 422 200 201")),
+        "domain-busy": ('Is a domain refused with "in progress"?', {}),
+    }  # fmt: skip
+    found = {name: Question(*row) for name, row in known.items()}
+    found["domain-busy"].why = "it can't be provoked from outside"
+    found["domain-attached"].why = "ACCEPTANCE_DOMAIN is not set"
+    return found
 
 
-def _q(text: str, known: str, why: str = "not asked") -> Question:
-    return Question(text, tuple(known.split()), why=why)
-
-
-# --- a site
+def _words(words: str) -> dict[str, str]:
+    """Answers whose shape is their name."""
+    return {word: word for word in words.split()}
 
 
 def ask_a_site(platform: Platform, app: str, found: dict[str, Question], patience: float) -> bool:
-    """Ask a static app of our own; return whether its page could be read. It is left as it is."""
+    """Ask a static app of our own; return whether its page could be read."""
     created = as_object(platform.create(app))
-    found["conflict"].seen = _body(platform.create(app), {409})
+    name_taken = _shape(platform.create(app))
     found["new-app"].seen = _when_ready(platform, app)
-    shown = platform.app(app) or created
-    found["times"].seen = _time(shown, "created_at").replace("number", "numbers")
+    answer = platform.request("GET", app)
+    found["date"].seen = "sent" if "date" in answer.headers else "absent"
+    found["times"].seen = _time(as_object(answer), "created_at")
 
-    listing = platform.request("GET", app, "/files")
-    found["new-site"].seen = "page" if paths(listing) else "empty"
-    for path in paths(listing):
+    stored = paths(platform.request("GET", app, "/files"))
+    found["new-site"].seen = "page" if stored else "empty"
+    for path in stored:
         platform.request("DELETE", app, f"/files/{quote(path)}")
-    found["empty-zone"].seen = _empty(platform.request("GET", app, "/files"))
+    found["empty-zone"].seen = _shape(platform.request("GET", app, "/files"))
 
-    session = str(uuid.uuid4())
-    locked = {"json": {"deploy_session_id": session}}
     platform.take_lock(app)
-    theirs = platform.request("POST", app, "/deploy/lock", **locked)
-    if (seen := _body(theirs, {409})) != found["conflict"].seen:
-        found["conflict"].seen += f" for an app, {seen} for a lock"
-    ours = {"json": {"deploy_session_id": platform.locks[app]}}
-    found["heartbeat"].seen = _success(platform.request("PUT", app, "/deploy/lock", **ours), "empty")
-    platform.put(app, "index.html", PAGE)
-    platform.put(app, "folder/page.html", PAGE)
+    ours = {"deploy_session_id": platform.locks[app]}
+    theirs = {"deploy_session_id": str(uuid.uuid4())}
+    found[
+        "conflict"
+    ].seen = f"{name_taken}, {_shape(platform.request('POST', app, '/deploy/lock', json=theirs))}"
+    found["heartbeat"].seen = _shape(platform.request("PUT", app, "/deploy/lock", json=ours))
+    for path in ("index.html", "folder/page.html"):
+        platform.put(app, path, PAGE)
     hidden = platform.put(app, ".folder/page.html", HIDDEN)
     listed = platform.request("GET", app, "/files")
-    _listing(listed, found)
-    found["finalize"].seen = _finalized(platform.free_lock(app))
-    counts = {"files_uploaded": 0, "files_deleted": 0, "total_bytes": 0}
-    heartbeat = platform.once("PUT", app, "/deploy/lock", **ours)
-    finalize = platform.once("POST", app, "/deploy/finalize", json={**ours["json"], **counts})
-    lost = f"{heartbeat.status_code} {finalize.status_code}"
-    found["lock-lost"].seen = {"404 409": "mixed", "404 404": "404", "409 409": "409"}.get(lost, lost)
+    names = [entry["path"] for entry in listed.json()]
+    is_slash = any(name.startswith("/") for name in names)
+    is_tree = any(name.endswith("/") for name in names)
+    found["listed-paths"].seen = "directories" if is_tree else "slash" if is_slash else "plain"
+    found["last-modified"].seen = _time(paths(listed)["index.html"], "lastModified")
+    found["finalize"].seen = _shape(platform.free_lock(app))
+    lost = (platform.once("PUT", app, "/deploy/lock", json=ours),
+            platform.once("POST", app, "/deploy/finalize", json=ours | COUNTS))  # fmt: skip
+    found["lock-lost"].seen = f"{lost[0].status_code}, {lost[1].status_code}"
 
-    found["url"].seen, url = _url(platform, created.get("url") or shown.get("url"), patience)
+    url = _ask_for_the_url(platform, as_object(answer).get("url"), found["url"], patience)
     if not hidden.is_success:
         found["hidden"].seen = "refused"
     elif ".folder/page.html" not in paths(listed):
         found["hidden"].seen = "unlisted"
-    elif not url:
-        found["hidden"].why = "they are stored and listed; whether they are served is not known, as no page is"
-    else:
+    elif url:
         served = until(lambda: platform.visit(f"{url}/.folder/page.html")[1] == HIDDEN, 5)
         found["hidden"].seen = "stored" if served else "unserved"
-    found["delete"].seen = _success(platform.request("DELETE", app, "/files/folder/page.html"), "200")
-    return bool(url)
+    found["hidden"].why = "they are stored and listed, but no page could be read"
+    found["delete"].seen = _shape(platform.request("DELETE", app, "/files/folder/page.html"))
+    return bool(url or not created.get("url"))
 
 
 def _when_ready(platform: Platform, app: str) -> str:
-    """`ready`, or the first status of a new app that was no success."""
+    """`ready`, or the shape of the first answer for a new app that was no success."""
     first = ""
 
     def ready() -> bool:
         nonlocal first
-        answers = [platform.once("GET", app), platform.once("POST", app, "/deploy/lock", json={"deploy_session_id": probe})]
+        session = str(uuid.uuid4())
+        answers = [
+            platform.once("GET", app),
+            platform.once("POST", app, "/deploy/lock", json={"deploy_session_id": session}),
+        ]
         if answers[1].is_success:
-            platform.locks[app] = probe
+            platform.locks[app] = session
             platform.free_lock(app)
-        failed = [str(answer.status_code) for answer in answers if not answer.is_success]
+        failed = [_shape(answer) for answer in answers if not answer.is_success]
         first = first or "".join(failed[:1])
         return not failed
 
-    probe = str(uuid.uuid4())
     if not until(ready, READY):
         raise BrokenError(f"a new app is not ready after {READY:.0f} s: {first}")
     return first or "ready"
 
 
-def _listing(answer: httpx.Response, found: dict[str, Question]) -> None:
-    entries: list[dict[str, Any]] = answer.json()
-    names = [entry["path"] for entry in entries]
-    if any(name.endswith("/") for name in names):
-        found["listed-paths"].seen = "directories"
-    else:
-        found["listed-paths"].seen = "slash" if any(name.startswith("/") for name in names) else "plain"
-    page = next(entry for path, entry in paths(answer).items() if path == "index.html")
-    found["last-modified"].seen = _time(page, "lastModified")
-
-
-def _url(platform: Platform, url: object, patience: float) -> tuple[str, str]:
-    """What kind of address it is, and the address if its page could be read."""
+def _ask_for_the_url(platform: Platform, url: object, question: Question, patience: float) -> str:
+    """Return where the app answers, if its page could be read."""
     if not isinstance(url, str) or not url:
-        return "absent", ""
-    kind, address = "https" if "://" in url else "bare", address_of(url)
-    seen: list[str] = []
+        question.seen = "absent"
+        return ""
+    address, seen = address_of(url), list[str]()
+    kinds = {"3": "redirect", "401": "login", "403": "login"}
 
     def over() -> bool:
         status, content = platform.visit(f"{address}/index.html")
-        seen.append("page" if content == PAGE else status)
-        return seen[-1] == "page" or (seen[-1] in _ELSEWHERE and seen.count(seen[-1]) >= SURE)
+        seen.append(
+            "page" if content == PAGE else "redirect" if status[0] == "3" else kinds.get(status, status)
+        )
+        return seen[-1] == "page" or (seen[-1] in kinds.values() and seen.count(seen[-1]) >= SURE)
 
     until(over, patience, 1)
-    if seen[-1] == "page":
-        return ("late" if "404" in seen else kind), address
-    return _ELSEWHERE.get(seen[-1], f"{kind}, but {seen[-1]} for {patience:.0f} s"), ""
+    if "://" not in url:
+        question.seen = "bare"
+    elif seen[-1] == "page":
+        question.seen = "late" if "404" in seen else "https"
+    elif seen[-1] in kinds.values():
+        question.seen = seen[-1]
+    question.why = f"it was not up after {patience:.0f} s: {seen[-1]}"
+    return address if seen[-1] == "page" else ""
 
 
 def address_of(url: str) -> str:
@@ -186,142 +212,71 @@ def address_of(url: str) -> str:
     return (url if "://" in url else f"https://{url}").rstrip("/")
 
 
-# --- a container
-
-
 def ask_a_container(platform: Platform, app: str, found: dict[str, Question], image: str) -> None:
     """Deploy another image to a container app of our own, then the same again, and watch."""
-    first, second = (Watched(platform, app, image) for _ in range(2))
-    found["deploy-answer"].seen = first.answer
-    if "updated_at" not in first.after:
-        found["updated-at"].seen = "absent"
-    else:
-        moved = [watch.before.get("updated_at") != watch.after.get("updated_at") for watch in (first, second)]
-        seen = {(True, True): "deploy", (True, False): "image", (False, False): "never"}
-        found["updated-at"].seen = seen.get((moved[0], moved[1]), "only with the same image")
-    found["image"].seen = _image(image, first)
-    found["deploying"].seen, found["before-deploying"].seen = first.deploying()
-
-
-class Watched:
-    """A deploy that was watched.
-
-    Attributes:
-        answer: what kind of answer POST had; `posted` is its image.
-        before, after: the app as GET shows it.
-        looks: seconds since the request, status and image of each GET.
-    """
-
-    def __init__(self, platform: Platform, app: str, image: str) -> None:
-        self.before = platform.app(app) or {}
-        started = time.monotonic()
+    moved, after = [], dict[str, Any]()
+    for which in ("another image", "the same image"):
+        before = platform.app(app) or {}
+        started, looks = time.monotonic(), list[tuple[float, dict[str, Any]]]()
         answer = platform.once("POST", app, "/deploy", json={"image": image})
-        body = answer.json() if answer.is_success and answer.content else {}
-        self.answer = "sent" if body else "empty" if answer.is_success else "lost"
-        self.posted = body.get("image")
-        self.looks: list[tuple[float, str, Any]] = []
 
         def over() -> bool:
-            self.after = platform.app(app) or {}
-            passed, status = time.monotonic() - started, str(self.after.get("status"))
-            self.looks.append((passed, status, self.after.get("image")))
-            busy = [when for when, then, _ in self.looks if then == "deploying"]
-            return status != "deploying" and passed > (busy[-1] + 3 if busy else WATCHED)
+            looks.append((time.monotonic() - started, platform.app(app) or {}))  # noqa: B023
+            busy = [when for when, then in looks if then.get("status") == "deploying"]  # noqa: B023
+            return looks[-1][0] > (busy[-1] + 3 if busy else WATCHED)  # noqa: B023
 
         until(over, DEPLOYED, 0.2)
-
-    def deploying(self) -> tuple[str, str]:
-        """How the deploy showed, and what showed before it."""
-        was, image = self.before.get("status"), self.before.get("image")
-        changed = next(((when, status) for when, status, _ in self.looks if status != was), None)
-        renamed = next((when for when, _, now in self.looks if now != image), None)
-        if changed is None:
-            return "none", "nothing"
-        when, status = changed
-        before = "nothing" if status == "deploying" else status
-        if when > 2 and renamed is not None and renamed < when - 1:
-            return "image-first", before
-        return ("late" if when > 5 else "seconds"), before
+        after = looks[-1][1]
+        moved += [which] if before.get("updated_at") != after.get("updated_at") else []
+        if which == "another image":
+            found["deploy-answer"].seen = _shape(answer)
+            posted = as_object(answer).get("image") if answer.content and answer.is_success else None
+            written = (_written(image, before.get("image"), shown) for shown in (posted, after.get("image")))
+            found["image"].seen = ", ".join(written)
+            found["deploying"].seen, found["before-deploying"].seen = _shown(before, looks)
+    found["updated-at"].seen = ", ".join(moved) or ("nothing" if "updated_at" in after else "absent")
 
 
-def _image(given: str, watch: Watched) -> str:
-    post, get = (_written(given, image, str(watch.before.get("image"))) for image in (watch.posted, watch.after.get("image")))
-    if post == get:
-        return get
-    if get == "given" and post in {"absent", "before"}:
-        return {"absent": "not-in-post", "before": "before-in-post"}[post]
-    if post == "given":
-        return {"full": "full-in-get", "absent": "not-in-get"}.get(get, get)
-    return f"{post} in POST, {get} in GET"
+def _shown(before: dict[str, Any], looks: list[tuple[float, dict[str, Any]]]) -> tuple[str, str]:
+    """How a deploy showed, and what showed before it was `deploying`."""
+    changed = [(when, app) for when, app in looks if app.get("status") != before.get("status")]
+    if not changed:
+        return "none", "nothing"
+    when, app = changed[0]
+    renamed = next((then for then, now in looks if now.get("image") != before.get("image")), when)
+    how = "image-first" if renamed < when - 1 else "late" if when > 5 else "seconds"
+    return how, "nothing" if app.get("status") == "deploying" else str(app.get("status"))
 
 
-def _written(given: str, image: object, before: str) -> str:
-    name = given.partition(":")[0]
-    if not image:
-        return "absent"
-    if image == given:
-        return "given"
-    text = str(image)
-    for kind, pattern in {
-        "full": rf"docker\.io/library/{re.escape(given)}",
-        "tag-and-digest": rf"(.+/)?{re.escape(given)}@sha256:[0-9a-f]+",
-        "digest": rf"(.+/)?{re.escape(name)}@sha256:[0-9a-f]+",
-        "bare-digest": r"sha256:[0-9a-f]+",
-        "mirror": rf".+/{re.escape(given)}",
-        "before": re.escape(before),
-    }.items():
-        if re.fullmatch(pattern, text):
-            return kind
-    return text
-
-
-# --- answers
+def _written(image: str, before: object, shown: object) -> str:
+    """An image as it is shown, with words for what differs between platforms."""
+    if not shown:
+        return "nothing"
+    if shown == before != image:
+        return "BEFORE"
+    text = re.sub("sha256:[0-9a-f]{64}", "DIGEST", str(shown)).replace(image, "IMAGE")
+    text = text.replace("docker.io/library/", "REGISTRY/")
+    text = re.sub(rf"(^|/){re.escape(image.partition(':')[0])}@", r"\1NAME@", text)
+    return re.sub("^(?!REGISTRY/).*/", "HOST/", text)
 
 
 def _time(entry: dict[str, Any], name: str) -> str:
+    """A time with zeros for its numbers; `absent` or `null`."""
     if name not in entry:
         return "absent"
-    value = entry[name]
-    if value is None:
-        return "null"
-    if isinstance(value, int | float):
-        return "number"
-    fits = (kind for kind, pattern in _TIMES.items() if re.fullmatch(pattern, str(value)))
-    return next(fits, re.sub(r"\d", "0", str(value)))
+    value = "null" if entry[name] is None else str(entry[name])
+    return re.sub("[A-Z][a-z]{2}", "Abc", re.sub(r"\d+", "0", value))
 
 
-def _body(answer: httpx.Response, expected: set[int]) -> str:
-    if answer.status_code not in expected:
-        return str(answer.status_code)
-    if not answer.content.strip():
-        return "empty"
+def _shape(answer: httpx.Response | None) -> str:
+    """The status, and what kind of body there is."""
+    if answer is None or not answer.content.strip():
+        return f"{answer.status_code if answer is not None else 'no'} empty"
     try:
-        found = answer.json()
+        body = answer.json()
     except ValueError:
-        return "text"
-    if not isinstance(found, dict):
-        return type(found).__name__
-    return "error" if isinstance(found.get("error"), str) else "object"
-
-
-def _empty(answer: httpx.Response) -> str:
-    if answer.status_code != 200:
-        return str(answer.status_code)
-    return {"[]": "list", "null": "null"}.get(answer.text.strip(), answer.text[:40] or "no body")
-
-
-def _success(answer: httpx.Response, without_body: str) -> str:
-    """The name of a success: its status, unless it is a 200, which is told by its body."""
-    if answer.status_code != 200:
-        return str(answer.status_code)
-    kind = {"empty": "object", "200": "body"}[without_body]
-    return kind if answer.content.strip() else without_body
-
-
-def _finalized(answer: httpx.Response | None) -> str:
-    if answer is None or answer.status_code != 200:
-        return "not asked" if answer is None else str(answer.status_code)
-    try:
-        return "ok" if answer.json().get("deploy_id") else "no-deploy-id"
-    except (ValueError, AttributeError):
-        return "200 without an object"
+        return f"{answer.status_code} text"
+    kind = {list: "list", dict: "object", type(None): "null"}.get(type(body), "value")
+    if isinstance(body, dict):
+        kind = "error" if "error" in body else "deploy ID" if body.get("deploy_id") else kind
+    return f"{answer.status_code} {kind}"

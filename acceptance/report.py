@@ -7,6 +7,7 @@ import re
 import statistics
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from acceptance.questions import Question
 
 HELD, BROKEN, NOT_TRIED = "held", "broken", "not tried"
 KEY = "***"
@@ -30,21 +33,6 @@ class Promise:
     why: str = "the run did not get there"
     seconds: float = 0.0
     log: str = ""
-
-
-@dataclass
-class Question:
-    """What the reference leaves open, the answers that the action knows, and the one that was seen."""
-
-    text: str
-    known: tuple[str, ...]
-    seen: str = ""
-    why: str = "not asked"
-
-    def __str__(self) -> str:
-        if not self.seen:
-            return f"not seen: {self.why}"
-        return f"`{self.seen}`" if self.seen in self.known else f"**new to us**: `{self.seen}`"
 
 
 @dataclass
@@ -65,6 +53,7 @@ class Report:
 
     @property
     def verdict(self) -> str:
+        """How many promises have which result, and how long that took."""
         results = ", ".join(f"{self.count(result)} {result}" for result in (HELD, BROKEN, NOT_TRIED))
         return f"{results}; {time.monotonic() - self._started:.0f} s"
 
@@ -129,3 +118,9 @@ def _table(*rows: tuple[str, ...]) -> str:
 
 def _cell(text: str) -> str:
     return " ".join(text.replace("|", "\\|").split())
+
+
+def say(*lines: str) -> None:
+    """Tell a person. That nobody reads it (`| head`) must not end the run before its teardown."""
+    with suppress(OSError):
+        print(*lines, sep="\n", flush=True)

@@ -12,7 +12,7 @@ import shutil
 import signal
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import httpx
@@ -20,10 +20,10 @@ import httpx
 from acceptance.names import own, random_word
 from acceptance.platform import BrokenError, NotTriedError, until
 from acceptance.questions import address_of, ask_a_container, ask_a_site
-from acceptance.report import BROKEN, HELD, Promise
+from acceptance.report import BROKEN, HELD, Promise, say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Set
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
     from acceptance.commands import Command, Commands
@@ -58,11 +58,9 @@ SECOND = {path: content for path, content in FIRST.items() if path not in {"old.
 }
 AWKWARD = {
     name: name.encode()
-    for name in (
-        *("a b.txt", "ü/ß 文.txt", "50%.txt", "%41.txt", "a+b&c=d.txt", "q?.txt", "h#h.txt", "(1)'~!@$,;.txt"),
-        *("d/e/e/p/" * 4 + "x.txt", "long-" + "n" * 90 + ".txt"),
-    )
-}
+    for name in ("a b.txt", "ü/ß 文.txt", "50%.txt", "%41.txt", "a+b&c=d.txt", "q?.txt", "h#h.txt",
+                 "(1)'~!@$,;.txt", "d/e/e/p/" * 4 + "x.txt", "long-" + "n" * 90 + ".txt")
+}  # fmt: skip
 
 
 class Story:
@@ -74,7 +72,14 @@ class Story:
     """
 
     def __init__(
-        self, platform: Platform, commands: Commands, report: Report, folder: Path, patience: float, domain: str
+        self,
+        platform: Platform,
+        commands: Commands,
+        report: Report,
+        folder: Path,
+        *,
+        patience: float,
+        domain: str,
     ) -> None:
         """Begin; `folder` is for the files to deploy, `patience` are the seconds for DNS, TLS and the CDN."""
         self._platform, self._commands, self._report = platform, commands, report
@@ -87,7 +92,7 @@ class Story:
         """Take the steps; each needs the first. None begins after `ends`, by the monotonic clock."""
         for step in steps:
             promise = self._report.promises[step.__name__]
-            print(f"\n{promise.text}", flush=True)
+            say(f"\n{promise.text}")
             self._commands.last.clear()
             started = time.monotonic()
             try:
@@ -106,10 +111,9 @@ class Story:
             except httpx.HTTPError as error:
                 promise.why = f"the script's own request failed: {error!r}"
             finally:
-                for command in self._commands.last:
-                    command.stop()
+                self._commands.stop()
                 promise.seconds = time.monotonic() - started
-            print(f"  {promise.result} {promise.why}".rstrip(), flush=True)
+            say(f"  {promise.result} {promise.why}".rstrip())
 
     def skip(self, steps: tuple[Step, ...], why: str) -> None:
         """Say why these steps are not tried."""
@@ -118,7 +122,7 @@ class Story:
 
     def ask_a_site(self) -> None:
         """Ask what the reference leaves open about folders, of an app of its own."""
-        print("\nWhat the reference leaves open: a site is asked", flush=True)
+        say("\nWhat the reference leaves open: a site is asked")
         app = own()
         with self._asking():
             if not ask_a_site(self._platform, app, self._report.questions, self._patience):
@@ -128,7 +132,7 @@ class Story:
     def ask_a_container(self) -> None:
         """Ask what the reference leaves open about images, of the container app."""
         if self._report.promises["image"].result == HELD:
-            print("\nWhat the reference leaves open: two deploys are watched", flush=True)
+            say("\nWhat the reference leaves open: two deploys are watched")
             with self._asking():
                 ask_a_container(self._platform, self._app, self._report.questions, OTHER_IMAGE)
 
@@ -151,7 +155,7 @@ class Story:
         if not url:
             raise NotTriedError("the app has no `url`")
         self.address = address_of(url)
-        self._report.hide_host(self.address)
+        self._report.hide_host(self.address.replace(f"{self._site}.", ""))
         try:
             self._visit()
         except NotTriedError:
@@ -161,10 +165,10 @@ class Story:
     def again(self) -> None:
         """The same folder again: nothing is uploaded."""
         run = self._deploy(FIRST).outcome
-        if not self.address or self._report.questions["last-modified"].seen in {"absent", "null"}:
+        if not self.address or self._report.questions["last-modified"].answer in {"absent", "null"}:
             raise NotTriedError("no page can be read, or the list has no times: nothing can be skipped")
         sent, skipped = run.get("files_uploaded"), run.get("files_unchanged")
-        check((sent, skipped) == (0, len(FIRST)), f"{sent} were uploaded and {skipped} skipped of {len(FIRST)}")
+        check((sent, skipped) == (0, len(FIRST)), f"{sent} uploaded, {skipped} of {len(FIRST)} skipped")
 
     def change(self) -> None:
         """Changed files are replaced, new ones added, others deleted."""
@@ -194,7 +198,7 @@ class Story:
 
     def other_repository(self) -> None:
         """Another repository's deploy is stopped."""
-        self._end(self._start(self.files | {"more.txt": b"more"}, repository=2), code=2)
+        self._end(self._start(self.files | {"more.txt": b"more"}, repository="2"), code=2)
         self._expect(self.files)
 
     def health_check(self) -> None:
@@ -227,7 +231,7 @@ class Story:
     def wait(self) -> None:
         """A run waits for somebody else's lock."""
         files = self.files | {"waited.txt": b"waited"}
-        check(self._platform.take_lock(self._site), "the lock was not free")
+        self._lock()
         run = self._start(files, lock_timeout="2m")
         time.sleep(LOCKED)
         check(not run.ended, "the run did not wait")
@@ -240,8 +244,7 @@ class Story:
     def sigterm(self) -> None:
         """SIGTERM: the lock is released, nothing is deleted, the next deploy completes the site."""
         files = self.files | {f"term/{number:03}.txt": b"term" for number in range(MANY)}
-        self._interrupt(files, signal.SIGTERM)
-        check(self._platform.lock_is_free(self._site), "the lock was not released")
+        self._end(self._interrupt(files, signal.SIGTERM), code=128 + signal.SIGTERM)
         self._deploy(files)
 
     def sigkill(self) -> None:
@@ -250,19 +253,19 @@ class Story:
         self._interrupt(files, signal.SIGKILL)
         if self._platform.lock_is_free(self._site):
             raise NotTriedError("the killed run did not hold the lock")
-        self._end(self._commands.start(self._site, program="zerokie-cleanup"))
+        self._end(self._commands.start(self._site, {}, program="zerokie-cleanup"))
         self._deploy(files)
 
     def destroy_locked(self) -> None:
         """An app that somebody else has locked is not destroyed."""
-        check(self._platform.take_lock(self._site), "the lock was not free")
-        self._end(self._commands.start(self._site, operation="destroy", lock_timeout="2s"), code=6)
+        self._lock()
+        self._end(self._command({"operation": "destroy", "lock_timeout": "2s"}), code=6)
         check(self._platform.app(self._site) is not None, "the app is gone")
         self._platform.free_lock(self._site)
 
     def destroy(self) -> None:
         """An app is destroyed."""
-        self._end(self._commands.start(self._site, operation="destroy"))
+        self._end(self._command({"operation": "destroy"}))
         check(until(lambda: self._platform.app(self._site) is None), "the app is still there")
 
     # --- an image
@@ -300,22 +303,35 @@ class Story:
 
     # --- what the steps are made of
 
-    def _start(self, files: Content, **inputs: Any) -> Command:
+    def _start(self, files: Content, repository: str = "1", **inputs: str) -> Command:
         """Start a deploy of these files, which are all that is in the folder."""
         shutil.rmtree(self._folder, ignore_errors=True)
         for path, content in files.items():
             (self._folder / path).parent.mkdir(parents=True, exist_ok=True)
             (self._folder / path).write_bytes(content)
-        return self._commands.start(self._site, directory=str(self._folder), **inputs)
+        return self._command({"directory": str(self._folder)} | inputs, repository)
+
+    def _command(self, inputs: dict[str, str], repository: str = "1") -> Command:
+        """Start the action for the site, unless it would wait for a lock that is not ours."""
+        if self._site not in self._platform.locks and not self._is_free():
+            raise NotTriedError("an earlier step has left the lock")
+        return self._commands.start(self._site, inputs, repository=repository)
 
     def _end(self, run: Command, code: int = 0) -> None:
         """Wait for the end of a command, which must leave no lock."""
         found = run.wait()
         check(found == code, f"the exit code is {found}, not {code}")
-        if self._platform.key in run.log:
-            raise BrokenError("the log shows the API key")
-        is_there = self._site not in self._platform.locks and self._platform.app(self._site) is not None
-        check(not is_there or self._platform.lock_is_free(self._site), "the lock was not released")
+        check(self._platform.key not in run.log, "the log shows the API key")
+        check(self._site in self._platform.locks or self._is_free(), "the lock was not released")
+
+    def _is_free(self) -> bool:
+        """Whether the site's lock is free: it is taken and released."""
+        return self._platform.app(self._site) is None or self._platform.lock_is_free(self._site)
+
+    def _lock(self) -> None:
+        """Take the site's lock, as another deploy would."""
+        if not self._platform.take_lock(self._site):
+            raise NotTriedError("an earlier step has left the lock")
 
     def _deploy(self, files: Content, theirs: Content | None = None, **inputs: str) -> Command:
         """Deploy these files; afterwards they and `theirs` must be all that the app has."""
@@ -338,21 +354,18 @@ class Story:
             return
         deadline = time.monotonic() + self._patience
         for path, content in self.files.items():
-            seen: list[tuple[str, bytes]] = []
-            right = until(
-                lambda: seen.append(self._platform.visit(f"{self.address}/{quote(path)}")) or seen[-1] == ("200", content),  # noqa: B023
-                deadline - time.monotonic(),
-                1,
-            )
-            if not right and seen[-1][0] != "200":
-                raise NotTriedError(f"{path} could not be read: {seen[-1][0]}")
-            check(right, f"{path}: {len(seen[-1][1])} other bytes than the {len(content)} that were deployed")
+            address = f"{self.address}/{quote(path)}"
+            while (seen := self._platform.visit(address)) != ("200", content) and time.monotonic() < deadline:
+                time.sleep(1)
+            if seen[0] != "200":
+                raise NotTriedError(f"{path} could not be read: {seen[0]}")
+            check(seen[1] == content, f"{path}: {len(seen[1])} other bytes than the {len(content)} deployed")
 
     @contextmanager
     def _foreign(self, path: str) -> Iterator[Content]:
         """A file that something else stores, under the lock, and removes."""
         content = b"this file is somebody else's"
-        check(self._platform.take_lock(self._site), "the lock was not free")
+        self._lock()
         stored = self._platform.put(self._site, path, content)
         self._platform.free_lock(self._site)
         check(stored.is_success, f"the script's own upload was answered with {stored.status_code}")
@@ -361,34 +374,37 @@ class Story:
         finally:
             self._platform.request("DELETE", self._site, f"/files/{quote(path)}")
 
-    def _interrupt(self, files: Content, number: int) -> None:
-        """Send a signal to a deploy as soon as the first of its files is listed."""
+    def _interrupt(self, files: Content, number: int) -> Command:
+        """Send a signal to a deploy as soon as the first of its files is listed; none may be deleted."""
         before = set(self.files)
         run = self._start(files, concurrency="1")
         until(lambda: run.ended or set(self._platform.files(self._site)) - before, 60, 0.05)
         if run.ended:
             raise NotTriedError("the deploy ended before the signal came")
         run.signal(number)
-        code = run.wait()
-        check(code in {128 + number, -number}, f"the exit code is {code}")
+        run.wait()
         check(before <= set(self._platform.files(self._site)), "files were deleted")
+        return run
 
-    def _roll_out(self, image: str, runs: str = "", codes: Set[int] = frozenset({0}), **inputs: str) -> None:
+    def _roll_out(self, image: str, runs: str = "", codes: Collection[int] = (0,), **inputs: str) -> None:
         """Deploy an image; afterwards `runs`, or else that image, must run."""
-        run = self._commands.start(self._app, **({"image": image} if image else {}), **inputs)
+        run = self._commands.start(self._app, {"image": image, **inputs})
         code, runs = run.wait(), runs or image
         try:
             check(code in codes, f"the exit code is {code}")
-            shown: dict[str, Any] = {}
-            right = until(
-                lambda: shown.update(self._platform.app(self._app) or {})
-                or (shown.get("status") == "running" and agree(shown.get("image"), runs))
-            )
-            check(right, f"{runs} does not run: {shown.get('status')}, {shown.get('image')}")
+            until(lambda: self._runs(runs))
+            check(self._runs(runs), f"{runs} does not run: {self._platform.app(self._app)}")
         except BrokenError:
             if re.search(r"toomanyrequests|too many requests|pull rate limit", run.log, re.IGNORECASE):
                 raise NotTriedError("the registry's own limit") from None
             raise
+
+    def _runs(self, image: str) -> bool:
+        """Whether the container app runs this image. A platform writes an image's name in its own way."""
+        app = self._platform.app(self._app) or {}
+        name = str(app.get("image") or "").rpartition("/")[2]
+        agree = not name or "sha256:" in name or name == image.rpartition("/")[2]
+        return app.get("status") == "running" and agree
 
 
 FOLDER: tuple[Step, ...] = (
@@ -411,9 +427,3 @@ def check(holds: object, otherwise: str) -> None:
     """Raise `BrokenError` unless it holds."""
     if not holds:
         raise BrokenError(otherwise)
-
-
-def agree(shown: object, image: str) -> bool:
-    """Whether the image that GET shows may be this one: a platform writes names in its own way."""
-    last = str(shown or "").rpartition("/")[2]
-    return not last or "sha256:" in last or last == image.rpartition("/")[2]
