@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 import traceback
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,18 +43,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name in ("ZEROKIE_API_URL", "ZEROKIE_API_KEY", "ACCEPTANCE_DOMAIN")
     )
     try:
-        platform = Platform(url or DEFAULT_URL, key)
-        if not options.sweep:
-            say(_plan(platform, domain, static_only=options.static_only))
-        if options.plan:
-            return 0
-        if not key:
-            say("Could not run: ZEROKIE_API_KEY is missing; set it to an API key of the platform")
-            return COULD_NOT_RUN
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # an end like Ctrl-C
-        if options.sweep:
-            return _sweep(platform)
-        return _accept(platform, domain, options.patience, static_only=options.static_only)
+        with closing(Platform(url or DEFAULT_URL, key)) as platform:
+            if not options.sweep:
+                say(_plan(platform, domain, static_only=options.static_only))
+            if options.plan:
+                return 0
+            if not key:
+                say("Could not run: ZEROKIE_API_KEY is missing; set it to an API key of the platform")
+                return COULD_NOT_RUN
+            signal.signal(signal.SIGTERM, signal.default_int_handler)  # an end like Ctrl-C
+            if options.sweep:
+                return _sweep(platform)
+            return _accept(platform, domain, options.patience, static_only=options.static_only)
     except CouldNotRunError as error:
         say(f"Could not run: {error}")
         return COULD_NOT_RUN
@@ -67,7 +68,7 @@ def _plan(platform: Platform, domain: str, *, static_only: bool) -> str:
 This tries zerokie-action on {platform.url}:
 - It creates two static apps of at most {LARGE // 10**6} MB, {container}: one after the other,
   never two at once. Their names are {PATTERN}.
-- It takes some minutes, and begins nothing after {LONGEST / 60:.0f}. At the end, and after Ctrl-C, it deletes its apps.
+- It takes some minutes, and begins nothing after {LONGEST / 60:.0f}. At the end, and after Ctrl-C, it deletes them.
 - {f"It attaches zk-<random>.{domain}, and removes it." if domain else "It attaches no domain."}
 - It sends one request with a wrong key, at the end.
 It lists the account's apps. It changes no other app: none is deployed to, deleted, or given a domain."""
@@ -106,9 +107,7 @@ def _accept(platform: Platform, domain: str, patience: float, *, static_only: bo
             commands.stop()
             left = platform.delete(made(), TEARDOWN)
     if left:
-        report.notes.append(
-            f"Left: {', '.join(left)}; in an hour `make acceptance ARGS=--sweep` deletes them."
-        )
+        report.notes.append(f"Left: {', '.join(left)}; in an hour, `make acceptance ARGS=--sweep`")
     report.notes.append(_compare(before, platform))
     REPORT.write_text(report.markdown(platform.times), "utf-8")
     say(f"\n{report.verdict}. The report is {REPORT.resolve()}", *report.notes)

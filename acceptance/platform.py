@@ -76,6 +76,11 @@ class Platform:
         self._api = httpx.Client(headers={"authorization": f"Bearer {key}"}, **options)
         self._world = httpx.Client(**options)
 
+    def close(self) -> None:
+        """Close all connections."""
+        self._api.close()
+        self._world.close()
+
     # --- requests
 
     def once(self, method: str, app: str, tail: str = "", **content: Any) -> httpx.Response:  # noqa: ANN401 - as httpx has it
