@@ -68,7 +68,8 @@ def _plan(platform: Platform, domain: str, *, static_only: bool) -> str:
 This tries zerokie-action on {platform.url}:
 - It creates two static apps of at most {LARGE // 10**6} MB, {container}: one after the other,
   never two at once. Their names are {PATTERN}.
-- It takes some minutes, and begins nothing after {LONGEST / 60:.0f}. At the end, and after Ctrl-C, it deletes them.
+- It takes some minutes, and begins nothing after {LONGEST / 60:.0f}. At the end, and after Ctrl-C, they
+  are deleted.
 - {f"It attaches zk-<random>.{domain}, and removes it." if domain else "It attaches no domain."}
 - It sends one request with a wrong key, at the end.
 It lists the account's apps. It changes no other app: none is deployed to, deleted, or given a domain."""

@@ -104,7 +104,6 @@ def test_a_kill(
     acceptance: Acceptance,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-    handlers: None,
 ) -> None:
     """What a killed run leaves, a sweep deletes, but not before an hour is over."""
     acceptance.platform.create("zk-acceptance")
