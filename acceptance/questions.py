@@ -111,7 +111,7 @@ def _words(words: str) -> dict[str, str]:
 
 def ask_a_site(platform: Platform, app: str, found: dict[str, Question], patience: float) -> bool:
     """Ask a static app of our own; return whether its page could be read."""
-    created = as_object(platform.create(app))
+    as_object(platform.create(app))
     name_taken = _shape(platform.create(app))
     found["new-app"].seen = _when_ready(platform, app)
     answer = platform.request("GET", app)
@@ -155,7 +155,7 @@ def ask_a_site(platform: Platform, app: str, found: dict[str, Question], patienc
         found["hidden"].seen = "stored" if served else "unserved"
     found["hidden"].why = "they are stored and listed, but no page could be read"
     found["delete"].seen = _shape(platform.request("DELETE", app, "/files/folder/page.html"))
-    return bool(url or not created.get("url"))
+    return bool(url)
 
 
 def _when_ready(platform: Platform, app: str) -> str:
@@ -230,7 +230,7 @@ def ask_a_container(platform: Platform, app: str, found: dict[str, Question], im
         moved += [which] if before.get("updated_at") != after.get("updated_at") else []
         if which == "another image":
             found["deploy-answer"].seen = _shape(answer)
-            posted = as_object(answer).get("image") if answer.content and answer.is_success else None
+            posted = as_object(answer).get("image") if answer.content and answer.is_success else image
             written = (_written(image, before.get("image"), shown) for shown in (posted, after.get("image")))
             found["image"].seen = ", ".join(written)
             found["deploying"].seen, found["before-deploying"].seen = _shown(before, looks)

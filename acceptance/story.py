@@ -11,7 +11,7 @@ import re
 import shutil
 import signal
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -112,6 +112,8 @@ class Story:
                 promise.why = f"the script's own request failed: {error!r}"
             finally:
                 self._commands.stop()
+                with suppress(httpx.HTTPError):
+                    self._platform.free_lock(self._site)
                 promise.seconds = time.monotonic() - started
             say(f"  {promise.result} {promise.why}".rstrip())
 
@@ -182,8 +184,7 @@ class Story:
 
     def dry_run(self) -> None:
         """A dry run changes nothing."""
-        self._end(self._start(FIRST | AWKWARD, dry_run="true", max_deletes="99"))
-        self._expect(self.files)
+        self._changes_nothing(self.files | {"more.txt": b"more"}, code=0, dry_run="true")
 
     def keep(self) -> None:
         """`keep` protects a file that something else has stored."""
@@ -192,14 +193,12 @@ class Story:
 
     def foreign(self) -> None:
         """Without `keep`, such a file stops the deploy."""
-        with self._foreign("theirs.html") as theirs:
-            self._end(self._start(self.files | {"more.txt": b"more"}), code=2)
-            self._expect(self.files | theirs)
+        with self._foreign("theirs.html"):
+            self._changes_nothing(self.files | {"more.txt": b"more"}, code=2)
 
     def other_repository(self) -> None:
         """Another repository's deploy is stopped."""
-        self._end(self._start(self.files | {"more.txt": b"more"}, repository="2"), code=2)
-        self._expect(self.files)
+        self._changes_nothing(self.files | {"more.txt": b"more"}, code=2, repository="2")
 
     def health_check(self) -> None:
         """A health check passes for a page that the world gets."""
@@ -340,6 +339,12 @@ class Story:
         self._expect(files | (theirs or {}))
         self.files = files
         return run
+
+    def _changes_nothing(self, files: Content, code: int, **inputs: str) -> None:
+        """Run a deploy that must end with this exit code and leave the app as it is."""
+        before = self._platform.files(self._site)
+        self._end(self._start(files, **inputs), code)
+        check(self._platform.files(self._site) == before, "files were changed")
 
     def _expect(self, files: Content) -> None:
         """Check that the app has these files, with their lengths, and no others."""

@@ -62,11 +62,14 @@ def test_a_site_is_asked(acceptance: Acceptance, name: str, answer: str) -> None
 @pytest.mark.parametrize(("name", "answer"), answers(images=True))
 def test_a_container_is_asked(acceptance: Acceptance, name: str, answer: str) -> None:
     """Each answer is seen as such, and no other question has another answer than before."""
-    acceptance.platform.speak(**{name: answer})
     found, app = questions(), own()
     created = {"name": app, "image": "nginx:1.27.5-alpine", "port": 80}
     acceptance.platform.client.post("/v1/apps", json=created).raise_for_status()
-    acceptance.platform.wait_until(lambda: acceptance.platform.app(app)["status"] == "running")
+    acceptance.platform.speak(**{name: answer})
+    shown = f"/v1/apps/{app}"
+    acceptance.platform.wait_until(
+        lambda: acceptance.platform.client.get(shown).json()["status"] == "running"
+    )
     with closing(Platform(acceptance.platform.url, API_KEY)) as platform:
         ask_a_container(platform, app, found, "nginx:1.26.3-alpine")
     plain = {asked: question.answers[0] for asked, question in QUESTIONS.items()}
