@@ -133,9 +133,9 @@ class Story:
 
     def ask_a_container(self) -> None:
         """Ask what the reference leaves open about images, of the container app."""
-        if self._report.promises["image"].result == HELD:
-            say("\nWhat the reference leaves open: two deploys are watched")
-            with self._asking():
+        say("\nWhat the reference leaves open: two deploys are watched")
+        with self._asking():
+            if self._platform.app(self._app) is not None:  # also if the action does not understand it
                 ask_a_container(self._platform, self._app, self._report.questions, OTHER_IMAGE)
 
     @contextmanager
