@@ -268,10 +268,12 @@ def _with_log(found: re.Match[str]) -> str:
     from tests.support.stories import tell, timeless  # noqa: PLC0415
     from tests.support.world import world  # noqa: PLC0415
 
-    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        with world(Path(folder), patch) as place:
-            log = tell(found[2], place)
+    with (
+        TemporaryDirectory() as folder,
+        pytest.MonkeyPatch.context() as patch,
+        world(Path(folder), patch) as place,
+    ):
+        log = tell(found[2], place)
     return found[0] if timeless(log) == timeless(found[3]) else f"{found[1]}{log}{found[4]}"
 
 

@@ -30,7 +30,7 @@ from bench.bucket import Bucket
 Answer = tuple[HTTPStatus, bytes]
 """Status and body."""
 
-_KEPT_FOLDER = ".zerokie/"
+_KEPT_FOLDER = "_zerokie/"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _STATUS_LINES = {status: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
 
@@ -211,7 +211,7 @@ class Connection(asyncio.Protocol):
         """Files are counted; what asks for something is kept."""
         self._is_object = self._target.startswith(b"/s3/")
         is_file = b"/files/" in self._target or self._is_object
-        self._keeps_body = not is_file or b"/files/.zerokie/" in self._target
+        self._keeps_body = not is_file or b"/files/_zerokie/" in self._target
 
     def on_body(self, piece: bytes) -> None:
         """A piece of the body."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 API_KEY = "bench-key"
 
 _ROOT = Path(__file__).resolve().parent.parent
-_MANIFESTS = ".zerokie/"
+_MANIFESTS = "_zerokie/"
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,7 +175,7 @@ def test_ten_mistakes_at_once(world: World) -> None:
     outcome = world.run(**TEN)
     errors = [command.data for command in workflow_commands(outcome.log) if command.name == "error"]
     assert len(errors) == len(TEN)
-    assert errors[-1].endswith("\nNothing was changed. Correct the inputs and run again.")
+    assert errors[-1].endswith("\nNothing was changed.\nCorrect the inputs and run again.")
     told = file_command(Path("output").read_text("utf-8"))["error"]
     summary = html.unescape(Path("summary").read_text("utf-8"))
     for name in TEN:

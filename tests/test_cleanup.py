@@ -164,3 +164,9 @@ def test_a_lock_that_is_lost_meanwhile(world: World, monkeypatch: pytest.MonkeyP
         "Cleanup: that deploy holds no lock on 'site' any more; nothing to do\n"
     )
     assert world.platform.lock("site") == "other"
+
+
+def test_an_address_that_is_none(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The warning names the input."""
+    said = clean_up(world, monkeypatch, api_url="ftp://example.com")
+    assert "Warning: Cleanup: `api-url` (ZEROKIE_API_URL): the value is not the URL of an API" in said

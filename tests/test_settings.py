@@ -211,7 +211,7 @@ def test_all_problems_at_once() -> None:
             for name, (_, problem) in WRONG.items()
         ),
         "`domains` (ZEROKIE_DOMAINS): the platform has custom domains for static apps only",
-        "`registry-password` (ZEROKIE_REGISTRY_PASSWORD) without `registry-server`, `registry-username`: set",
+        "`registry-password` (ZEROKIE_REGISTRY_PASSWORD) without `registry-username`: set username",
         "ZEROKIE_DRYRUN is not an input; did you mean `dry-run` (ZEROKIE_DRY_RUN)?",
     ]
     found = [problem.replace("PLUGIN_PORT", "ZEROKIE_PORT") for problem in problems(env)]
@@ -236,7 +236,8 @@ def test_every_wrong_pattern_is_told() -> None:
         ({"directory": " ", "image": "nginx", "domains": "a.example.com", "remove_domains": "b.example.com"}, "`domains` (ZEROKIE_DOMAINS), `remove-domains` (ZEROKIE_REMOVE_DOMAINS): the platform has custom domains for static apps only"),
         ({"domains": "a.example.com\nb.example.com", "remove_domains": "b.example.com"}, "`domains` (ZEROKIE_DOMAINS), `remove-domains` (ZEROKIE_REMOVE_DOMAINS): both name b.example.com"),
         ({"output_file": "report", "summary_file": "report"}, "`output-file` (ZEROKIE_OUTPUT_FILE), `summary-file` (ZEROKIE_SUMMARY_FILE): each needs a file of its own"),
-        ({"registry_username": "me", "registry_server": "ghcr.io"}, "`registry-server` (ZEROKIE_REGISTRY_SERVER), `registry-username` (ZEROKIE_REGISTRY_USERNAME) without `registry-password`: set all three registry inputs or none"),
+        ({"registry_username": "me", "registry_server": "ghcr.io"}, "`registry-server` (ZEROKIE_REGISTRY_SERVER), `registry-username` (ZEROKIE_REGISTRY_USERNAME) without `registry-password`: set username and password, or no registry input"),
+        ({"registry_server": "ghcr.io"}, "`registry-server` (ZEROKIE_REGISTRY_SERVER) without `registry-username`, `registry-password`: set username and password, or no registry input"),
         ({"keep": '["/up/", "/down/"]'}, "`keep` (ZEROKIE_KEEP): the pattern '[\"/up/\", \"/down/\"]' is written as a list; write one pattern a line"),
         ({"ignore_file": ".noignore"}, "`ignore-file` (ZEROKIE_IGNORE_FILE): '.noignore' is neither in `directory` nor in the working directory; correct the path, or leave it out"),
         # key files
@@ -330,6 +331,14 @@ def test_a_missing_folder_and_what_is_there_instead(
     assert problems(MINIMAL | {"ZEROKIE_DIRECTORY": given}) == (
         f"`directory` (ZEROKIE_DIRECTORY): {given!r} does not exist; {advice}",
     )
+
+
+@pytest.mark.parametrize("parent", ["home", "empty"])
+def test_a_path_of_the_machine_in_a_container(tmp_path: Path, parent: str) -> None:
+    """The other usual slip; on GitHub it is `${{ github.workspace }}`."""
+    (tmp_path / "empty").mkdir()
+    (problem,) = problems(MINIMAL | {"ZEROKIE_DIRECTORY": str(tmp_path / parent / "dist")})
+    assert problem.endswith("; in a container, paths are those inside of it")
 
 
 def test_a_container_that_was_given_no_working_directory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from zerokie_action.ci import detect
-from zerokie_action.errors import DeployError, LockLost, unwrap
+from zerokie_action.errors import ConfigurationError, DeployError, LockLost, unwrap
 from zerokie_action.formats import DEFAULT_API_URL, check_api_url
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
@@ -22,7 +22,7 @@ from zerokie_action.lock.record import LockRecords, default_file, expiry, record
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts
 from zerokie_action.settings import Environment, load, secrets
-from zerokie_action.shutdown import cancel_on_signal
+from zerokie_action.shutdown import FINALIZE, cancel_on_signal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,7 +67,10 @@ async def _release_all(
     held: Sequence[LockRecord], environment: Environment, records: LockRecords, ci: CI, signals: Signals
 ) -> None:
     """Release each lock that its session still holds; warn of those that stay."""
-    api_url = check_api_url(environment.text("api_url") or DEFAULT_API_URL)
+    try:
+        api_url = check_api_url(environment.text("api_url") or DEFAULT_API_URL)
+    except ValueError as error:
+        raise ConfigurationError(f"{environment.label('api_url')}: {error}; no lock is released") from None
     trace = ci.debug if ci.shows("debug") else None
     async with cancel_on_signal(signals) as shutdown, Transport(environment.env) as transport:
         http = RetryingClient(transport, retries=0, log=ci.info, trace=trace, redact=ci.redact)
@@ -83,7 +86,7 @@ async def _release_all(
 async def _release(lock: DeployLock, record: LockRecord, ci: CI) -> None:
     try:
         # Nobody knows the counts of a killed deploy.
-        was_held = await lock.release(Counts(), within=_TIME)
+        was_held = await lock.release(Counts(), FINALIZE._replace(seconds=_TIME))
     except LockLost:  # meanwhile
         was_held = False
     except DeployError as error:

@@ -21,17 +21,22 @@ class DeployError(Exception):
     Attributes:
         exit_code: what the process exits with.
         hint: one or two sentences that name the fix; may be empty.
-        ambiguous: whether a request whose answer was lost may have taken effect all the same.
+        lost_answer: why a request got no answer that may have taken effect all the same; empty for none.
         retry_after: seconds until the platform wants the next request; 0 when it did not say.
     """
 
     exit_code = 1
-    ambiguous = False
+    lost_answer = ""
     retry_after = 0.0
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
+
+    @property
+    def ambiguous(self) -> bool:
+        """Whether the request that failed may have taken effect."""
+        return bool(self.lost_answer)
 
 
 class ConfigurationError(DeployError):

@@ -14,7 +14,7 @@ import zerokie_action
 from zerokie_action.ci import detect
 from zerokie_action.errors import ConfigurationError, DeployError, Interrupted, unwrap
 from zerokie_action.http.retry import RetryingClient
-from zerokie_action.http.transport import Transport
+from zerokie_action.http.transport import Network, Transport
 from zerokie_action.lock.record import LockRecords, default_file
 from zerokie_action.operations.comment import keep_comment
 from zerokie_action.operations.container import deploy_image, restart
@@ -23,12 +23,12 @@ from zerokie_action.operations.job import Job
 from zerokie_action.operations.static import deploy_directory
 from zerokie_action.platform.client import Client
 from zerokie_action.report.files import write_reports
-from zerokie_action.report.result import OUTCOMES, Result, redact_result
+from zerokie_action.report.result import NOTHING_CHANGED, OUTCOMES, Result, redact_result
 from zerokie_action.report.summary import render_comment
 from zerokie_action.settings import Environment, load, secrets
 from zerokie_action.shutdown import cancel_on_signal
 from zerokie_action.text import Redactor, human_seconds
-from zerokie_action.validation import check, unknown_names, wrong_argument
+from zerokie_action.validation import check, unknown_names, without_effect, wrong_argument
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,7 +72,11 @@ async def run_async(
     for secret in secrets(environment):
         ci.mask(secret, user=environment.text("registry_username"))
     result = Result(settings.operation, environment.text("app"), settings.dry_run)
-    result.warnings = unknown_names(environment)
+    result.warnings = [
+        *unknown_names(environment),
+        *without_effect(settings, environment),
+        *Network(env).warnings(),
+    ]
     if settings.skip_without_key and not (environment.text("api_key") or problems):
         result.status = "skipped"
         result.warnings.append(_NO_KEY)
@@ -179,7 +183,7 @@ def _conclude(result: Result, error: BaseException | None, signals: Signals) -> 
     result.problems = [*error.problems] if isinstance(error, ConfigurationError) else []
     state = f"; {result.final_state}" if result.final_state else ""
     result.exit_code, result.error = error.exit_code, f"{error}{state}"
-    result.hint = f"{'' if has_changed else 'Nothing was changed. '}{error.hint}".strip()
+    result.hint, result.nothing_changed = error.hint, not has_changed
 
 
 def _log_end(result: Result, ci: CI) -> None:
@@ -195,4 +199,4 @@ def _log_end(result: Result, ci: CI) -> None:
     *others, last = result.problems if len(result.problems) > 1 else [result.error]
     for problem in others:
         ci.error(problem, title=line)
-    ci.error(last, *filter(None, [result.hint]), title=line)
+    ci.error(last, *filter(None, [NOTHING_CHANGED * result.nothing_changed, result.hint]), title=line)

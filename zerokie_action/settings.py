@@ -181,11 +181,12 @@ class Settings(BaseSettings):
     env: Annotated[dict[str, str] | None, NoDecode, BeforeValidator(formats.parse_variables)] = None
     """Environment variables, one `KEY=VALUE` per line. Used when a container app is created."""
     registry_server: str | None = None
-    """Private registry, such as registry.gitlab.com. Needs a username and a password too."""
+    """Private registry, such as registry.gitlab.com; without it, the platform's default. Needs a username
+    and a password."""
     registry_username: str | None = None
-    """Username, or name of a deploy token, for the private registry."""
+    """Username, or name of a deploy token, for the registry. Needs a password."""
     registry_password: SecretStr | None = None
-    """Password, or deploy token, for the private registry; never printed."""
+    """Password, or deploy token, for the registry. Needs a username; never printed."""
     registry_password_file: Path | None = None
     """File with the registry password, in place of `registry-password`; never deployed."""
     ignore: Patterns = ()

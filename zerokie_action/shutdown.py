@@ -31,11 +31,11 @@ class Allowance(NamedTuple):
 
 
 ANSWERS = Allowance(10.0, 1.0)
-"""For the answers to what was sent: it may take effect, whatever becomes of its connection."""
-RELEASE = Allowance(49.0, 4.3)
-"""For the lock's release and what comes before it, after those answers."""
-FINALIZE = Allowance(40.0, 3.0)
-"""What finalize has of that, unless an answer to what was stored before it is still waited for."""
+"""For the answers to requests that were sent: they may take effect, whatever becomes of the connection."""
+RECORD = Allowance(9.0, 1.3)
+"""For the record of a deploy that failed, after those answers."""
+FINALIZE = Allowance(40.0, 4.3)
+"""For the lock's release, after that."""
 
 
 class Shutdown:
@@ -44,12 +44,13 @@ class Shutdown:
     def __init__(self) -> None:
         self._began_at = math.inf
         self._open: dict[anyio.CancelScope, float] = {}
+        self._requests: set[anyio.CancelScope] = set()
 
     @contextmanager
     def shielded_scope(self, allowance: Allowance) -> Iterator[anyio.CancelScope]:
         """A scope that is shielded from cancellation, for so long."""
         with anyio.CancelScope(shield=True) as scope:
-            self.limit(scope, allowance)
+            self._limit(scope, allowance)
             try:
                 yield scope
             finally:
@@ -57,12 +58,21 @@ class Shutdown:
 
     @contextmanager
     def shielded_request(self) -> Iterator[None]:
-        """A shielded scope for one request, which is answered before what cancels it takes effect."""
+        """A shielded scope for one request, which is answered before a cancellation takes effect."""
         left = max(0.0, anyio.current_effective_deadline() - anyio.current_time())
-        with self.shielded_scope(Allowance(left + ANSWERS.seconds, ANSWERS.grace)):
-            yield
+        with self.shielded_scope(Allowance(left + ANSWERS.seconds, ANSWERS.grace)) as scope:
+            self._requests.add(scope)
+            try:
+                yield
+            finally:
+                self._requests.discard(scope)
 
-    def limit(self, scope: anyio.CancelScope, allowance: Allowance) -> None:
+    def limit_requests(self) -> None:
+        """The work has ended early: the requests that are under way get the time for their answers."""
+        for scope in self._requests:
+            self._limit(scope, ANSWERS)
+
+    def _limit(self, scope: anyio.CancelScope, allowance: Allowance) -> None:
         """Give a scope its deadline."""
         self._open[scope] = allowance.grace
         scope.deadline = min(anyio.current_time() + allowance.seconds, self._began_at + allowance.grace)

@@ -20,10 +20,21 @@ if TYPE_CHECKING:
 
     from zerokie_action.settings import Environment, Settings
 
-_REGISTRY = ("registry_server", "registry_username", "registry_password")
+_LOGIN = ("registry_username", "registry_password")
 _REPORTED = "ZEROKIE_RESULT_"
 """How the names of a dotenv report begin, which a later job has in its environment."""
 _CLOSE = 0.88
+_DEPLOYED = ("image", "directory")
+_USED_WITH = {
+    ("port", "cpu", "memory", "env", "rollback"): {"image"},
+    ("registry_server", "registry_username", "registry_password"): {"image", "restart"},
+    ("wait", "wait_timeout"): {"image", "restart"},
+    ("health_check", "health_check_timeout"): {"image", "directory", "restart"},
+    ("create", "domains", "remove_domains"): {"image", "directory"},  # domains with an image are an error
+    ("ignore", "ignore_file", "keep", "delete_stale", "max_deletes", "incremental"): {"directory"},
+    ("take_over",): {"directory", "destroy"},
+}
+"""What is deployed, or which other operation it is, where inputs have an effect; the others always have."""
 
 
 def check(settings: Settings, environment: Environment, problems: Iterable[str]) -> None:
@@ -39,6 +50,25 @@ def unknown_names(environment: Environment) -> list[str]:
         return []
     are_none = "is not an input" if len(unknown) == 1 else "are not inputs"
     return [f"{', '.join(unknown)} {are_none}; `--help` lists all inputs"]
+
+
+def without_effect(settings: Settings, environment: Environment) -> list[str]:
+    """A warning about the inputs that are set and that this run does not use; empty when there are none."""
+    task: str = settings.operation
+    what = f"`operation: {task}`"
+    if task == "deploy":
+        deployed = [name for name in _DEPLOYED if environment.text(name)]
+        if len(deployed) != 1:
+            return []  # an error
+        task = deployed[0]
+        what = f"`{task}`"
+    unused = set().union(*(fields for fields, tasks in _USED_WITH.items() if task not in tasks))
+    # A default changes nothing anywhere, and a text of comments alone is empty.
+    given = [name for name, value in settings if name in unused and value not in (INPUTS[name].default, {})]
+    if not given:
+        return []
+    have, them = ("has", "it") if len(given) == 1 else ("have", "them")
+    return [f"{_given(environment, *given)} {have} no effect with {what}; remove {them}"]
 
 
 def wrong_argument(argument: str) -> str:
@@ -64,12 +94,12 @@ def _problems(settings: Settings, environment: Environment) -> Iterator[str]:
         )
     if settings.operation == "deploy":
         yield from _problems_of_a_deploy(environment)
-    elif given := _given(environment, "image", "directory"):
+    elif given := _given(environment, *_DEPLOYED):
         yield f"{given}: only `operation: deploy` uses it; remove it"
     yield from _twice(settings, environment)
-    missing = [environment.label(field) for field in _REGISTRY if not environment.text(field)]
-    if missing and (given := _given(environment, *_REGISTRY)):
-        yield f"{given} without {', '.join(missing)}: set all three registry inputs or none"
+    missing = [environment.label(field) for field in _LOGIN if not environment.text(field)]
+    if missing and (given := _given(environment, "registry_server", *_LOGIN)):
+        yield f"{given} without {', '.join(missing)}: set username and password, or no registry input"
     for variable, field in _unknown(environment):
         if field:
             right = f"{variable.partition('_')[0].upper()}_{field.upper()}"

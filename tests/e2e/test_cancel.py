@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.support.platform import Platform
 
 UPLOADED = 2
-SITES_OWN = "/files/(?!.zerokie/)"
+SITES_OWN = "/files/(?!_zerokie/)"
 LONGEST_RELEASE = 5.0
 ENGINE = 15.0
 """Seconds that the engine and its client may take to tidy up on a busy machine."""

@@ -140,7 +140,7 @@ async def _kill_at(
 
 
 def _stored(platform: Platform) -> dict[str, bytes]:
-    return {path: data for path, data in platform.files("site").items() if not path.startswith(".zerokie/")}
+    return {path: data for path, data in platform.files("site").items() if not path.startswith("_zerokie/")}
 
 
 def _files_of(runner: Runner) -> dict[str, bytes]:

@@ -73,7 +73,7 @@ def test_too_long(scenario: Scenario, at_each_request: AtEachRequest) -> None:
 def waits_longer(scenario: Scenario, record: Record) -> bool:
     """Whether a run can do without this request, or asks again until `wait-timeout`."""
     is_poll = "image" in scenario.inputs or "operation" in scenario.inputs
-    return is_poll or "/.zerokie/" in record.path or record.path.startswith("/_apps/")
+    return is_poll or "/_zerokie/" in record.path or record.path.startswith("/_apps/")
 
 
 @each_static_deploy
@@ -119,7 +119,7 @@ def test_with_a_signal(scenario: Scenario, at_each_request: AtEachRequest) -> No
 def test_one_kind_of_request_alone(method: str, path: str, world: World) -> None:
     """The reference's own 502 is a CDN that fails behind an API that answers."""
     world.run()
-    world.write({"new.html": b"new"})
+    world.write({"index.html": b"new", "about/index.html": b"new", "new.html": b"new"})
     outage = Outage("503", 60, len(world.platform.requests), {"method": method, "path": path, "status": 502})
     outage.arm(world)
     outcome = world.run()

@@ -4,6 +4,7 @@ import hashlib
 import os
 from pathlib import Path
 
+import anyio.to_thread
 import pytest
 
 from zerokie_action.errors import DeployFailed
@@ -11,6 +12,7 @@ from zerokie_action.files.local import (
     CHUNK_SIZE,
     FileContent,
     LocalFile,
+    find_changes,
     hash_files,
     identity,
     is_addressable,
@@ -56,6 +58,42 @@ async def test_many_hashes(local):
     source(files[-1]).unlink()
     hashes = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("a", "b")}
     assert await hash_files(files) == hashes
+
+
+def replaced(file: LocalFile, content: bytes) -> LocalFile:
+    """Another file in the place of this one, with the same size and time."""
+    other = source(file).with_name("other")
+    other.write_bytes(content)
+    os.utime(other, ns=(file.modified, file.modified))
+    other.rename(source(file))
+    status = source(file).stat()
+    return LocalFile(file.path, file.directory, status.st_size, status.st_mtime_ns, identity(status))
+
+
+@pytest.mark.parametrize(
+    ("content", "deployed", "changes"),
+    [
+        (b"new", {"a.bin": hashlib.sha256(b"old").hexdigest()}, ["'a.bin' was replaced"]),
+        (b"old", {"a.bin": hashlib.sha256(b"old").hexdigest()}, []),
+        (b"old", {}, ["'a.bin' was replaced"]),
+    ],
+)
+async def test_a_file_that_was_replaced(local, content, deployed, changes):
+    """The same size and time: then the bytes decide, as some file systems number their files anew."""
+    before = local(b"old")
+    after = replaced(before, content)
+    assert after[:4] == before[:4]
+    assert await anyio.to_thread.run_sync(find_changes, [before], [after], deployed) == changes
+
+
+async def test_a_file_that_is_replaced_again(local):
+    """Its bytes can't be told any more."""
+    before = local(b"old")
+    after = replaced(before, b"old")
+    replaced(before, b"old")
+    hashes = {"a.bin": hashlib.sha256(b"old").hexdigest()}
+    found = await anyio.to_thread.run_sync(find_changes, [before], [after], hashes)
+    assert found == ["'a.bin' was replaced"]
 
 
 def replace_by_a_fifo(path: Path) -> None:

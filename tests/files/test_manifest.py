@@ -9,6 +9,7 @@ from zerokie_action.files.manifest import (
     Marks,
     find_manifests,
     is_anothers,
+    known_marks,
     new_manifest_path,
     parse,
 )
@@ -18,11 +19,12 @@ PROOF = ("0" * 64, 12, "2026-03-07T17:00:00Z")
 
 class TestContent:
     def test_as_it_is_stored(self):
-        """Names, a proof or nothing for each, and the number of files after the last finished deploy."""
-        manifest = Manifest(files={"a": PROOF, "é\n": None}, count=3)
+        """Names, a proof or nothing for each, what is deleted, and how many files the last folder had."""
+        manifest = Manifest(files={"a": PROOF, "é\n": None}, gone={"b": (1, PROOF[2])}, count=3)
         assert json.loads(manifest.render()) == {
-            "version": 3,
+            "version": 4,
             "files": {"a": [*PROOF], "é\n": None},
+            "gone": {"b": [1, PROOF[2]]},
             "count": 3,
         }
         assert parse(manifest.render()) == manifest
@@ -34,9 +36,9 @@ class TestContent:
             b"<!doctype html><title>404</title>",
             b"null",
             b'{"version":2,"app":"site","files":{}}',
-            b'{"version":3,"files":{"a":["x",1]}}',
-            b'{"version":3,"files":{"a":"x 1 2026-03-07T17:00:00Z"}}',
-            b'{"version":3,"files":',
+            b'{"version":4,"files":{"a":["x",1]}}',
+            b'{"version":4,"files":{"a":"x 1 2026-03-07T17:00:00Z"}}',
+            b'{"version":4,"files":',
         ],
     )
     def test_anything_else(self, data):
@@ -49,13 +51,13 @@ class TestNames:
 
     def test_the_newest_is_last(self):
         """By number; other names are none of ours."""
-        names = [new_manifest_path(number, Marks()) for number in (2, 10, 1)]
-        others = [".zerokie/" + "0" * 64 + ".json", ".zerokie/notes.txt", names[0] + "/x", "x/" + names[0]]
+        names = [new_manifest_path(number, Marks(), ["a"]) for number in (2, 10, 1)]
+        others = ["_zerokie/" + "0" * 64 + ".json", "_zerokie/notes.txt", names[0] + "/x", "x/" + names[0]]
         assert [found.path for found in find_manifests([*others, *names])] == [names[2], names[0], names[1]]
 
     def test_nobody_guesses_it(self):
         """It has a random part of 128 bits, and names nobody."""
-        one, other = (new_manifest_path(1, self.owner) for _ in range(2))
+        one, other = (new_manifest_path(1, self.owner, []) for _ in range(2))
         assert one != other
         assert len(one.rpartition("-")[2].removesuffix(".json")) == 32
         assert "acme" not in one
@@ -63,6 +65,23 @@ class TestNames:
     def test_one_of_several(self):
         """After a deploy that was killed there are more: one that agrees is enough."""
         theirs = Marks.of("github.com", "8", "acme/docs")
-        paths = [new_manifest_path(1, self.owner), new_manifest_path(2, theirs)]
+        paths = [new_manifest_path(1, self.owner, []), new_manifest_path(2, theirs, [])]
         assert not is_anothers(find_manifests(paths), self.owner)
         assert is_anothers(find_manifests(paths), Marks.of("github.com", "9", "acme/x"))
+
+    def test_its_digest_tells_which_paths_it_names(self):
+        """In whatever order; two paths are not one with their characters."""
+        one, two = (new_manifest_path(1, self.owner, paths) for paths in (["a", "b/c"], ["b/c", "a"]))
+        other = new_manifest_path(1, self.owner, ["a", "b", "c"])
+        digests = [found.digest for found in find_manifests([one, two, other])]
+        assert len(set(digests)) == 2
+
+    def test_what_is_not_known_stays(self):
+        """A shell in the same checkout knows no ID; one without a checkout knows nothing."""
+        theirs = Marks.of("github.com", "8", "acme/docs")
+        found = find_manifests([new_manifest_path(1, self.owner, []), new_manifest_path(2, theirs, [])])
+        assert known_marks(found, Marks.of("github.com", "", "acme/site")) == self.owner
+        assert known_marks(found, Marks()) == theirs
+        taken_over = known_marks(found, Marks.of("github.com", "", "acme/new"))
+        assert taken_over == (theirs.id, Marks.of("github.com", "", "acme/new").name)
+        assert known_marks([], self.owner) == self.owner

@@ -202,14 +202,14 @@ class TestOwnFiles:
         assert ([file.path for file in result.files], result.ignored) == (["a", "x/result.json"], 4)
 
     def test_a_directory_for_manifests_is_not_deployed(self, site):
-        """`.zerokie/` is ours on the platform: a warning says that the user's own is left out."""
-        write_tree(site, [".zerokie/x", "a", "x/.zerokie/y"])
+        """`_zerokie/` is ours on the platform: a warning says that the user's own is left out."""
+        write_tree(site, ["_zerokie/x", "a", "x/_zerokie/y"])
         result = scan(site)
-        assert [file.path for file in result.files] == ["a", "x/.zerokie/y"]
+        assert [file.path for file in result.files] == ["a", "x/_zerokie/y"]
         assert result.warnings == (
-            "'.zerokie' is not deployed: the platform has this action's manifest in a folder of that name",
+            "'_zerokie' is not deployed: the platform has this action's manifest in a folder of that name",
         )
-        assert scan(site, ignore=[".zerokie"]).warnings == ()
+        assert scan(site, ignore=["_zerokie"]).warnings == ()
 
 
 class TestLinks:

@@ -18,8 +18,8 @@ from zerokie_action.errors import PlatformUnavailable, RequestRejected
 from zerokie_action.http.request import Bytes, ContentStream, extensions
 from zerokie_action.http.retry import (
     UNTIL_DEADLINE,
+    Backoff,
     Malformed,
-    Pauses,
     RetryingClient,
 )
 
@@ -46,7 +46,7 @@ PAGES = [status(code, PAGE) for code in (200, 302, 403, 404)]
 
 
 def request(kind: str = "Uploads") -> httpx.Request:
-    return httpx.Request("PUT", "https://api.test/", extensions=extensions("Uploading 'a'", kind=kind))
+    return httpx.Request("PUT", "https://api.test/", extensions=extensions("Uploading 'a'", group=kind))
 
 
 class Script(httpx.AsyncBaseTransport):
@@ -92,13 +92,15 @@ def client_of(
     return RetryingClient(script, retries=retries, log=(lines if lines is not None else []).append, **more)
 
 
-async def send(script: Script, pauses: Pauses | None = None, *, retries: int = 5, **more: Any) -> bytes:
-    return await client_of(script, retries).send(request(), read, pauses, **more)
+async def send(script: Script, backoff: Backoff | None = None, *, retries: int = 5, **more: Any) -> bytes:
+    return await client_of(script, retries).send(request(), read, backoff, **more)
 
 
-async def gives_up(script: Script, pauses: Pauses | None = None, *, retries: int = 5) -> PlatformUnavailable:
+async def gives_up(
+    script: Script, backoff: Backoff | None = None, *, retries: int = 5
+) -> PlatformUnavailable:
     with pytest.raises(PlatformUnavailable) as caught:
-        await send(script, pauses, retries=retries)
+        await send(script, backoff, retries=retries)
     return caught.value
 
 
@@ -141,6 +143,15 @@ class TestWhatIsSentAgain:
             await send(script)
         assert str(caught.value) == f"Uploading 'a' was refused ({code}: \"no\")"
         assert len(script.attempts) == 1
+
+    @pytest.mark.parametrize("body", [b"", b"in progress", b'{"message": "in progress"}', b"[]"])
+    async def test_conflicts(self, body: bytes) -> None:
+        """Nobody but the platform knows of those, whatever it says of them; but a web page is a gateway's."""
+        script = Script(status(409, body))
+        with pytest.raises(RequestRejected):
+            await send(script)
+        assert len(script.attempts) == 1
+        assert await send(Script(status(409, PAGE), FINE)) == b"fine"
 
     async def test_what_can_t_get_better(self) -> None:
         script = Script(UNTRUSTED)
@@ -190,18 +201,13 @@ class TestAmbiguous:
         assert refused.value.ambiguous is ambiguous
         assert (await gives_up(Script(step, UNTRUSTED))).ambiguous is ambiguous
 
-    async def test_recovery(self) -> None:
-        """After an ambiguous attempt, and only then, it is asked whether it took effect: then all is well."""
-        found: list[bytes | None] = [None, b"there"]
-        script = Script(REFUSED, LOST, status(429), LOST, FINE)
-        client = client_of(script)
-
-        async def recover() -> bytes | None:
-            return found.pop(0)
-
-        assert await client.send(request(), read, recover=recover) == b"there"
+    async def test_what_must_not_be_repeated(self) -> None:
+        """It is sent until it may have taken effect, and then no more."""
+        script = Script(REFUSED, status(429), LOST, FINE)
+        with pytest.raises(PlatformUnavailable) as caught:
+            await client_of(script).send(request(), read, is_repeatable=False)
+        assert caught.value.lost_answer
         assert len(script.attempts) == 3
-        assert client.outages() == ""
 
 
 class TestAlone:
@@ -332,7 +338,7 @@ class TestGuard:
         """What fails in its shield after the end is neither sent again nor the reason of the end."""
         script = Script(step, takes=2)
         with anyio.move_on_after(1) as scope:
-            await send(script, guard=lambda: anyio.CancelScope(shield=True))
+            await send(script, around_attempt=lambda: anyio.CancelScope(shield=True))
         assert scope.cancelled_caught
         assert len(script.attempts) == 1
 

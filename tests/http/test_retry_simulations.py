@@ -122,7 +122,7 @@ class Day(httpx.AsyncBaseTransport):
 
     def request(self, number: int) -> httpx.Request:
         body = ContentStream(Bytes(b""))
-        more = extensions("Uploading", kind="Uploads") | {"number": number}
+        more = extensions("Uploading", group="Uploads") | {"number": number}
         return httpx.Request("PUT", "https://api.test/file", stream=body, extensions=more)
 
     async def run(self) -> Day:

@@ -39,6 +39,11 @@ def says(*, skip: int = 1, times: int | None = 1, **app: str) -> Fault:
     return Fault(Kind.STATUS, "GET", LOOK, skip=skip, times=times, status=200, body=body)
 
 
+def asked(outcome: Outcome) -> int:
+    """How many deploys were asked for."""
+    return sum(record.path.endswith("/deploy") for record in outcome.requests)
+
+
 def lines(outcome: Outcome) -> list[str]:
     """The log without the first line, and without the port, which is another one every time."""
     port = next((part for part in outcome.log.split() if part.startswith("http://127.0.0.1:")), "")

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.operations.containers import NEW, OLD, deploy, lines, running_web
+from tests.operations.containers import NEW, OLD, asked, deploy, lines, running_web
 from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.support.world import World
+    from zerokie_action.sandbox.records import Record
 
 MACHINE: dict[str, object] = {"port": 8080, "cpu": 512, "memory": 1024, "env": "A=1"}
 
@@ -24,6 +27,7 @@ def test_a_container_app_is_created_as_asked(world: World) -> None:
     """With all that only counts at creation, and without a warning about it."""
     outcome = world.run(app="new", image=NEW, create=True, **MACHINE)
     assert outcome.exit_code == 0
+    assert outcome.seconds < 3, "there is no status from before: the first one counts"
     app = world.platform.apps.get("new")
     assert (app.type, app.image, app.port, app.cpu, app.memory) == ("container", NEW, 8080, 512, 1024)
     assert app.env == {"A": "1"}
@@ -62,6 +66,96 @@ def test_whether_it_was_created(
     assert ("it is not known" in outcome.outputs["error"]) == (created is None)
 
 
+def created_meanwhile(world: World, kind: str) -> Callable[[Record], None]:
+    """Somebody else creates the app `new` in the moment in which this run asks for that."""
+
+    def create(record: Record) -> None:
+        if (record.method, record.path) == ("POST", "/v1/apps"):
+            world.platform.on_request = None
+            if kind == "static":
+                world.platform.apps.create_static("new")
+            else:
+                world.platform.apps.create_container("new", OLD, port=80)
+
+    return create
+
+
+def test_an_app_that_somebody_else_creates(world: World) -> None:
+    """The image is deployed to it, and what only counts at creation is told as for any other app."""
+    world.platform.on_request = created_meanwhile(world, "container")
+    outcome = world.run(app="new", image=NEW, create=True, port=8080)
+    assert (outcome.exit_code, asked(outcome)) == (0, 1), outcome.log
+    assert lines(outcome)[0] == "App 'new' was created meanwhile, by somebody else"
+    outputs = outcome.outputs
+    assert (outputs["created"], outputs["image"], outputs["previous_image"]) == (False, NEW, OLD)
+    (warning,) = outputs["warnings"]
+    assert warning.startswith("`port` has no effect")
+    assert world.platform.apps.get("new").image == NEW
+
+
+@pytest.mark.parametrize(("kind", "inputs"), [("static", {"image": NEW}), ("container", {})])
+def test_an_app_of_the_other_kind_that_somebody_else_creates(
+    world: World, kind: str, inputs: dict[str, object]
+) -> None:
+    """Nothing is deployed to it."""
+    world.platform.on_request = created_meanwhile(world, kind)
+    outcome = world.run(app="new", create=True, **inputs)
+    assert outcome.exit_code == 2
+    assert outcome.outputs["error"].startswith(f"App 'new' is a {kind} app")
+    assert outcome.outputs["kind"] == kind
+    assert len(outcome.writes) == 1
+
+
+@pytest.mark.parametrize("inputs", [{"image": NEW}, {}], ids=["image", "folder"])
+def test_a_name_that_is_taken(world: World, inputs: dict[str, object]) -> None:
+    """By an app that this key does not see."""
+    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/v1/apps$", status=409))
+    outcome = world.run(app="new", create=True, **inputs)
+    assert outcome.exit_code == 4
+    assert "choose another `app`" in outcome.outputs["hint"]
+
+
+@pytest.mark.parametrize("image", [NEW, f"nginx@sha256:{'2' * 64}"])
+def test_an_answer_to_the_creation_that_is_lost(world: World, image: str) -> None:
+    """The app that is there then may be our own, if it has our image: it is waited for, and not restarted."""
+    world.platform.faults.add(Fault(Kind.RESET, "POST", "/v1/apps$", after=True))
+    outcome = world.run(app="new", image=image, create=True)
+    assert (outcome.exit_code, asked(outcome)) == (0, 0), outcome.log
+    assert outcome.outputs["created"] is None
+    assert outcome.outputs["image"] == image
+    assert "the answer to an earlier request for that was lost" in outcome.log
+
+
+def test_a_creation_that_is_lost_and_somebody_else_s_app(world: World) -> None:
+    """It has another image: ours is deployed."""
+    world.platform.on_request = created_meanwhile(world, "container")
+    world.platform.faults.add(Fault(Kind.RESET, "POST", "/v1/apps$"))
+    outcome = world.run(app="new", image=NEW, create=True)
+    assert (outcome.exit_code, asked(outcome)) == (0, 1), outcome.log
+    assert world.platform.apps.get("new").image == NEW
+
+
+@pytest.mark.parametrize("lost", [True, False])
+@pytest.mark.parametrize("answer", ["404", "502"])
+def test_a_new_app_that_is_not_ready(world: World, answer: str, *, lost: bool) -> None:
+    """It is waited for."""
+    world.platform.dialect.speak(f"new-app={answer}")
+    if lost:
+        world.platform.faults.add(Fault(Kind.RESET, "POST", "/v1/apps$", after=True))
+    outcome = world.run(app="new", image=NEW, create=True)
+    assert (outcome.exit_code, asked(outcome)) == (0, 0), outcome.log
+    assert 8 <= outcome.seconds < 20
+
+
+def test_a_new_app_that_is_never_found(world: World) -> None:
+    """After a minute, a 404 is the platform's word."""
+    gone = Fault(Kind.STATUS, "GET", "/v1/apps/new$", status=404, times=None)
+    world.platform.faults.add(gone)
+    outcome = world.run(app="new", image=NEW, create=True)
+    assert outcome.exit_code == 4
+    assert outcome.seconds == pytest.approx(60, abs=15)
+
+
 @pytest.mark.parametrize("inputs", [{"image": NEW}, {}], ids=["image", "folder"])
 @pytest.mark.parametrize("create", [True, False])
 def test_a_name_that_the_platform_refuses(world: World, inputs: dict[str, object], *, create: bool) -> None:
@@ -81,6 +175,27 @@ def test_a_type_that_the_platform_shows_is_believed(world: World, kind: str) -> 
     assert deploy(world).exit_code == (2 if kind == "static" else 0)
 
 
+def test_an_app_that_shows_no_image(world: World) -> None:
+    """The port tells that it is a container app. A static one may have a port, but no image."""
+    world.platform.dialect.speak("image=not-in-get")
+    outcome = deploy(world)
+    assert (outcome.exit_code, outcome.outputs["kind"]) == (0, "container")
+    body = b'{"name": "site", "image": "", "port": 80, "status": "running"}'
+    world.platform.faults.add(Fault(Kind.STATUS, "GET", "/v1/apps/site$", status=200, body=body))
+    outcome = world.run()
+    assert (outcome.exit_code, outcome.outputs["kind"]) == (0, "static")
+
+
+@pytest.mark.parametrize("server", ["registry.example.com", None])
+def test_registry_credentials(world: World, server: str | None) -> None:
+    """Without a server, they are for the platform's default registry."""
+    login = {"registry_server": server, "registry_username": "me", "registry_password": "pass-word"}
+    for app, create in (("web", False), ("new", True)):
+        outcome = world.run(app=app, image=NEW, create=create, **login)
+        assert outcome.exit_code == 0, outcome.log
+        assert world.platform.apps.get(app).private
+
+
 @pytest.mark.parametrize("dry_run", [False, True])
 def test_inputs_that_only_count_at_creation(world: World, *, dry_run: bool) -> None:
     """A warning for each one that differs; a note names `env`, which the API does not show."""
@@ -91,9 +206,10 @@ def test_inputs_that_only_count_at_creation(world: World, *, dry_run: bool) -> N
         f"`{name}` {used}; this app has {actual}, and the API can't change that"
         for name, actual in {"port": 80, "cpu": 256, "memory": 512}.items()
     ]
-    note = f"`env` {used}; the API does not show what this app has"
-    assert note in lines(outcome)
-    assert f"{note}." in outcome.outputs["notes"]
+    (note,) = (note for note in outcome.outputs["notes"] if note.startswith("`env` was not applied: "))
+    assert "`operation: destroy`" in note
+    assert "`create: true`" in note
+    assert note.removesuffix(".") in lines(outcome)
 
 
 def test_inputs_that_are_what_the_app_has(world: World) -> None:

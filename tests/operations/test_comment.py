@@ -143,15 +143,18 @@ def test_a_preview_that_is_destroyed(world: World) -> None:
 def test_a_dry_run(world: World) -> None:
     """What would be done, with the names; the platform is asked only, the comment is written."""
     forge = Forge()
-    world.write({"index.html": b"old"})
+    world.write({"index.html": b"", "old.html": b"old"})
     run(world, forge)
     assert "### What" not in comment(forge)
-    world.write({"new/a|b.html": b"new"})
+    world.write({"index.html": b"", "new/a|b.html": b"new"})
     outcome = run(world, forge, dry_run=True, domains="www.example.com")
     assert {record.method for record in outcome.requests} == {"GET"}
     assert "## 🔍 Dry run for `site`: nothing was changed" in comment(forge)
     assert "would attach" in comment(forge)
-    assert "A deploy would upload 1 file (3&nbsp;B) and delete 1 stale file." in comment(forge)
+    assert (
+        "A deploy would upload 1 file (3&nbsp;B), delete 1 stale file and leave 1 file unchanged."
+        in comment(forge)
+    )
     assert "\n| `+` new | <code>new/a&#124;b.html</code> | 3&nbsp;B |\n" in comment(forge)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.support.world import Outcome, World
     from zerokie_action.sandbox.records import Record
 
-MANIFEST = r"/files/\.zerokie/"
+MANIFEST = r"/files/_zerokie/"
 PAGE, ASSET = "index.html", "assets/style.css"
 
 
@@ -48,7 +48,7 @@ def upper(*paths: str) -> dict[str, bytes]:
 def uploads(outcome: Outcome) -> list[str]:
     """What was sent, the manifests aside, in whatever state it arrived."""
     sent = (record.path for record in outcome.requests if record.method == "PUT" and "/files/" in record.path)
-    return [path.partition("/files/")[2] for path in sent if ".zerokie" not in path]
+    return [path.partition("/files/")[2] for path in sent if "_zerokie" not in path]
 
 
 # --- whatever the platform's clock says
@@ -134,7 +134,7 @@ def test_the_requests_of_an_update(world: World) -> None:
     world.loop.jump(2)
     before = manifests(world)
     outcome = world.run()
-    names = [re.sub(r"/\.zerokie/.*", "/MANIFEST", record.path) for record in outcome.requests]
+    names = [re.sub(r"/_zerokie/.*", "/MANIFEST", record.path) for record in outcome.requests]
     asked = [
         f"{record.method} {name.removeprefix('/v1/apps/site').removeprefix('/_apps/site')}"
         for record, name in zip(outcome.requests, names, strict=True)
@@ -196,12 +196,48 @@ def test_a_deploy_that_is_killed_within_the_second(world: World) -> None:
     assert world.stored() == SITE
 
 
-@pytest.mark.parametrize("kind", [Kind.STATUS, Kind.RESET])
-def test_a_site_that_restarts_for_some_seconds(world: World, kind: Kind) -> None:
-    """The manifest is read all the same."""
+@pytest.mark.parametrize("kind", [Kind.STATUS, Kind.RESET, Kind.HANG])
+def test_a_site_that_does_not_answer(world: World, kind: Kind) -> None:
+    """Then all is uploaded: the manifest is asked for once, for 10 seconds at most."""
     world.run()
-    world.platform.faults.add(Fault(kind, "GET", r"\.zerokie", times=None, lasts=3))
+    world.platform.faults.add(Fault(kind, "GET", "_zerokie"))
+    outcome = world.run()
+    assert outcome.exit_code == 0, outcome.log
+    assert outcome.seconds < 12
+    assert len(uploads(outcome)) == len(SITE)
     assert uploads(world.run()) == []
+
+
+def test_a_listing_without_times(world: World) -> None:
+    """Nothing is proved, nothing is sent twice, and a line says so; deletions of our own files go on."""
+    world.platform.dialect.speak("last-modified=absent")
+    for files in (SITE, SITE | {"new": b"x"}, SITE):
+        world.write(files)
+        outcome = world.run()
+        assert outcome.exit_code == 0, outcome.log
+        assert outcome.seconds < 0.1
+        assert sorted(uploads(outcome)) == sorted(files)
+        assert (
+            "The platform's listing has no times: the next deploy can't skip unchanged files" in outcome.log
+        )
+        assert world.stored() == world.read()
+
+
+def test_a_file_that_somebody_puts_where_we_have_deleted_one(world: World) -> None:
+    """It is theirs: the next deploy stops. A deletion that was confirmed and not done is tried again."""
+    world.write(SITE | {"sitemap.xml": b"old"})
+    world.run()
+    world.write(SITE)
+    world.platform.faults.add(Fault(Kind.STATUS, "DELETE", "sitemap", status=204))
+    assert world.run().outputs["files_deleted"] == 1
+    assert "sitemap.xml" in world.stored()
+    assert world.run().exit_code == 0
+    assert world.stored() == SITE
+    world.loop.jump(10)
+    world.platform.put_file("site", "sitemap.xml", b"new")
+    outcome = world.run()
+    assert outcome.exit_code == 2
+    assert "would delete 1 file that no deploy of this action has uploaded: 'sitemap" in outcome.log
 
 
 @pytest.mark.parametrize("skip", [0, 1])
@@ -223,12 +259,12 @@ def test_a_manifest_that_the_platform_refuses(world: World, skip: int, status: i
 def test_older_manifests_go(world: World) -> None:
     """Whatever a killed deploy or an earlier version left there."""
     world.run()
-    left = [".zerokie/notes.txt", f".zerokie/{'0' * 64}.json", f".zerokie/0-0-0-{'a' * 32}.json"]
+    left = ["_zerokie/notes.txt", f"_zerokie/{'0' * 64}.json", f"_zerokie/0-0-0-{'b' * 16}-{'a' * 32}.json"]
     for path in left:
         world.platform.put_file("site", path, b"x")
     world.write(upper(PAGE))
     assert world.run().exit_code == 0
-    assert len([path for path in world.platform.files("site") if path.startswith(".zerokie/")]) == 2
+    assert len([path for path in world.platform.files("site") if path.startswith("_zerokie/")]) == 2
 
 
 # --- what was achieved is kept
@@ -455,7 +491,7 @@ def test_a_gateway_lies_twice(world: World) -> None:
 
 def test_it_lies_about_a_new_file(world: World) -> None:
     """Likewise, as it is not listed at all; also about the first manifest."""
-    for path in ("new", r"\.zerokie"):
+    for path in ("new", r"_zerokie"):
         world.write(SITE | {"new": b"x"})
         lie(world, path, None)
         assert world.run().exit_code == 5

@@ -125,7 +125,7 @@ def test_a_deletion_that_is_refused(world: World, tmp_path: Path) -> None:
     outcome = destroy(world, state_file=state)
     assert outcome.exit_code == 4
     assert "not known" not in outcome.outputs["error"]
-    assert outcome.outputs["hint"].startswith("Nothing was changed. ")
+    assert outcome.outputs["nothing_changed"]
     assert world.platform.lock("site") is None
     (finalized,) = world.platform.deployments("site")
     assert (finalized.files_uploaded, finalized.files_deleted, finalized.total_bytes) == (0, 0, 0)
@@ -184,3 +184,12 @@ def test_a_platform_that_finds_nothing(world: World, request_: tuple[str, str]) 
     assert outcome.exit_code == 4
     assert [app.name for app in world.platform.apps.list()] == ["site"]
     assert world.platform.lock("site") is None
+
+
+def test_a_deletion_that_takes_minutes(world: World) -> None:
+    """A heartbeat within it finds no lock, as there is no app any more: that is no lost lock."""
+    world.run()
+    world.platform.faults.add(Fault(Kind.DELAY, "DELETE", "/v1/apps/site$", seconds=25, after=True))
+    outcome = destroy(world, lock_heartbeat=5)
+    assert outcome.exit_code == 0, outcome.log
+    assert outcome.outputs["status"] == "destroyed"

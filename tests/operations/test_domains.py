@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.operations.containers import lines
 from tests.support.schema import check_result
 from zerokie_action.sandbox.faults import Fault, Kind
@@ -47,6 +49,41 @@ def test_attached_already(world: World, tmp_path: Path) -> None:
     assert outcome.outputs["domains"] == [{"domain": WWW, "status": "attached already"}]
     assert lines(outcome)[-2].startswith(f"'{WWW}' is already attached, to this app or another")
     assert f"| `{WWW}` | attached already |  |" in summary.read_text()
+
+
+@pytest.mark.parametrize("conflict", ["error", "object", "text", "empty"])
+@pytest.mark.parametrize("status", ["409", "400", "422", "200", "201"])
+def test_the_ways_to_say_so(world: World, status: str, conflict: str) -> None:
+    """The reference has no answer for a domain that is attached already."""
+    world.platform.dialect.speak(f"domain-attached={status}", f"conflict={conflict}")
+    world.run(domains=[WWW])
+    outcome = world.run(domains=[WWW])
+    assert outcome.exit_code == 0, outcome.log
+    (domain,) = outcome.outputs["domains"]
+    assert (domain.get("status") == "attached already") is (status in {"409", "400", "422"})
+
+
+@pytest.mark.parametrize("domain", [WWW, "deploy.lock.example.com", "already.example.com"])
+def test_a_deploy_that_is_in_progress(world: World, domain: str) -> None:
+    """It is waited for: a conflict with it does not say that the domain is attached."""
+    world.platform.dialect.speak("domain-busy=once")
+    outcome = world.run(domains=[domain])
+    assert outcome.exit_code == 0, outcome.log
+    assert attached(world) == [domain]
+    assert "Waiting for another deploy of 'site' to end" in outcome.log
+    world.platform.dialect.speak("domain-busy=no")
+    assert world.run(domains=[domain], lock_timeout=0).outputs["domains"] == [
+        {"domain": domain, "status": "attached already"}
+    ]
+
+
+@pytest.mark.parametrize("domain", ["deploy.lock.example.com", "already.example.com"])
+@pytest.mark.parametrize(("status", "code"), [(409, 0), (400, 4)])
+def test_a_domain_that_the_platform_names(world: World, domain: str, status: int, code: int) -> None:
+    """The words that count are the platform's own."""
+    body = f'{{"error": "{domain} is not free"}}'.encode()
+    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/domains$", status=status, body=body))
+    assert world.run(domains=[domain], lock_timeout=0).exit_code == code
 
 
 def test_duplicates(world: World) -> None:

@@ -81,11 +81,11 @@ def require_done(world: World, **inputs: object) -> Outcome:
 class TestFiles:
     """An app that was filled by hand, or with another tool."""
 
-    words = ("App 'site' has 14 files that no deploy of this action has uploaded", "'old.html'", TAKE_OVER)
+    words = ("App 'site' has 5 files that no deploy of this action has uploaded", "'old.html'", TAKE_OVER)
 
     @pytest.fixture(autouse=True)
     def filled(self, world: World) -> None:
-        put(world, ["index.html", "old.html", *(f"uploads/{number}.jpg" for number in range(12))])
+        put(world, ["index.html", "old.html", *(f"uploads/{number}.jpg" for number in range(3))])
 
     @pytest.mark.parametrize(
         "inputs",
@@ -98,24 +98,35 @@ class TestFiles:
     def test_taken_over(self, world: World) -> None:
         """Once, and the log names what goes; then the app is ours."""
         outcome = require_done(world, take_over=True)
-        assert (
-            "`take-over` deletes 13 files that no deploy of this action has uploaded: 'old.html'"
-            in outcome.log
-        )
+        assert "`take-over` deletes 4 files that no deploy of this action has uploaded: 'old.h" in outcome.log
         require_done(world)
 
     def test_taken_over_with_keep(self, world: World) -> None:
         """What was kept stays somebody else's: it is not deleted unasked later."""
         assert world.run(take_over=True, keep="uploads/").exit_code == 0
-        require_refused(world, ["12 files", "'uploads/0.jpg'", "`keep`", "`delete-stale: false`", TAKE_OVER])
+        require_refused(world, ["3 files", "'uploads/0.jpg'", "`keep`", "`delete-stale: false`", TAKE_OVER])
         assert world.run(keep="uploads/").exit_code == 0
         assert world.run(delete_stale=False).exit_code == 0
         require_done(world, take_over=True)
 
+    def test_most_of_it_would_go(self, world: World) -> None:
+        """That needs a second answer, and one message asks for both."""
+        put(world, [f"{number}.html" for number in range(12)])
+        require_refused(world, ["17 files", "`take-over: true` and `max-deletes: 16` for one run by hand"])
+        require_refused(world, ["`max-deletes: 16` for one run by hand"], take_over=True)
+        require_done(world, take_over=True, max_deletes=16)
+        require_done(world)
+
+    def test_they_have_the_front_page(self, world: World) -> None:
+        """Likewise."""
+        world.write({"about.html": b"", "contact.html": b"", "team.html": b""})
+        require_refused(world, ["the site's front page", "`take-over: true` and `max-deletes: 5`"])
+        require_done(world, take_over=True, max_deletes=5)
+
     def test_an_earlier_version_of_this_action(self, world: World) -> None:
         """Its manifest says nothing any more."""
         put(world, [f".zerokie/{'0' * 64}.json"])
-        require_refused(world, [*self.words, "an earlier version"])
+        require_refused(world, ["App 'site' has 6 files", TAKE_OVER, "an earlier version"])
         require_done(world, take_over=True)
 
 
@@ -146,7 +157,7 @@ class TestUnreadable:
     """A manifest that can't be read."""
 
     words = (
-        "1 file ('empty')",
+        "2 files ('empty', 'stranger')",
         "can't be read",
         "`delete-stale: false`",
         "`take-over: true` for one run by hand",
@@ -156,17 +167,38 @@ class TestUnreadable:
         """`delete-stale: false` and `take-over` go on."""
         world.run()
         world.write({path: body for path, body in SITE.items() if path != "empty"})
-        fault = Fault(Kind.STATUS, "GET", r"\.zerokie", status=404, times=None)
+        put(world, ["stranger"])
+        fault = Fault(Kind.STATUS, "GET", r"_zerokie", status=404, times=None)
         world.platform.faults.add(fault)
         require_refused(world, self.words)
         assert world.run(delete_stale=False).exit_code == 0
         require_refused(world, self.words)
         require_done(world, take_over=True)
 
+    def test_its_name_tells(self, world: World) -> None:
+        """The zone holds just the paths that the manifest names: none of them is a stranger's."""
+        world.platform.faults.add(Fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None))
+        for count in (3, 1, 2, 4):
+            world.write(dict(list(SITE.items())[:count]))
+            require_done(world, max_deletes=4)
+
+    @pytest.mark.usefixtures("handlers")
+    def test_after_a_kill(self, world: World) -> None:
+        """So it does after a deploy that was killed among its uploads, for a rerun."""
+        world.platform.faults.add(Fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None))
+        world.run()
+        world.write({f"{number}.html": b"x" for number in range(9)} | {"index.html": b"y", "empty": b""})
+        world.signals.install()
+        TestHistories.after(world, 8)
+        assert world.run(concurrency=1, delete_stale=False).exit_code == 143
+        TestHistories.revive(world)
+        world.platform.faults.add(Fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None))
+        require_done(world)
+
     def test_it_does_not_stop_what_deletes_nothing(self, world: World) -> None:
         """All is uploaded then."""
         world.run()
-        world.platform.faults.add(Fault(Kind.STATUS, "GET", r"\.zerokie", status=404, times=None))
+        world.platform.faults.add(Fault(Kind.STATUS, "GET", r"_zerokie", status=404, times=None))
         assert require_done(world).outputs["files_uploaded"] == len(SITE)
 
 
@@ -174,22 +206,67 @@ class TestManyDeletions:
     """What a wrong directory does."""
 
     def test_less_than_half(self, world: World) -> None:
-        """The message says how many of how many; `max-deletes` goes on."""
+        """The message says how many of how many; `max-deletes` goes on, and the next deploy needs nothing."""
         world.write(bundle(1))
         world.run()
         world.write({"index.html": b"the wrong one"})
         require_refused(
-            world, ["1 of 34 files", "33 files ('about/index.html', ", "and 30 more", "`max-deletes: 33`"]
+            world,
+            [
+                "The directory has 1 file, less than half of the 34 deployed last",
+                "33 files ('about/index.html', 'assets/0.1.js', 'assets/1.1.js' and 30 more)",
+                "`max-deletes: 33` for one run by hand",
+            ],
         )
         require_refused(world, ["`max-deletes` is 32", "33 files ("], max_deletes=32)
         require_done(world, max_deletes=33)
+        require_done(world)
+
+    @pytest.mark.parametrize(
+        ("before", "after", "is_refused"),
+        [(16, 1, True), (5, 1, True), (4, 1, False), (8, 4, False), (9, 4, True), (1, 9, False)],
+    )
+    def test_small_sites(self, world: World, before: int, after: int, *, is_refused: bool) -> None:
+        """More than three deletions, and fewer than half of the files of the folder deployed last."""
+        pages = {"index.html": b""} | {f"{number}.html": b"" for number in range(20)}
+        world.write(dict(list(pages.items())[:before]))
+        world.run()
+        world.write(dict(list(pages.items())[:after]))
+        assert world.run().exit_code == (2 if is_refused else 0)
+
+    def test_what_is_kept_is_no_part_of_the_folder(self, world: World) -> None:
+        """A folder of one file is as wrong beside 40 files that are kept."""
+        put(world, [f"uploads/{number}" for number in range(40)])
+        assert world.run(take_over=True, keep="uploads/").exit_code == 0
+        world.write(bundle(1))
+        assert world.run(keep="uploads/").exit_code == 0
+        world.write({"index.html": b"the wrong one"})
+        require_refused(world, ["1 file, less than half of the 34", "33 files ("], keep="uploads/")
+
+    def test_the_front_page(self, world: World) -> None:
+        """A build that lost it. The next deploy needs no answer, nor does an app that this run creates."""
+        world.run()
+        world.write({path: body for path, body in SITE.items() if path != "index.html"})
+        require_refused(world, ["no index.html", "the site's front page", "`max-deletes: 1`"])
+        outcome = require_done(world, max_deletes=1)
+        assert "may show no page" in outcome.log
+        require_done(world)
+        assert world.run(app="new", create=True).exit_code == 0
+
+    def test_a_page_that_nobody_can_read_about(self, world: World) -> None:
+        """Without a manifest that can be read, the listing says how many files there were."""
+        world.write(bundle(1))
+        world.run()
+        world.platform.faults.add(Fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None))
+        world.write({"index.html": b"the wrong one"})
+        require_refused(world, ["less than half of the 34 deployed last"])
 
     def test_take_over_is_about_something_else(self, world: World) -> None:
         """A manifest that names the files says that they are ours: that is no reason to lose them."""
         world.write(bundle(1))
         world.run()
         world.write({"index.html": b"the wrong one"})
-        require_refused(world, ["1 of 34 files"], take_over=True)
+        require_refused(world, ["less than half of the 34"], take_over=True)
 
     def test_max_deletes(self, world: World) -> None:
         """It decides alone, and what is kept does not count."""
@@ -204,13 +281,13 @@ class TestManyDeletions:
         """A deploy that has nothing left to do counts, one that failed at its very end does not."""
         world.run()
         world.write(bundle(1, 60))
-        last = Fault(Kind.STATUS, "PUT", r"/files/\.zerokie", status=400, skip=1)
+        last = Fault(Kind.STATUS, "PUT", r"/files/_zerokie", status=400, skip=1)
         world.platform.faults.add(last)
         assert world.run().exit_code == 4
         assert world.stored() == world.read()
         assert require_done(world).outputs["files_uploaded"] == 0
         world.write(SITE)
-        require_refused(world, ["4 of 64 files"])
+        require_refused(world, ["4 files, less than half of the 64"])
 
 
 class TestAnotherRepository:
@@ -222,7 +299,7 @@ class TestAnotherRepository:
         run(world, OURS)
         world.env = dict(THEIRS)
         require_refused(world, self.words, **inputs)
-        world.platform.faults.add(Fault(Kind.STATUS, "GET", r"\.zerokie", status=404, times=None))
+        world.platform.faults.add(Fault(Kind.STATUS, "GET", r"_zerokie", status=404, times=None))
         require_refused(world, self.words, **inputs)
 
     def test_it_takes_over(self, world: World) -> None:
@@ -291,11 +368,11 @@ class TestAnotherRepository:
         """The question is asked under the lock."""
         run(world, OURS)
         world.platform.take_lock("site", "somebody else")
-        newest = ".zerokie/9-" + "1" * 16 + "-" + "2" * 16 + "-" + "3" * 32 + ".json"
+        newest = f"_zerokie/9-{'1' * 16}-{'2' * 16}-{'3' * 16}-{'4' * 32}.json"
 
         def end() -> None:
             for path in world.platform.files("site"):
-                if path.startswith(".zerokie/"):
+                if path.startswith("_zerokie/"):
                     world.platform.delete_file("site", path)
             world.platform.put_file("site", newest, b"{}")
             world.platform.expire_lock("site")

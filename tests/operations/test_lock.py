@@ -11,8 +11,8 @@ import pytest
 
 from tests.ci.grammar import file_command
 from zerokie_action.files.local import FileContent
+from zerokie_action.sandbox.apps import EXPIRY
 from zerokie_action.sandbox.faults import Fault, Kind
-from zerokie_action.sandbox.locks import EXPIRY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -142,11 +142,23 @@ def test_a_finalize_that_is_to_wait_for_too_long(world: World, state: Path) -> N
     assert is_recorded(world, state)
 
 
+@pytest.mark.parametrize("answer", ["201", "no-deploy-id", "502"])
+def test_the_ways_of_a_finalize(world: World, state: Path, answer: str) -> None:
+    """An object ends the lock, also without a deploy ID. After a lost answer, the next one tells."""
+    world.platform.dialect.speak(f"finalize={answer}")
+    outcome = world.run()
+    assert outcome.exit_code == 0, outcome.log
+    seen = {"201": [201], "no-deploy-id": [200], "502": [502, 409]}[answer]
+    assert ending(outcome) == [("POST finalize", status) for status in seen]
+    assert (outcome.outputs["deploy_id"] is None) is (answer != "201")
+    assert len(world.platform.deployments("site")) == 1
+    assert not state.exists()
+
+
 @pytest.mark.parametrize("effect", [True, False])
-def test_a_finalize_that_names_no_deploy(world: World, state: Path, *, effect: bool) -> None:
-    """Whether it was one, the heartbeat tells."""
-    body = b'{"ok": true}'
-    world.platform.faults.add(Fault(Kind.STATUS, *FINALIZE, status=200, body=body, after=effect))
+def test_a_finalize_that_says_nothing(world: World, state: Path, *, effect: bool) -> None:
+    """Where a 2xx has no JSON object, the heartbeat tells whether it released the lock."""
+    world.platform.faults.add(Fault(Kind.STATUS, *FINALIZE, status=204, body=b"", after=effect))
     outcome = world.run()
     assert outcome.exit_code == 0, outcome.log
     assert len(ending(outcome)) == (2 if effect else 3)
@@ -157,7 +169,7 @@ def test_a_finalize_that_names_no_deploy(world: World, state: Path, *, effect: b
 
 def test_a_finalize_without_an_effect(world: World, state: Path) -> None:
     """Something in between answers in the platform's place; the lock is still ours, says the heartbeat."""
-    world.platform.faults.add(Fault(Kind.STATUS, *FINALIZE, status=200, body=b"{}", times=None))
+    world.platform.faults.add(Fault(Kind.STATUS, *FINALIZE, status=200, body=b"ok", times=None))
     outcome = world.run()
     assert outcome.exit_code == 5
     assert outcome.outputs["error"].startswith("Finalizing the deploy had no effect")
@@ -187,7 +199,7 @@ def test_when_it_expires(world: World) -> None:
 @pytest.mark.parametrize(
     ("fault", "is_held"),
     [
-        (Fault(Kind.STATUS, *FINALIZE, status=200, body=b"{}", times=None), True),
+        (Fault(Kind.STATUS, *FINALIZE, status=200, body=b"ok", times=None), True),
         (Fault(Kind.RESET, *FINALIZE, after=True), False),
     ],
     ids=["no effect", "answer lost"],
@@ -253,8 +265,11 @@ def test_the_end_has_a_deadline(world: World, state: Path, end: str, away: dict[
     assert is_recorded(world, state)
 
 
+@pytest.mark.parametrize("body", [None, b"", b"conflict", b'{"message": "conflict"}'])
 @pytest.mark.parametrize("lost", [True, False])
-def test_a_write_that_is_refused_by_a_conflict(world: World, state: Path, *, lost: bool) -> None:
+def test_a_write_that_is_refused_by_a_conflict(
+    world: World, state: Path, body: bytes | None, *, lost: bool
+) -> None:
     """409 means a conflict of deploy locks; whether it is one, the heartbeat tells before any other write."""
 
     def take(record: Record) -> None:
@@ -262,7 +277,7 @@ def test_a_write_that_is_refused_by_a_conflict(world: World, state: Path, *, los
             world.platform.take_lock("site", "other")
 
     world.platform.on_request = take
-    world.platform.faults.add(Fault(Kind.STATUS, "PUT", "/files/index.html", status=409))
+    world.platform.faults.add(Fault(Kind.STATUS, "PUT", "/files/index.html", status=409, body=body))
     outcome = world.run(concurrency=1)
     assert outcome.exit_code == (7 if lost else 4)
     assert world.platform.lock("site") == ("other" if lost else None)

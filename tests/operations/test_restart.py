@@ -32,8 +32,8 @@ def test_until_it_runs_again(world: World) -> None:
     assert lines(outcome) == [
         "Restarting 'nginx:1'",
         "Waiting for 'web' to run: its status is 'deploying'; 5 m 00 s left",
-        "'web' runs 'nginx:1' after 6.1 s",
-        "Restarted and running after 6.1 s: http://platform/_apps/web",
+        "'web' runs 'nginx:1' after 5.3 s",
+        "Restarted and running after 5.3 s: http://platform/_apps/web",
     ]
 
 
@@ -82,4 +82,4 @@ def test_what_can_not_be_restarted(world: World, app: str) -> None:
         assert outcome.outputs["error"] == said
         assert "cannot be restarted" in outcome.outputs["hint"]
     else:
-        assert outcome.outputs["hint"] == "Nothing was changed. Correct `app`. Only a deploy creates an app."
+        assert outcome.outputs["hint"] == "Correct `app`. Only a deploy creates an app."

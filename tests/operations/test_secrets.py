@@ -110,7 +110,7 @@ class TestNobodyElseSeesTheKey:
     def test_the_app_s_public_pages(self, world: World) -> None:
         """The manifest is read there, and the health is checked, at the same host and port."""
         world.run()
-        world.write({"more.html": b"x"})
+        world.write(world.read() | {"more.html": b"x"})
         outcome = world.run(health_check="/more.html")
         assert outcome.exit_code == 0
         pages = [record for record in outcome.requests if record.path.startswith("/_apps/")]

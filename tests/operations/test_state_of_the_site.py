@@ -62,7 +62,7 @@ def test_after_a_signal_before_the_lock(world: World) -> None:
     tell(world, after=5)
     outcome = world.run()
     assert outcome.exit_code == 143
-    assert outcome.outputs["hint"] == "Nothing was changed. Run the deploy again."
+    assert (outcome.outputs["nothing_changed"], outcome.outputs["hint"]) == (True, "Run the deploy again.")
 
 
 def test_in_the_middle_of_the_deletions(world: World) -> None:
@@ -88,7 +88,7 @@ def test_nothing_was_begun(world: World, path: str) -> None:
     fail(world, None, path)
     outcome = world.run()
     assert "uploaded" not in error(outcome)
-    assert outcome.outputs["hint"].startswith("Nothing was changed. ")
+    assert outcome.outputs["nothing_changed"]
     finalized = [deployment.deploy_id for deployment in world.platform.deployments("site")]
     assert outcome.outputs["deploy_id"] == (finalized[-1] if finalized else None)
 

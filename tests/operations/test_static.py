@@ -41,7 +41,7 @@ def test_pages_come_last(world: World) -> None:
     world.write({"a.html": b"x", "b/index.html": b"x", "m.js": b"xx", "z.css": b"xxx", "y.css": b"x"})
     outcome = world.run(concurrency=2)
     sent = [record.path.partition("/files/")[2] for record in outcome.requests if record.method == "PUT"]
-    order = [path for path in sent if not path.startswith(".zerokie/")]
+    order = [path for path in sent if not path.startswith("_zerokie/")]
     assert [sorted(order[:2]), order[2], sorted(order[3:])] == [
         ["m.js", "z.css"],
         "y.css",
@@ -123,11 +123,8 @@ def test_what_vanishes_meanwhile_is_stored_again_and_counted(world: World) -> No
     assert (outcome.outputs["files_uploaded"], outcome.outputs["files_unchanged"]) == (2, 2)
 
 
-def test_the_log_says_which_ignore_file_was_read(
-    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_log_says_which_ignore_file_was_read(world: World) -> None:
     """The directory's own, or the one in the working directory."""
-    monkeypatch.chdir(tmp_path)
     assert "gnore file" not in world.run(directory="folder").log
     Path("conf").write_text("empty\n")
     outcome = world.run(directory="folder", ignore_file="conf")

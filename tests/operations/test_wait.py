@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.operations.containers import BROKEN, LOOK, NEW, OLD, deploy, lines, running_web, says, takes
+from tests.operations.containers import (
+    BROKEN,
+    LOOK,
+    NEW,
+    OLD,
+    asked,
+    deploy,
+    lines,
+    running_web,
+    says,
+    takes,
+)
+from zerokie_action.sandbox.dialects import QUESTIONS
 from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
     from tests.support.world import World
 
-APP = "/v1/apps/web"
+IMAGES = pytest.mark.parametrize("writes", QUESTIONS["image"].answers)
+DIGEST, OTHER_DIGEST = f"nginx@sha256:{'2' * 64}", f"nginx@sha256:{'3' * 64}"
 
 
 @pytest.fixture(autouse=True)
 def _web(world: World) -> None:
     running_web(world)
-
-
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def test_until_it_runs(world: World) -> None:
@@ -31,7 +39,6 @@ def test_until_it_runs(world: World) -> None:
     outcome = deploy(world)
     assert outcome.exit_code == 0
     assert 40 <= outcome.seconds < 50
-    assert len([record for record in outcome.requests[2:] if record.path == APP]) < 15
     first, waiting, still, runs, last = lines(outcome)
     assert first == "Deploying 'nginx:2' (was 'nginx:1')"
     assert waiting == "Waiting for 'web' to run: its status is 'deploying'; 5 m 00 s left"
@@ -40,17 +47,50 @@ def test_until_it_runs(world: World) -> None:
     assert last.startswith("Deployed and running after 4")
 
 
+# --- which status counts
+
+
+@pytest.mark.parametrize("moves", QUESTIONS["updated-at"].answers)
+@pytest.mark.parametrize("shows", QUESTIONS["deploying"].answers)
+@pytest.mark.parametrize("before", QUESTIONS["before-deploying"].answers)
+def test_however_a_deploy_shows(world: World, moves: str, shows: str, before: str) -> None:
+    """The same tag is green after one request, within half a minute, and nothing is rolled back."""
+    answers = (f"updated-at={moves}", f"deploying={shows}", f"before-deploying={before}")
+    world.platform.dialect.speak(*answers)
+    takes(world, 0 if shows == "none" else 1)
+    outcome = deploy(world, OLD, rollback=True)
+    assert (outcome.exit_code, asked(outcome)) == (0, 1), outcome.log
+    assert outcome.seconds < 17
+    outcome = deploy(world, BROKEN, rollback=True)
+    assert (outcome.exit_code, outcome.outputs["status"]) == (8, "rolled-back"), outcome.log
+    assert outcome.seconds < 60
+
+
 @pytest.mark.parametrize("word", ["failed", "error", "CRASHED", "stopped"])
-def test_a_failure_word_fails_at_once(world: World, word: str) -> None:
+def test_a_failure_word_that_lasts(world: World, word: str) -> None:
     """With what the platform says of it; whatever the case of the word."""
-    world.platform.faults.add(says(image=NEW, status=word, error="exit code 137"))
+    world.platform.faults.add(says(image=NEW, status=word, error="exit code 137", times=None))
     outcome = deploy(world)
     assert outcome.exit_code == 8
-    assert outcome.seconds == 0
+    assert outcome.seconds == pytest.approx(15.5, abs=0.6)
     assert outcome.outputs["error"] == (
         f"The platform reports that 'web' is {word!r}: \"exit code 137\"; 'web' was left with 'nginx:2'"
     )
     assert outcome.outputs["status"] == "failed"
+
+
+def test_a_failure_word_for_a_moment(world: World) -> None:
+    """A container that crashes, and then runs, runs."""
+    world.platform.faults.add(says(image=NEW, status="crashed", times=12))
+    outcome = deploy(world, rollback=True)
+    assert (outcome.exit_code, asked(outcome)) == (0, 1), outcome.log
+
+
+def test_a_failure_word_at_the_end(world: World) -> None:
+    """There is no time left to wait until it has lasted."""
+    outcome = deploy(world, BROKEN, wait_timeout="10s")
+    assert outcome.exit_code == 8
+    assert outcome.seconds == pytest.approx(10)
 
 
 @pytest.mark.parametrize("word", ["deploying", "unhealthy", "", "not running", "failing over"])
@@ -67,58 +107,241 @@ def test_any_other_word_means_not_yet(world: World, word: str) -> None:
 @pytest.mark.parametrize("status", ["running", "failed"])
 @pytest.mark.parametrize("image", [OLD, NEW])
 def test_what_was_there_before_does_not_count(world: World, image: str, status: str) -> None:
-    """Neither the old image, nor a status that lags behind the new one: it has the time from before."""
-    before = world.platform.apps.get("web")
+    """Neither the old image, nor a status that lags behind the new one, unless it shows for 15 s."""
     takes(world, 0)
-    time = _time(before.updated_at)
     world.platform.faults.add(
-        says(skip=0, image=OLD, status=status, updated_at=time),
-        says(skip=0, image=image, status=status, updated_at=time, times=4),
+        says(skip=0, image=OLD, status=status), says(skip=0, image=image, status=status, times=4)
     )
     outcome = deploy(world)
     assert outcome.exit_code == 0, outcome.log
-    assert len([record for record in outcome.requests if record.path == APP]) == 1 + 4 + 1
+    assert outcome.seconds == pytest.approx(15.5 if status == "running" else 3, abs=1)
 
 
 def test_the_same_image_again(world: World) -> None:
-    """A moving tag: a status that moved is news, also where the platform gives no times."""
+    """A moving tag that fails: the status has moved since the deploy."""
     world.platform.faults.add(
-        says(skip=0, image=OLD, status="running"),
-        says(skip=0, image=OLD, status="running"),
+        says(skip=0, image=OLD, status="running", times=2),
         says(skip=0, image=OLD, status="deploying"),
-        says(skip=0, image=OLD, status="failed"),
+        says(skip=0, image=OLD, status="failed", times=None),
     )
     assert deploy(world, OLD).exit_code == 8
 
 
-@pytest.mark.parametrize("rollback", [False, True])
-def test_another_deploy_comes_in_between(world: World, *, rollback: bool) -> None:
-    """What somebody else deployed is not ours, however well it runs. It is left alone, and said."""
-    world.loop.call_later(20, lambda: world.platform.apps.deploy("web", image="nginx:9", private=False))
-    takes(world, 30)
-    outcome = deploy(world, rollback=rollback, wait_timeout="90s")
-    assert outcome.exit_code == 9
-    assert outcome.outputs["status"] == "failed"
-    assert sum(record.method == "POST" for record in outcome.requests) == 1
-    error = outcome.outputs["error"]
-    assert (
-        "'web' does not run 'nginx:2' after 1 m 30 s: its status is 'running', its image 'nginx:9'" in error
-    )
-    assert error.endswith("; 'web' was left with 'nginx:9'")
-    assert "If another deploy has changed the image, run this one again." in outcome.outputs["hint"]
+def test_the_last_look(world: World) -> None:
+    """An app that runs within `wait-timeout`, however late, is green."""
+    takes(world, 99.5)
+    outcome = deploy(world, wait_timeout="100s")
+    assert outcome.exit_code == 0, outcome.log
+    assert outcome.seconds == pytest.approx(100)
 
 
-def test_the_platform_may_write_the_name_in_another_way(world: World) -> None:
-    """What it called the image when it accepted the deploy is our image as well."""
-    full = "docker.io/library/nginx:2"
-    accepted = b'{"name": "web", "image": "docker.io/library/nginx:2", "status": "deploying"}'
+# --- which image is ours
+
+
+@IMAGES
+@pytest.mark.parametrize("image", [NEW, OLD, "registry.example.com:5000/team/nginx", DIGEST])
+def test_however_an_image_is_written(world: World, writes: str, image: str) -> None:
+    """Ours is known in all spellings."""
+    world.platform.dialect.speak(f"image={writes}")
+    outcome = deploy(world, image, rollback=True)
+    assert (outcome.exit_code, asked(outcome)) == (0, 1), outcome.log
+    assert outcome.seconds < 3
+
+
+@IMAGES
+def test_however_the_old_image_is_written(world: World, writes: str) -> None:
+    """It is deployed again as the platform writes it, if it does."""
+    world.platform.dialect.speak(f"image={writes}")
+    outcome = deploy(world, BROKEN, rollback=True)
+    assert outcome.exit_code == 8
+    if writes == "not-in-get":
+        assert "not rolled back, as no other image was running" in outcome.outputs["error"]
+    else:
+        assert outcome.outputs["status"] == "rolled-back", outcome.log
+        assert asked(outcome) == 2
+
+
+def test_an_image_with_a_name_of_the_platform_s_own(world: World) -> None:
+    """What the platform called it when it accepted the deploy is our image as well."""
+    accepted = b'{"name": "web", "image": "apps/web:build-7", "status": "deploying"}'
     world.platform.faults.add(
-        Fault(Kind.STATUS, "POST", "/deploy$", status=200, body=accepted),
-        says(image=full, status="running", times=None),
+        Fault(Kind.STATUS, "POST", "/deploy$", status=200, body=accepted, after=True),
+        says(image="apps/web:build-7", status="running", times=None),
     )
     outcome = deploy(world)
     assert outcome.exit_code == 0
-    assert "'web' runs 'docker.io/library/nginx:2'" in outcome.log
+    assert "'web' runs 'apps/web:build-7'" in outcome.log
+
+
+@pytest.mark.parametrize(
+    ("image", "shown"),
+    [
+        (NEW, "nginx:20"),
+        (NEW, "docker.io/library/nginx"),
+        (NEW, f"httpd@sha256:{'2' * 64}"),
+        ("nginx", "nginx:stable"),
+        ("localhost:5000/nginx", "localhost:5000/nginx:5000"),
+        (DIGEST, OTHER_DIGEST),
+        (DIGEST, f"nginx:2@sha256:{'3' * 64}"),
+    ],
+)
+def test_an_image_that_is_not_ours(world: World, image: str, shown: str) -> None:
+    """Another name, tag or digest."""
+    world.platform.faults.add(says(image=shown, status="running", times=None))
+    outcome = deploy(world, image)
+    assert outcome.exit_code == 8
+    assert f"Another deploy has replaced {image!r}: 'web' runs {shown!r}" in outcome.outputs["error"]
+
+
+@pytest.mark.parametrize("rollback", [False, True])
+def test_another_deploy_comes_in_between(world: World, *, rollback: bool) -> None:
+    """What somebody else deployed is not ours. Once it runs, for certain, it is left alone, and said."""
+    world.loop.call_later(20, lambda: world.platform.apps.deploy("web", image="nginx:9", private=False))
+    takes(world, 30)
+    outcome = deploy(world, rollback=rollback)
+    assert outcome.exit_code == 8
+    assert outcome.seconds == pytest.approx(20 + 30 + 15, abs=20)
+    assert outcome.outputs["status"] == "failed"
+    assert outcome.outputs["image"] == "nginx:9"
+    assert asked(outcome) == 1
+    not_back = "; not rolled back, as that is not 'nginx:2'" if rollback else ""
+    said = f"Another deploy has replaced 'nginx:2': 'web' runs 'nginx:9'{not_back}"
+    assert outcome.outputs["error"] == f"{said}; 'web' was left with 'nginx:9'"
+    assert outcome.outputs["hint"] == (
+        "If that deploy is the newer one, there is nothing to do; else run this one again."
+    )
+
+
+def test_another_image_for_a_moment(world: World) -> None:
+    """A platform that shows something else in between has not lost our deploy."""
+    world.platform.faults.add(says(image="nginx:9", status="running", times=10))
+    assert deploy(world).exit_code == 0
+
+
+@pytest.mark.parametrize("writes", ["given", "before-in-post"])
+def test_a_platform_that_goes_back_by_itself(world: World, writes: str) -> None:
+    """The old image runs again: that is no success, whatever POST's answer called the new one."""
+    world.platform.dialect.speak(f"image={writes}")
+    world.platform.faults.add(
+        says(image=NEW, status="deploying", times=3), says(image=OLD, status="running", times=None)
+    )
+    outcome = deploy(world, rollback=True, wait_timeout="1m")
+    assert (outcome.exit_code, asked(outcome)) == (9, 1), outcome.log
+    assert outcome.outputs["error"].endswith(
+        "; not rolled back, as that is not 'nginx:2'; 'web' was left with 'nginx:1'"
+    )
+
+
+# --- what becomes of an answer that is lost
+
+
+@pytest.mark.parametrize("image", [NEW, OLD])
+def test_a_lost_answer_of_a_deploy_that_is_carried_out(world: World, image: str) -> None:
+    """The app shows it: nobody restarts it once more."""
+    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/deploy$", status=502, after=True, times=None))
+    outcome = deploy(world, image)
+    assert (outcome.exit_code, asked(outcome)) == (0, 1), outcome.log
+    assert outcome.seconds < 4
+    assert 'answered 502 ("Bad Gateway"); looking whether it took effect' in outcome.log
+
+
+def test_a_lost_answer_of_a_restart(world: World) -> None:
+    """The same for a restart."""
+    world.platform.faults.add(Fault(Kind.RESET, "POST", "/deploy$", after=True, times=None))
+    outcome = world.run(operation="restart", app="web")
+    assert (outcome.exit_code, asked(outcome)) == (0, 1), outcome.log
+
+
+@pytest.mark.parametrize(("lost", "seconds"), [(1, 15), (2, 15 + 45)])
+@pytest.mark.parametrize("image", [NEW, OLD])
+def test_a_lost_request(world: World, image: str, lost: int, seconds: float) -> None:
+    """It is made again when the app has shown no sign of it for so long."""
+    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/deploy$", status=502, times=lost))
+    outcome = deploy(world, image)
+    assert (outcome.exit_code, asked(outcome)) == (0, lost + 1), outcome.log
+    assert outcome.seconds == pytest.approx(seconds + 1.5, abs=1)
+
+
+@pytest.mark.parametrize("rollback", [False, True])
+def test_a_request_that_is_always_lost(world: World, *, rollback: bool) -> None:
+    """Three times, and no more; what was asked for may still come."""
+    world.platform.faults.add(Fault(Kind.RESET, "POST", "/deploy$", times=None))
+    outcome = deploy(world, rollback=rollback)
+    assert (outcome.exit_code, asked(outcome)) == (5, 3)
+    assert outcome.seconds == pytest.approx(15 + 45 + 15, abs=1)
+    assert outcome.outputs["error"].startswith(
+        "The deploy was asked for 3 times, and the app shows no sign of it: "
+    )
+    assert outcome.outputs["error"].endswith("; it is not known which image 'web' was left with")
+    assert (outcome.outputs["image"], outcome.outputs["previous_image"]) == (None, OLD)
+
+
+def test_an_outage_after_a_lost_request(world: World) -> None:
+    """Its seconds do not count: only answers tell that there is no sign of the deploy."""
+    lost = Fault(Kind.RESET, "POST", "/deploy$", after=True, times=None)
+    away = Fault(Kind.STATUS, "GET", LOOK, status=503, skip=1, times=None, lasts=60)
+    world.platform.faults.add(lost, away)
+    outcome = deploy(world)
+    assert (outcome.exit_code, asked(outcome)) == (0, 1), outcome.log
+
+
+def test_a_conflict_with_our_own_deploy(world: World) -> None:
+    """The answer was lost, nothing shows yet, and the next request meets a deploy: it is ours."""
+    takes(world, 30)
+    world.platform.faults.add(
+        Fault(Kind.RESET, "POST", "/deploy$", after=True),
+        Fault(Kind.STATUS, "POST", "/deploy$", status=409, body=b""),
+        says(image=OLD, status="running", times=16),
+    )
+    outcome = deploy(world, lock_timeout=0)
+    assert (outcome.exit_code, asked(outcome)) == (0, 2), outcome.log
+
+
+def test_a_conflict_that_is_not_our_own(world: World) -> None:
+    """Nobody can tell: it is waited for our image, and said which one the app has."""
+    world.platform.hold_deploy("web")
+    world.platform.faults.add(Fault(Kind.RESET, "POST", "/deploy$", after=True))
+    outcome = deploy(world, wait_timeout="30s")
+    assert (outcome.exit_code, asked(outcome)) == (9, 2)
+    assert outcome.outputs["error"] == (
+        "'web' does not run 'nginx:2' after 30 s: its status is 'running', its image 'nginx:1'; "
+        "'web' was left with 'nginx:1'"
+    )
+
+
+# --- what the outputs say of the image
+
+OUTPUTS: dict[str, tuple[dict[str, object], str | None, str | None, str]] = {
+    "new": ({"image": NEW}, NEW, OLD, "deployed"),
+    "failed": ({"image": BROKEN}, BROKEN, OLD, "failed"),
+    "rolled back": ({"image": BROKEN, "rollback": True}, OLD, OLD, "rolled-back"),
+    "planned": ({"image": NEW, "dry_run": True}, None, OLD, "planned"),
+    "created": ({"image": NEW, "app": "new", "create": True}, NEW, None, "deployed"),
+    "restarted": ({"operation": "restart"}, OLD, OLD, "restarted"),
+    "static": ({"image": NEW, "app": "site"}, None, None, "failed"),
+}
+
+
+@pytest.mark.parametrize("case", OUTPUTS)
+def test_outputs(world: World, case: str) -> None:
+    """`image` is what the app has after the run, `previous-image` what it had before."""
+    inputs, image, previous, status = OUTPUTS[case]
+    outputs = world.run(**{"app": "web"} | inputs).outputs
+    assert (outputs["image"], outputs["previous_image"], outputs["status"]) == (image, previous, status)
+    assert outputs["kind"] == ("static" if case == "static" else "container")
+    is_accepted = status in {"deployed", "restarted", "rolled-back"} or case == "failed"
+    assert bool(outputs["deploy_id"]) is is_accepted
+
+
+def test_outputs_of_a_deploy_that_is_refused(world: World) -> None:
+    """It was not accepted: no image is named."""
+    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/deploy$", status=400))
+    outputs = deploy(world).outputs
+    assert (outputs["image"], outputs["previous_image"]) == (None, OLD)
+    assert outputs["hint"].startswith("Nothing was changed. ")
+
+
+# --- what ends it
 
 
 def test_an_app_that_is_destroyed_meanwhile(world: World) -> None:
@@ -137,9 +360,10 @@ def test_a_platform_that_stops_answering(world: World, kind: Kind) -> None:
     world.platform.faults.add(Fault(kind, "GET", LOOK, skip=4, times=None))
     outcome = deploy(world, wait_timeout="5m")
     assert outcome.exit_code == 9
-    assert outcome.seconds <= 300 + 2
+    assert outcome.seconds <= 300 + 5 + 2, "the last look, and one for the report"
     error = outcome.outputs["error"]
-    assert error.startswith("'web' does not run 'nginx:2' after 5 m 00 s: looking up app 'web' failed (")
+    assert error.startswith("'web' does not run 'nginx:2' after 5 m 0")
+    assert " s: looking up app 'web' failed (" in error
     assert error.endswith("; it is not known which image 'web' was left with")
 
 
@@ -228,15 +452,6 @@ def test_another_deploy_is_waited_for(world: World) -> None:
     assert "Waiting for another deploy of 'web' to end; 10 m 00 s left" in outcome.log
 
 
-def test_another_deploy_that_may_be_our_own(world: World) -> None:
-    """An answer was lost, and all that follows is refused: nobody says that nothing was changed."""
-    world.platform.hold_deploy("web")
-    world.platform.faults.add(Fault(Kind.RESET, "POST", "/deploy$", after=True))
-    outcome = deploy(world, lock_timeout="30s")
-    assert outcome.exit_code == 6
-    assert outcome.outputs["error"].endswith("it is not known which image 'web' was left with")
-
-
 def test_another_deploy_lasts_too_long(world: World) -> None:
     """Then nothing was deployed, and the exit code says why."""
     world.platform.hold_deploy("web")
@@ -244,5 +459,5 @@ def test_another_deploy_lasts_too_long(world: World) -> None:
     assert outcome.exit_code == 6
     assert outcome.outputs["lock_wait_seconds"] == pytest.approx(30)
     assert outcome.outputs["error"] == "Another deploy of 'web' is still in progress after 30 s"
-    assert outcome.outputs["hint"].startswith("Nothing was changed. ")
+    assert outcome.outputs["nothing_changed"]
     assert world.platform.apps.get("web").image == OLD

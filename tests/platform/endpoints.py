@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 SESSION = "550e8400-e29b-41d4-a716-446655440000"
 REGISTRY = Registry("registry.gitlab.com", "deploy-token", "glpat-xxxx")
 LOGIN = {"username": "deploy-token", "password": "glpat-xxxx", "server_address": "registry.gitlab.com"}
-BEFORE = App(name="my-app", image="nginx:alpine", updated_at="2026-01-15T10:30:00Z")
 APP: dict[str, Any] = {
     "name": "my-app",
     "image": "nginx:alpine",
@@ -110,20 +109,27 @@ ENDPOINTS = {
         "GET /v1/apps/my-app",
         None,
         (200, APP | {"instances": 1, "cpu": 256, "memory": 512, "updated_at": "2026-01-15T10:30:00Z"}),
-        seen(cpu=256, memory=512, updated_at="2026-01-15T10:30:00Z"),
+        seen(cpu=256, memory=512),
     ),
     "delete app": Endpoint(
         lambda client: client.delete_app("my-app"), "DELETE /v1/apps/my-app", None, (204, None), value=True
     ),
     "deploy": Endpoint(
-        lambda client: client.deploy(BEFORE, "my-app", "my-registry.com/my-app:v2", REGISTRY),
+        lambda client: client.deploy("my-app", "my-registry.com/my-app:v2", REGISTRY),
         "POST /v1/apps/my-app/deploy",
         {"image": "my-registry.com/my-app:v2", "registry_auth": LOGIN},
         (200, {"name": "my-app", "image": "my-registry.com/my-app:v2", "status": "deploying"}),
         App(name="my-app", image="my-registry.com/my-app:v2", status="deploying"),
     ),
+    "deploy without a server": Endpoint(
+        lambda client: client.deploy("my-app", "me/my-app:v2", Registry("", "me", "glpat-xxxx")),
+        "POST /v1/apps/my-app/deploy",
+        {"image": "me/my-app:v2", "registry_auth": {"username": "me", "password": "glpat-xxxx"}},
+        (200, {"name": "my-app", "image": "me/my-app:v2", "status": "deploying"}),
+        App(name="my-app", image="me/my-app:v2", status="deploying"),
+    ),
     "restart": Endpoint(
-        lambda client: client.deploy(BEFORE, "my-app", None),
+        lambda client: client.deploy("my-app", None),
         "POST /v1/apps/my-app/deploy",
         {},
         (200, {"name": "my-app", "image": "nginx:alpine", "status": "deploying"}),

@@ -10,7 +10,7 @@ import pytest
 import zerokie_action
 from tests.http.servers import always, serve
 from tests.platform.clients import KEY, Constant, client_of, client_over
-from tests.platform.endpoints import BEFORE, COUNTS, ENDPOINTS, EVERY_ENDPOINT, SESSION, encoded
+from tests.platform.endpoints import COUNTS, ENDPOINTS, EVERY_ENDPOINT, SESSION, encoded
 from zerokie_action.http.request import Bytes
 from zerokie_action.platform.client import app_target
 
@@ -18,8 +18,8 @@ OF_AN_APP = [
     lambda client, app: client.find_app(app),
     lambda client, app: client.get_app(app),
     lambda client, app: client.delete_app(app),
-    lambda client, app: client.deploy(BEFORE, app, "nginx"),
-    lambda client, app: client.deploy(BEFORE, app, None),
+    lambda client, app: client.deploy(app, "nginx"),
+    lambda client, app: client.deploy(app, None),
     lambda client, app: client.list_files(app),
     lambda client, app: client.put_file(app, "a", Bytes(b""), "text/plain"),
     lambda client, app: client.delete_file(app, "a"),

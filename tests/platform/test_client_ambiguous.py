@@ -35,29 +35,20 @@ async def refused(call: Awaitable[object]) -> RequestRejected:
 class TestOneLostAnswer:
     """Whether the request had taken effect or not: in the end it has, once, and the caller knows."""
 
-    async def test_create_static(self, fault: Fault, sandbox: Platform) -> None:
+    @pytest.mark.parametrize("kind", ["static", "container"])
+    async def test_create(self, fault: Fault, kind: str, sandbox: Platform) -> None:
+        """Whose app it is that was there already, only who asked for it can find out."""
         sandbox.faults.add(fault)
         async with client_of(sandbox.base_url, retries=3) as client:
-            app = await client.create_static("new")
-        assert (app is None) is fault.after, "whose it is then, nobody knows"
-        assert sandbox.apps.get("new").type == "static"
-
-    async def test_create_container(self, fault: Fault, sandbox: Platform) -> None:
-        sandbox.faults.add(fault)
-        async with client_of(sandbox.base_url, retries=3) as client:
-            app = await client.create_container("new", "nginx:2", port=8080)
-        assert (app is None) is fault.after
-        assert sandbox.apps.get("new").port == 8080
-
-    @pytest.mark.parametrize("image", ["nginx:2", None])
-    async def test_deploy(self, fault: Fault, sandbox: Platform, image: str | None) -> None:
-        async with client_of(sandbox.base_url, retries=3) as client:
-            before = await client.get_app("web")
-            sandbox.faults.add(fault)
-            app = await client.deploy(before, "web", image)
-        assert app.image == sandbox.apps.get("web").image == (image or "nginx:1")
-        deploys = [record for record in sandbox.requests if record.path.endswith("/deploy")]
-        assert len(deploys) == (1 if fault.after else 2), "accepted once"
+            create = (
+                client.create_static("new") if kind == "static" else client.create_container("new", "nginx")
+            )
+            if fault.after:
+                error = await refused(create)
+                assert (error.status, error.ambiguous) == (409, True)
+            else:
+                assert (await create).name == "new"
+        assert sandbox.apps.get("new").type == kind
 
     async def test_delete_app(self, fault: Fault, sandbox: Platform) -> None:
         sandbox.faults.add(fault)
@@ -66,28 +57,33 @@ class TestOneLostAnswer:
         assert [app.name for app in sandbox.apps.list()] == ["site"]
 
 
-class TestSomebodyElse:
-    """What others did is never taken for our own doing."""
-
-    async def test_their_app(self, sandbox: Platform) -> None:
-        """A name that was taken by an app that is not what we asked for stays a conflict."""
-        sandbox.faults.add(Fault(Kind.RESET))
+@pytest.mark.parametrize("image", ["nginx:2", None])
+class TestDeploy:
+    @pytest.mark.parametrize("fault", LOST + NOT_DONE[:1], ids=str)
+    async def test_a_lost_answer(self, fault: Fault, image: str | None, sandbox: Platform) -> None:
+        """It is not sent again: that would restart the app once more. The error says why it got no answer."""
+        sandbox.faults.add(fault)
         async with client_of(sandbox.base_url, retries=3) as client:
-            error = await refused(client.create_static("web"))
-            assert str(error) == "Creating app 'web' was refused (409: \"app name already exists\")"
-            sandbox.faults.add(Fault(Kind.RESET))
-            assert (await refused(client.create_container("web", "nginx:2"))).status == 409
+            with pytest.raises(PlatformUnavailable) as caught:
+                await client.deploy("web", image)
+        assert caught.value.ambiguous
+        assert caught.value.lost_answer in str(caught.value)
+        assert sandbox.apps.get("web").image == (image if fault.after and image else "nginx:1")
+        assert len(sandbox.requests) == 1
 
-    async def test_their_deploy(self, sandbox: Platform) -> None:
+    async def test_what_has_no_effect(self, image: str | None, sandbox: Platform) -> None:
+        """A platform that wants fewer requests is asked again."""
+        sandbox.faults.add(NOT_DONE[1])
+        async with client_of(sandbox.base_url, retries=3) as client:
+            app = await client.deploy("web", image)
+        assert app.image == sandbox.apps.get("web").image == (image or "nginx:1")
+
+    async def test_somebody_else_s(self, image: str | None, sandbox: Platform) -> None:
         """A deploy that is in progress already is no deploy of ours."""
         sandbox.hold_deploy("web")
         async with client_of(sandbox.base_url, retries=3) as client:
-            before = await client.get_app("web")
-            assert (await refused(client.deploy(before, "web", "nginx:2"))).status == 409
-            for image in ("nginx:2", None):
-                sandbox.faults.add(Fault(Kind.RESET, path="/deploy"))
-                assert (await refused(client.deploy(before, "web", image))).status == 409
-        assert sandbox.apps.get("web").image == "nginx:1"
+            error = await refused(client.deploy("web", image))
+        assert (error.status, error.ambiguous) == (409, False)
 
 
 async def test_given_up(sandbox: Platform) -> None:

@@ -155,7 +155,11 @@ class TestOddAnswers:
         if body == b"null" and isinstance(ENDPOINTS[name].value, list):
             return  # a way of writing an empty list
         status = ENDPOINTS[name].answer[0]
-        error = await error_of(ENDPOINTS[name].call(client_over(Constant(status, body))))
+        call = ENDPOINTS[name].call(client_over(Constant(status, body)))
+        if name == "finalize" and b"<" not in body:  # it may have released the lock: the heartbeat tells
+            assert await call is None
+            return
+        error = await error_of(call)
         assert type(error) is PlatformUnavailable
         assert error.ambiguous
         assert str(error).endswith(

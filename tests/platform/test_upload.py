@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -51,15 +51,18 @@ async def writes_to(
     shutdown: Shutdown | None = None,
 ) -> AsyncIterator[Writes]:
     url = platform if isinstance(platform, str) else platform.base_url
+    shutdown = shutdown or Shutdown()
+
+    @contextmanager
+    def write() -> Iterator[None]:
+        fence()
+        with shutdown.shielded_request():
+            yield
+
     async with Transport({}) as transport:
         http = RetryingClient(transport, retries=retries, concurrency=at_once, log=print)
-        yield Writes(
-            Client(url, KEY, http),
-            "site",
-            fence=fence,
-            shutdown=shutdown or Shutdown(),
-            concurrency=concurrency,
-        )
+        client = Client(url, KEY, http).guarded(write)
+        yield Writes(client, "site", fence=fence, shutdown=shutdown, concurrency=concurrency)
 
 
 async def fails(work: Any) -> DeployError:

@@ -22,7 +22,7 @@ def static() -> Result:
         created=True,
         changes=Changes(
             [Uploaded("index.html", 1_200, "~"), Uploaded("assets/a b.png", 8_000_000)],
-            ["old/a|b.html"],
+            {"old/a|b.html": 3400},
             199,
         ),
         cache_purged=True,
@@ -73,7 +73,7 @@ def hostile() -> st.SearchStrategy[Result]:
     changes = st.none() | st.builds(
         Changes,
         st.lists(st.builds(Uploaded, HOSTILE, st.integers(0), st.sampled_from("+~")), max_size=3),
-        st.lists(HOSTILE, max_size=1),
+        st.dictionaries(HOSTILE, st.integers(-1), max_size=1),
         st.integers(0),
     )
     some = st.lists(HOSTILE, max_size=2)

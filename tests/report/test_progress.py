@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 
 import anyio
@@ -74,3 +75,40 @@ async def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "2.0/4.0 kB" in shown
     assert "200 B/s, 10 s left" in shown
     assert "left\nUploading" not in shown
+
+
+async def test_lines_beside_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line that comes while the bar is drawn stands above it, on its own and as it is."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    log = Terminal()
+    ci = detect({}, log)
+    progress = Progress(2, 2_000, ci)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(progress.show)
+        progress.begin("a", 2_000, lambda: 1_000)
+        await anyio.sleep(5)
+        ci.info("Nothing works", "a [bold]name[/bold] :smile: " + "x" * 200)
+        ci.warning("careful")
+        await anyio.sleep(5)
+        tasks.cancel_scope.cancel()
+    ci.info("Uploaded")
+    lines = ["Nothing works", "a [bold]name[/bold] :smile: " + "x" * 200, "Warning: careful", "Uploaded"]
+    shown = on_screen(log.getvalue())
+    assert [line for line in shown if line in lines] == lines
+    assert not any("Uploading" in line for line in shown)
+
+
+def on_screen(written: str) -> list[str]:
+    """What a terminal shows at the end, if nothing is ever wider than it."""
+    lines = [""]
+    for piece in re.split(r"(\x1b\[[0-9;?]*[A-Za-z]|\r|\n)", written):
+        if piece == "\n":
+            lines.append("")
+        elif piece in {"\r", "\x1b[2K"}:
+            lines[-1] = ""
+        elif piece == "\x1b[1A":
+            lines.pop()
+        elif not piece.startswith("\x1b"):
+            lines[-1] += piece
+    return lines

@@ -45,7 +45,7 @@ in 2.3&nbsp;s, 12&nbsp;s of it waiting for the deploy lock.
 
 | Change | File | Size |
 | :--- | :--- | ---: |
-| `-` deleted | <code>old/a&#124;b.html</code> |  |
+| `-` deleted | <code>old/a&#124;b.html</code> | 3.4&nbsp;kB |
 | `+` new | `assets/a b.png` | 8.0&nbsp;MB |
 | `~` changed | `index.html` | 1.2&nbsp;kB |
 
@@ -118,7 +118,7 @@ def paragraph(number: int, result: Result) -> str:
             "Ended after 0&nbsp;s: uploaded 1 file (1&nbsp;B).",
         ),
         (
-            Result("deploy", status="planned", planned=Changes([Uploaded("a", 1)], [], 2)),
+            Result("deploy", status="planned", planned=Changes([Uploaded("a", 1)], {}, 2)),
             "A deploy would upload 1 file (1&nbsp;B) and leave 2 files unchanged.",
         ),
     ],
@@ -130,7 +130,7 @@ def test_the_sentence(result, sentence):
 
 def many(count: int, deleted: int = 0, *, status: str = "deployed") -> Result:
     files = [Uploaded(f"{number:05}.bin", 0) for number in range(count)]
-    changes = Changes(files, [f"{number}.css" for number in range(deleted)])
+    changes = Changes(files, {f"{number}.css": -1 for number in range(deleted)})
     return Result("deploy", status=status, changes=changes, planned=changes)
 
 
@@ -193,7 +193,7 @@ def test_hostile_names_keep_the_tables(name, target):
         app=name,
         status="deployed",
         image=target,
-        changes=Changes([Uploaded(name, 1)], [name]),
+        changes=Changes([Uploaded(name, 1)], {name: 1}),
         domains=[{"domain": name, "cname_target": target, "tls_status": target}],
     )
     assert cells(summary_of(result)) == [(3, 6), (3, 3)]

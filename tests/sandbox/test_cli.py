@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 from tests.sandbox.process import sandbox
-from zerokie_action.sandbox.cli import main
+from zerokie_action.sandbox.__main__ import main
 
 
 def test_it_serves_and_ends_on_a_signal(tmp_path):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from zerokie_action.sandbox.cli import main
+from zerokie_action.sandbox.__main__ import main
 from zerokie_action.sandbox.dialects import QUESTIONS
 
 if TYPE_CHECKING:

@@ -100,7 +100,8 @@ def test_faults_in_words(text, fault):
             "PUT x broken",
             "'broken' is neither a status code, such as 503, nor one of html, empty, truncated,",
         ),
-        ("PUT x slow", "'slow' needs a number, as in"),
+        ("PUT x slow", "'slow' is neither a status code, such as 503, nor one of html, empty, truncated,"),
+        ("PUT x 503 x", "'x' is not 'after', 'skip=N', 'xN', 'N%' or 'for=SECONDS'"),
         ("PUT ( 503", "path '(' is no regular expression: missing ), unterminated subpattern"),
     ],
 )

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.sandbox.wire import until
+from zerokie_action.sandbox.platform import Platform
 
 FILES = "/v1/apps/site/files"
 
@@ -103,3 +104,26 @@ async def test_every_name_comes_back(client, platform, files):
         assert (await client.delete(f"{FILES}/{quote(path)}")).status_code == 204
     assert platform.files("site") == {}
     platform.cdn.purge("site")
+
+
+def test_the_state_survives_a_kill(platform, tmp_path, clock):
+    """All but the change that was being written down, and the blobs that nothing refers to."""
+    platform.put_file("site", "a", b"old")
+    platform.put_file("site", "a", b"x")
+    platform.put_file("site", "b", b"gone")
+    platform.delete_file("site", "b")
+    platform.take_lock("site", "mine")
+    platform.finalize("site", "mine", uploaded=1, deleted=0, total_bytes=1)
+    platform.take_lock("site", "yours")
+    platform.domains.add("site", "www.example.com")
+    platform.apps.create_container("gone", "nginx", env={"A": "b"})
+    platform.delete_app("gone")
+    with (tmp_path / "data" / "journal").open("a") as journal:
+        journal.write('["App", false, ["si')
+    later = Platform(tmp_path / "data", clock=clock)
+    assert later.apps.list() == platform.apps.list()
+    assert later.files("site") == {"a": b"x"}
+    assert (later.lock("site"), later.domains.list("site")) == ("yours", ["www.example.com"])
+    assert later.deployments("site") == platform.deployments("site")
+    (blob,) = later.store.blob_path(0).parent.iterdir()
+    assert blob.read_bytes() == b"x"

@@ -97,13 +97,13 @@ class Platform:
         return {
             path: (blobs / str(blob)).read_bytes()
             for path, blob in files.items()
-            if not path.startswith(".zerokie/")
+            if not path.startswith("_zerokie/")
         }
 
     def site(self, app: str) -> dict[str, bytes]:
         """What the world sees of a static app: bytes by path."""
         seen = self.app(app)
-        paths = [str(file["path"]) for file in seen["files"] if not str(file["path"]).startswith(".zerokie/")]
+        paths = [str(file["path"]) for file in seen["files"] if not str(file["path"]).startswith("_zerokie/")]
         return {path: self.client.get(f"{seen['url'].rstrip('/')}/{quote(path)}").content for path in paths}
 
 

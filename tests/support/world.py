@@ -13,7 +13,7 @@ import anyio
 
 from tests.support import timewarp
 from zerokie_action.run import run_async
-from zerokie_action.sandbox.answers import listing
+from zerokie_action.sandbox.bodies import listing
 from zerokie_action.sandbox.platform import Platform
 from zerokie_action.sandbox.server import serve
 from zerokie_action.signals import Signals
@@ -107,7 +107,7 @@ class World:
     def stored(self, app: str = "site") -> dict[str, bytes]:
         """What the app's storage zone holds, our own manifest aside."""
         files = self.platform.files(app)
-        return {path: content for path, content in files.items() if not path.startswith(".zerokie/")}
+        return {path: content for path, content in files.items() if not path.startswith("_zerokie/")}
 
     def listing(self, app: str = "site") -> bytes:
         """What the platform answers now when it is asked for the app's files."""
@@ -167,7 +167,11 @@ def _text(value: object) -> str:
 
 @contextmanager
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """A world with a static app `site`, which is empty, and the folder `SITE`."""
+    """A world with a static app `site`, which is empty, and the folder `SITE`.
+
+    Runs belong to no repository: the working directory is `tmp_path`, which is in no checkout.
+    """
+    monkeypatch.chdir(tmp_path)
     with timewarp.warped(monkeypatch) as loop:
         platform = Platform(
             tmp_path / "platform", clock=lambda: timewarp.wall_clock(loop), api_keys={API_KEY}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TextIO
 from zerokie_action.ci.generic import CI, Level, PullRequest
 from zerokie_action.ci.github import GitHub
 from zerokie_action.ci.gitlab import GitLab
+from zerokie_action.ci.repository import owner_of_checkout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,9 +16,17 @@ __all__ = ["CI", "Level", "PullRequest", "detect"]
 
 
 def detect(env: Mapping[str, str], stream: TextIO, level: Level = "info") -> CI:
-    """Return the adapter for the system whose environment `env` is; any other one is plain."""
+    """Return the adapter for the system whose environment `env` is; any other one is plain.
+
+    Where the variables don't name a repository, the checkout does that the working directory is in.
+    """
+    ci: CI
     if env.get("GITHUB_ACTIONS") == "true":
-        return GitHub(env, stream, level)
-    if env.get("GITLAB_CI"):
-        return GitLab(env, stream, level)
-    return CI(env, stream, level)
+        ci = GitHub(env, stream, level)
+    elif env.get("GITLAB_CI"):
+        ci = GitLab(env, stream, level)
+    else:
+        ci = CI(env, stream, level)
+    if not ci.owner.name:
+        ci.owner = owner_of_checkout()
+    return ci

@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, TextIO, get_args
 
+from zerokie_action.ci.repository import Owner
 from zerokie_action.text import Redactor, log_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 Level = Literal["debug", "info", "warning", "error"]
 _LEVELS: tuple[Level, ...] = get_args(Level)
-
-
-class Owner(NamedTuple):
-    """A repository, as far as a run knows it; what it does not know is empty.
-
-    Attributes:
-        forge: the server that the repository is on, for example `github.com`.
-        id: the repository's ID there, which survives a new name.
-        name: the repository's full name, for example `acme/site`.
-    """
-
-    forge: str = ""
-    id: str = ""
-    name: str = ""
-
-    def __str__(self) -> str:
-        """As a person would name it."""
-        return f"{self.forge}/{self.name or f'repository {self.id}'}"
 
 
 class PullRequest(NamedTuple):
@@ -70,7 +53,7 @@ class CI:
         commit: the hash of the commit that the run is for, empty if it is not known; so are the others.
         commit_url: its page.
         run_url: the page of this run.
-        owner: the repository that this run belongs to, as far as the system says so.
+        owner: the repository that this run belongs to, as far as the system's variables say so.
     """
 
     folds = False
@@ -82,6 +65,7 @@ class CI:
         self.owner = Owner()
         self._env = env
         self._stream = stream
+        self._write: Callable[[str], object] = self._write_to_stream
         self._threshold = _LEVELS.index(level)
         self._redactor = Redactor()
 
@@ -119,6 +103,15 @@ class CI:
             self.info(title)
         elif self.shows("info"):
             self._fold(self._safe(title), map(self._safe, lines))
+
+    @contextmanager
+    def written_by(self, write: Callable[[str], object]) -> Iterator[None]:
+        """Hand each line to `write`, which puts it above what the block draws on the terminal."""
+        self._write = write
+        try:
+            yield
+        finally:
+            self._write = self._write_to_stream
 
     def mask(self, secret: str, user: str = "") -> None:
         """Never show `secret`, nor any encoding of it, also as the password of `user`."""
@@ -166,5 +159,8 @@ class CI:
         for line in lines:
             writable = line.encode(encoding, "backslashreplace").decode(encoding)
             with suppress(OSError):
-                self._stream.write(writable + "\n")
-                self._stream.flush()
+                self._write(writable)
+
+    def _write_to_stream(self, line: str) -> None:
+        self._stream.write(line + "\n")
+        self._stream.flush()

@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from zerokie_action.ci.generic import CI, Level, Owner, PullRequest
+from zerokie_action.ci.generic import CI, Level, PullRequest
+from zerokie_action.ci.repository import owner_at
 from zerokie_action.text import secret_forms
 
 if TYPE_CHECKING:
@@ -36,11 +37,7 @@ class GitHub(CI):
             self.commit_url = f"{server}/{repository}/commit/{self.commit}" if self.commit else ""
             self.run_url = f"{server}/{repository}/actions/runs/{run}" if run else ""
         # For a pull request from a fork, this is the repository that it is for.
-        self.owner = Owner(
-            forge=server.partition("://")[2] or "github",
-            id=env.get("GITHUB_REPOSITORY_ID", ""),
-            name=repository,
-        )
+        self.owner = owner_at(f"{server}/{repository}", env.get("GITHUB_REPOSITORY_ID", ""))
 
     def mask(self, secret: str, user: str = "") -> None:
         """Have the runner mask every form of `secret` in the logs of the whole job."""

@@ -6,7 +6,8 @@ import os
 import time
 from typing import TYPE_CHECKING, ClassVar, TextIO
 
-from zerokie_action.ci.generic import CI, Owner, PullRequest
+from zerokie_action.ci.generic import CI, PullRequest
+from zerokie_action.ci.repository import owner_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -32,11 +33,9 @@ class GitLab(CI):
         self.commit = env.get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA") or commit
         self.commit_url = f"{project}/-/commit/{self.commit}" if project and self.commit else ""
         self.run_url = env.get("CI_JOB_URL", "")
-        self.owner = Owner(
-            forge=env.get("CI_SERVER_URL", "").partition("://")[2] or "gitlab",
-            id=env.get("CI_PROJECT_ID", ""),
-            name=env.get("CI_PROJECT_PATH", ""),
-        )
+        # With its relative URL root, if GitLab has one: what clones over HTTPS knows it as well.
+        url = f"{env.get('CI_SERVER_URL', '')}/{env.get('CI_PROJECT_PATH', '')}"
+        self.owner = owner_at(url, env.get("CI_PROJECT_ID", ""))
 
     def pull_request(self, number: int | None) -> PullRequest | None:
         """Of a merge request pipeline, its merge request."""

@@ -17,7 +17,7 @@ from anyio.from_thread import check_cancelled
 from zerokie_action.errors import DeployFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 CHUNK_SIZE = 256 * 1024
 
@@ -161,8 +161,18 @@ async def hash_files(files: Iterable[LocalFile]) -> dict[str, str]:
     return hashes
 
 
-def find_changes(before: Iterable[LocalFile], after: Iterable[LocalFile]) -> list[str]:
-    """Compare two scans of a directory by names, sizes and times.
+def find_changes(
+    before: Iterable[LocalFile], after: Iterable[LocalFile], deployed: Mapping[str, str]
+) -> list[str]:
+    """Compare two scans of a directory. Runs in a worker thread, until that is cancelled.
+
+    A file of the same size and time that is another file of the machine (another inode) was replaced, unless
+    it has the bytes that were deployed: some file systems number their files anew.
+
+    Args:
+        before: what was deployed.
+        after: what the directory has now.
+        deployed: SHA-256 of what was deployed, in hex by path.
 
     Returns:
         What changed, sorted by path: `'index.html' was edited`.
@@ -175,8 +185,16 @@ def find_changes(before: Iterable[LocalFile], after: Iterable[LocalFile]) -> lis
             changes.append((file.path, "added"))
         elif (known.size, known.modified) != (file.size, file.modified):
             changes.append((file.path, "edited"))
+        elif known.identity != file.identity and not _has_bytes(file, deployed.get(file.path)):
+            changes.append((file.path, "replaced"))
     changes += [(path, "removed") for path in left]
     return [f"{path!r} was {what}" for path, what in sorted(changes)]
+
+
+def _has_bytes(file: LocalFile, sha256: str | None) -> bool:
+    with suppress(DeployFailed):
+        return sha256 is not None and hash_file(file) == sha256
+    return False
 
 
 def _open(path: str | bytes, _flags: int) -> int:

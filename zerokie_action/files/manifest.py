@@ -4,8 +4,11 @@ The platform's listing has no hashes, and a length alone proves nothing. A manif
 sent, with the length and `lastModified` that the platform showed afterwards. As long as the listing shows the
 same, the content is the one that has this hash.
 
-Manifests are numbered, and the newest counts alone. Its name says which repository deployed: the listing is
-enough to know whose app it is. The name ends in a random part, so nobody guesses it and no cache has it.
+Manifests are numbered, and the newest counts alone. The name of a manifest says which repository deployed, so
+the listing is enough to know whose app it is. It has a digest of the paths that the manifest names, so the
+listing is often enough to know which files are ours, even if the manifest can't be read. The name ends in a
+random part, so nobody guesses it and no cache has it. It has no hidden part: gateways and CDNs refuse or hide
+those, or do not serve them.
 """
 
 from __future__ import annotations
@@ -19,13 +22,14 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-MANIFEST_FOLDER = ".zerokie/"
+MANIFEST_FOLDER = "_zerokie/"
 LENGTH_NOT_GIVEN = -1
 
 _NAME = re.compile(
-    re.escape(MANIFEST_FOLDER) + r"([0-9]{1,15})-(0|[0-9a-f]{16})-(0|[0-9a-f]{16})-[0-9a-f]{32}\.json"
+    re.escape(MANIFEST_FOLDER)
+    + r"([0-9]{1,15})-(0|[0-9a-f]{16})-(0|[0-9a-f]{16})-([0-9a-f]{16})-[0-9a-f]{32}\.json"
 )
 
 _UNKNOWN = "0"
@@ -33,6 +37,8 @@ _DIGITS = 16
 
 Proof = tuple[str, int, str]
 """SHA-256 of a content in hex, its length in bytes, and the listing's own `lastModified`."""
+Gone = tuple[int, str]
+"""Length in bytes and `lastModified` with which a path was listed before it was deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +79,18 @@ class Marks(NamedTuple):
 
 
 class ManifestName(NamedTuple):
-    """A manifest as the listing shows it: its number, whose deploy left it, and its remote path."""
+    """A manifest as the listing shows it.
+
+    Attributes:
+        number: the newest manifest has the highest one.
+        owner: whose deploy left it.
+        digest: of the paths that it names (`digest_of`).
+        path: its remote path.
+    """
 
     number: int
     owner: Marks
+    digest: str
     path: str
 
 
@@ -85,14 +99,25 @@ class Manifest(BaseModel):
 
     Attributes:
         files: the paths that are ours, each with what is proved of it, if anything is.
-        count: how many files the zone had after the last deploy that finished.
+        gone: the paths that the deploy deletes. A path that is listed as it was before was not deleted and is
+            still ours; a path that is listed otherwise was put there by somebody else.
+        count: how many files the folder of the last deploy that finished had.
     """
 
     model_config = ConfigDict(defer_build=True)
 
-    version: Literal[3] = 3
+    version: Literal[4] = 4
     files: dict[str, Proof | None] = {}
+    gone: dict[str, Gone] = {}
     count: int = 0
+
+    def own_paths(self, listed: Mapping[str, RemoteFile]) -> set[str]:
+        """Those of the listed paths that are ours."""
+        return {
+            path
+            for path, remote in listed.items()
+            if path in self.files or self.gone.get(path) == (remote.length, remote.last_modified)
+        }
 
     def render(self) -> bytes:
         """Return it as JSON."""
@@ -107,15 +132,33 @@ def parse(data: bytes) -> Manifest | None:
         return None
 
 
-def new_manifest_path(number: int, owner: Marks) -> str:
-    """Return the remote path of the next manifest."""
-    return f"{MANIFEST_FOLDER}{number}-{owner.id}-{owner.name}-{os.urandom(16).hex()}.json"
+def new_manifest_path(number: int, owner: Marks, named: Iterable[str]) -> str:
+    """Return the remote path of a new manifest that names these paths."""
+    return f"{MANIFEST_FOLDER}{number}-{owner.id}-{owner.name}-{digest_of(named)}-{os.urandom(16).hex()}.json"
+
+
+def digest_of(paths: Iterable[str]) -> str:
+    """Return the digest of a set of paths that a manifest's name has."""
+    return hashlib.sha256("\0".join(sorted(paths)).encode()).hexdigest()[:_DIGITS]
 
 
 def find_manifests(paths: Iterable[str]) -> list[ManifestName]:
     """Return the manifests among listed paths, the newest last."""
     found = filter(None, map(_NAME.fullmatch, paths))
-    return sorted(ManifestName(int(name[1]), Marks(name[2], name[3]), name[0]) for name in found)
+    return sorted(
+        ManifestName(int(name[1]), Marks(name[2], name[3]), digest=name[4], path=name[0]) for name in found
+    )
+
+
+def known_marks(manifests: Sequence[ManifestName], owner: Marks) -> Marks:
+    """The owner for the name of the next manifest: this run's, completed from the manifests.
+
+    What this run does not know (the repository's ID, or all) stays as in the newest manifest of the same
+    repository, or else, after `take-over`, as in the newest manifest.
+    """
+    agreeing = [found.owner for found in manifests if found.owner.agree_with(owner)]
+    known = agreeing[-1] if agreeing else manifests[-1].owner if manifests else Marks()
+    return Marks(*(ours if ours != _UNKNOWN else theirs for ours, theirs in zip(owner, known, strict=True)))
 
 
 def is_anothers(manifests: Sequence[ManifestName], owner: Marks) -> bool:

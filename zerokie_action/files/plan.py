@@ -1,23 +1,58 @@
-"""What a deploy has to change, and whether it is meant: pure functions of directory, listing and manifest."""
+"""What a deploy has to change, and what makes it doubtful that the change is meant.
+
+Pure functions of folder, listing and manifest.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.files.manifest import Manifest
 from zerokie_action.text import human_files, human_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from zerokie_action.files.ignore import Patterns
     from zerokie_action.files.local import LocalFile
     from zerokie_action.files.manifest import Proof, RemoteFile
 
+FRONT_PAGE = "index.html"
+TAKE_OVER = "`take-over: true`"
+"""Goes on where the app, or files in it, may be somebody else's."""
+
 _NEW = "not on the platform"
-_MANY = 20
-"""More deletions than this have to leave half of the site, unless `max-deletes` says something else."""
+_FEW = 3
+"""So many deletions need no reason."""
+
+
+class Doubt(NamedTuple):
+    """A reason to change nothing until somebody says that the change is meant.
+
+    Attributes:
+        problem: what is doubtful, a sentence without its full stop.
+        advice: what to do if it is a mistake, one or two sentences.
+        answer: the input that says that it is meant, with its value.
+    """
+
+    problem: str
+    advice: str
+    answer: str
+
+
+def require_no_doubts(doubts: Sequence[Doubt]) -> None:
+    """Stop where there is any doubt. One message says all that is doubtful, and all inputs that go on.
+
+    Raises:
+        ConfigurationError: then.
+    """
+    if doubts:
+        advice = " ".join(doubt.advice for doubt in doubts)
+        answers = " and ".join(dict.fromkeys(doubt.answer for doubt in doubts))
+        raise ConfigurationError(
+            *(doubt.problem for doubt in doubts),
+            hint=f"{advice} If the change is meant, set {answers} for one run by hand.",
+        )
 
 
 class Plan(NamedTuple):
@@ -27,7 +62,7 @@ class Plan(NamedTuple):
         uploads: the files to upload.
         reasons: why, of each of them, as the debug log says it.
         delete: remote paths that the directory does not have.
-        foreign: those of them that no manifest of ours names; empty where the manifest can't be read.
+        foreign: those of them that are not ours; empty where nobody knows whose they are.
         kept: remote paths that the directory does not have and that stay, as `keep` or `delete-stale` says.
         unchanged: what proves of each file that it is there already, byte for byte, by path.
     """
@@ -43,11 +78,6 @@ class Plan(NamedTuple):
     def upload_bytes(self) -> int:
         """Sum of the sizes of the files to upload, in bytes."""
         return sum(file.size for file in self.uploads)
-
-    @property
-    def files_after(self) -> int:
-        """How many files the zone has afterwards."""
-        return len(self.uploads) + len(self.unchanged) + len(self.kept)
 
     def changes(self) -> Iterator[tuple[str, str, str]]:
         """Sign (`+` new, `~` changed, `-` deleted), path and reason of each change.
@@ -65,7 +95,8 @@ def make_plan(
     listed: Mapping[str, RemoteFile],
     *,
     hashes: Mapping[str, str],
-    manifest: Manifest | None,
+    proofs: Mapping[str, Proof | None],
+    ours: Collection[str] | None,
     keep: Patterns,
     delete_stale: bool,
 ) -> Plan:
@@ -75,11 +106,11 @@ def make_plan(
         files: what the directory has, sorted by path.
         listed: what the zone has, by path; without manifests and what can't be addressed.
         hashes: SHA-256 of local files by path, in hex; a file without one is uploaded.
-        manifest: the newest one; an empty one if there is none, `None` if it can't be read.
+        proofs: what the newest manifest proves of each path.
+        ours: the listed paths that deploys of this app have put there; `None` if nobody knows.
         keep: match the remote paths that are never deleted.
         delete_stale: whether remote files that the directory does not have are deleted at all.
     """
-    named = (manifest or Manifest()).files
     unchanged: dict[str, Proof] = {}
     reasons: list[str] = []
     uploads: list[LocalFile] = []
@@ -87,7 +118,7 @@ def make_plan(
     for file in files:
         path = file.path
         extra.discard(path)
-        proof = named.get(path)
+        proof = proofs.get(path)
         reason = _reason(file, listed.get(path), proof, hashes)
         if proof and not reason:
             unchanged[path] = proof
@@ -100,7 +131,7 @@ def make_plan(
         uploads=tuple(uploads),
         reasons=tuple(reasons),
         delete=tuple(sorted(stale)),
-        foreign=() if manifest is None else tuple(sorted(stale - named.keys())),
+        foreign=() if ours is None else tuple(sorted(stale.difference(ours))),
         kept=tuple(sorted(kept)),
         unchanged=unchanged,
     )
@@ -124,54 +155,64 @@ def _reason(
     return "" if sha256 == hashes[file.path] else "hash differs"
 
 
-def require_known_deletions(plan: Plan, manifest: Manifest | None) -> None:
-    """Stop before something is deleted that may not be ours. `take-over` skips this check.
-
-    Raises:
-        ConfigurationError: then.
-    """
-    if manifest is None and plan.delete:
-        raise ConfigurationError(
-            "The manifest of the last deploy can't be read, so it is not known whose files this deploy would "
-            f"delete: {_files(plan.delete)}",
-            hint="Run the deploy again. If that does not help, find out "
-            "why the app's URL does not answer. To continue without the manifest, set `delete-stale: false`, "
-            "which deletes nothing, or `take-over: true` for one run by hand.",
-        )
-    if plan.foreign:
-        raise ConfigurationError(
-            f"This deploy would delete {human_files(len(plan.foreign))} that no deploy of "
-            f"this action has uploaded: {human_paths(plan.foreign)}",
-            hint="Name in `keep` what has to stay, or set "
-            "`delete-stale: false`. If all of them may go, set `take-over: true` for one run by hand.",
-        )
-
-
-def require_few_deletions(plan: Plan, *, count: int, max_deletes: int | None) -> None:
-    """Stop before more is deleted than `max-deletes` allows, or else than a mistake would.
+def doubts_about_ownership(plan: Plan, *, is_known: bool) -> Iterator[Doubt]:
+    """Doubts about deletions of files that may be somebody else's.
 
     Args:
         plan: what the deploy would do.
-        count: how many files the last deploy that finished has left.
-        max_deletes: the input. Where it is set, it decides alone.
+        is_known: whether it is known which files are ours.
+    """
+    if plan.delete and not is_known:
+        yield Doubt(
+            "The manifest of the last deploy can't be read, so it is not known whose files this deploy would "
+            f"delete: {_files(plan.delete)}",
+            "Run the deploy again; if that does not help, find out why the app's URL does not answer. "
+            "`delete-stale: false` goes on and deletes nothing.",
+            TAKE_OVER,
+        )
+    if plan.foreign:
+        yield Doubt(
+            f"This deploy would delete {human_files(len(plan.foreign))} that no deploy of "
+            f"this action has uploaded: {human_paths(plan.foreign)}",
+            "Name in `keep` what has to stay, or set `delete-stale: false`.",
+            TAKE_OVER,
+        )
 
-    Raises:
-        ConfigurationError: then.
+
+def doubts_about_deletions(
+    plan: Plan, *, count: int, deployed: int, max_deletes: int | None
+) -> Iterator[Doubt]:
+    """Doubts about deletions of our own files, as a wrong or incomplete folder brings them.
+
+    Args:
+        plan: what the deploy would do.
+        count: how many files the folder has.
+        deployed: how many files the folder that was deployed last had.
+        max_deletes: the input. Where it is set, it decides alone.
     """
     deletions = len(plan.delete)
+    answer = f"`max-deletes: {deletions}`"
     if max_deletes is not None:
         if deletions > max_deletes:
-            raise ConfigurationError(
+            yield Doubt(
                 f"`max-deletes` is {max_deletes:,}, and this deploy would delete {_files(plan.delete)}",
-                hint="If that is what you want, raise `max-deletes`; "
-                "if not, check what is in the directory, or add patterns to `keep`.",
+                "Check what is in the directory, or add patterns to `keep`.",
+                answer,
             )
-    elif deletions > _MANY and 2 * plan.files_after < count:
-        raise ConfigurationError(
-            "This deploy would leave less than half of the site, "
-            f"{plan.files_after:,} of {human_files(count)}, and delete {_files(plan.delete)}",
-            hint="Check that `directory` is the right one and the build "
-            f"complete. If that is what you want, set `max-deletes: {deletions}` for one run.",
+        return
+    check = "Check that `directory` is the right one and the build complete."
+    if deletions > _FEW and 2 * count < deployed:
+        yield Doubt(
+            f"The directory has {human_files(count)}, less than half of the {deployed:,} deployed last, and "
+            f"this deploy would delete {_files(plan.delete)}",
+            check,
+            answer,
+        )
+    elif FRONT_PAGE in plan.delete:
+        yield Doubt(
+            f"The directory has no {FRONT_PAGE}, and this deploy would delete the site's front page",
+            check,
+            answer,
         )
 
 

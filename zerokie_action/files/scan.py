@@ -79,16 +79,18 @@ def _what_to_do_about_missing(directory: str | os.PathLike[str]) -> str:
     with suppress(OSError, ValueError):
         in_root = not os.path.isabs(directory) and os.path.samefile(".", "/")
         others = os.listdir(parent or ".")
+    # The machine's own path of a folder that is mounted, or that GitHub has mounted: at another place.
+    inside = "; in a container, paths are those inside of it" if os.path.isabs(directory) else ""
     if others == []:
         where = repr(parent) if parent else "the working directory"
-        return f"{where} is empty: check out the repository, and build, before this step"
+        return f"{where} is empty: check out the repository, and build, before this step{inside}"
     others = [other for other in others or () if os.path.isdir(os.path.join(parent, other))]
     close = closest(name, others) or [other for other in _BUILT if other in others]
     if close:
         return f"did you mean {' or '.join(repr(os.path.join(parent, other)) for other in close)}?"
     if in_root:  # as in a container that was given no working directory
         return "the working directory is '/': mount yours, and name it with `docker run --workdir`"
-    return "build it before this step, in the same job, or correct the path"
+    return f"build it before this step, in the same job, or correct the path{inside}"
 
 
 def scan(

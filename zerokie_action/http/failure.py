@@ -1,7 +1,8 @@
 """What a failed attempt means: another one may help, the other side wants fewer requests, or it is final.
 
-An answer is a 2xx of the right shape, a 401, any other 4xx with the platform's `{"error"}`, and 407, 413,
-414, 415 and 431, which also a proxy or gateway means for good. Everything else is a failure.
+An answer is a 2xx of the right shape, a 401, a 409 that is no web page, any other 4xx with the platform's
+`{"error"}`, and 407, 413, 414, 415 and 431, which also a proxy or gateway means for good. Everything else is
+a failure.
 """
 
 from __future__ import annotations
@@ -16,16 +17,19 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import anyio
 import httpcore
 import httpx
 
 from zerokie_action.formats import is_loopback
-from zerokie_action.http.request import MEGABYTE, PUBLIC, ContentStream
+from zerokie_action.http.request import MEGABYTE, ContentStream, about
 from zerokie_action.text import human_seconds, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+_NOT_FOUND = 404
+_CONFLICT = 409
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 _UNAVAILABLE = {408, 425}
@@ -170,7 +174,12 @@ def of_response(request: httpx.Request, response: httpx.Response, detail: str) -
             ambiguous=not is_busy,
             retry_after=retry_after(response.headers),
         )
-    if response.is_success or status in _ANSWER_WITH_ANY_BODY or request.extensions[PUBLIC]:
+    if response.is_success or status in _ANSWER_WITH_ANY_BODY or about(request).is_public:
+        return None
+    if status == _NOT_FOUND and anyio.current_time() < about(request).ready_by:
+        return Failure(Meaning.DOWN, f"the new app is not ready: the platform {answer}", ambiguous=False)
+    # Nobody but the platform knows of conflicts, whatever it says of them; Cloudflare has a web page for 409.
+    if status == _CONFLICT and not is_web_page(response.content):
         return None
     if response.is_client_error and _platform_error(response.content):
         return None

@@ -1,4 +1,4 @@
-"""What the requests of one kind share: how many run at once, when none may be sent, what users read of it.
+"""What the requests of one group share: how many run at once, when none may be sent, what is logged.
 
 A failure that all requests share takes the slots down (to one in an outage, to half of them after a 429) and
 sets a time before which none is sent. So the next request is the probe that tells whether the platform is
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PATIENCE = 120.0
-"""Seconds in which nothing of a kind has worked, after which it is given up."""
+"""Seconds in which nothing of a group has worked, after which it is given up."""
 MOST_WAITED = 600.0
 """Seconds of waiting that the platform asked for, and that do not count as an outage."""
 
@@ -37,16 +37,16 @@ _SCATTERED_LINE_EVERY = 5.0
 
 @dataclass
 class Outage:
-    """A time in which nothing of a kind works.
+    """A time in which nothing of a group works.
 
     Attributes:
         began: when the first of the requests that failed was sent, or another one last succeeded.
         since: when the first shared failure was seen, or something last moved; patience counts from there.
         reason: why the last request failed.
         attempts: that failed.
-        failures: shared ones: those that were under way together are one.
+        failures: of all requests at once; concurrent failures count once.
         requested_wait: seconds that the platform asked to wait.
-        next_line: when users read of it next.
+        next_line: when the next line is logged.
     """
 
     began: float
@@ -59,7 +59,7 @@ class Outage:
 
 
 class AdaptiveLimiter:
-    """A slot for each request of a kind, which is sent inside `async with`. Slots go out in order.
+    """A slot for each request of a group, which is sent inside `async with`. Slots go out in order.
 
     Attributes:
         successes: how many requests have been answered.
@@ -67,18 +67,18 @@ class AdaptiveLimiter:
         failed_at: when all requests failed last, by the event loop's time.
     """
 
-    def __init__(self, kind: str, most: int, log: Callable[[str], None]) -> None:
+    def __init__(self, group: str, most: int, log: Callable[[str], None]) -> None:
         """Nothing has failed yet.
 
         Args:
-            kind: what the requests are for, as a line begins: `Uploads`, `Listing the apps`.
+            group: what the requests are for, as a line begins: `Uploads`, `Listing the apps`.
             most: how many run at once, until something fails.
             log: gets the lines for users.
         """
         self.successes = 0
         self.outage: Outage | None = None
         self.failed_at = -1.0
-        self._kind = kind
+        self._group = group
         self._most = most
         self._log = log
         self._limit = float(most)
@@ -98,7 +98,7 @@ class AdaptiveLimiter:
         try:
             while anyio.current_time() < self._not_before:  # noqa: ASYNC110 - it moves on meanwhile
                 await anyio.sleep_until(self._not_before)
-            await anyio.lowlevel.checkpoint_if_cancelled()  # in the moment in which the wait was over
+            await anyio.lowlevel.checkpoint_if_cancelled()  # it may have been cancelled while it woke up
         except BaseException:
             self._slots.release()
             raise
@@ -116,7 +116,7 @@ class AdaptiveLimiter:
         if self.outage is not None and self.outage.attempts > 1:
             taken = human_seconds(anyio.current_time() - self.outage.began)
             attempts = f"{self.outage.attempts:,} attempts failed"
-            self._log(f"{self._kind}: the platform is back after {taken}; {attempts}")
+            self._log(f"{self._group}: the platform is back after {taken}; {attempts}")
         elif self.outage is not None:
             self._tell(self.outage.reason)
         self.outage = None
@@ -132,11 +132,12 @@ class AdaptiveLimiter:
             return 0.0
         return max(0.0, anyio.current_time() - self.outage.since - self.outage.requested_wait)
 
-    def failed_alone(self, failure: Failure) -> None:
-        """A request failed by itself, and is sent again."""
+    def failed_alone(self, failure: Failure, *, is_retried: bool) -> None:
+        """A request failed by itself; it may be sent again."""
         if self.outage is not None:  # something was there
             self.outage.since = anyio.current_time()
-        self._tell(failure.reason)
+        if is_retried:
+            self._tell(failure.reason)
 
     def failed(self, failure: Failure, began: float) -> None:
         """A request that was sent at `began` failed as all do; those under way together count once."""
@@ -144,14 +145,14 @@ class AdaptiveLimiter:
         if self.outage is None and not is_news:  # it was sent in an outage that is over
             self._tell(failure.reason)
             return
-        outage = self.noticed(failure, began)
+        outage = self.log_failure(failure, began)
         if is_news:
             self.failed_at = anyio.current_time()
             outage.since = min(outage.since, self.failed_at)
             self._slow_down(failure, outage)
 
-    def noticed(self, failure: Failure, began: float) -> Outage:
-        """A request failed for which nobody else waits, such as a heartbeat: users read of it, no more."""
+    def log_failure(self, failure: Failure, began: float) -> Outage:
+        """Log the failure of a request. By itself, as for a heartbeat, it slows no other request down."""
         now = anyio.current_time()
         outage = self.outage = self.outage or Outage(max(began, self._last_success))
         outage.reason = failure.reason
@@ -159,7 +160,7 @@ class AdaptiveLimiter:
         if outage.attempts > 1 and now >= outage.next_line:
             outage.next_line = now + _OUTAGE_LINE_EVERY
             what = f"nothing has worked for {human_seconds(now - outage.began)} ({outage.reason})"
-            self._log(f"{self._kind}: {what}; waiting for the platform")
+            self._log(f"{self._group}: {what}; waiting for the platform")
         return outage
 
     def _slow_down(self, failure: Failure, outage: Outage) -> None:
@@ -178,6 +179,6 @@ class AdaptiveLimiter:
         """A line for users about failures that are no outage: their number, every few seconds."""
         self._scattered += 1
         if anyio.current_time() >= self._next_line:
-            self._log(f"{self._kind}: {reason}; retrying {human_files(self._scattered, 'request')}")
+            self._log(f"{self._group}: {reason}; retrying {human_files(self._scattered, 'request')}")
             self._scattered = 0
             self._next_line = anyio.current_time() + _SCATTERED_LINE_EVERY

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import anyio.to_thread
@@ -19,47 +20,57 @@ MEGABYTE = 1_000_000
 CONNECT_TIMEOUT = 10.0
 """Seconds to reach the other side, and as many again for TLS."""
 
-PURPOSE = "purpose"
-"""The request extension that says what a request is for, as a sentence begins: `Listing the apps`."""
-KIND = "kind"
-"""The request extension that names the kind of a request: they share an `AdaptiveLimiter`."""
-MAX_BODY = "max_body"
-"""The request extension that says how many bytes of body the response may have."""
-PUBLIC = "public"
-"""The request extension that says whether anybody may answer: a 4xx need not look like the platform's."""
-
 _SMALL = 64 * 1024
 """Bytes that are read faster than a thread could be asked to."""
 _IN_FLIGHT = 4 * MEGABYTE
 _SLOWEST = 50_000
-"""Bytes that the kernel takes at once, and that a slow line carries in a second: so long, nothing shows."""
+"""Bytes of a body that the kernel takes at once, and that a slow line carries in a second."""
+
+
+class About(NamedTuple):
+    """What the transport and the retry loop have to know of a request. It travels as an extension of httpx's.
+
+    Attributes:
+        purpose: what the request is for, as a sentence begins: `Listing the apps`.
+        group: requests of a group share an `AdaptiveLimiter`; its name begins a sentence as well.
+        max_body: how many bytes of body the response may have.
+        is_public: whether anybody may answer: a 4xx need not look like the platform's.
+        ready_by: until when (event loop's time) a 404 means that a new app is not ready.
+    """
+
+    purpose: str
+    group: str
+    max_body: int
+    is_public: bool
+    ready_by: float
+
+
+def about(request: httpx.Request) -> About:
+    """What `extensions` said of a request."""
+    found: About = request.extensions["about"]
+    return found
 
 
 def extensions(
     purpose: str,
     *,
-    kind: str = "",
+    group: str = "",
     timeout: float = 30.0,
     size: int = 0,
     max_body: int = MEGABYTE,
-    public: bool = False,
+    is_public: bool = False,
+    ready_by: float = -math.inf,
 ) -> dict[str, object]:
-    """A request's extensions.
+    """A request's extensions; `purpose`, `group`, `max_body`, `is_public` and `ready_by` as in `About`.
 
     Args:
-        purpose: see `PURPOSE`.
-        kind: see `KIND`; without one, the purpose is one by itself.
+        group: without one, the request is a group by itself.
         timeout: seconds in which nothing moves, after which it is given up; connecting has its own.
         size: bytes of the request's body, which may still be on their way when all is sent.
-        max_body: see `MAX_BODY`.
-        public: see `PUBLIC`.
     """
     read = timeout + min(size, _IN_FLIGHT) / _SLOWEST
     return {
-        PURPOSE: purpose,
-        KIND: kind or purpose,
-        MAX_BODY: max_body,
-        PUBLIC: public,
+        "about": About(purpose, group or purpose, max_body, is_public, ready_by),
         "timeout": {"connect": CONNECT_TIMEOUT, "read": read, "write": read},
     }
 

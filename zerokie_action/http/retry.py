@@ -1,7 +1,7 @@
 """Requests that are sent until the platform has answered.
 
 Time is the measure of an outage, attempts are the measure of a request that fails alone. While all requests
-of a kind fail, they share one `AdaptiveLimiter`, whatever the number of retries.
+of a group fail, they share one `AdaptiveLimiter`, whatever the number of retries.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import random
 import resource
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
@@ -22,7 +22,7 @@ from zerokie_action.errors import PlatformUnavailable, RequestRejected
 from zerokie_action.http import failure
 from zerokie_action.http.failure import Failure, Meaning
 from zerokie_action.http.limiter import MOST_WAITED, PATIENCE, AdaptiveLimiter
-from zerokie_action.http.request import KIND, PUBLIC, PURPOSE
+from zerokie_action.http.request import about
 from zerokie_action.text import human_files, human_seconds
 
 _FIRST_PAUSE = 0.5
@@ -39,14 +39,14 @@ class Malformed(ValueError):  # noqa: N818 - says what a response is, and is alw
     """A 2xx response is not what the reference describes: a gateway may have sent it."""
 
 
-Guard = Callable[[], AbstractContextManager[object]]
-"""Entered around each attempt, and not around the pauses."""
-Pauses = tuple[float, float]
-"""The shortest and longest pause in seconds, for a request that is sent again whatever its kind waits for.
+AttemptScope = Callable[[], AbstractContextManager[object]]
+"""Entered around each attempt, and not around the pauses: it may refuse the attempt, shield or watch it."""
+Backoff = tuple[float, float]
+"""The shortest and longest pause in seconds, for a request that is sent again whatever its group waits for.
 
 It takes no slot, heeds no `Retry-After`, and ends with the deadline of the scope around it."""
 
-UNTIL_DEADLINE: Pauses = (0.2, 1.0)
+UNTIL_DEADLINE: Backoff = (0.2, 1.0)
 
 
 class RetryingClient:
@@ -71,8 +71,8 @@ class RetryingClient:
 
         Args:
             transport: sends a request once.
-            retries: attempts after the first of a request that fails while others of its kind succeed.
-            concurrency: requests of a kind at the same time, at most; fewer where few files may be open.
+            retries: attempts after the first of a request that fails while others of its group succeed.
+            concurrency: requests of a group at the same time, at most; fewer where few files may be open.
             log: gets the lines about what fails.
             trace: gets one line for every attempt, which may hold secrets.
             redact: see above.
@@ -109,68 +109,67 @@ class RetryingClient:
         self,
         request: httpx.Request,
         parse: Callable[[httpx.Response], T],
-        pauses: Pauses | None = None,
-        guard: Guard = nullcontext,
+        backoff: Backoff | None = None,
+        around_attempt: AttemptScope = nullcontext,
         *,
-        recover: Callable[[], Awaitable[T | None]] | None = None,
+        is_repeatable: bool = True,
     ) -> T:
         """The answer to a request.
 
         Args:
             request: what to send, anew for each attempt.
             parse: makes the value of a 2xx response; `Malformed` counts as no answer.
-            pauses: see `Pauses`; without them, what its kind shares decides when and how often it is sent.
-            guard: see `Guard`.
-            recover: asked before another attempt where one may have taken effect; a value says that it has.
+            backoff: see `Backoff`; without one, the limiter of its group decides when it is sent.
+            around_attempt: see `AttemptScope`.
+            is_repeatable: whether a request that may have taken effect is sent again.
 
         Raises:
-            RequestRejected: the answer is a 4xx. `ambiguous` says whether an earlier attempt may have taken
+            RequestRejected: the answer is a 4xx. `lost_answer` says whether an earlier attempt may have taken
                 effect all the same.
             PlatformUnavailable: further attempts are useless.
         """
         limiter = self._limiter(request)
         began_at = anyio.current_time()
         attempts = alone = others_before = 0
-        ambiguous = False
+        lost_answer = ""
         while True:
-            async with limiter if pauses is None else nullcontext():
-                if ambiguous and recover is not None and (found := await recover()) is not None:
-                    limiter.succeeded()
-                    return found
+            async with limiter if backoff is None else nullcontext():
                 began = anyio.current_time()
                 self.used += attempts > 0
                 attempts += 1
-                outcome = await self._attempt(request, parse, pauses, guard)
+                outcome = await self._attempt(request, parse, backoff, around_attempt)
             if not isinstance(outcome, Failure):
                 limiter.succeeded()
                 if isinstance(outcome, RequestRejected):
-                    outcome.ambiguous = ambiguous
+                    outcome.lost_answer = lost_answer
                     raise outcome
                 return outcome
-            ambiguous = ambiguous or outcome.ambiguous
-            await anyio.lowlevel.checkpoint_if_cancelled()  # the guard may have shielded the attempt
+            lost_answer = lost_answer or (outcome.reason if outcome.ambiguous else "")
+            await anyio.lowlevel.checkpoint_if_cancelled()  # the scope may have shielded the attempt
             if attempts == 1:
                 others_before = limiter.successes
-            if outcome.meaning is Meaning.FINAL or (pauses is None and _is_too_long(outcome)):
+            if (
+                outcome.meaning is Meaning.FINAL
+                or (backoff is None and _is_too_long(outcome))
+                or (lost_answer and not is_repeatable)
+            ):
                 gives_up = True
-            elif pauses is not None:
-                limiter.noticed(outcome, began)
-                gives_up = not await _paused(*pauses)
-            elif await self._others_worked(outcome, limiter, began, alone):  # attempts count
-                limiter.failed_alone(outcome)
+            elif backoff is not None:
+                limiter.log_failure(outcome, began)
+                gives_up = not await _paused(*backoff)
+            elif await self._is_alone(outcome, limiter, began, alone):  # attempts count
                 alone += 1
                 gives_up = alone > self._retries
+                limiter.failed_alone(outcome, is_retried=not gives_up)
             else:  # time counts
                 limiter.failed(outcome, began)
                 gives_up = limiter.failing_for > PATIENCE
             if gives_up:
                 tried = _tried(attempts, anyio.current_time() - began_at, limiter.successes - others_before)
-                raise _gave_up(request, outcome, tried, ambiguous=ambiguous)
+                raise _gave_up(request, outcome, tried, lost_answer)
 
-    async def _others_worked(
-        self, failed: Failure, limiter: AdaptiveLimiter, began: float, alone: int
-    ) -> bool:
-        """After a pause without a slot: whether a request failed while others of its kind work."""
+    async def _is_alone(self, failed: Failure, limiter: AdaptiveLimiter, began: float, alone: int) -> bool:
+        """Pause without a slot; then tell whether a request fails while others of its group succeed."""
         is_known = failed.meaning is Meaning.ALONE
         if not is_known and (failed.meaning is Meaning.BUSY or failed.retry_after or limiter.outage):
             return False
@@ -182,19 +181,19 @@ class RetryingClient:
         self,
         request: httpx.Request,
         parse: Callable[[httpx.Response], T],
-        pauses: Pauses | None,
-        guard: Guard,
+        backoff: Backoff | None,
+        around_attempt: AttemptScope,
     ) -> T | RequestRejected | Failure:
         """What one attempt brings: a value, a refusal, or neither."""
-        if pauses is not None:  # half of the time that is left: another one must fit
+        if backoff is not None:  # half of the time that is left: another one must fit
             timeouts, half = request.extensions["timeout"], _time_left() / 2
             request.extensions["timeout"] = {phase: min(seconds, half) for phase, seconds in timeouts.items()}
-        response: httpx.Response | Failure = _GIVEN_UP  # where the guard ends the attempt
-        with guard():
+        response: httpx.Response | Failure = _GIVEN_UP  # where the scope ends the attempt
+        with around_attempt():
             response = await self.fetch(request)
         outcome = response if isinstance(response, Failure) else self._read(request, response, parse)
         if not isinstance(outcome, Failure):
-            self._has_answered = self._has_answered or not request.extensions[PUBLIC]
+            self._has_answered = self._has_answered or not about(request).is_public
         elif outcome.meaning is Meaning.UNEXPECTED:  # the platform is down, or `api-url` is wrong
             return outcome._replace(meaning=Meaning.DOWN if self._has_answered else Meaning.ALONE)
         return outcome
@@ -218,17 +217,17 @@ class RetryingClient:
         return failure.error_detail(body, self.redact)
 
     def _limiter(self, request: httpx.Request) -> AdaptiveLimiter:
-        kind: str = request.extensions[KIND]
-        if kind not in self._limiters:
-            self._limiters[kind] = AdaptiveLimiter(kind, self._concurrency, self._log)
-        return self._limiters[kind]
+        group = about(request).group
+        if group not in self._limiters:
+            self._limiters[group] = AdaptiveLimiter(group, self._concurrency, self._log)
+        return self._limiters[group]
 
     def outages(self) -> str:
         """What does not work now, and why: `uploads failed (connection refused)`; empty if all does."""
         since = anyio.current_time() - PATIENCE
         return "; ".join(
-            f"{kind[:1].lower()}{kind[1:]} failed ({limiter.outage.reason})"
-            for kind, limiter in self._limiters.items()
+            f"{group[:1].lower()}{group[1:]} failed ({limiter.outage.reason})"
+            for group, limiter in self._limiters.items()
             if limiter.outage and limiter.failed_at > since
         )
 
@@ -258,7 +257,7 @@ def _is_too_long(failed: Failure) -> bool:
 
 
 def _tried(attempts: int, seconds: float, worked: int) -> str:
-    """How often and how long a request was tried, and how many others of its kind worked meanwhile."""
+    """How often and how long a request was tried, and how many others of its group worked meanwhile."""
     tried = "1 attempt" if attempts == 1 else f"{attempts} attempts in {human_seconds(seconds)}"
     return f"{tried}, while {human_files(worked, 'other')} worked" if worked else tried
 
@@ -268,14 +267,14 @@ def _refusal(request: httpx.Request, response: httpx.Response, detail: str) -> R
     status = response.status_code
     answer = f"{status}: {detail}" if detail else f"{status}"
     rejected = RequestRejected(
-        f"{request.extensions[PURPOSE]} was refused ({answer})", status=status, answer=answer
+        f"{about(request).purpose} was refused ({answer})", status=status, answer=answer
     )
     rejected.retry_after = failure.retry_after(response.headers)
     return rejected
 
 
-def _gave_up(request: httpx.Request, failed: Failure, after: str, *, ambiguous: bool) -> PlatformUnavailable:
-    purpose = request.extensions[PURPOSE]
+def _gave_up(request: httpx.Request, failed: Failure, after: str, lost_answer: str) -> PlatformUnavailable:
+    purpose = about(request).purpose
     message = f"{purpose} failed after {after}: {failed.reason}"
     hint = failed.hint
     if _is_too_long(failed):
@@ -283,5 +282,5 @@ def _gave_up(request: httpx.Request, failed: Failure, after: str, *, ambiguous: 
         message = f"{purpose} failed: {failed.reason}; it asks to wait until {until} UTC"
         hint = "Run the job again after that time. A longer `timeout` helps with waits of up to 10 minutes."
     error = PlatformUnavailable(message, hint=hint)
-    error.ambiguous, error.retry_after = ambiguous, failed.retry_after
+    error.lost_answer, error.retry_after = lost_answer, failed.retry_after
     return error

@@ -7,8 +7,10 @@ origin, or a new one, and puts it back. The connections are httpcore's: HTTP, TL
 
 from __future__ import annotations
 
+import ipaddress
 import ssl
 from collections import defaultdict
+from contextlib import suppress
 from functools import cached_property
 from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -22,7 +24,7 @@ import httpx
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.formats import is_this_machine
 from zerokie_action.http.failure import ResponseTooLarge
-from zerokie_action.http.request import MAX_BODY
+from zerokie_action.http.request import about
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Mapping
@@ -108,7 +110,7 @@ async def _send(connection: Connection, request: httpx.Request) -> httpx.Respons
         extensions=request.extensions,
     )
     response = await connection.handle_async_request(outgoing)
-    most = request.extensions[MAX_BODY]
+    most = about(request).max_body
     body = BytesIO()  # which hands out what it holds without a copy
     try:
         async for chunk in response.aiter_stream():
@@ -164,6 +166,17 @@ class Network:
             return None
         return _parse(url, self._variables[kind])
 
+    def warnings(self) -> list[str]:
+        """A sentence about the networks in `NO_PROXY`, where a proxy is set; empty when there are none."""
+        if not any(map(self._proxies.get, ("https", "http", "all"))):
+            return []
+        networks = [entry.strip() for entry in self._proxies.get("no", "").split(",") if _is_network(entry)]
+        if not networks:
+            return []
+        are = "is a network, which has" if len(networks) == 1 else "are networks, which have"
+        what = f"{self._variables['no']}: {', '.join(networks)} {are} no effect"
+        return [f"{what}; list host names, addresses or `*`"]
+
     def connection_to(self, origin: str) -> httpcore.AsyncConnectionInterface:
         """A connection to an origin, which its first request opens.
 
@@ -198,6 +211,13 @@ class Network:
         except OSError as error:  # OpenSSL's own are such, too
             where = f"{name}={file}" if name else "The system's certificates"
             raise ConfigurationError(f"{where} can't be used as certificate authorities: {error}") from error
+
+
+def _is_network(entry: str) -> bool:
+    """Whether an entry of `NO_PROXY` is a network such as `10.0.0.0/8`, of other machines than this one."""
+    with suppress(ValueError):
+        return "/" in entry and not ipaddress.ip_network(entry.strip(), strict=False).is_loopback
+    return False
 
 
 class Proxy(NamedTuple):

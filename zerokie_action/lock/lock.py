@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from contextlib import asynccontextmanager, contextmanager
+from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 import anyio
@@ -20,7 +21,7 @@ from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, Re
 from zerokie_action.http.retry import UNTIL_DEADLINE
 from zerokie_action.lock.record import EXPIRY, expiry
 from zerokie_action.platform.client import CONFLICT, NOT_FOUND
-from zerokie_action.shutdown import FINALIZE, RELEASE, Allowance
+from zerokie_action.shutdown import FINALIZE, RECORD, Allowance
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -42,17 +43,39 @@ _UNCONFIRMED = "the platform has not confirmed it for almost 30 minutes (was thi
 _NOT_OURS = "the platform says that this deploy does not hold it"
 
 
+class _State(Enum):
+    """Where the lock is; `DeployLock` draws the ways between."""
+
+    FREE = auto()
+    """It was not asked for, or each request for it was refused."""
+    ASKED = auto()
+    """A request for it may be carried out: the answer is not there yet, or was lost."""
+    HELD = auto()
+    """The platform has confirmed it."""
+    ENDING = auto()
+    """A request to finalize may be carried out."""
+    LOST = auto()
+    """It was held, and is not any more."""
+    OVER = auto()
+    """Released, deleted with the app, or left to the cleanup: there is nothing more to try."""
+
+
 class DeployLock:
     """The deploy lock of one app, for one session.
 
     In this order: `async with releasing(counts):`, `await acquire()`, `async with kept(heartbeat):`.
 
+        FREE ---- request ---> ASKED --- granted, or heartbeat ---> HELD --- finalize ---> ENDING ---> OVER
+         ^                       |                                   |                       |
+         +------- refused -------+         LOST <--- 404 or 409 -----+-----------------------+
+                                                     29 minutes without an answer
+
     Attributes:
-        finalized: what finalize returned; None before, and when its answer was lost.
+        finalized: what finalize returned; None before, and when its answer was lost or said nothing.
+        lost_answer: why finalize got no answer, though it released the lock; empty when it got one.
         unreleased: why the lock could not be released after a failure, for reports; usually empty.
-        on_failure: called when the work fails, before the release. It has 9 seconds, or what
-            is left of 1.3 seconds after a signal, and some more for an answer to what it has sent. What it
-            raises is logged.
+        on_failure: called once when the work fails while the lock is held, before the release, within
+            `shutdown.RECORD`. What it raises is logged.
     """
 
     def __init__(
@@ -69,6 +92,7 @@ class DeployLock:
             ci: for the log.
         """
         self.finalized: Finalized | None = None
+        self.lost_answer = ""
         self.unreleased = ""
         self.on_failure: Callable[[], Awaitable[None]] | None = None
         self._client = client
@@ -77,15 +101,12 @@ class DeployLock:
         self._records = records
         self._shutdown = shutdown
         self._ci = ci
-        self._confirmed_at: float | None = None
-        """When the request was sent that confirmed the lock last; None: it was never ours."""
-        self._lost: LockLost | None = None
-        self._may_come = False
-        """Whether a request for the lock may still be carried out: its answer was lost."""
-        self._was_finalized = False
-        """Whether a request to finalize was sent, be it without an answer."""
-        self._is_over = False
-        """Whether there is nothing left to try."""
+        self._state = _State.FREE
+        self._confirmed_at = 0.0
+        """When the request was sent that confirmed the lock last."""
+        self._may_come_late = False
+        """Whether an earlier request may still be carried out, after the release of the lock even."""
+        self._why_lost = ""
 
     # Acquire
 
@@ -96,29 +117,29 @@ class DeployLock:
             RequestRejected: with status 409 when somebody else holds it.
             DeployError: when the platform refuses, or can't be reached.
         """
-        asked_at = _boot_time()
-        may_come = self._may_come
-        attempts = 0
+        before, asked_at, attempts = self._state, _boot_time(), 0
 
         @contextmanager
         def attempt() -> Iterator[None]:
             nonlocal attempts
             attempts += 1
-            self._may_come = True
+            self._may_come_late = before is _State.ASKED or attempts > 1
+            self._state = _State.ASKED
             with self._shutdown.shielded_request():
                 yield
 
         try:
             await self._client.guarded(attempt).acquire_lock(self._app, self._session)
         except DeployError as error:
-            self._may_come = may_come or error.ambiguous or attempts > 1
+            may_come = before is _State.ASKED or error.ambiguous or self._is_app_new
+            self._may_come_late = may_come
+            self._state = _State.ASKED if may_come else _State.FREE
             is_conflict = isinstance(error, RequestRejected) and error.status == CONFLICT
             # It may be a conflict with ourselves: then the heartbeat knows this session.
-            if not (is_conflict and self._may_come and await self._confirm(self._client)):
+            if not (is_conflict and may_come and await self._confirm(self._client)):
                 raise
         else:
-            self._may_come = may_come or attempts > 1
-            self._confirmed_at = asked_at
+            self._state, self._confirmed_at = _State.HELD, asked_at
 
     # Keep
 
@@ -133,8 +154,8 @@ class DeployLock:
             tasks.start_soon(self._keep, heartbeat, tasks.cancel_scope)
             yield
             tasks.cancel_scope.cancel()
-        if self._lost is not None:
-            raise self._lost
+        if self._state is _State.LOST:
+            raise self._loss()
 
     def check(self) -> None:
         """The fence before every write.
@@ -142,10 +163,9 @@ class DeployLock:
         Raises:
             LockLost: unless the platform confirmed the lock recently enough for a write to arrive in time.
         """
-        if self._lost is not None:
-            raise self._lost
-        if self._seconds_left <= 0:
-            raise self._lose(_UNCONFIRMED)
+        if self._state is not _State.LOST and self._seconds_left > 0:
+            return
+        raise self._loss(_UNCONFIRMED)
 
     @contextmanager
     def write(self) -> Iterator[None]:
@@ -156,14 +176,14 @@ class DeployLock:
 
     def end(self) -> None:
         """The lock is no longer ours: released, lost, or deleted with the app."""
-        self._is_over = True
-        if not self._may_come:  # else the cleanup asks
+        if self._state is not _State.ASKED and not self._may_come_late:  # else the cleanup asks
             self._records.release(self._session)
+        self._state = _State.OVER
 
     @property
     def _seconds_left(self) -> float:
         """In which a write may still begin."""
-        return (self._confirmed_at or 0.0) + EXPIRY - _MARGIN - _boot_time()
+        return self._confirmed_at + EXPIRY - _MARGIN - _boot_time()
 
     async def _keep(self, heartbeat: float, work: anyio.CancelScope) -> None:
         pause = heartbeat
@@ -174,7 +194,9 @@ class DeployLock:
                 with anyio.move_on_after(self._seconds_left):
                     try:
                         if not await self._confirm(self._client.retrying(_HEARTBEAT)):
-                            self._lose(_NOT_OURS)
+                            raise self._loss(_NOT_OURS)
+                    except LockLost:
+                        raise
                     except DeployError as error:
                         self._ci.warning(f"Heartbeat: {error}")
                         pause = min(_ASK_AGAIN, heartbeat)
@@ -195,14 +217,18 @@ class DeployLock:
         is_ours = await client.guarded(attempt).heartbeat(self._app, self._session)
         if is_ours:
             self._confirmed_at = asked_at
+            if self._state is not _State.ENDING:
+                self._state = _State.HELD
         return is_ours
 
-    def _lose(self, why: str) -> LockLost:
-        self._lost = LockLost(
-            f"The deploy lock was lost during the deploy: {why}",
+    def _loss(self, why: str = "") -> LockLost:
+        """The lock is lost: the error to raise, with the first reason that was given."""
+        self._state = _State.LOST
+        self._why_lost = self._why_lost or why
+        return LockLost(
+            f"The deploy lock was lost during the deploy: {self._why_lost}",
             hint="Nothing was sent once that was known. Run the deploy again: another may have taken over.",
         )
-        return self._lost
 
     # Release
 
@@ -218,20 +244,20 @@ class DeployLock:
         self._records.add(self._app, self._session)
         try:
             yield
-            if not self._is_over:
+            if self._state is not _State.OVER:
                 await self.release(counts())
         except BaseException as failure:
-            if not self._is_over:
+            if self._state is not _State.OVER:
                 await self._release_after(unwrap(failure), counts)
             raise
 
-    async def release(self, counts: Counts, within: float | None = None) -> bool:
+    async def release(self, counts: Counts, within: Allowance | None = None) -> bool:
         """Finalize: release the lock, purge the CDN's cache, record the deploy.
 
         Args:
             counts: what was changed.
-            within: seconds, in which the platform is asked again and again, whatever cancels the work; first
-                whether the session holds the lock, if that is not known. None: as long as any other request.
+            within: how long the platform is asked again and again, whatever cancels the work; first whether
+                the session holds the lock, if that is not known. None: as long as any other request.
 
         Returns:
             Whether the session held the lock.
@@ -250,7 +276,7 @@ class DeployLock:
             self.end()
             raise
         except DeployError as error:
-            self._is_over = True
+            self._state = _State.OVER
             error.hint = (
                 f"The lock expires by itself {expiry()}, if it was not released. {error.hint}".strip()
             )
@@ -258,13 +284,24 @@ class DeployLock:
         self.end()
         return was_held
 
-    async def _release_in_time(self, counts: Counts, seconds: float) -> bool:
-        with self._shutdown.shielded_scope(RELEASE._replace(seconds=seconds)):
-            if self._confirmed_at is None and not await self._came_late():
+    async def _release_in_time(self, counts: Counts, within: Allowance) -> bool:
+        is_known = self._state in {_State.HELD, _State.ENDING}
+        with self._shutdown.shielded_scope(within):
+            # Nobody else can hold the lock of a new app, which may not answer a heartbeat yet.
+            if not is_known and not self._is_app_new and not await self._came_late():
                 return False
-            await self._finalize(self._client.retrying(UNTIL_DEADLINE), counts)
+            try:
+                await self._finalize(self._client.retrying(UNTIL_DEADLINE), counts)
+            except LockLost:
+                if not is_known:
+                    return False
+                raise
             return True
         raise PlatformUnavailable("The deploy lock could not be released in time")
+
+    @property
+    def _is_app_new(self) -> bool:
+        return anyio.current_time() < self._client.creation.ready_by
 
     async def _came_late(self) -> bool:
         """Whether the session holds the lock, or gets it within moments: the answer to a request was lost."""
@@ -275,21 +312,23 @@ class DeployLock:
         return await self._confirm(client)
 
     async def _finalize(self, client: Client, counts: Counts) -> None:
-        # An answer without an ID may be a gateway's: then the lock is still ours.
+        # Any other 2xx than an object may be a gateway's: then the lock is still ours.
         for _ in range(2):
-            may_have_worked, self._was_finalized = self._was_finalized, True
+            may_have_worked = self._state is _State.ENDING
+            self._state = _State.ENDING
             try:
                 self.finalized = await client.finalize(self._app, self._session, counts)
             except RequestRejected as error:
                 if error.status not in {NOT_FOUND, CONFLICT}:
                     raise
                 if may_have_worked or error.ambiguous:
+                    self.lost_answer = error.lost_answer
                     return
-                raise self._lose(_NOT_OURS) from error
-            if self.finalized.deploy_id or not await self._confirm(client):
+                raise self._loss(_NOT_OURS) from error
+            if self.finalized or not await self._confirm(client):
                 return
         raise PlatformUnavailable(
-            "Finalizing the deploy had no effect: the answer has no deploy ID, and the lock is still ours",
+            "Finalizing the deploy had no effect: the answer is no JSON object, and the lock is still ours",
             hint="Check `api-url`: a gateway or proxy may answer in the platform's place.",
         )
 
@@ -299,19 +338,22 @@ class DeployLock:
         Raises:
             LockLost: when that is why the platform refused a write (409, "deploy lock conflict").
         """
-        ends_at = anyio.current_time() + RELEASE.seconds
         is_conflict = isinstance(failure, RequestRejected) and failure.status == CONFLICT
-        if self._confirmed_at is not None and self._lost is None:
+        if self._state in {_State.HELD, _State.ENDING}:
             await self._prepare_release(is_conflict=is_conflict)
-        if self._lost is not None or (self._confirmed_at is None and not self._may_come):
+        if self._state is _State.LOST:
+            loss = self._loss()
             self.end()
-            if self._lost is not None and is_conflict:
-                raise self._lost from failure
+            if is_conflict:
+                raise loss from failure
+            return
+        if self._state is _State.FREE:
+            self.end()
             return
         try:
-            was_held = await self.release(counts(), within=ends_at - anyio.current_time())
-        except LockLost as lost:
-            self._ci.warning(str(lost))
+            was_held = await self.release(counts(), FINALIZE)
+        except LockLost as loss:
+            self._ci.warning(str(loss))
         except DeployError as error:
             self.unreleased = f"{error}. {error.hint}"
             self._ci.warning(self.unreleased)
@@ -319,11 +361,10 @@ class DeployLock:
             self._ci.info("Deploy lock released" if was_held else f"No deploy lock to release: {_NOT_OURS}")
 
     async def _prepare_release(self, *, is_conflict: bool) -> None:
-        before_finalize = Allowance(RELEASE.seconds - FINALIZE.seconds, RELEASE.grace - FINALIZE.grace)
-        with self._shutdown.shielded_scope(before_finalize):
+        with self._shutdown.shielded_scope(RECORD):
             try:
                 if is_conflict and not await self._confirm(self._client.retrying(UNTIL_DEADLINE)):
-                    self._lose(_NOT_OURS)
+                    self._loss(_NOT_OURS)
                 elif self.on_failure is not None:
                     await self.on_failure()
             except Exception as error:  # noqa: BLE001 - whatever it is, the lock has to be released

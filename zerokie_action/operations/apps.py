@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from zerokie_action.errors import ConfigurationError, DeployError, RequestRejected
 from zerokie_action.formats import better_app
-from zerokie_action.platform.client import CONFLICT, NOT_FOUND
+from zerokie_action.platform.client import BAD_REQUEST, CONFLICT, NOT_FOUND
 from zerokie_action.platform.models import Registry
 from zerokie_action.settings import ONLY_AT_CREATION
 
 if TYPE_CHECKING:
     from zerokie_action.operations.job import Job
-    from zerokie_action.platform.models import App
+    from zerokie_action.platform.models import App, Domain
 
-_BAD_REQUEST = 400
+_MAY_BE_ATTACHED = {BAD_REQUEST, 422}
+_IS_ATTACHED = re.compile(r"already|exists", re.IGNORECASE)
+_IS_BUSY = re.compile(r"in progress|\block\b", re.IGNORECASE)
+"""What the platform says of a domain that is attached, and of an app that another deploy changes."""
 _OTHER_KIND = "The kind of an app can't be changed. Name another app in `app`, or destroy this one first."
 
 
@@ -34,19 +38,24 @@ async def look_up(job: Job, kind: str) -> App | None:
             error.hint = "Correct `app`, or set `create: true` to create it."
         _say_what_to_write(job, error)
         raise
-    record_url(job, app)
-    require_kind(job, app, kind, "`image`" if kind == "container" else "`directory`")
-    if kind == "container":
-        _compare_with_inputs(job, app)
+    record(job, app)
+    _require_asked(job, app, kind)
     return app
 
 
-async def create(job: Job, image: str | None = None) -> App:
+async def create(job: Job, image: str | None = None) -> App | None:
     """Create the app: a container app with the image, or a static one.
 
-    One that is there after a request without an answer need not be ours: then `created` stays unknown.
+    Returns:
+        None; or the app of this name that was there already. When an answer was lost, that may be this run's
+        own, and `created` stays unknown.
+
+    Raises:
+        ConfigurationError: when the app that is there is of the other kind.
+        RequestRejected: when the platform refuses to create it, or the name is taken.
     """
     settings = job.settings
+    kind = "static" if image is None else "container"
     job.result.created = None
     try:
         with job.change(f"it is not known whether this run created app {job.app!r}") as client:
@@ -66,13 +75,25 @@ async def create(job: Job, image: str | None = None) -> App:
         if not error.ambiguous:
             job.result.created = False
         _say_what_to_write(job, error)
-        raise
+        if not (isinstance(error, RequestRejected) and error.status == CONFLICT):
+            raise
+        return await _find_existing(job, error, kind)
+    job.result.created, job.result.kind = True, kind
+    job.result.final_state = "the app was created"
+    record(job, app)
+    return None
+
+
+async def _find_existing(job: Job, conflict: RequestRejected, kind: str) -> App:
+    """The app whose name made the platform refuse to create it."""
+    app = await job.client.find_app(job.app)
     if app is None:
-        app = await job.client.get_app(job.app)
-    else:
-        job.result.created = True
-        job.result.final_state = "the app was created"
-    record_url(job, app)
+        conflict.hint = "The name is taken, by an app that this API key may not see: choose another `app`."
+        raise conflict
+    record(job, app)
+    if not conflict.ambiguous:
+        job.ci.info(f"App {job.app!r} was created meanwhile, by somebody else")
+    _require_asked(job, app, kind)
     return app
 
 
@@ -87,35 +108,54 @@ def registry(job: Job) -> Registry | None:
 
 def _say_what_to_write(job: Job, error: DeployError) -> None:
     """Where the platform refuses a name that can't be right, say which one is."""
-    is_refused = isinstance(error, RequestRejected) and error.status in {_BAD_REQUEST, NOT_FOUND}
+    is_refused = isinstance(error, RequestRejected) and error.status in {BAD_REQUEST, NOT_FOUND}
     if is_refused and (better := better_app(job.app)):
         error.hint = f"`app`: {better}."
 
 
-def record_url(job: Job, app: App) -> None:
-    """Take over what the platform says of an app into the result."""
-    job.result.url = app.url or job.result.url
+def record(job: Job, app: App) -> None:
+    """Take over the address that the platform says the app has into the result."""
+    job.result.url = app.address or job.result.url
+
+
+def _require_asked(job: Job, app: App, kind: str) -> None:
+    """Make sure that an app that was there is of the kind that is deployed, and compare it with the inputs.
+
+    Raises:
+        ConfigurationError: when it is of the other kind.
+    """
+    require_kind(job, app, kind, "`image`" if kind == "container" else "`directory`")
+    if kind == "container":
+        _compare_with_inputs(job, app)
 
 
 def require_kind(job: Job, app: App, kind: str, what: str, *, hint: str = _OTHER_KIND) -> None:
-    """Make sure that the app is of this kind; `what` is for those only, and `hint` says what to do instead.
+    """Make sure that the app is not of the other kind; `what` is for this one only, `hint` says what to do.
 
     Raises:
-        ConfigurationError: when it is not.
+        ConfigurationError: when it is.
     """
-    if app.kind != kind:
-        raise ConfigurationError(f"App {job.app!r} is a {app.kind} app; {what} is for {kind} apps", hint=hint)
+    job.result.kind = kind if app.can_be(kind) else app.kind or "static"
+    if job.result.kind != kind:
+        what_is_wrong = f"App {job.app!r} is a {job.result.kind} app; {what} is for {kind} apps"
+        raise ConfigurationError(what_is_wrong, hint=hint)
 
 
 def _compare_with_inputs(job: Job, app: App) -> None:
-    """Say which inputs have no effect. What the API does not show is no reason for a warning."""
+    """Say which inputs are not applied. What the API does not show is no reason for a warning."""
     for name in ONLY_AT_CREATION:
         wanted, actual = getattr(job.settings, name), getattr(app, name, None)
-        no_effect = f"`{name}` has no effect: it is used only when a container app is created"
-        if wanted is not None and actual is None:
-            job.note(f"{no_effect}; the API does not show what this app has")
-        elif wanted is not None and wanted != actual:
-            job.warn(f"{no_effect}; this app has {actual}, and the API can't change that")
+        if wanted and actual is None:
+            job.note(
+                f"`{name}` was not applied: the API takes it only when a container app is created, and does "
+                "not show what this app has. To change it, destroy the app (`operation: destroy`) and deploy "
+                "again with `create: true`"
+            )
+        elif wanted and wanted != actual:
+            job.warn(
+                f"`{name}` has no effect: it is used only when a container app is created; this app has "
+                f"{actual}, and the API can't change that"
+            )
 
 
 # --- custom domains of a static app
@@ -153,12 +193,25 @@ def preview_domains(job: Job) -> None:
 
 
 async def _attach(job: Job, domain: str) -> None:
+    attached: Domain | None = None
+
+    async def attempt() -> None:
+        nonlocal attached
+        try:
+            attached = await job.client.add_domain(job.app, domain)
+        except RequestRejected as error:
+            said = error.answer.replace(domain, "")  # its own name may have the words
+            is_conflict = error.status == CONFLICT
+            is_attached = error.status in _MAY_BE_ATTACHED and _IS_ATTACHED.search(said)
+            if (is_conflict and _IS_BUSY.search(said)) or not (is_conflict or is_attached):
+                raise
+
     try:
-        attached = await job.client.add_domain(job.app, domain)
-    except RequestRejected as error:
-        if error.status != CONFLICT:
-            job.result.domains.append({"domain": domain, "error": str(error)})
-            raise
+        await job.in_turn(attempt)
+    except DeployError as error:
+        job.result.domains.append({"domain": domain, "error": str(error)})
+        raise
+    if attached is None:
         # Nothing in the API tells whose it is; but every deploy brings its domains again.
         job.ci.info(
             f"{domain!r} is already attached, to this app or another (the platform does not say which)"
@@ -174,5 +227,8 @@ async def _attach(job: Job, domain: str) -> None:
 
 
 async def _remove(job: Job, domain: str) -> None:
-    removed = await job.client.remove_domain(job.app, domain)
-    job.note(f"Removed {domain!r}" if removed else f"{domain!r} was not attached")
+    async def attempt() -> None:
+        removed = await job.client.remove_domain(job.app, domain)
+        job.note(f"Removed {domain!r}" if removed else f"{domain!r} was not attached")
+
+    await job.in_turn(attempt)

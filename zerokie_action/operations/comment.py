@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from zerokie_action.settings import Settings
 
 _TIME = 20.0
-_ONCE = (_TIME, _TIME)
-"""Leaves no time for a second attempt: when only the answer was lost, there would be two comments."""
 _LARGEST_RESPONSE = 32 * MEGABYTE
 
 
@@ -74,12 +72,16 @@ async def _put(http: RetryingClient, where: PullRequest, token: str, marker: str
     """Make `text` what the comment says, behind the marker. Returns whether it is a new one."""
     body = {"body": f"{marker}\n\n{text}"}
     number = await _find(http, where, token, marker)
-    if number is None:
-        request, pauses = _request("POST", where.comments, token, body), _ONCE
-    else:
-        request, pauses = _request(where.edit, f"{where.comment}{number}", token, body), UNTIL_DEADLINE
-    await http.send(request, lambda response: response, pauses)
-    return number is None
+    is_new = number is None
+    method, url = ("POST", where.comments) if is_new else (where.edit, f"{where.comment}{number}")
+    # If only the answer to a POST was lost, another one would make two comments.
+    await http.send(
+        _request(method, url, token, body),
+        lambda response: response,
+        UNTIL_DEADLINE,
+        is_repeatable=not is_new,
+    )
+    return is_new
 
 
 async def _find(http: RetryingClient, where: PullRequest, token: str, marker: str) -> int | None:
@@ -105,5 +107,5 @@ def _request(method: str, url: str, token: str, body: Mapping[str, str] | None =
         url,
         headers={**HEADERS, "Accept": "application/json", "Authorization": f"Bearer {token}"},
         json=body,
-        extensions=extensions("Commenting", timeout=_TIME, max_body=_LARGEST_RESPONSE, public=True),
+        extensions=extensions("Commenting", timeout=_TIME, max_body=_LARGEST_RESPONSE, is_public=True),
     )

@@ -13,32 +13,40 @@ from zerokie_action.errors import (
     DeployTimedOut,
     HealthCheckFailed,
     PlatformUnavailable,
+    RequestRejected,
 )
 from zerokie_action.http.retry import UNTIL_DEADLINE
 from zerokie_action.operations import apps
 from zerokie_action.operations.health import check_health
-from zerokie_action.operations.job import Polling
-from zerokie_action.platform.models import App
+from zerokie_action.operations.polling import Polling
+from zerokie_action.operations.rollout import RUNNING, SETTLES, Rollout, agree
+from zerokie_action.platform.client import CONFLICT
 from zerokie_action.shutdown import Allowance
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
     from zerokie_action.operations.job import Job
+    from zerokie_action.platform.models import App
 
 _STATIC = (
     "A static app cannot be restarted: the platform serves what was deployed last. To update it, "
     "deploy the directory again."
 )
-_RUNNING = "running"
-_FAILURES = frozenset({"failed", "error", "crashed", "stopped"})
-"""The reference lists no status words but "deploying" and "running"; any other means "not yet"."""
 _HINT_FAILED = "Look at the app's own log on the platform."
 _HINT_NOT_YET = (
     "Look at the app's own log on the platform, or raise `wait-timeout`. If another deploy has changed the "
     "image, run this one again."
 )
+_HINT_REPLACED = "If that deploy is the newer one, there is nothing to do; else run this one again."
+_HINT_LOST = (
+    "Look at the app on the platform before you run it again: what was asked for may still be carried out."
+)
+_LOOKS = (int(SETTLES), 3 * int(SETTLES), int(SETTLES))
+"""How often the app is looked at, once a second, after each request for a deploy whose answer was lost."""
 _LOOK = 2.0
-"""Seconds to find out which image the app has, where nothing depends on it or a signal has come."""
+"""Seconds for a look on which nothing depends, or after a signal."""
+_LAST_LOOK = 5.0
+"""Seconds for the look at the end of `wait-timeout`."""
 _REASONS_TO_GO_BACK = (DeployFailed, DeployTimedOut, HealthCheckFailed)
 _ROLLBACK_TIME = 60.0
 """Seconds that a rollback has at least, even if `timeout` has passed."""
@@ -46,60 +54,69 @@ _ROLLBACK_TIME = 60.0
 
 async def deploy_image(job: Job, image: str) -> None:
     """Make the container app run the image."""
-    job.result.kind = "container"
-    job.result.image = image
+    settings = job.settings
     job.result.created = False
     with job.time_limit(), job.phase("Look up"):
         before = await apps.look_up(job, "container")
     if before is not None:
         job.result.previous_image = before.image
-    if job.settings.dry_run:
+    if settings.dry_run:
         if before is None:
             job.preview(f"would create container app {job.app!r} with {image!r}")
         else:
             job.preview(f"would deploy {image!r} in place of {before.image!r}")
         return
-    if job.settings.rollback and not job.settings.wait and job.settings.health_check is None:
-        job.warn("`rollback` has no effect without `wait` or `health-check`: nothing is checked")
-    await _roll_out(job, Rollout(job, image, before))
+    if settings.rollback:
+        _warn_of_rollback(job, image, before)
+    await _roll_out(job, _Deploy(job, image, before))
 
 
 async def restart(job: Job) -> None:
     """Have the platform pull the current image again, and restart it."""
     with job.time_limit(), job.phase("Look up"):
         before = await job.client.get_app(job.app)
-        apps.record_url(job, before)
+        apps.record(job, before)
         apps.require_kind(job, before, "container", "`operation: restart`", hint=_STATIC)
-    job.result.kind = "container"
     job.result.image = job.result.previous_image = before.image
     if job.settings.dry_run:
         job.preview(f"would restart {before.image!r}")
         return
-    await _roll_out(job, Rollout(job, None, before))
+    await _roll_out(job, _Deploy(job, None, before))
 
 
-async def _roll_out(job: Job, rollout: Rollout) -> None:
-    """Ask for it, wait, and check. `timeout` is for all of that, and not for what a failure brings."""
+def _warn_of_rollback(job: Job, image: str, before: App | None) -> None:
+    """Say where `rollback` can't do what its user expects."""
+    if not job.settings.wait and job.settings.health_check is None:
+        job.warn("`rollback` has no effect without `wait` or `health-check`: nothing is checked")
+    elif before and before.image and "@" not in before.image and agree(before.image, image):
+        job.warn(
+            f"`rollback` can't go back: the app has {before.image!r} already, and the image that this name "
+            "stood for then is not known; give each version a tag of its own"
+        )
+
+
+async def _roll_out(job: Job, deploy: _Deploy) -> None:
+    """Ask for the deploy, wait, and check. `timeout` covers that, but not the rollback after a failure."""
     try:
         with job.time_limit():
             with job.phase("Deploy"):
-                await (rollout.create() if rollout.before is None else rollout.deploy_in_turn())
+                await (deploy.create() if deploy.before is None else deploy.ask_in_turn())
             # The endpoint returns no deploy ID: the run's own session names this deploy.
             job.result.deploy_id = job.session
-            await _wait_and_check(job, rollout)
+            await _wait_and_check(job, deploy)
     except BaseException as failure:
         if job.result.final_state:  # something was asked for, and not refused
             if job.settings.rollback and isinstance(failure, _REASONS_TO_GO_BACK):
-                await _roll_back(job, rollout, failure)
+                await _roll_back(job, deploy, failure)
             else:
-                await rollout.look_after_failure()
+                await deploy.look_after_failure()
         raise
 
 
-async def _wait_and_check(job: Job, rollout: Rollout) -> None:
+async def _wait_and_check(job: Job, deploy: _Deploy) -> None:
     """What `wait` and `health-check` ask for. When both are off, the reports say that nothing was checked."""
     if job.settings.wait:
-        await rollout.wait_until_running()
+        await deploy.wait_until_running(job.settings.wait_timeout)
     else:
         job.ci.info("Not waiting for the app to run (wait: false)")
         if job.settings.health_check is None:
@@ -107,30 +124,26 @@ async def _wait_and_check(job: Job, rollout: Rollout) -> None:
     await check_health(job)
 
 
-async def _roll_back(job: Job, rollout: Rollout, failure: DeployError) -> None:
+async def _roll_back(job: Job, deploy: _Deploy, failure: DeployError) -> None:
     """Deploy the previous image again and wait until it runs. The result says how that ended.
 
     The health check is not repeated: it may fail for reasons that the image has nothing to do with.
     """
-    result, before, previous = job.result, rollout.before, rollout.previous
-    left_with = await rollout.look_after_failure(_ROLLBACK_TIME)
-    if before is None or previous in {"", rollout.image} or before.status.lower() != _RUNNING:
-        result.final_state = f"not rolled back, as no other image was running; {result.final_state}"
+    result, before = job.result, deploy.before
+    left_with = await deploy.look_after_failure(_ROLLBACK_TIME)
+    why_not = _why_no_rollback(job, deploy, left_with)
+    if why_not or before is None or left_with is None:
+        result.final_state = f"not rolled back{why_not}; {result.final_state}"
         return
-    if left_with is None:
-        result.final_state = f"not rolled back; {result.final_state}"
-        return
-    if not rollout.is_ours(left_with.image):
-        result.final_state = f"not rolled back, as that is not {rollout.image!r}; {result.final_state}"
-        return
+    previous = before.image
     job.ci.info(f"{failure}; rolling back to {previous!r}")
-    back, state = Rollout(job, previous, left_with), result.final_state
+    back, state = _Deploy(job, previous, left_with), result.final_state
     problem = "did not end"
     try:
         with anyio.move_on_after(max(job.ends_at - anyio.current_time(), _ROLLBACK_TIME)):
             with job.phase("Roll back"):
-                await back.deploy()  # not in turn: what is in progress is newer
-            await back.wait_until_running()
+                await back.ask()  # not in turn: a deploy in progress is newer
+            await back.wait_until_running(max(job.settings.wait_timeout, _ROLLBACK_TIME))
             problem = ""
     except DeployError as error:
         problem = f"failed as well: {error}"
@@ -144,120 +157,147 @@ async def _roll_back(job: Job, rollout: Rollout, failure: DeployError) -> None:
             result.final_state = f"rolled back: {job.app!r} runs {previous!r} again"
 
 
-class Rollout:
+def _why_no_rollback(job: Job, deploy: _Deploy, left_with: App | None) -> str:
+    """Why the previous image is not deployed again, as the middle of a sentence; empty when it is."""
+    before = deploy.before
+    if before is None or not before.image or before.status.lower() != RUNNING:
+        return ", as no other image was running"
+    if left_with is None:
+        return ""  # the final state says so
+    if not deploy.rollout.is_ours(left_with.image):
+        return f", as that is not {deploy.rollout.image!r}"
+    if left_with.image == before.image:
+        return ", as the app shows the same image as before"
+    if job.settings.wait and not job.result.seen_running and deploy.rollout.runs:
+        return ", as it runs by now"
+    return ""
+
+
+class _Deploy:
     """A deploy of an image, or the restart of the current one.
 
     Attributes:
         before: the app right before; None when this run creates it.
+        rollout: what is known of it.
     """
 
     def __init__(self, job: Job, image: str | None, before: App | None) -> None:
         """Ask for nothing yet. No image restarts the one that the app has."""
         self.before = before
+        self.rollout = Rollout(image, before)
         self._job = job
         self._requested = image
-        self._accepted: App | None = None
-
-    @property
-    def image(self) -> str:
-        """What the app is to run; empty when a restarted app does not say what it runs."""
-        return self._requested or self.previous
-
-    @property
-    def previous(self) -> str:
-        """The image from before; empty when there was none, or the platform did not say."""
-        return self.before.image if self.before else ""
+        self._is_accepted = False
 
     async def create(self) -> None:
-        """Create the app with the image."""
-        self._accepted = await apps.create(self._job, self.image)
-        self._job.ci.info(f"Created container app {self._job.app!r} with {self.image!r}")
+        """Create the app with the image. One that somebody else has created meanwhile gets it deployed."""
+        job, image = self._job, self.rollout.image
+        existing = await apps.create(job, image)
+        may_be_ours = job.result.created is None
+        if existing is not None and not (may_be_ours and self.rollout.is_ours(existing.image)):
+            self._begin_anew(existing)
+            await self.ask_in_turn()
+            return
+        self._accepted(existing.image if existing else "")
+        lost = "; the answer to an earlier request for that was lost" if existing else ""
+        job.ci.info(f"Created container app {job.app!r} with {image!r}{lost}")
 
-    async def deploy(self) -> None:
-        """Deploy the image to the app as it was before ("POST /v1/apps/:name/deploy")."""
-        job, before = self._job, self.before or App()
-        with job.change(f"it is not known which image {job.app!r} was left with") as client:
-            self._accepted = await client.deploy(
-                before, job.app, self._requested, registry=apps.registry(job)
-            )
-        apps.record_url(job, self._accepted)
-
-    async def deploy_in_turn(self) -> None:
-        """Likewise, once no other deploy of the app is in progress.
+    async def ask_in_turn(self) -> None:
+        """Ask for the deploy, once no other deploy of the app is in progress.
 
         Raises:
             LockHeld: when one outlasts `lock-timeout`.
+            DeployError: as `ask`.
         """
         job = self._job
 
         async def attempt() -> None:
             if job.result.lock_wait_seconds:  # another deploy has changed it
-                self.before = await job.client.get_app(job.app)
-            await self.deploy()
+                self._begin_anew(await job.client.get_app(job.app))
+            await self.ask()
 
         await job.in_turn(attempt)
-        job.result.image, job.result.previous_image = self.image, self.previous
-        was = f"Deploying {self.image!r} (was {self.previous!r})"
-        job.ci.info(was if self._requested else f"Restarting {self.image!r}")
+        image, previous = self.rollout.image, self.rollout.previous
+        job.result.previous_image = previous
+        was = f"Deploying {image!r} (was {previous!r})"
+        job.ci.info(was if self._requested else f"Restarting {image!r}")
 
-    async def wait_until_running(self) -> None:
+    async def ask(self) -> None:
+        """Ask for the deploy ("POST /v1/apps/:name/deploy").
+
+        Another request after one that may have taken effect restarts the app once more. So after a lost
+        answer the app is looked at first, and three requests are the most.
+
+        Raises:
+            RequestRejected: when the platform refuses it; with status 409 when another deploy is in progress.
+            PlatformUnavailable: when it is not known whether a request took effect.
+        """
+        job = self._job
+        lost = hint = ""
+        for looks in _LOOKS:
+            try:
+                with job.change(f"it is not known which image {job.app!r} was left with") as client:
+                    app = await client.deploy(job.app, self._requested, registry=apps.registry(job))
+            except RequestRejected as error:
+                if not lost or error.status != CONFLICT:
+                    raise
+                self._accepted()  # the deploy in progress is our own
+                return
+            except PlatformUnavailable as error:
+                if not error.ambiguous:
+                    raise
+                lost, hint, pause = error.lost_answer, error.hint, int(error.retry_after)
+                job.ci.info(f"{error}; looking whether it took effect")
+            else:
+                apps.record(job, app)
+                self._accepted(app.image)
+                return
+            self.rollout.asked()
+            if await self._shows(max(looks, pause)):
+                self._accepted()
+                return
+        raise PlatformUnavailable(
+            f"The deploy was asked for {len(_LOOKS)} times, and the app shows no sign of it: {lost}",
+            hint=f"{_HINT_LOST} {hint}",
+        )
+
+    async def wait_until_running(self, seconds: float) -> None:
         """Poll "GET /v1/apps/:name" until the app runs what was asked for.
 
         A platform that stops answering meanwhile is asked again: the deploy was accepted, and goes on without
         us.
 
         Raises:
-            DeployFailed: when the platform says that it failed.
-            DeployTimedOut: when `wait-timeout` has passed.
+            DeployFailed: when the platform says that it failed, or another deploy has replaced it.
+            DeployTimedOut: when these seconds have passed.
         """
-        job, seconds = self._job, self._job.settings.wait_timeout
-        polling = Polling(job.ci, f"{job.app!r} to run", seconds)
+        job, rollout = self._job, self.rollout
+        polling = Polling(job.ci, f"{job.app!r} to run", seconds, steady=SETTLES)
         missing = "the platform did not answer"
-        with job.phase("Wait"), anyio.move_on_after(seconds):
+        with job.phase("Wait"):
             while True:
                 pause = 0.0
-                try:
-                    app = await job.client.get_app(job.app)
-                except PlatformUnavailable as error:
-                    missing, pause = str(error), error.retry_after
-                else:
-                    missing = self._what_is_missing(app)
-                    if not missing:
-                        apps.record_url(job, app)
-                        job.result.seen_running = True
-                        after = human_seconds(polling.waited)
-                        job.ci.info(f"{job.app!r} runs {app.image or self.image!r} after {after}")
-                        return
-                if not await polling.again(missing, pause):
+                with anyio.move_on_after(max(_LAST_LOOK, polling.left)):
+                    try:
+                        missing = await self._look()
+                    except PlatformUnavailable as error:
+                        missing, pause = str(error), error.retry_after
+                if rollout.runs:
                     break
-        after = human_seconds(polling.waited)
-        raise DeployTimedOut(
-            f"{job.app!r} does not run {self.image!r} after {after}: {job.client.http.outages() or missing}",
-            hint=_HINT_NOT_YET,
-        )
-
-    def _what_is_missing(self, app: App) -> str:
-        """Why an app does not run yet what was asked for; empty when it does.
-
-        Raises:
-            DeployFailed: when it never will.
-        """
-        before, status = self.before, app.status.lower()
-        # What has not changed since tells of what was there before.
-        has_changed = before is None or (app.status, app.updated_at) != (before.status, before.updated_at)
-        is_about_us = has_changed and (not app.image or self.is_ours(app.image))
-        if is_about_us and status == _RUNNING:
-            return ""
-        redact = self._job.client.http.redact
-        if is_about_us and status in _FAILURES:
-            reason = app.error or app.message
-            quote = f': "{reason}"' if reason else ""
-            raise DeployFailed(
-                redact(f"The platform reports that {self._job.app!r} is {app.status!r}{quote}"),
-                hint=_HINT_FAILED,
-            )
-        other = f", its image {app.image!r}" if app.image and not self.is_ours(app.image) else ""
-        return redact(f"its status is {app.status!r}{other}")
+                if rollout.has_failed or rollout.was_replaced:
+                    raise self._failure()
+                if not await polling.again(missing, pause):
+                    if rollout.fails:
+                        raise self._failure()
+                    after = human_seconds(polling.waited)
+                    outage = job.client.http.outages()
+                    raise DeployTimedOut(
+                        f"{job.app!r} does not run {rollout.image!r} after {after}: {outage or missing}",
+                        hint=_HINT_NOT_YET,
+                    )
+        job.result.seen_running = True
+        shown = rollout.app.image if rollout.app else ""
+        job.ci.info(f"{job.app!r} runs {shown or rollout.image!r} after {human_seconds(polling.waited)}")
 
     async def look_after_failure(self, seconds: float = _LOOK) -> App | None:
         """Find out which image the app was left with, for the final state. None when nobody knows."""
@@ -266,15 +306,50 @@ class Rollout:
         with job.shutdown.shielded_scope(Allowance(seconds, _LOOK)), suppress(DeployError):
             app = await job.client.retrying(UNTIL_DEADLINE).get_app(job.app)
             # As long as the request is not answered, it may still be carried out.
-            if app.image and (self._accepted is not None or self.is_ours(app.image)):
+            if app.image and (self._is_accepted or self.rollout.is_ours(app.image)):
+                self.rollout.saw(app)
+                job.result.image = app.image
                 job.result.final_state = f"{job.app!r} was left with {app.image!r}"
                 return app
         return None
 
-    def is_ours(self, image: str) -> bool:
-        """Whether it is the image that was asked for, or what the platform called it then.
+    def _begin_anew(self, before: App) -> None:
+        """Another deploy has changed the app before this one was asked for."""
+        self.before = before
+        self.rollout = Rollout(self._requested, before)
 
-        It may write `nginx` as `docker.io/library/nginx:latest`.
-        """
-        accepted = self._accepted.image if self._accepted is not None else ""
-        return image == self.image or image == accepted != self.previous
+    def _accepted(self, image: str = "") -> None:
+        """The platform carries the deploy out; its answer may have named the image."""
+        self._is_accepted = True
+        self._job.result.image = self.rollout.image
+        self.rollout.asked(image)
+
+    async def _shows(self, looks: int) -> bool:
+        """Look at the app once a second until it shows the deploy, so often at most."""
+        for _ in range(looks):
+            await self._look()
+            if self.rollout.has_begun:
+                return True
+            await anyio.sleep(1)
+        return False
+
+    async def _look(self) -> str:
+        """Look at the app once. Returns what it shows, as the end of a sentence."""
+        app = await self._job.client.get_app(self._job.app)
+        apps.record(self._job, app)
+        self.rollout.saw(app)
+        other = "" if self.rollout.is_ours(app.image) else f", its image {app.image!r}"
+        return self._job.client.http.redact(f"its status is {app.status!r}{other}")
+
+    def _failure(self) -> DeployFailed:
+        """Why the app does not run what was asked for, and never will."""
+        app, name, redact = self.rollout.app, self._job.app, self._job.client.http.redact
+        if app is None or self.rollout.was_replaced:
+            image = app.image if app else ""
+            what = f"Another deploy has replaced {self.rollout.image!r}: {name!r} runs {image!r}"
+            return DeployFailed(redact(what), hint=_HINT_REPLACED)
+        reason = app.error or app.message
+        quote = f': "{reason}"' if reason else ""
+        return DeployFailed(
+            redact(f"The platform reports that {name!r} is {app.status!r}{quote}"), hint=_HINT_FAILED
+        )

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zerokie_action.errors import RequestRejected
+from zerokie_action.errors import LockLost, RequestRejected
 from zerokie_action.files.manifest import find_manifests
-from zerokie_action.operations.zone import require_ownership
-from zerokie_action.platform.client import NOT_FOUND
+from zerokie_action.files.plan import require_no_doubts
+from zerokie_action.operations.zone import list_zone, ownership_doubts
+from zerokie_action.platform.client import BAD_REQUEST, NOT_FOUND
 
 if TYPE_CHECKING:
-    from zerokie_action.http.retry import Guard
+    from zerokie_action.http.retry import AttemptScope
     from zerokie_action.operations.job import Job
+    from zerokie_action.platform.models import App
 
 
 async def destroy(job: Job) -> None:
@@ -26,29 +28,47 @@ async def destroy(job: Job) -> None:
         await job.client.list_apps()  # what can't list any is not the platform, and a 404 of it says nothing
         job.note(f"App {job.app!r} does not exist: nothing to destroy")
         return
-    job.result.kind = app.kind
+    job.result.kind = app.kind or "static"
     job.result.previous_image = app.image
-    job.result.url = app.url
+    job.result.url = app.address
     if job.settings.dry_run:
-        if app.kind == "static":
+        if app.kind != "container":
             await _require_ownership(job)
         job.preview(f"would destroy app {job.app!r}")
         return
-    if app.kind == "static":
-        async with job.deploy_lock() as lock:
-            await _require_ownership(job)
-            await _delete(job, lock.write)
-            lock.end()
-    else:
+    if app.kind == "container":
         await _delete(job, job.shutdown.shielded_request)
+    else:
+        await _destroy_static(job, app)
     job.ci.info(f"Destroyed app {job.app!r}")
     job.result.url = None
 
 
-async def _delete(job: Job, guard: Guard) -> None:
+async def _destroy_static(job: Job, app: App) -> None:
+    """Delete a static app under its lock; an app of unknown kind that has no lock is a container app."""
+    is_locked = False
+    try:
+        async with job.deploy_lock() as lock:
+            is_locked = True
+            await _require_ownership(job)
+            await _delete(job, lock.write)
+            lock.end()
+    except RequestRejected as error:
+        if is_locked or not app.can_be("container") or error.status not in {BAD_REQUEST, NOT_FOUND}:
+            raise
+        job.result.kind = "container"
+        await _delete(job, job.shutdown.shielded_request)
+    except LockLost:
+        # A heartbeat within a long deletion finds no lock, as there is no app any more.
+        if not job.result.final_state or await job.client.find_app(job.app):
+            raise
+        job.result.final_state = f"app {job.app!r} was deleted"
+
+
+async def _delete(job: Job, around_attempt: AttemptScope) -> None:
     unknown = f"it is not known whether app {job.app!r} was deleted"
     with job.phase("Destroy"), job.change(unknown) as client:
-        is_found = await client.guarded(guard).delete_app(job.app)
+        is_found = await client.guarded(around_attempt).delete_app(job.app)
         if not is_found and await job.client.find_app(job.app):
             raise RequestRejected(
                 f"Deleting app {job.app!r} was answered with 404, but the app is still there",
@@ -59,5 +79,7 @@ async def _delete(job: Job, guard: Guard) -> None:
 
 
 async def _require_ownership(job: Job) -> None:
-    listing = await job.client.list_files(job.app)
-    require_ownership(job, find_manifests(file.path for file in listing))
+    files, _ = await list_zone(job)
+    doubts = ownership_doubts(job, find_manifests(files))
+    if not job.settings.take_over:
+        require_no_doubts(doubts)

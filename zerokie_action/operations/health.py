@@ -18,7 +18,7 @@ from zerokie_action.errors import HealthCheckFailed
 from zerokie_action.files.local import hash_file
 from zerokie_action.http.failure import retry_after
 from zerokie_action.http.request import MEGABYTE
-from zerokie_action.operations.job import Polling
+from zerokie_action.operations.polling import Polling
 from zerokie_action.platform.pages import PageError, read_page, shown_url
 from zerokie_action.text import human_seconds
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,6 +10,8 @@ import anyio
 
 from zerokie_action.errors import DeployError, DeployTimedOut, LockHeld, LockLost, RequestRejected
 from zerokie_action.lock.lock import DeployLock
+from zerokie_action.lock.record import expiry
+from zerokie_action.operations.polling import Polling
 from zerokie_action.platform.client import CONFLICT
 from zerokie_action.platform.models import Counts
 from zerokie_action.text import human_seconds
@@ -27,51 +28,6 @@ if TYPE_CHECKING:
 
 _SLOW = "Raise `timeout`, or find out what is slow with `log-level: debug`."
 _AWAY = "Run it again when the platform works again, or raise `timeout`."
-_FIRST_PAUSE = 1.0
-_LONGEST_PAUSE = 10.0
-_GROWTH = 1.5
-_LINE_EVERY = 30.0
-
-
-class Polling:
-    """Asks again and again until it is over, with pauses that grow.
-
-    A line is logged at once, and then every half a minute: a long wait does not look like a hang.
-    """
-
-    def __init__(self, ci: CI, what: str, seconds: float) -> None:
-        """Begin now. `what` is waited for, in the words of the log."""
-        self._ci = ci
-        self._what = what
-        self._began = anyio.current_time()
-        self._ends_at = self._began + seconds
-        self._pause = _FIRST_PAUSE
-        self._next_line = 0.0
-
-    @property
-    def waited(self) -> float:
-        """Seconds since it began."""
-        return anyio.current_time() - self._began
-
-    async def again(self, why: str = "", retry_after: float = 0.0) -> bool:
-        """Wait until it is time to ask again; False when it is over. The last time is at its very end.
-
-        Args:
-            why: what is missing, for the log.
-            retry_after: seconds for which the other side asked not to be asked; too many of them end it.
-        """
-        now = anyio.current_time()
-        left = self._ends_at - now
-        if left <= 0 or retry_after > left:
-            return False
-        if now >= self._next_line:
-            shown = human_seconds(min(left, anyio.current_effective_deadline() - now))
-            self._ci.info(f"Waiting for {self._what}{why and ': '}{why}; {shown} left")
-            self._next_line = now + _LINE_EVERY
-        jittered = self._pause * random.uniform(0.5, 1)  # noqa: S311 - no secret; two that begin together come apart
-        await anyio.sleep(min(left, max(jittered, retry_after)))
-        self._pause = min(_LONGEST_PAUSE, self._pause * _GROWTH)
-        return True
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -137,7 +93,7 @@ class Job:
         try:
             async with lock.releasing(counts):
                 with self.phase("Lock"):
-                    await self.in_turn(lock.acquire)
+                    await self._acquire(lock)
                 waited = self.result.lock_wait_seconds
                 after = f" after {human_seconds(waited)}" if waited >= 1 else ""
                 self.ci.info(f"Deploy lock acquired{after}")
@@ -150,6 +106,16 @@ class Job:
             if lock.unreleased:  # the log has it already
                 self.result.warnings.append(lock.unreleased)
                 self.result.add_final_state("the deploy lock may still be held")
+
+    async def _acquire(self, lock: DeployLock) -> None:
+        try:
+            await self.in_turn(lock.acquire)
+        except LockHeld as error:
+            error.hint += (
+                f" If that run was killed, its lock ends {expiry()}: `lock-timeout: 31m` waits that long. "
+                "`zerokie-cleanup` releases it at once, but only with the `state-file` of the killed run."
+            )
+            raise
 
     async def in_turn(self, ask: Callable[[], Awaitable[None]]) -> None:
         """Ask until no other deploy of the app is in progress (409), within `lock-timeout`.
@@ -175,8 +141,7 @@ class Job:
                 after = f" after {human_seconds(polling.waited)}" if polling.waited >= 1 else ""
                 raise LockHeld(
                     f"Another deploy of {self.app!r} is still in progress{after}",
-                    hint="Wait for that deploy to end, or raise `lock-timeout`. "
-                    "A lock without heartbeat expires after 30 minutes.",
+                    hint="Wait for that deploy to end, or raise `lock-timeout`.",
                 )
 
     @contextmanager

@@ -11,32 +11,39 @@ import anyio.to_thread
 from zerokie_action.errors import ConfigurationError, DeployFailed
 from zerokie_action.files.ignore import Patterns, names_directory
 from zerokie_action.files.local import find_changes, hash_files
-from zerokie_action.files.plan import make_plan, require_few_deletions, require_known_deletions
+from zerokie_action.files.manifest import Manifest
+from zerokie_action.files.plan import (
+    FRONT_PAGE,
+    doubts_about_deletions,
+    doubts_about_ownership,
+    make_plan,
+    require_no_doubts,
+)
 from zerokie_action.files.scan import Scan, scan
 from zerokie_action.operations import apps
 from zerokie_action.operations.health import check_health
-from zerokie_action.operations.zone import NOTHING, Update, is_trusted, read_zone
+from zerokie_action.operations.zone import NOTHING, Update, is_trusted, read_zone, without
 from zerokie_action.platform.models import Counts
 from zerokie_action.report.result import Changes, Uploaded
 from zerokie_action.text import human_bytes, human_files, human_paths
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from anyio import TaskHandle
 
-    from zerokie_action.files.plan import Plan
+    from zerokie_action.files.plan import Doubt, Plan
     from zerokie_action.lock.lock import DeployLock
     from zerokie_action.operations.job import Job
     from zerokie_action.operations.zone import Zone
-    from zerokie_action.platform.models import App, Finalized
+    from zerokie_action.platform.models import App
 
 _NAMED = 10
 """How many files a line names."""
 _SHOWN_PLAIN = 20
 _SHOWN_FOLDED = 50
 """How many changes a plain log and a folded group name."""
-_FRONT_PAGE = "index.html"
 
 
 class _Source(NamedTuple):
@@ -55,7 +62,6 @@ class _Source(NamedTuple):
 
 async def deploy_directory(job: Job, directory: Path) -> None:
     """Make the app's storage zone equal to the directory."""
-    job.result.kind = "static"
     job.result.created = False
     async with anyio.create_task_group() as tasks:
         look_up = tasks.start_soon(apps.look_up, job, "static")
@@ -83,12 +89,12 @@ async def _preview(job: Job, source: _Source, app: App | None) -> None:
         job.preview(f"would create static app {job.app!r}")
     with job.phase("Compare"):
         zone = await read_zone(job) if app else NOTHING
-        plan = await _compare(job, source, zone)
+        plan, _ = await _compare(job, source, zone)
     job.result.planned = Changes(
         uploaded=[
             Uploaded(file.path, file.size, "~" if file.path in zone.files else "+") for file in plan.uploads
         ],
-        deleted=list(plan.delete),
+        deleted={path: zone.files[path].length for path in plan.delete},
         unchanged=len(plan.unchanged),
     )
     apps.preview_domains(job)
@@ -108,67 +114,85 @@ async def _update(job: Job, source: _Source) -> None:
         job.result.add_final_state(changes.state)
         raise
     job.result.final_state = "the new version is deployed"
-    _log_finalized(job, lock.finalized)
+    _log_finalized(job, lock)
 
 
 async def _make_equal(job: Job, source: _Source, lock: DeployLock, changes: Changes) -> None:
     """Change what has to be changed in the storage zone, and leave a manifest that says so."""
     with job.phase("Compare"):
         zone = await read_zone(job)
-        plan = await _compare(job, source, zone)
+        plan, ours = await _compare(job, source, zone)
     changes.unchanged = len(plan.unchanged)
     changes.to_upload, changes.to_delete = len(plan.uploads), len(plan.delete)
-    update = Update(job, lock, zone, plan, files=source.scan.files, changes=changes)
+    keep = Patterns(job.settings.keep)
+    update = Update(job, lock, zone, plan, files=source.scan.files, ours=ours, keep=keep, changes=changes)
     if not update.is_needed:
-        del update, plan, zone  # there may be a hundred thousand records, and as many come
-        await _require_same_directory(job, source)
+        sent = update.sent_hashes()
+        del update, plan, ours, zone  # there may be a hundred thousand records, and as many come
+        await _require_same_directory(job, source, sent)
         return
     lock.on_failure = update.record_failure
     with job.phase("Upload"):
-        await update.store_next_manifest()
+        await update.store_intent()
         await update.upload(plan.uploads)
     with job.phase("Verify"):
         async with anyio.create_task_group() as both:
-            both.start_soon(_require_same_directory, job, source)
+            both.start_soon(_require_same_directory, job, source, update.sent_hashes())
             both.start_soon(update.require_listed)
     with job.phase("Delete and record"):
         async with anyio.create_task_group() as both:
             both.start_soon(update.delete_stale)
-            both.start_soon(update.store_last_manifest)
+            both.start_soon(update.store_proof)
 
 
-async def _compare(job: Job, source: _Source, zone: Zone) -> Plan:
-    """Make the plan and log it.
+async def _compare(job: Job, source: _Source, zone: Zone) -> tuple[Plan, Collection[str] | None]:
+    """Make the plan and log it. With it comes which of the listed paths are ours; None if nobody knows.
 
     Raises:
-        ConfigurationError: when it would delete what may not be meant (promise 4).
+        ConfigurationError: when the deploy may not be meant (promise 4).
     """
+    files, settings = source.scan.files, job.settings
+    keep = Patterns(settings.keep)
+    ours = zone.own_paths(files, keep)
+    manifest = zone.manifest or Manifest()
+    proofs = manifest.files if settings.incremental else {}
     hashes: dict[str, str] = {}
-    if job.settings.incremental and zone.manifest and zone.manifest.files:
+    if proofs:
         hashes = await source.hashing
     source.hashing.cancel()
     plan = make_plan(
-        source.scan.files,
+        files,
         zone.files,
         hashes=hashes,
-        manifest=zone.manifest,
-        keep=Patterns(job.settings.keep),
-        delete_stale=job.settings.delete_stale,
+        proofs=proofs,
+        ours=ours,
+        keep=keep,
+        delete_stale=settings.delete_stale,
     )
     hashes.clear()  # there may be a hundred thousand
     _log_plan(job, plan, zone)
+    doubts: list[Doubt] = []
     if not is_trusted(job):
-        require_known_deletions(plan, zone.manifest)
-    elif plan.foreign:
-        files = f"{human_files(len(plan.foreign))} that no deploy of this action has uploaded"
-        job.note(f"`take-over` deletes {files}: {human_paths(plan.foreign)}")
-    count = zone.manifest.count if zone.manifest else 0
-    require_few_deletions(plan, count=count, max_deletes=job.settings.max_deletes)
-    return plan
+        doubts = [*zone.doubts] or [*doubts_about_ownership(plan, is_known=ours is not None)]
+    elif settings.take_over and plan.foreign:
+        foreign = f"{human_files(len(plan.foreign))} that no deploy of this action has uploaded"
+        job.note(f"`take-over` deletes {foreign}: {human_paths(plan.foreign)}")
+    if not job.result.created:
+        deployed = manifest.count or len(without(keep, zone.files))
+        doubts += doubts_about_deletions(
+            plan, count=len(files), deployed=deployed, max_deletes=settings.max_deletes
+        )
+    require_no_doubts(doubts)
+    return plan, ours
 
 
-async def _require_same_directory(job: Job, source: _Source) -> None:
-    """Scan the directory again: what was deployed must still be what is there.
+async def _require_same_directory(job: Job, source: _Source, sent: Mapping[str, str]) -> None:
+    """Scan the directory again: the files that were deployed must still be there.
+
+    Args:
+        job: the run.
+        source: the files.
+        sent: SHA-256 of the bytes that were deployed, in hex by path.
 
     Raises:
         DeployFailed: when files were added, removed or edited meanwhile.
@@ -178,7 +202,10 @@ async def _require_same_directory(job: Job, source: _Source) -> None:
         now = await anyio.to_thread.run_sync(_scan, job, source.directory, abandon_on_cancel=True)
     except ConfigurationError as error:
         raise DeployFailed(f"The directory changed during the deploy: {error}", hint=hint) from error
-    if changed := find_changes(source.scan.files, now.files):
+    changed = await anyio.to_thread.run_sync(
+        find_changes, source.scan.files, now.files, sent, abandon_on_cancel=True
+    )
+    if changed:
         job.ci.debug(*changed)
         more = f" and {len(changed) - _NAMED:,} more" if len(changed) > _NAMED else ""
         what = ", ".join(changed[:_NAMED]) + more
@@ -205,8 +232,8 @@ def _log_scan(job: Job, directory: Path, scan: Scan) -> None:
         job.ci.info(f"Ignored as possible secrets: {secrets}; `!pattern` in `ignore` brings one back")
     for warning in scan.warnings:
         job.warn(warning)
-    if any((file.path, file.size) == (_FRONT_PAGE, 0) for file in scan.files):
-        job.warn(f"{_FRONT_PAGE} is empty, so the site's address shows an empty page")
+    if any((file.path, file.size) == (FRONT_PAGE, 0) for file in scan.files):
+        job.warn(f"{FRONT_PAGE} is empty, so the site's address shows an empty page")
     for name, patterns in (("ignore", job.settings.ignore), ("keep", job.settings.keep)):
         for pattern in patterns:
             if names_directory(pattern, directory):
@@ -231,17 +258,21 @@ def _log_plan(job: Job, plan: Plan, zone: Zone) -> None:
         if (more := len(plan.uploads) + len(plan.delete) - shown) > 0:
             names.append(f"  and {more:,} more (`log-level: debug` names them)")
         ci.group(line, names)
-    if _FRONT_PAGE in plan.delete or not (
-        zone.files or any(file.path == _FRONT_PAGE for file in plan.uploads)
-    ):
-        job.warn(f"The directory has no {_FRONT_PAGE} at its root, so the site's address may show no page")
+    if FRONT_PAGE in plan.delete or not (zone.files or any(file.path == FRONT_PAGE for file in plan.uploads)):
+        job.warn(f"The directory has no {FRONT_PAGE} at its root, so the site's address may show no page")
 
 
-def _log_finalized(job: Job, finalized: Finalized | None) -> None:
-    if finalized is None:
-        job.warn("The deploy was finalized, but the platform's answer was lost: the deploy ID is not known")
+def _log_finalized(job: Job, lock: DeployLock) -> None:
+    if lock.finalized is None:
+        why = f" ({lock.lost_answer})" if lock.lost_answer else ""
+        job.warn(
+            f"The deploy was finalized, but the platform's answer was lost{why}: the deploy ID is not known, "
+            "and the CDN's cache may not be purged, so visitors may see the old version for a while"
+        )
         return
-    purged = ", CDN cache purged" if finalized.cache_purged else ""
-    job.ci.info(f"Finalized {finalized.deploy_id or 'the deploy'}{purged}")
-    if finalized.cache_purged is False:
+    deploy_id, is_purged = lock.finalized.deploy_id, lock.finalized.cache_purged
+    job.ci.info(f"Finalized {deploy_id or 'the deploy'}{', CDN cache purged' if is_purged else ''}")
+    if not deploy_id:
+        job.warn("The platform's answer to finalize has no deploy ID")
+    if is_purged is False:
         job.warn("The platform did not purge the CDN cache: visitors may see the old version for a while")

@@ -8,14 +8,17 @@ Names in the docstrings are the headings of the reference. Every method sends it
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, urlsplit
 
-from zerokie_action.errors import AuthenticationError, DeployError, RequestRejected
+import anyio
+
+from zerokie_action.errors import AuthenticationError, RequestRejected
 from zerokie_action.http import Request
 from zerokie_action.http.request import HEADERS, MEGABYTE, Bytes, ContentStream, extensions
 from zerokie_action.platform.models import (
@@ -26,6 +29,7 @@ from zerokie_action.platform.models import (
     parse_any,
     parse_apps,
     parse_files,
+    parse_finalized,
     parse_heartbeat,
     parse_lock,
     parse_no_content,
@@ -34,29 +38,33 @@ from zerokie_action.platform.models import (
 from zerokie_action.text import human_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from zerokie_action.files.manifest import RemoteFile
     from zerokie_action.http import Response
     from zerokie_action.http.request import Content
-    from zerokie_action.http.retry import Guard, Pauses, RetryingClient
+    from zerokie_action.http.retry import AttemptScope, Backoff, RetryingClient
     from zerokie_action.platform.models import Registry
 
 T = TypeVar("T")
 
+BAD_REQUEST = 400
 UNAUTHORIZED = 401
 NOT_FOUND = 404
 CONFLICT = 409
 TOO_LARGE = 413
 
 UPLOADS, DELETIONS, MANIFESTS = "Uploads", "Deletions", "Manifests"
-"""Kinds of requests: each of the others is one by itself."""
+"""Groups of requests: each of the others is one by itself."""
 
 _LISTING_TIMEOUT = 120.0
 _LARGEST_LISTING = 128 * MEGABYTE
 """Seconds and bytes for a listing: more than a million files. Parsing it takes four times as much memory."""
 _FINALIZE_TIMEOUT = 25.0
 """Seconds for one attempt to finalize: a second one must fit into the minute that a release may take."""
+
+_GETS_READY = 60.0
+"""Seconds after its creation in which an app gets ready."""
 
 _HINT = "The answer's own words say why; correct that, then run the job again."
 _HINTS = {
@@ -66,8 +74,26 @@ _HINTS = {
     CONFLICT: "Something else is changing the app, or has taken its name; "
     "run the job again when that has ended.",
     TOO_LARGE: "A gateway or proxy limits the size of requests: raise that limit "
-    "(nginx: `client_max_body_size`), or leave the file out with `ignore`.",
+    "(nginx: `client_max_body_size`).",
 }
+_LEAVE_OUT = "Or leave the file out with `ignore`."
+HIDDEN = "The platform may not take files with a hidden name: leave them out with `ignore`."
+
+
+@dataclass
+class Creation:
+    """When this run created the app: for a minute after that, a 404 of the app says that it is not ready.
+
+    Attributes:
+        at: by the event loop's time.
+    """
+
+    at: float = -math.inf
+
+    @property
+    def ready_by(self) -> float:
+        """When the app is ready at the latest."""
+        return self.at + _GETS_READY
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -78,23 +104,25 @@ class Client:
         base_url: the API's, without a trailing slash.
         api_key: goes with every request.
         http: sends the requests.
-        pauses: see `http.retry.Pauses`.
-        guard: entered around each attempt: it may refuse, shield, or watch it.
+        backoff: see `http.retry.Backoff`.
+        around_attempt: see `http.retry.AttemptScope`.
+        creation: whether this run has just created the app.
     """
 
     base_url: str
     api_key: str
     http: RetryingClient
-    pauses: Pauses | None = None
-    guard: Guard = nullcontext
+    backoff: Backoff | None = None
+    around_attempt: AttemptScope = nullcontext
+    creation: Creation = field(default_factory=Creation)
 
-    def retrying(self, pauses: Pauses) -> Client:
+    def retrying(self, backoff: Backoff) -> Client:
         """The same, with requests that are sent again after these pauses, until a deadline."""
-        return replace(self, pauses=pauses)
+        return replace(self, backoff=backoff)
 
-    def guarded(self, guard: Guard) -> Client:
-        """The same, with this guard."""
-        return replace(self, guard=guard)
+    def guarded(self, scope: AttemptScope) -> Client:
+        """The same, with this scope around each attempt."""
+        return replace(self, around_attempt=scope)
 
     @cached_property
     def _headers(self) -> dict[str, str]:
@@ -103,14 +131,14 @@ class Client:
 
     # Apps
 
-    async def create_static(self, name: str) -> App | None:
+    async def create_static(self, name: str) -> App:
         """Create a static app ("POST /v1/apps", static).
 
-        Returns:
-            The app; None when an attempt whose answer was lost, or somebody else, has created it.
+        Raises:
+            RequestRejected: with status 409 when there is an app of this name, which may be this run's own if
+                it is `ambiguous`.
         """
-        body = {"name": name, "type": "static"}
-        return await self._create(name, body, is_ours=lambda app: app.kind != "container")
+        return await self._create({"name": name, "type": "static"})
 
     async def create_container(
         self,
@@ -122,11 +150,11 @@ class Client:
         memory: int | None = None,
         env: Mapping[str, str] | None = None,
         registry: Registry | None = None,
-    ) -> App | None:
-        """Create a container app ("POST /v1/apps", container). `cpu` in units, `memory` in MB.
+    ) -> App:
+        """Create a container app ("POST /v1/apps", container). `cpu` and `memory` have the platform's units.
 
-        Returns:
-            As `create_static`.
+        Raises:
+            RequestRejected: as `create_static`.
         """
         body = {
             "name": name,
@@ -136,20 +164,20 @@ class Client:
             "cpu": cpu,
             "memory": memory,
             "env": env,
-            "registry_auth": registry and registry._asdict(),
+            "registry_auth": registry and registry.body(),
         }
-        return await self._create(name, body, is_ours=lambda app: app.image == image)
+        return await self._create(body)
 
-    async def _create(
-        self, name: str, body: Mapping[str, object], is_ours: Callable[[App], bool]
-    ) -> App | None:
+    async def _create(self, body: Mapping[str, object]) -> App:
+        purpose = f"Creating app {body['name']!r}"
         try:
-            return await self._send(parse_record(App), f"Creating app {name!r}", "POST", "/v1/apps", body)
+            app = await self._send(parse_record(App), purpose, "POST", "/v1/apps", body)
         except RequestRejected as error:
-            is_conflict = error.status == CONFLICT and error.ambiguous
-            if is_conflict and await self._find_ours(name, is_ours):
-                return None
+            if error.status == CONFLICT and error.ambiguous:
+                self.creation.at = anyio.current_time()
             raise
+        self.creation.at = anyio.current_time()
+        return app
 
     async def list_apps(self) -> list[App]:
         """All apps of the key ("GET /v1/apps")."""
@@ -176,41 +204,19 @@ class Client:
         """Delete an app ("DELETE /v1/apps/:name"); False when there was none."""
         return await self._delete(f"Deleting app {name!r}", app_target(name))
 
-    async def deploy(
-        self, before: App, name: str, image: str | None, registry: Registry | None = None
-    ) -> App:
+    async def deploy(self, name: str, image: str | None, registry: Registry | None = None) -> App:
         """Deploy an image, or restart the current one ("POST /v1/apps/:name/deploy").
 
-        `before` is the app as it was: after a lost answer it tells whether the deploy took effect.
+        It is not sent again once it may have taken effect: that would restart the app once more.
 
         Raises:
             RequestRejected: with status 409 when another deploy of the app is in progress.
+            PlatformUnavailable: `ambiguous`, when the answer was lost.
         """
-        body = {"image": image, "registry_auth": registry and registry._asdict()}
+        body = {"image": image, "registry_auth": registry and registry.body()}
         purpose = f"Deploying {image!r}" if image else f"Restarting {name!r}"
-
-        def is_ours(app: App) -> bool:
-            return app.image == (image or before.image) and app.updated_at > before.updated_at
-
-        async def find_ours() -> App | None:
-            return await self._find_ours(name, is_ours)
-
         target = app_target(name, "deploy")
-        try:
-            return await self._send(parse_record(App), purpose, "POST", target, body, recover=find_ours)
-        except RequestRejected as error:
-            if error.status == CONFLICT and error.ambiguous and (app := await find_ours()):
-                return app
-            raise
-
-    async def _find_ours(self, name: str, is_ours: Callable[[App], bool]) -> App | None:
-        """The app, if an attempt whose answer was lost has taken effect; else None."""
-        try:
-            app = await self.find_app(name)
-        except DeployError as error:
-            error.ambiguous = True  # what it says of that attempt
-            raise
-        return app if app is not None and is_ours(app) else None
+        return await self._send(parse_record(App), purpose, "POST", target, body, is_repeatable=False)
 
     # Files of static apps
 
@@ -223,25 +229,32 @@ class Client:
             app_target(name, "files"),
             max_body=_LARGEST_LISTING,
             read_timeout=_LISTING_TIMEOUT,
+            ready_by=-math.inf,  # of a new app, a 404 is an empty zone's: its lock was granted before
         )
 
     async def put_file(
-        self, name: str, path: str, content: Content, content_type: str, *, kind: str = UPLOADS
+        self, name: str, path: str, content: Content, content_type: str, *, group: str = UPLOADS
     ) -> None:
         """Store one file ("PUT /v1/apps/:name/files/{path}")."""
         purpose, target = f"Uploading {path!r}", app_target(name, "files", *path.split("/"))
         try:
-            await self._send(parse_any, purpose, "PUT", target, content, content_type=content_type, kind=kind)
+            await self._send(
+                parse_any, purpose, "PUT", target, content, content_type=content_type, group=group
+            )
         except RequestRejected as error:
-            if error.status == TOO_LARGE:
-                error.hint = f"The file has {human_bytes(content.size)}. {error.hint}"
+            if group == MANIFESTS:
+                error.hint = f"This is the action's own record of the deploy. {error.hint}"
+            elif error.status == TOO_LARGE:
+                error.hint = f"The file has {human_bytes(content.size)}. {error.hint} {_LEAVE_OUT}"
+            elif is_hidden(path):
+                error.hint = f"{HIDDEN} {error.hint}"
             raise
 
     async def delete_file(self, name: str, path: str) -> None:
         """Delete one file ("DELETE /v1/apps/:name/files/{path}"). One that is gone already is done."""
         target = app_target(name, "files", *path.split("/"))
         # What is still there goes with the next deploy.
-        await self._delete(f"Deleting {path!r}", target, parse_any, kind=DELETIONS)
+        await self._delete(f"Deleting {path!r}", target, parse_any, group=DELETIONS)
 
     # The deploy lock
 
@@ -267,8 +280,11 @@ class Client:
                 return False
             raise
 
-    async def finalize(self, name: str, session: str, counts: Counts) -> Finalized:
+    async def finalize(self, name: str, session: str, counts: Counts) -> Finalized | None:
         """Purge the CDN cache, release the lock, record the deploy ("POST …/deploy/finalize").
+
+        Returns:
+            What the platform says of it; None where a 2xx has no JSON object, which may be a gateway's.
 
         Raises:
             RequestRejected: with status 404 or 409 when the session holds no lock. `ambiguous` is set when an
@@ -277,7 +293,7 @@ class Client:
         body = {"deploy_session_id": session, **counts._asdict()}
         purpose, target = "Finalizing the deploy", app_target(name, "deploy", "finalize")
         return await self._send(
-            parse_record(Finalized), purpose, "POST", target, body, read_timeout=_FINALIZE_TIMEOUT
+            parse_finalized, purpose, "POST", target, body, read_timeout=_FINALIZE_TIMEOUT
         )
 
     # Custom domains of static apps
@@ -303,11 +319,11 @@ class Client:
         target: str,
         parse: Callable[[Response], bool] = parse_no_content,
         *,
-        kind: str = "",
+        group: str = "",
     ) -> bool:
         """Send a DELETE; False when there was nothing to delete, not even for an earlier attempt."""
         try:
-            return await self._send(parse, purpose, "DELETE", target, kind=kind)
+            return await self._send(parse, purpose, "DELETE", target, group=group)
         except RequestRejected as error:
             if error.status != NOT_FOUND:
                 raise
@@ -322,10 +338,11 @@ class Client:
         body: Mapping[str, object] | Content | None = None,
         *,
         content_type: str = "application/json",
-        kind: str = "",
+        group: str = "",
         max_body: int = MEGABYTE,
         read_timeout: float = 30.0,
-        recover: Callable[[], Awaitable[T | None]] | None = None,
+        ready_by: float | None = None,
+        is_repeatable: bool = True,
     ) -> T:
         """The answer to a request.
 
@@ -336,10 +353,11 @@ class Client:
             target: below the API's URL, from `app_target`: httpx would resolve a dot segment.
             body: a mapping is sent as JSON, without what is None; a content is read when it is sent.
             content_type: of the body.
-            kind: of requests; without one, the purpose is one by itself.
+            group: see `http.request.About`.
             max_body: bytes of body that the response may have.
             read_timeout: seconds in which nothing moves, after which it is given up.
-            recover: see `RetryingClient.send`.
+            ready_by: when a 404 is the platform's word; unless given, when a new app is ready.
+            is_repeatable: see `RetryingClient.send`.
 
         Raises:
             DeployError: what an answer other than 2xx stands for.
@@ -351,20 +369,34 @@ class Client:
         if body is not None:
             stream, size = ContentStream(body), body.size
             headers = headers | {"Content-Type": content_type, "Content-Length": str(size)}
-        more = extensions(purpose, kind=kind, timeout=read_timeout, size=size, max_body=max_body)
+        more = extensions(
+            purpose,
+            group=group,
+            timeout=read_timeout,
+            size=size,
+            max_body=max_body,
+            ready_by=self.creation.ready_by if ready_by is None else ready_by,
+        )
         request = Request(method, self.base_url + target, headers=headers, stream=stream, extensions=more)
         try:
-            return await self.http.send(request, parse, self.pauses, self.guard, recover=recover)
+            return await self.http.send(
+                request, parse, self.backoff, self.around_attempt, is_repeatable=is_repeatable
+            )
         except RequestRejected as error:
             if error.status == UNAUTHORIZED:
                 unauthorized = AuthenticationError(
                     f"The platform does not accept the API key ({error.answer})",
                     hint="Check that the secret behind `api-key` holds a current key for this `api-url`.",
                 )
-                unauthorized.ambiguous = error.ambiguous
+                unauthorized.lost_answer = error.lost_answer
                 raise unauthorized from error
             error.hint = error.hint or _HINTS.get(error.status, _HINT)
             raise
+
+
+def is_hidden(path: str) -> bool:
+    """Whether the name of a file or of a directory that it is in begins with a dot."""
+    return path.startswith(".") or "/." in path
 
 
 def app_target(app: str, *rest: str) -> str:

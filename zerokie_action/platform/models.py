@@ -25,7 +25,7 @@ _NO_CONTENT = 204
 
 
 class App(NamedTuple):
-    """An app ("GET /v1/apps/:name"). Static apps may lack `image` and the numbers; `type` may be missing."""
+    """An app ("GET /v1/apps/:name"). The reference shows no `type` there, and a container app's `image`."""
 
     name: str = ""
     type: str = ""
@@ -35,16 +35,25 @@ class App(NamedTuple):
     memory: int | None = None
     status: str = ""
     url: str = ""
-    updated_at: str = ""
     error: str = ""
     message: str = ""
 
     @property
     def kind(self) -> str:
-        """`container` or `static`. The reference shows no type, but the image of each container app."""
+        """`container` or `static`; empty where the platform shows neither the type nor an image."""
         if self.type in {"container", "static"}:
             return self.type
-        return "container" if self.image else "static"
+        return "container" if self.image else ""
+
+    def can_be(self, kind: str) -> bool:
+        """Whether it is of this kind, as far as the platform shows it. Only a container app has a machine."""
+        has_machine = bool(self.port or self.cpu or self.memory)
+        return self.kind == kind or (not self.kind and (kind == "static" or has_machine))
+
+    @property
+    def address(self) -> str:
+        """Where the app answers: `url`, as https where it has no scheme."""
+        return self.url if "://" in self.url or not self.url else f"https://{self.url.lstrip('/')}"
 
 
 class Lock(NamedTuple):
@@ -82,11 +91,15 @@ class Counts(NamedTuple):
 
 
 class Registry(NamedTuple):
-    """Credentials for a private registry ("registry_auth")."""
+    """Credentials for a private registry ("registry_auth"); no server is the platform's default."""
 
     server_address: str
     username: str
     password: str
+
+    def body(self) -> dict[str, str]:
+        """As it is sent."""
+        return {name: text for name, text in self._asdict().items() if text}
 
     def __repr__(self) -> str:
         """Without the password: a repr ends up in tracebacks."""
@@ -120,7 +133,7 @@ def parse_lock(session: str) -> Callable[[Response], bool]:
 
     def parse(response: Response) -> bool:
         lock = _record(Lock, _json(response))
-        if lock.locked is None:
+        if lock.locked is None and lock.deploy_session_id != session:
             raise Malformed(_NOT_AS_DESCRIBED)
         return lock.is_held_by(session)
 
@@ -140,6 +153,15 @@ def parse_heartbeat(session: str) -> Callable[[Response], bool]:
     return parse
 
 
+def parse_finalized(response: Response) -> Finalized | None:
+    """What finalize's object says; None for any other body but a web page: it may be a gateway's."""
+    parse_any(response)
+    try:
+        return _record(Finalized, _json(response))
+    except Malformed:
+        return None
+
+
 def parse_apps(response: Response) -> list[App]:
     """The account's apps."""
     return [_record(App, found) for found in _list(response)]
@@ -154,7 +176,7 @@ def parse_files(response: Response) -> list[RemoteFile]:
     files = _list(response, _remote_file)
     if not all(isinstance(file, RemoteFile) for file in files):
         raise Malformed(_NOT_AS_DESCRIBED)
-    return files
+    return [file for file in files if not file.path.endswith("/")]  # a directory is no file
 
 
 def _remote_file(item: dict[str, Any]) -> RemoteFile | dict[str, Any]:
@@ -163,7 +185,7 @@ def _remote_file(item: dict[str, Any]) -> RemoteFile | dict[str, Any]:
     if not isinstance(path, str):
         return item
     modified = str(modified) if isinstance(modified, str | int | float) else ""
-    return RemoteFile(path, _number(length), sys.intern(modified))  # many have the same
+    return RemoteFile(path.removeprefix("/"), _number(length), sys.intern(modified))  # many have the same
 
 
 def _number(value: Any) -> int:  # noqa: ANN401 - of any JSON

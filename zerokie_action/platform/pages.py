@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import base64
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import anyio
 
-from zerokie_action.errors import DeployError
 from zerokie_action.http import URL, InvalidURL, Request, Response
 from zerokie_action.http.failure import Failure
 from zerokie_action.http.request import HEADERS, extensions
-from zerokie_action.http.retry import UNTIL_DEADLINE
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
     from zerokie_action.http.retry import RetryingClient
 
 _LARGEST_PORT = 65_535
-_TIME = 20.0
-"""Seconds to read a page, all attempts together."""
 
 
 class PageError(Exception):
@@ -49,12 +44,24 @@ async def read_page(url: str, http: RetryingClient, *, max_body: int, seconds: f
     raise PageError(f"no answer within {human_seconds(seconds)}")
 
 
-async def read_public(url: str, http: RetryingClient, *, max_body: int) -> bytes | None:
-    """What an app serves under its public URL, asked for 20 seconds; None for anything but a 2xx."""
-    with suppress(DeployError, PageError), anyio.move_on_after(_TIME):
-        request = _request(_parse(url).copy_with(userinfo=b""), max_body, _TIME)
-        return await http.send(request, lambda response: response.content, UNTIL_DEADLINE)
-    return None
+async def read_public(url: str, http: RetryingClient, *, max_body: int, silence: float) -> bytes:
+    """What an app serves under its public URL, asked for once.
+
+    Args:
+        url: as `read_page`; a user and password in it are not sent.
+        http: sends the request.
+        max_body: bytes of body that are read at most.
+        silence: seconds without a byte, after which it is given up.
+
+    Raises:
+        PageError: for anything but a 2xx.
+    """
+    response = await http.fetch(_request(_parse(url).copy_with(userinfo=b""), max_body, silence))
+    if isinstance(response, Failure):
+        raise PageError(response.reason)
+    if not response.is_success:
+        raise PageError(f"it answered {response.status_code}")
+    return response.content
 
 
 def shown_url(url: str) -> str:
@@ -75,7 +82,7 @@ def _request(url: URL, max_body: int, seconds: float) -> Request:
         "GET",
         url.copy_with(userinfo=b""),
         headers=headers,
-        extensions=extensions("Reading a page", timeout=seconds, max_body=max_body, public=True),
+        extensions=extensions("Reading a page", timeout=seconds, max_body=max_body, is_public=True),
     )
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import anyio
 
 from zerokie_action.errors import unwrap
 from zerokie_action.platform.client import UPLOADS
-from zerokie_action.shutdown import ANSWERS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -48,22 +46,21 @@ class Writes:
         """Send nothing yet.
 
         Args:
-            client: sends the requests.
+            client: sends the requests, each attempt behind the fence and in a shielded scope of `shutdown`.
             app: the app's name.
-            fence: called before every attempt of every write, and before each piece of what is uploaded
-                (it may be in a thread); raises when nothing may be written any more.
-            shutdown: for the time in which answers are waited for when the work ends early.
+            fence: called before each piece of an upload (it may be in a thread); raises when nothing may be
+                written any more.
+            shutdown: limits the time for answers when the work ends early.
             concurrency: how many writes are begun at once; how many are sent is up to the client.
         """
-        self._client = client.guarded(self._attempt)
+        self._client = client
         self._app = app
         self._fence = fence
         self._shutdown = shutdown
         self._concurrency = concurrency
-        self._in_flight: set[anyio.CancelScope] = set()
 
     async def upload(
-        self, uploads: Iterable[Upload], done: Callable[[Upload], None], *, kind: str = UPLOADS
+        self, uploads: Iterable[Upload], done: Callable[[Upload], None], *, group: str = UPLOADS
     ) -> None:
         """Store all files.
 
@@ -72,7 +69,7 @@ class Writes:
 
         async def put(upload: Upload) -> None:
             content = _Fenced(upload.content, self._fence)
-            await self._client.put_file(self._app, upload.path, content, upload.content_type, kind=kind)
+            await self._client.put_file(self._app, upload.path, content, upload.content_type, group=group)
             done(upload)
 
         await self._each(uploads, put)
@@ -109,22 +106,10 @@ class Writes:
                 try:
                     await all_ended.wait()
                 except anyio.get_cancelled_exc_class():
-                    for scope in self._in_flight:
-                        self._shutdown.limit(scope, ANSWERS)
+                    self._shutdown.limit_requests()
                     raise
         except ExceptionGroup as group:
             raise unwrap(group) from group  # as if there was one request at a time
-
-    @contextmanager
-    def _attempt(self) -> Iterator[None]:
-        """Around each attempt of each write: behind the fence, and shielded from what ends the work."""
-        self._fence()
-        with anyio.CancelScope(shield=True) as scope:
-            self._in_flight.add(scope)
-            try:
-                yield
-            finally:
-                self._in_flight.discard(scope)
 
 
 class _Fenced(NamedTuple):

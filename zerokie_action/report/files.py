@@ -88,13 +88,14 @@ def render_json(result: Result) -> str:
         "operation": result.operation,
         **{name.replace("-", "_"): value for name, value in output_values(result).items()},
         "hint": one_line(result.hint),
+        "nothing_changed": result.nothing_changed,
         "exit_code": result.exit_code,
         "warnings": [one_line(warning) for warning in result.warnings],
         "notes": [one_line(note) for note in result.notes],
         "phases": [{"name": name, "seconds": rounded(seconds)} for name, seconds in result.phases],
         "uploaded": effect
         and [{"path": file.path, "bytes": file.size, "sign": file.sign} for file in effect.uploaded],
-        "deleted": effect and effect.deleted,
+        "deleted": effect and [*effect.deleted],
     }
     # Somebody will `cat` it in a GitHub step, whose runner obeys `##[command]` anywhere in a line.
     return json.dumps(document, indent=2).replace("##", r"#\u0023") + "\n"

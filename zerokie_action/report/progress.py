@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
 import anyio
@@ -65,9 +66,9 @@ class Progress:
                 before = now
 
     async def _draw(self, bar: Bar) -> None:
-        """Keep the bar up to date; in the end it goes away."""
+        """Keep the bar up to date, below the lines of the log; in the end it goes away."""
         task = bar.add_task(self._counted, total=self._total_bytes, rate="")
-        with bar:
+        with bar, self._ci.written_by(partial(bar.console.out, highlight=False)):
             while True:
                 bar.update(task, completed=self._moved, description=self._counted, rate=self._rate)
                 await anyio.sleep(_REFRESH)
@@ -88,8 +89,8 @@ class Progress:
         moved, seconds = self._moved, anyio.current_time() - self._began
         if not moved or not seconds:
             return "0 B/s"
-        left = seconds * (self._total_bytes - moved) / moved
-        return f"{human_bytes(moved / seconds)}/s, {human_seconds(round(left))} left"
+        left = round(seconds * (self._total_bytes - moved) / moved)
+        return f"{human_bytes(moved / seconds)}/s" + (f", {human_seconds(left)} left" if left else "")
 
 
 def _bar(terminal: TextIO | None) -> Bar | None:

@@ -43,6 +43,9 @@ OUTCOMES = {
 """What is said of each `Result.outcome`."""
 
 
+NOTHING_CHANGED = "Nothing was changed."
+
+
 class Uploaded(NamedTuple):
     """One file that was uploaded, or would be.
 
@@ -65,14 +68,14 @@ class Changes:
 
     Attributes:
         uploaded: every file that the platform confirmed.
-        deleted: paths that the platform confirmed as deleted.
+        deleted: lengths in bytes of the paths that the platform confirmed as deleted; -1 where it said none.
         unchanged: how many files were skipped as unchanged.
         to_upload: how many files the plan uploads.
         to_delete: how many files the plan deletes.
     """
 
     uploaded: list[Uploaded] = field(default_factory=list)
-    deleted: list[str] = field(default_factory=list)
+    deleted: dict[str, int] = field(default_factory=dict)
     unchanged: int = 0
     to_upload: int = 0
     to_delete: int = 0
@@ -101,11 +104,16 @@ class Changes:
 class Result:
     """Everything that outputs, summary, comment and JSON result are made of.
 
-    `None` means not known (yet): the output stays out. `status` is one of the contract's words.
-    `planned` holds what a dry run would change, in the same shape as `changes`; `seen_running` is true when
-    the platform said so of what was deployed, `seen_live` when the health check had its answer; `problems` is
-    all that is wrong with the inputs, one sentence each;
-    `final_state` is what a run that failed or was cancelled has left behind, as the end of `error`.
+    `None` means not known (yet): the output stays out.
+
+    Attributes:
+        status: one of the contract's words.
+        planned: what a dry run would change.
+        seen_running: whether the platform said that the deployed image runs.
+        seen_live: whether the health check saw the deployed version.
+        problems: all that is wrong with the inputs, one sentence each.
+        nothing_changed: whether a run failed before it asked for any change.
+        final_state: what a run that failed or was cancelled has left behind, as the end of `error`.
     """
 
     operation: str
@@ -134,6 +142,7 @@ class Result:
     error: str = ""
     problems: list[str] = field(default_factory=list)
     hint: str = ""
+    nothing_changed: bool = False
     final_state: str = ""
 
     def add_final_state(self, text: str) -> None:

@@ -12,7 +12,7 @@ import re
 from itertools import chain, islice
 from typing import TYPE_CHECKING, NewType
 
-from zerokie_action.report.result import OUTCOMES
+from zerokie_action.report.result import NOTHING_CHANGED, OUTCOMES
 from zerokie_action.text import (
     cut_markdown,
     human_bytes,
@@ -72,6 +72,8 @@ def _outcome(result: Result, ci: CI) -> Iterator[Markdown]:
         yield _bullets(map(_prose, result.problems))
     elif result.error:
         yield Markdown(f"**Error:** {_prose(result.error)}")
+    if result.nothing_changed:
+        yield Markdown(NOTHING_CHANGED)
     if result.hint:
         yield Markdown(f"**What to do:** {_prose(result.hint)}")
     yield _links(result, ci)
@@ -159,8 +161,8 @@ def _changes(result: Result) -> Iterator[Markdown]:
 
 def _files(effect: Changes) -> Iterator[tuple[str, str, str]]:
     """Yield sign, path and size of each change."""
-    for path in sorted(effect.deleted):
-        yield "-", markdown_code(path), ""
+    for path, size in sorted(effect.deleted.items()):
+        yield "-", markdown_code(path), _unbroken(human_bytes(size)) if size >= 0 else ""
     for file in sorted(effect.uploaded):
         yield file.sign, markdown_code(file.path), _unbroken(human_bytes(file.size))
 

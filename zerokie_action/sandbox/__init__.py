@@ -9,7 +9,8 @@ For people::
 
 prints where it listens. There is a page that shows the platform and makes trouble; `/docs` and
 `/openapi.json` are the reference, browsable. Deployed apps answer at `http://127.0.0.1:8080/_apps/NAME`.
-For the tests of other processes there are `GET /_sandbox/state` and `/_sandbox/faults` (see `admin`).
+For the tests of other processes there are `/_sandbox/state`, `/_sandbox/faults` and `/_sandbox/dialect` (see
+`admin`).
 
 For tests in the same process::
 
@@ -19,6 +20,7 @@ For tests in the same process::
 
     platform = Platform(tmp_path, clock=lambda: now)
     platform.apps.create_static("site")
+    platform.dialect.speak("image=full", "updated-at=never")
     platform.faults.add(Fault(Kind.RESET, method="PUT", path="/files/", after=True))
     async with serve(platform) as server:
         ...  # talk to server.url with the bearer token "sandbox-key"

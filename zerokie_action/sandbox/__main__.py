@@ -1,7 +1,25 @@
-"""`python -m zerokie_action.sandbox`."""
+"""`python -m zerokie_action.sandbox`: a platform for people, and for the tests of other processes."""
+# ruff: noqa: T201  it talks to people
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import fcntl
+import signal
+import sys
+import textwrap
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 try:
-    from zerokie_action.sandbox.cli import main
+    from zerokie_action.sandbox.addresses import is_loopback
+    from zerokie_action.sandbox.apps import Rollout
+    from zerokie_action.sandbox.dialects import QUESTIONS, check
+    from zerokie_action.sandbox.faults import GRAMMAR, HELP, parse_fault
+    from zerokie_action.sandbox.platform import Platform
+    from zerokie_action.sandbox.server import serve
 except ModuleNotFoundError as error:
     package = (error.name or "").partition(".")[0]
     if package not in {"fastapi", "jinja2", "uvicorn"}:
@@ -10,6 +28,115 @@ except ModuleNotFoundError as error:
         f"The sandbox needs {package}: run `make setup` in the checkout, then `.venv/bin/python -m "
         "zerokie_action.sandbox`, or `pip install '.[sandbox]'` into an environment of your own"
     ) from None
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+_OPEN = (
+    "Warning: the sandbox listens on {host}. Whoever reaches this machine can see its apps and requests, and"
+    " make it fail. Without --host it is for this machine only."
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGINT or SIGTERM.
+
+    The first line on stdout is `listening on http://HOST:PORT`, with the real port.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        with _alone(options.data):
+            asyncio.run(_serve(options))
+    except OSError as error:
+        print(f"The sandbox cannot start: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+@contextmanager
+def _alone(data: Path) -> Iterator[None]:
+    """Keep other sandboxes away from the folder; the system ends that with the process, however it ends.
+
+    Raises:
+        OSError: another one uses it, or it can't be made.
+    """
+    data.mkdir(parents=True, exist_ok=True)
+    with (data / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OSError(
+                f"another sandbox is running on the folder {data}. Stop it, or name another folder"
+                " with --data"
+            ) from None
+        yield
+
+
+async def _serve(options: argparse.Namespace) -> None:
+    platform = Platform(
+        options.data,
+        api_keys={options.api_key},
+        rollout=Rollout(seconds=options.deploy_seconds),
+        public_url=options.public_url,
+        latency=options.latency / 1000,
+        dialect=options.dialect,
+    )
+    platform.faults.add(*options.fault)
+    if not is_loopback(options.host):
+        print(_OPEN.format(host=options.host), file=sys.stderr)
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with serve(platform, options.host, options.port) as server:
+        print(f"listening on {server.url}")
+        print(f"page:        {server.url}/")
+        print(f"API key:     {options.api_key}")
+        print(f"reference:   {server.url}/docs")
+        print(f"apps answer: {server.url}/_apps/NAME/", flush=True)
+        await stop.wait()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m zerokie_action.sandbox",
+        description="A local Zerokie platform.",
+        epilog=_dialects(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    add("--port", type=int, default=8080, help="0 means any free port (%(default)s)")
+    public = "how others reach it, if not by the address that it listens on: http://host.docker.internal:8080"
+    add("--public-url", default="", metavar="URL", help=public)
+    add("--data", type=Path, default=Path(".sandbox"), help="folder for all state (%(default)s)")
+    add("--api-key", default="sandbox-key", help="the key to accept (%(default)s)")
+    deploy = "how long a container app deploys (%(default)s)"
+    add("--deploy-seconds", type=float, default=1.0, help=deploy)
+    add("--latency", type=float, default=0.0, metavar="MS", help="milliseconds that every request waits")
+    each: Any = {"action": "append", "default": []}
+    add("--fault", type=_read(parse_fault), metavar=f"{GRAMMAR!r}", help=HELP.replace("%", "%%"), **each)
+    dialect = "how to answer what the API reference leaves open: one of the answers below"
+    add("--dialect", type=_read(check), metavar="NAME=ANSWER", help=dialect, **each)
+    return parser
+
+
+def _dialects() -> str:
+    lines = ["dialects, each with its answers, the default first:"]
+    for name, question in QUESTIONS.items():
+        text = textwrap.fill(question.text, 100, initial_indent=" " * 6, subsequent_indent=" " * 6)
+        lines.append(f"  {name}={'|'.join(question.answers)}\n{text}")
+    return "\n".join(lines)
+
+
+def _read(parse: Callable[[str], object]) -> Callable[[str], object]:
+    def read(text: str) -> object:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return read
+
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -13,12 +13,11 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 
-from zerokie_action.sandbox.exchange import Exchange
 from zerokie_action.sandbox.faults import Fault  # noqa: TC001  FastAPI reads the annotation
-from zerokie_action.sandbox.problems import ApiError
+from zerokie_action.sandbox.records import ApiError, Exchange
 
 
-def _no_page(request: Request) -> None:
+async def _no_page(request: Request) -> None:
     if "origin" in request.headers:
         raise ApiError(403, "this is for programs; in a browser, use the page at /")
 

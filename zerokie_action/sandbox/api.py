@@ -1,26 +1,195 @@
-"""The FastAPI application of the reference: endpoints, errors, `/docs`."""
+"""The FastAPI application of the reference: endpoints, errors, and their document.
+
+Endpoints answer with ready `JSONResponse`s, so that FastAPI does not check and serialise each answer again:
+a listing may have 100,000 files. That the answers agree with the documented models is proven by tests.
+"""
 
 from __future__ import annotations
 
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
-from zerokie_action.sandbox import admin, answers, page, routes
-from zerokie_action.sandbox.exchange import Exchange
-from zerokie_action.sandbox.problems import ApiError
+from zerokie_action.sandbox import admin, bodies, page
+from zerokie_action.sandbox.addresses import decode_path, decode_segment, is_hidden
+from zerokie_action.sandbox.platform import Platform
+from zerokie_action.sandbox.records import ApiError, Exchange
+from zerokie_action.sandbox.store import App
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fastapi import Request, Response
+
+CLIENT_CLOSED_REQUEST = 499
+
+_PAGE = b"<!doctype html><title>Welcome</title><p>Nothing is deployed here yet.</p>\n"
+
+_ERRORS: dict[int, str] = {
+    400: "Invalid request (missing required fields, invalid values)",
+    401: "Missing or invalid API key",
+    404: "App not found",
+    409: "App name already exists / deploy lock conflict",
+    500: "Internal server error",
+    502: "Upstream service error (e.g. CDN failure)",
+}
+
+
+def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    documented = sorted({400, 401, 500, 502, *statuses})
+    return {status: {"model": bodies.Error, "description": _ERRORS[status]} for status in documented}
+
+
+async def _platform(request: Request) -> Platform:
+    return Exchange.of(request).platform
+
+
+Here = Annotated[Platform, Depends(_platform)]
+
+
+async def _app(platform: Here, name: str) -> App:
+    platform.apps.check_ready(decode_segment(name))
+    return platform.apps.get(decode_segment(name))
+
+
+Named = Annotated[App, Depends(_app)]
+
+
+async def _site(platform: Here, app: Named) -> str:
+    return platform.apps.static(app.name).name
+
+
+Site = Annotated[str, Depends(_site)]
+
+apps = APIRouter(prefix="/v1/apps", tags=["apps"])
+named = APIRouter(prefix="/v1/apps/{name}", tags=["apps"])
+static = APIRouter(prefix="/v1/apps/{name}", tags=["static apps"])
+
+
+@apps.post("", status_code=201, response_model=bodies.AppSummary, responses=_errors(409))
+async def create_app(platform: Here, body: bodies.NewApp) -> Response:
+    """Create an app. The type is immutable after creation."""
+    if isinstance(body, bodies.NewStaticApp):
+        app = platform.apps.create_static(body.name, env=body.env)
+        if platform.dialect["new-site"] == "page":
+            platform.put_file(app.name, "index.html", _PAGE, "text/html")
+    else:
+        settings = body.model_dump(exclude={"type", "registry_auth"})
+        app = platform.apps.create_container(**settings, private=body.registry_auth is not None)
+    return JSONResponse(bodies.summary(platform, app, in_post=True), 201)
+
+
+@apps.get("", response_model=list[bodies.AppSummary], responses=_errors())
+async def list_apps(platform: Here) -> Response:
+    """List all apps."""
+    return JSONResponse([bodies.summary(platform, app) for app in platform.apps.list()])
+
+
+@named.get("", response_model=bodies.AppDetail, responses=_errors(404))
+async def get_app(platform: Here, app: Named) -> Response:
+    """Get an app."""
+    return JSONResponse(bodies.detail(platform, app))
+
+
+@named.delete("", status_code=204, response_class=Response, responses=_errors(404))
+async def delete_app(platform: Here, app: Named) -> Response:
+    """Delete an app with all its files, deployments and domains."""
+    platform.delete_app(app.name)
+    return bodies.deleted(platform)
+
+
+@named.post("/deploy", response_model=bodies.DeployAccepted, responses=_errors(404, 409))
+async def deploy(platform: Here, app: Named, body: bodies.DeployRequest | None = None) -> Response:
+    """Deploy an image, or re-pull and restart the current one."""
+    body = body or bodies.DeployRequest()
+    deployed = platform.apps.deploy(app.name, image=body.image, private=body.registry_auth is not None)
+    return bodies.deploying(platform, deployed, before=app)
+
+
+@static.get("/files", response_model=list[bodies.RemoteFile], responses=_errors(404))
+async def list_files(platform: Here, site: Site) -> Response:
+    """List all files of the app's storage zone."""
+    return bodies.files(platform, site)
+
+
+@static.put(
+    "/files/{path:path}",
+    response_class=Response,
+    responses=_errors(404),
+    openapi_extra={
+        "requestBody": {
+            "description": "The raw file content; set Content-Type based on the file extension",
+            "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+async def put_file(request: Request, platform: Here, site: Site, path: str) -> Response:
+    """Upload a single file."""
+    content_type = request.headers.get("content-type", "application/octet-stream")
+    path = decode_path(path)
+    if platform.dialect["hidden"] == "refused" and is_hidden(path):
+        raise ApiError(400, "invalid path: hidden files are not allowed")
+    try:
+        with platform.zone.upload(site, path, content_type) as stream:
+            async for chunk in request.stream():
+                stream.write(chunk)
+            platform.apps.static(site)  # may have been deleted in the meantime
+            Exchange.of(request).note_lock_holder()
+    except ClientDisconnect:
+        return Response(status_code=CLIENT_CLOSED_REQUEST)
+    return Response(status_code=200)
+
+
+@static.delete("/files/{path:path}", status_code=204, response_class=Response, responses=_errors(404))
+async def delete_file(platform: Here, site: Site, path: str) -> Response:
+    """Delete a file."""
+    platform.zone.delete(site, decode_path(path))
+    return bodies.deleted(platform)
+
+
+@static.post("/deploy/lock", response_model=bodies.Locked, responses=_errors(404, 409))
+async def acquire_lock(platform: Here, site: Site, body: bodies.LockRequest) -> Response:
+    """Acquire the deploy lock. 409 when any session holds it, the same one included."""
+    platform.locks.acquire(site, body.deploy_session_id)
+    return bodies.locked(body.deploy_session_id)
+
+
+@static.put("/deploy/lock", response_model=bodies.Locked, responses=_errors(404, 409))
+async def keep_lock(platform: Here, site: Site, body: bodies.LockRequest) -> Response:
+    """Keep the deploy lock alive; it expires after 30 minutes. 404 when nobody holds it."""
+    platform.locks.heartbeat(site, body.deploy_session_id)
+    return bodies.heartbeat(platform, body.deploy_session_id)
+
+
+@static.post("/deploy/finalize", response_model=bodies.Finalized, responses=_errors(404, 409))
+async def finalize(platform: Here, site: Site, body: bodies.FinalizeRequest) -> Response:
+    """Finalize a deployment: purge the CDN cache, release the deploy lock, record the deployment."""
+    counts = {"uploaded": body.files_uploaded, "deleted": body.files_deleted}
+    deployment = platform.finalize(site, body.deploy_session_id, **counts, total_bytes=body.total_bytes)
+    return bodies.finalized(platform, deployment)
+
+
+@static.post("/domains", status_code=201, response_model=bodies.DomainAdded, responses=_errors(404, 409))
+async def add_domain(platform: Here, site: Site, body: bodies.DomainRequest) -> Response:
+    """Add a custom domain. Apex domains are not supported."""
+    domain, status = platform.domains.add(site, body.domain)
+    target = f"{site}.localhost"
+    return JSONResponse({"domain": domain, "cname_target": target, "tls_status": "pending"}, status)
+
+
+@static.delete("/domains/{domain}", status_code=204, response_class=Response, responses=_errors(404))
+async def delete_domain(platform: Here, site: Site, domain: str) -> Response:
+    """Remove a custom domain."""
+    platform.domains.delete(site, decode_segment(domain))
+    return bodies.deleted(platform)
+
 
 _DESCRIPTION = """
 The Zerokie platform's REST API, served by a local sandbox.
@@ -32,12 +201,7 @@ _UNNAMED = {"body", "container", "static"}
 """Parts of an error's place that are no field of the body: where it is, and which form of it was meant."""
 
 
-_ENDPOINTS = [
-    route
-    for router in (routes.apps, routes.static, admin.router, page.router)
-    for route in router.routes
-    if isinstance(route, APIRoute)
-]
+_ROUTERS = (apps, named, static, admin.router, page.router)
 
 
 def error(status: int, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
@@ -47,7 +211,7 @@ def error(status: int, message: str, headers: Mapping[str, str] | None = None) -
 
 async def _refused(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, ApiError)  # noqa: S101  registered for nothing else
-    return answers.refused(Exchange.of(request).platform, problem)
+    return bodies.refused(Exchange.of(request).platform, problem)
 
 
 async def _invalid(_: Request, problem: Exception) -> JSONResponse:
@@ -55,9 +219,7 @@ async def _invalid(_: Request, problem: Exception) -> JSONResponse:
     first = problem.errors()[0]
     # Neither the input nor its context: they may be credentials.
     place = ".".join(str(part) for part in first["loc"] if part not in _UNNAMED)
-    return error(
-        400, f"invalid request: {place}: {first['msg']}" if place else f"invalid request: {first['msg']}"
-    )
+    return error(400, ": ".join(filter(None, ["invalid request", place, first["msg"]])))
 
 
 async def _http_error(request: Request, problem: Exception) -> Response:
@@ -69,7 +231,8 @@ async def _http_error(request: Request, problem: Exception) -> Response:
 
 async def _wrong_method(request: Request, _: Exception) -> JSONResponse:
     path = request.scope["path"]
-    allowed = set[str]().union(*(route.methods or () for route in _ENDPOINTS if route.path_regex.match(path)))
+    routes = [route for router in _ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    allowed = set[str]().union(*(route.methods or () for route in routes if route.path_regex.match(path)))
     return error(405, "method not allowed", {"allow": ", ".join(sorted(allowed))})
 
 
@@ -107,7 +270,7 @@ def _create() -> FastAPI:
             Exception: _unexpected,
         },
     )
-    for router in (routes.apps, routes.static, admin.router, page.router):
+    for router in _ROUTERS:
         api.include_router(router)
     api.mount("/_sandbox/assets", page.assets)
     api.openapi = partial(_describe, api)  # type: ignore[method-assign]

@@ -1,17 +1,22 @@
-"""The rules of apps: create, deploy, and how a container comes up."""
+"""The rules of apps: containers that deploy; sites with files, a lock and domains."""
 
 from __future__ import annotations
 
+import itertools
 import math
+import re
+import time
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, BinaryIO
 
-from zerokie_action.sandbox.problems import ApiError
-from zerokie_action.sandbox.store import App
+from zerokie_action.sandbox.records import ApiError
+from zerokie_action.sandbox.store import App, Deployment, Domain, File, Lock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from zerokie_action.sandbox.dialects import Dialect
     from zerokie_action.sandbox.store import Store
@@ -20,10 +25,10 @@ DEPLOYING, RUNNING, FAILED, STOPPED = "deploying", "running", "failed", "stopped
 PORT, CPU, MEMORY = 80, 256, 512
 """What a container app gets when its request says nothing."""
 
-_IS_NEW, _IS_STOPPED = 8.0, 2.0
-"""Seconds after an app's creation and after a deploy in which some platforms are different."""
+_NEW_FOR, _STOPPED_FOR = 8.0, 2.0
+"""How long an app is new after its creation, and stopped after a deploy, where the dialect says so."""
 
-_LATE = {"late": (12.0, 12.0), "image-first": (3.0, 0.0)}
+_BEHIND = {"late": (12.0, 12.0), "image-first": (3.0, 0.0)}
 """How many seconds a GET is behind with the status and with the image."""
 
 _NOT_YET = {"404": "app not found", "502": "bad gateway"}
@@ -60,11 +65,11 @@ class Apps:
 
     def list(self) -> list[App]:
         """Return all apps, oldest first."""
-        return self._store.apps()
+        return sorted(self._store.all(App), key=attrgetter("created_at", "name"))
 
     def get(self, name: str) -> App:
         """Return the app; 404 when there is none."""
-        app = self._store.app(name)
+        app = self._store.get(App, name)
         if app is None:
             raise ApiError(404, "app not found")
         return app
@@ -72,8 +77,8 @@ class Apps:
     def check_ready(self, name: str) -> None:
         """Refuse requests for an app that was created a moment before, where the dialect does so."""
         answer = self._dialect["new-app"]
-        app = self._store.app(name)
-        if app and answer != "ready" and self._clock() - app.created_at < _IS_NEW:
+        app = self._store.get(App, name)
+        if app and answer != "ready" and self._clock() - app.created_at < _NEW_FOR:
             raise ApiError(int(answer), _NOT_YET[answer])
 
     def static(self, name: str) -> App:
@@ -96,47 +101,18 @@ class Apps:
     ) -> App:
         """Create a container app, which starts to deploy; 409 when the name is taken."""
         now = self._clock()
-        return self._create(
-            App(
-                name=name,
-                type="container",
-                image=image,
-                port=port,
-                cpu=cpu,
-                memory=memory,
-                env=env or {},
-                private=private,
-                status=DEPLOYING,
-                deployed_at=now,
-                created_at=now,
-                updated_at=now,
-            )
-        )
+        app = App(name, "container", DEPLOYING, now, now, now, image, port, cpu, memory, env or {}, private)
+        return self._create(app)
 
     def create_static(self, name: str, *, env: dict[str, str] | None = None) -> App:
         """Create a static app; 409 when the name is taken."""
         now = self._clock()
-        return self._create(
-            App(
-                name=name,
-                type="static",
-                image=None,
-                port=None,
-                cpu=None,
-                memory=None,
-                env=env or {},
-                private=False,
-                status=RUNNING,
-                deployed_at=now,
-                created_at=now,
-                updated_at=now,
-            )
-        )
+        return self._create(App(name, "static", RUNNING, now, now, now, env=env or {}))
 
     def _create(self, app: App) -> App:
-        if self._store.app(app.name):
+        if self._store.get(App, app.name):
             raise ApiError(409, "app name already exists")
-        self._store.save_app(app)
+        self._store.save(app)
         self._deploys[app.name] = [app]
         return app
 
@@ -165,7 +141,7 @@ class Apps:
             deployed_at=now,
             updated_at=max(now, math.floor(app.updated_at) + 1) if moves else app.updated_at,
         )
-        self._store.save_app(deployed)
+        self._store.save(deployed)
         self._deploys.setdefault(name, [app]).append(deployed)
         return deployed
 
@@ -173,9 +149,9 @@ class Apps:
         """Say what the app's status is by now, or was some seconds ago."""
         age = self._clock() - seconds_ago - app.deployed_at
         if self._dialect["before-deploying"] == "stopped" and app.deployed_at > app.created_at:
-            if app.status == DEPLOYING and 0 <= age < _IS_STOPPED:
+            if app.status == DEPLOYING and 0 <= age < _STOPPED_FOR:
                 return STOPPED
-            age -= _IS_STOPPED
+            age -= _STOPPED_FOR
         if app.status == DEPLOYING and age < self._rollout.seconds:
             return DEPLOYING
         return self._outcome(app)
@@ -188,20 +164,178 @@ class Apps:
     def shown(self, app: App) -> App:
         """Return the app with the status and the image that a GET shows now."""
         deploys = self._deploys.get(app.name, [app])
-        status_late, image_late = _LATE.get(self._dialect["deploying"], (0.0, 0.0))
+        status_age, image_age = _BEHIND.get(self._dialect["deploying"], (0.0, 0.0))
 
         def latest(seconds_ago: float) -> int:
             then = self._clock() - seconds_ago
             return max((n for n, row in enumerate(deploys) if row.deployed_at <= then), default=0)
 
-        number = latest(status_late)
-        status = self.status(deploys[number], status_late)
+        number = latest(status_age)
+        status = self.status(deploys[number], status_age)
         if status == DEPLOYING and self._dialect["deploying"] == "none":
             status = self._outcome(deploys[max(number - 1, 0)])
-        return replace(deploys[latest(image_late)], status=status)
+        return replace(deploys[latest(image_age)], status=status)
 
     def set_status(self, name: str, status: str) -> None:
         """Force a status word, which stays until the next deploy."""
         app = replace(self.get(name), status=status)
-        self._store.save_app(app)
+        self._store.save(app)
         self._deploys.setdefault(name, [app])[-1] = app
+
+
+class Zone:
+    """The files of all static apps of one platform."""
+
+    def __init__(self, store: Store, clock: Callable[[], float]) -> None:
+        """Keep the files in `store`, with the clock's times."""
+        self._store = store
+        self._clock = clock
+
+    def list(self, app: str) -> list[File]:
+        """Return the app's files by path."""
+        return sorted(self._store.all(File, app), key=attrgetter("path"))
+
+    def read(self, file: File) -> bytes:
+        """Return a file's content."""
+        return self._store.blob_path(file.blob).read_bytes()
+
+    @contextmanager
+    def upload(self, app: str, path: str, content_type: str) -> Iterator[BinaryIO]:
+        """Open a stream for a file's new content.
+
+        The file changes when the block ends, at once and as a whole; a block that raises changes nothing.
+        """
+        with self._store.new_blob() as (blob, stream):
+            yield stream
+            length = stream.tell()
+        self._store.save(File(app, path, blob, length, content_type, self._clock()))
+
+    def delete(self, app: str, path: str) -> None:
+        """Delete a file; 404 when there is none."""
+        if not self._store.delete(File, app, path):
+            raise ApiError(404, "file not found")
+
+
+EXPIRY = 30 * 60.0
+"""Seconds after which a lock that was not confirmed is free ("Locks expire after 30 minutes")."""
+
+
+class Locks:
+    """The deploy locks of one platform, one an app at most."""
+
+    def __init__(self, store: Store, clock: Callable[[], float], dialect: Dialect) -> None:
+        """Keep the locks in `store`; they expire by the clock."""
+        self._store = store
+        self._clock = clock
+        self._dialect = dialect
+
+    def holder(self, app: str) -> str | None:
+        """Return the session that holds the app's lock now."""
+        lock = self._store.get(Lock, app)
+        return lock.session if lock and self._left(lock) > 0 else None
+
+    def seconds_left(self, app: str) -> float:
+        """Return how long the app's lock is held if nobody confirms it; 0 when it is free."""
+        lock = self._store.get(Lock, app)
+        return max(0.0, self._left(lock)) if lock else 0.0
+
+    def _left(self, lock: Lock) -> float:
+        return lock.confirmed_at + EXPIRY - self._clock()
+
+    def acquire(self, app: str, session: str) -> None:
+        """Take the lock; 409 when it is held, be it by the same session."""
+        if self.holder(app) is not None:
+            raise ApiError(409, "another deploy is already in progress")
+        self.take(app, session)
+
+    def heartbeat(self, app: str, session: str) -> None:
+        """Prolong the lock; 404 when nobody holds it, 409 when somebody else does."""
+        holder = self.holder(app)
+        if holder is None:
+            raise self._lost(404, "no deploy lock")
+        if holder != session:
+            raise self._lost(409, "the deploy lock is held by another session")
+        self.take(app, session)
+
+    def finalize(
+        self, app: str, session: str, *, uploaded: int, deleted: int, total_bytes: int
+    ) -> Deployment:
+        """Release the lock and record the deployment; 409 when the session does not hold it."""
+        if self.holder(app) != session:
+            raise self._lost(409, "the session does not hold the deploy lock")
+        now = self._clock()
+        deployment = Deployment(app, self._deploy_id(now), session, now, uploaded, deleted, total_bytes)
+        self._store.save(deployment)
+        self._store.delete(Lock, app)
+        return deployment
+
+    def _lost(self, status: int, message: str) -> ApiError:
+        answer = self._dialect["lock-lost"]
+        return ApiError(status if answer == "mixed" else int(answer), message)
+
+    def _deploy_id(self, now: float) -> str:
+        base = time.strftime("d-%Y%m%d-%H%M%S", time.gmtime(now))
+        candidates = itertools.chain([base], (f"{base}-{n}" for n in itertools.count(2)))
+        taken = {deployment.deploy_id for deployment in self._store.all(Deployment)}
+        return next(name for name in candidates if name not in taken)
+
+    def take(self, app: str, session: str, seconds: float = EXPIRY) -> None:
+        """Give the lock to the session, whoever holds it, for so long."""
+        self._store.save(Lock(app, session, self._clock() - EXPIRY + seconds))
+
+    def expire(self, app: str) -> None:
+        """Drop the lock, as if its 30 minutes had passed."""
+        self._store.delete(Lock, app)
+
+
+_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})+")
+MAX_LENGTH = 253
+_APEX_LABELS = 2
+DOMAIN = rf"^({_LABEL}\.){{{_APEX_LABELS},}}{_LABEL}$"
+"""What can be attached, as a pattern for the description."""
+
+
+class Domains:
+    """The custom domains of all static apps of one platform."""
+
+    def __init__(self, store: Store, dialect: Dialect) -> None:
+        """Keep the domains in `store`."""
+        self._store = store
+        self._dialect = dialect
+        self._waiting: set[str] = set()
+        """Domains whose POST was refused once, and will be carried out."""
+
+    def list(self, app: str) -> list[str]:
+        """Return the app's domains."""
+        return [domain.name for domain in self._store.all(Domain, app)]
+
+    def add(self, app: str, domain: str) -> tuple[str, int]:
+        """Attach a domain; return it in lower case, and the status of the answer.
+
+        Raises:
+            ApiError: 400 when it is no host name or has only two labels, 409 when it is attached already,
+                be it to another app.
+        """
+        domain = domain.lower()
+        if len(domain) > MAX_LENGTH or not _HOST_NAME.fullmatch(domain):
+            raise ApiError(400, "invalid domain")
+        if domain.count(".") + 1 <= _APEX_LABELS:
+            raise ApiError(400, "apex domains are not supported")
+        if self._dialect["domain-busy"] == "once":
+            self._waiting ^= {domain}
+            if domain in self._waiting:
+                raise ApiError(409, "another deploy is in progress")
+        owner = next((row.app for row in self._store.all(Domain) if row.name == domain), None)
+        if owner is None:
+            self._store.save(Domain(app, domain))
+            return domain, 201
+        answer = int(self._dialect["domain-attached"]) if owner == app else 409
+        if answer >= 400:  # noqa: PLR2004  an error
+            raise ApiError(answer, "domain already exists")
+        return domain, answer
+
+    def delete(self, app: str, domain: str) -> None:
+        """Detach a domain; 404 when the app does not have it."""
+        if not self._store.delete(Domain, app, domain.lower()):
+            raise ApiError(404, "domain not found")

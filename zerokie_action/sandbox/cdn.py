@@ -15,22 +15,19 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import RedirectResponse, Response
 
+from zerokie_action.sandbox.addresses import app_of, decode_segment, is_hidden, site_url
 from zerokie_action.sandbox.apps import RUNNING
-from zerokie_action.sandbox.hosts import app_of, site_url
-from zerokie_action.sandbox.paths import decode_segment, is_hidden
+from zerokie_action.sandbox.store import App, File, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from starlette.requests import Request
-    from starlette.types import Receive, Send
 
     from zerokie_action.sandbox.apps import Apps
     from zerokie_action.sandbox.dialects import Dialect
-    from zerokie_action.sandbox.store import App, File, Store
 
 PREFIX = "/_apps/"
-_CHUNK = 2**18
 _NOT_UP = 60.0
 """Seconds after an app's creation in which its URL leads nowhere, where it is late."""
 
@@ -59,11 +56,11 @@ class Cdn:
 
     def knows(self, name: str) -> bool:
         """Whether there is such an app."""
-        return self._store.app(name) is not None
+        return self._store.get(App, name) is not None
 
     def get(self, name: str, raw_path: str, query: str) -> tuple[Page, bool]:
         """Return the answer for a percent-encoded path below the app's URL, and whether it was cached."""
-        app = self._store.app(name)
+        app = self._store.get(App, name)
         if app is None:
             return _text(404, "no such app"), False
         if page := self._barrier(app):
@@ -103,9 +100,9 @@ class Cdn:
         if not path or path.endswith("/"):
             path += "index.html"
         is_served = self._dialect["hidden"] != "unserved" or not is_hidden(path)
-        if is_served and (file := self._store.file(name, path)):
+        if is_served and (file := self._store.get(File, name, path)):
             return self._file_page(200, file)
-        if file := self._store.file(name, "404.html"):
+        if file := self._store.get(File, name, "404.html"):
             return self._file_page(404, file)
         return _text(404, "not found")
 
@@ -124,7 +121,7 @@ def _text(status: int, text: str) -> Page:
     return Page(status, body, {"content-type": "text/html; charset=utf-8", "content-length": str(len(body))})
 
 
-async def serve_site(cdn: Cdn, request: Request, receive: Receive, send: Send) -> None:
+def serve_site(cdn: Cdn, request: Request) -> Response:
     """Answer a request below `/_apps/NAME` from the CDN.
 
     That is for programs. A browser that goes there is sent to the app's own origin, and what it gets all the
@@ -132,29 +129,14 @@ async def serve_site(cdn: Cdn, request: Request, receive: Receive, send: Send) -
     """
     name, _, rest = request.scope["path"].removeprefix(PREFIX).partition("/")
     if request.method not in {"GET", "HEAD"}:
-        response = Response("Method not allowed\n", 405, {"allow": "GET, HEAD"})
-        await response(request.scope, receive, send)
-        return
+        return Response("Method not allowed\n", 405, {"allow": "GET, HEAD"})
     page, cached = cdn.get(decode_segment(name), rest, request.url.query)
     headers = {**page.headers, "x-cache": "HIT" if cached else "MISS"}
     if app_of(request) is None:
         url = f"{site_url(request, name)}/{rest}"
         is_visited = request.headers.get("sec-fetch-mode") == "navigate" and cdn.knows(name)
         if is_visited and request.scope["path"] != url:
-            response = RedirectResponse(f"{url}?{request.url.query}" if request.url.query else url, 307)
-            await response(request.scope, receive, send)
-            return
+            return RedirectResponse(f"{url}?{request.url.query}" if request.url.query else url, 307)
         headers["content-security-policy"] = "sandbox allow-scripts"
-    await _send(page, headers, head=request.method == "HEAD", send=send)
-
-
-async def _send(page: Page, headers: dict[str, str], *, head: bool, send: Send) -> None:
-    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": page.status, "headers": raw})
-    if isinstance(page.body, Path) and not head:
-        with page.body.open("rb") as stream:
-            while chunk := stream.read(_CHUNK):
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
-    else:
-        await send({"type": "http.response.body", "body": b"" if head else page.body})
+    body = page.body.read_bytes() if isinstance(page.body, Path) else page.body
+    return Response(body, page.status, headers)

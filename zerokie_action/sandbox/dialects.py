@@ -11,82 +11,68 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """An open question with its possible answers. The first answer is the default."""
+    """An open question.
 
+    Attributes:
+        name: of the dialect.
+        choices: the possible answers, with spaces between; the first one is the default.
+    """
+
+    name: str
+    choices: str
     text: str
-    answers: tuple[str, ...]
 
-
-def _question(text: str, *answers: str) -> Question:
-    return Question(text, answers)
+    @property
+    def answers(self) -> list[str]:
+        """Return the possible answers; the first one is the default."""
+        return self.choices.split()
 
 
 QUESTIONS: Mapping[str, Question] = {
-    "updated-at": _question("What moves `updated_at`?", "deploy", "image", "never", "absent"),
-    "image": _question(
-        "How is an image written? All but `full` and those for POST are about GET.",
-        "given", "full", "full-in-get", "mirror", "tag-and-digest", "digest", "bare-digest", "not-in-post",
-        "not-in-get", "before-in-post",
-    ),
-    "deploying": _question(
-        "How does GET show a deploy? `none`: never `deploying`; `late`: status and image 12 s later;"
-        " `image-first`: the status 3 s later.",
-        "seconds", "none", "late", "image-first",
-    ),
-    "before-deploying": _question("What does GET show for 2 s before `deploying`?", "nothing", "stopped"),
-    "deploy-answer": _question(
-        "What answers `POST deploy`? `lost`: a 502, deployed; `empty`: a 202 without a body, deployed;"
-        " `lost-before`: a 502, not deployed, every other time.",
-        "sent", "lost", "empty", "lost-before",
-    ),
-    "times": _question(
-        "How are times written, but for `lastModified`?", "seconds", "fractions", "offset", "numbers"
-    ),
-    "date": _question("Have answers a `Date`?", "sent", "absent"),
-    "new-app": _question(
-        "What answers requests for an app in the first 8 s after its creation?", "ready", "404", "502"
-    ),
-    "new-site": _question("What does a new static app have?", "empty", "page"),
-    "url": _question(
-        "Where does an app answer? `bare`: `url` has no scheme; `late`: a 404 for the first minute;"
-        " `redirect`: a 302 to elsewhere; `login`: a 401.",
-        "https", "bare", "absent", "late", "redirect", "login",
-    ),
-    "hidden": _question(
-        "What becomes of files with a name, or in a folder, that starts with a dot?",
-        "stored", "refused", "unlisted", "unserved",
-    ),
-    "last-modified": _question(
-        "How is `lastModified` written?",
-        "seconds", "fractions", "offset", "rfc1123", "number", "absent", "null",
-    ),
-    "listed-paths": _question(
-        "How are paths listed? `slash`: as `/a/b`; `directories`: beside `a/b` there is `a/`.",
-        "plain", "slash", "directories",
-    ),
-    "empty-zone": _question("What is the list of no files?", "list", "null", "204", "404"),
-    "conflict": _question(
-        "What is the body of a 409? `object`: an object without `error`.", "error", "object", "text", "empty"
-    ),
-    "lock-lost": _question(
-        "What answers a heartbeat or finalize without the lock? `mixed`: a 404 for a heartbeat while the lock"
-        " is free, else a 409.",
-        "mixed", "404", "409",
-    ),
-    "heartbeat": _question("What answers a heartbeat?", "object", "empty", "204"),
-    "finalize": _question(
-        "What answers finalize? `502`: the deployment is recorded, the lock is free, the CDN is not purged.",
-        "ok", "201", "no-deploy-id", "502",
-    ),
-    "delete": _question(
-        "What answers DELETE? `body`: a 200 with an object.", "204", "200", "202", "body"
-    ),
-    "domain-attached": _question(
-        "What answers the POST of a domain that the app has already?", "409", "400", "422", "200", "201"
-    ),
-    "domain-busy": _question(
-        "Does a 409 (`another deploy is in progress`) answer the POST of a domain at first?", "no", "once"
-    ),
+    question.name: question
+    for question in (
+        Question("updated-at", "deploy image never absent", "What moves `updated_at`?"),
+        Question("image", "given full full-in-get mirror tag-and-digest digest bare-digest not-in-post"
+                 " not-in-get before-in-post",
+                 "How is an image written? All but `full` and those for POST are about GET."),
+        Question("deploying", "seconds none late image-first",
+                 "How does GET show a deploy? `none`: never `deploying`; `late`: status and image 12 s"
+                 " later; `image-first`: the status 3 s later."),
+        Question("before-deploying", "nothing stopped", "What does GET show for 2 s before `deploying`?"),
+        Question("deploy-answer", "sent lost empty lost-before",
+                 "What answers `POST deploy`? `lost`: a 502, deployed; `empty`: a 202 without a body,"
+                 " deployed; `lost-before`: a 502, not deployed, every other time."),
+        Question("times", "seconds fractions offset numbers",
+                 "How are times written, but for `lastModified`?"),
+        Question("date", "sent absent", "Have answers a `Date`?"),
+        Question("new-app", "ready 404 502",
+                 "What answers requests for an app in the first 8 s after its creation?"),
+        Question("new-site", "empty page", "What does a new static app have?"),
+        Question("url", "https bare absent late redirect login",
+                 "Where does an app answer? `bare`: `url` has no scheme; `late`: a 404 for the first"
+                 " minute; `redirect`: a 302 to elsewhere; `login`: a 401."),
+        Question("hidden", "stored refused unlisted unserved",
+                 "What becomes of files with a name, or in a folder, that starts with a dot?"),
+        Question("last-modified", "seconds fractions offset rfc1123 number absent null",
+                 "How is `lastModified` written?"),
+        Question("listed-paths", "plain slash directories",
+                 "How are paths listed? `slash`: as `/a/b`; `directories`: beside `a/b` there is `a/`."),
+        Question("empty-zone", "list null 204 404", "What is the list of no files?"),
+        Question("conflict", "error object text empty",
+                 "What is the body of a 409? `object`: one without `error`."),
+        Question("lock-lost", "mixed 404 409",
+                 "What answers a heartbeat or finalize without the lock? `mixed`: a 404 for a heartbeat"
+                 " while the lock is free, else a 409."),
+        Question("heartbeat", "object empty 204", "What answers a heartbeat?"),
+        Question("finalize", "ok 201 no-deploy-id 502",
+                 "What answers finalize? `502`: the deployment is recorded, the lock is free, the CDN is"
+                 " not purged."),
+        Question("delete", "204 200 202 body", "What answers DELETE? `body`: a 200 with an object."),
+        Question("domain-attached", "409 400 422 200 201",
+                 "What answers the POST of a domain that the app has already?"),
+        Question("domain-busy", "no once",
+                 "Does a 409 (`another deploy is in progress`) answer the POST of a domain at first?"),
+    )
 }  # fmt: skip
 """By the dialect's name."""
 
@@ -108,15 +94,15 @@ class Dialect:
         Raises:
             ValueError: there is no such dialect, or it has no such answer; the others are named.
         """
-        self._answers |= dict(map(parse_answer, answers))
+        self._answers |= dict(check(answer).split("=") for answer in answers)
 
     def answers(self) -> dict[str, str]:
         """Return all answers by the dialects' names."""
         return dict(self._answers)
 
 
-def parse_answer(text: str) -> tuple[str, str]:
-    """Split `NAME=ANSWER`.
+def check(text: str) -> str:
+    """Return `NAME=ANSWER` as it is.
 
     Raises:
         ValueError: there is no such dialect, or it has no such answer; the others are named.
@@ -126,4 +112,4 @@ def parse_answer(text: str) -> tuple[str, str]:
         raise ValueError(f"{name!r} is no dialect. The dialects are: {', '.join(QUESTIONS)}")
     if answer not in QUESTIONS[name].answers:
         raise ValueError(f"{answer!r} is no answer to {name}: {', '.join(QUESTIONS[name].answers)}")
-    return name, answer
+    return text

@@ -1,19 +1,27 @@
-"""Faults to inject: what goes wrong, when, and how often. `injection` makes them happen."""
+"""Faults: what goes wrong, with which requests, how often; and how the connection shows it."""
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
 import time
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from zerokie_action.sandbox.problems import ApiError
+from fastapi.responses import HTMLResponse, Response
+
+from zerokie_action.sandbox.records import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
     from zerokie_action.sandbox.records import Record
+    from zerokie_action.sandbox.server import Connection
 
 _ALL = 100
 
@@ -191,11 +199,21 @@ HELP = (
     " (default: x1); N% lets it hit so many of a hundred; for=SECONDS ends it"
 )
 _HEAD = 3
-_ARGUMENTS = {Kind.RESET_UPLOAD: ("size", int), Kind.DELAY: ("seconds", float), Kind.SLOW: ("seconds", float)}
-_TIMES = re.compile(r"x(\d+|\*)")
-_SKIP = re.compile(r"skip=(\d+)")
-_PERCENT = re.compile(r"(\d+)%")
-_FOR = re.compile(r"for=(\d+(?:\.\d+)?)")
+_NUMBER = r"(\d+(?:\.\d+)?)"
+_KINDS: dict[str, Callable[..., dict[str, Any]]] = {
+    r"(\d+)": lambda code: {"kind": Kind.STATUS, "status": int(code)},
+    r"(html|empty|truncated|reset|hang)": lambda kind: {"kind": Kind(kind)},
+    r"reset-upload=(\d+)": lambda size: {"kind": Kind.RESET_UPLOAD, "size": int(size)},
+    rf"(delay|slow)={_NUMBER}": lambda kind, seconds: {"kind": Kind(kind), "seconds": float(seconds)},
+}
+_MODIFIERS: dict[str, Callable[..., dict[str, Any]]] = {
+    r"after": lambda: {"after": True},
+    r"x(\d+)": lambda number: {"times": int(number)},
+    r"x\*": lambda: {"times": None},
+    r"skip=(\d+)": lambda number: {"skip": int(number)},
+    r"(\d+)%": lambda number: {"percent": int(number)},
+    rf"for={_NUMBER}": lambda seconds: {"lasts": float(seconds)},
+}
 
 
 def parse_fault(text: str) -> Fault:
@@ -208,37 +226,96 @@ def parse_fault(text: str) -> Fault:
     if len(words) < _HEAD:
         raise ValueError(f"{text!r} is not '{GRAMMAR}'")
     method, path, what, *rest = words
-    fault = Fault(method=None if method == "*" else method, path=path, **_kind(what))
+    kind = _read_word(what, _KINDS, f"neither a status code, such as 503, nor one of {_WHAT}")
+    fault = Fault(method=None if method == "*" else method, path=path, **kind)
     for word in rest:
-        fault = replace(fault, **_modifier(word))
+        field = _read_word(word, _MODIFIERS, "not 'after', 'skip=N', 'xN', 'N%' or 'for=SECONDS'")
+        fault = replace(fault, **field)
     return fault
 
 
-def _kind(what: str) -> dict[str, Any]:
-    if what.isdecimal():
-        return {"kind": Kind.STATUS, "status": int(what)}
-    name, _, argument = what.partition("=")
-    if name not in set(Kind) - {Kind.STATUS}:
-        raise ValueError(f"{what!r} is neither a status code, such as 503, nor one of {_WHAT}")
-    kind = Kind(name)
-    if kind not in _ARGUMENTS:
-        return {"kind": kind}
-    field, read = _ARGUMENTS[kind]
-    try:
-        return {"kind": kind, field: read(argument)}
-    except ValueError:
-        raise ValueError(f"{what!r} needs a number, as in {_WHAT}") from None
+def _read_word(word: str, forms: dict[str, Callable[..., dict[str, Any]]], problem: str) -> dict[str, Any]:
+    for form, fields in forms.items():
+        if found := re.fullmatch(form, word):
+            return fields(*found.groups())
+    raise ValueError(f"{word!r} is {problem}")
 
 
-def _modifier(word: str) -> dict[str, Any]:
-    if word == "after":
-        return {"after": True}
-    if match := _TIMES.fullmatch(word):
-        return {"times": None if match[1] == "*" else int(match[1])}
-    if match := _SKIP.fullmatch(word):
-        return {"skip": int(match[1])}
-    if match := _PERCENT.fullmatch(word):
-        return {"percent": int(match[1])}
-    if match := _FOR.fullmatch(word):
-        return {"lasts": float(match[1])}
-    raise ValueError(f"{word!r} is not 'after', 'skip=N', 'xN', 'N%' or 'for=SECONDS'")
+_PAGE = b"<!doctype html><title>Welcome</title><p>This is not the answer that you are looking for.</p>\n"
+_MISSING_BYTES = 100
+_PIECES = 10
+
+
+@dataclass(slots=True)
+class _Answer:
+    """What the platform would have answered."""
+
+    status: int = 200
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    body: bytearray = field(default_factory=bytearray)
+
+    async def keep(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status, self.headers = message["status"], list(message.get("headers", ()))
+        else:
+            self.body += message.get("body", b"")
+
+
+async def inject(fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Handle the request with `app`, but let `fault` happen."""
+    connection: Connection = scope["state"]["connection"]
+    if fault.kind is Kind.DELAY:
+        await asyncio.sleep(fault.seconds)
+        await app(scope, receive, send)
+        return
+    answer = _Answer()
+    if fault.after or fault.kind is Kind.SLOW:
+        await app(scope, receive, answer.keep)
+    else:
+        await _read(receive, fault.size if fault.kind is Kind.RESET_UPLOAD else float("inf"))
+    match fault.kind:
+        case Kind.STATUS:
+            error = json.dumps({"error": HTTPStatus(fault.status).phrase}).encode()
+            headers = {"content-type": "application/json"} | fault.headers
+            body = error if fault.body is None else fault.body
+            await Response(body, fault.status, headers)(scope, receive, send)
+        case Kind.HTML:
+            await HTMLResponse(_PAGE)(scope, receive, send)
+        case Kind.EMPTY:
+            await Response()(scope, receive, send)
+        case Kind.TRUNCATED:
+            await _send_half(send, answer)
+            await connection.close()
+        case Kind.SLOW:
+            await _send_slowly(send, answer, fault.seconds)
+        case Kind.RESET | Kind.RESET_UPLOAD:
+            await connection.reset()
+        case Kind.HANG:
+            await connection.lost.wait()
+
+
+async def _read(receive: Receive, limit: float) -> None:
+    """Read the request's body up to its end, or at least `limit` bytes."""
+    size, more = 0, True
+    while more and size < limit:
+        message = await receive()
+        size += len(message.get("body", b""))
+        more = message.get("more_body", False)
+
+
+async def _send_half(send: Send, answer: _Answer) -> None:
+    status = answer.status if answer.body else 200  # a 204 would have no body to cut
+    length = str(len(answer.body) + _MISSING_BYTES).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", length)]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    body = bytes(answer.body[: len(answer.body) // 2])
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+
+
+async def _send_slowly(send: Send, answer: _Answer, seconds: float) -> None:
+    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+    size = -(-len(answer.body) // _PIECES)
+    for piece in range(_PIECES):
+        await asyncio.sleep(seconds / _PIECES)
+        body = bytes(answer.body[piece * size : (piece + 1) * size])
+        await send({"type": "http.response.body", "body": body, "more_body": piece < _PIECES - 1})

@@ -1,28 +1,163 @@
-"""The page at `/` and the reference at `/docs`, for people with a browser."""
+"""The page at `/`, with its switches for trouble, and the reference at `/docs`: for people with a browser."""
 
 from __future__ import annotations
 
+import json
 import math
 import time
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from pydantic import BaseModel, Field, ValidationError
 from starlette.staticfiles import StaticFiles
 
-from zerokie_action.sandbox import trouble
-from zerokie_action.sandbox.exchange import Exchange
-from zerokie_action.sandbox.hosts import is_same_origin, site_url
-from zerokie_action.sandbox.problems import ApiError
-from zerokie_action.sandbox.reference import common_answers, endpoints
+from zerokie_action.sandbox.addresses import is_same_origin, site_url
+from zerokie_action.sandbox.faults import Fault, Kind
+from zerokie_action.sandbox.records import ApiError, Exchange
+from zerokie_action.sandbox.store import App, Deployment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from zerokie_action.sandbox.faults import ArmedFault
     from zerokie_action.sandbox.platform import Platform
-    from zerokie_action.sandbox.store import App
+
+SOMEBODY_ELSE = "somebody-else"
+"""The session that takes locks."""
+
+_API = "^/v1/"
+_MILLISECONDS = 1000
+_SPACE = "\N{NO-BREAK SPACE}"
+
+Seconds = Annotated[int, Field(ge=1, le=1800)]
+
+
+class Trouble(BaseModel):
+    """The form; what belongs to another trouble than the chosen one has its default."""
+
+    trouble: Literal["outage", "latency", "rate-limit", "errors", "lock"]
+    outage_seconds: Seconds = 30
+    latency_milliseconds: Annotated[int, Field(ge=0, le=60_000)] = 500
+    retry_after: Seconds = 10
+    status: Annotated[int, Field(ge=500, le=599)] = 503
+    percent: Annotated[int, Field(ge=1, le=100)] = 20
+    app: str = ""
+    lock_seconds: Seconds = 60
+
+
+_FIELDS = {
+    "outage": ("outage_seconds",),
+    "latency": ("latency_milliseconds",),
+    "rate-limit": ("retry_after",),
+    "errors": ("status", "percent"),
+    "lock": ("app", "lock_seconds"),
+}
+"""What belongs to which trouble."""
+
+
+class FieldError(ApiError):
+    """A form that is refused because of one of its fields, whose name is in `field`."""
+
+    def __init__(self, status: int, message: str, field: str) -> None:
+        """Refuse with this status and message."""
+        super().__init__(status, message)
+        self.field = field
+
+
+def _switch(platform: Platform, form: bytes) -> None:
+    """Do what the form says, which has the API key in `key`.
+
+    Raises:
+        FieldError: 403 for a wrong key, 400 for wrong values, 404 for an app that is none; nothing happened.
+    """
+    fields = dict(parse_qsl(form.decode("ascii", "replace"), keep_blank_values=True))
+    if fields.get("key") not in platform.api_keys:
+        raise FieldError(403, "That is not the API key. The sandbox printed it when it started.", "key")
+    if "clear" in fields:
+        _clear(platform)
+        return
+    relevant = ("trouble", *_FIELDS.get(fields.get("trouble", ""), ()))
+    try:
+        _start(platform, Trouble.model_validate({name: fields[name] for name in relevant if name in fields}))
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        field = str(first["loc"][0])
+        raise FieldError(400, f"{field.replace('_', ' ').capitalize()}: {first['msg']}", field) from None
+
+
+def _start(platform: Platform, wanted: Trouble) -> None:
+    match wanted.trouble:
+        case "outage":
+            outage = Fault(Kind.RESET, times=None, lasts=wanted.outage_seconds)
+            # A request meets the first fault that matches it; no other may let one through.
+            platform.faults.add_first(outage, f"Outage of {wanted.outage_seconds}{_SPACE}s")
+        case "latency":
+            platform.latency = wanted.latency_milliseconds / _MILLISECONDS
+        case "rate-limit":
+            headers = {"retry-after": str(wanted.retry_after)}
+            limit = Fault(
+                Kind.STATUS, path=_API, times=None, status=429, headers=headers, lasts=wanted.retry_after
+            )
+            platform.faults.add(limit, name=f"Rate limit of {wanted.retry_after}{_SPACE}s")
+        case "errors":
+            errors = Fault(Kind.STATUS, path=_API, times=None, status=wanted.status, percent=wanted.percent)
+            platform.faults.add(errors, name=f"Errors {wanted.status}, {wanted.percent}{_SPACE}%")
+        case "lock":
+            try:
+                app = platform.apps.static(wanted.app)
+            except ApiError as error:
+                raise FieldError(error.status, error.message, "app") from None
+            platform.locks.take(app.name, SOMEBODY_ELSE, wanted.lock_seconds)
+
+
+def _clear(platform: Platform) -> None:
+    """End all trouble, whoever started it."""
+    platform.faults.clear()
+    platform.latency = 0
+    for app in platform.apps.list():
+        if platform.lock(app.name) == SOMEBODY_ELSE:
+            platform.expire_lock(app.name)
+
+
+def _troubles(platform: Platform) -> list[str]:
+    """Say what goes wrong now, one sentence each."""
+    sentences = [_describe(armed, platform.clock()) for armed in platform.faults.list()]
+    if platform.latency:
+        sentences.append(f"Latency of {platform.latency * _MILLISECONDS:.0f}{_SPACE}ms")
+    for app in platform.apps.list():
+        if platform.lock(app.name) == SOMEBODY_ELSE:
+            left = platform.locks.seconds_left(app.name)
+            sentences.append(f"Lock of {app.name} held by another session: {_seconds_left(left)}")
+    return sentences
+
+
+def _describe(armed: ArmedFault, now: float) -> str:
+    parts = [f"{armed.hits}{_SPACE}{'request' if armed.hits == 1 else 'requests'} hit so far"]
+    if armed.ends is not None:
+        parts.append(_seconds_left(armed.ends - now))
+    return f"{armed.name or _in_words(armed.fault)}: {', '.join(parts)}"
+
+
+def _seconds_left(seconds: float) -> str:
+    return f"{seconds:.0f}{_SPACE}s{_SPACE}left"
+
+
+def _in_words(fault: Fault) -> str:
+    """Say what a fault does that was not started on the page."""
+    requests = " ".join(filter(None, [fault.method, fault.path])) or "every request"
+    parts = [f"{str(fault).capitalize()} for {requests}"]
+    if fault.percent < 100:  # noqa: PLR2004  all of them
+        parts.append(f"{fault.percent}{_SPACE}% of them")
+    if fault.times is not None:
+        parts.append(f"{fault.times}{_SPACE}{'time' if fault.times == 1 else 'times'}")
+    return ", ".join(parts)
+
 
 HEADERS: Mapping[str, str] = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
@@ -38,7 +173,7 @@ HEADERS: Mapping[str, str] = {
 _REQUESTS, _DEPLOYMENTS, _FILES = 1000, 10, 100
 """How many of each are shown."""
 
-_MANIFESTS = ".zerokie/"
+_MANIFESTS = "_zerokie/"
 """Where deploys keep their manifests, which they do not count among an app's files."""
 
 _TAIL, _SHORT = 16, 48
@@ -61,11 +196,12 @@ async def page(request: Request) -> Response:
             "openapi": "/openapi.json",
             "state": "/_sandbox/state",
             "faults": "/_sandbox/faults",
+            "dialect": "/_sandbox/dialect",
         }
     )
 
 
-def _by_this_page(request: Request) -> None:
+async def _by_this_page(request: Request) -> None:
     if not is_same_origin(request):
         raise ApiError(403, "only the sandbox's own page can do that; programs use /_sandbox/faults")
 
@@ -74,8 +210,8 @@ def _by_this_page(request: Request) -> None:
 async def switch(request: Request) -> Response:
     """Start or end trouble, as the page's form says."""
     try:
-        trouble.switch(Exchange.of(request).platform, await request.body())
-    except trouble.FieldError as error:
+        _switch(Exchange.of(request).platform, await request.body())
+    except FieldError as error:
         return _page(request, error)
     return RedirectResponse("/", 303)
 
@@ -109,7 +245,7 @@ def not_found(request: Request) -> Response:
     return _html("not_found.html", 404, here="", path=request.scope["path"])
 
 
-def _page(request: Request, error: trouble.FieldError | None = None) -> Response:
+def _page(request: Request, error: FieldError | None = None) -> Response:
     platform = Exchange.of(request).platform
     return _html(
         "page.html",
@@ -119,28 +255,24 @@ def _page(request: Request, error: trouble.FieldError | None = None) -> Response
         error=error,
         origin=f"http://{request.headers.get('host', '')}",
         apps=[_app(request, platform, app) for app in platform.apps.list()],
-        troubles=trouble.describe(platform),
-        defaults=trouble.Trouble(trouble="outage"),
-        deployments=platform.store.last_deployments(_DEPLOYMENTS),
+        troubles=_troubles(platform),
+        defaults=Trouble(trouble="outage"),
+        deployments=platform.store.all(Deployment)[: -_DEPLOYMENTS - 1 : -1],
         requests=platform.requests[: -_REQUESTS - 1 : -1],
         request_count=len(platform.requests),
     )
 
 
 def _app(request: Request, platform: Platform, app: App) -> dict[str, Any]:
-    count, size = platform.store.size(app.name)
-    manifest_count, manifest_size = platform.store.size(app.name, _MANIFESTS)
-    return {
-        "name": app.name,
-        "type": app.type,
-        "image": app.image,
+    files = platform.zone.list(app.name)
+    own = [file.length for file in files if not file.path.startswith(_MANIFESTS)]
+    return asdict(app) | {
         "status": platform.apps.status(app),
         "url": site_url(request, app.name),
-        "updated_at": app.updated_at,
-        "file_count": count - manifest_count,
-        "size": size - manifest_size,
-        "manifest_count": manifest_count,
-        "files": platform.store.files(app.name, _FILES),
+        "file_count": len(own),
+        "size": sum(own),
+        "manifest_count": len(files) - len(own),
+        "files": files[:_FILES],
         "lock": platform.lock(app.name),
         "seconds_left": platform.locks.seconds_left(app.name),
         "domains": platform.domains.list(app.name),
@@ -167,19 +299,86 @@ def _left(seconds: float) -> str:
     return f"{minutes}:{rest:02}"
 
 
-def _clock(seconds: float) -> str:
+def _clock(seconds: float, form: str = "%H:%M:%S") -> str:
     """`17:00:05`, by this machine's clock: the browser's, too."""
-    return time.strftime("%H:%M:%S", time.localtime(seconds))
+    return time.strftime(form, time.localtime(seconds))
 
 
-def _day(seconds: float) -> str:
-    """`2026-03-07 17:00:05`."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+_day = partial(_clock, form="%Y-%m-%d %H:%M:%S")
+"""`2026-03-07 17:00:05`."""
 
 
 def _parts(path: str) -> tuple[str, str]:
     """Split a path into its start, which may be cut, and its end; a short one has no start."""
     return (path[:-_TAIL], path[-_TAIL:]) if len(path) > _SHORT else ("", path)
+
+
+_ANYTHING: dict[str, object] = {"integer": 1, "boolean": True, "string": "…"}
+
+
+def endpoints(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the operations: method, path, description, bodies, and the answers that not all have."""
+    schemas: dict[str, Any] = document["components"]["schemas"]
+    common = common_answers(document)
+    return [
+        {
+            "id": operation["operationId"],
+            "method": method.upper(),
+            "path": path,
+            "description": operation["description"],
+            "body": operation.get("requestBody", {}).get("description", ""),
+            "examples": _examples(operation.get("requestBody", {}), schemas),
+            "answers": [
+                {
+                    "status": status,
+                    "description": answer["description"],
+                    "examples": _examples(answer, schemas),
+                }
+                for status, answer in operation["responses"].items()
+                if status not in common
+            ],
+        }
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    ]
+
+
+def common_answers(document: dict[str, Any]) -> dict[str, str]:
+    """Return what every operation may answer: description by status."""
+    answers = [
+        {status: answer["description"] for status, answer in operation["responses"].items()}
+        for operations in document["paths"].values()
+        for operation in operations.values()
+    ]
+    return {status: said for status, said in answers[0].items() if all(status in other for other in answers)}
+
+
+def _examples(message: dict[str, Any], schemas: dict[str, Any]) -> list[str]:
+    """Write an example of each form that the JSON body may have."""
+    schema = message.get("content", {}).get("application/json", {}).get("schema")
+    if schema is None:
+        return []
+    return [
+        json.dumps(_example(form, schemas), indent=2, ensure_ascii=False)
+        for form in schema.get("oneOf") or schema.get("anyOf") or [schema]
+        if form.get("type") != "null"
+    ]
+
+
+def _example(schema: dict[str, Any], schemas: dict[str, Any]) -> object:
+    """Make up a value: an example, the only one, the default, or anything of the type."""
+    if "$ref" in schema:
+        schema = schemas[schema["$ref"].rpartition("/")[2]]
+    found = schema.get("examples", [schema.get("const", schema.get("default"))])[0]
+    if found is not None:
+        return found
+    if forms := schema.get("anyOf"):
+        return _example(forms[0], schemas)
+    if fields := schema.get("properties"):
+        return {name: _example(field, schemas) for name, field in fields.items()}
+    if items := schema.get("items"):
+        return [_example(items, schemas)]
+    return _ANYTHING[schema["type"]]
 
 
 _TEMPLATES = Environment(

@@ -5,22 +5,18 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from zerokie_action.sandbox.apps import Apps, Rollout
+from zerokie_action.sandbox.apps import Apps, Domains, Locks, Rollout, Zone
 from zerokie_action.sandbox.cdn import Cdn, Page
 from zerokie_action.sandbox.dialects import Dialect
-from zerokie_action.sandbox.domains import Domains
 from zerokie_action.sandbox.faults import Faults
-from zerokie_action.sandbox.locks import Locks
-from zerokie_action.sandbox.problems import ApiError
-from zerokie_action.sandbox.store import Store
-from zerokie_action.sandbox.zone import Zone
+from zerokie_action.sandbox.records import ApiError
+from zerokie_action.sandbox.store import App, Deployment, Store
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable
     from pathlib import Path
 
     from zerokie_action.sandbox.records import Record
-    from zerokie_action.sandbox.store import Deployment
 
     Hook = Callable[[Record], Awaitable[None] | None]
 
@@ -101,7 +97,7 @@ class Platform:
     def delete_app(self, name: str) -> None:
         """Delete an app with all that belongs to it; 404 when there is none."""
         self.apps.get(name)
-        self.store.delete_app(name)
+        self.store.delete(App, name)
         self.cdn.purge(name)
 
     def files(self, app: str) -> dict[str, bytes]:
@@ -118,7 +114,7 @@ class Platform:
 
     def deployments(self, app: str) -> list[Deployment]:
         """The finalized deployments, oldest first."""
-        return self.store.deployments(app)
+        return self.store.all(Deployment, app)
 
     def put_file(
         self, app: str, path: str, content: bytes, content_type: str = "application/octet-stream"

@@ -4,23 +4,161 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import socket
 import struct
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import h11
+from starlette.requests import ClientDisconnect, Request
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from zerokie_action.sandbox.app import Sandbox
-from zerokie_action.sandbox.hosts import is_loopback
+from zerokie_action.sandbox.addresses import app_of, host_of, is_loopback, normalise
+from zerokie_action.sandbox.api import API, error
+from zerokie_action.sandbox.cdn import PREFIX, serve_site
+from zerokie_action.sandbox.faults import inject
+from zerokie_action.sandbox.page import HEADERS
+from zerokie_action.sandbox.records import ApiError, Exchange, Record
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from starlette.types import Message, Receive, Scope, Send
+
     from zerokie_action.sandbox.platform import Platform
+
+_LOG = logging.getLogger(__name__)
+_HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+_WRONG_HOST = (
+    "the Host header names another machine; start the sandbox with --host to be reached by that name"
+)
+
+
+class Sandbox:
+    """Serves one platform: `/v1`, the apps' URLs, the page, `/docs`, and the admin side `/_sandbox`."""
+
+    def __init__(self, platform: Platform, *, any_host: bool) -> None:
+        """Serve this platform, to requests for loopback or for any host.
+
+        `/v1` is for any host in any case: it needs the key, which no foreign page has.
+        """
+        self._platform = platform
+        self._any_host = any_host
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request; whatever goes wrong here is a 500, and a traceback in the log."""
+        request = Request(scope)
+        # The routes see the path still encoded, so that no decoded slash or newline misleads them.
+        scope["path"] = _routed_path(request)
+        exchange = Exchange(self._platform, self._record(request), scope)
+        send = exchange.answering(send)
+        try:
+            if not (scope["path"].startswith("/v1/") or self._any_host or is_loopback(host_of(request))):
+                await error(421, _WRONG_HOST)(scope, receive, send)
+            elif scope["path"].startswith(("/v1/", PREFIX)):
+                self._platform.requests.append(exchange.record)
+                await self._exchange(exchange, request, exchange.counting(receive), send)
+            else:
+                await API(scope, receive, _protecting(send))
+        except ClientDisconnect:
+            pass
+        except asyncio.CancelledError:
+            pass  # The server goes down and the connection is gone; uvicorn would log it as a failure.
+        except Exception:  # noqa: BLE001  logged
+            _LOG.exception("Request failed: %s", exchange.record)
+            if exchange.record.status is None:
+                await error(500, "internal server error")(scope, receive, send)
+
+    def _record(self, request: Request) -> Record:
+        parts = request.scope["path"].removeprefix("/v1/apps/").removeprefix(PREFIX).split("/")
+        return Record(
+            index=len(self._platform.requests),
+            method=request.method,
+            path=request.scope["raw_path"].decode("ascii"),
+            query=request.scope["query_string"].decode("ascii"),
+            app=parts[0],
+            headers=dict(request.headers),
+            received=self._platform.clock(),
+        )
+
+    async def _exchange(self, exchange: Exchange, request: Request, receive: Receive, send: Send) -> None:
+        record, platform = exchange.record, self._platform
+        if not _is_upload(record):
+            body = await Request(request.scope, receive).body()
+            record.session = _session(body)
+            receive = _replay(body, receive)
+        await exchange.call(platform.on_request)
+        exchange.note_lock_holder()
+        if platform.latency:
+            await asyncio.sleep(platform.latency)
+        fault = platform.faults.take(record)
+        if fault is None:
+            await self._take_effect(request.scope, receive, send)
+        else:
+            record.fault = str(fault)
+            await inject(fault, self._take_effect, request.scope, receive, send)
+
+    async def _take_effect(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope)
+        exchange = Exchange.of(request)
+        exchange.note_lock_holder()
+        send = exchange.announcing(send)
+        try:
+            if scope["path"].startswith(PREFIX):
+                await serve_site(self._platform.cdn, request)(scope, receive, send)
+            elif not self._has_key(request):
+                refusal = error(401, "missing or invalid API key", {"www-authenticate": "Bearer"})
+                await refusal(scope, receive, send)
+            else:
+                await API(scope, receive, send)
+        except ApiError as problem:
+            await error(problem.status, problem.message)(scope, receive, send)
+
+    def _has_key(self, request: Request) -> bool:
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        return scheme.lower() == "bearer" and key.strip() in self._platform.api_keys
+
+
+def _routed_path(request: Request) -> str:
+    path = normalise(request.scope["raw_path"].decode("ascii"))
+    app = app_of(request)
+    return path if app is None else f"{PREFIX}{app}{path}"
+
+
+def _protecting(send: Send) -> Send:
+    """Add the headers of what a browser may show."""
+
+    async def protect(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], *_HEADERS]
+        await send(message)
+
+    return protect
+
+
+def _is_upload(record: Record) -> bool:
+    return record.method == "PUT" and "/files/" in record.path
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Give the body once more, then whatever comes."""
+    first: list[Message] = [{"type": "http.request", "body": body}]
+
+    async def replay() -> Message:
+        return first.pop() if first else await receive()
+
+    return replay
+
+
+def _session(body: bytes) -> str | None:
+    try:
+        session = json.loads(body)["deploy_session_id"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return session if isinstance(session, str) else None
+
 
 _LINGER_ZERO = struct.pack("ii", 1, 0)
 
@@ -66,18 +204,8 @@ class Connection(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP with an error in the reference's format."""
         body = json.dumps({"error": msg}).encode()
-        headers: list[tuple[str, str]] = [
-            ("content-type", "application/json"),
-            ("content-length", str(len(body))),
-            ("connection", "close"),
-        ]
-        events: list[Any] = [
-            h11.Response(status_code=400, headers=headers, reason="Bad Request"),
-            h11.Data(data=body),
-            h11.EndOfMessage(),
-        ]
-        for event in events:
-            self.transport.write(self.conn.send(event) or b"")
+        head = "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n"
+        self.transport.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         self.transport.close()
 
 

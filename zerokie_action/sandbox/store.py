@@ -1,4 +1,7 @@
-"""Persistence: one SQLite database and a folder of file contents. No rules live here.
+"""Persistence: a journal of all changes, and a folder of file contents. No rules live here.
+
+The rows are in memory. Each change is a line at the end of the journal, so a process that is killed loses
+none; the next process reads the journal and begins a new one.
 
 Every content is an immutable blob under a fresh number, and the row that refers to it is the commit:
 whatever breaks an upload leaves the old row with the old content. Blobs that no row refers to any more
@@ -11,68 +14,45 @@ import contextlib
 import itertools
 import json
 import os
-import sqlite3
 import weakref
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SCHEMA = """
-PRAGMA journal_mode = WAL;
-PRAGMA synchronous = OFF;  -- a crash of the machine may lose a sandbox; a crash of the process does not
-PRAGMA foreign_keys = ON;
-BEGIN;
-CREATE TABLE IF NOT EXISTS app (
-    name TEXT PRIMARY KEY, type TEXT NOT NULL, image TEXT, port INTEGER, cpu INTEGER, memory INTEGER,
-    env TEXT NOT NULL, private INTEGER NOT NULL, status TEXT NOT NULL,
-    deployed_at REAL NOT NULL, created_at REAL NOT NULL, updated_at REAL NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS file (
-    app TEXT NOT NULL REFERENCES app ON DELETE CASCADE, path TEXT NOT NULL, blob INTEGER NOT NULL,
-    length INTEGER NOT NULL, content_type TEXT NOT NULL, modified REAL NOT NULL, PRIMARY KEY (app, path)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS lock (
-    app TEXT PRIMARY KEY REFERENCES app ON DELETE CASCADE, session TEXT NOT NULL, confirmed_at REAL NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS deployment (
-    deploy_id TEXT PRIMARY KEY, app TEXT NOT NULL REFERENCES app ON DELETE CASCADE, session TEXT NOT NULL,
-    finished_at REAL NOT NULL, files_uploaded INTEGER NOT NULL, files_deleted INTEGER NOT NULL,
-    total_bytes INTEGER NOT NULL
-);
-CREATE TABLE IF NOT EXISTS domain (
-    domain TEXT PRIMARY KEY, app TEXT NOT NULL REFERENCES app ON DELETE CASCADE
-) WITHOUT ROWID;
-COMMIT;
-"""
+_Row = TypeVar("_Row", "App", "File", "Lock", "Deployment", "Domain")
 
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """An app's row. `status` is what was stored last; `Apps.status` says what it is now."""
+    """An app. `status` is what was stored last; `Apps.status` says what it is now.
+
+    Attributes:
+        private: whether the last create or deploy came with registry credentials; they are never kept.
+    """
 
     name: str
     type: str
-    image: str | None
-    port: int | None
-    cpu: int | None
-    memory: int | None
-    env: dict[str, str]
-    private: bool
-    """Whether the last create or deploy came with registry credentials; they are never kept."""
     status: str
     deployed_at: float
     created_at: float
     updated_at: float
+    image: str | None = None
+    port: int | None = None
+    cpu: int | None = None
+    memory: int | None = None
+    env: dict[str, str] = field(default_factory=dict)
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file's row. Times are seconds since the epoch."""
+    """A file of a static app. Times are seconds since the epoch."""
 
+    app: str
     path: str
     blob: int
     length: int
@@ -84,6 +64,7 @@ class File:
 class Lock:
     """A deploy lock as it was last confirmed, be it expired or not."""
 
+    app: str
     session: str
     confirmed_at: float
 
@@ -92,6 +73,7 @@ class Lock:
 class Deployment:
     """A finalized deployment with the counts that the client reported."""
 
+    app: str
     deploy_id: str
     session: str
     finished_at: float
@@ -100,97 +82,90 @@ class Deployment:
     total_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """A custom domain."""
+
+    app: str
+    name: str
+
+
+_KEYS = {App: 1, File: 2, Lock: 1, Deployment: 2, Domain: 2}
+"""How many of a row's fields are its key. The first of them is the app's name."""
+
+
 class Store:
-    """Reads and writes the rows and blobs under the folder `data`, which is created if need be."""
+    """Has the rows and blobs of the folder `data`, which is created if need be."""
 
     def __init__(self, data: Path) -> None:
         """Open or create the store."""
         self._blobs = data / "blobs"
         self._blobs.mkdir(parents=True, exist_ok=True)
-        # One thread uses it; but a store that is forgotten is closed in whichever thread collects garbage.
-        self._db = sqlite3.connect(data / "platform.sqlite3", isolation_level=None, check_same_thread=False)
-        self.close = weakref.finalize(self, self._db.close)
-        """Closes the database, which a store that is forgotten does by itself."""
-        self._db.executescript(_SCHEMA)
+        self._rows: dict[type, dict[tuple[str, ...], Any]] = {kind: {} for kind in _KEYS}
         self._garbage: dict[str, list[int]] = defaultdict(list)
+        journal, fresh = data / "journal", data / "journal.new"
+        if journal.exists():
+            self._replay(journal)
+        fresh.write_text("".join(_line(row) for rows in self._rows.values() for row in rows.values()))
+        fresh.replace(journal)
+        self._journal = journal.open("a", buffering=1)
+        self.close = weakref.finalize(self, self._journal.close)
+        """Closes the journal, which a store that is forgotten does by itself."""
         self._numbers = itertools.count(self._remove_orphans() + 1)
+
+    def _replay(self, journal: Path) -> None:
+        kinds = {kind.__name__: kind for kind in _KEYS}
+        with journal.open() as lines:
+            for line in lines:
+                if line.endswith("\n"):  # else the process was killed while it wrote this line
+                    name, is_there, values = json.loads(line)
+                    kind = kinds[name]
+                    self._change(kind, tuple(values[: _KEYS[kind]]), kind(*values) if is_there else None)
+        self._garbage.clear()
 
     def _remove_orphans(self) -> int:
         """Delete the blobs of uploads that a previous process did not finish; return the highest number."""
-        used = {blob for (blob,) in self._db.execute("SELECT blob FROM file")}
+        used = {file.blob for file in self._rows[File].values()}
         for entry in os.scandir(self._blobs):
             if int(entry.name) not in used:
                 Path(entry).unlink()
         return max(used, default=0)
 
-    def app(self, name: str) -> App | None:
-        """Return the app's row."""
-        row = self._db.execute("SELECT * FROM app WHERE name = ?", (name,)).fetchone()
-        return _app(row) if row else None
+    def _change(self, kind: type, key: tuple[str, ...], row: object | None) -> None:
+        """Set or delete a row; with an app go all rows that belong to it."""
+        if kind is File and (old := self.get(File, *key)):
+            self._garbage[key[0]].append(old.blob)
+        if row is not None:
+            self._rows[kind][key] = row
+        elif kind is App:
+            self._garbage[key[0]] += [file.blob for file in self.all(File, key[0])]
+            for rows in self._rows.values():
+                for each in [each for each in rows if each[0] == key[0]]:
+                    del rows[each]
+        else:
+            self._rows[kind].pop(key, None)
 
-    def apps(self) -> list[App]:
-        """Return all apps, oldest first."""
-        return [_app(row) for row in self._db.execute("SELECT * FROM app ORDER BY created_at, name")]
+    def get(self, kind: type[_Row], *key: str) -> _Row | None:
+        """Return the row with this key: the app's name, for all but apps and locks with path, ID or name."""
+        return self._rows[kind].get(key)
 
-    def save_app(self, app: App) -> None:
-        """Insert the app, or update what may change of it."""
-        values = (
-            app.name, app.type, app.image, app.port, app.cpu, app.memory, json.dumps(app.env), app.private,
-            app.status, app.deployed_at, app.created_at, app.updated_at,
-        )  # fmt: skip
-        self._db.execute(
-            "INSERT INTO app VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
-            " image = excluded.image, private = excluded.private, status = excluded.status,"
-            " deployed_at = excluded.deployed_at, updated_at = excluded.updated_at",
-            values,
-        )
+    def all(self, kind: type[_Row], app: str | None = None) -> list[_Row]:
+        """Return the rows of an app, or all, in the order in which they were added."""
+        return [row for key, row in self._rows[kind].items() if app in {None, key[0]}]
 
-    def delete_app(self, name: str) -> None:
-        """Delete the app, and all rows and blobs that belong to it."""
-        self._garbage[name] += [file.blob for file in self.files(name)]
-        self._db.execute("DELETE FROM app WHERE name = ?", (name,))
-        self.sweep(name)
+    def save(self, row: _Row) -> None:
+        """Add a row, or replace the one with its key."""
+        kind = type(row)
+        self._journal.write(_line(row))
+        self._change(kind, astuple(row)[: _KEYS[kind]], row)
 
-    def files(self, app: str, limit: int = -1) -> list[File]:
-        """Return the app's files by path, all or the first ones."""
-        rows = self._db.execute(
-            "SELECT path, blob, length, content_type, modified FROM file WHERE app = ? ORDER BY path LIMIT ?",
-            (app, limit),
-        )
-        return [File(*row) for row in rows]
-
-    def size(self, app: str, folder: str = "") -> tuple[int, int]:
-        """Return how many files the app has in a folder such as `assets/`, or in all, and how many bytes."""
-        row = self._db.execute(
-            "SELECT count(*), total(length) FROM file WHERE app = ? AND substr(path, 1, ?) = ?",
-            (app, len(folder), folder),
-        ).fetchone()
-        return row[0], int(row[1])
-
-    def file(self, app: str, path: str) -> File | None:
-        """Return one file's row."""
-        row = self._db.execute(
-            "SELECT path, blob, length, content_type, modified FROM file WHERE app = ? AND path = ?",
-            (app, path),
-        ).fetchone()
-        return File(*row) if row else None
-
-    def save_file(self, app: str, file: File) -> None:
-        """Insert or replace a file's row."""
-        self._discard(app, file.path)
-        self._db.execute(
-            "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?)",
-            (app, file.path, file.blob, file.length, file.content_type, file.modified),
-        )
-
-    def delete_file(self, app: str, path: str) -> bool:
-        """Delete a file's row, and say whether there was one."""
-        self._discard(app, path)
-        return self._db.execute("DELETE FROM file WHERE app = ? AND path = ?", (app, path)).rowcount == 1
-
-    def _discard(self, app: str, path: str) -> None:
-        if old := self.file(app, path):
-            self._garbage[app].append(old.blob)
+    def delete(self, kind: type[_Row], *key: str) -> bool:
+        """Delete a row, and say whether there was one; with an app go all rows that belong to it."""
+        if key not in self._rows[kind]:
+            return False
+        self._journal.write(json.dumps([kind.__name__, False, key]) + "\n")
+        self._change(kind, key, None)
+        return True
 
     @contextlib.contextmanager
     def new_blob(self) -> Iterator[tuple[int, BinaryIO]]:
@@ -213,72 +188,6 @@ class Store:
         for number in self._garbage.pop(app, ()):
             self.blob_path(number).unlink(missing_ok=True)
 
-    def lock(self, app: str) -> Lock | None:
-        """Return the app's lock, be it expired or not."""
-        row = self._db.execute("SELECT session, confirmed_at FROM lock WHERE app = ?", (app,)).fetchone()
-        return Lock(*row) if row else None
 
-    def save_lock(self, app: str, lock: Lock) -> None:
-        """Insert or replace the app's lock."""
-        self._db.execute(
-            "INSERT OR REPLACE INTO lock VALUES (?, ?, ?)", (app, lock.session, lock.confirmed_at)
-        )
-
-    def delete_lock(self, app: str) -> None:
-        """Delete the app's lock."""
-        self._db.execute("DELETE FROM lock WHERE app = ?", (app,))
-
-    def deployments(self, app: str) -> list[Deployment]:
-        """Return the app's deployments, oldest first."""
-        rows = self._db.execute(
-            "SELECT deploy_id, session, finished_at, files_uploaded, files_deleted, total_bytes"
-            " FROM deployment WHERE app = ? ORDER BY rowid",
-            (app,),
-        )
-        return [Deployment(*row) for row in rows]
-
-    def last_deployments(self, limit: int) -> list[tuple[str, Deployment]]:
-        """Return the last deployments of all apps, newest first, each with its app."""
-        rows = self._db.execute(
-            "SELECT app, deploy_id, session, finished_at, files_uploaded, files_deleted, total_bytes"
-            " FROM deployment ORDER BY rowid DESC LIMIT ?",
-            (limit,),
-        )
-        return [(app, Deployment(*row)) for app, *row in rows]
-
-    def has_deployment(self, deploy_id: str) -> bool:
-        """Whether any app has a deployment of this ID."""
-        row = self._db.execute("SELECT 1 FROM deployment WHERE deploy_id = ?", (deploy_id,)).fetchone()
-        return row is not None
-
-    def add_deployment(self, app: str, deployment: Deployment) -> None:
-        """Insert a deployment."""
-        self._db.execute(
-            "INSERT INTO deployment VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                deployment.deploy_id, app, deployment.session, deployment.finished_at,
-                deployment.files_uploaded, deployment.files_deleted, deployment.total_bytes,
-            ),
-        )  # fmt: skip
-
-    def domain_owner(self, domain: str) -> str | None:
-        """Return the app that the domain is attached to."""
-        row = self._db.execute("SELECT app FROM domain WHERE domain = ?", (domain,)).fetchone()
-        return row[0] if row else None
-
-    def domains(self, app: str) -> list[str]:
-        """Return the app's domains."""
-        return [row[0] for row in self._db.execute("SELECT domain FROM domain WHERE app = ?", (app,))]
-
-    def add_domain(self, app: str, domain: str) -> None:
-        """Insert a domain."""
-        self._db.execute("INSERT INTO domain VALUES (?, ?)", (domain, app))
-
-    def delete_domain(self, domain: str) -> None:
-        """Delete a domain."""
-        self._db.execute("DELETE FROM domain WHERE domain = ?", (domain,))
-
-
-def _app(row: tuple[Any, ...]) -> App:
-    name, kind, image, port, cpu, memory, env, private, *rest = row
-    return App(name, kind, image, port, cpu, memory, json.loads(env), bool(private), *rest)
+def _line(row: Any) -> str:  # noqa: ANN401  any of the dataclasses above
+    return json.dumps([type(row).__name__, True, astuple(row)]) + "\n"

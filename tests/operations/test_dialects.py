@@ -1,0 +1,247 @@
+"""Whole operations on every platform that the reference allows: green if they took effect, and no harm."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support.world import SITE, world
+from zerokie_action.sandbox.dialects import QUESTIONS
+from zerokie_action.sandbox.faults import Fault, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from tests.support.world import Outcome, World
+    from zerokie_action.sandbox.records import Record
+
+OF_IMAGES = {"updated-at", "image", "deploying", "before-deploying", "deploy-answer"}
+OF_BOTH = {"times", "date", "new-app", "url", "conflict", "delete"}
+"""All other questions are about folders alone."""
+NOTHING_IS_SKIPPED = {f"url={answer}" for answer in ("bare", "absent", "redirect", "login")} | {
+    "last-modified=absent",
+    "last-modified=null",
+}
+"""The manifest can't be read, or the listing proves nothing: all is uploaded again."""
+SHOWS_NO_IMAGE = "image=not-in-get"
+EDITED = {path: body for path, body in SITE.items() if path != "empty"} | {
+    "index.html": b"<h1>HELLO</h1>",
+    "new/page.html": b"new",
+}
+HIDDEN = EDITED | {".well-known/security.txt": b"mailto:"}
+
+
+def speak(world: World, dialect: Collection[str]) -> None:
+    """Let the platform give these answers, to a run that begins some time after the one before."""
+    world.platform.dialect.speak(*dialect)
+
+
+def step(world: World, code: int = 0, **inputs: object) -> Outcome:
+    """Run it a while after the step before; it ends in less than a minute with this exit code."""
+    world.loop.jump(90)
+    outcome = world.run(**inputs)
+    assert outcome.exit_code == code, outcome.log
+    assert outcome.seconds < 60, outcome.log
+    assert "Traceback" not in outcome.log
+    return outcome
+
+
+def folder_story(world: World, dialect: Collection[str]) -> None:
+    """Create, again, change and delete, domains twice, a hidden name, another deploy's lock, destroy."""
+    skips = NOTHING_IS_SKIPPED.isdisjoint(dialect)
+    assert step(world, app="new", create=True).outputs["created"] is True
+    again = step(world, app="new")
+    assert again.outputs["files_uploaded"] == (0 if skips else len(SITE))
+    world.write(EDITED)
+    changed = step(world, app="new")
+    assert changed.outputs["files_uploaded"] == (2 if skips else len(EDITED))
+    assert changed.outputs["files_deleted"] == 1
+    assert world.stored("new") == EDITED
+    for _ in range(2):
+        named = step(world, app="new", domains="www.example.com")
+        assert [one["domain"] for one in named.outputs["domains"]] == ["www.example.com"]
+    world.write(HIDDEN)
+    refused = next((code for name, code in HIDDEN_NAMES.items() if name in dialect), 0)
+    hidden = step(world, refused, app="new")
+    assert ("`ignore`" in hidden.log) == bool(refused)
+    world.platform.take_lock("new", "somebody else")
+    step(world, 6, app="new", lock_timeout=0)
+    world.platform.expire_lock("new")
+    step(world, app="new", operation="destroy")
+    assert "new" not in {app.name for app in world.platform.apps.list()}
+
+
+HIDDEN_NAMES = {"hidden=refused": 4, "hidden=unlisted": 5}
+
+
+def image_story(world: World, dialect: Collection[str]) -> None:
+    """Create, another tag, the same one with `rollback`, restart, one that fails with `rollback`, destroy."""
+    step(world, app="web", image="nginx:1", rollback=True, create=True)
+    for what in ("image", "image", "operation"):
+        image, operation = ("nginx:2", None) if what == "image" else (None, "restart")
+        done = step(world, app="web", directory=None, image=image, operation=operation, rollback=bool(image))
+        assert posts(done) == (2 if "deploy-answer=lost-before" in dialect else 1)
+        assert runs(world) == ("nginx:2", "running")
+    failed = step(world, 8, app="web", image="nginx:broken", rollback=True)
+    goes_back = SHOWS_NO_IMAGE not in dialect
+    assert failed.outputs["status"] == ("rolled-back" if goes_back else "failed")
+    image, status = runs(world)
+    assert status == ("running" if goes_back else "failed")
+    assert (image == "nginx:broken") != goes_back
+    step(world, app="web", operation="destroy")
+    assert "web" not in {app.name for app in world.platform.apps.list()}
+
+
+def posts(outcome: Outcome) -> int:
+    """How many deploys were asked for."""
+    return sum(record.method == "POST" and record.path.endswith("/deploy") for record in outcome.requests)
+
+
+def runs(world: World) -> tuple[str | None, str]:
+    """The image of the container app, and its status."""
+    app = world.platform.apps.get("web")
+    return app.image, world.platform.apps.status(app)
+
+
+def other_answers(names: Collection[str]) -> list[str]:
+    """All answers to these questions but the sandbox's usual ones."""
+    return [f"{name}={answer}" for name in sorted(names) for answer in QUESTIONS[name].answers[1:]]
+
+
+@pytest.mark.parametrize("dialect", other_answers(QUESTIONS.keys() - OF_IMAGES))
+def test_a_folder(world: World, dialect: str) -> None:
+    """Each answer to each question, the others as the sandbox has them."""
+    speak(world, [dialect])
+    folder_story(world, [dialect])
+
+
+@pytest.mark.parametrize("dialect", other_answers(OF_IMAGES | OF_BOTH))
+def test_an_image(world: World, dialect: str) -> None:
+    """Each answer to each question, the others as the sandbox has them."""
+    speak(world, [dialect])
+    image_story(world, [dialect])
+
+
+@st.composite
+def some_answers(draw: st.DrawFn) -> list[str]:
+    """Answers to two questions."""
+    names = draw(st.lists(st.sampled_from(sorted(QUESTIONS)), min_size=2, max_size=2, unique=True))
+    return [f"{name}={draw(st.sampled_from(QUESTIONS[name].answers[1:]))}" for name in names]
+
+
+def try_two_answers(tmp_path_factory: pytest.TempPathFactory, dialect: list[str]) -> None:
+    with pytest.MonkeyPatch.context() as monkeypatch, world(tmp_path_factory.mktemp("w"), monkeypatch) as new:
+        speak(new, dialect)
+        folder_story(new, dialect)
+        image_story(new, dialect)
+
+
+@pytest.mark.parametrize(
+    "count", [pytest.param(4, id="a sample"), pytest.param(600, id="many", marks=pytest.mark.exhaustive)]
+)
+def test_two_answers(tmp_path_factory: pytest.TempPathFactory, count: int) -> None:
+    """Pairs of answers: one may hide what the other needs."""
+
+    @settings(max_examples=count, suppress_health_check=list(HealthCheck), deadline=None)
+    @given(dialect=some_answers())
+    def of(dialect: list[str]) -> None:
+        try_two_answers(tmp_path_factory, dialect)
+
+    of()
+
+
+@pytest.mark.parametrize("conflict", QUESTIONS["conflict"].answers)
+@pytest.mark.parametrize("lost", QUESTIONS["lock-lost"].answers)
+def test_a_lock_that_is_stolen(world: World, conflict: str, lost: str) -> None:
+    """Whatever a 409 looks like, it is the platform's word: nothing more is written, and it is exit 7."""
+    speak(world, [f"conflict={conflict}", f"lock-lost={lost}"])
+    world.write({f"{number}.txt": b"x" for number in range(8)})
+    world.platform.faults.add(Fault(Kind.DELAY, "PUT", "/files/[0-9]", seconds=10, times=None))
+
+    def steal() -> None:
+        world.platform.expire_lock("site")
+        world.platform.take_lock("site", "a thief")
+
+    world.loop.call_later(15, steal)
+    outcome = world.run(concurrency=1, lock_heartbeat=1)
+    assert outcome.exit_code == 7, outcome.log
+    assert len(world.stored()) == 2, "of eight; the second one was on its way"
+    assert world.platform.lock("site") == "a thief"
+
+
+@pytest.mark.parametrize("inputs", [{}, {"dry_run": True}])
+def test_a_listing_that_is_not_found(world: World, inputs: dict[str, object]) -> None:
+    """Some platforms say so of an empty zone: it is believed under `take-over`, once."""
+    speak(world, ["empty-zone=404"])
+    refused = step(world, 2, **inputs)
+    assert "The platform lists no files of app 'site' (404: " in refused.outputs["error"]
+    assert "`take-over: true` for one run by hand" in refused.outputs["hint"]
+    step(world, take_over=True)
+    step(world)
+    assert world.stored() == SITE
+
+
+def test_a_finalize_whose_purge_failed(world: World) -> None:
+    """Green, with the platform's own words for the CDN."""
+    speak(world, ["finalize=502"])
+    outcome = step(world)
+    (warning,) = outcome.outputs["warnings"]
+    assert '502 ("' in warning
+    assert "the deploy ID is not known, and the CDN's cache may not be purged" in warning
+
+
+def test_a_finalize_without_a_deploy_id(world: World) -> None:
+    """Green, with a warning."""
+    speak(world, ["finalize=no-deploy-id"])
+    outcome = step(world)
+    assert outcome.outputs["warnings"] == ["The platform's answer to finalize has no deploy ID"]
+    assert "deploy_id" not in outcome.outputs or outcome.outputs["deploy_id"] is None
+
+
+def test_a_url_without_a_scheme(world: World) -> None:
+    """It is https: in the outputs as well."""
+    speak(world, ["url=bare"])
+    assert str(step(world).outputs["url"]).startswith("https://127.0.0.1:")
+
+
+def test_a_page_that_a_new_site_has(world: World) -> None:
+    """A run that created the app replaces or deletes it unasked."""
+    speak(world, ["new-site=page"])
+    world.write({"about.html": b"about"})
+    outcome = step(world, app="new", create=True)
+    assert outcome.outputs["files_deleted"] == 1
+    assert world.stored("new") == {"about.html": b"about"}
+
+
+@pytest.mark.parametrize("answer", ["404", "502"])
+def test_a_new_app_that_is_not_ready_in_time(world: World, answer: str) -> None:
+    """The lock was asked for, so finalize is tried; it is said that the app was created."""
+    speak(world, [f"new-app={answer}"])
+    outcome = step(world, 9, app="new", create=True, timeout="5s")
+    assert "the app was created" in outcome.outputs["error"]
+    assert any(record.path.endswith("/finalize") for record in outcome.requests)
+    assert world.platform.lock("new") is None
+    step(world, app="new")
+
+
+@pytest.mark.parametrize("kind", ["static", "container"])
+def test_an_app_that_somebody_has_just_created(world: World, kind: str) -> None:
+    """The deploy goes on with an app of its kind."""
+    image = "nginx:1" if kind == "container" else None
+
+    def create(record: Record) -> None:
+        if record.method == "POST":
+            world.platform.on_request = None
+            if kind == "static":
+                world.platform.apps.create_static("new")
+            else:
+                world.platform.apps.create_container("new", image="nginx:9", port=80)
+
+    world.platform.on_request = create
+    outcome = step(world, app="new", create=True, image=image, directory=None if image else world.folder)
+    assert outcome.outputs["created"] is False
+    if kind == "container":
+        assert world.platform.apps.get("new").image == "nginx:1"

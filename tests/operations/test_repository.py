@@ -1,0 +1,143 @@
+"""A run knows its repository without a CI's variables: from the checkout that the working directory is in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.world import SITE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.world import Outcome, World
+
+SHOP = "git@github.com:acme/shop.git"
+DOCS = "https://github.com/acme/docs.git"
+TOKEN = "ghp_s3cr3t"  # noqa: S105 - of a forge that does not exist
+ACTIONS = {
+    "GITHUB_ACTIONS": "true",
+    "GITHUB_SERVER_URL": "https://github.com",
+    "GITHUB_REPOSITORY": "acme/shop",
+    "GITHUB_REPOSITORY_ID": "7",
+}
+PIPELINE = {
+    "GITLAB_CI": "true",
+    "CI_SERVER_URL": "https://gitlab.com",
+    "CI_PROJECT_PATH": "acme/web/shop",
+    "CI_PROJECT_ID": "7",
+}
+ELSEWHERE = [
+    pytest.param({}, id="shell"),
+    pytest.param({"CI": "true", "CIRCLECI": "true"}, id="CircleCI"),
+    pytest.param({"JENKINS_URL": "https://ci.example.com", "BUILD_ID": "3"}, id="Jenkins"),
+]
+
+
+@pytest.fixture
+def checkouts(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Checkouts:
+    return Checkouts(world, monkeypatch, tmp_path)
+
+
+class Checkouts:
+    """Runs of the action in the checkouts of some repositories."""
+
+    def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        self._world = world
+        self._monkeypatch = monkeypatch
+        self._tmp_path = tmp_path
+
+    def run(self, origin: str, env: dict[str, str] | None = None, **inputs: object) -> Outcome:
+        """Run in a folder of a checkout with this `origin`; without one, outside of all checkouts."""
+        here = self._tmp_path
+        if origin:
+            here = self._tmp_path / f"checkout of {origin.rpartition('/')[2]}" / "web"
+            here.mkdir(parents=True, exist_ok=True)
+            (here.parent / ".git").mkdir(exist_ok=True)
+            (here.parent / ".git" / "config").write_text(f'[remote "origin"]\n\turl = {origin}\n')
+        self._monkeypatch.chdir(here)
+        self._world.env = env or {}
+        return self._world.run(**inputs)
+
+
+@pytest.mark.parametrize("env", ELSEWHERE)
+def test_another_checkout_stops(world: World, checkouts: Checkouts, env: dict[str, str]) -> None:
+    """A deploy, its dry run, and `destroy`; `take-over` goes on, and the app is the other's from then on."""
+    assert checkouts.run(SHOP, env).exit_code == 0
+    before = world.platform.files("site")
+    world.write({"index.html": b"the docs"})
+    for inputs in (
+        {"dry_run": True},
+        {},
+        {"operation": "destroy", "dry_run": True},
+        {"operation": "destroy"},
+    ):
+        outcome = checkouts.run(DOCS, env, **inputs)
+        assert outcome.exit_code == 2, outcome.log
+        assert "from a repository other than 'github.com/acme/docs'" in outcome.outputs["error"]
+        assert "`take-over: true` for one run by hand" in outcome.outputs["hint"]
+        assert world.platform.files("site") == before
+        assert world.platform.lock("site") is None
+    assert checkouts.run(DOCS, env, take_over=True, max_deletes=3).exit_code == 0
+    assert checkouts.run(SHOP, env).exit_code == 2
+    assert checkouts.run(DOCS, env, operation="destroy").exit_code == 0
+
+
+def test_the_same_checkout_goes_on(checkouts: Checkouts) -> None:
+    """However its URL is written."""
+    for origin in (
+        SHOP,
+        f"https://me:{TOKEN}@github.com/Acme/Shop",
+        "ssh://git@ssh.github.com:443/acme/shop/",
+    ):
+        assert checkouts.run(origin).exit_code == 0
+    assert checkouts.run(SHOP, operation="destroy").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("env", "origin"),
+    [(ACTIONS, SHOP), (PIPELINE, "git@gitlab.com:acme/web/shop.git")],
+    ids=["GitHub", "GitLab"],
+)
+def test_a_ci_and_a_shell(checkouts: Checkouts, env: dict[str, str], origin: str) -> None:
+    """A shell in the checkout goes on with what the CI has deployed, and no other."""
+    assert checkouts.run("", env).exit_code == 0
+    assert checkouts.run(origin).exit_code == 0
+    assert checkouts.run(DOCS).exit_code == 2
+    assert checkouts.run(DOCS, env).exit_code == 0  # the variables say which repository it is
+    assert checkouts.run(DOCS, operation="destroy").exit_code == 2
+    assert checkouts.run(origin, operation="destroy").exit_code == 0
+
+
+@pytest.mark.parametrize("origin", ["", "work:acme/docs.git", "/srv/git/docs.git"])
+def test_no_repository_is_not_asked(world: World, checkouts: Checkouts, origin: str) -> None:
+    """Outside of a checkout, and where `origin` does not say; the app stays whose it was."""
+    assert checkouts.run(SHOP).exit_code == 0
+    world.write(SITE | {"new.html": b"new"})
+    assert checkouts.run(origin).exit_code == 0
+    assert checkouts.run(DOCS).exit_code == 2
+    assert checkouts.run(origin, operation="destroy").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        f"https://{TOKEN}@github.com/acme/docs",
+        f"https://me:{TOKEN}@/docs",
+        f"https://a.b:{TOKEN}/x@github.com/docs",
+    ],
+)
+def test_a_token_in_origin_is_seen_nowhere(
+    checkouts: Checkouts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, origin: str
+) -> None:
+    """In no log, error, traceback or report."""
+    reports = [tmp_path / name for name in ("dotenv", "summary")]
+    inputs: dict[str, object] = {"dotenv_file": reports[0], "summary_file": reports[1], "log_level": "debug"}
+    outcomes = [checkouts.run(SHOP), checkouts.run(origin, {}, **inputs)]
+    with monkeypatch.context() as broken:  # a bug, whose traceback the log shows
+        broken.setattr("zerokie_action.operations.zone.find_manifests", None)
+        outcomes.append(checkouts.run(origin, {}, **inputs))
+    assert "Traceback" in outcomes[-1].log
+    said = [str((outcome.log, outcome.outputs)) for outcome in outcomes]
+    assert [text for text in (*said, *(report.read_text() for report in reports)) if TOKEN in text] == []

@@ -1,0 +1,118 @@
+"""Inputs that are set and that a run does not use: one warning names them all, in log, summary and JSON."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.operations.containers import running_web
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.world import World
+
+CREATION = {"port": 80, "cpu": 256, "memory": 512, "env": "A=1"}
+REGISTRY = {"registry_server": "ghcr.io", "registry_username": "me", "registry_password": "s3cr3t"}
+FOLDER = {
+    "ignore": "*.map",
+    "ignore_file": "ignored",
+    "keep": "/uploads/",
+    "delete_stale": False,
+    "max_deletes": 0,
+    "incremental": False,
+}
+CONTAINER = {**CREATION, **REGISTRY, "wait": False, "wait_timeout": "1m", "rollback": True}
+CHECKED = {"health_check": "/", "health_check_timeout": "1m"}
+IMAGE = {"app": "web", "image": "nginx:2"}
+RESTART = {"app": "web", "operation": "restart"}
+DESTROY = {"app": "web", "operation": "destroy"}
+
+
+@pytest.mark.parametrize(
+    ("run", "used", "unused", "what"),
+    [
+        pytest.param({}, {**FOLDER, "take_over": True}, CONTAINER, "`directory`", id="folder"),
+        pytest.param(IMAGE, CONTAINER | CHECKED, {**FOLDER, "take_over": True}, "`image`", id="image"),
+        pytest.param(
+            RESTART,
+            {**REGISTRY, **CHECKED, "wait": False, "wait_timeout": "1m"},
+            {"create": True, **CREATION, **FOLDER, "take_over": True, "domains": "a.b.c", "rollback": True},
+            "`operation: restart`",
+            id="restart",
+        ),
+        pytest.param(
+            DESTROY,
+            {"take_over": True},
+            {"create": True, **CONTAINER, **FOLDER, **CHECKED, "domains": "a.b.c"},
+            "`operation: destroy`",
+            id="destroy",
+        ),
+    ],
+)
+def test_inputs_without_effect(
+    world: World,
+    tmp_path: Path,
+    run: dict[str, object],
+    used: dict[str, object],
+    unused: dict[str, object],
+    what: str,
+) -> None:
+    """Each is named with the variable that was read; those that the run uses are not."""
+    (tmp_path / "ignored").touch()
+    running_web(world)
+    common = {"lock_timeout": "1m", "timeout": "10m", "retries": 3, "concurrency": 8, "dry_run": True}
+    outcome = world.run(summary_file=tmp_path / "summary", **common, **run, **used, **unused)
+    assert outcome.exit_code == 0, outcome.log
+    (warning,) = (
+        text for text in outcome.outputs["warnings"] if f"no effect with {what}; remove them" in text
+    )
+    assert f"Warning: {warning}\n" in outcome.log
+    assert "no effect with" in html.unescape((tmp_path / "summary").read_text())
+    named = {name for name in used | unused | common if f"(ZEROKIE_{name.upper()})" in warning}
+    assert named == unused.keys()
+
+
+@pytest.mark.parametrize("run", [{}, IMAGE, RESTART, DESTROY], ids=["folder", "image", "restart", "destroy"])
+def test_what_says_nothing_is_not_named(world: World, run: dict[str, object]) -> None:
+    """A reusable workflow hands on all inputs: empty ones, and defaults, which change nothing anywhere."""
+    running_web(world)
+    empty = dict.fromkeys((*CONTAINER, *FOLDER, *CHECKED, "create", "domains"), "  ")
+    nothing = {"env": "# none\n", "keep": "# none\n", "ignore": "\n", "wait": True, "rollback": "no"}
+    defaults = {"wait_timeout": "5m", "delete_stale": "yes", "take_over": False, "create": "false"}
+    outcome = world.run(dry_run=True, **(empty | nothing | defaults | run))
+    assert outcome.exit_code == 0, outcome.log
+    assert outcome.outputs["warnings"] == []
+
+
+def test_a_single_one(world: World, tmp_path: Path) -> None:
+    """Of a secret its name, whatever variable or file it is read from."""
+    file = tmp_path / "secret"
+    file.write_text("s3cr3t")
+    outcome = world.run(registry_username="me", registry_server="ghcr.io", registry_password_file=file)
+    (warning,) = outcome.outputs["warnings"]
+    assert "`registry-password` (ZEROKIE_REGISTRY_PASSWORD_FILE) have no effect with `directory`" in warning
+    outcome = world.run(rollback=True)
+    assert outcome.outputs["warnings"] == [
+        "`rollback` (ZEROKIE_ROLLBACK) has no effect with `directory`; remove it"
+    ]
+
+
+@pytest.mark.parametrize(
+    "inputs", [{"directory": None}, {"image": "nginx:2", "directory": "folder"}, {"operation": "restrat"}]
+)
+def test_where_it_is_not_clear_what_is_meant(world: World, inputs: dict[str, object]) -> None:
+    """The mistake is told, and nothing else."""
+    outcome = world.run(**{"rollback": True, "keep": "a"} | inputs)
+    assert (outcome.exit_code, outcome.outputs["warnings"]) == (2, [])
+
+
+def test_a_network_in_no_proxy(world: World) -> None:
+    """Hosts in it are reached through the proxy."""
+    world.env = {"HTTPS_PROXY": "http://proxy.test:3128", "NO_PROXY": "localhost,10.0.0.0/8"}
+    outcome = world.run()
+    (warning,) = outcome.outputs["warnings"]
+    assert warning.startswith("NO_PROXY: 10.0.0.0/8 is a network, which has no effect")
+    assert outcome.log.count("10.0.0.0/8") == 1

@@ -1,0 +1,360 @@
+"""The bodies of requests and of answers."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from email.utils import formatdate
+from http import HTTPStatus
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, StringConstraints, Tag
+
+from zerokie_action.sandbox.addresses import is_hidden
+from zerokie_action.sandbox.apps import CPU, DOMAIN, MAX_LENGTH, MEMORY, PORT
+from zerokie_action.sandbox.records import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from zerokie_action.sandbox.platform import Platform
+    from zerokie_action.sandbox.store import App, Deployment
+
+AppName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", examples=["my-app"])]
+Image = Annotated[str, Field(pattern=r"^[!-~]+$", examples=["nginx:alpine"])]
+Session = Annotated[str, Field(min_length=1, examples=["550e8400-e29b-41d4-a716-446655440000"])]
+Timestamp = Annotated[
+    str, Field(examples=["2026-03-07T17:00:00Z"], pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+]
+EnvName = Annotated[str, StringConstraints(pattern=r"^[^=\x00]+$")]
+Env = Annotated[
+    dict[EnvName, str],
+    Field(json_schema_extra={"additionalProperties": False, "examples": [{"NODE_ENV": "production"}]}),
+]
+
+
+def _whole(value: object) -> object:
+    """Turn 80.0 into 80: the same number in JSON."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Count = Annotated[int, Field(ge=0, lt=2**53), BeforeValidator(_whole)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+
+class Error(BaseModel):
+    """Every error."""
+
+    error: Annotated[str, Field(examples=["app not found"])]
+
+
+class RegistryAuth(_Body):
+    """Credentials for pulling from a private registry."""
+
+    username: Annotated[str | None, Field(examples=["deploy-token"])] = None
+    password: Annotated[str | None, Field(examples=["glpat-xxxx"])] = None
+    server_address: Annotated[str | None, Field(examples=["registry.gitlab.com"])] = None
+
+
+class NewContainerApp(_Body):
+    """A container app to create."""
+
+    name: AppName
+    type: Literal["container"] = "container"
+    image: Image
+    port: Annotated[int, Field(ge=1, le=65535), BeforeValidator(_whole)] = PORT
+    env: Env = {}
+    cpu: Annotated[int, Field(gt=0, lt=2**31), BeforeValidator(_whole)] = CPU
+    memory: Annotated[int, Field(gt=0, lt=2**31), BeforeValidator(_whole)] = MEMORY
+    registry_auth: RegistryAuth | None = None
+
+
+class NewStaticApp(_Body):
+    """A static app to create. `image`, `port`, `cpu`, `memory` and `registry_auth` are ignored."""
+
+    name: AppName
+    type: Literal["static"]
+    env: Env = {}
+
+
+def _type_of(body: object) -> str:
+    return "static" if isinstance(body, dict) and body.get("type") == "static" else "container"
+
+
+NewApp = Annotated[
+    Annotated[NewContainerApp, Tag("container")] | Annotated[NewStaticApp, Tag("static")],
+    Discriminator(_type_of),
+]
+
+
+class DeployRequest(_Body):
+    """What to deploy; nothing means the current image again."""
+
+    image: Image | None = None
+    registry_auth: RegistryAuth | None = None
+
+
+class LockRequest(_Body):
+    """Whose lock."""
+
+    deploy_session_id: Session
+
+
+class FinalizeRequest(_Body):
+    """Whose deployment, and what it changed."""
+
+    deploy_session_id: Session
+    files_uploaded: Count
+    files_deleted: Count
+    total_bytes: Count
+
+
+class DomainRequest(_Body):
+    """A custom domain to attach; not an apex domain."""
+
+    # Described here, checked by `Domains`, which tells an apex domain from nonsense.
+    domain: Annotated[
+        str,
+        Field(examples=["www.example.com"], json_schema_extra={"pattern": DOMAIN, "maxLength": MAX_LENGTH}),
+    ]
+
+
+class AppSummary(BaseModel):
+    """An app. Static apps have no `image` and no `port`."""
+
+    name: Annotated[str, Field(examples=["my-app"])]
+    image: Annotated[str | None, Field(examples=["nginx:alpine"])] = None
+    port: Annotated[int | None, Field(examples=[PORT])] = None
+    status: Annotated[str, Field(examples=["running"])]
+    url: Annotated[str, Field(examples=["https://my-app.platform-dev.zerokie.com"])]
+
+
+class AppDetail(AppSummary):
+    """An app in full. Static apps have no `image`, `port`, `instances`, `cpu` and `memory`."""
+
+    instances: int | None = None
+    cpu: Annotated[int | None, Field(examples=[CPU])] = None
+    memory: Annotated[int | None, Field(examples=[MEMORY])] = None
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class DeployAccepted(BaseModel):
+    """A deploy that began."""
+
+    name: Annotated[str, Field(examples=["my-app"])]
+    image: Annotated[str, Field(examples=["nginx:alpine"])]
+    status: Annotated[str, Field(examples=["deploying"])]
+
+
+class RemoteFile(BaseModel):
+    """A file of the storage zone."""
+
+    path: Annotated[str, Field(examples=["assets/style.css"])]
+    length: int
+    lastModified: Timestamp  # noqa: N815  the reference's name
+
+
+class Locked(BaseModel):
+    """A lock that is held."""
+
+    locked: Literal[True]
+    deploy_session_id: Session
+
+
+class Summary(BaseModel):
+    """The client's own counts."""
+
+    files_uploaded: int
+    files_deleted: int
+    total_bytes: int
+
+
+class Finalized(BaseModel):
+    """A recorded deployment."""
+
+    deploy_id: Annotated[str, Field(examples=["d-20260307-170000"])]
+    timestamp: Timestamp
+    cache_purged: bool
+    summary: Summary
+
+
+class DomainAdded(BaseModel):
+    """A custom domain that was attached."""
+
+    domain: Annotated[str, Field(examples=["www.example.com"])]
+    cname_target: Annotated[str, Field(examples=["my-site.platform-dev.zerokie.com"])]
+    tls_status: Annotated[str, Field(examples=["pending"])]
+
+
+_ELSEWHERE = timezone(timedelta(hours=-9, minutes=-30))
+
+
+def timestamp(seconds: float) -> str:
+    """`2026-03-07T17:00:00Z` for seconds since the epoch, as the reference writes them."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+_TIMES: dict[str, Callable[[float], object]] = {
+    "seconds": timestamp,
+    "fractions": lambda seconds: f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S.%f}Z",
+    "offset": lambda seconds: datetime.fromtimestamp(int(seconds), _ELSEWHERE).isoformat(),
+    "rfc1123": lambda seconds: formatdate(seconds, usegmt=True),
+    "number": int,
+    "numbers": int,
+    "null": lambda _seconds: None,
+}
+
+
+_FULL = "{host}/{path}{tag}{at}"
+_IMAGES = {
+    "given": ("{image}", "{image}"),
+    "full": (_FULL, _FULL),
+    "full-in-get": ("{image}", _FULL),
+    "mirror": ("{image}", "mirror.local/hub/{path}{tag}{at}"),
+    "tag-and-digest": ("{image}", "{host}/{path}{tag}@{digest}"),
+    "digest": ("{image}", "{host}/{path}@{digest}"),
+    "bare-digest": ("{image}", "{digest}"),
+    "not-in-post": ("", "{image}"),
+    "not-in-get": ("{image}", ""),
+    "before-in-post": ("{image}", "{image}"),
+}
+"""How the answers to POST and to GET write an image; an empty form leaves it out."""
+
+
+def _image_parts(image: str) -> dict[str, str]:
+    """Return what `_IMAGES` names, as Docker completes an image. An image without a digest gets one."""
+    name, at, digest = image.partition("@")
+    host, slash, path = name.partition("/")
+    if not slash or not (set(".:") & set(host) or host == "localhost"):
+        host, path = "docker.io", name if slash else f"library/{name}"
+    path, _, tag = path.partition(":")
+    return {
+        "image": image,
+        "host": host,
+        "path": path,
+        "tag": f":{tag}" if tag else "" if digest else ":latest",
+        "at": at + digest,
+        "digest": digest or f"sha256:{hashlib.sha256(image.encode()).hexdigest()}",
+    }
+
+
+def _image(platform: Platform, image: str | None, *, in_post: bool) -> dict[str, Any]:
+    form = _IMAGES[platform.dialect["image"]][0 if in_post else 1]
+    return {"image": form.format_map(_image_parts(image or ""))} if form else {}
+
+
+def _url(platform: Platform, app: str) -> dict[str, Any]:
+    url, form = platform.url(app), platform.dialect["url"]
+    return {} if form == "absent" else {"url": url.partition("://")[2] if form == "bare" else url}
+
+
+def _time(platform: Platform, seconds: float) -> object:
+    return _TIMES[platform.dialect["times"]](seconds)
+
+
+def summary(platform: Platform, app: App, *, in_post: bool = False) -> dict[str, Any]:
+    """An app, as POST or the list of all apps shows it."""
+    app = replace(app, status=platform.apps.status(app)) if in_post else platform.apps.shown(app)
+    if app.type == "static":
+        return {"name": app.name, "status": app.status, **_url(platform, app.name)}
+    image = _image(platform, app.image, in_post=in_post)
+    return {"name": app.name, **image, "port": app.port, "status": app.status, **_url(platform, app.name)}
+
+
+def detail(platform: Platform, app: App) -> dict[str, Any]:
+    """An app in full."""
+    machine = {} if app.type == "static" else {"instances": 1, "cpu": app.cpu, "memory": app.memory}
+    updated_at = _time(platform, platform.apps.shown(app).updated_at)
+    return {
+        **summary(platform, app),
+        **machine,
+        "created_at": _time(platform, app.created_at),
+        **({} if platform.dialect["updated-at"] == "absent" else {"updated_at": updated_at}),
+    }
+
+
+def deploying(platform: Platform, app: App, before: App) -> Response:
+    """Answer a deploy that was accepted."""
+    match platform.dialect["deploy-answer"]:
+        case "lost":
+            raise ApiError(502, "bad gateway")
+        case "empty":
+            return Response(status_code=202)
+    image = before.image if platform.dialect["image"] == "before-in-post" else app.image
+    return JSONResponse({"name": app.name, **_image(platform, image, in_post=True), "status": app.status})
+
+
+def files(platform: Platform, app: str) -> Response:
+    """List an app's files."""
+    rows, empty = listing(platform, app), platform.dialect["empty-zone"]
+    if rows or empty == "list":
+        return JSONResponse(rows)
+    if empty == "404":
+        raise ApiError(404, "no files found")
+    return JSONResponse(None) if empty == "null" else Response(status_code=204)
+
+
+def listing(platform: Platform, app: str) -> list[dict[str, Any]]:
+    """Return what the listing of an app's files has."""
+    write = _TIMES.get(platform.dialect["last-modified"])
+    rows: dict[str, dict[str, Any]] = {}
+    for file in platform.zone.list(app):
+        if platform.dialect["hidden"] == "unlisted" and is_hidden(file.path):
+            continue
+        modified = {"lastModified": write(file.modified)} if write else {}
+        if platform.dialect["listed-paths"] == "directories":
+            for folder in list(PurePosixPath(file.path).parents)[-2::-1]:
+                rows.setdefault(f"{folder}/", {"path": f"{folder}/", "length": 0, **modified})
+        path = f"/{file.path}" if platform.dialect["listed-paths"] == "slash" else file.path
+        rows[path] = {"path": path, "length": file.length, **modified}
+    return list(rows.values())
+
+
+def heartbeat(platform: Platform, session: str) -> Response:
+    """Answer a heartbeat of the lock's holder."""
+    bare = {"empty": 200, "204": 204}.get(platform.dialect["heartbeat"])
+    return Response(status_code=bare) if bare else locked(session)
+
+
+def locked(session: str) -> Response:
+    """Say who holds the lock."""
+    return JSONResponse({"locked": True, "deploy_session_id": session})
+
+
+def finalized(platform: Platform, deployment: Deployment) -> Response:
+    """Answer finalize."""
+    answer = platform.dialect["finalize"]
+    counts = ("files_uploaded", "files_deleted", "total_bytes")
+    body = {
+        "deploy_id": deployment.deploy_id,
+        "timestamp": _time(platform, deployment.finished_at),
+        "cache_purged": True,
+        "summary": {name: getattr(deployment, name) for name in counts},
+    }
+    if answer == "no-deploy-id":
+        del body["deploy_id"]
+    return JSONResponse(body, 201 if answer == "201" else 200)
+
+
+def deleted(platform: Platform) -> Response:
+    """Answer DELETE."""
+    answer = platform.dialect["delete"]
+    return JSONResponse({"deleted": True}) if answer == "body" else Response(status_code=int(answer))
+
+
+def refused(platform: Platform, problem: ApiError) -> Response:
+    """Answer a request that the platform refuses."""
+    form = platform.dialect["conflict"] if problem.status == HTTPStatus.CONFLICT else "error"
+    if form == "empty":
+        return Response(status_code=problem.status)
+    if form == "text":
+        return PlainTextResponse(problem.message, problem.status)
+    return JSONResponse({"message" if form == "object" else "error": problem.message}, problem.status)
