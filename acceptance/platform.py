@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DEFAULT_URL = "https://api.platform-dev.zerokie.com"
-STORED_BESIDE = ("_zerokie/", ".zerokie/")
+STORED_BESIDE = "_zerokie/"
 """Where the action keeps its manifests in the app."""
 OUTAGE = 60.0
 """Seconds for which a request is repeated that gets no answer, 429 or 5xx."""
