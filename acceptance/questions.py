@@ -76,11 +76,13 @@ def questions() -> dict[str, Question]:
             "200 object": "sent", "202 object": "sent", "202 empty": "empty", "502 error": "lost"}),
         "times": ("How are an app's times written?", _DATES | {"0": "numbers"}),
         "date": ("Have answers a `Date`?", _words("sent absent")),
-        "new-app": ("What answers requests for a new app?", _words("ready") | {"404 error": "404", "502 error": "502"}),
+        "new-app": ("What answers requests for a new app?", _words("ready") | {
+            "404 error": "404", "502 error": "502"}),
         "new-site": ("What does a new site have?", _words("empty page")),
         "url": ("Where does an app answer?", _words("https bare absent late redirect login")),
         "hidden": ("What becomes of hidden files?", _words("stored refused unlisted unserved")),
-        "last-modified": ("How is `lastModified` written?", _DATES | _words("absent null") | {"0": "number", "Abc, 0 Abc 0 0:0:0 GMT": "rfc1123"}),
+        "last-modified": ("How is `lastModified` written?", _DATES | _words("absent null") | {
+            "0": "number", "Abc, 0 Abc 0 0:0:0 GMT": "rfc1123"}),
         "listed-paths": ("How are paths listed?", _words("plain slash directories")),
         "empty-zone": ("What is the list of no files?", {
             "404 error": "404",

@@ -22,13 +22,14 @@ FAILED, INTERRUPTED = 1, 130
 NOT_ASKED = {"domain-busy"}
 """Questions that can't be provoked from outside."""
 PLAIN = {name: question.answers[0] for name, question in QUESTIONS.items()}
-MIXED = {
-    "times": "fractions", "last-modified": "rfc1123", "heartbeat": "204", "finalize": "201",
-    "lock-lost": "409", "date": "absent",
-}  # fmt: skip
+MIXED = {"image": "full", "updated-at": "never", "conflict": "empty", "listed-paths": "slash"}
 OTHERS: dict[str, dict[str, str]] = {
     "plain": {},
-}
+    "written otherwise": {
+        "times": "fractions", "last-modified": "rfc1123", "heartbeat": "204", "finalize": "201",
+        "lock-lost": "409", "date": "absent",
+    },
+}  # fmt: skip
 
 
 def promised(*groups: tuple[object, ...]) -> set[str]:
