@@ -17,7 +17,7 @@ export PATH := $(CURDIR)/.venv/bin:$(NODE_TOOLS)/node_modules/.bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup tools demo check test test-exhaustive servers browser e2e lint lint-ci audit lowest format docs pictures bench requirements clean
+.PHONY: help setup tools demo acceptance check test test-acceptance test-exhaustive servers browser e2e lint lint-ci audit lowest format docs pictures bench requirements clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,12 +48,18 @@ setup: .venv/.synced ## Make .venv from uv.lock, as the other commands do when i
 demo: .venv/.synced ## Deploy a site and an image to a local platform (KEEP=1 leaves it running)
 	@$(BIN)/python examples/demo.py $(if $(KEEP),--keep)
 
+acceptance: .venv/.synced ## Try everything on the real platform (needs ZEROKIE_API_KEY; ARGS=--plan says what it does)
+	@$(BIN)/python -m acceptance $(ARGS)
+
 tools: .venv/.synced-ci .venv/.synced-browser $(NODE_TOOLS)/.installed ## Install all that the other commands need from PyPI and npm
 
 check: lint test ## Lint and test
 
 test: .venv/.synced ## Run all tests that need nothing but Python (about two minutes on two cores)
 	@$(BIN)/pytest -n auto --dist worksteal $(ARGS)
+
+test-acceptance: .venv/.synced ## Run `make acceptance` against a local platform
+	@$(BIN)/pytest -m "acceptance and not exhaustive" tests/acceptance $(ARGS)
 
 test-exhaustive: .venv/.synced ## Run all cases of which `make test` runs a sample
 	@$(BIN)/pytest -n auto --dist worksteal -m exhaustive $(ARGS)

@@ -29,9 +29,9 @@ class Platform:
     data: Path
 
     @classmethod
-    def start(cls, data: Path, *dialect: str) -> Platform:
-        """Start one on a free port; container apps run at once."""
-        options = ["--port=0", f"--data={data}", f"--api-key={API_KEY}", "--deploy-seconds=0.2"]
+    def start(cls, data: Path, *dialect: str, deploy_seconds: float = 0.2) -> Platform:
+        """Start one on a free port; container apps run at once, or after so many seconds."""
+        options = ["--port=0", f"--data={data}", f"--api-key={API_KEY}", f"--deploy-seconds={deploy_seconds}"]
         options += [f"--dialect={answer}" for answer in dialect]
         command = [sys.executable, "-m", "zerokie_action.sandbox", *options]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -58,6 +58,10 @@ class Platform:
     def clear_faults(self) -> None:
         """Let nothing go wrong any more."""
         self.client.delete("/_sandbox/faults").raise_for_status()
+
+    def speak(self, **answers: str) -> None:
+        """Speak another dialect: `speak(**{"image": "full"})`."""
+        self.client.patch("/_sandbox/dialect", json=answers).raise_for_status()
 
     def create(self, app: str) -> None:
         """Create a static app."""

@@ -1,0 +1,80 @@
+"""`make acceptance` as its user runs it: a process of its own, in an environment and a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.platform import API_KEY, Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND = [sys.executable, "-m", "acceptance"]
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """A person with a shell in `folder` and a platform, which has the app `production`."""
+
+    platform: Platform
+    folder: Path
+
+    def start(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
+        """Run it, with a key that the platform accepts unless `env` says otherwise."""
+        given = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+        given |= {"ZEROKIE_API_URL": self.platform.url, "ZEROKIE_API_KEY": API_KEY, **env}
+        command = [*COMMAND, "--patience", "5", *arguments]
+        pipes: Mapping[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        return subprocess.Popen(command, cwd=self.folder, env=given, **pipes)
+
+    def run(self, *arguments: str, **env: str) -> tuple[int, str]:
+        """The exit code, and what was printed."""
+        process = self.start(*arguments, **env)
+        said, _ = process.communicate(timeout=300)
+        return process.returncode, said
+
+    def until(self, process: subprocess.Popen[str], text: str) -> None:
+        """Read what it prints until a line begins with this text."""
+        assert process.stdout
+        assert any(line.startswith(text) for line in process.stdout)
+
+    @property
+    def report(self) -> str:
+        return (self.folder / "acceptance-report.md").read_text("utf-8")
+
+    def rows(self, heading: str) -> dict[str, str]:
+        """A table of the report: results or answers by the first cell."""
+        part = self.report.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+        cells = [row[2:-2].split(" | ") for row in re.findall(r"^\| .* \|$", part, re.MULTILINE)[2:]]
+        column = 1 if heading == "Promises" else 2
+        return {row[0]: row[column].strip("*` ") for row in cells}
+
+    @property
+    def results(self) -> dict[str, str]:
+        return self.rows("Promises")
+
+    @property
+    def answers(self) -> dict[str, str]:
+        return {name.strip("`"): answer for name, answer in self.rows("Questions").items()}
+
+    def apps(self) -> list[str]:
+        return sorted(self.platform.state()["apps"])
+
+
+@pytest.fixture
+def acceptance(tmp_path: Path) -> Iterator[Acceptance]:
+    platform = Platform.start(tmp_path / "platform", deploy_seconds=2)
+    platform.create("production")
+    platform.client.put("/v1/apps/production/files/index.html", content=b"live").raise_for_status()
+    (tmp_path / "folder").mkdir()
+    yield Acceptance(platform, tmp_path / "folder")
+    platform.stop()

@@ -1,0 +1,53 @@
+"""The command, where it does not try anything."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.acceptance.test_names import OLD, OTHERS
+
+if TYPE_CHECKING:
+    from tests.acceptance.conftest import Acceptance
+
+COULD_NOT_RUN = 2
+
+
+def test_a_plan_sends_nothing(acceptance: Acceptance) -> None:
+    """`--plan` says where and what, and needs no key."""
+    before = len(acceptance.platform.state()["requests"])
+    code, said = acceptance.run("--plan", ZEROKIE_API_KEY="", ACCEPTANCE_DOMAIN="example.org")
+    assert code == 0
+    assert acceptance.platform.url in said
+    assert "zk-<random>.example.org" in said
+    assert len(acceptance.platform.state()["requests"]) == before
+
+
+@pytest.mark.parametrize(
+    ("env", "what"),
+    [
+        ({"ZEROKIE_API_KEY": ""}, "ZEROKIE_API_KEY is missing"),
+        ({"ZEROKIE_API_KEY": "wrong"}, "401"),
+        ({"ZEROKIE_API_URL": "http://platform.example"}, "https://"),
+        ({"ZEROKIE_API_URL": "https://user@platform.example"}, "https://"),
+    ],
+)
+def test_it_could_not_run(acceptance: Acceptance, env: dict[str, str], what: str) -> None:
+    """It says what is missing, and nothing is created."""
+    code, said = acceptance.run(**env)
+    assert code == COULD_NOT_RUN
+    assert what in said
+    assert acceptance.apps() == ["production"]
+
+
+def test_a_sweep_deletes_leftovers_only(acceptance: Acceptance) -> None:
+    """Exactly the names of such apps, older than an hour."""
+    names = [name for name in OTHERS if re.fullmatch("zk[a-z0-9-]*", name)]  # the platform takes no others
+    for name in (*names, OLD):
+        acceptance.platform.create(name)
+    code, said = acceptance.run("--sweep")
+    assert code == 0
+    assert f"{OLD}: deleted" in said
+    assert acceptance.apps() == sorted([*names, "production"])

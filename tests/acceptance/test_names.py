@@ -1,0 +1,57 @@
+"""Which apps may be touched."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from acceptance.names import NotOurs, leftovers, own
+
+NOW = datetime.now(UTC)
+
+
+def begun(age: timedelta) -> str:
+    return f"zk-acceptance-{NOW - age:%y%m%d%H%M}-ab12c"
+
+
+OLD = begun(timedelta(hours=2))
+OTHERS = [
+    "zk-acceptance",
+    "production",
+    "",
+    begun(timedelta(minutes=50)),
+    begun(timedelta(days=-1)),
+    "zk-acceptance-2613010000-ab12c",  # no month
+    "zk-acceptance-99999-ab12c",
+    f"{OLD}-x",
+    f"x{OLD}",
+    f"{OLD}\n",
+    OLD.upper(),
+    OLD[:-1],
+    f"{OLD}/../production",
+]
+
+
+def test_names_of_this_run() -> None:
+    """As many as are wanted, each 30 characters long, and no two the same."""
+    names = [own() for _ in range(100)]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"zk-acceptance-[0-9]{10}-[a-z0-9]{5}", name) for name in names)
+    assert {len(name) for name in names} == {30}
+    assert [own(name) for name in names] == names
+    assert leftovers(names) == []
+
+
+@pytest.mark.parametrize("name", [name for name in OTHERS if name])
+def test_names_of_others(name: str) -> None:
+    """They may not be touched."""
+    with pytest.raises(NotOurs):
+        own(name)
+
+
+def test_leftovers() -> None:
+    """Exactly such names, and older than an hour."""
+    assert leftovers([*OTHERS, OLD]) == [OLD]
+    assert own(OLD) == OLD

@@ -1,0 +1,126 @@
+"""Whole runs against the local platform, in real time."""
+
+from __future__ import annotations
+
+import signal
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from acceptance import names
+from acceptance.__main__ import main
+from acceptance.story import FOLDER, IMAGES, LAST, promises
+from tests.support.platform import API_KEY
+from zerokie_action.sandbox.dialects import QUESTIONS
+
+if TYPE_CHECKING:
+    from tests.acceptance.conftest import Acceptance
+
+pytestmark = pytest.mark.acceptance
+FAILED, INTERRUPTED = 1, 130
+NOT_ASKED = {"domain-busy"}
+"""Questions that can't be provoked from outside."""
+PLAIN = {name: question.answers[0] for name, question in QUESTIONS.items()}
+MIXED = {"image": "full", "updated-at": "never", "conflict": "empty", "listed-paths": "slash"}
+OTHERS: dict[str, dict[str, str]] = {
+    "plain": {},
+    "written otherwise": {
+        "times": "fractions", "last-modified": "rfc1123", "heartbeat": "204", "finalize": "201",
+        "lock-lost": "409", "date": "absent",
+    },
+}  # fmt: skip
+
+
+def promised(*groups: tuple[object, ...]) -> set[str]:
+    """The texts of promises."""
+    texts = promises()
+    return {texts[step.__name__].text for group in groups for step in group}  # type: ignore[attr-defined]
+
+
+def check_report(acceptance: Acceptance, dialect: dict[str, str]) -> None:
+    """It says what was switched on, and shows neither the key nor anybody else's app."""
+    answers = acceptance.answers
+    seen = {name: answer for name, answer in answers.items() if not answer.startswith("not seen")}
+    assert seen == {name: answer for name, answer in (PLAIN | dialect).items() if name in seen}
+    assert set(PLAIN) - set(seen) <= NOT_ASKED
+    assert API_KEY not in acceptance.report
+    assert "production" not in acceptance.report
+    assert acceptance.platform.url.partition("://")[2] not in acceptance.report
+
+
+def check_production(acceptance: Acceptance) -> None:
+    """Somebody else's app is as it was, and nothing else is there."""
+    assert acceptance.apps() == ["production"]
+    assert acceptance.platform.stored("production") == {"index.html": b"live"}
+    assert acceptance.platform.app("production")["deployments"] == []
+
+
+@pytest.mark.parametrize(
+    "dialect",
+    [MIXED, *(pytest.param(given, marks=pytest.mark.exhaustive) for given in OTHERS.values())],
+    ids=["mixed", *OTHERS],
+)
+def test_a_whole_run(acceptance: Acceptance, dialect: dict[str, str]) -> None:
+    """All promises hold, and the report names the dialect."""
+    acceptance.platform.speak(**dialect)
+    code, said = acceptance.run(ACCEPTANCE_DOMAIN="acceptance.example.org")
+    assert code == 0, said
+    assert acceptance.results == dict.fromkeys(promised(FOLDER, IMAGES, LAST), "held")
+    check_report(acceptance, dialect)
+    assert "acceptance.example.org" not in acceptance.report
+    check_production(acceptance)
+
+
+def test_inputs_of_the_shell_do_not_count(acceptance: Acceptance) -> None:
+    """What is set for another deploy sends nothing there. `--static-only` creates no container."""
+    site = acceptance.folder / "site"
+    site.mkdir()
+    env = {"INPUT_APP": "production", "PLUGIN_DIRECTORY": str(site), "ZEROKIE_TAKE_OVER": "true"}
+    env |= {"GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "acme/production"}
+    code, said = acceptance.run("--static-only", **env)
+    assert code == 0, said
+    without = promised(IMAGES) | {promises()["domain"].text}
+    expected = dict.fromkeys(promised(FOLDER, LAST), "held") | dict.fromkeys(without, "not tried")
+    assert acceptance.results == expected
+    assert not [post for post in acceptance.platform.requests("POST", "") if post["path"].endswith("/deploy")]
+    check_production(acceptance)
+
+
+def test_ctrl_c(acceptance: Acceptance) -> None:
+    """In the middle of a deploy: its apps are deleted, and there is a report."""
+    process = acceptance.start("--static-only")
+    acceptance.until(process, promises()["wait"].text)
+    for _ in range(2):  # people press it more than once
+        process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == INTERRUPTED, said
+    assert "interrupted" in acceptance.report
+    assert acceptance.results[promises()["change"].text] == "held"
+    assert acceptance.results[promises()["sigkill"].text] == "not tried"
+    check_production(acceptance)
+
+
+def test_a_kill(
+    acceptance: Acceptance,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What a killed run leaves, a sweep deletes, but not before an hour is over."""
+    acceptance.platform.create("zk-acceptance")
+    process = acceptance.start("--static-only")
+    acceptance.until(process, promises()["wait"].text)
+    process.kill()
+    process.communicate()
+    left = [name for name in acceptance.apps() if name not in {"production", "zk-acceptance"}]
+    assert len(left) == 1
+
+    assert acceptance.run("--sweep")[0] == 0
+    assert acceptance.apps() == sorted([*left, "production", "zk-acceptance"])
+
+    monkeypatch.setattr(names, "LEFT_FOR", timedelta(seconds=-60))
+    monkeypatch.setenv("ZEROKIE_API_URL", acceptance.platform.url)
+    monkeypatch.setenv("ZEROKIE_API_KEY", API_KEY)
+    assert main(["--sweep"]) == 0
+    assert f"{left[0]}: deleted" in capsys.readouterr().out
+    assert acceptance.apps() == ["production", "zk-acceptance"]
