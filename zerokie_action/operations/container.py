@@ -39,7 +39,8 @@ _HINT_NOT_YET = (
 )
 _HINT_REPLACED = "If that deploy is the newer one, there is nothing to do; else run this one again."
 _HINT_LOST = (
-    "Look at the app on the platform before you run it again: what was asked for may still be carried out."
+    "Look at the app on the platform before you run it again: a request may still be carried out. "
+    "Check `api-url`, and what answers in the platform's place."
 )
 _LOOKS = (int(SETTLES), 3 * int(SETTLES), int(SETTLES))
 """How often the app is looked at, once a second, after each request for a deploy whose answer was lost."""
