@@ -195,6 +195,19 @@ class TestUnreadable:
         world.platform.faults.add(Fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None))
         require_done(world)
 
+    def test_after_a_failure(self, world: World) -> None:
+        """The manifest that the failed deploy leaves names only what is there, even if it uploaded nothing."""
+        unreadable = Fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None)
+        world.platform.faults.add(unreadable)
+        world.run()
+        world.write({"index.html": b"y", ".hidden": b"x"})
+        world.platform.faults.add(Fault(Kind.STATUS, "PUT", "/files/[a-z.]", status=400, times=None))
+        assert world.run(delete_stale=False).exit_code == 4
+        world.platform.faults.clear()
+        world.platform.faults.add(unreadable)
+        world.write({"index.html": b"y"})
+        require_done(world)
+
     def test_it_does_not_stop_what_deletes_nothing(self, world: World) -> None:
         """All is uploaded then."""
         world.run()

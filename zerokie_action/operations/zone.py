@@ -264,6 +264,8 @@ class Update:
                 paths = human_paths([file.path for file in doubtful])
                 self._job.ci.info(f"The listing does not show {paths} as sent; sending it again")
             await anyio.sleep(_NEXT_SECOND)
+            if self._intent_path not in shown:
+                await self.store_intent()
             await self.upload(doubtful)
             shown, doubtful = await self._look()
         # The same content may keep its time. If the manifest proves other bytes there, the upload was lost.
@@ -296,14 +298,15 @@ class Update:
         self._is_recorded = True
 
     async def record_failure(self) -> None:
-        """Keep what was achieved, so that the next deploy sends the rest only."""
-        if not self._uploaded or self._is_recorded:
+        """Prove what was achieved, so that the next deploy sends the rest only, and name what is there."""
+        if not self._intent_path or self._is_recorded:
             return
         shown = await self._job.client.retrying(UNTIL_DEADLINE).list_files(self._job.app)
         proofs = self._proofs(shown)
         listed = shown.keys() & {*self._names, *self._to_delete}
         await self._store(proofs, self._zone.manifest.count, listed)
-        self._job.ci.info(f"Recorded {human_files(len(proofs))}: the next deploy can skip them")
+        if proofs:
+            self._job.ci.info(f"Recorded {human_files(len(proofs))}: the next deploy can skip them")
 
     def sent_hashes(self) -> dict[str, str]:
         """SHA-256 of each file as the zone has it now, in hex by path."""
