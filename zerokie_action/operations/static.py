@@ -27,7 +27,7 @@ from zerokie_action.report.result import Changes, Uploaded
 from zerokie_action.text import human_bytes, human_files, human_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from anyio import TaskHandle
@@ -164,24 +164,21 @@ async def _compare(job: Job, source: _Source, zone: Zone) -> Plan:
     )
     hashes.clear()  # there may be a hundred thousand
     _log_plan(job, plan, zone)
-    require_no_doubts(_doubts(job, plan, zone))
+    require_no_doubts([*_doubts(job, plan, zone)])
     return plan
 
 
-def _doubts(job: Job, plan: Plan, zone: Zone) -> list[Doubt]:
+def _doubts(job: Job, plan: Plan, zone: Zone) -> Iterator[Doubt]:
     """Whether the app and what would be deleted are ours, and whether the deletions are meant."""
-    settings = job.settings
-    doubts: list[Doubt] = []
     if job.result.created:
-        return doubts
-    if not settings.take_over:
-        doubts += zone.doubts or doubts_about_ownership(plan, is_known=zone.ours is not None)
+        return
+    if not job.settings.take_over:
+        yield from zone.doubts or doubts_about_ownership(plan, is_known=zone.ours is not None)
     elif plan.foreign:
         foreign = f"{human_files(len(plan.foreign))} that no deploy of this action has uploaded"
         job.note(f"`take-over` deletes {foreign}: {human_paths(plan.foreign)}")
     deployed = zone.manifest.count or len(without(job.keep, zone.files))
-    doubts += doubts_about_deletions(plan, deployed=deployed, max_deletes=settings.max_deletes)
-    return doubts
+    yield from doubts_about_deletions(plan, deployed=deployed, max_deletes=job.settings.max_deletes)
 
 
 async def _require_same_directory(job: Job, source: _Source, sent: Mapping[str, str]) -> None:

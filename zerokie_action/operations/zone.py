@@ -89,9 +89,7 @@ NOTHING = Zone({}, (), NO_MANIFEST, Manifest(), set(), Marks(), ())
 async def read_zone(job: Job, folder: Iterable[LocalFile]) -> Zone:
     """List the zone, and read its newest manifest; `folder` has the files that are to be deployed."""
     files, doubts = await list_zone(job)
-    own = [path for path in files if path.startswith(MANIFEST_FOLDER)]
-    for path in own:
-        del files[path]
+    own = {path: files.pop(path) for path in [*files] if path.startswith(MANIFEST_FOLDER)}
     manifests = find_manifests(own)
     doubts += ownership_doubts(job, manifests)
     if files and not manifests:
