@@ -239,8 +239,14 @@ class Update:
             return Upload(file.path, content, content_type(file.path))
 
         def end(upload: Upload) -> None:
-            self._note(upload)
-            progress.end(upload.path)
+            path, content = upload.path, upload.content
+            assert isinstance(content, FileContent)  # noqa: S101 - for the type checker
+            progress.end(path)
+            sent = Uploaded(path, content.size, "~" if path in self._zone.files else "+", content.sha256)
+            if path not in self._uploaded:  # one that was sent again counts once
+                self._changes.uploaded.append(sent)
+                self._changes.unchanged -= path in self._plan.unchanged
+            self._uploaded[path] = sent
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(progress.show)
@@ -256,27 +262,24 @@ class Update:
         Raises:
             PlatformUnavailable: when it does not list that either. Nothing was deleted.
         """
-        shown, doubtful = await self._look()
-        if doubtful or self._intent_path not in shown:
-            if doubtful:
-                paths = human_paths([file.path for file in doubtful])
-                self._job.ci.info(f"The listing does not show {paths} as sent; sending it again")
+        shown, missing = await self._look()
+        if missing:
+            self._job.ci.info(f"The listing does not show {human_paths(missing)} as sent; sending it again")
             await anyio.sleep(_NEXT_SECOND)
-            if self._intent_path not in shown:
+            if self._intent_path in missing:
                 await self.store_intent()
-            await self.upload(doubtful)
-            shown, doubtful = await self._look()
+            again = set(missing)
+            await self.upload(file for file in self._plan.files if file.path in again)
+            shown, missing = await self._look()
         # The same content may keep its time. If the manifest proves other bytes there, the upload was lost.
-        wrong = [file.path for file in doubtful if not self._may_be_the_same(file, shown)]
-        if wrong or self._intent_path not in shown:
+        if lost := [path for path in missing if not self._may_be_the_same(path, shown)]:
             hint = (
                 "Nothing was deleted. Check whether a proxy answers in the platform's place, "
                 "or report it to the platform. Then run the deploy again."
             )
             raise PlatformUnavailable(
-                "The platform confirmed what was sent, but does not list it: "
-                f"{human_paths(wrong or [self._intent_path])}",
-                hint=f"{HIDDEN} {hint}" if any(map(is_hidden, wrong)) else hint,
+                f"The platform confirmed what was sent, but does not list it: {human_paths(lost)}",
+                hint=f"{HIDDEN} {hint}" if any(map(is_hidden, lost)) else hint,
             )
         if any(not shown[path].last_modified for path in self._uploaded):
             self._job.ci.info(
@@ -313,17 +316,19 @@ class Update:
 
     # What they are made of
 
-    async def _look(self) -> tuple[Mapping[str, RemoteFile], Sequence[LocalFile]]:
-        """The listing, and the files that it does not show as they were sent.
+    async def _look(self) -> tuple[Mapping[str, RemoteFile], Sequence[str]]:
+        """The listing, and the paths of the files and the manifest that it does not show as they were sent.
 
         It may be behind: it is read again for four seconds, until it shows everything.
         """
         ends_at = anyio.current_time() + _LAG
         while True:
             shown = await self._job.client.list_files(self._job.app)
-            doubtful = [file for file in self._plan.files if not self._is_listed(file, shown)]
-            if (not doubtful and self._intent_path in shown) or anyio.current_time() >= ends_at:
-                return shown, doubtful
+            missing = [file.path for file in self._plan.files if not self._is_listed(file, shown)]
+            if self._intent_path not in shown:
+                missing.append(self._intent_path)
+            if not missing or anyio.current_time() >= ends_at:
+                return shown, missing
             await anyio.sleep(_LOOK_AGAIN)
 
     def _is_listed(self, file: LocalFile | Uploaded, shown: Mapping[str, RemoteFile]) -> bool:
@@ -332,17 +337,15 @@ class Update:
         A listing without times does not tell the latter.
         """
         remote = shown.get(file.path)
-        if remote is None or remote.length not in {file.size, LENGTH_NOT_GIVEN}:
-            return False
-        is_as_before = remote.last_modified and remote == self._zone.files.get(file.path)
-        return not (is_as_before and file.path in self._uploaded)
+        is_as_before = remote and remote.last_modified and remote == self._zone.files.get(file.path)
+        return _has_length(file, remote) and not (is_as_before and file.path in self._uploaded)
 
-    def _may_be_the_same(self, file: LocalFile, shown: Mapping[str, RemoteFile]) -> bool:
+    def _may_be_the_same(self, path: str, shown: Mapping[str, RemoteFile]) -> bool:
         """Whether an upload that is listed as before may have arrived: no other bytes are proved there."""
-        remote, proof = shown.get(file.path), self._zone.manifest.files.get(file.path)
-        if remote is None or remote.length not in {file.size, LENGTH_NOT_GIVEN}:
+        remote, sent, proof = shown.get(path), self._uploaded.get(path), self._zone.manifest.files.get(path)
+        if remote is None or sent is None or not _has_length(sent, remote):
             return False
-        return proof in {None, (self._uploaded[file.path].sha256, file.size, remote.last_modified)}
+        return proof in {None, (sent.sha256, sent.size, remote.last_modified)}
 
     def _proofs(self, shown: Mapping[str, RemoteFile]) -> dict[str, Proof]:
         """What stays, and each upload that is listed otherwise than before."""
@@ -379,17 +382,10 @@ class Update:
         await self._writes.upload([upload], lambda _upload: None, kind=MANIFESTS)
         return path
 
-    def _note(self, upload: Upload) -> None:
-        """The platform confirmed an upload. One that was sent again counts once."""
-        assert isinstance(upload.content, FileContent)  # noqa: S101 - for the type checker
-        path = upload.path
-        sign = "~" if path in self._zone.files else "+"
-        file = Uploaded(path, upload.content.size, sign, upload.content.sha256)
-        if path not in self._uploaded:
-            self._changes.uploaded.append(file)
-            self._changes.unchanged -= path in self._plan.unchanged
-        self._uploaded[path] = file
-
     def _note_deleted(self, path: str) -> None:
         if not path.startswith(MANIFEST_FOLDER):
             self._changes.deleted[path] = self._zone.files[path].length
+
+
+def _has_length(file: LocalFile | Uploaded, remote: RemoteFile | None) -> bool:
+    return remote is not None and remote.length in {file.size, LENGTH_NOT_GIVEN}
