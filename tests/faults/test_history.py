@@ -1,9 +1,10 @@
 """Random histories of one app, and what must hold after each step.
 
-Deploys of changing folders, with all options; faults, signals, kills; gateways that say 200 in the platform's
-place; strangers who write by hand; another repository; a rival's lock; time. The model is a dictionary. All
-contents have one length, and all happens within one second of the platform as long as no step lets time pass:
-what a listing shows tells nothing then.
+Deploys of changing folders, with all options, on platforms of several dialects; faults, signals, kills;
+gateways that answer a PUT or DELETE in the platform's place; manifests that can't be read; strangers who
+write by hand, also where a deploy has deleted something; another repository; a rival's lock; time. The model
+is a dictionary. All contents have one length, and all happens within one second of the platform as long as no
+step lets time pass: what a listing shows tells nothing then.
 
 equal   a deploy that succeeds leaves the folder, and what it may not delete, byte for byte
 ours    a deploy is never refused for what only its own repository's deploys put there
@@ -15,6 +16,7 @@ lock    it is free at the end, or the log says when it expires; every write was 
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import tempfile
@@ -34,16 +36,18 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from tests.faults.scenarios import DIALECTS
 from tests.operations.test_intent import OURS, THEIRS
 from tests.support.timewarp import wall_clock, warped
 from tests.support.world import API_KEY, World
-from zerokie_action.files.manifest import find_manifests
+from zerokie_action.errors import PlatformUnavailable
+from zerokie_action.files.manifest import MANIFEST_FOLDER, find_manifests
+from zerokie_action.sandbox.cdn import Page
 from zerokie_action.sandbox.faults import Fault, Kind
 from zerokie_action.sandbox.platform import Platform
 
 if TYPE_CHECKING:
     from tests.support.world import Outcome
-    from zerokie_action.sandbox.cdn import Page
     from zerokie_action.sandbox.records import Record
 
 NAMES = ("index.html", "a.css", "b/c.js", "ü %41#?.txt", ".well-known/x")
@@ -64,6 +68,8 @@ KINDS = (
 )
 # An empty 200 is what a heartbeat's answer may be: two such lies in a row would pass for a lock.
 ONCE = ({"kind": Kind.EMPTY}, {"kind": Kind.EMPTY, "after": True})
+
+CANT_BE_READ = "can't be read"
 
 paths = st.sampled_from(NAMES)
 contents = st.sampled_from(CONTENTS)
@@ -99,12 +105,20 @@ class History(RuleBasedStateMachine):
             base / "platform", clock=lambda: wall_clock(loop) - self.skipped, api_keys={API_KEY}
         )
         platform.apps.create_static("site")
-        _ignore_queries(platform)
+        self._serve_badly(platform)
         (base / "site").mkdir()
         self.world = World(base / "site", platform, loop, env=dict(OURS))
         self.world.signals.install()
         self.files: dict[str, bytes] = {}
+        self.unreadable: float = 0
+        """How often the manifest can't be read from now on."""
         self.ours: set[str] = set()
+        self.half_deleted: set[str] = set()
+        """What deploys have deleted that failed since the last one that did not."""
+        self.is_calm = True
+        """Whether nothing has happened so far but deploys without `keep`."""
+        self.may_be_refused = False
+        """Whether a gateway's lie has made a stranger's of what is ours."""
         self.last: Outcome | None = None
         self.last_request = platform.clock()
         self.abandoned: set[str | None] = set()
@@ -116,15 +130,36 @@ class History(RuleBasedStateMachine):
         self._patches.undo()
         self._folder.cleanup()
 
+    def _serve_badly(self, platform: Platform) -> None:
+        """Let the CDN hide manifests, and ignore queries: it has old answers until finalize purges it."""
+        get = platform.cdn.get
+
+        def cached(name: str, raw_path: str, query: str) -> tuple[Page, bool]:  # noqa: ARG001
+            if raw_path.startswith(MANIFEST_FOLDER) and self.unreadable:
+                self.unreadable -= 1
+                return Page(404, b""), False
+            return get(name, raw_path, "")
+
+        platform.cdn.get = cached  # type: ignore[method-assign]
+
+    def _name(self, path: str) -> str:
+        """The path, or one that is not hidden where the platform refuses those."""
+        return path.removeprefix(".") if self.world.platform.dialect["hidden"] == "refused" else path
+
     # The folder
 
-    @initialize(path=paths, content=contents)
-    def begin(self, path: str, content: bytes) -> None:
+    @initialize(
+        dialect=st.sampled_from([(), *DIALECTS]), path=paths, content=contents, unreadable=rarely(math.inf, 0)
+    )
+    def begin(self, dialect: tuple[str, ...], path: str, content: bytes, unreadable: float) -> None:
+        self.world.platform.dialect.speak(*dialect)
+        self.has_times = self.world.platform.dialect["last-modified"] != "absent"
+        self.unreadable = unreadable
         self.edit(path, content)
 
     @rule(path=paths, content=contents)
     def edit(self, path: str, content: bytes) -> None:
-        self.files[path] = content
+        self.files[self._name(path)] = content
         self.world.write(self.files)
 
     @rule(name=st.sampled_from(HASHED), content=contents)
@@ -144,18 +179,24 @@ class History(RuleBasedStateMachine):
     @rule(path=st.sampled_from(THEIR_NAMES))
     def a_stranger_writes(self, path: str) -> None:
         """Without the lock, so not within the second of a deploy: nobody could see that."""
+        self.is_calm = False
         self.world.loop.jump(1.0)
-        self.world.platform.put_file("site", path, STRANGE)
+        self.world.platform.put_file("site", self._name(path), STRANGE)
         self.world.loop.jump(1.0)
 
     @rule(path=st.sampled_from(THEIR_NAMES))
     def a_stranger_deletes(self, path: str) -> None:
         if path in self.world.platform.files("site"):
+            self.is_calm = False
             self.world.platform.delete_file("site", path)
 
     @rule(path=paths)
     def a_visitor_fills_the_cache(self, path: str) -> None:
         self.world.platform.cdn.get("site", quote(path), "")
+
+    @rule(times=st.sampled_from([0, 1, math.inf]))
+    def manifests_become_unreadable(self, times: float) -> None:
+        self.unreadable = times
 
     @rule(seconds=st.sampled_from([0.1, 1.0, 60.0, 1801.0]))
     def time_passes(self, seconds: float) -> None:
@@ -206,10 +247,36 @@ class History(RuleBasedStateMachine):
     @rule(path=paths, times=st.sampled_from([1, 2, None]), inputs=options)
     def deploy_through_a_lying_gateway(self, path: str, times: int | None, inputs: dict[str, object]) -> None:
         """It answers the PUT of one path with 200 in the platform's place."""
+        path = self._name(path)
         fault = Fault(Kind.STATUS, "PUT", f"/files/{quote(path)}$", status=200, body=b"", times=times)
         self.world.platform.faults.add(fault)
         self._deploy(inputs, may_fail=True, may_be_unknown=path)
         self.world.platform.faults.clear()
+
+    @rule(skip=st.integers(0, 2), times=st.sampled_from([1, 2, None]), inputs=options)
+    def deploy_through_a_gateway_that_swallows_manifests(
+        self, skip: int, times: int | None, inputs: dict[str, object]
+    ) -> None:
+        """If none arrives, nobody knows whose the files are."""
+        fault = Fault(
+            Kind.STATUS, "PUT", f"/files/{MANIFEST_FOLDER}", status=200, body=b"", skip=skip, times=times
+        )
+        self.world.platform.faults.add(fault)
+        self._deploy(inputs, may_fail=True)
+        self.world.platform.faults.clear()
+        self.may_be_refused |= bool(self.last and self.last.exit_code == PlatformUnavailable.exit_code)
+
+    @rule(path=st.sampled_from([*THEIR_NAMES, *HASHED, MANIFEST_FOLDER]), inputs=options)
+    def deploy_through_a_gateway_that_deletes_nothing(self, path: str, inputs: dict[str, object]) -> None:
+        """It confirms the DELETE of one path, or of all manifests, in the platform's place."""
+        path = self._name(path)
+        fault = Fault(Kind.STATUS, "DELETE", f"/files/{quote(path)}", status=204, body=b"", times=None)
+        self.world.platform.faults.add(fault)
+        self._deploy(inputs, may_fail=self.world.platform.lock("site") is not None, may_stay=path)
+        self.world.platform.faults.clear()
+        # Without times, it is not known that nobody has put it there since.
+        self.may_be_refused |= not self.has_times
+        self.deploy(inputs)
 
     @rule(skip=skips, number=st.sampled_from([signal.SIGINT, signal.SIGTERM]), inputs=options)
     def deploy_and_cancel(self, skip: int, number: signal.Signals, inputs: dict[str, object]) -> None:
@@ -251,6 +318,7 @@ class History(RuleBasedStateMachine):
         self._deploy(inputs, may_fail=rival is not None)
         if self.last and self.last.exit_code == 0:
             self._deploy(inputs | {"incremental": True}, may_fail=False)
+        if self.last and self.last.exit_code == 0 and self.has_times and CANT_BE_READ not in self.last.log:
             uploaded = self.last.outputs["files_uploaded"]
             assert uploaded == 0, f"again: {uploaded} uploads: {self.last.log}"
 
@@ -262,6 +330,7 @@ class History(RuleBasedStateMachine):
         at: tuple[int, signal.Signals] | None = None,
         until: int | None = None,
         may_be_unknown: str = "",
+        may_stay: str = "",
     ) -> None:
         """Run a deploy. Its time ends with its last request, or with that before `until`.
 
@@ -269,7 +338,9 @@ class History(RuleBasedStateMachine):
             at: the request at which this process gets a signal.
             may_be_unknown: what a gateway lies about. If no manifest proves what is there, as after a kill,
                 and it lies twice, the next deploy has to mend it.
+            may_stay: a path whose deletion is confirmed and not done.
         """
+        self.is_calm &= not may_fail and not may_stay and not inputs.get("keep")
 
         def note(record: Record) -> None:
             if until is None or record.index < until:
@@ -281,7 +352,7 @@ class History(RuleBasedStateMachine):
         strange = [path for path, content in before.items() if content == STRANGE]
         self.last_request = self.world.platform.clock()
         self.world.platform.on_request = note
-        self.last = self.world.run(lock_timeout="30s", **inputs)
+        self.last = self.world.run(lock_timeout="30s", max_deletes=99, **inputs)
         self.world.platform.on_request = None
         self.skipped += self.world.platform.clock() - self.last_request
         after, log = self.world.stored(), self.last.log
@@ -289,16 +360,27 @@ class History(RuleBasedStateMachine):
             self.abandoned |= {record.session for record in self.last.requests}
         if self.last.exit_code == 2:
             assert after == before, f"theirs: changed before it was refused: {log}"
-            assert strange or "can't be read" in log, f"ours: {log}"
+            assert not self.is_calm, f"ours: {log}"
+            assert strange or CANT_BE_READ in log or self.may_be_refused, f"ours: {log}"
             return
         self.ours |= self.files.keys()
-        gone = [path for path in strange if path not in after and path not in self.ours]
+        # What was deleted and is there again is a stranger's, whenever that can be known.
+        is_blind = CANT_BE_READ in log or not self.has_times
+        known_ours = self.ours | (self.half_deleted if is_blind else set())
+        gone = [path for path in strange if path not in after and path not in known_ours]
         assert not gone or inputs.get("take_over"), f"theirs: {gone} deleted unasked: {log}"
+        deleted = before.keys() - after.keys()
+        self.ours -= deleted
+        self.half_deleted |= deleted
         if self.last.exit_code:
             assert may_fail, log
             assert self.last.outputs["error"]
             return
+        self.half_deleted.clear()
         wanted = self.files | {path: body for path, body in before.items() if self._stays(path, inputs)}
+        if may_stay in before and may_stay not in wanted:
+            self.ours.discard(may_stay)
+            wanted[may_stay] = before[may_stay]
         if may_be_unknown and after != wanted and may_be_unknown not in known:
             self.world.platform.faults.clear()
             self.world.loop.jump(60)
@@ -307,7 +389,9 @@ class History(RuleBasedStateMachine):
             assert after == wanted, f"equal: {log}"
 
     def _proved(self) -> set[str]:
-        """What the newest manifest proves."""
+        """What the newest manifest proves, if it can be read."""
+        if self.unreadable:
+            return set()
         files = self.world.platform.files("site")
         manifests = find_manifests(files)
         newest = json.loads(files[manifests[-1].path]) if manifests else {"files": {}}
@@ -334,16 +418,6 @@ class History(RuleBasedStateMachine):
                     and record.fault is None
                 ):
                     assert record.lock_holder in ours
-
-
-def _ignore_queries(platform: Platform) -> None:
-    """Let the CDN serve what it has for a path, whatever the query: old answers, until finalize purges it."""
-    get = platform.cdn.get
-
-    def cached(name: str, raw_path: str, query: str) -> tuple[Page, bool]:  # noqa: ARG001
-        return get(name, raw_path, "")
-
-    platform.cdn.get = cached  # type: ignore[method-assign]
 
 
 @pytest.mark.usefixtures("handlers")

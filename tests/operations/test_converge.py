@@ -500,6 +500,15 @@ def test_it_lies_about_a_new_file(world: World) -> None:
     assert world.stored() == world.read()
 
 
+def test_it_lies_once_about_the_first_manifest(world: World) -> None:
+    """The manifest is sent once more as well."""
+    lie(world, "_zerokie", 1)
+    outcome = world.run()
+    assert outcome.exit_code == 0, outcome.log
+    assert world.stored() == world.read()
+    assert uploads(world.run()) == []
+
+
 def test_nobody_knows_what_was_there(world: World) -> None:
     """Then the same content may have kept its time; the next deploy sends it again."""
     world.run()

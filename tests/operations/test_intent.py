@@ -183,17 +183,42 @@ class TestUnreadable:
             require_done(world, max_deletes=4)
 
     @pytest.mark.usefixtures("handlers")
-    def test_after_a_kill(self, world: World) -> None:
+    @pytest.mark.parametrize("delete_stale", [True, False])
+    def test_after_a_kill(self, world: World, *, delete_stale: bool) -> None:
         """So it does after a deploy that was killed among its uploads, for a rerun."""
         world.platform.faults.add(Fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None))
         world.run()
         world.write({f"{number}.html": b"x" for number in range(9)} | {"index.html": b"y", "empty": b""})
         world.signals.install()
         TestHistories.after(world, 8)
-        assert world.run(concurrency=1, delete_stale=False).exit_code == 143
+        assert world.run(concurrency=1, delete_stale=delete_stale).exit_code == 143
         TestHistories.revive(world)
         world.platform.faults.add(Fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None))
         require_done(world)
+
+    def test_after_a_failure(self, world: World) -> None:
+        """A deploy that failed leaves a name that tells what is there, even if nothing was uploaded."""
+        unreadable = Fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None)
+        world.platform.faults.add(unreadable)
+        world.run()
+        world.write({"index.html": b"y", ".hidden": b"x"})
+        world.platform.faults.add(Fault(Kind.STATUS, "PUT", "/files/[a-z.]", status=400, times=None))
+        assert world.run(delete_stale=False).exit_code == 4
+        world.platform.faults.clear()
+        world.platform.faults.add(unreadable)
+        world.write({"index.html": b"y"})
+        require_done(world)
+
+    def test_what_is_kept(self, world: World) -> None:
+        """Others may put files where `keep` matches: they are no reason to stop, and do not become ours."""
+        world.platform.faults.add(Fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None))
+        world.run(keep="uploads/")
+        put(world, ["uploads/1.jpg"])
+        world.write({path: body for path, body in SITE.items() if path != "empty"})
+        assert world.run(keep="uploads/").exit_code == 0
+        assert world.stored() == world.read() | {"uploads/1.jpg": b"by hand"}
+        world.platform.faults.clear()
+        require_refused(world, ["1 file that no deploy", "'uploads/1.jpg'"])
 
     def test_it_does_not_stop_what_deletes_nothing(self, world: World) -> None:
         """All is uploaded then."""

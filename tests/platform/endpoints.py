@@ -140,10 +140,10 @@ ENDPOINTS = {
         "GET /v1/apps/my-site/files",
         None,
         (200, FILES),
-        [
-            RemoteFile("index.html", 1024, "2026-03-07T17:00:00Z"),
-            RemoteFile("assets/style.css", 2048, "2026-03-07T17:00:00Z"),
-        ],
+        {
+            "index.html": RemoteFile("index.html", 1024, "2026-03-07T17:00:00Z"),
+            "assets/style.css": RemoteFile("assets/style.css", 2048, "2026-03-07T17:00:00Z"),
+        },
     ),
     "put file": Endpoint(
         lambda client: client.put_file(

@@ -152,7 +152,7 @@ class TestOddAnswers:
     @pytest.mark.parametrize("name", WITH_RECORDS)
     async def test_no_record(self, name: str, body: bytes, words: str) -> None:
         """A 2xx without the record of the reference may have come from anywhere: the outcome is ambiguous."""
-        if body == b"null" and isinstance(ENDPOINTS[name].value, list):
+        if body == b"null" and name.startswith("list "):
             return  # a way of writing an empty list
         status = ENDPOINTS[name].answer[0]
         call = ENDPOINTS[name].call(client_over(Constant(status, body)))
@@ -192,7 +192,7 @@ class TestOddAnswers:
             changed = [change(record) for record in content] if isinstance(content, list) else change(content)
             result = await endpoint.call(client_over(Constant(status, encoded(changed))))
             if name == "list files":
-                assert result == [RemoteFile(file.path) for file in endpoint.value]
+                assert result == {path: RemoteFile(path) for path in endpoint.value}
             else:
                 records = result if isinstance(result, list) else [result]
                 known = {"domain": "www.example.com"} if name == "add domain" else {}
@@ -202,14 +202,14 @@ class TestOddAnswers:
     async def test_nothing_there_yet(self, body: bytes) -> None:
         """An empty list, in the ways in which platforms write it."""
         client = client_over(Constant(200, body))
-        assert (await client.list_files("site"), await client.list_apps()) == ([], [])
+        assert (await client.list_files("site"), await client.list_apps()) == ({}, [])
 
     async def test_objects_inside_a_listed_file(self) -> None:
         """Unknown fields may hold objects, even such that look like a file."""
         inner = {"path": "inner", "length": 9}
         listing = encoded([{"path": "a", "length": 1, "by": inner, "tags": [inner, {"x": 1}]}])
         files = await client_over(Constant(200, listing)).list_files("site")
-        assert [(file.path, file.length) for file in files] == [("a", 1)]
+        assert [(file.path, file.length) for file in files.values()] == [("a", 1)]
 
     @pytest.mark.parametrize(
         "listing",

@@ -124,6 +124,9 @@ class Manifest(BaseModel):
         return self.__pydantic_serializer__.to_json(self)
 
 
+NO_MANIFEST = ManifestName(0, Marks(), "", "")
+
+
 def parse(data: bytes) -> Manifest | None:
     """Return the manifest, or `None` for anything else."""
     try:

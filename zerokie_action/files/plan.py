@@ -11,7 +11,7 @@ from zerokie_action.errors import ConfigurationError
 from zerokie_action.text import human_files, human_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from zerokie_action.files.ignore import Patterns
     from zerokie_action.files.local import LocalFile
@@ -59,6 +59,7 @@ class Plan(NamedTuple):
     """What to upload and to delete, and what stays as it is. Every group is sorted by path.
 
     Attributes:
+        files: all that the directory has.
         uploads: the files to upload.
         reasons: why, of each of them, as the debug log says it.
         delete: remote paths that the directory does not have.
@@ -67,6 +68,7 @@ class Plan(NamedTuple):
         unchanged: what proves of each file that it is there already, byte for byte, by path.
     """
 
+    files: Sequence[LocalFile]
     uploads: tuple[LocalFile, ...]
     reasons: tuple[str, ...]
     delete: tuple[str, ...]
@@ -91,7 +93,7 @@ class Plan(NamedTuple):
 
 
 def make_plan(
-    files: Iterable[LocalFile],
+    files: Sequence[LocalFile],
     listed: Mapping[str, RemoteFile],
     *,
     hashes: Mapping[str, str],
@@ -128,6 +130,7 @@ def make_plan(
     kept = set(filter(keep.match_file, extra)) if delete_stale else extra
     stale = extra - kept
     return Plan(
+        files=files,
         uploads=tuple(uploads),
         reasons=tuple(reasons),
         delete=tuple(sorted(stale)),
@@ -179,18 +182,15 @@ def doubts_about_ownership(plan: Plan, *, is_known: bool) -> Iterator[Doubt]:
         )
 
 
-def doubts_about_deletions(
-    plan: Plan, *, count: int, deployed: int, max_deletes: int | None
-) -> Iterator[Doubt]:
+def doubts_about_deletions(plan: Plan, *, deployed: int, max_deletes: int | None) -> Iterator[Doubt]:
     """Doubts about deletions of our own files, as a wrong or incomplete folder brings them.
 
     Args:
         plan: what the deploy would do.
-        count: how many files the folder has.
         deployed: how many files the folder that was deployed last had.
         max_deletes: the input. Where it is set, it decides alone.
     """
-    deletions = len(plan.delete)
+    count, deletions = len(plan.files), len(plan.delete)
     answer = f"`max-deletes: {deletions}`"
     if max_deletes is not None:
         if deletions > max_deletes:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import anyio
 
 from zerokie_action.errors import DeployError, DeployTimedOut, LockHeld, LockLost, RequestRejected
+from zerokie_action.files.ignore import Patterns
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.lock.record import expiry
 from zerokie_action.operations.polling import Polling
@@ -49,6 +51,11 @@ class Job:
     records: LockRecords
     session: str
     ends_at: float
+
+    @cached_property
+    def keep(self) -> Patterns:
+        """Matches the remote paths that are never deleted."""
+        return Patterns(self.settings.keep)
 
     @property
     def app(self) -> str:

@@ -9,9 +9,8 @@ import anyio
 import anyio.to_thread
 
 from zerokie_action.errors import ConfigurationError, DeployFailed
-from zerokie_action.files.ignore import Patterns, names_directory
+from zerokie_action.files.ignore import names_directory
 from zerokie_action.files.local import find_changes, hash_files
-from zerokie_action.files.manifest import Manifest
 from zerokie_action.files.plan import (
     FRONT_PAGE,
     doubts_about_deletions,
@@ -22,13 +21,13 @@ from zerokie_action.files.plan import (
 from zerokie_action.files.scan import Scan, scan
 from zerokie_action.operations import apps
 from zerokie_action.operations.health import check_health
-from zerokie_action.operations.zone import NOTHING, Update, is_trusted, read_zone, without
+from zerokie_action.operations.zone import NOTHING, Update, read_zone, without
 from zerokie_action.platform.models import Counts
 from zerokie_action.report.result import Changes, Uploaded
 from zerokie_action.text import human_bytes, human_files, human_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from anyio import TaskHandle
@@ -87,8 +86,8 @@ async def _preview(job: Job, source: _Source, app: App | None) -> None:
     if app is None:
         job.preview(f"would create static app {job.app!r}")
     with job.phase("Compare"):
-        zone = await read_zone(job) if app else NOTHING
-        plan, _ = await _compare(job, source, zone)
+        zone = await read_zone(job, source.scan.files) if app else NOTHING
+        plan = await _compare(job, source, zone)
     job.result.planned = Changes(
         uploaded=[
             Uploaded(file.path, file.size, "~" if file.path in zone.files else "+") for file in plan.uploads
@@ -119,15 +118,14 @@ async def _update(job: Job, source: _Source) -> None:
 async def _make_equal(job: Job, source: _Source, lock: DeployLock, changes: Changes) -> None:
     """Change what has to be changed in the storage zone, and leave a manifest that says so."""
     with job.phase("Compare"):
-        zone = await read_zone(job)
-        plan, ours = await _compare(job, source, zone)
+        zone = await read_zone(job, source.scan.files)
+        plan = await _compare(job, source, zone)
     changes.unchanged = len(plan.unchanged)
     changes.to_upload, changes.to_delete = len(plan.uploads), len(plan.delete)
-    keep = Patterns(job.settings.keep)
-    update = Update(job, lock, zone, plan, files=source.scan.files, ours=ours, keep=keep, changes=changes)
+    update = Update(job, lock, zone, plan, changes)
     if not update.is_needed:
         sent = update.sent_hashes()
-        del update, plan, ours, zone  # there may be a hundred thousand records, and as many come
+        del update, plan, zone  # there may be a hundred thousand records, and as many come
         await _require_same_directory(job, source, sent)
         return
     lock.on_failure = update.record_failure
@@ -144,45 +142,42 @@ async def _make_equal(job: Job, source: _Source, lock: DeployLock, changes: Chan
             both.start_soon(update.store_proof)
 
 
-async def _compare(job: Job, source: _Source, zone: Zone) -> tuple[Plan, Collection[str] | None]:
-    """Make the plan and log it. With it comes which of the listed paths are ours; None if nobody knows.
+async def _compare(job: Job, source: _Source, zone: Zone) -> Plan:
+    """Make the plan and log it.
 
     Raises:
         ConfigurationError: when the deploy may not be meant (promise 4).
     """
-    files, settings = source.scan.files, job.settings
-    keep = Patterns(settings.keep)
-    ours = zone.own_paths(files, keep)
-    manifest = zone.manifest or Manifest()
-    proofs = manifest.files if settings.incremental else {}
-    hashes: dict[str, str] = {}
-    if proofs:
-        hashes = await source.hashing
+    settings = job.settings
+    proofs = zone.manifest.files if settings.incremental else {}
+    hashes = await source.hashing if proofs else {}
     source.hashing.cancel()
     plan = make_plan(
-        files,
+        source.scan.files,
         zone.files,
         hashes=hashes,
         proofs=proofs,
-        ours=ours,
-        keep=keep,
+        ours=zone.ours,
+        keep=job.keep,
         delete_stale=settings.delete_stale,
     )
     hashes.clear()  # there may be a hundred thousand
     _log_plan(job, plan, zone)
-    doubts: list[Doubt] = []
-    if not is_trusted(job):
-        doubts = [*zone.doubts] or [*doubts_about_ownership(plan, is_known=ours is not None)]
-    elif settings.take_over and plan.foreign:
+    require_no_doubts([*_doubts(job, plan, zone)])
+    return plan
+
+
+def _doubts(job: Job, plan: Plan, zone: Zone) -> Iterator[Doubt]:
+    """Whether the app and what would be deleted are ours, and whether the deletions are meant."""
+    if job.result.created:
+        return
+    if not job.settings.take_over:
+        yield from zone.doubts or doubts_about_ownership(plan, is_known=zone.ours is not None)
+    elif plan.foreign:
         foreign = f"{human_files(len(plan.foreign))} that no deploy of this action has uploaded"
         job.note(f"`take-over` deletes {foreign}: {human_paths(plan.foreign)}")
-    if not job.result.created:
-        deployed = manifest.count or len(without(keep, zone.files))
-        doubts += doubts_about_deletions(
-            plan, count=len(files), deployed=deployed, max_deletes=settings.max_deletes
-        )
-    require_no_doubts(doubts)
-    return plan, ours
+    deployed = zone.manifest.count or len(without(job.keep, zone.files))
+    yield from doubts_about_deletions(plan, deployed=deployed, max_deletes=job.settings.max_deletes)
 
 
 async def _require_same_directory(job: Job, source: _Source, sent: Mapping[str, str]) -> None:

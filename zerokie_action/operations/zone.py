@@ -19,6 +19,7 @@ from zerokie_action.files.local import FileContent, is_addressable
 from zerokie_action.files.manifest import (
     LENGTH_NOT_GIVEN,
     MANIFEST_FOLDER,
+    NO_MANIFEST,
     Manifest,
     Marks,
     digest_of,
@@ -39,7 +40,7 @@ from zerokie_action.report.result import Uploaded
 from zerokie_action.text import human_files, human_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from zerokie_action.files.ignore import Patterns
     from zerokie_action.files.local import LocalFile
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from zerokie_action.files.plan import Plan
     from zerokie_action.lock.lock import DeployLock
     from zerokie_action.operations.job import Job
-    from zerokie_action.platform.client import Client
     from zerokie_action.report.result import Changes
 
 _LARGEST_MANIFEST = 192 * MEGABYTE
@@ -66,44 +66,30 @@ class Zone(NamedTuple):
     Attributes:
         files: what is listed, by path; without manifests and what no URL can name safely.
         manifests: paths of all that is in our own folder.
-        newest: the newest of them that is a manifest.
-        manifest: its content; an empty one if there is none, None if it can't be read.
+        newest: the newest manifest; `NO_MANIFEST` if there is none.
+        manifest: its content; an empty one if there is none, or if it can't be read.
+        ours: the listed paths that deploys of this app have put there; None where nobody knows.
         owner: whose app it is, as the next manifest's name says it.
         doubts: why this app may be somebody else's.
     """
 
     files: Mapping[str, RemoteFile]
     manifests: Sequence[str]
-    newest: ManifestName | None
-    manifest: Manifest | None
+    newest: ManifestName
+    manifest: Manifest
+    ours: set[str] | None
     owner: Marks
     doubts: Sequence[Doubt]
 
-    def own_paths(self, files: Iterable[LocalFile], keep: Patterns) -> Collection[str] | None:
-        """The listed paths that deploys of this app have put there; None where nobody knows.
 
-        Where the manifest can't be read, the digest in its name may tell: the zone holds just the paths that
-        the manifest names, or those and some of the folder's, after a deploy that was killed.
-        """
-        if self.manifest is not None:
-            return self.manifest.own_paths(self.files)
-        listed = without(keep, self.files)
-        together = listed | without(keep, (file.path for file in files))
-        if self.newest and self.newest.digest in {digest_of(listed), digest_of(together)}:
-            return listed
-        return None
-
-
-NOTHING = Zone({}, (), None, Manifest(), Marks(), ())
+NOTHING = Zone({}, (), NO_MANIFEST, Manifest(), set(), Marks(), ())
 """The zone of an app that does not exist yet."""
 
 
-async def read_zone(job: Job) -> Zone:
-    """List the zone, and read its newest manifest."""
+async def read_zone(job: Job, folder: Iterable[LocalFile]) -> Zone:
+    """List the zone, and read its newest manifest; `folder` has the files that are to be deployed."""
     files, doubts = await list_zone(job)
-    own = [path for path in files if path.startswith(MANIFEST_FOLDER)]
-    for path in own:
-        del files[path]
+    own = {path: files.pop(path) for path in [*files] if path.startswith(MANIFEST_FOLDER)}
     manifests = find_manifests(own)
     doubts += ownership_doubts(job, manifests)
     if files and not manifests:
@@ -120,26 +106,23 @@ async def read_zone(job: Job) -> Zone:
     for path in [path for path in files if not is_addressable(path)]:
         job.warn(f"The remote path {path!r} can't be addressed safely; it is left alone")
         del files[path]
-    newest = manifests[-1] if manifests else None
+    newest = manifests[-1] if manifests else NO_MANIFEST
+    manifest = await _read_manifest(job, newest.path) if manifests else Manifest()
     return Zone(
         files=files,
         manifests=[path for path in own if is_addressable(path)],
         newest=newest,
-        manifest=await _read_manifest(job, newest.path) if newest else Manifest(),
+        manifest=manifest or Manifest(),
+        ours=manifest.own_paths(files) if manifest else _own_paths(job, newest, files, folder),
         owner=known_marks(manifests, Marks.of(*job.ci.owner)),
         doubts=doubts,
     )
 
 
-def is_trusted(job: Job) -> bool:
-    """Whether this run may change anything in the app: `take-over` says so, or the run created it."""
-    return job.settings.take_over or bool(job.result.created)
-
-
 async def list_zone(job: Job) -> tuple[dict[str, RemoteFile], list[Doubt]]:
     """What the zone lists, by path; and a doubt where the platform answers 404: some do for an empty zone."""
     try:
-        return await _list(job.client, job.app), []
+        return await job.client.list_files(job.app), []
     except RequestRejected as error:
         if error.status != NOT_FOUND:
             raise
@@ -169,20 +152,28 @@ async def _read_manifest(job: Job, path: str) -> Manifest | None:
     """Read it through the app's own URL: the API can't read a file."""
     # The session makes the URL one that no cache has seen.
     url = f"{(job.result.url or '').rstrip('/')}/{quote(path)}?{job.session}"
+    why = "another page is served in its place"
     try:
         data = await read_public(url, job.client.http, max_body=_LARGEST_MANIFEST, silence=_SILENCE)
-    except PageError as error:
-        why = str(error) if job.result.url else "the platform does not say where the app answers"
-    else:
         if manifest := parse(data):
             return manifest
-        why = "another page is served in its place"
+    except PageError as error:
+        why = str(error) if job.result.url else "the platform does not say where the app answers"
     job.ci.info(f"The manifest of the last deploy can't be read ({why}): nothing is skipped")
     return None
 
 
-async def _list(client: Client, app: str) -> dict[str, RemoteFile]:
-    return {file.path: file for file in await client.list_files(app)}
+def _own_paths(
+    job: Job, newest: ManifestName, files: Iterable[str], folder: Iterable[LocalFile]
+) -> set[str] | None:
+    """The listed paths that are ours, as far as the name of a manifest tells that can't be read.
+
+    Its digest tells when the zone holds just the paths that the manifest names, or those and some of the
+    folder's, after a deploy that was killed.
+    """
+    listed = without(job.keep, files)
+    digests = {digest_of(listed), digest_of(listed | without(job.keep, (file.path for file in folder)))}
+    return listed if newest.digest in digests else None
 
 
 class Update:
@@ -192,18 +183,7 @@ class Update:
     proof manifest, stored at the end, proves the files that are listed as they were uploaded.
     """
 
-    def __init__(
-        self,
-        job: Job,
-        lock: DeployLock,
-        zone: Zone,
-        plan: Plan,
-        *,
-        files: Sequence[LocalFile],
-        ours: Collection[str] | None,
-        keep: Patterns,
-        changes: Changes,
-    ) -> None:
+    def __init__(self, job: Job, lock: DeployLock, zone: Zone, plan: Plan, changes: Changes) -> None:
         """Write nothing yet.
 
         Args:
@@ -211,25 +191,19 @@ class Update:
             lock: of the app; every write looks whether it is held.
             zone: what there is.
             plan: what is to be changed.
-            files: all that the directory has.
-            ours: the listed paths that are ours; None if nobody knows.
-            keep: matches the remote paths that are never deleted.
             changes: records what was changed.
         """
         self._job = job
         self._zone = zone
         self._plan = plan
-        self._files = files
-        self._keep = keep
         self._changes = changes
-        self._before = zone.manifest or Manifest()
-        self._number = zone.newest.number if zone.newest else 0
+        self._number = zone.newest.number
         self._intent_path = ""
-        stale = set(plan.delete)
-        ours = set(ours or ())
-        self._names: dict[str, None] = dict.fromkeys([*sorted(ours - stale), *(file.path for file in files)])
+        ours = zone.ours or set()
+        names = (*sorted(ours.difference(plan.delete)), *(file.path for file in plan.files))
+        self._names: dict[str, Proof | None] = dict.fromkeys(names)
         """What is ours as long as the zone has it."""
-        self._to_delete = {path: zone.files[path] for path in sorted(stale & ours)}
+        self._to_delete = {path: zone.files[path] for path in plan.delete if path in ours}
         self._uploaded: dict[str, Uploaded] = {}
         self._proved: Mapping[str, Proof] = {}
         self._is_recorded = False
@@ -245,18 +219,15 @@ class Update:
     def is_needed(self) -> bool:
         """Whether anything has to be written: a file, or a manifest that says something new."""
         zone, plan = self._zone, self._plan
-        is_recorded = (
-            zone.newest and zone.newest.owner == zone.owner and self._before.count == len(self._files)
-        )
+        is_recorded = zone.newest.owner == zone.owner and zone.manifest.count == len(plan.files)
         return bool(plan.uploads or plan.delete or not is_recorded)
 
     # In the order in which they are called
 
     async def store_intent(self) -> None:
         """Name what is about to be written and deleted, and prove only what stays."""
-        self._intent_path = await self._store(
-            self._number + 1, self._plan.unchanged, self._before.count, self._names | self._to_delete
-        )
+        listed = {*self._names, *self._to_delete}
+        self._intent_path = await self._store(self._plan.unchanged, self._zone.manifest.count, listed)
 
     async def upload(self, files: Iterable[LocalFile]) -> None:
         """Store files: assets first, then the pages that refer to them.
@@ -272,8 +243,14 @@ class Update:
             return Upload(file.path, content, content_type(file.path))
 
         def end(upload: Upload) -> None:
-            self._note(upload)
-            progress.end(upload.path)
+            path, content = upload.path, upload.content
+            assert isinstance(content, FileContent)  # noqa: S101 - for the type checker
+            progress.end(path)
+            sent = Uploaded(path, content.size, "~" if path in self._zone.files else "+", content.sha256)
+            if path not in self._uploaded:  # one that was sent again counts once
+                self._changes.uploaded.append(sent)
+                self._changes.unchanged -= path in self._plan.unchanged
+            self._uploaded[path] = sent
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(progress.show)
@@ -289,25 +266,24 @@ class Update:
         Raises:
             PlatformUnavailable: when it does not list that either. Nothing was deleted.
         """
-        shown, doubtful = await self._look()
-        if doubtful or self._intent_path not in shown:
-            if doubtful:
-                paths = human_paths([file.path for file in doubtful])
-                self._job.ci.info(f"The listing does not show {paths} as sent; sending it again")
+        shown, missing = await self._look()
+        if missing:
+            self._job.ci.info(f"The listing does not show {human_paths(missing)} as sent; sending it again")
             await anyio.sleep(_NEXT_SECOND)
-            await self.upload(doubtful)
-            shown, doubtful = await self._look()
+            if self._intent_path in missing:
+                await self.store_intent()
+            again = set(missing)
+            await self.upload(file for file in self._plan.files if file.path in again)
+            shown, missing = await self._look()
         # The same content may keep its time. If the manifest proves other bytes there, the upload was lost.
-        wrong = [file.path for file in doubtful if not self._may_be_the_same(file, shown.get(file.path))]
-        if wrong or self._intent_path not in shown:
+        if lost := [path for path in missing if not self._may_be_the_same(path, shown)]:
             hint = (
                 "Nothing was deleted. Check whether a proxy answers in the platform's place, "
                 "or report it to the platform. Then run the deploy again."
             )
             raise PlatformUnavailable(
-                "The platform confirmed what was sent, but does not list it: "
-                f"{human_paths(wrong or [self._intent_path])}",
-                hint=f"{HIDDEN} {hint}" if any(map(is_hidden, wrong)) else hint,
+                f"The platform confirmed what was sent, but does not list it: {human_paths(lost)}",
+                hint=f"{HIDDEN} {hint}" if any(map(is_hidden, lost)) else hint,
             )
         if any(not shown[path].last_modified for path in self._uploaded):
             self._job.ci.info(
@@ -323,18 +299,19 @@ class Update:
 
     async def store_proof(self) -> None:
         """Prove everything that is listed as it was uploaded."""
-        await self._store(self._number + 2, self._proved, len(self._files), self._names)
+        await self._store(self._proved, len(self._plan.files), self._names)
         self._is_recorded = True
 
     async def record_failure(self) -> None:
-        """Keep what was achieved, so that the next deploy sends the rest only."""
-        if not self._uploaded or self._is_recorded:
+        """Prove what was achieved, so that the next deploy sends the rest only, and name what is there."""
+        if not self._intent_path or self._is_recorded:
             return
-        shown = await _list(self._job.client.retrying(UNTIL_DEADLINE), self._job.app)
+        shown = await self._job.client.retrying(UNTIL_DEADLINE).list_files(self._job.app)
         proofs = self._proofs(shown)
-        listed = [path for path in (*self._names, *self._to_delete) if path in shown]
-        await self._store(self._number + 2, proofs, self._before.count, listed)
-        self._job.ci.info(f"Recorded {human_files(len(proofs))}: the next deploy can skip them")
+        listed = shown.keys() & {*self._names, *self._to_delete}
+        await self._store(proofs, self._zone.manifest.count, listed)
+        if proofs:
+            self._job.ci.info(f"Recorded {human_files(len(proofs))}: the next deploy can skip them")
 
     def sent_hashes(self) -> dict[str, str]:
         """SHA-256 of each file as the zone has it now, in hex by path."""
@@ -343,54 +320,49 @@ class Update:
 
     # What they are made of
 
-    async def _look(self) -> tuple[Mapping[str, RemoteFile], Sequence[LocalFile]]:
-        """The listing, and the files that it does not show as they were sent.
+    async def _look(self) -> tuple[Mapping[str, RemoteFile], Sequence[str]]:
+        """The listing, and the paths of the files and the manifest that it does not show as they were sent.
 
         It may be behind: it is read again for four seconds, until it shows everything.
         """
         ends_at = anyio.current_time() + _LAG
         while True:
-            shown = await _list(self._job.client, self._job.app)
-            doubtful = [file for file in self._files if not self._is_listed(file, shown.get(file.path))]
-            if (not doubtful and self._intent_path in shown) or anyio.current_time() >= ends_at:
-                return shown, doubtful
+            shown = await self._job.client.list_files(self._job.app)
+            missing = [file.path for file in self._plan.files if not self._is_listed(file, shown)]
+            if self._intent_path not in shown:
+                missing.append(self._intent_path)
+            if not missing or anyio.current_time() >= ends_at:
+                return shown, missing
             await anyio.sleep(_LOOK_AGAIN)
 
-    def _is_listed(self, file: LocalFile, remote: RemoteFile | None) -> bool:
-        """Whether a file is listed with its length, and otherwise than before if it was uploaded."""
-        return _has_length(file, remote) and not (
-            file.path in self._uploaded and self._is_as_before(file.path, remote)
-        )
+    def _is_listed(self, file: LocalFile | Uploaded, shown: Mapping[str, RemoteFile]) -> bool:
+        """Whether a file is listed with its length, and otherwise than before if it was uploaded.
 
-    def _is_as_before(self, path: str, remote: RemoteFile | None) -> bool:
-        """Whether a file is listed as it was before the deploy. A listing without times does not tell."""
-        return remote is not None and bool(remote.last_modified) and remote == self._zone.files.get(path)
+        A listing without times does not tell the latter.
+        """
+        remote = shown.get(file.path)
+        is_as_before = remote and remote.last_modified and remote == self._zone.files.get(file.path)
+        return _has_length(file, remote) and not (is_as_before and file.path in self._uploaded)
 
-    def _may_be_the_same(self, file: LocalFile, remote: RemoteFile | None) -> bool:
+    def _may_be_the_same(self, path: str, shown: Mapping[str, RemoteFile]) -> bool:
         """Whether an upload that is listed as before may have arrived: no other bytes are proved there."""
-        proof = self._before.files.get(file.path)
-        if remote is None or not _has_length(file, remote):
+        remote, sent, proof = shown.get(path), self._uploaded.get(path), self._zone.manifest.files.get(path)
+        if remote is None or sent is None or not _has_length(sent, remote):
             return False
-        return proof in {None, (self._uploaded[file.path].sha256, remote.length, remote.last_modified)}
+        return proof in {None, (sent.sha256, sent.size, remote.last_modified)}
 
     def _proofs(self, shown: Mapping[str, RemoteFile]) -> dict[str, Proof]:
         """What stays, and each upload that is listed otherwise than before."""
-        proofs = dict(self._plan.unchanged)
-        for path, file in self._uploaded.items():
-            remote = shown.get(path)
-            if remote is None or remote.length != file.size or not remote.last_modified:
-                continue
-            if not self._is_as_before(path, remote):
-                proofs[path] = (file.sha256, remote.length, remote.last_modified)
-        return proofs
+        return {**self._plan.unchanged} | {
+            path: (file.sha256, file.size, shown[path].last_modified)
+            for path, file in self._uploaded.items()
+            if self._is_listed(file, shown) and shown[path].last_modified
+        }
 
-    async def _store(
-        self, number: int, proofs: Mapping[str, Proof], count: int, listed: Iterable[str]
-    ) -> str:
-        """Store a manifest.
+    async def _store(self, proofs: Mapping[str, Proof], count: int, listed: Iterable[str]) -> str:
+        """Store the next manifest.
 
         Args:
-            number: its own.
             proofs: what it proves.
             count: see `Manifest`.
             listed: the paths that the zone has, or is about to have, of those that the manifest names.
@@ -398,36 +370,26 @@ class Update:
         Returns:
             Its path.
         """
-        listed = without(self._keep, listed)
-        path = new_manifest_path(number, self._zone.owner, listed)
-        files: dict[str, Proof | None] = {**self._names, **proofs}
-        gone: dict[str, Gone] = {}
-        for stale, remote in self._to_delete.items():
-            if remote.last_modified:
-                gone[stale] = (remote.length, remote.last_modified)
-            elif stale in listed:  # without a time it could not be told from what somebody else puts there
-                files[stale] = None
+        self._number += 1
+        listed = without(self._job.keep, listed)
+        path = new_manifest_path(self._number, self._zone.owner, listed)
+        gone: dict[str, Gone] = {
+            path: (remote.length, remote.last_modified)
+            for path, remote in self._to_delete.items()
+            if remote.last_modified
+        }
+        # Without a time it could not be told from what somebody else puts there.
+        files = {**self._names, **proofs} | dict.fromkeys(listed & (self._to_delete.keys() - gone.keys()))
         # There may be a hundred thousand: no copy.
         content = Bytes(Manifest.model_construct(files=files, gone=gone, count=count).render())
         upload = Upload(path, content, "application/json")
         await self._writes.upload([upload], lambda _upload: None, group=MANIFESTS)
         return path
 
-    def _note(self, upload: Upload) -> None:
-        """The platform confirmed an upload. One that was sent again counts once."""
-        assert isinstance(upload.content, FileContent)  # noqa: S101 - for the type checker
-        path = upload.path
-        sign = "~" if path in self._zone.files else "+"
-        file = Uploaded(path, upload.content.size, sign, upload.content.sha256)
-        if path not in self._uploaded:
-            self._changes.uploaded.append(file)
-            self._changes.unchanged -= path in self._plan.unchanged
-        self._uploaded[path] = file
-
     def _note_deleted(self, path: str) -> None:
         if not path.startswith(MANIFEST_FOLDER):
             self._changes.deleted[path] = self._zone.files[path].length
 
 
-def _has_length(file: LocalFile, remote: RemoteFile | None) -> bool:
+def _has_length(file: LocalFile | Uploaded, remote: RemoteFile | None) -> bool:
     return remote is not None and remote.length in {file.size, LENGTH_NOT_GIVEN}

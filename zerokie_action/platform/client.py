@@ -227,8 +227,8 @@ class Client:
 
     # Files of static apps
 
-    async def list_files(self, name: str) -> list[RemoteFile]:
-        """All files in the app's storage zone ("GET /v1/apps/:name/files")."""
+    async def list_files(self, name: str) -> dict[str, RemoteFile]:
+        """All files in the app's storage zone, by path ("GET /v1/apps/:name/files")."""
         return await self._send(
             parse_files,
             f"Listing the files of {name!r}",

@@ -167,8 +167,8 @@ def parse_apps(response: Response) -> list[App]:
     return [_record(App, found) for found in _list(response)]
 
 
-def parse_files(response: Response) -> list[RemoteFile]:
-    """The files of a storage zone, of which there may be a hundred thousand.
+def parse_files(response: Response) -> dict[str, RemoteFile]:
+    """The files of a storage zone by path, of which there may be a hundred thousand.
 
     Each becomes a record as soon as it is read: a tree of the whole response would take
     three times as much memory.
@@ -176,7 +176,7 @@ def parse_files(response: Response) -> list[RemoteFile]:
     files = _list(response, _remote_file)
     if not all(isinstance(file, RemoteFile) for file in files):
         raise Malformed(_NOT_AS_DESCRIBED)
-    return [file for file in files if not file.path.endswith("/")]  # a directory is no file
+    return {file.path: file for file in files if not file.path.endswith("/")}  # a directory is no file
 
 
 def _remote_file(item: dict[str, Any]) -> RemoteFile | dict[str, Any]:
