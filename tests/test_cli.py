@@ -168,7 +168,10 @@ def test_the_cleanup_goes_on_whatever_its_arguments() -> None:
     seen = run(*CLEANUP, "--app", "site")
     assert seen.returncode == 0
     assert seen.stderr == "zerokie-cleanup takes no arguments; these are ignored\n"
-    assert seen.stdout == "Cleanup: no deploy lock is recorded as held; nothing to release\n"
+    assert seen.stdout == (
+        "Cleanup: no deploy lock is recorded as held: nothing to release; "
+        "without `state-file` none can be found\n"
+    )
 
 
 # --- a log that nobody reads

@@ -49,7 +49,8 @@ def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> None:
         file = Path(state_file) if state_file else default_file(env)
         held = recorded_locks(env, file)
         if not held:
-            ci.info("Cleanup: no deploy lock is recorded as held; nothing to release")
+            where = "" if file or env.get("STATE_session") else "; without `state-file` none can be found"
+            ci.info(f"Cleanup: no deploy lock is recorded as held: nothing to release{where}")
         elif not key:
             why = "".join(f" ({problem})" for problem in environment.problems)
             for lock in held:

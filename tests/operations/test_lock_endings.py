@@ -414,7 +414,7 @@ def test_a_lock_that_somebody_else_got(world: World, state: Path) -> None:
     assert outcome.outputs["error"].startswith(f"{LOST}: the platform says that this deploy does not hold it")
     assert (
         outcome.outputs["hint"]
-        == "Nothing was sent once that was known. Run the deploy again: another may have taken over."
+        == "Nothing was sent once that was known. Run it again: another deploy may hold the lock."
     )
     assert not state.exists()
 

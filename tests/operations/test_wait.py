@@ -241,7 +241,7 @@ def test_a_lost_answer_of_a_deploy_that_is_carried_out(world: World, image: str)
     outcome = deploy(world, image)
     assert (outcome.exit_code, asked(outcome)) == (0, 1), outcome.log
     assert outcome.seconds < 4
-    assert 'answered 502 ("Bad Gateway"); looking whether it took effect' in outcome.log
+    assert 'answered 502 ("Bad Gateway"); checking whether it took effect' in outcome.log
 
 
 def test_a_lost_answer_of_a_restart(world: World) -> None:

@@ -57,6 +57,9 @@ _SECRETS = (
 DEFAULT_IGNORE = (*_UNWANTED, *_SECRETS)
 """Patterns that come before all others; `!pattern` brings one back."""
 
+_QUOTES = ('""', "''", "\u201c\u201d", "\u201e\u201c", "\u2018\u2019", "\u00ab\u00bb")
+"""Straight ones, and those that word processors put in their place."""
+
 # In brackets, what means the same to git and to Python's `re`: ASCII characters that are special to neither,
 # ranges of letters or digits, and a `-` at either end.
 _TOKEN = re.compile(
@@ -232,7 +235,7 @@ def input_problem(pattern: str) -> str:
         or not first.isprintable(),
         f"ends in the invisible character {last!a}; remove it": not last.isprintable(),
         "begins with a dash, as in a YAML list; write the pattern alone, one a line": pattern[:2] == "- ",
-        "has quotes around it; remove them": first == last and first in "\"'",
+        "has quotes around it; remove them": first + last in _QUOTES,
         "is written as a list; write one pattern a line": pattern[:2] in {'["', "['"},
         r"has `\n` in it; break the line there, one pattern a line": r"\n" in pattern,
         "has a line break that git does not know; write one pattern a line": len(pattern.splitlines()) > 1,

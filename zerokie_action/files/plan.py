@@ -169,8 +169,8 @@ def doubts_about_ownership(plan: Plan, *, is_known: bool) -> Iterator[Doubt]:
         yield Doubt(
             "The manifest of the last deploy can't be read, so it is not known whose files this deploy would "
             f"delete: {_files(plan.delete)}",
-            "Run the deploy again; if that does not help, find out why the app's URL does not answer. "
-            "`delete-stale: false` goes on and deletes nothing.",
+            "The log says why. If the app's URL was down, run the deploy again. `delete-stale: false` deletes "
+            "nothing.",
             TAKE_OVER,
         )
     if plan.foreign:
@@ -187,7 +187,7 @@ def doubts_about_deletions(plan: Plan, *, deployed: int, max_deletes: int | None
 
     Args:
         plan: what the deploy would do.
-        deployed: how many files the folder that was deployed last had.
+        deployed: how many files the folder that was deployed last had; else how many the site has.
         max_deletes: the input. Where it is set, it decides alone.
     """
     count, deletions = len(plan.files), len(plan.delete)
@@ -203,8 +203,8 @@ def doubts_about_deletions(plan: Plan, *, deployed: int, max_deletes: int | None
     check = "Check that `directory` is the right one and the build complete."
     if deletions > _FEW and 2 * count < deployed:
         yield Doubt(
-            f"The directory has {human_files(count)}, less than half of the {deployed:,} deployed last, and "
-            f"this deploy would delete {_files(plan.delete)}",
+            f"The directory has {human_files(count)}, less than half of the site's {deployed:,}, and this "
+            f"deploy would delete {_files(plan.delete)}",
             check,
             answer,
         )

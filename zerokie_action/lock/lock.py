@@ -226,7 +226,7 @@ class DeployLock:
         self._why_lost = self._why_lost or why
         return LockLost(
             f"The deploy lock was lost during the deploy: {self._why_lost}",
-            hint="Nothing was sent once that was known. Run the deploy again: another may have taken over.",
+            hint="Nothing was sent once that was known. Run it again: another deploy may hold the lock.",
         )
 
     # Release

@@ -252,7 +252,7 @@ class _Deploy:
                 if not error.ambiguous or is_too_long(error.retry_after):
                     raise
                 lost, pause = error.lost_answer, int(error.retry_after)
-                job.ci.info(f"{error}; looking whether it took effect")
+                job.ci.info(f"{error}; checking whether it took effect; if not, it is sent again")
             else:
                 apps.record(job, app)
                 self._accepted(app.image)

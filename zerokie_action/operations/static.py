@@ -173,9 +173,12 @@ def _doubts(job: Job, plan: Plan, zone: Zone) -> Iterator[Doubt]:
         return
     if not job.settings.take_over:
         yield from zone.doubts or doubts_about_ownership(plan, is_known=zone.ours is not None)
-    elif plan.foreign:
-        foreign = f"{human_files(len(plan.foreign))} that no deploy of this action has uploaded"
-        job.note(f"`take-over` deletes {foreign}: {human_paths(plan.foreign)}")
+    else:
+        for doubt in zone.doubts:
+            job.ci.info(f"{doubt.problem}; `take-over` goes on")
+        if plan.foreign:
+            foreign = f"{human_files(len(plan.foreign))} that no deploy of this action has uploaded"
+            job.note(f"`take-over` deletes {foreign}: {human_paths(plan.foreign)}")
     deployed = zone.manifest.count or len(without(job.keep, zone.files))
     yield from doubts_about_deletions(plan, deployed=deployed, max_deletes=job.settings.max_deletes)
 
@@ -258,10 +261,10 @@ def _log_plan(job: Job, plan: Plan, zone: Zone) -> None:
 
 def _log_finalized(job: Job, lock: DeployLock) -> None:
     if lock.finalized is None:
-        why = f" ({lock.lost_answer})" if lock.lost_answer else ""
+        why = lock.lost_answer or "the answer says nothing"
         job.warn(
-            f"The deploy was finalized, but the platform's answer was lost{why}: the deploy ID is not known, "
-            "and the CDN's cache may not be purged, so visitors may see the old version for a while"
+            f"The deploy was finalized, but {why}: the deploy ID is not known, and the CDN's cache may not "
+            "be purged, so visitors may see the old version for a while"
         )
         return
     deploy_id, is_purged = lock.finalized.deploy_id, lock.finalized.cache_purged

@@ -97,9 +97,8 @@ async def read_zone(job: Job, folder: Iterable[LocalFile]) -> Zone:
             Doubt(
                 f"App {job.app!r} has {human_files(len(files))} that no deploy of this action has uploaded: "
                 f"{human_paths(sorted(files))}",
-                "If `app` names the wrong app, correct it. If the files were uploaded by hand, by another "
-                "tool or by an earlier version of this action, a deploy deletes those that the directory "
-                "does not have, unless `keep` matches them.",
+                "If `app` names the wrong app, correct it. If the files were uploaded by hand or by another "
+                "tool, a deploy deletes those that the directory does not have, unless `keep` matches them.",
                 TAKE_OVER,
             )
         )
@@ -136,10 +135,9 @@ def ownership_doubts(job: Job, manifests: Sequence[ManifestName]) -> list[Doubt]
     if not is_anothers(manifests, Marks.of(*job.ci.owner)):
         return []
     problem = f"App {job.app!r} was last deployed from a repository other than {str(job.ci.owner)!r}"
-    advice = (
-        "If `app` names that repository's app by mistake, correct it. If the repository was renamed, "
-        "`git remote set-url origin` tells this checkout its new name."
-    )
+    advice = "If `app` names that repository's app by mistake, correct it."
+    if not job.ci.owner.id:  # the name comes from the checkout
+        advice += " If the repository was renamed, tell the checkout: `git remote set-url origin URL`."
     return [Doubt(problem, advice, TAKE_OVER)]
 
 

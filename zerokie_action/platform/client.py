@@ -77,7 +77,7 @@ _HINTS = {
     "(nginx: `client_max_body_size`).",
 }
 _LEAVE_OUT = "Or leave the file out with `ignore`."
-HIDDEN = "The platform may not take files with a hidden name: leave them out with `ignore`."
+HIDDEN = "The platform may refuse or hide names that begin with a dot: leave such files out with `ignore`."
 
 
 @dataclass
