@@ -204,7 +204,7 @@ class TestStatic:
 
         async def run(body: bytes) -> tuple[Outcome, str]:
             async with serve(always(200, body)) as server:
-                world.platform._public_url = server.url
+                world.platform.public_url = server.url
                 world.env["HTTP_PROXY"] = server.url  # leads the domain's name here
                 check = url if url.startswith("http") else f"{server.url}/_apps/site"
                 inputs = {"health_check": check, "health_check_timeout": 1, "domains": "WWW.EXAMPLE.COM"}

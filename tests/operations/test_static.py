@@ -140,7 +140,7 @@ def test_the_log_says_which_ignore_file_was_read(world: World) -> None:
 def test_a_url_that_is_none(world: World, url: str) -> None:
     """The platform's affair: all files are uploaded, and the deploy is done."""
     world.run()
-    world.platform._public_url = url
+    world.platform.public_url = url
     assert world.run().outputs["status"] == "deployed"
     checked = world.run(health_check="/x", health_check_timeout="2s")
     assert checked.exit_code == 10, checked.log
