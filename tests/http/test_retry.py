@@ -15,6 +15,8 @@ import pytest
 
 from tests.http.transports import Script, answer
 from zerokie_action.errors import PlatformUnavailable, RequestRejected
+from zerokie_action.http.failure import Failure, Meaning
+from zerokie_action.http.limiter import AdaptiveLimiter
 from zerokie_action.http.request import extensions
 from zerokie_action.http.retry import (
     UNTIL_DEADLINE,
@@ -150,6 +152,16 @@ class TestAmbiguous:
 
 
 class TestOutage:
+    async def test_none(self) -> None:
+        """Nothing has failed for any time, also after one."""
+        limiter = AdaptiveLimiter("Uploads", 1, print)
+        assert limiter.failing_for == 0
+        limiter.failed(Failure(Meaning.DOWN, "connection refused", ""), 0.0)
+        await anyio.sleep(5)
+        assert limiter.failing_for == 5
+        limiter.succeeded()
+        assert limiter.failing_for == 0
+
     async def test_it_is_shared(self) -> None:
         """A kind that is given up does not get two minutes for each request; another kind has its own."""
         script = Script(REFUSED)

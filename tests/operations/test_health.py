@@ -90,6 +90,12 @@ class TestContainers:
         assert f": {words}; " in error(outcome)
         assert outcome.seconds < 63
 
+    def test_no_answer_within_a_second(self, world: World) -> None:
+        """Nobody asked for a pause: the second look comes before the last one."""
+        world.platform.faults.add(Fault(Kind.RESET, path="/_apps/", times=None))
+        outcome = deploy(world, health_check="/", health_check_timeout="1s")
+        assert len(asked(outcome)) == 3
+
     def test_the_app_asks_for_time(self, world: World) -> None:
         """`Retry-After` is honoured, within `health-check-timeout`."""
         body, headers = b"starting", {"retry-after": "25"}

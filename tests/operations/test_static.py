@@ -147,6 +147,36 @@ def test_a_url_that_is_none(world: World, url: str) -> None:
     assert world.stored() == SITE
 
 
+@pytest.mark.parametrize(
+    ("status", "path", "hints"),
+    [
+        (
+            413,
+            "/files/index.html",
+            ["The file has 14 B.", "client_max_body_size", "leave the file out"],
+        ),
+        (413, "/files/_zerokie", ["This is the action's own record of the deploy.", "client_max_body_size"]),
+        (403, "/files/index.html", ["The key is valid but may not do this; check its permissions."]),
+    ],
+)
+def test_what_to_do_about_a_refusal(world: World, status: int, path: str, hints: list[str]) -> None:
+    """A limit is named with the file's size; nobody can ignore our own record."""
+    world.platform.faults.add(Fault(Kind.STATUS, "PUT", path, status=status, times=None))
+    outcome = world.run()
+    assert outcome.exit_code == 4
+    assert [hint for hint in hints if hint not in outcome.outputs["hint"]] == []
+    assert ("`ignore`" in outcome.outputs["hint"]) == (len(hints) == 3)
+    assert ("The file has" in outcome.outputs["hint"]) == (len(hints) == 3)
+
+
+def test_a_take_over_that_takes_nothing_over(world: World) -> None:
+    """It deletes no file of somebody else's, and says nothing of that."""
+    world.platform.put_file("site", "theirs", b"x")
+    (taken,) = world.run(take_over=True).outputs["notes"]
+    assert taken.startswith("`take-over` deletes 1 file that no deploy of this action has uploaded: 'theirs'")
+    assert world.run(take_over=True).outputs["notes"] == []
+
+
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
 def test_a_wait_that_is_longer_than_the_run_may_take(world: World, method: str) -> None:
     """The platform says when to come back, which is too late: nobody keeps the lock until then."""

@@ -27,7 +27,6 @@ from tests.platform.endpoints import (
 from tests.support.timewarp import TimeWarpLoop
 from zerokie_action.errors import AuthenticationError, DeployError, PlatformUnavailable, RequestRejected
 from zerokie_action.files.manifest import RemoteFile
-from zerokie_action.http.request import Bytes
 from zerokie_action.platform.models import Registry
 
 if TYPE_CHECKING:
@@ -73,14 +72,6 @@ class TestErrors:
         assert (str(error), error.exit_code, error.status) == (said, 4, status)
         assert fix in error.hint
         assert len(transport.requests) == 1
-
-    async def test_a_file_that_is_too_large(self) -> None:
-        """The error names the file and its size."""
-        client = client_over(Script(answer(413, b"<html>")))
-        error = await error_of(client.put_file("site", "a/film.mp4", Bytes(bytes(2_500_000)), ""))
-        assert str(error) == "Uploading 'a/film.mp4' was refused (413: an HTML page)"
-        assert error.hint.startswith("The file has 2.5 MB. ")
-        assert "`ignore`" in error.hint
 
     @EVERY_ENDPOINT
     async def test_not_found(self, name: str) -> None:
