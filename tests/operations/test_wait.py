@@ -50,22 +50,6 @@ def test_until_it_runs(world: World) -> None:
 # --- which status counts
 
 
-@pytest.mark.parametrize("moves", QUESTIONS["updated-at"].answers)
-@pytest.mark.parametrize("shows", QUESTIONS["deploying"].answers)
-@pytest.mark.parametrize("before", QUESTIONS["before-deploying"].answers)
-def test_however_a_deploy_shows(world: World, moves: str, shows: str, before: str) -> None:
-    """The same tag is green after one request, within half a minute, and nothing is rolled back."""
-    answers = (f"updated-at={moves}", f"deploying={shows}", f"before-deploying={before}")
-    world.platform.dialect.speak(*answers)
-    takes(world, 0 if shows == "none" else 1)
-    outcome = deploy(world, OLD, rollback=True)
-    assert (outcome.exit_code, asked(outcome)) == (0, 1), outcome.log
-    assert outcome.seconds < 17
-    outcome = deploy(world, BROKEN, rollback=True)
-    assert (outcome.exit_code, outcome.outputs["status"]) == (8, "rolled-back"), outcome.log
-    assert outcome.seconds < 60
-
-
 @pytest.mark.parametrize("word", ["failed", "error", "CRASHED", "stopped"])
 def test_a_failure_word_that_lasts(world: World, word: str) -> None:
     """With what the platform says of it; whatever the case of the word."""
@@ -333,14 +317,6 @@ def test_outputs(world: World, case: str) -> None:
     assert bool(outputs["deploy_id"]) is is_accepted
 
 
-def test_outputs_of_a_deploy_that_is_refused(world: World) -> None:
-    """It was not accepted: no image is named."""
-    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/deploy$", status=400))
-    outputs = deploy(world).outputs
-    assert (outputs["image"], outputs["previous_image"]) == (None, OLD)
-    assert outputs["hint"].startswith("Nothing was changed. ")
-
-
 # --- what ends it
 
 
@@ -365,16 +341,6 @@ def test_a_platform_that_stops_answering(world: World, kind: Kind) -> None:
     assert error.startswith("'web' does not run 'nginx:2' after 5 m 0")
     assert " s: looking up app 'web' failed (" in error
     assert error.endswith("; it is not known which image 'web' was left with")
-
-
-def test_a_platform_that_comes_back(world: World) -> None:
-    """Three minutes of an outage in the middle cost nothing but time."""
-    takes(world, 30)
-    world.platform.faults.add(Fault(Kind.STATUS, "GET", LOOK, skip=3, times=None))
-    world.loop.call_later(200, world.platform.faults.clear)
-    outcome = deploy(world, wait_timeout="5m")
-    assert outcome.exit_code == 0
-    assert 200 < outcome.seconds < 230
 
 
 @pytest.mark.parametrize("timeout", ["15s", "5m"])
