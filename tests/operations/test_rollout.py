@@ -25,7 +25,8 @@ NAMES = ("updated-at", "image", "deploying", "before-deploying", "deploy-answer"
 PINNED = f"nginx@sha256:{'2' * 64}"
 PLATFORMS = list(product(*(QUESTIONS[name].answers for name in NAMES), (0.4, 1, 6, 90)))
 """Answers to these questions, and how many seconds a deploy takes."""
-CASES = list(product(PLATFORMS, (NEW, OLD, PINNED, BROKEN, None)))
+FAR = "registry.example.com:5000/team/nginx"
+CASES = list(product(PLATFORMS, (NEW, OLD, PINNED, FAR, BROKEN, None)))
 """The image that is deployed; None restarts the app."""
 
 

@@ -18,13 +18,11 @@ from tests.operations.containers import (
     says,
     takes,
 )
-from zerokie_action.sandbox.dialects import QUESTIONS
 from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
     from tests.support.world import World
 
-IMAGES = pytest.mark.parametrize("writes", QUESTIONS["image"].answers)
 DIGEST, OTHER_DIGEST = f"nginx@sha256:{'2' * 64}", f"nginx@sha256:{'3' * 64}"
 
 
@@ -122,29 +120,6 @@ def test_the_last_look(world: World) -> None:
 # --- which image is ours
 
 
-@IMAGES
-@pytest.mark.parametrize("image", [NEW, OLD, "registry.example.com:5000/team/nginx", DIGEST])
-def test_however_an_image_is_written(world: World, writes: str, image: str) -> None:
-    """Ours is known in all spellings."""
-    world.platform.dialect.speak(f"image={writes}")
-    outcome = deploy(world, image, rollback=True)
-    assert (outcome.exit_code, asked(outcome)) == (0, 1), outcome.log
-    assert outcome.seconds < 3
-
-
-@IMAGES
-def test_however_the_old_image_is_written(world: World, writes: str) -> None:
-    """It is deployed again as the platform writes it, if it does."""
-    world.platform.dialect.speak(f"image={writes}")
-    outcome = deploy(world, BROKEN, rollback=True)
-    assert outcome.exit_code == 8
-    if writes == "not-in-get":
-        assert "not rolled back, as no other image was running" in outcome.outputs["error"]
-    else:
-        assert outcome.outputs["status"] == "rolled-back", outcome.log
-        assert asked(outcome) == 2
-
-
 def test_an_image_with_a_name_of_the_platform_s_own(world: World) -> None:
     """What the platform called it when it accepted the deploy is our image as well."""
     accepted = b'{"name": "web", "image": "apps/web:build-7", "status": "deploying"}'
@@ -227,13 +202,6 @@ def test_a_lost_answer_of_a_deploy_that_is_carried_out(world: World, image: str)
     assert (outcome.exit_code, asked(outcome)) == (0, 1), outcome.log
     assert outcome.seconds < 4
     assert 'answered 502 ("Bad Gateway"); looking whether it took effect' in outcome.log
-
-
-def test_a_lost_answer_of_a_restart(world: World) -> None:
-    """The same for a restart."""
-    world.platform.faults.add(Fault(Kind.RESET, "POST", "/deploy$", after=True, times=None))
-    outcome = world.run(operation="restart", app="web")
-    assert (outcome.exit_code, asked(outcome)) == (0, 1), outcome.log
 
 
 @pytest.mark.parametrize(("lost", "seconds"), [(1, 15), (2, 15 + 45)])
