@@ -10,7 +10,6 @@ from pathlib import Path
 
 from bench import document
 from bench.cases import CASES
-from bench.goals import goals
 from bench.lab import QUICK, Lab, Size, Table
 
 _DOCUMENT = document.DOCUMENT.relative_to(document.ROOT).as_posix()
@@ -24,14 +23,13 @@ def main() -> None:
     if write and (quick or only or beside):
         parser.error("--write is for the figures of a whole run")
     size = replace(QUICK if quick else Size(), **given)
-    tables: dict[str, list[Table]] = {}
+    tables: list[Table] = []
     for name in only or CASES:
         with tempfile.TemporaryDirectory(prefix="zerokie-bench-") as folder:
             _tell(f"{name}:")
-            tables[name] = CASES[name](Lab(size, Path(folder), _tell, beside))
-    shown = [table for found in tables.values() for table in found]
+            tables += CASES[name](Lab(size, Path(folder), _tell, beside))
     command = " ".join(["python -m bench", *sys.argv[1:]])
-    figures = document.render(command, size, shown, goals(size, tables))
+    figures = document.render(command, size, tables)
     print(figures)  # noqa: T201 - that is what it is for
     if write:
         document.write(figures)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from bench import container, contestants
-from bench.contestants import Trial
+from bench import contestants
 from bench.lab import ACTION, AWS, BESIDE, CURL, HTTPX, RCLONE, RCLONE_CHECKSUM, Lab, Table
 from bench.measure import Command, Usage, measure
 from bench.served import Certificate, ServedPlatform
@@ -16,11 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from bench.contestants import Trial
+
 BOUND = "files x latency / connections"
-SHA256SUM = "`sha256sum` of the same files"
 IMPORTS = "Python importing httpx, pydantic-settings, anyio, pathspec"
-NOTHING = "Python and nothing else"
-BOTH = "the two together"
 UNCHANGED = "this action once more, nothing changed"
 HTTP = "this action, to its first request, http"
 HTTPS = "this action, to its first request, https"
@@ -53,21 +51,13 @@ def first_deploy(lab: Lab) -> list[Table]:
 
 
 def later_deploys(lab: Lab) -> list[Table]:
-    """Nothing has changed, or one file in a hundred: two tables for each of the numbers."""
-    return [table for count in lab.size.later for table in _later(lab, count)]
-
-
-def _later(lab: Lab, count: int) -> list[Table]:
-    site = Site(lab.folder / f"later-{count}").fill(count, PAGE)
-    few = max(1, count // 100)
+    """Nothing has changed, or one file in a hundred."""
+    count, few = lab.size.later, max(1, lab.size.later // 100)
+    site = Site(lab.folder / "later").fill(count, PAGE)
     with lab.trial(site) as trial:
         lab.compare(_syncs(lab, trial, lambda: site.sizes), runs=1)
         rows = lab.compare(
-            _syncs(lab, trial, dict)
-            | {
-                SHA256SUM: lambda _run: trial.sha256sum(site.sizes),
-                IMPORTS: lambda _run: measure(contestants.bare_imports()).usage,
-            }
+            _syncs(lab, trial, dict) | {IMPORTS: lambda _run: measure(contestants.bare_imports()).usage}
         )
         changed = lab.compare(
             _syncs(lab, trial, lambda: site.changed)
@@ -76,9 +66,8 @@ def _later(lab: Lab, count: int) -> list[Table]:
                 CURL: lambda run: trial.curl(f"curl-{run}", site.changed),
             }
         )
-    both = {BOTH: Usage(wall=rows[SHA256SUM].wall + rows[IMPORTS].wall)}
     return [
-        Table(f"{count:,} unchanged files ({_megabytes(site)})", rows | both, BOTH),
+        Table(f"{count:,} unchanged files ({_megabytes(site)})", rows, IMPORTS),
         Table(f"{few:,} of {count:,} files changed", changed, CURL),
     ]
 
@@ -100,23 +89,6 @@ def _beside(lab: Lab, run: Callable[[Path, int], Usage]) -> dict[str, Callable[[
     """A row for the other commit, if there is one."""
     root = lab.beside
     return {} if root is None else {BESIDE: lambda number: run(root, number)}
-
-
-def resume(lab: Lab) -> list[Table]:
-    """A first deploy has failed when half of its files were stored: how long the next one takes."""
-    site = Site(lab.folder / "resume").fill(lab.size.first, PAGE)
-    half = dict(list(site.sizes.items())[len(site.sizes) // 2 :])
-    with lab.trial(site) as trial:
-        rows = lab.compare(
-            {
-                ACTION: lambda run: trial.resume(Trial.action, f"action-{run}", site.sizes),
-                CURL: lambda run: trial.curl(f"curl-{run}", half),
-                RCLONE: lambda run: trial.resume(Trial.rclone, f"rclone-{run}", site.sizes),
-                AWS: lambda run: trial.resume(Trial.aws, f"aws-{run}", site.sizes),
-            }
-        )
-    bound = {BOUND: lab.latency_bound(len(half))}
-    return [Table(f"Second half of {lab.size.first:,} files, after a failure", rows | bound, CURL)]
 
 
 def large_file(lab: Lab) -> list[Table]:
@@ -178,26 +150,6 @@ def start_up(lab: Lab) -> list[Table]:
     return [Table("Start-up", rows, IMPORTS)]
 
 
-def start_in_container(lab: Lab) -> list[Table]:
-    """From the start of the container to its first request; nothing where there is no container engine."""
-    engine = container.engine()
-    if engine is None:
-        lab.tell("no container engine is on this machine: no table for it")
-        return []
-    site = Site(lab.folder / "start").fill(1, PAGE)
-    image = container.Container(engine)
-    with ServedPlatform(0) as platform:
-        rows = lab.compare(
-            {
-                HTTP: lambda _run: _to_first_request(platform, image.action(platform, "site", site.folder)),
-                IMPORTS: lambda _run: _to_the_printed_time(image.imports()),
-                NOTHING: lambda _run: _to_the_printed_time(image.nothing()),
-            },
-            runs=lab.size.start_ups,
-        )
-    return [Table(f"Start-up in a container ({engine})", rows, IMPORTS)]
-
-
 def _to_first_request(platform: ServedPlatform, command: Command) -> Usage:
     platform.traffic()
     run = measure(command)
@@ -218,10 +170,8 @@ def _megabytes(site: Site) -> str:
 
 CASES = {
     "start-up": start_up,
-    "container": start_in_container,
     "first": first_deploy,
     "later": later_deploys,
-    "resume": resume,
     "large": large_file,
     "many": many_files,
 }

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,12 +11,9 @@ from bench.measure import Command, Usage, measure
 from bench.served import API_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
     from bench.served import ServedPlatform
-
-Tool = Callable[["Trial", str, Mapping[str, int]], Usage]
-"""A method of a trial that runs a tool."""
 
 _HERE = Path(__file__).resolve().parent
 _ROOT = _HERE.parent
@@ -37,34 +32,16 @@ class Trial:
     Attributes:
         connections: upper bound for every tool.
         list_file: where the tools' lists of files go.
-        spare: how many files more than necessary a tool may send.
     """
 
     platform: ServedPlatform
     folder: Path
     connections: int
     list_file: Path
-    spare: int = 0
 
     def action(self, app: str, sizes: Mapping[str, int], root: Path = _ROOT) -> Usage:
         """This action, as a CI job runs it; `root` is the checkout."""
         return self._run(action(self.platform, app, self.folder, self.connections, root), app, sizes)
-
-    def resume(self, tool: Tool, app: str, sizes: Mapping[str, int]) -> Usage:
-        """A tool's second run, after the first one has failed with half of the files.
-
-        What was under way then may be sent twice.
-        """
-        half = len(sizes) // 2
-        self.platform.refuse_after(half)
-        with suppress(RuntimeError):
-            tool(self, app, sizes)
-        self.platform.refuse_after()
-        stored = self.platform.sizes(app)
-        if len(stored) != half:
-            raise RuntimeError(f"{len(stored):,} files of {app!r} were stored, not {half:,}")
-        rest = {path: size for path, size in sizes.items() if path not in stored}
-        return tool(replace(self, spare=self.connections), app, rest)
 
     def curl(self, app: str, sizes: Mapping[str, int]) -> Usage:
         """`curl -Z` for these files, in one process.
@@ -125,20 +102,14 @@ class Trial:
         command = ["aws", "s3", "sync", *options, str(self.folder), f"s3://{app}"]
         return self._run(Command(command, env), app, sizes)
 
-    def sha256sum(self, paths: Iterable[str]) -> Usage:
-        """The hashes of these files, as coreutils computes them."""
-        self.list_file.write_bytes(b"".join(f"{self.folder / path}\0".encode() for path in paths))
-        return self._measure(Command(["xargs", "--null", "--arg-file", str(self.list_file), "sha256sum"]))
-
     def _run(self, command: Command, app: str, sizes: Mapping[str, int]) -> Usage:
         self.platform.traffic()
         usage = self._measure(command)
-        traffic = self.platform.traffic()
-        too_many = traffic.stored - len(sizes)
-        if not 0 <= too_many <= self.spare or not sizes.items() <= self.platform.sizes(app).items():
-            wrong = f"stored {traffic.stored:,} files, not these {len(sizes):,}"
+        stored = self.platform.traffic().stored
+        if stored != len(sizes) or not sizes.items() <= self.platform.sizes(app).items():
+            wrong = f"stored {stored:,} files, not these {len(sizes):,}"
             raise RuntimeError(f"{Path(command.argv[0]).name} for {app!r} {wrong}")
-        return replace(usage, platform_cpu=traffic.cpu)
+        return usage
 
     def _measure(self, command: Command) -> Usage:
         """Run it with the files in the page cache, as after a build; rclone drops what it has read."""

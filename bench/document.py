@@ -17,7 +17,6 @@ from bench.lab import PROGRAMS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bench.goals import Goal
     from bench.lab import Size, Table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,7 +26,7 @@ _BEGIN, _END = "<!-- begin figures -->", "<!-- end figures -->"
 _MB = 1_000_000
 
 
-def render(command: str, size: Size, tables: Sequence[Table], goals: Sequence[Goal]) -> str:
+def render(command: str, size: Size, tables: Sequence[Table]) -> str:
     """Everything that was measured, with what it was measured on."""
     lines = [
         f"`{command}` with zerokie-action {zerokie_action.__version__} on {datetime.now(UTC):%Y-%m-%d}.",
@@ -37,8 +36,6 @@ def render(command: str, size: Size, tables: Sequence[Table], goals: Sequence[Go
     ]
     for table in tables:
         lines += ["", f"### {table.title}", "", *_rows(table)]
-    if goals:
-        lines += ["", "### Goals", "", *_goals(goals)]
     return "\n".join(lines) + "\n"
 
 
@@ -57,26 +54,15 @@ def write(figures: str, document: Path = DOCUMENT) -> None:
 
 def _rows(table: Table) -> list[str]:
     lines = [
-        "| | time | ratio | CPU | peak memory | platform's CPU |",
-        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        "| | time | ratio | CPU | peak memory |",
+        "| --- | ---: | ---: | ---: | ---: |",
     ]
     for name, usage in table.rows.items():
         ratio = table.ratio(name, table.base)
         lines.append(
             f"| {name} | {_seconds(usage.wall)} | {_number(ratio)} | {_seconds(usage.cpu)} "
-            f"| {_megabytes(usage.rss)} | {_seconds(usage.platform_cpu)} |"
+            f"| {_megabytes(usage.rss)} |"
         )
-    return lines
-
-
-def _goals(goals: Sequence[Goal]) -> list[str]:
-    lines = ["| | goal | measured | |", "| --- | ---: | ---: | --- |"]
-    for goal in goals:
-        limit = f"≤ {goal.limit:g}{goal.unit}"
-        if goal.most is not None:
-            limit += f", at most {goal.most:g}{goal.unit}"
-        verdict = "**missed**" if goal.verdict == "missed" else goal.verdict
-        lines.append(f"| {goal.text} | {limit} | {_number(goal.value)}{goal.unit} | {verdict} |")
     return lines
 
 
@@ -102,7 +88,7 @@ def _machine() -> str:
             f"{memory / 1024**3:.0f} GiB",
             f"Linux {platform.release()}",
             f"Python {platform.python_version()}",
-            *map(_version, PROGRAMS.values()),
+            *map(_version, dict.fromkeys(PROGRAMS.values())),
         ]
     )
 

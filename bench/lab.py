@@ -41,8 +41,8 @@ class Size:
         latency: of the platform, in seconds.
         far: the same for one that is far away.
         connections: upper bound, for every tool.
-        first: files of the first deploy, and of one that is resumed.
-        later: numbers of files of the deploys that change little or nothing.
+        first: files of the first deploy.
+        later: files of the deploys that change little or nothing.
         large: bytes of the large file.
         many: growing numbers of files.
     """
@@ -53,7 +53,7 @@ class Size:
     far: float = 0.06
     connections: int = 64
     first: int = 5_000
-    later: tuple[int, ...] = (5_000, 10_000)
+    later: int = 10_000
     large: int = 2 * 1024**3
     many: tuple[int, ...] = (1_000, 10_000, 100_000)
 
@@ -65,7 +65,7 @@ QUICK = Size(
     far=0.002,
     connections=8,
     first=40,
-    later=(50, 100),
+    later=100,
     large=3 * 1024**2,
     many=(10, 20),
 )

@@ -34,13 +34,11 @@ class Usage:
         wall: seconds from start to exit.
         cpu: seconds of processor time.
         rss: peak resident memory in bytes.
-        platform_cpu: seconds of processor time that the platform spent on it.
     """
 
     wall: float
     cpu: float | None = None
     rss: float | None = None
-    platform_cpu: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +98,6 @@ def _medians(usages: Sequence[Usage]) -> Usage:
         wall=statistics.median(usage.wall for usage in usages),
         cpu=_median(usage.cpu for usage in usages),
         rss=_median(usage.rss for usage in usages),
-        platform_cpu=_median(usage.platform_cpu for usage in usages),
     )
 
 

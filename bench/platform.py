@@ -15,7 +15,6 @@ import asyncio
 import hashlib
 import json
 import ssl
-import sys
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -78,14 +77,11 @@ class Platform:
         self.clock = Clock()
         self._url = url
         self._zones: defaultdict[str, Zone] = defaultdict(Zone)
-        self._most = sys.maxsize
         self._forget()
 
     def _forget(self) -> None:
         self._first: float | None = None
-        self._requests = 0
         self._stored = 0
-        self._cpu = time.process_time()
 
     def answer(self, method: bytes, target: str, length: int, body: bytes) -> Answer:
         """What to answer to a request whose body has this length.
@@ -95,12 +91,8 @@ class Platform:
         self.clock.read()
         if target == "/traffic":
             return HTTPStatus.OK, self._traffic()
-        if target.startswith("/refuse-after/"):
-            self._most = int(target.rpartition("/")[2])
-            return HTTPStatus.OK, b"{}"
         if self._first is None:
             self._first = time.monotonic()
-        self._requests += 1
         path, _, query = target.partition("?")
         return self._act(method, path.split("/", 5), query, length, body)
 
@@ -122,8 +114,6 @@ class Platform:
         if method == b"DELETE":
             return (HTTPStatus.NO_CONTENT if zone.rows.pop(path, None) else HTTPStatus.NOT_FOUND), b""
         is_kept = path.startswith(_KEPT_FOLDER)
-        if self._stored >= self._most and not is_kept:
-            return HTTPStatus.FORBIDDEN, b'{"error":"that is enough for now"}'
         zone.rows[path] = b'{"path":%b,"length":%d,"lastModified":"%b"}' % (
             json.dumps(path).encode(),
             length,
@@ -155,12 +145,7 @@ class Platform:
 
     def _traffic(self) -> bytes:
         """What happened since this was asked the last time."""
-        found = {
-            "first_request": self._first,
-            "requests": self._requests,
-            "stored": self._stored,
-            "cpu": time.process_time() - self._cpu,
-        }
+        found = {"first_request": self._first, "stored": self._stored}
         self._forget()
         return json.dumps(found).encode()
 

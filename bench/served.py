@@ -29,15 +29,11 @@ class Traffic:
 
     Attributes:
         first_request: when the first request had arrived, by the machine's monotonic clock; None without any.
-        requests: how many there were.
-        stored: how many of them stored a file, the manifest aside.
-        cpu: seconds of processor time that the platform spent.
+        stored: how many requests stored a file, the manifest aside.
     """
 
     first_request: float | None
-    requests: int
     stored: int
-    cpu: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +97,6 @@ class ServedPlatform:
     def traffic(self) -> Traffic:
         """What happened since the last call."""
         return Traffic(**self._get("/traffic"))
-
-    def refuse_after(self, stored: int = sys.maxsize) -> None:
-        """Refuse all files after so many of those that `traffic` counts."""
-        self._get(f"/refuse-after/{stored}")
 
     def sizes(self, app: str) -> dict[str, int]:
         """Bytes of each file in the app's storage by path, without what is not a user's."""

@@ -61,7 +61,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(name="world")
-def _world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def _world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, handlers: None) -> Iterator[World]:  # noqa: ARG001
     with world(tmp_path, monkeypatch) as new:
         yield new
 

@@ -170,3 +170,12 @@ def test_an_address_that_is_none(world: World, monkeypatch: pytest.MonkeyPatch) 
     """The warning names the input."""
     said = clean_up(world, monkeypatch, api_url="ftp://example.com")
     assert "Warning: Cleanup: `api-url` (ZEROKIE_API_URL): the value is not the URL of an API" in said
+
+
+def test_a_cleanup_that_crashes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It fails no pipeline: a warning has the reason, and no traceback."""
+    world.env["ZEROKIE_STATE_FILE"] = str(world.folder.parent / "state.json")
+    LockRecords(lambda _state: None, world.folder.parent / "state.json").add("..", "s-2")
+    said = clean_up(world, monkeypatch)
+    assert "Warning: Cleanup: '..' can't be addressed as a path segment\n" in said
+    assert "Traceback" not in said

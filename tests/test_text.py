@@ -129,15 +129,6 @@ def test_markdown_code_is_only_code(text):
     assert "##" not in code
 
 
-@given(HOSTILE, HOSTILE)
-def test_markdown_in_a_table(text, code):
-    """A table keeps its cells, whatever is in them."""
-    table = f"| a | b |\n| --- | --- |\n| {markdown_text(text)} | {markdown_code(code)} |\n"
-    tokens = MARKDOWN.parse(table)
-    assert [token.type for token in tokens].count("td_open") == 2
-    assert [token.type for token in tokens].count("tr_open") == 2
-
-
 def test_markdown_reads_well():
     """Usual names stay readable in the source; addresses and names that a forge would link become code."""
     assert markdown_code("assets/style.css") == "`assets/style.css`"

@@ -33,10 +33,10 @@ def at_each_request(
 ) -> AtEachRequest:
     """Makes all attempts at every request of a scenario.
 
-    The sample are its own requests. With `of_each`, each of them gets so many attempts, always the same.
+    The sample are its own requests, each with `of_each` attempts, always the same; in a dialect with one.
     """
 
-    def try_all(scenario: Scenario, attempts: Mapping[str, Attempt], *, of_each: int | None = None) -> None:
+    def try_all(scenario: Scenario, attempts: Mapping[str, Attempt], *, of_each: int) -> None:
         problems: list[str] = []
         with warped(monkeypatch) as loop:
             for record in scenario.rehearse(loop, tmp_path):
@@ -47,12 +47,13 @@ def at_each_request(
                             problems += [f"{name} at {record}:", *found, *end_of(world)]
         assert not problems, "\n".join(problems)
 
-    def chosen(scenario: Scenario, record: Record, names: list[str], of_each: int | None) -> list[str]:
+    def chosen(scenario: Scenario, record: Record, names: list[str], of_each: int) -> list[str]:
         if request.param:
             return names
         if not scenario.is_own(record):
             return []
-        return random.Random(f"{scenario} {record.index}").sample(names, of_each or len(names))  # noqa: S311
+        count = 1 if scenario.dialect else of_each
+        return random.Random(f"{scenario} {record.index}").sample(names, count)  # noqa: S311
 
     return try_all
 

@@ -18,6 +18,7 @@ KINDS: dict[str, dict[str, object]] = {
     "reset": {"kind": Kind.RESET},
     "silent": {"kind": Kind.HANG},
     "503": {"kind": Kind.STATUS, "status": 503},
+    "a page": {"kind": Kind.STATUS, "status": 404, "body": b"<html><title>Not Found</title></html>"},
     "429": {"kind": Kind.STATUS, "status": 429},
     "429 with Retry-After": {"kind": Kind.STATUS, "status": 429, "headers": {"Retry-After": "7"}},
 }

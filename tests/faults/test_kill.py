@@ -67,11 +67,11 @@ class Runner:
         )
 
     async def deploy(self, **env: str) -> tuple[int, str]:
-        return await _finish(await self.start(**env))
+        return await finished(await self.start(**env))
 
     async def clean_up(self, **env: str) -> tuple[int, str]:
         command = "from zerokie_action.cli import cleanup; cleanup()"
-        return await _finish(await self.start(("-c", command), **env))
+        return await finished(await self.start(("-c", command), **env))
 
     def github_state(self) -> dict[str, str]:
         """What the runner hands to the post step."""
@@ -79,14 +79,14 @@ class Runner:
         return {f"STATE_{name}": value for name, value in file_command(text).items()}
 
 
-async def _finish(process: asyncio.subprocess.Process) -> tuple[int, str]:
+async def finished(process: asyncio.subprocess.Process) -> tuple[int, str]:
     output, _ = await process.communicate()
     assert process.returncode is not None
     return process.returncode, output.decode()
 
 
 @asynccontextmanager
-async def _platform(tmp_path: Path) -> AsyncIterator[tuple[Platform, Runner]]:
+async def platform_and_runner(tmp_path: Path) -> AsyncIterator[tuple[Platform, Runner]]:
     platform = Platform(tmp_path / "platform", api_keys={API_KEY})
     platform.apps.create_static("site")
     (tmp_path / "site").mkdir()
@@ -101,7 +101,7 @@ async def _kill_at(
     tmp_path: Path, where: str, moment: str, *, update: bool, github: bool
 ) -> list[str] | None:
     """Kill a deploy at its first request with this in number, method and path; None where there is none."""
-    async with _platform(tmp_path) as (platform, runner):
+    async with platform_and_runner(tmp_path) as (platform, runner):
         runner.write(SITE)
         if update:
             assert (await runner.deploy())[0] == 0
@@ -117,7 +117,7 @@ async def _kill_at(
                 await process.wait()
 
         setattr(platform, moment, kill)
-        killed, log = await _finish(process)
+        killed, log = await finished(process)
         setattr(platform, moment, None)
         if killed == 0:
             return None
@@ -134,16 +134,16 @@ async def _kill_at(
             problems.append(f"the lock is still held, and the cleanup said {said!r}")
         if again != 0:
             problems.append(f"the next deploy ended with {again}: {log_of_next}")
-        if _stored(platform) != _files_of(runner):
+        if stored(platform) != files_of(runner):
             problems.append("the next deploy did not converge")
         return problems
 
 
-def _stored(platform: Platform) -> dict[str, bytes]:
+def stored(platform: Platform) -> dict[str, bytes]:
     return {path: data for path, data in platform.files("site").items() if not path.startswith("_zerokie/")}
 
 
-def _files_of(runner: Runner) -> dict[str, bytes]:
+def files_of(runner: Runner) -> dict[str, bytes]:
     return {
         str(path.relative_to(runner.site)): path.read_bytes()
         for path in runner.site.rglob("*")

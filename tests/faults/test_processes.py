@@ -8,7 +8,7 @@ import time
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from tests.faults.test_kill import SITE, Runner, _files_of, _finish, _platform, _stored
+from tests.faults.test_kill import SITE, Runner, files_of, finished, platform_and_runner, stored
 from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def test_a_signal_where_no_thread_can_start(tmp_path: Path) -> None:
     """The handler needs none; the lock is released."""
 
     async def scenario() -> None:
-        async with _platform(tmp_path) as (platform, runner):
+        async with platform_and_runner(tmp_path) as (platform, runner):
             runner.write({"a.css": "a {}", "index.html": "<h1>"})
             platform.faults.add(Fault(Kind.HANG, "PUT", "/files/index.html", times=None))
             uploading = asyncio.Event()
@@ -96,7 +96,7 @@ def test_a_signal_while_something_blocks_the_end(tmp_path: Path) -> None:
     """The process ends in time all the same."""
 
     async def scenario() -> None:
-        async with _platform(tmp_path) as (_, runner):
+        async with platform_and_runner(tmp_path) as (_, runner):
             runner.write({"index.html": "<h1>"})
             process = await runner.start(("-c", SLOW_NAMES), ZEROKIE_API_URL="https://api.example.com")
             await _ends_in_time(process, signal.SIGINT, after=b"looking up")
@@ -129,7 +129,7 @@ def test_a_signal_while_the_directory_hangs(tmp_path: Path) -> None:
     """A thread that nothing can end keeps no lock."""
 
     async def scenario() -> None:
-        async with _platform(tmp_path) as (platform, runner):
+        async with platform_and_runner(tmp_path) as (platform, runner):
             runner.write({"index.html": "<h1>"})
             process = await runner.start(("-c", BLOCKED_SCAN))
             await _ends_in_time(process, signal.SIGTERM, after=b"scanning again")
@@ -142,7 +142,7 @@ def test_two_deploys_at_once(tmp_path: Path) -> None:
     """They take turns; no write of one lies between another's, and the site is that of the last."""
 
     async def run() -> None:
-        async with _platform(tmp_path) as (platform, runner):
+        async with platform_and_runner(tmp_path) as (platform, runner):
             runners = [runner, Runner(tmp_path / "other", platform.base_url)]
             for number, each in enumerate(runners):
                 each.write(SITE | {f"{number}.txt": "x", "index.html": f"<h1>{number}</h1>"})
@@ -153,7 +153,7 @@ def test_two_deploys_at_once(tmp_path: Path) -> None:
             assert sum(before != after for before, after in pairwise(holders)) == 1
             last = platform.deployments("site")[-1]
             finalized = [f"Finalized {last.deploy_id}," in log for _, log in results]
-            assert _stored(platform) == _files_of(runners[finalized.index(True)])
+            assert stored(platform) == files_of(runners[finalized.index(True)])
 
     asyncio.run(run())
 
@@ -166,7 +166,7 @@ def test_a_deploy_that_is_stopped_beyond_its_lease(tmp_path: Path) -> None:
     """Another one has the lock meanwhile; when the first one goes on, it writes and releases nothing."""
 
     async def run() -> None:
-        async with _platform(tmp_path) as (platform, runner):
+        async with platform_and_runner(tmp_path) as (platform, runner):
             runner.write(SITE)
             other = Runner(tmp_path / "other", platform.base_url)
             other.write({"index.html": "<h1>the other one</h1>", "a.css": "another length"})
@@ -187,9 +187,9 @@ def test_a_deploy_that_is_stopped_beyond_its_lease(tmp_path: Path) -> None:
             seen = len(platform.requests)
             asleep.touch()
             process.send_signal(signal.SIGCONT)
-            code, log = await _finish(process)
+            code, log = await finished(process)
             assert code == LOCK_LOST, log
             assert platform.requests[seen:] == []
-            assert _stored(platform) == _files_of(other)
+            assert stored(platform) == files_of(other)
 
     asyncio.run(run())

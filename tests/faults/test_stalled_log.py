@@ -11,7 +11,7 @@ import termios
 import time
 from typing import TYPE_CHECKING
 
-from tests.faults.test_kill import Runner, _platform
+from tests.faults.test_kill import Runner, platform_and_runner
 from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def test_a_signal_while_the_log_is_stalled(tmp_path: Path) -> None:
     """The lock is released with true counts, in time; what does not fit into the log is lost."""
 
     async def scenario() -> None:
-        async with _platform(tmp_path) as (platform, runner):
+        async with platform_and_runner(tmp_path) as (platform, runner):
             runner.write({f"{number:0100}.css": "a {}" for number in range(100)})
             platform.faults.add(Fault(Kind.STATUS, method="PUT", path="/files/", status=503, times=None))
             process, reader, logged = await write_until_nobody_reads(runner)

@@ -70,22 +70,6 @@ def replaced(file: LocalFile, content: bytes) -> LocalFile:
     return LocalFile(file.path, file.directory, status.st_size, status.st_mtime_ns, identity(status))
 
 
-@pytest.mark.parametrize(
-    ("content", "deployed", "changes"),
-    [
-        (b"new", {"a.bin": hashlib.sha256(b"old").hexdigest()}, ["'a.bin' was replaced"]),
-        (b"old", {"a.bin": hashlib.sha256(b"old").hexdigest()}, []),
-        (b"old", {}, ["'a.bin' was replaced"]),
-    ],
-)
-async def test_a_file_that_was_replaced(local, content, deployed, changes):
-    """The same size and time: then the bytes decide, as some file systems number their files anew."""
-    before = local(b"old")
-    after = replaced(before, content)
-    assert after[:4] == before[:4]
-    assert await anyio.to_thread.run_sync(find_changes, [before], [after], deployed) == changes
-
-
 async def test_a_file_that_is_replaced_again(local):
     """Its bytes can't be told any more."""
     before = local(b"old")

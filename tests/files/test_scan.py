@@ -234,22 +234,6 @@ class TestLinks:
         assert deployed(site, ignore=["/folder/b", "/real/a"]) == ["folder/a", "real/b"]
         assert deployed(site, ignore=["/real/"]) == ["folder/a", "folder/b"]
 
-    @pytest.mark.parametrize(
-        ("link", "target", "problem"),
-        [
-            ("here", ".", "symbolic link to a directory that contains it"),
-            ("sibling", "../site-2", "symbolic link that leaves the directory (to '{parent}/site-2')"),
-            ("odd", "a/b", "broken symbolic link (to 'a/b': Not a directory)"),
-        ],
-    )
-    def test_links_that_are_refused(self, site, link, target, problem):
-        """Each with where it leads, and what to do."""
-        write_tree(site, ["a"])
-        (site.parent / "site-2").mkdir()
-        (site / link).symlink_to(target)
-        text = problem.format(parent=site.parent)
-        assert problems(site) == (f"{link!r} is a {text}; remove it or add it to `ignore`",)
-
     def test_links_that_lead_to_each_other(self, site):
         """A loop through two links is found where it closes."""
         write_tree(site, ["a/x", "b/x"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import ssl
 import time
-from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +13,11 @@ import anyio.lowlevel
 import httpx
 import pytest
 
+from tests.http.transports import Script, answer
 from zerokie_action.errors import PlatformUnavailable, RequestRejected
-from zerokie_action.http.request import Bytes, ContentStream, extensions
+from zerokie_action.http.failure import Failure, Meaning
+from zerokie_action.http.limiter import AdaptiveLimiter
+from zerokie_action.http.request import extensions
 from zerokie_action.http.retry import (
     UNTIL_DEADLINE,
     Backoff,
@@ -24,7 +26,7 @@ from zerokie_action.http.retry import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from tests.http.transports import Step
 
 LOST = httpx.ReadError("the connection was reset")
 REFUSED = httpx.ConnectError("connection refused")
@@ -32,51 +34,15 @@ SILENT = httpx.ReadTimeout("no answer within 30 s")
 UNTRUSTED = httpx.ConnectError("the server's TLS certificate is not trusted (expired)")
 UNTRUSTED.__cause__ = ssl.SSLCertVerificationError(1, "expired")
 UNTRUSTED.__cause__.verify_message = "expired"
-Step = httpx.Response | httpx.TransportError
 
 
-def status(code: int, body: bytes = b"", **headers: str) -> httpx.Response:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return httpx.Response(code, headers=named, content=body)
-
-
-FINE = status(200, b"fine")
+FINE = answer(200, b"fine")
 PAGE = b"<html><title>Not Found</title></html>"
-PAGES = [status(code, PAGE) for code in (200, 302, 403, 404)]
+PAGES = [answer(code, PAGE) for code in (200, 302, 403, 404)]
 
 
 def request(kind: str = "Uploads") -> httpx.Request:
     return httpx.Request("PUT", "https://api.test/", extensions=extensions("Uploading 'a'", group=kind))
-
-
-class Script(httpx.AsyncBaseTransport):
-    """Does what it is told, one thing an attempt; the last one for ever.
-
-    Attributes:
-        attempts: when each was made, from the first on.
-        requests: what was sent.
-    """
-
-    def __init__(self, *steps: Step, takes: float = 0.0) -> None:
-        self.steps = list(steps)
-        self.takes = takes
-        self.attempts: list[float] = []
-        self.requests: list[httpx.Request] = []
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self.requests.append(request)
-        self.attempts.append(anyio.current_time())
-        await anyio.sleep(self.takes)
-        step = self.steps.pop(0) if len(self.steps) > 1 else self.steps[0]
-        if isinstance(step, httpx.TransportError):
-            step.request = request
-            raise step
-        return step
-
-    @property
-    def gaps(self) -> list[float]:
-        """Seconds between attempts."""
-        return [later - sooner for sooner, later in zip(self.attempts, self.attempts[1:], strict=False)]
 
 
 def read(response: httpx.Response) -> bytes:
@@ -104,33 +70,8 @@ async def gives_up(
     return caught.value
 
 
-@asynccontextmanager
-async def others_that_work(client: RetryingClient, script: Script) -> AsyncIterator[None]:
-    """Requests of the same kind that succeed, while `script` is what happens to those between them."""
-    between = script.handle_async_request
-
-    async def one_of_them(request: httpx.Request) -> httpx.Response:
-        if "other" not in request.extensions:
-            return await between(request)
-        await anyio.sleep(0.1)
-        return FINE
-
-    async def work() -> None:
-        while True:
-            other = request()
-            other.extensions["other"] = True
-            await client.send(other, read)
-
-    script.handle_async_request = one_of_them  # type: ignore[method-assign]
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(work)
-        await anyio.sleep(0.15)
-        yield
-        tasks.cancel_scope.cancel()
-
-
 class TestWhatIsSentAgain:
-    @pytest.mark.parametrize("step", [LOST, REFUSED, SILENT, status(429), status(503), *PAGES])
+    @pytest.mark.parametrize("step", [LOST, REFUSED, SILENT, answer(429), answer(503), *PAGES])
     async def test_what_may_pass(self, step: Step) -> None:
         script = Script(step, FINE)
         assert await send(script) == b"fine"
@@ -138,7 +79,7 @@ class TestWhatIsSentAgain:
 
     @pytest.mark.parametrize("code", [401, 404, 407, 413])
     async def test_answers(self, code: int) -> None:
-        script = Script(status(code, b'{"error": "no"}'))
+        script = Script(answer(code, b'{"error": "no"}'))
         with pytest.raises(RequestRejected) as caught:
             await send(script)
         assert str(caught.value) == f"Uploading 'a' was refused ({code}: \"no\")"
@@ -147,11 +88,11 @@ class TestWhatIsSentAgain:
     @pytest.mark.parametrize("body", [b"", b"in progress", b'{"message": "in progress"}', b"[]"])
     async def test_conflicts(self, body: bytes) -> None:
         """Nobody but the platform knows of those, whatever it says of them; but a web page is a gateway's."""
-        script = Script(status(409, body))
+        script = Script(answer(409, body))
         with pytest.raises(RequestRejected):
             await send(script)
         assert len(script.attempts) == 1
-        assert await send(Script(status(409, PAGE), FINE)) == b"fine"
+        assert await send(Script(answer(409, PAGE), FINE)) == b"fine"
 
     async def test_what_can_t_get_better(self) -> None:
         script = Script(UNTRUSTED)
@@ -189,49 +130,38 @@ class TestAmbiguous:
             (LOST, True),
             (SILENT, True),
             (REFUSED, False),
-            (status(429), False),
-            (status(503), True),
+            (answer(429), False),
+            (answer(503), True),
             (PAGES[0], True),
         ],
     )
     async def test_what_leaves_it_so(self, step: Step, *, ambiguous: bool) -> None:
         """Only what the platform can't have seen, or refused for its pace, is clear."""
         with pytest.raises(RequestRejected) as refused:
-            await send(Script(step, REFUSED, status(401)))
+            await send(Script(step, REFUSED, answer(401)))
         assert refused.value.ambiguous is ambiguous
         assert (await gives_up(Script(step, UNTRUSTED))).ambiguous is ambiguous
 
     async def test_what_must_not_be_repeated(self) -> None:
         """It is sent until it may have taken effect, and then no more."""
-        script = Script(REFUSED, status(429), LOST, FINE)
+        script = Script(REFUSED, answer(429), LOST, FINE)
         with pytest.raises(PlatformUnavailable) as caught:
             await client_of(script).send(request(), read, is_repeatable=False)
         assert caught.value.lost_answer
         assert len(script.attempts) == 3
 
 
-class TestAlone:
-    """A request that fails while others of its kind work."""
-
-    @pytest.mark.parametrize("retries", [0, 5])
-    async def test_its_retries(self, retries: int) -> None:
-        """Then it ends, in seconds, with the platform's own words, and says that the others worked."""
-        script = Script(status(500, b'{"error": "bad file"}'))
-        client = client_of(script, retries)
-        began = anyio.current_time()
-        async with others_that_work(client, script):
-            with pytest.raises(PlatformUnavailable) as caught:
-                await client.send(request(), read)
-        assert (len(script.attempts), client.used) == (retries + 1, retries)
-        assert anyio.current_time() - began < 20
-        assert re.search(
-            rf"failed after {retries + 1} attempts?( in [\d.]+ s)?, while \d+ others? worked",
-            str(caught.value),
-        )
-        assert 'answered 500 ("bad file")' in str(caught.value)
-
-
 class TestOutage:
+    async def test_none(self) -> None:
+        """Nothing has failed for any time, also after one."""
+        limiter = AdaptiveLimiter("Uploads", 1, print)
+        assert limiter.failing_for == 0
+        limiter.failed(Failure(Meaning.DOWN, "connection refused", ""), 0.0)
+        await anyio.sleep(5)
+        assert limiter.failing_for == 5
+        limiter.succeeded()
+        assert limiter.failing_for == 0
+
     async def test_it_is_shared(self) -> None:
         """A kind that is given up does not get two minutes for each request; another kind has its own."""
         script = Script(REFUSED)
@@ -247,16 +177,6 @@ class TestOutage:
         await client.send(request("Deletions"), read)
         assert anyio.current_time() == began
 
-    async def test_a_large_upload_that_moved(self) -> None:
-        """Something was there, so the two minutes begin anew."""
-        script = Script(*[REFUSED] * 20, LOST, *[REFUSED] * 20, FINE)
-        body = ContentStream(Bytes(b""))
-        body.sent = 5_000_000
-        upload = httpx.Request("PUT", "https://api.test/", stream=body, extensions=extensions("Uploading"))
-        began = anyio.current_time()
-        assert await client_of(script).send(upload, read) == b"fine"
-        assert anyio.current_time() - began > 140
-
     async def test_an_end_while_it_waits(self) -> None:
         """Its slot is for the next one."""
         script = Script(REFUSED)
@@ -268,7 +188,7 @@ class TestOutage:
             assert await client.send(request(), read) == b"fine"
 
     async def test_its_story(self) -> None:
-        """A line when it begins, one every 15 s, one at the end; what fails alone is a count."""
+        """A line when it begins, one every 15 s, one at the end."""
         lines: list[str] = []
         script = Script(*[REFUSED] * 12, FINE)
         client = client_of(script, lines=lines)
@@ -278,12 +198,6 @@ class TestOutage:
             assert re.fullmatch(r"Uploads: nothing has worked for .+ s \(connection refused\); .+", line)
         assert re.fullmatch(r"Uploads: the platform is back after 4\d s; 12 attempts failed", lines[-1])
         assert client.outages() == ""
-
-        lines.clear()
-        async with others_that_work(client, script):
-            script.steps = [LOST, LOST, LOST, FINE]
-            await client.send(request(), read)
-        assert lines == ["Uploads: the connection was reset; retrying 1 request"]
 
     async def test_what_does_not_work_now(self) -> None:
         """It is told where a time-out ends the wait; what was given up before that is not."""
@@ -307,14 +221,14 @@ class TestAskedToWait:
     @pytest.mark.parametrize("code", [429, 503])
     async def test_so_long(self, code: int) -> None:
         """It is waited for, and counts against nobody."""
-        script = Script(status(code, retry_after="30"), FINE)
+        script = Script(answer(code, retry_after="30"), FINE)
         await send(script, retries=0)
         assert script.gaps == [30]
 
     @pytest.mark.parametrize(("limit", "asked"), [(1800, "3600"), (1800, "601"), (60, "61")])
     async def test_too_long(self, limit: float, asked: str) -> None:
         """More than 10 minutes, or than there is time, is an error now, and not a time-out later."""
-        script = Script(status(503, b'{"error": "maintenance"}', retry_after=asked))
+        script = Script(answer(503, b'{"error": "maintenance"}', retry_after=asked))
         began = anyio.current_time()
         with anyio.fail_after(limit):
             error = await gives_up(script)
@@ -328,7 +242,7 @@ class TestAskedToWait:
     async def test_for_ever(self) -> None:
         """Ten minutes of it are excused, and two are not."""
         began = anyio.current_time()
-        await gives_up(Script(status(503, retry_after="10")))
+        await gives_up(Script(answer(503, retry_after="10")))
         assert anyio.current_time() - began == pytest.approx(725, abs=10)
 
 
@@ -358,7 +272,7 @@ class TestUntilDeadline:
 
     async def test_past_any_wait(self) -> None:
         """What its kind waits for does not hold it up."""
-        script = Script(status(429, retry_after="60"), status(503, retry_after="60"), FINE)
+        script = Script(answer(429, retry_after="60"), answer(503, retry_after="60"), FINE)
         client = client_of(script)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(client.send, request(), read)
@@ -369,15 +283,7 @@ class TestUntilDeadline:
 
     async def test_what_it_was_told_to_wait(self) -> None:
         """Nor does it hold up the others: only they wait when they are asked to."""
-        client = client_of(Script(status(503, retry_after="3600"), FINE))
+        client = client_of(Script(answer(503, retry_after="3600"), FINE))
         with anyio.fail_after(10):
             await client.send(request(), read, UNTIL_DEADLINE)
             await client.send(request(), read)
-
-    async def test_heartbeats(self) -> None:
-        """They have a calm rhythm, as long as the scope lasts."""
-        script = Script(REFUSED)
-        with anyio.fail_after(29 * 60):
-            await gives_up(script, (15.0, 15.0))
-        assert set(script.gaps) == {15}
-        assert len(script.attempts) > 110

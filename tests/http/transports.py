@@ -1,9 +1,10 @@
-"""Requests over the real transport, and what becomes of them."""
+"""Requests over the real transport, and what becomes of them; a transport that does what it is told."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import anyio
 import httpx
 import pytest
 
@@ -67,3 +68,41 @@ async def reason(transport: Transport, request: httpx.Request) -> str:
     with pytest.raises(httpx.TransportError) as caught:
         await transport.handle_async_request(request)
     return failure.of_error(request, caught.value).reason
+
+
+Step = httpx.Response | httpx.TransportError
+
+
+def answer(code: int, body: bytes = b"", **headers: str) -> httpx.Response:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return httpx.Response(code, headers=named, content=body)
+
+
+class Script(httpx.AsyncBaseTransport):
+    """Does what it is told, one thing an attempt; the last one for ever.
+
+    Attributes:
+        attempts: when each was made, from the first on.
+        requests: what was sent.
+    """
+
+    def __init__(self, *steps: Step, takes: float = 0.0) -> None:
+        self.steps = list(steps)
+        self.takes = takes
+        self.attempts: list[float] = []
+        self.requests: list[httpx.Request] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        self.attempts.append(anyio.current_time())
+        await anyio.sleep(self.takes)
+        step = self.steps.pop(0) if len(self.steps) > 1 else self.steps[0]
+        if isinstance(step, httpx.TransportError):
+            step.request = request
+            raise step
+        return step
+
+    @property
+    def gaps(self) -> list[float]:
+        """Seconds between attempts."""
+        return [later - sooner for sooner, later in zip(self.attempts, self.attempts[1:], strict=False)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,7 @@ def deploy(world: World, image: str = NEW, **inputs: object) -> Outcome:
 
 def takes(world: World, seconds: float) -> None:
     """Containers take so long to come up."""
-    world.platform.apps._rollout = Rollout(seconds=seconds)
+    world.platform.apps.rollout = Rollout(seconds=seconds)
 
 
 def says(*, skip: int = 1, times: int | None = 1, **app: str) -> Fault:
@@ -53,10 +54,6 @@ def lines(outcome: Outcome) -> list[str]:
 
 
 def tell(world: World, *, after: float) -> None:
-    """SIGTERM in so many seconds, without a real one."""
-
-    def now() -> None:
-        world.signals._record(signal.SIGTERM, None)
-        world.signals._wake.send(b"\0")
-
-    world.loop.call_later(after, now)
+    """SIGTERM in so many seconds."""
+    world.signals.install()
+    world.loop.call_later(after, os.kill, os.getpid(), signal.SIGTERM)

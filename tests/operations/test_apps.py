@@ -36,15 +36,6 @@ def test_a_container_app_is_created_as_asked(world: World) -> None:
     assert outcome.outputs["warnings"] == []
 
 
-def test_a_static_app_is_created(world: World) -> None:
-    """And deployed to at once."""
-    outcome = world.run(app="new", create=True)
-    assert outcome.exit_code == 0
-    assert world.platform.apps.get("new").type == "static"
-    assert world.stored("new") == world.read()
-    assert outcome.outputs["created"] is True
-
-
 @pytest.mark.parametrize("inputs", [{"image": NEW}, {}], ids=["image", "folder"])
 @pytest.mark.parametrize(
     ("fault", "created"),

@@ -71,14 +71,6 @@ def test_somebody_else_is_faster(world: World) -> None:
     assert "Destroyed app 'site'" in lines(outcome)
 
 
-def test_an_answer_that_was_lost(world: World) -> None:
-    """The second attempt finds nothing, because the first one worked."""
-    world.platform.faults.add(Fault(Kind.RESET, "DELETE", after=True))
-    outcome = destroy(world)
-    assert outcome.exit_code == 0
-    assert "Destroyed app 'site'" in lines(outcome)
-
-
 # --- under the lock
 
 

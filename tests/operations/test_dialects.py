@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.operations.containers import asked
 from tests.support.world import SITE, world
 from zerokie_action.sandbox.dialects import QUESTIONS
 from zerokie_action.sandbox.faults import Fault, Kind
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from tests.support.world import Outcome, World
-    from zerokie_action.sandbox.records import Record
 
 OF_IMAGES = {"updated-at", "image", "deploying", "before-deploying", "deploy-answer"}
 OF_BOTH = {"times", "date", "new-app", "url", "conflict", "delete"}
@@ -27,11 +27,12 @@ NOTHING_IS_SKIPPED = {f"url={answer}" for answer in ("bare", "absent", "redirect
 }
 """The manifest can't be read, or the listing proves nothing: all is uploaded again."""
 SHOWS_NO_IMAGE = "image=not-in-get"
+HIDDEN = ".well-known/security.txt"
 EDITED = {path: body for path, body in SITE.items() if path != "empty"} | {
     "index.html": b"<h1>HELLO</h1>",
     "new/page.html": b"new",
+    HIDDEN: b"mailto:",
 }
-HIDDEN = EDITED | {".well-known/security.txt": b"mailto:"}
 
 
 def speak(world: World, dialect: Collection[str]) -> None:
@@ -50,23 +51,25 @@ def step(world: World, code: int = 0, **inputs: object) -> Outcome:
 
 
 def folder_story(world: World, dialect: Collection[str]) -> None:
-    """Create, again, change and delete, domains twice, a hidden name, another deploy's lock, destroy."""
+    """Create with a domain, again, change and delete with a hidden name, another deploy's lock, destroy."""
     skips = NOTHING_IS_SKIPPED.isdisjoint(dialect)
-    assert step(world, app="new", create=True).outputs["created"] is True
-    again = step(world, app="new")
+    site: dict[str, Any] = {"app": "new", "domains": "www.example.com"}
+    created = step(world, create=True, **site)
+    assert created.outputs["created"] is True
+    again = step(world, **site)
     assert again.outputs["files_uploaded"] == (0 if skips else len(SITE))
+    for done in (created, again):
+        assert [one["domain"] for one in done.outputs["domains"]] == ["www.example.com"]
     world.write(EDITED)
+    if refused := next((code for name, code in HIDDEN_NAMES.items() if name in dialect), 0):
+        assert "`ignore`" in step(world, refused, app="new").log
+        (world.folder / HIDDEN).unlink()
     changed = step(world, app="new")
-    assert changed.outputs["files_uploaded"] == (2 if skips else len(EDITED))
-    assert changed.outputs["files_deleted"] == 1
-    assert world.stored("new") == EDITED
-    for _ in range(2):
-        named = step(world, app="new", domains="www.example.com")
-        assert [one["domain"] for one in named.outputs["domains"]] == ["www.example.com"]
-    world.write(HIDDEN)
-    refused = next((code for name, code in HIDDEN_NAMES.items() if name in dialect), 0)
-    hidden = step(world, refused, app="new")
-    assert ("`ignore`" in hidden.log) == bool(refused)
+    assert {**world.stored("new"), HIDDEN: b""} == {**world.read(), HIDDEN: b""}
+    if not refused:
+        assert "`ignore`" not in changed.log
+        assert changed.outputs["files_uploaded"] == (3 if skips else len(EDITED))
+        assert changed.outputs["files_deleted"] == 1
     world.platform.take_lock("new", "somebody else")
     step(world, 6, app="new", lock_timeout=0)
     world.platform.expire_lock("new")
@@ -78,12 +81,12 @@ HIDDEN_NAMES = {"hidden=refused": 4, "hidden=unlisted": 5}
 
 
 def image_story(world: World, dialect: Collection[str]) -> None:
-    """Create, another tag, the same one with `rollback`, restart, one that fails with `rollback`, destroy."""
+    """Create, another tag, the same tag, restart, a tag that fails with `rollback`, destroy."""
     step(world, app="web", image="nginx:1", rollback=True, create=True)
-    for what in ("image", "image", "operation"):
-        image, operation = ("nginx:2", None) if what == "image" else (None, "restart")
-        done = step(world, app="web", directory=None, image=image, operation=operation, rollback=bool(image))
-        assert posts(done) == (2 if "deploy-answer=lost-before" in dialect else 1)
+    tag: dict[str, Any] = {"image": "nginx:2", "rollback": True}
+    for inputs in (tag, tag, {"operation": "restart"}):
+        done = step(world, app="web", **inputs)
+        assert asked(done) == (2 if "deploy-answer=lost-before" in dialect else 1)
         assert runs(world) == ("nginx:2", "running")
     failed = step(world, 8, app="web", image="nginx:broken", rollback=True)
     goes_back = SHOWS_NO_IMAGE not in dialect
@@ -93,11 +96,6 @@ def image_story(world: World, dialect: Collection[str]) -> None:
     assert (image == "nginx:broken") != goes_back
     step(world, app="web", operation="destroy")
     assert "web" not in {app.name for app in world.platform.apps.list()}
-
-
-def posts(outcome: Outcome) -> int:
-    """How many deploys were asked for."""
-    return sum(record.method == "POST" and record.path.endswith("/deploy") for record in outcome.requests)
 
 
 def runs(world: World) -> tuple[str | None, str]:
@@ -193,14 +191,6 @@ def test_a_finalize_whose_purge_failed(world: World) -> None:
     assert "the deploy ID is not known, and the CDN's cache may not be purged" in warning
 
 
-def test_a_finalize_without_a_deploy_id(world: World) -> None:
-    """Green, with a warning."""
-    speak(world, ["finalize=no-deploy-id"])
-    outcome = step(world)
-    assert outcome.outputs["warnings"] == ["The platform's answer to finalize has no deploy ID"]
-    assert "deploy_id" not in outcome.outputs or outcome.outputs["deploy_id"] is None
-
-
 def test_a_url_without_a_scheme(world: World) -> None:
     """It is https: in the outputs as well."""
     speak(world, ["url=bare"])
@@ -225,23 +215,3 @@ def test_a_new_app_that_is_not_ready_in_time(world: World, answer: str) -> None:
     assert any(record.path.endswith("/finalize") for record in outcome.requests)
     assert world.platform.lock("new") is None
     step(world, app="new")
-
-
-@pytest.mark.parametrize("kind", ["static", "container"])
-def test_an_app_that_somebody_has_just_created(world: World, kind: str) -> None:
-    """The deploy goes on with an app of its kind."""
-    image = "nginx:1" if kind == "container" else None
-
-    def create(record: Record) -> None:
-        if record.method == "POST":
-            world.platform.on_request = None
-            if kind == "static":
-                world.platform.apps.create_static("new")
-            else:
-                world.platform.apps.create_container("new", image="nginx:9", port=80)
-
-    world.platform.on_request = create
-    outcome = step(world, app="new", create=True, image=image, directory=None if image else world.folder)
-    assert outcome.outputs["created"] is False
-    if kind == "container":
-        assert world.platform.apps.get("new").image == "nginx:1"

@@ -163,15 +163,6 @@ def test_the_changes_are_folded(world: World) -> None:
     assert f"\n{plan}  - old.txt\n  + ::error::x\n  + a.html\n::endgroup::\n" in world.run(dry_run=True).log
 
 
-def test_where_lines_are_folded_there_are_more(world: World) -> None:
-    """Fifty."""
-    world.env["GITHUB_ACTIONS"] = "true"
-    world.write(SIXTY)
-    log = lines(world.run(dry_run=True))
-    assert "  + 049.txt" in log
-    assert "  and 10 more (`log-level: debug` names them)" in log
-
-
 def test_what_a_dry_run_would_refuse(world: World, tmp_path: Path) -> None:
     """It is the dry run that failed, and no deploy."""
     world.platform.put_file("site", "theirs", b"")

@@ -90,6 +90,12 @@ class TestContainers:
         assert f": {words}; " in error(outcome)
         assert outcome.seconds < 63
 
+    def test_no_answer_within_a_second(self, world: World) -> None:
+        """Nobody asked for a pause: the second look comes before the last one."""
+        world.platform.faults.add(Fault(Kind.RESET, path="/_apps/", times=None))
+        outcome = deploy(world, health_check="/", health_check_timeout="1s")
+        assert len(asked(outcome)) == 3
+
     def test_the_app_asks_for_time(self, world: World) -> None:
         """`Retry-After` is honoured, within `health-check-timeout`."""
         body, headers = b"starting", {"retry-after": "25"}
@@ -204,7 +210,7 @@ class TestStatic:
 
         async def run(body: bytes) -> tuple[Outcome, str]:
             async with serve(always(200, body)) as server:
-                world.platform._public_url = server.url
+                world.platform.public_url = server.url
                 world.env["HTTP_PROXY"] = server.url  # leads the domain's name here
                 check = url if url.startswith("http") else f"{server.url}/_apps/site"
                 inputs = {"health_check": check, "health_check_timeout": 1, "domains": "WWW.EXAMPLE.COM"}

@@ -167,14 +167,6 @@ def test_a_heartbeat_that_is_answered_late(world: World) -> None:
     assert outcome.exit_code == 0, outcome.log
 
 
-def test_a_lock_that_we_got_without_knowing(world: World) -> None:
-    """The answer was lost, the next attempt meets our own lock, and the heartbeat tells whose it is."""
-    world.platform.faults.add(Fault(Kind.RESET, method="POST", path="/lock$", after=True))
-    outcome = world.run()
-    assert outcome.exit_code == 0, outcome.log
-    assert [record.status for record in heartbeats(outcome)] == [200]
-
-
 def test_a_machine_suspended_in_the_middle_of_a_large_file(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

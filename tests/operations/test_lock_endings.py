@@ -83,16 +83,6 @@ def test_a_lock_that_was_lost_before_finalize(world: World, state: Path) -> None
     assert not state.exists()
 
 
-def test_an_answer_to_finalize_that_was_lost(world: World, state: Path) -> None:
-    """The second one is refused: the first one worked."""
-    world.platform.faults.add(Fault(Kind.RESET, *FINALIZE, after=True))
-    outcome = world.run()
-    assert outcome.exit_code == 0, outcome.log
-    assert ending(outcome) == [("POST finalize", None), ("POST finalize", 409)]
-    assert "the deploy ID is not known" in outcome.log
-    assert not state.exists()
-
-
 def test_a_cancel_while_finalize_is_not_answered(world: World, state: Path) -> None:
     """It may have worked: that the platform knows of no lock after that does not mean that it was lost."""
     world.platform.faults.add(Fault(Kind.HANG, *FINALIZE, after=True))
@@ -120,15 +110,6 @@ def test_a_platform_that_does_not_finalize(world: World, state: Path, fault: Fau
     assert untimed(outcome.outputs["hint"]).startswith(f"{EXPIRES} ")
     assert 120 < outcome.seconds < 180
     assert is_recorded(world, state)
-
-
-def test_a_platform_that_is_away_for_a_while(world: World, state: Path) -> None:
-    """The release waits for it."""
-    world.platform.faults.add(Fault(Kind.STATUS, *FINALIZE, times=None, lasts=60, status=404, body=PAGE))
-    outcome = world.run()
-    assert (outcome.exit_code, outcome.outputs["status"]) == (0, "deployed"), outcome.log
-    assert world.platform.lock("site") is None
-    assert not state.exists()
 
 
 def test_a_finalize_that_is_to_wait_for_too_long(world: World, state: Path) -> None:
@@ -403,20 +384,6 @@ def test_a_lock_that_is_lost_beside_a_failure(world: World) -> None:
     assert outcome.exit_code == 4, outcome.log
     assert "Warning: The deploy lock was lost during the deploy" in outcome.log
     assert "may still be held" not in outcome.log + outcome.outputs["error"]
-
-
-def test_a_lock_that_somebody_else_got(world: World, state: Path) -> None:
-    """The reason, and what to do; there is nothing to clean up."""
-    world.platform.faults.add(Fault(Kind.DELAY, *UPLOAD, times=None, seconds=20))
-    world.loop.call_later(5, world.platform.take_lock, "site", "other")
-    outcome = world.run(lock_heartbeat="10s")
-    assert outcome.exit_code == 7
-    assert outcome.outputs["error"].startswith(f"{LOST}: the platform says that this deploy does not hold it")
-    assert (
-        outcome.outputs["hint"]
-        == "Nothing was sent once that was known. Run it again: another deploy may hold the lock."
-    )
-    assert not state.exists()
 
 
 @pytest.mark.parametrize("interval", ["1s", "15m"])

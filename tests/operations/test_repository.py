@@ -84,17 +84,6 @@ def test_another_checkout_stops(world: World, checkouts: Checkouts, env: dict[st
     assert checkouts.run(DOCS, env, operation="destroy").exit_code == 0
 
 
-def test_the_same_checkout_goes_on(checkouts: Checkouts) -> None:
-    """However its URL is written."""
-    for origin in (
-        SHOP,
-        f"https://me:{TOKEN}@github.com/Acme/Shop",
-        "ssh://git@ssh.github.com:443/acme/shop/",
-    ):
-        assert checkouts.run(origin).exit_code == 0
-    assert checkouts.run(SHOP, operation="destroy").exit_code == 0
-
-
 @pytest.mark.parametrize(
     ("env", "origin"),
     [(ACTIONS, SHOP), (PIPELINE, "git@gitlab.com:acme/web/shop.git")],

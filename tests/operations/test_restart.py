@@ -46,31 +46,6 @@ def test_it_is_checked_as_well(world: World) -> None:
     assert sum(record.method == "POST" for record in outcome.requests) == 1
 
 
-def test_without_waiting(world: World) -> None:
-    """Nobody looked, and nobody says that anybody did."""
-    outcome = restart(world, wait=False)
-    assert lines(outcome)[-2:] == [
-        "Not waiting for the app to run (wait: false)",
-        "Restarted in 0 s: http://platform/_apps/web",
-    ]
-    assert outcome.outputs["notes"] == ["`wait` is off: it was not checked whether the app runs."]
-
-
-def test_another_deploy_is_waited_for(world: World) -> None:
-    """And what that one deployed is then restarted."""
-    world.platform.hold_deploy("web")
-
-    def end() -> None:
-        world.platform.release_deploy("web")
-        world.platform.apps.deploy("web", image="nginx:other", private=False)
-
-    world.loop.call_later(10, end)
-    outcome = restart(world)
-    assert outcome.exit_code == 0
-    assert outcome.outputs["image"] == "nginx:other"
-    assert outcome.outputs["lock_wait_seconds"] >= 10
-
-
 @pytest.mark.parametrize("app", ["site", "nothing"])
 def test_what_can_not_be_restarted(world: World, app: str) -> None:
     """A static app (2), and none at all (4)."""

@@ -169,7 +169,7 @@ def test_the_rollback_fails_as_well(world: World) -> None:
 
 def test_the_old_image_does_not_come_up_either(world: World) -> None:
     """That is a failure of the rollback, told as one."""
-    world.platform.apps._rollout = Rollout(fail_images=["*"])
+    world.platform.apps.rollout = Rollout(fail_images=["*"])
     outcome = deploy(world, rollback=True)
     assert outcome.exit_code == 8
     assert outcome.outputs["status"] == "failed"

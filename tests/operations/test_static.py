@@ -140,11 +140,41 @@ def test_the_log_says_which_ignore_file_was_read(world: World) -> None:
 def test_a_url_that_is_none(world: World, url: str) -> None:
     """The platform's affair: all files are uploaded, and the deploy is done."""
     world.run()
-    world.platform._public_url = url
+    world.platform.public_url = url
     assert world.run().outputs["status"] == "deployed"
     checked = world.run(health_check="/x", health_check_timeout="2s")
     assert checked.exit_code == 10, checked.log
     assert world.stored() == SITE
+
+
+@pytest.mark.parametrize(
+    ("status", "path", "hints"),
+    [
+        (
+            413,
+            "/files/index.html",
+            ["The file has 14 B.", "client_max_body_size", "leave the file out"],
+        ),
+        (413, "/files/_zerokie", ["This is the action's own record of the deploy.", "client_max_body_size"]),
+        (403, "/files/index.html", ["The key is valid but may not do this; check its permissions."]),
+    ],
+)
+def test_what_to_do_about_a_refusal(world: World, status: int, path: str, hints: list[str]) -> None:
+    """A limit is named with the file's size; nobody can ignore our own record."""
+    world.platform.faults.add(Fault(Kind.STATUS, "PUT", path, status=status, times=None))
+    outcome = world.run()
+    assert outcome.exit_code == 4
+    assert [hint for hint in hints if hint not in outcome.outputs["hint"]] == []
+    assert ("`ignore`" in outcome.outputs["hint"]) == (len(hints) == 3)
+    assert ("The file has" in outcome.outputs["hint"]) == (len(hints) == 3)
+
+
+def test_a_take_over_that_takes_nothing_over(world: World) -> None:
+    """It deletes no file of somebody else's, and says nothing of that."""
+    world.platform.put_file("site", "theirs", b"x")
+    (taken,) = world.run(take_over=True).outputs["notes"]
+    assert taken.startswith("`take-over` deletes 1 file that no deploy of this action has uploaded: 'theirs'")
+    assert world.run(take_over=True).outputs["notes"] == []
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])

@@ -124,15 +124,6 @@ def test_a_request_that_is_not_sent_again(world: World) -> None:
     assert "retrying" not in outcome.log
 
 
-def test_a_manifest_that_is_too_large(world: World) -> None:
-    """Nobody can ignore it."""
-    world.platform.faults.add(Fault(Kind.STATUS, "PUT", "_zerokie", status=413, times=None))
-    outcome = world.run()
-    assert outcome.exit_code == 4
-    assert "This is the action's own record of the deploy." in outcome.outputs["hint"]
-    assert "`ignore`" not in outcome.outputs["hint"]
-
-
 def test_the_size_of_what_was_deleted(world: World, tmp_path: Path) -> None:
     """It is in the summary, as that of an upload."""
     world.write({"index.html": b"x", "old.html": b"x" * 2000})

@@ -19,13 +19,11 @@ from tests.operations.containers import (
     takes,
     tell,
 )
-from zerokie_action.sandbox.dialects import QUESTIONS
 from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
     from tests.support.world import World
 
-IMAGES = pytest.mark.parametrize("writes", QUESTIONS["image"].answers)
 DIGEST, OTHER_DIGEST = f"nginx@sha256:{'2' * 64}", f"nginx@sha256:{'3' * 64}"
 
 
@@ -49,22 +47,6 @@ def test_until_it_runs(world: World) -> None:
 
 
 # --- which status counts
-
-
-@pytest.mark.parametrize("moves", QUESTIONS["updated-at"].answers)
-@pytest.mark.parametrize("shows", QUESTIONS["deploying"].answers)
-@pytest.mark.parametrize("before", QUESTIONS["before-deploying"].answers)
-def test_however_a_deploy_shows(world: World, moves: str, shows: str, before: str) -> None:
-    """The same tag is green after one request, within half a minute, and nothing is rolled back."""
-    answers = (f"updated-at={moves}", f"deploying={shows}", f"before-deploying={before}")
-    world.platform.dialect.speak(*answers)
-    takes(world, 0 if shows == "none" else 1)
-    outcome = deploy(world, OLD, rollback=True)
-    assert (outcome.exit_code, asked(outcome)) == (0, 1), outcome.log
-    assert outcome.seconds < 17
-    outcome = deploy(world, BROKEN, rollback=True)
-    assert (outcome.exit_code, outcome.outputs["status"]) == (8, "rolled-back"), outcome.log
-    assert outcome.seconds < 60
 
 
 @pytest.mark.parametrize("word", ["failed", "error", "CRASHED", "stopped"])
@@ -137,29 +119,6 @@ def test_the_last_look(world: World) -> None:
 
 
 # --- which image is ours
-
-
-@IMAGES
-@pytest.mark.parametrize("image", [NEW, OLD, "registry.example.com:5000/team/nginx", DIGEST])
-def test_however_an_image_is_written(world: World, writes: str, image: str) -> None:
-    """Ours is known in all spellings."""
-    world.platform.dialect.speak(f"image={writes}")
-    outcome = deploy(world, image, rollback=True)
-    assert (outcome.exit_code, asked(outcome)) == (0, 1), outcome.log
-    assert outcome.seconds < 3
-
-
-@IMAGES
-def test_however_the_old_image_is_written(world: World, writes: str) -> None:
-    """It is deployed again as the platform writes it, if it does."""
-    world.platform.dialect.speak(f"image={writes}")
-    outcome = deploy(world, BROKEN, rollback=True)
-    assert outcome.exit_code == 8
-    if writes == "not-in-get":
-        assert "not rolled back, as the platform did not show the previous image" in outcome.outputs["error"]
-    else:
-        assert outcome.outputs["status"] == "rolled-back", outcome.log
-        assert asked(outcome) == 2
 
 
 def test_an_image_with_a_name_of_the_platform_s_own(world: World) -> None:
@@ -244,13 +203,6 @@ def test_a_lost_answer_of_a_deploy_that_is_carried_out(world: World, image: str)
     assert 'answered 502 ("Bad Gateway"); checking whether it took effect' in outcome.log
 
 
-def test_a_lost_answer_of_a_restart(world: World) -> None:
-    """The same for a restart."""
-    world.platform.faults.add(Fault(Kind.RESET, "POST", "/deploy$", after=True, times=None))
-    outcome = world.run(operation="restart", app="web")
-    assert (outcome.exit_code, asked(outcome)) == (0, 1), outcome.log
-
-
 @pytest.mark.parametrize(("lost", "seconds"), [(1, 15), (2, 15 + 45)])
 @pytest.mark.parametrize("image", [NEW, OLD])
 def test_a_lost_request(world: World, image: str, lost: int, seconds: float) -> None:
@@ -332,14 +284,6 @@ def test_outputs(world: World, case: str) -> None:
     assert bool(outputs["deploy_id"]) is is_accepted
 
 
-def test_outputs_of_a_deploy_that_is_refused(world: World) -> None:
-    """It was not accepted: no image is named."""
-    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/deploy$", status=400))
-    outputs = deploy(world).outputs
-    assert (outputs["image"], outputs["previous_image"]) == (None, OLD)
-    assert outputs["nothing_changed"]
-
-
 # --- what ends it
 
 
@@ -364,16 +308,6 @@ def test_a_platform_that_stops_answering(world: World, kind: Kind) -> None:
     assert error.startswith("'web' does not run 'nginx:2' after 5 m 0")
     assert " s: looking up app 'web' failed (" in error
     assert error.endswith("; it is not known which image 'web' was left with")
-
-
-def test_a_platform_that_comes_back(world: World) -> None:
-    """Three minutes of an outage in the middle cost nothing but time."""
-    takes(world, 30)
-    world.platform.faults.add(Fault(Kind.STATUS, "GET", LOOK, skip=3, times=None))
-    world.loop.call_later(200, world.platform.faults.clear)
-    outcome = deploy(world, wait_timeout="5m")
-    assert outcome.exit_code == 0
-    assert 200 < outcome.seconds < 230
 
 
 @pytest.mark.parametrize("timeout", ["15s", "5m"])

@@ -11,7 +11,6 @@ from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
     from tests.support.world import Outcome, World
-    from zerokie_action.sandbox.records import Record
 
 PAGE = b"<!doctype html><title>Not Found</title>"
 OPERATIONS: dict[str, dict[str, object]] = {
@@ -88,39 +87,3 @@ def test_one_kind_of_request(world: World, request_: str, answer: str) -> None:
     assert {app.name for app in world.platform.apps.list()} == {"site", "web"}
     assert world.platform.apps.get("web").image != NEW
     assert world.platform.lock("site") is None
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "seconds"),
-    [(404, PAGE, 60), (302, b"", 10), (200, PAGE, 1)],
-)
-def test_a_gateway_while_the_platform_restarts(
-    world: World, status: int, body: bytes, seconds: float
-) -> None:
-    """Once the platform has answered, they are an outage, at whichever request: it costs time alone."""
-    begins = 1
-    while True:
-        world.write({f"{number}.{begins}.css": b"x" for number in range(3)} | {"index.html": b"%d" % begins})
-        first = len(world.platform.requests) + begins
-        page = Fault(
-            Kind.STATUS, path="/v1/", index=first, status=status, body=body, times=None, lasts=seconds
-        )
-        began: list[float] = []
-
-        def restart(
-            record: Record, first: int = first, began: list[float] = began, page: Fault = page
-        ) -> None:
-            if record.index == first:
-                began.append(world.loop.now)
-                world.platform.faults.add(page)
-
-        world.platform.on_request = restart
-        outcome = world.run()
-        assert outcome.exit_code == 0, outcome.log
-        assert world.stored() == world.read()
-        assert world.platform.lock("site") is None
-        if not began:
-            break
-        assert outcome.ended - began[0] < seconds + 12, outcome.log
-        begins += 1
-    assert begins > 10

@@ -9,7 +9,8 @@ import pytest
 
 import zerokie_action
 from tests.http.servers import always, serve
-from tests.platform.clients import KEY, Constant, client_of, client_over
+from tests.http.transports import Script, answer
+from tests.platform.clients import KEY, client_of, client_over
 from tests.platform.endpoints import COUNTS, ENDPOINTS, EVERY_ENDPOINT, SESSION, encoded
 from zerokie_action.http.request import Bytes
 from zerokie_action.platform.client import app_target
@@ -63,7 +64,7 @@ class TestRequests:
     @pytest.mark.parametrize("call", OF_AN_APP)
     async def test_a_name_that_can_t_be_addressed(self, call: Any, app: str) -> None:
         """An app's name or a domain that would reach something else is refused before anything is sent."""
-        carrier = Constant(200)
+        carrier = Script(answer(200))
         with pytest.raises(ValueError, match="can't be addressed as a path segment"):
             await call(client_over(carrier), app)
         assert carrier.requests == []
@@ -71,7 +72,7 @@ class TestRequests:
     @pytest.mark.parametrize("path", ["", ".", "..", "/", "a/", "/a", "a//b", "a/../b", "../a", "a/.", "./a"])
     async def test_a_path_that_can_t_be_addressed(self, path: str) -> None:
         """The same for a file, which would otherwise be another file, or the whole app."""
-        carrier = Constant(200)
+        carrier = Script(answer(200))
         client = client_over(carrier)
         for call in (
             client.delete_file("site", path),

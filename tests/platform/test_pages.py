@@ -50,34 +50,12 @@ async def test_what_is_sent() -> None:
     assert without.headers["cache-control"] == "no-cache"
 
 
-async def test_a_redirect_is_an_answer() -> None:
-    """It is not followed."""
-    async with serve(fine) as elsewhere, serve(always(302, b"", f"Location: {elsewhere.url}")) as server:
-        assert (await page(server.url)).status_code == 302
-        assert await served(server.url) == "it answered 302"
-    assert elsewhere.requests == []
-
-
 @pytest.mark.parametrize("url", ["", "/path", "my-app.example.com/x", "http://h:99999/", "http://h:x/"])
 async def test_no_url(url: str) -> None:
     """What the platform calls a URL need not be one."""
     assert await trouble(url) == "this is not the URL of a page"
     assert await served(url) == "this is not the URL of a page"
     assert shown_url(url) == "an invalid URL"
-
-
-async def test_kinds_of_trouble(refused: int) -> None:
-    """Each is told in its own words."""
-
-    async def slow(peer: Peer) -> None:
-        await peer.request()
-        await pause(30)
-
-    assert await trouble(f"http://127.0.0.1:{refused}/") == "connection refused"
-    async with serve(slow) as server:
-        assert await trouble(server.url, seconds=5) == "no answer within 5 s"
-    async with serve(always(200, bytes(1001))) as server:
-        assert await trouble(server.url) == "the response is larger than 1000 bytes"
 
 
 async def test_what_an_app_serves(refused: int) -> None:

@@ -11,7 +11,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from tests.platform.clients import KEY
-from zerokie_action.errors import DeployError, LockLost, RequestRejected
+from zerokie_action.errors import DeployError, RequestRejected
 from zerokie_action.http.request import Bytes
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
@@ -23,6 +23,7 @@ from zerokie_action.shutdown import Shutdown
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
+    from zerokie_action.http import Request, Response
     from zerokie_action.sandbox.platform import Platform
 
 
@@ -71,16 +72,6 @@ async def fails(work: Any) -> DeployError:
     return caught.value
 
 
-async def test_everything_is_stored(sandbox: Platform) -> None:
-    """Every file arrives with its type, and is told."""
-    done: list[str] = []
-    async with writes_to(sandbox) as writes:
-        await writes.upload(uploads(50), lambda upload: done.append(upload.path))
-    assert sandbox.files("site") == {f"{n}.txt": f"{n}".encode() for n in range(50)}
-    assert set(sandbox.content_types("site").values()) == {"text/plain"}
-    assert sorted(done) == sorted(f"{n}.txt" for n in range(50))
-
-
 async def test_connections(sandbox: Platform) -> None:
     """As many as may run; uploads and deletions use the same ones."""
     running = most = 0
@@ -97,23 +88,6 @@ async def test_connections(sandbox: Platform) -> None:
         await writes.upload(uploads(50), lambda _upload: None)
         await writes.delete([f"{n}.txt" for n in range(50)], lambda _: None)
     assert most == 4
-    assert sandbox.files("site") == {}
-
-
-async def test_the_fence_within_a_large_file(sandbox: Platform) -> None:
-    """It is asked before each piece: what was begun with the lock is not completed without it."""
-    asked = 0
-
-    def fence() -> None:
-        nonlocal asked
-        asked += 1
-        if asked > 5:
-            raise LockLost("lost")
-
-    large = Upload("large.bin", Zeros(10_000_000), "text/plain")
-    async with writes_to(sandbox, fence=fence) as writes:
-        error = await fails(writes.upload([large], lambda _upload: None))
-    assert type(error) is LockLost
     assert sandbox.files("site") == {}
 
 
@@ -146,11 +120,11 @@ async def test_what_was_sent_before_the_end(sandbox: Platform, why: str, seconds
 async def test_an_end_at_any_moment(sandbox: Platform, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     """Also in the step of the event loop in which a request would be sent: what is sent is waited for."""
     begun = anyio.Event()
-    take = Transport._take
+    handle = Transport.handle_async_request
 
-    async def begin(self: Transport, origin: str) -> Any:
+    async def begin(self: Transport, request: Request) -> Response:
         begun.set()
-        return await take(self, origin)
+        return await handle(self, request)
 
     async def end(scope: anyio.CancelScope) -> None:
         await begun.wait()
@@ -158,7 +132,7 @@ async def test_an_end_at_any_moment(sandbox: Platform, monkeypatch: pytest.Monke
             await checkpoint()
         scope.cancel()
 
-    monkeypatch.setattr(Transport, "_take", begin)
+    monkeypatch.setattr(Transport, "handle_async_request", begin)
     sandbox.faults.add(Fault(Kind.DELAY, times=None, seconds=0.5))
     done: list[str] = []
     async with writes_to(sandbox, concurrency=2) as writes, anyio.create_task_group() as tasks:

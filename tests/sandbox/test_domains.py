@@ -19,13 +19,6 @@ async def test_add_and_delete(client, platform):
     assert (answer.status_code, answer.json()) == (404, {"error": "domain not found"})
 
 
-async def test_a_domain_is_attached_once(client, platform):
-    platform.apps.create_static("other")
-    await client.post(DOMAINS, json={"domain": "www.example.com"})
-    answer = await client.post("/v1/apps/other/domains", json={"domain": "www.example.com"})
-    assert (answer.status_code, answer.json()) == (409, {"error": "domain already exists"})
-
-
 @pytest.mark.parametrize(
     ("domain", "error"),
     [

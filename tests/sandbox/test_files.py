@@ -1,10 +1,6 @@
 from __future__ import annotations
 
-from urllib.parse import quote
-
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from tests.sandbox.wire import until
 from zerokie_action.sandbox.platform import Platform
@@ -79,31 +75,6 @@ async def test_dot_segments_are_removed(dial, platform, target):
     wire.send("DELETE", f"{FILES}/{target}")
     assert await wire.status() == 204
     assert [app.name for app in platform.apps.list()] == ["api"]
-
-
-SEGMENT = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1).filter(
-    lambda text: text not in {".", ".."}
-)
-PATH = st.lists(SEGMENT, min_size=1, max_size=3).map("/".join)
-
-
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(files=st.dictionaries(PATH, st.binary(max_size=20), min_size=1, max_size=5))
-async def test_every_name_comes_back(client, platform, files):
-    """Whatever the names are: uploaded, listed, served and deleted under exactly these names."""
-    for path, content in files.items():
-        answer = await client.put(f"{FILES}/{quote(path)}", content=content)
-        assert answer.status_code == 200
-    assert platform.files("site") == files
-    assert {file["path"]: file["length"] for file in (await client.get(FILES)).json()} == {
-        path: len(content) for path, content in files.items()
-    }
-    for path, content in files.items():
-        assert (await client.get(f"/_apps/site/{quote(path)}")).content == content
-    for path in files:
-        assert (await client.delete(f"{FILES}/{quote(path)}")).status_code == 204
-    assert platform.files("site") == {}
-    platform.cdn.purge("site")
 
 
 def test_the_state_survives_a_kill(platform, tmp_path, clock):

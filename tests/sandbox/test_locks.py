@@ -18,20 +18,6 @@ async def test_acquire(client, platform):
     assert platform.lock("site") == "mine"
 
 
-async def test_heartbeat(client):
-    """200 for the holder, 409 for anybody else, 404 without a lock."""
-    answer = await client.put(f"{SITE}/deploy/lock", json=MINE)
-    assert (answer.status_code, answer.json()) == (404, {"error": "no deploy lock"})
-    await client.post(f"{SITE}/deploy/lock", json=MINE)
-    answer = await client.put(f"{SITE}/deploy/lock", json=MINE)
-    assert (answer.status_code, answer.json()) == (200, {"locked": True, "deploy_session_id": "mine"})
-    answer = await client.put(f"{SITE}/deploy/lock", json=YOURS)
-    assert (answer.status_code, answer.json()) == (
-        409,
-        {"error": "the deploy lock is held by another session"},
-    )
-
-
 async def test_a_lock_expires_30_minutes_after_the_last_heartbeat(client, platform, clock):
     await client.post(f"{SITE}/deploy/lock", json=MINE)
     clock.now += 1799
@@ -60,18 +46,3 @@ async def test_finalize(client, platform):
     (deployment,) = platform.deployments("site")
     assert (deployment.deploy_id, deployment.session) == ("d-20260307-170100", "mine")
     assert (deployment.files_uploaded, deployment.files_deleted, deployment.total_bytes) == (42, 3, 1048576)
-
-
-async def test_only_the_holder_finalizes(client, platform, clock):
-    """409 without a lock, with somebody else's and with an expired one; nothing is recorded."""
-    refused = (409, {"error": "the session does not hold the deploy lock"})
-    answer = await client.post(f"{SITE}/deploy/finalize", json=MINE | COUNTS)
-    assert (answer.status_code, answer.json()) == refused
-    await client.post(f"{SITE}/deploy/lock", json=MINE)
-    answer = await client.post(f"{SITE}/deploy/finalize", json=YOURS | COUNTS)
-    assert (answer.status_code, answer.json()) == refused
-    assert platform.lock("site") == "mine"
-    clock.now += 1800
-    answer = await client.post(f"{SITE}/deploy/finalize", json=MINE | COUNTS)
-    assert (answer.status_code, answer.json()) == refused
-    assert platform.deployments("site") == []

@@ -92,7 +92,7 @@ def killed(world: World) -> str:
 def rolled_back(world: World) -> str:
     world.platform.apps.create_container("my-api", image="ghcr.io/example/my-api:1.4.0", port=80)
     world.loop.jump(60)
-    world.platform.apps._rollout = Rollout(seconds=3, fail_images=["*:1.5.0"])
+    world.platform.apps.rollout = Rollout(seconds=3, fail_images=["*:1.5.0"])
     return world.run(app="my-api", image="ghcr.io/example/my-api:1.5.0", rollback=True).log
 
 

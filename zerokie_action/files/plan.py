@@ -169,8 +169,8 @@ def doubts_about_ownership(plan: Plan, *, is_known: bool) -> Iterator[Doubt]:
         yield Doubt(
             "The manifest of the last deploy can't be read, so it is not known whose files this deploy would "
             f"delete: {_files(plan.delete)}",
-            "The log says why. If the app's URL was down, run the deploy again. `delete-stale: false` deletes "
-            "nothing.",
+            "The log says why. If the app's URL was down, run the deploy again. `delete-stale: false` goes on "
+            "without deletions.",
             TAKE_OVER,
         )
     if plan.foreign:

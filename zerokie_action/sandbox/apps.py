@@ -54,7 +54,7 @@ class Apps:
         """Keep the apps in `store`; times are the clock's."""
         self._store = store
         self._clock = clock
-        self._rollout = rollout
+        self.rollout = rollout
         self._dialect = dialect
         self._deploys: dict[str, list[App]] = {}
         """The app's row after its creation and after each deploy since this process began."""
@@ -152,14 +152,14 @@ class Apps:
             if app.status == DEPLOYING and 0 <= age < _STOPPED_FOR:
                 return STOPPED
             age -= _STOPPED_FOR
-        if app.status == DEPLOYING and age < self._rollout.seconds:
+        if app.status == DEPLOYING and age < self.rollout.seconds:
             return DEPLOYING
         return self._outcome(app)
 
     def _outcome(self, app: App) -> str:
         if app.status != DEPLOYING:
             return app.status
-        return FAILED if any(fnmatchcase(app.image or "", p) for p in self._rollout.fail_images) else RUNNING
+        return FAILED if any(fnmatchcase(app.image or "", p) for p in self.rollout.fail_images) else RUNNING
 
     def shown(self, app: App) -> App:
         """Return the app with the status and the image that a GET shows now."""

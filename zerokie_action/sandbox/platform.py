@@ -64,7 +64,7 @@ class Platform:
         self.clock = clock
         self.api_keys = frozenset(api_keys)
         self.base_url = ""
-        self._public_url = public_url
+        self.public_url = public_url
         self.latency = latency
         self.dialect = Dialect(dialect)
         self.requests: list[Record] = []
@@ -80,7 +80,7 @@ class Platform:
 
     def url(self, app: str) -> str:
         """Where the app answers."""
-        return f"{self._public_url or self.base_url}/_apps/{app}"
+        return f"{self.public_url or self.base_url}/_apps/{app}"
 
     def finalize(
         self, app: str, session: str, *, uploaded: int, deleted: int, total_bytes: int
