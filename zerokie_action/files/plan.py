@@ -169,7 +169,7 @@ def doubts_about_ownership(plan: Plan, *, is_known: bool) -> Iterator[Doubt]:
         yield Doubt(
             "The manifest of the last deploy can't be read, so it is not known whose files this deploy would "
             f"delete: {_files(plan.delete)}",
-            "The log says why. If the app's URL was down, run the deploy again. `delete-stale: false` goes on "
+            "The log says why. If the URL of the app was down, run it again. `delete-stale: false` goes on "
             "without deletions.",
             TAKE_OVER,
         )
