@@ -1,11 +1,12 @@
 """The deploy lock: acquired, kept, and released whatever happens.
 
 The platform has no "unlock": finalize is the only call that releases the lock ("POST
-/v1/apps/:name/deploy/finalize"). So every way out finalizes with the counts of what was really changed,
-unless the lock is not ours any more.
+/v1/apps/:name/deploy/finalize"). So every deploy that holds the lock ends with finalize, even a failed
+deploy, and finalize reports the changes that were really made.
 
-The platform lets a lock expire 30 minutes after the last heartbeat. We count from when we asked, which is
-before it could have answered, and stop a minute early, so that the last write still arrives in time.
+The platform lets a lock expire 30 minutes after the last heartbeat. This module counts the 30 minutes from
+the moment the heartbeat was sent, and stops writing a minute early, so that the last write arrives before the
+lock expires.
 """
 
 from __future__ import annotations
@@ -33,37 +34,37 @@ if TYPE_CHECKING:
     from zerokie_action.shutdown import Shutdown
 
 _MARGIN = 60.0
-_LATE = 5.0
-"""Seconds in which a request whose answer was lost may still be carried out."""
-_ASK_AGAIN = 15.0
-"""Seconds after a heartbeat that failed or was refused, until the next."""
-_HEARTBEAT = (_ASK_AGAIN, _ASK_AGAIN)
+_LATE_GRANT = 5.0
+"""Seconds in which the platform may still carry out a request whose answer was lost."""
+_RETRY_PAUSE = 15.0
+"""Seconds between a heartbeat that failed and the next heartbeat."""
+_HEARTBEAT_BACKOFF = (_RETRY_PAUSE, _RETRY_PAUSE)
 
 _UNCONFIRMED = "the platform has not confirmed it for almost 30 minutes (was this machine suspended?)"
 _NOT_OURS = "the platform says that this deploy does not hold it"
 
 
 class _State(Enum):
-    """Where the lock is; `DeployLock` draws the ways between."""
+    """The states of a lock; `DeployLock` draws the transitions."""
 
     FREE = auto()
-    """It was not asked for, or each request for it was refused."""
+    """The lock was not requested, or the platform refused every request."""
     ASKED = auto()
-    """A request for it may be carried out: the answer is not there yet, or was lost."""
+    """The platform may grant a request: its answer has not arrived yet, or was lost."""
     HELD = auto()
-    """The platform has confirmed it."""
+    """The platform has confirmed that this session holds the lock."""
     ENDING = auto()
-    """A request to finalize may be carried out."""
+    """Finalize was sent; the platform may have released the lock."""
     LOST = auto()
-    """It was held, and is not any more."""
+    """This session held the lock, and no longer does."""
     OVER = auto()
-    """Released, deleted with the app, or left to the cleanup: there is nothing more to try."""
+    """The lock was released, was deleted with the app, or is left to the cleanup. Nothing more is sent."""
 
 
 class DeployLock:
     """The deploy lock of one app, for one session.
 
-    In this order: `async with releasing(counts):`, `await acquire()`, `async with kept(heartbeat):`.
+    Callers nest `async with releasing(counts):`, then `await acquire()`, then `async with kept(heartbeat):`.
 
         FREE ---- request ---> ASKED --- granted, or heartbeat ---> HELD --- finalize ---> ENDING ---> OVER
          ^                       |                                   |                       |
@@ -71,25 +72,26 @@ class DeployLock:
                                                      29 minutes without an answer
 
     Attributes:
-        finalized: what finalize returned; None before, and when its answer was lost or said nothing.
-        lost_answer: why finalize got no answer, though it released the lock; empty when it got one.
+        finalized: the platform's answer to finalize; None before finalize, and when the answer was lost or
+            had no JSON object.
+        lost_answer: why the answer of a finalize that released the lock was lost; empty if it arrived.
         unreleased: why the lock could not be released after a failure, for reports; usually empty.
         on_failure: called once when the work fails while the lock is held, before the release, within
-            `shutdown.RECORD`. What it raises is logged.
+            `shutdown.RECORD`. An exception from it is logged.
     """
 
     def __init__(
         self, client: Client, app: str, session: str, *, records: LockRecords, shutdown: Shutdown, ci: CI
     ) -> None:
-        """Ask for nothing yet.
+        """Prepare the lock without sending a request.
 
         Args:
             client: sends the requests.
             app: the app's name.
-            session: the deploy session ID that is to own the lock.
-            records: where the cleanup looks for it.
-            shutdown: for the time that a release has after a failure or a signal.
-            ci: for the log.
+            session: the deploy session ID that is to hold the lock.
+            records: records the lock for the cleanup.
+            shutdown: limits the time of the release after a failure or a signal.
+            ci: gets the log lines.
         """
         self.finalized: Finalized | None = None
         self.lost_answer = ""
@@ -103,19 +105,19 @@ class DeployLock:
         self._ci = ci
         self._state = _State.FREE
         self._confirmed_at = 0.0
-        """When the request was sent that confirmed the lock last."""
-        self._may_come_late = False
-        """Whether an earlier request may still be carried out, even after the lock was released."""
+        """When the last request that confirmed the lock was sent, by `_boot_time`."""
+        self._may_be_granted_late = False
+        """Whether the platform may still grant an earlier request, even after the lock was released."""
         self._why_lost = ""
 
     # Acquire
 
     async def acquire(self) -> None:
-        """Ask for the lock once.
+        """Request the lock once.
 
         Raises:
-            RequestRejected: with status 409 when somebody else holds it.
-            DeployError: when the platform refuses, or can't be reached.
+            RequestRejected: with status 409 when another session holds the lock.
+            DeployError: when the platform refuses the lock for another reason, or can't be reached.
         """
         before, asked_at, attempts = self._state, _boot_time(), 0
 
@@ -123,7 +125,7 @@ class DeployLock:
         def attempt() -> Iterator[None]:
             nonlocal attempts
             attempts += 1
-            self._may_come_late = before is _State.ASKED or attempts > 1
+            self._may_be_granted_late = before is _State.ASKED or attempts > 1
             self._state = _State.ASKED
             with self._shutdown.shielded_request():
                 yield
@@ -131,12 +133,12 @@ class DeployLock:
         try:
             await self._client.guarded(attempt).acquire_lock(self._app, self._session)
         except DeployError as error:
-            may_come = before is _State.ASKED or error.ambiguous or self._client.creation.is_pending
-            self._may_come_late = may_come
-            self._state = _State.ASKED if may_come else _State.FREE
+            may_be_granted = before is _State.ASKED or error.ambiguous or self._client.creation.is_pending
+            self._may_be_granted_late = may_be_granted
+            self._state = _State.ASKED if may_be_granted else _State.FREE
             is_conflict = isinstance(error, RequestRejected) and error.status == CONFLICT
-            # It may be a conflict with ourselves: then the heartbeat knows this session.
-            if not (is_conflict and may_come and await self._confirm(self._client)):
+            # An earlier attempt may have got the lock for this session: then a heartbeat succeeds.
+            if not (is_conflict and may_be_granted and await self._confirm(self._client)):
                 raise
         else:
             self._state, self._confirmed_at = _State.HELD, asked_at
@@ -146,10 +148,10 @@ class DeployLock:
 
     @asynccontextmanager
     async def kept(self, heartbeat: float) -> AsyncIterator[None]:
-        """Confirm the lock every `heartbeat` seconds while the block runs; cancel the block when it is lost.
+        """Confirm the lock every `heartbeat` seconds while the block runs.
 
         Raises:
-            LockLost: then.
+            LockLost: when the lock is lost; the block is cancelled first.
         """
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._keep, heartbeat, tasks.cancel_scope)
@@ -159,10 +161,10 @@ class DeployLock:
             raise self._loss()
 
     def check(self) -> None:
-        """The fence before every write.
+        """Allow a write only while the lock is held.
 
         Raises:
-            LockLost: unless the platform confirmed the lock recently enough for a write to arrive in time.
+            LockLost: when the lock is lost, or may expire before a write arrives.
         """
         if self._state is not _State.LOST and self._seconds_left > 0:
             return
@@ -170,20 +172,20 @@ class DeployLock:
 
     @contextmanager
     def write(self) -> Iterator[None]:
-        """Around one attempt of a request that changes something: behind the fence, and not interrupted."""
+        """Check the lock before one attempt of a write, and shield the attempt from cancellation."""
         self.check()
         with self._shutdown.shielded_request():
             yield
 
     def end(self) -> None:
-        """The lock is no longer ours: released, lost, or deleted with the app."""
-        if self._state is not _State.ASKED and not self._may_come_late:  # else the cleanup asks
+        """Note that this session no longer holds the lock: it was released, lost, or deleted with the app."""
+        if self._state is not _State.ASKED and not self._may_be_granted_late:  # else the cleanup asks
             self._records.release(self._session)
         self._state = _State.OVER
 
     @property
     def _seconds_left(self) -> float:
-        """In which a write may still begin."""
+        """Seconds in which a write may still begin."""
         return self._confirmed_at + EXPIRY - _MARGIN - _boot_time()
 
     async def _keep(self, heartbeat: float, work: anyio.CancelScope) -> None:
@@ -194,17 +196,17 @@ class DeployLock:
                 pause = heartbeat
                 with anyio.move_on_after(self._seconds_left):
                     try:
-                        if not await self._confirm(self._client.retrying(_HEARTBEAT)):
+                        if not await self._confirm(self._client.retrying(_HEARTBEAT_BACKOFF)):
                             self._loss(_NOT_OURS)
                     except DeployError as error:
                         self._ci.warning(f"Heartbeat: {error}")
-                        pause = min(_ASK_AGAIN, heartbeat)
+                        pause = min(_RETRY_PAUSE, heartbeat)
                 self.check()
         except LockLost:
             work.cancel()
 
     async def _confirm(self, client: Client) -> bool:
-        """Ask whether the lock is ours, which also keeps it so."""
+        """Send a heartbeat; return whether this session holds the lock."""
         asked_at = 0.0
 
         @contextmanager
@@ -221,24 +223,24 @@ class DeployLock:
         return is_ours
 
     def _loss(self, why: str = "") -> LockLost:
-        """The lock is lost: the error to raise, with the first reason that was given."""
+        """Note that the lock is lost, and return the error to raise. The first reason given stays."""
         self._state = _State.LOST
         self._why_lost = self._why_lost or why
         return LockLost(
             f"The deploy lock was lost during the deploy: {self._why_lost}",
-            hint="Nothing was sent once that was known. Run it again: another deploy may hold the lock.",
+            hint="Nothing was written after that. Run it again: another deploy may hold the lock.",
         )
 
     # Release
 
     @asynccontextmanager
     async def releasing(self, counts: Callable[[], Counts]) -> AsyncIterator[None]:
-        """Record the session for the cleanup, and release the lock when the block ends, however it ends.
+        """Record the session for the cleanup, and release the lock whenever and however the block ends.
 
-        When block and release both fail, the block's error is raised and the release's is logged.
+        When both the block and the release fail, the block's error is raised and the release's is logged.
 
         Args:
-            counts: called at the end for the counts of what was changed.
+            counts: called before the release; returns how much the block changed.
         """
         self._records.add(self._app, self._session)
         try:
@@ -254,16 +256,16 @@ class DeployLock:
         """Finalize: release the lock, purge the CDN's cache, record the deploy.
 
         Args:
-            counts: what was changed.
-            within: how long the platform is asked again and again, whatever cancels the work; first whether
-                the session holds the lock, if that is not known. None: as long as any other request.
+            counts: how much the deploy changed.
+            within: how long finalize is retried, shielded from cancellation. If it is not known whether the
+                session holds the lock, a heartbeat asks first. None: retry like any other request.
 
         Returns:
             Whether the session held the lock.
 
         Raises:
-            LockLost: when it was ours, and is not any more.
-            DeployError: when it may not be released; the hint says when it expires.
+            LockLost: when the session held the lock, and no longer does.
+            DeployError: when the lock may still be held; the hint says when the lock expires.
         """
         was_held = True
         try:
@@ -284,32 +286,32 @@ class DeployLock:
         return was_held
 
     async def _release_in_time(self, counts: Counts, within: Allowance) -> bool:
-        is_known = self._state in {_State.HELD, _State.ENDING}
+        is_held = self._state in {_State.HELD, _State.ENDING}
         with self._shutdown.shielded_scope(within):
-            if not is_known and self._client.creation.is_pending:
-                # Nobody else can hold the lock of a new app, which may not answer a heartbeat yet.
-                self._may_come_late = True
-            elif not is_known and not await self._came_late():
+            if not is_held and self._client.creation.is_pending:
+                # A new app may not answer a heartbeat yet, and no other session can hold its lock.
+                self._may_be_granted_late = True
+            elif not is_held and not await self._was_granted_late():
                 return False
             try:
                 await self._finalize(self._client.retrying(UNTIL_DEADLINE), counts)
             except LockLost:
-                if not is_known:
+                if not is_held:
                     return False
                 raise
             return True
         raise PlatformUnavailable("The deploy lock could not be released in time")
 
-    async def _came_late(self) -> bool:
-        """Whether the session holds the lock, or gets it within moments: the answer to a request was lost."""
+    async def _was_granted_late(self) -> bool:
+        """Ask twice, at most five seconds apart, whether a request whose answer was lost got the lock."""
         client = self._client.retrying(UNTIL_DEADLINE)
         if await self._confirm(client):
             return True
-        await anyio.sleep(min(_LATE, (anyio.current_effective_deadline() - anyio.current_time()) / 2))
+        await anyio.sleep(min(_LATE_GRANT, (anyio.current_effective_deadline() - anyio.current_time()) / 2))
         return await self._confirm(client)
 
     async def _finalize(self, client: Client, counts: Counts) -> None:
-        # Any other 2xx than an object may be a gateway's: then the lock is still ours.
+        # A 2xx without a JSON object may be a gateway's. Then this session still holds the lock.
         for _ in range(2):
             may_have_worked = self._state is _State.ENDING
             self._state = _State.ENDING
@@ -325,15 +327,15 @@ class DeployLock:
             if self.finalized or not await self._confirm(client):
                 return
         raise PlatformUnavailable(
-            "Finalizing the deploy had no effect: the answer is no JSON object, and the lock is still ours",
+            "Finalizing the deploy had no effect: the answer is no JSON object, and the lock is still held",
             hint="Check `api-url`: a gateway or proxy may answer in the platform's place.",
         )
 
     async def _release_after(self, failure: BaseException, counts: Callable[[], Counts]) -> None:
-        """Do what comes before the release, release, and log how that ended.
+        """Call `on_failure`, release the lock, and log the outcome.
 
         Raises:
-            LockLost: when that is why the platform refused a write (409, "deploy lock conflict").
+            LockLost: when the platform refused a write (409) because the lock was lost.
         """
         ends_at = anyio.current_time() + RELEASE.seconds
         is_conflict = isinstance(failure, RequestRejected) and failure.status == CONFLICT
@@ -366,7 +368,7 @@ class DeployLock:
                     self._loss(_NOT_OURS)
                 elif self.on_failure is not None:
                     await self.on_failure()
-            except Exception as error:  # noqa: BLE001 - whatever it is, the lock has to be released
+            except Exception as error:  # noqa: BLE001 - the lock has to be released after any error
                 self._ci.info(f"Before releasing the lock: {unwrap(error)}")
 
 

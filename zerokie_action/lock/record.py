@@ -1,9 +1,9 @@
-"""What the cleanup reads after a run was killed: which session may hold the lock on which app.
+"""The record of a run's lock: after the run was killed, the cleanup reads which session to release.
 
-It is written before the lock is asked for, to the CI system's own state (GitHub) and to the `state-file`.
-There is no secret in it, and no URL: the cleanup sends the API key only where its own inputs say.
+A run writes the record before it requests the lock: to GitHub's own state, and to the `state-file`. The
+record has no secret and no URL: the cleanup sends the API key only to the `api-url` of its own inputs.
 
-The file has a line of JSON for each lock: a run leaves alone what a killed one before it has recorded.
+The file has one line of JSON for each lock. A run keeps the lines that earlier, killed runs have left.
 """
 
 from __future__ import annotations
@@ -28,37 +28,37 @@ _LARGEST_FILE = 64 * 1024
 
 
 class LockRecord(NamedTuple):
-    """A lock that a run asked for."""
+    """A lock that a run requested."""
 
     app: str
     session: str
 
     @property
     def state(self) -> dict[str, str]:
-        """As it is written down."""
+        """The record as keys and values for GitHub's state and the file."""
         return {"app": self.app, "session": self.session}
 
 
 def expiry() -> str:
-    """When a lock expires that is not confirmed any more, at the latest: a lost answer may have been one."""
+    """For messages: the latest time at which an abandoned lock expires, as if it was confirmed just now."""
     return f"at {datetime.fromtimestamp(time.time() + EXPIRY, UTC):%Y-%m-%d %H:%M:%S} UTC at the latest"
 
 
 class LockRecords:
-    """Where locks are recorded: the CI system's own state, and a file."""
+    """Writes lock records to the CI system's own state and to a file."""
 
     def __init__(self, save: Callable[[Mapping[str, str]], None], file: Path | None) -> None:
-        """Record nothing yet.
+        """Write nothing yet.
 
         Args:
             save: keeps keys and values in the CI system's own state.
-            file: the state file; it is removed once no lock in it is held.
+            file: the state file, removed when its last lock is released; None for no file.
         """
         self._save = save
         self._file = file
 
     def add(self, app: str, session: str) -> None:
-        """Record that the session may hold the lock from now on; the file is on disk when this returns.
+        """Record that the session may hold the lock from now on, and flush the file to disk.
 
         Raises:
             ConfigurationError: when the state file can't be written.
@@ -78,8 +78,8 @@ class LockRecords:
     def release(self, session: str) -> None:
         """Record that the session holds no lock.
 
-        A state file that can't be removed does no harm: the cleanup asks the platform first. What is no file
-        (`/dev/null`) stays.
+        A state file that can't be removed does no harm, because the cleanup asks the platform first. A device
+        such as `/dev/null` is not removed.
         """
         self._save({"released": session})
         if self._file is None:
@@ -92,9 +92,9 @@ class LockRecords:
 
 
 def recorded_locks(env: Mapping[str, str], file: Path | None) -> list[LockRecord]:
-    """The locks that earlier steps may still hold, by GitHub's `STATE_*` and the file.
+    """The locks that earlier steps may still hold, from GitHub's `STATE_*` variables and the file.
 
-    What can't be read counts as nothing.
+    Unreadable records are skipped.
     """
     app, session = env.get("STATE_app"), env.get("STATE_session")
     found = [LockRecord(app, session)] if app and session and session != env.get("STATE_released") else []
@@ -102,9 +102,9 @@ def recorded_locks(env: Mapping[str, str], file: Path | None) -> list[LockRecord
 
 
 def default_file(env: Mapping[str, str]) -> Path | None:
-    """Where the state goes without `state-file`: only GitLab needs a file, and keeps those below the project.
+    """The state file without `state-file`: on GitLab a file in the project directory, elsewhere none.
 
-    The job's ID is in the name: jobs may share a project directory.
+    The file's name has the job's ID, because jobs may share a project directory.
     """
     if env.get("GITLAB_CI") and (project := env.get("CI_PROJECT_DIR")):
         return Path(project) / f".zerokie-state-{env.get('CI_JOB_ID', 'job')}.json"
@@ -113,14 +113,14 @@ def default_file(env: Mapping[str, str]) -> Path | None:
 
 def _write(file: Path, locks: list[LockRecord]) -> None:
     write_report_file(file, "".join(json.dumps(lock.state) + "\n" for lock in locks))
-    with suppress(OSError):  # not every file system can do that
+    with suppress(OSError):  # not every file system supports fsync
         if file.is_file():
             with file.open("rb") as written:
                 os.fsync(written.fileno())
 
 
 def _read(file: Path) -> list[LockRecord]:
-    """The locks in a file; whatever else is in it, or is not a file, counts as nothing."""
+    """The locks in a file. Other lines are skipped, and anything but a regular file has no locks."""
     found = []
     with suppress(OSError):
         if not file.is_file():
