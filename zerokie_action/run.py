@@ -139,7 +139,7 @@ async def _work(
             await _operate(job)
             result.status = "planned" if settings.dry_run else _DONE[settings.operation]
         finally:
-            result.retries_used = http.used
+            result.retries_used = http.retries_used
 
 
 async def _operate(job: Job) -> None:

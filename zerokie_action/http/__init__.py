@@ -1,7 +1,8 @@
-"""How requests travel: httpx, its transport, proxies and certificates, retries. Knows nothing of the API.
+"""Sends HTTP requests: transport, proxies, certificates and retries. Nothing here is specific to the API.
 
-Only this package imports httpx and httpcore; everybody else takes their names from here. httpx 0.28 has been
-quiet since 2024, and Pydantic keeps a successor, httpx2: moving there is one commit in this package.
+Only this package imports httpx and httpcore; other packages import httpx's names from here. httpx 0.28 has
+had no release since 2024. Pydantic maintains a successor, httpx2; a move to httpx2 would change only this
+package.
 """
 
 from httpx import URL, InvalidURL, Request, Response

@@ -1,8 +1,8 @@
-"""What a failed attempt means: another one may help, the other side wants fewer requests, or it is final.
+"""Tells answers from failures, and whether a failed request is worth another attempt.
 
-An answer is a 2xx of the right shape, a 401, a 409 that is no web page, any other 4xx with the platform's
-`{"error"}`, and 407, 413, 414, 415 and 431, which also a proxy or gateway means for good. Everything else is
-a failure.
+Answers are: a 2xx of the right shape; 401; 409, unless the body is a web page; any other 4xx with the
+platform's `{"error"}`; and 407, 413, 414, 415 and 431, which are final even from a proxy or gateway.
+Everything else is a failure.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _SERVER_ERROR = 500
 _UNAVAILABLE = {408, 425}
 _ANSWER_WITH_ANY_BODY = {401, 407, 413, 414, 415, 431}
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
-"""The only errors after which the other side can't have seen the request."""
+"""The only errors that prove that the request did not reach the server."""
 _CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
 
 _TRY_LATER = (
@@ -50,18 +50,18 @@ _OWN_CONTAINER = (
     "`host.docker.internal` in `api-url`, over http too."
 )
 _NOT_THE_API = (
-    "Check `api-url`: what answers there may not be the platform's API. If it is right, a gateway may have "
-    "answered in the platform's place: run the job again in a few minutes."
+    "Check `api-url`: it may not lead to the platform's API. If it is right, a gateway may have answered in "
+    "the platform's place: run the job again in a few minutes."
 )
 _NO_SUCH_HOST = "Check the host name in `api-url` or of the proxy, and the name server that this job uses."
 _CUT = (
     "The connection broke each time in the middle of the upload. A gateway or proxy may limit the size of a "
     "request (nginx: `client_max_body_size`), or its duration."
 )
-"""A gateway's 413 can't be read from a connection that it has reset."""
+"""A gateway that refuses a large body (413) may reset the connection before its answer can be read."""
 
 _LARGE = 4 * MEGABYTE
-"""Bytes of a body that can't all be on their way: some have arrived."""
+"""Bytes. If more than this was sent, a part of the body has reached the server."""
 _PAGE_HEAD = 1000
 _LONGEST_REASON = 200
 _LONGEST_QUOTE = 500
@@ -72,29 +72,29 @@ class ResponseTooLarge(httpx.RemoteProtocolError):
 
 
 class Meaning(Enum):
-    """What a failed attempt says about the next one."""
+    """What a failed attempt says about the next attempt."""
 
     DOWN = auto()
-    """The other side, or the network between, does not work now."""
+    """The server or the network does not work now, for any request."""
     ALONE = auto()
-    """The other side works, but not for this request."""
+    """The server works, but this request fails."""
     BUSY = auto()
-    """The platform works, and wants fewer requests (429)."""
+    """The platform works, and asks for fewer requests (429)."""
     UNEXPECTED = auto()
-    """What came back is not the platform's: an outage once the platform has answered, else a wrong URL."""
+    """Something other than the platform answered: in an outage, or because `api-url` is wrong."""
     FINAL = auto()
     """Another attempt can't help."""
 
 
 class Failure(NamedTuple):
-    """One attempt that gave no answer.
+    """An attempt that got no answer.
 
     Attributes:
-        meaning: what it says about the next attempt.
-        reason: why it failed; the end of a sentence.
-        hint: what to do, if this is the last attempt.
+        meaning: what the failure says about the next attempt.
+        reason: why the attempt failed, as the end of a sentence.
+        hint: what the user can do, if no attempt follows.
         ambiguous: whether the request may have taken effect.
-        retry_after: seconds until the other side wants the next request; 0 when it did not say.
+        retry_after: the wait in seconds that `Retry-After` asks for; 0 without the header.
     """
 
     meaning: Meaning
@@ -105,7 +105,7 @@ class Failure(NamedTuple):
 
 
 def of_error(request: httpx.Request, error: httpx.TransportError) -> Failure:
-    """What it means that there was no response to this request."""
+    """The failure of a request that got no complete response."""
     failed = _cause(request, error)
     if isinstance(error, httpx.ProxyError):
         failed = failed._replace(reason=f"{failed.reason} {error}")
@@ -118,7 +118,7 @@ def of_error(request: httpx.Request, error: httpx.TransportError) -> Failure:
 
 
 def _cause(request: httpx.Request, error: httpx.TransportError) -> Failure:  # noqa: PLR0911 - a row for each
-    """The table of what can go wrong without a response."""
+    """The failure for the first known cause of an error."""
     timeouts = request.extensions["timeout"]
     for cause in _causes(error):
         match cause:
@@ -148,7 +148,7 @@ def _cause(request: httpx.Request, error: httpx.TransportError) -> Failure:  # n
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, what led to it, and so on: members of groups, but not what was handled meanwhile."""
+    """The error and its causes, members of exception groups included; `__context__` is not followed."""
     yield error
     members = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
     for cause in (*members, error.__cause__):
@@ -157,12 +157,12 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def of_response(request: httpx.Request, response: httpx.Response, detail: str) -> Failure | None:
-    """What it means that this is the response; None when it is an answer.
+    """The failure that a response stands for; None when the response is an answer.
 
     Args:
-        request: what was sent.
-        response: what came.
-        detail: what it says of itself.
+        request: the request.
+        response: its response.
+        detail: the response's own words, from `error_detail`.
     """
     status = response.status_code
     answer = f"answered {status} ({detail})" if detail else f"answered {status}"
@@ -178,7 +178,7 @@ def of_response(request: httpx.Request, response: httpx.Response, detail: str) -
         return None
     if status == _NOT_FOUND and anyio.current_time() < about(request).ready_by:
         return Failure(Meaning.DOWN, f"the new app is not ready: the platform {answer}", ambiguous=False)
-    # Nobody but the platform knows of conflicts, whatever it says of them; Cloudflare has a web page for 409.
+    # Only the platform answers 409, with any text. Cloudflare's 409 is a web page.
     if status == _CONFLICT and not is_web_page(response.content):
         return None
     if response.is_client_error and _platform_error(response.content):
@@ -187,13 +187,13 @@ def of_response(request: httpx.Request, response: httpx.Response, detail: str) -
 
 
 def not_the_platform(request: httpx.Request, answer: str) -> Failure:
-    """What came may be anybody's; the request may have taken effect all the same."""
+    """The failure when another server may have answered; the request may have taken effect all the same."""
     origin = f"{request.url.scheme}://{request.url.netloc.decode()}"
     return Failure(Meaning.UNEXPECTED, f"{origin} {answer}", _NOT_THE_API)
 
 
 def _platform_error(body: bytes) -> str:
-    """The text of the platform's `{"error": "…"}`; empty where a body is anything else."""
+    """The text of the platform's `{"error": "…"}`; empty for any other body."""
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):
@@ -203,7 +203,7 @@ def _platform_error(body: bytes) -> str:
 
 
 def retry_after(headers: Mapping[str, str]) -> float:
-    """Seconds that `Retry-After` asks for; 0 when there is none, it makes no sense, or it is over."""
+    """The wait in seconds that `Retry-After` asks for; 0 if the header is missing, invalid or in the past."""
     text = headers.get("retry-after", "").strip()
     if re.fullmatch("[0-9]{1,9}", text):
         return float(text)
@@ -214,14 +214,14 @@ def retry_after(headers: Mapping[str, str]) -> float:
 
 
 def error_detail(body: bytes, redact: Callable[[str], str]) -> str:
-    """What a response says of itself, in quotation marks: the platform's `{"error": "…"}`, or any other text.
+    """A response's own words, in quotation marks: the platform's `{"error": "…"}`, or else the whole text.
 
-    An HTML page, as proxies send it, is named as such, with its title. Empty when there is nothing to quote.
-    White space is folded; never raises, whatever the bytes. Only the first megabyte of a body counts.
+    Of an HTML page, only the title is quoted. Runs of white space become one space. The result is empty if
+    the body has no text. Only the first megabyte of the body is read. Never raises.
 
     Args:
-        body: the response's.
-        redact: takes the secrets out, before the text is cut: half a secret looks like none.
+        body: the response's body.
+        redact: removes the secrets before the text is shortened: half a secret would not be recognised.
     """
     head = body[:MEGABYTE]
     kind, text = "", _platform_error(head)
@@ -235,6 +235,6 @@ def error_detail(body: bytes, redact: Callable[[str], str]) -> str:
 
 
 def is_web_page(body: bytes) -> bool:
-    """Whether a body is HTML, as proxies and login pages send it and the platform's API never does."""
+    """Whether a body is an HTML page. Proxies and login pages send HTML; the platform's API never does."""
     head = body[:_PAGE_HEAD].decode("utf-8", "replace").lower()
     return "<html" in head or "<!doctype html" in head

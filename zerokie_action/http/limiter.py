@@ -1,8 +1,8 @@
-"""What the requests of one group share: how many run at once, when none may be sent, what is logged.
+"""Limits how many requests of one group run at once, and when the next request may be sent.
 
-A failure that all requests share takes the slots down (to one in an outage, to half of them after a 429) and
-sets a time before which none is sent. So the next request is the probe that tells whether the platform is
-back.
+A shared failure, which would hit any request of the group, reduces the slots: to one in an outage, to half
+after a 429. It also starts a pause for the whole group. The first request after the pause probes whether the
+platform is back.
 """
 
 from __future__ import annotations
@@ -22,31 +22,32 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PATIENCE = 120.0
-"""Seconds in which nothing of a group has worked, after which it is given up."""
+"""Seconds of an outage after which a group's requests give up."""
 MOST_WAITED = 600.0
-"""Seconds of waiting that the platform asked for, and that do not count as an outage."""
+"""The longest wait, in seconds, that the platform can ask for; such waits do not use up `PATIENCE`."""
 
 _PAUSE, _LONGEST_PAUSE = 0.5, 5.0
 _BUSY_PAUSE, _LONGEST_BUSY_PAUSE = 1.0, 30.0
-"""Seconds of the first and the longest pause, in an outage and after a 429. Each doubles the one before."""
+"""The first and the longest pause in seconds, in an outage and after a 429. Each pause doubles the last."""
 _MOST_DOUBLINGS = 10
-"""After that, the longest pause is reached, and a power of two soon no float any more."""
+"""The longest pause is reached by then; the limit keeps the power of two from overflowing."""
 _OUTAGE_LINE_EVERY = 15.0
 _SCATTERED_LINE_EVERY = 5.0
 
 
 @dataclass
 class Outage:
-    """A time in which nothing of a group works.
+    """A period in which every request of a group fails.
 
     Attributes:
-        began: when the first of the requests that failed was sent, or another one last succeeded.
-        since: when the first shared failure was seen, or something last moved; patience counts from there.
+        began: when the first failing request was sent, or when a request last succeeded, whichever is later.
+        since: when the first shared failure was seen, or the platform last reacted; `PATIENCE` counts from
+            here.
         reason: why the last request failed.
-        attempts: that failed.
-        failures: of all requests at once; concurrent failures count once.
-        requested_wait: seconds that the platform asked to wait.
-        next_line: when the next line is logged.
+        attempts: the number of failed attempts.
+        failures: the number of shared failures; concurrent failures count once.
+        requested_wait: the seconds of wait that the platform asked for.
+        next_line: the time before which no line is logged.
     """
 
     began: float
@@ -59,20 +60,20 @@ class Outage:
 
 
 class AdaptiveLimiter:
-    """A slot for each request of a group, which is sent inside `async with`. Slots go out in order.
+    """Gives each request of a group a slot, in order. A request is sent inside `async with limiter`.
 
     Attributes:
-        successes: how many requests have been answered.
-        outage: the one that nothing has ended yet.
-        failed_at: when all requests failed last, by the event loop's time.
+        successes: the number of answered requests.
+        outage: the current outage, if there is one.
+        failed_at: when the last shared failure was seen, by the event loop's time.
     """
 
     def __init__(self, group: str, most: int, log: Callable[[str], None]) -> None:
-        """Nothing has failed yet.
+        """Begin with all slots free.
 
         Args:
-            group: what the requests are for, as a line begins: `Uploads`, `Listing the apps`.
-            most: how many run at once, until something fails.
+            group: the group's name, which begins each log line: `Uploads`, `Listing the apps`.
+            most: the number of slots while the platform works.
             log: gets the lines for users.
         """
         self.successes = 0
@@ -82,7 +83,7 @@ class AdaptiveLimiter:
         self._most = most
         self._log = log
         self._limit = float(most)
-        """How many may run at once while the platform works; a fraction grows to the next number."""
+        """The slots to return to after an outage. Each success adds a fraction of a slot."""
         self._slots = anyio.CapacityLimiter(most)
         self._not_before = 0.0
         self._last_success = -1.0
@@ -92,13 +93,13 @@ class AdaptiveLimiter:
     async def __aenter__(self) -> None:
         """Wait for a slot, and until a request may be sent."""
         try:
-            self._slots.acquire_nowait()  # half the time of `acquire`, which lets others run in between
+            self._slots.acquire_nowait()  # takes half the time of `acquire`, which yields to other tasks
         except anyio.WouldBlock:
             await self._slots.acquire()
         try:
-            while anyio.current_time() < self._not_before:  # noqa: ASYNC110 - it moves on meanwhile
+            while anyio.current_time() < self._not_before:  # noqa: ASYNC110 - another failure may move it
                 await anyio.sleep_until(self._not_before)
-            await anyio.lowlevel.checkpoint_if_cancelled()  # it may have been cancelled while it woke up
+            await anyio.lowlevel.checkpoint_if_cancelled()  # a cancellation may come while this task wakes up
         except BaseException:
             self._slots.release()
             raise
@@ -108,7 +109,7 @@ class AdaptiveLimiter:
         self._slots.release()
 
     def others_worked(self, *, since: float, began: float) -> bool:
-        """Whether another request succeeded since then, and all have not failed since this one began."""
+        """Whether a request succeeded after `since`, with no shared failure after `began`."""
         return self._last_success > since and self.failed_at <= began
 
     def succeeded(self) -> None:
@@ -118,7 +119,7 @@ class AdaptiveLimiter:
             attempts = f"{self.outage.attempts:,} attempts failed"
             self._log(f"{self._group}: the platform is back after {taken}; {attempts}")
         elif self.outage is not None:
-            self._tell(self.outage.reason)
+            self._log_scattered(self.outage.reason)
         self.outage = None
         self.successes += 1
         self._last_success = anyio.current_time()
@@ -127,23 +128,23 @@ class AdaptiveLimiter:
 
     @property
     def failing_for(self) -> float:
-        """Seconds that the outage lasts, without what the platform asked to wait; 0 without one."""
+        """Seconds that the outage has lasted, without the waits that the platform asked for."""
         if self.outage is None:
             return 0.0
         return max(0.0, anyio.current_time() - self.outage.since - self.outage.requested_wait)
 
     def failed_alone(self, failure: Failure, *, is_retried: bool) -> None:
-        """A request failed by itself; it may be sent again."""
-        if self.outage is not None:  # something was there
+        """Note that one request failed while others succeed."""
+        if self.outage is not None:  # the platform reacted
             self.outage.since = anyio.current_time()
         if is_retried:
-            self._tell(failure.reason)
+            self._log_scattered(failure.reason)
 
     def failed(self, failure: Failure, began: float) -> None:
-        """A request that was sent at `began` failed as all do; those under way together count once."""
+        """Note a shared failure of a request sent at `began`; concurrent failures count once."""
         is_news = began >= self.failed_at
-        if self.outage is None and not is_news:  # it was sent in an outage that is over
-            self._tell(failure.reason)
+        if self.outage is None and not is_news:  # the request was sent in an outage that is over
+            self._log_scattered(failure.reason)
             return
         outage = self.log_failure(failure, began)
         if is_news:
@@ -152,7 +153,7 @@ class AdaptiveLimiter:
             self._slow_down(failure, outage)
 
     def log_failure(self, failure: Failure, began: float) -> Outage:
-        """Log the failure of a request. By itself, as for a heartbeat, it slows no other request down."""
+        """Note and log a failure without slowing the group down, as for a heartbeat."""
         now = anyio.current_time()
         outage = self.outage = self.outage or Outage(max(began, self._last_success))
         outage.reason = failure.reason
@@ -175,8 +176,8 @@ class AdaptiveLimiter:
         self._not_before = max(self._not_before, self.failed_at + (failure.retry_after or pause))
         outage.requested_wait = min(MOST_WAITED, outage.requested_wait + failure.retry_after)
 
-    def _tell(self, reason: str) -> None:
-        """A line for users about failures that are no outage: their number, every few seconds."""
+    def _log_scattered(self, reason: str) -> None:
+        """Count a failure that is no outage, and log the count every five seconds."""
         self._scattered += 1
         if anyio.current_time() >= self._next_line:
             self._log(f"{self._group}: {reason}; retrying {human_files(self._scattered, 'request')}")

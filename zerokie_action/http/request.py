@@ -1,4 +1,4 @@
-"""What requests are made of: headers, extensions, bodies."""
+"""The parts of a request: headers, extensions and body."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
 HEADERS = {"User-Agent": f"zerokie-action/{zerokie_action.__version__}", "Accept-Encoding": "identity"}
-"""Of every request. No coding: httpx would inflate a small body to any size before it could be measured."""
+"""Headers of every request. `identity`: httpx would inflate a small body to any size, past `max_body`."""
 
 MEGABYTE = 1_000_000
 CONNECT_TIMEOUT = 10.0
-"""Seconds to reach the other side, and as many again for TLS."""
+"""Seconds for the TCP connection, and as many again for TLS."""
 
 _SMALL = 64 * 1024
-"""Bytes that are read faster than a thread could be asked to."""
+"""Bytes. Reading so little takes less time than handing the work to a thread."""
 _IN_FLIGHT = 4 * MEGABYTE
 _SLOWEST = 50_000
-"""Bytes of a body that the kernel takes at once, and that a slow line carries in a second."""
+"""Bytes of a body that the kernel buffers, and bytes per second of a slow line."""
 
 
 class About(NamedTuple):
-    """What the transport and the retry loop have to know of a request. It travels as an extension of httpx's.
+    """Facts about a request for the transport and the retry loop, carried in the request's extensions.
 
     Attributes:
-        purpose: what the request is for, as a sentence begins: `Listing the apps`.
-        group: requests of a group share an `AdaptiveLimiter`; its name begins a sentence as well.
-        max_body: how many bytes of body the response may have.
-        is_public: whether anybody may answer: a 4xx need not look like the platform's.
-        ready_by: until when (event loop's time) a 404 means that a new app is not ready.
+        purpose: the beginning of a sentence about the request: `Listing the apps`.
+        group: the requests of a group share an `AdaptiveLimiter`; the group's name begins log lines.
+        max_body: the largest accepted response body, in bytes.
+        is_public: whether the request goes to a server other than the platform, whose 4xx may look different.
+        ready_by: before this time (event loop), a 404 means that a new app is not ready yet.
     """
 
     purpose: str
@@ -46,7 +46,7 @@ class About(NamedTuple):
 
 
 def about(request: httpx.Request) -> About:
-    """What `extensions` said of a request."""
+    """The `About` that `extensions` gave a request."""
     found: About = request.extensions["about"]
     return found
 
@@ -61,12 +61,12 @@ def extensions(
     is_public: bool = False,
     ready_by: float = -math.inf,
 ) -> dict[str, object]:
-    """A request's extensions; `purpose`, `group`, `max_body`, `is_public` and `ready_by` as in `About`.
+    """A request's extensions. `About` describes the parameters that are not listed here.
 
     Args:
-        group: without one, the request is a group by itself.
-        timeout: seconds in which nothing moves, after which it is given up; connecting has its own.
-        size: bytes of the request's body, which may still be on their way when all is sent.
+        group: the purpose by default.
+        timeout: seconds without a byte after which the attempt fails; `CONNECT_TIMEOUT` limits connecting.
+        size: bytes of the request's body; a large body extends the timeout, as the kernel buffers its end.
     """
     read = timeout + min(size, _IN_FLIGHT) / _SLOWEST
     return {
@@ -76,51 +76,52 @@ def extensions(
 
 
 class Content(Protocol):
-    """What a request body is read from."""
+    """The source of a request's body."""
 
     @property
     def size(self) -> int:
-        """Bytes in all, known before anything is read: they go into `Content-Length`."""
+        """The size in bytes, for `Content-Length`; known before the first read."""
         ...
 
     def chunks(self) -> Iterator[bytes]:
-        """The bytes from the beginning.
+        """The content from the beginning, in pieces. Blocks.
 
-        Blocks. Raises when there are more or fewer than `size`, or they are not what they were to be.
+        Raises:
+            DeployError: when the content has changed or can't be read.
         """
         ...
 
 
 class Bytes(NamedTuple):
-    """A `Content` that is in memory already."""
+    """A `Content` in memory."""
 
     data: bytes
 
     @property
     def size(self) -> int:
-        """Bytes in all."""
+        """The size in bytes."""
         return len(self.data)
 
     def chunks(self) -> Iterator[bytes]:
-        """Pieces: the connection copies each one."""
+        """Small pieces, because the connection copies each piece."""
         for start in range(0, len(self.data), _SMALL):
             yield self.data[start : start + _SMALL]
 
 
 class ContentStream(httpx.AsyncByteStream):
-    """A `Content` as httpx sends it, read anew for each attempt; a large one in a thread, piece by piece.
+    """Streams a `Content` to httpx, from the beginning for each attempt. A thread reads large contents.
 
     Attributes:
-        sent: bytes of the last attempt that were handed out to be sent.
+        sent: bytes that the last attempt has passed to the connection.
     """
 
     def __init__(self, content: Content) -> None:
-        """Read nothing yet."""
+        """Prepare the stream without reading the content."""
         self.sent = 0
         self._content = content
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """The pieces."""
+        """The pieces of the content."""
         self.sent = 0
         chunks = self._content.chunks()
         is_small = self._content.size <= _SMALL

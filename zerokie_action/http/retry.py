@@ -1,7 +1,7 @@
-"""Requests that are sent until the platform has answered.
+"""Sends each request until the platform answers or a limit is reached.
 
-Time is the measure of an outage, attempts are the measure of a request that fails alone. While all requests
-of a group fail, they share one `AdaptiveLimiter`, whatever the number of retries.
+A request that fails while others succeed may use up `retries` attempts. In an outage, when all requests of a
+group fail, the limit is time (`PATIENCE`), and the group's `AdaptiveLimiter` decides when to send.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from zerokie_action.text import human_files, human_seconds
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 20.0
 _OTHER_FILES = 24
-"""Open files of a run beside its requests: streams, signals, event loop, what is scanned."""
+"""Files that a run has open besides those of its requests: streams, signals, event loop, scan."""
 
 _GIVEN_UP = Failure(Meaning.DOWN, "no answer in time")
 
@@ -40,11 +40,12 @@ class Malformed(ValueError):  # noqa: N818 - internal; never reaches users
 
 
 AttemptScope = Callable[[], AbstractContextManager[object]]
-"""Entered around each attempt, and not around the pauses: it may refuse the attempt, shield or watch it."""
+"""Makes a context for each attempt, but not for the pauses. It may refuse, shield or observe the attempt."""
 Backoff = tuple[float, float]
-"""The shortest and longest pause in seconds, for a request that is sent again whatever its group waits for.
+"""The shortest and longest pause in seconds, for a request that bypasses its group's limiter.
 
-It takes no slot, heeds no `Retry-After`, and ends with the deadline of the scope around it."""
+Such a request takes no slot, ignores `Retry-After`, and is retried until the deadline of the enclosing
+scope."""
 
 UNTIL_DEADLINE: Backoff = (0.2, 1.0)
 
@@ -53,8 +54,8 @@ class RetryingClient:
     """Sends the requests of one run.
 
     Attributes:
-        redact: takes the secrets out of what the other side says.
-        used: requests that were retried, so far.
+        redact: removes the secrets from a response's text.
+        retries_used: the number of retries so far.
     """
 
     def __init__(
@@ -67,18 +68,18 @@ class RetryingClient:
         trace: Callable[[str], None] | None = None,
         redact: Callable[[str], str] = str,
     ) -> None:
-        """Send nothing yet.
+        """Prepare the client without sending a request.
 
         Args:
             transport: sends a request once.
-            retries: attempts after the first of a request that fails while others of its group succeed.
-            concurrency: requests of a group at the same time, at most; fewer where few files may be open.
-            log: gets the lines about what fails.
-            trace: gets one line for every attempt, which may hold secrets.
-            redact: see above.
+            retries: further attempts for a request that fails while others of its group succeed.
+            concurrency: the most concurrent requests of a group; fewer if the limit of open files is low.
+            log: gets the lines about failures.
+            trace: gets one line for every attempt; the line may have secrets.
+            redact: the attribute.
         """
         self.redact = redact
-        self.used = 0
+        self.retries_used = 0
         self._transport = transport
         self._retries = retries
         self._concurrency = min(concurrency, _most_requests())
@@ -88,7 +89,7 @@ class RetryingClient:
         self._limiters: dict[str, AdaptiveLimiter] = {}
 
     async def fetch(self, request: httpx.Request) -> httpx.Response | Failure:
-        """One attempt: the response, or why there is none."""
+        """Send the request once, and return the response, or the failure if there is no response."""
         began = anyio.current_time()
         outcome = "given up"  # cancelled, or the content could not be read
         try:
@@ -114,19 +115,19 @@ class RetryingClient:
         *,
         is_repeatable: bool = True,
     ) -> T:
-        """The answer to a request.
+        """Send a request until it is answered, and return the parsed answer.
 
         Args:
-            request: what to send, anew for each attempt.
-            parse: makes the value of a 2xx response; `Malformed` counts as no answer.
-            backoff: see `Backoff`; without one, the limiter of its group decides when it is sent.
+            request: the request to send.
+            parse: turns a 2xx response into the returned value; `Malformed` counts as a failure.
+            backoff: see `Backoff`; by default, the group's limiter decides when to send.
             around_attempt: see `AttemptScope`.
-            is_repeatable: whether a request that may have taken effect is sent again.
+            is_repeatable: whether to send the request again after an attempt that may have taken effect.
 
         Raises:
-            RequestRejected: the answer is a 4xx. `lost_answer` says whether an earlier attempt may have taken
-                effect all the same.
-            PlatformUnavailable: further attempts are useless.
+            RequestRejected: when the answer is a 4xx. `lost_answer` is set if an earlier attempt may have
+                taken effect.
+            PlatformUnavailable: when another attempt can't help, or the limit is reached.
         """
         limiter = self._limiter(request)
         began_at = anyio.current_time()
@@ -135,7 +136,7 @@ class RetryingClient:
         while True:
             async with limiter if backoff is None else nullcontext():
                 began = anyio.current_time()
-                self.used += attempts > 0
+                self.retries_used += attempts > 0
                 attempts += 1
                 outcome = await self._attempt(request, parse, backoff, around_attempt)
             if not isinstance(outcome, Failure):
@@ -145,7 +146,7 @@ class RetryingClient:
                     raise outcome
                 return outcome
             lost_answer = lost_answer or (outcome.reason if outcome.ambiguous else "")
-            await anyio.lowlevel.checkpoint_if_cancelled()  # the scope may have shielded the attempt
+            await anyio.lowlevel.checkpoint_if_cancelled()  # `around_attempt` may have shielded the attempt
             if attempts == 1:
                 others_before = limiter.successes
             if (
@@ -169,7 +170,7 @@ class RetryingClient:
                 raise _gave_up(request, outcome, tried, lost_answer)
 
     async def _is_alone(self, failed: Failure, limiter: AdaptiveLimiter, began: float, alone: int) -> bool:
-        """Pause without a slot; then tell whether a request fails while others of its group succeed."""
+        """Pause without a slot, then return whether other requests of the group succeeded meanwhile."""
         is_known = failed.meaning is Meaning.ALONE
         if not is_known and (failed.meaning is Meaning.BUSY or failed.retry_after or limiter.outage):
             return False
@@ -184,24 +185,24 @@ class RetryingClient:
         backoff: Backoff | None,
         around_attempt: AttemptScope,
     ) -> T | RequestRejected | Failure:
-        """What one attempt brings: a value, a refusal, or neither."""
-        if backoff is not None:  # half of the time that is left: another one must fit
+        """Send the request once, and return the parsed value, the refusal or the failure."""
+        if backoff is not None:  # leave half of the time for another attempt
             timeouts, half = request.extensions["timeout"], _time_left() / 2
             request.extensions["timeout"] = {phase: min(seconds, half) for phase, seconds in timeouts.items()}
-        response: httpx.Response | Failure = _GIVEN_UP  # where the scope ends the attempt
+        response: httpx.Response | Failure = _GIVEN_UP  # stays if the scope cancels the attempt
         with around_attempt():
             response = await self.fetch(request)
         outcome = response if isinstance(response, Failure) else self._read(request, response, parse)
         if not isinstance(outcome, Failure):
             self._has_answered = self._has_answered or not about(request).is_public
-        elif outcome.meaning is Meaning.UNEXPECTED:  # the platform is down, or `api-url` is wrong
+        elif outcome.meaning is Meaning.UNEXPECTED:  # before the first answer, `api-url` may be wrong
             return outcome._replace(meaning=Meaning.DOWN if self._has_answered else Meaning.ALONE)
         return outcome
 
     def _read(
         self, request: httpx.Request, response: httpx.Response, parse: Callable[[httpx.Response], T]
     ) -> T | RequestRejected | Failure:
-        """What a response is."""
+        """The parsed value, the refusal or the failure that a response stands for."""
         if response.is_success:
             try:
                 return parse(response)
@@ -213,7 +214,7 @@ class RetryingClient:
         return failure.of_response(request, response, detail) or _refusal(request, response, detail)
 
     def error_detail(self, body: bytes) -> str:
-        """What a response says of itself (`failure.error_detail`), without secrets."""
+        """The response's own words (`failure.error_detail`), without secrets."""
         return failure.error_detail(body, self.redact)
 
     def _limiter(self, request: httpx.Request) -> AdaptiveLimiter:
@@ -223,7 +224,7 @@ class RetryingClient:
         return self._limiters[group]
 
     def outages(self) -> str:
-        """What does not work now, and why: `uploads failed (connection refused)`; empty if all does."""
+        """Which groups fail now, and why: `uploads failed (connection refused)`; empty if none fails."""
         since = anyio.current_time() - PATIENCE
         return "; ".join(
             f"{group[:1].lower()}{group[1:]} failed ({limiter.outage.reason})"
@@ -233,18 +234,18 @@ class RetryingClient:
 
 
 def _most_requests() -> int:
-    """For how many requests this process may have files open: the connection and the file that is sent."""
+    """How many concurrent requests the limit of open files allows; each has a connection and a file open."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return max(1, (soft - _OTHER_FILES) // 2) if soft != resource.RLIM_INFINITY else sys.maxsize
 
 
 def _time_left() -> float:
-    """Seconds until the scope around this ends; a signal may have moved its deadline."""
+    """Seconds until the deadline of the enclosing scopes, which a signal may have moved."""
     return anyio.current_effective_deadline() - anyio.current_time()
 
 
 async def _paused(shortest: float, longest: float) -> bool:
-    """Pause, if there is time for another attempt after that."""
+    """Pause if the deadline leaves time for another attempt; return whether it does."""
     seconds = random.uniform(shortest, longest)  # noqa: S311 - no secret
     if has_time := seconds < _time_left():
         await anyio.sleep(seconds)
@@ -252,18 +253,18 @@ async def _paused(shortest: float, longest: float) -> bool:
 
 
 def is_too_long(retry_after: float) -> bool:
-    """Whether a wait that the platform asks for ends after the operation, or is longer than allowed."""
+    """Whether `Retry-After` asks for a wait beyond the deadline or `MOST_WAITED`."""
     return retry_after > max(0.0, min(_time_left(), MOST_WAITED))
 
 
 def _tried(attempts: int, seconds: float, worked: int) -> str:
-    """How often and how long a request was tried, and how many others of its group worked meanwhile."""
+    """The number and duration of the attempts, and how many other requests succeeded meanwhile."""
     tried = "1 attempt" if attempts == 1 else f"{attempts} attempts in {human_seconds(seconds)}"
     return f"{tried}, while {human_files(worked, 'other')} worked" if worked else tried
 
 
 def _refusal(request: httpx.Request, response: httpx.Response, detail: str) -> RequestRejected:
-    """The error that an answer other than 2xx stands for; `detail` is what it says of itself."""
+    """The error for an answer other than 2xx; `detail` is the answer's own words."""
     status = response.status_code
     answer = f"{status}: {detail}" if detail else f"{status}"
     rejected = RequestRejected(

@@ -1,8 +1,8 @@
-"""The transport under httpx: a connection of its own for each request in flight.
+"""The transport for httpx requests, with a simple pool: a stack of idle connections for each origin.
 
-httpx's own pool looks at all of its connections at every request, which takes most of the time of
-thousands of small uploads (`docs/performance.md`). Here a request takes an idle connection of its
-origin, or a new one, and puts it back. The connections are httpcore's: HTTP, TLS, and a proxy's tunnel.
+httpx's own pool looks at all of its connections at every request, which takes most of the time of thousands
+of small uploads (`docs/performance.md`). Here a request pops an idle connection, or opens a new connection,
+and puts it back afterwards. httpcore implements the connections: HTTP, TLS and proxy tunnels.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from httpcore import AsyncConnectionInterface as Connection
 
 _IDLE_TIME = 4.0
-"""Seconds that a connection is kept: the shortest that servers keep theirs is 5 (Node)."""
+"""Seconds to keep an idle connection. Servers keep theirs at least 5 s (Node)."""
 _CA_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _PROXY_LOGIN = 407
 """Proxy Authentication Required."""
@@ -42,21 +42,21 @@ _ERRORS = (
     httpcore.ProtocolError,
     httpcore.ProxyError,
     httpcore.TimeoutException,
-    ssl.SSLError,  # an alert, which neither anyio nor httpcore translates
+    ssl.SSLError,  # a TLS alert; neither anyio nor httpcore translates it
     anyio.EndOfStream,
 )
 
 
 class Transport(httpx.AsyncBaseTransport):
-    """Carries requests to any origin, directly or through the proxy that the environment names."""
+    """Sends requests to any origin, directly or through the proxy that the environment names."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
-        """Connect to nothing yet; `env` names proxies and certificate authorities (see `Network`)."""
+        """Prepare the transport without connecting; `env` names proxies and certificate authorities."""
         self._network = Network(env)
         self._idle: defaultdict[str, list[Connection]] = defaultdict(list)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request once, and read the whole response; a proxy's, where it wants a login.
+        """Send a request once, and read the whole response. A proxy that wants a login gives a 407.
 
         Raises:
             httpx.TransportError: when there is no complete response. Only `ConnectError`, `ConnectTimeout`
@@ -68,7 +68,7 @@ class Transport(httpx.AsyncBaseTransport):
         try:
             return await _send(connection, request)
         except _ERRORS as error:
-            await self.aclose()  # what was idle meanwhile is likely to be dead as well
+            await self.aclose()  # the idle connections are likely to be dead as well
             proxy = self._network.proxy_for(origin)
             if proxy is None or not isinstance(error, _NOT_CONNECTED):
                 kind: type[httpx.TransportError] = getattr(httpx, type(error).__name__, httpx.ReadError)
@@ -83,15 +83,15 @@ class Transport(httpx.AsyncBaseTransport):
                 await _close(connection)
 
     async def aclose(self) -> None:
-        """Close the idle connections. Those in use are closed or kept when their request ends."""
-        for idle in list(self._idle.values()):  # other requests go on meanwhile
+        """Close the idle connections. Requests in flight keep their connections."""
+        for idle in list(self._idle.values()):  # a copy: other requests go on meanwhile
             while idle:
                 await _close(idle.pop())
 
     async def _take(self, origin: str) -> Connection | None:
         idle = self._idle[origin]
         while idle:
-            connection = idle.pop()  # used last, so the least likely to be closed
+            connection = idle.pop()  # the most recently used is the least likely to be closed
             if not connection.has_expired():
                 return connection
             await _close(connection)
@@ -103,7 +103,7 @@ async def _send(connection: Connection, request: httpx.Request) -> httpx.Respons
     url = request.url
     outgoing = httpcore.Request(
         request.method,
-        # In lower case, as the connection's own: httpx leaves an IPv6 address as it was written.
+        # In lower case, like the connection's host: httpx does not change the case of IPv6 addresses.
         httpcore.URL(scheme=url.raw_scheme, host=url.raw_host.lower(), port=url.port, target=url.raw_path),
         headers=request.headers.raw,
         content=cast("AsyncIterable[bytes]", request.stream),
@@ -111,7 +111,7 @@ async def _send(connection: Connection, request: httpx.Request) -> httpx.Respons
     )
     response = await connection.handle_async_request(outgoing)
     most = about(request).max_body
-    body = BytesIO()  # which hands out what it holds without a copy
+    body = BytesIO()  # `getvalue` makes no copy
     try:
         async for chunk in response.aiter_stream():
             body.write(chunk)
@@ -121,27 +121,27 @@ async def _send(connection: Connection, request: httpx.Request) -> httpx.Respons
         await response.aclose()
     return httpx.Response(
         response.status,
-        # Nobody asked for a coding. httpx would inflate a small body to any size before it is measured.
+        # No coding was requested. httpx would inflate a small body to any size.
         headers=[field for field in response.headers if field[0].lower() != b"content-encoding"],
         content=body.getvalue(),
     )
 
 
 async def _close(connection: Connection) -> None:
-    """Drop a connection, whatever it is doing and whatever cancels this."""
+    """Close a connection, shielded from cancellation."""
     with anyio.CancelScope(shield=True):
         await connection.aclose()
 
 
 class Network:
-    """What the usual environment variables say about reaching other hosts.
+    """Proxies and certificate authorities from the usual environment variables.
 
-    Honoured are `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` in either case (lower case
-    wins), and `SSL_CERT_FILE`, `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE`.
+    The variables are `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` in either case (lower case
+    wins), and `SSL_CERT_FILE`, `REQUESTS_CA_BUNDLE` and `CURL_CA_BUNDLE`.
     """
 
     def __init__(self, env: Mapping[str, str]) -> None:
-        """Read nothing yet but the proxies' variables in `env`."""
+        """Read the proxy variables in `env`."""
         self._env = env
         by_case = sorted(env, key=str.islower)
         self._variables = {
@@ -150,10 +150,10 @@ class Network:
         self._proxies = {kind: env[name] for kind, name in self._variables.items()}
 
     def proxy_for(self, origin: str) -> Proxy | None:
-        """The proxy for an origin (`https://host:port`), None for a direct connection.
+        """The proxy for an origin such as `https://host:port`; None for a direct connection.
 
-        `NO_PROXY` is read as urllib reads it. This machine is always reached directly: over http, a proxy
-        would see the API key.
+        urllib's rules apply to `NO_PROXY`. Connections to this machine never use a proxy, which would see the
+        API key in plain http.
 
         Raises:
             ConfigurationError: when the proxy is not an HTTP proxy, or its URL is wrong.
@@ -167,7 +167,7 @@ class Network:
         return _parse(url, self._variables[kind])
 
     def warnings(self) -> list[str]:
-        """A sentence about the networks in `NO_PROXY`, where a proxy is set; empty when there are none."""
+        """A warning if a proxy is set and `NO_PROXY` has networks; otherwise empty."""
         if not any(map(self._proxies.get, ("https", "http", "all"))):
             return []
         networks = [entry.strip() for entry in self._proxies.get("no", "").split(",") if _is_network(entry)]
@@ -178,14 +178,14 @@ class Network:
         return [f"{what}; list host names, addresses or `*`"]
 
     def connection_to(self, origin: str) -> httpcore.AsyncConnectionInterface:
-        """A connection to an origin, which its first request opens.
+        """A new connection to an origin; the first request opens it.
 
         Raises:
             ConfigurationError: when the proxy or the certificate authorities can't be used.
         """
         found = self.proxy_for(origin)
         proxy = found and httpcore.Proxy(found.url, found.login, ssl_context=self._tls_for(found.url))
-        # The pool is not used as one: it knows which kind of connection leads to an origin.
+        # httpcore's pool only chooses the kind of connection; it keeps none.
         pool = httpcore.AsyncConnectionPool(self._tls_for(origin), proxy, keepalive_expiry=_IDLE_TIME)
         return pool.create_connection(httpcore.URL(origin).origin)
 
@@ -194,39 +194,39 @@ class Network:
 
     @cached_property
     def tls(self) -> ssl.SSLContext:
-        """Trusts the named bundle, else the system's store, else certifi's.
+        """A TLS context that trusts the named bundle, else the system's store, else certifi's bundle.
 
         Raises:
             ConfigurationError: when the named bundle can't be read.
         """
         name = next((name for name in _CA_FILES if self._env.get(name)), "")
         file = self._env.get(name)
-        system = ssl.get_default_verify_paths()  # None for what does not exist
+        system = ssl.get_default_verify_paths()  # None for a missing file
         if not (file or system.cafile or self._env.get("SSL_CERT_DIR")):
             import certifi  # noqa: PLC0415 - only where the system has no certificates
 
             file = certifi.where()
         try:
             return ssl.create_default_context(cafile=file)
-        except OSError as error:  # OpenSSL's own are such, too
+        except OSError as error:  # includes ssl.SSLError
             where = f"{name}={file}" if name else "The system's certificates"
             raise ConfigurationError(f"{where} can't be used as certificate authorities: {error}") from error
 
 
 def _is_network(entry: str) -> bool:
-    """Whether an entry of `NO_PROXY` is a network such as `10.0.0.0/8`, of other machines than this one."""
+    """Whether an entry of `NO_PROXY` is a network such as `10.0.0.0/8`, unless it is a loopback network."""
     with suppress(ValueError):
         return "/" in entry and not ipaddress.ip_network(entry.strip(), strict=False).is_loopback
     return False
 
 
 class Proxy(NamedTuple):
-    """An HTTP proxy; as text, what an error calls it.
+    """An HTTP proxy. `str` names the proxy for messages, without its login.
 
     Attributes:
-        url: without user and password.
-        variable: of the environment, which names it.
-        login: user and password, with which it lets us in.
+        url: the URL without user and password.
+        variable: the environment variable that names the proxy.
+        login: user and password for the proxy.
     """
 
     url: str
@@ -238,9 +238,9 @@ class Proxy(NamedTuple):
 
 
 def _parse(url: str, variable: str) -> Proxy:
-    """The proxy of this URL, if it is one. It may hold a password, so no error quotes it."""
+    """Parse a proxy's URL. The URL may have a password, so no error quotes the URL."""
     try:
-        proxy = httpx.Proxy(url if "://" in url else f"http://{url}")  # takes the login out of the URL
+        proxy = httpx.Proxy(url if "://" in url else f"http://{url}")  # separates the login from the URL
         is_http = proxy.url.scheme in {"http", "https"}
         if not (is_http and proxy.url.host and (proxy.url.port or 0) < 2**16):
             raise ValueError  # noqa: TRY301 - one error for all

@@ -239,7 +239,7 @@ class _Deploy:
         job = self._job
         lost = ""
         for looks in _LOOKS:
-            job.client.http.used += bool(lost)
+            job.client.http.retries_used += bool(lost)
             try:
                 with job.change(f"it is not known which image {job.app!r} was left with") as client:
                     app = await client.deploy(job.app, self._requested, registry=apps.registry(job))
