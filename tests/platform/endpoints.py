@@ -10,7 +10,7 @@ import pytest
 
 from zerokie_action.files.manifest import RemoteFile
 from zerokie_action.http.request import Bytes
-from zerokie_action.platform.models import App, Counts, Domain, Finalized, Registry
+from zerokie_action.platform.models import App, Counts, Domain, Finalized
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     Call = Callable[[Client], Awaitable[Any]]
 
 SESSION = "550e8400-e29b-41d4-a716-446655440000"
-REGISTRY = Registry("registry.gitlab.com", "deploy-token", "glpat-xxxx")
 LOGIN = {"username": "deploy-token", "password": "glpat-xxxx", "server_address": "registry.gitlab.com"}
 APP: dict[str, Any] = {
     "name": "my-app",
@@ -73,21 +72,22 @@ def seen(**fields: str | int) -> App:
 
 ENDPOINTS = {
     "create static": Endpoint(
-        lambda client: client.create_static("my-site"),
+        lambda client: client.create_app("my-site", "static"),
         "POST /v1/apps",
         {"name": "my-site", "type": "static"},
         (201, {"name": "my-site", "status": "running", "url": "https://my-site.test"}),
         App(name="my-site", status="running", url="https://my-site.test"),
     ),
     "create container in full": Endpoint(
-        lambda client: client.create_container(
+        lambda client: client.create_app(
             "my-app",
-            "nginx:alpine",
+            "container",
+            image="nginx:alpine",
             port=80,
             cpu=256,
             memory=512,
             env={"NODE_ENV": "pr\u00f6duction"},
-            registry=REGISTRY,
+            registry_auth=LOGIN,
         ),
         "POST /v1/apps",
         {
@@ -115,18 +115,11 @@ ENDPOINTS = {
         lambda client: client.delete_app("my-app"), "DELETE /v1/apps/my-app", None, (204, None), value=True
     ),
     "deploy": Endpoint(
-        lambda client: client.deploy("my-app", "my-registry.com/my-app:v2", REGISTRY),
+        lambda client: client.deploy("my-app", "my-registry.com/my-app:v2", LOGIN),
         "POST /v1/apps/my-app/deploy",
         {"image": "my-registry.com/my-app:v2", "registry_auth": LOGIN},
         (200, {"name": "my-app", "image": "my-registry.com/my-app:v2", "status": "deploying"}),
         App(name="my-app", image="my-registry.com/my-app:v2", status="deploying"),
-    ),
-    "deploy without a server": Endpoint(
-        lambda client: client.deploy("my-app", "me/my-app:v2", Registry("", "me", "glpat-xxxx")),
-        "POST /v1/apps/my-app/deploy",
-        {"image": "me/my-app:v2", "registry_auth": {"username": "me", "password": "glpat-xxxx"}},
-        (200, {"name": "my-app", "image": "me/my-app:v2", "status": "deploying"}),
-        App(name="my-app", image="me/my-app:v2", status="deploying"),
     ),
     "restart": Endpoint(
         lambda client: client.deploy("my-app", None),

@@ -27,7 +27,6 @@ from tests.platform.endpoints import (
 from tests.support.timewarp import TimeWarpLoop
 from zerokie_action.errors import AuthenticationError, DeployError, PlatformUnavailable, RequestRejected
 from zerokie_action.files.manifest import RemoteFile
-from zerokie_action.platform.models import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -213,11 +212,6 @@ class TestOddAnswers:
         else:
             error = await error_of(client.acquire_lock("site", SESSION))
             assert (error.exit_code, getattr(error, "status", None)) == (4, 409)
-
-
-def test_no_password_in_a_repr() -> None:
-    """What ends up in a traceback shows neither the password nor the user."""
-    assert f"{Registry('registry.test', 'user', 'secret')}" == "Registry('registry.test')"
 
 
 JSON = st.recursive(

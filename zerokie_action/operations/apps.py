@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from zerokie_action.errors import ConfigurationError, DeployError, RequestRejected
 from zerokie_action.formats import better_app
 from zerokie_action.platform.client import BAD_REQUEST, CONFLICT, NOT_FOUND
-from zerokie_action.platform.models import Registry
 from zerokie_action.settings import ONLY_AT_CREATION
 
 if TYPE_CHECKING:
@@ -54,23 +53,15 @@ async def create(job: Job, image: str | None = None) -> App | None:
         ConfigurationError: when the app that is there is of the other kind.
         RequestRejected: when the platform refuses to create it, or the name is taken.
     """
-    settings = job.settings
     kind = "static" if image is None else "container"
+    fields: dict[str, object] = {}
+    if image is not None:
+        inputs = {name: getattr(job.settings, name) for name in ONLY_AT_CREATION}
+        fields = {"image": image, "registry_auth": registry_auth(job), **inputs}
     job.result.created = None
     try:
         with job.change(f"it is not known whether this run created app {job.app!r}") as client:
-            if image is None:
-                app = await client.create_static(job.app)
-            else:
-                app = await client.create_container(
-                    job.app,
-                    image,
-                    port=settings.port,
-                    cpu=settings.cpu,
-                    memory=settings.memory,
-                    env=settings.env,
-                    registry=registry(job),
-                )
+            app = await client.create_app(job.app, kind, **fields)
     except DeployError as error:
         if not error.ambiguous:
             job.result.created = False
@@ -98,13 +89,14 @@ async def _find_existing(job: Job, conflict: RequestRejected, kind: str) -> App:
     return app
 
 
-def registry(job: Job) -> Registry | None:
-    """The credentials for the private registry, if the inputs have some."""
+def registry_auth(job: Job) -> dict[str, str] | None:
+    """The inputs' credentials for a private registry, as the API takes them; None without credentials."""
     settings = job.settings
-    if settings.registry_password is None:  # then the others are missing as well
+    if settings.registry_password is None:  # `validation.check` requires username and password together
         return None
     password = settings.registry_password.get_secret_value()
-    return Registry(settings.registry_server or "", settings.registry_username or "", password)
+    login = {"username": settings.registry_username or "", "password": password}
+    return login | ({"server_address": settings.registry_server} if settings.registry_server else {})
 
 
 def _say_what_to_write(job: Job, error: DeployError) -> None:

@@ -242,7 +242,7 @@ class _Deploy:
             job.client.http.retries_used += bool(lost)
             try:
                 with job.change(f"it is not known which image {job.app!r} was left with") as client:
-                    app = await client.deploy(job.app, self._requested, registry=apps.registry(job))
+                    app = await client.deploy(job.app, self._requested, apps.registry_auth(job))
             except RequestRejected as error:
                 if not lost or error.status != CONFLICT:
                     raise

@@ -1,7 +1,7 @@
 """The platform's REST API: a method of `Client` for each endpoint.
 
-Names in the docstrings are the headings of the reference. Every method sends its request until it is answered
-(`http.retry`), knows what an ambiguous outcome means for its endpoint, and raises only errors of
+The docstrings quote the headings of the reference. Every method sends its request until the platform answers
+(`http.retry`), interprets an ambiguous outcome for its endpoint, and raises only errors of
 `zerokie_action.errors`.
 """
 
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from zerokie_action.http import Response
     from zerokie_action.http.request import Content
     from zerokie_action.http.retry import AttemptScope, Backoff, RetryingClient
-    from zerokie_action.platform.models import Registry
 
 T = TypeVar("T")
 
@@ -55,18 +54,18 @@ CONFLICT = 409
 TOO_LARGE = 413
 
 UPLOADS, DELETIONS, MANIFESTS = "Uploads", "Deletions", "Manifests"
-"""Groups of requests: each of the others is one by itself."""
+"""Groups of requests. The requests of any other purpose are a group by themselves."""
 
 _LISTING_TIMEOUT = 120.0
 _LARGEST_LISTING = 128 * MEGABYTE
-"""Seconds and bytes for a listing: more than a million files. Parsing it takes four times as much memory."""
+"""Seconds and bytes for a listing of a million files. Parsing takes four times as many bytes of memory."""
 _FINALIZE_TIMEOUT = 25.0
-"""Seconds for one attempt to finalize: a second one must fit into the minute that a release may take."""
+"""Seconds for an attempt to finalize. Two attempts fit into the minute that a release may take."""
 
 _GETS_READY = 60.0
-"""Seconds after its creation in which an app gets ready."""
+"""Seconds that a new app may take to get ready."""
 
-_HINT = "The answer's own words say why; correct that, then run the job again."
+_HINT = "The answer says why: correct that, then run the job again."
 _HINTS = {
     403: "The key is valid but may not do this; check its permissions.",
     NOT_FOUND: "Correct `app`. Only a deploy creates an app.",
@@ -82,11 +81,11 @@ HIDDEN = "The platform may refuse or hide names that begin with a dot: leave suc
 
 @dataclass
 class Creation:
-    """When this run created the app: for a minute after that, a 404 of the app says that it is not ready.
+    """The creation of the app by this run. For a minute, a 404 means that the new app is not ready.
 
     Attributes:
-        at: by the event loop's time.
-        is_ready: whether the app's lock was granted. Then only its files may still be missing.
+        at: when the app was created, by the event loop's time.
+        is_ready: whether the app's lock was granted; after that, only uploads may still get a 404.
     """
 
     at: float = -math.inf
@@ -94,7 +93,7 @@ class Creation:
 
     @property
     def ready_by(self) -> float:
-        """When the app is ready at the latest."""
+        """The latest time at which the app gets ready."""
         return self.at + _GETS_READY
 
     @property
@@ -105,15 +104,15 @@ class Creation:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Client:
-    """The API, on behalf of one key, with which nothing else is ever sent. Knows nothing of inputs or logs.
+    """The API for one key. The key is sent to no other server. The client knows neither inputs nor the log.
 
     Attributes:
-        base_url: the API's, without a trailing slash.
-        api_key: goes with every request.
+        base_url: the API's URL, without a trailing slash.
+        api_key: the key, sent with every request.
         http: sends the requests.
         backoff: see `http.retry.Backoff`.
         around_attempt: see `http.retry.AttemptScope`.
-        creation: whether this run has just created the app.
+        creation: the app's creation, if this run created the app.
     """
 
     base_url: str
@@ -124,11 +123,11 @@ class Client:
     creation: Creation = field(default_factory=Creation)
 
     def retrying(self, backoff: Backoff) -> Client:
-        """The same, with requests that are sent again after these pauses, until a deadline."""
+        """A client with the same key whose requests bypass the limiter, as `http.retry.Backoff` says."""
         return replace(self, backoff=backoff)
 
     def guarded(self, scope: AttemptScope) -> Client:
-        """The same, with this scope around each attempt."""
+        """A client with the same key that enters `scope` around each attempt."""
         return replace(self, around_attempt=scope)
 
     @cached_property
@@ -138,45 +137,19 @@ class Client:
 
     # Apps
 
-    async def create_static(self, name: str) -> App:
-        """Create a static app ("POST /v1/apps", static).
+    async def create_app(self, name: str, kind: str, **fields: object) -> App:
+        """Create an app ("POST /v1/apps").
+
+        Args:
+            name: the app's name.
+            kind: `container` or `static`.
+            fields: the other fields of the body, under the reference's names; None leaves a field out.
 
         Raises:
-            RequestRejected: with status 409 when there is an app of this name, which may be this run's own if
-                it is `ambiguous`.
+            RequestRejected: with status 409 when an app of this name exists. If the error is `ambiguous`,
+                this run may have created that app.
         """
-        return await self._create({"name": name, "type": "static"})
-
-    async def create_container(
-        self,
-        name: str,
-        image: str,
-        *,
-        port: int | None = None,
-        cpu: int | None = None,
-        memory: int | None = None,
-        env: Mapping[str, str] | None = None,
-        registry: Registry | None = None,
-    ) -> App:
-        """Create a container app ("POST /v1/apps", container). `cpu` and `memory` have the platform's units.
-
-        Raises:
-            RequestRejected: as `create_static`.
-        """
-        body = {
-            "name": name,
-            "type": "container",
-            "image": image,
-            "port": port,
-            "cpu": cpu,
-            "memory": memory,
-            "env": env,
-            "registry_auth": registry and registry.body(),
-        }
-        return await self._create(body)
-
-    async def _create(self, body: Mapping[str, object]) -> App:
-        purpose = f"Creating app {body['name']!r}"
+        purpose, body = f"Creating app {name!r}", {"name": name, "type": kind, **fields}
         try:
             app = await self._send(parse_record(App), purpose, "POST", "/v1/apps", body)
         except RequestRejected as error:
@@ -191,7 +164,7 @@ class Client:
         return await self._send(parse_apps, "Listing the apps", "GET", "/v1/apps", max_body=16 * MEGABYTE)
 
     async def find_app(self, name: str) -> App | None:
-        """One app ("GET /v1/apps/:name"); None when there is none of that name."""
+        """An app ("GET /v1/apps/:name"); None when no app has this name."""
         try:
             return await self.get_app(name)
         except RequestRejected as error:
@@ -200,27 +173,30 @@ class Client:
             raise
 
     async def get_app(self, name: str) -> App:
-        """One app ("GET /v1/apps/:name").
+        """An app ("GET /v1/apps/:name").
 
         Raises:
-            RequestRejected: with status 404 when there is none.
+            RequestRejected: with status 404 when no app has this name.
         """
         return await self._send(parse_record(App), f"Looking up app {name!r}", "GET", app_target(name))
 
     async def delete_app(self, name: str) -> bool:
-        """Delete an app ("DELETE /v1/apps/:name"); False when there was none."""
+        """Delete an app ("DELETE /v1/apps/:name"); False when no app had this name."""
         return await self._delete(f"Deleting app {name!r}", app_target(name))
 
-    async def deploy(self, name: str, image: str | None, registry: Registry | None = None) -> App:
-        """Deploy an image, or restart the current one ("POST /v1/apps/:name/deploy").
+    async def deploy(
+        self, name: str, image: str | None, registry_auth: Mapping[str, str] | None = None
+    ) -> App:
+        """Deploy an image, or restart the app with its current image ("POST /v1/apps/:name/deploy").
 
-        It is not sent again once it may have taken effect: that would restart the app once more.
+        The request is not repeated once it may have taken effect, because a second request would restart the
+        app again.
 
         Raises:
             RequestRejected: with status 409 when another deploy of the app is in progress.
             PlatformUnavailable: `ambiguous`, when the answer was lost.
         """
-        body = {"image": image, "registry_auth": registry and registry.body()}
+        body = {"image": image, "registry_auth": registry_auth}
         purpose = f"Deploying {image!r}" if image else f"Restarting {name!r}"
         target = app_target(name, "deploy")
         return await self._send(parse_record(App), purpose, "POST", target, body, is_repeatable=False)
@@ -257,25 +233,26 @@ class Client:
             raise
 
     async def delete_file(self, name: str, path: str) -> None:
-        """Delete one file ("DELETE /v1/apps/:name/files/{path}"). One that is gone already is done."""
+        """Delete one file ("DELETE /v1/apps/:name/files/{path}"). A missing file is no error."""
         target = app_target(name, "files", *path.split("/"))
-        # What is still there goes with the next deploy.
+        # Any 2xx will do: if the file is still there, the next deploy deletes it.
         await self._delete(f"Deleting {path!r}", target, parse_any, group=DELETIONS)
 
     # The deploy lock
 
     async def acquire_lock(self, name: str, session: str) -> None:
-        """Ask for the deploy lock ("POST /v1/apps/:name/deploy/lock").
+        """Request the deploy lock ("POST /v1/apps/:name/deploy/lock").
 
         Raises:
-            RequestRejected: with status 409 when a session holds it: ours, maybe, if it is `ambiguous`.
+            RequestRejected: with status 409 when a session holds the lock. If the error is `ambiguous`, that
+                may be this session.
         """
         target, body = app_target(name, "deploy", "lock"), {"deploy_session_id": session}
         if not await self._send(parse_lock(session), "Asking for the deploy lock", "POST", target, body):
             raise RequestRejected("The platform granted no lock to this session", status=CONFLICT)
 
     async def heartbeat(self, name: str, session: str) -> bool:
-        """Keep the lock alive ("PUT /v1/apps/:name/deploy/lock"); False when it is not ours (404, 409)."""
+        """Keep the lock alive ("PUT /v1/apps/:name/deploy/lock"); False if the session does not hold it."""
         target, body = app_target(name, "deploy", "lock"), {"deploy_session_id": session}
         try:
             return await self._send(
@@ -290,11 +267,11 @@ class Client:
         """Purge the CDN cache, release the lock, record the deploy ("POST …/deploy/finalize").
 
         Returns:
-            What the platform says of it; None where a 2xx has no JSON object, which may be a gateway's.
+            The platform's answer; None for a 2xx without a JSON object, which may be a gateway's.
 
         Raises:
-            RequestRejected: with status 404 or 409 when the session holds no lock. `ambiguous` is set when an
-                earlier attempt may have released it.
+            RequestRejected: with status 404 or 409 when the session holds no lock. If the error is
+                `ambiguous`, an earlier attempt may have released the lock.
         """
         body = {"deploy_session_id": session, **counts._asdict()}
         purpose, target = "Finalizing the deploy", app_target(name, "deploy", "finalize")
@@ -308,13 +285,13 @@ class Client:
         """Attach a domain ("POST /v1/apps/:name/domains").
 
         Raises:
-            RequestRejected: with status 409 when it is attached already, here or elsewhere.
+            RequestRejected: with status 409 when the domain is attached already, to this app or another.
         """
         purpose, target = f"Attaching {domain!r}", app_target(name, "domains")
         return await self._send(parse_record(Domain), purpose, "POST", target, {"domain": domain})
 
     async def remove_domain(self, name: str, domain: str) -> bool:
-        """Remove a domain ("DELETE /v1/apps/:name/domains/:domain"); False when it was not attached."""
+        """Remove a domain ("DELETE /v1/apps/:name/domains/:domain"); False if the app did not have it."""
         return await self._delete(f"Removing {domain!r}", app_target(name, "domains", domain))
 
     # What all endpoints share
@@ -327,7 +304,7 @@ class Client:
         *,
         group: str = "",
     ) -> bool:
-        """Send a DELETE; False when there was nothing to delete, not even for an earlier attempt."""
+        """Send a DELETE; False for a 404, unless an earlier attempt may have succeeded."""
         try:
             return await self._send(parse, purpose, "DELETE", target, group=group)
         except RequestRejected as error:
@@ -349,22 +326,22 @@ class Client:
         read_timeout: float = 30.0,
         is_repeatable: bool = True,
     ) -> T:
-        """The answer to a request.
+        """Send a request until it is answered, and return the parsed answer.
 
         Args:
-            parse: makes the value of a 2xx response.
-            purpose: what the request is for, as the beginning of a sentence.
-            method: HTTP's.
-            target: below the API's URL, from `app_target`: httpx would resolve a dot segment.
-            body: a mapping is sent as JSON, without what is None; a content is read when it is sent.
-            content_type: of the body.
+            parse: see `RetryingClient.send`.
+            purpose: see `http.request.About`.
+            method: the HTTP method.
+            target: the path below the base URL, from `app_target`, because httpx would resolve dot segments.
+            body: a mapping is sent as JSON, without its None values; a content is read while it is sent.
+            content_type: the body's type.
             group: see `http.request.About`.
-            max_body: bytes of body that the response may have.
-            read_timeout: seconds in which nothing moves, after which it is given up.
+            max_body: see `http.request.About`.
+            read_timeout: seconds without a byte after which the attempt fails.
             is_repeatable: see `RetryingClient.send`.
 
         Raises:
-            DeployError: what an answer other than 2xx stands for.
+            DeployError: as `RetryingClient.send`; AuthenticationError for a 401.
         """
         if isinstance(body, Mapping):
             given = {key: value for key, value in body.items() if value is not None}
@@ -399,20 +376,20 @@ class Client:
 
 
 def is_hidden(path: str) -> bool:
-    """Whether the name of a file or of a directory that it is in begins with a dot."""
+    """Whether the file's name, or the name of a directory above the file, begins with a dot."""
     return path.startswith(".") or "/." in path
 
 
 def app_target(app: str, *rest: str) -> str:
-    """The request target for an app (`/v1/apps/:name`), or for what the segments in `rest` name below it.
+    """The request target of an app (`/v1/apps/:name`), followed by the segments in `rest`.
 
     Raises:
-        ValueError: when a segment is empty, `.` or `..`: it would reach something else.
+        ValueError: when a segment is empty, `.` or `..`, because the request would reach another resource.
     """
     return f"/v1/apps/{'/'.join(map(_segment, (app, *rest)))}"
 
 
-@lru_cache(maxsize=1024)  # the app and its directories come again and again
+@lru_cache(maxsize=1024)  # names of apps and directories recur
 def _segment(text: str) -> str:
     if text in {"", ".", ".."}:
         raise ValueError(f"{text!r} can't be addressed as a path segment")

@@ -1,8 +1,8 @@
-"""The platform's records, as `zerokie-api.txt` shows them.
+"""The platform's records, and the parsers of its answers.
 
-The reference shows examples, not a schema: unknown fields are ignored; a missing one, `null` or a value of a
-wrong type is the default, where there is one. The parsers, which `RetryingClient.send` takes, raise
-`Malformed` for what the reference does not describe: a gateway or proxy may have sent it.
+The API reference has examples, but no schema. So unknown fields are ignored, and a field that is missing,
+`null` or of a wrong type gets its default. A parser, for `RetryingClient.send`, raises `Malformed` for any
+answer that the reference does not describe, because a gateway or proxy may have sent it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NO_CONTENT = 204
 
 
 class App(NamedTuple):
-    """An app ("GET /v1/apps/:name"). The reference shows no `type` there, and a container app's `image`."""
+    """An app ("GET /v1/apps/:name"). The reference's example has an `image`, but no `type`."""
 
     name: str = ""
     type: str = ""
@@ -40,30 +40,30 @@ class App(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """`container` or `static`; empty where the platform shows neither the type nor an image."""
+        """`container` or `static`; empty if the platform shows neither the type nor an image."""
         if self.type in {"container", "static"}:
             return self.type
         return "container" if self.image else ""
 
     def can_be(self, kind: str) -> bool:
-        """Whether it is of this kind, as far as the platform shows it. Only a container app has a machine."""
+        """Whether the app may be of this kind. An app with a port, CPU units or memory is a container app."""
         has_machine = bool(self.port or self.cpu or self.memory)
         return self.kind == kind or (not self.kind and (kind == "static" or has_machine))
 
     @property
     def address(self) -> str:
-        """Where the app answers: `url`, as https where it has no scheme."""
+        """The app's URL; `https://` is added if `url` has no scheme."""
         return self.url if "://" in self.url or not self.url else f"https://{self.url.lstrip('/')}"
 
 
 class Lock(NamedTuple):
-    """What an answer says of the deploy lock ("POST" and "PUT /v1/apps/:name/deploy/lock")."""
+    """The deploy lock in an answer ("POST" and "PUT /v1/apps/:name/deploy/lock")."""
 
     locked: bool | None = None
     deploy_session_id: str = ""
 
     def is_held_by(self, session: str) -> bool:
-        """Whether it is this session's; one that names none is."""
+        """Whether the session holds the lock. A lock without a session ID counts as the session's."""
         return self.locked is not False and self.deploy_session_id in {"", session}
 
 
@@ -83,41 +83,25 @@ class Domain(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """What a deploy changed, under finalize's own names. `total_bytes` are the bytes uploaded."""
+    """The counts that finalize takes, under the reference's names. `total_bytes` counts uploaded bytes."""
 
     files_uploaded: int = 0
     files_deleted: int = 0
     total_bytes: int = 0
 
 
-class Registry(NamedTuple):
-    """Credentials for a private registry ("registry_auth"); no server is the platform's default."""
-
-    server_address: str
-    username: str
-    password: str
-
-    def body(self) -> dict[str, str]:
-        """As it is sent."""
-        return {name: text for name, text in self._asdict().items() if text}
-
-    def __repr__(self) -> str:
-        """Without the password: a repr ends up in tracebacks."""
-        return f"Registry({self.server_address!r})"
-
-
 R = TypeVar("R", App, Lock, Finalized, Domain)
 
 
 def parse_any(response: Response) -> bool:
-    """Nothing is needed; a web page is refused all the same: a gateway or proxy has sent it."""
+    """Accept any body except a web page, which a gateway or proxy must have sent."""
     if is_web_page(response.content):
         raise Malformed(_NOT_AS_DESCRIBED)
     return True
 
 
 def parse_no_content(response: Response) -> bool:
-    """204, or an object about what was done; anything else may be a gateway's."""
+    """Accept a 204 or a JSON object; any other answer may be a gateway's."""
     if response.status_code != _NO_CONTENT and not isinstance(_json(response), dict):
         raise Malformed(_NOT_AS_DESCRIBED)
     return True
@@ -129,7 +113,7 @@ def parse_record(model: type[R]) -> Callable[[Response], R]:
 
 
 def parse_lock(session: str) -> Callable[[Response], bool]:
-    """Whether an answer grants the lock to the session."""
+    """A parser that returns whether the answer grants the lock to the session."""
 
     def parse(response: Response) -> bool:
         lock = _record(Lock, _json(response))
@@ -141,7 +125,7 @@ def parse_lock(session: str) -> Callable[[Response], bool]:
 
 
 def parse_heartbeat(session: str) -> Callable[[Response], bool]:
-    """Whether a heartbeat's answer confirms the lock. The reference shows no body for it, so most do."""
+    """A parser that returns whether the answer confirms the lock. The reference describes no body."""
 
     def parse(response: Response) -> bool:
         parse_any(response)
@@ -154,7 +138,7 @@ def parse_heartbeat(session: str) -> Callable[[Response], bool]:
 
 
 def parse_finalized(response: Response) -> Finalized | None:
-    """What finalize's object says; None for any other body but a web page: it may be a gateway's."""
+    """The JSON object of finalize's answer; None for any other body except a web page, which is refused."""
     parse_any(response)
     try:
         return _record(Finalized, _json(response))
@@ -168,24 +152,26 @@ def parse_apps(response: Response) -> list[App]:
 
 
 def parse_files(response: Response) -> dict[str, RemoteFile]:
-    """The files of a storage zone by path, of which there may be a hundred thousand.
+    """The files of a storage zone by path; there may be a hundred thousand.
 
-    Each becomes a record as soon as it is read: a tree of the whole response would take
-    three times as much memory.
+    The JSON parser turns each object into a record at once: a tree of the whole response would take three
+    times as much memory.
     """
     files = _list(response, _remote_file)
     if not all(isinstance(file, RemoteFile) for file in files):
         raise Malformed(_NOT_AS_DESCRIBED)
-    return {file.path: file for file in files if not file.path.endswith("/")}  # a directory is no file
+    return {file.path: file for file in files if not file.path.endswith("/")}  # leave directories out
 
 
 def _remote_file(item: dict[str, Any]) -> RemoteFile | dict[str, Any]:
-    """One file; any other object as it is."""
+    """Turn a JSON object with a path into a file; return any other object unchanged."""
     path, length, modified = item.get("path"), item.get("length"), item.get("lastModified")
     if not isinstance(path, str):
         return item
     modified = str(modified) if isinstance(modified, str | int | float) else ""
-    return RemoteFile(path.removeprefix("/"), _number(length), sys.intern(modified))  # many have the same
+    return RemoteFile(
+        path.removeprefix("/"), _number(length), sys.intern(modified)
+    )  # many files have the same time
 
 
 def _number(value: Any) -> int:  # noqa: ANN401 - of any JSON
@@ -196,7 +182,7 @@ def _number(value: Any) -> int:  # noqa: ANN401 - of any JSON
 
 
 def _record(model: type[R], found: object) -> R:
-    """The record that a JSON object is. Where a text is expected, a number is one."""
+    """Turn a JSON object into a record. A number is accepted as a text."""
     if not isinstance(found, dict):
         raise Malformed(_NOT_AS_DESCRIBED)
     fields = {}
@@ -208,12 +194,12 @@ def _record(model: type[R], found: object) -> R:
             fields[name] = value
     try:
         return model(**fields)
-    except TypeError:  # what has no default is missing
+    except TypeError:  # a field without a default is missing
         raise Malformed(_NOT_AS_DESCRIBED) from None
 
 
 def _list(response: Response, object_hook: Callable[[dict[str, Any]], Any] | None = None) -> list[Any]:
-    """A list. `null` is an empty one: servers written in Go say so. So is 204."""
+    """Parse a list. `null`, which servers in Go write for an empty list, and a 204 give an empty list."""
     found = [] if response.status_code == _NO_CONTENT else _json(response, object_hook)
     if not isinstance(found, list | None):
         raise Malformed(_NOT_AS_DESCRIBED)

@@ -1,4 +1,4 @@
-"""Public pages, read as any visitor reads them: without the API key. No redirect is followed."""
+"""Reads public pages, as any visitor can: without the API key. Redirects are not followed."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ _LARGEST_PORT = 65_535
 
 
 class PageError(Exception):
-    """A page could not be read; the message ends a sentence."""
+    """A page could not be read. The message is the end of a sentence."""
 
 
 async def read_page(url: str, http: RetryingClient, *, max_body: int, seconds: float) -> Response:
-    """What one GET brings. A user and password in the URL are sent along.
+    """The response to one GET. A user and password in the URL are sent along.
 
     Args:
-        url: `http` or `https`; characters that a URL can't have are encoded.
+        url: an `http` or `https` URL; characters that a URL can't have are encoded.
         http: sends the request.
-        max_body: bytes of body that are read at most.
-        seconds: for the whole response.
+        max_body: the largest accepted body, in bytes.
+        seconds: the time limit for the whole response.
 
     Raises:
-        PageError: when no complete response came.
+        PageError: when the response is not complete in time.
         ConfigurationError: when the proxy or the certificate authorities can't be used.
     """
     request = _request(_parse(url), max_body, seconds)
@@ -45,16 +45,16 @@ async def read_page(url: str, http: RetryingClient, *, max_body: int, seconds: f
 
 
 async def read_public(url: str, http: RetryingClient, *, max_body: int, silence: float) -> bytes:
-    """What an app serves under its public URL, asked for once.
+    """The body of a page under an app's public URL; the request is sent once.
 
     Args:
-        url: as `read_page`; a user and password in it are not sent.
+        url: as for `read_page`; a user and password in the URL are not sent.
         http: sends the request.
-        max_body: bytes of body that are read at most.
-        silence: seconds without a byte, after which it is given up.
+        max_body: the largest accepted body, in bytes.
+        silence: seconds without a byte after which the request fails.
 
     Raises:
-        PageError: for anything but a 2xx.
+        PageError: when there is no response, or a response other than 2xx.
     """
     response = await http.fetch(_request(_parse(url).copy_with(userinfo=b""), max_body, silence))
     if isinstance(response, Failure):
@@ -65,7 +65,7 @@ async def read_public(url: str, http: RetryingClient, *, max_body: int, silence:
 
 
 def shown_url(url: str) -> str:
-    """The URL without user, password, query and fragment: any of them may be a secret. Never raises."""
+    """The URL without user, password, query and fragment, which may be secrets. Never raises."""
     try:
         where = _parse(url)
     except PageError:

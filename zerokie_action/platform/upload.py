@@ -1,4 +1,4 @@
-"""Many writes to the storage zone at once, with the errors and retries of every other request."""
+"""Concurrent writes to the storage zone, with the same errors and retries as any other request."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Upload(NamedTuple):
 
 
 class Writes:
-    """Writes to the storage zone of one app, in parallel, as long as the lock is ours.
+    """Concurrent writes to one app's storage zone, while the lock is held.
 
-    What was sent takes effect, whatever becomes of its connection. So when the work ends early, nothing more
-    begins, and the answers to what is under way are waited for.
+    A write takes effect even if its connection breaks. So when the work ends early, no new write begins, and
+    the writes in flight get time for their answers.
     """
 
     def __init__(
@@ -43,15 +43,15 @@ class Writes:
         shutdown: Shutdown,
         concurrency: int,
     ) -> None:
-        """Send nothing yet.
+        """Prepare the writes without sending a request.
 
         Args:
-            client: sends the requests, each attempt behind the fence and in a shielded scope of `shutdown`.
+            client: sends the requests; checks the lock before each attempt, and shields the attempt.
             app: the app's name.
-            fence: called before each piece of an upload (it may be in a thread); raises when nothing may be
-                written any more.
+            fence: called before each piece of an upload, perhaps in a thread; raises when the lock is not
+                held.
             shutdown: limits the time for answers when the work ends early.
-            concurrency: how many writes are begun at once; how many are sent is up to the client.
+            concurrency: how many writes begin at once; the client decides how many requests are sent at once.
         """
         self._client = client
         self._app = app
@@ -64,7 +64,7 @@ class Writes:
     ) -> None:
         """Store all files.
 
-        `done` is called for each one that the platform confirmed, also while the work ends early.
+        `done` is called for each file that the platform has confirmed, even while the work ends early.
         """
 
         async def put(upload: Upload) -> None:
@@ -75,7 +75,7 @@ class Writes:
         await self._each(uploads, put)
 
     async def delete(self, paths: Iterable[str], done: Callable[[str], None]) -> None:
-        """Delete all paths; `done` is called for each one that is gone."""
+        """Delete all paths; `done` is called for each path that is gone."""
 
         async def delete(path: str) -> None:
             await self._client.delete_file(self._app, path)
@@ -109,22 +109,22 @@ class Writes:
                     self._shutdown.limit_requests()
                     raise
         except ExceptionGroup as group:
-            raise unwrap(group) from group  # as if there was one request at a time
+            raise unwrap(group) from group  # the caller sees one error, as from a single request
 
 
 class _Fenced(NamedTuple):
-    """A content that is sent as long as the fence lets each piece pass."""
+    """A content that calls the fence before each piece."""
 
     content: Content
     fence: Callable[[], None]
 
     @property
     def size(self) -> int:
-        """Bytes in all."""
+        """The size in bytes."""
         return self.content.size
 
     def chunks(self) -> Iterator[bytes]:
-        """The pieces."""
+        """The pieces of the content."""
         for chunk in self.content.chunks():
             self.fence()
             yield chunk
