@@ -246,7 +246,7 @@ class TestNeverFailsTheDeploy:
         """No comment is made, there may be one already."""
         listed = listed.replace(b'"x"', json.dumps(marker()).encode())
         self.fine(
-            run(world, always(200, listed)), "Commenting failed: what the API answered is no list of comments"
+            run(world, always(200, listed)), "Commenting failed: the API's answer is no list of comments"
         )
 
     def test_a_forge_that_hangs(self, world: World) -> None:

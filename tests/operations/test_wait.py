@@ -168,7 +168,7 @@ def test_another_deploy_comes_in_between(world: World, *, rollback: bool) -> Non
     said = f"Another deploy has replaced 'nginx:2': 'web' runs 'nginx:9'{not_back}"
     assert outcome.outputs["error"] == f"{said}; 'web' was left with 'nginx:9'"
     assert outcome.outputs["hint"] == (
-        "If that deploy is the newer one, there is nothing to do; else run this one again."
+        "If that deploy is newer, there is nothing to do. If not, run this deploy again."
     )
 
 
@@ -200,7 +200,7 @@ def test_a_lost_answer_of_a_deploy_that_is_carried_out(world: World, image: str)
     outcome = deploy(world, image)
     assert (outcome.exit_code, asked(outcome)) == (0, 1), outcome.log
     assert outcome.seconds < 4
-    assert 'answered 502 ("Bad Gateway"); checking whether it took effect' in outcome.log
+    assert 'answered 502 ("Bad Gateway"); checking whether the request took effect' in outcome.log
 
 
 @pytest.mark.parametrize(("lost", "seconds"), [(1, 15), (2, 15 + 45)])
@@ -221,7 +221,7 @@ def test_a_request_that_is_always_lost(world: World, *, rollback: bool) -> None:
     assert (outcome.exit_code, asked(outcome)) == (5, 3)
     assert outcome.seconds == pytest.approx(15 + 45 + 15, abs=1)
     assert outcome.outputs["error"].startswith(
-        "The deploy was asked for 3 times, and the app shows no sign of it: "
+        "The deploy was requested 3 times, and the app shows no sign of it: "
     )
     assert outcome.outputs["error"].endswith("; it is not known which image 'web' was left with")
     assert (outcome.outputs["image"], outcome.outputs["previous_image"]) == (None, OLD)
@@ -346,7 +346,7 @@ def test_the_run_ends_before_the_wait(world: World) -> None:
     outcome = deploy(world, "nginx:3", timeout="1m")
     assert outcome.exit_code == 9
     assert "looking up app 'web' failed (the platform answered 503" in outcome.outputs["error"]
-    assert "find out what is slow" not in outcome.log
+    assert "look for the slow step" not in outcome.log
 
 
 def test_a_lost_answer_and_a_look_that_is_refused(world: World) -> None:

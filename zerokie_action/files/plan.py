@@ -1,4 +1,4 @@
-"""What a deploy has to change, and what makes it doubtful that the change is meant.
+"""Plans a deploy's changes, and finds reasons to doubt that the changes are meant.
 
 Pure functions of folder, listing and manifest.
 """
@@ -18,33 +18,31 @@ if TYPE_CHECKING:
     from zerokie_action.files.manifest import Proof, RemoteFile
 
 FRONT_PAGE = "index.html"
-TAKE_OVER = "`take-over: true`"
-"""Goes on where the app, or files in it, may be somebody else's."""
 
 _NEW = "not on the platform"
 _FEW = 3
-"""So many deletions need no reason."""
+"""Up to so many deletions raise no doubt."""
 
 
 class Doubt(NamedTuple):
-    """A reason to change nothing until somebody says that the change is meant.
+    """A reason to change nothing until somebody confirms the change.
 
     Attributes:
-        problem: what is doubtful, a sentence without its full stop.
-        advice: what to do if it is a mistake, one or two sentences.
-        answer: the input that says that it is meant, with its value.
+        problem: the reason, as a sentence without its full stop.
+        advice: how to correct a mistake, in one or two sentences.
+        answer: the input, with its value, that confirms the change.
     """
 
     problem: str
     advice: str
-    answer: str
+    answer: str = "`take-over: true`"
 
 
 def require_no_doubts(doubts: Sequence[Doubt]) -> None:
-    """Stop where there is any doubt. One message says all that is doubtful, and all inputs that go on.
+    """Stop the deploy if there are doubts.
 
     Raises:
-        ConfigurationError: then.
+        ConfigurationError: with all doubts, and all inputs that confirm the change.
     """
     if doubts:
         advice = " ".join(doubt.advice for doubt in doubts)
@@ -56,16 +54,17 @@ def require_no_doubts(doubts: Sequence[Doubt]) -> None:
 
 
 class Plan(NamedTuple):
-    """What to upload and to delete, and what stays as it is. Every group is sorted by path.
+    """The changes that a deploy makes. Every group is sorted by path.
 
     Attributes:
-        files: all that the directory has.
+        files: all files of the directory.
         uploads: the files to upload.
-        reasons: why, of each of them, as the debug log says it.
-        delete: remote paths that the directory does not have.
-        foreign: those of them that are not ours; empty where nobody knows whose they are.
-        kept: remote paths that the directory does not have and that stay, as `keep` or `delete-stale` says.
-        unchanged: what proves of each file that it is there already, byte for byte, by path.
+        reasons: why each of `uploads` is uploaded, for the debug log.
+        delete: the remote paths to delete, because the directory does not have them.
+        foreign: the paths in `delete` that are not ours; empty if the owner of the files is not known.
+        kept: the remote paths that stay, because of `keep` or `delete-stale`, though the directory lacks
+            them.
+        unchanged: by path, the proof that the remote file is equal to the local file.
     """
 
     files: Sequence[LocalFile]
@@ -78,13 +77,13 @@ class Plan(NamedTuple):
 
     @property
     def upload_bytes(self) -> int:
-        """Sum of the sizes of the files to upload, in bytes."""
+        """The bytes to upload."""
         return sum(file.size for file in self.uploads)
 
     def changes(self) -> Iterator[tuple[str, str, str]]:
         """Sign (`+` new, `~` changed, `-` deleted), path and reason of each change.
 
-        Deletions come first: that is what nobody wants to overlook.
+        Deletions come first, so that nobody overlooks them.
         """
         for path in self.delete:
             yield "-", path, "not in the directory, or ignored"
@@ -105,13 +104,13 @@ def make_plan(
     """Compare the directory with the storage zone.
 
     Args:
-        files: what the directory has, sorted by path.
-        listed: what the zone has, by path; without manifests and what can't be addressed.
-        hashes: SHA-256 of local files by path, in hex; a file without one is uploaded.
-        proofs: what the newest manifest proves of each path.
-        ours: the listed paths that deploys of this app have put there; `None` if nobody knows.
-        keep: match the remote paths that are never deleted.
-        delete_stale: whether remote files that the directory does not have are deleted at all.
+        files: the directory's files, sorted by path.
+        listed: the zone's files by path; without manifests and files that can't be addressed.
+        hashes: SHA-256 of local files by path, in hex; a file without a hash is uploaded.
+        proofs: the proofs of the newest manifest, by path.
+        ours: the listed paths that this app's deploys have stored; `None` if that is not known.
+        keep: the patterns of remote paths that are never deleted.
+        delete_stale: whether to delete remote files that the directory does not have.
     """
     unchanged: dict[str, Proof] = {}
     reasons: list[str] = []
@@ -143,7 +142,7 @@ def make_plan(
 def _reason(
     file: LocalFile, remote: RemoteFile | None, proof: Proof | None, hashes: Mapping[str, str]
 ) -> str:
-    """Why a file is uploaded; empty if it is proved that the zone has its content."""
+    """Why a file is uploaded; empty if a proof shows that the zone has the same content."""
     if remote is None:
         return _NEW
     if proof is None:
@@ -159,36 +158,34 @@ def _reason(
 
 
 def doubts_about_ownership(plan: Plan, *, is_known: bool) -> Iterator[Doubt]:
-    """Doubts about deletions of files that may be somebody else's.
+    """Doubts about deleting files that may be somebody else's.
 
     Args:
-        plan: what the deploy would do.
+        plan: the planned changes.
         is_known: whether it is known which files are ours.
     """
     if plan.delete and not is_known:
         yield Doubt(
             "The manifest of the last deploy can't be read, so it is not known whose files this deploy would "
             f"delete: {_files(plan.delete)}",
-            "The log says why. If the URL of the app was down, run it again. `delete-stale: false` goes on "
+            "The log says why. If the app's URL was down, run the job again. `delete-stale: false` goes on "
             "without deletions.",
-            TAKE_OVER,
         )
     if plan.foreign:
         yield Doubt(
             f"This deploy would delete {human_files(len(plan.foreign))} that no deploy of "
             f"this action has uploaded: {human_paths(plan.foreign)}",
-            "Name in `keep` what has to stay, or set `delete-stale: false`.",
-            TAKE_OVER,
+            "Add the files that have to stay to `keep`, or set `delete-stale: false`.",
         )
 
 
 def doubts_about_deletions(plan: Plan, *, deployed: int, max_deletes: int | None) -> Iterator[Doubt]:
-    """Doubts about deletions of our own files, as a wrong or incomplete folder brings them.
+    """Doubts about deleting our own files, because the folder may be wrong or incomplete.
 
     Args:
-        plan: what the deploy would do.
-        deployed: how many files the folder that was deployed last had; else how many the site has.
-        max_deletes: the input. Where it is set, it decides alone.
+        plan: the planned changes.
+        deployed: the number of files in the last deployed folder, or on the site if that is not known.
+        max_deletes: the input; if it is set, it is the only limit.
     """
     count, deletions = len(plan.files), len(plan.delete)
     answer = f"`max-deletes: {deletions}`"

@@ -1,4 +1,4 @@
-"""The app that is deployed to: found or created, of the right kind, and with its domains."""
+"""Finds or creates the app, checks its kind, and keeps its domains up to date."""
 
 from __future__ import annotations
 
@@ -17,16 +17,20 @@ if TYPE_CHECKING:
 _MAY_BE_ATTACHED = {BAD_REQUEST, 422}
 _IS_ATTACHED = re.compile(r"already|exists", re.IGNORECASE)
 _IS_BUSY = re.compile(r"in progress|\block\b", re.IGNORECASE)
-"""What the platform says of a domain that is attached, and of an app that another deploy changes."""
-_OTHER_KIND = "The kind of an app can't be changed. Name another app in `app`, or destroy this one first."
+"""Words in the platform's answers: a domain is attached already; another deploy is changing the app."""
+_OTHER_KIND = "The kind of an app can't be changed. Name another app in `app`, or destroy this app first."
+_NO_RESTART = (
+    "A static app cannot be restarted: the platform serves the files of its last deploy. To update the app, "
+    "deploy the directory again."
+)
 
 
 async def look_up(job: Job, kind: str) -> App | None:
-    """The app, if it exists; None when it may be created.
+    """The existing app; None if the app does not exist and `create` is set.
 
     Raises:
-        ConfigurationError: when it is of the other kind.
-        RequestRejected: when it does not exist and `create` is not set.
+        ConfigurationError: when the app is not of this kind.
+        RequestRejected: when the app does not exist and `create` is not set.
     """
     try:
         app = await job.client.get_app(job.app)
@@ -35,23 +39,22 @@ async def look_up(job: Job, kind: str) -> App | None:
             if job.settings.create:
                 return None
             error.hint = "Correct `app`, or set `create: true` to create it."
-        _say_what_to_write(job, error)
+        _suggest_name(job, error)
         raise
-    record(job, app)
-    _require_asked(job, app, kind)
+    accept_existing(job, app, kind)
     return app
 
 
 async def create(job: Job, image: str | None = None) -> App | None:
-    """Create the app: a container app with the image, or a static one.
+    """Create a container app with the image, or a static app without an image.
 
     Returns:
-        None; or the app of this name that was there already. When an answer was lost, that may be this run's
-        own, and `created` stays unknown.
+        None if this run created the app; else the existing app of this name. If an answer was lost, this run
+        may have created that app, and `created` stays unknown.
 
     Raises:
-        ConfigurationError: when the app that is there is of the other kind.
-        RequestRejected: when the platform refuses to create it, or the name is taken.
+        ConfigurationError: when the existing app is of the other kind.
+        RequestRejected: when the platform refuses the app, or a hidden app has the name.
     """
     kind = "static" if image is None else "container"
     fields: dict[str, object] = {}
@@ -65,7 +68,7 @@ async def create(job: Job, image: str | None = None) -> App | None:
     except DeployError as error:
         if not error.ambiguous:
             job.result.created = False
-        _say_what_to_write(job, error)
+        _suggest_name(job, error)
         if not (isinstance(error, RequestRejected) and error.status == CONFLICT):
             raise
         return await _find_existing(job, error, kind)
@@ -77,15 +80,14 @@ async def create(job: Job, image: str | None = None) -> App | None:
 
 
 async def _find_existing(job: Job, conflict: RequestRejected, kind: str) -> App:
-    """The app whose name made the platform refuse to create it."""
+    """The existing app that has the name already."""
     app = await job.client.find_app(job.app)
     if app is None:
         conflict.hint = "The name is taken, by an app that this API key may not see: choose another `app`."
         raise conflict
-    record(job, app)
     if not conflict.ambiguous:
         job.ci.info(f"App {job.app!r} was created meanwhile, by somebody else")
-    _require_asked(job, app, kind)
+    accept_existing(job, app, kind)
     return app
 
 
@@ -99,50 +101,40 @@ def registry_auth(job: Job) -> dict[str, str] | None:
     return login | ({"server_address": settings.registry_server} if settings.registry_server else {})
 
 
-def _say_what_to_write(job: Job, error: DeployError) -> None:
-    """If the platform refuses an invalid app name, suggest a valid one."""
+def _suggest_name(job: Job, error: DeployError) -> None:
+    """If the platform refuses an invalid app name, suggest a valid name in the hint."""
     is_refused = isinstance(error, RequestRejected) and error.status in {BAD_REQUEST, NOT_FOUND}
     if is_refused and (better := better_app(job.app)):
         error.hint = f"`app`: {better}."
 
 
 def record(job: Job, app: App) -> None:
-    """Take over the address that the platform says the app has into the result."""
+    """Put the app's URL into the result."""
     job.result.url = app.address or job.result.url
 
 
-def _require_asked(job: Job, app: App, kind: str) -> None:
-    """Make sure that an app that was there is of the kind that is deployed, and compare it with the inputs.
+def accept_existing(job: Job, app: App, kind: str) -> None:
+    """Put an existing app into the result, check its kind, and compare it with the inputs of a deploy.
 
     Raises:
-        ConfigurationError: when it is of the other kind.
+        ConfigurationError: when the app is not of this kind.
     """
-    require_kind(job, app, kind, "`image`" if kind == "container" else "`directory`")
-    if kind == "container":
+    record(job, app)
+    is_restart = job.settings.operation == "restart"
+    job.result.kind = kind if app.can_be(kind) else app.kind or "static"
+    if job.result.kind != kind:
+        image_or_directory = "`image`" if kind == "container" else "`directory`"
+        task = "`operation: restart`" if is_restart else image_or_directory
+        raise ConfigurationError(
+            f"App {job.app!r} is a {job.result.kind} app; {task} is for {kind} apps",
+            hint=_NO_RESTART if is_restart else _OTHER_KIND,
+        )
+    if kind == "container" and not is_restart:
         _compare_with_inputs(job, app)
 
 
-def require_kind(job: Job, app: App, kind: str, what: str, *, hint: str = _OTHER_KIND) -> None:
-    """Make sure that the app is not of the other kind.
-
-    Args:
-        job: the run.
-        app: what the platform shows.
-        kind: the kind that is needed.
-        what: the input that works only with this kind.
-        hint: what to do.
-
-    Raises:
-        ConfigurationError: when it is.
-    """
-    job.result.kind = kind if app.can_be(kind) else app.kind or "static"
-    if job.result.kind != kind:
-        what_is_wrong = f"App {job.app!r} is a {job.result.kind} app; {what} is for {kind} apps"
-        raise ConfigurationError(what_is_wrong, hint=hint)
-
-
 def _compare_with_inputs(job: Job, app: App) -> None:
-    """Say which inputs are not applied. What the API does not show is no reason for a warning."""
+    """Warn about inputs that differ from the app; only note an input that the API does not show."""
     for name in ONLY_AT_CREATION:
         wanted, actual = getattr(job.settings, name), getattr(app, name, None)
         if wanted and actual is None:
@@ -162,12 +154,13 @@ def _compare_with_inputs(job: Job, app: App) -> None:
 
 
 async def update_domains(job: Job) -> None:
-    """Attach `domains` ("POST /v1/apps/:name/domains"), remove `remove-domains`.
+    """Attach `domains` ("POST /v1/apps/:name/domains"), then remove `remove-domains`.
 
-    One that the platform refuses stops no other; the result has the outcomes.
+    After a refusal, the other domains are attached or removed all the same. The result has the outcome of
+    each.
 
     Raises:
-        RequestRejected: afterwards, when the platform refused any.
+        RequestRejected: at the end, when the platform refused any domain.
     """
     settings = job.settings
     if not settings.domains and not settings.remove_domains:
@@ -185,7 +178,7 @@ async def update_domains(job: Job) -> None:
 
 
 def preview_domains(job: Job) -> None:
-    """Say what would be done."""
+    """Report the domains that a deploy would attach or remove."""
     for domain in job.settings.domains:
         job.preview(f"would attach {domain!r}")
     for domain in job.settings.remove_domains:
@@ -200,7 +193,7 @@ async def _attach(job: Job, domain: str) -> None:
         try:
             attached = await job.client.add_domain(job.app, domain)
         except RequestRejected as error:
-            said = error.answer.replace(domain, "")  # its own name may have the words
+            said = error.answer.replace(domain, "")  # the domain may contain these words
             is_conflict = error.status == CONFLICT
             is_attached = error.status in _MAY_BE_ATTACHED and _IS_ATTACHED.search(said)
             if (is_conflict and _IS_BUSY.search(said)) or not (is_conflict or is_attached):
@@ -212,7 +205,8 @@ async def _attach(job: Job, domain: str) -> None:
         job.result.domains.append({"domain": domain, "error": str(error)})
         raise
     if attached is None:
-        # Nothing in the API tells whose it is; but every deploy brings its domains again.
+        # The API does not say which app has the domain. It is usually this app: every deploy repeats its
+        # domains.
         job.ci.info(
             f"{domain!r} is already attached, to this app or another (the platform does not say which)"
         )

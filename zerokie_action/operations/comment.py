@@ -1,9 +1,9 @@
-"""Keeping one comment on the pull or merge request up to date. A courtesy: it never fails a run.
+"""Keeps one comment on the pull or merge request up to date. Errors become warnings and never fail a run.
 
-The comment is found again by its first line, which is hidden: a MAC of the place and the app's name, made
-with the API key. Everybody may comment, and a forge lets our token edit what others wrote; a report in
-somebody else's comment would be theirs to change. Nobody else can write that line before we do, and who
-copies it has the younger comment: the oldest one counts.
+The comment begins with a hidden line, by which later runs find it: a MAC of the pull request's API path and
+the app's name, keyed with the API key. Anybody may comment, and the forge lets the token edit comments of
+others. If a run wrote its report into somebody else's comment, that person could change the report. Nobody
+else can compute the MAC. A copy of the line is in a younger comment, and only the oldest comment counts.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _LARGEST_RESPONSE = 32 * MEGABYTE
 
 
 async def keep_comment(settings: Settings, env: Mapping[str, str], ci: CI, text: str) -> None:
-    """Make `text` what the app's comment says, within 20 seconds. What goes wrong is one warning.
+    """Create or update the app's comment with `text`, within 20 seconds. A failure becomes one warning.
 
-    A run that is about no pull or merge request, such as one for a push, is nothing wrong.
+    Without a pull or merge request, as after a push, there is no comment and no warning.
     """
     where = ci.pull_request(settings.pull_request)
     if where is None:
@@ -55,26 +55,26 @@ async def keep_comment(settings: Settings, env: Mapping[str, str], ci: CI, text:
                 is_new = await _put(http, where, token, _marker(settings, where), text)
     except RequestRejected as error:
         ci.warning(f"{error}; {where.permission}")
-    except Exception as error:  # noqa: BLE001 - whatever it is, the deploy is not to blame
+    except Exception as error:  # noqa: BLE001 - no error here may fail the deploy
         ci.warning(str(error) if isinstance(error, DeployError) else f"Commenting failed: {error!r}")
     else:
         ci.info(f"{'Commented on' if is_new else 'Updated the comment on'} {where.name}")
 
 
 def _marker(settings: Settings, where: PullRequest) -> str:
-    """The hidden line that the app's comment begins with; it tells nothing about the API key."""
-    # Not of the API's host: runners may reach it by several names.
+    """The hidden first line of the app's comment. It reveals nothing about the API key."""
+    # Without the API's host: runners may reach the API by several names.
     key, label = settings.api_key.get_secret_value(), f"{URL(where.comments).path}\0{settings.app}"
     return f"<!-- zerokie-action: {hmac.digest(key.encode(), label.encode(), 'sha256').hex()} -->"
 
 
 async def _put(http: RetryingClient, where: PullRequest, token: str, marker: str, text: str) -> bool:
-    """Make `text` what the comment says, behind the marker. Returns whether it is a new one."""
+    """Create or update the comment; return whether the comment is new."""
     body = {"body": f"{marker}\n\n{text}"}
     number = await _find(http, where, token, marker)
     is_new = number is None
     method, url = ("POST", where.comments) if is_new else (where.edit, f"{where.comment}{number}")
-    # If only the answer to a POST was lost, another one would make two comments.
+    # If only the answer was lost, a second POST would create a second comment.
     await http.send(
         _request(method, url, token, body),
         lambda response: response,
@@ -87,7 +87,7 @@ async def _put(http: RetryingClient, where: PullRequest, token: str, marker: str
 async def _find(http: RetryingClient, where: PullRequest, token: str, marker: str) -> int | None:
     """The ID of the oldest comment that begins with the marker."""
     for page in count(1):
-        # GitHub lists the oldest first anyway; GitLab has to be told.
+        # Oldest first: GitHub's default order; GitLab needs the parameters.
         query = f"?per_page=100&page={page}&sort=asc&order_by=created_at"
         request = _request("GET", f"{where.comments}{query}", token)
         response = await http.send(request, lambda response: response, UNTIL_DEADLINE)
@@ -95,7 +95,7 @@ async def _find(http: RetryingClient, where: PullRequest, token: str, marker: st
             comments = json.loads(response.content)
             ours = [int(comment["id"]) for comment in comments if comment["body"].startswith(marker)]
         except (ValueError, TypeError, LookupError, AttributeError):
-            raise DeployError("Commenting failed: what the API answered is no list of comments") from None
+            raise DeployError("Commenting failed: the API's answer is no list of comments") from None
         if ours or 'rel="next"' not in response.headers.get("link", ""):
             return next(iter(ours), None)
     return None

@@ -1,4 +1,4 @@
-"""Deploying an image to a container app, or restarting the one that it has."""
+"""Deploys an image to a container app, or restarts the app with its current image."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from zerokie_action.http.retry import UNTIL_DEADLINE, is_too_long
 from zerokie_action.operations import apps
 from zerokie_action.operations.health import check_health
 from zerokie_action.operations.polling import Polling
-from zerokie_action.operations.rollout import RUNNING, SETTLES, Rollout, agree
+from zerokie_action.operations.rollout import RUNNING, SETTLING_TIME, Rollout, agree
 from zerokie_action.platform.client import CONFLICT
 from zerokie_action.shutdown import Allowance
 from zerokie_action.text import human_seconds
@@ -28,29 +28,25 @@ if TYPE_CHECKING:
     from zerokie_action.operations.job import Job
     from zerokie_action.platform.models import App
 
-_STATIC = (
-    "A static app cannot be restarted: the platform serves what was deployed last. To update it, "
-    "deploy the directory again."
-)
 _HINT_FAILED = "Look at the app's own log on the platform."
 _HINT_NOT_YET = (
     "Look at the app's own log on the platform, or raise `wait-timeout`. If another deploy has changed the "
-    "image, run this one again."
+    "image, run this deploy again."
 )
-_HINT_REPLACED = "If that deploy is the newer one, there is nothing to do; else run this one again."
+_HINT_REPLACED = "If that deploy is newer, there is nothing to do. If not, run this deploy again."
 _HINT_LOST = (
-    "Look at the app on the platform before you run it again: a request may still be carried out. "
-    "Check `api-url`, and what answers in the platform's place."
+    "Look at the app on the platform before you run the job again: a request may still take effect. "
+    "Check `api-url`, and whether a gateway answers in the platform's place."
 )
-_LOOKS = (int(SETTLES), 3 * int(SETTLES), int(SETTLES))
-"""How often the app is looked at, once a second, after each request for a deploy whose answer was lost."""
-_LOOK = 2.0
-"""Seconds for the look that only completes the report; after a signal, for any look."""
-_LAST_LOOK = 5.0
-"""Seconds for the look at the end of `wait-timeout`."""
+_LOOKS = (int(SETTLING_TIME), 3 * int(SETTLING_TIME), int(SETTLING_TIME))
+"""The number of looks at the app, one a second, after the first, second and third lost answer to a deploy."""
+_LOOK_TIME = 2.0
+"""Seconds for a look that only completes the report, and for any look after a signal."""
+_LAST_LOOK_TIME = 5.0
+"""Seconds for the last look, at the end of `wait-timeout`."""
 _REASONS_TO_GO_BACK = (DeployFailed, DeployTimedOut, HealthCheckFailed)
 _ROLLBACK_TIME = 60.0
-"""Seconds that a rollback has at least, even if `timeout` has passed."""
+"""The shortest time limit of a rollback, in seconds; it applies even after `timeout`."""
 
 
 async def deploy_image(job: Job, image: str) -> None:
@@ -73,11 +69,10 @@ async def deploy_image(job: Job, image: str) -> None:
 
 
 async def restart(job: Job) -> None:
-    """Have the platform pull the current image again, and restart it."""
+    """Make the platform pull the current image again, and restart the app."""
     with job.time_limit(), job.phase("Look up"):
         before = await job.client.get_app(job.app)
-        apps.record(job, before)
-        apps.require_kind(job, before, "container", "`operation: restart`", hint=_STATIC)
+        apps.accept_existing(job, before, "container")
     job.result.previous_image = before.image
     if job.settings.dry_run:
         job.preview(f"would restart {before.image!r}")
@@ -86,7 +81,7 @@ async def restart(job: Job) -> None:
 
 
 def _warn_of_rollback(job: Job, image: str, before: App | None) -> None:
-    """Say where `rollback` can't do what its user expects."""
+    """Warn when `rollback` can't work."""
     if not job.settings.wait and job.settings.health_check is None:
         job.warn("`rollback` has no effect without `wait` or `health-check`: nothing is checked")
     elif before and not before.image:
@@ -99,16 +94,16 @@ def _warn_of_rollback(job: Job, image: str, before: App | None) -> None:
 
 
 async def _roll_out(job: Job, deploy: _Deploy) -> None:
-    """Ask for the deploy, wait, and check. `timeout` covers that, but not the rollback after a failure."""
+    """Request the deploy, wait, and check, within `timeout`. A rollback may follow, outside `timeout`."""
     try:
         with job.time_limit():
             with job.phase("Deploy"):
                 await (deploy.create() if deploy.rollout.before is None else deploy.ask_in_turn())
-            # The endpoint returns no deploy ID: the run's own session names this deploy.
+            # The platform gives such a deploy no ID, so the session ID stands for it.
             job.result.deploy_id = job.session
             await _wait_and_check(job, deploy)
     except BaseException as failure:
-        if job.result.final_state:  # something was asked for, and not refused
+        if job.result.final_state:  # a deploy was requested, and not refused
             if job.settings.rollback and isinstance(failure, _REASONS_TO_GO_BACK):
                 await _roll_back(job, deploy, failure)
             else:
@@ -117,7 +112,7 @@ async def _roll_out(job: Job, deploy: _Deploy) -> None:
 
 
 async def _wait_and_check(job: Job, deploy: _Deploy) -> None:
-    """What `wait` and `health-check` ask for. When both are off, the reports say that nothing was checked."""
+    """Apply `wait` and `health-check`. If both are off, the reports say that the app was not checked."""
     if job.settings.wait:
         await deploy.wait_until_running(job.settings.wait_timeout)
     else:
@@ -128,12 +123,12 @@ async def _wait_and_check(job: Job, deploy: _Deploy) -> None:
 
 
 async def _roll_back(job: Job, deploy: _Deploy, failure: DeployError) -> None:
-    """Deploy the previous image again and wait until it runs. The result says how that ended.
+    """Deploy the previous image again and wait until it runs. The result has the outcome.
 
-    The health check is not repeated: it may fail for reasons that the image has nothing to do with.
+    The health check is not repeated, because it may fail for reasons other than the image.
     """
     result, previous = job.result, deploy.rollout.previous
-    await anyio.sleep(deploy.rollout.settles_in)
+    await anyio.sleep(deploy.rollout.settling_left)
     left_with = await deploy.look_after_failure(_ROLLBACK_TIME)
     why_not = _why_no_rollback(job, deploy.rollout, left_with)
     if why_not or left_with is None or not deploy.rollout.is_ours(left_with.image):
@@ -145,14 +140,14 @@ async def _roll_back(job: Job, deploy: _Deploy, failure: DeployError) -> None:
     try:
         with anyio.move_on_after(max(job.ends_at - anyio.current_time(), _ROLLBACK_TIME)):
             with job.phase("Roll back"):
-                await back.ask()  # not in turn: a deploy in progress is newer
+                await back.ask()  # not `ask_in_turn`: any deploy in progress is newer
             await back.wait_until_running(max(job.settings.wait_timeout, _ROLLBACK_TIME))
             problem = ""
     except DeployError as error:
         problem = f"failed as well: {error}"
     finally:
         if problem:
-            if result.final_state != state:  # it was asked for, and not refused
+            if result.final_state != state:  # the rollback was requested, and not refused
                 await back.look_after_failure()
             result.final_state = f"the rollback to {previous!r} {problem}; {result.final_state}"
         else:
@@ -161,14 +156,14 @@ async def _roll_back(job: Job, deploy: _Deploy, failure: DeployError) -> None:
 
 
 def _why_no_rollback(job: Job, rollout: Rollout, left_with: App | None) -> str:
-    """Why the previous image is not deployed again, as the middle of a sentence; empty when it is."""
+    """The reason against a rollback, as the middle of a sentence; empty if there is none."""
     before = rollout.before
     if before is None or before.status.lower() != RUNNING:
         return ", as no other image was running"
     if not rollout.previous:
         return ", as the platform did not show the previous image"
     if left_with is None or not rollout.is_ours(left_with.image):
-        return ""  # the final state says so
+        return ""  # the final state has the reason
     if left_with.image == rollout.previous:
         return ", as the app shows the same image as before"
     if job.settings.wait and not job.result.seen_running and left_with.status.lower() == RUNNING:
@@ -177,20 +172,20 @@ def _why_no_rollback(job: Job, rollout: Rollout, left_with: App | None) -> str:
 
 
 class _Deploy:
-    """A deploy of an image, or the restart of the current one.
+    """A deploy of an image, or a restart with the current image.
 
     Attributes:
-        rollout: what is known of it.
+        rollout: the progress of the deploy.
     """
 
     def __init__(self, job: Job, image: str | None, before: App | None) -> None:
-        """Ask for nothing yet. No image restarts the one that the app has."""
+        """Prepare a deploy without sending a request. Without an image, it is a restart."""
         self.rollout = Rollout(image, before)
         self._job = job
         self._requested = image
 
     async def create(self) -> None:
-        """Create the app with the image. One that somebody else has created meanwhile gets it deployed."""
+        """Create the app with the image. If the app exists by now, deploy the image to it."""
         job = self._job
         existing = await apps.create(job, self.rollout.image)
         if existing is None:
@@ -203,10 +198,10 @@ class _Deploy:
             await self.ask_in_turn()
 
     async def ask_in_turn(self) -> None:
-        """Ask for the deploy, once no other deploy of the app is in progress.
+        """Request the deploy when no other deploy of the app is in progress.
 
         Raises:
-            LockHeld: when one outlasts `lock-timeout`.
+            LockHeld: when another deploy outlasts `lock-timeout`.
             DeployError: as `ask`.
         """
         job = self._job
@@ -227,14 +222,14 @@ class _Deploy:
         )
 
     async def ask(self) -> None:
-        """Ask for the deploy ("POST /v1/apps/:name/deploy").
+        """Request the deploy ("POST /v1/apps/:name/deploy").
 
-        Each request restarts the app. So after a lost answer the app is looked at before the next request,
-        and there are three at most.
+        Each request restarts the app. So after a lost answer, the app is observed before the next request.
+        There are at most three requests.
 
         Raises:
-            RequestRejected: when the platform refuses it; with status 409 when another deploy is in progress.
-            PlatformUnavailable: when it is not known whether a request took effect.
+            RequestRejected: when the platform refuses the deploy; with status 409 during another deploy.
+            PlatformUnavailable: when the platform gave no answer, or the app shows no effect of the requests.
         """
         job = self._job
         lost = ""
@@ -252,37 +247,36 @@ class _Deploy:
                 if not error.ambiguous or is_too_long(error.retry_after):
                     raise
                 lost, pause = error.lost_answer, int(error.retry_after)
-                job.ci.info(f"{error}; checking whether it took effect; if not, it is sent again")
+                job.ci.info(f"{error}; checking whether the request took effect; if not, it is sent again")
             else:
                 apps.record(job, app)
                 self._accepted(app.image)
                 return
             self.rollout.asked()
-            if await self._shows(max(looks, pause)):
+            if await self._shows_deploy(max(looks, pause)):
                 self._accepted()
                 return
         raise PlatformUnavailable(
-            f"The deploy was asked for {len(_LOOKS)} times, and the app shows no sign of it: {lost}",
+            f"The deploy was requested {len(_LOOKS)} times, and the app shows no sign of it: {lost}",
             hint=_HINT_LOST,
         )
 
     async def wait_until_running(self, seconds: float) -> None:
-        """Poll "GET /v1/apps/:name" until the app runs what was asked for.
+        """Poll "GET /v1/apps/:name" until the app runs the image.
 
-        A platform that stops answering meanwhile is asked again: the deploy was accepted, and goes on without
-        us.
+        If the platform does not answer meanwhile, the polling goes on: the platform has accepted the deploy.
 
         Raises:
-            DeployFailed: when the platform says that it failed, or another deploy has replaced it.
-            DeployTimedOut: when these seconds have passed.
+            DeployFailed: when the platform reports a failure, or another deploy has replaced the image.
+            DeployTimedOut: when the app does not run after these seconds.
         """
         job, rollout = self._job, self.rollout
-        polling = Polling(job.ci, f"{job.app!r} to run", seconds, steady=SETTLES)
+        polling = Polling(job.ci, f"{job.app!r} to run", seconds, steady=SETTLING_TIME)
         missing = "the platform did not answer"
         with job.phase("Wait"):
             while True:
                 pause = 0.0
-                with anyio.move_on_after(max(_LAST_LOOK, polling.left)):
+                with anyio.move_on_after(max(_LAST_LOOK_TIME, polling.left)):
                     try:
                         missing = await self._look()
                     except PlatformUnavailable as error:
@@ -305,16 +299,20 @@ class _Deploy:
         runs = f"runs {shown!r}" if shown else "runs"
         job.ci.info(f"{job.app!r} {runs} after {human_seconds(polling.waited)}")
 
-    async def look_after_failure(self, seconds: float = _LOOK) -> App | None:
-        """Find out which image the app was left with, for the final state. None when nobody knows."""
+    async def look_after_failure(self, seconds: float = _LOOK_TIME) -> App | None:
+        """Look up the app for the final state. None if the app's image is not known for certain."""
         job, rollout = self._job, self.rollout
         job.result.final_state = f"it is not known which image {job.app!r} was left with"
-        with job.shutdown.shielded_scope(Allowance(seconds, _LOOK)), suppress(DeployError):
+        with job.shutdown.shielded_scope(Allowance(seconds, _LOOK_TIME)), suppress(DeployError):
             app = await job.client.retrying(UNTIL_DEADLINE).get_app(job.app)
-            # As long as the request is not answered, it may still be carried out.
+            # The platform may still carry out a request whose answer was lost.
             if not app.image or not (rollout.is_accepted or rollout.is_ours(app.image)):
                 return None
-            if rollout.settles_in and app.image == rollout.previous and not agree(app.image, rollout.image):
+            if (
+                rollout.settling_left
+                and app.image == rollout.previous
+                and not agree(app.image, rollout.image)
+            ):
                 job.result.final_state = f"the platform accepted {rollout.image!r}, and does not show it yet"
                 return None
             rollout.saw(app)
@@ -325,21 +323,21 @@ class _Deploy:
 
     @property
     def _name(self) -> str:
-        """The image, or else the app, for the log."""
+        """The image's name, or else the app's, for messages."""
         return self.rollout.image or self._job.app
 
     def _begin_anew(self, before: App) -> None:
-        """Another deploy has changed the app before this one was asked for."""
+        """Start over with the app as another deploy has left it."""
         self.rollout = Rollout(self._requested, before)
         self._job.result.previous_image = before.image
 
     def _accepted(self, image: str = "") -> None:
-        """The platform carries the deploy out; its answer may have named the image."""
+        """Note that the platform has accepted the deploy; `image` is the image in the answer."""
         self.rollout.accepted(image)
         self._job.result.image = self.rollout.image
 
-    async def _shows(self, looks: int) -> bool:
-        """Look at the app once a second until it shows the deploy, so often at most."""
+    async def _shows_deploy(self, looks: int) -> bool:
+        """Look at the app once a second, at most `looks` times; return whether it shows the deploy."""
         for _ in range(looks):
             await self._look()
             if self.rollout.has_begun:
@@ -348,7 +346,7 @@ class _Deploy:
         return False
 
     async def _look(self) -> str:
-        """Look at the app once. Returns what it shows, as the end of a sentence."""
+        """Look at the app once, and describe it as the end of a sentence."""
         app = await self._job.client.get_app(self._job.app)
         apps.record(self._job, app)
         self.rollout.saw(app)
@@ -356,7 +354,7 @@ class _Deploy:
         return self._job.client.http.redact(f"its status is {app.status!r}{other}")
 
     def _failure(self) -> DeployFailed:
-        """Why the app does not run what was asked for, and never will."""
+        """The error when the deploy has failed or was replaced."""
         app, name, redact = self.rollout.app, self._job.app, self._job.client.http.redact
         if app is None or self.rollout.was_replaced:
             image = app.image if app else ""

@@ -1,4 +1,4 @@
-"""Deleting an app, for good. One that is gone already counts as destroyed."""
+"""Deletes an app for good. If the app does not exist, the operation succeeds."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     from zerokie_action.platform.models import App
 
 
-_HINT = "Run it again. If it fails again, check `api-url` and proxies."
+_HINT = "Run the job again. If it fails again, check `api-url` and proxies."
 
 
 async def destroy(job: Job) -> None:
-    """Delete the app, a static one under its deploy lock, which ends with it. Needs no checkout.
+    """Delete the app. A static app is deleted while this run holds its deploy lock.
 
     Raises:
-        ConfigurationError: when the app is another repository's.
+        ConfigurationError: when the app belongs to another repository.
     """
     with job.phase("Look up"):
         app = await job.client.find_app(job.app)
     if app is None:
-        # A 404 is believed only of a server that lists apps, and not this one.
+        # The 404 may be another server's. Only a server that lists apps without this app confirms it.
         if any(listed.name == job.app for listed in await job.client.list_apps()):
             raise PlatformUnavailable(
-                f"The platform lists app {job.app!r}, but answers 404 to a look at it", hint=_HINT
+                f"The platform lists app {job.app!r}, but answers 404 when asked for it", hint=_HINT
             )
         job.note(f"App {job.app!r} does not exist: nothing to destroy")
         return
@@ -52,7 +52,7 @@ async def destroy(job: Job) -> None:
 
 
 async def _destroy_static(job: Job, app: App) -> None:
-    """Delete a static app under its lock; an app of unknown kind that has no lock is a container app."""
+    """Delete a static app under its lock. If it can't have a lock, it may be a container app."""
     is_locked = False
     try:
         async with job.deploy_lock() as lock:
@@ -67,7 +67,7 @@ async def _destroy_static(job: Job, app: App) -> None:
         job.result.kind = "container"
         await _delete(job, job.shutdown.shielded_request)
     except LockLost:
-        # A heartbeat within a long deletion finds no lock, as there is no app any more.
+        # During a slow deletion, a heartbeat may find neither the app nor its lock.
         if not job.result.final_state or await job.client.find_app(job.app):
             raise
         job.result.final_state = f"app {job.app!r} was deleted"

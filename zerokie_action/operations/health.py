@@ -1,7 +1,7 @@
-"""The health check: does the deployed app answer, and is it what was deployed?
+"""The health check: requests the app's URL until the app answers as it should.
 
-Any 2xx or 3xx will do; no redirect is followed. When the URL is that of a file of a static deploy, what is
-served must be that file, byte for byte, past the CDN's cache: then green means that the new version is live.
+Any 2xx or 3xx will do; redirects are not followed. If the URL leads to a deployed file of a static app, the
+answer must be that file, byte for byte, past the CDN's cache. Then the new version is live.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ _HINT = (
 )
 _HINT_SITE = (
     "The CDN, new host names and certificates may take a while: raise `health-check-timeout`. If something "
-    "on the way rewrites files, name one that it leaves alone."
+    "on the way rewrites files, name a file that stays unchanged."
 )
 
 
 async def check_health(job: Job, files: Sequence[LocalFile] = ()) -> None:
-    """Ask until the app is healthy, if `health-check` is set.
+    """Request the URL until the app is healthy, if `health-check` is set.
 
     Args:
         job: the run.
-        files: what was deployed to a static app.
+        files: the files that were deployed to a static app.
 
     Raises:
-        HealthCheckFailed: when `health-check-timeout` has passed; with the last answer.
+        HealthCheckFailed: when the app is not healthy at the end of `health-check-timeout`.
     """
     if job.settings.health_check is None:
         return
@@ -78,14 +78,14 @@ async def check_health(job: Job, files: Sequence[LocalFile] = ()) -> None:
                     f"{shown} is not healthy after {human_seconds(polling.waited)}: {flaw}",
                     hint=_HINT_SITE if files else _HINT,
                 )
-        # Any other answer may be of an old page or image, and any URL may be somebody else's.
+        # An answer proves nothing more: it may come from the old version, or from another site.
         job.result.seen_live = bool(file or (path and job.result.seen_running))
         state = f"serves {path!r} as deployed" if file else "is healthy"
         job.ci.info(f"{shown} {state} after {human_seconds(polling.waited)}")
 
 
 def _flaw(job: Job, response: Response, path: str, sha256: str) -> str:
-    """What is wrong about an answer; empty when it is right."""
+    """What is wrong with an answer, as a clause; empty for a good answer."""
     status = response.status_code
     if not 200 <= status < 400:  # noqa: PLR2004 - HTTP's own numbers
         said = job.client.http.error_detail(response.content)
@@ -96,19 +96,19 @@ def _flaw(job: Job, response: Response, path: str, sha256: str) -> str:
 
 
 def _url(job: Job, wanted: str) -> str:
-    """The URL to ask: as given, or the path behind the app's own URL, which may have a path itself."""
+    """The URL to request: the input itself, or the app's URL with the input's path at the end."""
     if not wanted.startswith("/"):
         return wanted
     if not job.result.url:
         raise HealthCheckFailed(
-            "The platform does not say where the app answers, so its health can't be checked",
+            "The platform does not give the app's URL, so its health can't be checked",
             hint="Give `health-check` a full URL.",
         )
     return job.result.url.rstrip("/") + wanted
 
 
 def _path(job: Job, url: str) -> str:
-    """The path of the file that a URL of this app names, deployed or not; empty for any other URL."""
+    """The path of the file at a URL of this app; empty for any other URL. The file need not exist."""
     address = url.partition("#")[0].partition("?")[0]
     domains = (f"{scheme}://{domain}" for scheme in ("https", "http") for domain in job.settings.domains)
     for base in ((job.result.url or "").rstrip("/"), *domains):
@@ -119,6 +119,6 @@ def _path(job: Job, url: str) -> str:
 
 
 def _uncached(url: str) -> str:
-    """The URL with a query that no cache has seen."""
+    """The URL with a query that is in no cache."""
     url = url.partition("#")[0]
     return f"{url}{'&' if '?' in url else '?'}zerokie={uuid.uuid4()}"

@@ -1,4 +1,4 @@
-"""What every operation works with."""
+"""The job of one run, which every operation gets."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
     from zerokie_action.settings import Settings
     from zerokie_action.shutdown import Shutdown
 
-_SLOW = "Raise `timeout`, or find out what is slow with `log-level: debug`."
-_AWAY = "Run it again when the platform works again, or raise `timeout`."
+_SLOW = "Raise `timeout`, or look for the slow step with `log-level: debug`."
+_OUTAGE = "Run the job again when the platform works, or raise `timeout`."
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Job:
-    """One run: what it was asked for, what it may use, and the record of what it did.
+    """One run: its settings, its tools and its result.
 
     Attributes:
         client: the REST API.
-        records: where the cleanup finds a lock that was not released.
+        records: records the lock for the cleanup.
         session: this run's deploy session ID, a random UUID.
-        ends_at: when `timeout` has passed, by the event loop's time.
+        ends_at: when `timeout` ends, by the event loop's time.
     """
 
     settings: Settings
@@ -54,7 +54,7 @@ class Job:
 
     @cached_property
     def keep(self) -> Patterns:
-        """Matches the remote paths that are never deleted."""
+        """The input `keep`: matches remote paths that are never deleted."""
         return Patterns(self.settings.keep)
 
     @property
@@ -63,25 +63,25 @@ class Job:
         return self.settings.app
 
     def warn(self, text: str) -> None:
-        """A warning in the log and in the reports."""
+        """Write a warning to the log and the reports."""
         self.ci.warning(text)
         self.result.warnings.append(text)
 
     def note(self, text: str) -> None:
-        """A line in the log, and a sentence in the reports."""
+        """Write a line to the log, and a sentence to the reports."""
         self.ci.info(text)
         self.result.notes.append(f"{text}.")
 
     def preview(self, text: str) -> None:
-        """What a dry run does not do, in the log and in the reports."""
+        """Write to the log and the reports what a deploy would do."""
         self.ci.info(f"Plan: {text}")
         self.result.notes.append(f"Dry run: {text}.")
 
     @contextmanager
     def change(self, unknown: str) -> Iterator[Client]:
-        """Around one request for a change, with the client that sends it; nothing interrupts that.
+        """Yield the client for one request that changes something, shielded from cancellation.
 
-        Until the answer comes, the final state is `unknown`; a refusal restores the one before.
+        Until the answer arrives, the final state is `unknown`. A refusal restores the previous final state.
         """
         before, self.result.final_state = self.result.final_state, unknown
         try:
@@ -93,42 +93,40 @@ class Job:
 
     @asynccontextmanager
     async def deploy_lock(self, counts: Callable[[], Counts] = Counts) -> AsyncIterator[DeployLock]:
-        """Hold the deploy lock of the app while the block runs; `counts` says what the block changed."""
+        """Hold the app's deploy lock while the block runs; `counts` returns how much the block changed."""
         lock = DeployLock(
             self.client, self.app, self.session, records=self.records, shutdown=self.shutdown, ci=self.ci
         )
         try:
             async with lock.releasing(counts):
                 with self.phase("Lock"):
-                    await self._acquire(lock)
+                    try:
+                        await self.in_turn(lock.acquire)
+                    except LockHeld as error:
+                        error.hint += (
+                            f" If that run was killed, its lock ends {expiry()}: `lock-timeout: 31m` waits "
+                            "that long. `zerokie-cleanup` releases the lock at once, but only with the "
+                            "`state-file` of the killed run."
+                        )
+                        raise
                 waited = self.result.lock_wait_seconds
                 after = f" after {human_seconds(waited)}" if waited >= 1 else ""
                 self.ci.info(f"Deploy lock acquired{after}")
                 async with lock.kept(self.settings.lock_heartbeat):
                     yield lock
         finally:
-            if lock.finalized:  # a deploy that failed is finalized as well
+            if lock.finalized:  # true for a failed deploy as well
                 self.result.deploy_id = lock.finalized.deploy_id
                 self.result.cache_purged = lock.finalized.cache_purged
-            if lock.unreleased:  # the log has it already
+            if lock.unreleased:  # the lock has logged this
                 self.result.warnings.append(lock.unreleased)
                 self.result.add_final_state("the deploy lock may still be held")
 
-    async def _acquire(self, lock: DeployLock) -> None:
-        try:
-            await self.in_turn(lock.acquire)
-        except LockHeld as error:
-            error.hint += (
-                f" If that run was killed, its lock ends {expiry()}: `lock-timeout: 31m` waits that long. "
-                "`zerokie-cleanup` releases it at once, but only with the `state-file` of the killed run."
-            )
-            raise
-
     async def in_turn(self, ask: Callable[[], Awaitable[None]]) -> None:
-        """Ask until no other deploy of the app is in progress (409), within `lock-timeout`.
+        """Call `ask` until no other deploy of the app is in progress (409), within `lock-timeout`.
 
         Raises:
-            LockHeld: when one is for longer.
+            LockHeld: when the other deploy outlasts `lock-timeout`.
         """
         polling: Polling | None = None
         waited_before = self.result.lock_wait_seconds
@@ -154,10 +152,10 @@ class Job:
 
     @contextmanager
     def time_limit(self) -> Iterator[None]:
-        """Give up the block when `timeout` has passed.
+        """Cancel the block when `timeout` ends.
 
         Raises:
-            DeployTimedOut: then.
+            DeployTimedOut: when the block was cancelled.
         """
         with anyio.CancelScope(deadline=self.ends_at) as limit:
             yield
@@ -166,12 +164,12 @@ class Job:
             duration = human_seconds(self.settings.timeout)
             raise DeployTimedOut(
                 f"The {self.settings.operation} did not end within {duration}{outage and '; '}{outage}",
-                hint=_AWAY if outage else _SLOW,
+                hint=_OUTAGE if outage else _SLOW,
             )
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Record how long the block takes, for the summary."""
+        """Record the duration of the block, for the summary."""
         began = anyio.current_time()
         try:
             yield

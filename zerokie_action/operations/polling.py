@@ -1,4 +1,4 @@
-"""Asking again and again until something has happened, with a calm line in the log."""
+"""Polling: growing pauses between questions, and a log line every half minute."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ _LINE_EVERY = 30.0
 
 
 class Polling:
-    """The pauses between the questions. They grow from 1 to 10 seconds; the last question is at the very end.
+    """Pauses between questions, from 1 to 10 seconds; the last question comes at the time limit.
 
-    A line is logged at once, and then every half a minute: a long wait does not look like a hang.
+    A line is logged at once, and then every half minute, so that a long wait does not look like a hang.
     """
 
-    def __init__(self, ci: CI, what: str, seconds: float, *, steady: float = 0.0) -> None:
-        """Begin now.
+    def __init__(self, ci: CI, goal: str, seconds: float, *, steady: float = 0.0) -> None:
+        """Start the clock.
 
         Args:
-            ci: for the log.
-            what: the log's words for the thing that is waited for.
-            seconds: until the last question.
-            steady: seconds in which the pauses do not grow.
+            ci: gets the log lines.
+            goal: the log's words for the awaited event.
+            seconds: the time limit.
+            steady: seconds before the pauses begin to grow.
         """
         self._ci = ci
-        self._what = what
+        self._goal = goal
         self._began = anyio.current_time()
         self._ends_at = self._began + seconds
         self._grows_at = self._began + steady
@@ -43,27 +43,27 @@ class Polling:
 
     @property
     def waited(self) -> float:
-        """Seconds since it began."""
+        """Seconds since the start."""
         return anyio.current_time() - self._began
 
     @property
     def left(self) -> float:
-        """Seconds until the last question; 0 once it is time for that."""
+        """Seconds until the time limit; 0 after it."""
         return max(0.0, self._ends_at - anyio.current_time())
 
     async def again(self, why: str = "", retry_after: float = 0.0) -> bool:
-        """Wait until it is time to ask again; False when the last question was asked.
+        """Pause before the next question. Return False, without a pause, after the last question.
 
         Args:
-            why: what is missing, for the log.
-            retry_after: seconds for which the other side asked not to be asked.
+            why: the reason for waiting, for the log.
+            retry_after: the wait in seconds that the server asked for.
         """
         now, left = anyio.current_time(), self.left
         if left <= 0:
             return False
         if now >= self._next_line:
             shown = human_seconds(max(1.0, min(left, anyio.current_effective_deadline() - now)))
-            self._ci.info(f"Waiting for {self._what}{why and ': '}{why}; {shown} left")
+            self._ci.info(f"Waiting for {self._goal}{why and ': '}{why}; {shown} left")
             self._next_line = now + _LINE_EVERY
         jittered = self._pause * random.uniform(0.5, 1)  # noqa: S311 - no secret; keeps concurrent runs apart
         await anyio.sleep(min(left, max(jittered, retry_after)))

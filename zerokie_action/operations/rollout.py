@@ -1,8 +1,8 @@
-"""How far a deploy of an image has come, judged by what the platform shows of the app.
+"""Judges the progress of an image's deploy by the platform's answers.
 
-The reference has one example of each answer. It does not say how a platform writes an image's name, when a
-GET shows a deploy, and when `updated_at` moves. So little is believed, and time decides where nothing else
-does.
+The reference has one example of each answer. It does not say how the platform writes an image's name, when a
+GET shows a deploy, or when `updated_at` changes. So a single answer proves little, and some decisions wait
+for `SETTLING_TIME`.
 """
 
 from __future__ import annotations
@@ -14,38 +14,38 @@ import anyio
 if TYPE_CHECKING:
     from zerokie_action.platform.models import App
 
-SETTLES = 15.0
-"""Seconds after which a GET shows an accepted deploy, and after which a status that lasts is believed."""
+SETTLING_TIME = 15.0
+"""Seconds until a GET must show an accepted deploy, and until a lasting status counts."""
 RUNNING = "running"
 FAILURES = frozenset({"failed", "error", "crashed", "stopped"})
-"""The reference lists no status words but "deploying" and "running"; any other means "not yet"."""
+"""The reference names only "deploying" and "running". Any status outside these lists means "not yet"."""
 _BARE_DIGEST = "sha256:"
 
 
 class Rollout:
-    """The evidence that answers of "GET /v1/apps/:name" give of one deploy.
+    """The state of one deploy, from the answers to "GET /v1/apps/:name".
 
     Attributes:
-        before: the app right before; None when this run creates it.
-        previous: the image that the app showed before; empty where it showed none, or did not exist.
-        image: the image that was asked for; empty when a restarted app does not say what it runs.
-        is_accepted: whether the platform carries the deploy out, as far as anybody knows.
+        before: the app before the deploy; None if this run creates the app.
+        previous: the image before the deploy; empty if the platform showed no image, or there was no app.
+        image: the image to deploy; empty if a restarted app shows no image.
+        is_accepted: whether the platform has accepted the deploy.
         app: the last answer.
         runs: whether the last answer shows that the app runs the image.
         fails: whether the last answer shows a failure.
-        has_failed: whether a failure has lasted long enough: a restart may show `stopped` first.
-        was_replaced: whether the app runs for long enough an image that is neither ours nor the previous one.
+        has_failed: whether a failure lasts for `SETTLING_TIME`: a restart may show `stopped` first.
+        was_replaced: whether a third image, neither the new nor the previous image, runs for `SETTLING_TIME`.
     """
 
     def __init__(self, image: str | None, before: App | None) -> None:
-        """Nothing was asked for yet. No image restarts the one that the app has."""
+        """Begin before the request. Without an image, the deploy is a restart."""
         self.before = before
         self.previous = before.image if before else ""
         self.image = image or self.previous
         self.is_accepted = False
         self.app = before
         self.runs = self.fails = self.has_failed = self.was_replaced = False
-        # A restart pulls again: the name may stand for another digest.
+        # A restart pulls the image again, and may get another digest.
         self._wanted = image or self.previous.partition("@")[0]
         self._accepted_image = ""
         self._asked_at = anyio.current_time()
@@ -54,48 +54,48 @@ class Rollout:
         self._replaced_since: float | None = None
 
     def asked(self) -> None:
-        """The deploy was asked for just now."""
+        """Note that the deploy was requested just now."""
         self._asked_at = anyio.current_time()
 
     def accepted(self, image: str = "") -> None:
-        """The platform carries the deploy out; its answer may have named the image."""
+        """Note that the platform has accepted the deploy; `image` is the image in the answer."""
         self.is_accepted = True
         self._accepted_image = image
         self.asked()
 
     def saw(self, app: App) -> None:
-        """The platform shows this."""
+        """Note an answer to "GET /v1/apps/:name"."""
         self.app = app
         now, status = anyio.current_time(), app.status.lower()
         if self.before is not None:
             was = self.before.status.lower()
-            # Any other status than these would have changed anyway: another deploy was under way.
+            # From any other status, the change may be the end of an earlier deploy.
             self._has_moved = self._has_moved or (was in {RUNNING} | FAILURES and status != was)
         is_ours = self.is_ours(app.image)
-        is_about_us = is_ours and (self.before is None or self._has_moved or not self.settles_in)
+        is_about_us = is_ours and (self.before is None or self._has_moved or not self.settling_left)
         self.runs = is_about_us and status == RUNNING
         self.fails = is_about_us and status in FAILURES
         self._failing_since = (self._failing_since or now) if self.fails else None
-        self.has_failed = self._failing_since is not None and now >= self._failing_since + SETTLES
+        self.has_failed = self._failing_since is not None and now >= self._failing_since + SETTLING_TIME
         is_another = not is_ours and app.image != self.previous and status == RUNNING
         self._replaced_since = (self._replaced_since or now) if is_another else None
-        self.was_replaced = self._replaced_since is not None and now >= self._replaced_since + SETTLES
+        self.was_replaced = self._replaced_since is not None and now >= self._replaced_since + SETTLING_TIME
 
     @property
-    def settles_in(self) -> float:
-        """Seconds until a GET has to show the deploy."""
-        return max(0.0, self._asked_at + SETTLES - anyio.current_time())
+    def settling_left(self) -> float:
+        """Seconds until a GET must show the deploy."""
+        return max(0.0, self._asked_at + SETTLING_TIME - anyio.current_time())
 
     @property
     def has_begun(self) -> bool:
-        """Whether the app shows that the deploy took effect: another status than before, or its image."""
+        """Whether the app shows the deploy: by a changed status, or by the new image."""
         shown = self.app.image if self.app else ""
         return self._has_moved or (shown not in {"", self.previous} and self.is_ours(shown))
 
     def is_ours(self, image: str) -> bool:
-        """Whether an image that the app shows can be the one that was asked for.
+        """Whether an image in an answer may be the image of this deploy.
 
-        An answer without an image, or with a bare digest, does not contradict that.
+        An empty image or a bare digest may be any image.
         """
         return (
             not (image and self._wanted)
@@ -109,9 +109,9 @@ class Rollout:
 def agree(one: str, other: str) -> bool:
     """Whether two references may name the same image.
 
-    The last part of the name and the tag decide: a platform may write `nginx` as
-    `docker.io/library/nginx:latest`, or put a mirror's host before it. Two digests decide alone, and a digest
-    on one side agrees with each tag.
+    Two digests decide alone. Otherwise the last part of the name and the tag must be the same, because a
+    platform may write `nginx` as `docker.io/library/nginx:latest`, or add a mirror's host. A reference with
+    only a digest agrees with any tag.
     """
     name, tag, digest = _parts(one)
     other_name, other_tag, other_digest = _parts(other)
@@ -121,7 +121,7 @@ def agree(one: str, other: str) -> bool:
 
 
 def _parts(reference: str) -> tuple[str, str, str]:
-    """The last part of the name, the tag and the digest. No tag is `latest`, unless there is a digest."""
+    """The last part of the name, the tag and the digest. Without tag and digest, the tag is `latest`."""
     name, _, digest = reference.partition("@")
-    last, _, tag = name.rpartition("/")[2].partition(":")  # the colon of a port stands before that
+    last, _, tag = name.rpartition("/")[2].partition(":")  # a port's colon is before the last slash
     return last, tag or ("" if digest else "latest"), digest

@@ -1,4 +1,4 @@
-"""Deploying a directory: its app's storage zone becomes equal to it."""
+"""Deploys a directory: makes the app's storage zone equal to the directory."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ if TYPE_CHECKING:
     from zerokie_action.platform.models import App
 
 _NAMED = 10
-"""How many files a line names."""
+"""The most files that a line names."""
 _SHOWN_PLAIN = 20
 _SHOWN_FOLDED = 50
-"""How many changes a plain log and a folded group name."""
+"""The most changes that are named in a plain log, and in a folded group."""
 
 
 class _Source(NamedTuple):
-    """What is deployed.
+    """The directory to deploy.
 
     Attributes:
-        directory: the input.
-        scan: what it holds.
-        hashing: the task that hashes its files.
+        directory: its path.
+        scan: its files.
+        hashing: the task that hashes the files.
     """
 
     directory: Path
@@ -67,7 +67,7 @@ async def deploy_directory(job: Job, directory: Path) -> None:
         with job.phase("Scan"):
             found = await anyio.to_thread.run_sync(_scan, job, directory, abandon_on_cancel=True)
         source = _Source(directory, found, tasks.start_soon(hash_files, found.files))
-        with job.phase("Look up"):  # the rest of it
+        with job.phase("Look up"):  # it began with the scan
             await look_up.wait()
         app = look_up.return_value
         _log_scan(job, directory, found)
@@ -99,7 +99,7 @@ async def _preview(job: Job, source: _Source, app: App | None) -> None:
 
 
 async def _update(job: Job, source: _Source) -> None:
-    """Hold the deploy lock for all changes. Leaving it finalizes it, with the counts of what was changed."""
+    """Make all changes under the deploy lock, whose release finalizes the deploy with their counts."""
     changes = job.result.changes = Changes()
 
     def counts() -> Counts:
@@ -116,7 +116,7 @@ async def _update(job: Job, source: _Source) -> None:
 
 
 async def _make_equal(job: Job, source: _Source, lock: DeployLock, changes: Changes) -> None:
-    """Change what has to be changed in the storage zone, and leave a manifest that says so."""
+    """Carry out the plan in the storage zone, and store the manifests."""
     with job.phase("Compare"):
         zone = await read_zone(job, source.scan.files)
         plan = await _compare(job, source, zone)
@@ -125,7 +125,7 @@ async def _make_equal(job: Job, source: _Source, lock: DeployLock, changes: Chan
     update = Update(job, lock, zone, plan, changes)
     if not update.is_needed:
         sent = update.sent_hashes()
-        del update, plan, zone  # there may be a hundred thousand records, and as many come
+        del update, plan, zone  # free up to a hundred thousand records: the next scan makes as many
         await _require_same_directory(job, source, sent)
         return
     lock.on_failure = update.record_failure
@@ -143,10 +143,10 @@ async def _make_equal(job: Job, source: _Source, lock: DeployLock, changes: Chan
 
 
 async def _compare(job: Job, source: _Source, zone: Zone) -> Plan:
-    """Make the plan and log it.
+    """Make the plan and log the plan.
 
     Raises:
-        ConfigurationError: when the deploy may not be meant (promise 4).
+        ConfigurationError: when there are doubts that the changes are meant.
     """
     settings = job.settings
     proofs = zone.manifest.files if settings.incremental else {}
@@ -161,14 +161,14 @@ async def _compare(job: Job, source: _Source, zone: Zone) -> Plan:
         keep=job.keep,
         delete_stale=settings.delete_stale,
     )
-    hashes.clear()  # there may be a hundred thousand
+    hashes.clear()  # frees up to a hundred thousand
     _log_plan(job, plan, zone)
     require_no_doubts([*_doubts(job, plan, zone)])
     return plan
 
 
 def _doubts(job: Job, plan: Plan, zone: Zone) -> Iterator[Doubt]:
-    """Whether the app and what would be deleted are ours, and whether the deletions are meant."""
+    """Doubts about the ownership of the app and its files, and about the deletions."""
     if job.result.created:
         return
     if not job.settings.take_over:
@@ -184,15 +184,15 @@ def _doubts(job: Job, plan: Plan, zone: Zone) -> Iterator[Doubt]:
 
 
 async def _require_same_directory(job: Job, source: _Source, sent: Mapping[str, str]) -> None:
-    """Scan the directory again: the files that were deployed must still be there.
+    """Scan the directory again, and compare it with the deployed files.
 
     Args:
         job: the run.
-        source: the files.
-        sent: SHA-256 of the bytes that were deployed, in hex by path.
+        source: the directory with its first scan.
+        sent: SHA-256 of the deployed files, in hex by path.
 
     Raises:
-        DeployFailed: when files were added, removed or edited meanwhile.
+        DeployFailed: when files were added, removed or edited since the first scan.
     """
     hint = "Let the build finish before the deploy starts, then run the deploy again."
     try:
@@ -219,7 +219,7 @@ def _scan(job: Job, directory: Path) -> Scan:
 
 
 def _log_scan(job: Job, directory: Path, scan: Scan) -> None:
-    """What there is to deploy, and what looks like a mistake about it."""
+    """Log the scan, and warn about likely mistakes in the directory."""
     if scan.ignore_file is not None:
         job.ci.info(f"Ignore file: {scan.ignore_file}")
     ignored = f"; {scan.ignored:,} ignored" if scan.ignored else ""
@@ -240,7 +240,7 @@ def _log_scan(job: Job, directory: Path, scan: Scan) -> None:
 
 
 def _log_plan(job: Job, plan: Plan, zone: Zone) -> None:
-    """Name the changes, folded where the log can: all of them, with the reasons, at `log-level: debug`."""
+    """Log the changes, in a folded group if the log has groups; `log-level: debug` logs all, with reasons."""
     ci = job.ci
     kept = f", {len(plan.kept):,} kept" if plan.kept else ""
     line = (

@@ -1,8 +1,9 @@
-"""An app's storage zone: what it holds, whose it is, and all writes to it while we hold its lock.
+"""An app's storage zone: its files, its owner, and all writes while the lock is held.
 
-The manifests are what makes this safe. The first is stored before the first write: it names the paths that
-are about to be written, and proves only what stays. So whatever ends the deploy, the next one knows which
-files are ours, and nothing vouches for a file that may have been replaced.
+Manifests record a deploy's progress. A deploy stores a first manifest before it writes any file: this
+manifest names the paths that the deploy is about to write, and has proofs only for files that stay unchanged.
+So even if the deploy is killed, the next deploy knows which files are ours, and no proof remains for a
+replaced file.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from zerokie_action.files.manifest import (
     new_manifest_path,
     parse,
 )
-from zerokie_action.files.plan import TAKE_OVER, Doubt
+from zerokie_action.files.plan import Doubt
 from zerokie_action.http.request import MEGABYTE, Bytes
 from zerokie_action.http.retry import UNTIL_DEADLINE
 from zerokie_action.platform.client import HIDDEN, MANIFESTS, NOT_FOUND, is_hidden
@@ -52,25 +53,25 @@ if TYPE_CHECKING:
 
 _LARGEST_MANIFEST = 192 * MEGABYTE
 _SILENCE = 10.0
-"""Seconds without a byte, after which a manifest can't be read."""
+"""Seconds without a byte after which reading a manifest fails."""
 _LAG = 4.0
 _LOOK_AGAIN = 0.5
-"""Seconds that a listing may be behind, and after which it is read again."""
+"""Seconds that a listing may lag behind the writes, and between two listings."""
 _NEXT_SECOND = 1.1
-"""The listing's times have whole seconds."""
+"""Seconds until the listing's time, in whole seconds, must differ."""
 
 
 class Zone(NamedTuple):
-    """What a storage zone holds.
+    """The content of a storage zone.
 
     Attributes:
-        files: what is listed, by path; without manifests and what no URL can name safely.
-        manifests: paths of all that is in our own folder.
-        newest: the newest manifest; `NO_MANIFEST` if there is none.
-        manifest: its content; an empty one if there is none, or if it can't be read.
-        ours: the listed paths that deploys of this app have put there; None where nobody knows.
-        owner: whose app it is, as the next manifest's name says it.
-        doubts: why this app may be somebody else's.
+        files: the listed files, by path; without manifests and files that no URL can name safely.
+        manifests: the paths of all files in the manifest folder.
+        newest: the newest manifest's name; `NO_MANIFEST` without a manifest.
+        manifest: the newest manifest; empty if it is missing or can't be read.
+        ours: the listed paths that this app's deploys have stored; None if that is not known.
+        owner: the app's owner, for the name of the next manifest.
+        doubts: reasons to think that the app belongs to somebody else.
     """
 
     files: Mapping[str, RemoteFile]
@@ -87,7 +88,7 @@ NOTHING = Zone({}, (), NO_MANIFEST, Manifest(), set(), Marks(), ())
 
 
 async def read_zone(job: Job, folder: Iterable[LocalFile]) -> Zone:
-    """List the zone, and read its newest manifest; `folder` has the files that are to be deployed."""
+    """List the zone, and read its newest manifest; `folder` has the files to deploy."""
     files, doubts = await list_zone(job)
     own = {path: files.pop(path) for path in [*files] if path.startswith(MANIFEST_FOLDER)}
     manifests = find_manifests(own)
@@ -99,7 +100,6 @@ async def read_zone(job: Job, folder: Iterable[LocalFile]) -> Zone:
                 f"{human_paths(sorted(files))}",
                 "If `app` names the wrong app, correct it. If the files were uploaded by hand or by another "
                 "tool, a deploy deletes those that the directory does not have, unless `keep` matches them.",
-                TAKE_OVER,
             )
         )
     for path in [path for path in files if not is_addressable(path)]:
@@ -119,7 +119,7 @@ async def read_zone(job: Job, folder: Iterable[LocalFile]) -> Zone:
 
 
 async def list_zone(job: Job) -> tuple[dict[str, RemoteFile], list[Doubt]]:
-    """What the zone lists, by path; and a doubt where the platform answers 404: some do for an empty zone."""
+    """The zone's files by path; and a doubt if the platform answers 404, which may mean an empty zone."""
     try:
         return await job.client.list_files(job.app), []
     except RequestRejected as error:
@@ -127,18 +127,18 @@ async def list_zone(job: Job) -> tuple[dict[str, RemoteFile], list[Doubt]]:
             raise
         problem = f"The platform lists no files of app {job.app!r} ({error.answer})"
         advice = "If the app is new and empty, some platforms answer so; else check `app` and `api-url`."
-        return {}, [Doubt(problem, advice, TAKE_OVER)]
+        return {}, [Doubt(problem, advice)]
 
 
 def ownership_doubts(job: Job, manifests: Sequence[ManifestName]) -> list[Doubt]:
-    """A doubt where all manifests are another repository's."""
+    """A doubt if all manifests belong to another repository."""
     if not is_anothers(manifests, Marks.of(*job.ci.owner)):
         return []
     problem = f"App {job.app!r} was last deployed from a repository other than {str(job.ci.owner)!r}"
     advice = "If `app` names that repository's app by mistake, correct it."
     if not job.ci.owner.id:  # the name comes from the checkout
         advice += " If the repository was renamed, tell the checkout: `git remote set-url origin URL`."
-    return [Doubt(problem, advice, TAKE_OVER)]
+    return [Doubt(problem, advice)]
 
 
 def without(keep: Patterns, paths: Iterable[str]) -> set[str]:
@@ -147,8 +147,8 @@ def without(keep: Patterns, paths: Iterable[str]) -> set[str]:
 
 
 async def _read_manifest(job: Job, path: str) -> Manifest | None:
-    """Read it through the app's own URL: the API can't read a file."""
-    # The session makes the URL one that no cache has seen.
+    """Read a manifest through the app's public URL, because the API can't read files."""
+    # The session makes the URL unique, so that no cache has it.
     url = f"{(job.result.url or '').rstrip('/')}/{quote(path)}?{job.session}"
     why = "another page is served in its place"
     try:
@@ -156,7 +156,7 @@ async def _read_manifest(job: Job, path: str) -> Manifest | None:
         if manifest := parse(data):
             return manifest
     except PageError as error:
-        why = str(error) if job.result.url else "the platform does not say where the app answers"
+        why = str(error) if job.result.url else "the platform does not give the app's URL"
     job.ci.info(f"The manifest of the last deploy can't be read ({why}): nothing is skipped")
     return None
 
@@ -164,10 +164,10 @@ async def _read_manifest(job: Job, path: str) -> Manifest | None:
 def _own_paths(
     job: Job, newest: ManifestName, files: Iterable[str], folder: Iterable[LocalFile]
 ) -> set[str] | None:
-    """The listed paths that are ours, as far as the name of a manifest tells that can't be read.
+    """The listed paths that are ours, if the name of an unreadable manifest proves that; else None.
 
-    Its digest tells when the zone holds just the paths that the manifest names, or those and some of the
-    folder's, after a deploy that was killed.
+    The digest in the name proves it in two cases: the zone has exactly the paths that the manifest names, or
+    it lacks some paths of the folder, because the deploy was killed.
     """
     listed = without(job.keep, files)
     digests = {digest_of(listed), digest_of(listed | without(job.keep, (file.path for file in folder)))}
@@ -175,21 +175,21 @@ def _own_paths(
 
 
 class Update:
-    """Carries a plan out, under the lock, between two manifests.
+    """Carries out a plan under the lock, and stores a manifest before and after.
 
-    The intent manifest, stored before the first write, names all that is about to be written or deleted. The
-    proof manifest, stored at the end, proves the files that are listed as they were uploaded.
+    The intent manifest, stored before the first write, names all paths to write or delete. The proof
+    manifest, stored at the end, has a proof for every file that is listed as it was uploaded.
     """
 
     def __init__(self, job: Job, lock: DeployLock, zone: Zone, plan: Plan, changes: Changes) -> None:
-        """Write nothing yet.
+        """Prepare the update without sending a request.
 
         Args:
             job: the run.
-            lock: of the app; every write looks whether it is held.
-            zone: what there is.
-            plan: what is to be changed.
-            changes: records what was changed.
+            lock: the app's lock, checked before every write.
+            zone: the zone before the update.
+            plan: the changes to make.
+            changes: records the changes that were made.
         """
         self._job = job
         self._zone = zone
@@ -200,7 +200,7 @@ class Update:
         ours = zone.ours or set()
         names = (*sorted(ours.difference(plan.delete)), *(file.path for file in plan.files))
         self._names: dict[str, Proof | None] = dict.fromkeys(names)
-        """What is ours as long as the zone has it."""
+        """The paths that are ours while the zone has them."""
         self._to_delete = {path: zone.files[path] for path in plan.delete if path in ours}
         self._uploaded: dict[str, Uploaded] = {}
         self._proved: Mapping[str, Proof] = {}
@@ -215,22 +215,22 @@ class Update:
 
     @property
     def is_needed(self) -> bool:
-        """Whether anything has to be written: a file, or a manifest that says something new."""
+        """Whether a file or a manifest has to change."""
         zone, plan = self._zone, self._plan
         is_recorded = zone.newest.owner == zone.owner and zone.manifest.count == len(plan.files)
         return bool(plan.uploads or plan.delete or not is_recorded)
 
-    # In the order in which they are called
+    # The steps, in their order
 
     async def store_intent(self) -> None:
-        """Name what is about to be written and deleted, and prove only what stays."""
+        """Store the intent manifest: all paths to write or delete, and proofs of the unchanged files."""
         listed = {*self._names, *self._to_delete}
         self._intent_path = await self._store(self._plan.unchanged, self._zone.manifest.count, listed)
 
     async def upload(self, files: Iterable[LocalFile]) -> None:
         """Store files: assets first, then the pages that refer to them.
 
-        The biggest assets come first: one that begins last would keep all others waiting.
+        The biggest assets come first, so that no big asset is left to upload alone at the end.
         """
         files = sorted(files, key=lambda file: (is_page(file.path), -file.size, file.path))
         progress = Progress(len(files), sum(file.size for file in files), self._job.ci)
@@ -245,7 +245,7 @@ class Update:
             assert isinstance(content, FileContent)  # noqa: S101 - for the type checker
             progress.end(path)
             sent = Uploaded(path, content.size, "~" if path in self._zone.files else "+", content.sha256)
-            if path not in self._uploaded:  # one that was sent again counts once
+            if path not in self._uploaded:  # a file that was sent again counts once
                 self._changes.uploaded.append(sent)
                 self._changes.unchanged -= path in self._plan.unchanged
             self._uploaded[path] = sent
@@ -259,12 +259,12 @@ class Update:
             self._job.ci.info(f"Uploaded {progress.so_far}")
 
     async def require_listed(self) -> None:
-        """Make sure that the platform lists what it confirmed; what it does not list is sent once more.
+        """Check that the platform lists all confirmed uploads, and send missing files once more.
 
         Raises:
-            PlatformUnavailable: when it does not list that either. Nothing was deleted.
+            PlatformUnavailable: when the listing still lacks an upload. Nothing was deleted.
         """
-        shown, missing = await self._look()
+        shown, missing = await self._read_listing()
         if missing:
             self._job.ci.info(f"The listing does not show {human_paths(missing)} as sent; sending it again")
             await anyio.sleep(_NEXT_SECOND)
@@ -272,8 +272,9 @@ class Update:
                 await self.store_intent()
             again = set(missing)
             await self.upload(file for file in self._plan.files if file.path in again)
-            shown, missing = await self._look()
-        # The same content may keep its time. If the manifest proves other bytes there, the upload was lost.
+            shown, missing = await self._read_listing()
+        # An upload of the same content may keep the listed time. But if the manifest proves other content
+        # there, the upload was lost.
         if lost := [path for path in missing if not self._may_be_the_same(path, shown)]:
             hint = (
                 "Nothing was deleted. Check whether a proxy answers in the platform's place, "
@@ -290,18 +291,18 @@ class Update:
         self._proved = self._proofs(shown)
 
     async def delete_stale(self) -> None:
-        """Delete what the directory does not have, and the older manifests."""
+        """Delete the files that the directory does not have, and the older manifests."""
         await self._writes.delete((*self._plan.delete, *self._zone.manifests), self._note_deleted)
         if self._plan.delete:
             self._job.ci.info(f"Deleted {human_files(len(self._plan.delete), 'stale file')}")
 
     async def store_proof(self) -> None:
-        """Prove everything that is listed as it was uploaded."""
+        """Store the proof manifest: it proves every file that is listed as it was uploaded."""
         await self._store(self._proved, len(self._plan.files), self._names)
         self._is_recorded = True
 
     async def record_failure(self) -> None:
-        """Prove what was achieved, so that the next deploy sends the rest only, and name what is there."""
+        """After a failure, store a manifest with the proofs so far: the next deploy sends only the rest."""
         if not self._intent_path or self._is_recorded:
             return
         shown = await self._job.client.retrying(UNTIL_DEADLINE).list_files(self._job.app)
@@ -312,16 +313,16 @@ class Update:
             self._job.ci.info(f"Recorded {human_files(len(proofs))}: the next deploy can skip them")
 
     def sent_hashes(self) -> dict[str, str]:
-        """SHA-256 of each file as the zone has it now, in hex by path."""
+        """SHA-256 of each unchanged or uploaded file, in hex by path."""
         unchanged = {path: sha256 for path, (sha256, *_) in self._plan.unchanged.items()}
         return unchanged | {path: file.sha256 for path, file in self._uploaded.items()}
 
-    # What they are made of
+    # Parts of the steps
 
-    async def _look(self) -> tuple[Mapping[str, RemoteFile], Sequence[str]]:
-        """The listing, and the paths of the files and the manifest that it does not show as they were sent.
+    async def _read_listing(self) -> tuple[Mapping[str, RemoteFile], Sequence[str]]:
+        """The listing, and the paths of files and manifest that it does not show as they were sent.
 
-        It may be behind: it is read again for four seconds, until it shows everything.
+        The listing may lag behind, so it is read for up to four seconds, until nothing is missing.
         """
         ends_at = anyio.current_time() + _LAG
         while True:
@@ -334,23 +335,23 @@ class Update:
             await anyio.sleep(_LOOK_AGAIN)
 
     def _is_listed(self, file: LocalFile | Uploaded, shown: Mapping[str, RemoteFile]) -> bool:
-        """Whether a file is listed with its length, and otherwise than before if it was uploaded.
+        """Whether a file is listed with its length, and, after an upload, with a new time or length.
 
-        A listing without times does not tell the latter.
+        In a listing without times, the length is enough.
         """
         remote = shown.get(file.path)
         is_as_before = remote and remote.last_modified and remote == self._zone.files.get(file.path)
         return _has_length(file, remote) and not (is_as_before and file.path in self._uploaded)
 
     def _may_be_the_same(self, path: str, shown: Mapping[str, RemoteFile]) -> bool:
-        """Whether an upload that is listed as before may have arrived: no other bytes are proved there."""
+        """Whether an upload may have arrived, though its listing did not change: no proof contradicts."""
         remote, sent, proof = shown.get(path), self._uploaded.get(path), self._zone.manifest.files.get(path)
         if remote is None or sent is None or not _has_length(sent, remote):
             return False
         return proof in {None, (sent.sha256, sent.size, remote.last_modified)}
 
     def _proofs(self, shown: Mapping[str, RemoteFile]) -> dict[str, Proof]:
-        """What stays, and each upload that is listed otherwise than before."""
+        """The proofs of the unchanged files, and of all uploads that are listed anew."""
         return {**self._plan.unchanged} | {
             path: (file.sha256, file.size, shown[path].last_modified)
             for path, file in self._uploaded.items()
@@ -358,15 +359,12 @@ class Update:
         }
 
     async def _store(self, proofs: Mapping[str, Proof], count: int, listed: Iterable[str]) -> str:
-        """Store the next manifest.
+        """Store the next manifest, and return its path.
 
         Args:
-            proofs: what it proves.
+            proofs: the proofs in the manifest, by path.
             count: see `Manifest`.
-            listed: the paths that the zone has, or is about to have, of those that the manifest names.
-
-        Returns:
-            Its path.
+            listed: those paths of the manifest that the zone has or is about to have.
         """
         self._number += 1
         listed = without(self._job.keep, listed)
@@ -376,9 +374,9 @@ class Update:
             for path, remote in self._to_delete.items()
             if remote.last_modified
         }
-        # Without a time it could not be told from what somebody else puts there.
+        # Without a time, a file to delete could not be told from a file that somebody else stores there.
         files = {**self._names, **proofs} | dict.fromkeys(listed & (self._to_delete.keys() - gone.keys()))
-        # There may be a hundred thousand: no copy.
+        # `model_construct` does not copy the dictionaries, which may have a hundred thousand paths.
         content = Bytes(Manifest.model_construct(files=files, gone=gone, count=count).render())
         upload = Upload(path, content, "application/json")
         await self._writes.upload([upload], lambda _upload: None, group=MANIFESTS)
