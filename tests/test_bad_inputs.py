@@ -86,7 +86,7 @@ BAD = [
     # --- the folder
     Bad("no folder", "`directory` (ZEROKIE_DIRECTORY): 'dist' does not exist; the working directory is empty: check out the repository", {"directory": "dist"}),
     Bad("no folder beside an image", "`directory` (ZEROKIE_DIRECTORY): 'nope' does not exist", IMAGE | {"directory": "nope"}),
-    Bad("a file", "is not a directory; name the one that holds the files", prepare=a_file_instead_of_the_folder),
+    Bad("a file", "is not a directory; name the directory that has the files", prepare=a_file_instead_of_the_folder),
     Bad("empty folder", "has nothing to deploy: it has no files", prepare=lambda world: world.write({})),
     Bad("all ignored", "has nothing to deploy: everything in it is ignored", {"ignore": ["*"]}),
     Bad("FIFO", "'fifo' is a FIFO, not a file; remove it or add it to `ignore`", prepare=lambda world: os.mkfifo(world.folder / "fifo")),

@@ -60,7 +60,7 @@ class TestErrors:
         assert str(status) in str(error)
         assert error.hint
 
-    @pytest.mark.parametrize(("status", "fix"), [(407, "user:password@"), (413, "limit"), (431, "own words")])
+    @pytest.mark.parametrize(("status", "fix"), [(407, "user:password@"), (413, "limit"), (431, "says why")])
     async def test_what_is_final_whoever_says_it(self, status: int, fix: str) -> None:
         """A gateway's or proxy's page will do, of any length. It is quoted; the hint says what to change."""
         page = b"<html><title>Nothing\n of the API's</title></html>" + b"x" * 500_000

@@ -1,4 +1,4 @@
-"""The directory that is deployed: scan, ignore rules, content types, hashes, plan and manifest.
+"""The directory to deploy: scan, ignore rules, content types, hashes, plan and manifest.
 
-Pure: nothing here talks to the network, prints, or reads the environment.
+Nothing here uses the network, prints, or reads environment variables.
 """

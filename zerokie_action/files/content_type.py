@@ -1,8 +1,9 @@
-"""The Content-Type of a file, by its name: Python's own table, and what it lacks or has otherwise.
+"""The Content-Type of a file, by its name: from Python's table, with additions and corrections.
 
-The types here are IANA's, or else what browsers use. Nothing depends on the machine's own tables. Text says
-`charset=utf-8`. JSON does not: it has no such parameter and is always UTF-8. Nor does XML (SVG, RSS, …): it
-declares its own encoding, UTF-8 by default, and a parameter would overrule that.
+The added types are registered with IANA, or are the types that browsers use. The machine's own tables are not
+read. Text types get `charset=utf-8`. JSON gets no charset: it has no such parameter and is always UTF-8. XML
+(SVG, RSS, …) gets none either: an XML file declares its encoding, and a charset would overrule the
+declaration.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ _BY_EXTENSION = {
     "mobileconfig": "application/x-apple-aspen-config",
 }
 
-# Well-known resources without an extension (RFC 8615) that their readers accept as nothing else.
+# Well-known resources without an extension (RFC 8615), whose readers accept only these types.
 _BY_PATH = {
     "apple-app-site-association": _JSON,
     ".well-known/apple-app-site-association": _JSON,
@@ -107,13 +108,13 @@ _BY_PATH = {
 
 
 def content_type(path: str) -> str:
-    """Return the Content-Type of the file at this path; the case of its extension does not matter."""
+    """Return the Content-Type of the file at this path. The case of the extension does not matter."""
     found = _by_extension(_extension(path)) or _BY_PATH.get(path, _UNKNOWN)
     return f"{found}; charset=utf-8" if found.startswith("text/") else found
 
 
 def is_page(path: str) -> bool:
-    """Whether the file is a page that refers to others, and therefore goes live after them."""
+    """Whether the file is a page. Pages refer to other files, so they are uploaded last."""
     return _extension(path) in _PAGES
 
 

@@ -1,9 +1,9 @@
-r"""What is ignored and what is kept: `.gitignore` patterns, read by pathspec and checked before that.
+r"""Patterns of files to ignore or to keep: `.gitignore` patterns, checked here and matched by pathspec.
 
-Git judges each entry (a file or a directory) by its own name and path, directories before what is in
-them, and the last pattern that matches decides. pathspec reads most patterns as git does. A pattern that
-it reads in another way, or that can never match, is refused with what to write instead: a misread `keep`
-deletes files. The tests hold this module against `git check-ignore`.
+Git judges each entry (a file or a directory) by its own path, and a directory before its content. The last
+matching pattern decides. pathspec agrees with git about most patterns. Any other pattern, and a pattern that
+can never match, is refused with advice on what to write instead, because a misread `keep` deletes files. The
+tests compare this module with `git check-ignore`.
 
 One difference remains, on purpose: `?` matches one character, where git matches one byte.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 IGNORE_FILE = Path(".zerokieignore")
-"""The ignore file, unless the input `ignore-file` names another one."""
+"""The default of the input `ignore-file`."""
 
 _UNWANTED = (
     ".git",  # a file in a worktree
@@ -32,7 +32,7 @@ _UNWANTED = (
     "node_modules/",
     ".DS_Store",
     "Thumbs.db",
-    ".zerokie-state*.json",  # of other jobs as well, which were killed
+    ".zerokie-state*.json",  # state files, also of killed jobs
 )
 _SECRETS = (
     ".env",
@@ -55,13 +55,13 @@ _SECRETS = (
     "*.tfvars",
 )
 DEFAULT_IGNORE = (*_UNWANTED, *_SECRETS)
-"""Patterns that come before all others; `!pattern` brings one back."""
+"""Patterns before all others. A later `!pattern` includes matching files again."""
 
 _QUOTES = ('""', "''", "\u201c\u201d", "\u201e\u201c", "\u2018\u2019", "\u00ab\u00bb")
-"""Straight ones, and those that word processors put in their place."""
+"""Straight quotes, and typographic quotes from word processors."""
 
-# In brackets, what means the same to git and to Python's `re`: ASCII characters that are special to neither,
-# ranges of letters or digits, and a `-` at either end.
+# The brackets allow only sets with the same meaning for git and Python's `re`: ASCII characters that are
+# special to neither, ranges of letters or digits, and a `-` at either end.
 _TOKEN = re.compile(
     r"""\\. | \*(?!\*) | [^\\*\[]
     | \[ (?![]!^]) (?P<set> -? (?:[0-9A-Za-z]-[0-9A-Za-z] | [\t\r\ !-%'-,.0-Z^-{}])* -? ) \]""",
@@ -71,21 +71,21 @@ _RANGE = re.compile("(.)-(.)")
 _ADVICE = {
     "\\": r"has a backslash that escapes nothing; remove it, or write `\\` for the character",
     "*": "has `**` beside other characters; write `*`, or `**` between slashes for any directories",
-    "[": "has brackets that git reads in a way of its own; write ASCII letters, digits and ascending ranges "
+    "[": "has brackets that git reads differently; write ASCII letters, digits and ascending ranges "
     r"of them, as in [0-9A-Za-z_], without classes or negation, or `\[` for the character itself",
 }
 
 
 class Patterns:
-    """Compiled patterns, in the order in which they were given: a later one overrides an earlier one."""
+    """Compiled patterns, in their order: a later pattern overrides an earlier pattern."""
 
     def __init__(self, patterns: Iterable[str]) -> None:
         """Compile patterns that `parse_patterns` returned."""
         patterns = tuple(patterns)
-        # pathspec judges whole paths: when it is given a directory as `a/`, a pattern such as `*` outranks
-        # a later `!*/`. So a directory is judged as if it were a file, by patterns without the slash that
-        # asks for a directory. Of those with a slash, files need the negated ones alone: pathspec applies
-        # patterns to what is in a matched directory, and a negated one ends that.
+        # pathspec judges whole paths: for a directory `a/`, a pattern such as `*` would outrank a later
+        # `!*/`. So a directory is matched as if it were a file, with patterns that have lost their final
+        # slash. Among the patterns with a final slash, files need only the negated patterns, which end the
+        # effect of an earlier pattern on the content of a matched directory.
         self._directory_spec = _Spec(pattern.removesuffix("/") for pattern in patterns)
         self._file_spec = _Spec(
             pattern for pattern in patterns if pattern.startswith("!") or not pattern.endswith("/")
@@ -93,14 +93,14 @@ class Patterns:
         self._directories: dict[str, bool] = {"": False}
 
     def match_entry(self, path: str, *, is_directory: bool) -> bool:
-        """Whether the entry itself is matched, when none of the directories that it is in is.
+        """Whether the entry itself is matched. The caller has checked the directories above the entry.
 
-        `path` is relative, `/` between its segments and none at its end.
+        `path` is relative, with `/` between its segments and no `/` at its end.
         """
         return (self._directory_spec if is_directory else self._file_spec).match(path)
 
     def match_file(self, path: str) -> bool:
-        """Whether the file at `path` is matched, or one of the directories that it is in."""
+        """Whether the file at `path`, or a directory above the file, is matched."""
         return self._match_directory(path.rpartition("/")[0]) or self._file_spec.match(path)
 
     def _match_directory(self, path: str) -> bool:
@@ -114,25 +114,25 @@ class _Spec:
     """Judges single entries."""
 
     def __init__(self, patterns: Iterable[str]) -> None:
-        # The default takes another engine where re2 or hyperscan is installed.
+        # pathspec would choose another engine if re2 or hyperscan is installed.
         self._spec = GitIgnoreSpec.from_lines(patterns, backend="simple")
-        # Nearly no entry matches any pattern. One expression tells that in a third of the time.
+        # Nearly no entry matches a pattern. One joint expression finds that out in a third of the time.
         expressions = [each.regex.pattern for each in self._spec.patterns if each.include and each.regex]
         self._any = re.compile("|".join(expressions).replace("(?P<ps_d>", "(?:") or "(?!)")
 
     def match(self, path: str) -> bool:
-        # pathspec's expressions take a line break for an end.
+        # pathspec's expressions treat a line break as the end of a path.
         path = path.replace("\n", "\0")
         return self._any.search(path) is not None and self._spec.match_file(path)
 
 
 class IgnoreRules(NamedTuple):
-    """What is not deployed.
+    """The rules that exclude files from a deploy.
 
     Attributes:
-        file: the ignore file that was read, if there is one.
-        patterns: the defaults, the ignore file and the input `ignore`, in this order.
-        without_secrets: the same without the defaults for what holds secrets.
+        file: the ignore file; None if there is none.
+        patterns: the patterns of the defaults, the ignore file and the input `ignore`, in this order.
+        without_secrets: the same patterns without the defaults for secrets.
     """
 
     file: Path | None
@@ -143,9 +143,9 @@ class IgnoreRules(NamedTuple):
 def ignore_rules(
     directory: Path, *, ignore_file: Path, ignore: Sequence[str]
 ) -> tuple[IgnoreRules, list[str]]:
-    """Combine all that says what is ignored; the patterns of the input are those that the settings accepted.
+    """Combine the defaults, the ignore file and the input `ignore`, whose patterns were checked already.
 
-    Returns the rules, of the patterns that are right, and a sentence for each thing that is wrong.
+    Returns the rules made of the valid patterns, and a sentence for each problem.
     """
     location, problem = find_ignore_file(directory, ignore_file)
     lines: list[str] = []
@@ -161,14 +161,14 @@ def ignore_rules(
 def ignore_file_places(
     directory: str | os.PathLike[str], ignore_file: str | os.PathLike[str]
 ) -> tuple[Path, Path]:
-    """Where the ignore file is looked for: in the directory, then in the working directory."""
+    """The two places of the ignore file: the directory, then the working directory."""
     return Path(directory, ignore_file), Path(ignore_file)
 
 
 def find_ignore_file(
     directory: str | os.PathLike[str], ignore_file: str | os.PathLike[str]
 ) -> tuple[Path | None, str]:
-    """Return the ignore file to read, if there is one; and what is wrong, if one has to be there."""
+    """Return the ignore file, if there is one; and the problem, if a file that was named is missing."""
     for place in ignore_file_places(directory, ignore_file):
         if os.path.lexists(place):
             return place, ""
@@ -181,8 +181,8 @@ def find_ignore_file(
 def parse_patterns(lines: Iterable[str], origin: str) -> tuple[list[str], list[str]]:
     """Read the lines of an input or of an ignore file, without their line ends.
 
-    Returns the patterns, and a sentence for each line that is refused: which line of `origin` it is,
-    what is wrong with it, and what to write instead.
+    Returns the patterns, and a sentence for each refused line: the place in `origin`, the problem, and what
+    to write instead.
     """
     patterns: list[str] = []
     problems: list[str] = []
@@ -198,16 +198,16 @@ def parse_patterns(lines: Iterable[str], origin: str) -> tuple[list[str], list[s
 
 
 def _without_trailing_spaces(line: str) -> str:
-    """Drop what git drops: spaces only, and none that a backslash escapes."""
+    """Drop trailing spaces as git does: no other white space, and no space after a backslash."""
     kept = line.rstrip(" ")
     escaped = (len(kept) - len(kept.rstrip("\\"))) % 2 and len(kept) < len(line)
     return kept + " " if escaped else kept
 
 
 def _problem(pattern: str) -> str:
-    """Say why a pattern is refused and what to write instead; empty when git and pathspec agree on it."""
+    """Say why a pattern is refused and what to write instead; empty if git and pathspec agree."""
     path = pattern.removeprefix("!").removesuffix("/")
-    # pathspec drops white space of any kind, and does so after the slash is gone.
+    # pathspec drops any white space, even before a final slash.
     if path != path.rstrip() and not path.endswith("\\ "):
         return (
             r"ends in white space; write `\ ` for a space at the end of a name and `?` for another character"
@@ -225,9 +225,9 @@ def _problem(pattern: str) -> str:
 
 
 def input_problem(pattern: str) -> str:
-    r"""Say what is wrong with a pattern that comes from an input, where people write lists in other ways.
+    r"""Say what is wrong with a pattern from an input, where people try other notations for lists.
 
-    Each of these was seen to delete what it should have kept.
+    Each of these mistakes has deleted files that `keep` should have kept.
     """
     first, last = pattern[0], pattern[-1]
     problems = {
@@ -245,15 +245,15 @@ def input_problem(pattern: str) -> str:
 
 
 def names_directory(pattern: str, directory: Path) -> bool:
-    """Whether a pattern begins with the directory's name, and so means another one of this name in it."""
+    """Whether a pattern begins with the directory's own name, though it has no subdirectory of this name."""
     first, slash, _ = pattern.removeprefix("!").removeprefix("/").partition("/")
     return bool(slash) and first == directory.resolve().name and not (directory / first).is_dir()
 
 
 def _read_lines(location: Path) -> tuple[list[str], str]:
-    """Return the lines of the ignore file, or else why it cannot be used."""
+    """Return the lines of the ignore file, and the problem if the file can't be used."""
     try:
-        # Asked first, as opening a FIFO would wait for somebody to write to it.
+        # Before opening: opening a FIFO would block until somebody writes to it.
         if not location.is_file():
             return [], f"{str(location)!r} is not a file; name a text file with one pattern per line"
         text = location.read_bytes().decode("utf-8-sig")

@@ -1,6 +1,6 @@
-"""A file of the directory: what the scan knows of it; its content, read and hashed.
+"""A file of the directory: its metadata from the scan, its content and its hash.
 
-Whoever reads a file that was scanned notices when it is not that file any more.
+Reading a file fails if the file has changed since the scan.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _KEY_NAME = re.compile(r"(.*/)?id_[^/]*|.*\.(pem|key|p8)", re.IGNORECASE | re.DO
 _PRIVATE_KEY = re.compile(rb"-----BEGIN ([^\n-]+ )?PRIVATE KEY")
 _LARGEST_PRIVATE_KEY = 64 * 1024
 
-# A FIFO that took the file's place would block the open; a regular file takes no notice of the flag.
+# O_NONBLOCK: a FIFO in the file's place would block the open. The flag has no effect on regular files.
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 
 
@@ -34,11 +34,11 @@ class LocalFile(NamedTuple):
     """A file to deploy, as it was when the directory was scanned.
 
     Attributes:
-        path: where it goes on the platform: relative, `/` between the segments, not encoded.
-        directory: the one that was scanned.
-        size: in bytes.
-        modified: when it was written last, in nanoseconds (`st_mtime_ns`).
-        identity: which file of the machine it is (see `identity`).
+        path: the path on the platform: relative, `/` between the segments, not encoded.
+        directory: the scanned directory.
+        size: the size in bytes.
+        modified: the time of the last write, in nanoseconds (`st_mtime_ns`).
+        identity: device and inode (see `identity`).
     """
 
     path: str
@@ -50,21 +50,20 @@ class LocalFile(NamedTuple):
     @property
     def source(self) -> bytes:
         """The path to open; it may lead through links inside the directory."""
-        # Not as text: the locale's encoding need not be that of the file's name, which is UTF-8.
+        # As bytes: the file's name is UTF-8, and the locale's encoding may be another.
         return b"%b/%b" % (os.fsencode(self.directory), self.path.encode())
 
 
 def identity(status: os.stat_result) -> int:
-    """Return device and inode as one number: a hundred thousand of them are in memory."""
+    """Return device and inode as one number, to save memory: there may be a hundred thousand files."""
     return hash((status.st_dev, status.st_ino))
 
 
 def is_addressable(path: str) -> bool:
     """Whether `…/files/{path}`, percent-encoded segment by segment, names exactly this file.
 
-    An empty, `.` or `..` segment does not survive: URL libraries, proxies and servers resolve it to
-    another path, encoded or not. Half of a surrogate pair, which a JSON text can carry and a name that
-    is not UTF-8 turns into, has no encoding at all.
+    URL libraries, proxies and servers resolve an empty, `.` or `..` segment to another path, even when it is
+    encoded. A lone surrogate, from JSON text or from a name that is not UTF-8, has no encoding.
     """
     try:
         path.encode()
@@ -74,10 +73,10 @@ def is_addressable(path: str) -> bool:
 
 
 def holds_private_key(file: LocalFile) -> bool:
-    """Whether the file is named like a private key, and there is one at its beginning.
+    """Whether the file is named like a private key, and its beginning has a private key.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: when the file can't be read.
     """
     if not _KEY_NAME.fullmatch(file.path):
         return False
@@ -86,11 +85,11 @@ def holds_private_key(file: LocalFile) -> bool:
 
 
 class FileContent:
-    """The bytes of one file, as they are sent.
+    """The bytes of one file, for an upload.
 
     Attributes:
-        sha256: hex digest of what was read by the last complete pass; empty before.
-        taken: bytes of the current pass that were consumed so far, the last piece not counted.
+        sha256: the hex digest of the content, after a complete read; empty before.
+        taken: the bytes of the current read that the consumer has finished with.
     """
 
     __slots__ = ("_file", "sha256", "taken")
@@ -102,19 +101,19 @@ class FileContent:
 
     @property
     def size(self) -> int:
-        """Bytes, as scanned."""
+        """The size in bytes, from the scan."""
         return self._file.size
 
     def chunks(self) -> Iterator[bytes]:
         """The content from the beginning, in pieces of at most `CHUNK_SIZE` bytes.
 
         Raises:
-            DeployFailed: when the file is not the one that was scanned, or can't be read.
+            DeployFailed: when the file has changed since the scan, or can't be read.
         """
         file, digest, taken = self._file, hashlib.sha256(), 0
         try:
             with open(file.source, "rb", buffering=0, opener=_open) as content:
-                # A directory on the way may be a link by now, to another file of this name.
+                # A directory in the path may have become a link to another place.
                 status = os.fstat(content.fileno())
                 found = (status.st_size, status.st_mtime_ns, identity(status))
                 if found != (file.size, file.modified, file.identity):
@@ -133,7 +132,7 @@ class FileContent:
 
 
 def hash_file(file: LocalFile) -> str:
-    """Return the SHA-256 of the file, in hex. Runs in a worker thread, until that is cancelled.
+    """Return the SHA-256 of the file, in hex. Runs in a worker thread, which can be cancelled.
 
     Raises:
         DeployFailed: as `FileContent.chunks`.
@@ -146,9 +145,9 @@ def hash_file(file: LocalFile) -> str:
 
 
 async def hash_files(files: Iterable[LocalFile]) -> dict[str, str]:
-    """Return the SHA-256 of each file by its path, in hex. One that can't be read as it was scanned has none.
+    """Return the SHA-256 of each file by its path, in hex. A file that changed or can't be read is left out.
 
-    They are hashed in one thread: from a warm cache a second one is no faster.
+    One thread hashes all files: with a warm cache, a second thread is no faster.
     """
     hashes: dict[str, str] = {}
 
@@ -164,18 +163,18 @@ async def hash_files(files: Iterable[LocalFile]) -> dict[str, str]:
 def find_changes(
     before: Iterable[LocalFile], after: Iterable[LocalFile], deployed: Mapping[str, str]
 ) -> list[str]:
-    """Compare two scans of a directory. Runs in a worker thread, until that is cancelled.
+    """Compare two scans of a directory. Runs in a worker thread, which can be cancelled.
 
-    A file of the same size and time that is another file of the machine (another inode) was replaced, unless
-    it has the bytes that were deployed: some file systems number their files anew.
+    A file with the same size and time but another inode was replaced, unless its content is the deployed
+    content: some file systems renumber their inodes.
 
     Args:
-        before: what was deployed.
-        after: what the directory has now.
-        deployed: SHA-256 of what was deployed, in hex by path.
+        before: the scan before the deploy.
+        after: the scan after the deploy.
+        deployed: SHA-256 of the deployed files, in hex by path.
 
     Returns:
-        What changed, sorted by path: `'index.html' was edited`.
+        The changes, sorted by path: `'index.html' was edited`.
     """
     left = {file.path: file for file in before}
     changes = []

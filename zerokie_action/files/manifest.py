@@ -1,14 +1,13 @@
-"""What a deploy leaves in the storage zone for the next one: which paths are ours, what is proved of each.
+"""The manifest: a file in the storage zone that tells the next deploy which paths are ours, with proofs.
 
-The platform's listing has no hashes, and a length alone proves nothing. A manifest has the SHA-256 of what we
-sent, with the length and `lastModified` that the platform showed afterwards. As long as the listing shows the
-same, the content is the one that has this hash.
+The platform's listing has no hashes, and a length alone proves nothing. So a manifest has a proof for each
+uploaded file: the SHA-256 of the content, with the length and `lastModified` that the platform listed
+afterwards. While the listing shows the same length and time, the file still has this content.
 
-Manifests are numbered, and the newest counts alone. The name of a manifest says which repository deployed, so
-the listing is enough to know whose app it is. It has a digest of the paths that the manifest names, so the
-listing is often enough to know which files are ours, even if the manifest can't be read. The name ends in a
-random part, so nobody guesses it and no cache has it. It has no hidden part: gateways and CDNs refuse or hide
-those, or do not serve them.
+Manifests are numbered, and only the newest counts. A manifest's name has three further parts. The owner says
+which repository deployed the app. The digest of the named paths often tells which files are ours, even if the
+manifest can't be read. The random part keeps others from guessing the URL, and caches from having it. No part
+of the path begins with a dot, because gateways and CDNs may refuse or hide such files.
 """
 
 from __future__ import annotations
@@ -36,9 +35,9 @@ _UNKNOWN = "0"
 _DIGITS = 16
 
 Proof = tuple[str, int, str]
-"""SHA-256 of a content in hex, its length in bytes, and the listing's own `lastModified`."""
+"""SHA-256 of a file's content in hex, its length in bytes, and its `lastModified` in the listing."""
 Gone = tuple[int, str]
-"""Length in bytes and `lastModified` with which a path was listed before it was deleted."""
+"""The listed length in bytes and `lastModified` of a file before its deletion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +45,9 @@ class RemoteFile:
     """A file in the app's storage zone, as the platform lists it ("GET /v1/apps/:name/files").
 
     Attributes:
-        path: relative, `/` between the segments, not encoded.
-        length: in bytes; `LENGTH_NOT_GIVEN` when the listing does not say.
-        last_modified: the listing's own text, for instance `2026-03-07T17:00:00Z`, or an empty one.
+        path: the relative path, with `/` between the segments, not encoded.
+        length: the length in bytes; `LENGTH_NOT_GIVEN` if the listing has none.
+        last_modified: the listing's text, for instance `2026-03-07T17:00:00Z`; empty if the listing has none.
     """
 
     path: str
@@ -57,35 +56,35 @@ class RemoteFile:
 
 
 class Marks(NamedTuple):
-    """A repository in a manifest's name: a hash of its ID and one of its full name; `0` is unknown."""
+    """A repository in a manifest's name: the hashes of its ID and of its full name; `0` for unknown."""
 
     id: str = _UNKNOWN
     name: str = _UNKNOWN
 
     @classmethod
     def of(cls, forge: str, number: str, name: str) -> Marks:
-        """Those of a repository on a forge, by its ID there and its full name; what is empty is unknown."""
+        """The marks of a repository by its forge, its ID there and its full name; empty means unknown."""
         known = (what and hashlib.sha256(f"{forge}/{what}".encode()).hexdigest() for what in (number, name))
         return cls(*(mark[:_DIGITS] or _UNKNOWN for mark in known))
 
     @property
     def is_known(self) -> bool:
-        """Whether there is anything to compare."""
+        """Whether at least one mark is known."""
         return self != Marks()
 
     def agree_with(self, other: Marks) -> bool:
-        """Whether both are the same repository: the same ID on the same forge, or the same full name."""
+        """Whether both mark the same repository: by ID and forge, or by full name."""
         return any(one == another != _UNKNOWN for one, another in zip(self, other, strict=True))
 
 
 class ManifestName(NamedTuple):
-    """A manifest as the listing shows it.
+    """A manifest's name, from the listing.
 
     Attributes:
-        number: the newest manifest has the highest one.
-        owner: whose deploy left it.
-        digest: of the paths that it names (`digest_of`).
-        path: its remote path.
+        number: the manifest's number; the newest manifest has the highest number.
+        owner: the repository that deployed.
+        digest: the digest of the paths in the manifest (`digest_of`).
+        path: the manifest's remote path.
     """
 
     number: int
@@ -98,10 +97,10 @@ class Manifest(BaseModel):
     """A manifest's content.
 
     Attributes:
-        files: the paths that are ours, each with what is proved of it, if anything is.
-        gone: the paths that the deploy deletes. A path that is listed as it was before was not deleted and is
-            still ours; a path that is listed otherwise was put there by somebody else.
-        count: how many files the folder of the last deploy that finished had.
+        files: the paths that are ours, each with its proof, or None without a proof.
+        gone: the paths that the deploy deletes. If a path is still listed with the same length and time, it
+            was not deleted and is ours. Otherwise somebody else has stored a file there.
+        count: the number of files in the folder of the last finished deploy.
     """
 
     model_config = ConfigDict(defer_build=True)
@@ -112,7 +111,7 @@ class Manifest(BaseModel):
     count: int = 0
 
     def own_paths(self, listed: Mapping[str, RemoteFile]) -> set[str]:
-        """Those of the listed paths that are ours."""
+        """The listed paths that are ours."""
         return {
             path
             for path, remote in listed.items()
@@ -120,7 +119,7 @@ class Manifest(BaseModel):
         }
 
     def render(self) -> bytes:
-        """Return it as JSON."""
+        """Return the manifest as JSON."""
         return self.__pydantic_serializer__.to_json(self)
 
 
@@ -128,7 +127,7 @@ NO_MANIFEST = ManifestName(0, Marks(), "", "")
 
 
 def parse(data: bytes) -> Manifest | None:
-    """Return the manifest, or `None` for anything else."""
+    """Return the manifest; `None` if the data is not a manifest."""
     try:
         return Manifest.model_validate_json(data)
     except ValidationError:
@@ -141,7 +140,7 @@ def new_manifest_path(number: int, owner: Marks, named: Iterable[str]) -> str:
 
 
 def digest_of(paths: Iterable[str]) -> str:
-    """Return the digest of a set of paths that a manifest's name has."""
+    """Return the digest of a set of paths, for a manifest's name."""
     return hashlib.sha256("\0".join(sorted(paths)).encode()).hexdigest()[:_DIGITS]
 
 
@@ -154,10 +153,10 @@ def find_manifests(paths: Iterable[str]) -> list[ManifestName]:
 
 
 def known_marks(manifests: Sequence[ManifestName], owner: Marks) -> Marks:
-    """The owner for the name of the next manifest: this run's, completed from the manifests.
+    """The owner for the next manifest's name: this run's repository, completed from older manifests.
 
-    What this run does not know (the repository's ID, or all) stays as in the newest manifest of the same
-    repository, or else, after `take-over`, as in the newest manifest.
+    A mark that this run does not know is taken from the newest manifest of the same repository, or else,
+    after `take-over`, from the newest manifest.
     """
     agreeing = [found.owner for found in manifests if found.owner.agree_with(owner)]
     known = agreeing[-1] if agreeing else manifests[-1].owner if manifests else Marks()
@@ -165,7 +164,7 @@ def known_marks(manifests: Sequence[ManifestName], owner: Marks) -> Marks:
 
 
 def is_anothers(manifests: Sequence[ManifestName], owner: Marks) -> bool:
-    """Whether all manifests are of another repository. One that names none is anybody's to go on with."""
+    """Whether all manifests name another repository. A manifest without a known owner may be ours."""
     return (
         owner.is_known
         and bool(manifests)

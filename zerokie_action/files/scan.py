@@ -1,10 +1,10 @@
-"""Walk the directory that is to be deployed: which files, how big, and may they be deployed at all?
+"""Scans the directory: lists its files with their sizes, and refuses files that can't be deployed.
 
-The scan reads names and metadata, the ignore file, and files that are named like private keys.
-What cannot be deployed as it is (a link that leaves the directory, a FIFO, an unreadable file, …) is refused
-before anything changes on the platform, all of it in one error. What is ignored is not looked at.
+The scan reads names and metadata, the ignore file, and files that are named like private keys. An entry that
+can't be deployed (a link that leaves the directory, a FIFO, an unreadable file, …) is refused before anything
+changes on the platform. One error names all refused entries. Ignored entries are not examined.
 """
-# os.path says no where pathlib raises: a name that is too long, a directory that can't be entered.
+# os.path returns False for a name that is too long or a directory that can't be entered; pathlib raises.
 # ruff: noqa: PTH112, PTH117, PTH118, PTH121, PTH208
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _LISTED_PROBLEMS = 20
 _BUILT = ("dist", "build", "public", "out", "_site", "site", "www")
-"""What build tools call the directory that they write."""
+"""Usual names of a build tool's output directory."""
 _WHOLE_REPOSITORY = (
     "`directory` is the root of a repository, and everything in it that is not ignored is published. Name "
     f"the folder that has the site, or list the rest in {IGNORE_FILE}"
@@ -39,14 +39,14 @@ _READABLE_BY_ALL = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 
 
 class Scan(NamedTuple):
-    """What a directory holds.
+    """The result of a scan.
 
     Attributes:
-        files: what is to be deployed, sorted by path; never empty.
-        ignored: how many files and directories were ignored; an ignored directory counts as one.
-        warnings: sentences that the user should read.
-        secrets: paths that are ignored only because they may hold secrets; those of directories end in `/`.
-        ignore_file: the one that was read, if any.
+        files: the files to deploy, sorted by path; never empty.
+        ignored: the number of ignored files and directories; an ignored directory counts once.
+        warnings: sentences for the user.
+        secrets: the paths that are ignored only because they may be secrets; a directory's path ends in `/`.
+        ignore_file: the ignore file; None if there is none.
     """
 
     files: tuple[LocalFile, ...]
@@ -62,11 +62,11 @@ class Scan(NamedTuple):
 
 
 def problem_with_directory(directory: str | os.PathLike[str]) -> str:
-    """Say why a directory can't be deployed, in words that follow its name; empty when it can be read."""
+    """Say why a directory can't be deployed, as words after its name; empty if it can be read."""
     if not os.path.lexists(directory):
         return f"does not exist; {_what_to_do_about_missing(directory)}"
     if not os.path.isdir(directory):
-        return "is not a directory; name the one that holds the files"
+        return "is not a directory; name the directory that has the files"
     if not os.access(directory, os.R_OK | os.X_OK, effective_ids=True):
         return "cannot be read (Permission denied); make it readable for the user who runs this"
     return ""
@@ -79,7 +79,7 @@ def _what_to_do_about_missing(directory: str | os.PathLike[str]) -> str:
     with suppress(OSError, ValueError):
         in_root = not os.path.isabs(directory) and os.path.samefile(".", "/")
         others = os.listdir(parent or ".")
-    # The machine's own path of a folder that is mounted, or that GitHub has mounted: at another place.
+    # In a container, a path of the host machine does not exist.
     inside = "; in a container, paths are those inside of it" if os.path.isabs(directory) else ""
     if others == []:
         where = repr(parent) if parent else "the working directory"
@@ -88,7 +88,7 @@ def _what_to_do_about_missing(directory: str | os.PathLike[str]) -> str:
     close = closest(name, others) or [other for other in _BUILT if other in others]
     if close:
         return f"did you mean {' or '.join(repr(os.path.join(parent, other)) for other in close)}?"
-    if in_root:  # as in a container that was given no working directory
+    if in_root:  # a container without a working directory
         return "the working directory is '/': mount yours, and name it with `docker run --workdir`"
     return f"build it before this step, in the same job, or correct the path{inside}"
 
@@ -103,16 +103,16 @@ def scan(
     """Walk `directory`; runs in the calling thread and may take seconds.
 
     Args:
-        directory: the directory to deploy. Links inside it are followed as long as they stay inside.
-        ignore: gitignore patterns, added after the defaults and the ignore file's own.
-        ignore_file: in `directory`, else in the working directory; only the default may be missing.
-        exclude: files that this run writes itself; they are not deployed, wherever they lie.
+        directory: the directory to deploy. Links to places inside the directory are followed.
+        ignore: gitignore patterns, applied after the defaults and the ignore file.
+        ignore_file: a path in `directory`, or else in the working directory; only the default may be missing.
+        exclude: the run's own files, which are never deployed.
 
     Raises:
-        ConfigurationError: the directory cannot be deployed; `problems` says everything that is wrong
-            with it (the first twenty, and how many more).
+        ConfigurationError: when the directory can't be deployed; `problems` has the first twenty problems and
+            the number of the others.
     """
-    # It was looked at with the other inputs, but may be gone since.
+    # `validation.check` has checked the directory, but it may be gone by now.
     if problem := problem_with_directory(directory):
         raise ConfigurationError(f"`directory`: {str(directory)!r} {problem}")
     root = directory.resolve()
@@ -172,7 +172,7 @@ class _Walk:
 
     def _visit(self, entries: Iterable[os.DirEntry[str]], prefix: str) -> None:
         for entry in entries:
-            # As UTF-8, whatever the locale's encoding; bytes that are not become surrogates.
+            # Names are UTF-8, whatever the locale's encoding; other bytes become surrogates.
             path = prefix + os.fsencode(entry.name).decode("utf-8", "surrogateescape")
             try:
                 self._judge(entry, path)
@@ -181,7 +181,7 @@ class _Walk:
 
     def _judge(self, entry: os.DirEntry[str], path: str) -> None:
         if entry.is_symlink() and (problem := self._link_problem(entry)):
-            # It may have been meant as a file or as a directory: `node_modules/` ignores it as well.
+            # A pattern for either a file or a directory, such as `node_modules/`, ignores the link.
             if not any(self._is_left_out(entry, path, is_directory=reading) for reading in (True, False)):
                 self._refuse(path, problem)
             return
@@ -200,7 +200,7 @@ class _Walk:
             self._pending.append((entry.path, path + "/"))
 
     def _link_problem(self, entry: os.DirEntry[str]) -> str:
-        """Return what is wrong with a symbolic link, if anything is."""
+        """Return the problem of a symbolic link, or an empty text."""
         try:
             target = Path(os.path.realpath(entry.path, strict=True))
         except OSError as error:
@@ -242,7 +242,7 @@ class _Walk:
 
 
 def _is_readable(source: str, mode: int) -> bool:
-    # Spares the system call for nearly every file.
+    # The mode alone decides for nearly every file, without a system call.
     return mode & _READABLE_BY_ALL == _READABLE_BY_ALL or os.access(source, os.R_OK, effective_ids=True)
 
 
