@@ -1,4 +1,4 @@
-"""Where the run takes place: its log, groups, masks, annotations, outputs, state."""
+"""Adapters for CI systems: log, groups, masks, annotations, outputs and state."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["CI", "Level", "PullRequest", "detect"]
 
 
 def detect(env: Mapping[str, str], stream: TextIO, level: Level = "info") -> CI:
-    """Return the adapter for the system whose environment `env` is; any other one is plain.
+    """Return the adapter for the CI system that set `env`; the plain adapter for an unknown system.
 
-    Where the variables don't name a repository, the checkout does that the working directory is in.
+    If the variables don't name a repository, the checkout around the working directory does.
     """
     ci: CI
     if env.get("GITHUB_ACTIONS") == "true":

@@ -1,4 +1,4 @@
-"""The plain way: a terminal, a container, or a CI system whose log has no markup of its own."""
+"""The plain adapter: for terminals, containers, and CI systems without markup in their logs."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _LEVELS: tuple[Level, ...] = get_args(Level)
 
 
 class PullRequest(NamedTuple):
-    """A pull or merge request, and where the API of its forge has the comments on it.
+    """A pull or merge request, and the API of its comments.
 
     Attributes:
-        name: for people: `pull request #12`.
-        comments: URL of all comments; GET lists them, POST adds one.
-        comment: URL of one comment, without its ID at the end.
-        edit: the method that replaces a comment's text.
-        token_input: the one with the token for the API.
-        permission: which token may comment, for a message.
+        name: the name for people: `pull request #12`.
+        comments: the URL of all comments: GET lists the comments, POST adds a comment.
+        comment: the URL of a comment, without the ID at its end.
+        edit: the HTTP method that replaces a comment's text.
+        token_input: the input that has the API token.
+        permission: the permission that the token needs, for messages.
     """
 
     name: str
@@ -36,24 +36,24 @@ class PullRequest(NamedTuple):
 
 
 class CI:
-    r"""The log and the surroundings of a run. This class is plain text; subclasses know a system's markup.
+    r"""The log and the environment of a run. This class writes plain text; subclasses add a system's markup.
 
-    Every text that comes in is foreign: secrets are redacted and commands neutralised here, right before a
-    line is written, and nowhere else. One argument is one line; a line break inside it is shown as `\n`.
-    Losing the log never fails the run: what cannot be written is dropped.
+    Only this class makes text safe for the log: it redacts secrets and neutralises commands right before it
+    writes a line. Each argument becomes one line; a line break in an argument is shown as `\n`. A line that
+    can't be written is dropped, and never fails the run.
 
     Args:
         env: the environment, for example `os.environ`.
-        stream: where the log goes.
-        level: the least important level that is shown.
+        stream: the stream of the log.
+        level: the least important level to show.
 
     Attributes:
-        folds: whether the lines of a group are hidden until somebody unfolds it.
-        terminal: the log's stream, if a person watches it on a terminal.
-        commit: the hash of the commit that the run is for, empty if it is not known; so are the others.
-        commit_url: its page.
-        run_url: the page of this run.
-        owner: the repository that this run belongs to, as far as the system's variables say so.
+        folds: whether the log can fold groups of lines.
+        terminal: the log's stream, if it is an interactive terminal.
+        commit: the hash of the commit; empty if it is not known, as are the URLs.
+        commit_url: the URL of the commit's page.
+        run_url: the URL of this run's page.
+        owner: the repository of this run, as far as it is known.
     """
 
     folds = False
@@ -72,16 +72,16 @@ class CI:
     # --- the log
 
     def shows(self, level: Level) -> bool:
-        """Whether lines of this level are shown, for those to whom it is work to make them."""
+        """Whether lines of this level are shown, for callers whose lines are costly to make."""
         return _LEVELS.index(level) >= self._threshold
 
     def debug(self, *lines: str) -> None:
-        """Log what only somebody who looks for a bug wants to know."""
+        """Log details for debugging."""
         if self.shows("debug"):
             self._print(*map(self._safe, lines))
 
     def info(self, *lines: str) -> None:
-        """Log a step of the story."""
+        """Log a step of the run."""
         if self.shows("info"):
             self._print(*map(self._safe, lines))
 
@@ -91,14 +91,14 @@ class CI:
             self._problem("warning", (text,))
 
     def error(self, *lines: str, title: str = "") -> None:
-        """Log the problem that ends the run: what happened, why, what to do, a line each.
+        """Log the problem that ends the run, with its reason and a hint, one line each.
 
-        `title` heads the annotation where there is one.
+        `title` is the title of the annotation, if the system has annotations.
         """
         self._problem("error", lines, title)
 
     def group(self, title: str, lines: Sequence[str]) -> None:
-        """Log lines, folded under `title` where the system can."""
+        """Log lines under `title`, folded if the system can fold."""
         if not lines:
             self.info(title)
         elif self.shows("info"):
@@ -106,7 +106,7 @@ class CI:
 
     @contextmanager
     def written_by(self, write: Callable[[str], object]) -> Iterator[None]:
-        """Hand each line to `write`, which puts it above what the block draws on the terminal."""
+        """Pass log lines to `write` while the block draws on the terminal."""
         self._write = write
         try:
             yield
@@ -114,34 +114,34 @@ class CI:
             self._write = self._write_to_stream
 
     def mask(self, secret: str, user: str = "") -> None:
-        """Never show `secret`, nor any encoding of it, also as the password of `user`."""
+        """Redact `secret` and its encodings from now on, also in Basic authentication with `user`."""
         self._redactor.add(secret, user)
 
     def redact(self, text: str) -> str:
-        """The text without what is masked, for those who cut text before they log it."""
+        """Return the text without secrets, for callers that shorten text before they log it."""
         return self._redactor.redact(text)
 
     # --- what later steps read
 
     def write_outputs(self, outputs: Mapping[str, str]) -> None:
-        """Hand outputs (the contract's names) to later steps, where the system has a way for it."""
+        """Pass outputs to later steps, if the system can."""
 
     def write_summary(self, text: str) -> None:
-        """Show a Markdown document on the run's page, where the system has one."""
+        """Show a Markdown document on the run's page, if the system can."""
 
     def save_state(self, state: Mapping[str, str]) -> None:
-        """Keep `state` for the cleanup step, even if this process is killed. Only GitHub has such a thing."""
+        """Keep `state` for the cleanup step, even if this process is killed. Only GitHub can."""
 
     # --- what is known about the run
 
-    def pull_request(self, number: int | None) -> PullRequest | None:  # noqa: ARG002 nobody knows of one here
-        """The pull or merge request of this number, or else the one that the run is about, if any."""
+    def pull_request(self, number: int | None) -> PullRequest | None:  # noqa: ARG002 for subclasses
+        """The pull or merge request with this number, or else the run's own; None if there is none."""
         return None
 
     # --- for subclasses
 
     def _fold(self, title: str, lines: Iterable[str]) -> None:
-        """Print a group, of lines that are safe already."""
+        """Print a group of lines that are safe already."""
         self._print(title, *lines)
 
     def _safe(self, text: str) -> str:
@@ -154,7 +154,7 @@ class CI:
         self._print(*(f"{before}{line}{after}" for line in said))
 
     def _print(self, *lines: str) -> None:
-        """Write lines that are safe already. All output goes through here."""
+        """Write lines that are safe already. All output goes through this method."""
         encoding = self._stream.encoding or "utf-8"
         for line in lines:
             writable = line.encode(encoding, "backslashreplace").decode(encoding)

@@ -1,4 +1,4 @@
-"""GitHub Actions, and what runs its actions too: act, Gitea, Forgejo."""
+"""GitHub Actions, and systems that run its actions: act, Gitea, Forgejo."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class GitHub(CI):
     """Workflow commands on the log's stream, and the files that `GITHUB_*` variables name.
 
-    A file that is missing or cannot be written gets a warning and never fails the run.
+    If a file is missing or can't be written, a warning is logged, and the run goes on.
     """
 
     folds = True
@@ -27,20 +27,20 @@ class GitHub(CI):
         super().__init__(env, stream, level)
         self._event = _read_event(env)
         server, repository = env.get("GITHUB_SERVER_URL", ""), env.get("GITHUB_REPOSITORY", "")
-        # `GITHUB_SHA` of a pull request is a trial merge that nobody knows.
+        # For a pull request, `GITHUB_SHA` is a temporary merge commit.
         heads = (self._at("pull_request", "head", "sha"), self._at("workflow_run", "head_sha"))
         self.commit = next((head for head in heads if isinstance(head, str)), env.get("GITHUB_SHA", ""))
-        # Gitea and Forgejo number the runs of a repository, and address them by that.
+        # On Gitea and Forgejo, the URL of a run has its number in the repository.
         is_gitea = env.get("GITEA_ACTIONS") or env.get("FORGEJO_ACTIONS")
         run = env.get("GITHUB_RUN_NUMBER" if is_gitea else "GITHUB_RUN_ID", "")
         if server and repository:
             self.commit_url = f"{server}/{repository}/commit/{self.commit}" if self.commit else ""
             self.run_url = f"{server}/{repository}/actions/runs/{run}" if run else ""
-        # For a pull request from a fork, this is the repository that it is for.
+        # For a pull request from a fork, `GITHUB_REPOSITORY` is the target repository.
         self.owner = owner_at(f"{server}/{repository}", env.get("GITHUB_REPOSITORY_ID", ""))
 
     def mask(self, secret: str, user: str = "") -> None:
-        """Have the runner mask every form of `secret` in the logs of the whole job."""
+        """Redact `secret`, and make the runner mask all its forms in the whole job's logs."""
         super().mask(secret, user)
         for form in sorted(secret_forms(secret, user)):
             if "\n" not in form and "\r" not in form:
@@ -51,15 +51,15 @@ class GitHub(CI):
         self._append("GITHUB_OUTPUT", _entries(outputs))
 
     def write_summary(self, text: str) -> None:
-        """Append to the job's summary. A step has 1 MiB for it."""
+        """Append to the step's summary, which may have 1 MiB."""
         self._append("GITHUB_STEP_SUMMARY", text)
 
     def save_state(self, state: Mapping[str, str]) -> None:
-        """Append to `GITHUB_STATE`: the post step gets it back as `STATE_key`, even after a SIGKILL."""
+        """Append to `GITHUB_STATE`. The post step gets each value as `STATE_key`, even after a SIGKILL."""
         self._append("GITHUB_STATE", _entries(state))
 
     def pull_request(self, number: int | None) -> PullRequest | None:
-        """GitHub Enterprise, Gitea and Forgejo have the same API."""
+        """The pull request, on GitHub, GitHub Enterprise, Gitea or Forgejo: their APIs are the same."""
         found = number or self._at("pull_request", "number")
         if not isinstance(found, int):
             return None
@@ -70,12 +70,12 @@ class GitHub(CI):
             comments=f"{issues}/{found}/comments",
             comment=f"{issues}/comments/",
             edit="PATCH",
-            token_input="github-token",  # noqa: S106 its name
+            token_input="github-token",  # noqa: S106 an input's name
             permission="`github-token` needs `permissions: pull-requests: write`, which forks don't get",
         )
 
     def _at(self, *keys: str) -> object:
-        """What is in the event under one key after the other; `None` if there is no such thing."""
+        """The event's value at this path of keys; `None` if there is none."""
         found = self._event
         for key in keys:
             found = found.get(key) if isinstance(found, dict) else None
@@ -85,7 +85,7 @@ class GitHub(CI):
         self._print(f"::group::{_data(title)}", *lines, "::endgroup::")
 
     def _problem(self, level: Level, lines: tuple[str, ...], title: str = "") -> None:
-        # The runner shows ten annotations of a level, and the others as lines of the log.
+        # The runner shows ten annotations of each level. Further annotations are only log lines.
         properties = f" title={_property(self._safe(title))}" if title else ""
         self._command(level, "\n".join(map(self._safe, lines)), properties)
 
@@ -102,7 +102,7 @@ class GitHub(CI):
 
 
 def _read_event(env: Mapping[str, str]) -> object:
-    """The event that the run is for, as GitHub's webhooks describe it; `None` if it is not known."""
+    """The webhook event that started the run; `None` if it is not known."""
     try:
         return json.loads(Path(env.get("GITHUB_EVENT_PATH", "")).read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -110,8 +110,8 @@ def _read_event(env: Mapping[str, str]) -> object:
 
 
 def _entries(values: Mapping[str, str]) -> str:
-    """The entries of a file command. The random delimiter cannot be foreseen, nor be a line of a value."""
-    delimiter = f"zerokie_{os.urandom(16).hex()}"  # as by `secrets`, without its import of OpenSSL
+    """The entries of a file command. No value can have a line with the random delimiter."""
+    delimiter = f"zerokie_{os.urandom(16).hex()}"  # like `secrets`, which would import OpenSSL
     return "".join(f"{key}<<{delimiter}\n{value}\n{delimiter}\n" for key, value in values.items())
 
 

@@ -1,4 +1,4 @@
-"""GitLab: collapsible sections, coloured problems. It has no masks, so a secret is never printed at all."""
+"""GitLab: collapsible sections and coloured problems. GitLab can't mask secrets at run time."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ class GitLab(CI):
     def __init__(self, env: Mapping[str, str], stream: TextIO, level: Level = "info") -> None:
         super().__init__(env, stream, level)
         project, commit = env.get("CI_PROJECT_URL", ""), env.get("CI_COMMIT_SHA", "")
-        # `CI_COMMIT_SHA` of a pipeline for merged results is a trial merge that nobody knows.
+        # In a pipeline for merged results, `CI_COMMIT_SHA` is a temporary merge commit.
         self.commit = env.get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA") or commit
         self.commit_url = f"{project}/-/commit/{self.commit}" if project and self.commit else ""
         self.run_url = env.get("CI_JOB_URL", "")
-        # With its relative URL root, if GitLab has one: what clones over HTTPS knows it as well.
+        # `CI_SERVER_URL` has GitLab's relative URL root, if any; so does the URL of a clone over HTTPS.
         url = f"{env.get('CI_SERVER_URL', '')}/{env.get('CI_PROJECT_PATH', '')}"
         self.owner = owner_at(url, env.get("CI_PROJECT_ID", ""))
 
     def pull_request(self, number: int | None) -> PullRequest | None:
-        """Of a merge request pipeline, its merge request."""
+        """The merge request with this number, or else the merge request of the pipeline."""
         iid = number or self._env.get("CI_MERGE_REQUEST_IID")
         if not iid:
             return None
@@ -55,7 +55,7 @@ class GitLab(CI):
 
     def _fold(self, title: str, lines: Iterable[str]) -> None:
         now = int(time.time())
-        name = f"zerokie_{os.urandom(8).hex()}"  # unique in the job, which may deploy several times
+        name = f"zerokie_{os.urandom(8).hex()}"  # unique, because a job may deploy several times
         self._print(
             f"{_ERASE}section_start:{now}:{name}[collapsed=true]\r{_ERASE}{title}",
             *lines,

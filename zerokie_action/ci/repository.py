@@ -1,8 +1,8 @@
-"""Which repository a run belongs to: from the variables of its CI, else from the checkout that it runs in.
+"""The repository of a run, from the CI system's variables, or else from the checkout.
 
-Both give a URL, and each spelling of a repository's URL gives the same owner: that of its page, of HTTPS and
-of SSH. The configuration of git is read here, as far as the remote `origin` needs it: the container image has
-no git. Includes and `insteadOf` are not followed. The URL may hold a token, so nobody logs or quotes it.
+Both give a URL. All URLs of a repository (its page, HTTPS, SSH) give the same owner. The container image has
+no git, so this module reads git's configuration for the remote `origin`. Includes and `insteadOf` are not
+followed. The URL may contain a token and is never logged.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _URL = re.compile(
         (?P<path>[^:?\#@\\]+)""",
     re.VERBOSE | re.IGNORECASE,
 )
-"""A URL, or SSH's short form `user@host:path`. A path with `@` may be the rest of a password with `/`."""
+"""A URL, or SSH's short form `user@host:path`. Without `@` in the path, which may be part of a password."""
 _SSH_HOST = re.compile(r"^(?:alt)?ssh\.(?=.+\.)")
-"""Where a forge serves SSH on the port of HTTPS."""
+"""Hosts for SSH on the HTTPS port, such as `ssh.github.com`."""
 _PUBLIC_HOST = re.compile(r".+\.[^\W\d_]+")
 
 _LARGEST_FILE = 2**20
@@ -31,17 +31,17 @@ _CONFIG = re.compile(
         | (?P<key>[A-Za-z][A-Za-z0-9-]*) [ \t]* (?:= (?P<value>(?:"(?:[^"\\\n]|\\.)*"|\\.|[^"\\\n\#;])*))?""",
     re.VERBOSE | re.DOTALL,
 )
-"""A comment, the head of a section, or a variable (git-config(1), "Syntax")."""
+"""A comment, a section header, or a variable (git-config(1), "Syntax")."""
 _QUOTED = re.compile(r'\\(.)|"', re.DOTALL)
 _ESCAPES: dict[str | None, str] = {"\n": "", "n": "\n", "t": "\t", "b": "\b", None: ""}
 
 
 class Owner(NamedTuple):
-    """A repository, as far as a run knows it; what it does not know is empty.
+    """A repository. Unknown attributes are empty.
 
     Attributes:
-        forge: the host of the server that the repository is on, for example `github.com`.
-        id: the repository's ID there, which survives a new name.
+        forge: the host of the repository's server, for example `github.com`.
+        id: the repository's ID on the forge, which stays when the repository is renamed.
         name: the repository's full name in lower case, for example `acme/site`.
     """
 
@@ -50,18 +50,18 @@ class Owner(NamedTuple):
     name: str = ""
 
     def __str__(self) -> str:
-        """As a person would name it."""
+        """The repository's name for people: `github.com/acme/site`."""
         return f"{self.forge}/{self.name}"
 
 
 def owner_at(url: str, number: str = "") -> Owner:
-    """The repository with this URL, and this ID on its forge; unknown where the text is no such URL."""
+    """The repository with this URL and this ID; unknown if the text is not a repository's URL."""
     found = _URL.fullmatch(url)
     path = unquote(found["path"]).lower().strip("/").removesuffix(".git") if found else ""
     match [part for part in path.split("/") if part]:
         case ["v3" | "scm", *names] if len(names) > 1:  # Azure's SSH, Bitbucket Server's HTTPS
             pass
-        case [organization, "_git", repository]:  # whose project on Azure has the same name
+        case [organization, "_git", repository]:  # Azure: the project has the repository's name
             names = [organization, repository, repository]
         case parts:
             names = [part for part in parts if part != "_git"]
@@ -72,36 +72,36 @@ def owner_at(url: str, number: str = "") -> Owner:
 
 
 def owner_of_checkout() -> Owner:
-    """The remote `origin` of the checkout that the working directory is in; unknown where there is none.
+    """The repository of the remote `origin` in the checkout around the working directory; else unknown.
 
-    A host without a dot, or that does not end in letters, is an alias from somebody's `ssh_config`: unknown.
+    A host without a dot or without letters at its end may be an alias from an `ssh_config`, and is unknown.
     """
     owner = Owner()
-    with suppress(OSError, ValueError):  # an unreadable file; a path with a NUL
+    with suppress(OSError, ValueError):  # an unreadable file, or a path with a NUL
         owner = owner_at(_origin(_configuration(Path.cwd())))
     return owner if _PUBLIC_HOST.fullmatch(owner.forge) else Owner()
 
 
 def _configuration(directory: Path) -> str:
-    """The text of git's configuration of the checkout that `directory` is in; empty where there is none.
+    """The text of git's configuration for the checkout around `directory`; empty without a checkout.
 
     Raises:
-        OSError: when it can't be read.
-        ValueError: when a file names a path that can't be one.
+        OSError: when a file can't be read.
+        ValueError: when a file contains an invalid path.
     """
     places = (folder / ".git" for folder in (directory, *directory.parents))
     git = next((place for place in places if place.exists()), None)
     if git is None:
         return ""
-    if git.is_file():  # of a worktree or a submodule
+    if git.is_file():  # a worktree or a submodule
         git = git.parent / _read(git).removeprefix("gitdir:").strip()
-    if (common := git / "commondir").is_file():  # of a worktree
+    if (common := git / "commondir").is_file():  # a worktree
         git /= _read(common).strip()
     return _read(git / "config")
 
 
 def _origin(configuration: str) -> str:
-    """The first URL of the remote `origin`, which git fetches from; empty where it has none."""
+    """The first URL of the remote `origin`, from which git fetches; empty if there is none."""
     section = ""
     for found in _CONFIG.finditer(configuration):
         if found["section"]:

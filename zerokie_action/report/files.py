@@ -1,4 +1,4 @@
-"""The files that a user asks for: dotenv, GitLab's annotations, summary, JSON; and how one is written."""
+"""Writes the reports to files: dotenv, GitLab's annotations, summary and JSON."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from zerokie_action.report.result import Result
 
 SCHEMA_VERSION = 1
-"""Of the JSON result, `docs/result.schema.json`. It grows when a reader of the older one could break."""
+"""The version of the JSON result (`docs/result.schema.json`), raised for changes that may break readers."""
 _DOTENV_LIMIT = 5_000
-"""GitLab refuses a dotenv file of 5 KB or more, as a whole."""
+"""Bytes. GitLab refuses a whole dotenv file of 5 KB or more."""
 _LABEL_LIMIT = 100
 _CHOOSE_ANOTHER = "Choose a path that can be written."
 _ONLY_THE_REPORT = f"Everything else is done: only this report is missing. {_CHOOSE_ANOTHER}"
@@ -30,15 +30,20 @@ _MODE = 0o644
 
 
 def write_reports(result: Result, ci: CI, files: Mapping[str, Path]) -> None:
-    """Write `files` (by the field names of the settings), then what the CI system shows.
+    """Write the report files, then the outputs and the summary for the CI system.
 
-    The result has no secrets any more. When it is a success that can't be reported, it becomes exit code 2.
+    If the run succeeded but a file can't be written, the result's exit code becomes 2.
+
+    Args:
+        result: the result; its secrets are removed already.
+        ci: gets errors, outputs and summary.
+        files: the paths, by the field names of the settings.
     """
     documents: dict[str, Callable[[], str]] = {
         "dotenv_file": lambda: render_dotenv(outputs(result)),
         "annotations_file": lambda: render_annotations(result),
         "summary_file": lambda: render_summary(result, ci),
-        "output_file": lambda: render_json(result),  # the last one: it says what the process exits with
+        "output_file": lambda: render_json(result),  # last: it has the final exit code
     }
     for field, render in documents.items():
         if field in files:
@@ -51,16 +56,17 @@ def write_reports(result: Result, ci: CI, files: Mapping[str, Path]) -> None:
                 if not result.exit_code:
                     result.exit_code = ConfigurationError.exit_code
                     result.error, result.hint = ci.redact(problem), _ONLY_THE_REPORT
-    # After the files: what could not be written is an error like any other.
+    # After the files, so that outputs and summary have the error of a file that can't be written.
     ci.write_outputs(outputs(result))
     ci.write_summary(render_summary(result, ci))
 
 
 def render_dotenv(outputs: Mapping[str, str]) -> str:
-    """Return outputs as lines `ZEROKIE_RESULT_NAME=value`, within what GitLab accepts of such a file.
+    """Return outputs as lines `ZEROKIE_RESULT_NAME=value`, within GitLab's limits.
 
-    That is: at most 20 variables, less than 5 KB, no blank line. `error` stays out: prose does not survive
-    there. So does a value that does not fit any more, such as `domains` if there are dozens.
+    GitLab accepts at most 20 variables, less than 5 KB, and no blank line. `error` is left out, because
+    escaping would garble its prose. A value that exceeds the limit, such as dozens of `domains`, is left out
+    as well.
     """
     text = ""
     for name, value in outputs.items():
@@ -97,20 +103,21 @@ def render_json(result: Result) -> str:
         and [{"path": file.path, "bytes": file.size, "sign": file.sign} for file in effect.uploaded],
         "deleted": effect and [*effect.deleted],
     }
-    # Somebody will `cat` it in a GitHub step, whose runner obeys `##[command]` anywhere in a line.
+    # A GitHub step may print this document, and GitHub's runner obeys `##[command]` anywhere in a line.
     return json.dumps(document, indent=2).replace("##", r"#\u0023") + "\n"
 
 
 def write_report_file(path: Path, text: str) -> None:
     """Write `text` as UTF-8 to `path`, in a folder that exists.
 
-    A stream such as `/dev/stdout` is appended to. Any other link is not followed: it may be a stranger's.
+    A stream such as `/dev/stdout` is appended to. Other links are not followed, because somebody else may
+    have put the link there.
 
     Raises:
-        OSError: it can't be written.
+        OSError: when the file can't be written.
     """
     flags = os.O_APPEND if is_stream(path) else os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-    # Not blocking at open: a pipe that nobody reads is an error, not a reason to wait for ever.
+    # O_NONBLOCK: opening a pipe without a reader fails instead of waiting for ever.
     descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | flags, _MODE)
     os.set_blocking(descriptor, True)
     with os.fdopen(descriptor, "wb") as file:

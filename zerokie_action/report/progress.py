@@ -1,4 +1,4 @@
-"""How far an upload is, and how long it will take: a calm line now and then, or a bar on a terminal."""
+"""The progress of an upload: a log line every ten seconds, or a bar on a terminal."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _REFRESH = 0.5
 
 
 class Progress:
-    """Knows what is uploaded, and shows how far that is. What is done before the first line is silent."""
+    """Counts the uploaded files and bytes, and shows the progress."""
 
     def __init__(self, total_files: int, total_bytes: int, ci: CI) -> None:
-        """Begin now."""
+        """Start the clock."""
         self._total_files = total_files
         self._total_bytes = total_bytes
         self._ci = ci
@@ -35,28 +35,28 @@ class Progress:
         self._under_way: dict[str, tuple[int, Callable[[], int]]] = {}
 
     def begin(self, path: str, size: int, moved: Callable[[], int]) -> None:
-        """The upload of a file begins; `moved` tells how many of its bytes have gone out."""
+        """Note that the upload of a file begins; `moved` returns how many of its bytes were sent."""
         self._under_way[path] = size, moved
 
     def end(self, path: str) -> None:
-        """A file is uploaded."""
+        """Note that a file is uploaded."""
         size, _ = self._under_way.pop(path)
         self._files += 1
         self._bytes += size
 
     @property
     def so_far(self) -> str:
-        """What is uploaded by now, and in what time: `12 files, 1.2 MB in 1.4 s`."""
+        """The uploaded files, their size and the time taken: `12 files, 1.2 MB in 1.4 s`."""
         seconds = anyio.current_time() - self._began
         return f"{human_files(self._files)}, {human_bytes(self._bytes)} in {human_seconds(seconds)}"
 
     async def show(self) -> None:
-        """Show it until this is cancelled: as a bar if a person watches a terminal and rich is installed."""
+        """Show the progress until cancelled: as a bar on a terminal if rich is installed, else in the log."""
         bar = _bar(self._ci.terminal)
         await (self._draw(bar) if bar else self._log_regularly())
 
     async def _log_regularly(self) -> None:
-        """Log a line every ten seconds, unless nothing has moved."""
+        """Log a line every ten seconds if there was progress."""
         before = (0, 0)
         while True:
             await anyio.sleep(_EVERY)
@@ -66,7 +66,7 @@ class Progress:
                 before = now
 
     async def _draw(self, bar: Bar) -> None:
-        """Keep the bar up to date, below the lines of the log; in the end it goes away."""
+        """Keep the bar up to date below the log lines. The bar disappears at the end."""
         task = bar.add_task(self._counted, total=self._total_bytes, rate="")
         with bar, self._ci.written_by(partial(bar.console.out, highlight=False)):
             while True:
@@ -80,12 +80,12 @@ class Progress:
 
     @property
     def _moved(self) -> int:
-        """How many bytes have gone out."""
+        """The number of bytes sent."""
         return self._bytes + sum(moved() for _, moved in self._under_way.values())
 
     @property
     def _rate(self) -> str:
-        """Bytes in a second since the beginning, and the time left at that rate: `1.0 MB/s, 15 s left`."""
+        """The average rate, and the time left at that rate: `1.0 MB/s, 15 s left`."""
         moved, seconds = self._moved, anyio.current_time() - self._began
         if not moved or not seconds:
             return "0 B/s"
@@ -97,7 +97,7 @@ def _bar(terminal: TextIO | None) -> Bar | None:
     if terminal is None:
         return None
     try:
-        from rich import console, progress  # noqa: PLC0415 optional, and it takes its time
+        from rich import console, progress  # noqa: PLC0415 rich is optional and slow to import
     except ImportError:
         return None
     return progress.Progress(

@@ -1,4 +1,4 @@
-"""What a run did, as one record that operations fill in and the reports read."""
+"""The result of a run: operations fill the record, and reports read it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 class Words(NamedTuple):
-    """What is said of an outcome.
+    """The texts for an outcome.
 
     Attributes:
-        headline: of the summary and the comment.
-        line: the last one of the log; of an error, the title of its annotation.
+        headline: the headline of the summary and the comment.
+        line: the last line of the log, or the title of an error's annotation.
     """
 
     headline: str
@@ -40,20 +40,20 @@ OUTCOMES = {
     "failed": Words("❌ {app}: {what} failed", "{What} failed"),
     "cancelled": Words("🚫 {app}: {what} cancelled", "Cancelled"),
 }
-"""What is said of each `Result.outcome`."""
+"""The texts for each `Result.outcome`."""
 
 
 NOTHING_CHANGED = "Nothing was changed."
 
 
 class Uploaded(NamedTuple):
-    """One file that was uploaded, or would be.
+    """A file that was uploaded, or that a dry run would upload.
 
     Attributes:
-        path: where it is on the platform.
-        size: in bytes.
-        sign: `+` if it was new, `~` if it was there.
-        sha256: of the bytes that were sent, in hex.
+        path: the path on the platform.
+        size: the size in bytes.
+        sign: `+` for a new path, `~` for an existing path.
+        sha256: the SHA-256 of the uploaded bytes, in hex.
     """
 
     path: str
@@ -64,14 +64,15 @@ class Uploaded(NamedTuple):
 
 @dataclass
 class Changes:
-    """What really changed in the storage zone so far. Finalize sends exactly these counts.
+    """The changes in the storage zone so far. Finalize reports these counts.
 
     Attributes:
-        uploaded: every file that the platform confirmed.
-        deleted: lengths in bytes of the paths that the platform confirmed as deleted; -1 where it said none.
-        unchanged: how many files were skipped as unchanged.
-        to_upload: how many files the plan uploads.
-        to_delete: how many files the plan deletes.
+        uploaded: the uploads that the platform confirmed.
+        deleted: the confirmed deletions by path, with the file's length in bytes, or -1 for an unknown
+            length.
+        unchanged: the number of files that were skipped as unchanged.
+        to_upload: the number of files that the plan uploads.
+        to_delete: the number of files that the plan deletes.
     """
 
     uploaded: list[Uploaded] = field(default_factory=list)
@@ -92,7 +93,7 @@ class Changes:
             (len(self.uploaded), self.to_upload, "uploaded"),
             (len(self.deleted), self.to_delete, "deleted"),
         )
-        # More than was planned, when some of it had to be done again.
+        # `done` is larger than `planned` if unchanged files had to be sent again.
         return ", ".join(
             f"{done:,} of {human_files(max(done, planned))} {verb}"
             for done, planned, verb in shares
@@ -102,18 +103,18 @@ class Changes:
 
 @dataclass
 class Result:
-    """Everything that outputs, summary, comment and JSON result are made of.
+    """The data for outputs, summary, comment and JSON result.
 
-    `None` means not known (yet): the output stays out.
+    `None` means not known, and leaves the output out.
 
     Attributes:
-        status: one of the contract's words.
-        planned: what a dry run would change.
-        seen_running: whether the platform said that the deployed image runs.
+        status: the status, in the contract's words.
+        planned: the changes that a dry run would make.
+        seen_running: whether the platform reported that the deployed image runs.
         seen_live: whether the health check saw the deployed version.
-        problems: all that is wrong with the inputs, one sentence each.
-        nothing_changed: whether a run failed before it asked for any change.
-        final_state: what a run that failed or was cancelled has left behind, as the end of `error`.
+        problems: the problems with the inputs, one sentence each.
+        nothing_changed: whether the run failed before it requested a change.
+        final_state: the state that a failed or cancelled run has left behind, as the end of `error`.
     """
 
     operation: str
@@ -146,22 +147,22 @@ class Result:
     final_state: str = ""
 
     def add_final_state(self, text: str) -> None:
-        """Say one thing more of it."""
+        """Append a clause to the final state."""
         self.final_state = "; ".join(filter(None, (self.final_state, text)))
 
     @property
     def what(self) -> str:
-        """What the run was, in words."""
+        """`dry run`, or else the operation, for messages."""
         return "dry run" if self.dry_run else self.operation
 
     @property
     def effect(self) -> Changes | None:
-        """What the reports count: what was changed, or what a dry run would change."""
+        """The changes that reports count: those made, or those that a dry run would make."""
         return self.planned if self.status == "planned" else self.changes
 
     @property
     def outcome(self) -> str:
-        """`status`, and more than that where it is known: a key of `OUTCOMES`."""
+        """The key of `OUTCOMES`: the status, refined by what is known about the app."""
         if self.status == "destroyed" and not self.kind:
             return "destroyed, nothing"
         if self.status not in {"deployed", "restarted"} or not (self.seen_live or self.seen_running):
@@ -170,16 +171,16 @@ class Result:
 
 
 def redact_result(result: Result, redact: Callable[[str], str]) -> Result:
-    """Return a copy of `result` without secrets in any text that comes from elsewhere; `redact` removes them.
+    """Return a copy of `result` whose foreign texts have no secrets.
 
-    Every report is rendered from this copy: in a report's own escapes a secret may not be recognisable.
+    Every report is rendered from this copy, because a report's escapes could make a secret unrecognisable.
     """
     ours = {"operation", "status", "kind"}
     foreign = {item.name: getattr(result, item.name) for item in fields(result) if item.name not in ours}
     return replace(result, **{name: _redact(value, redact) for name, value in foreign.items()})
 
 
-def _redact(value: Any, redact: Callable[[str], str]) -> Any:  # noqa: ANN401 the same type comes back
+def _redact(value: Any, redact: Callable[[str], str]) -> Any:  # noqa: ANN401 returns the type of its argument
     match value:
         case str():
             return redact(value)
@@ -197,7 +198,7 @@ def _redact(value: Any, redact: Callable[[str], str]) -> Any:  # noqa: ANN401 th
 
 
 def output_values(result: Result) -> dict[str, object]:
-    """Return every output of the contract in its order, typed; `None` where it is not known."""
+    """Return all outputs, typed, in the contract's order; `None` for an unknown value."""
     effect = result.effect
     return {
         "deploy-id": result.deploy_id or None,
@@ -222,13 +223,13 @@ def output_values(result: Result) -> dict[str, object]:
 
 
 def rounded(seconds: float) -> float:
-    """Milliseconds are precise enough; a whole number is shown as one."""
+    """Round to milliseconds; return a whole number as an int."""
     number = round(seconds, 3)
     return int(number) if number == int(number) else number
 
 
 def outputs(result: Result) -> dict[str, str]:
-    """Return the outputs that are known, under the contract's names and in its order.
+    """Return the known outputs as texts, in the contract's order.
 
     Booleans are `true` or `false`, numbers plain decimals, lists compact ASCII JSON; `error` is one line.
     """

@@ -1,9 +1,9 @@
-"""The summary and the comment: what a run did, for people, as Markdown documents.
+"""Renders the summary and the comment as Markdown.
 
-First the status, with the link to what is deployed; then one sentence; then what changed. The rest is folded.
+A document begins with the status and the link to the app; then come one sentence and the changes. Details are
+folded.
 
-Everything that comes from elsewhere goes through `zerokie_action.text` first; a function here that is given
-`Markdown` gets text that is safe already.
+Foreign text goes through `zerokie_action.text`. The type `Markdown` marks text that is safe already.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 Markdown = NewType("Markdown", str)
 
 _SUMMARY_LIMIT = 1_000_000
-"""Bytes. A step of GitHub's has 1 MiB, for all of its summaries."""
+"""Bytes. GitHub allows 1 MiB for all summaries of a step."""
 _COMMENT_LIMIT = 60_000
-"""Bytes. GitHub takes 65,536 characters, the marker that the comment is found by among them."""
+"""Bytes. GitHub allows 65,536 characters, including the comment's hidden marker."""
 _SHOWN = 10
 _LISTED = 1_000
-"""Changes that are in sight; so many more are folded."""
+"""The most changes in a visible table, and in a folded list."""
 
 _SIGNS = {"+": "new", "~": "changed", "-": "deleted"}
 
@@ -46,14 +46,14 @@ _INPUT = re.compile(r"&#96;([a-z][a-z-]*(?:: [a-z0-9]+)?)&#96;")
 
 
 def render_summary(result: Result, ci: CI) -> str:
-    """Return the summary as GitHub-flavoured Markdown; `ci` knows the commit and the log, to link to."""
+    """Return the summary as GitHub-flavoured Markdown; `ci` has the links to commit and log."""
     return _document(
         _SUMMARY_LIMIT, _outcome(result, ci), _changes(result), _domains(result), _details(result)
     )
 
 
 def render_comment(result: Result, ci: CI) -> str:
-    """Return the comment as Markdown: the outcome; of a dry run the names as well."""
+    """Return the comment as Markdown. It names the changed files only after a dry run."""
     changes = _changes(result) if result.status == "planned" else ()
     return _document(_COMMENT_LIMIT, _outcome(result, ci), changes, _domains(result), _details(result))
 
@@ -63,7 +63,7 @@ def _document(limit: int, *parts: Iterable[Markdown]) -> str:
 
 
 def _outcome(result: Result, ci: CI) -> Iterator[Markdown]:
-    """Yield what everybody wants to know; some of it may be empty."""
+    """Yield headline, errors, links, sentence, warnings and notes; parts may be empty."""
     app = markdown_code(result.app) or "Zerokie"
     headline = OUTCOMES[result.outcome].headline
     yield Markdown("## " + headline.format(app=app, what=result.what))
@@ -91,7 +91,7 @@ def _links(result: Result, ci: CI) -> Markdown:
 
 
 def _sentence(result: Result) -> Markdown:
-    """What was done, or would be, and how long it took."""
+    """A sentence about the actions and their duration."""
     *most, last = [*_actions(result)] or [""]
     what = f"{', '.join(most)} and {last}" if most else last
     if result.status == "planned":
@@ -106,7 +106,7 @@ def _sentence(result: Result) -> Markdown:
 
 
 def _actions(result: Result) -> Iterator[str]:
-    """What was done, or would be, a phrase each."""
+    """Yield a phrase for each action."""
     effect = result.effect
     if effect is None:
         yield from _app_actions(result)
@@ -141,7 +141,7 @@ def _app_actions(result: Result) -> Iterator[str]:
 
 
 def _changes(result: Result) -> Iterator[Markdown]:
-    """Yield what changed, or would: deletions first, then uploads by path, as in the log."""
+    """Yield the changes: deletions first, then uploads by path, as in the log."""
     effect = result.effect
     if effect is None or not (count := len(effect.uploaded) + len(effect.deleted)):
         return
@@ -199,8 +199,8 @@ def _folded(title: str, content: Markdown) -> Iterator[Markdown]:
 
 
 def _prose(text: str) -> str:
-    """Return our own words, which name inputs in backticks."""
-    # Not a code span: a backtick more, and all code spans after it begin and end elsewhere.
+    """Return one of our own sentences, with its inputs in backticks as code."""
+    # `<code>`, not code spans: a stray backtick in the sentence would shift all code spans after it.
     return _INPUT.sub(r"<code>\1</code>", markdown_text(text))
 
 
@@ -209,10 +209,10 @@ def _bullets(items: Iterable[str]) -> Markdown:
 
 
 def _unbroken(number: str) -> str:
-    """Return a number and its unit for one line, however narrow the page."""
+    """Keep a number and its unit on one line."""
     return number.replace(" ", "&nbsp;")
 
 
 def _table(head: str, rows: Iterable[Sequence[str]]) -> Markdown:
-    """Return a table of cells that are safe already."""
+    """Return a table; the cells are safe already."""
     return Markdown("\n".join([head, *(f"| {' | '.join(cells)} |" for cells in rows)]))
