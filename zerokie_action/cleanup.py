@@ -1,8 +1,8 @@
-"""The second chance: release a lock that a killed run left behind.
+"""The cleanup: releases a lock that a killed run left behind.
 
-Runs as GitHub's post step, in GitLab's `after_script`, or by hand. It finds the session in the
-state, asks the platform by a heartbeat whether that session still holds the lock, and only then
-finalizes. It warns, and fails no pipeline: the exit code is 0 in every case.
+The cleanup runs as GitHub's post step, in GitLab's `after_script`, or by hand. It reads the session from the
+record, asks the platform with a heartbeat whether the session still holds the lock, and only then finalizes.
+Every error is a warning: the exit code is always 0.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from zerokie_action.signals import Signals
 
 _TIME = 120.0
-"""Seconds in which the platform is asked again and again."""
+"""The time limit in seconds."""
 
 
 def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> None:
-    """Release what `env` and the state file say may still be held. Never raises."""
+    """Release the locks that `env` and the state file record. Never raises."""
     environment = Environment(env)
-    settings, _ = load(environment)  # inputs that are wrong stop no cleanup
+    settings, _ = load(environment)  # wrong inputs don't stop the cleanup
     ci = detect(env, stream, settings.log_level)
     for secret in secrets(environment):
         ci.mask(secret)
@@ -60,14 +60,14 @@ def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> None:
                 )
         else:
             anyio.run(_release_all, held, environment, LockRecords(ci.save_state, file), ci, signals)
-    except Exception as error:  # noqa: BLE001 - a cleanup that fails the pipeline helps nobody
+    except Exception as error:  # noqa: BLE001 - the cleanup must not fail the pipeline
         ci.warning(f"Cleanup: {unwrap(error)}")
 
 
 async def _release_all(
     held: Sequence[LockRecord], environment: Environment, records: LockRecords, ci: CI, signals: Signals
 ) -> None:
-    """Release each lock that its session still holds; warn of those that stay."""
+    """Release each lock that its session still holds; warn about locks that can't be released."""
     try:
         api_url = check_api_url(environment.text("api_url") or DEFAULT_API_URL)
     except ValueError as error:
@@ -86,9 +86,9 @@ async def _release_all(
 
 async def _release(lock: DeployLock, record: LockRecord, ci: CI) -> None:
     try:
-        # Nobody knows the counts of a killed deploy.
+        # The counts of a killed deploy are not known.
         was_held = await lock.release(Counts(), RELEASE._replace(seconds=_TIME))
-    except LockLost:  # meanwhile
+    except LockLost:  # after the heartbeat
         was_held = False
     except DeployError as error:
         ci.warning(
@@ -99,8 +99,8 @@ async def _release(lock: DeployLock, record: LockRecord, ci: CI) -> None:
         recorded = (lock.finalized and lock.finalized.deploy_id) or "a deploy of unknown ID"
         ci.warning(
             f"Cleanup: the deploy of {record.app!r} left its lock behind; it is released "
-            f"now. The platform recorded it as {recorded} with counts of zero: what really "
-            "changed is not known. Run the deploy again."
+            f"now. The platform recorded it as {recorded} with counts of zero: the real "
+            "changes are not known. Run the deploy again."
         )
     else:
         ci.info(f"Cleanup: that deploy holds no lock on {record.app!r} any more; nothing to do")

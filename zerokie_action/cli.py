@@ -1,6 +1,6 @@
-"""The commands. Handlers for signals are in place before anything heavy is imported.
+"""The commands `zerokie-deploy` and `zerokie-cleanup`, which read their inputs from the environment.
 
-`zerokie-deploy` takes its configuration from the environment only; `zerokie-cleanup` likewise.
+The signal handlers are installed before any heavy import.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ _WIDTH = 100
 _COLUMN = 27
 _SPELLINGS = """\
 An input such as `api-key` is read from INPUT_API-KEY, INPUT_API_KEY, PLUGIN_API-KEY, PLUGIN_API_KEY
-or ZEROKIE_API_KEY: the first that is not empty counts."""
+or ZEROKIE_API_KEY; the first variable that is not empty counts."""
 
 
 def deploy() -> NoReturn:
     """`zerokie-deploy`, `python -m zerokie_action`, `entrypoint.py`. Ends the process with the exit code."""
     arguments = sys.argv[1:]
     if arguments and os.path.basename(arguments[0]) in _PASSED_THROUGH:  # noqa: PTH119 - pathlib is heavy here
-        # In this process' place: GitLab and Jenkins start an image with a shell of their own.
-        os.execvp(arguments[0], arguments)  # noqa: S606 - that is what they ask for
+        # GitLab and Jenkins start a shell in the image. The shell replaces this process.
+        os.execvp(arguments[0], arguments)  # noqa: S606 - the CI system gave the command
     signals = _start()
     _answer(arguments, deploy_help)
     from zerokie_action.run import run  # noqa: PLC0415 - the handlers come first
@@ -47,7 +47,7 @@ def cleanup() -> NoReturn:
     signals = _start(fails=False)
     _answer(arguments, cleanup_help)
     if arguments:
-        # A mistake here must not cost a lock.
+        # A wrong argument must not leave a lock behind.
         print("zerokie-cleanup takes no arguments; these are ignored", file=sys.stderr)  # noqa: T201
     from zerokie_action.cleanup import cleanup as clean_up  # noqa: PLC0415
 
@@ -56,47 +56,47 @@ def cleanup() -> NoReturn:
 
 
 def _start(*, fails: bool = True) -> Signals:
-    """Streams, then the handlers (no socket of theirs may become stdout), then the heavy imports."""
+    """Replace missing streams, then install the signal handlers, whose sockets must not become stdout."""
     _replace_missing_streams()
     signals = Signals(partial(on_first_signal, fails=fails))
     signals.install()
-    gc.disable()  # what is imported stays; there is nothing to collect before the run
+    gc.disable()  # imports leave no garbage; `run` enables the collector
     return signals
 
 
 def _replace_missing_streams() -> None:
-    """Run without a log if stdout is closed (`>&-`), and keep sockets from taking its descriptor."""
+    """Open `/dev/null` in place of a closed stream (`>&-`), so that no socket gets its descriptor."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123 - until the process ends
 
 
 def _end(code: int) -> NoReturn:
-    """End the process now: nothing that would follow may change the exit code, or wait for a thread."""
+    """End the process at once: Python's shutdown could change the exit code or wait for a thread."""
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):  # nobody reads the log (`| head`), or it has no room
+        with suppress(OSError):  # the log's reader is gone (`| head`), or the disk is full
             stream.flush()
     os._exit(code)
 
 
-# --- what is said of arguments
+# --- arguments
 
 
 def _answer(arguments: list[str], help_text: Callable[[], str]) -> None:
-    """End the process with the answer, if a person asks for help or the version."""
+    """Print help or version, if the arguments ask for it, and end the process."""
     if arguments in (["--help"], ["-h"]):
         text = help_text()
     elif arguments == ["--version"]:
         text = f"zerokie-action {zerokie_action.__version__}"
     else:
         return
-    with suppress(OSError):  # as at the end: nobody reads it
-        print(text)  # noqa: T201 - a person asked
+    with suppress(OSError):  # the reader is gone
+        print(text)  # noqa: T201
     _end(0)
 
 
 def deploy_help() -> str:
-    """How `zerokie-deploy` is called, the table of inputs, and the exit codes."""
+    """The help of `zerokie-deploy`: usage, inputs and exit codes."""
     from zerokie_action.settings import documented_inputs  # noqa: PLC0415
 
     lines = [
@@ -118,7 +118,7 @@ def deploy_help() -> str:
 
 
 def cleanup_help() -> str:
-    """How `zerokie-cleanup` is called."""
+    """The help of `zerokie-cleanup`."""
     return f"""\
 zerokie-action {zerokie_action.__version__}
 Releases a deploy lock that a killed run of zerokie-deploy left behind.
@@ -126,8 +126,8 @@ Releases a deploy lock that a killed run of zerokie-deploy left behind.
 Usage: zerokie-cleanup    (no arguments: inputs come from the environment)
 
 Call it after that run, in the same job, with the run's inputs `api-key` (or `api-key-file`),
-`api-url` and `state-file`. It does nothing to a lock that was released already, or that
-somebody else holds. The exit code is always 0; a cleanup that failed is a warning.
+`api-url` and `state-file`. A lock that was released already, or that another run holds,
+stays as it is. The exit code is always 0; a cleanup that failed is a warning.
 
 {_SPELLINGS}"""
 

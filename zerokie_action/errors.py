@@ -1,10 +1,10 @@
-"""What can go wrong: the classes of `DeployError`, each with its exit code.
+"""The errors of a run: subclasses of `DeployError`, each with its exit code.
 
-An error is three short parts: what happened and why (`str(error)`, in the platform's own words
-where it has some), and what to do about it (`hint`). This module imports nothing of the package.
+`str(error)` says what happened and why, with the platform's own words if there are any; `hint` says what to
+do. This module imports nothing from the package.
 """
 
-# ruff: noqa: N818  the names say what happened, as users read them
+# ruff: noqa: N818  users read these names in the table of exit codes
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 class DeployError(Exception):
-    """Base of every error that a run can end with; the first line of each class documents its exit code.
+    """The base class. The first line of each subclass's docstring documents its exit code.
 
     Attributes:
-        exit_code: what the process exits with.
-        hint: one or two sentences that name the fix; may be empty.
-        lost_answer: why a request got no answer that may have taken effect all the same; empty for none.
-        retry_after: seconds until the platform wants the next request; 0 when it did not say.
+        exit_code: the exit code of the process.
+        hint: one or two sentences on how to fix the problem; may be empty.
+        lost_answer: why an answer was lost, if the request may have taken effect; else empty.
+        retry_after: the wait in seconds that `Retry-After` asked for; 0 without the header.
     """
 
     exit_code = 1
@@ -35,14 +35,14 @@ class DeployError(Exception):
 
     @property
     def ambiguous(self) -> bool:
-        """Whether the request that failed may have taken effect."""
+        """Whether the failed request may have taken effect."""
         return bool(self.lost_answer)
 
 
 class ConfigurationError(DeployError):
     """Inputs are wrong or missing, the folder can't be deployed, or a check stopped the deploy.
 
-    `problems` has a sentence for each problem.
+    `problems` has one sentence for each problem.
     """
 
     exit_code = 2
@@ -63,7 +63,7 @@ class RequestRejected(DeployError):
 
     Attributes:
         status: the HTTP status.
-        answer: the status and the platform's own words, as a message quotes them.
+        answer: the status and the platform's own words, for messages.
     """
 
     exit_code = 4
@@ -89,7 +89,7 @@ class LockHeld(DeployError):
 class LockLost(DeployError):
     """The deploy lock was lost during the deploy.
 
-    Nothing was written after that was known.
+    Nothing was written after the loss was noticed.
     """
 
     exit_code = 7
@@ -125,7 +125,7 @@ class Interrupted(DeployError):
 
 
 def exit_codes() -> Iterator[tuple[str, str, str]]:
-    """Yield what is documented of each exit code: the code, its class (empty for none) and the meaning."""
+    """Yield code, class name (empty for none) and meaning of each exit code, for the documents."""
     yield "0", "", "Done."
     yield "1", "", "A bug: `log-level: debug` shows the traceback."
     for error in DeployError.__subclasses__():
@@ -134,7 +134,7 @@ def exit_codes() -> Iterator[tuple[str, str, str]]:
 
 
 def unwrap(error: BaseException) -> BaseException:
-    """The one error that counts of a task group's: ours before defects, the first among equals."""
+    """The most important error of a task group: the first `DeployError`, else the first error."""
     if not isinstance(error, BaseExceptionGroup):
         return error
     members = [unwrap(member) for member in error.exceptions]

@@ -1,10 +1,10 @@
-"""The contract's own formats: text that becomes a value, or is refused.
+"""Parses and checks the texts of inputs.
 
 Each function takes the text of one input and returns a value, or raises `ValueError` with a sentence that
-says what is wrong and what to write instead. What is or may hold a secret (a token, `env`, a URL's query) is
-never quoted.
+says what is wrong and what to write instead. No message quotes a text that may have a secret (a token, `env`,
+a URL's query).
 """
-# os.path says no where pathlib raises: a name that is too long, a folder that can't be entered.
+# os.path returns False for a name that is too long or a folder that can't be entered; pathlib raises.
 # ruff: noqa: PTH112, PTH113, PTH114, PTH120
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _DURATION = re.compile(
 _SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 _SEPARATOR = re.compile(r"(\\.|\[[!^]?\]?[^\]\n]*\])|,")
-"""A comma, but one after a backslash or in brackets."""
+"""A comma, or an escaped or bracketed text (group 1), which may have a comma."""
 _API_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~!&'()*+,;=:@-]*)*")
 _HOST = re.compile(r"[^\s${}\\]+")
 _BEFORE_VARIABLE = re.compile(r",(?=\s*[A-Za-z_][A-Za-z0-9_.-]*=)")
@@ -39,11 +39,11 @@ _IMAGE = re.compile(
     r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?"
     r"(?:@[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9A-Fa-f]{32,})?"
 )
-"""As the registries' own grammar has it (distribution's `reference`)."""
+"""An image reference, by the grammar of registries (distribution's `reference`)."""
 _HOST_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _STREAM = re.compile(r"//?(dev/(null|std(out|err)|fd/[0-9]+)|proc/.+/fd/[0-9]+)")
 _CONTAINERS_HOST = {"host.docker.internal", "host.containers.internal"}
-"""The machine that a container runs on, as Docker and Podman name it."""
+"""Docker's and Podman's names for the machine that runs the container."""
 
 
 def parse_duration(text: str) -> float:
@@ -65,10 +65,10 @@ def written_duration(seconds: float) -> str:
 
 
 def split_at_commas(text: str, *, only_variables: bool = False) -> str:
-    r"""One item a line, of a list that Woodpecker or Drone has joined with commas.
+    r"""Split a list that Woodpecker or Drone has joined with commas; return one item per line.
 
-    `\,` and a comma in brackets separate nothing; nor does one in a comment, or, with `only_variables`, one
-    that no `NAME=` follows.
+    Commas in comments and brackets, and escaped commas (`\,`), don't split. With `only_variables`, only a
+    comma before `NAME=` splits.
     """
 
     def split(line: str) -> str:
@@ -87,19 +87,19 @@ def has_comma(pattern: str) -> bool:
 
 
 def split_lines(text: str) -> list[str]:
-    """The lines of a text, whatever breaks them; no other character does."""
+    """The lines of a text, split at CR, LF and CR LF only."""
     return re.split(r"\r\n?|\n", text)
 
 
 def parse_lines(text: str) -> tuple[str, ...]:
-    """One item a line; blank lines and lines that start with `#` are skipped."""
+    """Read one item per line; blank lines and lines that start with `#` are skipped."""
     return tuple(line for line in map(str.strip, split_lines(text)) if line and not line.startswith("#"))
 
 
 def parse_domains(text: str) -> tuple[str, ...]:
-    """One host name a line, of at least three labels: the platform serves no apex domains.
+    """Read one host name per line. A name needs three labels, because the platform serves no apex domains.
 
-    Each is there once: neither case nor the root's dot make another name (RFC 4343).
+    Duplicates are removed; names that differ only in case or in a final dot are equal (RFC 4343).
     """
     domains = tuple(dict.fromkeys(domain.lower().removesuffix(".") for domain in parse_lines(text)))
     problems = []
@@ -118,7 +118,7 @@ def parse_domains(text: str) -> tuple[str, ...]:
 
 
 def parse_variables(text: str) -> dict[str, str]:
-    """Environment variables from `KEY=VALUE` lines. The values may be secrets: they are never quoted."""
+    """Environment variables from `KEY=VALUE` lines. No message quotes a value, which may be a secret."""
     pairs = [line.partition("=") for line in parse_lines(text)]
     keys = [key.strip() if equals else "" for key, equals, _ in pairs]
     if wrong := [str(number) for number, key in enumerate(keys, 1) if not _VARIABLE.fullmatch(key)]:
@@ -132,7 +132,7 @@ def parse_variables(text: str) -> dict[str, str]:
 
 
 def check_app(text: str) -> str:
-    """An app's name that a request can be made of; what else it may look like is the platform's to say."""
+    """Check that an app's name can be part of a URL; the platform checks everything else."""
     _refuse_unexpanded(text)
     if text in {".", ".."} or not text.isprintable() or re.search(r"[\s/\\]", text):
         raise ValueError(f"{text!r} can't be an app's name; {better_app(text)}")
@@ -140,7 +140,7 @@ def check_app(text: str) -> str:
 
 
 def better_app(name: str) -> str:
-    """What to write in place of an app's name that can't be part of a host name; empty when it can be."""
+    """Advice for an app's name that can't be part of a host name; empty for a good name."""
     if _HOST_LABEL.fullmatch(name):
         return ""
     better = re.sub(r"[^a-z0-9]+", "-", name.lower())[:63].strip("-") or "my-site"
@@ -148,7 +148,7 @@ def better_app(name: str) -> str:
 
 
 def check_image(text: str) -> str:
-    """An image reference: host, path, tag and digest as registries take them."""
+    """Check an image reference: host, path, tag and digest."""
     _refuse_unexpanded(text)
     if _IMAGE.fullmatch(text):
         return text
@@ -159,14 +159,14 @@ def check_image(text: str) -> str:
 
 
 def check_api_key(text: str) -> str:
-    """The platform's key, and not the path of the file that it is in."""
+    """Check the platform's API key, and refuse the path of a key file."""
     if os.path.isfile(text):
         raise ValueError("the value is the path of a file; set `api-key-file` to it, and not `api-key`")
     return check_token(text)
 
 
 def check_token(text: str) -> str:
-    """A secret that goes into a header."""
+    """Check a secret for an HTTP header."""
     if text.startswith("$"):
         raise ValueError(
             "the value is a variable that was not expanded; check that the secret exists for this run"
@@ -179,7 +179,7 @@ def check_token(text: str) -> str:
 
 
 def check_health_check(text: str) -> str:
-    """A path or a URL; its query may hold a token."""
+    """Check a path or a URL. No message quotes it, because its query may have a token."""
     parts = _split_url(text)
     is_url = parts is not None and parts.scheme in {"http", "https"} and bool(parts.hostname)
     if not (is_url or text.startswith("/")) or not text.isprintable() or re.search(r"\s", text):
@@ -190,7 +190,7 @@ def check_health_check(text: str) -> str:
 
 
 def check_api_url(text: str) -> str:
-    """The platform's API without what is not part of its base; never quotes what may hold a password."""
+    """Check the URL of the platform's API; return it without a final slash and `/v1`."""
     parts = _split_url(text)
     if (
         parts is None
@@ -214,7 +214,7 @@ def check_api_url(text: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address always means this machine."""
+    """Whether a host name or address is a loopback address."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -224,12 +224,12 @@ def is_loopback(host: str) -> bool:
 
 
 def is_this_machine(host: str) -> bool:
-    """Whether a host name or address means this machine, or the one that a container runs on."""
+    """Whether a host name or address means this machine, or the host of this container."""
     return is_loopback(host) or host in _CONTAINERS_HOST
 
 
 def check_report_file(path: Path) -> Path:
-    """A file that can be written."""
+    """Check that a report can be written to the path."""
     parent = os.path.dirname(path) or "."
     if not os.path.isdir(parent):
         raise ValueError(f"the folder {parent!r} does not exist; create it first or choose another path")
@@ -241,8 +241,8 @@ def check_report_file(path: Path) -> Path:
 
 
 def is_stream(path: Path) -> bool:
-    """Whether `path` names an open file of a process, which others write to as well: it is appended to."""
-    # By name: /dev/stdout leads to a regular file when the log goes to one, and must not be truncated.
+    """Whether `path` names an open file of a process or `/dev/null`; reports are appended to such a file."""
+    # The name decides: if /dev/stdout leads to a regular file, that file must not be truncated.
     return _STREAM.fullmatch(os.path.normpath(path)) is not None
 
 
@@ -254,7 +254,7 @@ def _refuse_unexpanded(text: str) -> None:
 
 
 def _split_url(text: str) -> SplitResult | None:
-    """The parts of a URL; None when it is none, or has characters that different parsers read differently."""
+    """The parts of a URL; None for an invalid URL, or one with characters that parsers treat differently."""
     if not re.fullmatch(r"[!-\[\]^_`a-z{|}~]+", text):
         return None
     try:

@@ -1,4 +1,4 @@
-"""One run from inputs to exit code: supervise the work, then report, whatever happened."""
+"""One run from inputs to exit code: do the work, then write the reports, even after errors."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ if TYPE_CHECKING:
     from zerokie_action.signals import Signals
 
 _THREADS = 8
-"""That read files at the same time: disks and processors are not faster with more."""
+"""Threads that read files. More threads are not faster."""
 _NO_KEY = "`api-key` is empty (a pull request from a fork has no secrets): nothing was done"
 _BUG = "This is a bug; please report it. `log-level: debug` shows the traceback."
 _DONE = {"deploy": "deployed", "restart": "restarted", "destroy": "destroyed"}
 
 
 def run(env: Mapping[str, str], signals: Signals, stream: TextIO, argument: str | None = None) -> int:
-    """Do what the inputs in `env` ask for, or refuse a command-line argument. Returns the exit code."""
-    # Thousands of small records and hardly a cycle: the collector would look at them again and again.
+    """Run the operation that `env` asks for, or refuse a command-line argument. Returns the exit code."""
+    # A run makes thousands of small records and hardly any cycles, so the collector should run seldom.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     gc.enable()
@@ -60,7 +60,7 @@ async def run_async(
 ) -> int:
     """`run`, on the current event loop. Never raises.
 
-    The report is written here already: closing the loop may wait for a thread that hangs.
+    The reports are written before the loop is closed, which may wait for a hanging thread.
     """
     began = anyio.current_time()
     anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
@@ -90,7 +90,7 @@ async def run_async(
             accepted = True
             async with cancel_on_signal(signals) as shutdown:
                 await _work(settings, env, ci=ci, result=result, shutdown=shutdown)
-    except Exception as caught:  # noqa: BLE001 - everything is reported, by its kind
+    except Exception as caught:  # noqa: BLE001 - `_conclude` reports every error
         error = unwrap(caught)
     _conclude(result, error, signals)
     result.duration_seconds = anyio.current_time() - began
@@ -116,7 +116,7 @@ async def _work(
     _announce(settings, ci)
     ends_at = anyio.current_time() + settings.timeout
     async with Transport(env) as transport:
-        values = Redactor(*(settings.env or {}).values())  # which the platform may quote
+        values = Redactor(*(settings.env or {}).values())  # the platform may quote these values
         http = RetryingClient(
             transport,
             retries=settings.retries,
@@ -167,7 +167,7 @@ def _announce(settings: Settings, ci: CI) -> None:
 
 
 def _conclude(result: Result, error: BaseException | None, signals: Signals) -> None:
-    """Status, exit code, error and hint of the result."""
+    """Set the result's status, exit code, error and hint."""
     has_changed = result.status != "failed" or bool(result.final_state)
     if error is not None and not isinstance(error, DeployError):
         error = DeployError(f"Unexpected error: {error!r}", hint=_BUG)
@@ -187,7 +187,7 @@ def _conclude(result: Result, error: BaseException | None, signals: Signals) -> 
 
 
 def _log_end(result: Result, ci: CI) -> None:
-    """The last line of the log, or what went wrong."""
+    """Log the last line of a successful run, or the error."""
     line = OUTCOMES[result.outcome].line.format(
         url=result.url or result.app,
         time=human_seconds(result.duration_seconds),

@@ -1,6 +1,6 @@
-"""Every input: the variables that it is read from, and the one table that all documents share.
+"""The inputs: their environment variables, and the table from which all documents are generated.
 
-The input's name is the field's, with `-` for `_`. `make docs` documents the default and the text below it.
+An input's name is the field's name with `-` for `_`. `make docs` copies each field's default and text.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def input_name(field: str) -> str:
 
 
 def spellings(field: str) -> tuple[str, ...]:
-    """Environment variables that carry the input of this field name; the first one that is set counts.
+    """The environment variables of an input; the first variable that is set counts.
 
     `api_key` is read from `INPUT_API-KEY` (GitHub keeps the dash), `INPUT_API_KEY`, `PLUGIN_API-KEY` (Drone),
     `PLUGIN_API_KEY` (Woodpecker) and `ZEROKIE_API_KEY`.
@@ -60,13 +60,13 @@ def spellings(field: str) -> tuple[str, ...]:
 
 
 class Environment:
-    """The inputs in an environment, as texts. Key files are read here, once.
+    """The inputs' texts from the environment and from key files.
 
     Attributes:
-        env: the environment as it is, for example `os.environ`.
-        variables: what is set in it, without white space around the values.
-        problems: what is wrong with key files, one sentence each.
-        key_file_contents: what is in the key files, to be shown nowhere.
+        env: the unchanged environment, for example `os.environ`.
+        variables: the variables that are not empty, with their values stripped.
+        problems: the problems with key files, one sentence each.
+        key_file_contents: the secrets in the key files.
     """
 
     def __init__(self, env: Mapping[str, str]) -> None:
@@ -75,26 +75,26 @@ class Environment:
         self.problems: list[str] = []
         self.key_file_contents: list[str] = []
         self._key_files: dict[str, str] = {}
-        if self.variables.get("RUNNER_DEBUG") == "1":  # GitHub's "debug logging" outranks `log-level`
+        if self.variables.get("RUNNER_DEBUG") == "1":  # GitHub's "debug logging" overrides `log-level`
             self.variables[spellings("log_level")[0]] = "debug"
         for field in ("api_key", "registry_password"):
             self._read_key_file(field)
 
     def variable(self, field: str) -> str:
-        """The variable that the input is read from; empty when it is not set."""
+        """The name of the variable that sets the input; empty if no variable does."""
         return next((name for name in spellings(field) if name in self.variables), "")
 
     def text(self, field: str) -> str:
-        """The input's text; empty when it is not set."""
+        """The input's text; empty if the input is not set."""
         return self.variables.get(self.variable(field), "")
 
     def label(self, field: str) -> str:
-        """The input for a message: its name, and in brackets the variable that was read."""
+        """The input for a message: its name, with the variable in brackets."""
         variable = self._key_files.get(field) or self.variable(field)
         return f"`{input_name(field)}` ({variable})" if variable else f"`{input_name(field)}`"
 
     def _read_key_file(self, field: str) -> None:
-        """Let the content of the file that `api-key-file` names be the text of `api-key`."""
+        """Use the content of the file in `api-key-file` as the text of `api-key`."""
         name = f"{field}_file"
         if not self.text(name):
             return
@@ -103,7 +103,7 @@ class Environment:
         except (OSError, ValueError) as error:
             why = (error.strerror if isinstance(error, OSError) else None) or "not UTF-8 text"
             self.problems.append(
-                # The path is not quoted: it may be the secret itself.
+                # Without the path, because users may set the secret itself.
                 f"{self.label(name)}: the file can't be read ({why}); "
                 "give the path of a text file that holds the secret and nothing else"
             )
@@ -117,11 +117,11 @@ class Environment:
 
 
 ONLY_AT_CREATION: tuple[str, ...] = ("port", "cpu", "memory", "env")
-"""Of a container app: the API can't change them later."""
+"""Inputs that the API takes only when it creates a container app."""
 
 
 def _parse_patterns(text: str) -> tuple[str, ...]:
-    """Gitignore patterns. An error has a line for each problem."""
+    """Parse gitignore patterns. The error message has a line for each problem."""
     lines = [line.lstrip(" \t") for line in formats.split_lines(text)]
     written = [line.rstrip(" ") for line in lines if line.strip() and not line.startswith("#")]
     problems = [f"the pattern {line!r} {problem}" for line in written if (problem := input_problem(line))]
@@ -141,7 +141,7 @@ ReportFile = Annotated[Path, AfterValidator(formats.check_report_file)]
 
 
 class Settings(BaseSettings):
-    """What a run has to do, and what it tells. Durations are seconds; `None` means not set."""
+    """The checked inputs of a run. Durations are in seconds; `None` means not set."""
 
     model_config = SettingsConfigDict(
         frozen=True,
@@ -258,21 +258,21 @@ class Settings(BaseSettings):
     """`debug`, `info`, `warning` or `error`; `RUNNER_DEBUG=1` means `debug`."""
 
     @classmethod
-    def settings_customise_sources(  # type: ignore[override]  # they come by keyword
+    def settings_customise_sources(  # type: ignore[override]  # pydantic passes keywords
         cls, _: type[BaseSettings], *, init_settings: PydanticBaseSettingsSource, **_others: object
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """What `load` has found in an environment, and nothing else."""
+        """Use only the values that `load` passes."""
         return (init_settings,)
 
     @property
     def own_files(self) -> dict[str, Path]:
-        """Files that are never deployed, by field name: what the run writes, and what holds its secrets."""
+        """Files that are never deployed, by field name: reports, state file and key files."""
         given = {name: value for name, value in self if isinstance(value, Path)}
         return {name: path for name, path in given.items() if name not in {"directory", "ignore_file"}}
 
 
 INPUTS: dict[str, FieldInfo] = Settings.model_fields
-"""The whole table, by field name, in the documented order."""
+"""All inputs by field name, in the documented order."""
 _LISTS = [field for field, info in INPUTS.items() if NoDecode in info.metadata]
 _SECRETS = [
     field for field, info in INPUTS.items() if SecretStr in (info.annotation, *get_args(info.annotation))
@@ -287,11 +287,11 @@ _MESSAGES = {
     "greater_than_equal": "{text!r} is less than the minimum of {ge}",
     "less_than_equal": "{text!r} is more than the maximum of {le}",
 }
-"""What is wrong with an input, by pydantic's own word for it."""
+"""Messages by pydantic's error type."""
 
 
 class Input(NamedTuple):
-    """An input as it is documented; `default` is the text that stands for it, empty for none."""
+    """An input for the documents. `default` is the default as text; empty if there is none."""
 
     name: str
     default: str
@@ -303,7 +303,7 @@ class Input(NamedTuple):
 
 def documented_inputs() -> Iterator[Input]:
     """Every input, in the documented order."""
-    # Pydantic would read the texts below the fields at every start.
+    # Pydantic could read the texts below the fields, but would do so at every start.
     for pair in pairwise(ast.iter_child_nodes(ast.parse(inspect.getsource(Settings)).body[0])):
         match pair:
             case ast.AnnAssign(target=ast.Name(id=field)), ast.Expr(value=ast.Constant(value=str(text))):
@@ -311,7 +311,7 @@ def documented_inputs() -> Iterator[Input]:
                 yield Input(
                     name=input_name(field),
                     default=_written(default),
-                    required=default == "",  # which only stands in where the input is missing
+                    required=default == "",  # the empty text marks a missing input
                     description=" ".join(text.split()),
                     is_list=field in _LISTS,
                     is_secret=field in _SECRETS,
@@ -327,21 +327,21 @@ def _written(default: object) -> str:
 
 
 def secrets(environment: Environment) -> list[str]:
-    """What must never be seen. The values of `env` are not here: they are never printed at all."""
+    """All secrets, for redaction. The values of `env` are not included, because they are never printed."""
     names = [name for field in _SECRETS for name in spellings(field) if name in environment.variables]
     values = (environment.variables[name] for name in names)
     return [*dict.fromkeys((*values, *environment.key_file_contents))]
 
 
 def load(environment: Environment) -> tuple[Settings, list[str]]:
-    """The settings, with the defaults of what is wrong; and what is wrong with each input, in plain words."""
+    """Return the settings, with defaults in place of wrong inputs, and a sentence for each problem."""
     variables = dict(environment.variables)
     for field in _LISTS:
         for name in spellings(field):
             if name.startswith("PLUGIN_") and name in variables:
                 variables[name] = formats.split_at_commas(variables[name], only_variables=field == "env")
     source = EnvSettingsSource(Settings)
-    source.env_vars = variables  # in place of the process' own
+    source.env_vars = variables  # in place of `os.environ`
     values = source()
     try:
         return Settings(**values), [*environment.problems]
@@ -354,10 +354,10 @@ def load(environment: Environment) -> tuple[Settings, list[str]]:
 
 
 def _problems(detail: ErrorDetails, environment: Environment) -> list[str]:
-    """What is wrong with an input, in plain words."""
+    """Describe the problems with an input in plain words."""
     field = str(detail["loc"][0])
     label, text, context = environment.label(field), environment.text(field), detail.get("ctx", {})
-    if detail["type"] == "value_error":  # one of this contract's own formats
+    if detail["type"] == "value_error":  # from a function in `formats`
         return [f"{label}: {problem}" for problem in str(context["error"]).split("\n")]
     bounds = {
         name: formats.written_duration(bound) if isinstance(bound, float) else bound

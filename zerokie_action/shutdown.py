@@ -1,7 +1,8 @@
-"""The end of the work, by a failure or a signal: what may still finish, and until when.
+"""Time limits for the end of a run after a failure or a signal.
 
-A run ends within a minute after a failure, and within 5 s after a signal: CI systems kill it after 10 s. In
-that time come the answers to what was sent, then what has to be stored, then the lock's release.
+A run ends within a minute after a failure, and within 5 s after a signal, because CI systems kill a run 10 s
+after the signal. In this time, the run waits for the answers to its requests, stores the record of the
+deploy, and releases the lock.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
 
 
 class Allowance(NamedTuple):
-    """How long something may take when the work has ended.
+    """The time limit of a step at the end of a run.
 
     Attributes:
-        seconds: from its start.
-        grace: from the signal, if one has come or comes meanwhile.
+        seconds: the limit from the step's start.
+        grace: the limit from the signal, if there is a signal before or during the step.
     """
 
     seconds: float
@@ -31,15 +32,15 @@ class Allowance(NamedTuple):
 
 
 ANSWERS = Allowance(10.0, 1.0)
-"""For the answers to requests that were sent: they may take effect, whatever becomes of the connection."""
+"""For the answers to requests in flight, which may take effect even if their connection breaks."""
 RECORD = Allowance(9.0, 1.3)
-"""For the record of a deploy that failed, after those answers."""
+"""For the record of a failed deploy, which begins after `ANSWERS`."""
 RELEASE = Allowance(49.0, 4.3)
-"""For that record and the lock's release."""
+"""For that record and the release of the lock together."""
 
 
 class Shutdown:
-    """Opens shielded scopes, and shortens their deadlines when a signal has come."""
+    """Opens shielded scopes, and shortens their deadlines after a signal."""
 
     def __init__(self) -> None:
         self._began_at = math.inf
@@ -48,7 +49,7 @@ class Shutdown:
 
     @contextmanager
     def shielded_scope(self, allowance: Allowance) -> Iterator[anyio.CancelScope]:
-        """A scope that is shielded from cancellation, for so long."""
+        """A scope that is shielded from cancellation until the allowance ends."""
         with anyio.CancelScope(shield=True) as scope:
             self._limit(scope, allowance)
             try:
@@ -58,7 +59,7 @@ class Shutdown:
 
     @contextmanager
     def shielded_request(self) -> Iterator[None]:
-        """A shielded scope for one request, which is answered before a cancellation takes effect."""
+        """A shielded scope for one request: a cancellation takes effect after the answer."""
         left = max(0.0, anyio.current_effective_deadline() - anyio.current_time())
         with self.shielded_scope(Allowance(left + ANSWERS.seconds, ANSWERS.grace)) as scope:
             self._requests.add(scope)
@@ -68,17 +69,17 @@ class Shutdown:
                 self._requests.discard(scope)
 
     def limit_requests(self) -> None:
-        """The work has ended early: the requests that are under way get the time for their answers."""
+        """After the work has ended early, limit the requests in flight to `ANSWERS`."""
         for scope in self._requests:
             self._limit(scope, ANSWERS)
 
     def _limit(self, scope: anyio.CancelScope, allowance: Allowance) -> None:
-        """Give a scope its deadline."""
+        """Set the scope's deadline."""
         self._open[scope] = allowance.grace
         scope.deadline = min(anyio.current_time() + allowance.seconds, self._began_at + allowance.grace)
 
     def begin(self) -> None:
-        """A signal has come: grace periods begin now. Later calls change nothing."""
+        """Begin the grace periods at the first signal. Later calls have no effect."""
         self._began_at = min(self._began_at, anyio.current_time())
         for scope, grace in self._open.items():
             scope.deadline = min(scope.deadline, self._began_at + grace)
@@ -86,7 +87,7 @@ class Shutdown:
 
 @asynccontextmanager
 async def cancel_on_signal(signals: Signals) -> AsyncIterator[Shutdown]:
-    """Begin the shutdown and cancel the block at the first signal. Yields that shutdown."""
+    """Yield a `Shutdown`. At the first signal, begin it and cancel the block."""
     shutdown = Shutdown()
     async with anyio.create_task_group() as tasks:
 

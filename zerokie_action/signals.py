@@ -1,9 +1,8 @@
-"""SIGINT, SIGTERM, SIGHUP and SIGQUIT, from the first moment of the process to its last.
+"""Handlers for SIGINT, SIGTERM, SIGHUP and SIGQUIT.
 
-The handlers are plain ones, installed before anything heavy is imported, and nothing removes them:
-an event loop's own would be gone while the report is written, and as PID 1 of a container the process
-would ignore signals that have no handler. The first signal is recorded, and makes a socket readable;
-further signals change nothing.
+The handlers are installed before any heavy import, and stay until the process ends. An event loop's handlers
+would be gone while the reports are written, and a process with PID 1 in a container ignores signals without a
+handler. The first signal is recorded and makes a socket readable. Further signals have no effect.
 """
 
 from __future__ import annotations
@@ -20,18 +19,18 @@ if TYPE_CHECKING:
 
 WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _MAY_BE_IGNORED = {signal.SIGHUP, signal.SIGQUIT}
-"""These stay ignored if they are, as under `nohup`. The others always cancel: CIs send them."""
+"""Signals that stay ignored if they are ignored at the start, as under `nohup`."""
 EXIT_DEADLINE = 4.8
-"""Seconds from the first signal to the end of the process, even when something blocks it."""
+"""Seconds from the first signal to the forced end of the process."""
 _LOG_TIME_MS = 250
 _STDOUT = 1
 
 
 class Signals:
-    """The first signal that came, and a socket that becomes readable with it.
+    """Records the first signal, and makes `socket` readable.
 
     Args:
-        on_first: called in the handler of the first signal, with its number.
+        on_first: called with the first signal's number, in the signal handler.
     """
 
     def __init__(self, on_first: Callable[[int], None] = lambda _signum: None) -> None:
@@ -42,11 +41,11 @@ class Signals:
         self._on_first = on_first
 
     def install(self) -> None:
-        """Install the handlers, for the rest of the process. Main thread only."""
+        """Install the handlers until the process ends. Call this in the main thread."""
         for watched in WATCHED:
             if watched not in _MAY_BE_IGNORED or signal.getsignal(watched) != signal.SIG_IGN:
                 signal.signal(watched, self._record)
-        # Wakes the main thread also when the kernel hands the signal to another one.
+        # The main thread must wake up even if the kernel delivers the signal to another thread.
         signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
 
     def _record(self, signum: int, _frame: FrameType | None) -> None:
@@ -55,25 +54,25 @@ class Signals:
             self._on_first(signum)
 
     def close(self) -> None:
-        """Close the sockets. Only for programs that create many of these."""
+        """Close the sockets, for programs that create many `Signals`."""
         self.socket.close()
         self._wake.close()
 
 
 def on_first_signal(signum: int, *, fails: bool = True) -> None:
-    """What has to happen at the first signal, whatever the process is doing.
+    """Set the exit deadline, and discard a stalled log.
 
-    `fails` says whether a process that is ended by it has failed; a cleanup never has.
+    If `fails` is false, as for a cleanup, a forced exit has the code 0.
     """
     _force_exit_at_deadline(128 + signum if fails else 0)
     _discard_stalled_log()
 
 
 def _discard_stalled_log() -> None:
-    """Discard the rest of the log if nothing reads it: releasing the lock matters more.
+    """Redirect the log to `/dev/null` if nothing reads it, so that the run can release its lock.
 
-    A write that waits for a reader (a paused terminal, a collector that hangs) blocks the whole process.
-    The signal interrupts it; Python then repeats it, and it returns.
+    A write to a paused terminal or a hanging log collector blocks the whole process. The signal interrupts
+    the write; then Python repeats the write, which now succeeds.
     """
     room = select.poll()
     room.register(_STDOUT, select.POLLOUT)
@@ -82,11 +81,11 @@ def _discard_stalled_log() -> None:
 
 
 def _force_exit_at_deadline(code: int) -> None:
-    """End the process even if something blocks it: a name look-up in a thread, a file system that hangs."""
+    """End the process at the deadline, even if a name look-up or a hanging file system blocks it."""
 
     def force_exit(_signum: int, _frame: FrameType | None) -> NoReturn:
         os._exit(code)
 
-    # No thread: where a limit on processes is reached, none can start.
+    # A timer, not a thread: no thread can start if the limit on processes is reached.
     signal.signal(signal.SIGALRM, force_exit)
     signal.setitimer(signal.ITIMER_REAL, EXIT_DEADLINE)

@@ -1,9 +1,9 @@
-r"""Text from elsewhere, made harmless: one function for each kind of place that it ends up in.
+r"""Makes foreign text safe for each kind of output.
 
-A file name, a file's content, an answer of the platform and a user's input are all foreign. Whoever
-prints or writes such text passes it through the function of that sink, once, right before writing:
+Foreign text comes from file names, file contents, the platform's answers and users' inputs. Code that prints
+or writes foreign text passes it through the function for the output, once, right before writing:
 
-    sink                              function
+    output                            function
     a line of the log                 `log_line`
     Markdown: running text            `markdown_text`
     Markdown: a name, a path          `markdown_code`
@@ -11,12 +11,12 @@ prints or writes such text passes it through the function of that sink, once, ri
     a value in a dotenv file          `dotenv_value`, `dotenv_json`
     a value that must be one line     `one_line`
 
-All of them show what cannot be printed as a backslash escape (`\x1b`, `\u202e`, `\udc80`): control
+All functions replace unprintable characters by backslash escapes (`\x1b`, `\u202e`, `\udc80`): control
 characters, line and paragraph separators, bidirectional and zero-width marks, exotic spaces, lone surrogates.
 
-`human_files`, `human_bytes` and `human_seconds` are the one way to write numbers, sizes and durations.
-`Redactor` takes secrets out of whole, raw text, before these functions: once text was shortened or escaped, a
-secret in it may not be recognisable any more.
+`human_files`, `human_bytes` and `human_seconds` format numbers, sizes and durations. `Redactor` removes
+secrets from raw text, before the text goes through these functions: a secret in shortened or escaped text may
+not be recognised.
 """
 
 from __future__ import annotations
@@ -33,37 +33,36 @@ if TYPE_CHECKING:
 _SHORTEST_SECRET = 4
 _MASK = "***"
 _NOT_ENCODED = ("", "/", "!'()*")
-"""What stays as it is in a query, in a path, in JavaScript's `encodeURIComponent`."""
+"""Characters that are not percent-encoded: in a query, in a path, by JavaScript's `encodeURIComponent`."""
 LINE_LIMIT = 2_000
-"""The longest line of a log, in characters. Longer ones end in an ellipsis."""
+"""The longest line of a log, in characters. Longer lines end in an ellipsis."""
 
 
 def shorten(text: str, limit: int) -> str:
-    """Return `text` in at most `limit` characters; an ellipsis stands for what was cut."""
+    """Return `text` in at most `limit` characters; a shortened text ends in an ellipsis."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _visible(text: str, limit: int) -> str:
-    """Show what is not printable as escapes, in at most `limit` characters."""
+    """Return `text` with unprintable characters escaped, in at most `limit` characters."""
     text = text[: limit + 1]
     if not text.isprintable():
         text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
     return shorten(text, limit)
 
 
-# "Non-ASCII in between" is part of both grammars: the runner compares by the rules of a culture, where
-# variation selectors and other marks without weight do not count.
+# Non-ASCII characters may be anywhere in a marker: the runner compares text by the rules of a culture, which
+# ignore variation selectors and similar marks.
 _COMMAND = re.compile(r"^(?=[^!-~]*:[^ -~]*:)|(?<=#)(?=[^ -~]*#)")
 
 
 def log_line(text: str) -> str:
-    r"""Return `text` as one line of a log that no CI system takes for a command.
+    r"""Return `text` as one log line that no CI system reads as a command.
 
-    The grammar: a runner splits both stdout and stderr into lines at LF, CR LF *and a lone CR*. It obeys
-    `::command::` at the start of a line, after any white space of Unicode, and the legacy `##[command]`
-    (Azure's `##vso[`, TeamCity's `##teamcity[`) *anywhere* in a line. GitLab reads sections from escape
-    sequences; a terminal obeys those as well. So nothing that is not printable remains, a leading `::` gets
-    a backslash before it, and `##` one inside: `\::error::`, `#\#[error]`.
+    A runner splits stdout and stderr into lines at LF, CR LF *and a lone CR*. It obeys `::command::` at the
+    start of a line, after any Unicode white space, and the legacy `##[command]` (Azure's `##vso[`, TeamCity's
+    `##teamcity[`) *anywhere* in a line. GitLab and terminals obey escape sequences. So unprintable characters
+    are escaped, and a backslash goes before a leading `::` and into `##`: `\::error::`, `#\#[error]`.
     """
     return _COMMAND.sub(r"\\", _visible(text, LINE_LIMIT))
 
@@ -83,12 +82,12 @@ def _entity(match: re.Match[str]) -> str:
 
 
 def _inert(text: str) -> str:
-    """Put character references, which Markdown never parses, for markup."""
+    """Replace markup by character references, which Markdown never parses."""
     return _MARKUP.sub(_entity, text)
 
 
 def _inert_word(word: str) -> str:
-    """Likewise; what a forge might link, once it is rendered, becomes code, which it leaves alone."""
+    """Replace markup in a word. A word that a forge could turn into a link becomes code."""
     if not _REFERENCE.search(word):
         return _inert(word)
     before, core, after = word.partition(word.strip(_AROUND_WORDS))
@@ -96,24 +95,24 @@ def _inert_word(word: str) -> str:
 
 
 def markdown_text(text: str, limit: int = 1_000) -> str:
-    """Return `text` for the running text or a table cell of a Markdown document: it means nothing but itself.
+    """Return `text` as plain text for a paragraph or table cell of a Markdown document.
 
-    The grammar: CommonMark's inlines and blocks (also at the start of a line), GFM's tables, strikethrough
-    and bare links, and what GitHub and GitLab find in the *rendered* text: mentions (`@name`), references
-    (`#1`, `!1`, `GH-1`, `%milestone`) and URLs, which a character reference does not hide: a word with one
-    of those becomes code, which also can be copied as it is. GitLab's quick actions (`/close` at the start
-    of a line) count in the source.
+    Markup is CommonMark's inlines and blocks (also at the start of a line), and GFM's tables, strikethrough
+    and bare links. In the *rendered* text, GitHub and GitLab also find mentions (`@name`), references (`#1`,
+    `!1`, `GH-1`, `%milestone`) and URLs, even behind character references. A word with one of these becomes
+    code. In the source, GitLab obeys quick actions (`/close` at the start of a line).
     """
     safe = " ".join(map(_inert_word, one_line(text, limit).split(" ")))
     return re.sub(r"^(?!&#|`|<code>)[\W\d]", _entity, safe)
 
 
 def markdown_code(text: str, limit: int = 200) -> str:
-    """Return `text` as inline code that cannot be left, also inside a table cell.
+    """Return `text` as inline code, also for a table cell.
 
-    The grammar: a code span ends at the next run of as many backticks; a table cell ends at a `|`, code or
-    not, and renderers disagree about backslashes before it. Text that has one of those becomes `<code>` with
-    character references instead, and so does `##`, which a runner would obey if somebody prints the document.
+    A code span ends at the next run of equally many backticks. A table cell ends at a `|`, even in code, and
+    renderers disagree about a backslash before the `|`. So text with a backtick or a `|` becomes `<code>`
+    with character references. So does text with `##`, which a runner would obey if a step prints the
+    document.
     """
     text = _visible(text, limit)
     if not text:
@@ -129,12 +128,12 @@ _WEB_URL = re.compile(
 
 
 def is_web_url(url: str) -> bool:
-    """Tell whether `url` is an http(s) URL without user info and with plain URL characters only."""
+    """Whether `url` is an http(s) URL without user info and with plain URL characters only."""
     return _WEB_URL.fullmatch(url) is not None
 
 
 def markdown_link(url: str, label: str = "") -> str:
-    """Return a link that shows `label` or else the URL; only text where `url` is no `is_web_url`."""
+    """Return a link with the text `label`, or else the URL. If `url` is no web URL, return only the text."""
     if not is_web_url(url):
         return markdown_text(label or url)
     shown = _inert(one_line(label)) or _inert(url)
@@ -142,9 +141,10 @@ def markdown_link(url: str, label: str = "") -> str:
 
 
 def cut_markdown(markdown: str, limit: int) -> str:
-    """Return a document in at most `limit` bytes of UTF-8: cut after a line, closed properly, with a note.
+    """Return a document in at most `limit` bytes of UTF-8. A long one is cut after a line, with a note.
 
-    Its `<details>` start a line and do not nest. The limit has to leave room for the note.
+    Each `<details>` of the document starts a line, and they don't nest. The limit must leave room for the
+    note.
     """
     if len(markdown.encode()) <= limit:
         return markdown
@@ -167,14 +167,14 @@ def dotenv_value(text: str) -> str:
 def dotenv_json(text: str) -> str:
     r"""Return compact ASCII JSON as a value of a dotenv file: still JSON, with `\u0020` for a space.
 
-    Whatever is not JSON's own punctuation, a letter or a digit can only be inside a string.
+    Characters other than JSON's punctuation, letters and digits can only be inside strings.
     """
     return re.sub(r'[^A-Za-z0-9\[\]{}",:\\._/+-]', lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def closest(name: str, names: Iterable[str], cutoff: float = 0.6) -> list[str]:
-    """Return those of the names that somebody may have meant by `name`, the closest first."""
-    import difflib  # noqa: PLC0415 - most runs make no mistake
+    """Return the names that are similar to `name`, the most similar first."""
+    import difflib  # noqa: PLC0415 - most runs don't need it
 
     return difflib.get_close_matches(name, names, cutoff=cutoff)
 
@@ -203,8 +203,8 @@ _ROUNDS_UP_TO_THE_NEXT_UNIT = 999.5
 
 def human_seconds(seconds: float) -> str:
     """Return a duration: `0.04 s`, `1.4 s`, `12 s`, `2 m 05 s`, `1 h 02 m`."""
-    if seconds < 9.95:  # noqa: PLR2004 what rounds to 10
-        digits = 2 if seconds < 0.095 else 1  # noqa: PLR2004 what rounds to 0.1
+    if seconds < 9.95:  # noqa: PLR2004 rounds to 10
+        digits = 2 if seconds < 0.095 else 1  # noqa: PLR2004 rounds to 0.1
         return f"{seconds:.{digits}f}".rstrip("0").rstrip(".") + " s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
@@ -214,7 +214,7 @@ def human_seconds(seconds: float) -> str:
 
 
 class Redactor:
-    """Replaces secrets, in all the forms of `secret_forms`, by `***`."""
+    """Replaces secrets, in all forms that `secret_forms` returns, by `***`."""
 
     def __init__(self, *secrets: str) -> None:
         self._forms: set[str] = set()
@@ -222,22 +222,22 @@ class Redactor:
             self.add(secret)
 
     def add(self, secret: str, user: str = "") -> None:
-        """Know one more secret. An empty or very short one changes nothing."""
+        """Add a secret. Empty and very short secrets are ignored."""
         self._forms.update(secret_forms(secret, user))
         longest_first = sorted(self._forms, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, longest_first)))
 
     def redact(self, text: str) -> str:
-        """Return `text` without any secret."""
+        """Return `text` without the secrets."""
         return self._pattern.sub(_MASK, text) if self._forms else text
 
 
 def secret_forms(secret: str, user: str = "") -> set[str]:
-    """Return the forms of a secret that must not be shown.
+    """Return all forms of a secret that must not be shown.
 
-    They are the secret and each of its lines, trimmed, and of each: percent-encoded, in Base64 (also as the
-    password of `user`), as a string in JSON and in our own messages. What is shorter than four characters is
-    left out: masking it would garble everything.
+    The forms are the whole secret and each of its lines, stripped; and their encodings: percent-encoding,
+    Base64 (also as the password of `user`), and strings in JSON and in our messages. Values of fewer than
+    four characters have no forms, because masking them would garble the log.
     """
     values = {part.strip() for part in (secret, *secret.splitlines())}
     return {form for value in values if len(value) >= _SHORTEST_SECRET for form in _forms(value, user)}

@@ -1,6 +1,6 @@
-"""What is wrong about inputs that may each be right: with one another, with their names, and with the place.
+"""Checks the inputs together: combinations, unknown names, and paths.
 
-Everything works on the texts of the inputs, so that one run lists all problems.
+The checks read the inputs' texts, so that one run lists all problems, even if some inputs are invalid.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _LOGIN = ("registry_username", "registry_password")
 _REPORTED = "ZEROKIE_RESULT_"
-"""How the names of a dotenv report begin, which a later job has in its environment."""
+"""The prefix of variables from a dotenv report, which later jobs have in their environment."""
 _CLOSE = 0.88
 _DEPLOYED = ("image", "directory")
 _USED_WITH = {
@@ -30,21 +30,24 @@ _USED_WITH = {
     ("registry_server", "registry_username", "registry_password"): {"image", "restart"},
     ("wait", "wait_timeout"): {"image", "restart"},
     ("health_check", "health_check_timeout"): {"image", "directory", "restart"},
-    ("create", "domains", "remove_domains"): {"image", "directory"},  # domains with an image are an error
+    ("create", "domains", "remove_domains"): {
+        "image",
+        "directory",
+    },  # domains with an image are an error
     ("ignore", "ignore_file", "keep", "delete_stale", "max_deletes", "incremental"): {"directory"},
     ("take_over",): {"directory", "destroy"},
 }
-"""What is deployed, or which other operation it is, where inputs have an effect; the others always have."""
+"""Inputs that only some tasks use: a deploy of an `image` or `directory`, or another operation."""
 
 
 def check(settings: Settings, environment: Environment, problems: Iterable[str]) -> None:
-    """Raise a `ConfigurationError` with these problems of single inputs, and all others, if there are any."""
+    """Raise a `ConfigurationError` with `problems` and the problems of combined inputs, if there are any."""
     if found := [*problems, *_problems(settings, environment)]:
         raise ConfigurationError(*found, hint="Correct the inputs and run again.")
 
 
 def unknown_names(environment: Environment) -> list[str]:
-    """A warning about the variables that look like inputs, and are none; empty when there are none."""
+    """A warning about variables that look like inputs; empty if there are none."""
     unknown = [variable for variable, field in _unknown(environment) if not field]
     if not unknown:
         return []
@@ -53,7 +56,7 @@ def unknown_names(environment: Environment) -> list[str]:
 
 
 def without_effect(settings: Settings, environment: Environment) -> list[str]:
-    """A warning about the inputs that are set and that this run does not use; empty when there are none."""
+    """A warning about inputs that are set but not used by this run; empty if there are none."""
     task: str = settings.operation
     what = f"`operation: {task}`"
     if task == "deploy":
@@ -63,7 +66,7 @@ def without_effect(settings: Settings, environment: Environment) -> list[str]:
         task = deployed[0]
         what = f"`{task}`"
     unused = set().union(*(fields for fields, tasks in _USED_WITH.items() if task not in tasks))
-    # A default changes nothing anywhere, and a text of comments alone is empty.
+    # An input that is set to its default needs no warning. A list with only comments is empty.
     given = [name for name, value in settings if name in unused and value not in (INPUTS[name].default, {})]
     if not given:
         return []
@@ -72,9 +75,9 @@ def without_effect(settings: Settings, environment: Environment) -> list[str]:
 
 
 def wrong_argument(argument: str) -> str:
-    """A sentence that names the input to set instead of this argument: there are no arguments."""
+    """Refuse a command-line argument: a sentence that names the input to set instead."""
     name, equals, _ = argument.partition("=")
-    shown = f"{name}=…" if equals else name  # what follows may be a secret: `--api-key=…`
+    shown = f"{name}=…" if equals else name  # without the value, which may be a secret: `--api-key=…`
     close = closest(name.lstrip("-").replace("-", "_").lower(), INPUTS)
     field = close[0] if close else "app"
     fix = f"set the input `{input_name(field)}`" if close else f"set inputs, such as `{field}`"
@@ -107,7 +110,7 @@ def _problems(settings: Settings, environment: Environment) -> Iterator[str]:
 
 
 def _twice(settings: Settings, environment: Environment) -> Iterator[str]:
-    """What is asked for in two inputs that can't both have it."""
+    """Yield a problem for each domain or file that two inputs name."""
     if both := set(settings.domains) & set(settings.remove_domains):
         yield f"{_given(environment, 'domains', 'remove_domains')}: both name {', '.join(sorted(both))}"
     files: dict[Path, str] = {}
@@ -141,7 +144,7 @@ def _given(environment: Environment, *fields: str) -> str:
 
 
 def _unknown(environment: Environment) -> Iterator[tuple[str, str]]:
-    """Yield each variable that looks like an input and is none, and the input that it nearly is, or `""`."""
+    """Yield each variable that looks like an input, with the similar unset input, or `""`."""
     known = set().union(*map(spellings, INPUTS))
     unset = {_letters(field): field for field in INPUTS if not environment.text(field)}
     for variable in sorted(environment.variables.keys() - known):
