@@ -136,7 +136,7 @@ class Platform:
 
     world: World
     http: Any = None
-    used: int = 0
+    retries_used: int = 0
     posts: list[str | None] = field(default_factory=list)
     deploys: list[Shown] = field(default_factory=list)
     begins: float = field(default_factory=anyio.current_time)

@@ -1,16 +1,15 @@
-"""The Zerokie platform on your own machine, in one process.
+"""A Zerokie platform on your own machine, in one process.
 
-It is the other side of the wire: written from the platform's REST reference alone, it shares no code with
-the client. It needs the `sandbox` extra (FastAPI, Jinja2, uvicorn).
+The sandbox is written from the platform's REST reference alone, and shares no code with the client. It needs
+the `sandbox` extra (FastAPI, Jinja2, uvicorn).
 
 For people::
 
     python -m zerokie_action.sandbox --port 8080 --data .sandbox --api-key KEY
 
-prints where it listens. There is a page that shows the platform and makes trouble; `/docs` and
-`/openapi.json` are the reference, browsable. Deployed apps answer at `http://127.0.0.1:8080/_apps/NAME`.
-For the tests of other processes there are `/_sandbox/state`, `/_sandbox/faults` and `/_sandbox/dialect` (see
-`admin`).
+prints the address. The page at `/` shows the platform and has switches for faults; `/docs` and
+`/openapi.json` are the reference. Deployed apps answer at `http://127.0.0.1:8080/_apps/NAME`. Tests in other
+processes use `/_sandbox/state`, `/_sandbox/faults` and `/_sandbox/dialect` (see `admin`).
 
 For tests in the same process::
 
@@ -28,13 +27,12 @@ For tests in the same process::
     assert platform.lock("site") is None
     assert [record.status for record in platform.requests] == [...]
 
-`Platform` holds state and rules and knows no HTTP; `serve` runs on the current event loop without threads
-and timers. See `platform.Platform` for what tests can look at and change, `faults.Fault` for what can go
-wrong, `dialects.QUESTIONS` for what can be answered in several ways and `records.Record` for what is
-remembered of each request.
+`Platform` has the state and the rules, without HTTP. `serve` runs on the current event loop without threads
+and timers. `platform.Platform` documents what tests can read and change, `faults.Fault` the faults,
+`dialects.QUESTIONS` the dialects, and `records.Record` the record of each request.
 
-Where the reference is silent, the answers that make a difference are `dialects`. In the rest the sandbox
-decides, strictly where that finds more mistakes:
+Where the reference is silent and the answer matters to clients, there is a dialect. Otherwise the sandbox
+decides, and is strict where strictness finds more mistakes:
 
 * acquiring a lock that the same session already holds is a 409;
 * files may be written without a lock (the records show who held it);

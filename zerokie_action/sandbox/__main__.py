@@ -1,5 +1,5 @@
-"""`python -m zerokie_action.sandbox`: a platform for people, and for the tests of other processes."""
-# ruff: noqa: T201  it talks to people
+"""`python -m zerokie_action.sandbox`: a platform for people, and for tests in other processes."""
+# ruff: noqa: T201  a command-line program
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 @contextmanager
 def _alone(data: Path) -> Iterator[None]:
-    """Keep other sandboxes away from the folder; the system ends that with the process, however it ends.
+    """Lock the folder against other sandboxes. The system releases the lock when the process ends.
 
     Raises:
-        OSError: another one uses it, or it can't be made.
+        OSError: when another sandbox uses the folder, or the folder can't be created.
     """
     data.mkdir(parents=True, exist_ok=True)
     with (data / "lock").open("w") as file:
@@ -106,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     add("--port", type=int, default=8080, help="0 means any free port (%(default)s)")
-    public = "how others reach it, if not by the address that it listens on: http://host.docker.internal:8080"
+    public = "URL for other machines, if it is not the address of --host: http://host.docker.internal:8080"
     add("--public-url", default="", metavar="URL", help=public)
     add("--data", type=Path, default=Path(".sandbox"), help="folder for all state (%(default)s)")
     add("--api-key", default="sandbox-key", help="the key to accept (%(default)s)")
@@ -115,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--latency", type=float, default=0.0, metavar="MS", help="milliseconds that every request waits")
     each: Any = {"action": "append", "default": []}
     add("--fault", type=_read(parse_fault), metavar=f"{GRAMMAR!r}", help=HELP.replace("%", "%%"), **each)
-    dialect = "how to answer what the API reference leaves open: one of the answers below"
+    dialect = "the answer to a question that the API reference leaves open: one of those below"
     add("--dialect", type=_read(check), metavar="NAME=ANSWER", help=dialect, **each)
     return parser
 

@@ -1,11 +1,11 @@
 """Hosts and paths of requests.
 
-Only requests for loopback's names are served, so that no page of another site reaches the sandbox: a name
-server can make any name point to 127.0.0.1 (DNS rebinding). A browser then takes the sandbox for that name's
-site, but says the name in `Host`.
+The sandbox serves only requests whose `Host` is a loopback name, so that no other site's page can use it. A
+name server can make any name point to 127.0.0.1 (DNS rebinding). A browser then treats the sandbox as that
+name's site, but sends the name in `Host`.
 
-Paths are worked on as the raw bytes of the wire. Decoding a path before splitting it would make `a%2Fb` and
-`a/b` the same name, so everything here splits first and decodes segment by segment.
+Paths stay raw until they are split. Decoding a path before splitting it would make `a%2Fb` and `a/b` the same
+name.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SITE_DOMAIN = ".localhost"
 
 
 def is_loopback(name: str) -> bool:
-    """Whether only this machine is meant: `localhost`, `NAME.localhost`, 127.0.0.0/8, `::1`."""
+    """Whether the name means this machine: `localhost`, `NAME.localhost`, 127.0.0.0/8, `::1`."""
     if name == "localhost" or name.endswith(_SITE_DOMAIN):
         return True
     try:
@@ -34,7 +34,7 @@ def is_loopback(name: str) -> bool:
 
 
 def host_of(request: Request) -> str:
-    """Return the name in `Host`, without the port and in lower case; empty when it is none."""
+    """Return the name in `Host`, in lower case and without the port; empty for an invalid `Host`."""
     try:
         return urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
     except ValueError:
@@ -42,15 +42,15 @@ def host_of(request: Request) -> str:
 
 
 def app_of(request: Request) -> str | None:
-    """Return the app whose own host name was asked for: `site` for `site.localhost`."""
+    """Return the app in the host name: `site` for `site.localhost`."""
     host = host_of(request)
     return host.removesuffix(_SITE_DOMAIN) if host.endswith(_SITE_DOMAIN) else None
 
 
 def site_url(request: Request, app: str) -> str:
-    """Return where a browser that came by this request finds the app, without a slash at the end.
+    """Return the app's URL for the browser that sent the request, without a final slash.
 
-    On loopback that is an origin of its own, so that the app's scripts have no say in the sandbox.
+    On loopback, each app has its own origin, so that the app's scripts can't use the sandbox.
     """
     if not is_loopback(host_of(request)):
         return f"/_apps/{app}"
@@ -59,7 +59,7 @@ def site_url(request: Request, app: str) -> str:
 
 
 def is_same_origin(request: Request) -> bool:
-    """Whether a page of the sandbox itself sent the request, as the browser tells with `Origin`."""
+    """Whether the sandbox's own page sent the request, according to `Origin`."""
     host = request.headers.get("host", "")
     return request.headers.get("origin") in {f"http://{host}", f"https://{host}"}
 
@@ -86,7 +86,7 @@ def decode_segment(segment: str) -> str:
     """Undo the percent-encoding of one path segment.
 
     Raises:
-        ApiError: 400 when that gives no name: a stray `%`, no UTF-8, an encoded slash, a NUL byte.
+        ApiError: 400 for a stray `%`, invalid UTF-8, an encoded slash or a NUL byte.
     """
     if _BROKEN_ESCAPE.search(segment):
         raise ApiError(400, "invalid path: '%' must be followed by two hexadecimal digits")
@@ -100,7 +100,7 @@ def decode_segment(segment: str) -> str:
 
 
 def is_hidden(path: str) -> bool:
-    """Whether a file's name, or that of a folder above it, starts with a dot."""
+    """Whether the file's name, or the name of a folder above the file, starts with a dot."""
     return path.startswith(".") or "/." in path
 
 

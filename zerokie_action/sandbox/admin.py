@@ -1,7 +1,7 @@
-"""`/_sandbox`: the seams for programs, such as tests of other processes. Needs no key.
+"""`/_sandbox`: endpoints for programs, such as tests in other processes. They need no key.
 
-A browser names the page that sends a request in `Origin`, unless it only reads. Programs send none, so what
-changes something is refused to every page: the sandbox's own has switches that need the key.
+A browser's request has an `Origin` if it may change something; a program's request has none. Requests with an
+`Origin` are refused, so no page can use these endpoints. The switches on the sandbox's own page need the key.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ async def dialect(request: Request) -> Response:
 
 @router.patch("/dialect")
 async def speak(request: Request, wanted: dict[str, str]) -> Response:
-    """Change some of these answers; 400 when one is unknown."""
+    """Change some answers; 400 for an unknown answer."""
     platform = Exchange.of(request).platform
     try:
         platform.dialect.speak(*(f"{name}={answer}" for name, answer in wanted.items()))
@@ -90,7 +90,7 @@ async def list_faults(request: Request) -> Response:
 
 @router.delete("/faults/{number}", status_code=204)
 async def remove_fault(request: Request, number: int) -> Response:
-    """Remove one fault; 404 when there is none with that `id`."""
+    """Remove a fault; 404 when no fault has this `id`."""
     Exchange.of(request).platform.faults.remove(number)
     return Response(status_code=204)
 

@@ -1,7 +1,7 @@
-"""The FastAPI application of the reference: endpoints, errors, and their document.
+"""The reference's API as a FastAPI application: endpoints, errors and OpenAPI document.
 
-Endpoints answer with ready `JSONResponse`s, so that FastAPI does not check and serialise each answer again:
-a listing may have 100,000 files. That the answers agree with the documented models is proven by tests.
+Endpoints return `JSONResponse`s, because FastAPI would validate any other answer, and a listing may have
+100,000 files. Tests prove that the answers match the documented models.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ async def put_file(request: Request, platform: Here, site: Site, path: str) -> R
         with platform.zone.upload(site, path, content_type) as stream:
             async for chunk in request.stream():
                 stream.write(chunk)
-            platform.apps.static(site)  # may have been deleted in the meantime
+            platform.apps.static(site)  # the app may have been deleted meanwhile
             Exchange.of(request).note_lock_holder()
     except ClientDisconnect:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
@@ -198,7 +198,7 @@ All requests require an Authorization header with your API key. All errors have 
 """
 
 _UNNAMED = {"body", "container", "static"}
-"""Parts of an error's place that are no field of the body: where it is, and which form of it was meant."""
+"""Parts of an error's location that are not names of fields."""
 
 
 _ROUTERS = (apps, named, static, admin.router, page.router)
@@ -217,7 +217,7 @@ async def _refused(request: Request, problem: Exception) -> Response:
 async def _invalid(_: Request, problem: Exception) -> JSONResponse:
     assert isinstance(problem, RequestValidationError)  # noqa: S101  registered for nothing else
     first = problem.errors()[0]
-    # Neither the input nor its context: they may be credentials.
+    # Without the input, which may be a credential.
     place = ".".join(str(part) for part in first["loc"] if part not in _UNNAMED)
     return error(400, ": ".join(filter(None, ["invalid request", place, first["msg"]])))
 
@@ -278,4 +278,4 @@ def _create() -> FastAPI:
 
 
 API = _create()
-"""One for all platforms of the process, because building it takes long; see `Exchange.of`."""
+"""One application for all platforms of the process, because building it is slow; see `Exchange.of`."""

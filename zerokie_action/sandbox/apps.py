@@ -1,4 +1,4 @@
-"""The rules of apps: containers that deploy; sites with files, a lock and domains."""
+"""The rules for container apps, and for static apps with their files, locks and domains."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ if TYPE_CHECKING:
 
 DEPLOYING, RUNNING, FAILED, STOPPED = "deploying", "running", "failed", "stopped"
 PORT, CPU, MEMORY = 80, 256, 512
-"""What a container app gets when its request says nothing."""
+"""A container app's defaults."""
 
 _NEW_FOR, _STOPPED_FOR = 8.0, 2.0
-"""How long an app is new after its creation, and stopped after a deploy, where the dialect says so."""
+"""Seconds that an app is new after its creation, and stopped after a deploy, in some dialects."""
 
 _BEHIND = {"late": (12.0, 12.0), "image-first": (3.0, 0.0)}
-"""How many seconds a GET is behind with the status and with the image."""
+"""Seconds by which a GET lags behind, for the status and for the image."""
 
 _NOT_YET = {"404": "app not found", "502": "bad gateway"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rollout:
-    """How container apps come up.
+    """The outcome of container apps' deploys.
 
     Attributes:
-        seconds: how long a deploy takes by the platform's clock.
-        fail_images: shell patterns of the images whose deploys end in `failed`.
+        seconds: the duration of a deploy, by the platform's clock.
+        fail_images: shell patterns of images whose deploys end in `failed`.
     """
 
     seconds: float = 1.0
@@ -51,13 +51,13 @@ class Apps:
     """Container and static apps of one platform."""
 
     def __init__(self, store: Store, clock: Callable[[], float], rollout: Rollout, dialect: Dialect) -> None:
-        """Keep the apps in `store`; times are the clock's."""
+        """Keep the apps in `store`, with times from `clock`."""
         self._store = store
         self._clock = clock
         self.rollout = rollout
         self._dialect = dialect
         self._deploys: dict[str, list[App]] = {}
-        """The app's row after its creation and after each deploy since this process began."""
+        """The rows of each app: after its creation, and after each deploy in this process."""
         self._losing: set[str] = set()
         """Apps whose last `POST deploy` was lost before it took effect."""
         self.held: set[str] = set()
@@ -68,21 +68,21 @@ class Apps:
         return sorted(self._store.all(App), key=attrgetter("created_at", "name"))
 
     def get(self, name: str) -> App:
-        """Return the app; 404 when there is none."""
+        """Return the app; 404 when no app has this name."""
         app = self._store.get(App, name)
         if app is None:
             raise ApiError(404, "app not found")
         return app
 
     def check_ready(self, name: str) -> None:
-        """Refuse requests for an app that was created a moment before, where the dialect does so."""
+        """Refuse requests for a new app, in dialects that do so."""
         answer = self._dialect["new-app"]
         app = self._store.get(App, name)
         if app and answer != "ready" and self._clock() - app.created_at < _NEW_FOR:
             raise ApiError(int(answer), _NOT_YET[answer])
 
     def static(self, name: str) -> App:
-        """Return the static app; 404 when there is no app, 400 when it is a container."""
+        """Return the static app; 404 when no app has this name, 400 for a container app."""
         app = self.get(name)
         if app.type != "static":
             raise ApiError(400, "not a static app")
@@ -119,7 +119,7 @@ class Apps:
     def deploy(self, name: str, *, image: str | None, private: bool) -> App:
         """Deploy `image`, or the current one again; 400 for a static app, 409 while another deploy runs.
 
-        Where `updated_at` moves, it is later than before even when both deploys fall into the same second.
+        If the dialect changes `updated_at`, the new time is at least a second later than the old time.
         """
         app = self.get(name)
         if app.type != "container":
@@ -146,7 +146,7 @@ class Apps:
         return deployed
 
     def status(self, app: App, seconds_ago: float = 0.0) -> str:
-        """Say what the app's status is by now, or was some seconds ago."""
+        """Return the app's status now, or some seconds ago."""
         age = self._clock() - seconds_ago - app.deployed_at
         if self._dialect["before-deploying"] == "stopped" and app.deployed_at > app.created_at:
             if app.status == DEPLOYING and 0 <= age < _STOPPED_FOR:
@@ -162,7 +162,7 @@ class Apps:
         return FAILED if any(fnmatchcase(app.image or "", p) for p in self.rollout.fail_images) else RUNNING
 
     def shown(self, app: App) -> App:
-        """Return the app with the status and the image that a GET shows now."""
+        """Return the app as a GET shows it now."""
         deploys = self._deploys.get(app.name, [app])
         status_age, image_age = _BEHIND.get(self._dialect["deploying"], (0.0, 0.0))
 
@@ -177,7 +177,7 @@ class Apps:
         return replace(deploys[latest(image_age)], status=status)
 
     def set_status(self, name: str, status: str) -> None:
-        """Force a status word, which stays until the next deploy."""
+        """Force a status until the next deploy."""
         app = replace(self.get(name), status=status)
         self._store.save(app)
         self._deploys.setdefault(name, [app])[-1] = app
@@ -187,12 +187,12 @@ class Zone:
     """The files of all static apps of one platform."""
 
     def __init__(self, store: Store, clock: Callable[[], float]) -> None:
-        """Keep the files in `store`, with the clock's times."""
+        """Keep the files in `store`, with times from `clock`."""
         self._store = store
         self._clock = clock
 
     def list(self, app: str) -> list[File]:
-        """Return the app's files by path."""
+        """Return the app's files, sorted by path."""
         return sorted(self._store.all(File, app), key=attrgetter("path"))
 
     def read(self, file: File) -> bytes:
@@ -203,7 +203,7 @@ class Zone:
     def upload(self, app: str, path: str, content_type: str) -> Iterator[BinaryIO]:
         """Open a stream for a file's new content.
 
-        The file changes when the block ends, at once and as a whole; a block that raises changes nothing.
+        The file changes atomically when the block ends. If the block raises, nothing changes.
         """
         with self._store.new_blob() as (blob, stream):
             yield stream
@@ -211,17 +211,17 @@ class Zone:
         self._store.save(File(app, path, blob, length, content_type, self._clock()))
 
     def delete(self, app: str, path: str) -> None:
-        """Delete a file; 404 when there is none."""
+        """Delete a file; 404 when no file has this path."""
         if not self._store.delete(File, app, path):
             raise ApiError(404, "file not found")
 
 
 EXPIRY = 30 * 60.0
-"""Seconds after which a lock that was not confirmed is free ("Locks expire after 30 minutes")."""
+"""Seconds without a heartbeat after which a lock expires ("Locks expire after 30 minutes")."""
 
 
 class Locks:
-    """The deploy locks of one platform, one an app at most."""
+    """The deploy locks of one platform; an app has at most one lock."""
 
     def __init__(self, store: Store, clock: Callable[[], float], dialect: Dialect) -> None:
         """Keep the locks in `store`; they expire by the clock."""
@@ -235,7 +235,7 @@ class Locks:
         return lock.session if lock and self._left(lock) > 0 else None
 
     def seconds_left(self, app: str) -> float:
-        """Return how long the app's lock is held if nobody confirms it; 0 when it is free."""
+        """Return the seconds until the lock expires without a heartbeat; 0 if no session holds it."""
         lock = self._store.get(Lock, app)
         return max(0.0, self._left(lock)) if lock else 0.0
 
@@ -243,13 +243,13 @@ class Locks:
         return lock.confirmed_at + EXPIRY - self._clock()
 
     def acquire(self, app: str, session: str) -> None:
-        """Take the lock; 409 when it is held, be it by the same session."""
+        """Take the lock; 409 when any session holds it, even the same session."""
         if self.holder(app) is not None:
             raise ApiError(409, "another deploy is already in progress")
         self.take(app, session)
 
     def heartbeat(self, app: str, session: str) -> None:
-        """Prolong the lock; 404 when nobody holds it, 409 when somebody else does."""
+        """Prolong the lock; 404 when no session holds it, 409 when another session does."""
         holder = self.holder(app)
         if holder is None:
             raise self._lost(404, "no deploy lock")
@@ -280,7 +280,7 @@ class Locks:
         return next(name for name in candidates if name not in taken)
 
     def take(self, app: str, session: str, seconds: float = EXPIRY) -> None:
-        """Give the lock to the session, whoever holds it, for so long."""
+        """Give the lock to the session for some seconds, even if another session holds it."""
         self._store.save(Lock(app, session, self._clock() - EXPIRY + seconds))
 
     def expire(self, app: str) -> None:
@@ -293,7 +293,7 @@ _HOST_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})+")
 MAX_LENGTH = 253
 _APEX_LABELS = 2
 DOMAIN = rf"^({_LABEL}\.){{{_APEX_LABELS},}}{_LABEL}$"
-"""What can be attached, as a pattern for the description."""
+"""A pattern of attachable domains, for the OpenAPI document."""
 
 
 class Domains:
@@ -304,7 +304,7 @@ class Domains:
         self._store = store
         self._dialect = dialect
         self._waiting: set[str] = set()
-        """Domains whose POST was refused once, and will be carried out."""
+        """Domains whose first POST was refused; the next POST succeeds."""
 
     def list(self, app: str) -> list[str]:
         """Return the app's domains."""
@@ -314,8 +314,8 @@ class Domains:
         """Attach a domain; return it in lower case, and the status of the answer.
 
         Raises:
-            ApiError: 400 when it is no host name or has only two labels, 409 when it is attached already,
-                be it to another app.
+            ApiError: 400 for an invalid name or a name with only two labels, 409 when an app has the domain
+                already.
         """
         domain = domain.lower()
         if len(domain) > MAX_LENGTH or not _HOST_NAME.fullmatch(domain):

@@ -1,4 +1,4 @@
-"""The bodies of requests and of answers."""
+"""The bodies of requests and answers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Env = Annotated[
 
 
 def _whole(value: object) -> object:
-    """Turn 80.0 into 80: the same number in JSON."""
+    """Turn 80.0 into 80, because JSON does not distinguish them."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -50,7 +50,7 @@ class _Body(BaseModel):
 
 
 class Error(BaseModel):
-    """Every error."""
+    """The body of every error."""
 
     error: Annotated[str, Field(examples=["app not found"])]
 
@@ -95,20 +95,20 @@ NewApp = Annotated[
 
 
 class DeployRequest(_Body):
-    """What to deploy; nothing means the current image again."""
+    """The image to deploy; without an image, the current image is deployed again."""
 
     image: Image | None = None
     registry_auth: RegistryAuth | None = None
 
 
 class LockRequest(_Body):
-    """Whose lock."""
+    """The session of a lock request."""
 
     deploy_session_id: Session
 
 
 class FinalizeRequest(_Body):
-    """Whose deployment, and what it changed."""
+    """The session and the counts of a deployment."""
 
     deploy_session_id: Session
     files_uploaded: Count
@@ -119,7 +119,7 @@ class FinalizeRequest(_Body):
 class DomainRequest(_Body):
     """A custom domain to attach; not an apex domain."""
 
-    # Described here, checked by `Domains`, which tells an apex domain from nonsense.
+    # The pattern is only documented here. `Domains` checks names, with a message of its own for apex domains.
     domain: Annotated[
         str,
         Field(examples=["www.example.com"], json_schema_extra={"pattern": DOMAIN, "maxLength": MAX_LENGTH}),
@@ -147,7 +147,7 @@ class AppDetail(AppSummary):
 
 
 class DeployAccepted(BaseModel):
-    """A deploy that began."""
+    """An accepted deploy."""
 
     name: Annotated[str, Field(examples=["my-app"])]
     image: Annotated[str, Field(examples=["nginx:alpine"])]
@@ -163,7 +163,7 @@ class RemoteFile(BaseModel):
 
 
 class Locked(BaseModel):
-    """A lock that is held."""
+    """A held lock."""
 
     locked: Literal[True]
     deploy_session_id: Session
@@ -226,11 +226,11 @@ _IMAGES = {
     "not-in-get": ("{image}", ""),
     "before-in-post": ("{image}", "{image}"),
 }
-"""How the answers to POST and to GET write an image; an empty form leaves it out."""
+"""The form of an image in the answers to POST and GET; an empty form leaves the image out."""
 
 
 def _image_parts(image: str) -> dict[str, str]:
-    """Return what `_IMAGES` names, as Docker completes an image. An image without a digest gets one."""
+    """Return the parts for `_IMAGES`, completed as Docker does. A missing digest is made up."""
     name, at, digest = image.partition("@")
     host, slash, path = name.partition("/")
     if not slash or not (set(".:") & set(host) or host == "localhost"):
@@ -261,7 +261,7 @@ def _time(platform: Platform, seconds: float) -> object:
 
 
 def summary(platform: Platform, app: App, *, in_post: bool = False) -> dict[str, Any]:
-    """An app, as POST or the list of all apps shows it."""
+    """An app in the answer to POST or in the list of apps."""
     app = replace(app, status=platform.apps.status(app)) if in_post else platform.apps.shown(app)
     if app.type == "static":
         return {"name": app.name, "status": app.status, **_url(platform, app.name)}
@@ -270,7 +270,7 @@ def summary(platform: Platform, app: App, *, in_post: bool = False) -> dict[str,
 
 
 def detail(platform: Platform, app: App) -> dict[str, Any]:
-    """An app in full."""
+    """An app in the answer to GET."""
     machine = {} if app.type == "static" else {"instances": 1, "cpu": app.cpu, "memory": app.memory}
     updated_at = _time(platform, platform.apps.shown(app).updated_at)
     return {
@@ -303,7 +303,7 @@ def files(platform: Platform, app: str) -> Response:
 
 
 def listing(platform: Platform, app: str) -> list[dict[str, Any]]:
-    """Return what the listing of an app's files has."""
+    """Return the entries of an app's listing."""
     write = _TIMES.get(platform.dialect["last-modified"])
     rows: dict[str, dict[str, Any]] = {}
     for file in platform.zone.list(app):
@@ -325,7 +325,7 @@ def heartbeat(platform: Platform, session: str) -> Response:
 
 
 def locked(session: str) -> Response:
-    """Say who holds the lock."""
+    """Answer with the session that holds the lock."""
     return JSONResponse({"locked": True, "deploy_session_id": session})
 
 

@@ -1,8 +1,8 @@
-"""The CDN in front of the storage zones: what the world sees at an app's URL, `/_apps/NAME/`.
+"""The CDN in front of the storage zones: it serves the apps' URLs, `/_apps/NAME/`.
 
-The first answer for a path and query string is kept, a 404 too, until finalize purges the app. Asking
-with another query string, or with `Cache-Control: no-cache`, follows what most CDNs do: the query string is
-part of the key, the header is ignored.
+The CDN caches the first answer for a path and query string, even a 404, until finalize purges the app. As
+with most CDNs, the query string is part of the cache's key, and `Cache-Control: no-cache` in a request is
+ignored.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 PREFIX = "/_apps/"
 _NOT_UP = 60.0
-"""Seconds after an app's creation in which its URL leads nowhere, where it is late."""
+"""Seconds after an app's creation in which its URL answers 404, in the dialect `url=late`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """An answer at an app's URL. `body` is either the bytes or the file that has them."""
+    """An answer at an app's URL. `body` is bytes, or the path of a file."""
 
     status: int
     body: bytes | Path
@@ -45,17 +45,17 @@ class Cdn:
     """Serves the apps of one platform."""
 
     def __init__(self, store: Store, apps: Apps, clock: Callable[[], float], dialect: Dialect) -> None:
-        """Serve what is in `store`."""
+        """Serve the apps in `store`."""
         self._store = store
         self._apps = apps
         self._clock = clock
         self._dialect = dialect
         self._cache: dict[str, dict[tuple[str, str], Page]] = {}
         self.pages: dict[str, Page] = {}
-        """What a running container app answers, by the app's name, instead of the page with its image."""
+        """The answers of running container apps by name; by default, an app answers with its image's name."""
 
     def knows(self, name: str) -> bool:
-        """Whether there is such an app."""
+        """Whether an app has this name."""
         return self._store.get(App, name) is not None
 
     def get(self, name: str, raw_path: str, query: str) -> tuple[Page, bool]:
@@ -79,7 +79,7 @@ class Cdn:
         self._store.sweep(name)
 
     def _barrier(self, app: App) -> Page | None:
-        """Return what stands before the app, if anything."""
+        """Return the answer that hides the app, if the dialect has one."""
         match self._dialect["url"]:
             case "late" if self._clock() - app.created_at < _NOT_UP:
                 return _text(404, "not up yet")
@@ -124,8 +124,8 @@ def _text(status: int, text: str) -> Page:
 def serve_site(cdn: Cdn, request: Request) -> Response:
     """Answer a request below `/_apps/NAME` from the CDN.
 
-    That is for programs. A browser that goes there is sent to the app's own origin, and what it gets all the
-    same is in a sandbox, so that an app's script can't act as the sandbox's page.
+    A browser that visits this URL is redirected to the app's own origin. Any other answer gets a content
+    security policy, so that an app's script can't act as the sandbox's page.
     """
     name, _, rest = request.scope["path"].removeprefix(PREFIX).partition("/")
     if request.method not in {"GET", "HEAD"}:

@@ -1,4 +1,4 @@
-"""The questions that the reference leaves open, and the answers that one platform gives to them."""
+"""Dialects: questions that the reference leaves open, and the answers that a platform gives."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class Question:
     """An open question.
 
     Attributes:
-        name: of the dialect.
-        choices: the possible answers, with spaces between; the first one is the default.
+        name: the dialect's name.
+        choices: the possible answers, separated by spaces; the first answer is the default.
     """
 
     name: str
@@ -24,7 +24,7 @@ class Question:
 
     @property
     def answers(self) -> list[str]:
-        """Return the possible answers; the first one is the default."""
+        """Return the possible answers; the first answer is the default."""
         return self.choices.split()
 
 
@@ -78,10 +78,10 @@ QUESTIONS: Mapping[str, Question] = {
 
 
 class Dialect:
-    """The answers of one platform: `dialect["times"]` is `seconds` unless it was told otherwise."""
+    """The answers of one platform: `dialect["times"]` is `seconds` by default."""
 
     def __init__(self, answers: Iterable[str] = ()) -> None:
-        """Give the default answers but for these, each written as `NAME=ANSWER`."""
+        """Use the default answers except for `answers`, each written as `NAME=ANSWER`."""
         self._answers = {name: question.answers[0] for name, question in QUESTIONS.items()}
         self.speak(*answers)
 
@@ -89,10 +89,10 @@ class Dialect:
         return self._answers[name]
 
     def speak(self, *answers: str) -> None:
-        """Give these answers from now on, each written as `NAME=ANSWER`.
+        """Change some answers, each written as `NAME=ANSWER`.
 
         Raises:
-            ValueError: there is no such dialect, or it has no such answer; the others are named.
+            ValueError: for an unknown dialect or answer; the message lists the known ones.
         """
         self._answers |= dict(check(answer).split("=") for answer in answers)
 
@@ -102,10 +102,10 @@ class Dialect:
 
 
 def check(text: str) -> str:
-    """Return `NAME=ANSWER` as it is.
+    """Check `NAME=ANSWER`, and return it unchanged.
 
     Raises:
-        ValueError: there is no such dialect, or it has no such answer; the others are named.
+        ValueError: for an unknown dialect or answer; the message lists the known ones.
     """
     name, _, answer = text.partition("=")
     if name not in QUESTIONS:

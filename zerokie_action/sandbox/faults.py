@@ -1,4 +1,4 @@
-"""Faults: what goes wrong, with which requests, how often; and how the connection shows it."""
+"""Faults: their kinds, the requests that they hit, and their effect on the connection."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ALL = 100
 
 
 class Kind(StrEnum):
-    """What goes wrong with a request."""
+    """The kinds of faults."""
 
     STATUS = "status"
     """The answer is `status` with `headers` and `body` (default: an `error` in JSON)."""
@@ -36,15 +36,15 @@ class Kind(StrEnum):
     EMPTY = "empty"
     """The answer is a 200 without a body."""
     TRUNCATED = "truncated"
-    """A 200 whose body ends before its `Content-Length`; then the connection is closed."""
+    """The answer is a 200 whose body ends before its `Content-Length`; then the connection is closed."""
     RESET = "reset"
-    """No answer: a TCP RST."""
+    """A TCP RST in place of an answer."""
     RESET_UPLOAD = "reset-upload"
-    """A TCP RST once `size` bytes of the request's body have been read; never an effect."""
+    """A TCP RST after `size` bytes of the request's body; the request takes no effect."""
     HANG = "hang"
     """No answer, until the client gives up."""
     DELAY = "delay"
-    """`seconds` pass before the request takes effect, be the client still there or not."""
+    """The request takes effect after `seconds`, even if the client has gone."""
     SLOW = "slow"
     """The body of the answer takes `seconds`, in ten pieces."""
 
@@ -56,19 +56,19 @@ class Fault:
     Example: `Fault(Kind.RESET, method="PUT", path=r"/files/", after=True, times=2)`.
 
     Attributes:
-        kind: what goes wrong.
-        method: the requests with this method, or all (`*`).
-        path: a regular expression that is searched for in the raw path as it was sent.
-        index: no request before this one of `Platform.requests`. So `index=7` alone hits request 7,
-            and with `times=None` everything from request 7 on.
-        skip: how many matching requests get through first.
-        times: how many requests it hits; `None` means for ever.
-        percent: how many in a hundred of those requests it really hits, evenly spread.
-        lasts: seconds after which it ends by itself; `None` means never.
+        kind: the kind.
+        method: the method of the requests to hit; `*` or `None` for any method.
+        path: a regular expression, searched for in the raw path.
+        index: the first request in `Platform.requests` that the fault can hit. So `index=7` alone hits
+            request 7; with `times=None`, the fault hits all requests from number 7.
+        skip: the number of matching requests that get through first.
+        times: the number of requests to hit; `None` for all.
+        percent: the percentage of these requests that are really hit, evenly spread.
+        lasts: seconds after which the fault ends; `None` for never.
         after: whether the request takes effect first (STATUS, HTML, EMPTY, TRUNCATED, RESET, HANG).
-        status, headers, body: for STATUS.
-        size: bytes, for RESET_UPLOAD.
-        seconds: for DELAY and SLOW.
+        status, headers, body: the answer of STATUS.
+        size: the bytes of RESET_UPLOAD.
+        seconds: the time of DELAY and SLOW.
     """
 
     kind: Kind
@@ -92,7 +92,7 @@ class Fault:
         return f"{self.kind}{detail}{' after the effect' if self.after else ''}"
 
     def __post_init__(self) -> None:
-        """Refuse a path that is no regular expression, and a percentage that is none."""
+        """Refuse an invalid regular expression, and an invalid percentage."""
         if not 0 < self.percent <= _ALL:
             raise ValueError(f"{self.percent} % is not from 1 to 100")
         try:
@@ -101,7 +101,7 @@ class Fault:
             raise ValueError(f"path {self.path!r} is no regular expression: {error}") from None
 
     def matches(self, record: Record) -> bool:
-        """Whether the fault is meant for this request, `skip` and `times` aside."""
+        """Whether the request matches the fault, without regard to `skip`, `times` and `percent`."""
         return (
             record.index >= self.index
             and self.method in {None, "*", record.method}
@@ -109,7 +109,7 @@ class Fault:
         )
 
     def hits(self, seen: int) -> bool:
-        """Whether it hits a matching request when `seen` matching ones came before."""
+        """Whether the fault hits a matching request after `seen` earlier matching requests."""
         turn = seen - self.skip
         return (
             turn >= 0
@@ -123,12 +123,12 @@ class ArmedFault:
     """A fault of one platform.
 
     Attributes:
-        id: what it is removed by.
-        fault: what goes wrong.
-        seen: the requests that it was meant for, `skip` and `times` aside.
-        hits: the requests that it hit.
-        ends: when it ends by itself, by the platform's clock.
-        name: what the page calls it, such as `Outage of 30 s`; empty when it was not started there.
+        id: the ID, for removing the fault.
+        fault: the fault.
+        seen: the number of matching requests.
+        hits: the number of requests that were hit.
+        ends: the end by the platform's clock; None for never.
+        name: the name on the page, such as `Outage of 30 s`; empty if the page did not start the fault.
     """
 
     id: int
@@ -140,20 +140,20 @@ class ArmedFault:
 
 
 class Faults:
-    """The faults of one platform. A request is hit by the first one whose turn it is."""
+    """The faults of one platform. The first fault whose turn it is hits a request."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        """Begin without faults; they end by the clock."""
+        """Begin without faults; `clock` decides when faults end."""
         self._clock = clock
         self._armed: list[ArmedFault] = []
         self._added = 0
 
     def add(self, *faults: Fault, name: str = "") -> None:
-        """Arm the faults, behind those that there are."""
+        """Arm the faults, after the armed faults."""
         self._armed += [self._arm(fault, name) for fault in faults]
 
     def add_first(self, fault: Fault, name: str = "") -> None:
-        """Arm a fault that comes before those that there are."""
+        """Arm a fault before all armed faults."""
         self._armed.insert(0, self._arm(fault, name))
 
     def _arm(self, fault: Fault, name: str) -> ArmedFault:
@@ -169,7 +169,7 @@ class Faults:
         return list(self._armed)
 
     def remove(self, number: int) -> None:
-        """Disarm the fault with this ID; 404 when there is none."""
+        """Disarm the fault with this ID; 404 when no fault has it."""
         for armed in self._armed:
             if armed.id == number:
                 self._armed.remove(armed)
@@ -181,7 +181,7 @@ class Faults:
         self._armed.clear()
 
     def take(self, record: Record) -> Fault | None:
-        """Return the fault that hits this request, and count the request for all up to that one."""
+        """Return the fault that hits this request, and count the request for every fault that was checked."""
         for armed in self.list():
             if armed.fault.matches(record):
                 armed.seen += 1
@@ -220,7 +220,7 @@ def parse_fault(text: str) -> Fault:
     """Read a fault as `GRAMMAR` describes it.
 
     Raises:
-        ValueError: it is not written so.
+        ValueError: when the text does not follow the grammar.
     """
     words = text.split()
     if len(words) < _HEAD:
@@ -248,7 +248,7 @@ _PIECES = 10
 
 @dataclass(slots=True)
 class _Answer:
-    """What the platform would have answered."""
+    """The platform's answer, kept back."""
 
     status: int = 200
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
@@ -262,7 +262,7 @@ class _Answer:
 
 
 async def inject(fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Handle the request with `app`, but let `fault` happen."""
+    """Handle the request with `app` and the fault."""
     connection: Connection = scope["state"]["connection"]
     if fault.kind is Kind.DELAY:
         await asyncio.sleep(fault.seconds)
@@ -304,7 +304,7 @@ async def _read(receive: Receive, limit: float) -> None:
 
 
 async def _send_half(send: Send, answer: _Answer) -> None:
-    status = answer.status if answer.body else 200  # a 204 would have no body to cut
+    status = answer.status if answer.body else 200  # a 204 has no body to cut
     length = str(len(answer.body) + _MISSING_BYTES).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", length)]
     await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -1,4 +1,4 @@
-"""The page at `/`, with its switches for trouble, and the reference at `/docs`: for people with a browser."""
+"""Pages for people: the platform with its switches for trouble at `/`, and the reference at `/docs`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Seconds = Annotated[int, Field(ge=1, le=1800)]
 
 
 class Trouble(BaseModel):
-    """The form; what belongs to another trouble than the chosen one has its default."""
+    """The form. Fields of another trouble than the chosen trouble have their defaults."""
 
     trouble: Literal["outage", "latency", "rate-limit", "errors", "lock"]
     outage_seconds: Seconds = 30
@@ -58,11 +58,11 @@ _FIELDS = {
     "errors": ("status", "percent"),
     "lock": ("app", "lock_seconds"),
 }
-"""What belongs to which trouble."""
+"""The fields of each trouble."""
 
 
 class FieldError(ApiError):
-    """A form that is refused because of one of its fields, whose name is in `field`."""
+    """A form that is refused because of the field `field`."""
 
     def __init__(self, status: int, message: str, field: str) -> None:
         """Refuse with this status and message."""
@@ -71,10 +71,11 @@ class FieldError(ApiError):
 
 
 def _switch(platform: Platform, form: bytes) -> None:
-    """Do what the form says, which has the API key in `key`.
+    """Start the trouble in the form, which has the API key in `key`.
 
     Raises:
-        FieldError: 403 for a wrong key, 400 for wrong values, 404 for an app that is none; nothing happened.
+        FieldError: 403 for a wrong key, 400 for wrong values, 404 for an unknown app; nothing has changed
+            then.
     """
     fields = dict(parse_qsl(form.decode("ascii", "replace"), keep_blank_values=True))
     if fields.get("key") not in platform.api_keys:
@@ -95,7 +96,7 @@ def _start(platform: Platform, wanted: Trouble) -> None:
     match wanted.trouble:
         case "outage":
             outage = Fault(Kind.RESET, times=None, lasts=wanted.outage_seconds)
-            # A request meets the first fault that matches it; no other may let one through.
+            # First, because only the first matching fault hits a request, and another might let it through.
             platform.faults.add_first(outage, f"Outage of {wanted.outage_seconds}{_SPACE}s")
         case "latency":
             platform.latency = wanted.latency_milliseconds / _MILLISECONDS
@@ -117,7 +118,7 @@ def _start(platform: Platform, wanted: Trouble) -> None:
 
 
 def _clear(platform: Platform) -> None:
-    """End all trouble, whoever started it."""
+    """End all trouble, also trouble that the page did not start."""
     platform.faults.clear()
     platform.latency = 0
     for app in platform.apps.list():
@@ -126,7 +127,7 @@ def _clear(platform: Platform) -> None:
 
 
 def _troubles(platform: Platform) -> list[str]:
-    """Say what goes wrong now, one sentence each."""
+    """Describe the current trouble, one sentence each."""
     sentences = [_describe(armed, platform.clock()) for armed in platform.faults.list()]
     if platform.latency:
         sentences.append(f"Latency of {platform.latency * _MILLISECONDS:.0f}{_SPACE}ms")
@@ -149,10 +150,10 @@ def _seconds_left(seconds: float) -> str:
 
 
 def _in_words(fault: Fault) -> str:
-    """Say what a fault does that was not started on the page."""
+    """Describe a fault that the page did not start."""
     requests = " ".join(filter(None, [fault.method, fault.path])) or "every request"
     parts = [f"{str(fault).capitalize()} for {requests}"]
-    if fault.percent < 100:  # noqa: PLR2004  all of them
+    if fault.percent < 100:  # noqa: PLR2004
         parts.append(f"{fault.percent}{_SPACE}% of them")
     if fault.times is not None:
         parts.append(f"{fault.times}{_SPACE}{'time' if fault.times == 1 else 'times'}")
@@ -168,16 +169,16 @@ HEADERS: Mapping[str, str] = {
     "x-content-type-options": "nosniff",
     "cache-control": "no-store",
 }
-"""What keeps pages of other origins out of the sandbox's own, and foreign scripts out of those."""
+"""Headers that keep other origins' pages and scripts away from the sandbox's pages."""
 
 _REQUESTS, _DEPLOYMENTS, _FILES = 1000, 10, 100
-"""How many of each are shown."""
+"""The most rows that the page shows of each table."""
 
 _MANIFESTS = "_zerokie/"
-"""Where deploys keep their manifests, which they do not count among an app's files."""
+"""The folder of manifests, which the page does not count among an app's files."""
 
 _TAIL, _SHORT = 16, 48
-"""Characters: the end of a path, which is shown in any case, and a path that is never cut."""
+"""Characters: the length of a path's end that is always shown, and of a path that is never cut."""
 
 _FOLDER = Path(__file__).parent
 assets = StaticFiles(directory=_FOLDER / "assets")
@@ -186,7 +187,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/")
 async def page(request: Request) -> Response:
-    """Show the platform to a browser; tell a program where things are."""
+    """Show the platform to a browser; give a program the URLs."""
     if wants_page(request):
         return _page(request)
     return JSONResponse(
@@ -208,7 +209,7 @@ async def _by_this_page(request: Request) -> None:
 
 @router.post("/_sandbox/trouble", dependencies=[Depends(_by_this_page)])
 async def switch(request: Request) -> Response:
-    """Start or end trouble, as the page's form says."""
+    """Start or end trouble with the page's form."""
     try:
         _switch(Exchange.of(request).platform, await request.body())
     except FieldError as error:
@@ -231,17 +232,17 @@ async def reference(request: Request) -> Response:
 
 @router.get("/favicon.ico")
 async def favicon() -> Response:
-    """Give browsers what they ask for beside a document that names no icon, such as `/openapi.json`."""
+    """Serve the icon that browsers request for documents such as `/openapi.json`."""
     return FileResponse(_FOLDER / "assets" / "icon.svg")
 
 
 def wants_page(request: Request) -> bool:
-    """Whether a browser asks for a document, and not for the API's answer."""
+    """Whether a browser requests a page, not an answer of the API."""
     return "text/html" in request.headers.get("accept", "") and not request.scope["path"].startswith("/v1/")
 
 
 def not_found(request: Request) -> Response:
-    """Tell a person that there is nothing at this address, and where there is something."""
+    """Show a 404 page with a link to the page at `/`."""
     return _html("not_found.html", 404, here="", path=request.scope["path"])
 
 
@@ -284,7 +285,7 @@ def _html(template: str, status: int = 200, **context: object) -> HTMLResponse:
 
 
 def _size(count: int) -> str:
-    """`8.1 MB`, with a space where no line breaks."""
+    """`8.1 MB`, with a no-break space."""
     size, unit = float(count), "bytes"
     for larger in ("kB", "MB", "GB"):
         if size < 1000:  # noqa: PLR2004  SI
@@ -300,7 +301,7 @@ def _left(seconds: float) -> str:
 
 
 def _clock(seconds: float, form: str = "%H:%M:%S") -> str:
-    """`17:00:05`, by this machine's clock: the browser's, too."""
+    """`17:00:05`, in this machine's time zone, which is the browser's."""
     return time.strftime(form, time.localtime(seconds))
 
 
@@ -309,7 +310,7 @@ _day = partial(_clock, form="%Y-%m-%d %H:%M:%S")
 
 
 def _parts(path: str) -> tuple[str, str]:
-    """Split a path into its start, which may be cut, and its end; a short one has no start."""
+    """Split a path into its start, which the page may cut, and its end. A short path has no start."""
     return (path[:-_TAIL], path[-_TAIL:]) if len(path) > _SHORT else ("", path)
 
 
@@ -317,7 +318,7 @@ _ANYTHING: dict[str, object] = {"integer": 1, "boolean": True, "string": "…"}
 
 
 def endpoints(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the operations: method, path, description, bodies, and the answers that not all have."""
+    """Return the operations: method, path, description, bodies, and the answers that not all share."""
     schemas: dict[str, Any] = document["components"]["schemas"]
     common = common_answers(document)
     return [
@@ -344,7 +345,7 @@ def endpoints(document: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def common_answers(document: dict[str, Any]) -> dict[str, str]:
-    """Return what every operation may answer: description by status."""
+    """Return the answers that are common to all operations: description by status."""
     answers = [
         {status: answer["description"] for status, answer in operation["responses"].items()}
         for operations in document["paths"].values()
@@ -354,7 +355,7 @@ def common_answers(document: dict[str, Any]) -> dict[str, str]:
 
 
 def _examples(message: dict[str, Any], schemas: dict[str, Any]) -> list[str]:
-    """Write an example of each form that the JSON body may have."""
+    """Write an example for each form of the JSON body."""
     schema = message.get("content", {}).get("application/json", {}).get("schema")
     if schema is None:
         return []
@@ -366,7 +367,7 @@ def _examples(message: dict[str, Any], schemas: dict[str, Any]) -> list[str]:
 
 
 def _example(schema: dict[str, Any], schemas: dict[str, Any]) -> object:
-    """Make up a value: an example, the only one, the default, or anything of the type."""
+    """Make up a value: the example, the only value, the default, or any value of the type."""
     if "$ref" in schema:
         schema = schemas[schema["$ref"].rpartition("/")[2]]
     found = schema.get("examples", [schema.get("const", schema.get("default"))])[0]

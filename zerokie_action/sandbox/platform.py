@@ -1,4 +1,4 @@
-"""The platform: state and rules, no HTTP."""
+"""The platform: its state and its rules, without HTTP."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
 
 class Platform:
-    """A whole platform under the folder `data`; the same folder later is the same platform.
+    """A platform, which keeps its state in the folder `data`.
 
-    Its parts hold the rules, one each: `apps`, `zone` (files), `locks`, `domains`, `cdn`. Besides, there
-    are seams for tests: to see what happened (`requests`, `files`, `lock`, `deployments`), to act behind
-    the client's back (`put_file`, `take_lock`, `set_status`) and to make things go wrong (`faults`, hooks).
+    The parts `apps`, `zone` (files), `locks`, `domains` and `cdn` have the rules. Tests can observe the
+    platform (`requests`, `files`, `lock`, `deployments`), change it without a request (`put_file`,
+    `take_lock`, `set_status`), and cause failures (`faults`, hooks).
 
     Attributes:
-        requests: a record of every request to `/v1` and to the apps' URLs, in order of arrival. May be
-            cleared; indices then start from 0 again.
+        requests: a record of every request to `/v1` and to the apps' URLs, in order of arrival. If the list
+            is cleared, indices start from 0 again.
         dialect: see `dialects.QUESTIONS`; `dialect.speak("updated-at=never")` changes it.
         faults: see `faults.Fault`.
-        base_url: where the server listens, once it does: `http://127.0.0.1:8080`.
-        on_request: called with the record when the request's JSON body was read (an upload's body was
-            not) and nothing has taken effect yet. Plain or async.
-        on_response: called with the record when the effect is done and nothing of the answer is sent yet.
+        base_url: the listening server's URL: `http://127.0.0.1:8080`.
+        on_request: a plain or async function, called with the record after the JSON body was read, and before
+            the request takes effect. An upload's body is read later.
+        on_response: called with the record after the effect and before the answer is sent.
     """
 
     def __init__(
@@ -54,12 +54,12 @@ class Platform:
 
         Args:
             data: folder for all state.
-            clock: seconds since the epoch; everything that the platform dates or expires uses it.
+            clock: returns seconds since the epoch, for all times and expiries.
             api_keys: bearer tokens that are accepted.
-            rollout: how container apps come up.
-            public_url: where the apps' URLs begin, when that is not the address that the server listens on.
-            latency: seconds that every request to `/v1` and to the apps waits before anything else.
-            dialect: how it answers what the reference leaves open, such as `updated-at=never`.
+            rollout: the outcome of container apps' deploys.
+            public_url: the beginning of the apps' URLs; by default, the server's address.
+            latency: seconds that every request to `/v1` and to the apps waits first.
+            dialect: answers to questions that the reference leaves open, such as `updated-at=never`.
         """
         self.clock = clock
         self.api_keys = frozenset(api_keys)
@@ -79,7 +79,7 @@ class Platform:
         self.cdn = Cdn(self.store, self.apps, clock, self.dialect)
 
     def url(self, app: str) -> str:
-        """Where the app answers."""
+        """The app's URL."""
         return f"{self.public_url or self.base_url}/_apps/{app}"
 
     def finalize(
@@ -95,7 +95,7 @@ class Platform:
         return deployment
 
     def delete_app(self, name: str) -> None:
-        """Delete an app with all that belongs to it; 404 when there is none."""
+        """Delete an app with its files, deployments, lock and domains; 404 when no app has this name."""
         self.apps.get(name)
         self.store.delete(App, name)
         self.cdn.purge(name)
@@ -119,7 +119,7 @@ class Platform:
     def put_file(
         self, app: str, path: str, content: bytes, content_type: str = "application/octet-stream"
     ) -> None:
-        """Store a file under any path, one that no request could name included. The CDN isn't purged."""
+        """Store a file under any path, even under a path that no request can name. The CDN isn't purged."""
         with self.zone.upload(app, path, content_type) as stream:
             stream.write(content)
 
@@ -128,7 +128,7 @@ class Platform:
         self.zone.delete(app, path)
 
     def take_lock(self, app: str, session: str) -> None:
-        """Give the lock to a session, whoever holds it."""
+        """Give the lock to a session, even if another session holds it."""
         self.locks.take(app, session)
 
     def expire_lock(self, app: str) -> None:
@@ -136,19 +136,19 @@ class Platform:
         self.locks.expire(app)
 
     def set_status(self, app: str, status: str) -> None:
-        """Force an app's status word, until its next deploy."""
+        """Force an app's status until the next deploy."""
         self.apps.set_status(app, status)
 
     def hold_deploy(self, app: str) -> None:
-        """Let `POST deploy` answer 409 until `release_deploy`, as if somebody else's deploy was running."""
+        """Make `POST deploy` answer 409 until `release_deploy`, as during another deploy."""
         self.apps.held.add(app)
 
     def release_deploy(self, app: str) -> None:
-        """End what `hold_deploy` began."""
+        """End the effect of `hold_deploy`."""
         self.apps.held.discard(app)
 
     def set_page(
         self, app: str, status: int, body: bytes = b"", headers: dict[str, str] | None = None
     ) -> None:
-        """Set what a container app answers at its URL while it runs."""
+        """Set the answer of a running container app at its URL."""
         self.cdn.pages[app] = Page(status, body, {"content-length": str(len(body))} | (headers or {}))

@@ -1,4 +1,4 @@
-"""One request: what is remembered of it, its way through the platform, and how it is refused."""
+"""A request: its record, its handling, and the error that refuses it."""
 
 from __future__ import annotations
 
@@ -31,22 +31,21 @@ class ApiError(Exception):
 
 @dataclass(slots=True)
 class Record:
-    """One request, filled in as it goes on.
+    """The record of one request, completed while the request is handled.
 
     Attributes:
-        index: its place in `Platform.requests`.
+        index: the position in `Platform.requests`.
         method: `GET`, `PUT`, …
-        path: as it was sent, percent-encoded and not normalised.
-        query: the query string as it was sent, without `?`.
+        path: the raw path, percent-encoded and not normalised.
+        query: the raw query string, without `?`.
         app: the app's name in the path; empty when there is none.
         headers: by lower-case name.
         body_size: bytes of the body that were read.
         session: the `deploy_session_id` of the body.
-        lock_holder: the session that held the app's lock at the moment of the effect.
-        status: what was answered; `None` while, or because, there was no answer.
-            499: the client went away in the middle of an upload.
-        fault: the fault that was injected, in short.
-        received: when it came, in seconds since the epoch.
+        lock_holder: the session that held the app's lock when the request took effect.
+        status: the answer's status; `None` without an answer; 499 if the client went away during an upload.
+        fault: a short description of the injected fault.
+        received: the time of arrival, in seconds since the epoch.
     """
 
     index: int
@@ -67,7 +66,7 @@ class Record:
         return f"{self.index} {self.method} {self.path} -> {self.status or self.fault or 'no answer'}"
 
     def public(self) -> dict[str, Any]:
-        """All fields as JSON, the API key left out."""
+        """All fields for JSON, without the API key."""
         fields = {name: getattr(self, name) for name in self.__slots__}
         return fields | {"headers": {k: v for k, v in self.headers.items() if k != "authorization"}}
 
@@ -77,7 +76,7 @@ _KEY = "zerokie.exchange"
 
 @dataclass(slots=True)
 class Exchange:
-    """A request's platform and record, and the watch on its body and its answer."""
+    """A request with its platform and record. It observes the request's body and answer."""
 
     platform: Platform
     record: Record
@@ -109,7 +108,7 @@ class Exchange:
         return count
 
     def answering(self, send: Send) -> Send:
-        """Record the status that is really answered, and date the answer if the platform does so."""
+        """Record the answer's status, and add a `Date` if the dialect has one."""
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -122,7 +121,7 @@ class Exchange:
         return answer
 
     def announcing(self, send: Send) -> Send:
-        """Call `on_response` when the effect is done, be it answered or not."""
+        """Call `on_response` after the effect, even if no answer is sent."""
 
         async def announce(message: Message) -> None:
             if message["type"] == "http.response.start":

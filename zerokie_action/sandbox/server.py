@@ -40,17 +40,17 @@ class Sandbox:
     """Serves one platform: `/v1`, the apps' URLs, the page, `/docs`, and the admin side `/_sandbox`."""
 
     def __init__(self, platform: Platform, *, any_host: bool) -> None:
-        """Serve this platform, to requests for loopback or for any host.
+        """Serve this platform for loopback names, or for any host.
 
-        `/v1` is for any host in any case: it needs the key, which no foreign page has.
+        `/v1` is served for any host: it needs the key, which no foreign page has.
         """
         self._platform = platform
         self._any_host = any_host
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle a request; whatever goes wrong here is a 500, and a traceback in the log."""
+        """Handle a request. An unexpected error becomes a 500 with a traceback in the log."""
         request = Request(scope)
-        # The routes see the path still encoded, so that no decoded slash or newline misleads them.
+        # The routes get the encoded path: a decoded slash or newline would change the match.
         scope["path"] = _routed_path(request)
         exchange = Exchange(self._platform, self._record(request), scope)
         send = exchange.answering(send)
@@ -128,7 +128,7 @@ def _routed_path(request: Request) -> str:
 
 
 def _protecting(send: Send) -> Send:
-    """Add the headers of what a browser may show."""
+    """Add the headers for answers to browsers."""
 
     async def protect(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -143,7 +143,7 @@ def _is_upload(record: Record) -> bool:
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """Give the body once more, then whatever comes."""
+    """Receive the body again, then further messages."""
     first: list[Message] = [{"type": "http.request", "body": body}]
 
     async def replay() -> Message:
@@ -164,16 +164,16 @@ _LINGER_ZERO = struct.pack("ii", 1, 0)
 
 
 class Connection(H11Protocol):
-    """uvicorn's HTTP/1.1 protocol without timers, and with a hold on the TCP connection.
+    """uvicorn's HTTP/1.1 protocol without timers, and with access to the TCP connection.
 
-    The application finds it in `scope["state"]["connection"]`.
+    The application finds the connection in `scope["state"]["connection"]`.
 
     Attributes:
-        lost: set once the connection is gone, whoever ended it.
+        lost: set when either side has ended the connection.
     """
 
     def __init__(self, config: Config, server_state: ServerState) -> None:
-        """Begin as asyncio wants it, one protocol for each connection."""
+        """Called by asyncio for each connection."""
         super().__init__(config, server_state, {"connection": self})
         self.lost = asyncio.Event()
 
@@ -187,12 +187,12 @@ class Connection(H11Protocol):
         await self.lost.wait()
 
     async def close(self) -> None:
-        """End the connection after what was written so far."""
+        """End the connection after the data written so far."""
         self.transport.close()
         await self.lost.wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wake up who waits for `lost`."""
+        """Set `lost`."""
         super().connection_lost(exc)
         self.lost.set()
 
@@ -202,7 +202,7 @@ class Connection(H11Protocol):
         self._unset_keepalive_if_required()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP with an error in the reference's format."""
+        """Answer invalid HTTP with an error in the reference's format."""
         body = json.dumps({"error": msg}).encode()
         head = "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n"
         self.transport.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
@@ -210,15 +210,15 @@ class Connection(H11Protocol):
 
 
 class Server:
-    """A server that listens.
+    """A listening server.
 
     Attributes:
         url: `http://127.0.0.1:40123`, without a slash at the end.
-        platform: what it serves.
+        platform: the served platform.
     """
 
     def __init__(self, platform: Platform, host: str) -> None:
-        """Not listening yet."""
+        """Prepare the server without listening."""
         self.url = ""
         self.platform = platform
         self.state = ServerState()
@@ -237,7 +237,7 @@ class Server:
         self._listener: asyncio.Server | None = None
 
     async def listen(self, port: int) -> None:
-        """Take connections; port 0 means any free one."""
+        """Accept connections; port 0 means any free port."""
         self._listener = await asyncio.get_running_loop().create_server(
             lambda: Connection(self._config, self.state), self._host, port, backlog=self._config.backlog
         )
@@ -250,11 +250,11 @@ class Server:
             self._listener.close()
 
     def go_away(self, seconds: float) -> None:
-        """Reset all connections, and refuse new ones for so long."""
+        """Reset all connections, and refuse new connections for some seconds."""
 
         async def away() -> None:
             self.stop_listening()
-            # Bound, and deaf: nobody else gets the port meanwhile.
+            # Bound without listening: no other process gets the port meanwhile.
             family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
             with socket.socket(family) as place:
                 place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -273,10 +273,10 @@ class Server:
 
 @asynccontextmanager
 async def serve(platform: Platform, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Server]:
-    """Listen until the block ends; port 0 means any free one.
+    """Listen until the block ends; port 0 means any free port.
 
-    This is uvicorn's protocol without uvicorn's server, whose main loop ticks ten times a second: client and
-    platform can share an event loop with a virtual clock. At the end all connections are cut.
+    uvicorn's server would tick ten times a second. Without the server, uvicorn's protocol can share an event
+    loop and its virtual clock with a client. At the end, all connections are closed.
     """
     server = Server(platform, host)
     await server.listen(port)

@@ -1,11 +1,11 @@
 """Persistence: a journal of all changes, and a folder of file contents. No rules live here.
 
-The rows are in memory. Each change is a line at the end of the journal, so a process that is killed loses
-none; the next process reads the journal and begins a new one.
+The rows are in memory. Each change appends a line to the journal, so a killed process loses no change. The
+next process reads the journal and writes a new journal.
 
-Every content is an immutable blob under a fresh number, and the row that refers to it is the commit:
-whatever breaks an upload leaves the old row with the old content. Blobs that no row refers to any more
-stay until `sweep`, because the CDN may still serve them.
+Each file content is an immutable blob with its own number. A row refers to the blob, so a broken upload
+leaves the old row with the old content. Blobs without a row stay until `sweep`, because the CDN may still
+serve them.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _Row = TypeVar("_Row", "App", "File", "Lock", "Deployment", "Domain")
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """An app. `status` is what was stored last; `Apps.status` says what it is now.
+    """An app. `status` is the stored status; `Apps.status` returns the current status.
 
     Attributes:
-        private: whether the last create or deploy came with registry credentials; they are never kept.
+        private: whether the last create or deploy had registry credentials, which are never stored.
     """
 
     name: str
@@ -62,7 +62,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """A deploy lock as it was last confirmed, be it expired or not."""
+    """A deploy lock with the time of its last heartbeat; the lock may have expired."""
 
     app: str
     session: str
@@ -91,11 +91,11 @@ class Domain:
 
 
 _KEYS = {App: 1, File: 2, Lock: 1, Deployment: 2, Domain: 2}
-"""How many of a row's fields are its key. The first of them is the app's name."""
+"""The number of fields in a row's key. The first field is the app's name."""
 
 
 class Store:
-    """Has the rows and blobs of the folder `data`, which is created if need be."""
+    """The rows and blobs in the folder `data`, which is created if it is missing."""
 
     def __init__(self, data: Path) -> None:
         """Open or create the store."""
@@ -110,7 +110,7 @@ class Store:
         fresh.replace(journal)
         self._journal = journal.open("a", buffering=1)
         self.close = weakref.finalize(self, self._journal.close)
-        """Closes the journal, which a store that is forgotten does by itself."""
+        """Closes the journal; a garbage-collected store closes it as well."""
         self._numbers = itertools.count(self._remove_orphans() + 1)
 
     def _replay(self, journal: Path) -> None:
@@ -132,7 +132,7 @@ class Store:
         return max(used, default=0)
 
     def _change(self, kind: type, key: tuple[str, ...], row: object | None) -> None:
-        """Set or delete a row; with an app go all rows that belong to it."""
+        """Set or delete a row. An app is deleted with all its rows."""
         if kind is File and (old := self.get(File, *key)):
             self._garbage[key[0]].append(old.blob)
         if row is not None:
@@ -146,21 +146,21 @@ class Store:
             self._rows[kind].pop(key, None)
 
     def get(self, kind: type[_Row], *key: str) -> _Row | None:
-        """Return the row with this key: the app's name, for all but apps and locks with path, ID or name."""
+        """Return the row with this key: the app's name, then the path, ID or domain, if the kind has one."""
         return self._rows[kind].get(key)
 
     def all(self, kind: type[_Row], app: str | None = None) -> list[_Row]:
-        """Return the rows of an app, or all, in the order in which they were added."""
+        """Return the rows of an app, or all rows, in the order of their addition."""
         return [row for key, row in self._rows[kind].items() if app in {None, key[0]}]
 
     def save(self, row: _Row) -> None:
-        """Add a row, or replace the one with its key."""
+        """Add a row, or replace the row with the same key."""
         kind = type(row)
         self._journal.write(_line(row))
         self._change(kind, astuple(row)[: _KEYS[kind]], row)
 
     def delete(self, kind: type[_Row], *key: str) -> bool:
-        """Delete a row, and say whether there was one; with an app go all rows that belong to it."""
+        """Delete a row, and return whether there was one. An app is deleted with all its rows."""
         if key not in self._rows[kind]:
             return False
         self._journal.write(json.dumps([kind.__name__, False, key]) + "\n")
@@ -169,7 +169,7 @@ class Store:
 
     @contextlib.contextmanager
     def new_blob(self) -> Iterator[tuple[int, BinaryIO]]:
-        """Open a fresh blob for writing; it is gone again when the block raises."""
+        """Open a new blob for writing. If the block raises, the blob is removed."""
         number = next(self._numbers)
         path = self.blob_path(number)
         try:
@@ -180,7 +180,7 @@ class Store:
             raise
 
     def blob_path(self, number: int) -> Path:
-        """Return where the blob's content is."""
+        """Return the path of the blob's content."""
         return self._blobs / str(number)
 
     def sweep(self, app: str) -> None:
