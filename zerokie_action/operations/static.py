@@ -138,8 +138,9 @@ async def _make_equal(job: Job, source: _Source, lock: DeployLock, changes: Chan
             both.start_soon(_require_same_directory, job, source, update.sent_hashes())
             both.start_soon(update.require_listed)
     with job.phase("Delete and record"):
+        await update.delete_stale()
         async with anyio.create_task_group() as both:
-            both.start_soon(update.delete_stale)
+            both.start_soon(update.delete_manifests)
             both.start_soon(update.store_proof)
 
 
