@@ -59,11 +59,11 @@ def flaws(world: World, platform: tuple[str | float, ...], image: str | None) ->
         yield f"{app.image} is left, {world.platform.apps.status(app)}"
 
 
-@pytest.mark.parametrize("count", [80, pytest.param(3000, marks=pytest.mark.exhaustive)])
-def test_any_platform(world: World, count: int) -> None:
+@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.exhaustive) for n in range(1, 50))])
+def test_any_platform(world: World, seed: int) -> None:
     """The rules of `zerokie_action/operations/rollout.py` hold on all of them."""
     found = []
-    for platform, image in random.Random(1).sample(CASES, count):  # noqa: S311 - no secret
+    for platform, image in random.Random(seed).sample(CASES, 60):  # noqa: S311 - no secret
         found += [f"{flaw}: {image} on {platform}" for flaw in flaws(world, platform, image)]
         world.platform.dialect.speak(*(f"{name}={QUESTIONS[name].answers[0]}" for name in NAMES))
         world.platform.delete_app("web")
