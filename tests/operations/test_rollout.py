@@ -39,14 +39,15 @@ def flaws(world: World, platform: tuple[str | float, ...], image: str | None) ->
     what = {"operation": "restart"} if image is None else {"image": image, "rollback": True}
     outcome = world.run(app="web", wait_timeout="10m", **what)
     goes_back = image == BROKEN and writes != "not-in-get"
-    codes, most = {8 if image == BROKEN else 0}, 2 if answer == "lost-before" else 1
+    least = most = 2 if answer == "lost-before" else 1
+    codes = {8 if image == BROKEN else 0}
     if answer in {"lost", "empty"} and (
         image in {OLD, None} or writes == "not-in-get"
     ):  # no sign of it is for certain
         codes, most = codes | {5}, 3
     if outcome.exit_code not in codes:
         yield f"exit code {outcome.exit_code}, not {codes}"
-    if asked(outcome) > most * (1 + goes_back):
+    if not least * (1 + goes_back) <= asked(outcome) <= most * (1 + goes_back):
         yield f"{asked(outcome)} requests to deploy"
     if (outcome.outputs["status"] == "rolled-back") != goes_back:
         yield f"status {outcome.outputs['status']}"
