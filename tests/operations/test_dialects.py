@@ -52,13 +52,13 @@ def step(world: World, code: int = 0, **inputs: object) -> Outcome:
 def folder_story(world: World, dialect: Collection[str]) -> None:
     """Create with a domain, again, change and delete with a hidden name, another deploy's lock, destroy."""
     skips = NOTHING_IS_SKIPPED.isdisjoint(dialect)
-    site: dict[str, object] = {"app": "new", "domains": "www.example.com"}
-    created = step(world, create=True, **site)
+    domain = "www.example.com"
+    created = step(world, app="new", create=True, domains=domain)
     assert created.outputs["created"] is True
-    again = step(world, **site)
+    again = step(world, app="new", domains=domain)
     assert again.outputs["files_uploaded"] == (0 if skips else len(SITE))
     for done in (created, again):
-        assert [one["domain"] for one in done.outputs["domains"]] == ["www.example.com"]
+        assert [one["domain"] for one in done.outputs["domains"]] == [domain]
     world.write(EDITED)
     if refused := next((code for name, code in HIDDEN_NAMES.items() if name in dialect), 0):
         assert "`ignore`" in step(world, refused, app="new").log

@@ -30,12 +30,12 @@ CASES = list(product(PLATFORMS, (NEW, OLD, PINNED, FAR, BROKEN, None)))
 """The image that is deployed; None restarts the app."""
 
 
-def flaws(world: World, platform: tuple[str | float, ...], image: str | None) -> Iterator[str]:
+def flaws(world: World, platform: tuple[object, ...], image: str | None) -> Iterator[str]:
     """What is wrong about what a run says and does."""
     _, writes, shows, _, answer, seconds = platform
     running_web(world)
     world.platform.dialect.speak(*map("=".join, zip(NAMES, map(str, platform), strict=False)))
-    takes(world, 0 if shows == "none" else float(seconds))
+    takes(world, 0 if shows == "none" else float(str(seconds)))
     what = {"operation": "restart"} if image is None else {"image": image, "rollback": True}
     outcome = world.run(app="web", wait_timeout="10m", **what)
     goes_back = image == BROKEN and writes != "not-in-get"
