@@ -255,12 +255,6 @@ def test_contradictions(inputs: dict[str, str], problem: str) -> None:
     assert problems(MINIMAL | variables(**inputs)) == (problem,)
 
 
-@pytest.mark.parametrize("wanted", ["restart", "destroy"])
-def test_restart_and_destroy_need_nothing_but_the_app(wanted: str) -> None:
-    """No image and no folder: a teardown works without a checkout."""
-    assert load(variables(api_key="key", app="site", operation=wanted)).operation == wanted
-
-
 SECRETS = ("api_key", "registry_password", "github_token", "gitlab_token", "env")
 
 

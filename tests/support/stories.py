@@ -110,16 +110,10 @@ STORIES: dict[str, Callable[[World], str]] = {
 def tell(name: str, world: World) -> str:
     """The log of a story, as its readers see it: with the platform's real address."""
     begin(world)
-    return published(STORIES[name](world))
-
-
-def published(log: str) -> str:
-    """A log with the platform's real address, and at one fixed time."""
-    log = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", "2026-09-21 14:43:21 UTC", log)
-    log = re.sub(r"since \d\d:\d\d:\d\d UTC", "since 14:13:21 UTC", log)
-    return re.sub(r"http://127\.0\.0\.1:\d+/_apps/([a-z-]+)/?", r"https://\1.platform-dev.zerokie.com", log)
+    here = r"http://127\.0\.0\.1:\d+/_apps/([a-z-]+)/?"
+    return re.sub(here, r"https://\1.platform-dev.zerokie.com", STORIES[name](world))
 
 
 def timeless(log: str) -> str:
     """A log without durations and the deploy IDs that are made of the time."""
-    return re.sub(r"\b(\d+ m )?\d+(\.\d+)? s\b|(?<= d-)\d{8}-\d{6}\b|\b\d\d:\d\d:\d\d UTC", "…", log)
+    return re.sub(r"\b(\d+ m )?\d+(\.\d+)? s\b|(?<= d-)\d{8}-\d{6}\b", "…", log)
