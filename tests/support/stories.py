@@ -63,6 +63,12 @@ def waiting(world: World) -> str:
     return deploy(world).log
 
 
+def stuck(world: World) -> str:
+    """Of a run that was killed: nobody releases its lock."""
+    world.platform.take_lock(APP, "somebody else")
+    return deploy(world, lock_timeout="1m").log
+
+
 def outage(world: World) -> str:
     def go_away(record: Record) -> None:
         if "/files/style.css" in record.path and world.server is not None:
@@ -101,6 +107,7 @@ STORIES: dict[str, Callable[[World], str]] = {
     "dry run": dry_run,
     "somebody else's app": somebody_elses,
     "waiting": waiting,
+    "stuck lock": stuck,
     "outage": outage,
     "killed": killed,
     "rolled back": rolled_back,
