@@ -57,12 +57,6 @@ def dry_run(world: World) -> str:
     return deploy(world, dry_run=True).log
 
 
-def waiting(world: World) -> str:
-    world.platform.take_lock(APP, "somebody else")
-    world.loop.call_later(50, world.platform.locks.expire, APP)
-    return deploy(world).log
-
-
 def stuck(world: World) -> str:
     """Of a run that was killed: nobody releases its lock."""
     world.platform.take_lock(APP, "somebody else")
@@ -106,7 +100,6 @@ STORIES: dict[str, Callable[[World], str]] = {
     "second deploy": second,
     "dry run": dry_run,
     "somebody else's app": somebody_elses,
-    "waiting": waiting,
     "stuck lock": stuck,
     "outage": outage,
     "killed": killed,
