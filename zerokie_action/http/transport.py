@@ -1,7 +1,7 @@
 """The transport under httpx: a connection of its own for each request in flight.
 
 httpx's own pool looks at all of its connections at every request, which takes most of the time of
-thousands of small uploads (`docs/performance.md`). Here a request takes an idle connection of its
+thousands of small uploads (`make bench`). Here a request takes an idle connection of its
 origin, or a new one, and puts it back. The connections are httpcore's: HTTP, TLS, and a proxy's tunnel.
 """
 
