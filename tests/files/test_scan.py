@@ -51,19 +51,13 @@ class TestFiles:
     def test_any_legal_name(self, site):
         """A name goes to the platform exactly as it is on disk, and an empty file is a file."""
         names = [
-            "%41",
+            *[r"%41", r"a#b", r"a?b", r"a\b", r"...", r"-", r"::x::"],
             "a b",
-            "a#b",
-            "a?b",
-            "a\\b",
             "a\"'b",
             "a\nb",
             "é",
             "e\u0301",
             "🎈",
-            "...",
-            "-",
-            "::x::",
         ]
         for name in names:
             (site / name).touch()
