@@ -51,13 +51,19 @@ class TestFiles:
     def test_any_legal_name(self, site):
         """A name goes to the platform exactly as it is on disk, and an empty file is a file."""
         names = [
-            *[r"%41", r"a#b", r"a?b", r"a\b", r"...", r"-", r"::x::"],
+            "%41",
             "a b",
+            "a#b",
+            "a?b",
+            "a\\b",
             "a\"'b",
             "a\nb",
             "é",
             "e\u0301",
             "🎈",
+            "...",
+            "-",
+            "::x::",
         ]
         for name in names:
             (site / name).touch()
