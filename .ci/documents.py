@@ -235,7 +235,7 @@ DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
         "stop variables": _stop_variables,
     },
     "examples/github/reusable.yml": {"inputs": _workflow_inputs, "values": _workflow_values},
-    "docs/ci.md": {"inputs of the component": _component_table},
+    "docs/gitlab.md": {"inputs of the component": _component_table},
     "README.md": {
         "inputs": _input_tables,
         "outputs": _output_table,

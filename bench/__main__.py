@@ -32,7 +32,7 @@ def main() -> None:
     figures = document.render(command, size, tables)
     print(figures)  # noqa: T201 - that is what it is for
     if write:
-        document.write(figures)
+        document.write(document.overview(command, size, tables))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--quick", action="store_true", default=False, help="small numbers: it works, but how fast?")
-    add("--write", action="store_true", default=False, help=f"put the figures into {_DOCUMENT}")
+    add("--write", action="store_true", default=False, help=f"put an overview into {_DOCUMENT}")
     add("--only", action="append", choices=CASES, default=[], help="one case; may be repeated")
     add("--beside", type=Path, default=None, help="a checkout of another commit, to measure in the same runs")
     add("--runs", type=int, help="how many, of which the median counts")

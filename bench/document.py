@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import zerokie_action
-from bench.lab import PROGRAMS
+from bench.cases import UNCHANGED
+from bench.lab import ACTION, AWS, CURL, PROGRAMS, RCLONE, RCLONE_CHECKSUM
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from bench.lab import Size, Table
+    from bench.measure import Usage
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "docs" / "performance.md"
@@ -37,6 +39,32 @@ def render(command: str, size: Size, tables: Sequence[Table]) -> str:
     for table in tables:
         lines += ["", f"### {table.title}", "", *_rows(table)]
     return "\n".join(lines) + "\n"
+
+
+def overview(command: str, size: Size, tables: Sequence[Table]) -> str:
+    """What users want to know: how long each deploy takes, beside the other tools."""
+    lines = [
+        f"`{command}` with zerokie-action {zerokie_action.__version__} on {datetime.now(UTC):%Y-%m-%d}.",
+        f"Medians of {size.runs} runs.",
+        f"Latency {size.latency * 1000:g} ms unless the row says otherwise, {size.connections} connections.",
+        f"{_machine()}.",
+        "",
+        "| | this action | its peak memory | `curl -Z` | rclone | `aws s3 sync` |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for table in tables:
+        rclone = table.rows.get(RCLONE_CHECKSUM) or table.rows.get(RCLONE)
+        if usage := table.rows.get(ACTION):
+            others = [table.rows.get(CURL), rclone, table.rows.get(AWS)]
+            lines.append(_overview_row(table.title, usage, others))
+        if usage := table.rows.get(UNCHANGED):
+            lines.append(_overview_row(f"{table.title}, unchanged", usage, [None] * 3))
+    return "\n".join(lines) + "\n"
+
+
+def _overview_row(title: str, usage: Usage, others: Iterable[Usage | None]) -> str:
+    times = " | ".join(_seconds(other.wall) if other else "" for other in others)
+    return f"| {title} | {_seconds(usage.wall)} | {_megabytes(usage.rss)} | {times} |"
 
 
 def write(figures: str, document: Path = DOCUMENT) -> None:

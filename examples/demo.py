@@ -128,6 +128,8 @@ def main() -> int:
         demonstrate(platform)
         if keep:
             invite(platform)
+        else:
+            print("\nThe local platform stops now, and its links end with it. Keep it: make demo KEEP=1")
     except subprocess.CalledProcessError as error:
         print(f"\nThe deploy failed with exit code {error.returncode}.")
         return error.returncode

@@ -18,7 +18,6 @@ import pytest
 import zerokie_action
 from zerokie_action.cli import cleanup_help, deploy_help
 from zerokie_action.settings import INPUTS, spellings
-from zerokie_action.validation import wrong_argument
 
 ROOT = Path(__file__).resolve().parent.parent
 ENTRYPOINT = [sys.executable, str(ROOT / "entrypoint.py")]
@@ -123,22 +122,6 @@ def test_a_python_that_is_too_old() -> None:
 
 
 # --- other arguments
-
-
-@pytest.mark.parametrize(
-    ("argument", "shown", "fix"),
-    [
-        ("--directory=dist", "--directory=…", "set the input `directory` (ZEROKIE_DIRECTORY)"),
-        ("--api_key", "--api_key", "set the input `api-key` (ZEROKIE_API_KEY)"),
-        ("dist/", "dist/", "set inputs, such as `app` (ZEROKIE_APP)"),
-    ],
-)
-def test_other_arguments_name_the_input(argument: str, shown: str, fix: str) -> None:
-    """What somebody tried to say is said by which input; a value, which may be a secret, is left out."""
-    assert (
-        wrong_argument(argument)
-        == f"{shown!r}: there are no arguments; {fix} in the environment; `--help` lists all inputs"
-    )
 
 
 def test_an_argument_is_a_wrong_input(tmp_path: Path) -> None:

@@ -38,8 +38,7 @@ def test_durations(text: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["soon", "5 minutes", "-1", "1h30", "1 30", "s", "1m1h", "1.5h", "1e3", "٣", "9" * 40],
+    "text", ["soon", "5 minutes", "-1", "1h30", "1 30", "s", "1m1h", "1.5h", "1e3", "٣", "9" * 40]
 )
 def test_no_durations(text: str) -> None:
     """What has two meanings, or none, is refused, with an example of what to write."""

@@ -16,7 +16,7 @@ from tests.ci.grammar import HOSTILE
 from tests.support.settings import load
 from zerokie_action import settings as inputs
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.settings import INPUTS, Environment, secrets, spellings
+from zerokie_action.settings import INPUTS, Environment, spellings
 from zerokie_action.validation import unknown_names
 
 if TYPE_CHECKING:
@@ -255,12 +255,6 @@ def test_contradictions(inputs: dict[str, str], problem: str) -> None:
     assert problems(MINIMAL | variables(**inputs)) == (problem,)
 
 
-@pytest.mark.parametrize("wanted", ["restart", "destroy"])
-def test_restart_and_destroy_need_nothing_but_the_app(wanted: str) -> None:
-    """No image and no folder: a teardown works without a checkout."""
-    assert load(variables(api_key="key", app="site", operation=wanted)).operation == wanted
-
-
 SECRETS = ("api_key", "registry_password", "github_token", "gitlab_token", "env")
 
 
@@ -350,16 +344,6 @@ def test_a_container_that_was_given_no_working_directory(monkeypatch: pytest.Mon
     )
 
 
-def test_own_files() -> None:
-    """All files that the run itself writes, and those that hold its keys."""
-    names = ("output_file", "dotenv_file", "annotations_file", "summary_file", "state_file")
-    env = variables(api_key="", api_key_file="key.txt", **{name: name for name in names})
-    assert load(MINIMAL | env).own_files == {"api_key_file": Path("key.txt")} | {
-        name: Path(name) for name in names
-    }
-    assert load(MINIMAL).own_files == {}
-
-
 # --- key files
 
 
@@ -372,18 +356,6 @@ def test_secrets_from_files(content: str) -> None:
     settings = load(IMAGE | env)
     assert settings.api_key == SecretStr("hunter2")
     assert settings.registry_password == SecretStr(SECRET_FILE)
-
-
-def test_secrets_to_mask() -> None:
-    """Those that are printed nowhere, in all their spellings, and what is in key files."""
-    env = {f"ZEROKIE_{field.upper()}": field for field in INPUTS} | {
-        "PLUGIN_API_KEY": "other",
-        "ZEROKIE_API_KEY_FILE": "",
-        "ZEROKIE_REGISTRY_PASSWORD": "",
-        "ZEROKIE_REGISTRY_PASSWORD_FILE": "pass.txt",
-    }
-    assert secrets(Environment(env)) == ["other", "api_key", SECRET_FILE, "github_token", "gitlab_token"]
-    assert secrets(Environment({"ZEROKIE_APP": "site"})) == []
 
 
 # --- lists that are joined with commas

@@ -177,12 +177,12 @@ class Settings(BaseSettings):
     cpu: int | None = Field(None, ge=1)
     """CPU units, such as 256. Used when a container app is created."""
     memory: int | None = Field(None, ge=1)
-    """Memory in MB, such as 512. Used when a container app is created."""
+    """Memory, such as 512 (the API reference names no unit). Used when a container app is created."""
     env: Annotated[dict[str, str] | None, NoDecode, BeforeValidator(formats.parse_variables)] = None
     """Environment variables, one `KEY=VALUE` per line. Used when a container app is created."""
     registry_server: str | None = None
-    """Private registry, such as registry.gitlab.com; without it, the platform's default. Needs a username
-    and a password."""
+    """Private registry, such as registry.gitlab.com. Unless set, the platform's default. Needs a username and
+    a password."""
     registry_username: str | None = None
     """Username, or name of a deploy token, for the registry. Needs a password."""
     registry_password: SecretStr | None = None

@@ -31,8 +31,8 @@ class Case(NamedTuple):
 
 
 UNAVAILABLE = (0, 5, 9)
-UNREADABLE = 2
-"""Of a manifest that can't be read, by a deploy that would delete something."""
+UNCLEAR = 2
+"""Where a manifest can't be read, or the zone's listing is not found."""
 FAULTS = {
     "400": Case(Fault(Kind.STATUS, status=400), (0, 4), (0, 4)),
     "401": Case(Fault(Kind.STATUS, status=401), (0, 3), (0, 3)),
@@ -85,8 +85,8 @@ def deploys(
     """Run the scenario, and once more after a failure."""
     if is_taken_at_its_word(scenario, name, record):
         scenario = replace(scenario, is_right=lambda _world: True)
-    if "/_apps/site/_zerokie/" in record.path:
-        codes = {*codes, UNREADABLE}
+    if "/_apps/site/_zerokie/" in record.path or (name == "404" and record.path.endswith("/files")):
+        codes = {*codes, UNCLEAR}
     outcome = scenario.run(world)
     found = list(broken(scenario, world, outcome, codes={code or scenario.usual for code in codes}))
     yield from found

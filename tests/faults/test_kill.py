@@ -151,7 +151,7 @@ def files_of(runner: Runner) -> dict[str, bytes]:
     }
 
 
-LOCK, UPLOAD, FINALIZE = "POST .*/deploy/lock$", "PUT .*/files/[a-z]", "POST .*/finalize$"
+LOCK, UPLOAD = "POST .*/deploy/lock$", "PUT .*/files/[a-z]"
 EVERY = [f"^{number} " for number in range(20)]
 
 
@@ -159,7 +159,7 @@ EVERY = [f"^{number} " for number in range(20)]
     ("update", "github", "where"),
     [
         pytest.param(False, True, [LOCK], id="first deploy, GitHub's state"),
-        pytest.param(True, False, [UPLOAD, FINALIZE], id="update, state file"),
+        pytest.param(True, False, [UPLOAD], id="update, state file"),
         pytest.param(False, True, EVERY, id="first deploy, everywhere", marks=pytest.mark.exhaustive),
         pytest.param(True, False, EVERY, id="update, everywhere", marks=pytest.mark.exhaustive),
     ],

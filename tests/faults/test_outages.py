@@ -149,10 +149,14 @@ class TestOneFileAlone:
         outcome = self.run(world, others=400)
         assert outcome.seconds < 20
         assert "others worked" in outcome.outputs["error"]
+        # One more than 3 retries: the first one came before any other file was stored.
+        assert sum("poison" in record.path for record in outcome.requests) == 1 + 1 + 3
 
     def test_as_the_last_one(self, world: World) -> None:
         """Nobody is left who shows that the platform works: then it takes two minutes."""
-        assert 120 < self.run(world, others=0).seconds < 150
+        outcome = self.run(world, others=0)
+        assert 120 < outcome.seconds < 150
+        assert sum("poison" in record.path for record in outcome.requests) < 40
 
 
 def test_a_large_upload_that_is_cut_between_two_outages(world: World) -> None:

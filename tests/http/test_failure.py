@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from zerokie_action.http import failure
 from zerokie_action.http.failure import Meaning, error_detail, retry_after
 from zerokie_action.http.request import extensions
-from zerokie_action.text import Redactor
 
 DOWN, UNEXPECTED, FINAL = Meaning.DOWN, Meaning.UNEXPECTED, Meaning.FINAL
 NOW = 1_772_902_800
@@ -97,12 +96,6 @@ class TestDetail:
     def test_whose_words(self, body: bytes, expected: str) -> None:
         """The platform's own words, or what a page or a text says of itself, on one line."""
         assert error_detail(body, str) == expected
-
-    def test_secrets(self) -> None:
-        """They are taken out before white space is folded, and before anybody cuts the text."""
-        redact = Redactor("two  words").redact
-        body = json.dumps({"error": "x" * 490 + "\n two  words" + "y" * 500}).encode()
-        assert " ***yyy" in error_detail(body, redact)
 
     @settings(deadline=None)
     @given(st.binary() | st.text().map(lambda text: json.dumps({"error": text}).encode()))

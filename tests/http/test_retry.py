@@ -85,42 +85,10 @@ class TestWhatIsSentAgain:
         assert str(caught.value) == f"Uploading 'a' was refused ({code}: \"no\")"
         assert len(script.attempts) == 1
 
-    @pytest.mark.parametrize("body", [b"", b"in progress", b'{"message": "in progress"}', b"[]"])
-    async def test_conflicts(self, body: bytes) -> None:
-        """Nobody but the platform knows of those, whatever it says of them; but a web page is a gateway's."""
-        script = Script(answer(409, body))
-        with pytest.raises(RequestRejected):
-            await send(script)
-        assert len(script.attempts) == 1
-        assert await send(Script(answer(409, PAGE), FINE)) == b"fine"
-
     async def test_what_can_t_get_better(self) -> None:
         script = Script(UNTRUSTED)
         await gives_up(script)
         assert len(script.attempts) == 1
-
-    @pytest.mark.parametrize("answered", [False, True])
-    @pytest.mark.parametrize("page", PAGES, ids=str)
-    async def test_pages_of_somebody_else(self, page: httpx.Response, *, answered: bool) -> None:
-        """Before the first answer, `api-url` may be wrong: retries decide. After it, they are an outage."""
-        script = Script(*([FINE] if answered else []), page)
-        client = client_of(script)
-        if answered:
-            await client.send(request("Looking"), read)
-        began = anyio.current_time()
-        with pytest.raises(PlatformUnavailable):
-            await client.send(request(), read)
-        if answered:
-            assert anyio.current_time() - began > 120
-        else:
-            assert len(script.attempts) == 6
-            assert anyio.current_time() - began < 32
-
-    async def test_secrets(self) -> None:
-        """What the other side says is told without them, whole or not."""
-        client = client_of(Script(PAGES[0]), retries=0, redact=lambda text: text.replace("Found", "***"))
-        with pytest.raises(PlatformUnavailable, match=r"Not \*\*\*"):
-            await client.send(request(), read)
 
 
 class TestAmbiguous:

@@ -7,7 +7,6 @@ of a simulation of its rules, without any of this code.
 from __future__ import annotations
 
 import random
-import re
 from collections import Counter
 from dataclasses import dataclass, field
 from statistics import median
@@ -163,15 +162,6 @@ async def test_an_outage(
     assert all(len(day.lines) <= 3 + length / 15 for day in found), found[0].lines
 
 
-@pytest.mark.parametrize("how", [REFUSED, TOO_MANY], ids=lambda how: NAMES[id(how)])
-async def test_an_outage_that_is_too_long(seeds: int, how: Trouble) -> None:
-    """It is given up after two minutes."""
-    for day in await days(seeds, lambda: Day(away(160, how))):
-        assert day.failed is not None
-        assert 119 < day.seconds < (152 if how is TOO_MANY else 130)
-        assert re.search(r"failed after \d+ attempts in 2 m \d\d s: ", str(day.failed))
-
-
 @pytest.mark.parametrize(("share", "seconds", "too_many"), [(0.01, 1.4, 30), (0.3, 15.8, 1290)])
 async def test_scattered_failures(seeds: int, share: float, seconds: float, too_many: int) -> None:
     """They cost their retries and little time; 1 % costs half a second."""
@@ -182,18 +172,6 @@ async def test_scattered_failures(seeds: int, share: float, seconds: float, too_
         assert median(day.too_many for day in found) == pytest.approx(too_many, rel=0.1, abs=5)
     else:
         assert all(day.seconds < 2 * seconds and day.too_many < 2 * too_many for day in found)
-
-
-@pytest.mark.parametrize("which", [1500, 2999])
-async def test_one_file_that_always_fails(seeds: int, which: int) -> None:
-    """It takes two minutes to be sure, and few requests; the error says that the others worked."""
-    for day in await days(seeds, lambda: Day(lambda _now, number: UNAVAILABLE if number == which else None)):
-        assert day.failed is not None
-        assert len(day.sent) == 3000
-        assert 119 < day.seconds < 130
-        assert 24 <= day.too_many <= 33
-        if which == 1500:
-            assert "others worked" in str(day.failed)
 
 
 class Bucket:

@@ -63,17 +63,6 @@ def test_a_released_lock_is_recorded_as_released(tmp_path: Path) -> None:
     assert lock.session == "s-2", "what is said of the first says nothing of the next"
 
 
-def test_two_runs_left_two_locks(tmp_path: Path) -> None:
-    """The state and the file may be of different runs; both are looked at."""
-    file = tmp_path / "state.json"
-    LockRecords(lambda _state: None, file).add("other", "s-2")
-    env = {"STATE_app": "site", "STATE_session": "s-1"}
-    assert [(lock.app, lock.session) for lock in recorded_locks(env, file)] == [
-        ("site", "s-1"),
-        ("other", "s-2"),
-    ]
-
-
 def test_a_run_leaves_alone_what_a_killed_one_recorded(tmp_path: Path) -> None:
     """Be it that it waits for that one's lock in vain."""
     file = tmp_path / "state.json"

@@ -126,13 +126,11 @@ def test_a_creation_that_is_lost_and_somebody_else_s_app(world: World) -> None:
     assert world.platform.apps.get("new").image == NEW
 
 
-@pytest.mark.parametrize("lost", [True, False])
 @pytest.mark.parametrize("answer", ["404", "502"])
-def test_a_new_app_that_is_not_ready(world: World, answer: str, *, lost: bool) -> None:
-    """It is waited for."""
+def test_a_new_app_that_is_not_ready(world: World, answer: str) -> None:
+    """It is waited for, also where the answer to its creation was lost."""
     world.platform.dialect.speak(f"new-app={answer}")
-    if lost:
-        world.platform.faults.add(Fault(Kind.RESET, "POST", "/v1/apps$", after=True))
+    world.platform.faults.add(Fault(Kind.RESET, "POST", "/v1/apps$", after=True))
     outcome = world.run(app="new", image=NEW, create=True)
     assert (outcome.exit_code, asked(outcome)) == (0, 0), outcome.log
     assert 8 <= outcome.seconds < 20

@@ -240,6 +240,21 @@ def test_a_file_that_somebody_puts_where_we_have_deleted_one(world: World) -> No
     assert "would delete 1 file that no deploy of this action has uploaded: 'sitemap" in outcome.log
 
 
+def test_a_deletion_that_fails_without_times(world: World) -> None:
+    """The file is still ours until it is deleted; who puts it there again can't be told, so it is theirs."""
+    world.platform.dialect.speak("last-modified=absent")
+    world.write(SITE | {"old": b"x"})
+    world.run()
+    world.write(SITE)
+    world.platform.faults.add(Fault(Kind.STATUS, "DELETE", "/files/old", status=400))
+    assert world.run().exit_code == 4
+    assert "old" in world.stored()
+    assert world.run().exit_code == 0
+    assert world.stored() == SITE
+    world.platform.put_file("site", "old", b"x")
+    assert world.run().exit_code == 2
+
+
 @pytest.mark.parametrize("skip", [0, 1])
 @pytest.mark.parametrize(("status", "code"), [(413, 4), (500, 5)])
 def test_a_manifest_that_the_platform_refuses(world: World, skip: int, status: int, code: int) -> None:

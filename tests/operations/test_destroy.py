@@ -61,16 +61,6 @@ def test_a_server_that_is_not_the_platform(world: World) -> None:
     assert outcome.outputs["status"] == "failed"
 
 
-def test_somebody_else_is_faster(world: World) -> None:
-    """Gone between the look and the deletion: gone."""
-    world.platform.on_request = lambda record: (
-        world.platform.delete_app("site") if record.method == "DELETE" else None
-    )
-    outcome = destroy(world)
-    assert outcome.exit_code == 0
-    assert "Destroyed app 'site'" in lines(outcome)
-
-
 # --- under the lock
 
 

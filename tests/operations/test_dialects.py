@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from tests.operations.containers import asked
 from tests.support.world import SITE, world
 from zerokie_action.sandbox.dialects import QUESTIONS
-from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -53,13 +52,13 @@ def step(world: World, code: int = 0, **inputs: object) -> Outcome:
 def folder_story(world: World, dialect: Collection[str]) -> None:
     """Create with a domain, again, change and delete with a hidden name, another deploy's lock, destroy."""
     skips = NOTHING_IS_SKIPPED.isdisjoint(dialect)
-    site: dict[str, Any] = {"app": "new", "domains": "www.example.com"}
-    created = step(world, create=True, **site)
+    domain = "www.example.com"
+    created = step(world, app="new", create=True, domains=domain)
     assert created.outputs["created"] is True
-    again = step(world, **site)
+    again = step(world, app="new", domains=domain)
     assert again.outputs["files_uploaded"] == (0 if skips else len(SITE))
     for done in (created, again):
-        assert [one["domain"] for one in done.outputs["domains"]] == ["www.example.com"]
+        assert [one["domain"] for one in done.outputs["domains"]] == [domain]
     world.write(EDITED)
     if refused := next((code for name, code in HIDDEN_NAMES.items() if name in dialect), 0):
         assert "`ignore`" in step(world, refused, app="new").log
@@ -149,25 +148,6 @@ def test_two_answers(tmp_path_factory: pytest.TempPathFactory, count: int) -> No
         try_two_answers(tmp_path_factory, dialect)
 
     of()
-
-
-@pytest.mark.parametrize("conflict", QUESTIONS["conflict"].answers)
-@pytest.mark.parametrize("lost", QUESTIONS["lock-lost"].answers)
-def test_a_lock_that_is_stolen(world: World, conflict: str, lost: str) -> None:
-    """Whatever a 409 looks like, it is the platform's word: nothing more is written, and it is exit 7."""
-    speak(world, [f"conflict={conflict}", f"lock-lost={lost}"])
-    world.write({f"{number}.txt": b"x" for number in range(8)})
-    world.platform.faults.add(Fault(Kind.DELAY, "PUT", "/files/[0-9]", seconds=10, times=None))
-
-    def steal() -> None:
-        world.platform.expire_lock("site")
-        world.platform.take_lock("site", "a thief")
-
-    world.loop.call_later(15, steal)
-    outcome = world.run(concurrency=1, lock_heartbeat=1)
-    assert outcome.exit_code == 7, outcome.log
-    assert len(world.stored()) == 2, "of eight; the second one was on its way"
-    assert world.platform.lock("site") == "a thief"
 
 
 @pytest.mark.parametrize("inputs", [{}, {"dry_run": True}])

@@ -45,24 +45,12 @@ CASES: dict[str, tuple[dict[str, object], list[str]]] = {
             "Plan: would remove 'old.example.com'",
         ],
     ),
-    "image": (
-        IMAGE | {"app": "web"},
-        [
-            "Plan: would deploy 'nginx:2' in place of 'nginx:1'",
-        ],
-    ),
+    "image": (IMAGE | {"app": "web"}, ["Plan: would deploy 'nginx:2' in place of 'nginx:1'"]),
     "image, new app": (
         IMAGE | {"app": "new", "create": True},
-        [
-            "Plan: would create container app 'new' with 'nginx:2'",
-        ],
+        ["Plan: would create container app 'new' with 'nginx:2'"],
     ),
-    "restart": (
-        RESTART | {"app": "web"},
-        [
-            "Plan: would restart 'nginx:1'",
-        ],
-    ),
+    "restart": (RESTART | {"app": "web"}, ["Plan: would restart 'nginx:1'"]),
     "destroy, container app": (DESTROY | {"app": "web"}, ["Plan: would destroy app 'web'"]),
     "destroy, static app": (DESTROY | {"app": "site"}, ["Plan: would destroy app 'site'"]),
     "destroy, no app": (DESTROY | {"app": "new"}, []),

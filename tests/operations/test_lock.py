@@ -12,6 +12,7 @@ import pytest
 from tests.ci.grammar import file_command
 from zerokie_action.files.local import FileContent
 from zerokie_action.sandbox.apps import EXPIRY
+from zerokie_action.sandbox.dialects import QUESTIONS
 from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
@@ -70,8 +71,14 @@ def test_heartbeats_survive_a_platform_that_is_down_for_a_while(world: World) ->
 
 
 @pytest.mark.parametrize("successor", ["somebody else", None])
-def test_a_lost_lock_stops_all_writes(world: World, successor: str | None) -> None:
-    """After the heartbeat has learned of the loss nothing is written, and nobody else's lock is finalized."""
+@pytest.mark.parametrize("conflict", QUESTIONS["conflict"].answers)
+@pytest.mark.parametrize("lost", QUESTIONS["lock-lost"].answers)
+def test_a_lost_lock_stops_all_writes(world: World, conflict: str, lost: str, successor: str | None) -> None:
+    """After the heartbeat has learned of the loss nothing is written, and nobody else's lock is finalized.
+
+    Whatever a 409 looks like, it is the platform's word.
+    """
+    world.platform.dialect.speak(f"conflict={conflict}", f"lock-lost={lost}")
     world.write(MANY)
     world.platform.faults.add(Fault(Kind.DELAY, method="PUT", path="/files/", times=None, seconds=5.0))
 
@@ -84,7 +91,10 @@ def test_a_lost_lock_stops_all_writes(world: World, successor: str | None) -> No
     world.platform.on_request = lose
     outcome = world.run(concurrency=1, lock_heartbeat="10s")
     assert outcome.exit_code == 7, outcome.log
-    assert "lost" in outcome.outputs["error"]
+    assert outcome.outputs["error"].startswith(
+        "The deploy lock was lost during the deploy: the platform says"
+    )
+    assert outcome.outputs["hint"].startswith("Nothing was sent once that was known. Run the deploy again")
     assert finalizes(outcome) == []
     (told,) = [record.index for record in heartbeats(outcome) if record.status in {404, 409}]
     # One upload may have been on its way when the answer came.

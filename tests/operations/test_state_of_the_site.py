@@ -94,7 +94,10 @@ def test_nothing_was_begun(world: World, path: str) -> None:
 
 
 def test_nothing_was_to_be_done(world: World) -> None:
-    """Likewise."""
+    """Then the state is what was to be reached: no count of no files."""
     world.run()
     fail(world, "POST", "/finalize")
-    assert "; nothing" not in error(world.run())
+    outcome = world.run()
+    assert error(outcome).startswith("Finalizing the deploy was refused (400")
+    assert "uploaded" not in error(outcome)
+    assert outcome.outputs["nothing_changed"]

@@ -213,6 +213,16 @@ def test_a_lost_request(world: World, image: str, lost: int, seconds: float) -> 
     assert outcome.seconds == pytest.approx(seconds + 1.5, abs=1)
 
 
+@pytest.mark.parametrize("inputs", [{"image": OLD}, {"operation": "restart"}], ids=["image", "restart"])
+def test_a_lost_request_behind_another_deploy(world: World, inputs: dict[str, object]) -> None:
+    """That one's end is no sign of ours."""
+    takes(world, 5)
+    world.platform.apps.deploy("web", image=OLD, private=False)
+    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/deploy$", status=502))
+    outcome = world.run(app="web", **inputs)
+    assert (outcome.exit_code, asked(outcome)) == (0, 2), outcome.log
+
+
 @pytest.mark.parametrize("rollback", [False, True])
 def test_a_request_that_is_always_lost(world: World, *, rollback: bool) -> None:
     """Three times, and no more; what was asked for may still come."""

@@ -8,14 +8,19 @@ from tests.sandbox.process import sandbox
 from zerokie_action.sandbox.__main__ import main
 
 
-def test_it_serves_and_ends_on_a_signal(tmp_path):
-    """The first line is the address; state survives a restart with the same folder."""
+def test_it_serves_and_ends_on_a_signal(tmp_path, capsys):
+    """The first line is the address; state survives a restart with its folder, which only one may use."""
     with sandbox("--data", str(tmp_path), end=signal.SIGTERM) as client:
         assert client.get("/v1/apps", headers={"authorization": "Bearer other"}).status_code == 401
         client.post("/v1/apps", json={"name": "site", "type": "static"})
         assert client.put("/v1/apps/site/files/a", content=b"x").status_code == 200
         assert client.get("/docs").status_code == 200
         assert client.get("/_apps/site/a").content == b"x"
+        assert main(["--port", "0", "--data", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == (
+        f"The sandbox cannot start: another sandbox is running on the folder {tmp_path}. Stop it, or name"
+        " another folder with --data\n"
+    )
     with sandbox("--data", str(tmp_path)) as client:
         assert [file["path"] for file in client.get("/v1/apps/site/files").json()] == ["a"]
         state = client.get("/_sandbox/state").json()
@@ -33,19 +38,6 @@ def test_options(tmp_path):
         app = client.get("/v1/apps/api").json()
         assert (app["status"], app["url"]) == ("running", "http://host.docker.internal:8080/_apps/api")
         assert (app["image"], "updated_at" in app) == ("docker.io/library/nginx:latest", False)
-
-
-def test_a_folder_that_another_sandbox_uses(tmp_path, capsys):
-    """It is refused while that one runs, and free once it has ended."""
-    options = ["--port", "0", "--data", str(tmp_path)]
-    with sandbox("--data", str(tmp_path)):
-        assert main(options) == 1
-    assert capsys.readouterr().err == (
-        f"The sandbox cannot start: another sandbox is running on the folder {tmp_path}. Stop it, or name"
-        " another folder with --data\n"
-    )
-    with sandbox("--data", str(tmp_path)) as client:
-        assert client.get("/v1/apps").status_code == 200
 
 
 def test_a_missing_extra():

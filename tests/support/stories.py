@@ -57,10 +57,10 @@ def dry_run(world: World) -> str:
     return deploy(world, dry_run=True).log
 
 
-def waiting(world: World) -> str:
+def stuck(world: World) -> str:
+    """Of a run that was killed: nobody releases its lock."""
     world.platform.take_lock(APP, "somebody else")
-    world.loop.call_later(50, world.platform.locks.expire, APP)
-    return deploy(world).log
+    return deploy(world, lock_timeout="1m").log
 
 
 def outage(world: World) -> str:
@@ -100,7 +100,7 @@ STORIES: dict[str, Callable[[World], str]] = {
     "second deploy": second,
     "dry run": dry_run,
     "somebody else's app": somebody_elses,
-    "waiting": waiting,
+    "stuck lock": stuck,
     "outage": outage,
     "killed": killed,
     "rolled back": rolled_back,
@@ -110,16 +110,10 @@ STORIES: dict[str, Callable[[World], str]] = {
 def tell(name: str, world: World) -> str:
     """The log of a story, as its readers see it: with the platform's real address."""
     begin(world)
-    return published(STORIES[name](world))
-
-
-def published(log: str) -> str:
-    """A log with the platform's real address, and at one fixed time."""
-    log = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", "2026-09-21 14:43:21 UTC", log)
-    log = re.sub(r"since \d\d:\d\d:\d\d UTC", "since 14:13:21 UTC", log)
-    return re.sub(r"http://127\.0\.0\.1:\d+/_apps/([a-z-]+)/?", r"https://\1.platform-dev.zerokie.com", log)
+    here = r"http://127\.0\.0\.1:\d+/_apps/([a-z-]+)/?"
+    return re.sub(here, r"https://\1.platform-dev.zerokie.com", STORIES[name](world))
 
 
 def timeless(log: str) -> str:
     """A log without durations and the deploy IDs that are made of the time."""
-    return re.sub(r"\b(\d+ m )?\d+(\.\d+)? s\b|(?<= d-)\d{8}-\d{6}\b|\b\d\d:\d\d:\d\d UTC", "…", log)
+    return re.sub(r"\b(\d+ m )?\d+(\.\d+)? s\b|(?<= d-)\d{8}-\d{6}\b", "…", log)

@@ -1,7 +1,7 @@
 """The transport for httpx requests, with a simple pool: a stack of idle connections for each origin.
 
 httpx's own pool looks at all of its connections at every request, which takes most of the time of thousands
-of small uploads (`docs/performance.md`). Here a request pops an idle connection, or opens a new connection,
+of small uploads (`make bench`). Here a request pops an idle connection, or opens a new connection,
 and puts it back afterwards. httpcore implements the connections: HTTP, TLS and proxy tunnels.
 """
 

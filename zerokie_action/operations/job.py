@@ -104,9 +104,9 @@ class Job:
                         await self.in_turn(lock.acquire)
                     except LockHeld as error:
                         error.hint += (
-                            f" If that run was killed, its lock ends {expiry()}: `lock-timeout: 31m` waits "
-                            "that long. `zerokie-cleanup` releases the lock at once, but only with the "
-                            "`state-file` of the killed run."
+                            f" If that run was killed, its lock ends {expiry()}: `lock-timeout: 31m` with "
+                            "`timeout: 1h` waits that long. `zerokie-cleanup` releases the lock at once, but "
+                            "only with the `state-file` of the killed run."
                         )
                         raise
                 waited = self.result.lock_wait_seconds

@@ -85,9 +85,7 @@ async def _preview(job: Job, source: _Source, app: App | None) -> None:
     """Report what a deploy would change now, without the lock and without a write."""
     if app is None:
         job.preview(f"would create static app {job.app!r}")
-    with job.phase("Compare"):
-        zone = await read_zone(job, source.scan.files) if app else NOTHING
-        plan = await _compare(job, source, zone)
+    zone, plan = await _compare(job, source, is_there=app is not None)
     job.result.planned = Changes(
         uploaded=[
             Uploaded(file.path, file.size, "~" if file.path in zone.files else "+") for file in plan.uploads
@@ -117,9 +115,7 @@ async def _update(job: Job, source: _Source) -> None:
 
 async def _make_equal(job: Job, source: _Source, lock: DeployLock, changes: Changes) -> None:
     """Carry out the plan in the storage zone, and store the manifests."""
-    with job.phase("Compare"):
-        zone = await read_zone(job, source.scan.files)
-        plan = await _compare(job, source, zone)
+    zone, plan = await _compare(job, source)
     changes.unchanged = len(plan.unchanged)
     changes.to_upload, changes.to_delete = len(plan.uploads), len(plan.delete)
     update = Update(job, lock, zone, plan, changes)
@@ -137,34 +133,36 @@ async def _make_equal(job: Job, source: _Source, lock: DeployLock, changes: Chan
             both.start_soon(_require_same_directory, job, source, update.sent_hashes())
             both.start_soon(update.require_listed)
     with job.phase("Delete and record"):
+        await update.delete_stale()
         async with anyio.create_task_group() as both:
-            both.start_soon(update.delete_stale)
+            both.start_soon(update.delete_manifests)
             both.start_soon(update.store_proof)
 
 
-async def _compare(job: Job, source: _Source, zone: Zone) -> Plan:
-    """Make the plan and log the plan.
+async def _compare(job: Job, source: _Source, *, is_there: bool = True) -> tuple[Zone, Plan]:
+    """Read the app's zone, which is empty if the app does not exist yet; make the plan and log the plan.
 
     Raises:
         ConfigurationError: when there are doubts that the changes are meant.
     """
-    settings = job.settings
-    proofs = zone.manifest.files if settings.incremental else {}
-    hashes = await source.hashing if proofs else {}
-    source.hashing.cancel()
-    plan = make_plan(
-        source.scan.files,
-        zone.files,
-        hashes=hashes,
-        proofs=proofs,
-        ours=zone.ours,
-        keep=job.keep,
-        delete_stale=settings.delete_stale,
-    )
-    hashes.clear()  # frees up to a hundred thousand
-    _log_plan(job, plan, zone)
-    require_no_doubts([*_doubts(job, plan, zone)])
-    return plan
+    with job.phase("Compare"):
+        zone = await read_zone(job, source.scan.files) if is_there else NOTHING
+        proofs = zone.manifest.files if job.settings.incremental else {}
+        hashes = await source.hashing if proofs else {}
+        source.hashing.cancel()
+        plan = make_plan(
+            source.scan.files,
+            zone.files,
+            hashes=hashes,
+            proofs=proofs,
+            ours=zone.ours,
+            keep=job.keep,
+            delete_stale=job.settings.delete_stale,
+        )
+        hashes.clear()  # frees up to a hundred thousand
+        _log_plan(job, plan, zone)
+        require_no_doubts([*_doubts(job, plan, zone)])
+        return zone, plan
 
 
 def _doubts(job: Job, plan: Plan, zone: Zone) -> Iterator[Doubt]:

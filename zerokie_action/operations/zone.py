@@ -291,10 +291,14 @@ class Update:
         self._proved = self._proofs(shown)
 
     async def delete_stale(self) -> None:
-        """Delete the files that the directory does not have, and the older manifests."""
-        await self._writes.delete((*self._plan.delete, *self._zone.manifests), self._note_deleted)
+        """Delete the files that the directory does not have."""
+        await self._writes.delete(self._plan.delete, self._note_deleted)
         if self._plan.delete:
             self._job.ci.info(f"Deleted {human_files(len(self._plan.delete), 'stale file')}")
+
+    async def delete_manifests(self) -> None:
+        """Delete the older manifests."""
+        await self._writes.delete(self._zone.manifests, lambda _path: None)
 
     async def store_proof(self) -> None:
         """Store the proof manifest: it proves every file that is listed as it was uploaded."""
@@ -383,8 +387,7 @@ class Update:
         return path
 
     def _note_deleted(self, path: str) -> None:
-        if not path.startswith(MANIFEST_FOLDER):
-            self._changes.deleted[path] = self._zone.files[path].length
+        self._changes.deleted[path] = self._zone.files[path].length
 
 
 def _has_length(file: LocalFile | Uploaded, remote: RemoteFile | None) -> bool:
