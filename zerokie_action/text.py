@@ -156,10 +156,10 @@ def cut_markdown(markdown: str, limit: int) -> str:
 
 
 def dotenv_value(text: str) -> str:
-    """Return `text` as a value of a dotenv file; what is not plain is percent-encoded, as in a URL.
+    """Return `text` as a value of a dotenv file, with special characters percent-encoded, as in a URL.
 
-    The grammar: GitLab reads `KEY=value` to the end of the line, takes quotes literally and expands `$`.
-    Other people `source` the file into a shell, so nothing remains that a shell would act on.
+    GitLab reads `KEY=value` to the end of the line, takes quotes literally and expands `$`. Users may also
+    `source` the file in a shell, so the value has no character that is special to a shell.
     """
     return quote(text, safe=":/@%+,=", errors="backslashreplace").replace("~", "%7E")
 

@@ -144,7 +144,7 @@ class TestWhatMustNotBePublic:
         outcome = world.run(ignore="!id_rsa")
         assert outcome.exit_code == 0, outcome.log
         assert (
-            "Ignored as possible secrets: '.npmrc', 'ci/.aws/'; `!pattern` in `ignore` brings one back\n"
+            "Ignored as possible secrets: '.npmrc', 'ci/.aws/'; `!pattern` in `ignore` deploys such a file\n"
         ) in outcome.log
         assert outcome.outputs["warnings"] == []
         assert world.stored() == {"index.html": b"x", "id_rsa": b"x"}

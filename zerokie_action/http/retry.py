@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 class Malformed(ValueError):  # noqa: N818 - internal; never reaches users
-    """A 2xx response is not what the reference describes: a gateway may have sent it."""
+    """A 2xx response does not match the reference: a gateway may have sent the response."""
 
 
 AttemptScope = Callable[[], AbstractContextManager[object]]

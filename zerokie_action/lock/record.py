@@ -33,11 +33,6 @@ class LockRecord(NamedTuple):
     app: str
     session: str
 
-    @property
-    def state(self) -> dict[str, str]:
-        """The record as keys and values for GitHub's state and the file."""
-        return {"app": self.app, "session": self.session}
-
 
 def expiry() -> str:
     """For messages: the latest time at which an abandoned lock expires, as if it was confirmed just now."""
@@ -64,7 +59,7 @@ class LockRecords:
             ConfigurationError: when the state file can't be written.
         """
         lock = LockRecord(app, session)
-        self._save(lock.state)
+        self._save(lock._asdict())
         if self._file is None:
             return
         try:
@@ -112,7 +107,7 @@ def default_file(env: Mapping[str, str]) -> Path | None:
 
 
 def _write(file: Path, locks: list[LockRecord]) -> None:
-    write_report_file(file, "".join(json.dumps(lock.state) + "\n" for lock in locks))
+    write_report_file(file, "".join(json.dumps(lock._asdict()) + "\n" for lock in locks))
     with suppress(OSError):  # not every file system supports fsync
         if file.is_file():
             with file.open("rb") as written:

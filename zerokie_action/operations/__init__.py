@@ -1,1 +1,1 @@
-"""What users ask for, one module each: deploy a directory or an image, restart, destroy, domains, health."""
+"""The operations: deploy a directory or an image, restart, destroy; and domains, health check, comment."""

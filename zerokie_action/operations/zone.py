@@ -58,7 +58,7 @@ _LAG = 4.0
 _LOOK_AGAIN = 0.5
 """Seconds that a listing may lag behind the writes, and between two listings."""
 _NEXT_SECOND = 1.1
-"""Seconds until the listing's time, in whole seconds, must differ."""
+"""Seconds after which another upload gets another time: a listing's times have whole seconds."""
 
 
 class Zone(NamedTuple):
@@ -126,7 +126,9 @@ async def list_zone(job: Job) -> tuple[dict[str, RemoteFile], list[Doubt]]:
         if error.status != NOT_FOUND:
             raise
         problem = f"The platform lists no files of app {job.app!r} ({error.answer})"
-        advice = "If the app is new and empty, some platforms answer so; else check `app` and `api-url`."
+        advice = (
+            "Some platforms answer so for a new, empty app; in any other case, check `app` and `api-url`."
+        )
         return {}, [Doubt(problem, advice)]
 
 
@@ -348,7 +350,7 @@ class Update:
         return _has_length(file, remote) and not (is_as_before and file.path in self._uploaded)
 
     def _may_be_the_same(self, path: str, shown: Mapping[str, RemoteFile]) -> bool:
-        """Whether an upload may have arrived, though its listing did not change: no proof contradicts."""
+        """Whether an upload may have arrived, despite an unchanged listing: no proof contradicts that."""
         remote, sent, proof = shown.get(path), self._uploaded.get(path), self._zone.manifest.files.get(path)
         if remote is None or sent is None or not _has_length(sent, remote):
             return False

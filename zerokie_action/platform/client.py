@@ -234,9 +234,13 @@ class Client:
 
     async def delete_file(self, name: str, path: str) -> None:
         """Delete one file ("DELETE /v1/apps/:name/files/{path}"). A missing file is no error."""
-        target = app_target(name, "files", *path.split("/"))
-        # Any 2xx will do: if the file is still there, the next deploy deletes it.
-        await self._delete(f"Deleting {path!r}", target, parse_any, group=DELETIONS)
+        purpose, target = f"Deleting {path!r}", app_target(name, "files", *path.split("/"))
+        try:
+            # Any 2xx will do: if the file is still there, the next deploy deletes it.
+            await self._send(parse_any, purpose, "DELETE", target, group=DELETIONS)
+        except RequestRejected as error:
+            if error.status != NOT_FOUND:
+                raise
 
     # The deploy lock
 
@@ -296,17 +300,10 @@ class Client:
 
     # What all endpoints share
 
-    async def _delete(
-        self,
-        purpose: str,
-        target: str,
-        parse: Callable[[Response], bool] = parse_no_content,
-        *,
-        group: str = "",
-    ) -> bool:
+    async def _delete(self, purpose: str, target: str) -> bool:
         """Send a DELETE; False for a 404, unless an earlier attempt may have succeeded."""
         try:
-            return await self._send(parse, purpose, "DELETE", target, group=group)
+            return await self._send(parse_no_content, purpose, "DELETE", target)
         except RequestRejected as error:
             if error.status != NOT_FOUND:
                 raise

@@ -1,1 +1,1 @@
-"""What a run tells people and machines: progress, summary, JSON result, dotenv, annotations."""
+"""Reports for people and machines: progress, summary, JSON result, dotenv, annotations."""

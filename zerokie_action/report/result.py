@@ -88,7 +88,7 @@ class Changes:
 
     @property
     def state(self) -> str:
-        """What state an early end leaves the site in, for a sentence; empty when there was nothing to do."""
+        """The state that an early end leaves behind, as a clause; empty if the plan had no changes."""
         shares = (
             (len(self.uploaded), self.to_upload, "uploaded"),
             (len(self.deleted), self.to_delete, "deleted"),
