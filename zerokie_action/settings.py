@@ -181,7 +181,7 @@ class Settings(BaseSettings):
     env: Annotated[dict[str, str] | None, NoDecode, BeforeValidator(formats.parse_variables)] = None
     """Environment variables, one `KEY=VALUE` per line. Used when a container app is created."""
     registry_server: str | None = None
-    """Private registry, such as registry.gitlab.com. Unless set, the platform's default. Needs a username and
+    """Private registry, such as registry.gitlab.com; by default, the platform's. Needs a username and
     a password."""
     registry_username: str | None = None
     """Username, or name of a deploy token, for the registry. Needs a password."""

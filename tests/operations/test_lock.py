@@ -94,7 +94,7 @@ def test_a_lost_lock_stops_all_writes(world: World, conflict: str, lost: str, su
     assert outcome.outputs["error"].startswith(
         "The deploy lock was lost during the deploy: the platform says"
     )
-    assert outcome.outputs["hint"].startswith("Nothing was sent once that was known. Run the deploy again")
+    assert outcome.outputs["hint"].startswith("Nothing was written after that. Run the deploy again")
     assert finalizes(outcome) == []
     (told,) = [record.index for record in heartbeats(outcome) if record.status in {404, 409}]
     # One upload may have been on its way when the answer came.

@@ -228,7 +228,7 @@ class DeployLock:
         self._why_lost = self._why_lost or why
         return LockLost(
             f"The deploy lock was lost during the deploy: {self._why_lost}",
-            hint="Nothing was written after that. Run it again: another deploy may hold the lock.",
+            hint="Nothing was written after that. Run the deploy again: another deploy may hold the lock.",
         )
 
     # Release
