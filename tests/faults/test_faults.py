@@ -36,7 +36,7 @@ UNCLEAR = 2
 FAULTS = {
     "400": Case(Fault(Kind.STATUS, status=400), (0, 4), (0, 4)),
     "401": Case(Fault(Kind.STATUS, status=401), (0, 3), (0, 3)),
-    "404": Case(Fault(Kind.STATUS, status=404), (0, 4, 7), (0, 4, 5, 7)),
+    "404": Case(Fault(Kind.STATUS, status=404), (0, 4, 5, 7), (0, 4, 5, 7)),
     "409": Case(Fault(Kind.STATUS, status=409), (0, 4, 6, 7), (0, 4, 6, 7)),
     "429": Case(Fault(Kind.STATUS, status=429, headers={"Retry-After": "7"}), (0,), UNAVAILABLE),
     "500 after the effect": Case(Fault(Kind.STATUS, status=500, after=True), (0,), UNAVAILABLE),
