@@ -204,8 +204,9 @@ def _exit_code_table() -> str:
 
 
 def _dialect_table() -> str:
+    """The questions and answers. The sandbox's `--help` also explains answers."""
     rows = (
-        (_code(name), question.text, ", ".join(map(_code, question.answers)))
+        (_code(name), question.text[: question.text.index("?") + 1], ", ".join(map(_code, question.answers)))
         for name, question in QUESTIONS.items()
     )
     return _table(("dialect", "question", "answers, the default first"), rows)

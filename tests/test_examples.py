@@ -65,12 +65,16 @@ def test_examples_use_inputs_that_exist(path: Path) -> None:
     assert used - INPUTS == set()
 
 
-@pytest.mark.parametrize("name", ["project.yml", "monorepo.yml"])
-def test_each_include_of_the_component_has_a_job_name(name: str) -> None:
-    """Of two jobs with the same name, GitLab runs the last one only."""
-    document = yaml.safe_load((ROOT / "examples" / "gitlab" / name).read_text("utf-8"))
-    inputs = [include["inputs"] for include in document["include"]]
-    assert len({given["job-name"] for given in inputs}) == len(inputs)
+@pytest.mark.parametrize(
+    "names",
+    [("project.yml",), ("monorepo.yml",), ("component.yml", "review.yml", "branch.yml")],
+    ids=" and ".join,
+)
+def test_each_include_of_the_component_has_a_job_name(names: tuple[str, ...]) -> None:
+    """Of two jobs with the same name, GitLab runs the last one only. Some files are used together."""
+    inputs = [include["inputs"] for name in names for include in example(f"gitlab/{name}")["include"]]
+    default = component_inputs()["job-name"]["default"]
+    assert len({given.get("job-name", default) for given in inputs}) == len(inputs)
     assert len({given.get("environment", given["app"]) for given in inputs}) == len(inputs)
 
 

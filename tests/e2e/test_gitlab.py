@@ -206,12 +206,12 @@ def test_review_app_of_a_merge_request(platform: Platform, repository: Path, ima
             "ZEROKIE_GITLAB_TOKEN": "token",
         }
 
-        deploy = run_jobs(repository, "zerokie-deploy", **merge_request)
+        deploy = run_jobs(repository, "deploy-review", **merge_request)
         assert deploy.code == 0, deploy.log
         assert platform.site("my-site-mr-3") == contents(repository / "dist")
         assert "`my-site-mr-3` is deployed" in api.bodies[-1].decode()
 
-        stop = run_jobs(repository, "zerokie-deploy-stop", **merge_request)
+        stop = run_jobs(repository, "deploy-review-stop", **merge_request)
         assert stop.code == 0, stop.log
         assert platform.state()["apps"] == {}
         assert "`my-site-mr-3` is deleted" in api.bodies[-1].decode()
@@ -224,13 +224,13 @@ def test_review_app_of_a_branch(platform: Platform, repository: Path, image: Ima
     for command in (("checkout", "-q", "-b", branch), ("add", "--all")):
         call("git", *command, folder=repository)
 
-    deploy = run_jobs(repository, "zerokie-deploy")
+    deploy = run_jobs(repository, "deploy-branch")
     assert deploy.code == 0, deploy.log
     (app,) = platform.state()["apps"]
     assert re.fullmatch("my-site-review-[a-z0-9-]{1,17}", app)
     assert platform.site(app) == contents(repository / "dist")
 
-    stop = run_jobs(repository, "zerokie-deploy-stop")
+    stop = run_jobs(repository, "deploy-branch-stop")
     assert stop.code == 0, stop.log
     assert platform.state()["apps"] == {}
 
