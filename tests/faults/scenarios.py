@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import shutil
 from contextlib import contextmanager
@@ -75,7 +76,8 @@ class Scenario:
         return re.search(self.own, f"{record.method} {record.path}") is not None
 
     def run(self, world: World, **more: object) -> Outcome:
-        """The run under test."""
+        """The run under test, with the same jitter as the rehearsal: the same requests come."""
+        random.seed(1)
         return world.run(**self.inputs | more)
 
 
