@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.operations.containers import asked
 from tests.support.world import SITE, world
 from zerokie_action.sandbox.dialects import QUESTIONS
+from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -195,3 +196,13 @@ def test_a_new_app_that_is_not_ready_in_time(world: World, answer: str) -> None:
     assert any(record.path.endswith("/finalize") for record in outcome.requests)
     assert world.platform.lock("new") is None
     step(world, app="new")
+
+
+def test_the_storage_of_a_new_app_is_not_ready(world: World) -> None:
+    """The lock was granted; the first writes are not found for a while."""
+    missing = Fault(Kind.STATUS, "PUT", "/files/", status=404, lasts=10, times=None)
+    world.platform.faults.add(missing)
+    outcome = world.run(app="new", create=True)
+    assert outcome.exit_code == 0, outcome.log
+    assert 10 <= outcome.seconds < 20
+    assert world.stored("new") == SITE

@@ -353,7 +353,9 @@ class Client:
             timeout=read_timeout,
             size=size,
             max_body=max_body,
-            ready_by=self.creation.ready_by if self.creation.is_pending or group == UPLOADS else -math.inf,
+            ready_by=self.creation.ready_by
+            if self.creation.is_pending or group in {UPLOADS, MANIFESTS}
+            else -math.inf,
         )
         request = Request(method, self.base_url + target, headers=headers, stream=stream, extensions=more)
         try:
