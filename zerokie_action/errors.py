@@ -96,7 +96,7 @@ class LockLost(DeployError):
 
 
 class DeployFailed(DeployError):
-    """The app failed, or the folder changed during the deploy."""
+    """The app failed, another deploy replaced its image, or the folder changed during the deploy."""
 
     exit_code = 8
 
