@@ -182,7 +182,8 @@ class Client:
 
     async def delete_app(self, name: str) -> bool:
         """Delete an app ("DELETE /v1/apps/:name"); False when no app had this name."""
-        return await self._delete(f"Deleting app {name!r}", app_target(name))
+        # The app must be gone: an empty 200 may be a gateway's, so it is sent again.
+        return await self._delete(parse_no_content, f"Deleting app {name!r}", app_target(name))
 
     async def deploy(
         self, name: str, image: str | None, registry_auth: Mapping[str, str] | None = None
@@ -296,14 +297,14 @@ class Client:
 
     async def remove_domain(self, name: str, domain: str) -> bool:
         """Remove a domain ("DELETE /v1/apps/:name/domains/:domain"); False if the app did not have it."""
-        return await self._delete(f"Removing {domain!r}", app_target(name, "domains", domain))
+        return await self._delete(parse_any, f"Removing {domain!r}", app_target(name, "domains", domain))
 
     # What all endpoints share
 
-    async def _delete(self, purpose: str, target: str) -> bool:
+    async def _delete(self, parse: Callable[[Response], bool], purpose: str, target: str) -> bool:
         """Send a DELETE; False for a 404, unless an earlier attempt may have succeeded."""
         try:
-            return await self._send(parse_no_content, purpose, "DELETE", target)
+            return await self._send(parse, purpose, "DELETE", target)
         except RequestRejected as error:
             if error.status != NOT_FOUND:
                 raise
