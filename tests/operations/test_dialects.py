@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tests.operations.containers import asked
@@ -27,6 +27,8 @@ NOTHING_IS_SKIPPED = {f"url={answer}" for answer in ("bare", "absent", "redirect
 }
 """The manifest can't be read, or the listing proves nothing: all is uploaded again."""
 SHOWS_NO_IMAGE = "image=not-in-get"
+SHOWS_WHAT_IS_NOT = {"before-deploying=stopped", "deploying=none"}
+"""Together: the new image as `stopped`, then as `running`, then as `failed`. Nobody can judge that."""
 HIDDEN = ".well-known/security.txt"
 EDITED = {path: body for path, body in SITE.items() if path != "empty"} | {
     "index.html": b"<h1>HELLO</h1>",
@@ -146,6 +148,7 @@ def test_two_answers(tmp_path_factory: pytest.TempPathFactory, count: int) -> No
     @settings(max_examples=count, suppress_health_check=list(HealthCheck), deadline=None)
     @given(dialect=some_answers())
     def of(dialect: list[str]) -> None:
+        assume(set(dialect) != SHOWS_WHAT_IS_NOT)
         try_two_answers(tmp_path_factory, dialect)
 
     of()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from zerokie_action.http import Response
 
 _NOT_AS_DESCRIBED = "not with what the API reference describes"
+_ACCEPTED = 202
 _NO_CONTENT = 204
 
 
@@ -101,8 +102,8 @@ def parse_any(response: Response) -> bool:
 
 
 def parse_no_content(response: Response) -> bool:
-    """Accept a 204 or a JSON object; any other answer may be a gateway's."""
-    if response.status_code != _NO_CONTENT and not isinstance(_json(response), dict):
+    """Accept a 204, a 202 or a JSON object; any other answer may be a gateway's."""
+    if response.status_code not in {_NO_CONTENT, _ACCEPTED} and not isinstance(_json(response), dict):
         raise Malformed(_NOT_AS_DESCRIBED)
     return True
 
