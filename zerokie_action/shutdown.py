@@ -45,13 +45,15 @@ class Shutdown:
     def __init__(self) -> None:
         self._began_at = math.inf
         self._open: dict[anyio.CancelScope, float] = {}
-        self._requests: set[anyio.CancelScope] = set()
+        """The grace of each open scope."""
+        self._writes: set[anyio.CancelScope] = set()
 
     @contextmanager
     def shielded_scope(self, allowance: Allowance) -> Iterator[anyio.CancelScope]:
         """A scope that is shielded from cancellation until the allowance ends."""
-        with anyio.CancelScope(shield=True) as scope:
-            self._limit(scope, allowance)
+        deadline = min(anyio.current_time() + allowance.seconds, self._began_at + allowance.grace)
+        with anyio.CancelScope(shield=True, deadline=deadline) as scope:
+            self._open[scope] = allowance.grace
             try:
                 yield scope
             finally:
@@ -61,22 +63,23 @@ class Shutdown:
     def shielded_request(self) -> Iterator[None]:
         """A shielded scope for one request: a cancellation takes effect after the answer."""
         left = max(0.0, anyio.current_effective_deadline() - anyio.current_time())
-        with self.shielded_scope(Allowance(left + ANSWERS.seconds, ANSWERS.grace)) as scope:
-            self._requests.add(scope)
+        with self.shielded_scope(Allowance(left + ANSWERS.seconds, ANSWERS.grace)):
+            yield
+
+    @contextmanager
+    def shielded_write(self) -> Iterator[None]:
+        """The same for one of many writes: it has no deadline, and no timer, until `limit_writes`."""
+        with self.shielded_scope(ANSWERS._replace(seconds=math.inf)) as scope:
+            self._writes.add(scope)
             try:
                 yield
             finally:
-                self._requests.discard(scope)
+                self._writes.discard(scope)
 
-    def limit_requests(self) -> None:
-        """After the work has ended early, limit the requests in flight to `ANSWERS`."""
-        for scope in self._requests:
-            self._limit(scope, ANSWERS)
-
-    def _limit(self, scope: anyio.CancelScope, allowance: Allowance) -> None:
-        """Set the scope's deadline."""
-        self._open[scope] = allowance.grace
-        scope.deadline = min(anyio.current_time() + allowance.seconds, self._began_at + allowance.grace)
+    def limit_writes(self) -> None:
+        """After the work has ended early, limit the writes in flight to `ANSWERS`."""
+        for scope in self._writes:
+            scope.deadline = min(scope.deadline, anyio.current_time() + ANSWERS.seconds)
 
     def begin(self) -> None:
         """Begin the grace periods at the first signal. Later calls have no effect."""

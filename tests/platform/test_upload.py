@@ -57,7 +57,7 @@ async def writes_to(
     @contextmanager
     def write() -> Iterator[None]:
         fence()
-        with shutdown.shielded_request():
+        with shutdown.shielded_write():
             yield
 
     async with Transport({}) as transport:

@@ -174,7 +174,7 @@ class DeployLock:
     def write(self) -> Iterator[None]:
         """Check the lock before one attempt of a write, and shield the attempt from cancellation."""
         self.check()
-        with self._shutdown.shielded_request():
+        with self._shutdown.shielded_write():
             yield
 
     def end(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from zerokie_action.errors import LockLost, PlatformUnavailable, RequestRejected
@@ -11,7 +12,9 @@ from zerokie_action.operations.zone import list_zone, ownership_doubts
 from zerokie_action.platform.client import BAD_REQUEST, NOT_FOUND
 
 if TYPE_CHECKING:
-    from zerokie_action.http.retry import AttemptScope
+    from collections.abc import Iterator
+
+    from zerokie_action.lock.lock import DeployLock
     from zerokie_action.operations.job import Job
     from zerokie_action.platform.models import App
 
@@ -44,7 +47,7 @@ async def destroy(job: Job) -> None:
         job.preview(f"would destroy app {job.app!r}")
         return
     if app.kind == "container":
-        await _delete(job, job.shutdown.shielded_request)
+        await _delete(job)
     else:
         await _destroy_static(job, app)
     job.ci.info(f"Destroyed app {job.app!r}")
@@ -59,13 +62,13 @@ async def _destroy_static(job: Job, app: App) -> None:
             is_locked = True
             await _require_ownership(job)
             lock.check()
-            await _delete(job, lock.write)
+            await _delete(job, lock)
             lock.end()
     except RequestRejected as error:
         if is_locked or not app.can_be("container") or error.status not in {BAD_REQUEST, NOT_FOUND}:
             raise
         job.result.kind = "container"
-        await _delete(job, job.shutdown.shielded_request)
+        await _delete(job)
     except LockLost:
         # During a slow deletion, a heartbeat may find neither the app nor its lock.
         if not job.result.final_state or await job.client.find_app(job.app):
@@ -73,10 +76,19 @@ async def _destroy_static(job: Job, app: App) -> None:
         job.result.final_state = f"app {job.app!r} was deleted"
 
 
-async def _delete(job: Job, around_attempt: AttemptScope) -> None:
+async def _delete(job: Job, lock: DeployLock | None = None) -> None:
+    """Delete the app, while the lock is held if there is one."""
+
+    @contextmanager
+    def attempt() -> Iterator[None]:
+        if lock is not None:
+            lock.check()
+        with job.shutdown.shielded_request():
+            yield
+
     unknown = f"it is not known whether app {job.app!r} was deleted"
     with job.phase("Destroy"), job.change(unknown) as client:
-        is_found = await client.guarded(around_attempt).delete_app(job.app)
+        is_found = await client.guarded(attempt).delete_app(job.app)
         if not is_found and await job.client.find_app(job.app):
             raise RequestRejected(
                 f"Deleting app {job.app!r} was answered with 404, but the app is still there",

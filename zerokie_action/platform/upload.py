@@ -106,7 +106,7 @@ class Writes:
                 try:
                     await all_ended.wait()
                 except anyio.get_cancelled_exc_class():
-                    self._shutdown.limit_requests()
+                    self._shutdown.limit_writes()
                     raise
         except ExceptionGroup as group:
             raise unwrap(group) from group  # the caller sees one error, as from a single request
