@@ -103,7 +103,7 @@ async def _roll_out(job: Job, deploy: _Deploy) -> None:
             job.result.deploy_id = job.session
             await _wait_and_check(job, deploy)
     except BaseException as failure:
-        if job.result.final_state:  # a deploy was requested, and not refused
+        if job.result.changes_requested:
             if job.settings.rollback and isinstance(failure, _REASONS_TO_GO_BACK):
                 await _roll_back(job, deploy, failure)
             else:
@@ -135,7 +135,7 @@ async def _roll_back(job: Job, deploy: _Deploy, failure: DeployError) -> None:
         result.final_state = f"not rolled back{why_not}; {result.final_state}"
         return
     job.ci.info(f"{failure}; rolling back to {previous!r}")
-    back, state = _Deploy(job, previous, left_with), result.final_state
+    back, requested_before = _Deploy(job, previous, left_with), result.changes_requested
     problem = "did not end"
     try:
         with anyio.move_on_after(max(job.ends_at - anyio.current_time(), _ROLLBACK_TIME)):
@@ -147,7 +147,7 @@ async def _roll_back(job: Job, deploy: _Deploy, failure: DeployError) -> None:
         problem = f"failed as well: {error}"
     finally:
         if problem:
-            if result.final_state != state:  # the rollback was requested, and not refused
+            if result.changes_requested > requested_before:
                 await back.look_after_failure()
             result.final_state = f"the rollback to {previous!r} {problem}; {result.final_state}"
         else:

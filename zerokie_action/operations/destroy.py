@@ -71,7 +71,7 @@ async def _destroy_static(job: Job, app: App) -> None:
         await _delete(job)
     except LockLost:
         # During a slow deletion, a heartbeat may find neither the app nor its lock.
-        if not job.result.final_state or await job.client.find_app(job.app):
+        if not job.result.changes_requested or await job.client.find_app(job.app):
             raise
         job.result.final_state = f"app {job.app!r} was deleted"
 

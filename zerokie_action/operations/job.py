@@ -84,11 +84,13 @@ class Job:
         Until the answer arrives, the final state is `unknown`. A refusal restores the previous final state.
         """
         before, self.result.final_state = self.result.final_state, unknown
+        self.result.changes_requested += 1
         try:
             yield self.client.guarded(self.shutdown.shielded_request)
         except DeployError as error:
             if not (error.ambiguous or isinstance(error, LockLost)):
                 self.result.final_state = before
+                self.result.changes_requested -= 1
             raise
 
     @asynccontextmanager

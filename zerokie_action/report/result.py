@@ -113,6 +113,7 @@ class Result:
         seen_running: whether the platform reported that the deployed image runs.
         seen_live: whether the health check saw the deployed version.
         problems: the problems with the inputs, one sentence each.
+        changes_requested: the number of requests to create, deploy or delete the app that were not refused.
         nothing_changed: whether the run failed before it requested a change.
         final_state: the state that a failed or cancelled run has left behind, as the end of `error`.
     """
@@ -143,6 +144,7 @@ class Result:
     error: str = ""
     problems: list[str] = field(default_factory=list)
     hint: str = ""
+    changes_requested: int = 0
     nothing_changed: bool = False
     final_state: str = ""
 
