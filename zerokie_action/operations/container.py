@@ -295,7 +295,7 @@ class _Deploy:
                         hint=_HINT_NOT_YET,
                     )
         job.result.seen_running = True
-        shown = (rollout.app and rollout.app.image) or rollout.image
+        shown = rollout.app.image or rollout.image
         runs = f"runs {shown!r}" if shown else "runs"
         job.ci.info(f"{job.app!r} {runs} after {human_seconds(polling.waited)}")
 
@@ -356,9 +356,8 @@ class _Deploy:
     def _failure(self) -> DeployFailed:
         """The error when the deploy has failed or was replaced."""
         app, name, redact = self.rollout.app, self._job.app, self._job.client.http.redact
-        if app is None or self.rollout.was_replaced:
-            image = app.image if app else ""
-            what = f"Another deploy has replaced {self.rollout.image!r}: {name!r} runs {image!r}"
+        if self.rollout.was_replaced:
+            what = f"Another deploy has replaced {self.rollout.image!r}: {name!r} runs {app.image!r}"
             return DeployFailed(redact(what), hint=_HINT_REPLACED)
         reason = app.error or app.message
         quote = f': "{reason}"' if reason else ""

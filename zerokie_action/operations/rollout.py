@@ -7,12 +7,9 @@ for `SETTLING_TIME`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import anyio
 
-if TYPE_CHECKING:
-    from zerokie_action.platform.models import App
+from zerokie_action.platform.models import App
 
 SETTLING_TIME = 15.0
 """Seconds until a GET must show an accepted deploy, and until a lasting status counts."""
@@ -30,7 +27,7 @@ class Rollout:
         previous: the image before the deploy; empty if the platform showed no image, or there was no app.
         image: the image to deploy; empty if a restarted app shows no image.
         is_accepted: whether the platform has accepted the deploy.
-        app: the last answer.
+        app: the last answer, or else the app before the deploy.
         runs: whether the last answer shows that the app runs the image.
         fails: whether the last answer shows a failure.
         has_failed: whether a failure lasts for `SETTLING_TIME`: a restart may show `stopped` first.
@@ -43,7 +40,7 @@ class Rollout:
         self.previous = before.image if before else ""
         self.image = image or self.previous
         self.is_accepted = False
-        self.app = before
+        self.app = before or App()
         self.runs = self.fails = self.has_failed = self.was_replaced = False
         # A restart pulls the image again, and may get another digest.
         self._wanted = image or self.previous.partition("@")[0]
@@ -89,7 +86,7 @@ class Rollout:
     @property
     def has_begun(self) -> bool:
         """Whether the app shows the deploy: by a changed status, or by the new image."""
-        shown = self.app.image if self.app else ""
+        shown = self.app.image
         return self._has_moved or (shown not in {"", self.previous} and self.is_ours(shown))
 
     def is_ours(self, image: str) -> bool:

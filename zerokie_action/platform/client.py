@@ -75,7 +75,6 @@ _HINTS = {
     TOO_LARGE: "A gateway or proxy limits the size of requests: raise that limit "
     "(nginx: `client_max_body_size`).",
 }
-_LEAVE_OUT = "Or leave the file out with `ignore`."
 HIDDEN = "The platform may refuse or hide names that begin with a dot: leave such files out with `ignore`."
 
 
@@ -228,7 +227,8 @@ class Client:
             if group == MANIFESTS:
                 error.hint = f"This is the action's own record of the deploy. {error.hint}"
             elif error.status == TOO_LARGE:
-                error.hint = f"The file has {human_bytes(content.size)}. {error.hint} {_LEAVE_OUT}"
+                size = human_bytes(content.size)
+                error.hint = f"The file has {size}. {error.hint} Or leave the file out with `ignore`."
             elif is_hidden(path):
                 error.hint = f"{HIDDEN} {error.hint}"
             raise
