@@ -181,8 +181,8 @@ class Settings(BaseSettings):
     env: Annotated[dict[str, str] | None, NoDecode, BeforeValidator(formats.parse_variables)] = None
     """Environment variables, one `KEY=VALUE` per line. Used when a container app is created."""
     registry_server: str | None = None
-    """Private registry, such as registry.gitlab.com; by default, the platform's. Needs a username and
-    a password."""
+    """Private registry, such as registry.gitlab.com; by default, the platform's (Docker Hub). Needs a
+    username and a password."""
     registry_username: str | None = None
     """Username, or name of a deploy token, for the registry. Needs a password."""
     registry_password: SecretStr | None = None
