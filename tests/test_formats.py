@@ -130,8 +130,8 @@ def test_app_names(name: str) -> None:
 )
 def test_a_better_name(name: str, better: str) -> None:
     """What to write in place of a name that the platform refuses, or that no request can be made of."""
-    assert formats.better_app(name) == f"write for example {better!r}: {HOST}"
-    assert formats.better_app(better) == ""
+    assert formats.advice_for_app(name) == f"write for example {better!r}: {HOST}"
+    assert formats.advice_for_app(better) == ""
 
 
 @pytest.mark.parametrize("name", ["${{ github.ref }}", "$[[ inputs.app ]]", "site-$CI_COMMIT_REF_SLUG"])
@@ -145,7 +145,9 @@ def test_unexpanded_variables_are_no_names(name: str) -> None:
 @pytest.mark.parametrize("name", ["..", "a/b", "a\\b", "a b", "a\nb", "\udc80", "a\u202eb"])
 def test_names_that_no_request_can_be_made_of(name: str) -> None:
     """A name must be one path segment, and printable."""
-    assert refusal(formats.check_app, name) == f"{name!r} can't be an app's name; {formats.better_app(name)}"
+    assert (
+        refusal(formats.check_app, name) == f"{name!r} can't be an app's name; {formats.advice_for_app(name)}"
+    )
 
 
 @pytest.mark.parametrize(

@@ -94,11 +94,12 @@ async def _release(lock: DeployLock, record: LockRecord, ci: CI) -> None:
         )
         return
     if was_held:
-        recorded = (lock.finalized and lock.finalized.deploy_id) or "a deploy of unknown ID"
+        deploy_id = lock.finalized and lock.finalized.deploy_id
+        recorded = f"as {deploy_id}" if deploy_id else "under an unknown ID"
         ci.warning(
-            f"Cleanup: the deploy of {record.app!r} left its lock behind; it is released "
-            f"now. The platform recorded it as {recorded} with counts of zero: the real "
-            "changes are not known. Run the deploy again."
+            f"Cleanup: the deploy of {record.app!r} left its lock behind. The lock is released now. The "
+            f"platform recorded the deploy {recorded}, with counts of zero, because its real changes are "
+            "not known. Run the deploy again."
         )
     else:
         ci.info(f"Cleanup: that deploy holds no lock on {record.app!r} any more; nothing to do")

@@ -16,7 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from zerokie_action.http import failure
-from zerokie_action.http.failure import Meaning, error_detail, retry_after
+from zerokie_action.http.failure import Meaning, error_detail, parse_retry_after
 from zerokie_action.http.request import extensions
 
 DOWN, UNEXPECTED, FINAL = Meaning.DOWN, Meaning.UNEXPECTED, Meaning.FINAL
@@ -123,10 +123,10 @@ class TestRetryAfter:
     def test_forms(self, text: str, expected: float, monkeypatch: pytest.MonkeyPatch) -> None:
         """Seconds or a date; what makes no sense is no wish."""
         monkeypatch.setattr(time, "time", lambda: NOW)
-        assert retry_after({"retry-after": text}) == expected
+        assert parse_retry_after({"retry-after": text}) == expected
 
     @settings(deadline=None)
     @given(st.text() | st.binary().map(lambda raw: raw.decode("latin-1")))
     def test_anything(self, text: str) -> None:
         """No value that a header can have raises, or asks for less than nothing."""
-        assert retry_after({"retry-after": text}) >= 0
+        assert parse_retry_after({"retry-after": text}) >= 0

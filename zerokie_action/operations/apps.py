@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from zerokie_action.errors import ConfigurationError, DeployError, RequestRejected
-from zerokie_action.formats import better_app
+from zerokie_action.formats import advice_for_app
 from zerokie_action.platform.client import BAD_REQUEST, CONFLICT, NOT_FOUND
 from zerokie_action.settings import ONLY_AT_CREATION
 
@@ -106,7 +106,7 @@ def registry_auth(job: Job) -> dict[str, str] | None:
 def _suggest_name(job: Job, error: DeployError) -> None:
     """If the platform refuses an invalid app name, suggest a valid name in the hint."""
     is_refused = isinstance(error, RequestRejected) and error.status in {BAD_REQUEST, NOT_FOUND}
-    if is_refused and (better := better_app(job.app)):
+    if is_refused and (better := advice_for_app(job.app)):
         error.hint = f"`app`: {better}."
 
 

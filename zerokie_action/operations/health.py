@@ -16,7 +16,7 @@ import anyio.to_thread
 
 from zerokie_action.errors import HealthCheckFailed
 from zerokie_action.files.local import hash_file
-from zerokie_action.http.failure import retry_after
+from zerokie_action.http.failure import parse_retry_after
 from zerokie_action.http.request import MEGABYTE
 from zerokie_action.operations.polling import Polling
 from zerokie_action.platform.pages import PageError, read_page, shown_url
@@ -71,7 +71,7 @@ async def check_health(job: Job, files: Sequence[LocalFile] = ()) -> None:
             except PageError as error:
                 flaw, pause = str(error), 0.0
             else:
-                flaw, pause = _flaw(job, response, path, sha256), retry_after(response.headers)
+                flaw, pause = _flaw(job, response, path, sha256), parse_retry_after(response.headers)
             if not flaw:
                 break
             if not await polling.again(flaw, pause):

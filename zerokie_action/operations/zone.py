@@ -32,7 +32,7 @@ from zerokie_action.files.manifest import (
 from zerokie_action.files.plan import Doubt
 from zerokie_action.http.request import MEGABYTE, Bytes
 from zerokie_action.http.retry import UNTIL_DEADLINE
-from zerokie_action.platform.client import HIDDEN, MANIFESTS, NOT_FOUND, is_hidden
+from zerokie_action.platform.client import HIDDEN_HINT, MANIFESTS, NOT_FOUND, is_hidden
 from zerokie_action.platform.pages import PageError, read_public
 from zerokie_action.platform.upload import Upload, Writes
 from zerokie_action.report.progress import Progress
@@ -287,7 +287,7 @@ class Update:
             )
             raise PlatformUnavailable(
                 f"The platform confirmed what was sent, but does not list it: {human_paths(lost)}",
-                hint=f"{HIDDEN} {hint}" if any(map(is_hidden, lost)) else hint,
+                hint=f"{HIDDEN_HINT} {hint}" if any(map(is_hidden, lost)) else hint,
             )
         if any(not shown[path].last_modified for path in self._uploaded):
             self._job.ci.info(

@@ -105,10 +105,10 @@ class Changes:
 class Result:
     """The data for outputs, summary, comment and JSON result.
 
-    `None` means not known, and leaves the output out.
+    A value that is not known is `None`; its output is left out.
 
     Attributes:
-        status: the status, in the contract's words.
+        status: the status, as in `docs/result.schema.json`.
         planned: the changes that a dry run would make.
         seen_running: whether the platform reported that the deployed image runs.
         seen_live: whether the health check saw the deployed version.
@@ -200,7 +200,7 @@ def _redact(value: Any, redact: Callable[[str], str]) -> Any:  # noqa: ANN401 re
 
 
 def output_values(result: Result) -> dict[str, object]:
-    """Return all outputs, typed, in the contract's order; `None` for an unknown value."""
+    """Return all outputs, typed, in the documented order; `None` for an unknown value."""
     effect = result.effect
     return {
         "deploy-id": result.deploy_id or None,
@@ -231,7 +231,7 @@ def rounded(seconds: float) -> float:
 
 
 def outputs(result: Result) -> dict[str, str]:
-    """Return the known outputs as texts, in the contract's order.
+    """Return the known outputs as texts, in the documented order.
 
     Booleans are `true` or `false`, numbers plain decimals, lists compact ASCII JSON; `error` is one line.
     """
