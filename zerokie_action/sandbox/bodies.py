@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, StringConstraints, Tag
 
 from zerokie_action.sandbox.addresses import is_hidden
-from zerokie_action.sandbox.apps import CPU, DOMAIN, MAX_LENGTH, MEMORY, PORT
+from zerokie_action.sandbox.platform import CPU, DOMAIN, MAX_LENGTH, MEMORY, PORT
 from zerokie_action.sandbox.records import ApiError
 
 if TYPE_CHECKING:

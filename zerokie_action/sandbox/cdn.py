@@ -16,16 +16,15 @@ from typing import TYPE_CHECKING
 from starlette.responses import RedirectResponse, Response
 
 from zerokie_action.sandbox.addresses import app_of, decode_segment, is_hidden, site_url
-from zerokie_action.sandbox.apps import RUNNING
-from zerokie_action.sandbox.store import App, File, Store
+from zerokie_action.sandbox.store import RUNNING, App, File, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from starlette.requests import Request
 
-    from zerokie_action.sandbox.apps import Apps
     from zerokie_action.sandbox.dialects import Dialect
+    from zerokie_action.sandbox.platform import Apps
 
 PREFIX = "/_apps/"
 _NOT_UP = 60.0

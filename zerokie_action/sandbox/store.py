@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+DEPLOYING, RUNNING, FAILED, STOPPED = "deploying", "running", "failed", "stopped"
+
 _Row = TypeVar("_Row", "App", "File", "Lock", "Deployment", "Domain")
 
 
