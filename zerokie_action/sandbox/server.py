@@ -16,10 +16,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from zerokie_action.sandbox.addresses import app_of, host_of, is_loopback, normalise
+from zerokie_action.sandbox.admin import HEADERS
 from zerokie_action.sandbox.api import API, error
 from zerokie_action.sandbox.cdn import PREFIX, serve_site
 from zerokie_action.sandbox.faults import inject
-from zerokie_action.sandbox.page import HEADERS
 from zerokie_action.sandbox.records import ApiError, Exchange, Record
 
 if TYPE_CHECKING:
