@@ -24,14 +24,22 @@ from starlette.staticfiles import StaticFiles
 
 from zerokie_action.sandbox.addresses import is_same_origin, site_url
 from zerokie_action.sandbox.faults import Fault, Kind
-from zerokie_action.sandbox.records import ApiError, Exchange
+from zerokie_action.sandbox.platform import Platform
+from zerokie_action.sandbox.records import ApiError
 from zerokie_action.sandbox.store import App, Deployment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from zerokie_action.sandbox.faults import ArmedFault
-    from zerokie_action.sandbox.platform import Platform
+
+
+async def _platform(request: Request) -> Platform:
+    platform: Platform = request.state.platform
+    return platform
+
+
+Here = Annotated[Platform, Depends(_platform)]
 
 SOMEBODY_ELSE = "somebody-else"
 """The session that takes locks."""
@@ -191,10 +199,10 @@ people = APIRouter(include_in_schema=False)
 
 
 @people.get("/")
-async def page(request: Request) -> Response:
+async def page(request: Request, platform: Here) -> Response:
     """Show the platform to a browser; give a program the URLs."""
     if wants_page(request):
-        return _page(request)
+        return _page(request, platform)
     return JSONResponse(
         {
             "api": "/v1/apps",
@@ -213,12 +221,12 @@ async def _by_this_page(request: Request) -> None:
 
 
 @people.post("/_sandbox/trouble", dependencies=[Depends(_by_this_page)])
-async def switch(request: Request) -> Response:
+async def switch(request: Request, platform: Here) -> Response:
     """Start or end trouble with the page's form."""
     try:
-        _switch(Exchange.of(request).platform, await request.body())
+        _switch(platform, await request.body())
     except FieldError as error:
-        return _page(request, error)
+        return _page(request, platform, error)
     return RedirectResponse("/", 303)
 
 
@@ -238,8 +246,7 @@ def not_found(request: Request) -> Response:
     return html("not_found.html", 404, here="", path=request.scope["path"])
 
 
-def _page(request: Request, error: FieldError | None = None) -> Response:
-    platform = Exchange.of(request).platform
+def _page(request: Request, platform: Platform, error: FieldError | None = None) -> Response:
     return html(
         "page.html",
         error.status if error else 200,
@@ -326,9 +333,8 @@ programs = APIRouter(prefix="/_sandbox", include_in_schema=False, dependencies=[
 
 
 @programs.get("/state")
-async def state(request: Request) -> Response:
+async def state(platform: Here) -> Response:
     """Return the apps with locks, files, deployments and domains, and the records of all requests."""
-    platform = Exchange.of(request).platform
     apps: dict[str, Any] = {
         app.name: asdict(app)
         | {
@@ -349,54 +355,49 @@ async def state(request: Request) -> Response:
 
 
 @programs.get("/dialect")
-async def dialect(request: Request) -> Response:
+async def dialect(platform: Here) -> dict[str, str]:
     """Return the platform's answer to each question that the reference leaves open."""
-    return JSONResponse(Exchange.of(request).platform.dialect.answers())
+    return platform.dialect.answers()
 
 
 @programs.patch("/dialect")
-async def speak(request: Request, wanted: dict[str, str]) -> Response:
+async def speak(platform: Here, wanted: dict[str, str]) -> dict[str, str]:
     """Change some answers; 400 for an unknown answer."""
-    platform = Exchange.of(request).platform
     try:
         platform.dialect.speak(*(f"{name}={answer}" for name, answer in wanted.items()))
     except ValueError as error:
         raise ApiError(400, str(error)) from None
-    return JSONResponse(platform.dialect.answers())
+    return platform.dialect.answers()
 
 
 @programs.post("/faults", status_code=201)
-async def add_fault(request: Request, fault: Fault) -> Response:
+async def add_fault(platform: Here, fault: Fault) -> dict[str, int]:
     """Add a fault; the body has the fields of `Fault`. The answer has its `id`."""
-    faults = Exchange.of(request).platform.faults
-    faults.add(fault)
-    return JSONResponse({"id": faults.list()[-1].id}, 201)
+    platform.faults.add(fault)
+    return {"id": platform.faults.list()[-1].id}
 
 
 @programs.get("/faults")
-async def list_faults(request: Request) -> Response:
+async def list_faults(platform: Here) -> list[dict[str, Any]]:
     """List all faults, each with its `id` and how many requests it has hit."""
-    faults = [
+    return [
         {
             "id": armed.id,
             "hits": armed.hits,
             **asdict(armed.fault),
             "body": armed.fault.body and armed.fault.body.decode("utf-8", "replace"),
         }
-        for armed in Exchange.of(request).platform.faults.list()
+        for armed in platform.faults.list()
     ]
-    return JSONResponse(faults)
 
 
 @programs.delete("/faults/{number}", status_code=204)
-async def remove_fault(request: Request, number: int) -> Response:
+async def remove_fault(platform: Here, number: int) -> None:
     """Remove a fault; 404 when no fault has this `id`."""
-    Exchange.of(request).platform.faults.remove(number)
-    return Response(status_code=204)
+    platform.faults.remove(number)
 
 
 @programs.delete("/faults", status_code=204)
-async def clear_faults(request: Request) -> Response:
+async def clear_faults(platform: Here) -> None:
     """Remove all faults."""
-    Exchange.of(request).platform.faults.clear()
-    return Response(status_code=204)
+    platform.faults.clear()

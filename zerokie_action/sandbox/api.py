@@ -18,11 +18,13 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import request_response
 
 from zerokie_action.sandbox import admin, bodies
 from zerokie_action.sandbox.addresses import decode_path, decode_segment, is_hidden
-from zerokie_action.sandbox.platform import Platform
-from zerokie_action.sandbox.records import ApiError, Exchange
+from zerokie_action.sandbox.admin import Here  # noqa: TC001  FastAPI reads the annotation
+from zerokie_action.sandbox.cdn import PREFIX, serve_site
+from zerokie_action.sandbox.records import ApiError
 from zerokie_action.sandbox.store import App
 
 if TYPE_CHECKING:
@@ -46,13 +48,6 @@ _ERRORS: dict[int, str] = {
 def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     documented = sorted({400, 401, 500, 502, *statuses})
     return {status: {"model": bodies.Error, "description": _ERRORS[status]} for status in documented}
-
-
-async def _platform(request: Request) -> Platform:
-    return Exchange.of(request).platform
-
-
-Here = Annotated[Platform, Depends(_platform)]
 
 
 async def _app(platform: Here, name: str) -> App:
@@ -143,7 +138,7 @@ async def put_file(request: Request, platform: Here, site: Site, path: str) -> R
             async for chunk in request.stream():
                 stream.write(chunk)
             platform.apps.static(site)  # the app may have been deleted meanwhile
-            Exchange.of(request).note_lock_holder()
+            request.state.record.lock_holder = platform.lock(site)
     except ClientDisconnect:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
     return Response(status_code=200)
@@ -213,7 +208,7 @@ def error(status: int, message: str, headers: Mapping[str, str] | None = None) -
 
 async def _refused(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, ApiError)  # noqa: S101  registered for nothing else
-    return bodies.refused(Exchange.of(request).platform, problem)
+    return bodies.refused(request.state.platform, problem)
 
 
 async def _invalid(_: Request, problem: Exception) -> JSONResponse:
@@ -355,10 +350,11 @@ def _create() -> FastAPI:
     )
     for router in _ROUTERS:
         api.include_router(router)
+    api.mount(PREFIX, request_response(serve_site))
     api.mount("/_sandbox/assets", admin.assets)
     api.openapi = partial(_describe, api)  # type: ignore[method-assign]
     return api
 
 
 API = _create()
-"""One application for all platforms of the process, because building it is slow; see `Exchange.of`."""
+"""One application for all platforms of the process, because building it is slow; see `server.Sandbox`."""

@@ -120,12 +120,13 @@ def _text(status: int, text: str) -> Page:
     return Page(status, body, {"content-type": "text/html; charset=utf-8", "content-length": str(len(body))})
 
 
-def serve_site(cdn: Cdn, request: Request) -> Response:
+async def serve_site(request: Request) -> Response:
     """Answer a request below `/_apps/NAME` from the CDN.
 
     A browser that visits this URL is redirected to the app's own origin. Any other answer gets a content
     security policy, so that an app's script can't act as the sandbox's page.
     """
+    cdn: Cdn = request.state.platform.cdn
     name, _, rest = request.scope["path"].removeprefix(PREFIX).partition("/")
     if request.method not in {"GET", "HEAD"}:
         return Response("Method not allowed\n", 405, {"allow": "GET, HEAD"})

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import logging
 import socket
 import struct
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import ClientDisconnect, Request
 from uvicorn.config import Config
@@ -18,16 +20,16 @@ from uvicorn.server import ServerState
 from zerokie_action.sandbox.addresses import app_of, host_of, is_loopback, normalise
 from zerokie_action.sandbox.admin import HEADERS
 from zerokie_action.sandbox.api import API, error
-from zerokie_action.sandbox.cdn import PREFIX, serve_site
+from zerokie_action.sandbox.cdn import PREFIX
 from zerokie_action.sandbox.faults import inject
-from zerokie_action.sandbox.records import ApiError, Exchange, Record
+from zerokie_action.sandbox.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from starlette.types import Message, Receive, Scope, Send
 
-    from zerokie_action.sandbox.platform import Platform
+    from zerokie_action.sandbox.platform import Hook, Platform
 
 _LOG = logging.getLogger(__name__)
 _HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
@@ -37,7 +39,11 @@ _WRONG_HOST = (
 
 
 class Sandbox:
-    """Serves one platform: `/v1`, the apps' URLs, the page, `/docs`, and the admin side `/_sandbox`."""
+    """Serves one platform: `/v1`, the apps' URLs, the page, `/docs`, and the admin side `/_sandbox`.
+
+    Endpoints find the platform in `request.state.platform`, and the request's record in
+    `request.state.record`.
+    """
 
     def __init__(self, platform: Platform, *, any_host: bool) -> None:
         """Serve this platform for loopback names, or for any host.
@@ -51,15 +57,16 @@ class Sandbox:
         """Handle a request. An unexpected error becomes a 500 with a traceback in the log."""
         request = Request(scope)
         # The routes get the encoded path: a decoded slash or newline would change the match.
-        scope["path"] = _routed_path(request)
-        exchange = Exchange(self._platform, self._record(request), scope)
-        send = exchange.answering(send)
+        scope["path"] = path = _routed_path(request)
+        record = self._record(request)
+        request.state.platform, request.state.record = self._platform, record
+        send = self._answering(record, send)
         try:
-            if not (scope["path"].startswith("/v1/") or self._any_host or is_loopback(host_of(request))):
+            if not (path.startswith("/v1/") or self._any_host or is_loopback(host_of(request))):
                 await error(421, _WRONG_HOST)(scope, receive, send)
-            elif scope["path"].startswith(("/v1/", PREFIX)):
-                self._platform.requests.append(exchange.record)
-                await self._exchange(exchange, request, exchange.counting(receive), send)
+            elif path.startswith(("/v1/", PREFIX)):
+                self._platform.requests.append(record)
+                await self._handle(record, scope, _counting(record, receive), send)
             else:
                 await API(scope, receive, _protecting(send))
         except ClientDisconnect:
@@ -67,8 +74,8 @@ class Sandbox:
         except asyncio.CancelledError:
             pass  # The server goes down and the connection is gone; uvicorn would log it as a failure.
         except Exception:  # noqa: BLE001  logged
-            _LOG.exception("Request failed: %s", exchange.record)
-            if exchange.record.status is None:
+            _LOG.exception("Request failed: %s", record)
+            if record.status is None:
                 await error(500, "internal server error")(scope, receive, send)
 
     def _record(self, request: Request) -> Record:
@@ -83,38 +90,52 @@ class Sandbox:
             received=self._platform.clock(),
         )
 
-    async def _exchange(self, exchange: Exchange, request: Request, receive: Receive, send: Send) -> None:
-        record, platform = exchange.record, self._platform
-        if not _is_upload(record):
-            body = await Request(request.scope, receive).body()
+    def _answering(self, record: Record, send: Send) -> Send:
+        """Record the answer's status, and add a `Date` if the dialect has one."""
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                record.status = message["status"]
+                if self._platform.dialect["date"] == "sent":
+                    date = formatdate(self._platform.clock(), usegmt=True).encode()
+                    message["headers"] = [*message.get("headers", ()), (b"date", date)]
+            await send(message)
+
+        return answer
+
+    async def _handle(self, record: Record, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request to the API or to an app take effect, after hook and latency, and with a fault."""
+        platform = self._platform
+        if not (record.method == "PUT" and "/files/" in record.path):
+            body = await Request(scope, receive).body()
             record.session = _session(body)
             receive = _replay(body, receive)
-        await exchange.call(platform.on_request)
-        exchange.note_lock_holder()
+        await _call(platform.on_request, record)
+        record.lock_holder = platform.lock(record.app)
         if platform.latency:
             await asyncio.sleep(platform.latency)
         fault = platform.faults.take(record)
         if fault is None:
-            await self._take_effect(request.scope, receive, send)
+            await self._take_effect(scope, receive, send)
         else:
             record.fault = str(fault)
-            await inject(fault, self._take_effect, request.scope, receive, send)
+            await inject(fault, self._take_effect, scope, receive, send)
 
     async def _take_effect(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
-        exchange = Exchange.of(request)
-        exchange.note_lock_holder()
-        send = exchange.announcing(send)
-        try:
-            if scope["path"].startswith(PREFIX):
-                await serve_site(self._platform.cdn, request)(scope, receive, send)
-            elif not self._has_key(request):
-                refusal = error(401, "missing or invalid API key", {"www-authenticate": "Bearer"})
-                await refusal(scope, receive, send)
-            else:
-                await API(scope, receive, send)
-        except ApiError as problem:
-            await error(problem.status, problem.message)(scope, receive, send)
+        record: Record = request.state.record
+        record.lock_holder = self._platform.lock(record.app)
+
+        async def announce(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await _call(self._platform.on_response, record)
+            await send(message)
+
+        if scope["path"].startswith(PREFIX) or self._has_key(request):
+            await API(scope, receive, announce)
+        else:
+            refusal = error(401, "missing or invalid API key", {"www-authenticate": "Bearer"})
+            await refusal(scope, receive, announce)
 
     def _has_key(self, request: Request) -> bool:
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
@@ -127,6 +148,23 @@ def _routed_path(request: Request) -> str:
     return path if app is None else f"{PREFIX}{app}{path}"
 
 
+def _counting(record: Record, receive: Receive) -> Receive:
+    """Count the bytes of the body into the record."""
+
+    async def count() -> Message:
+        message = await receive()
+        record.body_size += len(message.get("body", b""))
+        return message
+
+    return count
+
+
+async def _call(hook: Hook | None, record: Record) -> None:
+    waiting: Any = hook and hook(record)
+    if inspect.isawaitable(waiting):
+        await waiting
+
+
 def _protecting(send: Send) -> Send:
     """Add the headers for answers to browsers."""
 
@@ -136,10 +174,6 @@ def _protecting(send: Send) -> Send:
         await send(message)
 
     return protect
-
-
-def _is_upload(record: Record) -> bool:
-    return record.method == "PUT" and "/files/" in record.path
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
