@@ -10,7 +10,7 @@ import socket
 import struct
 from contextlib import asynccontextmanager
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from starlette.requests import ClientDisconnect, Request
 from uvicorn.config import Config
@@ -69,10 +69,8 @@ class Sandbox:
                 await self._handle(record, scope, _counting(record, receive), send)
             else:
                 await API(scope, receive, _protecting(send))
-        except ClientDisconnect:
-            pass
-        except asyncio.CancelledError:
-            pass  # The server goes down and the connection is gone; uvicorn would log it as a failure.
+        except (ClientDisconnect, asyncio.CancelledError):
+            pass  # The client has gone, or the server goes down; uvicorn would log a failure.
         except Exception:  # noqa: BLE001  logged
             _LOG.exception("Request failed: %s", record)
             if record.status is None:
@@ -248,61 +246,58 @@ class Server:
 
     Attributes:
         url: `http://127.0.0.1:40123`, without a slash at the end.
-        platform: the served platform.
     """
 
-    def __init__(self, platform: Platform, host: str) -> None:
-        """Prepare the server without listening."""
+    def __init__(self, platform: Platform, host: str, port: int) -> None:
+        """Prepare the server without listening; port 0 means any free port."""
         self.url = ""
-        self.platform = platform
-        self.state = ServerState()
         self._host = host
-        self._port = 0
-        self._config = Config(
-            Sandbox(platform, any_host=not is_loopback(host)),
-            ws="none",
-            lifespan="off",
-            interface="asgi3",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-        )
+        self._port = port
+        self._state = ServerState()
+        self._connections = cast("set[Connection]", self._state.connections)
+        app = Sandbox(platform, any_host=not is_loopback(host))
+        self._config = Config(app, ws="none", log_config=None, access_log=False, proxy_headers=False)
         self._config.load()
-        self._listener: asyncio.Server | None = None
+        self._listener: asyncio.Server
 
-    async def listen(self, port: int) -> None:
-        """Accept connections; port 0 means any free port."""
+    async def listen(self) -> None:
+        """Accept connections."""
         self._listener = await asyncio.get_running_loop().create_server(
-            lambda: Connection(self._config, self.state), self._host, port, backlog=self._config.backlog
+            lambda: Connection(self._config, self._state),
+            self._host,
+            self._port,
+            backlog=self._config.backlog,
         )
         self._port = self._listener.sockets[0].getsockname()[1]
         self.url = f"http://{f'[{self._host}]' if ':' in self._host else self._host}:{self._port}"
 
-    def stop_listening(self) -> None:
-        """Refuse connections."""
-        if self._listener is not None:
-            self._listener.close()
-
     def go_away(self, seconds: float) -> None:
         """Reset all connections, and refuse new connections for some seconds."""
+        self._state.tasks.add(asyncio.create_task(self._stay_away(seconds)))
 
-        async def away() -> None:
-            self.stop_listening()
-            # Bound without listening: no other process gets the port meanwhile.
-            family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-            with socket.socket(family) as place:
-                place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                place.bind((self._host, self._port))
-                await self._reset_for(seconds)
+    async def _stay_away(self, seconds: float) -> None:
+        self._listener.close()
+        # Bound without listening: no other process gets the port meanwhile.
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        with socket.socket(family) as place:
+            place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            place.bind((self._host, self._port))
+            for connection in tuple(self._connections):
+                await connection.reset()
+            await asyncio.sleep(seconds)
+            await self.listen()
 
-        self.state.tasks.add(asyncio.create_task(away()))
-
-    async def _reset_for(self, seconds: float) -> None:
-        for connection in tuple(self.state.connections):
-            assert isinstance(connection, Connection)  # noqa: S101  no other kind is created
-            await connection.reset()
-        await asyncio.sleep(seconds)
-        await self.listen(self._port)
+    async def close(self) -> None:
+        """Refuse connections, and end all that are open."""
+        self._listener.close()
+        tasks, connections = list(self._state.tasks), list(self._connections)
+        for connection in connections:
+            connection.transport.abort()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for connection in connections:
+            await connection.lost.wait()
 
 
 @asynccontextmanager
@@ -312,23 +307,10 @@ async def serve(platform: Platform, host: str = "127.0.0.1", port: int = 0) -> A
     uvicorn's server would tick ten times a second. Without the server, uvicorn's protocol can share an event
     loop and its virtual clock with a client. At the end, all connections are closed.
     """
-    server = Server(platform, host)
-    await server.listen(port)
+    server = Server(platform, host, port)
+    await server.listen()
     platform.base_url = server.url
     try:
         yield server
     finally:
-        server.stop_listening()
-        await _cut(server.state)
-
-
-async def _cut(state: ServerState) -> None:
-    tasks, connections = list(state.tasks), list(state.connections)
-    for connection in connections:
-        connection.transport.abort()
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    for connection in connections:
-        assert isinstance(connection, Connection)  # noqa: S101  no other kind is created
-        await connection.lost.wait()
+        await server.close()
