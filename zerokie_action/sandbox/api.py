@@ -51,8 +51,7 @@ def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 async def _app(platform: Here, name: str) -> App:
-    platform.apps.check_ready(decode_segment(name))
-    return platform.apps.get(decode_segment(name))
+    return platform.apps.ready(decode_segment(name))
 
 
 Named = Annotated[App, Depends(_app)]

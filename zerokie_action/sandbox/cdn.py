@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from zerokie_action.sandbox.dialects import Dialect
-    from zerokie_action.sandbox.platform import Apps
+    from zerokie_action.sandbox.platform import Apps, Platform
 
 PREFIX = "/_apps/"
 _NOT_UP = 60.0
@@ -40,22 +40,17 @@ class Page:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass
 class Cdn:
     """Serves the apps of one platform."""
 
-    def __init__(self, store: Store, apps: Apps, clock: Callable[[], float], dialect: Dialect) -> None:
-        """Serve the apps in `store`."""
-        self._store = store
-        self._apps = apps
-        self._clock = clock
-        self._dialect = dialect
-        self._cache: dict[str, dict[tuple[str, str], Page]] = {}
-        self.pages: dict[str, Page] = {}
-        """The answers of running container apps by name; by default, an app answers with its image's name."""
-
-    def knows(self, name: str) -> bool:
-        """Whether an app has this name."""
-        return self._store.get(App, name) is not None
+    _store: Store
+    _clock: Callable[[], float]
+    _dialect: Dialect
+    _apps: Apps
+    pages: dict[str, Page] = field(default_factory=dict)
+    """The answers of running container apps by name; by default, an app answers with its image's name."""
+    _cache: dict[str, dict[tuple[str, str], Page]] = field(default_factory=dict)
 
     def get(self, name: str, raw_path: str, query: str) -> tuple[Page, bool]:
         """Return the answer for a percent-encoded path below the app's URL, and whether it was cached."""
@@ -126,15 +121,15 @@ async def serve_site(request: Request) -> Response:
     A browser that visits this URL is redirected to the app's own origin. Any other answer gets a content
     security policy, so that an app's script can't act as the sandbox's page.
     """
-    cdn: Cdn = request.state.platform.cdn
+    platform: Platform = request.state.platform
     name, _, rest = request.scope["path"].removeprefix(PREFIX).partition("/")
     if request.method not in {"GET", "HEAD"}:
         return Response("Method not allowed\n", 405, {"allow": "GET, HEAD"})
-    page, cached = cdn.get(decode_segment(name), rest, request.url.query)
+    page, cached = platform.cdn.get(decode_segment(name), rest, request.url.query)
     headers = {**page.headers, "x-cache": "HIT" if cached else "MISS"}
     if app_of(request) is None:
         url = f"{site_url(request, name)}/{rest}"
-        is_visited = request.headers.get("sec-fetch-mode") == "navigate" and cdn.knows(name)
+        is_visited = request.headers.get("sec-fetch-mode") == "navigate" and platform.store.get(App, name)
         if is_visited and request.scope["path"] != url:
             return RedirectResponse(f"{url}?{request.url.query}" if request.url.query else url, 307)
         headers["content-security-policy"] = "sandbox allow-scripts"

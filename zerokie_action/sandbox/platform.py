@@ -7,7 +7,7 @@ import math
 import re
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from operator import attrgetter
 from typing import TYPE_CHECKING, BinaryIO
@@ -43,7 +43,7 @@ class Platform:
 
     The parts `apps`, `zone` (files), `locks`, `domains` and `cdn` have the rules. Tests can observe the
     platform (`requests`, `files`, `lock`, `deployments`), change it without a request (`put_file`,
-    `take_lock`, `set_status`), and cause failures (`faults`, hooks).
+    `take_lock`, `apps.set_status`), and cause failures (`faults`, hooks).
 
     Attributes:
         requests: a record of every request to `/v1` and to the apps' URLs, in order of arrival. If the list
@@ -89,11 +89,11 @@ class Platform:
         self.on_request: Hook | None = None
         self.on_response: Hook | None = None
         self.store = Store(data)
-        self.apps = Apps(self.store, clock, rollout or Rollout(), self.dialect)
-        self.zone = Zone(self.store, clock)
+        self.apps = Apps(self.store, clock, self.dialect, rollout or Rollout())
+        self.zone = Zone(self.store, clock, self.dialect)
         self.locks = Locks(self.store, clock, self.dialect)
-        self.domains = Domains(self.store, self.dialect)
-        self.cdn = Cdn(self.store, self.apps, clock, self.dialect)
+        self.domains = Domains(self.store, clock, self.dialect)
+        self.cdn = Cdn(self.store, clock, self.dialect, self.apps)
 
     def url(self, app: str) -> str:
         """The app's URL."""
@@ -103,13 +103,20 @@ class Platform:
         self, app: str, session: str, *, uploaded: int, deleted: int, total_bytes: int
     ) -> Deployment:
         """Release the lock, record the deployment, purge the CDN cache; 409 without the lock."""
-        deployment = self.locks.finalize(
-            app, session, uploaded=uploaded, deleted=deleted, total_bytes=total_bytes
-        )
+        self.locks.release(app, session)
+        now = self.clock()
+        deployment = Deployment(app, self._deploy_id(now), session, now, uploaded, deleted, total_bytes)
+        self.store.save(deployment)
         if self.dialect["finalize"] == "502":
             raise ApiError(502, "CDN purge failed")
         self.cdn.purge(app)
         return deployment
+
+    def _deploy_id(self, now: float) -> str:
+        base = time.strftime("d-%Y%m%d-%H%M%S", time.gmtime(now))
+        candidates = itertools.chain([base], (f"{base}-{n}" for n in itertools.count(2)))
+        taken = {deployment.deploy_id for deployment in self.store.all(Deployment)}
+        return next(name for name in candidates if name not in taken)
 
     def delete_app(self, name: str) -> None:
         """Delete an app with its files, deployments, lock and domains; 404 when no app has this name."""
@@ -119,7 +126,7 @@ class Platform:
 
     def files(self, app: str) -> dict[str, bytes]:
         """Every file's content by its path."""
-        return {file.path: self.zone.read(file) for file in self.zone.list(app)}
+        return {file.path: self.store.blob_path(file.blob).read_bytes() for file in self.zone.list(app)}
 
     def content_types(self, app: str) -> dict[str, str]:
         """Every file's `Content-Type` by its path."""
@@ -151,10 +158,6 @@ class Platform:
     def expire_lock(self, app: str) -> None:
         """Let the lock expire now."""
         self.locks.expire(app)
-
-    def set_status(self, app: str, status: str) -> None:
-        """Force an app's status until the next deploy."""
-        self.apps.set_status(app, status)
 
     def hold_deploy(self, app: str) -> None:
         """Make `POST deploy` answer 409 until `release_deploy`, as during another deploy."""
@@ -196,21 +199,26 @@ class Rollout:
     fail_images: Sequence[str] = ("*:*broken*",)
 
 
-class Apps:
-    """Container and static apps of one platform."""
+@dataclass
+class _Part:
+    """Rules of one platform: for rows of its store, by its clock and in its dialect."""
 
-    def __init__(self, store: Store, clock: Callable[[], float], rollout: Rollout, dialect: Dialect) -> None:
-        """Keep the apps in `store`, with times from `clock`."""
-        self._store = store
-        self._clock = clock
-        self.rollout = rollout
-        self._dialect = dialect
-        self._deploys: dict[str, list[App]] = {}
-        """The rows of each app: after its creation, and after each deploy in this process."""
-        self._losing: set[str] = set()
-        """Apps whose last `POST deploy` was lost before it took effect."""
-        self.held: set[str] = set()
-        """Apps whose `POST deploy` answers 409, as if another deploy was in progress."""
+    _store: Store
+    _clock: Callable[[], float]
+    _dialect: Dialect
+
+
+@dataclass
+class Apps(_Part):
+    """Container and static apps."""
+
+    rollout: Rollout
+    held: set[str] = field(default_factory=set)
+    """Apps whose `POST deploy` answers 409, as if another deploy was in progress."""
+    _deploys: dict[str, list[App]] = field(default_factory=dict)
+    """The rows of each app: after its creation, and after each deploy in this process."""
+    _losing: set[str] = field(default_factory=set)
+    """Apps whose last `POST deploy` was lost before it took effect."""
 
     def list(self) -> list[App]:
         """Return all apps, oldest first."""
@@ -223,12 +231,12 @@ class Apps:
             raise ApiError(404, "app not found")
         return app
 
-    def check_ready(self, name: str) -> None:
-        """Refuse requests for a new app, in dialects that do so."""
-        answer = self._dialect["new-app"]
-        app = self._store.get(App, name)
-        if app and answer != "ready" and self._clock() - app.created_at < _NEW_FOR:
+    def ready(self, name: str) -> App:
+        """Return the app; 404 when no app has this name, 404 or 502 for a new app in some dialects."""
+        app, answer = self.get(name), self._dialect["new-app"]
+        if answer != "ready" and self._clock() - app.created_at < _NEW_FOR:
             raise ApiError(int(answer), _NOT_YET[answer])
+        return app
 
     def static(self, name: str) -> App:
         """Return the static app; 404 when no app has this name, 400 for a container app."""
@@ -332,21 +340,12 @@ class Apps:
         self._deploys.setdefault(name, [app])[-1] = app
 
 
-class Zone:
-    """The files of all static apps of one platform."""
-
-    def __init__(self, store: Store, clock: Callable[[], float]) -> None:
-        """Keep the files in `store`, with times from `clock`."""
-        self._store = store
-        self._clock = clock
+class Zone(_Part):
+    """The files of static apps."""
 
     def list(self, app: str) -> list[File]:
         """Return the app's files, sorted by path."""
         return sorted(self._store.all(File, app), key=attrgetter("path"))
-
-    def read(self, file: File) -> bytes:
-        """Return a file's content."""
-        return self._store.blob_path(file.blob).read_bytes()
 
     @contextmanager
     def upload(self, app: str, path: str, content_type: str) -> Iterator[BinaryIO]:
@@ -369,27 +368,18 @@ EXPIRY = 30 * 60.0
 """Seconds without a heartbeat after which a lock expires ("Locks expire after 30 minutes")."""
 
 
-class Locks:
-    """The deploy locks of one platform; an app has at most one lock."""
-
-    def __init__(self, store: Store, clock: Callable[[], float], dialect: Dialect) -> None:
-        """Keep the locks in `store`; they expire by the clock."""
-        self._store = store
-        self._clock = clock
-        self._dialect = dialect
+class Locks(_Part):
+    """The deploy locks; an app has at most one lock."""
 
     def holder(self, app: str) -> str | None:
         """Return the session that holds the app's lock now."""
         lock = self._store.get(Lock, app)
-        return lock.session if lock and self._left(lock) > 0 else None
+        return lock.session if lock and self.seconds_left(app) else None
 
     def seconds_left(self, app: str) -> float:
         """Return the seconds until the lock expires without a heartbeat; 0 if no session holds it."""
         lock = self._store.get(Lock, app)
-        return max(0.0, self._left(lock)) if lock else 0.0
-
-    def _left(self, lock: Lock) -> float:
-        return lock.confirmed_at + EXPIRY - self._clock()
+        return max(0.0, lock.expires_at - self._clock()) if lock else 0.0
 
     def acquire(self, app: str, session: str) -> None:
         """Take the lock; 409 when any session holds it, even the same session."""
@@ -406,31 +396,19 @@ class Locks:
             raise self._lost(409, "the deploy lock is held by another session")
         self.take(app, session)
 
-    def finalize(
-        self, app: str, session: str, *, uploaded: int, deleted: int, total_bytes: int
-    ) -> Deployment:
-        """Release the lock and record the deployment; 409 when the session does not hold it."""
+    def release(self, app: str, session: str) -> None:
+        """Release the lock; 409 when the session does not hold it."""
         if self.holder(app) != session:
             raise self._lost(409, "the session does not hold the deploy lock")
-        now = self._clock()
-        deployment = Deployment(app, self._deploy_id(now), session, now, uploaded, deleted, total_bytes)
-        self._store.save(deployment)
-        self._store.delete(Lock, app)
-        return deployment
+        self.expire(app)
 
     def _lost(self, status: int, message: str) -> ApiError:
         answer = self._dialect["lock-lost"]
         return ApiError(status if answer == "mixed" else int(answer), message)
 
-    def _deploy_id(self, now: float) -> str:
-        base = time.strftime("d-%Y%m%d-%H%M%S", time.gmtime(now))
-        candidates = itertools.chain([base], (f"{base}-{n}" for n in itertools.count(2)))
-        taken = {deployment.deploy_id for deployment in self._store.all(Deployment)}
-        return next(name for name in candidates if name not in taken)
-
     def take(self, app: str, session: str, seconds: float = EXPIRY) -> None:
         """Give the lock to the session for some seconds, even if another session holds it."""
-        self._store.save(Lock(app, session, self._clock() - EXPIRY + seconds))
+        self._store.save(Lock(app, session, self._clock() + seconds))
 
     def expire(self, app: str) -> None:
         """Drop the lock, as if its 30 minutes had passed."""
@@ -445,15 +423,12 @@ DOMAIN = rf"^({_LABEL}\.){{{_APEX_LABELS},}}{_LABEL}$"
 """A pattern of attachable domains, for the OpenAPI document."""
 
 
-class Domains:
-    """The custom domains of all static apps of one platform."""
+@dataclass
+class Domains(_Part):
+    """The custom domains of static apps."""
 
-    def __init__(self, store: Store, dialect: Dialect) -> None:
-        """Keep the domains in `store`."""
-        self._store = store
-        self._dialect = dialect
-        self._waiting: set[str] = set()
-        """Domains whose first POST was refused; the next POST succeeds."""
+    _waiting: set[str] = field(default_factory=set)
+    """Domains whose first POST was refused; the next POST succeeds."""
 
     def list(self, app: str) -> list[str]:
         """Return the app's domains."""

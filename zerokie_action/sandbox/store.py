@@ -64,11 +64,11 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """A deploy lock with the time of its last heartbeat; the lock may have expired."""
+    """A deploy lock, which may have expired."""
 
     app: str
     session: str
-    confirmed_at: float
+    expires_at: float
 
 
 @dataclass(frozen=True, slots=True)
