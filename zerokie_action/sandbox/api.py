@@ -7,13 +7,11 @@ Endpoints return `JSONResponse`s, because FastAPI would validate any other answe
 from __future__ import annotations
 
 import json
-from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
@@ -205,21 +203,18 @@ def error(status: int, message: str, headers: Mapping[str, str] | None = None) -
     return JSONResponse({"error": message}, status, headers)
 
 
-async def _refused(request: Request, problem: Exception) -> Response:
-    assert isinstance(problem, ApiError)  # noqa: S101  registered for nothing else
+async def _refused(request: Request, problem: ApiError) -> Response:
     return bodies.refused(request.state.platform, problem)
 
 
-async def _invalid(_: Request, problem: Exception) -> JSONResponse:
-    assert isinstance(problem, RequestValidationError)  # noqa: S101  registered for nothing else
+async def _invalid(_: Request, problem: RequestValidationError) -> JSONResponse:
     first = problem.errors()[0]
     # Without the input, which may be a credential.
     place = ".".join(str(part) for part in first["loc"] if part not in _UNNAMED)
     return error(400, ": ".join(filter(None, ["invalid request", place, first["msg"]])))
 
 
-async def _http_error(request: Request, problem: Exception) -> Response:
-    assert isinstance(problem, HTTPException)  # noqa: S101  registered for nothing else
+async def _http_error(request: Request, problem: HTTPException) -> Response:
     if problem.status_code == HTTPStatus.NOT_FOUND and admin.wants_page(request):
         return admin.not_found(request)
     return error(problem.status_code, problem.detail.lower(), problem.headers)
@@ -234,20 +229,6 @@ async def _wrong_method(request: Request, _: Exception) -> JSONResponse:
 
 async def _unexpected(_: Request, __: Exception) -> JSONResponse:
     return error(500, "internal server error")
-
-
-def _describe(api: FastAPI) -> dict[str, Any]:
-    """Build the document: FastAPI's, with the bearer key, and 400 instead of FastAPI's 422."""
-    document = get_openapi(title=api.title, version=api.version, description=_DESCRIPTION, routes=api.routes)
-    components = document["components"]
-    components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
-    document["security"] = [{"key": []}]
-    for name in ("HTTPValidationError", "ValidationError"):
-        components["schemas"].pop(name, None)
-    for operations in document["paths"].values():
-        for operation in operations.values():
-            operation["responses"].pop("422", None)
-    return document
 
 
 @docs.get("/docs")
@@ -331,29 +312,40 @@ def _example(schema: dict[str, Any], schemas: dict[str, Any]) -> object:
     return _ANYTHING[schema["type"]]
 
 
-def _create() -> FastAPI:
-    api = FastAPI(
-        title="Zerokie",
-        version="1",
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-        generate_unique_id_function=lambda route: route.name,
-        exception_handlers={
-            ApiError: _refused,
-            RequestValidationError: _invalid,
-            HTTPException: _http_error,
-            405: _wrong_method,
-            Exception: _unexpected,
-        },
-    )
-    for router in _ROUTERS:
-        api.include_router(router)
-    api.mount(PREFIX, request_response(serve_site))
-    api.mount("/_sandbox/assets", admin.assets)
-    api.openapi = partial(_describe, api)  # type: ignore[method-assign]
-    return api
+class _Api(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        """Return FastAPI's document with the bearer key, and with 400 instead of FastAPI's 422."""
+        document = super().openapi()
+        components = document["components"]
+        components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        document["security"] = [{"key": []}]
+        for name in ("HTTPValidationError", "ValidationError"):
+            components["schemas"].pop(name, None)
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                operation["responses"].pop("422", None)
+        return document
 
 
-API = _create()
+API = _Api(
+    title="Zerokie",
+    version="1",
+    description=_DESCRIPTION,
+    docs_url=None,
+    redoc_url=None,
+    redirect_slashes=False,
+    generate_unique_id_function=lambda route: route.name,
+    exception_handlers={
+        ApiError: _refused,
+        RequestValidationError: _invalid,
+        HTTPException: _http_error,
+        405: _wrong_method,
+        Exception: _unexpected,
+    },
+)
 """One application for all platforms of the process, because building it is slow; see `server.Sandbox`."""
+
+for _router in _ROUTERS:
+    API.include_router(_router)
+API.mount(PREFIX, request_response(serve_site))
+API.mount("/_sandbox/assets", admin.assets)
