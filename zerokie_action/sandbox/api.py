@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -27,6 +27,8 @@ from zerokie_action.sandbox.store import App
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from zerokie_action.sandbox.platform import Platform
 
 
 CLIENT_CLOSED_REQUEST = 499
@@ -96,7 +98,12 @@ async def get_app(platform: Here, app: Named) -> Response:
 async def delete_app(platform: Here, app: Named) -> Response:
     """Delete an app with all its files, deployments and domains."""
     platform.delete_app(app.name)
-    return bodies.deleted(platform)
+    return _deleted(platform)
+
+
+def _deleted(platform: Platform) -> Response:
+    answer = platform.dialect["delete"]
+    return JSONResponse({"deleted": True}) if answer == "body" else Response(status_code=int(answer))
 
 
 @named.post("/deploy", response_model=bodies.DeployAccepted, responses=_errors(404, 409))
@@ -104,13 +111,25 @@ async def deploy(platform: Here, app: Named, body: bodies.DeployRequest | None =
     """Deploy an image, or re-pull and restart the current one."""
     body = body or bodies.DeployRequest()
     deployed = platform.apps.deploy(app.name, image=body.image, private=body.registry_auth is not None)
-    return bodies.deploying(platform, deployed, before=app)
+    match platform.dialect["deploy-answer"]:
+        case "lost":
+            raise ApiError(502, "bad gateway")
+        case "empty":
+            return Response(status_code=202)
+    shown = app if platform.dialect["image"] == "before-in-post" else deployed
+    image = bodies.image_field(platform, shown.image, in_post=True)
+    return JSONResponse({"name": deployed.name, **image, "status": deployed.status})
 
 
 @static.get("/files", response_model=list[bodies.RemoteFile], responses=_errors(404))
 async def list_files(platform: Here, site: Site) -> Response:
     """List all files of the app's storage zone."""
-    return bodies.files(platform, site)
+    rows, empty = bodies.listing(platform, site), platform.dialect["empty-zone"]
+    if rows or empty == "list":
+        return JSONResponse(rows)
+    if empty == "404":
+        raise ApiError(404, "no files found")
+    return JSONResponse(None) if empty == "null" else Response(status_code=204)
 
 
 @static.put(
@@ -145,21 +164,23 @@ async def put_file(request: Request, platform: Here, site: Site, path: str) -> R
 async def delete_file(platform: Here, site: Site, path: str) -> Response:
     """Delete a file."""
     platform.zone.delete(site, decode_path(path))
-    return bodies.deleted(platform)
+    return _deleted(platform)
 
 
 @static.post("/deploy/lock", response_model=bodies.Locked, responses=_errors(404, 409))
 async def acquire_lock(platform: Here, site: Site, body: bodies.LockRequest) -> Response:
     """Acquire the deploy lock. 409 when any session holds it, the same one included."""
     platform.locks.acquire(site, body.deploy_session_id)
-    return bodies.locked(body.deploy_session_id)
+    return JSONResponse({"locked": True, "deploy_session_id": body.deploy_session_id})
 
 
 @static.put("/deploy/lock", response_model=bodies.Locked, responses=_errors(404, 409))
 async def keep_lock(platform: Here, site: Site, body: bodies.LockRequest) -> Response:
     """Keep the deploy lock alive; it expires after 30 minutes. 404 when nobody holds it."""
     platform.locks.heartbeat(site, body.deploy_session_id)
-    return bodies.heartbeat(platform, body.deploy_session_id)
+    if bare := {"empty": 200, "204": 204}.get(platform.dialect["heartbeat"]):
+        return Response(status_code=bare)
+    return JSONResponse({"locked": True, "deploy_session_id": body.deploy_session_id})
 
 
 @static.post("/deploy/finalize", response_model=bodies.Finalized, responses=_errors(404, 409))
@@ -167,7 +188,14 @@ async def finalize(platform: Here, site: Site, body: bodies.FinalizeRequest) -> 
     """Finalize a deployment: purge the CDN cache, release the deploy lock, record the deployment."""
     counts = {"uploaded": body.files_uploaded, "deleted": body.files_deleted}
     deployment = platform.finalize(site, body.deploy_session_id, **counts, total_bytes=body.total_bytes)
-    return bodies.finalized(platform, deployment)
+    answer = platform.dialect["finalize"]
+    finalized = {
+        **({} if answer == "no-deploy-id" else {"deploy_id": deployment.deploy_id}),
+        "timestamp": bodies.written_time(platform, deployment.finished_at),
+        "cache_purged": True,
+        "summary": body.model_dump(exclude={"deploy_session_id"}),
+    }
+    return JSONResponse(finalized, 201 if answer == "201" else 200)
 
 
 @static.post("/domains", status_code=201, response_model=bodies.DomainAdded, responses=_errors(404, 409))
@@ -182,7 +210,7 @@ async def add_domain(platform: Here, site: Site, body: bodies.DomainRequest) -> 
 async def delete_domain(platform: Here, site: Site, domain: str) -> Response:
     """Remove a custom domain."""
     platform.domains.delete(site, decode_segment(domain))
-    return bodies.deleted(platform)
+    return _deleted(platform)
 
 
 _DESCRIPTION = """
@@ -204,7 +232,15 @@ def error(status: int, message: str, headers: Mapping[str, str] | None = None) -
 
 
 async def _refused(request: Request, problem: ApiError) -> Response:
-    return bodies.refused(request.state.platform, problem)
+    platform: Platform = request.state.platform
+    match platform.dialect["conflict"] if problem.status == HTTPStatus.CONFLICT else "error":
+        case "empty":
+            return Response(status_code=problem.status)
+        case "text":
+            return PlainTextResponse(problem.message, problem.status)
+        case "object":
+            return JSONResponse({"message": problem.message}, problem.status)
+    return error(problem.status, problem.message)
 
 
 async def _invalid(_: Request, problem: RequestValidationError) -> JSONResponse:
