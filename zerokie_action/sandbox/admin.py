@@ -29,8 +29,6 @@ from zerokie_action.sandbox.records import ApiError
 from zerokie_action.sandbox.store import App, Deployment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from zerokie_action.sandbox.faults import ArmedFault
 
 
@@ -172,17 +170,6 @@ def _in_words(fault: Fault) -> str:
         parts.append(f"{fault.times}{_SPACE}{'time' if fault.times == 1 else 'times'}")
     return ", ".join(parts)
 
-
-HEADERS: Mapping[str, str] = {
-    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
-    " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "referrer-policy": "same-origin",
-    "x-content-type-options": "nosniff",
-    "cache-control": "no-store",
-}
-"""Headers that keep other origins' pages and scripts away from the sandbox's pages."""
 
 _REQUESTS, _DEPLOYMENTS, _FILES = 1000, 10, 100
 """The most rows that the page shows of each table."""

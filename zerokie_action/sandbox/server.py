@@ -12,13 +12,13 @@ from contextlib import asynccontextmanager
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, cast
 
+from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from zerokie_action.sandbox.addresses import app_of, host_of, is_loopback, normalise
-from zerokie_action.sandbox.admin import HEADERS
 from zerokie_action.sandbox.api import API, error
 from zerokie_action.sandbox.cdn import PREFIX
 from zerokie_action.sandbox.faults import inject
@@ -32,7 +32,17 @@ if TYPE_CHECKING:
     from zerokie_action.sandbox.platform import Hook, Platform
 
 _LOG = logging.getLogger(__name__)
-_HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+_PROTECTION = {
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
+    " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "same-origin",
+    "x-content-type-options": "nosniff",
+    "cache-control": "no-store",
+}
+"""Headers that keep other origins' pages and scripts away from the sandbox's pages."""
+
 _WRONG_HOST = (
     "the Host header names another machine; start the sandbox with --host to be reached by that name"
 )
@@ -60,15 +70,16 @@ class Sandbox:
         scope["path"] = path = _routed_path(request)
         record = self._record(request)
         request.state.platform, request.state.record = self._platform, record
-        send = self._answering(record, send)
+        is_recorded = path.startswith(("/v1/", PREFIX))
+        send = self._answering(record, {} if is_recorded else _PROTECTION, send)
         try:
             if not (path.startswith("/v1/") or self._any_host or is_loopback(host_of(request))):
                 await error(421, _WRONG_HOST)(scope, receive, send)
-            elif path.startswith(("/v1/", PREFIX)):
+            elif is_recorded:
                 self._platform.requests.append(record)
                 await self._handle(record, scope, _counting(record, receive), send)
             else:
-                await API(scope, receive, _protecting(send))
+                await API(scope, receive, send)
         except (ClientDisconnect, asyncio.CancelledError):
             pass  # The client has gone, or the server goes down; uvicorn would log a failure.
         except Exception:  # noqa: BLE001  logged
@@ -88,15 +99,16 @@ class Sandbox:
             received=self._platform.clock(),
         )
 
-    def _answering(self, record: Record, send: Send) -> Send:
-        """Record the answer's status, and add a `Date` if the dialect has one."""
+    def _answering(self, record: Record, extra: dict[str, str], send: Send) -> Send:
+        """Record the answer's status, and add the extra headers, and a `Date` if the dialect has one."""
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
                 record.status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers.update(extra)
                 if self._platform.dialect["date"] == "sent":
-                    date = formatdate(self._platform.clock(), usegmt=True).encode()
-                    message["headers"] = [*message.get("headers", ()), (b"date", date)]
+                    headers.append("date", formatdate(self._platform.clock(), usegmt=True))
             await send(message)
 
         return answer
@@ -161,17 +173,6 @@ async def _call(hook: Hook | None, record: Record) -> None:
     waiting: Any = hook and hook(record)
     if inspect.isawaitable(waiting):
         await waiting
-
-
-def _protecting(send: Send) -> Send:
-    """Add the headers for answers to browsers."""
-
-    async def protect(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], *_HEADERS]
-        await send(message)
-
-    return protect
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
