@@ -10,7 +10,6 @@ from __future__ import annotations
 import html
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starlette.responses import RedirectResponse, Response
@@ -33,10 +32,10 @@ _NOT_UP = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """An answer at an app's URL. `body` is bytes, or the path of a file."""
+    """An answer at an app's URL."""
 
     status: int
-    body: bytes | Path
+    body: bytes
     headers: dict[str, str] = field(default_factory=dict)
 
 
@@ -70,7 +69,6 @@ class Cdn:
     def purge(self, name: str) -> None:
         """Forget all answers of an app."""
         self._cache.pop(name, None)
-        self._store.sweep(name)
 
     def _barrier(self, app: App) -> Page | None:
         """Return the answer that hides the app, if the dialect has one."""
@@ -107,7 +105,7 @@ class Cdn:
             "etag": f'"{file.blob:x}-{int(file.modified):x}"',
             "last-modified": formatdate(file.modified, usegmt=True),
         }
-        return Page(status, self._store.blob_path(file.blob), headers)
+        return Page(status, self._store.blob_path(file.blob).read_bytes(), headers)
 
 
 def _text(status: int, text: str) -> Page:
@@ -133,5 +131,4 @@ async def serve_site(request: Request) -> Response:
         if is_visited and request.scope["path"] != url:
             return RedirectResponse(f"{url}?{request.url.query}" if request.url.query else url, 307)
         headers["content-security-policy"] = "sandbox allow-scripts"
-    body = page.body.read_bytes() if isinstance(page.body, Path) else page.body
-    return Response(body, page.status, headers)
+    return Response(page.body, page.status, headers)
