@@ -378,13 +378,13 @@ async def list_faults(platform: Here) -> list[dict[str, Any]]:
     ]
 
 
-@programs.delete("/faults/{number}", status_code=204)
+@programs.delete("/faults/{number}", status_code=204, response_class=Response)
 async def remove_fault(platform: Here, number: int) -> None:
     """Remove a fault; 404 when no fault has this `id`."""
     platform.faults.remove(number)
 
 
-@programs.delete("/faults", status_code=204)
+@programs.delete("/faults", status_code=204, response_class=Response)
 async def clear_faults(platform: Here) -> None:
     """Remove all faults."""
     platform.faults.clear()
