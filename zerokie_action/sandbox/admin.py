@@ -1,4 +1,4 @@
-"""The platform for those who watch and disturb it: the page at `/` for people, `/_sandbox` for programs.
+"""Watching and disturbing the platform: the page at `/` for people, `/_sandbox` for programs.
 
 A browser's request has an `Origin` if it may change something; a program's request has none. The programs'
 endpoints need no key and refuse requests with an `Origin`, so no page can use them. The switches on the
@@ -38,6 +38,7 @@ async def _platform(request: Request) -> Platform:
 
 
 Here = Annotated[Platform, Depends(_platform)]
+"""The type of an endpoint's parameter that is the platform."""
 
 SOMEBODY_ELSE = "somebody-else"
 """The session that takes locks."""

@@ -187,7 +187,6 @@ class DomainAdded(BaseModel):
 
 _ELSEWHERE = timezone(timedelta(hours=-9, minutes=-30))
 
-
 _TIMES: dict[str, Callable[[float], object]] = {
     "seconds": lambda seconds: f"{datetime.fromtimestamp(int(seconds), UTC):%Y-%m-%dT%H:%M:%SZ}",
     "fractions": lambda seconds: f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S.%f}Z",
@@ -198,8 +197,10 @@ _TIMES: dict[str, Callable[[float], object]] = {
     "null": lambda _seconds: None,
 }
 
-
 _FULL = "{host}/{path}{tag}{at}"
+
+# The form of an image in the answers to POST and to GET, by the answer to the question `image`. An answer
+# that is not in the table means `{image}`; an empty form leaves the image out.
 _IN_POST = {"full": _FULL, "not-in-post": ""}
 _IN_GET = {
     "full": _FULL,
@@ -210,7 +211,6 @@ _IN_GET = {
     "bare-digest": "{digest}",
     "not-in-get": "",
 }
-"""The form of an image in the answers to POST and GET, unless it is `{image}`; `""` leaves the image out."""
 
 
 def _image_parts(image: str) -> dict[str, str]:

@@ -184,6 +184,7 @@ _BEHIND = {"late": (12.0, 12.0), "image-first": (3.0, 0.0)}
 """Seconds by which a GET lags behind, for the status and for the image."""
 
 _NOT_YET = {"404": "app not found", "502": "bad gateway"}
+"""The errors of a new app by their status."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -201,7 +202,7 @@ class Rollout:
 
 @dataclass
 class _Part:
-    """Rules of one platform: for rows of its store, by its clock and in its dialect."""
+    """Rules of one platform for some rows of its store."""
 
     _store: Store
     _clock: Callable[[], float]
