@@ -195,11 +195,14 @@ JSON = st.recursive(
 )
 
 
+ODD_BODIES = [b'{"error":' * 100_000, b'{"error": ' + b"9" * 10_000 + b"}", b'{"error": "\\ud800"}']
+
+
 @settings(deadline=None)
 @given(
     name=st.sampled_from(list(ENDPOINTS)),
     status=st.sampled_from([200, 201, 204, 299, 304, 400, 401, 404, 409, 418, 429, 500, 501, 503]),
-    body=st.binary() | JSON.map(lambda value: json.dumps(value).encode()),
+    body=st.sampled_from(ODD_BODIES) | st.binary() | JSON.map(lambda value: json.dumps(value).encode()),
     headers=st.dictionaries(st.sampled_from(["date", "retry-after"]), st.text(st.characters(codec="ascii"))),
 )
 def test_any_answer(name: str, status: int, body: bytes, headers: dict[str, str]) -> None:
