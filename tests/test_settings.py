@@ -28,16 +28,19 @@ REGISTRY = {"registry_server": "ghcr.io", "registry_username": "me", "registry_p
 SECRET_FILE = "hunter2"  # noqa: S105
 
 
+def make_what_inputs_name(folder: Path) -> None:
+    """The folders and files of the inputs here."""
+    for name in ("dist", "public"):
+        (folder / name).mkdir()
+    for name in ("key.txt", "pass.txt"):
+        (folder / name).write_text(SECRET_FILE, "utf-8")
+    (folder / ".deployignore").touch()
+
+
 @pytest.fixture(autouse=True)
 def _folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The folders that the inputs here name."""
     monkeypatch.chdir(tmp_path)
-    for name in ("dist", "public"):
-        (tmp_path / name).mkdir()
-    for name in ("key.txt", "pass.txt"):
-        (tmp_path / name).write_text(SECRET_FILE, "utf-8")
-    for name in (".deployignore", ".otherignore"):
-        (tmp_path / name).touch()
+    make_what_inputs_name(tmp_path)
 
 
 # Every input: a text for it, and the value that it becomes.
