@@ -68,41 +68,39 @@ def test_what_was_handled_meanwhile() -> None:
     assert failure.of_error(API, silence).meaning is DOWN
 
 
-class TestDetail:
-    @pytest.mark.parametrize(
-        ("body", "expected"),
-        [
-            (b'{"error": "two\\nlines,  spaces"}', '"two lines, spaces"'),
-            (b'{"message": "from a gateway"}', '"{"message": "from a gateway"}"'),
-            (b'{"error": null}', '"{"error": null}"'),
-            (b"  \n ", ""),
-            (b"plain text\nof two lines", '"plain text of two lines"'),
-            (b"<!DOCTYPE html>\n<html><title>\n Sign\n in </title>", 'an HTML page, "Sign in"'),
-            (b"<HTML><body>no title", "an HTML page"),
-            (b"<html>" + b" " * 5000 + b"<title>far down", 'an HTML page, "far down"'),
-            (b'{"error": "<html><title>x</title>"}', '"<html><title>x</title>"'),
-        ],
-    )
-    def test_whose_words(self, body: bytes, expected: str) -> None:
-        """The platform's own words, or what a page or a text says of itself, on one line."""
-        assert error_detail(body, str) == expected
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"error": "two\\nlines,  spaces"}', '"two lines, spaces"'),
+        (b'{"message": "from a gateway"}', '"{"message": "from a gateway"}"'),
+        (b'{"error": null}', '"{"error": null}"'),
+        (b"  \n ", ""),
+        (b"plain text\nof two lines", '"plain text of two lines"'),
+        (b"<!DOCTYPE html>\n<html><title>\n Sign\n in </title>", 'an HTML page, "Sign in"'),
+        (b"<HTML><body>no title", "an HTML page"),
+        (b"<html>" + b" " * 5000 + b"<title>far down", 'an HTML page, "far down"'),
+        (b'{"error": "<html><title>x</title>"}', '"<html><title>x</title>"'),
+    ],
+)
+def test_whose_words(body: bytes, expected: str) -> None:
+    """The platform's own words, or what a page or a text says of itself, on one line."""
+    assert error_detail(body, str) == expected
 
 
-class TestRetryAfter:
-    @pytest.mark.parametrize(
-        ("text", "expected"),
-        [
-            ("30", 30.0),
-            (formatdate(NOW + 30, usegmt=True), 30.0),
-            (formatdate(NOW - 30, usegmt=True), 0.0),
-            ("soon", 0.0),
-            ("-30", 0.0),
-            ("\xb2", 0.0),
-            ("9" * 400, 0.0),
-            ("", 0.0),
-        ],
-    )
-    def test_forms(self, text: str, expected: float, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Seconds or a date; what makes no sense is no wish."""
-        monkeypatch.setattr(time, "time", lambda: NOW)
-        assert retry_after({"retry-after": text}) == expected
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("30", 30.0),
+        (formatdate(NOW + 30, usegmt=True), 30.0),
+        (formatdate(NOW - 30, usegmt=True), 0.0),
+        ("soon", 0.0),
+        ("-30", 0.0),
+        ("\xb2", 0.0),
+        ("9" * 400, 0.0),
+        ("", 0.0),
+    ],
+)
+def test_retry_after(text: str, expected: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seconds or a date; what makes no sense is no wish."""
+    monkeypatch.setattr(time, "time", lambda: NOW)
+    assert retry_after({"retry-after": text}) == expected
