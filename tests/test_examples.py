@@ -135,7 +135,7 @@ def commands(folder: Path, **scripts: str) -> dict[str, str]:
         program = programs / name.replace("_", "-")
         program.write_text(f'#!/bin/sh\necho "${{0##*/}} $*" >> "{folder}/calls"\n{script}\n', "utf-8")
         program.chmod(0o755)
-    return {"PATH": f"{programs}:/usr/bin:/bin", "ZEROKIE_API_KEY": "key"}
+    return {"PATH": f"{programs}:/usr/bin:/bin"}
 
 
 @pytest.mark.parametrize(("code", "calls"), [(0, 1), (6, 2), (137, 2)])
