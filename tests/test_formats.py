@@ -165,5 +165,5 @@ def test_lists_have_one_item_a_line(items: list[str], line_break: str) -> None:
 )
 def test_a_better_name(name: str, better: str) -> None:
     """What to write in place of a name that the platform refuses."""
-    assert formats.better_app(name) == f"write for example {better!r}: {HOST}"
-    assert formats.better_app(better) == ""
+    assert formats.advice_for_app(name) == f"write for example {better!r}: {HOST}"
+    assert formats.advice_for_app(better) == ""

@@ -291,7 +291,7 @@ def test_a_path_of_the_machine_in_a_container(tmp_path: Path, parent: str) -> No
     """The other usual slip; on GitHub it is `${{ github.workspace }}`."""
     (tmp_path / "empty").mkdir()
     (problem,) = problems(MINIMAL | {"ZEROKIE_DIRECTORY": str(tmp_path / parent / "dist")})
-    assert problem.endswith("; in a container, paths are those inside of it")
+    assert problem.endswith("; in a container, write the path as the container sees it")
 
 
 def test_a_container_that_was_given_no_working_directory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from zerokie_action.ci import detect
-from zerokie_action.errors import ConfigurationError, DeployError, LockLost, unwrap
+from zerokie_action.errors import ConfigurationError, DeployError, unwrap
 from zerokie_action.formats import DEFAULT_API_URL, check_api_url
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
@@ -88,19 +88,18 @@ async def _release(lock: DeployLock, record: LockRecord, ci: CI) -> None:
     try:
         # The counts of a killed deploy are not known.
         was_held = await lock.release(Counts(), RELEASE._replace(seconds=_TIME))
-    except LockLost:  # after the heartbeat
-        was_held = False
     except DeployError as error:
         ci.warning(
             f"Cleanup: the lock on {record.app!r} could not be released: {error}. It expires {expiry()}"
         )
         return
     if was_held:
-        recorded = (lock.finalized and lock.finalized.deploy_id) or "a deploy of unknown ID"
+        deploy_id = lock.finalized and lock.finalized.deploy_id
+        recorded = f"as {deploy_id}" if deploy_id else "under an unknown ID"
         ci.warning(
-            f"Cleanup: the deploy of {record.app!r} left its lock behind; it is released "
-            f"now. The platform recorded it as {recorded} with counts of zero: the real "
-            "changes are not known. Run the deploy again."
+            f"Cleanup: the deploy of {record.app!r} left its lock behind. The lock is released now. The "
+            f"platform recorded the deploy {recorded}, with counts of zero, because its real changes are "
+            "not known. Run the deploy again."
         )
     else:
         ci.info(f"Cleanup: that deploy holds no lock on {record.app!r} any more; nothing to do")

@@ -38,7 +38,9 @@ def deploy() -> NoReturn:
     _answer(arguments, deploy_help)
     from zerokie_action.run import run  # noqa: PLC0415 - the handlers come first
 
-    _end(run(os.environ, signals, sys.stderr if arguments else sys.stdout, *arguments[:1]))
+    # `run` refuses any argument; then nobody expects the log on stdout.
+    argument = arguments[0] if arguments else None
+    _end(run(os.environ, signals, sys.stderr if arguments else sys.stdout, argument))
 
 
 def cleanup() -> NoReturn:

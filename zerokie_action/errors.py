@@ -102,7 +102,7 @@ class DeployFailed(DeployError):
 
 
 class DeployTimedOut(DeployError):
-    """`wait-timeout` or `timeout` is over."""
+    """`wait-timeout` or `timeout` has expired."""
 
     exit_code = 9
 

@@ -30,7 +30,7 @@ _SEPARATOR = re.compile(r"(\\.|\[[!^]?\]?[^\]\n]*\])|,")
 """A comma, or an escaped or bracketed text (group 1), which may have a comma."""
 _API_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~!&'()*+,;=:@-]*)*")
 _HOST = re.compile(r"[^\s${}\\]+")
-_BEFORE_VARIABLE = re.compile(r",(?=\s*[A-Za-z_][A-Za-z0-9_.-]*=)")
+_COMMA_BEFORE_VARIABLE = re.compile(r",(?=\s*[A-Za-z_][A-Za-z0-9_.-]*=)")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _LABELS_OF_A_DOMAIN = 3
 _IMAGE = re.compile(
@@ -75,7 +75,7 @@ def split_at_commas(text: str, *, only_variables: bool = False) -> str:
         if line.lstrip().startswith("#"):
             return line
         if only_variables:
-            return _BEFORE_VARIABLE.sub("\n", line)
+            return _COMMA_BEFORE_VARIABLE.sub("\n", line)
         return _SEPARATOR.sub(lambda found: found[1] or "\n", line)
 
     return "\n".join(map(split, split_lines(text)))
@@ -135,11 +135,11 @@ def check_app(text: str) -> str:
     """Check that an app's name can be part of a URL; the platform checks everything else."""
     _refuse_unexpanded(text)
     if text in {".", ".."} or not text.isprintable() or re.search(r"[\s/\\]", text):
-        raise ValueError(f"{text!r} can't be an app's name; {better_app(text)}")
+        raise ValueError(f"{text!r} can't be an app's name; {advice_for_app(text)}")
     return text
 
 
-def better_app(name: str) -> str:
+def advice_for_app(name: str) -> str:
     """Advice for an app's name that can't be part of a host name; empty for a good name."""
     if _HOST_LABEL.fullmatch(name):
         return ""
@@ -254,7 +254,7 @@ def _refuse_unexpanded(text: str) -> None:
 
 
 def _split_url(text: str) -> SplitResult | None:
-    """The parts of a URL; None for an invalid URL, or one with characters that parsers treat differently."""
+    """The parts of a URL; None for an invalid URL, or one with characters on which URL parsers disagree."""
     if not re.fullmatch(r"[!-\[\]^_`a-z{|}~]+", text):
         return None
     try:

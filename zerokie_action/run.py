@@ -16,7 +16,7 @@ from zerokie_action.errors import ConfigurationError, DeployError, Interrupted, 
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Network, Transport
 from zerokie_action.lock.record import LockRecords, default_file
-from zerokie_action.operations.comment import keep_comment
+from zerokie_action.operations.comment import update_comment
 from zerokie_action.operations.container import deploy_image, restart
 from zerokie_action.operations.destroy import destroy
 from zerokie_action.operations.job import Job
@@ -60,7 +60,7 @@ async def run_async(
 ) -> int:
     """`run`, on the current event loop. Never raises.
 
-    The reports are written before the loop is closed, which may wait for a hanging thread.
+    Closing the loop may wait for a hanging thread, so the reports are written first.
     """
     began = anyio.current_time()
     anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
@@ -101,7 +101,7 @@ async def run_async(
     write_reports(result, ci, settings.own_files)
     if accepted and settings.comment and signals.first is None:
         async with cancel_on_signal(signals):
-            await keep_comment(settings, env, ci, render_comment(result, ci))
+            await update_comment(settings, env, ci, render_comment(result, ci))
     return result.exit_code
 
 
@@ -114,7 +114,6 @@ async def _work(
     shutdown: Shutdown,
 ) -> None:
     _announce(settings, ci)
-    ends_at = anyio.current_time() + settings.timeout
     async with Transport(env) as transport:
         values = Redactor(*(settings.env or {}).values())  # the platform may quote these values
         http = RetryingClient(
@@ -133,7 +132,7 @@ async def _work(
             shutdown=shutdown,
             records=LockRecords(ci.save_state, settings.state_file or default_file(env)),
             session=str(uuid.uuid4()),
-            ends_at=ends_at,
+            ends_at=anyio.current_time() + settings.timeout,
         )
         try:
             await _operate(job)
@@ -168,7 +167,7 @@ def _announce(settings: Settings, ci: CI) -> None:
 
 def _conclude(result: Result, error: BaseException | None, signals: Signals) -> None:
     """Set the result's status, exit code, error and hint."""
-    has_changed = result.status != "failed" or bool(result.final_state)
+    result.nothing_changed = result.status == "failed" and not result.final_state
     if error is not None and not isinstance(error, DeployError):
         error = DeployError(f"Unexpected error: {error!r}", hint=_BUG)
     if signals.first is not None:
@@ -183,7 +182,7 @@ def _conclude(result: Result, error: BaseException | None, signals: Signals) -> 
     result.problems = [*error.problems] if isinstance(error, ConfigurationError) else []
     state = f"; {result.final_state}" if result.final_state else ""
     result.exit_code, result.error = error.exit_code, f"{error}{state}"
-    result.hint, result.nothing_changed = error.hint, not has_changed
+    result.hint = error.hint
 
 
 def _log_end(result: Result, ci: CI) -> None:
@@ -199,4 +198,6 @@ def _log_end(result: Result, ci: CI) -> None:
     *others, last = result.problems if len(result.problems) > 1 else [result.error]
     for problem in others:
         ci.error(problem, title=line)
-    ci.error(last, *filter(None, [NOTHING_CHANGED * result.nothing_changed, result.hint]), title=line)
+    ci.error(
+        last, *filter(None, [NOTHING_CHANGED if result.nothing_changed else "", result.hint]), title=line
+    )

@@ -181,8 +181,8 @@ class Settings(BaseSettings):
     env: Annotated[dict[str, str] | None, NoDecode, BeforeValidator(formats.parse_variables)] = None
     """Environment variables, one `KEY=VALUE` per line. Used when a container app is created."""
     registry_server: str | None = None
-    """Private registry, such as registry.gitlab.com; by default, the platform's. Needs a username and
-    a password."""
+    """Private registry, such as registry.gitlab.com; by default, the platform's (Docker Hub). Needs a
+    username and a password."""
     registry_username: str | None = None
     """Username, or name of a deploy token, for the registry. Needs a password."""
     registry_password: SecretStr | None = None
@@ -311,7 +311,7 @@ def documented_inputs() -> Iterator[Input]:
                 yield Input(
                     name=input_name(field),
                     default=_written(default),
-                    required=default == "",  # the empty text marks a missing input
+                    required=default == "",  # only a required input has this default
                     description=" ".join(text.split()),
                     is_list=field in _LISTS,
                     is_secret=field in _SECRETS,
@@ -347,7 +347,7 @@ def load(environment: Environment) -> tuple[Settings, list[str]]:
         return Settings(**values), [*environment.problems]
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-    for detail in details:
+    for detail in details:  # the source stores each value under the first spelling
         del values[spellings(str(detail["loc"][0]))[0]]
     problems = [problem for detail in details for problem in _problems(detail, environment)]
     return Settings(**values), [*problems, *environment.problems]

@@ -15,6 +15,7 @@ import anyio
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from contextlib import AbstractContextManager
 
     from zerokie_action.signals import Signals
 
@@ -34,9 +35,9 @@ class Allowance(NamedTuple):
 ANSWERS = Allowance(10.0, 1.0)
 """For the answers to requests in flight, which may take effect even if their connection breaks."""
 RECORD = Allowance(9.0, 1.3)
-"""For the record of a failed deploy, which begins after `ANSWERS`."""
+"""For storing the manifest of a failed deploy, after `ANSWERS`."""
 RELEASE = Allowance(49.0, 4.3)
-"""For that record and the release of the lock together."""
+"""For that manifest and the release of the lock together."""
 
 
 class Shutdown:
@@ -46,16 +47,15 @@ class Shutdown:
         self._began_at = math.inf
         self._open: dict[anyio.CancelScope, float] = {}
         """The grace of each open scope."""
-        self._writes: set[anyio.CancelScope] = set()
 
     @contextmanager
-    def shielded_scope(self, allowance: Allowance) -> Iterator[anyio.CancelScope]:
+    def shielded_scope(self, allowance: Allowance) -> Iterator[None]:
         """A scope that is shielded from cancellation until the allowance ends."""
         deadline = min(anyio.current_time() + allowance.seconds, self._began_at + allowance.grace)
         with anyio.CancelScope(shield=True, deadline=deadline) as scope:
             self._open[scope] = allowance.grace
             try:
-                yield scope
+                yield
             finally:
                 del self._open[scope]
 
@@ -66,20 +66,18 @@ class Shutdown:
         with self.shielded_scope(Allowance(left + ANSWERS.seconds, ANSWERS.grace)):
             yield
 
-    @contextmanager
-    def shielded_write(self) -> Iterator[None]:
-        """The same for one of many writes: it has no deadline, and no timer, until `limit_writes`."""
-        with self.shielded_scope(ANSWERS._replace(seconds=math.inf)) as scope:
-            self._writes.add(scope)
-            try:
-                yield
-            finally:
-                self._writes.discard(scope)
+    def shielded_write(self) -> AbstractContextManager[None]:
+        """A shielded scope for one write. Only `limit_writes` or a signal sets its deadline.
+
+        So the thousands of writes of a deploy need no timers.
+        """
+        return self.shielded_scope(ANSWERS._replace(seconds=math.inf))
 
     def limit_writes(self) -> None:
         """After the work has ended early, limit the writes in flight to `ANSWERS`."""
-        for scope in self._writes:
-            scope.deadline = min(scope.deadline, anyio.current_time() + ANSWERS.seconds)
+        for scope in self._open:
+            if scope.deadline == math.inf:
+                scope.deadline = anyio.current_time() + ANSWERS.seconds
 
     def begin(self) -> None:
         """Begin the grace periods at the first signal. Later calls have no effect."""

@@ -11,7 +11,7 @@ or writes foreign text passes it through the function for the output, once, righ
     a value in a dotenv file          `dotenv_value`, `dotenv_json`
     a value that must be one line     `one_line`
 
-All functions replace unprintable characters by backslash escapes (`\x1b`, `\u202e`, `\udc80`): control
+All functions replace unprintable characters with backslash escapes (`\x1b`, `\u202e`, `\udc80`): control
 characters, line and paragraph separators, bidirectional and zero-width marks, exotic spaces, lone surrogates.
 
 `human_files`, `human_bytes` and `human_seconds` format numbers, sizes and durations. `Redactor` removes
@@ -51,8 +51,8 @@ def _visible(text: str, limit: int) -> str:
     return shorten(text, limit)
 
 
-# Non-ASCII characters may be anywhere in a marker: the runner compares text by the rules of a culture, which
-# ignore variation selectors and similar marks.
+# The runner compares text with culture-sensitive rules, which ignore variation selectors and similar marks.
+# So a marker may have non-ASCII characters anywhere.
 _COMMAND = re.compile(r"^(?=[^!-~]*:[^ -~]*:)|(?<=#)(?=[^ -~]*#)")
 
 
@@ -82,7 +82,7 @@ def _entity(match: re.Match[str]) -> str:
 
 
 def _inert(text: str) -> str:
-    """Replace markup by character references, which Markdown never parses."""
+    """Replace markup with character references, which Markdown never parses."""
     return _MARKUP.sub(_entity, text)
 
 
@@ -103,6 +103,7 @@ def markdown_text(text: str, limit: int = 1_000) -> str:
     code. In the source, GitLab obeys quick actions (`/close` at the start of a line).
     """
     safe = " ".join(map(_inert_word, one_line(text, limit).split(" ")))
+    # The first character could begin a block or a quick action.
     return re.sub(r"^(?!&#|`|<code>)[\W\d]", _entity, safe)
 
 
@@ -190,15 +191,15 @@ def human_paths(paths: Sequence[str], shown: int = 3) -> str:
     return ", ".join(map(repr, paths[:shown])) + more
 
 
+_UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_ROUNDS_UP_TO_THE_NEXT_UNIT = 999.5
+
+
 def human_bytes(count: float) -> str:
     """Return a size in decimal units: `0 B`, `812 B`, `8.1 MB`, `120 GB`."""
     unit = next((u for u, size in _UNITS.items() if count / size < _ROUNDS_UP_TO_THE_NEXT_UNIT), "TB")
     number = count / _UNITS[unit]
     return f"{number:.1f} {unit}" if unit != "B" and number < 99.95 else f"{number:.0f} {unit}"  # noqa: PLR2004 three digits
-
-
-_UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-_ROUNDS_UP_TO_THE_NEXT_UNIT = 999.5
 
 
 def human_seconds(seconds: float) -> str:
@@ -214,7 +215,7 @@ def human_seconds(seconds: float) -> str:
 
 
 class Redactor:
-    """Replaces secrets, in all forms that `secret_forms` returns, by `***`."""
+    """Replaces secrets, in all forms that `secret_forms` returns, with `***`."""
 
     def __init__(self, *secrets: str) -> None:
         self._forms: set[str] = set()

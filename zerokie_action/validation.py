@@ -21,23 +21,23 @@ if TYPE_CHECKING:
     from zerokie_action.settings import Environment, Settings
 
 _LOGIN = ("registry_username", "registry_password")
-_REPORTED = "ZEROKIE_RESULT_"
+_REPORT_PREFIX = "ZEROKIE_RESULT_"
 """The prefix of variables from a dotenv report, which later jobs have in their environment."""
-_CLOSE = 0.88
-_DEPLOYED = ("image", "directory")
+_SIMILARITY = 0.88
+_SOURCES = ("image", "directory")
 _USED_WITH = {
     ("port", "cpu", "memory", "env", "rollback"): {"image"},
     ("registry_server", "registry_username", "registry_password"): {"image", "restart"},
     ("wait", "wait_timeout"): {"image", "restart"},
     ("health_check", "health_check_timeout"): {"image", "directory", "restart"},
-    ("create", "domains", "remove_domains"): {
-        "image",
-        "directory",
-    },  # domains with an image are an error
+    # Domains with an image are an error.
+    ("create", "domains", "remove_domains"): {"image", "directory"},
     ("ignore", "ignore_file", "keep", "delete_stale", "max_deletes", "incremental"): {"directory"},
     ("take_over",): {"directory", "destroy"},
 }
-"""Inputs that only some tasks use: a deploy of an `image` or `directory`, or another operation."""
+"""Groups of inputs, with the tasks that use them.
+
+A task is a deploy of an `image`, a deploy of a `directory`, or another operation."""
 
 
 def check(settings: Settings, environment: Environment, problems: Iterable[str]) -> None:
@@ -60,7 +60,7 @@ def without_effect(settings: Settings, environment: Environment) -> list[str]:
     task: str = settings.operation
     what = f"`operation: {task}`"
     if task == "deploy":
-        deployed = [name for name in _DEPLOYED if environment.text(name)]
+        deployed = [name for name in _SOURCES if environment.text(name)]
         if len(deployed) != 1:
             return []  # an error
         task = deployed[0]
@@ -89,7 +89,9 @@ def _problems(settings: Settings, environment: Environment) -> Iterator[str]:
     if not environment.text("app"):
         yield "`app` is required: name the app"
     if not (environment.text("api_key") or environment.problems or settings.skip_without_key):
-        why = f"{environment.label('api_key_file')} is empty, and " * bool(environment.text("api_key_file"))
+        why = (
+            f"{environment.label('api_key_file')} is empty, and " if environment.text("api_key_file") else ""
+        )
         yield (
             f"{why}`api-key` is required: pass the platform's API key as a secret, on GitHub as "
             "`api-key: ${{ secrets.ZEROKIE_API_KEY }}`, elsewhere in ZEROKIE_API_KEY. Runs that get none "
@@ -97,9 +99,9 @@ def _problems(settings: Settings, environment: Environment) -> Iterator[str]:
         )
     if settings.operation == "deploy":
         yield from _problems_of_a_deploy(environment)
-    elif given := _given(environment, *_DEPLOYED):
+    elif given := _given(environment, *_SOURCES):
         yield f"{given}: only `operation: deploy` uses it; remove it"
-    yield from _twice(settings, environment)
+    yield from _named_twice(settings, environment)
     missing = [environment.label(field) for field in _LOGIN if not environment.text(field)]
     if missing and (given := _given(environment, "registry_server", *_LOGIN)):
         yield f"{given} without {', '.join(missing)}: set username and password, or no registry input"
@@ -109,7 +111,7 @@ def _problems(settings: Settings, environment: Environment) -> Iterator[str]:
             yield f"{variable} is not an input; did you mean `{input_name(field)}` ({right})?"
 
 
-def _twice(settings: Settings, environment: Environment) -> Iterator[str]:
+def _named_twice(settings: Settings, environment: Environment) -> Iterator[str]:
     """Yield a problem for each domain or file that two inputs name."""
     if both := set(settings.domains) & set(settings.remove_domains):
         yield f"{_given(environment, 'domains', 'remove_domains')}: both name {', '.join(sorted(both))}"
@@ -148,9 +150,9 @@ def _unknown(environment: Environment) -> Iterator[tuple[str, str]]:
     known = set().union(*map(spellings, INPUTS))
     unset = {_letters(field): field for field in INPUTS if not environment.text(field)}
     for variable in sorted(environment.variables.keys() - known):
-        if variable.upper().startswith(PREFIXES) and not variable.startswith(_REPORTED):
+        if variable.upper().startswith(PREFIXES) and not variable.startswith(_REPORT_PREFIX):
             name = variable.partition("_")[2]
-            close = closest(_letters(name), unset, _CLOSE)
+            close = closest(_letters(name), unset, _SIMILARITY)
             yield variable, unset[close[0]] if close else ""
 
 

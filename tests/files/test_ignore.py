@@ -81,7 +81,7 @@ class TestRefused:
             ),
             ("ascending ranges of them", ["[z-a]", "[+-9]", "[a-c-e]", "[a--]"]),
             ("or `\\[` for the character", ["[a", "[a/b]", "[", "[!", "[]", "[a-"]),
-            ("write it from the directory", ["a//b", "/", "!", "./a", "!a/../b"]),
+            ("write it relative to the directory", ["a//b", "/", "!", "./a", "!a/../b"]),
             ("write `\\ `", ["a\t", "a\\\t", "a\u00a0", "a /"]),
         ],
     )

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from zerokie_action.http import failure
-from zerokie_action.http.failure import Meaning, error_detail, retry_after
+from zerokie_action.http.failure import Meaning, error_detail, parse_retry_after
 from zerokie_action.http.request import extensions
 
 DOWN, UNEXPECTED, FINAL = Meaning.DOWN, Meaning.UNEXPECTED, Meaning.FINAL
@@ -103,4 +103,4 @@ def test_whose_words(body: bytes, expected: str) -> None:
 def test_retry_after(text: str, expected: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Seconds or a date; what makes no sense is no wish."""
     monkeypatch.setattr(time, "time", lambda: NOW)
-    assert retry_after({"retry-after": text}) == expected
+    assert parse_retry_after({"retry-after": text}) == expected

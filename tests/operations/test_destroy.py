@@ -158,6 +158,15 @@ def test_a_signal(world: World, moment: str) -> None:
         assert outcome.outputs["error"].endswith("it is not known whether app 'site' was deleted")
 
 
+def test_a_deletion_that_hangs_at_the_end_of_timeout(world: World) -> None:
+    """Its answer is waited for ten seconds; then the lock is released."""
+    world.platform.faults.add(Fault(Kind.HANG, "DELETE"))
+    outcome = destroy(world, timeout="5s")
+    assert outcome.exit_code == 9, outcome.log
+    assert outcome.seconds < 5 + 11
+    assert world.platform.lock("site") is None
+
+
 @pytest.mark.parametrize("request_", [("POST", "/lock$"), ("DELETE", "/site$")])
 def test_a_platform_that_finds_nothing(world: World, request_: tuple[str, str]) -> None:
     """But the app is there, so it is not destroyed, and the lock is released."""

@@ -172,7 +172,7 @@ def test_a_finalize_whose_purge_failed(world: World) -> None:
     outcome = step(world)
     (warning,) = outcome.outputs["warnings"]
     assert '502 ("' in warning
-    assert "the deploy ID is not known, and the CDN's cache may not be purged" in warning
+    assert "the deploy ID is not known, and the CDN's cache may not have been purged" in warning
 
 
 def test_a_url_without_a_scheme(world: World) -> None:

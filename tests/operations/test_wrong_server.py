@@ -56,7 +56,7 @@ def is_told(outcome: Outcome, world: World, answer: str) -> None:
     assert outcome.exit_code == 5, outcome.log
     assert world.server is not None
     error, hint = outcome.outputs["error"], outcome.outputs["hint"]
-    assert f"{world.server.url} answered {answer}, but not as the API does" in error
+    assert f"{world.server.url} answered {answer}, but not in the API's format" in error
     assert "Check `api-url`" in hint
     for said in ("not exist", "not found (", "app not found", "Destroyed", "was refused", "was not attached"):
         assert said not in outcome.log

@@ -19,7 +19,7 @@ _URL = re.compile(
         (?P<path>[^:?\#@\\]+)""",
     re.VERBOSE | re.IGNORECASE,
 )
-"""A URL, or SSH's short form `user@host:path`. Without `@` in the path, which may be part of a password."""
+"""A URL, or SSH's short form `user@host:path`. The path has no `@`: an `@` could belong to a password."""
 _SSH_HOST = re.compile(r"^(?:alt)?ssh\.(?=.+\.)")
 """Hosts for SSH on the HTTPS port, such as `ssh.github.com`."""
 _PUBLIC_HOST = re.compile(r".+\.[^\W\d_]+")
@@ -54,10 +54,12 @@ class Owner(NamedTuple):
         return f"{self.forge}/{self.name}"
 
 
-def owner_at(url: str, number: str = "") -> Owner:
+def owner_at(url: str, repository_id: str = "") -> Owner:
     """The repository with this URL and this ID; unknown if the text is not a repository's URL."""
     found = _URL.fullmatch(url)
-    path = unquote(found["path"]).lower().strip("/").removesuffix(".git") if found else ""
+    if found is None:
+        return Owner()
+    path = unquote(found["path"]).lower().strip("/").removesuffix(".git")
     match [part for part in path.split("/") if part]:
         case ["v3" | "scm", *names] if len(names) > 1:  # Azure's SSH, Bitbucket Server's HTTPS
             pass
@@ -65,16 +67,15 @@ def owner_at(url: str, number: str = "") -> Owner:
             names = [organization, repository, repository]
         case parts:
             names = [part for part in parts if part != "_git"]
-    if not (found and names):
-        return Owner()
     host = (found["host"] or found["ssh"]).lower()
-    return Owner(_SSH_HOST.sub("", host), number, "/".join(names))
+    return Owner(_SSH_HOST.sub("", host), repository_id, "/".join(names)) if names else Owner()
 
 
 def owner_of_checkout() -> Owner:
     """The repository of the remote `origin` in the checkout around the working directory; else unknown.
 
-    A host without a dot or without letters at its end may be an alias from an `ssh_config`, and is unknown.
+    A host without a dot or without letters at its end may be an alias from an `ssh_config`; the repository
+    then counts as unknown.
     """
     owner = Owner()
     with suppress(OSError, ValueError):  # an unreadable file, or a path with a NUL

@@ -109,7 +109,10 @@ _BY_PATH = {
 
 def content_type(path: str) -> str:
     """Return the Content-Type of the file at this path. The case of the extension does not matter."""
-    found = _by_extension(_extension(path)) or _BY_PATH.get(path, _UNKNOWN)
+    extension = _extension(path)
+    found = (
+        _BY_EXTENSION.get(extension) or _python_types().get(f".{extension}") or _BY_PATH.get(path, _UNKNOWN)
+    )
     return f"{found}; charset=utf-8" if found.startswith("text/") else found
 
 
@@ -126,7 +129,3 @@ def _extension(path: str) -> str:
 @cache
 def _python_types() -> dict[str, str]:
     return MimeTypes(()).types_map[True]
-
-
-def _by_extension(extension: str) -> str | None:
-    return _BY_EXTENSION.get(extension) or _python_types().get(f".{extension}")

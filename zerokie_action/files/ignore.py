@@ -82,10 +82,9 @@ class Patterns:
     def __init__(self, patterns: Iterable[str]) -> None:
         """Compile patterns that `parse_patterns` returned."""
         patterns = tuple(patterns)
-        # pathspec judges whole paths: for a directory `a/`, a pattern such as `*` would outrank a later
-        # `!*/`. So a directory is matched as if it were a file, with patterns that have lost their final
-        # slash. Among the patterns with a final slash, files need only the negated patterns, which end the
-        # effect of an earlier pattern on the content of a matched directory.
+        # pathspec judges whole paths, so directories and files need different specs. Directories: all
+        # patterns, without their final slash; else `*` would outrank a later `!*/` for a directory `a/`.
+        # Files: no patterns with a final slash, except negated ones: `!a/` re-includes what is in `a/`.
         self._directory_spec = _Spec(pattern.removesuffix("/") for pattern in patterns)
         self._file_spec = _Spec(
             pattern for pattern in patterns if pattern.startswith("!") or not pattern.endswith("/")
@@ -116,7 +115,8 @@ class _Spec:
     def __init__(self, patterns: Iterable[str]) -> None:
         # pathspec would choose another engine if re2 or hyperscan is installed.
         self._spec = GitIgnoreSpec.from_lines(patterns, backend="simple")
-        # Nearly no entry matches a pattern. One joint expression finds that out in a third of the time.
+        # Hardly any entry matches a pattern. One joint expression rules out the others in a third of the
+        # time. The names of groups must be unique in it; `(?!)` never matches.
         expressions = [each.regex.pattern for each in self._spec.patterns if each.include and each.regex]
         self._any = re.compile("|".join(expressions).replace("(?P<ps_d>", "(?:") or "(?!)")
 
@@ -132,12 +132,12 @@ class IgnoreRules(NamedTuple):
     Attributes:
         file: the ignore file; None if there is none.
         patterns: the patterns of the defaults, the ignore file and the input `ignore`, in this order.
-        without_secrets: the same patterns without the defaults for secrets.
+        without_secret_defaults: the same patterns without the defaults for secrets.
     """
 
     file: Path | None
     patterns: Patterns
-    without_secrets: Patterns
+    without_secret_defaults: Patterns
 
 
 def ignore_rules(
@@ -207,14 +207,17 @@ def _without_trailing_spaces(line: str) -> str:
 def _problem(pattern: str) -> str:
     """Say why a pattern is refused and what to write instead; empty if git and pathspec agree."""
     path = pattern.removeprefix("!").removesuffix("/")
-    # pathspec drops any white space, even before a final slash.
+    # pathspec strips any white space at the end, even before a final slash; git strips only spaces.
     if path != path.rstrip() and not path.endswith("\\ "):
         return (
             r"ends in white space; write `\ ` for a space at the end of a name and `?` for another character"
         )
     for segment in path.removeprefix("/").split("/"):
         if segment in {"", ".", ".."}:
-            return "can never match: no path has an empty segment, '.' or '..'; write it from the directory"
+            return (
+                "can never match: no path has an empty segment, '.' or '..'; "
+                "write it relative to the directory"
+            )
         position = 0
         while segment != "**" and position < len(segment):
             token = _TOKEN.match(segment, position)
@@ -238,14 +241,17 @@ def input_problem(pattern: str) -> str:
         "has quotes around it; remove them": first + last in _QUOTES,
         "is written as a list; write one pattern a line": pattern[:2] in {'["', "['"},
         r"has `\n` in it; break the line there, one pattern a line": r"\n" in pattern,
-        "has a line break that git does not know; write one pattern a line": len(pattern.splitlines()) > 1,
+        "has a character that git does not treat as a line break; write one pattern a line": len(
+            pattern.splitlines()
+        )
+        > 1,
         r"has a comma; write one pattern a line, and `\,` for a comma itself": has_comma(pattern),
     }
     return next((problem for problem, applies in problems.items() if applies), "")
 
 
 def names_directory(pattern: str, directory: Path) -> bool:
-    """Whether a pattern begins with the directory's own name, though it has no subdirectory of this name."""
+    """Whether a pattern begins with the directory's name, and the directory has no such subdirectory."""
     first, slash, _ = pattern.removeprefix("!").removeprefix("/").partition("/")
     return bool(slash) and first == directory.resolve().name and not (directory / first).is_dir()
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 CHUNK_SIZE = 256 * 1024
 
+HINT_CHANGED = "Let the build finish before the deploy starts, then run the deploy again."
+
 _RESOLVED_SEGMENTS = frozenset(("", ".", ".."))
 _KEY_NAME = re.compile(r"(.*/)?id_[^/]*|.*\.(pem|key|p8)", re.IGNORECASE | re.DOTALL)
 _PRIVATE_KEY = re.compile(rb"-----BEGIN ([^\n-]+ )?PRIVATE KEY")
@@ -89,7 +91,7 @@ class FileContent:
 
     Attributes:
         sha256: the hex digest of the content, after a complete read; empty before.
-        taken: the bytes of the current read that the consumer has finished with.
+        taken: the bytes consumed so far in the current read.
     """
 
     __slots__ = ("_file", "sha256", "taken")
@@ -174,7 +176,7 @@ def find_changes(
         deployed: SHA-256 of the deployed files, in hex by path.
 
     Returns:
-        The changes, sorted by path: `'index.html' was edited`.
+        The changes, sorted by path, for example `'index.html' was edited`.
     """
     left = {file.path: file for file in before}
     changes = []
@@ -184,13 +186,13 @@ def find_changes(
             changes.append((file.path, "added"))
         elif (known.size, known.modified) != (file.size, file.modified):
             changes.append((file.path, "edited"))
-        elif known.identity != file.identity and not _has_bytes(file, deployed.get(file.path)):
+        elif known.identity != file.identity and not _has_hash(file, deployed.get(file.path)):
             changes.append((file.path, "replaced"))
     changes += [(path, "removed") for path in left]
     return [f"{path!r} was {what}" for path, what in sorted(changes)]
 
 
-def _has_bytes(file: LocalFile, sha256: str | None) -> bool:
+def _has_hash(file: LocalFile, sha256: str | None) -> bool:
     with suppress(DeployFailed):
         return sha256 is not None and hash_file(file) == sha256
     return False
@@ -201,7 +203,4 @@ def _open(path: str | bytes, _flags: int) -> int:
 
 
 def _changed(file: LocalFile, what: str = "changed during the deploy") -> DeployFailed:
-    return DeployFailed(
-        f"{file.path!r} {what}",
-        hint="Let the build finish before the deploy starts, then run the deploy again.",
-    )
+    return DeployFailed(f"{file.path!r} {what}", hint=HINT_CHANGED)

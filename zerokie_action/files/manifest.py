@@ -62,10 +62,9 @@ class Marks(NamedTuple):
     name: str = _UNKNOWN
 
     @classmethod
-    def of(cls, forge: str, number: str, name: str) -> Marks:
+    def of(cls, forge: str, repository_id: str, name: str) -> Marks:
         """The marks of a repository by its forge, its ID there and its full name; empty means unknown."""
-        known = (what and hashlib.sha256(f"{forge}/{what}".encode()).hexdigest() for what in (number, name))
-        return cls(*(mark[:_DIGITS] or _UNKNOWN for mark in known))
+        return cls(_mark(forge, repository_id), _mark(forge, name))
 
     @property
     def is_known(self) -> bool:
@@ -123,6 +122,10 @@ class Manifest(BaseModel):
         return self.__pydantic_serializer__.to_json(self)
 
 
+def _mark(forge: str, text: str) -> str:
+    return hashlib.sha256(f"{forge}/{text}".encode()).hexdigest()[:_DIGITS] if text else _UNKNOWN
+
+
 NO_MANIFEST = ManifestName(0, Marks(), "", "")
 
 
@@ -155,11 +158,11 @@ def find_manifests(paths: Iterable[str]) -> list[ManifestName]:
 def known_marks(manifests: Sequence[ManifestName], owner: Marks) -> Marks:
     """The owner for the next manifest's name: this run's repository, completed from older manifests.
 
-    A mark that this run does not know is taken from the newest manifest of the same repository, or else,
-    after `take-over`, from the newest manifest.
+    A mark that this run does not know is taken from the newest manifest of the same repository. Without such
+    a manifest, as after `take-over`, it is taken from the newest manifest: then both repositories may deploy.
     """
-    agreeing = [found.owner for found in manifests if found.owner.agree_with(owner)]
-    known = agreeing[-1] if agreeing else manifests[-1].owner if manifests else Marks()
+    owners = [found.owner for found in manifests]
+    known = ([*filter(owner.agree_with, owners)] or owners or [Marks()])[-1]
     return Marks(*(ours if ours != _UNKNOWN else theirs for ours, theirs in zip(owner, known, strict=True)))
 
 

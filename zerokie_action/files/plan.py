@@ -1,4 +1,4 @@
-"""Plans a deploy's changes, and finds reasons to doubt that the changes are meant.
+"""Plans a deploy's changes, and finds reasons to doubt whether the changes are intended.
 
 Pure functions of folder, listing and manifest.
 """
@@ -21,7 +21,7 @@ FRONT_PAGE = "index.html"
 
 _NEW = "not on the platform"
 _FEW = 3
-"""Up to so many deletions raise no doubt."""
+"""Up to this many deletions raise no doubt."""
 
 
 class Doubt(NamedTuple):
@@ -30,12 +30,12 @@ class Doubt(NamedTuple):
     Attributes:
         problem: the reason, as a sentence without its full stop.
         advice: how to correct a mistake, in one or two sentences.
-        answer: the input, with its value, that confirms the change.
+        confirmation: the input, with its value, that confirms the change.
     """
 
     problem: str
     advice: str
-    answer: str = "`take-over: true`"
+    confirmation: str = "`take-over: true`"
 
 
 def require_no_doubts(doubts: Sequence[Doubt]) -> None:
@@ -46,10 +46,10 @@ def require_no_doubts(doubts: Sequence[Doubt]) -> None:
     """
     if doubts:
         advice = " ".join(doubt.advice for doubt in doubts)
-        answers = " and ".join(dict.fromkeys(doubt.answer for doubt in doubts))
+        confirmations = " and ".join(dict.fromkeys(doubt.confirmation for doubt in doubts))
         raise ConfigurationError(
             *(doubt.problem for doubt in doubts),
-            hint=f"{advice} If the change is meant, set {answers} for one run by hand.",
+            hint=f"{advice} If the change is intended, set {confirmations} for one run by hand.",
         )
 
 
@@ -58,8 +58,7 @@ class Plan(NamedTuple):
 
     Attributes:
         files: all files of the directory.
-        uploads: the files to upload.
-        reasons: why each of `uploads` is uploaded, for the debug log.
+        uploads: the files to upload, each with the reason, for the debug log.
         delete: the remote paths to delete, because the directory does not have them.
         foreign: the paths in `delete` that are not ours; empty if the owner of the files is not known.
         kept: the remote paths that stay, because of `keep` or `delete-stale`, though the directory lacks
@@ -68,8 +67,7 @@ class Plan(NamedTuple):
     """
 
     files: Sequence[LocalFile]
-    uploads: tuple[LocalFile, ...]
-    reasons: tuple[str, ...]
+    uploads: Mapping[LocalFile, str]
     delete: tuple[str, ...]
     foreign: tuple[str, ...]
     kept: tuple[str, ...]
@@ -87,7 +85,7 @@ class Plan(NamedTuple):
         """
         for path in self.delete:
             yield "-", path, "not in the directory, or ignored"
-        for file, reason in zip(self.uploads, self.reasons, strict=True):
+        for file, reason in self.uploads.items():
             yield "+" if reason == _NEW else "~", file.path, reason
 
 
@@ -113,8 +111,7 @@ def make_plan(
         delete_stale: whether to delete remote files that the directory does not have.
     """
     unchanged: dict[str, Proof] = {}
-    reasons: list[str] = []
-    uploads: list[LocalFile] = []
+    uploads: dict[LocalFile, str] = {}
     extra = set(listed)
     for file in files:
         path = file.path
@@ -124,14 +121,12 @@ def make_plan(
         if proof and not reason:
             unchanged[path] = proof
         else:
-            reasons.append(reason)
-            uploads.append(file)
+            uploads[file] = reason
     kept = set(filter(keep.match_file, extra)) if delete_stale else extra
     stale = extra - kept
     return Plan(
         files=files,
-        uploads=tuple(uploads),
-        reasons=tuple(reasons),
+        uploads=uploads,
         delete=tuple(sorted(stale)),
         foreign=() if ours is None else tuple(sorted(stale.difference(ours))),
         kept=tuple(sorted(kept)),
@@ -188,31 +183,31 @@ def doubts_about_deletions(plan: Plan, *, deployed: int, max_deletes: int | None
         max_deletes: the input; if it is set, it is the only limit.
     """
     count, deletions = len(plan.files), len(plan.delete)
-    answer = f"`max-deletes: {deletions}`"
+    confirmation = f"`max-deletes: {deletions}`"
     if max_deletes is not None:
         if deletions > max_deletes:
             yield Doubt(
                 f"`max-deletes` is {max_deletes:,}, and this deploy would delete {_files(plan.delete)}",
                 "Check what is in the directory, or add patterns to `keep`.",
-                answer,
+                confirmation,
             )
         return
-    check = "Check that `directory` is the right one and the build complete."
+    check = "Check that `directory` is the right one, and that the build is complete."
     if deletions > _FEW and 2 * count < deployed:
         yield Doubt(
             f"The directory has {human_files(count)}, less than half of the site's {deployed:,}, and this "
             f"deploy would delete {_files(plan.delete)}",
             check,
-            answer,
+            confirmation,
         )
     elif FRONT_PAGE in plan.delete:
         yield Doubt(
             f"The directory has no {FRONT_PAGE}, and this deploy would delete the site's front page",
             check,
-            answer,
+            confirmation,
         )
 
 
 def _files(paths: tuple[str, ...]) -> str:
-    """`12 files ('a', 'b', 'c' and 9 more)`."""
+    """A number of files and the first paths: `12 files ('a', 'b', 'c' and 9 more)`."""
     return f"{human_files(len(paths))} ({human_paths(paths)})"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from zerokie_action.files.ignore import IgnoreRules
 
 _LISTED_PROBLEMS = 20
-_BUILT = ("dist", "build", "public", "out", "_site", "site", "www")
+_USUAL_OUTPUT_DIRECTORIES = ("dist", "build", "public", "out", "_site", "site", "www")
 """Usual names of a build tool's output directory."""
 _WHOLE_REPOSITORY = (
     "`directory` is the root of a repository, and everything in it that is not ignored is published. Name "
@@ -80,12 +80,12 @@ def _what_to_do_about_missing(directory: str | os.PathLike[str]) -> str:
         in_root = not os.path.isabs(directory) and os.path.samefile(".", "/")
         others = os.listdir(parent or ".")
     # In a container, a path of the host machine does not exist.
-    inside = "; in a container, paths are those inside of it" if os.path.isabs(directory) else ""
+    inside = "; in a container, write the path as the container sees it" if os.path.isabs(directory) else ""
     if others == []:
         where = repr(parent) if parent else "the working directory"
         return f"{where} is empty: check out the repository, and build, before this step{inside}"
     others = [other for other in others or () if os.path.isdir(os.path.join(parent, other))]
-    close = closest(name, others) or [other for other in _BUILT if other in others]
+    close = closest(name, others) or [other for other in _USUAL_OUTPUT_DIRECTORIES if other in others]
     if close:
         return f"did you mean {' or '.join(repr(os.path.join(parent, other)) for other in close)}?"
     if in_root:  # a container without a working directory
@@ -182,11 +182,11 @@ class _Walk:
     def _judge(self, entry: os.DirEntry[str], path: str) -> None:
         if entry.is_symlink() and (problem := self._link_problem(entry)):
             # A pattern for either a file or a directory, such as `node_modules/`, ignores the link.
-            if not any(self._is_left_out(entry, path, is_directory=reading) for reading in (True, False)):
+            if not any(self._leave_out(entry, path, is_directory=is_one) for is_one in (True, False)):
                 self._refuse(path, problem)
             return
         is_directory = entry.is_dir()
-        if self._is_left_out(entry, path, is_directory=is_directory):
+        if self._leave_out(entry, path, is_directory=is_directory):
             return
         if not is_addressable(path):
             self._refuse(path, "has a name that is not UTF-8", fix="rename it")
@@ -212,9 +212,10 @@ class _Walk:
             return "is a symbolic link to a directory that contains it"
         return ""
 
-    def _is_left_out(self, entry: os.DirEntry[str], path: str, *, is_directory: bool) -> bool:
+    def _leave_out(self, entry: os.DirEntry[str], path: str, *, is_directory: bool) -> bool:
+        """Leave out an ignored entry, or one of the run's own files; return whether the entry is such."""
         ignored = self._rules.patterns.match_entry(path, is_directory=is_directory)
-        if ignored and not self._rules.without_secrets.match_entry(path, is_directory=is_directory):
+        if ignored and not self._rules.without_secret_defaults.match_entry(path, is_directory=is_directory):
             self.secrets.append(f"{path}/" if is_directory else path)
         may_be_excluded = entry.name in self._excluded_names or entry.is_symlink()
         left_out = ignored or (may_be_excluded and os.path.realpath(entry.path) in self._excluded)

@@ -2,7 +2,8 @@
 
 Answers are: a 2xx of the right shape; 401; 409, unless the body is a web page; any other 4xx with the
 platform's `{"error"}`; and 407, 413, 414, 415 and 431, which are final even from a proxy or gateway.
-Everything else is a failure.
+Everything else is a failure, with two exceptions. From a server other than the platform, any other status is
+an answer. While a new app gets ready, a 404 is a failure.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import httpcore
 import httpx
 
 from zerokie_action.formats import is_loopback
-from zerokie_action.http.request import MEGABYTE, ContentStream, about
+from zerokie_action.http.request import MEGABYTE, MOST_BUFFERED, ContentStream, about
 from zerokie_action.text import human_seconds, shorten
 
 if TYPE_CHECKING:
@@ -43,26 +44,26 @@ _TRY_LATER = (
     "If it fails again, check `api-url`, proxies and the platform's status."
 )
 _CERTIFICATE = (
-    "Check `api-url`. If the certificate is your own, name its authority's bundle in SSL_CERT_FILE."
+    "Check `api-url`. If the certificate comes from a private authority, set SSL_CERT_FILE to a file with "
+    "that authority's certificate."
 )
 _OWN_CONTAINER = (
-    "Inside a container, this address is the container itself. Start it with `--network host`, or write "
-    "`host.docker.internal` in `api-url`, over http too."
+    "Inside a container, this address is the container itself. Start the container with `--network host`, or "
+    "use the host `host.docker.internal` in `api-url`; http is allowed for that host."
 )
 _NOT_THE_API = (
     "Check `api-url`: it may not lead to the platform's API. If it is right, a gateway may have answered in "
     "the platform's place: run the job again in a few minutes."
 )
-_NO_SUCH_HOST = "Check the host name in `api-url` or of the proxy, and the name server that this job uses."
-_CUT = (
+_NO_SUCH_HOST = "Check the host names in `api-url` and in the proxy's URL, and this job's DNS server."
+_UPLOAD_BROKEN = (
     "The connection broke each time in the middle of the upload. A gateway or proxy may limit the size of a "
     "request (nginx: `client_max_body_size`), or its duration."
 )
 """A gateway that refuses a large body (413) may reset the connection before its answer can be read."""
 
-_LARGE = 4 * MEGABYTE
-"""Bytes. If more than this was sent, a part of the body has reached the server."""
-_PAGE_HEAD = 1000
+_HTML_WITHIN = 1000
+"""The first bytes of a body, in which HTML shows itself."""
 _LONGEST_REASON = 200
 _LONGEST_QUOTE = 500
 
@@ -106,18 +107,19 @@ class Failure(NamedTuple):
 
 def of_error(request: httpx.Request, error: httpx.TransportError) -> Failure:
     """The failure of a request that got no complete response."""
-    failed = _cause(request, error)
+    failed = _classified(request, error)
     if isinstance(error, httpx.ProxyError):
         failed = failed._replace(reason=f"{failed.reason} {error}")
     if isinstance(error, _NOT_SENT):
         return failed._replace(ambiguous=False)
     sent = request.stream.sent if isinstance(request.stream, ContentStream) else 0
-    if sent > _LARGE and not isinstance(error, httpx.TimeoutException):
-        return failed._replace(meaning=Meaning.ALONE, hint=_CUT)
+    # Of so much, a part has reached the server.
+    if sent > MOST_BUFFERED and not isinstance(error, httpx.TimeoutException):
+        return failed._replace(meaning=Meaning.ALONE, hint=_UPLOAD_BROKEN)
     return failed
 
 
-def _cause(request: httpx.Request, error: httpx.TransportError) -> Failure:  # noqa: PLR0911 - a row for each
+def _classified(request: httpx.Request, error: httpx.TransportError) -> Failure:  # noqa: PLR0911 - a row for each
     """The failure for the first known cause of an error."""
     timeouts = request.extensions["timeout"]
     for cause in _causes(error):
@@ -172,18 +174,18 @@ def of_response(request: httpx.Request, response: httpx.Response, detail: str) -
             Meaning.BUSY if is_busy else Meaning.DOWN,
             f"the platform {answer}",
             ambiguous=not is_busy,
-            retry_after=retry_after(response.headers),
+            retry_after=parse_retry_after(response.headers),
         )
     if response.is_success or status in _ANSWER_WITH_ANY_BODY or about(request).is_public:
         return None
     if status == _NOT_FOUND and anyio.current_time() < about(request).ready_by:
         return Failure(Meaning.DOWN, f"the new app is not ready: the platform {answer}", ambiguous=False)
-    # Only the platform answers 409, with any text. Cloudflare's 409 is a web page.
+    # A 409 counts as the platform's, whatever its text, unless it is a web page: such a 409 is Cloudflare's.
     if status == _CONFLICT and not is_web_page(response.content):
         return None
     if response.is_client_error and _platform_error(response.content):
         return None
-    return not_the_platform(request, f"{answer}, but not as the API does")
+    return not_the_platform(request, f"{answer}, but not in the API's format")
 
 
 def not_the_platform(request: httpx.Request, answer: str) -> Failure:
@@ -202,7 +204,7 @@ def _platform_error(body: bytes) -> str:
     return error.strip() if isinstance(error, str) else ""
 
 
-def retry_after(headers: Mapping[str, str]) -> float:
+def parse_retry_after(headers: Mapping[str, str]) -> float:
     """The wait in seconds that `Retry-After` asks for; 0 if the header is missing, invalid or in the past."""
     text = headers.get("retry-after", "").strip()
     if re.fullmatch("[0-9]{1,9}", text):
@@ -236,5 +238,5 @@ def error_detail(body: bytes, redact: Callable[[str], str]) -> str:
 
 def is_web_page(body: bytes) -> bool:
     """Whether a body is an HTML page. Proxies and login pages send HTML; the platform's API never does."""
-    head = body[:_PAGE_HEAD].decode("utf-8", "replace").lower()
+    head = body[:_HTML_WITHIN].decode("utf-8", "replace").lower()
     return "<html" in head or "<!doctype html" in head

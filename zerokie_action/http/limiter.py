@@ -24,13 +24,15 @@ if TYPE_CHECKING:
 PATIENCE = 120.0
 """Seconds of an outage after which a group's requests give up."""
 MOST_WAITED = 600.0
-"""The longest wait, in seconds, that the platform can ask for; such waits do not use up `PATIENCE`."""
+"""Seconds. A longer `Retry-After` is not waited for, and all such waits of an outage together extend
+`PATIENCE` by no more than this."""
 
-_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
-_BUSY_PAUSE, _LONGEST_BUSY_PAUSE = 1.0, 30.0
-"""The first and the longest pause in seconds, in an outage and after a 429. Each pause doubles the last."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
+_FIRST_BUSY_PAUSE, _LONGEST_BUSY_PAUSE = 1.0, 30.0
+"""The first and the longest pause in seconds, in an outage and after a 429; each is twice as long as the one
+before."""
 _MOST_DOUBLINGS = 10
-"""The longest pause is reached by then; the limit keeps the power of two from overflowing."""
+"""By then the longest pause is reached. The limit keeps the power of two from overflowing."""
 _OUTAGE_LINE_EVERY = 15.0
 _SCATTERED_LINE_EVERY = 5.0
 
@@ -78,16 +80,16 @@ class AdaptiveLimiter:
         """
         self.successes = 0
         self.outage: Outage | None = None
-        self.failed_at = -1.0
+        self.failed_at = -math.inf
         self._group = group
         self._most = most
         self._log = log
-        self._limit = float(most)
-        """The slots to return to after an outage. Each success adds a fraction of a slot."""
+        self._target_slots = float(most)
+        """The slots that the next success restores. A 429 halves them; each success adds a fraction."""
         self._slots = anyio.CapacityLimiter(most)
         self._not_before = 0.0
-        self._last_success = -1.0
-        self._scattered = 0
+        self._last_success = -math.inf
+        self._unlogged_failures = 0
         self._next_line = 0.0
 
     async def __aenter__(self) -> None:
@@ -109,22 +111,27 @@ class AdaptiveLimiter:
         self._slots.release()
 
     def others_worked(self, *, since: float, began: float) -> bool:
-        """Whether a request succeeded after `since`, with no shared failure after `began`."""
+        """Whether only one attempt fails: others succeeded after it failed, and no shared failure came.
+
+        Args:
+            since: when the attempt failed.
+            began: when the attempt was sent; a later shared failure may be the attempt's as well.
+        """
         return self._last_success > since and self.failed_at <= began
 
     def succeeded(self) -> None:
-        """A request was answered."""
+        """Note that a request was answered. This ends an outage."""
         if self.outage is not None and self.outage.attempts > 1:
             taken = human_seconds(anyio.current_time() - self.outage.began)
             attempts = f"{self.outage.attempts:,} attempts failed"
             self._log(f"{self._group}: the platform is back after {taken}; {attempts}")
-        elif self.outage is not None:
+        elif self.outage is not None:  # its only failure was not logged: it is no outage
             self._log_scattered(self.outage.reason)
         self.outage = None
         self.successes += 1
         self._last_success = anyio.current_time()
-        self._limit = min(float(self._most), self._limit + 1 / self._limit)
-        self._slots.total_tokens = int(self._limit)
+        self._target_slots = min(float(self._most), self._target_slots + 1 / self._target_slots)
+        self._slots.total_tokens = int(self._target_slots)
 
     @property
     def failing_for(self) -> float:
@@ -153,7 +160,10 @@ class AdaptiveLimiter:
             self._slow_down(failure, outage)
 
     def log_failure(self, failure: Failure, began: float) -> Outage:
-        """Note and log a failure without slowing the group down, as for a heartbeat."""
+        """Count and log a failure in the outage, which begins now if there is none.
+
+        The group is not slowed down, as for a heartbeat.
+        """
         now = anyio.current_time()
         outage = self.outage = self.outage or Outage(max(began, self._last_success))
         outage.reason = failure.reason
@@ -167,10 +177,10 @@ class AdaptiveLimiter:
     def _slow_down(self, failure: Failure, outage: Outage) -> None:
         doubled = 2.0 ** min(outage.failures, _MOST_DOUBLINGS)
         if failure.meaning is Meaning.BUSY:
-            self._limit = max(1.0, self._limit / 2)
-            slots, pause = int(self._limit), min(_LONGEST_BUSY_PAUSE, _BUSY_PAUSE * doubled)
+            self._target_slots = max(1.0, self._target_slots / 2)
+            slots, pause = int(self._target_slots), min(_LONGEST_BUSY_PAUSE, _FIRST_BUSY_PAUSE * doubled)
         else:
-            slots, pause = 1, min(_LONGEST_PAUSE, _PAUSE * doubled) * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
+            slots, pause = 1, min(_LONGEST_PAUSE, _FIRST_PAUSE * doubled) * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
         self._slots.total_tokens = min(self._slots.total_tokens, slots)
         outage.failures += 1
         self._not_before = max(self._not_before, self.failed_at + (failure.retry_after or pause))
@@ -178,8 +188,8 @@ class AdaptiveLimiter:
 
     def _log_scattered(self, reason: str) -> None:
         """Count a failure that is no outage, and log the count every five seconds."""
-        self._scattered += 1
+        self._unlogged_failures += 1
         if anyio.current_time() >= self._next_line:
-            self._log(f"{self._group}: {reason}; retrying {human_files(self._scattered, 'request')}")
-            self._scattered = 0
+            self._log(f"{self._group}: {reason}; retrying {human_files(self._unlogged_failures, 'request')}")
+            self._unlogged_failures = 0
             self._next_line = anyio.current_time() + _SCATTERED_LINE_EVERY

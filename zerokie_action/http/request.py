@@ -20,11 +20,12 @@ MEGABYTE = 1_000_000
 CONNECT_TIMEOUT = 10.0
 """Seconds for the TCP connection, and as many again for TLS."""
 
-_SMALL = 64 * 1024
+_PIECE = 64 * 1024
 """Bytes. Reading so little takes less time than handing the work to a thread."""
-_IN_FLIGHT = 4 * MEGABYTE
-_SLOWEST = 50_000
-"""Bytes of a body that the kernel buffers, and bytes per second of a slow line."""
+MOST_BUFFERED = 4 * MEGABYTE
+"""Bytes of a body that buffers on the way may hold."""
+_SLOW_LINE = 50_000
+"""Bytes per second."""
 
 
 class About(NamedTuple):
@@ -66,9 +67,10 @@ def extensions(
     Args:
         group: the purpose by default.
         timeout: seconds without a byte after which the attempt fails; `CONNECT_TIMEOUT` limits connecting.
-        size: bytes of the request's body; a large body extends the timeout, as the kernel buffers its end.
+        size: bytes of the request's body; a large body extends the timeout, because its last bytes may be on
+            their way when the wait for the answer begins.
     """
-    read = timeout + min(size, _IN_FLIGHT) / _SLOWEST
+    read = timeout + min(size, MOST_BUFFERED) / _SLOW_LINE
     return {
         "about": About(purpose, group or purpose, max_body, is_public, ready_by),
         "timeout": {"connect": CONNECT_TIMEOUT, "read": read, "write": read},
@@ -104,8 +106,8 @@ class Bytes(NamedTuple):
 
     def chunks(self) -> Iterator[bytes]:
         """Small pieces, because the connection copies each piece."""
-        for start in range(0, len(self.data), _SMALL):
-            yield self.data[start : start + _SMALL]
+        for start in range(0, len(self.data), _PIECE):
+            yield self.data[start : start + _PIECE]
 
 
 class ContentStream(httpx.AsyncByteStream):
@@ -124,11 +126,13 @@ class ContentStream(httpx.AsyncByteStream):
         """The pieces of the content."""
         self.sent = 0
         chunks = self._content.chunks()
-        is_small = self._content.size <= _SMALL
-        while (
-            chunk := next(chunks, None)
-            if is_small
-            else await anyio.to_thread.run_sync(next, chunks, None, abandon_on_cancel=True)
-        ) is not None:
+        is_small = self._content.size <= _PIECE
+        while True:
+            if is_small:
+                chunk = next(chunks, None)
+            else:
+                chunk = await anyio.to_thread.run_sync(next, chunks, None, abandon_on_cancel=True)
+            if chunk is None:
+                return
             yield chunk
             self.sent += len(chunk)

@@ -76,7 +76,7 @@ class RetryingClient:
             concurrency: the most concurrent requests of a group; fewer if the limit of open files is low.
             log: gets the lines about failures.
             trace: gets one line for every attempt; the line may have secrets.
-            redact: the attribute.
+            redact: see the attribute `redact`.
         """
         self.redact = redact
         self.retries_used = 0
@@ -85,7 +85,7 @@ class RetryingClient:
         self._concurrency = min(concurrency, _most_requests())
         self._log = log
         self._trace = trace
-        self._has_answered = False
+        self._platform_has_answered = False
         self._limiters: dict[str, AdaptiveLimiter] = {}
 
     async def fetch(self, request: httpx.Request) -> httpx.Response | Failure:
@@ -130,13 +130,14 @@ class RetryingClient:
             PlatformUnavailable: when another attempt can't help, or the limit is reached.
         """
         limiter = self._limiter(request)
-        began_at = anyio.current_time()
-        attempts = alone = others_before = 0
+        send_began = anyio.current_time()
+        attempts = times_alone = others_before = 0
         lost_answer = ""
         while True:
             async with limiter if backoff is None else nullcontext():
                 began = anyio.current_time()
-                self.retries_used += attempts > 0
+                if attempts:
+                    self.retries_used += 1
                 attempts += 1
                 outcome = await self._attempt(request, parse, backoff, around_attempt)
             if not isinstance(outcome, Failure):
@@ -158,24 +159,26 @@ class RetryingClient:
             elif backoff is not None:
                 limiter.log_failure(outcome, began)
                 gives_up = not await _paused(*backoff)
-            elif await self._is_alone(outcome, limiter, began, alone):  # attempts count
-                alone += 1
-                gives_up = alone > self._retries
+            elif await self._fails_alone(outcome, limiter, began, times_alone):  # `retries` is the limit
+                times_alone += 1
+                gives_up = times_alone > self._retries
                 limiter.failed_alone(outcome, is_retried=not gives_up)
-            else:  # time counts
+            else:  # `PATIENCE` is the limit
                 limiter.failed(outcome, began)
                 gives_up = limiter.failing_for > PATIENCE
             if gives_up:
-                tried = _tried(attempts, anyio.current_time() - began_at, limiter.successes - others_before)
-                raise _gave_up(request, outcome, tried, lost_answer)
+                tried = _tried(attempts, anyio.current_time() - send_began, limiter.successes - others_before)
+                raise _unavailable(request, outcome, tried, lost_answer)
 
-    async def _is_alone(self, failed: Failure, limiter: AdaptiveLimiter, began: float, alone: int) -> bool:
-        """Pause without a slot, then return whether other requests of the group succeeded meanwhile."""
+    async def _fails_alone(
+        self, failed: Failure, limiter: AdaptiveLimiter, began: float, times_alone: int
+    ) -> bool:
+        """Whether only this request fails. Pause first, without a slot, if that is not known at once."""
         is_known = failed.meaning is Meaning.ALONE
         if not is_known and (failed.meaning is Meaning.BUSY or failed.retry_after or limiter.outage):
             return False
         failed_at = anyio.current_time()
-        await anyio.sleep(random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0**alone)))  # noqa: S311 - no secret
+        await anyio.sleep(random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0**times_alone)))  # noqa: S311 - no secret
         return is_known or limiter.others_worked(since=failed_at, began=began)
 
     async def _attempt(
@@ -194,9 +197,9 @@ class RetryingClient:
             response = await self.fetch(request)
         outcome = response if isinstance(response, Failure) else self._read(request, response, parse)
         if not isinstance(outcome, Failure):
-            self._has_answered = self._has_answered or not about(request).is_public
+            self._platform_has_answered |= not about(request).is_public
         elif outcome.meaning is Meaning.UNEXPECTED:  # before the first answer, `api-url` may be wrong
-            return outcome._replace(meaning=Meaning.DOWN if self._has_answered else Meaning.ALONE)
+            return outcome._replace(meaning=Meaning.DOWN if self._platform_has_answered else Meaning.ALONE)
         return outcome
 
     def _read(
@@ -270,11 +273,13 @@ def _refusal(request: httpx.Request, response: httpx.Response, detail: str) -> R
     rejected = RequestRejected(
         f"{about(request).purpose} was refused ({answer})", status=status, answer=answer
     )
-    rejected.retry_after = failure.retry_after(response.headers)
+    rejected.retry_after = failure.parse_retry_after(response.headers)
     return rejected
 
 
-def _gave_up(request: httpx.Request, failed: Failure, after: str, lost_answer: str) -> PlatformUnavailable:
+def _unavailable(
+    request: httpx.Request, failed: Failure, after: str, lost_answer: str
+) -> PlatformUnavailable:
     purpose = about(request).purpose
     message = f"{purpose} failed after {after}: {failed.reason}"
     hint = failed.hint

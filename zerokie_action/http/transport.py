@@ -34,8 +34,7 @@ if TYPE_CHECKING:
 _IDLE_TIME = 4.0
 """Seconds to keep an idle connection. Servers keep theirs at least 5 s (Node)."""
 _CA_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-_PROXY_LOGIN = 407
-"""Proxy Authentication Required."""
+_PROXY_AUTHENTICATION_REQUIRED = 407
 _NOT_CONNECTED = (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.ProxyError)
 _ERRORS = (
     httpcore.NetworkError,
@@ -56,7 +55,9 @@ class Transport(httpx.AsyncBaseTransport):
         self._idle: defaultdict[str, list[Connection]] = defaultdict(list)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request once, and read the whole response. A proxy that wants a login gives a 407.
+        """Send a request once, and read the whole response.
+
+        If the proxy requires a login, the response is a 407.
 
         Raises:
             httpx.TransportError: when there is no complete response. Only `ConnectError`, `ConnectTimeout`
@@ -69,13 +70,13 @@ class Transport(httpx.AsyncBaseTransport):
             return await _send(connection, request)
         except _ERRORS as error:
             await self.aclose()  # the idle connections are likely to be dead as well
-            proxy = self._network.proxy_for(origin)
-            if proxy is None or not isinstance(error, _NOT_CONNECTED):
-                kind: type[httpx.TransportError] = getattr(httpx, type(error).__name__, httpx.ReadError)
-                raise kind(str(error)) from error
-            if str(error).startswith(f"{_PROXY_LOGIN} "):
-                return httpx.Response(_PROXY_LOGIN, text=str(proxy))
-            raise httpx.ProxyError(f"through {proxy}") from error
+            if isinstance(error, _NOT_CONNECTED) and (proxy := self._network.proxy_for(origin)):
+                if str(error).startswith(f"{_PROXY_AUTHENTICATION_REQUIRED} "):
+                    return httpx.Response(_PROXY_AUTHENTICATION_REQUIRED, text=str(proxy))
+                raise httpx.ProxyError(f"through {proxy}") from error
+            # httpx's errors have the names of httpcore's.
+            kind: type[httpx.TransportError] = getattr(httpx, type(error).__name__, httpx.ReadError)
+            raise kind(str(error)) from error
         finally:
             if connection.is_available():
                 self._idle[origin].append(connection)
@@ -110,18 +111,18 @@ async def _send(connection: Connection, request: httpx.Request) -> httpx.Respons
         extensions=request.extensions,
     )
     response = await connection.handle_async_request(outgoing)
-    most = about(request).max_body
+    max_body = about(request).max_body
     body = BytesIO()  # `getvalue` makes no copy
     try:
         async for chunk in response.aiter_stream():
             body.write(chunk)
-            if body.tell() > most:
-                raise ResponseTooLarge(f"the response is larger than {most} bytes")
+            if body.tell() > max_body:
+                raise ResponseTooLarge(f"the response is larger than {max_body} bytes")
     finally:
         await response.aclose()
     return httpx.Response(
         response.status,
-        # No coding was requested. httpx would inflate a small body to any size.
+        # Without this header: httpx would decompress the body, and a small body can inflate to any size.
         headers=[field for field in response.headers if field[0].lower() != b"content-encoding"],
         content=body.getvalue(),
     )
@@ -143,7 +144,7 @@ class Network:
     def __init__(self, env: Mapping[str, str]) -> None:
         """Read the proxy variables in `env`."""
         self._env = env
-        by_case = sorted(env, key=str.islower)
+        by_case = sorted(env, key=str.islower)  # lower case last, so that it wins
         self._variables = {
             name.lower().removesuffix("_proxy"): name for name in by_case if name.lower().endswith("_proxy")
         }

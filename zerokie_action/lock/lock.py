@@ -64,7 +64,7 @@ class _State(Enum):
 class DeployLock:
     """The deploy lock of one app, for one session.
 
-    Callers nest `async with releasing(counts):`, then `await acquire()`, then `async with kept(heartbeat):`.
+    Callers nest `async with releasing(counts):`, then `await acquire()`, then `async with kept(interval):`.
 
         FREE ---- request ---> ASKED --- granted, or heartbeat ---> HELD --- finalize ---> ENDING ---> OVER
          ^                       |                                   |                       |
@@ -107,7 +107,7 @@ class DeployLock:
         self._confirmed_at = 0.0
         """When the last request that confirmed the lock was sent, by `_boot_time`."""
         self._may_be_granted_late = False
-        """Whether the platform may still grant an earlier request, even after the lock was released."""
+        """Whether a lock request whose answer was lost may still be carried out, even after the release."""
         self._why_lost = ""
 
     # Acquire
@@ -119,13 +119,11 @@ class DeployLock:
             RequestRejected: with status 409 when another session holds the lock.
             DeployError: when the platform refuses the lock for another reason, or can't be reached.
         """
-        before, asked_at, attempts = self._state, _boot_time(), 0
+        state_before, asked_at = self._state, _boot_time()
 
         @contextmanager
         def attempt() -> Iterator[None]:
-            nonlocal attempts
-            attempts += 1
-            self._may_be_granted_late = before is _State.ASKED or attempts > 1
+            self._may_be_granted_late = self._state is _State.ASKED  # by an earlier attempt
             self._state = _State.ASKED
             with self._shutdown.shielded_request():
                 yield
@@ -133,7 +131,8 @@ class DeployLock:
         try:
             await self._client.guarded(attempt).acquire_lock(self._app, self._session)
         except DeployError as error:
-            may_be_granted = before is _State.ASKED or error.ambiguous or self._client.creation.is_pending
+            was_asked = state_before is _State.ASKED or error.ambiguous
+            may_be_granted = was_asked or self._client.creation.is_pending
             self._may_be_granted_late = may_be_granted
             self._state = _State.ASKED if may_be_granted else _State.FREE
             is_conflict = isinstance(error, RequestRejected) and error.status == CONFLICT
@@ -147,18 +146,18 @@ class DeployLock:
     # Keep
 
     @asynccontextmanager
-    async def kept(self, heartbeat: float) -> AsyncIterator[None]:
-        """Confirm the lock every `heartbeat` seconds while the block runs.
+    async def kept(self, interval: float) -> AsyncIterator[None]:
+        """Confirm the lock every `interval` seconds while the block runs.
 
         Raises:
             LockLost: when the lock is lost; the block is cancelled first.
         """
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._keep, heartbeat, tasks.cancel_scope)
+            tasks.start_soon(self._send_heartbeats, interval, tasks.cancel_scope)
             yield
             tasks.cancel_scope.cancel()
         if self._state is _State.LOST:
-            raise self._loss()
+            raise self._lose()
 
     def check(self) -> None:
         """Allow a write only while the lock is held.
@@ -168,7 +167,7 @@ class DeployLock:
         """
         if self._state is not _State.LOST and self._seconds_left > 0:
             return
-        raise self._loss(_UNCONFIRMED)
+        raise self._lose(_UNCONFIRMED)
 
     @contextmanager
     def write(self) -> Iterator[None]:
@@ -179,7 +178,8 @@ class DeployLock:
 
     def end(self) -> None:
         """Note that this session no longer holds the lock: it was released, lost, or deleted with the app."""
-        if self._state is not _State.ASKED and not self._may_be_granted_late:  # else the cleanup asks
+        # Otherwise the record stays: the platform may still grant the lock, so the cleanup has to ask.
+        if self._state is not _State.ASKED and not self._may_be_granted_late:
             self._records.release(self._session)
         self._state = _State.OVER
 
@@ -188,19 +188,19 @@ class DeployLock:
         """Seconds in which a write may still begin."""
         return self._confirmed_at + EXPIRY - _MARGIN - _boot_time()
 
-    async def _keep(self, heartbeat: float, work: anyio.CancelScope) -> None:
-        pause = heartbeat
+    async def _send_heartbeats(self, interval: float, work: anyio.CancelScope) -> None:
+        pause = interval
         try:
             while True:
                 await anyio.sleep(pause)
-                pause = heartbeat
+                pause = interval
                 with anyio.move_on_after(self._seconds_left):
                     try:
                         if not await self._confirm(self._client.retrying(_HEARTBEAT_BACKOFF)):
-                            self._loss(_NOT_OURS)
+                            self._lose(_NOT_OURS)
                     except DeployError as error:
                         self._ci.warning(f"Heartbeat: {error}")
-                        pause = min(_RETRY_PAUSE, heartbeat)
+                        pause = min(_RETRY_PAUSE, interval)
                 self.check()
         except LockLost:
             work.cancel()
@@ -222,7 +222,7 @@ class DeployLock:
                 self._state = _State.HELD
         return is_ours
 
-    def _loss(self, why: str = "") -> LockLost:
+    def _lose(self, why: str = "") -> LockLost:
         """Note that the lock is lost, and return the error to raise. The first reason given stays."""
         self._state = _State.LOST
         self._why_lost = self._why_lost or why
@@ -249,7 +249,7 @@ class DeployLock:
                 await self.release(counts())
         except BaseException as failure:
             if self._state is not _State.OVER:
-                await self._release_after(unwrap(failure), counts)
+                await self._clean_up_after(unwrap(failure), counts)
             raise
 
     async def release(self, counts: Counts, within: Allowance | None = None) -> bool:
@@ -272,7 +272,7 @@ class DeployLock:
             if within is None:
                 await self._finalize(self._client, counts)
             else:
-                was_held = await self._release_in_time(counts, within)
+                was_held = await self._release_shielded(counts, within)
         except LockLost:
             self.end()
             raise
@@ -285,7 +285,7 @@ class DeployLock:
         self.end()
         return was_held
 
-    async def _release_in_time(self, counts: Counts, within: Allowance) -> bool:
+    async def _release_shielded(self, counts: Counts, within: Allowance) -> bool:
         is_held = self._state in {_State.HELD, _State.ENDING}
         with self._shutdown.shielded_scope(within):
             if not is_held and self._client.creation.is_pending:
@@ -311,7 +311,8 @@ class DeployLock:
         return await self._confirm(client)
 
     async def _finalize(self, client: Client, counts: Counts) -> None:
-        # A 2xx without a JSON object may be a gateway's. Then this session still holds the lock.
+        # A 2xx without a JSON object may be a gateway's. If the lock is still held then, finalize is sent
+        # again. In the second round the state is ENDING, so a 404 or 409 means that the first one worked.
         for _ in range(2):
             may_have_worked = self._state is _State.ENDING
             self._state = _State.ENDING
@@ -323,7 +324,7 @@ class DeployLock:
                 if may_have_worked or error.ambiguous:
                     self.lost_answer = error.lost_answer
                     return
-                raise self._loss(_NOT_OURS) from error
+                raise self._lose(_NOT_OURS) from error
             if self.finalized or not await self._confirm(client):
                 return
         raise PlatformUnavailable(
@@ -331,7 +332,7 @@ class DeployLock:
             hint="Check `api-url`: a gateway or proxy may answer in the platform's place.",
         )
 
-    async def _release_after(self, failure: BaseException, counts: Callable[[], Counts]) -> None:
+    async def _clean_up_after(self, failure: BaseException, counts: Callable[[], Counts]) -> None:
         """Call `on_failure`, release the lock, and log the outcome.
 
         Raises:
@@ -342,7 +343,7 @@ class DeployLock:
         if self._state in {_State.HELD, _State.ENDING}:
             await self._prepare_release(is_conflict=is_conflict)
         if self._state is _State.LOST:
-            loss = self._loss()
+            loss = self._lose()
             self.end()
             if is_conflict:
                 raise loss from failure
@@ -365,7 +366,7 @@ class DeployLock:
         with self._shutdown.shielded_scope(RECORD):
             try:
                 if is_conflict and not await self._confirm(self._client.retrying(UNTIL_DEADLINE)):
-                    self._loss(_NOT_OURS)
+                    self._lose(_NOT_OURS)
                 elif self.on_failure is not None:
                     await self.on_failure()
             except Exception as error:  # noqa: BLE001 - the lock has to be released after any error

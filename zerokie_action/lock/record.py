@@ -35,7 +35,7 @@ class LockRecord(NamedTuple):
 
 
 def expiry() -> str:
-    """For messages: the latest time at which an abandoned lock expires, as if it was confirmed just now."""
+    """For messages: the latest time at which an abandoned lock expires, if it was confirmed just now."""
     return f"at {datetime.fromtimestamp(time.time() + EXPIRY, UTC):%Y-%m-%d %H:%M:%S} UTC at the latest"
 
 
@@ -97,7 +97,7 @@ def recorded_locks(env: Mapping[str, str], file: Path | None) -> list[LockRecord
 
 
 def default_file(env: Mapping[str, str]) -> Path | None:
-    """The state file without `state-file`: on GitLab a file in the project directory, elsewhere none.
+    """The state file when `state-file` is not set: on GitLab a file in the project directory, elsewhere none.
 
     The file's name has the job's ID, because jobs may share a project directory.
     """

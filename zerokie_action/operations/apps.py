@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from zerokie_action.errors import ConfigurationError, DeployError, RequestRejected
-from zerokie_action.formats import better_app
+from zerokie_action.formats import advice_for_app
 from zerokie_action.platform.client import BAD_REQUEST, CONFLICT, NOT_FOUND
 from zerokie_action.settings import ONLY_AT_CREATION
 
@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from zerokie_action.operations.job import Job
     from zerokie_action.platform.models import App, Domain
 
-_MAY_BE_ATTACHED = {BAD_REQUEST, 422}
+_ATTACHED_STATUSES = {BAD_REQUEST, 422}
 _IS_ATTACHED = re.compile(r"already|exists", re.IGNORECASE)
+"""Matches an answer with such a status that says that the domain is attached already."""
 _IS_BUSY = re.compile(r"in progress|\block\b", re.IGNORECASE)
-"""Words in the platform's answers: a domain is attached already; another deploy is changing the app."""
+"""Matches a 409 that says that another deploy is changing the app."""
 _OTHER_KIND = "The kind of an app can't be changed. Name another app in `app`, or destroy this app first."
 _NO_RESTART = (
     "A static app cannot be restarted: the platform serves the files of its last deploy. To update the app, "
@@ -45,7 +46,7 @@ async def look_up(job: Job, kind: str) -> App | None:
     return app
 
 
-async def create(job: Job, image: str | None = None) -> App | None:
+async def create_or_find(job: Job, image: str | None = None) -> App | None:
     """Create a container app with the image, or a static app without an image.
 
     Returns:
@@ -74,8 +75,9 @@ async def create(job: Job, image: str | None = None) -> App | None:
         return await _find_existing(job, error, kind)
     job.result.created, job.result.kind = True, kind
     job.result.final_state = "the app was created"
-    job.ci.info(f"Created {kind} app {job.app!r}{(image and f' with {image!r}') or ''}")
-    record(job, app)
+    with_image = f" with {image!r}" if image else ""
+    job.ci.info(f"Created {kind} app {job.app!r}{with_image}")
+    note_url(job, app)
     return None
 
 
@@ -104,11 +106,11 @@ def registry_auth(job: Job) -> dict[str, str] | None:
 def _suggest_name(job: Job, error: DeployError) -> None:
     """If the platform refuses an invalid app name, suggest a valid name in the hint."""
     is_refused = isinstance(error, RequestRejected) and error.status in {BAD_REQUEST, NOT_FOUND}
-    if is_refused and (better := better_app(job.app)):
+    if is_refused and (better := advice_for_app(job.app)):
         error.hint = f"`app`: {better}."
 
 
-def record(job: Job, app: App) -> None:
+def note_url(job: Job, app: App) -> None:
     """Put the app's URL into the result."""
     job.result.url = app.address or job.result.url
 
@@ -119,7 +121,7 @@ def accept_existing(job: Job, app: App, kind: str) -> None:
     Raises:
         ConfigurationError: when the app is not of this kind.
     """
-    record(job, app)
+    note_url(job, app)
     is_restart = job.settings.operation == "restart"
     job.result.kind = kind if app.can_be(kind) else app.kind or "static"
     if job.result.kind != kind:
@@ -156,8 +158,8 @@ def _compare_with_inputs(job: Job, app: App) -> None:
 async def update_domains(job: Job) -> None:
     """Attach `domains` ("POST /v1/apps/:name/domains"), then remove `remove-domains`.
 
-    After a refusal, the other domains are attached or removed all the same. The result has the outcome of
-    each.
+    After a refusal, the other domains are attached or removed all the same. The result lists each attached
+    domain, or the error; removals are notes.
 
     Raises:
         RequestRejected: at the end, when the platform refused any domain.
@@ -186,21 +188,19 @@ def preview_domains(job: Job) -> None:
 
 
 async def _attach(job: Job, domain: str) -> None:
-    attached: Domain | None = None
-
-    async def attempt() -> None:
-        nonlocal attached
+    async def attempt() -> Domain | None:
         try:
-            attached = await job.client.add_domain(job.app, domain)
+            return await job.client.add_domain(job.app, domain)
         except RequestRejected as error:
             said = error.answer.replace(domain, "")  # the domain may contain these words
             is_conflict = error.status == CONFLICT
-            is_attached = error.status in _MAY_BE_ATTACHED and _IS_ATTACHED.search(said)
+            is_attached = error.status in _ATTACHED_STATUSES and _IS_ATTACHED.search(said)
             if (is_conflict and _IS_BUSY.search(said)) or not (is_conflict or is_attached):
                 raise
+            return None
 
     try:
-        await job.in_turn(attempt)
+        attached = await job.in_turn(attempt)
     except DeployError as error:
         job.result.domains.append({"domain": domain, "error": str(error)})
         raise
@@ -213,10 +213,10 @@ async def _attach(job: Job, domain: str) -> None:
         job.result.domains.append({"domain": domain, "status": "attached already"})
         return
     target, tls = attached.cname_target, attached.tls_status
-    record = f"{domain} CNAME {target}" if target else ""
-    details = {"cname_target": target, "tls_status": tls, "dns_record": record}
+    dns_record = f"{domain} CNAME {target}" if target else ""
+    details = {"cname_target": target, "tls_status": tls, "dns_record": dns_record}
     job.result.domains.append({"domain": domain, **{name: text for name, text in details.items() if text}})
-    to_do = f"; set the DNS record: {record}" if record else ""
+    to_do = f"; set the DNS record: {dns_record}" if dns_record else ""
     job.ci.info(f"Attached {domain!r} (TLS {tls or 'unknown'}){to_do}")
 
 

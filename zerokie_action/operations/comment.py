@@ -2,8 +2,9 @@
 
 The comment begins with a hidden line, by which later runs find it: a MAC of the pull request's API path and
 the app's name, keyed with the API key. Anybody may comment, and the forge lets the token edit comments of
-others. If a run wrote its report into somebody else's comment, that person could change the report. Nobody
-else can compute the MAC. A copy of the line is in a younger comment, and only the oldest comment counts.
+others. So with a mark that others can guess, a run could write its report into somebody else's comment, and
+that person could change the report. Nobody else can compute the MAC. Anybody can copy it, but only into a
+later comment, and only the oldest comment counts.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _TIME = 20.0
 _LARGEST_RESPONSE = 32 * MEGABYTE
 
 
-async def keep_comment(settings: Settings, env: Mapping[str, str], ci: CI, text: str) -> None:
+async def update_comment(settings: Settings, env: Mapping[str, str], ci: CI, text: str) -> None:
     """Create or update the app's comment with `text`, within 20 seconds. A failure becomes one warning.
 
     Without a pull or merge request, as after a push, there is no comment and no warning.
@@ -63,7 +64,7 @@ async def keep_comment(settings: Settings, env: Mapping[str, str], ci: CI, text:
 
 def _marker(settings: Settings, where: PullRequest) -> str:
     """The hidden first line of the app's comment. It reveals nothing about the API key."""
-    # Without the API's host: runners may reach the API by several names.
+    # The host of the forge's API is left out: runners may reach it under several names.
     key, label = settings.api_key.get_secret_value(), f"{URL(where.comments).path}\0{settings.app}"
     return f"<!-- zerokie-action: {hmac.digest(key.encode(), label.encode(), 'sha256').hex()} -->"
 

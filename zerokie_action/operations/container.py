@@ -19,7 +19,7 @@ from zerokie_action.http.retry import UNTIL_DEADLINE, is_too_long
 from zerokie_action.operations import apps
 from zerokie_action.operations.health import check_health
 from zerokie_action.operations.polling import Polling
-from zerokie_action.operations.rollout import RUNNING, SETTLING_TIME, Rollout, agree
+from zerokie_action.operations.rollout import RUNNING, SETTLING_TIME, Rollout, may_be_same_image
 from zerokie_action.platform.client import CONFLICT
 from zerokie_action.shutdown import Allowance
 from zerokie_action.text import human_seconds
@@ -38,10 +38,10 @@ _HINT_LOST = (
     "Look at the app on the platform before you run the job again: a request may still take effect. "
     "Check `api-url`, and whether a gateway answers in the platform's place."
 )
-_LOOKS = (int(SETTLING_TIME), 3 * int(SETTLING_TIME), int(SETTLING_TIME))
+_LOOKS_AFTER_LOST_ANSWER = (int(SETTLING_TIME), 3 * int(SETTLING_TIME), int(SETTLING_TIME))
 """The number of looks at the app, one a second, after the first, second and third lost answer to a deploy."""
 _LOOK_TIME = 2.0
-"""Seconds for a look that only completes the report, and for any look after a signal."""
+"""Seconds for looking up the app's final state after a failure, and the grace for it after a signal."""
 _LAST_LOOK_TIME = 5.0
 """Seconds for the last look, at the end of `wait-timeout`."""
 _REASONS_TO_GO_BACK = (DeployFailed, DeployTimedOut, HealthCheckFailed)
@@ -86,7 +86,7 @@ def _warn_of_rollback(job: Job, image: str, before: App | None) -> None:
         job.warn("`rollback` has no effect without `wait` or `health-check`: nothing is checked")
     elif before and not before.image:
         job.warn("`rollback` can't go back: the platform does not show which image the app has")
-    elif before and "@" not in before.image + image and agree(before.image, image):
+    elif before and "@" not in before.image + image and may_be_same_image(before.image, image):
         job.warn(
             f"`rollback` can't go back: the app has {before.image!r} already, and the image that this name "
             "stood for then is not known; give each version a tag of its own"
@@ -99,15 +99,15 @@ async def _roll_out(job: Job, deploy: _Deploy) -> None:
         with job.time_limit():
             with job.phase("Deploy"):
                 await (deploy.create() if deploy.rollout.before is None else deploy.ask_in_turn())
-            # The platform gives such a deploy no ID, so the session ID stands for it.
+            # The platform gives the deploy of an image no ID, so the session ID stands for it.
             job.result.deploy_id = job.session
             await _wait_and_check(job, deploy)
     except BaseException as failure:
-        if job.result.final_state:  # a deploy was requested, and not refused
+        if job.result.changes_requested:
             if job.settings.rollback and isinstance(failure, _REASONS_TO_GO_BACK):
                 await _roll_back(job, deploy, failure)
             else:
-                await deploy.look_after_failure()
+                await deploy.record_final_state()
         raise
 
 
@@ -129,46 +129,49 @@ async def _roll_back(job: Job, deploy: _Deploy, failure: DeployError) -> None:
     """
     result, previous = job.result, deploy.rollout.previous
     await anyio.sleep(deploy.rollout.settling_left)
-    left_with = await deploy.look_after_failure(_ROLLBACK_TIME)
+    left_with = await deploy.record_final_state(_ROLLBACK_TIME)
     why_not = _why_no_rollback(job, deploy.rollout, left_with)
-    if why_not or left_with is None or not deploy.rollout.is_ours(left_with.image):
+    if why_not is not None:
         result.final_state = f"not rolled back{why_not}; {result.final_state}"
         return
     job.ci.info(f"{failure}; rolling back to {previous!r}")
-    back, state = _Deploy(job, previous, left_with), result.final_state
+    rollback, requested_before = _Deploy(job, previous, left_with), result.changes_requested
     problem = "did not end"
     try:
         with anyio.move_on_after(max(job.ends_at - anyio.current_time(), _ROLLBACK_TIME)):
             with job.phase("Roll back"):
-                await back.ask()  # not `ask_in_turn`: any deploy in progress is newer
-            await back.wait_until_running(max(job.settings.wait_timeout, _ROLLBACK_TIME))
+                await rollback.ask()  # not `ask_in_turn`: any deploy in progress is newer
+            await rollback.wait_until_running(max(job.settings.wait_timeout, _ROLLBACK_TIME))
             problem = ""
     except DeployError as error:
         problem = f"failed as well: {error}"
     finally:
         if problem:
-            if result.final_state != state:  # the rollback was requested, and not refused
-                await back.look_after_failure()
+            if result.changes_requested > requested_before:
+                await rollback.record_final_state()
             result.final_state = f"the rollback to {previous!r} {problem}; {result.final_state}"
         else:
             result.status = "rolled-back"
             result.final_state = f"rolled back: {job.app!r} runs {previous!r} again"
 
 
-def _why_no_rollback(job: Job, rollout: Rollout, left_with: App | None) -> str:
-    """The reason against a rollback, as the middle of a sentence; empty if there is none."""
+def _why_no_rollback(job: Job, rollout: Rollout, left_with: App | None) -> str | None:
+    """The reason against a rollback, as the middle of a sentence; None if there is none.
+
+    It is empty when the final state has the reason.
+    """
     before = rollout.before
     if before is None or before.status.lower() != RUNNING:
         return ", as no other image was running"
     if not rollout.previous:
         return ", as the platform did not show the previous image"
     if left_with is None or not rollout.is_ours(left_with.image):
-        return ""  # the final state has the reason
+        return ""
     if left_with.image == rollout.previous:
         return ", as the app shows the same image as before"
     if job.settings.wait and not job.result.seen_running and left_with.status.lower() == RUNNING:
         return ", as it runs by now"
-    return ""
+    return None
 
 
 class _Deploy:
@@ -187,7 +190,7 @@ class _Deploy:
     async def create(self) -> None:
         """Create the app with the image. If the app exists by now, deploy the image to it."""
         job = self._job
-        existing = await apps.create(job, self.rollout.image)
+        existing = await apps.create_or_find(job, self.rollout.image)
         if existing is None:
             self._accepted()
         elif job.result.created is None and existing.image and self.rollout.is_ours(existing.image):
@@ -233,7 +236,7 @@ class _Deploy:
         """
         job = self._job
         lost = ""
-        for looks in _LOOKS:
+        for looks in _LOOKS_AFTER_LOST_ANSWER:
             job.client.http.retries_used += bool(lost)
             try:
                 with job.change(f"it is not known which image {job.app!r} was left with") as client:
@@ -246,25 +249,26 @@ class _Deploy:
             except PlatformUnavailable as error:
                 if not error.ambiguous or is_too_long(error.retry_after):
                     raise
-                lost, pause = error.lost_answer, int(error.retry_after)
+                lost, retry_after = error.lost_answer, int(error.retry_after)
                 job.ci.info(f"{error}; checking whether the request took effect; if not, it is sent again")
             else:
-                apps.record(job, app)
+                apps.note_url(job, app)
                 self._accepted(app.image)
                 return
             self.rollout.asked()
-            if await self._shows_deploy(max(looks, pause)):
+            if await self._shows_deploy(max(looks, retry_after)):
                 self._accepted()
                 return
         raise PlatformUnavailable(
-            f"The deploy was requested {len(_LOOKS)} times, and the app shows no sign of it: {lost}",
+            f"The deploy was requested {len(_LOOKS_AFTER_LOST_ANSWER)} times, and the app shows no sign of "
+            f"it: {lost}",
             hint=_HINT_LOST,
         )
 
     async def wait_until_running(self, seconds: float) -> None:
         """Poll "GET /v1/apps/:name" until the app runs the image.
 
-        If the platform does not answer meanwhile, the polling goes on: the platform has accepted the deploy.
+        The platform has accepted the deploy, so an outage does not end the polling.
 
         Raises:
             DeployFailed: when the platform reports a failure, or another deploy has replaced the image.
@@ -275,18 +279,18 @@ class _Deploy:
         missing = "the platform did not answer"
         with job.phase("Wait"):
             while True:
-                pause = 0.0
+                retry_after = 0.0
                 with anyio.move_on_after(max(_LAST_LOOK_TIME, polling.left)):
                     try:
                         missing = await self._look()
                     except PlatformUnavailable as error:
-                        missing, pause = str(error), error.retry_after
+                        missing, retry_after = str(error), error.retry_after
                 if rollout.runs:
                     break
                 if rollout.has_failed or rollout.was_replaced:
                     raise self._failure()
-                if not await polling.again(missing, pause):
-                    if rollout.fails:
+                if not await polling.again(missing, retry_after):
+                    if rollout.shows_failure:
                         raise self._failure()
                     after = human_seconds(polling.waited)
                     outage = job.client.http.outages()
@@ -295,27 +299,26 @@ class _Deploy:
                         hint=_HINT_NOT_YET,
                     )
         job.result.seen_running = True
-        shown = (rollout.app and rollout.app.image) or rollout.image
+        shown = rollout.app.image or rollout.image
         runs = f"runs {shown!r}" if shown else "runs"
         job.ci.info(f"{job.app!r} {runs} after {human_seconds(polling.waited)}")
 
-    async def look_after_failure(self, seconds: float = _LOOK_TIME) -> App | None:
-        """Look up the app for the final state. None if the app's image is not known for certain."""
+    async def record_final_state(self, seconds: float = _LOOK_TIME) -> App | None:
+        """Look up the app, and set the result's final state. None if the app's image is not certain."""
         job, rollout = self._job, self.rollout
         job.result.final_state = f"it is not known which image {job.app!r} was left with"
         with job.shutdown.shielded_scope(Allowance(seconds, _LOOK_TIME)), suppress(DeployError):
             app = await job.client.retrying(UNTIL_DEADLINE).get_app(job.app)
-            # The platform may still carry out a request whose answer was lost.
+            # Until the deploy is accepted, a request whose answer was lost may still change the image.
             if not app.image or not (rollout.is_accepted or rollout.is_ours(app.image)):
                 return None
             if (
                 rollout.settling_left
                 and app.image == rollout.previous
-                and not agree(app.image, rollout.image)
+                and not may_be_same_image(app.image, rollout.image)
             ):
                 job.result.final_state = f"the platform accepted {rollout.image!r}, and does not show it yet"
                 return None
-            rollout.saw(app)
             job.result.image = app.image
             job.result.final_state = f"{job.app!r} was left with {app.image!r}"
             return app
@@ -348,7 +351,7 @@ class _Deploy:
     async def _look(self) -> str:
         """Look at the app once, and describe it as the end of a sentence."""
         app = await self._job.client.get_app(self._job.app)
-        apps.record(self._job, app)
+        apps.note_url(self._job, app)
         self.rollout.saw(app)
         other = "" if self.rollout.is_ours(app.image) else f", its image {app.image!r}"
         return self._job.client.http.redact(f"its status is {app.status!r}{other}")
@@ -356,9 +359,8 @@ class _Deploy:
     def _failure(self) -> DeployFailed:
         """The error when the deploy has failed or was replaced."""
         app, name, redact = self.rollout.app, self._job.app, self._job.client.http.redact
-        if app is None or self.rollout.was_replaced:
-            image = app.image if app else ""
-            what = f"Another deploy has replaced {self.rollout.image!r}: {name!r} runs {image!r}"
+        if self.rollout.was_replaced:
+            what = f"Another deploy has replaced {self.rollout.image!r}: {name!r} runs {app.image!r}"
             return DeployFailed(redact(what), hint=_HINT_REPLACED)
         reason = app.error or app.message
         quote = f': "{reason}"' if reason else ""

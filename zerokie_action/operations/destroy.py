@@ -31,7 +31,7 @@ async def destroy(job: Job) -> None:
     with job.phase("Look up"):
         app = await job.client.find_app(job.app)
     if app is None:
-        # The 404 may be another server's. Only a server that lists apps without this app confirms it.
+        # A gateway may have sent the 404. So the platform's list has to lack the app as well.
         if any(listed.name == job.app for listed in await job.client.list_apps()):
             raise PlatformUnavailable(
                 f"The platform lists app {job.app!r}, but answers 404 when asked for it", hint=_HINT
@@ -55,13 +55,16 @@ async def destroy(job: Job) -> None:
 
 
 async def _destroy_static(job: Job, app: App) -> None:
-    """Delete a static app under its lock. If it can't have a lock, it may be a container app."""
+    """Delete a static app under its lock.
+
+    If the platform refuses a lock to an app of unknown kind, the app is deleted as a container app.
+    """
     is_locked = False
     try:
         async with job.deploy_lock() as lock:
             is_locked = True
             await _require_ownership(job)
-            lock.check()
+            lock.check()  # before `job.change`: after a loss here, no deletion was requested
             await _delete(job, lock)
             lock.end()
     except RequestRejected as error:
@@ -71,13 +74,13 @@ async def _destroy_static(job: Job, app: App) -> None:
         await _delete(job)
     except LockLost:
         # During a slow deletion, a heartbeat may find neither the app nor its lock.
-        if not job.result.final_state or await job.client.find_app(job.app):
+        if not job.result.changes_requested or await job.client.find_app(job.app):
             raise
         job.result.final_state = f"app {job.app!r} was deleted"
 
 
 async def _delete(job: Job, lock: DeployLock | None = None) -> None:
-    """Delete the app, while the lock is held if there is one."""
+    """Delete the app. With a lock, each attempt first checks that the lock is held."""
 
     @contextmanager
     def attempt() -> Iterator[None]:

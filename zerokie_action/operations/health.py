@@ -16,7 +16,7 @@ import anyio.to_thread
 
 from zerokie_action.errors import HealthCheckFailed
 from zerokie_action.files.local import hash_file
-from zerokie_action.http.failure import retry_after
+from zerokie_action.http.failure import parse_retry_after
 from zerokie_action.http.request import MEGABYTE
 from zerokie_action.operations.polling import Polling
 from zerokie_action.platform.pages import PageError, read_page, shown_url
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _ANSWER_TIME = 20.0
 _SHORTEST_TIME = 1.0
+"""The most and the fewest seconds for one answer."""
 _LARGEST_ANSWER = 64 * MEGABYTE
 _HINT = (
     "Look at the app's own log, or raise `health-check-timeout`: new host names and certificates may take a "
@@ -56,7 +57,7 @@ async def check_health(job: Job, files: Sequence[LocalFile] = ()) -> None:
         return
     with job.phase("Health check"):
         url = _url(job, job.settings.health_check)
-        path = _path(job, url)
+        path = _deployed_path(job, url)
         file = next((file for file in files if file.path == path), None)
         sha256 = await anyio.to_thread.run_sync(hash_file, file, abandon_on_cancel=True) if file else ""
         shown = shown_url(url)
@@ -70,7 +71,7 @@ async def check_health(job: Job, files: Sequence[LocalFile] = ()) -> None:
             except PageError as error:
                 flaw, pause = str(error), 0.0
             else:
-                flaw, pause = _flaw(job, response, path, sha256), retry_after(response.headers)
+                flaw, pause = _flaw(job, response, path, sha256), parse_retry_after(response.headers)
             if not flaw:
                 break
             if not await polling.again(flaw, pause):
@@ -78,7 +79,7 @@ async def check_health(job: Job, files: Sequence[LocalFile] = ()) -> None:
                     f"{shown} is not healthy after {human_seconds(polling.waited)}: {flaw}",
                     hint=_HINT_SITE if files else _HINT,
                 )
-        # An answer proves nothing more: it may come from the old version, or from another site.
+        # Any other answer may come from the old version, or from another site.
         job.result.seen_live = bool(file or (path and job.result.seen_running))
         state = f"serves {path!r} as deployed" if file else "is healthy"
         job.ci.info(f"{shown} {state} after {human_seconds(polling.waited)}")
@@ -107,7 +108,7 @@ def _url(job: Job, wanted: str) -> str:
     return job.result.url.rstrip("/") + wanted
 
 
-def _path(job: Job, url: str) -> str:
+def _deployed_path(job: Job, url: str) -> str:
     """The path of the file at a URL of this app; empty for any other URL. The file need not exist."""
     address = url.partition("#")[0].partition("?")[0]
     domains = (f"{scheme}://{domain}" for scheme in ("https", "http") for domain in job.settings.domains)

@@ -1,11 +1,11 @@
-"""The job of one run, which every operation gets."""
+"""The context that is passed to every operation: settings, tools and result of one run."""
 
 from __future__ import annotations
 
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from zerokie_action.settings import Settings
     from zerokie_action.shutdown import Shutdown
 
-_SLOW = "Raise `timeout`, or look for the slow step with `log-level: debug`."
-_OUTAGE = "Run the job again when the platform works, or raise `timeout`."
+T = TypeVar("T")
+
+_HINT_SLOW = "Raise `timeout`, or look for the slow step with `log-level: debug`."
+_HINT_OUTAGE = "Run the job again when the platform works, or raise `timeout`."
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -78,17 +80,20 @@ class Job:
         self.result.notes.append(f"Dry run: {text}.")
 
     @contextmanager
-    def change(self, unknown: str) -> Iterator[Client]:
+    def change(self, state_meanwhile: str) -> Iterator[Client]:
         """Yield the client for one request that changes something, shielded from cancellation.
 
-        Until the answer arrives, the final state is `unknown`. A refusal restores the previous final state.
+        Until the platform answers, the final state is `state_meanwhile`. A refusal restores the previous
+        final state.
         """
-        before, self.result.final_state = self.result.final_state, unknown
+        before, self.result.final_state = self.result.final_state, state_meanwhile
+        self.result.changes_requested += 1
         try:
             yield self.client.guarded(self.shutdown.shielded_request)
         except DeployError as error:
             if not (error.ambiguous or isinstance(error, LockLost)):
                 self.result.final_state = before
+                self.result.changes_requested -= 1
             raise
 
     @asynccontextmanager
@@ -122,7 +127,7 @@ class Job:
                 self.result.warnings.append(lock.unreleased)
                 self.result.add_final_state("the deploy lock may still be held")
 
-    async def in_turn(self, ask: Callable[[], Awaitable[None]]) -> None:
+    async def in_turn(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Call `ask` until no other deploy of the app is in progress (409), within `lock-timeout`.
 
         Raises:
@@ -164,7 +169,7 @@ class Job:
             duration = human_seconds(self.settings.timeout)
             raise DeployTimedOut(
                 f"The {self.settings.operation} did not end within {duration}{outage and '; '}{outage}",
-                hint=_OUTAGE if outage else _SLOW,
+                hint=_HINT_OUTAGE if outage else _HINT_SLOW,
             )
 
     @contextmanager

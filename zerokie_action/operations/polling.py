@@ -52,7 +52,7 @@ class Polling:
         return max(0.0, self._ends_at - anyio.current_time())
 
     async def again(self, why: str = "", retry_after: float = 0.0) -> bool:
-        """Pause before the next question. Return False, without a pause, after the last question.
+        """Pause before the next question. Return False at once when the time limit has passed.
 
         Args:
             why: the reason for waiting, for the log.

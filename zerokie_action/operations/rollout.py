@@ -7,15 +7,14 @@ for `SETTLING_TIME`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
 
 import anyio
 
-if TYPE_CHECKING:
-    from zerokie_action.platform.models import App
+from zerokie_action.platform.models import App
 
 SETTLING_TIME = 15.0
-"""Seconds until a GET must show an accepted deploy, and until a lasting status counts."""
+"""Seconds within which a GET must show an accepted deploy, and for which some statuses must last to count."""
 RUNNING = "running"
 FAILURES = frozenset({"failed", "error", "crashed", "stopped"})
 """The reference names only "deploying" and "running". Any status outside these lists means "not yet"."""
@@ -30,11 +29,12 @@ class Rollout:
         previous: the image before the deploy; empty if the platform showed no image, or there was no app.
         image: the image to deploy; empty if a restarted app shows no image.
         is_accepted: whether the platform has accepted the deploy.
-        app: the last answer.
+        app: the last answer, or else the app before the deploy.
         runs: whether the last answer shows that the app runs the image.
-        fails: whether the last answer shows a failure.
-        has_failed: whether a failure lasts for `SETTLING_TIME`: a restart may show `stopped` first.
-        was_replaced: whether a third image, neither the new nor the previous image, runs for `SETTLING_TIME`.
+        shows_failure: whether the last answer shows a failure.
+        has_failed: whether the failure has lasted for `SETTLING_TIME`: a restart may show `stopped` first.
+        was_replaced: whether a third image, neither the new nor the previous image, has run for
+            `SETTLING_TIME`.
     """
 
     def __init__(self, image: str | None, before: App | None) -> None:
@@ -43,15 +43,14 @@ class Rollout:
         self.previous = before.image if before else ""
         self.image = image or self.previous
         self.is_accepted = False
-        self.app = before
-        self.runs = self.fails = self.has_failed = self.was_replaced = False
+        self.app = before or App()
+        self.runs = self.shows_failure = self.has_failed = self.was_replaced = False
         # A restart pulls the image again, and may get another digest.
         self._wanted = image or self.previous.partition("@")[0]
         self._accepted_image = ""
         self._asked_at = anyio.current_time()
         self._has_moved = False
-        self._failing_since: float | None = None
-        self._replaced_since: float | None = None
+        self._failing_since = self._replaced_since = math.inf
 
     def asked(self) -> None:
         """Note that the deploy was requested just now."""
@@ -69,17 +68,17 @@ class Rollout:
         now, status = anyio.current_time(), app.status.lower()
         if self.before is not None:
             was = self.before.status.lower()
-            # From any other status, the change may be the end of an earlier deploy.
+            # A change from any other status proves nothing: it may end an earlier deploy.
             self._has_moved = self._has_moved or (was in {RUNNING} | FAILURES and status != was)
         is_ours = self.is_ours(app.image)
         is_about_us = is_ours and (self.before is None or self._has_moved or not self.settling_left)
         self.runs = is_about_us and status == RUNNING
-        self.fails = is_about_us and status in FAILURES
-        self._failing_since = (self._failing_since or now) if self.fails else None
-        self.has_failed = self._failing_since is not None and now >= self._failing_since + SETTLING_TIME
+        self.shows_failure = is_about_us and status in FAILURES
+        self._failing_since = min(self._failing_since, now) if self.shows_failure else math.inf
+        self.has_failed = now >= self._failing_since + SETTLING_TIME
         is_another = not is_ours and app.image != self.previous and status == RUNNING
-        self._replaced_since = (self._replaced_since or now) if is_another else None
-        self.was_replaced = self._replaced_since is not None and now >= self._replaced_since + SETTLING_TIME
+        self._replaced_since = min(self._replaced_since, now) if is_another else math.inf
+        self.was_replaced = now >= self._replaced_since + SETTLING_TIME
 
     @property
     def settling_left(self) -> float:
@@ -89,7 +88,7 @@ class Rollout:
     @property
     def has_begun(self) -> bool:
         """Whether the app shows the deploy: by a changed status, or by the new image."""
-        shown = self.app.image if self.app else ""
+        shown = self.app.image
         return self._has_moved or (shown not in {"", self.previous} and self.is_ours(shown))
 
     def is_ours(self, image: str) -> bool:
@@ -99,19 +98,18 @@ class Rollout:
         """
         return (
             not (image and self._wanted)
-            or image in {self.image, self._wanted}
             or image.startswith(_BARE_DIGEST)
             or image == self._accepted_image != self.previous
-            or agree(image, self._wanted)
+            or may_be_same_image(image, self._wanted)
         )
 
 
-def agree(one: str, other: str) -> bool:
+def may_be_same_image(one: str, other: str) -> bool:
     """Whether two references may name the same image.
 
-    Two digests decide alone. Otherwise the last part of the name and the tag must be the same, because a
-    platform may write `nginx` as `docker.io/library/nginx:latest`, or add a mirror's host. A reference with
-    only a digest agrees with any tag.
+    If both references have a digest, only the digests are compared. Otherwise the last part of the name and
+    the tag must be the same, because a platform may write `nginx` as `docker.io/library/nginx:latest`, or add
+    a mirror's host. A reference with only a digest goes with any tag.
     """
     name, tag, digest = _parts(one)
     other_name, other_tag, other_digest = _parts(other)

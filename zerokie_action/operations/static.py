@@ -10,7 +10,7 @@ import anyio.to_thread
 
 from zerokie_action.errors import ConfigurationError, DeployFailed
 from zerokie_action.files.ignore import names_directory
-from zerokie_action.files.local import find_changes, hash_files
+from zerokie_action.files.local import HINT_CHANGED, find_changes, hash_files
 from zerokie_action.files.plan import (
     FRONT_PAGE,
     doubts_about_deletions,
@@ -21,7 +21,7 @@ from zerokie_action.files.plan import (
 from zerokie_action.files.scan import Scan, scan
 from zerokie_action.operations import apps
 from zerokie_action.operations.health import check_health
-from zerokie_action.operations.zone import NOTHING, Update, read_zone, without
+from zerokie_action.operations.zone import EMPTY_ZONE, Update, not_kept, read_zone
 from zerokie_action.platform.models import Counts
 from zerokie_action.report.result import Changes, Uploaded
 from zerokie_action.text import human_bytes, human_files, human_paths
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from zerokie_action.operations.zone import Zone
     from zerokie_action.platform.models import App
 
-_NAMED = 10
+_MOST_NAMED = 10
 """The most files that a line names."""
 _SHOWN_PLAIN = 20
 _SHOWN_FOLDED = 50
@@ -75,7 +75,7 @@ async def deploy_directory(job: Job, directory: Path) -> None:
             await _preview(job, source, app)
             return
         if app is None:
-            await apps.create(job)
+            await apps.create_or_find(job)
         await _update(job, source)
     await apps.update_domains(job)
     await check_health(job, source.scan.files)
@@ -85,7 +85,7 @@ async def _preview(job: Job, source: _Source, app: App | None) -> None:
     """Report what a deploy would change now, without the lock and without a write."""
     if app is None:
         job.preview(f"would create static app {job.app!r}")
-    zone, plan = await _compare(job, source, is_there=app is not None)
+    zone, plan = await _compare(job, source, app_exists=app is not None)
     job.result.planned = Changes(
         uploaded=[
             Uploaded(file.path, file.size, "~" if file.path in zone.files else "+") for file in plan.uploads
@@ -97,7 +97,10 @@ async def _preview(job: Job, source: _Source, app: App | None) -> None:
 
 
 async def _update(job: Job, source: _Source) -> None:
-    """Make all changes under the deploy lock, whose release finalizes the deploy with their counts."""
+    """Make all changes while holding the deploy lock.
+
+    The release of the lock finalizes the deploy with the counts of the changes.
+    """
     changes = job.result.changes = Changes()
 
     def counts() -> Counts:
@@ -121,7 +124,7 @@ async def _make_equal(job: Job, source: _Source, lock: DeployLock, changes: Chan
     update = Update(job, lock, zone, plan, changes)
     if not update.is_needed:
         sent = update.sent_hashes()
-        del update, plan, zone  # free up to a hundred thousand records: the next scan makes as many
+        del update, plan, zone  # up to 100,000 records, before the second scan makes as many
         await _require_same_directory(job, source, sent)
         return
     lock.on_failure = update.record_failure
@@ -129,27 +132,27 @@ async def _make_equal(job: Job, source: _Source, lock: DeployLock, changes: Chan
         await update.store_intent()
         await update.upload(plan.uploads)
     with job.phase("Verify"):
-        async with anyio.create_task_group() as both:
-            both.start_soon(_require_same_directory, job, source, update.sent_hashes())
-            both.start_soon(update.require_listed)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_require_same_directory, job, source, update.sent_hashes())
+            tasks.start_soon(update.require_listed)
     with job.phase("Delete and record"):
         await update.delete_stale()
-        async with anyio.create_task_group() as both:
-            both.start_soon(update.delete_manifests)
-            both.start_soon(update.store_proof)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(update.delete_manifests)
+            tasks.start_soon(update.store_proof)
 
 
-async def _compare(job: Job, source: _Source, *, is_there: bool = True) -> tuple[Zone, Plan]:
-    """Read the app's zone, which is empty if the app does not exist yet; make the plan and log the plan.
+async def _compare(job: Job, source: _Source, *, app_exists: bool = True) -> tuple[Zone, Plan]:
+    """Read the zone (empty if the app does not exist yet), then make, log and check the plan.
 
     Raises:
-        ConfigurationError: when there are doubts that the changes are meant.
+        ConfigurationError: when it is doubtful whether the changes are intended.
     """
     with job.phase("Compare"):
-        zone = await read_zone(job, source.scan.files) if is_there else NOTHING
+        zone = await read_zone(job, source.scan.files) if app_exists else EMPTY_ZONE
         proofs = zone.manifest.files if job.settings.incremental else {}
         hashes = await source.hashing if proofs else {}
-        source.hashing.cancel()
+        source.hashing.cancel()  # if it is not needed
         plan = make_plan(
             source.scan.files,
             zone.files,
@@ -159,7 +162,7 @@ async def _compare(job: Job, source: _Source, *, is_there: bool = True) -> tuple
             keep=job.keep,
             delete_stale=job.settings.delete_stale,
         )
-        hashes.clear()  # frees up to a hundred thousand
+        hashes.clear()  # up to 100,000
         _log_plan(job, plan, zone)
         require_no_doubts([*_doubts(job, plan, zone)])
         return zone, plan
@@ -170,6 +173,7 @@ def _doubts(job: Job, plan: Plan, zone: Zone) -> Iterator[Doubt]:
     if job.result.created:
         return
     if not job.settings.take_over:
+        # If the app may be another's, whose files they are is no further question.
         yield from zone.doubts or doubts_about_ownership(plan, is_known=zone.ours is not None)
     else:
         for doubt in zone.doubts:
@@ -177,7 +181,7 @@ def _doubts(job: Job, plan: Plan, zone: Zone) -> Iterator[Doubt]:
         if plan.foreign:
             foreign = f"{human_files(len(plan.foreign))} that no deploy of this action has uploaded"
             job.note(f"`take-over` deletes {foreign}: {human_paths(plan.foreign)}")
-    deployed = zone.manifest.count or len(without(job.keep, zone.files))
+    deployed = zone.manifest.count or len(not_kept(job.keep, zone.files))
     yield from doubts_about_deletions(plan, deployed=deployed, max_deletes=job.settings.max_deletes)
 
 
@@ -192,19 +196,18 @@ async def _require_same_directory(job: Job, source: _Source, sent: Mapping[str, 
     Raises:
         DeployFailed: when files were added, removed or edited since the first scan.
     """
-    hint = "Let the build finish before the deploy starts, then run the deploy again."
     try:
         now = await anyio.to_thread.run_sync(_scan, job, source.directory, abandon_on_cancel=True)
     except ConfigurationError as error:
-        raise DeployFailed(f"The directory changed during the deploy: {error}", hint=hint) from error
+        raise DeployFailed(f"The directory changed during the deploy: {error}", hint=HINT_CHANGED) from error
     changed = await anyio.to_thread.run_sync(
         find_changes, source.scan.files, now.files, sent, abandon_on_cancel=True
     )
     if changed:
         job.ci.debug(*changed)
-        more = f" and {len(changed) - _NAMED:,} more" if len(changed) > _NAMED else ""
-        what = ", ".join(changed[:_NAMED]) + more
-        raise DeployFailed(f"The directory changed during the deploy: {what}", hint=hint)
+        more = f" and {len(changed) - _MOST_NAMED:,} more" if len(changed) > _MOST_NAMED else ""
+        what = ", ".join(changed[:_MOST_NAMED]) + more
+        raise DeployFailed(f"The directory changed during the deploy: {what}", hint=HINT_CHANGED)
 
 
 def _scan(job: Job, directory: Path) -> Scan:
@@ -223,7 +226,7 @@ def _log_scan(job: Job, directory: Path, scan: Scan) -> None:
     ignored = f"; {scan.ignored:,} ignored" if scan.ignored else ""
     job.ci.info(f"Scanned {human_files(len(scan.files))}, {human_bytes(scan.total_bytes)}{ignored}")
     if scan.secrets:
-        secrets = human_paths(scan.secrets, _NAMED)
+        secrets = human_paths(scan.secrets, _MOST_NAMED)
         job.ci.info(f"Ignored as possible secrets: {secrets}; `!pattern` in `ignore` deploys such a file")
     for warning in scan.warnings:
         job.warn(warning)
@@ -233,7 +236,8 @@ def _log_scan(job: Job, directory: Path, scan: Scan) -> None:
         for pattern in patterns:
             if names_directory(pattern, directory):
                 job.warn(
-                    f"`{name}`: {pattern!r} begins with the name of `directory`; patterns start inside of it"
+                    f"`{name}`: {pattern!r} begins with the name of `directory`; leave that name out: "
+                    "patterns are relative to `directory`"
                 )
 
 
@@ -262,7 +266,7 @@ def _log_finalized(job: Job, lock: DeployLock) -> None:
         why = lock.lost_answer or "the answer says nothing"
         job.warn(
             f"The deploy was finalized, but {why}: the deploy ID is not known, and the CDN's cache may not "
-            "be purged, so visitors may see the old version for a while"
+            "have been purged, so visitors may see the old version for a while"
         )
         return
     deploy_id, is_purged = lock.finalized.deploy_id, lock.finalized.cache_purged

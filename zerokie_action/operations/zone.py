@@ -1,9 +1,8 @@
 """An app's storage zone: its files, its owner, and all writes while the lock is held.
 
-Manifests record a deploy's progress. A deploy stores a first manifest before it writes any file: this
-manifest names the paths that the deploy is about to write, and has proofs only for files that stay unchanged.
-So even if the deploy is killed, the next deploy knows which files are ours, and no proof remains for a
-replaced file.
+Manifests record a deploy's progress. Before a deploy writes any file, it stores a manifest that names every
+path that it is about to write, and that proves only the unchanged files. If the deploy is then killed, the
+next deploy knows which files are ours, and trusts no outdated proof.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ from zerokie_action.files.manifest import (
 from zerokie_action.files.plan import Doubt
 from zerokie_action.http.request import MEGABYTE, Bytes
 from zerokie_action.http.retry import UNTIL_DEADLINE
-from zerokie_action.platform.client import HIDDEN, MANIFESTS, NOT_FOUND, is_hidden
+from zerokie_action.platform.client import HIDDEN_HINT, MANIFESTS, NOT_FOUND, is_hidden
 from zerokie_action.platform.pages import PageError, read_public
 from zerokie_action.platform.upload import Upload, Writes
 from zerokie_action.report.progress import Progress
@@ -55,8 +54,9 @@ _LARGEST_MANIFEST = 192 * MEGABYTE
 _SILENCE = 10.0
 """Seconds without a byte after which reading a manifest fails."""
 _LAG = 4.0
+"""Seconds that a listing may lag behind the writes."""
 _LOOK_AGAIN = 0.5
-"""Seconds that a listing may lag behind the writes, and between two listings."""
+"""Seconds between two listings."""
 _NEXT_SECOND = 1.1
 """Seconds after which another upload gets another time: a listing's times have whole seconds."""
 
@@ -83,15 +83,17 @@ class Zone(NamedTuple):
     doubts: Sequence[Doubt]
 
 
-NOTHING = Zone({}, (), NO_MANIFEST, Manifest(), set(), Marks(), ())
+EMPTY_ZONE = Zone({}, (), NO_MANIFEST, Manifest(), set(), Marks(), ())
 """The zone of an app that does not exist yet."""
 
 
 async def read_zone(job: Job, folder: Iterable[LocalFile]) -> Zone:
     """List the zone, and read its newest manifest; `folder` has the files to deploy."""
     files, doubts = await list_zone(job)
-    own = {path: files.pop(path) for path in [*files] if path.startswith(MANIFEST_FOLDER)}
-    manifests = find_manifests(own)
+    in_manifest_folder = [path for path in files if path.startswith(MANIFEST_FOLDER)]
+    for path in in_manifest_folder:
+        del files[path]
+    manifests = find_manifests(in_manifest_folder)
     doubts += ownership_doubts(job, manifests)
     if files and not manifests:
         doubts.append(
@@ -109,7 +111,7 @@ async def read_zone(job: Job, folder: Iterable[LocalFile]) -> Zone:
     manifest = await _read_manifest(job, newest.path) if manifests else Manifest()
     return Zone(
         files=files,
-        manifests=[path for path in own if is_addressable(path)],
+        manifests=[*filter(is_addressable, in_manifest_folder)],
         newest=newest,
         manifest=manifest or Manifest(),
         ours=manifest.own_paths(files) if manifest else _own_paths(job, newest, files, folder),
@@ -143,7 +145,7 @@ def ownership_doubts(job: Job, manifests: Sequence[ManifestName]) -> list[Doubt]
     return [Doubt(problem, advice)]
 
 
-def without(keep: Patterns, paths: Iterable[str]) -> set[str]:
+def not_kept(keep: Patterns, paths: Iterable[str]) -> set[str]:
     """The paths that `keep` does not match."""
     return {path for path in paths if not keep.match_file(path)}
 
@@ -168,11 +170,11 @@ def _own_paths(
 ) -> set[str] | None:
     """The listed paths that are ours, if the name of an unreadable manifest proves that; else None.
 
-    The digest in the name proves it in two cases: the zone has exactly the paths that the manifest names, or
-    it lacks some paths of the folder, because the deploy was killed.
+    The digest in the name proves that if it is the digest of the listed paths, or, after a deploy of this
+    folder was killed, of the listed paths and the folder's paths together.
     """
-    listed = without(job.keep, files)
-    digests = {digest_of(listed), digest_of(listed | without(job.keep, (file.path for file in folder)))}
+    listed = not_kept(job.keep, files)
+    digests = {digest_of(listed), digest_of(listed | not_kept(job.keep, (file.path for file in folder)))}
     return listed if newest.digest in digests else None
 
 
@@ -200,9 +202,9 @@ class Update:
         self._number = zone.newest.number
         self._intent_path = ""
         ours = zone.ours or set()
-        names = (*sorted(ours.difference(plan.delete)), *(file.path for file in plan.files))
-        self._names: dict[str, Proof | None] = dict.fromkeys(names)
-        """The paths that are ours while the zone has them."""
+        paths = (*sorted(ours.difference(plan.delete)), *(file.path for file in plan.files))
+        self._ours_after: dict[str, Proof | None] = dict.fromkeys(paths)
+        """The paths that are ours after this deploy: earlier paths that stay, and the folder's. No proofs."""
         self._to_delete = {path: zone.files[path] for path in plan.delete if path in ours}
         self._uploaded: dict[str, Uploaded] = {}
         self._proved: Mapping[str, Proof] = {}
@@ -219,14 +221,14 @@ class Update:
     def is_needed(self) -> bool:
         """Whether a file or a manifest has to change."""
         zone, plan = self._zone, self._plan
-        is_recorded = zone.newest.owner == zone.owner and zone.manifest.count == len(plan.files)
-        return bool(plan.uploads or plan.delete or not is_recorded)
+        is_current = zone.newest.owner == zone.owner and zone.manifest.count == len(plan.files)
+        return bool(plan.uploads or plan.delete or not is_current)
 
     # The steps, in their order
 
     async def store_intent(self) -> None:
         """Store the intent manifest: all paths to write or delete, and proofs of the unchanged files."""
-        listed = {*self._names, *self._to_delete}
+        listed = {*self._ours_after, *self._to_delete}
         self._intent_path = await self._store(self._plan.unchanged, self._zone.manifest.count, listed)
 
     async def upload(self, files: Iterable[LocalFile]) -> None:
@@ -249,7 +251,8 @@ class Update:
             sent = Uploaded(path, content.size, "~" if path in self._zone.files else "+", content.sha256)
             if path not in self._uploaded:  # a file that was sent again counts once
                 self._changes.uploaded.append(sent)
-                self._changes.unchanged -= path in self._plan.unchanged
+                if path in self._plan.unchanged:
+                    self._changes.unchanged -= 1
             self._uploaded[path] = sent
 
         async with anyio.create_task_group() as tasks:
@@ -275,16 +278,16 @@ class Update:
             again = set(missing)
             await self.upload(file for file in self._plan.files if file.path in again)
             shown, missing = await self._read_listing()
-        # An upload of the same content may keep the listed time. But if the manifest proves other content
-        # there, the upload was lost.
-        if lost := [path for path in missing if not self._may_be_the_same(path, shown)]:
+        # An upload of the same content may leave the listing unchanged. But if the manifest proves other
+        # content at this path, the upload was lost.
+        if lost := [path for path in missing if not self._may_have_arrived(path, shown)]:
             hint = (
                 "Nothing was deleted. Check whether a proxy answers in the platform's place, "
                 "or report it to the platform. Then run the deploy again."
             )
             raise PlatformUnavailable(
                 f"The platform confirmed what was sent, but does not list it: {human_paths(lost)}",
-                hint=f"{HIDDEN} {hint}" if any(map(is_hidden, lost)) else hint,
+                hint=f"{HIDDEN_HINT} {hint}" if any(map(is_hidden, lost)) else hint,
             )
         if any(not shown[path].last_modified for path in self._uploaded):
             self._job.ci.info(
@@ -304,7 +307,7 @@ class Update:
 
     async def store_proof(self) -> None:
         """Store the proof manifest: it proves every file that is listed as it was uploaded."""
-        await self._store(self._proved, len(self._plan.files), self._names)
+        await self._store(self._proved, len(self._plan.files), self._ours_after)
         self._is_recorded = True
 
     async def record_failure(self) -> None:
@@ -313,7 +316,7 @@ class Update:
             return
         shown = await self._job.client.retrying(UNTIL_DEADLINE).list_files(self._job.app)
         proofs = self._proofs(shown)
-        listed = shown.keys() & {*self._names, *self._to_delete}
+        listed = shown.keys() & {*self._ours_after, *self._to_delete}
         await self._store(proofs, self._zone.manifest.count, listed)
         if proofs:
             self._job.ci.info(f"Recorded {human_files(len(proofs))}: the next deploy can skip them")
@@ -349,7 +352,7 @@ class Update:
         is_as_before = remote and remote.last_modified and remote == self._zone.files.get(file.path)
         return _has_length(file, remote) and not (is_as_before and file.path in self._uploaded)
 
-    def _may_be_the_same(self, path: str, shown: Mapping[str, RemoteFile]) -> bool:
+    def _may_have_arrived(self, path: str, shown: Mapping[str, RemoteFile]) -> bool:
         """Whether an upload may have arrived, despite an unchanged listing: no proof contradicts that."""
         remote, sent, proof = shown.get(path), self._uploaded.get(path), self._zone.manifest.files.get(path)
         if remote is None or sent is None or not _has_length(sent, remote):
@@ -370,23 +373,25 @@ class Update:
         Args:
             proofs: the proofs in the manifest, by path.
             count: see `Manifest`.
-            listed: those paths of the manifest that the zone has or is about to have.
+            listed: the paths for the digest: the zone has them, or is about to have them.
         """
         self._number += 1
-        listed = without(self._job.keep, listed)
-        path = new_manifest_path(self._number, self._zone.owner, listed)
+        listed = not_kept(self._job.keep, listed)
+        manifest_path = new_manifest_path(self._number, self._zone.owner, listed)
         gone: dict[str, Gone] = {
             path: (remote.length, remote.last_modified)
             for path, remote in self._to_delete.items()
             if remote.last_modified
         }
-        # Without a time, a file to delete could not be told from a file that somebody else stores there.
-        files = {**self._names, **proofs} | dict.fromkeys(listed & (self._to_delete.keys() - gone.keys()))
+        # A file that is listed without a time can't be `gone`: a file that somebody else stores there later
+        # would look the same.
+        without_time = listed & (self._to_delete.keys() - gone.keys())
+        files = {**self._ours_after, **proofs} | dict.fromkeys(without_time)
         # `model_construct` does not copy the dictionaries, which may have a hundred thousand paths.
         content = Bytes(Manifest.model_construct(files=files, gone=gone, count=count).render())
-        upload = Upload(path, content, "application/json")
+        upload = Upload(manifest_path, content, "application/json")
         await self._writes.upload([upload], lambda _upload: None, group=MANIFESTS)
-        return path
+        return manifest_path
 
     def _note_deleted(self, path: str) -> None:
         self._changes.deleted[path] = self._zone.files[path].length

@@ -27,12 +27,12 @@ from zerokie_action.platform.models import (
     Domain,
     Finalized,
     parse_any,
+    parse_app_deletion,
     parse_apps,
     parse_files,
     parse_finalized,
     parse_heartbeat,
     parse_lock,
-    parse_no_content,
     parse_record,
 )
 from zerokie_action.text import human_bytes
@@ -54,7 +54,7 @@ CONFLICT = 409
 TOO_LARGE = 413
 
 UPLOADS, DELETIONS, MANIFESTS = "Uploads", "Deletions", "Manifests"
-"""Groups of requests. The requests of any other purpose are a group by themselves."""
+"""Groups of requests. For any other request, the purpose is the name of the group."""
 
 _LISTING_TIMEOUT = 120.0
 _LARGEST_LISTING = 128 * MEGABYTE
@@ -62,7 +62,7 @@ _LARGEST_LISTING = 128 * MEGABYTE
 _FINALIZE_TIMEOUT = 25.0
 """Seconds for an attempt to finalize. Two attempts fit into the minute that a release may take."""
 
-_GETS_READY = 60.0
+_READY_WITHIN = 60.0
 """Seconds that a new app may take to get ready."""
 
 _HINT = "The answer says why: correct that, then run the job again."
@@ -70,13 +70,14 @@ _HINTS = {
     403: "The key is valid but may not do this; check its permissions.",
     NOT_FOUND: "Correct `app`. Only a deploy creates an app.",
     407: "Check user and password in the proxy's URL: http://user:password@host:port.",
-    CONFLICT: "Something else is changing the app, or has taken its name; "
-    "run the job again when that has ended.",
+    CONFLICT: "If something else is changing the app, run the job again later. If the name is taken, choose "
+    "another `app`.",
     TOO_LARGE: "A gateway or proxy limits the size of requests: raise that limit "
     "(nginx: `client_max_body_size`).",
 }
-_LEAVE_OUT = "Or leave the file out with `ignore`."
-HIDDEN = "The platform may refuse or hide names that begin with a dot: leave such files out with `ignore`."
+HIDDEN_HINT = (
+    "The platform may refuse or hide names that begin with a dot: leave such files out with `ignore`."
+)
 
 
 @dataclass
@@ -94,7 +95,7 @@ class Creation:
     @property
     def ready_by(self) -> float:
         """The latest time at which the app gets ready."""
-        return self.at + _GETS_READY
+        return self.at + _READY_WITHIN
 
     @property
     def is_pending(self) -> bool:
@@ -182,8 +183,8 @@ class Client:
 
     async def delete_app(self, name: str) -> bool:
         """Delete an app ("DELETE /v1/apps/:name"); False when no app had this name."""
-        # The app must be gone: an empty 200 may be a gateway's, so it is sent again.
-        return await self._delete(parse_no_content, f"Deleting app {name!r}", app_target(name))
+        # An empty 200 may be a gateway's. The DELETE is then repeated, because the app has to be gone.
+        return await self._delete(parse_app_deletion, f"Deleting app {name!r}", app_target(name))
 
     async def deploy(
         self, name: str, image: str | None, registry_auth: Mapping[str, str] | None = None
@@ -228,9 +229,10 @@ class Client:
             if group == MANIFESTS:
                 error.hint = f"This is the action's own record of the deploy. {error.hint}"
             elif error.status == TOO_LARGE:
-                error.hint = f"The file has {human_bytes(content.size)}. {error.hint} {_LEAVE_OUT}"
+                size = human_bytes(content.size)
+                error.hint = f"The file has {size}. {error.hint} Or leave the file out with `ignore`."
             elif is_hidden(path):
-                error.hint = f"{HIDDEN} {error.hint}"
+                error.hint = f"{HIDDEN_HINT} {error.hint}"
             raise
 
     async def delete_file(self, name: str, path: str) -> None:
@@ -348,15 +350,10 @@ class Client:
         if body is not None:
             stream, size = ContentStream(body), body.size
             headers = headers | {"Content-Type": content_type, "Content-Length": str(size)}
+        may_get_ready = self.creation.is_pending or group in {UPLOADS, MANIFESTS}
+        ready_by = self.creation.ready_by if may_get_ready else -math.inf
         more = extensions(
-            purpose,
-            group=group,
-            timeout=read_timeout,
-            size=size,
-            max_body=max_body,
-            ready_by=self.creation.ready_by
-            if self.creation.is_pending or group in {UPLOADS, MANIFESTS}
-            else -math.inf,
+            purpose, group=group, timeout=read_timeout, size=size, max_body=max_body, ready_by=ready_by
         )
         request = Request(method, self.base_url + target, headers=headers, stream=stream, extensions=more)
         try:

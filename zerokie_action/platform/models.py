@@ -47,7 +47,11 @@ class App(NamedTuple):
         return "container" if self.image else ""
 
     def can_be(self, kind: str) -> bool:
-        """Whether the app may be of this kind. An app with a port, CPU units or memory is a container app."""
+        """Whether the app may be of this kind.
+
+        If the platform shows neither type nor image, the app may be static. If it also has a port, CPU units
+        or memory, it may as well be a container app.
+        """
         has_machine = bool(self.port or self.cpu or self.memory)
         return self.kind == kind or (not self.kind and (kind == "static" or has_machine))
 
@@ -101,7 +105,7 @@ def parse_any(response: Response) -> bool:
     return True
 
 
-def parse_no_content(response: Response) -> bool:
+def parse_app_deletion(response: Response) -> bool:
     """Accept a 204, a 202 or a JSON object; any other answer may be a gateway's."""
     if response.status_code not in {_NO_CONTENT, _ACCEPTED} and not isinstance(_json(response), dict):
         raise Malformed(_NOT_AS_DESCRIBED)
@@ -170,9 +174,8 @@ def _remote_file(item: dict[str, Any]) -> RemoteFile | dict[str, Any]:
     if not isinstance(path, str):
         return item
     modified = str(modified) if isinstance(modified, str | int | float) else ""
-    return RemoteFile(
-        path.removeprefix("/"), _number(length), sys.intern(modified)
-    )  # many files have the same time
+    # Interned, because many files have the same time.
+    return RemoteFile(path.removeprefix("/"), _number(length), sys.intern(modified))
 
 
 def _number(value: Any) -> int:  # noqa: ANN401 - of any JSON
@@ -183,7 +186,7 @@ def _number(value: Any) -> int:  # noqa: ANN401 - of any JSON
 
 
 def _record(model: type[R], found: object) -> R:
-    """Turn a JSON object into a record. A number is accepted as a text."""
+    """Turn a JSON object into a record. A number is accepted where a text is expected."""
     if not isinstance(found, dict):
         raise Malformed(_NOT_AS_DESCRIBED)
     fields = {}

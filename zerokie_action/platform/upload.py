@@ -104,6 +104,7 @@ class Writes:
                 for _ in range(self._concurrency):
                     tasks.start_soon(work)
                 try:
+                    # The task group itself would notice a cancellation only after its shielded writes.
                     await all_ended.wait()
                 except anyio.get_cancelled_exc_class():
                     self._shutdown.limit_writes()

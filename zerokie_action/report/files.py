@@ -43,7 +43,7 @@ def write_reports(result: Result, ci: CI, files: Mapping[str, Path]) -> None:
         "dotenv_file": lambda: render_dotenv(outputs(result)),
         "annotations_file": lambda: render_annotations(result),
         "summary_file": lambda: render_summary(result, ci),
-        "output_file": lambda: render_json(result),  # last: it has the final exit code
+        "output_file": lambda: render_json(result),  # last: an unwritable file changes the exit code
     }
     for field, render in documents.items():
         if field in files:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from zerokie_action.ci import CI
 
-_EVERY = 10.0
+_LINE_EVERY = 10.0
 _REFRESH = 0.5
 """Seconds between two lines, and between two states of the bar."""
 
@@ -34,9 +34,9 @@ class Progress:
         self._bytes = 0
         self._under_way: dict[str, tuple[int, Callable[[], int]]] = {}
 
-    def begin(self, path: str, size: int, moved: Callable[[], int]) -> None:
-        """Note that the upload of a file begins; `moved` returns how many of its bytes were sent."""
-        self._under_way[path] = size, moved
+    def begin(self, path: str, size: int, sent: Callable[[], int]) -> None:
+        """Note that the upload of a file begins; `sent` returns how many of its bytes were sent."""
+        self._under_way[path] = size, sent
 
     def end(self, path: str) -> None:
         """Note that a file is uploaded."""
@@ -59,9 +59,9 @@ class Progress:
         """Log a line every ten seconds if there was progress."""
         before = (0, 0)
         while True:
-            await anyio.sleep(_EVERY)
-            if (now := (self._files, self._moved)) > before:
-                sizes = f"{human_bytes(self._moved)} of {human_bytes(self._total_bytes)}"
+            await anyio.sleep(_LINE_EVERY)
+            if (now := (self._files, self._sent)) > before:
+                sizes = f"{human_bytes(self._sent)} of {human_bytes(self._total_bytes)}"
                 self._ci.info(f"Uploading {self._counted}, {sizes}, {self._rate}")
                 before = now
 
@@ -70,7 +70,7 @@ class Progress:
         task = bar.add_task(self._counted, total=self._total_bytes, rate="")
         with bar, self._ci.written_by(partial(bar.console.out, highlight=False)):
             while True:
-                bar.update(task, completed=self._moved, description=self._counted, rate=self._rate)
+                bar.update(task, completed=self._sent, description=self._counted, rate=self._rate)
                 await anyio.sleep(_REFRESH)
 
     @property
@@ -79,18 +79,18 @@ class Progress:
         return f"{self._files:,} of {human_files(self._total_files)}"
 
     @property
-    def _moved(self) -> int:
+    def _sent(self) -> int:
         """The number of bytes sent."""
-        return self._bytes + sum(moved() for _, moved in self._under_way.values())
+        return self._bytes + sum(sent() for _, sent in self._under_way.values())
 
     @property
     def _rate(self) -> str:
         """The average rate, and the time left at that rate: `1.0 MB/s, 15 s left`."""
-        moved, seconds = self._moved, anyio.current_time() - self._began
-        if not moved or not seconds:
+        sent, seconds = self._sent, anyio.current_time() - self._began
+        if not sent or not seconds:
             return "0 B/s"
-        left = round(seconds * (self._total_bytes - moved) / moved)
-        return f"{human_bytes(moved / seconds)}/s" + (f", {human_seconds(left)} left" if left else "")
+        left = round(seconds * (self._total_bytes - sent) / sent)
+        return f"{human_bytes(sent / seconds)}/s" + (f", {human_seconds(left)} left" if left else "")
 
 
 def _bar(terminal: TextIO | None) -> Bar | None:

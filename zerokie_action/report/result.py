@@ -105,14 +105,15 @@ class Changes:
 class Result:
     """The data for outputs, summary, comment and JSON result.
 
-    `None` means not known, and leaves the output out.
+    A value that is not known is `None`; its output is left out.
 
     Attributes:
-        status: the status, in the contract's words.
+        status: the status, as in `docs/result.schema.json`.
         planned: the changes that a dry run would make.
         seen_running: whether the platform reported that the deployed image runs.
         seen_live: whether the health check saw the deployed version.
         problems: the problems with the inputs, one sentence each.
+        changes_requested: the number of requests to create, deploy or delete the app that were not refused.
         nothing_changed: whether the run failed before it requested a change.
         final_state: the state that a failed or cancelled run has left behind, as the end of `error`.
     """
@@ -143,6 +144,7 @@ class Result:
     error: str = ""
     problems: list[str] = field(default_factory=list)
     hint: str = ""
+    changes_requested: int = 0
     nothing_changed: bool = False
     final_state: str = ""
 
@@ -198,7 +200,7 @@ def _redact(value: Any, redact: Callable[[str], str]) -> Any:  # noqa: ANN401 re
 
 
 def output_values(result: Result) -> dict[str, object]:
-    """Return all outputs, typed, in the contract's order; `None` for an unknown value."""
+    """Return all outputs, typed, in the documented order; `None` for an unknown value."""
     effect = result.effect
     return {
         "deploy-id": result.deploy_id or None,
@@ -229,7 +231,7 @@ def rounded(seconds: float) -> float:
 
 
 def outputs(result: Result) -> dict[str, str]:
-    """Return the known outputs as texts, in the contract's order.
+    """Return the known outputs as texts, in the documented order.
 
     Booleans are `true` or `false`, numbers plain decimals, lists compact ASCII JSON; `error` is one line.
     """

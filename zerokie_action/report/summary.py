@@ -35,14 +35,14 @@ _SUMMARY_LIMIT = 1_000_000
 """Bytes. GitHub allows 1 MiB for all summaries of a step."""
 _COMMENT_LIMIT = 60_000
 """Bytes. GitHub allows 65,536 characters, including the comment's hidden marker."""
-_SHOWN = 10
-_LISTED = 1_000
+_MOST_ROWS = 10
+_MOST_BULLETS = 1_000
 """The most changes in a visible table, and in a folded list."""
 
 _SIGNS = {"+": "new", "~": "changed", "-": "deleted"}
 
 _INPUT = re.compile(r"&#96;([a-z][a-z-]*(?:: [a-z0-9]+)?)&#96;")
-"""An input in backticks, and its value: `create: true`."""
+"""An input in backticks, which `markdown_text` has escaped, and perhaps its value: `create: true`."""
 
 
 def render_summary(result: Result, ci: CI) -> str:
@@ -93,7 +93,7 @@ def _links(result: Result, ci: CI) -> Markdown:
 def _sentence(result: Result) -> Markdown:
     """A sentence about the actions and their duration."""
     *most, last = [*_actions(result)] or [""]
-    what = f"{', '.join(most)} and {last}" if most else last
+    what = " and ".join(filter(None, [", ".join(most), last]))
     if result.status == "planned":
         return Markdown(f"A deploy would {what}." if what else "")
     seconds = result.duration_seconds
@@ -146,20 +146,21 @@ def _changes(result: Result) -> Iterator[Markdown]:
     if effect is None or not (count := len(effect.uploaded) + len(effect.deleted)):
         return
     title = "What would change" if result.status == "planned" else "What changed"
-    if count <= _SHOWN:
+    if count <= _MOST_ROWS:
         yield Markdown(f"### {title}")
-        rows = ((f"`{sign}` {_SIGNS[sign]}", path, size) for sign, path, size in _files(effect))
+        rows = ((f"`{sign}` {_SIGNS[sign]}", path, size) for sign, path, size in _changed_files(effect))
         yield _table("| Change | File | Size |\n| :--- | :--- | ---: |", rows)
     else:
         lines = [
-            f"`{sign}` {path}{size and f' ({size})'}" for sign, path, size in islice(_files(effect), _LISTED)
+            f"`{sign}` {path}{size and f' ({size})'}"
+            for sign, path, size in islice(_changed_files(effect), _MOST_BULLETS)
         ]
-        if count > _LISTED:
-            lines.append(f"and {count - _LISTED:,} more, which the JSON result (`output-file`) names")
+        if count > _MOST_BULLETS:
+            lines.append(f"and {count - _MOST_BULLETS:,} more, which the JSON result (`output-file`) names")
         yield from _folded(f"{title} ({count:,})", _bullets(lines))
 
 
-def _files(effect: Changes) -> Iterator[tuple[str, str, str]]:
+def _changed_files(effect: Changes) -> Iterator[tuple[str, str, str]]:
     """Yield sign, path and size of each change."""
     for path, size in sorted(effect.deleted.items()):
         yield "-", markdown_code(path), _unbroken(human_bytes(size)) if size >= 0 else ""
@@ -199,7 +200,7 @@ def _folded(title: str, content: Markdown) -> Iterator[Markdown]:
 
 
 def _prose(text: str) -> str:
-    """Return one of our own sentences, with its inputs in backticks as code."""
+    """Return a message of this program as Markdown; the names of inputs in backticks become code."""
     # `<code>`, not code spans: a stray backtick in the sentence would shift all code spans after it.
     return _INPUT.sub(r"<code>\1</code>", markdown_text(text))
 
