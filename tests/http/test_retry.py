@@ -195,16 +195,6 @@ class TestGuard:
 class TestUntilDeadline:
     """What has to be done in the time that is left."""
 
-    async def test_to_the_end(self) -> None:
-        """Attempts are 0.2 to 1 s apart, whatever the number of retries, each with half of the time left."""
-        script = Script(REFUSED)
-        began = anyio.current_time()
-        with anyio.fail_after(50):
-            await gives_up(script, UNTIL_DEADLINE, retries=0)
-        assert 49 <= anyio.current_time() - began < 50
-        assert all(0.2 <= gap <= 1 for gap in script.gaps)
-        assert script.requests[-1].extensions["timeout"]["read"] < 2
-
     async def test_past_any_wait(self) -> None:
         """What its kind waits for does not hold it up."""
         script = Script(answer(429, retry_after="60"), answer(503, retry_after="60"), FINE)
