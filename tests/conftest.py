@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import signal
 from typing import TYPE_CHECKING, Any
@@ -12,15 +11,13 @@ import trustme
 from hypothesis import HealthCheck, settings
 
 from tests.http.servers import closed_port, context_for, deaf_address
-from tests.support.timewarp import TimeWarpLoop, count_threads, wall_clock
+from tests.support.timewarp import TimeWarpLoop, count_threads
 from tests.support.world import World, world
-from zerokie_action.sandbox.platform import Platform
-from zerokie_action.sandbox.server import serve
 from zerokie_action.signals import WATCHED
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -115,17 +112,3 @@ def deaf() -> Iterator[int]:
     """A port that does not answer."""
     with deaf_address() as port:
         yield port
-
-
-@pytest.fixture
-async def sandbox(tmp_path: Path) -> AsyncIterator[Platform]:
-    """A platform that listens, with the static app `site` and the container app `web`, which runs."""
-    loop = asyncio.get_running_loop()
-    assert isinstance(loop, TimeWarpLoop)
-    platform = Platform(tmp_path / "platform", clock=lambda: wall_clock(loop))
-    platform.apps.create_static("site")
-    platform.apps.create_container("web", "nginx:1")
-    loop.jump(60)
-    async with serve(platform):
-        yield platform
-    platform.store.close()

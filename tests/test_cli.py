@@ -139,13 +139,6 @@ def test_an_argument_is_a_wrong_input(tmp_path: Path) -> None:
     assert document["error"].startswith("'--api-key=…': there are no arguments")
 
 
-def test_no_inputs_at_all() -> None:
-    """Who just calls it learns what it needs."""
-    seen = run(*MODULE)
-    assert (seen.returncode, seen.stderr) == (2, "")
-    assert seen.stdout.startswith("Error: `app` is required")
-
-
 def test_the_cleanup_goes_on_whatever_its_arguments() -> None:
     """A slip in an `after_script` must not cost a lock."""
     seen = run(*CLEANUP, "--app", "site")

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.component import component, component_inputs, passed_on
 from tests.support.settings import load
-from tests.test_settings import COMPANY, VALUES
+from tests.test_settings import COMPANY, VALUES, make_what_inputs_name
 from zerokie_action.settings import input_name
 
 if TYPE_CHECKING:
@@ -34,11 +34,7 @@ OF_THE_STOP_JOB = {
 @pytest.fixture(autouse=True)
 def _folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("dist", "public"):
-        (tmp_path / name).mkdir()
-    (tmp_path / ".deployignore").touch()
-    for name in ("key.txt", "pass.txt"):
-        (tmp_path / name).write_text("hunter2", "utf-8")
+    make_what_inputs_name(tmp_path)
 
 
 def as_input(field: str, text: str) -> object:
@@ -49,19 +45,6 @@ def as_input(field: str, text: str) -> object:
     return text.split("\n") if kind == "array" else text
 
 
-def company(field: str) -> dict[str, str]:
-    """What else has to be set."""
-    required = {"app": "site", "directory": "dist"}
-    required |= {"api_key": "key", **COMPANY.get(field, {})}
-    required.pop(field, None)
-    return required
-
-
-def value_of(field: str, env: dict[str, str]) -> object:
-    """What the run would make of it."""
-    return getattr(load(env), field)
-
-
 def test_every_other_input_is_there() -> None:
     """Under its own name, beside those that are about the jobs."""
     of_the_action = [input_name(field) for field in FIELDS]
@@ -69,16 +52,27 @@ def test_every_other_input_is_there() -> None:
     assert not {input_name(field) for field in NOT_INPUTS} & component_inputs().keys()
 
 
-@pytest.mark.parametrize("field", FIELDS)
-def test_what_is_set_is_passed_on(field: str, tmp_path: Path) -> None:
-    """With the value that a `ZEROKIE_` variable of that text would have; it outranks such a variable."""
-    others = company(field)
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [field for field in FIELDS if field not in COMPANY],
+        ["image", "registry_server", "registry_username"],
+        ["api_key_file"],
+        ["registry_password_file"],
+    ],
+)
+def test_what_is_set_is_passed_on(fields: list[str], tmp_path: Path) -> None:
+    """With the values that `ZEROKIE_` variables of those texts would have."""
+    others = {"app": "site", "directory": "dist", "api_key": "key"}
+    for field in fields:
+        others |= COMPANY.get(field, {})
     inputs = {name: as_input(name, text) for name, text in others.items() if name in FIELDS and text}
-    inputs |= {field: as_input(field, VALUES[field][0])}
+    inputs |= {field: as_input(field, VALUES[field][0]) for field in fields}
     variables = {f"ZEROKIE_{name.upper()}": text for name, text in others.items() if name not in FIELDS}
-    jobs = component(**{"app": "site"} | inputs)
-    env = passed_on(jobs["zerokie-deploy"], tmp_path, **variables)
-    assert value_of(field, env) == VALUES[field][1]
+    settings = load(passed_on(component(**inputs)["zerokie-deploy"], tmp_path, **variables))
+    assert {field: getattr(settings, field) for field in fields} == {
+        field: VALUES[field][1] for field in fields
+    }
 
 
 def own_inputs(job: str, folder: Path) -> dict[str, str]:
@@ -124,5 +118,6 @@ def test_the_stop_job(tmp_path: Path) -> None:
     env = passed_on(component(**given, **others)["zerokie-deploy-stop"], tmp_path)
     assert load(env).operation == "destroy"
     assert load(env).directory is None
-    for field in OF_THE_STOP_JOB:
-        assert value_of(field, env) == VALUES[field][1]
+    assert {field: getattr(load(env), field) for field in OF_THE_STOP_JOB} == {
+        field: VALUES[field][1] for field in OF_THE_STOP_JOB
+    }

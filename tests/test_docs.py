@@ -93,14 +93,6 @@ def test_code_is_from_a_file(block: Block) -> None:
     assert is_make or any(flat(block.text) in flat(path.read_text("utf-8")) for path in SOURCES)
 
 
-@pages(DOCUMENTS)
-def test_commands_exist(path: Path) -> None:
-    """`make something` is something that can be made."""
-    targets = re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
-    named = re.findall(r"(?:`|^)make ([a-z0-9-]+)", path.read_text("utf-8"), re.MULTILINE)
-    assert set(named) <= set(targets)
-
-
 @each(LOGS)
 def test_logs_are_what_a_run_prints(
     block: Block, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -120,25 +112,31 @@ def test_every_exit_code_has_its_chapter() -> None:
     assert chapters == [f"{code}: {name or unnamed[code]}" for code, name, _ in exit_codes()]
 
 
-@pages(DOCUMENTS)
-def test_links_lead_somewhere(path: Path) -> None:
-    """Every relative link leads to a file of the repository, and so does every picture."""
-    targets = re.findall(r'(?:\]\(|\bsrc(?:set)?=")(?!https?://|#)([^)#"]+)', path.read_text("utf-8"))
-    assert [target for target in targets if not (path.parent / target).exists()] == []
-
-
 def anchor(heading: str) -> str:
     """What GitHub makes of a heading."""
     return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
+MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
+LINK = r'(?:\]\(|\bsrc(?:set)?=")(?!https?://|#)([^)#"]+)'
+PATH = r"`((?:bench|docs|examples|templates|tests|zerokie_action|\.ci)/[\w./-]*)`"
+
+
 @pages(DOCUMENTS)
-def test_links_into_pages_lead_to_a_heading(path: Path) -> None:
-    """The part after `#` is a heading of that page."""
-    for page, fragment in re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", path.read_text("utf-8")):
+def test_what_a_page_names_exists(path: Path) -> None:
+    """Files that links and pictures lead to, headings, paths in the repository, and `make something`."""
+    text = path.read_text("utf-8")
+    targets = [
+        path.parent / found for found in re.findall(r'(?:\]\(|\bsrc(?:set)?=")(?!https?://|#)([^)#"]+)', text)
+    ]
+    targets += [ROOT / found for found in re.findall(PATH, text)]
+    assert [target for target in targets if not target.exists()] == []
+    for page, fragment in re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", text):
         target = path.parent / page if page else path
         headings = re.findall(r"^#+ (.+)$", target.read_text("utf-8"), re.MULTILINE)
         assert fragment in map(anchor, headings), (page, fragment)
+    commands = re.findall(r"(?:`|^)make ([a-z0-9-]+)", text, re.MULTILINE)
+    assert [name for name in commands if not re.search(rf"^{name}:", MAKEFILE, re.MULTILINE)] == []
 
 
 NAMES = re.compile(r"`([a-z]+(?:-[a-z]+)+)(?:: [^`]*)?`")
@@ -157,12 +155,3 @@ def test_names_of_inputs_and_outputs_exist(path: Path) -> None:
     """A name with a dash, set as code, is an input, an output, or one of few others."""
     named = set(NAMES.findall(path.read_text("utf-8")))
     assert named - INPUTS - OTHER_NAMES == set()
-
-
-@pages(DOCUMENTS)
-def test_paths_exist(path: Path) -> None:
-    """A path in the repository, set as code, is there."""
-    named = re.findall(
-        r"`((?:bench|docs|examples|templates|tests|zerokie_action|\.ci)/[\w./-]*)`", path.read_text("utf-8")
-    )
-    assert [name for name in named if not (ROOT / name).exists()] == []

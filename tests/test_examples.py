@@ -54,15 +54,18 @@ def yaml_documents(path: Path, text: str) -> list[Any]:
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_examples_use_inputs_that_exist(path: Path) -> None:
-    """Every input that an example sets is one of the contract's, and none sets nothing."""
-    used = names_used(path)
-    if path.parent.name == "gitlab" and "component:" in path.read_text("utf-8"):
-        document = yaml.safe_load(path.read_text("utf-8"))
+def test_examples_use_inputs_and_outputs_that_exist(path: Path) -> None:
+    """Each that an example sets or reads is one of the contract's; none sets nothing."""
+    used, text = names_used(path), path.read_text("utf-8")
+    if path.parent.name == "gitlab" and "component:" in text:
+        document = yaml.safe_load(text)
         assert all(set(include["inputs"]) <= set(component_inputs()) for include in document["include"])
     else:
         assert used
     assert used - INPUTS == set()
+    read = set(re.findall(r"steps\.zerokie\.outputs\.([a-z-]+)", text))
+    read |= {name.lower().replace("_", "-") for name in re.findall(r"ZEROKIE_RESULT_([A-Z_]+)", text)}
+    assert read <= OUTPUTS
 
 
 @pytest.mark.parametrize(
@@ -76,15 +79,6 @@ def test_each_include_of_the_component_has_a_job_name(names: tuple[str, ...]) ->
     default = component_inputs()["job-name"]["default"]
     assert len({given.get("job-name", default) for given in inputs}) == len(inputs)
     assert len({given.get("environment", given["app"]) for given in inputs}) == len(inputs)
-
-
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_examples_use_outputs_that_exist(path: Path) -> None:
-    """Every output that an example reads is one of the contract's."""
-    text = path.read_text("utf-8")
-    read = set(re.findall(r"steps\.zerokie\.outputs\.([a-z-]+)", text))
-    of_the_dotenv_file = re.findall(r"ZEROKIE_RESULT_([A-Z_]+)", text)
-    assert read | {name.lower().replace("_", "-") for name in of_the_dotenv_file} <= OUTPUTS
 
 
 ELSEWHERE = [path for path in EXAMPLES if path.parent.name not in {"github", "gitlab"}]
@@ -135,7 +129,7 @@ def commands(folder: Path, **scripts: str) -> dict[str, str]:
         program = programs / name.replace("_", "-")
         program.write_text(f'#!/bin/sh\necho "${{0##*/}} $*" >> "{folder}/calls"\n{script}\n', "utf-8")
         program.chmod(0o755)
-    return {"PATH": f"{programs}:/usr/bin:/bin", "ZEROKIE_API_KEY": "key"}
+    return {"PATH": f"{programs}:/usr/bin:/bin"}
 
 
 @pytest.mark.parametrize(("code", "calls"), [(0, 1), (6, 2), (137, 2)])

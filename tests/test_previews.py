@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from tests.support.rest import rest
+from tests.test_examples import commands
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +42,18 @@ def apps(*names: str) -> list[dict[str, str]]:
     return [{"name": name, "status": "running"} for name in names]
 
 
+def bash(script: str, folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run a script as a runner does, with nothing but this in its environment."""
+    return subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+
+
 # --- GitHub
 
 
@@ -52,14 +65,8 @@ class Step:
         (self._step,) = [found for found in document["jobs"][job]["steps"] if found.get("id") == step]
         self._env = document.get("env", {}) | self._step["env"]
         self._folder = folder
-        programs = folder / "programs"
-        programs.mkdir()
-        shutil.copy(ROOT / "tests" / "support" / "gh", programs)
-        curl = programs / "curl"
-        curl.write_text(
-            '#!/bin/sh\necho "curl $*" >> "$FORGE/calls"\ncat > "$FORGE/sent"\ncat "$FORGE/apps.json"\n'
-        )
-        curl.chmod(0o755)
+        self._path = commands(folder, curl='cat > "$FORGE/sent"; cat "$FORGE/apps.json"')
+        shutil.copy(ROOT / "tests" / "support" / "gh", folder / "programs")
 
     def answer(self, **answers: object) -> None:
         """What forge and platform know."""
@@ -71,24 +78,15 @@ class Step:
         expressions = {name for name, value in self._env.items() if "${{" in value}
         assert expressions <= {*env, "GH_TOKEN"} <= self._env.keys()
         assert "${{" not in self._step["run"]
-        script = self._folder / "script.sh"
-        script.write_text(self._step["run"], "utf-8")
         (self._folder / "output").write_text("", "utf-8")
-        return subprocess.run(
-            ["bash", "--noprofile", "--norc", "-eo", "pipefail", script],
-            cwd=self._folder,
-            env={
-                "PATH": f"{self._folder}/programs:/usr/bin:/bin",
-                "FORGE": str(self._folder),
-                "GITHUB_REPOSITORY": "owner/site",
-                "GITHUB_OUTPUT": str(self._folder / "output"),
-                **self._env,
-                "GH_TOKEN": TOKEN,
-                **env,
-            },
-            capture_output=True,
-            check=False,
-            text=True,
+        return bash(
+            self._step["run"],
+            self._folder,
+            FORGE=str(self._folder),
+            GITHUB_REPOSITORY="owner/site",
+            GITHUB_OUTPUT=str(self._folder / "output"),
+            **self._path,
+            **{**self._env, "GH_TOKEN": TOKEN, **env},
         )
 
     def outputs(self) -> dict[str, str]:
@@ -256,34 +254,22 @@ class TestSweepOnGitLab:
     def run(self, folder: Path, api: Rest, **env: str) -> subprocess.CompletedProcess[str]:
         job = yaml.safe_load((EXAMPLES / "gitlab" / "sweep.yml").read_text("utf-8"))["sweep-review-apps"]
         (script,) = job["script"]
-        programs = folder / "programs"
-        programs.mkdir()
-        (programs / "python").symlink_to(sys.executable)
-        deploy = programs / "zerokie-deploy"
         told = "$ZEROKIE_OPERATION $ZEROKIE_APP $ZEROKIE_COMMENT $ZEROKIE_PULL_REQUEST $ZEROKIE_DRY_RUN"
-        deploy.write_text(f'#!/bin/sh\necho {told} >> "{folder}/calls"\n')
-        deploy.chmod(0o755)
-        return subprocess.run(
-            ["bash", "-eo", "pipefail", "-c", script],
-            cwd=folder,
-            env={
-                "PATH": f"{programs}:/usr/bin:/bin",
-                "CI_API_V4_URL": api.url,
-                "CI_PROJECT_ID": "7",
-                "ZEROKIE_API_KEY": KEY,
-                "ZEROKIE_GITLAB_TOKEN": TOKEN,
-                **job["variables"],
-                "ZEROKIE_API_URL": api.url,
-                "SITES": "si.te",
-                **env,
-            },
-            capture_output=True,
-            check=False,
-            text=True,
-        )
+        path = commands(folder, zerokie_deploy=f'echo {told} >> "{folder}/told"')
+        (folder / "programs" / "python").symlink_to(sys.executable)
+        given = {
+            "CI_API_V4_URL": api.url,
+            "CI_PROJECT_ID": "7",
+            "ZEROKIE_API_KEY": KEY,
+            "ZEROKIE_GITLAB_TOKEN": TOKEN,
+            **job["variables"],
+            "ZEROKIE_API_URL": api.url,
+            "SITES": "si.te",
+        }
+        return bash(script, folder, **path, **given | env)
 
     def calls(self, folder: Path) -> list[str]:
-        file = folder / "calls"
+        file = folder / "told"
         return file.read_text("utf-8").splitlines() if file.exists() else []
 
     def fill(self, api: Rest, *names: str) -> None:

@@ -28,16 +28,19 @@ REGISTRY = {"registry_server": "ghcr.io", "registry_username": "me", "registry_p
 SECRET_FILE = "hunter2"  # noqa: S105
 
 
+def make_what_inputs_name(folder: Path) -> None:
+    """The folders and files of the inputs here."""
+    for name in ("dist", "public"):
+        (folder / name).mkdir()
+    for name in ("key.txt", "pass.txt"):
+        (folder / name).write_text(SECRET_FILE, "utf-8")
+    (folder / ".deployignore").touch()
+
+
 @pytest.fixture(autouse=True)
 def _folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The folders that the inputs here name."""
     monkeypatch.chdir(tmp_path)
-    for name in ("dist", "public"):
-        (tmp_path / name).mkdir()
-    for name in ("key.txt", "pass.txt"):
-        (tmp_path / name).write_text(SECRET_FILE, "utf-8")
-    for name in (".deployignore", ".otherignore"):
-        (tmp_path / name).touch()
+    make_what_inputs_name(tmp_path)
 
 
 # Every input: a text for it, and the value that it becomes.
@@ -173,51 +176,6 @@ def test_the_defaults_are_the_contracts() -> None:
 # --- what is wrong
 
 
-# Every kind of mistake, in the order of the inputs.
-WRONG = {
-    "operation": ("Deploy", "'Deploy' is not 'deploy', 'restart' or 'destroy'"),
-    "api_key": ("hunter2 hunter2", "the value has white space or other characters that no token has; pass the token and nothing else"),
-    "api_url": ("http://api.example.com", "'http://api.example.com' would send the API key unencrypted; use https (http is for this machine only: a loopback host, host.docker.internal or host.containers.internal)"),
-    "app": ("a b", "'a b' can't be an app's name; write for example 'a-b': the name is part of a host name (a to z, 0 to 9 and dashes)"),
-    "skip_without_key": ("maybe", "'maybe' is neither true nor false; write true or false"),
-    "image": ("Nginx:1", "'Nginx:1' is not an image reference; write for example 'nginx:1'"),
-    "port": ("65536", "'65536' is more than the maximum of 65535"),
-    "cpu": ("0", "'0' is less than the minimum of 1"),
-    "memory": ("10%", "'10%' is not a whole number; write digits only"),
-    "env": ("hunter2", "item 1 is not KEY=VALUE; write one per line, with a key of letters, digits, _ . and -"),
-    "ignore": ("*.map\n\n# no\n!", "line 4: the pattern '!' "),
-    "keep": ("  a/\nb/,c/", "the pattern 'b/,c/' has a comma"),
-    "max_deletes": ("few", "'few' is not a whole number; write digits only"),
-    "domains": ("example.com", "'example.com' can't be a custom domain: the platform serves names with at least three labels, such as www.example.com"),
-    "wait_timeout": ("soon", "'soon' is not a duration; write for example 90, 90s, 5m or 1h30m"),
-    "health_check": ("healthz", "the value is neither a path that starts with / nor a URL; write for example /healthz"),
-    "lock_heartbeat": ("1h", "'1h' is more than the maximum of 15m"),
-    "timeout": ("0.9", "'0.9' is less than the minimum of 1s"),
-    "retries": ("9" * 5000, f"'{'9' * 5000}' is too large"),
-    "github_token": ("$TOKEN", "the value is a variable that was not expanded; check that the secret exists for this run"),
-    "output_file": ("missing/result.json", "the folder 'missing' does not exist; create it first or choose another path"),
-    "log_level": ("verbose", "'verbose' is not 'debug', 'info', 'warning' or 'error'"),
-}  # fmt: skip
-
-
-def test_all_problems_at_once() -> None:
-    """One run shows everything, in the order of the inputs, each with the variable that was read."""
-    env = variables(**{name: text for name, (text, _) in WRONG.items()})
-    env |= {"PLUGIN_PORT": env["ZEROKIE_PORT"], "ZEROKIE_PORT": "80"}
-    env |= variables(registry_password="hunter2", dryrun="true")  # noqa: S106 - a test's
-    expected = [
-        *(
-            f"`{name.replace('_', '-')}` (ZEROKIE_{name.upper()}): {problem}"
-            for name, (_, problem) in WRONG.items()
-        ),
-        "`domains` (ZEROKIE_DOMAINS): the platform has custom domains for static apps only",
-        "`registry-password` (ZEROKIE_REGISTRY_PASSWORD) without `registry-username`: set username",
-        "ZEROKIE_DRYRUN is not an input; did you mean `dry-run` (ZEROKIE_DRY_RUN)?",
-    ]
-    found = [problem.replace("PLUGIN_PORT", "ZEROKIE_PORT") for problem in problems(env)]
-    assert [problem[: len(begin)] for problem, begin in zip(found, expected, strict=True)] == expected
-
-
 def test_every_wrong_pattern_is_told() -> None:
     """Not only an input's first one; a deploy that ignores one more file may delete it."""
     found = problems(MINIMAL | variables(keep="[b\nok/\n!", ignore="a,b"))
@@ -240,6 +198,7 @@ def test_every_wrong_pattern_is_told() -> None:
         ({"registry_server": "ghcr.io"}, "`registry-server` (ZEROKIE_REGISTRY_SERVER) without `registry-username`, `registry-password`: set username and password, or no registry input"),
         ({"keep": '["/up/", "/down/"]'}, "`keep` (ZEROKIE_KEEP): the pattern '[\"/up/\", \"/down/\"]' is written as a list; write one pattern a line"),
         ({"ignore_file": ".noignore"}, "`ignore-file` (ZEROKIE_IGNORE_FILE): '.noignore' is neither in `directory` nor in the working directory; correct the path, or leave it out"),
+        ({"retries": "9" * 5000}, f"`retries` (ZEROKIE_RETRIES): '{'9' * 5000}' is too large"),
         # key files
         ({"api_key_file": "key.txt"}, "`api-key` (ZEROKIE_API_KEY) and `api-key-file` (ZEROKIE_API_KEY_FILE) are both set; keep one of them"),
         ({"api_key": "", "api_key_file": "no.txt"}, "`api-key-file` (ZEROKIE_API_KEY_FILE): the file can't be read (No such file or directory); give the path of a text file that holds the secret and nothing else"),
@@ -249,7 +208,7 @@ def test_every_wrong_pattern_is_told() -> None:
     ],
 )  # fmt: skip
 def test_contradictions(inputs: dict[str, str], problem: str) -> None:
-    """Inputs that are right by themselves and wrong together, or in this place; what a key file holds is not quoted."""
+    """Also inputs that are right by themselves and wrong together; what a key file holds is not quoted."""
     Path("empty.txt").write_text("\n", "utf-8")
     Path("bytes.txt").write_bytes(b"hunter2\xff")
     assert problems(MINIMAL | variables(**inputs)) == (problem,)

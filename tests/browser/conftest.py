@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.servers.deploys import Deploy, inputs
+from tests.servers.deploys import Deploy, inputs, starting
 from tests.support import chromium
 from tests.support.platform import Platform
 from tests.support.required import mark, npm_file
@@ -78,14 +78,5 @@ def look(browser: Browser, platform: Platform) -> Look:
 @pytest.fixture
 def start(platform: Platform, tmp_path: Path) -> Iterator[Start]:
     """Starts deploys of a folder to the app `site`, and leaves none behind."""
-    deploys: list[Deploy] = []
-
-    def start(folder: Path, **more: str) -> Deploy:
-        workspace = tmp_path / f"workspace-{len(deploys)}"
-        workspace.mkdir()
-        deploys.append(Deploy(workspace, inputs(platform.url, folder, create="true", **more)))
-        return deploys[-1]
-
-    yield start
-    for deploy in deploys:
-        deploy.close()
+    with starting(tmp_path) as start:
+        yield lambda folder, **more: start(inputs(platform.url, folder, create="true", **more))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.engine import Image, call
+from tests.e2e.engine import Image, call, succeed
 from tests.support.platform import Platform
 from tests.support.required import find_program, mark
 
@@ -43,8 +43,7 @@ def engine() -> None:
 @pytest.fixture(scope="session")
 def image(engine: None) -> Image:  # noqa: ARG001
     """The action's image, built from this checkout."""
-    built = call("docker", "build", "--tag", TAG, ROOT)
-    assert built.code == 0, built.log
+    succeed("docker", "build", "--tag", TAG, ROOT)
     return Image(TAG)
 
 

@@ -42,6 +42,13 @@ def call(*command: str | Path, folder: Path | None = None, env: Mapping[str, str
     return Outcome(done.returncode, done.stdout)
 
 
+def succeed(*command: str | Path, folder: Path | None = None, env: Mapping[str, str] | None = None) -> str:
+    """Run a program that must exit with 0. Returns what it printed."""
+    done = call(*command, folder=folder, env=env)
+    assert done.code == 0, done.log
+    return done.log
+
+
 def start(*command: str, folder: Path | None = None, env: Mapping[str, str] | None = None) -> Popen[str]:
     """Start a program without a terminal, which prints into one pipe."""
     return Popen(

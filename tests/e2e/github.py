@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
+
+from tests.ci.grammar import file_command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,6 +42,4 @@ def outputs(workspace: Path) -> dict[str, str]:
 
 
 def _answers(workspace: Path, name: str) -> dict[str, str]:
-    text = (workspace / _COMMANDS / name).read_text("utf-8")
-    found = re.finditer(r"(?:(.+?)<<(.+)\n(?:([\s\S]*?)\n)??\2\n)|(?:(.+?)=(.*)\n)", text)
-    return {match[1] or match[4]: match[3] or match[5] or "" for match in found}
+    return file_command((workspace / _COMMANDS / name).read_text("utf-8"))

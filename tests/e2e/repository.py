@@ -5,7 +5,7 @@ from __future__ import annotations
 import tarfile
 from typing import TYPE_CHECKING
 
-from tests.e2e.engine import call
+from tests.e2e.engine import succeed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,17 +23,14 @@ def commit(folder: Path) -> None:
         ("update-ref", "refs/remotes/origin/main", "HEAD"),
         ("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main"),
     ):
-        done = call("git", *command, folder=folder)
-        assert done.code == 0, done.log
+        succeed("git", *command, folder=folder)
 
 
 def extract_archive(checkout: Path, folder: Path) -> None:
     """Extract what GitHub hands out of a commit: here of the last one, with uncommitted changes."""
-    stash = call("git", *_AUTHOR, "stash", "create", folder=checkout)
-    assert stash.code == 0, stash.log
+    stash = succeed("git", *_AUTHOR, "stash", "create", folder=checkout)
     archive = folder.with_suffix(".tar")
-    command = ("git", "archive", f"--output={archive}", stash.log.strip() or "HEAD")
-    made = call(*command, folder=checkout)
-    assert made.code == 0, made.log
+    command = ("git", "archive", f"--output={archive}", stash.strip() or "HEAD")
+    succeed(*command, folder=checkout)
     with tarfile.open(archive) as members:
         members.extractall(folder, filter="data")

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from tests.e2e.conftest import ROOT
-from tests.e2e.engine import call
+from tests.e2e.engine import succeed
 from tests.e2e.repository import extract_archive
 
 if TYPE_CHECKING:
@@ -41,13 +41,12 @@ def test_bytecode_is_compiled(image: Image, platform: Platform, workspace: Path)
 def build_again(image: Image, folder: Path, *options: str) -> None:
     """Build the image once more. It has the same layers."""
     again = f"{image.tag}-again"
-    built = call("docker", "build", *options, "--tag", again, folder)
-    assert built.code == 0, built.log
+    succeed("docker", "build", *options, "--tag", again, folder)
     layers = [
-        call("docker", "image", "inspect", tag, "--format", "{{json .RootFS.Layers}}")
+        succeed("docker", "image", "inspect", tag, "--format", "{{json .RootFS.Layers}}")
         for tag in (image.tag, again)
     ]
-    assert json.loads(layers[0].log) == json.loads(layers[1].log)
+    assert json.loads(layers[0]) == json.loads(layers[1])
 
 
 def test_same_input_gives_the_same_layers(image: Image) -> None:
@@ -60,5 +59,4 @@ def test_an_archive_has_all_that_is_needed(image: Image, tmp_path: Path) -> None
     extract_archive(ROOT, tmp_path / "action")
     assert not (tmp_path / "action" / "tests").exists()
     build_again(image, tmp_path / "action")
-    demo = call("make", "--dry-run", "demo", folder=tmp_path / "action")
-    assert demo.code == 0, demo.log
+    succeed("make", "--dry-run", "demo", folder=tmp_path / "action")

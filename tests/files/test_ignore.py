@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.files.gitoracle import paths, patterns
+from tests.files.gitoracle import Git, paths, patterns
 from zerokie_action.files.ignore import (
     Patterns,
     input_problem,
@@ -35,10 +35,20 @@ def reason(pattern: str) -> str:
 
 
 class TestGit:
-    @settings(max_examples=40)
+    """Thousands of ignore files: a line is refused, or ignores what it ignores for git."""
+
+    @settings(max_examples=8)
     @given(cases=cases)
     def test_equal_or_refused(self, git, cases):
-        """Thousands of ignore files: a line is refused, or ignores what it ignores for git."""
+        self.check(git, cases)
+
+    @pytest.mark.exhaustive
+    @settings(max_examples=400)
+    @given(cases=cases)
+    def test_many(self, git, cases):
+        self.check(git, cases)
+
+    def check(self, git: Git, cases: list[tuple[list[str], list[str]]]) -> None:
         cases = [([line for line in lines if not reason(line)], files) for lines, files in cases]
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
             warnings.simplefilter("error")  # `re` warns of what it may read in another way one day

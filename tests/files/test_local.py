@@ -13,7 +13,6 @@ from zerokie_action.files.local import (
     FileContent,
     LocalFile,
     find_changes,
-    hash_files,
     identity,
     is_addressable,
 )
@@ -38,26 +37,6 @@ def source(file: LocalFile) -> Path:
 
 def pattern(size: int) -> bytes:
     return (bytes(range(251)) * (size // 251 + 1))[:size]
-
-
-@pytest.mark.parametrize("size", [0, 1, CHUNK_SIZE, 2 * CHUNK_SIZE + 7])
-def test_content(local, size):
-    """All of it, in pieces of at most a chunk, and its SHA-256; an upload can send it again."""
-    content = FileContent(local(pattern(size)))
-    assert (content.size, content.sha256) == (size, "")
-    for _ in range(2):
-        pieces = [*content.chunks()]
-        assert max(map(len, pieces), default=0) <= CHUNK_SIZE
-        assert b"".join(pieces) == pattern(size)
-        assert content.sha256 == hashlib.sha256(pattern(size)).hexdigest()
-
-
-async def test_many_hashes(local):
-    """By path; a file that vanished has none."""
-    files = [local(name.encode(), name) for name in ("a", "b", "gone")]
-    source(files[-1]).unlink()
-    hashes = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("a", "b")}
-    assert await hash_files(files) == hashes
 
 
 def replaced(file: LocalFile, content: bytes) -> LocalFile:

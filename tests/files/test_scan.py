@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 
 from tests.files.gitoracle import patterns, trees, write_tree
+from tests.platform.test_file_names import ODD_NAMES
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.ignore import DEFAULT_IGNORE, parse_patterns
 from zerokie_action.files.local import LocalFile, identity
@@ -49,25 +50,10 @@ class TestFiles:
         assert (result.ignored, result.warnings, result.total_bytes) == (0, (), 13 + 5 + 7 + 6)
 
     def test_any_legal_name(self, site):
-        """A name goes to the platform exactly as it is on disk, and an empty file is a file."""
-        names = [
-            "%41",
-            "a b",
-            "a#b",
-            "a?b",
-            "a\\b",
-            "a\"'b",
-            "a\nb",
-            "é",
-            "e\u0301",
-            "🎈",
-            "...",
-            "-",
-            "::x::",
-        ]
-        for name in names:
+        """A name goes to the platform exactly as it is on disk (test_file_names); an empty file is a file."""
+        for name in ODD_NAMES:
             (site / name).touch()
-        assert deployed(site) == sorted(names)
+        assert deployed(site) == sorted(ODD_NAMES)
 
     def test_the_directory_may_be_named_through_a_link_or_relatively(self, site, tmp_path, monkeypatch):
         """However the directory is named, the sources are absolute."""

@@ -32,7 +32,6 @@ class Received:
     line: str
     headers: dict[str, str]
     body: bytes = b""
-    head: bytes = b""
 
     @property
     def target(self) -> str:
@@ -52,13 +51,13 @@ class Peer:
         raw = await self.reader.readuntil(b"\r\n\r\n")
         line, *fields = raw.decode("ascii").removesuffix("\r\n\r\n").split("\r\n")
         pairs = (text.split(": ", 1) for text in fields)
-        return Received(line, {name.lower(): value for name, value in pairs}, head=raw)
+        return Received(line, {name.lower(): value for name, value in pairs})
 
     async def request(self) -> Received:
         """Read a whole request and note it."""
         head = await self.head()
         body = await self.reader.readexactly(int(head.headers.get("content-length", "0")))
-        received = Received(head.line, head.headers, body, head.head)
+        received = Received(head.line, head.headers, body)
         self.server.requests.append(received)
         return received
 
@@ -101,9 +100,7 @@ class Server:
 
 
 @asynccontextmanager
-async def serve(
-    handler: Handler, *, tls: ssl.SSLContext | None = None, limit: int = 65536
-) -> AsyncIterator[Server]:
+async def serve(handler: Handler, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
     """Run `handler` for each connection; at its end the connection is closed."""
     server = Server(secure=tls is not None)
     tasks: set[asyncio.Task[None]] = set()
@@ -123,7 +120,7 @@ async def serve(
             with suppress(OSError):
                 await writer.wait_closed()
 
-    listener = await asyncio.start_server(accepted, "127.0.0.1", 0, ssl=tls, limit=limit)
+    listener = await asyncio.start_server(accepted, "127.0.0.1", 0, ssl=tls)
     server.port = listener.sockets[0].getsockname()[1]
     try:
         with anyio.fail_after(DEADLOCK):

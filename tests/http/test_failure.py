@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import socket
 import ssl
 import time
@@ -12,8 +11,6 @@ from email.utils import formatdate
 import httpcore
 import httpx
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
 from zerokie_action.http import failure
 from zerokie_action.http.failure import Meaning, error_detail, parse_retry_after
@@ -29,31 +26,24 @@ def because(error: httpx.TransportError, cause: BaseException) -> httpx.Transpor
     return error
 
 
+def unconnected(cause: BaseException) -> httpx.TransportError:
+    return because(httpx.ConnectError(""), cause)
+
+
 EXPIRED = ssl.SSLCertVerificationError(1, "expired")
 EXPIRED.verify_message = "expired"
 NO_TLS, ALERT = ssl.SSLError(), ssl.SSLError()
 NO_TLS.reason, ALERT.reason = "WRONG_VERSION_NUMBER", "TLSV1_ALERT_INTERNAL_ERROR"
-GROUP = because(httpx.ConnectError(""), ExceptionGroup("", [OSError(), EXPIRED]))
+GROUP = unconnected(ExceptionGroup("", [OSError(), EXPIRED]))
+NO_NETWORK = OSError(errno.ENETUNREACH, "Network is unreachable")
 ERRORS: list[tuple[httpx.TransportError, Meaning, bool, str, str]] = [
     # what happened, what it means, whether the request may have been sent, and words of reason and hint
-    (
-        because(httpx.ConnectError(""), OSError(errno.ENETUNREACH, "Network is unreachable")),
-        DOWN,
-        False,
-        "network is unreachable",
-        "again",
-    ),
-    (
-        because(httpx.ConnectError(""), socket.gaierror(socket.EAI_AGAIN, "x")),
-        DOWN,
-        False,
-        "host name",
-        "name",
-    ),
-    (because(httpx.ConnectError(""), socket.gaierror(socket.EAI_NONAME, "")), UNEXPECTED, False, "", "name"),
+    (unconnected(NO_NETWORK), DOWN, False, "network is unreachable", "again"),
+    (unconnected(socket.gaierror(socket.EAI_AGAIN, "x")), DOWN, False, "host name", "name"),
+    (unconnected(socket.gaierror(socket.EAI_NONAME, "")), UNEXPECTED, False, "", "name"),
     (GROUP, FINAL, False, "certificate is not trusted (expired)", "SSL_CERT_FILE"),
-    (because(httpx.ConnectError(""), NO_TLS), UNEXPECTED, False, "TLS failed", "api-url"),
-    (because(httpx.ConnectError(""), ALERT), DOWN, False, "TLS failed", "again"),
+    (unconnected(NO_TLS), UNEXPECTED, False, "TLS failed", "api-url"),
+    (unconnected(ALERT), DOWN, False, "TLS failed", "again"),
     (httpx.ReadError(""), DOWN, True, "the connection broke", "again"),
     (because(httpx.WriteError(""), OSError(errno.EPIPE, "Broken pipe")), DOWN, True, "broken pipe", "again"),
     (because(httpx.ReadTimeout(""), httpcore.ReadTimeout()), DOWN, True, "no answer within 30 s", "again"),
@@ -78,55 +68,39 @@ def test_what_was_handled_meanwhile() -> None:
     assert failure.of_error(API, silence).meaning is DOWN
 
 
-class TestDetail:
-    @pytest.mark.parametrize(
-        ("body", "expected"),
-        [
-            (b'{"error": "two\\nlines,  spaces"}', '"two lines, spaces"'),
-            (b'{"message": "from a gateway"}', '"{"message": "from a gateway"}"'),
-            (b'{"error": null}', '"{"error": null}"'),
-            (b"  \n ", ""),
-            (b"plain text\nof two lines", '"plain text of two lines"'),
-            (b"<!DOCTYPE html>\n<html><title>\n Sign\n in </title>", 'an HTML page, "Sign in"'),
-            (b"<HTML><body>no title", "an HTML page"),
-            (b"<html>" + b" " * 5000 + b"<title>far down", 'an HTML page, "far down"'),
-            (b'{"error": "<html><title>x</title>"}', '"<html><title>x</title>"'),
-        ],
-    )
-    def test_whose_words(self, body: bytes, expected: str) -> None:
-        """The platform's own words, or what a page or a text says of itself, on one line."""
-        assert error_detail(body, str) == expected
-
-    @settings(deadline=None)
-    @given(st.binary() | st.text().map(lambda text: json.dumps({"error": text}).encode()))
-    @example(b'{"error":' * 100_000)
-    @example(b'{"error": ' + b"9" * 10_000 + b"}")
-    @example(b'{"error": "\\ud800"}')
-    def test_any_bytes(self, body: bytes) -> None:
-        """It never raises, and is one line."""
-        text = error_detail(body, str)
-        assert text == " ".join(text.split())
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"error": "two\\nlines,  spaces"}', '"two lines, spaces"'),
+        (b'{"message": "from a gateway"}', '"{"message": "from a gateway"}"'),
+        (b'{"error": null}', '"{"error": null}"'),
+        (b"  \n ", ""),
+        (b"plain text\nof two lines", '"plain text of two lines"'),
+        (b"<!DOCTYPE html>\n<html><title>\n Sign\n in </title>", 'an HTML page, "Sign in"'),
+        (b"<HTML><body>no title", "an HTML page"),
+        (b"<html>" + b" " * 5000 + b"<title>far down", 'an HTML page, "far down"'),
+        (b'{"error": "<html><title>x</title>"}', '"<html><title>x</title>"'),
+    ],
+)
+def test_whose_words(body: bytes, expected: str) -> None:
+    """The platform's own words, or what a page or a text says of itself, on one line."""
+    assert error_detail(body, str) == expected
 
 
-class TestRetryAfter:
-    @pytest.mark.parametrize(
-        ("text", "expected"),
-        [
-            ("30", 30.0),
-            (formatdate(NOW + 30, usegmt=True), 30.0),
-            (formatdate(NOW - 30, usegmt=True), 0.0),
-            ("soon", 0.0),
-            ("-30", 0.0),
-            ("", 0.0),
-        ],
-    )
-    def test_forms(self, text: str, expected: float, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Seconds or a date; what makes no sense is no wish."""
-        monkeypatch.setattr(time, "time", lambda: NOW)
-        assert parse_retry_after({"retry-after": text}) == expected
-
-    @settings(deadline=None)
-    @given(st.text() | st.binary().map(lambda raw: raw.decode("latin-1")))
-    def test_anything(self, text: str) -> None:
-        """No value that a header can have raises, or asks for less than nothing."""
-        assert parse_retry_after({"retry-after": text}) >= 0
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("30", 30.0),
+        (formatdate(NOW + 30, usegmt=True), 30.0),
+        (formatdate(NOW - 30, usegmt=True), 0.0),
+        ("soon", 0.0),
+        ("-30", 0.0),
+        ("\xb2", 0.0),
+        ("9" * 400, 0.0),
+        ("", 0.0),
+    ],
+)
+def test_retry_after(text: str, expected: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seconds or a date; what makes no sense is no wish."""
+    monkeypatch.setattr(time, "time", lambda: NOW)
+    assert parse_retry_after({"retry-after": text}) == expected

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from zerokie_action.errors import PlatformUnavailable, unwrap
-from zerokie_action.http.request import Bytes, ContentStream, extensions
+from zerokie_action.http.request import extensions
 from zerokie_action.http.retry import RetryingClient
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 TEN = 10
 pytestmark = pytest.mark.parametrize("seeds", [1, pytest.param(TEN, marks=pytest.mark.exhaustive)])
 REFUSED, SILENT = httpx.ConnectError("connection refused"), httpx.ReadTimeout("no answer within 30 s")
-RESET = httpx.ReadError("the connection was reset")
 UNAVAILABLE = httpx.Response(503, json={"error": "Service Unavailable"})
 TOO_MANY = httpx.Response(429, json={"error": "Too Many Requests"})
 WAIT_FIVE = httpx.Response(429, headers={"Retry-After": "5"})
@@ -42,18 +41,14 @@ class Day(httpx.AsyncBaseTransport):
     """What came of a number of uploads.
 
     Attributes:
-        trouble: asked at each request, with the seconds since the beginning and the file's number.
-        takes: seconds for an upload, by the file's number; one that takes longer than a second has 8 MB.
-        cut: when connections in use are reset.
+        trouble: asked at each request, with the seconds since the beginning.
         seconds: until the last one was done, or the first gave up.
         failed: how that one ended.
         sent: requests for each file.
     """
 
-    trouble: Callable[[float, int], Trouble]
+    trouble: Callable[[float], Trouble]
     files: int = 3000
-    takes: Callable[[int], float] = lambda _number: 0.02
-    cut: float = 1e9
     retries: int = 5
     seconds: float = 0.0
     failed: PlatformUnavailable | None = None
@@ -72,25 +67,16 @@ class Day(httpx.AsyncBaseTransport):
             return httpx.Response(200)
         self.sent[number] += 1
         now = anyio.current_time() - self.began
-        trouble = self.trouble(now, number)
-        if trouble is not None:
-            await anyio.sleep(TAKES.get(id(trouble), 0.02))
-        elif now < self.cut < now + self.takes(number):
-            assert isinstance(request.stream, ContentStream)
-            request.stream.sent = 8_000_000 if self.takes(number) > 1 else 0
-            await anyio.sleep(self.cut - now)
-            trouble = RESET
-        else:
-            await anyio.sleep(self.takes(number))
+        trouble = self.trouble(now)
+        await anyio.sleep(TAKES.get(id(trouble), 0.02))
         if isinstance(trouble, httpx.TransportError):
             trouble.request = request
             raise trouble
         return trouble or httpx.Response(200)
 
     def request(self, number: int) -> httpx.Request:
-        body = ContentStream(Bytes(b""))
         more = extensions("Uploading", group="Uploads") | {"number": number}
-        return httpx.Request("PUT", "https://api.test/file", stream=body, extensions=more)
+        return httpx.Request("PUT", "https://api.test/file", extensions=more)
 
     async def run(self) -> Day:
         client = RetryingClient(self, retries=self.retries, log=self.lines.append)
@@ -124,37 +110,31 @@ async def days(seeds: int, make: Callable[[], Day]) -> list[Day]:
     return found
 
 
-def away(seconds: float, how: Trouble, *, since: float = 0.3) -> Callable[[float, int], Trouble]:
+def away(seconds: float, how: Trouble) -> Callable[[float], Trouble]:
     """An outage."""
-    return lambda now, _number: how if since <= now < since + seconds else None
+    return lambda now: how if 0.3 <= now < 0.3 + seconds else None
 
 
-OUTAGES = [
-    (REFUSED, 1, 5, 2.4, 65),
-    (REFUSED, 60, 0, 64.4, 78),  # `retries` are for a request that fails alone
-    (UNAVAILABLE, 10, 5, 14.4, 68),
-    (PAGE, 100, 5, 102.9, 86),
-    (SILENT, 60, 5, 62.4, 65),
-    (TOO_MANY, 10, 5, 16.6, 120),
-    (WAIT_FIVE, 130, 5, 132.1, 146),
-]
-NAMES = {
-    id(REFUSED): "refused",
-    id(UNAVAILABLE): "503",
-    id(PAGE): "a gateway's page",
-    id(SILENT): "silent",
-    id(TOO_MANY): "429",
-    id(WAIT_FIVE): "429 with Retry-After",
+OUTAGES: dict[str, tuple[Trouble, int, int, float, int]] = {
+    # how the platform fails, for how long, and `retries`; the deploy's seconds, and requests too many
+    "refused": (REFUSED, 60, 0, 64.4, 78),  # `retries` are for a request that fails alone
+    "a gateway's page": (PAGE, 100, 5, 102.9, 86),
+    "429": (TOO_MANY, 10, 5, 16.6, 120),
+}
+MORE_OUTAGES: dict[str, tuple[Trouble, int, int, float, int]] = {
+    "refused for a second": (REFUSED, 1, 5, 2.4, 65),
+    "503": (UNAVAILABLE, 10, 5, 14.4, 68),
+    "silent": (SILENT, 60, 5, 62.4, 65),
+    "429 with Retry-After": (WAIT_FIVE, 130, 5, 132.1, 146),
 }
 
 
 @pytest.mark.parametrize(
-    ("how", "length", "retries", "seconds", "too_many"), OUTAGES, ids=lambda value: NAMES.get(id(value))
+    "name", [*OUTAGES, *(pytest.param(name, marks=pytest.mark.exhaustive) for name in MORE_OUTAGES)]
 )
-async def test_an_outage(
-    seeds: int, how: Trouble, length: float, retries: int, seconds: float, too_many: int
-) -> None:
+async def test_an_outage(seeds: int, name: str) -> None:
     """All is done soon after it, with hardly more requests too many than were under way."""
+    how, length, retries, seconds, too_many = (OUTAGES | MORE_OUTAGES)[name]
     found = await days(seeds, lambda: Day(away(length, how), retries=retries))
     assert all(day.failed is None and len(day.sent) == 3000 for day in found)
     assert median(day.seconds for day in found) == pytest.approx(seconds, rel=0.1, abs=0.3)
@@ -165,7 +145,7 @@ async def test_an_outage(
 @pytest.mark.parametrize(("share", "seconds", "too_many"), [(0.01, 1.4, 30), (0.3, 15.8, 1290)])
 async def test_scattered_failures(seeds: int, share: float, seconds: float, too_many: int) -> None:
     """They cost their retries and little time; 1 % costs half a second."""
-    found = await days(seeds, lambda: Day(lambda *_: UNAVAILABLE if random.random() < share else None))  # noqa: S311
+    found = await days(seeds, lambda: Day(lambda _: UNAVAILABLE if random.random() < share else None))  # noqa: S311
     assert sum(day.failed is None for day in found) >= seeds - 2
     if seeds == TEN:
         assert median(day.seconds for day in found) == pytest.approx(seconds, rel=0.15, abs=0.3)
@@ -182,7 +162,7 @@ class Bucket:
         self.level, self.at = size, 0.0
         self.refusal = httpx.Response(429, headers={k.replace("_", "-"): v for k, v in headers.items()})
 
-    def __call__(self, now: float, _number: int) -> Trouble:
+    def __call__(self, now: float) -> Trouble:
         self.level = min(self.size, self.level + (now - self.at) * self.rate)
         self.at = now
         if self.level < 1:
@@ -208,18 +188,6 @@ async def test_a_rate_limit(seeds: int, bucket: Callable[[], Bucket], files: int
 
 async def test_a_platform_that_comes_and_goes(seeds: int) -> None:
     """Outages after one another are outages each, and use up nobody's retries."""
-    found = await days(seeds, lambda: Day(lambda now, _: UNAVAILABLE if now % 4 < 2 else None))
+    found = await days(seeds, lambda: Day(lambda now: UNAVAILABLE if now % 4 < 2 else None))
     assert all(day.failed is None for day in found)
     assert median(day.seconds for day in found) == pytest.approx(9.7, rel=0.1 if seeds == TEN else 1)
-
-
-async def test_large_uploads_that_an_outage_cuts(seeds: int) -> None:
-    """128 uploads of 30 s, cut after 45 s by an outage of one second: only those are sent again."""
-
-    def make() -> Day:
-        return Day(away(1, REFUSED, since=45), files=128, takes=lambda _: 30.0, cut=45)
-
-    found = await days(seeds, make)
-    assert all(day.failed is None for day in found)
-    assert median(day.seconds for day in found) == pytest.approx(106.7, rel=0.1)
-    assert median(day.too_many for day in found) == pytest.approx(78, rel=0.1 if seeds == TEN else 0.2)

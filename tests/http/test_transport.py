@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
@@ -16,7 +16,7 @@ from tests.http.transports import Outcome, none, outcome, put, reason, transport
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     import trustme
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 OK = b"HTTP/1.1 200 OK\r\n"
 MOST = 1000
 CHUNK = 100_000
-ODD = "/v1/apps/site/files/%20%25%23%3F%27%22%5C%C3%A9/~a-b_c.d%2F;=,+@:!$&()*"
 
 
 @dataclass
@@ -35,7 +34,6 @@ class Large:
 
     count: int = 1000
     drawn: int = 0
-    before: Callable[[int], None] = field(default=lambda _: None)
 
     @property
     def size(self) -> int:
@@ -43,30 +41,15 @@ class Large:
 
     def chunks(self) -> Iterator[bytes]:
         for number in range(self.count):
-            self.before(number)
             self.drawn += CHUNK
             yield bytes([number % 256]) * CHUNK
 
 
-class TestWhatIsSent:
-    @pytest.mark.parametrize("secure", [False, True])
-    async def test_bodies(self, *, secure: bool, tls: ssl.SSLContext, bundle: Path) -> None:
-        """Large and empty ones arrive complete, on one connection."""
-        async with (
-            serve(fine, tls=tls if secure else None) as server,
-            transport(SSL_CERT_FILE=str(bundle)) as http,
-        ):
-            for body in (Large(50), b"", b"small"):
-                assert await outcome(http, put(server.url, body)) == (200, b"fine")
-        whole = b"".join(Large(50).chunks())
-        assert [request.body for request in server.requests] == [whole, b"", b"small"]
-        assert server.accepted == 1
-
-    async def test_an_ipv6_address_in_capitals(self) -> None:
-        """It is the same address."""
-        async with serve(fine) as server, transport() as http:
-            url = f"http://[::FFFF:127.0.0.1]:{server.port}"
-            assert await outcome(http, put(url, b"small")) == (200, b"fine")
+async def test_an_ipv6_address_in_capitals() -> None:
+    """It is the same address."""
+    async with serve(fine) as server, transport() as http:
+        url = f"http://[::FFFF:127.0.0.1]:{server.port}"
+        assert await outcome(http, put(url, b"small")) == (200, b"fine")
 
 
 ANSWERS: dict[str, tuple[bytes, str, Outcome]] = {
@@ -106,23 +89,16 @@ class TestAnswers:
 
     async def test_a_coding_that_nobody_asked_for(self) -> None:
         """A small body is not inflated to a large one: it stays as it came."""
-        bomb = gzip.compress(bytes(50_000_000))
+        bomb = gzip.compress(bytes(5_000_000))
         async with serve(always(200, bomb, "Content-Encoding: gzip")) as server, transport() as http:
             assert await outcome(http, put(server.url)) == (200, bomb)
 
-    @pytest.mark.parametrize(
-        ("answer", "then", "expected"),
-        [
-            (b"", "close", "server disconnected without sending a response"),
-            (b"", "hang", "no answer within 1 m 00 s"),
-            (b"SSH-2.0 " + b"x" * 50_000 + b"\r\n\r\n", "hang", "illegal status line: bytearray(b'SSH"),
-        ],
-    )
-    async def test_reasons(self, answer: bytes, then: str, expected: str) -> None:
-        """What an error says, in a bounded line."""
-        async with serve(answering(answer, then)) as server, transport() as http:
+    async def test_a_reason_is_bounded(self) -> None:
+        """What an error quotes of an answer may be anything."""
+        answer = b"SSH-2.0 " + b"x" * 50_000 + b"\r\n\r\n"
+        async with serve(answering(answer, "hang")) as server, transport() as http:
             said = await reason(http, put(server.url))
-        assert said.startswith(expected)
+        assert "SSH-2.0 xxx" in said
         assert len(said) < 300
 
 
@@ -157,19 +133,6 @@ class TestLargeBodies:
         ):
             assert await outcome(http, put(server.url, Large(200))) == (413, b"big")
             assert await outcome(http, put(server.url)) == (200, b"fine")
-
-    async def test_a_body_that_is_not_what_it_was_to_be(self) -> None:
-        """An error of the content is raised as it is; the server never sees a complete request."""
-
-        def fail(number: int) -> None:
-            if number == 7:
-                raise LookupError("the file changed")
-
-        async with serve(fine) as server, transport() as http:
-            with pytest.raises(LookupError, match="the file changed"):
-                await http.handle_async_request(put(server.url, Large(10, before=fail)))
-            assert await outcome(http, put(server.url)) == (200, b"fine")
-        assert [request.body for request in server.requests] == [b"hello"]
 
 
 class TestConnections:

@@ -27,12 +27,11 @@ def put(
     base: str,
     content: bytes | Content = b"hello",
     *,
-    target: str = TARGET,
     timeout: float = 60,
     max_body: int = 1_000_000,
 ) -> httpx.Request:
     """An upload."""
-    url = httpx.URL(base + target)
+    url = httpx.URL(base + TARGET)
     body = Bytes(content) if isinstance(content, bytes) else content
     headers = {
         "Host": url.netloc.decode(),

@@ -10,7 +10,7 @@ from zerokie_action.http.transport import Transport
 from zerokie_action.platform.client import Client
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from tests.http.transports import Script
 
@@ -19,14 +19,12 @@ API = "https://api.test"
 
 
 @asynccontextmanager
-async def client_of(
-    url: str, *, retries: int = 0, log: Callable[[str], None] = print, **env: str
-) -> AsyncIterator[Client]:
+async def client_of(url: str) -> AsyncIterator[Client]:
     """The client as a run has it."""
-    async with Transport(env) as transport:
-        yield Client(url, KEY, RetryingClient(transport, retries=retries, log=log))
+    async with Transport({}) as transport:
+        yield Client(url, KEY, RetryingClient(transport, retries=0, log=print))
 
 
-def client_over(transport: Script, *, retries: int = 0, key: str = KEY) -> Client:
+def client_over(transport: Script, *, retries: int = 0) -> Client:
     """A client over a transport that gives these responses."""
-    return Client(API, key, RetryingClient(transport, retries=retries, log=print))
+    return Client(API, KEY, RetryingClient(transport, retries=retries, log=print))

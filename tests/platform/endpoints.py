@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 
 SESSION = "550e8400-e29b-41d4-a716-446655440000"
 LOGIN = {"username": "deploy-token", "password": "glpat-xxxx", "server_address": "registry.gitlab.com"}
+CONTAINER: dict[str, Any] = {
+    "image": "nginx:alpine",
+    "port": 80,
+    "cpu": 256,
+    "memory": 512,
+    "env": {"NODE_ENV": "pr\u00f6duction"},
+    "registry_auth": LOGIN,
+}
 APP: dict[str, Any] = {
     "name": "my-app",
     "image": "nginx:alpine",
@@ -79,27 +87,9 @@ ENDPOINTS = {
         App(name="my-site", status="running", url="https://my-site.test"),
     ),
     "create container in full": Endpoint(
-        lambda client: client.create_app(
-            "my-app",
-            "container",
-            image="nginx:alpine",
-            port=80,
-            cpu=256,
-            memory=512,
-            env={"NODE_ENV": "pr\u00f6duction"},
-            registry_auth=LOGIN,
-        ),
+        lambda client: client.create_app("my-app", "container", **CONTAINER),
         "POST /v1/apps",
-        {
-            "name": "my-app",
-            "type": "container",
-            "image": "nginx:alpine",
-            "port": 80,
-            "cpu": 256,
-            "memory": 512,
-            "env": {"NODE_ENV": "pr\u00f6duction"},
-            "registry_auth": LOGIN,
-        },
+        {"name": "my-app", "type": "container"} | CONTAINER,
         (201, APP),
         seen(),
     ),

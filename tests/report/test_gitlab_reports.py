@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import re
-
 import pytest
-from hypothesis import given
 
-from tests.ci.grammar import whatever_happens
 from tests.report import results
 from zerokie_action.report.files import render_annotations, render_dotenv
 from zerokie_action.report.result import Result, outputs
@@ -44,38 +39,7 @@ def test_more_than_gitlab_takes():
     assert text.endswith("ZEROKIE_RESULT_RETRIES_USED=3\n")
 
 
-@whatever_happens
-@given(results.hostile())
-def test_dotenv_of_anything(result):
-    """Whatever is in a result: GitLab's grammar, its limits, and no variable but those of the outputs."""
-    known = outputs(result)
-    text = render_dotenv(known)
-    lines = text.split("\n")
-    assert lines.pop() == ""
-    assert all(re.fullmatch(r"ZEROKIE_RESULT_[A-Z_]+=[!-#%-_a-~]+", line) for line in lines)  # no $ and no `
-    assert len(lines) <= 20
-    assert len(text) < 5_000
-    written = [
-        line.partition("=")[0].removeprefix("ZEROKIE_RESULT_").lower().replace("_", "-") for line in lines
-    ]
-    assert written == [name for name in known if name in written]
-    assert "status" in written
-
-
 @pytest.mark.parametrize("url", [None, "", "javascript:alert(1)", "https://a.b/\n", "https://user@a.b"])
 def test_annotations_without_a_web_address(url):
     """Only a plain web address becomes a link."""
     assert render_annotations(Result("deploy", app="my-site", url=url)) == '{"Zerokie": []}\n'
-
-
-@whatever_happens
-@given(results.hostile())
-def test_annotations_of_anything(result):
-    """The job's page links to the app. Whatever is in a result, the file has GitLab's shape."""
-    result.url = "https://a.b"
-    (link,) = json.loads(render_annotations(result))["Zerokie"]
-    assert link.keys() == {"external_link"}
-    assert link["external_link"].keys() == {"label", "url"}
-    assert link["external_link"]["url"] == "https://a.b"
-    assert link["external_link"]["label"].isprintable()
-    assert 0 < len(link["external_link"]["label"]) <= 100

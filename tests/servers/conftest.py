@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.servers.deploys import APP, Deploy, inputs, make_folder, require_deployed
+from tests.servers.deploys import APP, Deploy, inputs, make_folder, require_deployed, starting
 from tests.servers.nginx import Nginx
 from tests.support.platform import Platform
 from tests.support.required import mark
@@ -38,17 +38,8 @@ def platform(tmp_path: Path) -> Iterator[Platform]:
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """Starts deploys, and leaves none behind."""
-    deploys: list[Deploy] = []
-
-    def start(env: dict[str, str], prefix: tuple[str, ...] = ()) -> Deploy:
-        workspace = tmp_path / f"workspace-{len(deploys)}"
-        workspace.mkdir()
-        deploys.append(Deploy(workspace, env, prefix))
-        return deploys[-1]
-
-    yield start
-    for deploy in deploys:
-        deploy.close()
+    with starting(tmp_path) as start:
+        yield start
 
 
 @pytest.fixture(scope="session")

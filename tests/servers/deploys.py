@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from tests.servers.processes import wait_until
 from tests.support.platform import API_KEY, contents
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tests.support.platform import Platform
 
@@ -94,6 +95,22 @@ class Deploy:
         """Kill it, if it still runs."""
         self._process.kill()
         self._process.wait()
+
+
+@contextmanager
+def starting(folder: Path) -> Iterator[Callable[..., Deploy]]:
+    """Starts deploys, each in a workspace of its own below the folder, and leaves none behind."""
+    deploys: list[Deploy] = []
+
+    def start(env: Mapping[str, str], prefix: Sequence[str] = ()) -> Deploy:
+        workspace = folder / f"workspace-{len(deploys)}"
+        workspace.mkdir()
+        deploys.append(Deploy(workspace, env, prefix))
+        return deploys[-1]
+
+    yield start
+    for deploy in deploys:
+        deploy.close()
 
 
 def inputs(url: str, folder: Path, **more: str) -> dict[str, str]:

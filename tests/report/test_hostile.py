@@ -1,0 +1,94 @@
+"""Whatever is in a result: each report keeps its form, and means nothing but what we wrote."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+
+from hypothesis import given
+from markdown_it import MarkdownIt
+
+from tests.ci.grammar import HOSTILE, whatever_happens, workflow_commands
+from tests.report import results
+from tests.support.schema import check_result
+from zerokie_action.ci import CI
+from zerokie_action.report.files import render_annotations, render_dotenv, render_json
+from zerokie_action.report.result import Result, outputs
+from zerokie_action.report.summary import render_summary
+
+MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+CONTRACT = """
+deploy-id url app kind status image previous-image created files-uploaded files-deleted files-unchanged
+bytes-uploaded cache-purged domains duration-seconds lock-wait-seconds retries-used error
+""".split()  # noqa: SIM905 it reads better
+
+
+@whatever_happens
+@given(results.hostile(), HOSTILE, HOSTILE, HOSTILE)
+def test_every_report(result, commit, commit_url, run_url):
+    """Of one result, as generating it takes most of the time."""
+    ci = CI({}, io.StringIO())
+    ci.commit, ci.commit_url, ci.run_url = commit, commit_url, run_url
+    check_outputs(result)
+    check_json(render_json(result))
+    check_dotenv(result)
+    check_summary(render_summary(result, ci))
+    check_annotations(result)
+
+
+def check_outputs(result: Result) -> None:
+    """There is no output that the contract does not name, and their order is the contract's."""
+    names = list(outputs(result))
+    assert names == [name for name in CONTRACT if name in names]
+    assert outputs(result)["error"].isprintable()
+
+
+def check_json(text: str) -> None:
+    """It is valid, and harmless when somebody prints it."""
+    check_result(json.loads(text))
+    assert text.isascii()
+    assert workflow_commands(text) == []
+
+
+def check_dotenv(result: Result) -> None:
+    """GitLab's grammar, its limits, and no variable but those of the outputs."""
+    known = outputs(result)
+    text = render_dotenv(known)
+    lines = text.split("\n")
+    assert lines.pop() == ""
+    assert all(re.fullmatch(r"ZEROKIE_RESULT_[A-Z_]+=[!-#%-_a-~]+", line) for line in lines)  # no $ and no `
+    assert len(lines) <= 20
+    assert len(text) < 5_000
+    names = [line.partition("=")[0].removeprefix("ZEROKIE_RESULT_") for line in lines]
+    written = [name.lower().replace("_", "-") for name in names]
+    assert written == [name for name in known if name in written]
+    assert "status" in written
+
+
+def check_summary(summary: str) -> None:
+    """No HTML, heading, image or link but our own."""
+    tokens = MARKDOWN.parse(summary)
+    inline = [child for token in tokens for child in token.children or ()]
+    kinds = [token.type for token in tokens]
+    assert kinds.count("heading_open") <= 4
+    assert {token.content for token in inline if token.type == "html_inline"} <= {"<code>", "</code>"}
+    html = [token.content.strip() for token in tokens if token.type == "html_block"]
+    assert html in ([], ["<details><summary>Details</summary>", "</details>"])
+    assert not {"image", "s_open", "em_open", "softbreak", "hardbreak"} & {token.type for token in inline}
+    assert not {"fence", "code_block", "blockquote_open", "hr", "ordered_list_open"} & set(kinds)
+    links = [token.attrGet("href") for token in inline if token.type == "link_open"]
+    assert all(str(link).startswith(("http://", "https://")) for link in links)
+    assert workflow_commands(summary) == []
+    assert summary.replace("\n", "").isprintable()
+
+
+def check_annotations(result: Result) -> None:
+    """The job's page links to the app, in GitLab's shape."""
+    result.url = "https://a.b"
+    (link,) = json.loads(render_annotations(result))["Zerokie"]
+    assert link.keys() == {"external_link"}
+    assert link["external_link"].keys() == {"label", "url"}
+    assert link["external_link"]["url"] == "https://a.b"
+    assert link["external_link"]["label"].isprintable()
+    assert 0 < len(link["external_link"]["label"]) <= 100
