@@ -72,7 +72,7 @@ This run tries zerokie-action on {platform.url}:
 - It deletes its apps at the end, and after Ctrl-C.
 - It attaches {f"and removes zk-<random>.{domain}" if domain else "no domain"}.
 - It sends one request with a wrong API key, at the end.
-It lists the account's apps, and changes no app but its own."""
+The run lists the account's apps, and changes only its own apps."""
 
 
 def _accept(platform: Platform, domain: str, patience: float, *, static_only: bool) -> int:

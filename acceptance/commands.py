@@ -38,7 +38,7 @@ class Command:
         self._log, self._outcome = log, folder / "outcome.json"
         self._outcome.unlink(missing_ok=True)
         with self._log.open("wb") as stream:
-            # In a new session the command does not get Ctrl-C: the script gets it, and stops the command.
+            # A new session: Ctrl-C must reach only this script, which then stops the command.
             self._process = subprocess.Popen(
                 [program], cwd=folder, env=env, stdout=stream, stderr=stream, start_new_session=True
             )

@@ -28,7 +28,7 @@ DEFAULT_URL = "https://api.platform-dev.zerokie.com"
 MANIFEST_FOLDER = "_zerokie/"
 """The folder of a static app in which the action stores its manifests."""
 OUTAGE_TIMEOUT = 60.0
-"""Seconds for which a request is repeated while the response is 429 or 5xx, or there is none."""
+"""Seconds for which a request is repeated after 429, 5xx or no response."""
 SHOWN_WITHIN = 30.0
 """Seconds within which the API must show a change."""
 NO_CHANGES = {"files_uploaded": 0, "files_deleted": 0, "total_bytes": 0}

@@ -1,8 +1,8 @@
 """Questions that the API's reference leaves open, and plain requests that find this platform's answers.
 
 A shape, such as `204 empty`, describes the platform's behaviour. Each question lists the shapes that the
-action knows, and the answer that each shape stands for. The names of questions and answers are those that the
-sandbox's `--dialect` takes. The report shows an unknown shape as it is.
+action knows, and the answer that each shape stands for. Questions and answers have the names that the
+sandbox's `--dialect` takes. The report shows an unknown shape unchanged.
 """
 
 from __future__ import annotations

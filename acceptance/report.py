@@ -48,7 +48,7 @@ class Report:
 
     Attributes:
         version: the action's version.
-        masks: each text that the report must not show, with its replacement.
+        masks: the texts that the report must not show, each with its replacement.
         notes: sentences for the top of the report.
     """
 
