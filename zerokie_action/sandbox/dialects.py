@@ -27,46 +27,50 @@ class Question:
 
 
 QUESTIONS: Mapping[str, Question] = {
-    "updated-at": Question("deploy image never absent", "What moves `updated_at`?"),
+    "updated-at": Question("deploy image never absent", "Which deploys change `updated_at`?"),
     "image": Question("given full full-in-get mirror tag-and-digest digest bare-digest not-in-post"
         " not-in-get before-in-post",
-        "How is an image written? All but `full` and those for POST are about GET."),
+        "How do POST deploy and GET write the name of the image? All but `full` and those for POST"
+        " are about GET."),
     "deploying": Question("seconds none late image-first",
-        "How does GET show a deploy? `none`: never `deploying`; `late`: status and image 12 s"
+        "How does GET show a deploy in progress? `none`: never `deploying`; `late`: status and image 12 s"
         " later; `image-first`: the status 3 s later."),
-    "before-deploying": Question("nothing stopped", "What does GET show for 2 s before `deploying`?"),
+    "before-deploying": Question("nothing stopped", "Which status does GET show for 2 s before `deploying`?"),
     "deploy-answer": Question("sent lost empty lost-before",
-        "What answers `POST deploy`? `lost`: a 502, deployed; `empty`: a 202 without a body,"
+        "How does the platform answer POST deploy? `lost`: a 502, deployed; `empty`: a 202 without a body,"
         " deployed; `lost-before`: a 502, not deployed, every other time."),
-    "times": Question("seconds fractions offset numbers", "How are times written, but for `lastModified`?"),
-    "date": Question("sent absent", "Have answers a `Date`?"),
+    "times": Question("seconds fractions offset numbers",
+        "How does the platform write times other than `lastModified`?"),
+    "date": Question("sent absent", "Do responses have a `Date` header?"),
     "new-app": Question("ready 404 502",
-        "What answers requests for an app in the first 8 s after its creation?"),
-    "new-site": Question("empty page", "What does a new static app have?"),
+        "How does the platform answer requests for a new app in the first 8 s?"),
+    "new-site": Question("empty page", "Is a new site empty?"),
     "url": Question("https bare absent late redirect login",
-        "Where does an app answer? `bare`: `url` has no scheme; `late`: a 404 for the first"
+        "How can visitors reach an app at its `url`? `bare`: `url` has no scheme; `late`: a 404 for the first"
         " minute; `redirect`: a 302 to elsewhere; `login`: a 401."),
     "hidden": Question("stored refused unlisted unserved",
-        "What becomes of files with a name, or in a folder, that starts with a dot?"),
+        "How does the platform treat hidden files: those whose path has a name that begins with a dot?"),
     "last-modified": Question("seconds fractions offset rfc1123 number absent null",
-        "How is `lastModified` written?"),
+        "How does the list of files write `lastModified`?"),
     "listed-paths": Question("plain slash directories",
-        "How are paths listed? `slash`: as `/a/b`; `directories`: beside `a/b` there is `a/`."),
-    "empty-zone": Question("list null 204 404", "What is the list of no files?"),
+        "How does the list of files write paths? `slash`: as `/a/b`; `directories`: beside `a/b` there"
+        " is `a/`."),
+    "empty-zone": Question("list null 204 404", "How does the platform list the files of an empty site?"),
     "conflict": Question("error object text empty",
-        "What is the body of a 409? `object`: one without `error`."),
+        "What is the body of a 409 response? `object`: without `error`."),
     "lock-lost": Question("mixed 404 409",
-        "What answers a heartbeat or finalize without the lock? `mixed`: a 404 for a heartbeat"
-        " while the lock is free, else a 409."),
-    "heartbeat": Question("object empty 204", "What answers a heartbeat?"),
+        "How does the platform answer heartbeat and finalize for a released lock? `mixed`: a"
+        " heartbeat with 404 while the lock is free; everything else with 409."),
+    "heartbeat": Question("object empty 204", "How does the platform answer a heartbeat?"),
     "finalize": Question("ok 201 no-deploy-id 502",
-        "What answers finalize? `502`: the deployment is recorded, the lock is free, the CDN is"
-        " not purged."),
-    "delete": Question("204 200 202 body", "What answers DELETE? `body`: a 200 with an object."),
+        "How does the platform answer finalize? `502`: the deployment is recorded, the lock is free,"
+        " the CDN is not purged."),
+    "delete": Question("204 200 202 body",
+        "How does the platform answer DELETE? `body`: a 200 with an object."),
     "domain-attached": Question("409 400 422 200 201",
-        "What answers the POST of a domain that the app has already?"),
+        "How does the platform answer POST of a domain that the app already has?"),
     "domain-busy": Question("no once",
-        "Does a 409 (`another deploy is in progress`) answer the POST of a domain at first?"),
+        "Does the platform refuse a domain at first, with a 409 (`another deploy is in progress`)?"),
 }  # fmt: skip
 """By the dialect's name."""
 
