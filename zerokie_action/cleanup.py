@@ -18,7 +18,7 @@ from zerokie_action.formats import DEFAULT_API_URL, check_api_url
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.lock.lock import DeployLock
-from zerokie_action.lock.record import LockRecords, default_file, expiry, recorded_locks
+from zerokie_action.lock.record import LockRecords, default_state_file, expiry, recorded_locks
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts
 from zerokie_action.settings import Environment, load, secrets
@@ -46,7 +46,7 @@ def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> None:
     key = environment.text("api_key")
     try:
         state_file = environment.text("state_file")
-        file = Path(state_file) if state_file else default_file(env)
+        file = Path(state_file) if state_file else default_state_file(env)
         held = recorded_locks(env, file)
         if not held:
             where = "" if file or env.get("STATE_session") else "; without `state-file` none can be found"

@@ -38,7 +38,7 @@ def deploy() -> NoReturn:
     _answer(arguments, deploy_help)
     from zerokie_action.run import run  # noqa: PLC0415 - the handlers come first
 
-    # `run` refuses any argument; then nobody expects the log on stdout.
+    # With an argument, `run` only reports an error, which belongs on stderr.
     argument = arguments[0] if arguments else None
     _end(run(os.environ, signals, sys.stderr if arguments else sys.stdout, argument))
 
@@ -58,7 +58,7 @@ def cleanup() -> NoReturn:
 
 
 def _start(*, fails: bool = True) -> Signals:
-    """Replace missing streams, then install the signal handlers, whose sockets must not become stdout."""
+    """Replace missing streams, then install the signal handlers."""
     _replace_missing_streams()
     signals = Signals(partial(on_first_signal, fails=fails))
     signals.install()

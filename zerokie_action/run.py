@@ -15,7 +15,7 @@ from zerokie_action.ci import detect
 from zerokie_action.errors import ConfigurationError, DeployError, Interrupted, unwrap
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Network, Transport
-from zerokie_action.lock.record import LockRecords, default_file
+from zerokie_action.lock.record import LockRecords, default_state_file
 from zerokie_action.operations.comment import update_comment
 from zerokie_action.operations.container import deploy_image, restart
 from zerokie_action.operations.destroy import destroy
@@ -130,7 +130,7 @@ async def _work(
             ci=ci,
             result=result,
             shutdown=shutdown,
-            records=LockRecords(ci.save_state, settings.state_file or default_file(env)),
+            records=LockRecords(ci.save_state, settings.state_file or default_state_file(env)),
             session=str(uuid.uuid4()),
             ends_at=anyio.current_time() + settings.timeout,
         )
@@ -157,16 +157,16 @@ async def _operate(job: Job) -> None:
 
 def _announce(settings: Settings, ci: CI) -> None:
     ours = f"zerokie-action {zerokie_action.__version__}"
-    trial = " (dry run)" if settings.dry_run else ""
+    dry_run = " (dry run)" if settings.dry_run else ""
     if settings.operation == "deploy":
         what, kind = (settings.image, "container") if settings.image else (settings.directory, "static")
-        ci.info(f"{ours} deploys {what} to {settings.app} ({kind}){trial}")
+        ci.info(f"{ours} deploys {what} to {settings.app} ({kind}){dry_run}")
     else:
-        ci.info(f"{ours}: {settings.operation} {settings.app}{trial}")
+        ci.info(f"{ours}: {settings.operation} {settings.app}{dry_run}")
 
 
 def _conclude(result: Result, error: BaseException | None, signals: Signals) -> None:
-    """Set the result's status, exit code, error and hint."""
+    """Set the result's status, exit code, error and hint, and whether nothing was changed."""
     result.nothing_changed = result.status == "failed" and not result.final_state
     if error is not None and not isinstance(error, DeployError):
         error = DeployError(f"Unexpected error: {error!r}", hint=_BUG)

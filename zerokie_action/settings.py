@@ -178,8 +178,8 @@ class Settings(BaseSettings):
     env: Annotated[dict[str, str] | None, NoDecode, BeforeValidator(formats.parse_variables)] = None
     """Environment variables, one `KEY=VALUE` per line. Used when a container app is created."""
     registry_server: str | None = None
-    """Private registry, such as registry.gitlab.com; by default, the platform's (Docker Hub). Needs a
-    username and a password."""
+    """Host of a private registry, such as registry.gitlab.com; without it, the platform uses Docker Hub.
+    Needs a username and a password."""
     registry_username: str | None = None
     """Username, or name of a deploy token, for the registry. Needs a password."""
     registry_password: SecretStr | None = None
@@ -324,7 +324,7 @@ def _written(default: object) -> str:
 
 
 def secrets(environment: Environment) -> list[str]:
-    """All secrets, for redaction. The values of `env` are not included, because they are never printed."""
+    """All secrets, for redaction. The values of `env` are not included: `run` redacts them in answers."""
     names = [name for field in _SECRETS for name in spellings(field) if name in environment.variables]
     return [*dict.fromkeys(environment.variables[name] for name in names)]
 

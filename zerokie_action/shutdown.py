@@ -37,7 +37,7 @@ ANSWERS = Allowance(10.0, 1.0)
 RECORD = Allowance(9.0, 1.3)
 """For storing the manifest of a failed deploy, after `ANSWERS`."""
 RELEASE = Allowance(49.0, 4.3)
-"""For that manifest and the release of the lock together."""
+"""For `RECORD` and the release of the lock together."""
 
 
 class Shutdown:

@@ -52,7 +52,7 @@ def _visible(text: str, limit: int) -> str:
 
 
 # The runner compares text with culture-sensitive rules, which ignore variation selectors and similar marks.
-# So a marker may have non-ASCII characters anywhere.
+# So it finds `::` and `##` even with such characters before or between their characters.
 _COMMAND = re.compile(r"^(?=[^!-~]*:[^ -~]*:)|(?<=#)(?=[^ -~]*#)")
 
 
@@ -97,10 +97,10 @@ def _inert_word(word: str) -> str:
 def markdown_text(text: str, limit: int = 1_000) -> str:
     """Return `text` as plain text for a paragraph or table cell of a Markdown document.
 
-    Markup is CommonMark's inlines and blocks (also at the start of a line), and GFM's tables, strikethrough
-    and bare links. In the *rendered* text, GitHub and GitLab also find mentions (`@name`), references (`#1`,
-    `!1`, `GH-1`, `%milestone`) and URLs, even behind character references. A word with one of these becomes
-    code. In the source, GitLab obeys quick actions (`/close` at the start of a line).
+    CommonMark's inline and block markup, and GFM's tables, strikethrough and bare links are neutralised. In
+    the *rendered* text, GitHub and GitLab also find mentions (`@name`), references (`#1`, `!1`, `GH-1`,
+    `%milestone`) and URLs, even if these are written as character references. A word with one of these
+    becomes code. In the source, GitLab obeys quick actions (`/close` at the start of a line).
     """
     safe = " ".join(map(_inert_word, one_line(text, limit).split(" ")))
     # The first character could begin a block or a quick action.

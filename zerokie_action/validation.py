@@ -11,7 +11,7 @@ from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.ignore import find_ignore_file
 from zerokie_action.files.scan import problem_with_directory
 from zerokie_action.formats import is_stream
-from zerokie_action.settings import INPUTS, PREFIXES, input_name, spellings
+from zerokie_action.settings import INPUTS, ONLY_AT_CREATION, PREFIXES, input_name, spellings
 from zerokie_action.text import closest
 
 if TYPE_CHECKING:
@@ -26,11 +26,11 @@ _REPORT_PREFIX = "ZEROKIE_RESULT_"
 _SIMILARITY = 0.88
 _SOURCES = ("image", "directory")
 _USED_WITH = {
-    ("port", "cpu", "memory", "env", "rollback"): {"image"},
-    ("registry_server", "registry_username", "registry_password"): {"image", "restart"},
+    (*ONLY_AT_CREATION, "rollback"): {"image"},
+    ("registry_server", *_LOGIN): {"image", "restart"},
     ("wait", "wait_timeout"): {"image", "restart"},
     ("health_check", "health_check_timeout"): {"image", "directory", "restart"},
-    # Domains with an image are an error.
+    # `check` refuses domains with an image.
     ("create", "domains", "remove_domains"): {"image", "directory"},
     ("ignore", "ignore_file", "keep", "delete_stale", "max_deletes", "incremental"): {"directory"},
     ("take_over",): {"directory", "destroy"},
@@ -66,7 +66,7 @@ def without_effect(settings: Settings, environment: Environment) -> list[str]:
         task = deployed[0]
         what = f"`{task}`"
     unused = set().union(*(fields for fields, tasks in _USED_WITH.items() if task not in tasks))
-    # An input that is set to its default needs no warning. A list with only comments is empty.
+    # An input that is set to its default needs no warning; nor does `env` with only comments (`{}`).
     given = [name for name, value in settings if name in unused and value not in (INPUTS[name].default, {})]
     if not given:
         return []
@@ -75,7 +75,7 @@ def without_effect(settings: Settings, environment: Environment) -> list[str]:
 
 
 def wrong_argument(argument: str) -> str:
-    """Refuse a command-line argument: a sentence that names the input to set instead."""
+    """The error for a command-line argument; it names the input to set instead."""
     name, equals, _ = argument.partition("=")
     shown = f"{name}=…" if equals else name  # without the value, which may be a secret: `--api-key=…`
     close = closest(name.lstrip("-").replace("-", "_").lower(), INPUTS)

@@ -12,8 +12,8 @@ from zerokie_action.files.local import (
     CHUNK_SIZE,
     FileContent,
     LocalFile,
+    device_and_inode,
     find_changes,
-    identity,
     is_addressable,
 )
 
@@ -26,7 +26,7 @@ def local(tmp_path: Path):
         path = tmp_path / name
         path.write_bytes(content)
         status = path.stat()
-        return LocalFile(name, str(tmp_path), status.st_size, status.st_mtime_ns, identity(status))
+        return LocalFile(name, str(tmp_path), status.st_size, status.st_mtime_ns, device_and_inode(status))
 
     return write
 
@@ -46,7 +46,7 @@ def replaced(file: LocalFile, content: bytes) -> LocalFile:
     os.utime(other, ns=(file.modified, file.modified))
     other.rename(source(file))
     status = source(file).stat()
-    return LocalFile(file.path, file.directory, status.st_size, status.st_mtime_ns, identity(status))
+    return LocalFile(file.path, file.directory, status.st_size, status.st_mtime_ns, device_and_inode(status))
 
 
 async def test_a_file_that_is_replaced_again(local):

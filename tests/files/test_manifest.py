@@ -7,11 +7,11 @@ import pytest
 from zerokie_action.files.manifest import (
     Manifest,
     Marks,
+    belong_to_another,
+    completed_marks,
     find_manifests,
-    is_anothers,
-    known_marks,
     new_manifest_path,
-    parse,
+    parse_manifest,
 )
 
 PROOF = ("0" * 64, 12, "2026-03-07T17:00:00Z")
@@ -27,7 +27,7 @@ class TestContent:
             "gone": {"b": [1, PROOF[2]]},
             "count": 3,
         }
-        assert parse(manifest.render()) == manifest
+        assert parse_manifest(manifest.render()) == manifest
 
     @pytest.mark.parametrize(
         "data",
@@ -43,7 +43,7 @@ class TestContent:
     )
     def test_anything_else(self, data):
         """Such as another version's, or the app's own page for what it does not find."""
-        assert parse(data) is None
+        assert parse_manifest(data) is None
 
 
 class TestNames:
@@ -66,8 +66,8 @@ class TestNames:
         """After a deploy that was killed there are more: one that agrees is enough."""
         theirs = Marks.of("github.com", "8", "acme/docs")
         paths = [new_manifest_path(1, self.owner, []), new_manifest_path(2, theirs, [])]
-        assert not is_anothers(find_manifests(paths), self.owner)
-        assert is_anothers(find_manifests(paths), Marks.of("github.com", "9", "acme/x"))
+        assert not belong_to_another(find_manifests(paths), self.owner)
+        assert belong_to_another(find_manifests(paths), Marks.of("github.com", "9", "acme/x"))
 
     def test_its_digest_tells_which_paths_it_names(self):
         """In whatever order; two paths are not one with their characters."""
@@ -80,8 +80,8 @@ class TestNames:
         """A shell in the same checkout knows no ID; one without a checkout knows nothing."""
         theirs = Marks.of("github.com", "8", "acme/docs")
         found = find_manifests([new_manifest_path(1, self.owner, []), new_manifest_path(2, theirs, [])])
-        assert known_marks(found, Marks.of("github.com", "", "acme/site")) == self.owner
-        assert known_marks(found, Marks()) == theirs
-        taken_over = known_marks(found, Marks.of("github.com", "", "acme/new"))
+        assert completed_marks(found, Marks.of("github.com", "", "acme/site")) == self.owner
+        assert completed_marks(found, Marks()) == theirs
+        taken_over = completed_marks(found, Marks.of("github.com", "", "acme/new"))
         assert taken_over == (theirs.id, Marks.of("github.com", "", "acme/new").name)
-        assert known_marks([], self.owner) == self.owner
+        assert completed_marks([], self.owner) == self.owner

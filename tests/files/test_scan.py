@@ -14,7 +14,7 @@ from tests.files.gitoracle import patterns, trees, write_tree
 from tests.platform.test_file_names import ODD_NAMES
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.ignore import DEFAULT_IGNORE, parse_patterns
-from zerokie_action.files.local import LocalFile, identity
+from zerokie_action.files.local import LocalFile, device_and_inode
 from zerokie_action.files.scan import scan
 
 usable = patterns.map(lambda lines: [line for line in lines if not parse_patterns([line], "ignore")[1]])
@@ -46,7 +46,9 @@ class TestFiles:
         result = scan(site)
         assert [file.path for file in result.files] == [".well-known/x", "a.txt", "a/c.css", "b.html"]
         status = (site / "a.txt").stat()
-        assert result.files[1] == LocalFile("a.txt", str(site), 5, status.st_mtime_ns, identity(status))
+        assert result.files[1] == LocalFile(
+            "a.txt", str(site), 5, status.st_mtime_ns, device_and_inode(status)
+        )
         assert (result.ignored, result.warnings, result.total_bytes) == (0, (), 13 + 5 + 7 + 6)
 
     def test_any_legal_name(self, site):

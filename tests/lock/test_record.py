@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.lock.record import (
     LockRecords,
-    default_file,
+    default_state_file,
     recorded_locks,
 )
 
@@ -146,7 +146,9 @@ def test_a_pipe(tmp_path: Path) -> None:
 def test_gitlab_keeps_files_below_the_project_only() -> None:
     """There the state has a file without being asked; jobs that share a folder don't share it."""
     env = {"GITLAB_CI": "true", "CI_PROJECT_DIR": "/builds/site", "CI_JOB_ID": "42"}
-    assert default_file(env) == Path("/builds/site/.zerokie-state-42.json")
-    assert default_file({"GITLAB_CI": "true", "CI_PROJECT_DIR": "/b"}) == Path("/b/.zerokie-state-job.json")
-    assert default_file({"CI_PROJECT_DIR": "/builds/site", "CI_JOB_ID": "42"}) is None
-    assert default_file({"GITLAB_CI": "true"}) is None
+    assert default_state_file(env) == Path("/builds/site/.zerokie-state-42.json")
+    assert default_state_file({"GITLAB_CI": "true", "CI_PROJECT_DIR": "/b"}) == Path(
+        "/b/.zerokie-state-job.json"
+    )
+    assert default_state_file({"CI_PROJECT_DIR": "/builds/site", "CI_JOB_ID": "42"}) is None
+    assert default_state_file({"GITLAB_CI": "true"}) is None

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.timewarp import wall_clock
 from tests.support.world import SITE
-from zerokie_action.files.manifest import Manifest, find_manifests, parse
+from zerokie_action.files.manifest import Manifest, find_manifests, parse_manifest
 from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def manifests(world: World) -> list[str]:
 
 
 def newest(world: World) -> Manifest:
-    manifest = parse(world.platform.files("site")[manifests(world)[-1]])
+    manifest = parse_manifest(world.platform.files("site")[manifests(world)[-1]])
     assert manifest
     return manifest
 
@@ -482,7 +482,7 @@ def test_a_gateway_lies_once(world: World) -> None:
     lie(world, PAGE, 1)
     outcome = world.run()
     assert outcome.exit_code == 0, outcome.log
-    assert "does not show 'index.html' as sent; sending it again" in outcome.log
+    assert "Sending 'index.html' again: the listing does not show the new version" in outcome.log
     assert (outcome.outputs["files_uploaded"], uploads(outcome)) == (1, [PAGE, PAGE])
     assert world.stored() == world.read()
     assert uploads(world.run()) == []

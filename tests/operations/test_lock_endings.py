@@ -228,7 +228,7 @@ def test_the_end_has_a_deadline(world: World, state: Path, end: str, away: Fault
         if record.path.endswith("index.html") and record.method == "PUT" and not ended_at:
             ended_at.append(world.loop.now + (20 if end == "timeout" else 0))
             index = record.index + (end == "failure")
-            world.platform.faults.add_first(replace(away, index=index, times=None))
+            world.platform.faults.add(replace(away, index=index, times=None), first=True)
 
     world.platform.on_request = go_away
     if end == "failure":

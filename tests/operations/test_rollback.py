@@ -100,7 +100,7 @@ def test_nothing_to_go_back_to(world: World, case: str) -> None:
         takes(world, 1000)
         world.platform.faults.add(Fault(Kind.STATUS, "GET", skip=3, times=None))
         inputs["wait_timeout"] = 10
-        state = "not rolled back; it is not known which image 'web' was left with"
+        state = "as the app may have another image; it is not known which image 'web' was left with"
     outcome = world.run(image=BROKEN, rollback=True, **inputs)
     assert outcome.exit_code in {8, 9}
     assert outcome.outputs["status"] == "failed"

@@ -154,7 +154,7 @@ def test_a_url_that_is_none(world: World, url: str) -> None:
         (
             413,
             "/files/index.html",
-            ["The file has 14 B.", "client_max_body_size", "leave the file out"],
+            ["The file is 14 B large.", "client_max_body_size", "leave the file out"],
         ),
         (413, "/files/_zerokie", ["This is the action's own record of the deploy.", "client_max_body_size"]),
         (403, "/files/index.html", ["The key is valid but may not do this; check its permissions."]),
@@ -167,7 +167,7 @@ def test_what_to_do_about_a_refusal(world: World, status: int, path: str, hints:
     assert outcome.exit_code == 4
     assert [hint for hint in hints if hint not in outcome.outputs["hint"]] == []
     assert ("`ignore`" in outcome.outputs["hint"]) == (len(hints) == 3)
-    assert ("The file has" in outcome.outputs["hint"]) == (len(hints) == 3)
+    assert ("The file is" in outcome.outputs["hint"]) == (len(hints) == 3)
 
 
 def test_a_take_over_that_takes_nothing_over(world: World) -> None:

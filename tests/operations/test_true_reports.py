@@ -141,7 +141,7 @@ def test_a_lock_that_is_stuck(world: World) -> None:
     assert outcome.exit_code == 6
     hint = outcome.outputs["hint"]
     assert "its lock ends at 2026-09-21 14:43:20 UTC at the latest" in hint
-    assert "`lock-timeout: 31m` with `timeout: 1h` waits that long" in hint
+    assert "to wait for that, set `lock-timeout: 31m` and `timeout: 1h`" in hint
     assert "only with the `state-file` of the killed run" in hint
     waited = world.run(lock_timeout="31m", timeout="1h")
     assert (waited.exit_code, waited.seconds > 1700) == (0, True)

@@ -382,7 +382,10 @@ async def test_the_dialect_over_http(client: httpx.AsyncClient, platform: Platfo
     ("given", "error"),
     [
         ("delete=", "argument --dialect: '' is no answer to delete: 204, 200, 202, body"),
-        ("nope=1", f"argument --dialect: 'nope' is no dialect. The dialects are: {', '.join(QUESTIONS)}"),
+        (
+            "nope=1",
+            f"argument --dialect: 'nope' is not a question. The questions are: {', '.join(QUESTIONS)}",
+        ),
     ],
 )
 def test_what_is_no_dialect(capsys: pytest.CaptureFixture[str], given: str, error: str) -> None:

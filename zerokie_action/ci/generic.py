@@ -50,9 +50,9 @@ class CI:
     Attributes:
         folds: whether the log can fold groups of lines.
         terminal: the log's stream, if it is an interactive terminal.
-        commit: the hash of the commit; empty if it is not known, as are the URLs.
-        commit_url: the URL of the commit's page.
-        run_url: the URL of this run's page.
+        commit: the hash of the commit; empty if it is not known.
+        commit_url: the URL of the commit's page; empty if it is not known.
+        run_url: the URL of this run's page; empty if it is not known.
         owner: the repository of this run, as far as it is known.
     """
 

@@ -30,7 +30,7 @@ class GitHub(CI):
         # For a pull request, `GITHUB_SHA` is a temporary merge commit.
         heads = (self._at("pull_request", "head", "sha"), self._at("workflow_run", "head_sha"))
         self.commit = next((head for head in heads if isinstance(head, str)), env.get("GITHUB_SHA", ""))
-        # On Gitea and Forgejo, the URL of a run has its number in the repository.
+        # On Gitea and Forgejo, the URL of a run contains the run's number, not its ID.
         is_gitea = env.get("GITEA_ACTIONS") or env.get("FORGEJO_ACTIONS")
         run = env.get("GITHUB_RUN_NUMBER" if is_gitea else "GITHUB_RUN_ID", "")
         if server and repository:

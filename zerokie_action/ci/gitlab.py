@@ -33,7 +33,7 @@ class GitLab(CI):
         self.commit = env.get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA") or commit
         self.commit_url = f"{project}/-/commit/{self.commit}" if project and self.commit else ""
         self.run_url = env.get("CI_JOB_URL", "")
-        # `CI_SERVER_URL` has GitLab's relative URL root, if any, as the URL of a clone over HTTPS has.
+        # `CI_SERVER_URL` includes GitLab's relative URL root, just like the URLs of clones over HTTPS.
         url = f"{env.get('CI_SERVER_URL', '')}/{env.get('CI_PROJECT_PATH', '')}"
         self.owner = owner_at(url, env.get("CI_PROJECT_ID", ""))
 

@@ -83,7 +83,7 @@ class Patterns:
         """Compile patterns that `parse_patterns` returned."""
         patterns = tuple(patterns)
         # pathspec judges whole paths, so directories and files need different specs. Directories: all
-        # patterns, without their final slash; else `*` would outrank a later `!*/` for a directory `a/`.
+        # patterns, without their final slash; else `*` would win over a later `!*/` for a directory `a/`.
         # Files: no patterns with a final slash, except negated ones: `!a/` re-includes what is in `a/`.
         self._directory_spec = _Spec(pattern.removesuffix("/") for pattern in patterns)
         self._file_spec = _Spec(
@@ -115,8 +115,8 @@ class _Spec:
     def __init__(self, patterns: Iterable[str]) -> None:
         # pathspec would choose another engine if re2 or hyperscan is installed.
         self._spec = GitIgnoreSpec.from_lines(patterns, backend="simple")
-        # Hardly any entry matches a pattern. One joint expression rules out the others in a third of the
-        # time. The names of groups must be unique in it; `(?!)` never matches.
+        # Most entries match nothing. Testing one joint expression first takes a third of the time. The names
+        # of groups must be unique in it; `(?!)` never matches.
         expressions = [each.regex.pattern for each in self._spec.patterns if each.include and each.regex]
         self._any = re.compile("|".join(expressions).replace("(?P<ps_d>", "(?:") or "(?!)")
 
@@ -233,18 +233,16 @@ def input_problem(pattern: str) -> str:
     Each of these mistakes has deleted files that `keep` should have kept.
     """
     first, last = pattern[0], pattern[-1]
+    begins_invisibly = first.isspace() or not first.isprintable()
+    has_lines = len(pattern.splitlines()) > 1
     problems = {
-        f"begins with the invisible character {first!a}; remove it": first.isspace()
-        or not first.isprintable(),
+        f"begins with the invisible character {first!a}; remove it": begins_invisibly,
         f"ends in the invisible character {last!a}; remove it": not last.isprintable(),
         "begins with a dash, as in a YAML list; write the pattern alone, one a line": pattern[:2] == "- ",
         "has quotes around it; remove them": first + last in _QUOTES,
         "is written as a list; write one pattern a line": pattern[:2] in {'["', "['"},
         r"has `\n` in it; break the line there, one pattern a line": r"\n" in pattern,
-        "has a character that git does not treat as a line break; write one pattern a line": len(
-            pattern.splitlines()
-        )
-        > 1,
+        "has a character that git does not treat as a line break; write one pattern a line": has_lines,
         r"has a comma; write one pattern a line, and `\,` for a comma itself": has_comma(pattern),
     }
     return next((problem for problem, applies in problems.items() if applies), "")

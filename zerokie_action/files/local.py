@@ -40,7 +40,7 @@ class LocalFile(NamedTuple):
         directory: the scanned directory.
         size: the size in bytes.
         modified: the time of the last write, in nanoseconds (`st_mtime_ns`).
-        identity: device and inode (see `identity`).
+        identity: device and inode as one number.
     """
 
     path: str
@@ -56,7 +56,7 @@ class LocalFile(NamedTuple):
         return b"%b/%b" % (os.fsencode(self.directory), self.path.encode())
 
 
-def identity(status: os.stat_result) -> int:
+def device_and_inode(status: os.stat_result) -> int:
     """Return device and inode as one number, to save memory: there may be a hundred thousand files."""
     return hash((status.st_dev, status.st_ino))
 
@@ -91,20 +91,20 @@ class FileContent:
 
     Args:
         file: the file.
-        fence: called before each piece, perhaps in a thread; its error ends the upload.
+        check: called before each piece, perhaps in a thread; its error ends the upload.
 
     Attributes:
         sha256: the hex digest of the content, after a complete read; empty before.
         taken: the bytes consumed so far in the current read.
     """
 
-    __slots__ = ("_fence", "_file", "sha256", "taken")
+    __slots__ = ("_check", "_file", "sha256", "taken")
 
-    def __init__(self, file: LocalFile, fence: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, file: LocalFile, check: Callable[[], None] = lambda: None) -> None:
         self.sha256 = ""
         self.taken = 0
         self._file = file
-        self._fence = fence
+        self._check = check
 
     @property
     def size(self) -> int:
@@ -122,7 +122,7 @@ class FileContent:
             with open(file.source, "rb", buffering=0, opener=_open) as content:
                 # A directory in the path may have become a link to another place.
                 status = os.fstat(content.fileno())
-                found = (status.st_size, status.st_mtime_ns, identity(status))
+                found = (status.st_size, status.st_mtime_ns, device_and_inode(status))
                 if found != (file.size, file.modified, file.identity):
                     raise _changed(file)
                 while taken < file.size:
@@ -131,7 +131,7 @@ class FileContent:
                         raise _changed(file)
                     digest.update(chunk)
                     self.taken = taken
-                    self._fence()
+                    self._check()
                     yield chunk
                     taken += len(chunk)
         except OSError as error:

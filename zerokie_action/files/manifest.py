@@ -82,7 +82,7 @@ class ManifestName(NamedTuple):
     Attributes:
         number: the manifest's number; the newest manifest has the highest number.
         owner: the repository that deployed.
-        digest: the digest of the paths in the manifest (`digest_of`).
+        digest: the digest of the paths that were ours and listed then, or about to be (`digest_of`).
         path: the manifest's remote path.
     """
 
@@ -98,7 +98,7 @@ class Manifest(BaseModel):
     Attributes:
         files: the paths that are ours, each with its proof, or None without a proof.
         gone: the paths that the deploy deletes. If a path is still listed with the same length and time, it
-            was not deleted and is ours. Otherwise somebody else has stored a file there.
+            was not deleted and is ours. If it is listed with others, somebody else has stored a file there.
         count: the number of files in the folder of the last finished deploy.
     """
 
@@ -129,7 +129,7 @@ def _mark(forge: str, text: str) -> str:
 NO_MANIFEST = ManifestName(0, Marks(), "", "")
 
 
-def parse(data: bytes) -> Manifest | None:
+def parse_manifest(data: bytes) -> Manifest | None:
     """Return the manifest; `None` if the data is not a manifest."""
     try:
         return Manifest.model_validate_json(data)
@@ -155,18 +155,19 @@ def find_manifests(paths: Iterable[str]) -> list[ManifestName]:
     )
 
 
-def known_marks(manifests: Sequence[ManifestName], owner: Marks) -> Marks:
+def completed_marks(manifests: Sequence[ManifestName], owner: Marks) -> Marks:
     """The owner for the next manifest's name: this run's repository, completed from older manifests.
 
     A mark that this run does not know is taken from the newest manifest of the same repository. Without such
-    a manifest, as after `take-over`, it is taken from the newest manifest: then both repositories may deploy.
+    a manifest, as after `take-over`, it is taken from the newest manifest: the name then marks both
+    repositories, and either may deploy.
     """
     owners = [found.owner for found in manifests]
     known = ([*filter(owner.agree_with, owners)] or owners or [Marks()])[-1]
     return Marks(*(ours if ours != _UNKNOWN else theirs for ours, theirs in zip(owner, known, strict=True)))
 
 
-def is_anothers(manifests: Sequence[ManifestName], owner: Marks) -> bool:
+def belong_to_another(manifests: Sequence[ManifestName], owner: Marks) -> bool:
     """Whether all manifests name another repository. A manifest without a known owner may be ours."""
     return (
         owner.is_known

@@ -86,7 +86,11 @@ class Plan(NamedTuple):
         for path in self.delete:
             yield "-", path, "not in the directory, or ignored"
         for file, reason in self.uploads.items():
-            yield "+" if reason == _NEW else "~", file.path, reason
+            yield self.sign(file), file.path, reason
+
+    def sign(self, file: LocalFile) -> str:
+        """The sign of a file that is uploaded: `+` for a new path, `~` for an existing path."""
+        return "+" if self.uploads.get(file) == _NEW else "~"
 
 
 def make_plan(
@@ -152,7 +156,7 @@ def _reason(
     return "" if sha256 == hashes[file.path] else "hash differs"
 
 
-def doubts_about_ownership(plan: Plan, *, is_known: bool) -> Iterator[Doubt]:
+def doubts_about_files(plan: Plan, *, is_known: bool) -> Iterator[Doubt]:
     """Doubts about deleting files that may be somebody else's.
 
     Args:
@@ -163,8 +167,8 @@ def doubts_about_ownership(plan: Plan, *, is_known: bool) -> Iterator[Doubt]:
         yield Doubt(
             "The manifest of the last deploy can't be read, so it is not known whose files this deploy would "
             f"delete: {_files(plan.delete)}",
-            "The log says why. If the app's URL was down, run the job again. `delete-stale: false` goes on "
-            "without deletions.",
+            "The log says why. If the app's URL was down, run the job again. To deploy without deleting "
+            "anything, set `delete-stale: false`.",
         )
     if plan.foreign:
         yield Doubt(

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.ignore import IGNORE_FILE, ignore_file_places, ignore_rules
-from zerokie_action.files.local import LocalFile, holds_private_key, identity, is_addressable
+from zerokie_action.files.local import LocalFile, device_and_inode, holds_private_key, is_addressable
 from zerokie_action.files.manifest import MANIFEST_FOLDER
 from zerokie_action.text import closest
 
@@ -155,6 +155,7 @@ class _Walk:
         self._root = str(root)
         self._rules = rules
         self._excluded = {os.path.realpath(path) for path in exclude}
+        # `realpath` is slow, so names are compared first.
         self._excluded_names = {Path(path).name for path in self._excluded}
         self._pending: list[tuple[str, str]] = []
 
@@ -180,8 +181,11 @@ class _Walk:
 
     def _judge(self, entry: os.DirEntry[str], path: str) -> None:
         if entry.is_symlink() and (problem := self._link_problem(entry)):
-            # A pattern for either a file or a directory, such as `node_modules/`, ignores the link.
-            if not any(self._leave_out(entry, path, is_directory=is_one) for is_one in (True, False)):
+            # What the link should be is unknown: a pattern for files and a pattern for directories, such as
+            # `node_modules/`, ignore it.
+            if not any(
+                self._leave_out(entry, path, is_directory=is_directory) for is_directory in (True, False)
+            ):
                 self._refuse(path, problem)
             return
         is_directory = entry.is_dir()
@@ -223,7 +227,7 @@ class _Walk:
 
     def _add_file(self, entry: os.DirEntry[str], path: str) -> None:
         status = entry.stat()
-        file = LocalFile(path, self._root, status.st_size, status.st_mtime_ns, identity(status))
+        file = LocalFile(path, self._root, status.st_size, status.st_mtime_ns, device_and_inode(status))
         if not stat.S_ISREG(status.st_mode):
             self._refuse(path, f"is {_kind(status.st_mode)}, not a file")
         elif not os.access(entry.path, os.R_OK, effective_ids=True):

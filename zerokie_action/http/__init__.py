@@ -1,7 +1,7 @@
 """Sends HTTP requests: transport, proxies, certificates and retries. Nothing here is specific to the API.
 
-Only this package imports httpx and httpcore; other packages import httpx's names from here. httpx 0.28 has
-had no release since 2024. Pydantic maintains a successor, httpx2; a move to httpx2 would change only this
+Only this package imports httpx and httpcore; other packages import httpx's names from here. httpx has had
+no release since 0.28 (2024). Pydantic maintains a successor, httpx2; a move to httpx2 would change only this
 package.
 """
 

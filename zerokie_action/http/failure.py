@@ -2,8 +2,8 @@
 
 Answers are: a 2xx of the right shape; 401; 409, unless the body is a web page; any other 4xx with the
 platform's `{"error"}`; and 407, 413, 414, 415 and 431, which are final even from a proxy or gateway.
-Everything else is a failure, with two exceptions. From a server other than the platform, any other status is
-an answer. While a new app gets ready, a 404 is a failure.
+Everything else is a failure. There are two special cases. From a server other than the platform, every status
+except 408, 425, 429 and 5xx is an answer. Until a new app is ready, a 404 is a failure.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ _UPLOAD_BROKEN = (
 """A gateway that refuses a large body (413) may reset the connection before its answer can be read."""
 
 _HTML_WITHIN = 1000
-"""The first bytes of a body, in which HTML shows itself."""
+"""How many bytes at the start of a body are searched for HTML."""
 _LONGEST_REASON = 200
 _LONGEST_QUOTE = 500
 
@@ -113,7 +113,7 @@ def of_error(request: httpx.Request, error: httpx.TransportError) -> Failure:
     if isinstance(error, _NOT_SENT):
         return failed._replace(ambiguous=False)
     sent = request.stream.sent if isinstance(request.stream, ContentStream) else 0
-    # Of so much, a part has reached the server.
+    # More was sent than buffers on the way can hold, so a part of the body has reached the server.
     if sent > MOST_BUFFERED and not isinstance(error, httpx.TimeoutException):
         return failed._replace(meaning=Meaning.ALONE, hint=_UPLOAD_BROKEN)
     return failed
@@ -189,7 +189,10 @@ def of_response(request: httpx.Request, response: httpx.Response, detail: str) -
 
 
 def not_the_platform(request: httpx.Request, answer: str) -> Failure:
-    """The failure when another server may have answered; the request may have taken effect all the same."""
+    """The failure for a response that another server may have sent.
+
+    The platform may have carried out the request all the same.
+    """
     origin = f"{request.url.scheme}://{request.url.netloc.decode()}"
     return Failure(Meaning.UNEXPECTED, f"{origin} {answer}", _NOT_THE_API)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PATIENCE = 120.0
 """Seconds of an outage after which a group's requests give up."""
 MOST_WAITED = 600.0
-"""Seconds. A longer `Retry-After` is not waited for, and all such waits of an outage together extend
+"""Seconds. A longer `Retry-After` is not waited for. The shorter waits of an outage, taken together, extend
 `PATIENCE` by no more than this."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
@@ -32,19 +32,18 @@ _FIRST_BUSY_PAUSE, _LONGEST_BUSY_PAUSE = 1.0, 30.0
 """The first and the longest pause in seconds, in an outage and after a 429; each is twice as long as the one
 before."""
 _MOST_DOUBLINGS = 10
-"""By then the longest pause is reached. The limit keeps the power of two from overflowing."""
+"""After this many doublings, every pause is the longest. The limit keeps the power of two small."""
 _OUTAGE_LINE_EVERY = 15.0
 _SCATTERED_LINE_EVERY = 5.0
 
 
 @dataclass
 class Outage:
-    """A period in which every request of a group fails.
+    """The shared failures of a group since its last success.
 
     Attributes:
         began: when the first failing request was sent, or when a request last succeeded, whichever is later.
-        since: when the first shared failure was seen, or the platform last reacted; `PATIENCE` counts from
-            here.
+        since: the start of `PATIENCE`: the first shared failure, or a later reaction of the platform.
         reason: why the last request failed.
         attempts: the number of failed attempts.
         failures: the number of shared failures; concurrent failures count once.
@@ -85,7 +84,7 @@ class AdaptiveLimiter:
         self._most = most
         self._log = log
         self._target_slots = float(most)
-        """The slots that the next success restores. A 429 halves them; each success adds a fraction."""
+        """The number of slots after the next success. A 429 halves it; each success adds a fraction."""
         self._slots = anyio.CapacityLimiter(most)
         self._not_before = 0.0
         self._last_success = -math.inf
@@ -111,11 +110,14 @@ class AdaptiveLimiter:
         self._slots.release()
 
     def others_worked(self, *, since: float, began: float) -> bool:
-        """Whether only one attempt fails: others succeeded after it failed, and no shared failure came.
+        """Whether an attempt failed alone.
+
+        That is so if another request succeeded after the attempt failed, and no shared failure was seen since
+        the attempt was sent.
 
         Args:
             since: when the attempt failed.
-            began: when the attempt was sent; a later shared failure may be the attempt's as well.
+            began: when the attempt was sent.
         """
         return self._last_success > since and self.failed_at <= began
 
@@ -125,7 +127,7 @@ class AdaptiveLimiter:
             taken = human_seconds(anyio.current_time() - self.outage.began)
             attempts = f"{self.outage.attempts:,} attempts failed"
             self._log(f"{self._group}: the platform is back after {taken}; {attempts}")
-        elif self.outage is not None:  # its only failure was not logged: it is no outage
+        elif self.outage is not None:  # a single failure
             self._log_scattered(self.outage.reason)
         self.outage = None
         self.successes += 1
@@ -162,7 +164,8 @@ class AdaptiveLimiter:
     def log_failure(self, failure: Failure, began: float) -> Outage:
         """Count and log a failure in the outage, which begins now if there is none.
 
-        The group is not slowed down, as for a heartbeat.
+        Unlike `failed`, this does not slow the group down. It is called for requests that bypass the limiter,
+        such as heartbeats.
         """
         now = anyio.current_time()
         outage = self.outage = self.outage or Outage(max(began, self._last_success))

@@ -23,7 +23,7 @@ CONNECT_TIMEOUT = 10.0
 _PIECE = 64 * 1024
 """Bytes. Reading so little takes less time than handing the work to a thread."""
 MOST_BUFFERED = 4 * MEGABYTE
-"""Bytes of a body that buffers on the way may hold."""
+"""How many bytes of a body may be in buffers between the connection and the server."""
 _SLOW_LINE = 50_000
 """Bytes per second."""
 
@@ -35,7 +35,7 @@ class About(NamedTuple):
         purpose: the beginning of a sentence about the request: `Listing the apps`.
         group: the requests of a group share an `AdaptiveLimiter`; the group's name begins log lines.
         max_body: the largest accepted response body, in bytes.
-        is_public: whether the request goes to a server other than the platform, whose 4xx may look different.
+        is_public: whether the request goes to a server other than the platform, which has no error format.
         ready_by: before this time (event loop), a 404 means that a new app is not ready yet.
     """
 

@@ -173,7 +173,7 @@ class RetryingClient:
     async def _fails_alone(
         self, failed: Failure, limiter: AdaptiveLimiter, began: float, times_alone: int
     ) -> bool:
-        """Whether only this request fails. Pause first, without a slot, if that is not known at once."""
+        """Whether only this request fails: False at once for a shared failure, else known after a pause."""
         is_known = failed.meaning is Meaning.ALONE
         if not is_known and (failed.meaning is Meaning.BUSY or failed.retry_after or limiter.outage):
             return False

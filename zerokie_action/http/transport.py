@@ -186,7 +186,7 @@ class Network:
         """
         found = self.proxy_for(origin)
         proxy = found and httpcore.Proxy(found.url, found.login, ssl_context=self._tls_for(found.url))
-        # httpcore's pool only chooses the kind of connection; it keeps none.
+        # This pool only chooses the kind of connection; it holds no connections.
         pool = httpcore.AsyncConnectionPool(self._tls_for(origin), proxy, keepalive_expiry=_IDLE_TIME)
         return pool.create_connection(httpcore.URL(origin).origin)
 

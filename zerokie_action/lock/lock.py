@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from zerokie_action.shutdown import Shutdown
 
 _MARGIN = 60.0
+"""Seconds before the lock expires in which no write begins."""
 _LATE_GRANT = 5.0
 """Seconds in which the platform may still carry out a request whose answer was lost."""
 _RETRY_PAUSE = 15.0
@@ -131,8 +132,12 @@ class DeployLock:
         try:
             await self._client.guarded(attempt).acquire_lock(self._app, self._session)
         except DeployError as error:
-            was_asked = state_before is _State.ASKED or error.ambiguous
-            may_be_granted = was_asked or self._client.creation.is_pending
+            may_be_granted = (
+                state_before is _State.ASKED
+                or error.ambiguous
+                # Behind the 404 of an app that is not ready, a request may go on.
+                or self._client.creation.is_pending
+            )
             self._may_be_granted_late = may_be_granted
             self._state = _State.ASKED if may_be_granted else _State.FREE
             is_conflict = isinstance(error, RequestRejected) and error.status == CONFLICT
@@ -178,7 +183,7 @@ class DeployLock:
 
     def end(self) -> None:
         """Note that this session no longer holds the lock: it was released, lost, or deleted with the app."""
-        # Otherwise the record stays: the platform may still grant the lock, so the cleanup has to ask.
+        # While the platform may still grant the lock, the record stays, so that the cleanup asks.
         if self._state is not _State.ASKED and not self._may_be_granted_late:
             self._records.release(self._session)
         self._state = _State.OVER
@@ -196,11 +201,13 @@ class DeployLock:
                 pause = interval
                 with anyio.move_on_after(self._seconds_left):
                     try:
-                        if not await self._confirm(self._client.retrying(_HEARTBEAT_BACKOFF)):
-                            self._lose(_NOT_OURS)
+                        is_ours = await self._confirm(self._client.retrying(_HEARTBEAT_BACKOFF))
                     except DeployError as error:
                         self._ci.warning(f"Heartbeat: {error}")
                         pause = min(_RETRY_PAUSE, interval)
+                    else:
+                        if not is_ours:
+                            raise self._lose(_NOT_OURS)
                 self.check()
         except LockLost:
             work.cancel()
@@ -289,7 +296,8 @@ class DeployLock:
         is_held = self._state in {_State.HELD, _State.ENDING}
         with self._shutdown.shielded_scope(within):
             if not is_held and self._client.creation.is_pending:
-                # A new app may not answer a heartbeat yet, and no other session can hold its lock.
+                # The new app may not answer a heartbeat yet. Nobody else can hold its lock, so finalize is
+                # sent without asking. The record stays: the platform may still grant the request.
                 self._may_be_granted_late = True
             elif not is_held and not await self._was_granted_late():
                 return False

@@ -43,7 +43,7 @@ class LockRecords:
     """Writes lock records to the CI system's own state and to a file."""
 
     def __init__(self, save: Callable[[Mapping[str, str]], None], file: Path | None) -> None:
-        """Write nothing yet.
+        """Prepare without writing.
 
         Args:
             save: keeps keys and values in the CI system's own state.
@@ -96,7 +96,7 @@ def recorded_locks(env: Mapping[str, str], file: Path | None) -> list[LockRecord
     return found + [lock for lock in (_read(file) if file else []) if lock.session != session]
 
 
-def default_file(env: Mapping[str, str]) -> Path | None:
+def default_state_file(env: Mapping[str, str]) -> Path | None:
     """The state file when `state-file` is not set: on GitLab a file in the project directory, elsewhere none.
 
     The file's name has the job's ID, because jobs may share a project directory.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _ATTACHED_STATUSES = {BAD_REQUEST, 422}
 _IS_ATTACHED = re.compile(r"already|exists", re.IGNORECASE)
-"""Matches an answer with such a status that says that the domain is attached already."""
+"""Matches the text of a 400 or 422 which means that the domain is already attached."""
 _IS_BUSY = re.compile(r"in progress|\block\b", re.IGNORECASE)
 """Matches a 409 that says that another deploy is changing the app."""
 _OTHER_KIND = "The kind of an app can't be changed. Name another app in `app`, or destroy this app first."
@@ -50,12 +50,12 @@ async def create_or_find(job: Job, image: str | None = None) -> App | None:
     """Create a container app with the image, or a static app without an image.
 
     Returns:
-        None if this run created the app; else the existing app of this name. If an answer was lost, this run
-        may have created that app, and `created` stays unknown.
+        None if this run created the app; else the existing app of this name. After a lost answer, this run
+        may have created that app; `job.result.created` is then None.
 
     Raises:
         ConfigurationError: when the existing app is of the other kind.
-        RequestRejected: when the platform refuses the app, or a hidden app has the name.
+        RequestRejected: when the platform refuses the app, or another account's app has the name.
     """
     kind = "static" if image is None else "container"
     fields: dict[str, object] = {}
@@ -125,8 +125,8 @@ def accept_existing(job: Job, app: App, kind: str) -> None:
     is_restart = job.settings.operation == "restart"
     job.result.kind = kind if app.can_be(kind) else app.kind or "static"
     if job.result.kind != kind:
-        image_or_directory = "`image`" if kind == "container" else "`directory`"
-        task = "`operation: restart`" if is_restart else image_or_directory
+        deployed = "`image`" if kind == "container" else "`directory`"
+        task = "`operation: restart`" if is_restart else deployed
         raise ConfigurationError(
             f"App {job.app!r} is a {job.result.kind} app; {task} is for {kind} apps",
             hint=_NO_RESTART if is_restart else _OTHER_KIND,
@@ -193,9 +193,11 @@ async def _attach(job: Job, domain: str) -> None:
             return await job.client.add_domain(job.app, domain)
         except RequestRejected as error:
             said = error.answer.replace(domain, "")  # the domain may contain these words
-            is_conflict = error.status == CONFLICT
-            is_attached = error.status in _ATTACHED_STATUSES and _IS_ATTACHED.search(said)
-            if (is_conflict and _IS_BUSY.search(said)) or not (is_conflict or is_attached):
+            if error.status == CONFLICT:
+                is_attached = not _IS_BUSY.search(said)
+            else:
+                is_attached = error.status in _ATTACHED_STATUSES and bool(_IS_ATTACHED.search(said))
+            if not is_attached:
                 raise
             return None
 
@@ -221,8 +223,5 @@ async def _attach(job: Job, domain: str) -> None:
 
 
 async def _remove(job: Job, domain: str) -> None:
-    async def attempt() -> None:
-        removed = await job.client.remove_domain(job.app, domain)
-        job.note(f"Removed {domain!r}" if removed else f"{domain!r} was not attached")
-
-    await job.in_turn(attempt)
+    removed = await job.in_turn(lambda: job.client.remove_domain(job.app, domain))
+    job.note(f"Removed {domain!r}" if removed else f"{domain!r} was not attached")

@@ -2,9 +2,9 @@
 
 The comment begins with a hidden line, by which later runs find it: a MAC of the pull request's API path and
 the app's name, keyed with the API key. Anybody may comment, and the forge lets the token edit comments of
-others. So with a mark that others can guess, a run could write its report into somebody else's comment, and
-that person could change the report. Nobody else can compute the MAC. Anybody can copy it, but only into a
-later comment, and only the oldest comment counts.
+others. If the line could be guessed, somebody could post it first: the run would write its report into that
+comment, and its author could change the report. Nobody else can compute the MAC. Anybody can copy it, but
+only into a later comment, and only the oldest comment counts.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from zerokie_action.errors import DeployError, RequestRejected
-from zerokie_action.http import URL, Request
+from zerokie_action.http import URL, Request, Response
 from zerokie_action.http.request import HEADERS, MEGABYTE, extensions
 from zerokie_action.http.retry import UNTIL_DEADLINE, RetryingClient
 from zerokie_action.http.transport import Transport
@@ -76,12 +76,7 @@ async def _put(http: RetryingClient, where: PullRequest, token: str, marker: str
     is_new = number is None
     method, url = ("POST", where.comments) if is_new else (where.edit, f"{where.comment}{number}")
     # If only the answer was lost, a second POST would create a second comment.
-    await http.send(
-        _request(method, url, token, body),
-        lambda response: response,
-        UNTIL_DEADLINE,
-        is_repeatable=not is_new,
-    )
+    await _send(http, method, url, token, body, is_repeatable=not is_new)
     return is_new
 
 
@@ -90,8 +85,7 @@ async def _find(http: RetryingClient, where: PullRequest, token: str, marker: st
     for page in count(1):
         # Oldest first: GitHub's default order; GitLab needs the parameters.
         query = f"?per_page=100&page={page}&sort=asc&order_by=created_at"
-        request = _request("GET", f"{where.comments}{query}", token)
-        response = await http.send(request, lambda response: response, UNTIL_DEADLINE)
+        response = await _send(http, "GET", f"{where.comments}{query}", token)
         try:
             comments = json.loads(response.content)
             ours = [int(comment["id"]) for comment in comments if comment["body"].startswith(marker)]
@@ -102,11 +96,20 @@ async def _find(http: RetryingClient, where: PullRequest, token: str, marker: st
     return None
 
 
-def _request(method: str, url: str, token: str, body: Mapping[str, str] | None = None) -> Request:
-    return Request(
+async def _send(
+    http: RetryingClient,
+    method: str,
+    url: str,
+    token: str,
+    body: Mapping[str, str] | None = None,
+    *,
+    is_repeatable: bool = True,
+) -> Response:
+    request = Request(
         method,
         url,
         headers={**HEADERS, "Accept": "application/json", "Authorization": f"Bearer {token}"},
         json=body,
         extensions=extensions("Commenting", timeout=_TIME, max_body=_LARGEST_RESPONSE, is_public=True),
     )
+    return await http.send(request, lambda response: response, UNTIL_DEADLINE, is_repeatable=is_repeatable)

@@ -88,8 +88,8 @@ def _warn_of_rollback(job: Job, image: str, before: App | None) -> None:
         job.warn("`rollback` can't go back: the platform does not show which image the app has")
     elif before and "@" not in before.image + image and may_be_same_image(before.image, image):
         job.warn(
-            f"`rollback` can't go back: the app has {before.image!r} already, and the image that this name "
-            "stood for then is not known; give each version a tag of its own"
+            f"`rollback` can't go back: the app has {before.image!r} already, and nobody can tell which "
+            "image this name meant before; give each version a tag of its own"
         )
 
 
@@ -102,6 +102,7 @@ async def _roll_out(job: Job, deploy: _Deploy) -> None:
             # The platform gives the deploy of an image no ID, so the session ID stands for it.
             job.result.deploy_id = job.session
             await _wait_and_check(job, deploy)
+            job.result.final_state = "the image is deployed"
     except BaseException as failure:
         if job.result.changes_requested:
             if job.settings.rollback and isinstance(failure, _REASONS_TO_GO_BACK):
@@ -131,12 +132,12 @@ async def _roll_back(job: Job, deploy: _Deploy, failure: DeployError) -> None:
     await anyio.sleep(deploy.rollout.settling_left)
     left_with = await deploy.record_final_state(_ROLLBACK_TIME)
     why_not = _why_no_rollback(job, deploy.rollout, left_with)
-    if why_not is not None:
+    if why_not:
         result.final_state = f"not rolled back{why_not}; {result.final_state}"
         return
     job.ci.info(f"{failure}; rolling back to {previous!r}")
     rollback, requested_before = _Deploy(job, previous, left_with), result.changes_requested
-    problem = "did not end"
+    problem = "did not end"  # stays after the time limit or a signal
     try:
         with anyio.move_on_after(max(job.ends_at - anyio.current_time(), _ROLLBACK_TIME)):
             with job.phase("Roll back"):
@@ -155,23 +156,20 @@ async def _roll_back(job: Job, deploy: _Deploy, failure: DeployError) -> None:
             result.final_state = f"rolled back: {job.app!r} runs {previous!r} again"
 
 
-def _why_no_rollback(job: Job, rollout: Rollout, left_with: App | None) -> str | None:
-    """The reason against a rollback, as the middle of a sentence; None if there is none.
-
-    It is empty when the final state has the reason.
-    """
+def _why_no_rollback(job: Job, rollout: Rollout, left_with: App | None) -> str:
+    """The reason against a rollback, as the middle of a sentence; empty if nothing is against it."""
     before = rollout.before
     if before is None or before.status.lower() != RUNNING:
         return ", as no other image was running"
     if not rollout.previous:
         return ", as the platform did not show the previous image"
     if left_with is None or not rollout.is_ours(left_with.image):
-        return ""
+        return ", as the app may have another image"
     if left_with.image == rollout.previous:
         return ", as the app shows the same image as before"
     if job.settings.wait and not job.result.seen_running and left_with.status.lower() == RUNNING:
         return ", as it runs by now"
-    return None
+    return ""
 
 
 class _Deploy:
@@ -192,10 +190,10 @@ class _Deploy:
         job = self._job
         existing = await apps.create_or_find(job, self.rollout.image)
         if existing is None:
-            self._accepted()
+            self._note_acceptance()
         elif job.result.created is None and existing.image and self.rollout.is_ours(existing.image):
             job.ci.info(f"App {job.app!r} exists; the answer to an earlier request to create it was lost")
-            self._accepted(existing.image)
+            self._note_acceptance(existing.image)
         else:
             self._begin_anew(existing)
             await self.ask_in_turn()
@@ -244,20 +242,20 @@ class _Deploy:
             except RequestRejected as error:
                 if not lost or error.status != CONFLICT:
                     raise
-                self._accepted()  # the deploy in progress is our own
+                self._note_acceptance()  # the deploy in progress is our own
                 return
             except PlatformUnavailable as error:
                 if not error.ambiguous or is_too_long(error.retry_after):
                     raise
                 lost, retry_after = error.lost_answer, int(error.retry_after)
                 job.ci.info(f"{error}; checking whether the request took effect; if not, it is sent again")
+                self.rollout.note_request()
+                if await self._shows_deploy(max(looks, retry_after)):
+                    self._note_acceptance()
+                    return
             else:
                 apps.note_url(job, app)
-                self._accepted(app.image)
-                return
-            self.rollout.asked()
-            if await self._shows_deploy(max(looks, retry_after)):
-                self._accepted()
+                self._note_acceptance(app.image)
                 return
         raise PlatformUnavailable(
             f"The deploy was requested {len(_LOOKS_AFTER_LOST_ANSWER)} times, and the app shows no sign of "
@@ -276,26 +274,26 @@ class _Deploy:
         """
         job, rollout = self._job, self.rollout
         polling = Polling(job.ci, f"{job.app!r} to run", seconds, steady=SETTLING_TIME)
-        missing = "the platform did not answer"
+        why = "the platform did not answer"
         with job.phase("Wait"):
             while True:
                 retry_after = 0.0
                 with anyio.move_on_after(max(_LAST_LOOK_TIME, polling.left)):
                     try:
-                        missing = await self._look()
+                        why = await self._look()
                     except PlatformUnavailable as error:
-                        missing, retry_after = str(error), error.retry_after
+                        why, retry_after = str(error), error.retry_after
                 if rollout.runs:
                     break
                 if rollout.has_failed or rollout.was_replaced:
                     raise self._failure()
-                if not await polling.again(missing, retry_after):
+                if not await polling.again(why, retry_after):
                     if rollout.shows_failure:
                         raise self._failure()
                     after = human_seconds(polling.waited)
                     outage = job.client.http.outages()
                     raise DeployTimedOut(
-                        f"{job.app!r} does not run {self._name!r} after {after}: {outage or missing}",
+                        f"{job.app!r} does not run {self._name!r} after {after}: {outage or why}",
                         hint=_HINT_NOT_YET,
                     )
         job.result.seen_running = True
@@ -334,9 +332,9 @@ class _Deploy:
         self.rollout = Rollout(self._requested, before)
         self._job.result.previous_image = before.image
 
-    def _accepted(self, image: str = "") -> None:
+    def _note_acceptance(self, image: str = "") -> None:
         """Note that the platform has accepted the deploy; `image` is the image in the answer."""
-        self.rollout.accepted(image)
+        self.rollout.note_acceptance(image)
         self._job.result.image = self.rollout.image
 
     async def _shows_deploy(self, looks: int) -> bool:
@@ -349,10 +347,10 @@ class _Deploy:
         return False
 
     async def _look(self) -> str:
-        """Look at the app once, and describe it as the end of a sentence."""
+        """Look at the app once. Return its status as a clause, for the log and for errors."""
         app = await self._job.client.get_app(self._job.app)
         apps.note_url(self._job, app)
-        self.rollout.saw(app)
+        self.rollout.note_answer(app)
         other = "" if self.rollout.is_ours(app.image) else f", its image {app.image!r}"
         return self._job.client.http.redact(f"its status is {app.status!r}{other}")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from zerokie_action.errors import PlatformUnavailable, RequestRejected
 from zerokie_action.files.manifest import find_manifests
 from zerokie_action.files.plan import require_no_doubts
-from zerokie_action.operations.zone import list_zone, ownership_doubts
+from zerokie_action.operations.zone import doubts_about_app, list_zone
 from zerokie_action.platform.client import BAD_REQUEST, NOT_FOUND
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ async def _destroy_static(job: Job, app: App) -> None:
         async with job.deploy_lock() as lock:
             is_locked = True
             await _require_ownership(job)
-            lock.check()  # before `job.change`: after a loss here, no deletion was requested
+            lock.check()  # before `job.change`, so that a loss here does not count as a requested deletion
             await _delete(job, lock)
             lock.end()
     except RequestRejected as error:
@@ -98,6 +98,6 @@ async def _delete(job: Job, lock: DeployLock | None = None) -> None:
 
 async def _require_ownership(job: Job) -> None:
     files, _ = await list_zone(job)
-    doubts = ownership_doubts(job, find_manifests(files))
+    doubts = doubts_about_app(job, find_manifests(files))
     if not job.settings.take_over:
         require_no_doubts(doubts)

@@ -30,16 +30,17 @@ if TYPE_CHECKING:
     from zerokie_action.operations.job import Job
 
 _ANSWER_TIME = 20.0
+"""Seconds to wait for one answer."""
 _SHORTEST_TIME = 1.0
-"""The most and the fewest seconds for one answer."""
+"""Seconds to wait for an answer even at the end of `health-check-timeout`."""
 _LARGEST_ANSWER = 64 * MEGABYTE
 _HINT = (
     "Look at the app's own log, or raise `health-check-timeout`: new host names and certificates may take a "
     "while."
 )
 _HINT_SITE = (
-    "The CDN, new host names and certificates may take a while: raise `health-check-timeout`. If something "
-    "on the way rewrites files, name a file that stays unchanged."
+    "The CDN, new host names and certificates may take a while: raise `health-check-timeout`. If a proxy or "
+    "CDN rewrites files, point `health-check` at a file that it leaves unchanged."
 )
 
 
@@ -61,13 +62,12 @@ async def check_health(job: Job, files: Sequence[LocalFile] = ()) -> None:
         file = next((file for file in files if file.path == path), None)
         sha256 = await anyio.to_thread.run_sync(hash_file, file, abandon_on_cancel=True) if file else ""
         shown = shown_url(url)
-        seconds = job.settings.health_check_timeout
-        polling = Polling(job.ci, shown, seconds)
+        polling = Polling(job.ci, shown, job.settings.health_check_timeout)
         while True:
-            left = max(_SHORTEST_TIME, min(_ANSWER_TIME, seconds - polling.waited))
+            seconds = max(_SHORTEST_TIME, min(_ANSWER_TIME, polling.left))
             asked = _uncached(url) if file else url
             try:
-                response = await read_page(asked, job.client.http, max_body=_LARGEST_ANSWER, seconds=left)
+                response = await read_page(asked, job.client.http, max_body=_LARGEST_ANSWER, seconds=seconds)
             except PageError as error:
                 flaw, pause = str(error), 0.0
             else:

@@ -80,13 +80,13 @@ class Job:
         self.result.notes.append(f"Dry run: {text}.")
 
     @contextmanager
-    def change(self, state_meanwhile: str) -> Iterator[Client]:
+    def change(self, state_if_unknown: str) -> Iterator[Client]:
         """Yield the client for one request that changes something, shielded from cancellation.
 
-        Until the platform answers, the final state is `state_meanwhile`. A refusal restores the previous
-        final state.
+        The final state is `state_if_unknown`. A refusal restores the previous final state; after a success,
+        the caller sets the next.
         """
-        before, self.result.final_state = self.result.final_state, state_meanwhile
+        before, self.result.final_state = self.result.final_state, state_if_unknown
         self.result.changes_requested += 1
         try:
             yield self.client.guarded(self.shutdown.shielded_request)
@@ -109,9 +109,9 @@ class Job:
                         await self.in_turn(lock.acquire)
                     except LockHeld as error:
                         error.hint += (
-                            f" If that run was killed, its lock ends {expiry()}: `lock-timeout: 31m` with "
-                            "`timeout: 1h` waits that long. `zerokie-cleanup` releases the lock at once, but "
-                            "only with the `state-file` of the killed run."
+                            f" If that run was killed, its lock ends {expiry()}: to wait for that, set "
+                            "`lock-timeout: 31m` and `timeout: 1h`. `zerokie-cleanup` releases the lock at "
+                            "once, but only with the `state-file` of the killed run."
                         )
                         raise
                 waited = self.result.lock_wait_seconds
@@ -120,7 +120,7 @@ class Job:
                 async with lock.kept(self.settings.lock_heartbeat):
                     yield lock
         finally:
-            if lock.finalized:  # true for a failed deploy as well
+            if lock.finalized:  # a failed deploy is finalized as well
                 self.result.deploy_id = lock.finalized.deploy_id
                 self.result.cache_purged = lock.finalized.cache_purged
             if lock.unreleased:  # the lock has logged this

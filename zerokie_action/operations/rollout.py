@@ -14,10 +14,13 @@ import anyio
 from zerokie_action.platform.models import App
 
 SETTLING_TIME = 15.0
-"""Seconds within which a GET must show an accepted deploy, and for which some statuses must last to count."""
+"""Seconds within which a GET shows an accepted deploy.
+
+A failure or another image counts once it has lasted for the same time."""
 RUNNING = "running"
 FAILURES = frozenset({"failed", "error", "crashed", "stopped"})
-"""The reference names only "deploying" and "running". Any status outside these lists means "not yet"."""
+"""The reference names only "deploying" and "running". Any status other than `running` and these failures
+means "not yet"."""
 _BARE_DIGEST = "sha256:"
 
 
@@ -52,17 +55,17 @@ class Rollout:
         self._has_moved = False
         self._failing_since = self._replaced_since = math.inf
 
-    def asked(self) -> None:
+    def note_request(self) -> None:
         """Note that the deploy was requested just now."""
         self._asked_at = anyio.current_time()
 
-    def accepted(self, image: str = "") -> None:
+    def note_acceptance(self, image: str = "") -> None:
         """Note that the platform has accepted the deploy; `image` is the image in the answer."""
         self.is_accepted = True
         self._accepted_image = image
-        self.asked()
+        self.note_request()
 
-    def saw(self, app: App) -> None:
+    def note_answer(self, app: App) -> None:
         """Note an answer to "GET /v1/apps/:name"."""
         self.app = app
         now, status = anyio.current_time(), app.status.lower()

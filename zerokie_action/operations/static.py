@@ -14,7 +14,7 @@ from zerokie_action.files.local import HINT_CHANGED, find_changes, hash_files
 from zerokie_action.files.plan import (
     FRONT_PAGE,
     doubts_about_deletions,
-    doubts_about_ownership,
+    doubts_about_files,
     make_plan,
     require_no_doubts,
 )
@@ -87,9 +87,7 @@ async def _preview(job: Job, source: _Source, app: App | None) -> None:
         job.preview(f"would create static app {job.app!r}")
     zone, plan = await _compare(job, source, app_exists=app is not None)
     job.result.planned = Changes(
-        uploaded=[
-            Uploaded(file.path, file.size, "~" if file.path in zone.files else "+") for file in plan.uploads
-        ],
+        uploaded=[Uploaded(file.path, file.size, plan.sign(file)) for file in plan.uploads],
         deleted={path: zone.files[path].length for path in plan.delete},
         unchanged=len(plan.unchanged),
     )
@@ -123,17 +121,16 @@ async def _make_equal(job: Job, source: _Source, lock: DeployLock, changes: Chan
     changes.to_upload, changes.to_delete = len(plan.uploads), len(plan.delete)
     update = Update(job, lock, zone, plan, changes)
     if not update.is_needed:
-        sent = update.sent_hashes()
-        del update, plan, zone  # up to 100,000 records, before the second scan makes as many
+        sent = update.deployed_hashes()
+        del update, plan, zone  # frees up to 100,000 records before the second scan creates as many
         await _require_same_directory(job, source, sent)
         return
-    lock.on_failure = update.record_failure
     with job.phase("Upload"):
         await update.store_intent()
         await update.upload(plan.uploads)
     with job.phase("Verify"):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_require_same_directory, job, source, update.sent_hashes())
+            tasks.start_soon(_require_same_directory, job, source, update.deployed_hashes())
             tasks.start_soon(update.require_listed)
     with job.phase("Delete and record"):
         await update.delete_stale()
@@ -151,8 +148,11 @@ async def _compare(job: Job, source: _Source, *, app_exists: bool = True) -> tup
     with job.phase("Compare"):
         zone = await read_zone(job, source.scan.files) if app_exists else EMPTY_ZONE
         proofs = zone.manifest.files if job.settings.incremental else {}
-        hashes = await source.hashing if proofs else {}
-        source.hashing.cancel()  # if it is not needed
+        if proofs:
+            hashes = await source.hashing
+        else:
+            hashes = {}
+            source.hashing.cancel()
         plan = make_plan(
             source.scan.files,
             zone.files,
@@ -162,7 +162,7 @@ async def _compare(job: Job, source: _Source, *, app_exists: bool = True) -> tup
             keep=job.keep,
             delete_stale=job.settings.delete_stale,
         )
-        hashes.clear()  # up to 100,000
+        hashes.clear()  # frees up to 100,000
         _log_plan(job, plan, zone)
         require_no_doubts([*_doubts(job, plan, zone)])
         return zone, plan
@@ -173,11 +173,11 @@ def _doubts(job: Job, plan: Plan, zone: Zone) -> Iterator[Doubt]:
     if job.result.created:
         return
     if not job.settings.take_over:
-        # If the app may be another's, whose files they are is no further question.
-        yield from zone.doubts or doubts_about_ownership(plan, is_known=zone.ours is not None)
+        # If the app may belong to another repository, don't ask as well who owns its files.
+        yield from zone.doubts or doubts_about_files(plan, is_known=zone.ours is not None)
     else:
         for doubt in zone.doubts:
-            job.ci.info(f"{doubt.problem}; `take-over` goes on")
+            job.ci.info(f"{doubt.problem}; continuing, because `take-over` is set")
         if plan.foreign:
             foreign = f"{human_files(len(plan.foreign))} that no deploy of this action has uploaded"
             job.note(f"`take-over` deletes {foreign}: {human_paths(plan.foreign)}")

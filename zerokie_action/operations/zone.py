@@ -23,12 +23,12 @@ from zerokie_action.files.manifest import (
     NO_MANIFEST,
     Manifest,
     Marks,
+    belong_to_another,
+    completed_marks,
     digest_of,
     find_manifests,
-    is_anothers,
-    known_marks,
     new_manifest_path,
-    parse,
+    parse_manifest,
 )
 from zerokie_action.files.plan import Doubt
 from zerokie_action.http.request import MEGABYTE, Bytes
@@ -59,7 +59,7 @@ _LAG = 4.0
 _LOOK_AGAIN = 0.5
 """Seconds between two listings."""
 _NEXT_SECOND = 1.1
-"""Seconds after which another upload gets another time: a listing's times have whole seconds."""
+"""Seconds to wait before sending a file again, so that its listed time differs: times have whole seconds."""
 
 
 class Zone(NamedTuple):
@@ -88,14 +88,14 @@ EMPTY_ZONE = Zone({}, (), NO_MANIFEST, Manifest(), set(), Marks(), ())
 """The zone of an app that does not exist yet."""
 
 
-async def read_zone(job: Job, folder: Iterable[LocalFile]) -> Zone:
-    """List the zone, and read its newest manifest; `folder` has the files to deploy."""
+async def read_zone(job: Job, local_files: Iterable[LocalFile]) -> Zone:
+    """List the zone, and read its newest manifest."""
     files, doubts = await list_zone(job)
     in_manifest_folder = [path for path in files if path.startswith(MANIFEST_FOLDER)]
     for path in in_manifest_folder:
         del files[path]
     manifests = find_manifests(in_manifest_folder)
-    doubts += ownership_doubts(job, manifests)
+    doubts += doubts_about_app(job, manifests)
     if files and not manifests:
         doubts.append(
             Doubt(
@@ -115,8 +115,8 @@ async def read_zone(job: Job, folder: Iterable[LocalFile]) -> Zone:
         manifests=[*filter(is_addressable, in_manifest_folder)],
         newest=newest,
         manifest=manifest or Manifest(),
-        ours=manifest.own_paths(files) if manifest else _own_paths(job, newest, files, folder),
-        owner=known_marks(manifests, Marks.of(*job.ci.owner)),
+        ours=manifest.own_paths(files) if manifest else _own_paths(job, newest, files, local_files),
+        owner=completed_marks(manifests, Marks.of(*job.ci.owner)),
         doubts=doubts,
     )
 
@@ -129,15 +129,13 @@ async def list_zone(job: Job) -> tuple[dict[str, RemoteFile], list[Doubt]]:
         if error.status != NOT_FOUND:
             raise
         problem = f"The platform lists no files of app {job.app!r} ({error.answer})"
-        advice = (
-            "Some platforms answer so for a new, empty app; in any other case, check `app` and `api-url`."
-        )
+        advice = "This answer is normal for a new, empty app; in any other case, check `app` and `api-url`."
         return {}, [Doubt(problem, advice)]
 
 
-def ownership_doubts(job: Job, manifests: Sequence[ManifestName]) -> list[Doubt]:
+def doubts_about_app(job: Job, manifests: Sequence[ManifestName]) -> list[Doubt]:
     """A doubt if all manifests belong to another repository."""
-    if not is_anothers(manifests, Marks.of(*job.ci.owner)):
+    if not belong_to_another(manifests, Marks.of(*job.ci.owner)):
         return []
     problem = f"App {job.app!r} was last deployed from a repository other than {str(job.ci.owner)!r}"
     advice = "If `app` names that repository's app by mistake, correct it."
@@ -158,31 +156,34 @@ async def _read_manifest(job: Job, path: str) -> Manifest | None:
     why = "another page is served in its place"
     try:
         data = await read_public(url, job.client.http, max_body=_LARGEST_MANIFEST, silence=_SILENCE)
-        if manifest := parse(data):
+        if manifest := parse_manifest(data):
             return manifest
     except PageError as error:
         why = str(error) if job.result.url else "the platform does not give the app's URL"
-    job.ci.info(f"The manifest of the last deploy can't be read ({why}): nothing is skipped")
+    job.ci.info(
+        f"The manifest of the last deploy can't be read ({why}): unchanged files are uploaded as well"
+    )
     return None
 
 
 def _own_paths(
-    job: Job, newest: ManifestName, files: Iterable[str], folder: Iterable[LocalFile]
+    job: Job, newest: ManifestName, files: Iterable[str], local_files: Iterable[LocalFile]
 ) -> set[str] | None:
     """The listed paths that are ours, if the name of an unreadable manifest proves that; else None.
 
-    The digest in the name proves that if it is the digest of the listed paths, or, after a deploy of this
-    folder was killed, of the listed paths and the folder's paths together.
+    All listed paths are ours if their digest is the one in the name. After a killed deploy of this folder,
+    that digest may cover paths of the folder that are not listed yet.
     """
     listed = not_kept(job.keep, files)
-    digests = {digest_of(listed), digest_of(listed | not_kept(job.keep, (file.path for file in folder)))}
+    digests = {digest_of(listed), digest_of(listed | not_kept(job.keep, (file.path for file in local_files)))}
     return listed if newest.digest in digests else None
 
 
 class Update:
     """Carries out a plan under the lock, and stores a manifest before and after.
 
-    The intent manifest, stored before the first write, names all paths to write or delete. The proof
+    The intent manifest, stored before the first write, names all paths to write, and our own paths to
+    delete. The proof
     manifest, stored at the end, has a proof for every file that is listed as it was uploaded.
     """
 
@@ -205,11 +206,13 @@ class Update:
         ours = zone.ours or set()
         paths = (*sorted(ours.difference(plan.delete)), *(file.path for file in plan.files))
         self._ours_after: dict[str, Proof | None] = dict.fromkeys(paths)
-        """The paths that are ours after this deploy: earlier paths that stay, and the folder's. No proofs."""
-        self._to_delete = {path: zone.files[path] for path in plan.delete if path in ours}
+        """The paths that are ours after this deploy: earlier paths that stay, and the folder's.
+
+        Each has None, as `_store` adds the proofs.
+        """
+        self._own_deletions = {path: zone.files[path] for path in plan.delete if path in ours}
         self._uploaded: dict[str, Uploaded] = {}
         self._proved: Mapping[str, Proof] = {}
-        self._is_recorded = False
         self._lock = lock
         self._client = job.client.guarded(lock.write)
         self._write_each = partial(write_each, concurrency=job.settings.concurrency, shutdown=job.shutdown)
@@ -224,9 +227,10 @@ class Update:
     # The steps, in their order
 
     async def store_intent(self) -> None:
-        """Store the intent manifest: all paths to write or delete, and proofs of the unchanged files."""
-        listed = {*self._ours_after, *self._to_delete}
+        """Store the intent manifest: the paths to write, our paths to delete, proofs of unchanged files."""
+        listed = {*self._ours_after, *self._own_deletions}
         self._intent_path = await self._store(self._plan.unchanged, self._zone.manifest.count, listed)
+        self._lock.on_failure = self._record_failure
 
     async def upload(self, files: Iterable[LocalFile]) -> None:
         """Store files: assets first, then the pages that refer to them.
@@ -241,7 +245,7 @@ class Update:
             progress.begin(path, file.size, lambda: content.taken)
             await self._client.put_file(self._job.app, path, content, content_type(path))
             progress.end(path)
-            sent = Uploaded(path, file.size, "~" if path in self._zone.files else "+", content.sha256)
+            sent = Uploaded(path, file.size, self._plan.sign(file), content.sha256)
             if path not in self._uploaded:  # a file that was sent again counts once
                 self._changes.uploaded.append(sent)
                 if path in self._plan.unchanged:
@@ -264,7 +268,9 @@ class Update:
         """
         shown, missing = await self._read_listing()
         if missing:
-            self._job.ci.info(f"The listing does not show {human_paths(missing)} as sent; sending it again")
+            self._job.ci.info(
+                f"Sending {human_paths(missing)} again: the listing does not show the new version"
+            )
             await anyio.sleep(_NEXT_SECOND)
             if self._intent_path in missing:
                 await self.store_intent()
@@ -306,20 +312,18 @@ class Update:
     async def store_proof(self) -> None:
         """Store the proof manifest: it proves every file that is listed as it was uploaded."""
         await self._store(self._proved, len(self._plan.files), self._ours_after)
-        self._is_recorded = True
+        self._lock.on_failure = None
 
-    async def record_failure(self) -> None:
+    async def _record_failure(self) -> None:
         """After a failure, store a manifest with the proofs so far: the next deploy sends only the rest."""
-        if not self._intent_path or self._is_recorded:
-            return
         shown = await self._job.client.retrying(UNTIL_DEADLINE).list_files(self._job.app)
         proofs = self._proofs(shown)
-        listed = shown.keys() & {*self._ours_after, *self._to_delete}
+        listed = shown.keys() & {*self._ours_after, *self._own_deletions}
         await self._store(proofs, self._zone.manifest.count, listed)
         if proofs:
             self._job.ci.info(f"Recorded {human_files(len(proofs))}: the next deploy can skip them")
 
-    def sent_hashes(self) -> dict[str, str]:
+    def deployed_hashes(self) -> dict[str, str]:
         """SHA-256 of each unchanged or uploaded file, in hex by path."""
         unchanged = {path: sha256 for path, (sha256, *_) in self._plan.unchanged.items()}
         return unchanged | {path: file.sha256 for path, file in self._uploaded.items()}
@@ -351,7 +355,10 @@ class Update:
         return _has_length(file, remote) and not (is_as_before and file.path in self._uploaded)
 
     def _may_have_arrived(self, path: str, shown: Mapping[str, RemoteFile]) -> bool:
-        """Whether an upload may have arrived, despite an unchanged listing: no proof contradicts that."""
+        """Whether an upload may have arrived although the listing looks as before.
+
+        The length has to fit, and the manifest must not prove other content.
+        """
         remote, sent, proof = shown.get(path), self._uploaded.get(path), self._zone.manifest.files.get(path)
         if remote is None or sent is None or not _has_length(sent, remote):
             return False
@@ -371,19 +378,19 @@ class Update:
         Args:
             proofs: the proofs in the manifest, by path.
             count: see `Manifest`.
-            listed: the paths for the digest: the zone has them, or is about to have them.
+            listed: the paths that the zone has or is about to have; their digest is in the manifest's name.
         """
         self._number += 1
         listed = not_kept(self._job.keep, listed)
         manifest_path = new_manifest_path(self._number, self._zone.owner, listed)
         gone: dict[str, Gone] = {
             path: (remote.length, remote.last_modified)
-            for path, remote in self._to_delete.items()
+            for path, remote in self._own_deletions.items()
             if remote.last_modified
         }
-        # A file that is listed without a time can't be `gone`: a file that somebody else stores there later
-        # would look the same.
-        without_time = listed & (self._to_delete.keys() - gone.keys())
+        # A deleted file that was listed without a time goes into `files`, not `gone`: without a time, nothing
+        # tells it from a file that somebody else stores there later.
+        without_time = listed & (self._own_deletions.keys() - gone.keys())
         files = {**self._ours_after, **proofs} | dict.fromkeys(without_time)
         # `model_construct` does not copy the dictionaries, which may have a hundred thousand paths.
         content = Bytes(Manifest.model_construct(files=files, gone=gone, count=count).render())
@@ -391,7 +398,7 @@ class Update:
         async def put(path: str) -> None:
             await self._client.put_file(self._job.app, path, content, "application/json", group=MANIFESTS)
 
-        await self._write_each([manifest_path], put)
+        await self._write_each([manifest_path], put)  # alone, but it ends like all writes
         return manifest_path
 
 

@@ -124,11 +124,11 @@ class Client:
     creation: Creation = field(default_factory=Creation)
 
     def retrying(self, backoff: Backoff) -> Client:
-        """A client with the same key whose requests bypass the limiter, as `http.retry.Backoff` says."""
+        """A copy of this client whose requests bypass the limiter; see `http.retry.Backoff`."""
         return replace(self, backoff=backoff)
 
     def guarded(self, scope: AttemptScope) -> Client:
-        """A client with the same key that enters `scope` around each attempt."""
+        """A copy of this client that enters `scope` around each attempt."""
         return replace(self, around_attempt=scope)
 
     @cached_property
@@ -230,7 +230,7 @@ class Client:
                 error.hint = f"This is the action's own record of the deploy. {error.hint}"
             elif error.status == TOO_LARGE:
                 size = human_bytes(content.size)
-                error.hint = f"The file has {size}. {error.hint} Or leave the file out with `ignore`."
+                error.hint = f"The file is {size} large. {error.hint} Or leave the file out with `ignore`."
             elif is_hidden(path):
                 error.hint = f"{HIDDEN_HINT} {error.hint}"
             raise
@@ -332,7 +332,7 @@ class Client:
             parse: see `RetryingClient.send`.
             purpose: see `http.request.About`.
             method: the HTTP method.
-            target: the path below the base URL, from `app_target`, because httpx would resolve dot segments.
+            target: the path below the base URL, from `app_target`, which refuses dot segments.
             body: a mapping is sent as JSON, without its None values; a content is read while it is sent.
             content_type: the body's type.
             group: see `http.request.About`.

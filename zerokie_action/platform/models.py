@@ -50,7 +50,7 @@ class App(NamedTuple):
         """Whether the app may be of this kind.
 
         If the platform shows neither type nor image, the app may be static. If it also has a port, CPU units
-        or memory, it may as well be a container app.
+        or memory, it may also be a container app.
         """
         has_machine = bool(self.port or self.cpu or self.memory)
         return self.kind == kind or (not self.kind and (kind == "static" or has_machine))
@@ -203,7 +203,7 @@ def _record(model: type[R], found: object) -> R:
 
 
 def _list(response: Response, object_hook: Callable[[dict[str, Any]], Any] | None = None) -> list[Any]:
-    """Parse a list. `null`, which servers in Go write for an empty list, and a 204 give an empty list."""
+    """Parse a list. A 204 and `null`, which Go servers send for an empty list, both give an empty list."""
     found = [] if response.status_code == _NO_CONTENT else _json(response, object_hook)
     if not isinstance(found, list | None):
         raise Malformed(_NOT_AS_DESCRIBED)

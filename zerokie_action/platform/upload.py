@@ -21,12 +21,12 @@ async def write_each(
 ) -> None:
     """Write all items concurrently.
 
-    A write takes effect even if its connection breaks. So when the work ends early, no new write begins, and
-    the writes in flight get time for their answers.
+    A write may take effect even if its connection breaks. So when the work ends early, no new write begins,
+    and the writes in flight get time for their answers.
 
     Args:
         items: the items, in the order in which their writes begin.
-        write: writes one item, in a scope that is shielded by `shutdown`.
+        write: writes one item; it has to shield each attempt with `shutdown` itself.
         concurrency: how many writes begin at once; the client decides how many requests are sent at once.
         shutdown: limits the time for answers when the work ends early.
     """

@@ -110,8 +110,8 @@ def render_json(result: Result) -> str:
 def write_report_file(path: Path, text: str) -> None:
     """Write `text` as UTF-8 to `path`, in a folder that exists.
 
-    A stream such as `/dev/stdout` is appended to. Other links are not followed, because somebody else may
-    have put the link there.
+    A stream such as `/dev/stdout` is appended to. Any other symbolic link is refused, because somebody else
+    may have put the link there.
 
     Raises:
         OSError: when the file can't be written.

@@ -42,7 +42,7 @@ _MOST_BULLETS = 1_000
 _SIGNS = {"+": "new", "~": "changed", "-": "deleted"}
 
 _INPUT = re.compile(r"&#96;([a-z][a-z-]*(?:: [a-z0-9]+)?)&#96;")
-"""An input in backticks, which `markdown_text` has escaped, and perhaps its value: `create: true`."""
+"""An input's name, perhaps with a value (`create: true`), in backticks that `markdown_text` has escaped."""
 
 
 def render_summary(result: Result, ci: CI) -> str:

@@ -1,6 +1,6 @@
 """Watching and disturbing the platform: the page at `/` for people, `/_sandbox` for programs.
 
-A browser's request has an `Origin` if it may change something; a program's request has none. The programs'
+A browser sends an `Origin` with every request that can change something; programs send none. The programs'
 endpoints need no key and refuse requests with an `Origin`, so no page can use them. The switches on the
 sandbox's own page need the key.
 """
@@ -38,10 +38,10 @@ async def _platform(request: Request) -> Platform:
 
 
 Here = Annotated[Platform, Depends(_platform)]
-"""The type of an endpoint's parameter that is the platform."""
+"""Annotates the endpoint parameter that receives the platform."""
 
 SOMEBODY_ELSE = "somebody-else"
-"""The session that takes locks."""
+"""The session ID under which the page takes locks."""
 
 _API = "^/v1/"
 _MILLISECONDS = 1000
@@ -51,7 +51,7 @@ Seconds = Annotated[int, Field(ge=1, le=1800)]
 
 
 class Trouble(BaseModel):
-    """The form. Fields of another trouble than the chosen trouble have their defaults."""
+    """The form. Only the fields of the chosen trouble are read; the others keep their defaults."""
 
     trouble: Literal["outage", "latency", "rate-limit", "errors", "lock"]
     outage_seconds: Seconds = 30
@@ -83,7 +83,7 @@ class FieldError(ApiError):
 
 
 def _switch(platform: Platform, form: bytes) -> None:
-    """Start the trouble in the form, which has the API key in `key`.
+    """Start the chosen trouble, or end all trouble. The form's `key` is the API key.
 
     Raises:
         FieldError: 403 for a wrong key, 400 for wrong values, 404 for an unknown app; nothing has changed
@@ -108,8 +108,9 @@ def _start(platform: Platform, wanted: Trouble) -> None:
     match wanted.trouble:
         case "outage":
             outage = Fault(Kind.RESET, times=None, lasts=wanted.outage_seconds)
-            # First, because only the first matching fault hits a request, and another might let it through.
-            platform.faults.add_first(outage, f"Outage of {wanted.outage_seconds}{_SPACE}s")
+            # First, because only the first matching fault hits a request, and an earlier fault could let the
+            # request through.
+            platform.faults.add(outage, name=f"Outage of {wanted.outage_seconds}{_SPACE}s", first=True)
         case "latency":
             platform.latency = wanted.latency_milliseconds / _MILLISECONDS
         case "rate-limit":
@@ -179,7 +180,7 @@ _MANIFESTS = "_zerokie/"
 """The folder of manifests, which the page does not count among an app's files."""
 
 _TAIL, _SHORT = 16, 48
-"""Characters: the length of a path's end that is always shown, and of a path that is never cut."""
+"""Characters. The page always shows the last `_TAIL` of a path, and never cuts a path of up to `_SHORT`."""
 
 _FOLDER = Path(__file__).parent
 assets = StaticFiles(directory=_FOLDER / "assets")
@@ -361,8 +362,7 @@ async def speak(platform: Here, wanted: dict[str, str]) -> dict[str, str]:
 @programs.post("/faults", status_code=201)
 async def add_fault(platform: Here, fault: Fault) -> dict[str, int]:
     """Add a fault; the body has the fields of `Fault`. The answer has its `id`."""
-    platform.faults.add(fault)
-    return {"id": platform.faults.list()[-1].id}
+    return {"id": platform.faults.add(fault)}
 
 
 @programs.get("/faults")

@@ -199,8 +199,8 @@ _TIMES: dict[str, Callable[[float], object]] = {
 
 _FULL = "{host}/{path}{tag}{at}"
 
-# The form of an image in the answers to POST and to GET, by the answer to the question `image`. An answer
-# that is not in the table means `{image}`; an empty form leaves the image out.
+# How each answer to the question `image` writes an image in responses to POST and to GET. An answer without
+# an entry means `{image}`; an empty form leaves the image out.
 _IN_POST = {"full": _FULL, "not-in-post": ""}
 _IN_GET = {
     "full": _FULL,
@@ -214,7 +214,7 @@ _IN_GET = {
 
 
 def _image_parts(image: str) -> dict[str, str]:
-    """Return the parts of an image's forms, completed as Docker does. A missing digest is made up."""
+    """Split an image's name into the fields of these forms, with Docker's defaults; a digest is made up."""
     name, at, digest = image.partition("@")
     host, slash, path = name.partition("/")
     if not slash or not (set(".:") & set(host) or host == "localhost"):

@@ -11,18 +11,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """An open question.
-
-    Attributes:
-        choices: the possible answers, separated by spaces; the first answer is the default.
-    """
+    """An open question: its possible answers, separated by spaces, and its text."""
 
     choices: str
     text: str
 
     @property
     def answers(self) -> list[str]:
-        """Return the possible answers; the first answer is the default."""
+        """The possible answers; the first answer is the default."""
         return self.choices.split()
 
 
@@ -30,11 +26,11 @@ QUESTIONS: Mapping[str, Question] = {
     "updated-at": Question("deploy image never absent", "Which deploys change `updated_at`?"),
     "image": Question("given full full-in-get mirror tag-and-digest digest bare-digest not-in-post"
         " not-in-get before-in-post",
-        "How do POST deploy and GET write the name of the image? All but `full` and those for POST"
-        " are about GET."),
+        "How do POST deploy and GET write the name of the image? `full` applies to both,"
+        " `not-in-post` and `before-in-post` to POST, the others to GET."),
     "deploying": Question("seconds none late image-first",
         "How does GET show a deploy in progress? `none`: never `deploying`; `late`: status and image 12 s"
-        " later; `image-first`: the status 3 s later."),
+        " late; `image-first`: only the status, 3 s late."),
     "before-deploying": Question("nothing stopped", "Which status does GET show for 2 s before `deploying`?"),
     "deploy-answer": Question("sent lost empty lost-before",
         "How does the platform answer POST deploy? `lost`: a 502, deployed; `empty`: a 202 without a body,"
@@ -70,9 +66,9 @@ QUESTIONS: Mapping[str, Question] = {
     "domain-attached": Question("409 400 422 200 201",
         "How does the platform answer POST of a domain that the app already has?"),
     "domain-busy": Question("no once",
-        "Does the platform refuse a domain at first, with a 409 (`another deploy is in progress`)?"),
+        "Does the platform refuse every other POST of a domain (409, `another deploy is in progress`)?"),
 }  # fmt: skip
-"""By the dialect's name."""
+"""The questions by name."""
 
 
 class Dialect:
@@ -90,12 +86,12 @@ class Dialect:
         """Change some answers, each written as `NAME=ANSWER`.
 
         Raises:
-            ValueError: for an unknown dialect or answer; the message lists the known ones.
+            ValueError: for an unknown question or answer; the message lists the known ones.
         """
         self._answers |= dict(check(answer).split("=") for answer in answers)
 
     def answers(self) -> dict[str, str]:
-        """Return all answers by the dialects' names."""
+        """All answers, by the questions' names."""
         return dict(self._answers)
 
 
@@ -103,11 +99,11 @@ def check(text: str) -> str:
     """Check `NAME=ANSWER`, and return it unchanged.
 
     Raises:
-        ValueError: for an unknown dialect or answer; the message lists the known ones.
+        ValueError: for an unknown question or answer; the message lists the known ones.
     """
     name, _, answer = text.partition("=")
     if name not in QUESTIONS:
-        raise ValueError(f"{name!r} is no dialect. The dialects are: {', '.join(QUESTIONS)}")
+        raise ValueError(f"{name!r} is not a question. The questions are: {', '.join(QUESTIONS)}")
     if answer not in QUESTIONS[name].answers:
         raise ValueError(f"{answer!r} is no answer to {name}: {', '.join(QUESTIONS[name].answers)}")
     return text

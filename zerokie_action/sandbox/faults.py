@@ -59,8 +59,8 @@ class Fault:
         kind: the kind.
         method: the method of the requests to hit; `*` or `None` for any method.
         path: a regular expression, searched for in the raw path.
-        index: the first request in `Platform.requests` that the fault can hit. So `index=7` alone hits
-            request 7; with `times=None`, the fault hits all requests from number 7.
+        index: the lowest index in `Platform.requests` that the fault can hit. So `index=7` alone hits request
+            7; with `times=None`, the fault hits all requests from index 7.
         skip: the number of matching requests that get through first.
         times: the number of requests to hit; `None` for all.
         percent: the percentage of these requests that are really hit, evenly spread.
@@ -140,7 +140,7 @@ class ArmedFault:
 
 
 class Faults:
-    """The faults of one platform. The first fault whose turn it is hits a request."""
+    """The faults of one platform. A request is hit by the first fault whose turn it is."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         """Begin without faults; `clock` decides when faults end."""
@@ -148,18 +148,15 @@ class Faults:
         self._armed: list[ArmedFault] = []
         self._added = 0
 
-    def add(self, *faults: Fault, name: str = "") -> None:
-        """Arm the faults, after the armed faults."""
-        self._armed += [self._arm(fault, name) for fault in faults]
-
-    def add_first(self, fault: Fault, name: str = "") -> None:
-        """Arm a fault before all armed faults."""
-        self._armed.insert(0, self._arm(fault, name))
-
-    def _arm(self, fault: Fault, name: str) -> ArmedFault:
-        self._added += 1
-        ends = None if fault.lasts is None else self._clock() + fault.lasts
-        return ArmedFault(self._added, fault, ends, name)
+    def add(self, *faults: Fault, name: str = "", first: bool = False) -> int:
+        """Arm the faults, after or before the armed faults; return the ID of the last one."""
+        added = []
+        for fault in faults:
+            self._added += 1
+            ends = None if fault.lasts is None else self._clock() + fault.lasts
+            added.append(ArmedFault(self._added, fault, ends, name))
+        self._armed = added + self._armed if first else self._armed + added
+        return self._added
 
     def list(self) -> list[ArmedFault]:
         """Return the armed faults in the order in which a request meets them."""
@@ -195,7 +192,8 @@ _WHAT = "html, empty, truncated, reset, reset-upload=BYTES, hang, delay=SECONDS,
 HELP = (
     f"METHOD may be *; PATH is a regular expression; WHAT is a status code or one of {_WHAT};"
     " after lets the request take effect first; skip=N lets N requests through; x* means for ever"
-    " (default: x1); N% lets it hit so many of a hundred; for=SECONDS ends it"
+    " (default: x1); N% hits only N of a hundred matching requests; for=SECONDS removes the fault after"
+    " that time"
 )
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _KINDS: dict[str, Callable[..., dict[str, Any]]] = {
@@ -246,7 +244,7 @@ _PIECES = 10
 
 @dataclass(slots=True)
 class _Answer:
-    """The platform's answer, kept back."""
+    """Collects the platform's answer, which is not sent yet."""
 
     status: int = 200
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
@@ -293,7 +291,7 @@ async def inject(fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, sen
 
 
 async def _read(receive: Receive, limit: float) -> None:
-    """Read the request's body up to its end, or at least `limit` bytes."""
+    """Read the request's body until its end, or until `limit` bytes have arrived."""
     size, more = 0, True
     while more and size < limit:
         message = await receive()

@@ -177,14 +177,16 @@ class Platform:
 PORT, CPU, MEMORY = 80, 256, 512
 """A container app's defaults."""
 
-_NEW_FOR, _STOPPED_FOR = 8.0, 2.0
-"""Seconds that an app is new after its creation, and stopped after a deploy, in some dialects."""
+_NEW_FOR = 8.0
+"""Seconds in which a new app is not ready, if `new-app` is not `ready`."""
+_STOPPED_FOR = 2.0
+"""Seconds in which GET shows `stopped`, if `before-deploying` is `stopped`."""
 
 _BEHIND = {"late": (12.0, 12.0), "image-first": (3.0, 0.0)}
 """Seconds by which a GET lags behind, for the status and for the image."""
 
 _NOT_YET = {"404": "app not found", "502": "bad gateway"}
-"""The errors of a new app by their status."""
+"""The error messages for the answers to `new-app`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -202,7 +204,7 @@ class Rollout:
 
 @dataclass
 class _Part:
-    """Rules of one platform for some rows of its store."""
+    """The base class of the platform's parts; each has the rules for some kinds of rows."""
 
     _store: Store
     _clock: Callable[[], float]
@@ -429,7 +431,7 @@ class Domains(_Part):
     """The custom domains of static apps."""
 
     _waiting: set[str] = field(default_factory=set)
-    """Domains whose first POST was refused; the next POST succeeds."""
+    """Domains whose last POST was refused; the next POST succeeds."""
 
     def list(self, app: str) -> list[str]:
         """Return the app's domains."""

@@ -34,7 +34,7 @@ class Record:
         headers: by lower-case name.
         body_size: bytes of the body that were read.
         session: the `deploy_session_id` of the body.
-        lock_holder: the session that held the app's lock when the request took effect.
+        lock_holder: the session that held the app's lock when the request took effect, or else arrived.
         status: the answer's status; `None` without an answer; 499 if the client went away during an upload.
         fault: a short description of the injected fault.
         received: the time of arrival, in seconds since the epoch.
