@@ -1,6 +1,7 @@
 """`make acceptance`: does this action work on the platform that `ZEROKIE_API_URL` names?
 
-docs/acceptance.md says how to use it. `__main__` has the command, `story` the steps in their order,
-`questions` what the API's reference leaves open, `report` what came out. `platform` sends plain requests,
-`commands` runs the installed commands, and `names` decides which apps either may touch.
+docs/acceptance.md is the manual. `__main__` is the command. `story` has the steps of a run in order,
+`questions` finds out how the platform behaves where the API's reference is silent, and `report` writes the
+report. `platform` sends plain HTTP requests, and `commands` runs the installed commands. Both touch only
+acceptance apps: apps with a name that `names` has made.
 """

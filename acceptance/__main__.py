@@ -1,4 +1,4 @@
-"""`python -m acceptance`: try everything on a real platform, in apps of its own, and write a report."""
+"""Try this action's promises on a real platform, in new apps, and write a report."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from acceptance.commands import Commands
-from acceptance.names import PATTERN, leftovers, made
+from acceptance.names import NAME_PATTERN, leftovers, names_made
 from acceptance.platform import DEFAULT_URL, CouldNotRunError, Platform
-from acceptance.questions import questions
-from acceptance.report import BROKEN, HELD, KEY, Report, say
-from acceptance.story import CPU, FOLDER, IMAGES, LARGE, LAST, MEMORY, Story, promises
+from acceptance.questions import open_questions
+from acceptance.report import BROKEN, HELD, KEY_MASK, Report, say
+from acceptance.story import CONTAINER_STEPS, CPU, LARGE_FILE, LAST_STEPS, MEMORY, SITE_STEPS, Story, promises
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PATIENCE = 300.0
-"""Seconds for DNS, TLS and the CDN of a new app."""
-LONGEST = 40 * 60.0
-"""Seconds after which no step begins."""
-TEARDOWN = 120.0
-"""Seconds for which apps are deleted again that are still there."""
+"""Seconds to wait for DNS, TLS and the CDN of a new app."""
+STEPS_TIMEOUT = 40 * 60.0
+"""Seconds after which the script starts no further step."""
+DELETE_TIMEOUT = 120.0
+"""Seconds for which the script tries to delete apps."""
 REPORT = Path("acceptance-report.md")
 
 FAILED, COULD_NOT_RUN, INTERRUPTED = 1, 2, 130
-"""Exit codes: a promise is broken; it could not be found out, or something is left; Ctrl-C."""
+"""Exit codes: a promise is broken; no promise could be tried or an app could not be deleted; Ctrl-C."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if not key:
                 say("Could not run: ZEROKIE_API_KEY is missing; set it to an API key of the platform")
                 return COULD_NOT_RUN
-            signal.signal(signal.SIGTERM, signal.default_int_handler)  # an end like Ctrl-C
+            signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM ends the run as Ctrl-C does
             if options.sweep:
                 return _sweep(platform)
             return _accept(platform, domain, options.patience, static_only=options.static_only)
@@ -63,88 +63,89 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _plan(platform: Platform, domain: str, *, static_only: bool) -> str:
-    container = "no container" if static_only else f"then a container ({CPU} CPU units, {MEMORY} MB)"
+    container = "and no container" if static_only else f"then a container ({CPU} CPU units, {MEMORY} MB)"
     return f"""\
-This tries zerokie-action on {platform.url}:
-- It creates two static apps of at most {LARGE // 10**6} MB, {container}: one after the other,
-  never two at once. Their names are {PATTERN}.
-- It takes some minutes, and begins nothing after {LONGEST / 60:.0f}. At the end, and after Ctrl-C, they
-  are deleted.
-- {f"It attaches zk-<random>.{domain}, and removes it." if domain else "It attaches no domain."}
-- It sends one request with a wrong key, at the end.
-It lists the account's apps. It changes no other app: none is deployed to, deleted, or given a domain."""
+This run tries zerokie-action on {platform.url}:
+- It creates two static apps of at most {LARGE_FILE // 10**6} MB, {container}.
+  Only one of these apps exists at a time. The apps' names are {NAME_PATTERN}.
+- It takes some minutes, and starts no step after {STEPS_TIMEOUT / 60:.0f} minutes.
+- It deletes its apps at the end, and after Ctrl-C.
+- It attaches {f"and removes zk-<random>.{domain}" if domain else "no domain"}.
+- It sends one request with a wrong API key, at the end.
+The run lists the account's apps, and changes only its own apps."""
 
 
 def _accept(platform: Platform, domain: str, patience: float, *, static_only: bool) -> int:
     before = platform.apps()
-    code, ends = 0, time.monotonic() + LONGEST
+    code, deadline = 0, time.monotonic() + STEPS_TIMEOUT
     with tempfile.TemporaryDirectory(prefix="zk-acceptance-") as name:
         folder = Path(name).resolve()
         commands = Commands(platform, folder)
-        report = Report(commands.version(), promises(), questions())
-        report.hidden |= dict.fromkeys(before, "another-app") | {domain: "a-domain", platform.key: KEY}
+        report = Report(commands.version(), promises(), open_questions())
+        report.masks |= dict.fromkeys(before, "another-app") | {domain: "a-domain", platform.key: KEY_MASK}
         if platform.url != DEFAULT_URL:
-            report.hide_host(platform.url)
-        story = Story(platform, commands, report, folder / "site", patience=patience, domain=domain)
+            report.mask_host(platform.url)
+        story = Story(commands, report, patience, domain)
         try:
-            story.ask_a_site()
-            story.tell(FOLDER, ends)
+            story.ask_site()
+            story.run_steps(SITE_STEPS, deadline)
             if static_only:
-                story.skip(IMAGES, "--static-only")
+                story.skip_steps(CONTAINER_STEPS, "--static-only")
             else:
-                story.tell(IMAGES, ends)
-                story.ask_a_container()
-            story.tell(LAST, ends)
+                story.run_steps(CONTAINER_STEPS, deadline)
+                story.ask_container()
+            story.run_steps(LAST_STEPS, deadline)
         except KeyboardInterrupt:
             code = INTERRUPTED
-            report.notes.append("It was interrupted.")
-        except Exception:  # noqa: BLE001 - what was found out until then is worth a report
+            report.notes.append("The run was interrupted.")
+        except Exception:  # noqa: BLE001 - the results so far are worth a report
             code = COULD_NOT_RUN
-            report.notes.append(f"A bug of this script ended it: {traceback.format_exc()}")
+            report.notes.append(f"A bug in this script ended the run: {traceback.format_exc()}")
         finally:
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_IGN)
             say("\nDeleting this run's apps")
             commands.stop()
-            left = platform.delete(made(), TEARDOWN)
-    if left:
-        report.notes.append(f"Left: {', '.join(left)}; in an hour, `make acceptance ARGS=--sweep`")
+            remaining = platform.delete(names_made(), DELETE_TIMEOUT)
+    if remaining:
+        advice = "Run `make acceptance ARGS=--sweep` in an hour."
+        report.notes.append(f"Not deleted: {', '.join(remaining)}. {advice}")
     report.notes.append(_compare(before, platform))
     REPORT.write_text(report.markdown(platform.times), "utf-8")
-    say(f"\n{report.verdict}. The report is {REPORT.resolve()}", *report.notes)
+    say(f"\n{report.summary}. The report is {REPORT.resolve()}", *report.notes)
     if code:
         return code
     if report.count(BROKEN):
         return FAILED
-    return COULD_NOT_RUN if left or not report.count(HELD) else 0
+    return COULD_NOT_RUN if remaining or not report.count(HELD) else 0
 
 
 def _compare(before: dict[str, object], platform: Platform) -> str:
-    """Whether the other apps are the same: colleagues deploy too, so this is no promise."""
+    """Say whether other apps have changed. A change breaks no promise, because colleagues may deploy too."""
     try:
         after = platform.apps()
     except CouldNotRunError as error:
-        return f"Other apps: {len(before)} before; {error}"
-    same = "the same" if before == after else "not the same (somebody may have deployed)"
-    return f"Other apps: {len(before)} before and {len(after)} after, {same}."
+        return f"Other apps: {len(before)} before the run; {error}."
+    change = "unchanged" if before == after else "changed (somebody else may have deployed)"
+    return f"Other apps: {len(before)} before the run, {len(after)} after the run, {change}."
 
 
 def _sweep(platform: Platform) -> int:
     names = list(platform.apps())
-    found = leftovers(names)
-    say(f"{len(found)} of {len(names)} apps are called {PATTERN}, and older than an hour")
-    left = platform.delete(found, TEARDOWN)
-    for name in found:
-        say(f"{name}: {'still there' if name in left else 'deleted'}")
-    return COULD_NOT_RUN if left else 0
+    to_delete = leftovers(names)
+    say(f"{len(to_delete)} of {len(names)} apps have a name {NAME_PATTERN} that is more than an hour old")
+    remaining = platform.delete(to_delete, DELETE_TIMEOUT)
+    for name in to_delete:
+        say(f"{name}: {'not deleted' if name in remaining else 'deleted'}")
+    return COULD_NOT_RUN if remaining else 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make acceptance", description=__doc__)
-    parser.add_argument("--plan", action="store_true", help="only say what it would do")
+    parser.add_argument("--plan", action="store_true", help="only say what a run would do")
     parser.add_argument("--static-only", action="store_true", help="create no container")
-    parser.add_argument("--sweep", action="store_true", help="only delete what killed runs have left")
-    patience = "for DNS, TLS and the CDN of a new app (%(default).0f)"
+    parser.add_argument("--sweep", action="store_true", help="only delete apps that killed runs have left")
+    patience = "how long to wait for DNS, TLS and the CDN of a new app (%(default).0f)"
     parser.add_argument("--patience", type=float, default=PATIENCE, metavar="SECONDS", help=patience)
     return parser
 

@@ -1,4 +1,4 @@
-"""The installed commands, as whole processes in an environment that has nothing of the shell's settings."""
+"""Runs the installed commands as processes whose environment has no settings from the shell."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from acceptance.names import own
+from acceptance.names import require_own
 from acceptance.platform import BrokenError, CouldNotRunError
 
 if TYPE_CHECKING:
@@ -20,113 +20,120 @@ if TYPE_CHECKING:
 
     from acceptance.platform import Platform
 
-AT_MOST = 300.0
-"""Seconds after which a command is killed."""
-_PASSED_ON = re.compile(
+COMMAND_TIMEOUT = 300.0
+"""Seconds after which the script kills a command."""
+STOP_TIMEOUT = 15.0
+"""Seconds that a command has to release its lock after SIGTERM."""
+_PASSED_VARIABLES = re.compile(
     r"PATH|TMPDIR|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|(HTTP|HTTPS|ALL|NO)_PROXY|(http|https|all|no)_proxy"
 )
 _MARKUP = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|section_(start|end):\S*|\r")
 
 
 class Command:
-    """A command that runs, or has run."""
+    """A command that is running or has ended."""
 
     def __init__(self, program: Path, env: dict[str, str], folder: Path, log: Path) -> None:
-        """Start it in `folder`."""
+        """Start `program` in `folder`; its output goes to `log`."""
         self._log, self._outcome = log, folder / "outcome.json"
         self._outcome.unlink(missing_ok=True)
         with self._log.open("wb") as stream:
-            # In a session of its own: Ctrl-C is for the script, which then ends it.
+            # A new session: Ctrl-C must reach only this script, which then stops the command.
             self._process = subprocess.Popen(
                 [program], cwd=folder, env=env, stdout=stream, stderr=stream, start_new_session=True
             )
 
     @property
     def ended(self) -> bool:
-        """Whether it has ended."""
+        """Whether the command has ended."""
         return self._process.poll() is not None
 
     @property
     def log(self) -> str:
-        """What it has printed, without markup."""
+        """The command's output so far, without colours and GitLab's section markers."""
         return _MARKUP.sub("", self._log.read_text("utf-8", "replace"))
 
     @property
     def outcome(self) -> dict[str, Any]:
-        """Its JSON result; empty if there is none."""
+        """The command's JSON result; empty if the command has written none."""
         return json.loads(self._outcome.read_bytes()) if self._outcome.exists() else {}
 
     def signal(self, number: int) -> None:
-        """Send a signal."""
+        """Send a signal to the command."""
         self._process.send_signal(number)
 
     def wait(self) -> int:
-        """Wait for its end and return the exit code.
+        """Wait until the command has ended, and return its exit code.
 
         Raises:
-            BrokenError: it did not end, and was killed.
+            BrokenError: the command did not end within `COMMAND_TIMEOUT`, and was killed.
         """
+        code = self._wait_or_kill(COMMAND_TIMEOUT)
+        if code is None:
+            raise BrokenError(f"the command did not end within {COMMAND_TIMEOUT:.0f} s")
+        return code
+
+    def stop(self) -> None:
+        """Send SIGTERM if the command still runs, and kill the command after `STOP_TIMEOUT`."""
+        if not self.ended:
+            self.signal(signal.SIGTERM)
+            self._wait_or_kill(STOP_TIMEOUT)
+
+    def _wait_or_kill(self, seconds: float) -> int | None:
+        """Return the exit code, or None if the command had to be killed."""
         try:
-            return self._process.wait(AT_MOST)
+            return self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-            raise BrokenError(f"the command did not end within {AT_MOST:.0f} s") from None
-
-    def stop(self) -> None:
-        """End it; it has some seconds to release its lock."""
-        if not self.ended:
-            self.signal(signal.SIGTERM)
-            try:
-                self._process.wait(15)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+            return None
 
 
 class Commands:
     """Starts commands against a platform, in a folder outside any checkout.
 
     Attributes:
-        last: those that ran since this was emptied.
+        platform: where the commands deploy to.
+        folder: a temporary folder.
+        started: the commands that were started; each step of a run empties the list first.
     """
 
     def __init__(self, platform: Platform, folder: Path) -> None:
-        """Find the commands.
+        """Find the installed commands.
 
         Raises:
-            CouldNotRunError: they are not installed, or the folder is in a checkout.
+            CouldNotRunError: the commands are not installed, or `folder` is inside a checkout.
         """
         self._bin = Path(sys.executable).parent
         if not (self._bin / "zerokie-deploy").exists():
             raise CouldNotRunError(f"zerokie-deploy is not installed in {self._bin}: run `make setup`")
         if any((parent / ".git").exists() for parent in folder.parents):
-            raise CouldNotRunError("the temporary folder is in a checkout: set TMPDIR to another one")
-        self._platform, self._folder = platform, folder
-        self.last: list[Command] = []
+            raise CouldNotRunError("the temporary folder is inside a checkout: set TMPDIR to another folder")
+        self.platform, self.folder = platform, folder
+        self.started: list[Command] = []
 
     def version(self) -> str:
-        """Say which version it is."""
+        """Return the output of `zerokie-deploy --version`."""
         command = [str(self._bin / "zerokie-deploy"), "--version"]
         return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
     def start(
         self, app: str, inputs: Mapping[str, str], *, program: str = "zerokie-deploy", repository: str = "1"
     ) -> Command:
-        """Start a command for an app of ours, as a GitLab job of a repository would."""
-        given = {"api_url": self._platform.url, "api_key": self._platform.key, "app": own(app)}
+        """Start a command for an acceptance app, in the environment of a GitLab job of `repository`."""
+        given = {"api_url": self.platform.url, "api_key": self.platform.key, "app": require_own(app)}
         given |= {"output_file": "outcome.json", "state_file": "state.json", "timeout": "4m", **inputs}
-        env = {name: value for name, value in os.environ.items() if _PASSED_ON.fullmatch(name)}
+        env = {name: value for name, value in os.environ.items() if _PASSED_VARIABLES.fullmatch(name)}
         env |= {f"ZEROKIE_{name.upper()}": value for name, value in given.items()}
         env |= {"GITLAB_CI": "true", "CI_SERVER_URL": "https://gitlab.example"}
         env |= {"CI_PROJECT_ID": repository, "CI_PROJECT_PATH": f"acceptance/{repository}"}
-        folder = self._folder / f"repository-{repository}"
+        folder = self.folder / f"repository-{repository}"
         folder.mkdir(exist_ok=True)
         log = folder / f"{time.monotonic_ns()}.log"
-        self.last.append(Command(self._bin / program, env, folder, log))
-        return self.last[-1]
+        self.started.append(Command(self._bin / program, env, folder, log))
+        return self.started[-1]
 
     def stop(self) -> None:
-        """End all that still run."""
-        for command in self.last:
+        """Stop all commands that still run."""
+        for command in self.started:
             command.stop()

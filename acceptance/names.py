@@ -1,4 +1,7 @@
-"""The names of the apps that may be touched. Every request for an app and every command asks `own`."""
+"""The names of acceptance apps, the only apps that a run may touch.
+
+Each request for an app and each command passes the app's name through `require_own`.
+"""
 
 from __future__ import annotations
 
@@ -7,52 +10,56 @@ import secrets
 import string
 from datetime import UTC, datetime, timedelta
 
-PATTERN = "zk-acceptance-<start>-<random>"
-LEFT_FOR = timedelta(hours=1)
-"""A run is over after this time, so a name that is older is a leftover."""
+NAME_PATTERN = "zk-acceptance-<start>-<random>"
+LEFTOVER_AFTER = timedelta(hours=1)
+"""No run takes longer, so an acceptance app whose name is older is a leftover of a killed run."""
 
 _NAME = re.compile(r"zk-acceptance-([0-9]{10})-[a-z0-9]{5}")
 _START = "%y%m%d%H%M"
-_made: set[str] = set()
+_names_made: set[str] = set()
 
 
-class NotOurs(Exception):  # noqa: N818 - it says what is wrong with a name
-    """The app must not be touched."""
+class ForbiddenAppError(Exception):
+    """The script must not touch this app."""
 
 
-def own(name: str = "") -> str:
-    """Make the name of a new app (30 characters), or return `name` if the app may be touched.
-
-    Raises:
-        NotOurs: `name` is neither one that this process has made nor, by its start, older than an hour.
-    """
-    if not name:
-        name = f"zk-acceptance-{datetime.now(UTC).strftime(_START)}-{random_word(5)}"
-        _made.add(name)
-    if name not in _made and not _is_left(name):
-        raise NotOurs(f"{name!r} is not a name of this run, nor one that a run has left")
+def new_name() -> str:
+    """Make a name for a new acceptance app: 30 characters."""
+    name = f"zk-acceptance-{datetime.now(UTC).strftime(_START)}-{random_word(5)}"
+    _names_made.add(name)
     return name
 
 
-def made() -> list[str]:
-    """All names that this process has made."""
-    return sorted(_made)
+def names_made() -> list[str]:
+    """Return all names that this process has made."""
+    return sorted(_names_made)
+
+
+def require_own(name: str) -> str:
+    """Return `name` if this process has made it, or if it is the name of a leftover.
+
+    Raises:
+        ForbiddenAppError: for any other name.
+    """
+    if name not in _names_made and not _is_leftover(name):
+        raise ForbiddenAppError(f"{name!r} is neither an app of this run nor a leftover of a killed run")
+    return name
 
 
 def leftovers(names: list[str]) -> list[str]:
-    """Those of `names` that a run has left."""
-    return [name for name in names if _is_left(name)]
+    """Return the leftovers among `names`."""
+    return [name for name in names if _is_leftover(name)]
 
 
 def random_word(length: int) -> str:
-    """Letters and digits, as a host name may have them."""
+    """Return random lower-case letters and digits, which are valid in host names."""
     return "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(length))
 
 
-def _is_left(name: str) -> bool:
+def _is_leftover(name: str) -> bool:
     match = _NAME.fullmatch(name)
     try:
         start = datetime.strptime(match[1], _START).replace(tzinfo=UTC) if match else None
-    except ValueError:  # such as a month 13
+    except ValueError:  # such as month 13
         start = None
-    return start is not None and datetime.now(UTC) - start > LEFT_FOR
+    return start is not None and datetime.now(UTC) - start > LEFTOVER_AFTER

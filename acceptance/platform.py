@@ -1,4 +1,8 @@
-"""The platform, by plain requests: what the script believes is what it saw here."""
+"""The platform through plain HTTP requests: the script believes only their responses.
+
+The module imports nothing from the action, because the script must notice the action's mistakes. The default
+URL, the manifests' folder and the variables for CA bundles are repeated here on purpose.
+"""
 
 from __future__ import annotations
 
@@ -14,37 +18,47 @@ from urllib.parse import quote, urlsplit
 import certifi
 import httpx
 
-from acceptance.names import own
+from acceptance.names import require_own
 from acceptance.report import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 DEFAULT_URL = "https://api.platform-dev.zerokie.com"
-STORED_BESIDE = "_zerokie/"
-"""Where the action keeps its manifests in the app."""
-OUTAGE = 60.0
-"""Seconds for which a request is repeated that gets no answer, 429 or 5xx."""
-SHOWN = 30.0
-"""Seconds after which the API shows what was done."""
+MANIFEST_FOLDER = "_zerokie/"
+"""The folder of a static app in which the action stores its manifests."""
+OUTAGE_TIMEOUT = 60.0
+"""Seconds for which a request is repeated after 429, 5xx or no response."""
+SHOWN_WITHIN = 30.0
+"""Seconds within which the API must show a change."""
+NO_CHANGES = {"files_uploaded": 0, "files_deleted": 0, "total_bytes": 0}
+"""The counts of finalize for a session that has changed no file."""
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
-_CA_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-COUNTS = {"files_uploaded": 0, "files_deleted": 0, "total_bytes": 0}
-
-Files = dict[str, int]
-"""The length of each file by its path."""
+_CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 class CouldNotRunError(Exception):
-    """Nothing was, or can be, found out."""
+    """The script can't do its work; the text says why."""
 
 
 class NotTriedError(Exception):
-    """A promise can't be judged here; the text says why."""
+    """A promise can't be judged; the text says why."""
 
 
 class BrokenError(Exception):
-    """A promise does not hold; the text says what was seen."""
+    """A promise does not hold; the text says what the script saw."""
+
+
+def check(condition: object, otherwise: str) -> None:
+    """Raise `BrokenError` unless the condition is true."""
+    if not condition:
+        raise BrokenError(otherwise)
+
+
+def try_only_if(condition: object, otherwise: str) -> None:
+    """Raise `NotTriedError` unless the condition is true."""
+    if not condition:
+        raise NotTriedError(otherwise)
 
 
 class Platform:
@@ -52,199 +66,198 @@ class Platform:
 
     Attributes:
         url: the API's address.
-        key: the API key, which goes to `url` only.
-        times: seconds that each request took, by its kind.
-        locks: the sessions that hold locks of ours, by the app's name.
+        key: the API key; only requests to `url` carry the key.
+        times: how many seconds each request took, by the kind of request.
+        locks: the sessions with which the script holds locks, by the app's name.
     """
 
     def __init__(self, url: str, key: str) -> None:
-        """Send nothing yet.
+        """Prepare the connections; send nothing yet.
 
         Raises:
-            CouldNotRunError: the URL is none that a key may be sent to.
+            CouldNotRunError: the key must not be sent to this URL.
         """
         parts = urlsplit(url)
         loopback = parts.hostname in _LOOPBACK
         if parts.username or not (parts.scheme == "https" or (parts.scheme == "http" and loopback)):
-            raise CouldNotRunError("ZEROKIE_API_URL has to begin with https://, or http:// for this machine")
+            raise CouldNotRunError("ZEROKIE_API_URL must be https://HOST, or http://HOST for this machine")
         self.url, self.key = url.rstrip("/"), key
         self.times: dict[str, list[float]] = defaultdict(list)
         self.locks: dict[str, str] = {}
-        bundle = next((os.environ[name] for name in _CA_FILES if os.environ.get(name)), None)
+        bundle = next((os.environ[name] for name in _CA_VARIABLES if os.environ.get(name)), None)
         tls = ssl.create_default_context(cafile=bundle or certifi.where())
         options: dict[str, Any] = {"verify": tls, "timeout": 30.0, "trust_env": not loopback}
         self._api = httpx.Client(headers={"authorization": f"Bearer {key}"}, **options)
-        self._world = httpx.Client(**options)
+        self._public = httpx.Client(**options)
 
     def close(self) -> None:
         """Close all connections."""
         self._api.close()
-        self._world.close()
+        self._public.close()
 
     # --- requests
 
-    def once(self, method: str, app: str, tail: str = "", **content: Any) -> httpx.Response:  # noqa: ANN401 - as httpx has it
-        """Send one request for an app of ours; whatever is answered is the answer."""
-        kind = f"{method} /v1/apps/:name" + re.sub("^/(files|domains)/.*", r"/\1/…", tail)
-        return self._timed(kind, self._api, method, f"{self.url}/v1/apps/{own(app)}{tail}", **content)
+    def send_once(self, method: str, app: str, path: str = "", **content: Any) -> httpx.Response:
+        """Send one request for an acceptance app, and return the response whatever its status is."""
+        kind = f"{method} /v1/apps/:name" + re.sub("^/(files|domains)/.*", r"/\1/…", path)
+        return self._timed(kind, self._api, method, f"{self.url}/v1/apps/{require_own(app)}{path}", **content)
 
-    def request(self, method: str, app: str, tail: str = "", **content: Any) -> httpx.Response:  # noqa: ANN401 - as httpx has it
-        """Send a request for an app of ours until something else than an outage is answered."""
-        return _answered(lambda: self.once(method, app, tail, **content))
+    def send(self, method: str, app: str, path: str = "", **content: Any) -> httpx.Response:
+        """Send a request for an acceptance app; repeat the request during an outage.
+
+        Raises:
+            NotTriedError: the outage lasted longer than `OUTAGE_TIMEOUT`.
+        """
+        return _repeated(lambda: self.send_once(method, app, path, **content))
 
     def create(self, app: str) -> httpx.Response:
-        """Create a static app."""
-        content = {"name": own(app), "type": "static"}
+        """Create a static acceptance app."""
+        content = {"name": require_own(app), "type": "static"}
         return self._timed("POST /v1/apps", self._api, "POST", f"{self.url}/v1/apps", json=content)
 
     def apps(self) -> dict[str, Any]:
-        """Return all apps of the account as the platform lists them, by name.
+        """Return all apps of the account, as the platform lists them, by name.
 
         Raises:
-            CouldNotRunError: it does not list them.
+            CouldNotRunError: the platform does not list the apps.
         """
         try:
-            answer = _answered(lambda: self._timed("GET /v1/apps", self._api, "GET", f"{self.url}/v1/apps"))
-            if answer.is_success:
-                return {app["name"]: app for app in answer.json()}
-            why = f"{answer.status_code} {answer.reason_phrase}"
+            response = _repeated(lambda: self._timed("GET /v1/apps", self._api, "GET", f"{self.url}/v1/apps"))
+            if response.is_success:
+                return {app["name"]: app for app in response.json()}
+            why = f"{response.status_code} {response.reason_phrase}"
         except (NotTriedError, ValueError, TypeError, KeyError) as error:
             why = str(error)
         raise CouldNotRunError(f"the platform did not list the account's apps: {why}")
 
     def visit(self, url: str) -> tuple[str, bytes]:
-        """Get a public page, without the key: the status, or the name of the error, and the body."""
+        """Get a public page without the key; return the status, or the error's name, and the body."""
         try:
-            answer = self._timed("GET a page", self._world, "GET", url)
+            response = self._timed("GET a page", self._public, "GET", url)
         except httpx.HTTPError as error:
             return type(error).__name__, b""
-        return str(answer.status_code), answer.content
+        return str(response.status_code), response.content
 
     def _timed(
-        self,
-        kind: str,
-        client: httpx.Client,
-        method: str,
-        url: str,
-        **content: Any,  # noqa: ANN401 - as httpx has it
+        self, kind: str, client: httpx.Client, method: str, url: str, **content: Any
     ) -> httpx.Response:
-        started = time.monotonic()
-        answer = client.request(method, url, **content)
-        self.times[kind].append(time.monotonic() - started)
-        return answer
+        response = client.request(method, url, **content)
+        self.times[kind].append(response.elapsed.total_seconds())
+        return response
 
-    # --- what is there
+    # --- apps and files
 
     def app(self, name: str) -> dict[str, Any] | None:
-        """Return the app as the platform shows it, or None."""
-        answer = self.request("GET", name)
-        if answer.status_code == 404:
-            return None
-        return as_object(answer)
+        """Return the app as GET shows it, or None if the app does not exist."""
+        response = self.send("GET", name)
+        return None if response.status_code == 404 else as_object(response)
 
-    def files(self, name: str) -> Files:
-        """Return what is listed, without the action's manifests."""
-        listed = paths(self.request("GET", name, "/files"))
-        return {path: entry["length"] for path, entry in listed.items() if not path.startswith(STORED_BESIDE)}
+    def files(self, name: str) -> dict[str, int]:
+        """Return the length of each file by its path, without the action's manifests."""
+        listed = files_by_path(self.send("GET", name, "/files"))
+        return {path: file["length"] for path, file in listed.items() if not path.startswith(MANIFEST_FOLDER)}
+
+    def put(self, app: str, path: str, content: bytes) -> httpx.Response:
+        """Upload a file, as another tool would."""
+        headers = {"content-type": "text/html"}
+        return self.send("PUT", app, f"/files/{quote(path)}", content=content, headers=headers)
 
     # --- the lock
 
     def take_lock(self, app: str) -> bool:
-        """Take the lock; False if somebody holds it."""
+        """Take the lock, and return whether that worked: False if another session holds the lock."""
         session = str(uuid.uuid4())
-        answer = self.request("POST", app, "/deploy/lock", json={"deploy_session_id": session})
-        if answer.is_success:
+        response = self.send("POST", app, "/deploy/lock", json={"deploy_session_id": session})
+        if response.is_success:
             self.locks[app] = session
-        elif answer.status_code != 409:
-            raise BrokenError(f"the script's own request for the lock was answered with {answer.status_code}")
-        return answer.is_success
+        elif response.status_code != 409:
+            raise BrokenError(f"the platform answered the script's lock request with {response.status_code}")
+        return response.is_success
 
-    def free_lock(self, app: str) -> httpx.Response | None:
-        """Release the lock if it is ours, by finalize with zeros."""
+    def release_lock(self, app: str) -> httpx.Response | None:
+        """Finalize without changes if the script holds the lock; return the response."""
         session = self.locks.pop(app, None)
-        content = {"deploy_session_id": session} | COUNTS
-        return self.once("POST", app, "/deploy/finalize", json=content) if session else None
+        content = {"deploy_session_id": session} | NO_CHANGES
+        return self.send_once("POST", app, "/deploy/finalize", json=content) if session else None
 
     def lock_is_free(self, app: str) -> bool:
-        """Take the lock and release it."""
+        """Find out whether the lock is free, by taking and releasing the lock."""
         if free := self.take_lock(app):
-            self.free_lock(app)
+            self.release_lock(app)
         return free
 
-    def put(self, app: str, path: str, content: bytes) -> httpx.Response:
-        """Store a file, as another tool would."""
-        headers = {"content-type": "text/html"}
-        return self.request("PUT", app, f"/files/{quote(path)}", content=content, headers=headers)
+    # --- the end of a run
 
-    # --- the end
-
-    def delete(self, names: list[str], patience: float) -> list[str]:
-        """Delete apps of ours until none is listed; return those that are left when `patience` is over."""
-        deadline = time.monotonic() + patience
-        left = [own(name) for name in names]
-        while left:
+    def delete(self, names: list[str], seconds: float) -> list[str]:
+        """Delete acceptance apps until the platform lists none; return apps still listed after `seconds`."""
+        deadline = time.monotonic() + seconds
+        remaining = [require_own(name) for name in names]
+        while remaining:
             try:
-                for name in left:
-                    self.free_lock(name)
-                    self.once("DELETE", name)
-                left = sorted(set(left) & set(self.apps()))
+                for name in remaining:
+                    self.release_lock(name)
+                    self.send_once("DELETE", name)
+                remaining = sorted(set(remaining) & set(self.apps()))
             except (httpx.HTTPError, CouldNotRunError) as error:
-                say(f"  {error}; again")
-            if not left or time.monotonic() > deadline:
+                say(f"  {error}; trying again")
+            if not remaining or time.monotonic() > deadline:
                 break
             time.sleep(2)
-        return left
+        return remaining
 
 
-def as_object(answer: httpx.Response) -> dict[str, Any]:
-    """Return the JSON object of a 2xx.
+def as_object(response: httpx.Response) -> dict[str, Any]:
+    """Return the JSON object of a successful response.
 
     Raises:
-        BrokenError: it is none.
+        BrokenError: the status is not 2xx, or the body is not an object.
     """
     try:
-        found = answer.json() if answer.is_success else None
+        body = response.json() if response.is_success else None
     except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise BrokenError(f"{answer.request.method} was answered with {answer.status_code} and no object")
-    return found
+        body = None
+    if not isinstance(body, dict):
+        method, status = response.request.method, response.status_code
+        raise BrokenError(f"the platform answered {method} with {status}, no JSON object")
+    return body
 
 
-def paths(answer: httpx.Response) -> dict[str, dict[str, Any]]:
-    """Return the entries of a listing by path. A leading slash is dropped, and so are directories.
+def files_by_path(response: httpx.Response) -> dict[str, dict[str, Any]]:
+    """Return the files of a list, without directories; a leading slash of a path is dropped.
+
+    A 404 or an empty body means that the app has no files.
 
     Raises:
-        BrokenError: it is no listing; a 404 and nothing at all are one of no files.
+        BrokenError: the response is not a list of files.
     """
-    if answer.status_code == 404 or (answer.is_success and not answer.content.strip()):
+    if response.status_code == 404 or (response.is_success and not response.content.strip()):
         return {}
     try:
-        named = {entry["path"].removeprefix("/"): entry for entry in answer.json() or ()}
+        files = {file["path"].removeprefix("/"): file for file in response.json() or ()}
     except (ValueError, TypeError, KeyError):
-        raise BrokenError(f"the list of files was answered with {answer.status_code} and no list") from None
-    return {path: entry for path, entry in named.items() if path and not path.endswith("/")}
+        raise BrokenError(f"the platform answered GET files with {response.status_code}, no list") from None
+    return {path: file for path, file in files.items() if path and not path.endswith("/")}
 
 
-def _answered(send: Callable[[], httpx.Response]) -> httpx.Response:
-    deadline = time.monotonic() + OUTAGE
+def _repeated(send: Callable[[], httpx.Response]) -> httpx.Response:
+    deadline = time.monotonic() + OUTAGE_TIMEOUT
     while True:
         try:
-            answer, why = send(), ""
-            if answer.status_code != 429 and answer.status_code < 500:
-                return answer
-            why = str(answer.status_code)
+            response = send()
+            if response.status_code != 429 and response.status_code < 500:
+                return response
+            why = str(response.status_code)
         except httpx.TransportError as error:
             why = type(error).__name__
         if time.monotonic() > deadline:
-            raise NotTriedError(f"the platform did not answer the script's own requests for a minute ({why})")
+            raise NotTriedError(f"the script's requests failed for {OUTAGE_TIMEOUT:.0f} s: {why}")
         time.sleep(1)
 
 
-def until(holds: Callable[[], object], seconds: float = SHOWN, pause: float = 0.5) -> bool:
-    """Look again and again until it holds, or the time is over."""
+def until(condition: Callable[[], object], seconds: float = SHOWN_WITHIN, pause: float = 0.5) -> bool:
+    """Test the condition every `pause` seconds; return whether the condition was true within `seconds`."""
     deadline = time.monotonic() + seconds
-    while not holds():
+    while not condition():
         if time.monotonic() > deadline:
             return False
         time.sleep(pause)

@@ -1,7 +1,8 @@
-"""What the API's reference leaves open, asked of apps of our own by plain requests.
+"""Questions that the API's reference leaves open, and plain requests that find this platform's answers.
 
-Each question has the answers that the action knows, with the shape of each: what is seen of it. The names are
-those of the sandbox's `--dialect`. A shape that is not listed is reported as it is, and is new to the action.
+A shape, such as `204 empty`, describes the platform's behaviour. Each question lists the shapes that the
+action knows, and the answer that each shape stands for. Questions and answers have the names that the
+sandbox's `--dialect` takes. The report shows an unknown shape unchanged.
 """
 
 from __future__ import annotations
@@ -13,24 +14,29 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from acceptance.platform import COUNTS, BrokenError, as_object, paths, until
+from acceptance.platform import NO_CHANGES, as_object, check, files_by_path, try_only_if, until
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import httpx
 
     from acceptance.platform import Platform
 
-READY = 60.0
-"""Seconds after which a new app answers."""
-WATCHED = 20.0
-"""Seconds for which a deploy is watched, unless it was seen from begin to end."""
-DEPLOYED = 180.0
-"""Seconds after which a deploy has ended."""
-SURE = 10
-"""Looks, a second apart, after which a redirect or a login is taken for the answer."""
-PAGE, HIDDEN = b"a page", b"a hidden page"
+    Shapes = Iterator[tuple[str, str]]
+    """Names and shapes of questions. If a request fails, the shapes that were yielded before are kept."""
+    Observation = tuple[float, dict[str, Any]]
+    """Seconds since the deploy request, and the app as GET shows it."""
+
+READY_WITHIN = 60.0
+"""Seconds within which a new app must accept requests."""
+WATCH_FOR = 20.0
+"""Seconds for which the script watches a deploy that never shows `deploying`."""
+DEPLOYED_WITHIN = 180.0
+"""Seconds after which the script stops watching a deploy."""
+SURE_AFTER = 10
+"""Visits, a second apart, after which a redirect or a login is the app's final answer."""
+PAGE, HIDDEN_PAGE = b"a page", b"a hidden page"
 _DATES = {
     "0-0-0T0:0:0Z": "seconds", "0-0-0T0:0:0.0Z": "fractions", "0-0-0T0:0:0+0:0": "offset",
     "0-0-0T0:0:0-0:0": "offset",
@@ -39,219 +45,259 @@ _DATES = {
 
 @dataclass
 class Question:
-    """A question, the known answers by their shapes, the shape that was seen, and why none was."""
+    """A question about the platform.
+
+    Attributes:
+        text: the question, as the report shows it.
+        known: the answers that the action knows, by their shapes.
+        shape: what the script has seen.
+        why: why the script has seen nothing.
+    """
 
     text: str
     known: Mapping[str, str]
-    seen: str = ""
+    shape: str = ""
     why: str = "not asked"
 
     @property
     def answer(self) -> str:
-        """The name of what was seen; a shape that is not known is its own name."""
-        return self.known.get(self.seen, self.seen)
+        """The name of the answer; an unknown answer has no name but its shape."""
+        return self.known.get(self.shape, self.shape)
 
     def __str__(self) -> str:
-        if not self.seen:
-            return f"not seen: {self.why}"
-        return f"`{self.answer}`" if self.seen in self.known else f"**new to us**: `{self.seen}`"
+        if not self.shape:
+            return f"no answer: {self.why}"
+        return f"`{self.answer}`" if self.shape in self.known else f"**unknown**: `{self.shape}`"
 
 
-def questions() -> dict[str, Question]:
-    """All of them, not asked yet."""
-    known: dict[str, tuple[str, Mapping[str, str]]] = {
-        "updated-at": ("What moves `updated_at`?", {
-            "another image, the same image": "deploy", "another image": "image", "nothing": "never",
-            "absent": "absent"}),
-        "image": ("How do POST and GET write an image?", {
-            "IMAGE, IMAGE": "given", "REGISTRY/IMAGE, REGISTRY/IMAGE": "full",
-            "IMAGE, REGISTRY/IMAGE": "full-in-get", "IMAGE, HOST/IMAGE": "mirror",
+def open_questions() -> dict[str, Question]:
+    """Return all questions, without answers, by their names."""
+    return {
+        "updated-at": Question("Which deploys change `updated_at`?", _named("absent") | {
+            "another image, the same image": "deploy", "another image": "image", "no deploy": "never"}),
+        "image": Question("How do POST deploy and GET write the name of the image?", {
+            "IMAGE, IMAGE": "given", "REGISTRY/IMAGE, REGISTRY/IMAGE": "full", "IMAGE, HOST/IMAGE": "mirror",
             "IMAGE, REGISTRY/IMAGE@DIGEST": "tag-and-digest", "IMAGE, IMAGE@DIGEST": "tag-and-digest",
-            "IMAGE, REGISTRY/NAME@DIGEST": "digest",
-            "IMAGE, NAME@DIGEST": "digest", "IMAGE, DIGEST": "bare-digest", "nothing, IMAGE": "not-in-post",
-            "IMAGE, nothing": "not-in-get", "BEFORE, IMAGE": "before-in-post"}),
-        "deploying": ("How does GET show a deploy?", _words("seconds none late image-first")),
-        "before-deploying": ("What does GET show before `deploying`?", _words("nothing stopped")),
-        "deploy-answer": ("What answers POST deploy?", {
+            "IMAGE, REGISTRY/NAME@DIGEST": "digest", "IMAGE, NAME@DIGEST": "digest",
+            "IMAGE, DIGEST": "bare-digest", "nothing, IMAGE": "not-in-post", "IMAGE, nothing": "not-in-get",
+            "BEFORE, IMAGE": "before-in-post", "IMAGE, REGISTRY/IMAGE": "full-in-get"}),
+        "deploying": Question(
+            "How does GET show a deploy in progress?", _named("seconds none late image-first")),
+        "before-deploying": Question(
+            "Which status does GET show between POST deploy and `deploying`?", _named("nothing stopped")),
+        "deploy-answer": Question("How does the platform answer POST deploy?", {
             "200 object": "sent", "202 object": "sent", "202 empty": "empty", "502 error": "lost"}),
-        "times": ("How are an app's times written?", _DATES | {"0": "numbers"}),
-        "date": ("Have answers a `Date`?", _words("sent absent")),
-        "new-app": ("What answers requests for a new app?", _words("ready") | {
-            "404 error": "404", "502 error": "502"}),
-        "new-site": ("What does a new site have?", _words("empty page")),
-        "url": ("Where does an app answer?", _words("https bare absent late redirect login")),
-        "hidden": ("What becomes of hidden files?", _words("stored refused unlisted unserved")),
-        "last-modified": ("How is `lastModified` written?", _DATES | _words("absent null") | {
-            "0": "number", "Abc, 0 Abc 0 0:0:0 GMT": "rfc1123"}),
-        "listed-paths": ("How are paths listed?", _words("plain slash directories")),
-        "empty-zone": ("What is the list of no files?", {
-            "404 error": "404",
-            "200 list": "list", "200 null": "null", "204 empty": "204"}),
-        "conflict": ("What is the body of a 409?", {
+        "times": Question("How does the platform write the times of an app?", _DATES | {"0": "numbers"}),
+        "date": Question("Do responses have a `Date` header?", _named("sent absent")),
+        "new-app": Question("How does the platform answer requests for a new app?", {
+            "ready": "ready", "404 error": "404", "502 error": "502"}),
+        "new-site": Question("Is a new site empty?", _named("empty page")),
+        "url": Question(
+            "How can visitors reach an app at its `url`?", _named("https bare absent late redirect login")),
+        "hidden": Question(
+            "How does the platform treat hidden files?", _named("stored refused unlisted unserved")),
+        "last-modified": Question("How does the list of files write `lastModified`?", _DATES | {
+            "absent": "absent", "null": "null", "0": "number", "Abc, 0 Abc 0 0:0:0 GMT": "rfc1123"}),
+        "listed-paths": Question(
+            "How does the list of files write paths?", _named("plain slash directories")),
+        "empty-zone": Question("How does the platform list the files of an empty site?", {
+            "404 error": "404", "200 list": "list", "200 null": "null", "204 empty": "204"}),
+        "conflict": Question("What is the body of a 409 response?", {
             f"409 {kind}, 409 {kind}": kind for kind in ("error", "object", "text", "empty")}),
-        "lock-lost": ("What answers a heartbeat and finalize without the lock?", {
+        "lock-lost": Question("How does the platform answer heartbeat and finalize for a released lock?", {
             "404, 409": "mixed", "404, 404": "404", "409, 409": "409"}),
-        "heartbeat": ("What answers a heartbeat?", {
+        "heartbeat": Question("How does the platform answer a heartbeat?", {
             "200 object": "object", "200 empty": "empty", "204 empty": "204"}),
-        "finalize": ("What answers finalize?", {
+        "finalize": Question("How does the platform answer finalize?", {
             "200 object": "no-deploy-id", "200 deploy ID": "ok", "201 deploy ID": "201", "502 error": "502"}),
-        "delete": ("What answers DELETE?", {
+        "delete": Question("How does the platform answer DELETE of a file?", {
             "204 empty": "204", "200 empty": "200", "202 empty": "202", "200 object": "body"}),
-        "domain-attached": ("What answers a domain that is attached?", _words("409 400 422 200 201")),
-        "domain-busy": ('Is a domain refused with "in progress"?', {}),
+        "domain-attached": Question("How does the platform answer POST of a domain that the app already has?",
+            _named("409 400 422 200 201"), why="ACCEPTANCE_DOMAIN is not set"),
+        "domain-busy": Question("Does the platform refuse a domain while a deploy is in progress?", {},
+            why="the script can't provoke the refusal"),
     }  # fmt: skip
-    found = {name: Question(*row) for name, row in known.items()}
-    found["domain-busy"].why = "it can't be provoked from outside"
-    found["domain-attached"].why = "ACCEPTANCE_DOMAIN is not set"
-    return found
 
 
-def _words(words: str) -> dict[str, str]:
-    """Answers whose shape is their name."""
-    return {word: word for word in words.split()}
+def _named(names: str) -> dict[str, str]:
+    """Return answers whose shapes are their names."""
+    return {name: name for name in names.split()}
 
 
-def ask_a_site(platform: Platform, app: str, found: dict[str, Question], patience: float) -> bool:
-    """Ask a static app of our own; return whether its page could be read."""
+def _record(questions: dict[str, Question], shapes: Shapes) -> None:
+    for name, shape in shapes:
+        questions[name].shape = shape
+
+
+# --- a site
+
+
+def ask_site(platform: Platform, app: str, questions: dict[str, Question], patience: float) -> bool:
+    """Create a site, answer the questions about sites, and return whether the site's page could be read."""
     as_object(platform.create(app))
-    name_taken = _shape(platform.create(app))
-    found["new-app"].seen = _when_ready(platform, app)
-    answer = platform.request("GET", app)
-    found["date"].seen = "sent" if "date" in answer.headers else "absent"
-    found["times"].seen = _time(as_object(answer), "created_at")
+    _record(questions, _shapes_of_new_site(platform, app))
+    try_only_if(platform.take_lock(app), "the lock of a new app is not free")
+    _record(questions, _shapes_of_files(platform, app))
+    _record(questions, _shapes_of_lock(platform, app))
+    address = _ask_url(platform, (platform.app(app) or {}).get("url"), questions["url"], patience)
+    hidden = questions["hidden"]
+    hidden.why = "the platform stores and lists hidden files, but no page could be read"
+    if address and not hidden.shape:
+        url = f"{address}/.folder/page.html"
+        hidden.shape = "stored" if until(lambda: platform.visit(url)[1] == HIDDEN_PAGE, 5) else "unserved"
+    return bool(address)
 
-    stored = paths(platform.request("GET", app, "/files"))
-    found["new-site"].seen = "page" if stored else "empty"
-    for path in stored:
-        platform.request("DELETE", app, f"/files/{quote(path)}")
-    found["empty-zone"].seen = _shape(platform.request("GET", app, "/files"))
 
-    platform.take_lock(app)
-    ours = {"deploy_session_id": platform.locks[app]}
-    theirs = {"deploy_session_id": str(uuid.uuid4())}
-    found[
-        "conflict"
-    ].seen = f"{name_taken}, {_shape(platform.request('POST', app, '/deploy/lock', json=theirs))}"
-    found["heartbeat"].seen = _shape(platform.request("PUT", app, "/deploy/lock", json=ours))
+def _shapes_of_new_site(platform: Platform, app: str) -> Shapes:
+    yield "new-app", _shape_of_new_app(platform, app)
+    shown = platform.send("GET", app)
+    yield "date", "sent" if "date" in shown.headers else "absent"
+    yield "times", _time_shape(as_object(shown), "created_at")
+    files = files_by_path(platform.send("GET", app, "/files"))
+    yield "new-site", "page" if files else "empty"
+    for path in files:
+        platform.send("DELETE", app, f"/files/{quote(path)}")
+    yield "empty-zone", _shape(platform.send("GET", app, "/files"))
+
+
+def _shape_of_new_app(platform: Platform, app: str) -> str:
+    """Wait until a new app accepts requests; return the shape of the first failure, or `ready`."""
+    failures: list[str] = []
+
+    def is_ready() -> bool:
+        session = str(uuid.uuid4())
+        shown = platform.send_once("GET", app)
+        locked = platform.send_once("POST", app, "/deploy/lock", json={"deploy_session_id": session})
+        if locked.is_success:
+            platform.locks[app] = session
+            platform.release_lock(app)
+        failures.extend(_shape(response) for response in (shown, locked) if not response.is_success)
+        return shown.is_success and locked.is_success
+
+    ready = until(is_ready, READY_WITHIN)
+    shape = failures[0] if failures else "ready"
+    check(ready, f"a new app does not accept requests after {READY_WITHIN:.0f} s: {shape}")
+    return shape
+
+
+def _shapes_of_files(platform: Platform, app: str) -> Shapes:
     for path in ("index.html", "folder/page.html"):
         platform.put(app, path, PAGE)
-    hidden = platform.put(app, ".folder/page.html", HIDDEN)
-    listed = platform.request("GET", app, "/files")
-    names = [entry["path"] for entry in listed.json()]
-    is_slash = any(name.startswith("/") for name in names)
-    is_tree = any(name.endswith("/") for name in names)
-    found["listed-paths"].seen = "directories" if is_tree else "slash" if is_slash else "plain"
-    found["last-modified"].seen = _time(paths(listed)["index.html"], "lastModified")
-    found["finalize"].seen = _shape(platform.free_lock(app))
-    lost = (platform.once("PUT", app, "/deploy/lock", json=ours),
-            platform.once("POST", app, "/deploy/finalize", json=ours | COUNTS))  # fmt: skip
-    found["lock-lost"].seen = f"{lost[0].status_code}, {lost[1].status_code}"
-
-    url = _ask_for_the_url(platform, as_object(answer).get("url"), found["url"], patience)
+    hidden = platform.put(app, ".folder/page.html", HIDDEN_PAGE)
+    response = platform.send("GET", app, "/files")
+    paths, files = [file["path"] for file in response.json()], files_by_path(response)
+    has_directories = any(path.endswith("/") for path in paths)
+    has_slashes = any(path.startswith("/") for path in paths)
+    yield "listed-paths", "directories" if has_directories else "slash" if has_slashes else "plain"
+    yield "last-modified", _time_shape(files["index.html"], "lastModified")
     if not hidden.is_success:
-        found["hidden"].seen = "refused"
-    elif ".folder/page.html" not in paths(listed):
-        found["hidden"].seen = "unlisted"
-    elif url:
-        served = until(lambda: platform.visit(f"{url}/.folder/page.html")[1] == HIDDEN, 5)
-        found["hidden"].seen = "stored" if served else "unserved"
-    found["hidden"].why = "they are stored and listed, but no page could be read"
-    found["delete"].seen = _shape(platform.request("DELETE", app, "/files/folder/page.html"))
-    return bool(url)
+        yield "hidden", "refused"
+    elif ".folder/page.html" not in files:
+        yield "hidden", "unlisted"
+    yield "delete", _shape(platform.send("DELETE", app, "/files/folder/page.html"))
 
 
-def _when_ready(platform: Platform, app: str) -> str:
-    """`ready`, or the shape of the first answer for a new app that was no success."""
-    first = ""
-
-    def ready() -> bool:
-        nonlocal first
-        session = str(uuid.uuid4())
-        answers = [
-            platform.once("GET", app),
-            platform.once("POST", app, "/deploy/lock", json={"deploy_session_id": session}),
-        ]
-        if answers[1].is_success:
-            platform.locks[app] = session
-            platform.free_lock(app)
-        failed = [_shape(answer) for answer in answers if not answer.is_success]
-        first = first or "".join(failed[:1])
-        return not failed
-
-    if not until(ready, READY):
-        raise BrokenError(f"a new app is not ready after {READY:.0f} s: {first}")
-    return first or "ready"
+def _shapes_of_lock(platform: Platform, app: str) -> Shapes:
+    """Answer the questions about the lock, which the script must hold, and release the lock."""
+    holder = {"deploy_session_id": platform.locks[app]}
+    other = {"deploy_session_id": str(uuid.uuid4())}
+    conflicts = platform.create(app), platform.send("POST", app, "/deploy/lock", json=other)
+    yield "conflict", ", ".join(map(_shape, conflicts))
+    yield "heartbeat", _shape(platform.send("PUT", app, "/deploy/lock", json=holder))
+    if released := platform.release_lock(app):
+        yield "finalize", _shape(released)
+    heartbeat = platform.send_once("PUT", app, "/deploy/lock", json=holder)
+    finalize = platform.send_once("POST", app, "/deploy/finalize", json=holder | NO_CHANGES)
+    yield "lock-lost", f"{heartbeat.status_code}, {finalize.status_code}"
 
 
-def _ask_for_the_url(platform: Platform, url: object, question: Question, patience: float) -> str:
-    """Return where the app answers, if its page could be read."""
+def _ask_url(platform: Platform, url: object, question: Question, patience: float) -> str:
+    """Answer the question about `url`; return the site's address, empty if the page can't be read."""
     if not isinstance(url, str) or not url:
-        question.seen = "absent"
+        question.shape = "absent"
         return ""
-    address, seen = address_of(url), list[str]()
-    kinds = {"3": "redirect", "401": "login", "403": "login"}
+    address, pages = address_of(url), list[str]()
 
-    def over() -> bool:
-        status, content = platform.visit(f"{address}/index.html")
-        seen.append(
-            "page" if content == PAGE else "redirect" if status[0] == "3" else kinds.get(status, status)
-        )
-        return seen[-1] == "page" or (seen[-1] in kinds.values() and seen.count(seen[-1]) >= SURE)
+    def is_settled() -> bool:
+        pages.append(_page_shape(*platform.visit(f"{address}/index.html")))
+        return pages[-1] == "page" or max(pages.count("redirect"), pages.count("login")) >= SURE_AFTER
 
-    until(over, patience, 1)
+    until(is_settled, patience, 1)
     if "://" not in url:
-        question.seen = "bare"
-    elif seen[-1] == "page":
-        question.seen = "late" if "404" in seen else "https"
-    elif seen[-1] in kinds.values():
-        question.seen = seen[-1]
-    question.why = f"it was not up after {patience:.0f} s: {seen[-1]}"
-    return address if seen[-1] == "page" else ""
+        question.shape = "bare"
+    elif pages[-1] == "page":
+        question.shape = "late" if "404" in pages else "https"
+    elif pages[-1] in {"redirect", "login"}:
+        question.shape = pages[-1]
+    question.why = f"the page could not be read within {patience:.0f} s: {pages[-1]}"
+    return address if pages[-1] == "page" else ""
+
+
+def _page_shape(status: str, content: bytes) -> str:
+    """Return `page`, `redirect` or `login`; else the status, which may be the name of an error."""
+    if content == PAGE:
+        return "page"
+    return "redirect" if status.startswith("3") else "login" if status in {"401", "403"} else status
 
 
 def address_of(url: str) -> str:
-    """Where an app answers, by its `url`."""
+    """Return the address of an app's pages, which `url` may give without a scheme."""
     return (url if "://" in url else f"https://{url}").rstrip("/")
 
 
-def ask_a_container(platform: Platform, app: str, found: dict[str, Question], image: str) -> None:
-    """Deploy another image to a container app of our own, then the same again, and watch."""
-    moved, after = [], dict[str, Any]()
-    for which in ("another image", "the same image"):
-        before = platform.app(app) or {}
-        started, looks = time.monotonic(), list[tuple[float, dict[str, Any]]]()
-        answer = platform.once("POST", app, "/deploy", json={"image": image})
-
-        def over() -> bool:
-            looks.append((time.monotonic() - started, platform.app(app) or {}))  # noqa: B023
-            busy = [when for when, then in looks if then.get("status") == "deploying"]  # noqa: B023
-            return looks[-1][0] > (busy[-1] + 3 if busy else WATCHED)  # noqa: B023
-
-        until(over, DEPLOYED, 0.2)
-        after = looks[-1][1]
-        moved += [which] if before.get("updated_at") != after.get("updated_at") else []
-        if which == "another image":
-            found["deploy-answer"].seen = _shape(answer)
-            posted = as_object(answer).get("image") if answer.content and answer.is_success else image
-            written = (_written(image, before.get("image"), shown) for shown in (posted, after.get("image")))
-            found["image"].seen = ", ".join(written)
-            found["deploying"].seen, found["before-deploying"].seen = _shown(before, looks)
-    found["updated-at"].seen = ", ".join(moved) or ("nothing" if "updated_at" in after else "absent")
+# --- a container
 
 
-def _shown(before: dict[str, Any], looks: list[tuple[float, dict[str, Any]]]) -> tuple[str, str]:
-    """How a deploy showed, and what showed before it was `deploying`."""
-    changed = [(when, app) for when, app in looks if app.get("status") != before.get("status")]
-    if not changed:
-        return "none", "nothing"
-    when, app = changed[0]
-    renamed = next((then for then, now in looks if now.get("image") != before.get("image")), when)
-    how = "image-first" if renamed < when - 1 else "late" if when > 5 else "seconds"
-    return how, "nothing" if app.get("status") == "deploying" else str(app.get("status"))
+def ask_container(platform: Platform, app: str, questions: dict[str, Question], image: str) -> None:
+    """Deploy another image, deploy the same image again, and answer the questions about images."""
+    _record(questions, _shapes_of_deploys(platform, app, image))
 
 
-def _written(image: str, before: object, shown: object) -> str:
-    """An image as it is shown, with words for what differs between platforms."""
+def _shapes_of_deploys(platform: Platform, app: str, image: str) -> Shapes:
+    response, observations = _watch_deploy(platform, app, image)
+    yield "deploy-answer", _shape(response)
+    posted = as_object(response).get("image") if response.content and response.is_success else image
+    before, after = observations[0][1].get("image"), observations[-1][1].get("image")
+    yield "image", ", ".join(_image_shape(image, before, shown) for shown in (posted, after))
+    yield from _shapes_of_progress(observations)
+    deploys = {"another image": observations, "the same image": _watch_deploy(platform, app, image)[1]}
+    changing = [name for name, watched in deploys.items() if _first_change(watched, "updated_at")]
+    unchanged = "no deploy" if "updated_at" in observations[-1][1] else "absent"
+    yield "updated-at", ", ".join(changing) or unchanged
+
+
+def _watch_deploy(platform: Platform, app: str, image: str) -> tuple[httpx.Response, list[Observation]]:
+    """Deploy an image; return the response, and observations of which the first precedes the request."""
+    before, started = platform.app(app) or {}, time.monotonic()
+    response = platform.send_once("POST", app, "/deploy", json={"image": image})
+    observations: list[Observation] = []
+
+    def has_ended() -> bool:
+        observations.append((time.monotonic() - started, platform.app(app) or {}))
+        deploying = [seconds for seconds, shown in observations if shown.get("status") == "deploying"]
+        return observations[-1][0] > (deploying[-1] + 3 if deploying else WATCH_FOR)
+
+    until(has_ended, DEPLOYED_WITHIN, 0.2)
+    return response, [(0.0, before), *observations]
+
+
+def _first_change(observations: list[Observation], field: str) -> Observation | None:
+    """Return the first observation in which `field` has another value than before the deploy."""
+    before = observations[0][1].get(field)
+    return next((seen for seen in observations if seen[1].get(field) != before), None)
+
+
+def _shapes_of_progress(observations: list[Observation]) -> Shapes:
+    status, image = _first_change(observations, "status"), _first_change(observations, "image")
+    seconds, app = status or (0.0, {"status": "deploying"})
+    image_first = image and image[0] < seconds - 1
+    how = "image-first" if image_first else "late" if seconds > 5 else "seconds"
+    yield "deploying", how if status else "none"
+    yield "before-deploying", "nothing" if app.get("status") == "deploying" else str(app.get("status"))
+
+
+def _image_shape(image: str, before: object, shown: object) -> str:
+    """Return an image's name as shown, with placeholders for the parts that platforms write differently."""
     if not shown:
         return "nothing"
     if shown == before != image:
@@ -262,23 +308,26 @@ def _written(image: str, before: object, shown: object) -> str:
     return re.sub("^(?!REGISTRY/).*/", "HOST/", text)
 
 
-def _time(entry: dict[str, Any], name: str) -> str:
-    """A time with zeros for its numbers; `absent` or `null`."""
-    if name not in entry:
+# --- shapes of responses
+
+
+def _time_shape(entry: dict[str, Any], field: str) -> str:
+    """Return a time with zeros in place of its numbers; or `absent` or `null`."""
+    if field not in entry:
         return "absent"
-    value = "null" if entry[name] is None else str(entry[name])
+    value = "null" if entry[field] is None else str(entry[field])
     return re.sub("[A-Z][a-z]{2}", "Abc", re.sub(r"\d+", "0", value))
 
 
-def _shape(answer: httpx.Response | None) -> str:
-    """The status, and what kind of body there is."""
-    if answer is None or not answer.content.strip():
-        return f"{answer.status_code if answer is not None else 'no'} empty"
+def _shape(response: httpx.Response) -> str:
+    """Return the status and the kind of the body, such as `409 error`."""
+    if not response.content.strip():
+        return f"{response.status_code} empty"
     try:
-        body = answer.json()
+        body = response.json()
     except ValueError:
-        return f"{answer.status_code} text"
+        return f"{response.status_code} text"
     kind = {list: "list", dict: "object", type(None): "null"}.get(type(body), "value")
     if isinstance(body, dict):
         kind = "error" if "error" in body else "deploy ID" if body.get("deploy_id") else kind
-    return f"{answer.status_code} {kind}"
+    return f"{response.status_code} {kind}"

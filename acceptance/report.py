@@ -1,4 +1,4 @@
-"""What came out, as Markdown to paste into an issue: no key, no account, no name of another app in it."""
+"""The report: Markdown to paste into an issue, without the API key, the account and other apps' names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import platform as machine
 import re
 import statistics
 import time
-from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,73 +18,86 @@ if TYPE_CHECKING:
     from acceptance.questions import Question
 
 HELD, BROKEN, NOT_TRIED = "held", "broken", "not tried"
-KEY = "***"
-_LOG = 20_000
-"""Characters of a log that are shown, from its end."""
+KEY_MASK = "***"
+_LOG_LENGTH = 20_000
+"""The report shows at most this many characters of a log, from its end."""
 
 
 @dataclass
 class Promise:
-    """A row of the report."""
+    """A promise of the action, and what became of it in this run.
+
+    Attributes:
+        text: the promise, as the report shows it.
+        result: `HELD`, `BROKEN` or `NOT_TRIED`.
+        why: why the promise is broken or was not tried.
+        seconds: how long the step took.
+        log: the commands' logs, if the promise is broken.
+    """
 
     text: str
     result: str = NOT_TRIED
-    why: str = "the run did not get there"
+    why: str = "the run ended before this step"
     seconds: float = 0.0
     log: str = ""
 
 
 @dataclass
 class Report:
-    """All rows, and what must not be in it."""
+    """The results of a run.
+
+    Attributes:
+        version: the action's version.
+        masks: the texts that the report must not show, each with its replacement.
+        notes: sentences for the top of the report.
+    """
 
     version: str
     promises: dict[str, Promise]
     questions: dict[str, Question]
-    hidden: dict[str, str] = field(default_factory=dict)
-    """Each text that must not be shown, with what stands in its place."""
+    masks: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     _started: float = field(default_factory=time.monotonic)
 
     def count(self, result: str) -> int:
-        """Say how many promises have this result."""
-        return Counter(promise.result for promise in self.promises.values())[result]
+        """Return the number of promises with this result."""
+        return sum(promise.result == result for promise in self.promises.values())
 
     @property
-    def verdict(self) -> str:
-        """How many promises have which result, and how long that took."""
+    def summary(self) -> str:
+        """The number of promises with each result, and the duration of the run."""
         results = ", ".join(f"{self.count(result)} {result}" for result in (HELD, BROKEN, NOT_TRIED))
         return f"{results}; {time.monotonic() - self._started:.0f} s"
 
-    def hide_host(self, url: str) -> None:
-        """Hide the host of a URL: an account may be part of it."""
-        self.hidden[urlsplit(url).netloc] = "…"
+    def mask_host(self, url: str) -> None:
+        """Mask the host of a URL, because its name may contain the account's name."""
+        self.masks[urlsplit(url).netloc] = "…"
 
     def markdown(self, times: Mapping[str, list[float]]) -> str:
-        """Return the whole report."""
+        """Return the whole report; `times` has the seconds of requests by the kind of request."""
         system = f"Python {machine.python_version()} on {machine.system()} {machine.machine()}"
         lines = [
             f"# Acceptance of {self.version}",
-            f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {system}: {self.verdict}",
-            *(f"- {self.clean(note)}" for note in self.notes),
+            f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {system}: {self.summary}",
+            *(f"- {self._masked(note)}" for note in self.notes),
             "## Promises",
             _table(
                 ("promise", "result", "seconds", "why"),
                 *(
                     (row.text, f"**{row.result}**" if row.result == BROKEN else row.result,
-                     f"{row.seconds:.1f}" if row.seconds else "", self.clean(row.why))
+                     f"{row.seconds:.1f}" if row.seconds else "", self._masked(row.why))
                     for row in self.promises.values()
                 ),
             ),
             *(self._details(row) for row in self.promises.values() if row.log),
             "## Questions",
-            "What the API's reference leaves open, and what this platform answers.",
+            "How this platform behaves where the API's reference is silent.",
             _table(
-                ("question", "", "answer"),
-                *((f"`{name}`", row.text, self.clean(str(row))) for name, row in self.questions.items()),
+                ("dialect", "question", "answer"),
+                *((f"`{name}`", row.text, self._masked(str(row))) for name, row in self.questions.items()),
             ),
             "## Times",
-            "The script's own requests, in seconds.",
+            "How many seconds the script's own requests took.",
             _table(
                 ("request", "count", "median", "longest"),
                 *(
@@ -97,16 +109,15 @@ class Report:
         return "\n\n".join(lines) + "\n"
 
     def _details(self, row: Promise) -> str:
-        log = re.sub("^", "    ", self.clean(row.log)[-_LOG:].rstrip(), flags=re.MULTILINE)
+        log = re.sub("^", "    ", self._masked(row.log)[-_LOG_LENGTH:].rstrip(), flags=re.MULTILINE)
         return f"The log of *{row.text}*:\n\n{log}"
 
-    def clean(self, text: str) -> str:
-        """Return a text of somebody else's without what must not be shown."""
-        for secret in sorted(filter(None, self.hidden), key=len, reverse=True):
-            shown = self.hidden[secret]
-            # A key is hidden wherever it stands; "web", another app, not in "cobweb".
-            word = re.escape(secret) if shown == KEY else rf"(?<![\w-]){re.escape(secret)}(?![\w-])"
-            text = re.sub(word, shown, text)
+    def _masked(self, text: str) -> str:
+        for secret in sorted(filter(None, self.masks), key=len, reverse=True):
+            mask = self.masks[secret]
+            # The key is masked inside longer words too; the name of an app "web" is not masked in "cobweb".
+            word = re.escape(secret) if mask == KEY_MASK else rf"(?<![\w-]){re.escape(secret)}(?![\w-])"
+            text = re.sub(word, mask, text)
         return text
 
 
@@ -121,6 +132,6 @@ def _cell(text: str) -> str:
 
 
 def say(*lines: str) -> None:
-    """Tell a person. That nobody reads it (`| head`) must not end the run before its teardown."""
+    """Print lines. A closed output (`| head`) must not end the run before the apps are deleted."""
     with suppress(OSError):
         print(*lines, sep="\n", flush=True)

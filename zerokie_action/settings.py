@@ -66,14 +66,12 @@ class Environment:
         env: the unchanged environment, for example `os.environ`.
         variables: the variables that are not empty, with their values stripped.
         problems: the problems with key files, one sentence each.
-        key_file_contents: the secrets in the key files.
     """
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self.env = env
         self.variables = {name: text for name, value in env.items() if (text := value.strip())}
         self.problems: list[str] = []
-        self.key_file_contents: list[str] = []
         self._key_files: dict[str, str] = {}
         if self.variables.get("RUNNER_DEBUG") == "1":  # GitHub's "debug logging" overrides `log-level`
             self.variables[spellings("log_level")[0]] = "debug"
@@ -108,7 +106,6 @@ class Environment:
                 "give the path of a text file that holds the secret and nothing else"
             )
             return
-        self.key_file_contents.append(content)
         if self.text(field):
             self.problems.append(f"{self.label(field)} and {self.label(name)} are both set; keep one of them")
         elif content:
@@ -329,8 +326,7 @@ def _written(default: object) -> str:
 def secrets(environment: Environment) -> list[str]:
     """All secrets, for redaction. The values of `env` are not included, because they are never printed."""
     names = [name for field in _SECRETS for name in spellings(field) if name in environment.variables]
-    values = (environment.variables[name] for name in names)
-    return [*dict.fromkeys((*values, *environment.key_file_contents))]
+    return [*dict.fromkeys(environment.variables[name] for name in names)]
 
 
 def load(environment: Environment) -> tuple[Settings, list[str]]:

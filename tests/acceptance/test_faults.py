@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from acceptance.__main__ import FAILED, main
-from acceptance.story import FOLDER, IMAGES, LAST, promises
+from acceptance.story import CONTAINER_STEPS, LAST_STEPS, SITE_STEPS, promises
 from tests.support.platform import API_KEY
 
 if TYPE_CHECKING:
@@ -30,30 +30,30 @@ def believed(method: str, path: str, status: int, body: str = "", **fields: Any)
 
 
 FAULTS = {
-    "create": refused(PUT, "/files/css/site.css"),
-    "visit": believed(GET, "^/_apps/.*/img/bytes.bin", 200, "other bytes", times=None),
-    "again": refused(GET, "^/_apps/.*zerokie/", 404, times=None),
-    "change": believed(DELETE, "/files/old.html", 204, times=None),
-    "awkward": refused(PUT, "/files/%2541.txt"),
+    "create_site": refused(PUT, "/files/css/site.css"),
+    "visit_site": believed(GET, "^/_apps/.*/img/bytes.bin", 200, "other bytes", times=None),
+    "deploy_same_files": refused(GET, "^/_apps/.*zerokie/", 404, times=None),
+    "deploy_changed_files": believed(DELETE, "/files/old.html", 204, times=None),
+    "deploy_awkward_names": refused(PUT, "/files/%2541.txt"),
     "dry_run": refused(GET, "/files$", skip=1),
-    "keep": refused(PUT, "/files/kept.txt"),
-    "foreign": refused(GET, "/files$", skip=1),
-    "other_repository": refused(GET, "/files$", skip=1),
+    "keep_foreign_file": refused(PUT, "/files/kept.txt"),
+    "refuse_foreign_file": refused(GET, "/files$", skip=1),
+    "refuse_other_repository": refused(GET, "/files$", skip=1),
     "health_check": refused(GET, "^/_apps/.*/health.txt", 500, times=None),
-    "large_file": refused(PUT, "/files/large.bin", 413),
-    "domain": refused(POST, "/domains$"),
-    "wait": refused(POST, "/deploy/lock$", skip=1),
-    "sigterm": refused(POST, "/finalize$", 503, skip=1, times=None),
-    "sigkill": refused(POST, "/finalize$", 409, skip=1, times=None),
-    "destroy_locked": refused(POST, "/deploy/lock$", skip=1),
-    "destroy": believed(DELETE, "/v1/apps/[^/]*$", 204, times=None),
-    "image": refused(POST, "/v1/apps$"),
-    "other_tag": refused(POST, "/deploy$"),
-    "same_tag": refused(POST, "/deploy$"),
+    "deploy_large_file": refused(PUT, "/files/large.bin", 413),
+    "attach_domain": refused(POST, "/domains$"),
+    "wait_for_lock": refused(POST, "/deploy/lock$", skip=1),
+    "terminate": refused(POST, "/finalize$", 503, skip=1, times=None),
+    "kill": refused(POST, "/finalize$", 409, skip=1, times=None),
+    "destroy_locked_site": refused(POST, "/deploy/lock$", skip=1),
+    "destroy_site": believed(DELETE, "/v1/apps/[^/]*$", 204, times=None),
+    "create_container": refused(POST, "/v1/apps$"),
+    "deploy_other_tag": refused(POST, "/deploy$"),
+    "deploy_same_tag": refused(POST, "/deploy$"),
     "restart": refused(POST, "/deploy$"),
-    "by_digest": refused(POST, "/deploy$"),
-    "missing_image": refused(POST, "/deploy$", skip=1, times=None),
-    "wrong_key": refused(GET, "^/v1/apps/", skip=1),
+    "deploy_digest": refused(POST, "/deploy$"),
+    "roll_back": refused(POST, "/deploy$", skip=1, times=None),
+    "refuse_wrong_key": refused(GET, "^/v1/apps/", skip=1),
 }
 """By the promise's name: a fault that is there while it is tried."""
 
@@ -75,7 +75,7 @@ class Watcher(io.StringIO):
 
 def test_all_promises_have_a_fault() -> None:
     """A promise that nothing can break says nothing."""
-    assert list(FAULTS) == [step.__name__ for step in (*FOLDER, *IMAGES, *LAST)]
+    assert list(FAULTS) == [step.__name__ for step in (*SITE_STEPS, *CONTAINER_STEPS, *LAST_STEPS)]
 
 
 @pytest.mark.usefixtures("handlers")
@@ -91,7 +91,7 @@ def test_a_fault_breaks_its_promise(
     said = Watcher(acceptance.platform, promises()[name].text, FAULTS[name])
     monkeypatch.setattr(sys, "stdout", said)
     arguments = ["--patience", "3"] + (
-        [] if name in {step.__name__ for step in IMAGES} else ["--static-only"]
+        [] if name in {step.__name__ for step in CONTAINER_STEPS} else ["--static-only"]
     )
 
     assert main(arguments) == FAILED, said.getvalue()
@@ -99,5 +99,5 @@ def test_a_fault_breaks_its_promise(
     broken = [promise for promise, result in acceptance.results.items() if result == "broken"]
     assert broken == [promises()[name].text], said.getvalue()
     # No command runs in that one.
-    assert (f"The log of *{promises()[name].text}*" in acceptance.report) is (name != "visit")
+    assert (f"The log of *{promises()[name].text}*" in acceptance.report) is (name != "visit_site")
     assert acceptance.apps() == ["production"]

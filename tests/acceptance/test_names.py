@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from acceptance.names import NotOurs, leftovers, own
+from acceptance.names import ForbiddenAppError, leftovers, new_name, require_own
 
 NOW = datetime.now(UTC)
 
@@ -36,22 +36,22 @@ OTHERS = [
 
 def test_names_of_this_run() -> None:
     """As many as are wanted, each 30 characters long, and no two the same."""
-    names = [own() for _ in range(100)]
+    names = [new_name() for _ in range(100)]
     assert len(set(names)) == len(names)
     assert all(re.fullmatch(r"zk-acceptance-[0-9]{10}-[a-z0-9]{5}", name) for name in names)
     assert {len(name) for name in names} == {30}
-    assert [own(name) for name in names] == names
+    assert [require_own(name) for name in names] == names
     assert leftovers(names) == []
 
 
-@pytest.mark.parametrize("name", [name for name in OTHERS if name])
+@pytest.mark.parametrize("name", OTHERS)
 def test_names_of_others(name: str) -> None:
     """They may not be touched."""
-    with pytest.raises(NotOurs):
-        own(name)
+    with pytest.raises(ForbiddenAppError):
+        require_own(name)
 
 
 def test_leftovers() -> None:
     """Exactly such names, and older than an hour."""
     assert leftovers([*OTHERS, OLD]) == [OLD]
-    assert own(OLD) == OLD
+    assert require_own(OLD) == OLD

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from acceptance.names import own
+from acceptance.names import new_name
 from acceptance.platform import Platform
-from acceptance.questions import ask_a_container, ask_a_site, questions
+from acceptance.questions import ask_container, ask_site, open_questions
 from tests.support.platform import API_KEY
 from zerokie_action.sandbox.dialects import QUESTIONS
 
@@ -37,7 +37,7 @@ def answers(*, images: bool) -> list[tuple[str, str]]:
 
 def test_it_knows_the_answers_of_the_sandbox() -> None:
     """Both have the same questions and answers."""
-    known = {name: set(question.known.values()) for name, question in questions().items()}
+    known = {name: set(question.known.values()) for name, question in open_questions().items()}
     known["domain-busy"] = {"no", "once"}
     known["deploy-answer"] |= {"lost-before"}
     assert known == {name: set(question.answers) for name, question in QUESTIONS.items()}
@@ -48,11 +48,11 @@ def test_it_knows_the_answers_of_the_sandbox() -> None:
 def test_a_site_is_asked(acceptance: Acceptance, name: str, answer: str) -> None:
     """Each answer is seen as such, and no other question has another answer than before."""
     acceptance.platform.speak(**{name: answer})
-    found = questions()
+    questions = open_questions()
     with closing(Platform(acceptance.platform.url, API_KEY)) as platform:
-        readable = ask_a_site(platform, own(), found, 70 if answer == "late" else 3)
+        readable = ask_site(platform, new_name(), questions, 70 if answer == "late" else 3)
     assert readable is (name != "url" or (name, answer) in READABLE)
-    seen = {asked: question.answer for asked, question in found.items() if question.seen}
+    seen = {asked: question.answer for asked, question in questions.items() if question.shape}
     plain = {asked: question.answers[0] for asked, question in QUESTIONS.items()}
     assert seen == {asked: (plain | {name: answer})[asked] for asked in seen}
     assert name in seen
@@ -62,7 +62,7 @@ def test_a_site_is_asked(acceptance: Acceptance, name: str, answer: str) -> None
 @pytest.mark.parametrize(("name", "answer"), answers(images=True))
 def test_a_container_is_asked(acceptance: Acceptance, name: str, answer: str) -> None:
     """Each answer is seen as such, and no other question has another answer than before."""
-    found, app = questions(), own()
+    questions, app = open_questions(), new_name()
     created = {"name": app, "image": "nginx:1.27.5-alpine", "port": 80}
     acceptance.platform.client.post("/v1/apps", json=created).raise_for_status()
     acceptance.platform.speak(**{name: answer})
@@ -71,7 +71,7 @@ def test_a_container_is_asked(acceptance: Acceptance, name: str, answer: str) ->
         lambda: acceptance.platform.client.get(shown).json()["status"] == "running"
     )
     with closing(Platform(acceptance.platform.url, API_KEY)) as platform:
-        ask_a_container(platform, app, found, "nginx:1.26.3-alpine")
+        ask_container(platform, app, questions, "nginx:1.26.3-alpine")
     plain = {asked: question.answers[0] for asked, question in QUESTIONS.items()}
     expected = {asked: (plain | {name: answer})[asked] for asked in IMAGES}
-    assert {asked: found[asked].answer for asked in IMAGES} == expected
+    assert {asked: questions[asked].answer for asked in IMAGES} == expected

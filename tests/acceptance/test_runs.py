@@ -10,7 +10,7 @@ import pytest
 
 from acceptance import names
 from acceptance.__main__ import main
-from acceptance.story import FOLDER, IMAGES, LAST, promises
+from acceptance.story import CONTAINER_STEPS, LAST_STEPS, SITE_STEPS, promises
 from tests.support.platform import API_KEY
 from zerokie_action.sandbox.dialects import QUESTIONS
 
@@ -41,7 +41,7 @@ def promised(*groups: tuple[object, ...]) -> set[str]:
 def check_report(acceptance: Acceptance, dialect: dict[str, str]) -> None:
     """It says what was switched on, and shows neither the key nor anybody else's app."""
     answers = acceptance.answers
-    seen = {name: answer for name, answer in answers.items() if not answer.startswith("not seen")}
+    seen = {name: answer for name, answer in answers.items() if not answer.startswith("no answer")}
     assert seen == {name: answer for name, answer in (PLAIN | dialect).items() if name in seen}
     assert set(PLAIN) - set(seen) <= NOT_ASKED
     assert API_KEY not in acceptance.report
@@ -66,7 +66,7 @@ def test_a_whole_run(acceptance: Acceptance, dialect: dict[str, str]) -> None:
     acceptance.platform.speak(**dialect)
     code, said = acceptance.run(ACCEPTANCE_DOMAIN="acceptance.example.org")
     assert code == 0, said
-    assert acceptance.results == dict.fromkeys(promised(FOLDER, IMAGES, LAST), "held")
+    assert acceptance.results == dict.fromkeys(promised(SITE_STEPS, CONTAINER_STEPS, LAST_STEPS), "held")
     check_report(acceptance, dialect)
     assert "acceptance.example.org" not in acceptance.report
     check_production(acceptance)
@@ -80,8 +80,8 @@ def test_inputs_of_the_shell_do_not_count(acceptance: Acceptance) -> None:
     env |= {"GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "acme/production"}
     code, said = acceptance.run("--static-only", **env)
     assert code == 0, said
-    without = promised(IMAGES) | {promises()["domain"].text}
-    expected = dict.fromkeys(promised(FOLDER, LAST), "held") | dict.fromkeys(without, "not tried")
+    without = promised(CONTAINER_STEPS) | {promises()["attach_domain"].text}
+    expected = dict.fromkeys(promised(SITE_STEPS, LAST_STEPS), "held") | dict.fromkeys(without, "not tried")
     assert acceptance.results == expected
     assert not [post for post in acceptance.platform.requests("POST", "") if post["path"].endswith("/deploy")]
     check_production(acceptance)
@@ -90,14 +90,14 @@ def test_inputs_of_the_shell_do_not_count(acceptance: Acceptance) -> None:
 def test_ctrl_c(acceptance: Acceptance) -> None:
     """In the middle of a deploy: its apps are deleted, and there is a report."""
     process = acceptance.start("--static-only")
-    acceptance.until(process, promises()["wait"].text)
+    acceptance.until(process, promises()["wait_for_lock"].text)
     for _ in range(2):  # people press it more than once
         process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=60)
     assert process.returncode == INTERRUPTED, said
     assert "interrupted" in acceptance.report
-    assert acceptance.results[promises()["change"].text] == "held"
-    assert acceptance.results[promises()["sigkill"].text] == "not tried"
+    assert acceptance.results[promises()["deploy_changed_files"].text] == "held"
+    assert acceptance.results[promises()["kill"].text] == "not tried"
     check_production(acceptance)
 
 
@@ -109,7 +109,7 @@ def test_a_kill(
     """What a killed run leaves, a sweep deletes, but not before an hour is over."""
     acceptance.platform.create("zk-acceptance")
     process = acceptance.start("--static-only")
-    acceptance.until(process, promises()["wait"].text)
+    acceptance.until(process, promises()["wait_for_lock"].text)
     process.kill()
     process.communicate()
     left = [name for name in acceptance.apps() if name not in {"production", "zk-acceptance"}]
@@ -118,7 +118,7 @@ def test_a_kill(
     assert acceptance.run("--sweep")[0] == 0
     assert acceptance.apps() == sorted([*left, "production", "zk-acceptance"])
 
-    monkeypatch.setattr(names, "LEFT_FOR", timedelta(seconds=-60))
+    monkeypatch.setattr(names, "LEFTOVER_AFTER", timedelta(seconds=-60))
     monkeypatch.setenv("ZEROKIE_API_URL", acceptance.platform.url)
     monkeypatch.setenv("ZEROKIE_API_KEY", API_KEY)
     assert main(["--sweep"]) == 0

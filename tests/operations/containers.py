@@ -7,8 +7,8 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
-from zerokie_action.sandbox.apps import Rollout
 from zerokie_action.sandbox.faults import Fault, Kind
+from zerokie_action.sandbox.platform import Rollout
 
 if TYPE_CHECKING:
     from tests.support.world import Outcome, World

@@ -11,9 +11,9 @@ import pytest
 
 from tests.ci.grammar import file_command
 from zerokie_action.files.local import FileContent
-from zerokie_action.sandbox.apps import EXPIRY
 from zerokie_action.sandbox.dialects import QUESTIONS
 from zerokie_action.sandbox.faults import Fault, Kind
+from zerokie_action.sandbox.platform import EXPIRY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

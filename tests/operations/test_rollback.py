@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.operations.containers import BROKEN, NEW, OLD, asked, deploy, lines, running_web, takes, tell
-from zerokie_action.sandbox.apps import Rollout
 from zerokie_action.sandbox.faults import Fault, Kind
+from zerokie_action.sandbox.platform import Rollout
 
 if TYPE_CHECKING:
     from tests.support.world import World

@@ -12,7 +12,7 @@ import anyio.to_thread
 
 from tests.support import timewarp
 from zerokie_action.cleanup import cleanup
-from zerokie_action.sandbox.apps import Rollout
+from zerokie_action.sandbox.platform import Rollout
 from zerokie_action.sandbox.server import serve
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from anyio.from_thread import check_cancelled
 from zerokie_action.errors import DeployFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 CHUNK_SIZE = 256 * 1024
 
@@ -89,17 +89,22 @@ def holds_private_key(file: LocalFile) -> bool:
 class FileContent:
     """The bytes of one file, for an upload.
 
+    Args:
+        file: the file.
+        fence: called before each piece, perhaps in a thread; its error ends the upload.
+
     Attributes:
         sha256: the hex digest of the content, after a complete read; empty before.
         taken: the bytes consumed so far in the current read.
     """
 
-    __slots__ = ("_file", "sha256", "taken")
+    __slots__ = ("_fence", "_file", "sha256", "taken")
 
-    def __init__(self, file: LocalFile) -> None:
+    def __init__(self, file: LocalFile, fence: Callable[[], None] = lambda: None) -> None:
         self.sha256 = ""
         self.taken = 0
         self._file = file
+        self._fence = fence
 
     @property
     def size(self) -> int:
@@ -126,6 +131,7 @@ class FileContent:
                         raise _changed(file)
                     digest.update(chunk)
                     self.taken = taken
+                    self._fence()
                     yield chunk
                     taken += len(chunk)
         except OSError as error:

@@ -35,7 +35,6 @@ _WHOLE_REPOSITORY = (
     "`directory` is the root of a repository, and everything in it that is not ignored is published. Name "
     f"the folder that has the site, or list the rest in {IGNORE_FILE}"
 )
-_READABLE_BY_ALL = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 
 
 class Scan(NamedTuple):
@@ -227,7 +226,7 @@ class _Walk:
         file = LocalFile(path, self._root, status.st_size, status.st_mtime_ns, identity(status))
         if not stat.S_ISREG(status.st_mode):
             self._refuse(path, f"is {_kind(status.st_mode)}, not a file")
-        elif not _is_readable(entry.path, status.st_mode):
+        elif not os.access(entry.path, os.R_OK, effective_ids=True):
             self._unreadable(path, os.strerror(errno.EACCES))
         elif holds_private_key(file):
             self._refuse(path, "holds a private key")
@@ -240,11 +239,6 @@ class _Walk:
     def _refuse(self, path: str, what: str, *, fix: str = "remove it") -> None:
         name = path if is_addressable(path) else path.encode("utf-8", "surrogateescape")
         self.problems.append(f"{name!r} {what}; {fix} or add it to `ignore`")
-
-
-def _is_readable(source: str, mode: int) -> bool:
-    # The mode alone decides for nearly every file, without a system call.
-    return mode & _READABLE_BY_ALL == _READABLE_BY_ALL or os.access(source, os.R_OK, effective_ids=True)
 
 
 def _kind(mode: int) -> str:

@@ -7,6 +7,7 @@ next deploy knows which files are ours, and trusts no outdated proof.
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
@@ -34,7 +35,7 @@ from zerokie_action.http.request import MEGABYTE, Bytes
 from zerokie_action.http.retry import UNTIL_DEADLINE
 from zerokie_action.platform.client import HIDDEN_HINT, MANIFESTS, NOT_FOUND, is_hidden
 from zerokie_action.platform.pages import PageError, read_public
-from zerokie_action.platform.upload import Upload, Writes
+from zerokie_action.platform.upload import write_each
 from zerokie_action.report.progress import Progress
 from zerokie_action.report.result import Uploaded
 from zerokie_action.text import human_files, human_paths
@@ -209,13 +210,9 @@ class Update:
         self._uploaded: dict[str, Uploaded] = {}
         self._proved: Mapping[str, Proof] = {}
         self._is_recorded = False
-        self._writes = Writes(
-            job.client.guarded(lock.write),
-            job.app,
-            fence=lock.check,
-            shutdown=job.shutdown,
-            concurrency=job.settings.concurrency,
-        )
+        self._lock = lock
+        self._client = job.client.guarded(lock.write)
+        self._write_each = partial(write_each, concurrency=job.settings.concurrency, shutdown=job.shutdown)
 
     @property
     def is_needed(self) -> bool:
@@ -239,16 +236,12 @@ class Update:
         files = sorted(files, key=lambda file: (is_page(file.path), -file.size, file.path))
         progress = Progress(len(files), sum(file.size for file in files), self._job.ci)
 
-        def begin(file: LocalFile) -> Upload:
-            content = FileContent(file)
-            progress.begin(file.path, file.size, lambda: content.taken)
-            return Upload(file.path, content, content_type(file.path))
-
-        def end(upload: Upload) -> None:
-            path, content = upload.path, upload.content
-            assert isinstance(content, FileContent)  # noqa: S101 - for the type checker
+        async def put(file: LocalFile) -> None:
+            path, content = file.path, FileContent(file, self._lock.check)
+            progress.begin(path, file.size, lambda: content.taken)
+            await self._client.put_file(self._job.app, path, content, content_type(path))
             progress.end(path)
-            sent = Uploaded(path, content.size, "~" if path in self._zone.files else "+", content.sha256)
+            sent = Uploaded(path, file.size, "~" if path in self._zone.files else "+", content.sha256)
             if path not in self._uploaded:  # a file that was sent again counts once
                 self._changes.uploaded.append(sent)
                 if path in self._plan.unchanged:
@@ -258,7 +251,7 @@ class Update:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(progress.show)
             for _, group in groupby(files, lambda file: is_page(file.path)):
-                await self._writes.upload(map(begin, group), end)
+                await self._write_each(group, put)
             tasks.cancel_scope.cancel()
         if files:
             self._job.ci.info(f"Uploaded {progress.so_far}")
@@ -297,13 +290,18 @@ class Update:
 
     async def delete_stale(self) -> None:
         """Delete the files that the directory does not have."""
-        await self._writes.delete(self._plan.delete, self._note_deleted)
+
+        async def delete(path: str) -> None:
+            await self._client.delete_file(self._job.app, path)
+            self._changes.deleted[path] = self._zone.files[path].length
+
+        await self._write_each(self._plan.delete, delete)
         if self._plan.delete:
             self._job.ci.info(f"Deleted {human_files(len(self._plan.delete), 'stale file')}")
 
     async def delete_manifests(self) -> None:
         """Delete the older manifests."""
-        await self._writes.delete(self._zone.manifests, lambda _path: None)
+        await self._write_each(self._zone.manifests, partial(self._client.delete_file, self._job.app))
 
     async def store_proof(self) -> None:
         """Store the proof manifest: it proves every file that is listed as it was uploaded."""
@@ -389,12 +387,12 @@ class Update:
         files = {**self._ours_after, **proofs} | dict.fromkeys(without_time)
         # `model_construct` does not copy the dictionaries, which may have a hundred thousand paths.
         content = Bytes(Manifest.model_construct(files=files, gone=gone, count=count).render())
-        upload = Upload(manifest_path, content, "application/json")
-        await self._writes.upload([upload], lambda _upload: None, group=MANIFESTS)
-        return manifest_path
 
-    def _note_deleted(self, path: str) -> None:
-        self._changes.deleted[path] = self._zone.files[path].length
+        async def put(path: str) -> None:
+            await self._client.put_file(self._job.app, path, content, "application/json", group=MANIFESTS)
+
+        await self._write_each([manifest_path], put)
+        return manifest_path
 
 
 def _has_length(file: LocalFile | Uploaded, remote: RemoteFile | None) -> bool:

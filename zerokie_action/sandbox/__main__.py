@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 try:
     from zerokie_action.sandbox.addresses import is_loopback
-    from zerokie_action.sandbox.apps import Rollout
     from zerokie_action.sandbox.dialects import QUESTIONS, check
     from zerokie_action.sandbox.faults import GRAMMAR, HELP, parse_fault
-    from zerokie_action.sandbox.platform import Platform
+    from zerokie_action.sandbox.platform import Platform, Rollout
     from zerokie_action.sandbox.server import serve
 except ModuleNotFoundError as error:
     package = (error.name or "").partition(".")[0]

@@ -1,20 +1,315 @@
-"""`/_sandbox`: endpoints for programs, such as tests in other processes. They need no key.
+"""Watching and disturbing the platform: the page at `/` for people, `/_sandbox` for programs.
 
-A browser's request has an `Origin` if it may change something; a program's request has none. Requests with an
-`Origin` are refused, so no page can use these endpoints. The switches on the sandbox's own page need the key.
+A browser's request has an `Origin` if it may change something; a program's request has none. The programs'
+endpoints need no key and refuse requests with an `Origin`, so no page can use them. The switches on the
+sandbox's own page need the key.
 """
 
 from __future__ import annotations
 
 import json
+import math
+import time
 from dataclasses import asdict
-from typing import Any
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from pydantic import BaseModel, Field, ValidationError
+from starlette.staticfiles import StaticFiles
 
-from zerokie_action.sandbox.faults import Fault  # noqa: TC001  FastAPI reads the annotation
-from zerokie_action.sandbox.records import ApiError, Exchange
+from zerokie_action.sandbox.addresses import is_same_origin, site_url
+from zerokie_action.sandbox.faults import Fault, Kind
+from zerokie_action.sandbox.platform import Platform
+from zerokie_action.sandbox.records import ApiError
+from zerokie_action.sandbox.store import App, Deployment
+
+if TYPE_CHECKING:
+    from zerokie_action.sandbox.faults import ArmedFault
+
+
+async def _platform(request: Request) -> Platform:
+    platform: Platform = request.state.platform
+    return platform
+
+
+Here = Annotated[Platform, Depends(_platform)]
+"""The type of an endpoint's parameter that is the platform."""
+
+SOMEBODY_ELSE = "somebody-else"
+"""The session that takes locks."""
+
+_API = "^/v1/"
+_MILLISECONDS = 1000
+_SPACE = "\N{NO-BREAK SPACE}"
+
+Seconds = Annotated[int, Field(ge=1, le=1800)]
+
+
+class Trouble(BaseModel):
+    """The form. Fields of another trouble than the chosen trouble have their defaults."""
+
+    trouble: Literal["outage", "latency", "rate-limit", "errors", "lock"]
+    outage_seconds: Seconds = 30
+    latency_milliseconds: Annotated[int, Field(ge=0, le=60_000)] = 500
+    retry_after: Seconds = 10
+    status: Annotated[int, Field(ge=500, le=599)] = 503
+    percent: Annotated[int, Field(ge=1, le=100)] = 20
+    app: str = ""
+    lock_seconds: Seconds = 60
+
+
+_FIELDS = {
+    "outage": ("outage_seconds",),
+    "latency": ("latency_milliseconds",),
+    "rate-limit": ("retry_after",),
+    "errors": ("status", "percent"),
+    "lock": ("app", "lock_seconds"),
+}
+"""The fields of each trouble."""
+
+
+class FieldError(ApiError):
+    """A form that is refused because of the field `field`."""
+
+    def __init__(self, status: int, message: str, field: str) -> None:
+        """Refuse with this status and message."""
+        super().__init__(status, message)
+        self.field = field
+
+
+def _switch(platform: Platform, form: bytes) -> None:
+    """Start the trouble in the form, which has the API key in `key`.
+
+    Raises:
+        FieldError: 403 for a wrong key, 400 for wrong values, 404 for an unknown app; nothing has changed
+            then.
+    """
+    fields = dict(parse_qsl(form.decode("ascii", "replace"), keep_blank_values=True))
+    if fields.get("key") not in platform.api_keys:
+        raise FieldError(403, "That is not the API key. The sandbox printed it when it started.", "key")
+    if "clear" in fields:
+        _clear(platform)
+        return
+    relevant = ("trouble", *_FIELDS.get(fields.get("trouble", ""), ()))
+    try:
+        _start(platform, Trouble.model_validate({name: fields[name] for name in relevant if name in fields}))
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        field = str(first["loc"][0])
+        raise FieldError(400, f"{field.replace('_', ' ').capitalize()}: {first['msg']}", field) from None
+
+
+def _start(platform: Platform, wanted: Trouble) -> None:
+    match wanted.trouble:
+        case "outage":
+            outage = Fault(Kind.RESET, times=None, lasts=wanted.outage_seconds)
+            # First, because only the first matching fault hits a request, and another might let it through.
+            platform.faults.add_first(outage, f"Outage of {wanted.outage_seconds}{_SPACE}s")
+        case "latency":
+            platform.latency = wanted.latency_milliseconds / _MILLISECONDS
+        case "rate-limit":
+            headers = {"retry-after": str(wanted.retry_after)}
+            limit = Fault(
+                Kind.STATUS, path=_API, times=None, status=429, headers=headers, lasts=wanted.retry_after
+            )
+            platform.faults.add(limit, name=f"Rate limit of {wanted.retry_after}{_SPACE}s")
+        case "errors":
+            errors = Fault(Kind.STATUS, path=_API, times=None, status=wanted.status, percent=wanted.percent)
+            platform.faults.add(errors, name=f"Errors {wanted.status}, {wanted.percent}{_SPACE}%")
+        case "lock":
+            try:
+                app = platform.apps.static(wanted.app)
+            except ApiError as error:
+                raise FieldError(error.status, error.message, "app") from None
+            platform.locks.take(app.name, SOMEBODY_ELSE, wanted.lock_seconds)
+
+
+def _clear(platform: Platform) -> None:
+    """End all trouble, also trouble that the page did not start."""
+    platform.faults.clear()
+    platform.latency = 0
+    for app in platform.apps.list():
+        if platform.lock(app.name) == SOMEBODY_ELSE:
+            platform.expire_lock(app.name)
+
+
+def _troubles(platform: Platform) -> list[str]:
+    """Describe the current trouble, one sentence each."""
+    sentences = [_describe(armed, platform.clock()) for armed in platform.faults.list()]
+    if platform.latency:
+        sentences.append(f"Latency of {platform.latency * _MILLISECONDS:.0f}{_SPACE}ms")
+    for app in platform.apps.list():
+        if platform.lock(app.name) == SOMEBODY_ELSE:
+            left = platform.locks.seconds_left(app.name)
+            sentences.append(f"Lock of {app.name} held by another session: {_seconds_left(left)}")
+    return sentences
+
+
+def _describe(armed: ArmedFault, now: float) -> str:
+    parts = [f"{armed.hits}{_SPACE}{'request' if armed.hits == 1 else 'requests'} hit so far"]
+    if armed.ends is not None:
+        parts.append(_seconds_left(armed.ends - now))
+    return f"{armed.name or _in_words(armed.fault)}: {', '.join(parts)}"
+
+
+def _seconds_left(seconds: float) -> str:
+    return f"{seconds:.0f}{_SPACE}s{_SPACE}left"
+
+
+def _in_words(fault: Fault) -> str:
+    """Describe a fault that the page did not start."""
+    requests = " ".join(filter(None, [fault.method, fault.path])) or "every request"
+    parts = [f"{str(fault).capitalize()} for {requests}"]
+    if fault.percent < 100:  # noqa: PLR2004
+        parts.append(f"{fault.percent}{_SPACE}% of them")
+    if fault.times is not None:
+        parts.append(f"{fault.times}{_SPACE}{'time' if fault.times == 1 else 'times'}")
+    return ", ".join(parts)
+
+
+_REQUESTS, _DEPLOYMENTS, _FILES = 1000, 10, 100
+"""The most rows that the page shows of each table."""
+
+_MANIFESTS = "_zerokie/"
+"""The folder of manifests, which the page does not count among an app's files."""
+
+_TAIL, _SHORT = 16, 48
+"""Characters: the length of a path's end that is always shown, and of a path that is never cut."""
+
+_FOLDER = Path(__file__).parent
+assets = StaticFiles(directory=_FOLDER / "assets")
+people = APIRouter(include_in_schema=False)
+
+
+@people.get("/")
+async def page(request: Request, platform: Here) -> Response:
+    """Show the platform to a browser; give a program the URLs."""
+    if wants_page(request):
+        return _page(request, platform)
+    return JSONResponse(
+        {
+            "api": "/v1/apps",
+            "reference": "/docs",
+            "openapi": "/openapi.json",
+            "state": "/_sandbox/state",
+            "faults": "/_sandbox/faults",
+            "dialect": "/_sandbox/dialect",
+        }
+    )
+
+
+async def _by_this_page(request: Request) -> None:
+    if not is_same_origin(request):
+        raise ApiError(403, "only the sandbox's own page can do that; programs use /_sandbox/faults")
+
+
+@people.post("/_sandbox/trouble", dependencies=[Depends(_by_this_page)])
+async def switch(request: Request, platform: Here) -> Response:
+    """Start or end trouble with the page's form."""
+    try:
+        _switch(platform, await request.body())
+    except FieldError as error:
+        return _page(request, platform, error)
+    return RedirectResponse("/", 303)
+
+
+@people.get("/favicon.ico")
+async def favicon() -> Response:
+    """Serve the icon that browsers request for documents such as `/openapi.json`."""
+    return FileResponse(_FOLDER / "assets" / "icon.svg")
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a browser requests a page, not an answer of the API."""
+    return "text/html" in request.headers.get("accept", "") and not request.scope["path"].startswith("/v1/")
+
+
+def not_found(request: Request) -> Response:
+    """Show a 404 page with a link to the page at `/`."""
+    return html("not_found.html", 404, here="", path=request.scope["path"])
+
+
+def _page(request: Request, platform: Platform, error: FieldError | None = None) -> Response:
+    return html(
+        "page.html",
+        error.status if error else 200,
+        here="/",
+        now=platform.clock(),
+        error=error,
+        origin=f"http://{request.headers.get('host', '')}",
+        apps=[_app(request, platform, app) for app in platform.apps.list()],
+        troubles=_troubles(platform),
+        defaults=Trouble(trouble="outage"),
+        deployments=platform.store.all(Deployment)[: -_DEPLOYMENTS - 1 : -1],
+        requests=platform.requests[: -_REQUESTS - 1 : -1],
+        request_count=len(platform.requests),
+    )
+
+
+def _app(request: Request, platform: Platform, app: App) -> dict[str, Any]:
+    files = platform.zone.list(app.name)
+    own = [file.length for file in files if not file.path.startswith(_MANIFESTS)]
+    return asdict(app) | {
+        "status": platform.apps.status(app),
+        "url": site_url(request, app.name),
+        "file_count": len(own),
+        "size": sum(own),
+        "manifest_count": len(files) - len(own),
+        "files": files[:_FILES],
+        "lock": platform.lock(app.name),
+        "seconds_left": platform.locks.seconds_left(app.name),
+        "domains": platform.domains.list(app.name),
+    }
+
+
+def html(template: str, status: int = 200, **context: object) -> HTMLResponse:
+    """Render a template."""
+    return HTMLResponse(_TEMPLATES.get_template(template).render(context), status)
+
+
+def _size(count: int) -> str:
+    """`8.1 MB`, with a no-break space."""
+    size, unit = float(count), "bytes"
+    for larger in ("kB", "MB", "GB"):
+        if size < 1000:  # noqa: PLR2004  SI
+            break
+        size, unit = size / 1000, larger
+    return f"{size:.3g}\N{NO-BREAK SPACE}{unit}"
+
+
+def _left(seconds: float) -> str:
+    """`29:05`."""
+    minutes, rest = divmod(math.ceil(seconds), 60)
+    return f"{minutes}:{rest:02}"
+
+
+def _clock(seconds: float, form: str = "%H:%M:%S") -> str:
+    """`17:00:05`, in this machine's time zone, which is the browser's."""
+    return time.strftime(form, time.localtime(seconds))
+
+
+_day = partial(_clock, form="%Y-%m-%d %H:%M:%S")
+"""`2026-03-07 17:00:05`."""
+
+
+def _parts(path: str) -> tuple[str, str]:
+    """Split a path into its start, which the page may cut, and its end. A short path has no start."""
+    return (path[:-_TAIL], path[-_TAIL:]) if len(path) > _SHORT else ("", path)
+
+
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(_FOLDER / "templates"),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=StrictUndefined,
+)
+_TEMPLATES.filters |= {"size": _size, "left": _left, "clock": _clock, "day": _day, "parts": _parts}
 
 
 async def _no_page(request: Request) -> None:
@@ -22,13 +317,12 @@ async def _no_page(request: Request) -> None:
         raise ApiError(403, "this is for programs; in a browser, use the page at /")
 
 
-router = APIRouter(prefix="/_sandbox", include_in_schema=False, dependencies=[Depends(_no_page)])
+programs = APIRouter(prefix="/_sandbox", include_in_schema=False, dependencies=[Depends(_no_page)])
 
 
-@router.get("/state")
-async def state(request: Request) -> Response:
+@programs.get("/state")
+async def state(platform: Here) -> Response:
     """Return the apps with locks, files, deployments and domains, and the records of all requests."""
-    platform = Exchange.of(request).platform
     apps: dict[str, Any] = {
         app.name: asdict(app)
         | {
@@ -48,55 +342,50 @@ async def state(request: Request) -> Response:
     return Response(text, media_type="application/json")
 
 
-@router.get("/dialect")
-async def dialect(request: Request) -> Response:
+@programs.get("/dialect")
+async def dialect(platform: Here) -> dict[str, str]:
     """Return the platform's answer to each question that the reference leaves open."""
-    return JSONResponse(Exchange.of(request).platform.dialect.answers())
+    return platform.dialect.answers()
 
 
-@router.patch("/dialect")
-async def speak(request: Request, wanted: dict[str, str]) -> Response:
+@programs.patch("/dialect")
+async def speak(platform: Here, wanted: dict[str, str]) -> dict[str, str]:
     """Change some answers; 400 for an unknown answer."""
-    platform = Exchange.of(request).platform
     try:
         platform.dialect.speak(*(f"{name}={answer}" for name, answer in wanted.items()))
     except ValueError as error:
         raise ApiError(400, str(error)) from None
-    return JSONResponse(platform.dialect.answers())
+    return platform.dialect.answers()
 
 
-@router.post("/faults", status_code=201)
-async def add_fault(request: Request, fault: Fault) -> Response:
+@programs.post("/faults", status_code=201)
+async def add_fault(platform: Here, fault: Fault) -> dict[str, int]:
     """Add a fault; the body has the fields of `Fault`. The answer has its `id`."""
-    faults = Exchange.of(request).platform.faults
-    faults.add(fault)
-    return JSONResponse({"id": faults.list()[-1].id}, 201)
+    platform.faults.add(fault)
+    return {"id": platform.faults.list()[-1].id}
 
 
-@router.get("/faults")
-async def list_faults(request: Request) -> Response:
+@programs.get("/faults")
+async def list_faults(platform: Here) -> list[dict[str, Any]]:
     """List all faults, each with its `id` and how many requests it has hit."""
-    faults = [
+    return [
         {
             "id": armed.id,
             "hits": armed.hits,
             **asdict(armed.fault),
             "body": armed.fault.body and armed.fault.body.decode("utf-8", "replace"),
         }
-        for armed in Exchange.of(request).platform.faults.list()
+        for armed in platform.faults.list()
     ]
-    return JSONResponse(faults)
 
 
-@router.delete("/faults/{number}", status_code=204)
-async def remove_fault(request: Request, number: int) -> Response:
+@programs.delete("/faults/{number}", status_code=204, response_class=Response)
+async def remove_fault(platform: Here, number: int) -> None:
     """Remove a fault; 404 when no fault has this `id`."""
-    Exchange.of(request).platform.faults.remove(number)
-    return Response(status_code=204)
+    platform.faults.remove(number)
 
 
-@router.delete("/faults", status_code=204)
-async def clear_faults(request: Request) -> Response:
+@programs.delete("/faults", status_code=204, response_class=Response)
+async def clear_faults(platform: Here) -> None:
     """Remove all faults."""
-    Exchange.of(request).platform.faults.clear()
-    return Response(status_code=204)
+    platform.faults.clear()

@@ -1,4 +1,4 @@
-"""The reference's API as a FastAPI application: endpoints, errors and OpenAPI document.
+"""The reference's API as a FastAPI application: endpoints, errors, OpenAPI document and its page `/docs`.
 
 Endpoints return `JSONResponse`s, because FastAPI would validate any other answer, and a listing may have
 100,000 files. Tests prove that the answers match the documented models.
@@ -6,26 +6,29 @@ Endpoints return `JSONResponse`s, because FastAPI would validate any other answe
 
 from __future__ import annotations
 
-from functools import partial
+import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.utils import get_openapi
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import request_response
 
-from zerokie_action.sandbox import admin, bodies, page
+from zerokie_action.sandbox import admin, bodies
 from zerokie_action.sandbox.addresses import decode_path, decode_segment, is_hidden
-from zerokie_action.sandbox.platform import Platform
-from zerokie_action.sandbox.records import ApiError, Exchange
+from zerokie_action.sandbox.admin import Here  # noqa: TC001  FastAPI reads the annotation
+from zerokie_action.sandbox.cdn import PREFIX, serve_site
+from zerokie_action.sandbox.records import ApiError
 from zerokie_action.sandbox.store import App
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from zerokie_action.sandbox.platform import Platform
 
 
 CLIENT_CLOSED_REQUEST = 499
@@ -47,16 +50,8 @@ def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": bodies.Error, "description": _ERRORS[status]} for status in documented}
 
 
-async def _platform(request: Request) -> Platform:
-    return Exchange.of(request).platform
-
-
-Here = Annotated[Platform, Depends(_platform)]
-
-
 async def _app(platform: Here, name: str) -> App:
-    platform.apps.check_ready(decode_segment(name))
-    return platform.apps.get(decode_segment(name))
+    return platform.apps.ready(decode_segment(name))
 
 
 Named = Annotated[App, Depends(_app)]
@@ -71,6 +66,7 @@ Site = Annotated[str, Depends(_site)]
 apps = APIRouter(prefix="/v1/apps", tags=["apps"])
 named = APIRouter(prefix="/v1/apps/{name}", tags=["apps"])
 static = APIRouter(prefix="/v1/apps/{name}", tags=["static apps"])
+docs = APIRouter(include_in_schema=False)
 
 
 @apps.post("", status_code=201, response_model=bodies.AppSummary, responses=_errors(409))
@@ -102,7 +98,12 @@ async def get_app(platform: Here, app: Named) -> Response:
 async def delete_app(platform: Here, app: Named) -> Response:
     """Delete an app with all its files, deployments and domains."""
     platform.delete_app(app.name)
-    return bodies.deleted(platform)
+    return _deleted(platform)
+
+
+def _deleted(platform: Platform) -> Response:
+    answer = platform.dialect["delete"]
+    return JSONResponse({"deleted": True}) if answer == "body" else Response(status_code=int(answer))
 
 
 @named.post("/deploy", response_model=bodies.DeployAccepted, responses=_errors(404, 409))
@@ -110,13 +111,25 @@ async def deploy(platform: Here, app: Named, body: bodies.DeployRequest | None =
     """Deploy an image, or re-pull and restart the current one."""
     body = body or bodies.DeployRequest()
     deployed = platform.apps.deploy(app.name, image=body.image, private=body.registry_auth is not None)
-    return bodies.deploying(platform, deployed, before=app)
+    match platform.dialect["deploy-answer"]:
+        case "lost":
+            raise ApiError(502, "bad gateway")
+        case "empty":
+            return Response(status_code=202)
+    shown = app if platform.dialect["image"] == "before-in-post" else deployed
+    image = bodies.image_field(platform, shown.image, in_post=True)
+    return JSONResponse({"name": deployed.name, **image, "status": deployed.status})
 
 
 @static.get("/files", response_model=list[bodies.RemoteFile], responses=_errors(404))
 async def list_files(platform: Here, site: Site) -> Response:
     """List all files of the app's storage zone."""
-    return bodies.files(platform, site)
+    rows, empty = bodies.listing(platform, site), platform.dialect["empty-zone"]
+    if rows or empty == "list":
+        return JSONResponse(rows)
+    if empty == "404":
+        raise ApiError(404, "no files found")
+    return JSONResponse(None) if empty == "null" else Response(status_code=204)
 
 
 @static.put(
@@ -141,7 +154,7 @@ async def put_file(request: Request, platform: Here, site: Site, path: str) -> R
             async for chunk in request.stream():
                 stream.write(chunk)
             platform.apps.static(site)  # the app may have been deleted meanwhile
-            Exchange.of(request).note_lock_holder()
+            request.state.record.lock_holder = platform.lock(site)
     except ClientDisconnect:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
     return Response(status_code=200)
@@ -151,21 +164,23 @@ async def put_file(request: Request, platform: Here, site: Site, path: str) -> R
 async def delete_file(platform: Here, site: Site, path: str) -> Response:
     """Delete a file."""
     platform.zone.delete(site, decode_path(path))
-    return bodies.deleted(platform)
+    return _deleted(platform)
 
 
 @static.post("/deploy/lock", response_model=bodies.Locked, responses=_errors(404, 409))
 async def acquire_lock(platform: Here, site: Site, body: bodies.LockRequest) -> Response:
     """Acquire the deploy lock. 409 when any session holds it, the same one included."""
     platform.locks.acquire(site, body.deploy_session_id)
-    return bodies.locked(body.deploy_session_id)
+    return JSONResponse({"locked": True, "deploy_session_id": body.deploy_session_id})
 
 
 @static.put("/deploy/lock", response_model=bodies.Locked, responses=_errors(404, 409))
 async def keep_lock(platform: Here, site: Site, body: bodies.LockRequest) -> Response:
     """Keep the deploy lock alive; it expires after 30 minutes. 404 when nobody holds it."""
     platform.locks.heartbeat(site, body.deploy_session_id)
-    return bodies.heartbeat(platform, body.deploy_session_id)
+    if bare := {"empty": 200, "204": 204}.get(platform.dialect["heartbeat"]):
+        return Response(status_code=bare)
+    return JSONResponse({"locked": True, "deploy_session_id": body.deploy_session_id})
 
 
 @static.post("/deploy/finalize", response_model=bodies.Finalized, responses=_errors(404, 409))
@@ -173,7 +188,14 @@ async def finalize(platform: Here, site: Site, body: bodies.FinalizeRequest) -> 
     """Finalize a deployment: purge the CDN cache, release the deploy lock, record the deployment."""
     counts = {"uploaded": body.files_uploaded, "deleted": body.files_deleted}
     deployment = platform.finalize(site, body.deploy_session_id, **counts, total_bytes=body.total_bytes)
-    return bodies.finalized(platform, deployment)
+    answer = platform.dialect["finalize"]
+    finalized = {
+        **({} if answer == "no-deploy-id" else {"deploy_id": deployment.deploy_id}),
+        "timestamp": bodies.written_time(platform, deployment.finished_at),
+        "cache_purged": True,
+        "summary": body.model_dump(exclude={"deploy_session_id"}),
+    }
+    return JSONResponse(finalized, 201 if answer == "201" else 200)
 
 
 @static.post("/domains", status_code=201, response_model=bodies.DomainAdded, responses=_errors(404, 409))
@@ -188,7 +210,7 @@ async def add_domain(platform: Here, site: Site, body: bodies.DomainRequest) -> 
 async def delete_domain(platform: Here, site: Site, domain: str) -> Response:
     """Remove a custom domain."""
     platform.domains.delete(site, decode_segment(domain))
-    return bodies.deleted(platform)
+    return _deleted(platform)
 
 
 _DESCRIPTION = """
@@ -201,7 +223,7 @@ _UNNAMED = {"body", "container", "static"}
 """Parts of an error's location that are not names of fields."""
 
 
-_ROUTERS = (apps, named, static, admin.router, page.router)
+_ROUTERS = (apps, named, static, docs, admin.people, admin.programs)
 
 
 def error(status: int, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
@@ -209,23 +231,28 @@ def error(status: int, message: str, headers: Mapping[str, str] | None = None) -
     return JSONResponse({"error": message}, status, headers)
 
 
-async def _refused(request: Request, problem: Exception) -> Response:
-    assert isinstance(problem, ApiError)  # noqa: S101  registered for nothing else
-    return bodies.refused(Exchange.of(request).platform, problem)
+async def _refused(request: Request, problem: ApiError) -> Response:
+    platform: Platform = request.state.platform
+    match platform.dialect["conflict"] if problem.status == HTTPStatus.CONFLICT else "error":
+        case "empty":
+            return Response(status_code=problem.status)
+        case "text":
+            return PlainTextResponse(problem.message, problem.status)
+        case "object":
+            return JSONResponse({"message": problem.message}, problem.status)
+    return error(problem.status, problem.message)
 
 
-async def _invalid(_: Request, problem: Exception) -> JSONResponse:
-    assert isinstance(problem, RequestValidationError)  # noqa: S101  registered for nothing else
+async def _invalid(_: Request, problem: RequestValidationError) -> JSONResponse:
     first = problem.errors()[0]
     # Without the input, which may be a credential.
     place = ".".join(str(part) for part in first["loc"] if part not in _UNNAMED)
     return error(400, ": ".join(filter(None, ["invalid request", place, first["msg"]])))
 
 
-async def _http_error(request: Request, problem: Exception) -> Response:
-    assert isinstance(problem, HTTPException)  # noqa: S101  registered for nothing else
-    if problem.status_code == HTTPStatus.NOT_FOUND and page.wants_page(request):
-        return page.not_found(request)
+async def _http_error(request: Request, problem: HTTPException) -> Response:
+    if problem.status_code == HTTPStatus.NOT_FOUND and admin.wants_page(request):
+        return admin.not_found(request)
     return error(problem.status_code, problem.detail.lower(), problem.headers)
 
 
@@ -240,42 +267,121 @@ async def _unexpected(_: Request, __: Exception) -> JSONResponse:
     return error(500, "internal server error")
 
 
-def _describe(api: FastAPI) -> dict[str, Any]:
-    """Build the document: FastAPI's, with the bearer key, and 400 instead of FastAPI's 422."""
-    document = get_openapi(title=api.title, version=api.version, description=_DESCRIPTION, routes=api.routes)
-    components = document["components"]
-    components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
-    document["security"] = [{"key": []}]
-    for name in ("HTTPValidationError", "ValidationError"):
-        components["schemas"].pop(name, None)
-    for operations in document["paths"].values():
-        for operation in operations.values():
-            operation["responses"].pop("422", None)
-    return document
-
-
-def _create() -> FastAPI:
-    api = FastAPI(
-        title="Zerokie",
-        version="1",
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-        generate_unique_id_function=lambda route: route.name,
-        exception_handlers={
-            ApiError: _refused,
-            RequestValidationError: _invalid,
-            HTTPException: _http_error,
-            405: _wrong_method,
-            Exception: _unexpected,
-        },
+@docs.get("/docs")
+async def reference(request: Request) -> Response:
+    """Show the API reference."""
+    document = request.app.openapi()
+    return admin.html(
+        "reference.html",
+        here="/docs",
+        description=document["info"]["description"],
+        common=common_answers(document),
+        endpoints=endpoints(document),
     )
-    for router in _ROUTERS:
-        api.include_router(router)
-    api.mount("/_sandbox/assets", page.assets)
-    api.openapi = partial(_describe, api)  # type: ignore[method-assign]
-    return api
 
 
-API = _create()
-"""One application for all platforms of the process, because building it is slow; see `Exchange.of`."""
+_ANYTHING: dict[str, object] = {"integer": 1, "boolean": True, "string": "…"}
+
+
+def endpoints(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the operations: method, path, description, bodies, and the answers that not all share."""
+    schemas: dict[str, Any] = document["components"]["schemas"]
+    common = common_answers(document)
+    return [
+        {
+            "id": operation["operationId"],
+            "method": method.upper(),
+            "path": path,
+            "description": operation["description"],
+            "body": operation.get("requestBody", {}).get("description", ""),
+            "examples": _examples(operation.get("requestBody", {}), schemas),
+            "answers": [
+                {
+                    "status": status,
+                    "description": answer["description"],
+                    "examples": _examples(answer, schemas),
+                }
+                for status, answer in operation["responses"].items()
+                if status not in common
+            ],
+        }
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    ]
+
+
+def common_answers(document: dict[str, Any]) -> dict[str, str]:
+    """Return the answers that are common to all operations: description by status."""
+    answers = [
+        {status: answer["description"] for status, answer in operation["responses"].items()}
+        for operations in document["paths"].values()
+        for operation in operations.values()
+    ]
+    return {status: said for status, said in answers[0].items() if all(status in other for other in answers)}
+
+
+def _examples(message: dict[str, Any], schemas: dict[str, Any]) -> list[str]:
+    """Write an example for each form of the JSON body."""
+    schema = message.get("content", {}).get("application/json", {}).get("schema")
+    if schema is None:
+        return []
+    return [
+        json.dumps(_example(form, schemas), indent=2, ensure_ascii=False)
+        for form in schema.get("oneOf") or schema.get("anyOf") or [schema]
+        if form.get("type") != "null"
+    ]
+
+
+def _example(schema: dict[str, Any], schemas: dict[str, Any]) -> object:
+    """Make up a value: the example, the only value, the default, or any value of the type."""
+    if "$ref" in schema:
+        schema = schemas[schema["$ref"].rpartition("/")[2]]
+    found = schema.get("examples", [schema.get("const", schema.get("default"))])[0]
+    if found is not None:
+        return found
+    if forms := schema.get("anyOf"):
+        return _example(forms[0], schemas)
+    if fields := schema.get("properties"):
+        return {name: _example(field, schemas) for name, field in fields.items()}
+    if items := schema.get("items"):
+        return [_example(items, schemas)]
+    return _ANYTHING[schema["type"]]
+
+
+class _Api(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        """Return FastAPI's document with the bearer key, and with 400 instead of FastAPI's 422."""
+        document = super().openapi()
+        components = document["components"]
+        components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        document["security"] = [{"key": []}]
+        for name in ("HTTPValidationError", "ValidationError"):
+            components["schemas"].pop(name, None)
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                operation["responses"].pop("422", None)
+        return document
+
+
+API = _Api(
+    title="Zerokie",
+    version="1",
+    description=_DESCRIPTION,
+    docs_url=None,
+    redoc_url=None,
+    redirect_slashes=False,
+    generate_unique_id_function=lambda route: route.name,
+    exception_handlers={
+        ApiError: _refused,
+        RequestValidationError: _invalid,
+        HTTPException: _http_error,
+        405: _wrong_method,
+        Exception: _unexpected,
+    },
+)
+"""One application for all platforms of the process, because building it is slow; see `server.Sandbox`."""
+
+for _router in _ROUTERS:
+    API.include_router(_router)
+API.mount(PREFIX, request_response(serve_site))
+API.mount("/_sandbox/assets", admin.assets)

@@ -1,28 +1,24 @@
-"""The bodies of requests and answers."""
+"""The bodies of requests and answers, and how a dialect writes images, times, URLs and paths."""
 
 from __future__ import annotations
 
 import hashlib
-import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import formatdate
-from http import HTTPStatus
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, StringConstraints, Tag
 
 from zerokie_action.sandbox.addresses import is_hidden
-from zerokie_action.sandbox.apps import CPU, DOMAIN, MAX_LENGTH, MEMORY, PORT
-from zerokie_action.sandbox.records import ApiError
+from zerokie_action.sandbox.platform import CPU, DOMAIN, MAX_LENGTH, MEMORY, PORT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from zerokie_action.sandbox.platform import Platform
-    from zerokie_action.sandbox.store import App, Deployment
+    from zerokie_action.sandbox.store import App
 
 AppName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", examples=["my-app"])]
 Image = Annotated[str, Field(pattern=r"^[!-~]+$", examples=["nginx:alpine"])]
@@ -107,13 +103,16 @@ class LockRequest(_Body):
     deploy_session_id: Session
 
 
-class FinalizeRequest(_Body):
-    """The session and the counts of a deployment."""
+class Summary(_Body):
+    """The client's own counts."""
 
-    deploy_session_id: Session
     files_uploaded: Count
     files_deleted: Count
     total_bytes: Count
+
+
+class FinalizeRequest(Summary, LockRequest):
+    """The session and the counts of a deployment."""
 
 
 class DomainRequest(_Body):
@@ -169,14 +168,6 @@ class Locked(BaseModel):
     deploy_session_id: Session
 
 
-class Summary(BaseModel):
-    """The client's own counts."""
-
-    files_uploaded: int
-    files_deleted: int
-    total_bytes: int
-
-
 class Finalized(BaseModel):
     """A recorded deployment."""
 
@@ -196,14 +187,8 @@ class DomainAdded(BaseModel):
 
 _ELSEWHERE = timezone(timedelta(hours=-9, minutes=-30))
 
-
-def timestamp(seconds: float) -> str:
-    """`2026-03-07T17:00:00Z` for seconds since the epoch, as the reference writes them."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
-
-
 _TIMES: dict[str, Callable[[float], object]] = {
-    "seconds": timestamp,
+    "seconds": lambda seconds: f"{datetime.fromtimestamp(int(seconds), UTC):%Y-%m-%dT%H:%M:%SZ}",
     "fractions": lambda seconds: f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S.%f}Z",
     "offset": lambda seconds: datetime.fromtimestamp(int(seconds), _ELSEWHERE).isoformat(),
     "rfc1123": lambda seconds: formatdate(seconds, usegmt=True),
@@ -212,25 +197,24 @@ _TIMES: dict[str, Callable[[float], object]] = {
     "null": lambda _seconds: None,
 }
 
-
 _FULL = "{host}/{path}{tag}{at}"
-_IMAGES = {
-    "given": ("{image}", "{image}"),
-    "full": (_FULL, _FULL),
-    "full-in-get": ("{image}", _FULL),
-    "mirror": ("{image}", "mirror.local/hub/{path}{tag}{at}"),
-    "tag-and-digest": ("{image}", "{host}/{path}{tag}@{digest}"),
-    "digest": ("{image}", "{host}/{path}@{digest}"),
-    "bare-digest": ("{image}", "{digest}"),
-    "not-in-post": ("", "{image}"),
-    "not-in-get": ("{image}", ""),
-    "before-in-post": ("{image}", "{image}"),
+
+# The form of an image in the answers to POST and to GET, by the answer to the question `image`. An answer
+# that is not in the table means `{image}`; an empty form leaves the image out.
+_IN_POST = {"full": _FULL, "not-in-post": ""}
+_IN_GET = {
+    "full": _FULL,
+    "full-in-get": _FULL,
+    "mirror": "mirror.local/hub/{path}{tag}{at}",
+    "tag-and-digest": "{host}/{path}{tag}@{digest}",
+    "digest": "{host}/{path}@{digest}",
+    "bare-digest": "{digest}",
+    "not-in-get": "",
 }
-"""The form of an image in the answers to POST and GET; an empty form leaves the image out."""
 
 
 def _image_parts(image: str) -> dict[str, str]:
-    """Return the parts for `_IMAGES`, completed as Docker does. A missing digest is made up."""
+    """Return the parts of an image's forms, completed as Docker does. A missing digest is made up."""
     name, at, digest = image.partition("@")
     host, slash, path = name.partition("/")
     if not slash or not (set(".:") & set(host) or host == "localhost"):
@@ -246,60 +230,44 @@ def _image_parts(image: str) -> dict[str, str]:
     }
 
 
-def _image(platform: Platform, image: str | None, *, in_post: bool) -> dict[str, Any]:
-    form = _IMAGES[platform.dialect["image"]][0 if in_post else 1]
+def image_field(platform: Platform, image: str | None, *, in_post: bool) -> dict[str, str]:
+    """The image of an app, if the dialect has it in answers to this method."""
+    form = (_IN_POST if in_post else _IN_GET).get(platform.dialect["image"], "{image}")
     return {"image": form.format_map(_image_parts(image or ""))} if form else {}
 
 
-def _url(platform: Platform, app: str) -> dict[str, Any]:
+def _url_field(platform: Platform, app: str) -> dict[str, str]:
     url, form = platform.url(app), platform.dialect["url"]
     return {} if form == "absent" else {"url": url.partition("://")[2] if form == "bare" else url}
 
 
-def _time(platform: Platform, seconds: float) -> object:
+def written_time(platform: Platform, seconds: float) -> object:
+    """A time in any answer but a listing."""
     return _TIMES[platform.dialect["times"]](seconds)
 
 
 def summary(platform: Platform, app: App, *, in_post: bool = False) -> dict[str, Any]:
     """An app in the answer to POST or in the list of apps."""
     app = replace(app, status=platform.apps.status(app)) if in_post else platform.apps.shown(app)
-    if app.type == "static":
-        return {"name": app.name, "status": app.status, **_url(platform, app.name)}
-    image = _image(platform, app.image, in_post=in_post)
-    return {"name": app.name, **image, "port": app.port, "status": app.status, **_url(platform, app.name)}
+    image = image_field(platform, app.image, in_post=in_post) | {"port": app.port}
+    return {
+        "name": app.name,
+        **({} if app.type == "static" else image),
+        "status": app.status,
+        **_url_field(platform, app.name),
+    }
 
 
 def detail(platform: Platform, app: App) -> dict[str, Any]:
     """An app in the answer to GET."""
     machine = {} if app.type == "static" else {"instances": 1, "cpu": app.cpu, "memory": app.memory}
-    updated_at = _time(platform, platform.apps.shown(app).updated_at)
+    updated_at = written_time(platform, platform.apps.shown(app).updated_at)
     return {
         **summary(platform, app),
         **machine,
-        "created_at": _time(platform, app.created_at),
+        "created_at": written_time(platform, app.created_at),
         **({} if platform.dialect["updated-at"] == "absent" else {"updated_at": updated_at}),
     }
-
-
-def deploying(platform: Platform, app: App, before: App) -> Response:
-    """Answer a deploy that was accepted."""
-    match platform.dialect["deploy-answer"]:
-        case "lost":
-            raise ApiError(502, "bad gateway")
-        case "empty":
-            return Response(status_code=202)
-    image = before.image if platform.dialect["image"] == "before-in-post" else app.image
-    return JSONResponse({"name": app.name, **_image(platform, image, in_post=True), "status": app.status})
-
-
-def files(platform: Platform, app: str) -> Response:
-    """List an app's files."""
-    rows, empty = listing(platform, app), platform.dialect["empty-zone"]
-    if rows or empty == "list":
-        return JSONResponse(rows)
-    if empty == "404":
-        raise ApiError(404, "no files found")
-    return JSONResponse(None) if empty == "null" else Response(status_code=204)
 
 
 def listing(platform: Platform, app: str) -> list[dict[str, Any]]:
@@ -316,45 +284,3 @@ def listing(platform: Platform, app: str) -> list[dict[str, Any]]:
         path = f"/{file.path}" if platform.dialect["listed-paths"] == "slash" else file.path
         rows[path] = {"path": path, "length": file.length, **modified}
     return list(rows.values())
-
-
-def heartbeat(platform: Platform, session: str) -> Response:
-    """Answer a heartbeat of the lock's holder."""
-    bare = {"empty": 200, "204": 204}.get(platform.dialect["heartbeat"])
-    return Response(status_code=bare) if bare else locked(session)
-
-
-def locked(session: str) -> Response:
-    """Answer with the session that holds the lock."""
-    return JSONResponse({"locked": True, "deploy_session_id": session})
-
-
-def finalized(platform: Platform, deployment: Deployment) -> Response:
-    """Answer finalize."""
-    answer = platform.dialect["finalize"]
-    counts = ("files_uploaded", "files_deleted", "total_bytes")
-    body = {
-        "deploy_id": deployment.deploy_id,
-        "timestamp": _time(platform, deployment.finished_at),
-        "cache_purged": True,
-        "summary": {name: getattr(deployment, name) for name in counts},
-    }
-    if answer == "no-deploy-id":
-        del body["deploy_id"]
-    return JSONResponse(body, 201 if answer == "201" else 200)
-
-
-def deleted(platform: Platform) -> Response:
-    """Answer DELETE."""
-    answer = platform.dialect["delete"]
-    return JSONResponse({"deleted": True}) if answer == "body" else Response(status_code=int(answer))
-
-
-def refused(platform: Platform, problem: ApiError) -> Response:
-    """Answer a request that the platform refuses."""
-    form = platform.dialect["conflict"] if problem.status == HTTPStatus.CONFLICT else "error"
-    if form == "empty":
-        return Response(status_code=problem.status)
-    if form == "text":
-        return PlainTextResponse(problem.message, problem.status)
-    return JSONResponse({"message" if form == "object" else "error": problem.message}, problem.status)

@@ -10,22 +10,20 @@ from __future__ import annotations
 import html
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starlette.responses import RedirectResponse, Response
 
 from zerokie_action.sandbox.addresses import app_of, decode_segment, is_hidden, site_url
-from zerokie_action.sandbox.apps import RUNNING
-from zerokie_action.sandbox.store import App, File, Store
+from zerokie_action.sandbox.store import RUNNING, App, File, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from starlette.requests import Request
 
-    from zerokie_action.sandbox.apps import Apps
     from zerokie_action.sandbox.dialects import Dialect
+    from zerokie_action.sandbox.platform import Apps, Platform
 
 PREFIX = "/_apps/"
 _NOT_UP = 60.0
@@ -34,29 +32,24 @@ _NOT_UP = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """An answer at an app's URL. `body` is bytes, or the path of a file."""
+    """An answer at an app's URL."""
 
     status: int
-    body: bytes | Path
+    body: bytes
     headers: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass
 class Cdn:
     """Serves the apps of one platform."""
 
-    def __init__(self, store: Store, apps: Apps, clock: Callable[[], float], dialect: Dialect) -> None:
-        """Serve the apps in `store`."""
-        self._store = store
-        self._apps = apps
-        self._clock = clock
-        self._dialect = dialect
-        self._cache: dict[str, dict[tuple[str, str], Page]] = {}
-        self.pages: dict[str, Page] = {}
-        """The answers of running container apps by name; by default, an app answers with its image's name."""
-
-    def knows(self, name: str) -> bool:
-        """Whether an app has this name."""
-        return self._store.get(App, name) is not None
+    _store: Store
+    _clock: Callable[[], float]
+    _dialect: Dialect
+    _apps: Apps
+    pages: dict[str, Page] = field(default_factory=dict)
+    """The answers of running container apps by name; by default, an app answers with its image's name."""
+    _cache: dict[str, dict[tuple[str, str], Page]] = field(default_factory=dict)
 
     def get(self, name: str, raw_path: str, query: str) -> tuple[Page, bool]:
         """Return the answer for a percent-encoded path below the app's URL, and whether it was cached."""
@@ -76,7 +69,6 @@ class Cdn:
     def purge(self, name: str) -> None:
         """Forget all answers of an app."""
         self._cache.pop(name, None)
-        self._store.sweep(name)
 
     def _barrier(self, app: App) -> Page | None:
         """Return the answer that hides the app, if the dialect has one."""
@@ -113,7 +105,7 @@ class Cdn:
             "etag": f'"{file.blob:x}-{int(file.modified):x}"',
             "last-modified": formatdate(file.modified, usegmt=True),
         }
-        return Page(status, self._store.blob_path(file.blob), headers)
+        return Page(status, self._store.blob_path(file.blob).read_bytes(), headers)
 
 
 def _text(status: int, text: str) -> Page:
@@ -121,22 +113,22 @@ def _text(status: int, text: str) -> Page:
     return Page(status, body, {"content-type": "text/html; charset=utf-8", "content-length": str(len(body))})
 
 
-def serve_site(cdn: Cdn, request: Request) -> Response:
+async def serve_site(request: Request) -> Response:
     """Answer a request below `/_apps/NAME` from the CDN.
 
     A browser that visits this URL is redirected to the app's own origin. Any other answer gets a content
     security policy, so that an app's script can't act as the sandbox's page.
     """
+    platform: Platform = request.state.platform
     name, _, rest = request.scope["path"].removeprefix(PREFIX).partition("/")
     if request.method not in {"GET", "HEAD"}:
         return Response("Method not allowed\n", 405, {"allow": "GET, HEAD"})
-    page, cached = cdn.get(decode_segment(name), rest, request.url.query)
+    page, cached = platform.cdn.get(decode_segment(name), rest, request.url.query)
     headers = {**page.headers, "x-cache": "HIT" if cached else "MISS"}
     if app_of(request) is None:
         url = f"{site_url(request, name)}/{rest}"
-        is_visited = request.headers.get("sec-fetch-mode") == "navigate" and cdn.knows(name)
+        is_visited = request.headers.get("sec-fetch-mode") == "navigate" and platform.store.get(App, name)
         if is_visited and request.scope["path"] != url:
             return RedirectResponse(f"{url}?{request.url.query}" if request.url.query else url, 307)
         headers["content-security-policy"] = "sandbox allow-scripts"
-    body = page.body.read_bytes() if isinstance(page.body, Path) else page.body
-    return Response(body, page.status, headers)
+    return Response(page.body, page.status, headers)

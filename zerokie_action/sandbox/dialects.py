@@ -14,11 +14,9 @@ class Question:
     """An open question.
 
     Attributes:
-        name: the dialect's name.
         choices: the possible answers, separated by spaces; the first answer is the default.
     """
 
-    name: str
     choices: str
     text: str
 
@@ -29,50 +27,46 @@ class Question:
 
 
 QUESTIONS: Mapping[str, Question] = {
-    question.name: question
-    for question in (
-        Question("updated-at", "deploy image never absent", "What moves `updated_at`?"),
-        Question("image", "given full full-in-get mirror tag-and-digest digest bare-digest not-in-post"
-                 " not-in-get before-in-post",
-                 "How is an image written? All but `full` and those for POST are about GET."),
-        Question("deploying", "seconds none late image-first",
-                 "How does GET show a deploy? `none`: never `deploying`; `late`: status and image 12 s"
-                 " later; `image-first`: the status 3 s later."),
-        Question("before-deploying", "nothing stopped", "What does GET show for 2 s before `deploying`?"),
-        Question("deploy-answer", "sent lost empty lost-before",
-                 "What answers `POST deploy`? `lost`: a 502, deployed; `empty`: a 202 without a body,"
-                 " deployed; `lost-before`: a 502, not deployed, every other time."),
-        Question("times", "seconds fractions offset numbers",
-                 "How are times written, but for `lastModified`?"),
-        Question("date", "sent absent", "Have answers a `Date`?"),
-        Question("new-app", "ready 404 502",
-                 "What answers requests for an app in the first 8 s after its creation?"),
-        Question("new-site", "empty page", "What does a new static app have?"),
-        Question("url", "https bare absent late redirect login",
-                 "Where does an app answer? `bare`: `url` has no scheme; `late`: a 404 for the first"
-                 " minute; `redirect`: a 302 to elsewhere; `login`: a 401."),
-        Question("hidden", "stored refused unlisted unserved",
-                 "What becomes of files with a name, or in a folder, that starts with a dot?"),
-        Question("last-modified", "seconds fractions offset rfc1123 number absent null",
-                 "How is `lastModified` written?"),
-        Question("listed-paths", "plain slash directories",
-                 "How are paths listed? `slash`: as `/a/b`; `directories`: beside `a/b` there is `a/`."),
-        Question("empty-zone", "list null 204 404", "What is the list of no files?"),
-        Question("conflict", "error object text empty",
-                 "What is the body of a 409? `object`: one without `error`."),
-        Question("lock-lost", "mixed 404 409",
-                 "What answers a heartbeat or finalize without the lock? `mixed`: a 404 for a heartbeat"
-                 " while the lock is free, else a 409."),
-        Question("heartbeat", "object empty 204", "What answers a heartbeat?"),
-        Question("finalize", "ok 201 no-deploy-id 502",
-                 "What answers finalize? `502`: the deployment is recorded, the lock is free, the CDN is"
-                 " not purged."),
-        Question("delete", "204 200 202 body", "What answers DELETE? `body`: a 200 with an object."),
-        Question("domain-attached", "409 400 422 200 201",
-                 "What answers the POST of a domain that the app has already?"),
-        Question("domain-busy", "no once",
-                 "Does a 409 (`another deploy is in progress`) answer the POST of a domain at first?"),
-    )
+    "updated-at": Question("deploy image never absent", "What moves `updated_at`?"),
+    "image": Question("given full full-in-get mirror tag-and-digest digest bare-digest not-in-post"
+        " not-in-get before-in-post",
+        "How is an image written? All but `full` and those for POST are about GET."),
+    "deploying": Question("seconds none late image-first",
+        "How does GET show a deploy? `none`: never `deploying`; `late`: status and image 12 s"
+        " later; `image-first`: the status 3 s later."),
+    "before-deploying": Question("nothing stopped", "What does GET show for 2 s before `deploying`?"),
+    "deploy-answer": Question("sent lost empty lost-before",
+        "What answers `POST deploy`? `lost`: a 502, deployed; `empty`: a 202 without a body,"
+        " deployed; `lost-before`: a 502, not deployed, every other time."),
+    "times": Question("seconds fractions offset numbers", "How are times written, but for `lastModified`?"),
+    "date": Question("sent absent", "Have answers a `Date`?"),
+    "new-app": Question("ready 404 502",
+        "What answers requests for an app in the first 8 s after its creation?"),
+    "new-site": Question("empty page", "What does a new static app have?"),
+    "url": Question("https bare absent late redirect login",
+        "Where does an app answer? `bare`: `url` has no scheme; `late`: a 404 for the first"
+        " minute; `redirect`: a 302 to elsewhere; `login`: a 401."),
+    "hidden": Question("stored refused unlisted unserved",
+        "What becomes of files with a name, or in a folder, that starts with a dot?"),
+    "last-modified": Question("seconds fractions offset rfc1123 number absent null",
+        "How is `lastModified` written?"),
+    "listed-paths": Question("plain slash directories",
+        "How are paths listed? `slash`: as `/a/b`; `directories`: beside `a/b` there is `a/`."),
+    "empty-zone": Question("list null 204 404", "What is the list of no files?"),
+    "conflict": Question("error object text empty",
+        "What is the body of a 409? `object`: one without `error`."),
+    "lock-lost": Question("mixed 404 409",
+        "What answers a heartbeat or finalize without the lock? `mixed`: a 404 for a heartbeat"
+        " while the lock is free, else a 409."),
+    "heartbeat": Question("object empty 204", "What answers a heartbeat?"),
+    "finalize": Question("ok 201 no-deploy-id 502",
+        "What answers finalize? `502`: the deployment is recorded, the lock is free, the CDN is"
+        " not purged."),
+    "delete": Question("204 200 202 body", "What answers DELETE? `body`: a 200 with an object."),
+    "domain-attached": Question("409 400 422 200 201",
+        "What answers the POST of a domain that the app has already?"),
+    "domain-busy": Question("no once",
+        "Does a 409 (`another deploy is in progress`) answer the POST of a domain at first?"),
 }  # fmt: skip
 """By the dialect's name."""
 

@@ -163,9 +163,8 @@ class Faults:
 
     def list(self) -> list[ArmedFault]:
         """Return the armed faults in the order in which a request meets them."""
-        if self._armed:
-            now = self._clock()
-            self._armed = [armed for armed in self._armed if armed.ends is None or armed.ends > now]
+        now = self._clock()
+        self._armed = [armed for armed in self._armed if armed.ends is None or armed.ends > now]
         return list(self._armed)
 
     def remove(self, number: int) -> None:
@@ -198,7 +197,6 @@ HELP = (
     " after lets the request take effect first; skip=N lets N requests through; x* means for ever"
     " (default: x1); N% lets it hit so many of a hundred; for=SECONDS ends it"
 )
-_HEAD = 3
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _KINDS: dict[str, Callable[..., dict[str, Any]]] = {
     r"(\d+)": lambda code: {"kind": Kind.STATUS, "status": int(code)},
@@ -222,10 +220,10 @@ def parse_fault(text: str) -> Fault:
     Raises:
         ValueError: when the text does not follow the grammar.
     """
-    words = text.split()
-    if len(words) < _HEAD:
-        raise ValueError(f"{text!r} is not '{GRAMMAR}'")
-    method, path, what, *rest = words
+    try:
+        method, path, what, *rest = text.split()
+    except ValueError:
+        raise ValueError(f"{text!r} is not '{GRAMMAR}'") from None
     kind = _read_word(what, _KINDS, f"neither a status code, such as 503, nor one of {_WHAT}")
     fault = Fault(method=None if method == "*" else method, path=path, **kind)
     for word in rest:

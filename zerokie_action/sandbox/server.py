@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import logging
 import socket
 import struct
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any, cast
 
+from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -17,27 +20,40 @@ from uvicorn.server import ServerState
 
 from zerokie_action.sandbox.addresses import app_of, host_of, is_loopback, normalise
 from zerokie_action.sandbox.api import API, error
-from zerokie_action.sandbox.cdn import PREFIX, serve_site
+from zerokie_action.sandbox.cdn import PREFIX
 from zerokie_action.sandbox.faults import inject
-from zerokie_action.sandbox.page import HEADERS
-from zerokie_action.sandbox.records import ApiError, Exchange, Record
+from zerokie_action.sandbox.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from starlette.types import Message, Receive, Scope, Send
 
-    from zerokie_action.sandbox.platform import Platform
+    from zerokie_action.sandbox.platform import Hook, Platform
 
 _LOG = logging.getLogger(__name__)
-_HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+_PROTECTION = {
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
+    " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "same-origin",
+    "x-content-type-options": "nosniff",
+    "cache-control": "no-store",
+}
+"""Headers that keep other origins' pages and scripts away from the sandbox's pages."""
+
 _WRONG_HOST = (
     "the Host header names another machine; start the sandbox with --host to be reached by that name"
 )
 
 
 class Sandbox:
-    """Serves one platform: `/v1`, the apps' URLs, the page, `/docs`, and the admin side `/_sandbox`."""
+    """Serves one platform: `/v1`, the apps' URLs, the page, `/docs`, and the admin side `/_sandbox`.
+
+    Endpoints find the platform in `request.state.platform`, and the request's record in
+    `request.state.record`.
+    """
 
     def __init__(self, platform: Platform, *, any_host: bool) -> None:
         """Serve this platform for loopback names, or for any host.
@@ -51,24 +67,24 @@ class Sandbox:
         """Handle a request. An unexpected error becomes a 500 with a traceback in the log."""
         request = Request(scope)
         # The routes get the encoded path: a decoded slash or newline would change the match.
-        scope["path"] = _routed_path(request)
-        exchange = Exchange(self._platform, self._record(request), scope)
-        send = exchange.answering(send)
+        scope["path"] = path = _routed_path(request)
+        record = self._record(request)
+        request.state.platform, request.state.record = self._platform, record
+        is_recorded = path.startswith(("/v1/", PREFIX))
+        send = self._answering(record, {} if is_recorded else _PROTECTION, send)
         try:
-            if not (scope["path"].startswith("/v1/") or self._any_host or is_loopback(host_of(request))):
+            if not (path.startswith("/v1/") or self._any_host or is_loopback(host_of(request))):
                 await error(421, _WRONG_HOST)(scope, receive, send)
-            elif scope["path"].startswith(("/v1/", PREFIX)):
-                self._platform.requests.append(exchange.record)
-                await self._exchange(exchange, request, exchange.counting(receive), send)
+            elif is_recorded:
+                self._platform.requests.append(record)
+                await self._handle(record, scope, _counting(record, receive), send)
             else:
-                await API(scope, receive, _protecting(send))
-        except ClientDisconnect:
-            pass
-        except asyncio.CancelledError:
-            pass  # The server goes down and the connection is gone; uvicorn would log it as a failure.
+                await API(scope, receive, send)
+        except (ClientDisconnect, asyncio.CancelledError):
+            pass  # The client has gone, or the server goes down; uvicorn would log a failure.
         except Exception:  # noqa: BLE001  logged
-            _LOG.exception("Request failed: %s", exchange.record)
-            if exchange.record.status is None:
+            _LOG.exception("Request failed: %s", record)
+            if record.status is None:
                 await error(500, "internal server error")(scope, receive, send)
 
     def _record(self, request: Request) -> Record:
@@ -83,38 +99,53 @@ class Sandbox:
             received=self._platform.clock(),
         )
 
-    async def _exchange(self, exchange: Exchange, request: Request, receive: Receive, send: Send) -> None:
-        record, platform = exchange.record, self._platform
-        if not _is_upload(record):
-            body = await Request(request.scope, receive).body()
+    def _answering(self, record: Record, extra: dict[str, str], send: Send) -> Send:
+        """Record the answer's status, and add the extra headers, and a `Date` if the dialect has one."""
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                record.status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers.update(extra)
+                if self._platform.dialect["date"] == "sent":
+                    headers.append("date", formatdate(self._platform.clock(), usegmt=True))
+            await send(message)
+
+        return answer
+
+    async def _handle(self, record: Record, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request to the API or to an app take effect, after hook and latency, and with a fault."""
+        platform = self._platform
+        if not (record.method == "PUT" and "/files/" in record.path):
+            body = await Request(scope, receive).body()
             record.session = _session(body)
             receive = _replay(body, receive)
-        await exchange.call(platform.on_request)
-        exchange.note_lock_holder()
+        await _call(platform.on_request, record)
+        record.lock_holder = platform.lock(record.app)
         if platform.latency:
             await asyncio.sleep(platform.latency)
         fault = platform.faults.take(record)
         if fault is None:
-            await self._take_effect(request.scope, receive, send)
+            await self._take_effect(scope, receive, send)
         else:
             record.fault = str(fault)
-            await inject(fault, self._take_effect, request.scope, receive, send)
+            await inject(fault, self._take_effect, scope, receive, send)
 
     async def _take_effect(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
-        exchange = Exchange.of(request)
-        exchange.note_lock_holder()
-        send = exchange.announcing(send)
-        try:
-            if scope["path"].startswith(PREFIX):
-                await serve_site(self._platform.cdn, request)(scope, receive, send)
-            elif not self._has_key(request):
-                refusal = error(401, "missing or invalid API key", {"www-authenticate": "Bearer"})
-                await refusal(scope, receive, send)
-            else:
-                await API(scope, receive, send)
-        except ApiError as problem:
-            await error(problem.status, problem.message)(scope, receive, send)
+        record: Record = request.state.record
+        record.lock_holder = self._platform.lock(record.app)
+
+        async def announce(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await _call(self._platform.on_response, record)
+            await send(message)
+
+        if scope["path"].startswith(PREFIX) or self._has_key(request):
+            await API(scope, receive, announce)
+        else:
+            refusal = error(401, "missing or invalid API key", {"www-authenticate": "Bearer"})
+            await refusal(scope, receive, announce)
 
     def _has_key(self, request: Request) -> bool:
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
@@ -127,19 +158,21 @@ def _routed_path(request: Request) -> str:
     return path if app is None else f"{PREFIX}{app}{path}"
 
 
-def _protecting(send: Send) -> Send:
-    """Add the headers for answers to browsers."""
+def _counting(record: Record, receive: Receive) -> Receive:
+    """Count the bytes of the body into the record."""
 
-    async def protect(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], *_HEADERS]
-        await send(message)
+    async def count() -> Message:
+        message = await receive()
+        record.body_size += len(message.get("body", b""))
+        return message
 
-    return protect
+    return count
 
 
-def _is_upload(record: Record) -> bool:
-    return record.method == "PUT" and "/files/" in record.path
+async def _call(hook: Hook | None, record: Record) -> None:
+    waiting: Any = hook and hook(record)
+    if inspect.isawaitable(waiting):
+        await waiting
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
@@ -214,61 +247,58 @@ class Server:
 
     Attributes:
         url: `http://127.0.0.1:40123`, without a slash at the end.
-        platform: the served platform.
     """
 
-    def __init__(self, platform: Platform, host: str) -> None:
-        """Prepare the server without listening."""
+    def __init__(self, platform: Platform, host: str, port: int) -> None:
+        """Prepare the server without listening; port 0 means any free port."""
         self.url = ""
-        self.platform = platform
-        self.state = ServerState()
         self._host = host
-        self._port = 0
-        self._config = Config(
-            Sandbox(platform, any_host=not is_loopback(host)),
-            ws="none",
-            lifespan="off",
-            interface="asgi3",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-        )
+        self._port = port
+        self._state = ServerState()
+        self._connections = cast("set[Connection]", self._state.connections)
+        app = Sandbox(platform, any_host=not is_loopback(host))
+        self._config = Config(app, ws="none", log_config=None, access_log=False, proxy_headers=False)
         self._config.load()
-        self._listener: asyncio.Server | None = None
+        self._listener: asyncio.Server
 
-    async def listen(self, port: int) -> None:
-        """Accept connections; port 0 means any free port."""
+    async def listen(self) -> None:
+        """Accept connections."""
         self._listener = await asyncio.get_running_loop().create_server(
-            lambda: Connection(self._config, self.state), self._host, port, backlog=self._config.backlog
+            lambda: Connection(self._config, self._state),
+            self._host,
+            self._port,
+            backlog=self._config.backlog,
         )
         self._port = self._listener.sockets[0].getsockname()[1]
         self.url = f"http://{f'[{self._host}]' if ':' in self._host else self._host}:{self._port}"
 
-    def stop_listening(self) -> None:
-        """Refuse connections."""
-        if self._listener is not None:
-            self._listener.close()
-
     def go_away(self, seconds: float) -> None:
         """Reset all connections, and refuse new connections for some seconds."""
+        self._state.tasks.add(asyncio.create_task(self._stay_away(seconds)))
 
-        async def away() -> None:
-            self.stop_listening()
-            # Bound without listening: no other process gets the port meanwhile.
-            family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-            with socket.socket(family) as place:
-                place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                place.bind((self._host, self._port))
-                await self._reset_for(seconds)
+    async def _stay_away(self, seconds: float) -> None:
+        self._listener.close()
+        # Bound without listening: no other process gets the port meanwhile.
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        with socket.socket(family) as place:
+            place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            place.bind((self._host, self._port))
+            for connection in tuple(self._connections):
+                await connection.reset()
+            await asyncio.sleep(seconds)
+            await self.listen()
 
-        self.state.tasks.add(asyncio.create_task(away()))
-
-    async def _reset_for(self, seconds: float) -> None:
-        for connection in tuple(self.state.connections):
-            assert isinstance(connection, Connection)  # noqa: S101  no other kind is created
-            await connection.reset()
-        await asyncio.sleep(seconds)
-        await self.listen(self._port)
+    async def close(self) -> None:
+        """Refuse connections, and end all that are open."""
+        self._listener.close()
+        tasks, connections = list(self._state.tasks), list(self._connections)
+        for connection in connections:
+            connection.transport.abort()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for connection in connections:
+            await connection.lost.wait()
 
 
 @asynccontextmanager
@@ -278,23 +308,10 @@ async def serve(platform: Platform, host: str = "127.0.0.1", port: int = 0) -> A
     uvicorn's server would tick ten times a second. Without the server, uvicorn's protocol can share an event
     loop and its virtual clock with a client. At the end, all connections are closed.
     """
-    server = Server(platform, host)
-    await server.listen(port)
+    server = Server(platform, host, port)
+    await server.listen()
     platform.base_url = server.url
     try:
         yield server
     finally:
-        server.stop_listening()
-        await _cut(server.state)
-
-
-async def _cut(state: ServerState) -> None:
-    tasks, connections = list(state.tasks), list(state.connections)
-    for connection in connections:
-        connection.transport.abort()
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    for connection in connections:
-        assert isinstance(connection, Connection)  # noqa: S101  no other kind is created
-        await connection.lost.wait()
+        await server.close()

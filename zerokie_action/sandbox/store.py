@@ -4,8 +4,7 @@ The rows are in memory. Each change appends a line to the journal, so a killed p
 next process reads the journal and writes a new journal.
 
 Each file content is an immutable blob with its own number. A row refers to the blob, so a broken upload
-leaves the old row with the old content. Blobs without a row stay until `sweep`, because the CDN may still
-serve them.
+leaves the old row with the old content. A blob is deleted with its row.
 """
 
 from __future__ import annotations
@@ -15,13 +14,14 @@ import itertools
 import json
 import os
 import weakref
-from collections import defaultdict
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+DEPLOYING, RUNNING, FAILED, STOPPED = "deploying", "running", "failed", "stopped"
 
 _Row = TypeVar("_Row", "App", "File", "Lock", "Deployment", "Domain")
 
@@ -62,11 +62,11 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """A deploy lock with the time of its last heartbeat; the lock may have expired."""
+    """A deploy lock, which may have expired."""
 
     app: str
     session: str
-    confirmed_at: float
+    expires_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,6 @@ class Store:
         self._blobs = data / "blobs"
         self._blobs.mkdir(parents=True, exist_ok=True)
         self._rows: dict[type, dict[tuple[str, ...], Any]] = {kind: {} for kind in _KEYS}
-        self._garbage: dict[str, list[int]] = defaultdict(list)
         journal, fresh = data / "journal", data / "journal.new"
         if journal.exists():
             self._replay(journal)
@@ -121,7 +120,6 @@ class Store:
                     name, is_there, values = json.loads(line)
                     kind = kinds[name]
                     self._change(kind, tuple(values[: _KEYS[kind]]), kind(*values) if is_there else None)
-        self._garbage.clear()
 
     def _remove_orphans(self) -> int:
         """Delete the blobs of uploads that a previous process did not finish; return the highest number."""
@@ -134,11 +132,12 @@ class Store:
     def _change(self, kind: type, key: tuple[str, ...], row: object | None) -> None:
         """Set or delete a row. An app is deleted with all its rows."""
         if kind is File and (old := self.get(File, *key)):
-            self._garbage[key[0]].append(old.blob)
+            self.blob_path(old.blob).unlink(missing_ok=True)
         if row is not None:
             self._rows[kind][key] = row
         elif kind is App:
-            self._garbage[key[0]] += [file.blob for file in self.all(File, key[0])]
+            for file in self.all(File, key[0]):
+                self.blob_path(file.blob).unlink(missing_ok=True)
             for rows in self._rows.values():
                 for each in [each for each in rows if each[0] == key[0]]:
                     del rows[each]
@@ -182,11 +181,6 @@ class Store:
     def blob_path(self, number: int) -> Path:
         """Return the path of the blob's content."""
         return self._blobs / str(number)
-
-    def sweep(self, app: str) -> None:
-        """Delete the blobs that the app's files no longer refer to."""
-        for number in self._garbage.pop(app, ()):
-            self.blob_path(number).unlink(missing_ok=True)
 
 
 def _line(row: Any) -> str:  # noqa: ANN401  any of the dataclasses above
