@@ -111,7 +111,7 @@ REFUSED: dict[Parse, dict[str, list[str]]] = {
         # every host that is not this machine for certain
         "{!r} would send the API key unencrypted; use https ": [
             *("http://api.example.com", "http://10.0.0.1", "http://localhost.example.com"),
-            *("http://a.host.docker.internal", "http://127.0.0.1.example.com"),
+            *("http://a.host.docker.internal", "http://127.0.0.1.example.com", "http://notlocalhost"),
         ],
     },
     # anything else would fail only after the deploy

@@ -215,7 +215,7 @@ class TestLinks:
             content = Path(os.fsdecode(files[path].source)).read_text()
             assert (content, files[path].size) == (Path(site / path).read_text(), len(content))
 
-    def test_linked_directorys_obey_patterns_under_their_own_name(self, site):
+    def test_linked_directories_obey_patterns_under_their_own_name(self, site):
         """Patterns see the path that would be deployed, not where the content comes from."""
         write_tree(site, ["real/a", "real/b"])
         (site / "folder").symlink_to("real")

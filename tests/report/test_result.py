@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 
 import jsonschema
-import pytest
 
 from tests.report import results
-from tests.support.schema import SCHEMA, check_result
+from tests.support.schema import SCHEMA
 from zerokie_action.report.files import render_json
 from zerokie_action.report.result import Changes, Result, Uploaded, outputs, redact_result
 from zerokie_action.text import Redactor
@@ -24,18 +23,11 @@ def test_a_deploy_that_failed_reports_what_it_really_changed():
     assert outputs(result)["files-uploaded"] == "2"
 
 
-@pytest.mark.parametrize("result", [results.static(), results.image(), Result("deploy")])
-def test_json_keeps_to_its_schema(result):
-    """The schema is one, and describes every result, and every property of it."""
-    jsonschema.Draft202012Validator.check_schema(SCHEMA)
-    document = json.loads(render_json(result))
-    check_result(document)
-    assert list(document) == list(SCHEMA["properties"]) == SCHEMA["required"]
-
-
 def test_json_of_a_static_deploy():
-    """Numbers are numbers, names have underscores, lists are lists."""
+    """In the order of the schema, which has every property; numbers are numbers, lists are lists."""
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
     document = json.loads(render_json(results.static()))
+    assert list(document) == list(SCHEMA["properties"]) == SCHEMA["required"]
     assert document["duration_seconds"] == 2.346
     assert document["created"] is True
     assert document["image"] is None
