@@ -17,14 +17,6 @@ if TYPE_CHECKING:
     from zerokie_action.sandbox.records import Record
 
 
-def test_our_own_state_file_is_no_change_of_the_directory(world: World) -> None:
-    """On GitLab it lies in the project's directory, which may be what is deployed."""
-    world.env |= {"GITLAB_CI": "true", "CI_PROJECT_DIR": str(world.folder), "CI_JOB_ID": "42"}
-    outcome = world.run()
-    assert outcome.exit_code == 0, outcome.log
-    assert not [path for path in world.stored() if "state" in path]
-
-
 def test_an_app_that_somebody_else_has_created_meanwhile(world: World) -> None:
     """A lost answer does not make it ours: what they put there is not deleted unasked."""
 
