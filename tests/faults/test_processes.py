@@ -1,11 +1,10 @@
-"""Processes of their own, in real time: a limit on threads, what hangs, several at once, one that sleeps."""
+"""Processes of their own, in real time: a limit on threads, what hangs, one that sleeps."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
 import time
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from tests.faults.test_kill import SITE, Runner, files_of, finished, platform_and_runner, stored
@@ -136,30 +135,6 @@ def test_a_signal_while_the_directory_hangs(tmp_path: Path) -> None:
             assert platform.lock("site") is None
 
     asyncio.run(scenario())
-
-
-def test_two_deploys_at_once(tmp_path: Path) -> None:
-    """They take turns; no write of one lies between another's, and the site is that of the last."""
-
-    async def run() -> None:
-        async with platform_and_runner(tmp_path) as (platform, runner):
-            runners = [runner, Runner(tmp_path / "other", platform.base_url)]
-            for number, each in enumerate(runners):
-                each.write(SITE | {f"{number}.txt": "x", "index.html": f"<h1>{number}</h1>"})
-            results = await asyncio.gather(*(each.deploy() for each in runners))
-            assert [code for code, _ in results] == [0, 0], results
-            holders = [record.lock_holder for record in platform.requests if _is_write(record)]
-            assert None not in holders
-            assert sum(before != after for before, after in pairwise(holders)) == 1
-            last = platform.deployments("site")[-1]
-            finalized = [f"Finalized {last.deploy_id}," in log for _, log in results]
-            assert stored(platform) == files_of(runners[finalized.index(True)])
-
-    asyncio.run(run())
-
-
-def _is_write(record: Record) -> bool:
-    return record.method in {"PUT", "DELETE"} and "/files/" in record.path
 
 
 def test_a_deploy_that_is_stopped_beyond_its_lease(tmp_path: Path) -> None:

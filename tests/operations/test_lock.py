@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import time
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.ci.grammar import file_command
+from tests.support import timewarp
+from tests.support.world import World
 from zerokie_action.files.local import FileContent
 from zerokie_action.sandbox.apps import EXPIRY
 from zerokie_action.sandbox.dialects import QUESTIONS
@@ -19,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.support.world import Outcome, World
+    from tests.support.world import Outcome
     from zerokie_action.sandbox.records import Record
 
 MINUTE = 60.0
@@ -114,6 +118,27 @@ def test_the_wait_for_somebody_elses_lock(world: World) -> None:
     assert 100 <= outcome.outputs["lock_wait_seconds"] < 120
     phase = {"name": "Lock", "seconds": outcome.outputs["lock_wait_seconds"]}
     assert phase in outcome.outputs["phases"]
+
+
+def test_two_deploys_at_once(world: World, tmp_path: Path) -> None:
+    """They take turns; no write of one lies between another's, and the site is that of the last."""
+    folder = tmp_path / "other" / "folder"
+    folder.mkdir(parents=True)
+    other = World(folder, world.platform, world.loop)
+    other.write(MANY)
+
+    async def both() -> list[Outcome]:
+        return await asyncio.gather(world.arun(), other.arun(max_deletes=9))
+
+    outcomes = timewarp.run(world.loop, both())
+    other.signals.close()
+    assert [outcome.exit_code for outcome in outcomes] == [0, 0], [outcome.log for outcome in outcomes]
+    writes = [record for record in world.platform.requests if "/files/" in record.path]
+    holders = [record.lock_holder for record in writes if record.method in {"PUT", "DELETE"}]
+    assert None not in holders
+    assert sum(before != after for before, after in pairwise(holders)) == 1
+    last = world.platform.deployments("site")[-1].deploy_id
+    assert world.stored() == (world if outcomes[0].outputs["deploy_id"] == last else other).read()
 
 
 def test_an_outage_is_no_wait_for_a_lock(world: World) -> None:
