@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from tests.http.servers import always, serve
@@ -11,8 +10,6 @@ from tests.support import timewarp
 from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.support.world import World
     from zerokie_action.sandbox.records import Record
 
@@ -64,32 +61,7 @@ def test_a_domain_that_may_be_another_apps(world: World) -> None:
     world.platform.domains.add("other", "www.example.com")
     world.platform.faults.add(Fault(Kind.STATUS, "POST", "/domains$", status=502))
     outcome = world.run(domains="www.example.com")
-    assert json.loads(json.dumps(outcome.outputs["domains"])) == [
-        {"domain": "www.example.com", "status": "attached already"}
-    ]
-
-
-def test_what_kind_of_app_it_is(world: World) -> None:
-    """The app's own, and no image before a deploy of it was accepted."""
-    running_web(world)
-    folder = world.run(app="web")
-    assert (folder.exit_code, folder.outputs["kind"]) == (2, "container")
-    image = world.run(app="site", image="nginx:9")
-    assert (image.exit_code, image.outputs["kind"], image.outputs["image"]) == (2, "static", None)
-    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/deploy$", status=400))
-    refused = world.run(app="web", image="nginx:9")
-    assert (refused.exit_code, refused.outputs["kind"], refused.outputs["image"]) == (4, "container", None)
-
-
-def test_nothing_was_changed(world: World, tmp_path: Path) -> None:
-    """It has a line of its own, and is no advice."""
-    summary = tmp_path / "summary.md"
-    world.platform.faults.add(Fault(Kind.STATUS, "GET", "/v1/apps/site$", status=403))
-    outcome = world.run(summary_file=summary)
-    assert outcome.outputs["nothing_changed"] is True
-    assert "\n\nNothing was changed.\n\n**What to do:** The key is valid" in summary.read_text("utf-8")
-    assert "\n  Nothing was changed.\n  The key is valid but may not do this" in outcome.log
-    assert world.run().outputs["nothing_changed"] is False
+    assert outcome.outputs["domains"] == [{"domain": "www.example.com", "status": "attached already"}]
 
 
 def test_a_lock_that_nobody_was_asked_for(world: World) -> None:
@@ -114,26 +86,3 @@ def test_a_request_that_is_not_sent_again(world: World) -> None:
     outcome = world.run(retries=0, concurrency=2)
     assert outcome.exit_code == 5
     assert "retrying" not in outcome.log
-
-
-def test_the_size_of_what_was_deleted(world: World, tmp_path: Path) -> None:
-    """It is in the summary, as that of an upload."""
-    world.write({"index.html": b"x", "old.html": b"x" * 2000})
-    world.run()
-    world.write({"index.html": b"x"})
-    summary = tmp_path / "summary.md"
-    world.run(summary_file=summary)
-    assert "| `-` deleted | `old.html` | 2.0&nbsp;kB |" in summary.read_text("utf-8")
-
-
-def test_a_lock_that_is_stuck(world: World) -> None:
-    """The message says until when, what waits that long, and what the cleanup needs."""
-    world.platform.take_lock("site", "killed")
-    outcome = world.run(lock_timeout=0)
-    assert outcome.exit_code == 6
-    hint = outcome.outputs["hint"]
-    assert "its lock ends at 2026-09-21 14:43:20 UTC at the latest" in hint
-    assert "`lock-timeout: 31m` with `timeout: 1h` waits that long" in hint
-    assert "only with the `state-file` of the killed run" in hint
-    waited = world.run(lock_timeout="31m", timeout="1h")
-    assert (waited.exit_code, waited.seconds > 1700) == (0, True)

@@ -48,11 +48,13 @@ class Outcome:
         ended: when it ended, by the loop's time.
         requests: the platform's records of this run.
         outputs: the JSON result.
+        summary: the Markdown summary.
     """
 
     exit_code: int
     log: str
     outputs: dict[str, Any]
+    summary: str
     requests: list[Record]
     seconds: float
     ended: float
@@ -126,13 +128,14 @@ class World:
 
     async def arun(self, **inputs: object) -> Outcome:
         """`run`, on the loop that runs already."""
-        output = self.folder.parent / "output.json"
-        output.unlink(missing_ok=True)
+        output, summary = self.folder.parent / "output.json", self.folder.parent / "summary.md"
+        for report in (output, summary):
+            report.unlink(missing_ok=True)
         log = io.StringIO()
         first, began = len(self.platform.requests), self.loop.now
         async with serve(self.platform) as server:
             self.server = server
-            env = self.environment(server.url, output_file=output, **inputs)
+            env = self.environment(server.url, **{"output_file": output, "summary_file": summary} | inputs)
             code = await run_async(env, self.signals, log)
             ended = self.loop.now
             await anyio.sleep(_LIVES_ON)
@@ -141,6 +144,7 @@ class World:
             exit_code=code,
             log=log.getvalue(),
             outputs=json.loads(output.read_text()) if output.exists() else {},
+            summary=summary.read_text("utf-8") if summary.exists() else "",
             requests=self.platform.requests[first:],
             seconds=ended - began,
             ended=ended,
