@@ -225,12 +225,7 @@ class TestStatic:
 
     def test_a_file_that_changes_after_the_deploy(self, world: World) -> None:
         """What should be served is not known any more."""
-
-        def edit(record: Record) -> None:
-            if record.path.endswith("/finalize"):
-                (world.folder / "index.html").write_bytes(b"changed!")
-
-        world.platform.on_request = edit
+        world.once("POST", "/finalize$", lambda: (world.folder / "index.html").write_bytes(b"changed!"))
         outcome = world.run(health_check="/")
         assert outcome.exit_code == 8
         assert outcome.outputs["error"].startswith("'index.html' changed during the deploy")

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tests.support.world import Outcome, World
-    from zerokie_action.sandbox.records import Record
 
 OURS = {
     "GITHUB_ACTIONS": "true",
@@ -189,10 +188,9 @@ class TestUnreadable:
         world.platform.faults.add(Fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None))
         world.run()
         world.write({f"{number}.html": b"x" for number in range(9)} | {"index.html": b"y", "empty": b""})
-        world.signals.install()
-        TestHistories.after(world, 8)
+        world.die(lambda _: len(world.stored()) >= 8)
         assert world.run(concurrency=1, delete_stale=delete_stale).exit_code == 143
-        TestHistories.revive(world)
+        world.revive()
         world.platform.faults.add(Fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None))
         require_done(world)
 
@@ -417,33 +415,14 @@ class TestAnotherRepository:
 class TestHistories:
     """What ends green without `take-over`, as all that is there is ours."""
 
-    @staticmethod
-    def after(world: World, uploads: int) -> None:
-        """Let this many uploads pass, then kill the run: nothing of it has an effect any more."""
-
-        def die(record: Record) -> None:
-            if len(world.stored()) >= uploads and record.method == "PUT":
-                world.platform.faults.add(Fault(Kind.RESET, index=record.index + 1, times=None))
-                os.kill(os.getpid(), signal.SIGTERM)
-
-        world.platform.on_request = die
-
-    @staticmethod
-    def revive(world: World) -> None:
-        world.platform.on_request = None
-        world.platform.faults.clear()
-        world.reset_signals()
-        world.platform.expire_lock("site")
-
     @pytest.mark.usefixtures("handlers")
     @pytest.mark.parametrize("count", [1, 15])
     def test_a_first_deploy_is_killed(self, world: World, count: int) -> None:
         """Then another folder, with other hashed names; another repository is refused at once."""
-        world.signals.install()
         world.write(bundle(1))
-        self.after(world, count)
+        world.die(lambda _: len(world.stored()) >= count)
         run(world, OURS, concurrency=4)
-        self.revive(world)
+        world.revive()
         assert len(world.stored()) >= count
         world.write(bundle(2))
         assert run(world, THEIRS).exit_code == 2
@@ -472,7 +451,7 @@ class TestHistories:
             world.platform.faults.add(Fault(Kind.DELAY, "PUT", f"/files/assets/0.{build}", seconds=60))
             world.loop.call_later(5, lambda: os.kill(os.getpid(), signal.SIGTERM))
             assert world.run().exit_code == 143
-            self.revive(world)
+            world.revive()
         assert len(world.stored()) > 180
         world.write(bundle(4, 60) | rest)
         require_done(world)

@@ -86,13 +86,12 @@ def test_a_lost_lock_stops_all_writes(world: World, conflict: str, lost: str, su
     world.write(MANY)
     world.platform.faults.add(Fault(Kind.DELAY, method="PUT", path="/files/", times=None, seconds=5.0))
 
-    def lose(record: Record) -> None:
-        if record.path.endswith("05.txt"):
-            world.platform.expire_lock("site")
-            if successor:
-                world.platform.take_lock("site", successor)
+    def lose() -> None:
+        world.platform.expire_lock("site")
+        if successor:
+            world.platform.take_lock("site", successor)
 
-    world.platform.on_request = lose
+    world.once("PUT", "05.txt$", lose)
     outcome = world.run(concurrency=1, lock_heartbeat="10s")
     assert outcome.exit_code == 7, outcome.log
     assert outcome.outputs["error"].startswith(
@@ -236,12 +235,7 @@ def test_the_record_is_there_before_the_lock_is_asked_for(world: World, tmp_path
     state, github = tmp_path / "state.json", tmp_path / "github-state"
     world.env |= {"GITHUB_ACTIONS": "true", "GITHUB_STATE": str(github)}
     seen: list[tuple[str, str]] = []
-
-    def look(record: Record) -> None:
-        if record.method == "POST" and record.path.endswith("/lock"):
-            seen.append((state.read_text(), github.read_text()))
-
-    world.platform.on_request = look
+    world.once("POST", "/lock$", lambda: seen.append((state.read_text(), github.read_text())))
     outcome = world.run(state_file=state)
     session = outcome.requests[1].session
     assert session is not None

@@ -17,7 +17,6 @@ from tests.support import timewarp
 from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from tests.support.world import Outcome, World
@@ -55,16 +54,6 @@ def ending(outcome: Outcome) -> list[tuple[str, int | None]]:
     return asked[[what for what, _ in asked].index("POST finalize") :]
 
 
-def lose_before_finalize(world: World) -> Callable[[Record], None]:
-    """Somebody else gets the lock when everything is uploaded."""
-
-    def take(record: Record) -> None:
-        if record.path.endswith("/finalize"):
-            world.platform.take_lock("site", "other")
-
-    return take
-
-
 def is_recorded(world: World, state: Path) -> bool:
     """Whether the cleanup finds the session that holds the lock."""
     return state.exists() and json.loads(state.read_text("utf-8"))["session"] == world.platform.lock("site")
@@ -75,7 +64,7 @@ def is_recorded(world: World, state: Path) -> bool:
 
 def test_a_lock_that_was_lost_before_finalize(world: World, state: Path) -> None:
     """Exit 7. The other deploy keeps it, and the cleanup has nothing to do."""
-    world.platform.on_request = lose_before_finalize(world)
+    world.once(*FINALIZE, lambda: world.platform.take_lock("site", "other"))
     outcome = world.run()
     assert outcome.exit_code == 7
     assert outcome.outputs["error"].startswith(LOST)
@@ -246,12 +235,8 @@ def test_a_write_that_is_refused_by_a_conflict(
     world: World, state: Path, body: bytes | None, *, lost: bool
 ) -> None:
     """409 means a conflict of deploy locks; whether it is one, the heartbeat tells before any other write."""
-
-    def take(record: Record) -> None:
-        if record.method == "PUT" and record.path.endswith("/files/index.html") and lost:
-            world.platform.take_lock("site", "other")
-
-    world.platform.on_request = take
+    if lost:
+        world.once("PUT", "/files/index.html$", lambda: world.platform.take_lock("site", "other"))
     world.platform.faults.add(Fault(Kind.STATUS, "PUT", "/files/index.html", status=409, body=body))
     outcome = world.run(concurrency=1)
     assert outcome.exit_code == (7 if lost else 4)
@@ -370,9 +355,7 @@ def test_a_refusal_after_a_lost_answer(world: World, status: int, exit_code: int
 
 def test_a_lock_that_is_lost_beside_a_failure(world: World) -> None:
     """The error is the failure's; nobody is told that the lock may still be held."""
-    world.platform.on_request = lambda record: (
-        world.platform.expire_lock("site") if record.path.endswith("/index.html") else None
-    )
+    world.once("PUT", "/index.html$", lambda: world.platform.expire_lock("site"))
     world.platform.faults.add(Fault(Kind.STATUS, "PUT", "/files/index.html", status=413, body=b"too large"))
     outcome = world.run()
     assert outcome.exit_code == 4, outcome.log
@@ -406,7 +389,7 @@ def test_what_github_s_cleanup_is_told(world: World, tmp_path: Path, end: str) -
     file = tmp_path / "github-state"
     world.env |= {"GITHUB_ACTIONS": "true", "GITHUB_STATE": str(file)}
     if end == "lost":
-        world.platform.on_request = lose_before_finalize(world)
+        world.once(*FINALIZE, lambda: world.platform.take_lock("site", "other"))
     elif end != "success":
         world.platform.faults.add(Fault(Kind.STATUS, *(UPLOAD if end == "failure" else LOCK), status=403))
     world.run()

@@ -12,7 +12,6 @@ from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
     from tests.support.world import World
-    from zerokie_action.sandbox.records import Record
 
 
 def test_pages_come_last(world: World) -> None:
@@ -73,13 +72,7 @@ def test_what_vanishes_meanwhile_is_stored_again_and_counted(world: World) -> No
     """It was unchanged; finalize and outputs say what was really uploaded."""
     world.run()
     world.write(SITE | {"index.html": b"new"})
-
-    def lose(record: Record) -> None:
-        if record.method == "PUT" and record.path.endswith("index.html"):
-            world.platform.delete_file("site", "empty")
-            world.platform.on_request = None
-
-    world.platform.on_request = lose
+    world.once("PUT", "/index.html$", lambda: world.platform.delete_file("site", "empty"))
     outcome = world.run()
     assert world.stored() == world.read()
     counts = world.platform.deployments("site")[-1]

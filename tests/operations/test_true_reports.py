@@ -11,19 +11,16 @@ from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
     from tests.support.world import World
-    from zerokie_action.sandbox.records import Record
 
 
 def test_an_app_that_somebody_else_has_created_meanwhile(world: World) -> None:
     """A lost answer does not make it ours: what they put there is not deleted unasked."""
 
-    def create(record: Record) -> None:
-        if record.method == "POST" and record.path == "/v1/apps":
-            world.platform.on_request = None
-            world.platform.apps.create_static("new")
-            world.platform.put_file("new", "theirs.html", b"x")
+    def create() -> None:
+        world.platform.apps.create_static("new")
+        world.platform.put_file("new", "theirs.html", b"x")
 
-    world.platform.on_request = create
+    world.once("POST", "/v1/apps$", create)
     world.platform.faults.add(Fault(Kind.STATUS, "POST", "/v1/apps$", status=502))
     outcome = world.run(app="new", create=True)
     assert outcome.exit_code == 2
@@ -66,12 +63,7 @@ def test_a_domain_that_may_be_another_apps(world: World) -> None:
 
 def test_a_lock_that_nobody_was_asked_for(world: World) -> None:
     """A connection that is refused each time asks for nothing: no lock may be held, and none is released."""
-
-    def go_away(record: Record) -> None:
-        if record.path.endswith("/v1/apps/site") and world.server:
-            world.server.go_away(1000)
-
-    world.platform.on_request = go_away
+    world.once("GET", "/v1/apps/site$", lambda: world.server and world.server.go_away(1000))
     outcome = world.run()
     assert outcome.exit_code == 5
     assert outcome.seconds < 130

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
+import signal
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,12 +16,13 @@ import anyio
 from tests.support import timewarp
 from zerokie_action.run import run_async
 from zerokie_action.sandbox.bodies import listing
+from zerokie_action.sandbox.faults import Fault, Kind
 from zerokie_action.sandbox.platform import Platform
 from zerokie_action.sandbox.server import serve
 from zerokie_action.signals import Signals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     import pytest
@@ -121,6 +124,34 @@ class World:
         with suppress(BlockingIOError):
             while True:
                 self.signals.socket.recv(64)
+
+    def once(self, method: str, path: str, act: Callable[[], object]) -> None:
+        """Do something when the first such request comes, before it takes effect."""
+
+        def look(record: Record) -> None:
+            if record.method == method and re.search(path, record.path):
+                self.platform.on_request = None
+                act()
+
+        self.platform.on_request = look
+
+    def die(self, when: Callable[[Record], bool]) -> None:
+        """Kill the next run at a request: nothing that comes after it has an effect, until `revive`."""
+
+        def look(record: Record) -> None:
+            if when(record):
+                self.platform.faults.add(Fault(Kind.RESET, index=record.index + 1, times=None))
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        self.signals.install()
+        self.platform.on_request = look
+
+    def revive(self) -> None:
+        """The next run is another process, and the cleanup has freed the lock."""
+        self.platform.on_request = None
+        self.platform.faults.clear()
+        self.reset_signals()
+        self.platform.expire_lock("site")
 
     def run(self, **inputs: object) -> Outcome:
         """Run the action with these inputs (names with `_`); the app and the folder have defaults."""
