@@ -292,6 +292,7 @@ def test_after_the_time_is_over(world: World) -> None:
     fail_halfway(world, Kind.HANG)
     outcome = world.run(timeout="20s", concurrency=IN_FLIGHT)
     assert outcome.exit_code == 9
+    assert world.platform.lock("site") is None
     world.platform.faults.clear()
     assert len(uploads(world.run())) <= COUNT / 2 + IN_FLIGHT
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import time
 from itertools import pairwise
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.ci.grammar import file_command
 from tests.support import timewarp
 from tests.support.world import World
 from zerokie_action.files.local import FileContent
@@ -228,19 +226,3 @@ def test_a_machine_suspended_in_the_middle_of_a_large_file(
     assert outcome.exit_code == 7, outcome.log
     assert world.stored() == {}
     assert finalizes(outcome) == []
-
-
-def test_the_record_is_there_before_the_lock_is_asked_for(world: World, tmp_path: Path) -> None:
-    """Killed at any moment afterwards, the cleanup finds the session; after a success nothing is left."""
-    state, github = tmp_path / "state.json", tmp_path / "github-state"
-    world.env |= {"GITHUB_ACTIONS": "true", "GITHUB_STATE": str(github)}
-    seen: list[tuple[str, str]] = []
-    world.once("POST", "/lock$", lambda: seen.append((state.read_text(), github.read_text())))
-    outcome = world.run(state_file=state)
-    session = outcome.requests[1].session
-    assert session is not None
-    ((in_file, in_github),) = seen
-    assert json.loads(in_file)["session"] == session
-    assert file_command(in_github)["session"] == session
-    assert not state.exists()
-    assert file_command(github.read_text())["released"] == session
