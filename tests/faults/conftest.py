@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.faults.processes import platform_and_runner
 from tests.support.timewarp import warped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
     from pathlib import Path
 
+    from tests.faults.processes import Runner
     from tests.faults.scenarios import Scenario
     from tests.support.world import World
+    from zerokie_action.sandbox.platform import Platform
     from zerokie_action.sandbox.records import Record
 
     Attempt = Callable[[World, Record], Iterator[str]]
@@ -56,6 +59,19 @@ def at_each_request(
         return random.Random(f"{scenario} {record.index}").sample(names, count)  # noqa: S311
 
     return try_all
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Async tests are about processes of their own, which see the real time."""
+    return "asyncio"
+
+
+@pytest.fixture
+async def real(tmp_path: Path) -> AsyncIterator[tuple[Platform, Runner]]:
+    """A platform with the app `site`, and what starts deploys to it."""
+    async with platform_and_runner(tmp_path) as both:
+        yield both
 
 
 def end_of(world: World) -> list[str]:
