@@ -124,7 +124,7 @@ def test_two_deploys_at_once(world: World, tmp_path: Path) -> None:
     other = World(folder, world.platform, world.loop)
     other.write(MANY)
 
-    async def both() -> list[Outcome]:
+    async def both() -> tuple[Outcome, Outcome]:
         return await asyncio.gather(world.arun(), other.arun(max_deletes=9))
 
     outcomes = timewarp.run(world.loop, both())

@@ -116,7 +116,8 @@ def test_the_ways_of_a_finalize(
 ) -> None:
     """An object ends the lock. After a lost answer the next one tells, after an empty one the heartbeat."""
     world.platform.dialect.speak(f"finalize={dialect}")
-    world.platform.faults.add(*[fault] * (fault is not None))
+    if fault:
+        world.platform.faults.add(fault)
     outcome = world.run()
     assert outcome.exit_code == 0, outcome.log
     assert [status for _, status in ending(outcome)] == statuses

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -64,7 +64,8 @@ def test_what_is_said_of_a_rollout_of_a_value_of_env(world: World, where: str) -
     if where == "page":
         world.platform.set_page("web", 500, said.encode())
     else:
-        world.platform.faults.add(says(**{"image": NEW, "status": "failed", where: said}, times=None))
+        app: dict[str, Any] = {"image": NEW, "status": "failed", where: said}
+        world.platform.faults.add(says(times=None, **app))
     env = "DB=user:hunter22@db"
     outcome = deploy(world, env=env, health_check="/", health_check_timeout=1, wait_timeout=9)
     assert outcome.exit_code == {"error": 8, "status": 9, "page": 10}[where]

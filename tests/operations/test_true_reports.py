@@ -63,7 +63,7 @@ def test_a_domain_that_may_be_another_apps(world: World) -> None:
 
 def test_a_lock_that_nobody_was_asked_for(world: World) -> None:
     """A connection that is refused each time asks for nothing: no lock may be held, and none is released."""
-    world.once("GET", "/v1/apps/site$", lambda: world.server and world.server.go_away(1000))
+    world.once("GET", "/v1/apps/site$", lambda: world.go_away(1000))
     outcome = world.run()
     assert outcome.exit_code == 5
     assert outcome.seconds < 130

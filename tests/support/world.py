@@ -135,6 +135,11 @@ class World:
 
         self.platform.on_request = look
 
+    def go_away(self, seconds: float) -> None:
+        """Reset all connections of the run that goes on, and refuse new ones for so long."""
+        assert self.server is not None
+        self.server.go_away(seconds)
+
     def die(self, when: Callable[[Record], bool]) -> None:
         """Kill the next run at a request: nothing that comes after it has an effect, until `revive`."""
 
