@@ -200,3 +200,19 @@ def test_inputs_that_are_what_the_app_has(world: World) -> None:
     assert outcome.exit_code == 0
     assert outcome.outputs["warnings"] == []
     assert "no effect" not in outcome.log
+
+
+def test_an_app_that_somebody_else_has_created_meanwhile(world: World) -> None:
+    """A lost answer does not make it ours: what they put there is not deleted unasked."""
+
+    def create() -> None:
+        world.platform.apps.create_static("new")
+        world.platform.put_file("new", "theirs.html", b"x")
+
+    world.once("POST", "/v1/apps$", create)
+    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/v1/apps$", status=502))
+    outcome = world.run(app="new", create=True)
+    assert outcome.exit_code == 2
+    assert "take-over" in outcome.outputs["hint"]
+    assert world.stored("new") == {"theirs.html": b"x"}
+    assert outcome.outputs["created"] is None

@@ -122,3 +122,12 @@ def test_removed(world: World) -> None:
     assert outcome.exit_code == 0
     assert attached(world) == []
     assert outcome.outputs["notes"] == [f"Removed '{WWW}'.", "'other.example.com' was not attached."]
+
+
+def test_a_domain_that_may_be_another_apps(world: World) -> None:
+    """After a lost answer a conflict may be with anybody."""
+    world.platform.apps.create_static("other")
+    world.platform.domains.add("other", "www.example.com")
+    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/domains$", status=502))
+    outcome = world.run(domains="www.example.com")
+    assert outcome.outputs["domains"] == [{"domain": "www.example.com", "status": "attached already"}]

@@ -224,3 +224,25 @@ class TestStatic:
         outcome = world.run(health_check="/")
         assert outcome.exit_code == 8
         assert outcome.outputs["error"].startswith("'index.html' changed during the deploy")
+
+
+def test_a_page_that_was_not_deployed(world: World) -> None:
+    """It says nothing about the new version."""
+    world.run()
+    world.platform.put_file("site", "no/such/file", b"x")
+    outcome = world.run(health_check="/no/such/file", keep="no/")
+    assert outcome.exit_code == 0, outcome.log
+    assert " is live" not in outcome.log
+
+
+def test_a_page_of_something_else(world: World) -> None:
+    """Likewise, though any good answer will do."""
+
+    async def check() -> None:
+        async with serve(always(200, b"all systems go")) as server:
+            outcome = await world.arun(app="web", image=NEW, health_check=f"{server.url}/h")
+            assert outcome.exit_code == 0, outcome.log
+            assert f"{server.url}/h is healthy" in outcome.log
+            assert " is live" not in outcome.log
+
+    timewarp.run(world.loop, check())

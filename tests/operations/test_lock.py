@@ -226,3 +226,13 @@ def test_a_machine_suspended_in_the_middle_of_a_large_file(
     assert outcome.exit_code == 7, outcome.log
     assert world.stored() == {}
     assert finalizes(outcome) == []
+
+
+def test_a_lock_that_nobody_was_asked_for(world: World) -> None:
+    """A connection that is refused each time asks for nothing: no lock may be held, and none is released."""
+    world.once("GET", "/v1/apps/site$", lambda: world.go_away(1000))
+    outcome = world.run()
+    assert outcome.exit_code == 5
+    assert outcome.seconds < 130
+    assert "may still be held" not in outcome.log
+    assert outcome.outputs["warnings"] == []

@@ -160,3 +160,12 @@ def test_scattered_failures_are_counted_where_they_happened(world: World) -> Non
     assert outcome.outputs["retries_used"] == 3
     said = [line.partition(":")[0].partition(" ")[0] for line in outcome.log.splitlines()]
     assert said[-5:] == ["Uploads", "Uploads", "Uploaded", "Finalized", "Deployed"]
+
+
+def test_a_request_that_is_not_sent_again(world: World) -> None:
+    """`retries: 0` sends none again, so no line says so."""
+    world.write({f"{number}.txt": b"x" for number in range(40)})
+    world.platform.faults.add(Fault(Kind.STATUS, "PUT", "/files/7.txt", status=503, times=None))
+    outcome = world.run(retries=0, concurrency=2)
+    assert outcome.exit_code == 5
+    assert "retrying" not in outcome.log
