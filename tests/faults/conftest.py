@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import product
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,7 @@ from tests.faults.processes import platform_and_runner
 from tests.support.timewarp import warped
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from tests.faults.processes import Runner
@@ -36,27 +37,29 @@ def at_each_request(
 ) -> AtEachRequest:
     """Makes all attempts at every request of a scenario.
 
-    The sample are its own requests, each with `of_each` attempts, always the same; in a dialect with one.
+    The sample are its own requests, each with `of_each` attempts, always the same; in a dialect one at one.
     """
 
     def try_all(scenario: Scenario, attempts: Mapping[str, Attempt], *, of_each: int) -> None:
         problems: list[str] = []
         with warped(monkeypatch) as loop:
-            for record in scenario.rehearse(loop, tmp_path):
-                for name in chosen(scenario, record, list(attempts), of_each):
-                    with scenario.world(loop, tmp_path) as world:
-                        found = list(attempts[name](world, record))
-                        if found:
-                            problems += [f"{name} at {record}:", *found, *end_of(world)]
+            for record, name in chosen(scenario, scenario.rehearse(loop, tmp_path), list(attempts), of_each):
+                with scenario.world(loop, tmp_path) as world:
+                    found = list(attempts[name](world, record))
+                    if found:
+                        problems += [f"{name} at {record}:", *found, *end_of(world)]
         assert not problems, "\n".join(problems)
 
-    def chosen(scenario: Scenario, record: Record, names: list[str], of_each: int) -> list[str]:
+    def chosen(
+        scenario: Scenario, records: list[Record], names: list[str], of_each: int
+    ) -> Iterable[tuple[Record, str]]:
         if request.param:
-            return names
-        if not scenario.is_own(record):
-            return []
-        count = 1 if scenario.dialect else of_each
-        return random.Random(f"{scenario} {record.index}").sample(names, count)  # noqa: S311
+            return product(records, names)
+        dice = random.Random(f"{scenario} {names}")  # noqa: S311
+        own = [record for record in records if scenario.is_own(record)]
+        if scenario.dialect:
+            return [(dice.choice(own), dice.choice(names))] if own else []
+        return [(record, name) for record in own for name in dice.sample(names, of_each)]
 
     return try_all
 
