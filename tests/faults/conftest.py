@@ -33,7 +33,10 @@ if TYPE_CHECKING:
     ]
 )
 def at_each_request(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> AtEachRequest:
     """Makes all attempts at every request of a scenario.
 
@@ -43,7 +46,9 @@ def at_each_request(
     def try_all(scenario: Scenario, attempts: Mapping[str, Attempt], *, of_each: int) -> None:
         problems: list[str] = []
         with warped(monkeypatch) as loop:
-            for record, name in chosen(scenario, scenario.rehearse(loop, tmp_path), list(attempts), of_each):
+            for record, name in chosen(
+                scenario, scenario.rehearse(loop, tmp_path_factory), list(attempts), of_each
+            ):
                 with scenario.world(loop, tmp_path) as world:
                     found = list(attempts[name](world, record))
                     if found:
