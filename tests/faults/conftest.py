@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import random
+from itertools import product
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.faults.processes import platform_and_runner
 from tests.support.timewarp import warped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from tests.faults.processes import Runner
     from tests.faults.scenarios import Scenario
     from tests.support.world import World
+    from zerokie_action.sandbox.platform import Platform
     from zerokie_action.sandbox.records import Record
 
     Attempt = Callable[[World, Record], Iterator[str]]
@@ -29,33 +33,53 @@ if TYPE_CHECKING:
     ]
 )
 def at_each_request(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> AtEachRequest:
     """Makes all attempts at every request of a scenario.
 
-    The sample are its own requests, each with `of_each` attempts, always the same; in a dialect with one.
+    The sample are its own requests, each with `of_each` attempts, always the same; in a dialect one at one.
     """
 
     def try_all(scenario: Scenario, attempts: Mapping[str, Attempt], *, of_each: int) -> None:
         problems: list[str] = []
         with warped(monkeypatch) as loop:
-            for record in scenario.rehearse(loop, tmp_path):
-                for name in chosen(scenario, record, list(attempts), of_each):
-                    with scenario.world(loop, tmp_path) as world:
-                        found = list(attempts[name](world, record))
-                        if found:
-                            problems += [f"{name} at {record}:", *found, *end_of(world)]
+            for record, name in chosen(
+                scenario, scenario.rehearse(loop, tmp_path_factory), list(attempts), of_each
+            ):
+                with scenario.world(loop, tmp_path) as world:
+                    found = list(attempts[name](world, record))
+                    if found:
+                        problems += [f"{name} at {record}:", *found, *end_of(world)]
         assert not problems, "\n".join(problems)
 
-    def chosen(scenario: Scenario, record: Record, names: list[str], of_each: int) -> list[str]:
+    def chosen(
+        scenario: Scenario, records: list[Record], names: list[str], of_each: int
+    ) -> Iterable[tuple[Record, str]]:
         if request.param:
-            return names
-        if not scenario.is_own(record):
-            return []
-        count = 1 if scenario.dialect else of_each
-        return random.Random(f"{scenario} {record.index}").sample(names, count)  # noqa: S311
+            return product(records, names)
+        dice = random.Random(f"{scenario} {names}")  # noqa: S311
+        own = [record for record in records if scenario.is_own(record)]
+        if scenario.dialect:
+            return [(dice.choice(own), dice.choice(names))] if own else []
+        return [(record, name) for record in own for name in dice.sample(names, of_each)]
 
     return try_all
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Async tests are about processes of their own, which see the real time."""
+    return "asyncio"
+
+
+@pytest.fixture
+async def real(tmp_path: Path) -> AsyncIterator[tuple[Platform, Runner]]:
+    """A platform with the app `site`, and what starts deploys to it."""
+    async with platform_and_runner(tmp_path) as both:
+        yield both
 
 
 def end_of(world: World) -> list[str]:

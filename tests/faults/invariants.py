@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tests.faults.scenarios import Scenario
     from tests.support.world import Outcome, World
     from zerokie_action.sandbox.records import Record
+    from zerokie_action.sandbox.store import Deployment
 
 DONE = {"deploy": "deployed", "restart": "restarted", "destroy": "destroyed"}
 LOCK_MAY_STAY = ("expires", "the platform says that this deploy does not hold it")
@@ -29,6 +30,7 @@ def broken(scenario: Scenario, world: World, outcome: Outcome, *, codes: Collect
         yield from _success(scenario, world, outcome)
     else:
         yield from _failure(scenario, world, outcome)
+    yield from _counts_are_true(world, outcome)
     check_result(outcome.outputs)
     yield from _writes_were_allowed(outcome)
     if world.platform.lock("site") and not any(words in outcome.log for words in LOCK_MAY_STAY):
@@ -44,21 +46,23 @@ def _success(scenario: Scenario, world: World, outcome: Outcome) -> Iterator[str
     if outcome.outputs["status"] != DONE[operation]:
         yield f"exit 0 with status {outcome.outputs['status']}"
     if outcome.outputs["kind"] == "static" and operation == "deploy":
-        yield from _one_deployment(world, outcome)
+        if (count := len(_recorded(world, outcome))) != 1:
+            yield f"exit 0 with {count} deployments recorded"
         if world.platform.lock("site"):
             yield "exit 0, but the lock is held"
 
 
-def _one_deployment(world: World, outcome: Outcome) -> Iterator[str]:
+def _recorded(world: World, outcome: Outcome) -> list[Deployment]:
     sessions = [record.session for record in outcome.requests if record.session]
-    recorded = [one for one in world.platform.deployments("site") if one.session in sessions]
-    if len(recorded) != 1:
-        yield f"exit 0 with {len(recorded)} deployments recorded"
-        return
-    counts = (recorded[0].files_uploaded, recorded[0].files_deleted, recorded[0].total_bytes)
-    said = tuple(outcome.outputs[name] for name in ("files_uploaded", "files_deleted", "bytes_uploaded"))
-    if counts != said:
-        yield f"recorded counts {counts}, outputs {said}"
+    return [one for one in world.platform.deployments("site") if one.session in sessions]
+
+
+def _counts_are_true(world: World, outcome: Outcome) -> Iterator[str]:
+    names = ("files_uploaded", "files_deleted", "bytes_uploaded")
+    said = tuple(outcome.outputs[name] or 0 for name in names)
+    for one in _recorded(world, outcome):
+        if (counts := (one.files_uploaded, one.files_deleted, one.total_bytes)) != said:
+            yield f"recorded counts {counts}, outputs {said}"
 
 
 def _failure(scenario: Scenario, world: World, outcome: Outcome) -> Iterator[str]:

@@ -55,8 +55,7 @@ class Outage:
             self.began = world.loop.now
             world.loop.call_later(self.seconds, platform.faults.clear)
             if self.kind == "refused":
-                assert world.server is not None
-                world.server.go_away(self.seconds)
+                world.go_away(self.seconds)
             self.at()
 
         platform.on_request = look

@@ -6,7 +6,7 @@ import random
 import re
 import shutil
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    import pytest
+
     from tests.support.world import Outcome
     from zerokie_action.sandbox.records import Record
 
@@ -28,7 +30,7 @@ SECOND = {"index.html": b"<h1>two</h1>", "a.css": b"body{}", "new.txt": b"new"}
 _numbers = count()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scenario:
     """A deploy, and how to tell whether it is right.
 
@@ -56,20 +58,26 @@ class Scenario:
 
     @contextmanager
     def world(self, loop: TimeWarpLoop, tmp_path: Path) -> Iterator[World]:
-        """A new world, ready for the run: the copy of one that is prepared once."""
-        prepared = tmp_path / self.name
-        if not prepared.exists():
-            with _world(loop, prepared, self.dialect) as world:
-                self.prepare(world)
+        """A new world, ready for the run: the copy of one that `rehearse` has prepared."""
         folder = tmp_path / str(next(_numbers))
-        shutil.copytree(prepared, folder)
+        shutil.copytree(_rehearsals[self].prepared, folder)
         with _world(loop, folder, self.dialect) as world:
             yield world
 
-    def rehearse(self, loop: TimeWarpLoop, tmp_path: Path) -> list[Record]:
-        """The requests of an undisturbed run; each one's index is where the same request comes again."""
-        with self.world(loop, tmp_path) as world:
-            return self.run(world).requests
+    def rehearse(self, loop: TimeWarpLoop, folders: pytest.TempPathFactory) -> list[Record]:
+        """The requests of an undisturbed run; each one's index is where the same request comes again.
+
+        It is prepared and run once in a process; the loop's time goes on from there.
+        """
+        if self not in _rehearsals:
+            prepared = folders.mktemp("prepared")
+            with _world(loop, prepared, self.dialect) as world:
+                self.prepare(world)
+            _rehearsals[self] = _Rehearsal(prepared, loop.now)
+            with self.world(loop, folders.mktemp("rehearsed")) as world:
+                _rehearsals[self].requests += self.run(world).requests
+        loop.jump(max(0.0, _rehearsals[self].ends_at - loop.now))
+        return _rehearsals[self].requests
 
     def is_own(self, record: Record) -> bool:
         """Whether no scenario before this one makes such a request."""
@@ -79,6 +87,16 @@ class Scenario:
         """The run under test, with the same jitter as the rehearsal: the same requests come."""
         random.seed(1)
         return world.run(**self.inputs | more)
+
+
+@dataclass
+class _Rehearsal:
+    prepared: Path
+    ends_at: float
+    requests: list[Record] = field(default_factory=list)
+
+
+_rehearsals: dict[Scenario, _Rehearsal] = {}
 
 
 @contextmanager

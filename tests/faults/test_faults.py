@@ -58,7 +58,7 @@ def test_once(scenario: Scenario, at_each_request: AtEachRequest) -> None:
         world.platform.faults.add(replace(FAULTS[name].fault, index=record.index))
         yield from deploys(scenario, name, world, record, FAULTS[name].once)
 
-    at_each_request(scenario, {name: partial(attempt, name) for name in FAULTS}, of_each=3)
+    at_each_request(scenario, {name: partial(attempt, name) for name in FAULTS}, of_each=2)
 
 
 @each_scenario
@@ -76,7 +76,7 @@ def test_for_ever(scenario: Scenario, at_each_request: AtEachRequest) -> None:
         codes = {*FAULTS[name].for_ever, *scenario.more}
         yield from deploys(scenario, name, world, record, codes)
 
-    at_each_request(scenario, {name: partial(attempt, name) for name in FAULTS}, of_each=2)
+    at_each_request(scenario, {name: partial(attempt, name) for name in FAULTS}, of_each=1)
 
 
 def deploys(

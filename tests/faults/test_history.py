@@ -424,7 +424,7 @@ class History(RuleBasedStateMachine):
 @pytest.mark.parametrize(
     "limits",
     [
-        pytest.param(settings(max_examples=14, stateful_step_count=16, derandomize=True), id="a sample"),
+        pytest.param(settings(max_examples=8, stateful_step_count=16, derandomize=True), id="a sample"),
         pytest.param(
             settings(max_examples=300, stateful_step_count=50), id="many", marks=pytest.mark.exhaustive
         ),

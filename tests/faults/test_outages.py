@@ -53,7 +53,7 @@ def test_waited_for(scenario: Scenario, at_each_request: AtEachRequest) -> None:
         yield from untidy(outcome)
 
     cases = {f"{kind} for {seconds} s": (kind, seconds) for kind, seconds in product(KINDS, SECONDS)}
-    at_each_request(scenario, {name: partial(attempt, *case) for name, case in cases.items()}, of_each=2)
+    at_each_request(scenario, {name: partial(attempt, *case) for name, case in cases.items()}, of_each=1)
 
 
 @each_scenario

@@ -1,19 +1,23 @@
-"""Processes of their own, in real time: a limit on threads, what hangs, several at once, one that sleeps."""
+"""Processes of their own, in real time: no more threads, what hangs, a machine that sleeps, an unread log."""
 
 from __future__ import annotations
 
+import array
 import asyncio
+import fcntl
+import os
 import signal
+import termios
 import time
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from tests.faults.test_kill import SITE, Runner, files_of, finished, platform_and_runner, stored
+from tests.faults.processes import SITE, Runner, files_of, finished, stored
 from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from zerokie_action.sandbox.platform import Platform
     from zerokie_action.sandbox.records import Record
 
 LONGEST_RELEASE = 5.0
@@ -59,26 +63,22 @@ sys.exit(deploy())
 """A deploy for which half an hour has passed as soon as there is the file ASLEEP."""
 
 
-def test_a_signal_where_no_thread_can_start(tmp_path: Path) -> None:
+async def test_a_signal_where_no_thread_can_start(real: tuple[Platform, Runner], tmp_path: Path) -> None:
     """The handler needs none; the lock is released."""
-
-    async def scenario() -> None:
-        async with platform_and_runner(tmp_path) as (platform, runner):
-            runner.write({"a.css": "a {}", "index.html": "<h1>"})
-            platform.faults.add(Fault(Kind.HANG, "PUT", "/files/index.html", times=None))
-            uploading = asyncio.Event()
-            platform.on_request = lambda record: uploading.set() if "index.html" in record.path else None
-            process = await runner.start(("-c", NO_THREADS), NO_THREADS=str(tmp_path / "limit"))
-            await uploading.wait()
-            (tmp_path / "limit").touch()
-            process.send_signal(signal.SIGTERM)
-            output, _ = await process.communicate()
-            assert process.returncode == 128 + signal.SIGTERM, output.decode()
-            assert b"can't start new thread" not in output
-            assert platform.lock("site") is None
-            assert [deployment.files_uploaded for deployment in platform.deployments("site")] == [1]
-
-    asyncio.run(scenario())
+    platform, runner = real
+    runner.write({"a.css": "a {}", "index.html": "<h1>"})
+    platform.faults.add(Fault(Kind.HANG, "PUT", "/files/index.html", times=None))
+    uploading = asyncio.Event()
+    platform.on_request = lambda record: uploading.set() if "index.html" in record.path else None
+    process = await runner.start(("-c", NO_THREADS), NO_THREADS=str(tmp_path / "limit"))
+    await uploading.wait()
+    (tmp_path / "limit").touch()
+    process.send_signal(signal.SIGTERM)
+    output, _ = await process.communicate()
+    assert process.returncode == 128 + signal.SIGTERM, output.decode()
+    assert b"can't start new thread" not in output
+    assert platform.lock("site") is None
+    assert [deployment.files_uploaded for deployment in platform.deployments("site")] == [1]
 
 
 async def _ends_in_time(process: asyncio.subprocess.Process, number: int, *, after: bytes) -> None:
@@ -92,16 +92,12 @@ async def _ends_in_time(process: asyncio.subprocess.Process, number: int, *, aft
     assert time.monotonic() - began < LONGEST_RELEASE + MARGIN
 
 
-def test_a_signal_while_something_blocks_the_end(tmp_path: Path) -> None:
+async def test_a_signal_while_something_blocks_the_end(real: tuple[Platform, Runner]) -> None:
     """The process ends in time all the same."""
-
-    async def scenario() -> None:
-        async with platform_and_runner(tmp_path) as (_, runner):
-            runner.write({"index.html": "<h1>"})
-            process = await runner.start(("-c", SLOW_NAMES), ZEROKIE_API_URL="https://api.example.com")
-            await _ends_in_time(process, signal.SIGINT, after=b"looking up")
-
-    asyncio.run(scenario())
+    _, runner = real
+    runner.write({"index.html": "<h1>"})
+    process = await runner.start(("-c", SLOW_NAMES), ZEROKIE_API_URL="https://api.example.com")
+    await _ends_in_time(process, signal.SIGINT, after=b"looking up")
 
 
 BLOCKED_SCAN = """
@@ -125,71 +121,84 @@ sys.exit(deploy())
 """A deploy whose second scan hangs, as on a file system that is gone."""
 
 
-def test_a_signal_while_the_directory_hangs(tmp_path: Path) -> None:
+async def test_a_signal_while_the_directory_hangs(real: tuple[Platform, Runner]) -> None:
     """A thread that nothing can end keeps no lock."""
-
-    async def scenario() -> None:
-        async with platform_and_runner(tmp_path) as (platform, runner):
-            runner.write({"index.html": "<h1>"})
-            process = await runner.start(("-c", BLOCKED_SCAN))
-            await _ends_in_time(process, signal.SIGTERM, after=b"scanning again")
-            assert platform.lock("site") is None
-
-    asyncio.run(scenario())
+    platform, runner = real
+    runner.write({"index.html": "<h1>"})
+    process = await runner.start(("-c", BLOCKED_SCAN))
+    await _ends_in_time(process, signal.SIGTERM, after=b"scanning again")
+    assert platform.lock("site") is None
 
 
-def test_two_deploys_at_once(tmp_path: Path) -> None:
-    """They take turns; no write of one lies between another's, and the site is that of the last."""
-
-    async def run() -> None:
-        async with platform_and_runner(tmp_path) as (platform, runner):
-            runners = [runner, Runner(tmp_path / "other", platform.base_url)]
-            for number, each in enumerate(runners):
-                each.write(SITE | {f"{number}.txt": "x", "index.html": f"<h1>{number}</h1>"})
-            results = await asyncio.gather(*(each.deploy() for each in runners))
-            assert [code for code, _ in results] == [0, 0], results
-            holders = [record.lock_holder for record in platform.requests if _is_write(record)]
-            assert None not in holders
-            assert sum(before != after for before, after in pairwise(holders)) == 1
-            last = platform.deployments("site")[-1]
-            finalized = [f"Finalized {last.deploy_id}," in log for _, log in results]
-            assert stored(platform) == files_of(runners[finalized.index(True)])
-
-    asyncio.run(run())
-
-
-def _is_write(record: Record) -> bool:
-    return record.method in {"PUT", "DELETE"} and "/files/" in record.path
-
-
-def test_a_deploy_that_is_stopped_beyond_its_lease(tmp_path: Path) -> None:
+async def test_a_deploy_that_is_stopped_beyond_its_lease(
+    real: tuple[Platform, Runner], tmp_path: Path
+) -> None:
     """Another one has the lock meanwhile; when the first one goes on, it writes and releases nothing."""
+    platform, runner = real
+    runner.write(SITE)
+    other = Runner(tmp_path / "other", platform.base_url)
+    other.write({"index.html": "<h1>the other one</h1>", "a.css": "another length"})
+    stopped = asyncio.Event()
 
-    async def run() -> None:
-        async with platform_and_runner(tmp_path) as (platform, runner):
-            runner.write(SITE)
-            other = Runner(tmp_path / "other", platform.base_url)
-            other.write({"index.html": "<h1>the other one</h1>", "a.css": "another length"})
-            stopped = asyncio.Event()
+    def stop(record: Record) -> None:
+        if record.method == "PUT" and "/files/a.css" in record.path and not stopped.is_set():
+            process.send_signal(signal.SIGSTOP)
+            stopped.set()
 
-            def stop(record: Record) -> None:
-                if record.method == "PUT" and "/files/a.css" in record.path and not stopped.is_set():
-                    process.send_signal(signal.SIGSTOP)
-                    stopped.set()
+    platform.on_response = stop
+    asleep = tmp_path / "asleep"
+    process = await runner.start(("-c", SUSPENDED), ASLEEP=str(asleep), ZEROKIE_CONCURRENCY="1")
+    await stopped.wait()
+    platform.expire_lock("site")
+    code, log = await other.deploy()
+    assert code == 0, log
+    seen = len(platform.requests)
+    asleep.touch()
+    process.send_signal(signal.SIGCONT)
+    code, log = await finished(process)
+    assert code == LOCK_LOST, log
+    assert platform.requests[seen:] == []
+    assert stored(platform) == files_of(other)
 
-            platform.on_response = stop
-            asleep = tmp_path / "asleep"
-            process = await runner.start(("-c", SUSPENDED), ASLEEP=str(asleep), ZEROKIE_CONCURRENCY="1")
-            await stopped.wait()
-            platform.expire_lock("site")
-            code, log = await other.deploy()
-            assert code == 0, log
-            seen = len(platform.requests)
-            asleep.touch()
-            process.send_signal(signal.SIGCONT)
-            code, log = await finished(process)
-            assert code == LOCK_LOST, log
-            assert platform.requests[seen:] == []
-            assert stored(platform) == files_of(other)
 
-    asyncio.run(run())
+PIPE = 4096
+LINE = 200
+PATIENCE = 60.0
+
+
+def unread(pipe: int) -> int:
+    """Bytes that wait in a pipe."""
+    size = array.array("i", [0])
+    fcntl.ioctl(pipe, termios.FIONREAD, size)
+    return size[0]
+
+
+async def write_until_nobody_reads(runner: Runner) -> tuple[asyncio.subprocess.Process, int, int]:
+    """A deploy that has filled the pipe of its log, and waits for somebody to read it."""
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE)
+    process = await runner.start(
+        ("entrypoint.py",), writer, ZEROKIE_LOG_LEVEL="debug"
+    )  # a line for each attempt
+    os.close(writer)
+    deadline = time.monotonic() + PATIENCE
+    while unread(reader) < PIPE - LINE:
+        assert time.monotonic() < deadline, os.read(reader, PIPE)
+        await asyncio.sleep(0.01)
+    return process, reader, unread(reader)
+
+
+async def test_a_signal_while_the_log_is_stalled(real: tuple[Platform, Runner]) -> None:
+    """The lock is released with true counts, in time; what does not fit into the log is lost."""
+    platform, runner = real
+    runner.write({f"{number:0100}.css": "a {}" for number in range(100)})
+    platform.faults.add(Fault(Kind.STATUS, method="PUT", path="/files/", status=503, times=None))
+    process, reader, logged = await write_until_nobody_reads(runner)
+    began = time.monotonic()
+    process.terminate()
+    assert await process.wait() == 128 + signal.SIGTERM
+    assert time.monotonic() - began < LONGEST_RELEASE + MARGIN
+    assert len(os.read(reader, PIPE)) == logged
+    os.close(reader)
+    assert platform.lock("site") is None
+    assert [deployment.files_uploaded for deployment in platform.deployments("site")] == [0]

@@ -8,23 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.lock.record import (
-    LockRecords,
-    default_state_file,
-    recorded_locks,
-)
+from zerokie_action.lock.record import LockRecords, default_state_file, recorded_locks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-)
 
 
 class Kept(dict[str, str]):
@@ -92,13 +81,21 @@ def test_a_damaged_line_hides_no_other_one(tmp_path: Path) -> None:
     assert [lock.session for lock in recorded_locks({}, file)] == ["s-1"]
 
 
-@settings(deadline=None)
-@given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
-@example(b"[" * 200_000)
-@example(b"\xff\xfe")
-def test_a_damaged_file_counts_as_nothing(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff\xfe",
+        b"[" * 200_000,
+        b"null",
+        b"NaN",
+        b'["app", "session"]',
+        b'{"app": "site"}',
+    ],
+)
+def test_a_damaged_file_counts_as_nothing(tmp_path: Path, content: bytes) -> None:
     """Whatever is in it: the cleanup must not fail."""
-    file = tmp_path_factory.getbasetemp() / "damaged.json"
+    file = tmp_path / "damaged.json"
     file.write_bytes(content)
     assert recorded_locks({}, file) == []
 

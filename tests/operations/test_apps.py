@@ -10,10 +10,7 @@ from tests.operations.containers import NEW, OLD, asked, deploy, lines, running_
 from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.support.world import World
-    from zerokie_action.sandbox.records import Record
 
 MACHINE: dict[str, object] = {"port": 8080, "cpu": 512, "memory": 1024, "env": "A=1"}
 
@@ -57,23 +54,19 @@ def test_whether_it_was_created(
     assert ("it is not known" in outcome.outputs["error"]) == (created is None)
 
 
-def created_meanwhile(world: World, kind: str) -> Callable[[Record], None]:
+def create_meanwhile(world: World, kind: str) -> None:
     """Somebody else creates the app `new` in the moment in which this run asks for that."""
-
-    def create(record: Record) -> None:
-        if (record.method, record.path) == ("POST", "/v1/apps"):
-            world.platform.on_request = None
-            if kind == "static":
-                world.platform.apps.create_static("new")
-            else:
-                world.platform.apps.create_container("new", OLD, port=80)
-
-    return create
+    apps = world.platform.apps
+    create = {
+        "static": lambda: apps.create_static("new"),
+        "container": lambda: apps.create_container("new", OLD),
+    }
+    world.once("POST", "/v1/apps$", create[kind])
 
 
 def test_an_app_that_somebody_else_creates(world: World) -> None:
     """The image is deployed to it, and what only counts at creation is told as for any other app."""
-    world.platform.on_request = created_meanwhile(world, "container")
+    create_meanwhile(world, "container")
     outcome = world.run(app="new", image=NEW, create=True, port=8080)
     assert (outcome.exit_code, asked(outcome)) == (0, 1), outcome.log
     assert lines(outcome)[0] == "App 'new' was created meanwhile, by somebody else"
@@ -89,7 +82,7 @@ def test_an_app_of_the_other_kind_that_somebody_else_creates(
     world: World, kind: str, inputs: dict[str, object]
 ) -> None:
     """Nothing is deployed to it."""
-    world.platform.on_request = created_meanwhile(world, kind)
+    create_meanwhile(world, kind)
     outcome = world.run(app="new", create=True, **inputs)
     assert outcome.exit_code == 2
     assert outcome.outputs["error"].startswith(f"App 'new' is a {kind} app")
@@ -119,7 +112,7 @@ def test_an_answer_to_the_creation_that_is_lost(world: World, image: str) -> Non
 
 def test_a_creation_that_is_lost_and_somebody_else_s_app(world: World) -> None:
     """It has another image: ours is deployed."""
-    world.platform.on_request = created_meanwhile(world, "container")
+    create_meanwhile(world, "container")
     world.platform.faults.add(Fault(Kind.RESET, "POST", "/v1/apps$"))
     outcome = world.run(app="new", image=NEW, create=True)
     assert (outcome.exit_code, asked(outcome)) == (0, 1), outcome.log
@@ -207,3 +200,19 @@ def test_inputs_that_are_what_the_app_has(world: World) -> None:
     assert outcome.exit_code == 0
     assert outcome.outputs["warnings"] == []
     assert "no effect" not in outcome.log
+
+
+def test_an_app_that_somebody_else_has_created_meanwhile(world: World) -> None:
+    """A lost answer does not make it ours: what they put there is not deleted unasked."""
+
+    def create() -> None:
+        world.platform.apps.create_static("new")
+        world.platform.put_file("new", "theirs.html", b"x")
+
+    world.once("POST", "/v1/apps$", create)
+    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/v1/apps$", status=502))
+    outcome = world.run(app="new", create=True)
+    assert outcome.exit_code == 2
+    assert "take-over" in outcome.outputs["hint"]
+    assert world.stored("new") == {"theirs.html": b"x"}
+    assert outcome.outputs["created"] is None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import json
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,36 +16,27 @@ from tests.support.world import API_KEY
 from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from tests.http.servers import Handler, Server
+    from tests.http.servers import Handler
     from tests.support.world import Outcome, World
 
 BOTH = pytest.mark.parametrize("ci", ["github", "gitlab"])
 
 
-@asynccontextmanager
-async def serving(world: World, handler: Handler, ci: str) -> AsyncIterator[Server]:
-    """A forge that listens, and the environment of its jobs."""
-    async with serve(handler) as server:
-        if ci == "github":
-            folder = world.folder.parent
-            files = {f"GITHUB_{name}": str(folder / name) for name in ("OUTPUT", "STATE", "STEP_SUMMARY")}
-            event = folder / "event.json"
-            event.write_text(EVENT)
-            world.env = {**GITHUB, **files, "GITHUB_EVENT_PATH": str(event), "GITHUB_API_URL": server.url}
-        else:
-            world.env = {**GITLAB, "CI_API_V4_URL": server.url}
-        yield server
-
-
 def run(world: World, forge: Forge | Handler, ci: str = "github", **inputs: object) -> Outcome:
     """A run of the action in a job of the forge, about a pull or merge request."""
     handler = forge.handle if isinstance(forge, Forge) else forge
-    tokens = {"github_token": TOKEN, "gitlab_token": TOKEN}
+    folder = world.folder.parent
+    files = {f"GITHUB_{name}": str(folder / name) for name in ("OUTPUT", "STATE", "STEP_SUMMARY")}
+    event = folder / "event.json"
+    event.write_text(EVENT)
 
     async def main() -> Outcome:
-        async with serving(world, handler, ci):
+        async with serve(handler) as server:
+            world.env = {
+                "github": {**GITHUB, **files, "GITHUB_EVENT_PATH": str(event), "GITHUB_API_URL": server.url},
+                "gitlab": {**GITLAB, "CI_API_V4_URL": server.url},
+            }[ci]
+            tokens = {"github_token": TOKEN, "gitlab_token": TOKEN}
             return await world.arun(**{"comment": True, **tokens, **inputs})
 
     return timewarp.run(world.loop, main())  # type: ignore[no-any-return]
@@ -262,19 +252,16 @@ class TestNeverFailsTheDeploy:
         assert outcome.outputs["duration_seconds"] == pytest.approx(0, abs=0.1)
 
 
-class TestSignals:
-    """Five seconds from the signal to the end leave no time for a comment."""
+def test_a_signal_while_it_is_written(world: World) -> None:
+    """Five seconds are left: the comment is given up at once; the run is what it was."""
 
-    def test_meanwhile(self, world: World) -> None:
-        """The comment is given up at once; the run is what it was."""
+    async def hang(peer: Peer) -> None:
+        await peer.request()
+        tell(world, after=2)
+        await peer.gone()
 
-        async def hang(peer: Peer) -> None:
-            await peer.request()
-            tell(world, after=2)
-            await peer.gone()
-
-        outcome = run(world, hang)
-        assert outcome.exit_code == 0
-        assert outcome.outputs["status"] == "deployed"
-        assert outcome.seconds == pytest.approx(2, abs=0.1)
-        assert warnings(outcome) == []
+    outcome = run(world, hang)
+    assert outcome.exit_code == 0
+    assert outcome.outputs["status"] == "deployed"
+    assert outcome.seconds == pytest.approx(2, abs=0.1)
+    assert warnings(outcome) == []

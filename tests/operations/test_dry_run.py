@@ -9,8 +9,6 @@ import pytest
 from tests.operations.containers import NEW, lines, running_web
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.support.world import World
 
 EVERYTHING: dict[str, object] = {
@@ -58,7 +56,7 @@ CASES: dict[str, tuple[dict[str, object], list[str]]] = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_nothing_but_get(world: World, name: str, tmp_path: Path) -> None:
+def test_nothing_but_get(world: World, name: str) -> None:
     """Every operation on every kind of app; log, summary and JSON say what would be done."""
     inputs, plan = CASES[name]
     running_web(world)
@@ -69,8 +67,7 @@ def test_nothing_but_get(world: World, name: str, tmp_path: Path) -> None:
     world.run()
     world.write(site)
     before = _everything(world)
-    summary = tmp_path / "summary.md"
-    outcome = world.run(dry_run=True, summary_file=summary, **_folder(world, inputs))
+    outcome = world.run(dry_run=True, **inputs)
 
     assert {record.method for record in outcome.requests} == {"GET"}
     assert _everything(world) == before
@@ -79,16 +76,11 @@ def test_nothing_but_get(world: World, name: str, tmp_path: Path) -> None:
     assert outcome.outputs["created"] in {False, None}
     assert [line for line in lines(outcome) if line.startswith("Plan:")] == plan
     assert lines(outcome)[-1] == "Dry run: nothing was changed"
-    assert "Dry run for" in summary.read_text()
+    assert "Dry run for" in outcome.summary
     for line in plan:
         if "would" in line:
             said = line.removeprefix("Plan: ").replace("http://platform", world.platform.base_url)
             assert f"Dry run: {said}." in outcome.outputs["notes"]
-
-
-def _folder(world: World, inputs: dict[str, object]) -> dict[str, object]:
-    deploys_a_folder = "image" not in inputs and "operation" not in inputs
-    return inputs | ({"directory": world.folder} if deploys_a_folder else {})
 
 
 def _everything(world: World) -> object:
@@ -124,20 +116,22 @@ def test_the_changes_are_named(world: World, *, dry_run: bool) -> None:
     ]
 
 
-def test_the_reports_have_the_signs(world: World, tmp_path: Path) -> None:
-    """In the summary and in the JSON result, before a deploy as after it."""
+def test_the_reports_have_the_signs(world: World) -> None:
+    """In the summary, with the sizes, and in the JSON result, before a deploy as after it."""
     world.run()
     world.write({"index.html": b"changed", "new": b""})
     for dry_run in (True, False):
-        summary = tmp_path / "summary.md"
-        outcome = world.run(dry_run=dry_run, summary_file=summary)
+        outcome = world.run(dry_run=dry_run)
         assert sorted((file["sign"], file["path"]) for file in outcome.outputs["uploaded"]) == [
             ("+", "new"),
             ("~", "index.html"),
         ]
-        told = [line.split(" | ")[:2] for line in summary.read_text().splitlines() if line.startswith("| `")]
-        assert told[0] == ["| `-` deleted", "`about/index.html`"]
-        assert sorted(told[-2:]) == [["| `+` new", "`new`"], ["| `~` changed", "`index.html`"]]
+        told = [line for line in outcome.summary.splitlines() if line.startswith("| `")]
+        assert told[0] == "| `-` deleted | `about/index.html` | 9&nbsp;B |"
+        assert sorted(told[-2:]) == [
+            "| `+` new | `new` | 0&nbsp;B |",
+            "| `~` changed | `index.html` | 7&nbsp;B |",
+        ]
 
 
 def test_the_changes_are_folded(world: World) -> None:
@@ -151,12 +145,11 @@ def test_the_changes_are_folded(world: World) -> None:
     assert f"\n{plan}  - old.txt\n  + ::error::x\n  + a.html\n::endgroup::\n" in world.run(dry_run=True).log
 
 
-def test_what_a_dry_run_would_refuse(world: World, tmp_path: Path) -> None:
+def test_what_a_dry_run_would_refuse(world: World) -> None:
     """It is the dry run that failed, and no deploy."""
     world.platform.put_file("site", "theirs", b"")
     world.env["GITHUB_ACTIONS"] = "true"
-    summary = tmp_path / "summary.md"
-    outcome = world.run(dry_run=True, summary_file=summary)
+    outcome = world.run(dry_run=True)
     assert outcome.exit_code == 2
     assert "\n::error title=Dry run failed::" in outcome.log
-    assert summary.read_text().startswith("## ❌ `site`: dry run failed\n")
+    assert outcome.summary.startswith("## ❌ `site`: dry run failed\n")

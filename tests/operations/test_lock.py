@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 import re
 import time
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.ci.grammar import file_command
+from tests.support import timewarp
+from tests.support.world import World
 from zerokie_action.files.local import FileContent
 from zerokie_action.sandbox.dialects import QUESTIONS
 from zerokie_action.sandbox.faults import Fault, Kind
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.support.world import Outcome, World
+    from tests.support.world import Outcome
     from zerokie_action.sandbox.records import Record
 
 MINUTE = 60.0
@@ -82,13 +84,12 @@ def test_a_lost_lock_stops_all_writes(world: World, conflict: str, lost: str, su
     world.write(MANY)
     world.platform.faults.add(Fault(Kind.DELAY, method="PUT", path="/files/", times=None, seconds=5.0))
 
-    def lose(record: Record) -> None:
-        if record.path.endswith("05.txt"):
-            world.platform.expire_lock("site")
-            if successor:
-                world.platform.take_lock("site", successor)
+    def lose() -> None:
+        world.platform.expire_lock("site")
+        if successor:
+            world.platform.take_lock("site", successor)
 
-    world.platform.on_request = lose
+    world.once("PUT", "05.txt$", lose)
     outcome = world.run(concurrency=1, lock_heartbeat="10s")
     assert outcome.exit_code == 7, outcome.log
     assert outcome.outputs["error"].startswith(
@@ -116,6 +117,27 @@ def test_the_wait_for_somebody_elses_lock(world: World) -> None:
     assert phase in outcome.outputs["phases"]
 
 
+def test_two_deploys_at_once(world: World, tmp_path: Path) -> None:
+    """They take turns; no write of one lies between another's, and the site is that of the last."""
+    folder = tmp_path / "other" / "folder"
+    folder.mkdir(parents=True)
+    other = World(folder, world.platform, world.loop)
+    other.write(MANY)
+
+    async def both() -> tuple[Outcome, Outcome]:
+        return await asyncio.gather(world.arun(), other.arun(max_deletes=9))
+
+    outcomes = timewarp.run(world.loop, both())
+    other.signals.close()
+    assert [outcome.exit_code for outcome in outcomes] == [0, 0], [outcome.log for outcome in outcomes]
+    writes = [record for record in world.platform.requests if "/files/" in record.path]
+    holders = [record.lock_holder for record in writes if record.method in {"PUT", "DELETE"}]
+    assert None not in holders
+    assert sum(before != after for before, after in pairwise(holders)) == 1
+    last = world.platform.deployments("site")[-1].deploy_id
+    assert world.stored() == (world if outcomes[0].outputs["deploy_id"] == last else other).read()
+
+
 def test_an_outage_is_no_wait_for_a_lock(world: World) -> None:
     """It is waited out before anybody is in the way."""
     world.platform.take_lock("site", "other")
@@ -128,7 +150,7 @@ def test_an_outage_is_no_wait_for_a_lock(world: World) -> None:
 
 @pytest.mark.parametrize("timeout", ["0", "45s"])
 def test_a_lock_that_outlasts_the_timeout(world: World, timeout: str) -> None:
-    """Exit 6 in time, and the other deploy keeps its lock."""
+    """Exit 6 in time, and the other deploy keeps its lock; what waits longer, and what frees it."""
     world.platform.take_lock("site", "other")
     outcome = world.run(lock_timeout=timeout)
     assert outcome.exit_code == 6, outcome.log
@@ -136,7 +158,12 @@ def test_a_lock_that_outlasts_the_timeout(world: World, timeout: str) -> None:
     assert outcome.outputs["lock_wait_seconds"] == {"0": 0, "45s": 45}[timeout]
     after = {"0": "", "45s": " after 45 s"}[timeout]
     assert outcome.outputs["error"] == f"Another deploy of 'site' is still in progress{after}"
-    assert "lock-timeout" in outcome.outputs["hint"]
+    for words in (
+        "its lock ends at 2026-09-21 14:",
+        "to wait for that, set `lock-timeout: 31m` and `timeout: 1h`",
+        "only with the `state-file` of the killed run",
+    ):
+        assert words in outcome.outputs["hint"]
     assert world.platform.lock("site") == "other"
     assert finalizes(outcome) == []
 
@@ -201,22 +228,11 @@ def test_a_machine_suspended_in_the_middle_of_a_large_file(
     assert finalizes(outcome) == []
 
 
-def test_the_record_is_there_before_the_lock_is_asked_for(world: World, tmp_path: Path) -> None:
-    """Killed at any moment afterwards, the cleanup finds the session; after a success nothing is left."""
-    state, github = tmp_path / "state.json", tmp_path / "github-state"
-    world.env |= {"GITHUB_ACTIONS": "true", "GITHUB_STATE": str(github)}
-    seen: list[tuple[str, str]] = []
-
-    def look(record: Record) -> None:
-        if record.method == "POST" and record.path.endswith("/lock"):
-            seen.append((state.read_text(), github.read_text()))
-
-    world.platform.on_request = look
-    outcome = world.run(state_file=state)
-    session = outcome.requests[1].session
-    assert session is not None
-    ((in_file, in_github),) = seen
-    assert json.loads(in_file)["session"] == session
-    assert file_command(in_github)["session"] == session
-    assert not state.exists()
-    assert file_command(github.read_text())["released"] == session
+def test_a_lock_that_nobody_was_asked_for(world: World) -> None:
+    """A connection that is refused each time asks for nothing: no lock may be held, and none is released."""
+    world.once("GET", "/v1/apps/site$", lambda: world.go_away(1000))
+    outcome = world.run()
+    assert outcome.exit_code == 5
+    assert outcome.seconds < 130
+    assert "may still be held" not in outcome.log
+    assert outcome.outputs["warnings"] == []

@@ -17,7 +17,6 @@ from tests.support import timewarp
 from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from tests.support.world import Outcome, World
@@ -55,33 +54,12 @@ def ending(outcome: Outcome) -> list[tuple[str, int | None]]:
     return asked[[what for what, _ in asked].index("POST finalize") :]
 
 
-def lose_before_finalize(world: World) -> Callable[[Record], None]:
-    """Somebody else gets the lock when everything is uploaded."""
-
-    def take(record: Record) -> None:
-        if record.path.endswith("/finalize"):
-            world.platform.take_lock("site", "other")
-
-    return take
-
-
 def is_recorded(world: World, state: Path) -> bool:
     """Whether the cleanup finds the session that holds the lock."""
     return state.exists() and json.loads(state.read_text("utf-8"))["session"] == world.platform.lock("site")
 
 
 # --- after success
-
-
-def test_a_lock_that_was_lost_before_finalize(world: World, state: Path) -> None:
-    """Exit 7. The other deploy keeps it, and the cleanup has nothing to do."""
-    world.platform.on_request = lose_before_finalize(world)
-    outcome = world.run()
-    assert outcome.exit_code == 7
-    assert outcome.outputs["error"].startswith(LOST)
-    assert ending(outcome) == [("POST finalize", 409)]
-    assert world.platform.lock("site") == "other"
-    assert not state.exists()
 
 
 def test_a_cancel_while_finalize_is_not_answered(world: World, state: Path) -> None:
@@ -95,68 +73,57 @@ def test_a_cancel_while_finalize_is_not_answered(world: World, state: Path) -> N
     assert not state.exists()
 
 
+WAIT = {"Retry-After": "3600"}
+
+
 @pytest.mark.parametrize(
-    "fault",
+    ("fault", "at_least", "at_most"),
     [
-        Fault(Kind.HANG, *FINALIZE, times=None),
-        Fault(Kind.STATUS, *FINALIZE, status=404, body=PAGE, times=None),
+        pytest.param(Fault(Kind.HANG), 120, 180, id="hangs"),
+        pytest.param(Fault(Kind.STATUS, status=404, body=PAGE), 120, 180, id="pages"),
+        pytest.param(Fault(Kind.STATUS, status=503, headers=WAIT), 0, 1, id="says when to come back"),
+        pytest.param(Fault(Kind.STATUS, status=200, body=b"ok"), 0, 1, id="answers, and does nothing"),
     ],
-    ids=["hangs", "pages"],
 )
-def test_a_platform_that_does_not_finalize(world: World, state: Path, fault: Fault) -> None:
-    """It is tried as long as any request is, two minutes; then it is said when the lock expires."""
-    world.platform.faults.add(fault)
+def test_a_platform_that_does_not_finalize(
+    world: World, state: Path, fault: Fault, at_least: int, at_most: int
+) -> None:
+    """It is tried as long as any request is; then it is said when the lock expires, and the cleanup looks."""
+    method, path = FINALIZE
+    world.platform.faults.add(replace(fault, method=method, path=path, times=None))
     outcome = world.run()
     assert outcome.exit_code == 5
     assert untimed(outcome.outputs["hint"]).startswith(f"{EXPIRES} ")
-    assert 120 < outcome.seconds < 180
+    assert at_least <= outcome.seconds < at_most
     assert is_recorded(world, state)
 
 
-def test_a_finalize_that_is_to_wait_for_too_long(world: World, state: Path) -> None:
-    """The platform has said when: it is not asked again before."""
-    wait = {"Retry-After": "3600"}
-    world.platform.faults.add(Fault(Kind.STATUS, *FINALIZE, status=503, headers=wait, times=None))
-    outcome = world.run()
-    assert (outcome.exit_code, outcome.seconds < 1) == (5, True)
-    assert untimed(outcome.outputs["hint"]).startswith(f"{EXPIRES} ")
-    assert ending(outcome) == [("POST finalize", 503)]
-    assert is_recorded(world, state)
+EMPTY = Fault(Kind.STATUS, *FINALIZE, status=204, body=b"")
 
 
-@pytest.mark.parametrize("answer", ["201", "no-deploy-id", "502"])
-def test_the_ways_of_a_finalize(world: World, state: Path, answer: str) -> None:
-    """An object ends the lock, also without a deploy ID. After a lost answer, the next one tells."""
-    world.platform.dialect.speak(f"finalize={answer}")
+@pytest.mark.parametrize(
+    ("dialect", "fault", "statuses", "is_known"),
+    [
+        ("201", None, [201], True),
+        ("no-deploy-id", None, [200], False),
+        ("502", None, [502, 409], False),
+        ("ok", replace(EMPTY, after=True), [204, 404], False),
+        ("ok", EMPTY, [204, 200, 200], True),
+    ],
+)
+def test_the_ways_of_a_finalize(
+    world: World, state: Path, dialect: str, fault: Fault | None, statuses: list[int], *, is_known: bool
+) -> None:
+    """An object ends the lock. After a lost answer the next one tells, after an empty one the heartbeat."""
+    world.platform.dialect.speak(f"finalize={dialect}")
+    if fault:
+        world.platform.faults.add(fault)
     outcome = world.run()
     assert outcome.exit_code == 0, outcome.log
-    seen = {"201": [201], "no-deploy-id": [200], "502": [502, 409]}[answer]
-    assert ending(outcome) == [("POST finalize", status) for status in seen]
-    assert (outcome.outputs["deploy_id"] is None) is (answer != "201")
+    assert [status for _, status in ending(outcome)] == statuses
+    assert (outcome.outputs["deploy_id"] is not None) is is_known
     assert len(world.platform.deployments("site")) == 1
     assert not state.exists()
-
-
-@pytest.mark.parametrize("effect", [True, False])
-def test_a_finalize_that_says_nothing(world: World, state: Path, *, effect: bool) -> None:
-    """Where a 2xx has no JSON object, the heartbeat tells whether it released the lock."""
-    world.platform.faults.add(Fault(Kind.STATUS, *FINALIZE, status=204, body=b"", after=effect))
-    outcome = world.run()
-    assert outcome.exit_code == 0, outcome.log
-    assert len(ending(outcome)) == (2 if effect else 3)
-    assert len(world.platform.deployments("site")) == 1
-    assert (outcome.outputs["deploy_id"] is None) is effect
-    assert not state.exists()
-
-
-def test_a_finalize_without_an_effect(world: World, state: Path) -> None:
-    """Something in between answers in the platform's place; the lock is still ours, says the heartbeat."""
-    world.platform.faults.add(Fault(Kind.STATUS, *FINALIZE, status=200, body=b"ok", times=None))
-    outcome = world.run()
-    assert outcome.exit_code == 5
-    assert outcome.outputs["error"].startswith("Finalizing the deploy had no effect")
-    assert untimed(outcome.outputs["hint"]).startswith(f"{EXPIRES} ")
-    assert is_recorded(world, state)
 
 
 def test_when_it_expires(world: World) -> None:
@@ -197,26 +164,6 @@ def test_the_error_says_what_the_log_says(world: World, fault: Fault, *, is_held
 
 
 @pytest.mark.parametrize(
-    ("fault", "exit_code"),
-    [
-        (Fault(Kind.STATUS, "PUT", "index.html", status=400), 4),
-        (Fault(Kind.HANG, "PUT", "index.html", times=None), 9),
-    ],
-    ids=["failure", "timeout"],
-)
-def test_the_lock_is_released(world: World, state: Path, fault: Fault, exit_code: int) -> None:
-    """With the true counts; the error is the failure's."""
-    world.platform.faults.add(fault)
-    outcome = world.run(timeout="20s")
-    assert outcome.exit_code == exit_code
-    assert "Deploy lock released" in outcome.log
-    (deployment,) = world.platform.deployments("site")
-    assert deployment.files_uploaded == len(outcome.outputs["uploaded"])
-    assert world.platform.lock("site") is None
-    assert not state.exists()
-
-
-@pytest.mark.parametrize(
     "away", [Fault(Kind.HANG), Fault(Kind.STATUS, status=404, body=PAGE)], ids=["hangs", "pages"]
 )
 @pytest.mark.parametrize("end", ["failure", "timeout"])
@@ -246,12 +193,8 @@ def test_a_write_that_is_refused_by_a_conflict(
     world: World, state: Path, body: bytes | None, *, lost: bool
 ) -> None:
     """409 means a conflict of deploy locks; whether it is one, the heartbeat tells before any other write."""
-
-    def take(record: Record) -> None:
-        if record.method == "PUT" and record.path.endswith("/files/index.html") and lost:
-            world.platform.take_lock("site", "other")
-
-    world.platform.on_request = take
+    if lost:
+        world.once("PUT", "/files/index.html$", lambda: world.platform.take_lock("site", "other"))
     world.platform.faults.add(Fault(Kind.STATUS, "PUT", "/files/index.html", status=409, body=body))
     outcome = world.run(concurrency=1)
     assert outcome.exit_code == (7 if lost else 4)
@@ -281,49 +224,35 @@ def test_a_cancelled_run_gives_back_what_may_be_its_own(world: World) -> None:
 
 
 def granted_late(world: World, seconds: float) -> None:
-    """The platform takes so long to give the lock that nobody waits for its answer."""
-
-    def grant(record: Record) -> None:
-        if record.session and (record.method, record.path[-5:]) == ("POST", "/lock"):
-            world.loop.call_later(seconds, world.platform.take_lock, "site", record.session)
-
-    world.platform.faults.add(Fault(Kind.HANG, *LOCK))
-    world.platform.on_request = grant
-
-
-def test_a_lock_that_a_cancelled_run_gets_late(world: World) -> None:
-    """It is looked for again, and given back."""
-    granted_late(world, 3)
-    tell(world, after=1)
-    outcome = world.run()
-    assert outcome.exit_code == 143
-    assert outcome.seconds < 1 + 5
-    assert world.platform.lock("site") is None
-    assert "Deploy lock released" in outcome.log
-
-
-def test_a_lock_that_comes_after_the_end(world: World, state: Path) -> None:
-    """The cleanup knows whose it may be."""
-    granted_late(world, 10)
-    tell(world, after=1)
-    outcome = world.run()
-    assert outcome.exit_code == 143
-    world.loop.jump(60)
-    timewarp.run(world.loop, anyio.sleep(0.1))
-    assert world.platform.lock("site") is not None
-    assert is_recorded(world, state)
-
-
-def test_a_lock_that_comes_after_a_green_run(world: World, state: Path) -> None:
-    """A gateway says 504, and the platform carries the request out after our finalize: the cleanup looks."""
+    """The first request for the lock is carried out so much later, whatever answered it."""
 
     def grant(record: Record) -> None:
         if record.session and (record.method, record.path[-5:]) == ("POST", "/lock"):
             world.platform.on_request = None
-            world.loop.call_later(3, world.platform.take_lock, "site", record.session)
+            world.loop.call_later(seconds, world.platform.take_lock, "site", record.session)
 
-    world.platform.faults.add(Fault(Kind.STATUS, *LOCK, status=504))
     world.platform.on_request = grant
+
+
+@pytest.mark.parametrize("after", [3, 10])
+def test_a_lock_that_a_cancelled_run_gets_late(world: World, state: Path, after: float) -> None:
+    """It is looked for again, and given back. The cleanup knows whose a lock after the end may be."""
+    world.platform.faults.add(Fault(Kind.HANG, *LOCK))
+    granted_late(world, after)
+    tell(world, after=1)
+    outcome = world.run()
+    assert outcome.exit_code == 143
+    assert outcome.seconds < 1 + 5
+    assert ("Deploy lock released" in outcome.log) == (after == 3)
+    world.loop.jump(60)
+    timewarp.run(world.loop, anyio.sleep(0.1))
+    assert is_recorded(world, state) == (world.platform.lock("site") is not None) == (after == 10)
+
+
+def test_a_lock_that_comes_after_a_green_run(world: World, state: Path) -> None:
+    """A gateway says 504, and the platform carries the request out after our finalize: the cleanup looks."""
+    world.platform.faults.add(Fault(Kind.STATUS, *LOCK, status=504))
+    granted_late(world, 3)
     outcome = world.run()
     assert (outcome.exit_code, outcome.seconds < 3) == (0, True)
     timewarp.run(world.loop, anyio.sleep(3))
@@ -347,15 +276,6 @@ def test_whose_lock_it_is_may_remain_unknown(world: World, state: Path, fault: F
     assert is_recorded(world, state)
 
 
-def test_a_refusal_to_give_the_lock(world: World, state: Path) -> None:
-    """It is not ours for certain: nobody is asked, nothing is finalized or left to clean up."""
-    world.platform.faults.add(Fault(Kind.STATUS, *LOCK, status=403))
-    outcome = world.run()
-    assert outcome.exit_code == 4
-    assert requests(outcome) == [("POST lock", 403)]
-    assert not state.exists()
-
-
 @pytest.mark.parametrize(("status", "exit_code"), [(401, 3), (403, 4)])
 def test_a_refusal_after_a_lost_answer(world: World, status: int, exit_code: int) -> None:
     """The lock is ours all the same, and is given back."""
@@ -370,9 +290,7 @@ def test_a_refusal_after_a_lost_answer(world: World, status: int, exit_code: int
 
 def test_a_lock_that_is_lost_beside_a_failure(world: World) -> None:
     """The error is the failure's; nobody is told that the lock may still be held."""
-    world.platform.on_request = lambda record: (
-        world.platform.expire_lock("site") if record.path.endswith("/index.html") else None
-    )
+    world.once("PUT", "/index.html$", lambda: world.platform.expire_lock("site"))
     world.platform.faults.add(Fault(Kind.STATUS, "PUT", "/files/index.html", status=413, body=b"too large"))
     outcome = world.run()
     assert outcome.exit_code == 4, outcome.log
@@ -380,7 +298,7 @@ def test_a_lock_that_is_lost_beside_a_failure(world: World) -> None:
     assert "may still be held" not in outcome.log + outcome.outputs["error"]
 
 
-@pytest.mark.parametrize("interval", ["1s", "15m"])
+@pytest.mark.parametrize("interval", ["30s", "15m"])
 @pytest.mark.parametrize("kind", [Kind.STATUS, Kind.HANG])
 def test_a_lock_that_is_not_confirmed(world: World, state: Path, kind: Kind, interval: str) -> None:
     """The work ends a minute before the lock may expire, though a large body is still being sent."""
@@ -397,21 +315,24 @@ def test_a_lock_that_is_not_confirmed(world: World, state: Path, kind: Kind, int
     assert not state.exists()
 
 
-# --- what GitHub's own state says
+# --- what the cleanup is told
 
 
-@pytest.mark.parametrize("end", ["success", "failure", "lost", "refused"])
-def test_what_github_s_cleanup_is_told(world: World, tmp_path: Path, end: str) -> None:
+@pytest.mark.parametrize(("end", "code"), [("success", 0), ("failure", 4), ("lost", 7), ("refused", 4)])
+def test_what_the_cleanup_is_told(world: World, state: Path, end: str, code: int) -> None:
     """That this session holds no lock, whether it gave it back, lost it, or never got it."""
-    file = tmp_path / "github-state"
+    file = world.folder.parent / "github-state"
     world.env |= {"GITHUB_ACTIONS": "true", "GITHUB_STATE": str(file)}
     if end == "lost":
-        world.platform.on_request = lose_before_finalize(world)
+        world.once(*FINALIZE, lambda: world.platform.take_lock("site", "other"))
     elif end != "success":
         world.platform.faults.add(Fault(Kind.STATUS, *(UPLOAD if end == "failure" else LOCK), status=403))
-    world.run()
+    outcome = world.run()
+    assert outcome.exit_code == code
     told = file_command(file.read_text("utf-8"))
     assert told["released"] == told["session"]
+    assert not state.exists()
+    assert world.platform.lock("site") == ("other" if end == "lost" else None)
 
 
 def test_a_lock_that_is_lost_in_a_new_app(world: World) -> None:

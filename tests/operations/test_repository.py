@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,36 +36,23 @@ ELSEWHERE = [
 ]
 
 
-@pytest.fixture
-def checkouts(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Checkouts:
-    return Checkouts(world, monkeypatch, tmp_path)
-
-
-class Checkouts:
-    """Runs of the action in the checkouts of some repositories."""
-
-    def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        self._world = world
-        self._monkeypatch = monkeypatch
-        self._tmp_path = tmp_path
-
-    def run(self, origin: str, env: dict[str, str] | None = None, **inputs: object) -> Outcome:
-        """Run in a folder of a checkout with this `origin`; without one, outside of all checkouts."""
-        here = self._tmp_path
-        if origin:
-            here = self._tmp_path / f"checkout of {origin.rpartition('/')[2]}" / "web"
-            here.mkdir(parents=True, exist_ok=True)
-            (here.parent / ".git").mkdir(exist_ok=True)
-            (here.parent / ".git" / "config").write_text(f'[remote "origin"]\n\turl = {origin}\n')
-        self._monkeypatch.chdir(here)
-        self._world.env = env or {}
-        return self._world.run(**inputs)
+def run(world: World, origin: str, env: dict[str, str] | None = None, **inputs: object) -> Outcome:
+    """Run in a folder of a checkout with this `origin`; without one, outside of all checkouts."""
+    here = world.folder.parent
+    if origin:
+        here = here / f"checkout of {origin.rpartition('/')[2]}" / "web"
+        here.mkdir(parents=True, exist_ok=True)
+        (here.parent / ".git").mkdir(exist_ok=True)
+        (here.parent / ".git" / "config").write_text(f'[remote "origin"]\n\turl = {origin}\n')
+    os.chdir(here)  # the world gives the working directory back
+    world.env = env or {}
+    return world.run(**inputs)
 
 
 @pytest.mark.parametrize("env", ELSEWHERE)
-def test_another_checkout_stops(world: World, checkouts: Checkouts, env: dict[str, str]) -> None:
+def test_another_checkout_stops(world: World, env: dict[str, str]) -> None:
     """A deploy, its dry run, and `destroy`; `take-over` goes on, and the app is the other's from then on."""
-    assert checkouts.run(SHOP, env).exit_code == 0
+    assert run(world, SHOP, env).exit_code == 0
     before = world.platform.files("site")
     world.write({"index.html": b"the docs"})
     for inputs in (
@@ -73,15 +61,15 @@ def test_another_checkout_stops(world: World, checkouts: Checkouts, env: dict[st
         {"operation": "destroy", "dry_run": True},
         {"operation": "destroy"},
     ):
-        outcome = checkouts.run(DOCS, env, **inputs)
+        outcome = run(world, DOCS, env, **inputs)
         assert outcome.exit_code == 2, outcome.log
         assert "from a repository other than 'github.com/acme/docs'" in outcome.outputs["error"]
         assert "`take-over: true` for one run by hand" in outcome.outputs["hint"]
         assert world.platform.files("site") == before
         assert world.platform.lock("site") is None
-    assert checkouts.run(DOCS, env, take_over=True, max_deletes=3).exit_code == 0
-    assert checkouts.run(SHOP, env).exit_code == 2
-    assert checkouts.run(DOCS, env, operation="destroy").exit_code == 0
+    assert run(world, DOCS, env, take_over=True, max_deletes=3).exit_code == 0
+    assert run(world, SHOP, env).exit_code == 2
+    assert run(world, DOCS, env, operation="destroy").exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -89,24 +77,24 @@ def test_another_checkout_stops(world: World, checkouts: Checkouts, env: dict[st
     [(ACTIONS, SHOP), (PIPELINE, "git@gitlab.com:acme/web/shop.git")],
     ids=["GitHub", "GitLab"],
 )
-def test_a_ci_and_a_shell(checkouts: Checkouts, env: dict[str, str], origin: str) -> None:
+def test_a_ci_and_a_shell(world: World, env: dict[str, str], origin: str) -> None:
     """A shell in the checkout goes on with what the CI has deployed, and no other."""
-    assert checkouts.run("", env).exit_code == 0
-    assert checkouts.run(origin).exit_code == 0
-    assert checkouts.run(DOCS).exit_code == 2
-    assert checkouts.run(DOCS, env).exit_code == 0  # the variables say which repository it is
-    assert checkouts.run(DOCS, operation="destroy").exit_code == 2
-    assert checkouts.run(origin, operation="destroy").exit_code == 0
+    assert run(world, "", env).exit_code == 0
+    assert run(world, origin).exit_code == 0
+    assert run(world, DOCS).exit_code == 2
+    assert run(world, DOCS, env).exit_code == 0  # the variables say which repository it is
+    assert run(world, DOCS, operation="destroy").exit_code == 2
+    assert run(world, origin, operation="destroy").exit_code == 0
 
 
 @pytest.mark.parametrize("origin", ["", "work:acme/docs.git", "/srv/git/docs.git"])
-def test_no_repository_is_not_asked(world: World, checkouts: Checkouts, origin: str) -> None:
+def test_no_repository_is_not_asked(world: World, origin: str) -> None:
     """Outside of a checkout, and where `origin` does not say; the app stays whose it was."""
-    assert checkouts.run(SHOP).exit_code == 0
+    assert run(world, SHOP).exit_code == 0
     world.write(SITE | {"new.html": b"new"})
-    assert checkouts.run(origin).exit_code == 0
-    assert checkouts.run(DOCS).exit_code == 2
-    assert checkouts.run(origin, operation="destroy").exit_code == 0
+    assert run(world, origin).exit_code == 0
+    assert run(world, DOCS).exit_code == 2
+    assert run(world, origin, operation="destroy").exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -118,15 +106,15 @@ def test_no_repository_is_not_asked(world: World, checkouts: Checkouts, origin: 
     ],
 )
 def test_a_token_in_origin_is_seen_nowhere(
-    checkouts: Checkouts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, origin: str
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, origin: str
 ) -> None:
     """In no log, error, traceback or report."""
-    reports = [tmp_path / name for name in ("dotenv", "summary")]
-    inputs: dict[str, object] = {"dotenv_file": reports[0], "summary_file": reports[1], "log_level": "debug"}
-    outcomes = [checkouts.run(SHOP), checkouts.run(origin, {}, **inputs)]
+    dotenv = tmp_path / "dotenv"
+    inputs: dict[str, object] = {"dotenv_file": dotenv, "log_level": "debug"}
+    outcomes = [run(world, SHOP), run(world, origin, {}, **inputs)]
     with monkeypatch.context() as broken:  # a bug, whose traceback the log shows
         broken.setattr("zerokie_action.operations.zone.find_manifests", None)
-        outcomes.append(checkouts.run(origin, {}, **inputs))
+        outcomes.append(run(world, origin, {}, **inputs))
     assert "Traceback" in outcomes[-1].log
-    said = [str((outcome.log, outcome.outputs)) for outcome in outcomes]
-    assert [text for text in (*said, *(report.read_text() for report in reports)) if TOKEN in text] == []
+    said = [str((outcome.log, outcome.outputs, outcome.summary)) for outcome in outcomes]
+    assert [text for text in (*said, dotenv.read_text()) if TOKEN in text] == []

@@ -77,6 +77,7 @@ def test_what_is_no_reason_to_go_back(world: World) -> None:
         assert outcome.outputs["status"] == "failed"
         if code == 4:
             assert outcome.outputs["nothing_changed"]
+            assert outcome.outputs["image"] is None
         else:
             assert outcome.outputs["error"].endswith("; it is not known which image 'web' was left with")
 

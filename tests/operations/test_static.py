@@ -8,31 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.world import SITE
-from zerokie_action.errors import DeployFailed
-from zerokie_action.files import local
 from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
     from tests.support.world import World
-    from zerokie_action.sandbox.records import Record
-
-
-def test_the_storage_equals_the_directory(world: World) -> None:
-    """A first deploy stores every file, and finalizes once with true counts."""
-    outcome = world.run()
-    assert outcome.exit_code == 0, outcome.log
-    assert world.stored() == SITE
-    assert world.platform.lock("site") is None
-    (deployment,) = world.platform.deployments("site")
-    assert (deployment.files_uploaded, deployment.files_deleted) == (4, 0)
-
-
-def test_nothing_changed_uploads_nothing(world: World) -> None:
-    """A second deploy of the same directory proves every file to be unchanged."""
-    world.run()
-    outcome = world.run()
-    assert outcome.outputs["files_unchanged"] == 4
-    assert [record.method for record in outcome.writes] == ["POST"]
 
 
 def test_pages_come_last(world: World) -> None:
@@ -49,48 +28,35 @@ def test_pages_come_last(world: World) -> None:
     ]
 
 
-def test_files_that_cannot_be_hashed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is proved of them, so they are uploaded."""
-    world.run()
-
-    def fail(*_: object, **__: object) -> str:
-        raise DeployFailed("it is another file by now")
-
-    monkeypatch.setattr(local, "hash_file", fail)
-    assert world.run().outputs["files_uploaded"] == len(SITE)
+FEED = {"feed.xml": b"<feed/>"}
+MISSING = "The directory has no index.html at its root, so the site's address may show no page"
+EMPTY = "index.html is empty, so the site's address shows an empty page"
 
 
-# --- a site without a front page
-
-
-def test_a_first_deploy_without_a_front_page(world: World) -> None:
+@pytest.mark.parametrize(
+    ("before", "now", "inputs", "warnings"),
+    [
+        ({}, FEED, {"dry_run": True}, [MISSING]),
+        ({}, FEED, {}, [MISSING]),
+        (FEED, FEED, {}, []),
+        (FEED, FEED | {"sub/index.html": b""}, {}, []),
+        (SITE, FEED, {}, [MISSING]),
+        (SITE, FEED, {"keep": "index.html"}, []),
+        ({}, SITE | {"index.html": b""}, {}, [EMPTY]),
+    ],
+)
+def test_a_front_page_that_is_missing_or_empty(
+    world: World,
+    before: dict[str, bytes],
+    now: dict[str, bytes],
+    inputs: dict[str, object],
+    warnings: list[str],
+) -> None:
     """A build that went wrong looks like that; who means it reads it once."""
-    world.write({"feed.xml": b"<feed/>"})
-    missing = "The directory has no index.html at its root, so the site's address may show no page"
-    assert world.run(dry_run=True).outputs["warnings"] == [missing]
-    assert world.run().outputs["warnings"] == [missing]
-    for directory in ({"feed.xml": b"<feed/>"}, {"feed.xml": b"<feed>1</feed>", "sub/index.html": b""}):
-        world.write(directory)
-        assert world.run().outputs["warnings"] == []
-
-
-def test_a_deploy_that_removes_the_front_page(world: World) -> None:
-    """That is warned of; not so what `keep` leaves there."""
+    world.write(before)
     world.run()
-    world.write({"feed.xml": b"<feed/>"})
-    outcome = world.run(keep="index.html")
-    assert outcome.outputs["warnings"] == []
-    assert "index.html at its root" not in outcome.log
-    (warning,) = world.run().outputs["warnings"]
-    assert warning.startswith("The directory has no index.html at its root")
-
-
-def test_an_empty_front_page(world: World) -> None:
-    """A build that went wrong looks like that, too."""
-    world.write(SITE | {"index.html": b""})
-    assert world.run().outputs["warnings"] == [
-        "index.html is empty, so the site's address shows an empty page"
-    ]
+    world.write(now)
+    assert world.run(**inputs).outputs["warnings"] == warnings
 
 
 def test_patterns_that_name_the_directory(world: World) -> None:
@@ -103,20 +69,11 @@ def test_patterns_that_name_the_directory(world: World) -> None:
     ]
 
 
-# --- somebody is quicker
-
-
 def test_what_vanishes_meanwhile_is_stored_again_and_counted(world: World) -> None:
     """It was unchanged; finalize and outputs say what was really uploaded."""
     world.run()
     world.write(SITE | {"index.html": b"new"})
-
-    def lose(record: Record) -> None:
-        if record.method == "PUT" and record.path.endswith("index.html"):
-            world.platform.delete_file("site", "empty")
-            world.platform.on_request = None
-
-    world.platform.on_request = lose
+    world.once("PUT", "/index.html$", lambda: world.platform.delete_file("site", "empty"))
     outcome = world.run()
     assert world.stored() == world.read()
     counts = world.platform.deployments("site")[-1]
@@ -204,3 +161,12 @@ def test_scattered_failures_are_counted_where_they_happened(world: World) -> Non
     assert outcome.outputs["retries_used"] == 3
     said = [line.partition(":")[0].partition(" ")[0] for line in outcome.log.splitlines()]
     assert said[-5:] == ["Uploads", "Uploads", "Uploaded", "Finalized", "Deployed"]
+
+
+def test_a_request_that_is_not_sent_again(world: World) -> None:
+    """`retries: 0` sends none again, so no line says so."""
+    world.write({f"{number}.txt": b"x" for number in range(40)})
+    world.platform.faults.add(Fault(Kind.STATUS, "PUT", "/files/7.txt", status=503, times=None))
+    outcome = world.run(retries=0, concurrency=2)
+    assert outcome.exit_code == 5
+    assert "retrying" not in outcome.log

@@ -196,23 +196,13 @@ def test_a_platform_that_goes_back_by_itself(world: World, writes: str) -> None:
 
 
 @pytest.mark.parametrize("image", [NEW, OLD])
-def test_a_lost_answer_of_a_deploy_that_is_carried_out(world: World, image: str) -> None:
-    """The app shows it: nobody restarts it once more."""
-    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/deploy$", status=502, after=True, times=None))
+def test_a_lost_request(world: World, image: str) -> None:
+    """It is made again when the app has shown no sign of it for 15 s, and then for 45 s more: a retry."""
+    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/deploy$", status=502, times=2))
     outcome = deploy(world, image)
-    assert (outcome.exit_code, asked(outcome)) == (0, 1), outcome.log
-    assert outcome.seconds < 4
+    assert (outcome.exit_code, asked(outcome), outcome.outputs["retries_used"]) == (0, 3, 2), outcome.log
+    assert outcome.seconds == pytest.approx(15 + 45 + 1.5, abs=1)
     assert 'answered 502 ("Bad Gateway"); checking whether the request took effect' in outcome.log
-
-
-@pytest.mark.parametrize(("lost", "seconds"), [(1, 15), (2, 15 + 45)])
-@pytest.mark.parametrize("image", [NEW, OLD])
-def test_a_lost_request(world: World, image: str, lost: int, seconds: float) -> None:
-    """It is made again when the app has shown no sign of it for so long."""
-    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/deploy$", status=502, times=lost))
-    outcome = deploy(world, image)
-    assert (outcome.exit_code, asked(outcome)) == (0, lost + 1), outcome.log
-    assert outcome.seconds == pytest.approx(seconds + 1.5, abs=1)
 
 
 @pytest.mark.parametrize("inputs", [{"image": OLD}, {"operation": "restart"}], ids=["image", "restart"])
@@ -322,14 +312,14 @@ def test_a_platform_that_stops_answering(world: World, kind: Kind) -> None:
     assert error.endswith("; it is not known which image 'web' was left with")
 
 
-@pytest.mark.parametrize("timeout", ["15s", "5m"])
-def test_the_platform_asks_for_time(world: World, timeout: str) -> None:
-    """`Retry-After` is honoured, but for the last look, which is made at the end of `wait-timeout`."""
-    later = Fault(Kind.STATUS, "GET", LOOK, status=503, headers={"retry-after": "20"}, skip=1)
+@pytest.mark.parametrize(("timeout", "wait", "seconds"), [("15s", 20, 15), ("5m", 20, 20), ("5m", 500, 300)])
+def test_the_platform_asks_for_time(world: World, timeout: str, wait: int, seconds: int) -> None:
+    """`Retry-After` is honoured, but for the last look, at the end of `wait-timeout`; no rollback."""
+    later = Fault(Kind.STATUS, "GET", LOOK, status=503, headers={"retry-after": str(wait)}, skip=1)
     world.platform.faults.add(later)
-    outcome = deploy(world, wait_timeout=timeout, retries=0)
-    assert outcome.exit_code == 0, outcome.log
-    assert outcome.seconds == pytest.approx(15 if timeout == "15s" else 20, abs=2)
+    outcome = deploy(world, wait_timeout=timeout, retries=0, rollback=True)
+    assert (outcome.exit_code, asked(outcome)) == (0, 1), outcome.log
+    assert outcome.seconds == pytest.approx(seconds, abs=2)
 
 
 def test_nothing_was_checked(world: World) -> None:
@@ -417,15 +407,6 @@ def test_a_short_wait_of_an_image_that_runs(world: World) -> None:
     assert world.platform.apps.get("web").image == NEW
 
 
-def test_one_look_that_is_to_wait_for_long(world: World) -> None:
-    """The wait goes on to its end: a healthy image is not rolled back for a `Retry-After`."""
-    later = Fault(Kind.STATUS, "GET", LOOK, status=503, headers={"retry-after": "500"}, skip=2)
-    world.platform.faults.add(later)
-    outcome = deploy(world, rollback=True)
-    assert outcome.exit_code == 0, outcome.log
-    assert asked(outcome) == 1
-
-
 def test_a_restart_that_pulls_another_digest(world: World) -> None:
     """That is what a restart is for."""
     before, after = (f"docker.io/library/nginx@sha256:{digit * 64}" for digit in "12")
@@ -454,10 +435,3 @@ def test_an_answer_that_is_behind(world: World) -> None:
     assert outcome.exit_code == 143
     assert outcome.outputs["error"].endswith("the platform accepted 'nginx:2', and does not show it yet")
     assert outcome.outputs["image"] == NEW
-
-
-def test_how_often_it_was_asked_again(world: World) -> None:
-    """A deploy that is asked for again is a retry."""
-    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/deploy$", status=502))
-    outcome = deploy(world)
-    assert (outcome.exit_code, asked(outcome), outcome.outputs["retries_used"]) == (0, 2, 1)

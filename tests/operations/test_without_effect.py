@@ -64,13 +64,13 @@ def test_inputs_without_effect(
     (tmp_path / "ignored").touch()
     running_web(world)
     common = {"lock_timeout": "1m", "timeout": "10m", "retries": 3, "concurrency": 8, "dry_run": True}
-    outcome = world.run(summary_file=tmp_path / "summary", **common, **run, **used, **unused)
+    outcome = world.run(**common, **run, **used, **unused)
     assert outcome.exit_code == 0, outcome.log
     (warning,) = (
         text for text in outcome.outputs["warnings"] if f"no effect with {what}; remove them" in text
     )
     assert f"Warning: {warning}\n" in outcome.log
-    assert "no effect with" in html.unescape((tmp_path / "summary").read_text())
+    assert "no effect with" in html.unescape(outcome.summary)
     named = {name for name in used | unused | common if f"(ZEROKIE_{name.upper()})" in warning}
     assert named == unused.keys()
 

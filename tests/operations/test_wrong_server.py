@@ -75,12 +75,11 @@ def test_all_requests(world: World, operation: str, answer: str) -> None:
     }
 
 
-@pytest.mark.parametrize("answer", ANSWERS)
 @pytest.mark.parametrize("request_", SINGLE_REQUESTS)
-def test_one_kind_of_request(world: World, request_: str, answer: str) -> None:
+def test_one_kind_of_request(world: World, request_: str) -> None:
     """A gateway may let some requests through; the lock is released then."""
     method, path, inputs = SINGLE_REQUESTS[request_]
-    status, body, told = ANSWERS[answer]
+    status, body, told = ANSWERS["a page"]
     answers(world, status, body, method, path)
     outcome = world.run(**inputs)
     is_told(outcome, world, told)

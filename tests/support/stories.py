@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.support.world import Outcome, World
-    from zerokie_action.sandbox.records import Record
 
 APP = "my-site"
 SITE = {"index.html": b"<h1>hello</h1>", "about.html": b"<h1>us</h1>", "style.css": b"body {}" * 200}
@@ -64,12 +63,7 @@ def stuck(world: World) -> str:
 
 
 def outage(world: World) -> str:
-    def go_away(record: Record) -> None:
-        if "/files/style.css" in record.path and world.server is not None:
-            world.platform.on_request = None
-            world.server.go_away(30)
-
-    world.platform.on_request = go_away
+    world.once("PUT", "/files/style.css$", lambda: world.go_away(30))
     return deploy(world).log
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
+import signal
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,12 +16,13 @@ import anyio
 from tests.support import timewarp
 from zerokie_action.run import run_async
 from zerokie_action.sandbox.bodies import listing
+from zerokie_action.sandbox.faults import Fault, Kind
 from zerokie_action.sandbox.platform import Platform
 from zerokie_action.sandbox.server import serve
 from zerokie_action.signals import Signals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     import pytest
@@ -48,11 +51,13 @@ class Outcome:
         ended: when it ended, by the loop's time.
         requests: the platform's records of this run.
         outputs: the JSON result.
+        summary: the Markdown summary.
     """
 
     exit_code: int
     log: str
     outputs: dict[str, Any]
+    summary: str
     requests: list[Record]
     seconds: float
     ended: float
@@ -120,19 +125,53 @@ class World:
             while True:
                 self.signals.socket.recv(64)
 
+    def once(self, method: str, path: str, act: Callable[[], object]) -> None:
+        """Do something when the first such request comes, before it takes effect."""
+
+        def look(record: Record) -> None:
+            if record.method == method and re.search(path, record.path):
+                self.platform.on_request = None
+                act()
+
+        self.platform.on_request = look
+
+    def go_away(self, seconds: float) -> None:
+        """Reset all connections of the run that goes on, and refuse new ones for so long."""
+        assert self.server is not None
+        self.server.go_away(seconds)
+
+    def die(self, when: Callable[[Record], bool]) -> None:
+        """Kill the next run at a request: nothing that comes after it has an effect, until `revive`."""
+
+        def look(record: Record) -> None:
+            if when(record):
+                self.platform.faults.add(Fault(Kind.RESET, index=record.index + 1, times=None))
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        self.signals.install()
+        self.platform.on_request = look
+
+    def revive(self) -> None:
+        """The next run is another process, and the cleanup has freed the lock."""
+        self.platform.on_request = None
+        self.platform.faults.clear()
+        self.reset_signals()
+        self.platform.expire_lock("site")
+
     def run(self, **inputs: object) -> Outcome:
         """Run the action with these inputs (names with `_`); the app and the folder have defaults."""
         return timewarp.run(self.loop, self.arun(**inputs))  # type: ignore[no-any-return]
 
     async def arun(self, **inputs: object) -> Outcome:
         """`run`, on the loop that runs already."""
-        output = self.folder.parent / "output.json"
-        output.unlink(missing_ok=True)
+        output, summary = self.folder.parent / "output.json", self.folder.parent / "summary.md"
+        for report in (output, summary):
+            report.unlink(missing_ok=True)
         log = io.StringIO()
         first, began = len(self.platform.requests), self.loop.now
         async with serve(self.platform) as server:
             self.server = server
-            env = self.environment(server.url, output_file=output, **inputs)
+            env = self.environment(server.url, **{"output_file": output, "summary_file": summary} | inputs)
             code = await run_async(env, self.signals, log)
             ended = self.loop.now
             await anyio.sleep(_LIVES_ON)
@@ -141,6 +180,7 @@ class World:
             exit_code=code,
             log=log.getvalue(),
             outputs=json.loads(output.read_text()) if output.exists() else {},
+            summary=summary.read_text("utf-8") if summary.exists() else "",
             requests=self.platform.requests[first:],
             seconds=ended - began,
             ended=ended,

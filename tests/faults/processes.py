@@ -1,0 +1,102 @@
+"""Deploys as processes of their own, in real time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.ci.grammar import file_command
+from tests.support.world import API_KEY
+from zerokie_action.sandbox.platform import Platform
+from zerokie_action.sandbox.server import serve
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+ROOT = Path(__file__).parents[2]
+SITE = {"index.html": "<h1>one</h1>", "a.css": "body{}", "b/c.js": "c()"}
+
+
+class Runner:
+    """Starts the action as users do: a process of its own."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.site = folder / "site"
+        self.state = folder / "github-state"
+        self.state_file = folder / "state.json"
+        self._env = {
+            "PATH": os.environ["PATH"],
+            "ZEROKIE_API_KEY": API_KEY,
+            "ZEROKIE_API_URL": url,
+            "ZEROKIE_APP": "site",
+            "ZEROKIE_DIRECTORY": str(self.site),
+        }
+
+    def write(self, files: Mapping[str, str]) -> None:
+        for old in [path for path in self.site.rglob("*") if path.is_file()]:
+            old.unlink()
+        for path, text in files.items():
+            (self.site / path).parent.mkdir(parents=True, exist_ok=True)
+            (self.site / path).write_text(text)
+
+    async def start(
+        self,
+        command: Sequence[str] = ("entrypoint.py",),
+        stdout: int = asyncio.subprocess.PIPE,
+        /,
+        **env: str,
+    ) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            *command,
+            cwd=ROOT,
+            env=self._env | env,
+            stdout=stdout,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+
+    async def deploy(self, **env: str) -> tuple[int, str]:
+        return await finished(await self.start(**env))
+
+    async def clean_up(self, **env: str) -> tuple[int, str]:
+        command = "from zerokie_action.cli import cleanup; cleanup()"
+        return await finished(await self.start(("-c", command), **env))
+
+    def github_state(self) -> dict[str, str]:
+        """What the runner hands to the post step."""
+        text = self.state.read_text() if self.state.exists() else "\n"
+        return {f"STATE_{name}": value for name, value in file_command(text).items()}
+
+
+async def finished(process: asyncio.subprocess.Process) -> tuple[int, str]:
+    output, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, output.decode()
+
+
+@asynccontextmanager
+async def platform_and_runner(tmp_path: Path) -> AsyncIterator[tuple[Platform, Runner]]:
+    platform = Platform(tmp_path / "platform", api_keys={API_KEY})
+    platform.apps.create_static("site")
+    (tmp_path / "site").mkdir()
+    try:
+        async with serve(platform) as server:
+            yield platform, Runner(tmp_path, server.url)
+    finally:
+        platform.store.close()
+
+
+def stored(platform: Platform) -> dict[str, bytes]:
+    return {path: data for path, data in platform.files("site").items() if not path.startswith("_zerokie/")}
+
+
+def files_of(runner: Runner) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(runner.site)): path.read_bytes()
+        for path in runner.site.rglob("*")
+        if path.is_file()
+    }
