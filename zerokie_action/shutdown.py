@@ -69,7 +69,8 @@ class Shutdown:
     def shielded_write(self) -> AbstractContextManager[None]:
         """A shielded scope for one write. Only `limit_writes` or a signal sets its deadline.
 
-        So the thousands of writes of a deploy need no timers.
+        So the thousands of writes of a deploy need no timers. Whoever sends writes has to call `limit_writes`
+        when the work is cancelled.
         """
         return self.shielded_scope(ANSWERS._replace(seconds=math.inf))
 

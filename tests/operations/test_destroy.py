@@ -182,6 +182,16 @@ def test_a_deletion_that_takes_minutes(world: World) -> None:
     assert outcome.outputs["status"] == "destroyed"
 
 
+@pytest.mark.parametrize("kind", [Kind.RESET, Kind.HANG])
+def test_a_deletion_whose_answer_is_lost(world: World, kind: Kind) -> None:
+    """A heartbeat before the next attempt finds neither app nor lock: the deletion took effect."""
+    world.platform.faults.add(Fault(kind, "DELETE", "/v1/apps/site$", after=True, times=6))
+    outcome = destroy(world, lock_heartbeat=1)
+    assert outcome.exit_code == 0, outcome.log
+    assert outcome.outputs["status"] == "destroyed"
+    assert world.platform.apps.list() == []
+
+
 def test_an_app_that_is_listed_and_not_found(world: World) -> None:
     """A 404 that the list of apps contradicts is not believed."""
     world.platform.faults.add(Fault(Kind.STATUS, "GET", "/v1/apps/site$", status=404))

@@ -13,6 +13,7 @@ import pytest
 from tests.support import timewarp
 from tests.support.world import World
 from zerokie_action.files.local import FileContent
+from zerokie_action.http.request import Bytes, Content
 from zerokie_action.sandbox.dialects import QUESTIONS
 from zerokie_action.sandbox.faults import Fault, Kind
 from zerokie_action.sandbox.platform import EXPIRY
@@ -204,27 +205,34 @@ def test_a_heartbeat_that_is_answered_late(world: World) -> None:
     assert outcome.exit_code == 0, outcome.log
 
 
-def test_a_machine_suspended_in_the_middle_of_a_large_file(
-    world: World, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("content", [FileContent, Bytes])
+def test_a_machine_suspended_in_the_middle_of_an_upload(
+    world: World, monkeypatch: pytest.MonkeyPatch, content: type[Content]
 ) -> None:
-    """The rest of it is not sent: by now the lock may be somebody else's."""
+    """The rest of a large file or manifest is not sent: by now the lock may be somebody else's."""
     asleep = 0.0
     monkeypatch.setattr(time, "clock_gettime", lambda _clock: world.loop.now + asleep)
-    world.write({"large.bin": bytes(8_000_000)})
+    if content is FileContent:
+        world.write({"large.bin": bytes(8_000_000)})
+    else:
+        world.write({f"{'d' * 200}/{number:04}": b"" for number in range(2000)})
 
-    chunks = FileContent.chunks
+    chunks = content.chunks
 
-    def suspend(content: FileContent) -> Iterator[bytes]:
+    def suspend(content: Content) -> Iterator[bytes]:
         nonlocal asleep
         for number, chunk in enumerate(chunks(content)):
             if number > 2 and world.platform.lock("site"):
                 asleep = 31 * MINUTE
             yield chunk
 
-    monkeypatch.setattr(FileContent, "chunks", suspend)
+    monkeypatch.setattr(content, "chunks", suspend)
     outcome = world.run(incremental=False)  # else it is read in the background as well, to be hashed
     assert outcome.exit_code == 7, outcome.log
+    assert asleep
     assert world.stored() == {}
+    if content is Bytes:
+        assert world.platform.files("site") == {}
     assert finalizes(outcome) == []
 
 

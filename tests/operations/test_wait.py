@@ -164,7 +164,7 @@ def test_another_deploy_comes_in_between(world: World, *, rollback: bool) -> Non
     assert outcome.outputs["status"] == "failed"
     assert outcome.outputs["image"] == "nginx:9"
     assert asked(outcome) == 1
-    not_back = "; not rolled back, as the app may have another image" if rollback else ""
+    not_back = "; not rolled back, as the app has another image" if rollback else ""
     said = f"Another deploy has replaced 'nginx:2': 'web' runs 'nginx:9'{not_back}"
     assert outcome.outputs["error"] == f"{said}; 'web' was left with 'nginx:9'"
     assert outcome.outputs["hint"] == (
@@ -188,7 +188,7 @@ def test_a_platform_that_goes_back_by_itself(world: World, writes: str) -> None:
     outcome = deploy(world, rollback=True, wait_timeout="1m")
     assert (outcome.exit_code, asked(outcome)) == (9, 1), outcome.log
     assert outcome.outputs["error"].endswith(
-        "; not rolled back, as the app may have another image; 'web' was left with 'nginx:1'"
+        "; not rolled back, as the app has another image; 'web' was left with 'nginx:1'"
     )
 
 

@@ -11,7 +11,7 @@ import httpx
 import zerokie_action
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 HEADERS = {"User-Agent": f"zerokie-action/{zerokie_action.__version__}", "Accept-Encoding": "identity"}
 """Headers of every request. `identity`: httpx would inflate a small body to any size, past `max_body`."""
@@ -95,9 +95,15 @@ class Content(Protocol):
 
 
 class Bytes(NamedTuple):
-    """A `Content` in memory."""
+    """A `Content` in memory.
+
+    Attributes:
+        data: the bytes.
+        check: called before each piece; its error ends the upload.
+    """
 
     data: bytes
+    check: Callable[[], None] = lambda: None
 
     @property
     def size(self) -> int:
@@ -107,6 +113,7 @@ class Bytes(NamedTuple):
     def chunks(self) -> Iterator[bytes]:
         """Small pieces, because the connection copies each piece."""
         for start in range(0, len(self.data), _PIECE):
+            self.check()
             yield self.data[start : start + _PIECE]
 
 

@@ -102,7 +102,7 @@ async def _roll_out(job: Job, deploy: _Deploy) -> None:
             # The platform gives the deploy of an image no ID, so the session ID stands for it.
             job.result.deploy_id = job.session
             await _wait_and_check(job, deploy)
-            job.result.final_state = "the image is deployed"
+            job.result.final_state = f"the {job.settings.operation} was completed"
     except BaseException as failure:
         if job.result.changes_requested:
             if job.settings.rollback and isinstance(failure, _REASONS_TO_GO_BACK):
@@ -164,7 +164,7 @@ def _why_no_rollback(job: Job, rollout: Rollout, left_with: App | None) -> str:
     if not rollout.previous:
         return ", as the platform did not show the previous image"
     if left_with is None or not rollout.is_ours(left_with.image):
-        return ", as the app may have another image"
+        return f", as the app {'has' if left_with else 'may have'} another image"
     if left_with.image == rollout.previous:
         return ", as the app shows the same image as before"
     if job.settings.wait and not job.result.seen_running and left_with.status.lower() == RUNNING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from zerokie_action.errors import PlatformUnavailable, RequestRejected
+from zerokie_action.errors import LockLost, PlatformUnavailable, RequestRejected
 from zerokie_action.files.manifest import find_manifests
 from zerokie_action.files.plan import require_no_doubts
 from zerokie_action.operations.zone import doubts_about_app, list_zone
@@ -72,6 +72,11 @@ async def _destroy_static(job: Job, app: App) -> None:
             raise
         job.result.kind = "container"
         await _delete(job)
+    except LockLost:
+        # The deletion takes the lock along. If its answer is lost, a heartbeat may find neither.
+        if not job.result.changes_requested or await job.client.find_app(job.app):
+            raise
+        job.result.final_state = f"app {job.app!r} was deleted"
 
 
 async def _delete(job: Job, lock: DeployLock | None = None) -> None:

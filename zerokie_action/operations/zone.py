@@ -183,8 +183,8 @@ class Update:
     """Carries out a plan under the lock, and stores a manifest before and after.
 
     The intent manifest, stored before the first write, names all paths to write, and our own paths to
-    delete. The proof
-    manifest, stored at the end, has a proof for every file that is listed as it was uploaded.
+    delete. The proof manifest, stored at the end, has a proof for every file that is listed as it was
+    uploaded.
     """
 
     def __init__(self, job: Job, lock: DeployLock, zone: Zone, plan: Plan, changes: Changes) -> None:
@@ -393,7 +393,8 @@ class Update:
         without_time = listed & (self._own_deletions.keys() - gone.keys())
         files = {**self._ours_after, **proofs} | dict.fromkeys(without_time)
         # `model_construct` does not copy the dictionaries, which may have a hundred thousand paths.
-        content = Bytes(Manifest.model_construct(files=files, gone=gone, count=count).render())
+        manifest = Manifest.model_construct(files=files, gone=gone, count=count)
+        content = Bytes(manifest.render(), self._lock.check)
 
         async def put(path: str) -> None:
             await self._client.put_file(self._job.app, path, content, "application/json", group=MANIFESTS)
