@@ -117,7 +117,10 @@ REFUSED: dict[Parse, dict[str, list[str]]] = {
     # anything else would fail only after the deploy
     formats.check_health_check: {
         "the value is neither a path that starts with / nor a URL; write for example /healthz": [
-            *("healthz", "example.com/health?token=hunter2", "ftp://a/b", "https://", "/a b"),
+            *("healthz", "example.com/health?token=hunter2", "ftp://a/b", "https://"),
+        ],
+        "the value has white space or other characters that no URL has; write `%20` for a space": [
+            *("/a b", "/a\u200bb"),
         ],
     },
 }

@@ -180,9 +180,13 @@ def check_token(text: str) -> str:
 
 def check_health_check(text: str) -> str:
     """Check a path or a URL. No message quotes it, because its query may have a token."""
+    if not text.isprintable() or re.search(r"\s", text):
+        raise ValueError(
+            "the value has white space or other characters that no URL has; write `%20` for a space"
+        )
     parts = _split_url(text)
     is_url = parts is not None and parts.scheme in {"http", "https"} and bool(parts.hostname)
-    if not (is_url or text.startswith("/")) or not text.isprintable() or re.search(r"\s", text):
+    if not (is_url or text.startswith("/")):
         raise ValueError(
             "the value is neither a path that starts with / nor a URL; write for example /healthz"
         )

@@ -160,7 +160,7 @@ def test_the_error_says_what_the_log_says(world: World, fault: Fault, *, is_held
     outcome = world.run()
     assert outcome.exit_code == 143
     assert (world.platform.lock("site") is not None) == is_held
-    assert ("; the deploy lock may still be held; " in outcome.outputs["error"]) == is_held
+    assert ("; the deploy lock may still be held, and expires at " in outcome.outputs["error"]) == is_held
 
 
 @pytest.mark.parametrize(

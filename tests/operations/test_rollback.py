@@ -37,11 +37,12 @@ def test_after_a_failed_deploy(world: World) -> None:
     outputs = outcome.outputs
     assert outputs["status"] == "rolled-back"
     assert (outputs["image"], outputs["previous_image"]) == (OLD, OLD)
+    failed = "The platform reports that 'web' is 'failed'"
     assert [line for line in lines(outcome) if not line.startswith("Waiting")] == [
         "Deploying 'nginx:broken' (was 'nginx:1')",
-        "The platform reports that 'web' is 'failed'; rolling back to 'nginx:1'",
+        f"{failed}; rolling back to 'nginx:1'",
         "'web' runs 'nginx:1' after 1.3 s",
-        "Error: The platform reports that 'web' is 'failed'; rolled back: 'web' runs 'nginx:1' again",
+        f"Error: {failed}; rolled back from 'nginx:broken': 'web' runs 'nginx:1' again",
         "  Look at the app's own log on the platform.",
     ]
 
@@ -62,6 +63,17 @@ def test_after_any_other_failure(world: World, why: str) -> None:
     assert outcome.exit_code == {"wait": 9, "health": 10, "timeout": 9}[why]
     assert outcome.outputs["status"] == "rolled-back", outcome.log
     assert runs(world) == (OLD, "running")
+
+
+def test_a_health_that_nobody_can_check(world: World) -> None:
+    """Nothing speaks against the image: it stays."""
+    world.platform.dialect.speak("url=absent")
+    outcome = deploy(world, rollback=True, health_check="/")
+    assert outcome.exit_code == 10
+    assert "Give `health-check` a full URL" in outcome.outputs["hint"]
+    assert asked(outcome) == 1
+    assert runs(world)[1] == "running"
+    assert runs(world)[0] != OLD
 
 
 def test_what_is_no_reason_to_go_back(world: World) -> None:
@@ -125,7 +137,7 @@ def test_an_image_that_runs_after_all(world: World) -> None:
     assert (outcome.exit_code, asked(outcome)) == (9, 1)
     assert runs(world) == (NEW, "running")
     assert outcome.outputs["error"].endswith(
-        "; not rolled back, as it runs by now; 'web' was left with 'nginx:2'"
+        "; not rolled back, as the new image runs by now; 'web' was left with 'nginx:2'"
     )
 
 

@@ -403,7 +403,7 @@ def test_a_short_wait_of_an_image_that_runs(world: World) -> None:
     world.platform.dialect.speak("deploying=none")
     outcome = deploy(world, rollback=True, wait_timeout="10s")
     assert outcome.exit_code == 9
-    assert "not rolled back, as it runs by now" in outcome.outputs["error"]
+    assert "not rolled back, as the new image runs by now" in outcome.outputs["error"]
     assert world.platform.apps.get("web").image == NEW
 
 

@@ -17,7 +17,7 @@ from zerokie_action.errors import (
 )
 from zerokie_action.http.retry import UNTIL_DEADLINE, is_too_long
 from zerokie_action.operations import apps
-from zerokie_action.operations.health import check_health
+from zerokie_action.operations.health import HealthUnknown, check_health
 from zerokie_action.operations.polling import Polling
 from zerokie_action.operations.rollout import RUNNING, SETTLING_TIME, Rollout, may_be_same_image
 from zerokie_action.platform.client import CONFLICT
@@ -105,7 +105,8 @@ async def _roll_out(job: Job, deploy: _Deploy) -> None:
             job.result.final_state = f"the {job.settings.operation} was completed"
     except BaseException as failure:
         if job.result.changes_requested:
-            if job.settings.rollback and isinstance(failure, _REASONS_TO_GO_BACK):
+            may_go_back = job.settings.rollback and not isinstance(failure, HealthUnknown)
+            if may_go_back and isinstance(failure, _REASONS_TO_GO_BACK):
                 await _roll_back(job, deploy, failure)
             else:
                 await deploy.record_final_state()
@@ -153,7 +154,8 @@ async def _roll_back(job: Job, deploy: _Deploy, failure: DeployError) -> None:
             result.final_state = f"the rollback to {previous!r} {problem}; {result.final_state}"
         else:
             result.status = "rolled-back"
-            result.final_state = f"rolled back: {job.app!r} runs {previous!r} again"
+            failed = deploy.rollout.image
+            result.final_state = f"rolled back from {failed!r}: {job.app!r} runs {previous!r} again"
 
 
 def _why_no_rollback(job: Job, rollout: Rollout, left_with: App | None) -> str:
@@ -168,7 +170,7 @@ def _why_no_rollback(job: Job, rollout: Rollout, left_with: App | None) -> str:
     if left_with.image == rollout.previous:
         return ", as the app shows the same image as before"
     if job.settings.wait and not job.result.seen_running and left_with.status.lower() == RUNNING:
-        return ", as it runs by now"
+        return ", as the new image runs by now"
     return ""
 
 

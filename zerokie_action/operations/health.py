@@ -44,6 +44,10 @@ _HINT_SITE = (
 )
 
 
+class HealthUnknown(HealthCheckFailed):
+    """The health can't be checked, so nothing speaks against the deploy."""
+
+
 async def check_health(job: Job, files: Sequence[LocalFile] = ()) -> None:
     """Request the URL until the app is healthy, if `health-check` is set.
 
@@ -53,6 +57,7 @@ async def check_health(job: Job, files: Sequence[LocalFile] = ()) -> None:
 
     Raises:
         HealthCheckFailed: when the app is not healthy at the end of `health-check-timeout`.
+        HealthUnknown: when the platform does not give the app's URL.
     """
     if job.settings.health_check is None:
         return
@@ -101,7 +106,7 @@ def _url(job: Job, wanted: str) -> str:
     if not wanted.startswith("/"):
         return wanted
     if not job.result.url:
-        raise HealthCheckFailed(
+        raise HealthUnknown(
             "The platform does not give the app's URL, so its health can't be checked",
             hint="Give `health-check` a full URL.",
         )

@@ -125,7 +125,7 @@ class Job:
                 self.result.cache_purged = lock.finalized.cache_purged
             if lock.unreleased:  # the lock has logged this
                 self.result.warnings.append(lock.unreleased)
-                self.result.add_final_state("the deploy lock may still be held")
+                self.result.add_final_state(f"the deploy lock may still be held, and expires {expiry()}")
 
     async def in_turn(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Call `ask` until no other deploy of the app is in progress (409), within `lock-timeout`.

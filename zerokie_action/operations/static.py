@@ -180,7 +180,8 @@ def _doubts(job: Job, plan: Plan, zone: Zone) -> Iterator[Doubt]:
             job.ci.info(f"{doubt.problem}; continuing, because `take-over` is set")
         if plan.foreign:
             foreign = f"{human_files(len(plan.foreign))} that no deploy of this action has uploaded"
-            job.note(f"`take-over` deletes {foreign}: {human_paths(plan.foreign)}")
+            deletes = "would delete" if job.settings.dry_run else "deletes"
+            job.note(f"`take-over` {deletes} {foreign}: {human_paths(plan.foreign)}")
     deployed = zone.manifest.count or len(not_kept(job.keep, zone.files))
     yield from doubts_about_deletions(plan, deployed=deployed, max_deletes=job.settings.max_deletes)
 
@@ -263,10 +264,10 @@ def _log_plan(job: Job, plan: Plan, zone: Zone) -> None:
 
 def _log_finalized(job: Job, lock: DeployLock) -> None:
     if lock.finalized is None:
-        why = lock.lost_answer or "the answer says nothing"
+        why = f"was lost ({lock.lost_answer})" if lock.lost_answer else "says nothing"
         job.warn(
-            f"The deploy was finalized, but {why}: the deploy ID is not known, and the CDN's cache may not "
-            "have been purged, so visitors may see the old version for a while"
+            f"The deploy was finalized, but the answer {why}: the deploy ID is not known, and the CDN's "
+            "cache may not have been purged, so visitors may see the old version for a while"
         )
         return
     deploy_id, is_purged = lock.finalized.deploy_id, lock.finalized.cache_purged
