@@ -28,6 +28,7 @@ def test_a_container_app_is_created_as_asked(world: World) -> None:
     app = world.platform.apps.get("new")
     assert (app.type, app.image, app.port, app.cpu, app.memory) == ("container", NEW, 8080, 512, 1024)
     assert app.env == {"A": "1"}
+    assert f"Created container app 'new' with {NEW!r}" in lines(outcome)
     assert outcome.outputs["created"] is True
     assert outcome.outputs["previous_image"] is None
     assert outcome.outputs["warnings"] == []

@@ -207,6 +207,18 @@ def test_a_write_that_is_refused_by_a_conflict(
         assert [record for record in outcome.writes if record.index > refused] == []
 
 
+def test_a_failure_that_cannot_be_recorded(world: World) -> None:
+    """The log says why; the lock is released all the same."""
+    world.platform.faults.add(
+        Fault(Kind.STATUS, "PUT", "/files/about", status=400),
+        Fault(Kind.STATUS, "GET", "/files$", status=400, skip=1),
+    )
+    outcome = world.run()
+    assert outcome.exit_code == 4
+    assert "Before releasing the lock: Listing the files of 'site' was refused (400" in outcome.log
+    assert world.platform.lock("site") is None
+
+
 # --- while it is asked for
 
 

@@ -43,3 +43,10 @@ def test_more_than_gitlab_takes():
 def test_annotations_without_a_web_address(url):
     """Only a plain web address becomes a link."""
     assert render_annotations(Result("deploy", app="my-site", url=url)) == '{"Zerokie": []}\n'
+
+
+def test_a_dotenv_file_that_is_full() -> None:
+    """GitLab refuses one of 5,000 bytes."""
+    size = len(render_dotenv({"url": ""}))
+    assert len(render_dotenv({"url": "a" * (4_999 - size)})) == 4_999
+    assert render_dotenv({"url": "a" * (5_000 - size)}) == ""
