@@ -17,7 +17,7 @@ from zerokie_action.errors import (
 )
 from zerokie_action.http.retry import UNTIL_DEADLINE, is_too_long
 from zerokie_action.operations import apps
-from zerokie_action.operations.health import HealthUnknown, check_health
+from zerokie_action.operations.health import check_health
 from zerokie_action.operations.polling import Polling
 from zerokie_action.operations.rollout import RUNNING, SETTLING_TIME, Rollout, may_be_same_image
 from zerokie_action.platform.client import CONFLICT
@@ -105,8 +105,8 @@ async def _roll_out(job: Job, deploy: _Deploy) -> None:
             job.result.final_state = f"the {job.settings.operation} was completed"
     except BaseException as failure:
         if job.result.changes_requested:
-            may_go_back = job.settings.rollback and not isinstance(failure, HealthUnknown)
-            if may_go_back and isinstance(failure, _REASONS_TO_GO_BACK):
+            was_asked = not isinstance(failure, HealthCheckFailed) or failure.was_asked
+            if job.settings.rollback and was_asked and isinstance(failure, _REASONS_TO_GO_BACK):
                 await _roll_back(job, deploy, failure)
             else:
                 await deploy.record_final_state()

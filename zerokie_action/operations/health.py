@@ -44,10 +44,6 @@ _HINT_SITE = (
 )
 
 
-class HealthUnknown(HealthCheckFailed):
-    """The health can't be checked, so nothing speaks against the deploy."""
-
-
 async def check_health(job: Job, files: Sequence[LocalFile] = ()) -> None:
     """Request the URL until the app is healthy, if `health-check` is set.
 
@@ -56,8 +52,8 @@ async def check_health(job: Job, files: Sequence[LocalFile] = ()) -> None:
         files: the files that were deployed to a static app.
 
     Raises:
-        HealthCheckFailed: when the app is not healthy at the end of `health-check-timeout`.
-        HealthUnknown: when the platform does not give the app's URL.
+        HealthCheckFailed: when the app is not healthy at the end of `health-check-timeout`, or the platform
+            does not give the app's URL.
     """
     if job.settings.health_check is None:
         return
@@ -106,10 +102,12 @@ def _url(job: Job, wanted: str) -> str:
     if not wanted.startswith("/"):
         return wanted
     if not job.result.url:
-        raise HealthUnknown(
+        error = HealthCheckFailed(
             "The platform does not give the app's URL, so its health can't be checked",
             hint="Give `health-check` a full URL.",
         )
+        error.was_asked = False
+        raise error
     return job.result.url.rstrip("/") + wanted
 
 
