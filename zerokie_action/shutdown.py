@@ -34,6 +34,8 @@ class Allowance(NamedTuple):
 
 ANSWERS = Allowance(10.0, 1.0)
 """For the answers to requests in flight, which may take effect even if their connection breaks."""
+_WRITE = Allowance(math.inf, ANSWERS.grace)
+"""For a write, until `Shutdown.limit_writes`."""
 RECORD = Allowance(9.0, 1.3)
 """For storing the manifest of a failed deploy, after `ANSWERS`."""
 RELEASE = Allowance(49.0, 4.3)
@@ -72,7 +74,7 @@ class Shutdown:
         So the thousands of writes of a deploy need no timers. Whoever sends writes has to call `limit_writes`
         when the work is cancelled.
         """
-        return self.shielded_scope(ANSWERS._replace(seconds=math.inf))
+        return self.shielded_scope(_WRITE)
 
     def limit_writes(self) -> None:
         """After the work has ended early, limit the writes in flight to `ANSWERS`."""
