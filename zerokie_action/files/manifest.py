@@ -98,7 +98,7 @@ class Manifest(BaseModel):
     Attributes:
         files: the paths that are ours, each with its proof, or None without a proof.
         gone: the paths that the deploy deletes. If a path is still listed with the same length and time, it
-            was not deleted and is ours. If it is listed with others, somebody else has stored a file there.
+            was not deleted and is ours. A path with another length or time has somebody else's new file.
         count: the number of files in the folder of the last finished deploy.
     """
 

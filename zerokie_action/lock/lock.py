@@ -183,7 +183,7 @@ class DeployLock:
 
     def end(self) -> None:
         """Note that this session no longer holds the lock: it was released, lost, or deleted with the app."""
-        # While the platform may still grant the lock, the record stays, so that the cleanup asks.
+        # While the platform may still grant the lock, the record stays: the cleanup asks the platform.
         if self._state is not _State.ASKED and not self._may_be_granted_late:
             self._records.release(self._session)
         self._state = _State.OVER

@@ -18,7 +18,7 @@ _ATTACHED_STATUSES = {BAD_REQUEST, 422}
 _IS_ATTACHED = re.compile(r"already|exists", re.IGNORECASE)
 """Matches the text of a 400 or 422 which means that the domain is already attached."""
 _IS_BUSY = re.compile(r"in progress|\block\b", re.IGNORECASE)
-"""Matches a 409 that says that another deploy is changing the app."""
+"""Matches the text of a 409 which means that another deploy is changing the app."""
 _OTHER_KIND = "The kind of an app can't be changed. Name another app in `app`, or destroy this app first."
 _NO_RESTART = (
     "A static app cannot be restarted: the platform serves the files of its last deploy. To update the app, "

@@ -399,7 +399,7 @@ class Update:
         async def put(path: str) -> None:
             await self._client.put_file(self._job.app, path, content, "application/json", group=MANIFESTS)
 
-        await self._write_each([manifest_path], put)  # alone, but it ends like all writes
+        await self._write_each([manifest_path], put)  # one write, which ends like all others
         return manifest_path
 
 
