@@ -26,7 +26,7 @@ from tests.platform.endpoints import (
 )
 from tests.support.timewarp import TimeWarpLoop
 from zerokie_action.errors import DeployError, PlatformUnavailable, RequestRejected
-from zerokie_action.files.manifest import RemoteFile
+from zerokie_action.platform.models import RemoteFile
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable

@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -23,8 +22,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from zerokie_action.platform.models import RemoteFile
+
 MANIFEST_FOLDER = "_zerokie/"
-LENGTH_NOT_GIVEN = -1
 
 _NAME = re.compile(
     re.escape(MANIFEST_FOLDER)
@@ -38,21 +38,6 @@ Proof = tuple[str, int, str]
 """SHA-256 of a file's content in hex, its length in bytes, and its `lastModified` in the listing."""
 Gone = tuple[int, str]
 """The listed length in bytes and `lastModified` of a file before its deletion."""
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteFile:
-    """A file in the app's storage zone, as the platform lists it ("GET /v1/apps/:name/files").
-
-    Attributes:
-        path: the relative path, with `/` between the segments, not encoded.
-        length: the length in bytes; `LENGTH_NOT_GIVEN` if the listing has none.
-        last_modified: the listing's text, for instance `2026-03-07T17:00:00Z`; empty if the listing has none.
-    """
-
-    path: str
-    length: int = LENGTH_NOT_GIVEN
-    last_modified: str = ""
 
 
 class Marks(NamedTuple):

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from zerokie_action.files.ignore import Patterns
     from zerokie_action.files.local import LocalFile
-    from zerokie_action.files.manifest import Proof, RemoteFile
+    from zerokie_action.files.manifest import Proof
+    from zerokie_action.platform.models import RemoteFile
 
 FRONT_PAGE = "index.html"
 

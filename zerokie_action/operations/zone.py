@@ -18,7 +18,6 @@ from zerokie_action.errors import PlatformUnavailable, RequestRejected
 from zerokie_action.files.content_type import content_type, is_page
 from zerokie_action.files.local import FileContent, is_addressable
 from zerokie_action.files.manifest import (
-    LENGTH_NOT_GIVEN,
     MANIFEST_FOLDER,
     NO_MANIFEST,
     Manifest,
@@ -34,6 +33,7 @@ from zerokie_action.files.plan import Doubt
 from zerokie_action.http.request import MEGABYTE, Bytes
 from zerokie_action.http.retry import UNTIL_DEADLINE
 from zerokie_action.platform.client import HIDDEN_HINT, MANIFESTS, NOT_FOUND, is_hidden
+from zerokie_action.platform.models import LENGTH_NOT_GIVEN
 from zerokie_action.platform.pages import PageError, read_public
 from zerokie_action.platform.upload import write_each
 from zerokie_action.report.progress import Progress
@@ -45,10 +45,11 @@ if TYPE_CHECKING:
 
     from zerokie_action.files.ignore import Patterns
     from zerokie_action.files.local import LocalFile
-    from zerokie_action.files.manifest import Gone, ManifestName, Proof, RemoteFile
+    from zerokie_action.files.manifest import Gone, ManifestName, Proof
     from zerokie_action.files.plan import Plan
     from zerokie_action.lock.lock import DeployLock
     from zerokie_action.operations.job import Job
+    from zerokie_action.platform.models import RemoteFile
     from zerokie_action.report.result import Changes
 
 _LARGEST_MANIFEST = 192 * MEGABYTE

@@ -40,10 +40,10 @@ from zerokie_action.text import human_bytes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from zerokie_action.files.manifest import RemoteFile
     from zerokie_action.http import Response
     from zerokie_action.http.request import Content
     from zerokie_action.http.retry import AttemptScope, Backoff, RetryingClient
+    from zerokie_action.platform.models import RemoteFile
 
 T = TypeVar("T")
 
