@@ -31,7 +31,7 @@ class Write:
 
     Attributes:
         outcome: what became of it so far.
-        lost: why the answer to an attempt was lost; empty if no answer was lost. It stays after a later answer.
+        lost: why the answer to an attempt was lost; empty if none was lost. It stays after a later answer.
     """
 
     outcome: Outcome = Outcome.REFUSED
@@ -61,27 +61,44 @@ class Change:
     """A change that the run asked for, with the words for the run's final state.
 
     Attributes:
-        write: the request.
         kind: `create`, `delete`, `deploy`, `domain` or `files`.
         done: a clause for the final state after the change.
         unknown: a clause for the final state if nobody can tell whether the change was made.
         seen: a clause from a later look at the app; it replaces the other two.
+        writes: the requests; a change of files has one for each file.
     """
 
     kind: str
     done: str = ""
     unknown: str = ""
     seen: str = ""
-    write: Write = field(default_factory=Write)
+    writes: list[Write] = field(default_factory=list)
+
+    def write(self) -> Write:
+        """One more request for this change."""
+        self.writes.append(Write())
+        return self.writes[-1]
+
+    @property
+    def outcome(self) -> Outcome:
+        """Unknown if any request is, else done if any request is."""
+        found = {write.outcome for write in self.writes}
+        return next((each for each in (Outcome.UNKNOWN, Outcome.DONE) if each in found), Outcome.REFUSED)
 
     @property
     def may_be_made(self) -> bool:
         """Whether the change was made, or may have been made."""
-        return self.write.outcome is not Outcome.REFUSED
+        return self.outcome is not Outcome.REFUSED
 
     @property
     def state(self) -> str:
         """The clause for the final state; empty if the change was refused."""
         if not self.may_be_made:
             return ""
-        return self.seen or (self.done if self.write.outcome is Outcome.DONE else self.unknown)
+        return self.seen or (self.done if self.outcome is Outcome.DONE else self.unknown)
+
+
+def was_created(changes: Iterable[Change]) -> bool | None:
+    """Whether a run created its app; None if nobody can tell."""
+    created = {change.outcome for change in changes if change.kind == "create"}
+    return None if Outcome.UNKNOWN in created else Outcome.DONE in created

@@ -18,6 +18,7 @@ from zerokie_action.operations import apps
 from zerokie_action.operations.health import check_health
 from zerokie_action.operations.update import Update
 from zerokie_action.operations.zone import EMPTY_ZONE, not_kept, read_zone
+from zerokie_action.outcome import was_created
 from zerokie_action.platform.models import Counts
 from zerokie_action.report.result import Changes, Uploaded
 from zerokie_action.text import human_bytes, human_files, human_paths
@@ -69,7 +70,6 @@ class _App(NamedTuple):
 
 async def deploy_directory(job: Job, directory: Path) -> None:
     """Make the app's storage zone equal to the directory."""
-    job.result.created = False
     async with anyio.create_task_group() as tasks:
         look_up = tasks.start_soon(apps.look_up, job, "static")
         with job.phase("Scan"):
@@ -83,7 +83,7 @@ async def deploy_directory(job: Job, directory: Path) -> None:
             return
         if look_up.return_value is None:
             await apps.create_or_find(job)
-        app = _App(job.result.url or "", is_created=bool(job.result.created))
+        app = _App(job.result.url or "", is_created=bool(was_created(job.changes)))
         sent = await _update(job, source, app)
     await apps.update_domains(job)
     await check_health(job, app.url, sent)
@@ -111,24 +111,25 @@ async def _update(job: Job, source: _Source, app: _App) -> Mapping[str, str]:
         SHA-256 of each file that the app has now, in hex by path.
     """
     changes = job.result.changes = Changes()
+    files = job.change("files")
 
     def counts() -> Counts:
         return Counts(len(changes.uploaded), len(changes.deleted), changes.bytes_uploaded)
 
     try:
-        async with job.deploy_lock(counts) as lock:
+        async with job.deploy_lock(counts, is_new_app=app.is_created) as lock:
             zone, plan = await _compare(job, source, app)
             changes.unchanged = len(plan.unchanged)
             changes.to_upload, changes.to_delete = len(plan.uploads), len(plan.delete)
-            update = Update(job, lock, zone, plan, changes)
+            update = Update(job, lock, zone, plan, changes=changes, writes=files)
             if update.is_needed:
                 await _carry_out(job, source, update, plan)
             else:
                 await _require_same_directory(job, source)
     except BaseException:
-        job.result.add_final_state(changes.state)
+        files.seen = changes.state
         raise
-    job.result.final_state = "the new version is deployed"
+    files.seen = "the new version is deployed"
     _log_finalized(job, lock)
     return update.deployed_hashes()
 

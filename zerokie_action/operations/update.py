@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from zerokie_action.lock.lock import DeployLock
     from zerokie_action.operations.job import Job
     from zerokie_action.operations.zone import Zone
+    from zerokie_action.outcome import Change
     from zerokie_action.platform.models import RemoteFile
     from zerokie_action.report.result import Changes
 
@@ -77,7 +78,9 @@ class _Listing(NamedTuple):
 class Update:
     """Carries out a plan under the lock, and stores a manifest before and after."""
 
-    def __init__(self, job: Job, lock: DeployLock, zone: Zone, plan: Plan, changes: Changes) -> None:
+    def __init__(
+        self, job: Job, lock: DeployLock, zone: Zone, plan: Plan, *, changes: Changes, writes: Change
+    ) -> None:
         """Prepare the update without sending a request.
 
         Args:
@@ -86,13 +89,15 @@ class Update:
             zone: the zone before the update.
             plan: the changes to make.
             changes: records the changes that were made.
+            writes: records all changes that may have been made.
         """
         self._job = job
         self._lock = lock
         self._zone = zone
         self._plan = plan
         self._changes = changes
-        self._client = job.client.guarded(lock.write)
+        self._writes = writes
+        self._client = lock.writing(job.client)
         self._write = partial(write_in_parallel, concurrency=job.settings.concurrency, shutdown=job.shutdown)
         self._number = zone.newest.number if zone.newest else 0
         self._repository = mark_repository(str(job.ci.repository or ""))
@@ -133,7 +138,8 @@ class Update:
         async def put(file: LocalFile) -> None:
             path, content = file.path, FileContent(file, self._lock.check)
             progress.begin(path, file.size, lambda: content.taken)
-            await self._client.put_file(self._job.app, path, content, content_type(path))
+            write = self._writes.write()
+            await self._client.put_file(self._job.app, path, content, content_type(path), write=write)
             progress.end(path)
             sent = Uploaded(path, file.size, self._plan.sign(file), content.sha256)
             if path not in self._sent:  # a file that was sent again counts once
@@ -187,7 +193,7 @@ class Update:
         """Delete the files that the directory does not have."""
 
         async def delete(path: str) -> None:
-            await self._client.delete_file(self._job.app, path)
+            await self._client.delete_file(self._job.app, path, write=self._writes.write())
             self._changes.deleted[path] = self._zone.files[path].length
 
         await self._write(self._plan.delete, delete)

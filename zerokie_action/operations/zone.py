@@ -17,7 +17,7 @@ from zerokie_action.files.manifest import (
     parse_manifest,
 )
 from zerokie_action.http.request import MEGABYTE
-from zerokie_action.platform.client import NOT_FOUND
+from zerokie_action.platform.answers import NOT_FOUND
 from zerokie_action.platform.pages import PageError, read_public
 
 if TYPE_CHECKING:
