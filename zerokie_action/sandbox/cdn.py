@@ -86,6 +86,7 @@ class Cdn:
         return None
 
     def _container(self, app: App) -> Page:
+        app = self._apps.serving(app)
         status = self._apps.status(app)
         if status != RUNNING:
             return _text(503, f"{app.name} is {status}")

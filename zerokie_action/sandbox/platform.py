@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import math
 import re
 import time
-from contextlib import contextmanager
+from collections import deque
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from operator import attrgetter
@@ -17,6 +19,7 @@ from zerokie_action.sandbox.dialects import Dialect
 from zerokie_action.sandbox.faults import Faults
 from zerokie_action.sandbox.records import ApiError
 from zerokie_action.sandbox.store import (
+    CRASHED,
     DEPLOYING,
     FAILED,
     RUNNING,
@@ -30,7 +33,7 @@ from zerokie_action.sandbox.store import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from zerokie_action.sandbox.records import Record
@@ -94,6 +97,7 @@ class Platform:
         self.locks = Locks(self.store, clock, self.dialect)
         self.domains = Domains(self.store, clock, self.dialect)
         self.cdn = Cdn(self.store, clock, self.dialect, self.apps)
+        self.throttle = Throttle(clock, self.dialect)
 
     def url(self, app: str) -> str:
         """The app's URL."""
@@ -120,8 +124,9 @@ class Platform:
 
     def delete_app(self, name: str) -> None:
         """Delete an app with its files, deployments, lock and domains; 404 when no app has this name."""
-        self.apps.get(name)
-        self.store.delete(App, name)
+        self.apps.delete(name)
+        self.locks.expire(name)
+        self.zone.forget(name)
         self.cdn.purge(name)
 
     def files(self, app: str) -> dict[str, bytes]:
@@ -182,11 +187,26 @@ _NEW_FOR = 8.0
 _STOPPED_FOR = 2.0
 """Seconds in which GET shows `stopped`, if `before-deploying` is `stopped`."""
 
-_BEHIND = {"late": (12.0, 12.0), "image-first": (3.0, 0.0)}
+_BEHIND = {"late": (12.0, 12.0), "image-first": (3.0, 0.0), "replica": (12.0, 12.0)}
 """Seconds by which a GET lags behind, for the status and for the image."""
 
-_NOT_YET = {"404": "app not found", "502": "bad gateway"}
+_UP, _DOWN = 4.0, 10.0
+"""Seconds of `running` and, the first time, of `crashed` in a crash loop."""
+
+_GOING = {"deleting": 404, "Terminating": 409}
+"""The statuses of apps that are being deleted, and the status code of the answer to a second DELETE."""
+_GOING_FOR = 15.0
+
+_NOT_YET = {404: "app not found", 502: "bad gateway"}
 """The error messages for the answers to `new-app`."""
+_NOT_READY = {
+    "404": "",
+    "502": "",
+    "get-404": "^GET /v1/apps/[^/]*$",
+    "lock-404": "/deploy/lock$",
+    "files-404": "^PUT .*/files/",
+}
+"""The requests to which the answers to `new-app` apply, as regular expressions for `METHOD PATH`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -220,30 +240,70 @@ class Apps(_Part):
     """Apps whose `POST deploy` answers 409, as if another deploy was in progress."""
     _deploys: dict[str, list[App]] = field(default_factory=dict)
     """The rows of each app: after its creation, and after each deploy in this process."""
-    _losing: set[str] = field(default_factory=set)
-    """Apps whose last `POST deploy` was lost before it took effect."""
 
     def list(self) -> list[App]:
         """Return all apps, oldest first."""
-        return sorted(self._store.all(App), key=attrgetter("created_at", "name"))
+        apps = (self._find(app.name) for app in self._store.all(App))
+        return sorted(filter(None, apps), key=attrgetter("created_at", "name"))
 
     def get(self, name: str) -> App:
         """Return the app; 404 when no app has this name."""
-        app = self._store.get(App, name)
+        app = self._find(name)
         if app is None:
             raise ApiError(404, "app not found")
         return app
 
-    def ready(self, name: str) -> App:
-        """Return the app; 404 when no app has this name, 404 or 502 for a new app in some dialects."""
-        app, answer = self.get(name), self._dialect["new-app"]
-        if answer != "ready" and self._clock() - app.created_at < _NEW_FOR:
-            raise ApiError(int(answer), _NOT_YET[answer])
+    def _find(self, name: str) -> App | None:
+        """Return the app, after what the platform does by itself: an app goes, a broken deploy is undone."""
+        app = self._store.get(App, name)
+        if app is None:
+            return None
+        if app.status == self._dialect["app-deletion"] and self._age(app) >= _GOING_FOR:
+            self._store.delete(App, name)
+            return None
+        breaks = self._dialect["broken-deploy"].removesuffix("s")
+        if breaks.isdecimal() and self.status(app) == FAILED:
+            before, back_at = self._running(app), app.deployed_at + self.rollout.seconds + int(breaks)
+            if before != app and self._clock() >= back_at:
+                return self._set(replace(before, status=RUNNING, deployed_at=back_at))
         return app
 
+    def _age(self, app: App) -> float:
+        return self._clock() - app.deployed_at
+
+    def _set(self, app: App) -> App:
+        """Store a row, which the next GET may not show yet."""
+        self._store.save(app)
+        self._deploys.setdefault(app.name, []).append(app)
+        return app
+
+    def ready(self, name: str, request: str) -> App:
+        """Return the app; 404 when no app has this name.
+
+        In some dialects 404 or 502 for a new app; `request` is `METHOD PATH`.
+        """
+        app, answer = self.get(name), self._dialect["new-app"]
+        is_new = self._clock() - app.created_at < _NEW_FOR
+        if answer != "ready" and is_new and re.search(_NOT_READY[answer], request):
+            status = int(answer[-3:])
+            raise ApiError(status, _NOT_YET[status])
+        return app
+
+    def delete(self, name: str) -> None:
+        """Delete an app with all its rows, at once or some seconds later; 404 when no app has this name."""
+        app, going = self.get(name), self._dialect["app-deletion"]
+        if going == "at-once":
+            self._store.delete(App, name)
+        elif app.status == going:
+            raise ApiError(_GOING[going], "the app is being deleted")
+        else:
+            self._set(replace(app, status=going, deployed_at=self._clock()))
+
     def static(self, name: str) -> App:
-        """Return the static app; 404 when no app has this name, 400 for a container app."""
+        """Return the static app; 404 when there is none or it is being deleted, 400 for a container app."""
         app = self.get(name)
+        if app.status in _GOING:
+            raise ApiError(404, "app not found")
         if app.type != "static":
             raise ApiError(400, "not a static app")
         return app
@@ -270,11 +330,10 @@ class Apps(_Part):
         return self._create(App(name, "static", RUNNING, now, now, now, env=env or {}))
 
     def _create(self, app: App) -> App:
-        if self._store.get(App, app.name):
+        if self._find(app.name):
             raise ApiError(409, "app name already exists")
-        self._store.save(app)
-        self._deploys[app.name] = [app]
-        return app
+        self._deploys.pop(app.name, None)
+        return self._set(app)
 
     def deploy(self, name: str, *, image: str | None, private: bool) -> App:
         """Deploy `image`, or the current one again; 400 for a static app, 409 while another deploy runs.
@@ -286,10 +345,10 @@ class Apps(_Part):
             raise ApiError(400, "not a container app")
         if name in self.held:
             raise ApiError(409, "another deploy is in progress")
-        if self._dialect["deploy-answer"] == "lost-before":
-            self._losing ^= {name}
-            if name in self._losing:
-                raise ApiError(502, "bad gateway")
+        if app.status in _GOING:
+            raise ApiError(409, "the app is being deleted")
+        if self._dialect["deploy-answer"] == "lost-before" and self._dialect.every_other("deploy", name):
+            raise ApiError(502, "bad gateway")
         now = self._clock()
         image = image or app.image
         moves = {"deploy": True, "image": image != app.image}.get(self._dialect["updated-at"], False)
@@ -301,30 +360,44 @@ class Apps(_Part):
             deployed_at=now,
             updated_at=max(now, math.floor(app.updated_at) + 1) if moves else app.updated_at,
         )
-        self._store.save(deployed)
-        self._deploys.setdefault(name, [app]).append(deployed)
-        return deployed
+        self._deploys.setdefault(name, [app])
+        return self._set(deployed)
 
     def status(self, app: App, seconds_ago: float = 0.0) -> str:
         """Return the app's status now, or some seconds ago."""
-        age = self._clock() - seconds_ago - app.deployed_at
+        age = self._age(app) - seconds_ago
         if self._dialect["before-deploying"] == "stopped" and app.deployed_at > app.created_at:
             if app.status == DEPLOYING and 0 <= age < _STOPPED_FOR:
                 return STOPPED
             age -= _STOPPED_FOR
         if app.status == DEPLOYING and age < self.rollout.seconds:
             return DEPLOYING
-        return self._outcome(app)
+        outcome = self._outcome(app)
+        if app.status == DEPLOYING and outcome == FAILED and self._dialect["broken-deploy"] == "crash-loop":
+            return _in_crash_loop(age - self.rollout.seconds)
+        return outcome
 
     def _outcome(self, app: App) -> str:
         if app.status != DEPLOYING:
             return app.status
         return FAILED if any(fnmatchcase(app.image or "", p) for p in self.rollout.fail_images) else RUNNING
 
+    def _running(self, app: App, seconds_ago: float = 0.0) -> App:
+        """Return the newest row that runs now, or ran some seconds ago; the newest row, if none does."""
+        rows = [row for row in self._deploys.get(app.name, [app]) if self._age(row) >= seconds_ago]
+        running = (row for row in reversed(rows) if self.status(row, seconds_ago) == RUNNING)
+        return next(running, (rows or [app])[-1])
+
+    def serving(self, app: App) -> App:
+        """Return the row whose image answers visitors."""
+        return app if self._dialect["get-image"] == "wanted" else self._running(app)
+
     def shown(self, app: App) -> App:
         """Return the app as a GET shows it now."""
-        deploys = self._deploys.get(app.name, [app])
-        status_age, image_age = _BEHIND.get(self._dialect["deploying"], (0.0, 0.0))
+        deploys, answer = self._deploys.get(app.name, [app]), self._dialect["deploying"]
+        status_age, image_age = _BEHIND.get(answer, (0.0, 0.0))
+        if answer == "replica" and not self._dialect.every_other("replica", app.name):
+            status_age = image_age = 0.0
 
         def latest(seconds_ago: float) -> int:
             then = self._clock() - seconds_ago
@@ -332,9 +405,13 @@ class Apps(_Part):
 
         number = latest(status_age)
         status = self.status(deploys[number], status_age)
-        if status == DEPLOYING and self._dialect["deploying"] == "none":
+        if status == DEPLOYING and answer == "none":
             status = self._outcome(deploys[max(number - 1, 0)])
-        return replace(deploys[latest(image_age)], status=status)
+        row, (runs, _, broken) = deploys[latest(image_age)], self._dialect["get-image"].partition("-")
+        if runs == "runs":
+            row = self._running(row, image_age)
+            status = broken or status if status == FAILED else status
+        return replace(row, status=status)
 
     def set_status(self, name: str, status: str) -> None:
         """Force a status until the next deploy."""
@@ -343,12 +420,56 @@ class Apps(_Part):
         self._deploys.setdefault(name, [app])[-1] = app
 
 
+def _in_crash_loop(age: float) -> str:
+    down = _DOWN
+    while age >= _UP + down:
+        age, down = age - _UP - down, 2 * down
+    return RUNNING if age < _UP else CRASHED
+
+
+_LATE = {"5s": 5.0, "12s": 12.0, "20s": 20.0, "entries": 5.0}
+"""Seconds by which a list of files is behind."""
+_CACHED_FOR = 10.0
+
+
+@dataclass
 class Zone(_Part):
     """The files of static apps."""
+
+    _changes: deque[tuple[float, str, str, File | None]] = field(default_factory=deque)
+    """The newest changes: when, the app, the path, and the file that was there before."""
+    _copies: dict[str, tuple[float, Sequence[File]]] = field(default_factory=dict)
+    """The last list of each app, and when it was made."""
 
     def list(self, app: str) -> list[File]:
         """Return the app's files, sorted by path."""
         return sorted(self._store.all(File, app), key=attrgetter("path"))
+
+    def listed(self, app: str) -> Sequence[File]:
+        """Return the app's files as the list shows them now, sorted by path."""
+        now, answer = self._clock(), self._dialect["listing"]
+        if answer == "cached":
+            if app not in self._copies or now - self._copies[app][0] >= _CACHED_FOR:
+                self._copies[app] = now, self.list(app)
+            return self._copies[app][1]
+        files = {file.path: file for file in self.list(app)}
+        for when, name, path, before in reversed(self._changes):
+            is_late = answer != "entries" or sum(path.encode()) % 2
+            if name == app and is_late and when > now - _LATE.get(answer, 0.0):
+                files.pop(path, None)
+                files |= {path: before} if before else {}
+        return sorted(files.values(), key=attrgetter("path"))
+
+    def _changes_now(self, app: str, path: str) -> None:
+        now = self._clock()
+        while self._changes and self._changes[0][0] <= now - max(_LATE.values()):
+            self._changes.popleft()
+        self._changes.append((now, app, path, self._store.get(File, app, path)))
+
+    def forget(self, app: str) -> None:
+        """Forget what lists showed before, because the app is deleted."""
+        self._copies.pop(app, None)
+        self._changes = deque(change for change in self._changes if change[1] != app)
 
     @contextmanager
     def upload(self, app: str, path: str, content_type: str) -> Iterator[BinaryIO]:
@@ -359,11 +480,18 @@ class Zone(_Part):
         with self._store.new_blob() as (blob, stream):
             yield stream
             length = stream.tell()
+        self._changes_now(app, path)
         self._store.save(File(app, path, blob, length, content_type, self._clock()))
 
     def delete(self, app: str, path: str) -> None:
-        """Delete a file; 404 when no file has this path."""
-        if not self._store.delete(File, app, path):
+        """Delete a file, or all below an entry for a directory; 404 when there is none."""
+        doomed = [path] if self._store.get(File, app, path) else []
+        if self._dialect["listed-paths"] in {"directories", "bare-directories"}:
+            doomed += [file.path for file in self.list(app) if file.path.startswith(f"{path}/")]
+        for each in doomed:
+            self._changes_now(app, each)
+            self._store.delete(File, app, each)
+        if not doomed and self._dialect["delete-missing"] == "404":
             raise ApiError(404, "file not found")
 
 
@@ -399,10 +527,14 @@ class Locks(_Part):
             raise self._lost(409, "the deploy lock is held by another session")
         self.take(app, session)
 
-    def release(self, app: str, session: str) -> None:
-        """Release the lock; 409 when the session does not hold it."""
+    def require(self, app: str, session: str) -> None:
+        """Refuse (409) when the session does not hold the lock."""
         if self.holder(app) != session:
             raise self._lost(409, "the session does not hold the deploy lock")
+
+    def release(self, app: str, session: str) -> None:
+        """Release the lock; 409 when the session does not hold it."""
+        self.require(app, session)
         self.expire(app)
 
     def _lost(self, status: int, message: str) -> ApiError:
@@ -426,12 +558,17 @@ DOMAIN = rf"^({_LABEL}\.){{{_APEX_LABELS},}}{_LABEL}$"
 """A pattern of attachable domains, for the OpenAPI document."""
 
 
-@dataclass
+_TAKEN = {
+    "exists": (409, "domain already exists"),
+    "409": (409, "the domain is in use by another account"),
+    "400": (400, "this domain has already been claimed by a different account"),
+    "422": (422, "the domain belongs to somebody else"),
+}
+"""The answers to `domain-taken`."""
+
+
 class Domains(_Part):
     """The custom domains of static apps."""
-
-    _waiting: set[str] = field(default_factory=set)
-    """Domains whose last POST was refused; the next POST succeeds."""
 
     def list(self, app: str) -> list[str]:
         """Return the app's domains."""
@@ -441,23 +578,23 @@ class Domains(_Part):
         """Attach a domain; return it in lower case, and the status of the answer.
 
         Raises:
-            ApiError: 400 for an invalid name or a name with only two labels, 409 when an app has the domain
-                already.
+            ApiError: 400 for an invalid name or a name with only two labels; when an app has the domain
+                already, as the dialect has it.
         """
         domain = domain.lower()
         if len(domain) > MAX_LENGTH or not _HOST_NAME.fullmatch(domain):
             raise ApiError(400, "invalid domain")
         if domain.count(".") + 1 <= _APEX_LABELS:
             raise ApiError(400, "apex domains are not supported")
-        if self._dialect["domain-busy"] == "once":
-            self._waiting ^= {domain}
-            if domain in self._waiting:
-                raise ApiError(409, "another deploy is in progress")
+        if self._dialect["domain-busy"] == "once" and self._dialect.every_other("domain", domain):
+            raise ApiError(409, "another deploy is in progress")
         owner = next((row.app for row in self._store.all(Domain) if row.name == domain), None)
         if owner is None:
             self._store.save(Domain(app, domain))
             return domain, 201
-        answer = int(self._dialect["domain-attached"]) if owner == app else 409
+        if owner != app:
+            raise ApiError(*_TAKEN[self._dialect["domain-taken"]])
+        answer = int(self._dialect["domain-attached"])
         if answer >= 400:  # noqa: PLR2004  an error
             raise ApiError(answer, "domain already exists")
         return domain, answer
@@ -466,3 +603,40 @@ class Domains(_Part):
         """Detach a domain; 404 when the app does not have it."""
         if not self._store.delete(Domain, app, domain.lower()):
             raise ApiError(404, "domain not found")
+
+
+_SERVED_IN = 0.02
+"""Seconds that a request takes where the platform serves only some at once."""
+
+
+@dataclass
+class Throttle:
+    """How many requests the platform serves at once, and in a second."""
+
+    _clock: Callable[[], float]
+    _dialect: Dialect
+    _served: deque[float] = field(default_factory=deque)
+    """When the requests of the last second came."""
+    _slots: dict[str, asyncio.Semaphore] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def admit(self) -> AsyncIterator[None]:
+        """Serve a request in the block, now or when its turn comes; 429, 500, 502 or 503 above the limits."""
+        rate, _, with_header = self._dialect["rate"].partition("-")
+        now = self._clock()
+        while self._served and self._served[0] <= now - 1:
+            self._served.popleft()
+        if rate != "any":
+            if len(self._served) >= int(rate):
+                raise ApiError(429, "too many requests", {"retry-after": "1"} if with_header else None)
+            self._served.append(now)
+        at_once, above = self._dialect["at-once"], self._dialect["above"]
+        if at_once == "any":
+            yield
+            return
+        slots = self._slots.setdefault(at_once, asyncio.Semaphore(int(at_once)))
+        if above != "wait" and slots.locked():
+            raise ApiError(int(above), "too many requests at once")
+        async with slots:
+            await asyncio.sleep(_SERVED_IN)
+            yield

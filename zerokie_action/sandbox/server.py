@@ -22,7 +22,7 @@ from zerokie_action.sandbox.addresses import app_of, host_of, is_loopback, norma
 from zerokie_action.sandbox.api import API, error
 from zerokie_action.sandbox.cdn import PREFIX
 from zerokie_action.sandbox.faults import inject
-from zerokie_action.sandbox.records import Record
+from zerokie_action.sandbox.records import ApiError, Record
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -122,6 +122,14 @@ class Sandbox:
             receive = _replay(body, receive)
         await _call(platform.on_request, record)
         record.lock_holder = platform.lock(record.app)
+        try:
+            async with platform.throttle.admit():
+                await self._serve(record, scope, receive, send)
+        except ApiError as refusal:
+            await error(refusal.status, refusal.message, refusal.headers)(scope, receive, send)
+
+    async def _serve(self, record: Record, scope: Scope, receive: Receive, send: Send) -> None:
+        platform = self._platform
         if platform.latency:
             await asyncio.sleep(platform.latency)
         fault = platform.faults.take(record)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DEPLOYING, RUNNING, FAILED, STOPPED = "deploying", "running", "failed", "stopped"
+DEPLOYING, RUNNING, FAILED, CRASHED, STOPPED = "deploying", "running", "failed", "crashed", "stopped"
 
 _Row = TypeVar("_Row", "App", "File", "Lock", "Deployment", "Domain")
 
