@@ -31,8 +31,8 @@ from zerokie_action.sandbox.store import App
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from zerokie_action.sandbox.connection import Connection
     from zerokie_action.sandbox.platform import Platform
-    from zerokie_action.sandbox.server import Connection
     from zerokie_action.sandbox.store import Deployment
 
 

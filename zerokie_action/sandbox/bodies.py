@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, StringConstraints, Tag
 
 from zerokie_action.sandbox.addresses import is_hidden
-from zerokie_action.sandbox.platform import CPU, DOMAIN, MAX_LENGTH, MEMORY, PORT
+from zerokie_action.sandbox.apps import CPU, MEMORY, PORT
+from zerokie_action.sandbox.static import DOMAIN, MAX_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
