@@ -67,6 +67,7 @@ async def read_zone(job: Job, url: str, local_files: Iterable[LocalFile]) -> Zon
         local_files: the files of the directory.
     """
     files, not_found = await list_zone(job)
+    directories = directories_of(files) & files.keys()
     in_manifest_folder = [path for path in files if path.startswith(MANIFEST_FOLDER)]
     for path in in_manifest_folder:
         del files[path]
@@ -78,7 +79,7 @@ async def read_zone(job: Job, url: str, local_files: Iterable[LocalFile]) -> Zon
     manifest = await _read_manifest(job, url, newest.path) if newest else Manifest()
     named = manifest.files if manifest else {}
     # Some platforms list directories, and may delete what is in them as well.
-    for path in directories_of(files) & files.keys() - named.keys():
+    for path in directories - named.keys():
         del files[path]
     return Zone(
         files=files,
