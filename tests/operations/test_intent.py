@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 from typing import TYPE_CHECKING, Any
@@ -291,6 +292,91 @@ class TestManyDeletions:
         assert require_done(world).outputs["files_uploaded"] == 0
         world.write(SITE)
         require_refused(world, ["4 files, less than half of the site's 64"])
+
+
+# --- the folder above the build's output
+
+ASTRO = "index.html about/index.html blog/1/index.html favicon.svg 404.html _astro/about.#.css _astro/it.#.js"
+VITE = "index.html vite.svg assets/index-#.js assets/index-#.css assets/vendor-#.js assets/logo-#.svg"
+NEXT = (
+    "index.html 404.html about.html _next/static/css/#.css _next/static/chunks/main-app-#.js "
+    "_next/static/chunks/4bd1b696-#.js _next/static/chunks/pages/_app-#.js _next/static/#/_buildManifest.js"
+)
+HUGO = "index.html index.xml sitemap.xml posts/a/index.html posts/b/index.html css/main.#.css js/app.#.js"
+LAYOUTS = {  # the project's own files, the directory of the output, and what is in it
+    "Astro": ("package.json docker-compose.yml src/pages/index.astro public/favicon.svg", "dist", ASTRO),
+    "Vite": ("package.json index.html src/main.js public/vite.svg", "dist", VITE),
+    "Next": ("package.json next.config.js app/page.tsx", "out", NEXT),
+    "Hugo": ("hugo.toml content/posts/a.md layouts/index.html.txt static/x.png", "public", HUGO),
+    "a monorepo": ("package.json packages/ui/package.json", "apps/web/dist", VITE),
+}
+layouts = pytest.mark.parametrize("layout", LAYOUTS)
+
+
+def project(layout: str, build: int) -> dict[str, bytes]:
+    """A project after this build: all assets have names of their own."""
+    own, output, built = LAYOUTS[layout]
+    paths = [f"{output}/{path}" for path in built.split()]
+    return {
+        path.replace("#", hashlib.sha256(f"{build} {path}".encode()).hexdigest()[:16]): b"%d" % build
+        for path in (*own.split(), *paths)
+    }
+
+
+class TestOneLevelTooHigh:
+    """`directory: app` where `app/dist` is the site."""
+
+    @layouts
+    def test_the_wrong_folder(self, world: World, layout: str) -> None:
+        """It stops, and the message names the right one; `max-deletes` goes on."""
+        _, output, built = LAYOUTS[layout]
+        world.write(project(layout, 1))
+        assert world.run(directory=world.folder / output).exit_code == 0
+        world.write(project(layout, 2))
+        require_refused(
+            world,
+            [
+                "Most of the site would be deleted, ",
+                f"and the directory has it again below {output!r}",
+                f"set `directory: {world.folder / output}`",
+                "`max-deletes: ",
+            ],
+        )
+        assert world.run(directory=world.folder / output).exit_code == 0
+        assert len(world.stored()) == len(built.split())
+        assert world.run(max_deletes=8).exit_code == 0
+
+    @layouts
+    def test_the_right_folder(self, world: World, layout: str) -> None:
+        """No build stops, though all its assets are renamed each time."""
+        for build in range(20):
+            world.write(project(layout, build))
+            outcome = world.run(directory=world.folder / LAYOUTS[layout][1])
+            assert outcome.exit_code == 0, outcome.log
+
+    @pytest.mark.parametrize("inner", ["en", "v1", "2024"])
+    def test_a_site_that_moves(self, world: World, inner: str) -> None:
+        """Below one directory, with a page that leads there, or with the old pages beside."""
+        pages = {f"{number}/index.html": b"x" for number in range(9)}
+        world.write(pages | {"index.html": b"x"})
+        world.run()
+        world.write(
+            {f"{inner}/{path}": b"x" for path in (*pages, "index.html")} | {"index.html": b"go there"}
+        )
+        require_done(world)
+        world.write(world.read() | pages)
+        require_done(world)
+
+    @pytest.mark.parametrize("layout", ["Astro", "Next", "Hugo"])
+    def test_the_first_deploy(self, world: World, layout: str) -> None:
+        """A warning names the folder that has all pages; the right folder is deployed without one."""
+        output = LAYOUTS[layout][1]
+        world.write(project(layout, 1))
+        wrong, right = world.run(), world.run(directory=world.folder / output, app="new", create=True)
+        assert [wrong.exit_code, right.exit_code] == [0, 0]
+        assert f"All pages are below {output!r}" in "".join(wrong.outputs["warnings"])
+        assert f"set `directory: {world.folder / output}`" in wrong.log
+        assert right.outputs["warnings"] == []
 
 
 class TestAnotherRepository:

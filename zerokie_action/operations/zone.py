@@ -66,24 +66,21 @@ async def read_zone(job: Job, url: str, local_files: Iterable[LocalFile]) -> Zon
         url: the app's public URL; empty if the platform does not give it.
         local_files: the files of the directory.
     """
-    files, not_found = await list_zone(job)
-    directories = directories_of(files) & files.keys()
-    in_manifest_folder = [path for path in files if path.startswith(MANIFEST_FOLDER)]
-    for path in in_manifest_folder:
-        del files[path]
-    for path in [path for path in files if not is_addressable(path)]:
+    listed, not_found = await list_zone(job)
+    unsafe = {path for path in listed if not is_addressable(path)}
+    for path in sorted(unsafe):
         job.warn(f"The remote path {path!r} can't be addressed safely; it is left alone")
-        del files[path]
-    manifests = find_manifests(in_manifest_folder)
+    manifests = find_manifests(listed)
     newest = manifests[-1] if manifests else None
     manifest = await _read_manifest(job, url, newest.path) if newest else Manifest()
     named = manifest.files if manifest else {}
     # Some platforms list directories, and may delete what is in them as well.
-    for path in directories - named.keys():
-        del files[path]
+    others = unsafe | (directories_of(listed) - named.keys())
+    in_manifest_folder = [path for path in listed if path.startswith(MANIFEST_FOLDER) and path not in others]
+    files = {path: listed[path] for path in listed.keys() - others - set(in_manifest_folder)}
     return Zone(
         files=files,
-        manifests=[*filter(is_addressable, in_manifest_folder)],
+        manifests=in_manifest_folder,
         newest=newest,
         manifest=manifest or Manifest(),
         ours=files.keys() & named.keys() if manifest else _judge_by_name(job, newest, files, local_files),
