@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,12 @@ def uploads(outcome: Outcome) -> list[str]:
     """What was sent, the manifests aside, in whatever state it arrived."""
     sent = (record.path for record in outcome.requests if record.method == "PUT" and "/files/" in record.path)
     return [path.partition("/files/")[2] for path in sent if "_zerokie" not in path]
+
+
+def require_equal(world: World) -> None:
+    outcome = world.run()
+    assert outcome.exit_code == 0, outcome.log
+    assert world.stored() == world.read()
 
 
 # --- whatever the platform's clock says
@@ -496,23 +503,71 @@ def test_a_platform_that_keeps_the_time_of_the_same_content(world: World) -> Non
     assert {*uploads(world.run())} == {*SITE}
 
 
-@pytest.mark.parametrize("lag", [1, 6])
-@pytest.mark.parametrize("edit", [SITE | {"new": b"x"}, upper(PAGE)])
-def test_a_listing_that_lags(world: World, edit: dict[str, bytes], lag: int) -> None:
-    """It shows for some seconds what was there before: nothing is sent twice or deleted too early."""
+@pytest.mark.parametrize("listing", ["5s", "12s", "20s", "entries", "cached"])
+def test_a_listing_that_is_late(world: World, listing: str) -> None:
+    """It is waited for: nothing is sent twice or deleted too early."""
+    world.platform.dialect.speak(f"listing={listing}")
+    world.write(SITE | {"old": b"x"})
+    for files in (world.read(), upper(PAGE) | {"new": b"x"}, SITE):
+        world.loop.jump(30)
+        world.write(files)
+        outcome = world.run()
+        assert outcome.exit_code == 0, outcome.log
+        assert outcome.seconds < 26
+        assert len(uploads(outcome)) == outcome.outputs["files_uploaded"] > 0
+        assert world.stored() == files
+    world.loop.jump(30)
+    assert uploads(world.run()) == []
+
+
+def test_a_write_that_is_listed_after_the_plan(world: World) -> None:
+    """A killed deploy's, of a file that this deploy takes for unchanged: the second listing shows it."""
     world.write(SITE | {"old": b"x"})
     world.run()
-    world.loop.jump(10)
-    world.write(edit)
+    world.loop.jump(30)
     before = world.listing()
-    world.platform.faults.add(
-        Fault(Kind.STATUS, "GET", "/files$", status=200, body=before, skip=1, times=lag)
-    )
+    world.platform.put_file("site", PAGE, SITE[PAGE].upper())
+    world.platform.faults.add(Fault(Kind.STATUS, "GET", "/files$", status=200, body=before))
+    world.write(SITE)
     outcome = world.run()
-    assert outcome.exit_code == 0, outcome.log
-    assert world.stored() == world.read()
-    assert len(uploads(outcome)) == 1
+    assert (outcome.exit_code, uploads(outcome)) == (0, [PAGE])
+    assert world.stored() == SITE
     assert uploads(world.run()) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "spelling"),
+    [("Über.html", "über.html"), ("ü.html", "u\u0308.html"), ("a b.html", "a%20b.html")],
+)
+def test_another_spelling(world: World, path: str, spelling: str) -> None:
+    """Of a platform that stores files under other names: nothing is deleted, and the message shows both."""
+    world.write(SITE | {"old": b"x"})
+    world.run()
+    world.write(SITE | {path: b"x"})
+
+    def rename(_: Record) -> None:
+        if path in world.platform.files("site"):
+            world.platform.delete_file("site", path)
+            world.platform.put_file("site", spelling, b"x")
+
+    world.platform.on_request = rename
+    outcome = world.run()
+    assert outcome.exit_code == 5
+    assert f"{path!r} (listed as {spelling!r})" in outcome.outputs["error"]
+    assert "old" in world.stored()
+
+
+@pytest.mark.parametrize("listed", ["plain", "bare-directories"])
+def test_a_page_that_becomes_a_file(world: World, listed: str) -> None:
+    """`about/index.html` becomes `about`, whether directories are listed or not; also without a manifest."""
+    world.platform.dialect.speak(f"listed-paths={listed}")
+    flat = {"about": b"x", **{path: body for path, body in SITE.items() if path != "about/index.html"}}
+    for files in (SITE, flat):
+        shutil.rmtree(world.folder)
+        world.write(files)
+        require_equal(world)
+        world.platform.faults.add(Fault(Kind.STATUS, "GET", "_zerokie", status=404))
+        require_equal(world)
 
 
 def test_an_edit_within_the_second(world: World) -> None:
