@@ -323,9 +323,9 @@ class _Group:
     def failed(self, failed: Failure, began: float, trial: _Trial, *, is_retried: bool) -> None:
         """Note the failure of an attempt that began at this time (event loop)."""
         self.limiter.failed(began)
+        if not self._failing and self._answered_at >= self._failed_at:
+            self._since = anyio.current_time()
         self.reason, self._failed_at = failed.reason, anyio.current_time()
-        if not self._failing:
-            self._since = self._failed_at
         self._failing += trial.attempts == 1
         if is_retried:
             again = "1 request is" if self._failing == 1 else f"{self._failing:,} requests are"
