@@ -10,14 +10,14 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from acceptance.platform import NO_CHANGES, as_object, check, files_by_path, try_only_if, until
+from acceptance.report import Question
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     import httpx
 
@@ -41,33 +41,6 @@ _DATES = {
     "0-0-0T0:0:0Z": "seconds", "0-0-0T0:0:0.0Z": "fractions", "0-0-0T0:0:0+0:0": "offset",
     "0-0-0T0:0:0-0:0": "offset",
 }  # fmt: skip
-
-
-@dataclass
-class Question:
-    """A question about the platform.
-
-    Attributes:
-        text: the question, as the report shows it.
-        known: the answers that the action knows, by their shapes.
-        shape: what the script has seen.
-        why: why the script has seen nothing.
-    """
-
-    text: str
-    known: Mapping[str, str]
-    shape: str = ""
-    why: str = "not asked"
-
-    @property
-    def answer(self) -> str:
-        """The name of the answer; an unknown answer has no name but its shape."""
-        return self.known.get(self.shape, self.shape)
-
-    def __str__(self) -> str:
-        if not self.shape:
-            return f"no answer: {self.why}"
-        return f"`{self.answer}`" if self.shape in self.known else f"**unknown**: `{self.shape}`"
 
 
 def open_questions() -> dict[str, Question]:

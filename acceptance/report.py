@@ -15,8 +15,6 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from acceptance.questions import Question
-
 HELD, BROKEN, NOT_TRIED = "held", "broken", "not tried"
 KEY_MASK = "***"
 _LOG_LENGTH = 20_000
@@ -40,6 +38,33 @@ class Promise:
     why: str = "the run ended before this step"
     seconds: float = 0.0
     log: str = ""
+
+
+@dataclass
+class Question:
+    """A question about the platform.
+
+    Attributes:
+        text: the question, as the report shows it.
+        known: the answers that the action knows, by their shapes.
+        shape: what the script has seen.
+        why: why the script has seen nothing.
+    """
+
+    text: str
+    known: Mapping[str, str]
+    shape: str = ""
+    why: str = "not asked"
+
+    @property
+    def answer(self) -> str:
+        """The name of the answer; an unknown answer has no name but its shape."""
+        return self.known.get(self.shape, self.shape)
+
+    def __str__(self) -> str:
+        if not self.shape:
+            return f"no answer: {self.why}"
+        return f"`{self.answer}`" if self.shape in self.known else f"**unknown**: `{self.shape}`"
 
 
 @dataclass
