@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from acceptance.commands import Commands
+from acceptance.facts import open_facts
 from acceptance.names import NAME_PATTERN, leftovers, names_made
 from acceptance.platform import DEFAULT_URL, CouldNotRunError, Platform
 from acceptance.questions import open_questions
@@ -70,7 +71,7 @@ This run tries zerokie-action on {platform.url}:
   Only one of these apps exists at a time. The apps' names are {NAME_PATTERN}.
 - It takes some minutes, and starts no step after {STEPS_TIMEOUT / 60:.0f} minutes.
 - It deletes its apps at the end, and after Ctrl-C.
-- It attaches {f"and removes zk-<random>.{domain}" if domain else "no domain"}.
+- It attaches {f"and removes zk-<random>.{domain}, also with a third app" if domain else "no domain"}.
 - It sends one request with a wrong API key, at the end.
 The run lists the account's apps, and changes only its own apps."""
 
@@ -81,7 +82,7 @@ def _accept(platform: Platform, domain: str, patience: float, *, static_only: bo
     with tempfile.TemporaryDirectory(prefix="zk-acceptance-") as name:
         folder = Path(name).resolve()
         commands = Commands(platform, folder)
-        report = Report(commands.version(), promises(), open_questions())
+        report = Report(commands.version(), promises(), open_questions(), open_facts())
         report.masks |= dict.fromkeys(before, "another-app") | {domain: "a-domain", platform.key: KEY_MASK}
         if platform.url != DEFAULT_URL:
             report.mask_host(platform.url)

@@ -13,6 +13,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from acceptance.facts import FRONT_PAGE, ask_list, ask_serving, ask_uploads
 from acceptance.platform import NO_CHANGES, as_object, check, files_by_path, try_only_if, until
 from acceptance.report import Question
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from acceptance.platform import Platform
+    from acceptance.platform import Page, Platform
 
     Shapes = Iterator[tuple[str, str]]
     """Names and shapes of questions. If a request fails, the shapes that were yielded before are kept."""
@@ -32,11 +33,13 @@ READY_WITHIN = 60.0
 """Seconds within which a new app must accept requests."""
 WATCH_FOR = 20.0
 """Seconds for which the script watches a deploy that never shows `deploying`."""
+MOST_CHANGES = 12
+"""Two replicas of which one is behind would show many."""
 DEPLOYED_WITHIN = 180.0
 """Seconds after which the script stops watching a deploy."""
 SURE_AFTER = 10
 """Visits, a second apart, after which a redirect or a login is the app's final answer."""
-PAGE, HIDDEN_PAGE = b"a page", b"a hidden page"
+HIDDEN_PAGE = b"a hidden page"
 _DATES = {
     "0-0-0T0:0:0Z": "seconds", "0-0-0T0:0:0.0Z": "fractions", "0-0-0T0:0:0+0:0": "offset",
     "0-0-0T0:0:0-0:0": "offset",
@@ -87,8 +90,8 @@ def open_questions() -> dict[str, Question]:
             "204 empty": "204", "200 empty": "200", "202 empty": "202", "200 object": "body"}),
         "domain-attached": Question("How does the platform answer POST of a domain that the app already has?",
             _named("409 400 422 200 201"), why="ACCEPTANCE_DOMAIN is not set"),
-        "domain-busy": Question("Does the platform refuse a domain while a deploy is in progress?", {},
-            why="the script can't provoke the refusal"),
+        "domain-busy": Question("Does the platform refuse a domain while a deploy is in progress?",
+            _named("no once"), why="the script can't provoke the refusal"),
     }  # fmt: skip
 
 
@@ -105,19 +108,27 @@ def _record(questions: dict[str, Question], shapes: Shapes) -> None:
 # --- a site
 
 
-def ask_site(platform: Platform, app: str, questions: dict[str, Question], patience: float) -> bool:
+def ask_site(
+    platform: Platform, app: str, questions: dict[str, Question], facts: dict[str, Question], patience: float
+) -> bool:
     """Create a site, answer the questions about sites, and return whether the site's page could be read."""
     as_object(platform.create(app))
     _record(questions, _shapes_of_new_site(platform, app))
     try_only_if(platform.take_lock(app), "the lock of a new app is not free")
-    _record(questions, _shapes_of_files(platform, app))
+    delay = ask_list(platform, app, facts["list"])
+    _record(questions, _shapes_of_files(platform, app, delay))
     _record(questions, _shapes_of_lock(platform, app))
     address = _ask_url(platform, (platform.app(app) or {}).get("url"), questions["url"], patience)
     hidden = questions["hidden"]
     hidden.why = "the platform stores and lists hidden files, but no page could be read"
     if address and not hidden.shape:
         url = f"{address}/.folder/page.html"
-        hidden.shape = "stored" if until(lambda: platform.visit(url)[1] == HIDDEN_PAGE, 5) else "unserved"
+        hidden.shape = (
+            "stored" if until(lambda: platform.visit(url).content == HIDDEN_PAGE, 5) else "unserved"
+        )
+    if address:
+        ask_serving(platform, app, address, facts)
+    ask_uploads(platform, app, facts["uploads"])
     return bool(address)
 
 
@@ -153,10 +164,11 @@ def _shape_of_new_app(platform: Platform, app: str) -> str:
     return shape
 
 
-def _shapes_of_files(platform: Platform, app: str) -> Shapes:
+def _shapes_of_files(platform: Platform, app: str, delay: float) -> Shapes:
     for path in ("index.html", "folder/page.html"):
-        platform.put(app, path, PAGE)
+        platform.put(app, path, FRONT_PAGE)
     hidden = platform.put(app, ".folder/page.html", HIDDEN_PAGE)
+    time.sleep(delay)
     response = platform.send("GET", app, "/files")
     paths, files = [file["path"] for file in response.json()], files_by_path(response)
     has_directories = any(path.endswith("/") for path in paths)
@@ -192,7 +204,7 @@ def _ask_url(platform: Platform, url: object, question: Question, patience: floa
     address, pages = address_of(url), list[str]()
 
     def is_settled() -> bool:
-        pages.append(_page_shape(*platform.visit(f"{address}/index.html")))
+        pages.append(_page_shape(platform.visit(f"{address}/index.html")))
         return pages[-1] == "page" or max(pages.count("redirect"), pages.count("login")) >= SURE_AFTER
 
     until(is_settled, patience, 1)
@@ -206,11 +218,12 @@ def _ask_url(platform: Platform, url: object, question: Question, patience: floa
     return address if pages[-1] == "page" else ""
 
 
-def _page_shape(status: str, content: bytes) -> str:
+def _page_shape(page: Page) -> str:
     """Return `page`, `redirect` or `login`; else the status, which may be the name of an error."""
-    if content == PAGE:
+    if page.content == FRONT_PAGE:
         return "page"
-    return "redirect" if status.startswith("3") else "login" if status in {"401", "403"} else status
+    is_login = page.status in {"401", "403"}
+    return "redirect" if page.status.startswith("3") else "login" if is_login else page.status
 
 
 def address_of(url: str) -> str:
@@ -221,13 +234,21 @@ def address_of(url: str) -> str:
 # --- a container
 
 
-def ask_container(platform: Platform, app: str, questions: dict[str, Question], image: str) -> None:
+def ask_container(
+    platform: Platform, app: str, questions: dict[str, Question], facts: dict[str, Question], image: str
+) -> None:
     """Deploy another image, deploy the same image again, and answer the questions about images."""
-    _record(questions, _shapes_of_deploys(platform, app, image))
+    _record(questions, _shapes_of_deploys(platform, app, facts["deploy"], image))
 
 
-def _shapes_of_deploys(platform: Platform, app: str, image: str) -> Shapes:
+def ask_broken_deploy(platform: Platform, app: str, fact: Question, image: str, seconds: float) -> None:
+    """Deploy an image that does not exist, and watch the app."""
+    fact.shape = _progress(image, _watch_deploy(platform, app, image, seconds)[1])
+
+
+def _shapes_of_deploys(platform: Platform, app: str, fact: Question, image: str) -> Shapes:
     response, observations = _watch_deploy(platform, app, image)
+    fact.shape = _progress(image, observations)
     yield "deploy-answer", _shape(response)
     posted = as_object(response).get("image") if response.content and response.is_success else image
     before, after = observations[0][1].get("image"), observations[-1][1].get("image")
@@ -239,8 +260,13 @@ def _shapes_of_deploys(platform: Platform, app: str, image: str) -> Shapes:
     yield "updated-at", ", ".join(changing) or unchanged
 
 
-def _watch_deploy(platform: Platform, app: str, image: str) -> tuple[httpx.Response, list[Observation]]:
-    """Deploy an image; return the response, and observations of which the first precedes the request."""
+def _watch_deploy(
+    platform: Platform, app: str, image: str, at_least: float = 0
+) -> tuple[httpx.Response, list[Observation]]:
+    """Deploy an image; return the response, and observations of which the first precedes the request.
+
+    The script watches the app until 3 s after `deploying`, and for `at_least` so many seconds.
+    """
     before, started = platform.app(app) or {}, time.monotonic()
     response = platform.send_once("POST", app, "/deploy", json={"image": image})
     observations: list[Observation] = []
@@ -248,10 +274,20 @@ def _watch_deploy(platform: Platform, app: str, image: str) -> tuple[httpx.Respo
     def has_ended() -> bool:
         observations.append((time.monotonic() - started, platform.app(app) or {}))
         deploying = [seconds for seconds, shown in observations if shown.get("status") == "deploying"]
-        return observations[-1][0] > (deploying[-1] + 3 if deploying else WATCH_FOR)
+        return observations[-1][0] > max(at_least, deploying[-1] + 3 if deploying else WATCH_FOR)
 
     until(has_ended, DEPLOYED_WITHIN, 0.2)
     return response, [(0.0, before), *observations]
+
+
+def _progress(image: str, observations: list[Observation]) -> str:
+    """Return the status and the image that GET shows, at first and each time that one of them changes."""
+    before, changes = observations[0][1].get("image"), list[tuple[float, str]]()
+    for seconds, app in observations:
+        shown = f"`{app.get('status')}` {_image_shape(image, before, app.get('image'))}"
+        if not changes or changes[-1][1] != shown:
+            changes.append((seconds, shown))
+    return "; ".join(f"{seconds:.1f} s {shown}" for seconds, shown in changes[:MOST_CHANGES])
 
 
 def _first_change(observations: list[Observation], field: str) -> Observation | None:

@@ -17,9 +17,10 @@ from urllib.parse import quote
 
 import httpx
 
+from acceptance.facts import ask_deletion, ask_domain
 from acceptance.names import new_name, random_word
 from acceptance.platform import BrokenError, NotTriedError, check, try_only_if, until
-from acceptance.questions import address_of, ask_container, ask_site
+from acceptance.questions import address_of, ask_broken_deploy, ask_container, ask_site
 from acceptance.report import BROKEN, HELD, Promise, say
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ INTERRUPTED_FILES = 150
 """The deploy that the script interrupts uploads this many new files, one by one."""
 LOCK_FOR = 5.0
 """Seconds for which the script keeps the lock from a deploy that waits."""
+BROKEN_FOR = 100.0
+"""Seconds for which the script watches a deploy that fails: the platform may go back by itself."""
 CPU, MEMORY = "256", "512"
 """CPU units, and MB."""
 IMAGE, OTHER_IMAGE = "nginx:1.27.5-alpine", "nginx:1.26.3-alpine"
@@ -76,6 +79,7 @@ class Story:
     def __init__(self, commands: Commands, report: Report, patience: float, domain: str) -> None:
         """Prepare a run that waits `patience` seconds for DNS, TLS and the CDN of a new app."""
         self._platform, self._commands, self._report = commands.platform, commands, report
+        self._facts = report.facts
         self._folder, self._patience, self._domain = commands.folder / "site", patience, domain
         self._site, self._container = new_name(), new_name()
         self.files: Content = {}
@@ -118,16 +122,21 @@ class Story:
         say("\nQuestions about sites: sending requests")
         app = new_name()
         with self._asking():
-            if not ask_site(self._platform, app, self._report.questions, self._patience):
+            if not ask_site(self._platform, app, self._report.questions, self._facts, self._patience):
                 self._patience = min(self._patience, 10)  # the next app's page will not be up either
+        with self._asking():
+            ask_deletion(self._platform, app, self._facts["deletion"])
         self._platform.delete([app], 60)
 
     def ask_container(self) -> None:
         """Answer the questions about images with the container app."""
-        say("\nQuestions about images: watching two deploys")
+        say("\nQuestions about images: watching three deploys")
         with self._asking():
             if self._platform.app(self._container) is not None:  # the action may have failed after its create
-                ask_container(self._platform, self._container, self._report.questions, OTHER_IMAGE)
+                app = self._container
+                ask_container(self._platform, app, self._report.questions, self._facts, OTHER_IMAGE)
+                seconds = min(self._patience, BROKEN_FOR)
+                ask_broken_deploy(self._platform, app, self._facts["broken-deploy"], MISSING_IMAGE, seconds)
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
@@ -209,7 +218,8 @@ class Story:
         name = f"zk-{random_word(8)}.{self._domain}"
         for _ in range(2):
             self._deploy(self.files, domains=name)
-        attached = self._platform.send("POST", self._site, "/domains", json={"domain": name})
+        attached = ask_domain(self._platform, self._site, other := new_name(), name, self._facts["domain"])
+        self._platform.delete([other], 60)
         self._report.questions["domain-attached"].shape = str(attached.status_code)
         self._deploy(self.files, remove_domains=name)
         status = self._platform.send("DELETE", self._site, f"/domains/{name}").status_code
@@ -346,10 +356,13 @@ class Story:
         deadline = time.monotonic() + self._patience
         for path, content in self.files.items():
             url, expected = f"{self.address}/{quote(path)}", ("200", content)
-            while (page := self._platform.visit(url)) != expected and time.monotonic() < deadline:
+            while (page := self._platform.visit(url))[:2] != expected and time.monotonic() < deadline:
                 time.sleep(1)
-            try_only_if(page[0] == "200", f"{path} could not be read: {page[0]}")
-            check(page[1] == content, f"{path}: {len(page[1])} bytes, not the {len(content)} deployed bytes")
+            try_only_if(page.status == "200", f"{path} could not be read: {page.status}")
+            check(
+                page.content == content,
+                f"{path}: {len(page.content)} bytes, not the {len(content)} deployed bytes",
+            )
 
     @contextmanager
     def _foreign_file(self, path: str) -> Iterator[Content]:

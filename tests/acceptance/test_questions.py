@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from acceptance.facts import open_facts
 from acceptance.names import new_name
 from acceptance.platform import Platform
 from acceptance.questions import ask_container, ask_site, open_questions
@@ -38,7 +39,6 @@ def answers(*, images: bool) -> list[tuple[str, str]]:
 def test_it_knows_the_answers_of_the_sandbox() -> None:
     """Both have the same questions and answers."""
     known = {name: set(question.known.values()) for name, question in open_questions().items()}
-    known["domain-busy"] = {"no", "once"}
     known["deploy-answer"] |= {"lost-before"}
     assert known == {name: set(question.answers) for name, question in QUESTIONS.items()}
 
@@ -50,7 +50,8 @@ def test_a_site_is_asked(acceptance: Acceptance, name: str, answer: str) -> None
     acceptance.platform.speak(**{name: answer})
     questions = open_questions()
     with closing(Platform(acceptance.platform.url, API_KEY)) as platform:
-        readable = ask_site(platform, new_name(), questions, 70 if answer == "late" else 3)
+        patience = 70 if answer == "late" else 3
+        readable = ask_site(platform, new_name(), questions, open_facts(), patience)
     assert readable is (name != "url" or (name, answer) in READABLE)
     seen = {asked: question.answer for asked, question in questions.items() if question.shape}
     plain = {asked: question.answers[0] for asked, question in QUESTIONS.items()}
@@ -71,7 +72,7 @@ def test_a_container_is_asked(acceptance: Acceptance, name: str, answer: str) ->
         lambda: acceptance.platform.client.get(shown).json()["status"] == "running"
     )
     with closing(Platform(acceptance.platform.url, API_KEY)) as platform:
-        ask_container(platform, app, questions, "nginx:1.26.3-alpine")
+        ask_container(platform, app, questions, open_facts(), "nginx:1.26.3-alpine")
     plain = {asked: question.answers[0] for asked, question in QUESTIONS.items()}
     expected = {asked: (plain | {name: answer})[asked] for asked in IMAGES}
     assert {asked: questions[asked].answer for asked in IMAGES} == expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import pytest
 
 from acceptance import names
 from acceptance.__main__ import main
+from acceptance.facts import open_facts
 from acceptance.story import CONTAINER_STEPS, LAST_STEPS, SITE_STEPS, promises
 from tests.support.platform import API_KEY
 from zerokie_action.sandbox.dialects import QUESTIONS
@@ -23,6 +25,25 @@ NOT_ASKED = {"domain-busy"}
 """Questions that can't be provoked from outside."""
 PLAIN = {name: question.answers[0] for name, question in QUESTIONS.items()}
 MIXED = {"image": "full", "updated-at": "never", "conflict": "empty", "listed-paths": "slash"}
+FACTS = {
+    "missing": "404, another page",
+    "missing-404": "404, 404.html",
+    "about": "404, 404.html",
+    "team": "404, 404.html",
+    "team-slash": "200, team/index.html",
+    "page-headers": "content-type: text/html`, `cache-control: none",
+    "asset-headers": "content-type: text/javascript`, `cache-control: none",
+    "bytes": "yes",
+    "fresh": "N s after finalize",
+    "list": "new files N s; other lengths N s; deletions N s",
+    "uploads": "; ".join(f"{count} at once: N a second" for count in (4, 8, 16, 32, 64)),
+    "finalize": "200 after N s",
+    "deletion": "DELETE 204, GET 404 N s",
+    "deploy": "N s `running` BEFORE; N s `deploying` .*IMAGE; N s `running` .*IMAGE",
+    "broken-deploy": "N s `running` BEFORE; N s `deploying` .*IMAGE; N s `failed` .*IMAGE",
+    "domain": "of the app itself: 409 .*; of another app: 409 .*",
+}
+"""Regular expressions for what a report shows of the sandbox, whatever it speaks."""
 OTHERS: dict[str, dict[str, str]] = {
     "plain": {},
     "written otherwise": {
@@ -68,6 +89,14 @@ def test_a_whole_run(acceptance: Acceptance, dialect: dict[str, str]) -> None:
     assert code == 0, said
     assert acceptance.results == dict.fromkeys(promised(SITE_STEPS, CONTAINER_STEPS, LAST_STEPS), "held")
     check_report(acceptance, dialect)
+    facts = acceptance.facts
+    assert list(facts) == [fact.text for fact in open_facts().values()]
+    wrong = [
+        seen
+        for pattern, seen in zip(FACTS.values(), facts.values(), strict=True)
+        if not re.fullmatch(pattern, seen)
+    ]
+    assert wrong == []
     assert "acceptance.example.org" not in acceptance.report
     check_production(acceptance)
 
