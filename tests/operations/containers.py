@@ -51,7 +51,7 @@ def lines(outcome: Outcome) -> list[str]:
     port = next((part for part in outcome.log.split() if part.startswith("http://127.0.0.1:")), "")
     base = port.partition("/_apps")[0]
     log = outcome.log.replace(base, "http://platform") if base else outcome.log
-    return re.sub(r"after \d+\.\d s", "after … s", log).splitlines()[1:]
+    return re.sub(r"(runs \S+|running) after \d(\.\d)? s\b", r"\1 after … s", log).splitlines()[1:]
 
 
 def tell(world: World, *, after: float) -> None:
