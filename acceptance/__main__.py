@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from acceptance.commands import Commands
-from acceptance.facts import open_facts
 from acceptance.names import NAME_PATTERN, leftovers, names_made
 from acceptance.platform import DEFAULT_URL, CouldNotRunError, Platform
 from acceptance.questions import open_questions
@@ -82,7 +81,7 @@ def _accept(platform: Platform, domain: str, patience: float, *, static_only: bo
     with tempfile.TemporaryDirectory(prefix="zk-acceptance-") as name:
         folder = Path(name).resolve()
         commands = Commands(platform, folder)
-        report = Report(commands.version(), promises(), open_questions(), open_facts())
+        report = Report(commands.version(), promises(), open_questions())
         report.masks |= dict.fromkeys(before, "another-app") | {domain: "a-domain", platform.key: KEY_MASK}
         if platform.url != DEFAULT_URL:
             report.mask_host(platform.url)

@@ -1,4 +1,7 @@
-"""What the script sees and measures of a platform, for the report. No promise depends on it."""
+"""What the script sees and measures of a platform, for the report. No promise depends on it.
+
+Functions yield questions, as the report shows them, with what the script has seen.
+"""
 
 from __future__ import annotations
 
@@ -8,34 +11,29 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import httpx
 
-from acceptance.platform import SHOWN_WITHIN, as_object, try_only_if, until
-from acceptance.report import Question
+from acceptance.platform import FINALIZED_WITHIN, SHOWN_WITHIN, try_only_if, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator
 
     from acceptance.platform import Page, Platform
 
-    Facts = Mapping[str, Question]
+    Facts = Iterator[tuple[str, str]]
+    """If a request fails, the facts that were yielded before are kept."""
 
 AT_ONCE = (4, 8, 16, 32, 64)
 """Uploads at once: the script tries these numbers in order, up to the first that the platform refuses."""
+FRONT_PAGE = b"a page"
 PAGE = b"""<!doctype html>
-<html>
-  <!-- a comment -->
-  <head><title>A page</title> <script src="/app.1a2b3c4d.js"></script></head>
-  <body  class="x" >
-    <a href='mailto:someone@example.com'>someone@example.com</a>
+<html>  <!-- a comment -->
+<body  class='x' ><a href="mailto:someone@example.com">someone@example.com</a>
 
-  </body>
-</html>
+<script src="/app.1a2b3c4d.js"></script></body></html>
 """
 """HTML that a CDN which rewrites pages would change."""
-FRONT_PAGE = b"a page"
 SITE = {
     "index.html": FRONT_PAGE,
     "about.html": PAGE,
@@ -43,105 +41,38 @@ SITE = {
     "team/index.html": PAGE + b"<!-- team -->\n",
     "app.1a2b3c4d.js": b"let asset = 1;\n",
 }
-ADDRESSES = {
-    "missing-404": "no/such/page",
-    "about": "about",
-    "team": "team",
-    "team-slash": "team/",
-}
 
 
-def open_facts() -> dict[str, Question]:
-    """Return what the script looks at, by name; nothing is seen yet."""
-    unread = "no page could be read"
-    return {
-        "missing": Question("What do visitors get for a path that does not exist?", why=unread),
-        "missing-404": Question("And if the site has a `404.html`?", why=unread),
-        "about": Question("What do visitors of `/about` get if the site has `about.html`?", why=unread),
-        "team": Question("What do visitors of `/team` get if the site has `team/index.html`?", why=unread),
-        "team-slash": Question("And visitors of `/team/`?", why=unread),
-        "page-headers": Question("Which headers does a page have?", why=unread),
-        "asset-headers": Question("Which headers does a script have, `app.1a2b3c4d.js`?", why=unread),
-        "bytes": Question("Does a page come back byte for byte?", why=unread),
-        "fresh": Question("When do visitors get a new version of a page?", why=unread),
-        "list": Question("How late is the list of files?"),
-        "uploads": Question("How many uploads does the platform take at once, and how many a second?"),
-        "finalize": Question("How long does finalize take after uploads?"),
-        "deletion": Question("How long does the deletion of an app take, and what shows meanwhile?"),
-        "deploy": Question("What does GET show during a deploy of another image?"),
-        "broken-deploy": Question("What does GET show during a deploy of an image that does not exist?"),
-        "domain": Question(
-            "What does the platform say of a domain that the app, or another app, has already?",
-            why="ACCEPTANCE_DOMAIN is not set",
-        ),
-    }
+def facts_of_serving(platform: Platform, app: str, address: str) -> Facts:
+    """Deploy a site, and look at what visitors get at the app's address."""
 
+    def visit(path: str) -> Page:
+        return platform.visit(f"{address}/{path}")
 
-def ask_list(platform: Platform, app: str, fact: Question) -> float:
-    """Measure how late the list of files is, under the lock; return the longest delay in seconds."""
-    paths = [f"late/{number}.txt" for number in range(4)]  # single entries may be late
-
-    def put(content: bytes) -> None:
-        for path in paths:
-            platform.put(app, path, content)
-
-    def delete() -> None:
-        for path in paths:
-            platform.send("DELETE", app, f"/files/{path}")
-
-    def is_listed(length: int | None) -> bool:
-        return set(map(platform.files(app).get, paths)) == {length}
-
-    delays = {}
-    changes: tuple[tuple[str, Callable[[], None], int | None], ...] = (
-        ("new files", partial(put, b"1"), 1),
-        ("other lengths", partial(put, b"22"), 2),
-        ("deletions", delete, None),
-    )
-    for name, change, length in changes:
-        change()
-        delays[name] = _seconds_until(partial(is_listed, length))
-    fact.shape = "; ".join(f"{name} {_duration(seconds)}" for name, seconds in delays.items())
-    return min(SHOWN_WITHIN, max(delays.values()))
-
-
-def ask_serving(platform: Platform, app: str, address: str, facts: Facts) -> None:
-    """Upload a site, and look at what visitors get at the app's address."""
-
-    def see(path: str) -> str:
-        return _described(platform.visit(f"{address}/{path}"))
-
-    facts["missing"].shape = see("no-such-page")
+    yield "A path that does not exist", _described(visit("no-such-page"))
     _lock(platform, app)
     for path, content in SITE.items():
         platform.put(app, path, content)
-    finalized = platform.release_lock(app)
-    if finalized is not None:
-        facts["finalize"].shape = f"{finalized.status_code} after {finalized.elapsed.total_seconds():.1f} s"
-    until(lambda: platform.visit(f"{address}/about.html").status == "200")
-    for name, path in ADDRESSES.items():
-        facts[name].shape = see(path)
-    page, script = (platform.visit(f"{address}/{path}") for path in ("about.html", "app.1a2b3c4d.js"))
-    facts["page-headers"].shape, facts["asset-headers"].shape = _headers(page), _headers(script)
-    same = page.content == PAGE
-    facts["bytes"].shape = "yes" if same else f"no: {len(page.content)} bytes in place of {len(PAGE)}"
-    _ask_freshness(platform, app, f"{address}/about.html", facts["fresh"])
-
-
-def _ask_freshness(platform: Platform, app: str, url: str, fact: Question) -> None:
-    """Change the page at `url`, which was visited before."""
-
-    def is_new() -> bool:
-        return b"A new page" in platform.visit(url).content
-
-    _lock(platform, app)
-    platform.put(app, "about.html", PAGE.replace(b"A page", b"A new page"))
-    is_early = is_new()
     platform.release_lock(app)
-    fact.shape = "before finalize" if is_early else f"{_duration(_seconds_until(is_new))} after finalize"
+    until(lambda: visit("about.html").status == "200")
+    yield "A path that does not exist, and the site has a `404.html`", _described(visit("no/such/page"))
+    yield "`/about`, and the site has `about.html`", _described(visit("about"))
+    yield "`/team`, and the site has `team/index.html`", _described(visit("team"))
+    yield "`/team/`, and the site has `team/index.html`", _described(visit("team/"))
+    page = visit("about.html")
+    yield "The headers of a page", _headers(page)
+    yield "The headers of a script", _headers(visit("app.1a2b3c4d.js"))
+    same = "yes" if page.content == PAGE else f"no, {len(page.content)} bytes for {len(PAGE)}"
+    yield "A page comes back byte for byte", same
+    _lock(platform, app)
+    platform.put(app, "about.html", FRONT_PAGE)
+    is_early = visit("about.html").content == FRONT_PAGE
+    platform.release_lock(app)
+    delay = duration(_seconds_until(lambda: visit("about.html").content == FRONT_PAGE))
+    yield "Visitors get a changed page", "before finalize" if is_early else f"{delay} after finalize"
 
 
-def ask_uploads(platform: Platform, app: str, fact: Question) -> None:
+def facts_of_uploads(platform: Platform, app: str) -> Facts:
     """Upload small files, ever more at once, until the platform refuses some."""
 
     def upload(number: int) -> str:
@@ -149,55 +80,58 @@ def ask_uploads(platform: Platform, app: str, fact: Question) -> None:
             response = platform.send_once("PUT", app, f"/files/uploads/{number}.txt", content=bytes(1000))
         except httpx.HTTPError as error:
             return type(error).__name__
-        wait = response.headers.get("retry-after")
-        return str(response.status_code) + (f" with `Retry-After: {wait}`" if wait else "")
+        wait = response.headers.get("retry-after", "none")
+        return "" if response.is_success else f"{response.status_code}, Retry-After: {wait}"
 
     _lock(platform, app)
-    seen = []
     for count in AT_ONCE:
         started = time.monotonic()
         with ThreadPoolExecutor(count) as pool:
-            answers = Counter(pool.map(upload, range(2 * count)))
-        taken = sum(times for answer, times in answers.items() if answer.startswith("2"))
-        rate = taken / (time.monotonic() - started)
-        refused = [f"{times} answered {answer}" for answer, times in answers.items() if answer[0] != "2"]
-        seen.append(f"{count} at once: {rate:.0f} a second" + "".join(f", {text}" for text in refused))
-        if refused:
+            refused = Counter(pool.map(upload, range(2 * count)))
+        rate = refused.pop("", 0) / (time.monotonic() - started)
+        refusals = [f"; {times} of {2 * count} refused ({why})" for why, times in refused.items()]
+        yield f"Uploads, {count} at once", f"{rate:.0f} a second{''.join(refusals)}"
+        if refusals:
             break
-    fact.shape = "; ".join(seen)
 
 
-def ask_deletion(platform: Platform, app: str, fact: Question) -> None:
+def list_delays(platform: Platform, app: str) -> dict[str, float]:
+    """Return how many seconds the list of files is late, by the kind of change; needs the lock."""
+    paths = [f"late/{number}.txt" for number in range(4)]  # single entries may be late
+
+    def is_listed(length: int | None) -> bool:
+        return set(map(platform.files(app).get, paths)) == {length}
+
+    delays = {}
+    for change, method, content in (
+        ("new files", "PUT", b"1"), ("other lengths", "PUT", b"22"), ("deletions", "DELETE", b""),
+    ):  # fmt: skip
+        for path in paths:
+            platform.send(method, app, f"/files/{path}", content=content)
+        delays[change] = _seconds_until(partial(is_listed, len(content) or None))
+    return delays
+
+
+def facts_of_deletion(platform: Platform, app: str) -> Facts:
     """Delete an app, and watch it until it is gone."""
-    seen = [f"DELETE {platform.send('DELETE', app).status_code}"]
-
-    def is_gone() -> bool:
-        shown = platform.send("GET", app)
-        if shown.is_success and len(seen) == 1:
-            again = platform.send("DELETE", app).status_code
-            seen.append(f"GET shows `{as_object(shown).get('status')}` and a second DELETE is {again}")
-        return shown.status_code == 404
-
-    seen.append(f"GET 404 {_duration(_seconds_until(is_gone))}")
-    fact.shape = ", ".join(seen)
+    first = platform.send("DELETE", app).status_code
+    yield "GET after the deletion of an app", _said(platform.send("GET", app))
+    gone = _seconds_until(lambda: platform.app(app) is None)
+    yield "The deletion of an app", f"DELETE {first}, GET 404 after {duration(gone)}"
 
 
-def ask_domain(platform: Platform, app: str, other: str, domain: str, fact: Question) -> httpx.Response:
-    """Attach a domain of `app` to `app` again, and to the new app `other`; return the first response."""
-    own = platform.send("POST", app, "/domains", json={"domain": domain})
+def facts_of_domain(platform: Platform, app: str, other: str, domain: str) -> Facts:
+    """Attach a domain of `app` to `app` again, and to the new app `other`."""
     platform.create(other)
-    taken = platform.send("POST", other, "/domains", json={"domain": domain})
-    fact.shape = f"of the app itself: {_said(own)}; of another app: {_said(taken)}"
-    return own
+    until(lambda: platform.app(other) is not None)
+    for whose, name in ("the same", app), ("another", other):
+        answer = platform.send("POST", name, "/domains", json={"domain": domain})
+        yield f"POST of a domain that {whose} app has", _said(answer)
 
 
-def _said(response: httpx.Response) -> str:
-    said = response.text[:200]
-    return f"{response.status_code} `{said}`" if said.strip() else f"{response.status_code} without a body"
-
-
-def _lock(platform: Platform, app: str) -> None:
-    try_only_if(platform.take_lock(app), "the lock is not free")
+def duration(seconds: float) -> str:
+    """Return `0.2 s`, or `more than 30 s` for infinity."""
+    return f"{seconds:.1f} s" if seconds < math.inf else f"more than {SHOWN_WITHIN:.0f} s"
 
 
 def _seconds_until(condition: Callable[[], bool]) -> float:
@@ -206,19 +140,20 @@ def _seconds_until(condition: Callable[[], bool]) -> float:
     return time.monotonic() - started if until(condition, pause=0.2) else math.inf
 
 
-def _duration(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < math.inf else f"not within {SHOWN_WITHIN:.0f} s"
+def _lock(platform: Platform, app: str) -> None:
+    try_only_if(until(lambda: platform.take_lock(app), FINALIZED_WITHIN), "the lock is not free")
+
+
+def _said(response: httpx.Response) -> str:
+    return f"{response.status_code} {response.text[:200]}"
 
 
 def _described(page: Page) -> str:
-    """Describe what a visitor gets, such as `404, 404.html` or `301 to /team/`."""
-    if page.status.startswith("3"):
-        return f"{page.status} to {urlsplit(page.headers.get('location', '')).path}"
+    """Describe what a visitor gets, such as `404, 404.html` or `301, /team/`."""
     whose = next((path for path, content in SITE.items() if content == page.content), "another page")
-    return f"{page.status}, {whose}" if page.headers else page.status
+    return f"{page.status}, {page.headers.get('location', whose)}"
 
 
 def _headers(page: Page) -> str:
-    return ", ".join(
-        f"`{name}: {page.headers.get(name, 'none')}`" for name in ("content-type", "cache-control")
-    )
+    names = "content-type", "cache-control"
+    return ", ".join(f"{name}: {page.headers.get(name, 'none')}" for name in names)

@@ -13,6 +13,7 @@ import ssl
 import time
 import uuid
 from collections import defaultdict
+from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlsplit
@@ -189,9 +190,8 @@ class Platform:
     def release_lock(self, app: str) -> httpx.Response | None:
         """Finalize without changes if the script holds the lock; return the response."""
         session = self.locks.pop(app, None)
-        content = {"deploy_session_id": session} | NO_CHANGES
-        path = "/deploy/finalize"
-        return self.send_once("POST", app, path, json=content, timeout=FINALIZED_WITHIN) if session else None
+        content = {"json": {"deploy_session_id": session} | NO_CHANGES, "timeout": FINALIZED_WITHIN}
+        return self.send_once("POST", app, "/deploy/finalize", **content) if session else None
 
     def lock_is_free(self, app: str) -> bool:
         """Find out whether the lock is free, by taking and releasing the lock."""
@@ -236,7 +236,7 @@ def as_object(response: httpx.Response) -> dict[str, Any]:
 
 
 def files_by_path(response: httpx.Response) -> dict[str, dict[str, Any]]:
-    """Return the files of a list, without directories; a leading slash of a path is dropped.
+    """Return the files of a list, without entries for directories; a leading slash of a path is dropped.
 
     A 404 or an empty body means that the app has no files.
 
@@ -249,7 +249,8 @@ def files_by_path(response: httpx.Response) -> dict[str, dict[str, Any]]:
         files = {file["path"].removeprefix("/"): file for file in response.json() or ()}
     except (ValueError, TypeError, KeyError):
         raise BrokenError(f"the platform answered GET files with {response.status_code}, no list") from None
-    return {path: file for path, file in files.items() if path and not path.endswith("/")}
+    folders = {str(folder) for path in files for folder in PurePosixPath(path).parents}
+    return {path: files[path] for path in files if path and path[-1] != "/" and path not in folders}
 
 
 def _repeated(send: Callable[[], httpx.Response]) -> httpx.Response:

@@ -13,28 +13,28 @@ import uuid
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from acceptance.facts import FRONT_PAGE, ask_list, ask_serving, ask_uploads
-from acceptance.platform import NO_CHANGES, as_object, check, files_by_path, try_only_if, until
+from acceptance.facts import FRONT_PAGE, duration, facts_of_serving, facts_of_uploads, list_delays
+from acceptance.platform import NO_CHANGES, SHOWN_WITHIN, as_object, check, files_by_path, try_only_if, until
 from acceptance.report import Question
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import httpx
 
     from acceptance.platform import Page, Platform
+    from acceptance.report import Report
 
     Shapes = Iterator[tuple[str, str]]
     """Names and shapes of questions. If a request fails, the shapes that were yielded before are kept."""
     Observation = tuple[float, dict[str, Any]]
     """Seconds since the deploy request, and the app as GET shows it."""
+    Watched = tuple[httpx.Response, list[Observation]]
 
 READY_WITHIN = 60.0
 """Seconds within which a new app must accept requests."""
 WATCH_FOR = 20.0
 """Seconds for which the script watches a deploy that never shows `deploying`."""
-MOST_CHANGES = 12
-"""Two replicas of which one is behind would show many."""
 DEPLOYED_WITHIN = 180.0
 """Seconds after which the script stops watching a deploy."""
 SURE_AFTER = 10
@@ -66,7 +66,7 @@ def open_questions() -> dict[str, Question]:
         "times": Question("How does the platform write the times of an app?", _DATES | {"0": "numbers"}),
         "date": Question("Do responses have a `Date` header?", _named("sent absent")),
         "new-app": Question("How does the platform answer requests for a new app?", {
-            "ready": "ready", "404 error": "404", "502 error": "502"}),
+            "ready": "ready", "404 error": "404", "502 error": "502", "upload 404 error": "files-404"}),
         "new-site": Question("Is a new site empty?", _named("empty page")),
         "url": Question(
             "How can visitors reach an app at its `url`?", _named("https bare absent late redirect login")),
@@ -75,7 +75,7 @@ def open_questions() -> dict[str, Question]:
         "last-modified": Question("How does the list of files write `lastModified`?", _DATES | {
             "absent": "absent", "null": "null", "0": "number", "Abc, 0 Abc 0 0:0:0 GMT": "rfc1123"}),
         "listed-paths": Question(
-            "How does the list of files write paths?", _named("plain slash directories")),
+            "How does the list of files write paths?", _named("plain slash directories bare-directories")),
         "empty-zone": Question("How does the platform list the files of an empty site?", {
             "404 error": "404", "200 list": "list", "200 null": "null", "204 empty": "204"}),
         "conflict": Question("What is the body of a 409 response?", {
@@ -90,8 +90,6 @@ def open_questions() -> dict[str, Question]:
             "204 empty": "204", "200 empty": "200", "202 empty": "202", "200 object": "body"}),
         "domain-attached": Question("How does the platform answer POST of a domain that the app already has?",
             _named("409 400 422 200 201"), why="ACCEPTANCE_DOMAIN is not set"),
-        "domain-busy": Question("Does the platform refuse a domain while a deploy is in progress?",
-            _named("no once"), why="the script can't provoke the refusal"),
     }  # fmt: skip
 
 
@@ -100,35 +98,35 @@ def _named(names: str) -> dict[str, str]:
     return {name: name for name in names.split()}
 
 
-def _record(questions: dict[str, Question], shapes: Shapes) -> None:
+def _record(report: Report, shapes: Shapes) -> None:
     for name, shape in shapes:
-        questions[name].shape = shape
+        report.questions[name].shape = shape
 
 
 # --- a site
 
 
-def ask_site(
-    platform: Platform, app: str, questions: dict[str, Question], facts: dict[str, Question], patience: float
-) -> bool:
+def ask_site(platform: Platform, app: str, report: Report, patience: float) -> bool:
     """Create a site, answer the questions about sites, and return whether the site's page could be read."""
     as_object(platform.create(app))
-    _record(questions, _shapes_of_new_site(platform, app))
+    _record(report, _shapes_of_new_site(platform, app))
     try_only_if(platform.take_lock(app), "the lock of a new app is not free")
-    delay = ask_list(platform, app, facts["list"])
-    _record(questions, _shapes_of_files(platform, app, delay))
-    _record(questions, _shapes_of_lock(platform, app))
-    address = _ask_url(platform, (platform.app(app) or {}).get("url"), questions["url"], patience)
-    hidden = questions["hidden"]
+    _record(report, _shape_of_first_upload(platform, app))
+    delays = list_delays(platform, app)
+    report.facts |= {f"The list of files shows {change}": duration(delays[change]) for change in delays}
+    time.sleep(min(SHOWN_WITHIN, max(delays.values())))
+    _record(report, _shapes_of_files(platform, app))
+    _record(report, _shapes_of_lock(platform, app))
+    address = _ask_url(platform, (platform.app(app) or {}).get("url"), report.questions["url"], patience)
+    hidden = report.questions["hidden"]
     hidden.why = "the platform stores and lists hidden files, but no page could be read"
     if address and not hidden.shape:
         url = f"{address}/.folder/page.html"
-        hidden.shape = (
-            "stored" if until(lambda: platform.visit(url).content == HIDDEN_PAGE, 5) else "unserved"
-        )
+        is_served = until(lambda: platform.visit(url).content == HIDDEN_PAGE, 5)
+        hidden.shape = "stored" if is_served else "unserved"
     if address:
-        ask_serving(platform, app, address, facts)
-    ask_uploads(platform, app, facts["uploads"])
+        report.facts.update(facts_of_serving(platform, app, address))
+    report.facts.update(facts_of_uploads(platform, app))
     return bool(address)
 
 
@@ -164,16 +162,23 @@ def _shape_of_new_app(platform: Platform, app: str) -> str:
     return shape
 
 
-def _shapes_of_files(platform: Platform, app: str, delay: float) -> Shapes:
-    for path in ("index.html", "folder/page.html"):
-        platform.put(app, path, FRONT_PAGE)
+def _shape_of_first_upload(platform: Platform, app: str) -> Shapes:
+    """Upload the front page as soon as the platform accepts a file."""
+    first = platform.put(app, "index.html", FRONT_PAGE)
+    if not first.is_success:
+        yield "new-app", f"upload {_shape(first)}"
+        until(lambda: platform.put(app, "index.html", FRONT_PAGE).is_success, READY_WITHIN)
+
+
+def _shapes_of_files(platform: Platform, app: str) -> Shapes:
+    platform.put(app, "folder/page.html", FRONT_PAGE)
     hidden = platform.put(app, ".folder/page.html", HIDDEN_PAGE)
-    time.sleep(delay)
     response = platform.send("GET", app, "/files")
     paths, files = [file["path"] for file in response.json()], files_by_path(response)
     has_directories = any(path.endswith("/") for path in paths)
     has_slashes = any(path.startswith("/") for path in paths)
-    yield "listed-paths", "directories" if has_directories else "slash" if has_slashes else "plain"
+    how = "bare-directories" if "folder" in paths else "slash" if has_slashes else "plain"
+    yield "listed-paths", "directories" if has_directories else how
     yield "last-modified", _time_shape(files["index.html"], "lastModified")
     if not hidden.is_success:
         yield "hidden", "refused"
@@ -222,8 +227,7 @@ def _page_shape(page: Page) -> str:
     """Return `page`, `redirect` or `login`; else the status, which may be the name of an error."""
     if page.content == FRONT_PAGE:
         return "page"
-    is_login = page.status in {"401", "403"}
-    return "redirect" if page.status.startswith("3") else "login" if is_login else page.status
+    return "redirect" if page.status[0] == "3" else "login" if page.status in {"401", "403"} else page.status
 
 
 def address_of(url: str) -> str:
@@ -234,21 +238,16 @@ def address_of(url: str) -> str:
 # --- a container
 
 
-def ask_container(
-    platform: Platform, app: str, questions: dict[str, Question], facts: dict[str, Question], image: str
-) -> None:
-    """Deploy another image, deploy the same image again, and answer the questions about images."""
-    _record(questions, _shapes_of_deploys(platform, app, facts["deploy"], image))
+def ask_container(platform: Platform, app: str, report: Report, images: Sequence[str], watch: float) -> None:
+    """Deploy the first image, twice, and the second one, which does not exist; watch that longer."""
+    _record(report, _shapes_of_deploys(platform, app, report.facts, images[0]))
+    progress = _progress(images[1], _watch_deploy(platform, app, images[1], watch)[1])
+    report.facts["GET while an image that does not exist is deployed"] = progress
 
 
-def ask_broken_deploy(platform: Platform, app: str, fact: Question, image: str, seconds: float) -> None:
-    """Deploy an image that does not exist, and watch the app."""
-    fact.shape = _progress(image, _watch_deploy(platform, app, image, seconds)[1])
-
-
-def _shapes_of_deploys(platform: Platform, app: str, fact: Question, image: str) -> Shapes:
+def _shapes_of_deploys(platform: Platform, app: str, facts: dict[str, str], image: str) -> Shapes:
     response, observations = _watch_deploy(platform, app, image)
-    fact.shape = _progress(image, observations)
+    facts["GET while another image is deployed"] = _progress(image, observations)
     yield "deploy-answer", _shape(response)
     posted = as_object(response).get("image") if response.content and response.is_success else image
     before, after = observations[0][1].get("image"), observations[-1][1].get("image")
@@ -260,9 +259,7 @@ def _shapes_of_deploys(platform: Platform, app: str, fact: Question, image: str)
     yield "updated-at", ", ".join(changing) or unchanged
 
 
-def _watch_deploy(
-    platform: Platform, app: str, image: str, at_least: float = 0
-) -> tuple[httpx.Response, list[Observation]]:
+def _watch_deploy(platform: Platform, app: str, image: str, at_least: float = 0) -> Watched:
     """Deploy an image; return the response, and observations of which the first precedes the request.
 
     The script watches the app until 3 s after `deploying`, and for `at_least` so many seconds.
@@ -287,7 +284,7 @@ def _progress(image: str, observations: list[Observation]) -> str:
         shown = f"`{app.get('status')}` {_image_shape(image, before, app.get('image'))}"
         if not changes or changes[-1][1] != shown:
             changes.append((seconds, shown))
-    return "; ".join(f"{seconds:.1f} s {shown}" for seconds, shown in changes[:MOST_CHANGES])
+    return "; ".join(f"{seconds:.1f} s {shown}" for seconds, shown in changes[:12])  # replicas show many
 
 
 def _first_change(observations: list[Observation], field: str) -> Observation | None:

@@ -46,13 +46,13 @@ class Question:
 
     Attributes:
         text: the question, as the report shows it.
-        known: the answers that the action knows, by their shapes; empty if no answer matters to the action.
+        known: the answers that the action knows, by their shapes.
         shape: what the script has seen.
         why: why the script has seen nothing.
     """
 
     text: str
-    known: Mapping[str, str] = field(default_factory=dict)
+    known: Mapping[str, str]
     shape: str = ""
     why: str = "not asked"
 
@@ -64,8 +64,6 @@ class Question:
     def __str__(self) -> str:
         if not self.shape:
             return f"no answer: {self.why}"
-        if not self.known:
-            return self.shape
         return f"`{self.answer}`" if self.shape in self.known else f"**unknown**: `{self.shape}`"
 
 
@@ -76,7 +74,7 @@ class Report:
     Attributes:
         version: the action's version.
         questions: what the API's reference leaves open, by the dialect's name.
-        facts: what else was seen.
+        facts: what else was seen, by the question.
         masks: the texts that the report must not show, each with its replacement.
         notes: sentences for the top of the report.
     """
@@ -84,7 +82,7 @@ class Report:
     version: str
     promises: dict[str, Promise]
     questions: dict[str, Question]
-    facts: dict[str, Question]
+    facts: dict[str, str] = field(default_factory=dict)
     masks: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     _started: float = field(default_factory=time.monotonic)
@@ -128,10 +126,7 @@ class Report:
             ),
             "## Facts",
             "What the script has seen in this run. The action promises none of it.",
-            _table(
-                ("question", "answer"),
-                *((row.text, self._masked(str(row))) for row in self.facts.values()),
-            ),
+            _table(("what", "seen"), *((what, self._masked(seen)) for what, seen in self.facts.items())),
             "## Times",
             "How many seconds the script's own requests took.",
             _table(

@@ -17,10 +17,10 @@ from urllib.parse import quote
 
 import httpx
 
-from acceptance.facts import ask_deletion, ask_domain
+from acceptance.facts import facts_of_deletion, facts_of_domain
 from acceptance.names import new_name, random_word
 from acceptance.platform import BrokenError, NotTriedError, check, try_only_if, until
-from acceptance.questions import address_of, ask_broken_deploy, ask_container, ask_site
+from acceptance.questions import address_of, ask_container, ask_site
 from acceptance.report import BROKEN, HELD, Promise, say
 
 if TYPE_CHECKING:
@@ -79,7 +79,6 @@ class Story:
     def __init__(self, commands: Commands, report: Report, patience: float, domain: str) -> None:
         """Prepare a run that waits `patience` seconds for DNS, TLS and the CDN of a new app."""
         self._platform, self._commands, self._report = commands.platform, commands, report
-        self._facts = report.facts
         self._folder, self._patience, self._domain = commands.folder / "site", patience, domain
         self._site, self._container = new_name(), new_name()
         self.files: Content = {}
@@ -122,10 +121,10 @@ class Story:
         say("\nQuestions about sites: sending requests")
         app = new_name()
         with self._asking():
-            if not ask_site(self._platform, app, self._report.questions, self._facts, self._patience):
+            if not ask_site(self._platform, app, self._report, self._patience):
                 self._patience = min(self._patience, 10)  # the next app's page will not be up either
         with self._asking():
-            ask_deletion(self._platform, app, self._facts["deletion"])
+            self._report.facts.update(facts_of_deletion(self._platform, app))
         self._platform.delete([app], 60)
 
     def ask_container(self) -> None:
@@ -133,10 +132,8 @@ class Story:
         say("\nQuestions about images: watching three deploys")
         with self._asking():
             if self._platform.app(self._container) is not None:  # the action may have failed after its create
-                app = self._container
-                ask_container(self._platform, app, self._report.questions, self._facts, OTHER_IMAGE)
-                seconds = min(self._patience, BROKEN_FOR)
-                ask_broken_deploy(self._platform, app, self._facts["broken-deploy"], MISSING_IMAGE, seconds)
+                seconds, images = min(self._patience, BROKEN_FOR), (OTHER_IMAGE, MISSING_IMAGE)
+                ask_container(self._platform, self._container, self._report, images, seconds)
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
@@ -218,9 +215,11 @@ class Story:
         name = f"zk-{random_word(8)}.{self._domain}"
         for _ in range(2):
             self._deploy(self.files, domains=name)
-        attached = ask_domain(self._platform, self._site, other := new_name(), name, self._facts["domain"])
+        other = new_name()
+        facts = dict(facts_of_domain(self._platform, self._site, other, name))
         self._platform.delete([other], 60)
-        self._report.questions["domain-attached"].shape = str(attached.status_code)
+        self._report.facts |= facts
+        self._report.questions["domain-attached"].shape = next(iter(facts.values())).split()[0]
         self._deploy(self.files, remove_domains=name)
         status = self._platform.send("DELETE", self._site, f"/domains/{name}").status_code
         check(status == 404, f"the platform answered DELETE of the removed domain with {status}, not 404")
@@ -359,10 +358,8 @@ class Story:
             while (page := self._platform.visit(url))[:2] != expected and time.monotonic() < deadline:
                 time.sleep(1)
             try_only_if(page.status == "200", f"{path} could not be read: {page.status}")
-            check(
-                page.content == content,
-                f"{path}: {len(page.content)} bytes, not the {len(content)} deployed bytes",
-            )
+            seen = page.content
+            check(seen == content, f"{path}: {len(seen)} bytes, not the {len(content)} deployed bytes")
 
     @contextmanager
     def _foreign_file(self, path: str) -> Iterator[Content]:
