@@ -32,37 +32,27 @@ def unconnected(cause: BaseException) -> httpx.TransportError:
 EXPIRED = ssl.SSLCertVerificationError(1, "expired")
 EXPIRED.verify_message = "expired"
 NO_TLS, ALERT = ssl.SSLError(), ssl.SSLError()
-NO_TLS.reason, ALERT.reason = "WRONG_VERSION_NUMBER", "TLSV1_ALERT_INTERNAL_ERROR"
+NO_TLS.reason, ALERT.reason = "WRONG_VERSION_NUMBER", "ALERT"
 GROUP = unconnected(ExceptionGroup("", [OSError(), EXPIRED]))
 NO_NETWORK = OSError(errno.ENETUNREACH, "Network is unreachable")
 BROKEN_PIPE = OSError(errno.EPIPE, "Broken pipe")
 NO_ANSWER = because(httpx.ReadTimeout(""), httpcore.ReadTimeout())
+
+
+def unsent(reason: str, cause: Cause = Cause.OUTAGE, **more: bool) -> Failure:
+    return Failure(reason, cause, may_have_arrived=False, **more)
+
+
 UNTRUSTED = "the server's TLS certificate is not trusted (expired)"
-NO_NAME = "the host name can't be resolved"
+NO_TLS_HERE = "TLS failed (WRONG_VERSION_NUMBER)"
+NO_NAME = unsent("the host name can't be resolved (x)", Cause.NO_HOST)
 FAILURES: list[tuple[httpx.TransportError, Failure]] = [
-    (unconnected(NO_NETWORK), Failure("network is unreachable", may_have_arrived=False)),
-    (
-        unconnected(socket.gaierror(socket.EAI_AGAIN, "x")),
-        Failure(f"{NO_NAME} (x)", Cause.NO_HOST, may_have_arrived=False),
-    ),
-    (
-        unconnected(socket.gaierror(socket.EAI_NONAME, "x")),
-        Failure(f"{NO_NAME} (x)", Cause.NO_HOST, may_have_arrived=False, makes_no_sense=True),
-    ),
-    (GROUP, Failure(UNTRUSTED, Cause.CERTIFICATE, may_have_arrived=False, is_final=True)),
-    (
-        unconnected(NO_TLS),
-        Failure(
-            "TLS failed (WRONG_VERSION_NUMBER)",
-            Cause.WRONG_ANSWER,
-            may_have_arrived=False,
-            makes_no_sense=True,
-        ),
-    ),
-    (
-        unconnected(ALERT),
-        Failure("TLS failed (TLSV1_ALERT_INTERNAL_ERROR)", Cause.WRONG_ANSWER, may_have_arrived=False),
-    ),
+    (unconnected(NO_NETWORK), unsent("network is unreachable")),
+    (unconnected(socket.gaierror(socket.EAI_AGAIN, "x")), NO_NAME),
+    (unconnected(socket.gaierror(socket.EAI_NONAME, "x")), NO_NAME._replace(makes_no_sense=True)),
+    (GROUP, unsent(UNTRUSTED, Cause.CERTIFICATE, is_final=True)),
+    (unconnected(NO_TLS), unsent(NO_TLS_HERE, Cause.WRONG_ANSWER, makes_no_sense=True)),
+    (unconnected(ALERT), unsent("TLS failed (ALERT)", Cause.WRONG_ANSWER)),
     (httpx.ReadError(""), Failure("the connection broke")),
     (because(httpx.WriteError(""), BROKEN_PIPE), Failure("broken pipe")),
     (NO_ANSWER, Failure("no answer within 30 s")),

@@ -48,9 +48,8 @@ def read(response: httpx.Response) -> bytes | Failure | DeployError:
     return response.content if response.is_success else RequestRejected("no", status=response.status_code)
 
 
-def client_of(script: Script, *, lines: list[str] | None = None, **more: Any) -> RetryingClient:
-    log = (lines if lines is not None else []).append
-    return RetryingClient(script, **{"retry_timeout": 120, "log": log} | more)
+def client_of(script: Script, *, retry_timeout: float = 120, **more: Any) -> RetryingClient:
+    return RetryingClient(script, retry_timeout=retry_timeout, **{"log": print} | more)
 
 
 async def gives_up(client: RetryingClient) -> tuple[GaveUp, float]:
@@ -206,7 +205,7 @@ class TestWords:
     async def test_nothing_is_sent_again(self) -> None:
         """No line says so."""
         lines: list[str] = []
-        await gives_up(client_of(Script(REFUSED), lines=lines, retry_timeout=0))
+        await gives_up(client_of(Script(REFUSED), log=lines.append, retry_timeout=0))
         assert lines == []
 
     async def test_the_error(self) -> None:
