@@ -55,7 +55,7 @@ FAILURES: list[tuple[httpx.TransportError, Failure]] = [
     (unconnected(ALERT), unsent("TLS failed (ALERT)", Cause.WRONG_ANSWER)),
     (httpx.ReadError(""), Failure("the connection broke")),
     (because(httpx.WriteError(""), BROKEN_PIPE), Failure("broken pipe")),
-    (NO_ANSWER, Failure("no answer within 30 s")),
+    (NO_ANSWER, Failure("no answer within 30 s", was_silent=True)),
 ]
 
 

@@ -31,7 +31,7 @@ from zerokie_action.text import human_files, human_seconds
 _NO_SENSE = 15.0
 """Seconds of nothing but senseless answers, before the first sensible one, after which a request gives up."""
 _LONGEST_ATTEMPT = 30.0
-"""Seconds that an attempt counts against the budget at most: the last attempt of a long upload may fail."""
+"""Seconds that an attempt counts against the budget at most, so that long uploads have several attempts."""
 MOST_WAITED = 600.0
 """Seconds. A longer `Retry-After` is not waited for. Shorter ones extend a budget by no more than this."""
 _LINE_EVERY = 15.0
@@ -247,10 +247,10 @@ class _Failures:
     def add(self, last: Failure, began: float) -> None:
         """Note the failure of an attempt that began at this time (event loop), and choose the next pause."""
         now = anyio.current_time()
-        if self.count:
-            self._not_counted += max(0.0, now - began - _LONGEST_ATTEMPT)
-        else:
+        if not self.count:
             self._began, self._since = began, now
+        elif not last.was_silent:
+            self._not_counted += max(0.0, now - began - _LONGEST_ATTEMPT)
         self.count += 1
         self.last = last
         self._makes_no_sense = self._makes_no_sense and last.makes_no_sense
