@@ -500,6 +500,7 @@ def test_a_platform_that_keeps_the_time_of_the_same_content(world: World) -> Non
     world.run()
     outcome = world.run(incremental=False)
     assert outcome.exit_code == 0, outcome.log
+    assert outcome.seconds < 12
     assert {*uploads(world.run())} == {*SITE}
 
 
