@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from tests.files.gitoracle import patterns, trees, write_tree
 from tests.platform.test_file_names import ODD_NAMES
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.files.ignore import DEFAULT_IGNORE, parse_patterns
+from zerokie_action.files.ignore import parse_patterns
 from zerokie_action.files.local import LocalFile, device_and_inode
+from zerokie_action.files.rules import DEFAULT_IGNORE
 from zerokie_action.files.scan import scan
 
 usable = patterns.map(lambda lines: [line for line in lines if not parse_patterns([line], "ignore")[1]])

@@ -18,15 +18,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.files.ignore import IGNORE_FILE, ignore_file_places, ignore_rules
+from zerokie_action.files.ignore import IGNORE_FILE
 from zerokie_action.files.local import LocalFile, device_and_inode, holds_private_key, is_addressable
 from zerokie_action.files.manifest import MANIFEST_FOLDER
+from zerokie_action.files.rules import ignore_file_places, ignore_rules
 from zerokie_action.text import closest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from zerokie_action.files.ignore import IgnoreRules
+    from zerokie_action.files.rules import IgnoreRules
 
 _LISTED_PROBLEMS = 20
 _USUAL_OUTPUT_DIRECTORIES = ("dist", "build", "public", "out", "_site", "site", "www")
