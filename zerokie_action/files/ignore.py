@@ -69,6 +69,14 @@ class Patterns:
         """Whether the file at `path`, or a directory above the file, is matched."""
         return self._match_directory(path.rpartition("/")[0]) or self._file_spec.match(path)
 
+    def match_path(self, path: str, *, is_directory: bool) -> bool:
+        """Whether the file or directory at `path`, or a directory above it, is matched."""
+        return self._match_directory(path) if is_directory else self.match_file(path)
+
+    def includes(self, path: str, *, is_directory: bool) -> bool:
+        """Whether the last pattern that matches the entry itself is negated."""
+        return (self._directory_spec if is_directory else self._file_spec).includes(path)
+
     def _match_directory(self, path: str) -> bool:
         if path not in self._directories:
             parent = path.rpartition("/")[0]
@@ -91,6 +99,14 @@ class _Spec:
         # pathspec's expressions treat a line break as the end of a path.
         path = path.replace("\n", "\0")
         return self._any.search(path) is not None and self._spec.match_file(path)
+
+    def includes(self, path: str) -> bool:
+        for pattern in reversed(self._spec.patterns):
+            match = pattern.regex and pattern.regex.search(path.replace("\n", "\0"))
+            # The group matches the end of a directory above the entry.
+            if match and not match.groupdict().get("ps_d"):
+                return not pattern.include
+        return False
 
 
 def parse_patterns(lines: Iterable[str], origin: str) -> tuple[list[str], list[str]]:

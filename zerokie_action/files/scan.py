@@ -21,13 +21,20 @@ from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.ignore import IGNORE_FILE
 from zerokie_action.files.local import LocalFile, device_and_inode, holds_private_key, is_addressable
 from zerokie_action.files.manifest import MANIFEST_FOLDER
-from zerokie_action.files.rules import ignore_file_places, ignore_rules
+from zerokie_action.files.rules import (
+    checkout,
+    ignore_file_places,
+    is_protected,
+    make_rules,
+    problem_with_path,
+    resolve,
+)
 from zerokie_action.text import closest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from zerokie_action.files.rules import IgnoreRules
+    from zerokie_action.files.rules import Rules
 
 _LISTED_PROBLEMS = 20
 _USUAL_OUTPUT_DIRECTORIES = ("dist", "build", "public", "out", "_site", "site", "www")
@@ -69,7 +76,7 @@ def problem_with_directory(directory: str | os.PathLike[str]) -> str:
         return "is not a directory; name the directory that has the files"
     if not os.access(directory, os.R_OK | os.X_OK, effective_ids=True):
         return "cannot be read (Permission denied); make it readable for the user who runs this"
-    return ""
+    return problem_with_path(directory, checkout())
 
 
 def _what_to_do_about_missing(directory: str | os.PathLike[str]) -> str:
@@ -115,8 +122,8 @@ def scan(
     # `validation.check` has checked the directory, but it may be gone by now.
     if problem := problem_with_directory(directory):
         raise ConfigurationError(f"`directory`: {str(directory)!r} {problem}")
-    root = directory.resolve()
-    rules, problems = ignore_rules(directory, ignore_file=ignore_file, ignore=ignore)
+    root = resolve(directory)
+    rules, problems = make_rules(directory, ignore_file=ignore_file, ignore=ignore)
     walk = _Walk(root, rules, [*exclude, *ignore_file_places(directory, ignore_file)])
     walk.run()
     problems += sorted(walk.problems)
@@ -147,13 +154,13 @@ def _nothing_to_deploy(directory: Path, ignored: int) -> str:
 class _Walk:
     """One walk through the directory; it fills `files`, `problems`, `warnings`, `secrets` and `ignored`."""
 
-    def __init__(self, root: Path, rules: IgnoreRules, exclude: Collection[Path]) -> None:
+    def __init__(self, root: Path, rules: Rules, exclude: Collection[Path]) -> None:
         self.files: list[LocalFile] = []
         self.problems: list[str] = []
         self.warnings: list[str] = []
         self.secrets: list[str] = []
         self.ignored = 0
-        self._root = str(root)
+        self._root = root
         self._rules = rules
         self._excluded = {os.path.realpath(path) for path in exclude}
         # `realpath` is slow, so names are compared first.
@@ -162,7 +169,7 @@ class _Walk:
 
     def run(self) -> None:
         """Visit the directory and every directory in it that is not ignored."""
-        self._pending.append((self._root, ""))
+        self._pending.append((str(self._root), ""))
         while self._pending:
             source, prefix = self._pending.pop()
             try:
@@ -218,17 +225,26 @@ class _Walk:
 
     def _leave_out(self, entry: os.DirEntry[str], path: str, *, is_directory: bool) -> bool:
         """Leave out an ignored entry, or one of the run's own files; return whether the entry is such."""
-        ignored = self._rules.patterns.match_entry(path, is_directory=is_directory)
-        if ignored and not self._rules.without_secret_defaults.match_entry(path, is_directory=is_directory):
+        rules = self._rules
+        left_out = rules.patterns.match_entry(path, is_directory=is_directory)
+        secret = left_out and not rules.without_secrets.match_entry(path, is_directory=is_directory)
+        is_link = entry.is_symlink()
+        if not left_out and (is_link or entry.name in self._excluded_names):
+            target = Path(os.path.realpath(entry.path))
+            secret = (
+                is_link
+                and is_protected(target, self._root)
+                and not rules.input.includes(path, is_directory=is_directory)
+            )
+            left_out = secret or str(target) in self._excluded
+        if secret:
             self.secrets.append(f"{path}/" if is_directory else path)
-        may_be_excluded = entry.name in self._excluded_names or entry.is_symlink()
-        left_out = ignored or (may_be_excluded and os.path.realpath(entry.path) in self._excluded)
         self.ignored += left_out
         return left_out
 
     def _add_file(self, entry: os.DirEntry[str], path: str) -> None:
         status = entry.stat()
-        file = LocalFile(path, self._root, status.st_size, status.st_mtime_ns, device_and_inode(status))
+        file = LocalFile(path, str(self._root), status.st_size, status.st_mtime_ns, device_and_inode(status))
         if not stat.S_ISREG(status.st_mode):
             self._refuse(path, f"is {_kind(status.st_mode)}, not a file")
         elif not os.access(entry.path, os.R_OK, effective_ids=True):

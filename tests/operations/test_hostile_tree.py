@@ -1,0 +1,166 @@
+"""A tree that means harm: a merged change, or a fork's artifact. The inputs are the user's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.support.world import Outcome, World
+
+SECRET = "hunter2"  # noqa: S105
+SECRETS = [
+    *(".git/config", ".env", ".npmrc", ".docker/config.json", ".aws/credentials", "gha-creds-0a1b.json"),
+    *("public/.env", "../home/.aws/credentials", "../home/site/index.html"),
+]
+
+
+@pytest.fixture(autouse=True)
+def work(world: World, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout, the working directory of the runs, with secrets in it and beside it."""
+    work = world.folder.parent / "work"
+    for path in SECRETS:
+        file = work / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"token={SECRET}\n")
+    for path in ("public/index.html", "dist/index.html", "dist/a.css", "node_modules/htmx/htmx.js"):
+        (work / path).parent.mkdir(parents=True, exist_ok=True)
+        (work / path).write_text(path)
+    monkeypatch.chdir(work)
+    return work
+
+
+def link(name: str, target: str) -> None:
+    Path(name).parent.mkdir(parents=True, exist_ok=True)
+    Path(name).symlink_to(target)
+
+
+def check_nothing_leaked(world: World, outcome: Outcome) -> None:
+    assert SECRET not in str(world.stored())
+    assert SECRET not in outcome.log + outcome.summary + str(outcome.outputs)
+
+
+class TestDirectory:
+    """`directory` is a name in the tree; what it leads to is the tree's choice."""
+
+    @pytest.mark.parametrize(
+        ("written", "target", "why"),
+        [
+            ("out", "../home/.aws", "leads to '{parent}/home/.aws', which is outside of '{parent}/work'"),
+            ("./out/", ".git", "leads to '{parent}/work/.git', which may hold secrets"),
+            ("dist/../out", ".docker", "leads to '{parent}/work/.docker', which may hold secrets"),
+            ("{parent}/work/out", ".aws", "leads to '{parent}/work/.aws', which may hold secrets"),
+            ("{parent}/w/out", "../home", "leads to '{parent}/home', which is outside of '{parent}/work'"),
+            ("out/site", "../home", "leads to '{parent}/home/site', which is outside of '{parent}/work'"),
+        ],
+    )
+    def test_a_link_to_another_folder(
+        self, world: World, work: Path, written: str, target: str, why: str
+    ) -> None:
+        """However the directory is written: refused before a request, with the path to write instead."""
+        link("out", target)
+        link("../w", "work")
+        outcome = world.run(directory=written.format(parent=work.parent))
+        assert outcome.exit_code == 2
+        assert why.format(parent=work.parent) in outcome.log
+        assert outcome.requests == []
+        check_nothing_leaked(world, outcome)
+
+    @pytest.mark.parametrize("written", [".git", ".git/hooks", ".aws", "dist/../.docker"])
+    def test_no_link(self, world: World, written: str) -> None:
+        """A variable in the input may be somebody else's, too."""
+        Path(".git/hooks").mkdir()
+        Path(".git/hooks/update").touch()
+        outcome = world.run(directory=written)
+        assert outcome.exit_code == 2
+        assert "may hold secrets" in outcome.log
+
+    def test_right_ones(self, world: World, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Links inside of the checkout, a workspace that is a link, and a folder outside."""
+        Path("site").mkdir()
+        link("site/public", "../dist")
+        link("../w", "work")
+        outside = work.parent / "store" / "site"
+        outside.mkdir(parents=True)
+        (outside / "index.html").touch()
+        link("result", str(outside))
+        dist = {"index.html", "a.css"}
+        assert world.run(directory="site/public").exit_code == 0
+        assert world.stored().keys() == dist
+        assert world.run(directory=outside, max_deletes=9).exit_code == 0, "the error about `result` says to"
+        assert world.stored().keys() == {"index.html"}
+        for place, written in [
+            (work.parent / "w", "dist"),
+            (Path("site"), "public"),
+            (Path("site"), "../dist"),
+        ]:
+            monkeypatch.chdir(work)
+            monkeypatch.chdir(place)
+            assert world.run(directory=written, max_deletes=9).exit_code == 0
+            assert world.stored().keys() == dist
+
+
+class TestLinks:
+    """Links in the folder stay in it, and publish nothing that is not published under its own name."""
+
+    def test_other_names_for_secrets(self, world: World) -> None:
+        """`directory: .`, where all of them are in the folder."""
+        link("assets", ".git")
+        link("config.txt", ".git/config")
+        link("env.txt", ".env")
+        link("x", ".docker")
+        link("y.json", ".docker/config.json")
+        link("z", "y.json")
+        link("deep/aws", "../.aws")
+        link("creds", "gha-creds-0a1b.json")
+        link("up", "public")
+        outcome = world.run(directory=".", ignore="node_modules\n")
+        assert outcome.exit_code == 0
+        assert world.stored().keys() == {
+            "public/index.html",
+            "dist/index.html",
+            "dist/a.css",
+            "up/index.html",
+        }
+        check_nothing_leaked(world, outcome)
+        assert "Ignored as possible secrets: '.aws/', '.docker/', '.env', '.npmrc', 'assets/'" in outcome.log
+
+    @pytest.mark.parametrize(
+        "lines",
+        ["!.env\n!.npmrc\n!.git\n!.git/\n!.aws/\n!.docker/\n!gha-*", "!*\n!*/\n!**", "!/.env\n!**/.git/**"],
+    )
+    def test_an_ignore_file_brings_no_secret_back(self, world: World, lines: str) -> None:
+        """The tree's ignore file is the tree's; only the input, which is ours, may publish a secret."""
+        Path(".zerokieignore").write_text(lines)
+        outcome = world.run(directory=".")
+        assert outcome.exit_code == 0
+        check_nothing_leaked(world, outcome)
+
+    def test_the_input_does(self, world: World) -> None:
+        """By the published path, also that of a link."""
+        link("env.txt", ".env")
+        link("npm.txt", ".npmrc")
+        outcome = world.run(directory=".", ignore="!/public/.env\n!env.txt\n!.docker/\nnode_modules")
+        assert outcome.exit_code == 0
+        published = {"public/index.html", "dist/index.html", "dist/a.css"}
+        assert world.stored().keys() == published | {"public/.env", "env.txt", ".docker/config.json"}
+
+    def test_right_ones(self, world: World) -> None:
+        """Patterns judge the published path: what a link leads to may be ignored under its own name."""
+        for path in (
+            "public/releases/42/a.html",
+            "public/node_modules/.pnpm/htmx@2/node_modules/htmx/htmx.js",
+        ):
+            Path(path).parent.mkdir(parents=True)
+            Path(path).write_text(path)
+        link("public/current", "releases/42")
+        link("public/node_modules/htmx", ".pnpm/htmx@2/node_modules/htmx")
+        link("public/vendor/htmx", "../node_modules/htmx")
+        for language in "de en fr es it pt nl pl cs sv da fi".split():  # noqa: SIM905
+            link(f"public/{language}/assets", "../releases/42")
+        outcome = world.run(directory="public", ignore="releases/")
+        assert outcome.exit_code == 0
+        assert {"current/a.html", "vendor/htmx/htmx.js", "fi/assets/a.html"} <= world.stored().keys()
+        assert len(world.stored()) == 3 + 12
