@@ -22,7 +22,7 @@ cases = st.lists(
 
 
 def matched(lines: list[str], *files: str) -> list[str]:
-    accepted, problems = parse_patterns(lines, "test")
+    accepted, problems = parse_patterns(lines)
     assert problems == []
     compiled = Patterns(accepted)
     return [file for file in files if compiled.match_file(file)]
@@ -30,8 +30,8 @@ def matched(lines: list[str], *files: str) -> list[str]:
 
 def reason(pattern: str) -> str:
     """Why a pattern is refused; empty when it is not."""
-    _, problems = parse_patterns([pattern], "test")
-    return "".join(problems).removeprefix(f"test line 1: the pattern {pattern!r} ")
+    _, problems = parse_patterns([pattern])
+    return "".join(problems).removeprefix(f"line 1: the pattern {pattern!r} ")
 
 
 class TestGit:
@@ -94,7 +94,7 @@ class TestRefused:
         accepted, problems = parse_patterns(["# first", "a//b", "b"], "'file'")
         assert accepted == ["b"]
         (problem,) = problems
-        assert problem.startswith("'file' line 2: the pattern 'a//b' can never match")
+        assert problem.startswith("'file' line 2: the pattern can never match")
 
     @pytest.mark.parametrize(
         ("pattern", "words"),

@@ -164,3 +164,61 @@ class TestLinks:
         assert outcome.exit_code == 0
         assert {"current/a.html", "vendor/htmx/htmx.js", "fi/assets/a.html"} <= world.stored().keys()
         assert len(world.stored()) == 3 + 12
+
+
+class TestIgnoreFile:
+    """The tree's own ignore file, or a link in its place."""
+
+    @pytest.mark.parametrize(
+        ("place", "target"),
+        [
+            ("public/.zerokieignore", "/proc/self/environ"),
+            ("public/.zerokieignore", "../.npmrc"),
+            (".zerokieignore", "../home/site/index.html"),
+            (".zerokieignore", ".git/config"),
+        ],
+    )
+    def test_a_link_to_a_secret(self, world: World, place: str, target: str) -> None:
+        """It is not read: a pattern that was refused was quoted."""
+        link(place, target)
+        outcome = world.run(directory="public")
+        assert outcome.exit_code == 2
+        assert "`ignore-file`: '" + place + "' leads to " in outcome.log
+        check_nothing_leaked(world, outcome)
+        assert "sandbox-key" not in outcome.log
+
+    def test_in_a_folder_outside(self, world: World) -> None:
+        """A fork's artifact may be unpacked anywhere."""
+        link("../home/site/.zerokieignore", "../.aws/credentials")
+        outcome = world.run(directory="../home/site")
+        assert outcome.exit_code == 2
+        check_nothing_leaked(world, outcome)
+
+    def test_its_problems_quote_nothing(self, world: World) -> None:
+        """They name the line."""
+        Path("public/.zerokieignore").write_text(f"*.map\n{SECRET}//x\n")
+        outcome = world.run(directory="public")
+        assert outcome.exit_code == 2
+        assert "'public/.zerokieignore' line 2: the pattern can never match" in outcome.log
+        check_nothing_leaked(world, outcome)
+
+    @pytest.mark.parametrize("content", [b"a\n" * 40_000, b"#" * 70_000])
+    def test_a_large_one(self, world: World, content: bytes) -> None:
+        """More than 64 kB is no ignore file, and is not read to its end."""
+        Path("public/.zerokieignore").write_bytes(content)
+        outcome = world.run(directory="public")
+        assert outcome.exit_code == 2
+        assert "'public/.zerokieignore' is larger than 64 kB" in outcome.log
+
+    def test_right_ones(self, world: World, work: Path) -> None:
+        """A link to another ignore file of the checkout, and a file outside that the input names."""
+        Path(".gitignore").write_bytes(b"# Windows\r\n*.css\r\n")
+        link("dist/.cfignore", "../.gitignore")
+        (work.parent / "shared").write_text("*.html")
+        link("../home/ignore", "../shared")
+        left_by = {".cfignore": "index.html", "../shared": "a.css", "../home/ignore": "a.css"}
+        for ignore_file, left in left_by.items():
+            inputs = {"ignore": ".cfignore", "max_deletes": 9}
+            outcome = world.run(directory="dist", ignore_file=ignore_file, **inputs)
+            assert outcome.exit_code == 0
+            assert world.stored().keys() == {left}

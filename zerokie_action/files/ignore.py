@@ -109,11 +109,11 @@ class _Spec:
         return False
 
 
-def parse_patterns(lines: Iterable[str], origin: str) -> tuple[list[str], list[str]]:
+def parse_patterns(lines: Iterable[str], file: str = "") -> tuple[list[str], list[str]]:
     """Read the lines of an input or of an ignore file, without their line ends.
 
-    Returns the patterns, and a sentence for each refused line: the place in `origin`, the problem, and what
-    to write instead.
+    Returns the patterns, and a sentence for each refused line: its place, the problem, and what to write
+    instead. Lines of a file are not quoted: a link may have made another file of it.
     """
     patterns: list[str] = []
     problems: list[str] = []
@@ -122,7 +122,10 @@ def parse_patterns(lines: Iterable[str], origin: str) -> tuple[list[str], list[s
         if not pattern or pattern.startswith("#"):
             continue
         if problem := _problem(pattern):
-            problems.append(f"{origin} line {number}: the pattern {pattern!r} {problem}".lstrip())
+            which = (
+                f"{file} line {number}: the pattern" if file else f"line {number}: the pattern {pattern!r}"
+            )
+            problems.append(f"{which} {problem}")
         else:
             patterns.append(pattern)
     return patterns, problems

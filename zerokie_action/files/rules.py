@@ -15,6 +15,8 @@ from zerokie_action.files.ignore import IGNORE_FILE, Patterns, parse_patterns
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_LARGEST_IGNORE_FILE = 64 * 1024
+
 UNWANTED = (
     "node_modules/",
     ".DS_Store",
@@ -76,7 +78,7 @@ def make_rules(directory: Path, *, ignore_file: Path, ignore: Sequence[str]) -> 
     """
     location, problem = find_ignore_file(directory, ignore_file)
     lines: list[str] = []
-    if location is not None:
+    if location is not None and not problem:
         lines, problem = _read_lines(location)
     problems = [f"`ignore-file`: {problem}"] if problem else []
     from_file, wrong = parse_patterns(lines, repr(str(location)))
@@ -142,10 +144,14 @@ def ignore_file_places(
 def find_ignore_file(
     directory: str | os.PathLike[str], ignore_file: str | os.PathLike[str]
 ) -> tuple[Path | None, str]:
-    """Return the ignore file, if there is one; and the problem, if a file that was named is missing."""
+    """Return the ignore file, if there is one; and why it can't be used, if so.
+
+    It may be a link, but `problem_with_path` counts: the tree must not choose the file that is read.
+    """
     for place in ignore_file_places(directory, ignore_file):
         if os.path.lexists(place):
-            return place, ""
+            problem = problem_with_path(place, checkout(), resolve(directory))
+            return place, problem and f"{str(place)!r} {problem}"
     if Path(ignore_file) == IGNORE_FILE:
         return None, ""
     where = "neither in `directory` nor in the working directory"
@@ -158,7 +164,11 @@ def _read_lines(location: Path) -> tuple[list[str], str]:
         # Before opening: opening a FIFO would block until somebody writes to it.
         if not location.is_file():
             return [], f"{str(location)!r} is not a file; name a text file with one pattern per line"
-        text = location.read_bytes().decode("utf-8-sig")
+        with location.open("rb") as file:
+            content = file.read(_LARGEST_IGNORE_FILE + 1)
+        if len(content) > _LARGEST_IGNORE_FILE:
+            return [], f"{str(location)!r} is larger than 64 kB; shorten it"
+        text = content.decode("utf-8-sig")
     except OSError as error:
         return [], f"{str(location)!r} cannot be read ({error.strerror}); make it readable or remove it"
     except UnicodeDecodeError:
