@@ -222,3 +222,38 @@ class TestIgnoreFile:
             outcome = world.run(directory="dist", ignore_file=ignore_file, **inputs)
             assert outcome.exit_code == 0
             assert world.stored().keys() == {left}
+
+
+class TestManyFiles:
+    """Links that multiply: each directory of a chain has two links to the next."""
+
+    def test_links_multiply(self, world: World) -> None:
+        """Twenty-eight links make 65,534 files of two."""
+        for depth in range(14):
+            for name in "ab":
+                link(f"public/{depth}/{name}", f"../{depth + 1}")
+        Path("public/14").mkdir()
+        for name in "ab":
+            Path("public/14", name).touch()
+        outcome = world.run(directory="public")
+        assert outcome.exit_code == 2
+        assert "links make more than 10,000 files or directories of 3; remove" in outcome.log
+
+    def test_directories_multiply(self, world: World) -> None:
+        """Also without a file at the end."""
+        for depth in range(30):
+            for name in "ab":
+                link(f"public/{depth}/{name}", f"../{depth + 1}")
+        Path("public/30").mkdir()
+        assert world.run(directory="public").exit_code == 2
+
+    def test_right_ones(self, world: World) -> None:
+        """A build of 900 files that eleven other languages share."""
+        Path("public/en").mkdir()
+        for number in range(900):
+            Path(f"public/en/{number}").touch()
+        for language in "de fr es it pt nl pl cs sv da fi".split():  # noqa: SIM905
+            link(f"public/{language}", "en")
+        outcome = world.run(directory="public", dry_run=True)
+        assert outcome.exit_code == 0
+        assert outcome.outputs["files_uploaded"] == 1 + 12 * 900

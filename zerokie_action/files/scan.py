@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from zerokie_action.files.rules import Rules
 
 _LISTED_PROBLEMS = 20
+_MOST_LINKED = 10_000
+_MOST_LINKED_PER_FILE = 10
+"""The most files behind links, or ten for each real file if that is more: links to links multiply."""
 _USUAL_OUTPUT_DIRECTORIES = ("dist", "build", "public", "out", "_site", "site", "www")
 """Usual names of a build tool's output directory."""
 _WHOLE_REPOSITORY = (
@@ -151,6 +154,22 @@ def _nothing_to_deploy(directory: Path, ignored: int) -> str:
     return f"`directory`: {str(directory)!r} has nothing to deploy: {why}; {hint}"
 
 
+class _Directory(NamedTuple):
+    """A directory to visit.
+
+    Attributes:
+        prefix: its path on the platform, with a final slash; empty for the scanned directory.
+        above: its real path, then the real path of the directory of each link that leads to it.
+    """
+
+    prefix: str
+    above: tuple[str, ...]
+
+    @property
+    def is_behind_link(self) -> bool:
+        return len(self.above) > 1
+
+
 class _Walk:
     """One walk through the directory; it fills `files`, `problems`, `warnings`, `secrets` and `ignored`."""
 
@@ -165,30 +184,40 @@ class _Walk:
         self._excluded = {os.path.realpath(path) for path in exclude}
         # `realpath` is slow, so names are compared first.
         self._excluded_names = {Path(path).name for path in self._excluded}
-        self._pending: list[tuple[str, str]] = []
+        self._pending = [_Directory("", (str(root),))]
+        self._pending_behind_links: list[_Directory] = []
+        self._real_files = 0
 
     def run(self) -> None:
-        """Visit the directory and every directory in it that is not ignored."""
-        self._pending.append((str(self._root), ""))
-        while self._pending:
-            source, prefix = self._pending.pop()
+        """Visit the directory and every directory in it that is not ignored, those behind links last."""
+        linked_directories = 0
+        while self._pending or self._pending_behind_links:
+            directory = (self._pending or self._pending_behind_links).pop()
+            linked_directories += directory.is_behind_link
             try:
-                with os.scandir(source) as entries:
-                    self._visit(entries, prefix)
+                with os.scandir(directory.above[0]) as entries:
+                    self._visit(entries, directory)
             except OSError as error:
-                self._unreadable(prefix[:-1] or ".", error.strerror)
+                self._unreadable(directory.prefix[:-1] or ".", error.strerror)
+            limit = max(_MOST_LINKED, _MOST_LINKED_PER_FILE * self._real_files)
+            if not self._pending and max(len(self.files) - self._real_files, linked_directories) > limit:
+                self.problems.append(
+                    f"links make more than {limit:,} files or directories of {self._real_files:,}; remove "
+                    "links to directories that have links, or add them to `ignore`"
+                )
+                return
 
-    def _visit(self, entries: Iterable[os.DirEntry[str]], prefix: str) -> None:
+    def _visit(self, entries: Iterable[os.DirEntry[str]], directory: _Directory) -> None:
         for entry in entries:
             # Names are UTF-8, whatever the locale's encoding; other bytes become surrogates.
-            path = prefix + os.fsencode(entry.name).decode("utf-8", "surrogateescape")
+            path = directory.prefix + os.fsencode(entry.name).decode("utf-8", "surrogateescape")
             try:
-                self._judge(entry, path)
+                self._judge(entry, path, directory)
             except OSError as error:
                 self._unreadable(path, error.strerror)
 
-    def _judge(self, entry: os.DirEntry[str], path: str) -> None:
-        if entry.is_symlink() and (problem := self._link_problem(entry)):
+    def _judge(self, entry: os.DirEntry[str], path: str, directory: _Directory) -> None:
+        if entry.is_symlink() and (problem := self._link_problem(entry, directory)):
             # What the link should be is unknown: a pattern for files and a pattern for directories, such as
             # `node_modules/`, ignore it.
             if not any(
@@ -203,23 +232,27 @@ class _Walk:
             self._refuse(path, "has a name that is not UTF-8", fix="rename it")
         elif not is_directory:
             self._add_file(entry, path)
+            self._real_files += not (directory.is_behind_link or entry.is_symlink())
         elif path + "/" == MANIFEST_FOLDER:
             self.warnings.append(
                 f"{path!r} is not deployed: the platform has this action's manifest in a folder of that name"
             )
+        elif entry.is_symlink():
+            above = (os.path.realpath(entry.path), *directory.above)
+            self._pending_behind_links.append(_Directory(path + "/", above))
         else:
-            self._pending.append((entry.path, path + "/"))
+            pending = self._pending_behind_links if directory.is_behind_link else self._pending
+            pending.append(_Directory(path + "/", (entry.path, *directory.above[1:])))
 
-    def _link_problem(self, entry: os.DirEntry[str]) -> str:
+    def _link_problem(self, entry: os.DirEntry[str], directory: _Directory) -> str:
         """Return the problem of a symbolic link, or an empty text."""
         try:
-            target = Path(os.path.realpath(entry.path, strict=True))
+            target = os.path.realpath(entry.path, strict=True)
         except OSError as error:
-            target = Path(entry.path).readlink()
-            return f"is a broken symbolic link (to {str(target)!r}: {error.strerror})"
-        if not target.is_relative_to(self._root):
-            return f"is a symbolic link that leaves the directory (to {str(target)!r})"
-        if any(directory.resolve() == target for directory in Path(entry.path).parents):
+            return f"is a broken symbolic link (to {str(Path(entry.path).readlink())!r}: {error.strerror})"
+        if not Path(target).is_relative_to(self._root):
+            return f"is a symbolic link that leaves the directory (to {target!r})"
+        if any(f"{above}/".startswith(f"{target}/") for above in directory.above):
             return "is a symbolic link to a directory that contains it"
         return ""
 
