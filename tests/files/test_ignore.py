@@ -82,6 +82,7 @@ class TestRefused:
             ("ascending ranges of them", ["[z-a]", "[+-9]", "[a-c-e]", "[a--]"]),
             ("or `\\[` for the character", ["[a", "[a/b]", "[", "[!", "[]", "[a-"]),
             ("write it relative to the directory", ["a//b", "/", "!", "./a", "!a/../b"]),
+            ("more than two `**`", ["a/**/b/**/c/**", "**/a/**/b/**/c"]),
             ("write `\\ `", ["a\t", "a\\\t", "a\u00a0", "a /"]),
         ],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -257,3 +258,13 @@ class TestManyFiles:
         outcome = world.run(directory="public", dry_run=True)
         assert outcome.exit_code == 0
         assert outcome.outputs["files_uploaded"] == 1 + 12 * 900
+
+    @pytest.mark.parametrize("pattern", ["*a*a*a*a*b", "**/*a?*[a]*a*a*b/**"])
+    def test_a_pattern_that_takes_for_ever(self, world: World, pattern: str) -> None:
+        """With five stars and a long name ten seconds, with six minutes, in which nothing ends the run."""
+        Path("public", "a" * 200).touch()
+        Path("public/.zerokieignore").write_text(pattern)
+        began = time.process_time()
+        assert world.run(directory="public").exit_code == 0
+        assert time.process_time() - began < 3
+        assert "a" * 200 in world.stored()

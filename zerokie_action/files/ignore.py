@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pathspec import GitIgnoreSpec
+from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
 from zerokie_action.formats import has_comma
 
@@ -35,6 +36,13 @@ _TOKEN = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 _RANGE = re.compile("(.)-(.)")
+_STAR_BEFORE_STAR = re.compile(
+    r"""\[\^/\]\*                                           # pathspec's expression for a star
+    ((?: \\. | \[\^/\](?!\*) | \[(?!\^/\])[^]]*\] | [^\\/\[(] )+?)  # characters, `?` and sets
+    (?=\[\^/\]\*)""",
+    re.DOTALL | re.VERBOSE,
+)
+_MOST_DOUBLE_STARS = 2
 _ADVICE = {
     "\\": r"has a backslash that escapes nothing; remove it, or write `\\` for the character",
     "*": "has `**` beside other characters; write `*`, or `**` between slashes for any directories",
@@ -84,12 +92,25 @@ class Patterns:
         return self._directories[path]
 
 
+class _Pattern(GitIgnoreSpecPattern):
+    """A pattern whose stars don't make the match slow.
+
+    A star takes as little as lets the text up to the next star follow, and is never tried again: more would
+    only leave less for the next star. The last star of a segment is as before.
+    """
+
+    @classmethod
+    def pattern_to_regex(cls, pattern: str) -> tuple[str | None, bool | None]:  # type: ignore[override]
+        regex, include = super().pattern_to_regex(pattern)
+        return regex and _STAR_BEFORE_STAR.sub(r"(?>[^/]*?\1)", regex), include
+
+
 class _Spec:
     """Judges single entries."""
 
     def __init__(self, patterns: Iterable[str]) -> None:
         # pathspec would choose another engine if re2 or hyperscan is installed.
-        self._spec = GitIgnoreSpec.from_lines(patterns, backend="simple")
+        self._spec = GitIgnoreSpec.from_lines(patterns, _Pattern, backend="simple")
         # Most entries match nothing. Testing one joint expression first takes a third of the time. The names
         # of groups must be unique in it; `(?!)` never matches.
         expressions = [each.regex.pattern for each in self._spec.patterns if each.include and each.regex]
@@ -146,7 +167,10 @@ def _problem(pattern: str) -> str:
         return (
             r"ends in white space; write `\ ` for a space at the end of a name and `?` for another character"
         )
-    for segment in path.removeprefix("/").split("/"):
+    segments = path.removeprefix("/").split("/")
+    if segments.count("**") > _MOST_DOUBLE_STARS:
+        return "has more than two `**`, which can take very long; write one for the directories between"
+    for segment in segments:
         if segment in {"", ".", ".."}:
             return (
                 "can never match: no path has an empty segment, '.' or '..'; "
