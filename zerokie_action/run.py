@@ -22,7 +22,7 @@ from zerokie_action.operations.destroy import destroy
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.static import deploy_directory
 from zerokie_action.platform.client import Client
-from zerokie_action.report.files import write_reports
+from zerokie_action.report.files import REPORTS, remove_old_reports, write_reports
 from zerokie_action.report.result import NOTHING_CHANGED, OUTCOMES, Result, redact_result
 from zerokie_action.report.summary import render_comment
 from zerokie_action.settings import Environment, load, secrets
@@ -65,6 +65,7 @@ async def run_async(
     began = anyio.current_time()
     anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
     environment = Environment(env)
+    remove_old_reports(map(environment.text, REPORTS), env)
     settings, problems = load(environment)
     if argument is not None:
         problems.insert(0, wrong_argument(argument))
