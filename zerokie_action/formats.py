@@ -150,12 +150,17 @@ def advice_for_app(name: str) -> str:
 def check_image(text: str) -> str:
     """Check an image reference: host, path, tag and digest."""
     _refuse_unexpanded(text)
-    if _IMAGE.fullmatch(text):
+    if is_image(text):
         return text
     if text.endswith((":", "@", "/")):
         raise ValueError(f"{text!r} ends in {text[-1]!r}; is a variable in it empty?")
-    example = text.lower() if _IMAGE.fullmatch(text.lower()) else "ghcr.io/owner/name:1.2"
+    example = text.lower() if is_image(text.lower()) else "ghcr.io/owner/name:1.2"
     raise ValueError(f"{text!r} is not an image reference; write for example {example!r}")
+
+
+def is_image(text: str) -> bool:
+    """Whether a text is an image reference."""
+    return _IMAGE.fullmatch(text) is not None
 
 
 def check_api_key(text: str) -> str:

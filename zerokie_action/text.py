@@ -9,7 +9,7 @@ or writes foreign text passes it through the function for the output, once, righ
     Markdown: a name, a path          `markdown_code`
     Markdown: a link                  `markdown_link`
     a value in a dotenv file          `dotenv_value`, `dotenv_json`
-    a value that must be one line     `one_line`
+    an output, a message in JSON      `output_line`
 
 All functions replace unprintable characters with backslash escapes (`\x1b`, `\u202e`, `\udc80`): control
 characters, line and paragraph separators, bidirectional and zero-width marks, exotic spaces, lone surrogates.
@@ -65,6 +65,11 @@ def log_line(text: str) -> str:
     are escaped, and a backslash goes before a leading `::` and into `##`: `\::error::`, `#\#[error]`.
     """
     return _COMMAND.sub(r"\\", _visible(text, LINE_LIMIT))
+
+
+def output_line(text: str) -> str:
+    """Return `text` as an output: one line, which a later step may print."""
+    return log_line(one_line(text))
 
 
 def one_line(text: str, limit: int = LINE_LIMIT) -> str:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.formats import is_stream
-from zerokie_action.report.result import output_values, outputs, rounded
+from zerokie_action.report.result import harmless_json, output_values, outputs, rounded
 from zerokie_action.report.summary import render_summary
-from zerokie_action.text import dotenv_json, dotenv_value, is_web_url, one_line
+from zerokie_action.text import dotenv_json, dotenv_value, is_web_url, one_line, output_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -115,18 +115,17 @@ def render_json(result: Result) -> str:
         "schema_version": SCHEMA_VERSION,
         "operation": result.operation,
         **{name.replace("-", "_"): value for name, value in output_values(result).items()},
-        "hint": one_line(result.hint),
+        "hint": output_line(result.hint),
         "nothing_changed": result.nothing_changed,
         "exit_code": result.exit_code,
-        "warnings": [one_line(warning) for warning in result.warnings],
-        "notes": [one_line(note) for note in result.notes],
+        "warnings": [output_line(warning) for warning in result.warnings],
+        "notes": [output_line(note) for note in result.notes],
         "phases": [{"name": name, "seconds": rounded(seconds)} for name, seconds in result.phases],
         "uploaded": effect
         and [{"path": file.path, "bytes": file.size, "sign": file.sign} for file in effect.uploaded],
         "deleted": effect and [*effect.deleted],
     }
-    # A GitHub step may print this document, and GitHub's runner obeys `##[command]` anywhere in a line.
-    return json.dumps(document, indent=2).replace("##", r"#\u0023") + "\n"
+    return harmless_json(json.dumps(document, indent=2)) + "\n"
 
 
 def write_report_file(path: Path, text: str) -> None:
