@@ -25,7 +25,7 @@ from zerokie_action.platform.client import Client
 from zerokie_action.report.files import REPORTS, remove_old_reports, write_reports
 from zerokie_action.report.result import NOTHING_CHANGED, OUTCOMES, Result, redact_result
 from zerokie_action.report.summary import render_comment
-from zerokie_action.settings import Environment, load, secrets
+from zerokie_action.settings import Environment, load, queries, secrets
 from zerokie_action.shutdown import cancel_on_signal
 from zerokie_action.text import Redactor, human_seconds
 from zerokie_action.validation import check, unknown_names, without_effect, wrong_argument
@@ -70,8 +70,10 @@ async def run_async(
     if argument is not None:
         problems.insert(0, wrong_argument(argument))
     ci = detect(env, stream, settings.log_level)
-    for secret in secrets(environment):
-        ci.mask(secret, user=environment.text("registry_username"))
+    for secret, user in secrets(environment):
+        ci.mask(secret, user)
+    for query in queries(environment):
+        ci.hide(query)
     result = Result(settings.operation, environment.text("app"), settings.dry_run)
     result.warnings = [
         *unknown_names(environment),
