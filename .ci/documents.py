@@ -54,7 +54,7 @@ _OF_THE_STOP_JOB = {
     "lock-timeout",
     "log-level",
     "pull-request",
-    "retries",
+    "retry-timeout",
     "skip-without-key",
     "take-over",
     "timeout",
