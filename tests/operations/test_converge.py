@@ -307,17 +307,6 @@ def test_after_a_signal(world: World) -> None:
     assert world.stored() == world.read()
 
 
-def test_after_the_time_is_over(world: World) -> None:
-    """`timeout` is such an end as well."""
-    world.write(many(COUNT))
-    fail_halfway(world, Kind.HANG)
-    outcome = world.run(timeout="20s", concurrency=IN_FLIGHT)
-    assert outcome.exit_code == 9
-    assert world.platform.lock("site") is None
-    world.platform.faults.clear()
-    assert len(uploads(world.run())) <= COUNT / 2 + IN_FLIGHT
-
-
 def test_a_platform_that_does_not_take_it(world: World) -> None:
     """The lock is worth more: a minute after the failure it is released all the same."""
     world.write(many(COUNT))
@@ -405,32 +394,6 @@ def test_a_directory_that_moves_while_nothing_is_uploaded(world: World) -> None:
     world.run()
     world.once("POST", "/lock$", (world.folder / "added").touch)
     assert world.run().exit_code == 8
-
-
-@pytest.mark.parametrize("back", [True, False])
-def test_a_folder_that_is_swapped_for_a_link_to_outside(world: World, *, back: bool) -> None:
-    """What lies outside is not published, even if it has the name, size and time of what was scanned."""
-    secret = SITE[ASSET].upper()
-    outside = world.folder.with_name("outside")
-    outside.mkdir()
-    (outside / "style.css").write_bytes(secret)
-    status = (world.folder / ASSET).stat()
-    os.utime(outside / "style.css", ns=(status.st_atime_ns, status.st_mtime_ns))
-    assets, aside = world.folder / "assets", world.folder.with_name("aside")
-
-    def swap(record: Record) -> None:
-        if record.method == "PUT" and record.path.endswith(ASSET):
-            if back:
-                assets.unlink()
-                aside.rename(assets)
-        elif record.path.endswith("/lock") and not aside.exists():
-            assets.rename(aside)
-            assets.symlink_to(outside)
-
-    world.platform.on_request = swap
-    outcome = world.run()
-    assert outcome.exit_code == 8, outcome.log
-    assert secret not in world.stored().values()
 
 
 # --- a gateway that says 200 in the platform's place

@@ -110,12 +110,6 @@ class TestFiles:
         require_done(world, take_over=True, max_deletes=16)
         require_done(world)
 
-    def test_they_have_the_front_page(self, world: World) -> None:
-        """Likewise."""
-        world.write({"about.html": b"", "contact.html": b"", "team.html": b""})
-        require_refused(world, ["the site's front page", "`take-over: true` and `max-deletes: 5`"])
-        require_done(world, take_over=True, max_deletes=5)
-
     def test_an_earlier_version_of_this_action(self, world: World) -> None:
         """Its manifest says nothing any more."""
         put(world, [f"_zerokie/9-0-0-{'0' * 16}-{'0' * 32}.json"])
@@ -443,24 +437,6 @@ class TestAnotherRepository:
         assert run(world, THEIRS).exit_code == 2
         assert run(world, OURS).exit_code == 0
 
-    def test_while_another_deploy_goes_on(self, world: World) -> None:
-        """The question is asked under the lock."""
-        run(world, OURS)
-        world.platform.take_lock("site", "somebody else")
-        newest = f"_zerokie/9-{'1' * 16}-{'2' * 16}-{'3' * 32}.json"
-
-        def end() -> None:
-            for path in world.platform.files("site"):
-                if path.startswith("_zerokie/"):
-                    world.platform.delete_file("site", path)
-            world.platform.put_file("site", newest, b"{}")
-            world.platform.expire_lock("site")
-
-        world.loop.call_later(20, end)
-        refused = run(world, OURS)
-        assert "was last deployed from another repository" in refused.outputs["error"]
-        assert world.stored() == SITE
-
     def test_container_apps_have_no_owner(self, world: World) -> None:
         """They have no storage that could say so."""
         running_web(world)
@@ -484,15 +460,6 @@ class TestHistories:
         world.write(bundle(2))
         assert run(world, THEIRS).exit_code == 2
         world.env = dict(OURS)
-        require_done(world)
-
-    @pytest.mark.parametrize(("kind", "code"), [(Kind.HANG, 9), (Kind.RESET, 5)])
-    def test_it_runs_out_of_time_or_into_an_outage(self, world: World, kind: Kind, code: int) -> None:
-        world.write(bundle(1))
-        world.platform.faults.add(Fault(kind, None, "/files", skip=18, times=None))
-        assert world.run(timeout="1m" if code == 9 else "30m").exit_code == code
-        world.platform.faults.clear()
-        world.write(bundle(2))
         require_done(world)
 
     @pytest.mark.usefixtures("handlers")
