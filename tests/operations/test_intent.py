@@ -377,7 +377,7 @@ class TestAnotherRepository:
     words = (
         "App 'site' was last deployed from another repository. This run is of 'github.com/acme/docs'",
         "according to `GITHUB_REPOSITORY`",
-        "After a repository was renamed or moved, and in a clone of a fork",
+        "A repository that was renamed or moved, and a clone of a fork, count as another repository.",
         TAKE_OVER,
     )
 
