@@ -26,14 +26,14 @@ ROOT = Path(__file__).resolve().parent.parent
 
 PINNED = {
     "action.yml": (r"^  image: Dockerfile$", "  image: docker://{image}"),
-    "templates/deploy.yml": (r"^      default: ghcr\.io/\S+$", "      default: {image}"),
+    "templates/deploy.yml": (r"^      # no default: .*$", "      default: {image}"),
 }
-"""Where a file names the image: on main the Dockerfile or a moving tag, in a release the digest."""
+"""Where a file names the image: on main the Dockerfile or none, in a release the digest."""
 
 ARCHITECTURES = ("amd64", "arm64")
 
 _VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
-_IMAGE = re.compile(r"ghcr\.io/[a-z0-9-]+/[a-z0-9._-]+@sha256:[0-9a-f]{64}")
+_IMAGE = re.compile(r"ghcr\.io/[a-z0-9_-]+/[a-z0-9._-]+@sha256:[0-9a-f]{64}")
 
 
 class NotReadyError(Exception):
@@ -224,7 +224,7 @@ def _tag(tag: str, sha: str, *, exists: bool) -> None:
         raise NotReadyError(
             f"GitHub does not set the tag {tag}. If it says 403 or 422: a workflow's own token can't do what "
             "a rule for tags forbids, and can't tag a commit whose workflow files differ from main's by now. "
-            "Give the environment `release` a secret RELEASE_TOKEN (docs/releasing.md), and run the job again"
+            "Give the environment `release` the app of docs/releasing.md, and run the job again"
         ) from error
 
 

@@ -116,7 +116,7 @@ def test_what_a_project_has_for_all_jobs(platform: Platform, repository: Path) -
 # --- the examples of previews
 
 API = "https://api.platform-dev.zerokie.com"
-COMPONENT = "component: $CI_SERVER_FQDN/zerokie/zerokie-action/deploy@1"
+COMPONENT = "component: $CI_SERVER_FQDN/$CI_PROJECT_ROOT_NAMESPACE/zerokie-action/deploy@1"
 
 
 def use_example(repository: Path, name: str, platform: Platform, image: Image) -> None:
