@@ -113,7 +113,7 @@ PRODUCTION = ["component.yml", "image.yml"]
 
 @pytest.mark.parametrize("name", PRODUCTION)
 def test_a_sweep_on_gitlab_deploys_nothing(name: str) -> None:
-    """In its schedule, too, the commit is the default branch's: what deploys that is told to stay out first."""
+    """Its schedule runs on the default branch: the first rule of what deploys that branch keeps it out."""
     jobs = [job for job in example(f"gitlab/{name}").values() if isinstance(job, dict) and "script" in job]
     rules = [*(job["rules"] for job in jobs), component_inputs()["rules"]["default"]]
     assert all(found[0] == {"if": "$SWEEP_REVIEW_APPS", "when": "never"} for found in rules)

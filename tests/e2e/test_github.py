@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ ACTION = "YOUR_ORG/zerokie-action"
 ACTIONS_IMAGE = f"act-{ACTION.replace('/', '-').lower()}-v1-dockeraction:latest"
 RUNNER = "docker.io/library/python:3.13-slim-trixie"
 ON_THIS_MACHINE = "-self-hosted"
+CONTAINERS = "--container-options=--stop-signal=KILL"
 WORKFLOW = """\
 on: push
 jobs:
@@ -81,7 +83,7 @@ def action(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def command_line(act: str, action: Path, event: str, *, on: str, key: str = API_KEY) -> list[str]:
+def command_line(act: str, action: Path, event: str, on: str = RUNNER, key: str = API_KEY) -> list[str]:
     """The runner's command line for the workflows of an event."""
     secrets = ("ZEROKIE_API_KEY", "PREVIEWS_API_KEY", "PLAN_API_KEY", "FORK_PREVIEWS_API_KEY")
     return [
@@ -91,7 +93,7 @@ def command_line(act: str, action: Path, event: str, *, on: str, key: str = API_
         "--pull=false",
         "--rebuild=false",
         "--network=host",
-        "--container-options=--stop-signal=KILL",
+        CONTAINERS,
         *(f"--secret={name}={key}" for name in secrets),
         f"--local-repository={ACTION}@v1={action}",
     ]
@@ -108,7 +110,7 @@ def run_workflow(
     **env: str,
 ) -> str:
     """Run the workflows of an event, which succeed. Returns the log."""
-    command = command_line(act, action, event, on=on, key=key)
+    command = command_line(act, action, event, on, key)
     return succeed(*command, *options, folder=folder, env=env)
 
 
@@ -156,7 +158,7 @@ runs:
 def stand_ins(forge: Path, *workflows: Path) -> list[str]:
     """Options that make the runner take stand-ins for the pinned actions of others; artifacts are folders."""
     texts = "".join(workflow.read_text("utf-8") for workflow in workflows)
-    options = [f"--env=FORGE={forge}"]
+    options = [f"--env=FORGE={forge}", f"{CONTAINERS} --volume={forge}:{forge}"]
     for pin, name in sorted(set(re.findall(rf"((?:actions|docker)/({'|'.join(STAND_INS)})@\w+)", texts))):
         folder = forge / "actions" / name
         folder.mkdir(parents=True)
@@ -171,7 +173,7 @@ def test_first_workflow(act: str, action: Path, platform: Platform, tmp_path: Pa
     workflow = save_workflow(folder, "deploy.yml", of_this_platform(as_act_reads_it("deploy.yml"), platform))
     commit(folder)
 
-    run_workflow(act, action, folder, *stand_ins(tmp_path / "forge", workflow), on=ON_THIS_MACHINE)
+    run_workflow(act, action, folder, *stand_ins(tmp_path / "forge", workflow))
 
     head = succeed("git", "rev-parse", "HEAD", folder=folder).strip()
     assert platform.site("my-site") == {"index.html": f"<h1>This is commit {head}</h1>\n".encode()}
@@ -183,14 +185,13 @@ def test_command_of_the_sandbox_page(act: str, action: Path, platform: Platform,
     (command,) = re.findall(r"^act (push (?:.*\\\n)*.*)", page, re.MULTILINE)
     command = command.replace("http://127.0.0.1:8080", platform.url).replace("my-key", API_KEY)
     command = command.replace("/path/to/a/checkout", str(action))
-    command = command.replace("catthehacker/ubuntu:act-latest", ON_THIS_MACHINE)
+    command = command.replace("catthehacker/ubuntu:act-latest", RUNNER)  # which is here already
     folder = tmp_path / "workspace"
     workflow = save_workflow(folder, "deploy.yml", as_act_reads_it("deploy.yml"))
     commit(folder)
 
-    here = ["--pull=false", "--rebuild=false", "--container-options=--stop-signal=KILL"]
-    here += stand_ins(tmp_path / "forge", workflow)
-    succeed("sh", "-c", f"{act} {command} {' '.join(here)}", folder=folder)
+    here = ["--pull=false", "--rebuild=false", *stand_ins(tmp_path / "forge", workflow)]
+    succeed("sh", "-c", f"{act} {command} {shlex.join(here)}", folder=folder)
 
     assert platform.site("my-site").keys() == {"index.html"}
 
@@ -221,7 +222,7 @@ def test_a_build_that_wants_the_key(
     commit(folder)
     with rest() as thief:
         call(
-            *command_line(act, action, "push", on=ON_THIS_MACHINE),
+            *command_line(act, action, "push"),
             *stand_ins(forge, workflow),
             f"--env=THIEF={thief.url}",
             f"--env=ZEROKIE_API_URL={platform.url}",
@@ -295,7 +296,7 @@ def test_monorepo(act: str, action: Path, platform: Platform, monorepo: Path, tm
     commit(monorepo)
     options = stand_ins(tmp_path / "forge", workflow)
 
-    log = run_workflow(act, action, monorepo, *options, on=ON_THIS_MACHINE)
+    log = run_workflow(act, action, monorepo, *options)
     for site in SITES:
         assert platform.site(f"shop-{site}") == contents(monorepo / "sites" / site)
         assert f"shop-{site} has changed, see {platform.app(f'shop-{site}')['url']}" in log
@@ -303,7 +304,7 @@ def test_monorepo(act: str, action: Path, platform: Platform, monorepo: Path, tm
     platform.client.post(
         "/v1/apps/shop-web/deploy/lock", json={"deploy_session_id": "00000000-0000-4000-8000-000000000000"}
     ).raise_for_status()
-    command = command_line(act, action, "push", on=ON_THIS_MACHINE)
+    command = command_line(act, action, "push")
     log = call(*command, *options, "--env=ZEROKIE_LOCK_TIMEOUT=0", folder=monorepo).log
     assert "has changed" not in log
     assert "Another deploy of shop-web holds the lock" in log
@@ -327,7 +328,7 @@ def test_a_workflow_for_many_repositories(
 
     options = stand_ins(tmp_path / "forge", reusable, workflow)
     options.append(f"--local-repository={''.join(pin)}={team}")
-    run_workflow(act, action, monorepo, *options, on=ON_THIS_MACHINE)
+    run_workflow(act, action, monorepo, *options)
 
     assert platform.site("my-site").keys() == {"index.html"}
 
@@ -359,7 +360,7 @@ class Previews:
             workflows.append(save_workflow(folder, example.name, text))
         self._options = stand_ins(self._forge, *workflows)
 
-    def run(self, workflow: str, event: str, key: str = API_KEY, **payload: Any) -> str:
+    def run(self, workflow: str, event: str, on: str = RUNNER, key: str = API_KEY, **payload: Any) -> str:
         """Run a workflow; `payload` is the event's."""
         file = self._forge / "event.json"
         payload = {"repository": {"name": "site", "full_name": "example/site"}, **payload}
@@ -374,7 +375,7 @@ class Previews:
             f"--env=GITHUB_API_URL={self._api.url}",
             *self._options,
             event=event,
-            on=ON_THIS_MACHINE,
+            on=on,
             key=key,
             FORGE=str(self._forge),
             PATH=f"{self._forge}/programs:{os.environ['PATH']}",
@@ -428,7 +429,9 @@ def test_previews_of_a_pull_request(previews: Previews, platform: Platform) -> N
         assert f"`{site}-pr-12` is deployed" in previews.comments(12)
 
     platform.create("shop-web-pr-13")
-    previews.run("preview-cleanup.yml", "pull_request_target", action="closed", **pull_request(12))
+    previews.run(
+        "preview-cleanup.yml", "pull_request_target", ON_THIS_MACHINE, action="closed", **pull_request(12)
+    )
     assert set(platform.state()["apps"]) == {"shop-web-pr-13"}
     assert "`shop-docs-pr-12` is deleted" in previews.comments(12)
 
@@ -453,11 +456,13 @@ def test_sweep(previews: Previews, platform: Platform) -> None:
         platform.create(app)
     previews.pulls({"number": 2})
 
-    log = previews.run("preview-cleanup.yml", "workflow_dispatch", inputs={"dry-run": "true"})
+    log = previews.run(
+        "preview-cleanup.yml", "workflow_dispatch", ON_THIS_MACHINE, inputs={"dry-run": "true"}
+    )
     assert "would destroy app 'shop-web-pr-30'" in log
     assert set(platform.state()["apps"]) == kept | gone
 
-    previews.run("preview-cleanup.yml", "schedule")
+    previews.run("preview-cleanup.yml", "schedule", ON_THIS_MACHINE)
     assert set(platform.state()["apps"]) == kept
     assert "`shop-docs-pr-30` is deleted" in previews.comments(30)
 
@@ -478,7 +483,7 @@ def test_previews_of_a_fork(previews: Previews, platform: Platform) -> None:
             "head_sha": "c0ffee",
             "head_repository": {"full_name": repository, "owner": {"login": "fork"}},
         }
-        previews.run("preview-fork.yml", "workflow_run", workflow_run=run)
+        previews.run("preview-fork.yml", "workflow_run", ON_THIS_MACHINE, workflow_run=run)
 
     deploy("example/site")
     assert platform.state()["apps"] == {}
