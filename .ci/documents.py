@@ -173,21 +173,6 @@ def _variable(row: Input) -> str:
     return f"INPUT_{row.name.upper().replace('-', '_')}"
 
 
-_OF_A_FIRST_MONTH = {
-    *("app", "api-key", "operation", "directory", "image", "create", "skip-without-key", "dry-run"),
-    *("port", "env", "registry-server", "registry-username", "registry-password"),
-    *("ignore", "keep", "max-deletes", "take-over"),
-    *("domains", "health-check", "health-check-text", "rollback"),
-    *("comment", "github-token", "gitlab-token", "log-level"),
-}
-"""The inputs that the README lists; `docs/inputs.md` lists all."""
-
-
-def _first_inputs() -> str:
-    rows = (row for row in documented_inputs() if row.name in _OF_A_FIRST_MONTH)
-    return _table(("input", "meaning"), ((_input(row), _meaning(row)) for row in rows))
-
-
 def _all_inputs() -> str:
     rows = ((_input(row), _type(row), _code(row.default), row.description) for row in documented_inputs())
     return _table(("input", "type", "default", "meaning"), rows)
@@ -252,7 +237,6 @@ DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
     "docs/inputs.md": {"inputs": _all_inputs, "outputs": _output_table},
     "docs/troubleshooting.md": {"exit codes": _exit_code_table},
     "README.md": {
-        "inputs": _first_inputs,
         "GitHub": lambda: _example("github/deploy.yml"),
         "GitLab": lambda: _example("gitlab/component.yml"),
     },

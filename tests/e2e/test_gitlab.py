@@ -128,22 +128,6 @@ def use_example(repository: Path, name: str, platform: Platform, image: Image) -
     (repository / ".gitlab-ci.yml").write_text(text, "utf-8")
 
 
-def test_command_of_the_sandbox_page(platform: Platform, repository: Path, image: Image) -> None:
-    """What it says to type, with this image, this platform and what Podman needs."""
-    page = (ROOT / "docs" / "sandbox.md").read_text("utf-8")
-    (command,) = re.findall(r"^gitlab-ci-local (?:.*\\\n)*.*", page, re.MULTILINE)
-    (podman,) = re.findall(r"`(--container-executable [^`]+)`", page)
-    command = f"{command} {podman} zerokie-deploy".replace("/path/to/a/checkout", str(ROOT))
-    command = command.replace("http://127.0.0.1:8080", platform.url).replace("my-key", API_KEY)
-    (repository / ".gitlab-ci-local-variables.yml").unlink()
-    use_example(repository, "component.yml", platform, image)
-    succeed("git", "add", "--all", folder=repository)
-
-    succeed("sh", "-c", command, folder=repository)
-
-    assert platform.site("my-site") == contents(repository / "dist")
-
-
 def test_first_pipeline(platform: Platform, repository: Path, image: Image) -> None:
     """The one that the README has, in a project that has nothing else: a site is live."""
     shutil.rmtree(repository / "dist")
