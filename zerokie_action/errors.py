@@ -21,22 +21,15 @@ class DeployError(Exception):
     Attributes:
         exit_code: the exit code of the process.
         hint: one or two sentences on how to fix the problem; may be empty.
-        lost_answer: why an answer was lost, if the request may have taken effect; else empty.
         retry_after: the wait in seconds that `Retry-After` asked for; 0 without the header.
     """
 
     exit_code = 1
-    lost_answer = ""
     retry_after = 0.0
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
-
-    @property
-    def ambiguous(self) -> bool:
-        """Whether the failed request may have taken effect."""
-        return bool(self.lost_answer)
 
 
 class ConfigurationError(DeployError):
@@ -63,10 +56,12 @@ class RequestRejected(DeployError):
 
     Attributes:
         status: the HTTP status.
-        answer: the status and the platform's own words, for messages.
+        answer: the status and the answer's own words, for messages.
+        has_error: whether the answer is the platform's, with an `{"error"}`; else a gateway may have answered.
     """
 
     exit_code = 4
+    has_error = True
 
     def __init__(self, message: str, *, status: int, answer: str = "", hint: str = "") -> None:
         super().__init__(message, hint=hint)

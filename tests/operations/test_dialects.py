@@ -189,11 +189,10 @@ def test_a_page_that_a_new_site_has(world: World) -> None:
 
 @pytest.mark.parametrize("answer", ["404", "502"])
 def test_a_new_app_that_is_not_ready_in_time(world: World, answer: str) -> None:
-    """The lock was asked for, so finalize is tried; it is said that the app was created."""
+    """It is said that the app was created; the next deploy goes on."""
     world.platform.dialect.speak(f"new-app={answer}")
     outcome = step(world, 9, app="new", create=True, timeout="5s")
     assert "the app was created" in outcome.outputs["error"]
-    assert any(record.path.endswith("/finalize") for record in outcome.requests)
     assert world.platform.lock("new") is None
     step(world, app="new")
 

@@ -45,7 +45,7 @@ def test_a_deploy_that_outlasts_the_lease_keeps_its_lock(world: World) -> None:
     """Heartbeats every 3 minutes, as is the default, keep the lock alive beyond its 30 minutes."""
     world.write({f"{number:03}.txt": b"x" for number in range(100)})
     world.platform.faults.add(Fault(Kind.DELAY, method="PUT", path="/files/", times=None, seconds=25.0))
-    outcome = world.run(concurrency=1, timeout="5h", retries=0)
+    outcome = world.run(concurrency=1, timeout="5h", retry_timeout=0)
     assert outcome.exit_code == 0, outcome.log
     assert outcome.seconds > 40 * MINUTE > EXPIRY
     assert len(heartbeats(outcome)) == pytest.approx(outcome.seconds / (3 * MINUTE), abs=2)
@@ -65,7 +65,7 @@ def test_heartbeats_survive_a_platform_that_is_down_for_a_while(world: World) ->
     world.loop.call_later(10 * MINUTE, recover)
     outcome = world.run(concurrency=1, timeout="5h", lock_heartbeat="1m")
     assert outcome.exit_code == 0, outcome.log
-    assert "Confirming the deploy lock: nothing has worked for 15 s (the platform answered 503" in outcome.log
+    assert "Confirming the deploy lock: the platform answered 503" in outcome.log
     statuses = [record.status for record in heartbeats(outcome)]
     refused = statuses.count(503)
     assert refused > 10

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from zerokie_action.errors import ConfigurationError, DeployError, RequestRejected
 from zerokie_action.formats import advice_for_app
-from zerokie_action.platform.client import BAD_REQUEST, CONFLICT, NOT_FOUND
+from zerokie_action.platform.answers import BAD_REQUEST, CONFLICT, NOT_FOUND
 from zerokie_action.settings import ONLY_AT_CREATION
 
 if TYPE_CHECKING:
     from zerokie_action.operations.job import Job
+    from zerokie_action.outcome import Write
     from zerokie_action.platform.models import App, Domain
 
 _ATTACHED_STATUSES = {BAD_REQUEST, 422}
@@ -51,7 +52,7 @@ async def create_or_find(job: Job, image: str | None = None) -> App | None:
 
     Returns:
         None if this run created the app; else the existing app of this name. After a lost answer, this run
-        may have created that app; `job.result.created` is then None.
+        may have created that app.
 
     Raises:
         ConfigurationError: when the existing app is of the other kind.
@@ -62,32 +63,33 @@ async def create_or_find(job: Job, image: str | None = None) -> App | None:
     if image is not None:
         inputs = {name: getattr(job.settings, name) for name in ONLY_AT_CREATION}
         fields = {"image": image, "registry_auth": registry_auth(job), **inputs}
-    job.result.created = None
+    change = job.change(
+        "create",
+        done="the app was created",
+        unknown=f"it is not known whether this run created app {job.app!r}",
+    )
+    write = change.write()
     try:
-        with job.change(f"it is not known whether this run created app {job.app!r}") as client:
-            app = await client.create_app(job.app, kind, **fields)
+        app = await job.shielded_client.create_app(job.app, kind, write=write, **fields)
     except DeployError as error:
-        if not error.ambiguous:
-            job.result.created = False
         _suggest_name(job, error)
         if not (isinstance(error, RequestRejected) and error.status == CONFLICT):
             raise
-        return await _find_existing(job, error, kind)
-    job.result.created, job.result.kind = True, kind
-    job.result.final_state = "the app was created"
+        return await _find_existing(job, error, kind, write)
+    job.result.kind = kind
     with_image = f" with {image!r}" if image else ""
     job.ci.info(f"Created {kind} app {job.app!r}{with_image}")
     note_url(job, app)
     return None
 
 
-async def _find_existing(job: Job, conflict: RequestRejected, kind: str) -> App:
+async def _find_existing(job: Job, conflict: RequestRejected, kind: str, write: Write) -> App:
     """The existing app that has the name already."""
     app = await job.client.find_app(job.app)
     if app is None:
         conflict.hint = "The name is taken, by an app that this API key may not see: choose another `app`."
         raise conflict
-    if not conflict.ambiguous:
+    if not write.lost:
         job.ci.info(f"App {job.app!r} was created meanwhile, by somebody else")
     accept_existing(job, app, kind)
     return app

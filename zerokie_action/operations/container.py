@@ -20,7 +20,8 @@ from zerokie_action.operations import apps
 from zerokie_action.operations.health import check_health
 from zerokie_action.operations.polling import Polling
 from zerokie_action.operations.rollout import RUNNING, SETTLING_TIME, Rollout, may_be_same_image
-from zerokie_action.platform.client import CONFLICT
+from zerokie_action.outcome import Outcome, was_created
+from zerokie_action.platform.answers import CONFLICT
 from zerokie_action.shutdown import Allowance
 from zerokie_action.text import human_seconds
 
@@ -52,7 +53,6 @@ _ROLLBACK_TIME = 60.0
 async def deploy_image(job: Job, image: str) -> None:
     """Make the container app run the image."""
     settings = job.settings
-    job.result.created = False
     with job.time_limit(), job.phase("Look up"):
         before = await apps.look_up(job, "container")
     if before is not None:
@@ -102,9 +102,10 @@ async def _roll_out(job: Job, deploy: _Deploy) -> None:
             # The platform gives the deploy of an image no ID, so the session ID stands for it.
             job.result.deploy_id = job.session
             await _wait_and_check(job, deploy)
-            job.result.final_state = f"the {job.settings.operation} was completed"
+            for change in job.changes:
+                change.seen = ""
     except BaseException as failure:
-        if job.result.changes_requested:
+        if any(change.may_be_made for change in job.changes):
             was_asked = not isinstance(failure, HealthCheckFailed) or failure.was_asked
             if job.settings.rollback and was_asked and isinstance(failure, _REASONS_TO_GO_BACK):
                 await _roll_back(job, deploy, failure)
@@ -134,10 +135,10 @@ async def _roll_back(job: Job, deploy: _Deploy, failure: DeployError) -> None:
     left_with = await deploy.record_final_state(_ROLLBACK_TIME)
     why_not = _why_no_rollback(job, deploy.rollout, left_with)
     if why_not:
-        result.final_state = f"not rolled back{why_not}; {result.final_state}"
+        deploy.change.seen = f"not rolled back{why_not}; {deploy.change.state}"
         return
     job.ci.info(f"{failure}; rolling back to {previous!r}")
-    rollback, requested_before = _Deploy(job, previous, left_with), result.changes_requested
+    rollback = _Deploy(job, previous, left_with)
     problem = "did not end"  # stays after the time limit or a signal
     try:
         with anyio.move_on_after(max(job.ends_at - anyio.current_time(), _ROLLBACK_TIME)):
@@ -149,13 +150,15 @@ async def _roll_back(job: Job, deploy: _Deploy, failure: DeployError) -> None:
         problem = f"failed as well: {error}"
     finally:
         if problem:
-            if result.changes_requested > requested_before:
+            if rollback.change.may_be_made:
                 await rollback.record_final_state()
-            result.final_state = f"the rollback to {previous!r} {problem}; {result.final_state}"
+                deploy.change.seen = rollback.change.state
+            rollback.change.seen = ""
+            deploy.change.seen = f"the rollback to {previous!r} {problem}; {deploy.change.state}"
         else:
             result.status = "rolled-back"
             failed = deploy.rollout.image
-            result.final_state = f"rolled back from {failed!r}: {job.app!r} runs {previous!r} again"
+            deploy.change.seen = f"rolled back from {failed!r}: {job.app!r} runs {previous!r} again"
 
 
 def _why_no_rollback(job: Job, rollout: Rollout, left_with: App | None) -> str:
@@ -184,6 +187,7 @@ class _Deploy:
     def __init__(self, job: Job, image: str | None, before: App | None) -> None:
         """Prepare a deploy without sending a request. Without an image, it is a restart."""
         self.rollout = Rollout(image, before)
+        self.change = job.change("deploy", done=f"the {job.settings.operation} was completed")
         self._job = job
         self._requested = image
 
@@ -193,7 +197,7 @@ class _Deploy:
         existing = await apps.create_or_find(job, self.rollout.image)
         if existing is None:
             self._note_acceptance()
-        elif job.result.created is None and existing.image and self.rollout.is_ours(existing.image):
+        elif was_created(job.changes) is None and existing.image and self.rollout.is_ours(existing.image):
             job.ci.info(f"App {job.app!r} exists; the answer to an earlier request to create it was lost")
             self._note_acceptance(existing.image)
         else:
@@ -238,18 +242,21 @@ class _Deploy:
         lost = ""
         for looks in _LOOKS_AFTER_LOST_ANSWER:
             job.client.http.retries_used += bool(lost)
+            write = self.change.write()
             try:
-                with job.change(f"it is not known which image {job.app!r} was left with") as client:
-                    app = await client.deploy(job.app, self._requested, apps.registry_auth(job))
+                self.change.unknown = f"it is not known which image {job.app!r} was left with"
+                app = await job.shielded_client.deploy(
+                    job.app, self._requested, apps.registry_auth(job), write=write
+                )
             except RequestRejected as error:
                 if not lost or error.status != CONFLICT:
                     raise
                 self._note_acceptance()  # the deploy in progress is our own
                 return
             except PlatformUnavailable as error:
-                if not error.ambiguous or is_too_long(error.retry_after):
+                if write.outcome is not Outcome.UNKNOWN or is_too_long(error.retry_after):
                     raise
-                lost, retry_after = error.lost_answer, int(error.retry_after)
+                lost, retry_after = write.lost, int(error.retry_after)
                 job.ci.info(f"{error}; checking whether the request took effect; if not, it is sent again")
                 self.rollout.note_request()
                 if await self._shows_deploy(max(looks, retry_after)):
@@ -306,7 +313,8 @@ class _Deploy:
     async def record_final_state(self, seconds: float = _LOOK_TIME) -> App | None:
         """Look up the app, and set the result's final state. None if the app's image is not certain."""
         job, rollout = self._job, self.rollout
-        job.result.final_state = f"it is not known which image {job.app!r} was left with"
+        change = self.change
+        change.seen = f"it is not known which image {job.app!r} was left with"
         with job.shutdown.shielded_scope(Allowance(seconds, _LOOK_TIME)), suppress(DeployError):
             app = await job.client.retrying(UNTIL_DEADLINE).get_app(job.app)
             # Until the deploy is accepted, a request whose answer was lost may still change the image.
@@ -317,10 +325,10 @@ class _Deploy:
                 and app.image == rollout.previous
                 and not may_be_same_image(app.image, rollout.image)
             ):
-                job.result.final_state = f"the platform accepted {rollout.image!r}, and does not show it yet"
+                change.seen = f"the platform accepted {rollout.image!r}, and does not show it yet"
                 return None
             job.result.image = app.image
-            job.result.final_state = f"{job.app!r} was left with {app.image!r}"
+            change.seen = f"{job.app!r} was left with {app.image!r}"
             return app
         return None
 
@@ -354,11 +362,11 @@ class _Deploy:
         apps.note_url(self._job, app)
         self.rollout.note_answer(app)
         other = "" if self.rollout.is_ours(app.image) else f", its image {app.image!r}"
-        return self._job.client.http.redact(f"its status is {app.status!r}{other}")
+        return self._job.client.redact(f"its status is {app.status!r}{other}")
 
     def _failure(self) -> DeployFailed:
         """The error when the deploy has failed or was replaced."""
-        app, name, redact = self.rollout.app, self._job.app, self._job.client.http.redact
+        app, name, redact = self.rollout.app, self._job.app, self._job.client.redact
         if self.rollout.was_replaced:
             what = f"Another deploy has replaced {self.rollout.image!r}: {name!r} runs {app.image!r}"
             return DeployFailed(redact(what), hint=_HINT_REPLACED)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from zerokie_action.errors import LockLost, PlatformUnavailable, RequestRejected
 from zerokie_action.files.manifest import find_manifests
 from zerokie_action.files.plan import require_no_doubts
 from zerokie_action.operations.zone import doubts_about_app, list_zone
-from zerokie_action.platform.client import BAD_REQUEST, NOT_FOUND
+from zerokie_action.platform.answers import BAD_REQUEST, NOT_FOUND
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from zerokie_action.lock.lock import DeployLock
     from zerokie_action.operations.job import Job
     from zerokie_action.platform.models import App
@@ -64,7 +61,6 @@ async def _destroy_static(job: Job, app: App) -> None:
         async with job.deploy_lock() as lock:
             is_locked = True
             await _require_ownership(job)
-            lock.check()  # before `job.change`, so that a loss here does not count as a requested deletion
             await _delete(job, lock)
             lock.end()
     except RequestRejected as error:
@@ -74,31 +70,29 @@ async def _destroy_static(job: Job, app: App) -> None:
         await _delete(job)
     except LockLost:
         # The deletion takes the lock along. If its answer is lost, a heartbeat may find neither.
-        if not job.result.changes_requested or await job.client.find_app(job.app):
+        if not any(change.may_be_made for change in job.changes) or await job.client.find_app(job.app):
             raise
-        job.result.final_state = f"app {job.app!r} was deleted"
+        for change in job.changes:
+            change.seen = change.done
 
 
 async def _delete(job: Job, lock: DeployLock | None = None) -> None:
     """Delete the app. With a lock, each attempt first checks that the lock is held."""
-
-    @contextmanager
-    def attempt() -> Iterator[None]:
-        if lock is not None:
-            lock.check()
-        with job.shutdown.shielded_request():
-            yield
-
-    unknown = f"it is not known whether app {job.app!r} was deleted"
-    with job.phase("Destroy"), job.change(unknown) as client:
-        is_found = await client.guarded(attempt).delete_app(job.app)
+    change = job.change(
+        "delete",
+        done=f"app {job.app!r} was deleted",
+        unknown=f"it is not known whether app {job.app!r} was deleted",
+    )
+    client = job.shielded_client
+    with job.phase("Destroy"):
+        client = lock.writing(client) if lock else client
+        is_found = await client.delete_app(job.app, write=change.write())
         if not is_found and await job.client.find_app(job.app):
             raise RequestRejected(
                 f"Deleting app {job.app!r} was answered with 404, but the app is still there",
                 status=NOT_FOUND,
                 hint=_HINT,
             )
-    job.result.final_state = f"app {job.app!r} was deleted"
 
 
 async def _require_ownership(job: Job) -> None:
