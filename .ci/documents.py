@@ -54,7 +54,6 @@ _OF_THE_STOP_JOB = {
     "lock-timeout",
     "log-level",
     "pull-request",
-    "retries",
     "retry-timeout",
     "skip-without-key",
     "take-over",
