@@ -140,31 +140,6 @@ def test_first_pipeline(platform: Platform, repository: Path, image: Image) -> N
     assert platform.site("my-site") == {"index.html": f"<h1>This is commit {head}</h1>\n".encode()}
 
 
-def test_project(platform: Platform, repository: Path, image: Image) -> None:
-    """A site that was there before, what its inputs protect and attach, and a fork, which has no key."""
-    use_example(repository, "project.yml", platform, image)
-    succeed("git", "add", "--all", folder=repository)
-    platform.create("my-site")
-    for path in ("uploads/a.png", "old.html"):
-        platform.client.put(f"/v1/apps/my-site/files/{path}", content=b"x").raise_for_status()
-
-    log = run_jobs(repository, ZEROKIE_TAKE_OVER="true")  # as in a pipeline that somebody starts
-    assert platform.site("my-site") == contents(repository / "dist") | {"uploads/a.png": b"x"}
-    assert platform.app("my-site")["domains"] == ["www.example.com"]
-    assert "GET /v1/apps/my-site: 200" in log  # the overridden log level
-
-    log = run_jobs(
-        repository,
-        "build",
-        "deploy-review",
-        ZEROKIE_API_KEY="",
-        CI_PIPELINE_SOURCE="merge_request_event",
-        CI_MERGE_REQUEST_IID=3,
-    )
-    assert "`api-key` is empty" in log
-    assert list(platform.state()["apps"]) == ["my-site"]
-
-
 def test_review_app_of_a_merge_request(platform: Platform, repository: Path, image: Image) -> None:
     """Created by its pipeline, with a comment; removed by the job that GitLab runs when it is closed."""
     use_example(repository, "review.yml", platform, image)
@@ -182,6 +157,10 @@ def test_review_app_of_a_merge_request(platform: Platform, repository: Path, ima
             "CI_API_V4_URL": api.url,
             "ZEROKIE_GITLAB_TOKEN": "token",
         }
+
+        log = run_jobs(repository, "deploy-review", ZEROKIE_API_KEY="", **merge_request)
+        assert "`api-key` is empty" in log  # as in the pipeline of a fork
+        assert platform.state()["apps"] == {}
 
         run_jobs(repository, "deploy-review", **merge_request)
         assert platform.site("my-site-mr-3") == contents(repository / "dist")
