@@ -42,12 +42,6 @@ def dry_run(world: World) -> str:
     return deploy(world, dry_run=True).log
 
 
-def stuck(world: World) -> str:
-    """Of a run that was killed: nobody releases its lock."""
-    world.platform.take_lock(APP, "somebody else")
-    return deploy(world, lock_timeout="1m").log
-
-
 def rolled_back(world: World) -> str:
     world.platform.apps.create_container("my-api", image="ghcr.io/example/my-api:1.4.0", port=80)
     world.loop.jump(60)
@@ -58,7 +52,6 @@ def rolled_back(world: World) -> str:
 STORIES: dict[str, Callable[[World], str]] = {
     "second deploy": second,
     "dry run": dry_run,
-    "stuck lock": stuck,
     "rolled back": rolled_back,
 }
 
