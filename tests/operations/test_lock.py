@@ -104,6 +104,18 @@ def test_a_lost_lock_stops_all_writes(world: World, conflict: str, lost: str, su
     assert world.platform.lock("site") == successor
 
 
+def test_an_app_that_is_deleted_meanwhile(world: World) -> None:
+    """The upload is answered with 404, and the heartbeat is asked at once."""
+    world.write(MANY)
+    world.once("PUT", "05.txt$", lambda: world.platform.apps.delete("site"))
+    outcome = world.run(concurrency=1)
+    assert outcome.exit_code == 7, outcome.log
+    assert "the app was deleted" in outcome.outputs["error"]
+    assert outcome.outputs["hint"].startswith("Nothing was written after that. Run the deploy again")
+    assert outcome.seconds < 5
+    assert finalizes(outcome) == []
+
+
 def test_the_wait_for_somebody_elses_lock(world: World) -> None:
     """It says what it waits for and how long is left, at a calm rhythm, and deploys in the end."""
     world.platform.take_lock("site", "other")
@@ -118,16 +130,29 @@ def test_the_wait_for_somebody_elses_lock(world: World) -> None:
     assert phase in outcome.outputs["phases"]
 
 
-def test_two_deploys_at_once(world: World, tmp_path: Path) -> None:
-    """They take turns; no write of one lies between another's, and the site is that of the last."""
+@pytest.mark.parametrize("first", [0, 1])
+def test_two_deploys_at_once(world: World, tmp_path: Path, first: int) -> None:
+    """They take turns, whoever is first: no write of one lies between another's, the site is the last's."""
     folder = tmp_path / "other" / "folder"
     folder.mkdir(parents=True)
     other = World(folder, world.platform, world.loop)
     other.write(MANY)
+    deploys = (world, other) if first == 0 else (other, world)
+    locked = asyncio.Event()
 
-    async def both() -> tuple[Outcome, Outcome]:
-        return await asyncio.gather(world.arun(), other.arun(max_deletes=9))
+    async def hold(record: Record) -> None:
+        assert deploys[1].server
+        if record.path.endswith("/lock") and deploys[1].server.url.endswith(record.headers["host"]):
+            await locked.wait()
 
+    def release(record: Record) -> None:
+        if record.path.endswith("/lock"):
+            locked.set()
+
+    async def both() -> list[Outcome]:
+        return await asyncio.gather(*(deploy.arun(max_deletes=len(MANY)) for deploy in deploys))
+
+    world.platform.on_request, world.platform.on_response = hold, release
     outcomes = timewarp.run(world.loop, both())
     other.signals.close()
     assert [outcome.exit_code for outcome in outcomes] == [0, 0], [outcome.log for outcome in outcomes]
@@ -136,7 +161,8 @@ def test_two_deploys_at_once(world: World, tmp_path: Path) -> None:
     assert None not in holders
     assert sum(before != after for before, after in pairwise(holders)) == 1
     last = world.platform.deployments("site")[-1].deploy_id
-    assert world.stored() == (world if outcomes[0].outputs["deploy_id"] == last else other).read()
+    assert outcomes[1].outputs["deploy_id"] == last
+    assert world.stored() == deploys[1].read()
 
 
 def test_an_outage_is_no_wait_for_a_lock(world: World) -> None:

@@ -1,27 +1,17 @@
-"""Faults: their kinds, the requests that they hit, and their effect on the connection."""
+"""Faults: their kinds, and the requests that they hit. Their effect is in `connection`."""
 
 from __future__ import annotations
 
-import asyncio
-import json
 import re
 import time
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-
-from fastapi.responses import HTMLResponse, Response
-
-from zerokie_action.sandbox.records import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
     from zerokie_action.sandbox.records import Record
-    from zerokie_action.sandbox.server import Connection
 
 _ALL = 100
 
@@ -123,7 +113,6 @@ class ArmedFault:
     """A fault of one platform.
 
     Attributes:
-        id: the ID, for removing the fault.
         fault: the fault.
         seen: the number of matching requests.
         hits: the number of requests that were hit.
@@ -131,7 +120,6 @@ class ArmedFault:
         name: the name on the page, such as `Outage of 30 s`; empty if the page did not start the fault.
     """
 
-    id: int
     fault: Fault
     ends: float | None
     name: str = ""
@@ -146,31 +134,19 @@ class Faults:
         """Begin without faults; `clock` decides when faults end."""
         self._clock = clock
         self._armed: list[ArmedFault] = []
-        self._added = 0
 
-    def add(self, *faults: Fault, name: str = "", first: bool = False) -> int:
-        """Arm the faults, after or before the armed faults; return the ID of the last one."""
-        added = []
-        for fault in faults:
-            self._added += 1
-            ends = None if fault.lasts is None else self._clock() + fault.lasts
-            added.append(ArmedFault(self._added, fault, ends, name))
+    def add(self, *faults: Fault, name: str = "", first: bool = False) -> None:
+        """Arm the faults, after or before the armed faults."""
+        now = self._clock()
+        ends = (None if fault.lasts is None else now + fault.lasts for fault in faults)
+        added = [ArmedFault(fault, end, name) for fault, end in zip(faults, ends, strict=True)]
         self._armed = added + self._armed if first else self._armed + added
-        return self._added
 
     def list(self) -> list[ArmedFault]:
         """Return the armed faults in the order in which a request meets them."""
         now = self._clock()
         self._armed = [armed for armed in self._armed if armed.ends is None or armed.ends > now]
         return list(self._armed)
-
-    def remove(self, number: int) -> None:
-        """Disarm the fault with this ID; 404 when no fault has it."""
-        for armed in self._armed:
-            if armed.id == number:
-                self._armed.remove(armed)
-                return
-        raise ApiError(404, "fault not found")
 
     def clear(self) -> None:
         """Disarm all faults."""
@@ -235,83 +211,3 @@ def _read_word(word: str, forms: dict[str, Callable[..., dict[str, Any]]], probl
         if found := re.fullmatch(form, word):
             return fields(*found.groups())
     raise ValueError(f"{word!r} is {problem}")
-
-
-_PAGE = b"<!doctype html><title>Welcome</title><p>This is not the answer that you are looking for.</p>\n"
-_MISSING_BYTES = 100
-_PIECES = 10
-
-
-@dataclass(slots=True)
-class _Answer:
-    """Collects the platform's answer, which is not sent yet."""
-
-    status: int = 200
-    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
-    body: bytearray = field(default_factory=bytearray)
-
-    async def keep(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status, self.headers = message["status"], list(message.get("headers", ()))
-        else:
-            self.body += message.get("body", b"")
-
-
-async def inject(fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Handle the request with `app` and the fault."""
-    connection: Connection = scope["state"]["connection"]
-    if fault.kind is Kind.DELAY:
-        await asyncio.sleep(fault.seconds)
-        await app(scope, receive, send)
-        return
-    answer = _Answer()
-    if fault.after or fault.kind is Kind.SLOW:
-        await app(scope, receive, answer.keep)
-    else:
-        await _read(receive, fault.size if fault.kind is Kind.RESET_UPLOAD else float("inf"))
-    match fault.kind:
-        case Kind.STATUS:
-            error = json.dumps({"error": HTTPStatus(fault.status).phrase}).encode()
-            headers = {"content-type": "application/json"} | fault.headers
-            body = error if fault.body is None else fault.body
-            await Response(body, fault.status, headers)(scope, receive, send)
-        case Kind.HTML:
-            await HTMLResponse(_PAGE)(scope, receive, send)
-        case Kind.EMPTY:
-            await Response()(scope, receive, send)
-        case Kind.TRUNCATED:
-            await _send_half(send, answer)
-            await connection.close()
-        case Kind.SLOW:
-            await _send_slowly(send, answer, fault.seconds)
-        case Kind.RESET | Kind.RESET_UPLOAD:
-            await connection.reset()
-        case Kind.HANG:
-            await connection.lost.wait()
-
-
-async def _read(receive: Receive, limit: float) -> None:
-    """Read the request's body until its end, or until `limit` bytes have arrived."""
-    size, more = 0, True
-    while more and size < limit:
-        message = await receive()
-        size += len(message.get("body", b""))
-        more = message.get("more_body", False)
-
-
-async def _send_half(send: Send, answer: _Answer) -> None:
-    status = answer.status if answer.body else 200  # a 204 has no body to cut
-    length = str(len(answer.body) + _MISSING_BYTES).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", length)]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    body = bytes(answer.body[: len(answer.body) // 2])
-    await send({"type": "http.response.body", "body": body, "more_body": True})
-
-
-async def _send_slowly(send: Send, answer: _Answer, seconds: float) -> None:
-    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-    size = -(-len(answer.body) // _PIECES)
-    for piece in range(_PIECES):
-        await asyncio.sleep(seconds / _PIECES)
-        body = bytes(answer.body[piece * size : (piece + 1) * size])
-        await send({"type": "http.response.body", "body": body, "more_body": piece < _PIECES - 1})

@@ -1,0 +1,149 @@
+"""What the script sees and measures of a platform, for the report. No promise depends on it.
+
+Functions yield questions, as the report shows them, with what the script has seen.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING
+
+import httpx
+
+from acceptance.platform import SHOWN_WITHIN, until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from acceptance.platform import Page, Platform
+
+    Facts = Iterator[tuple[str, str]]
+    """If a request fails, the facts that were yielded before are kept."""
+
+AT_ONCE = (4, 8, 16, 32, 64)
+"""Uploads at once: the script tries these numbers in order, up to the first that the platform refuses."""
+FRONT_PAGE = b"a page"
+PAGE = b"""<!doctype html>
+<html>  <!-- a comment -->
+<body  class='x' ><a href="mailto:someone@example.com">someone@example.com</a>
+
+<script src="/app.1a2b3c4d.js"></script></body></html>
+"""
+"""HTML that a CDN which rewrites pages would change."""
+SITE = {
+    "index.html": FRONT_PAGE,
+    "about.html": PAGE,
+    "404.html": PAGE + b"<!-- 404 -->\n",
+    "team/index.html": PAGE + b"<!-- team -->\n",
+    "app.1a2b3c4d.js": b"let asset = 1;\n",
+}
+
+
+def facts_of_serving(platform: Platform, app: str, address: str) -> Facts:
+    """Deploy a site, and look at what visitors get at the app's address."""
+
+    def visit(path: str) -> Page:
+        return platform.visit(f"{address}/{path}")
+
+    yield "A path that does not exist", _described(visit("no-such-page"))
+    platform.wait_for_lock(app)
+    for path, content in SITE.items():
+        platform.put(app, path, content)
+    platform.release_lock(app)
+    until(lambda: visit("about.html").status == "200")
+    yield "A path that does not exist, and the site has a `404.html`", _described(visit("no/such/page"))
+    yield "`/about`, and the site has `about.html`", _described(visit("about"))
+    yield "`/team`, and the site has `team/index.html`", _described(visit("team"))
+    yield "`/team/`, and the site has `team/index.html`", _described(visit("team/"))
+    page = visit("about.html")
+    yield "The headers of a page", _headers(page)
+    yield "The headers of a script", _headers(visit("app.1a2b3c4d.js"))
+    same = "yes" if page.content == PAGE else f"no, {len(page.content)} bytes for {len(PAGE)}"
+    yield "A page comes back byte for byte", same
+    platform.wait_for_lock(app)
+    platform.put(app, "about.html", FRONT_PAGE)
+    is_early = visit("about.html").content == FRONT_PAGE
+    platform.release_lock(app)
+    delay = _time_until(lambda: visit("about.html").content == FRONT_PAGE)
+    yield "Visitors get a changed page", "before finalize" if is_early else f"{delay} after finalize"
+
+
+def facts_of_uploads(platform: Platform, app: str) -> Facts:
+    """Upload small files, ever more at once, until the platform refuses some."""
+
+    def upload(number: int) -> str:
+        try:
+            response = platform.send_once("PUT", app, f"/files/uploads/{number}.txt", content=bytes(1000))
+        except httpx.HTTPError as error:
+            return type(error).__name__
+        wait = response.headers.get("retry-after", "none")
+        return "" if response.is_success else f"{response.status_code}, Retry-After: {wait}"
+
+    platform.wait_for_lock(app)
+    for count in AT_ONCE:
+        started = time.monotonic()
+        with ThreadPoolExecutor(count) as pool:
+            refused = Counter(pool.map(upload, range(2 * count)))
+        rate = refused.pop("", 0) / (time.monotonic() - started)
+        refusals = [f"; {times} of {2 * count} refused ({why})" for why, times in refused.items()]
+        yield f"Uploads, {count} at once", f"{rate:.0f} a second{''.join(refusals)}"
+        if refusals:
+            break
+
+
+def facts_of_list(platform: Platform, app: str) -> Facts:
+    """Change files, under the lock, and wait until the list of files shows each change."""
+    paths = [f"late/{number}.txt" for number in range(4)]  # single entries may be late
+
+    def is_listed(length: int | None) -> bool:
+        return set(map(platform.files(app).get, paths)) == {length}
+
+    for change, method, content in (
+        ("new files", "PUT", b"1"), ("other lengths", "PUT", b"22"), ("deletions", "DELETE", b""),
+    ):  # fmt: skip
+        for path in paths:
+            platform.send(method, app, f"/files/{path}", content=content)
+        delay = _time_until(partial(is_listed, len(content) or None))
+        yield f"The list of files shows {change}", f"after {delay}"
+
+
+def facts_of_deletion(platform: Platform, app: str) -> Facts:
+    """Delete an app, and watch it until it is gone."""
+    first = platform.send("DELETE", app).status_code
+    yield "GET after the deletion of an app", _said(platform.send("GET", app))
+    gone = _time_until(lambda: platform.app(app) is None)
+    yield "The deletion of an app", f"DELETE {first}, GET 404 after {gone}"
+
+
+def facts_of_domain(platform: Platform, app: str, other: str, domain: str) -> Facts:
+    """Attach a domain of `app` to `app` again, and to the new app `other`."""
+    platform.create(other)
+    until(lambda: platform.app(other) is not None)
+    for whose, name in ("the same", app), ("another", other):
+        seen = _said(platform.send("POST", name, "/domains", json={"domain": domain}))
+        yield f"POST of a domain that {whose} app has", seen
+
+
+def _time_until(condition: Callable[[], bool]) -> str:
+    started = time.monotonic()
+    if until(condition, pause=0.2):
+        return f"{time.monotonic() - started:.1f} s"
+    return f"more than {SHOWN_WITHIN:.0f} s"
+
+
+def _said(response: httpx.Response) -> str:
+    return f"{response.status_code} {response.text[:200]}"
+
+
+def _described(page: Page) -> str:
+    """Describe what a visitor gets, such as `404, 404.html` or `301, /team/`."""
+    whose = next((path for path, content in SITE.items() if content == page.content), "another page")
+    return f"{page.status}, {page.headers.get('location', whose)}"
+
+
+def _headers(page: Page) -> str:
+    names = "content-type", "cache-control"
+    return ", ".join(f"{name}: {page.headers.get(name, 'none')}" for name in names)
