@@ -143,6 +143,12 @@ class TestNobodyElseSeesTheKey:
         assert len(pages) >= 2
         assert API_KEY not in str([page.headers for page in pages])
 
+    def test_an_api_of_one_s_own(self, world: World) -> None:
+        """Whoever sets `api-url`, or a variable for it, gets the key: the log begins with it."""
+        first, second, *_ = world.run().log.splitlines()
+        assert first.startswith("zerokie-action")
+        assert re.fullmatch(r"API: http://127\.0\.0\.1:\d+", second)
+
     def test_where_the_api_redirects_to(self, world: World) -> None:
         """Nobody follows that."""
 

@@ -60,7 +60,8 @@ def tell(name: str, world: World) -> str:
     """The log of a story, as its readers see it: with the platform's real address."""
     begin(world)
     here = r"http://127\.0\.0\.1:\d+/_apps/([a-z-]+)/?"
-    return re.sub(here, r"https://\1.platform-dev.zerokie.com", STORIES[name](world))
+    log = re.sub(here, r"https://\1.platform-dev.zerokie.com", STORIES[name](world))
+    return re.sub(r"(?m)^API: .*\n", "", log)
 
 
 def timeless(log: str) -> str:
