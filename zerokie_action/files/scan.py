@@ -282,17 +282,17 @@ class _Walk:
             self._refuse(path, f"is {_kind(status.st_mode)}, not a file")
         elif not os.access(entry.path, os.R_OK, effective_ids=True):
             self._unreadable(path, os.strerror(errno.EACCES))
-        elif holds_private_key(file):
-            self._refuse(path, "holds a private key")
+        elif not self._rules.input.includes(path, is_directory=False) and holds_private_key(file):
+            self._refuse(path, "holds a private key", more=" (`!` before its path in the input publishes it)")
         else:
             self.files.append(file)
 
     def _unreadable(self, path: str, why: str | None) -> None:
         self._refuse(path, f"cannot be read ({why})", fix="make it readable")
 
-    def _refuse(self, path: str, what: str, *, fix: str = "remove it") -> None:
+    def _refuse(self, path: str, what: str, *, fix: str = "remove it", more: str = "") -> None:
         name = path if is_addressable(path) else path.encode("utf-8", "surrogateescape")
-        self.problems.append(f"{name!r} {what}; {fix} or add it to `ignore`")
+        self.problems.append(f"{name!r} {what}; {fix} or add it to `ignore`{more}")
 
 
 def _kind(mode: int) -> str:
