@@ -536,6 +536,7 @@ def test_a_page_that_becomes_a_file(world: World, listed: str) -> None:
 
 def test_a_file_that_becomes_a_page(world: World) -> None:
     """`about` beside `about/index.html` is no directory if the manifest names it: it is deleted at last."""
+    shutil.rmtree(world.folder)
     world.write({"index.html": b"x", "about": b"x"})
     world.run()
     (world.folder / "about").unlink()
