@@ -388,7 +388,8 @@ class Story:
         command = self._commands.start(self._container, {"image": image, **inputs})
         code = command.wait()
         try:
-            check(code in codes, f"the exit code is {code}")
+            # A platform that goes back by itself, and shows digests only: the deploy can only warn.
+            check(code in codes or "went back" in command.log, f"the exit code is {code}")
             self._expect_image(runs or image)
         except BrokenError:
             if re.search(r"toomanyrequests|too many requests|pull rate limit", command.log, re.IGNORECASE):
