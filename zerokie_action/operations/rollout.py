@@ -55,13 +55,13 @@ class Rollout:
         self.previous = self.app.image
         self.image = image or self.previous
         self.is_accepted = False
-        self._is_restart = image is None
+        self._is_new, self._is_restart = before is None, image is None
         # A restart pulls the image again, and may get another digest.
         is_bare = self.previous.startswith(_BARE_DIGEST)
         self._wanted = image or (self.previous if is_bare else self.previous.partition("@")[0])
         self._accepted_image = ""
         self._was = self.app.status.lower()
-        self._has_moved = before is None
+        self._has_moved = self._is_new  # there is no status from before
         self._new_images: set[str] = set()
         self._asked_at = self._seen_at = -math.inf
         self._shows_failure = False
@@ -111,28 +111,41 @@ class Rollout:
         return None
 
     def why_not_back(self, told: Verdict | None) -> str:
-        """The reason against a rollback, as the end of a sentence; empty if the previous image may go back.
+        """The reason against a rollback, as a clause; empty if there is none.
 
         Args:
-            told: the verdict that the user was told; None after a time limit. Since then `settling_left` has
-                passed, and one more answer was noted.
+            told: the verdict that the user was told; None after a time limit. Since the request,
+                `SETTLING_TIME` has passed, and then an answer was noted.
         """
-        status, shown = self.app.status, self.app.image
-        is_moving = self.names_same or self.previous.startswith(_BARE_DIGEST)
+        status = self.app.status
+        runs = status.lower() == RUNNING and self.app.image != self.previous
         reasons = {
             "no other image was running": self._was != RUNNING,
-            "the platform did not show the previous image": not self.previous,
-            f"nobody can tell which image {self.previous!r} was": is_moving,
-            "the app runs the previous image already": told is Verdict.WENT_BACK,
+            self.why_imprecise: bool(self.why_imprecise),
+            "the app runs the previous image again": told is Verdict.WENT_BACK,
             "another deploy has changed the image": len(self._new_images) > self._has_shown_ours,
-            "the platform does not show which image the app has": not shown,
-            "it is not known whether the deploy was accepted": not (self.is_accepted or self.has_begun),
-            "the new image runs by now": (
-                told is not Verdict.RUNS and status.lower() == RUNNING and shown != self.previous
-            ),
-            f"its status is {status!r} by now": told is Verdict.FAILED and status.lower() not in FAILURES,
+            "the platform does not show which image the app has": not self.app.image,
+            "nobody can tell whether the deploy was accepted": not (self.is_accepted or self.has_begun),
+            "the new image runs by now": runs and told is not Verdict.RUNS,
+            f"the app's status is {status!r} by now": told is Verdict.FAILED and status.lower() not in FAILURES,
         }
         return next((reason for reason, applies in reasons.items() if applies), "")
+
+    @property
+    def why_imprecise(self) -> str:
+        """Why the previous image can't be asked for again, as a clause; empty if it can, or if there was none."""
+        if self._is_new:
+            return ""
+        if not self.previous:
+            return "the platform did not show which image the app had"
+        if self.previous.startswith(_BARE_DIGEST):
+            return f"the platform shows {self.previous!r} for the app's image, which is not the name of an image"
+        if self._has_same_name:
+            return (
+                f"the app has {self.previous!r} already, and nobody can tell which image this name meant before; "
+                "give each version a tag of its own"
+            )
+        return ""
 
     def next_look(self, now: float) -> float:
         """Seconds until the next look. Many looks at first, and while the app runs: it may crash."""
@@ -153,17 +166,8 @@ class Rollout:
 
         Either both names stand for the same image, or the platform went back: nobody can tell.
         """
-        is_unchanged = bool(self.app.image) and self.app.image == self.previous
-        return is_unchanged and not (self._is_restart or self.names_same or self._has_shown_ours)
-
-    @property
-    def names_same(self) -> bool:
-        """Whether the deployed name is the previous name, so that it can't be told what it meant before."""
-        (name, tag, digest), (wanted_name, wanted_tag, wanted_digest) = map(_parts, (self.previous, self._wanted))
-        is_precise = bool(digest or wanted_digest)
-        return self.previous == self._wanted or (
-            name == wanted_name and _same_tag(tag, wanted_tag) and not is_precise
-        )
+        is_unchanged = bool(self.app.image) and self.app.image == self.previous != self._wanted
+        return is_unchanged and not (self._is_restart or self._has_same_name or self._has_shown_ours)
 
     def is_ours(self, image: str) -> bool:
         """Whether an image in an answer may be the image of this deploy.
@@ -183,6 +187,12 @@ class Rollout:
         if wanted_digest and tag:
             return (name, tag) == (wanted_name, wanted_tag)
         return name == wanted_name and (bool(digest and not tag) or _same_tag(tag, wanted_tag))
+
+    @property
+    def _has_same_name(self) -> bool:
+        """Whether the previous image had the same name, and neither name has a digest."""
+        (name, tag, digest), (wanted_name, wanted_tag, wanted_digest) = _parts(self.previous), _parts(self._wanted)
+        return name == wanted_name and _same_tag(tag, wanted_tag) and not (digest or wanted_digest)
 
     @property
     def _has_shown_ours(self) -> bool:
