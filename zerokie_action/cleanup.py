@@ -49,7 +49,8 @@ def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> None:
         file = Path(state_file) if state_file else default_state_file(env)
         held = recorded_locks(env, file)
         if not held:
-            where = "" if file or env.get("STATE_session") else "; without `state-file` none can be found"
+            is_known = file or env.get("STATE_session") or env.get("GITHUB_ACTIONS")
+            where = "" if is_known else "; without `state-file` none can be found"
             ci.info(f"Cleanup: no deploy lock is recorded as held: nothing to release{where}")
         elif not key:
             why = "".join(f" ({problem})" for problem in environment.problems)
@@ -74,8 +75,8 @@ async def _release_all(
         raise ConfigurationError(f"{environment.label('api_url')}: {error}; no lock is released") from None
     trace = ci.debug if ci.shows("debug") else None
     async with cancel_on_signal(signals) as shutdown, Transport(environment.env) as transport:
-        http = RetryingClient(transport, retries=0, log=ci.info, trace=trace, redact=ci.redact)
-        client = Client(api_url, environment.text("api_key"), http)
+        http = RetryingClient(transport, retry_timeout=_TIME, log=ci.info, trace=trace)
+        client = Client(api_url, environment.text("api_key"), http, ci.redact)
         async with anyio.create_task_group() as tasks:
             for record in held:
                 lock = DeployLock(

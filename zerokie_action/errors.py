@@ -21,22 +21,15 @@ class DeployError(Exception):
     Attributes:
         exit_code: the exit code of the process.
         hint: one or two sentences on how to fix the problem; may be empty.
-        lost_answer: why an answer was lost, if the request may have taken effect; else empty.
         retry_after: the wait in seconds that `Retry-After` asked for; 0 without the header.
     """
 
     exit_code = 1
-    lost_answer = ""
     retry_after = 0.0
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
-
-    @property
-    def ambiguous(self) -> bool:
-        """Whether the failed request may have taken effect."""
-        return bool(self.lost_answer)
 
 
 class ConfigurationError(DeployError):

@@ -21,6 +21,7 @@ from zerokie_action.operations.container import deploy_image, restart
 from zerokie_action.operations.destroy import destroy
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.static import deploy_directory
+from zerokie_action.outcome import was_created
 from zerokie_action.platform.client import Client
 from zerokie_action.report.files import write_reports
 from zerokie_action.report.result import NOTHING_CHANGED, OUTCOMES, Result, redact_result
@@ -31,10 +32,11 @@ from zerokie_action.text import Redactor, human_seconds
 from zerokie_action.validation import check, unknown_names, without_effect, wrong_argument
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import TextIO
 
     from zerokie_action.ci import CI
+    from zerokie_action.outcome import Change
     from zerokie_action.settings import Settings
     from zerokie_action.shutdown import Shutdown
     from zerokie_action.signals import Signals
@@ -83,16 +85,19 @@ async def run_async(
     for warning in result.warnings:
         ci.warning(warning)
     error: BaseException | None = None
+    changes: list[Change] = []
     accepted = False
     try:
         if result.status != "skipped":
             check(settings, environment, problems)
             accepted = True
             async with cancel_on_signal(signals) as shutdown:
-                await _work(settings, env, ci=ci, result=result, shutdown=shutdown)
+                await _work(settings, env, ci=ci, result=result, changes=changes, shutdown=shutdown)
     except Exception as caught:  # noqa: BLE001 - `_conclude` reports every error
         error = unwrap(caught)
-    _conclude(result, error, signals)
+    if accepted and settings.operation == "deploy":
+        result.created = was_created(changes)
+    _conclude(result, changes, error, signals)
     result.duration_seconds = anyio.current_time() - began
     if error is not None and not isinstance(error, DeployError):
         ci.debug(*"".join(traceback.format_exception(error)).splitlines())
@@ -111,6 +116,7 @@ async def _work(
     *,
     ci: CI,
     result: Result,
+    changes: list[Change],
     shutdown: Shutdown,
 ) -> None:
     _announce(settings, ci)
@@ -118,21 +124,26 @@ async def _work(
         values = Redactor(*(settings.env or {}).values())  # the platform may quote these values
         http = RetryingClient(
             transport,
-            retries=settings.retries,
+            retry_timeout=settings.retry_timeout,
             concurrency=settings.concurrency,
             log=ci.info,
             trace=ci.debug if ci.shows("debug") else None,
-            redact=lambda said: values.redact(ci.redact(said)),
         )
         job = Job(
             settings=settings,
-            client=Client(settings.api_url, settings.api_key.get_secret_value(), http),
+            client=Client(
+                settings.api_url,
+                settings.api_key.get_secret_value(),
+                http,
+                redact=lambda said: values.redact(ci.redact(said)),
+            ),
             ci=ci,
             result=result,
             shutdown=shutdown,
             records=LockRecords(ci.save_state, settings.state_file or default_state_file(env)),
             session=str(uuid.uuid4()),
             ends_at=anyio.current_time() + settings.timeout,
+            changes=changes,
         )
         try:
             await _operate(job)
@@ -165,9 +176,15 @@ def _announce(settings: Settings, ci: CI) -> None:
         ci.info(f"{ours}: {settings.operation} {settings.app}{dry_run}")
 
 
-def _conclude(result: Result, error: BaseException | None, signals: Signals) -> None:
-    """Set the result's status, exit code, error and hint, and whether nothing was changed."""
-    result.nothing_changed = result.status == "failed" and not result.final_state
+def _conclude(
+    result: Result, changes: Sequence[Change], error: BaseException | None, signals: Signals
+) -> None:
+    """Set the result's status, exit code, error and hint, and what was changed."""
+    planned = result.planned
+    result.changed |= any(change.may_be_made for change in changes)
+    result.changed |= bool(planned and (planned.uploaded or planned.deleted))
+    state = "; ".join(filter(None, (*(change.state for change in changes), result.lock_state)))
+    result.nothing_changed = result.status == "failed" and not state
     if error is not None and not isinstance(error, DeployError):
         error = DeployError(f"Unexpected error: {error!r}", hint=_BUG)
     if signals.first is not None:
@@ -180,8 +197,7 @@ def _conclude(result: Result, error: BaseException | None, signals: Signals) -> 
     elif result.status != "rolled-back":
         result.status = "failed"
     result.problems = [*error.problems] if isinstance(error, ConfigurationError) else []
-    state = f"; {result.final_state}" if result.final_state else ""
-    result.exit_code, result.error = error.exit_code, f"{error}{state}"
+    result.exit_code, result.error = error.exit_code, f"{error}{state and '; '}{state}"
     result.hint = error.hint
 
 

@@ -232,9 +232,8 @@ class Settings(BaseSettings):
     """Interval of the heartbeat that keeps the deploy lock alive."""
     timeout: Seconds = Field(1800.0, ge=1)
     """Time limit of the whole operation."""
-    retries: int = Field(5, ge=0, le=100)
-    """Retries of a request that fails while others like it succeed. Outages of the platform do not
-    count."""
+    retry_timeout: Seconds = 120.0
+    """How long a request that fails is sent again; `0`: not at all."""
     comment: bool = False
     """GitHub, GitLab: keep one comment on the pull or merge request up to date. Needs `github-token` or
     `gitlab-token`."""

@@ -31,15 +31,20 @@ class Allowance(NamedTuple):
     seconds: float
     grace: float
 
+    def since(self, began: float) -> Allowance:
+        """The part that is left of a limit that began at this time (event loop)."""
+        return self._replace(seconds=max(0.0, began + self.seconds - anyio.current_time()))
 
+
+# A run ends in this order. All seconds count from the end of the work, so each step leaves time for the next.
 ANSWERS = Allowance(10.0, 1.0)
 """For the answers to requests in flight, which may take effect even if their connection breaks."""
 _WRITE = Allowance(math.inf, ANSWERS.grace)
-"""For a write, until `Shutdown.limit_writes`."""
-RECORD = Allowance(9.0, 1.3)
-"""For storing the manifest of a failed deploy, after `ANSWERS`."""
-RELEASE = Allowance(49.0, 4.3)
-"""For `RECORD` and the release of the lock together."""
+"""For a write, until `Shutdown.end_work`."""
+RECORD = Allowance(20.0, 1.3)
+"""For storing the manifest of a failed deploy. 40 s, or 3 s after a signal, are left for finalize."""
+RELEASE = Allowance(60.0, 4.3)
+"""For the release of the lock."""
 
 
 class Shutdown:
@@ -47,6 +52,7 @@ class Shutdown:
 
     def __init__(self) -> None:
         self._began_at = math.inf
+        self._work_ended_at = math.inf
         self._open: dict[anyio.CancelScope, float] = {}
         """The grace of each open scope."""
 
@@ -69,18 +75,24 @@ class Shutdown:
             yield
 
     def shielded_write(self) -> AbstractContextManager[None]:
-        """A shielded scope for one write. Only `limit_writes` or a signal sets its deadline.
+        """A shielded scope for one write. Only `end_work` or a signal sets its deadline.
 
-        So the thousands of writes of a deploy need no timers. Whoever sends writes has to call `limit_writes`
+        So the thousands of writes of a deploy need no timers. Whoever sends writes has to call `end_work`
         when the work is cancelled.
         """
         return self.shielded_scope(_WRITE)
 
-    def limit_writes(self) -> None:
-        """After the work has ended early, limit the writes in flight to `ANSWERS`."""
+    def end_work(self) -> float:
+        """Note that the work has ended early, and limit the writes in flight to `ANSWERS`.
+
+        Returns:
+            When the work ended (event loop): now, or at an earlier call.
+        """
+        self._work_ended_at = min(self._work_ended_at, anyio.current_time())
         for scope in self._open:
             if scope.deadline == math.inf:
-                scope.deadline = anyio.current_time() + ANSWERS.seconds
+                scope.deadline = self._work_ended_at + ANSWERS.seconds
+        return self._work_ended_at
 
     def begin(self) -> None:
         """Begin the grace periods at the first signal. Later calls have no effect."""

@@ -24,6 +24,8 @@ _LOGIN = ("registry_username", "registry_password")
 _REPORT_PREFIX = "ZEROKIE_RESULT_"
 """The prefix of variables from a dotenv report, which later jobs have in their environment."""
 _SIMILARITY = 0.88
+_REPLACED = {"retries": "retry_timeout"}
+"""Inputs of earlier versions, with the inputs that replace them."""
 _SOURCES = ("image", "directory")
 _USED_WITH = {
     (*ONLY_AT_CREATION, "rollback"): {"image"},
@@ -153,9 +155,9 @@ def _unknown(environment: Environment) -> Iterator[tuple[str, str]]:
     unset = {_letters(field): field for field in INPUTS if not environment.text(field)}
     for variable in sorted(environment.variables.keys() - known):
         if variable.upper().startswith(PREFIXES) and not variable.startswith(_REPORT_PREFIX):
-            name = variable.partition("_")[2]
-            close = closest(_letters(name), unset, _SIMILARITY)
-            yield variable, unset[close[0]] if close else ""
+            name = _letters(variable.partition("_")[2])
+            close = closest(name, unset, _SIMILARITY)
+            yield variable, _REPLACED.get(name) or (unset[close[0]] if close else "")
 
 
 def _letters(name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import anyio.to_thread
@@ -35,15 +34,11 @@ class About(NamedTuple):
         purpose: the beginning of a sentence about the request: `Listing the apps`.
         group: the requests of a group share an `AdaptiveLimiter`; the group's name begins log lines.
         max_body: the largest accepted response body, in bytes.
-        is_public: whether the request goes to a server other than the platform, which has no error format.
-        ready_by: before this time (event loop), a 404 means that a new app is not ready yet.
     """
 
     purpose: str
     group: str
     max_body: int
-    is_public: bool
-    ready_by: float
 
 
 def about(request: httpx.Request) -> About:
@@ -59,8 +54,6 @@ def extensions(
     timeout: float = 30.0,
     size: int = 0,
     max_body: int = MEGABYTE,
-    is_public: bool = False,
-    ready_by: float = -math.inf,
 ) -> dict[str, object]:
     """A request's extensions. `About` describes the parameters that are not listed here.
 
@@ -72,7 +65,7 @@ def extensions(
     """
     read = timeout + min(size, MOST_BUFFERED) / _SLOW_LINE
     return {
-        "about": About(purpose, group or purpose, max_body, is_public, ready_by),
+        "about": About(purpose, group or purpose, max_body),
         "timeout": {"connect": CONNECT_TIMEOUT, "read": read, "write": read},
     }
 

@@ -1,92 +1,174 @@
-"""Sends each request until the platform answers or a limit is reached.
+"""Sends each request until it is answered, or has failed for too long.
 
-A request that fails while others succeed may use up `retries` attempts. In an outage, when all requests of a
-group fail, the limit is time (`PATIENCE`), and the group's `AdaptiveLimiter` decides when to send.
+A request that fails is sent again, after growing pauses, until it has failed for its budget: the input
+`retry-timeout`. The requests of a group share one thing, the number of requests that may be sent at once
+(`AdaptiveLimiter`).
 """
 
 from __future__ import annotations
 
+import math
 import random
 import resource
 import sys
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import NamedTuple, TypeVar
 
 import anyio
 import anyio.lowlevel
 import httpx
 
-from zerokie_action.errors import PlatformUnavailable, RequestRejected
+from zerokie_action.errors import DeployError
 from zerokie_action.http import failure
-from zerokie_action.http.failure import Failure, Meaning
-from zerokie_action.http.limiter import MOST_WAITED, PATIENCE, AdaptiveLimiter
+from zerokie_action.http.failure import Failure
+from zerokie_action.http.limiter import AdaptiveLimiter
 from zerokie_action.http.request import about
+from zerokie_action.outcome import Write
 from zerokie_action.text import human_files, human_seconds
 
-_FIRST_PAUSE = 0.5
-_LONGEST_PAUSE = 20.0
+_NO_SENSE = 15.0
+"""Seconds of nothing but senseless answers, before the first sensible one, after which a request gives up."""
+_LONGEST_ATTEMPT = 30.0
+"""Seconds that an attempt counts against the budget at most: the last attempt of a long upload may fail."""
+MOST_WAITED = 600.0
+"""Seconds. A longer `Retry-After` is not waited for. Shorter ones extend a budget by no more than this."""
+_MOST_DOUBLINGS = 10
+"""After this many doublings, every pause is the longest. The limit keeps the power of two small."""
+_LINE_EVERY = 15.0
+"""Seconds between two log lines of a group."""
+_RECENT = 120.0
+"""Seconds in which a failure counts as a failure of now."""
 _OTHER_FILES = 24
 """Files that a run has open besides those of its requests: streams, signals, event loop, scan."""
 
-_GIVEN_UP = Failure(Meaning.DOWN, "no answer in time")
-
 T = TypeVar("T")
 
-
-class Malformed(ValueError):  # noqa: N818 - internal; never reaches users
-    """A 2xx response does not match the reference: a gateway may have sent the response."""
-
-
-AttemptScope = Callable[[], AbstractContextManager[object]]
+Guard = Callable[[], AbstractContextManager[object]]
 """Makes a context for each attempt, but not for the pauses. It may refuse, shield or observe the attempt."""
-Backoff = tuple[float, float]
-"""The shortest and longest pause in seconds, for a request that bypasses its group's limiter.
+Reader = Callable[[httpx.Response], T | Failure | DeployError]
+"""Turns a response into the returned value, into the error that a refusal raises, or into a failure."""
 
-Such a request takes no slot, ignores `Retry-After`, and is retried until the deadline of the enclosing
-scope."""
 
-UNTIL_DEADLINE: Backoff = (0.2, 1.0)
+class Backoff(NamedTuple):
+    """How long a request is sent again, and how long it pauses between attempts.
+
+    Attributes:
+        budget: seconds from the first failure. `math.inf`: until the deadline of the enclosing scopes,
+            whatever `Retry-After` asks for.
+        shortest: the first pause in seconds; each pause is twice as long as the one before.
+        longest: the longest pause in seconds.
+    """
+
+    budget: float
+    shortest: float = 0.5
+    longest: float = 5.0
+
+    @property
+    def is_until_deadline(self) -> bool:
+        """Whether only the deadline ends the attempts."""
+        return math.isinf(self.budget)
+
+
+UNTIL_DEADLINE = Backoff(math.inf, 0.2, 1.0)
+
+
+class GaveUp(Exception):  # noqa: N818 - internal; never reaches users
+    """A request got no answer. The message says which request, how often it was sent, and why it failed.
+
+    Attributes:
+        failure: the last failure.
+        is_told_to_wait: whether `Retry-After` asks for too long a wait.
+    """
+
+    def __init__(self, message: str, last: Failure, *, is_told_to_wait: bool = False) -> None:
+        super().__init__(message)
+        self.failure = last
+        self.is_told_to_wait = is_told_to_wait
 
 
 class RetryingClient:
     """Sends the requests of one run.
 
     Attributes:
-        redact: removes the secrets from a response's text.
         retries_used: the number of retries so far.
+        retry_timeout: seconds for which a request that fails is sent again.
     """
 
     def __init__(
         self,
         transport: httpx.AsyncBaseTransport,
         *,
-        retries: int,
+        retry_timeout: float,
         concurrency: int = 64,
         log: Callable[[str], None],
         trace: Callable[[str], None] | None = None,
-        redact: Callable[[str], str] = str,
     ) -> None:
         """Prepare the client without sending a request.
 
         Args:
             transport: sends a request once.
-            retries: further attempts for a request that fails while others of its group succeed.
+            retry_timeout: see the attribute.
             concurrency: the most concurrent requests of a group; fewer if the limit of open files is low.
             log: gets the lines about failures.
             trace: gets one line for every attempt; the line may have secrets.
-            redact: see the attribute `redact`.
         """
-        self.redact = redact
         self.retries_used = 0
         self._transport = transport
-        self._retries = retries
+        self.retry_timeout = retry_timeout
         self._concurrency = min(concurrency, _most_requests())
         self._log = log
         self._trace = trace
-        self._platform_has_answered = False
-        self._limiters: dict[str, AdaptiveLimiter] = {}
+        self._was_answered = False
+        self._groups: dict[str, _Group] = {}
+
+    async def send(
+        self,
+        request: httpx.Request,
+        read: Reader[T],
+        backoff: Backoff | None = None,
+        guard: Guard = nullcontext,
+        *,
+        write: Write | None = None,
+        is_repeatable: bool = True,
+    ) -> T:
+        """Send a request until it is answered, and return the value of the answer.
+
+        Args:
+            request: the request to send.
+            read: see `Reader`.
+            backoff: the budget and the pauses; by default, those of the client.
+            guard: see `Guard`.
+            write: follows what becomes of the request.
+            is_repeatable: whether to send the request again after an attempt that may have taken effect.
+
+        Raises:
+            DeployError: the refusal that `read` returns.
+            GaveUp: when another attempt can't help, or the budget is spent.
+        """
+        group, write = self._group(request), write or Write()
+        trial = _Trial(backoff or Backoff(self.retry_timeout), group.answered)
+        with group.counting(trial):
+            while True:
+                async with group.limiter:
+                    began = anyio.current_time()
+                    answer = await self._attempt(request, read, guard, write)
+                if not isinstance(answer, Failure):
+                    group.succeeded(trial)
+                    self._was_answered = True
+                    if isinstance(answer, DeployError):
+                        raise answer
+                    return answer
+                await anyio.lowlevel.checkpoint_if_cancelled()  # `guard` may have shielded the attempt
+                trial.failed(answer, began)
+                gives_up = trial.gives_up(was_answered=self._was_answered)
+                gives_up = gives_up or bool(write.lost and not is_repeatable)
+                group.failed(answer, began, trial, is_retried=not gives_up)
+                if gives_up:
+                    raise trial.error(about(request).purpose, group.answered)
+                self.retries_used += 1
+                await anyio.sleep(trial.pause)
 
     async def fetch(self, request: httpx.Request) -> httpx.Response | Failure:
         """Send the request once, and return the response, or the failure if there is no response."""
@@ -106,134 +188,161 @@ class RetryingClient:
                 self._trace(f"{request.method} {path}: {outcome} after {taken}")
         return response
 
-    async def send(
-        self,
-        request: httpx.Request,
-        parse: Callable[[httpx.Response], T],
-        backoff: Backoff | None = None,
-        around_attempt: AttemptScope = nullcontext,
-        *,
-        is_repeatable: bool = True,
-    ) -> T:
-        """Send a request until it is answered, and return the parsed answer.
-
-        Args:
-            request: the request to send.
-            parse: turns a 2xx response into the returned value; `Malformed` counts as a failure.
-            backoff: see `Backoff`; by default, the group's limiter decides when to send.
-            around_attempt: see `AttemptScope`.
-            is_repeatable: whether to send the request again after an attempt that may have taken effect.
-
-        Raises:
-            RequestRejected: when the answer is a 4xx. `lost_answer` is set if an earlier attempt may have
-                taken effect.
-            PlatformUnavailable: when another attempt can't help, or the limit is reached.
-        """
-        limiter = self._limiter(request)
-        send_began = anyio.current_time()
-        attempts = times_alone = others_before = 0
-        lost_answer = ""
-        while True:
-            async with limiter if backoff is None else nullcontext():
-                began = anyio.current_time()
-                if attempts:
-                    self.retries_used += 1
-                attempts += 1
-                outcome = await self._attempt(request, parse, backoff, around_attempt)
-            if not isinstance(outcome, Failure):
-                limiter.succeeded()
-                if isinstance(outcome, RequestRejected):
-                    outcome.lost_answer = lost_answer
-                    raise outcome
-                return outcome
-            lost_answer = lost_answer or (outcome.reason if outcome.ambiguous else "")
-            await anyio.lowlevel.checkpoint_if_cancelled()  # `around_attempt` may have shielded the attempt
-            if attempts == 1:
-                others_before = limiter.successes
-            if (
-                outcome.meaning is Meaning.FINAL
-                or (backoff is None and is_too_long(outcome.retry_after))
-                or (lost_answer and not is_repeatable)
-            ):
-                gives_up = True
-            elif backoff is not None:
-                limiter.log_failure(outcome, began)
-                gives_up = not await _paused(*backoff)
-            elif await self._fails_alone(outcome, limiter, began, times_alone):  # `retries` is the limit
-                times_alone += 1
-                gives_up = times_alone > self._retries
-                limiter.failed_alone(outcome, is_retried=not gives_up)
-            else:  # `PATIENCE` is the limit
-                limiter.failed(outcome, began)
-                gives_up = limiter.failing_for > PATIENCE
-            if gives_up:
-                tried = _tried(attempts, anyio.current_time() - send_began, limiter.successes - others_before)
-                raise _unavailable(request, outcome, tried, lost_answer)
-
-    async def _fails_alone(
-        self, failed: Failure, limiter: AdaptiveLimiter, began: float, times_alone: int
-    ) -> bool:
-        """Whether only this request fails: False at once for a shared failure, else known after a pause."""
-        is_known = failed.meaning is Meaning.ALONE
-        if not is_known and (failed.meaning is Meaning.BUSY or failed.retry_after or limiter.outage):
-            return False
-        failed_at = anyio.current_time()
-        await anyio.sleep(random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0**times_alone)))  # noqa: S311 - no secret
-        return is_known or limiter.others_worked(since=failed_at, began=began)
-
     async def _attempt(
-        self,
-        request: httpx.Request,
-        parse: Callable[[httpx.Response], T],
-        backoff: Backoff | None,
-        around_attempt: AttemptScope,
-    ) -> T | RequestRejected | Failure:
-        """Send the request once, and return the parsed value, the refusal or the failure."""
-        if backoff is not None:  # leave half of the time for another attempt
-            timeouts, half = request.extensions["timeout"], _time_left() / 2
-            request.extensions["timeout"] = {phase: min(seconds, half) for phase, seconds in timeouts.items()}
-        response: httpx.Response | Failure = _GIVEN_UP  # stays if the scope cancels the attempt
-        with around_attempt():
+        self, request: httpx.Request, read: Reader[T], guard: Guard, write: Write
+    ) -> T | Failure | DeployError:
+        """Send the request once, and note in `write` what became of it."""
+        response: httpx.Response | Failure = Failure("no answer in time")  # if the guard cancels the attempt
+        with guard():
+            write.sending()
             response = await self.fetch(request)
-        outcome = response if isinstance(response, Failure) else self._read(request, response, parse)
-        if not isinstance(outcome, Failure):
-            self._platform_has_answered |= not about(request).is_public
-        elif outcome.meaning is Meaning.UNEXPECTED:  # before the first answer, `api-url` may be wrong
-            return outcome._replace(meaning=Meaning.DOWN if self._platform_has_answered else Meaning.ALONE)
-        return outcome
+        answer = response if isinstance(response, Failure) else read(response)
+        if isinstance(answer, Failure):
+            write.failed(answer.reason, may_have_arrived=answer.may_have_arrived)
+        else:
+            write.answered(is_accepted=not isinstance(answer, DeployError))
+        return answer
 
-    def _read(
-        self, request: httpx.Request, response: httpx.Response, parse: Callable[[httpx.Response], T]
-    ) -> T | RequestRejected | Failure:
-        """The parsed value, the refusal or the failure that a response stands for."""
-        if response.is_success:
-            try:
-                return parse(response)
-            except Malformed as malformed:
-                said = self.error_detail(response.content)
-                what = f"{malformed} ({said})" if said else f"{malformed}"
-                return failure.not_the_platform(request, f"answered {response.status_code}, but {what}")
-        detail = self.error_detail(response.content)
-        return failure.of_response(request, response, detail) or _refusal(request, response, detail)
-
-    def error_detail(self, body: bytes) -> str:
-        """The response's own words (`failure.error_detail`), without secrets."""
-        return failure.error_detail(body, self.redact)
-
-    def _limiter(self, request: httpx.Request) -> AdaptiveLimiter:
-        group = about(request).group
-        if group not in self._limiters:
-            self._limiters[group] = AdaptiveLimiter(group, self._concurrency, self._log)
-        return self._limiters[group]
+    def _group(self, request: httpx.Request) -> _Group:
+        name = about(request).group
+        if name not in self._groups:
+            self._groups[name] = _Group(name, self._concurrency, self._log)
+        return self._groups[name]
 
     def outages(self) -> str:
         """Which groups fail now, and why: `uploads failed (connection refused)`; empty if none fails."""
-        since = anyio.current_time() - PATIENCE
         return "; ".join(
-            f"{group[:1].lower()}{group[1:]} failed ({limiter.outage.reason})"
-            for group, limiter in self._limiters.items()
-            if limiter.outage and limiter.failed_at > since
+            f"{name[:1].lower()}{name[1:]} failed ({group.reason})"
+            for name, group in self._groups.items()
+            if group.fails
         )
+
+
+class _Trial:
+    """The failures of one request.
+
+    Attributes:
+        attempts: the number of failed attempts.
+        pause: seconds until the next attempt.
+    """
+
+    def __init__(self, backoff: Backoff, answered: int) -> None:
+        """Begin before the first attempt; `answered` counts the answered requests of the group."""
+        self.attempts = 0
+        self.pause = 0.0
+        self._backoff = backoff
+        self._answered_before = answered
+        self._last = Failure("not sent")
+        self._began = anyio.current_time()
+        self._since = math.inf
+        self._failing_for = 0.0
+        self._not_counted = 0.0
+        """Seconds that don't count against the budget."""
+        self._waited = 0.0
+        """Seconds of `Retry-After` among them."""
+        self._makes_no_sense = True
+
+    def failed(self, last: Failure, began: float) -> None:
+        """Note the failure of an attempt that began at this time (event loop), and choose the next pause."""
+        now = anyio.current_time()
+        if self.attempts:
+            self._not_counted += max(0.0, now - began - _LONGEST_ATTEMPT)
+        self._since = min(self._since, now)
+        self._failing_for = now - self._since - self._not_counted
+        self._last = last
+        self._makes_no_sense = self._makes_no_sense and last.makes_no_sense
+        doubled = self._backoff.shortest * 2.0 ** min(self.attempts, _MOST_DOUBLINGS)
+        self.pause = min(self._backoff.longest, doubled) * random.uniform(0.5, 1)  # noqa: S311 - no secret
+        self.attempts += 1
+        if last.retry_after and not self._backoff.is_until_deadline:
+            counted = min(last.retry_after, MOST_WAITED - self._waited)
+            self._waited += counted
+            self._not_counted += counted
+            # A little more: the requests of a group would come back all at once.
+            self.pause = max(last.retry_after, self.pause) + random.uniform(0, self.pause)  # noqa: S311
+
+    def gives_up(self, *, was_answered: bool) -> bool:
+        """Whether to give up; `was_answered` says whether the platform has answered any request."""
+        if self._backoff.is_until_deadline:
+            return self._last.is_final or self.pause >= _time_left()
+        may_be_wrong = self._makes_no_sense and not was_answered
+        budget = min(self._backoff.budget, _NO_SENSE if may_be_wrong else math.inf)
+        return self._last.is_final or self._failing_for >= budget or is_too_long(self._last.retry_after)
+
+    def error(self, purpose: str, answered: int) -> GaveUp:
+        """The error after the last attempt; `answered` counts the answered requests of the group."""
+        reason = self._last.reason
+        if not self._backoff.is_until_deadline and is_too_long(self._last.retry_after):
+            until = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() + self._last.retry_after))
+            message = f"{purpose} failed: {reason}; it asks to wait until {until} UTC"
+            return GaveUp(message, self._last, is_told_to_wait=True)
+        seconds = human_seconds(anyio.current_time() - self._began)
+        tried = "1 attempt" if self.attempts == 1 else f"{self.attempts:,} attempts in {seconds}"
+        others = answered - self._answered_before
+        worked = f", while {human_files(others, 'other')} worked" if others else ""
+        return GaveUp(f"{purpose} failed after {tried}{worked}: {reason}", self._last)
+
+
+class _Group:
+    """The requests of one kind: their limiter, and what the log says of them.
+
+    Attributes:
+        limiter: how many may be sent at once.
+        answered: the number of answered requests.
+        reason: why the last attempt failed.
+    """
+
+    def __init__(self, name: str, most: int, log: Callable[[str], None]) -> None:
+        """Begin with no failure; the arguments are as for `RetryingClient`."""
+        self.limiter = AdaptiveLimiter(most)
+        self.answered = 0
+        self.reason = ""
+        self._name = name
+        self._log = log
+        self._failing = 0
+        """The requests that have failed, and are neither answered nor given up."""
+        self._since = self._next_line = 0.0
+        self._answered_at = self._failed_at = -math.inf
+
+    @contextmanager
+    def counting(self, trial: _Trial) -> Iterator[None]:
+        """Count a request as failing from its first failure to the end of the block."""
+        try:
+            yield
+        finally:
+            self._failing -= bool(trial.attempts)
+
+    def succeeded(self, trial: _Trial) -> None:
+        """Note an answer. The last request that was failing logs that the group works again."""
+        self.limiter.succeeded()
+        self.answered += 1
+        self._answered_at = anyio.current_time()
+        if trial.attempts and self._failing == 1:
+            self._say(f"works again after {human_seconds(self._answered_at - self._since)}")
+
+    def failed(self, failed: Failure, began: float, trial: _Trial, *, is_retried: bool) -> None:
+        """Note the failure of an attempt that began at this time (event loop)."""
+        self.limiter.failed(began)
+        self.reason, self._failed_at = failed.reason, anyio.current_time()
+        if not self._failing:
+            self._since = self._failed_at
+        self._failing += trial.attempts == 1
+        if is_retried:
+            again = "1 request is" if self._failing == 1 else f"{self._failing:,} requests are"
+            seconds = self._failed_at - self._since
+            lasting = f", for {human_seconds(seconds)}" if seconds >= 1 else ""
+            self._say(f"{failed.reason}; {again} being sent again{lasting}")
+
+    def _say(self, text: str) -> None:
+        """Log a line, unless the group has logged one a moment ago."""
+        if anyio.current_time() >= self._next_line:
+            self._next_line = anyio.current_time() + _LINE_EVERY
+            self._log(f"{self._name}: {text}")
+
+    @property
+    def fails(self) -> bool:
+        """Whether the group's last attempt failed, not long ago."""
+        return self._failed_at > max(self._answered_at, anyio.current_time() - _RECENT)
 
 
 def _most_requests() -> int:
@@ -247,46 +356,6 @@ def _time_left() -> float:
     return anyio.current_effective_deadline() - anyio.current_time()
 
 
-async def _paused(shortest: float, longest: float) -> bool:
-    """Pause if the deadline leaves time for another attempt; return whether it does."""
-    seconds = random.uniform(shortest, longest)  # noqa: S311 - no secret
-    if has_time := seconds < _time_left():
-        await anyio.sleep(seconds)
-    return has_time
-
-
 def is_too_long(retry_after: float) -> bool:
     """Whether `Retry-After` asks for a wait beyond the deadline or `MOST_WAITED`."""
     return retry_after > max(0.0, min(_time_left(), MOST_WAITED))
-
-
-def _tried(attempts: int, seconds: float, worked: int) -> str:
-    """The number and duration of the attempts, and how many other requests succeeded meanwhile."""
-    tried = "1 attempt" if attempts == 1 else f"{attempts} attempts in {human_seconds(seconds)}"
-    return f"{tried}, while {human_files(worked, 'other')} worked" if worked else tried
-
-
-def _refusal(request: httpx.Request, response: httpx.Response, detail: str) -> RequestRejected:
-    """The error for an answer other than 2xx; `detail` is the answer's own words."""
-    status = response.status_code
-    answer = f"{status}: {detail}" if detail else f"{status}"
-    rejected = RequestRejected(
-        f"{about(request).purpose} was refused ({answer})", status=status, answer=answer
-    )
-    rejected.retry_after = failure.parse_retry_after(response.headers)
-    return rejected
-
-
-def _unavailable(
-    request: httpx.Request, failed: Failure, after: str, lost_answer: str
-) -> PlatformUnavailable:
-    purpose = about(request).purpose
-    message = f"{purpose} failed after {after}: {failed.reason}"
-    hint = failed.hint
-    if is_too_long(failed.retry_after):
-        until = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() + failed.retry_after))
-        message = f"{purpose} failed: {failed.reason}; it asks to wait until {until} UTC"
-        hint = "Run the job again after that time. A longer `timeout` helps with waits of up to 10 minutes."
-    error = PlatformUnavailable(message, hint=hint)
-    error.lost_answer, error.retry_after = lost_answer, failed.retry_after
-    return error

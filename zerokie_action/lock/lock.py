@@ -11,18 +11,20 @@ lock expires.
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import asynccontextmanager, contextmanager
-from enum import Enum, auto
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
 
 from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, RequestRejected, unwrap
-from zerokie_action.http.retry import UNTIL_DEADLINE
+from zerokie_action.http.retry import UNTIL_DEADLINE, Backoff
 from zerokie_action.lock.record import EXPIRY, expiry
-from zerokie_action.platform.client import CONFLICT, NOT_FOUND
-from zerokie_action.shutdown import RECORD, RELEASE, Allowance
+from zerokie_action.outcome import Outcome, Write
+from zerokie_action.platform.answers import CONFLICT, NOT_FOUND
+from zerokie_action.shutdown import RECORD, RELEASE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -31,35 +33,15 @@ if TYPE_CHECKING:
     from zerokie_action.lock.record import LockRecords
     from zerokie_action.platform.client import Client
     from zerokie_action.platform.models import Counts, Finalized
-    from zerokie_action.shutdown import Shutdown
+    from zerokie_action.shutdown import Allowance, Shutdown
 
 _MARGIN = 60.0
 """Seconds before the lock expires in which no write begins."""
-_LATE_GRANT = 5.0
-"""Seconds in which the platform may still carry out a request whose answer was lost."""
-_RETRY_PAUSE = 15.0
+_HEARTBEAT_PAUSE = 15.0
 """Seconds between a heartbeat that failed and the next heartbeat."""
-_HEARTBEAT_BACKOFF = (_RETRY_PAUSE, _RETRY_PAUSE)
+_HEARTBEATS = Backoff(math.inf, _HEARTBEAT_PAUSE, _HEARTBEAT_PAUSE)
 
 _UNCONFIRMED = "the platform has not confirmed it for almost 30 minutes (was this machine suspended?)"
-_NOT_OURS = "the platform says that this deploy does not hold it"
-
-
-class _State(Enum):
-    """The states of a lock; `DeployLock` draws the transitions."""
-
-    FREE = auto()
-    """The lock was not requested, or the platform refused every request."""
-    ASKED = auto()
-    """The platform may grant a request: its answer has not arrived yet, or was lost."""
-    HELD = auto()
-    """The platform has confirmed that this session holds the lock."""
-    ENDING = auto()
-    """Finalize was sent; the platform may have released the lock."""
-    LOST = auto()
-    """This session held the lock, and no longer does."""
-    OVER = auto()
-    """The lock was released, was deleted with the app, or is left to the cleanup. Nothing more is sent."""
 
 
 class DeployLock:
@@ -67,10 +49,9 @@ class DeployLock:
 
     Callers nest `async with releasing(counts):`, then `await acquire()`, then `async with kept(interval):`.
 
-        FREE ---- request ---> ASKED --- granted, or heartbeat ---> HELD --- finalize ---> ENDING ---> OVER
-         ^                       |                                   |                       |
-         +------- refused -------+         LOST <--- 404 or 409 -----+-----------------------+
-                                                     29 minutes without an answer
+    Two facts are the state: whether the session holds the lock, and whether an answer to a request for the
+    lock was lost. A request whose answer was lost may be carried out at any later time, so the record stays
+    for the cleanup, which asks the platform.
 
     Attributes:
         finalized: the platform's answer to finalize; None before finalize, and when the answer was lost or
@@ -104,12 +85,11 @@ class DeployLock:
         self._records = records
         self._shutdown = shutdown
         self._ci = ci
-        self._state = _State.FREE
-        self._confirmed_at = 0.0
-        """When the last request that confirmed the lock was sent, by `_boot_time`."""
-        self._may_be_granted_late = False
-        """Whether a lock request whose answer was lost may still be carried out, even after the release."""
+        self._confirmed_at: float | None = None
+        """When the last request that confirmed the lock was sent, by `_boot_time`; None while not held."""
+        self._answer_was_lost = False
         self._why_lost = ""
+        self._heartbeat_due = anyio.Event()
 
     # Acquire
 
@@ -120,33 +100,18 @@ class DeployLock:
             RequestRejected: with status 409 when another session holds the lock.
             DeployError: when the platform refuses the lock for another reason, or can't be reached.
         """
-        state_before, asked_at = self._state, _boot_time()
-
-        @contextmanager
-        def attempt() -> Iterator[None]:
-            self._may_be_granted_late = self._state is _State.ASKED  # by an earlier attempt
-            self._state = _State.ASKED
-            with self._shutdown.shielded_request():
-                yield
-
+        asked_at, write = _boot_time(), Write()
+        client = self._client.guarded(self._shutdown.shielded_request)
         try:
-            await self._client.guarded(attempt).acquire_lock(self._app, self._session)
-        except DeployError as error:
-            may_be_granted = (
-                state_before is _State.ASKED
-                or error.ambiguous
-                # Behind the 404 of an app that is not ready, a request may go on.
-                or self._client.creation.is_pending
-            )
-            self._may_be_granted_late = may_be_granted
-            self._state = _State.ASKED if may_be_granted else _State.FREE
-            is_conflict = isinstance(error, RequestRejected) and error.status == CONFLICT
-            # An earlier attempt may have got the lock for this session: then a heartbeat succeeds.
-            if not (is_conflict and may_be_granted and await self._confirm(self._client)):
+            await client.acquire_lock(self._app, self._session, write=write)
+            self._confirmed_at = asked_at
+        except RequestRejected as error:
+            # An earlier request may have got the lock for this session: then a heartbeat succeeds.
+            may_be_ours = self._answer_was_lost or bool(write.lost)
+            if not (error.status == CONFLICT and may_be_ours and await self._confirm(self._client)):
                 raise
-        else:
-            self._state, self._confirmed_at = _State.HELD, asked_at
-            self._client.creation.is_ready = True
+        finally:
+            self._answer_was_lost |= bool(write.lost) or write.outcome is Outcome.UNKNOWN
 
     # Keep
 
@@ -161,8 +126,8 @@ class DeployLock:
             tasks.start_soon(self._send_heartbeats, interval, tasks.cancel_scope)
             yield
             tasks.cancel_scope.cancel()
-        if self._state is _State.LOST:
-            raise self._lose()
+        if self._why_lost:
+            raise self._loss()
 
     def check(self) -> None:
         """Allow a write only while the lock is held.
@@ -170,44 +135,51 @@ class DeployLock:
         Raises:
             LockLost: when the lock is lost, or may expire before a write arrives.
         """
-        if self._state is not _State.LOST and self._seconds_left > 0:
-            return
-        raise self._lose(_UNCONFIRMED)
+        if self._seconds_left <= 0:
+            self._lose(_UNCONFIRMED)
+            raise self._loss()
+
+    def writing(self, client: Client) -> Client:
+        """A copy of the client whose attempts check the lock, and are shielded from cancellation."""
+        return replace(client.guarded(self._write), on_missing=self._ask_soon)
+
+    def end(self) -> None:
+        """Note that this session no longer holds the lock: it was released, lost, or deleted with the app."""
+        self._confirmed_at = None
+        if not self._answer_was_lost:
+            self._records.release(self._session)
 
     @contextmanager
-    def write(self) -> Iterator[None]:
-        """Check the lock before one attempt of a write, and shield the attempt from cancellation."""
+    def _write(self) -> Iterator[None]:
         self.check()
         with self._shutdown.shielded_write():
             yield
 
-    def end(self) -> None:
-        """Note that this session no longer holds the lock: it was released, lost, or deleted with the app."""
-        # While the platform may still grant the lock, the record stays: the cleanup asks the platform.
-        if self._state is not _State.ASKED and not self._may_be_granted_late:
-            self._records.release(self._session)
-        self._state = _State.OVER
+    def _ask_soon(self) -> None:
+        """Send the next heartbeat now: an upload was answered with 404, so the app may be gone."""
+        self._heartbeat_due.set()
 
     @property
     def _seconds_left(self) -> float:
         """Seconds in which a write may still begin."""
+        if self._confirmed_at is None:
+            return 0.0
         return self._confirmed_at + EXPIRY - _MARGIN - _boot_time()
 
     async def _send_heartbeats(self, interval: float, work: anyio.CancelScope) -> None:
         pause = interval
         try:
             while True:
-                await anyio.sleep(pause)
+                with anyio.move_on_after(pause):
+                    await self._heartbeat_due.wait()
+                self._heartbeat_due = anyio.Event()
                 pause = interval
                 with anyio.move_on_after(self._seconds_left):
                     try:
-                        is_ours = await self._confirm(self._client.retrying(_HEARTBEAT_BACKOFF))
+                        await self._confirm(self._client.retrying(_HEARTBEATS))
                     except DeployError as error:
                         self._ci.warning(f"Heartbeat: {error}")
-                        pause = min(_RETRY_PAUSE, interval)
-                    else:
-                        if not is_ours:
-                            raise self._lose(_NOT_OURS)
+                        pause = min(_HEARTBEAT_PAUSE, interval)
                 self.check()
         except LockLost:
             work.cancel()
@@ -222,19 +194,25 @@ class DeployLock:
             asked_at = _boot_time()
             yield
 
-        is_ours = await client.guarded(attempt).heartbeat(self._app, self._session)
-        if is_ours:
-            self._confirmed_at = asked_at
-            if self._state is _State.ASKED:
-                self._state = _State.HELD
-        return is_ours
+        try:
+            await client.guarded(attempt).heartbeat(self._app, self._session)
+        except RequestRejected as error:
+            if error.status not in {NOT_FOUND, CONFLICT}:
+                raise
+            self._lose(_not_ours(error))
+            return False
+        self._confirmed_at = asked_at
+        return True
 
-    def _lose(self, why: str = "") -> LockLost:
-        """Note that the lock is lost, and return the error to raise. The first reason given stays."""
-        self._state = _State.LOST
-        self._why_lost = self._why_lost or why
+    def _lose(self, why: str) -> None:
+        """Note that the lock is not held. The first reason for the loss of a lock that was held stays."""
+        if self._confirmed_at is not None:
+            self._why_lost = self._why_lost or why
+        self._confirmed_at = None
+
+    def _loss(self) -> LockLost:
         return LockLost(
-            f"The deploy lock was lost during the deploy: {self._why_lost}",
+            f"The deploy lock was lost during the deploy: {self._why_lost or _UNCONFIRMED}",
             hint="Nothing was written after that. Run the deploy again: another deploy may hold the lock.",
         )
 
@@ -252,20 +230,23 @@ class DeployLock:
         self._records.add(self._app, self._session)
         try:
             yield
-            if self._state is not _State.OVER:
-                await self.release(counts())
         except BaseException as failure:
-            if self._state is not _State.OVER:
-                await self._clean_up_after(unwrap(failure), counts)
+            await self._release_after(unwrap(failure), counts)
             raise
+        if self._confirmed_at is not None:
+            # Even with `retry-timeout: 0`, finalize is retried for as long as after a failure.
+            budget = max(self._client.http.retry_timeout, RELEASE.seconds)
+            without_limit = RELEASE._replace(seconds=math.inf)
+            await self.release(counts(), without_limit, Backoff(budget))
 
-    async def release(self, counts: Counts, within: Allowance | None = None) -> bool:
+    async def release(self, counts: Counts, allowance: Allowance, backoff: Backoff = UNTIL_DEADLINE) -> bool:
         """Finalize: release the lock, purge the CDN's cache, record the deploy.
 
         Args:
             counts: how much the deploy changed.
-            within: how long finalize is retried, shielded from cancellation. If it is not known whether the
-                session holds the lock, a heartbeat asks first. None: retry like any other request.
+            allowance: the time for it, shielded from cancellation. If the session may hold the lock, a
+                heartbeat asks first, for a third of that time.
+            backoff: see `http.retry.Backoff`.
 
         Returns:
             Whether the session held the lock.
@@ -274,111 +255,96 @@ class DeployLock:
             LockLost: when the session held the lock, and no longer does.
             DeployError: when the lock may still be held; the hint says when the lock expires.
         """
-        was_held = True
+        client = self._client.retrying(backoff)
         try:
-            if within is None:
-                await self._finalize(self._client, counts)
-            else:
-                was_held = await self._release_shielded(counts, within)
+            with self._shutdown.shielded_scope(allowance):
+                was_held = self._confirmed_at is not None or await self._was_granted(client)
+                if was_held:
+                    await self._finalize(counts, client)
+                self.end()
+                return was_held
+            raise PlatformUnavailable("The deploy lock could not be released in time")
         except LockLost:
             self.end()
             raise
         except DeployError as error:
-            self._state = _State.OVER
             error.hint = (
                 f"The lock expires by itself {expiry()}, if it was not released. {error.hint}".strip()
             )
             raise
-        self.end()
-        return was_held
 
-    async def _release_shielded(self, counts: Counts, within: Allowance) -> bool:
-        is_held = self._state in {_State.HELD, _State.ENDING}
-        with self._shutdown.shielded_scope(within):
-            if not is_held and self._client.creation.is_pending:
-                # The new app may not answer a heartbeat yet. Nobody else can hold its lock, so finalize is
-                # sent without asking. The record stays: the platform may still grant the request.
-                self._may_be_granted_late = True
-            elif not is_held and not await self._was_granted_late():
-                return False
-            try:
-                await self._finalize(self._client.retrying(UNTIL_DEADLINE), counts)
-            except LockLost:
-                if not is_held:
-                    return False
-                raise
-            return True
-        raise PlatformUnavailable("The deploy lock could not be released in time")
+    async def _was_granted(self, client: Client) -> bool:
+        """Ask whether a request whose answer was lost got the lock."""
+        with anyio.move_on_after(_time_left() / 3):
+            return await self._confirm(client)
+        raise PlatformUnavailable("The platform did not say whether this deploy holds its lock")
 
-    async def _was_granted_late(self) -> bool:
-        """Ask twice, at most five seconds apart, whether a request whose answer was lost got the lock."""
-        client = self._client.retrying(UNTIL_DEADLINE)
-        if await self._confirm(client):
-            return True
-        await anyio.sleep(min(_LATE_GRANT, (anyio.current_effective_deadline() - anyio.current_time()) / 2))
-        return await self._confirm(client)
-
-    async def _finalize(self, client: Client, counts: Counts) -> None:
-        # A 2xx without a JSON object may be a gateway's. If the lock is still held then, finalize is sent
-        # again. In the second round the state is ENDING, so a 404 or 409 means that the first one worked.
+    async def _finalize(self, counts: Counts, client: Client) -> None:
+        write = Write()
         for _ in range(2):
-            may_have_worked = self._state is _State.ENDING
-            self._state = _State.ENDING
             try:
-                self.finalized = await client.finalize(self._app, self._session, counts)
+                self.finalized = await client.finalize(self._app, self._session, counts, write=write)
             except RequestRejected as error:
                 if error.status not in {NOT_FOUND, CONFLICT}:
                     raise
-                if may_have_worked or error.ambiguous:
-                    self.lost_answer = error.lost_answer
+                if write.lost or write.outcome is Outcome.DONE:  # an earlier attempt released the lock
+                    self.lost_answer = write.lost
                     return
-                raise self._lose(_NOT_OURS) from error
-            if self.finalized or not await self._confirm(client):
+                self._lose(_not_ours(error))
+                raise self._loss() from error
+            # A 2xx without a deploy ID may be a gateway's. Then only a heartbeat tells.
+            if (self.finalized and self.finalized.deploy_id) or not await self._confirm(client):
                 return
         raise PlatformUnavailable(
-            "Finalizing the deploy had no effect: the answer is no JSON object, and the lock is still held",
+            "Finalizing the deploy had no effect: the answer has no deploy ID, and the lock is still held",
             hint="Check `api-url`: a gateway or proxy may answer in the platform's place.",
         )
 
-    async def _clean_up_after(self, failure: BaseException, counts: Callable[[], Counts]) -> None:
+    async def _release_after(self, failure: BaseException, counts: Callable[[], Counts]) -> None:
         """Call `on_failure`, release the lock, and log the outcome.
 
         Raises:
             LockLost: when the platform refused a write (409) because the lock was lost.
         """
-        ends_at = anyio.current_time() + RELEASE.seconds
+        ended_at = self._shutdown.end_work()
         is_conflict = isinstance(failure, RequestRejected) and failure.status == CONFLICT
-        if self._state in {_State.HELD, _State.ENDING}:
-            await self._prepare_release(is_conflict=is_conflict)
-        if self._state is _State.LOST:
-            loss = self._lose()
+        if self._confirmed_at is not None:
+            await self._prepare_release(RECORD.since(ended_at), is_conflict=is_conflict)
+        if self._confirmed_at is None and (self._why_lost or not self._answer_was_lost):
             self.end()
-            if is_conflict:
-                raise loss from failure
-            return
-        if self._state is _State.FREE:
-            self.end()
+            if self._why_lost and is_conflict:
+                raise self._loss() from failure
             return
         try:
-            left = ends_at - anyio.current_time()
-            was_held = await self.release(counts(), RELEASE._replace(seconds=left))
+            was_held = await self.release(counts(), RELEASE.since(ended_at))
         except LockLost as loss:
             self._ci.warning(str(loss))
         except DeployError as error:
             self.unreleased = f"{error}. {error.hint}"
             self._ci.warning(self.unreleased)
         else:
-            self._ci.info("Deploy lock released" if was_held else f"No deploy lock to release: {_NOT_OURS}")
+            self._ci.info("Deploy lock released" if was_held else "No deploy lock to release")
 
-    async def _prepare_release(self, *, is_conflict: bool) -> None:
-        with self._shutdown.shielded_scope(RECORD):
+    async def _prepare_release(self, allowance: Allowance, *, is_conflict: bool) -> None:
+        with self._shutdown.shielded_scope(allowance):
             try:
-                if is_conflict and not await self._confirm(self._client.retrying(UNTIL_DEADLINE)):
-                    self._lose(_NOT_OURS)
-                elif self.on_failure is not None:
+                is_ours = not is_conflict or await self._confirm(self._client.retrying(UNTIL_DEADLINE))
+                if is_ours and self.on_failure is not None:
                     await self.on_failure()
             except Exception as error:  # noqa: BLE001 - the lock has to be released after any error
                 self._ci.info(f"Before releasing the lock: {unwrap(error)}")
+
+
+def _not_ours(error: RequestRejected) -> str:
+    """Why the lock is not held, after a heartbeat or finalize was refused with 404 or 409."""
+    if error.status == NOT_FOUND:
+        return f"the platform does not know the app or its lock any more ({error.answer})"
+    return f"the platform says that this deploy does not hold it ({error.answer})"
+
+
+def _time_left() -> float:
+    """Seconds until the deadline of the enclosing scopes."""
+    return anyio.current_effective_deadline() - anyio.current_time()
 
 
 def _boot_time() -> float:

@@ -18,8 +18,9 @@ import anyio
 
 from zerokie_action.errors import DeployError, RequestRejected
 from zerokie_action.http import URL, Request, Response
+from zerokie_action.http.failure import Failure, asks_to_try_again, of_status, quote
 from zerokie_action.http.request import HEADERS, MEGABYTE, extensions
-from zerokie_action.http.retry import UNTIL_DEADLINE, RetryingClient
+from zerokie_action.http.retry import UNTIL_DEADLINE, GaveUp, RetryingClient
 from zerokie_action.http.transport import Transport
 
 if TYPE_CHECKING:
@@ -52,12 +53,13 @@ async def update_comment(settings: Settings, env: Mapping[str, str], ci: CI, tex
     try:
         with anyio.fail_after(_TIME):
             async with Transport(env) as transport:
-                http = RetryingClient(transport, retries=0, log=ci.debug, redact=ci.redact)
+                http = RetryingClient(transport, retry_timeout=_TIME, log=ci.debug)
                 is_new = await _put(http, where, token, _marker(settings, where), text)
     except RequestRejected as error:
         ci.warning(f"{error}; {where.permission}")
     except Exception as error:  # noqa: BLE001 - no error here may fail the deploy
-        ci.warning(str(error) if isinstance(error, DeployError) else f"Commenting failed: {error!r}")
+        is_known = isinstance(error, DeployError | GaveUp)
+        ci.warning(str(error) if is_known else f"Commenting failed: {error!r}")
     else:
         ci.info(f"{'Commented on' if is_new else 'Updated the comment on'} {where.name}")
 
@@ -110,6 +112,16 @@ async def _send(
         url,
         headers={**HEADERS, "Accept": "application/json", "Authorization": f"Bearer {token}"},
         json=body,
-        extensions=extensions("Commenting", timeout=_TIME, max_body=_LARGEST_RESPONSE, is_public=True),
+        extensions=extensions("Commenting", timeout=_TIME, max_body=_LARGEST_RESPONSE),
     )
-    return await http.send(request, lambda response: response, UNTIL_DEADLINE, is_repeatable=is_repeatable)
+    return await http.send(request, _read, UNTIL_DEADLINE, is_repeatable=is_repeatable)
+
+
+def _read(response: Response) -> Response | Failure | DeployError:
+    status, said = response.status_code, quote(response.content, str)
+    answer = f"{status}: {said}" if said else f"{status}"
+    if asks_to_try_again(status):
+        return of_status(response, f"the API answered {answer}")
+    if response.is_success:
+        return response
+    return RequestRejected(f"Commenting was refused ({answer})", status=status)

@@ -99,7 +99,7 @@ def _flaw(job: Job, response: Response, path: str, sha256: str) -> str:
     """What is wrong with an answer, as a clause; empty for a good answer."""
     status = response.status_code
     if not 200 <= status < 400:  # noqa: PLR2004 - HTTP's own numbers
-        said = job.client.http.error_detail(response.content)
+        said = job.client.words(response.content)
         return f"it answered {status}" + (f" ({said})" if said else "")
     if sha256 and hashlib.sha256(response.content).hexdigest() != sha256:
         return f"it answered {status}, but not with {path!r} as it was deployed"

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
-from zerokie_action.errors import DeployError, DeployTimedOut, LockHeld, LockLost, RequestRejected
+from zerokie_action.errors import DeployTimedOut, LockHeld, RequestRejected
 from zerokie_action.files.ignore import Patterns
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.lock.record import expiry
 from zerokie_action.operations.polling import Polling
-from zerokie_action.platform.client import CONFLICT
+from zerokie_action.outcome import Change
+from zerokie_action.platform.answers import CONFLICT, NOT_FOUND
 from zerokie_action.platform.models import Counts
 from zerokie_action.text import human_seconds
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_READY_WITHIN = 60.0
+"""Seconds that a new app may take to get ready."""
 _HINT_SLOW = "Raise `timeout`, or look for the slow step with `log-level: debug`."
 _HINT_OUTAGE = "Run the job again when the platform works, or raise `timeout`."
 
@@ -43,6 +46,7 @@ class Job:
         records: records the lock for the cleanup.
         session: this run's deploy session ID, a random UUID.
         ends_at: when `timeout` ends, by the event loop's time.
+        changes: the changes that the run has asked for; the final state is derived from them.
     """
 
     settings: Settings
@@ -53,6 +57,7 @@ class Job:
     records: LockRecords
     session: str
     ends_at: float
+    changes: list[Change] = field(default_factory=list)
 
     @cached_property
     def keep(self) -> Patterns:
@@ -76,37 +81,43 @@ class Job:
 
     def preview(self, text: str) -> None:
         """Write to the log and the reports what a deploy would do."""
+        self.result.changed = True
         self.ci.info(f"Plan: {text}")
         self.result.notes.append(f"Dry run: {text}.")
 
-    @contextmanager
-    def change(self, state_if_unknown: str) -> Iterator[Client]:
-        """Yield the client for one request that changes something, shielded from cancellation.
+    def change(self, kind: str, *, done: str = "", unknown: str = "") -> Change:
+        """Add a change to the run's list, before its request; see `Change`."""
+        change = Change(kind, done, unknown)
+        self.changes.append(change)
+        return change
 
-        The final state is `state_if_unknown`. A refusal restores the previous final state; after a success,
-        the caller sets the next.
-        """
-        before, self.result.final_state = self.result.final_state, state_if_unknown
-        self.result.changes_requested += 1
-        try:
-            yield self.client.guarded(self.shutdown.shielded_request)
-        except DeployError as error:
-            if not (error.ambiguous or isinstance(error, LockLost)):
-                self.result.final_state = before
-                self.result.changes_requested -= 1
-            raise
+    @property
+    def shielded_client(self) -> Client:
+        """The client for a request that changes something: a cancellation takes effect after the answer."""
+        return self.client.guarded(self.shutdown.shielded_request)
 
     @asynccontextmanager
-    async def deploy_lock(self, counts: Callable[[], Counts] = Counts) -> AsyncIterator[DeployLock]:
-        """Hold the app's deploy lock while the block runs; `counts` returns how much the block changed."""
+    async def deploy_lock(
+        self, counts: Callable[[], Counts] = Counts, *, is_new_app: bool = False
+    ) -> AsyncIterator[DeployLock]:
+        """Hold the app's deploy lock while the block runs.
+
+        Args:
+            counts: returns how much the block changed.
+            is_new_app: whether this run has created the app, so that the app may not be ready yet.
+        """
         lock = DeployLock(
             self.client, self.app, self.session, records=self.records, shutdown=self.shutdown, ci=self.ci
         )
+
+        async def acquire() -> None:
+            await (self.once_ready(lock.acquire) if is_new_app else lock.acquire())
+
         try:
             async with lock.releasing(counts):
                 with self.phase("Lock"):
                     try:
-                        await self.in_turn(lock.acquire)
+                        await self.in_turn(acquire)
                     except LockHeld as error:
                         error.hint += (
                             f" If that run was killed, its lock ends {expiry()}: to wait for that, set "
@@ -125,7 +136,20 @@ class Job:
                 self.result.cache_purged = lock.finalized.cache_purged
             if lock.unreleased:  # the lock has logged this
                 self.result.warnings.append(lock.unreleased)
-                self.result.add_final_state(f"the deploy lock may still be held, and expires {expiry()}")
+                self.result.lock_state = f"the deploy lock may still be held, and expires {expiry()}"
+
+    async def once_ready(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Call `ask` until the app that this run has just created is found (404), for at most a minute."""
+        polling: Polling | None = None
+        while True:
+            try:
+                return await ask()
+            except RequestRejected as error:
+                if error.status != NOT_FOUND:
+                    raise
+                polling = polling or Polling(self.ci, f"the new app {self.app!r}", _READY_WITHIN)
+                if not await polling.again():
+                    raise
 
     async def in_turn(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Call `ask` until no other deploy of the app is in progress (409), within `lock-timeout`.
@@ -134,7 +158,6 @@ class Job:
             LockHeld: when the other deploy outlasts `lock-timeout`.
         """
         polling: Polling | None = None
-        waited_before = self.result.lock_wait_seconds
         while True:
             try:
                 return await ask()
@@ -144,10 +167,11 @@ class Job:
                 retry_after = error.retry_after
             what = f"another deploy of {self.app!r} to end"
             polling = polling or Polling(self.ci, what, self.settings.lock_timeout)
+            waited_before = polling.waited
             try:
                 goes_on = await polling.again(retry_after=retry_after)
             finally:
-                self.result.lock_wait_seconds = waited_before + polling.waited
+                self.result.lock_wait_seconds += polling.waited - waited_before
             if not goes_on:
                 after = f" after {human_seconds(polling.waited)}" if polling.waited >= 1 else ""
                 raise LockHeld(

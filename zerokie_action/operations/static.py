@@ -22,6 +22,7 @@ from zerokie_action.files.scan import Scan, scan
 from zerokie_action.operations import apps
 from zerokie_action.operations.health import check_health
 from zerokie_action.operations.zone import EMPTY_ZONE, Update, not_kept, read_zone
+from zerokie_action.outcome import was_created
 from zerokie_action.platform.models import Counts
 from zerokie_action.report.result import Changes, Uploaded
 from zerokie_action.text import human_bytes, human_files, human_paths
@@ -61,7 +62,6 @@ class _Source(NamedTuple):
 
 async def deploy_directory(job: Job, directory: Path) -> None:
     """Make the app's storage zone equal to the directory."""
-    job.result.created = False
     async with anyio.create_task_group() as tasks:
         look_up = tasks.start_soon(apps.look_up, job, "static")
         with job.phase("Scan"):
@@ -105,12 +105,16 @@ async def _update(job: Job, source: _Source) -> None:
         return Counts(len(changes.uploaded), len(changes.deleted), changes.bytes_uploaded)
 
     try:
-        async with job.deploy_lock(counts) as lock:
+        async with job.deploy_lock(counts, is_new_app=bool(was_created(job.changes))) as lock:
             await _make_equal(job, source, lock, changes)
     except BaseException:
-        job.result.add_final_state(changes.state)
+        for change in job.changes:
+            if change.kind == "files":
+                change.seen = changes.state
         raise
-    job.result.final_state = "the new version is deployed"
+    for change in job.changes:
+        if change.kind == "files":
+            change.seen = "the new version is deployed"
     _log_finalized(job, lock)
 
 
@@ -170,7 +174,7 @@ async def _compare(job: Job, source: _Source, *, app_exists: bool = True) -> tup
 
 def _doubts(job: Job, plan: Plan, zone: Zone) -> Iterator[Doubt]:
     """Doubts about the ownership of the app and its files, and about the deletions."""
-    if job.result.created:
+    if was_created(job.changes):
         return
     if not job.settings.take_over:
         # If the app may belong to another repository, don't ask as well who owns its files.

@@ -33,7 +33,8 @@ from zerokie_action.files.manifest import (
 from zerokie_action.files.plan import Doubt
 from zerokie_action.http.request import MEGABYTE, Bytes
 from zerokie_action.http.retry import UNTIL_DEADLINE
-from zerokie_action.platform.client import HIDDEN_HINT, MANIFESTS, NOT_FOUND, is_hidden
+from zerokie_action.platform.answers import NOT_FOUND
+from zerokie_action.platform.client import HIDDEN_HINT, MANIFESTS, is_hidden
 from zerokie_action.platform.pages import PageError, read_public
 from zerokie_action.platform.upload import write_each
 from zerokie_action.report.progress import Progress
@@ -214,7 +215,8 @@ class Update:
         self._uploaded: dict[str, Uploaded] = {}
         self._proved: Mapping[str, Proof] = {}
         self._lock = lock
-        self._client = job.client.guarded(lock.write)
+        self._client = lock.writing(job.client)
+        self._change = job.change("files")
         self._write_each = partial(write_each, concurrency=job.settings.concurrency, shutdown=job.shutdown)
 
     @property
@@ -243,7 +245,8 @@ class Update:
         async def put(file: LocalFile) -> None:
             path, content = file.path, FileContent(file, self._lock.check)
             progress.begin(path, file.size, lambda: content.taken)
-            await self._client.put_file(self._job.app, path, content, content_type(path))
+            write = self._change.write()
+            await self._client.put_file(self._job.app, path, content, content_type(path), write=write)
             progress.end(path)
             sent = Uploaded(path, file.size, self._plan.sign(file), content.sha256)
             if path not in self._uploaded:  # a file that was sent again counts once
@@ -298,7 +301,7 @@ class Update:
         """Delete the files that the directory does not have."""
 
         async def delete(path: str) -> None:
-            await self._client.delete_file(self._job.app, path)
+            await self._client.delete_file(self._job.app, path, write=self._change.write())
             self._changes.deleted[path] = self._zone.files[path].length
 
         await self._write_each(self._plan.delete, delete)

@@ -1,26 +1,37 @@
 """The platform's REST API: a method of `Client` for each endpoint.
 
 The docstrings quote the headings of the reference. Every method sends its request until the platform answers
-(`http.retry`), interprets an ambiguous outcome for its endpoint, and raises only errors of
-`zerokie_action.errors`.
+(`http.retry`), and raises only errors of `zerokie_action.errors`. The argument `write` follows what becomes
+of a request that changes something.
 """
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
-from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, urlsplit
 
-import anyio
-
-from zerokie_action.errors import AuthenticationError, RequestRejected
+from zerokie_action.errors import RequestRejected
 from zerokie_action.http import Request
 from zerokie_action.http.request import HEADERS, MEGABYTE, Bytes, ContentStream, extensions
+from zerokie_action.http.retry import GaveUp
+from zerokie_action.outcome import Outcome, Write
+from zerokie_action.platform.answers import (
+    CONFLICT,
+    FORBIDDEN,
+    LOCK_RULES,
+    NOT_FOUND,
+    TOO_LARGE,
+    UPLOAD_RULES,
+    Rules,
+    read_answer,
+    unavailable,
+    words,
+)
 from zerokie_action.platform.models import (
     App,
     Counts,
@@ -38,20 +49,16 @@ from zerokie_action.platform.models import (
 from zerokie_action.text import human_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from zerokie_action.errors import DeployError
     from zerokie_action.files.manifest import RemoteFile
     from zerokie_action.http import Response
+    from zerokie_action.http.failure import Failure
     from zerokie_action.http.request import Content
-    from zerokie_action.http.retry import AttemptScope, Backoff, RetryingClient
+    from zerokie_action.http.retry import Backoff, Guard, RetryingClient
 
 T = TypeVar("T")
-
-BAD_REQUEST = 400
-UNAUTHORIZED = 401
-NOT_FOUND = 404
-CONFLICT = 409
-TOO_LARGE = 413
 
 UPLOADS, DELETIONS, MANIFESTS = "Uploads", "Deletions", "Manifests"
 """Groups of requests. For any other request, the purpose is the name of the group."""
@@ -59,48 +66,12 @@ UPLOADS, DELETIONS, MANIFESTS = "Uploads", "Deletions", "Manifests"
 _LISTING_TIMEOUT = 120.0
 _LARGEST_LISTING = 128 * MEGABYTE
 """Seconds and bytes for a listing of a million files. Parsing takes four times as many bytes of memory."""
-_FINALIZE_TIMEOUT = 25.0
-"""Seconds for an attempt to finalize. Two attempts fit into the minute that a release may take."""
+_FINALIZE_TIMEOUT = 120.0
+"""Seconds for an answer to finalize, which waits for the purge of the CDN's cache."""
 
-_READY_WITHIN = 60.0
-"""Seconds that a new app may take to get ready."""
-
-_HINT = "The answer says why: correct that, then run the job again."
-_HINTS = {
-    403: "The key is valid but may not do this; check its permissions.",
-    NOT_FOUND: "Correct `app`. Only a deploy creates an app.",
-    407: "Check user and password in the proxy's URL: http://user:password@host:port.",
-    CONFLICT: "If something else is changing the app, run the job again later. If the name is taken, choose "
-    "another `app`.",
-    TOO_LARGE: "A gateway or proxy limits the size of requests: raise that limit "
-    "(nginx: `client_max_body_size`).",
-}
 HIDDEN_HINT = (
     "The platform may refuse or hide names that begin with a dot: leave such files out with `ignore`."
 )
-
-
-@dataclass
-class Creation:
-    """The creation of the app by this run. For a minute, a 404 means that the new app is not ready.
-
-    Attributes:
-        at: when the app was created, by the event loop's time.
-        is_ready: whether the app's lock was granted; after that, only uploads may still get a 404.
-    """
-
-    at: float = -math.inf
-    is_ready: bool = False
-
-    @property
-    def ready_by(self) -> float:
-        """The latest time at which the app gets ready."""
-        return self.at + _READY_WITHIN
-
-    @property
-    def is_pending(self) -> bool:
-        """Whether the app may not be ready yet."""
-        return not self.is_ready and anyio.current_time() < self.ready_by
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -111,25 +82,38 @@ class Client:
         base_url: the API's URL, without a trailing slash.
         api_key: the key, sent with every request.
         http: sends the requests.
-        backoff: see `http.retry.Backoff`.
-        around_attempt: see `http.retry.AttemptScope`.
-        creation: the app's creation, if this run created the app.
+        redact: removes the secrets from an answer's text.
+        backoff: see `http.retry.Backoff`; None for the default.
+        guard: see `http.retry.Guard`.
+        on_missing: called when an upload is answered with 404: the app may be gone.
     """
 
     base_url: str
     api_key: str
     http: RetryingClient
+    redact: Callable[[str], str] = str
     backoff: Backoff | None = None
-    around_attempt: AttemptScope = nullcontext
-    creation: Creation = field(default_factory=Creation)
+    guard: Guard = nullcontext
+    on_missing: Callable[[], None] = lambda: None
 
     def retrying(self, backoff: Backoff) -> Client:
-        """A copy of this client whose requests bypass the limiter; see `http.retry.Backoff`."""
+        """A copy of this client with other pauses and another budget."""
         return replace(self, backoff=backoff)
 
-    def guarded(self, scope: AttemptScope) -> Client:
-        """A copy of this client that enters `scope` around each attempt."""
-        return replace(self, around_attempt=scope)
+    def guarded(self, guard: Guard) -> Client:
+        """A copy of this client that enters `guard` around each attempt, inside of the guards that it has."""
+        outer = self.guard
+
+        @contextmanager
+        def both() -> Iterator[None]:
+            with outer(), guard():
+                yield
+
+        return replace(self, guard=guard if outer is nullcontext else both)
+
+    def words(self, body: bytes) -> str:
+        """A response's own words, in quotation marks and without secrets."""
+        return words(body, self.redact)
 
     @cached_property
     def _headers(self) -> dict[str, str]:
@@ -138,27 +122,20 @@ class Client:
 
     # Apps
 
-    async def create_app(self, name: str, kind: str, **fields: object) -> App:
+    async def create_app(self, name: str, kind: str, *, write: Write | None = None, **fields: object) -> App:
         """Create an app ("POST /v1/apps").
 
         Args:
             name: the app's name.
             kind: `container` or `static`.
+            write: if an answer was lost, a 409 may mean that this run created the app.
             fields: the other fields of the body, under the reference's names; None leaves a field out.
 
         Raises:
-            RequestRejected: with status 409 when an app of this name exists. If the error is `ambiguous`,
-                this run may have created that app.
+            RequestRejected: with status 409 when an app of this name exists.
         """
         purpose, body = f"Creating app {name!r}", {"name": name, "type": kind, **fields}
-        try:
-            app = await self._send(parse_record(App), purpose, "POST", "/v1/apps", body)
-        except RequestRejected as error:
-            if error.status == CONFLICT and error.ambiguous:
-                self.creation.at = anyio.current_time()
-            raise
-        self.creation.at = anyio.current_time()
-        return app
+        return await self._send(parse_record(App), purpose, "POST", "/v1/apps", body, write=write)
 
     async def list_apps(self) -> list[App]:
         """All apps of the key ("GET /v1/apps")."""
@@ -181,27 +158,33 @@ class Client:
         """
         return await self._send(parse_record(App), f"Looking up app {name!r}", "GET", app_target(name))
 
-    async def delete_app(self, name: str) -> bool:
+    async def delete_app(self, name: str, *, write: Write | None = None) -> bool:
         """Delete an app ("DELETE /v1/apps/:name"); False when no app had this name."""
         # An empty 200 may be a gateway's. The DELETE is then repeated, because the app has to be gone.
-        return await self._delete(parse_app_deletion, f"Deleting app {name!r}", app_target(name))
+        return await self._delete(parse_app_deletion, f"Deleting app {name!r}", app_target(name), write)
 
     async def deploy(
-        self, name: str, image: str | None, registry_auth: Mapping[str, str] | None = None
+        self,
+        name: str,
+        image: str | None,
+        registry_auth: Mapping[str, str] | None = None,
+        *,
+        write: Write | None = None,
     ) -> App:
         """Deploy an image, or restart the app with its current image ("POST /v1/apps/:name/deploy").
 
         The request is not repeated once it may have taken effect, because a second request would restart the
-        app again.
+        app again. Then `write.lost` says why the answer was lost.
 
         Raises:
             RequestRejected: with status 409 when another deploy of the app is in progress.
-            PlatformUnavailable: `ambiguous`, when the answer was lost.
         """
         body = {"image": image, "registry_auth": registry_auth}
         purpose = f"Deploying {image!r}" if image else f"Restarting {name!r}"
         target = app_target(name, "deploy")
-        return await self._send(parse_record(App), purpose, "POST", target, body, is_repeatable=False)
+        return await self._send(
+            parse_record(App), purpose, "POST", target, body, write=write, is_repeatable=False
+        )
 
     # Files of static apps
 
@@ -217,13 +200,28 @@ class Client:
         )
 
     async def put_file(
-        self, name: str, path: str, content: Content, content_type: str, *, group: str = UPLOADS
+        self,
+        name: str,
+        path: str,
+        content: Content,
+        content_type: str,
+        *,
+        group: str = UPLOADS,
+        write: Write | None = None,
     ) -> None:
         """Store one file ("PUT /v1/apps/:name/files/{path}")."""
         purpose, target = f"Uploading {path!r}", app_target(name, "files", *path.split("/"))
         try:
             await self._send(
-                parse_any, purpose, "PUT", target, content, content_type=content_type, group=group
+                parse_any,
+                purpose,
+                "PUT",
+                target,
+                content,
+                content_type=content_type,
+                group=group,
+                rules=UPLOAD_RULES,
+                write=write,
             )
         except RequestRejected as error:
             if group == MANIFESTS:
@@ -231,86 +229,106 @@ class Client:
             elif error.status == TOO_LARGE:
                 size = human_bytes(content.size)
                 error.hint = f"The file is {size} large. {error.hint} Or leave the file out with `ignore`."
+            elif error.status == FORBIDDEN:
+                error.hint = f"{error.hint} Or leave the file out with `ignore`."
             elif is_hidden(path):
                 error.hint = f"{HIDDEN_HINT} {error.hint}"
             raise
 
-    async def delete_file(self, name: str, path: str) -> None:
+    async def delete_file(self, name: str, path: str, *, write: Write | None = None) -> None:
         """Delete one file ("DELETE /v1/apps/:name/files/{path}"). A missing file is no error."""
         purpose, target = f"Deleting {path!r}", app_target(name, "files", *path.split("/"))
-        try:
-            # Any 2xx will do: if the file is still there, the next deploy deletes it.
-            await self._send(parse_any, purpose, "DELETE", target, group=DELETIONS)
-        except RequestRejected as error:
-            if error.status != NOT_FOUND:
-                raise
+        # Any 2xx will do: if the file is still there, the next deploy deletes it.
+        await self._delete(parse_any, purpose, target, write, group=DELETIONS)
 
     # The deploy lock
 
-    async def acquire_lock(self, name: str, session: str) -> None:
+    async def acquire_lock(self, name: str, session: str, *, write: Write | None = None) -> None:
         """Request the deploy lock ("POST /v1/apps/:name/deploy/lock").
 
         Raises:
-            RequestRejected: with status 409 when a session holds the lock. If the error is `ambiguous`, that
-                may be this session.
+            RequestRejected: with status 409 when a session holds the lock. If an answer was lost, that may be
+                this session.
         """
         target, body = app_target(name, "deploy", "lock"), {"deploy_session_id": session}
-        if not await self._send(parse_lock(session), "Asking for the deploy lock", "POST", target, body):
+        purpose = "Asking for the deploy lock"
+        if not await self._send(parse_lock(session), purpose, "POST", target, body, write=write):
             raise RequestRejected("The platform granted no lock to this session", status=CONFLICT)
 
-    async def heartbeat(self, name: str, session: str) -> bool:
-        """Keep the lock alive ("PUT /v1/apps/:name/deploy/lock"); False if the session does not hold it."""
-        target, body = app_target(name, "deploy", "lock"), {"deploy_session_id": session}
-        try:
-            return await self._send(
-                parse_heartbeat(session), "Confirming the deploy lock", "PUT", target, body
-            )
-        except RequestRejected as error:
-            if error.status in {NOT_FOUND, CONFLICT}:
-                return False
-            raise
+    async def heartbeat(self, name: str, session: str) -> None:
+        """Keep the lock alive ("PUT /v1/apps/:name/deploy/lock").
 
-    async def finalize(self, name: str, session: str, counts: Counts) -> Finalized | None:
+        Raises:
+            RequestRejected: with status 404 or 409 when the session does not hold the lock.
+        """
+        target, body = app_target(name, "deploy", "lock"), {"deploy_session_id": session}
+        purpose = "Confirming the deploy lock"
+        if not await self._send(parse_heartbeat(session), purpose, "PUT", target, body, rules=LOCK_RULES):
+            raise RequestRejected(f"{purpose}: the answer names another session", status=CONFLICT)
+
+    async def finalize(
+        self, name: str, session: str, counts: Counts, *, write: Write | None = None
+    ) -> Finalized | None:
         """Purge the CDN cache, release the lock, record the deploy ("POST …/deploy/finalize").
 
         Returns:
             The platform's answer; None for a 2xx without a JSON object, which may be a gateway's.
 
         Raises:
-            RequestRejected: with status 404 or 409 when the session holds no lock. If the error is
-                `ambiguous`, an earlier attempt may have released the lock.
+            RequestRejected: with status 404 or 409 when the session holds no lock. If an answer was lost, an
+                earlier attempt may have released the lock.
         """
         body = {"deploy_session_id": session, **counts._asdict()}
-        purpose, target = "Finalizing the deploy", app_target(name, "deploy", "finalize")
         return await self._send(
-            parse_finalized, purpose, "POST", target, body, read_timeout=_FINALIZE_TIMEOUT
+            parse_finalized,
+            "Finalizing the deploy",
+            "POST",
+            app_target(name, "deploy", "finalize"),
+            body,
+            read_timeout=_FINALIZE_TIMEOUT,
+            rules=LOCK_RULES,
+            write=write,
         )
 
     # Custom domains of static apps
 
-    async def add_domain(self, name: str, domain: str) -> Domain:
+    async def add_domain(self, name: str, domain: str, *, write: Write | None = None) -> Domain:
         """Attach a domain ("POST /v1/apps/:name/domains").
 
         Raises:
             RequestRejected: with status 409 when the domain is attached already, to this app or another.
         """
         purpose, target = f"Attaching {domain!r}", app_target(name, "domains")
-        return await self._send(parse_record(Domain), purpose, "POST", target, {"domain": domain})
+        return await self._send(
+            parse_record(Domain), purpose, "POST", target, {"domain": domain}, write=write
+        )
 
-    async def remove_domain(self, name: str, domain: str) -> bool:
+    async def remove_domain(self, name: str, domain: str, *, write: Write | None = None) -> bool:
         """Remove a domain ("DELETE /v1/apps/:name/domains/:domain"); False if the app did not have it."""
-        return await self._delete(parse_any, f"Removing {domain!r}", app_target(name, "domains", domain))
+        target = app_target(name, "domains", domain)
+        return await self._delete(parse_any, f"Removing {domain!r}", target, write)
 
     # What all endpoints share
 
-    async def _delete(self, parse: Callable[[Response], bool], purpose: str, target: str) -> bool:
-        """Send a DELETE; False for a 404, unless an earlier attempt may have succeeded."""
+    async def _delete(
+        self,
+        parse: Callable[[Response], bool],
+        purpose: str,
+        target: str,
+        write: Write | None,
+        *,
+        group: str = "",
+    ) -> bool:
+        """Send a DELETE; False for a 404, unless an earlier attempt may have deleted it."""
+        write = write or Write()
         try:
-            return await self._send(parse, purpose, "DELETE", target)
+            return await self._send(parse, purpose, "DELETE", target, write=write, group=group)
         except RequestRejected as error:
             if error.status != NOT_FOUND:
                 raise
-            return error.ambiguous
+            if write.lost:
+                write.outcome = Outcome.DONE
+            return bool(write.lost)
 
     async def _send(
         self,
@@ -324,12 +342,14 @@ class Client:
         group: str = "",
         max_body: int = MEGABYTE,
         read_timeout: float = 30.0,
+        rules: Rules = Rules(),  # noqa: B008 - immutable
+        write: Write | None = None,
         is_repeatable: bool = True,
     ) -> T:
         """Send a request until it is answered, and return the parsed answer.
 
         Args:
-            parse: see `RetryingClient.send`.
+            parse: see `read_answer`.
             purpose: see `http.request.About`.
             method: the HTTP method.
             target: the path below the base URL, from `app_target`, which refuses dot segments.
@@ -338,10 +358,14 @@ class Client:
             group: see `http.request.About`.
             max_body: see `http.request.About`.
             read_timeout: seconds without a byte after which the attempt fails.
+            rules: the endpoint's rules for statuses.
+            write: follows what becomes of the request.
             is_repeatable: see `RetryingClient.send`.
 
         Raises:
-            DeployError: as `RetryingClient.send`; AuthenticationError for a 401.
+            RequestRejected: when the answer is a 4xx.
+            AuthenticationError: when the answer is a 401.
+            PlatformUnavailable: when the request was given up.
         """
         if isinstance(body, Mapping):
             given = {key: value for key, value in body.items() if value is not None}
@@ -350,26 +374,20 @@ class Client:
         if body is not None:
             stream, size = ContentStream(body), body.size
             headers = headers | {"Content-Type": content_type, "Content-Length": str(size)}
-        may_get_ready = self.creation.is_pending or group in {UPLOADS, MANIFESTS}
-        ready_by = self.creation.ready_by if may_get_ready else -math.inf
-        more = extensions(
-            purpose, group=group, timeout=read_timeout, size=size, max_body=max_body, ready_by=ready_by
-        )
+        more = extensions(purpose, group=group, timeout=read_timeout, size=size, max_body=max_body)
         request = Request(method, self.base_url + target, headers=headers, stream=stream, extensions=more)
+
+        def read(response: Response) -> T | Failure | DeployError:
+            if response.status_code == NOT_FOUND and rules is UPLOAD_RULES:
+                self.on_missing()
+            return read_answer(request, response, parse, self.redact, rules)
+
         try:
             return await self.http.send(
-                request, parse, self.backoff, self.around_attempt, is_repeatable=is_repeatable
+                request, read, self.backoff, self.guard, write=write, is_repeatable=is_repeatable
             )
-        except RequestRejected as error:
-            if error.status == UNAUTHORIZED:
-                unauthorized = AuthenticationError(
-                    f"The platform does not accept the API key ({error.answer})",
-                    hint="Check that the secret behind `api-key` holds a current key for this `api-url`.",
-                )
-                unauthorized.lost_answer = error.lost_answer
-                raise unauthorized from error
-            error.hint = error.hint or _HINTS.get(error.status, _HINT)
-            raise
+        except GaveUp as error:
+            raise unavailable(error) from error
 
 
 def is_hidden(path: str) -> bool:

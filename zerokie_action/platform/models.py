@@ -1,8 +1,8 @@
 """The platform's records, and the parsers of its answers.
 
 The API reference has examples, but no schema. So unknown fields are ignored, and a field that is missing,
-`null` or of a wrong type gets its default. A parser, for `RetryingClient.send`, raises `Malformed` for any
-answer that the reference does not describe, because a gateway or proxy may have sent it.
+`null` or of a wrong type gets its default. A parser raises `Malformed` for any answer that the reference does
+not describe, because a gateway or proxy may have sent it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, get_type_hints
 
 from zerokie_action.files.manifest import LENGTH_NOT_GIVEN, RemoteFile
 from zerokie_action.http.failure import is_web_page
-from zerokie_action.http.retry import Malformed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +28,10 @@ _GOING = ("delet", "terminat", "destroy", "remov", "deprovision")
 
 Number = int | float | None
 """A number, which an answer may also write as a text."""
+
+
+class Malformed(ValueError):  # noqa: N818 - internal; never reaches users
+    """A 2xx response does not match the reference: a gateway may have sent the response."""
 
 
 class App(NamedTuple):

@@ -82,7 +82,7 @@ def _request(url: URL, max_body: int, seconds: float) -> Request:
         "GET",
         url.copy_with(userinfo=b""),
         headers=headers,
-        extensions=extensions("Reading a page", timeout=seconds, max_body=max_body, is_public=True),
+        extensions=extensions("Reading a page", timeout=seconds, max_body=max_body),
     )
 
 

@@ -53,7 +53,7 @@ async def write_each(
                 # The task group itself would notice a cancellation only after its shielded writes.
                 await all_ended.wait()
             except anyio.get_cancelled_exc_class():
-                shutdown.limit_writes()
+                shutdown.end_work()
                 raise
     except ExceptionGroup as group:
         raise unwrap(group) from group  # the caller sees one error, as from a single request

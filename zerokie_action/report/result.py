@@ -113,9 +113,9 @@ class Result:
         seen_running: whether the platform reported that the deployed image runs.
         seen_live: whether the health check saw the deployed version.
         problems: the problems with the inputs, one sentence each.
-        changes_requested: the number of requests to create, deploy or delete the app that were not refused.
-        nothing_changed: whether the run failed before it requested a change.
-        final_state: the state that a failed or cancelled run has left behind, as the end of `error`.
+        changed: whether something was changed, or may have been; after a dry run, whether it would be.
+        nothing_changed: whether the run failed before it asked for a change.
+        lock_state: a clause about a lock that could not be released; usually empty.
     """
 
     operation: str
@@ -144,13 +144,9 @@ class Result:
     error: str = ""
     problems: list[str] = field(default_factory=list)
     hint: str = ""
-    changes_requested: int = 0
+    changed: bool = False
     nothing_changed: bool = False
-    final_state: str = ""
-
-    def add_final_state(self, text: str) -> None:
-        """Append a clause to the final state."""
-        self.final_state = "; ".join(filter(None, (self.final_state, text)))
+    lock_state: str = ""
 
     @property
     def what(self) -> str:
@@ -211,6 +207,7 @@ def output_values(result: Result) -> dict[str, object]:
         "image": result.image or None,
         "previous-image": result.previous_image or None,
         "created": result.created,
+        "changed": result.changed,
         "files-uploaded": effect and len(effect.uploaded),
         "files-deleted": effect and len(effect.deleted),
         "files-unchanged": effect and effect.unchanged,
@@ -218,8 +215,7 @@ def output_values(result: Result) -> dict[str, object]:
         "cache-purged": result.cache_purged,
         "domains": result.domains,
         "duration-seconds": rounded(result.duration_seconds),
-        "lock-wait-seconds": rounded(result.lock_wait_seconds),
-        "retries-used": result.retries_used,
+        "exit-code": result.exit_code,
         "error": one_line(result.error),
     }
 
