@@ -96,7 +96,10 @@ async def get(job: Job) -> App:
     except RequestRejected as error:
         if error.status != NOT_FOUND:
             raise
-        message, hint = f"There is no app {job.app!r} ({error.answer})", "Was it deleted meanwhile? Deploy it again."
+        message, hint = (
+            f"There is no app {job.app!r} ({error.answer})",
+            "Was it deleted meanwhile? Deploy it again.",
+        )
         raise RequestRejected(message, status=NOT_FOUND, answer=error.answer, hint=hint) from error
 
 
@@ -104,8 +107,8 @@ async def create_or_find(job: Job, image: str | None = None) -> tuple[App, Chang
     """Create a container app with the image, or a static app without an image.
 
     Returns:
-        The new app, or the existing app of this name; and the change. Its outcome is `DONE` if this run created
-        the app, `UNKNOWN` if it may have, `REFUSED` if somebody else did.
+        The new app, or the existing app of this name; and the change. Its outcome is `DONE` if this run
+        created the app, `UNKNOWN` if it may have, `REFUSED` if somebody else did.
 
     Raises:
         ConfigurationError: when the existing app is of the other kind.
@@ -148,7 +151,9 @@ async def create_or_find(job: Job, image: str | None = None) -> tuple[App, Chang
             return existing, change
         polling = polling or Polling(job.ci, f"the name {job.app!r}", _NAME_TIME)
         if not await polling.again("the platform says that it is taken, and finds no such app"):
-            conflict.hint = "The name is taken, by an app that this API key may not see: choose another `app`."
+            conflict.hint = (
+                "The name is taken, by an app that this API key may not see: choose another `app`."
+            )
             raise conflict
 
 
@@ -184,8 +189,9 @@ async def _wait_for_name(job: Job, app: App) -> App | None:
     app_left = await wait_until_gone(job, app)
     if app_left is not None and app_left.is_going:
         after = human_seconds(job.settings.wait_timeout)
+        status = shown_status(job, app_left)
         raise DeployTimedOut(
-            f"App {job.app!r} is still being deleted after {after}: its status is {shown_status(job, app_left)}",
+            f"App {job.app!r} is still being deleted after {after}: its status is {status}",
             hint="Run the job again later, or raise `wait-timeout`.",
         )
     return app_left

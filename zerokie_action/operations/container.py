@@ -26,12 +26,12 @@ from zerokie_action.shutdown import Allowance
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
-    from zerokie_action.outcome import Change
-    from zerokie_action.platform.models import App
     from zerokie_action.operations.job import Job
+    from zerokie_action.platform.models import App
 
 _HINT_NOT_YET = (
-    f"{apps.HINT_LOG} Or raise `wait-timeout`. If another deploy has changed the image, run this deploy again."
+    f"{apps.HINT_LOG} Or raise `wait-timeout`. If another deploy has changed the image, run this deploy "
+    "again."
 )
 _HINT_REPLACED = "If that deploy is newer, there is nothing to do. If not, run this deploy again."
 _HINT_LOST = (
@@ -115,7 +115,7 @@ async def _carry_out(job: Job, deploy: _Deploy) -> None:
 
 
 async def _rollback(job: Job, deploy: _Deploy, failure: DeployError) -> None:
-    """Deploy the previous image again, and wait until it runs. The change of the failed deploy says how it went.
+    """Deploy the previous image again, and wait until it runs. The failed deploy's change says how it went.
 
     The health check is not repeated, because it may fail for reasons other than the image.
     """
@@ -210,10 +210,14 @@ class _Deploy:
         if self._is_new:
             app, creation = await apps.create_or_find(job, self.rollout.image)
             is_created = creation.outcome is Outcome.DONE
-            is_lost = creation.outcome is Outcome.UNKNOWN and bool(app.image) and self.rollout.is_ours(app.image)
+            is_lost = (
+                creation.outcome is Outcome.UNKNOWN and bool(app.image) and self.rollout.is_ours(app.image)
+            )
             if is_created or is_lost:
                 if is_lost:
-                    job.ci.info(f"App {job.app!r} exists; the answer to an earlier request to create it was lost")
+                    job.ci.info(
+                        f"App {job.app!r} exists; the answer to an earlier request to create it was lost"
+                    )
                 self.change = creation
                 self._note_acceptance(app)
                 return
@@ -388,8 +392,8 @@ class _Deploy:
             what = f"Another deploy has replaced {image!r}: {job.app!r} runs {shown!r}"
             return DeployFailed(what, hint=_HINT_REPLACED)
         if self.verdict is Verdict.WENT_BACK:
-            what = f"{job.app!r} runs {shown!r} again, after it showed {image!r}: the platform, or another deploy, "
-            return DeployFailed(f"{what}went back", hint=apps.HINT_LOG)
+            what = f"{job.app!r} runs {shown!r} again, after it showed {image!r}"
+            return DeployFailed(f"{what}: the platform, or another deploy, went back", hint=apps.HINT_LOG)
         reason = job.client.redact(app.error or app.message)
         quote = f': "{reason}"' if reason else ""
         status = apps.shown_status(job, app)

@@ -120,13 +120,14 @@ async def _wait_until_gone(job: Job, app: App) -> None:
     elif left.is_going:
         after = human_seconds(job.settings.wait_timeout)
         job.warn(
-            f"The platform accepted the deletion of app {job.app!r}, and has not finished it after {after}: its "
-            f"status is {apps.shown_status(job, left)}. To create the app again, wait for the end of that"
+            f"The platform accepted the deletion of app {job.app!r}, and has not finished it after {after}: "
+            f"its status is {apps.shown_status(job, left)}. To create the app again, wait for the end of that"
         )
     else:
         job.warn(
-            f"The platform accepted the deletion of app {job.app!r}, and shows an app of this name, with the status "
-            f"{apps.shown_status(job, left)}: somebody may have created it again. If not, look at it on the platform"
+            f"The platform accepted the deletion of app {job.app!r}, and shows an app of this name, with the "
+            f"status {apps.shown_status(job, left)}: somebody may have created it again. If not, look at it "
+            "on the platform"
         )
 
 

@@ -114,8 +114,9 @@ async def _wait(job: Job, polling: Polling, busy: RequestRejected) -> None:
     goes_on = await polling.again(f"the platform answered {busy.answer}", busy.retry_after)
     job.result.lock_wait_seconds += anyio.current_time() - began
     if not goes_on:
+        after = human_seconds(polling.waited)
         raise LockHeld(
-            f"Another deploy of {job.app!r} is still in progress after {human_seconds(polling.waited)}: {busy}",
+            f"Another deploy of {job.app!r} is still in progress after {after}: {busy}",
             hint="Wait for that deploy to end, or raise `lock-timeout`.",
         )
 

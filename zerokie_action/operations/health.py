@@ -1,8 +1,8 @@
 """The health check: requests the app's URL until the app answers as it should.
 
 Any 2xx or 3xx will do; redirects are not followed. If the URL leads to a deployed file of a static app, the
-answer must be that file, byte for byte, past the CDN's cache. With `health-check-text`, the answer must be a 2xx
-that contains the text. Either proves that the new version is live.
+answer must be that file, byte for byte, past the CDN's cache. With `health-check-text`, the answer must be
+a 2xx that contains the text. Either proves that the new version is live.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from urllib.parse import unquote
 from zerokie_action.errors import HealthCheckFailed
 from zerokie_action.http.failure import parse_retry_after
 from zerokie_action.http.request import MEGABYTE
+from zerokie_action.operations.apps import HINT_LOG
 from zerokie_action.operations.polling import Polling
-from zerokie_action.platform.client import NOT_FOUND
+from zerokie_action.platform.answers import NOT_FOUND
 from zerokie_action.platform.pages import PageError, read_page, shown_url
 from zerokie_action.text import human_seconds, shorten
 
@@ -34,10 +35,7 @@ _SHORTEST_TIME = 1.0
 _LARGEST_ANSWER = 64 * MEGABYTE
 _LONGEST_TEXT = 60
 """Characters of `health-check-text` in a message."""
-_HINT = (
-    "The app's own log may say why; the platform's API has none, so look for the log where you look at the app. "
-    "New host names and certificates may take a while: then raise `health-check-timeout`."
-)
+_HINT = f"{HINT_LOG} New host names and certificates may take a while: then raise `health-check-timeout`."
 _HINT_PATH = "If other pages of the app answer, the path in `health-check` is wrong."
 _HINT_SITE = (
     "The CDN, new host names and certificates may take a while: raise `health-check-timeout`. If a proxy or "
@@ -90,7 +88,9 @@ async def check_health(
                 )
         # Any other answer may come from the old version, or from another site.
         job.result.seen_live = bool(sha256 or text or (path and runs))
-        states = [f"serves {path!r} as deployed"] * bool(sha256) + [f"answers with {_short(text)}"] * bool(text)
+        states = [f"serves {path!r} as deployed"] * bool(sha256) + [f"answers with {_short(text)}"] * bool(
+            text
+        )
         after = human_seconds(polling.waited)
         job.ci.info(f"{shown} {' and '.join(states) or 'is healthy'} after {after}")
 

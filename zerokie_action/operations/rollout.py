@@ -90,19 +90,27 @@ class Rollout:
         has_returned = is_previous and self._has_shown_ours
         # Some platforms show the running image: the previous image, if the deploy failed.
         self._shows_failure = (
-            status in FAILURES and (is_ours or is_previous) and (self._has_moved or not self.settling_left(now))
+            status in FAILURES
+            and (is_ours or is_previous)
+            and (self._has_moved or not self.settling_left(now))
         )
         is_old_failure = self._was in FAILURES and is_previous and not self.has_begun
-        self._running_since = _since(self._running_since, now, runs and is_ours and not has_returned)
-        self._failing_since = _since(self._failing_since, now, self._shows_failure and not is_old_failure)
-        self._another_since = _since(self._another_since, now, runs and (is_another or has_returned))
+        self._running_since = _since(self._running_since, now, holds=runs and is_ours and not has_returned)
+        self._failing_since = _since(
+            self._failing_since, now, holds=self._shows_failure and not is_old_failure
+        )
+        self._another_since = _since(self._another_since, now, holds=runs and (is_another or has_returned))
 
     def verdict(self, *, is_last: bool = False) -> Verdict | None:
         """What the answers prove; None if more answers are needed. `is_last`: there will be none."""
         now = self._seen_at
         is_believed = self._has_moved or not self.settling_left(now)
         may_be_unchanged = self._has_moved or now >= self._asked_at + UNCHANGED_TIME
-        if now >= self._running_since + STEADY_TIME and is_believed and (may_be_unchanged or not self.shows_same):
+        if (
+            now >= self._running_since + STEADY_TIME
+            and is_believed
+            and (may_be_unchanged or not self.shows_same)
+        ):
             return Verdict.RUNS
         if now >= self._failing_since + SETTLING_TIME or (is_last and self._shows_failure):
             return Verdict.FAILED
@@ -127,23 +135,26 @@ class Rollout:
             "the platform does not show which image the app has": not self.app.image,
             "nobody can tell whether the deploy was accepted": not (self.is_accepted or self.has_begun),
             "the new image runs by now": runs and told is not Verdict.RUNS,
-            f"the app's status is {status!r} by now": told is Verdict.FAILED and status.lower() not in FAILURES,
+            f"the app's status is {status!r} by now": told is Verdict.FAILED
+            and status.lower() not in FAILURES,
         }
         return next((reason for reason, applies in reasons.items() if applies), "")
 
     @property
     def why_imprecise(self) -> str:
-        """Why the previous image can't be asked for again, as a clause; empty if it can, or if there was none."""
+        """Why the previous image can't be deployed again, as a clause; empty if it can, or if none was."""
         if self._is_new:
             return ""
         if not self.previous:
             return "the platform did not show which image the app had"
         if self.previous.startswith(_BARE_DIGEST):
-            return f"the platform shows {self.previous!r} for the app's image, which is not the name of an image"
+            return (
+                f"the platform shows {self.previous!r} for the app's image, which is not the name of an image"
+            )
         if self._has_same_name:
             return (
-                f"the app has {self.previous!r} already, and nobody can tell which image this name meant before; "
-                "give each version a tag of its own"
+                f"the app has {self.previous!r} already, and nobody can tell which image this name meant "
+                "before; give each version a tag of its own"
             )
         return ""
 
@@ -191,7 +202,10 @@ class Rollout:
     @property
     def _has_same_name(self) -> bool:
         """Whether the previous image had the same name, and neither name has a digest."""
-        (name, tag, digest), (wanted_name, wanted_tag, wanted_digest) = _parts(self.previous), _parts(self._wanted)
+        (name, tag, digest), (wanted_name, wanted_tag, wanted_digest) = (
+            _parts(self.previous),
+            _parts(self._wanted),
+        )
         return name == wanted_name and _same_tag(tag, wanted_tag) and not (digest or wanted_digest)
 
     @property
@@ -199,7 +213,8 @@ class Rollout:
         return any(map(self.is_ours, self._new_images))
 
 
-def _since(began: float, now: float, holds: bool) -> float:
+def _since(began: float, now: float, *, holds: bool) -> float:
+    """When something began that still holds `now`; infinity if it does not hold."""
     return min(began, now) if holds else math.inf
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import anyio
 import anyio.to_thread
 
-from zerokie_action.errors import ConfigurationError, DeployFailed
+from zerokie_action.errors import ConfigurationError, DeployFailed, HealthCheckFailed
 from zerokie_action.files.ignore import names_directory
 from zerokie_action.files.local import HINT_CHANGED, find_changes, hash_files
 from zerokie_action.files.plan import (
@@ -20,6 +20,7 @@ from zerokie_action.files.plan import (
 )
 from zerokie_action.files.scan import Scan, scan
 from zerokie_action.operations import apps
+from zerokie_action.operations.domains import preview_domains, update_domains
 from zerokie_action.operations.health import check_health
 from zerokie_action.operations.zone import EMPTY_ZONE, Update, not_kept, read_zone
 from zerokie_action.outcome import was_created
@@ -75,10 +76,18 @@ async def deploy_directory(job: Job, directory: Path) -> None:
             await _preview(job, source, app)
             return
         if app is None:
-            await apps.create_or_find(job)
-        await _update(job, source)
-    await apps.update_domains(job)
-    await check_health(job, source.scan.files)
+            app, _ = await apps.create_or_find(job)
+        url = app.address
+        sent = await _update(job, source)
+    errors = await update_domains(job)
+    url = await apps.find_url(job, url)
+    try:
+        await check_health(job, url, sent)
+    except HealthCheckFailed as error:
+        errors.append(error)
+    if errors:
+        errors[0].args = ("; ".join(map(str, errors)),)
+        raise errors[0]
 
 
 async def _preview(job: Job, source: _Source, app: App | None) -> None:
@@ -91,11 +100,11 @@ async def _preview(job: Job, source: _Source, app: App | None) -> None:
         deleted={path: zone.files[path].length for path in plan.delete},
         unchanged=len(plan.unchanged),
     )
-    apps.preview_domains(job)
+    preview_domains(job)
 
 
-async def _update(job: Job, source: _Source) -> None:
-    """Make all changes while holding the deploy lock.
+async def _update(job: Job, source: _Source) -> dict[str, str]:
+    """Make all changes while holding the deploy lock. Return the SHA-256 in hex of all files, by path.
 
     The release of the lock finalizes the deploy with the counts of the changes.
     """
@@ -106,7 +115,7 @@ async def _update(job: Job, source: _Source) -> None:
 
     try:
         async with job.deploy_lock(counts, is_new_app=bool(was_created(job.changes))) as lock:
-            await _make_equal(job, source, lock, changes)
+            sent = await _make_equal(job, source, lock, changes)
     except BaseException:
         for change in job.changes:
             if change.kind == "files":
@@ -116,10 +125,11 @@ async def _update(job: Job, source: _Source) -> None:
         if change.kind == "files":
             change.seen = "the new version is deployed"
     _log_finalized(job, lock)
+    return sent
 
 
-async def _make_equal(job: Job, source: _Source, lock: DeployLock, changes: Changes) -> None:
-    """Carry out the plan in the storage zone, and store the manifests."""
+async def _make_equal(job: Job, source: _Source, lock: DeployLock, changes: Changes) -> dict[str, str]:
+    """Carry out the plan in the storage zone, and store the manifests. Return the hashes of all files."""
     zone, plan = await _compare(job, source)
     changes.unchanged = len(plan.unchanged)
     changes.to_upload, changes.to_delete = len(plan.uploads), len(plan.delete)
@@ -128,7 +138,7 @@ async def _make_equal(job: Job, source: _Source, lock: DeployLock, changes: Chan
         sent = update.deployed_hashes()
         del update, plan, zone  # frees up to 100,000 records before the second scan creates as many
         await _require_same_directory(job, source, sent)
-        return
+        return sent
     with job.phase("Upload"):
         await update.store_intent()
         await update.upload(plan.uploads)
@@ -141,6 +151,7 @@ async def _make_equal(job: Job, source: _Source, lock: DeployLock, changes: Chan
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(update.delete_manifests)
             tasks.start_soon(update.store_proof)
+    return update.deployed_hashes()
 
 
 async def _compare(job: Job, source: _Source, *, app_exists: bool = True) -> tuple[Zone, Plan]:
