@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
+from tests.support.timewarp import TimeWarpLoop
 from zerokie_action.sandbox.__main__ import main
 from zerokie_action.sandbox.dialects import QUESTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-
-    import httpx
 
     from tests.sandbox.conftest import Clock
     from zerokie_action.sandbox.platform import Platform
@@ -25,6 +29,13 @@ COUNTS = {"files_uploaded": 1, "files_deleted": 0, "total_bytes": 1}
 DOMAIN = {"domain": "www.example.com"}
 FULL = "docker.io/library/nginx"
 DIGEST = "sha256:442e6b78c878f0c2e04854fe7c5638758b01d4111f47789ed5acee16f1654968"
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    """Virtual time: some answers take more than a minute."""
+    return "asyncio", {"loop_factory": TimeWarpLoop}
+
 
 LOOKS: dict[str, tuple[Look, dict[str, Any]]] = {}
 
@@ -88,6 +99,7 @@ async def image(client: httpx.AsyncClient, _: Clock) -> Any:
         "none": ["running broken", "failed broken", "failed broken", "failed broken"],
         "late": ["running 1", "running 1", "deploying broken", "failed broken"],
         "image-first": ["running broken", "deploying broken", "failed broken", "failed broken"],
+        "replica": ["running 1", "failed broken", "deploying broken", "failed broken"],
     }
 )
 async def deploying(client: httpx.AsyncClient, clock: Clock) -> Any:
@@ -99,6 +111,72 @@ async def deploying(client: httpx.AsyncClient, clock: Clock) -> Any:
         app = (await client.get(API)).json()
         seen.append(f"{app['status']} {app['image'].removeprefix('nginx:')}")
     return seen
+
+
+@shows(
+    {
+        "wanted": ["deploying broken", "failed broken", "deploying 2", "running 2"],
+        "runs": ["deploying 1", "failed 1", "deploying 1", "running 2"],
+        "runs-degraded": ["deploying 1", "degraded 1", "deploying 1", "running 2"],
+        "runs-progressing": ["deploying 1", "progressing 1", "deploying 1", "running 2"],
+    }
+)
+async def get_image(client: httpx.AsyncClient, clock: Clock) -> Any:
+    """During and after a broken deploy, and during and after one that works."""
+    seen = []
+    for wanted in ("nginx:broken", "nginx:2"):
+        await client.post(f"{API}/deploy", json={"image": wanted})
+        seen.append(await status_and_tag(client))
+        clock.now += 1
+        seen.append(await status_and_tag(client))
+        image = "nginx:2" if wanted == "nginx:2" else "nginx:1"
+        is_served = (await client.get("/_apps/api/")).status_code == 200
+        assert is_served is (seen[-1].endswith(image[-1]))
+    return seen
+
+
+async def status_and_tag(client: httpx.AsyncClient) -> str:
+    app = (await client.get(API)).json()
+    return f"{app['status']} {app['image'].rpartition(':')[2]}"
+
+
+@shows(
+    {
+        "stays": ["failed broken", "failed broken", "failed broken", "failed broken", "failed broken"],
+        "8s": ["failed broken", "failed broken", "running 1", "running 1", "running 1"],
+        "30s": ["failed broken", "failed broken", "failed broken", "running 1", "running 1"],
+        "90s": ["failed broken", "failed broken", "failed broken", "failed broken", "running 1"],
+        "crash-loop": [
+            "running broken",
+            "crashed broken",
+            "crashed broken",
+            "crashed broken",
+            "crashed broken",
+        ],
+    }
+)
+async def broken_deploy(client: httpx.AsyncClient, clock: Clock) -> Any:
+    """0, 4, 8, 30 and 90 s after a deploy that takes one has failed."""
+    await client.post(f"{API}/deploy", json={"image": "nginx:broken"})
+    clock.now += 1
+    seen = []
+    for seconds in (0, 4, 4, 22, 60):
+        clock.now += seconds
+        seen.append(await status_and_tag(client))
+    return seen
+
+
+@shows(
+    {
+        "integers": '"port":80,"instances":1,"cpu":256,"memory":512',
+        "strings": '"port":"80","instances":"1","cpu":"256","memory":"512"',
+        "floats": '"port":80.0,"instances":1.0,"cpu":256.0,"memory":512.0',
+    }
+)
+async def numbers(client: httpx.AsyncClient, _: Clock) -> Any:
+    text = (await client.get(API)).text
+    names = ("port", "instances", "cpu", "memory")
+    return ",".join(found[0] for name in names if (found := re.search(rf'"{name}":[^,}}]*', text)))
 
 
 @shows({"nothing": ["deploying", "running", "running"], "stopped": ["stopped", "deploying", "running"]})
@@ -153,7 +231,62 @@ async def date(client: httpx.AsyncClient, _: Clock) -> Any:
     return "date" in (await client.get(API)).headers
 
 
-@shows({"ready": [{200}, {200}], "404": [{404}, {200}], "502": [{502}, {200}]})
+@shows(
+    {
+        "any": {200: 50},
+        "4": {200: 4, 503: 46},
+        "8": {200: 8, 503: 42},
+        "16": {200: 16, 503: 34},
+        "32": {200: 32, 503: 18},
+    }
+)
+async def at_once(client: httpx.AsyncClient, _: Clock) -> Any:
+    """Fifty requests at once."""
+    return await fifty(client)
+
+
+async def fifty(client: httpx.AsyncClient) -> dict[int, int]:
+    """How often fifty requests get each status."""
+    answers = await asyncio.gather(*(client.get(SITE) for _ in range(50)))
+    return dict(Counter(answer.status_code for answer in answers))
+
+
+@shows({"503": {200: 4, 503: 46}, "500": {200: 4, 500: 46}, "502": {200: 4, 502: 46}, "wait": {200: 50}})
+async def above(client: httpx.AsyncClient, _: Clock) -> Any:
+    """Fifty requests at once, of which four are served."""
+    await client.patch("/_sandbox/dialect", json={"at-once": "4"})
+    return await fifty(client)
+
+
+@shows(
+    {
+        "any": [40, 0, 40, ""],
+        "10": [10, 30, 10, ""],
+        "30": [30, 10, 30, ""],
+        "10-retry-after": [10, 30, 10, "1"],
+        "30-retry-after": [30, 10, 30, "1"],
+    }
+)
+async def rate(client: httpx.AsyncClient, clock: Clock) -> Any:
+    """Of forty requests: served, refused, served a second later; and how long to wait."""
+    first = [await client.get(SITE) for _ in range(40)]
+    clock.now += 1
+    second = [await client.get(SITE) for _ in range(40)]
+    refused = [answer for answer in first if answer.status_code == 429]
+    hint = (refused or first)[0].headers.get("retry-after", "")
+    return [40 - len(refused), len(refused), sum(answer.is_success for answer in second), hint]
+
+
+@shows(
+    {
+        "ready": [{200}, {200}],
+        "404": [{404}, {200}],
+        "502": [{502}, {200}],
+        "get-404": [{200, 404}, {200}],
+        "lock-404": [{200, 404, 409}, {200}],
+        "files-404": [{200, 404}, {200}],
+    }
+)
 async def new_app(client: httpx.AsyncClient, clock: Clock) -> Any:
     """What all requests are answered that name an app, right after its creation and 8 s after it."""
     for app in ({"name": "web", "image": "nginx"}, {"name": "new", "type": "static"}):
@@ -171,7 +304,40 @@ async def new_app(client: httpx.AsyncClient, clock: Clock) -> Any:
             await client.post("/v1/apps/new/deploy/finalize", json=MINE | COUNTS),
         ]
         seen.append({200 if answer.is_success else answer.status_code for answer in answers})
+        refused = {answer.request.url.path for answer in answers if answer.status_code == 404}
+        assert len(refused) in {0, 1, 6}
     return seen
+
+
+@shows({"none": 201, "402": 402, "403": 403})
+async def app_limit(client: httpx.AsyncClient, _: Clock) -> Any:
+    answer = await client.post("/v1/apps", json={"name": "new", "type": "static"})
+    assert answer.is_success or answer.json() == {"error": "app limit reached"}
+    return answer.status_code
+
+
+@shows(
+    {
+        "at-once": [404, 404, 404, 201, "static"],
+        "deleting": ["deleting", 404, 404, 409, 404],
+        "Terminating": ["Terminating", 409, 404, 409, 404],
+    }
+)
+async def app_deletion(client: httpx.AsyncClient, clock: Clock) -> Any:
+    """GET, DELETE once more, the lock and create after DELETE; GET 15 s later."""
+    await client.post(f"{SITE}/deploy/lock", json=MINE)
+    assert (await client.delete(SITE)).status_code == 204
+    shown = await client.get(SITE)
+    seen = [shown.json().get("status", 404)]
+    seen.append((await client.delete(SITE)).status_code)
+    seen.append((await client.put(f"{SITE}/deploy/lock", json=MINE)).status_code)
+    seen.append((await client.post("/v1/apps", json={"name": "site", "type": "static"})).status_code)
+    clock.now += 15
+    last = await client.get(SITE)
+    assert (
+        last.is_success or (await client.post("/v1/apps", json={"name": "site", "type": "static"})).is_success
+    )
+    return [*seen, "static" if last.is_success else 404]
 
 
 @shows({"empty": [], "page": ["index.html"]})
@@ -185,6 +351,7 @@ async def new_site(client: httpx.AsyncClient, _: Clock) -> Any:
         "https": ["http://HERE/_apps/api", 200, 200],
         "bare": ["HERE/_apps/api", 200, 200],
         "absent": ["", 200, 200],
+        "not-in-post": ["http://HERE/_apps/api", 200, 200],
         "late": ["http://HERE/_apps/api", 404, 200],
         "redirect": ["http://HERE/_apps/api", 302, 302],
         "login": ["http://HERE/_apps/api", 401, 401],
@@ -196,6 +363,9 @@ async def url(client: httpx.AsyncClient, clock: Clock) -> Any:
     for seconds in (-1, 1):
         clock.now += seconds
         seen.append((await client.get("/_apps/api/")).status_code)
+    created = (await client.post("/v1/apps", json={"name": "new", "type": "static"})).json()
+    dialect = (await client.get("/_sandbox/dialect")).json()["url"]
+    assert ("url" in created) is (dialect not in {"absent", "not-in-post"})
     return seen
 
 
@@ -213,6 +383,21 @@ async def hidden(client: httpx.AsyncClient, _: Clock) -> Any:
     put = await client.put(f"{SITE}/files/.x/a", content=b"x")
     listed = [file["path"] for file in (await client.get(f"{SITE}/files")).json()]
     return [put.status_code, listed, (await client.get("/_apps/site/.x/a")).status_code]
+
+
+@shows({"none": [200, 200], "page": [403, 200]})
+async def firewall(client: httpx.AsyncClient, _: Clock) -> Any:
+    answers = [await client.put(f"{SITE}/files/{name}", content=b"x") for name in ("a/b.php", "b.html")]
+    assert answers[0].is_success or answers[0].text.startswith("<!doctype html>")
+    return [answer.status_code for answer in answers]
+
+
+@shows({"none": [200, 200], "1MB": [200, 413]})
+async def file_limit(client: httpx.AsyncClient, _: Clock) -> Any:
+    contents = b"x" * 1_000_000, b"x" * 1_000_001
+    answers = [await client.put(f"{SITE}/files/a", content=content) for content in contents]
+    assert answers[1].is_success or answers[1].json() == {"error": "the file is larger than 1 MB"}
+    return [answer.status_code for answer in answers]
 
 
 @shows(
@@ -238,12 +423,41 @@ async def last_modified(client: httpx.AsyncClient, clock: Clock) -> Any:
         "plain": [("a/b/c", 1), ("a/d", 1), ("e", 1)],
         "slash": [("/a/b/c", 1), ("/a/d", 1), ("/e", 1)],
         "directories": [("a/", 0), ("a/b/", 0), ("a/b/c", 1), ("a/d", 1), ("e", 1)],
+        "bare-directories": [("a", 0), ("a/b", 0), ("a/b/c", 1), ("a/d", 1), ("e", 1)],
     }
 )
 async def listed_paths(client: httpx.AsyncClient, _: Clock) -> Any:
     for path in ("a/b/c", "a/d", "e"):
         await client.put(f"{SITE}/files/{path}", content=b"x")
-    return [(file["path"], file["length"]) for file in (await client.get(f"{SITE}/files")).json()]
+    listed = [(file["path"], file["length"]) for file in (await client.get(f"{SITE}/files")).json()]
+    has_directories = ("e", 1) != listed[2] != ("/e", 1)
+    assert (await client.delete(f"{SITE}/files/a")).status_code == (204 if has_directories else 404)
+    assert len((await client.get(f"{SITE}/files")).json()) == (1 if has_directories else 3)
+    return listed
+
+
+@shows(
+    {
+        "now": ["abc", "abc", "abc", "ac", "ac"],
+        "5s": ["", "abc", "abc", "abc", "ac"],
+        "12s": ["", "", "abc", "abc", "abc"],
+        "20s": ["", "", "", "abc", "abc"],
+        "entries": ["b", "abc", "abc", "ac", "ac"],
+        "cached": ["", "", "abc", "abc", "ac"],
+    }
+)
+async def listing(client: httpx.AsyncClient, clock: Clock) -> Any:
+    """0, 5, 12 and 20 s after three uploads; a DELETE came at 20 s, and 5 s later another look."""
+    await client.get(f"{SITE}/files")
+    for path in "abc":
+        await client.put(f"{SITE}/files/{path}", content=b"x")
+    seen: list[str] = []
+    for seconds in (0, 5, 7, 8, 5):
+        clock.now += seconds
+        if len(seen) == 3:
+            await client.delete(f"{SITE}/files/b")
+        seen.append("".join(file["path"] for file in (await client.get(f"{SITE}/files")).json()))
+    return seen
 
 
 @shows({"list": [], "null": None, "204": 204, "404": {"error": "no files found"}})
@@ -288,6 +502,8 @@ async def heartbeat(client: httpx.AsyncClient, _: Clock) -> Any:
         "201": [201, ["cache_purged", "deploy_id", "summary", "timestamp"], 409, 200],
         "no-deploy-id": [200, ["cache_purged", "summary", "timestamp"], 409, 200],
         "502": [502, ["error"], 409, 404],
+        "no-effect": [200, [], 200, 404],
+        "no-effect-once": [200, [], 200, 200],
     }
 )
 async def finalize(client: httpx.AsyncClient, _: Clock) -> Any:
@@ -300,6 +516,36 @@ async def finalize(client: httpx.AsyncClient, _: Clock) -> Any:
     return [first.status_code, sorted(first.json()), second.status_code, seen]
 
 
+@shows(
+    {
+        "0s": [200, 0, "free", "free"],
+        "4s": [200, 4, "free", "free"],
+        "30s": [200, 30, "free", "free"],
+        "70s": [200, 70, "free", "free"],
+        "4s-connected": [200, 4, "free", "mine"],
+        "30s-connected": [200, 30, "free", "mine"],
+        "70s-connected": [200, 70, "free", "mine"],
+        "504": [504, 10, "mine", "free"],
+    }
+)
+async def finalize_time(client: httpx.AsyncClient, _: Clock) -> Any:
+    """The answer, when it came, and the lock then; the lock long after the client of another one hung up."""
+
+    async def lock() -> str:
+        return (await client.get("/_sandbox/state")).json()["apps"]["site"]["lock"] or "free"
+
+    began = asyncio.get_running_loop().time()
+    await client.post(f"{SITE}/deploy/lock", json=MINE)
+    answer = await client.post(f"{SITE}/deploy/finalize", json=MINE | COUNTS, timeout=None)
+    seen = [answer.status_code, round(asyncio.get_running_loop().time() - began), await lock()]
+    await asyncio.sleep(60)
+    await client.post(f"{SITE}/deploy/lock", json=MINE)
+    with suppress(httpx.ReadTimeout):
+        await client.post(f"{SITE}/deploy/finalize", json=MINE | COUNTS, timeout=2)
+    await asyncio.sleep(100)
+    return [*seen, await lock()]
+
+
 @shows({"204": 204, "200": 200, "202": 202, "body": {"deleted": True}})
 async def delete(client: httpx.AsyncClient, _: Clock) -> Any:
     """A file, a domain and an app, alike."""
@@ -310,6 +556,26 @@ async def delete(client: httpx.AsyncClient, _: Clock) -> Any:
     assert seen == seen[:1] * 3
     assert (await client.get(SITE)).status_code == 404
     return seen[0]
+
+
+@shows({"404": 404, "204": 204})
+async def delete_missing(client: httpx.AsyncClient, _: Clock) -> Any:
+    return (await client.delete(f"{SITE}/files/a")).status_code
+
+
+@shows(
+    {
+        "exists": [409, "domain already exists"],
+        "409": [409, "the domain is in use by another account"],
+        "400": [400, "this domain has already been claimed by a different account"],
+        "422": [422, "the domain belongs to somebody else"],
+    }
+)
+async def domain_taken(client: httpx.AsyncClient, _: Clock) -> Any:
+    await client.post("/v1/apps", json={"name": "other", "type": "static"})
+    await client.post("/v1/apps/other/domains", json=DOMAIN)
+    answer = await client.post(f"{SITE}/domains", json=DOMAIN)
+    return [answer.status_code, answer.json()["error"]]
 
 
 @shows({answer: [int(answer), 409] for answer in ("409", "400", "422", "200", "201")})
@@ -373,7 +639,7 @@ async def test_the_dialect_over_http(client: httpx.AsyncClient, platform: Platfo
     answer = await client.patch("/_sandbox/dialect", json={"image": "given", "url": "ftp"})
     assert (answer.status_code, answer.json()) == (
         400,
-        {"error": "'ftp' is no answer to url: https, bare, absent, late, redirect, login"},
+        {"error": "'ftp' is no answer to url: https, bare, absent, not-in-post, late, redirect, login"},
     )
     assert platform.dialect["image"] == "full"
 

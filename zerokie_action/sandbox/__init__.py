@@ -28,10 +28,10 @@ For tests in the same process::
     assert [record.status for record in platform.requests] == [...]
 
 A request passes `server`, which records it, makes it wait or fail, and checks the key. An endpoint of `api`,
-`admin` or `cdn` answers it. `platform` has the state and the rules, without HTTP, and keeps its rows in
-`store`. `serve` runs on the current event loop without threads and timers. `platform.Platform` documents what
-tests can read and change, `faults.Fault` the faults, `dialects.QUESTIONS` the dialects, and `records.Record`
-the record of each request.
+`admin` or `cdn` answers it. `platform` has the state and the rules, without HTTP: those of `apps`, `static`
+(files, locks and domains) and `cdn`, whose rows are in `store`. `serve` runs on the current event loop without
+threads and timers. `platform.Platform` documents what tests can read and change, `faults.Fault` the faults,
+`dialects.QUESTIONS` the dialects, and `records.Record` the record of each request.
 
 Where the reference is silent and the answer matters to clients, there is a dialect. Otherwise the sandbox
 decides, and is strict where strictness finds more mistakes:

@@ -6,14 +6,17 @@ Endpoints return `JSONResponse`s, because FastAPI would validate any other answe
 
 from __future__ import annotations
 
+import asyncio
 import json
+from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from fastapi.routing import APIRoute
+from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import request_response
@@ -28,10 +31,15 @@ from zerokie_action.sandbox.store import App
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from zerokie_action.sandbox.connection import Connection
     from zerokie_action.sandbox.platform import Platform
+    from zerokie_action.sandbox.store import Deployment
 
 
 CLIENT_CLOSED_REQUEST = 499
+_MEGABYTE = 1_000_000
+_GATEWAY, _BEHIND_GATEWAY = 10.0, 30.0
+"""Seconds after which a gateway answers 504 to finalize, and after which finalize ends."""
 
 _PAGE = b"<!doctype html><title>Welcome</title><p>Nothing is deployed here yet.</p>\n"
 
@@ -50,8 +58,8 @@ def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": bodies.Error, "description": _ERRORS[status]} for status in documented}
 
 
-async def _app(platform: Here, name: str) -> App:
-    return platform.apps.ready(decode_segment(name))
+async def _app(request: Request, platform: Here, name: str) -> App:
+    return platform.apps.ready(decode_segment(name), f"{request.method} {request.scope['path']}")
 
 
 Named = Annotated[App, Depends(_app)]
@@ -72,6 +80,9 @@ docs = APIRouter(include_in_schema=False)
 @apps.post("", status_code=201, response_model=bodies.AppSummary, responses=_errors(409))
 async def create_app(platform: Here, body: bodies.NewApp) -> Response:
     """Create an app. The type is immutable after creation."""
+    limit = platform.dialect["app-limit"]
+    if limit != "none" and platform.apps.list():
+        raise ApiError(int(limit), "app limit reached")
     if isinstance(body, bodies.NewStaticApp):
         app = platform.apps.create_static(body.name, env=body.env)
         if platform.dialect["new-site"] == "page":
@@ -149,6 +160,10 @@ async def put_file(request: Request, platform: Here, site: Site, path: str) -> R
     path = decode_path(path)
     if platform.dialect["hidden"] == "refused" and is_hidden(path):
         raise ApiError(400, "invalid path: hidden files are not allowed")
+    if platform.dialect["firewall"] == "page" and path.endswith(".php"):
+        return HTMLResponse("<!doctype html><title>Request blocked</title>", 403)
+    if platform.dialect["file-limit"] == "1MB" and int(request.headers.get("content-length", 0)) > _MEGABYTE:
+        raise ApiError(413, "the file is larger than 1 MB")
     try:
         with platform.zone.upload(site, path, content_type) as stream:
             async for chunk in request.stream():
@@ -184,11 +199,22 @@ async def keep_lock(platform: Here, site: Site, body: bodies.LockRequest) -> Res
 
 
 @static.post("/deploy/finalize", response_model=bodies.Finalized, responses=_errors(404, 409))
-async def finalize(platform: Here, site: Site, body: bodies.FinalizeRequest) -> Response:
+async def finalize(request: Request, platform: Here, site: Site, body: bodies.FinalizeRequest) -> Response:
     """Finalize a deployment: purge the CDN cache, release the deploy lock, record the deployment."""
-    counts = {"uploaded": body.files_uploaded, "deleted": body.files_deleted}
-    deployment = platform.finalize(site, body.deploy_session_id, **counts, total_bytes=body.total_bytes)
+    platform.locks.require(site, body.deploy_session_id)
     answer = platform.dialect["finalize"]
+    if answer == "no-effect" or (answer == "no-effect-once" and platform.dialect.every_other(answer, site)):
+        return JSONResponse({})
+    seconds, _, connected = platform.dialect["finalize-time"].partition("s")
+    if seconds == "504":
+        await asyncio.sleep(_GATEWAY)
+        rest = BackgroundTask(_finalize_later, platform, site, body)
+        return JSONResponse({"error": "gateway timeout"}, 504, background=rest)
+    if connected and await _hangs_up(request, int(seconds)):
+        return Response(status_code=CLIENT_CLOSED_REQUEST)
+    if not connected:
+        await asyncio.sleep(int(seconds))
+    deployment = _finalize(platform, site, body)
     finalized = {
         **({} if answer == "no-deploy-id" else {"deploy_id": deployment.deploy_id}),
         "timestamp": bodies.written_time(platform, deployment.finished_at),
@@ -196,6 +222,26 @@ async def finalize(platform: Here, site: Site, body: bodies.FinalizeRequest) -> 
         "summary": body.model_dump(exclude={"deploy_session_id"}),
     }
     return JSONResponse(finalized, 201 if answer == "201" else 200)
+
+
+def _finalize(platform: Platform, site: str, body: bodies.FinalizeRequest) -> Deployment:
+    counts = {"uploaded": body.files_uploaded, "deleted": body.files_deleted}
+    return platform.finalize(site, body.deploy_session_id, **counts, total_bytes=body.total_bytes)
+
+
+async def _finalize_later(platform: Platform, site: str, body: bodies.FinalizeRequest) -> None:
+    await asyncio.sleep(_BEHIND_GATEWAY - _GATEWAY)
+    with suppress(ApiError):
+        _finalize(platform, site, body)
+
+
+async def _hangs_up(request: Request, seconds: float) -> bool:
+    """Wait some seconds, and return whether the client hangs up before."""
+    connection: Connection = request.scope["state"]["connection"]
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await connection.lost.wait()
+    return connection.lost.is_set()
 
 
 @static.post("/domains", status_code=201, response_model=bodies.DomainAdded, responses=_errors(404, 409))
@@ -240,7 +286,7 @@ async def _refused(request: Request, problem: ApiError) -> Response:
             return PlainTextResponse(problem.message, problem.status)
         case "object":
             return JSONResponse({"message": problem.message}, problem.status)
-    return error(problem.status, problem.message)
+    return error(problem.status, problem.message, problem.headers)
 
 
 async def _invalid(_: Request, problem: RequestValidationError) -> JSONResponse:

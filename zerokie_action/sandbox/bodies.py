@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, StringConstraints, Tag
 
 from zerokie_action.sandbox.addresses import is_hidden
-from zerokie_action.sandbox.platform import CPU, DOMAIN, MAX_LENGTH, MEMORY, PORT
+from zerokie_action.sandbox.apps import CPU, MEMORY, PORT
+from zerokie_action.sandbox.static import DOMAIN, MAX_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -236,9 +237,19 @@ def image_field(platform: Platform, image: str | None, *, in_post: bool) -> dict
     return {"image": form.format_map(_image_parts(image or ""))} if form else {}
 
 
-def _url_field(platform: Platform, app: str) -> dict[str, str]:
+def _url_field(platform: Platform, app: str, *, in_post: bool) -> dict[str, str]:
     url, form = platform.url(app), platform.dialect["url"]
-    return {} if form == "absent" else {"url": url.partition("://")[2] if form == "bare" else url}
+    if form == "absent" or (form == "not-in-post" and in_post):
+        return {}
+    return {"url": url.partition("://")[2] if form == "bare" else url}
+
+
+_NUMBERS: dict[str, Callable[[int], object]] = {"strings": str, "floats": float}
+
+
+def _numbers(platform: Platform, numbers: dict[str, int | None]) -> dict[str, object]:
+    write = _NUMBERS.get(platform.dialect["numbers"], int)
+    return {name: number if number is None else write(number) for name, number in numbers.items()}
 
 
 def written_time(platform: Platform, seconds: float) -> object:
@@ -249,22 +260,30 @@ def written_time(platform: Platform, seconds: float) -> object:
 def summary(platform: Platform, app: App, *, in_post: bool = False) -> dict[str, Any]:
     """An app in the answer to POST or in the list of apps."""
     app = replace(app, status=platform.apps.status(app)) if in_post else platform.apps.shown(app)
-    image = image_field(platform, app.image, in_post=in_post) | {"port": app.port}
+    return _summary(platform, app, in_post=in_post)
+
+
+def _summary(platform: Platform, app: App, *, in_post: bool) -> dict[str, Any]:
+    image = {
+        **image_field(platform, app.image, in_post=in_post),
+        **_numbers(platform, {"port": app.port}),
+    }
     return {
         "name": app.name,
         **({} if app.type == "static" else image),
         "status": app.status,
-        **_url_field(platform, app.name),
+        **_url_field(platform, app.name, in_post=in_post),
     }
 
 
 def detail(platform: Platform, app: App) -> dict[str, Any]:
     """An app in the answer to GET."""
-    machine = {} if app.type == "static" else {"instances": 1, "cpu": app.cpu, "memory": app.memory}
-    updated_at = written_time(platform, platform.apps.shown(app).updated_at)
+    app = platform.apps.shown(app)
+    machine = {"instances": 1, "cpu": app.cpu, "memory": app.memory}
+    updated_at = written_time(platform, app.updated_at)
     return {
-        **summary(platform, app),
-        **machine,
+        **_summary(platform, app, in_post=False),
+        **({} if app.type == "static" else _numbers(platform, machine)),
         "created_at": written_time(platform, app.created_at),
         **({} if platform.dialect["updated-at"] == "absent" else {"updated_at": updated_at}),
     }
@@ -274,13 +293,14 @@ def listing(platform: Platform, app: str) -> list[dict[str, Any]]:
     """Return the entries of an app's listing."""
     write = _TIMES.get(platform.dialect["last-modified"])
     rows: dict[str, dict[str, Any]] = {}
-    for file in platform.zone.list(app):
+    for file in platform.zone.listed(app):
         if platform.dialect["hidden"] == "unlisted" and is_hidden(file.path):
             continue
         modified = {"lastModified": write(file.modified)} if write else {}
-        if platform.dialect["listed-paths"] == "directories":
+        ending = {"directories": "/", "bare-directories": ""}.get(platform.dialect["listed-paths"])
+        if ending is not None:
             for folder in list(PurePosixPath(file.path).parents)[-2::-1]:
-                rows.setdefault(f"{folder}/", {"path": f"{folder}/", "length": 0, **modified})
+                rows.setdefault(f"{folder}{ending}", {"path": f"{folder}{ending}", "length": 0, **modified})
         path = f"/{file.path}" if platform.dialect["listed-paths"] == "slash" else file.path
         rows[path] = {"path": path, "length": file.length, **modified}
     return list(rows.values())

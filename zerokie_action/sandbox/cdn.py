@@ -15,15 +15,12 @@ from typing import TYPE_CHECKING
 from starlette.responses import RedirectResponse, Response
 
 from zerokie_action.sandbox.addresses import app_of, decode_segment, is_hidden, site_url
-from zerokie_action.sandbox.store import RUNNING, App, File, Store
+from zerokie_action.sandbox.store import RUNNING, App, File, Part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from starlette.requests import Request
 
-    from zerokie_action.sandbox.dialects import Dialect
-    from zerokie_action.sandbox.platform import Apps, Platform
+    from zerokie_action.sandbox.apps import Apps
 
 PREFIX = "/_apps/"
 _NOT_UP = 60.0
@@ -42,12 +39,9 @@ class Page:
 
 
 @dataclass
-class Cdn:
+class Cdn(Part):
     """Serves the apps of one platform."""
 
-    _store: Store
-    _clock: Callable[[], float]
-    _dialect: Dialect
     _apps: Apps
     pages: dict[str, Page] = field(default_factory=dict)
     """The answers of running container apps by name; by default, an app answers with its image's name."""
@@ -70,6 +64,10 @@ class Cdn:
             del cache[next(iter(cache))]  # the oldest
         return cache.setdefault(key, self._static(name, raw_path)), False
 
+    def knows(self, name: str) -> bool:
+        """Whether there is an app with this name."""
+        return self._store.get(App, name) is not None
+
     def purge(self, name: str) -> None:
         """Forget all answers of an app."""
         self._cache.pop(name, None)
@@ -86,6 +84,7 @@ class Cdn:
         return None
 
     def _container(self, app: App) -> Page:
+        app = self._apps.serving(app)
         status = self._apps.status(app)
         if status != RUNNING:
             return _text(503, f"{app.name} is {status}")
@@ -123,15 +122,15 @@ async def serve_site(request: Request) -> Response:
     A browser that visits this URL is redirected to the app's own origin. Any other answer gets a content
     security policy, so that an app's script can't act as the sandbox's page.
     """
-    platform: Platform = request.state.platform
+    cdn: Cdn = request.state.platform.cdn
     name, _, rest = request.scope["path"].removeprefix(PREFIX).partition("/")
     if request.method not in {"GET", "HEAD"}:
         return Response("Method not allowed\n", 405, {"allow": "GET, HEAD"})
-    page, cached = platform.cdn.get(decode_segment(name), rest, request.url.query)
+    page, cached = cdn.get(decode_segment(name), rest, request.url.query)
     headers = {**page.headers, "x-cache": "HIT" if cached else "MISS"}
     if app_of(request) is None:
         url = f"{site_url(request, name)}/{rest}"
-        is_visited = request.headers.get("sec-fetch-mode") == "navigate" and platform.store.get(App, name)
+        is_visited = request.headers.get("sec-fetch-mode") == "navigate" and cdn.knows(name)
         if is_visited and request.scope["path"] != url:
             return RedirectResponse(f"{url}?{request.url.query}" if request.url.query else url, 307)
         headers["content-security-policy"] = "sandbox allow-scripts"

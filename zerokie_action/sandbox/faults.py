@@ -1,27 +1,19 @@
-"""Faults: their kinds, the requests that they hit, and their effect on the connection."""
+"""Faults: their kinds, and the requests that they hit. Their effect is in `connection`."""
 
 from __future__ import annotations
 
-import asyncio
-import json
 import re
 import time
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-
-from fastapi.responses import HTMLResponse, Response
 
 from zerokie_action.sandbox.records import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
     from zerokie_action.sandbox.records import Record
-    from zerokie_action.sandbox.server import Connection
 
 _ALL = 100
 
@@ -235,83 +227,3 @@ def _read_word(word: str, forms: dict[str, Callable[..., dict[str, Any]]], probl
         if found := re.fullmatch(form, word):
             return fields(*found.groups())
     raise ValueError(f"{word!r} is {problem}")
-
-
-_PAGE = b"<!doctype html><title>Welcome</title><p>This is not the answer that you are looking for.</p>\n"
-_MISSING_BYTES = 100
-_PIECES = 10
-
-
-@dataclass(slots=True)
-class _Answer:
-    """Collects the platform's answer, which is not sent yet."""
-
-    status: int = 200
-    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
-    body: bytearray = field(default_factory=bytearray)
-
-    async def keep(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status, self.headers = message["status"], list(message.get("headers", ()))
-        else:
-            self.body += message.get("body", b"")
-
-
-async def inject(fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Handle the request with `app` and the fault."""
-    connection: Connection = scope["state"]["connection"]
-    if fault.kind is Kind.DELAY:
-        await asyncio.sleep(fault.seconds)
-        await app(scope, receive, send)
-        return
-    answer = _Answer()
-    if fault.after or fault.kind is Kind.SLOW:
-        await app(scope, receive, answer.keep)
-    else:
-        await _read(receive, fault.size if fault.kind is Kind.RESET_UPLOAD else float("inf"))
-    match fault.kind:
-        case Kind.STATUS:
-            error = json.dumps({"error": HTTPStatus(fault.status).phrase}).encode()
-            headers = {"content-type": "application/json"} | fault.headers
-            body = error if fault.body is None else fault.body
-            await Response(body, fault.status, headers)(scope, receive, send)
-        case Kind.HTML:
-            await HTMLResponse(_PAGE)(scope, receive, send)
-        case Kind.EMPTY:
-            await Response()(scope, receive, send)
-        case Kind.TRUNCATED:
-            await _send_half(send, answer)
-            await connection.close()
-        case Kind.SLOW:
-            await _send_slowly(send, answer, fault.seconds)
-        case Kind.RESET | Kind.RESET_UPLOAD:
-            await connection.reset()
-        case Kind.HANG:
-            await connection.lost.wait()
-
-
-async def _read(receive: Receive, limit: float) -> None:
-    """Read the request's body until its end, or until `limit` bytes have arrived."""
-    size, more = 0, True
-    while more and size < limit:
-        message = await receive()
-        size += len(message.get("body", b""))
-        more = message.get("more_body", False)
-
-
-async def _send_half(send: Send, answer: _Answer) -> None:
-    status = answer.status if answer.body else 200  # a 204 has no body to cut
-    length = str(len(answer.body) + _MISSING_BYTES).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", length)]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    body = bytes(answer.body[: len(answer.body) // 2])
-    await send({"type": "http.response.body", "body": body, "more_body": True})
-
-
-async def _send_slowly(send: Send, answer: _Answer, seconds: float) -> None:
-    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-    size = -(-len(answer.body) // _PIECES)
-    for piece in range(_PIECES):
-        await asyncio.sleep(seconds / _PIECES)
-        body = bytes(answer.body[piece * size : (piece + 1) * size])
-        await send({"type": "http.response.body", "body": body, "more_body": piece < _PIECES - 1})

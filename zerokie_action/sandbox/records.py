@@ -12,13 +12,15 @@ class ApiError(Exception):
     Attributes:
         status: the HTTP status code, one of the reference's table.
         message: the `error` of the answer's body.
+        headers: of the answer, beside the usual ones.
     """
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
         """Refuse with this status and message."""
         super().__init__(message)
         self.status = status
         self.message = message
+        self.headers = headers
 
 
 @dataclass(slots=True)

@@ -7,28 +7,29 @@ import inspect
 import json
 import logging
 import socket
-import struct
+from collections import deque
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, cast
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from uvicorn.config import Config
-from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from zerokie_action.sandbox.addresses import app_of, host_of, is_loopback, normalise
 from zerokie_action.sandbox.api import API, error
 from zerokie_action.sandbox.cdn import PREFIX
-from zerokie_action.sandbox.faults import inject
-from zerokie_action.sandbox.records import Record
+from zerokie_action.sandbox.connection import Connection, inject
+from zerokie_action.sandbox.records import ApiError, Record
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from starlette.types import Message, Receive, Scope, Send
 
+    from zerokie_action.sandbox.dialects import Dialect
     from zerokie_action.sandbox.platform import Hook, Platform
 
 _LOG = logging.getLogger(__name__)
@@ -48,6 +49,43 @@ _WRONG_HOST = (
 )
 
 
+_SERVED_IN = 0.02
+"""Seconds that a request takes where the platform serves only some at once."""
+
+
+@dataclass
+class Throttle:
+    """How many requests the platform serves at once, and in a second."""
+
+    _clock: Callable[[], float]
+    _dialect: Dialect
+    _served: deque[float] = field(default_factory=deque)
+    """When the requests of the last second came."""
+    _slots: dict[str, asyncio.Semaphore] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def admit(self) -> AsyncIterator[None]:
+        """Serve a request in the block, now or when its turn comes; 429, 500, 502 or 503 above the limits."""
+        rate, _, with_header = self._dialect["rate"].partition("-")
+        now = self._clock()
+        while self._served and self._served[0] <= now - 1:
+            self._served.popleft()
+        if rate != "any":
+            if len(self._served) >= int(rate):
+                raise ApiError(429, "too many requests", {"retry-after": "1"} if with_header else None)
+            self._served.append(now)
+        at_once, above = self._dialect["at-once"], self._dialect["above"]
+        if at_once == "any":
+            yield
+            return
+        slots = self._slots.setdefault(at_once, asyncio.Semaphore(int(at_once)))
+        if above != "wait" and slots.locked():
+            raise ApiError(int(above), "too many requests at once")
+        async with slots:
+            await asyncio.sleep(_SERVED_IN)
+            yield
+
+
 class Sandbox:
     """Serves one platform: `/v1`, the apps' URLs, the page, `/docs`, and the admin side `/_sandbox`.
 
@@ -62,6 +100,7 @@ class Sandbox:
         """
         self._platform = platform
         self._any_host = any_host
+        self._throttle = Throttle(platform.clock, platform.dialect)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request. An unexpected error becomes a 500 with a traceback in the log."""
@@ -122,6 +161,14 @@ class Sandbox:
             receive = _replay(body, receive)
         await _call(platform.on_request, record)
         record.lock_holder = platform.lock(record.app)
+        try:
+            async with self._throttle.admit():
+                await self._serve(record, scope, receive, send)
+        except ApiError as refusal:
+            await error(refusal.status, refusal.message, refusal.headers)(scope, receive, send)
+
+    async def _serve(self, record: Record, scope: Scope, receive: Receive, send: Send) -> None:
+        platform = self._platform
         if platform.latency:
             await asyncio.sleep(platform.latency)
         fault = platform.faults.take(record)
@@ -191,55 +238,6 @@ def _session(body: bytes) -> str | None:
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
     return session if isinstance(session, str) else None
-
-
-_LINGER_ZERO = struct.pack("ii", 1, 0)
-
-
-class Connection(H11Protocol):
-    """uvicorn's HTTP/1.1 protocol without timers, and with access to the TCP connection.
-
-    The application finds the connection in `scope["state"]["connection"]`.
-
-    Attributes:
-        lost: set when either side has ended the connection.
-    """
-
-    def __init__(self, config: Config, server_state: ServerState) -> None:
-        """Called by asyncio for each connection."""
-        super().__init__(config, server_state, {"connection": self})
-        self.lost = asyncio.Event()
-
-    async def reset(self) -> None:
-        """End the connection with a TCP RST."""
-        if self.lost.is_set():
-            return
-        sock: socket.socket = self.transport.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
-        self.transport.abort()
-        await self.lost.wait()
-
-    async def close(self) -> None:
-        """End the connection after the data written so far."""
-        self.transport.close()
-        await self.lost.wait()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Set `lost`."""
-        super().connection_lost(exc)
-        self.lost.set()
-
-    def on_response_complete(self) -> None:
-        """Keep the connection for ever: a virtual clock would jump to the end of a keep-alive time-out."""
-        super().on_response_complete()
-        self._unset_keepalive_if_required()
-
-    def send_400_response(self, msg: str) -> None:
-        """Answer invalid HTTP with an error in the reference's format."""
-        body = json.dumps({"error": msg}).encode()
-        head = "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n"
-        self.transport.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        self.transport.close()
 
 
 class Server:

@@ -19,9 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-DEPLOYING, RUNNING, FAILED, STOPPED = "deploying", "running", "failed", "stopped"
+    from zerokie_action.sandbox.dialects import Dialect
+
+DEPLOYING, RUNNING, FAILED, CRASHED, STOPPED = "deploying", "running", "failed", "crashed", "stopped"
 
 _Row = TypeVar("_Row", "App", "File", "Lock", "Deployment", "Domain")
 
@@ -185,3 +187,12 @@ class Store:
 
 def _line(row: Any) -> str:  # noqa: ANN401  any of the dataclasses above
     return json.dumps([type(row).__name__, True, astuple(row)]) + "\n"
+
+
+@dataclass
+class Part:
+    """The base class of the platform's parts; each has the rules for some kinds of rows."""
+
+    _store: Store
+    _clock: Callable[[], float]
+    _dialect: Dialect

@@ -1,0 +1,151 @@
+"""A client's connection, and what faults do to it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import struct
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from fastapi.responses import HTMLResponse, Response
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from zerokie_action.sandbox.faults import Kind
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from uvicorn.config import Config
+    from uvicorn.server import ServerState
+
+    from zerokie_action.sandbox.faults import Fault
+
+_LINGER_ZERO = struct.pack("ii", 1, 0)
+
+
+class Connection(H11Protocol):
+    """uvicorn's HTTP/1.1 protocol without timers, and with access to the TCP connection.
+
+    The application finds the connection in `scope["state"]["connection"]`.
+
+    Attributes:
+        lost: set when either side has ended the connection.
+    """
+
+    def __init__(self, config: Config, server_state: ServerState) -> None:
+        """Called by asyncio for each connection."""
+        super().__init__(config, server_state, {"connection": self})
+        self.lost = asyncio.Event()
+
+    async def reset(self) -> None:
+        """End the connection with a TCP RST."""
+        if self.lost.is_set():
+            return
+        sock: socket.socket = self.transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
+        self.transport.abort()
+        await self.lost.wait()
+
+    async def close(self) -> None:
+        """End the connection after the data written so far."""
+        self.transport.close()
+        await self.lost.wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Set `lost`."""
+        super().connection_lost(exc)
+        self.lost.set()
+
+    def on_response_complete(self) -> None:
+        """Keep the connection for ever: a virtual clock would jump to the end of a keep-alive time-out."""
+        super().on_response_complete()
+        self._unset_keepalive_if_required()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer invalid HTTP with an error in the reference's format."""
+        body = json.dumps({"error": msg}).encode()
+        head = "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n"
+        self.transport.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        self.transport.close()
+
+
+_PAGE = b"<!doctype html><title>Welcome</title><p>This is not the answer that you are looking for.</p>\n"
+_MISSING_BYTES = 100
+_PIECES = 10
+
+
+@dataclass(slots=True)
+class _Answer:
+    """Collects the platform's answer, which is not sent yet."""
+
+    status: int = 200
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    body: bytearray = field(default_factory=bytearray)
+
+    async def keep(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status, self.headers = message["status"], list(message.get("headers", ()))
+        else:
+            self.body += message.get("body", b"")
+
+
+async def inject(fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Handle the request with `app` and the fault."""
+    connection: Connection = scope["state"]["connection"]
+    if fault.kind is Kind.DELAY:
+        await asyncio.sleep(fault.seconds)
+        await app(scope, receive, send)
+        return
+    answer = _Answer()
+    if fault.after or fault.kind is Kind.SLOW:
+        await app(scope, receive, answer.keep)
+    else:
+        await _read(receive, fault.size if fault.kind is Kind.RESET_UPLOAD else float("inf"))
+    match fault.kind:
+        case Kind.STATUS:
+            error = json.dumps({"error": HTTPStatus(fault.status).phrase}).encode()
+            headers = {"content-type": "application/json"} | fault.headers
+            body = error if fault.body is None else fault.body
+            await Response(body, fault.status, headers)(scope, receive, send)
+        case Kind.HTML:
+            await HTMLResponse(_PAGE)(scope, receive, send)
+        case Kind.EMPTY:
+            await Response()(scope, receive, send)
+        case Kind.TRUNCATED:
+            await _send_half(send, answer)
+            await connection.close()
+        case Kind.SLOW:
+            await _send_slowly(send, answer, fault.seconds)
+        case Kind.RESET | Kind.RESET_UPLOAD:
+            await connection.reset()
+        case Kind.HANG:
+            await connection.lost.wait()
+
+
+async def _read(receive: Receive, limit: float) -> None:
+    """Read the request's body until its end, or until `limit` bytes have arrived."""
+    size, more = 0, True
+    while more and size < limit:
+        message = await receive()
+        size += len(message.get("body", b""))
+        more = message.get("more_body", False)
+
+
+async def _send_half(send: Send, answer: _Answer) -> None:
+    status = answer.status if answer.body else 200  # a 204 has no body to cut
+    length = str(len(answer.body) + _MISSING_BYTES).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", length)]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    body = bytes(answer.body[: len(answer.body) // 2])
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+
+
+async def _send_slowly(send: Send, answer: _Answer, seconds: float) -> None:
+    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+    size = -(-len(answer.body) // _PIECES)
+    for piece in range(_PIECES):
+        await asyncio.sleep(seconds / _PIECES)
+        body = bytes(answer.body[piece * size : (piece + 1) * size])
+        await send({"type": "http.response.body", "body": body, "more_body": piece < _PIECES - 1})

@@ -1,0 +1,193 @@
+"""What only static apps have: files, a deploy lock, and custom domains."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import TYPE_CHECKING, BinaryIO
+
+from zerokie_action.sandbox.records import ApiError
+from zerokie_action.sandbox.store import Domain, File, Lock, Part
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_LATE = {"5s": 5.0, "12s": 12.0, "20s": 20.0, "entries": 5.0}
+"""Seconds by which a list of files is behind."""
+_CACHED_FOR = 10.0
+
+
+@dataclass
+class Zone(Part):
+    """The files of static apps."""
+
+    _changes: deque[tuple[float, str, str, File | None]] = field(default_factory=deque)
+    """The newest changes: when, the app, the path, and the file that was there before."""
+    _copies: dict[str, tuple[float, Sequence[File]]] = field(default_factory=dict)
+    """The last list of each app, and when it was made."""
+
+    def list(self, app: str) -> list[File]:
+        """Return the app's files, sorted by path."""
+        return sorted(self._store.all(File, app), key=attrgetter("path"))
+
+    def listed(self, app: str) -> Sequence[File]:
+        """Return the app's files as the list shows them now, sorted by path."""
+        now, answer = self._clock(), self._dialect["listing"]
+        if answer == "cached":
+            if app not in self._copies or now - self._copies[app][0] >= _CACHED_FOR:
+                self._copies[app] = now, self.list(app)
+            return self._copies[app][1]
+        files = {file.path: file for file in self.list(app)}
+        for when, name, path, before in reversed(self._changes):
+            is_late = answer != "entries" or sum(path.encode()) % 2
+            if name == app and is_late and when > now - _LATE.get(answer, 0.0):
+                files.pop(path, None)
+                files |= {path: before} if before else {}
+        return sorted(files.values(), key=attrgetter("path"))
+
+    def _changes_now(self, app: str, path: str) -> None:
+        now = self._clock()
+        while self._changes and self._changes[0][0] <= now - max(_LATE.values()):
+            self._changes.popleft()
+        self._changes.append((now, app, path, self._store.get(File, app, path)))
+
+    def forget(self, app: str) -> None:
+        """Forget what lists showed before, because the app is deleted."""
+        self._copies.pop(app, None)
+        self._changes = deque(change for change in self._changes if change[1] != app)
+
+    @contextmanager
+    def upload(self, app: str, path: str, content_type: str) -> Iterator[BinaryIO]:
+        """Open a stream for a file's new content.
+
+        The file changes atomically when the block ends. If the block raises, nothing changes.
+        """
+        with self._store.new_blob() as (blob, stream):
+            yield stream
+            length = stream.tell()
+        self._changes_now(app, path)
+        self._store.save(File(app, path, blob, length, content_type, self._clock()))
+
+    def delete(self, app: str, path: str) -> None:
+        """Delete a file, or all below an entry for a directory; 404 when there is none."""
+        doomed = [path] if self._store.get(File, app, path) else []
+        if self._dialect["listed-paths"] in {"directories", "bare-directories"}:
+            doomed += [file.path for file in self.list(app) if file.path.startswith(f"{path}/")]
+        for each in doomed:
+            self._changes_now(app, each)
+            self._store.delete(File, app, each)
+        if not doomed and self._dialect["delete-missing"] == "404":
+            raise ApiError(404, "file not found")
+
+
+EXPIRY = 30 * 60.0
+"""Seconds without a heartbeat after which a lock expires ("Locks expire after 30 minutes")."""
+
+
+class Locks(Part):
+    """The deploy locks; an app has at most one lock."""
+
+    def holder(self, app: str) -> str | None:
+        """Return the session that holds the app's lock now."""
+        lock = self._store.get(Lock, app)
+        return lock.session if lock and self.seconds_left(app) else None
+
+    def seconds_left(self, app: str) -> float:
+        """Return the seconds until the lock expires without a heartbeat; 0 if no session holds it."""
+        lock = self._store.get(Lock, app)
+        return max(0.0, lock.expires_at - self._clock()) if lock else 0.0
+
+    def acquire(self, app: str, session: str) -> None:
+        """Take the lock; 409 when any session holds it, even the same session."""
+        if self.holder(app) is not None:
+            raise ApiError(409, "another deploy is already in progress")
+        self.take(app, session)
+
+    def heartbeat(self, app: str, session: str) -> None:
+        """Prolong the lock; 404 when no session holds it, 409 when another session does."""
+        holder = self.holder(app)
+        if holder is None:
+            raise self._lost(404, "no deploy lock")
+        if holder != session:
+            raise self._lost(409, "the deploy lock is held by another session")
+        self.take(app, session)
+
+    def require(self, app: str, session: str) -> None:
+        """Refuse (409) when the session does not hold the lock."""
+        if self.holder(app) != session:
+            raise self._lost(409, "the session does not hold the deploy lock")
+
+    def release(self, app: str, session: str) -> None:
+        """Release the lock; 409 when the session does not hold it."""
+        self.require(app, session)
+        self.expire(app)
+
+    def _lost(self, status: int, message: str) -> ApiError:
+        answer = self._dialect["lock-lost"]
+        return ApiError(status if answer == "mixed" else int(answer), message)
+
+    def take(self, app: str, session: str, seconds: float = EXPIRY) -> None:
+        """Give the lock to the session for some seconds, even if another session holds it."""
+        self._store.save(Lock(app, session, self._clock() + seconds))
+
+    def expire(self, app: str) -> None:
+        """Drop the lock, as if its 30 minutes had passed."""
+        self._store.delete(Lock, app)
+
+
+_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})+")
+MAX_LENGTH = 253
+_APEX_LABELS = 2
+DOMAIN = rf"^({_LABEL}\.){{{_APEX_LABELS},}}{_LABEL}$"
+"""A pattern of attachable domains, for the OpenAPI document."""
+
+
+_TAKEN = {
+    "exists": (409, "domain already exists"),
+    "409": (409, "the domain is in use by another account"),
+    "400": (400, "this domain has already been claimed by a different account"),
+    "422": (422, "the domain belongs to somebody else"),
+}
+"""The answers to `domain-taken`."""
+
+
+class Domains(Part):
+    """The custom domains of static apps."""
+
+    def list(self, app: str) -> list[str]:
+        """Return the app's domains."""
+        return [domain.name for domain in self._store.all(Domain, app)]
+
+    def add(self, app: str, domain: str) -> tuple[str, int]:
+        """Attach a domain; return it in lower case, and the status of the answer.
+
+        Raises:
+            ApiError: 400 for an invalid name or a name with only two labels; when an app has the domain
+                already, as the dialect has it.
+        """
+        domain = domain.lower()
+        if len(domain) > MAX_LENGTH or not _HOST_NAME.fullmatch(domain):
+            raise ApiError(400, "invalid domain")
+        if domain.count(".") + 1 <= _APEX_LABELS:
+            raise ApiError(400, "apex domains are not supported")
+        if self._dialect["domain-busy"] == "once" and self._dialect.every_other("domain", domain):
+            raise ApiError(409, "another deploy is in progress")
+        owner = next((row.app for row in self._store.all(Domain) if row.name == domain), None)
+        if owner is None:
+            self._store.save(Domain(app, domain))
+            return domain, 201
+        if owner != app:
+            raise ApiError(*_TAKEN[self._dialect["domain-taken"]])
+        answer = int(self._dialect["domain-attached"])
+        if answer >= 400:  # noqa: PLR2004  an error
+            raise ApiError(answer, "domain already exists")
+        return domain, answer
+
+    def delete(self, app: str, domain: str) -> None:
+        """Detach a domain; 404 when the app does not have it."""
+        if not self._store.delete(Domain, app, domain.lower()):
+            raise ApiError(404, "domain not found")
