@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.operations.containers import BROKEN, NEW, OLD, asked, deploy, lines, running_web, takes, tell
+from zerokie_action.operations.apps import HINT_LOG
 from zerokie_action.sandbox.faults import Fault, Kind
 from zerokie_action.sandbox.platform import Rollout
 
@@ -41,9 +42,9 @@ def test_after_a_failed_deploy(world: World) -> None:
     assert [line for line in lines(outcome) if not line.startswith("Waiting")] == [
         "Deploying 'nginx:broken' (was 'nginx:1')",
         f"{failed}; rolling back to 'nginx:1'",
-        "'web' runs 'nginx:1' after 1.3 s",
+        "'web' runs 'nginx:1' after 8 s",
         f"Error: {failed}; rolled back from 'nginx:broken': 'web' runs 'nginx:1' again",
-        "  Look at the app's own log on the platform.",
+        f"  {HINT_LOG}",
     ]
 
 
@@ -98,7 +99,7 @@ def test_what_is_no_reason_to_go_back(world: World) -> None:
 def test_nothing_to_go_back_to(world: World, case: str) -> None:
     """It is said why, and which image the app has."""
     inputs: dict[str, object] = {"app": "web"}
-    state = "not rolled back, as no other image was running; 'web' was left with 'nginx:broken'"
+    state = "not rolled back: no other image was running; 'web' was left with 'nginx:broken'"
     if case == "first":
         inputs = {"app": "new", "create": True}
         state = state.replace("web", "new")
@@ -113,7 +114,7 @@ def test_nothing_to_go_back_to(world: World, case: str) -> None:
         takes(world, 1000)
         world.platform.faults.add(Fault(Kind.STATUS, "GET", skip=3, times=None))
         inputs["wait_timeout"] = 10
-        state = "as the app may have another image; it is not known which image 'web' was left with"
+        state = "nobody can tell which image the app has; it is not known which image 'web' was left with"
     outcome = world.run(image=BROKEN, rollback=True, **inputs)
     assert outcome.exit_code in {8, 9}
     assert outcome.outputs["status"] == "failed"
@@ -137,7 +138,7 @@ def test_an_image_that_runs_after_all(world: World) -> None:
     assert (outcome.exit_code, asked(outcome)) == (9, 1)
     assert runs(world) == (NEW, "running")
     assert outcome.outputs["error"].endswith(
-        "; not rolled back, as the new image runs by now; 'web' was left with 'nginx:2'"
+        "; not rolled back: the new image runs by now; 'web' was left with 'nginx:2'"
     )
 
 
@@ -177,7 +178,7 @@ def test_the_rollback_fails_as_well(world: World) -> None:
         "The platform reports that 'web' is 'failed'; the rollback to 'nginx:1' failed as well: "
         "Deploying 'nginx:1' was refused (400: \"no\"); 'web' was left with 'nginx:broken'"
     )
-    assert outcome.outputs["hint"] == "Look at the app's own log on the platform."
+    assert outcome.outputs["hint"] == HINT_LOG
 
 
 def test_the_old_image_does_not_come_up_either(world: World) -> None:

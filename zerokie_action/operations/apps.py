@@ -49,7 +49,7 @@ async def look_up(job: Job, kind: str) -> App | None:
         RequestRejected: when the app does not exist or is being deleted, and `create` is not set.
     """
     if not job.settings.create:
-        return await require(job, kind, or_else="set `create: true` to create it")
+        return await require(job, kind, "Correct `app`, or set `create: true` to create it.")
     app = await _find(job)
     if app is not None and app.is_going:
         if job.settings.dry_run:
@@ -61,18 +61,19 @@ async def look_up(job: Job, kind: str) -> App | None:
     return app
 
 
-async def require(job: Job, kind: str, *, or_else: str = "deploy it first") -> App:
-    """The existing app; `or_else` is what a user can do if there is none.
+async def require(job: Job, kind: str, hint: str = "") -> App:
+    """The existing app; `hint` is what a user can do if there is none.
 
     Raises:
         ConfigurationError: when the app is not of this kind.
         RequestRejected: when the app does not exist, or is being deleted.
     """
     try:
-        app = await get(job)
+        app = await job.client.get_app(job.app)
     except RequestRejected as error:
         if error.status == NOT_FOUND:
-            error.hint = f"Correct `app`, or {or_else}."
+            error.args = (f"There is no app {job.app!r} ({error.answer})",)
+            error.hint = hint or error.hint
         _suggest_name(job, error)
         raise
     if app.is_going:
@@ -83,24 +84,6 @@ async def require(job: Job, kind: str, *, or_else: str = "deploy it first") -> A
         )
     accept_existing(job, app, kind)
     return app
-
-
-async def get(job: Job) -> App:
-    """The app.
-
-    Raises:
-        RequestRejected: with status 404 when there is no such app.
-    """
-    try:
-        return await job.client.get_app(job.app)
-    except RequestRejected as error:
-        if error.status != NOT_FOUND:
-            raise
-        message, hint = (
-            f"There is no app {job.app!r} ({error.answer})",
-            "Was it deleted meanwhile? Deploy it again.",
-        )
-        raise RequestRejected(message, status=NOT_FOUND, answer=error.answer, hint=hint) from error
 
 
 async def create_or_find(job: Job, image: str | None = None) -> tuple[App, Change]:

@@ -21,7 +21,7 @@ from zerokie_action.operations.health import check_health
 from zerokie_action.operations.polling import Polling
 from zerokie_action.operations.rollout import Rollout, Verdict
 from zerokie_action.outcome import Outcome
-from zerokie_action.platform.answers import CONFLICT
+from zerokie_action.platform.answers import CONFLICT, NOT_FOUND
 from zerokie_action.shutdown import Allowance
 from zerokie_action.text import human_seconds
 
@@ -227,7 +227,7 @@ class _Deploy:
         async def attempt() -> None:
             nonlocal is_first
             if not is_first:  # another deploy has changed the app
-                self._begin_anew(await apps.get(job))
+                self._begin_anew(await self._get_app())
             is_first = False
             await self.request()
 
@@ -340,13 +340,27 @@ class _Deploy:
     async def look(self) -> str:
         """Look at the app once. Return its status as a clause, for the log and for errors."""
         job = self._job
-        app = await (job.once_ready(lambda: apps.get(job)) if self._is_new else apps.get(job))
-        self._is_new = False
+        app = await self._get_app()
         self._note_url(app)
         self.rollout.note_answer(app, anyio.current_time())
         image = app.image if app.image == self._requested else job.client.redact(app.image)
         other = "" if self.rollout.is_ours(app.image) else f", its image {image!r}"
-        return f"its status is {apps.shown_status(job, app)}{other}"
+        return f"its status is {apps.shown_status(job, app)}{other}{self.rollout.doubt}"
+
+    async def _get_app(self) -> App:
+        """The app. A new app may not be found for a while."""
+        job = self._job
+        try:
+            if self._is_new:
+                app = await job.once_ready(lambda: job.client.get_app(job.app))
+                self._is_new = False
+                return app
+            return await job.client.get_app(job.app)
+        except RequestRejected as error:
+            if error.status == NOT_FOUND:
+                error.args = (f"App {job.app!r} is not found any more ({error.answer})",)
+                error.hint = "Somebody may have deleted it. A deploy with `create: true` creates it again."
+            raise
 
     @property
     def _name(self) -> str:

@@ -80,37 +80,27 @@ class Rollout:
     def note_answer(self, app: App, now: float) -> None:
         """Note an answer to "GET /v1/apps/:name" after the request."""
         self.app, self._seen_at = app, now
-        status, runs = app.status.lower(), app.status.lower() == RUNNING
-        is_ours, is_previous = self.is_ours(app.image), app.image == self.previous
+        status, image = app.status.lower(), app.image
         # A change from any other status proves nothing: it may end an earlier deploy.
         self._has_moved = self._has_moved or (self._was in {RUNNING} | FAILURES and status != self._was)
-        if app.image and not is_previous:
-            self._new_images.add(app.image)
-        is_another = not is_ours and not is_previous
-        has_returned = is_previous and self._has_shown_ours
+        if image not in {"", self.previous}:
+            self._new_images.add(image)
+        is_ours, is_previous = self.is_ours(image), image == self.previous
+        runs = status == RUNNING
+        is_another = (is_previous and self._has_shown_ours) or not (is_ours or is_previous)
+        self._running_since = _since(self._running_since, now, holds=runs and is_ours and not is_another)
+        self._another_since = _since(self._another_since, now, holds=runs and is_another)
         # Some platforms show the running image: the previous image, if the deploy failed.
-        self._shows_failure = (
-            status in FAILURES
-            and (is_ours or is_previous)
-            and (self._has_moved or not self.settling_left(now))
-        )
-        is_old_failure = self._was in FAILURES and is_previous and not self.has_begun
-        self._running_since = _since(self._running_since, now, holds=runs and is_ours and not has_returned)
-        self._failing_since = _since(
-            self._failing_since, now, holds=self._shows_failure and not is_old_failure
-        )
-        self._another_since = _since(self._another_since, now, holds=runs and (is_another or has_returned))
+        fails = status in FAILURES and self._is_believed and (is_ours or is_previous)
+        is_old = self._was in FAILURES and is_previous and not self.has_begun
+        self._failing_since = _since(self._failing_since, now, holds=fails and not is_old)
+        self._shows_failure = fails
 
     def verdict(self, *, is_last: bool = False) -> Verdict | None:
         """What the answers prove; None if more answers are needed. `is_last`: there will be none."""
         now = self._seen_at
-        is_believed = self._has_moved or not self.settling_left(now)
-        may_be_unchanged = self._has_moved or now >= self._asked_at + UNCHANGED_TIME
-        if (
-            now >= self._running_since + STEADY_TIME
-            and is_believed
-            and (may_be_unchanged or not self.shows_same)
-        ):
+        is_unchanged = self.shows_same and not self._has_moved and now < self._asked_at + UNCHANGED_TIME
+        if now >= self._running_since + STEADY_TIME and self._is_believed and not is_unchanged:
             return Verdict.RUNS
         if now >= self._failing_since + SETTLING_TIME or (is_last and self._shows_failure):
             return Verdict.FAILED
@@ -180,6 +170,15 @@ class Rollout:
         is_unchanged = bool(self.app.image) and self.app.image == self.previous != self._wanted
         return is_unchanged and not (self._is_restart or self._has_same_name or self._has_shown_ours)
 
+    @property
+    def doubt(self) -> str:
+        """Why `running` is not believed yet, to follow the status; empty for any other status."""
+        if self._running_since == math.inf:
+            return ""
+        if self.shows_same:
+            return ", beside the same image as before"
+        return ", for less than 7 s" if self._is_believed else ", as it may have been before the deploy"
+
     def is_ours(self, image: str) -> bool:
         """Whether an image in an answer may be the image of this deploy.
 
@@ -198,6 +197,11 @@ class Rollout:
         if wanted_digest and tag:
             return (name, tag) == (wanted_name, wanted_tag)
         return name == wanted_name and (bool(digest and not tag) or _same_tag(tag, wanted_tag))
+
+    @property
+    def _is_believed(self) -> bool:
+        """Whether the last status is the deploy's, and not the status from before."""
+        return self._has_moved or not self.settling_left(self._seen_at)
 
     @property
     def _has_same_name(self) -> bool:
