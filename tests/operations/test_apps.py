@@ -24,7 +24,7 @@ def test_a_container_app_is_created_as_asked(world: World) -> None:
     """With all that only counts at creation, and without a warning about it."""
     outcome = world.run(app="new", image=NEW, create=True, **MACHINE)
     assert outcome.exit_code == 0
-    assert outcome.seconds < 3, "there is no status from before: the first one counts"
+    assert outcome.seconds == pytest.approx(8), "there is no status from before: the first one counts"
     app = world.platform.apps.get("new")
     assert (app.type, app.image, app.port, app.cpu, app.memory) == ("container", NEW, 8080, 512, 1024)
     assert app.env == {"A": "1"}
@@ -49,7 +49,7 @@ def test_whether_it_was_created(
 ) -> None:
     """What is not known is in no output."""
     world.platform.faults.add(fault)
-    outcome = world.run(app="new", create=True, retries=0, **inputs)
+    outcome = world.run(app="new", create=True, retry_timeout=0, **inputs)
     assert outcome.exit_code != 0
     assert outcome.outputs["created"] is created
     assert ("it is not known" in outcome.outputs["error"]) == (created is None)
@@ -93,10 +93,10 @@ def test_an_app_of_the_other_kind_that_somebody_else_creates(
 
 @pytest.mark.parametrize("inputs", [{"image": NEW}, {}], ids=["image", "folder"])
 def test_a_name_that_is_taken(world: World, inputs: dict[str, object]) -> None:
-    """By an app that this key does not see."""
-    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/v1/apps$", status=409))
+    """By an app that this key does not see, also after a minute."""
+    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/v1/apps$", status=409, times=None))
     outcome = world.run(app="new", create=True, **inputs)
-    assert outcome.exit_code == 4
+    assert (outcome.exit_code, outcome.seconds) == (4, pytest.approx(60))
     assert "choose another `app`" in outcome.outputs["hint"]
 
 

@@ -38,6 +38,7 @@ def test_a_static_app(world: World, tmp_path: Path) -> None:
         ("POST", "lock"),
         ("GET", "files"),
         ("DELETE", "site"),
+        ("GET", "site"),
     ]
     assert not state.exists()
 
@@ -46,7 +47,7 @@ def test_a_container_app(world: World) -> None:
     """The outputs keep what it ran. It has no lock, and none is asked for."""
     running_web(world)
     outcome = destroy(world, "web")
-    assert [record.method for record in outcome.requests] == ["GET", "DELETE"]
+    assert [record.method for record in outcome.requests] == ["GET", "DELETE", "GET"]
     outputs = outcome.outputs
     assert (outputs["kind"], outputs["previous_image"], outputs["status"]) == ("container", OLD, "destroyed")
 

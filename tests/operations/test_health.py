@@ -69,12 +69,10 @@ class TestContainers:
         world.platform.set_page("web", 503, b'{"error": "no database"}' + b" " * 100_000)
         outcome = deploy(world, health_check="/h", health_check_timeout="45s")
         assert outcome.exit_code == 10
-        assert 45 <= outcome.seconds < 48
+        assert outcome.seconds == pytest.approx(8 + 45)
         said = 'http://platform/_apps/web/h is not healthy after 45 s: it answered 503 ("no database")'
         assert error(outcome) == f"{said}; 'web' was left with 'nginx:2'"
-        assert outcome.outputs["hint"].startswith(
-            "Look at the app's own log, or raise `health-check-timeout`"
-        )
+        assert outcome.outputs["hint"].startswith("The app's own log may say why.")
         assert outcome.outputs["status"] == "failed"
         assert outcome.outputs["deploy_id"]
 
@@ -82,7 +80,7 @@ class TestContainers:
         ("kind", "seconds", "looks", "words"),
         [
             (Kind.RESET, 60, 0, "connection reset by peer"),
-            (Kind.HANG, 60, 0, "no answer within 18 s"),
+            (Kind.HANG, 60, 0, "no answer within 19 s"),
             (Kind.RESET, 1, 3, "connection reset by peer"),
         ],
     )
@@ -92,7 +90,7 @@ class TestContainers:
         outcome = deploy(world, health_check="/", health_check_timeout=seconds)
         assert outcome.exit_code == 10
         assert f": {words}; " in error(outcome)
-        assert outcome.seconds < seconds + 3
+        assert outcome.seconds < 8 + seconds + 3
         assert looks in {0, len(asked(outcome))}
 
     def test_the_app_asks_for_time(self, world: World) -> None:
@@ -104,7 +102,7 @@ class TestContainers:
         outcome = deploy(world, health_check="/")
         assert outcome.exit_code == 0
         assert len(asked(outcome)) == 3
-        assert 50 < outcome.seconds < 55
+        assert 58 <= outcome.seconds < 63
 
     def test_no_redirect_is_followed(self, world: World) -> None:
         """It is a good answer. One led a check to a cloud's metadata address."""
@@ -217,13 +215,6 @@ class TestStatic:
         assert "?zerokie=" in target
         outcome, _ = timewarp.run(world.loop, run(b"something else"))
         assert "not with 'index.html' as it was deployed" in outcome.outputs["error"]
-
-    def test_a_file_that_changes_after_the_deploy(self, world: World) -> None:
-        """What should be served is not known any more."""
-        world.once("POST", "/finalize$", lambda: (world.folder / "index.html").write_bytes(b"changed!"))
-        outcome = world.run(health_check="/")
-        assert outcome.exit_code == 8
-        assert outcome.outputs["error"].startswith("'index.html' changed during the deploy")
 
 
 def test_a_page_that_was_not_deployed(world: World) -> None:

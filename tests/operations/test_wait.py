@@ -223,7 +223,9 @@ def test_a_request_that_is_always_lost(world: World, *, rollback: bool) -> None:
     outcome = deploy(world, rollback=rollback)
     assert (outcome.exit_code, asked(outcome)) == (5, 2)
     assert outcome.seconds == pytest.approx(15 + 15, abs=1)
-    assert outcome.outputs["error"].startswith("The deploy was requested twice, and the app shows no sign of it")
+    assert outcome.outputs["error"].startswith(
+        "The deploy was requested twice, and the app shows no sign of it"
+    )
     assert outcome.outputs["error"].endswith("; it is not known which image 'web' was left with")
     assert (outcome.outputs["image"], outcome.outputs["previous_image"]) == (None, OLD)
 
@@ -402,8 +404,9 @@ def test_a_short_wait_of_an_image_that_runs(world: World) -> None:
     world.platform.dialect.speak("deploying=none")
     outcome = deploy(world, rollback=True, wait_timeout="10s")
     assert outcome.exit_code == 9
-    assert "'running', as it may have been before the deploy; not rolled back: the new image runs by now" in (
-        outcome.outputs["error"]
+    assert (
+        "'running', as it may have been before the deploy; not rolled back: the new image runs by now"
+        in (outcome.outputs["error"])
     )
     assert world.platform.apps.get("web").image == NEW
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import anyio
@@ -15,6 +16,8 @@ from zerokie_action.platform.answers import BAD_REQUEST, NOT_FOUND
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from zerokie_action.lock.lock import DeployLock
     from zerokie_action.operations.job import Job
     from zerokie_action.outcome import Change
@@ -101,8 +104,15 @@ async def _delete_static(job: Job, app: App, change: Change) -> None:
 
 async def _request_deletion(job: Job, change: Change, lock: DeployLock | None = None) -> None:
     """Delete the app ("DELETE /v1/apps/:name"). With a lock, each attempt first checks that it is held."""
+
+    @contextmanager
+    def attempt() -> Iterator[None]:
+        if lock is not None:
+            lock.check()
+        yield
+
     with job.phase("Destroy"):
-        client = lock.writing(job.shielded_client) if lock else job.shielded_client
+        client = job.shielded_client.guarded(attempt)
         if not await client.delete_app(job.app, write=change.write()):
             raise RequestRejected(
                 f"Deleting app {job.app!r} was answered with 404, but the app is still there",
