@@ -70,7 +70,7 @@ This run tries zerokie-action on {platform.url}:
   Only one of these apps exists at a time. The apps' names are {NAME_PATTERN}.
 - It takes some minutes, and starts no step after {STEPS_TIMEOUT / 60:.0f} minutes.
 - It deletes its apps at the end, and after Ctrl-C.
-- It attaches {f"and removes zk-<random>.{domain}" if domain else "no domain"}.
+- It attaches {f"and removes zk-<random>.{domain}, also with a third app" if domain else "no domain"}.
 - It sends one request with a wrong API key, at the end.
 The run lists the account's apps, and changes only its own apps."""
 

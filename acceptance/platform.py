@@ -6,13 +6,16 @@ URL, the manifests' folder and the variables for CA bundles are repeated here on
 
 from __future__ import annotations
 
+import mimetypes
 import os
 import re
 import ssl
 import time
 import uuid
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from pathlib import PurePosixPath
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 import certifi
@@ -22,7 +25,7 @@ from acceptance.names import require_own
 from acceptance.report import say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 DEFAULT_URL = "https://api.platform-dev.zerokie.com"
 MANIFEST_FOLDER = "_zerokie/"
@@ -31,6 +34,8 @@ OUTAGE_TIMEOUT = 60.0
 """Seconds for which a request is repeated after 429, 5xx or no response."""
 SHOWN_WITHIN = 30.0
 """Seconds within which the API must show a change."""
+FINALIZED_WITHIN = 120.0
+"""Seconds that the script waits for the response to finalize."""
 NO_CHANGES = {"files_uploaded": 0, "files_deleted": 0, "total_bytes": 0}
 """The counts of finalize for a session that has changed no file."""
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
@@ -59,6 +64,14 @@ def try_only_if(condition: object, otherwise: str) -> None:
     """Raise `NotTriedError` unless the condition is true."""
     if not condition:
         raise NotTriedError(otherwise)
+
+
+class Page(NamedTuple):
+    """What a visitor gets: a status, or the name of an error without content and headers."""
+
+    status: str
+    content: bytes = b""
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
 class Platform:
@@ -130,13 +143,13 @@ class Platform:
             why = str(error)
         raise CouldNotRunError(f"the platform did not list the account's apps: {why}")
 
-    def visit(self, url: str) -> tuple[str, bytes]:
-        """Get a public page without the key; return the status, or the error's name, and the body."""
+    def visit(self, url: str) -> Page:
+        """Get a public page without the key."""
         try:
             response = self._timed("GET a page", self._public, "GET", url)
         except httpx.HTTPError as error:
-            return type(error).__name__, b""
-        return str(response.status_code), response.content
+            return Page(type(error).__name__)
+        return Page(str(response.status_code), response.content, response.headers)
 
     def _timed(
         self, kind: str, client: httpx.Client, method: str, url: str, **content: Any
@@ -159,7 +172,7 @@ class Platform:
 
     def put(self, app: str, path: str, content: bytes) -> httpx.Response:
         """Upload a file, as another tool would."""
-        headers = {"content-type": "text/html"}
+        headers = {"content-type": mimetypes.guess_type(path)[0] or "application/octet-stream"}
         return self.send("PUT", app, f"/files/{quote(path)}", content=content, headers=headers)
 
     # --- the lock
@@ -177,8 +190,8 @@ class Platform:
     def release_lock(self, app: str) -> httpx.Response | None:
         """Finalize without changes if the script holds the lock; return the response."""
         session = self.locks.pop(app, None)
-        content = {"deploy_session_id": session} | NO_CHANGES
-        return self.send_once("POST", app, "/deploy/finalize", json=content) if session else None
+        content = {"json": {"deploy_session_id": session} | NO_CHANGES, "timeout": FINALIZED_WITHIN}
+        return self.send_once("POST", app, "/deploy/finalize", **content) if session else None
 
     def lock_is_free(self, app: str) -> bool:
         """Find out whether the lock is free, by taking and releasing the lock."""
@@ -223,7 +236,7 @@ def as_object(response: httpx.Response) -> dict[str, Any]:
 
 
 def files_by_path(response: httpx.Response) -> dict[str, dict[str, Any]]:
-    """Return the files of a list, without directories; a leading slash of a path is dropped.
+    """Return the files of a list, without entries for directories; a leading slash of a path is dropped.
 
     A 404 or an empty body means that the app has no files.
 
@@ -236,7 +249,8 @@ def files_by_path(response: httpx.Response) -> dict[str, dict[str, Any]]:
         files = {file["path"].removeprefix("/"): file for file in response.json() or ()}
     except (ValueError, TypeError, KeyError):
         raise BrokenError(f"the platform answered GET files with {response.status_code}, no list") from None
-    return {path: file for path, file in files.items() if path and not path.endswith("/")}
+    folders = {str(folder) for path in files for folder in PurePosixPath(path).parents}
+    return {path: files[path] for path in files if path and path[-1] != "/" and path not in folders}
 
 
 def _repeated(send: Callable[[], httpx.Response]) -> httpx.Response:

@@ -10,23 +10,26 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from acceptance.platform import NO_CHANGES, as_object, check, files_by_path, try_only_if, until
+from acceptance.facts import FRONT_PAGE, duration, facts_of_serving, facts_of_uploads, list_delays
+from acceptance.platform import NO_CHANGES, SHOWN_WITHIN, as_object, check, files_by_path, try_only_if, until
+from acceptance.report import Question
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Sequence
 
     import httpx
 
-    from acceptance.platform import Platform
+    from acceptance.platform import Page, Platform
+    from acceptance.report import Report
 
     Shapes = Iterator[tuple[str, str]]
     """Names and shapes of questions. If a request fails, the shapes that were yielded before are kept."""
     Observation = tuple[float, dict[str, Any]]
     """Seconds since the deploy request, and the app as GET shows it."""
+    Watched = tuple[httpx.Response, list[Observation]]
 
 READY_WITHIN = 60.0
 """Seconds within which a new app must accept requests."""
@@ -36,38 +39,11 @@ DEPLOYED_WITHIN = 180.0
 """Seconds after which the script stops watching a deploy."""
 SURE_AFTER = 10
 """Visits, a second apart, after which a redirect or a login is the app's final answer."""
-PAGE, HIDDEN_PAGE = b"a page", b"a hidden page"
+HIDDEN_PAGE = b"a hidden page"
 _DATES = {
     "0-0-0T0:0:0Z": "seconds", "0-0-0T0:0:0.0Z": "fractions", "0-0-0T0:0:0+0:0": "offset",
     "0-0-0T0:0:0-0:0": "offset",
 }  # fmt: skip
-
-
-@dataclass
-class Question:
-    """A question about the platform.
-
-    Attributes:
-        text: the question, as the report shows it.
-        known: the answers that the action knows, by their shapes.
-        shape: what the script has seen.
-        why: why the script has seen nothing.
-    """
-
-    text: str
-    known: Mapping[str, str]
-    shape: str = ""
-    why: str = "not asked"
-
-    @property
-    def answer(self) -> str:
-        """The name of the answer; an unknown answer has no name but its shape."""
-        return self.known.get(self.shape, self.shape)
-
-    def __str__(self) -> str:
-        if not self.shape:
-            return f"no answer: {self.why}"
-        return f"`{self.answer}`" if self.shape in self.known else f"**unknown**: `{self.shape}`"
 
 
 def open_questions() -> dict[str, Question]:
@@ -90,7 +66,7 @@ def open_questions() -> dict[str, Question]:
         "times": Question("How does the platform write the times of an app?", _DATES | {"0": "numbers"}),
         "date": Question("Do responses have a `Date` header?", _named("sent absent")),
         "new-app": Question("How does the platform answer requests for a new app?", {
-            "ready": "ready", "404 error": "404", "502 error": "502"}),
+            "ready": "ready", "404 error": "404", "502 error": "502", "upload 404 error": "files-404"}),
         "new-site": Question("Is a new site empty?", _named("empty page")),
         "url": Question(
             "How can visitors reach an app at its `url`?", _named("https bare absent late redirect login")),
@@ -99,7 +75,7 @@ def open_questions() -> dict[str, Question]:
         "last-modified": Question("How does the list of files write `lastModified`?", _DATES | {
             "absent": "absent", "null": "null", "0": "number", "Abc, 0 Abc 0 0:0:0 GMT": "rfc1123"}),
         "listed-paths": Question(
-            "How does the list of files write paths?", _named("plain slash directories")),
+            "How does the list of files write paths?", _named("plain slash directories bare-directories")),
         "empty-zone": Question("How does the platform list the files of an empty site?", {
             "404 error": "404", "200 list": "list", "200 null": "null", "204 empty": "204"}),
         "conflict": Question("What is the body of a 409 response?", {
@@ -114,8 +90,6 @@ def open_questions() -> dict[str, Question]:
             "204 empty": "204", "200 empty": "200", "202 empty": "202", "200 object": "body"}),
         "domain-attached": Question("How does the platform answer POST of a domain that the app already has?",
             _named("409 400 422 200 201"), why="ACCEPTANCE_DOMAIN is not set"),
-        "domain-busy": Question("Does the platform refuse a domain while a deploy is in progress?", {},
-            why="the script can't provoke the refusal"),
     }  # fmt: skip
 
 
@@ -124,27 +98,35 @@ def _named(names: str) -> dict[str, str]:
     return {name: name for name in names.split()}
 
 
-def _record(questions: dict[str, Question], shapes: Shapes) -> None:
+def _record(report: Report, shapes: Shapes) -> None:
     for name, shape in shapes:
-        questions[name].shape = shape
+        report.questions[name].shape = shape
 
 
 # --- a site
 
 
-def ask_site(platform: Platform, app: str, questions: dict[str, Question], patience: float) -> bool:
+def ask_site(platform: Platform, app: str, report: Report, patience: float) -> bool:
     """Create a site, answer the questions about sites, and return whether the site's page could be read."""
     as_object(platform.create(app))
-    _record(questions, _shapes_of_new_site(platform, app))
+    _record(report, _shapes_of_new_site(platform, app))
     try_only_if(platform.take_lock(app), "the lock of a new app is not free")
-    _record(questions, _shapes_of_files(platform, app))
-    _record(questions, _shapes_of_lock(platform, app))
-    address = _ask_url(platform, (platform.app(app) or {}).get("url"), questions["url"], patience)
-    hidden = questions["hidden"]
+    _record(report, _shape_of_first_upload(platform, app))
+    delays = list_delays(platform, app)
+    report.facts |= {f"The list of files shows {change}": duration(delays[change]) for change in delays}
+    time.sleep(min(SHOWN_WITHIN, max(delays.values())))
+    _record(report, _shapes_of_files(platform, app))
+    _record(report, _shapes_of_lock(platform, app))
+    address = _ask_url(platform, (platform.app(app) or {}).get("url"), report.questions["url"], patience)
+    hidden = report.questions["hidden"]
     hidden.why = "the platform stores and lists hidden files, but no page could be read"
     if address and not hidden.shape:
         url = f"{address}/.folder/page.html"
-        hidden.shape = "stored" if until(lambda: platform.visit(url)[1] == HIDDEN_PAGE, 5) else "unserved"
+        is_served = until(lambda: platform.visit(url).content == HIDDEN_PAGE, 5)
+        hidden.shape = "stored" if is_served else "unserved"
+    if address:
+        report.facts.update(facts_of_serving(platform, app, address))
+    report.facts.update(facts_of_uploads(platform, app))
     return bool(address)
 
 
@@ -180,15 +162,23 @@ def _shape_of_new_app(platform: Platform, app: str) -> str:
     return shape
 
 
+def _shape_of_first_upload(platform: Platform, app: str) -> Shapes:
+    """Upload the front page as soon as the platform accepts a file."""
+    first = platform.put(app, "index.html", FRONT_PAGE)
+    if not first.is_success:
+        yield "new-app", f"upload {_shape(first)}"
+        until(lambda: platform.put(app, "index.html", FRONT_PAGE).is_success, READY_WITHIN)
+
+
 def _shapes_of_files(platform: Platform, app: str) -> Shapes:
-    for path in ("index.html", "folder/page.html"):
-        platform.put(app, path, PAGE)
+    platform.put(app, "folder/page.html", FRONT_PAGE)
     hidden = platform.put(app, ".folder/page.html", HIDDEN_PAGE)
     response = platform.send("GET", app, "/files")
     paths, files = [file["path"] for file in response.json()], files_by_path(response)
     has_directories = any(path.endswith("/") for path in paths)
     has_slashes = any(path.startswith("/") for path in paths)
-    yield "listed-paths", "directories" if has_directories else "slash" if has_slashes else "plain"
+    how = "bare-directories" if "folder" in paths else "slash" if has_slashes else "plain"
+    yield "listed-paths", "directories" if has_directories else how
     yield "last-modified", _time_shape(files["index.html"], "lastModified")
     if not hidden.is_success:
         yield "hidden", "refused"
@@ -219,7 +209,7 @@ def _ask_url(platform: Platform, url: object, question: Question, patience: floa
     address, pages = address_of(url), list[str]()
 
     def is_settled() -> bool:
-        pages.append(_page_shape(*platform.visit(f"{address}/index.html")))
+        pages.append(_page_shape(platform.visit(f"{address}/index.html")))
         return pages[-1] == "page" or max(pages.count("redirect"), pages.count("login")) >= SURE_AFTER
 
     until(is_settled, patience, 1)
@@ -233,11 +223,11 @@ def _ask_url(platform: Platform, url: object, question: Question, patience: floa
     return address if pages[-1] == "page" else ""
 
 
-def _page_shape(status: str, content: bytes) -> str:
+def _page_shape(page: Page) -> str:
     """Return `page`, `redirect` or `login`; else the status, which may be the name of an error."""
-    if content == PAGE:
+    if page.content == FRONT_PAGE:
         return "page"
-    return "redirect" if status.startswith("3") else "login" if status in {"401", "403"} else status
+    return "redirect" if page.status[0] == "3" else "login" if page.status in {"401", "403"} else page.status
 
 
 def address_of(url: str) -> str:
@@ -248,13 +238,16 @@ def address_of(url: str) -> str:
 # --- a container
 
 
-def ask_container(platform: Platform, app: str, questions: dict[str, Question], image: str) -> None:
-    """Deploy another image, deploy the same image again, and answer the questions about images."""
-    _record(questions, _shapes_of_deploys(platform, app, image))
+def ask_container(platform: Platform, app: str, report: Report, images: Sequence[str], watch: float) -> None:
+    """Deploy the first image, twice, and the second one, which does not exist; watch that longer."""
+    _record(report, _shapes_of_deploys(platform, app, report.facts, images[0]))
+    progress = _progress(images[1], _watch_deploy(platform, app, images[1], watch)[1])
+    report.facts["GET while an image that does not exist is deployed"] = progress
 
 
-def _shapes_of_deploys(platform: Platform, app: str, image: str) -> Shapes:
+def _shapes_of_deploys(platform: Platform, app: str, facts: dict[str, str], image: str) -> Shapes:
     response, observations = _watch_deploy(platform, app, image)
+    facts["GET while another image is deployed"] = _progress(image, observations)
     yield "deploy-answer", _shape(response)
     posted = as_object(response).get("image") if response.content and response.is_success else image
     before, after = observations[0][1].get("image"), observations[-1][1].get("image")
@@ -266,8 +259,11 @@ def _shapes_of_deploys(platform: Platform, app: str, image: str) -> Shapes:
     yield "updated-at", ", ".join(changing) or unchanged
 
 
-def _watch_deploy(platform: Platform, app: str, image: str) -> tuple[httpx.Response, list[Observation]]:
-    """Deploy an image; return the response, and observations of which the first precedes the request."""
+def _watch_deploy(platform: Platform, app: str, image: str, at_least: float = 0) -> Watched:
+    """Deploy an image; return the response, and observations of which the first precedes the request.
+
+    The script watches the app until 3 s after `deploying`, and for `at_least` so many seconds.
+    """
     before, started = platform.app(app) or {}, time.monotonic()
     response = platform.send_once("POST", app, "/deploy", json={"image": image})
     observations: list[Observation] = []
@@ -275,10 +271,20 @@ def _watch_deploy(platform: Platform, app: str, image: str) -> tuple[httpx.Respo
     def has_ended() -> bool:
         observations.append((time.monotonic() - started, platform.app(app) or {}))
         deploying = [seconds for seconds, shown in observations if shown.get("status") == "deploying"]
-        return observations[-1][0] > (deploying[-1] + 3 if deploying else WATCH_FOR)
+        return observations[-1][0] > max(at_least, deploying[-1] + 3 if deploying else WATCH_FOR)
 
     until(has_ended, DEPLOYED_WITHIN, 0.2)
     return response, [(0.0, before), *observations]
+
+
+def _progress(image: str, observations: list[Observation]) -> str:
+    """Return the status and the image that GET shows, at first and each time that one of them changes."""
+    before, changes = observations[0][1].get("image"), list[tuple[float, str]]()
+    for seconds, app in observations:
+        shown = f"`{app.get('status')}` {_image_shape(image, before, app.get('image'))}"
+        if not changes or changes[-1][1] != shown:
+            changes.append((seconds, shown))
+    return "; ".join(f"{seconds:.1f} s {shown}" for seconds, shown in changes[:12])  # replicas show many
 
 
 def _first_change(observations: list[Observation], field: str) -> Observation | None:

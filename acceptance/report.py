@@ -15,8 +15,6 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from acceptance.questions import Question
-
 HELD, BROKEN, NOT_TRIED = "held", "broken", "not tried"
 KEY_MASK = "***"
 _LOG_LENGTH = 20_000
@@ -43,11 +41,40 @@ class Promise:
 
 
 @dataclass
+class Question:
+    """A question about the platform.
+
+    Attributes:
+        text: the question, as the report shows it.
+        known: the answers that the action knows, by their shapes.
+        shape: what the script has seen.
+        why: why the script has seen nothing.
+    """
+
+    text: str
+    known: Mapping[str, str]
+    shape: str = ""
+    why: str = "not asked"
+
+    @property
+    def answer(self) -> str:
+        """The name of the answer; an unknown answer has no name but its shape."""
+        return self.known.get(self.shape, self.shape)
+
+    def __str__(self) -> str:
+        if not self.shape:
+            return f"no answer: {self.why}"
+        return f"`{self.answer}`" if self.shape in self.known else f"**unknown**: `{self.shape}`"
+
+
+@dataclass
 class Report:
     """The results of a run.
 
     Attributes:
         version: the action's version.
+        questions: what the API's reference leaves open, by the dialect's name.
+        facts: what else was seen, by the question.
         masks: the texts that the report must not show, each with its replacement.
         notes: sentences for the top of the report.
     """
@@ -55,6 +82,7 @@ class Report:
     version: str
     promises: dict[str, Promise]
     questions: dict[str, Question]
+    facts: dict[str, str] = field(default_factory=dict)
     masks: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     _started: float = field(default_factory=time.monotonic)
@@ -96,6 +124,9 @@ class Report:
                 ("dialect", "question", "answer"),
                 *((f"`{name}`", row.text, self._masked(str(row))) for name, row in self.questions.items()),
             ),
+            "## Facts",
+            "What the script has seen in this run. The action promises none of it.",
+            _table(("what", "seen"), *((what, self._masked(seen)) for what, seen in self.facts.items())),
             "## Times",
             "How many seconds the script's own requests took.",
             _table(

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 import httpx
 
+from acceptance.facts import facts_of_deletion, facts_of_domain
 from acceptance.names import new_name, random_word
 from acceptance.platform import BrokenError, NotTriedError, check, try_only_if, until
 from acceptance.questions import address_of, ask_container, ask_site
@@ -38,6 +39,8 @@ INTERRUPTED_FILES = 150
 """The deploy that the script interrupts uploads this many new files, one by one."""
 LOCK_FOR = 5.0
 """Seconds for which the script keeps the lock from a deploy that waits."""
+BROKEN_FOR = 100.0
+"""Seconds for which the script watches a deploy that fails: the platform may go back by itself."""
 CPU, MEMORY = "256", "512"
 """CPU units, and MB."""
 IMAGE, OTHER_IMAGE = "nginx:1.27.5-alpine", "nginx:1.26.3-alpine"
@@ -118,16 +121,19 @@ class Story:
         say("\nQuestions about sites: sending requests")
         app = new_name()
         with self._asking():
-            if not ask_site(self._platform, app, self._report.questions, self._patience):
+            if not ask_site(self._platform, app, self._report, self._patience):
                 self._patience = min(self._patience, 10)  # the next app's page will not be up either
+        with self._asking():
+            self._report.facts.update(facts_of_deletion(self._platform, app))
         self._platform.delete([app], 60)
 
     def ask_container(self) -> None:
         """Answer the questions about images with the container app."""
-        say("\nQuestions about images: watching two deploys")
+        say("\nQuestions about images: watching three deploys")
         with self._asking():
             if self._platform.app(self._container) is not None:  # the action may have failed after its create
-                ask_container(self._platform, self._container, self._report.questions, OTHER_IMAGE)
+                seconds, images = min(self._patience, BROKEN_FOR), (OTHER_IMAGE, MISSING_IMAGE)
+                ask_container(self._platform, self._container, self._report, images, seconds)
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
@@ -209,8 +215,11 @@ class Story:
         name = f"zk-{random_word(8)}.{self._domain}"
         for _ in range(2):
             self._deploy(self.files, domains=name)
-        attached = self._platform.send("POST", self._site, "/domains", json={"domain": name})
-        self._report.questions["domain-attached"].shape = str(attached.status_code)
+        other = new_name()
+        facts = dict(facts_of_domain(self._platform, self._site, other, name))
+        self._platform.delete([other], 60)
+        self._report.facts |= facts
+        self._report.questions["domain-attached"].shape = next(iter(facts.values())).split()[0]
         self._deploy(self.files, remove_domains=name)
         status = self._platform.send("DELETE", self._site, f"/domains/{name}").status_code
         check(status == 404, f"the platform answered DELETE of the removed domain with {status}, not 404")
@@ -346,10 +355,11 @@ class Story:
         deadline = time.monotonic() + self._patience
         for path, content in self.files.items():
             url, expected = f"{self.address}/{quote(path)}", ("200", content)
-            while (page := self._platform.visit(url)) != expected and time.monotonic() < deadline:
+            while (page := self._platform.visit(url))[:2] != expected and time.monotonic() < deadline:
                 time.sleep(1)
-            try_only_if(page[0] == "200", f"{path} could not be read: {page[0]}")
-            check(page[1] == content, f"{path}: {len(page[1])} bytes, not the {len(content)} deployed bytes")
+            try_only_if(page.status == "200", f"{path} could not be read: {page.status}")
+            seen = page.content
+            check(seen == content, f"{path}: {len(seen)} bytes, not the {len(content)} deployed bytes")
 
     @contextmanager
     def _foreign_file(self, path: str) -> Iterator[Content]:

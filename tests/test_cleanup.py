@@ -100,14 +100,6 @@ def test_a_lock_of_somebody_else(world: World, monkeypatch: pytest.MonkeyPatch) 
     assert world.platform.lock("site") == "other"
 
 
-def test_a_lock_that_comes_late(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A gateway gave up the request for it, and the platform carries it out three seconds from now."""
-    world.platform.expire_lock("site")
-    world.loop.call_later(3, world.platform.take_lock, "site", SESSION)
-    assert "released now" in clean_up(world, monkeypatch)
-    assert world.platform.lock("site") is None
-
-
 @pytest.mark.parametrize("path", ["/deploy/lock$", "/finalize$"])
 @pytest.mark.parametrize(
     "arguments",
@@ -122,12 +114,15 @@ def test_a_platform_that_is_away(
     arguments: dict[str, Any],
     lasts: float | None,
 ) -> None:
-    """It is asked for two minutes in all. A page of somebody else's is no word about the lock."""
+    """It is asked for two minutes in all. A page of somebody else's is no word about the lock.
+
+    One attempt to finalize has all the time: the purge of a cache may take it.
+    """
     world.platform.faults.add(Fault(path=path, times=None, lasts=lasts, **arguments))
     began = world.loop.now
     said = clean_up(world, monkeypatch)
     assert world.loop.now - began <= 121
-    if lasts:
+    if lasts and (path, arguments["kind"]) != ("/finalize$", Kind.HANG):
         assert "released now" in said
         assert world.platform.lock("site") is None
     else:

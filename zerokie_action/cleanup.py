@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from zerokie_action.ci import detect
-from zerokie_action.errors import ConfigurationError, DeployError, unwrap
+from zerokie_action.errors import ConfigurationError, DeployError, LockLost, unwrap
 from zerokie_action.formats import DEFAULT_API_URL, check_api_url
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
@@ -89,6 +89,8 @@ async def _release(lock: DeployLock, record: LockRecord, ci: CI) -> None:
     try:
         # The counts of a killed deploy are not known.
         was_held = await lock.release(Counts(), RELEASE._replace(seconds=_TIME))
+    except LockLost:  # between the heartbeat and finalize
+        was_held = False
     except DeployError as error:
         ci.warning(
             f"Cleanup: the lock on {record.app!r} could not be released: {error}. It expires {expiry()}"

@@ -35,16 +35,22 @@ class Allowance(NamedTuple):
         """The part that is left of a limit that began at this time (event loop)."""
         return self._replace(seconds=max(0.0, began + self.seconds - anyio.current_time()))
 
+    def without(self, last: Allowance) -> Allowance:
+        """The part before a last step that needs `last`."""
+        return Allowance(max(0.0, self.seconds - last.seconds), self.grace - last.grace)
+
 
 # A run ends in this order. All seconds count from the end of the work, so each step leaves time for the next.
 ANSWERS = Allowance(10.0, 1.0)
 """For the answers to requests in flight, which may take effect even if their connection breaks."""
 _WRITE = Allowance(math.inf, ANSWERS.grace)
 """For a write, until `Shutdown.end_work`."""
-RECORD = Allowance(20.0, 1.3)
-"""For storing the manifest of a failed deploy. 40 s, or 3 s after a signal, are left for finalize."""
 RELEASE = Allowance(60.0, 4.3)
-"""For the release of the lock."""
+"""For all of the end: answers, manifest, and the release of the lock."""
+FINALIZE = Allowance(40.0, 3.0)
+"""For finalize, at the end of `RELEASE`: the purge of a CDN's cache takes seconds."""
+RECORD = RELEASE.without(FINALIZE)
+"""For storing the manifest of a failed deploy, after `ANSWERS`."""
 
 
 class Shutdown:

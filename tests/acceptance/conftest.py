@@ -55,7 +55,7 @@ class Acceptance:
         """A table of the report: results or answers by the first cell."""
         part = self.report.partition(f"## {heading}\n")[2].partition("\n## ")[0]
         cells = [row[2:-2].split(" | ") for row in re.findall(r"^\| .* \|$", part, re.MULTILINE)[2:]]
-        column = 1 if heading == "Promises" else 2
+        column = 2 if heading == "Questions" else 1
         return {row[0]: row[column].strip("*` ") for row in cells}
 
     @property
@@ -65,6 +65,14 @@ class Acceptance:
     @property
     def answers(self) -> dict[str, str]:
         return {name.strip("`"): answer for name, answer in self.rows("Questions").items()}
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Answers by the question, with `N` for numbers that depend on the machine."""
+        return {
+            text: re.sub(r"\b\d+(\.\d)? (s|a second)\b", r"N \2", answer)
+            for text, answer in self.rows("Facts").items()
+        }
 
     def apps(self) -> list[str]:
         return sorted(self.platform.state()["apps"])

@@ -10,6 +10,7 @@ import pytest
 from acceptance.names import new_name
 from acceptance.platform import Platform
 from acceptance.questions import ask_container, ask_site, open_questions
+from acceptance.report import Report
 from tests.support.platform import API_KEY
 from zerokie_action.sandbox.dialects import QUESTIONS
 
@@ -42,9 +43,10 @@ def test_the_sandbox_has_the_answers_that_the_report_names() -> None:
 def test_a_site_is_asked(acceptance: Acceptance, name: str, answer: str) -> None:
     """Each answer is seen as such, and no other question has another answer than before."""
     acceptance.platform.speak(**{name: answer})
-    questions = open_questions()
+    report = Report("", {}, questions := open_questions())
     with closing(Platform(acceptance.platform.url, API_KEY)) as platform:
-        readable = ask_site(platform, new_name(), questions, 70 if answer == "late" else 3)
+        patience = 70 if answer == "late" else 3
+        readable = ask_site(platform, new_name(), report, patience)
     assert readable is (name != "url" or (name, answer) in READABLE)
     seen = {asked: question.answer for asked, question in questions.items() if question.shape}
     plain = {asked: question.answers[0] for asked, question in QUESTIONS.items()}
@@ -56,7 +58,7 @@ def test_a_site_is_asked(acceptance: Acceptance, name: str, answer: str) -> None
 @pytest.mark.parametrize(("name", "answer"), answers(images=True))
 def test_a_container_is_asked(acceptance: Acceptance, name: str, answer: str) -> None:
     """Each answer is seen as such, and no other question has another answer than before."""
-    questions, app = open_questions(), new_name()
+    report, app = Report("", {}, questions := open_questions()), new_name()
     created = {"name": app, "image": "nginx:1.27.5-alpine", "port": 80}
     acceptance.platform.client.post("/v1/apps", json=created).raise_for_status()
     acceptance.platform.speak(**{name: answer})
@@ -65,7 +67,7 @@ def test_a_container_is_asked(acceptance: Acceptance, name: str, answer: str) ->
         lambda: acceptance.platform.client.get(shown).json()["status"] == "running"
     )
     with closing(Platform(acceptance.platform.url, API_KEY)) as platform:
-        ask_container(platform, app, questions, "nginx:1.26.3-alpine")
+        ask_container(platform, app, report, ("nginx:1.26.3-alpine", "nginx:broken"), 0)
     plain = {asked: question.answers[0] for asked, question in QUESTIONS.items()}
     expected = {asked: (plain | {name: answer})[asked] for asked in IMAGES}
     assert {asked: questions[asked].answer for asked in IMAGES} == expected

@@ -163,7 +163,7 @@ async def test_a_deploy_that_is_stopped_beyond_its_lease(
 
 PIPE = 4096
 LINE = 200
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 def unread(pipe: int) -> int:

@@ -141,10 +141,11 @@ class TestConnections:
         self, idle: float, accepted: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """After four seconds it is not used again: the other side may be about to close it."""
+        now = time.monotonic()
+        monkeypatch.setattr(time, "monotonic", lambda: now)
         async with serve(fine) as server, transport() as http:
             assert await outcome(http, put(server.url)) == (200, b"fine")
-            later = time.monotonic() + idle
-            monkeypatch.setattr(time, "monotonic", lambda: later)
+            now += idle
             assert await outcome(http, put(server.url)) == (200, b"fine")
         assert server.accepted == accepted
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -80,7 +81,7 @@ class TestContainers:
         ("kind", "seconds", "looks", "words"),
         [
             (Kind.RESET, 60, 0, "connection reset by peer"),
-            (Kind.HANG, 60, 0, "no answer within 19 s"),
+            (Kind.HANG, 60, 0, r"no answer within 1\d s"),
             (Kind.RESET, 1, 3, "connection reset by peer"),
         ],
     )
@@ -89,7 +90,7 @@ class TestContainers:
         world.platform.faults.add(Fault(kind, path="/_apps/", times=None))
         outcome = deploy(world, health_check="/", health_check_timeout=seconds)
         assert outcome.exit_code == 10
-        assert f": {words}; " in error(outcome)
+        assert re.search(f": {words}; ", error(outcome))
         assert outcome.seconds < 8 + seconds + 3
         assert looks in {0, len(asked(outcome))}
 

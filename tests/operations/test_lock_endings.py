@@ -63,14 +63,14 @@ def is_recorded(world: World, state: Path) -> bool:
 
 
 def test_a_cancel_while_finalize_is_not_answered(world: World, state: Path) -> None:
-    """It may have worked: that the platform knows of no lock after that does not mean that it was lost."""
+    """The purge of a cache takes its time: the request in flight has all the time that is left."""
     world.platform.faults.add(Fault(Kind.HANG, *FINALIZE, after=True))
     tell(world, after=3)
     outcome = world.run()
-    assert ending(outcome) == [("POST finalize", None), ("POST finalize", 409)]
+    assert ending(outcome) == [("POST finalize", None)]
     assert (outcome.exit_code, world.platform.lock("site")) == (143, None)
-    assert "Deploy lock released" in outcome.log
-    assert not state.exists()
+    assert "The deploy lock could not be released in time" in outcome.outputs["error"]
+    assert state.exists()
 
 
 WAIT = {"Retry-After": "3600"}
@@ -79,7 +79,7 @@ WAIT = {"Retry-After": "3600"}
 @pytest.mark.parametrize(
     ("fault", "at_least", "at_most"),
     [
-        pytest.param(Fault(Kind.HANG), 120, 180, id="hangs"),
+        pytest.param(Fault(Kind.HANG), 240, 250, id="hangs"),
         pytest.param(Fault(Kind.STATUS, status=404, body=PAGE), 120, 180, id="pages"),
         pytest.param(Fault(Kind.STATUS, status=503, headers=WAIT), 0, 1, id="says when to come back"),
         pytest.param(Fault(Kind.STATUS, status=200, body=b"ok"), 0, 1, id="answers, and does nothing"),
@@ -105,7 +105,7 @@ EMPTY = Fault(Kind.STATUS, *FINALIZE, status=204, body=b"")
     ("dialect", "fault", "statuses", "is_known"),
     [
         ("201", None, [201], True),
-        ("no-deploy-id", None, [200], False),
+        ("no-deploy-id", None, [200, 404], False),
         ("502", None, [502, 409], False),
         ("ok", replace(EMPTY, after=True), [204, 404], False),
         ("ok", EMPTY, [204, 200, 200], True),
@@ -114,7 +114,7 @@ EMPTY = Fault(Kind.STATUS, *FINALIZE, status=204, body=b"")
 def test_the_ways_of_a_finalize(
     world: World, state: Path, dialect: str, fault: Fault | None, statuses: list[int], *, is_known: bool
 ) -> None:
-    """An object ends the lock. After a lost answer the next one tells, after an empty one the heartbeat."""
+    """A deploy ID ends the lock. After a lost answer the next one tells, without an ID the heartbeat."""
     world.platform.dialect.speak(f"finalize={dialect}")
     if fault:
         world.platform.faults.add(fault)
@@ -246,19 +246,18 @@ def granted_late(world: World, seconds: float) -> None:
     world.platform.on_request = grant
 
 
-@pytest.mark.parametrize("after", [3, 10])
-def test_a_lock_that_a_cancelled_run_gets_late(world: World, state: Path, after: float) -> None:
-    """It is looked for again, and given back. The cleanup knows whose a lock after the end may be."""
+def test_a_lock_that_a_cancelled_run_gets_late(world: World, state: Path) -> None:
+    """The cleanup knows whose lock it may be."""
     world.platform.faults.add(Fault(Kind.HANG, *LOCK))
-    granted_late(world, after)
+    granted_late(world, 10)
     tell(world, after=1)
     outcome = world.run()
     assert outcome.exit_code == 143
     assert outcome.seconds < 1 + 5
-    assert ("Deploy lock released" in outcome.log) == (after == 3)
     world.loop.jump(60)
     timewarp.run(world.loop, anyio.sleep(0.1))
-    assert is_recorded(world, state) == (world.platform.lock("site") is not None) == (after == 10)
+    assert world.platform.lock("site") is not None
+    assert is_recorded(world, state)
 
 
 def test_a_lock_that_comes_after_a_green_run(world: World, state: Path) -> None:
@@ -282,7 +281,6 @@ def test_whose_lock_it_is_may_remain_unknown(world: World, state: Path, fault: F
     world.platform.faults.add(Fault(Kind.HANG, *LOCK, after=True), fault)
     tell(world, after=3)
     outcome = world.run()
-    assert "Warning: Confirming the deploy lock " in outcome.log
     assert EXPIRES in untimed(outcome.log)
     assert outcome.seconds < 8
     assert is_recorded(world, state)

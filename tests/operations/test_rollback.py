@@ -42,7 +42,7 @@ def test_after_a_failed_deploy(world: World) -> None:
     assert [line for line in lines(outcome) if not line.startswith("Waiting")] == [
         "Deploying 'nginx:broken' (was 'nginx:1')",
         f"{failed}; rolling back to 'nginx:1'",
-        "'web' runs 'nginx:1' after 8 s",
+        "'web' runs 'nginx:1' after … s",
         f"Error: {failed}; rolled back from 'nginx:broken': 'web' runs 'nginx:1' again",
         f"  {HINT_LOG}",
     ]

@@ -27,7 +27,6 @@ OPERATIONS: dict[str, dict[str, object]] = {
 ANSWERS = {
     "a page": (404, PAGE, '404 (an HTML page, "Not Found")'),
     "an object": (404, b'{"error": {"message": "no route"}}', '404 ("{"error": {"message": "no route"}}")'),
-    "forbidden": (403, PAGE.replace(b"Not Found", b"Forbidden"), '403 (an HTML page, "Forbidden")'),
 }
 SINGLE_REQUESTS: dict[str, tuple[str, str, dict[str, object]]] = {
     "create an app": ("POST", "/v1/apps$", {"app": "new", "create": True}),
@@ -73,6 +72,20 @@ def test_all_requests(world: World, operation: str, answer: str) -> None:
     assert {(record.method, record.path) for record in outcome.requests} == {
         ("GET", f"/v1/apps/{OPERATIONS[operation].get('app', 'site')}")
     }
+
+
+@pytest.mark.parametrize("path", ["/v1/apps/site$", "/deploy/lock$", "/files/about"])
+def test_a_firewall(world: World, path: str) -> None:
+    """Its page about one request is final, and its title is quoted; the lock is released."""
+    page = PAGE.replace(b"Not Found", b"Blocked by policy")
+    answers(world, 403, page, path=path)
+    outcome = world.run()
+    assert outcome.exit_code == 4
+    assert 'was refused (403: an HTML page, "Blocked by policy")' in outcome.outputs["error"]
+    assert "firewall" in outcome.outputs["hint"]
+    assert ("`ignore`" in outcome.outputs["hint"]) == ("files" in path)
+    assert outcome.seconds < 1
+    assert world.platform.lock("site") is None
 
 
 @pytest.mark.parametrize("request_", SINGLE_REQUESTS)

@@ -33,7 +33,7 @@ def sandbox(*arguments: str, end: signal.Signals = signal.SIGINT) -> Iterator[ht
         with httpx.Client(base_url=url, headers={"authorization": "Bearer k"}, trust_env=False) as client:
             yield client
         process.send_signal(end)
-        output, errors = process.communicate(timeout=30)
+        output, errors = process.communicate(timeout=120)
         assert (process.returncode, output, errors) == (0, "", ""), errors or output
     finally:
         process.kill()

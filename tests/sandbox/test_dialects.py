@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.timewarp import TimeWarpLoop
 from zerokie_action.sandbox.__main__ import main
-from zerokie_action.sandbox.dialects import QUESTIONS
+from zerokie_action.sandbox.dialects import PLATFORMS, QUESTIONS, Dialect, check
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -605,6 +605,14 @@ async def test_an_answer(
     assert await look(client, clock) == expected[answer]
 
 
+@pytest.mark.parametrize("name", PLATFORMS)
+def test_a_whole_platform(name: str) -> None:
+    """It gives the answers that are its own, and the usual ones to the other questions."""
+    own = dict(answer.split("=") for answer in PLATFORMS[name].split())
+    assert Dialect([name]).answers() == Dialect().answers() | own
+    assert all(check(f"{question}={answer}") for question, answer in own.items())
+
+
 def test_every_answer_is_looked_at() -> None:
     """And the first one is the default."""
     assert {name: list(expected) for name, (_, expected) in LOOKS.items()} == {
@@ -644,14 +652,17 @@ async def test_the_dialect_over_http(client: httpx.AsyncClient, platform: Platfo
     assert platform.dialect["image"] == "full"
 
 
+UNKNOWN = (
+    f"argument --dialect: 'nope' is neither a platform ({', '.join(PLATFORMS)}) nor a question. The questions"
+    f" are: {', '.join(QUESTIONS)}"
+)
+
+
 @pytest.mark.parametrize(
     ("given", "error"),
     [
         ("delete=", "argument --dialect: '' is no answer to delete: 204, 200, 202, body"),
-        (
-            "nope=1",
-            f"argument --dialect: 'nope' is not a question. The questions are: {', '.join(QUESTIONS)}",
-        ),
+        ("nope=1", UNKNOWN),
     ],
 )
 def test_what_is_no_dialect(capsys: pytest.CaptureFixture[str], given: str, error: str) -> None:

@@ -3,6 +3,12 @@
 Client and platform run on one loop, over real sockets on loopback. When no callback is ready, no
 socket has data and no worker thread is busy, only a timer can change anything, so waiting for it
 would be wasted. A retry's 20 seconds, a hang of a minute or a lock's 30 take a millisecond.
+
+The speed of the machine changes no outcome: time stands still while a callback runs, a worker thread is
+busy, or bytes are on their way (as long as they may still arrive, see `_WarpSelector`). The jitter of delays
+is seeded in `tests/conftest.py`. One thing is left to chance, as in every run: which of several threads or
+sockets is ready first, and so the order of requests that are under way at once. A test that needs an order
+makes one: with `concurrency=1`, or by holding a request back in `platform.on_request`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,9 @@
-"""One platform, one folder, and deploys between them, on one loop with virtual time."""
+"""One platform, one folder, and deploys between them, on one loop with virtual time.
+
+A test does the same each time: the platform's clock is the loop's; what happens in the middle of a run hangs
+on a request (`once`, `die`, `on_request`) or on virtual time (`loop.call_later`); what the platform still has
+to do after a run gets `_LIVES_ON` seconds of virtual time. `timewarp` says what is left to chance.
+"""
 
 from __future__ import annotations
 

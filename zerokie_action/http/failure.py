@@ -66,6 +66,7 @@ class Failure(NamedTuple):
         cause: the cause, for advice.
         may_have_arrived: whether the request may have taken effect.
         retry_after: the wait in seconds that `Retry-After` asks for; 0 without the header.
+        was_silent: whether no byte came for as long as the request waits for one.
         is_final: whether another attempt can't help.
         makes_no_sense: whether nothing shows that the server is the right one.
     """
@@ -74,6 +75,7 @@ class Failure(NamedTuple):
     cause: Cause = Cause.OUTAGE
     may_have_arrived: bool = True
     retry_after: float = 0.0
+    was_silent: bool = False
     is_final: bool = False
     makes_no_sense: bool = False
 
@@ -102,7 +104,7 @@ def _classified(request: httpx.Request, error: httpx.TransportError) -> Failure:
             case httpcore.ConnectTimeout():
                 return Failure(f"no connection within {human_seconds(timeouts['connect'])}")
             case httpcore.TimeoutException():
-                return Failure(f"no answer within {human_seconds(timeouts['read'])}")
+                return Failure(f"no answer within {human_seconds(timeouts['read'])}", was_silent=True)
             case ssl.SSLCertVerificationError():
                 reason = f"the server's TLS certificate is not trusted ({cause.verify_message})"
                 return Failure(reason, Cause.CERTIFICATE, is_final=True)

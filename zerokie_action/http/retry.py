@@ -31,7 +31,7 @@ from zerokie_action.text import human_files, human_seconds
 _NO_SENSE = 15.0
 """Seconds of nothing but senseless answers, before the first sensible one, after which a request gives up."""
 _LONGEST_ATTEMPT = 30.0
-"""Seconds that an attempt counts against the budget at most: the last attempt of a long upload may fail."""
+"""Seconds that an attempt counts against the budget at most, so that long uploads have several attempts."""
 MOST_WAITED = 600.0
 """Seconds. A longer `Retry-After` is not waited for. Shorter ones extend a budget by no more than this."""
 _MOST_DOUBLINGS = 10
@@ -245,7 +245,7 @@ class _Trial:
     def failed(self, last: Failure, began: float) -> None:
         """Note the failure of an attempt that began at this time (event loop), and choose the next pause."""
         now = anyio.current_time()
-        if self.attempts:
+        if self.attempts and not last.was_silent:
             self._not_counted += max(0.0, now - began - _LONGEST_ATTEMPT)
         self._since = min(self._since, now)
         self._failing_for = now - self._since - self._not_counted
@@ -323,9 +323,9 @@ class _Group:
     def failed(self, failed: Failure, began: float, trial: _Trial, *, is_retried: bool) -> None:
         """Note the failure of an attempt that began at this time (event loop)."""
         self.limiter.failed(began)
+        if not self._failing and self._answered_at >= self._failed_at:
+            self._since = anyio.current_time()
         self.reason, self._failed_at = failed.reason, anyio.current_time()
-        if not self._failing:
-            self._since = self._failed_at
         self._failing += trial.attempts == 1
         if is_retried:
             again = "1 request is" if self._failing == 1 else f"{self._failing:,} requests are"

@@ -24,7 +24,7 @@ from zerokie_action.http.retry import UNTIL_DEADLINE, Backoff
 from zerokie_action.lock.record import EXPIRY, expiry
 from zerokie_action.outcome import Outcome, Write
 from zerokie_action.platform.answers import CONFLICT, NOT_FOUND
-from zerokie_action.shutdown import RECORD, RELEASE
+from zerokie_action.shutdown import FINALIZE, RECORD, RELEASE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -244,8 +244,8 @@ class DeployLock:
 
         Args:
             counts: how much the deploy changed.
-            allowance: the time for it, shielded from cancellation. If the session may hold the lock, a
-                heartbeat asks first, for a third of that time.
+            allowance: the time for it, shielded from cancellation. If it is not known whether the session
+                holds the lock, a heartbeat asks first, and leaves `shutdown.FINALIZE` for finalize.
             backoff: see `http.retry.Backoff`.
 
         Returns:
@@ -258,7 +258,7 @@ class DeployLock:
         client = self._client.retrying(backoff)
         try:
             with self._shutdown.shielded_scope(allowance):
-                was_held = self._confirmed_at is not None or await self._was_granted(client)
+                was_held = self._confirmed_at is not None or await self._was_granted(client, allowance)
                 if was_held:
                     await self._finalize(counts, client)
                 self.end()
@@ -273,9 +273,9 @@ class DeployLock:
             )
             raise
 
-    async def _was_granted(self, client: Client) -> bool:
+    async def _was_granted(self, client: Client, allowance: Allowance) -> bool:
         """Ask whether a request whose answer was lost got the lock."""
-        with anyio.move_on_after(_time_left() / 3):
+        with self._shutdown.shielded_scope(allowance.without(FINALIZE)):
             return await self._confirm(client)
         raise PlatformUnavailable("The platform did not say whether this deploy holds its lock")
 
@@ -337,14 +337,8 @@ class DeployLock:
 
 def _not_ours(error: RequestRejected) -> str:
     """Why the lock is not held, after a heartbeat or finalize was refused with 404 or 409."""
-    if error.status == NOT_FOUND:
-        return f"the platform does not know the app or its lock any more ({error.answer})"
-    return f"the platform says that this deploy does not hold it ({error.answer})"
-
-
-def _time_left() -> float:
-    """Seconds until the deadline of the enclosing scopes."""
-    return anyio.current_effective_deadline() - anyio.current_time()
+    says = f"the platform says that this deploy does not hold it ({error.answer})"
+    return f"{says}; it has expired, or the app was deleted" if error.status == NOT_FOUND else says
 
 
 def _boot_time() -> float:

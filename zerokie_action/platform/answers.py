@@ -74,7 +74,7 @@ class Rules(NamedTuple):
 
     Attributes:
         final: statuses that are refusals with any body.
-        failures: statuses that are no refusals: the request is sent again.
+        failures: statuses that are no refusals, even with the platform's `{"error"}`.
     """
 
     final: AbstractSet[int] = FINAL
@@ -115,11 +115,11 @@ def read_answer(
     answer = f"answered {status} ({said})" if said else f"answered {status}"
     if asks_to_try_again(status):
         return of_status(response, f"the platform {answer}")
-    if status in rules.failures:
-        return Failure(f"the platform {answer}", may_have_arrived=False)
     # A 409 counts as the platform's, whatever its text, unless it is a web page: such a 409 is Cloudflare's.
     is_conflict = status == CONFLICT and not is_web_page(response.content)
     is_refused = response.is_client_error and bool(_error_text(response.content))
+    if is_refused and status in rules.failures:
+        return Failure(f"the platform {answer}", may_have_arrived=False)
     if status in rules.final or is_conflict or is_refused:
         return _refusal(request, response, f"{status}: {said}" if said else f"{status}")
     return _not_the_platform(request, f"{answer}, but not in the API's format")
@@ -166,10 +166,11 @@ def _refusal(request: Request, response: Response, answer: str) -> DeployError:
             f"The platform does not accept the API key ({answer})",
             hint="Check that the secret behind `api-key` holds a current key for this `api-url`.",
         )
-    has_error = bool(_error_text(response.content))
-    hint = _HINTS.get(status) or (not has_error and _HINTS_WITHOUT_ERROR.get(status)) or _HINT
     rejected = RequestRejected(
-        f"{about(request).purpose} was refused ({answer})", status=status, answer=answer, hint=hint
+        f"{about(request).purpose} was refused ({answer})", status=status, answer=answer
     )
+    rejected.has_error = bool(_error_text(response.content))
+    hints = _HINTS if rejected.has_error else _HINTS | _HINTS_WITHOUT_ERROR
+    rejected.hint = hints.get(status, _HINT)
     rejected.retry_after = parse_retry_after(response.headers)
     return rejected

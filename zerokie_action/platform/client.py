@@ -229,7 +229,7 @@ class Client:
             elif error.status == TOO_LARGE:
                 size = human_bytes(content.size)
                 error.hint = f"The file is {size} large. {error.hint} Or leave the file out with `ignore`."
-            elif error.status == FORBIDDEN:
+            elif error.status == FORBIDDEN and not error.has_error:
                 error.hint = f"{error.hint} Or leave the file out with `ignore`."
             elif is_hidden(path):
                 error.hint = f"{HIDDEN_HINT} {error.hint}"

@@ -29,9 +29,9 @@ For tests in the same process::
 
 A request passes `server`, which records it, makes it wait or fail, and checks the key. An endpoint of `api`,
 `admin` or `cdn` answers it. `platform` has the state and the rules, without HTTP: those of `apps`, `static`
-(files, locks and domains) and `cdn`, whose rows are in `store`. `serve` runs on the current event loop without
-threads and timers. `platform.Platform` documents what tests can read and change, `faults.Fault` the faults,
-`dialects.QUESTIONS` the dialects, and `records.Record` the record of each request.
+(files, locks and domains) and `cdn`, whose rows are in `store`. `serve` runs on the current event loop,
+without threads and timers. `platform.Platform` documents what tests can read and change, `faults.Fault` the
+faults, `dialects` the dialects and whole platforms, and `records.Record` the record of each request.
 
 Where the reference is silent and the answer matters to clients, there is a dialect. Otherwise the sandbox
 decides, and is strict where strictness finds more mistakes:

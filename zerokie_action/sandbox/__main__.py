@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 try:
     from zerokie_action.sandbox.addresses import is_loopback
-    from zerokie_action.sandbox.dialects import QUESTIONS, check
+    from zerokie_action.sandbox.dialects import PLATFORMS, QUESTIONS, check
     from zerokie_action.sandbox.faults import GRAMMAR, HELP, parse_fault
     from zerokie_action.sandbox.platform import Platform, Rollout
     from zerokie_action.sandbox.server import serve
@@ -114,8 +114,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--latency", type=float, default=0.0, metavar="MS", help="milliseconds that every request waits")
     each: Any = {"action": "append", "default": []}
     add("--fault", type=_read(parse_fault), metavar=f"{GRAMMAR!r}", help=HELP.replace("%", "%%"), **each)
-    dialect = "the answer to a question that the API reference leaves open: one of those below"
-    add("--dialect", type=_read(check), metavar="NAME=ANSWER", help=dialect, **each)
+    dialect = (
+        "the answer to a question that the API reference leaves open, one of those below; or all those of a"
+        f" platform: {', '.join(PLATFORMS)}"
+    )
+    add("--dialect", type=_read(check), metavar="NAME=ANSWER|PLATFORM", help=dialect, **each)
     return parser
 
 

@@ -103,12 +103,28 @@ QUESTIONS: Mapping[str, Question] = {
 }  # fmt: skip
 """The questions by name."""
 
+PLATFORMS: Mapping[str, str] = {
+    "scheduler": "image=tag-and-digest get-image=runs-progressing broken-deploy=30s before-deploying=stopped"
+    " at-once=16 above=503 new-app=files-404 app-deletion=deleting times=fractions last-modified=fractions"
+    " listing=5s listed-paths=bare-directories delete-missing=204 finalize-time=504 file-limit=1MB"
+    " domain-taken=400 updated-at=image",
+    "kubernetes": "image=full-in-get deploying=replica broken-deploy=crash-loop numbers=strings at-once=8"
+    " above=502 new-app=get-404 app-deletion=Terminating url=not-in-post listing=entries"
+    " listed-paths=slash empty-zone=null conflict=text lock-lost=404 heartbeat=204 finalize-time=4s"
+    " domain-taken=409 updated-at=never",
+    "edge": "image=digest get-image=runs deploy-answer=empty numbers=floats rate=30-retry-after url=late"
+    " new-app=502 hidden=unserved firewall=page last-modified=rfc1123 listing=cached conflict=object"
+    " finalize=201 finalize-time=30s delete=body domain-attached=422 domain-taken=422 date=absent",
+}
+"""Whole platforms: containers on a scheduler with a circuit breaker, a gateway and object storage; Kubernetes
+with a read replica and an ingress; an edge network. Each with its answers; the others are the defaults."""
+
 
 class Dialect:
     """The answers of one platform: `dialect["times"]` is `seconds` by default."""
 
     def __init__(self, answers: Iterable[str] = ()) -> None:
-        """Use the default answers except for `answers`, each written as `NAME=ANSWER`."""
+        """Use the default answers except for `answers`; see `speak`."""
         self._answers = {name: question.answers[0] for name, question in QUESTIONS.items()}
         self._odd: set[tuple[str, ...]] = set()
         self.speak(*answers)
@@ -117,12 +133,13 @@ class Dialect:
         return self._answers[name]
 
     def speak(self, *answers: str) -> None:
-        """Change some answers, each written as `NAME=ANSWER`.
+        """Change some answers, each written as `NAME=ANSWER`, or all those of one of the `PLATFORMS`.
 
         Raises:
             ValueError: for an unknown question or answer; the message lists the known ones.
         """
-        self._answers |= dict(check(answer).split("=") for answer in answers)
+        texts = [answer for text in answers for answer in PLATFORMS.get(text, text).split()]
+        self._answers |= dict(check(text).split("=") for text in texts)
 
     def every_other(self, *key: str) -> bool:
         """Whether this is the first, third, fifth … call with this key."""
@@ -135,14 +152,19 @@ class Dialect:
 
 
 def check(text: str) -> str:
-    """Check `NAME=ANSWER`, and return it unchanged.
+    """Check `NAME=ANSWER` or a platform's name, and return it unchanged.
 
     Raises:
-        ValueError: for an unknown question or answer; the message lists the known ones.
+        ValueError: for an unknown question, answer or platform; the message lists the known ones.
     """
+    if text in PLATFORMS:
+        return text
     name, _, answer = text.partition("=")
     if name not in QUESTIONS:
-        raise ValueError(f"{name!r} is not a question. The questions are: {', '.join(QUESTIONS)}")
+        raise ValueError(
+            f"{name!r} is neither a platform ({', '.join(PLATFORMS)}) nor a question. The questions are:"
+            f" {', '.join(QUESTIONS)}"
+        )
     if answer not in QUESTIONS[name].answers:
         raise ValueError(f"{answer!r} is no answer to {name}: {', '.join(QUESTIONS[name].answers)}")
     return text

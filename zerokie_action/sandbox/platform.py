@@ -13,6 +13,7 @@ from zerokie_action.sandbox.faults import Faults
 from zerokie_action.sandbox.records import ApiError
 from zerokie_action.sandbox.static import EXPIRY, Domains, Locks, Zone
 from zerokie_action.sandbox.store import Deployment, Store
+from zerokie_action.sandbox.throttle import Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable
@@ -75,6 +76,7 @@ class Platform:
         self.faults = Faults(clock)
         self.on_request: Hook | None = None
         self.on_response: Hook | None = None
+        self.throttle = Throttle(clock, self.dialect)
         self.store = Store(data)
         self.apps = Apps(self.store, clock, self.dialect, rollout or Rollout())
         self.zone = Zone(self.store, clock, self.dialect)

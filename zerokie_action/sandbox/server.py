@@ -7,9 +7,7 @@ import inspect
 import json
 import logging
 import socket
-from collections import deque
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, cast
 
@@ -25,11 +23,10 @@ from zerokie_action.sandbox.connection import Connection, inject
 from zerokie_action.sandbox.records import ApiError, Record
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from starlette.types import Message, Receive, Scope, Send
 
-    from zerokie_action.sandbox.dialects import Dialect
     from zerokie_action.sandbox.platform import Hook, Platform
 
 _LOG = logging.getLogger(__name__)
@@ -49,43 +46,6 @@ _WRONG_HOST = (
 )
 
 
-_SERVED_IN = 0.02
-"""Seconds that a request takes where the platform serves only some at once."""
-
-
-@dataclass
-class Throttle:
-    """How many requests the platform serves at once, and in a second."""
-
-    _clock: Callable[[], float]
-    _dialect: Dialect
-    _served: deque[float] = field(default_factory=deque)
-    """When the requests of the last second came."""
-    _slots: dict[str, asyncio.Semaphore] = field(default_factory=dict)
-
-    @asynccontextmanager
-    async def admit(self) -> AsyncIterator[None]:
-        """Serve a request in the block, now or when its turn comes; 429, 500, 502 or 503 above the limits."""
-        rate, _, with_header = self._dialect["rate"].partition("-")
-        now = self._clock()
-        while self._served and self._served[0] <= now - 1:
-            self._served.popleft()
-        if rate != "any":
-            if len(self._served) >= int(rate):
-                raise ApiError(429, "too many requests", {"retry-after": "1"} if with_header else None)
-            self._served.append(now)
-        at_once, above = self._dialect["at-once"], self._dialect["above"]
-        if at_once == "any":
-            yield
-            return
-        slots = self._slots.setdefault(at_once, asyncio.Semaphore(int(at_once)))
-        if above != "wait" and slots.locked():
-            raise ApiError(int(above), "too many requests at once")
-        async with slots:
-            await asyncio.sleep(_SERVED_IN)
-            yield
-
-
 class Sandbox:
     """Serves one platform: `/v1`, the apps' URLs, the page, `/docs`, and the admin side `/_sandbox`.
 
@@ -100,7 +60,6 @@ class Sandbox:
         """
         self._platform = platform
         self._any_host = any_host
-        self._throttle = Throttle(platform.clock, platform.dialect)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request. An unexpected error becomes a 500 with a traceback in the log."""
@@ -162,7 +121,7 @@ class Sandbox:
         await _call(platform.on_request, record)
         record.lock_holder = platform.lock(record.app)
         try:
-            async with self._throttle.admit():
+            async with platform.throttle.admit():
                 await self._serve(record, scope, receive, send)
         except ApiError as refusal:
             await error(refusal.status, refusal.message, refusal.headers)(scope, receive, send)

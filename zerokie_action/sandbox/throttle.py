@@ -1,0 +1,52 @@
+"""Limits on requests: how many at once, and how many a second."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from zerokie_action.sandbox.records import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from zerokie_action.sandbox.dialects import Dialect
+
+_SERVED_IN = 0.02
+"""Seconds that a request takes where the platform serves only some at once."""
+
+
+@dataclass
+class Throttle:
+    """How many requests the platform serves at once, and in a second."""
+
+    _clock: Callable[[], float]
+    _dialect: Dialect
+    _served: deque[float] = field(default_factory=deque)
+    """When the requests of the last second came."""
+    _slots: dict[str, asyncio.Semaphore] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def admit(self) -> AsyncIterator[None]:
+        """Serve a request in the block, now or when its turn comes; 429, 500, 502 or 503 above the limits."""
+        rate, _, with_header = self._dialect["rate"].partition("-")
+        now = self._clock()
+        while self._served and self._served[0] <= now - 1:
+            self._served.popleft()
+        if rate != "any":
+            if len(self._served) >= int(rate):
+                raise ApiError(429, "too many requests", {"retry-after": "1"} if with_header else None)
+            self._served.append(now)
+        at_once, above = self._dialect["at-once"], self._dialect["above"]
+        if at_once == "any":
+            yield
+            return
+        slots = self._slots.setdefault(at_once, asyncio.Semaphore(int(at_once)))
+        if above != "wait" and slots.locked():
+            raise ApiError(int(above), "too many requests at once")
+        async with slots:
+            await asyncio.sleep(_SERVED_IN)
+            yield
