@@ -238,3 +238,36 @@ def test_a_page_of_something_else(world: World) -> None:
             assert " is live" not in outcome.log
 
     timewarp.run(world.loop, check())
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "flaw"),
+    [
+        (200, b"version abc123", ""),
+        (200, b"version abc122", "it answered 200 without the text 'abc123'"),
+        (302, b"abc123", "it answered 302, a redirect"),
+        (500, b"abc123", "it answered 500"),
+    ],
+)
+def test_a_text_that_proves_the_new_version(world: World, status: int, body: bytes, flaw: str) -> None:
+    """With it, an image is live; a redirect proves nothing."""
+    world.platform.set_page("web", status, body)
+    outcome = deploy(world, health_check="/v", health_check_text="abc123", health_check_timeout=3, wait=False)
+    assert outcome.exit_code == (10 if flaw else 0), outcome.log
+    assert flaw in outcome.log
+    assert (" is live" in outcome.log) is not flaw
+
+
+def test_a_text_in_a_file_that_was_deployed(world: World) -> None:
+    """Both have to be right: the file as it was deployed, and the text in it."""
+    assert world.run(health_check="/", health_check_text="hello").exit_code == 0
+    outcome = world.run(health_check="/", health_check_text="goodbye", health_check_timeout=3)
+    assert outcome.exit_code == 10
+    assert "without the text 'goodbye'" in outcome.log
+
+
+def test_a_text_without_a_page(world: World) -> None:
+    """Nothing would be checked."""
+    outcome = world.run(health_check_text="abc123")
+    assert outcome.exit_code == 2
+    assert "`health-check-text` (ZEROKIE_HEALTH_CHECK_TEXT) without `health-check`" in outcome.log

@@ -261,3 +261,35 @@ def test_a_signal_while_the_deploy_is_asked_for(world: World, *, after: bool) ->
     assert outcome.seconds == pytest.approx(4), "a second for the answer"
     left = f"'web' was left with {NEW!r}" if after else "it is not known which image 'web' was left with"
     assert outcome.outputs["error"] == f"Cancelled by SIGTERM; {left}"
+
+
+@pytest.mark.parametrize("dialect", ["get-image=runs", "get-image=runs-degraded"])
+def test_where_the_image_that_runs_shows(world: World, dialect: str) -> None:
+    """The old one shows as before, and the platform wants the broken one: it is told to want the old one."""
+    world.platform.dialect.speak(dialect)
+    outcome = deploy(world, BROKEN, rollback=True)
+    assert outcome.exit_code == (8 if dialect == "get-image=runs" else 9)
+    assert outcome.outputs["status"] == "rolled-back", outcome.log
+    assert runs(world) == (OLD, "running")
+    assert asked(outcome) == 2
+
+
+@pytest.mark.parametrize("seconds", [20, 90])
+def test_a_conflict_with_the_rollback(world: World, seconds: float) -> None:
+    """It is asked again for a minute, each time after a look."""
+    busy = Fault(Kind.STATUS, "POST", "/deploy$", status=409, skip=1, times=None, lasts=seconds)
+    world.platform.faults.add(busy)
+    outcome = deploy(world, BROKEN, rollback=True)
+    assert outcome.exit_code == 8
+    assert outcome.outputs["status"] == ("rolled-back" if seconds < 60 else "failed"), outcome.log
+    if seconds > 60:
+        said = "; not rolled back: the platform says that a deploy is in progress; 'web' was left with "
+        assert outcome.outputs["error"].endswith(f"{said}'nginx:broken'")
+
+
+def test_only_a_bare_digest_shows(world: World) -> None:
+    """No registry can be asked for that: the run warns at its start, and goes back to nothing."""
+    world.platform.dialect.speak("image=bare-digest")
+    outcome = deploy(world, BROKEN, rollback=True)
+    assert (outcome.exit_code, asked(outcome)) == (8, 1)
+    assert lines(outcome)[0].startswith("Warning: `rollback` can't go back: the platform shows 'sha256:")

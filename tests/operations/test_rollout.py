@@ -310,7 +310,7 @@ TIMELINES = {
     ),
     "nothing shows": ("running web:1", TAG, "0 running web:1", "timed out"),
 }
-"""The status and image before; the deployed image; what a GET shows since which second; the verdict, and when."""
+"""Status and image before; the deployed image; what a GET shows since which second; the verdict, and when."""
 
 
 @pytest.mark.parametrize("case", TIMELINES)
@@ -368,12 +368,12 @@ BACK = {
         "runs the previous image",
     ),
 }
-"""The status and image before; the deployed image; what the last look shows; the verdict; why not, in part."""
+"""Status and image before; the deployed image; what the last look shows; the verdict; why not, in part."""
 
 
 @pytest.mark.parametrize("case", BACK)
 def test_a_reason_against_a_rollback(case: str) -> None:
-    """It is not carried out over somebody else's deploy, over an image that runs, or to a name that may move."""
+    """It is not carried out over somebody else's deploy, over an image that runs, or to a name that moves."""
     before, image, shows, told, reason = BACK[case]
     status, _, shown = before.partition(" ")
     rollout = Rollout(image, App(status=status, image=shown))
@@ -384,3 +384,23 @@ def test_a_reason_against_a_rollback(case: str) -> None:
     why_not = rollout.why_not_back(told)
     assert reason in why_not
     assert bool(reason) is bool(why_not)
+
+
+@pytest.mark.parametrize(
+    ("image", "shown"),
+    [
+        (TAG, "web:20"),
+        (TAG, "docker.io/library/web"),
+        (TAG, "httpd@sha256:2"),
+        ("web", "web:stable"),
+        ("localhost:5000/web", "localhost:5000/web:5000"),
+        (PINNED, "web@sha256:3"),
+        (PINNED, "web:2@sha256:3"),
+        (PINNED, "web:latest"),
+    ],
+)
+def test_an_image_that_is_not_ours(image: str, shown: str) -> None:
+    """Another name, tag or digest."""
+    rollout = Rollout(image, App(image=OLD, status="running"))
+    assert not rollout.is_ours(shown)
+    assert rollout.is_ours(f"cache.example.com:5000/hub/{image}")
