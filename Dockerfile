@@ -24,10 +24,12 @@ RUN stdlib=$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))') 
  && find "$stdlib" -name __pycache__ -exec cp -a --parents -t /rootfs {} +
 
 COPY . .
+# `-I`: PYTHONPATH and other variables of a job must not make the commands run code of the checkout.
 RUN /build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheels . \
  && /build/bin/pip --python /opt/zerokie/bin/python install --quiet --no-deps --no-index /wheels/*.whl \
  && $COMPILE /opt/zerokie/lib \
  && find /opt/zerokie/bin -type f ! -name 'zerokie-*' -delete \
+ && sed -i "1s|$| -Iu|" /opt/zerokie/bin/zerokie-* \
  && mv /opt/zerokie /rootfs/opt/ \
  && ln -s /opt/zerokie/bin/zerokie-deploy /opt/zerokie/bin/zerokie-cleanup /rootfs/usr/local/bin/ \
  && find /rootfs -exec touch --no-dereference --date "@$SOURCE_DATE_EPOCH" {} +
@@ -37,10 +39,8 @@ FROM python:3.13-slim-trixie
 
 LABEL org.opencontainers.image.title="zerokie-action" \
       org.opencontainers.image.description="Deploys a container image or a static folder to the Zerokie platform" \
-      org.opencontainers.image.source="https://github.com/zerokie/zerokie-action" \
+      org.opencontainers.image.source="https://github.com/YOUR_ORG/zerokie-action" \
       org.opencontainers.image.licenses="MIT"
-
-ENV PYTHONUNBUFFERED=1
 
 COPY --from=build /rootfs/ /
 

@@ -5,7 +5,6 @@ Functions yield questions, as the report shows them, with what the script has se
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from acceptance.platform import FINALIZED_WITHIN, SHOWN_WITHIN, try_only_if, until
+from acceptance.platform import SHOWN_WITHIN, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 AT_ONCE = (4, 8, 16, 32, 64)
 """Uploads at once: the script tries these numbers in order, up to the first that the platform refuses."""
 FRONT_PAGE = b"a page"
+TEXT = {"content-type": "text/plain"}
 PAGE = b"""<!doctype html>
 <html>  <!-- a comment -->
 <body  class='x' ><a href="mailto:someone@example.com">someone@example.com</a>
@@ -50,7 +50,7 @@ def facts_of_serving(platform: Platform, app: str, address: str) -> Facts:
         return platform.visit(f"{address}/{path}")
 
     yield "A path that does not exist", _described(visit("no-such-page"))
-    _lock(platform, app)
+    platform.wait_for_lock(app)
     for path, content in SITE.items():
         platform.put(app, path, content)
     platform.release_lock(app)
@@ -64,11 +64,11 @@ def facts_of_serving(platform: Platform, app: str, address: str) -> Facts:
     yield "The headers of a script", _headers(visit("app.1a2b3c4d.js"))
     same = "yes" if page.content == PAGE else f"no, {len(page.content)} bytes for {len(PAGE)}"
     yield "A page comes back byte for byte", same
-    _lock(platform, app)
+    platform.wait_for_lock(app)
     platform.put(app, "about.html", FRONT_PAGE)
     is_early = visit("about.html").content == FRONT_PAGE
     platform.release_lock(app)
-    delay = duration(_seconds_until(lambda: visit("about.html").content == FRONT_PAGE))
+    delay = _time_until(lambda: visit("about.html").content == FRONT_PAGE)
     yield "Visitors get a changed page", "before finalize" if is_early else f"{delay} after finalize"
 
 
@@ -77,13 +77,14 @@ def facts_of_uploads(platform: Platform, app: str) -> Facts:
 
     def upload(number: int) -> str:
         try:
-            response = platform.send_once("PUT", app, f"/files/uploads/{number}.txt", content=bytes(1000))
+            content = {"content": b"x" * 1000, "headers": TEXT}
+            response = platform.send_once("PUT", app, f"/files/uploads/{number}.txt", **content)
         except httpx.HTTPError as error:
             return type(error).__name__
         wait = response.headers.get("retry-after", "none")
         return "" if response.is_success else f"{response.status_code}, Retry-After: {wait}"
 
-    _lock(platform, app)
+    platform.wait_for_lock(app)
     for count in AT_ONCE:
         started = time.monotonic()
         with ThreadPoolExecutor(count) as pool:
@@ -95,29 +96,28 @@ def facts_of_uploads(platform: Platform, app: str) -> Facts:
             break
 
 
-def list_delays(platform: Platform, app: str) -> dict[str, float]:
-    """Return how many seconds the list of files is late, by the kind of change; needs the lock."""
+def facts_of_list(platform: Platform, app: str) -> Facts:
+    """Change files, under the lock, and wait until the list of files shows each change."""
     paths = [f"late/{number}.txt" for number in range(4)]  # single entries may be late
 
     def is_listed(length: int | None) -> bool:
         return set(map(platform.files(app).get, paths)) == {length}
 
-    delays = {}
     for change, method, content in (
         ("new files", "PUT", b"1"), ("other lengths", "PUT", b"22"), ("deletions", "DELETE", b""),
     ):  # fmt: skip
         for path in paths:
-            platform.send(method, app, f"/files/{path}", content=content)
-        delays[change] = _seconds_until(partial(is_listed, len(content) or None))
-    return delays
+            platform.send(method, app, f"/files/{path}", content=content, headers=TEXT)
+        delay = _time_until(partial(is_listed, len(content) or None))
+        yield f"The list of files shows {change}", f"after {delay}"
 
 
 def facts_of_deletion(platform: Platform, app: str) -> Facts:
     """Delete an app, and watch it until it is gone."""
     first = platform.send("DELETE", app).status_code
     yield "GET after the deletion of an app", _said(platform.send("GET", app))
-    gone = _seconds_until(lambda: platform.app(app) is None)
-    yield "The deletion of an app", f"DELETE {first}, GET 404 after {duration(gone)}"
+    gone = _time_until(lambda: platform.app(app) is None)
+    yield "The deletion of an app", f"DELETE {first}, GET 404 after {gone}"
 
 
 def facts_of_domain(platform: Platform, app: str, other: str, domain: str) -> Facts:
@@ -125,23 +125,14 @@ def facts_of_domain(platform: Platform, app: str, other: str, domain: str) -> Fa
     platform.create(other)
     until(lambda: platform.app(other) is not None)
     for whose, name in ("the same", app), ("another", other):
-        answer = platform.send("POST", name, "/domains", json={"domain": domain})
-        yield f"POST of a domain that {whose} app has", _said(answer)
+        seen = _said(platform.send("POST", name, "/domains", json={"domain": domain}))
+        yield f"POST of a domain that {whose} app has", seen
 
 
-def duration(seconds: float) -> str:
-    """Return `0.2 s`, or `more than 30 s` for infinity."""
-    return f"{seconds:.1f} s" if seconds < math.inf else f"more than {SHOWN_WITHIN:.0f} s"
-
-
-def _seconds_until(condition: Callable[[], bool]) -> float:
-    """Return how long the condition was false; infinity if it was still false after `SHOWN_WITHIN`."""
+def _time_until(condition: Callable[[], bool]) -> str:
     started = time.monotonic()
-    return time.monotonic() - started if until(condition, pause=0.2) else math.inf
-
-
-def _lock(platform: Platform, app: str) -> None:
-    try_only_if(until(lambda: platform.take_lock(app), FINALIZED_WITHIN), "the lock is not free")
+    happened = until(condition, pause=0.2)
+    return f"{time.monotonic() - started:.1f} s" if happened else f"more than {SHOWN_WITHIN:.0f} s"
 
 
 def _said(response: httpx.Response) -> str:

@@ -187,11 +187,27 @@ class Platform:
             raise BrokenError(f"the platform answered the script's lock request with {response.status_code}")
         return response.is_success
 
+    def wait_for_lock(self, app: str) -> None:
+        """Take the lock as soon as no other session holds it.
+
+        Raises:
+            NotTriedError: another session held the lock for `FINALIZED_WITHIN`.
+        """
+        try_only_if(until(lambda: self.take_lock(app), FINALIZED_WITHIN), "the lock is not free")
+
     def release_lock(self, app: str) -> httpx.Response | None:
-        """Finalize without changes if the script holds the lock; return the response."""
+        """Finalize without changes if the script holds the lock; return the response.
+
+        If the response is lost in a gateway, wait until the lock is released.
+        """
         session = self.locks.pop(app, None)
-        content = {"json": {"deploy_session_id": session} | NO_CHANGES, "timeout": FINALIZED_WITHIN}
-        return self.send_once("POST", app, "/deploy/finalize", **content) if session else None
+        if session is None:
+            return None
+        body = {"deploy_session_id": session} | NO_CHANGES
+        response = self.send_once("POST", app, "/deploy/finalize", json=body, timeout=FINALIZED_WITHIN)
+        if response.status_code == 504:
+            until(lambda: not self.send("PUT", app, "/deploy/lock", json=body).is_success, FINALIZED_WITHIN)
+        return response
 
     def lock_is_free(self, app: str) -> bool:
         """Find out whether the lock is free, by taking and releasing the lock."""

@@ -13,8 +13,8 @@ import uuid
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from acceptance.facts import FRONT_PAGE, duration, facts_of_serving, facts_of_uploads, list_delays
-from acceptance.platform import NO_CHANGES, SHOWN_WITHIN, as_object, check, files_by_path, try_only_if, until
+from acceptance.facts import FRONT_PAGE, facts_of_list, facts_of_serving, facts_of_uploads
+from acceptance.platform import NO_CHANGES, as_object, check, files_by_path, until
 from acceptance.report import Question
 
 if TYPE_CHECKING:
@@ -110,12 +110,8 @@ def ask_site(platform: Platform, app: str, report: Report, patience: float) -> b
     """Create a site, answer the questions about sites, and return whether the site's page could be read."""
     as_object(platform.create(app))
     _record(report, _shapes_of_new_site(platform, app))
-    try_only_if(platform.take_lock(app), "the lock of a new app is not free")
-    _record(report, _shape_of_first_upload(platform, app))
-    delays = list_delays(platform, app)
-    report.facts |= {f"The list of files shows {change}": duration(delays[change]) for change in delays}
-    time.sleep(min(SHOWN_WITHIN, max(delays.values())))
-    _record(report, _shapes_of_files(platform, app))
+    platform.wait_for_lock(app)
+    _record(report, _shapes_of_files(platform, app, report.facts))
     _record(report, _shapes_of_lock(platform, app))
     address = _ask_url(platform, (platform.app(app) or {}).get("url"), report.questions["url"], patience)
     hidden = report.questions["hidden"]
@@ -162,23 +158,21 @@ def _shape_of_new_app(platform: Platform, app: str) -> str:
     return shape
 
 
-def _shape_of_first_upload(platform: Platform, app: str) -> Shapes:
-    """Upload the front page as soon as the platform accepts a file."""
+def _shapes_of_files(platform: Platform, app: str, facts: dict[str, str]) -> Shapes:
     first = platform.put(app, "index.html", FRONT_PAGE)
     if not first.is_success:
         yield "new-app", f"upload {_shape(first)}"
         until(lambda: platform.put(app, "index.html", FRONT_PAGE).is_success, READY_WITHIN)
-
-
-def _shapes_of_files(platform: Platform, app: str) -> Shapes:
     platform.put(app, "folder/page.html", FRONT_PAGE)
     hidden = platform.put(app, ".folder/page.html", HIDDEN_PAGE)
+    facts.update(facts_of_list(platform, app))  # which ends when all these files must be listed, too
     response = platform.send("GET", app, "/files")
     paths, files = [file["path"] for file in response.json()], files_by_path(response)
     has_directories = any(path.endswith("/") for path in paths)
     has_slashes = any(path.startswith("/") for path in paths)
     how = "bare-directories" if "folder" in paths else "slash" if has_slashes else "plain"
     yield "listed-paths", "directories" if has_directories else how
+    check("index.html" in files, "the list of files does not show an upload")
     yield "last-modified", _time_shape(files["index.html"], "lastModified")
     if not hidden.is_success:
         yield "hidden", "refused"
@@ -284,7 +278,7 @@ def _progress(image: str, observations: list[Observation]) -> str:
         shown = f"`{app.get('status')}` {_image_shape(image, before, app.get('image'))}"
         if not changes or changes[-1][1] != shown:
             changes.append((seconds, shown))
-    return "; ".join(f"{seconds:.1f} s {shown}" for seconds, shown in changes[:12])  # replicas show many
+    return "; ".join(f"{seconds:.1f} s {shown}" for seconds, shown in changes[:8])  # replicas have many
 
 
 def _first_change(observations: list[Observation], field: str) -> Observation | None:

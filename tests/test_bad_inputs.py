@@ -176,7 +176,7 @@ WRONG = {
     "health_check": ("healthz", "the value is neither a path that starts with / nor a URL; write for example /healthz"),
     "lock_heartbeat": ("1h", "'1h' is more than the maximum of 15m"),
     "timeout": ("0.9", "'0.9' is less than the minimum of 1s"),
-    "retries": ("101", "'101' is more than the maximum of 100"),
+    "retry_timeout": ("-1", "'-1' is not a duration; write for example 90, 90s, 5m or 1h30m"),
     "github_token": ("$TOKEN", "the value is a variable that was not expanded; check that the secret exists for this run"),
     "dotenv_file": ("missing/deploy.env", "the folder 'missing' does not exist; create it first or choose another path"),
     "log_level": ("verbose", "'verbose' is not 'debug', 'info', 'warning' or 'error'"),

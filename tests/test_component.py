@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -10,9 +10,6 @@ from tests.support.component import component, component_inputs, passed_on
 from tests.support.settings import load
 from tests.test_settings import COMPANY, VALUES, make_what_inputs_name
 from zerokie_action.settings import input_name
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NOT_INPUTS = {
     "operation",  # each of the jobs has its own
@@ -27,7 +24,7 @@ NOT_INPUTS = {
 FIELDS = [field for field in VALUES if field not in NOT_INPUTS]
 OF_THE_STOP_JOB = {
     *("api_key_file", "api_url", "app", "comment", "dry_run", "lock_heartbeat", "lock_timeout"),
-    *("log_level", "pull_request", "retries", "skip_without_key", "take_over", "timeout"),
+    *("log_level", "pull_request", "retry_timeout", "skip_without_key", "take_over", "timeout", "wait_timeout"),
 }
 
 
@@ -109,6 +106,15 @@ def test_modules_of_the_checkout_are_not_run(tmp_path: Path) -> None:
     """The job runs in one, with the key in its environment."""
     (tmp_path / "json.py").write_text("raise SystemExit(9)", "utf-8")
     assert passed_on(component(app="site", keep=["/a/"])["zerokie-deploy"], tmp_path)["INPUT_KEEP"] == "/a/"
+
+
+def test_reports_of_the_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are gone before Python starts, so that a job that dies early reports nothing."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("zerokie.env", "zerokie-annotations.json"):
+        Path(name).write_text("LD_PRELOAD=/builds/evil.so\n", "utf-8")
+    passed_on(component(app="site")["zerokie-deploy"], tmp_path)
+    assert not list(tmp_path.glob("zerokie*.*"))
 
 
 def test_the_stop_job(tmp_path: Path) -> None:

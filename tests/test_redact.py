@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from base64 import b64encode, urlsafe_b64encode
@@ -12,7 +13,11 @@ from hypothesis import strategies as st
 
 from zerokie_action.text import Redactor
 
-SECRETS = st.text(min_size=4, max_size=40).map(str.strip).filter(lambda secret: len(secret) >= 4)
+SECRETS = (
+    st.text(st.sampled_from("&<>\"'/+ a") | st.characters(), min_size=4, max_size=40)
+    .map(str.strip)
+    .filter(lambda secret: len(secret) >= 4)
+)
 FORMS = [
     str,
     quote,
@@ -23,6 +28,13 @@ FORMS = [
     lambda secret: json.dumps(secret, ensure_ascii=False)[1:-1],
     lambda secret: json.dumps(secret)[1:-1].replace("/", "\\/"),
     lambda secret: repr(secret)[1:-1],
+    lambda secret: json.dumps(secret)[1:-1].translate({ord(c): f"\\u{ord(c):04x}" for c in "&<>"}),  # Go
+    lambda secret: json.dumps(secret)[1:-1].translate({ord(c): f"\\u{ord(c):04X}" for c in "&<>"}),  # .NET
+    html.escape,
+    lambda secret: html.escape(secret, quote=False),
+    lambda secret: html.escape(secret, quote=False).replace('"', "&#34;").replace("'", "&#39;"),  # Go
+    lambda secret: html.escape(secret, quote=False).replace('"', "&quot;").replace("'", "&#039;"),  # PHP
+    lambda secret: html.escape(secret, quote=False).replace('"', "&quot;").replace("'", "&#39;"),  # lodash
     lambda secret: b64encode(secret.encode()).decode(),
     lambda secret: b64encode(secret.encode()).decode().rstrip("="),
     lambda secret: urlsafe_b64encode(secret.encode()).decode(),

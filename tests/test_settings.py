@@ -76,12 +76,13 @@ VALUES: dict[str, tuple[str, Any]] = {
     "wait": ("0", False),
     "wait_timeout": ("1m30s", 90.0),
     "health_check": ("/healthz", "/healthz"),
+    "health_check_text": ("3f2a9c1", "3f2a9c1"),
     "health_check_timeout": ("5m", 300.0),
     "rollback": ("1", True),
     "lock_timeout": ("0", 0.0),
     "lock_heartbeat": ("60", 60.0),
     "timeout": ("1h", 3600.0),
-    "retries": ("0", 0),
+    "retry_timeout": ("0", 0.0),
     "comment": ("true", True),
     "pull_request": ("12", 12),
     "github_token": ("ghs_x", SecretStr("ghs_x")),
@@ -100,6 +101,7 @@ COMPANY: dict[str, dict[str, str]] = {
     "registry_server": REGISTRY,
     "registry_username": REGISTRY,
     "registry_password": REGISTRY,
+    "health_check_text": {"health_check": "/"},
     "api_key_file": {"api_key": ""},
     "registry_password_file": REGISTRY | {"registry_password": ""},
 }
@@ -167,7 +169,7 @@ def test_the_defaults_are_the_contracts() -> None:
         "lock_timeout": 600.0,
         "lock_heartbeat": 180.0,
         "timeout": 1800.0,
-        "retries": 5,
+        "retry_timeout": 120.0,
         "comment": False,
         "log_level": "info",
     }
@@ -198,7 +200,7 @@ def test_every_wrong_pattern_is_told() -> None:
         ({"registry_server": "ghcr.io"}, "`registry-server` (ZEROKIE_REGISTRY_SERVER) without `registry-username`, `registry-password`: set username and password, or no registry input"),
         ({"keep": '["/up/", "/down/"]'}, "`keep` (ZEROKIE_KEEP): the pattern '[\"/up/\", \"/down/\"]' is written as a list; write one pattern a line"),
         ({"ignore_file": ".noignore"}, "`ignore-file` (ZEROKIE_IGNORE_FILE): '.noignore' is neither in `directory` nor in the working directory; correct the path, or leave it out"),
-        ({"retries": "9" * 5000}, f"`retries` (ZEROKIE_RETRIES): '{'9' * 5000}' is too large"),
+        ({"concurrency": "9" * 5000}, f"`concurrency` (ZEROKIE_CONCURRENCY): '{'9' * 5000}' is too large"),
         # key files
         ({"api_key_file": "key.txt"}, "`api-key` (ZEROKIE_API_KEY) and `api-key-file` (ZEROKIE_API_KEY_FILE) are both set; keep one of them"),
         ({"api_key": "", "api_key_file": "no.txt"}, "`api-key-file` (ZEROKIE_API_KEY_FILE): the file can't be read (No such file or directory); give the path of a text file that holds the secret and nothing else"),
@@ -378,6 +380,14 @@ def test_names_that_are_nearly_an_inputs(variable: str, name: str) -> None:
         MINIMAL
         | {variable: "1", f"ZEROKIE_{name.upper().replace('-', '_')}": VALUES[name.replace("-", "_")][0]}
     )
+
+
+@pytest.mark.parametrize("variable", ["ZEROKIE_RETRIES", "INPUT_RETRIES", "PLUGIN_RETRIES"])
+def test_an_input_of_an_earlier_version(variable: str) -> None:
+    """Nothing is done, also beside the input that replaces it."""
+    for more in ({}, {"ZEROKIE_RETRY_TIMEOUT": "5m"}):
+        (problem,) = problems(MINIMAL | more | {variable: "5"})
+        assert problem.startswith(f"{variable} is not an input; did you mean `retry-timeout` (")
 
 
 def test_other_unknown_names_share_a_warning() -> None:

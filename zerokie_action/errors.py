@@ -57,7 +57,7 @@ class RequestRejected(DeployError):
     Attributes:
         status: the HTTP status.
         answer: the status and the answer's own words, for messages.
-        has_error: whether the answer is the platform's, with an `{"error"}`; else a gateway may have answered.
+        has_error: whether the answer has the platform's `{"error"}`; else a gateway may have answered.
     """
 
     exit_code = 4

@@ -150,12 +150,17 @@ def advice_for_app(name: str) -> str:
 def check_image(text: str) -> str:
     """Check an image reference: host, path, tag and digest."""
     _refuse_unexpanded(text)
-    if _IMAGE.fullmatch(text):
+    if is_image(text):
         return text
     if text.endswith((":", "@", "/")):
         raise ValueError(f"{text!r} ends in {text[-1]!r}; is a variable in it empty?")
-    example = text.lower() if _IMAGE.fullmatch(text.lower()) else "ghcr.io/owner/name:1.2"
+    example = text.lower() if is_image(text.lower()) else "ghcr.io/owner/name:1.2"
     raise ValueError(f"{text!r} is not an image reference; write for example {example!r}")
+
+
+def is_image(text: str) -> bool:
+    """Whether a text is an image reference."""
+    return _IMAGE.fullmatch(text) is not None
 
 
 def check_api_key(text: str) -> str:
@@ -184,7 +189,7 @@ def check_health_check(text: str) -> str:
         raise ValueError(
             "the value has white space or other characters that no URL has; write `%20` for a space"
         )
-    parts = _split_url(text)
+    parts = split_url(text)
     is_url = parts is not None and parts.scheme in {"http", "https"} and bool(parts.hostname)
     if not (is_url or text.startswith("/")):
         raise ValueError(
@@ -195,7 +200,7 @@ def check_health_check(text: str) -> str:
 
 def check_api_url(text: str) -> str:
     """Check the URL of the platform's API; return it without a final slash and `/v1`."""
-    parts = _split_url(text)
+    parts = split_url(text)
     if (
         parts is None
         or parts.scheme not in {"http", "https"}
@@ -257,7 +262,7 @@ def _refuse_unexpanded(text: str) -> None:
         )
 
 
-def _split_url(text: str) -> SplitResult | None:
+def split_url(text: str) -> SplitResult | None:
     """The parts of a URL; None for an invalid URL, or one with characters on which URL parsers disagree."""
     if not re.fullmatch(r"[!-\[\]^_`a-z{|}~]+", text):
         return None

@@ -41,19 +41,18 @@ class Write:
         """Note that an attempt begins."""
         self.outcome = Outcome.UNKNOWN
 
-    def answered(self, *, is_accepted: bool) -> None:
-        """Note an answer. A refusal leaves the outcome unknown if an earlier answer was lost."""
-        if is_accepted:
-            self.outcome = Outcome.DONE
-        elif not self.lost:
+    def accepted(self) -> None:
+        """Note that the platform confirmed the request."""
+        self.outcome = Outcome.DONE
+
+    def refused(self) -> None:
+        """Note a refusal, or that an attempt was not sent. An earlier attempt may have taken effect."""
+        if not self.lost:
             self.outcome = Outcome.REFUSED
 
-    def failed(self, why: str, *, may_have_arrived: bool) -> None:
-        """Note an attempt without an answer."""
-        if may_have_arrived:
-            self.lost = self.lost or why
-        else:
-            self.answered(is_accepted=False)
+    def answer_lost(self, why: str) -> None:
+        """Note an attempt that may have taken effect. The first reason stays."""
+        self.lost = self.lost or why
 
 
 @dataclass

@@ -13,6 +13,7 @@ import anyio.to_thread
 import zerokie_action
 from zerokie_action.ci import detect
 from zerokie_action.errors import ConfigurationError, DeployError, Interrupted, unwrap
+from zerokie_action.formats import DEFAULT_API_URL
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Network, Transport
 from zerokie_action.lock.record import LockRecords, default_state_file
@@ -23,10 +24,10 @@ from zerokie_action.operations.job import Job
 from zerokie_action.operations.static import deploy_directory
 from zerokie_action.outcome import was_created
 from zerokie_action.platform.client import Client
-from zerokie_action.report.files import write_reports
+from zerokie_action.report.files import REPORTS, remove_old_reports, rendered, write_reports
 from zerokie_action.report.result import NOTHING_CHANGED, OUTCOMES, Result, redact_result
 from zerokie_action.report.summary import render_comment
-from zerokie_action.settings import Environment, load, secrets
+from zerokie_action.settings import Environment, load, queries, secrets
 from zerokie_action.shutdown import cancel_on_signal
 from zerokie_action.text import Redactor, human_seconds
 from zerokie_action.validation import check, unknown_names, without_effect, wrong_argument
@@ -67,12 +68,15 @@ async def run_async(
     began = anyio.current_time()
     anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
     environment = Environment(env)
+    remove_old_reports(map(environment.text, REPORTS), env)
     settings, problems = load(environment)
     if argument is not None:
         problems.insert(0, wrong_argument(argument))
     ci = detect(env, stream, settings.log_level)
-    for secret in secrets(environment):
-        ci.mask(secret, user=environment.text("registry_username"))
+    for secret, user in secrets(environment):
+        ci.mask(secret, user)
+    for query in queries(environment):
+        ci.hide(query)
     result = Result(settings.operation, environment.text("app"), settings.dry_run)
     result.warnings = [
         *unknown_names(environment),
@@ -95,8 +99,6 @@ async def run_async(
                 await _work(settings, env, ci=ci, result=result, changes=changes, shutdown=shutdown)
     except Exception as caught:  # noqa: BLE001 - `_conclude` reports every error
         error = unwrap(caught)
-    if accepted and settings.operation == "deploy":
-        result.created = was_created(changes)
     _conclude(result, changes, error, signals)
     result.duration_seconds = anyio.current_time() - began
     if error is not None and not isinstance(error, DeployError):
@@ -104,9 +106,10 @@ async def run_async(
     _log_end(result, ci)
     result = redact_result(result, ci.redact)
     write_reports(result, ci, settings.own_files)
-    if accepted and settings.comment and signals.first is None:
+    comments = accepted and settings.comment and signals.first is None
+    if comments and (text := rendered("comment", lambda: render_comment(result, ci), ci)):
         async with cancel_on_signal(signals):
-            await update_comment(settings, env, ci, render_comment(result, ci))
+            await update_comment(settings, env, ci, text)
     return result.exit_code
 
 
@@ -174,6 +177,8 @@ def _announce(settings: Settings, ci: CI) -> None:
         ci.info(f"{ours} deploys {what} to {settings.app} ({kind}){dry_run}")
     else:
         ci.info(f"{ours}: {settings.operation} {settings.app}{dry_run}")
+    if settings.api_url != DEFAULT_API_URL:  # whoever sets it gets the key
+        ci.info(f"API: {settings.api_url}")
 
 
 def _conclude(
@@ -181,6 +186,8 @@ def _conclude(
 ) -> None:
     """Set the result's status, exit code, error and hint, and what was changed."""
     planned = result.planned
+    if result.operation == "deploy":
+        result.created = was_created(changes)
     result.changed |= any(change.may_be_made for change in changes)
     result.changed |= bool(planned and (planned.uploaded or planned.deleted))
     state = "; ".join(filter(None, (*(change.state for change in changes), result.lock_state)))

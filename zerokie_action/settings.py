@@ -10,6 +10,7 @@ import inspect
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, get_args
+from urllib.parse import unquote
 
 from pydantic import (
     AfterValidator,
@@ -34,6 +35,7 @@ from zerokie_action.files.ignore import IGNORE_FILE, input_problem, parse_patter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from urllib.parse import SplitResult
 
     from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
@@ -214,7 +216,7 @@ class Settings(BaseSettings):
     wait: bool = True
     """Container apps: wait until the app runs."""
     wait_timeout: Seconds = 300.0
-    """Time limit of `wait`."""
+    """Time limit of `wait`, and of waiting for an app that is being deleted."""
     health_check: Annotated[str | None, BeforeValidator(formats.check_health_check)] = None
     """Path or URL that must answer 2xx or 3xx after the deploy. If it is a file that was deployed, the
     answer must be that file."""
@@ -278,6 +280,9 @@ _SECRETS = [
 ]
 
 
+_SHORTEST_QUERY = 8
+
+
 _MESSAGES = {
     "bool_parsing": "{text!r} is neither true nor false; write true or false",
     "int_parsing": "{text!r} is not a whole number; write digits only",
@@ -325,10 +330,30 @@ def _written(default: object) -> str:
     return formats.written_duration(default) if isinstance(default, float) else str(default)
 
 
-def secrets(environment: Environment) -> list[str]:
-    """All secrets, for redaction. The values of `env` are not included: `run` redacts them in answers."""
-    names = [name for field in _SECRETS for name in spellings(field) if name in environment.variables]
-    return [*dict.fromkeys(environment.variables[name] for name in names)]
+def secrets(environment: Environment) -> Iterator[tuple[str, str]]:
+    """Yield each secret with the user whose password it may be, for masks.
+
+    The values of `env` are not included: `run` redacts them in answers.
+    """
+    texts = environment.variables
+    user = environment.text("registry_username")
+    yield from ((texts[name], user) for field in _SECRETS for name in spellings(field) if name in texts)
+    for url in _health_checks(environment):
+        for password in {url.password or "", unquote(url.password or "")}:
+            yield password, unquote(url.username or "")
+
+
+def queries(environment: Environment) -> Iterator[str]:
+    """Yield queries of `health-check`, which may have a token, but may also be anybody's words.
+
+    A mask would hide such words in the whole job, and a CI system drops outputs that have them.
+    """
+    return (url.query for url in _health_checks(environment) if len(url.query) >= _SHORTEST_QUERY)
+
+
+def _health_checks(environment: Environment) -> Iterator[SplitResult]:
+    texts = (environment.variables.get(name, "") for name in spellings("health_check"))
+    return (url for text in texts if (url := formats.split_url(text)))
 
 
 def load(environment: Environment) -> tuple[Settings, list[str]]:

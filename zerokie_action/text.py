@@ -9,7 +9,7 @@ or writes foreign text passes it through the function for the output, once, righ
     Markdown: a name, a path          `markdown_code`
     Markdown: a link                  `markdown_link`
     a value in a dotenv file          `dotenv_value`, `dotenv_json`
-    a value that must be one line     `one_line`
+    an output, a message in JSON      `output_line`
 
 All functions replace unprintable characters with backslash escapes (`\x1b`, `\u202e`, `\udc80`): control
 characters, line and paragraph separators, bidirectional and zero-width marks, exotic spaces, lone surrogates.
@@ -21,6 +21,7 @@ not be recognised.
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from base64 import b64encode, urlsafe_b64encode
@@ -34,6 +35,13 @@ _SHORTEST_SECRET = 4
 _MASK = "***"
 _NOT_ENCODED = ("", "/", "!'()*")
 """Characters that are not percent-encoded: in a query, in a path, by JavaScript's `encodeURIComponent`."""
+_HTML_QUOTES = (
+    *(('"', "'"), ("&quot;", "'"), ("&quot;", "&#x27;"), ("&quot;", "&#39;")),
+    *(("&quot;", "&#039;"), ("&#34;", "&#39;")),
+)
+"""How HTML escapes double and single quotes: in text, in Python, in JavaScript, in PHP, in Go."""
+_JSON_FOR_HTML = [{ord(char): f"\\u{ord(char):04{case}}" for char in "&<>"} for case in "xX"]
+"""How JSON escapes what is special in HTML: in Go, in .NET."""
 LINE_LIMIT = 2_000
 """The longest line of a log, in characters. Longer lines end in an ellipsis."""
 
@@ -67,13 +75,20 @@ def log_line(text: str) -> str:
     return _COMMAND.sub(r"\\", _visible(text, LINE_LIMIT))
 
 
+def output_line(text: str) -> str:
+    """Return `text` as an output: one line, which a later step may print."""
+    return log_line(one_line(text))
+
+
 def one_line(text: str, limit: int = LINE_LIMIT) -> str:
     """Return `text` on one line: line breaks and runs of white space become one space."""
     return _visible(" ".join(text.split()), limit)
 
 
 _MARKUP = re.compile(r"[\\`*_\[\]<>&|~$#@{}!^]")
-_REFERENCE = re.compile(r"[@#!~%$&^][\w\"']|://|www\.|\bGH-\d", re.IGNORECASE)
+_REFERENCE = re.compile(r"[@#!~%$&^][\w\"']|//|www\.|\bGH-\d", re.IGNORECASE)
+_ADDRESS = re.compile(r"/(?=/)|(?=&#64;)|www(?=\.)", re.IGNORECASE)
+"""The places at which GFM would see an address in text with character references."""
 _AROUND_WORDS = "()[]\"'.,;:"
 
 
@@ -113,13 +128,14 @@ def markdown_code(text: str, limit: int = 200) -> str:
     A code span ends at the next run of equally many backticks. A table cell ends at a `|`, even in code, and
     renderers disagree about a backslash before the `|`. So text with a backtick or a `|` becomes `<code>`
     with character references. So does text with `##`, which a runner would obey if a step prints the
-    document.
+    document. GFM finds addresses in such text, also behind references; an HTML comment breaks them.
     """
     text = _visible(text, limit)
     if not text:
         return ""
     if re.search(r"[`|]|##|^ | $", text):
-        return f"<code>{_inert(text)}</code>"
+        broken = _ADDRESS.sub(r"\g<0><!-- -->", _inert(text))
+        return f"<code>{broken}</code>"
     return f"`{text}`"
 
 
@@ -237,8 +253,8 @@ def secret_forms(secret: str, user: str = "") -> set[str]:
     """Return all forms of a secret that must not be shown.
 
     The forms are the whole secret and each of its lines, stripped; and their encodings: percent-encoding,
-    Base64 (also as the password of `user`), and strings in JSON and in our messages. Values of fewer than
-    four characters have no forms, because masking them would garble the log.
+    Base64 (also as the password of `user`), HTML, and strings in JSON and in our messages. Values of fewer
+    than four characters have no forms, because masking them would garble the log.
     """
     values = {part.strip() for part in (secret, *secret.splitlines())}
     return {form for value in values if len(value) >= _SHORTEST_SECRET for form in _forms(value, user)}
@@ -250,9 +266,14 @@ def _forms(value: str, user: str) -> set[str]:
     encoded |= {re.sub("%..", lambda match: match[0].lower(), form) for form in encoded}
     in_quotes = {json.dumps(value), json.dumps(value, ensure_ascii=False), repr(value)}
     in_quotes |= {form.replace("/", r"\/") for form in in_quotes}  # as PHP writes JSON
+    in_quotes |= {form.translate(table) for form in in_quotes for table in _JSON_FOR_HTML}
+    in_html = {
+        html.escape(value, quote=False).replace('"', double).replace("'", single)
+        for double, single in _HTML_QUOTES
+    }
     in_base64 = {
         encode(credentials).decode().rstrip("=")
         for credentials in (data, f"{user}:".encode(errors="surrogatepass") + data)
         for encode in (b64encode, urlsafe_b64encode)
     }
-    return {value, *encoded, *(form[1:-1] for form in in_quotes), *in_base64}
+    return {value, *encoded, *(form[1:-1] for form in in_quotes), *in_html, *in_base64}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.files.ignore import find_ignore_file
+from zerokie_action.files.rules import find_ignore_file
 from zerokie_action.files.scan import problem_with_directory
 from zerokie_action.formats import is_stream
 from zerokie_action.settings import INPUTS, ONLY_AT_CREATION, PREFIXES, input_name, spellings

@@ -24,9 +24,9 @@ FAILED, INTERRUPTED = 1, 130
 PLAIN = {name: QUESTIONS[name].answers[0] for name in open_questions()}
 MIXED = {"image": "full", "updated-at": "never", "conflict": "empty", "listed-paths": "slash"}
 FACTS = {
-    "The list of files shows new files": "N s",
-    "The list of files shows other lengths": "N s",
-    "The list of files shows deletions": "N s",
+    "The list of files shows new files": "after N s",
+    "The list of files shows other lengths": "after N s",
+    "The list of files shows deletions": "after N s",
     "A path that does not exist": "404, another page",
     "A path that does not exist, and the site has a `404.html`": "404, 404.html",
     "`/about`, and the site has `about.html`": "404, 404.html",

@@ -43,6 +43,19 @@ def test_deploys_a_folder(image: Image, platform: Platform, workspace: Path) -> 
     assert API_KEY not in deploy.log
 
 
+def test_modules_of_the_checkout_are_not_run(image: Image, platform: Platform, workspace: Path) -> None:
+    """A job's PYTHONPATH is for its own programs; the action's has the key."""
+    for name in ("httpcore.py", "http/__init__.py", "sitecustomize.py"):
+        (workspace / "src" / name).parent.mkdir(parents=True, exist_ok=True)
+        (workspace / "src" / name).write_text("raise SystemExit(9)")
+    env = platform.inputs(app="site", directory="dist", create="true") | {"PYTHONPATH": "src:."}
+    for command in ("zerokie-deploy", "zerokie-cleanup"):
+        options = (f"--entrypoint={command}",)
+        seen = image.run(env=env, workspace=workspace, options=options)
+        assert seen.code == 0, seen.log
+    assert platform.site("site") == contents(workspace / "dist")
+
+
 def test_command_of_the_readme(image: Image, platform: Platform, workspace: Path) -> None:
     """What it says to type, with this image and this platform."""
     (command,) = re.findall(

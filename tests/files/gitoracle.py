@@ -67,8 +67,12 @@ _adversarial = st.builds(
     st.lists(st.sampled_from(_PIECES), min_size=1, max_size=5).map("".join),
     st.sampled_from(("", "", "/", " ")),
 )
-patterns = st.lists(_ordinary | _ordinary | _adversarial | st.text(_CHARACTERS, max_size=8), max_size=5)
-paths = st.lists(st.sampled_from(_NAMES), min_size=1, max_size=4).map("/".join)
+_stars = st.lists(st.sampled_from(("*", "*a", "*b", "*.", "*?", "*[ab]", "a", "b", "/", "**/")), max_size=7)
+patterns = st.lists(
+    _ordinary | _ordinary | _stars.map("".join) | _adversarial | st.text(_CHARACTERS, max_size=8), max_size=5
+)
+_name = st.sampled_from(_NAMES) | st.text("ab.", min_size=1, max_size=8).filter(lambda name: name.strip("."))
+paths = st.lists(_name, min_size=1, max_size=4).map("/".join)
 
 
 def tree(candidates: Iterable[str]) -> list[str]:

@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from tests.files.gitoracle import patterns, trees, write_tree
 from tests.platform.test_file_names import ODD_NAMES
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.files.ignore import DEFAULT_IGNORE, parse_patterns
+from zerokie_action.files.ignore import parse_patterns
 from zerokie_action.files.local import LocalFile, device_and_inode
+from zerokie_action.files.rules import PROTECTED, UNWANTED
 from zerokie_action.files.scan import scan
 
-usable = patterns.map(lambda lines: [line for line in lines if not parse_patterns([line], "ignore")[1]])
+usable = patterns.map(lambda lines: [line for line in lines if not parse_patterns([line])[1]])
 
 
 @pytest.fixture
@@ -83,15 +84,15 @@ class TestIgnoring:
     @settings(max_examples=50)
     @given(file_lines=usable, input_lines=usable, files=trees)
     def test_git_agrees(self, git, file_lines, input_lines, files):
-        """Defaults, ignore file and `ignore`, in this order, decide as git would."""
-        lines = [*DEFAULT_IGNORE, *file_lines, *input_lines]
+        """Defaults, ignore file, protected names and `ignore`, in this order, decide as git would."""
+        lines = [*UNWANTED, *file_lines, *PROTECTED, *input_lines]
         with tempfile.TemporaryDirectory() as folder:
             site = Path(folder)
             write_tree(site, files)
             (site / ".zerokieignore").write_bytes("\n".join(file_lines).encode())
             expected = set(files) - git.ignored(site, lines, sorted(files)) - {".zerokieignore"}
             try:
-                found = set(deployed(site, ignore=parse_patterns(input_lines, "ignore")[0]))
+                found = set(deployed(site, ignore=parse_patterns(input_lines)[0]))
             except ConfigurationError as error:
                 assert "has nothing to deploy" in str(error)  # noqa: PT017 - it may be raised, and only so
                 found = set()
@@ -103,10 +104,10 @@ class TestIgnoring:
         useless += [".zerokie-state.json", ".zerokie-state-42.json"]
         secret = [
             ".env", ".env.local", ".netrc", ".npmrc", ".pypirc", ".git-credentials", ".htpasswd",
-            ".docker/config.json", "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519",
+            "gha-creds-1a.json", "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519",
             "terraform.tfstate", "terraform.tfstate.backup", "prod.tfvars",
         ]  # fmt: skip
-        folders = [".ssh/", ".aws/", ".kube/"]
+        folders = [".ssh/", ".aws/", ".kube/", ".docker/"]
         unwanted = [*useless, *secret, *(f"{folder}x" for folder in folders)]
         deep = [f"x/{path}" for path in unwanted]
         write_tree(site, [*unwanted, *deep, "module/.git", "index.html", ".environment"])
@@ -126,9 +127,9 @@ class TestIgnoring:
 
     def test_later_patterns_override_earlier_ones(self, site):
         """Defaults, then the ignore file, also one from Windows, then `ignore`."""
-        write_tree(site, [".env", ".env.local", "a.map", "b.map"])
-        (site / ".zerokieignore").write_bytes(b"\xef\xbb\xbf!.env\r\n*.map\r\n")
-        assert deployed(site, ignore=["!b.map"]) == [".env", "b.map"]
+        write_tree(site, ["Thumbs.db", ".env", ".env.local", "a.map", "b.map"])
+        (site / ".zerokieignore").write_bytes(b"\xef\xbb\xbf!Thumbs.db\r\n*.map\r\n")
+        assert deployed(site, ignore=["!b.map", "!.env"]) == [".env", "Thumbs.db", "b.map"]
 
     def test_where_the_ignore_file_is_looked_for(self, site, tmp_path, monkeypatch):
         """In the directory, then in the working directory; its patterns are about the directory."""

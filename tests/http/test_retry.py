@@ -1,214 +1,306 @@
-"""How a request is sent until it is answered: what is sent again, when, and when it is enough."""
+"""How long a request is sent again, how many are sent at once, and what the caller learns."""
 
 from __future__ import annotations
 
 import re
 import ssl
 import time
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import anyio
-import anyio.lowlevel
+import httpcore
 import httpx
 import pytest
 
-from tests.http.transports import Script, answer
-from zerokie_action.errors import PlatformUnavailable, RequestRejected
-from zerokie_action.http.failure import Failure, Meaning
-from zerokie_action.http.limiter import AdaptiveLimiter
+from tests.http.transports import Script, answer, read
+from zerokie_action.errors import DeployError
 from zerokie_action.http.request import extensions
-from zerokie_action.http.retry import (
-    UNTIL_DEADLINE,
-    Backoff,
-    Malformed,
-    RetryingClient,
-)
+from zerokie_action.http.retry import UNTIL_DEADLINE, GaveUp, RetryingClient
+from zerokie_action.outcome import Outcome, Write
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.http.transports import Step
 
 LOST = httpx.ReadError("the connection was reset")
 REFUSED = httpx.ConnectError("connection refused")
-SILENT = httpx.ReadTimeout("no answer within 30 s")
-UNTRUSTED = httpx.ConnectError("the server's TLS certificate is not trusted (expired)")
+SILENT = httpx.ReadTimeout("")
+SILENT.__cause__ = httpcore.ReadTimeout()
+UNTRUSTED = httpx.ConnectError("")
 UNTRUSTED.__cause__ = ssl.SSLCertVerificationError(1, "expired")
 UNTRUSTED.__cause__.verify_message = "expired"
+FINE, PAGE, BUSY = answer(200, b"fine"), answer(404, b"<html>"), answer(429)
+NAME = "Uploading 'a'"
 
 
-FINE = answer(200, b"fine")
-PAGE = b"<html><title>Not Found</title></html>"
-PAGES = [answer(code, PAGE) for code in (200, 302, 403, 404)]
+def request(group: str = "Uploads", purpose: str = NAME) -> httpx.Request:
+    return httpx.Request("PUT", "https://api.test/", extensions=extensions(purpose, group=group))
 
 
-def request(kind: str = "Uploads") -> httpx.Request:
-    return httpx.Request("PUT", "https://api.test/", extensions=extensions("Uploading 'a'", group=kind))
+def client_of(script: Script, *, retry_timeout: float = 120, **more: Any) -> RetryingClient:
+    return RetryingClient(script, retry_timeout=retry_timeout, **{"log": print} | more)
 
 
-def read(response: httpx.Response) -> bytes:
-    """A parser that knows what a good answer is."""
-    if response.content.startswith(b"<"):
-        raise Malformed("not with what the API reference describes")
-    return response.content
+async def gives_up(client: RetryingClient) -> tuple[GaveUp, float]:
+    """The error of a request that is given up, and after how many seconds."""
+    began = anyio.current_time()
+    with pytest.raises(GaveUp) as caught:
+        await client.send(request(), read)
+    return caught.value, anyio.current_time() - began
 
 
-def client_of(
-    script: Script, retries: int = 5, lines: list[str] | None = None, **more: Any
-) -> RetryingClient:
-    return RetryingClient(script, retries=retries, log=(lines if lines is not None else []).append, **more)
-
-
-async def send(script: Script, backoff: Backoff | None = None, *, retries: int = 5, **more: Any) -> bytes:
-    return await client_of(script, retries).send(request(), read, backoff, **more)
-
-
-async def gives_up(
-    script: Script, backoff: Backoff | None = None, *, retries: int = 5
-) -> PlatformUnavailable:
-    with pytest.raises(PlatformUnavailable) as caught:
-        await send(script, backoff, retries=retries)
-    return caught.value
-
-
-class TestWhatIsSentAgain:
-    @pytest.mark.parametrize(
-        ("step", "ambiguous"),
-        [
-            (LOST, True),
-            (SILENT, True),
-            (REFUSED, False),
-            (answer(429), False),
-            (answer(503), True),
-            *((page, True) for page in PAGES),
-        ],
-    )
-    async def test_what_may_pass(self, step: Step, *, ambiguous: bool) -> None:
-        """Only what the platform can't have seen, or refused for its pace, is clear afterwards."""
-        script = Script(step, FINE)
-        assert await send(script) == b"fine"
-        assert len(script.attempts) == 2
-        with pytest.raises(RequestRejected) as refused:
-            await send(Script(step, REFUSED, answer(401)))
-        assert refused.value.ambiguous is ambiguous
-        assert (await gives_up(Script(step, UNTRUSTED))).ambiguous is ambiguous
-
-    async def test_what_can_t_get_better(self) -> None:
-        script = Script(UNTRUSTED)
-        await gives_up(script)
-        assert len(script.attempts) == 1
-
-
-class TestOutage:
-    async def test_none(self) -> None:
-        """Nothing has failed for any time, also after one."""
-        limiter = AdaptiveLimiter("Uploads", 1, print)
-        assert limiter.failing_for == 0
-        limiter.failed(Failure(Meaning.DOWN, "connection refused", ""), 0.0)
-        await anyio.sleep(5)
-        assert limiter.failing_for == 5
-        limiter.succeeded()
-        assert limiter.failing_for == 0
-
-    async def test_it_is_shared(self) -> None:
-        """A kind that is given up does not get two minutes for each request; another kind has its own."""
-        script = Script(REFUSED)
+class TestBudget:
+    @pytest.mark.parametrize("step", [LOST, REFUSED, BUSY, answer(503), answer(408), PAGE])
+    async def test_what_is_sent_again(self, step: Step) -> None:
+        """Any failure, after pauses that double from half a second to five seconds, with jitter."""
+        script = Script(FINE, *[step] * 8, FINE)
         client = client_of(script)
-        with pytest.raises(PlatformUnavailable):
-            await client.send(request(), read)
-        sent = len(script.attempts)
-        with pytest.raises(PlatformUnavailable):
-            await client.send(request(), read)
-        assert len(script.attempts) == sent + 1
-        script.steps = [FINE]
-        began = anyio.current_time()
-        await client.send(request("Deletions"), read)
-        assert anyio.current_time() == began
-
-    async def test_an_end_while_it_waits(self) -> None:
-        """Its slot is for the next one."""
-        script = Script(REFUSED)
-        client = client_of(script, concurrency=1)
-        with anyio.move_on_after(10):
-            await client.send(request(), read)
-        script.steps = [FINE]
-        with anyio.fail_after(10):
+        for _ in range(2):
             assert await client.send(request(), read) == b"fine"
+        assert client.retries_used == 8
+        for gap, longest in zip(script.gaps[1:], (0.5, 1, 2, 4, 5, 5, 5, 5), strict=True):
+            assert longest / 2 <= gap <= longest
 
-    async def test_what_does_not_work_now(self) -> None:
-        """It is told where a time-out ends the wait; what was given up before that is not."""
+    @pytest.mark.parametrize("budget", [0, 10, 120])
+    async def test_from_the_first_failure(self, budget: float) -> None:
+        """Each request has the whole budget; 0 sends nothing again, and no line says so."""
+        lines: list[str] = []
+        client = client_of(Script(REFUSED), retry_timeout=budget, log=lines.append)
+        for _ in range(2):
+            _, seconds = await gives_up(client)
+            assert budget <= seconds <= budget + bool(lines) * 5
+        assert bool(lines) is bool(budget)
+
+    @pytest.mark.parametrize(
+        ("step", "seconds", "attempts"),
+        [(LOST, 30, 5), (LOST, 300, 5), (SILENT, 110, 3), (UNTRUSTED, 0, 1)],
+    )
+    async def test_how_many_attempts(self, step: Step, seconds: float, attempts: int) -> None:
+        """An attempt counts for 30 s at most, unless it was silent. What can't get better has one attempt."""
+        script = Script(step, takes=seconds)
+        await gives_up(client_of(script))
+        assert len(script.attempts) == attempts
+
+    @pytest.mark.parametrize(
+        ("steps", "budget"),
+        [([PAGE], 15), ([REFUSED, PAGE], 120), ([FINE, PAGE], 120)],
+        ids=["nothing else", "an ingress that starts", "after an answer"],
+    )
+    async def test_answers_that_make_no_sense(self, steps: list[Step], budget: float) -> None:
+        """Before the platform has answered once, 15 s of nothing else may mean a wrong `api-url`."""
+        client = client_of(Script(*steps))
+        if steps[0] is FINE:
+            await client.send(request(), read)
+        _, seconds = await gives_up(client)
+        assert budget <= seconds <= budget + 5
+
+
+class TestRetryAfter:
+    async def test_beside_the_budget(self) -> None:
+        """The wait does not count, unless nothing is to be sent again."""
+        waits = [answer(503, retry_after="30")] * 4
+        script = Script(*waits, FINE)
+        await client_of(script, retry_timeout=5).send(request(), read)
+        assert all(30 <= gap <= 36 for gap in script.gaps)
+        assert (await gives_up(client_of(Script(*waits), retry_timeout=0)))[1] == 0
+
+    async def test_ten_minutes_in_all(self) -> None:
+        """Longer waits count against the budget."""
+        _, seconds = await gives_up(client_of(Script(answer(503, retry_after="10"))))
+        assert 600 <= seconds <= 750
+
+    @pytest.mark.parametrize(("limit", "asked"), [(1800, "601"), (60, "61")])
+    async def test_too_long(self, limit: float, asked: str) -> None:
+        """More than ten minutes, or than the time that is left, is an error at once that says until when."""
+        with anyio.fail_after(limit):
+            error, seconds = await gives_up(client_of(Script(answer(503, retry_after=asked))))
+        assert seconds == 0
+        told = re.fullmatch(rf"{NAME} failed: answered 503; it asks to wait until (.+) UTC", str(error))
+        assert told
+        until = datetime.strptime(f"{told[1]} +0000", "%Y-%m-%d %H:%M:%S %z")
+        assert int(asked) - 10 < until.timestamp() - time.time() < int(asked) + 1
+
+    async def test_until_the_deadline(self) -> None:
+        """A request that has to be done in the time that is left does not wait so long."""
+        with anyio.fail_after(2):
+            await client_of(Script(answer(503, retry_after="60"), FINE)).send(request(), read, UNTIL_DEADLINE)
+
+
+class TestSlots:
+    async def test_how_many_at_once(self) -> None:
+        """Concurrent failures halve the number once, and a success adds 4/n to n."""
+        script = Script(*[REFUSED] * 8, FINE, takes=10)
+        client = client_of(script, concurrency=8)
+        began = anyio.current_time()
+        async with anyio.create_task_group() as tasks:
+            for _ in range(40):
+                tasks.start_soon(client.send, request(), read)
+        sent = [sum(at == began + wave for at in script.attempts) for wave in (0, 10, 20, 30, 40)]
+        assert sent == [8, 4, 7, 8, 8]
+
+    async def test_first_come_first_served(self) -> None:
+        """A request that pauses holds no slot, and waits for another behind the others."""
+        script = Script(REFUSED, FINE, takes=1)
+        client = client_of(script, concurrency=1)
+        async with anyio.create_task_group() as tasks:
+            for name in "abcd":
+                tasks.start_soon(client.send, request(purpose=name), read)
+        sent = [each.extensions["about"].purpose for each in script.requests]
+        assert sent == ["a", "b", "c", "d", "a"]
+
+    @pytest.mark.parametrize("seconds", [0.5, 1.1, 2.5])
+    async def test_a_cancellation(self, seconds: float) -> None:
+        """In flight, in a pause, or in the queue: the slot is free for the next request."""
+        script = Script(REFUSED, FINE, takes=1)
+        client = client_of(script, concurrency=1)
+        with anyio.move_on_after(seconds):
+            async with anyio.create_task_group() as tasks:
+                for _ in range(4):
+                    tasks.start_soon(client.send, request(), read)
+        with anyio.fail_after(3):
+            await client.send(request(), read)
+
+
+class TestWords:
+    async def test_the_log(self) -> None:
+        """A line at once, another each 15 s, and one when the requests work again, by the same rule."""
+        lines: list[str] = []
+        times: list[float] = []
+        began = anyio.current_time()
+
+        def log(line: str) -> None:
+            lines.append(line)
+            times.append(anyio.current_time() - began)
+
+        script = Script(REFUSED)
+        client = client_of(script, log=log)
+        async with anyio.create_task_group() as tasks:
+            for _ in range(64):
+                tasks.start_soon(client.send, request(), read)
+            await anyio.sleep(29)
+            script.steps = [FINE]
+        assert [re.sub(r"\d\d s", "…", line) for line in lines] == [
+            "Uploads: connection refused; 1 request is being sent again",
+            "Uploads: connection refused; 64 requests are being sent again, for …",
+            "Uploads: works again after …",
+        ]
+        assert times[0] == 0
+        assert 15 <= times[1] < 20
+        assert times[1] + 15 <= times[2] < 35
+
+    async def test_the_error(self) -> None:
+        """It says which request failed, how often, for how long, why, and how many others worked."""
+        script, error = Script(REFUSED, FINE, FINE, FINE, REFUSED), ""
+        client = client_of(script)
+
+        async def fail() -> None:
+            nonlocal error
+            error = str((await gives_up(client))[0])
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(fail)
+            await anyio.sleep(0.1)
+            for _ in range(3):
+                await client.send(request(), read)
+        found = re.fullmatch(
+            rf"{NAME} failed after (\d\d) attempts in 2 m \d\d s, while 3 others worked: connection refused",
+            error,
+        )
+        assert found, error
+        assert int(found[1]) == len(script.attempts) - 3
+
+    async def test_what_fails_now(self) -> None:
+        """A time-out names the requests that failed until then, but not failures of long ago."""
         client = client_of(Script(REFUSED))
-        with anyio.fail_after(5), pytest.raises(PlatformUnavailable):
+        with anyio.fail_after(5), pytest.raises(GaveUp):
             await client.send(request("Reading a page"), read, UNTIL_DEADLINE)
         await anyio.sleep(200)
         with anyio.move_on_after(10):
             await client.send(request(), read)
         assert client.outages() == "uploads failed (connection refused)"
 
-    async def test_silence(self) -> None:
-        """Nothing has worked since the first request was sent, which is long before it was given up."""
-        lines: list[str] = []
-        script = Script(LOST, LOST, FINE, takes=30)
-        await client_of(script, lines=lines).send(request(), read)
-        assert lines[-1].startswith("Uploads: the platform is back after 1 m 3")
 
+class TestWrite:
+    """What a `Write` says, whatever leaves `send`."""
 
-class TestAskedToWait:
-    @pytest.mark.parametrize("code", [429, 503])
-    async def test_so_long(self, code: int) -> None:
-        """It is waited for, and counts against nobody."""
-        script = Script(answer(code, retry_after="30"), FINE)
-        await send(script, retries=0)
-        assert script.gaps == [30]
+    @pytest.mark.parametrize(
+        ("steps", "outcome", "lost"),
+        [
+            ([FINE], Outcome.DONE, ""),
+            ([LOST, FINE], Outcome.DONE, "the connection was reset"),
+            ([answer(400)], Outcome.REFUSED, ""),
+            ([LOST, answer(400)], Outcome.UNKNOWN, "the connection was reset"),
+            ([BUSY, answer(400)], Outcome.REFUSED, ""),
+            ([REFUSED], Outcome.REFUSED, ""),
+            ([BUSY], Outcome.REFUSED, ""),
+            ([answer(503), REFUSED], Outcome.UNKNOWN, "answered 503"),
+            ([PAGE, LOST, REFUSED], Outcome.UNKNOWN, "answered with a page"),
+        ],
+    )
+    async def test_an_end(self, steps: list[Step], outcome: Outcome, lost: str) -> None:
+        """The first lost answer stays noted beside what follows."""
+        write = Write()
+        try:
+            await client_of(Script(*steps)).send(request(), read, write=write)
+        except (GaveUp, DeployError):
+            assert outcome is not Outcome.DONE
+        assert (write.outcome, write.lost) == (outcome, lost)
 
-    @pytest.mark.parametrize(("limit", "asked"), [(1800, "3600"), (1800, "601"), (60, "61")])
-    async def test_too_long(self, limit: float, asked: str) -> None:
-        """More than 10 minutes, or than there is time, is an error now, and not a time-out later."""
-        script = Script(answer(503, b'{"error": "maintenance"}', retry_after=asked))
-        began = anyio.current_time()
-        with anyio.fail_after(limit):
-            error = await gives_up(script)
-        assert anyio.current_time() == began
-        told = re.search(r'answered 503 \("maintenance"\); it asks to wait until (.+) UTC', str(error))
-        assert told
-        until = datetime.strptime(f"{told[1]} +0000", "%Y-%m-%d %H:%M:%S %z")
-        assert int(asked) - 10 < until.timestamp() - time.time() < int(asked) + 1
-        assert error.retry_after == int(asked)
+    @pytest.mark.parametrize(
+        ("steps", "seconds", "outcome", "lost"),
+        [
+            ([FINE], 0.5, Outcome.UNKNOWN, ""),
+            ([REFUSED], 1.1, Outcome.REFUSED, ""),
+            ([LOST], 1.1, Outcome.UNKNOWN, "the connection was reset"),
+            ([REFUSED, FINE], 2.0, Outcome.UNKNOWN, ""),
+        ],
+        ids=["in flight", "in a pause", "in a pause after a lost answer", "in the second attempt"],
+    )
+    async def test_a_cancellation(
+        self, steps: list[Step], seconds: float, outcome: Outcome, lost: str
+    ) -> None:
+        """The outcome of a request in flight is unknown."""
+        write = Write()
+        with anyio.move_on_after(seconds):
+            await client_of(Script(*steps, takes=1)).send(request(), read, write=write)
+        assert (write.outcome, write.lost) == (outcome, lost)
 
-    async def test_for_ever(self) -> None:
-        """Ten minutes of it are excused, and two are not."""
-        began = anyio.current_time()
-        await gives_up(Script(answer(503, retry_after="10")))
-        assert anyio.current_time() - began == pytest.approx(725, abs=10)
+    @pytest.mark.parametrize(
+        ("steps", "outcome"),
+        [([], Outcome.REFUSED), ([REFUSED], Outcome.REFUSED), ([LOST], Outcome.UNKNOWN)],
+    )
+    async def test_a_guard_that_refuses(self, steps: list[Step], outcome: Outcome) -> None:
+        """Nothing is sent then, and only an earlier attempt may have taken effect."""
+        write, script = Write(), Script(*steps, FINE)
 
+        @contextmanager
+        def guard() -> Iterator[None]:
+            if len(script.attempts) == len(steps):
+                raise DeployError("the lock is lost")
+            yield
 
-class TestGuard:
-    @pytest.mark.parametrize("step", [REFUSED, UNTRUSTED])
-    async def test_an_end_meanwhile(self, step: Step) -> None:
-        """What fails in its shield after the end is neither sent again nor the reason of the end."""
-        script = Script(step, takes=2)
+        with pytest.raises(DeployError, match="the lock is lost"):
+            await client_of(script).send(request(), read, guard=guard, write=write)
+        assert len(script.attempts) == len(steps)
+        assert write.outcome is outcome
+
+    async def test_a_guard_that_shields(self) -> None:
+        """An attempt that fails in its shield after a cancellation is neither repeated nor the error."""
+        script = Script(REFUSED, takes=2)
         with anyio.move_on_after(1) as scope:
-            await send(script, around_attempt=lambda: anyio.CancelScope(shield=True))
+            await client_of(script).send(request(), read, guard=lambda: anyio.CancelScope(shield=True))
         assert scope.cancelled_caught
         assert len(script.attempts) == 1
 
-
-class TestUntilDeadline:
-    """What has to be done in the time that is left."""
-
-    async def test_past_any_wait(self) -> None:
-        """What its kind waits for does not hold it up."""
-        script = Script(answer(429, retry_after="60"), answer(503, retry_after="60"), FINE)
-        client = client_of(script)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(client.send, request(), read)
-            await anyio.sleep(1)
-            with anyio.fail_after(4):
-                await client.send(request(), read, UNTIL_DEADLINE)
-            tasks.cancel_scope.cancel()
-
-    async def test_what_it_was_told_to_wait(self) -> None:
-        """Nor does it hold up the others: only they wait when they are asked to."""
-        client = client_of(Script(answer(503, retry_after="3600"), FINE))
-        with anyio.fail_after(10):
-            await client.send(request(), read, UNTIL_DEADLINE)
-            await client.send(request(), read)
+    @pytest.mark.parametrize(("step", "attempts"), [(REFUSED, 2), (BUSY, 2), (LOST, 1), (answer(503), 1)])
+    async def test_a_request_that_is_not_repeatable(self, step: Step, attempts: int) -> None:
+        """It is sent again only if it can't have taken effect."""
+        script = Script(step, FINE)
+        try:
+            await client_of(script).send(request(), read, is_repeatable=False)
+        except GaveUp:
+            assert attempts == 1
+        assert len(script.attempts) == attempts

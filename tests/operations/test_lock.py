@@ -104,6 +104,18 @@ def test_a_lost_lock_stops_all_writes(world: World, conflict: str, lost: str, su
     assert world.platform.lock("site") == successor
 
 
+def test_an_app_that_is_deleted_meanwhile(world: World) -> None:
+    """The upload is answered with 404, and the heartbeat is asked at once."""
+    world.write(MANY)
+    world.once("PUT", "05.txt$", lambda: world.platform.apps.delete("site"))
+    outcome = world.run(concurrency=1)
+    assert outcome.exit_code == 7, outcome.log
+    assert "the app was deleted" in outcome.outputs["error"]
+    assert outcome.outputs["hint"].startswith("Nothing was written after that. Run the deploy again")
+    assert outcome.seconds < 5
+    assert finalizes(outcome) == []
+
+
 def test_the_wait_for_somebody_elses_lock(world: World) -> None:
     """It says what it waits for and how long is left, at a calm rhythm, and deploys in the end."""
     world.platform.take_lock("site", "other")

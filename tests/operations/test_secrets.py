@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
+from base64 import b64encode
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 
-from tests.http.servers import fine, serve
+from tests.http.servers import always, fine, serve
 from tests.operations.containers import NEW, deploy, running_web, says
 from tests.support import timewarp
 from tests.support.world import API_KEY
@@ -91,6 +95,33 @@ def test_what_is_in_key_files(world: World) -> None:
     assert PASSWORD not in seen(outcome)
 
 
+def test_what_is_in_the_url_of_a_health_check(world: World) -> None:
+    """The password is masked in every spelling, the query in our texts; the user may be any word."""
+    password, query = "p&ss<w'\"x", "token=0123456789"
+    go = json.dumps(password)[1:-1].replace("&", r"\u0026").replace("<", r"\u003c")
+    echoes = [password, html.escape(password), go]
+    echoes += [b64encode(f"preview:{password}".encode()).decode(), quote(password, safe=""), query, "preview"]
+    running_web(world)
+    world.env |= {"GITHUB_ACTIONS": "true"}
+
+    async def check(echo: str) -> Outcome:
+        async with serve(always(500, json.dumps({"error": f"seen: {echo}"}).encode())) as app:
+            url = app.url.replace("://", f"://preview:{quote(password, safe='')}@")
+            inputs = {"health_check": f"{url}/up?{query}", "health_check_timeout": 1}
+            return await world.arun(app="web", image=NEW, log_level="debug", **inputs)
+
+    for echo in echoes:
+        outcome = timewarp.run(world.loop, check(echo))
+        masked = re.findall(r"(?m)^::add-mask::(.*)$", outcome.log)
+        shown = seen(outcome).replace("\n".join(f"::add-mask::{form}" for form in masked), "")
+        assert outcome.exit_code == 10
+        assert "/up is not healthy" in outcome.outputs["error"]
+        assert (echo in shown) is (echo == "preview"), echo
+        assert password in masked
+        assert query not in masked
+        assert "preview" not in masked
+
+
 def test_no_spelling_of_a_secret_is_shown(world: World) -> None:
     """Nor the one that does not count."""
     world.env["PLUGIN_API_KEY"] = API_KEY
@@ -111,6 +142,12 @@ class TestNobodyElseSeesTheKey:
         pages = [record for record in outcome.requests if record.path.startswith("/_apps/")]
         assert len(pages) >= 2
         assert API_KEY not in str([page.headers for page in pages])
+
+    def test_an_api_of_one_s_own(self, world: World) -> None:
+        """Whoever sets `api-url`, or a variable for it, gets the key: the log begins with it."""
+        first, second, *_ = world.run().log.splitlines()
+        assert first.startswith("zerokie-action")
+        assert re.fullmatch(r"API: http://127\.0\.0\.1:\d+", second)
 
     def test_where_the_api_redirects_to(self, world: World) -> None:
         """Nobody follows that."""
@@ -138,9 +175,8 @@ class TestWhatMustNotBePublic:
         world.write({"index.html": b"x", ".npmrc": b"x", "ci/.aws/credentials": b"x", "id_rsa": b"x"})
         outcome = world.run(ignore="!id_rsa")
         assert outcome.exit_code == 0, outcome.log
-        assert (
-            "Ignored as possible secrets: '.npmrc', 'ci/.aws/'; `!pattern` in `ignore` deploys such a file\n"
-        ) in outcome.log
+        named = "Ignored as possible secrets: '.npmrc', 'ci/.aws/'; "
+        assert named + "`!pattern` in the input `ignore` deploys one\n" in outcome.log
         assert outcome.outputs["warnings"] == []
         assert world.stored() == {"index.html": b"x", "id_rsa": b"x"}
 

@@ -22,9 +22,9 @@ API = "https://api.test"
 async def client_of(url: str) -> AsyncIterator[Client]:
     """The client as a run has it."""
     async with Transport({}) as transport:
-        yield Client(url, KEY, RetryingClient(transport, retries=0, log=print))
+        yield Client(url, KEY, RetryingClient(transport, retry_timeout=0, log=print))
 
 
-def client_over(transport: Script, *, retries: int = 0) -> Client:
+def client_over(transport: Script, *, retry_timeout: float = 0) -> Client:
     """A client over a transport that gives these responses."""
-    return Client(API, KEY, RetryingClient(transport, retries=retries, log=print))
+    return Client(API, KEY, RetryingClient(transport, retry_timeout=retry_timeout, log=print))

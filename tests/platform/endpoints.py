@@ -156,7 +156,7 @@ ENDPOINTS = {
         "PUT /v1/apps/my-site/deploy/lock",
         LOCK,
         (200, LOCKED),
-        value=True,
+        None,
     ),
     "finalize": Endpoint(
         lambda client: client.finalize("my-site", SESSION, COUNTS),

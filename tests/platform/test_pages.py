@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 async def page(url: str) -> Response:
     async with transport() as sends:
-        http = RetryingClient(sends, retries=0, log=print)
+        http = RetryingClient(sends, retry_timeout=0, log=print)
         return await read_page(url, http, max_body=1000, seconds=20)
 
 
 async def served(url: str) -> bytes | str:
     """What is served, or why nothing is."""
     async with transport() as sends:
-        http = RetryingClient(sends, retries=0, log=print)
+        http = RetryingClient(sends, retry_timeout=0, log=print)
         try:
             return await read_public(url, http, max_body=1000, silence=10)
         except PageError as error:

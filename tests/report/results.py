@@ -20,6 +20,7 @@ def static() -> Result:
         deploy_id="d-20260307-170000",
         url="https://my-site.platform-dev.zerokie.com",
         created=True,
+        changed=True,
         changes=Changes(
             [Uploaded("index.html", 1_200, "~"), Uploaded("assets/a b.png", 8_000_000)],
             {"old/a|b.html": 3400},

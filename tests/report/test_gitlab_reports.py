@@ -18,6 +18,7 @@ def test_dotenv():
         "ZEROKIE_RESULT_KIND=static\n"
         "ZEROKIE_RESULT_STATUS=deployed\n"
         "ZEROKIE_RESULT_CREATED=true\n"
+        "ZEROKIE_RESULT_CHANGED=true\n"
         "ZEROKIE_RESULT_FILES_UPLOADED=2\n"
         "ZEROKIE_RESULT_FILES_DELETED=1\n"
         "ZEROKIE_RESULT_FILES_UNCHANGED=199\n"
@@ -25,8 +26,7 @@ def test_dotenv():
         "ZEROKIE_RESULT_CACHE_PURGED=true\n"
         'ZEROKIE_RESULT_DOMAINS=[{"domain":"www.example.com","cname_target":"my-site.zerokie.com","tls_status":"pending"}]\n'
         "ZEROKIE_RESULT_DURATION_SECONDS=2.346\n"
-        "ZEROKIE_RESULT_LOCK_WAIT_SECONDS=12\n"
-        "ZEROKIE_RESULT_RETRIES_USED=3\n"
+        "ZEROKIE_RESULT_EXIT_CODE=0\n"
     )
 
 
@@ -36,7 +36,7 @@ def test_more_than_gitlab_takes():
     result.domains *= 100
     text = render_dotenv(outputs(result))
     assert "DOMAINS" not in text
-    assert text.endswith("ZEROKIE_RESULT_RETRIES_USED=3\n")
+    assert text.endswith("ZEROKIE_RESULT_EXIT_CODE=0\n")
 
 
 @pytest.mark.parametrize("url", [None, "", "javascript:alert(1)", "https://a.b/\n", "https://user@a.b"])

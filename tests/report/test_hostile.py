@@ -16,11 +16,12 @@ from zerokie_action.ci import CI
 from zerokie_action.report.files import render_annotations, render_dotenv, render_json
 from zerokie_action.report.result import Result, outputs
 from zerokie_action.report.summary import render_summary
+from zerokie_action.text import is_web_url
 
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 CONTRACT = """
-deploy-id url app kind status image previous-image created files-uploaded files-deleted files-unchanged
-bytes-uploaded cache-purged domains duration-seconds lock-wait-seconds retries-used error
+deploy-id url app kind status image previous-image created changed files-uploaded files-deleted
+files-unchanged bytes-uploaded cache-purged domains duration-seconds exit-code error
 """.split()  # noqa: SIM905 it reads better
 
 
@@ -38,15 +39,25 @@ def test_every_report(result, commit, commit_url, run_url):
 
 
 def check_outputs(result: Result) -> None:
-    """There is no output that the contract does not name, and their order is the contract's."""
-    names = list(outputs(result))
-    assert names == [name for name in CONTRACT if name in names]
-    assert outputs(result)["error"].isprintable()
+    """The contract's names and order; each value is one line that issues no command when a step prints it."""
+    found = outputs(result)
+    assert list(found) == [name for name in CONTRACT if name in found]
+    for value in found.values():
+        assert value.isprintable()
+        assert workflow_commands(value) == []
+    assert is_web_url(found.get("url", "https://a.b"))
+    assert all(
+        re.fullmatch(r"[A-Za-z0-9:/@._+\[\]-]+", found.get(name, "a")) for name in ("image", "previous-image")
+    )
 
 
 def check_json(text: str) -> None:
     """It is valid, and harmless when somebody prints it."""
-    check_result(json.loads(text))
+    document = json.loads(text)
+    check_result(document)
+    lines = [document[name] or "" for name in ("deploy_id", "url", "app", "image", "error", "hint")]
+    lines += document["warnings"] + document["notes"]
+    assert workflow_commands("\n".join(lines)) == []
     assert text.isascii()
     assert workflow_commands(text) == []
 
@@ -72,7 +83,11 @@ def check_summary(summary: str) -> None:
     inline = [child for token in tokens for child in token.children or ()]
     kinds = [token.type for token in tokens]
     assert kinds.count("heading_open") <= 4
-    assert {token.content for token in inline if token.type == "html_inline"} <= {"<code>", "</code>"}
+    assert {token.content for token in inline if token.type == "html_inline"} <= {
+        "<code>",
+        "</code>",
+        "<!-- -->",
+    }
     html = [token.content.strip() for token in tokens if token.type == "html_block"]
     assert html in ([], ["<details><summary>Details</summary>", "</details>"])
     assert not {"image", "s_open", "em_open", "softbreak", "hardbreak"} & {token.type for token in inline}

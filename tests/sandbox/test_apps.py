@@ -68,7 +68,7 @@ async def test_delete_app(client, platform):
     """204 without a body; files, lock, deployments and domains go with it, and the URL is gone."""
     platform.put_file("site", "index.html", b"hello")
     platform.take_lock("site", "s")
-    platform.finalize("site", "s", uploaded=1, deleted=0, total_bytes=5)
+    platform.finalize("site", "s", files_uploaded=1, files_deleted=0, total_bytes=5)
     platform.take_lock("site", "t")
     platform.domains.add("site", "www.example.com")
     assert (await client.get("/_apps/site/")).status_code == 200

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 def purge(platform: Platform) -> None:
     platform.take_lock("site", "s")
-    platform.finalize("site", "s", uploaded=0, deleted=0, total_bytes=0)
+    platform.finalize("site", "s", files_uploaded=0, files_deleted=0, total_bytes=0)
 
 
 async def test_a_page_with_its_headers(client, platform):

@@ -6,11 +6,13 @@ import asyncio
 import re
 from collections import Counter
 from contextlib import suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
+from tests.sandbox.conftest import NOW
 from tests.support.timewarp import TimeWarpLoop
 from zerokie_action.sandbox.__main__ import main
 from zerokie_action.sandbox.dialects import PLATFORMS, QUESTIONS, Dialect, check
@@ -416,6 +418,18 @@ async def last_modified(client: httpx.AsyncClient, clock: Clock) -> Any:
     await client.put(f"{SITE}/files/a", content=b"x")
     (file,) = (await client.get(f"{SITE}/files")).json()
     return file.get("lastModified", "absent")
+
+
+@shows({"new-time": [30, 60], "old-time": [0, 60]})
+async def same_content(client: httpx.AsyncClient, clock: Clock) -> Any:
+    """Seconds by which the time of a file is later after PUT of the same content, and of another."""
+    seen = []
+    for content in (b"x", b"x", b"y"):
+        await client.put(f"{SITE}/files/a", content=content)
+        (file,) = (await client.get(f"{SITE}/files")).json()
+        seen.append(datetime.fromisoformat(file["lastModified"]).timestamp() - NOW - 60)
+        clock.now += 30
+    return seen[1:]
 
 
 @shows(

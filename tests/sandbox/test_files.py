@@ -84,7 +84,7 @@ def test_the_state_survives_a_kill(platform, tmp_path, clock):
     platform.put_file("site", "b", b"gone")
     platform.delete_file("site", "b")
     platform.take_lock("site", "mine")
-    platform.finalize("site", "mine", uploaded=1, deleted=0, total_bytes=1)
+    platform.finalize("site", "mine", files_uploaded=1, files_deleted=0, total_bytes=1)
     platform.take_lock("site", "yours")
     platform.domains.add("site", "www.example.com")
     platform.apps.create_container("gone", "nginx", env={"A": "b"})

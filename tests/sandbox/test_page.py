@@ -48,7 +48,7 @@ async def test_what_the_page_shows(client, platform, clock):
     """Apps, files, images, status, locks, domains, deploys, requests."""
     platform.put_file("site", "about/us.html", b"x" * 2048)
     platform.take_lock("site", "first")
-    platform.finalize("site", "first", uploaded=1, deleted=2, total_bytes=2048)
+    platform.finalize("site", "first", files_uploaded=1, files_deleted=2, total_bytes=2048)
     platform.take_lock("site", "second")
     platform.domains.add("site", "www.example.com")
     clock.now += 61

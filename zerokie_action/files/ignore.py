@@ -10,52 +10,20 @@ One difference remains, on purpose: `?` matches one character, where git matches
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pathspec import GitIgnoreSpec
+from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
 from zerokie_action.formats import has_comma
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
 IGNORE_FILE = Path(".zerokieignore")
 """The default of the input `ignore-file`."""
-
-_UNWANTED = (
-    ".git",  # a file in a worktree
-    ".hg/",
-    ".svn/",
-    "node_modules/",
-    ".DS_Store",
-    "Thumbs.db",
-    ".zerokie-state*.json",  # state files, also of killed jobs
-)
-_SECRETS = (
-    ".env",
-    ".env.*",
-    ".ssh/",
-    ".aws/",
-    ".kube/",
-    "**/.docker/config.json",
-    ".netrc",
-    ".npmrc",
-    ".pypirc",
-    ".git-credentials",
-    ".htpasswd",
-    "id_rsa",
-    "id_dsa",
-    "id_ecdsa",
-    "id_ed25519",
-    "*.tfstate",
-    "*.tfstate.*",
-    "*.tfvars",
-)
-DEFAULT_IGNORE = (*_UNWANTED, *_SECRETS)
-"""Patterns before all others. A later `!pattern` includes matching files again."""
 
 _QUOTES = ('""', "''", "\u201c\u201d", "\u201e\u201c", "\u2018\u2019", "\u00ab\u00bb")
 """Straight quotes, and typographic quotes from word processors."""
@@ -68,6 +36,13 @@ _TOKEN = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 _RANGE = re.compile("(.)-(.)")
+_STAR_BEFORE_STAR = re.compile(
+    r"""\[\^/\]\*                                           # pathspec's expression for a star
+    ((?: \\. | \[\^/\](?!\*) | \[(?!\^/\])[^]]*\] | [^\\/\[(] )+?)  # characters, `?` and sets
+    (?=\[\^/\]\*)""",
+    re.DOTALL | re.VERBOSE,
+)
+_MOST_DOUBLE_STARS = 2
 _ADVICE = {
     "\\": r"has a backslash that escapes nothing; remove it, or write `\\` for the character",
     "*": "has `**` beside other characters; write `*`, or `**` between slashes for any directories",
@@ -102,6 +77,14 @@ class Patterns:
         """Whether the file at `path`, or a directory above the file, is matched."""
         return self._match_directory(path.rpartition("/")[0]) or self._file_spec.match(path)
 
+    def match_path(self, path: str, *, is_directory: bool) -> bool:
+        """Whether the file or directory at `path`, or a directory above it, is matched."""
+        return self._match_directory(path) if is_directory else self.match_file(path)
+
+    def includes(self, path: str, *, is_directory: bool) -> bool:
+        """Whether the last pattern that matches the entry itself is negated."""
+        return (self._directory_spec if is_directory else self._file_spec).includes(path)
+
     def _match_directory(self, path: str) -> bool:
         if path not in self._directories:
             parent = path.rpartition("/")[0]
@@ -109,12 +92,25 @@ class Patterns:
         return self._directories[path]
 
 
+class _Pattern(GitIgnoreSpecPattern):
+    """A pattern whose stars don't make the match slow.
+
+    A star takes as little as lets the text up to the next star follow, and is never tried again: more would
+    only leave less for the next star. The last star of a segment is as before.
+    """
+
+    @classmethod
+    def pattern_to_regex(cls, pattern: str) -> tuple[str | None, bool | None]:  # type: ignore[override]
+        regex, include = super().pattern_to_regex(pattern)
+        return regex and _STAR_BEFORE_STAR.sub(r"(?>[^/]*?\1)", regex), include
+
+
 class _Spec:
     """Judges single entries."""
 
     def __init__(self, patterns: Iterable[str]) -> None:
         # pathspec would choose another engine if re2 or hyperscan is installed.
-        self._spec = GitIgnoreSpec.from_lines(patterns, backend="simple")
+        self._spec = GitIgnoreSpec.from_lines(patterns, _Pattern, backend="simple")
         # Most entries match nothing. Testing one joint expression first takes a third of the time. The names
         # of groups must be unique in it; `(?!)` never matches.
         expressions = [each.regex.pattern for each in self._spec.patterns if each.include and each.regex]
@@ -125,64 +121,20 @@ class _Spec:
         path = path.replace("\n", "\0")
         return self._any.search(path) is not None and self._spec.match_file(path)
 
-
-class IgnoreRules(NamedTuple):
-    """The rules that exclude files from a deploy.
-
-    Attributes:
-        file: the ignore file; None if there is none.
-        patterns: the patterns of the defaults, the ignore file and the input `ignore`, in this order.
-        without_secret_defaults: the same patterns without the defaults for secrets.
-    """
-
-    file: Path | None
-    patterns: Patterns
-    without_secret_defaults: Patterns
+    def includes(self, path: str) -> bool:
+        for pattern in reversed(self._spec.patterns):
+            match = pattern.regex and pattern.regex.search(path.replace("\n", "\0"))
+            # The group matches the end of a directory above the entry.
+            if match and not match.groupdict().get("ps_d"):
+                return not pattern.include
+        return False
 
 
-def ignore_rules(
-    directory: Path, *, ignore_file: Path, ignore: Sequence[str]
-) -> tuple[IgnoreRules, list[str]]:
-    """Combine the defaults, the ignore file and the input `ignore`, whose patterns were checked already.
-
-    Returns the rules made of the valid patterns, and a sentence for each problem.
-    """
-    location, problem = find_ignore_file(directory, ignore_file)
-    lines: list[str] = []
-    if location is not None:
-        lines, problem = _read_lines(location)
-    problems = [f"`ignore-file`: {problem}"] if problem else []
-    from_file, wrong = parse_patterns(lines, repr(str(location)))
-    own = (*from_file, *ignore)
-    rules = IgnoreRules(location, Patterns((*DEFAULT_IGNORE, *own)), Patterns((*_UNWANTED, *own)))
-    return rules, problems + wrong
-
-
-def ignore_file_places(
-    directory: str | os.PathLike[str], ignore_file: str | os.PathLike[str]
-) -> tuple[Path, Path]:
-    """The two places of the ignore file: the directory, then the working directory."""
-    return Path(directory, ignore_file), Path(ignore_file)
-
-
-def find_ignore_file(
-    directory: str | os.PathLike[str], ignore_file: str | os.PathLike[str]
-) -> tuple[Path | None, str]:
-    """Return the ignore file, if there is one; and the problem, if a file that was named is missing."""
-    for place in ignore_file_places(directory, ignore_file):
-        if os.path.lexists(place):
-            return place, ""
-    if Path(ignore_file) == IGNORE_FILE:
-        return None, ""
-    where = "neither in `directory` nor in the working directory"
-    return None, f"{str(ignore_file)!r} is {where}; correct the path, or leave it out"
-
-
-def parse_patterns(lines: Iterable[str], origin: str) -> tuple[list[str], list[str]]:
+def parse_patterns(lines: Iterable[str], file: str = "") -> tuple[list[str], list[str]]:
     """Read the lines of an input or of an ignore file, without their line ends.
 
-    Returns the patterns, and a sentence for each refused line: the place in `origin`, the problem, and what
-    to write instead.
+    Returns the patterns, and a sentence for each refused line: its place, the problem, and what to write
+    instead. Lines of a file are not quoted: a link may have made another file of it.
     """
     patterns: list[str] = []
     problems: list[str] = []
@@ -191,7 +143,10 @@ def parse_patterns(lines: Iterable[str], origin: str) -> tuple[list[str], list[s
         if not pattern or pattern.startswith("#"):
             continue
         if problem := _problem(pattern):
-            problems.append(f"{origin} line {number}: the pattern {pattern!r} {problem}".lstrip())
+            which = (
+                f"{file} line {number}: the pattern" if file else f"line {number}: the pattern {pattern!r}"
+            )
+            problems.append(f"{which} {problem}")
         else:
             patterns.append(pattern)
     return patterns, problems
@@ -212,7 +167,10 @@ def _problem(pattern: str) -> str:
         return (
             r"ends in white space; write `\ ` for a space at the end of a name and `?` for another character"
         )
-    for segment in path.removeprefix("/").split("/"):
+    segments = path.removeprefix("/").split("/")
+    if segments.count("**") > _MOST_DOUBLE_STARS:
+        return "has more than two `**`, which can take very long; write one for the directories between"
+    for segment in segments:
         if segment in {"", ".", ".."}:
             return (
                 "can never match: no path has an empty segment, '.' or '..'; "
@@ -252,17 +210,3 @@ def names_directory(pattern: str, directory: Path) -> bool:
     """Whether a pattern begins with the directory's name, and the directory has no such subdirectory."""
     first, slash, _ = pattern.removeprefix("!").removeprefix("/").partition("/")
     return bool(slash) and first == directory.resolve().name and not (directory / first).is_dir()
-
-
-def _read_lines(location: Path) -> tuple[list[str], str]:
-    """Return the lines of the ignore file, and the problem if the file can't be used."""
-    try:
-        # Before opening: opening a FIFO would block until somebody writes to it.
-        if not location.is_file():
-            return [], f"{str(location)!r} is not a file; name a text file with one pattern per line"
-        text = location.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        return [], f"{str(location)!r} cannot be read ({error.strerror}); make it readable or remove it"
-    except UnicodeDecodeError:
-        return [], f"{str(location)!r} is not UTF-8 text; save it as UTF-8"
-    return [line.removesuffix("\r") for line in text.split("\n")], ""

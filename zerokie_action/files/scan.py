@@ -18,17 +18,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.files.ignore import IGNORE_FILE, ignore_file_places, ignore_rules
+from zerokie_action.files.ignore import IGNORE_FILE
 from zerokie_action.files.local import LocalFile, device_and_inode, holds_private_key, is_addressable
 from zerokie_action.files.manifest import MANIFEST_FOLDER
+from zerokie_action.files.rules import (
+    checkout,
+    ignore_file_places,
+    is_protected,
+    make_rules,
+    problem_with_path,
+    resolve,
+)
 from zerokie_action.text import closest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from zerokie_action.files.ignore import IgnoreRules
+    from zerokie_action.files.rules import Rules
 
 _LISTED_PROBLEMS = 20
+_MOST_LINKED = 10_000
+_MOST_LINKED_PER_FILE = 10
+"""The most files behind links, or ten for each real file if that is more: links to links multiply."""
 _USUAL_OUTPUT_DIRECTORIES = ("dist", "build", "public", "out", "_site", "site", "www")
 """Usual names of a build tool's output directory."""
 _WHOLE_REPOSITORY = (
@@ -68,7 +79,7 @@ def problem_with_directory(directory: str | os.PathLike[str]) -> str:
         return "is not a directory; name the directory that has the files"
     if not os.access(directory, os.R_OK | os.X_OK, effective_ids=True):
         return "cannot be read (Permission denied); make it readable for the user who runs this"
-    return ""
+    return problem_with_path(directory, checkout())
 
 
 def _what_to_do_about_missing(directory: str | os.PathLike[str]) -> str:
@@ -114,8 +125,8 @@ def scan(
     # `validation.check` has checked the directory, but it may be gone by now.
     if problem := problem_with_directory(directory):
         raise ConfigurationError(f"`directory`: {str(directory)!r} {problem}")
-    root = directory.resolve()
-    rules, problems = ignore_rules(directory, ignore_file=ignore_file, ignore=ignore)
+    root = resolve(directory)
+    rules, problems = make_rules(directory, ignore_file=ignore_file, ignore=ignore)
     walk = _Walk(root, rules, [*exclude, *ignore_file_places(directory, ignore_file)])
     walk.run()
     problems += sorted(walk.problems)
@@ -143,44 +154,70 @@ def _nothing_to_deploy(directory: Path, ignored: int) -> str:
     return f"`directory`: {str(directory)!r} has nothing to deploy: {why}; {hint}"
 
 
+class _Directory(NamedTuple):
+    """A directory to visit.
+
+    Attributes:
+        prefix: its path on the platform, with a final slash; empty for the scanned directory.
+        above: its real path, then the real path of the directory of each link that leads to it.
+    """
+
+    prefix: str
+    above: tuple[str, ...]
+
+    @property
+    def is_behind_link(self) -> bool:
+        return len(self.above) > 1
+
+
 class _Walk:
     """One walk through the directory; it fills `files`, `problems`, `warnings`, `secrets` and `ignored`."""
 
-    def __init__(self, root: Path, rules: IgnoreRules, exclude: Collection[Path]) -> None:
+    def __init__(self, root: Path, rules: Rules, exclude: Collection[Path]) -> None:
         self.files: list[LocalFile] = []
         self.problems: list[str] = []
         self.warnings: list[str] = []
         self.secrets: list[str] = []
         self.ignored = 0
-        self._root = str(root)
+        self._root = root
         self._rules = rules
         self._excluded = {os.path.realpath(path) for path in exclude}
         # `realpath` is slow, so names are compared first.
         self._excluded_names = {Path(path).name for path in self._excluded}
-        self._pending: list[tuple[str, str]] = []
+        self._pending = [_Directory("", (str(root),))]
+        self._pending_behind_links: list[_Directory] = []
+        self._real_files = 0
 
     def run(self) -> None:
-        """Visit the directory and every directory in it that is not ignored."""
-        self._pending.append((self._root, ""))
-        while self._pending:
-            source, prefix = self._pending.pop()
+        """Visit the directory and every directory in it that is not ignored, those behind links last."""
+        linked_directories = 0
+        while self._pending or self._pending_behind_links:
+            directory = (self._pending or self._pending_behind_links).pop()
+            linked_directories += directory.is_behind_link
             try:
-                with os.scandir(source) as entries:
-                    self._visit(entries, prefix)
+                with os.scandir(directory.above[0]) as entries:
+                    self._visit(entries, directory)
             except OSError as error:
-                self._unreadable(prefix[:-1] or ".", error.strerror)
+                self._unreadable(directory.prefix[:-1] or ".", error.strerror)
+            limit = max(_MOST_LINKED, _MOST_LINKED_PER_FILE * self._real_files)
+            if not self._pending and max(len(self.files) - self._real_files, linked_directories) > limit:
+                self.problems.append(
+                    f"links make more than {limit:,} files or directories of {self._real_files:,}; remove "
+                    "links to directories that have links, or add them to `ignore`"
+                )
+                return
 
-    def _visit(self, entries: Iterable[os.DirEntry[str]], prefix: str) -> None:
+    def _visit(self, entries: Iterable[os.DirEntry[str]], directory: _Directory) -> None:
         for entry in entries:
             # Names are UTF-8, whatever the locale's encoding; other bytes become surrogates.
-            path = prefix + os.fsencode(entry.name).decode("utf-8", "surrogateescape")
+            path = directory.prefix + os.fsencode(entry.name).decode("utf-8", "surrogateescape")
             try:
-                self._judge(entry, path)
+                self._judge(entry, path, directory)
             except OSError as error:
                 self._unreadable(path, error.strerror)
 
-    def _judge(self, entry: os.DirEntry[str], path: str) -> None:
-        if entry.is_symlink() and (problem := self._link_problem(entry)):
+    def _judge(self, entry: os.DirEntry[str], path: str, directory: _Directory) -> None:
+        if entry.is_symlink() and (problem := self._link_problem(entry, directory)):
             # What the link should be is unknown: a pattern for files and a pattern for directories, such as
             # `node_modules/`, ignore it.
             if not any(
@@ -195,39 +232,52 @@ class _Walk:
             self._refuse(path, "has a name that is not UTF-8", fix="rename it")
         elif not is_directory:
             self._add_file(entry, path)
+            self._real_files += not (directory.is_behind_link or entry.is_symlink())
         elif path + "/" == MANIFEST_FOLDER:
             self.warnings.append(
                 f"{path!r} is not deployed: the platform has this action's manifest in a folder of that name"
             )
+        elif entry.is_symlink():
+            above = (os.path.realpath(entry.path), *directory.above)
+            self._pending_behind_links.append(_Directory(path + "/", above))
         else:
-            self._pending.append((entry.path, path + "/"))
+            pending = self._pending_behind_links if directory.is_behind_link else self._pending
+            pending.append(_Directory(path + "/", (entry.path, *directory.above[1:])))
 
-    def _link_problem(self, entry: os.DirEntry[str]) -> str:
+    def _link_problem(self, entry: os.DirEntry[str], directory: _Directory) -> str:
         """Return the problem of a symbolic link, or an empty text."""
         try:
-            target = Path(os.path.realpath(entry.path, strict=True))
+            target = os.path.realpath(entry.path, strict=True)
         except OSError as error:
-            target = Path(entry.path).readlink()
-            return f"is a broken symbolic link (to {str(target)!r}: {error.strerror})"
-        if not target.is_relative_to(self._root):
-            return f"is a symbolic link that leaves the directory (to {str(target)!r})"
-        if any(directory.resolve() == target for directory in Path(entry.path).parents):
+            return f"is a broken symbolic link (to {str(Path(entry.path).readlink())!r}: {error.strerror})"
+        if not Path(target).is_relative_to(self._root):
+            return f"is a symbolic link that leaves the directory (to {target!r})"
+        if any(f"{above}/".startswith(f"{target}/") for above in directory.above):
             return "is a symbolic link to a directory that contains it"
         return ""
 
     def _leave_out(self, entry: os.DirEntry[str], path: str, *, is_directory: bool) -> bool:
         """Leave out an ignored entry, or one of the run's own files; return whether the entry is such."""
-        ignored = self._rules.patterns.match_entry(path, is_directory=is_directory)
-        if ignored and not self._rules.without_secret_defaults.match_entry(path, is_directory=is_directory):
+        rules = self._rules
+        left_out = rules.patterns.match_entry(path, is_directory=is_directory)
+        secret = left_out and not rules.without_secrets.match_entry(path, is_directory=is_directory)
+        is_link = entry.is_symlink()
+        if not left_out and (is_link or entry.name in self._excluded_names):
+            target = Path(os.path.realpath(entry.path))
+            secret = (
+                is_link
+                and is_protected(target, self._root)
+                and not rules.input.includes(path, is_directory=is_directory)
+            )
+            left_out = secret or str(target) in self._excluded
+        if secret:
             self.secrets.append(f"{path}/" if is_directory else path)
-        may_be_excluded = entry.name in self._excluded_names or entry.is_symlink()
-        left_out = ignored or (may_be_excluded and os.path.realpath(entry.path) in self._excluded)
         self.ignored += left_out
         return left_out
 
     def _add_file(self, entry: os.DirEntry[str], path: str) -> None:
         status = entry.stat()
-        file = LocalFile(path, self._root, status.st_size, status.st_mtime_ns, device_and_inode(status))
+        file = LocalFile(path, str(self._root), status.st_size, status.st_mtime_ns, device_and_inode(status))
         if not stat.S_ISREG(status.st_mode):
             self._refuse(path, f"is {_kind(status.st_mode)}, not a file")
         elif not os.access(entry.path, os.R_OK, effective_ids=True):

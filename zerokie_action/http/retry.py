@@ -34,8 +34,6 @@ _LONGEST_ATTEMPT = 30.0
 """Seconds that an attempt counts against the budget at most, so that long uploads have several attempts."""
 MOST_WAITED = 600.0
 """Seconds. A longer `Retry-After` is not waited for. Shorter ones extend a budget by no more than this."""
-_MOST_DOUBLINGS = 10
-"""After this many doublings, every pause is the longest. The limit keeps the power of two small."""
 _LINE_EVERY = 15.0
 """Seconds between two log lines of a group."""
 _RECENT = 120.0
@@ -148,44 +146,44 @@ class RetryingClient:
             GaveUp: when another attempt can't help, or the budget is spent.
         """
         group, write = self._group(request), write or Write()
-        trial = _Trial(backoff or Backoff(self.retry_timeout), group.answered)
-        with group.counting(trial):
+        failures = _Failures(backoff or Backoff(self.retry_timeout), group.answered)
+        with group.counting(failures):
             while True:
                 async with group.limiter:
                     began = anyio.current_time()
                     answer = await self._attempt(request, read, guard, write)
                 if not isinstance(answer, Failure):
-                    group.succeeded(trial)
+                    group.succeeded(failures)
                     self._was_answered = True
                     if isinstance(answer, DeployError):
                         raise answer
                     return answer
                 await anyio.lowlevel.checkpoint_if_cancelled()  # `guard` may have shielded the attempt
-                trial.failed(answer, began)
-                gives_up = trial.gives_up(was_answered=self._was_answered)
-                gives_up = gives_up or bool(write.lost and not is_repeatable)
-                group.failed(answer, began, trial, is_retried=not gives_up)
+                failures.add(answer, began)
+                is_spent = failures.is_spent(was_answered=self._was_answered)
+                gives_up = is_spent or bool(write.lost and not is_repeatable)
+                group.failed(failures, began, is_retried=not gives_up)
                 if gives_up:
-                    raise trial.error(about(request).purpose, group.answered)
+                    raise failures.error(about(request).purpose, group.answered)
                 self.retries_used += 1
-                await anyio.sleep(trial.pause)
+                await anyio.sleep(failures.pause)
 
     async def fetch(self, request: httpx.Request) -> httpx.Response | Failure:
         """Send the request once, and return the response, or the failure if there is no response."""
         began = anyio.current_time()
-        outcome = "given up"  # cancelled, or the content could not be read
+        ended = "given up"  # cancelled, or the content could not be read
         try:
             response = await self._transport.handle_async_request(request)
-            outcome = f"{response.status_code}"
+            ended = f"{response.status_code}"
         except httpx.TransportError as error:
             failed = failure.of_error(request, error)
-            outcome = failed.reason
+            ended = failed.reason
             return failed
         finally:
             if self._trace:
                 path = request.url.raw_path.decode().partition("?")[0]
                 taken = human_seconds(anyio.current_time() - began)
-                self._trace(f"{request.method} {path}: {outcome} after {taken}")
+                self._trace(f"{request.method} {path}: {ended} after {taken}")
         return response
 
     async def _attempt(
@@ -197,10 +195,12 @@ class RetryingClient:
             write.sending()
             response = await self.fetch(request)
         answer = response if isinstance(response, Failure) else read(response)
-        if isinstance(answer, Failure):
-            write.failed(answer.reason, may_have_arrived=answer.may_have_arrived)
+        if isinstance(answer, Failure) and answer.may_have_arrived:
+            write.answer_lost(answer.reason)
+        elif isinstance(answer, Failure | DeployError):
+            write.refused()
         else:
-            write.answered(is_accepted=not isinstance(answer, DeployError))
+            write.accepted()
         return answer
 
     def _group(self, request: httpx.Request) -> _Group:
@@ -218,42 +218,45 @@ class RetryingClient:
         )
 
 
-class _Trial:
-    """The failures of one request.
+class _Failures:
+    """The failed attempts of one request.
 
     Attributes:
-        attempts: the number of failed attempts.
+        count: the number of failed attempts.
+        last: the last failure.
         pause: seconds until the next attempt.
     """
 
     def __init__(self, backoff: Backoff, answered: int) -> None:
         """Begin before the first attempt; `answered` counts the answered requests of the group."""
-        self.attempts = 0
+        self.count = 0
+        self.last = Failure("not sent")
         self.pause = 0.0
         self._backoff = backoff
+        self._next_pause = backoff.shortest
         self._answered_before = answered
-        self._last = Failure("not sent")
-        self._began = anyio.current_time()
-        self._since = math.inf
-        self._failing_for = 0.0
+        self._began = self._since = 0.0
+        """The beginning and the end of the first failed attempt (event loop)."""
         self._not_counted = 0.0
         """Seconds that don't count against the budget."""
         self._waited = 0.0
         """Seconds of `Retry-After` among them."""
+        self._failing_for = 0.0
         self._makes_no_sense = True
 
-    def failed(self, last: Failure, began: float) -> None:
+    def add(self, last: Failure, began: float) -> None:
         """Note the failure of an attempt that began at this time (event loop), and choose the next pause."""
         now = anyio.current_time()
-        if self.attempts and not last.was_silent:
+        if not self.count:
+            self._began, self._since = began, now
+        elif not last.was_silent:
             self._not_counted += max(0.0, now - began - _LONGEST_ATTEMPT)
-        self._since = min(self._since, now)
-        self._failing_for = now - self._since - self._not_counted
-        self._last = last
+        self.count += 1
+        self.last = last
         self._makes_no_sense = self._makes_no_sense and last.makes_no_sense
-        doubled = self._backoff.shortest * 2.0 ** min(self.attempts, _MOST_DOUBLINGS)
-        self.pause = min(self._backoff.longest, doubled) * random.uniform(0.5, 1)  # noqa: S311 - no secret
-        self.attempts += 1
+        self._failing_for = now - self._since - self._not_counted
+        self.pause = self._next_pause * random.uniform(0.5, 1)  # noqa: S311 - no secret
+        self._next_pause = min(self._backoff.longest, self._next_pause * 2)
         if last.retry_after and not self._backoff.is_until_deadline:
             counted = min(last.retry_after, MOST_WAITED - self._waited)
             self._waited += counted
@@ -261,26 +264,26 @@ class _Trial:
             # A little more: the requests of a group would come back all at once.
             self.pause = max(last.retry_after, self.pause) + random.uniform(0, self.pause)  # noqa: S311
 
-    def gives_up(self, *, was_answered: bool) -> bool:
-        """Whether to give up; `was_answered` says whether the platform has answered any request."""
+    def is_spent(self, *, was_answered: bool) -> bool:
+        """Whether to give up; `was_answered` says whether any request of the run was answered."""
         if self._backoff.is_until_deadline:
-            return self._last.is_final or self.pause >= _time_left()
+            return self.last.is_final or self.pause >= _time_left()
         may_be_wrong = self._makes_no_sense and not was_answered
-        budget = min(self._backoff.budget, _NO_SENSE if may_be_wrong else math.inf)
-        return self._last.is_final or self._failing_for >= budget or is_too_long(self._last.retry_after)
+        budget = min(self._backoff.budget, _NO_SENSE) if may_be_wrong else self._backoff.budget
+        return self.last.is_final or self._failing_for >= budget or is_too_long(self.last.retry_after)
 
     def error(self, purpose: str, answered: int) -> GaveUp:
         """The error after the last attempt; `answered` counts the answered requests of the group."""
-        reason = self._last.reason
-        if not self._backoff.is_until_deadline and is_too_long(self._last.retry_after):
-            until = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() + self._last.retry_after))
+        reason, retry_after = self.last.reason, self.last.retry_after
+        if not self._backoff.is_until_deadline and is_too_long(retry_after):
+            until = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() + retry_after))
             message = f"{purpose} failed: {reason}; it asks to wait until {until} UTC"
-            return GaveUp(message, self._last, is_told_to_wait=True)
+            return GaveUp(message, self.last, is_told_to_wait=True)
         seconds = human_seconds(anyio.current_time() - self._began)
-        tried = "1 attempt" if self.attempts == 1 else f"{self.attempts:,} attempts in {seconds}"
+        tried = "1 attempt" if self.count == 1 else f"{self.count:,} attempts in {seconds}"
         others = answered - self._answered_before
         worked = f", while {human_files(others, 'other')} worked" if others else ""
-        return GaveUp(f"{purpose} failed after {tried}{worked}: {reason}", self._last)
+        return GaveUp(f"{purpose} failed after {tried}{worked}: {reason}", self.last)
 
 
 class _Group:
@@ -305,33 +308,33 @@ class _Group:
         self._answered_at = self._failed_at = -math.inf
 
     @contextmanager
-    def counting(self, trial: _Trial) -> Iterator[None]:
+    def counting(self, failures: _Failures) -> Iterator[None]:
         """Count a request as failing from its first failure to the end of the block."""
         try:
             yield
         finally:
-            self._failing -= bool(trial.attempts)
+            self._failing -= bool(failures.count)
 
-    def succeeded(self, trial: _Trial) -> None:
+    def succeeded(self, failures: _Failures) -> None:
         """Note an answer. The last request that was failing logs that the group works again."""
         self.limiter.succeeded()
         self.answered += 1
         self._answered_at = anyio.current_time()
-        if trial.attempts and self._failing == 1:
+        if failures.count and self._failing == 1:
             self._say(f"works again after {human_seconds(self._answered_at - self._since)}")
 
-    def failed(self, failed: Failure, began: float, trial: _Trial, *, is_retried: bool) -> None:
+    def failed(self, failures: _Failures, began: float, *, is_retried: bool) -> None:
         """Note the failure of an attempt that began at this time (event loop)."""
         self.limiter.failed(began)
         if not self._failing and self._answered_at >= self._failed_at:
             self._since = anyio.current_time()
-        self.reason, self._failed_at = failed.reason, anyio.current_time()
-        self._failing += trial.attempts == 1
+        self.reason, self._failed_at = failures.last.reason, anyio.current_time()
+        self._failing += failures.count == 1
         if is_retried:
             again = "1 request is" if self._failing == 1 else f"{self._failing:,} requests are"
             seconds = self._failed_at - self._since
             lasting = f", for {human_seconds(seconds)}" if seconds >= 1 else ""
-            self._say(f"{failed.reason}; {again} being sent again{lasting}")
+            self._say(f"{self.reason}; {again} being sent again{lasting}")
 
     def _say(self, text: str) -> None:
         """Log a line, unless the group has logged one a moment ago."""

@@ -67,7 +67,8 @@ class LockRecords:
         except OSError as error:
             raise ConfigurationError(
                 f"`state-file`: {str(self._file)!r} can't be written ({error.strerror})",
-                hint="Choose a path that the job may write; the cleanup needs the file.",
+                hint="Set `state-file` to a path that the job may write; the cleanup needs the file. "
+                "A GitLab job that sets none keeps the file in the project's directory.",
             ) from error
 
     def release(self, session: str) -> None:

@@ -1,18 +1,18 @@
 """Keeps one comment on the pull or merge request up to date. Errors become warnings and never fail a run.
 
-The comment begins with a hidden line, by which later runs find it: a MAC of the pull request's API path and
-the app's name, keyed with the API key. Anybody may comment, and the forge lets the token edit comments of
-others. If the line could be guessed, somebody could post it first: the run would write its report into that
-comment, and its author could change the report. Nobody else can compute the MAC. Anybody can copy it, but
-only into a later comment, and only the oldest comment counts.
+The comment begins with a hidden line, by which later runs find it: a MAC of the pull request's API path, the
+app's name and the comment's own ID, keyed with the API key. Anybody may comment, and the forge lets the token
+edit comments of others. If the line could be guessed or copied, the run would write its report into a comment
+whose author can change the report. Nobody else can compute the MAC, and a copy has another ID.
 """
 
 from __future__ import annotations
 
 import hmac
 import json
+from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
@@ -22,14 +22,17 @@ from zerokie_action.http.failure import Failure, asks_to_try_again, of_status, q
 from zerokie_action.http.request import HEADERS, MEGABYTE, extensions
 from zerokie_action.http.retry import UNTIL_DEADLINE, GaveUp, RetryingClient
 from zerokie_action.http.transport import Transport
+from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from zerokie_action.ci import CI, PullRequest
     from zerokie_action.settings import Settings
 
 _TIME = 20.0
+_NOT_OURS_ANY_MORE = {403, 404}
+"""The statuses for an edit of a comment that another account has posted, or that was deleted."""
 _LARGEST_RESPONSE = 32 * MEGABYTE
 
 
@@ -54,9 +57,12 @@ async def update_comment(settings: Settings, env: Mapping[str, str], ci: CI, tex
         with anyio.fail_after(_TIME):
             async with Transport(env) as transport:
                 http = RetryingClient(transport, retry_timeout=_TIME, log=ci.debug)
-                is_new = await _put(http, where, token, _marker(settings, where), text)
+                forge = _Forge(http, token, ci.redact)
+                is_new = await _put(forge, where, partial(_marker, settings, where), text)
     except RequestRejected as error:
         ci.warning(f"{error}; {where.permission}")
+    except TimeoutError:
+        ci.warning(f"Commenting failed: no answer within {human_seconds(_TIME)}")
     except Exception as error:  # noqa: BLE001 - no error here may fail the deploy
         is_known = isinstance(error, DeployError | GaveUp)
         ci.warning(str(error) if is_known else f"Commenting failed: {error!r}")
@@ -64,64 +70,87 @@ async def update_comment(settings: Settings, env: Mapping[str, str], ci: CI, tex
         ci.info(f"{'Commented on' if is_new else 'Updated the comment on'} {where.name}")
 
 
-def _marker(settings: Settings, where: PullRequest) -> str:
-    """The hidden first line of the app's comment. It reveals nothing about the API key."""
+def _marker(settings: Settings, where: PullRequest, number: int) -> str:
+    """The hidden first line of the app's comment with this ID. It reveals nothing about the API key."""
     # The host of the forge's API is left out: runners may reach it under several names.
-    key, label = settings.api_key.get_secret_value(), f"{URL(where.comments).path}\0{settings.app}"
-    return f"<!-- zerokie-action: {hmac.digest(key.encode(), label.encode(), 'sha256').hex()} -->"
+    label = f"{URL(where.comments).path}\0{settings.app}\0{number}"
+    digest = hmac.digest(settings.api_key.get_secret_value().encode(), label.encode(), "sha256")
+    return f"<!-- zerokie-action: {digest.hex()} -->"
 
 
-async def _put(http: RetryingClient, where: PullRequest, token: str, marker: str, text: str) -> bool:
+async def _put(forge: _Forge, where: PullRequest, marker: Callable[[int], str], text: str) -> bool:
     """Create or update the comment; return whether the comment is new."""
-    body = {"body": f"{marker}\n\n{text}"}
-    number = await _find(http, where, token, marker)
-    is_new = number is None
-    method, url = ("POST", where.comments) if is_new else (where.edit, f"{where.comment}{number}")
-    # If only the answer was lost, a second POST would create a second comment.
-    await _send(http, method, url, token, body, is_repeatable=not is_new)
-    return is_new
 
+    async def edit(number: int) -> None:
+        body = {"body": f"{marker(number)}\n\n{text}"}
+        await forge.send(where.edit, f"{where.comment}{number}", body)
 
-async def _find(http: RetryingClient, where: PullRequest, token: str, marker: str) -> int | None:
-    """The ID of the oldest comment that begins with the marker."""
-    for page in count(1):
-        # Oldest first: GitHub's default order; GitLab needs the parameters.
-        query = f"?per_page=100&page={page}&sort=asc&order_by=created_at"
-        response = await _send(http, "GET", f"{where.comments}{query}", token)
+    number = await _find(forge, where, marker)
+    if number is not None:
         try:
-            comments = json.loads(response.content)
-            ours = [int(comment["id"]) for comment in comments if comment["body"].startswith(marker)]
-        except (ValueError, TypeError, LookupError, AttributeError):
-            raise DeployError("Commenting failed: the API's answer is no list of comments") from None
-        if ours or 'rel="next"' not in response.headers.get("link", ""):
-            return next(iter(ours), None)
-    return None
+            await edit(number)
+        except RequestRejected as error:
+            if error.status not in _NOT_OURS_ANY_MORE:
+                raise
+        else:
+            return False
+    # If only the answer was lost, a second POST would create a second comment.
+    created = await forge.send("POST", where.comments, {"body": text}, is_repeatable=False)
+    (number,) = _comments(b"[%b]" % created.content)
+    await edit(number)
+    return True
 
 
-async def _send(
-    http: RetryingClient,
-    method: str,
-    url: str,
-    token: str,
-    body: Mapping[str, str] | None = None,
-    *,
-    is_repeatable: bool = True,
-) -> Response:
-    request = Request(
-        method,
-        url,
-        headers={**HEADERS, "Accept": "application/json", "Authorization": f"Bearer {token}"},
-        json=body,
-        extensions=extensions("Commenting", timeout=_TIME, max_body=_LARGEST_RESPONSE),
-    )
-    return await http.send(request, _read, UNTIL_DEADLINE, is_repeatable=is_repeatable)
+async def _find(forge: _Forge, where: PullRequest, marker: Callable[[int], str]) -> int | None:
+    """The ID of the newest comment that begins with its marker."""
+    ours: list[int] = []
+    for page in count(1):
+        response = await forge.send("GET", f"{where.comments}?per_page=100&page={page}")
+        comments = _comments(response.content)
+        ours += [number for number, body in comments.items() if body.startswith(marker(number))]
+        if 'rel="next"' not in response.headers.get("link", ""):
+            break
+    return max(ours, default=None)
 
 
-def _read(response: Response) -> Response | Failure | DeployError:
-    status, said = response.status_code, quote(response.content, str)
-    answer = f"{status}: {said}" if said else f"{status}"
-    if asks_to_try_again(status):
-        return of_status(response, f"the API answered {answer}")
-    if response.is_success:
-        return response
-    return RequestRejected(f"Commenting was refused ({answer})", status=status)
+def _comments(content: bytes) -> dict[int, str]:
+    """The texts of the comments in an answer, by their IDs."""
+    try:
+        return {int(comment["id"]): f"{comment.get('body')}" for comment in json.loads(content)}
+    except (ValueError, TypeError, LookupError, AttributeError):
+        raise DeployError("Commenting failed: the API's answer is no list of comments") from None
+
+
+class _Forge(NamedTuple):
+    """The API of GitHub or GitLab.
+
+    Attributes:
+        http: sends the requests.
+        token: the token for comments.
+        redact: removes the secrets from an answer's text.
+    """
+
+    http: RetryingClient
+    token: str
+    redact: Callable[[str], str]
+
+    async def send(
+        self, method: str, url: str, body: Mapping[str, str] | None = None, *, is_repeatable: bool = True
+    ) -> Response:
+        request = Request(
+            method,
+            url,
+            headers={**HEADERS, "Accept": "application/json", "Authorization": f"Bearer {self.token}"},
+            json=body,
+            extensions=extensions("Commenting", timeout=_TIME, max_body=_LARGEST_RESPONSE),
+        )
+        return await self.http.send(request, self._read, UNTIL_DEADLINE, is_repeatable=is_repeatable)
+
+    def _read(self, response: Response) -> Response | Failure | DeployError:
+        if response.is_success:
+            return response
+        status, said = response.status_code, quote(response.content, self.redact)
+        answer = f"{status}: {said}" if said else f"{status}"
+        if asks_to_try_again(status):
+            return of_status(response, f"the API answered {answer}")
+        return RequestRejected(f"Commenting was refused ({answer})", status=status)

@@ -243,7 +243,7 @@ def _log_scan(job: Job, directory: Path, scan: Scan) -> None:
     job.ci.info(f"Scanned {human_files(len(scan.files))}, {human_bytes(scan.total_bytes)}{ignored}")
     if scan.secrets:
         secrets = human_paths(scan.secrets, _MOST_NAMED)
-        job.ci.info(f"Ignored as possible secrets: {secrets}; `!pattern` in `ignore` deploys such a file")
+        job.ci.info(f"Ignored as possible secrets: {secrets}; `!pattern` in the input `ignore` deploys one")
     for warning in scan.warnings:
         job.warn(warning)
     if any((file.path, file.size) == (FRONT_PAGE, 0) for file in scan.files):

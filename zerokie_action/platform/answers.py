@@ -1,8 +1,8 @@
 """Tells the platform's answers from failures, and says what a user can do about either.
 
-Answers are: a 2xx of the right shape; 401; 409, unless the body is a web page; any other 4xx with the
-platform's `{"error"}`; and the statuses in `FINAL`, which are final even from a gateway. Everything else is a
-failure, and the request is sent again.
+Answers are: a 2xx of the right shape; a status in `FINAL`, with any body; a 409, unless its body is a web
+page; and any other 4xx with the platform's `{"error"}`. Everything else is a failure, and the request is sent
+again. `Rules` has an endpoint's exceptions.
 """
 
 from __future__ import annotations
@@ -70,11 +70,11 @@ _HINT_WAIT = "Run the job again after that time. A longer `timeout` helps with w
 
 
 class Rules(NamedTuple):
-    """The statuses of an endpoint that mean something else than elsewhere.
+    """How an endpoint treats some statuses.
 
     Attributes:
         final: statuses that are refusals with any body.
-        failures: statuses that are no refusals, even with the platform's `{"error"}`.
+        failures: statuses that are failures, even with the platform's `{"error"}`.
     """
 
     final: AbstractSet[int] = FINAL
@@ -84,7 +84,7 @@ class Rules(NamedTuple):
 LOCK_RULES = Rules(final=FINAL - {FORBIDDEN})
 """For heartbeat and finalize: a firewall's page for some seconds must not keep the lock."""
 UPLOAD_RULES = Rules(failures=frozenset({NOT_FOUND}))
-"""For uploads: while the lock is held, the app is there, and only its storage may be late."""
+"""For uploads: while the lock is held, the app exists, and only its storage may not be ready."""
 
 
 def read_answer(

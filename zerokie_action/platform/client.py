@@ -15,7 +15,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, urlsplit
 
-from zerokie_action.errors import RequestRejected
+from zerokie_action.errors import PlatformUnavailable, RequestRejected
 from zerokie_action.http import Request
 from zerokie_action.http.request import HEADERS, MEGABYTE, Bytes, ContentStream, extensions
 from zerokie_action.http.retry import GaveUp
@@ -233,6 +233,10 @@ class Client:
                 error.hint = f"{error.hint} Or leave the file out with `ignore`."
             elif is_hidden(path):
                 error.hint = f"{HIDDEN_HINT} {error.hint}"
+            raise
+        except PlatformUnavailable as error:  # a 404 for too long, perhaps
+            if is_hidden(path):
+                error.hint = f"{error.hint} {HIDDEN_HINT}"
             raise
 
     async def delete_file(self, name: str, path: str, *, write: Write | None = None) -> None:

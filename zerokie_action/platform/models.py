@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _NOT_AS_DESCRIBED = "not with what the API reference describes"
 _ACCEPTED = 202
 _NO_CONTENT = 204
+_LARGEST_LENGTH = 2**63 - 1
 _GOING = ("delet", "terminat", "destroy", "remov", "deprovision")
 """The beginnings of the statuses of an app that is being deleted, such as `Terminating`."""
 
@@ -194,7 +195,7 @@ def _remote_file(item: dict[str, Any]) -> RemoteFile | dict[str, Any]:
 
 def _number(value: Any) -> int:  # noqa: ANN401 - of any JSON
     try:
-        return int(value)
+        return min(max(int(value), LENGTH_NOT_GIVEN), _LARGEST_LENGTH)
     except (TypeError, ValueError, OverflowError):
         return LENGTH_NOT_GIVEN
 

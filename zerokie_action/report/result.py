@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from zerokie_action.text import human_files, one_line
+from zerokie_action.formats import is_image
+from zerokie_action.text import LINE_LIMIT, human_files, is_web_url, output_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -196,16 +197,19 @@ def _redact(value: Any, redact: Callable[[str], str]) -> Any:  # noqa: ANN401 re
 
 
 def output_values(result: Result) -> dict[str, object]:
-    """Return all outputs, typed, in the documented order; `None` for an unknown value."""
+    """Return all outputs, typed, in the documented order; `None` for an unknown value.
+
+    Texts are one line, and issue no command if a step prints them. An image or a URL that is none is unknown.
+    """
     effect = result.effect
     return {
-        "deploy-id": result.deploy_id or None,
-        "url": result.url or None,
-        "app": result.app or None,
+        "deploy-id": output_line(result.deploy_id or "") or None,
+        "url": _checked(result.url, is_web_url),
+        "app": output_line(result.app) or None,
         "kind": result.kind,
         "status": result.status,
-        "image": result.image or None,
-        "previous-image": result.previous_image or None,
+        "image": _checked(result.image, is_image),
+        "previous-image": _checked(result.previous_image, is_image),
         "created": result.created,
         "changed": result.changed,
         "files-uploaded": effect and len(effect.uploaded),
@@ -216,8 +220,17 @@ def output_values(result: Result) -> dict[str, object]:
         "domains": result.domains,
         "duration-seconds": rounded(result.duration_seconds),
         "exit-code": result.exit_code,
-        "error": one_line(result.error),
+        "error": output_line(result.error),
     }
+
+
+def _checked(text: str | None, is_valid: Callable[[str], bool]) -> str | None:
+    return text if text and len(text) <= LINE_LIMIT and is_valid(text) else None
+
+
+def harmless_json(text: str) -> str:
+    """Return ASCII JSON that a step may print: GitHub's runner obeys `##[command]` anywhere in a line."""
+    return text.replace("##", r"#\u0023")
 
 
 def rounded(seconds: float) -> float:
@@ -232,7 +245,7 @@ def outputs(result: Result) -> dict[str, str]:
     Booleans are `true` or `false`, numbers plain decimals, lists compact ASCII JSON; `error` is one line.
     """
     return {
-        name: value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+        name: value if isinstance(value, str) else harmless_json(json.dumps(value, separators=(",", ":")))
         for name, value in output_values(result).items()
         if value is not None
     }

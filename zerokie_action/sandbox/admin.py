@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import BaseModel, Field, ValidationError
 from starlette.staticfiles import StaticFiles
@@ -189,19 +189,8 @@ people = APIRouter(include_in_schema=False)
 
 @people.get("/")
 async def page(request: Request, platform: Here) -> Response:
-    """Show the platform to a browser; give a program the URLs."""
-    if wants_page(request):
-        return _page(request, platform)
-    return JSONResponse(
-        {
-            "api": "/v1/apps",
-            "reference": "/docs",
-            "openapi": "/openapi.json",
-            "state": "/_sandbox/state",
-            "faults": "/_sandbox/faults",
-            "dialect": "/_sandbox/dialect",
-        }
-    )
+    """Show the platform."""
+    return _page(request, platform)
 
 
 async def _by_this_page(request: Request) -> None:
@@ -217,22 +206,6 @@ async def switch(request: Request, platform: Here) -> Response:
     except FieldError as error:
         return _page(request, platform, error)
     return RedirectResponse("/", 303)
-
-
-@people.get("/favicon.ico")
-async def favicon() -> Response:
-    """Serve the icon that browsers request for documents such as `/openapi.json`."""
-    return FileResponse(_FOLDER / "assets" / "icon.svg")
-
-
-def wants_page(request: Request) -> bool:
-    """Whether a browser requests a page, not an answer of the API."""
-    return "text/html" in request.headers.get("accept", "") and not request.scope["path"].startswith("/v1/")
-
-
-def not_found(request: Request) -> Response:
-    """Show a 404 page with a link to the page at `/`."""
-    return html("not_found.html", 404, here="", path=request.scope["path"])
 
 
 def _page(request: Request, platform: Platform, error: FieldError | None = None) -> Response:
@@ -360,29 +333,9 @@ async def speak(platform: Here, wanted: dict[str, str]) -> dict[str, str]:
 
 
 @programs.post("/faults", status_code=201)
-async def add_fault(platform: Here, fault: Fault) -> dict[str, int]:
-    """Add a fault; the body has the fields of `Fault`. The answer has its `id`."""
-    return {"id": platform.faults.add(fault)}
-
-
-@programs.get("/faults")
-async def list_faults(platform: Here) -> list[dict[str, Any]]:
-    """List all faults, each with its `id` and how many requests it has hit."""
-    return [
-        {
-            "id": armed.id,
-            "hits": armed.hits,
-            **asdict(armed.fault),
-            "body": armed.fault.body and armed.fault.body.decode("utf-8", "replace"),
-        }
-        for armed in platform.faults.list()
-    ]
-
-
-@programs.delete("/faults/{number}", status_code=204, response_class=Response)
-async def remove_fault(platform: Here, number: int) -> None:
-    """Remove a fault; 404 when no fault has this `id`."""
-    platform.faults.remove(number)
+async def add_fault(platform: Here, fault: Fault) -> None:
+    """Add a fault; the body has the fields of `Fault`."""
+    platform.faults.add(fault)
 
 
 @programs.delete("/faults", status_code=204, response_class=Response)

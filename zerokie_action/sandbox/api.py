@@ -31,9 +31,7 @@ from zerokie_action.sandbox.store import App
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from zerokie_action.sandbox.connection import Connection
     from zerokie_action.sandbox.platform import Platform
-    from zerokie_action.sandbox.store import Deployment
 
 
 CLIENT_CLOSED_REQUEST = 499
@@ -210,11 +208,10 @@ async def finalize(request: Request, platform: Here, site: Site, body: bodies.Fi
         await asyncio.sleep(_GATEWAY)
         rest = BackgroundTask(_finalize_later, platform, site, body)
         return JSONResponse({"error": "gateway timeout"}, 504, background=rest)
-    if connected and await _hangs_up(request, int(seconds)):
+    await asyncio.sleep(int(seconds))
+    if connected and request.scope["state"]["connection"].lost.is_set():
         return Response(status_code=CLIENT_CLOSED_REQUEST)
-    if not connected:
-        await asyncio.sleep(int(seconds))
-    deployment = _finalize(platform, site, body)
+    deployment = platform.finalize(site, **body.model_dump())
     finalized = {
         **({} if answer == "no-deploy-id" else {"deploy_id": deployment.deploy_id}),
         "timestamp": bodies.written_time(platform, deployment.finished_at),
@@ -224,24 +221,10 @@ async def finalize(request: Request, platform: Here, site: Site, body: bodies.Fi
     return JSONResponse(finalized, 201 if answer == "201" else 200)
 
 
-def _finalize(platform: Platform, site: str, body: bodies.FinalizeRequest) -> Deployment:
-    counts = {"uploaded": body.files_uploaded, "deleted": body.files_deleted}
-    return platform.finalize(site, body.deploy_session_id, **counts, total_bytes=body.total_bytes)
-
-
 async def _finalize_later(platform: Platform, site: str, body: bodies.FinalizeRequest) -> None:
     await asyncio.sleep(_BEHIND_GATEWAY - _GATEWAY)
     with suppress(ApiError):
-        _finalize(platform, site, body)
-
-
-async def _hangs_up(request: Request, seconds: float) -> bool:
-    """Wait some seconds, and return whether the client hangs up before."""
-    connection: Connection = request.scope["state"]["connection"]
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await connection.lost.wait()
-    return connection.lost.is_set()
+        platform.finalize(site, **body.model_dump())
 
 
 @static.post("/domains", status_code=201, response_model=bodies.DomainAdded, responses=_errors(404, 409))
@@ -296,9 +279,7 @@ async def _invalid(_: Request, problem: RequestValidationError) -> JSONResponse:
     return error(400, ": ".join(filter(None, ["invalid request", place, first["msg"]])))
 
 
-async def _http_error(request: Request, problem: HTTPException) -> Response:
-    if problem.status_code == HTTPStatus.NOT_FOUND and admin.wants_page(request):
-        return admin.not_found(request)
+async def _http_error(_: Request, problem: HTTPException) -> Response:
     return error(problem.status_code, problem.detail.lower(), problem.headers)
 
 

@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from http import HTTPStatus
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -33,8 +34,6 @@ _GOING = {"deleting": 404, "Terminating": 409}
 """The statuses of apps that are being deleted, and the status code of the answer to a second DELETE."""
 _GOING_FOR = 15.0
 
-_NOT_YET = {404: "app not found", 502: "bad gateway"}
-"""The error messages for the answers to `new-app`."""
 _NOT_READY = {
     "404": "",
     "502": "",
@@ -112,8 +111,8 @@ class Apps(Part):
         app, answer = self.get(name), self._dialect["new-app"]
         is_new = self._clock() - app.created_at < _NEW_FOR
         if answer != "ready" and is_new and re.search(_NOT_READY[answer], request):
-            status = int(answer[-3:])
-            raise ApiError(status, _NOT_YET[status])
+            status = HTTPStatus(int(answer[-3:]))
+            raise ApiError(status, status.phrase.lower())
         return app
 
     def delete(self, name: str) -> None:

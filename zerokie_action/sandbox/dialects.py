@@ -71,6 +71,7 @@ QUESTIONS: Mapping[str, Question] = {
     "file-limit": Question("none 1MB", "How large may a file be? `1MB`: a larger file is a 413 in JSON."),
     "last-modified": Question("seconds fractions offset rfc1123 number absent null",
         "How does the list of files write `lastModified`?"),
+    "same-content": Question("new-time old-time", "Does PUT of the same content change `lastModified`?"),
     "listed-paths": Question("plain slash directories bare-directories",
         "How does the list of files write paths? `slash`: as `/a/b`; `directories` and `bare-directories`:"
         " beside `a/b` there is `a/` or `a`, and DELETE of `a` deletes all that is below."),

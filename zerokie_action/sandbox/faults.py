@@ -8,8 +8,6 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from zerokie_action.sandbox.records import ApiError
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -115,7 +113,6 @@ class ArmedFault:
     """A fault of one platform.
 
     Attributes:
-        id: the ID, for removing the fault.
         fault: the fault.
         seen: the number of matching requests.
         hits: the number of requests that were hit.
@@ -123,7 +120,6 @@ class ArmedFault:
         name: the name on the page, such as `Outage of 30 s`; empty if the page did not start the fault.
     """
 
-    id: int
     fault: Fault
     ends: float | None
     name: str = ""
@@ -138,31 +134,19 @@ class Faults:
         """Begin without faults; `clock` decides when faults end."""
         self._clock = clock
         self._armed: list[ArmedFault] = []
-        self._added = 0
 
-    def add(self, *faults: Fault, name: str = "", first: bool = False) -> int:
-        """Arm the faults, after or before the armed faults; return the ID of the last one."""
-        added = []
-        for fault in faults:
-            self._added += 1
-            ends = None if fault.lasts is None else self._clock() + fault.lasts
-            added.append(ArmedFault(self._added, fault, ends, name))
+    def add(self, *faults: Fault, name: str = "", first: bool = False) -> None:
+        """Arm the faults, after or before the armed faults."""
+        now = self._clock()
+        ends = (None if fault.lasts is None else now + fault.lasts for fault in faults)
+        added = [ArmedFault(fault, end, name) for fault, end in zip(faults, ends, strict=True)]
         self._armed = added + self._armed if first else self._armed + added
-        return self._added
 
     def list(self) -> list[ArmedFault]:
         """Return the armed faults in the order in which a request meets them."""
         now = self._clock()
         self._armed = [armed for armed in self._armed if armed.ends is None or armed.ends > now]
         return list(self._armed)
-
-    def remove(self, number: int) -> None:
-        """Disarm the fault with this ID; 404 when no fault has it."""
-        for armed in self._armed:
-            if armed.id == number:
-                self._armed.remove(armed)
-                return
-        raise ApiError(404, "fault not found")
 
     def clear(self) -> None:
         """Disarm all faults."""

@@ -88,13 +88,14 @@ class Platform:
         """The app's URL."""
         return f"{self.public_url or self.base_url}/_apps/{app}"
 
-    def finalize(
-        self, app: str, session: str, *, uploaded: int, deleted: int, total_bytes: int
-    ) -> Deployment:
-        """Release the lock, record the deployment, purge the CDN cache; 409 without the lock."""
-        self.locks.release(app, session)
+    def finalize(self, app: str, deploy_session_id: str, **counts: int) -> Deployment:
+        """Release the lock, record the deployment, purge the CDN cache; 409 without the lock.
+
+        `counts` are those of the client: `files_uploaded`, `files_deleted`, `total_bytes`.
+        """
+        self.locks.release(app, deploy_session_id)
         now = self.clock()
-        deployment = Deployment(app, self._deploy_id(now), session, now, uploaded, deleted, total_bytes)
+        deployment = Deployment(app, self._deploy_id(now), deploy_session_id, now, **counts)
         self.store.save(deployment)
         if self.dialect["finalize"] == "502":
             raise ApiError(502, "CDN purge failed")

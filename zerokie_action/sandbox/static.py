@@ -69,7 +69,17 @@ class Zone(Part):
             yield stream
             length = stream.tell()
         self._changes_now(app, path)
-        self._store.save(File(app, path, blob, length, content_type, self._clock()))
+        old, modified = self._store.get(File, app, path), self._clock()
+        if (
+            old
+            and self._dialect["same-content"] == "old-time"
+            and self._content(old.blob) == self._content(blob)
+        ):
+            modified = old.modified
+        self._store.save(File(app, path, blob, length, content_type, modified))
+
+    def _content(self, blob: int) -> bytes:
+        return self._store.blob_path(blob).read_bytes()
 
     def delete(self, app: str, path: str) -> None:
         """Delete a file, or all below an entry for a directory; 404 when there is none."""

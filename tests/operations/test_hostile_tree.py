@@ -1,0 +1,270 @@
+"""A tree that means harm: a merged change, or a fork's artifact. The inputs are the user's."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.support.world import Outcome, World
+
+SECRET = "hunter2"  # noqa: S105
+SECRETS = [
+    *(".git/config", ".env", ".npmrc", ".docker/config.json", ".aws/credentials", "gha-creds-0a1b.json"),
+    *("public/.env", "../home/.aws/credentials", "../home/site/index.html"),
+]
+
+
+@pytest.fixture(autouse=True)
+def work(world: World, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout, the working directory of the runs, with secrets in it and beside it."""
+    work = world.folder.parent / "work"
+    for path in SECRETS:
+        file = work / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"token={SECRET}\n")
+    for path in ("public/index.html", "dist/index.html", "dist/a.css", "node_modules/htmx/htmx.js"):
+        (work / path).parent.mkdir(parents=True, exist_ok=True)
+        (work / path).write_text(path)
+    monkeypatch.chdir(work)
+    return work
+
+
+def link(name: str, target: str) -> None:
+    Path(name).parent.mkdir(parents=True, exist_ok=True)
+    Path(name).symlink_to(target)
+
+
+def check_nothing_leaked(world: World, outcome: Outcome) -> None:
+    assert SECRET not in str(world.stored())
+    assert SECRET not in outcome.log + outcome.summary + str(outcome.outputs)
+
+
+class TestDirectory:
+    """`directory` is a name in the tree; what it leads to is the tree's choice."""
+
+    @pytest.mark.parametrize(
+        ("written", "target", "why"),
+        [
+            ("out", "../home/.aws", "leads to '{parent}/home/.aws', which is outside of '{parent}/work'"),
+            ("./out/", ".git", "leads to '{parent}/work/.git', which may hold secrets"),
+            ("dist/../out", ".docker", "leads to '{parent}/work/.docker', which may hold secrets"),
+            ("{parent}/work/out", ".aws", "leads to '{parent}/work/.aws', which may hold secrets"),
+            ("{parent}/w/out", "../home", "leads to '{parent}/home', which is outside of '{parent}/work'"),
+            ("out/site", "../home", "leads to '{parent}/home/site', which is outside of '{parent}/work'"),
+        ],
+    )
+    def test_a_link_to_another_folder(
+        self, world: World, work: Path, written: str, target: str, why: str
+    ) -> None:
+        """However the directory is written: refused before a request, with the path to write instead."""
+        link("out", target)
+        link("../w", "work")
+        outcome = world.run(directory=written.format(parent=work.parent))
+        assert outcome.exit_code == 2
+        assert why.format(parent=work.parent) in outcome.log
+        assert outcome.requests == []
+        check_nothing_leaked(world, outcome)
+
+    @pytest.mark.parametrize("written", [".git", ".git/hooks", ".aws", "dist/../.docker"])
+    def test_no_link(self, world: World, written: str) -> None:
+        """A variable in the input may be somebody else's, too."""
+        Path(".git/hooks").mkdir()
+        Path(".git/hooks/update").touch()
+        outcome = world.run(directory=written)
+        assert outcome.exit_code == 2
+        assert "may hold secrets" in outcome.log
+
+    def test_right_ones(self, world: World, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Links inside of the checkout, a workspace that is a link, and a folder outside."""
+        Path("site").mkdir()
+        link("site/public", "../dist")
+        link("../w", "work")
+        outside = work.parent / "store" / "site"
+        outside.mkdir(parents=True)
+        (outside / "index.html").touch()
+        link("result", str(outside))
+        dist = {"index.html", "a.css"}
+        assert world.run(directory="site/public").exit_code == 0
+        assert world.stored().keys() == dist
+        assert world.run(directory=outside, max_deletes=9).exit_code == 0, "the error about `result` says to"
+        assert world.stored().keys() == {"index.html"}
+        for place, written in [
+            (work.parent / "w", "dist"),
+            (Path("site"), "public"),
+            (Path("site"), "../dist"),
+        ]:
+            monkeypatch.chdir(work)
+            monkeypatch.chdir(place)
+            assert world.run(directory=written, max_deletes=9).exit_code == 0
+            assert world.stored().keys() == dist
+
+
+class TestLinks:
+    """Links in the folder stay in it, and publish nothing that is not published under its own name."""
+
+    def test_other_names_for_secrets(self, world: World) -> None:
+        """`directory: .`, where all of them are in the folder."""
+        link("assets", ".git")
+        link("config.txt", ".git/config")
+        link("env.txt", ".env")
+        link("x", ".docker")
+        link("y.json", ".docker/config.json")
+        link("z", "y.json")
+        link("deep/aws", "../.aws")
+        link("creds", "gha-creds-0a1b.json")
+        link("up", "public")
+        outcome = world.run(directory=".", ignore="node_modules\n")
+        assert outcome.exit_code == 0
+        assert world.stored().keys() == {
+            "public/index.html",
+            "dist/index.html",
+            "dist/a.css",
+            "up/index.html",
+        }
+        check_nothing_leaked(world, outcome)
+        assert "Ignored as possible secrets: '.aws/', '.docker/', '.env', '.npmrc', 'assets/'" in outcome.log
+
+    @pytest.mark.parametrize(
+        "lines",
+        ["!.env\n!.npmrc\n!.git\n!.git/\n!.aws/\n!.docker/\n!gha-*", "!*\n!*/\n!**", "!/.env\n!**/.git/**"],
+    )
+    def test_an_ignore_file_brings_no_secret_back(self, world: World, lines: str) -> None:
+        """The tree's ignore file is the tree's; only the input, which is ours, may publish a secret."""
+        Path(".zerokieignore").write_text(lines)
+        outcome = world.run(directory=".")
+        assert outcome.exit_code == 0
+        check_nothing_leaked(world, outcome)
+
+    def test_the_input_does(self, world: World) -> None:
+        """By the published path, also that of a link."""
+        link("env.txt", ".env")
+        link("npm.txt", ".npmrc")
+        outcome = world.run(directory=".", ignore="!/public/.env\n!env.txt\n!.docker/\nnode_modules")
+        assert outcome.exit_code == 0
+        published = {"public/index.html", "dist/index.html", "dist/a.css"}
+        assert world.stored().keys() == published | {"public/.env", "env.txt", ".docker/config.json"}
+
+    def test_right_ones(self, world: World) -> None:
+        """Patterns judge the published path: what a link leads to may be ignored under its own name."""
+        for path in (
+            "public/releases/42/a.html",
+            "public/node_modules/.pnpm/htmx@2/node_modules/htmx/htmx.js",
+        ):
+            Path(path).parent.mkdir(parents=True)
+            Path(path).write_text(path)
+        link("public/current", "releases/42")
+        link("public/node_modules/htmx", ".pnpm/htmx@2/node_modules/htmx")
+        link("public/vendor/htmx", "../node_modules/htmx")
+        for language in "de en fr es it pt nl pl cs sv da fi".split():  # noqa: SIM905
+            link(f"public/{language}/assets", "../releases/42")
+        outcome = world.run(directory="public", ignore="releases/")
+        assert outcome.exit_code == 0
+        assert {"current/a.html", "vendor/htmx/htmx.js", "fi/assets/a.html"} <= world.stored().keys()
+        assert len(world.stored()) == 3 + 12
+
+
+class TestIgnoreFile:
+    """The tree's own ignore file, or a link in its place."""
+
+    @pytest.mark.parametrize(
+        ("place", "target"),
+        [
+            ("public/.zerokieignore", "/proc/self/environ"),
+            ("public/.zerokieignore", "../.npmrc"),
+            (".zerokieignore", "../home/site/index.html"),
+            (".zerokieignore", ".git/config"),
+        ],
+    )
+    def test_a_link_to_a_secret(self, world: World, place: str, target: str) -> None:
+        """It is not read: a pattern that was refused was quoted."""
+        link(place, target)
+        outcome = world.run(directory="public")
+        assert outcome.exit_code == 2
+        assert "`ignore-file`: '" + place + "' leads to " in outcome.log
+        check_nothing_leaked(world, outcome)
+        assert "sandbox-key" not in outcome.log
+
+    def test_in_a_folder_outside(self, world: World) -> None:
+        """A fork's artifact may be unpacked anywhere."""
+        link("../home/site/.zerokieignore", "../.aws/credentials")
+        outcome = world.run(directory="../home/site")
+        assert outcome.exit_code == 2
+        check_nothing_leaked(world, outcome)
+
+    def test_its_problems_quote_nothing(self, world: World) -> None:
+        """They name the line."""
+        Path("public/.zerokieignore").write_text(f"*.map\n{SECRET}//x\n")
+        outcome = world.run(directory="public")
+        assert outcome.exit_code == 2
+        assert "'public/.zerokieignore' line 2: the pattern can never match" in outcome.log
+        check_nothing_leaked(world, outcome)
+
+    @pytest.mark.parametrize("content", [b"a\n" * 40_000, b"#" * 70_000])
+    def test_a_large_one(self, world: World, content: bytes) -> None:
+        """More than 64 kB is no ignore file, and is not read to its end."""
+        Path("public/.zerokieignore").write_bytes(content)
+        outcome = world.run(directory="public")
+        assert outcome.exit_code == 2
+        assert "'public/.zerokieignore' is larger than 64 kB" in outcome.log
+
+    def test_right_ones(self, world: World, work: Path) -> None:
+        """A link to another ignore file of the checkout, and a file outside that the input names."""
+        Path(".gitignore").write_bytes(b"# Windows\r\n*.css\r\n")
+        link("dist/.cfignore", "../.gitignore")
+        (work.parent / "shared").write_text("*.html")
+        link("../home/ignore", "../shared")
+        left_by = {".cfignore": "index.html", "../shared": "a.css", "../home/ignore": "a.css"}
+        for ignore_file, left in left_by.items():
+            inputs = {"ignore": ".cfignore", "max_deletes": 9}
+            outcome = world.run(directory="dist", ignore_file=ignore_file, **inputs)
+            assert outcome.exit_code == 0
+            assert world.stored().keys() == {left}
+
+
+class TestManyFiles:
+    """Links that multiply: each directory of a chain has two links to the next."""
+
+    def test_links_multiply(self, world: World) -> None:
+        """Twenty-eight links make 65,534 files of two."""
+        for depth in range(14):
+            for name in "ab":
+                link(f"public/{depth}/{name}", f"../{depth + 1}")
+        Path("public/14").mkdir()
+        for name in "ab":
+            Path("public/14", name).touch()
+        outcome = world.run(directory="public")
+        assert outcome.exit_code == 2
+        assert "links make more than 10,000 files or directories of 3; remove" in outcome.log
+
+    def test_directories_multiply(self, world: World) -> None:
+        """Also without a file at the end."""
+        for depth in range(30):
+            for name in "ab":
+                link(f"public/{depth}/{name}", f"../{depth + 1}")
+        Path("public/30").mkdir()
+        assert world.run(directory="public").exit_code == 2
+
+    def test_right_ones(self, world: World) -> None:
+        """A build of 900 files that eleven other languages share."""
+        Path("public/en").mkdir()
+        for number in range(900):
+            Path(f"public/en/{number}").touch()
+        for language in "de fr es it pt nl pl cs sv da fi".split():  # noqa: SIM905
+            link(f"public/{language}", "en")
+        outcome = world.run(directory="public", dry_run=True)
+        assert outcome.exit_code == 0
+        assert outcome.outputs["files_uploaded"] == 1 + 12 * 900
+
+    @pytest.mark.parametrize("pattern", ["*a*a*a*a*b", "**/*a?*[a]*a*a*b/**"])
+    def test_a_pattern_that_takes_for_ever(self, world: World, pattern: str) -> None:
+        """With five stars and a long name ten seconds, with six minutes, in which nothing ends the run."""
+        Path("public", "a" * 200).touch()
+        Path("public/.zerokieignore").write_text(pattern)
+        began = time.process_time()
+        assert world.run(directory="public").exit_code == 0
+        assert time.process_time() - began < 3
+        assert "a" * 200 in world.stored()

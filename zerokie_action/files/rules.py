@@ -1,0 +1,176 @@
+"""The rules for what a directory may publish: the defaults, the ignore file and the input `ignore`."""
+# os.path returns False for a name that is too long or a directory that can't be entered; pathlib raises. Its
+# abspath takes `..` out of the text.
+# ruff: noqa: PTH100, PTH112
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from zerokie_action.files.ignore import IGNORE_FILE, Patterns, parse_patterns
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_LARGEST_IGNORE_FILE = 64 * 1024
+
+UNWANTED = (
+    "node_modules/",
+    ".DS_Store",
+    "Thumbs.db",
+    ".zerokie-state*.json",  # state files, also of killed jobs
+)
+"""Names that nobody wants to publish. A later `!pattern` includes matching files again."""
+_VERSION_CONTROL = (
+    ".git",  # a file in a worktree
+    ".hg/",
+    ".svn/",
+)
+_SECRETS = (
+    ".env",
+    ".env.*",
+    "gha-creds-*.json",
+    ".ssh/",
+    ".aws/",
+    ".kube/",
+    ".docker/",
+    ".netrc",
+    ".npmrc",
+    ".pypirc",
+    ".git-credentials",
+    ".htpasswd",
+    "id_rsa",
+    "id_dsa",
+    "id_ecdsa",
+    "id_ed25519",
+    "*.tfstate",
+    "*.tfstate.*",
+    "*.tfvars",
+)
+PROTECTED = (*_VERSION_CONTROL, *_SECRETS)
+"""Names that only the input `ignore` can publish, by `!pattern`. Each pattern matches a name at any depth."""
+
+
+class Rules(NamedTuple):
+    """The rules that leave entries out of a deploy.
+
+    Attributes:
+        file: the ignore file; None if there is none.
+        patterns: the patterns of all origins, in their order.
+        without_secrets: the same patterns without those for secrets.
+        input: the patterns of the input `ignore`.
+    """
+
+    file: Path | None
+    patterns: Patterns
+    without_secrets: Patterns
+    input: Patterns
+
+
+def make_rules(directory: Path, *, ignore_file: Path, ignore: Sequence[str]) -> tuple[Rules, list[str]]:
+    """Combine defaults, ignore file, protected names and the input `ignore`, in this order.
+
+    Returns the rules made of the valid patterns, and a sentence for each problem. The patterns of the input
+    were checked already.
+    """
+    location, problem = find_ignore_file(directory, ignore_file)
+    lines: list[str] = []
+    if location is not None and not problem:
+        lines, problem = _read_lines(location)
+    problems = [f"`ignore-file`: {problem}"] if problem else []
+    from_file, wrong = parse_patterns(lines, repr(str(location)))
+    rules = Rules(
+        location,
+        Patterns((*UNWANTED, *from_file, *PROTECTED, *ignore)),
+        Patterns((*UNWANTED, *from_file, *_VERSION_CONTROL, *ignore)),
+        Patterns(ignore),
+    )
+    return rules, problems + wrong
+
+
+def resolve(path: str | os.PathLike[str]) -> Path:
+    """The real path. `..` is taken out of the text first, so a link before it does not count."""
+    return Path(os.path.realpath(os.path.abspath(path)))
+
+
+def checkout() -> Path:
+    """The real path of the working directory, or of its nearest ancestor with a `.git`."""
+    here = Path.cwd()
+    return next((place for place in (here, *here.parents) if os.path.lexists(place / ".git")), here)
+
+
+def is_protected(path: Path, tree: Path) -> bool:
+    """Whether a real path lies inside `tree`, and it or a directory on the way has a protected name."""
+    if not path.is_relative_to(tree):
+        return False
+    return _protected_names().match_path(str(path.relative_to(tree)), is_directory=os.path.isdir(path))
+
+
+def problem_with_path(path: str | os.PathLike[str], *trees: Path) -> str:
+    """Say why a path from an input must not be followed, as words after the path; empty if it may be.
+
+    Links belong to whoever wrote the tree. So a path into one of the trees stays in that tree, and leads to
+    no protected name. A path that lies in none of the trees is the user's own.
+    """
+    given, real = Path(os.path.abspath(path)), resolve(path)
+    on_the_way = [resolve(place) for place in (given, *given.parents)]
+    for tree in trees:
+        if not any(place.is_relative_to(tree) for place in on_the_way):
+            continue
+        if not real.is_relative_to(tree):
+            fix = f"if that is meant, write {str(real)!r}"
+            return f"leads to {str(real)!r}, which is outside of {str(tree)!r}; {fix}"
+        if is_protected(real, tree):
+            return f"leads to {str(real)!r}, which may hold secrets and is never used; choose another path"
+        return ""
+    return ""
+
+
+@cache
+def _protected_names() -> Patterns:
+    return Patterns(PROTECTED)
+
+
+def ignore_file_places(
+    directory: str | os.PathLike[str], ignore_file: str | os.PathLike[str]
+) -> tuple[Path, Path]:
+    """The two places of the ignore file: the directory, then the working directory."""
+    return Path(directory, ignore_file), Path(ignore_file)
+
+
+def find_ignore_file(
+    directory: str | os.PathLike[str], ignore_file: str | os.PathLike[str]
+) -> tuple[Path | None, str]:
+    """Return the ignore file, if there is one; and why it can't be used, if so.
+
+    It may be a link, but `problem_with_path` counts: the tree must not choose the file that is read.
+    """
+    for place in ignore_file_places(directory, ignore_file):
+        if os.path.lexists(place):
+            problem = problem_with_path(place, checkout(), resolve(directory))
+            return place, problem and f"{str(place)!r} {problem}"
+    if Path(ignore_file) == IGNORE_FILE:
+        return None, ""
+    where = "neither in `directory` nor in the working directory"
+    return None, f"{str(ignore_file)!r} is {where}; correct the path, or leave it out"
+
+
+def _read_lines(location: Path) -> tuple[list[str], str]:
+    """Return the lines of the ignore file, and the problem if the file can't be used."""
+    try:
+        # Before opening: opening a FIFO would block until somebody writes to it.
+        if not location.is_file():
+            return [], f"{str(location)!r} is not a file; name a text file with one pattern per line"
+        with location.open("rb") as file:
+            content = file.read(_LARGEST_IGNORE_FILE + 1)
+        if len(content) > _LARGEST_IGNORE_FILE:
+            return [], f"{str(location)!r} is larger than 64 kB; shorten it"
+        text = content.decode("utf-8-sig")
+    except OSError as error:
+        return [], f"{str(location)!r} cannot be read ({error.strerror}); make it readable or remove it"
+    except UnicodeDecodeError:
+        return [], f"{str(location)!r} is not UTF-8 text; save it as UTF-8"
+    return [line.removesuffix("\r") for line in text.split("\n")], ""
