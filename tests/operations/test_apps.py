@@ -96,7 +96,8 @@ def test_a_name_that_is_taken(world: World, inputs: dict[str, object]) -> None:
     """By an app that this key does not see, also after a minute."""
     world.platform.faults.add(Fault(Kind.STATUS, "POST", "/v1/apps$", status=409, times=None))
     outcome = world.run(app="new", create=True, **inputs)
-    assert (outcome.exit_code, outcome.seconds) == (4, pytest.approx(60))
+    assert outcome.exit_code == 4
+    assert outcome.seconds == pytest.approx(60)
     assert "choose another `app`" in outcome.outputs["hint"]
 
 

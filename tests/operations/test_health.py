@@ -255,7 +255,7 @@ def test_a_text_that_proves_the_new_version(world: World, status: int, body: byt
     outcome = deploy(world, health_check="/v", health_check_text="abc123", health_check_timeout=3, wait=False)
     assert outcome.exit_code == (10 if flaw else 0), outcome.log
     assert flaw in outcome.log
-    assert (" is live" in outcome.log) is not flaw
+    assert (" is live" in outcome.log) is not bool(flaw)
 
 
 def test_a_text_in_a_file_that_was_deployed(world: World) -> None:

@@ -63,7 +63,14 @@ def test_inputs_without_effect(
     """Each is named with the variable that was read; those that the run uses are not."""
     (tmp_path / "ignored").touch()
     running_web(world)
-    common = {"lock_timeout": "1m", "timeout": "10m", "retry_timeout": "3s", "wait_timeout": "1m", "concurrency": 8, "dry_run": True}
+    common = {
+        "lock_timeout": "1m",
+        "timeout": "10m",
+        "retry_timeout": "3s",
+        "wait_timeout": "1m",
+        "concurrency": 8,
+        "dry_run": True,
+    }
     outcome = world.run(**common, **run, **used, **unused)
     assert outcome.exit_code == 0, outcome.log
     (warning,) = (
