@@ -54,11 +54,9 @@ EDITED = {path: body for path, body in SITE.items() if path != "empty"} | {
 
 
 LATER = {
-    *(f"listing={answer}" for answer in QUESTIONS["listing"].answers[1:]),
     "finalize=no-effect-once",
     "finalize-time=30s-connected",
     "finalize-time=70s-connected",
-    "listed-paths=bare-directories",
 }
 """Answers in which the stories do not end well yet."""
 NO_STORY = {"finalize=no-effect"}

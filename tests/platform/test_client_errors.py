@@ -27,8 +27,8 @@ from tests.platform.endpoints import (
 )
 from tests.support.timewarp import TimeWarpLoop
 from zerokie_action.errors import DeployError, PlatformUnavailable, RequestRejected
-from zerokie_action.files.manifest import RemoteFile
 from zerokie_action.http.request import Bytes
+from zerokie_action.platform.models import RemoteFile
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable

@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import math
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, get_type_hints
 
-from zerokie_action.files.manifest import LENGTH_NOT_GIVEN, RemoteFile
 from zerokie_action.http.failure import is_web_page
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ _GOING = ("delet", "terminat", "destroy", "remov", "deprovision")
 
 Number = int | float | None
 """A number, which an answer may also write as a text."""
+
+LENGTH_NOT_GIVEN = -1
 
 
 class Malformed(ValueError):  # noqa: N818 - internal; never reaches users
@@ -74,6 +76,21 @@ class App(NamedTuple):
     def address(self) -> str:
         """The app's URL; `https://` is added if `url` has no scheme."""
         return self.url if "://" in self.url or not self.url else f"https://{self.url.lstrip('/')}"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file in the app's storage zone, as the platform lists it ("GET /v1/apps/:name/files").
+
+    Attributes:
+        path: the relative path, with `/` between the segments, not encoded.
+        length: the length in bytes; `LENGTH_NOT_GIVEN` if the listing has none.
+        last_modified: the listing's text, for instance `2026-03-07T17:00:00Z`; empty if the listing has none.
+    """
+
+    path: str
+    length: int = LENGTH_NOT_GIVEN
+    last_modified: str = ""
 
 
 class Lock(NamedTuple):
