@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 HINT_LOG = "The app's own log may say why. The platform's API has no logs: look where you manage the app."
 LAST_LOOK_TIME = 5.0
 """Seconds for the last look at the app, at the end of `wait-timeout`."""
+_GOING_PAUSE = 3.0
+"""Seconds between two looks at an app that is being deleted. Somebody may create it again as soon as it is gone."""
 _NAME_TIME = 60.0
 """Seconds after which a name is taken: until then, the app that has the name may not be found yet."""
 _WORD = re.compile("[A-Za-z_-]{1,40}")
@@ -163,7 +165,7 @@ async def wait_until_gone(job: Job, app: App) -> App | None:
                 if found is None or (app.is_going and not found.is_going):
                     return found
                 app, why = found, f"its status is {shown_status(job, found)}"
-        if not await polling.again(why, retry_after):
+        if not await polling.again(why, retry_after, _GOING_PAUSE):
             return app
 
 

@@ -359,7 +359,9 @@ class _Deploy:
         except RequestRejected as error:
             if error.status == NOT_FOUND:
                 error.args = (f"App {job.app!r} is not found any more ({error.answer})",)
-                error.hint = "Somebody may have deleted it. A deploy with `create: true` creates it again."
+                error.hint = (
+                    "Somebody may have deleted it: with `create: true`, the next deploy creates it again."
+                )
             raise
 
     @property
