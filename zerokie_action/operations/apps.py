@@ -31,7 +31,7 @@ HINT_LOG = "The app's own log may say why. The platform's API has no logs: look 
 LAST_LOOK_TIME = 5.0
 """Seconds for the last look at the app, at the end of `wait-timeout`."""
 _GOING_PAUSE = 3.0
-"""Seconds between two looks at an app that is being deleted: somebody may create it again at once."""
+"""Seconds between two looks at an app that is being deleted: it may be created again once it is gone."""
 _NAME_TIME = 60.0
 """Seconds after which a name is taken: until then, the app that has the name may not be found yet."""
 _WORD = re.compile("[A-Za-z_-]{1,40}")
