@@ -104,8 +104,9 @@ def test_two_deploys_at_once(world: World, tmp_path: Path) -> None:
 
     world.platform.on_request, world.platform.on_response = hold, release
     first = len(world.platform.requests)
-    assert timewarp.run(world.loop, both()) == [0, 0]
+    codes = timewarp.run(world.loop, both())
     other.signals.close()
+    assert codes == [0, 0]
     writes = [record for record in world.platform.requests[first:] if "/files/" in record.path]
     holders = [record.lock_holder for record in writes if record.method in {"PUT", "DELETE"}]
     assert None not in holders
