@@ -39,7 +39,7 @@ FROM python:3.13-slim-trixie
 
 LABEL org.opencontainers.image.title="zerokie-action" \
       org.opencontainers.image.description="Deploys a container image or a static folder to the Zerokie platform" \
-      org.opencontainers.image.source="https://github.com/zerokie/zerokie-action" \
+      org.opencontainers.image.source="https://github.com/YOUR_ORG/zerokie-action" \
       org.opencontainers.image.licenses="MIT"
 
 COPY --from=build /rootfs/ /

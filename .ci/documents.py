@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 from zerokie_action.errors import exit_codes  # noqa: E402 - found by the line above
 from zerokie_action.report.result import Result, output_values  # noqa: E402
 from zerokie_action.sandbox.dialects import QUESTIONS  # noqa: E402
-from zerokie_action.settings import documented_inputs  # noqa: E402
+from zerokie_action.settings import INPUTS, documented_inputs  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -172,27 +172,23 @@ def _variable(row: Input) -> str:
     return f"INPUT_{row.name.upper().replace('-', '_')}"
 
 
-_GROUPS = {
-    "operation": "What to deploy",
-    "ignore": "Which files, and what to protect",
-    "domains": "Domains, waiting and checking",
-    "lock-timeout": "The lock and time",
-    "comment": "Reports",
-}
-"""The headings of the README's tables of inputs, each with the first input below it."""
+def _all_inputs() -> str:
+    rows = ((_input(row), _type(row), _code(row.default), row.description) for row in documented_inputs())
+    return _table(("input", "type", "default", "meaning"), rows)
 
 
-def _input_tables() -> str:
-    groups: dict[str, list[Input]] = {}
-    for row in documented_inputs():
-        heading = _GROUPS.get(row.name, next(reversed(groups), ""))
-        groups.setdefault(heading, []).append(row)
-    return "\n".join(f"### {heading}\n\n{_input_table(rows)}" for heading, rows in groups.items())
+def _input(row: Input) -> str:
+    return f"`{row.name}`{', required' * row.required}"
 
 
-def _input_table(inputs: Iterable[Input]) -> str:
-    rows = ((f"`{row.name}`{', required' * row.required}", _meaning(row)) for row in inputs)
-    return _table(("input", "meaning"), rows)
+_TYPES = {"bool": "boolean", "float": "duration", "int": "number", "Path": "path"}
+
+
+def _type(row: Input) -> str:
+    if row.is_list:
+        return "list"
+    annotation = repr(INPUTS[row.name.replace("-", "_")].annotation)
+    return next((_TYPES[found] for found in re.findall(r"\w+", annotation) if found in _TYPES), "text")
 
 
 def _output_table() -> str:
@@ -237,14 +233,13 @@ DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
     },
     "examples/github/reusable.yml": {"inputs": _workflow_inputs, "values": _workflow_values},
     "docs/gitlab.md": {"inputs of the component": _component_table},
+    "docs/inputs.md": {"inputs": _all_inputs, "outputs": _output_table},
+    "docs/troubleshooting.md": {"exit codes": _exit_code_table},
     "README.md": {
-        "inputs": _input_tables,
-        "outputs": _output_table,
-        "exit codes": _exit_code_table,
         "GitHub": lambda: _example("github/deploy.yml"),
         "GitLab": lambda: _example("gitlab/component.yml"),
     },
-    "docs/sandbox.md": {"dialects": _dialect_table},
+    "tests/README.md": {"dialects": _dialect_table},
 }
 """The generated parts of each document, by the name in their markers."""
 

@@ -6,7 +6,8 @@
 
 `check` refuses a version that has its tag `vX.Y.Z` already, so the checkout needs the tags. `publish` talks
 to GitHub through `gh` (GH_TOKEN, GH_REPO) and to the registry through `docker`. It can be run again after a
-failure, with the same image: what is done already is left as it is. docs/releasing.md tells the whole story.
+failure, with the same image: what is done already is left as it is. docs/contributing/releasing.md tells the
+whole story.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ ROOT = Path(__file__).resolve().parent.parent
 
 PINNED = {
     "action.yml": (r"^  image: Dockerfile$", "  image: docker://{image}"),
-    "templates/deploy.yml": (r"^      default: ghcr\.io/\S+$", "      default: {image}"),
+    "templates/deploy.yml": (r"^      # no default: .*$", "      default: {image}"),
 }
-"""Where a file names the image: on main the Dockerfile or a moving tag, in a release the digest."""
+"""Where a file names the image: on main the Dockerfile or none, in a release the digest."""
 
 ARCHITECTURES = ("amd64", "arm64")
 
 _VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
-_IMAGE = re.compile(r"ghcr\.io/[a-z0-9-]+/[a-z0-9._-]+@sha256:[0-9a-f]{64}")
+_IMAGE = re.compile(r"ghcr\.io/[a-z0-9_-]+/[a-z0-9._-]+@sha256:[0-9a-f]{64}")
 
 
 class NotReadyError(Exception):
@@ -177,7 +178,7 @@ def _check_public(image: str) -> None:
     if asked.returncode != 0:
         raise NotReadyError(
             f"{image} can't be pulled without a login ({asked.stderr.strip()}). Make the package public "
-            "(docs/releasing.md), and run this job again"
+            "(docs/contributing/releasing.md), and run this job again"
         )
 
 
@@ -224,7 +225,7 @@ def _tag(tag: str, sha: str, *, exists: bool) -> None:
         raise NotReadyError(
             f"GitHub does not set the tag {tag}. If it says 403 or 422: a workflow's own token can't do what "
             "a rule for tags forbids, and can't tag a commit whose workflow files differ from main's by now. "
-            "Give the environment `release` a secret RELEASE_TOKEN (docs/releasing.md), and run the job again"
+            "Give the environment `release` the app of docs/contributing/releasing.md, and run the job again"
         ) from error
 
 

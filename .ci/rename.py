@@ -1,4 +1,4 @@
-"""Give this repository another owner, in every file that names it.
+"""Give this repository its owner, for releases of their own, in every file that names one.
 
     python .ci/rename.py OWNER [GITLAB_GROUP]         the group is OWNER unless given
 
@@ -12,24 +12,27 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-_OF_OLD_OWNER = {
-    "examples/github/deploy.yml": r"^ +uses: (.+)/zerokie-action@",
-    "examples/gitlab/component.yml": r"^ +- component: \$CI_SERVER_FQDN/(.+)/zerokie-action/",
-    "examples/shell/deploy.sh": r"ghcr\.io/(.+)/zerokie-action:",
+_NAMED = {
+    "examples/github/deploy.yml": r"^ +uses: ()(.+)/zerokie-action@",
+    "examples/gitlab/component.yml": r"^ +- component: (\$CI_SERVER_FQDN/)(.+)/zerokie-action/",
+    "examples/shell/deploy.sh": r"(ghcr\.io/)(.+)/zerokie-action:",
 }
+"""Where the present owner stands, on GitHub, GitLab and ghcr.io, with what stands before it everywhere."""
 
 
 def rename(owner: str, group: str) -> None:
     """Rewrite the files that git knows. ghcr.io wants names in lower case."""
-    new = {"ghcr.io/": owner.lower(), "$CI_SERVER_FQDN/": group}
-    texts = ((pattern, (ROOT / path).read_text("utf-8")) for path, pattern in _OF_OLD_OWNER.items())
-    old = "|".join(re.escape(re.findall(pattern, text, re.MULTILINE)[0]) for pattern, text in texts)
-    named = re.compile(rf"(ghcr\.io/|\$CI_SERVER_FQDN/|(?<![\w.-]))(?:{old})(?=/zerokie-action\b)")
+    replaced = {}
+    for (name, pattern), new in zip(_NAMED.items(), (owner, group, owner.lower()), strict=True):
+        lead, old = re.findall(pattern, (ROOT / name).read_text("utf-8"), re.MULTILINE)[0]
+        replaced[lead + old] = lead + new
+    old_names = "|".join(re.escape(old) for old in sorted(replaced, key=len, reverse=True))
+    named = re.compile(rf"(?<![\w.$-])(?:{old_names})(?=/zerokie-action\b)")
     command = ("git", "-C", ROOT, "ls-files", "-z")
     listed = subprocess.run(command, check=True, capture_output=True)
     for path in (ROOT / name.decode() for name in listed.stdout.split(b"\0") if name):
         before = path.read_bytes().decode("utf-8", "surrogateescape")  # pictures stay what they are
-        after = named.sub(lambda found: found[1] + new.get(found[1], owner), before)
+        after = named.sub(lambda found: replaced[found[0]], before)
         path.write_bytes(after.encode("utf-8", "surrogateescape"))
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 AT_ONCE = (4, 8, 16, 32, 64)
 """Uploads at once: the script tries these numbers in order, up to the first that the platform refuses."""
 FRONT_PAGE = b"a page"
+TEXT = {"content-type": "text/plain"}
 PAGE = b"""<!doctype html>
 <html>  <!-- a comment -->
 <body  class='x' ><a href="mailto:someone@example.com">someone@example.com</a>
@@ -76,7 +77,8 @@ def facts_of_uploads(platform: Platform, app: str) -> Facts:
 
     def upload(number: int) -> str:
         try:
-            response = platform.send_once("PUT", app, f"/files/uploads/{number}.txt", content=bytes(1000))
+            content = {"content": b"x" * 1000, "headers": TEXT}
+            response = platform.send_once("PUT", app, f"/files/uploads/{number}.txt", **content)
         except httpx.HTTPError as error:
             return type(error).__name__
         wait = response.headers.get("retry-after", "none")
@@ -105,7 +107,7 @@ def facts_of_list(platform: Platform, app: str) -> Facts:
         ("new files", "PUT", b"1"), ("other lengths", "PUT", b"22"), ("deletions", "DELETE", b""),
     ):  # fmt: skip
         for path in paths:
-            platform.send(method, app, f"/files/{path}", content=content)
+            platform.send(method, app, f"/files/{path}", content=content, headers=TEXT)
         delay = _time_until(partial(is_listed, len(content) or None))
         yield f"The list of files shows {change}", f"after {delay}"
 
@@ -129,9 +131,8 @@ def facts_of_domain(platform: Platform, app: str, other: str, domain: str) -> Fa
 
 def _time_until(condition: Callable[[], bool]) -> str:
     started = time.monotonic()
-    if until(condition, pause=0.2):
-        return f"{time.monotonic() - started:.1f} s"
-    return f"more than {SHOWN_WITHIN:.0f} s"
+    happened = until(condition, pause=0.2)
+    return f"{time.monotonic() - started:.1f} s" if happened else f"more than {SHOWN_WITHIN:.0f} s"
 
 
 def _said(response: httpx.Response) -> str:

@@ -172,6 +172,7 @@ def _shapes_of_files(platform: Platform, app: str, facts: dict[str, str]) -> Sha
     has_slashes = any(path.startswith("/") for path in paths)
     how = "bare-directories" if "folder" in paths else "slash" if has_slashes else "plain"
     yield "listed-paths", "directories" if has_directories else how
+    check("index.html" in files, "the list of files does not show an upload")
     yield "last-modified", _time_shape(files["index.html"], "lastModified")
     if not hidden.is_success:
         yield "hidden", "refused"

@@ -75,8 +75,9 @@ def test_the_shell_is_the_process() -> None:
         ([*ENTRYPOINT, "--version"], VERSION),
         ([*MODULE, "-h"], deploy_help() + "\n"),
         ([*CLEANUP, "--help"], cleanup_help() + "\n"),
+        ([*ENTRYPOINT, "cleanup", "--help"], cleanup_help() + "\n"),
     ],
-    ids=["entrypoint.py", "-m", "cleanup"],
+    ids=["entrypoint.py", "-m", "cleanup", "entrypoint.py cleanup"],
 )
 def test_help_and_version(command: list[str], text: str) -> None:
     """No input is needed; the cleanup has its own."""

@@ -42,8 +42,6 @@ def names_used(path: Path) -> set[str]:
     for mapping in [found for document in yaml_documents(path, text) for found in mappings(document)]:
         if "/zerokie-action@" in str(mapping.get("uses", "")):
             names |= set(mapping.get("with", {}))
-        if "/zerokie.yml@" in str(mapping.get("uses", "")):
-            names |= set(mapping["with"]) - {"artifact", "environment"}  # of the reusable workflow alone
         if "zerokie-action" in str(mapping.get("image", "")):
             names |= set(mapping.get("settings", {}))
     return {name.lower().replace("_", "-") for name in names}
@@ -70,7 +68,7 @@ def test_examples_use_inputs_and_outputs_that_exist(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "names",
-    [("project.yml",), ("monorepo.yml",), ("component.yml", "review.yml", "branch.yml")],
+    [("monorepo.yml",), ("component.yml", "review.yml", "branch.yml")],
     ids=" and ".join,
 )
 def test_each_include_of_the_component_has_a_job_name(names: tuple[str, ...]) -> None:
@@ -99,14 +97,26 @@ def test_azure_deploys_main_only() -> None:
     """No pull request runs it; in Azure Repos, where `pr` means nothing, a condition holds."""
     pipeline = example("azure/azure-pipelines.yml")
     assert (pipeline["trigger"], pipeline["pr"]) == (["main"], "none")
-    assert len(pipeline["steps"]) == 2
-    for step in pipeline["steps"]:
-        assert "eq(variables['Build.SourceBranch'], 'refs/heads/main')" in step["condition"]
+    build, deploy = pipeline["stages"]
+    assert "eq(variables['Build.SourceBranch'], 'refs/heads/main')" in deploy["condition"]
+    assert "zerokieApiKey" not in json.dumps(build)
+    assert {"checkout": "none"} in deploy["jobs"][0]["steps"]
 
 
 def test_drone_deploys_main_only() -> None:
     """For a pull request the branch is its target."""
     assert example("drone/deploy.yml")["trigger"] == {"event": ["push"], "branch": ["main"]}
+
+
+PRODUCTION = ["component.yml", "image.yml"]
+
+
+@pytest.mark.parametrize("name", PRODUCTION)
+def test_a_sweep_on_gitlab_deploys_nothing(name: str) -> None:
+    """Its schedule runs on the default branch: the first rule of what deploys that branch keeps it out."""
+    jobs = [job for job in example(f"gitlab/{name}").values() if isinstance(job, dict) and "script" in job]
+    rules = [*(job["rules"] for job in jobs), component_inputs()["rules"]["default"]]
+    assert all(found[0] == {"if": "$SWEEP_REVIEW_APPS", "when": "never"} for found in rules)
 
 
 def test_jenkins_gives_the_key_to_main_only() -> None:

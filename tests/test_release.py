@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-NAME = "ghcr.io/zerokie/zerokie-action"
+NAME = "ghcr.io/your_org/zerokie-action"
 IMAGE = f"{NAME}@sha256:" + "5" * 64
 FILES = ("action.yml", "templates/deploy.yml", ".ci/release.py")
 CHANGELOG = """# Changelog

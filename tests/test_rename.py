@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 FILES = (
     *("examples/github/deploy.yml", "examples/gitlab/component.yml", "examples/shell/deploy.sh"),
-    *("templates/deploy.yml", "docs/pictures/summary-dark.png", ".ci/rename.py"),
+    *("docs/pictures/summary-dark.png", ".ci/rename.py"),
 )
 
 
@@ -48,26 +47,22 @@ def test_each_name_gets_its_owner(checkout: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("It can't register the names")
     lines = changed(checkout)
-    assert lines.keys() == {*FILES[:4]}
-    assert lines["examples/github/deploy.yml"] == ["uses: Another-Owner/zerokie-action@v1"]
+    assert lines.keys() == {*FILES[:3]}
+    (action,) = lines["examples/github/deploy.yml"]
+    assert action.startswith("uses: Another-Owner/zerokie-action@v1 ")
     assert lines["examples/gitlab/component.yml"] == [
         "- component: $CI_SERVER_FQDN/another/group/zerokie-action/deploy@1"
     ]
-    assert lines["templates/deploy.yml"] == ["default: ghcr.io/another-owner/zerokie-action:1"]
+    assert all("ghcr.io/another-owner/zerokie-action:1" in line for line in lines["examples/shell/deploy.sh"])
 
 
 def test_it_can_be_done_again(checkout: Path) -> None:
-    """Also to a name that contains the last one, and back."""
-    owner, group = (
-        re.findall(pattern, (checkout / name).read_text("utf-8"))[0]
-        for name, pattern in zip(
-            FILES, (r"(\S+)/zerokie-action@", r"FQDN/(\S+)/zerokie-action/"), strict=False
-        )
-    )
-    for name in ("Acme", f"x-{owner}", f"{owner}-x", "Acme"):
+    """Also to a name that contains the last one."""
+    assert rename(checkout, "Acme").returncode == 0
+    once = changed(checkout)
+    for name in ("x-Acme", "Acme-x", "Acme"):
         assert rename(checkout, name).returncode == 0
-    assert rename(checkout, owner, group).returncode == 0
-    assert changed(checkout) == {}
+    assert changed(checkout) == once
 
 
 @pytest.mark.parametrize("arguments", [(), ("a/b",), ("a", "b", "c")])

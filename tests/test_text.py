@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+COMMENT = "<!-- -->"
+"""Between characters that would be an address together."""
 ZERO_WIDTH = re.compile("&#(8203|8204|8205|8288|65279);|[\u200b-\u200d\u2060\ufeff]")
 
 
@@ -93,7 +95,7 @@ def test_markdown_text_is_only_text(text):
     children = tokens[1].children or []
     assert {child.type for child in children} <= {"text", "code_inline", "html_inline"}
     tags = {child.content for child in children if child.type == "html_inline"}
-    assert tags <= {"<code>", "</code>"}
+    assert tags <= {"<code>", "</code>", COMMENT}
     assert "".join(child.content for child in children if child.type != "html_inline") == visible(text)
     for part in outside_code(children):
         assert not re.search(r"@\w|#\w|!\w|\bGH-\d|www\.|://", part), "nothing to link after rendering either"
@@ -107,7 +109,7 @@ def outside_code(children: Sequence[Token]) -> Iterator[str]:
     for child in children:
         if child.type == "text" and not is_code:
             text += child.content
-        else:
+        elif child.content != COMMENT:
             is_code = child.content == "<code>" or (is_code and child.content != "</code>")
             yield text
             text = ""
@@ -118,14 +120,21 @@ def outside_code(children: Sequence[Token]) -> Iterator[str]:
 def test_markdown_code_is_only_code(text):
     """Foreign text stays within its code, and reads as it is."""
     code = markdown_code(text, 100_000)
+    code_text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     children = MARKDOWN.parseInline(f"a {code} b")[0].children or []
     inner = children[1:-1]
     if code.startswith("`"):
         assert [child.type for child in inner] == ["code_inline"]
         assert inner[0].content.isprintable()
     elif code:
-        assert [child.content for child in inner if child.type == "html_inline"] == ["<code>", "</code>"]
+        html = [child.content for child in inner if child.type == "html_inline"]
+        assert [tag for tag in html if tag != COMMENT] == ["<code>", "</code>"]
         assert {child.type for child in inner} <= {"html_inline", "text"}
+        shown = [child.content for child in inner if child.type == "text"]
+        assert not any(re.search(r"//|www\.|.@", text) for text in shown), (
+            "GFM makes links in each piece of text"
+        )
+        assert "".join(shown) == code_text
     assert "##" not in code
 
 
@@ -135,7 +144,8 @@ def test_markdown_reads_well():
     assert markdown_code("##[a`b|c") == "<code>&#35;&#35;&#91;a&#96;b&#124;c</code>"
     assert markdown_text("a_b, #1, GH-2 and !3.") == "a&#95;b, `#1`, `GH-2` and `!3`."
     assert markdown_text("Uploading '@all/a.css' (https://a.b)") == "Uploading '`@all/a.css`' (`https://a.b`)"
-    assert markdown_text("@a|b") == "<code>&#64;a&#124;b</code>"
+    assert markdown_text("@a|b") == "<code><!-- -->&#64;a&#124;b</code>"
+    assert markdown_code("https://www.a.b|") == "<code>https:/<!-- -->/www<!-- -->.a.b&#124;</code>"
 
 
 def test_markdown_link():

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-IMAGE = "ghcr.io/zerokie/zerokie-action@sha256:" + "5" * 64
+IMAGE = "ghcr.io/your_org/zerokie-action@sha256:" + "5" * 64
 
 
 @pytest.mark.skipif(

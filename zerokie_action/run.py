@@ -13,6 +13,7 @@ import anyio.to_thread
 import zerokie_action
 from zerokie_action.ci import detect
 from zerokie_action.errors import ConfigurationError, DeployError, Interrupted, unwrap
+from zerokie_action.formats import DEFAULT_API_URL
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Network, Transport
 from zerokie_action.lock.record import LockRecords, default_state_file
@@ -23,7 +24,7 @@ from zerokie_action.operations.job import Job
 from zerokie_action.operations.static import deploy_directory
 from zerokie_action.outcome import was_created
 from zerokie_action.platform.client import Client
-from zerokie_action.report.files import REPORTS, remove_old_reports, write_reports
+from zerokie_action.report.files import REPORTS, remove_old_reports, rendered, write_reports
 from zerokie_action.report.result import NOTHING_CHANGED, OUTCOMES, Result, redact_result
 from zerokie_action.report.summary import render_comment
 from zerokie_action.settings import Environment, load, queries, secrets
@@ -105,9 +106,10 @@ async def run_async(
     _log_end(result, ci)
     result = redact_result(result, ci.redact)
     write_reports(result, ci, settings.own_files)
-    if accepted and settings.comment and signals.first is None:
+    comments = accepted and settings.comment and signals.first is None
+    if comments and (text := rendered("comment", lambda: render_comment(result, ci), ci)):
         async with cancel_on_signal(signals):
-            await update_comment(settings, env, ci, render_comment(result, ci))
+            await update_comment(settings, env, ci, text)
     return result.exit_code
 
 
@@ -175,6 +177,8 @@ def _announce(settings: Settings, ci: CI) -> None:
         ci.info(f"{ours} deploys {what} to {settings.app} ({kind}){dry_run}")
     else:
         ci.info(f"{ours}: {settings.operation} {settings.app}{dry_run}")
+    if settings.api_url != DEFAULT_API_URL:  # whoever sets it gets the key
+        ci.info(f"API: {settings.api_url}")
 
 
 def _conclude(

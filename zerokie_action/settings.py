@@ -68,12 +68,14 @@ class Environment:
         env: the unchanged environment, for example `os.environ`.
         variables: the variables that are not empty, with their values stripped.
         problems: the problems with key files, one sentence each.
+        missing_key_file: the one of them that says that `api-key-file` does not exist; empty if it exists.
     """
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self.env = env
         self.variables = {name: text for name, value in env.items() if (text := value.strip())}
         self.problems: list[str] = []
+        self.missing_key_file = ""
         self._key_files: dict[str, str] = {}
         if self.variables.get("RUNNER_DEBUG") == "1":  # GitHub's "debug logging" overrides `log-level`
             self.variables[spellings("log_level")[0]] = "debug"
@@ -107,6 +109,8 @@ class Environment:
                 f"{self.label(name)}: the file can't be read ({why}); "
                 "give the path of a text file that holds the secret and nothing else"
             )
+            if field == "api_key" and isinstance(error, FileNotFoundError):
+                self.missing_key_file = self.problems[-1]
             return
         if self.text(field):
             self.problems.append(f"{self.label(field)} and {self.label(name)} are both set; keep one of them")
@@ -364,7 +368,13 @@ def load(environment: Environment) -> tuple[Settings, list[str]]:
     source.env_vars = variables  # in place of `os.environ`
     values = source()
     try:
-        return Settings(**values), [*environment.problems]
+        settings = Settings(**values)
+        skips = settings.skip_without_key  # a fork has no key, so it may have no file either
+        return settings, [
+            problem
+            for problem in environment.problems
+            if not skips or problem != environment.missing_key_file
+        ]
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
     for detail in details:  # the source stores each value under the first spelling

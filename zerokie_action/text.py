@@ -86,7 +86,9 @@ def one_line(text: str, limit: int = LINE_LIMIT) -> str:
 
 
 _MARKUP = re.compile(r"[\\`*_\[\]<>&|~$#@{}!^]")
-_REFERENCE = re.compile(r"[@#!~%$&^][\w\"']|://|www\.|\bGH-\d", re.IGNORECASE)
+_REFERENCE = re.compile(r"[@#!~%$&^][\w\"']|//|www\.|\bGH-\d", re.IGNORECASE)
+_ADDRESS = re.compile(r"/(?=/)|(?=&#64;)|www(?=\.)", re.IGNORECASE)
+"""The places at which GFM would see an address in text with character references."""
 _AROUND_WORDS = "()[]\"'.,;:"
 
 
@@ -126,13 +128,14 @@ def markdown_code(text: str, limit: int = 200) -> str:
     A code span ends at the next run of equally many backticks. A table cell ends at a `|`, even in code, and
     renderers disagree about a backslash before the `|`. So text with a backtick or a `|` becomes `<code>`
     with character references. So does text with `##`, which a runner would obey if a step prints the
-    document.
+    document. GFM finds addresses in such text, also behind references; an HTML comment breaks them.
     """
     text = _visible(text, limit)
     if not text:
         return ""
     if re.search(r"[`|]|##|^ | $", text):
-        return f"<code>{_inert(text)}</code>"
+        broken = _ADDRESS.sub(r"\g<0><!-- -->", _inert(text))
+        return f"<code>{broken}</code>"
     return f"`{text}`"
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.ci.grammar import HOSTILE, file_command, whatever_happens, workflow_commands
 from zerokie_action.ci import CI, detect
-from zerokie_action.ci.repository import Owner
+from zerokie_action.ci.repository import Repository
 
 ENV = {"GITHUB_ACTIONS": "true"}
 
@@ -182,7 +182,7 @@ def test_what_is_known(tmp_path, event, commit):
     ci = Step(env).ci
     assert (ci.commit, ci.commit_url) == (commit, f"{repository}/commit/{commit}")
     assert ci.run_url == f"{repository}/actions/runs/123"
-    assert ci.owner == Owner("github.example.com", "7", "o/r")
+    assert ci.repository == Repository("github.example.com", "o/r", "`GITHUB_REPOSITORY`")
     assert Step(env | {"GITEA_ACTIONS": "true"}).ci.run_url == f"{repository}/actions/runs/7"
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from tests.ci.grammar import HOSTILE, gitlab_sections, whatever_happens, workflow_commands
 from zerokie_action.ci import detect
 from zerokie_action.ci.gitlab import GitLab
-from zerokie_action.ci.repository import Owner
+from zerokie_action.ci.repository import Repository
 
 ENV = {"GITLAB_CI": "true"}
 
@@ -74,7 +74,7 @@ def test_what_is_known():
     ci = detect(ENV | env, io.StringIO())
     assert (ci.commit, ci.run_url) == ("abc", "https://gitlab.com/j/1")
     assert ci.commit_url == "https://gitlab.com/o/r/-/commit/abc"
-    assert ci.owner == Owner("gitlab.example.com", "7", "g/s/r")
+    assert ci.repository == Repository("gitlab.example.com", "g/s/r", "`CI_PROJECT_PATH`")
     assert detect(ENV, io.StringIO()).commit_url == ""
     merge = env | {"CI_MERGE_REQUEST_SOURCE_BRANCH_SHA": "def"}  # of a pipeline for merged results
     assert detect(ENV | merge, io.StringIO()).commit == "def"

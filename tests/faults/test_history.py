@@ -118,7 +118,7 @@ class History(RuleBasedStateMachine):
         self.is_calm = True
         """Whether nothing has happened so far but deploys without `keep`."""
         self.may_be_refused = False
-        """Whether a gateway's lie has made a stranger's of what is ours."""
+        """Whether a gateway's lie has made a stranger's file of ours."""
         self.last: Outcome | None = None
         self.last_request = platform.clock()
         self.abandoned: set[str | None] = set()
@@ -274,8 +274,6 @@ class History(RuleBasedStateMachine):
         self.world.platform.faults.add(fault)
         self._deploy(inputs, may_fail=self.world.platform.lock("site") is not None, may_stay=path)
         self.world.platform.faults.clear()
-        # Without times, it is not known that nobody has put it there since.
-        self.may_be_refused |= not self.has_times
         self.deploy(inputs)
 
     @rule(skip=skips, number=st.sampled_from([signal.SIGINT, signal.SIGTERM]), inputs=options)
@@ -364,9 +362,8 @@ class History(RuleBasedStateMachine):
             assert strange or CANT_BE_READ in log or self.may_be_refused, f"ours: {log}"
             return
         self.ours |= self.files.keys()
-        # What was deleted and is there again is a stranger's, whenever that can be known.
-        is_blind = CANT_BE_READ in log or not self.has_times
-        known_ours = self.ours | (self.half_deleted if is_blind else set())
+        # What a deploy deleted that did not end well may still count as ours.
+        known_ours = self.ours | self.half_deleted
         gone = [path for path in strange if path not in after and path not in known_ours]
         assert not gone or inputs.get("take_over"), f"theirs: {gone} deleted unasked: {log}"
         deleted = before.keys() - after.keys()
@@ -380,6 +377,7 @@ class History(RuleBasedStateMachine):
         wanted = self.files | {path: body for path, body in before.items() if self._stays(path, inputs)}
         if may_stay in before and may_stay not in wanted:
             self.ours.discard(may_stay)
+            self.may_be_refused = True
             wanted[may_stay] = before[may_stay]
         if may_be_unknown and after != wanted and may_be_unknown not in known:
             self.world.platform.faults.clear()

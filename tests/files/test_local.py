@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 
-import anyio.to_thread
 import pytest
 
 from zerokie_action.errors import DeployFailed
@@ -13,7 +11,6 @@ from zerokie_action.files.local import (
     FileContent,
     LocalFile,
     device_and_inode,
-    find_changes,
     is_addressable,
 )
 
@@ -37,26 +34,6 @@ def source(file: LocalFile) -> Path:
 
 def pattern(size: int) -> bytes:
     return (bytes(range(251)) * (size // 251 + 1))[:size]
-
-
-def replaced(file: LocalFile, content: bytes) -> LocalFile:
-    """Another file in the place of this one, with the same size and time."""
-    other = source(file).with_name("other")
-    other.write_bytes(content)
-    os.utime(other, ns=(file.modified, file.modified))
-    other.rename(source(file))
-    status = source(file).stat()
-    return LocalFile(file.path, file.directory, status.st_size, status.st_mtime_ns, device_and_inode(status))
-
-
-async def test_a_file_that_is_replaced_again(local):
-    """Its bytes can't be told any more."""
-    before = local(b"old")
-    after = replaced(before, b"old")
-    replaced(before, b"old")
-    hashes = {"a.bin": hashlib.sha256(b"old").hexdigest()}
-    found = await anyio.to_thread.run_sync(find_changes, [before], [after], hashes)
-    assert found == ["'a.bin' was replaced"]
 
 
 def replace_by_a_fifo(path: Path) -> None:

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
 import pytest
 
 from zerokie_action.files.ignore import Patterns
 from zerokie_action.files.local import LocalFile
-from zerokie_action.files.manifest import Proof, RemoteFile
 from zerokie_action.files.plan import Plan, make_plan
+from zerokie_action.platform.models import RemoteFile
+
+if TYPE_CHECKING:
+    from zerokie_action.files.manifest import Proof
 
 NOON = "2026-03-07T12:00:00Z"
 

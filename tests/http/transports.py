@@ -8,11 +8,14 @@ import anyio
 import httpx
 import pytest
 
+from zerokie_action.errors import RequestRejected
 from zerokie_action.http import failure
+from zerokie_action.http.failure import Cause, Failure
 from zerokie_action.http.request import HEADERS, Bytes, ContentStream, extensions
 from zerokie_action.http.transport import Transport
 
 if TYPE_CHECKING:
+    from zerokie_action.errors import DeployError
     from zerokie_action.http.request import Content
 
 TARGET = "/v1/apps/site/files/a.txt"
@@ -75,6 +78,15 @@ Step = httpx.Response | httpx.TransportError
 def answer(code: int, body: bytes = b"", **headers: str) -> httpx.Response:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return httpx.Response(code, headers=named, content=body)
+
+
+def read(response: httpx.Response) -> bytes | Failure | DeployError:
+    """A reader of answers: a page makes no sense, and any other 4xx is a refusal."""
+    if failure.asks_to_try_again(response.status_code):
+        return failure.of_status(response, f"answered {response.status_code}")
+    if response.content.startswith(b"<"):
+        return Failure("answered with a page", Cause.WRONG_ANSWER, makes_no_sense=True)
+    return response.content if response.is_success else RequestRejected("no", status=response.status_code)
 
 
 class Script(httpx.AsyncBaseTransport):

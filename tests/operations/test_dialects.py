@@ -53,7 +53,6 @@ EDITED = {path: body for path, body in SITE.items() if path != "empty"} | {
 
 
 LATER = {
-    *(f"listing={answer}" for answer in QUESTIONS["listing"].answers[1:]),
     *(f"app-deletion={answer}" for answer in QUESTIONS["app-deletion"].answers[1:]),
     *(f"get-image={answer}" for answer in QUESTIONS["get-image"].answers[1:]),
     "broken-deploy=8s",
@@ -61,7 +60,6 @@ LATER = {
     "finalize=no-effect-once",
     "finalize-time=30s-connected",
     "finalize-time=70s-connected",
-    "listed-paths=bare-directories",
 }
 """Answers in which the stories do not end well yet."""
 NO_STORY = {"finalize=no-effect"}

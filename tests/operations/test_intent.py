@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 from typing import TYPE_CHECKING, Any
@@ -22,15 +23,8 @@ OURS = {
     "GITHUB_ACTIONS": "true",
     "GITHUB_SERVER_URL": "https://github.com",
     "GITHUB_REPOSITORY": "acme/shop",
-    "GITHUB_REPOSITORY_ID": "7",
 }
-THEIRS = OURS | {"GITHUB_REPOSITORY": "acme/docs", "GITHUB_REPOSITORY_ID": "8"}
-GITLAB = {
-    "GITLAB_CI": "true",
-    "CI_SERVER_URL": "https://gitlab.com",
-    "CI_PROJECT_PATH": "acme/docs",
-    "CI_PROJECT_ID": "7",
-}
+THEIRS = OURS | {"GITHUB_REPOSITORY": "acme/docs"}
 SHELL: dict[str, str] = {}
 TAKE_OVER = "`take-over: true` for one run by hand"
 
@@ -116,16 +110,10 @@ class TestFiles:
         require_done(world, take_over=True, max_deletes=16)
         require_done(world)
 
-    def test_they_have_the_front_page(self, world: World) -> None:
-        """Likewise."""
-        world.write({"about.html": b"", "contact.html": b"", "team.html": b""})
-        require_refused(world, ["the site's front page", "`take-over: true` and `max-deletes: 5`"])
-        require_done(world, take_over=True, max_deletes=5)
-
     def test_an_earlier_version_of_this_action(self, world: World) -> None:
         """Its manifest says nothing any more."""
-        put(world, [f".zerokie/{'0' * 64}.json"])
-        require_refused(world, ["App 'site' has 6 files", TAKE_OVER])
+        put(world, [f"_zerokie/9-0-0-{'0' * 16}-{'0' * 32}.json"])
+        require_refused(world, self.words)
         require_done(world, take_over=True)
 
 
@@ -300,8 +288,98 @@ class TestManyDeletions:
         require_refused(world, ["4 files, less than half of the site's 64"])
 
 
+# --- the folder above the build's output
+
+ASTRO = "index.html about/index.html blog/1/index.html favicon.svg 404.html _astro/about.#.css _astro/it.#.js"
+VITE = "index.html vite.svg assets/index-#.js assets/index-#.css assets/vendor-#.js assets/logo-#.svg"
+NEXT = (
+    "index.html 404.html about.html _next/static/css/#.css _next/static/chunks/main-app-#.js "
+    "_next/static/chunks/4bd1b696-#.js _next/static/chunks/pages/_app-#.js _next/static/#/_buildManifest.js"
+)
+HUGO = "index.html index.xml sitemap.xml posts/a/index.html posts/b/index.html css/main.#.css js/app.#.js"
+LAYOUTS = {  # the project's own files, the directory of the output, and what is in it
+    "Astro": ("package.json docker-compose.yml src/pages/index.astro public/favicon.svg", "dist", ASTRO),
+    "Vite": ("package.json index.html src/main.js public/vite.svg", "dist", VITE),
+    "Next": ("package.json next.config.js app/page.tsx", "out", NEXT),
+    "Hugo": ("hugo.toml content/posts/a.md layouts/index.html.txt static/x.png", "public", HUGO),
+    "a monorepo": ("package.json packages/ui/package.json", "apps/web/dist", VITE),
+}
+layouts = pytest.mark.parametrize("layout", LAYOUTS)
+
+
+def project(layout: str, build: int) -> dict[str, bytes]:
+    """A project after this build: all assets have names of their own."""
+    own, output, built = LAYOUTS[layout]
+    paths = [f"{output}/{path}" for path in built.split()]
+    return {
+        path.replace("#", hashlib.sha256(f"{build} {path}".encode()).hexdigest()[:16]): b"%d" % build
+        for path in (*own.split(), *paths)
+    }
+
+
+class TestOneLevelTooHigh:
+    """`directory: app` where `app/dist` is the site."""
+
+    @layouts
+    def test_the_wrong_folder(self, world: World, layout: str) -> None:
+        """It stops, and the message names the right one; `max-deletes` goes on."""
+        _, output, built = LAYOUTS[layout]
+        world.write(project(layout, 1))
+        assert world.run(directory=world.folder / output).exit_code == 0
+        world.write(project(layout, 2))
+        require_refused(
+            world,
+            [
+                "Most of the site would be deleted, ",
+                f"and the directory has it again below {output!r}",
+                f"set `directory: {world.folder / output}`",
+                "`max-deletes: ",
+            ],
+        )
+        assert world.run(directory=world.folder / output).exit_code == 0
+        assert len(world.stored()) == len(built.split())
+        assert world.run(max_deletes=8).exit_code == 0
+
+    @layouts
+    def test_the_right_folder(self, world: World, layout: str) -> None:
+        """No build stops, though all its assets are renamed each time."""
+        for build in range(20):
+            world.write(project(layout, build))
+            outcome = world.run(directory=world.folder / LAYOUTS[layout][1])
+            assert outcome.exit_code == 0, outcome.log
+
+    @pytest.mark.parametrize("inner", ["en", "v1", "2024"])
+    def test_a_site_that_moves(self, world: World, inner: str) -> None:
+        """Below one directory, with a page that leads there, or with the old pages beside."""
+        pages = {f"{number}/index.html": b"x" for number in range(9)}
+        world.write(pages | {"index.html": b"x"})
+        world.run()
+        world.write(
+            {f"{inner}/{path}": b"x" for path in (*pages, "index.html")} | {"index.html": b"go there"}
+        )
+        require_done(world)
+        world.write(world.read() | pages)
+        require_done(world)
+
+    @pytest.mark.parametrize("layout", ["Astro", "Next", "Hugo"])
+    def test_the_first_deploy(self, world: World, layout: str) -> None:
+        """A warning names the folder that has all pages; the right folder is deployed without one."""
+        output = LAYOUTS[layout][1]
+        world.write(project(layout, 1))
+        wrong, right = world.run(), world.run(directory=world.folder / output, app="new", create=True)
+        assert [wrong.exit_code, right.exit_code] == [0, 0]
+        assert f"All pages are below {output!r}" in "".join(wrong.outputs["warnings"])
+        assert f"set `directory: {world.folder / output}`" in wrong.log
+        assert right.outputs["warnings"] == []
+
+
 class TestAnotherRepository:
-    words = ("App 'site' was last deployed from a repository other than 'github.com/acme/docs'", TAKE_OVER)
+    words = (
+        "App 'site' was last deployed from another repository. This run is of 'github.com/acme/docs'",
+        "according to `GITHUB_REPOSITORY`",
+        "After a repository was renamed or moved, and in a clone of a fork",
+        TAKE_OVER,
+    )
 
     @pytest.mark.parametrize("inputs", [{}, {"incremental": False}, {"operation": "destroy"}])
     def test_it_is_refused(self, world: World, inputs: dict[str, object]) -> None:
@@ -330,27 +408,20 @@ class TestAnotherRepository:
     @pytest.mark.parametrize(
         ("env", "code"),
         [
-            pytest.param(OURS | {"GITHUB_REPOSITORY": "acme/store"}, 0, id="renamed"),
-            pytest.param(OURS | {"GITHUB_REPOSITORY_ID": ""}, 0, id="the name alone"),
-            pytest.param(OURS | {"GITHUB_REPOSITORY_ID": "9"}, 0, id="created anew"),
-            pytest.param(OURS | {"GITHUB_SERVER_URL": "https://git.example.com"}, 2, id="moved elsewhere"),
-            pytest.param(GITLAB, 2, id="the same ID on another forge"),
-            pytest.param(THEIRS | {"GITHUB_REPOSITORY_ID": ""}, 2, id="another name alone"),
+            pytest.param(OURS | {"GITHUB_REPOSITORY": "Acme/Shop"}, 0, id="in another case"),
+            pytest.param(OURS | {"GITHUB_REPOSITORY": "acme/store"}, 2, id="renamed"),
+            pytest.param(OURS | {"GITHUB_SERVER_URL": "https://git.example.com"}, 2, id="moved"),
             pytest.param(SHELL, 0, id="not asked"),
             pytest.param({"GITHUB_ACTIONS": "true"}, 0, id="a run that does not know"),
         ],
     )
     def test_which_is_the_same(self, world: World, env: dict[str, str], code: int) -> None:
-        """One that has the same ID, or the same full name, on the same forge."""
+        """One that has the same host and full name; one that was renamed takes over once."""
         run(world, OURS)
-        for operation in ({}, {"operation": "destroy"}):
+        for operation in ({}, {"operation": "destroy", "dry_run": True}):
             assert run(world, env, **operation).exit_code == code
-
-    def test_a_renamed_one_is_recorded(self, world: World) -> None:
-        """Its old name may become that of another one."""
-        run(world, OURS)
-        run(world, OURS | {"GITHUB_REPOSITORY": "acme/store"})
-        assert run(world, THEIRS | {"GITHUB_REPOSITORY": "acme/shop"}).exit_code == 2
+        assert run(world, env, take_over=True).exit_code == 0
+        assert run(world, env).exit_code == 0
 
     def test_a_repository_after_a_shell(self, world: World) -> None:
         """The app is its own from then on, even if nothing was to be done."""
@@ -365,23 +436,6 @@ class TestAnotherRepository:
         world.platform.faults.clear()
         assert run(world, THEIRS).exit_code == 2
         assert run(world, OURS).exit_code == 0
-
-    def test_while_another_deploy_goes_on(self, world: World) -> None:
-        """The question is asked under the lock."""
-        run(world, OURS)
-        world.platform.take_lock("site", "somebody else")
-        newest = f"_zerokie/9-{'1' * 16}-{'2' * 16}-{'3' * 16}-{'4' * 32}.json"
-
-        def end() -> None:
-            for path in world.platform.files("site"):
-                if path.startswith("_zerokie/"):
-                    world.platform.delete_file("site", path)
-            world.platform.put_file("site", newest, b"{}")
-            world.platform.expire_lock("site")
-
-        world.loop.call_later(20, end)
-        assert run(world, OURS).exit_code == 2
-        assert world.stored() == SITE
 
     def test_container_apps_have_no_owner(self, world: World) -> None:
         """They have no storage that could say so."""
@@ -406,15 +460,6 @@ class TestHistories:
         world.write(bundle(2))
         assert run(world, THEIRS).exit_code == 2
         world.env = dict(OURS)
-        require_done(world)
-
-    @pytest.mark.parametrize(("kind", "code"), [(Kind.HANG, 9), (Kind.RESET, 5)])
-    def test_it_runs_out_of_time_or_into_an_outage(self, world: World, kind: Kind, code: int) -> None:
-        world.write(bundle(1))
-        world.platform.faults.add(Fault(kind, None, "/files", skip=18, times=None))
-        assert world.run(timeout="1m" if code == 9 else "30m").exit_code == code
-        world.platform.faults.clear()
-        world.write(bundle(2))
         require_done(world)
 
     @pytest.mark.usefixtures("handlers")

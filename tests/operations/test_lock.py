@@ -270,3 +270,22 @@ def test_a_lock_that_nobody_was_asked_for(world: World) -> None:
     assert outcome.seconds < 130
     assert "may still be held" not in outcome.log
     assert outcome.outputs["warnings"] == []
+
+
+def test_a_storage_that_is_late(world: World) -> None:
+    """Its 404s make the heartbeat ask, but not each of them."""
+    world.write({f"{number:03}.txt": b"x" for number in range(100)})
+    world.platform.faults.add(Fault(Kind.STATUS, "PUT", "/files/", status=404, lasts=30, times=None))
+    outcome = world.run()
+    assert outcome.exit_code == 0, outcome.log
+    assert 1 < len(heartbeats(outcome)) <= 31
+
+
+def test_two_answers_to_finalize_that_say_little(world: World) -> None:
+    """The second one is a refusal, because the first one has worked after all."""
+    little = Fault(Kind.STATUS, "POST", "/finalize$", status=200, body=b"{}", after=True)
+    still_ours = Fault(Kind.STATUS, "PUT", "/lock$", status=200, body=b"")
+    world.platform.faults.add(little, still_ours)
+    outcome = world.run()
+    assert outcome.exit_code == 0, outcome.log
+    assert len(finalizes(outcome)) == 2

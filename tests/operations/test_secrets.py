@@ -143,6 +143,12 @@ class TestNobodyElseSeesTheKey:
         assert len(pages) >= 2
         assert API_KEY not in str([page.headers for page in pages])
 
+    def test_an_api_of_one_s_own(self, world: World) -> None:
+        """Whoever sets `api-url`, or a variable for it, gets the key: the log begins with it."""
+        first, second, *_ = world.run().log.splitlines()
+        assert first.startswith("zerokie-action")
+        assert re.fullmatch(r"API: http://127\.0\.0\.1:\d+", second)
+
     def test_where_the_api_redirects_to(self, world: World) -> None:
         """Nobody follows that."""
 
@@ -185,3 +191,13 @@ class TestWhatMustNotBePublic:
         assert "'certs/site.pem' holds a private key" in outcome.outputs["error"]
         assert "hunter2" not in outcome.log
         assert world.run(ignore="certs/").exit_code == 0
+
+    def test_a_sample_key(self, world: World) -> None:
+        """`!path` in the input says that a key is meant to be public; nothing else says so."""
+        pem = b"-----BEGIN EC PRIVATE KEY-----\nsample\n"
+        world.write({"index.html": b"x", "docs/example.pem": pem, ".zerokieignore": b"!docs/example.pem"})
+        for ignore in ("", "!docs", "!docs/", "!docs/example.pem\n*.pem\n!docs"):
+            outcome = world.run(ignore=ignore, dry_run=True)
+            assert outcome.exit_code == (0 if "*.pem" in ignore else 2)
+        assert world.run(ignore="!docs/example.pem").exit_code == 0
+        assert world.stored() == {"index.html": b"x", "docs/example.pem": pem}

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from zerokie_action.files.manifest import RemoteFile
 from zerokie_action.http.request import Bytes
-from zerokie_action.platform.models import App, Counts, Domain, Finalized
+from zerokie_action.platform.models import App, Counts, Domain, Finalized, RemoteFile
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

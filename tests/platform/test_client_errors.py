@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import socket
-import ssl
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
-import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -30,20 +27,12 @@ from tests.platform.endpoints import (
 )
 from tests.support.timewarp import TimeWarpLoop
 from zerokie_action.errors import DeployError, PlatformUnavailable, RequestRejected
-from zerokie_action.files.manifest import RemoteFile
 from zerokie_action.http.request import Bytes
-from zerokie_action.outcome import Outcome, Write
+from zerokie_action.platform.models import RemoteFile
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from tests.http.transports import Step
-
-
-UNTRUSTED, NO_HOST = httpx.ConnectError(""), httpx.ConnectError("")
-UNTRUSTED.__cause__ = ssl.SSLCertVerificationError(1, "expired")
-UNTRUSTED.__cause__.verify_message = "expired"
-NO_HOST.__cause__ = socket.gaierror(socket.EAI_AGAIN, "try again")
 
 NOTHING_TO_DO: dict[tuple[str, int], Any] = {
     ("find app", 404): None,
@@ -110,35 +99,6 @@ class TestErrors:
         error = await error_of(client.put_file("site", ".well-known/a", Bytes(b""), "text/plain"))
         assert type(error) is PlatformUnavailable
         assert "`ignore`" in error.hint
-
-    @pytest.mark.parametrize(
-        ("step", "fix"),
-        [
-            (answer(503), "in a few minutes"),
-            (answer(200, b"<html>"), "`api-url`"),
-            (UNTRUSTED, "SSL_CERT_FILE"),
-            (NO_HOST, "host names in `api-url`"),
-            (answer(503, retry_after="601"), "after that time"),
-        ],
-    )
-    async def test_a_request_that_is_given_up(self, step: Step, fix: str) -> None:
-        """The hint depends on the cause."""
-        error = await error_of(client_over(Script(step)).list_apps())
-        assert type(error) is PlatformUnavailable
-        assert fix in error.hint
-
-    @pytest.mark.parametrize("step", [answer(404, b'{"error": "no such file"}'), answer(503)])
-    async def test_a_deletion_whose_answer_was_lost(self, step: Step) -> None:
-        """A 404 after a lost answer means that the deletion is done."""
-        write = Write()
-        transport = Script(step, answer(404, b'{"error": "no such app"}'))
-        was_deleted = await client_over(transport, retry_timeout=120).delete_app("site", write=write)
-        assert (
-            was_deleted
-            is (write.outcome is Outcome.DONE)
-            is bool(write.lost)
-            is (len(transport.requests) == 2)
-        )
 
     @pytest.mark.parametrize(
         ("body", "expected"),

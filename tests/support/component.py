@@ -25,7 +25,9 @@ def component_inputs() -> dict[str, Any]:
 def component(**given: object) -> dict[str, Any]:
     """The jobs for these inputs (names with `_`)."""
     declared = component_inputs()
-    values = {name: row["default"] for name, row in declared.items() if "default" in row}
+    values = {"action-image": "zerokie-action"} | {
+        name: row["default"] for name, row in declared.items() if "default" in row
+    }
     values |= {name.replace("_", "-"): value for name, value in given.items()}
     assert values.keys() == declared.keys()
 

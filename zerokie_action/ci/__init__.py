@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TextIO
 from zerokie_action.ci.generic import CI, Level, PullRequest
 from zerokie_action.ci.github import GitHub
 from zerokie_action.ci.gitlab import GitLab
-from zerokie_action.ci.repository import owner_of_checkout
+from zerokie_action.ci.repository import repository_of_checkout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +27,5 @@ def detect(env: Mapping[str, str], stream: TextIO, level: Level = "info") -> CI:
         ci = GitLab(env, stream, level)
     else:
         ci = CI(env, stream, level)
-    if not ci.owner.name:
-        ci.owner = owner_of_checkout()
+    ci.repository = ci.repository or repository_of_checkout()
     return ci

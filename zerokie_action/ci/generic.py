@@ -5,11 +5,12 @@ from __future__ import annotations
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, TextIO, get_args
 
-from zerokie_action.ci.repository import Owner
 from zerokie_action.text import Redactor, log_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from zerokie_action.ci.repository import Repository
 
 Level = Literal["debug", "info", "warning", "error"]
 _LEVELS: tuple[Level, ...] = get_args(Level)
@@ -53,7 +54,7 @@ class CI:
         commit: the hash of the commit; empty if it is not known.
         commit_url: the URL of the commit's page; empty if it is not known.
         run_url: the URL of this run's page; empty if it is not known.
-        owner: the repository of this run, as far as it is known.
+        repository: the repository of this run; None if it is not known.
     """
 
     folds = False
@@ -62,7 +63,7 @@ class CI:
     def __init__(self, env: Mapping[str, str], stream: TextIO, level: Level = "info") -> None:
         self.terminal = stream if stream.isatty() and env.get("TERM") != "dumb" else None
         self.commit = self.commit_url = self.run_url = ""
-        self.owner = Owner()
+        self.repository: Repository | None = None
         self._env = env
         self._stream = stream
         self._write: Callable[[str], object] = self._write_to_stream

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from zerokie_action.ci.generic import CI, Level, PullRequest
-from zerokie_action.ci.repository import owner_at
+from zerokie_action.ci.repository import repository_at
 from zerokie_action.text import secret_forms
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class GitHub(CI):
             self.commit_url = f"{server}/{repository}/commit/{self.commit}" if self.commit else ""
             self.run_url = f"{server}/{repository}/actions/runs/{run}" if run else ""
         # For a pull request from a fork, `GITHUB_REPOSITORY` is the target repository.
-        self.owner = owner_at(f"{server}/{repository}", env.get("GITHUB_REPOSITORY_ID", ""))
+        self.repository = repository_at(f"{server}/{repository}", "`GITHUB_REPOSITORY`")
 
     def mask(self, secret: str, user: str = "") -> None:
         """Redact `secret`, and make the runner mask all its forms in the whole job's logs."""

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, ClassVar, TextIO
 
 from zerokie_action.ci.generic import CI, PullRequest
-from zerokie_action.ci.repository import owner_at
+from zerokie_action.ci.repository import repository_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -35,7 +35,7 @@ class GitLab(CI):
         self.run_url = env.get("CI_JOB_URL", "")
         # `CI_SERVER_URL` includes GitLab's relative URL root, just like the URLs of clones over HTTPS.
         url = f"{env.get('CI_SERVER_URL', '')}/{env.get('CI_PROJECT_PATH', '')}"
-        self.owner = owner_at(url, env.get("CI_PROJECT_ID", ""))
+        self.repository = repository_at(url, "`CI_PROJECT_PATH`")
 
     def pull_request(self, number: int | None) -> PullRequest | None:
         """The merge request with this number, or else the merge request of the pipeline."""

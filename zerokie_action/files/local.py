@@ -17,7 +17,7 @@ from anyio.from_thread import check_cancelled
 from zerokie_action.errors import DeployFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
 CHUNK_SIZE = 256 * 1024
 
@@ -168,18 +168,8 @@ async def hash_files(files: Iterable[LocalFile]) -> dict[str, str]:
     return hashes
 
 
-def find_changes(
-    before: Iterable[LocalFile], after: Iterable[LocalFile], deployed: Mapping[str, str]
-) -> list[str]:
-    """Compare two scans of a directory. Runs in a worker thread, which can be cancelled.
-
-    A file with the same size and time but another inode was replaced, unless its content is the deployed
-    content: some file systems renumber their inodes.
-
-    Args:
-        before: the scan before the deploy.
-        after: the scan after the deploy.
-        deployed: SHA-256 of the deployed files, in hex by path.
+def find_changes(before: Iterable[LocalFile], after: Iterable[LocalFile]) -> list[str]:
+    """Compare two scans of a directory: paths, sizes and times.
 
     Returns:
         The changes, sorted by path, for example `'index.html' was edited`.
@@ -192,16 +182,8 @@ def find_changes(
             changes.append((file.path, "added"))
         elif (known.size, known.modified) != (file.size, file.modified):
             changes.append((file.path, "edited"))
-        elif known.identity != file.identity and not _has_hash(file, deployed.get(file.path)):
-            changes.append((file.path, "replaced"))
     changes += [(path, "removed") for path in left]
     return [f"{path!r} was {what}" for path, what in sorted(changes)]
-
-
-def _has_hash(file: LocalFile, sha256: str | None) -> bool:
-    with suppress(DeployFailed):
-        return sha256 is not None and hash_file(file) == sha256
-    return False
 
 
 def _open(path: str | bytes, _flags: int) -> int:

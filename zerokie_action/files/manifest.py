@@ -4,7 +4,7 @@ The platform's listing has no hashes, and a length alone proves nothing. So a ma
 uploaded file: the SHA-256 of the content, with the length and `lastModified` that the platform listed
 afterwards. While the listing shows the same length and time, the file still has this content.
 
-Manifests are numbered, and only the newest counts. A manifest's name has three further parts. The owner says
+Manifests are numbered, and only the newest counts. A manifest's name has three further parts. The mark says
 which repository deployed the app. The digest of the named paths often tells which files are ours, even if the
 manifest can't be read. The random part keeps others from guessing the URL, and caches from having it. No part
 of the path begins with a dot, because gateways and CDNs may refuse or hide such files.
@@ -15,65 +15,23 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable
 
 MANIFEST_FOLDER = "_zerokie/"
-LENGTH_NOT_GIVEN = -1
+NO_REPOSITORY = "0"
+"""The mark in the name of a manifest whose deploy did not know its repository."""
 
 _NAME = re.compile(
-    re.escape(MANIFEST_FOLDER)
-    + r"([0-9]{1,15})-(0|[0-9a-f]{16})-(0|[0-9a-f]{16})-([0-9a-f]{16})-[0-9a-f]{32}\.json"
+    re.escape(MANIFEST_FOLDER) + r"([0-9]{1,15})-(0|[0-9a-f]{16})-([0-9a-f]{16})-[0-9a-f]{32}\.json"
 )
-
-_UNKNOWN = "0"
-_DIGITS = 16
 
 Proof = tuple[str, int, str]
 """SHA-256 of a file's content in hex, its length in bytes, and its `lastModified` in the listing."""
-Gone = tuple[int, str]
-"""The listed length in bytes and `lastModified` of a file before its deletion."""
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteFile:
-    """A file in the app's storage zone, as the platform lists it ("GET /v1/apps/:name/files").
-
-    Attributes:
-        path: the relative path, with `/` between the segments, not encoded.
-        length: the length in bytes; `LENGTH_NOT_GIVEN` if the listing has none.
-        last_modified: the listing's text, for instance `2026-03-07T17:00:00Z`; empty if the listing has none.
-    """
-
-    path: str
-    length: int = LENGTH_NOT_GIVEN
-    last_modified: str = ""
-
-
-class Marks(NamedTuple):
-    """A repository in a manifest's name: the hashes of its ID and of its full name; `0` for unknown."""
-
-    id: str = _UNKNOWN
-    name: str = _UNKNOWN
-
-    @classmethod
-    def of(cls, forge: str, repository_id: str, name: str) -> Marks:
-        """The marks of a repository by its forge, its ID there and its full name; empty means unknown."""
-        return cls(_mark(forge, repository_id), _mark(forge, name))
-
-    @property
-    def is_known(self) -> bool:
-        """Whether at least one mark is known."""
-        return self != Marks()
-
-    def agree_with(self, other: Marks) -> bool:
-        """Whether both mark the same repository: by ID and forge, or by full name."""
-        return any(one == another != _UNKNOWN for one, another in zip(self, other, strict=True))
 
 
 class ManifestName(NamedTuple):
@@ -81,13 +39,13 @@ class ManifestName(NamedTuple):
 
     Attributes:
         number: the manifest's number; the newest manifest has the highest number.
-        owner: the repository that deployed.
+        repository: the mark of the repository that deployed (`mark_repository`).
         digest: the digest of the paths that were ours and listed then, or about to be (`digest_of`).
         path: the manifest's remote path.
     """
 
     number: int
-    owner: Marks
+    repository: str
     digest: str
     path: str
 
@@ -97,36 +55,18 @@ class Manifest(BaseModel):
 
     Attributes:
         files: the paths that are ours, each with its proof, or None without a proof.
-        gone: the paths that the deploy deletes. If a path is still listed with the same length and time, it
-            was not deleted and is ours. A path with another length or time has somebody else's new file.
-        count: the number of files in the folder of the last finished deploy.
+        count: the number of files in the folder of the last finished deploy; None if it is not known.
     """
 
     model_config = ConfigDict(defer_build=True)
 
-    version: Literal[4] = 4
+    version: Literal[1] = 1
     files: dict[str, Proof | None] = {}
-    gone: dict[str, Gone] = {}
-    count: int = 0
-
-    def own_paths(self, listed: Mapping[str, RemoteFile]) -> set[str]:
-        """The listed paths that are ours."""
-        return {
-            path
-            for path, remote in listed.items()
-            if path in self.files or self.gone.get(path) == (remote.length, remote.last_modified)
-        }
+    count: int | None = None
 
     def render(self) -> bytes:
         """Return the manifest as JSON."""
         return self.__pydantic_serializer__.to_json(self)
-
-
-def _mark(forge: str, text: str) -> str:
-    return hashlib.sha256(f"{forge}/{text}".encode()).hexdigest()[:_DIGITS] if text else _UNKNOWN
-
-
-NO_MANIFEST = ManifestName(0, Marks(), "", "")
 
 
 def parse_manifest(data: bytes) -> Manifest | None:
@@ -137,40 +77,37 @@ def parse_manifest(data: bytes) -> Manifest | None:
         return None
 
 
-def new_manifest_path(number: int, owner: Marks, named: Iterable[str]) -> str:
+def mark_repository(name: str) -> str:
+    """Return the mark of a repository by its host and full name, such as `github.com/acme/site`."""
+    return _short_hash(name) if name else NO_REPOSITORY
+
+
+def new_manifest_path(number: int, repository: str, named: Collection[str]) -> str:
     """Return the remote path of a new manifest that names these paths."""
-    return f"{MANIFEST_FOLDER}{number}-{owner.id}-{owner.name}-{digest_of(named)}-{os.urandom(16).hex()}.json"
-
-
-def digest_of(paths: Iterable[str]) -> str:
-    """Return the digest of a set of paths, for a manifest's name."""
-    return hashlib.sha256("\0".join(sorted(paths)).encode()).hexdigest()[:_DIGITS]
+    return f"{MANIFEST_FOLDER}{number}-{repository}-{digest_of(named)}-{os.urandom(16).hex()}.json"
 
 
 def find_manifests(paths: Iterable[str]) -> list[ManifestName]:
     """Return the manifests among listed paths, the newest last."""
     found = filter(None, map(_NAME.fullmatch, paths))
-    return sorted(
-        ManifestName(int(name[1]), Marks(name[2], name[3]), digest=name[4], path=name[0]) for name in found
-    )
+    return sorted(ManifestName(int(name[1]), name[2], name[3], name[0]) for name in found)
 
 
-def completed_marks(manifests: Sequence[ManifestName], owner: Marks) -> Marks:
-    """The owner for the next manifest's name: this run's repository, completed from older manifests.
-
-    A mark that this run does not know is taken from the newest manifest of the same repository. Without such
-    a manifest, as after `take-over`, it is taken from the newest manifest: the name then marks both
-    repositories, and either may deploy.
-    """
-    owners = [found.owner for found in manifests]
-    known = ([*filter(owner.agree_with, owners)] or owners or [Marks()])[-1]
-    return Marks(*(ours if ours != _UNKNOWN else theirs for ours, theirs in zip(owner, known, strict=True)))
+def digest_of(paths: Collection[str]) -> str:
+    """Return the digest of a set of paths, for a manifest's name; directories among them don't count."""
+    return _short_hash("\0".join(sorted(set(paths) - directories_of(paths))))
 
 
-def belong_to_another(manifests: Sequence[ManifestName], owner: Marks) -> bool:
-    """Whether all manifests name another repository. A manifest without a known owner may be ours."""
-    return (
-        owner.is_known
-        and bool(manifests)
-        and all(found.owner.is_known and not found.owner.agree_with(owner) for found in manifests)
-    )
+def directories_of(paths: Iterable[str]) -> set[str]:
+    """Return the directories that the paths go through, without a `/` at the end."""
+    found: set[str] = set()
+    for path in paths:
+        directory = path.rpartition("/")[0]
+        while directory and directory not in found:
+            found.add(directory)
+            directory = directory.rpartition("/")[0]
+    return found
+
+
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,56 +1,20 @@
-"""Plans a deploy's changes, and finds reasons to doubt whether the changes are intended.
-
-Pure functions of folder, listing and manifest.
-"""
+"""Plans a deploy's changes: a pure function of folder, listing and manifest."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
-
-from zerokie_action.errors import ConfigurationError
-from zerokie_action.text import human_files, human_paths
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from zerokie_action.files.ignore import Patterns
     from zerokie_action.files.local import LocalFile
-    from zerokie_action.files.manifest import Proof, RemoteFile
+    from zerokie_action.files.manifest import Proof
+    from zerokie_action.platform.models import RemoteFile
 
 FRONT_PAGE = "index.html"
 
 _NEW = "not on the platform"
-_FEW = 3
-"""Up to this many deletions raise no doubt."""
-
-
-class Doubt(NamedTuple):
-    """A reason to change nothing until somebody confirms the change.
-
-    Attributes:
-        problem: the reason, as a sentence without its full stop.
-        advice: how to correct a mistake, in one or two sentences.
-        confirmation: the input, with its value, that confirms the change.
-    """
-
-    problem: str
-    advice: str
-    confirmation: str = "`take-over: true`"
-
-
-def require_no_doubts(doubts: Sequence[Doubt]) -> None:
-    """Stop the deploy if there are doubts.
-
-    Raises:
-        ConfigurationError: with all doubts, and all inputs that confirm the change.
-    """
-    if doubts:
-        advice = " ".join(doubt.advice for doubt in doubts)
-        confirmations = " and ".join(dict.fromkeys(doubt.confirmation for doubt in doubts))
-        raise ConfigurationError(
-            *(doubt.problem for doubt in doubts),
-            hint=f"{advice} If the change is intended, set {confirmations} for one run by hand.",
-        )
 
 
 class Plan(NamedTuple):
@@ -154,64 +118,3 @@ def _reason(
     if file.path not in hashes:
         return "not compared"
     return "" if sha256 == hashes[file.path] else "hash differs"
-
-
-def doubts_about_files(plan: Plan, *, is_known: bool) -> Iterator[Doubt]:
-    """Doubts about deleting files that may be somebody else's.
-
-    Args:
-        plan: the planned changes.
-        is_known: whether it is known which files are ours.
-    """
-    if plan.delete and not is_known:
-        yield Doubt(
-            "The manifest of the last deploy can't be read, so it is not known whose files this deploy would "
-            f"delete: {_files(plan.delete)}",
-            "The log says why. If the app's URL was down, run the job again. To deploy without deleting "
-            "anything, set `delete-stale: false`.",
-        )
-    if plan.foreign:
-        yield Doubt(
-            f"This deploy would delete {human_files(len(plan.foreign))} that no deploy of "
-            f"this action has uploaded: {human_paths(plan.foreign)}",
-            "Add the files that have to stay to `keep`, or set `delete-stale: false`.",
-        )
-
-
-def doubts_about_deletions(plan: Plan, *, deployed: int, max_deletes: int | None) -> Iterator[Doubt]:
-    """Doubts about deleting our own files, because the folder may be wrong or incomplete.
-
-    Args:
-        plan: the planned changes.
-        deployed: the number of files in the last deployed folder, or on the site if that is not known.
-        max_deletes: the input; if it is set, it is the only limit.
-    """
-    count, deletions = len(plan.files), len(plan.delete)
-    confirmation = f"`max-deletes: {deletions}`"
-    if max_deletes is not None:
-        if deletions > max_deletes:
-            yield Doubt(
-                f"`max-deletes` is {max_deletes:,}, and this deploy would delete {_files(plan.delete)}",
-                "Check what is in the directory, or add patterns to `keep`.",
-                confirmation,
-            )
-        return
-    check = "Check that `directory` is the right one, and that the build is complete."
-    if deletions > _FEW and 2 * count < deployed:
-        yield Doubt(
-            f"The directory has {human_files(count)}, less than half of the site's {deployed:,}, and this "
-            f"deploy would delete {_files(plan.delete)}",
-            check,
-            confirmation,
-        )
-    elif FRONT_PAGE in plan.delete:
-        yield Doubt(
-            f"The directory has no {FRONT_PAGE}, and this deploy would delete the site's front page",
-            check,
-            confirmation,
-        )
-
-
-def _files(paths: tuple[str, ...]) -> str:
-    """A number of files and the first paths: `12 files ('a', 'b', 'c' and 9 more)`."""
-    return f"{human_files(len(paths))} ({human_paths(paths)})"

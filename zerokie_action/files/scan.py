@@ -40,7 +40,7 @@ _LISTED_PROBLEMS = 20
 _MOST_LINKED = 10_000
 _MOST_LINKED_PER_FILE = 10
 """The most files behind links, or ten for each real file if that is more: links to links multiply."""
-_USUAL_OUTPUT_DIRECTORIES = ("dist", "build", "public", "out", "_site", "site", "www")
+OUTPUT_DIRECTORIES = ("dist", "build", "public", "out", "_site", "site", "www")
 """Usual names of a build tool's output directory."""
 _WHOLE_REPOSITORY = (
     "`directory` is the root of a repository, and everything in it that is not ignored is published. Name "
@@ -95,7 +95,7 @@ def _what_to_do_about_missing(directory: str | os.PathLike[str]) -> str:
         where = repr(parent) if parent else "the working directory"
         return f"{where} is empty: check out the repository, and build, before this step{inside}"
     others = [other for other in others or () if os.path.isdir(os.path.join(parent, other))]
-    close = closest(name, others) or [other for other in _USUAL_OUTPUT_DIRECTORIES if other in others]
+    close = closest(name, others) or [other for other in OUTPUT_DIRECTORIES if other in others]
     if close:
         return f"did you mean {' or '.join(repr(os.path.join(parent, other)) for other in close)}?"
     if in_root:  # a container without a working directory
@@ -282,17 +282,17 @@ class _Walk:
             self._refuse(path, f"is {_kind(status.st_mode)}, not a file")
         elif not os.access(entry.path, os.R_OK, effective_ids=True):
             self._unreadable(path, os.strerror(errno.EACCES))
-        elif holds_private_key(file):
-            self._refuse(path, "holds a private key")
+        elif not self._rules.input.includes(path, is_directory=False) and holds_private_key(file):
+            self._refuse(path, "holds a private key", more=" (`!` before its path in the input publishes it)")
         else:
             self.files.append(file)
 
     def _unreadable(self, path: str, why: str | None) -> None:
         self._refuse(path, f"cannot be read ({why})", fix="make it readable")
 
-    def _refuse(self, path: str, what: str, *, fix: str = "remove it") -> None:
+    def _refuse(self, path: str, what: str, *, fix: str = "remove it", more: str = "") -> None:
         name = path if is_addressable(path) else path.encode("utf-8", "surrogateescape")
-        self.problems.append(f"{name!r} {what}; {fix} or add it to `ignore`")
+        self.problems.append(f"{name!r} {what}; {fix} or add it to `ignore`{more}")
 
 
 def _kind(mode: int) -> str:

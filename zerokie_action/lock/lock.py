@@ -39,6 +39,8 @@ _MARGIN = 60.0
 """Seconds before the lock expires in which no write begins."""
 _HEARTBEAT_PAUSE = 15.0
 """Seconds between a heartbeat that failed and the next heartbeat."""
+_LEAST_PAUSE = 1.0
+"""Seconds between two heartbeats, however many uploads are answered with 404."""
 _HEARTBEATS = Backoff(math.inf, _HEARTBEAT_PAUSE, _HEARTBEAT_PAUSE)
 
 _UNCONFIRMED = "the platform has not confirmed it for almost 30 minutes (was this machine suspended?)"
@@ -170,7 +172,8 @@ class DeployLock:
         pause = interval
         try:
             while True:
-                with anyio.move_on_after(pause):
+                await anyio.sleep(_LEAST_PAUSE)
+                with anyio.move_on_after(pause - _LEAST_PAUSE):
                     await self._heartbeat_due.wait()
                 self._heartbeat_due = anyio.Event()
                 pause = interval
@@ -281,13 +284,13 @@ class DeployLock:
 
     async def _finalize(self, counts: Counts, client: Client) -> None:
         write = Write()
-        for _ in range(2):
+        for is_again in (False, True):
             try:
                 self.finalized = await client.finalize(self._app, self._session, counts, write=write)
             except RequestRejected as error:
                 if error.status not in {NOT_FOUND, CONFLICT}:
                     raise
-                if write.lost or write.outcome is Outcome.DONE:  # an earlier attempt released the lock
+                if write.lost or is_again:  # an earlier attempt released the lock
                     self.lost_answer = write.lost
                     return
                 self._lose(_not_ours(error))

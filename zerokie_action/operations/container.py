@@ -122,7 +122,7 @@ async def _wait_and_check(job: Job, deploy: _Deploy) -> None:
         job.ci.info("Not waiting for the app to run (wait: false)")
         if job.settings.health_check is None:
             job.result.notes.append("`wait` is off: it was not checked whether the app runs.")
-    await check_health(job)
+    await check_health(job, job.result.url or "")
 
 
 async def _roll_back(job: Job, deploy: _Deploy, failure: DeployError) -> None:

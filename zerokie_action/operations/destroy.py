@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zerokie_action.doubts import another_repository, require_none
 from zerokie_action.errors import LockLost, PlatformUnavailable, RequestRejected
 from zerokie_action.files.manifest import find_manifests
-from zerokie_action.files.plan import require_no_doubts
-from zerokie_action.operations.zone import doubts_about_app, list_zone
+from zerokie_action.operations.zone import list_zone
 from zerokie_action.platform.answers import BAD_REQUEST, NOT_FOUND
 
 if TYPE_CHECKING:
@@ -97,6 +97,7 @@ async def _delete(job: Job, lock: DeployLock | None = None) -> None:
 
 async def _require_ownership(job: Job) -> None:
     files, _ = await list_zone(job)
-    doubts = doubts_about_app(job, find_manifests(files))
-    if not job.settings.take_over:
-        require_no_doubts(doubts)
+    manifests = find_manifests(files)
+    doubt = another_repository(job.app, manifests[-1] if manifests else None, job.ci.repository)
+    if doubt and not job.settings.take_over:
+        require_none([doubt])

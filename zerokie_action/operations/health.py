@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-import anyio
-import anyio.to_thread
-
 from zerokie_action.errors import HealthCheckFailed
-from zerokie_action.files.local import hash_file
 from zerokie_action.http.failure import parse_retry_after
 from zerokie_action.http.request import MEGABYTE
 from zerokie_action.operations.polling import Polling
@@ -23,9 +20,8 @@ from zerokie_action.platform.pages import PageError, read_page, shown_url
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
-    from zerokie_action.files.local import LocalFile
     from zerokie_action.http import Response
     from zerokie_action.operations.job import Job
 
@@ -44,12 +40,13 @@ _HINT_SITE = (
 )
 
 
-async def check_health(job: Job, files: Sequence[LocalFile] = ()) -> None:
+async def check_health(job: Job, url: str, sent: Mapping[str, str] = MappingProxyType({})) -> None:
     """Request the URL until the app is healthy, if `health-check` is set.
 
     Args:
         job: the run.
-        files: the files that were deployed to a static app.
+        url: the app's URL; empty if the platform does not give it.
+        sent: the SHA-256 in hex of each file that was deployed to a static app, by path.
 
     Raises:
         HealthCheckFailed: when the app is not healthy at the end of `health-check-timeout`, or the platform
@@ -60,13 +57,12 @@ async def check_health(job: Job, files: Sequence[LocalFile] = ()) -> None:
     with job.phase("Health check"):
         url = _url(job, job.settings.health_check)
         path = _deployed_path(job, url)
-        file = next((file for file in files if file.path == path), None)
-        sha256 = await anyio.to_thread.run_sync(hash_file, file, abandon_on_cancel=True) if file else ""
+        sha256 = sent.get(path, "")
         shown = shown_url(url)
         polling = Polling(job.ci, shown, job.settings.health_check_timeout)
         while True:
             seconds = max(_SHORTEST_TIME, min(_ANSWER_TIME, polling.left))
-            asked = _uncached(url) if file else url
+            asked = _uncached(url) if sha256 else url
             try:
                 response = await read_page(asked, job.client.http, max_body=_LARGEST_ANSWER, seconds=seconds)
             except PageError as error:
@@ -78,11 +74,11 @@ async def check_health(job: Job, files: Sequence[LocalFile] = ()) -> None:
             if not await polling.again(flaw, pause):
                 raise HealthCheckFailed(
                     f"{shown} is not healthy after {human_seconds(polling.waited)}: {flaw}",
-                    hint=_HINT_SITE if files else _HINT,
+                    hint=_HINT_SITE if sent else _HINT,
                 )
         # Any other answer may come from the old version, or from another site.
-        job.result.seen_live = bool(file or (path and job.result.seen_running))
-        state = f"serves {path!r} as deployed" if file else "is healthy"
+        job.result.seen_live = bool(sha256 or (path and job.result.seen_running))
+        state = f"serves {path!r} as deployed" if sha256 else "is healthy"
         job.ci.info(f"{shown} {state} after {human_seconds(polling.waited)}")
 
 

@@ -8,32 +8,28 @@ from typing import TYPE_CHECKING, NamedTuple
 import anyio
 import anyio.to_thread
 
+from zerokie_action import doubts
 from zerokie_action.errors import ConfigurationError, DeployFailed
 from zerokie_action.files.ignore import names_directory
 from zerokie_action.files.local import HINT_CHANGED, find_changes, hash_files
-from zerokie_action.files.plan import (
-    FRONT_PAGE,
-    doubts_about_deletions,
-    doubts_about_files,
-    make_plan,
-    require_no_doubts,
-)
+from zerokie_action.files.plan import FRONT_PAGE, make_plan
 from zerokie_action.files.scan import Scan, scan
 from zerokie_action.operations import apps
 from zerokie_action.operations.health import check_health
-from zerokie_action.operations.zone import EMPTY_ZONE, Update, not_kept, read_zone
+from zerokie_action.operations.update import Update
+from zerokie_action.operations.zone import EMPTY_ZONE, not_kept, read_zone
 from zerokie_action.outcome import was_created
 from zerokie_action.platform.models import Counts
 from zerokie_action.report.result import Changes, Uploaded
 from zerokie_action.text import human_bytes, human_files, human_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from anyio import TaskHandle
 
-    from zerokie_action.files.plan import Doubt, Plan
+    from zerokie_action.files.plan import Plan
     from zerokie_action.lock.lock import DeployLock
     from zerokie_action.operations.job import Job
     from zerokie_action.operations.zone import Zone
@@ -60,6 +56,18 @@ class _Source(NamedTuple):
     hashing: TaskHandle[dict[str, str]]
 
 
+class _App(NamedTuple):
+    """The app to deploy to.
+
+    Attributes:
+        url: its public URL; empty if the platform does not give it.
+        is_created: whether this run created the app: nobody else has put a file there.
+    """
+
+    url: str = ""
+    is_created: bool = False
+
+
 async def deploy_directory(job: Job, directory: Path) -> None:
     """Make the app's storage zone equal to the directory."""
     async with anyio.create_task_group() as tasks:
@@ -69,23 +77,23 @@ async def deploy_directory(job: Job, directory: Path) -> None:
         source = _Source(directory, found, tasks.start_soon(hash_files, found.files))
         with job.phase("Look up"):  # it began with the scan
             await look_up.wait()
-        app = look_up.return_value
         _log_scan(job, directory, found)
         if job.settings.dry_run:
-            await _preview(job, source, app)
+            await _preview(job, source, look_up.return_value)
             return
-        if app is None:
+        if look_up.return_value is None:
             await apps.create_or_find(job)
-        await _update(job, source)
+        app = _App(job.result.url or "", is_created=bool(was_created(job.changes)))
+        sent = await _update(job, source, app)
     await apps.update_domains(job)
-    await check_health(job, source.scan.files)
+    await check_health(job, app.url, sent)
 
 
 async def _preview(job: Job, source: _Source, app: App | None) -> None:
     """Report what a deploy would change now, without the lock and without a write."""
     if app is None:
         job.preview(f"would create static app {job.app!r}")
-    zone, plan = await _compare(job, source, app_exists=app is not None)
+    zone, plan = await _compare(job, source, _App(app.address) if app else None)
     job.result.planned = Changes(
         uploaded=[Uploaded(file.path, file.size, plan.sign(file)) for file in plan.uploads],
         deleted={path: zone.files[path].length for path in plan.delete},
@@ -94,63 +102,62 @@ async def _preview(job: Job, source: _Source, app: App | None) -> None:
     apps.preview_domains(job)
 
 
-async def _update(job: Job, source: _Source) -> None:
+async def _update(job: Job, source: _Source, app: _App) -> Mapping[str, str]:
     """Make all changes while holding the deploy lock.
 
     The release of the lock finalizes the deploy with the counts of the changes.
+
+    Returns:
+        SHA-256 of each file that the app has now, in hex by path.
     """
     changes = job.result.changes = Changes()
+    files = job.change("files")
 
     def counts() -> Counts:
         return Counts(len(changes.uploaded), len(changes.deleted), changes.bytes_uploaded)
 
     try:
-        async with job.deploy_lock(counts, is_new_app=bool(was_created(job.changes))) as lock:
-            await _make_equal(job, source, lock, changes)
+        async with job.deploy_lock(counts, is_new_app=app.is_created) as lock:
+            zone, plan = await _compare(job, source, app)
+            changes.unchanged = len(plan.unchanged)
+            changes.to_upload, changes.to_delete = len(plan.uploads), len(plan.delete)
+            update = Update(job, lock, zone, plan, changes=changes, writes=files)
+            if update.is_needed:
+                await _carry_out(job, source, update, plan)
+            else:
+                await _require_same_directory(job, source)
     except BaseException:
-        for change in job.changes:
-            if change.kind == "files":
-                change.seen = changes.state
+        files.seen = changes.state
         raise
-    for change in job.changes:
-        if change.kind == "files":
-            change.seen = "the new version is deployed"
+    files.seen = "the new version is deployed"
     _log_finalized(job, lock)
+    return update.deployed_hashes()
 
 
-async def _make_equal(job: Job, source: _Source, lock: DeployLock, changes: Changes) -> None:
-    """Carry out the plan in the storage zone, and store the manifests."""
-    zone, plan = await _compare(job, source)
-    changes.unchanged = len(plan.unchanged)
-    changes.to_upload, changes.to_delete = len(plan.uploads), len(plan.delete)
-    update = Update(job, lock, zone, plan, changes)
-    if not update.is_needed:
-        sent = update.deployed_hashes()
-        del update, plan, zone  # frees up to 100,000 records before the second scan creates as many
-        await _require_same_directory(job, source, sent)
-        return
+async def _carry_out(job: Job, source: _Source, update: Update, plan: Plan) -> None:
+    """Write what differs, check that it arrived, and only then delete what is stale."""
     with job.phase("Upload"):
-        await update.store_intent()
+        await update.store_first_manifest()
         await update.upload(plan.uploads)
     with job.phase("Verify"):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_require_same_directory, job, source, update.deployed_hashes())
+            tasks.start_soon(_require_same_directory, job, source)
             tasks.start_soon(update.require_listed)
     with job.phase("Delete and record"):
         await update.delete_stale()
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(update.delete_manifests)
-            tasks.start_soon(update.store_proof)
+            tasks.start_soon(update.delete_older_manifests)
+            tasks.start_soon(update.store_last_manifest)
 
 
-async def _compare(job: Job, source: _Source, *, app_exists: bool = True) -> tuple[Zone, Plan]:
+async def _compare(job: Job, source: _Source, app: _App | None) -> tuple[Zone, Plan]:
     """Read the zone (empty if the app does not exist yet), then make, log and check the plan.
 
     Raises:
         ConfigurationError: when it is doubtful whether the changes are intended.
     """
     with job.phase("Compare"):
-        zone = await read_zone(job, source.scan.files) if app_exists else EMPTY_ZONE
+        zone = await read_zone(job, app.url, source.scan.files) if app else EMPTY_ZONE
         proofs = zone.manifest.files if job.settings.incremental else {}
         if proofs:
             hashes = await source.hashing
@@ -166,37 +173,43 @@ async def _compare(job: Job, source: _Source, *, app_exists: bool = True) -> tup
             keep=job.keep,
             delete_stale=job.settings.delete_stale,
         )
-        hashes.clear()  # frees up to 100,000
-        _log_plan(job, plan, zone)
-        require_no_doubts([*_doubts(job, plan, zone)])
+        _log_plan(job, source.directory, plan, zone)
+        if app and not app.is_created:
+            _require_intent(job, source, zone, plan)
         return zone, plan
 
 
-def _doubts(job: Job, plan: Plan, zone: Zone) -> Iterator[Doubt]:
-    """Doubts about the ownership of the app and its files, and about the deletions."""
-    if was_created(job.changes):
-        return
+def _require_intent(job: Job, source: _Source, zone: Zone, plan: Plan) -> None:
+    """Stop if it is doubtful whether the changes are intended.
+
+    Raises:
+        ConfigurationError: with all doubts, and the inputs that confirm the changes.
+    """
+    about_app = doubts.about_app(
+        job.app, zone.files, newest=zone.newest, repository=job.ci.repository, not_found=zone.not_found
+    )
+    # If the app may belong to another repository, don't ask as well who owns its files.
+    about_owner = about_app or doubts.about_files(plan, zone.ours)
+    about_deletions = doubts.about_deletions(
+        plan,
+        not_kept(job.keep, zone.files),
+        directory=source.directory,
+        deployed=zone.manifest.count,
+        max_deletes=job.settings.max_deletes,
+    )
     if not job.settings.take_over:
-        # If the app may belong to another repository, don't ask as well who owns its files.
-        yield from zone.doubts or doubts_about_files(plan, is_known=zone.ours is not None)
-    else:
-        for doubt in zone.doubts:
-            job.ci.info(f"{doubt.problem}; continuing, because `take-over` is set")
-        if plan.foreign:
-            foreign = f"{human_files(len(plan.foreign))} that no deploy of this action has uploaded"
-            deletes = "would delete" if job.settings.dry_run else "deletes"
-            job.note(f"`take-over` {deletes} {foreign}: {human_paths(plan.foreign)}")
-    deployed = zone.manifest.count or len(not_kept(job.keep, zone.files))
-    yield from doubts_about_deletions(plan, deployed=deployed, max_deletes=job.settings.max_deletes)
+        doubts.require_none([*about_owner, *about_deletions])
+    doubts.require_none(about_deletions)
+    for doubt in about_app:
+        job.ci.info(f"{doubt.problem}; continuing, because `take-over` is set")
+    if plan.foreign:
+        foreign = f"{human_files(len(plan.foreign))} that no deploy of this action has uploaded"
+        deletes = "would delete" if job.settings.dry_run else "deletes"
+        job.note(f"`take-over` {deletes} {foreign}: {human_paths(plan.foreign)}")
 
 
-async def _require_same_directory(job: Job, source: _Source, sent: Mapping[str, str]) -> None:
-    """Scan the directory again, and compare it with the deployed files.
-
-    Args:
-        job: the run.
-        source: the directory with its first scan.
-        sent: SHA-256 of the deployed files, in hex by path.
+async def _require_same_directory(job: Job, source: _Source) -> None:
+    """Scan the directory again, and compare it with the first scan.
 
     Raises:
         DeployFailed: when files were added, removed or edited since the first scan.
@@ -205,10 +218,7 @@ async def _require_same_directory(job: Job, source: _Source, sent: Mapping[str, 
         now = await anyio.to_thread.run_sync(_scan, job, source.directory, abandon_on_cancel=True)
     except ConfigurationError as error:
         raise DeployFailed(f"The directory changed during the deploy: {error}", hint=HINT_CHANGED) from error
-    changed = await anyio.to_thread.run_sync(
-        find_changes, source.scan.files, now.files, sent, abandon_on_cancel=True
-    )
-    if changed:
+    if changed := find_changes(source.scan.files, now.files):
         job.ci.debug(*changed)
         more = f" and {len(changed) - _MOST_NAMED:,} more" if len(changed) > _MOST_NAMED else ""
         what = ", ".join(changed[:_MOST_NAMED]) + more
@@ -246,7 +256,7 @@ def _log_scan(job: Job, directory: Path, scan: Scan) -> None:
                 )
 
 
-def _log_plan(job: Job, plan: Plan, zone: Zone) -> None:
+def _log_plan(job: Job, directory: Path, plan: Plan, zone: Zone) -> None:
     """Log the changes, in a folded group if the log has groups; `log-level: debug` logs all, with reasons."""
     ci = job.ci
     kept = f", {len(plan.kept):,} kept" if plan.kept else ""
@@ -264,6 +274,11 @@ def _log_plan(job: Job, plan: Plan, zone: Zone) -> None:
         ci.group(line, names)
     if FRONT_PAGE in plan.delete or not (zone.files or any(file.path == FRONT_PAGE for file in plan.uploads)):
         job.warn(f"The directory has no {FRONT_PAGE} at its root, so the site's address may show no page")
+    if zone.newest is None and (inner := doubts.output_directory({file.path for file in plan.files})):
+        job.warn(
+            f"All pages are below {inner!r}, which looks like the output of a build: to publish only that "
+            f"folder, set `directory: {directory / inner}`"
+        )
 
 
 def _log_finalized(job: Job, lock: DeployLock) -> None:

@@ -52,11 +52,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from zerokie_action.errors import DeployError
-    from zerokie_action.files.manifest import RemoteFile
     from zerokie_action.http import Response
     from zerokie_action.http.failure import Failure
     from zerokie_action.http.request import Content
     from zerokie_action.http.retry import Backoff, Guard, RetryingClient
+    from zerokie_action.platform.models import RemoteFile
 
 T = TypeVar("T")
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, get_type_hints
 
-from zerokie_action.files.manifest import LENGTH_NOT_GIVEN, RemoteFile
 from zerokie_action.http.failure import is_web_page
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _NOT_AS_DESCRIBED = "not with what the API reference describes"
 _ACCEPTED = 202
 _NO_CONTENT = 204
+_LARGEST_LENGTH = 2**63 - 1
+
+LENGTH_NOT_GIVEN = -1
 
 
 class Malformed(ValueError):  # noqa: N818 - internal; never reaches users
@@ -62,6 +65,21 @@ class App(NamedTuple):
     def address(self) -> str:
         """The app's URL; `https://` is added if `url` has no scheme."""
         return self.url if "://" in self.url or not self.url else f"https://{self.url.lstrip('/')}"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file in the app's storage zone, as the platform lists it ("GET /v1/apps/:name/files").
+
+    Attributes:
+        path: the relative path, with `/` between the segments, not encoded.
+        length: the length in bytes; `LENGTH_NOT_GIVEN` if the listing has none.
+        last_modified: the listing's text, for instance `2026-03-07T17:00:00Z`; empty if the listing has none.
+    """
+
+    path: str
+    length: int = LENGTH_NOT_GIVEN
+    last_modified: str = ""
 
 
 class Lock(NamedTuple):
@@ -183,7 +201,7 @@ def _remote_file(item: dict[str, Any]) -> RemoteFile | dict[str, Any]:
 
 def _number(value: Any) -> int:  # noqa: ANN401 - of any JSON
     try:
-        return int(value)
+        return min(max(int(value), LENGTH_NOT_GIVEN), _LARGEST_LENGTH)
     except (TypeError, ValueError, OverflowError):
         return LENGTH_NOT_GIVEN
 

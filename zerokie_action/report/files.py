@@ -68,19 +68,30 @@ def write_reports(result: Result, ci: CI, files: Mapping[str, Path]) -> None:
         lambda: render_json(result),  # last: an unwritable file changes the exit code
     )
     for field, render in zip(REPORTS, renderers, strict=True):
-        if field in files:
-            try:
-                write_report_file(files[field], render())
-            except OSError as error:
-                name, path = field.replace("_", "-"), str(files[field])
-                problem = f"`{name}`: {path!r} can't be written ({error.strerror or error})"
-                ci.error(problem, _CHOOSE_ANOTHER if result.exit_code else _ONLY_THE_REPORT)
-                if not result.exit_code:
-                    result.exit_code = ConfigurationError.exit_code
-                    result.error, result.hint = ci.redact(problem), _ONLY_THE_REPORT
+        name = field.replace("_", "-")
+        if field not in files or not (text := rendered(f"report for `{name}`", render, ci)):
+            continue
+        try:
+            write_report_file(files[field], text)
+        except OSError as error:
+            problem = f"`{name}`: {str(files[field])!r} can't be written ({error.strerror or error})"
+            ci.error(problem, _CHOOSE_ANOTHER if result.exit_code else _ONLY_THE_REPORT)
+            if not result.exit_code:
+                result.exit_code = ConfigurationError.exit_code
+                result.error, result.hint = ci.redact(problem), _ONLY_THE_REPORT
     # After the files, so that outputs and summary have the error of a file that can't be written.
     ci.write_outputs(outputs(result))
-    ci.write_summary(render_summary(result, ci))
+    if text := rendered("summary", lambda: render_summary(result, ci), ci):
+        ci.write_summary(text)
+
+
+def rendered(what: str, render: Callable[[], str], ci: CI) -> str:
+    """Return the document; after a bug, warn and return an empty text: the deploy itself is done."""
+    try:
+        return render()
+    except Exception as error:  # noqa: BLE001 - whatever it is, no report may fail a deploy
+        ci.warning(f"The {what} can't be made ({error!r}): this is a bug, please report it")
+        return ""
 
 
 def render_dotenv(outputs: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""Concurrent writes to the storage zone, with the same errors and retries as any other request."""
+"""Writes many items at once, with the same errors and retries as any other request."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-async def write_each(
+async def write_in_parallel(
     items: Iterable[T], write: Callable[[T], Awaitable[None]], *, concurrency: int, shutdown: Shutdown
 ) -> None:
-    """Write all items concurrently.
+    """Write all items.
 
     A write may take effect even if its connection breaks. So when the work ends early, no new write begins,
     and the writes in flight get time for their answers.
@@ -30,13 +30,13 @@ async def write_each(
         concurrency: how many writes begin at once; the client decides how many requests are sent at once.
         shutdown: limits the time for answers when the work ends early.
     """
+    items = list(items)
     waiting = iter(items)
-    working = 0
+    working = min(concurrency, len(items))
     all_ended = anyio.Event()
 
     async def work() -> None:
         nonlocal working
-        working += 1
         try:
             for item in waiting:
                 await write(item)
@@ -45,9 +45,11 @@ async def write_each(
             if not working:
                 all_ended.set()
 
+    if not items:
+        return
     try:
         async with anyio.create_task_group() as tasks:
-            for _ in range(concurrency):
+            for _ in range(working):
                 tasks.start_soon(work)
             try:
                 # The task group itself would notice a cancellation only after its shielded writes.

@@ -1,0 +1,305 @@
+"""Updates a storage zone: all writes of a deploy, while the lock is held.
+
+Manifests record a deploy's progress. Before a deploy writes any file, it stores a manifest that names every
+path that it is about to write, and that proves only the unchanged files. If the deploy is then killed, the
+next deploy knows which files are ours, and trusts no outdated proof.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import partial
+from itertools import groupby
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote
+
+import anyio
+
+from zerokie_action.errors import PlatformUnavailable
+from zerokie_action.files.content_type import content_type, is_page
+from zerokie_action.files.local import FileContent
+from zerokie_action.files.manifest import (
+    NO_REPOSITORY,
+    Manifest,
+    mark_repository,
+    new_manifest_path,
+)
+from zerokie_action.http.request import Bytes
+from zerokie_action.http.retry import UNTIL_DEADLINE
+from zerokie_action.operations.parallel import write_in_parallel
+from zerokie_action.operations.zone import not_kept
+from zerokie_action.platform.client import HIDDEN_HINT, MANIFESTS, is_hidden
+from zerokie_action.platform.models import LENGTH_NOT_GIVEN
+from zerokie_action.report.progress import Progress
+from zerokie_action.report.result import Uploaded
+from zerokie_action.text import human_files, human_paths
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from zerokie_action.files.local import LocalFile
+    from zerokie_action.files.manifest import Proof
+    from zerokie_action.files.plan import Plan
+    from zerokie_action.lock.lock import DeployLock
+    from zerokie_action.operations.job import Job
+    from zerokie_action.operations.zone import Zone
+    from zerokie_action.outcome import Change
+    from zerokie_action.platform.models import RemoteFile
+    from zerokie_action.report.result import Changes
+
+_LAG = 25.0
+"""Seconds that a listing may lag behind the writes."""
+_LAG_OF_PROOF = 4.0
+"""The same, if only a proof is lacking. The platform may keep the time of a file with the same content."""
+_FIRST_PAUSE = 0.5
+"""Seconds between the first two listings. Each further pause is half as long again."""
+_MOST_NAMED = 3
+"""The most files that a message names."""
+_NEXT_SECOND = 1.1
+"""Seconds to wait before sending a file again, so that its listed time differs: times have whole seconds."""
+
+
+class _Listing(NamedTuple):
+    """A listing after the uploads, judged.
+
+    Attributes:
+        files: the listed files by path.
+        proofs: the proofs of the files that are listed as they should be.
+        wrong: the paths that are missing, or known to have other bytes.
+        unproved: the paths whose upload left the listing unchanged: the upload may not have arrived.
+    """
+
+    files: Mapping[str, RemoteFile]
+    proofs: Mapping[str, Proof]
+    wrong: Sequence[str]
+    unproved: Sequence[str]
+
+
+class Update:
+    """Carries out a plan under the lock, and stores a manifest before and after."""
+
+    def __init__(
+        self, job: Job, lock: DeployLock, zone: Zone, plan: Plan, *, changes: Changes, writes: Change
+    ) -> None:
+        """Prepare the update without sending a request.
+
+        Args:
+            job: the run.
+            lock: the app's lock, checked before every write.
+            zone: the zone before the update.
+            plan: the changes to make.
+            changes: records the changes that were made.
+            writes: records all changes that may have been made.
+        """
+        self._job = job
+        self._lock = lock
+        self._zone = zone
+        self._plan = plan
+        self._changes = changes
+        self._writes = writes
+        self._client = lock.writing(job.client)
+        self._write = partial(write_in_parallel, concurrency=job.settings.concurrency, shutdown=job.shutdown)
+        self._number = zone.newest.number if zone.newest else 0
+        self._repository = mark_repository(str(job.ci.repository or ""))
+        if zone.newest and self._repository == NO_REPOSITORY:
+            self._repository = zone.newest.repository
+        self._first_manifest = ""
+        self._sent: dict[str, Uploaded] = {}
+        self._before: dict[str, RemoteFile | None] = {**zone.files}
+        """Each file as it was listed before it was sent, by path."""
+        self._proofs: Mapping[str, Proof] = {}
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether a file or a manifest has to change."""
+        newest, manifest = self._zone.newest, self._zone.manifest
+        is_current = (
+            newest is not None
+            and newest.repository == self._repository
+            and manifest.count == len(self._plan.files)
+        )
+        return bool(self._plan.uploads or self._plan.delete or not is_current)
+
+    # The steps, in their order
+
+    async def store_first_manifest(self) -> None:
+        """Store the manifest that names all paths to write and to delete, and proves the unchanged files."""
+        self._first_manifest = await self._store(self._plan.unchanged, self._zone.manifest.count)
+        self._lock.on_failure = self._record_failure
+
+    async def upload(self, files: Iterable[LocalFile]) -> None:
+        """Store files: assets first, then the pages that refer to them.
+
+        The biggest assets come first, so that no big asset is left to upload alone at the end.
+        """
+        files = sorted(files, key=lambda file: (is_page(file.path), -file.size, file.path))
+        progress = Progress(len(files), sum(file.size for file in files), self._job.ci)
+
+        async def put(file: LocalFile) -> None:
+            path, content = file.path, FileContent(file, self._lock.check)
+            progress.begin(path, file.size, lambda: content.taken)
+            write = self._writes.write()
+            await self._client.put_file(self._job.app, path, content, content_type(path), write=write)
+            progress.end(path)
+            sent = Uploaded(path, file.size, self._plan.sign(file), content.sha256)
+            if path not in self._sent:  # a file that was sent again counts once
+                self._changes.uploaded.append(sent)
+                if path in self._plan.unchanged:
+                    self._changes.unchanged -= 1
+            self._sent[path] = sent
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(progress.show)
+            for _, group in groupby(files, lambda file: is_page(file.path)):
+                await self._write(group, put)
+            tasks.cancel_scope.cancel()
+        if files:
+            self._job.ci.info(f"Uploaded {progress.so_far}")
+
+    async def require_listed(self) -> None:
+        """Check that the platform lists all files as they should be; send what it does not once more.
+
+        Raises:
+            PlatformUnavailable: when the listing still lacks a file. Nothing was deleted.
+        """
+        listing = await self._read_listing()
+        if again := {*listing.wrong, *listing.unproved}:
+            self._job.ci.info(
+                f"Sending {human_paths(sorted(again))} again: the listing does not show the new version"
+            )
+            await anyio.sleep(_NEXT_SECOND)
+            if self._first_manifest in again:
+                await self.store_first_manifest()
+            self._before.update((path, listing.files.get(path)) for path in again)
+            await self.upload(file for file in self._plan.files if file.path in again)
+            listing = await self._read_listing()
+        if listing.wrong:
+            hint = (
+                "Nothing was deleted. Check whether a proxy answers in the platform's place, "
+                "or report it to the platform. Then run the deploy again."
+            )
+            raise PlatformUnavailable(
+                "The platform confirmed what was sent, but does not list it: "
+                + _spelled(listing.wrong, listing.files),
+                hint=f"{HIDDEN_HINT} {hint}" if any(map(is_hidden, listing.wrong)) else hint,
+            )
+        if any(not listing.files[path].last_modified for path in self._sent):
+            self._job.ci.info(
+                "The platform's listing has no times: the next deploy can't skip unchanged files"
+            )
+        self._proofs = listing.proofs
+
+    async def delete_stale(self) -> None:
+        """Delete the files that the directory does not have."""
+
+        async def delete(path: str) -> None:
+            await self._client.delete_file(self._job.app, path, write=self._writes.write())
+            self._changes.deleted[path] = self._zone.files[path].length
+
+        await self._write(self._plan.delete, delete)
+        if self._plan.delete:
+            self._job.ci.info(f"Deleted {human_files(len(self._plan.delete), 'stale file')}")
+
+    async def delete_older_manifests(self) -> None:
+        """Delete the manifests of earlier deploys."""
+        await self._write(self._zone.manifests, partial(self._client.delete_file, self._job.app))
+
+    async def store_last_manifest(self) -> None:
+        """Store the manifest that proves every file that is listed as it was uploaded."""
+        await self._store(self._proofs, len(self._plan.files))
+        self._lock.on_failure = None
+
+    async def _record_failure(self) -> None:
+        """After a failure, store a manifest with the proofs so far: the next deploy sends only the rest."""
+        shown = await self._job.client.retrying(UNTIL_DEADLINE).list_files(self._job.app)
+        proofs = self._judge(shown).proofs
+        await self._store(proofs, self._zone.manifest.count, shown)
+        if proofs:
+            self._job.ci.info(f"Recorded {human_files(len(proofs))}: the next deploy can skip them")
+
+    def deployed_hashes(self) -> dict[str, str]:
+        """SHA-256 of each unchanged or uploaded file, in hex by path."""
+        unchanged = {path: sha256 for path, (sha256, *_) in self._plan.unchanged.items()}
+        return unchanged | {path: file.sha256 for path, file in self._sent.items()}
+
+    # Parts of the steps
+
+    async def _read_listing(self) -> _Listing:
+        """Read the listing until it shows all files as they should be, for as long as it may lag."""
+        began, pause = anyio.current_time(), _FIRST_PAUSE
+        while True:
+            listing = self._judge(await self._job.client.list_files(self._job.app))
+            lag = _LAG if listing.wrong else _LAG_OF_PROOF if listing.unproved else 0.0
+            left = began + lag - anyio.current_time()
+            if left <= 0:
+                return listing
+            await anyio.sleep(min(pause, left))
+            pause *= 1.5
+
+    def _judge(self, shown: Mapping[str, RemoteFile]) -> _Listing:
+        """Compare a listing with what was sent, and with what was not."""
+        wrong: list[str] = []
+        unproved: list[str] = []
+        proofs: dict[str, Proof] = {}
+        if self._first_manifest not in shown:
+            wrong.append(self._first_manifest)
+        for file in self._plan.files:
+            path, remote, sent = file.path, shown.get(file.path), self._sent.get(file.path)
+            if remote is None or remote.length not in {file.size, LENGTH_NOT_GIVEN}:
+                wrong.append(path)
+            elif sent is None:
+                unchanged = self._plan.unchanged.get(path)
+                if unchanged and unchanged[1:] == (remote.length, remote.last_modified):
+                    proofs[path] = unchanged
+                else:
+                    wrong.append(path)
+            elif remote.last_modified and remote == self._before.get(path):
+                proof = (sent.sha256, remote.length, remote.last_modified)
+                known = self._zone.manifest.files.get(path)
+                differs = known is not None and known[1:] == proof[1:] and known != proof
+                (wrong if differs else unproved).append(path)
+            elif remote.last_modified:
+                proofs[path] = (sent.sha256, file.size, remote.last_modified)
+        return _Listing(shown, proofs, wrong, unproved)
+
+    async def _store(
+        self, proofs: Mapping[str, Proof], count: int | None, listed: Collection[str] | None = None
+    ) -> str:
+        """Store the next manifest, and return its path.
+
+        It names our earlier paths and the folder's, without those whose deletion was confirmed.
+
+        Args:
+            proofs: the proofs in the manifest, by path.
+            count: see `Manifest`.
+            listed: the listed paths; None if all named paths are listed, or about to be.
+        """
+        self._number += 1
+        named = (self._zone.ours or set()).union(file.path for file in self._plan.files)
+        named -= self._changes.deleted.keys()
+        there = named if listed is None else named.intersection(listed)
+        path = new_manifest_path(self._number, self._repository, not_kept(self._job.keep, there))
+        # `model_construct` does not copy the dictionaries, which may have a hundred thousand paths.
+        manifest = Manifest.model_construct(files={**dict.fromkeys(sorted(named)), **proofs}, count=count)
+        content = Bytes(manifest.render(), self._lock.check)
+
+        async def put(path: str) -> None:
+            await self._client.put_file(self._job.app, path, content, "application/json", group=MANIFESTS)
+
+        await self._write([path], put)  # it ends like all other writes
+        return path
+
+
+def _spelled(paths: Sequence[str], shown: Iterable[str]) -> str:
+    """The first paths; also as listed, if only case, encoding or composition of a name differ."""
+    listed = {_fold(path): path for path in shown}
+    said = [repr(path) for path in paths[:_MOST_NAMED]]
+    for number, path in enumerate(paths[:_MOST_NAMED]):
+        if (other := listed.get(_fold(path), path)) != path:
+            said[number] += f" (listed as {other!r})"
+    more = f" and {len(paths) - _MOST_NAMED:,} more" if len(paths) > _MOST_NAMED else ""
+    return ", ".join(said) + more
+
+
+def _fold(path: str) -> str:
+    return unicodedata.normalize("NFC", unquote(path)).casefold()
