@@ -115,9 +115,8 @@ def facts_of_list(platform: Platform, app: str) -> Facts:
 def facts_of_deletion(platform: Platform, app: str) -> Facts:
     """Delete an app, and watch it until it is gone."""
     first = platform.send("DELETE", app).status_code
-    yield "GET after the deletion of an app", _said(platform.send("GET", app))
-    gone = _time_until(lambda: platform.app(app) is None)
-    yield "The deletion of an app", f"DELETE {first}, GET 404 after {gone}"
+    shown, gone = _said(platform.send("GET", app)), _time_until(lambda: platform.app(app) is None)
+    yield "The deletion of an app", f"DELETE {first}, gone after {gone}; the first GET: {shown}"
 
 
 def facts_of_domain(platform: Platform, app: str, other: str, domain: str) -> Facts:

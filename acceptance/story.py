@@ -205,12 +205,7 @@ class Story:
 
     def deploy_large_file(self) -> None:
         """A file of 24 MB is deployed."""
-        try:
-            self._deploy(self.files | {"large.bin": os.urandom(LARGE_FILE)})
-        except BrokenError:
-            log = "".join(command.log for command in self._commands.started)
-            try_only_if("413" not in log, "the platform takes no file of this size")
-            raise
+        self._deploy(self.files | {"large.bin": os.urandom(LARGE_FILE)})
         self._expect_pages()
         del self.files["large.bin"]
 
@@ -232,7 +227,7 @@ class Story:
     def wait_for_lock(self) -> None:
         """A deploy waits while another session holds the lock."""
         files = self.files | {"waited.txt": b"waited"}
-        self._take_lock()
+        self._platform.wait_for_lock(self._site)
         deploy = self._start_deploy(files, lock_timeout="2m")
         time.sleep(LOCK_FOR)
         check(not deploy.ended, "the deploy did not wait")
@@ -257,7 +252,7 @@ class Story:
 
     def destroy_locked_site(self) -> None:
         """While another session holds the lock, `operation: destroy` fails and the app stays."""
-        self._take_lock()
+        self._platform.wait_for_lock(self._site)
         self._expect_exit(self._start_action({"operation": "destroy", "lock_timeout": "2s"}), code=6)
         check(self._platform.app(self._site) is not None, "the app is gone")
         self._platform.release_lock(self._site)
@@ -318,6 +313,7 @@ class Story:
     def _expect_exit(self, command: Command, code: int = 0) -> None:
         """Wait until a command ends; check its exit code, its log, and that it has released the lock."""
         actual = command.wait()
+        try_only_if(actual == code or "(413" not in command.log, "the platform takes no file of this size")
         check(actual == code, f"the exit code is {actual}, not {code}")
         check(self._platform.key not in command.log, "the log shows the API key")
         check(self._lock_is_released(), "the lock was not released")
@@ -327,10 +323,6 @@ class Story:
         if self._site in self._platform.locks or self._platform.app(self._site) is None:
             return True
         return self._platform.lock_is_free(self._site)
-
-    def _take_lock(self) -> None:
-        """Take the site's lock, as another deploy would."""
-        try_only_if(self._platform.take_lock(self._site), "an earlier step did not release the lock")
 
     def _deploy(self, files: Content, foreign: Content | None = None, **inputs: str) -> Command:
         """Deploy files; afterwards the app must have these files, `foreign`, and no others."""
@@ -370,7 +362,7 @@ class Story:
     def _foreign_file(self, path: str) -> Iterator[Content]:
         """Upload a file, as another tool would, and delete the file when the block ends."""
         content = b"another tool has uploaded this file"
-        self._take_lock()
+        self._platform.wait_for_lock(self._site)
         response = self._platform.put(self._site, path, content)
         self._platform.release_lock(self._site)
         check(response.is_success, f"the platform answered the script's upload with {response.status_code}")
@@ -396,7 +388,8 @@ class Story:
         command = self._commands.start(self._container, {"image": image, **inputs})
         code = command.wait()
         try:
-            check(code in codes, f"the exit code is {code}")
+            # A platform that goes back by itself, and shows digests only: the deploy can only warn.
+            check(code in codes or "went back" in command.log, f"the exit code is {code}")
             self._expect_image(runs or image)
         except BrokenError:
             if re.search(r"toomanyrequests|too many requests|pull rate limit", command.log, re.IGNORECASE):

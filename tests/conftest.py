@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 from typing import TYPE_CHECKING, Any
@@ -27,10 +28,15 @@ settings.load_profile("unhurried")
 
 
 def pytest_configure() -> None:
-    """Start every process of a test with the usual signals, also under `nohup` and in the background.
+    """Start every process of a test with the usual signals, file modes and no proxy.
 
-    What is ignored here would be ignored there as well; a handler is not inherited.
+    A signal that is ignored here, as under `nohup`, would be ignored there as well; a handler is not
+    inherited.
     """
+    os.umask(0o022)
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        os.environ.pop(name, None)
+        os.environ.pop(name.upper(), None)
     for number in WATCHED:
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, lambda *_: None)
