@@ -404,7 +404,7 @@ def previews(act: str, action: Path, platform: Platform, workspace: Path) -> Ite
     with rest() as api:
         for number in (7, 12, 30):
             api.answers |= {
-                f"GET {_comments(number)}?per_page=100&page=1&sort=asc&order_by=created_at": ([], {}),
+                f"GET {_comments(number)}?per_page=100&page=1": ([], {}),
                 f"POST {_comments(number)}": ({"id": number}, {}),
                 f"PATCH /repos/example/site/issues/comments/{number}": ({"id": number}, {}),
             }
