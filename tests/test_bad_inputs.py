@@ -99,7 +99,7 @@ BAD = [
     Bad("name that is not UTF-8", "has a name that is not UTF-8; rename it or add it to `ignore`", prepare=lambda world: Path(os.fsdecode(os.fsencode(world.folder) + b"/caf\xe9")).touch()),
     # --- the platform
     Bad("wrong key", "Check that the secret behind `api-key` holds a current key", {"api_key": SECRET}, code=3),
-    Bad("unknown app", "Looking up app 'sitee' was refused (404", {"app": "sitee"}, code=4),
+    Bad("unknown app", "There is no app 'sitee' (404", {"app": "sitee"}, code=4),
     Bad("how to create", "or set `create: true` to create it", {"app": "another"}, code=4),
     Bad("image for a static app", "is a static app; `image` is for container apps", {"image": "nginx:2", "app": "site"}),
     Bad("folder for a container app", "is a container app; `directory` is for static apps", {"app": "web"}),

@@ -31,7 +31,7 @@ SHOWN = [
 
 
 def test_what_people_copy_names_the_major_version() -> None:
-    """Action, component and image are pinned to the version that this is."""
+    """Action, component and image are pinned to the version that this is, or to a commit."""
     pins = {
         (path.relative_to(ROOT).as_posix(), version)
         for path in SHOWN
@@ -40,4 +40,4 @@ def test_what_people_copy_names_the_major_version() -> None:
         )
     }
     assert len(pins) > 10
-    assert {version for _, version in pins} == {MAJOR}, pins
+    assert {version for _, version in pins if not re.fullmatch("[0-9a-f]{40}", version)} == {MAJOR}, pins

@@ -76,6 +76,7 @@ VALUES: dict[str, tuple[str, Any]] = {
     "wait": ("0", False),
     "wait_timeout": ("1m30s", 90.0),
     "health_check": ("/healthz", "/healthz"),
+    "health_check_text": ("3f2a9c1", "3f2a9c1"),
     "health_check_timeout": ("5m", 300.0),
     "rollback": ("1", True),
     "lock_timeout": ("0", 0.0),
@@ -100,6 +101,7 @@ COMPANY: dict[str, dict[str, str]] = {
     "registry_server": REGISTRY,
     "registry_username": REGISTRY,
     "registry_password": REGISTRY,
+    "health_check_text": {"health_check": "/"},
     "api_key_file": {"api_key": ""},
     "registry_password_file": REGISTRY | {"registry_password": ""},
 }

@@ -101,8 +101,8 @@ def another_repository(app: str, newest: ManifestName | None, repository: Reposi
     return Doubt(
         f"App {app!r} was last deployed from another repository. This run is of {str(repository)!r}, "
         f"according to {repository.source}",
-        "If `app` names that repository's app by mistake, correct it. After a repository was renamed or "
-        "moved, and in a clone of a fork, the app counts as another repository's once.",
+        "If `app` names that repository's app by mistake, correct it. A repository that was renamed or "
+        "moved, and a clone of a fork, count as another repository.",
     )
 
 

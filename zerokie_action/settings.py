@@ -220,10 +220,13 @@ class Settings(BaseSettings):
     wait: bool = True
     """Container apps: wait until the app runs."""
     wait_timeout: Seconds = 300.0
-    """Time limit of `wait`."""
+    """Time limit of `wait`, and of waiting for an app that is being deleted."""
     health_check: Annotated[str | None, BeforeValidator(formats.check_health_check)] = None
     """Path or URL that must answer 2xx or 3xx after the deploy. If it is a file that was deployed, the
     answer must be that file."""
+    health_check_text: str | None = None
+    """Text that the answer to `health-check` must contain, such as the commit: for an image, the only proof
+    that the new version answers. The answer must be 2xx. Needs `health-check`."""
     health_check_timeout: Seconds = 120.0
     """Time limit of `health-check`."""
     rollback: bool = False

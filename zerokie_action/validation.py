@@ -30,8 +30,8 @@ _SOURCES = ("image", "directory")
 _USED_WITH = {
     (*ONLY_AT_CREATION, "rollback"): {"image"},
     ("registry_server", *_LOGIN): {"image", "restart"},
-    ("wait", "wait_timeout"): {"image", "restart"},
-    ("health_check", "health_check_timeout"): {"image", "directory", "restart"},
+    ("wait",): {"image", "restart"},
+    ("health_check", "health_check_text", "health_check_timeout"): {"image", "directory", "restart"},
     # `check` refuses domains with an image.
     ("create", "domains", "remove_domains"): {"image", "directory"},
     ("ignore", "ignore_file", "keep", "delete_stale", "max_deletes", "incremental"): {"directory"},
@@ -104,6 +104,8 @@ def _problems(settings: Settings, environment: Environment) -> Iterator[str]:
     elif given := _given(environment, *_SOURCES):
         yield f"{given}: only `operation: deploy` uses it; remove it"
     yield from _named_twice(settings, environment)
+    if not environment.text("health_check") and (given := _given(environment, "health_check_text")):
+        yield f"{given} without `health-check`: set the path or URL whose answer must contain the text"
     missing = [environment.label(field) for field in _LOGIN if not environment.text(field)]
     if missing and (given := _given(environment, "registry_server", *_LOGIN)):
         yield f"{given} without {', '.join(missing)}: set username and password, or no registry input"

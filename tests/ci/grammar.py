@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 whatever_happens = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """For tests of such promises: that a machine is busy is no failure."""
 
-_HAZARDS = r"""
+HAZARDS = r"""
 ` `` ``` | \ \| * ** _ ~~ < > & &amp; &#124; [a](b) ![a](b) <b> <img/src=x> <details> </details> </code>
 <!-- --> <https://a.b> https://a.b www.a.b @all a@b.c #1 !1 GH-1 %1 $1 ${A} $(a) # - + 1. = --- === : :--- {}
 /close :: ::error:: ::add-mask:: ::stop-commands::x ##[ ##[error] ##[add-mask] ##vso[a] ] %0A %25 << = A=1
@@ -24,7 +24,7 @@ _INVISIBLE = (
 )
 
 HOSTILE = st.lists(
-    st.sampled_from([*_HAZARDS, *_INVISIBLE.split(" "), " ", "\udc80"]) | st.characters(), max_size=12
+    st.sampled_from([*HAZARDS, *_INVISIBLE.split(" "), " ", "\udc80"]) | st.characters(), max_size=12
 ).map("".join)
 """Text as a file name, a server or a user could send it: markup of every sink, and any character."""
 

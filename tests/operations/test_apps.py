@@ -24,7 +24,7 @@ def test_a_container_app_is_created_as_asked(world: World) -> None:
     """With all that only counts at creation, and without a warning about it."""
     outcome = world.run(app="new", image=NEW, create=True, **MACHINE)
     assert outcome.exit_code == 0
-    assert outcome.seconds < 3, "there is no status from before: the first one counts"
+    assert outcome.seconds == pytest.approx(8), "there is no status from before: the first one counts"
     app = world.platform.apps.get("new")
     assert (app.type, app.image, app.port, app.cpu, app.memory) == ("container", NEW, 8080, 512, 1024)
     assert app.env == {"A": "1"}
@@ -49,7 +49,7 @@ def test_whether_it_was_created(
 ) -> None:
     """What is not known is in no output."""
     world.platform.faults.add(fault)
-    outcome = world.run(app="new", create=True, retries=0, **inputs)
+    outcome = world.run(app="new", create=True, retry_timeout=0, **inputs)
     assert outcome.exit_code != 0
     assert outcome.outputs["created"] is created
     assert ("it is not known" in outcome.outputs["error"]) == (created is None)
@@ -93,10 +93,11 @@ def test_an_app_of_the_other_kind_that_somebody_else_creates(
 
 @pytest.mark.parametrize("inputs", [{"image": NEW}, {}], ids=["image", "folder"])
 def test_a_name_that_is_taken(world: World, inputs: dict[str, object]) -> None:
-    """By an app that this key does not see."""
-    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/v1/apps$", status=409))
+    """By an app that this key does not see, also after a minute."""
+    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/v1/apps$", status=409, times=None))
     outcome = world.run(app="new", create=True, **inputs)
     assert outcome.exit_code == 4
+    assert outcome.seconds == pytest.approx(60)
     assert "choose another `app`" in outcome.outputs["hint"]
 
 
@@ -217,3 +218,72 @@ def test_an_app_that_somebody_else_has_created_meanwhile(world: World) -> None:
     assert "take-over" in outcome.outputs["hint"]
     assert world.stored("new") == {"theirs.html": b"x"}
     assert outcome.outputs["created"] is None
+
+
+# --- an app that is being deleted, and a name that is not free yet
+
+GOING = ["app-deletion=deleting", "app-deletion=Terminating"]
+KINDS = pytest.mark.parametrize(("app", "inputs"), [("web", {"image": NEW}), ("site", {})])
+
+
+@pytest.mark.parametrize("dialect", GOING)
+@KINDS
+def test_an_app_that_is_being_deleted(
+    world: World, app: str, inputs: dict[str, object], dialect: str
+) -> None:
+    """With `create`, a deploy waits for its end, and creates it; without, it says what is going on."""
+    world.platform.dialect.speak(dialect)
+    world.platform.delete_app(app)
+    status = dialect.partition("=")[2]
+    refused = world.run(app=app, **inputs)
+    assert (refused.exit_code, refused.writes) == (4, [])
+    assert refused.outputs["error"] == f"App {app!r} is being deleted: its status is {status!r}"
+    preview = world.run(app=app, create=True, dry_run=True, **inputs)
+    assert (preview.exit_code, preview.seconds, preview.writes) == (0, 0, []), preview.log
+    too_long = world.run(app=app, create=True, wait_timeout="5s", **inputs)
+    assert (too_long.exit_code, too_long.writes) == (9, [])
+    assert f"App {app!r} is still being deleted after 5 s" in too_long.outputs["error"]
+    outcome = world.run(app=app, create=True, **inputs)
+    assert (outcome.exit_code, outcome.outputs["created"]) == (0, True), outcome.log
+    assert f"Waiting for app {app!r} to be gone: its status is {status!r}" in outcome.log
+
+
+@KINDS
+def test_an_app_that_is_there_again(world: World, app: str, inputs: dict[str, object]) -> None:
+    """It is an existing app like any other."""
+    going = f'{{"name": "{app}", "status": "deprovisioning"}}'.encode()
+    world.platform.faults.add(Fault(Kind.STATUS, "GET", f"/v1/apps/{app}$", status=200, body=going, times=2))
+    outcome = world.run(app=app, create=True, **inputs)
+    assert (outcome.exit_code, outcome.outputs["created"]) == (0, False), outcome.log
+
+
+@pytest.mark.parametrize("exists", [True, False])
+@pytest.mark.parametrize("inputs", [{"image": NEW}, {}], ids=["image", "folder"])
+def test_a_name_that_is_taken_for_a_while(world: World, inputs: dict[str, object], *, exists: bool) -> None:
+    """A reader is behind, or the old app on its way out: looked up and created in turn, for a minute."""
+    missing = Fault(Kind.STATUS, "GET", "/v1/apps/new$", status=404, times=3)
+    world.platform.faults.add(missing, Fault(Kind.STATUS, "POST", "/v1/apps$", status=409, times=2))
+    if exists:
+        world.once("POST", "/v1/apps$", lambda: world.platform.apps.create_static("new"))
+    outcome = world.run(app="new", create=True, **inputs)
+    assert outcome.exit_code == (2 if exists and inputs else 0), outcome.log
+    assert outcome.outputs["created"] is not exists
+
+
+@pytest.mark.parametrize("inputs", [{"image": NEW}, {"image": NEW, "wait": False}, {}])
+def test_a_url_that_comes_later(world: World, inputs: dict[str, object]) -> None:
+    """POST's answer has none: the app is asked once more before a path can't be checked."""
+    world.platform.dialect.speak("url=not-in-post")
+    outcome = world.run(app="new", create=True, health_check="/", **inputs)
+    assert outcome.exit_code == 0, outcome.log
+    assert outcome.outputs["url"].endswith("/_apps/new")
+
+
+@pytest.mark.parametrize("answer", ["strings", "floats"])
+def test_numbers_in_other_shapes(world: World, answer: str) -> None:
+    """They are compared as numbers."""
+    world.platform.dialect.speak(f"numbers={answer}")
+    outcome = deploy(world, NEW, port=80, cpu=256, memory=1024)
+    (warning,) = outcome.outputs["warnings"]
+    assert "this app has 512" in warning
+    assert outcome.outputs["notes"] == []

@@ -534,6 +534,19 @@ def test_a_page_that_becomes_a_file(world: World, listed: str) -> None:
         require_equal(world)
 
 
+def test_a_file_that_becomes_a_page(world: World) -> None:
+    """`about` beside `about/index.html` is no directory if the manifest names it: it is deleted at last."""
+    shutil.rmtree(world.folder)
+    world.write({"index.html": b"x", "about": b"x"})
+    world.run()
+    (world.folder / "about").unlink()
+    world.write(SITE)
+    world.platform.faults.add(Fault(Kind.STATUS, "DELETE", "/files/about", status=400))
+    assert world.run().exit_code == 4
+    assert "about" in world.stored()
+    require_equal(world)
+
+
 def test_an_edit_within_the_second(world: World) -> None:
     """The listing shows length and time of what was replaced: it is sent once more, in the next second."""
     began = world.loop.now

@@ -38,6 +38,7 @@ def test_a_static_app(world: World, tmp_path: Path) -> None:
         ("POST", "lock"),
         ("GET", "files"),
         ("DELETE", "site"),
+        ("GET", "site"),
     ]
     assert not state.exists()
 
@@ -46,7 +47,7 @@ def test_a_container_app(world: World) -> None:
     """The outputs keep what it ran. It has no lock, and none is asked for."""
     running_web(world)
     outcome = destroy(world, "web")
-    assert [record.method for record in outcome.requests] == ["GET", "DELETE"]
+    assert [record.method for record in outcome.requests] == ["GET", "DELETE", "GET"]
     outputs = outcome.outputs
     assert (outputs["kind"], outputs["previous_image"], outputs["status"]) == ("container", OLD, "destroyed")
 
@@ -198,3 +199,60 @@ def test_an_app_that_is_listed_and_not_found(world: World) -> None:
     outcome = destroy(world)
     assert outcome.exit_code == 5
     assert "lists app 'site', but answers 404" in outcome.outputs["error"]
+
+
+# --- an app that takes a while to go
+
+GOING = ["app-deletion=deleting", "app-deletion=Terminating"]
+KINDS = pytest.mark.parametrize("app", ["site", "web"])
+
+
+@pytest.mark.parametrize("dialect", GOING)
+@KINDS
+def test_it_is_waited_for(world: World, app: str, dialect: str) -> None:
+    """Whatever `wait` says, so that the app can be created again; the lock has ended with the app."""
+    running_web(world)
+    world.platform.dialect.speak(dialect)
+    outcome = destroy(world, app, lock_heartbeat=2)
+    assert (outcome.exit_code, outcome.outputs["warnings"]) == (0, []), outcome.log
+    assert 15 <= outcome.seconds < 30
+    assert app not in {found.name for found in world.platform.apps.list()}
+    assert "finalize" not in {record.path.rpartition("/")[2] for record in outcome.requests}
+
+
+@KINDS
+def test_it_takes_too_long(world: World, app: str) -> None:
+    """A warning: the platform has accepted the deletion. The next run sends nothing."""
+    running_web(world)
+    world.platform.dialect.speak("app-deletion=deleting")
+    outcome = destroy(world, app, wait_timeout="5s")
+    assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
+    (warning,) = outcome.outputs["warnings"]
+    assert "has not finished it after 5 s: its status is 'deleting'" in warning
+    again = destroy(world, app)
+    assert (again.exit_code, again.writes, again.outputs["changed"]) == (0, [], False), again.log
+    assert {record.method for record in again.requests} == {"GET"}
+
+
+@pytest.mark.parametrize("dialect", GOING)
+@KINDS
+def test_the_answer_is_lost_while_it_goes(world: World, app: str, dialect: str) -> None:
+    """The second DELETE is answered with 404 or 409: it is done."""
+    running_web(world)
+    world.platform.dialect.speak(dialect)
+    world.platform.faults.add(Fault(Kind.RESET, "DELETE", f"/{app}$", after=True))
+    outcome = destroy(world, app)
+    assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
+    assert app not in {found.name for found in world.platform.apps.list()}
+
+
+@KINDS
+def test_somebody_creates_it_again(world: World, app: str) -> None:
+    """That is no app of this run: a warning, and no waiting for the end of `wait-timeout`."""
+    running_web(world)
+    world.platform.dialect.speak("app-deletion=deleting")
+    world.loop.call_later(15.1, world.platform.apps.create_static, app)
+    outcome = destroy(world, app)
+    assert outcome.exit_code == 0
+    assert outcome.seconds < 30
+    assert "somebody may have created it again" in outcome.outputs["warnings"][0]

@@ -42,9 +42,14 @@ def test_attached_already(world: World) -> None:
     assert outcome.exit_code == 0
     check_result(outcome.outputs)
     assert outcome.outputs["warnings"] == []
-    assert outcome.outputs["domains"] == [{"domain": WWW, "status": "attached already"}]
+    assert outcome.outputs["domains"] == [
+        {"domain": WWW, "status": "attached already", "answer": '409: "domain already exists"'}
+    ]
     assert sum(record.path.endswith("/domains") for record in outcome.requests) == 1
-    assert lines(outcome)[-2].startswith(f"'{WWW}' is already attached, to this app or another")
+    assert lines(outcome)[-2] == (
+        f"'{WWW}' is attached already, to this app or another: "
+        'the platform said 409: "domain already exists"'
+    )
     assert f"| `{WWW}` | attached already |  |" in outcome.summary
 
 
@@ -69,9 +74,8 @@ def test_a_deploy_that_is_in_progress(world: World, domain: str) -> None:
     assert attached(world) == [domain]
     assert "Waiting for another deploy of 'site' to end" in outcome.log
     world.platform.dialect.speak("domain-busy=no")
-    assert world.run(domains=[domain], lock_timeout=0).outputs["domains"] == [
-        {"domain": domain, "status": "attached already"}
-    ]
+    (again,) = world.run(domains=[domain], lock_timeout=0).outputs["domains"]
+    assert again["status"] == "attached already"
 
 
 @pytest.mark.parametrize("domain", ["deploy.lock.example.com", "already.example.com"])
@@ -130,4 +134,68 @@ def test_a_domain_that_may_be_another_apps(world: World) -> None:
     world.platform.domains.add("other", "www.example.com")
     world.platform.faults.add(Fault(Kind.STATUS, "POST", "/domains$", status=502))
     outcome = world.run(domains="www.example.com")
-    assert outcome.outputs["domains"] == [{"domain": "www.example.com", "status": "attached already"}]
+    assert outcome.outputs["domains"][0]["status"] == "attached already"
+
+
+ATTACHED, REFUSED, WAITED = 0, 4, 6
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "code"),
+    [
+        (409, "domain already attached to site", ATTACHED),
+        (409, "conflict", ATTACHED),
+        (422, "www.example.com already exists", ATTACHED),
+        (400, "unknown domain", REFUSED),
+        (409, "already in use by another account", REFUSED),
+        (400, "the domain is already taken", REFUSED),
+        (422, "www.example.com exists and belongs to someone else", REFUSED),
+        (409, "domain limit reached", REFUSED),
+        (409, "domain_claimed", REFUSED),
+        (409, "app is locked", WAITED),
+        (409, "a deploy is in progress.", WAITED),
+        (409, "already attached to smart-lock", ATTACHED),
+        (409, "already attached to www.other.lock.example", ATTACHED),
+        (400, "lock", REFUSED),
+    ],
+)
+def test_words_of_the_platform(world: World, status: int, said: str, code: int) -> None:
+    """They decide, and are quoted in log and JSON."""
+    body = f'{{"error": "{said}"}}'.encode()
+    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/domains$", status=status, body=body, times=None))
+    outcome = world.run(domains=[WWW], lock_timeout=0)
+    assert outcome.exit_code == code, outcome.log
+    assert f'{status}: "{said}"' in outcome.log
+    (domain,) = outcome.outputs["domains"]
+    assert said in domain["answer" if code == ATTACHED else "error"]
+
+
+@pytest.mark.parametrize("app", ["lock", "other"])
+def test_an_app_with_such_a_name(world: World, app: str) -> None:
+    """Its name is none of the platform's words."""
+    world.platform.apps.create_static(app)
+    body = f'{{"error": "domain already attached to app \'{app}\'"}}'.encode()
+    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/domains$", status=409, body=body))
+    assert world.run(app=app, domains=[WWW], lock_timeout=0).exit_code == 0
+
+
+@pytest.mark.parametrize("fault", ["taken", "busy", "away"])
+def test_what_a_domain_does_not_stop(world: World, fault: str) -> None:
+    """Neither the other domains nor the health check; `lock-timeout` counts once, for all of them."""
+    status, said = {"taken": (409, "taken"), "busy": (409, "busy"), "away": (503, "")}[fault]
+    body = f'{{"error": "{said}"}}'.encode()
+    refused = Fault(Kind.STATUS, "POST", "/domains$", status=status, body=body, times=None)
+    world.platform.faults.add(refused)
+    world.platform.domains.add("site", WWW)
+    outcome = world.run(
+        domains=["a.example.com", "b.example.com"],
+        remove_domains=[WWW],
+        health_check="/",
+        lock_timeout="20s",
+        retry_timeout="20s",
+    )
+    assert outcome.exit_code == {"taken": 4, "busy": 6, "away": 5}[fault], outcome.log
+    assert attached(world) == []
+    assert "serves 'index.html' as deployed" in outcome.log
+    assert [domain["domain"] for domain in outcome.outputs["domains"]] == ["a.example.com", "b.example.com"]
+    assert outcome.outputs["lock_wait_seconds"] == (20 if fault == "busy" else 0)

@@ -304,7 +304,7 @@ LAYOUTS = {  # the project's own files, the directory of the output, and what is
     "Hugo": ("hugo.toml content/posts/a.md layouts/index.html.txt static/x.png", "public", HUGO),
     "a monorepo": ("package.json packages/ui/package.json", "apps/web/dist", VITE),
 }
-layouts = pytest.mark.parametrize("layout", LAYOUTS)
+PAGES = [f"{number}.html" for number in range(9)]
 
 
 def project(layout: str, build: int) -> dict[str, bytes]:
@@ -320,7 +320,7 @@ def project(layout: str, build: int) -> dict[str, bytes]:
 class TestOneLevelTooHigh:
     """`directory: app` where `app/dist` is the site."""
 
-    @layouts
+    @pytest.mark.parametrize("layout", LAYOUTS)
     def test_the_wrong_folder(self, world: World, layout: str) -> None:
         """It stops, and the message names the right one; `max-deletes` goes on."""
         _, output, built = LAYOUTS[layout]
@@ -340,26 +340,32 @@ class TestOneLevelTooHigh:
         assert len(world.stored()) == len(built.split())
         assert world.run(max_deletes=8).exit_code == 0
 
-    @layouts
-    def test_the_right_folder(self, world: World, layout: str) -> None:
+    @pytest.mark.parametrize(("layout", "builds"), [("Astro", 3), ("Vite", 20), ("Next", 3), ("Hugo", 3)])
+    def test_the_right_folder(self, world: World, layout: str, builds: int) -> None:
         """No build stops, though all its assets are renamed each time."""
-        for build in range(20):
+        for build in range(builds):
             world.write(project(layout, build))
             outcome = world.run(directory=world.folder / LAYOUTS[layout][1])
             assert outcome.exit_code == 0, outcome.log
 
-    @pytest.mark.parametrize("inner", ["en", "v1", "2024"])
-    def test_a_site_that_moves(self, world: World, inner: str) -> None:
-        """Below one directory, with a page that leads there, or with the old pages beside."""
-        pages = {f"{number}/index.html": b"x" for number in range(9)}
-        world.write(pages | {"index.html": b"x"})
-        world.run()
-        world.write(
-            {f"{inner}/{path}": b"x" for path in (*pages, "index.html")} | {"index.html": b"go there"}
-        )
-        require_done(world)
-        world.write(world.read() | pages)
-        require_done(world)
+    @pytest.mark.parametrize(
+        ("before", "after"),
+        [
+            pytest.param(PAGES, [f"en/{page}" for page in PAGES], id="all, with a page that leads there"),
+            pytest.param(PAGES, [f"old/{page}" for page in PAGES[:4]] + PAGES[4:] + ["new"], id="a part"),
+            pytest.param(PAGES, ["old/0.html", *(f"{page}.new" for page in PAGES)], id="one page of many"),
+            pytest.param(
+                [*PAGES, *(f"en/{page}" for page in PAGES)],
+                [*(f"en/{page}" for page in PAGES), "new"],
+                id="to where it was already",
+            ),
+        ],
+    )
+    def test_a_site_that_moves(self, world: World, before: list[str], after: list[str]) -> None:
+        """That is not the folder above."""
+        for paths in (before, after):
+            world.write(dict.fromkeys(("index.html", *paths), b"x"))
+            require_done(world)
 
     @pytest.mark.parametrize("layout", ["Astro", "Next", "Hugo"])
     def test_the_first_deploy(self, world: World, layout: str) -> None:
@@ -377,7 +383,7 @@ class TestAnotherRepository:
     words = (
         "App 'site' was last deployed from another repository. This run is of 'github.com/acme/docs'",
         "according to `GITHUB_REPOSITORY`",
-        "After a repository was renamed or moved, and in a clone of a fork",
+        "A repository that was renamed or moved, and a clone of a fork, count as another repository.",
         TAKE_OVER,
     )
 

@@ -32,8 +32,8 @@ def test_until_it_runs_again(world: World) -> None:
     assert lines(outcome) == [
         "Restarting 'nginx:1'",
         "Waiting for 'web' to run: its status is 'deploying'; 5 m 00 s left",
-        "'web' runs 'nginx:1' after … s",
-        "Restarted and running after … s: http://platform/_apps/web",
+        "'web' runs 'nginx:1' after 12 s",
+        "Restarted and running after 12 s: http://platform/_apps/web",
     ]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.operations.containers import BROKEN, NEW, OLD, asked, deploy, lines, running_web, takes, tell
+from zerokie_action.operations.apps import HINT_LOG
 from zerokie_action.sandbox.faults import Fault, Kind
 from zerokie_action.sandbox.platform import Rollout
 
@@ -43,7 +44,7 @@ def test_after_a_failed_deploy(world: World) -> None:
         f"{failed}; rolling back to 'nginx:1'",
         "'web' runs 'nginx:1' after … s",
         f"Error: {failed}; rolled back from 'nginx:broken': 'web' runs 'nginx:1' again",
-        "  Look at the app's own log on the platform.",
+        f"  {HINT_LOG}",
     ]
 
 
@@ -98,7 +99,7 @@ def test_what_is_no_reason_to_go_back(world: World) -> None:
 def test_nothing_to_go_back_to(world: World, case: str) -> None:
     """It is said why, and which image the app has."""
     inputs: dict[str, object] = {"app": "web"}
-    state = "not rolled back, as no other image was running; 'web' was left with 'nginx:broken'"
+    state = "not rolled back: no other image was running; 'web' was left with 'nginx:broken'"
     if case == "first":
         inputs = {"app": "new", "create": True}
         state = state.replace("web", "new")
@@ -113,7 +114,7 @@ def test_nothing_to_go_back_to(world: World, case: str) -> None:
         takes(world, 1000)
         world.platform.faults.add(Fault(Kind.STATUS, "GET", skip=3, times=None))
         inputs["wait_timeout"] = 10
-        state = "as the app may have another image; it is not known which image 'web' was left with"
+        state = "nobody can tell which image the app has; it is not known which image 'web' was left with"
     outcome = world.run(image=BROKEN, rollback=True, **inputs)
     assert outcome.exit_code in {8, 9}
     assert outcome.outputs["status"] == "failed"
@@ -137,7 +138,7 @@ def test_an_image_that_runs_after_all(world: World) -> None:
     assert (outcome.exit_code, asked(outcome)) == (9, 1)
     assert runs(world) == (NEW, "running")
     assert outcome.outputs["error"].endswith(
-        "; not rolled back, as the new image runs by now; 'web' was left with 'nginx:2'"
+        "; not rolled back: the new image runs by now; 'web' was left with 'nginx:2'"
     )
 
 
@@ -177,7 +178,7 @@ def test_the_rollback_fails_as_well(world: World) -> None:
         "The platform reports that 'web' is 'failed'; the rollback to 'nginx:1' failed as well: "
         "Deploying 'nginx:1' was refused (400: \"no\"); 'web' was left with 'nginx:broken'"
     )
-    assert outcome.outputs["hint"] == "Look at the app's own log on the platform."
+    assert outcome.outputs["hint"] == HINT_LOG
 
 
 def test_the_old_image_does_not_come_up_either(world: World) -> None:
@@ -260,3 +261,35 @@ def test_a_signal_while_the_deploy_is_asked_for(world: World, *, after: bool) ->
     assert outcome.seconds == pytest.approx(4), "a second for the answer"
     left = f"'web' was left with {NEW!r}" if after else "it is not known which image 'web' was left with"
     assert outcome.outputs["error"] == f"Cancelled by SIGTERM; {left}"
+
+
+@pytest.mark.parametrize("dialect", ["get-image=runs", "get-image=runs-degraded"])
+def test_where_the_image_that_runs_shows(world: World, dialect: str) -> None:
+    """The old one shows as before, and the platform wants the broken one: it is told to want the old one."""
+    world.platform.dialect.speak(dialect)
+    outcome = deploy(world, BROKEN, rollback=True)
+    assert outcome.exit_code == (8 if dialect == "get-image=runs" else 9)
+    assert outcome.outputs["status"] == "rolled-back", outcome.log
+    assert runs(world) == (OLD, "running")
+    assert asked(outcome) == 2
+
+
+@pytest.mark.parametrize("seconds", [20, 90])
+def test_a_conflict_with_the_rollback(world: World, seconds: float) -> None:
+    """It is asked again for a minute, each time after a look."""
+    busy = Fault(Kind.STATUS, "POST", "/deploy$", status=409, skip=1, times=None, lasts=seconds)
+    world.platform.faults.add(busy)
+    outcome = deploy(world, BROKEN, rollback=True)
+    assert outcome.exit_code == 8
+    assert outcome.outputs["status"] == ("rolled-back" if seconds < 60 else "failed"), outcome.log
+    if seconds > 60:
+        said = "; not rolled back: the platform says that a deploy is in progress; 'web' was left with "
+        assert outcome.outputs["error"].endswith(f"{said}'nginx:broken'")
+
+
+def test_only_a_bare_digest_shows(world: World) -> None:
+    """No registry can be asked for that: the run warns at its start, and goes back to nothing."""
+    world.platform.dialect.speak("image=bare-digest")
+    outcome = deploy(world, BROKEN, rollback=True)
+    assert (outcome.exit_code, asked(outcome)) == (8, 1)
+    assert lines(outcome)[0].startswith("Warning: `rollback` can't go back: the platform shows 'sha256:")

@@ -24,8 +24,8 @@ FOLDER = {
     "max_deletes": 0,
     "incremental": False,
 }
-CONTAINER = {**CREATION, **REGISTRY, "wait": False, "wait_timeout": "1m", "rollback": True}
-CHECKED = {"health_check": "/", "health_check_timeout": "1m"}
+CONTAINER = {**CREATION, **REGISTRY, "wait": False, "rollback": True}
+CHECKED = {"health_check": "/", "health_check_text": "v1", "health_check_timeout": "1m"}
 IMAGE = {"app": "web", "image": "nginx:2"}
 RESTART = {"app": "web", "operation": "restart"}
 DESTROY = {"app": "web", "operation": "destroy"}
@@ -38,7 +38,7 @@ DESTROY = {"app": "web", "operation": "destroy"}
         pytest.param(IMAGE, CONTAINER | CHECKED, {**FOLDER, "take_over": True}, "`image`", id="image"),
         pytest.param(
             RESTART,
-            {**REGISTRY, **CHECKED, "wait": False, "wait_timeout": "1m"},
+            {**REGISTRY, **CHECKED, "wait": False},
             {"create": True, **CREATION, **FOLDER, "take_over": True, "domains": "a.b.c", "rollback": True},
             "`operation: restart`",
             id="restart",
@@ -63,7 +63,14 @@ def test_inputs_without_effect(
     """Each is named with the variable that was read; those that the run uses are not."""
     (tmp_path / "ignored").touch()
     running_web(world)
-    common = {"lock_timeout": "1m", "timeout": "10m", "retries": 3, "concurrency": 8, "dry_run": True}
+    common = {
+        "lock_timeout": "1m",
+        "timeout": "10m",
+        "retry_timeout": "3s",
+        "wait_timeout": "1m",
+        "concurrency": 8,
+        "dry_run": True,
+    }
     outcome = world.run(**common, **run, **used, **unused)
     assert outcome.exit_code == 0, outcome.log
     (warning,) = (

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
+import random
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.ci.grammar import HAZARDS, file_command, workflow_commands
+from tests.http.servers import serve
+from tests.report.test_hostile import check_summary
+from tests.support import timewarp
+from tests.support.schema import check_result
+from zerokie_action.errors import exit_codes
 from zerokie_action.report import files
 from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
-    from tests.support.world import World
+    from tests.http.servers import Peer
+    from tests.support.world import Outcome, World
 
 
 @pytest.mark.parametrize("length", ["9" * 400, "-" + "9" * 400, "1e400", "-7", '"' + "9" * 400 + '"', "NaN"])
@@ -37,3 +46,75 @@ def test_a_report_that_cannot_be_made(world: World, monkeypatch: pytest.MonkeyPa
     assert outcome.exit_code == 0
     assert outcome.outputs["status"] == "deployed"
     assert "Warning: The report for `summary-file` can't be made (ZeroDivisionError())" in outcome.log
+
+
+USUAL: dict[str, object] = {
+    "name": "site",
+    "type": "static",
+    "image": "nginx:2",
+    "status": "running",
+    "url": "https://a.b",
+    "locked": True,
+    "deploy_id": "d-1",
+    "cache_purged": True,
+    "port": 80,
+    "cpu": 256,
+    "memory": 512,
+    "domain": "www.a.example",
+    "cname_target": "a.b",
+    "tls_status": "pending",
+    "error": "",
+    "message": "",
+    "path": "index.html",
+    "length": 14,
+    "lastModified": "2026-03-07T17:00:00Z",
+}
+ODD: list[object] = [None, True, 0, -1, 10**400, 1e308, float("inf"), [], {}, "", "container", "failed", "a\n::error::b"]
+
+
+def odd_answer(chance: random.Random) -> bytes:
+    """Every fourth value is none that the reference describes."""
+
+    def value(usual: object) -> object:
+        return (
+            usual if chance.random() < 0.75 else chance.choice([*ODD, "".join(chance.choices(HAZARDS, k=4))])
+        )
+
+    def record() -> object:
+        return value({key: value(usual) for key, usual in USUAL.items() if chance.random() < 0.9})
+
+    return json.dumps([record() for _ in range(3)] if chance.random() < 0.2 else record()).encode()
+
+
+@pytest.mark.parametrize(
+    "seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.exhaustive) for seed in range(4, 100))]
+)
+def test_a_platform_that_answers_anything(world: World, seed: int) -> None:
+    """It ends with a documented exit code, without a bug, and all reports can be read back."""
+    chance = random.Random(seed)  # noqa: S311 nothing secret
+
+    async def answer(peer: Peer) -> None:
+        while True:
+            await peer.request()
+            body = odd_answer(chance)
+            status = chance.choice([*[200] * 12, 201, 204, 400, 404, 409, 500])
+            await peer.send(f"HTTP/1.1 {status} X\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body)
+
+    async def deploy(**inputs: object) -> Outcome:
+        async with serve(answer) as server:
+            reports = {"dotenv_file": "zerokie.env", "annotations_file": "annotations.json"}
+            return await world.arun(api_url=server.url, create=True, timeout="5m", **reports, **inputs)
+
+    world.env |= {"GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": str(Path("output").resolve())}
+    for inputs in ({}, {"domains": "www.a.example"}, {"image": "nginx:2"}, {"operation": "destroy"}):
+        outcome = timewarp.run(world.loop, deploy(**inputs))
+        assert str(outcome.exit_code) in {code for code, *_ in exit_codes()} - {"1"}, outcome.log
+        assert "can't be made" not in outcome.log
+        commands = {command.name for command in workflow_commands(outcome.log)}
+        assert commands <= {"add-mask", "warning", "error", "group", "endgroup"}
+        check_result(outcome.outputs)
+        check_summary(outcome.summary)
+        written = file_command(Path("output").read_text("utf-8"))
+        assert written["status"] == outcome.outputs["status"]
+        assert Path("zerokie.env").read_text("utf-8").startswith("ZEROKIE_RESULT_")
+        json.loads(Path("annotations.json").read_text("utf-8"))

@@ -49,13 +49,6 @@ def test_files_and_links(world: World) -> None:
     assert Path("zerokie.env").read_text().startswith("ZEROKIE_RESULT_")
 
 
-def test_wrong_inputs(world: World) -> None:
-    """Also for a run that never begins to work."""
-    Path("zerokie.env").write_text(HOSTILE)
-    assert world.run(dotenv_file="zerokie.env", annotations_file="no/folder", app=None).exit_code == 2
-    assert "LD_PRELOAD" not in Path("zerokie.env").read_text()
-
-
 def test_a_file_that_cannot_be_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that is mounted into a container, for example, is emptied."""
 

@@ -1,25 +1,40 @@
-"""Finds or creates the app, checks its kind, and keeps its domains up to date."""
+"""Finds and creates the app, checks its kind, and waits for the end of an app that is being deleted."""
 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from zerokie_action.errors import ConfigurationError, DeployError, RequestRejected
+import anyio
+
+from zerokie_action.errors import (
+    ConfigurationError,
+    DeployError,
+    DeployTimedOut,
+    PlatformUnavailable,
+    RequestRejected,
+)
 from zerokie_action.formats import advice_for_app
+from zerokie_action.operations.polling import Polling
+from zerokie_action.outcome import Outcome
 from zerokie_action.platform.answers import BAD_REQUEST, CONFLICT, NOT_FOUND
 from zerokie_action.settings import ONLY_AT_CREATION
+from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
     from zerokie_action.operations.job import Job
-    from zerokie_action.outcome import Write
-    from zerokie_action.platform.models import App, Domain
+    from zerokie_action.outcome import Change
+    from zerokie_action.platform.models import App
 
-_ATTACHED_STATUSES = {BAD_REQUEST, 422}
-_IS_ATTACHED = re.compile(r"already|exists", re.IGNORECASE)
-"""Matches the text of a 400 or 422 which means that the domain is already attached."""
-_IS_BUSY = re.compile(r"in progress|\block\b", re.IGNORECASE)
-"""Matches the text of a 409 which means that another deploy is changing the app."""
+HINT_LOG = "The app's own log may say why. The platform's API has no logs: look where you manage the app."
+LAST_LOOK_TIME = 5.0
+"""Seconds for the last look at the app, at the end of `wait-timeout`."""
+_GOING_PAUSE = 3.0
+"""Seconds between two looks at an app that is being deleted: it may be created again once it is gone."""
+_NAME_TIME = 60.0
+"""Seconds after which a name is taken: until then, the app that has the name may not be found yet."""
+_WORD = re.compile("[A-Za-z_-]{1,40}")
 _OTHER_KIND = "The kind of an app can't be changed. Name another app in `app`, or destroy this app first."
 _NO_RESTART = (
     "A static app cannot be restarted: the platform serves the files of its last deploy. To update the app, "
@@ -28,34 +43,61 @@ _NO_RESTART = (
 
 
 async def look_up(job: Job, kind: str) -> App | None:
-    """The existing app; None if the app does not exist and `create` is set.
+    """The existing app; None if there is no app, or no app any more, and `create` is set.
 
     Raises:
         ConfigurationError: when the app is not of this kind.
-        RequestRejected: when the app does not exist and `create` is not set.
+        DeployTimedOut: when the app is still being deleted after `wait-timeout`.
+        RequestRejected: when the app does not exist or is being deleted, and `create` is not set.
+    """
+    if not job.settings.create:
+        return await require(job, kind, "Correct `app`, or set `create: true` to create it.")
+    app = await _find(job)
+    if app is not None and app.is_going:
+        if job.settings.dry_run:
+            job.note(f"App {job.app!r} is being deleted: a deploy waits for the end of that")
+            return None
+        app = await _wait_for_name(job, app)
+    if app is not None:
+        accept_existing(job, app, kind)
+    return app
+
+
+async def require(job: Job, kind: str, hint: str = "") -> App:
+    """The existing app; `hint` is what a user can do if there is none.
+
+    Raises:
+        ConfigurationError: when the app is not of this kind.
+        RequestRejected: when the app does not exist, or is being deleted.
     """
     try:
         app = await job.client.get_app(job.app)
     except RequestRejected as error:
         if error.status == NOT_FOUND:
-            if job.settings.create:
-                return None
-            error.hint = "Correct `app`, or set `create: true` to create it."
+            error.args = (f"There is no app {job.app!r} ({error.answer})",)
+            error.hint = hint or error.hint
         _suggest_name(job, error)
         raise
+    if app.is_going:
+        raise RequestRejected(
+            f"App {job.app!r} is being deleted: its status is {shown_status(job, app)}",
+            status=CONFLICT,
+            hint="A deploy with `create: true` waits for the end of the deletion, and creates the app again.",
+        )
     accept_existing(job, app, kind)
     return app
 
 
-async def create_or_find(job: Job, image: str | None = None) -> App | None:
+async def create_or_find(job: Job, image: str | None = None) -> tuple[App, Change]:
     """Create a container app with the image, or a static app without an image.
 
     Returns:
-        None if this run created the app; else the existing app of this name. After a lost answer, this run
-        may have created that app.
+        The new app, or the existing app of this name; and the change. Its outcome is `DONE` if this run
+        created the app, `UNKNOWN` if it may have, `REFUSED` if somebody else did.
 
     Raises:
         ConfigurationError: when the existing app is of the other kind.
+        DeployTimedOut: when the app of this name is still being deleted after `wait-timeout`.
         RequestRejected: when the platform refuses the app, or another account's app has the name.
     """
     kind = "static" if image is None else "container"
@@ -68,31 +110,94 @@ async def create_or_find(job: Job, image: str | None = None) -> App | None:
         done="the app was created",
         unknown=f"it is not known whether this run created app {job.app!r}",
     )
-    write = change.write()
+    write, polling = change.write(), None
+    while True:
+        try:
+            app = await job.shielded_client.create_app(job.app, kind, write=write, **fields)
+        except RequestRejected as error:
+            _suggest_name(job, error)
+            if error.status != CONFLICT:
+                raise
+            conflict = error
+        else:
+            job.result.kind = kind
+            with_image = f" with {image!r}" if image else ""
+            job.ci.info(f"Created {kind} app {job.app!r}{with_image}")
+            note_url(job, app)
+            return app, change
+        # A GET may be behind, or the app may have been deleted since.
+        existing = await job.client.find_app(job.app)
+        if existing is not None and existing.is_going:
+            existing = await _wait_for_name(job, existing)
+        if existing is not None:
+            if change.outcome is Outcome.REFUSED:
+                job.ci.info(f"App {job.app!r} was created meanwhile, by somebody else")
+            accept_existing(job, existing, kind)
+            return existing, change
+        polling = polling or Polling(job.ci, f"the name {job.app!r}", _NAME_TIME)
+        if not await polling.again("the platform says that it is taken, and finds no such app"):
+            conflict.hint = (
+                "The name is taken, by an app that this API key may not see: choose another `app`."
+            )
+            raise conflict
+
+
+async def wait_until_gone(job: Job, app: App) -> App | None:
+    """Wait until the app is not found any more, through outages too, for `wait-timeout`.
+
+    Args:
+        job: the run.
+        app: the app, as the last answer showed it.
+
+    Returns:
+        None if the app is gone; else the last answer: the app is being deleted, or is there again.
+    """
+    polling = Polling(job.ci, f"app {job.app!r} to be gone", job.settings.wait_timeout)
+    why = "the platform did not answer"
+    while True:
+        retry_after = 0.0
+        with anyio.move_on_after(max(LAST_LOOK_TIME, polling.left)):
+            try:
+                found = await job.client.find_app(job.app)
+            except PlatformUnavailable as error:
+                why, retry_after = str(error), error.retry_after
+            else:
+                if found is None or (app.is_going and not found.is_going):
+                    return found
+                app, why = found, f"its status is {shown_status(job, found)}"
+        if not await polling.again(why, retry_after, _GOING_PAUSE):
+            return app
+
+
+async def _wait_for_name(job: Job, app: App) -> App | None:
+    """Wait until an app that is being deleted is gone; an app that is there again is an existing app."""
+    app_left = await wait_until_gone(job, app)
+    if app_left is not None and app_left.is_going:
+        after = human_seconds(job.settings.wait_timeout)
+        status = shown_status(job, app_left)
+        raise DeployTimedOut(
+            f"App {job.app!r} is still being deleted after {after}: its status is {status}",
+            hint="Run the job again later, or raise `wait-timeout`.",
+        )
+    return app_left
+
+
+async def _find(job: Job) -> App | None:
     try:
-        app = await job.shielded_client.create_app(job.app, kind, write=write, **fields)
-    except DeployError as error:
+        return await job.client.find_app(job.app)
+    except RequestRejected as error:
         _suggest_name(job, error)
-        if not (isinstance(error, RequestRejected) and error.status == CONFLICT):
-            raise
-        return await _find_existing(job, error, kind, write)
-    job.result.kind = kind
-    with_image = f" with {image!r}" if image else ""
-    job.ci.info(f"Created {kind} app {job.app!r}{with_image}")
-    note_url(job, app)
-    return None
+        raise
 
 
-async def _find_existing(job: Job, conflict: RequestRejected, kind: str, write: Write) -> App:
-    """The existing app that has the name already."""
-    app = await job.client.find_app(job.app)
-    if app is None:
-        conflict.hint = "The name is taken, by an app that this API key may not see: choose another `app`."
-        raise conflict
-    if not write.lost:
-        job.ci.info(f"App {job.app!r} was created meanwhile, by somebody else")
-    accept_existing(job, app, kind)
-    return app
+async def find_url(job: Job, url: str) -> str:
+    """The app's URL. If no answer had it so far, the app is asked once more; empty if that has none."""
+    if not url:
+        with suppress(DeployError):
+            app = await job.client.get_app(job.app)
+            note_url(job, app)
+            return app.address
+    return url
 
 
 def registry_auth(job: Job) -> dict[str, str] | None:
@@ -105,6 +210,12 @@ def registry_auth(job: Job) -> dict[str, str] | None:
     return login | ({"server_address": settings.registry_server} if settings.registry_server else {})
 
 
+def shown_status(job: Job, app: App) -> str:
+    """The app's status, in quotation marks. A status of one word is shown even if it is a value of `env`."""
+    status = app.status
+    return repr(status if _WORD.fullmatch(status) else job.client.redact(status))
+
+
 def _suggest_name(job: Job, error: DeployError) -> None:
     """If the platform refuses an invalid app name, suggest a valid name in the hint."""
     is_refused = isinstance(error, RequestRejected) and error.status in {BAD_REQUEST, NOT_FOUND}
@@ -113,8 +224,9 @@ def _suggest_name(job: Job, error: DeployError) -> None:
 
 
 def note_url(job: Job, app: App) -> None:
-    """Put the app's URL into the result."""
-    job.result.url = app.address or job.result.url
+    """Put the app's URL into the result, if the answer has it."""
+    if app.address:
+        job.result.url = app.address
 
 
 def accept_existing(job: Job, app: App, kind: str) -> None:
@@ -125,12 +237,12 @@ def accept_existing(job: Job, app: App, kind: str) -> None:
     """
     note_url(job, app)
     is_restart = job.settings.operation == "restart"
-    job.result.kind = kind if app.can_be(kind) else app.kind or "static"
-    if job.result.kind != kind:
+    actual = job.result.kind = kind if app.can_be(kind) else app.kind or "static"
+    if actual != kind:
         deployed = "`image`" if kind == "container" else "`directory`"
         task = "`operation: restart`" if is_restart else deployed
         raise ConfigurationError(
-            f"App {job.app!r} is a {job.result.kind} app; {task} is for {kind} apps",
+            f"App {job.app!r} is a {actual} app; {task} is for {kind} apps",
             hint=_NO_RESTART if is_restart else _OTHER_KIND,
         )
     if kind == "container" and not is_restart:
@@ -152,78 +264,3 @@ def _compare_with_inputs(job: Job, app: App) -> None:
                 f"`{name}` has no effect: it is used only when a container app is created; this app has "
                 f"{actual}, and the API can't change that"
             )
-
-
-# --- custom domains of a static app
-
-
-async def update_domains(job: Job) -> None:
-    """Attach `domains` ("POST /v1/apps/:name/domains"), then remove `remove-domains`.
-
-    After a refusal, the other domains are attached or removed all the same. The result lists each attached
-    domain, or the error; removals are notes.
-
-    Raises:
-        RequestRejected: at the end, when the platform refused any domain.
-    """
-    settings = job.settings
-    if not settings.domains and not settings.remove_domains:
-        return
-    refused: list[RequestRejected] = []
-    with job.phase("Domains"):
-        for change, domains in ((_attach, settings.domains), (_remove, settings.remove_domains)):
-            for domain in domains:
-                try:
-                    await change(job, domain)
-                except RequestRejected as error:
-                    refused.append(error)
-    if refused:
-        raise RequestRejected("; ".join(map(str, refused)), status=refused[0].status, hint=refused[0].hint)
-
-
-def preview_domains(job: Job) -> None:
-    """Report the domains that a deploy would attach or remove."""
-    for domain in job.settings.domains:
-        job.preview(f"would attach {domain!r}")
-    for domain in job.settings.remove_domains:
-        job.preview(f"would remove {domain!r}")
-
-
-async def _attach(job: Job, domain: str) -> None:
-    async def attempt() -> Domain | None:
-        try:
-            return await job.client.add_domain(job.app, domain)
-        except RequestRejected as error:
-            said = error.answer.replace(domain, "")  # the domain may contain these words
-            if error.status == CONFLICT:
-                is_attached = not _IS_BUSY.search(said)
-            else:
-                is_attached = error.status in _ATTACHED_STATUSES and bool(_IS_ATTACHED.search(said))
-            if not is_attached:
-                raise
-            return None
-
-    try:
-        attached = await job.in_turn(attempt)
-    except DeployError as error:
-        job.result.domains.append({"domain": domain, "error": str(error)})
-        raise
-    if attached is None:
-        # The API does not say which app has the domain. It is usually this app: every deploy repeats its
-        # domains.
-        job.ci.info(
-            f"{domain!r} is already attached, to this app or another (the platform does not say which)"
-        )
-        job.result.domains.append({"domain": domain, "status": "attached already"})
-        return
-    target, tls = attached.cname_target, attached.tls_status
-    dns_record = f"{domain} CNAME {target}" if target else ""
-    details = {"cname_target": target, "tls_status": tls, "dns_record": dns_record}
-    job.result.domains.append({"domain": domain, **{name: text for name, text in details.items() if text}})
-    to_do = f"; set the DNS record: {dns_record}" if dns_record else ""
-    job.ci.info(f"Attached {domain!r} (TLS {tls or 'unknown'}){to_do}")
-
-
-async def _remove(job: Job, domain: str) -> None:
-    removed = await job.in_turn(lambda: job.client.remove_domain(job.app, domain))
-    job.note(f"Removed {domain!r}" if removed else f"{domain!r} was not attached")

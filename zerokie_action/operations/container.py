@@ -19,9 +19,9 @@ from zerokie_action.http.retry import UNTIL_DEADLINE, is_too_long
 from zerokie_action.operations import apps
 from zerokie_action.operations.health import check_health
 from zerokie_action.operations.polling import Polling
-from zerokie_action.operations.rollout import RUNNING, SETTLING_TIME, Rollout, may_be_same_image
-from zerokie_action.outcome import Outcome, was_created
-from zerokie_action.platform.answers import CONFLICT
+from zerokie_action.operations.rollout import Rollout, Verdict
+from zerokie_action.outcome import Outcome
+from zerokie_action.platform.answers import CONFLICT, NOT_FOUND
 from zerokie_action.shutdown import Allowance
 from zerokie_action.text import human_seconds
 
@@ -29,25 +29,22 @@ if TYPE_CHECKING:
     from zerokie_action.operations.job import Job
     from zerokie_action.platform.models import App
 
-_HINT_FAILED = "Look at the app's own log on the platform."
 _HINT_NOT_YET = (
-    "Look at the app's own log on the platform, or raise `wait-timeout`. If another deploy has changed the "
-    "image, run this deploy again."
+    f"{apps.HINT_LOG} Or raise `wait-timeout`. If another deploy has changed the image, run this deploy "
+    "again."
 )
 _HINT_REPLACED = "If that deploy is newer, there is nothing to do. If not, run this deploy again."
 _HINT_LOST = (
     "Look at the app on the platform before you run the job again: a request may still take effect. "
     "Check `api-url`, and whether a gateway answers in the platform's place."
 )
-_LOOKS_AFTER_LOST_ANSWER = (int(SETTLING_TIME), 3 * int(SETTLING_TIME), int(SETTLING_TIME))
-"""The number of looks at the app, one a second, after the first, second and third lost answer to a deploy."""
 _LOOK_TIME = 2.0
 """Seconds for looking up the app's final state after a failure, and the grace for it after a signal."""
-_LAST_LOOK_TIME = 5.0
-"""Seconds for the last look, at the end of `wait-timeout`."""
-_REASONS_TO_GO_BACK = (DeployFailed, DeployTimedOut, HealthCheckFailed)
+_REASONS_FOR_ROLLBACK = (DeployFailed, DeployTimedOut, HealthCheckFailed)
 _ROLLBACK_TIME = 60.0
 """The shortest time limit of a rollback, in seconds; it applies even after `timeout`."""
+_ROLLBACK_PAUSE = 3.0
+"""Seconds between two requests for a rollback, while another deploy is in progress."""
 
 
 async def deploy_image(job: Job, image: str) -> None:
@@ -63,163 +60,176 @@ async def deploy_image(job: Job, image: str) -> None:
         else:
             job.preview(f"would deploy {image!r} in place of {before.image!r}")
         return
+    deploy = _Deploy(job, image, before)
     if settings.rollback:
-        _warn_of_rollback(job, image, before)
-    await _roll_out(job, _Deploy(job, image, before))
+        _warn_of_rollback(job, deploy.rollout)
+    await _carry_out(job, deploy)
 
 
 async def restart(job: Job) -> None:
     """Make the platform pull the current image again, and restart the app."""
     with job.time_limit(), job.phase("Look up"):
-        before = await job.client.get_app(job.app)
-        apps.accept_existing(job, before, "container")
+        before = await apps.require(job, "container")
     job.result.previous_image = before.image
     if job.settings.dry_run:
         job.preview(f"would restart {before.image!r}")
         return
-    await _roll_out(job, _Deploy(job, None, before))
+    await _carry_out(job, _Deploy(job, None, before))
 
 
-def _warn_of_rollback(job: Job, image: str, before: App | None) -> None:
+def _warn_of_rollback(job: Job, rollout: Rollout) -> None:
     """Warn when `rollback` can't work."""
     if not job.settings.wait and job.settings.health_check is None:
         job.warn("`rollback` has no effect without `wait` or `health-check`: nothing is checked")
-    elif before and not before.image:
-        job.warn("`rollback` can't go back: the platform does not show which image the app has")
-    elif before and "@" not in before.image + image and may_be_same_image(before.image, image):
-        job.warn(
-            f"`rollback` can't go back: the app has {before.image!r} already, and nobody can tell which "
-            "image this name meant before; give each version a tag of its own"
-        )
+    elif why_not := rollout.why_imprecise:
+        job.warn(f"`rollback` can't go back: {why_not}")
 
 
-async def _roll_out(job: Job, deploy: _Deploy) -> None:
+async def _carry_out(job: Job, deploy: _Deploy) -> None:
     """Request the deploy, wait, and check, within `timeout`. A rollback may follow, outside `timeout`."""
+    settings = job.settings
     try:
         with job.time_limit():
             with job.phase("Deploy"):
-                await (deploy.create() if deploy.rollout.before is None else deploy.ask_in_turn())
+                await deploy.begin()
             # The platform gives the deploy of an image no ID, so the session ID stands for it.
             job.result.deploy_id = job.session
-            await _wait_and_check(job, deploy)
-            for change in job.changes:
-                change.seen = ""
-    except BaseException as failure:
-        if any(change.may_be_made for change in job.changes):
-            was_asked = not isinstance(failure, HealthCheckFailed) or failure.was_asked
-            if job.settings.rollback and was_asked and isinstance(failure, _REASONS_TO_GO_BACK):
-                await _roll_back(job, deploy, failure)
+            if settings.wait:
+                await deploy.wait_until_running(settings.wait_timeout)
             else:
-                await deploy.record_final_state()
+                job.ci.info("Not waiting for the app to run (wait: false)")
+                if settings.health_check is None:
+                    job.result.notes.append("`wait` is off: it was not checked whether the app runs.")
+            url = await apps.find_url(job, deploy.url)
+            await check_health(job, url, runs=deploy.is_proved)
+            deploy.change.seen = f"the {settings.operation} was completed"
+    except BaseException as failure:
+        if deploy.change.may_be_made:
+            was_asked = not isinstance(failure, HealthCheckFailed) or failure.was_asked
+            may_go_back = settings.rollback and settings.image is not None and was_asked
+            if may_go_back and isinstance(failure, _REASONS_FOR_ROLLBACK):
+                await _rollback(job, deploy, failure)
+            else:
+                _, deploy.change.seen = await deploy.left_with()
         raise
 
 
-async def _wait_and_check(job: Job, deploy: _Deploy) -> None:
-    """Apply `wait` and `health-check`. If both are off, the reports say that the app was not checked."""
-    if job.settings.wait:
-        await deploy.wait_until_running(job.settings.wait_timeout)
-    else:
-        job.ci.info("Not waiting for the app to run (wait: false)")
-        if job.settings.health_check is None:
-            job.result.notes.append("`wait` is off: it was not checked whether the app runs.")
-    await check_health(job, job.result.url or "")
-
-
-async def _roll_back(job: Job, deploy: _Deploy, failure: DeployError) -> None:
-    """Deploy the previous image again and wait until it runs. The result has the outcome.
+async def _rollback(job: Job, deploy: _Deploy, failure: DeployError) -> None:
+    """Deploy the previous image again, and wait until it runs. The failed deploy's change says how it went.
 
     The health check is not repeated, because it may fail for reasons other than the image.
     """
-    result, previous = job.result, deploy.rollout.previous
-    await anyio.sleep(deploy.rollout.settling_left)
-    left_with = await deploy.record_final_state(_ROLLBACK_TIME)
-    why_not = _why_no_rollback(job, deploy.rollout, left_with)
+    previous, told = deploy.rollout.previous, deploy.verdict
+    if isinstance(failure, HealthCheckFailed):
+        told = Verdict.RUNS  # that the image runs is no reason to keep it
+    await anyio.sleep(deploy.rollout.settling_left(anyio.current_time()))
+    app, left = await deploy.left_with(_ROLLBACK_TIME)
+    why_not = deploy.rollout.why_not_back(told) if app else "nobody can tell which image the app has"
     if why_not:
-        deploy.change.seen = f"not rolled back{why_not}; {deploy.change.state}"
+        deploy.change.seen = f"not rolled back: {why_not}; {left}"
         return
     job.ci.info(f"{failure}; rolling back to {previous!r}")
-    rollback = _Deploy(job, previous, left_with)
-    problem = "did not end"  # stays after the time limit or a signal
+    again = _Deploy(job, previous, app)
+    again.change.done = again.change.unknown = ""  # the change of the failed deploy has the words for both
+    problem = f"the rollback to {previous!r} did not end"  # stays after the time limit or a signal
     try:
         with anyio.move_on_after(max(job.ends_at - anyio.current_time(), _ROLLBACK_TIME)):
             with job.phase("Roll back"):
-                await rollback.ask()  # not `ask_in_turn`: any deploy in progress is newer
-            await rollback.wait_until_running(max(job.settings.wait_timeout, _ROLLBACK_TIME))
-            problem = ""
+                why_not = await _request_rollback(deploy, again, None if told is Verdict.FAILED else told)
+            problem = f"not rolled back: {why_not}"
+            if not why_not:
+                problem = f"the rollback to {previous!r} did not end"
+                await again.wait_until_running(max(job.settings.wait_timeout, _ROLLBACK_TIME))
+                problem = ""
     except DeployError as error:
-        problem = f"failed as well: {error}"
+        problem = f"the rollback to {previous!r} failed as well: {error}"
     finally:
         if problem:
-            if rollback.change.may_be_made:
-                await rollback.record_final_state()
-                deploy.change.seen = rollback.change.state
-            rollback.change.seen = ""
-            deploy.change.seen = f"the rollback to {previous!r} {problem}; {deploy.change.state}"
+            _, left = await (again if again.change.may_be_made else deploy).left_with()
+            deploy.change.seen = f"{problem}; {left}"
         else:
-            result.status = "rolled-back"
+            job.result.status = "rolled-back"
             failed = deploy.rollout.image
             deploy.change.seen = f"rolled back from {failed!r}: {job.app!r} runs {previous!r} again"
 
 
-def _why_no_rollback(job: Job, rollout: Rollout, left_with: App | None) -> str:
-    """The reason against a rollback, as the middle of a sentence; empty if nothing is against it."""
-    before = rollout.before
-    if before is None or before.status.lower() != RUNNING:
-        return ", as no other image was running"
-    if not rollout.previous:
-        return ", as the platform did not show the previous image"
-    if left_with is None or not rollout.is_ours(left_with.image):
-        return f", as the app {'has' if left_with else 'may have'} another image"
-    if left_with.image == rollout.previous:
-        return ", as the app shows the same image as before"
-    if job.settings.wait and not job.result.seen_running and left_with.status.lower() == RUNNING:
-        return ", as the new image runs by now"
-    return ""
+async def _request_rollback(deploy: _Deploy, again: _Deploy, told: Verdict | None) -> str:
+    """Request the rollback when no other deploy is in progress. Return the reason if it was not requested."""
+    ends_at = anyio.current_time() + _ROLLBACK_TIME
+    while True:
+        try:
+            await again.request()
+        except RequestRejected as error:
+            if error.status != CONFLICT:
+                raise
+        else:
+            return ""
+        if anyio.current_time() >= ends_at:
+            return "the platform says that a deploy is in progress"
+        await anyio.sleep(_ROLLBACK_PAUSE)
+        await deploy.look()
+        if why_not := deploy.rollout.why_not_back(told):
+            return why_not
 
 
 class _Deploy:
     """A deploy of an image, or a restart with the current image.
 
     Attributes:
-        rollout: the progress of the deploy.
+        rollout: what the platform shows of the deploy.
+        change: the entry in the run's list of changes.
+        verdict: what became of the deploy, as far as that is known.
+        url: the app's URL; empty while no answer had it.
     """
 
     def __init__(self, job: Job, image: str | None, before: App | None) -> None:
         """Prepare a deploy without sending a request. Without an image, it is a restart."""
+        unknown = f"it is not known which image {job.app!r} was left with"
         self.rollout = Rollout(image, before)
-        self.change = job.change("deploy", done=f"the {job.settings.operation} was completed")
+        self.change = job.change("deploy", done=unknown, unknown=unknown)
+        self.verdict: Verdict | None = None
+        self.url = before.address if before else ""
         self._job = job
         self._requested = image
+        self._is_new = before is None
+        self._write = self.change.write()
 
-    async def create(self) -> None:
-        """Create the app with the image. If the app exists by now, deploy the image to it."""
-        job = self._job
-        existing = await apps.create_or_find(job, self.rollout.image)
-        if existing is None:
-            self._note_acceptance()
-        elif was_created(job.changes) is None and existing.image and self.rollout.is_ours(existing.image):
-            job.ci.info(f"App {job.app!r} exists; the answer to an earlier request to create it was lost")
-            self._note_acceptance(existing.image)
-        else:
-            self._begin_anew(existing)
-            await self.ask_in_turn()
+    @property
+    def is_proved(self) -> bool:
+        """Whether the platform has shown that the app runs the image, and not the image from before."""
+        return self.verdict is Verdict.RUNS and not self.rollout.shows_same
 
-    async def ask_in_turn(self) -> None:
-        """Request the deploy when no other deploy of the app is in progress.
+    async def begin(self) -> None:
+        """Request the deploy, or create the app with the image.
 
         Raises:
-            LockHeld: when another deploy outlasts `lock-timeout`.
-            DeployError: as `ask`.
+            LockHeld: when another deploy of the app outlasts `lock-timeout`.
+            DeployError: as `request`, and as `apps.create_or_find`.
         """
         job = self._job
+        if self._is_new:
+            app, creation = await apps.create_or_find(job, self.rollout.image)
+            is_created = creation.outcome is Outcome.DONE
+            is_lost = (
+                creation.outcome is Outcome.UNKNOWN and bool(app.image) and self.rollout.is_ours(app.image)
+            )
+            if is_created or is_lost:
+                if is_lost:
+                    job.ci.info(
+                        f"App {job.app!r} exists; the answer to an earlier request to create it was lost"
+                    )
+                self.change = creation
+                self._note_acceptance(app)
+                return
+            self._begin_anew(app)
         is_first = True
 
         async def attempt() -> None:
             nonlocal is_first
             if not is_first:  # another deploy has changed the app
-                self._begin_anew(await job.client.get_app(job.app))
+                self._begin_anew(await self._get_app())
             is_first = False
-            await self.ask()
+            await self.request()
 
         await job.in_turn(attempt)
         previous = self.rollout.previous
@@ -228,48 +238,40 @@ class _Deploy:
             f"Deploying {self._requested!r}{was}" if self._requested else f"Restarting {self._name!r}"
         )
 
-    async def ask(self) -> None:
+    async def request(self) -> None:
         """Request the deploy ("POST /v1/apps/:name/deploy").
 
-        Each request restarts the app. So after a lost answer, the app is observed before the next request.
-        There are at most three requests.
+        Each request restarts the app. So after a lost answer, the app is observed before the second and last
+        request.
 
         Raises:
             RequestRejected: when the platform refuses the deploy; with status 409 during another deploy.
             PlatformUnavailable: when the platform gave no answer, or the app shows no effect of the requests.
         """
-        job = self._job
-        lost = ""
-        for looks in _LOOKS_AFTER_LOST_ANSWER:
-            job.client.http.retries_used += bool(lost)
-            write = self.change.write()
+        job, write = self._job, self._write
+        for is_last in (False, True):
             try:
-                self.change.unknown = f"it is not known which image {job.app!r} was left with"
-                app = await job.shielded_client.deploy(
-                    job.app, self._requested, apps.registry_auth(job), write=write
-                )
+                login = apps.registry_auth(job)
+                app = await job.shielded_client.deploy(job.app, self._requested, login, write=write)
             except RequestRejected as error:
-                if not lost or error.status != CONFLICT:
+                if error.status != CONFLICT or not write.lost:
                     raise
                 self._note_acceptance()  # the deploy in progress is our own
                 return
             except PlatformUnavailable as error:
                 if write.outcome is not Outcome.UNKNOWN or is_too_long(error.retry_after):
                     raise
-                lost, retry_after = write.lost, int(error.retry_after)
-                job.ci.info(f"{error}; checking whether the request took effect; if not, it is sent again")
-                self.rollout.note_request()
-                if await self._shows_deploy(max(looks, retry_after)):
+                then = "" if is_last else "; if not, it is sent again"
+                job.ci.info(f"{error}; checking whether the request took effect{then}")
+                if await self._shows_deploy(error.retry_after):
                     self._note_acceptance()
                     return
+                job.client.http.retries_used += not is_last
             else:
-                apps.note_url(job, app)
-                self._note_acceptance(app.image)
+                self._note_acceptance(app)
                 return
         raise PlatformUnavailable(
-            f"The deploy was requested {len(_LOOKS_AFTER_LOST_ANSWER)} times, and the app shows no sign of "
-            f"it: {lost}",
-            hint=_HINT_LOST,
+            f"The deploy was requested twice, and the app shows no sign of it: {write.lost}", hint=_HINT_LOST
         )
 
     async def wait_until_running(self, seconds: float) -> None:
@@ -278,59 +280,89 @@ class _Deploy:
         The platform has accepted the deploy, so an outage does not end the polling.
 
         Raises:
-            DeployFailed: when the platform reports a failure, or another deploy has replaced the image.
+            DeployFailed: when the deploy failed, or the app runs another image.
             DeployTimedOut: when the app does not run after these seconds.
         """
         job, rollout = self._job, self.rollout
-        polling = Polling(job.ci, f"{job.app!r} to run", seconds, steady=SETTLING_TIME)
+        polling = Polling(job.ci, f"{job.app!r} to run", seconds)
         why = "the platform did not answer"
         with job.phase("Wait"):
-            while True:
+            while self.verdict is None:
                 retry_after = 0.0
-                with anyio.move_on_after(max(_LAST_LOOK_TIME, polling.left)):
+                with anyio.move_on_after(max(apps.LAST_LOOK_TIME, polling.left)):
                     try:
-                        why = await self._look()
+                        why = await self.look()
                     except PlatformUnavailable as error:
                         why, retry_after = str(error), error.retry_after
-                if rollout.runs:
-                    break
-                if rollout.has_failed or rollout.was_replaced:
-                    raise self._failure()
-                if not await polling.again(why, retry_after):
-                    if rollout.shows_failure:
-                        raise self._failure()
+                self.verdict = rollout.verdict(is_last=not polling.left)
+                pause = rollout.next_look(anyio.current_time())
+                if self.verdict is None and not await polling.again(why, retry_after, pause):
                     after = human_seconds(polling.waited)
                     outage = job.client.http.outages()
                     raise DeployTimedOut(
                         f"{job.app!r} does not run {self._name!r} after {after}: {outage or why}",
                         hint=_HINT_NOT_YET,
                     )
+        if self.verdict is not Verdict.RUNS:
+            raise self._failure()
+        shown, after = rollout.app.image, human_seconds(polling.waited)
+        if not self._requested or rollout.shows_same:
+            job.result.image = shown or rollout.image
+        if rollout.shows_same:
+            job.warn(
+                f"{job.app!r} is running after {after}, and shows the same image as before, {shown!r}: "
+                f"{self._name!r} is the same image, or the platform went back to the previous one. "
+                "`health-check-text` can tell"
+            )
+            return
         job.result.seen_running = True
-        shown = rollout.app.image or rollout.image
-        runs = f"runs {shown!r}" if shown else "runs"
-        job.ci.info(f"{job.app!r} {runs} after {human_seconds(polling.waited)}")
+        runs = f"runs {shown or rollout.image!r}" if shown or rollout.image else "runs"
+        job.ci.info(f"{job.app!r} {runs} after {after}")
 
-    async def record_final_state(self, seconds: float = _LOOK_TIME) -> App | None:
-        """Look up the app, and set the result's final state. None if the app's image is not certain."""
+    async def left_with(self, seconds: float = _LOOK_TIME) -> tuple[App | None, str]:
+        """Look at the app once more, for the final state.
+
+        Returns:
+            The app, or None if the image that the app has is not certain; and a clause for the final state.
+        """
         job, rollout = self._job, self.rollout
-        change = self.change
-        change.seen = f"it is not known which image {job.app!r} was left with"
         with job.shutdown.shielded_scope(Allowance(seconds, _LOOK_TIME)), suppress(DeployError):
-            app = await job.client.retrying(UNTIL_DEADLINE).get_app(job.app)
+            app, now = await job.client.retrying(UNTIL_DEADLINE).get_app(job.app), anyio.current_time()
+            rollout.note_answer(app, now)
             # Until the deploy is accepted, a request whose answer was lost may still change the image.
-            if not app.image or not (rollout.is_accepted or rollout.is_ours(app.image)):
-                return None
-            if (
-                rollout.settling_left
-                and app.image == rollout.previous
-                and not may_be_same_image(app.image, rollout.image)
-            ):
-                change.seen = f"the platform accepted {rollout.image!r}, and does not show it yet"
-                return None
-            job.result.image = app.image
-            change.seen = f"{job.app!r} was left with {app.image!r}"
-            return app
-        return None
+            if app.image and (rollout.is_accepted or rollout.has_begun):
+                if rollout.settling_left(now) and rollout.shows_same:
+                    return None, f"the platform accepted {rollout.image!r}, and does not show it yet"
+                job.result.image = app.image
+                return app, f"{job.app!r} was left with {app.image!r}"
+        return None, f"it is not known which image {job.app!r} was left with"
+
+    async def look(self) -> str:
+        """Look at the app once. Return its status as a clause, for the log and for errors."""
+        job = self._job
+        app = await self._get_app()
+        self._note_url(app)
+        self.rollout.note_answer(app, anyio.current_time())
+        image = app.image if app.image == self._requested else job.client.redact(app.image)
+        other = "" if self.rollout.is_ours(app.image) else f", its image {image!r}"
+        return f"its status is {apps.shown_status(job, app)}{other}{self.rollout.doubt}"
+
+    async def _get_app(self) -> App:
+        """The app. A new app may not be found for a while."""
+        job = self._job
+        try:
+            if self._is_new:
+                app = await job.once_ready(lambda: job.client.get_app(job.app))
+                self._is_new = False
+                return app
+            return await job.client.get_app(job.app)
+        except RequestRejected as error:
+            if error.status == NOT_FOUND:
+                error.args = (f"App {job.app!r} is not found any more ({error.answer})",)
+                error.hint = (
+                    "Somebody may have deleted it: with `create: true`, the next deploy creates it again."
+                )
+            raise
 
     @property
     def _name(self) -> str:
@@ -339,39 +371,46 @@ class _Deploy:
 
     def _begin_anew(self, before: App) -> None:
         """Start over with the app as another deploy has left it."""
+        self._is_new = False
+        self._note_url(before)
         self.rollout = Rollout(self._requested, before)
         self._job.result.previous_image = before.image
 
-    def _note_acceptance(self, image: str = "") -> None:
-        """Note that the platform has accepted the deploy; `image` is the image in the answer."""
-        self.rollout.note_acceptance(image)
+    def _note_acceptance(self, app: App | None = None) -> None:
+        """Note that the platform has accepted the deploy, with its answer, if there was one."""
+        self.rollout.note_acceptance(anyio.current_time(), app.image if app else "")
         self._job.result.image = self.rollout.image
+        if app:
+            self._note_url(app)
 
-    async def _shows_deploy(self, looks: int) -> bool:
-        """Look at the app once a second, at most `looks` times; return whether it shows the deploy."""
-        for _ in range(looks):
-            await self._look()
+    def _note_url(self, app: App) -> None:
+        self.url = app.address or self.url
+        apps.note_url(self._job, app)
+
+    async def _shows_deploy(self, seconds: float) -> bool:
+        """Look at the app once a second, until it shows the deploy, or for these seconds, 15 at least."""
+        began = anyio.current_time()
+        self.rollout.note_request(began)
+        while True:
+            await self.look()
             if self.rollout.has_begun:
                 return True
+            now = anyio.current_time()
+            if not self.rollout.settling_left(now) and now >= began + seconds:
+                return False
             await anyio.sleep(1)
-        return False
-
-    async def _look(self) -> str:
-        """Look at the app once. Return its status as a clause, for the log and for errors."""
-        app = await self._job.client.get_app(self._job.app)
-        apps.note_url(self._job, app)
-        self.rollout.note_answer(app)
-        other = "" if self.rollout.is_ours(app.image) else f", its image {app.image!r}"
-        return self._job.client.redact(f"its status is {app.status!r}{other}")
 
     def _failure(self) -> DeployFailed:
-        """The error when the deploy has failed or was replaced."""
-        app, name, redact = self.rollout.app, self._job.app, self._job.client.redact
-        if self.rollout.was_replaced:
-            what = f"Another deploy has replaced {self.rollout.image!r}: {name!r} runs {app.image!r}"
-            return DeployFailed(redact(what), hint=_HINT_REPLACED)
-        reason = app.error or app.message
+        """The error when the deploy has failed, or when the app runs another image."""
+        job, app, image = self._job, self.rollout.app, self.rollout.image
+        shown = job.client.redact(app.image)
+        if self.verdict is Verdict.REPLACED:
+            what = f"Another deploy has replaced {image!r}: {job.app!r} runs {shown!r}"
+            return DeployFailed(what, hint=_HINT_REPLACED)
+        if self.verdict is Verdict.WENT_BACK:
+            what = f"{job.app!r} runs {shown!r} again, after it showed {image!r}"
+            return DeployFailed(f"{what}: the platform, or another deploy, went back", hint=apps.HINT_LOG)
+        reason = job.client.redact(app.error or app.message)
         quote = f': "{reason}"' if reason else ""
-        return DeployFailed(
-            redact(f"The platform reports that {name!r} is {app.status!r}{quote}"), hint=_HINT_FAILED
-        )
+        status = apps.shown_status(job, app)
+        return DeployFailed(f"The platform reports that {job.app!r} is {status}{quote}", hint=apps.HINT_LOG)

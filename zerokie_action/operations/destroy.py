@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import anyio
+
 from zerokie_action.doubts import another_repository, require_none
-from zerokie_action.errors import LockLost, PlatformUnavailable, RequestRejected
+from zerokie_action.errors import LockHeld, LockLost, PlatformUnavailable, RequestRejected
 from zerokie_action.files.manifest import find_manifests
+from zerokie_action.operations import apps
 from zerokie_action.operations.zone import list_zone
 from zerokie_action.platform.answers import BAD_REQUEST, NOT_FOUND
+from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from zerokie_action.lock.lock import DeployLock
     from zerokie_action.operations.job import Job
+    from zerokie_action.outcome import Change
     from zerokie_action.platform.models import App
 
-
 _HINT = "Run the job again. If it fails again, check `api-url` and proxies."
+_LOOK_TIME = 10.0
+"""Seconds for a look at the app after its deletion failed."""
 
 
 async def destroy(job: Job) -> None:
-    """Delete the app. A static app is deleted while this run holds its deploy lock.
+    """Delete the app, and wait until it is gone. A static app is deleted under its deploy lock.
+
+    The wait ends after `wait-timeout` with a warning, because the platform has accepted the deletion.
 
     Raises:
         ConfigurationError: when the app belongs to another repository.
@@ -37,22 +48,43 @@ async def destroy(job: Job) -> None:
         return
     job.result.kind = app.kind or "static"
     job.result.previous_image = app.image
-    job.result.url = app.address
-    if job.settings.dry_run:
+    apps.note_url(job, app)
+    if app.is_going:
+        job.note(f"App {job.app!r} is being deleted already")
+    elif job.settings.dry_run:
         if app.kind != "container":
             await _require_ownership(job)
         job.preview(f"would destroy app {job.app!r}")
-        return
-    if app.kind == "container":
-        await _delete(job)
     else:
-        await _destroy_static(job, app)
-    job.ci.info(f"Destroyed app {job.app!r}")
-    job.result.url = None
+        await _delete(job, app)
+    if not job.settings.dry_run:
+        await _wait_until_gone(job, app)
+        job.result.url = None
 
 
-async def _destroy_static(job: Job, app: App) -> None:
-    """Delete a static app under its lock.
+async def _delete(job: Job, app: App) -> None:
+    """Delete the app. Another run may delete it at the same time, and the deletion takes the lock along."""
+    change = job.change(
+        "delete",
+        done=f"app {job.app!r} was deleted",
+        unknown=f"it is not known whether app {job.app!r} was deleted",
+    )
+    try:
+        if app.kind == "container":
+            await _request_deletion(job, change)
+        else:
+            await _delete_static(job, app, change)
+    except (RequestRejected, PlatformUnavailable, LockHeld, LockLost):
+        with anyio.move_on_after(_LOOK_TIME):
+            left = await job.client.find_app(job.app)
+            if left is None or left.is_going:
+                change.seen = change.done
+                return
+        raise
+
+
+async def _delete_static(job: Job, app: App, change: Change) -> None:
+    """Delete a static app under its lock, which ends with the accepted deletion.
 
     If the platform refuses a lock to an app of unknown kind, the app is deleted as a container app.
     """
@@ -61,38 +93,52 @@ async def _destroy_static(job: Job, app: App) -> None:
         async with job.deploy_lock() as lock:
             is_locked = True
             await _require_ownership(job)
-            await _delete(job, lock)
+            await _request_deletion(job, change, lock)
             lock.end()
     except RequestRejected as error:
         if is_locked or not app.can_be("container") or error.status not in {BAD_REQUEST, NOT_FOUND}:
             raise
         job.result.kind = "container"
-        await _delete(job)
-    except LockLost:
-        # The deletion takes the lock along. If its answer is lost, a heartbeat may find neither.
-        if not any(change.may_be_made for change in job.changes) or await job.client.find_app(job.app):
-            raise
-        for change in job.changes:
-            change.seen = change.done
+        await _request_deletion(job, change)
 
 
-async def _delete(job: Job, lock: DeployLock | None = None) -> None:
-    """Delete the app. With a lock, each attempt first checks that the lock is held."""
-    change = job.change(
-        "delete",
-        done=f"app {job.app!r} was deleted",
-        unknown=f"it is not known whether app {job.app!r} was deleted",
-    )
-    client = job.shielded_client
+async def _request_deletion(job: Job, change: Change, lock: DeployLock | None = None) -> None:
+    """Delete the app ("DELETE /v1/apps/:name"). With a lock, each attempt first checks that it is held."""
+
+    @contextmanager
+    def attempt() -> Iterator[None]:
+        if lock is not None:
+            lock.check()
+        yield
+
     with job.phase("Destroy"):
-        client = lock.writing(client) if lock else client
-        is_found = await client.delete_app(job.app, write=change.write())
-        if not is_found and await job.client.find_app(job.app):
+        client = job.shielded_client.guarded(attempt)
+        if not await client.delete_app(job.app, write=change.write()):
             raise RequestRejected(
                 f"Deleting app {job.app!r} was answered with 404, but the app is still there",
                 status=NOT_FOUND,
                 hint=_HINT,
             )
+
+
+async def _wait_until_gone(job: Job, app: App) -> None:
+    """Wait until the app is not found any more; after `wait-timeout`, warn."""
+    with job.phase("Wait"):
+        left = await apps.wait_until_gone(job, app)
+    if left is None:
+        job.ci.info(f"Destroyed app {job.app!r}")
+    elif left.is_going:
+        after = human_seconds(job.settings.wait_timeout)
+        job.warn(
+            f"The platform accepted the deletion of app {job.app!r}, and has not finished it after {after}: "
+            f"its status is {apps.shown_status(job, left)}. To create the app again, wait for the end of that"
+        )
+    else:
+        job.warn(
+            f"The platform accepted the deletion of app {job.app!r}, and shows an app of this name, with the "
+            f"status {apps.shown_status(job, left)}: somebody may have created it again. If not, look at it "
+            "on the platform"
+        )
 
 
 async def _require_ownership(job: Job) -> None:

@@ -1,7 +1,8 @@
 """The health check: requests the app's URL until the app answers as it should.
 
 Any 2xx or 3xx will do; redirects are not followed. If the URL leads to a deployed file of a static app, the
-answer must be that file, byte for byte, past the CDN's cache. Then the new version is live.
+answer must be that file, byte for byte, past the CDN's cache. With `health-check-text`, the answer must be
+a 2xx that contains the text. Either proves that the new version is live.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from urllib.parse import unquote
 from zerokie_action.errors import HealthCheckFailed
 from zerokie_action.http.failure import parse_retry_after
 from zerokie_action.http.request import MEGABYTE
+from zerokie_action.operations.apps import HINT_LOG
 from zerokie_action.operations.polling import Polling
+from zerokie_action.platform.answers import NOT_FOUND
 from zerokie_action.platform.pages import PageError, read_page, shown_url
-from zerokie_action.text import human_seconds
+from zerokie_action.text import human_seconds, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,56 +33,66 @@ _ANSWER_TIME = 20.0
 _SHORTEST_TIME = 1.0
 """Seconds to wait for an answer even at the end of `health-check-timeout`."""
 _LARGEST_ANSWER = 64 * MEGABYTE
-_HINT = (
-    "Look at the app's own log, or raise `health-check-timeout`: new host names and certificates may take a "
-    "while."
-)
+_LONGEST_TEXT = 60
+"""Characters of `health-check-text` in a message."""
+_HINT = f"{HINT_LOG} New host names and certificates may take a while: then raise `health-check-timeout`."
+_HINT_PATH = "If other pages of the app answer, the path in `health-check` is wrong."
 _HINT_SITE = (
     "The CDN, new host names and certificates may take a while: raise `health-check-timeout`. If a proxy or "
     "CDN rewrites files, point `health-check` at a file that it leaves unchanged."
 )
 
 
-async def check_health(job: Job, url: str, sent: Mapping[str, str] = MappingProxyType({})) -> None:
+async def check_health(
+    job: Job, url: str, sent: Mapping[str, str] = MappingProxyType({}), *, runs: bool = False
+) -> None:
     """Request the URL until the app is healthy, if `health-check` is set.
 
     Args:
         job: the run.
         url: the app's URL; empty if the platform does not give it.
         sent: the SHA-256 in hex of each file that was deployed to a static app, by path.
+        runs: whether the platform has shown that the deployed image runs.
 
     Raises:
         HealthCheckFailed: when the app is not healthy at the end of `health-check-timeout`, or the platform
             does not give the app's URL.
     """
-    if job.settings.health_check is None:
+    settings = job.settings
+    if settings.health_check is None:
         return
     with job.phase("Health check"):
-        url = _url(job, job.settings.health_check)
-        path = _deployed_path(job, url)
-        sha256 = sent.get(path, "")
-        shown = shown_url(url)
-        polling = Polling(job.ci, shown, job.settings.health_check_timeout)
+        target = _target(settings.health_check, url)
+        path = _path_in_app(job, target, url)
+        sha256, text = sent.get(path, ""), settings.health_check_text or ""
+        shown = shown_url(target)
+        polling = Polling(job.ci, shown, settings.health_check_timeout)
         while True:
             seconds = max(_SHORTEST_TIME, min(_ANSWER_TIME, polling.left))
-            asked = _uncached(url) if sha256 else url
+            asked = _uncached(target) if sha256 else target
+            status, pause = 0, 0.0
             try:
                 response = await read_page(asked, job.client.http, max_body=_LARGEST_ANSWER, seconds=seconds)
             except PageError as error:
-                flaw, pause = str(error), 0.0
+                flaw = str(error)
             else:
-                flaw, pause = _flaw(job, response, path, sha256), parse_retry_after(response.headers)
+                status, pause = response.status_code, parse_retry_after(response.headers)
+                flaw = _flaw(job, response, path, sha256) or _flaw_in_text(response, text)
             if not flaw:
                 break
             if not await polling.again(flaw, pause):
+                hint = _HINT_SITE if sent else _HINT
                 raise HealthCheckFailed(
                     f"{shown} is not healthy after {human_seconds(polling.waited)}: {flaw}",
-                    hint=_HINT_SITE if sent else _HINT,
+                    hint=f"{_HINT_PATH} {hint}" if status == NOT_FOUND else hint,
                 )
         # Any other answer may come from the old version, or from another site.
-        job.result.seen_live = bool(sha256 or (path and job.result.seen_running))
-        state = f"serves {path!r} as deployed" if sha256 else "is healthy"
-        job.ci.info(f"{shown} {state} after {human_seconds(polling.waited)}")
+        job.result.seen_live = bool(sha256 or text or (path and runs))
+        states = [f"serves {path!r} as deployed"] * bool(sha256) + [f"answers with {_short(text)}"] * bool(
+            text
+        )
+        after = human_seconds(polling.waited)
+        job.ci.info(f"{shown} {' and '.join(states) or 'is healthy'} after {after}")
 
 
 def _flaw(job: Job, response: Response, path: str, sha256: str) -> str:
@@ -93,25 +106,40 @@ def _flaw(job: Job, response: Response, path: str, sha256: str) -> str:
     return ""
 
 
-def _url(job: Job, wanted: str) -> str:
+def _flaw_in_text(response: Response, text: str) -> str:
+    """Why an answer does not prove that the new version answers; empty if it does, or without a text."""
+    if not text:
+        return ""
+    status = response.status_code
+    if response.is_redirect or not response.is_success:
+        return f"it answered {status}, a redirect: `health-check-text` is looked for in a 2xx answer only"
+    return "" if text.encode() in response.content else f"it answered {status} without {_short(text)}"
+
+
+def _short(text: str) -> str:
+    """The beginning of `health-check-text`, for messages."""
+    return f"the text {shorten(text, _LONGEST_TEXT)!r}"
+
+
+def _target(wanted: str, url: str) -> str:
     """The URL to request: the input itself, or the app's URL with the input's path at the end."""
     if not wanted.startswith("/"):
         return wanted
-    if not job.result.url:
+    if not url:
         error = HealthCheckFailed(
             "The platform does not give the app's URL, so its health can't be checked",
             hint="Give `health-check` a full URL.",
         )
         error.was_asked = False
         raise error
-    return job.result.url.rstrip("/") + wanted
+    return url.rstrip("/") + wanted
 
 
-def _deployed_path(job: Job, url: str) -> str:
+def _path_in_app(job: Job, target: str, url: str) -> str:
     """The path of the file at a URL of this app; empty for any other URL. The file need not exist."""
-    address = url.partition("#")[0].partition("?")[0]
+    address = target.partition("#")[0].partition("?")[0]
     domains = (f"{scheme}://{domain}" for scheme in ("https", "http") for domain in job.settings.domains)
-    for base in ((job.result.url or "").rstrip("/"), *domains):
+    for base in (url.rstrip("/"), *domains):
         if base and f"{address}/".startswith(f"{base}/"):
             path = unquote(address.removeprefix(base)).removeprefix("/")
             return path + "index.html" if not path or path.endswith("/") else path

@@ -1,15 +1,15 @@
-"""Judges the progress of an image's deploy by the platform's answers.
+"""Decides what became of an image's deploy, from the platform's answers and their times.
 
 The reference has one example of each answer. It does not say how the platform writes an image's name, when a
-GET shows a deploy, or when `updated_at` changes. So a single answer proves little, and some decisions wait
-for `SETTLING_TIME`.
+GET shows a deploy, whether it shows the wanted image or the running image, or what becomes of a broken
+deploy. So a single answer proves little, and most decisions wait. Nothing here sends a request or waits: the
+caller passes answers and times, in seconds of any clock.
 """
 
 from __future__ import annotations
 
 import math
-
-import anyio
+from enum import Enum, auto
 
 from zerokie_action.platform.models import App
 
@@ -17,6 +17,10 @@ SETTLING_TIME = 15.0
 """Seconds within which a GET shows an accepted deploy.
 
 A failure or another image counts once it has lasted for the same time."""
+STEADY_TIME = 7.0
+"""Seconds that an app has to run without a break: an instance that crashes at once shows as running, too."""
+UNCHANGED_TIME = 60.0
+"""Seconds after which an app may show the same image as before, though another image was deployed."""
 RUNNING = "running"
 FAILURES = frozenset({"failed", "error", "crashed", "stopped"})
 """The reference names only "deploying" and "running". Any status other than `running` and these failures
@@ -24,105 +28,206 @@ means "not yet"."""
 _BARE_DIGEST = "sha256:"
 
 
+class Verdict(Enum):
+    """What became of a deploy."""
+
+    RUNS = auto()
+    FAILED = auto()
+    REPLACED = auto()
+    """A third image runs, neither the new nor the previous image."""
+    WENT_BACK = auto()
+    """The previous image runs again, after the new image was shown."""
+
+
 class Rollout:
-    """The state of one deploy, from the answers to "GET /v1/apps/:name".
+    """What the platform shows of one deploy, in its answers to "GET /v1/apps/:name".
 
     Attributes:
-        before: the app before the deploy; None if this run creates the app.
         previous: the image before the deploy; empty if the platform showed no image, or there was no app.
         image: the image to deploy; empty if a restarted app shows no image.
         is_accepted: whether the platform has accepted the deploy.
         app: the last answer, or else the app before the deploy.
-        runs: whether the last answer shows that the app runs the image.
-        shows_failure: whether the last answer shows a failure.
-        has_failed: whether the failure has lasted for `SETTLING_TIME`: a restart may show `stopped` first.
-        was_replaced: whether a third image, neither the new nor the previous image, has run for
-            `SETTLING_TIME`.
     """
 
     def __init__(self, image: str | None, before: App | None) -> None:
-        """Begin before the request. Without an image, the deploy is a restart."""
-        self.before = before
-        self.previous = before.image if before else ""
+        """Begin before the request. Without an image, the deploy is a restart; without an app, it is new."""
+        self.app = before or App()
+        self.previous = self.app.image
         self.image = image or self.previous
         self.is_accepted = False
-        self.app = before or App()
-        self.runs = self.shows_failure = self.has_failed = self.was_replaced = False
+        self._is_new, self._is_restart = before is None, image is None
         # A restart pulls the image again, and may get another digest.
-        self._wanted = image or self.previous.partition("@")[0]
+        is_bare = self.previous.startswith(_BARE_DIGEST)
+        self._wanted = image or (self.previous if is_bare else self.previous.partition("@")[0])
         self._accepted_image = ""
-        self._asked_at = anyio.current_time()
-        self._has_moved = False
-        self._failing_since = self._replaced_since = math.inf
+        self._was = self.app.status.lower()
+        self._has_moved = self._is_new  # there is no status from before
+        self._new_images: set[str] = set()
+        self._asked_at = self._seen_at = -math.inf
+        self._shows_failure = False
+        self._running_since = self._failing_since = self._another_since = math.inf
 
-    def note_request(self) -> None:
+    def note_request(self, now: float) -> None:
         """Note that the deploy was requested just now."""
-        self._asked_at = anyio.current_time()
+        self._asked_at = now
 
-    def note_acceptance(self, image: str = "") -> None:
+    def note_acceptance(self, now: float, image: str = "") -> None:
         """Note that the platform has accepted the deploy; `image` is the image in the answer."""
         self.is_accepted = True
         self._accepted_image = image
-        self.note_request()
+        self._asked_at = now
 
-    def note_answer(self, app: App) -> None:
-        """Note an answer to "GET /v1/apps/:name"."""
-        self.app = app
-        now, status = anyio.current_time(), app.status.lower()
-        if self.before is not None:
-            was = self.before.status.lower()
-            # A change from any other status proves nothing: it may end an earlier deploy.
-            self._has_moved = self._has_moved or (was in {RUNNING} | FAILURES and status != was)
-        is_ours = self.is_ours(app.image)
-        is_about_us = is_ours and (self.before is None or self._has_moved or not self.settling_left)
-        self.runs = is_about_us and status == RUNNING
-        self.shows_failure = is_about_us and status in FAILURES
-        self._failing_since = min(self._failing_since, now) if self.shows_failure else math.inf
-        self.has_failed = now >= self._failing_since + SETTLING_TIME
-        is_another = not is_ours and app.image != self.previous and status == RUNNING
-        self._replaced_since = min(self._replaced_since, now) if is_another else math.inf
-        self.was_replaced = now >= self._replaced_since + SETTLING_TIME
+    def note_answer(self, app: App, now: float) -> None:
+        """Note an answer to "GET /v1/apps/:name" after the request."""
+        self.app, self._seen_at = app, now
+        status, image = app.status.lower(), app.image
+        # A change from any other status proves nothing: it may end an earlier deploy.
+        self._has_moved = self._has_moved or (self._was in {RUNNING} | FAILURES and status != self._was)
+        if image not in {"", self.previous}:
+            self._new_images.add(image)
+        is_ours, is_previous = self.is_ours(image), image == self.previous
+        runs = status == RUNNING
+        is_another = (is_previous and self._has_shown_ours) or not (is_ours or is_previous)
+        self._running_since = _since(self._running_since, now, holds=runs and is_ours and not is_another)
+        self._another_since = _since(self._another_since, now, holds=runs and is_another)
+        # Some platforms show the running image: the previous image, if the deploy failed.
+        fails = status in FAILURES and self._is_believed and (is_ours or is_previous)
+        is_old = self._was in FAILURES and is_previous and not self.has_begun
+        self._failing_since = _since(self._failing_since, now, holds=fails and not is_old)
+        self._shows_failure = fails
+
+    def verdict(self, *, is_last: bool = False) -> Verdict | None:
+        """What the answers prove; None if more answers are needed. `is_last`: there will be none."""
+        now = self._seen_at
+        is_unchanged = self.shows_same and not self._has_moved and now < self._asked_at + UNCHANGED_TIME
+        if now >= self._running_since + STEADY_TIME and self._is_believed and not is_unchanged:
+            return Verdict.RUNS
+        if now >= self._failing_since + SETTLING_TIME or (is_last and self._shows_failure):
+            return Verdict.FAILED
+        if now >= self._another_since + SETTLING_TIME:
+            return Verdict.WENT_BACK if self.app.image == self.previous else Verdict.REPLACED
+        return None
+
+    def why_not_back(self, told: Verdict | None) -> str:
+        """The reason against a rollback, as a clause; empty if there is none.
+
+        Args:
+            told: the verdict that the user was told; None after a time limit. Since the request,
+                `SETTLING_TIME` has passed, and then an answer was noted.
+        """
+        status = self.app.status
+        runs = status.lower() == RUNNING and self.app.image != self.previous
+        reasons = {
+            "no other image was running": self._was != RUNNING,
+            self.why_imprecise: bool(self.why_imprecise),
+            "the app runs the previous image again": told is Verdict.WENT_BACK,
+            "another deploy has changed the image": len(self._new_images) > self._has_shown_ours,
+            "the platform does not show which image the app has": not self.app.image,
+            "nobody can tell whether the deploy was accepted": not (self.is_accepted or self.has_begun),
+            "the new image runs by now": runs and told is not Verdict.RUNS,
+            f"the app's status is {status!r} by now": told is Verdict.FAILED
+            and status.lower() not in FAILURES,
+        }
+        return next((reason for reason, applies in reasons.items() if applies), "")
 
     @property
-    def settling_left(self) -> float:
+    def why_imprecise(self) -> str:
+        """Why the previous image can't be deployed again, as a clause; empty if it can, or if none was."""
+        if self._is_new:
+            return ""
+        if not self.previous:
+            return "the platform did not show which image the app had"
+        if self.previous.startswith(_BARE_DIGEST):
+            return (
+                f"the platform shows {self.previous!r} for the app's image, which is not the name of an image"
+            )
+        if self._has_same_name:
+            return (
+                f"the app has {self.previous!r} already, and nobody can tell which image this name meant "
+                "before; give each version a tag of its own"
+            )
+        return ""
+
+    def next_look(self, now: float) -> float:
+        """Seconds until the next look. Many looks at first, and while the app runs: it may crash."""
+        return 1.0 if self.settling_left(now) or self._running_since <= now else 3.0
+
+    def settling_left(self, now: float) -> float:
         """Seconds until a GET must show the deploy."""
-        return max(0.0, self._asked_at + SETTLING_TIME - anyio.current_time())
+        return max(0.0, self._asked_at + SETTLING_TIME - now)
 
     @property
     def has_begun(self) -> bool:
-        """Whether the app shows the deploy: by a changed status, or by the new image."""
-        shown = self.app.image
-        return self._has_moved or (shown not in {"", self.previous} and self.is_ours(shown))
+        """Whether the app has shown the deploy: by another status, or by the new image."""
+        return self._has_moved or self._has_shown_ours
+
+    @property
+    def shows_same(self) -> bool:
+        """Whether the app shows the same image as before, though an image of another name was deployed.
+
+        Either both names stand for the same image, or the platform went back: nobody can tell.
+        """
+        is_unchanged = bool(self.app.image) and self.app.image == self.previous != self._wanted
+        return is_unchanged and not (self._is_restart or self._has_same_name or self._has_shown_ours)
+
+    @property
+    def doubt(self) -> str:
+        """Why `running` is not believed yet, to follow the status; empty for any other status."""
+        if self._running_since == math.inf:
+            return ""
+        if self.shows_same:
+            return ", beside the same image as before"
+        return ", for less than 7 s" if self._is_believed else ", as it may have been before the deploy"
 
     def is_ours(self, image: str) -> bool:
         """Whether an image in an answer may be the image of this deploy.
 
-        An empty image or a bare digest may be any image.
+        An empty image or a bare digest may be any image. If both references have a digest, only the digests
+        are compared. Otherwise the last part of the name and the tag must be the same, because a platform may
+        write `nginx` as `docker.io/library/nginx:latest`, or add a mirror's host. A reference with only a
+        digest goes with any tag, but not the other way round.
         """
-        return (
-            not (image and self._wanted)
-            or image.startswith(_BARE_DIGEST)
-            or image == self._accepted_image != self.previous
-            or may_be_same_image(image, self._wanted)
+        if not (image and self._wanted) or image.startswith(_BARE_DIGEST) or image == self._wanted:
+            return True
+        if image == self._accepted_image != self.previous:
+            return True
+        (name, tag, digest), (wanted_name, wanted_tag, wanted_digest) = _parts(image), _parts(self._wanted)
+        if digest and wanted_digest:
+            return digest == wanted_digest
+        if wanted_digest and tag:
+            return (name, tag) == (wanted_name, wanted_tag)
+        return name == wanted_name and (bool(digest and not tag) or _same_tag(tag, wanted_tag))
+
+    @property
+    def _is_believed(self) -> bool:
+        """Whether the last status is the deploy's, and not the status from before."""
+        return self._has_moved or not self.settling_left(self._seen_at)
+
+    @property
+    def _has_same_name(self) -> bool:
+        """Whether the previous image had the same name, and neither name has a digest."""
+        (name, tag, digest), (wanted_name, wanted_tag, wanted_digest) = (
+            _parts(self.previous),
+            _parts(self._wanted),
         )
+        return name == wanted_name and _same_tag(tag, wanted_tag) and not (digest or wanted_digest)
+
+    @property
+    def _has_shown_ours(self) -> bool:
+        return any(map(self.is_ours, self._new_images))
 
 
-def may_be_same_image(one: str, other: str) -> bool:
-    """Whether two references may name the same image.
-
-    If both references have a digest, only the digests are compared. Otherwise the last part of the name and
-    the tag must be the same, because a platform may write `nginx` as `docker.io/library/nginx:latest`, or add
-    a mirror's host. A reference with only a digest goes with any tag.
-    """
-    name, tag, digest = _parts(one)
-    other_name, other_tag, other_digest = _parts(other)
-    if digest and other_digest:
-        return digest == other_digest
-    return name == other_name and (tag == other_tag or not (tag and other_tag))
+def _since(began: float, now: float, *, holds: bool) -> float:
+    """When something began that still holds `now`; infinity if it does not hold."""
+    return min(began, now) if holds else math.inf
 
 
 def _parts(reference: str) -> tuple[str, str, str]:
-    """The last part of the name, the tag and the digest. Without tag and digest, the tag is `latest`."""
+    """The last part of the name, the tag and the digest."""
     name, _, digest = reference.partition("@")
     last, _, tag = name.rpartition("/")[2].partition(":")  # a port's colon is before the last slash
-    return last, tag or ("" if digest else "latest"), digest
+    return last, tag, digest
+
+
+def _same_tag(one: str, other: str) -> bool:
+    return (one or "latest") == (other or "latest")

@@ -9,16 +9,17 @@ import anyio
 import anyio.to_thread
 
 from zerokie_action import doubts
-from zerokie_action.errors import ConfigurationError, DeployFailed
+from zerokie_action.errors import ConfigurationError, DeployFailed, HealthCheckFailed
 from zerokie_action.files.ignore import names_directory
 from zerokie_action.files.local import HINT_CHANGED, find_changes, hash_files
 from zerokie_action.files.plan import FRONT_PAGE, make_plan
 from zerokie_action.files.scan import Scan, scan
 from zerokie_action.operations import apps
+from zerokie_action.operations.domains import preview_domains, update_domains
 from zerokie_action.operations.health import check_health
 from zerokie_action.operations.update import Update
 from zerokie_action.operations.zone import EMPTY_ZONE, not_kept, read_zone
-from zerokie_action.outcome import was_created
+from zerokie_action.outcome import Outcome
 from zerokie_action.platform.models import Counts
 from zerokie_action.report.result import Changes, Uploaded
 from zerokie_action.text import human_bytes, human_files, human_paths
@@ -81,12 +82,21 @@ async def deploy_directory(job: Job, directory: Path) -> None:
         if job.settings.dry_run:
             await _preview(job, source, look_up.return_value)
             return
-        if look_up.return_value is None:
-            await apps.create_or_find(job)
-        app = _App(job.result.url or "", is_created=bool(was_created(job.changes)))
+        found_app, is_created = look_up.return_value, False
+        if found_app is None:
+            found_app, creation = await apps.create_or_find(job)
+            is_created = creation.outcome is Outcome.DONE
+        app = _App(found_app.address, is_created=is_created)
         sent = await _update(job, source, app)
-    await apps.update_domains(job)
-    await check_health(job, app.url, sent)
+    errors = await update_domains(job)
+    url = await apps.find_url(job, app.url)
+    try:
+        await check_health(job, url, sent)
+    except HealthCheckFailed as error:
+        errors.append(error)
+    if errors:  # the first one's exit code counts
+        errors[0].args = ("; ".join(map(str, errors)),)
+        raise errors[0]
 
 
 async def _preview(job: Job, source: _Source, app: App | None) -> None:
@@ -99,7 +109,7 @@ async def _preview(job: Job, source: _Source, app: App | None) -> None:
         deleted={path: zone.files[path].length for path in plan.delete},
         unchanged=len(plan.unchanged),
     )
-    apps.preview_domains(job)
+    preview_domains(job)
 
 
 async def _update(job: Job, source: _Source, app: _App) -> Mapping[str, str]:

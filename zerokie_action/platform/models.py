@@ -8,6 +8,7 @@ not describe, because a gateway or proxy may have sent it.
 from __future__ import annotations
 
 import json
+import math
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, get_type_hints
@@ -23,6 +24,11 @@ _NOT_AS_DESCRIBED = "not with what the API reference describes"
 _ACCEPTED = 202
 _NO_CONTENT = 204
 _LARGEST_LENGTH = 2**63 - 1
+_GOING = ("delet", "terminat", "destroy", "remov", "deprovision")
+"""The beginnings of the statuses of an app that is being deleted, such as `Terminating`."""
+
+Number = int | float | None
+"""A number, which an answer may also write as a text."""
 
 LENGTH_NOT_GIVEN = -1
 
@@ -37,9 +43,9 @@ class App(NamedTuple):
     name: str = ""
     type: str = ""
     image: str = ""
-    port: int | None = None
-    cpu: int | None = None
-    memory: int | None = None
+    port: Number = None
+    cpu: Number = None
+    memory: Number = None
     status: str = ""
     url: str = ""
     error: str = ""
@@ -60,6 +66,11 @@ class App(NamedTuple):
         """
         has_machine = bool(self.port or self.cpu or self.memory)
         return self.kind == kind or (not self.kind and (kind == "static" or has_machine))
+
+    @property
+    def is_going(self) -> bool:
+        """Whether the app is being deleted."""
+        return self.status.lower().startswith(_GOING)
 
     @property
     def address(self) -> str:
@@ -206,8 +217,19 @@ def _number(value: Any) -> int:  # noqa: ANN401 - of any JSON
         return LENGTH_NOT_GIVEN
 
 
+def _size(value: object) -> Number:
+    """A number, or the number in a text; None for any other value."""
+    try:
+        number = float(value) if isinstance(value, str | int | float) else math.nan
+    except (ValueError, OverflowError):
+        return None
+    if not math.isfinite(number):
+        return None
+    return int(number) if number.is_integer() else number
+
+
 def _record(model: type[R], found: object) -> R:
-    """Turn a JSON object into a record. A number is accepted where a text is expected."""
+    """Turn a JSON object into a record. A number is accepted for a text, and a text for a number."""
     if not isinstance(found, dict):
         raise Malformed(_NOT_AS_DESCRIBED)
     fields = {}
@@ -215,6 +237,8 @@ def _record(model: type[R], found: object) -> R:
         value = found.get(name)
         if kind is str and isinstance(value, int | float):
             value = str(value)
+        elif kind == Number:
+            value = _size(value)
         if isinstance(value, kind):
             fields[name] = value
     try:

@@ -48,7 +48,7 @@ class Zone(Part):
                 files |= {path: before} if before else {}
         return sorted(files.values(), key=attrgetter("path"))
 
-    def _changes_now(self, app: str, path: str) -> None:
+    def _note_change(self, app: str, path: str) -> None:
         now = self._clock()
         while self._changes and self._changes[0][0] <= now - max(_LATE.values()):
             self._changes.popleft()
@@ -68,13 +68,10 @@ class Zone(Part):
         with self._store.new_blob() as (blob, stream):
             yield stream
             length = stream.tell()
-        self._changes_now(app, path)
-        old, modified = self._store.get(File, app, path), self._clock()
-        if (
-            old
-            and self._dialect["same-content"] == "old-time"
-            and self._content(old.blob) == self._content(blob)
-        ):
+        self._note_change(app, path)
+        modified, keeps = self._clock(), self._dialect["same-content"] == "old-time"
+        old = self._store.get(File, app, path)
+        if old and keeps and self._content(old.blob) == self._content(blob):
             modified = old.modified
         self._store.save(File(app, path, blob, length, content_type, modified))
 
@@ -87,7 +84,7 @@ class Zone(Part):
         if self._dialect["listed-paths"] in {"directories", "bare-directories"}:
             doomed += [file.path for file in self.list(app) if file.path.startswith(f"{path}/")]
         for each in doomed:
-            self._changes_now(app, each)
+            self._note_change(app, each)
             self._store.delete(File, app, each)
         if not doomed and self._dialect["delete-missing"] == "404":
             raise ApiError(404, "file not found")

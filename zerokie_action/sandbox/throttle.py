@@ -1,4 +1,4 @@
-"""Limits on requests: how many at once, and how many a second."""
+"""Limits on requests to `/v1`: how many at once, and how many a second."""
 
 from __future__ import annotations
 
