@@ -362,8 +362,8 @@ _SECRETS = [
     field for field, info in INPUTS.items() if SecretStr in (info.annotation, *get_args(info.annotation))
 ]
 
-
 _SHORTEST_QUERY = 8
+"""Shorter queries hold no token, and to redact them would garble texts."""
 
 
 _MESSAGES = {
@@ -414,9 +414,9 @@ def secrets(environment: Environment) -> Iterator[tuple[str, str]]:
 
     The values of `env` are not included: `run` redacts them in answers.
     """
-    texts = environment.variables
-    user = environment.text("registry_username")
-    yield from ((texts[name], user) for field in _SECRETS for name in spellings(field) if name in texts)
+    texts, user = environment.variables, environment.text("registry_username")
+    names = [name for field in _SECRETS for name in spellings(field) if name in texts]
+    yield from dict.fromkeys((texts[name], user) for name in names)
     for url in _health_checks(environment):
         for password in {url.password or "", unquote(url.password or "")}:
             yield password, unquote(url.username or "")
