@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.support.rest import Rest
 
 ACTION = "YOUR_ORG/zerokie-action"
-ACTIONS_IMAGE = f"act-{ACTION.replace('/', '-').lower()}-v1-dockeraction:latest"
+ACTIONS_IMAGE = f"act-{re.sub('[^a-z0-9]', '-', ACTION.lower())}-v1-dockeraction:latest"
 RUNNER = "docker.io/library/python:3.13-slim-trixie"
 ON_THIS_MACHINE = "-self-hosted"
 CONTAINERS = "--container-options=--stop-signal=KILL"
