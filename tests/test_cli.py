@@ -93,7 +93,7 @@ def test_help_shows_everything() -> None:
     assert names == [name.replace("_", "-") for name in INPUTS]
     assert re.findall(r"^  (\d+) ", text, re.MULTILINE) == [*map(str, range(11)), "128"]
     assert re.search(r"^  app (?:.*\n)?.*\(required\)$", text, re.MULTILINE)
-    assert re.search(r"^  wait-timeout .*\(default: 5m\)$", text, re.MULTILINE)
+    assert re.search(r"^  lock-heartbeat .*(?:\n.*)?\(default: 3m\)$", text, re.MULTILINE)
 
 
 # --- first contact

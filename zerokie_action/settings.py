@@ -5,9 +5,6 @@ An input's name is the field's name with `-` for `_`. `make docs` copies each fi
 
 from __future__ import annotations
 
-import ast
-import inspect
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, get_args
 from urllib.parse import unquote
@@ -155,112 +152,194 @@ class Settings(BaseSettings):
         alias_generator=AliasGenerator(validation_alias=lambda field: AliasChoices(*spellings(field))),
     )
 
-    operation: Operation = "deploy"
-    """What to do: `deploy`, `restart` (re-pull and restart the current image) or `destroy` (delete the
-    app)."""
-    api_key: ApiKey = SecretStr("")
-    """The platform's API key; never printed. Required unless `api-key-file` is set."""
-    api_key_file: Path | None = None
-    """File with the API key, in place of `api-key`; never deployed."""
-    api_url: Annotated[str, BeforeValidator(formats.check_api_url)] = formats.DEFAULT_API_URL
-    """The platform's API: https, or http for a loopback host, `host.docker.internal` or
-    `host.containers.internal`."""
-    app: Annotated[str, BeforeValidator(formats.check_app)] = ""
-    """The app's name, which is part of its host name: `my-site`, not `My_Site`."""
-    skip_without_key: bool = False
-    """Without an API key, as in pull requests from forks: warn, set the status `skipped` and exit with 0."""
-    image: Annotated[str | None, BeforeValidator(formats.check_image)] = None
-    """Container image to deploy. `deploy` needs exactly one of `image` and `directory`."""
-    directory: Path | None = None
-    """Static folder to deploy. `deploy` needs exactly one of `image` and `directory`."""
-    create: bool = False
-    """Create the app when it does not exist."""
-    port: int | None = Field(None, ge=1, le=65535)
-    """Port that the container listens on. Used when the app is created."""
-    cpu: int | None = Field(None, ge=1)
-    """CPU units, such as 256. Used when a container app is created."""
-    memory: int | None = Field(None, ge=1)
-    """Memory, such as 512 (the API reference names no unit). Used when a container app is created."""
-    env: Annotated[dict[str, str] | None, NoDecode, BeforeValidator(formats.parse_variables)] = None
-    """Environment variables, one `KEY=VALUE` per line. Used when a container app is created."""
-    registry_server: str | None = None
-    """Host of a private registry, such as registry.gitlab.com; without it, the platform uses Docker Hub.
-    Needs a username and a password."""
-    registry_username: str | None = None
-    """Username, or name of a deploy token, for the registry. Needs a password."""
-    registry_password: SecretStr | None = None
-    """Password, or deploy token, for the registry. Needs a username; never printed."""
-    registry_password_file: Path | None = None
-    """File with the registry password, in place of `registry-password`; never deployed."""
-    ignore: Patterns = ()
-    """Gitignore patterns of files that are not deployed, in addition to the defaults and the ignore file."""
-    ignore_file: Path = IGNORE_FILE
-    """File of gitignore patterns, in `directory` or else in the working directory. A file that is named
-    here has to exist."""
-    keep: Patterns = ()
-    """Gitignore patterns of remote paths that are never deleted."""
-    delete_stale: bool = True
-    """Delete remote files that the folder no longer has."""
-    take_over: bool = False
-    """Continue although the app is another repository's, or has files that no deploy of this action has
-    uploaded. Meant for one run by hand."""
-    max_deletes: int | None = Field(None, ge=0)
-    """The most files that a deploy may delete. Without it, a deploy stops if it would delete more than 3
-    files and leave fewer than half, or delete the front page."""
-    incremental: bool = True
-    """Skip unchanged files."""
-    concurrency: int = Field(64, ge=1, le=256)
-    """Upper bound on parallel uploads, 1 to 256."""
-    dry_run: bool = False
-    """Report what would change, without taking the lock or writing anything."""
-    domains: Domains = ()
-    """Custom domains such as www.example.com, one per line, to attach to a static app after the deploy."""
-    remove_domains: Domains = ()
-    """Custom domains, one per line, to remove from a static app after the deploy."""
-    wait: bool = True
-    """Container apps: wait until the app runs."""
-    wait_timeout: Seconds = 300.0
-    """Time limit of `wait`, and of waiting for an app that is being deleted."""
-    health_check: Annotated[str | None, BeforeValidator(formats.check_health_check)] = None
-    """Path or URL that must answer 2xx or 3xx after the deploy. If it is a file that was deployed, the
-    answer must be that file."""
-    health_check_text: str | None = None
-    """Text that the answer to `health-check` must contain, such as the commit: for an image, the only proof
-    that the new version answers. The answer must be 2xx. Needs `health-check`."""
-    health_check_timeout: Seconds = 120.0
-    """Time limit of `health-check`."""
-    rollback: bool = False
-    """Container apps: if `wait`, `health-check` or `timeout` fails, deploy the previous image again,
-    provided that it was running."""
-    lock_timeout: Seconds = 600.0
-    """Time limit for waiting for another deploy's lock; `0` fails at once."""
-    lock_heartbeat: Seconds = Field(180.0, ge=1, le=900)
-    """Interval of the heartbeat that keeps the deploy lock alive."""
-    timeout: Seconds = Field(1800.0, ge=1)
-    """Time limit of the whole operation."""
-    retry_timeout: Seconds = 120.0
-    """How long a request that fails is sent again; `0`: not at all."""
-    comment: bool = False
-    """GitHub, GitLab: keep one comment on the pull or merge request up to date. Needs `github-token` or
-    `gitlab-token`."""
-    pull_request: int | None = Field(None, ge=1)
-    """Number of the pull or merge request to comment on, if the run does not know it."""
-    github_token: Token = SecretStr("")
-    """Token for `comment` on GitHub (needs `pull-requests: write`); never printed."""
-    gitlab_token: Token = SecretStr("")
-    """Token for `comment` on GitLab (needs the scope `api`); never printed."""
-    output_file: ReportFile | None = None
-    """Write the JSON result here."""
-    dotenv_file: ReportFile | None = None
-    """Write `ZEROKIE_RESULT_NAME=value` lines here (GitLab `artifacts:reports:dotenv`)."""
-    annotations_file: ReportFile | None = None
-    """Write GitLab's `artifacts:reports:annotations` JSON here."""
-    summary_file: ReportFile | None = None
-    """Write the Markdown summary here. On GitHub it is also the job summary."""
-    state_file: ReportFile | None = None
-    """File in which the run records its lock for the cleanup. GitHub and GitLab need none."""
-    log_level: Level = "info"
-    """`debug`, `info`, `warning` or `error`; `RUNNER_DEBUG=1` means `debug`."""
+    operation: Operation = Field(
+        "deploy",
+        description="What to do: `deploy`, `restart` (re-pull and restart the current image) or `destroy` "
+        "(delete the app).",
+    )
+    api_key: ApiKey = Field(
+        SecretStr(""),
+        description="The platform's API key; never printed. Required unless `api-key-file` is set.",
+    )
+    api_key_file: Path | None = Field(
+        None,
+        description="File with the API key, in place of `api-key`; never deployed.",
+    )
+    api_url: Annotated[str, BeforeValidator(formats.check_api_url)] = Field(
+        formats.DEFAULT_API_URL,
+        description="The platform's API: https, or http for a loopback host, `host.docker.internal` or "
+        "`host.containers.internal`.",
+    )
+    app: Annotated[str, BeforeValidator(formats.check_app)] = Field(
+        "",
+        description="The app's name, which is part of its host name: `my-site`, not `My_Site`.",
+    )
+    skip_without_key: bool = Field(
+        default=False,
+        description="Without an API key, as in pull requests from forks: warn, set the status `skipped` and "
+        "exit with 0.",
+    )
+    image: Annotated[str | None, BeforeValidator(formats.check_image)] = Field(
+        None,
+        description="Container image to deploy. `deploy` needs exactly one of `image` and `directory`.",
+    )
+    directory: Path | None = Field(
+        None,
+        description="Static folder to deploy. `deploy` needs exactly one of `image` and `directory`.",
+    )
+    create: bool = Field(default=False, description="Create the app when it does not exist.")
+    port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="Port that the container listens on. Used when the app is created.",
+    )
+    cpu: int | None = Field(
+        None,
+        ge=1,
+        description="CPU units, such as 256. Used when a container app is created.",
+    )
+    memory: int | None = Field(
+        None,
+        ge=1,
+        description="Memory, such as 512 (the API reference names no unit). Used when a container app is "
+        "created.",
+    )
+    env: Annotated[dict[str, str] | None, NoDecode, BeforeValidator(formats.parse_variables)] = Field(
+        None,
+        description="Environment variables, one `KEY=VALUE` per line. Used when a container app is created.",
+    )
+    registry_server: str | None = Field(
+        None,
+        description="Host of a private registry, such as registry.gitlab.com; without it, the platform uses "
+        "Docker Hub. Needs a username and a password.",
+    )
+    registry_username: str | None = Field(
+        None,
+        description="Username, or name of a deploy token, for the registry. Needs a password.",
+    )
+    registry_password: SecretStr | None = Field(
+        None,
+        description="Password, or deploy token, for the registry. Needs a username; never printed.",
+    )
+    registry_password_file: Path | None = Field(
+        None,
+        description="File with the registry password, in place of `registry-password`; never deployed.",
+    )
+    ignore: Patterns = Field(
+        (),
+        description="Gitignore patterns of files that are not deployed, in addition to the defaults and the "
+        "ignore file.",
+    )
+    ignore_file: Path = Field(
+        IGNORE_FILE,
+        description="File of gitignore patterns, in `directory` or else in the working directory. A file that"
+        " is named here has to exist.",
+    )
+    keep: Patterns = Field((), description="Gitignore patterns of remote paths that are never deleted.")
+    delete_stale: bool = Field(default=True, description="Delete remote files that the folder no longer has.")
+    take_over: bool = Field(
+        default=False,
+        description="Continue although the app is another repository's, or has files that no deploy of this "
+        "action has uploaded. Meant for one run by hand.",
+    )
+    max_deletes: int | None = Field(
+        None,
+        ge=0,
+        description="The most files that a deploy may delete. Without it, a deploy stops if it would delete "
+        "more than 3 files and leave fewer than half, or delete the front page.",
+    )
+    incremental: bool = Field(default=True, description="Skip unchanged files.")
+    concurrency: int = Field(64, ge=1, le=256, description="Upper bound on parallel uploads, 1 to 256.")
+    dry_run: bool = Field(
+        default=False,
+        description="Report what would change, without taking the lock or writing anything.",
+    )
+    domains: Domains = Field(
+        (),
+        description="Custom domains such as www.example.com, one per line, to attach to a static app after "
+        "the deploy.",
+    )
+    remove_domains: Domains = Field(
+        (),
+        description="Custom domains, one per line, to remove from a static app after the deploy.",
+    )
+    wait: bool = Field(default=True, description="Container apps: wait until the app runs.")
+    wait_timeout: Seconds = Field(
+        300.0,
+        description="Time limit of `wait`, and of waiting for an app that is being deleted.",
+    )
+    health_check: Annotated[str | None, BeforeValidator(formats.check_health_check)] = Field(
+        None,
+        description="Path or URL that must answer 2xx or 3xx after the deploy. If it is a file that was "
+        "deployed, the answer must be that file.",
+    )
+    health_check_text: str | None = Field(
+        None,
+        description="Text that the answer to `health-check` must contain, such as the commit: for an image, "
+        "the only proof that the new version answers. The answer must be 2xx. Needs "
+        "`health-check`.",
+    )
+    health_check_timeout: Seconds = Field(120.0, description="Time limit of `health-check`.")
+    rollback: bool = Field(
+        default=False,
+        description="Container apps: if `wait`, `health-check` or `timeout` fails, deploy the previous image "
+        "again, provided that it was running.",
+    )
+    lock_timeout: Seconds = Field(
+        600.0,
+        description="Time limit for waiting for another deploy's lock; `0` fails at once.",
+    )
+    lock_heartbeat: Seconds = Field(
+        180.0,
+        ge=1,
+        le=900,
+        description="Interval of the heartbeat that keeps the deploy lock alive.",
+    )
+    timeout: Seconds = Field(1800.0, ge=1, description="Time limit of the whole operation.")
+    retry_timeout: Seconds = Field(
+        120.0,
+        description="How long a request that fails is sent again; `0`: not at all.",
+    )
+    comment: bool = Field(
+        default=False,
+        description="GitHub, GitLab: keep one comment on the pull or merge request up to date. Needs "
+        "`github-token` or `gitlab-token`.",
+    )
+    pull_request: int | None = Field(
+        None,
+        ge=1,
+        description="Number of the pull or merge request to comment on, if the run does not know it.",
+    )
+    github_token: Token = Field(
+        SecretStr(""),
+        description="Token for `comment` on GitHub (needs `pull-requests: write`); never printed.",
+    )
+    gitlab_token: Token = Field(
+        SecretStr(""),
+        description="Token for `comment` on GitLab (needs the scope `api`); never printed.",
+    )
+    output_file: ReportFile | None = Field(None, description="Write the JSON result here.")
+    dotenv_file: ReportFile | None = Field(
+        None,
+        description="Write `ZEROKIE_RESULT_NAME=value` lines here (GitLab `artifacts:reports:dotenv`).",
+    )
+    annotations_file: ReportFile | None = Field(
+        None,
+        description="Write GitLab's `artifacts:reports:annotations` JSON here.",
+    )
+    summary_file: ReportFile | None = Field(
+        None,
+        description="Write the Markdown summary here. On GitHub it is also the job summary.",
+    )
+    state_file: ReportFile | None = Field(
+        None,
+        description="File in which the run records its lock for the cleanup. GitHub and GitLab need none.",
+    )
+    log_level: Level = Field(
+        "info",
+        description="`debug`, `info`, `warning` or `error`; `RUNNER_DEBUG=1` means `debug`.",
+    )
 
     @classmethod
     def settings_customise_sources(  # type: ignore[override]  # pydantic passes keywords
@@ -283,8 +362,8 @@ _SECRETS = [
     field for field, info in INPUTS.items() if SecretStr in (info.annotation, *get_args(info.annotation))
 ]
 
-
 _SHORTEST_QUERY = 8
+"""Shorter queries hold no token, and to redact them would garble texts."""
 
 
 _MESSAGES = {
@@ -311,19 +390,15 @@ class Input(NamedTuple):
 
 def documented_inputs() -> Iterator[Input]:
     """Every input, in the documented order."""
-    # Pydantic could read the texts below the fields, but would do so at every start.
-    for pair in pairwise(ast.iter_child_nodes(ast.parse(inspect.getsource(Settings)).body[0])):
-        match pair:
-            case ast.AnnAssign(target=ast.Name(id=field)), ast.Expr(value=ast.Constant(value=str(text))):
-                default = INPUTS[field].default
-                yield Input(
-                    name=input_name(field),
-                    default=_written(default),
-                    required=default == "",  # only a required input has this default
-                    description=" ".join(text.split()),
-                    is_list=field in _LISTS,
-                    is_secret=field in _SECRETS,
-                )
+    for field, info in INPUTS.items():
+        yield Input(
+            name=input_name(field),
+            default=_written(info.default),
+            required=info.default == "",  # only a required input has this default
+            description=info.description or "",
+            is_list=field in _LISTS,
+            is_secret=field in _SECRETS,
+        )
 
 
 def _written(default: object) -> str:
@@ -339,9 +414,9 @@ def secrets(environment: Environment) -> Iterator[tuple[str, str]]:
 
     The values of `env` are not included: `run` redacts them in answers.
     """
-    texts = environment.variables
-    user = environment.text("registry_username")
-    yield from ((texts[name], user) for field in _SECRETS for name in spellings(field) if name in texts)
+    texts, user = environment.variables, environment.text("registry_username")
+    names = [name for field in _SECRETS for name in spellings(field) if name in texts]
+    yield from dict.fromkeys((texts[name], user) for name in names)
     for url in _health_checks(environment):
         for password in {url.password or "", unquote(url.password or "")}:
             yield password, unquote(url.username or "")

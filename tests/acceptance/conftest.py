@@ -30,7 +30,7 @@ class Acceptance:
 
     def start(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
         """Run it, with a key that the platform accepts unless `env` says otherwise."""
-        given = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+        given = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "TMPDIR": str(self.folder.parent)}
         given |= {"ZEROKIE_API_URL": self.platform.url, "ZEROKIE_API_KEY": API_KEY, **env}
         command = [*COMMAND, "--patience", "5", *arguments]
         pipes: Mapping[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}

@@ -47,7 +47,7 @@ def test_modules_of_the_checkout_are_not_run(image: Image, platform: Platform, w
     """A job's PYTHONPATH is for its own programs; the action's has the key."""
     for name in ("httpcore.py", "http/__init__.py", "sitecustomize.py"):
         (workspace / "src" / name).parent.mkdir(parents=True, exist_ok=True)
-        (workspace / "src" / name).write_text("raise SystemExit(9)")
+        (workspace / "src" / name).write_text("raise SystemExit(77)")
     env = platform.inputs(app="site", directory="dist", create="true") | {"PYTHONPATH": "src:."}
     for command in ("zerokie-deploy", "zerokie-cleanup"):
         options = (f"--entrypoint={command}",)

@@ -47,11 +47,12 @@ def asked(outcome: Outcome) -> int:
 
 
 def lines(outcome: Outcome) -> list[str]:
-    """The log without the first line, the port, and seconds that depend on the jitter of the polls."""
+    """The log without the first line and the API's URL, the port, and seconds that depend on jitter."""
     port = next((part for part in outcome.log.split() if part.startswith("http://127.0.0.1:")), "")
     base = port.partition("/_apps")[0]
     log = outcome.log.replace(base, "http://platform") if base else outcome.log
-    return re.sub(r"(runs \S+|running) after \d(\.\d)? s\b", r"\1 after … s", log).splitlines()[1:]
+    log = re.sub(r"(runs \S+|running) after \d(\.\d)? s\b", r"\1 after … s", log)
+    return [line for line in log.splitlines()[1:] if not line.startswith("API: ")]
 
 
 def tell(world: World, *, after: float) -> None:

@@ -53,18 +53,6 @@ def test_attached_already(world: World) -> None:
     assert f"| `{WWW}` | attached already |  |" in outcome.summary
 
 
-@pytest.mark.parametrize("conflict", ["error", "empty"])
-@pytest.mark.parametrize("status", ["409", "400", "422", "200", "201"])
-def test_the_ways_to_say_so(world: World, status: str, conflict: str) -> None:
-    """The reference has no answer for a domain that is attached already."""
-    world.platform.dialect.speak(f"domain-attached={status}", f"conflict={conflict}")
-    world.run(domains=[WWW])
-    outcome = world.run(domains=[WWW])
-    assert outcome.exit_code == 0, outcome.log
-    (domain,) = outcome.outputs["domains"]
-    assert (domain.get("status") == "attached already") is (status in {"409", "400", "422"})
-
-
 @pytest.mark.parametrize("domain", [WWW, "deploy.lock.example.com", "already.example.com"])
 def test_a_deploy_that_is_in_progress(world: World, domain: str) -> None:
     """It is waited for: a conflict with it does not say that the domain is attached."""
@@ -126,15 +114,6 @@ def test_removed(world: World) -> None:
     assert outcome.exit_code == 0
     assert attached(world) == []
     assert outcome.outputs["notes"] == [f"Removed '{WWW}'.", "'other.example.com' was not attached."]
-
-
-def test_a_domain_that_may_be_another_apps(world: World) -> None:
-    """After a lost answer a conflict may be with anybody."""
-    world.platform.apps.create_static("other")
-    world.platform.domains.add("other", "www.example.com")
-    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/domains$", status=502))
-    outcome = world.run(domains="www.example.com")
-    assert outcome.outputs["domains"][0]["status"] == "attached already"
 
 
 ATTACHED, REFUSED, WAITED = 0, 4, 6

@@ -128,6 +128,25 @@ class TestLinks:
         check_nothing_leaked(world, outcome)
         assert "Ignored as possible secrets: '.aws/', '.docker/', '.env', '.npmrc', 'assets/'" in outcome.log
 
+    def test_another_name_for_a_key(self, world: World) -> None:
+        """An ignored private key under a name that no key has."""
+        Path("public/certs").mkdir()
+        Path("public/certs/site.key").write_text(f"-----BEGIN PRIVATE KEY-----\n{SECRET}\n")
+        Path("public/.zerokieignore").write_text("certs/")
+        link("public/a.txt", "certs/site.key")
+        outcome = world.run(directory="public")
+        assert outcome.exit_code == 2
+        assert "'a.txt' holds a private key" in outcome.log
+        check_nothing_leaked(world, outcome)
+
+    def test_another_case(self, world: World) -> None:
+        """Where the file system ignores case, the name is another one of `.git`; here it is a directory."""
+        link("public/.GIT/config", "../index.html")
+        link("public/assets", ".GIT")
+        outcome = world.run(directory="public", ignore="/.GIT")
+        assert outcome.exit_code == 0
+        assert world.stored().keys() == {"index.html"}
+
     @pytest.mark.parametrize(
         "lines",
         ["!.env\n!.npmrc\n!.git\n!.git/\n!.aws/\n!.docker/\n!gha-*", "!*\n!*/\n!**", "!/.env\n!**/.git/**"],

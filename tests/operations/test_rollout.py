@@ -400,7 +400,9 @@ def test_a_reason_against_a_rollback(case: str) -> None:
     ],
 )
 def test_an_image_that_is_not_ours(image: str, shown: str) -> None:
-    """Another name, tag or digest."""
+    """Another name, tag or digest; nor the image from before, whatever POST's answer says."""
     rollout = Rollout(image, App(image=OLD, status="running"))
+    rollout.note_acceptance(0, OLD)
     assert not rollout.is_ours(shown)
+    assert not rollout.is_ours(OLD)
     assert rollout.is_ours(f"cache.example.com:5000/hub/{image}")

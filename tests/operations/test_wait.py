@@ -145,16 +145,6 @@ def test_a_lost_request(world: World, image: str) -> None:
     assert 'answered 502 ("Bad Gateway"); checking whether the request took effect' in outcome.log
 
 
-@pytest.mark.parametrize("inputs", [{"image": OLD}, {"operation": "restart"}], ids=["image", "restart"])
-def test_a_lost_request_behind_another_deploy(world: World, inputs: dict[str, object]) -> None:
-    """That one's end is no sign of ours."""
-    takes(world, 5)
-    world.platform.apps.deploy("web", image=OLD, private=False)
-    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/deploy$", status=502))
-    outcome = world.run(app="web", **inputs)
-    assert (outcome.exit_code, asked(outcome)) == (0, 2), outcome.log
-
-
 @pytest.mark.parametrize("rollback", [False, True])
 def test_a_request_that_is_always_lost(world: World, *, rollback: bool) -> None:
     """Twice, and no more; what was asked for may still come."""
@@ -336,18 +326,6 @@ def test_another_deploy_lasts_too_long(world: World) -> None:
     assert outcome.outputs["error"] == "Another deploy of 'web' is still in progress after 30 s"
     assert outcome.outputs["nothing_changed"]
     assert world.platform.apps.get("web").image == OLD
-
-
-def test_a_short_wait_of_an_image_that_runs(world: World) -> None:
-    """Its status is not believed before 15 s; it is not rolled back either."""
-    world.platform.dialect.speak("deploying=none")
-    outcome = deploy(world, rollback=True, wait_timeout="10s")
-    assert outcome.exit_code == 9
-    assert (
-        "'running', as it may have been before the deploy; not rolled back: the new image runs by now"
-        in (outcome.outputs["error"])
-    )
-    assert world.platform.apps.get("web").image == NEW
 
 
 def test_a_lost_answer_that_asks_for_too_long(world: World) -> None:

@@ -69,7 +69,21 @@ USUAL: dict[str, object] = {
     "length": 14,
     "lastModified": "2026-03-07T17:00:00Z",
 }
-ODD: list[object] = [None, True, 0, -1, 10**400, 1e308, float("inf"), [], {}, "", "container", "failed", "a\n::error::b"]
+ODD: list[object] = [
+    None,
+    True,
+    0,
+    -1,
+    10**400,
+    1e308,
+    float("inf"),
+    [],
+    {},
+    "",
+    "container",
+    "failed",
+    "a\n::error::b",
+]
 
 
 def odd_answer(chance: random.Random) -> bytes:

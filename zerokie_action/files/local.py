@@ -74,13 +74,13 @@ def is_addressable(path: str) -> bool:
     return _RESOLVED_SEGMENTS.isdisjoint(path.split("/"))
 
 
-def holds_private_key(file: LocalFile) -> bool:
-    """Whether the file is named like a private key, and its beginning has a private key.
+def holds_private_key(file: LocalFile, real_path: str) -> bool:
+    """Whether the file, or the file that a link leads to, is named like a private key, and holds one.
 
     Raises:
         OSError: when the file can't be read.
     """
-    if not _KEY_NAME.fullmatch(file.path):
+    if not (_KEY_NAME.fullmatch(file.path) or _KEY_NAME.fullmatch(real_path)):
         return False
     with open(file.source, "rb", opener=_open) as content:
         return _PRIVATE_KEY.search(content.read(_LARGEST_PRIVATE_KEY)) is not None

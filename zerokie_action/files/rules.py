@@ -51,7 +51,7 @@ _SECRETS = (
     "*.tfvars",
 )
 PROTECTED = (*_VERSION_CONTROL, *_SECRETS)
-"""Names that only the input `ignore` can publish, by `!pattern`. Each pattern matches a name at any depth."""
+"""Names that only the input `ignore` can publish, by `!pattern`: in lower case, each at any depth."""
 
 
 class Rules(NamedTuple):
@@ -106,7 +106,9 @@ def is_protected(path: Path, tree: Path) -> bool:
     """Whether a real path lies inside `tree`, and it or a directory on the way has a protected name."""
     if not path.is_relative_to(tree):
         return False
-    return _protected_names().match_path(str(path.relative_to(tree)), is_directory=os.path.isdir(path))
+    # Where the file system ignores case, a link to `.GIT` leads to `.git`.
+    name = str(path.relative_to(tree)).lower()
+    return _protected_names().match_path(name, is_directory=os.path.isdir(path))
 
 
 def problem_with_path(path: str | os.PathLike[str], *trees: Path) -> str:

@@ -282,10 +282,16 @@ class _Walk:
             self._refuse(path, f"is {_kind(status.st_mode)}, not a file")
         elif not os.access(entry.path, os.R_OK, effective_ids=True):
             self._unreadable(path, os.strerror(errno.EACCES))
-        elif not self._rules.input.includes(path, is_directory=False) and holds_private_key(file):
+        elif self._is_secret_key(file, entry):
             self._refuse(path, "holds a private key", more=" (`!` before its path in the input publishes it)")
         else:
             self.files.append(file)
+
+    def _is_secret_key(self, file: LocalFile, entry: os.DirEntry[str]) -> bool:
+        real_path = os.path.realpath(entry.path) if entry.is_symlink() else file.path
+        return holds_private_key(file, real_path) and not self._rules.input.includes(
+            file.path, is_directory=False
+        )
 
     def _unreadable(self, path: str, why: str | None) -> None:
         self._refuse(path, f"cannot be read ({why})", fix="make it readable")

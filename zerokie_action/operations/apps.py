@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from zerokie_action.errors import (
 )
 from zerokie_action.formats import advice_for_app
 from zerokie_action.operations.polling import Polling
+from zerokie_action.operations.rollout import SETTLING_TIME
 from zerokie_action.outcome import Outcome
 from zerokie_action.platform.answers import BAD_REQUEST, CONFLICT, NOT_FOUND
 from zerokie_action.settings import ONLY_AT_CREATION
@@ -154,6 +156,7 @@ async def wait_until_gone(job: Job, app: App) -> App | None:
     """
     polling = Polling(job.ci, f"app {job.app!r} to be gone", job.settings.wait_timeout)
     why = "the platform did not answer"
+    was_going, back_since = app.is_going, math.inf
     while True:
         retry_after = 0.0
         with anyio.move_on_after(max(LAST_LOOK_TIME, polling.left)):
@@ -162,7 +165,13 @@ async def wait_until_gone(job: Job, app: App) -> App | None:
             except PlatformUnavailable as error:
                 why, retry_after = str(error), error.retry_after
             else:
-                if found is None or (app.is_going and not found.is_going):
+                if found is None:
+                    return None
+                was_going = was_going or found.is_going
+                now = anyio.current_time()
+                # An answer may be behind, and show the app as it was before the deletion.
+                back_since = min(back_since, now) if was_going and not found.is_going else math.inf
+                if now >= back_since + SETTLING_TIME:
                     return found
                 app, why = found, f"its status is {shown_status(job, found)}"
         if not await polling.again(why, retry_after, _GOING_PAUSE):

@@ -136,9 +136,9 @@ async def _rollback(job: Job, deploy: _Deploy, failure: DeployError) -> None:
         with anyio.move_on_after(max(job.ends_at - anyio.current_time(), _ROLLBACK_TIME)):
             with job.phase("Roll back"):
                 why_not = await _request_rollback(deploy, again, None if told is Verdict.FAILED else told)
-            problem = f"not rolled back: {why_not}"
-            if not why_not:
-                problem = f"the rollback to {previous!r} did not end"
+            if why_not:
+                problem = f"not rolled back: {why_not}"
+            else:
                 await again.wait_until_running(max(job.settings.wait_timeout, _ROLLBACK_TIME))
                 problem = ""
     except DeployError as error:

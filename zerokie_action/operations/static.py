@@ -82,12 +82,20 @@ async def deploy_directory(job: Job, directory: Path) -> None:
         if job.settings.dry_run:
             await _preview(job, source, look_up.return_value)
             return
-        found_app, is_created = look_up.return_value, False
-        if found_app is None:
-            found_app, creation = await apps.create_or_find(job)
-            is_created = creation.outcome is Outcome.DONE
-        app = _App(found_app.address, is_created=is_created)
+        app = await _find_or_create(job, look_up.return_value)
         sent = await _update(job, source, app)
+    await _complete(job, app, sent)
+
+
+async def _find_or_create(job: Job, existing: App | None) -> _App:
+    if existing is not None:
+        return _App(existing.address)
+    app, creation = await apps.create_or_find(job)
+    return _App(app.address, is_created=creation.outcome is Outcome.DONE)
+
+
+async def _complete(job: Job, app: _App, sent: Mapping[str, str]) -> None:
+    """Update the domains and check the health; an error of either does not stop the other."""
     errors = await update_domains(job)
     url = await apps.find_url(job, app.url)
     try:

@@ -105,8 +105,8 @@ class Update:
             self._repository = zone.newest.repository
         self._first_manifest = ""
         self._sent: dict[str, Uploaded] = {}
-        self._before: dict[str, RemoteFile | None] = {**zone.files}
-        """Each file as it was listed before it was sent, by path."""
+        self._before_resent: dict[str, RemoteFile | None] = {}
+        """Each file that is sent again, as it was listed before that, by path."""
         self._proofs: Mapping[str, Proof] = {}
 
     @property
@@ -170,7 +170,7 @@ class Update:
             await anyio.sleep(_NEXT_SECOND)
             if self._first_manifest in again:
                 await self.store_first_manifest()
-            self._before.update((path, listing.files.get(path)) for path in again)
+            self._before_resent = {path: listing.files.get(path) for path in again}
             await self.upload(file for file in self._plan.files if file.path in again)
             listing = await self._read_listing()
         if listing.wrong:
@@ -253,7 +253,7 @@ class Update:
                     proofs[path] = unchanged
                 else:
                     wrong.append(path)
-            elif remote.last_modified and remote == self._before.get(path):
+            elif remote.last_modified and remote == self._before_resent.get(path, self._zone.files.get(path)):
                 proof = (sent.sha256, remote.length, remote.last_modified)
                 known = self._zone.manifest.files.get(path)
                 differs = known is not None and known[1:] == proof[1:] and known != proof
