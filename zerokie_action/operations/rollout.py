@@ -113,7 +113,7 @@ class Rollout:
 
         Args:
             told: the verdict that the user was told; None after a time limit. Since the request,
-                `SETTLING_TIME` has passed, and then an answer was noted.
+                `SETTLING_TIME` has passed, and then an answer with an image was noted.
         """
         status = self.app.status
         runs = status.lower() == RUNNING and self.app.image != self.previous
@@ -122,8 +122,6 @@ class Rollout:
             self.why_imprecise: bool(self.why_imprecise),
             "the app runs the previous image again": told is Verdict.WENT_BACK,
             "another deploy has changed the image": len(self._new_images) > self._has_shown_ours,
-            "the platform does not show which image the app has": not self.app.image,
-            "nobody can tell whether the deploy was accepted": not (self.is_accepted or self.has_begun),
             "the new image runs by now": runs and told is not Verdict.RUNS,
             f"the app's status is {status!r} by now": told is Verdict.FAILED
             and status.lower() not in FAILURES,
