@@ -60,17 +60,17 @@ class Change:
     """A change that the run asked for, with the words for the run's final state.
 
     Attributes:
-        kind: `create`, `delete`, `deploy`, `domain` or `files`.
         done: a clause for the final state after the change.
         unknown: a clause for the final state if nobody can tell whether the change was made.
         seen: a clause from a later look at the app; it replaces the other two.
+        creates: whether it creates the app.
         writes: the requests; a change of files has one for each file.
     """
 
-    kind: str
     done: str = ""
     unknown: str = ""
     seen: str = ""
+    creates: bool = False
     writes: list[Write] = field(default_factory=list)
 
     def write(self) -> Write:
@@ -99,5 +99,5 @@ class Change:
 
 def was_created(changes: Iterable[Change]) -> bool | None:
     """Whether a run created its app; None if nobody can tell."""
-    created = {change.outcome for change in changes if change.kind == "create"}
+    created = {change.outcome for change in changes if change.creates}
     return None if Outcome.UNKNOWN in created else Outcome.DONE in created

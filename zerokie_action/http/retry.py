@@ -149,8 +149,11 @@ class RetryingClient:
         failures = _Failures(backoff or Backoff(self.retry_timeout), group.answered)
         with group.counting(failures):
             while True:
+                queued_at, answered = anyio.current_time(), group.answered
                 async with group.limiter:
                     began = anyio.current_time()
+                    if group.answered > answered:
+                        failures.spare(began - queued_at)
                     answer = await self._attempt(request, read, guard, write)
                 if not isinstance(answer, Failure):
                     group.succeeded(failures)
@@ -161,7 +164,7 @@ class RetryingClient:
                 await anyio.lowlevel.checkpoint_if_cancelled()  # `guard` may have shielded the attempt
                 failures.add(answer, began)
                 is_spent = failures.is_spent(was_answered=self._was_answered)
-                gives_up = is_spent or bool(write.lost and not is_repeatable)
+                gives_up = is_spent or (answer.may_have_arrived and not is_repeatable)
                 group.failed(failures, began, is_retried=not gives_up)
                 if gives_up:
                     raise failures.error(about(request).purpose, group.answered)
@@ -263,6 +266,10 @@ class _Failures:
             self._not_counted += counted
             # A little more: the requests of a group would come back all at once.
             self.pause = max(last.retry_after, self.pause) + random.uniform(0, self.pause)  # noqa: S311
+
+    def spare(self, seconds: float) -> None:
+        """Don't count a wait for a slot while the group gets answers: a slow platform is no outage."""
+        self._not_counted += seconds if self.count else 0.0
 
     def is_spent(self, *, was_answered: bool) -> bool:
         """Whether to give up; `was_answered` says whether any request of the run was answered."""

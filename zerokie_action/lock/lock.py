@@ -124,10 +124,13 @@ class DeployLock:
         Raises:
             LockLost: when the lock is lost; the block is cancelled first.
         """
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._send_heartbeats, interval, tasks.cancel_scope)
-            yield
-            tasks.cancel_scope.cancel()
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._send_heartbeats, interval, tasks.cancel_scope)
+                yield
+                tasks.cancel_scope.cancel()
+        except ExceptionGroup as group:
+            raise unwrap(group) from group
         if self._why_lost:
             raise self._loss()
 
@@ -143,7 +146,7 @@ class DeployLock:
 
     def writing(self, client: Client) -> Client:
         """A copy of the client whose attempts check the lock, and are shielded from cancellation."""
-        return replace(client.guarded(self._write), on_missing=self._ask_soon)
+        return replace(client.guarded(self._checked_and_shielded), on_missing=self._ask_soon)
 
     def end(self) -> None:
         """Note that this session no longer holds the lock: it was released, lost, or deleted with the app."""
@@ -152,7 +155,7 @@ class DeployLock:
             self._records.release(self._session)
 
     @contextmanager
-    def _write(self) -> Iterator[None]:
+    def _checked_and_shielded(self) -> Iterator[None]:
         self.check()
         with self._shutdown.shielded_write():
             yield
@@ -169,7 +172,7 @@ class DeployLock:
         return self._confirmed_at + EXPIRY - _MARGIN - _boot_time()
 
     async def _send_heartbeats(self, interval: float, work: anyio.CancelScope) -> None:
-        pause = interval
+        pause, told = interval, ""
         try:
             while True:
                 await anyio.sleep(_LEAST_PAUSE)
@@ -181,8 +184,9 @@ class DeployLock:
                     try:
                         await self._confirm(self._client.retrying(_HEARTBEATS))
                     except DeployError as error:
-                        self._ci.warning(f"Heartbeat: {error}")
-                        pause = min(_HEARTBEAT_PAUSE, interval)
+                        if str(error) != told:
+                            self._ci.warning(f"Heartbeat: {error}")
+                        told, pause = str(error), min(_HEARTBEAT_PAUSE, interval)
                 self.check()
         except LockLost:
             work.cancel()
@@ -295,16 +299,23 @@ class DeployLock:
                     return
                 self._lose(_not_ours(error))
                 raise self._loss() from error
-            # A 2xx without a deploy ID may be a gateway's. Then only a heartbeat tells.
-            if (self.finalized and self.finalized.deploy_id) or not await self._confirm(client):
+            if self.finalized and self.finalized.deploy_id:
                 return
+            try:  # a 2xx without a deploy ID may be a gateway's: only a heartbeat tells
+                if not await self._confirm(client):
+                    return
+            except PlatformUnavailable as error:
+                raise PlatformUnavailable(
+                    f"Finalize was answered without a deploy ID, and a heartbeat can't tell more: {error}",
+                    hint=error.hint,
+                ) from error
         raise PlatformUnavailable(
             "Finalizing the deploy had no effect: the answer has no deploy ID, and the lock is still held",
             hint="Check `api-url`: a gateway or proxy may answer in the platform's place.",
         )
 
     async def _release_after(self, failure: BaseException, counts: Callable[[], Counts]) -> None:
-        """Call `on_failure`, release the lock, and log the outcome.
+        """Record the failed deploy, release the lock, and log the outcome.
 
         Raises:
             LockLost: when the platform refused a write (409) because the lock was lost.
@@ -312,7 +323,7 @@ class DeployLock:
         ended_at = self._shutdown.end_work()
         is_conflict = isinstance(failure, RequestRejected) and failure.status == CONFLICT
         if self._confirmed_at is not None:
-            await self._prepare_release(RECORD.since(ended_at), is_conflict=is_conflict)
+            await self._record_if_ours(RECORD.since(ended_at), is_conflict=is_conflict)
         if self._confirmed_at is None and (self._why_lost or not self._answer_was_lost):
             self.end()
             if self._why_lost and is_conflict:
@@ -321,6 +332,8 @@ class DeployLock:
         try:
             was_held = await self.release(counts(), RELEASE.since(ended_at))
         except LockLost as loss:
+            if is_conflict:
+                raise loss from failure
             self._ci.warning(str(loss))
         except DeployError as error:
             self.unreleased = f"{error}. {error.hint}"
@@ -328,7 +341,7 @@ class DeployLock:
         else:
             self._ci.info("Deploy lock released" if was_held else "No deploy lock to release")
 
-    async def _prepare_release(self, allowance: Allowance, *, is_conflict: bool) -> None:
+    async def _record_if_ours(self, allowance: Allowance, *, is_conflict: bool) -> None:
         with self._shutdown.shielded_scope(allowance):
             try:
                 is_ours = not is_conflict or await self._confirm(self._client.retrying(UNTIL_DEADLINE))

@@ -108,7 +108,7 @@ async def create_or_find(job: Job, image: str | None = None) -> tuple[App, Chang
         inputs = {name: getattr(job.settings, name) for name in ONLY_AT_CREATION}
         fields = {"image": image, "registry_auth": registry_auth(job), **inputs}
     change = job.change(
-        "create",
+        creates=True,
         done="the app was created",
         unknown=f"it is not known whether this run created app {job.app!r}",
     )

@@ -107,10 +107,12 @@ async def _carry_out(job: Job, deploy: _Deploy) -> None:
         if deploy.change.may_be_made:
             was_asked = not isinstance(failure, HealthCheckFailed) or failure.was_asked
             may_go_back = settings.rollback and settings.image is not None and was_asked
-            if may_go_back and isinstance(failure, _REASONS_FOR_ROLLBACK):
-                await _rollback(job, deploy, failure)
-            else:
-                _, deploy.change.seen = await deploy.left_with()
+            try:
+                if may_go_back and isinstance(failure, _REASONS_FOR_ROLLBACK):
+                    await _rollback(job, deploy, failure)
+            finally:
+                if not deploy.change.seen:
+                    _, deploy.change.seen = await deploy.left_with()
         raise
 
 
@@ -135,7 +137,9 @@ async def _rollback(job: Job, deploy: _Deploy, failure: DeployError) -> None:
     try:
         with anyio.move_on_after(max(job.ends_at - anyio.current_time(), _ROLLBACK_TIME)):
             with job.phase("Roll back"):
-                why_not = await _request_rollback(deploy, again, None if told is Verdict.FAILED else told)
+                # A deploy in progress has another status: after a failure, that is no reason any more.
+                asked = None if told is Verdict.FAILED else told
+                why_not = await _request_rollback(deploy, again, asked)
             if why_not:
                 problem = f"not rolled back: {why_not}"
             else:
@@ -186,7 +190,7 @@ class _Deploy:
         """Prepare a deploy without sending a request. Without an image, it is a restart."""
         unknown = f"it is not known which image {job.app!r} was left with"
         self.rollout = Rollout(image, before)
-        self.change = job.change("deploy", done=unknown, unknown=unknown)
+        self.change = job.change(done=unknown, unknown=unknown)
         self.verdict: Verdict | None = None
         self.url = before.address if before else ""
         self._job = job
@@ -249,7 +253,8 @@ class _Deploy:
             PlatformUnavailable: when the platform gave no answer, or the app shows no effect of the requests.
         """
         job, write = self._job, self._write
-        for is_last in (False, True):
+        times = 2 if job.client.http.retry_timeout else 1
+        for is_last in [False, True][-times:]:
             try:
                 login = apps.registry_auth(job)
                 app = await job.shielded_client.deploy(job.app, self._requested, login, write=write)
@@ -271,7 +276,9 @@ class _Deploy:
                 self._note_acceptance(app)
                 return
         raise PlatformUnavailable(
-            f"The deploy was requested twice, and the app shows no sign of it: {write.lost}", hint=_HINT_LOST
+            f"The deploy was requested {'twice' if times > 1 else 'once'}, and the app shows no sign of it: "
+            f"{write.lost}",
+            hint=_HINT_LOST,
         )
 
     async def wait_until_running(self, seconds: float) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import anyio
 
 from zerokie_action.doubts import another_repository, require_none
-from zerokie_action.errors import LockHeld, LockLost, PlatformUnavailable, RequestRejected
+from zerokie_action.errors import DeployError, LockHeld, LockLost, PlatformUnavailable, RequestRejected
 from zerokie_action.files.manifest import find_manifests
 from zerokie_action.operations import apps
 from zerokie_action.operations.zone import list_zone
@@ -65,7 +65,6 @@ async def destroy(job: Job) -> None:
 async def _delete(job: Job, app: App) -> None:
     """Delete the app. Another run may delete it at the same time, and the deletion takes the lock along."""
     change = job.change(
-        "delete",
         done=f"app {job.app!r} was deleted",
         unknown=f"it is not known whether app {job.app!r} was deleted",
     )
@@ -75,7 +74,7 @@ async def _delete(job: Job, app: App) -> None:
         else:
             await _delete_static(job, app, change)
     except (RequestRejected, PlatformUnavailable, LockHeld, LockLost):
-        with anyio.move_on_after(_LOOK_TIME):
+        with anyio.move_on_after(_LOOK_TIME), suppress(DeployError):
             left = await job.client.find_app(job.app)
             if left is None or left.is_going:
                 change.seen = change.done

@@ -77,7 +77,7 @@ async def _attach(job: Job, domain: str, polling: Polling) -> None:
 
 async def _attached(job: Job, domain: str, polling: Polling) -> Domain | str:
     """Attach the domain. If it is attached already, return the platform's words."""
-    write = job.change("domain", unknown=f"it is not known whether {domain!r} was attached").write()
+    write = job.change(unknown=f"it is not known whether {domain!r} was attached").write()
     while True:
         try:
             return await job.shielded_client.add_domain(job.app, domain, write=write)
@@ -95,7 +95,7 @@ async def _attached(job: Job, domain: str, polling: Polling) -> Domain | str:
 
 
 async def _remove(job: Job, domain: str, polling: Polling) -> None:
-    write = job.change("domain", unknown=f"it is not known whether {domain!r} was removed").write()
+    write = job.change(unknown=f"it is not known whether {domain!r} was removed").write()
     while True:
         try:
             removed = await job.shielded_client.remove_domain(job.app, domain, write=write)

@@ -85,9 +85,9 @@ class Job:
         self.ci.info(f"Plan: {text}")
         self.result.notes.append(f"Dry run: {text}.")
 
-    def change(self, kind: str, *, done: str = "", unknown: str = "") -> Change:
+    def change(self, *, done: str = "", unknown: str = "", creates: bool = False) -> Change:
         """Add a change to the run's list, before its request; see `Change`."""
-        change = Change(kind, done, unknown)
+        change = Change(done, unknown, creates=creates)
         self.changes.append(change)
         return change
 

@@ -57,18 +57,6 @@ class _Source(NamedTuple):
     hashing: TaskHandle[dict[str, str]]
 
 
-class _App(NamedTuple):
-    """The app to deploy to.
-
-    Attributes:
-        url: its public URL; empty if the platform does not give it.
-        is_created: whether this run created the app: nobody else has put a file there.
-    """
-
-    url: str = ""
-    is_created: bool = False
-
-
 async def deploy_directory(job: Job, directory: Path) -> None:
     """Make the app's storage zone equal to the directory."""
     async with anyio.create_task_group() as tasks:
@@ -82,22 +70,23 @@ async def deploy_directory(job: Job, directory: Path) -> None:
         if job.settings.dry_run:
             await _preview(job, source, look_up.return_value)
             return
-        app = await _find_or_create(job, look_up.return_value)
-        sent = await _update(job, source, app)
+        app, created = await _find_or_create(job, look_up.return_value)
+        sent = await _update(job, source, app, created)
     await _complete(job, app, sent)
 
 
-async def _find_or_create(job: Job, existing: App | None) -> _App:
+async def _find_or_create(job: Job, existing: App | None) -> tuple[App, Outcome]:
+    """The app, and whether this run created it; `UNKNOWN` if the answer was lost."""
     if existing is not None:
-        return _App(existing.address)
-    app, creation = await apps.create_or_find(job)
-    return _App(app.address, is_created=creation.outcome is Outcome.DONE)
+        return existing, Outcome.REFUSED
+    app, change = await apps.create_or_find(job)
+    return app, change.outcome
 
 
-async def _complete(job: Job, app: _App, sent: Mapping[str, str]) -> None:
+async def _complete(job: Job, app: App, sent: Mapping[str, str]) -> None:
     """Update the domains and check the health; an error of either does not stop the other."""
     errors = await update_domains(job)
-    url = await apps.find_url(job, app.url)
+    url = await apps.find_url(job, app.address)
     try:
         await check_health(job, url, sent)
     except HealthCheckFailed as error:
@@ -111,7 +100,7 @@ async def _preview(job: Job, source: _Source, app: App | None) -> None:
     """Report what a deploy would change now, without the lock and without a write."""
     if app is None:
         job.preview(f"would create static app {job.app!r}")
-    zone, plan = await _compare(job, source, _App(app.address) if app else None)
+    zone, plan = await _compare(job, source, app)
     job.result.planned = Changes(
         uploaded=[Uploaded(file.path, file.size, plan.sign(file)) for file in plan.uploads],
         deleted={path: zone.files[path].length for path in plan.delete},
@@ -120,26 +109,32 @@ async def _preview(job: Job, source: _Source, app: App | None) -> None:
     preview_domains(job)
 
 
-async def _update(job: Job, source: _Source, app: _App) -> Mapping[str, str]:
+async def _update(job: Job, source: _Source, app: App, created: Outcome) -> Mapping[str, str]:
     """Make all changes while holding the deploy lock.
 
     The release of the lock finalizes the deploy with the counts of the changes.
+
+    Args:
+        job: the run.
+        source: the directory to deploy.
+        app: the app.
+        created: whether this run created the app; `UNKNOWN` if the answer was lost.
 
     Returns:
         SHA-256 of each file that the app has now, in hex by path.
     """
     changes = job.result.changes = Changes()
-    files = job.change("files")
+    files = job.change()
 
     def counts() -> Counts:
         return Counts(len(changes.uploaded), len(changes.deleted), changes.bytes_uploaded)
 
     try:
-        async with job.deploy_lock(counts, is_new_app=app.is_created) as lock:
-            zone, plan = await _compare(job, source, app)
+        async with job.deploy_lock(counts, is_new_app=created is not Outcome.REFUSED) as lock:
+            zone, plan = await _compare(job, source, app, is_ours=created is Outcome.DONE)
             changes.unchanged = len(plan.unchanged)
             changes.to_upload, changes.to_delete = len(plan.uploads), len(plan.delete)
-            update = Update(job, lock, zone, plan, changes=changes, writes=files)
+            update = Update(job, lock, zone, plan, changes=changes, change=files)
             if update.is_needed:
                 await _carry_out(job, source, update, plan)
             else:
@@ -158,9 +153,8 @@ async def _carry_out(job: Job, source: _Source, update: Update, plan: Plan) -> N
         await update.store_first_manifest()
         await update.upload(plan.uploads)
     with job.phase("Verify"):
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_require_same_directory, job, source)
-            tasks.start_soon(update.require_listed)
+        await update.require_listed()
+        await _require_same_directory(job, source)
     with job.phase("Delete and record"):
         await update.delete_stale()
         async with anyio.create_task_group() as tasks:
@@ -168,14 +162,14 @@ async def _carry_out(job: Job, source: _Source, update: Update, plan: Plan) -> N
             tasks.start_soon(update.store_last_manifest)
 
 
-async def _compare(job: Job, source: _Source, app: _App | None) -> tuple[Zone, Plan]:
+async def _compare(job: Job, source: _Source, app: App | None, *, is_ours: bool = False) -> tuple[Zone, Plan]:
     """Read the zone (empty if the app does not exist yet), then make, log and check the plan.
 
     Raises:
         ConfigurationError: when it is doubtful whether the changes are intended.
     """
     with job.phase("Compare"):
-        zone = await read_zone(job, app.url, source.scan.files) if app else EMPTY_ZONE
+        zone = await read_zone(job, app.address, source.scan.files) if app else EMPTY_ZONE
         proofs = zone.manifest.files if job.settings.incremental else {}
         if proofs:
             hashes = await source.hashing
@@ -192,7 +186,7 @@ async def _compare(job: Job, source: _Source, app: _App | None) -> tuple[Zone, P
             delete_stale=job.settings.delete_stale,
         )
         _log_plan(job, source.directory, plan, zone)
-        if app and not app.is_created:
+        if app and not is_ours:
             _require_intent(job, source, zone, plan)
         return zone, plan
 

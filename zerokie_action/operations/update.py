@@ -79,7 +79,7 @@ class Update:
     """Carries out a plan under the lock, and stores a manifest before and after."""
 
     def __init__(
-        self, job: Job, lock: DeployLock, zone: Zone, plan: Plan, *, changes: Changes, writes: Change
+        self, job: Job, lock: DeployLock, zone: Zone, plan: Plan, *, changes: Changes, change: Change
     ) -> None:
         """Prepare the update without sending a request.
 
@@ -89,16 +89,18 @@ class Update:
             zone: the zone before the update.
             plan: the changes to make.
             changes: records the changes that were made.
-            writes: records all changes that may have been made.
+            change: gets a `Write` for each file.
         """
         self._job = job
         self._lock = lock
         self._zone = zone
         self._plan = plan
         self._changes = changes
-        self._writes = writes
+        self._change = change
         self._client = lock.writing(job.client)
-        self._write = partial(write_in_parallel, concurrency=job.settings.concurrency, shutdown=job.shutdown)
+        self._in_parallel = partial(
+            write_in_parallel, concurrency=job.settings.concurrency, shutdown=job.shutdown
+        )
         self._number = zone.newest.number if zone.newest else 0
         self._repository = mark_repository(str(job.ci.repository or ""))
         if zone.newest and self._repository == NO_REPOSITORY:
@@ -138,7 +140,7 @@ class Update:
         async def put(file: LocalFile) -> None:
             path, content = file.path, FileContent(file, self._lock.check)
             progress.begin(path, file.size, lambda: content.taken)
-            write = self._writes.write()
+            write = self._change.write()
             await self._client.put_file(self._job.app, path, content, content_type(path), write=write)
             progress.end(path)
             sent = Uploaded(path, file.size, self._plan.sign(file), content.sha256)
@@ -151,7 +153,7 @@ class Update:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(progress.show)
             for _, group in groupby(files, lambda file: is_page(file.path)):
-                await self._write(group, put)
+                await self._in_parallel(group, put)
             tasks.cancel_scope.cancel()
         if files:
             self._job.ci.info(f"Uploaded {progress.so_far}")
@@ -183,9 +185,10 @@ class Update:
                 + _spelled(listing.wrong, listing.files),
                 hint=f"{HIDDEN_HINT} {hint}" if any(map(is_hidden, listing.wrong)) else hint,
             )
-        if any(not listing.files[path].last_modified for path in self._sent):
+        sent = [listing.files[path] for path in self._sent]
+        if any(not file.last_modified or file.length == LENGTH_NOT_GIVEN for file in sent):
             self._job.ci.info(
-                "The platform's listing has no times: the next deploy can't skip unchanged files"
+                "The platform's listing lacks times or lengths: the next deploy can't skip unchanged files"
             )
         self._proofs = listing.proofs
 
@@ -193,16 +196,16 @@ class Update:
         """Delete the files that the directory does not have."""
 
         async def delete(path: str) -> None:
-            await self._client.delete_file(self._job.app, path, write=self._writes.write())
+            await self._client.delete_file(self._job.app, path, write=self._change.write())
             self._changes.deleted[path] = self._zone.files[path].length
 
-        await self._write(self._plan.delete, delete)
+        await self._in_parallel(self._plan.delete, delete)
         if self._plan.delete:
             self._job.ci.info(f"Deleted {human_files(len(self._plan.delete), 'stale file')}")
 
     async def delete_older_manifests(self) -> None:
         """Delete the manifests of earlier deploys."""
-        await self._write(self._zone.manifests, partial(self._client.delete_file, self._job.app))
+        await self._in_parallel(self._zone.manifests, partial(self._client.delete_file, self._job.app))
 
     async def store_last_manifest(self) -> None:
         """Store the manifest that proves every file that is listed as it was uploaded."""
@@ -286,7 +289,7 @@ class Update:
         async def put(path: str) -> None:
             await self._client.put_file(self._job.app, path, content, "application/json", group=MANIFESTS)
 
-        await self._write([path], put)  # it ends like all other writes
+        await self._in_parallel([path], put)  # it ends like all other writes
         return path
 
 

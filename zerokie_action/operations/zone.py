@@ -19,6 +19,7 @@ from zerokie_action.files.manifest import (
 from zerokie_action.http.request import MEGABYTE
 from zerokie_action.platform.answers import NOT_FOUND
 from zerokie_action.platform.pages import PageError, read_public
+from zerokie_action.text import human_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -68,8 +69,8 @@ async def read_zone(job: Job, url: str, local_files: Iterable[LocalFile]) -> Zon
     """
     listed, not_found = await list_zone(job)
     unsafe = {path for path in listed if not is_addressable(path)}
-    for path in sorted(unsafe):
-        job.warn(f"The remote path {path!r} can't be addressed safely; it is left alone")
+    if unsafe:
+        job.warn(f"Remote paths that can't be addressed safely are left alone: {human_paths(sorted(unsafe))}")
     manifests = find_manifests(listed)
     newest = manifests[-1] if manifests else None
     manifest = await _read_manifest(job, url, newest.path) if newest else Manifest()

@@ -39,7 +39,7 @@ FINAL = frozenset({UNAUTHORIZED, FORBIDDEN, 407, TOO_LARGE, 414, 415, 431})
 
 _HINT = "The answer says why: correct that, then run the job again."
 _HINTS = {
-    NOT_FOUND: "Correct `app`. Only a deploy creates an app.",
+    NOT_FOUND: "Check `app`. A deploy with `create: true` creates an app that does not exist.",
     407: "Check user and password in the proxy's URL: http://user:password@host:port.",
     CONFLICT: "If something else is changing the app, run the job again later. If the name is taken, choose "
     "another `app`.",
