@@ -139,8 +139,9 @@ def comment(stage: Stage) -> str:
     with rest() as api:
         comments = "/repos/acme/my-site/issues"
         api.answers = {
-            f"GET {comments}/12/comments?per_page=100&page=1&sort=asc&order_by=created_at": ([], {}),
+            f"GET {comments}/12/comments?per_page=100&page=1": ([], {}),
             f"POST {comments}/12/comments": ({"id": 101}, {}),
+            f"PATCH {comments}/comments/101": ({"id": 101}, {}),
         }
         stage.deploy(
             env={"GITHUB_API_URL": api.url},

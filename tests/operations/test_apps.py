@@ -131,6 +131,17 @@ def test_a_new_app_that_is_not_ready(world: World, answer: str) -> None:
     assert 8 <= outcome.seconds < 20
 
 
+def test_a_new_app_whose_lock_is_not_ready(world: World) -> None:
+    """It is waited for as well, though nobody knows who created the app."""
+    world.platform.faults.add(
+        Fault(Kind.RESET, "POST", "/v1/apps$", after=True),
+        Fault(Kind.STATUS, "POST", "/lock$", status=404, times=None, lasts=10),
+    )
+    outcome = world.run(app="new", create=True)
+    assert (outcome.exit_code, outcome.outputs["created"]) == (0, None), outcome.log
+    assert 10 <= outcome.seconds < 20
+
+
 def test_a_new_app_that_is_never_found(world: World) -> None:
     """After a minute, a 404 is the platform's word."""
     gone = Fault(Kind.STATUS, "GET", "/v1/apps/new$", status=404, times=None)

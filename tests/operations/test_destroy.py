@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from tests.support.world import Outcome, World
 
+KINDS = pytest.mark.parametrize("app", ["site", "web"])
+
 
 def destroy(world: World, app: str = "site", **inputs: object) -> Outcome:
     return world.run(operation="destroy", app=app, **inputs)
@@ -131,6 +133,32 @@ def test_a_deletion_that_worked_all_the_same(world: World) -> None:
     assert outcome.outputs["warnings"] == []
 
 
+def test_a_deletion_that_is_never_confirmed(world: World) -> None:
+    """It worked, and every answer is an error: a look finds no app."""
+    world.platform.faults.add(Fault(Kind.STATUS, "DELETE", status=502, after=True, times=None))
+    outcome = destroy(world)
+    assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
+
+
+def test_another_run_deletes_it_first(world: World) -> None:
+    """The DELETE is answered with 404: there is no app any more."""
+    world.once("DELETE", "/v1/apps/site$", lambda: world.platform.apps.delete("site"))
+    outcome = destroy(world)
+    assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
+
+
+@KINDS
+def test_a_look_that_fails_after_a_refusal(world: World, app: str) -> None:
+    """The error is the deletion's."""
+    running_web(world)
+    world.platform.faults.add(
+        Fault(Kind.STATUS, "DELETE", status=400), Fault(Kind.STATUS, "GET", f"/{app}$", status=401, skip=1)
+    )
+    outcome = destroy(world, app)
+    assert outcome.exit_code == 4, outcome.log
+    assert outcome.outputs["error"].startswith(f"Deleting app {app!r} was refused (400")
+
+
 @pytest.mark.parametrize("moment", ["waiting", "deleting", "hanging"])
 def test_a_signal(world: World, moment: str) -> None:
     """The end of a wait, or of a deletion, whose answer is waited for; then the lock is released in time."""
@@ -204,7 +232,6 @@ def test_an_app_that_is_listed_and_not_found(world: World) -> None:
 # --- an app that takes a while to go
 
 GOING = ["app-deletion=deleting", "app-deletion=Terminating"]
-KINDS = pytest.mark.parametrize("app", ["site", "web"])
 
 
 @pytest.mark.parametrize("dialect", GOING)

@@ -214,6 +214,18 @@ def test_a_heartbeat_that_is_refused_once(world: World) -> None:
     assert outcome.exit_code == 0, outcome.log
 
 
+def test_a_heartbeat_that_is_refused_again_and_again(world: World) -> None:
+    """The same words are one warning."""
+    world.platform.faults.add(
+        Fault(Kind.STATUS, "PUT", "/lock$", status=400, times=None),
+        Fault(Kind.DELAY, "PUT", "/files/", seconds=25, times=None),
+    )
+    outcome = world.run(concurrency=1, lock_heartbeat="10s")
+    assert outcome.exit_code == 0, outcome.log
+    assert len(heartbeats(outcome)) > 3
+    assert outcome.log.count("Warning: Heartbeat: ") == 1
+
+
 def test_a_heartbeat_that_is_answered_late(world: World) -> None:
     """The half hour begins with the attempt that was answered, not with the first."""
     down = Fault(Kind.STATUS, "PUT", "/lock$", status=503, times=None)

@@ -200,6 +200,15 @@ def test_a_signal_during_the_rollback(world: World) -> None:
     )
 
 
+def test_a_signal_before_the_rollback(world: World) -> None:
+    """The failed deploy's seconds are waited for first; the run says which image is left."""
+    world.platform.set_page("web", 500)
+    tell(world, after=10)
+    outcome = deploy(world, rollback=True, wait=False, health_check="/", health_check_timeout=1)
+    assert (outcome.exit_code, asked(outcome)) == (143, 1), outcome.log
+    assert outcome.outputs["error"] == "Cancelled by SIGTERM; 'web' was left with 'nginx:2'"
+
+
 def test_a_signal_before_the_failure_is_known(world: World) -> None:
     """Whoever cancels does not ask for a rollback; the log says what is left."""
     takes(world, 100)

@@ -145,6 +145,23 @@ def test_a_lost_request(world: World, image: str) -> None:
     assert 'answered 502 ("Bad Gateway"); checking whether the request took effect' in outcome.log
 
 
+def test_a_second_request_that_comes_too_soon(world: World) -> None:
+    """It is answered with 429, and sent again after the wait that the platform asks for."""
+    too_soon = Fault(Kind.STATUS, "POST", "/deploy$", status=429, headers={"Retry-After": "5"})
+    world.platform.faults.add(Fault(Kind.RESET, "POST", "/deploy$"), too_soon)
+    outcome = deploy(world)
+    assert (outcome.exit_code, asked(outcome)) == (0, 3), outcome.log
+
+
+@pytest.mark.parametrize(("arrives", "code"), [(False, 5), (True, 0)])
+def test_a_lost_request_without_retries(world: World, *, arrives: bool, code: int) -> None:
+    """`retry-timeout: 0` asks once; the app shows whether that arrived."""
+    world.platform.faults.add(Fault(Kind.RESET, "POST", "/deploy$", after=arrives))
+    outcome = deploy(world, retry_timeout=0)
+    assert (outcome.exit_code, asked(outcome)) == (code, 1), outcome.log
+    assert ("The deploy was requested once, and the app shows no sign of it" in outcome.log) is not arrives
+
+
 @pytest.mark.parametrize("rollback", [False, True])
 def test_a_request_that_is_always_lost(world: World, *, rollback: bool) -> None:
     """Twice, and no more; what was asked for may still come."""
