@@ -255,7 +255,7 @@ def fewer_than_half(plan: Plan, deployed: int) -> Doubt | None:
     if len(plan.delete) <= _FEW or 2 * count >= deployed:
         return None
     return Doubt(
-        f"The directory has {human_files(count)}, less than half of the site's {deployed:,}, and this "
+        f"The directory has {human_files(count)}, fewer than half of the site's {deployed:,}, and this "
         f"deploy would delete {_files(plan.delete)}",
         _CHECK_DIRECTORY,
         _more_deletes(plan),

@@ -247,7 +247,7 @@ class Settings(BaseSettings):
         None,
         ge=0,
         description="The most files that a deploy may delete. Without it, a deploy stops if it would delete "
-        "more than 3 files and leave fewer than half, or delete the front page.",
+        "the front page, or more than 3 files while the folder has fewer than half as many as the last one.",
     )
     incremental: bool = Field(default=True, description="Skip unchanged files.")
     concurrency: int = Field(64, ge=1, le=256, description="Upper bound on parallel uploads, 1 to 256.")

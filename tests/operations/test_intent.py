@@ -218,7 +218,7 @@ class TestManyDeletions:
         require_refused(
             world,
             [
-                "The directory has 1 file, less than half of the site's 34",
+                "The directory has 1 file, fewer than half of the site's 34",
                 "33 files ('about/index.html', 'assets/0.1.js', 'assets/1.1.js' and 30 more)",
                 "`max-deletes: 33` for one run by hand",
             ],
@@ -246,7 +246,7 @@ class TestManyDeletions:
         world.write(bundle(1))
         assert world.run(keep="uploads/").exit_code == 0
         world.write({"index.html": b"the wrong one"})
-        require_refused(world, ["1 file, less than half of the site's 34", "33 files ("], keep="uploads/")
+        require_refused(world, ["1 file, fewer than half of the site's 34", "33 files ("], keep="uploads/")
 
     def test_the_front_page(self, world: World) -> None:
         """A build that lost it. The next deploy needs no answer, nor does an app that this run creates."""
@@ -264,7 +264,7 @@ class TestManyDeletions:
         world.run()
         world.platform.faults.add(Fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None))
         world.write({"index.html": b"the wrong one"})
-        require_refused(world, ["less than half of the site's 34"])
+        require_refused(world, ["fewer than half of the site's 34"])
 
     def test_max_deletes(self, world: World) -> None:
         """It decides alone, and what is kept does not count."""
@@ -285,7 +285,7 @@ class TestManyDeletions:
         assert world.stored() == world.read()
         assert require_done(world).outputs["files_uploaded"] == 0
         world.write(SITE)
-        require_refused(world, ["4 files, less than half of the site's 64"])
+        require_refused(world, ["4 files, fewer than half of the site's 64"])
 
 
 # --- the folder above the build's output
