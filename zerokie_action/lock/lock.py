@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import time
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -91,6 +91,7 @@ class DeployLock:
         """When the last request that confirmed the lock was sent, by `_boot_time`; None while not held."""
         self._answer_was_lost = False
         self._why_lost = ""
+        self._finalizing = Write()
         self._heartbeat_due = anyio.Event()
 
     # Acquire
@@ -235,24 +236,30 @@ class DeployLock:
             counts: called before the release; returns how much the block changed.
         """
         self._records.add(self._app, self._session)
+        is_done = False
         try:
             yield
+            is_done = self._confirmed_at is not None
+            if is_done:
+                # Even with `retry-timeout: 0`, finalize is retried for as long as after a failure.
+                budget = max(self._client.http.retry_timeout, RELEASE.seconds)
+                await self.release(counts(), None, Backoff(budget))
         except BaseException as failure:
-            await self._release_after(unwrap(failure), counts)
+            # A cancellation ends the pauses of a release, which then goes on with shorter ones.
+            if not (is_done and isinstance(failure, DeployError)):
+                await self._release_after(unwrap(failure), counts)
             raise
-        if self._confirmed_at is not None:
-            # Even with `retry-timeout: 0`, finalize is retried for as long as after a failure.
-            budget = max(self._client.http.retry_timeout, RELEASE.seconds)
-            without_limit = RELEASE._replace(seconds=math.inf)
-            await self.release(counts(), without_limit, Backoff(budget))
 
-    async def release(self, counts: Counts, allowance: Allowance, backoff: Backoff = UNTIL_DEADLINE) -> bool:
+    async def release(
+        self, counts: Counts, allowance: Allowance | None, backoff: Backoff = UNTIL_DEADLINE
+    ) -> bool:
         """Finalize: release the lock, purge the CDN's cache, record the deploy.
 
         Args:
             counts: how much the deploy changed.
             allowance: the time for it, shielded from cancellation. If it is not known whether the session
-                holds the lock, a heartbeat asks first, and leaves `shutdown.FINALIZE` for finalize.
+                holds the lock, a heartbeat asks first, and leaves `shutdown.FINALIZE` for finalize. None: no
+                limit, and only the attempt in flight is shielded.
             backoff: see `http.retry.Backoff`.
 
         Returns:
@@ -262,10 +269,14 @@ class DeployLock:
             LockLost: when the session held the lock, and no longer does.
             DeployError: when the lock may still be held; the hint says when the lock expires.
         """
-        client = self._client.retrying(backoff)
+        client, scope = self._client.retrying(backoff), self._shutdown.shielded_scope
+        if allowance is None:
+            client = client.guarded(lambda: scope(RELEASE._replace(seconds=math.inf)))
         try:
-            with self._shutdown.shielded_scope(allowance):
-                was_held = self._confirmed_at is not None or await self._was_granted(client, allowance)
+            with scope(allowance) if allowance else nullcontext():
+                was_held = self._confirmed_at is not None or await self._was_granted(
+                    client, allowance or RELEASE
+                )
                 if was_held:
                     await self._finalize(counts, client)
                 self.end()
@@ -287,7 +298,7 @@ class DeployLock:
         raise PlatformUnavailable("The platform did not say whether this deploy holds its lock")
 
     async def _finalize(self, counts: Counts, client: Client) -> None:
-        write = Write()
+        write = self._finalizing
         for is_again in (False, True):
             try:
                 self.finalized = await client.finalize(self._app, self._session, counts, write=write)
