@@ -164,7 +164,9 @@ def some_answers(draw: st.DrawFn) -> list[str]:
 def test_two_answers(tmp_path_factory: pytest.TempPathFactory, count: int) -> None:
     """Pairs of answers: one may hide what the other needs."""
 
-    @settings(max_examples=count, suppress_health_check=list(HealthCheck), deadline=None)
+    @settings(
+        max_examples=count, derandomize=count < 9, suppress_health_check=list(HealthCheck), deadline=None
+    )
     @given(dialect=some_answers())
     def of(dialect: list[str]) -> None:
         assume(set(dialect) not in NOBODY_CAN_JUDGE)
