@@ -159,7 +159,7 @@ class Rollout:
         Either both names stand for the same image, or the platform went back: nobody can tell.
         """
         is_unchanged = bool(self.app.image) and self.app.image == self.previous != self._wanted
-        return is_unchanged and not (self._is_restart or self._has_same_name or self._has_shown_ours)
+        return is_unchanged and not (self._is_restart or self._has_same_name)
 
     @property
     def doubt(self) -> str:
