@@ -21,7 +21,7 @@ CONNECT_TIMEOUT = 10.0
 
 _PIECE = 64 * 1024
 """Bytes. Reading so little takes less time than handing the work to a thread."""
-MOST_BUFFERED = 4 * MEGABYTE
+_MOST_BUFFERED = 4 * MEGABYTE
 """How many bytes of a body may be in buffers between the connection and the server."""
 _SLOW_LINE = 50_000
 """Bytes per second."""
@@ -63,7 +63,7 @@ def extensions(
         size: bytes of the request's body; a large body extends the timeout, because its last bytes may be on
             their way when the wait for the answer begins.
     """
-    read = timeout + min(size, MOST_BUFFERED) / _SLOW_LINE
+    read = timeout + min(size, _MOST_BUFFERED) / _SLOW_LINE
     return {
         "about": About(purpose, group or purpose, max_body),
         "timeout": {"connect": CONNECT_TIMEOUT, "read": read, "write": read},
@@ -111,20 +111,14 @@ class Bytes(NamedTuple):
 
 
 class ContentStream(httpx.AsyncByteStream):
-    """Streams a `Content` to httpx, from the beginning for each attempt. A thread reads large contents.
-
-    Attributes:
-        sent: bytes that the last attempt has passed to the connection.
-    """
+    """Streams a `Content` to httpx, from the beginning for each attempt. A thread reads large contents."""
 
     def __init__(self, content: Content) -> None:
         """Prepare the stream without reading the content."""
-        self.sent = 0
         self._content = content
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """The pieces of the content."""
-        self.sent = 0
         chunks = self._content.chunks()
         is_small = self._content.size <= _PIECE
         while True:
@@ -135,4 +129,3 @@ class ContentStream(httpx.AsyncByteStream):
             if chunk is None:
                 return
             yield chunk
-            self.sent += len(chunk)
