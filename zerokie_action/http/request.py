@@ -8,6 +8,7 @@ import anyio.to_thread
 import httpx
 
 import zerokie_action
+from zerokie_action import limits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -16,8 +17,6 @@ HEADERS = {"User-Agent": f"zerokie-action/{zerokie_action.__version__}", "Accept
 """Headers of every request. `identity`: httpx would inflate a small body to any size, past `max_body`."""
 
 MEGABYTE = 1_000_000
-CONNECT_TIMEOUT = 10.0
-"""Seconds for the TCP connection, and as many again for TLS."""
 
 _PIECE = 64 * 1024
 """Bytes. Reading so little takes less time than handing the work to a thread."""
@@ -51,7 +50,7 @@ def extensions(
     purpose: str,
     *,
     group: str = "",
-    timeout: float = 30.0,
+    timeout: float = limits.SILENCE,
     size: int = 0,
     max_body: int = MEGABYTE,
 ) -> dict[str, object]:
@@ -59,14 +58,14 @@ def extensions(
 
     Args:
         group: the purpose by default.
-        timeout: seconds without a byte after which the attempt fails; `CONNECT_TIMEOUT` limits connecting.
+        timeout: seconds without a byte after which the attempt fails; `limits.CONNECT` limits connecting.
         size: bytes of the request's body; a large body extends the timeout, because its last bytes may be on
             their way when the wait for the answer begins.
     """
     read = timeout + min(size, _MOST_BUFFERED) / _SLOW_LINE
     return {
         "about": About(purpose, group or purpose, max_body),
-        "timeout": {"connect": CONNECT_TIMEOUT, "read": read, "write": read},
+        "timeout": {"connect": limits.CONNECT, "read": read, "write": read},
     }
 
 

@@ -17,6 +17,7 @@ import anyio
 import anyio.lowlevel
 import httpx
 
+from zerokie_action import limits
 from zerokie_action.errors import DeployError, PlatformUnavailable
 from zerokie_action.http import failure
 from zerokie_action.http.failure import Failure
@@ -25,12 +26,6 @@ from zerokie_action.http.request import about
 from zerokie_action.outcome import Outcome, Write
 from zerokie_action.text import human_files, human_seconds
 
-_NO_SENSE = 15.0
-"""Seconds of nothing but senseless answers, before the first sensible one, after which a request gives up."""
-_LONGEST_ATTEMPT = 30.0
-"""Seconds that an attempt counts against the budget at most, so that long uploads have several attempts."""
-MOST_WAITED = 600.0
-"""Seconds. A longer `Retry-After` is not waited for. Shorter ones extend a budget by no more than this."""
 _LINE_EVERY = 15.0
 """Seconds between two log lines of a group."""
 _HINT_WAIT = "Run the job again after that time. A longer `timeout` helps with waits of up to 10 minutes."
@@ -237,7 +232,7 @@ class _Failures:
         if not self.count:
             self._began, self._ends_at = began, now + (self._backoff.budget or 0.0)
         elif not last.was_silent:
-            self._ends_at += max(0.0, now - began - _LONGEST_ATTEMPT)
+            self._ends_at += max(0.0, now - began - limits.LONGEST_ATTEMPT)
         self.count += 1
         self.last = last
         self._makes_no_sense = self._makes_no_sense and last.makes_no_sense
@@ -254,7 +249,7 @@ class _Failures:
         if self._backoff.budget is None:
             return self.last.is_final or now + self._pause >= anyio.current_effective_deadline()
         if self._makes_no_sense and not was_answered:
-            ends_at = min(ends_at, self._began + _NO_SENSE)
+            ends_at = min(ends_at, self._began + limits.NO_SENSE)
         return self.last.is_final or now >= ends_at or is_too_long(self.last.retry_after)
 
     def next_pause(self) -> float:
@@ -262,7 +257,7 @@ class _Failures:
         asked = self.last.retry_after
         if not asked or self._backoff.budget is None:
             return self._pause
-        counted = min(asked, MOST_WAITED - self._waited)
+        counted = min(asked, limits.MOST_WAITED - self._waited)
         self._waited += counted
         self._ends_at += counted
         # A little more: the requests of a group would come back all at once.
@@ -315,6 +310,6 @@ class _Group:
 
 
 def is_too_long(retry_after: float) -> bool:
-    """Whether `Retry-After` asks for a wait beyond the deadline of the enclosing scopes or `MOST_WAITED`."""
+    """Whether `Retry-After` asks for a wait beyond the deadline, or beyond `limits.MOST_WAITED`."""
     left = anyio.current_effective_deadline() - anyio.current_time()
-    return retry_after > max(0.0, min(left, MOST_WAITED))
+    return retry_after > max(0.0, min(left, limits.MOST_WAITED))

@@ -19,28 +19,23 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from zerokie_action import limits
 from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, RequestRejected, unwrap
 from zerokie_action.http.retry import UNTIL_DEADLINE, Backoff
-from zerokie_action.lock.record import EXPIRY, expiry
+from zerokie_action.lock.record import expiry
 from zerokie_action.outcome import Write
 from zerokie_action.platform.answers import CONFLICT, NOT_FOUND
-from zerokie_action.shutdown import FINALIZE, RECORD, RELEASE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from zerokie_action.ci import CI
+    from zerokie_action.limits import Allowance
     from zerokie_action.lock.record import LockRecords
     from zerokie_action.platform.client import Client
     from zerokie_action.platform.models import Counts, Finalized
-    from zerokie_action.shutdown import Allowance, Shutdown
+    from zerokie_action.shutdown import Shutdown
 
-_MARGIN = 60.0
-"""Seconds before the lock expires in which no write begins."""
-_HEARTBEAT_PAUSE = 15.0
-"""Seconds between a heartbeat that failed and the next heartbeat."""
-_LEAST_PAUSE = 1.0
-"""Seconds between two heartbeats, however many uploads are answered with 404."""
 _NOT_HELD = {NOT_FOUND, CONFLICT}
 """The answers to heartbeat and finalize for a session that does not hold the lock."""
 _NOT_OURS = "the platform says that this deploy does not hold it: it has expired, or the app was deleted"
@@ -68,7 +63,7 @@ class DeployLock:
             had no JSON object.
         unreleased: why the lock could not be released after a failure, for reports; usually empty.
         on_failure: called once when the work fails while the lock is held, before the release, within
-            `shutdown.RECORD`. An exception from it is logged.
+            `limits.RECORD`. An exception from it is logged.
     """
 
     client: Client
@@ -128,7 +123,7 @@ class DeployLock:
         client, said = self.client.retrying(Backoff(0)), ""
         self._next_heartbeat = anyio.current_time() + interval
         while self._is_held():
-            await anyio.sleep(_LEAST_PAUSE)
+            await anyio.sleep(limits.LEAST_HEARTBEAT_PAUSE)
             if anyio.current_time() < self._next_heartbeat:
                 continue
             pause = interval
@@ -137,7 +132,7 @@ class DeployLock:
             except DeployError as error:
                 if str(error) != said:
                     self.ci.info(f"Heartbeat: {error}")
-                said, pause = str(error), min(_HEARTBEAT_PAUSE, interval)
+                said, pause = str(error), min(limits.HEARTBEAT_PAUSE, interval)
             self._next_heartbeat = anyio.current_time() + pause
         if self._why_lost:
             raise self._loss()
@@ -186,7 +181,8 @@ class DeployLock:
 
     def _is_held(self) -> bool:
         """Whether a write may begin. A lock that may expire before the write arrives is lost."""
-        if self._confirmed_at is not None and _boot_time() >= self._confirmed_at + EXPIRY - _MARGIN:
+        lasts = limits.LOCK_EXPIRY - limits.LOCK_MARGIN
+        if self._confirmed_at is not None and _boot_time() >= self._confirmed_at + lasts:
             self._lose(_UNCONFIRMED)
         return self._confirmed_at is not None
 
@@ -239,21 +235,21 @@ class DeployLock:
 
     def _finalizing_client(self) -> Client:
         """The client for finalize after a success: at least as patient as after a failure."""
-        in_flight = RELEASE._replace(seconds=math.inf)
+        in_flight = limits.RELEASE._replace(seconds=math.inf)
         client = self.client.guarded(lambda: self.shutdown.shielded_scope(in_flight))
-        return client.retrying(Backoff(max(client.http.retry_timeout, RELEASE.seconds)))
+        return client.retrying(Backoff(max(client.http.retry_timeout, limits.RELEASE.seconds)))
 
     async def _release_after(self, failure: BaseException, counts: Callable[[], Counts]) -> None:
         """Record the failed deploy, release the lock, and log the outcome."""
-        ended_at = self.shutdown.end_work()
+        self.shutdown.end_work()
         is_conflict = isinstance(failure, RequestRejected) and failure.status == CONFLICT
         if self._confirmed_at is not None:
-            await self._record(RECORD.since(ended_at), is_conflict=is_conflict)
+            await self._record(is_conflict=is_conflict)
         if self._confirmed_at is None and not (self._why_lost or self._asking.may_come_late):
             self.end()  # it was not granted
             return
         try:
-            was_held = await self.release(counts(), RELEASE.since(ended_at))
+            was_held = await self.release(counts(), limits.RELEASE)
             self.ci.info("Deploy lock released" if was_held else "No deploy lock to release")
         except LockLost as loss:
             if is_conflict:
@@ -264,9 +260,9 @@ class DeployLock:
             self.unreleased = f"{error}. {_when_it_expires(error)}"
             self.ci.warning(self.unreleased)
 
-    async def _record(self, allowance: Allowance, *, is_conflict: bool) -> None:
+    async def _record(self, *, is_conflict: bool) -> None:
         """Call `on_failure`, after a refused write (409) only if the lock is still held."""
-        with self.shutdown.shielded_scope(allowance):
+        with self.shutdown.shielded_scope(limits.RECORD):
             try:
                 is_ours = not is_conflict or await self._confirm(self.client.retrying(UNTIL_DEADLINE))
                 if is_ours and self.on_failure is not None:
@@ -278,7 +274,7 @@ class DeployLock:
         """Release the lock within an allowance, shielded from cancellation.
 
         If it is not known whether the session holds the lock, a heartbeat asks first, and leaves
-        `shutdown.FINALIZE` for finalize.
+        `limits.FINALIZE` for finalize.
 
         Returns:
             Whether the session held the lock.
@@ -299,7 +295,7 @@ class DeployLock:
 
     async def _was_granted(self, client: Client, allowance: Allowance) -> bool:
         """Ask whether a request whose answer was lost got the lock."""
-        with self.shutdown.shielded_scope(allowance.without(FINALIZE)):
+        with self.shutdown.shielded_scope(allowance.without(limits.FINALIZE)):
             return await self._confirm(client)
         raise PlatformUnavailable("The platform did not say whether this deploy holds its lock")
 

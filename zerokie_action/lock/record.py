@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from zerokie_action.errors import ConfigurationError
+from zerokie_action.limits import LOCK_EXPIRY
 from zerokie_action.report.files import write_report_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-EXPIRY = 30 * 60.0
-"""Seconds without a heartbeat after which the platform lets a lock expire ("PUT …/deploy/lock")."""
 _LARGEST_FILE = 64 * 1024
 
 
@@ -36,7 +35,7 @@ class LockRecord(NamedTuple):
 
 def expiry() -> str:
     """For messages: the latest time at which an abandoned lock expires, if it was confirmed just now."""
-    return f"at {datetime.fromtimestamp(time.time() + EXPIRY, UTC):%Y-%m-%d %H:%M:%S} UTC at the latest"
+    return f"at {datetime.fromtimestamp(time.time() + LOCK_EXPIRY, UTC):%Y-%m-%d %H:%M:%S} UTC at the latest"
 
 
 class LockRecords:

@@ -15,6 +15,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
+from zerokie_action import limits
 from zerokie_action.errors import PlatformUnavailable, RequestRejected
 from zerokie_action.http import URL, Request
 from zerokie_action.http.failure import Failure
@@ -59,11 +60,8 @@ T = TypeVar("T")
 UPLOADS, DELETIONS, MANIFESTS = "Uploads", "Deletions", "Manifests"
 """Groups of requests. For any other request, the purpose is the name of the group."""
 
-_LISTING_TIMEOUT = 120.0
 _LARGEST_LISTING = 128 * MEGABYTE
-"""Seconds and bytes for a listing of a million files. Parsing takes four times as many bytes of memory."""
-_FINALIZE_TIMEOUT = 120.0
-"""Seconds for an answer to finalize, which waits for the purge of the CDN's cache."""
+"""Bytes for a listing of a million files."""
 _FINAL_FOR_LOCKS = FINAL - {FORBIDDEN}
 """For heartbeat and finalize: a firewall's page for some seconds must not keep the lock."""
 
@@ -193,7 +191,7 @@ class Client:
             "GET",
             app_target(name, "files"),
             max_body=_LARGEST_LISTING,
-            read_timeout=_LISTING_TIMEOUT,
+            silence=limits.LISTING_SILENCE,
         )
 
     async def put_file(
@@ -285,7 +283,7 @@ class Client:
             "POST",
             app_target(name, "deploy", "finalize"),
             body,
-            read_timeout=_FINALIZE_TIMEOUT,
+            silence=limits.FINALIZE_SILENCE,
             final=_FINAL_FOR_LOCKS,
             write=write,
         )
@@ -333,7 +331,7 @@ class Client:
         content_type: str = "application/json",
         group: str = "",
         max_body: int = MEGABYTE,
-        read_timeout: float = 30.0,
+        silence: float = limits.SILENCE,
         final: AbstractSet[int] = FINAL,
         on_missing: Callable[[], None] | None = None,
         write: Write | None = None,
@@ -350,7 +348,7 @@ class Client:
             content_type: the body's type.
             group: see `http.request.About`.
             max_body: see `http.request.About`.
-            read_timeout: seconds without a byte after which the attempt fails.
+            silence: seconds without a byte after which the attempt fails.
             final: see `read_answer`.
             on_missing: called at a 404, which then is a failure and no refusal.
             write: follows what becomes of the request.
@@ -368,7 +366,7 @@ class Client:
         if body is not None:
             stream, size = ContentStream(body), body.size
             headers = headers | {"Content-Type": content_type, "Content-Length": str(size)}
-        more = extensions(purpose, group=group, timeout=read_timeout, size=size, max_body=max_body)
+        more = extensions(purpose, group=group, timeout=silence, size=size, max_body=max_body)
         request = Request(method, self.base_url + target, headers=headers, stream=stream, extensions=more)
 
         def read(response: Response) -> T | Failure | DeployError:
