@@ -9,7 +9,6 @@ The file has one line of JSON for each lock. A run keeps the lines that earlier,
 from __future__ import annotations
 
 import json
-import os
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -52,7 +51,7 @@ class LockRecords:
         self._file = file
 
     def add(self, app: str, session: str) -> None:
-        """Record that the session may hold the lock from now on, and flush the file to disk.
+        """Record that the session may hold the lock from now on.
 
         Raises:
             ConfigurationError: when the state file can't be written.
@@ -108,10 +107,6 @@ def default_state_file(env: Mapping[str, str]) -> Path | None:
 
 def _write(file: Path, locks: list[LockRecord]) -> None:
     write_report_file(file, "".join(json.dumps(lock._asdict()) + "\n" for lock in locks))
-    with suppress(OSError):  # not every file system supports fsync
-        if file.is_file():
-            with file.open("rb") as written:
-                os.fsync(written.fileno())
 
 
 def _read(file: Path) -> list[LockRecord]:

@@ -91,7 +91,7 @@ def read_answer(
         return of_status(response, f"the platform {answer}")
     # A 409 counts as the platform's, whatever its text, unless it is a web page: such a 409 is Cloudflare's.
     is_conflict = status == CONFLICT and not is_web_page(response.content)
-    is_refused = response.is_client_error and has_error(response.content)
+    is_refused = response.is_client_error and bool(_error_text(response.content))
     if status in final or is_conflict or is_refused:
         return _refusal(request, response, f"{status}: {said}" if said else f"{status}")
     # Another server may have answered, and the platform may have carried out the request all the same.
@@ -105,12 +105,8 @@ def words(body: bytes, redact: Callable[[str], str]) -> str:
     return quoted(error, redact) if error else quote(body, redact)
 
 
-def has_error(body: bytes) -> bool:
-    """Whether a body is the platform's `{"error": "…"}`; else a gateway may have answered."""
-    return bool(_error_text(body))
-
-
 def _error_text(body: bytes) -> str:
+    """The text of the platform's `{"error": "…"}`; empty for another body, which may be a gateway's."""
     try:
         found = json.loads(body[:MEGABYTE])
     except (ValueError, RecursionError):
@@ -122,7 +118,7 @@ def _error_text(body: bytes) -> str:
 def _refusal(request: Request, response: Response, answer: str) -> DeployError:
     """The error for a refusal; `answer` is the status and the answer's own words."""
     status = response.status_code
-    hint = _HINTS.get(status, _HINT if has_error(response.content) else _HINT_GATEWAY)
+    hint = _HINTS.get(status, _HINT if _error_text(response.content) else _HINT_GATEWAY)
     if status == UNAUTHORIZED:
         return AuthenticationError(f"The platform does not accept the API key ({answer})", hint=hint)
     rejected = RequestRejected(
