@@ -292,7 +292,7 @@ class _Group:
         self.reason = ""
         self._name = name
         self._log = log
-        self._next_line = 0.0
+        self._failing_since = self._next_line = 0.0
 
     def succeeded(self) -> None:
         """Note an answer."""
@@ -303,10 +303,15 @@ class _Group:
     def failed(self, reason: str, began: float, *, is_retried: bool) -> None:
         """Note the failure of an attempt that began at this time (event loop), and log it now and then."""
         self.limiter.failed(began)
+        now = anyio.current_time()
+        if not self.reason:
+            self._failing_since = now
         self.reason = reason
-        if is_retried and anyio.current_time() >= self._next_line:
-            self._next_line = anyio.current_time() + _LINE_EVERY
-            self._log(f"{self._name}: {reason}; sending again")
+        if is_retried and now >= self._next_line:
+            self._next_line = now + _LINE_EVERY
+            seconds = now - self._failing_since
+            lasting = f", for {human_seconds(seconds)}" if seconds >= 1 else ""
+            self._log(f"{self._name}: {reason}; sending again{lasting}")
 
 
 def is_too_long(retry_after: float) -> bool:

@@ -27,6 +27,7 @@ _GOING = ("delet", "terminat", "destroy", "remov", "deprovision")
 """The beginnings of the statuses of an app that is being deleted, such as `Terminating`."""
 
 LENGTH_NOT_GIVEN = -1
+_LARGEST_LENGTH = 2**63 - 1
 
 
 class Malformed(ValueError):  # noqa: N818 - internal; never reaches users
@@ -184,7 +185,7 @@ def parse_files(response: Response) -> dict[str, RemoteFile]:
 
 def _length(value: Any) -> int:  # noqa: ANN401 - of any JSON
     try:
-        return max(int(value), LENGTH_NOT_GIVEN)
+        return min(max(int(value), LENGTH_NOT_GIVEN), _LARGEST_LENGTH)
     except (TypeError, ValueError, OverflowError):
         return LENGTH_NOT_GIVEN
 
