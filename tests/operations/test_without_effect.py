@@ -114,12 +114,3 @@ def test_where_it_is_not_clear_what_is_meant(world: World, inputs: dict[str, obj
     """The mistake is told, and nothing else."""
     outcome = world.run(**{"rollback": True, "keep": "a"} | inputs)
     assert (outcome.exit_code, outcome.outputs["warnings"]) == (2, [])
-
-
-def test_a_network_in_no_proxy(world: World) -> None:
-    """Hosts in it are reached through the proxy."""
-    world.env = {"HTTPS_PROXY": "http://proxy.test:3128", "NO_PROXY": "localhost,10.0.0.0/8"}
-    outcome = world.run()
-    (warning,) = outcome.outputs["warnings"]
-    assert warning.startswith("NO_PROXY: 10.0.0.0/8 is a network, which has no effect")
-    assert outcome.log.count("10.0.0.0/8") == 1

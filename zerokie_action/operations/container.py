@@ -16,13 +16,13 @@ from zerokie_action.errors import (
     RequestRejected,
 )
 from zerokie_action.http.retry import UNTIL_DEADLINE, is_too_long
+from zerokie_action.limits import Allowance
 from zerokie_action.operations import apps
 from zerokie_action.operations.health import check_health
 from zerokie_action.operations.polling import Polling
 from zerokie_action.operations.rollout import Rollout, Verdict
 from zerokie_action.outcome import Outcome
 from zerokie_action.platform.answers import CONFLICT, NOT_FOUND
-from zerokie_action.shutdown import Allowance
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
