@@ -46,9 +46,9 @@ _HINTS = {
 }
 _HINT_GATEWAY = (
     "The answer is not the platform's: a firewall, gateway or proxy in front of it has refused the request. "
-    "Check `api-url`, and ask whoever runs that gateway. It may limit the size of requests (nginx: "
-    "`client_max_body_size`)."
+    "Check `api-url`, and ask whoever runs that gateway."
 )
+_HINT_TOO_LARGE = f"{_HINT_GATEWAY} It may limit the size of requests (nginx: `client_max_body_size`)."
 ADVICE = {
     Cause.OUTAGE: "Run the job again in a few minutes. If it fails again, check `api-url`, proxies and the "
     "platform's status.",
@@ -118,7 +118,8 @@ def _error_text(body: bytes) -> str:
 def _refusal(request: Request, response: Response, answer: str) -> DeployError:
     """The error for a refusal; `answer` is the status and the answer's own words."""
     status = response.status_code
-    hint = _HINTS.get(status, _HINT if _error_text(response.content) else _HINT_GATEWAY)
+    of_gateway = _HINT_TOO_LARGE if status == TOO_LARGE else _HINT_GATEWAY
+    hint = _HINTS.get(status, _HINT if _error_text(response.content) else of_gateway)
     if status == UNAUTHORIZED:
         return AuthenticationError(f"The platform does not accept the API key ({answer})", hint=hint)
     rejected = RequestRejected(
