@@ -50,7 +50,7 @@ async def error_of(call: Awaitable[object]) -> DeployError:
 
 class TestErrors:
     @pytest.mark.parametrize(
-        ("status", "fix"), [(403, "firewall"), (407, "user:password@"), (413, "limit"), (431, "limit")]
+        ("status", "fix"), [(403, "firewall"), (407, "user:password@"), (413, "limit"), (431, "gateway")]
     )
     async def test_a_status_that_is_final(self, status: int, fix: str) -> None:
         """A gateway's page will do, of any length. It is quoted, and the hint says how to correct that."""

@@ -258,7 +258,7 @@ class _Deploy:
             except RequestRejected as error:
                 if error.status != CONFLICT or not write.lost:
                     raise
-                write.accepted()  # the deploy in progress is our own
+                write.outcome = Outcome.DONE  # the deploy in progress is our own
                 self._note_acceptance()
                 return
             except PlatformUnavailable as error:
