@@ -528,7 +528,7 @@ def test_another_spelling(world: World, path: str, spelling: str) -> None:
     world.platform.on_request = rename
     outcome = world.run()
     assert outcome.exit_code == 5
-    assert f"{path!r} (listed as {spelling!r})" in outcome.outputs["error"]
+    assert f"does not list it: {path!r}; it lists {spelling!r}" in outcome.outputs["error"]
     assert "old" in world.stored()
 
 

@@ -187,7 +187,7 @@ class TestStatic:
         assert outcome.exit_code == 10
         unhealthy = f"http://platform/_apps/site/ is not healthy after 10 s: {said}"
         assert error(outcome) == f"{unhealthy}the new version is deployed"
-        assert outcome.outputs["hint"].startswith("The CDN, new host names")  # a site has no log of its own
+        assert outcome.outputs["hint"].startswith("Check the path")  # a site has no log of its own
         assert outcome.outputs["deploy_id"] == world.platform.deployments("site")[0].deploy_id
         assert world.platform.lock("site") is None
 
