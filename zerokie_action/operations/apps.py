@@ -36,11 +36,6 @@ _GOING_PAUSE = 3.0
 _NAME_TIME = 60.0
 """Seconds after which a name is taken: until then, the app that has the name may not be found yet."""
 _WORD = re.compile("[A-Za-z_-]{1,40}")
-_OTHER_KIND = "The kind of an app can't be changed. Name another app in `app`, or destroy this app first."
-_NO_RESTART = (
-    "A static app cannot be restarted: the platform serves the files of its last deploy. To update the app, "
-    "deploy the directory again."
-)
 
 
 async def look_up(job: Job, kind: str) -> App | None:
@@ -224,14 +219,14 @@ def accept_existing(job: Job, app: App, kind: str) -> None:
         ConfigurationError: when the app is not of this kind.
     """
     note_url(job, app)
-    is_restart = job.settings.operation == "restart"
     actual = job.result.kind = kind if app.can_be(kind) else app.kind or "static"
+    is_restart = job.settings.operation == "restart"
     if actual != kind:
-        deployed = "`image`" if kind == "container" else "`directory`"
-        task = "`operation: restart`" if is_restart else deployed
+        given = {"container": "image", "static": "directory"}[kind]
+        given = "operation: restart" if is_restart else given
         raise ConfigurationError(
-            f"App {job.app!r} is a {actual} app; {task} is for {kind} apps",
-            hint=_NO_RESTART if is_restart else _OTHER_KIND,
+            f"App {job.app!r} is a {actual} app; `{given}` is for {kind} apps",
+            hint="The kind of an app can't be changed. Name another app in `app`, or destroy this app first.",
         )
     if kind == "container" and not is_restart:
         _compare_with_inputs(job, app)

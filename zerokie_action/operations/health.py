@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from zerokie_action.errors import HealthCheckFailed
-from zerokie_action.http.failure import parse_retry_after
 from zerokie_action.http.request import MEGABYTE
 from zerokie_action.operations.apps import HINT_LOG
 from zerokie_action.operations.polling import Polling
 from zerokie_action.platform.pages import PageError, read_page, shown_url
-from zerokie_action.text import human_seconds, shorten
+from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,8 +31,6 @@ _ANSWER_TIME = 20.0
 _SHORTEST_TIME = 1.0
 """Seconds to wait for an answer even at the end of `health-check-timeout`."""
 _LARGEST_ANSWER = 64 * MEGABYTE
-_LONGEST_TEXT = 60
-"""Characters of `health-check-text` in a message."""
 _HINT = (
     "Check the path in `health-check`. New host names, certificates and the CDN may take a while: raise "
     "`health-check-timeout`."
@@ -65,22 +62,20 @@ async def check_health(
         sha256, text = sent.get(path, ""), settings.health_check_text or ""
         shown = shown_url(target)
         proofs = [f"serves {path!r} as deployed"] if sha256 else []
-        proofs += [f"answers with {_short(text)}"] if text else []
+        proofs += [f"answers with the text {text!r}"] if text else []
         polling = Polling(job.ci, shown, settings.health_check_timeout)
         while True:
             seconds = max(_SHORTEST_TIME, min(_ANSWER_TIME, polling.left))
             asked = _uncached(target) if sha256 else target
-            pause = 0.0
             try:
                 response = await read_page(asked, job.client.http, max_body=_LARGEST_ANSWER, seconds=seconds)
             except PageError as error:
                 flaw = str(error)
             else:
-                pause = parse_retry_after(response.headers)
                 flaw = _flaw(job, response, path, sha256, text)
             if not flaw:
                 break
-            if not await polling.again(flaw, pause):
+            if not await polling.again(flaw):
                 raise HealthCheckFailed(
                     f"{shown} is not healthy after {human_seconds(polling.waited)}: {flaw}",
                     hint=f"{_HINT} {_HINT_SITE}" if sent else f"{HINT_LOG} {_HINT}",
@@ -102,12 +97,7 @@ def _flaw(job: Job, response: Response, path: str, sha256: str, text: str) -> st
         return f"{answered}, but not with {path!r} as it was deployed"
     if text and not response.is_success:
         return f"{answered}, a redirect: `health-check-text` is looked for in a 2xx answer only"
-    return f"{answered} without {_short(text)}" if text.encode() not in content else ""
-
-
-def _short(text: str) -> str:
-    """The beginning of `health-check-text`, for messages."""
-    return f"the text {shorten(text, _LONGEST_TEXT)!r}"
+    return f"{answered} without the text {text!r}" if text.encode() not in content else ""
 
 
 def _target(wanted: str, url: str) -> str:

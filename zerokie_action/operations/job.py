@@ -33,6 +33,11 @@ T = TypeVar("T")
 
 _READY_WITHIN = 60.0
 """Seconds that a new app may take to get ready."""
+_HINT_LOCK = (
+    "Wait for that deploy to end, or raise `lock-timeout`. If a deploy of a folder was killed, its lock ends "
+    "30 minutes later: to wait for that, set `lock-timeout: 31m` and `timeout: 1h`. `zerokie-cleanup` "
+    "releases the lock at once, but only with the `state-file` of the killed run."
+)
 _HINT_TIMEOUT = "Run the job again, or raise `timeout`. `log-level: debug` shows which step takes long."
 
 
@@ -113,15 +118,7 @@ class Job:
         try:
             async with lock.releasing(counts):
                 with self.phase("Lock"):
-                    try:
-                        await self.in_turn(acquire)
-                    except LockHeld as error:
-                        error.hint += (
-                            f" If that run was killed, its lock ends {expiry()}: to wait for that, set "
-                            "`lock-timeout: 31m` and `timeout: 1h`. `zerokie-cleanup` releases the lock at "
-                            "once, but only with the `state-file` of the killed run."
-                        )
-                        raise
+                    await self.in_turn(acquire)
                 waited = self.result.lock_wait_seconds
                 after = f" after {human_seconds(waited)}" if waited >= 1 else ""
                 self.ci.info(f"Deploy lock acquired{after}")
@@ -167,7 +164,7 @@ class Job:
             after = f" after {human_seconds(polling.waited)}" if polling.waited >= 1 else ""
             raise LockHeld(
                 f"Another deploy of {self.app!r} is still in progress{after}: {error}",
-                hint="Wait for that deploy to end, or raise `lock-timeout`.",
+                hint=_HINT_LOCK,
             ) from error
         finally:
             self.result.lock_wait_seconds += polling.waited

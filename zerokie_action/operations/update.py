@@ -176,10 +176,10 @@ class Update:
                 + (f"; it lists {human_paths(others)}" if others else ""),
                 hint=f"{HIDDEN_HINT} {hint}" if any(map(is_hidden, listing.wrong)) else hint,
             )
-        sent = [listing.files[path] for path in self._sent]
-        if any(not file.last_modified or file.length == LENGTH_NOT_GIVEN for file in sent):
+        if lacking := len(self._plan.files) - len(listing.proofs):
             self._job.ci.info(
-                "The platform's listing lacks times or lengths: the next deploy can't skip unchanged files"
+                f"The next deploy sends {human_files(lacking)} again: the platform's listing has no length, "
+                "or no new time, for them"
             )
         return listing.proofs
 
@@ -251,7 +251,7 @@ class Update:
                 known = self._zone.manifest.files.get(path)
                 differs = known is not None and known[1:] == proof[1:] and known != proof
                 (wrong if differs else unproved).append(path)
-            elif remote.last_modified:
+            elif remote.last_modified and remote.length == file.size:
                 proofs[path] = (sent.sha256, file.size, remote.last_modified)
         return _Listing(shown, proofs, wrong, unproved)
 
