@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 
 from zerokie_action.errors import DeployError, RequestRejected
-from zerokie_action.platform.answers import BAD_REQUEST, CONFLICT
+from zerokie_action.operations.polling import is_conflict
+from zerokie_action.platform.answers import BAD_REQUEST
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -91,7 +92,7 @@ async def _remove(job: Job, domain: str, ends_at: float) -> None:
 
 async def _in_turn(job: Job, domain: str, ask: Callable[[], Awaitable[T]], ends_at: float) -> T:
     def is_busy(error: RequestRejected) -> bool:
-        return error.status == CONFLICT and bool(_words(job, domain, error) & _BUSY)
+        return is_conflict(error) and bool(_words(job, domain, error) & _BUSY)
 
     return await job.in_turn(ask, is_busy, seconds=ends_at - anyio.current_time())
 
@@ -100,7 +101,7 @@ def _says_attached(job: Job, domain: str, error: RequestRejected) -> bool:
     """Whether the platform refuses the domain because an app has it, perhaps this app."""
     words = _words(job, domain, error)
     is_attached = error.status in {BAD_REQUEST, _UNPROCESSABLE} and bool(words & _ATTACHED)
-    return (error.status == CONFLICT or is_attached) and not words & _SOMEBODY_ELSES
+    return (is_conflict(error) or is_attached) and not words & _SOMEBODY_ELSES
 
 
 def _words(job: Job, domain: str, error: RequestRejected) -> set[str]:

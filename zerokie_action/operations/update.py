@@ -94,7 +94,8 @@ class Update:
         if zone.newest and self._repository == NO_REPOSITORY:
             self._repository = zone.newest.repository
         self._first_manifest = ""
-        self._sent: dict[str, Uploaded] = {}
+        self._sent: dict[str, str] = {}
+        """SHA-256 of each file that was sent, in hex by path."""
         self._before: dict[str, RemoteFile | None] = {**zone.files}
         """Each file as it was listed before it was last sent, by path."""
 
@@ -130,12 +131,10 @@ class Update:
             write = self._files.write()
             await self._client.put_file(self._job.app, path, content, content_type(path), write=write)
             progress.end(path)
-            sent = Uploaded(path, file.size, self._plan.sign(file), content.sha256)
             if path not in self._sent:  # a file that was sent again counts once
-                self._changes.uploaded.append(sent)
-                if path in self._plan.unchanged:
-                    self._changes.unchanged -= 1
-            self._sent[path] = sent
+                self._changes.uploaded.append(Uploaded(path, file.size, self._plan.sign(file)))
+                self._changes.unchanged -= path in self._plan.unchanged
+            self._sent[path] = content.sha256
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(progress.show)
@@ -212,8 +211,7 @@ class Update:
 
     def deployed_hashes(self) -> dict[str, str]:
         """SHA-256 of each unchanged or uploaded file, in hex by path."""
-        unchanged = {path: sha256 for path, (sha256, *_) in self._plan.unchanged.items()}
-        return unchanged | {path: file.sha256 for path, file in self._sent.items()}
+        return {path: sha256 for path, (sha256, *_) in self._plan.unchanged.items()} | self._sent
 
     # Parts of the steps
 
@@ -247,12 +245,12 @@ class Update:
                 else:
                     wrong.append(path)
             elif remote.last_modified and remote == self._before.get(path):
-                proof = (sent.sha256, remote.length, remote.last_modified)
+                proof = (sent, remote.length, remote.last_modified)
                 known = self._zone.manifest.files.get(path)
                 differs = known is not None and known[1:] == proof[1:] and known != proof
                 (wrong if differs else unproved).append(path)
             elif remote.last_modified and remote.length == file.size:
-                proofs[path] = (sent.sha256, file.size, remote.last_modified)
+                proofs[path] = (sent, file.size, remote.last_modified)
         return _Listing(shown, proofs, wrong, unproved)
 
     async def _store(
