@@ -198,8 +198,8 @@ class Update:
         async with anyio.create_task_group() as tasks:
             delete = partial(self._client.delete_file, self._job.app)
             tasks.start_soon(self._write_all, self._zone.manifests, delete)
-            await self._store(proofs, len(self._plan.files))
-            self._lock.on_failure = None
+            tasks.start_soon(self._store, proofs, len(self._plan.files))
+        self._lock.on_failure = None
 
     async def _record_failure(self) -> None:
         """After a failure, store a manifest with the proofs so far: the next deploy sends only the rest."""
