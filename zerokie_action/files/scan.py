@@ -40,7 +40,7 @@ _LISTED_PROBLEMS = 20
 _MOST_LINKED = 10_000
 _MOST_LINKED_PER_FILE = 10
 """The most files behind links, or ten for each real file if that is more: links to links multiply."""
-_OUTPUT_DIRECTORIES = ("dist", "build", "public", "out", "_site", "site", "www")
+OUTPUT_DIRECTORIES = ("dist", "build", "public", "out", "_site", "site", "www")
 """Usual names of a build tool's output directory."""
 _WHOLE_REPOSITORY = (
     "`directory` is the root of a repository, and everything in it that is not ignored is published. Name "
@@ -95,7 +95,7 @@ def _what_to_do_about_missing(directory: str | os.PathLike[str]) -> str:
         where = repr(parent) if parent else "the working directory"
         return f"{where} is empty: check out the repository, and build, before this step{inside}"
     others = [other for other in others or () if os.path.isdir(os.path.join(parent, other))]
-    close = closest(name, others) or [other for other in _OUTPUT_DIRECTORIES if other in others]
+    close = closest(name, others) or [other for other in OUTPUT_DIRECTORIES if other in others]
     if close:
         return f"did you mean {' or '.join(repr(os.path.join(parent, other)) for other in close)}?"
     if in_root:  # a container without a working directory
