@@ -100,7 +100,7 @@ BAD = [
     # --- the platform
     Bad("wrong key", "Check that the secret behind `api-key` holds a current key", {"api_key": SECRET}, code=3),
     Bad("unknown app", "There is no app 'sitee' (404", {"app": "sitee"}, code=4),
-    Bad("how to create", "or set `create: true` to create it", {"app": "another"}, code=4),
+    Bad("how to create", "A deploy with `create: true` creates an app that does not exist", {"app": "another"}, code=4),
     Bad("image for a static app", "is a static app; `image` is for container apps", {"image": "nginx:2", "app": "site"}),
     Bad("folder for a container app", "is a container app; `directory` is for static apps", {"app": "web"}),
 ]  # fmt: skip

@@ -12,8 +12,8 @@ import anyio.to_thread
 
 import zerokie_action
 from zerokie_action.ci import detect
-from zerokie_action.errors import ConfigurationError, DeployError, Interrupted, unwrap
-from zerokie_action.formats import DEFAULT_API_URL
+from zerokie_action.errors import ConfigurationError, DeployError, Interrupted, RequestRejected, unwrap
+from zerokie_action.formats import DEFAULT_API_URL, advice_for_app
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.lock.record import LockRecords, default_state_file
@@ -23,6 +23,7 @@ from zerokie_action.operations.destroy import destroy
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.static import deploy_directory
 from zerokie_action.outcome import was_created
+from zerokie_action.platform.answers import BAD_REQUEST, NOT_FOUND
 from zerokie_action.platform.client import Client
 from zerokie_action.report.files import REPORTS, remove_old_reports, rendered, write_reports
 from zerokie_action.report.result import NOTHING_CHANGED, OUTCOMES, Result, redact_result
@@ -95,6 +96,7 @@ async def run_async(
                 await _work(settings, env, ci=ci, result=result, changes=changes, shutdown=shutdown)
     except Exception as caught:  # noqa: BLE001 - `_conclude` reports every error
         error = unwrap(caught)
+        _suggest_name(error, settings.app)
     _conclude(result, changes, error, signals)
     result.duration_seconds = anyio.current_time() - began
     if error is not None and not isinstance(error, DeployError):
@@ -149,6 +151,13 @@ async def _work(
             result.status = "planned" if settings.dry_run else _DONE[settings.operation]
         finally:
             result.retries_used = http.retries_used
+
+
+def _suggest_name(error: BaseException, app: str) -> None:
+    """After a refusal, suggest a valid name for an app whose name can't be part of a host name."""
+    advice = advice_for_app(app)
+    if advice and isinstance(error, RequestRejected) and error.status in {BAD_REQUEST, NOT_FOUND}:
+        error.hint = f"{error.hint} `app`: {advice}."
 
 
 async def _operate(job: Job) -> None:

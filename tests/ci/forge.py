@@ -37,13 +37,11 @@ class Forge:
     Attributes:
         comments: texts by their IDs, in order.
         refuse: method -> status and body; all requests of that method get it.
-        refuse_once: the same for the next request of that method.
         requests: method and target of each request.
     """
 
     comments: dict[int, str] = field(default_factory=dict)
     refuse: dict[str, tuple[int, bytes]] = field(default_factory=dict)
-    refuse_once: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
 
     def respond(
@@ -54,7 +52,7 @@ class Forge:
         parts = urlsplit(target)
         if headers.get("authorization") != f"Bearer {TOKEN}":
             return 401, {}, b'{"message": "Bad credentials"}'
-        if answer := self.refuse_once.pop(method, None) or self.refuse.get(method):
+        if answer := self.refuse.get(method):
             return answer[0], {}, answer[1]
         if _ALL.fullmatch(parts.path):
             return self._all(method, parse_qs(parts.query), body)

@@ -7,7 +7,8 @@ import pytest
 
 from zerokie_action.files.ignore import Patterns
 from zerokie_action.files.local import LocalFile
-from zerokie_action.files.plan import Plan, make_plan
+from zerokie_action.files.manifest import Manifest
+from zerokie_action.files.plan import Plan, Zone, make_plan
 
 if TYPE_CHECKING:
     from zerokie_action.files.manifest import Proof
@@ -31,10 +32,12 @@ def plan(
     """Without `proofs`, the manifest can't be read; without `hashes`, all files are hashed."""
     return make_plan(
         [LocalFile(path, "/", len(local[path]), 0, 0) for path in sorted(local)],
-        remote,
-        hashes={path: sha256(content) for path, content in local.items()} if hashes is None else hashes,
-        proofs=proofs or {},
-        ours=proofs,
+        Zone(
+            files=remote,
+            manifest=Manifest(files=proofs or {}),
+            ours=None if proofs is None else proofs.keys(),
+        ),
+        {path: sha256(content) for path, content in local.items()} if hashes is None else hashes,
         keep=Patterns(keep),
         delete_stale=delete_stale,
     )

@@ -105,20 +105,6 @@ def test_found_among_hundreds(world: World, ci: str) -> None:
 
 
 @BOTH
-@pytest.mark.parametrize("status", [403, 404])
-def test_a_comment_that_cannot_be_edited(world: World, ci: str, status: int) -> None:
-    """It was deleted meanwhile, or another account has posted it: a new one, which is found again."""
-    forge = Forge()
-    run(world, forge, ci)
-    forge.refuse_once["PATCH" if ci == "github" else "PUT"] = (status, b"{}")
-    outcome = run(world, forge, ci)
-    assert outcome.log.splitlines()[-1].startswith("Commented on ")
-    run(world, forge, ci)
-    _, second = forge.comments
-    assert forge.comments[second].startswith(marker(second, ci))
-
-
-@BOTH
 def test_a_run_about_no_pull_request(world: World, ci: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing wrong; `pull-request` says where to comment, for example after a fork's build."""
     monkeypatch.setattr("tests.operations.test_comment.EVENT", "{}")

@@ -187,7 +187,7 @@ def test_a_listing_without_times(world: World) -> None:
         assert outcome.exit_code == 0, outcome.log
         assert outcome.seconds < 0.1
         assert sorted(uploads(outcome)) == sorted(files)
-        assert "listing lacks times or lengths: the next deploy can't skip unchanged files" in outcome.log
+        assert f"The next deploy sends {len(files)} files again: the platform's listing has" in outcome.log
         assert world.stored() == world.read()
 
 
@@ -528,7 +528,7 @@ def test_another_spelling(world: World, path: str, spelling: str) -> None:
     world.platform.on_request = rename
     outcome = world.run()
     assert outcome.exit_code == 5
-    assert f"{path!r} (listed as {spelling!r})" in outcome.outputs["error"]
+    assert f"does not list it: {path!r}; it lists {spelling!r}" in outcome.outputs["error"]
     assert "old" in world.stored()
 
 

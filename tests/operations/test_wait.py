@@ -295,7 +295,6 @@ def test_the_run_ends_before_the_wait(world: World) -> None:
     outcome = deploy(world, "nginx:3", timeout="1m")
     assert outcome.exit_code == 9
     assert "looking up app 'web' failed (the platform answered 503" in outcome.outputs["error"]
-    assert "look for the slow step" not in outcome.log
 
 
 def test_a_lost_answer_and_a_look_that_is_refused(world: World) -> None:
@@ -340,7 +339,7 @@ def test_another_deploy_lasts_too_long(world: World) -> None:
     outcome = deploy(world, lock_timeout="30s")
     assert outcome.exit_code == 6
     assert outcome.outputs["lock_wait_seconds"] == pytest.approx(30)
-    assert outcome.outputs["error"] == "Another deploy of 'web' is still in progress after 30 s"
+    assert outcome.outputs["error"].startswith("Another deploy of 'web' is still in progress after 30 s: ")
     assert outcome.outputs["nothing_changed"]
     assert world.platform.apps.get("web").image == OLD
 

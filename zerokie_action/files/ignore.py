@@ -81,6 +81,10 @@ class Patterns:
         """Whether the file or directory at `path`, or a directory above it, is matched."""
         return self._match_directory(path) if is_directory else self.match_file(path)
 
+    def unmatched(self, paths: Iterable[str]) -> set[str]:
+        """The paths of files that the patterns do not match."""
+        return {path for path in paths if not self.match_file(path)}
+
     def includes(self, path: str, *, is_directory: bool) -> bool:
         """Whether the last pattern that matches the entry itself is negated."""
         return (self._directory_spec if is_directory else self._file_spec).includes(path)

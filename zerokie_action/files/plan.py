@@ -2,24 +2,55 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from zerokie_action.files.manifest import Manifest
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from zerokie_action.files.ignore import Patterns
     from zerokie_action.files.local import LocalFile
-    from zerokie_action.files.manifest import Proof
+    from zerokie_action.files.manifest import ManifestName, Proof
 
 FRONT_PAGE = "index.html"
 
 _NEW = "not on the platform"
 
 
+class Zone(NamedTuple):
+    """The content of a storage zone; by default, of an app that does not exist yet.
+
+    Attributes:
+        files: length and `lastModified` of the listed files, by path; without manifests, directories, and
+            paths that no URL can name.
+        manifests: the paths of all files in the manifest folder.
+        newest: the newest manifest's name; None without a manifest.
+        manifest: the newest manifest; empty if it is missing or can't be read.
+        ours: the listed paths that this app's deploys have stored; None if that is not known.
+        not_found: the platform's words if it answers 404 instead of a list; else empty.
+    """
+
+    files: Mapping[str, tuple[int, str]] = MappingProxyType({})
+    manifests: Sequence[str] = ()
+    newest: ManifestName | None = None
+    manifest: Manifest = Manifest()
+    ours: AbstractSet[str] | None = frozenset()
+    not_found: str = ""
+
+    def length(self, path: str) -> int:
+        """The listed length of a file in bytes; -1 if the listing has none."""
+        length, _ = self.files[path]
+        return length
+
+
 class Plan(NamedTuple):
     """The changes that a deploy makes. Every group is sorted by path.
 
     Attributes:
+        zone: the storage zone before the deploy.
         files: all files of the directory.
         uploads: the files to upload, each with the reason, for the debug log.
         delete: the remote paths to delete, because the directory does not have them.
@@ -29,6 +60,7 @@ class Plan(NamedTuple):
         unchanged: by path, the proof that the remote file is equal to the local file.
     """
 
+    zone: Zone
     files: Sequence[LocalFile]
     uploads: Mapping[LocalFile, str]
     delete: tuple[str, ...]
@@ -58,46 +90,39 @@ class Plan(NamedTuple):
 
 def make_plan(
     files: Sequence[LocalFile],
-    listed: Mapping[str, tuple[int, str]],
-    *,
+    zone: Zone,
     hashes: Mapping[str, str],
-    proofs: Mapping[str, Proof | None],
-    ours: Collection[str] | None,
+    *,
     keep: Patterns,
-    delete_stale: bool,
+    delete_stale: bool = True,
 ) -> Plan:
     """Compare the directory with the storage zone.
 
     Args:
         files: the directory's files, sorted by path.
-        listed: length and `lastModified` of the zone's files by path; without manifests and files that
-            can't be addressed.
+        zone: the storage zone.
         hashes: SHA-256 of local files by path, in hex; a file without a hash is uploaded.
-        proofs: the proofs of the newest manifest, by path.
-        ours: the listed paths that this app's deploys have stored; `None` if that is not known.
         keep: the patterns of remote paths that are never deleted.
         delete_stale: whether to delete remote files that the directory does not have.
     """
     unchanged: dict[str, Proof] = {}
     uploads: dict[LocalFile, str] = {}
-    extra = set(listed)
     for file in files:
-        path = file.path
-        extra.discard(path)
-        proof = proofs.get(path)
-        reason = _reason(file, listed.get(path), proof, hashes)
+        proof = zone.manifest.files.get(file.path)
+        reason = _reason(file, zone.files.get(file.path), proof, hashes)
         if proof and not reason:
-            unchanged[path] = proof
+            unchanged[file.path] = proof
         else:
             uploads[file] = reason
-    kept = set(filter(keep.match_file, extra)) if delete_stale else extra
-    stale = extra - kept
+    extra = zone.files.keys() - {file.path for file in files}
+    stale = keep.unmatched(extra) if delete_stale else set()
     return Plan(
+        zone=zone,
         files=files,
         uploads=uploads,
         delete=tuple(sorted(stale)),
-        foreign=() if ours is None else tuple(sorted(stale.difference(ours))),
-        kept=tuple(sorted(kept)),
+        foreign=() if zone.ours is None else tuple(sorted(stale - zone.ours)),
+        kept=tuple(sorted(extra - stale)),
         unchanged=unchanged,
     )
 

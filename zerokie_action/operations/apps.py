@@ -16,11 +16,10 @@ from zerokie_action.errors import (
     PlatformUnavailable,
     RequestRejected,
 )
-from zerokie_action.formats import advice_for_app
-from zerokie_action.operations.polling import Polling
+from zerokie_action.operations.polling import Polling, is_conflict
 from zerokie_action.operations.rollout import SETTLING_TIME
 from zerokie_action.outcome import Outcome
-from zerokie_action.platform.answers import BAD_REQUEST, CONFLICT, NOT_FOUND
+from zerokie_action.platform.answers import CONFLICT, NOT_FOUND
 from zerokie_action.settings import ONLY_AT_CREATION
 from zerokie_action.text import human_seconds
 
@@ -37,11 +36,6 @@ _GOING_PAUSE = 3.0
 _NAME_TIME = 60.0
 """Seconds after which a name is taken: until then, the app that has the name may not be found yet."""
 _WORD = re.compile("[A-Za-z_-]{1,40}")
-_OTHER_KIND = "The kind of an app can't be changed. Name another app in `app`, or destroy this app first."
-_NO_RESTART = (
-    "A static app cannot be restarted: the platform serves the files of its last deploy. To update the app, "
-    "deploy the directory again."
-)
 
 
 async def look_up(job: Job, kind: str) -> App | None:
@@ -53,8 +47,8 @@ async def look_up(job: Job, kind: str) -> App | None:
         RequestRejected: when the app does not exist or is being deleted, and `create` is not set.
     """
     if not job.settings.create:
-        return await require(job, kind, "Correct `app`, or set `create: true` to create it.")
-    app = await _find(job)
+        return await require(job, kind)
+    app = await job.client.find_app(job.app)
     if app is not None and app.is_going:
         if job.settings.dry_run:
             job.note(f"App {job.app!r} is being deleted: a deploy waits for the end of that")
@@ -65,8 +59,8 @@ async def look_up(job: Job, kind: str) -> App | None:
     return app
 
 
-async def require(job: Job, kind: str, hint: str = "") -> App:
-    """The existing app; `hint` is what a user can do if there is none.
+async def require(job: Job, kind: str) -> App:
+    """The existing app.
 
     Raises:
         ConfigurationError: when the app is not of this kind.
@@ -77,8 +71,6 @@ async def require(job: Job, kind: str, hint: str = "") -> App:
     except RequestRejected as error:
         if error.status == NOT_FOUND:
             error.args = (f"There is no app {job.app!r} ({error.answer})",)
-            error.hint = hint or error.hint
-        _suggest_name(job, error)
         raise
     if app.is_going:
         raise RequestRejected(
@@ -112,36 +104,35 @@ async def create_or_find(job: Job, image: str | None = None) -> tuple[App, Chang
         done="the app was created",
         unknown=f"it is not known whether this run created app {job.app!r}",
     )
-    write, polling = change.write(), None
-    while True:
+    write = change.write()
+
+    async def attempt() -> App:
         try:
             app = await job.shielded_client.create_app(job.app, kind, write=write, **fields)
         except RequestRejected as error:
-            _suggest_name(job, error)
-            if error.status != CONFLICT:
+            if not is_conflict(error):
                 raise
-            conflict = error
-        else:
-            job.result.kind = kind
-            with_image = f" with {image!r}" if image else ""
-            job.ci.info(f"Created {kind} app {job.app!r}{with_image}")
-            note_url(job, app)
-            return app, change
-        # A GET may be behind, or the app may have been deleted since.
-        existing = await job.client.find_app(job.app)
-        if existing is not None and existing.is_going:
-            existing = await _wait_for_name(job, existing)
-        if existing is not None:
+            # A GET may be behind, or the app may have been deleted since.
+            existing = await job.client.find_app(job.app)
+            if existing is not None and existing.is_going:
+                existing = await _wait_for_name(job, existing)
+            if existing is None:
+                error.hint = (
+                    "The name is taken, by an app that this API key may not see: choose another `app`."
+                )
+                raise
             if change.outcome is Outcome.REFUSED:
                 job.ci.info(f"App {job.app!r} was created meanwhile, by somebody else")
             accept_existing(job, existing, kind)
-            return existing, change
-        polling = polling or Polling(job.ci, f"the name {job.app!r}", _NAME_TIME)
-        if not await polling.again("the platform says that it is taken, and finds no such app"):
-            conflict.hint = (
-                "The name is taken, by an app that this API key may not see: choose another `app`."
-            )
-            raise conflict
+            return existing
+        job.result.kind = kind
+        with_image = f" with {image!r}" if image else ""
+        job.ci.info(f"Created {kind} app {job.app!r}{with_image}")
+        note_url(job, app)
+        return app
+
+    polling = Polling(job.ci, f"the name {job.app!r}, which is taken by an app that is not found", _NAME_TIME)
+    return await polling.repeat(attempt, is_conflict), change
 
 
 async def wait_until_gone(job: Job, app: App) -> App | None:
@@ -156,7 +147,7 @@ async def wait_until_gone(job: Job, app: App) -> App | None:
     """
     polling = Polling(job.ci, f"app {job.app!r} to be gone", job.settings.wait_timeout)
     why = "the platform did not answer"
-    was_going, back_since = app.is_going, math.inf
+    going_at = anyio.current_time() if app.is_going else math.inf
     while True:
         retry_after = 0.0
         with anyio.move_on_after(max(LAST_LOOK_TIME, polling.left)):
@@ -167,36 +158,26 @@ async def wait_until_gone(job: Job, app: App) -> App | None:
             else:
                 if found is None:
                     return None
-                was_going = was_going or found.is_going
-                now = anyio.current_time()
-                # An answer may be behind, and show the app as it was before the deletion.
-                back_since = min(back_since, now) if was_going and not found.is_going else math.inf
-                if now >= back_since + SETTLING_TIME:
-                    return found
                 app, why = found, f"its status is {shown_status(job, found)}"
+                if app.is_going:
+                    going_at = anyio.current_time()
+                # An answer may be behind, and show the app as it was before the deletion.
+                elif anyio.current_time() >= going_at + SETTLING_TIME:
+                    return app
         if not await polling.again(why, retry_after, _GOING_PAUSE):
             return app
 
 
 async def _wait_for_name(job: Job, app: App) -> App | None:
     """Wait until an app that is being deleted is gone; an app that is there again is an existing app."""
-    app_left = await wait_until_gone(job, app)
-    if app_left is not None and app_left.is_going:
+    left = await wait_until_gone(job, app)
+    if left is not None and left.is_going:
         after = human_seconds(job.settings.wait_timeout)
-        status = shown_status(job, app_left)
         raise DeployTimedOut(
-            f"App {job.app!r} is still being deleted after {after}: its status is {status}",
+            f"App {job.app!r} is still being deleted after {after}: its status is {shown_status(job, left)}",
             hint="Run the job again later, or raise `wait-timeout`.",
         )
-    return app_left
-
-
-async def _find(job: Job) -> App | None:
-    try:
-        return await job.client.find_app(job.app)
-    except RequestRejected as error:
-        _suggest_name(job, error)
-        raise
+    return left
 
 
 async def find_url(job: Job, url: str) -> str:
@@ -225,13 +206,6 @@ def shown_status(job: Job, app: App) -> str:
     return repr(status if _WORD.fullmatch(status) else job.client.redact(status))
 
 
-def _suggest_name(job: Job, error: DeployError) -> None:
-    """If the platform refuses an invalid app name, suggest a valid name in the hint."""
-    is_refused = isinstance(error, RequestRejected) and error.status in {BAD_REQUEST, NOT_FOUND}
-    if is_refused and (better := advice_for_app(job.app)):
-        error.hint = f"`app`: {better}."
-
-
 def note_url(job: Job, app: App) -> None:
     """Put the app's URL into the result, if the answer has it."""
     if app.address:
@@ -245,14 +219,14 @@ def accept_existing(job: Job, app: App, kind: str) -> None:
         ConfigurationError: when the app is not of this kind.
     """
     note_url(job, app)
-    is_restart = job.settings.operation == "restart"
     actual = job.result.kind = kind if app.can_be(kind) else app.kind or "static"
+    is_restart = job.settings.operation == "restart"
     if actual != kind:
-        deployed = "`image`" if kind == "container" else "`directory`"
-        task = "`operation: restart`" if is_restart else deployed
+        given = {"container": "image", "static": "directory"}[kind]
+        given = "operation: restart" if is_restart else given
         raise ConfigurationError(
-            f"App {job.app!r} is a {actual} app; {task} is for {kind} apps",
-            hint=_NO_RESTART if is_restart else _OTHER_KIND,
+            f"App {job.app!r} is a {actual} app; `{given}` is for {kind} apps",
+            hint="The kind of an app can't be changed. Name another app in `app`, or destroy this app first.",
         )
     if kind == "container" and not is_restart:
         _compare_with_inputs(job, app)

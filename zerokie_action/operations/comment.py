@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hmac
 import json
-from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from zerokie_action.settings import Settings
 
 _TIME = 20.0
-_NOT_OURS_ANY_MORE = {403, 404}
-"""The statuses for an edit of a comment that another account has posted, or that was deleted."""
 _LARGEST_RESPONSE = 32 * MEGABYTE
 
 
@@ -57,8 +54,7 @@ async def update_comment(settings: Settings, env: Mapping[str, str], ci: CI, tex
         with anyio.fail_after(_TIME):
             async with Transport(env) as transport:
                 http = RetryingClient(transport, retry_timeout=_TIME, log=ci.debug)
-                forge = _Forge(http, token, ci.redact)
-                is_new = await _put(forge, where, partial(_marker, settings, where), text)
+                is_new = await _put(_Forge(http, token, ci.redact), where, settings, text)
     except RequestRejected as error:
         ci.warning(f"{error}; {where.permission}")
     except TimeoutError:
@@ -69,6 +65,26 @@ async def update_comment(settings: Settings, env: Mapping[str, str], ci: CI, tex
         ci.info(f"{'Commented on' if is_new else 'Updated the comment on'} {where.name}")
 
 
+async def _put(forge: _Forge, where: PullRequest, settings: Settings, text: str) -> bool:
+    """Create or update the comment; return whether the comment is new."""
+    ours: list[int] = []
+    for page in count(1):
+        response = await forge.send("GET", f"{where.comments}?per_page=100&page={page}")
+        comments = _comments(response.content)
+        ours += [number for number, body in comments if body.startswith(_marker(settings, where, number))]
+        if 'rel="next"' not in response.headers.get("link", ""):
+            break
+    if ours:
+        number = max(ours)
+    else:
+        # If only the answer was lost, a second POST would create a second comment.
+        created = await forge.send("POST", where.comments, {"body": text}, is_repeatable=False)
+        ((number, _),) = _comments(b"[%b]" % created.content)
+    body = {"body": f"{_marker(settings, where, number)}\n\n{text}"}
+    await forge.send(where.edit, f"{where.comment}{number}", body)
+    return not ours
+
+
 def _marker(settings: Settings, where: PullRequest, number: int) -> str:
     """The hidden first line of the app's comment with this ID. It reveals nothing about the API key."""
     # The host of the forge's API is left out: runners may reach it under several names.
@@ -77,45 +93,10 @@ def _marker(settings: Settings, where: PullRequest, number: int) -> str:
     return f"<!-- zerokie-action: {digest.hex()} -->"
 
 
-async def _put(forge: _Forge, where: PullRequest, marker: Callable[[int], str], text: str) -> bool:
-    """Create or update the comment; return whether the comment is new."""
-
-    async def edit(number: int) -> None:
-        body = {"body": f"{marker(number)}\n\n{text}"}
-        await forge.send(where.edit, f"{where.comment}{number}", body)
-
-    number = await _find(forge, where, marker)
-    if number is not None:
-        try:
-            await edit(number)
-        except RequestRejected as error:
-            if error.status not in _NOT_OURS_ANY_MORE:
-                raise
-        else:
-            return False
-    # If only the answer was lost, a second POST would create a second comment.
-    created = await forge.send("POST", where.comments, {"body": text}, is_repeatable=False)
-    (number,) = _comments(b"[%b]" % created.content)
-    await edit(number)
-    return True
-
-
-async def _find(forge: _Forge, where: PullRequest, marker: Callable[[int], str]) -> int | None:
-    """The ID of the newest comment that begins with its marker."""
-    ours: list[int] = []
-    for page in count(1):
-        response = await forge.send("GET", f"{where.comments}?per_page=100&page={page}")
-        comments = _comments(response.content)
-        ours += [number for number, body in comments.items() if body.startswith(marker(number))]
-        if 'rel="next"' not in response.headers.get("link", ""):
-            break
-    return max(ours, default=None)
-
-
-def _comments(content: bytes) -> dict[int, str]:
-    """The texts of the comments in an answer, by their IDs."""
+def _comments(content: bytes) -> list[tuple[int, str]]:
+    """The IDs and texts of the comments in an answer."""
     try:
-        return {int(comment["id"]): f"{comment.get('body')}" for comment in json.loads(content)}
+        return [(int(comment["id"]), f"{comment.get('body')}") for comment in json.loads(content)]
     except (ValueError, TypeError, LookupError, AttributeError):
         raise DeployError("Commenting failed: the API's answer is no list of comments") from None
 

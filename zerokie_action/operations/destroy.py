@@ -7,18 +7,16 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from zerokie_action.doubts import another_repository, require_none
+from zerokie_action.doubts import another_repository, require_confirmed
 from zerokie_action.errors import DeployError, LockHeld, LockLost, PlatformUnavailable, RequestRejected
 from zerokie_action.files.manifest import find_manifests
 from zerokie_action.operations import apps
 from zerokie_action.operations.zone import list_zone
 from zerokie_action.platform.answers import BAD_REQUEST, NOT_FOUND
-from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from zerokie_action.lock.lock import DeployLock
     from zerokie_action.operations.job import Job
     from zerokie_action.outcome import Change
     from zerokie_action.platform.models import App
@@ -92,7 +90,7 @@ async def _delete_static(job: Job, app: App, change: Change) -> None:
         async with job.deploy_lock() as lock:
             is_locked = True
             await _require_ownership(job)
-            await _request_deletion(job, change, lock)
+            await _request_deletion(job, change, lock.check)
             lock.end()
     except RequestRejected as error:
         if is_locked or not app.can_be("container") or error.status not in {BAD_REQUEST, NOT_FOUND}:
@@ -101,17 +99,16 @@ async def _delete_static(job: Job, app: App, change: Change) -> None:
         await _request_deletion(job, change)
 
 
-async def _request_deletion(job: Job, change: Change, lock: DeployLock | None = None) -> None:
-    """Delete the app ("DELETE /v1/apps/:name"). With a lock, each attempt first checks that it is held."""
+async def _request_deletion(job: Job, change: Change, check: Callable[[], None] = lambda: None) -> None:
+    """Delete the app ("DELETE /v1/apps/:name"), with a check before each attempt."""
 
     @contextmanager
-    def attempt() -> Iterator[None]:
-        if lock is not None:
-            lock.check()
+    def checked() -> Iterator[None]:
+        check()
         yield
 
     with job.phase("Destroy"):
-        client = job.shielded_client.guarded(attempt)
+        client = job.shielded_client.guarded(checked)
         if not await client.delete_app(job.app, write=change.write()):
             raise RequestRejected(
                 f"Deleting app {job.app!r} was answered with 404, but the app is still there",
@@ -121,28 +118,20 @@ async def _request_deletion(job: Job, change: Change, lock: DeployLock | None = 
 
 
 async def _wait_until_gone(job: Job, app: App) -> None:
-    """Wait until the app is not found any more; after `wait-timeout`, warn."""
+    """Wait until the app is not found any more; after `wait-timeout`, or if the app is back, warn."""
     with job.phase("Wait"):
         left = await apps.wait_until_gone(job, app)
     if left is None:
         job.ci.info(f"Destroyed app {job.app!r}")
-    elif left.is_going:
-        after = human_seconds(job.settings.wait_timeout)
-        job.warn(
-            f"The platform accepted the deletion of app {job.app!r}, and has not finished it after {after}: "
-            f"its status is {apps.shown_status(job, left)}. To create the app again, wait for the end of that"
-        )
     else:
         job.warn(
-            f"The platform accepted the deletion of app {job.app!r}, and shows an app of this name, with the "
-            f"status {apps.shown_status(job, left)}: somebody may have created it again. If not, look at it "
-            "on the platform"
+            f"The platform accepted the deletion of app {job.app!r}, and still shows it, with the status "
+            f"{apps.shown_status(job, left)}: the deletion takes longer, or somebody has created it again"
         )
 
 
 async def _require_ownership(job: Job) -> None:
     files, _ = await list_zone(job)
-    manifests = find_manifests(files)
-    doubt = another_repository(job.app, manifests[-1] if manifests else None, job.ci.repository)
-    if doubt and not job.settings.take_over:
-        require_none([doubt])
+    newest = max(find_manifests(files), default=None)
+    if doubt := another_repository(job.app, newest, job.ci.repository):
+        require_confirmed([doubt], take_over=job.settings.take_over)

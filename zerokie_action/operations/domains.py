@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
-from zerokie_action.errors import DeployError, LockHeld, RequestRejected
-from zerokie_action.operations.polling import Polling
-from zerokie_action.platform.answers import BAD_REQUEST, CONFLICT
-from zerokie_action.text import human_seconds
+from zerokie_action.errors import DeployError, RequestRejected
+from zerokie_action.operations.polling import is_conflict
+from zerokie_action.platform.answers import BAD_REQUEST
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from zerokie_action.operations.job import Job
-    from zerokie_action.platform.models import Domain
+
+T = TypeVar("T")
 
 _UNPROCESSABLE = 422
 _WORD = re.compile(r"[^\W_]+(?:[-.][^\W_]+)*")
@@ -34,17 +37,18 @@ async def update_domains(job: Job) -> list[DeployError]:
     nothing: it returns the errors. The result lists each attached domain, or the error; removals are notes.
     """
     settings = job.settings
+    changes = [(_attach, domain) for domain in settings.domains]
+    changes += [(_remove, domain) for domain in settings.remove_domains]
     errors: list[DeployError] = []
-    if not settings.domains and not settings.remove_domains:
+    if not changes:
         return errors
-    polling = Polling(job.ci, f"another deploy of {job.app!r} to end", settings.lock_timeout)
+    ends_at = anyio.current_time() + settings.lock_timeout  # for all domains together
     with job.phase("Domains"):
-        for change, domains in ((_attach, settings.domains), (_remove, settings.remove_domains)):
-            for domain in domains:
-                try:
-                    await change(job, domain, polling)
-                except DeployError as error:
-                    errors.append(error)
+        for change, domain in changes:
+            try:
+                await change(job, domain, ends_at)
+            except DeployError as error:
+                errors.append(error)
     return errors
 
 
@@ -56,16 +60,20 @@ def preview_domains(job: Job) -> None:
         job.preview(f"would remove {domain!r}")
 
 
-async def _attach(job: Job, domain: str, polling: Polling) -> None:
+async def _attach(job: Job, domain: str, ends_at: float) -> None:
+    write = job.change(unknown=f"it is not known whether {domain!r} was attached").write()
+    ask = partial(job.shielded_client.add_domain, job.app, domain, write=write)
     try:
-        attached = await _attached(job, domain, polling)
+        attached = await _in_turn(job, domain, ask, ends_at)
     except DeployError as error:
-        job.result.domains.append({"domain": domain, "error": str(error)})
-        raise
-    if isinstance(attached, str):
+        if not (isinstance(error, RequestRejected) and _says_attached(job, domain, error)):
+            job.result.domains.append({"domain": domain, "error": str(error)})
+            raise
         # The platform may mean another app. Usually it means this app: every deploy repeats its domains.
-        job.ci.info(f"{domain!r} is attached already, to this app or another: the platform said {attached}")
-        job.result.domains.append({"domain": domain, "status": "attached already", "answer": attached})
+        job.ci.info(
+            f"{domain!r} is attached already, to this app or another: the platform said {error.answer}"
+        )
+        job.result.domains.append({"domain": domain, "status": "attached already", "answer": error.answer})
         return
     target, tls = attached.cname_target, attached.tls_status
     dns_record = f"{domain} CNAME {target}" if target else ""
@@ -75,50 +83,25 @@ async def _attach(job: Job, domain: str, polling: Polling) -> None:
     job.ci.info(f"Attached {domain!r} (TLS {tls or 'unknown'}){to_do}")
 
 
-async def _attached(job: Job, domain: str, polling: Polling) -> Domain | str:
-    """Attach the domain. If it is attached already, return the platform's words."""
-    write = job.change(unknown=f"it is not known whether {domain!r} was attached").write()
-    while True:
-        try:
-            return await job.shielded_client.add_domain(job.app, domain, write=write)
-        except RequestRejected as error:
-            words = _words(job, domain, error)
-            if error.status == CONFLICT and words & _BUSY:
-                await _wait(job, polling, error)
-            elif not words & _SOMEBODY_ELSES and (
-                error.status == CONFLICT
-                or (error.status in {BAD_REQUEST, _UNPROCESSABLE} and words & _ATTACHED)
-            ):
-                return error.answer
-            else:
-                raise
-
-
-async def _remove(job: Job, domain: str, polling: Polling) -> None:
+async def _remove(job: Job, domain: str, ends_at: float) -> None:
     write = job.change(unknown=f"it is not known whether {domain!r} was removed").write()
-    while True:
-        try:
-            removed = await job.shielded_client.remove_domain(job.app, domain, write=write)
-        except RequestRejected as error:
-            if error.status != CONFLICT or _words(job, domain, error) & _SOMEBODY_ELSES:
-                raise
-            await _wait(job, polling, error)
-        else:
-            job.note(f"Removed {domain!r}" if removed else f"{domain!r} was not attached")
-            return
+    ask = partial(job.shielded_client.remove_domain, job.app, domain, write=write)
+    removed = await _in_turn(job, domain, ask, ends_at)
+    job.note(f"Removed {domain!r}" if removed else f"{domain!r} was not attached")
 
 
-async def _wait(job: Job, polling: Polling, busy: RequestRejected) -> None:
-    """Wait before the next attempt; raise `LockHeld` when `lock-timeout`, for all domains, is over."""
-    began = anyio.current_time()
-    goes_on = await polling.again(f"the platform answered {busy.answer}", busy.retry_after)
-    job.result.lock_wait_seconds += anyio.current_time() - began
-    if not goes_on:
-        after = human_seconds(polling.waited)
-        raise LockHeld(
-            f"Another deploy of {job.app!r} is still in progress after {after}: {busy}",
-            hint="Wait for that deploy to end, or raise `lock-timeout`.",
-        )
+async def _in_turn(job: Job, domain: str, ask: Callable[[], Awaitable[T]], ends_at: float) -> T:
+    def is_busy(error: RequestRejected) -> bool:
+        return is_conflict(error) and bool(_words(job, domain, error) & _BUSY)
+
+    return await job.in_turn(ask, is_busy, seconds=ends_at - anyio.current_time())
+
+
+def _says_attached(job: Job, domain: str, error: RequestRejected) -> bool:
+    """Whether the platform refuses the domain because an app has it, perhaps this app."""
+    words = _words(job, domain, error)
+    is_attached = error.status in {BAD_REQUEST, _UNPROCESSABLE} and bool(words & _ATTACHED)
+    return (is_conflict(error) or is_attached) and not words & _SOMEBODY_ELSES
 
 
 def _words(job: Job, domain: str, error: RequestRejected) -> set[str]:

@@ -14,13 +14,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from zerokie_action.errors import HealthCheckFailed
-from zerokie_action.http.failure import parse_retry_after
 from zerokie_action.http.request import MEGABYTE
 from zerokie_action.operations.apps import HINT_LOG
 from zerokie_action.operations.polling import Polling
-from zerokie_action.platform.answers import NOT_FOUND
 from zerokie_action.platform.pages import PageError, read_page, shown_url
-from zerokie_action.text import human_seconds, shorten
+from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,14 +31,11 @@ _ANSWER_TIME = 20.0
 _SHORTEST_TIME = 1.0
 """Seconds to wait for an answer even at the end of `health-check-timeout`."""
 _LARGEST_ANSWER = 64 * MEGABYTE
-_LONGEST_TEXT = 60
-"""Characters of `health-check-text` in a message."""
-_HINT = f"{HINT_LOG} New host names and certificates may take a while: then raise `health-check-timeout`."
-_HINT_PATH = "If other pages of the app answer, the path in `health-check` is wrong."
-_HINT_SITE = (
-    "The CDN, new host names and certificates may take a while: raise `health-check-timeout`. If a proxy or "
-    "CDN rewrites files, point `health-check` at a file that it leaves unchanged."
+_HINT = (
+    "Check the path in `health-check`. New host names, certificates and the CDN may take a while: raise "
+    "`health-check-timeout`."
 )
+_HINT_SITE = "If a proxy or CDN rewrites files, point `health-check` at a file that it leaves unchanged."
 
 
 async def check_health(
@@ -66,59 +61,43 @@ async def check_health(
         path = _path_in_app(job, target, url)
         sha256, text = sent.get(path, ""), settings.health_check_text or ""
         shown = shown_url(target)
+        proofs = [f"serves {path!r} as deployed"] if sha256 else []
+        proofs += [f"answers with the text {text!r}"] if text else []
         polling = Polling(job.ci, shown, settings.health_check_timeout)
         while True:
             seconds = max(_SHORTEST_TIME, min(_ANSWER_TIME, polling.left))
             asked = _uncached(target) if sha256 else target
-            status, pause = 0, 0.0
             try:
                 response = await read_page(asked, job.client.http, max_body=_LARGEST_ANSWER, seconds=seconds)
             except PageError as error:
                 flaw = str(error)
             else:
-                status, pause = response.status_code, parse_retry_after(response.headers)
-                flaw = _flaw(job, response, path, sha256) or _flaw_in_text(response, text)
+                flaw = _flaw(job, response, path, sha256, text)
             if not flaw:
                 break
-            if not await polling.again(flaw, pause):
-                hint = _HINT_SITE if sent else _HINT
+            if not await polling.again(flaw):
                 raise HealthCheckFailed(
                     f"{shown} is not healthy after {human_seconds(polling.waited)}: {flaw}",
-                    hint=f"{_HINT_PATH} {hint}" if status == NOT_FOUND else hint,
+                    hint=f"{_HINT} {_HINT_SITE}" if sent else f"{HINT_LOG} {_HINT}",
                 )
         # Any other answer may come from the old version, or from another site.
-        job.result.seen_live = bool(sha256 or text or (path and runs))
-        states = [f"serves {path!r} as deployed"] * bool(sha256) + [f"answers with {_short(text)}"] * bool(
-            text
-        )
+        job.result.seen_live = bool(proofs or (path and runs))
         after = human_seconds(polling.waited)
-        job.ci.info(f"{shown} {' and '.join(states) or 'is healthy'} after {after}")
+        job.ci.info(f"{shown} {' and '.join(proofs) or 'is healthy'} after {after}")
 
 
-def _flaw(job: Job, response: Response, path: str, sha256: str) -> str:
+def _flaw(job: Job, response: Response, path: str, sha256: str, text: str) -> str:
     """What is wrong with an answer, as a clause; empty for a good answer."""
-    status = response.status_code
+    status, content = response.status_code, response.content
+    answered = f"it answered {status}"
     if not 200 <= status < 400:  # noqa: PLR2004 - HTTP's own numbers
-        said = job.client.words(response.content)
-        return f"it answered {status}" + (f" ({said})" if said else "")
-    if sha256 and hashlib.sha256(response.content).hexdigest() != sha256:
-        return f"it answered {status}, but not with {path!r} as it was deployed"
-    return ""
-
-
-def _flaw_in_text(response: Response, text: str) -> str:
-    """Why an answer does not prove that the new version answers; empty if it does, or without a text."""
-    if not text:
-        return ""
-    status = response.status_code
-    if response.is_redirect or not response.is_success:
-        return f"it answered {status}, a redirect: `health-check-text` is looked for in a 2xx answer only"
-    return "" if text.encode() in response.content else f"it answered {status} without {_short(text)}"
-
-
-def _short(text: str) -> str:
-    """The beginning of `health-check-text`, for messages."""
-    return f"the text {shorten(text, _LONGEST_TEXT)!r}"
+        said = job.client.words(content)
+        return answered + (f" ({said})" if said else "")
+    if sha256 and hashlib.sha256(content).hexdigest() != sha256:
+        return f"{answered}, but not with {path!r} as it was deployed"
+    if text and not response.is_success:
+        return f"{answered}, a redirect: `health-check-text` is looked for in a 2xx answer only"
+    return f"{answered} without the text {text!r}" if text.encode() not in content else ""
 
 
 def _target(wanted: str, url: str) -> str:

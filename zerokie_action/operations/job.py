@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
@@ -13,9 +13,9 @@ from zerokie_action.errors import DeployTimedOut, LockHeld, RequestRejected
 from zerokie_action.files.ignore import Patterns
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.lock.record import expiry
-from zerokie_action.operations.polling import Polling
+from zerokie_action.operations.polling import Polling, is_conflict
 from zerokie_action.outcome import Change
-from zerokie_action.platform.answers import CONFLICT, NOT_FOUND
+from zerokie_action.platform.answers import NOT_FOUND
 from zerokie_action.platform.models import Counts
 from zerokie_action.text import human_seconds
 
@@ -33,8 +33,12 @@ T = TypeVar("T")
 
 _READY_WITHIN = 60.0
 """Seconds that a new app may take to get ready."""
-_HINT_SLOW = "Raise `timeout`, or look for the slow step with `log-level: debug`."
-_HINT_OUTAGE = "Run the job again when the platform works, or raise `timeout`."
+_HINT_LOCK = (
+    "Wait for that deploy to end, or raise `lock-timeout`. If a deploy of a folder was killed, its lock ends "
+    "30 minutes later: to wait for that, set `lock-timeout: 31m` and `timeout: 1h`. `zerokie-cleanup` "
+    "releases the lock at once, but only with the `state-file` of the killed run."
+)
+_HINT_TIMEOUT = "Run the job again, or raise `timeout`. `log-level: debug` shows which step takes long."
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -109,22 +113,12 @@ class Job:
         lock = DeployLock(
             self.client, self.app, self.session, records=self.records, shutdown=self.shutdown, ci=self.ci
         )
-
-        async def acquire() -> None:
-            await (self.once_ready(lock.acquire) if is_new_app else lock.acquire())
+        acquire = partial(self.once_ready, lock.acquire) if is_new_app else lock.acquire
 
         try:
             async with lock.releasing(counts):
                 with self.phase("Lock"):
-                    try:
-                        await self.in_turn(acquire)
-                    except LockHeld as error:
-                        error.hint += (
-                            f" If that run was killed, its lock ends {expiry()}: to wait for that, set "
-                            "`lock-timeout: 31m` and `timeout: 1h`. `zerokie-cleanup` releases the lock at "
-                            "once, but only with the `state-file` of the killed run."
-                        )
-                        raise
+                    await self.in_turn(acquire)
                 waited = self.result.lock_wait_seconds
                 after = f" after {human_seconds(waited)}" if waited >= 1 else ""
                 self.ci.info(f"Deploy lock acquired{after}")
@@ -140,44 +134,40 @@ class Job:
 
     async def once_ready(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Call `ask` until the app that this run has just created is found (404), for at most a minute."""
-        polling: Polling | None = None
-        while True:
-            try:
-                return await ask()
-            except RequestRejected as error:
-                if error.status != NOT_FOUND:
-                    raise
-                polling = polling or Polling(self.ci, f"the new app {self.app!r}", _READY_WITHIN)
-                if not await polling.again():
-                    raise
+        polling = Polling(self.ci, f"the new app {self.app!r}", _READY_WITHIN)
+        return await polling.repeat(ask, lambda error: error.status == NOT_FOUND)
 
-    async def in_turn(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """Call `ask` until no other deploy of the app is in progress (409), within `lock-timeout`.
+    async def in_turn(
+        self,
+        ask: Callable[[], Awaitable[T]],
+        is_busy: Callable[[RequestRejected], bool] = is_conflict,
+        *,
+        seconds: float | None = None,
+    ) -> T:
+        """Call `ask` until no other deploy of the app is in progress.
+
+        Args:
+            ask: sends the request.
+            is_busy: whether a refusal means that another deploy is in progress.
+            seconds: the time limit; `lock-timeout` by default.
 
         Raises:
-            LockHeld: when the other deploy outlasts `lock-timeout`.
+            LockHeld: when the other deploy outlasts the time limit.
         """
-        polling: Polling | None = None
-        while True:
-            try:
-                return await ask()
-            except RequestRejected as error:
-                if error.status != CONFLICT:
-                    raise
-                retry_after = error.retry_after
-            what = f"another deploy of {self.app!r} to end"
-            polling = polling or Polling(self.ci, what, self.settings.lock_timeout)
-            waited_before = polling.waited
-            try:
-                goes_on = await polling.again(retry_after=retry_after)
-            finally:
-                self.result.lock_wait_seconds += polling.waited - waited_before
-            if not goes_on:
-                after = f" after {human_seconds(polling.waited)}" if polling.waited >= 1 else ""
-                raise LockHeld(
-                    f"Another deploy of {self.app!r} is still in progress{after}",
-                    hint="Wait for that deploy to end, or raise `lock-timeout`.",
-                )
+        seconds = self.settings.lock_timeout if seconds is None else seconds
+        polling = Polling(self.ci, f"another deploy of {self.app!r} to end", seconds)
+        try:
+            return await polling.repeat(ask, is_busy)
+        except RequestRejected as error:
+            if not is_busy(error):
+                raise
+            after = f" after {human_seconds(polling.waited)}" if polling.waited >= 1 else ""
+            raise LockHeld(
+                f"Another deploy of {self.app!r} is still in progress{after}: {error}",
+                hint=_HINT_LOCK,
+            ) from error
+        finally:
+            self.result.lock_wait_seconds += polling.waited
 
     @contextmanager
     def time_limit(self) -> Iterator[None]:
@@ -193,7 +183,7 @@ class Job:
             duration = human_seconds(self.settings.timeout)
             raise DeployTimedOut(
                 f"The {self.settings.operation} did not end within {duration}{outage and '; '}{outage}",
-                hint=_HINT_OUTAGE if outage else _HINT_SLOW,
+                hint=_HINT_TIMEOUT,
             )
 
     @contextmanager

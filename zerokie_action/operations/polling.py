@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
+from zerokie_action.errors import RequestRejected
+from zerokie_action.platform.answers import CONFLICT
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from zerokie_action.ci import CI
+
+T = TypeVar("T")
 
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 10.0
@@ -21,11 +28,12 @@ _LINE_EVERY = 30.0
 class Polling:
     """Pauses between questions, from 1 to 10 seconds; the last question comes at the time limit.
 
-    A line is logged at once, and then every half minute, so that a long wait does not look like a hang.
+    A line is logged at once, and then every half minute, so that a long wait does not look like a hang. The
+    clock starts when the time is first needed: for `repeat`, at the first refusal.
     """
 
     def __init__(self, ci: CI, goal: str, seconds: float) -> None:
-        """Start the clock.
+        """Prepare the polling.
 
         Args:
             ci: gets the log lines.
@@ -34,20 +42,38 @@ class Polling:
         """
         self._ci = ci
         self._goal = goal
-        self._began = anyio.current_time()
-        self._ends_at = self._began + seconds
+        self._seconds = seconds
         self._pause = _FIRST_PAUSE
         self._next_line = 0.0
 
+    @cached_property
+    def _began(self) -> float:
+        return anyio.current_time()
+
     @property
     def waited(self) -> float:
-        """Seconds since the start."""
+        """Seconds since the clock started."""
         return anyio.current_time() - self._began
 
     @property
     def left(self) -> float:
         """Seconds until the time limit; 0 after it."""
-        return max(0.0, self._ends_at - anyio.current_time())
+        return max(0.0, self._seconds - self.waited)
+
+    async def repeat(
+        self, ask: Callable[[], Awaitable[T]], is_not_yet: Callable[[RequestRejected], bool]
+    ) -> T:
+        """Call `ask` until it is not refused with "not yet".
+
+        Raises:
+            RequestRejected: any other refusal; at the time limit, the last "not yet".
+        """
+        while True:
+            try:
+                return await ask()
+            except RequestRejected as error:
+                if not is_not_yet(error) or not await self.again(retry_after=error.retry_after):
+                    raise
 
     async def again(self, why: str = "", retry_after: float = 0.0, pause: float | None = None) -> bool:
         """Pause before the next question. Return False at once when the time limit has passed.
@@ -68,3 +94,8 @@ class Polling:
         await anyio.sleep(min(left, max(jittered if pause is None else pause, retry_after)))
         self._pause = min(_LONGEST_PAUSE, self._pause * _GROWTH)
         return True
+
+
+def is_conflict(error: RequestRejected) -> bool:
+    """Whether the platform answered 409."""
+    return error.status == CONFLICT

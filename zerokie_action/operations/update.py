@@ -10,24 +10,17 @@ from __future__ import annotations
 import unicodedata
 from functools import partial
 from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import unquote
 
 import anyio
 
-from zerokie_action.errors import PlatformUnavailable
+from zerokie_action.errors import PlatformUnavailable, unwrap
 from zerokie_action.files.content_type import content_type, is_page
 from zerokie_action.files.local import FileContent
-from zerokie_action.files.manifest import (
-    NO_REPOSITORY,
-    Manifest,
-    mark_repository,
-    new_manifest_path,
-)
+from zerokie_action.files.manifest import NO_REPOSITORY, Manifest, mark_repository, new_manifest_path
 from zerokie_action.http.request import Bytes
 from zerokie_action.http.retry import UNTIL_DEADLINE
-from zerokie_action.operations.parallel import write_in_parallel
-from zerokie_action.operations.zone import not_kept
 from zerokie_action.platform.client import HIDDEN_HINT, MANIFESTS, is_hidden
 from zerokie_action.platform.models import LENGTH_NOT_GIVEN
 from zerokie_action.report.progress import Progress
@@ -35,17 +28,18 @@ from zerokie_action.report.result import Uploaded
 from zerokie_action.text import human_files, human_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 
     from zerokie_action.files.local import LocalFile
     from zerokie_action.files.manifest import Proof
     from zerokie_action.files.plan import Plan
     from zerokie_action.lock.lock import DeployLock
     from zerokie_action.operations.job import Job
-    from zerokie_action.operations.zone import Zone
     from zerokie_action.outcome import Change
     from zerokie_action.platform.models import RemoteFile
     from zerokie_action.report.result import Changes
+
+T = TypeVar("T")
 
 _LAG = 25.0
 """Seconds that a listing may lag behind the writes."""
@@ -53,8 +47,6 @@ _LAG_OF_PROOF = 4.0
 """The same, if only a proof is lacking. The platform may keep the time of a file with the same content."""
 _FIRST_PAUSE = 0.5
 """Seconds between the first two listings. Each further pause is half as long again."""
-_MOST_NAMED = 3
-"""The most files that a message names."""
 _NEXT_SECOND = 1.1
 """Seconds to wait before sending a file again, so that its listed time differs: times have whole seconds."""
 
@@ -78,38 +70,34 @@ class _Listing(NamedTuple):
 class Update:
     """Carries out a plan under the lock, and stores a manifest before and after."""
 
-    def __init__(
-        self, job: Job, lock: DeployLock, zone: Zone, plan: Plan, *, changes: Changes, change: Change
-    ) -> None:
+    def __init__(self, job: Job, lock: DeployLock, plan: Plan, changes: Changes, files: Change) -> None:
         """Prepare the update without sending a request.
 
         Args:
             job: the run.
             lock: the app's lock, checked before every write.
-            zone: the zone before the update.
             plan: the changes to make.
             changes: records the changes that were made.
-            change: gets a `Write` for each file.
+            files: gets a `Write` for each file.
         """
         self._job = job
         self._lock = lock
-        self._zone = zone
         self._plan = plan
+        self._zone = zone = plan.zone
         self._changes = changes
-        self._change = change
+        changes.unchanged = len(plan.unchanged)
+        changes.to_upload, changes.to_delete = len(plan.uploads), len(plan.delete)
+        self._files = files
         self._client = lock.writing(job.client)
-        self._in_parallel = partial(
-            write_in_parallel, concurrency=job.settings.concurrency, shutdown=job.shutdown
-        )
         self._number = zone.newest.number if zone.newest else 0
         self._repository = mark_repository(str(job.ci.repository or ""))
         if zone.newest and self._repository == NO_REPOSITORY:
             self._repository = zone.newest.repository
         self._first_manifest = ""
-        self._sent: dict[str, Uploaded] = {}
-        self._before_resent: dict[str, RemoteFile | None] = {}
-        """Each file that is sent again, as it was listed before that, by path."""
-        self._proofs: Mapping[str, Proof] = {}
+        self._sent: dict[str, str] = {}
+        """SHA-256 of each file that was sent, in hex by path."""
+        self._before: dict[str, tuple[int, str] | None] = {**zone.files}
+        """Each file as it was listed before it was last sent, by path."""
 
     @property
     def is_needed(self) -> bool:
@@ -140,26 +128,27 @@ class Update:
         async def put(file: LocalFile) -> None:
             path, content = file.path, FileContent(file, self._lock.check)
             progress.begin(path, file.size, lambda: content.taken)
-            write = self._change.write()
+            write = self._files.write()
             await self._client.put_file(self._job.app, path, content, content_type(path), write=write)
             progress.end(path)
-            sent = Uploaded(path, file.size, self._plan.sign(file), content.sha256)
             if path not in self._sent:  # a file that was sent again counts once
-                self._changes.uploaded.append(sent)
-                if path in self._plan.unchanged:
-                    self._changes.unchanged -= 1
-            self._sent[path] = sent
+                self._changes.uploaded.append(Uploaded(path, file.size, self._plan.sign(file)))
+                self._changes.unchanged -= path in self._plan.unchanged
+            self._sent[path] = content.sha256
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(progress.show)
             for _, group in groupby(files, lambda file: is_page(file.path)):
-                await self._in_parallel(group, put)
+                await self._write_all(group, put)
             tasks.cancel_scope.cancel()
         if files:
             self._job.ci.info(f"Uploaded {progress.so_far}")
 
-    async def require_listed(self) -> None:
+    async def require_listed(self) -> Mapping[str, Proof]:
         """Check that the platform lists all files as they should be; send what it does not once more.
+
+        Returns:
+            The proof of every file that is listed as it was uploaded, by path.
 
         Raises:
             PlatformUnavailable: when the listing still lacks a file. Nothing was deleted.
@@ -172,45 +161,45 @@ class Update:
             await anyio.sleep(_NEXT_SECOND)
             if self._first_manifest in again:
                 await self.store_first_manifest()
-            self._before_resent = {path: listing.files.get(path) for path in again}
+            self._before |= {path: listing.files.get(path) for path in again}
             await self.upload(file for file in self._plan.files if file.path in again)
             listing = await self._read_listing()
         if listing.wrong:
+            others = _other_spellings(listing.wrong, listing.files)
             hint = (
                 "Nothing was deleted. Check whether a proxy answers in the platform's place, "
                 "or report it to the platform. Then run the deploy again."
             )
             raise PlatformUnavailable(
-                "The platform confirmed what was sent, but does not list it: "
-                + _spelled(listing.wrong, listing.files),
+                f"The platform confirmed what was sent, but does not list it: {human_paths(listing.wrong)}"
+                + (f"; it lists {human_paths(others)}" if others else ""),
                 hint=f"{HIDDEN_HINT} {hint}" if any(map(is_hidden, listing.wrong)) else hint,
             )
-        sent = [listing.files[path] for path in self._sent]
-        if any(not file.last_modified or file.length == LENGTH_NOT_GIVEN for file in sent):
+        if lacking := len(self._plan.files) - len(listing.proofs):
             self._job.ci.info(
-                "The platform's listing lacks times or lengths: the next deploy can't skip unchanged files"
+                f"The next deploy sends {human_files(lacking)} again: the platform's listing has no length, "
+                "or no new time, for them"
             )
-        self._proofs = listing.proofs
+        return listing.proofs
 
     async def delete_stale(self) -> None:
         """Delete the files that the directory does not have."""
 
         async def delete(path: str) -> None:
-            await self._client.delete_file(self._job.app, path, write=self._change.write())
-            self._changes.deleted[path] = self._zone.files[path].length
+            await self._client.delete_file(self._job.app, path, write=self._files.write())
+            self._changes.deleted[path] = self._zone.length(path)
 
-        await self._in_parallel(self._plan.delete, delete)
+        await self._write_all(self._plan.delete, delete)
         if self._plan.delete:
             self._job.ci.info(f"Deleted {human_files(len(self._plan.delete), 'stale file')}")
 
-    async def delete_older_manifests(self) -> None:
-        """Delete the manifests of earlier deploys."""
-        await self._in_parallel(self._zone.manifests, partial(self._client.delete_file, self._job.app))
-
-    async def store_last_manifest(self) -> None:
-        """Store the manifest that proves every file that is listed as it was uploaded."""
-        await self._store(self._proofs, len(self._plan.files))
-        self._lock.on_failure = None
+    async def store_last_manifest(self, proofs: Mapping[str, Proof]) -> None:
+        """Store the manifest with all proofs, and delete the manifests of earlier deploys."""
+        async with anyio.create_task_group() as tasks:
+            delete = partial(self._client.delete_file, self._job.app)
+            tasks.start_soon(self._write_all, self._zone.manifests, delete)
+            await self._store(proofs, len(self._plan.files))
+            self._lock.on_failure = None
 
     async def _record_failure(self) -> None:
         """After a failure, store a manifest with the proofs so far: the next deploy sends only the rest."""
@@ -222,8 +211,7 @@ class Update:
 
     def deployed_hashes(self) -> dict[str, str]:
         """SHA-256 of each unchanged or uploaded file, in hex by path."""
-        unchanged = {path: sha256 for path, (sha256, *_) in self._plan.unchanged.items()}
-        return unchanged | {path: file.sha256 for path, file in self._sent.items()}
+        return {path: sha256 for path, (sha256, *_) in self._plan.unchanged.items()} | self._sent
 
     # Parts of the steps
 
@@ -256,13 +244,13 @@ class Update:
                     proofs[path] = unchanged
                 else:
                     wrong.append(path)
-            elif remote.last_modified and remote == self._before_resent.get(path, self._zone.files.get(path)):
-                proof = (sent.sha256, remote.length, remote.last_modified)
+            elif remote.last_modified and remote == self._before.get(path):
+                proof = (sent, remote.length, remote.last_modified)
                 known = self._zone.manifest.files.get(path)
                 differs = known is not None and known[1:] == proof[1:] and known != proof
                 (wrong if differs else unproved).append(path)
-            elif remote.last_modified:
-                proofs[path] = (sent.sha256, file.size, remote.last_modified)
+            elif remote.last_modified and remote.length == file.size:
+                proofs[path] = (sent, file.size, remote.last_modified)
         return _Listing(shown, proofs, wrong, unproved)
 
     async def _store(
@@ -278,10 +266,10 @@ class Update:
             listed: the listed paths; None if all named paths are listed, or about to be.
         """
         self._number += 1
-        named = (self._zone.ours or set()).union(file.path for file in self._plan.files)
+        named = {*(self._zone.ours or ()), *(file.path for file in self._plan.files)}
         named -= self._changes.deleted.keys()
         there = named if listed is None else named.intersection(listed)
-        path = new_manifest_path(self._number, self._repository, not_kept(self._job.keep, there))
+        path = new_manifest_path(self._number, self._repository, self._job.keep.unmatched(there))
         # `model_construct` does not copy the dictionaries, which may have a hundred thousand paths.
         manifest = Manifest.model_construct(files={**dict.fromkeys(sorted(named)), **proofs}, count=count)
         content = Bytes(manifest.render(), self._lock.check)
@@ -289,19 +277,41 @@ class Update:
         async def put(path: str) -> None:
             await self._client.put_file(self._job.app, path, content, "application/json", group=MANIFESTS)
 
-        await self._in_parallel([path], put)  # it ends like all other writes
+        await self._write_all([path], put)  # it ends like all other writes
         return path
 
+    async def _write_all(self, items: Iterable[T], write: Callable[[T], Awaitable[None]]) -> None:
+        """Write all items, in their order, `concurrency` at a time.
 
-def _spelled(paths: Sequence[str], shown: Iterable[str]) -> str:
-    """The first paths; also as listed, if only case, encoding or composition of a name differ."""
-    listed = {_fold(path): path for path in shown}
-    said = [repr(path) for path in paths[:_MOST_NAMED]]
-    for number, path in enumerate(paths[:_MOST_NAMED]):
-        if (other := listed.get(_fold(path), path)) != path:
-            said[number] += f" (listed as {other!r})"
-    more = f" and {len(paths) - _MOST_NAMED:,} more" if len(paths) > _MOST_NAMED else ""
-    return ", ".join(said) + more
+        A write may take effect even if its connection breaks. So when the work ends early, no new write
+        begins, and the writes in flight, which the lock's client shields, get time for their answers.
+        """
+        items = list(items)
+        waiting = iter(items)
+
+        async def work() -> None:
+            for item in waiting:
+                await write(item)
+
+        try:
+            async with anyio.create_task_group() as tasks:
+                count = min(self._job.settings.concurrency, len(items))
+                workers = [tasks.start_soon(work) for _ in range(count)]
+                try:
+                    # The task group itself would notice a cancellation only after its shielded writes.
+                    for worker in workers:
+                        await worker.wait()
+                except anyio.get_cancelled_exc_class():
+                    self._job.shutdown.end_work()
+                    raise
+        except ExceptionGroup as group:
+            raise unwrap(group) from group  # the caller sees one error, as from a single request
+
+
+def _other_spellings(paths: Iterable[str], listed: Collection[str]) -> list[str]:
+    """The listed paths that differ from missing paths only in case, encoding or composition."""
+    lacking = {_fold(path) for path in paths if path not in listed}
+    return sorted(path for path in listed if _fold(path) in lacking)
 
 
 def _fold(path: str) -> str:

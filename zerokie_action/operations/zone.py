@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from zerokie_action.errors import RequestRejected
@@ -16,15 +16,15 @@ from zerokie_action.files.manifest import (
     find_manifests,
     parse_manifest,
 )
+from zerokie_action.files.plan import Zone
 from zerokie_action.http.request import MEGABYTE
 from zerokie_action.platform.answers import NOT_FOUND
 from zerokie_action.platform.pages import PageError, read_public
 from zerokie_action.text import human_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable
 
-    from zerokie_action.files.ignore import Patterns
     from zerokie_action.files.local import LocalFile
     from zerokie_action.files.manifest import ManifestName
     from zerokie_action.operations.job import Job
@@ -33,30 +33,6 @@ if TYPE_CHECKING:
 _LARGEST_MANIFEST = 192 * MEGABYTE
 _SILENCE = 10.0
 """Seconds without a byte after which reading a manifest fails."""
-
-
-class Zone(NamedTuple):
-    """The content of a storage zone.
-
-    Attributes:
-        files: the listed files by path; without manifests, directories, and paths that no URL can name.
-        manifests: the paths of all files in the manifest folder.
-        newest: the newest manifest's name; None without a manifest.
-        manifest: the newest manifest; empty if it is missing or can't be read.
-        ours: the listed paths that this app's deploys have stored; None if that is not known.
-        not_found: the platform's words if it answers 404 instead of a list; else empty.
-    """
-
-    files: Mapping[str, RemoteFile]
-    manifests: Sequence[str]
-    newest: ManifestName | None
-    manifest: Manifest
-    ours: set[str] | None
-    not_found: str = ""
-
-
-EMPTY_ZONE = Zone({}, (), None, Manifest(), set())
-"""The zone of an app that does not exist yet."""
 
 
 async def read_zone(job: Job, url: str, local_files: Iterable[LocalFile]) -> Zone:
@@ -71,8 +47,7 @@ async def read_zone(job: Job, url: str, local_files: Iterable[LocalFile]) -> Zon
     unsafe = {path for path in listed if not is_addressable(path)}
     if unsafe:
         job.warn(f"Remote paths that can't be addressed safely are left alone: {human_paths(sorted(unsafe))}")
-    manifests = find_manifests(listed)
-    newest = manifests[-1] if manifests else None
+    newest = max(find_manifests(listed), default=None)
     manifest = await _read_manifest(job, url, newest.path) if newest else Manifest()
     named = manifest.files if manifest else {}
     # Some platforms list directories, and may delete what is in them as well.
@@ -97,11 +72,6 @@ async def list_zone(job: Job) -> tuple[dict[str, RemoteFile], str]:
         if error.status != NOT_FOUND:
             raise
         return {}, error.answer
-
-
-def not_kept(keep: Patterns, paths: Iterable[str]) -> set[str]:
-    """The paths that `keep` does not match."""
-    return {path for path in paths if not keep.match_file(path)}
 
 
 async def _read_manifest(job: Job, url: str, path: str) -> Manifest | None:
@@ -129,6 +99,6 @@ def _judge_by_name(
     All listed paths are ours if their digest is the one in the name. After a killed deploy of this folder,
     that digest may cover paths of the folder that are not listed yet.
     """
-    listed = not_kept(job.keep, files)
-    digests = {digest_of(listed), digest_of(listed | not_kept(job.keep, (file.path for file in local_files)))}
+    listed, local = job.keep.unmatched(files), job.keep.unmatched(file.path for file in local_files)
+    digests = {digest_of(listed), digest_of(listed | local)}
     return listed if newest and newest.digest in digests else None

@@ -54,13 +54,11 @@ class Uploaded(NamedTuple):
         path: the path on the platform.
         size: the size in bytes.
         sign: `+` for a new path, `~` for an existing path.
-        sha256: the SHA-256 of the uploaded bytes, in hex.
     """
 
     path: str
     size: int
     sign: str = "+"
-    sha256: str = ""
 
 
 @dataclass
