@@ -7,8 +7,6 @@ import html
 import os
 import re
 import shutil
-import socket
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,16 +52,6 @@ def a_file_instead_of_the_folder(world: World) -> None:
     world.folder.write_text("x")
 
 
-def a_socket(world: World) -> None:
-    here = Path.cwd()
-    os.chdir(world.folder)  # a socket's path has to be short
-    try:
-        with closing(socket.socket(socket.AF_UNIX)) as server:
-            server.bind("sock")
-    finally:
-        os.chdir(here)
-
-
 def link(name: str, target: str) -> Callable[[World], None]:
     return lambda world: (world.folder / name).symlink_to(target)
 
@@ -84,13 +72,13 @@ BAD = [
     Bad("key with a prefix in a file", "`api-key` (ZEROKIE_API_KEY_FILE): the value has white space", {"api_key": None, "api_key_file": "key.txt"}, prepare=lambda _world: Path("key.txt").write_text(f"Bearer {SECRET}")),
     # --- places
     # --- the folder
-    Bad("no folder", "`directory` (ZEROKIE_DIRECTORY): 'dist' does not exist; the working directory is empty: check out the repository", {"directory": "dist"}),
+    Bad("no folder", "`directory` (ZEROKIE_DIRECTORY): 'dist' does not exist; check out the repository and build it", {"directory": "dist"}),
     Bad("no folder beside an image", "`directory` (ZEROKIE_DIRECTORY): 'nope' does not exist", IMAGE | {"directory": "nope"}),
-    Bad("a file", "is not a directory; name the directory that has the files", prepare=a_file_instead_of_the_folder),
-    Bad("empty folder", "has nothing to deploy: it has no files", prepare=lambda world: world.write({})),
-    Bad("all ignored", "has nothing to deploy: everything in it is ignored", {"ignore": ["*"]}),
-    Bad("FIFO", "'fifo' is a FIFO, not a file; remove it or add it to `ignore`", prepare=lambda world: os.mkfifo(world.folder / "fifo")),
-    Bad("socket", "'sock' is a socket, not a file; remove it or add it to `ignore`", prepare=a_socket),
+    Bad("a file", "is not a directory; check out the repository", prepare=a_file_instead_of_the_folder),
+    Bad("empty folder", "has nothing to deploy (ignored: 0); is it the right directory", prepare=lambda world: world.write({})),
+    Bad("all ignored", "has nothing to deploy (ignored: 4)", {"ignore": ["*"]}),
+    Bad("FIFO", "'fifo' is not a regular file; remove it or add it to `ignore`", prepare=lambda world: os.mkfifo(world.folder / "fifo")),
+    Bad("no ignore file", "`ignore-file`: '.noignore' cannot be read (No such file or directory); correct", {"ignore_file": ".noignore"}),
     Bad("link that leaves", "is a symbolic link that leaves the directory (to '/etc/passwd')", prepare=link("p", "/etc/passwd")),
     Bad("link to a parent", "is a symbolic link to a directory that contains it", prepare=link("assets/up", "..")),
     Bad("link to itself", "'me' is a broken symbolic link", prepare=link("me", "me")),

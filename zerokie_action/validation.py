@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.files.rules import find_ignore_file
 from zerokie_action.files.scan import problem_with_directory
 from zerokie_action.formats import is_stream
 from zerokie_action.settings import INPUTS, ONLY_AT_CREATION, PREFIXES, input_name, spellings
@@ -139,10 +138,6 @@ def _problems_of_a_deploy(environment: Environment) -> Iterator[str]:
         yield f"{given}: the platform has custom domains for static apps only"
     if directory and (problem := problem_with_directory(directory)):
         yield f"{label('directory')}: {directory!r} {problem}"
-    elif directory and (ignore_file := environment.text("ignore_file")):
-        _, problem = find_ignore_file(directory, ignore_file)
-        if problem:
-            yield f"{label('ignore_file')}: {problem}"
 
 
 def _given(environment: Environment, *fields: str) -> str:

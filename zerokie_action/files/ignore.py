@@ -191,16 +191,14 @@ def input_problem(pattern: str) -> str:
     Each of these mistakes has deleted files that `keep` should have kept.
     """
     first, last = pattern[0], pattern[-1]
-    begins_invisibly = first.isspace() or not first.isprintable()
-    has_lines = len(pattern.splitlines()) > 1
+    is_framed = first.isspace() or not (first + last).isprintable()
     problems = {
-        f"begins with the invisible character {first!a}; remove it": begins_invisibly,
-        f"ends in the invisible character {last!a}; remove it": not last.isprintable(),
+        "begins or ends with an invisible character; remove it": is_framed,
         "begins with a dash, as in a YAML list; write the pattern alone, one a line": pattern[:2] == "- ",
         "has quotes around it; remove them": first + last in _QUOTES,
         "is written as a list; write one pattern a line": pattern[:2] in {'["', "['"},
         r"has `\n` in it; break the line there, one pattern a line": r"\n" in pattern,
-        "has a character that git does not treat as a line break; write one pattern a line": has_lines,
+        "has a line break that git does not know; write one pattern a line": len(pattern.splitlines()) > 1,
         r"has a comma; write one pattern a line, and `\,` for a comma itself": has_comma(pattern),
     }
     return next((problem for problem, applies in problems.items() if applies), "")
