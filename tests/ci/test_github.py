@@ -61,16 +61,16 @@ def test_a_quiet_log():
 
 
 def test_mask():
-    """Every form of every line of a secret is masked; short and empty ones are not."""
+    """Every line of a secret is masked, and the runner knows its encodings; short and empty ones are not."""
     step = Step({}, "error")
     step.ci.mask("pass%word\nline", "user")
     step.ci.mask("")
     step.ci.mask("abc")
     masked = {command.data for command in workflow_commands(step.log)}
     assert {command.name for command in workflow_commands(step.log)} == {"add-mask"}
-    assert {"pass%word", "line", "pass%25word", "cGFzcyV3b3Jk", "dXNlcjpsaW5l"} <= masked
-    step.ci.error("pass%word")
-    assert step.log.endswith("\n::error::***\n")
+    assert masked == {"pass%word", "line"}
+    step.ci.error("pass%word, dXNlcjpsaW5l")
+    assert step.log.endswith("\n::error::***, ***\n")
 
 
 @pytest.fixture

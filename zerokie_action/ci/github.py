@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from zerokie_action.ci.generic import CI, Level, PullRequest
 from zerokie_action.ci.repository import repository_at
-from zerokie_action.text import secret_forms
+from zerokie_action.text import secret_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -40,11 +40,11 @@ class GitHub(CI):
         self.repository = repository_at(f"{server}/{repository}", "`GITHUB_REPOSITORY`")
 
     def mask(self, secret: str, user: str = "") -> None:
-        """Redact `secret`, and make the runner mask all its forms in the whole job's logs."""
+        """Redact `secret`, and make the runner mask it, and what it knows of encodings, in the job's logs."""
         super().mask(secret, user)
-        for form in sorted(secret_forms(secret, user)):
-            if "\n" not in form and "\r" not in form:
-                self._command("add-mask", form)
+        for line in sorted(secret_values(secret)):
+            if len(line.splitlines()) == 1:
+                self._command("add-mask", line)
 
     def write_outputs(self, outputs: Mapping[str, str]) -> None:
         """Append to `GITHUB_OUTPUT`."""
