@@ -24,7 +24,7 @@ from zerokie_action.operations.job import Job
 from zerokie_action.operations.static import deploy_directory
 from zerokie_action.outcome import was_created
 from zerokie_action.platform.client import Client
-from zerokie_action.report.files import REPORTS, remove_old_reports, rendered, write_reports
+from zerokie_action.report.files import rendered, write_reports
 from zerokie_action.report.result import NOTHING_CHANGED, OUTCOMES, Result, redact_result
 from zerokie_action.report.summary import render_comment
 from zerokie_action.settings import Environment, load, queries, secrets
@@ -68,7 +68,6 @@ async def run_async(
     began = anyio.current_time()
     anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
     environment = Environment(env)
-    remove_old_reports(map(environment.text, REPORTS), env)
     settings, problems = load(environment)
     if argument is not None:
         problems.insert(0, wrong_argument(argument))
@@ -77,7 +76,7 @@ async def run_async(
         ci.mask(secret, user)
     for query in queries(environment):
         ci.hide(query)
-    result = Result(settings.operation, environment.text("app"), settings.dry_run)
+    result = Result(settings.operation, environment.text("app"), settings.dry_run, links=ci.links)
     result.warnings = [
         *unknown_names(environment),
         *without_effect(settings, environment),
@@ -107,7 +106,7 @@ async def run_async(
     result = redact_result(result, ci.redact)
     write_reports(result, ci, settings.own_files)
     comments = accepted and settings.comment and signals.first is None
-    if comments and (text := rendered("comment", lambda: render_comment(result, ci), ci)):
+    if comments and (text := rendered(render_comment, result, ci)):
         async with cancel_on_signal(signals):
             await update_comment(settings, env, ci, text)
     return result.exit_code
@@ -185,11 +184,11 @@ def _conclude(
     result: Result, changes: Sequence[Change], error: BaseException | None, signals: Signals
 ) -> None:
     """Set the result's status, exit code, error and hint, and what was changed."""
-    planned = result.planned
+    made = result.changes
     if result.operation == "deploy":
         result.created = was_created(changes)
     result.changed |= any(change.may_be_made for change in changes)
-    result.changed |= bool(planned and (planned.uploaded or planned.deleted))
+    result.changed |= bool(made and (made.uploaded or made.deleted))
     state = "; ".join(filter(None, (*(change.state for change in changes), result.lock_state)))
     result.nothing_changed = result.status == "failed" and not state
     if error is not None and not isinstance(error, DeployError):
@@ -210,7 +209,8 @@ def _conclude(
 
 def _log_end(result: Result, ci: CI) -> None:
     """Log the last line of a successful run, or the error."""
-    line = OUTCOMES[result.outcome].line.format(
+    _, line = OUTCOMES[result.outcome]
+    line = line.format(
         url=result.url or result.app,
         time=human_seconds(result.duration_seconds),
         What=result.what.capitalize(),

@@ -180,16 +180,15 @@ def test_what_is_known(tmp_path, event, commit):
     }
     repository = "https://github.example.com:8443/o/r"
     ci = Step(env).ci
-    assert (ci.commit, ci.commit_url) == (commit, f"{repository}/commit/{commit}")
-    assert ci.run_url == f"{repository}/actions/runs/123"
+    links = {f"Commit {commit}": f"{repository}/commit/{commit}", "Log": f"{repository}/actions/runs/123"}
+    assert ci.links == links
     assert ci.repository == Repository("github.example.com", "o/r", "`GITHUB_REPOSITORY`")
-    assert Step(env | {"GITEA_ACTIONS": "true"}).ci.run_url == f"{repository}/actions/runs/7"
+    assert Step(env | {"GITEA_ACTIONS": "true"}).ci.links["Log"] == f"{repository}/actions/runs/7"
 
 
 def test_what_is_not_known():
     """The summary links to nothing then."""
-    ci = Step({"GITHUB_SHA": "abc"}).ci
-    assert (ci.commit, ci.commit_url, ci.run_url) == ("abc", "", "")
+    assert Step({"GITHUB_SHA": "abc"}).ci.links == {}
 
 
 @pytest.mark.parametrize(

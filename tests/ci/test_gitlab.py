@@ -72,12 +72,14 @@ def test_what_is_known():
         "CI_JOB_URL": "https://gitlab.com/j/1",
     }
     ci = detect(ENV | env, io.StringIO())
-    assert (ci.commit, ci.run_url) == ("abc", "https://gitlab.com/j/1")
-    assert ci.commit_url == "https://gitlab.com/o/r/-/commit/abc"
+    assert ci.links == {
+        "Commit abc": "https://gitlab.com/o/r/-/commit/abc",
+        "Log": "https://gitlab.com/j/1",
+    }
     assert ci.repository == Repository("gitlab.example.com", "g/s/r", "`CI_PROJECT_PATH`")
-    assert detect(ENV, io.StringIO()).commit_url == ""
+    assert detect(ENV, io.StringIO()).links == {}
     merge = env | {"CI_MERGE_REQUEST_SOURCE_BRANCH_SHA": "def"}  # of a pipeline for merged results
-    assert detect(ENV | merge, io.StringIO()).commit == "def"
+    assert "Commit def" in detect(ENV | merge, io.StringIO()).links
 
 
 def test_the_merge_request():

@@ -51,9 +51,7 @@ class CI:
     Attributes:
         folds: whether the log can fold groups of lines.
         terminal: the log's stream, if it is an interactive terminal.
-        commit: the hash of the commit; empty if it is not known.
-        commit_url: the URL of the commit's page; empty if it is not known.
-        run_url: the URL of this run's page; empty if it is not known.
+        links: the URLs of the pages of commit and log, by their label, as far as they are known.
         repository: the repository of this run; None if it is not known.
     """
 
@@ -62,7 +60,7 @@ class CI:
 
     def __init__(self, env: Mapping[str, str], stream: TextIO, level: Level = "info") -> None:
         self.terminal = stream if stream.isatty() and env.get("TERM") != "dumb" else None
-        self.commit = self.commit_url = self.run_url = ""
+        self.links: dict[str, str] = {}
         self.repository: Repository | None = None
         self._env = env
         self._stream = stream

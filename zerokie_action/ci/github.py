@@ -29,13 +29,16 @@ class GitHub(CI):
         server, repository = env.get("GITHUB_SERVER_URL", ""), env.get("GITHUB_REPOSITORY", "")
         # For a pull request, `GITHUB_SHA` is a temporary merge commit.
         heads = (self._at("pull_request", "head", "sha"), self._at("workflow_run", "head_sha"))
-        self.commit = next((head for head in heads if isinstance(head, str)), env.get("GITHUB_SHA", ""))
+        commit = next((head for head in heads if isinstance(head, str)), env.get("GITHUB_SHA", ""))
         # On Gitea and Forgejo, the URL of a run contains the run's number, not its ID.
         is_gitea = env.get("GITEA_ACTIONS") or env.get("FORGEJO_ACTIONS")
-        run = env.get("GITHUB_RUN_NUMBER" if is_gitea else "GITHUB_RUN_ID", "")
-        if server and repository:
-            self.commit_url = f"{server}/{repository}/commit/{self.commit}" if self.commit else ""
-            self.run_url = f"{server}/{repository}/actions/runs/{run}" if run else ""
+        run = env.get("GITHUB_RUN_NUMBER" if is_gitea else "GITHUB_RUN_ID")
+        if server and repository and commit and run:
+            page = f"{server}/{repository}"
+            self.links = {
+                f"Commit {commit[:12]}": f"{page}/commit/{commit}",
+                "Log": f"{page}/actions/runs/{run}",
+            }
         # For a pull request from a fork, `GITHUB_REPOSITORY` is the target repository.
         self.repository = repository_at(f"{server}/{repository}", "`GITHUB_REPOSITORY`")
 

@@ -28,11 +28,11 @@ class GitLab(CI):
 
     def __init__(self, env: Mapping[str, str], stream: TextIO, level: Level = "info") -> None:
         super().__init__(env, stream, level)
-        project, commit = env.get("CI_PROJECT_URL", ""), env.get("CI_COMMIT_SHA", "")
         # In a pipeline for merged results, `CI_COMMIT_SHA` is a temporary merge commit.
-        self.commit = env.get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA") or commit
-        self.commit_url = f"{project}/-/commit/{self.commit}" if project and self.commit else ""
-        self.run_url = env.get("CI_JOB_URL", "")
+        commit = env.get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA") or env.get("CI_COMMIT_SHA")
+        project, job = env.get("CI_PROJECT_URL"), env.get("CI_JOB_URL")
+        if project and commit and job:
+            self.links = {f"Commit {commit[:12]}": f"{project}/-/commit/{commit}", "Log": job}
         # `CI_SERVER_URL` includes GitLab's relative URL root, just like the URLs of clones over HTTPS.
         url = f"{env.get('CI_SERVER_URL', '')}/{env.get('CI_PROJECT_PATH', '')}"
         self.repository = repository_at(url, "`CI_PROJECT_PATH`")

@@ -101,7 +101,7 @@ async def _preview(job: Job, source: _Source, app: App | None) -> None:
     if app is None:
         job.preview(f"would create static app {job.app!r}")
     zone, plan = await _compare(job, source, app)
-    job.result.planned = Changes(
+    job.result.changes = Changes(
         uploaded=[Uploaded(file.path, file.size, plan.sign(file)) for file in plan.uploads],
         deleted={path: zone.files[path].length for path in plan.delete},
         unchanged=len(plan.unchanged),
