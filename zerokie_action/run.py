@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import traceback
 import uuid
 from typing import TYPE_CHECKING
@@ -27,7 +26,7 @@ from zerokie_action.platform.client import Client
 from zerokie_action.report.files import rendered, write_reports
 from zerokie_action.report.result import NOTHING_CHANGED, OUTCOMES, Result, redact_result
 from zerokie_action.report.summary import render_comment
-from zerokie_action.settings import Environment, load, queries, secrets
+from zerokie_action.settings import Environment, load, secrets
 from zerokie_action.shutdown import cancel_on_signal
 from zerokie_action.text import Redactor, human_seconds
 from zerokie_action.validation import check, unknown_names, without_effect, wrong_argument
@@ -51,10 +50,6 @@ _DONE = {"deploy": "deployed", "restart": "restarted", "destroy": "destroyed"}
 
 def run(env: Mapping[str, str], signals: Signals, stream: TextIO, argument: str | None = None) -> int:
     """Run the operation that `env` asks for, or refuse a command-line argument. Returns the exit code."""
-    # A run makes thousands of small records and hardly any cycles, so the collector should run seldom.
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
-    gc.enable()
     return anyio.run(run_async, env, signals, stream, argument)
 
 
@@ -74,8 +69,6 @@ async def run_async(
     ci = detect(env, stream, settings.log_level)
     for secret, user in secrets(environment):
         ci.mask(secret, user)
-    for query in queries(environment):
-        ci.hide(query)
     result = Result(settings.operation, environment.text("app"), settings.dry_run, links=ci.links)
     result.warnings = [
         *unknown_names(environment),
@@ -84,7 +77,7 @@ async def run_async(
     ]
     if settings.skip_without_key and not (environment.text("api_key") or problems):
         result.status = "skipped"
-        result.warnings.append(_NO_KEY)
+        result.warnings += [*environment.problems, _NO_KEY]
     for warning in result.warnings:
         ci.warning(warning)
     error: BaseException | None = None

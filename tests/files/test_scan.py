@@ -18,7 +18,7 @@ from zerokie_action.files.local import LocalFile, device_and_inode
 from zerokie_action.files.rules import PROTECTED, UNWANTED
 from zerokie_action.files.scan import scan
 
-usable = patterns.map(lambda lines: [line for line in lines if not parse_patterns([line])[1]])
+usable = patterns.map(lambda lines: [line for line in lines if not parse_patterns([line], "'file'")[1]])
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ class TestIgnoring:
             (site / ".zerokieignore").write_bytes("\n".join(file_lines).encode())
             expected = set(files) - git.ignored(site, lines, sorted(files)) - {".zerokieignore"}
             try:
-                found = set(deployed(site, ignore=parse_patterns(input_lines)[0]))
+                found = set(deployed(site, ignore=parse_patterns(input_lines, "'file'")[0]))
             except ConfigurationError as error:
                 assert "has nothing to deploy" in str(error)  # noqa: PT017 - it may be raised, and only so
                 found = set()

@@ -116,10 +116,6 @@ class CI:
         """Redact `secret` and its encodings from now on, also in Basic authentication with `user`."""
         self._redactor.add(secret, user)
 
-    def hide(self, text: str) -> None:
-        """Redact a text that may have a secret, but only in what this program writes."""
-        self._redactor.add(text)
-
     def redact(self, text: str) -> str:
         """Return the text without secrets, for callers that shorten text before they log it."""
         return self._redactor.redact(text)

@@ -134,7 +134,8 @@ def parse_patterns(lines: Iterable[str], file: str = "") -> tuple[list[str], lis
     """Read the lines of an input or of an ignore file, without their line ends.
 
     Returns the patterns, and a sentence for each refused line: its place, the problem, and what to write
-    instead. Lines of a file are not quoted: a link may have made another file of it.
+    instead. Lines of a file are not quoted: a link may have made another file of it. Lines of an input are
+    checked for other notations, too.
     """
     patterns: list[str] = []
     problems: list[str] = []
@@ -142,7 +143,7 @@ def parse_patterns(lines: Iterable[str], file: str = "") -> tuple[list[str], lis
         pattern = _without_trailing_spaces(line)
         if not pattern or pattern.startswith("#"):
             continue
-        if problem := _problem(pattern):
+        if problem := ("" if file else _input_problem(pattern)) or _problem(pattern):
             which = (
                 f"{file} line {number}: the pattern" if file else f"line {number}: the pattern {pattern!r}"
             )
@@ -185,7 +186,7 @@ def _problem(pattern: str) -> str:
     return ""
 
 
-def input_problem(pattern: str) -> str:
+def _input_problem(pattern: str) -> str:
     r"""Say what is wrong with a pattern from an input, where people try other notations for lists.
 
     Each of these mistakes has deleted files that `keep` should have kept.
