@@ -195,7 +195,8 @@ def _conclude(
         result.status = "cancelled"
     elif result.status != "rolled-back":
         result.status = "failed"
-    result.problems = [*error.problems] if isinstance(error, ConfigurationError) else []
+    if isinstance(error, ConfigurationError) and len(error.problems) > 1:
+        result.problems = [*error.problems]
     result.exit_code, result.error = error.exit_code, f"{error}{state and '; '}{state}"
     result.hint = error.hint
 
@@ -211,7 +212,7 @@ def _log_end(result: Result, ci: CI) -> None:
     if not result.error:
         ci.info(line)
         return
-    *others, last = result.problems if len(result.problems) > 1 else [result.error]
+    *others, last = result.problems or [result.error]
     for problem in others:
         ci.error(problem, title=line)
     ci.error(

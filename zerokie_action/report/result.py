@@ -98,7 +98,7 @@ class Result:
         changes: the changes that the run made, or that a dry run would make.
         seen_running: whether the platform reported that the deployed image runs.
         seen_live: whether the health check saw the deployed version.
-        problems: the problems with the inputs, one sentence each.
+        problems: the problems with inputs or directory, one sentence each, if there is more than one.
         changed: whether something was changed, or may have been; after a dry run, whether it would be.
         nothing_changed: whether the run failed before it asked for a change.
         links: the URLs of the pages of commit and log, by their label.

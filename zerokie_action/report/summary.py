@@ -55,7 +55,7 @@ def _outcome(result: Result) -> Iterator[str]:
     """Yield headline, errors, links, counts, warnings and notes; parts may be empty."""
     headline, _ = OUTCOMES[result.outcome]
     yield "## " + headline.format(app=markdown_code(result.app) or "Zerokie", what=result.what)
-    if len(result.problems) > 1:
+    if result.problems:
         yield "**Errors:**"
         yield _bullets(map(markdown_text, result.problems))
     elif result.error:
