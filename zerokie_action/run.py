@@ -68,7 +68,7 @@ async def run_async(
         problems.insert(0, wrong_argument(argument))
     ci = detect(env, stream, settings.log_level)
     for secret, user in secrets(environment):
-        ci.mask(secret, user)
+        ci.log.mask(secret, user)
     result = Result(settings.operation, environment.text("app"), settings.dry_run, links=ci.links)
     result.warnings = [
         *unknown_names(environment),
@@ -79,7 +79,7 @@ async def run_async(
         result.status = "skipped"
         result.warnings += [*environment.problems, _NO_KEY]
     for warning in result.warnings:
-        ci.warning(warning)
+        ci.log.warning(warning)
     error: BaseException | None = None
     changes: list[Change] = []
     accepted = False
@@ -94,9 +94,9 @@ async def run_async(
     _conclude(result, changes, error, signals)
     result.duration_seconds = anyio.current_time() - began
     if error is not None and not isinstance(error, DeployError):
-        ci.debug(*"".join(traceback.format_exception(error)).splitlines())
+        ci.log.debug(*"".join(traceback.format_exception(error)).splitlines())
     _log_end(result, ci)
-    result = redact_result(result, ci.redact)
+    result = redact_result(result, ci.log.redact)
     write_reports(result, ci, settings.own_files)
     comments = accepted and settings.comment and signals.first is None
     if comments and (text := rendered(render_comment, result, ci)):
@@ -121,8 +121,8 @@ async def _work(
             transport,
             retry_timeout=settings.retry_timeout,
             concurrency=settings.concurrency,
-            log=ci.info,
-            trace=ci.debug if ci.shows("debug") else None,
+            log=ci.log.info,
+            trace=ci.log.debug if ci.log.shows("debug") else None,
         )
         job = Job(
             settings=settings,
@@ -130,7 +130,7 @@ async def _work(
                 settings.api_url,
                 settings.api_key.get_secret_value(),
                 http,
-                redact=lambda said: values.redact(ci.redact(said)),
+                redact=lambda said: values.redact(ci.log.redact(said)),
             ),
             ci=ci,
             result=result,
@@ -166,11 +166,11 @@ def _announce(settings: Settings, ci: CI) -> None:
     dry_run = " (dry run)" if settings.dry_run else ""
     if settings.operation == "deploy":
         what, kind = (settings.image, "container") if settings.image else (settings.directory, "static")
-        ci.info(f"{ours} deploys {what} to {settings.app} ({kind}){dry_run}")
+        ci.log.info(f"{ours} deploys {what} to {settings.app} ({kind}){dry_run}")
     else:
-        ci.info(f"{ours}: {settings.operation} {settings.app}{dry_run}")
+        ci.log.info(f"{ours}: {settings.operation} {settings.app}{dry_run}")
     if settings.api_url != DEFAULT_API_URL:  # whoever sets it gets the key
-        ci.info(f"API: {settings.api_url}")
+        ci.log.info(f"API: {settings.api_url}")
 
 
 def _conclude(
@@ -210,11 +210,11 @@ def _log_end(result: Result, ci: CI) -> None:
         What=result.what.capitalize(),
     )
     if not result.error:
-        ci.info(line)
+        ci.log.info(line)
         return
     *others, last = result.problems or [result.error]
     for problem in others:
-        ci.error(problem, title=line)
-    ci.error(
+        ci.log.error(problem, title=line)
+    ci.log.error(
         last, *filter(None, [NOTHING_CHANGED if result.nothing_changed else "", result.hint]), title=line
     )

@@ -135,7 +135,7 @@ class Update:
         The biggest assets come first, so that no big asset is left to upload alone at the end.
         """
         files = sorted(files, key=lambda file: (is_page(file.path), -file.size, file.path))
-        progress = Progress(len(files), sum(file.size for file in files), self._job.ci)
+        progress = Progress(len(files), sum(file.size for file in files), self._job.ci.log)
 
         async def put(file: LocalFile) -> None:
             path, content = file.path, FileContent(file, self._lock.check)

@@ -46,10 +46,10 @@ def write_reports(result: Result, ci: CI, files: Mapping[str, Path]) -> None:
         except OSError as error:
             name, why = field.replace("_", "-"), error.strerror or error
             problem = f"`{name}`: {str(files[field])!r} can't be written ({why})"
-            ci.error(problem, _HINT)
+            ci.log.error(problem, _HINT)
             if not result.exit_code:
                 result.exit_code = ConfigurationError.exit_code
-                result.error, result.hint = ci.redact(problem), _HINT
+                result.error, result.hint = ci.log.redact(problem), _HINT
     # After the files, so that outputs and summary have the error of a file that can't be written.
     ci.write_outputs(outputs(result))
     ci.write_summary(rendered(render_summary, result, ci))
@@ -60,7 +60,7 @@ def rendered(render: Callable[[Result], str], result: Result, ci: CI) -> str:
     try:
         return render(result)
     except Exception as error:  # noqa: BLE001 - whatever it is, no report may fail a deploy
-        ci.warning(f"A report is missing ({render.__name__}: {error!r}): this is a bug, please report it")
+        ci.log.warning(f"A report is missing ({render.__name__}: {error!r}): this is a bug, please report it")
         return ""
 
 
