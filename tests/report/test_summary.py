@@ -25,7 +25,7 @@ def test_static_deploy():
 **[my-site.platform-dev.zerokie.com](<https://my-site.platform-dev.zerokie.com>)** \
 · [Commit 0123456789ab](<https://a.b/c/0123>) · [Log](<https://a.b/r/1>)
 
-2 files uploaded (8.0 MB) · 1 deleted · 199 unchanged · 2.3 s · 12 s of it waiting for the deploy lock
+2 files uploaded (8.0 MB), 1 deleted, 199 unchanged · 2.3 s, 12 s of it waiting for the deploy lock
 
 - ⚠️ Input &#96;port&#96; changes nothing
 
@@ -87,11 +87,11 @@ def test_container_that_failed():
         ),
         (
             Result("deploy", status="cancelled", changes=Changes([Uploaded("a", 1)], to_upload=2)),
-            "1 file uploaded (1 B) · 0 deleted · 0 unchanged · 0 s",
+            "1 file uploaded (1 B), 0 deleted, 0 unchanged · 0 s",
         ),
         (
             Result("deploy", status="planned", dry_run=True, changes=Changes([Uploaded("a", 1)], {}, 2)),
-            "1 file to upload (1 B) · 0 to delete · 2 unchanged · 0 s",
+            "1 file to upload (1 B), 0 to delete, 2 unchanged · 0 s",
         ),
     ],
 )
@@ -119,7 +119,7 @@ def test_many_files_are_folded():
 def test_thousands_of_files():
     """The list ends after a thousand; the sentence has the true counts."""
     summary = render_summary(many(12_345))
-    assert "12,345 files uploaded (0 B) · " in summary
+    assert "12,345 files uploaded (0 B), 0 deleted, " in summary
     assert "<details><summary>What changed (12,345)</summary>" in summary
     assert summary.count("\n- `+`") == 1_000
     assert "\n- and 11,345 more, which the JSON result (`output-file`) names\n\n</details>\n" in summary

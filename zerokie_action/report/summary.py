@@ -80,12 +80,14 @@ def _facts(result: Result) -> Iterator[str]:
         yield image
     if changes := result.changes:
         upload, delete = ("to upload", "to delete") if result.dry_run else ("uploaded", "deleted")
-        yield f"{human_files(len(changes.uploaded))} {upload} ({human_bytes(changes.bytes_uploaded)})"
-        yield f"{len(changes.deleted):,} {delete}"
-        yield f"{changes.unchanged:,} unchanged"
-    yield human_seconds(result.duration_seconds)
-    if result.lock_wait_seconds >= 1:
-        yield f"{human_seconds(result.lock_wait_seconds)} of it waiting for the deploy lock"
+        size = human_bytes(changes.bytes_uploaded)
+        yield (
+            f"{human_files(len(changes.uploaded))} {upload} ({size}), {len(changes.deleted):,} {delete}, "
+            f"{changes.unchanged:,} unchanged"
+        )
+    waited = human_seconds(result.lock_wait_seconds)
+    of_it = f", {waited} of it waiting for the deploy lock" if result.lock_wait_seconds >= 1 else ""
+    yield human_seconds(result.duration_seconds) + of_it
 
 
 def _changes(result: Result) -> Iterator[str]:
