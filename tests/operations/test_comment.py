@@ -81,7 +81,7 @@ def test_created_once_and_edited_later(world: World, ci: str) -> None:
 
     world.write({"index.html": b"new"})
     outcome = run(world, forge, ci)
-    assert "deleted 3 stale files" in comment(forge)
+    assert "3 deleted" in comment(forge)
     assert comment(forge).splitlines()[0] == marker(number, ci)
     assert outcome.log.splitlines()[-1].startswith("Updated the comment on ")
 
