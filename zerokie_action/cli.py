@@ -5,6 +5,7 @@ The signal handlers are installed before any heavy import.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import textwrap
@@ -41,6 +42,7 @@ def deploy() -> NoReturn:
     _answer(arguments)
     from zerokie_action.run import run  # noqa: PLC0415 - the handlers come first
 
+    gc.enable()
     # With an argument, `run` only reports an error, which belongs on stderr.
     argument = arguments[0] if arguments else None
     _end(run(os.environ, signals, sys.stderr if arguments else sys.stdout, argument))
@@ -65,6 +67,7 @@ def _start(*, fails: bool = True) -> Signals:
     _replace_missing_streams()
     signals = Signals(partial(on_first_signal, fails=fails))
     signals.install()
+    gc.disable()  # imports leave no garbage, and are a quarter faster
     return signals
 
 

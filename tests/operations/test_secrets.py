@@ -43,7 +43,7 @@ def test_the_key_wherever_a_text_is_cut(world: World, status: int, form: str) ->
     for length in LENGTHS:
         world.platform.faults.clear()
         world.platform.faults.add(answers(form % ("A" * length + API_KEY), status, "/files$"))
-        outcome = world.run(retries=0, log_level="debug")
+        outcome = world.run(retry_timeout=0, log_level="debug")
         assert outcome.exit_code != 0
         assert API_KEY[:4] not in seen(outcome), length
 
