@@ -40,7 +40,7 @@ def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> None:
     settings, _ = load(environment)  # wrong inputs don't stop the cleanup
     ci = detect(env, stream, settings.log_level)
     for secret, user in secrets(environment):
-        ci.mask(secret, user)
+        ci.log.mask(secret, user)
     key = environment.text("api_key")
     try:
         state_file = environment.text("state_file")
@@ -49,18 +49,18 @@ def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> None:
         if not held:
             is_known = file or env.get("STATE_session") or env.get("GITHUB_ACTIONS")
             where = "" if is_known else "; without `state-file` none can be found"
-            ci.info(f"Cleanup: no deploy lock is recorded as held: nothing to release{where}")
+            ci.log.info(f"Cleanup: no deploy lock is recorded as held: nothing to release{where}")
         elif not key:
             why = "".join(f" ({problem})" for problem in environment.problems)
             for lock in held:
-                ci.warning(
+                ci.log.warning(
                     f"Cleanup: the deploy lock on {lock.app!r} may still be held, but there is no "
                     f"`api-key` to release it with{why}; it expires {expiry()}"
                 )
         else:
             anyio.run(_release_all, held, environment, LockRecords(ci.save_state, file), ci, signals)
     except Exception as error:  # noqa: BLE001 - the cleanup must not fail the pipeline
-        ci.warning(f"Cleanup: {unwrap(error)}")
+        ci.log.warning(f"Cleanup: {unwrap(error)}")
 
 
 async def _release_all(
@@ -71,14 +71,14 @@ async def _release_all(
         api_url = check_api_url(environment.text("api_url") or DEFAULT_API_URL)
     except ValueError as error:
         raise ConfigurationError(f"{environment.label('api_url')}: {error}; no lock is released") from None
-    trace = ci.debug if ci.shows("debug") else None
+    trace = ci.log.debug if ci.log.shows("debug") else None
     async with cancel_on_signal(signals) as shutdown, Transport(environment.env) as transport:
-        http = RetryingClient(transport, retry_timeout=CLEANUP.seconds, log=ci.info, trace=trace)
-        client = Client(api_url, environment.text("api_key"), http, ci.redact)
+        http = RetryingClient(transport, retry_timeout=CLEANUP.seconds, log=ci.log.info, trace=trace)
+        client = Client(api_url, environment.text("api_key"), http, ci.log.redact)
         async with anyio.create_task_group() as tasks:
             for record in held:
                 lock = DeployLock(
-                    client, record.app, record.session, records=records, shutdown=shutdown, ci=ci
+                    client, record.app, record.session, records=records, shutdown=shutdown, log=ci.log
                 )
                 tasks.start_soon(_release, lock, record, ci)
 
@@ -90,17 +90,17 @@ async def _release(lock: DeployLock, record: LockRecord, ci: CI) -> None:
     except LockLost:  # between the heartbeat and finalize
         was_held = False
     except DeployError as error:
-        ci.warning(
+        ci.log.warning(
             f"Cleanup: the lock on {record.app!r} could not be released: {error}. It expires {expiry()}"
         )
         return
     if was_held:
         deploy_id = lock.finalized and lock.finalized.deploy_id
         recorded = f"as {deploy_id}" if deploy_id else "under an unknown ID"
-        ci.warning(
+        ci.log.warning(
             f"Cleanup: the deploy of {record.app!r} left its lock behind. The lock is released now. The "
             f"platform recorded the deploy {recorded}, with counts of zero, because its real changes are "
             "not known. Run the deploy again."
         )
     else:
-        ci.info(f"Cleanup: that deploy holds no lock on {record.app!r} any more; nothing to do")
+        ci.log.info(f"Cleanup: that deploy holds no lock on {record.app!r} any more; nothing to do")

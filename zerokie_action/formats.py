@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 DEFAULT_API_URL = "https://api.platform-dev.zerokie.com"
 
 _DURATION = re.compile(
-    r"(?:([0-9]{1,9})h)?\s*(?:([0-9]{1,9})m)?\s*(?:([0-9]{1,9}(?:\.[0-9]{1,9})?)s)?", re.IGNORECASE
+    r"(?=\S)(?:([0-9]{1,9})h)?\s*(?:([0-9]{1,9})m)?\s*(?:([0-9]{1,9}(?:\.[0-9]{1,9})?)s)?"
+    r"|([0-9]{1,9}(?:\.[0-9]{1,9})?)",
+    re.IGNORECASE,
 )
-_SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 _SEPARATOR = re.compile(r"(\\.|\[[!^]?\]?[^\]\n]*\])|,")
 """A comma, or an escaped or bracketed text (group 1), which may have a comma."""
@@ -48,13 +49,11 @@ _CONTAINERS_HOST = {"host.docker.internal", "host.containers.internal"}
 
 def parse_duration(text: str) -> float:
     """Seconds from `90`, `90s`, `5m` or `1h30m`."""
-    if _SECONDS.fullmatch(text):
-        return float(text)
     match = _DURATION.fullmatch(text)
-    if not match or not any(match.groups()):
+    if not match:
         raise ValueError(f"{text!r} is not a duration; write for example 90, 90s, 5m or 1h30m")
     return sum(
-        float(number) * unit for number, unit in zip(match.groups(), _UNITS.values(), strict=True) if number
+        float(number or 0) * unit for number, unit in zip(match.groups(), (3600, 60, 1, 1), strict=True)
     )
 
 
@@ -121,13 +120,14 @@ def parse_variables(text: str) -> dict[str, str]:
     """Environment variables from `KEY=VALUE` lines. No message quotes a value, which may be a secret."""
     pairs = [line.partition("=") for line in parse_lines(text)]
     keys = [key.strip() if equals else "" for key, equals, _ in pairs]
-    if wrong := [str(number) for number, key in enumerate(keys, 1) if not _VARIABLE.fullmatch(key)]:
-        which = f"item {wrong[0]} is" if len(wrong) == 1 else f"items {', '.join(wrong)} are"
-        raise ValueError(
-            f"{which} not KEY=VALUE; write one per line, with a key of letters, digits, _ . and -"
-        )
-    if twice := sorted({key for key in keys if keys.count(key) > 1}):
-        raise ValueError(f"{', '.join(twice)}: given more than once; keep one line for each key")
+    problems = [
+        f"item {number} is not KEY=VALUE; write one per line, with a key of letters, digits, _ . and -"
+        for number, key in enumerate(keys, 1)
+        if not _VARIABLE.fullmatch(key)
+    ]
+    problems += [f"{key!r} is given more than once" for key in sorted(set(keys)) if keys.count(key) > 1]
+    if problems:
+        raise ValueError("\n".join(problems))
     return {key: value for key, (_, _, value) in zip(keys, pairs, strict=True)}
 
 
@@ -152,10 +152,7 @@ def check_image(text: str) -> str:
     _refuse_unexpanded(text)
     if is_image(text):
         return text
-    if text.endswith((":", "@", "/")):
-        raise ValueError(f"{text!r} ends in {text[-1]!r}; is a variable in it empty?")
-    example = text.lower() if is_image(text.lower()) else "ghcr.io/owner/name:1.2"
-    raise ValueError(f"{text!r} is not an image reference; write for example {example!r}")
+    raise ValueError(f"{text!r} is not an image reference; write for example 'ghcr.io/owner/name:1.2'")
 
 
 def is_image(text: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import traceback
 import uuid
 from typing import TYPE_CHECKING
@@ -25,10 +24,10 @@ from zerokie_action.operations.static import deploy_directory
 from zerokie_action.outcome import was_created
 from zerokie_action.platform.answers import BAD_REQUEST, NOT_FOUND
 from zerokie_action.platform.client import Client
-from zerokie_action.report.files import REPORTS, remove_old_reports, rendered, write_reports
+from zerokie_action.report.files import rendered, write_reports
 from zerokie_action.report.result import NOTHING_CHANGED, OUTCOMES, Result, redact_result
 from zerokie_action.report.summary import render_comment
-from zerokie_action.settings import Environment, load, queries, secrets
+from zerokie_action.settings import Environment, load, secrets
 from zerokie_action.shutdown import cancel_on_signal
 from zerokie_action.text import Redactor, human_seconds
 from zerokie_action.validation import check, unknown_names, without_effect, wrong_argument
@@ -52,10 +51,6 @@ _DONE = {"deploy": "deployed", "restart": "restarted", "destroy": "destroyed"}
 
 def run(env: Mapping[str, str], signals: Signals, stream: TextIO, argument: str | None = None) -> int:
     """Run the operation that `env` asks for, or refuse a command-line argument. Returns the exit code."""
-    # A run makes thousands of small records and hardly any cycles, so the collector should run seldom.
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
-    gc.enable()
     return anyio.run(run_async, env, signals, stream, argument)
 
 
@@ -69,22 +64,19 @@ async def run_async(
     began = anyio.current_time()
     anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
     environment = Environment(env)
-    remove_old_reports(map(environment.text, REPORTS), env)
     settings, problems = load(environment)
     if argument is not None:
         problems.insert(0, wrong_argument(argument))
     ci = detect(env, stream, settings.log_level)
     for secret, user in secrets(environment):
-        ci.mask(secret, user)
-    for query in queries(environment):
-        ci.hide(query)
-    result = Result(settings.operation, environment.text("app"), settings.dry_run)
+        ci.log.mask(secret, user)
+    result = Result(settings.operation, environment.text("app"), settings.dry_run, links=ci.links)
     result.warnings = [*unknown_names(environment), *without_effect(settings, environment)]
     if settings.skip_without_key and not (environment.text("api_key") or problems):
         result.status = "skipped"
-        result.warnings.append(_NO_KEY)
+        result.warnings += [*environment.problems, _NO_KEY]
     for warning in result.warnings:
-        ci.warning(warning)
+        ci.log.warning(warning)
     error: BaseException | None = None
     changes: list[Change] = []
     accepted = False
@@ -100,12 +92,12 @@ async def run_async(
     _conclude(result, changes, error, signals)
     result.duration_seconds = anyio.current_time() - began
     if error is not None and not isinstance(error, DeployError):
-        ci.debug(*"".join(traceback.format_exception(error)).splitlines())
+        ci.log.debug(*"".join(traceback.format_exception(error)).splitlines())
     _log_end(result, ci)
-    result = redact_result(result, ci.redact)
+    result = redact_result(result, ci.log.redact)
     write_reports(result, ci, settings.own_files)
     comments = accepted and settings.comment and signals.first is None
-    if comments and (text := rendered("comment", lambda: render_comment(result, ci), ci)):
+    if comments and (text := rendered(render_comment, result, ci)):
         async with cancel_on_signal(signals):
             await update_comment(settings, env, ci, text)
     return result.exit_code
@@ -127,8 +119,8 @@ async def _work(
             transport,
             retry_timeout=settings.retry_timeout,
             concurrency=settings.concurrency,
-            log=ci.info,
-            trace=ci.debug if ci.shows("debug") else None,
+            log=ci.log.info,
+            trace=ci.log.debug if ci.log.shows("debug") else None,
         )
         job = Job(
             settings=settings,
@@ -136,7 +128,7 @@ async def _work(
                 settings.api_url,
                 settings.api_key.get_secret_value(),
                 http,
-                redact=lambda said: values.redact(ci.redact(said)),
+                redact=lambda said: values.redact(ci.log.redact(said)),
             ),
             ci=ci,
             result=result,
@@ -179,22 +171,22 @@ def _announce(settings: Settings, ci: CI) -> None:
     dry_run = " (dry run)" if settings.dry_run else ""
     if settings.operation == "deploy":
         what, kind = (settings.image, "container") if settings.image else (settings.directory, "static")
-        ci.info(f"{ours} deploys {what} to {settings.app} ({kind}){dry_run}")
+        ci.log.info(f"{ours} deploys {what} to {settings.app} ({kind}){dry_run}")
     else:
-        ci.info(f"{ours}: {settings.operation} {settings.app}{dry_run}")
+        ci.log.info(f"{ours}: {settings.operation} {settings.app}{dry_run}")
     if settings.api_url != DEFAULT_API_URL:  # whoever sets it gets the key
-        ci.info(f"API: {settings.api_url}")
+        ci.log.info(f"API: {settings.api_url}")
 
 
 def _conclude(
     result: Result, changes: Sequence[Change], error: BaseException | None, signals: Signals
 ) -> None:
     """Set the result's status, exit code, error and hint, and what was changed."""
-    planned = result.planned
+    made = result.changes
     if result.operation == "deploy":
         result.created = was_created(changes)
     result.changed |= any(change.may_be_made for change in changes)
-    result.changed |= bool(planned and (planned.uploaded or planned.deleted))
+    result.changed |= bool(made and (made.uploaded or made.deleted))
     state = "; ".join(filter(None, (*(change.state for change in changes), result.lock_state)))
     result.nothing_changed = result.status == "failed" and not state
     if error is not None and not isinstance(error, DeployError):
@@ -208,24 +200,26 @@ def _conclude(
         result.status = "cancelled"
     elif result.status != "rolled-back":
         result.status = "failed"
-    result.problems = [*error.problems] if isinstance(error, ConfigurationError) else []
+    if isinstance(error, ConfigurationError) and len(error.problems) > 1:
+        result.problems = [*error.problems]
     result.exit_code, result.error = error.exit_code, f"{error}{state and '; '}{state}"
     result.hint = error.hint
 
 
 def _log_end(result: Result, ci: CI) -> None:
     """Log the last line of a successful run, or the error."""
-    line = OUTCOMES[result.outcome].line.format(
+    _, line = OUTCOMES[result.outcome]
+    line = line.format(
         url=result.url or result.app,
         time=human_seconds(result.duration_seconds),
         What=result.what.capitalize(),
     )
     if not result.error:
-        ci.info(line)
+        ci.log.info(line)
         return
-    *others, last = result.problems if len(result.problems) > 1 else [result.error]
+    *others, last = result.problems or [result.error]
     for problem in others:
-        ci.error(problem, title=line)
-    ci.error(
+        ci.log.error(problem, title=line)
+    ci.log.error(
         last, *filter(None, [NOTHING_CHANGED if result.nothing_changed else "", result.hint]), title=line
     )

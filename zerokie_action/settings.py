@@ -28,11 +28,10 @@ from pydantic_settings import (
 
 from zerokie_action import formats
 from zerokie_action.ci import Level
-from zerokie_action.files.ignore import IGNORE_FILE, input_problem, parse_patterns
+from zerokie_action.files.ignore import IGNORE_FILE, parse_patterns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from urllib.parse import SplitResult
 
     from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
@@ -65,14 +64,12 @@ class Environment:
         env: the unchanged environment, for example `os.environ`.
         variables: the variables that are not empty, with their values stripped.
         problems: the problems with key files, one sentence each.
-        missing_key_file: the one of them that says that `api-key-file` does not exist; empty if it exists.
     """
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self.env = env
         self.variables = {name: text for name, value in env.items() if (text := value.strip())}
         self.problems: list[str] = []
-        self.missing_key_file = ""
         self._key_files: dict[str, str] = {}
         if self.variables.get("RUNNER_DEBUG") == "1":  # GitHub's "debug logging" overrides `log-level`
             self.variables[spellings("log_level")[0]] = "debug"
@@ -97,21 +94,20 @@ class Environment:
         name = f"{field}_file"
         if not self.text(name):
             return
+        content = why = ""
         try:
             content = Path(self.text(name)).read_text("utf-8-sig").strip()
         except (OSError, ValueError) as error:
-            why = (error.strerror if isinstance(error, OSError) else None) or "not UTF-8 text"
+            why = getattr(error, "strerror", "not UTF-8 text")
+        if not content:
+            # Without the path, because users may set the secret itself.
             self.problems.append(
-                # Without the path, because users may set the secret itself.
-                f"{self.label(name)}: the file can't be read ({why}); "
+                f"{self.label(name)}: the file can't be read ({why or 'it is empty'}); "
                 "give the path of a text file that holds the secret and nothing else"
             )
-            if field == "api_key" and isinstance(error, FileNotFoundError):
-                self.missing_key_file = self.problems[-1]
-            return
-        if self.text(field):
+        elif self.text(field):
             self.problems.append(f"{self.label(field)} and {self.label(name)} are both set; keep one of them")
-        elif content:
+        else:
             self._key_files[field] = self.variable(name)
             self.variables[spellings(field)[-1]] = content
 
@@ -122,11 +118,8 @@ ONLY_AT_CREATION: tuple[str, ...] = ("port", "cpu", "memory", "env")
 
 def _parse_patterns(text: str) -> tuple[str, ...]:
     """Parse gitignore patterns. The error message has a line for each problem."""
-    lines = [line.lstrip(" \t") for line in formats.split_lines(text)]
-    written = [line.rstrip(" ") for line in lines if line.strip() and not line.startswith("#")]
-    problems = [f"the pattern {line!r} {problem}" for line in written if (problem := input_problem(line))]
-    patterns, refused = parse_patterns(lines, "")
-    if problems := problems or refused:
+    patterns, problems = parse_patterns(line.lstrip(" \t") for line in formats.split_lines(text))
+    if problems:
         raise ValueError("\n".join(problems))
     return tuple(patterns)
 
@@ -154,16 +147,14 @@ class Settings(BaseSettings):
 
     operation: Operation = Field(
         "deploy",
-        description="What to do: `deploy`, `restart` (re-pull and restart the current image) or `destroy` "
-        "(delete the app).",
+        description="`deploy`, `restart` (re-pull and restart the image) or `destroy` (delete the app).",
     )
     api_key: ApiKey = Field(
         SecretStr(""),
-        description="The platform's API key; never printed. Required unless `api-key-file` is set.",
+        description="The platform's API key; never printed. This or `api-key-file` is required.",
     )
     api_key_file: Path | None = Field(
-        None,
-        description="File with the API key, in place of `api-key`; never deployed.",
+        None, description="File with the API key, in place of `api-key`; never deployed."
     )
     api_url: Annotated[str, BeforeValidator(formats.check_api_url)] = Field(
         formats.DEFAULT_API_URL,
@@ -171,43 +162,28 @@ class Settings(BaseSettings):
         "`host.containers.internal`.",
     )
     app: Annotated[str, BeforeValidator(formats.check_app)] = Field(
-        "",
-        description="The app's name, which is part of its host name: `my-site`, not `My_Site`.",
+        "", description="The app's name, which is part of its host name: `my-site`, not `My_Site`."
     )
     skip_without_key: bool = Field(
         default=False,
-        description="Without an API key, as in pull requests from forks: warn, set the status `skipped` and "
-        "exit with 0.",
+        description="Without an API key (a fork's pull request): warn, status `skipped`, exit code 0.",
     )
     image: Annotated[str | None, BeforeValidator(formats.check_image)] = Field(
-        None,
-        description="Container image to deploy. `deploy` needs exactly one of `image` and `directory`.",
+        None, description="Container image to deploy. `deploy` needs exactly one of `image` and `directory`."
     )
     directory: Path | None = Field(
-        None,
-        description="Static folder to deploy. `deploy` needs exactly one of `image` and `directory`.",
+        None, description="Static folder to deploy. `deploy` needs exactly one of `image` and `directory`."
     )
     create: bool = Field(default=False, description="Create the app when it does not exist.")
     port: int | None = Field(
-        None,
-        ge=1,
-        le=65535,
-        description="Port that the container listens on. Used when the app is created.",
+        None, ge=1, le=65535, description="Port that the container listens on. Used when the app is created."
     )
-    cpu: int | None = Field(
-        None,
-        ge=1,
-        description="CPU units, such as 256. Used when a container app is created.",
-    )
+    cpu: int | None = Field(None, ge=1, description="CPU units, such as 256. Used when the app is created.")
     memory: int | None = Field(
-        None,
-        ge=1,
-        description="Memory, such as 512 (the API reference names no unit). Used when a container app is "
-        "created.",
+        None, ge=1, description="Memory, such as 512 (the API names no unit). Used when the app is created."
     )
     env: Annotated[dict[str, str] | None, NoDecode, BeforeValidator(formats.parse_variables)] = Field(
-        None,
-        description="Environment variables, one `KEY=VALUE` per line. Used when a container app is created.",
+        None, description="Environment variables, one `KEY=VALUE` per line. Used when the app is created."
     )
     registry_server: str | None = Field(
         None,
@@ -215,21 +191,16 @@ class Settings(BaseSettings):
         "Docker Hub. Needs a username and a password.",
     )
     registry_username: str | None = Field(
-        None,
-        description="Username, or name of a deploy token, for the registry. Needs a password.",
+        None, description="Username, or name of a deploy token, for the registry. Needs a password."
     )
     registry_password: SecretStr | None = Field(
-        None,
-        description="Password, or deploy token, for the registry. Needs a username; never printed.",
+        None, description="Password, or deploy token, for the registry. Needs a username; never printed."
     )
     registry_password_file: Path | None = Field(
-        None,
-        description="File with the registry password, in place of `registry-password`; never deployed.",
+        None, description="File with the registry password, in place of `registry-password`; never deployed."
     )
     ignore: Patterns = Field(
-        (),
-        description="Gitignore patterns of files that are not deployed, in addition to the defaults and the "
-        "ignore file.",
+        (), description="Gitignore patterns of files not to deploy, beside the defaults and the ignore file."
     )
     ignore_file: Path = Field(
         IGNORE_FILE,
@@ -252,22 +223,17 @@ class Settings(BaseSettings):
     incremental: bool = Field(default=True, description="Skip unchanged files.")
     concurrency: int = Field(64, ge=1, le=256, description="Upper bound on parallel uploads, 1 to 256.")
     dry_run: bool = Field(
-        default=False,
-        description="Report what would change, without taking the lock or writing anything.",
+        default=False, description="Report what would change, without taking the lock or writing anything."
     )
     domains: Domains = Field(
-        (),
-        description="Custom domains such as www.example.com, one per line, to attach to a static app after "
-        "the deploy.",
+        (), description="Custom domains such as www.example.com, one per line, to attach to a static app."
     )
     remove_domains: Domains = Field(
-        (),
-        description="Custom domains, one per line, to remove from a static app after the deploy.",
+        (), description="Custom domains, one per line, to remove from a static app."
     )
     wait: bool = Field(default=True, description="Container apps: wait until the app runs.")
     wait_timeout: Seconds = Field(
-        300.0,
-        description="Time limit of `wait`, and of waiting for an app that is being deleted.",
+        300.0, description="Time limit of `wait`, and of waiting for an app that is being deleted."
     )
     health_check: Annotated[str | None, BeforeValidator(formats.check_health_check)] = Field(
         None,
@@ -276,9 +242,8 @@ class Settings(BaseSettings):
     )
     health_check_text: str | None = Field(
         None,
-        description="Text that the answer to `health-check` must contain, such as the commit: for an image, "
-        "the only proof that the new version answers. The answer must be 2xx. Needs "
-        "`health-check`.",
+        description="Text that a 2xx answer to `health-check` must contain, such as the commit; for an "
+        "image, the only proof that the new version answers.",
     )
     health_check_timeout: Seconds = Field(120.0, description="Time limit of `health-check`.")
     rollback: bool = Field(
@@ -287,19 +252,14 @@ class Settings(BaseSettings):
         "again, provided that it was running.",
     )
     lock_timeout: Seconds = Field(
-        600.0,
-        description="Time limit for waiting for another deploy's lock; `0` fails at once.",
+        600.0, description="Time limit for waiting for another deploy's lock; `0` fails at once."
     )
     lock_heartbeat: Seconds = Field(
-        180.0,
-        ge=1,
-        le=900,
-        description="Interval of the heartbeat that keeps the deploy lock alive.",
+        180.0, ge=1, le=900, description="Interval of the heartbeat that keeps the deploy lock alive."
     )
     timeout: Seconds = Field(1800.0, ge=1, description="Time limit of the whole operation.")
     retry_timeout: Seconds = Field(
-        120.0,
-        description="How long a request that fails is sent again; `0`: not at all.",
+        120.0, description="How long a request that fails is sent again; `0`: not at all."
     )
     comment: bool = Field(
         default=False,
@@ -307,38 +267,30 @@ class Settings(BaseSettings):
         "`github-token` or `gitlab-token`.",
     )
     pull_request: int | None = Field(
-        None,
-        ge=1,
-        description="Number of the pull or merge request to comment on, if the run does not know it.",
+        None, ge=1, description="Number of the pull or merge request, if the run does not know it."
     )
     github_token: Token = Field(
         SecretStr(""),
-        description="Token for `comment` on GitHub (needs `pull-requests: write`); never printed.",
+        description="Token for `comment` on GitHub, with `pull-requests: write`; never printed.",
     )
     gitlab_token: Token = Field(
-        SecretStr(""),
-        description="Token for `comment` on GitLab (needs the scope `api`); never printed.",
+        SecretStr(""), description="Token for `comment` on GitLab, with the scope `api`; never printed."
     )
     output_file: ReportFile | None = Field(None, description="Write the JSON result here.")
     dotenv_file: ReportFile | None = Field(
-        None,
-        description="Write `ZEROKIE_RESULT_NAME=value` lines here (GitLab `artifacts:reports:dotenv`).",
+        None, description="Write `ZEROKIE_RESULT_NAME=value` lines here (GitLab `artifacts:reports:dotenv`)."
     )
     annotations_file: ReportFile | None = Field(
-        None,
-        description="Write GitLab's `artifacts:reports:annotations` JSON here.",
+        None, description="Write GitLab's `artifacts:reports:annotations` JSON here."
     )
     summary_file: ReportFile | None = Field(
-        None,
-        description="Write the Markdown summary here. On GitHub it is also the job summary.",
+        None, description="Write the Markdown summary here. On GitHub it is also the job summary."
     )
     state_file: ReportFile | None = Field(
-        None,
-        description="File in which the run records its lock for the cleanup. GitHub and GitLab need none.",
+        None, description="Where the run records its lock for the cleanup. GitHub and GitLab need none."
     )
     log_level: Level = Field(
-        "info",
-        description="`debug`, `info`, `warning` or `error`; `RUNNER_DEBUG=1` means `debug`.",
+        "info", description="`debug`, `info`, `warning` or `error`; `RUNNER_DEBUG=1` means `debug`."
     )
 
     @classmethod
@@ -362,20 +314,6 @@ _SECRETS = [
     field for field, info in INPUTS.items() if SecretStr in (info.annotation, *get_args(info.annotation))
 ]
 
-_SHORTEST_QUERY = 8
-"""Shorter queries hold no token, and to redact them would garble texts."""
-
-
-_MESSAGES = {
-    "bool_parsing": "{text!r} is neither true nor false; write true or false",
-    "int_parsing": "{text!r} is not a whole number; write digits only",
-    "int_parsing_size": "{text!r} is too large",
-    "literal_error": "{text!r} is not {expected}",
-    "greater_than_equal": "{text!r} is less than the minimum of {ge}",
-    "less_than_equal": "{text!r} is more than the maximum of {le}",
-}
-"""Messages by pydantic's error type."""
-
 
 class Input(NamedTuple):
     """An input for the documents. `default` is the default as text; empty if there is none."""
@@ -391,14 +329,9 @@ class Input(NamedTuple):
 def documented_inputs() -> Iterator[Input]:
     """Every input, in the documented order."""
     for field, info in INPUTS.items():
-        yield Input(
-            name=input_name(field),
-            default=_written(info.default),
-            required=info.default == "",  # only a required input has this default
-            description=info.description or "",
-            is_list=field in _LISTS,
-            is_secret=field in _SECRETS,
-        )
+        is_required = info.default == ""  # only a required input has this default
+        text, default = info.description or "", _written(info.default)
+        yield Input(input_name(field), default, is_required, text, field in _LISTS, field in _SECRETS)
 
 
 def _written(default: object) -> str:
@@ -417,22 +350,10 @@ def secrets(environment: Environment) -> Iterator[tuple[str, str]]:
     texts, user = environment.variables, environment.text("registry_username")
     names = [name for field in _SECRETS for name in spellings(field) if name in texts]
     yield from dict.fromkeys((texts[name], user) for name in names)
-    for url in _health_checks(environment):
+    health_checks = (texts.get(name, "") for name in spellings("health_check"))
+    for url in filter(None, map(formats.split_url, health_checks)):
         for password in {url.password or "", unquote(url.password or "")}:
             yield password, unquote(url.username or "")
-
-
-def queries(environment: Environment) -> Iterator[str]:
-    """Yield queries of `health-check`, which may have a token, but may also be anybody's words.
-
-    A mask would hide such words in the whole job, and a CI system drops outputs that have them.
-    """
-    return (url.query for url in _health_checks(environment) if len(url.query) >= _SHORTEST_QUERY)
-
-
-def _health_checks(environment: Environment) -> Iterator[SplitResult]:
-    texts = (environment.variables.get(name, "") for name in spellings("health_check"))
-    return (url for text in texts if (url := formats.split_url(text)))
 
 
 def load(environment: Environment) -> tuple[Settings, list[str]]:
@@ -445,31 +366,22 @@ def load(environment: Environment) -> tuple[Settings, list[str]]:
     source = EnvSettingsSource(Settings)
     source.env_vars = variables  # in place of `os.environ`
     values = source()
+    problems: list[str] = []
     try:
         settings = Settings(**values)
-        skips = settings.skip_without_key  # a fork has no key, so it may have no file either
-        return settings, [
-            problem
-            for problem in environment.problems
-            if not skips or problem != environment.missing_key_file
-        ]
     except ValidationError as error:
-        details = error.errors(include_url=False, include_input=False)
-    for detail in details:  # the source stores each value under the first spelling
-        del values[spellings(str(detail["loc"][0]))[0]]
-    problems = [problem for detail in details for problem in _problems(detail, environment)]
-    return Settings(**values), [*problems, *environment.problems]
+        for detail in error.errors(include_url=False, include_input=False):
+            field = str(detail["loc"][0])
+            problems += _problems(detail, environment.label(field), environment.text(field))
+            del values[spellings(field)[0]]  # the source stores each value under the first spelling
+        settings = Settings(**values)
+    # A fork has no key, so it may have no key file either.
+    is_skipped = settings.skip_without_key and not environment.text("api_key")
+    return settings, problems if is_skipped else [*problems, *environment.problems]
 
 
-def _problems(detail: ErrorDetails, environment: Environment) -> list[str]:
-    """Describe the problems with an input in plain words."""
-    field = str(detail["loc"][0])
-    label, text, context = environment.label(field), environment.text(field), detail.get("ctx", {})
-    if detail["type"] == "value_error":  # from a function in `formats`
-        return [f"{label}: {problem}" for problem in str(context["error"]).split("\n")]
-    bounds = {
-        name: formats.written_duration(bound) if isinstance(bound, float) else bound
-        for name, bound in context.items()
-    }
-    message = _MESSAGES.get(detail["type"], "{msg}")
-    return [f"{label}: {message.format(text=text, msg=detail['msg'], **bounds)}"]
+def _problems(detail: ErrorDetails, label: str, text: str) -> list[str]:
+    """Describe the problems with an input."""
+    if detail["type"] == "value_error":  # from a function in `formats`, which quotes no secret
+        return [f"{label}: {problem}" for problem in str(detail["ctx"]["error"]).split("\n")]
+    return [f"{label}: {text!r}: {detail['msg']}"]

@@ -33,15 +33,7 @@ if TYPE_CHECKING:
 
 _SHORTEST_SECRET = 4
 _MASK = "***"
-_NOT_ENCODED = ("", "/", "!'()*")
-"""Characters that are not percent-encoded: in a query, in a path, by JavaScript's `encodeURIComponent`."""
-_HTML_QUOTES = (
-    *(('"', "'"), ("&quot;", "'"), ("&quot;", "&#x27;"), ("&quot;", "&#39;")),
-    *(("&quot;", "&#039;"), ("&#34;", "&#39;")),
-)
-"""How HTML escapes double and single quotes: in text, in Python, in JavaScript, in PHP, in Go."""
-_JSON_FOR_HTML = [{ord(char): f"\\u{ord(char):04{case}}" for char in "&<>"} for case in "xX"]
-"""How JSON escapes what is special in HTML: in Go, in .NET."""
+_BASE64 = (b64encode, urlsafe_b64encode)
 LINE_LIMIT = 2_000
 """The longest line of a log, in characters. Longer lines end in an ellipsis."""
 
@@ -231,49 +223,43 @@ def human_seconds(seconds: float) -> str:
 
 
 class Redactor:
-    """Replaces secrets, in all forms that `secret_forms` returns, with `***`."""
+    """Replaces secrets with `***`: as they are, percent-encoded, and as JSON, HTML and Base64 write them."""
 
     def __init__(self, *secrets: str) -> None:
-        self._forms: set[str] = set()
+        self._patterns: set[str] = set()
         for secret in secrets:
             self.add(secret)
 
     def add(self, secret: str, user: str = "") -> None:
-        """Add a secret. Empty and very short secrets are ignored."""
-        self._forms.update(secret_forms(secret, user))
-        longest_first = sorted(self._forms, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+        """Add a secret, also as the password of `user` in Basic authentication."""
+        for value in secret_values(secret):
+            self._patterns.add("".join(map(_spelled, value)))
+            for plain in (value, f"{user}:{value}"):
+                data = plain.encode(errors="surrogatepass")
+                self._patterns |= {re.escape(b64(data).decode().rstrip("=")) for b64 in _BASE64}
+        longest_first = sorted(self._patterns, key=len, reverse=True)
+        self._pattern = re.compile("|".join(longest_first))
 
     def redact(self, text: str) -> str:
         """Return `text` without the secrets."""
-        return self._pattern.sub(_MASK, text) if self._forms else text
+        return self._pattern.sub(_MASK, text) if self._patterns else text
 
 
-def secret_forms(secret: str, user: str = "") -> set[str]:
-    """Return all forms of a secret that must not be shown.
+def secret_values(secret: str) -> set[str]:
+    """Return what must not be shown of a secret: all of it, and each of its lines, stripped.
 
-    The forms are the whole secret and each of its lines, stripped; and their encodings: percent-encoding,
-    Base64 (also as the password of `user`), HTML, and strings in JSON and in our messages. Values of fewer
-    than four characters have no forms, because masking them would garble the log.
+    Values of fewer than four characters are left out, because masking them would garble the log.
     """
     values = {part.strip() for part in (secret, *secret.splitlines())}
-    return {form for value in values if len(value) >= _SHORTEST_SECRET for form in _forms(value, user)}
+    return {value for value in values if len(value) >= _SHORTEST_SECRET}
 
 
-def _forms(value: str, user: str) -> set[str]:
-    data = value.encode(errors="surrogatepass")
-    encoded = {quote(data, safe) for safe in _NOT_ENCODED} | {quote_plus(data)}
-    encoded |= {re.sub("%..", lambda match: match[0].lower(), form) for form in encoded}
-    in_quotes = {json.dumps(value), json.dumps(value, ensure_ascii=False), repr(value)}
-    in_quotes |= {form.replace("/", r"\/") for form in in_quotes}  # as PHP writes JSON
-    in_quotes |= {form.translate(table) for form in in_quotes for table in _JSON_FOR_HTML}
-    in_html = {
-        html.escape(value, quote=False).replace('"', double).replace("'", single)
-        for double, single in _HTML_QUOTES
-    }
-    in_base64 = {
-        encode(credentials).decode().rstrip("=")
-        for credentials in (data, f"{user}:".encode(errors="surrogatepass") + data)
-        for encode in (b64encode, urlsafe_b64encode)
-    }
-    return {value, *encoded, *(form[1:-1] for form in in_quotes), *in_html, *in_base64}
+def _spelled(char: str) -> str:
+    """Return an expression for a character, as it is and in the encodings that texts and URLs have."""
+    if char.isascii() and char.isalnum():
+        return char
+    code = ord(char)
+    forms = {char, f"\\{char}", f"\\u{code:04x}", json.dumps(char)[1:-1], repr(char)[1:-1], html.escape(char)}
+    forms |= {quote(char, "", errors="surrogatepass"), quote_plus(char, errors="surrogatepass")}
+    expressions = [*map(re.escape, sorted(forms, key=len, reverse=True)), f"&#0*{code};", f"&#x0*{code:x};"]
+    return f"(?i:{'|'.join(expressions)})"

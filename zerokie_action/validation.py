@@ -8,15 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.files.rules import find_ignore_file
 from zerokie_action.files.scan import problem_with_directory
-from zerokie_action.formats import is_stream
 from zerokie_action.settings import INPUTS, ONLY_AT_CREATION, PREFIXES, input_name, spellings
 from zerokie_action.text import closest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from zerokie_action.settings import Environment, Settings
 
@@ -24,8 +21,6 @@ _LOGIN = ("registry_username", "registry_password")
 _REPORT_PREFIX = "ZEROKIE_RESULT_"
 """The prefix of variables from a dotenv report, which later jobs have in their environment."""
 _SIMILARITY = 0.88
-_REPLACED = {"retries": "retry_timeout"}
-"""Inputs of earlier versions, with the inputs that replace them."""
 _SOURCES = ("image", "directory")
 _USED_WITH = {
     (*ONLY_AT_CREATION, "rollback"): {"image"},
@@ -51,51 +46,40 @@ def check(settings: Settings, environment: Environment, problems: Iterable[str])
 def unknown_names(environment: Environment) -> list[str]:
     """A warning about variables that look like inputs; empty if there are none."""
     unknown = [variable for variable, field in _unknown(environment) if not field]
-    if not unknown:
-        return []
-    are_none = "is not an input" if len(unknown) == 1 else "are not inputs"
-    return [f"{', '.join(unknown)} {are_none}; `--help` lists all inputs"]
+    return [f"These are not inputs: {', '.join(unknown)}; `--help` lists all inputs"] if unknown else []
 
 
 def without_effect(settings: Settings, environment: Environment) -> list[str]:
     """A warning about inputs that are set but not used by this run; empty if there are none."""
-    task: str = settings.operation
-    what = f"`operation: {task}`"
-    if task == "deploy":
-        deployed = [name for name in _SOURCES if environment.text(name)]
-        if len(deployed) != 1:
-            return []  # an error
-        task = deployed[0]
-        what = f"`{task}`"
-    unused = set().union(*(fields for fields, tasks in _USED_WITH.items() if task not in tasks))
+    tasks = [name for name in _SOURCES if environment.text(name)]
+    if settings.operation != "deploy":
+        tasks = [settings.operation]
+    if len(tasks) != 1:
+        return []  # an error
+    unused = set().union(*(fields for fields, users in _USED_WITH.items() if tasks[0] not in users))
     # An input that is set to its default needs no warning; nor does `env` with only comments (`{}`).
     given = [name for name, value in settings if name in unused and value not in (INPUTS[name].default, {})]
-    if not given:
-        return []
-    have, them = ("has", "it") if len(given) == 1 else ("have", "them")
-    return [f"{_given(environment, *given)} {have} no effect with {what}; remove {them}"]
+    what = tasks[0] if tasks[0] in _SOURCES else f"operation: {tasks[0]}"
+    return [f"{_given(environment, *given)}: no effect with `{what}`; leave out"] if given else []
 
 
 def wrong_argument(argument: str) -> str:
     """The error for a command-line argument; it names the input to set instead."""
-    name, equals, _ = argument.partition("=")
-    shown = f"{name}=…" if equals else name  # without the value, which may be a secret: `--api-key=…`
+    name = argument.partition("=")[0]  # without the value, which may be a secret: `--api-key=…`
     close = closest(name.lstrip("-").replace("-", "_").lower(), INPUTS)
     field = close[0] if close else "app"
-    fix = f"set the input `{input_name(field)}`" if close else f"set inputs, such as `{field}`"
-    where = f"({spellings(field)[-1]}) in the environment; `--help` lists all inputs"
-    return f"{shown!r}: there are no arguments; {fix} {where}"
+    return (
+        f"{name!r}: there are no arguments; set inputs in the environment, such as `{input_name(field)}` "
+        f"({spellings(field)[-1]}); `--help` lists all inputs"
+    )
 
 
 def _problems(settings: Settings, environment: Environment) -> Iterator[str]:
     if not environment.text("app"):
         yield "`app` is required: name the app"
     if not (environment.text("api_key") or environment.problems or settings.skip_without_key):
-        why = (
-            f"{environment.label('api_key_file')} is empty, and " if environment.text("api_key_file") else ""
-        )
         yield (
-            f"{why}`api-key` is required: pass the platform's API key as a secret, on GitHub as "
+            "`api-key` is required: pass the platform's API key as a secret, on GitHub as "
             "`api-key: ${{ secrets.ZEROKIE_API_KEY }}`, elsewhere in ZEROKIE_API_KEY. Runs that get none "
             "(pull requests from forks, branches that are not protected) need `skip-without-key: true`"
         )
@@ -103,7 +87,6 @@ def _problems(settings: Settings, environment: Environment) -> Iterator[str]:
         yield from _problems_of_a_deploy(environment)
     elif given := _given(environment, *_SOURCES):
         yield f"{given}: only `operation: deploy` uses it; remove it"
-    yield from _named_twice(settings, environment)
     if not environment.text("health_check") and (given := _given(environment, "health_check_text")):
         yield f"{given} without `health-check`: set the path or URL whose answer must contain the text"
     missing = [environment.label(field) for field in _LOGIN if not environment.text(field)]
@@ -113,17 +96,6 @@ def _problems(settings: Settings, environment: Environment) -> Iterator[str]:
         if field:
             right = f"{variable.partition('_')[0].upper()}_{field.upper()}"
             yield f"{variable} is not an input; did you mean `{input_name(field)}` ({right})?"
-
-
-def _named_twice(settings: Settings, environment: Environment) -> Iterator[str]:
-    """Yield a problem for each domain or file that two inputs name."""
-    if both := set(settings.domains) & set(settings.remove_domains):
-        yield f"{_given(environment, 'domains', 'remove_domains')}: both name {', '.join(sorted(both))}"
-    files: dict[Path, str] = {}
-    for field, path in settings.own_files.items():
-        other = files.setdefault(path, field)
-        if other != field and not is_stream(path):
-            yield f"{_given(environment, other, field)}: each needs a file of its own"
 
 
 def _problems_of_a_deploy(environment: Environment) -> Iterator[str]:
@@ -139,10 +111,6 @@ def _problems_of_a_deploy(environment: Environment) -> Iterator[str]:
         yield f"{given}: the platform has custom domains for static apps only"
     if directory and (problem := problem_with_directory(directory)):
         yield f"{label('directory')}: {directory!r} {problem}"
-    elif directory and (ignore_file := environment.text("ignore_file")):
-        _, problem = find_ignore_file(directory, ignore_file)
-        if problem:
-            yield f"{label('ignore_file')}: {problem}"
 
 
 def _given(environment: Environment, *fields: str) -> str:
@@ -157,7 +125,7 @@ def _unknown(environment: Environment) -> Iterator[tuple[str, str]]:
         if variable.upper().startswith(PREFIXES) and not variable.startswith(_REPORT_PREFIX):
             name = _letters(variable.partition("_")[2])
             close = closest(name, unset, _SIMILARITY)
-            yield variable, _REPLACED.get(name) or (unset[close[0]] if close else "")
+            yield variable, unset[close[0]] if close else ""
 
 
 def _letters(name: str) -> str:

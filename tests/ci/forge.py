@@ -17,6 +17,7 @@ GITHUB = {
     "GITHUB_SERVER_URL": "https://github.example.com",
     "GITHUB_REPOSITORY": "o/r",
     "GITHUB_SHA": "0123456789abcdef",
+    "GITHUB_RUN_ID": "1",
 }
 EVENT = '{"pull_request": {"number": 12}}'
 GITLAB = {
@@ -24,6 +25,8 @@ GITLAB = {
     "CI_PROJECT_ID": "7",
     "CI_MERGE_REQUEST_IID": "3",
     "CI_COMMIT_SHA": "fedcba9876543210",
+    "CI_PROJECT_URL": "https://gitlab.example.com/o/r",
+    "CI_JOB_URL": "https://gitlab.example.com/o/r/-/jobs/1",
 }
 _ALL = re.compile(r"/repos/o/r/issues/12/comments|/projects/7/merge_requests/3/notes")
 _ONE = re.compile(r"/(?:repos/o/r/issues/comments|projects/7/merge_requests/3/notes)/([0-9]+)")

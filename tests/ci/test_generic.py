@@ -17,11 +17,11 @@ def test_a_log():
     """Every line is plain; a group is its title and its lines; the other parts of a problem are indented."""
     log = io.StringIO()
     ci = detect({"CI": "woodpecker", "GITHUB_ACTIONS": "false"}, log)
-    ci.info("Deploy lock acquired")
-    ci.group("12 files", ["a.html", "b.html"])
-    ci.warning("careful")
-    ci.error("App 'my-sit' not found", "Check the input app.")
-    ci.debug("not shown")
+    ci.log.info("Deploy lock acquired")
+    ci.log.group("12 files", ["a.html", "b.html"])
+    ci.log.warning("careful")
+    ci.log.error("App 'my-sit' not found", "Check the input app.")
+    ci.log.debug("not shown")
     for write in (ci.write_outputs, ci.save_state):
         write({"not": "shown"})
     ci.write_summary("not shown")
@@ -41,10 +41,10 @@ def test_levels():
     log = io.StringIO()
     for level in ("debug", "info", "warning", "error"):
         ci = detect({}, log, level)
-        ci.debug("d")
-        ci.info("i")
-        ci.warning("w")
-        ci.error("e")
+        ci.log.debug("d")
+        ci.log.info("i")
+        ci.log.warning("w")
+        ci.log.error("e")
     assert log.getvalue().replace("Warning: ", "").replace("Error: ", "").split() == [
         *"diwe",
         *"iwe",
@@ -59,9 +59,9 @@ def test_no_text_is_a_command(text):
     """The log of a plain container may still be read by a runner: one line stays one harmless line."""
     log = io.StringIO()
     ci = detect({}, log, "debug")
-    ci.group(text, [text])
-    ci.warning(text)
-    ci.error(text, text, title=text)
+    ci.log.group(text, [text])
+    ci.log.warning(text)
+    ci.log.error(text, text, title=text)
     assert workflow_commands(log.getvalue()) == []
     lines = log.getvalue().split("\n")
     assert len(lines) == 5 + 1
@@ -72,9 +72,9 @@ def test_secrets_are_redacted_before_anything_else():
     """A secret is found also where the log shows its characters differently."""
     log = io.StringIO()
     ci = detect({}, log)
-    ci.mask("##secret\u200b##")
-    ci.mask("other\tone")
-    ci.info("a ##secret\u200b## b other\tone c")
+    ci.log.mask("##secret\u200b##")
+    ci.log.mask("other\tone")
+    ci.log.info("a ##secret\u200b## b other\tone c")
     assert log.getvalue() == "a *** b *** c\n"
 
 
@@ -82,9 +82,9 @@ LOST_LOG = """
 import os, sys
 from zerokie_action.ci import detect
 ci = detect({}, sys.stdout)
-ci.info("café")
+ci.log.info("café")
 os.close(1)
-ci.info("lost")
+ci.log.info("lost")
 """
 
 

@@ -32,11 +32,11 @@ class Step:
 def test_a_log():
     """Steps are plain lines, details fold into a group, problems become annotations."""
     step = Step({})
-    step.ci.info("Deploy lock acquired")
-    step.ci.group("12 files", ["a.html", "b.html"])
-    step.ci.warning("old/%20, kept")
-    step.ci.error("App 'my-sit' not found", "It says: 100% gone", "Check it.", title="Failed: 1, a")
-    step.ci.debug("not shown")
+    step.ci.log.info("Deploy lock acquired")
+    step.ci.log.group("12 files", ["a.html", "b.html"])
+    step.ci.log.warning("old/%20, kept")
+    step.ci.log.error("App 'my-sit' not found", "It says: 100% gone", "Check it.", title="Failed: 1, a")
+    step.ci.log.debug("not shown")
     assert step.log == (
         "Deploy lock acquired\n"
         "::group::12 files\n"
@@ -51,26 +51,26 @@ def test_a_log():
 def test_a_quiet_log():
     """It has problems only. No group is empty."""
     step = Step({}, "error")
-    step.ci.group("files", ["a"])
-    step.ci.warning("a")
-    step.ci.error("b")
+    step.ci.log.group("files", ["a"])
+    step.ci.log.warning("a")
+    step.ci.log.error("b")
     assert step.log == "::error::b\n"
     step = Step({})
-    step.ci.group("files", [])
+    step.ci.log.group("files", [])
     assert step.log == "files\n"
 
 
 def test_mask():
-    """Every form of every line of a secret is masked; short and empty ones are not."""
+    """Every line of a secret is masked, and the runner knows its encodings; short and empty ones are not."""
     step = Step({}, "error")
-    step.ci.mask("pass%word\nline", "user")
-    step.ci.mask("")
-    step.ci.mask("abc")
+    step.ci.log.mask("pass%word\nline", "user")
+    step.ci.log.mask("")
+    step.ci.log.mask("abc")
     masked = {command.data for command in workflow_commands(step.log)}
     assert {command.name for command in workflow_commands(step.log)} == {"add-mask"}
-    assert {"pass%word", "line", "pass%25word", "cGFzcyV3b3Jk", "dXNlcjpsaW5l"} <= masked
-    step.ci.error("pass%word")
-    assert step.log.endswith("\n::error::***\n")
+    assert masked == {"pass%word", "line"}
+    step.ci.log.error("pass%word, dXNlcjpsaW5l")
+    assert step.log.endswith("\n::error::***, ***\n")
 
 
 @pytest.fixture
@@ -129,10 +129,10 @@ def test_missing_and_unwritable_files(tmp_path):
 def test_no_text_is_a_command(text, title):
     """Whatever is logged, the runner obeys our own commands only, and the text cannot leave them."""
     step = Step({}, "debug")
-    step.ci.group(title, [text, text])
-    step.ci.debug(text)
-    step.ci.warning(text)
-    step.ci.error(text, text, title=title)
+    step.ci.log.group(title, [text, text])
+    step.ci.log.debug(text)
+    step.ci.log.warning(text)
+    step.ci.log.error(text, text, title=title)
     commands = workflow_commands(step.log)
     assert [command.name for command in commands] == ["group", "endgroup", "warning", "error"]
     assert all(command.properties.count("=") <= 1 + title.count("=") for command in commands)
@@ -180,16 +180,15 @@ def test_what_is_known(tmp_path, event, commit):
     }
     repository = "https://github.example.com:8443/o/r"
     ci = Step(env).ci
-    assert (ci.commit, ci.commit_url) == (commit, f"{repository}/commit/{commit}")
-    assert ci.run_url == f"{repository}/actions/runs/123"
+    links = {f"Commit {commit}": f"{repository}/commit/{commit}", "Log": f"{repository}/actions/runs/123"}
+    assert ci.links == links
     assert ci.repository == Repository("github.example.com", "o/r", "`GITHUB_REPOSITORY`")
-    assert Step(env | {"GITEA_ACTIONS": "true"}).ci.run_url == f"{repository}/actions/runs/7"
+    assert Step(env | {"GITEA_ACTIONS": "true"}).ci.links["Log"] == f"{repository}/actions/runs/7"
 
 
 def test_what_is_not_known():
     """The summary links to nothing then."""
-    ci = Step({"GITHUB_SHA": "abc"}).ci
-    assert (ci.commit, ci.commit_url, ci.run_url) == ("abc", "", "")
+    assert Step({"GITHUB_SHA": "abc"}).ci.links == {}
 
 
 @pytest.mark.parametrize(

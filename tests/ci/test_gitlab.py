@@ -8,7 +8,6 @@ from hypothesis import given
 
 from tests.ci.grammar import HOSTILE, gitlab_sections, whatever_happens, workflow_commands
 from zerokie_action.ci import detect
-from zerokie_action.ci.gitlab import GitLab
 from zerokie_action.ci.repository import Repository
 
 ENV = {"GITLAB_CI": "true"}
@@ -19,13 +18,13 @@ def test_a_log(monkeypatch):
     monkeypatch.setattr("time.time", lambda: 1_700_000_000.9)
     monkeypatch.setattr("os.urandom", lambda _size: b"\x01\x02")
     log = io.StringIO()
-    ci = GitLab(ENV, log)
-    ci.mask("s3cr3t")
-    ci.info("Deploy lock acquired")
-    ci.group("12 files", ["a.html"])
-    ci.warning("careful")
-    ci.error("failed with s3cr3t", "a reason", title="Title")
-    ci.debug("not shown")
+    ci = detect(ENV, log)
+    ci.log.mask("s3cr3t")
+    ci.log.info("Deploy lock acquired")
+    ci.log.group("12 files", ["a.html"])
+    ci.log.warning("careful")
+    ci.log.error("failed with s3cr3t", "a reason", title="Title")
+    ci.log.debug("not shown")
     assert log.getvalue() == (
         "Deploy lock acquired\n"
         "\x1b[0Ksection_start:1700000000:zerokie_0102[collapsed=true]\r\x1b[0K12 files\n"
@@ -41,7 +40,7 @@ def test_sections_have_names_of_their_own():
     """A job may deploy several times; below its level a section would be empty."""
     log = io.StringIO()
     for level in ("warning", "info", "info"):
-        GitLab(ENV, log, level).group("files", ["a"])
+        detect(ENV, log, level).log.group("files", ["a"])
     (_, one), (_, end), (_, another), _ = gitlab_sections(log.getvalue())
     assert one == end != another
 
@@ -51,10 +50,10 @@ def test_sections_have_names_of_their_own():
 def test_no_text_is_a_marker(text):
     """Whatever is logged, GitLab finds our own sections and colours only."""
     log = io.StringIO()
-    ci = GitLab(ENV, log, "debug")
-    ci.group(text, [text])
-    ci.warning(text)
-    ci.error(text, text, title=text)
+    ci = detect(ENV, log, "debug")
+    ci.log.group(text, [text])
+    ci.log.warning(text)
+    ci.log.error(text, text, title=text)
     assert len(gitlab_sections(log.getvalue())) == 2
     assert log.getvalue().count("\x1b") == 2 + 2 + 2 * 3
     assert log.getvalue().count("\n") == 1 + 1 + 1 + 2 + 1
@@ -72,12 +71,14 @@ def test_what_is_known():
         "CI_JOB_URL": "https://gitlab.com/j/1",
     }
     ci = detect(ENV | env, io.StringIO())
-    assert (ci.commit, ci.run_url) == ("abc", "https://gitlab.com/j/1")
-    assert ci.commit_url == "https://gitlab.com/o/r/-/commit/abc"
+    assert ci.links == {
+        "Commit abc": "https://gitlab.com/o/r/-/commit/abc",
+        "Log": "https://gitlab.com/j/1",
+    }
     assert ci.repository == Repository("gitlab.example.com", "g/s/r", "`CI_PROJECT_PATH`")
-    assert detect(ENV, io.StringIO()).commit_url == ""
+    assert detect(ENV, io.StringIO()).links == {}
     merge = env | {"CI_MERGE_REQUEST_SOURCE_BRANCH_SHA": "def"}  # of a pipeline for merged results
-    assert detect(ENV | merge, io.StringIO()).commit == "def"
+    assert "Commit def" in detect(ENV | merge, io.StringIO()).links
 
 
 def test_the_merge_request():

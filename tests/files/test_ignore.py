@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from tests.files.gitoracle import Git, paths, patterns
 from zerokie_action.files.ignore import (
     Patterns,
-    input_problem,
     parse_patterns,
 )
 
@@ -22,16 +21,16 @@ cases = st.lists(
 
 
 def matched(lines: list[str], *files: str) -> list[str]:
-    accepted, problems = parse_patterns(lines)
+    accepted, problems = parse_patterns(lines, "'file'")
     assert problems == []
     compiled = Patterns(accepted)
     return [file for file in files if compiled.match_file(file)]
 
 
 def reason(pattern: str) -> str:
-    """Why a pattern is refused; empty when it is not."""
-    _, problems = parse_patterns([pattern])
-    return "".join(problems).removeprefix(f"line 1: the pattern {pattern!r} ")
+    """Why a pattern of an ignore file is refused; empty when it is not."""
+    _, problems = parse_patterns([pattern], "'file'")
+    return "".join(problems)
 
 
 class TestGit:
@@ -116,9 +115,9 @@ class TestRefused:
     )
     def test_in_an_input(self, pattern, words):
         """How people write lists elsewhere: each of these was seen to delete what it should have kept."""
-        assert words in input_problem(pattern)
+        assert words in parse_patterns([pattern])[1][0]
 
     @pytest.mark.parametrize("pattern", ["-a", "a'", "don't", r"a\,b", "[a,b]", "a b", "!a", "#a"])
     def test_in_an_input_is_fine(self, pattern):
         """Only what looks like another kind of list is refused."""
-        assert input_problem(pattern) == ""
+        assert parse_patterns([pattern]) == ([pattern] if pattern != "#a" else [], [])

@@ -18,7 +18,7 @@ from zerokie_action.files.local import LocalFile, device_and_inode
 from zerokie_action.files.rules import PROTECTED, UNWANTED
 from zerokie_action.files.scan import scan
 
-usable = patterns.map(lambda lines: [line for line in lines if not parse_patterns([line])[1]])
+usable = patterns.map(lambda lines: [line for line in lines if not parse_patterns([line], "'file'")[1]])
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ class TestIgnoring:
             (site / ".zerokieignore").write_bytes("\n".join(file_lines).encode())
             expected = set(files) - git.ignored(site, lines, sorted(files)) - {".zerokieignore"}
             try:
-                found = set(deployed(site, ignore=parse_patterns(input_lines)[0]))
+                found = set(deployed(site, ignore=parse_patterns(input_lines, "'file'")[0]))
             except ConfigurationError as error:
                 assert "has nothing to deploy" in str(error)  # noqa: PT017 - it may be raised, and only so
                 found = set()
@@ -252,15 +252,15 @@ class TestRefusals:
         found = [problem.partition(" the pattern")[0] for problem in problems(site, ignore=["b"])]
         assert found == [
             f"'{site}/.zerokieignore' line 2:",
-            "'pipe' is a FIFO, not a file; remove it or add it to `ignore`",
+            "'pipe' is not a regular file; remove it or add it to `ignore`",
         ]
 
     @pytest.mark.parametrize(
         ("name", "problem"),
         [
-            ("folder", "is not a file; name a text file with one pattern per line"),
-            ("pipe", "is not a file; name a text file with one pattern per line"),
-            ("latin-1", "is not UTF-8 text; save it as UTF-8"),
+            ("folder", "is not a file of at most 64 kB; name a text file with one pattern per line"),
+            ("pipe", "is not a file of at most 64 kB; name a text file with one pattern per line"),
+            ("latin-1", "cannot be read (it is not UTF-8 text); correct the file, or its path"),
         ],
     )
     def test_an_ignore_file_that_cannot_be_used(self, site, name, problem):
@@ -345,11 +345,15 @@ class TestPermissions:
         assert self.problems(shared, "/ignored", "/link", *closed, "/blind") == []
 
     @pytest.mark.parametrize(
-        ("name", "fix"), [("", "for the user who runs this"), ("/.zerokieignore", "or remove it")]
+        ("name", "fix"),
+        [
+            ("", "make it readable for the user who runs this"),
+            ("/.zerokieignore", "correct the file, or its path"),
+        ],
     )
     def test_the_directory_and_the_ignore_file(self, shared, name, fix):
         """Patterns that cannot be read could hide anything."""
         write_tree(shared, ["a", ".zerokieignore"])
         Path(f"{shared}{name}").chmod(0)
         (found,) = self.problems(shared)
-        assert found.endswith(f"'{shared}{name}' cannot be read (Permission denied); make it readable {fix}")
+        assert found.endswith(f"'{shared}{name}' cannot be read (Permission denied); {fix}")

@@ -73,7 +73,7 @@ def test_created_once_and_edited_later(world: World, ci: str) -> None:
     assert f"- **Deploy ID:** `{outcome.outputs['deploy_id']}`" in lines
     assert f"](<{outcome.outputs['url']}>)" in lines[4]
     assert ("0123456789ab" if ci == "github" else "fedcba987654") in first
-    assert lines[6] == "Uploaded 4 files (29&nbsp;B) in 0&nbsp;s."
+    assert lines[6] == "4 files uploaded (29 B), 0 deleted, 0 unchanged · 0 s"
     assert outcome.log.splitlines()[-1].startswith("Commented on " + ("pull" if ci == "github" else "merge"))
     assert [request.partition(" ")[0] for request in forge.requests] == [
         *("GET", "POST", "PATCH" if ci == "github" else "PUT")
@@ -81,7 +81,7 @@ def test_created_once_and_edited_later(world: World, ci: str) -> None:
 
     world.write({"index.html": b"new"})
     outcome = run(world, forge, ci)
-    assert "deleted 3 stale files" in comment(forge)
+    assert "3 deleted" in comment(forge)
     assert comment(forge).splitlines()[0] == marker(number, ci)
     assert outcome.log.splitlines()[-1].startswith("Updated the comment on ")
 
@@ -141,11 +141,8 @@ def test_a_dry_run(world: World) -> None:
     assert {record.method for record in outcome.requests} == {"GET"}
     assert "## 🔍 Dry run for `site`: nothing was changed" in comment(forge)
     assert "would attach" in comment(forge)
-    assert (
-        "A deploy would upload 1 file (3&nbsp;B), delete 1 stale file and leave 1 file unchanged."
-        in comment(forge)
-    )
-    assert "\n| `+` new | <code>new/a&#124;b.html</code> | 3&nbsp;B |\n" in comment(forge)
+    assert "1 file to upload (3 B), 1 to delete, 1 unchanged" in comment(forge)
+    assert "\n- `+` <code>new/a&#124;b.html</code> (3 B)\n" in comment(forge)
 
 
 def test_a_dry_run_of_many_files(world: World) -> None:
@@ -153,7 +150,7 @@ def test_a_dry_run_of_many_files(world: World) -> None:
     forge = Forge()
     world.write({f"{number:0>200}.html": b"" for number in range(400)})
     run(world, forge, dry_run=True)
-    assert "A deploy would upload 400 files" in comment(forge)
+    assert "400 files to upload" in comment(forge)
     assert 50_000 < len(comment(forge)) < 65_536
     assert comment(forge).endswith("\n</details>\n\n_The rest was cut off: it was too long._\n")
 

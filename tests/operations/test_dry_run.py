@@ -126,12 +126,9 @@ def test_the_reports_have_the_signs(world: World) -> None:
             ("+", "new"),
             ("~", "index.html"),
         ]
-        told = [line for line in outcome.summary.splitlines() if line.startswith("| `")]
-        assert told[0] == "| `-` deleted | `about/index.html` | 9&nbsp;B |"
-        assert sorted(told[-2:]) == [
-            "| `+` new | `new` | 0&nbsp;B |",
-            "| `~` changed | `index.html` | 7&nbsp;B |",
-        ]
+        told = [line for line in outcome.summary.splitlines() if line.startswith("- `")]
+        assert told[0] == "- `-` `about/index.html` (9 B)"
+        assert sorted(told[-2:]) == ["- `+` `new` (0 B)", "- `~` `index.html` (7 B)"]
 
 
 def test_the_changes_are_folded(world: World) -> None:

@@ -73,9 +73,7 @@ def test_inputs_without_effect(
     }
     outcome = world.run(**common, **run, **used, **unused)
     assert outcome.exit_code == 0, outcome.log
-    (warning,) = (
-        text for text in outcome.outputs["warnings"] if f"no effect with {what}; remove them" in text
-    )
+    (warning,) = (text for text in outcome.outputs["warnings"] if f"no effect with {what}; leave out" in text)
     assert f"Warning: {warning}\n" in outcome.log
     assert "no effect with" in html.unescape(outcome.summary)
     named = {name for name in used | unused | common if f"(ZEROKIE_{name.upper()})" in warning}
@@ -100,10 +98,10 @@ def test_a_single_one(world: World, tmp_path: Path) -> None:
     file.write_text("s3cr3t")
     outcome = world.run(registry_username="me", registry_server="ghcr.io", registry_password_file=file)
     (warning,) = outcome.outputs["warnings"]
-    assert "`registry-password` (ZEROKIE_REGISTRY_PASSWORD_FILE) have no effect with `directory`" in warning
+    assert "`registry-password` (ZEROKIE_REGISTRY_PASSWORD_FILE): no effect with `directory`" in warning
     outcome = world.run(rollback=True)
     assert outcome.outputs["warnings"] == [
-        "`rollback` (ZEROKIE_ROLLBACK) has no effect with `directory`; remove it"
+        "`rollback` (ZEROKIE_ROLLBACK): no effect with `directory`; leave out"
     ]
 
 

@@ -6,12 +6,12 @@ import pytest
 
 from tests.report import results
 from zerokie_action.report.files import render_annotations, render_dotenv
-from zerokie_action.report.result import Result, outputs
+from zerokie_action.report.result import Result
 
 
 def test_dotenv():
     """Known values, a line each; no error, no empty value."""
-    assert render_dotenv(outputs(results.static())) == (
+    assert render_dotenv(results.static()) == (
         "ZEROKIE_RESULT_DEPLOY_ID=d-20260307-170000\n"
         "ZEROKIE_RESULT_URL=https://my-site.platform-dev.zerokie.com\n"
         "ZEROKIE_RESULT_APP=my-site\n"
@@ -34,7 +34,7 @@ def test_more_than_gitlab_takes():
     """It would refuse the whole file."""
     result = results.static()
     result.domains *= 100
-    text = render_dotenv(outputs(result))
+    text = render_dotenv(result)
     assert "DOMAINS" not in text
     assert text.endswith("ZEROKIE_RESULT_EXIT_CODE=0\n")
 
@@ -43,10 +43,3 @@ def test_more_than_gitlab_takes():
 def test_annotations_without_a_web_address(url):
     """Only a plain web address becomes a link."""
     assert render_annotations(Result("deploy", app="my-site", url=url)) == '{"Zerokie": []}\n'
-
-
-def test_a_dotenv_file_that_is_full() -> None:
-    """GitLab refuses one of 5,000 bytes."""
-    size = len(render_dotenv({"url": ""}))
-    assert len(render_dotenv({"url": "a" * (4_999 - size)})) == 4_999
-    assert render_dotenv({"url": "a" * (5_000 - size)}) == ""

@@ -23,7 +23,7 @@ class Terminal(io.StringIO):
 
 async def upload(sizes: list[int], seconds: float, total: tuple[int, int], log: io.StringIO) -> str:
     """Upload files of these sizes one after the other, each in so many seconds; returns what is shown."""
-    progress = Progress(*total, detect({}, log))
+    progress = Progress(*total, detect({}, log).log)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(progress.show)
         await anyio.lowlevel.checkpoint()
@@ -83,16 +83,16 @@ async def test_lines_beside_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "120")
     log = Terminal()
     ci = detect({}, log)
-    progress = Progress(2, 2_000, ci)
+    progress = Progress(2, 2_000, ci.log)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(progress.show)
         progress.begin("a", 2_000, lambda: 1_000)
         await anyio.sleep(5)
-        ci.info("Nothing works", "a [bold]name[/bold] :smile: " + "x" * 200)
-        ci.warning("careful")
+        ci.log.info("Nothing works", "a [bold]name[/bold] :smile: " + "x" * 200)
+        ci.log.warning("careful")
         await anyio.sleep(5)
         tasks.cancel_scope.cancel()
-    ci.info("Uploaded")
+    ci.log.info("Uploaded")
     lines = ["Nothing works", "a [bold]name[/bold] :smile: " + "x" * 200, "Warning: careful", "Uploaded"]
     shown = on_screen(log.getvalue())
     assert [line for line in shown if line in lines] == lines

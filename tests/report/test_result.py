@@ -9,18 +9,8 @@ import jsonschema
 from tests.report import results
 from tests.support.schema import SCHEMA
 from zerokie_action.report.files import render_json
-from zerokie_action.report.result import Changes, Result, Uploaded, outputs, redact_result
+from zerokie_action.report.result import Changes, Result, Uploaded, redact_result
 from zerokie_action.text import Redactor
-
-
-def test_a_deploy_that_failed_reports_what_it_really_changed():
-    """A plan that was not carried out is not reported as done; of a dry run it is what is reported."""
-    result = Result(
-        "deploy", changes=Changes([Uploaded("a", 1)]), planned=Changes([Uploaded("a", 1), Uploaded("b", 2)])
-    )
-    assert outputs(result)["files-uploaded"] == "1"
-    result.status = "planned"
-    assert outputs(result)["files-uploaded"] == "2"
 
 
 def test_json_of_a_static_deploy():
@@ -46,7 +36,6 @@ def test_redact_result():
         status="deployed",
         url=f"https://{secret}",
         changes=changes,
-        planned=changes,
         domains=[{"domain": secret, "more": {secret: [secret, 1]}}],
         notes=[secret],
         warnings=[f"a {secret} b"],
@@ -56,4 +45,4 @@ def test_redact_result():
     clean = redact_result(result, Redactor(secret, "deployed").redact)
     assert secret not in render_json(clean)
     assert (clean.status, clean.url, clean.warnings) == ("deployed", "https://***", ["a *** b"])
-    assert clean.changes == clean.planned == Changes([Uploaded("***", 1)], {"***": 1}, 1)
+    assert clean.changes == Changes([Uploaded("***", 1)], {"***": 1}, 1)

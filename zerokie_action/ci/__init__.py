@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TextIO
 
-from zerokie_action.ci.generic import CI, Level, PullRequest
-from zerokie_action.ci.github import GitHub
-from zerokie_action.ci.gitlab import GitLab
+from zerokie_action.ci.generic import CI, PullRequest
+from zerokie_action.ci.github import GitHub, GitHubLog
+from zerokie_action.ci.gitlab import GitLab, GitLabLog
+from zerokie_action.ci.log import Level, Log
 from zerokie_action.ci.repository import repository_of_checkout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["CI", "Level", "PullRequest", "detect"]
+__all__ = ["CI", "Level", "Log", "PullRequest", "detect"]
 
 
 def detect(env: Mapping[str, str], stream: TextIO, level: Level = "info") -> CI:
@@ -22,10 +23,10 @@ def detect(env: Mapping[str, str], stream: TextIO, level: Level = "info") -> CI:
     """
     ci: CI
     if env.get("GITHUB_ACTIONS") == "true":
-        ci = GitHub(env, stream, level)
+        ci = GitHub(env, GitHubLog(stream, level))
     elif env.get("GITLAB_CI"):
-        ci = GitLab(env, stream, level)
+        ci = GitLab(env, GitLabLog(stream, level))
     else:
-        ci = CI(env, stream, level)
+        ci = CI(env, Log(stream, level))
     ci.repository = ci.repository or repository_of_checkout()
     return ci

@@ -5,46 +5,66 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
-from zerokie_action.ci.generic import CI, Level, PullRequest
+from zerokie_action.ci.generic import CI, PullRequest
+from zerokie_action.ci.log import Log
 from zerokie_action.ci.repository import repository_at
-from zerokie_action.text import secret_forms
+from zerokie_action.text import secret_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from zerokie_action.ci.log import Level
+
+
+class GitHubLog(Log):
+    """Workflow commands in the log."""
+
+    folds = True
+
+    def mask(self, secret: str, user: str = "") -> None:
+        """Redact `secret`, and make the runner mask it, and what it knows of encodings, in the job's logs."""
+        super().mask(secret, user)
+        for line in sorted(secret_values(secret)):
+            if len(line.splitlines()) == 1:
+                self._command("add-mask", line)
+
+    def _fold(self, title: str, lines: Iterable[str]) -> None:
+        self._print(f"::group::{_data(title)}", *lines, "::endgroup::")
+
+    def _problem(self, level: Level, lines: list[str], title: str) -> None:
+        # The runner shows ten annotations of each level. Further annotations are only log lines.
+        self._command(level, "\n".join(lines), f" title={_property(title)}" if title else "")
+
+    def _command(self, name: str, data: str, properties: str = "") -> None:
+        self._print(f"::{name}{properties}::{_data(data)}")
+
 
 class GitHub(CI):
-    """Workflow commands on the log's stream, and the files that `GITHUB_*` variables name.
+    """The files and variables of a step.
 
     If a file is missing or can't be written, a warning is logged, and the run goes on.
     """
 
-    folds = True
-
-    def __init__(self, env: Mapping[str, str], stream: TextIO, level: Level = "info") -> None:
-        super().__init__(env, stream, level)
+    def __init__(self, env: Mapping[str, str], log: Log) -> None:
+        super().__init__(env, log)
         self._event = _read_event(env)
         server, repository = env.get("GITHUB_SERVER_URL", ""), env.get("GITHUB_REPOSITORY", "")
         # For a pull request, `GITHUB_SHA` is a temporary merge commit.
         heads = (self._at("pull_request", "head", "sha"), self._at("workflow_run", "head_sha"))
-        self.commit = next((head for head in heads if isinstance(head, str)), env.get("GITHUB_SHA", ""))
+        commit = next((head for head in heads if isinstance(head, str)), env.get("GITHUB_SHA", ""))
         # On Gitea and Forgejo, the URL of a run contains the run's number, not its ID.
         is_gitea = env.get("GITEA_ACTIONS") or env.get("FORGEJO_ACTIONS")
-        run = env.get("GITHUB_RUN_NUMBER" if is_gitea else "GITHUB_RUN_ID", "")
-        if server and repository:
-            self.commit_url = f"{server}/{repository}/commit/{self.commit}" if self.commit else ""
-            self.run_url = f"{server}/{repository}/actions/runs/{run}" if run else ""
+        run = env.get("GITHUB_RUN_NUMBER" if is_gitea else "GITHUB_RUN_ID")
+        if server and repository and commit and run:
+            page = f"{server}/{repository}"
+            self.links = {
+                f"Commit {commit[:12]}": f"{page}/commit/{commit}",
+                "Log": f"{page}/actions/runs/{run}",
+            }
         # For a pull request from a fork, `GITHUB_REPOSITORY` is the target repository.
         self.repository = repository_at(f"{server}/{repository}", "`GITHUB_REPOSITORY`")
-
-    def mask(self, secret: str, user: str = "") -> None:
-        """Redact `secret`, and make the runner mask all its forms in the whole job's logs."""
-        super().mask(secret, user)
-        for form in sorted(secret_forms(secret, user)):
-            if "\n" not in form and "\r" not in form:
-                self._command("add-mask", form)
 
     def write_outputs(self, outputs: Mapping[str, str]) -> None:
         """Append to `GITHUB_OUTPUT`."""
@@ -81,24 +101,13 @@ class GitHub(CI):
             found = found.get(key) if isinstance(found, dict) else None
         return found
 
-    def _fold(self, title: str, lines: Iterable[str]) -> None:
-        self._print(f"::group::{_data(title)}", *lines, "::endgroup::")
-
-    def _problem(self, level: Level, lines: tuple[str, ...], title: str = "") -> None:
-        # The runner shows ten annotations of each level. Further annotations are only log lines.
-        properties = f" title={_property(self._safe(title))}" if title else ""
-        self._command(level, "\n".join(map(self._safe, lines)), properties)
-
-    def _command(self, name: str, data: str, properties: str = "") -> None:
-        self._print(f"::{name}{properties}::{_data(data)}")
-
     def _append(self, variable: str, text: str) -> None:
         try:
             with Path(self._env[variable]).open("ab") as file:
                 file.write(text.encode(errors="backslashreplace"))
         except (KeyError, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not set"
-            self.warning(f"{variable} can't be written ({reason}); this step continues without it")
+            self.log.warning(f"{variable} can't be written ({reason}); this step continues without it")
 
 
 def _read_event(env: Mapping[str, str]) -> object:

@@ -1,24 +1,25 @@
-"""GitLab: collapsible sections and coloured problems. GitLab can't mask secrets at run time."""
+"""GitLab: the log and the variables of a job."""
 
 from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, ClassVar, TextIO
+from typing import TYPE_CHECKING, ClassVar
 
 from zerokie_action.ci.generic import CI, PullRequest
+from zerokie_action.ci.log import Log
 from zerokie_action.ci.repository import repository_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from zerokie_action.ci.generic import Level
+    from zerokie_action.ci.log import Level
 
 _ERASE = "\x1b[0K"
 
 
-class GitLab(CI):
-    """The log of a GitLab job."""
+class GitLabLog(Log):
+    """Collapsible sections and coloured problems. GitLab can't mask secrets at run time."""
 
     folds = True
     _colours: ClassVar[dict[Level, tuple[str, str]]] = {
@@ -26,13 +27,26 @@ class GitLab(CI):
         "error": ("\x1b[31;1m", "\x1b[0;m"),
     }
 
-    def __init__(self, env: Mapping[str, str], stream: TextIO, level: Level = "info") -> None:
-        super().__init__(env, stream, level)
-        project, commit = env.get("CI_PROJECT_URL", ""), env.get("CI_COMMIT_SHA", "")
+    def _fold(self, title: str, lines: Iterable[str]) -> None:
+        now = int(time.time())
+        name = f"zerokie_{os.urandom(8).hex()}"  # unique, because a job may deploy several times
+        self._print(
+            f"{_ERASE}section_start:{now}:{name}[collapsed=true]\r{_ERASE}{title}",
+            *lines,
+            f"{_ERASE}section_end:{now}:{name}\r{_ERASE}",
+        )
+
+
+class GitLab(CI):
+    """The variables of a job."""
+
+    def __init__(self, env: Mapping[str, str], log: Log) -> None:
+        super().__init__(env, log)
         # In a pipeline for merged results, `CI_COMMIT_SHA` is a temporary merge commit.
-        self.commit = env.get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA") or commit
-        self.commit_url = f"{project}/-/commit/{self.commit}" if project and self.commit else ""
-        self.run_url = env.get("CI_JOB_URL", "")
+        commit = env.get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA") or env.get("CI_COMMIT_SHA")
+        project, job = env.get("CI_PROJECT_URL"), env.get("CI_JOB_URL")
+        if project and commit and job:
+            self.links = {f"Commit {commit[:12]}": f"{project}/-/commit/{commit}", "Log": job}
         # `CI_SERVER_URL` includes GitLab's relative URL root, just like the URLs of clones over HTTPS.
         url = f"{env.get('CI_SERVER_URL', '')}/{env.get('CI_PROJECT_PATH', '')}"
         self.repository = repository_at(url, "`CI_PROJECT_PATH`")
@@ -51,13 +65,4 @@ class GitLab(CI):
             edit="PUT",
             token_input="gitlab-token",  # noqa: S106 its name
             permission="`gitlab-token` needs the scope `api`; the job's own token may not comment",
-        )
-
-    def _fold(self, title: str, lines: Iterable[str]) -> None:
-        now = int(time.time())
-        name = f"zerokie_{os.urandom(8).hex()}"  # unique, because a job may deploy several times
-        self._print(
-            f"{_ERASE}section_start:{now}:{name}[collapsed=true]\r{_ERASE}{title}",
-            *lines,
-            f"{_ERASE}section_end:{now}:{name}\r{_ERASE}",
         )

@@ -138,7 +138,8 @@ def parse_patterns(lines: Iterable[str], file: str = "") -> tuple[list[str], lis
     """Read the lines of an input or of an ignore file, without their line ends.
 
     Returns the patterns, and a sentence for each refused line: its place, the problem, and what to write
-    instead. Lines of a file are not quoted: a link may have made another file of it.
+    instead. Lines of a file are not quoted: a link may have made another file of it. Lines of an input are
+    checked for other notations, too.
     """
     patterns: list[str] = []
     problems: list[str] = []
@@ -146,7 +147,7 @@ def parse_patterns(lines: Iterable[str], file: str = "") -> tuple[list[str], lis
         pattern = _without_trailing_spaces(line)
         if not pattern or pattern.startswith("#"):
             continue
-        if problem := _problem(pattern):
+        if problem := ("" if file else _input_problem(pattern)) or _problem(pattern):
             which = (
                 f"{file} line {number}: the pattern" if file else f"line {number}: the pattern {pattern!r}"
             )
@@ -189,22 +190,20 @@ def _problem(pattern: str) -> str:
     return ""
 
 
-def input_problem(pattern: str) -> str:
+def _input_problem(pattern: str) -> str:
     r"""Say what is wrong with a pattern from an input, where people try other notations for lists.
 
     Each of these mistakes has deleted files that `keep` should have kept.
     """
     first, last = pattern[0], pattern[-1]
-    begins_invisibly = first.isspace() or not first.isprintable()
-    has_lines = len(pattern.splitlines()) > 1
+    is_framed = first.isspace() or not (first + last).isprintable()
     problems = {
-        f"begins with the invisible character {first!a}; remove it": begins_invisibly,
-        f"ends in the invisible character {last!a}; remove it": not last.isprintable(),
+        "begins or ends with an invisible character; remove it": is_framed,
         "begins with a dash, as in a YAML list; write the pattern alone, one a line": pattern[:2] == "- ",
         "has quotes around it; remove them": first + last in _QUOTES,
         "is written as a list; write one pattern a line": pattern[:2] in {'["', "['"},
         r"has `\n` in it; break the line there, one pattern a line": r"\n" in pattern,
-        "has a character that git does not treat as a line break; write one pattern a line": has_lines,
+        "has a line break that git does not know; write one pattern a line": len(pattern.splitlines()) > 1,
         r"has a comma; write one pattern a line, and `\,` for a comma itself": has_comma(pattern),
     }
     return next((problem for problem, applies in problems.items() if applies), "")

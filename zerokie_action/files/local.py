@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -139,19 +140,6 @@ class FileContent:
         self.sha256 = digest.hexdigest()
 
 
-def hash_file(file: LocalFile) -> str:
-    """Return the SHA-256 of the file, in hex. Runs in a worker thread, which can be cancelled.
-
-    Raises:
-        DeployFailed: as `FileContent.chunks`.
-    """
-    content = FileContent(file)
-    check_cancelled()
-    for _ in content.chunks():
-        check_cancelled()
-    return content.sha256
-
-
 async def hash_files(files: Iterable[LocalFile]) -> dict[str, str]:
     """Return the SHA-256 of each file by its path, in hex. A file that changed or can't be read is left out.
 
@@ -161,8 +149,10 @@ async def hash_files(files: Iterable[LocalFile]) -> dict[str, str]:
 
     def hash_all() -> None:
         for file in files:
+            content = FileContent(file, check_cancelled)
             with suppress(DeployFailed):
-                hashes[file.path] = hash_file(file)
+                deque(content.chunks(), maxlen=0)
+                hashes[file.path] = content.sha256
 
     await anyio.to_thread.run_sync(hash_all, abandon_on_cancel=True)
     return hashes
@@ -174,15 +164,10 @@ def find_changes(before: Iterable[LocalFile], after: Iterable[LocalFile]) -> lis
     Returns:
         The changes, sorted by path, for example `'index.html' was edited`.
     """
-    left = {file.path: file for file in before}
-    changes = []
-    for file in after:
-        known = left.pop(file.path, None)
-        if known is None:
-            changes.append((file.path, "added"))
-        elif (known.size, known.modified) != (file.size, file.modified):
-            changes.append((file.path, "edited"))
-    changes += [(path, "removed") for path in left]
+    old, new = ({file.path: (file.size, file.modified) for file in files} for files in (before, after))
+    changes = [(path, "edited") for path in old.keys() & new.keys() if old[path] != new[path]]
+    changes += [(path, "added") for path in new.keys() - old.keys()]
+    changes += [(path, "removed") for path in old.keys() - new.keys()]
     return [f"{path!r} was {what}" for path, what in sorted(changes)]
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -76,11 +77,14 @@ def make_rules(directory: Path, *, ignore_file: Path, ignore: Sequence[str]) -> 
     Returns the rules made of the valid patterns, and a sentence for each problem. The patterns of the input
     were checked already.
     """
-    location, problem = find_ignore_file(directory, ignore_file)
+    default = None if ignore_file == IGNORE_FILE else ignore_file
+    location = next(filter(os.path.lexists, ignore_file_places(directory, ignore_file)), default)
     lines: list[str] = []
-    if location is not None and not problem:
-        lines, problem = _read_lines(location)
-    problems = [f"`ignore-file`: {problem}"] if problem else []
+    problems: list[str] = []
+    try:
+        lines = _read_lines(location, checkout(), resolve(directory)) if location else []
+    except ValueError as problem:
+        problems = [f"`ignore-file`: {str(location)!r} {problem}"]
     from_file, wrong = parse_patterns(lines, repr(str(location)))
     rules = Rules(
         location,
@@ -136,43 +140,28 @@ def _protected_names() -> Patterns:
     return Patterns(PROTECTED)
 
 
-def ignore_file_places(
-    directory: str | os.PathLike[str], ignore_file: str | os.PathLike[str]
-) -> tuple[Path, Path]:
+def ignore_file_places(directory: Path, ignore_file: Path) -> tuple[Path, Path]:
     """The two places of the ignore file: the directory, then the working directory."""
-    return Path(directory, ignore_file), Path(ignore_file)
+    return directory / ignore_file, ignore_file
 
 
-def find_ignore_file(
-    directory: str | os.PathLike[str], ignore_file: str | os.PathLike[str]
-) -> tuple[Path | None, str]:
-    """Return the ignore file, if there is one; and why it can't be used, if so.
+def _read_lines(location: Path, *trees: Path) -> list[str]:
+    """Return the lines of the ignore file.
 
-    It may be a link, but `problem_with_path` counts: the tree must not choose the file that is read.
+    The file may be a link, but `problem_with_path` counts: the tree must not choose the file that is read.
+
+    Raises:
+        ValueError: when the file can't be used; its text says why, as words after the path.
     """
-    for place in ignore_file_places(directory, ignore_file):
-        if os.path.lexists(place):
-            problem = problem_with_path(place, checkout(), resolve(directory))
-            return place, problem and f"{str(place)!r} {problem}"
-    if Path(ignore_file) == IGNORE_FILE:
-        return None, ""
-    where = "neither in `directory` nor in the working directory"
-    return None, f"{str(ignore_file)!r} is {where}; correct the path, or leave it out"
-
-
-def _read_lines(location: Path) -> tuple[list[str], str]:
-    """Return the lines of the ignore file, and the problem if the file can't be used."""
+    if problem := problem_with_path(location, *trees):
+        raise ValueError(problem)
     try:
+        status = location.stat()
         # Before opening: opening a FIFO would block until somebody writes to it.
-        if not location.is_file():
-            return [], f"{str(location)!r} is not a file; name a text file with one pattern per line"
-        with location.open("rb") as file:
-            content = file.read(_LARGEST_IGNORE_FILE + 1)
-        if len(content) > _LARGEST_IGNORE_FILE:
-            return [], f"{str(location)!r} is larger than 64 kB; shorten it"
-        text = content.decode("utf-8-sig")
-    except OSError as error:
-        return [], f"{str(location)!r} cannot be read ({error.strerror}); make it readable or remove it"
-    except UnicodeDecodeError:
-        return [], f"{str(location)!r} is not UTF-8 text; save it as UTF-8"
-    return [line.removesuffix("\r") for line in text.split("\n")], ""
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST_IGNORE_FILE:
+            raise ValueError("is not a file of at most 64 kB; name a text file with one pattern per line")
+        text = location.read_bytes().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ValueError(f"cannot be read ({why}); correct the file, or its path") from None
+    return [line.removesuffix("\r") for line in text.split("\n")]

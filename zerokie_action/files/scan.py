@@ -5,14 +5,13 @@ can't be deployed (a link that leaves the directory, a FIFO, an unreadable file,
 changes on the platform. One error names all refused entries. Ignored entries are not examined.
 """
 # os.path returns False for a name that is too long or a directory that can't be entered; pathlib raises.
-# ruff: noqa: PTH112, PTH117, PTH118, PTH121, PTH208
+# ruff: noqa: PTH112
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
-from contextlib import suppress
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -29,7 +28,6 @@ from zerokie_action.files.rules import (
     problem_with_path,
     resolve,
 )
-from zerokie_action.text import closest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -37,9 +35,8 @@ if TYPE_CHECKING:
     from zerokie_action.files.rules import Rules
 
 _LISTED_PROBLEMS = 20
-_MOST_LINKED = 10_000
-_MOST_LINKED_PER_FILE = 10
-"""The most files behind links, or ten for each real file if that is more: links to links multiply."""
+_MOST_LINKED = 50_000
+"""The most entries behind links to directories: links to links multiply."""
 OUTPUT_DIRECTORIES = ("dist", "build", "public", "out", "_site", "site", "www")
 """Usual names of a build tool's output directory."""
 _WHOLE_REPOSITORY = (
@@ -73,34 +70,15 @@ class Scan(NamedTuple):
 
 def problem_with_directory(directory: str | os.PathLike[str]) -> str:
     """Say why a directory can't be deployed, as words after its name; empty if it can be read."""
-    if not os.path.lexists(directory):
-        return f"does not exist; {_what_to_do_about_missing(directory)}"
     if not os.path.isdir(directory):
-        return "is not a directory; name the directory that has the files"
+        what = "is not a directory" if os.path.lexists(directory) else "does not exist"
+        return (
+            f"{what}; check out the repository and build it before this step, in the same job, or correct "
+            "the path (in a container: mount the folder, and write the path as the container sees it)"
+        )
     if not os.access(directory, os.R_OK | os.X_OK, effective_ids=True):
         return "cannot be read (Permission denied); make it readable for the user who runs this"
     return problem_with_path(directory, checkout())
-
-
-def _what_to_do_about_missing(directory: str | os.PathLike[str]) -> str:
-    parent, name = os.path.split(os.path.normpath(directory))
-    others: list[str] | None = None
-    in_root = False
-    with suppress(OSError, ValueError):
-        in_root = not os.path.isabs(directory) and os.path.samefile(".", "/")
-        others = os.listdir(parent or ".")
-    # In a container, a path of the host machine does not exist.
-    inside = "; in a container, write the path as the container sees it" if os.path.isabs(directory) else ""
-    if others == []:
-        where = repr(parent) if parent else "the working directory"
-        return f"{where} is empty: check out the repository, and build, before this step{inside}"
-    others = [other for other in others or () if os.path.isdir(os.path.join(parent, other))]
-    close = closest(name, others) or [other for other in OUTPUT_DIRECTORIES if other in others]
-    if close:
-        return f"did you mean {' or '.join(repr(os.path.join(parent, other)) for other in close)}?"
-    if in_root:  # a container without a working directory
-        return "the working directory is '/': mount yours, and name it with `docker run --workdir`"
-    return f"build it before this step, in the same job, or correct the path{inside}"
 
 
 def scan(
@@ -131,7 +109,10 @@ def scan(
     walk.run()
     problems += sorted(walk.problems)
     if not (problems or walk.files):
-        problems.append(_nothing_to_deploy(directory, walk.ignored))
+        problems.append(
+            f"`directory`: {str(directory)!r} has nothing to deploy (ignored: {walk.ignored:,}); is it the "
+            "right directory, and is it built before this step?"
+        )
     if (more := len(problems) - _LISTED_PROBLEMS) > 0:
         problems[_LISTED_PROBLEMS:] = [f"and {more} more"]
     if problems:
@@ -147,13 +128,6 @@ def scan(
     )
 
 
-def _nothing_to_deploy(directory: Path, ignored: int) -> str:
-    entries = "1 entry" if ignored == 1 else f"{ignored:,} entries"
-    why = f"everything in it is ignored ({entries})" if ignored else "it has no files"
-    hint = "is it the right directory, and is it built before this step?"
-    return f"`directory`: {str(directory)!r} has nothing to deploy: {why}; {hint}"
-
-
 class _Directory(NamedTuple):
     """A directory to visit.
 
@@ -164,10 +138,6 @@ class _Directory(NamedTuple):
 
     prefix: str
     above: tuple[str, ...]
-
-    @property
-    def is_behind_link(self) -> bool:
-        return len(self.above) > 1
 
 
 class _Walk:
@@ -185,30 +155,26 @@ class _Walk:
         # `realpath` is slow, so names are compared first.
         self._excluded_names = {Path(path).name for path in self._excluded}
         self._pending = [_Directory("", (str(root),))]
-        self._pending_behind_links: list[_Directory] = []
-        self._real_files = 0
+        self._linked = 0
 
     def run(self) -> None:
-        """Visit the directory and every directory in it that is not ignored, those behind links last."""
-        linked_directories = 0
-        while self._pending or self._pending_behind_links:
-            directory = (self._pending or self._pending_behind_links).pop()
-            linked_directories += directory.is_behind_link
+        """Visit the directory and every directory in it that is not ignored."""
+        while self._pending:
+            directory = self._pending.pop()
             try:
                 with os.scandir(directory.above[0]) as entries:
                     self._visit(entries, directory)
             except OSError as error:
                 self._unreadable(directory.prefix[:-1] or ".", error.strerror)
-            limit = max(_MOST_LINKED, _MOST_LINKED_PER_FILE * self._real_files)
-            if not self._pending and max(len(self.files) - self._real_files, linked_directories) > limit:
-                self.problems.append(
-                    f"links make more than {limit:,} files or directories of {self._real_files:,}; remove "
-                    "links to directories that have links, or add them to `ignore`"
-                )
-                return
 
     def _visit(self, entries: Iterable[os.DirEntry[str]], directory: _Directory) -> None:
         for entry in entries:
+            self._linked += len(directory.above) > 1
+            if self._linked > _MOST_LINKED:
+                raise ConfigurationError(
+                    f"Links make more than {_MOST_LINKED:,} entries of `directory`; remove links to "
+                    "directories that have links, or add them to `ignore`"
+                )
             # Names are UTF-8, whatever the locale's encoding; other bytes become surrogates.
             path = directory.prefix + os.fsencode(entry.name).decode("utf-8", "surrogateescape")
             try:
@@ -232,17 +198,14 @@ class _Walk:
             self._refuse(path, "has a name that is not UTF-8", fix="rename it")
         elif not is_directory:
             self._add_file(entry, path)
-            self._real_files += not (directory.is_behind_link or entry.is_symlink())
         elif path + "/" == MANIFEST_FOLDER:
             self.warnings.append(
                 f"{path!r} is not deployed: the platform has this action's manifest in a folder of that name"
             )
         elif entry.is_symlink():
-            above = (os.path.realpath(entry.path), *directory.above)
-            self._pending_behind_links.append(_Directory(path + "/", above))
+            self._pending.append(_Directory(path + "/", (os.path.realpath(entry.path), *directory.above)))
         else:
-            pending = self._pending_behind_links if directory.is_behind_link else self._pending
-            pending.append(_Directory(path + "/", (entry.path, *directory.above[1:])))
+            self._pending.append(_Directory(path + "/", (entry.path, *directory.above[1:])))
 
     def _link_problem(self, entry: os.DirEntry[str], directory: _Directory) -> str:
         """Return the problem of a symbolic link, or an empty text."""
@@ -279,7 +242,7 @@ class _Walk:
         status = entry.stat()
         file = LocalFile(path, str(self._root), status.st_size, status.st_mtime_ns, device_and_inode(status))
         if not stat.S_ISREG(status.st_mode):
-            self._refuse(path, f"is {_kind(status.st_mode)}, not a file")
+            self._refuse(path, "is not a regular file")
         elif not os.access(entry.path, os.R_OK, effective_ids=True):
             self._unreadable(path, os.strerror(errno.EACCES))
         elif self._is_secret_key(file, entry):
@@ -299,9 +262,3 @@ class _Walk:
     def _refuse(self, path: str, what: str, *, fix: str = "remove it", more: str = "") -> None:
         name = path if is_addressable(path) else path.encode("utf-8", "surrogateescape")
         self.problems.append(f"{name!r} {what}; {fix} or add it to `ignore`{more}")
-
-
-def _kind(mode: int) -> str:
-    if stat.S_ISFIFO(mode):
-        return "a FIFO"
-    return "a socket" if stat.S_ISSOCK(mode) else "a device"

@@ -29,7 +29,7 @@ from zerokie_action.platform.answers import CONFLICT, NOT_FOUND
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
-    from zerokie_action.ci import CI
+    from zerokie_action.ci import Log
     from zerokie_action.limits import Allowance
     from zerokie_action.lock.record import LockRecords
     from zerokie_action.platform.client import Client
@@ -58,7 +58,7 @@ class DeployLock:
         session: the deploy session ID that is to hold the lock.
         records: records the lock for the cleanup.
         shutdown: limits the time of the release after a failure or a signal.
-        ci: gets the log lines.
+        log: gets the log lines.
         finalized: the platform's answer to finalize; None before finalize, and when the answer was lost or
             had no JSON object.
         unreleased: why the lock could not be released after a failure, for reports; usually empty.
@@ -71,7 +71,7 @@ class DeployLock:
     session: str
     records: LockRecords
     shutdown: Shutdown
-    ci: CI
+    log: Log
     finalized: Finalized | None = None
     unreleased: str = ""
     on_failure: Callable[[], Awaitable[None]] | None = None
@@ -131,7 +131,7 @@ class DeployLock:
                 await self._confirm(client)
             except DeployError as error:
                 if str(error) != said:
-                    self.ci.info(f"Heartbeat: {error}")
+                    self.log.info(f"Heartbeat: {error}")
                 said, pause = str(error), min(limits.HEARTBEAT_PAUSE, interval)
             self._next_heartbeat = anyio.current_time() + pause
         if self._why_lost:
@@ -250,15 +250,15 @@ class DeployLock:
             return
         try:
             was_held = await self.release(counts(), limits.RELEASE)
-            self.ci.info("Deploy lock released" if was_held else "No deploy lock to release")
+            self.log.info("Deploy lock released" if was_held else "No deploy lock to release")
         except LockLost as loss:
             if is_conflict:
                 raise loss from failure
             if not isinstance(failure, LockLost):
-                self.ci.warning(str(loss))
+                self.log.warning(str(loss))
         except DeployError as error:
             self.unreleased = f"{error}. {_when_it_expires(error)}"
-            self.ci.warning(self.unreleased)
+            self.log.warning(self.unreleased)
 
     async def _record(self, *, is_conflict: bool) -> None:
         """Call `on_failure`, after a refused write (409) only if the lock is still held."""
@@ -268,7 +268,7 @@ class DeployLock:
                 if is_ours and self.on_failure is not None:
                     await self.on_failure()
             except Exception as error:  # noqa: BLE001 - the lock has to be released after any error
-                self.ci.info(f"Before releasing the lock: {unwrap(error)}")
+                self.log.info(f"Before releasing the lock: {unwrap(error)}")
 
     async def release(self, counts: Counts, allowance: Allowance) -> bool:
         """Release the lock within an allowance, shielded from cancellation.

@@ -122,16 +122,18 @@ async def create_or_find(job: Job, image: str | None = None) -> tuple[App, Chang
                 )
                 raise
             if change.outcome is Outcome.REFUSED:
-                job.ci.info(f"App {job.app!r} was created meanwhile, by somebody else")
+                job.log.info(f"App {job.app!r} was created meanwhile, by somebody else")
             accept_existing(job, existing, kind)
             return existing
         job.result.kind = kind
         with_image = f" with {image!r}" if image else ""
-        job.ci.info(f"Created {kind} app {job.app!r}{with_image}")
+        job.log.info(f"Created {kind} app {job.app!r}{with_image}")
         note_url(job, app)
         return app
 
-    polling = Polling(job.ci, f"the name {job.app!r}, which is taken by an app that is not found", _NAME_TIME)
+    polling = Polling(
+        job.log, f"the name {job.app!r}, which is taken by an app that is not found", _NAME_TIME
+    )
     return await polling.repeat(attempt, is_conflict), change
 
 
@@ -145,7 +147,7 @@ async def wait_until_gone(job: Job, app: App) -> App | None:
     Returns:
         None if the app is gone; else the last answer: the app is being deleted, or is there again.
     """
-    polling = Polling(job.ci, f"app {job.app!r} to be gone", job.settings.wait_timeout)
+    polling = Polling(job.log, f"app {job.app!r} to be gone", job.settings.wait_timeout)
     why = "the platform did not answer"
     going_at = anyio.current_time() if app.is_going else math.inf
     while True:

@@ -40,7 +40,7 @@ async def update_comment(settings: Settings, env: Mapping[str, str], ci: CI, tex
     """
     where = ci.pull_request(settings.pull_request)
     if where is None:
-        ci.info(
+        ci.log.info(
             "Not commenting: this run is not for a pull or merge request on GitHub or GitLab; "
             "to name one, set `pull-request`"
         )
@@ -48,21 +48,21 @@ async def update_comment(settings: Settings, env: Mapping[str, str], ci: CI, tex
     tokens = {"github-token": settings.github_token, "gitlab-token": settings.gitlab_token}
     token = tokens[where.token_input].get_secret_value()
     if not token:
-        ci.warning(f"Not commenting: `{where.token_input}` is not set; {where.permission}")
+        ci.log.warning(f"Not commenting: `{where.token_input}` is not set; {where.permission}")
         return
     try:
         with anyio.fail_after(_TIME):
             async with Transport(env) as transport:
-                http = RetryingClient(transport, retry_timeout=_TIME, log=ci.debug)
-                is_new = await _put(_Forge(http, token, ci.redact), where, settings, text)
+                http = RetryingClient(transport, retry_timeout=_TIME, log=ci.log.debug)
+                is_new = await _put(_Forge(http, token, ci.log.redact), where, settings, text)
     except RequestRejected as error:
-        ci.warning(f"{error}; {where.permission}")
+        ci.log.warning(f"{error}; {where.permission}")
     except TimeoutError:
-        ci.warning(f"Commenting failed: no answer within {human_seconds(_TIME)}")
+        ci.log.warning(f"Commenting failed: no answer within {human_seconds(_TIME)}")
     except Exception as error:  # noqa: BLE001 - no error here may fail the deploy
-        ci.warning(str(error) if isinstance(error, DeployError) else f"Commenting failed: {error!r}")
+        ci.log.warning(str(error) if isinstance(error, DeployError) else f"Commenting failed: {error!r}")
     else:
-        ci.info(f"{'Commented on' if is_new else 'Updated the comment on'} {where.name}")
+        ci.log.info(f"{'Commented on' if is_new else 'Updated the comment on'} {where.name}")
 
 
 async def _put(forge: _Forge, where: PullRequest, settings: Settings, text: str) -> bool:

@@ -92,7 +92,7 @@ async def _carry_out(job: Job, deploy: _Deploy) -> None:
             if settings.wait:
                 await deploy.wait_until_running(settings.wait_timeout)
             else:
-                job.ci.info("Not waiting for the app to run (wait: false)")
+                job.log.info("Not waiting for the app to run (wait: false)")
                 if settings.health_check is None:
                     job.result.notes.append("`wait` is off: it was not checked whether the app runs.")
             url = await apps.find_url(job, deploy.url)
@@ -124,7 +124,7 @@ async def _rollback(job: Job, deploy: _Deploy, failure: DeployError) -> None:
     if why_not:
         deploy.change.seen = f"not rolled back: {why_not}; {left}"
         return
-    job.ci.info(f"{failure}; rolling back to {previous!r}")
+    job.log.info(f"{failure}; rolling back to {previous!r}")
     again = _Deploy(job, previous, app, deploy.change)
     problem = f"the rollback to {previous!r} did not end"  # stays after the time limit or a signal
     try:
@@ -234,7 +234,7 @@ class _Deploy:
         await job.in_turn(attempt)
         previous = self.rollout.previous
         was = f" (was {previous!r})" if previous else ""
-        job.ci.info(
+        job.log.info(
             f"Deploying {self._requested!r}{was}" if self._requested else f"Restarting {self._name!r}"
         )
 
@@ -264,7 +264,7 @@ class _Deploy:
             except PlatformUnavailable as error:
                 if write.outcome is not Outcome.UNKNOWN or is_too_long(error.retry_after):
                     raise
-                job.ci.info(f"{error}; checking whether the request took effect")
+                job.log.info(f"{error}; checking whether the request took effect")
                 if await self._shows_deploy(error.retry_after):
                     self._note_acceptance()
                     return
@@ -287,7 +287,7 @@ class _Deploy:
             DeployTimedOut: when the app does not run after these seconds.
         """
         job, rollout = self._job, self.rollout
-        polling = Polling(job.ci, f"{job.app!r} to run", seconds)
+        polling = Polling(job.log, f"{job.app!r} to run", seconds)
         why = "the platform did not answer"
         with job.phase("Wait"):
             while self.verdict is None:
@@ -320,7 +320,7 @@ class _Deploy:
             return
         job.result.seen_running = True
         runs = f"runs {shown or rollout.image!r}" if shown or rollout.image else "runs"
-        job.ci.info(f"{job.app!r} {runs} after {after}")
+        job.log.info(f"{job.app!r} {runs} after {after}")
 
     async def left_with(self, seconds: float = _LOOK_TIME) -> tuple[App | None, str]:
         """Look at the app once more, for the final state.

@@ -122,7 +122,7 @@ async def _wait_until_gone(job: Job, app: App) -> None:
     with job.phase("Wait"):
         left = await apps.wait_until_gone(job, app)
     if left is None:
-        job.ci.info(f"Destroyed app {job.app!r}")
+        job.log.info(f"Destroyed app {job.app!r}")
     else:
         job.warn(
             f"The platform accepted the deletion of app {job.app!r}, and still shows it, with the status "

@@ -70,7 +70,7 @@ async def _attach(job: Job, domain: str, ends_at: float) -> None:
             job.result.domains.append({"domain": domain, "error": str(error)})
             raise
         # The platform may mean another app. Usually it means this app: every deploy repeats its domains.
-        job.ci.info(
+        job.log.info(
             f"{domain!r} is attached already, to this app or another: the platform said {error.answer}"
         )
         job.result.domains.append({"domain": domain, "status": "attached already", "answer": error.answer})
@@ -80,7 +80,7 @@ async def _attach(job: Job, domain: str, ends_at: float) -> None:
     details = {"cname_target": target, "tls_status": tls, "dns_record": dns_record}
     job.result.domains.append({"domain": domain, **{name: text for name, text in details.items() if text}})
     to_do = f"; set the DNS record: {dns_record}" if dns_record else ""
-    job.ci.info(f"Attached {domain!r} (TLS {tls or 'unknown'}){to_do}")
+    job.log.info(f"Attached {domain!r} (TLS {tls or 'unknown'}){to_do}")
 
 
 async def _remove(job: Job, domain: str, ends_at: float) -> None:

@@ -63,7 +63,7 @@ async def check_health(
         shown = shown_url(target)
         proofs = [f"serves {path!r} as deployed"] if sha256 else []
         proofs += [f"answers with the text {text!r}"] if text else []
-        polling = Polling(job.ci, shown, settings.health_check_timeout)
+        polling = Polling(job.log, shown, settings.health_check_timeout)
         while True:
             seconds = max(_SHORTEST_TIME, min(_ANSWER_TIME, polling.left))
             asked = _uncached(target) if sha256 else target
@@ -83,7 +83,7 @@ async def check_health(
         # Any other answer may come from the old version, or from another site.
         job.result.seen_live = bool(proofs or (path and runs))
         after = human_seconds(polling.waited)
-        job.ci.info(f"{shown} {' and '.join(proofs) or 'is healthy'} after {after}")
+        job.log.info(f"{shown} {' and '.join(proofs) or 'is healthy'} after {after}")
 
 
 def _flaw(job: Job, response: Response, path: str, sha256: str, text: str) -> str:

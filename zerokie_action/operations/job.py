@@ -22,7 +22,7 @@ from zerokie_action.text import human_seconds
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
-    from zerokie_action.ci import CI
+    from zerokie_action.ci import CI, Log
     from zerokie_action.lock.record import LockRecords
     from zerokie_action.platform.client import Client
     from zerokie_action.report.result import Result
@@ -73,20 +73,25 @@ class Job:
         """The app's name."""
         return self.settings.app
 
+    @property
+    def log(self) -> Log:
+        """The log."""
+        return self.ci.log
+
     def warn(self, text: str) -> None:
         """Write a warning to the log and the reports."""
-        self.ci.warning(text)
+        self.log.warning(text)
         self.result.warnings.append(text)
 
     def note(self, text: str) -> None:
         """Write a line to the log, and a sentence to the reports."""
-        self.ci.info(text)
+        self.log.info(text)
         self.result.notes.append(f"{text}.")
 
     def preview(self, text: str) -> None:
         """Write to the log and the reports what a deploy would do."""
         self.result.changed = True
-        self.ci.info(f"Plan: {text}")
+        self.log.info(f"Plan: {text}")
         self.result.notes.append(f"Dry run: {text}.")
 
     def change(self, *, done: str = "", unknown: str = "", creates: bool = False) -> Change:
@@ -111,7 +116,7 @@ class Job:
             is_new_app: whether this run has created the app, so that the app may not be ready yet.
         """
         lock = DeployLock(
-            self.client, self.app, self.session, records=self.records, shutdown=self.shutdown, ci=self.ci
+            self.client, self.app, self.session, records=self.records, shutdown=self.shutdown, log=self.log
         )
         acquire = partial(self.once_ready, lock.acquire) if is_new_app else lock.acquire
 
@@ -121,7 +126,7 @@ class Job:
                     await self.in_turn(acquire)
                 waited = self.result.lock_wait_seconds
                 after = f" after {human_seconds(waited)}" if waited >= 1 else ""
-                self.ci.info(f"Deploy lock acquired{after}")
+                self.log.info(f"Deploy lock acquired{after}")
                 async with lock.kept(self.settings.lock_heartbeat):
                     yield lock
         finally:
@@ -134,7 +139,7 @@ class Job:
 
     async def once_ready(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Call `ask` until the app that this run has just created is found (404), for at most a minute."""
-        polling = Polling(self.ci, f"the new app {self.app!r}", _READY_WITHIN)
+        polling = Polling(self.log, f"the new app {self.app!r}", _READY_WITHIN)
         return await polling.repeat(ask, lambda error: error.status == NOT_FOUND)
 
     async def in_turn(
@@ -155,7 +160,7 @@ class Job:
             LockHeld: when the other deploy outlasts the time limit.
         """
         seconds = self.settings.lock_timeout if seconds is None else seconds
-        polling = Polling(self.ci, f"another deploy of {self.app!r} to end", seconds)
+        polling = Polling(self.log, f"another deploy of {self.app!r} to end", seconds)
         try:
             return await polling.repeat(ask, is_busy)
         except RequestRejected as error:

@@ -15,7 +15,7 @@ from zerokie_action.text import human_seconds
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from zerokie_action.ci import CI
+    from zerokie_action.ci import Log
 
 T = TypeVar("T")
 
@@ -32,15 +32,15 @@ class Polling:
     clock starts when the time is first needed: for `repeat`, at the first refusal.
     """
 
-    def __init__(self, ci: CI, goal: str, seconds: float) -> None:
+    def __init__(self, log: Log, goal: str, seconds: float) -> None:
         """Prepare the polling.
 
         Args:
-            ci: gets the log lines.
+            log: gets the log lines.
             goal: the log's words for the awaited event.
             seconds: the time limit.
         """
-        self._ci = ci
+        self._log = log
         self._goal = goal
         self._seconds = seconds
         self._pause = _FIRST_PAUSE
@@ -88,7 +88,7 @@ class Polling:
             return False
         if now >= self._next_line:
             shown = human_seconds(max(1.0, min(left, anyio.current_effective_deadline() - now)))
-            self._ci.info(f"Waiting for {self._goal}{why and ': '}{why}; {shown} left")
+            self._log.info(f"Waiting for {self._goal}{why and ': '}{why}; {shown} left")
             self._next_line = now + _LINE_EVERY
         jittered = self._pause * random.uniform(0.5, 1)  # noqa: S311 - no secret; keeps concurrent runs apart
         await anyio.sleep(min(left, max(jittered if pause is None else pause, retry_after)))

@@ -83,7 +83,7 @@ async def _preview(job: Job, source: _Source, app: App | None) -> None:
     if app is None:
         job.preview(f"would create static app {job.app!r}")
     plan = await _compare(job, source, app)
-    job.result.planned = Changes(
+    job.result.changes = Changes(
         uploaded=[Uploaded(file.path, file.size, plan.sign(file)) for file in plan.uploads],
         deleted={path: plan.zone.length(path) for path in plan.delete},
         unchanged=len(plan.unchanged),
@@ -166,7 +166,7 @@ async def _require_same(job: Job, source: _Source) -> None:
     except ConfigurationError as error:
         raise DeployFailed(f"The directory changed during the deploy: {error}", hint=HINT_CHANGED) from error
     if changed := find_changes(source.scan.files, now.files):
-        job.ci.debug(*changed)
+        job.log.debug(*changed)
         what = shorten(", ".join(changed), _LONGEST_LIST)
         raise DeployFailed(f"The directory changed during the deploy: {what}", hint=HINT_CHANGED)
 
@@ -210,12 +210,12 @@ def _log_scan(job: Job, source: _Source) -> None:
     """Log the scan, and warn about likely mistakes in the inputs."""
     found = source.scan
     if found.ignore_file is not None:
-        job.ci.info(f"Ignore file: {found.ignore_file}")
+        job.log.info(f"Ignore file: {found.ignore_file}")
     ignored = f"; {found.ignored:,} ignored" if found.ignored else ""
-    job.ci.info(f"Scanned {human_files(len(found.files))}, {human_bytes(found.total_bytes)}{ignored}")
+    job.log.info(f"Scanned {human_files(len(found.files))}, {human_bytes(found.total_bytes)}{ignored}")
     if found.secrets:
         secrets = human_paths(found.secrets, 10)
-        job.ci.info(f"Ignored as possible secrets: {secrets}; `!pattern` in the input `ignore` deploys one")
+        job.log.info(f"Ignored as possible secrets: {secrets}; `!pattern` in the input `ignore` deploys one")
     for warning in found.warnings:
         job.warn(warning)
     for name, patterns in (("ignore", job.settings.ignore), ("keep", job.settings.keep)):
@@ -229,20 +229,20 @@ def _log_scan(job: Job, source: _Source) -> None:
 
 def _log_plan(job: Job, plan: Plan) -> None:
     """Log the changes, in a folded group if the log has groups; `log-level: debug` logs all, with reasons."""
-    ci = job.ci
+    log = job.log
     kept = f", {len(plan.kept):,} kept" if plan.kept else ""
     line = (
         f"Plan: {len(plan.uploads):,} to upload ({human_bytes(plan.upload_bytes)}), "
         f"{len(plan.delete):,} to delete, {len(plan.unchanged):,} unchanged{kept}"
     )
-    if ci.shows("debug"):
+    if log.shows("debug"):
         names = [f"  {sign} {path} ({reason})" for sign, path, reason in plan.changes()]
     else:
-        shown = _SHOWN_FOLDED if ci.folds else _SHOWN_PLAIN
+        shown = _SHOWN_FOLDED if log.folds else _SHOWN_PLAIN
         names = [f"  {sign} {path}" for sign, path, _ in islice(plan.changes(), shown)]
         if (more := len(plan.uploads) + len(plan.delete) - shown) > 0:
             names.append(f"  and {more:,} more (`log-level: debug` names them)")
-    ci.group(line, names)
+    log.group(line, names)
     is_first = not plan.zone.files and FRONT_PAGE not in {file.path for file in plan.files}
     if is_first or FRONT_PAGE in plan.delete:
         job.warn(f"The directory has no {FRONT_PAGE} at its root, so the site's address may show no page")
@@ -251,7 +251,7 @@ def _log_plan(job: Job, plan: Plan) -> None:
 def _log_finalized(job: Job, lock: DeployLock) -> None:
     finalized = lock.finalized or Finalized()
     deploy_id, is_purged = finalized.deploy_id, finalized.cache_purged
-    job.ci.info(f"Finalized {deploy_id or 'the deploy'}{', CDN cache purged' if is_purged else ''}")
+    job.log.info(f"Finalized {deploy_id or 'the deploy'}{', CDN cache purged' if is_purged else ''}")
     if not deploy_id:
         why = f"was lost ({lock.lost_answer})" if lock.lost_answer else "has none"
         job.warn(f"The deploy ID is not known: the platform's answer to finalize {why}")

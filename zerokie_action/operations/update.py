@@ -123,7 +123,7 @@ class Update:
         The biggest assets come first, so that no big asset is left to upload alone at the end.
         """
         files = sorted(files, key=lambda file: (is_page(file.path), -file.size, file.path))
-        progress = Progress(len(files), sum(file.size for file in files), self._job.ci)
+        progress = Progress(len(files), sum(file.size for file in files), self._job.log)
 
         async def put(file: LocalFile) -> None:
             path, content = file.path, FileContent(file, self._lock.check)
@@ -142,7 +142,7 @@ class Update:
                 await self._write_all(group, put)
             tasks.cancel_scope.cancel()
         if files:
-            self._job.ci.info(f"Uploaded {progress.so_far}")
+            self._job.log.info(f"Uploaded {progress.so_far}")
 
     async def require_listed(self) -> Mapping[str, Proof]:
         """Check that the platform lists all files as they should be; send what it does not once more.
@@ -155,7 +155,7 @@ class Update:
         """
         listing = await self._read_listing()
         if again := {*listing.wrong, *listing.unproved}:
-            self._job.ci.info(
+            self._job.log.info(
                 f"Sending {human_paths(sorted(again))} again: the listing does not show the new version"
             )
             await anyio.sleep(_NEXT_SECOND)
@@ -176,7 +176,7 @@ class Update:
                 hint=f"{HIDDEN_HINT} {hint}" if any(map(is_hidden, listing.wrong)) else hint,
             )
         if lacking := len(self._plan.files) - len(listing.proofs):
-            self._job.ci.info(
+            self._job.log.info(
                 f"The next deploy sends {human_files(lacking)} again: the platform's listing has no length, "
                 "or no new time, for them"
             )
@@ -191,7 +191,7 @@ class Update:
 
         await self._write_all(self._plan.delete, delete)
         if self._plan.delete:
-            self._job.ci.info(f"Deleted {human_files(len(self._plan.delete), 'stale file')}")
+            self._job.log.info(f"Deleted {human_files(len(self._plan.delete), 'stale file')}")
 
     async def store_last_manifest(self, proofs: Mapping[str, Proof]) -> None:
         """Store the manifest with all proofs, and delete the manifests of earlier deploys."""
@@ -207,7 +207,7 @@ class Update:
         proofs = self._judge(shown).proofs
         await self._store(proofs, self._zone.manifest.count, shown)
         if proofs:
-            self._job.ci.info(f"Recorded {human_files(len(proofs))}: the next deploy can skip them")
+            self._job.log.info(f"Recorded {human_files(len(proofs))}: the next deploy can skip them")
 
     def deployed_hashes(self) -> dict[str, str]:
         """SHA-256 of each unchanged or uploaded file, in hex by path."""

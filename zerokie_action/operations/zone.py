@@ -85,7 +85,7 @@ async def _read_manifest(job: Job, url: str, path: str) -> Manifest | None:
             return manifest
     except PageError as error:
         why = str(error) if url else "the platform does not give the app's URL"
-    job.ci.info(
+    job.log.info(
         f"The manifest of the last deploy can't be read ({why}): unchanged files are uploaded as well"
     )
     return None

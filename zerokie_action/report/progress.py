@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress as Bar
 
-    from zerokie_action.ci import CI
+    from zerokie_action.ci import Log
 
 _LINE_EVERY = 10.0
 _REFRESH = 0.5
@@ -24,11 +24,11 @@ _REFRESH = 0.5
 class Progress:
     """Counts the uploaded files and bytes, and shows the progress."""
 
-    def __init__(self, total_files: int, total_bytes: int, ci: CI) -> None:
+    def __init__(self, total_files: int, total_bytes: int, log: Log) -> None:
         """Start the clock."""
         self._total_files = total_files
         self._total_bytes = total_bytes
-        self._ci = ci
+        self._log = log
         self._began = anyio.current_time()
         self._files = 0
         self._bytes = 0
@@ -52,7 +52,7 @@ class Progress:
 
     async def show(self) -> None:
         """Show the progress until cancelled: as a bar on a terminal if rich is installed, else in the log."""
-        bar = _bar(self._ci.terminal)
+        bar = _bar(self._log.terminal)
         await (self._draw(bar) if bar else self._log_regularly())
 
     async def _log_regularly(self) -> None:
@@ -62,13 +62,13 @@ class Progress:
             await anyio.sleep(_LINE_EVERY)
             if (now := (self._files, self._sent)) > before:
                 sizes = f"{human_bytes(self._sent)} of {human_bytes(self._total_bytes)}"
-                self._ci.info(f"Uploading {self._counted}, {sizes}, {self._rate}")
+                self._log.info(f"Uploading {self._counted}, {sizes}, {self._rate}")
                 before = now
 
     async def _draw(self, bar: Bar) -> None:
         """Keep the bar up to date below the log lines. The bar disappears at the end."""
         task = bar.add_task(self._counted, total=self._total_bytes, rate="")
-        with bar, self._ci.written_by(partial(bar.console.out, highlight=False)):
+        with bar, self._log.written_by(partial(bar.console.out, highlight=False)):
             while True:
                 bar.update(task, completed=self._sent, description=self._counted, rate=self._rate)
                 await anyio.sleep(_REFRESH)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zerokie_action.formats import is_image
@@ -13,36 +13,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Words(NamedTuple):
-    """The texts for an outcome.
-
-    Attributes:
-        headline: the headline of the summary and the comment.
-        line: the last line of the log, or the title of an error's annotation.
-    """
-
-    headline: str
-    line: str
-
-
 OUTCOMES = {
-    "live": Words("✅ {app} is live", "{url} is live after {time}"),
-    "deployed": Words("✅ {app} is deployed", "Deployed in {time}: {url}"),
-    "deployed, running": Words("✅ {app} is deployed and runs", "Deployed and running after {time}: {url}"),
-    "restarted": Words("✅ {app} is restarted", "Restarted in {time}: {url}"),
-    "restarted, running": Words(
-        "✅ {app} is restarted and runs", "Restarted and running after {time}: {url}"
-    ),
-    "destroyed": Words("✅ {app} is deleted", "Done after {time}"),
-    "destroyed, nothing": Words("✅ {app} did not exist", "Done after {time}"),
-    "planned": Words("🔍 Dry run for {app}: nothing was changed", "Dry run: nothing was changed"),
-    "skipped": Words("⏭️ {app}: skipped", "Skipped"),
-    "rolled-back": Words("⚠️ {app} runs its previous image again", "Rolled back"),
-    "failed": Words("❌ {app}: {what} failed", "{What} failed"),
-    "cancelled": Words("🚫 {app}: {what} cancelled", "Cancelled"),
+    "live": ("✅ {app} is live", "{url} is live after {time}"),
+    "deployed": ("✅ {app} is deployed", "Deployed in {time}: {url}"),
+    "deployed, running": ("✅ {app} is deployed and runs", "Deployed and running after {time}: {url}"),
+    "restarted": ("✅ {app} is restarted", "Restarted in {time}: {url}"),
+    "restarted, running": ("✅ {app} is restarted and runs", "Restarted and running after {time}: {url}"),
+    "destroyed": ("✅ {app} is deleted", "Done after {time}"),
+    "destroyed, nothing": ("✅ {app} did not exist", "Done after {time}"),
+    "planned": ("🔍 Dry run for {app}: nothing was changed", "Dry run: nothing was changed"),
+    "skipped": ("⏭️ {app}: skipped", "Skipped"),
+    "rolled-back": ("⚠️ {app} runs its previous image again", "Rolled back"),
+    "failed": ("❌ {app}: {what} failed", "{What} failed"),
+    "cancelled": ("🚫 {app}: {what} cancelled", "Cancelled"),
 }
-"""The texts for each `Result.outcome`."""
-
+"""By `Result.outcome`: the headline of the summary, and the last line of the log or the title of an error."""
 
 NOTHING_CHANGED = "Nothing was changed."
 
@@ -108,12 +93,13 @@ class Result:
 
     Attributes:
         status: the status, as in `docs/result.schema.json`.
-        planned: the changes that a dry run would make.
+        changes: the changes that the run made, or that a dry run would make.
         seen_running: whether the platform reported that the deployed image runs.
         seen_live: whether the health check saw the deployed version.
-        problems: the problems with the inputs, one sentence each.
+        problems: the problems with inputs or directory, one sentence each, if there is more than one.
         changed: whether something was changed, or may have been; after a dry run, whether it would be.
         nothing_changed: whether the run failed before it asked for a change.
+        links: the URLs of the pages of commit and log, by their label.
         lock_state: a clause about a lock that could not be released; usually empty.
     """
 
@@ -129,7 +115,6 @@ class Result:
     previous_image: str | None = None
     created: bool | None = None
     changes: Changes | None = None
-    planned: Changes | None = None
     cache_purged: bool | None = None
     seen_running: bool = False
     seen_live: bool = False
@@ -145,17 +130,13 @@ class Result:
     hint: str = ""
     changed: bool = False
     nothing_changed: bool = False
+    links: dict[str, str] = field(default_factory=dict)
     lock_state: str = ""
 
     @property
     def what(self) -> str:
         """`dry run`, or else the operation, for messages."""
         return "dry run" if self.dry_run else self.operation
-
-    @property
-    def effect(self) -> Changes | None:
-        """The changes that reports count: those made, or those that a dry run would make."""
-        return self.planned if self.status == "planned" else self.changes
 
     @property
     def outcome(self) -> str:
@@ -172,26 +153,23 @@ def redact_result(result: Result, redact: Callable[[str], str]) -> Result:
 
     Every report is rendered from this copy, because a report's escapes could make a secret unrecognisable.
     """
-    ours = {"operation", "status", "kind"}
-    foreign = {item.name: getattr(result, item.name) for item in fields(result) if item.name not in ours}
-    return replace(result, **{name: _redact(value, redact) for name, value in foreign.items()})
 
+    def clean(value: Any) -> Any:  # noqa: ANN401 returns the type of its argument
+        match value:
+            case str():
+                return redact(value)
+            case list():
+                return [clean(item) for item in value]
+            case dict():
+                return {clean(str(key)): clean(item) for key, item in value.items()}
+            case Uploaded():
+                return value._replace(path=redact(value.path))
+            case Changes() | Result():
+                return replace(value, **{name: clean(item) for name, item in vars(value).items()})
+        return value
 
-def _redact(value: Any, redact: Callable[[str], str]) -> Any:  # noqa: ANN401 returns the type of its argument
-    match value:
-        case str():
-            return redact(value)
-        case list():
-            return [_redact(item, redact) for item in value]
-        case dict():
-            return {redact(str(key)): _redact(item, redact) for key, item in value.items()}
-        case Uploaded():
-            return value._replace(path=redact(value.path))
-        case Changes():
-            deleted = _redact(value.deleted, redact)
-            return replace(value, uploaded=_redact(value.uploaded, redact), deleted=deleted)
-        case _:
-            return value
+    redacted: Result = clean(result)
+    return replace(redacted, operation=result.operation, status=result.status, kind=result.kind)
 
 
 def output_values(result: Result) -> dict[str, object]:
@@ -199,7 +177,7 @@ def output_values(result: Result) -> dict[str, object]:
 
     Texts are one line, and issue no command if a step prints them. An image or a URL that is none is unknown.
     """
-    effect = result.effect
+    changes = result.changes
     return {
         "deploy-id": output_line(result.deploy_id or "") or None,
         "url": _checked(result.url, is_web_url),
@@ -210,13 +188,13 @@ def output_values(result: Result) -> dict[str, object]:
         "previous-image": _checked(result.previous_image, is_image),
         "created": result.created,
         "changed": result.changed,
-        "files-uploaded": effect and len(effect.uploaded),
-        "files-deleted": effect and len(effect.deleted),
-        "files-unchanged": effect and effect.unchanged,
-        "bytes-uploaded": effect and effect.bytes_uploaded,
+        "files-uploaded": changes and len(changes.uploaded),
+        "files-deleted": changes and len(changes.deleted),
+        "files-unchanged": changes and changes.unchanged,
+        "bytes-uploaded": changes and changes.bytes_uploaded,
         "cache-purged": result.cache_purged,
         "domains": result.domains,
-        "duration-seconds": rounded(result.duration_seconds),
+        "duration-seconds": round(result.duration_seconds, 3),
         "exit-code": result.exit_code,
         "error": output_line(result.error),
     }
@@ -229,12 +207,6 @@ def _checked(text: str | None, is_valid: Callable[[str], bool]) -> str | None:
 def harmless_json(text: str) -> str:
     """Return ASCII JSON that a step may print: GitHub's runner obeys `##[command]` anywhere in a line."""
     return text.replace("##", r"#\u0023")
-
-
-def rounded(seconds: float) -> float:
-    """Round to milliseconds; return a whole number as an int."""
-    number = round(seconds, 3)
-    return int(number) if number == int(number) else number
 
 
 def outputs(result: Result) -> dict[str, str]:
