@@ -65,7 +65,7 @@ BAD = [
     Bad("no app", "`app` is required: name the app", {"app": None}),
     Bad("no key", "`api-key` is required: pass the platform's API key as a secret, on GitHub as `api-key: ${{ secrets.ZEROKIE", {"api_key": None}),
     # --- values
-    Bad("operation", "`operation` (ZEROKIE_OPERATION): '::error::x': Input should be 'deploy', 'restart' or 'destroy'", {"operation": "::error::x"}),
+    Bad("operation", "`operation` (ZEROKIE_OPERATION): '::error::x' is not 'deploy', 'restart' or 'destroy'", {"operation": "::error::x"}),
     Bad("unexpanded app to destroy", "looks like a variable that was not expanded; check how the workflow sets it", {"app": "site-$CI_COMMIT_REF_SLUG", "operation": "destroy"}),
     Bad("app that leads elsewhere", "'..' can't be an app's name", {"app": "..", "operation": "destroy"}),
     # --- key files
@@ -146,28 +146,28 @@ def test_bad_inputs(world: World, bad: Bad) -> None:
 
 # Every kind of mistake, in the order of the inputs.
 WRONG = {
-    "operation": ("Deploy", "'Deploy': Input should be 'deploy', 'restart' or 'destroy'"),
+    "operation": ("Deploy", "'Deploy' is not 'deploy', 'restart' or 'destroy'"),
     "api_key": ("hunter2 hunter2", "the value has white space or other characters that no token has; pass the token and nothing else"),
     "api_url": ("http://api.example.com", "'http://api.example.com' would send the API key unencrypted; use https (http is for this machine only: a loopback host, host.docker.internal or host.containers.internal)"),
     "app": ("a b", "'a b' can't be an app's name; write for example 'a-b': the name is part of a host name (a to z, 0 to 9 and dashes)"),
-    "skip_without_key": ("maybe", "'maybe': Input should be a valid boolean, unable to interpret input"),
-    "image": ("Nginx:1", "'Nginx:1' is not an image reference; write for example 'ghcr.io/owner/name:1.2'"),
-    "port": ("65536", "'65536': Input should be less than or equal to 65535"),
-    "cpu": ("0", "'0': Input should be greater than or equal to 1"),
-    "memory": ("10%", "'10%': Input should be a valid integer, unable to parse string as an integer"),
+    "skip_without_key": ("maybe", "'maybe' is neither true nor false; write true or false"),
+    "image": ("Nginx:1", "'Nginx:1' is not an image reference; write for example 'nginx:1'"),
+    "port": ("65536", "'65536' is more than the maximum of 65535"),
+    "cpu": ("0", "'0' is less than the minimum of 1"),
+    "memory": ("10%", "'10%' is not a whole number; write digits only"),
     "env": ("hunter2", "item 1 is not KEY=VALUE; write one per line, with a key of letters, digits, _ . and -"),
     "ignore": ("*.map\n\n# no\n!", "line 4: the pattern '!' "),
     "keep": ("  a/\nb/,c/", "line 2: the pattern 'b/,c/' has a comma"),
-    "max_deletes": ("few", "'few': Input should be a valid integer, unable to parse string as an integer"),
+    "max_deletes": ("few", "'few' is not a whole number; write digits only"),
     "domains": ("example.com", "'example.com' can't be a custom domain: the platform serves names with at least three labels, such as www.example.com"),
     "wait_timeout": ("soon", "'soon' is not a duration; write for example 90, 90s, 5m or 1h30m"),
     "health_check": ("healthz", "the value is neither a path that starts with / nor a URL; write for example /healthz"),
-    "lock_heartbeat": ("1h", "'1h': Input should be less than or equal to 900"),
-    "timeout": ("0.9", "'0.9': Input should be greater than or equal to 1"),
+    "lock_heartbeat": ("1h", "'1h' is more than the maximum of 15m"),
+    "timeout": ("0.9", "'0.9' is less than the minimum of 1s"),
     "retry_timeout": ("-1", "'-1' is not a duration; write for example 90, 90s, 5m or 1h30m"),
     "github_token": ("$TOKEN", "the value is a variable that was not expanded; check that the secret exists for this run"),
     "dotenv_file": ("missing/deploy.env", "the folder 'missing' does not exist; create it first or choose another path"),
-    "log_level": ("verbose", "'verbose': Input should be 'debug', 'info', 'warning' or 'error'"),
+    "log_level": ("verbose", "'verbose' is not 'debug', 'info', 'warning' or 'error'"),
 }  # fmt: skip
 
 

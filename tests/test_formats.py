@@ -90,18 +90,11 @@ REFUSED: dict[Parse, dict[str, list[str]]] = {
     },
     formats.check_image: {
         "{!r} looks like a variable that was not expanded; ": UNEXPANDED,
+        "{!r} ends in ':'; is a variable in it empty?": ["ghcr.io/o/n:"],
+        "{!r} ends in '/'; is a variable in it empty?": ["ghcr.io/"],
+        "{!r} is not an image reference; write for example 'nginx:1'": ["Nginx:1"],
         "{!r} is not an image reference; write for example 'ghcr.io/owner/name:1.2'": [
-            *(
-                "ghcr.io/o/n:",
-                "ghcr.io/",
-                "Nginx:1",
-                "n@sha256:abc",
-                "nginx latest",
-                "https://a/b",
-                "a//b",
-                ":1",
-                "n\udc80",
-            ),
+            *("n@sha256:abc", "nginx latest", "https://a/b", "a//b", ":1", "n\udc80"),
         ],
     },
     formats.check_token: {

@@ -263,6 +263,20 @@ def test_report_files_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest
     assert problem.endswith(f"{good!r} can't be written (Permission denied); choose another path")
 
 
+@pytest.mark.parametrize(
+    ("folders", "advice"), [(["public", "src"], "'public'"), (["build", "out"], "'build' or 'out'")]
+)
+def test_a_missing_folder_and_what_is_there_instead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folders: list[str], advice: str
+) -> None:
+    """Names that are close, then those that build tools use."""
+    for folder in folders:
+        (tmp_path / "checkout" / folder).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "checkout")
+    (problem,) = problems(MINIMAL | {"ZEROKIE_DIRECTORY": "publik" if "src" in folders else "dist"})
+    assert problem.endswith(f"does not exist; did you mean {advice}?")
+
+
 def test_a_missing_folder() -> None:
     """The usual slips: it is not built here, or it is a path of the machine that the container runs on."""
     (problem,) = problems(MINIMAL | {"ZEROKIE_DIRECTORY": "web/dist"})
@@ -347,6 +361,14 @@ def test_names_that_are_nearly_an_inputs(variable: str, name: str) -> None:
         MINIMAL
         | {variable: "1", f"ZEROKIE_{name.upper().replace('-', '_')}": VALUES[name.replace("-", "_")][0]}
     )
+
+
+@pytest.mark.parametrize("variable", ["ZEROKIE_RETRIES", "INPUT_RETRIES", "PLUGIN_RETRIES"])
+def test_an_input_of_an_earlier_version(variable: str) -> None:
+    """Nothing is done, also beside the input that replaces it."""
+    for more in ({}, {"ZEROKIE_RETRY_TIMEOUT": "5m"}):
+        (problem,) = problems(MINIMAL | more | {variable: "5"})
+        assert problem.startswith(f"{variable} is not an input; did you mean `retry-timeout` (")
 
 
 def test_other_unknown_names_share_a_warning() -> None:

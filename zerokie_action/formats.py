@@ -152,7 +152,10 @@ def check_image(text: str) -> str:
     _refuse_unexpanded(text)
     if is_image(text):
         return text
-    raise ValueError(f"{text!r} is not an image reference; write for example 'ghcr.io/owner/name:1.2'")
+    if text.endswith((":", "@", "/")):
+        raise ValueError(f"{text!r} ends in {text[-1]!r}; is a variable in it empty?")
+    example = text.lower() if is_image(text.lower()) else "ghcr.io/owner/name:1.2"
+    raise ValueError(f"{text!r} is not an image reference; write for example {example!r}")
 
 
 def is_image(text: str) -> bool:

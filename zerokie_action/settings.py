@@ -314,6 +314,15 @@ _SECRETS = [
     field for field, info in INPUTS.items() if SecretStr in (info.annotation, *get_args(info.annotation))
 ]
 
+_MESSAGES = {
+    "bool_parsing": "{text!r} is neither true nor false; write true or false",
+    "int_parsing": "{text!r} is not a whole number; write digits only",
+    "literal_error": "{text!r} is not {expected}",
+    "greater_than_equal": "{text!r} is less than the minimum of {ge}",
+    "less_than_equal": "{text!r} is more than the maximum of {le}",
+}
+"""Messages by pydantic's error type."""
+
 
 class Input(NamedTuple):
     """An input for the documents. `default` is the default as text; empty if there is none."""
@@ -384,4 +393,9 @@ def _problems(detail: ErrorDetails, label: str, text: str) -> list[str]:
     """Describe the problems with an input."""
     if detail["type"] == "value_error":  # from a function in `formats`, which quotes no secret
         return [f"{label}: {problem}" for problem in str(detail["ctx"]["error"]).split("\n")]
-    return [f"{label}: {text!r}: {detail['msg']}"]
+    bounds = {
+        name: formats.written_duration(bound) if isinstance(bound, float) else bound
+        for name, bound in detail.get("ctx", {}).items()
+    }
+    message = _MESSAGES.get(detail["type"], "{text!r}: {msg}")
+    return [f"{label}: {message.format(text=text, msg=detail['msg'], **bounds)}"]

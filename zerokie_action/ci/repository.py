@@ -1,8 +1,8 @@
 """The repository of a run, from the CI system's variables, or else from the checkout.
 
-Both give a URL. On most forges, all URLs of a repository (its page, HTTPS, SSH) give the same host and name.
-The container image has no git, so this module reads git's configuration for the remote `origin`, in the form
-in which git writes it. The URL may contain a token and is never logged.
+Both give a URL. All URLs of a repository (its page, HTTPS, SSH) give the same host and name. The container
+image has no git, so this module reads git's configuration for the remote `origin`, in the form in which git
+writes it. The URL may contain a token and is never logged.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ _URL = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 """A URL, or SSH's short form `user@host:path`. The path has no `@`: an `@` could belong to a password."""
+_SSH_HOST = re.compile(r"^(?:alt)?ssh\.(?=.+\.)")
+"""Hosts for SSH on the HTTPS port, such as `ssh.github.com`."""
 _PUBLIC_HOST = re.compile(r".+\.[^\W\d_]+")
+_LARGEST_FILE = 2**20
 
 
 class Repository(NamedTuple):
@@ -49,7 +52,14 @@ def repository_at(url: str, source: str) -> Repository | None:
     names = [name for name in unquote(found["path"]).lower().removesuffix("/").split("/") if name]
     if names:
         names[-1] = names[-1].removesuffix(".git")
-    host = (found["host"] or found["ssh"]).lower()
+    match names:
+        case ["v3", _, _, _]:  # Azure's SSH
+            del names[0]
+        case [organization, "_git", repository]:  # Azure: the project has the repository's name
+            names = [organization, repository, repository]
+        case [organization, project, "_git", repository]:
+            names = [organization, project, repository]
+    host = _SSH_HOST.sub("", (found["host"] or found["ssh"]).lower())
     return Repository(host, "/".join(names), source) if names else None
 
 
@@ -73,5 +83,6 @@ def _origin() -> str:
     if git is None or not (git / "config").is_file():
         return ""
     parser = configparser.RawConfigParser(strict=False, allow_no_value=True, delimiters="=")
-    parser.read(git / "config", encoding="utf-8")
+    with (git / "config").open(encoding="utf-8") as file:
+        parser.read_string(file.read(_LARGEST_FILE))
     return (parser.get('remote "origin"', "url", fallback="") or "").strip('"')

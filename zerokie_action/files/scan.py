@@ -28,6 +28,7 @@ from zerokie_action.files.rules import (
     problem_with_path,
     resolve,
 )
+from zerokie_action.text import closest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 _LISTED_PROBLEMS = 20
 _MOST_LINKED = 50_000
 """The most entries behind links to directories: links to links multiply."""
-OUTPUT_DIRECTORIES = ("dist", "build", "public", "out", "_site", "site", "www")
+_OUTPUT_DIRECTORIES = ("dist", "build", "public", "out", "_site", "site", "www")
 """Usual names of a build tool's output directory."""
 _WHOLE_REPOSITORY = (
     "`directory` is the root of a repository, and everything in it that is not ignored is published. Name "
@@ -72,6 +73,8 @@ def problem_with_directory(directory: str | os.PathLike[str]) -> str:
     """Say why a directory can't be deployed, as words after its name; empty if it can be read."""
     if not os.path.isdir(directory):
         what = "is not a directory" if os.path.lexists(directory) else "does not exist"
+        if similar := _similar_directories(Path(directory)):
+            return f"{what}; did you mean {' or '.join(map(repr, similar))}?"
         return (
             f"{what}; check out the repository and build it before this step, in the same job, or correct "
             "the path (in a container: mount the folder, and write the path as the container sees it)"
@@ -79,6 +82,16 @@ def problem_with_directory(directory: str | os.PathLike[str]) -> str:
     if not os.access(directory, os.R_OK | os.X_OK, effective_ids=True):
         return "cannot be read (Permission denied); make it readable for the user who runs this"
     return problem_with_path(directory, checkout())
+
+
+def _similar_directories(directory: Path) -> list[str]:
+    """The directories in the place of a missing one that have a similar name, or that of a build's output."""
+    try:
+        others = [place.name for place in directory.parent.iterdir() if place.is_dir()]
+    except (OSError, ValueError):
+        return []
+    names = closest(directory.name, others) or [name for name in _OUTPUT_DIRECTORIES if name in others]
+    return [str(directory.parent / name) for name in names]
 
 
 def scan(
