@@ -179,12 +179,3 @@ def test_a_checkout_that_git_writes_otherwise(checkout: Path, make: Callable[[Pa
     configure(checkout, "https://github.com/acme/site")
     make(checkout / "src" / ".git")
     assert not known()
-
-
-def test_a_working_directory_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is nothing to read."""
-    gone = tmp_path / "gone"
-    gone.mkdir()
-    monkeypatch.chdir(gone)
-    gone.rmdir()
-    assert not known()
